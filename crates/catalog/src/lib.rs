@@ -1,0 +1,1 @@
+//! The list of formats: probe and parse.

@@ -1,0 +1,1 @@
+//! Deflate and zstd, bounded.

@@ -1,0 +1,1 @@
+//! Scan, convert, hash: the parallel part.

@@ -1,0 +1,1 @@
+//! ZVHD and ZVHD2.

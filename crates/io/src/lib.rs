@@ -1,0 +1,1 @@
+//! Mapped files, holes, atomic outputs.

@@ -1,0 +1,61 @@
+//! A format's answer to "where are the bytes of this disk?".
+
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+use core::ops::{ControlFlow, Range};
+
+use crate::{Claim, Error, Extent, FileId, ReadAt};
+
+/// What a walk over a map calls for each extent; `Break` ends the walk.
+pub type Visitor<'f> = &'f mut dyn FnMut(Extent) -> ControlFlow<()>;
+
+/// The opened files of one image.
+pub trait Files: Send + Sync {
+    /// The file behind an id, if it was opened.
+    fn get(&self, id: FileId) -> Option<&dyn ReadAt>;
+}
+
+/// Index 0 is [`FileId::SELF`], index n + 1 is entry n of [`Image::files`](crate::Image::files).
+impl Files for Vec<Arc<dyn ReadAt>> {
+    fn get(&self, id: FileId) -> Option<&dyn ReadAt> {
+        let index = usize::try_from(id.0).ok()?;
+        <[_]>::get(self, index).map(|file| &**file)
+    }
+}
+
+/// An image that is one file.
+impl Files for &dyn ReadAt {
+    fn get(&self, id: FileId) -> Option<&dyn ReadAt> {
+        (id == FileId::SELF).then_some(*self)
+    }
+}
+
+/// Where the bytes of a disk are.
+///
+/// Maps are lazy: they hold offsets of tables, not tables, so a 64 TiB disk costs no
+/// memory until it is visited. A map may read tables and record heads through
+/// `files`, never payload.
+pub trait DiskMap: Send + Sync {
+    /// Length of the disk, in bytes.
+    fn size(&self) -> u64;
+
+    /// Bytes of the disk that one table page describes: a walk is best split at its
+    /// multiples. Never 0.
+    fn stride(&self) -> u64;
+
+    /// Walks the extents of `range` (clipped to the disk) in ascending order.
+    ///
+    /// What is handed to `visitor` tiles the range: no gap, no overlap, neighbours
+    /// that continue each other merged. On an error all extents before the bad place
+    /// have been handed out, and [`Error::disk`] is the range of the disk that is
+    /// lost, so that a salvaging caller can go on behind it.
+    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error>;
+
+    /// Tells every piece of the image's files that this disk uses, and who uses it.
+    /// In any order. Entries that [`visit`](Self::visit) would refuse are left out.
+    fn claims(
+        &self,
+        files: &dyn Files,
+        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+    ) -> Result<(), Error>;
+}

@@ -1,0 +1,148 @@
+//! What parsing an image yields.
+
+use alloc::boxed::Box;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::fmt;
+
+use crate::{DiskMap, Error, Facts, Files, Finding, Limits};
+
+/// What the caller wants of an image, beyond its bytes.
+#[derive(Clone, Debug, Default)]
+pub struct ParseOptions {
+    /// What the image may make us do.
+    pub limits: Limits,
+    /// An internal snapshot, by id or else by name, instead of the current disk.
+    pub snapshot: Option<String>,
+    /// Which of two sizes counts, in formats that have two.
+    pub size: SizeChoice,
+}
+
+/// Which of an image's two sizes is the disk's (ZVHD, ZVHD2).
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum SizeChoice {
+    /// The size that the cloud's disk will have: a whole number of GiB.
+    #[default]
+    Current,
+    /// The size of the disk that the image was made from.
+    Original,
+}
+
+/// A parser's answer.
+pub enum Parsed {
+    /// All was in the one file.
+    Done(Box<Image>),
+    /// The tables are in other files: open these and go on.
+    Needs(Needs),
+}
+
+/// The rest of a parse that waits for more files.
+pub struct Needs {
+    /// What to open, in the order in which [`resume`](Self::resume) wants it.
+    pub files: Vec<FileRef>,
+    /// Goes on. Gets all files of the image: the first one as
+    /// [`FileId::SELF`](crate::FileId::SELF), then those asked for.
+    pub resume: Resume,
+}
+
+/// See [`Needs::resume`].
+pub type Resume = Box<dyn FnOnce(&dyn Files) -> Result<Parsed, Error> + Send>;
+
+/// One image, understood.
+pub struct Image {
+    /// Length of the disk, in bytes. Need not be a multiple of anything.
+    pub size: u64,
+    /// Bytes of a logical sector that the image declares, or 512.
+    pub sector: u32,
+    /// The layer below, if the image has one.
+    pub parent: Option<ParentRef>,
+    /// Other files that hold this layer's data, after the one that was opened.
+    pub files: Vec<FileRef>,
+    /// What an inspector tells.
+    pub facts: Facts,
+    /// Oddities that were survived.
+    pub findings: Vec<Finding>,
+    /// Where the bytes are.
+    pub map: Box<dyn DiskMap>,
+}
+
+impl fmt::Debug for Image {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.debug_struct("Image")
+            .field("size", &self.size)
+            .field("sector", &self.sector)
+            .field("parent", &self.parent)
+            .field("files", &self.files)
+            .field("facts", &self.facts)
+            .field("findings", &self.findings)
+            .finish_non_exhaustive()
+    }
+}
+
+/// A file name as an image gives it: bytes of unknown origin, not a path yet.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ImageName(pub Vec<u8>);
+
+impl fmt::Display for ImageName {
+    /// Control characters are escaped: the name ends up on somebody's terminal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in self.0.utf8_chunks() {
+            for c in part.valid().chars() {
+                if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+            }
+            if !part.invalid().is_empty() {
+                write!(f, "{}", char::REPLACEMENT_CHARACTER)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ImageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+/// A file that an image names as part of itself.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileRef {
+    /// Its name, relative to the image's folder unless absolute. `None`: the image
+    /// needs such a file but does not name it.
+    pub name: Option<ImageName>,
+    /// File offset of the name.
+    pub at: u64,
+    /// What it holds.
+    pub role: FileRole,
+}
+
+/// What a file named by an image holds.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum FileRole {
+    /// QCOW2's external data file.
+    DataFile,
+}
+
+/// The layer below, as the image names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParentRef {
+    /// Its name, relative to the image's folder unless absolute.
+    pub name: ImageName,
+    /// File offset of the name.
+    pub at: u64,
+    /// The format that the image says it has, in the image's words (`raw`, `qcow2`).
+    pub format: Option<String>,
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::ToString;
+
+    use super::*;
+
+    #[test]
+    fn a_name_never_reaches_the_terminal_unescaped() {
+        let name = ImageName(b"a\x1b[2J\nb\xff\xc3\xa9".to_vec());
+        assert_eq!(name.to_string(), "a\\u{1b}[2J\\nb\u{fffd}\u{e9}");
+    }
+}

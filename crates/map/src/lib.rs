@@ -1,0 +1,41 @@
+//! The vocabulary that every other crate of imgprep speaks.
+//!
+//! A format says *where* the bytes of a disk are, one engine moves them. This
+//! crate holds the words for that sentence: [`Extent`] and [`Source`] (where a
+//! piece of the disk comes from), [`DiskMap`] (a format's whole answer),
+//! [`ReadAt`] and [`Sink`] (what bytes are read from and written to),
+//! [`Layout`] (a writer's plan), [`Facts`] and [`Finding`] (what an inspector
+//! tells) and [`Error`] (one envelope for all that goes wrong).
+//!
+//! It opens no file, starts no thread and knows no format.
+#![no_std]
+
+extern crate alloc;
+
+mod claim;
+mod disk_map;
+mod error;
+mod facts;
+mod image;
+mod layout;
+mod limits;
+mod probe;
+mod read;
+mod sink;
+mod source;
+mod tiler;
+
+pub use claim::{Claim, ClaimKind};
+pub use disk_map::{DiskMap, Files, Visitor};
+pub use error::{Class, Detail, Error};
+pub use facts::{Encryption, Facts, Finding, Severity, Snapshot, Value};
+pub use image::{
+    FileRef, FileRole, Image, ImageName, Needs, ParentRef, ParseOptions, Parsed, Resume, SizeChoice,
+};
+pub use layout::{Ending, Layout, Packing, Patch, Placement};
+pub use limits::Limits;
+pub use probe::{Evidence, Probe};
+pub use read::{ReadAt, ReadError};
+pub use sink::{Sink, SinkKind, WriteError};
+pub use source::{Codec, Extent, FileId, PackedLen, Source};
+pub use tiler::Tiler;

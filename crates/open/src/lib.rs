@@ -1,0 +1,1 @@
+//! Names found inside images become open files, through a gate.

@@ -1,0 +1,1 @@
+//! Writes test images from recipes, with encoders of its own.

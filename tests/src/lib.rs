@@ -1,0 +1,1 @@
+//! Golden, conformance, differential and command line tests.
