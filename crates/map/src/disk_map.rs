@@ -43,6 +43,13 @@ pub trait DiskMap: Send + Sync {
     /// multiples. Never 0.
     fn stride(&self) -> u64;
 
+    /// Whether the packed units of this map form one stream
+    /// ([`Codec::ZlibContinued`](crate::Codec::ZlibContinued)): then nothing can be
+    /// unpacked before all that stands before it.
+    fn is_stream(&self) -> bool {
+        false
+    }
+
     /// Walks the extents of `range` (clipped to the disk) in ascending order.
     ///
     /// What is handed to `visitor` tiles the range: no gap, no overlap, neighbours

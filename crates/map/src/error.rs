@@ -57,6 +57,7 @@ pub struct Error(Box<Envelope>);
 struct Envelope {
     detail: Box<dyn Detail>,
     file: FileId,
+    at: Option<u64>,
     path: Option<String>,
     disk: Option<Range<u64>>,
     doing: Option<&'static str>,
@@ -68,6 +69,7 @@ impl Error {
         Self(Box::new(Envelope {
             detail: Box::new(detail),
             file: FileId::SELF,
+            at: None,
             path: None,
             disk: None,
             doing: None,
@@ -78,6 +80,14 @@ impl Error {
     #[must_use]
     pub fn in_file(mut self, file: FileId) -> Self {
         self.0.file = file;
+        self
+    }
+
+    /// The same error, about the bytes at this file offset, for details that know no
+    /// place themselves (a decoder's). The first one said stays.
+    #[must_use]
+    pub fn at_offset(mut self, at: u64) -> Self {
+        self.0.at.get_or_insert(at);
         self
     }
 
@@ -119,7 +129,7 @@ impl Error {
 
     /// File offset of the bytes that are wrong.
     pub fn at(&self) -> Option<u64> {
-        self.0.detail.at()
+        self.0.detail.at().or(self.0.at)
     }
 
     /// Which file of its image the offset is in.

@@ -28,7 +28,8 @@ pub trait Layout: Send {
 
     /// Where unit number `unit` goes if that depends on nothing but its number: such
     /// units may be written in any order, zeros inside them need not be written, and
-    /// [`place`](Self::place) is not called.
+    /// [`place`](Self::place) is not called. All units then stand one after the other,
+    /// as they do on the disk.
     fn fixed_place(&self, unit: u64) -> Option<u64> {
         let _ = unit;
         None
