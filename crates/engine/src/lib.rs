@@ -1,1 +1,41 @@
-//! Scan, convert, hash: the parallel part.
+//! The engine: it moves the bytes that a stack of maps describes.
+//!
+//! It knows no format, no file and no policy. It is handed a [`Stack`] (the layers of
+//! a disk with their opened sources) and, for a conversion, a writer's
+//! [`Layout`](imgprep_map::Layout) and a [`Sink`](imgprep_map::Sink). So all its tests
+//! run in memory.
+//!
+//! One disk goes through it like this:
+//!
+//! 1. [`survey`] walks all tables once: it finds what can't be read, holds the claims
+//!    of every layer against each other, and counts the units that may hold data. No
+//!    payload is touched and no output exists yet.
+//! 2. [`convert`] walks again, hands units with data to workers (read, unpack, scan
+//!    for zeros, checksum, pack) and places the results in order with one reducer.
+//! 3. [`checksum`] reads a finished output the same way and [`Checksums::compare`]
+//!    holds it against what went in.
+//!
+//! The walk skips what the maps call zeros, so the cost follows the data.
+
+mod bitmap;
+mod checksum;
+mod claims;
+mod convert;
+mod error;
+mod frontier;
+mod load;
+mod options;
+mod pipeline;
+mod stack;
+mod stream;
+mod survey;
+mod zeros;
+
+pub use bitmap::{BitOrder, Bitmap, BitmapShape};
+pub use checksum::{Checksums, checksum};
+pub use convert::{Converted, Output, convert, scan};
+pub use error::{EngineError, Loss, Losses};
+pub use options::{Interrupt, Meter, MeterReading, OnLoss, Options};
+pub use stack::{Layer, Piece, Stack};
+pub use survey::{Survey, survey};
+pub use zeros::is_zero;

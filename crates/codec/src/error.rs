@@ -1,0 +1,104 @@
+//! What a payload can be wrong in. The engine adds where it stands.
+
+use imgprep_map::{Class, Detail};
+
+/// A payload that does not unpack to one unit.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum UnpackError {
+    /// The decoder met something that its format does not allow.
+    #[error("the payload is no {codec} data: {reason}, after {produced} of {expected} bytes")]
+    Garbage {
+        /// The format's name.
+        codec: &'static str,
+        /// The decoder's words.
+        reason: String,
+        /// Bytes that came out before.
+        produced: u64,
+        /// Bytes of the unit.
+        expected: u64,
+    },
+    /// The payload ends before the unit is full.
+    #[error("the payload unpacks to {produced} bytes, not {expected}")]
+    Short {
+        /// Bytes that came out.
+        produced: u64,
+        /// Bytes of the unit.
+        expected: u64,
+    },
+    /// The payload holds more than the unit.
+    #[error("the payload unpacks to more than {expected} bytes")]
+    Long {
+        /// Bytes of the unit.
+        expected: u64,
+    },
+    /// Bytes of the payload are left over.
+    #[error("{left} of the payload's {len} bytes are left over when the unit is full")]
+    LeftOver {
+        /// Bytes that were not used.
+        left: u64,
+        /// Bytes of the payload.
+        len: u64,
+    },
+    /// An earlier record of the stream could not be unpacked, so this one can't be.
+    #[error("the stream is broken at an earlier record")]
+    BrokenStream,
+}
+
+impl Detail for UnpackError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Garbage { .. } => "codec.unpack.garbage",
+            Self::Short { .. } => "codec.unpack.short",
+            Self::Long { .. } => "codec.unpack.long",
+            Self::LeftOver { .. } => "codec.unpack.left-over",
+            Self::BrokenStream => "codec.unpack.broken-stream",
+        }
+    }
+
+    fn class(&self) -> Class {
+        Class::Corrupt
+    }
+
+    fn at(&self) -> Option<u64> {
+        None
+    }
+}
+
+/// A unit that could not be packed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum PackError {
+    /// The level is none of the format's.
+    #[error("there is no level {level}: {range}")]
+    Level {
+        /// What was asked for.
+        level: i64,
+        /// What there is.
+        range: &'static str,
+    },
+    /// The encoder failed.
+    #[error("packing failed: {reason}")]
+    Failed {
+        /// The encoder's words.
+        reason: String,
+    },
+}
+
+impl Detail for PackError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Level { .. } => "codec.pack.level",
+            Self::Failed { .. } => "codec.pack.failed",
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::Level { .. } => Class::Refused,
+            Self::Failed { .. } => Class::Io,
+        }
+    }
+
+    fn at(&self) -> Option<u64> {
+        None
+    }
+}

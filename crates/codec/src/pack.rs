@@ -1,0 +1,167 @@
+//! Units into payloads.
+
+use flate2::{Compress, Compression, FlushCompress, Status};
+use imgprep_map::Packing;
+use zstd::bulk::Compressor;
+
+use crate::PackError;
+
+/// Packs units one after the other with one context.
+pub struct Packer(Encoder);
+
+enum Encoder {
+    Plain,
+    Zstd(Compressor<'static>),
+    Zlib(Compress),
+}
+
+impl Packer {
+    /// Makes the context. Fails on a level that does not exist.
+    pub fn new(packing: Packing) -> Result<Self, PackError> {
+        Ok(Self(match packing {
+            Packing::Plain => Encoder::Plain,
+            Packing::Zstd { level } => {
+                if !(1..=22).contains(&level) {
+                    return Err(PackError::Level { level: level.into(), range: "zstd has 1 to 22" });
+                }
+                Encoder::Zstd(Compressor::new(level).map_err(|error| failed(&error))?)
+            }
+            Packing::ZlibOpen { level } => {
+                if !(1..=9).contains(&level) {
+                    return Err(PackError::Level { level: level.into(), range: "zlib has 1 to 9" });
+                }
+                Encoder::Zlib(Compress::new(Compression::new(level), true))
+            }
+        }))
+    }
+
+    /// Replaces what is in `out` with the packed form of `unit`. The same unit always
+    /// becomes the same bytes.
+    pub fn pack(&mut self, unit: &[u8], out: &mut Vec<u8>) -> Result<(), PackError> {
+        out.clear();
+        match &mut self.0 {
+            Encoder::Plain => out.extend_from_slice(unit),
+            Encoder::Zstd(compressor) => {
+                out.reserve(zstd::zstd_safe::compress_bound(unit.len()));
+                compressor.compress_to_buffer(unit, out).map_err(|error| failed(&error))?;
+            }
+            Encoder::Zlib(compress) => {
+                compress.reset();
+                zlib_open(compress, unit, out)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One stream up to a sync flush, without an end.
+fn zlib_open(compress: &mut Compress, unit: &[u8], out: &mut Vec<u8>) -> Result<(), PackError> {
+    out.reserve(zlib_bound(unit.len()));
+    loop {
+        // OK: never more than the unit's length goes in.
+        let rest = &unit[compress.total_in() as usize..];
+        let status = compress.compress_vec(rest, out, FlushCompress::Sync).map_err(|error| failed(&error))?;
+        let is_done = compress.total_in() == unit.len() as u64 && out.len() < out.capacity();
+        match status {
+            Status::Ok | Status::BufError if is_done => return Ok(()),
+            Status::Ok | Status::BufError => out.reserve(4096),
+            Status::StreamEnd => return Err(PackError::Failed { reason: "the stream ended".into() }),
+        }
+    }
+}
+
+fn failed(error: &impl ToString) -> PackError {
+    PackError::Failed { reason: error.to_string() }
+}
+
+/// Nine bits a byte: no literal of a fixed Huffman block has more (RFC 1951 3.2.6), and
+/// the fast levels do write those for noise. Head, block heads and flush mark come on top.
+fn zlib_bound(unit: usize) -> usize {
+    unit + unit / 8 + unit / 16384 * 5 + 64
+}
+
+/// The most bytes that a unit can become.
+pub fn packed_bound(packing: Packing, unit: u64) -> u64 {
+    // OK: a unit is a few MiB, set by the writer's layout.
+    let len = unit as usize;
+    (match packing {
+        Packing::Plain => len,
+        Packing::Zstd { .. } => zstd::zstd_safe::compress_bound(len),
+        Packing::ZlibOpen { .. } => zlib_bound(len),
+    }) as u64
+}
+
+/// Memory that one [`Packer`] holds once it has packed a unit of 2 MiB, in bytes,
+/// rounded up: measured with `malloc` counters, by level.
+pub fn context_bytes(packing: Packing) -> u64 {
+    const MIB: u64 = 1 << 20;
+    match packing {
+        Packing::Plain => 0,
+        Packing::ZlibOpen { .. } => MIB,
+        Packing::Zstd { level } => match level {
+            ..=2 => 2 * MIB,
+            3..=5 => 6 * MIB,
+            6..=12 => 18 * MIB,
+            13..=17 => 40 * MIB,
+            _ => 56 * MIB,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn levels_that_do_not_exist_are_refused() {
+        for packing in
+            [Packing::Zstd { level: 0 }, Packing::Zstd { level: 23 }, Packing::ZlibOpen { level: 10 }]
+        {
+            assert!(matches!(Packer::new(packing).err(), Some(PackError::Level { .. })), "{packing:?}");
+        }
+    }
+
+    #[test]
+    fn an_open_zlib_stream_ends_with_a_sync_flush() {
+        let mut out = Vec::new();
+        Packer::new(Packing::ZlibOpen { level: 6 }).unwrap().pack(&[7; 4096], &mut out).unwrap();
+        assert_eq!(out[0], 0x78, "RFC 1950 head");
+        assert_eq!(out[out.len() - 4..], [0, 0, 0xff, 0xff], "an empty stored block");
+    }
+
+    #[test]
+    fn a_context_that_was_used_packs_the_same() {
+        let units = [vec![1u8; 1 << 16], (0..1 << 16).map(|n: u32| (n * n >> 7) as u8).collect()];
+        for packing in [Packing::Zstd { level: 3 }, Packing::ZlibOpen { level: 6 }] {
+            let mut used = Packer::new(packing).unwrap();
+            let (mut a, mut b) = (Vec::new(), Vec::new());
+            for unit in [&units[0], &units[1], &units[0]] {
+                used.pack(unit, &mut a).unwrap();
+                Packer::new(packing).unwrap().pack(unit, &mut b).unwrap();
+                assert_eq!(a, b);
+            }
+        }
+    }
+
+    #[test]
+    fn noise_stays_within_the_bound() {
+        let mut state = 1u64;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        })
+        .take(2 << 20)
+        .collect();
+        for packing in
+            [Packing::Zstd { level: 3 }, Packing::ZlibOpen { level: 1 }, Packing::ZlibOpen { level: 9 }]
+        {
+            let mut out = Vec::new();
+            Packer::new(packing).unwrap().pack(&noise, &mut out).unwrap();
+            assert!(
+                out.len() > noise.len() && out.len() as u64 <= packed_bound(packing, 2 << 20),
+                "{packing:?} {}",
+                out.len()
+            );
+        }
+    }
+}

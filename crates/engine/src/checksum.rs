@@ -1,0 +1,137 @@
+//! CRC-32 of every unit that is not all zeros: what went in, held against what came out.
+
+use std::ops::Range;
+
+use imgprep_map::Error;
+
+use crate::convert::{Job, jobs, reading_share};
+use crate::load::{Loaded, Loader};
+use crate::{EngineError, Losses, Options, Stack, Survey, is_zero, pipeline};
+
+/// Checksums of the units of a disk that are not all zeros, ascending.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Checksums {
+    unit: u64,
+    size: u64,
+    units: Vec<(u64, u32)>,
+}
+
+impl Checksums {
+    pub(crate) fn new(unit: u64, size: u64) -> Self {
+        Self { unit, size, units: Vec::new() }
+    }
+
+    pub(crate) fn push(&mut self, unit: u64, checksum: u32) {
+        self.units.push((unit, checksum));
+    }
+
+    /// How many units are not all zeros.
+    pub fn len(&self) -> usize {
+        self.units.len()
+    }
+
+    /// Whether the disk is all zeros.
+    pub fn is_empty(&self) -> bool {
+        self.units.is_empty()
+    }
+
+    /// Fails at the first unit in which the two disks differ.
+    pub fn compare(&self, output: &Self) -> Result<(), Error> {
+        if self.units == output.units {
+            return Ok(());
+        }
+        let equal = self.units.iter().zip(&output.units).take_while(|(a, b)| a == b).count();
+        let (source, output) = (self.units.get(equal), output.units.get(equal));
+        let unit = source.into_iter().chain(output).map(|(unit, _)| *unit).min().unwrap_or_default();
+        let crc = |side: Option<&(u64, u32)>| {
+            side.filter(|(at, _)| *at == unit).map_or("zeros".into(), |(_, crc)| format!("CRC-32 {crc:08x}"))
+        };
+        let what = format!("{} went in, {} came out", crc(source), crc(output));
+        let start = unit * self.unit;
+        let range: Range<u64> = start..(start + self.unit).min(self.size);
+        Err(Error::new(EngineError::Differs { what }).hitting(range))
+    }
+}
+
+/// Reads a disk and checksums its first `size` bytes; what lies behind them must be zeros.
+///
+/// `survey` must be of the same stack.
+pub fn checksum(
+    stack: &Stack,
+    survey: &Survey,
+    size: u64,
+    options: &Options<'_>,
+) -> Result<Checksums, Error> {
+    if stack.size() < size {
+        let what = format!("{size} bytes went in, {} came out", stack.size());
+        return Err(EngineError::Differs { what }.into());
+    }
+    options.meter.begin(survey.total());
+    let losses = Losses::default();
+    let loader = Loader { stack, on_loss: options.on_loss, losses: &losses, meter: options.meter };
+    let share = reading_share(stack, survey, options)?;
+    let mut sums = Checksums::new(survey.unit, size);
+    let work = |job: Job, scratch: &mut _| {
+        let loaded = loader.load(&job.range, &job.stream, scratch)?;
+        let bytes: &[u8] = match loaded {
+            Loaded::Zero => &[],
+            Loaded::Mapped(bytes) => bytes,
+            Loaded::Buffered => &scratch.buffer,
+        };
+        // OK: clipped to the slice's length.
+        let inside = size.saturating_sub(job.range.start).min(bytes.len() as u64) as usize;
+        let (inside, behind) = bytes.split_at(inside);
+        if !is_zero(behind) {
+            let what = format!("bytes behind the disk's end at {size} are not zeros");
+            return Err(Error::new(EngineError::Differs { what }).hitting(job.range));
+        }
+        let sum = (!is_zero(inside)).then(|| crc32fast::hash(inside));
+        stack.sound()?;
+        Ok((job, sum))
+    };
+    pipeline::run(
+        share,
+        options.interrupt,
+        jobs(stack, survey.unit, options, &losses, None),
+        work,
+        |(job, sum)| {
+            sums.units.extend(sum.map(|sum| (job.unit, sum)));
+            options.meter.did_disk(job.range.end - job.range.start);
+            (options.observe)(options.meter);
+            Ok(())
+        },
+    )?;
+    Ok(sums)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn sums(units: &[(u64, u32)]) -> Checksums {
+        Checksums { unit: 10, size: 95, units: units.to_vec() }
+    }
+
+    fn differs(a: &[(u64, u32)], b: &[(u64, u32)]) -> (Range<u64>, String) {
+        let error = sums(a).compare(&sums(b)).unwrap_err();
+        (error.disk().unwrap(), error.to_string())
+    }
+
+    #[test]
+    fn equal_disks_compare_equal() {
+        assert!(sums(&[(1, 5), (2, 6)]).compare(&sums(&[(1, 5), (2, 6)])).is_ok());
+    }
+
+    #[test]
+    fn the_first_difference_is_named() {
+        let (range, text) = differs(&[(1, 5), (9, 6)], &[(1, 5), (9, 7)]);
+        assert_eq!(range, 90..95);
+        assert!(text.contains("CRC-32 00000006 went in, CRC-32 00000007 came out"), "{text}");
+        let (range, text) = differs(&[(1, 5), (9, 6)], &[(9, 6)]);
+        assert_eq!(range, 10..20);
+        assert!(text.contains("CRC-32 00000005 went in, zeros came out"), "{text}");
+        let (range, text) = differs(&[], &[(3, 6)]);
+        assert_eq!(range, 30..40);
+        assert!(text.contains("zeros went in, CRC-32 00000006 came out"), "{text}");
+    }
+}

@@ -1,0 +1,155 @@
+//! What goes wrong in the engine itself, and what a salvage leaves behind.
+
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use imgprep_map::{ClaimKind, Class, Detail, Error};
+
+/// Trouble that only the engine can see.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum EngineError {
+    /// Two entries of an image share bytes that they must not share.
+    #[error("{} bytes are used twice: as {} and as {}", .bytes.end - .bytes.start, Use(.first), Use(.second))]
+    Overlap {
+        /// The shared bytes, as file offsets.
+        bytes: Range<u64>,
+        /// What uses them, and the disk offset of the first shared byte.
+        first: (ClaimKind, Option<u64>),
+        /// What else uses them.
+        second: (ClaimKind, Option<u64>),
+    },
+    /// A map names bytes that its file does not have.
+    #[error("{} needs bytes {}..{}, the file ends at {file_len}", Use(.user), .bytes.start, .bytes.end)]
+    PastEnd {
+        /// The bytes, as file offsets.
+        bytes: Range<u64>,
+        /// What uses them.
+        user: (ClaimKind, Option<u64>),
+        /// Length of the file.
+        file_len: u64,
+    },
+    /// A map speaks of a file that was not opened.
+    #[error("file number {id} of the image is not open")]
+    NotOpen {
+        /// The file's id.
+        id: u32,
+    },
+    /// A packed unit is larger than anything that a format may declare.
+    #[error("a packed unit of {len} bytes, at most {limit} are unpacked at once")]
+    UnitTooLarge {
+        /// Bytes that the unit would have.
+        len: u64,
+        /// The bound.
+        limit: u64,
+    },
+    /// The disk read back from an output is not the disk that went in.
+    #[error("the output read back differs from the source: {what}")]
+    Differs {
+        /// Where and how.
+        what: String,
+    },
+    /// The interrupt was raised.
+    #[error("interrupted")]
+    Interrupted,
+    /// `--memory` leaves no room for a single unit.
+    #[error("{needed} bytes of memory are needed for {threads} threads, the budget is {budget}")]
+    Memory {
+        /// Bytes that the smallest run takes.
+        needed: u64,
+        /// What was allowed.
+        budget: u64,
+        /// Threads that were asked for.
+        threads: usize,
+    },
+    /// The system gave no threads.
+    #[error("threads could not be started: {reason}")]
+    Threads {
+        /// The system's words.
+        reason: String,
+    },
+}
+
+struct Use<'a>(&'a (ClaimKind, Option<u64>));
+
+impl std::fmt::Display for Use<'_> {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
+        match self.0.0 {
+            ClaimKind::Metadata(name) => f.write_str(name)?,
+            ClaimKind::Data => f.write_str("data")?,
+            ClaimKind::Packed | ClaimKind::PackedAtMost => f.write_str("packed data")?,
+        }
+        self.0.1.map_or(Ok(()), |disk| write!(f, " of disk offset {disk}"))
+    }
+}
+
+impl Detail for EngineError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Overlap { .. } => "claims.overlap",
+            Self::PastEnd { .. } => "claims.past-end",
+            Self::NotOpen { .. } => "engine.file-not-open",
+            Self::UnitTooLarge { .. } => "engine.unit-too-large",
+            Self::Differs { .. } => "verify.differs",
+            Self::Interrupted => "engine.interrupted",
+            Self::Memory { .. } => "engine.memory",
+            Self::Threads { .. } => "engine.threads",
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::Overlap { .. } | Self::PastEnd { .. } => Class::Corrupt,
+            Self::NotOpen { .. } | Self::Interrupted => Class::Refused,
+            Self::UnitTooLarge { .. } | Self::Memory { .. } => Class::Limit,
+            Self::Differs { .. } | Self::Threads { .. } => Class::Io,
+        }
+    }
+
+    fn at(&self) -> Option<u64> {
+        match self {
+            Self::Overlap { bytes, .. } | Self::PastEnd { bytes, .. } => Some(bytes.start),
+            _ => None,
+        }
+    }
+}
+
+/// A range of the disk that could not be read and was filled with zeros.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Loss {
+    /// Bytes of the disk.
+    pub disk: Range<u64>,
+    /// Code of the error that was passed over.
+    pub code: &'static str,
+    /// Its message, with all places.
+    pub message: String,
+}
+
+/// All losses of one run, from all its threads.
+#[derive(Debug, Default)]
+pub struct Losses(Mutex<Vec<Loss>>);
+
+impl Losses {
+    /// Notes that the range `disk` could not be had because of `error`.
+    pub(crate) fn add(&self, disk: Range<u64>, error: &Error) {
+        let loss = Loss { disk, code: error.code(), message: error.to_string() };
+        // A poisoned list only means that another thread died while adding: what is in it is whole.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner).push(loss);
+    }
+
+    /// The losses in disk order; a place that several steps stumbled over counts
+    /// once, neighbours with the same code are joined.
+    pub fn into_sorted(self) -> Vec<Loss> {
+        let mut all = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        all.sort_by(|a, b| (a.disk.start, a.disk.end, a.code).cmp(&(b.disk.start, b.disk.end, b.code)));
+        let mut joined: Vec<Loss> = Vec::new();
+        for loss in all {
+            match joined.last_mut() {
+                Some(last) if last.code == loss.code && loss.disk.start <= last.disk.end => {
+                    last.disk.end = last.disk.end.max(loss.disk.end);
+                }
+                _ => joined.push(loss),
+            }
+        }
+        joined
+    }
+}

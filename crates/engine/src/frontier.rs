@@ -1,0 +1,78 @@
+//! Which units of a disk may hold data, found by walking the maps once, in order.
+
+use std::ops::{ControlFlow, Range};
+
+use imgprep_map::Error;
+
+use crate::{Losses, OnLoss, Stack};
+
+/// Bytes of the disk that are walked before the first unit is handed out: a map may
+/// coalesce a whole disk into one extent before it says a word.
+const WINDOW: u64 = 1 << 30;
+
+/// Hands out the numbers of the units that may hold data, ascending.
+pub(crate) struct Frontier<'a> {
+    stack: &'a Stack,
+    losses: &'a Losses,
+    on_loss: OnLoss,
+    unit: u64,
+    at: u64,
+    run: Range<u64>,
+}
+
+impl<'a> Frontier<'a> {
+    pub(crate) fn new(stack: &'a Stack, unit: u64, on_loss: OnLoss, losses: &'a Losses) -> Self {
+        Self { stack, losses, on_loss, unit, at: 0, run: 0..0 }
+    }
+
+    /// The next unit, `None` after the last one. An error comes where it is met, and
+    /// with [`OnLoss::Zero`] only if the range that it hits is unknown.
+    pub(crate) fn next(&mut self) -> Result<Option<u64>, Error> {
+        if self.run.is_empty() && !self.find()? {
+            return Ok(None);
+        }
+        Ok(self.run.next())
+    }
+
+    /// Bytes of the disk in a unit.
+    pub(crate) fn range(&self, unit: u64) -> Range<u64> {
+        let start = unit * self.unit;
+        start..start.saturating_add(self.unit).min(self.stack.size())
+    }
+
+    fn find(&mut self) -> Result<bool, Error> {
+        while self.at < self.stack.size() {
+            // Whole windows, so that every walk begins where a table page does.
+            let end = (self.at / WINDOW).saturating_add(1).saturating_mul(WINDOW);
+            let mut found = None;
+            let walked = self.stack.visit(self.at..end, &mut |piece| {
+                if piece.is_zero() {
+                    return ControlFlow::Continue(());
+                }
+                found = Some(piece.disk);
+                ControlFlow::Break(())
+            });
+            if let Some(disk) = found {
+                self.run = disk.start.max(self.at) / self.unit..disk.end.div_ceil(self.unit);
+                self.at = self.run.end.saturating_mul(self.unit);
+                return Ok(true);
+            }
+            self.at = match walked {
+                Ok(()) => end,
+                Err(error) => self.pass_over(error)?,
+            };
+        }
+        Ok(false)
+    }
+
+    /// Where to go on after an error, or the error.
+    fn pass_over(&self, error: Error) -> Result<u64, Error> {
+        match error.disk() {
+            Some(lost) if self.on_loss == OnLoss::Zero && lost.end > self.at => {
+                self.losses.add(lost.clone(), &error);
+                Ok(lost.end)
+            }
+            _ => Err(error),
+        }
+    }
+}

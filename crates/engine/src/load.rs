@@ -1,0 +1,279 @@
+//! The bytes of one unit, from wherever its maps say they are.
+
+use std::borrow::Cow;
+use std::ops::{ControlFlow, Range};
+
+use imgprep_codec::Unpacker;
+use imgprep_map::{Codec, Error, FileId, PackedLen, ReadAt, Source};
+
+use crate::stream::StreamUnit;
+use crate::{EngineError, Layer, Losses, Meter, OnLoss, Piece, Stack};
+
+/// Bytes that a packed unit may have: ZVHD2 allows blocks of 32 MiB, nothing has more.
+pub(crate) const LARGEST_UNIT: u64 = 32 << 20;
+
+/// What a failing disk is read in when a whole piece can't be had.
+const SALVAGE_STEP: usize = 4096;
+
+/// What one worker keeps between units.
+pub(crate) struct Scratch {
+    unpacker: Unpacker,
+    pieces: Vec<Piece>,
+    /// The unit, when it is not one piece of a mapping.
+    pub(crate) buffer: Vec<u8>,
+    /// The last packed unit that was larger than what was wanted of it.
+    cached: Option<(usize, FileId, u64)>,
+    cache: Vec<u8>,
+}
+
+impl Scratch {
+    pub(crate) fn new() -> Self {
+        Self {
+            unpacker: Unpacker::new(),
+            pieces: Vec::new(),
+            buffer: Vec::new(),
+            cached: None,
+            cache: Vec::new(),
+        }
+    }
+}
+
+/// The bytes of a unit.
+pub(crate) enum Loaded<'a> {
+    /// The maps say that all of it is zeros.
+    Zero,
+    /// All of it is one piece of a mapping.
+    Mapped(&'a [u8]),
+    /// It stands in [`Scratch::buffer`].
+    Buffered,
+}
+
+/// Reads units of one stack.
+pub(crate) struct Loader<'a> {
+    pub(crate) stack: &'a Stack,
+    pub(crate) on_loss: OnLoss,
+    pub(crate) losses: &'a Losses,
+    pub(crate) meter: &'a Meter,
+}
+
+impl<'a> Loader<'a> {
+    /// The bytes of `range`, with the records of streams that it touches.
+    pub(crate) fn load(
+        &self,
+        range: &Range<u64>,
+        stream: &[StreamUnit],
+        scratch: &mut Scratch,
+    ) -> Result<Loaded<'a>, Error> {
+        let mut pieces = std::mem::take(&mut scratch.pieces);
+        pieces.clear();
+        self.collect(range, &mut pieces)?;
+        let loaded = self.load_pieces(range, &pieces, stream, scratch);
+        scratch.pieces = pieces;
+        loaded
+    }
+
+    fn load_pieces(
+        &self,
+        range: &Range<u64>,
+        pieces: &[Piece],
+        stream: &[StreamUnit],
+        scratch: &mut Scratch,
+    ) -> Result<Loaded<'a>, Error> {
+        if pieces.iter().all(Piece::is_zero) {
+            return Ok(Loaded::Zero);
+        }
+        if let [piece] = pieces
+            && let Some(bytes) = self.mapped(piece)
+        {
+            self.meter.did_read(piece.len());
+            return Ok(Loaded::Mapped(bytes));
+        }
+        let mut buffer = std::mem::take(&mut scratch.buffer);
+        // OK: a unit is a few MiB, set by the writer's layout.
+        buffer.resize((range.end - range.start) as usize, 0);
+        let filled = pieces.iter().try_for_each(|piece| {
+            // OK: the pieces tile the range, which is as long as the buffer.
+            let target = (piece.disk.start - range.start) as usize..(piece.disk.end - range.start) as usize;
+            self.fill(piece, &mut buffer[target], stream, scratch)
+        });
+        scratch.buffer = buffer;
+        filled.map(|()| Loaded::Buffered)
+    }
+
+    /// The pieces that tile `range`; with [`OnLoss::Zero`] zeros where a table is broken.
+    fn collect(&self, range: &Range<u64>, pieces: &mut Vec<Piece>) -> Result<(), Error> {
+        let mut at = range.start;
+        loop {
+            let walked = self.stack.visit(at..range.end, &mut |piece| {
+                pieces.push(piece);
+                ControlFlow::Continue(())
+            });
+            let Err(error) = walked else { return Ok(()) };
+            let done = pieces.last().map_or(range.start, |piece| piece.disk.end);
+            match error.disk() {
+                Some(lost) if self.on_loss == OnLoss::Zero && lost.end > done => {
+                    let lost = done..lost.end.min(range.end);
+                    self.losses.add(lost.clone(), &error);
+                    at = lost.end;
+                    pieces.push(Piece { disk: lost, layer: 0, source: Source::Zero { explicit: false } });
+                    if at == range.end {
+                        return Ok(());
+                    }
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    fn mapped(&self, piece: &Piece) -> Option<&'a [u8]> {
+        let Source::Data { file, at } = piece.source else { return None };
+        let file: &'a dyn ReadAt = self.stack.layers()[piece.layer].file(file).ok()?;
+        file.bytes(at..at.checked_add(piece.len())?)
+    }
+
+    fn fill(
+        &self,
+        piece: &Piece,
+        target: &mut [u8],
+        stream: &[StreamUnit],
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        let layer = &self.stack.layers()[piece.layer];
+        let (file, at, filled) = match &piece.source {
+            Source::Zero { .. } | Source::Parent => {
+                target.fill(0);
+                return Ok(());
+            }
+            Source::Data { file, at } => (*file, *at, self.copy(layer, piece, *file, *at, target)),
+            Source::Packed { codec: Codec::ZlibContinued, file, at, unit, .. } => {
+                (*file, *at, self.take_streamed(piece, unit, stream, target))
+            }
+            Source::Packed { file, at, .. } => (*file, *at, self.unpack(layer, piece, target, scratch)),
+        };
+        filled.or_else(|error| {
+            let error = error.in_file(file).at_offset(at).hitting(piece.disk.clone());
+            let error = layer.name(error).while_doing("reading");
+            if self.on_loss == OnLoss::Stop {
+                return Err(error);
+            }
+            target.fill(0);
+            self.losses.add(piece.disk.clone(), &error);
+            Ok(())
+        })
+    }
+
+    fn copy(
+        &self,
+        layer: &Layer,
+        piece: &Piece,
+        id: FileId,
+        at: u64,
+        target: &mut [u8],
+    ) -> Result<(), Error> {
+        let file = layer.file(id)?;
+        self.meter.did_read(piece.len());
+        if let Some(bytes) = at.checked_add(piece.len()).and_then(|end| file.bytes(at..end)) {
+            target.copy_from_slice(bytes);
+            return Ok(());
+        }
+        match file.read_exact_at(target, at) {
+            Err(_) if self.on_loss == OnLoss::Zero => self.copy_in_steps(layer, piece, (id, at), target),
+            done => done.map_err(Error::from),
+        }
+    }
+
+    /// Saves what can be read around a bad place of a failing disk.
+    fn copy_in_steps(
+        &self,
+        layer: &Layer,
+        piece: &Piece,
+        (id, at): (FileId, u64),
+        target: &mut [u8],
+    ) -> Result<(), Error> {
+        let file = layer.file(id)?;
+        for (index, step) in target.chunks_mut(SALVAGE_STEP).enumerate() {
+            let done = (index * SALVAGE_STEP) as u64;
+            if let Err(error) = file.read_exact_at(step, at + done) {
+                step.fill(0);
+                let disk = piece.disk.start + done;
+                let error = layer.name(Error::new(error).in_file(id)).while_doing("reading");
+                self.losses.add(disk..disk + step.len() as u64, &error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies out of a record that the feeder unpacked. One that is missing was listed as lost there.
+    fn take_streamed(
+        &self,
+        piece: &Piece,
+        unit: &Range<u64>,
+        stream: &[StreamUnit],
+        target: &mut [u8],
+    ) -> Result<(), Error> {
+        match stream.iter().find(|held| held.layer == piece.layer && held.unit == *unit) {
+            Some(held) => target.copy_from_slice(part_of(&held.bytes, unit, &piece.disk)),
+            None if self.on_loss == OnLoss::Zero => target.fill(0),
+            None => return Err(imgprep_codec::UnpackError::BrokenStream.into()),
+        }
+        Ok(())
+    }
+
+    fn unpack(
+        &self,
+        layer: &Layer,
+        piece: &Piece,
+        target: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        let Source::Packed { file, at, len, codec, unit } = &piece.source else {
+            unreachable!("only packed pieces are unpacked")
+        };
+        let unit_len = check_unit(unit)?;
+        let key = (piece.layer, *file, *at);
+        if piece.disk != *unit && scratch.cached == Some(key) && scratch.cache.len() == unit_len {
+            target.copy_from_slice(part_of(&scratch.cache, unit, &piece.disk));
+            return Ok(());
+        }
+        let stored = payload(layer, *file, *at, *len)?;
+        self.meter.did_read(stored.len() as u64);
+        if piece.disk == *unit {
+            return Ok(scratch.unpacker.unpack(*codec, &stored, *len, target)?);
+        }
+        scratch.cached = None;
+        scratch.cache.resize(unit_len, 0);
+        scratch.unpacker.unpack(*codec, &stored, *len, &mut scratch.cache)?;
+        scratch.cached = Some(key);
+        target.copy_from_slice(part_of(&scratch.cache, unit, &piece.disk));
+        Ok(())
+    }
+}
+
+/// The part of an unpacked unit that `disk` wants of it.
+fn part_of<'b>(unpacked: &'b [u8], unit: &Range<u64>, disk: &Range<u64>) -> &'b [u8] {
+    // OK: a format's extent lies in its unit (held by the conformance tests), and `unpacked` is the whole unit.
+    &unpacked[(disk.start - unit.start) as usize..(disk.end - unit.start) as usize]
+}
+
+/// The length of a packed unit, held against what may be unpacked at once.
+pub(crate) fn check_unit(unit: &Range<u64>) -> Result<usize, Error> {
+    let len = unit.end.saturating_sub(unit.start);
+    match usize::try_from(len) {
+        Ok(fits) if len <= LARGEST_UNIT => Ok(fits),
+        _ => Err(EngineError::UnitTooLarge { len, limit: LARGEST_UNIT }.into()),
+    }
+}
+
+/// A packed payload. One of which only a bound is known ends at the file's end at the latest.
+pub(crate) fn payload(layer: &Layer, id: FileId, at: u64, len: PackedLen) -> Result<Cow<'_, [u8]>, Error> {
+    let file = layer.file(id)?;
+    let wanted = match len {
+        PackedLen::Exact(len) => u64::from(len),
+        PackedLen::AtMost(len) => u64::from(len).min(file.len().saturating_sub(at)),
+    };
+    let limit = 2 * LARGEST_UNIT;
+    match usize::try_from(wanted) {
+        Ok(fits) if wanted <= limit => Ok(file.slice(at, fits)?),
+        _ => Err(EngineError::UnitTooLarge { len: wanted, limit }.into()),
+    }
+}

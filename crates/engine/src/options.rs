@@ -1,0 +1,106 @@
+//! How a run is done, watched and stopped.
+
+use std::num::NonZeroUsize;
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
+
+use imgprep_map::Error;
+
+use crate::EngineError;
+
+/// How a run is done. Nothing in here changes the output's bytes.
+#[derive(Clone, Copy)]
+pub struct Options<'a> {
+    /// Worker threads. With one, everything happens on the caller's thread.
+    pub threads: NonZeroUsize,
+    /// Bytes that may be in flight: unit buffers, packed results, codec contexts.
+    pub memory: u64,
+    /// What to do about a range that can't be read.
+    pub on_loss: OnLoss,
+    /// Raised to stop the run.
+    pub interrupt: &'a Interrupt,
+    /// Where the run counts what it did.
+    pub meter: &'a Meter,
+    /// Called on the caller's thread after every finished unit.
+    pub observe: &'a dyn Fn(&Meter),
+}
+
+/// What to do about a range of the disk that can't be read.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnLoss {
+    /// Stop with the error.
+    #[default]
+    Stop,
+    /// Go on with zeros in its place, and list it.
+    Zero,
+}
+
+/// A flag that stops a run.
+#[derive(Debug, Default)]
+pub struct Interrupt(AtomicBool);
+
+impl Interrupt {
+    /// Stops the run at the next unit.
+    pub fn raise(&self) {
+        self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// Whether it was raised.
+    pub fn is_raised(&self) -> bool {
+        self.0.load(Ordering::Relaxed)
+    }
+
+    pub(crate) fn check(&self) -> Result<(), Error> {
+        if self.is_raised() { Err(EngineError::Interrupted.into()) } else { Ok(()) }
+    }
+}
+
+/// Counters of one run, for whoever shows progress.
+#[derive(Debug, Default)]
+pub struct Meter {
+    total: AtomicU64,
+    disk: AtomicU64,
+    source: AtomicU64,
+    output: AtomicU64,
+}
+
+/// What a [`Meter`] showed at one moment. All in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct MeterReading {
+    /// Bytes of the disk that have to be looked at: what the maps call zeros is not counted.
+    pub total: u64,
+    /// Of those, done.
+    pub disk: u64,
+    /// Bytes of source payload read.
+    pub source: u64,
+    /// Bytes of output written.
+    pub output: u64,
+}
+
+impl Meter {
+    /// The counters now.
+    pub fn read(&self) -> MeterReading {
+        MeterReading {
+            total: self.total.load(Ordering::Relaxed),
+            disk: self.disk.load(Ordering::Relaxed),
+            source: self.source.load(Ordering::Relaxed),
+            output: self.output.load(Ordering::Relaxed),
+        }
+    }
+
+    pub(crate) fn begin(&self, total: u64) {
+        self.total.store(total, Ordering::Relaxed);
+        self.disk.store(0, Ordering::Relaxed);
+    }
+
+    pub(crate) fn did_disk(&self, bytes: u64) {
+        self.disk.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn did_read(&self, bytes: u64) {
+        self.source.fetch_add(bytes, Ordering::Relaxed);
+    }
+
+    pub(crate) fn did_write(&self, bytes: u64) {
+        self.output.fetch_add(bytes, Ordering::Relaxed);
+    }
+}

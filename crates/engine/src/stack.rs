@@ -1,0 +1,194 @@
+//! A stack of layers, read as one disk.
+
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
+
+use imgprep_map::{DiskMap, Error, Extent, FileId, Files as _, ReadAt, Source};
+
+use crate::EngineError;
+
+/// One image of a chain with its opened files.
+pub struct Layer {
+    /// Where its bytes are.
+    pub map: Box<dyn DiskMap>,
+    /// Its files by [`FileId`]: the image itself, then its companions.
+    pub files: Vec<Arc<dyn ReadAt>>,
+    /// The names of those files, for messages.
+    pub names: Vec<String>,
+}
+
+impl Layer {
+    pub(crate) fn file(&self, id: FileId) -> Result<&dyn ReadAt, Error> {
+        self.files.get(id).ok_or_else(|| EngineError::NotOpen { id: id.0 }.into())
+    }
+
+    /// Adds the name of the file that an error is about.
+    pub(crate) fn name(&self, error: Error) -> Error {
+        let index = usize::try_from(error.file().0).ok();
+        match index.and_then(|index| self.names.get(index)) {
+            Some(name) => error.in_path(name),
+            None => error,
+        }
+    }
+}
+
+/// A piece of the disk and which layer has it. Never [`Source::Parent`].
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Piece {
+    /// Bytes of the disk.
+    pub disk: Range<u64>,
+    /// Index of the layer that answered: 0 is the top.
+    pub layer: usize,
+    /// Where the bytes are, in the files of that layer.
+    pub source: Source,
+}
+
+impl Piece {
+    /// Whether the piece is known to be zeros without a look at payload.
+    pub fn is_zero(&self) -> bool {
+        matches!(self.source, Source::Zero { .. })
+    }
+
+    /// Length in bytes.
+    pub fn len(&self) -> u64 {
+        self.disk.end - self.disk.start
+    }
+
+    /// Whether the piece covers nothing.
+    pub fn is_empty(&self) -> bool {
+        self.disk.is_empty()
+    }
+}
+
+/// The layers of one disk, top first.
+pub struct Stack {
+    layers: Vec<Layer>,
+}
+
+type Visit<'f> = &'f mut dyn FnMut(Piece) -> ControlFlow<()>;
+
+impl Stack {
+    /// A disk as large as its top layer. Layers without a parent below them read as
+    /// zeros where they have nothing.
+    pub fn new(top: Layer, below: Vec<Layer>) -> Self {
+        let mut layers = vec![top];
+        layers.extend(below);
+        Self { layers }
+    }
+
+    /// Length of the disk, in bytes.
+    pub fn size(&self) -> u64 {
+        // OK: `new` puts the top layer in.
+        self.layers[0].map.size()
+    }
+
+    /// The layers, top first.
+    pub fn layers(&self) -> &[Layer] {
+        &self.layers
+    }
+
+    /// Walks the pieces of `range` (clipped to the disk) in ascending order; they tile it.
+    /// What the maps call data and the files call a hole comes as zeros.
+    ///
+    /// On an error all pieces before the bad place have been handed out.
+    pub fn visit(&self, range: Range<u64>, visitor: Visit<'_>) -> Result<(), Error> {
+        let range = range.start..range.end.min(self.size());
+        self.visit_layer(0, range, visitor).map(|_| ())
+    }
+
+    /// Whether everything that was read through mappings was truly read.
+    pub fn sound(&self) -> Result<(), Error> {
+        for layer in &self.layers {
+            for (index, file) in layer.files.iter().enumerate() {
+                file.sound().map_err(|error| {
+                    let id = u32::try_from(index).map_or(FileId::SELF, FileId);
+                    layer.name(Error::new(error).in_file(id)).while_doing("reading")
+                })?;
+            }
+        }
+        Ok(())
+    }
+
+    fn visit_layer(
+        &self,
+        index: usize,
+        range: Range<u64>,
+        visitor: Visit<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let Some(layer) = self.layers.get(index) else {
+            return Ok(zeros(index.saturating_sub(1), range, visitor));
+        };
+        let inside = range.start.min(layer.map.size())..range.end.min(layer.map.size());
+        let mut flow = ControlFlow::Continue(());
+        if !inside.is_empty() {
+            let mut nested = Ok(());
+            let walked = layer.map.visit(&layer.files, inside.clone(), &mut |extent| {
+                match self.visit_extent(index, extent, visitor) {
+                    Ok(next) => flow = next,
+                    Err(error) => {
+                        nested = Err(error);
+                        flow = ControlFlow::Break(());
+                    }
+                }
+                flow
+            });
+            nested?;
+            walked.map_err(|error| layer.name(error))?;
+        }
+        if flow.is_continue() && inside.end < range.end {
+            flow = zeros(index, inside.end.max(range.start)..range.end, visitor);
+        }
+        Ok(flow)
+    }
+
+    fn visit_extent(
+        &self,
+        index: usize,
+        extent: Extent,
+        visitor: Visit<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        match extent.source {
+            Source::Parent => self.visit_layer(index + 1, extent.disk, visitor),
+            Source::Data { file, at } => self.visit_holes(index, extent.disk, file, at, visitor),
+            source => Ok(visitor(Piece { disk: extent.disk, layer: index, source })),
+        }
+    }
+
+    /// Splits data of a file at the file's holes.
+    fn visit_holes(
+        &self,
+        layer: usize,
+        disk: Range<u64>,
+        id: FileId,
+        at: u64,
+        visitor: Visit<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let file = self.layers[layer].file(id)?;
+        // Bytes of the extent that lie before the file offset `offset`.
+        let before = |offset: u64| offset.saturating_sub(at).min(disk.end - disk.start);
+        let mut done = disk.start;
+        while done < disk.end {
+            let here = at + (done - disk.start);
+            let data = disk.start + before(file.next_data(here));
+            if done < data && zeros(layer, done..data, visitor).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            if data == disk.end {
+                break;
+            }
+            let data_at = at + (data - disk.start);
+            // A file that changes under us may answer anything: at least one byte is data.
+            let hole = (disk.start + before(file.next_hole(data_at))).max(data + 1);
+            let source = Source::Data { file: id, at: data_at };
+            if visitor(Piece { disk: data..hole, layer, source }).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            done = hole;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+fn zeros(layer: usize, disk: Range<u64>, visitor: Visit<'_>) -> ControlFlow<()> {
+    visitor(Piece { disk, layer, source: Source::Zero { explicit: false } })
+}

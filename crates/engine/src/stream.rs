@@ -1,0 +1,130 @@
+//! The one producer of layers whose units form one stream (ZVHD).
+//!
+//! Such a record can only be unpacked after all before it. So the feeder, which goes
+//! through the disk in order anyway, unpacks every record (also those that an upper
+//! layer hides) and gives each job the ones that it touches.
+
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
+
+use imgprep_codec::Continued;
+use imgprep_map::{Error, Source};
+
+use crate::load::{check_unit, payload};
+use crate::{Layer, Losses, OnLoss, Piece, Stack};
+
+/// One unpacked record.
+#[derive(Clone)]
+pub(crate) struct StreamUnit {
+    pub(crate) layer: usize,
+    pub(crate) unit: Range<u64>,
+    pub(crate) bytes: Arc<Vec<u8>>,
+}
+
+/// All streams of a stack.
+pub(crate) struct Streams<'a> {
+    streams: Vec<Stream<'a>>,
+    on_loss: OnLoss,
+    losses: &'a Losses,
+}
+
+struct Stream<'a> {
+    layer: &'a Layer,
+    index: usize,
+    inflater: Continued,
+    /// Disk offset behind the last record.
+    at: u64,
+    held: Option<StreamUnit>,
+    /// Set by a record that could not be unpacked: nothing after it can be.
+    is_broken: bool,
+}
+
+impl<'a> Streams<'a> {
+    pub(crate) fn new(stack: &'a Stack, on_loss: OnLoss, losses: &'a Losses) -> Self {
+        let layers = stack.layers().iter().enumerate().filter(|(_, layer)| layer.map.is_stream());
+        let streams = layers.map(|(index, layer)| Stream {
+            layer,
+            index,
+            inflater: Continued::new(),
+            at: 0,
+            held: None,
+            is_broken: false,
+        });
+        Self { streams: streams.collect(), on_loss, losses }
+    }
+
+    /// Unpacks up to the end of `range`, which must lie behind the last one asked for;
+    /// the records that `range` touches.
+    pub(crate) fn advance(&mut self, range: &Range<u64>) -> Result<Vec<StreamUnit>, Error> {
+        let mut touched = Vec::new();
+        for stream in &mut self.streams {
+            stream.advance(range, self.on_loss, self.losses, &mut touched)?;
+        }
+        Ok(touched)
+    }
+}
+
+impl Stream<'_> {
+    fn advance(
+        &mut self,
+        range: &Range<u64>,
+        on_loss: OnLoss,
+        losses: &Losses,
+        touched: &mut Vec<StreamUnit>,
+    ) -> Result<(), Error> {
+        touched.extend(self.held.iter().filter(|held| held.unit.end > range.start).cloned());
+        while let Some(record) = self.next_record(range.end)? {
+            let Source::Packed { unit, .. } = &record.source else { continue };
+            self.at = unit.end;
+            match self.unpack(&record) {
+                Ok(unpacked) => {
+                    touched.extend((unpacked.unit.end > range.start).then(|| unpacked.clone()));
+                    self.held = Some(unpacked);
+                }
+                Err(error) if on_loss == OnLoss::Zero => {
+                    self.is_broken = true;
+                    losses.add(record.disk, &error);
+                }
+                Err(error) => return Err(error),
+            }
+        }
+        Ok(())
+    }
+
+    /// The first record behind the last one that begins before `end`.
+    fn next_record(&mut self, end: u64) -> Result<Option<Piece>, Error> {
+        let mut found = None;
+        if self.at < end {
+            let layer = self.layer;
+            let walked = layer.map.visit(&layer.files, self.at..end, &mut |extent| {
+                if !matches!(extent.source, Source::Packed { .. }) {
+                    return ControlFlow::Continue(());
+                }
+                found = Some(Piece { disk: extent.disk, layer: self.index, source: extent.source });
+                ControlFlow::Break(())
+            });
+            walked.map_err(|error| layer.name(error))?;
+            if found.is_none() {
+                self.at = end;
+            }
+        }
+        Ok(found)
+    }
+
+    fn unpack(&mut self, record: &Piece) -> Result<StreamUnit, Error> {
+        let Source::Packed { file, at, len, unit, .. } = &record.source else {
+            unreachable!("only packed records are asked for")
+        };
+        let describe = |error: Error| {
+            let error = error.in_file(*file).at_offset(*at).hitting(record.disk.clone());
+            self.layer.name(error).while_doing("unpacking")
+        };
+        let mut bytes = vec![0; check_unit(unit).map_err(describe)?];
+        let stored = payload(self.layer, *file, *at, *len).map_err(describe)?;
+        if self.is_broken {
+            return Err(describe(imgprep_codec::UnpackError::BrokenStream.into()));
+        }
+        self.inflater.unpack(&stored, &mut bytes).map_err(|error| describe(error.into()))?;
+        Ok(StreamUnit { layer: self.index, unit: unit.clone(), bytes: Arc::new(bytes) })
+    }
+}

@@ -1,0 +1,96 @@
+//! The walk before the first output byte.
+
+use std::ops::ControlFlow;
+
+use imgprep_map::{Error, Source};
+
+use crate::{Losses, OnLoss, Options, Piece, Stack, claims};
+
+/// What a walk over all tables of a stack tells, without a look at payload.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Survey {
+    /// Length of the disk, in bytes.
+    pub size: u64,
+    /// Bytes of a unit.
+    pub unit: u64,
+    /// Units that may hold something else than zeros.
+    pub units: u64,
+    /// Bytes of the disk that are stored as they are.
+    pub data: u64,
+    /// Bytes of the disk that are stored packed.
+    pub packed: u64,
+    /// Bytes of the disk that are known to be zeros.
+    pub zeros: u64,
+    /// Bytes of the largest packed unit.
+    pub largest_packed: u64,
+}
+
+impl Survey {
+    /// Bytes of the disk that have to be looked at.
+    pub fn total(&self) -> u64 {
+        self.units.saturating_mul(self.unit).min(self.size)
+    }
+}
+
+/// Walks every table of every layer: all that the tables can tell to be wrong is told
+/// now, before an output exists.
+///
+/// With [`OnLoss::Zero`] ranges that can't be read are listed in `losses` and counted
+/// as zeros; so are conflicts between entries, though what they name is still read.
+pub fn survey(stack: &Stack, unit: u64, options: &Options<'_>, losses: &Losses) -> Result<Survey, Error> {
+    for layer in stack.layers() {
+        options.interrupt.check()?;
+        claims::check(layer, options.memory / 2, options.on_loss, &mut |error| {
+            losses.add(error.disk().unwrap_or(0..0), &error);
+        })?;
+    }
+    let mut counted =
+        Count { survey: Survey { size: stack.size(), unit, ..Survey::default() }, next_unit: 0 };
+    let mut at = 0;
+    while at < stack.size() {
+        let walked = stack.visit(at..u64::MAX, &mut |piece| {
+            counted.add(&piece);
+            if options.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        options.interrupt.check()?;
+        match walked {
+            Ok(()) => break,
+            Err(error) => match error.disk() {
+                Some(lost) if options.on_loss == OnLoss::Zero && lost.end > at => {
+                    losses.add(lost.clone(), &error);
+                    counted.survey.zeros += lost.end - lost.start;
+                    at = lost.end;
+                }
+                _ => return Err(error),
+            },
+        }
+    }
+    stack.sound()?;
+    Ok(counted.survey)
+}
+
+struct Count {
+    survey: Survey,
+    /// The first unit that was not counted yet.
+    next_unit: u64,
+}
+
+impl Count {
+    fn add(&mut self, piece: &Piece) {
+        match &piece.source {
+            Source::Zero { .. } | Source::Parent => {
+                self.survey.zeros += piece.len();
+                return;
+            }
+            Source::Data { .. } => self.survey.data += piece.len(),
+            Source::Packed { unit, .. } => {
+                self.survey.packed += piece.len();
+                self.survey.largest_packed = self.survey.largest_packed.max(unit.end - unit.start);
+            }
+        }
+        let first = (piece.disk.start / self.survey.unit).max(self.next_unit);
+        let end = piece.disk.end.div_ceil(self.survey.unit);
+        self.survey.units += end.saturating_sub(first);
+        self.next_unit = self.next_unit.max(end);
+    }
+}
