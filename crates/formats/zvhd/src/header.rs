@@ -1,0 +1,117 @@
+//! Header pages: raw -> validated, as far as both formats share them.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+
+use imgprep_map::{Error, Facts, ParseOptions, ReadAt, SizeChoice, Value};
+
+use crate::layout::{BLOCK, CHECKSUM_AT, COOKIE_ZVHD, COOKIE_ZVHD2, PAGE, PAGE_BYTES, RawHeader, checksum};
+use crate::{Corrupt, ZVHD, ZVHD2};
+
+/// What the first page says the file is.
+pub(crate) fn cookie_of(file: &dyn ReadAt) -> Result<&'static str, Error> {
+    if file.len() < PAGE {
+        return Err(Corrupt::TooShort { format: ZVHD, expected: PAGE, file_len: file.len() }.into());
+    }
+    match &file.array(0)? {
+        COOKIE_ZVHD => Ok(ZVHD),
+        COOKIE_ZVHD2 => Ok(ZVHD2),
+        found => Err(Corrupt::NoHeader { at: 0, found: *found }.into()),
+    }
+}
+
+/// Reads the header page at `at`; its cookie and checksum must be right.
+pub(crate) fn read(file: &dyn ReadAt, at: u64, cookie: &[u8; 8]) -> Result<RawHeader, Error> {
+    let page: [u8; PAGE_BYTES] = file.array(at)?;
+    let raw = RawHeader::decode(&page);
+    if raw.cookie != *cookie {
+        return Err(Corrupt::NoHeader { at, found: raw.cookie }.into());
+    }
+    let expected = checksum(&page);
+    if raw.checksum != expected {
+        let at = at + CHECKSUM_AT as u64;
+        return Err(Corrupt::Checksum { at, expected, found: raw.checksum }.into());
+    }
+    Ok(raw)
+}
+
+/// Fails unless a field of the header page at `page` is what it must be.
+pub(crate) fn require(
+    page: u64,
+    at: u64,
+    field: &'static str,
+    expected: u64,
+    found: u64,
+) -> Result<(), Corrupt> {
+    if expected == found { Ok(()) } else { Err(Corrupt::Field { at: page + at, field, expected, found }) }
+}
+
+/// The sizes of a disk, held against each other.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Sizes {
+    pub(crate) original: u64,
+    pub(crate) current: u64,
+    /// Blocks of the original size.
+    pub(crate) blocks: u64,
+}
+
+impl Sizes {
+    /// `page` is where the header stands.
+    pub(crate) fn validate(raw: &RawHeader, page: u64) -> Result<Self, Corrupt> {
+        if raw.current_size < raw.original_size {
+            let (expected, found) = (raw.original_size, raw.current_size);
+            return Err(Corrupt::Field { at: page + 48, field: "current size", expected, found });
+        }
+        let blocks = raw.original_size.div_ceil(BLOCK);
+        Ok(Self { original: raw.original_size, current: raw.current_size, blocks })
+    }
+
+    pub(crate) fn chosen(&self, options: &ParseOptions) -> u64 {
+        match options.size {
+            SizeChoice::Current => self.current,
+            SizeChoice::Original => self.original,
+        }
+    }
+}
+
+/// What an inspector tells of both formats.
+pub(crate) fn facts(
+    format: &'static str,
+    variant: String,
+    raw: &RawHeader,
+    sizes: &Sizes,
+    data_blocks: u64,
+) -> Facts {
+    let mut facts = Facts::new(format, variant);
+    facts.cluster_size = Some(BLOCK);
+    facts.details = vec![
+        ("original-size", Value::Number(sizes.original)),
+        ("current-size", Value::Number(sizes.current)),
+        ("data-blocks", Value::Number(data_blocks)),
+        ("uuid", Value::Text(uuid_text(&raw.uuid))),
+        ("time-stamp", Value::Number(u64::from(raw.time_stamp) + SECONDS_TO_2000)),
+        ("creator", Value::Text(creator(raw))),
+    ];
+    facts
+}
+
+/// Seconds from 1970 to 2000: the time stamp counts from 2000-01-01 00:00 UTC.
+pub(crate) const SECONDS_TO_2000: u64 = 946_684_800;
+
+fn uuid_text(uuid: &[u8; 16]) -> String {
+    let mut text = String::new();
+    for (index, byte) in uuid.iter().enumerate() {
+        if matches!(index, 4 | 6 | 8 | 10) {
+            text.push('-');
+        }
+        text.push_str(&format!("{byte:02x}"));
+    }
+    text
+}
+
+fn creator(raw: &RawHeader) -> String {
+    let name = String::from_utf8_lossy(&raw.application);
+    let name = name.trim_end_matches(['\0', ' ']).escape_debug().to_string();
+    format!("{name} {}.{}", raw.application_version >> 16, raw.application_version & 0xffff)
+}

@@ -1,0 +1,243 @@
+//! On-disk structures: sizes, offsets, magics. Decoding and encoding side by side.
+
+use byteorder::{ByteOrder, LittleEndian};
+
+/// Everything but a payload's end is aligned to this.
+pub(crate) const PAGE: u64 = 4096;
+/// [`PAGE`] as the size of a buffer.
+pub(crate) const PAGE_BYTES: usize = 4096;
+/// Bytes of the disk in one record.
+pub(crate) const BLOCK: u64 = 2 << 20;
+/// Length of the fields of a header page; zeros follow.
+pub(crate) const HEADER_BYTES: usize = 512;
+
+/// First bytes of a ZVHD.
+pub(crate) const COOKIE_ZVHD: &[u8; 8] = b"stream\0\0";
+/// First bytes of a ZVHD2.
+pub(crate) const COOKIE_ZVHD2: &[u8; 8] = b"z2strm\0\0";
+
+/// Index entries of one segment, and blocks of one bitmap segment.
+pub(crate) const PER_SEGMENT: u64 = 32768;
+/// Bytes of an index entry.
+pub(crate) const ENTRY_BYTES: u64 = 16;
+/// Bytes of an index segment.
+pub(crate) const INDEX_SEGMENT: u32 = 524_288;
+/// Bytes of a bitmap segment.
+pub(crate) const BITMAP_SEGMENT: u32 = 4096;
+const _: () = assert!(PER_SEGMENT * ENTRY_BYTES == INDEX_SEGMENT as u64);
+const _: () = assert!(PER_SEGMENT == BITMAP_SEGMENT as u64 * 8);
+
+/// First bytes of a record.
+pub(crate) const RECORD_MAGIC: &[u8; 12] = b"hwstream bg\0";
+/// Length of a record's head; the payload follows.
+pub(crate) const RECORD_HEAD: u64 = 48;
+/// Last bytes of a record's last page.
+pub(crate) const RECORD_END: &[u8; 4] = b"end\0";
+
+/// Length of a record on disk, or `None` if it overflows.
+pub(crate) fn record_len(payload: u64) -> Option<u64> {
+    payload.checked_add(RECORD_HEAD + RECORD_END.len() as u64)?.checked_next_multiple_of(PAGE)
+}
+
+/// The fields of a header page as they stand in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawHeader {
+    pub(crate) cookie: [u8; 8],          // 0
+    pub(crate) features: u32,            // 8
+    pub(crate) version: u32,             // 12
+    pub(crate) data_offset: u64,         // 16
+    pub(crate) time_stamp: u32,          // 24
+    pub(crate) application: [u8; 4],     // 28
+    pub(crate) application_version: u32, // 32
+    pub(crate) creator_os: u32,          // 36
+    pub(crate) original_size: u64,       // 40
+    pub(crate) current_size: u64,        // 48
+    pub(crate) geometry: u32,            // 56
+    pub(crate) disk_type: u32,           // 60
+    pub(crate) checksum: u32,            // 64
+    pub(crate) uuid: [u8; 16],           // 68
+    pub(crate) zvhd2_version: u8,        // 87
+    pub(crate) block_size: u32,          // 88
+    pub(crate) block_count: u32,         // 92
+    pub(crate) index_offset: u64,        // 96
+    pub(crate) bitmap_offset: u64,       // 104
+    pub(crate) index_size: u32,          // 112
+    pub(crate) bitmap_size: u32,         // 116
+    pub(crate) index_segment: u32,       // 120
+    pub(crate) bitmap_segment: u32,      // 124
+    pub(crate) index_segments: u32,      // 128
+    pub(crate) bitmap_segments: u32,     // 132
+    pub(crate) data_blocks: u32,         // 136
+    pub(crate) index_has_zeros: u8,      // 140
+    pub(crate) compression: u8,          // 141
+}
+
+/// Where the checksum stands.
+pub(crate) const CHECKSUM_AT: usize = 64;
+
+impl RawHeader {
+    pub(crate) fn decode(page: &[u8; PAGE_BYTES]) -> Self {
+        let u32_at = |at: usize| LittleEndian::read_u32(&page[at..]);
+        let u64_at = |at: usize| LittleEndian::read_u64(&page[at..]);
+        let mut raw = Self {
+            cookie: [0; 8],
+            features: u32_at(8),
+            version: u32_at(12),
+            data_offset: u64_at(16),
+            time_stamp: u32_at(24),
+            application: [0; 4],
+            application_version: u32_at(32),
+            creator_os: u32_at(36),
+            original_size: u64_at(40),
+            current_size: u64_at(48),
+            geometry: u32_at(56),
+            disk_type: u32_at(60),
+            checksum: u32_at(CHECKSUM_AT),
+            uuid: [0; 16],
+            zvhd2_version: page[87],
+            block_size: u32_at(88),
+            block_count: u32_at(92),
+            index_offset: u64_at(96),
+            bitmap_offset: u64_at(104),
+            index_size: u32_at(112),
+            bitmap_size: u32_at(116),
+            index_segment: u32_at(120),
+            bitmap_segment: u32_at(124),
+            index_segments: u32_at(128),
+            bitmap_segments: u32_at(132),
+            data_blocks: u32_at(136),
+            index_has_zeros: page[140],
+            compression: page[141],
+        };
+        raw.cookie.copy_from_slice(&page[..8]);
+        raw.application.copy_from_slice(&page[28..32]);
+        raw.uuid.copy_from_slice(&page[68..84]);
+        raw
+    }
+
+    /// The page, with the right checksum whatever the field says.
+    pub(crate) fn encode(&self) -> [u8; PAGE_BYTES] {
+        let mut page = [0; PAGE_BYTES];
+        let numbers: [(usize, u32); 18] = [
+            (8, self.features),
+            (12, self.version),
+            (24, self.time_stamp),
+            (32, self.application_version),
+            (36, self.creator_os),
+            (56, self.geometry),
+            (60, self.disk_type),
+            (88, self.block_size),
+            (92, self.block_count),
+            (112, self.index_size),
+            (116, self.bitmap_size),
+            (120, self.index_segment),
+            (124, self.bitmap_segment),
+            (128, self.index_segments),
+            (132, self.bitmap_segments),
+            (136, self.data_blocks),
+            (140, u32::from(self.index_has_zeros)),
+            (141, u32::from(self.compression)),
+        ];
+        for (at, value) in numbers {
+            LittleEndian::write_u32(&mut page[at..], value);
+        }
+        let long = [
+            (16, self.data_offset),
+            (40, self.original_size),
+            (48, self.current_size),
+            (96, self.index_offset),
+            (104, self.bitmap_offset),
+        ];
+        for (at, value) in long {
+            LittleEndian::write_u64(&mut page[at..], value);
+        }
+        page[..8].copy_from_slice(&self.cookie);
+        page[28..32].copy_from_slice(&self.application);
+        page[68..84].copy_from_slice(&self.uuid);
+        page[87] = self.zvhd2_version;
+        let sum = checksum(&page);
+        LittleEndian::write_u32(&mut page[CHECKSUM_AT..], sum);
+        page
+    }
+}
+
+/// Ones' complement of the byte sum of the 512 bytes, the checksum itself left out.
+pub(crate) fn checksum(page: &[u8; PAGE_BYTES]) -> u32 {
+    let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
+    !(sum(&page[..CHECKSUM_AT]) + sum(&page[CHECKSUM_AT + 4..HEADER_BYTES]))
+}
+
+/// One entry of the index of a ZVHD2.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RawEntry {
+    pub(crate) offset: u64, // 0
+    pub(crate) block: u32,  // 8
+    pub(crate) len: u32,    // 12: length of the record on disk
+}
+
+impl RawEntry {
+    pub(crate) fn decode(bytes: &[u8; ENTRY_BYTES as usize]) -> Self {
+        Self {
+            offset: LittleEndian::read_u64(&bytes[0..]),
+            block: LittleEndian::read_u32(&bytes[8..]),
+            len: LittleEndian::read_u32(&bytes[12..]),
+        }
+    }
+
+    pub(crate) fn encode(&self) -> [u8; ENTRY_BYTES as usize] {
+        let mut bytes = [0; ENTRY_BYTES as usize];
+        LittleEndian::write_u64(&mut bytes[0..], self.offset);
+        LittleEndian::write_u32(&mut bytes[8..], self.block);
+        LittleEndian::write_u32(&mut bytes[12..], self.len);
+        bytes
+    }
+}
+
+/// The head of a record, without its magic.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct RawRecord {
+    pub(crate) payload: u32, // 12
+    pub(crate) block: u32,   // 16
+}
+
+impl RawRecord {
+    /// `None` if the magic is not there.
+    pub(crate) fn decode(head: &[u8; RECORD_HEAD as usize]) -> Option<Self> {
+        head.starts_with(RECORD_MAGIC).then(|| Self {
+            payload: LittleEndian::read_u32(&head[12..]),
+            block: LittleEndian::read_u32(&head[16..]),
+        })
+    }
+
+    pub(crate) fn encode(&self) -> [u8; RECORD_HEAD as usize] {
+        let mut head = [0; RECORD_HEAD as usize];
+        head[..RECORD_MAGIC.len()].copy_from_slice(RECORD_MAGIC);
+        LittleEndian::write_u32(&mut head[12..], self.payload);
+        LittleEndian::write_u32(&mut head[16..], self.block);
+        head
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_header_comes_back_with_a_right_checksum() {
+        let mut page = [0; PAGE_BYTES];
+        for (at, byte) in (1..=142).zip(page.iter_mut()) {
+            *byte = at;
+        }
+        page[84..87].fill(0);
+        let sum = checksum(&page);
+        LittleEndian::write_u32(&mut page[CHECKSUM_AT..], sum);
+        assert_eq!(RawHeader::decode(&page).encode(), page);
+    }
+
+    #[test]
+    fn a_record_has_room_for_its_end_mark() {
+        assert_eq!(record_len(4096 - 52), Some(4096));
+        assert_eq!(record_len(4096 - 51), Some(8192));
+        assert_eq!(record_len(u64::MAX), None);
+    }
+}

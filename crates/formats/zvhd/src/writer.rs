@@ -1,0 +1,256 @@
+//! ZVHD2 written in one forward pass: only records go by, index and bitmap are kept.
+
+use alloc::collections::BTreeMap;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use imgprep_map::{Ending, Error, Layout, Packing, Patch, Placement, SinkKind};
+
+use crate::Unsupported;
+use crate::header::SECONDS_TO_2000;
+use crate::layout::{
+    BITMAP_SEGMENT, BLOCK, COOKIE_ZVHD2, ENTRY_BYTES, INDEX_SEGMENT, PAGE, PER_SEGMENT, RECORD_END,
+    RECORD_HEAD, RawEntry, RawHeader, RawRecord, record_len,
+};
+
+/// What a ZVHD2 says beside its blocks.
+#[derive(Clone, Copy, Debug)]
+pub struct WriteOptions {
+    /// Bytes of the disk; the file says it rounded up to 512.
+    pub disk_size: u64,
+    /// zstd or an open zlib stream.
+    pub packing: Packing,
+    /// Any 16 bytes, best random.
+    pub uuid: [u8; 16],
+    /// Seconds since 1970 for the time stamp.
+    pub unix_time: u64,
+}
+
+/// The plan of a ZVHD2.
+pub struct Zvhd2Layout {
+    header: RawHeader,
+    packing: Packing,
+    /// Where the next record goes.
+    at: u64,
+    index: Vec<u8>,
+    /// Segments of the bitmap that have a bit set.
+    bitmap: BTreeMap<u64, Vec<u8>>,
+}
+
+impl Zvhd2Layout {
+    /// Fails on a disk that the format can't number and on a packing that it does not know.
+    pub fn new(options: WriteOptions) -> Result<Self, Error> {
+        let too_large = Unsupported::DiskTooLarge { size: options.disk_size };
+        let original = options.disk_size.checked_next_multiple_of(512).ok_or(too_large.clone())?;
+        let current = original.checked_next_multiple_of(1 << 30).ok_or(too_large.clone())?;
+        let block_count = u32::try_from(original.div_ceil(BLOCK)).map_err(|_| too_large)?;
+        let compression = match options.packing {
+            Packing::ZlibOpen { .. } => 0,
+            Packing::Zstd { .. } => 1,
+            Packing::Plain => return Err(Unsupported::Packing.into()),
+        };
+        // Before 2000 there is no time stamp; in 2136 it is full.
+        let since_2000 = options.unix_time.saturating_sub(SECONDS_TO_2000);
+        let header = RawHeader {
+            cookie: *COOKIE_ZVHD2,
+            features: 2,
+            version: 0x0001_0000,
+            data_offset: u64::MAX,
+            time_stamp: u32::try_from(since_2000).unwrap_or(u32::MAX),
+            application: *b"tap\0",
+            application_version: 0x0001_0004,
+            creator_os: 0,
+            original_size: original,
+            current_size: current,
+            geometry: geometry(original),
+            disk_type: 4,
+            checksum: 0,
+            uuid: options.uuid,
+            zvhd2_version: 1,
+            // OK: 2 MiB.
+            block_size: 2 << 20,
+            block_count,
+            index_offset: 0,
+            bitmap_offset: 0,
+            index_size: 0,
+            bitmap_size: 0,
+            index_segment: 0,
+            bitmap_segment: 0,
+            index_segments: 0,
+            bitmap_segments: 0,
+            data_blocks: 0,
+            index_has_zeros: 0,
+            compression,
+        };
+        Ok(Self { header, packing: options.packing, at: PAGE, index: Vec::new(), bitmap: BTreeMap::new() })
+    }
+
+    fn set_bit(&mut self, block: u64) {
+        let within = block % PER_SEGMENT;
+        let segment =
+            self.bitmap.entry(block / PER_SEGMENT).or_insert_with(|| vec![0; BITMAP_SEGMENT as usize]);
+        if let Some(byte) = usize::try_from(within / 8).ok().and_then(|byte| segment.get_mut(byte)) {
+            *byte |= 1 << (within % 8);
+        }
+    }
+
+    fn bitmap_bytes(&self) -> Vec<u8> {
+        let segments = u64::from(self.header.block_count).div_ceil(PER_SEGMENT);
+        let mut bytes = Vec::new();
+        for segment in 0..segments {
+            match self.bitmap.get(&segment) {
+                Some(bits) => bytes.extend_from_slice(bits),
+                None => bytes.resize(bytes.len() + BITMAP_SEGMENT as usize, 0),
+            }
+        }
+        bytes
+    }
+
+    /// Fills the fields that only the last page has.
+    fn complete(&mut self, index_len: usize, bitmap_len: usize) -> Result<(), Error> {
+        let size = |len: usize| u32::try_from(len).map_err(|_| Unsupported::IndexTooLarge);
+        let header = &mut self.header;
+        header.index_size = size(index_len)?;
+        header.bitmap_size = size(bitmap_len)?;
+        header.index_segment = INDEX_SEGMENT;
+        header.bitmap_segment = BITMAP_SEGMENT;
+        header.index_segments = header.index_size / INDEX_SEGMENT;
+        header.bitmap_segments = header.bitmap_size / BITMAP_SEGMENT;
+        header.index_offset = self.at + PAGE;
+        header.bitmap_offset = header.index_offset + u64::from(header.index_size);
+        Ok(())
+    }
+}
+
+impl Layout for Zvhd2Layout {
+    fn unit(&self) -> u64 {
+        BLOCK
+    }
+
+    fn packing(&self) -> Packing {
+        self.packing
+    }
+
+    fn needs(&self) -> SinkKind {
+        SinkKind::Append
+    }
+
+    fn begin(&mut self) -> Vec<Patch> {
+        vec![Patch { at: 0, bytes: self.header.encode().to_vec() }]
+    }
+
+    fn place(&mut self, unit: u64, len: u64) -> Result<Placement, Error> {
+        let too_large = || Unsupported::DiskTooLarge { size: unit.saturating_mul(BLOCK) };
+        let block = u32::try_from(unit).map_err(|_| too_large())?;
+        let payload = u32::try_from(len).map_err(|_| too_large())?;
+        let whole = record_len(len).and_then(|whole| u32::try_from(whole).ok()).ok_or_else(too_large)?;
+        let at = self.at;
+        self.index.extend_from_slice(&RawEntry { offset: at, block, len: whole }.encode());
+        self.set_bit(unit);
+        self.header.data_blocks += 1;
+        self.at += u64::from(whole);
+        // OK: `record_len` rounds up from head, payload and end mark; the padding is less than a page.
+        let padding = usize::try_from(u64::from(whole) - RECORD_HEAD - len).unwrap_or(0);
+        let mut tail = vec![0; padding];
+        let mark = padding - RECORD_END.len();
+        tail[mark..].copy_from_slice(RECORD_END);
+        Ok(Placement { at, head: RawRecord { payload, block }.encode().to_vec(), tail })
+    }
+
+    fn finish(&mut self) -> Result<Ending, Error> {
+        let mut middle = self.header.clone();
+        middle.data_blocks = 0;
+        let mut index = core::mem::take(&mut self.index);
+        index.resize(index.len().next_multiple_of(INDEX_SEGMENT as usize), 0);
+        let bitmap = self.bitmap_bytes();
+        self.complete(index.len(), bitmap.len())?;
+        let header = &self.header;
+        let last_at = header.bitmap_offset + u64::from(header.bitmap_size);
+        let patches = vec![
+            Patch { at: self.at, bytes: middle.encode().to_vec() },
+            Patch { at: header.index_offset, bytes: index },
+            Patch { at: header.bitmap_offset, bytes: bitmap },
+            Patch { at: last_at, bytes: header.encode().to_vec() },
+        ];
+        let patches = patches.into_iter().filter(|patch| !patch.bytes.is_empty()).collect();
+        Ok(Ending { patches, len: last_at + PAGE })
+    }
+
+    fn bound(&self, units: u64, stored: u64) -> u64 {
+        let records = units.saturating_mul(record_len(stored).unwrap_or(u64::MAX));
+        let index = (units * ENTRY_BYTES).next_multiple_of(u64::from(INDEX_SEGMENT));
+        let bitmap = u64::from(self.header.block_count).div_ceil(PER_SEGMENT) * u64::from(BITMAP_SEGMENT);
+        records.saturating_add(3 * PAGE + index + bitmap)
+    }
+}
+
+/// Cylinders, heads and sectors by the rule of the VHD specification, its appendix "CHS Calculation".
+fn geometry(size: u64) -> u32 {
+    let sectors = (size / 512).min(65535 * 16 * 255);
+    let (heads, per_track) = if sectors >= 65535 * 16 * 63 {
+        (16, 255)
+    } else {
+        let heads = (sectors / 17).div_ceil(1024).max(4);
+        if heads <= 16 && sectors / 17 < heads * 1024 {
+            (heads, 17)
+        } else if sectors / 31 < 16 * 1024 {
+            (16, 31)
+        } else {
+            (16, 63)
+        }
+    };
+    let cylinders = sectors / per_track / heads;
+    // OK: at most 65535, 16 and 255 by the bounds above.
+    u32::try_from(cylinders << 16 | heads << 8 | per_track).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn layout(disk_size: u64, packing: Packing) -> Result<Zvhd2Layout, Error> {
+        Zvhd2Layout::new(WriteOptions { disk_size, packing, uuid: [7; 16], unix_time: SECONDS_TO_2000 + 9 })
+    }
+
+    #[test]
+    fn a_record_is_padded_to_pages_and_marked() {
+        let mut layout = layout(BLOCK * 3, Packing::Zstd { level: 3 }).unwrap();
+        let first = layout.place(0, 10).unwrap();
+        assert_eq!((first.at, first.head.len(), first.tail.len()), (4096, 48, 4096 - 58));
+        assert_eq!(first.tail[first.tail.len() - 4..], *b"end\0");
+        assert_eq!(layout.place(2, 5000).unwrap().at, 8192);
+        let ending = layout.finish().unwrap();
+        assert_eq!(
+            ending.patches.iter().map(|patch| patch.at).collect::<Vec<_>>(),
+            [16384, 20480, 544_768, 548_864]
+        );
+        assert_eq!(ending.len, 552_960);
+        assert_eq!(ending.patches[2].bytes[0], 0b101);
+        assert!(layout.bound(2, 5000) >= ending.len);
+    }
+
+    #[test]
+    fn a_disk_of_zeros_has_no_index() {
+        let mut layout = layout(BLOCK, Packing::ZlibOpen { level: 6 }).unwrap();
+        let ending = layout.finish().unwrap();
+        assert_eq!(ending.patches.len(), 3);
+        assert_eq!(ending.len, 16384);
+    }
+
+    #[test]
+    fn what_the_format_can_t_say_is_refused() {
+        let size = (1 << 53) + 1;
+        let error = layout(size, Packing::Zstd { level: 3 }).err().unwrap();
+        assert_eq!(error.detail(), Some(&Unsupported::DiskTooLarge { size }));
+        let error = layout(1, Packing::Plain).err().unwrap();
+        assert_eq!(error.detail(), Some(&Unsupported::Packing));
+    }
+
+    #[test]
+    fn geometry_by_the_vhd_rule() {
+        assert_eq!(geometry(512), 4 << 8 | 17);
+        // 1 GiB and 127 GiB, as other writers of VHD footers have them.
+        assert_eq!(geometry(1 << 30), 2080 << 16 | 16 << 8 | 63);
+        assert_eq!(geometry(u64::MAX), 65535 << 16 | 16 << 8 | 255);
+    }
+}

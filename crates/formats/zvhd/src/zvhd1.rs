@@ -1,0 +1,149 @@
+//! ZVHD: header page, records of one zlib stream, header page again.
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::vec::Vec;
+use core::ops::{ControlFlow, Range};
+
+use imgprep_map::{
+    Claim, ClaimKind, Codec, DiskMap, Error, FileId, Files, Image, PackedLen, ParseOptions, Parsed, ReadAt,
+    Source, Tiler, Visitor,
+};
+
+use crate::header::{Sizes, facts, read, require};
+use crate::layout::{BLOCK, COOKIE_ZVHD, PAGE};
+use crate::record::Record;
+use crate::{Corrupt, Unsupported, ZVHD};
+
+/// Scans the record heads once: payloads are not touched.
+pub(crate) fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
+    if file.len() < 2 * PAGE {
+        return Err(Corrupt::TooShort { format: ZVHD, expected: 2 * PAGE, file_len: file.len() }.into());
+    }
+    let raw = read(file, 0, COOKIE_ZVHD)?;
+    let sizes = Sizes::validate(&raw, 0)?;
+    let limit = options.limits.resident_bytes / size_of::<Record>() as u64;
+    let (records, end) = scan(file, &sizes, limit)?;
+    let last = read(file, end, COOKIE_ZVHD)?;
+    require(end, 40, "original size", raw.original_size, last.original_size)?;
+    require(end, 48, "current size", raw.current_size, last.current_size)?;
+    if end + PAGE < file.len() {
+        return Err(Corrupt::Trailing { at: end + PAGE, found: file.len() - end - PAGE }.into());
+    }
+    let size = sizes.chosen(options);
+    let facts = facts(ZVHD, "one zlib stream".to_string(), &raw, &sizes, records.len() as u64);
+    let map = Map { size, records, last_header: end };
+    Ok(Parsed::Done(Box::new(Image {
+        size,
+        sector: 512,
+        parent: None,
+        files: Vec::new(),
+        facts,
+        findings: Vec::new(),
+        map: Box::new(map),
+    })))
+}
+
+/// All records, and where the header behind them stands.
+fn scan(file: &dyn ReadAt, sizes: &Sizes, limit: u64) -> Result<(Vec<Record>, u64), Error> {
+    let mut records: Vec<Record> = Vec::new();
+    let mut at = PAGE;
+    loop {
+        if at.checked_add(PAGE).is_none_or(|end| end > file.len()) {
+            return Err(Corrupt::NoHeader { at: at.min(file.len()), found: [0; 8] }.into());
+        }
+        if file.array(at)? == *COOKIE_ZVHD {
+            return Ok((records, at));
+        }
+        let record = Record::read(file, at, file.len())?;
+        let before = records.last().map_or(0, |last| u64::from(last.block) + 1);
+        let found = u64::from(record.block);
+        if found < before || found >= sizes.blocks {
+            return Err(Corrupt::RecordOrder { at: at + 16, before, blocks: sizes.blocks, found }.into());
+        }
+        if records.len() as u64 >= limit {
+            return Err(Unsupported::TooManyRecords { at, limit }.into());
+        }
+        records.push(record);
+        at += record.len;
+    }
+}
+
+struct Map {
+    size: u64,
+    /// In ascending block order, which is the file's order.
+    records: Vec<Record>,
+    last_header: u64,
+}
+
+impl DiskMap for Map {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn stride(&self) -> u64 {
+        BLOCK
+    }
+
+    fn is_stream(&self) -> bool {
+        true
+    }
+
+    fn visit(&self, _: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
+        let range = range.start..range.end.min(self.size);
+        if range.is_empty() {
+            return Ok(());
+        }
+        let first_block = range.start / BLOCK;
+        let mut tiler = Tiler::new(range.clone(), first_block * BLOCK, visitor);
+        let first = self.records.partition_point(|record| u64::from(record.block) < first_block);
+        for record in &self.records[first..] {
+            let start = u64::from(record.block) * BLOCK;
+            if tiler.at() < start && tiler.push(start - tiler.at(), NOTHING).is_break() {
+                break;
+            }
+            if tiler.push(BLOCK, source(record)).is_break() {
+                break;
+            }
+        }
+        if tiler.at() < range.end {
+            let _ = tiler.push(range.end - tiler.at(), NOTHING);
+        }
+        tiler.finish();
+        Ok(())
+    }
+
+    fn claims(&self, _: &dyn Files, visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>) -> Result<(), Error> {
+        let headers = [0, self.last_header].into_iter().map(|at| Claim {
+            file: FileId::SELF,
+            range: at..at + PAGE,
+            kind: ClaimKind::Metadata("header page"),
+            disk: None,
+        });
+        let _ = headers.chain(self.records.iter().map(claim)).try_for_each(visitor);
+        Ok(())
+    }
+}
+
+const NOTHING: Source = Source::Zero { explicit: false };
+
+fn source(record: &Record) -> Source {
+    let start = u64::from(record.block) * BLOCK;
+    Source::Packed {
+        file: FileId::SELF,
+        at: record.payload_at(),
+        len: PackedLen::Exact(record.payload),
+        codec: Codec::ZlibContinued,
+        unit: start..start + BLOCK,
+    }
+}
+
+/// The claim of a whole record, padding included.
+pub(crate) fn claim(record: &Record) -> Claim {
+    Claim {
+        file: FileId::SELF,
+        range: record.at..record.at + record.len,
+        kind: ClaimKind::Packed,
+        disk: Some(u64::from(record.block) * BLOCK),
+    }
+}
