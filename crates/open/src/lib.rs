@@ -1,1 +1,13 @@
-//! Names found inside images become open files, through a gate.
+//! Names found inside images become open files: here and nowhere else.
+//!
+//! [`open`] opens what the user named and follows what the image names, as far as the
+//! [`Gate`] allows: companions that hold the image's data, and the layer below, again
+//! and again. The result is a [`Chain`], top first.
+
+mod chain;
+mod error;
+mod gate;
+
+pub use chain::{Chain, Layer, Named, OpenOptions, open, open_source};
+pub use error::ChainError;
+pub use gate::Gate;

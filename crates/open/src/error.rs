@@ -1,0 +1,120 @@
+//! Why a chain could not be opened.
+
+use imgprep_map::{Class, Detail};
+
+/// A name that leads nowhere, or must not be followed.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum ChainError {
+    /// The name is a protocol or options, not a file.
+    #[error("the image names {name:?}: that is no file name but a {scheme}: address, which is never opened")]
+    Protocol {
+        /// File offset of the name.
+        at: u64,
+        /// The name.
+        name: String,
+        /// What stands before the colon.
+        scheme: String,
+    },
+    /// The file lies where the gate does not reach.
+    #[error("the image names {name:?}, which is outside its own folder; --follow any opens it all the same")]
+    Outside {
+        /// File offset of the name.
+        at: u64,
+        /// The name.
+        name: String,
+    },
+    /// There is no such file.
+    #[error("the image names {name:?}, and there is no such file")]
+    Missing {
+        /// File offset of the name.
+        at: u64,
+        /// The name.
+        name: String,
+    },
+    /// The gate is shut.
+    #[error("the image needs {name:?}, and --follow none opens no other file")]
+    Shut {
+        /// File offset of the name.
+        at: u64,
+        /// The name.
+        name: String,
+    },
+    /// The image needs a file that it does not name.
+    #[error("the image keeps its data in another file that it does not name")]
+    Unnamed {
+        /// File offset of where the name would be.
+        at: u64,
+    },
+    /// The name is none that this system can have.
+    #[error("the image names {name:?}, which is no name of a file")]
+    BadName {
+        /// File offset of the name.
+        at: u64,
+        /// The name.
+        name: String,
+    },
+    /// A layer is its own ancestor.
+    #[error("the chain comes back to {name:?}, which is already a layer of it")]
+    Cycle {
+        /// File offset of the name.
+        at: u64,
+        /// The name.
+        name: String,
+    },
+    /// More layers than the limit.
+    #[error("the chain has more than {limit} layers")]
+    Depth {
+        /// Layers that are followed.
+        limit: u32,
+    },
+    /// The image says that its parent has a format that is not known.
+    #[error("the image says that {name:?} is of the format {format:?}, which is not read")]
+    ParentFormat {
+        /// File offset of the name.
+        at: u64,
+        /// The name.
+        name: String,
+        /// The format.
+        format: String,
+    },
+}
+
+impl Detail for ChainError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Protocol { .. } => "open.name.protocol",
+            Self::Outside { .. } => "open.gate.outside",
+            Self::Missing { .. } => "open.name.missing",
+            Self::Shut { .. } => "open.gate.shut",
+            Self::Unnamed { .. } => "open.name.unnamed",
+            Self::BadName { .. } => "open.name.bad",
+            Self::Cycle { .. } => "open.chain.cycle",
+            Self::Depth { .. } => "open.chain.depth",
+            Self::ParentFormat { .. } => "open.parent.format",
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::Protocol { .. } | Self::Outside { .. } | Self::Shut { .. } => Class::Refused,
+            Self::Missing { .. } => Class::Io,
+            Self::Unnamed { .. } | Self::ParentFormat { .. } => Class::Unsupported,
+            Self::BadName { .. } | Self::Cycle { .. } => Class::Corrupt,
+            Self::Depth { .. } => Class::Limit,
+        }
+    }
+
+    fn at(&self) -> Option<u64> {
+        match self {
+            Self::Protocol { at, .. }
+            | Self::Outside { at, .. }
+            | Self::Missing { at, .. }
+            | Self::Shut { at, .. }
+            | Self::Unnamed { at }
+            | Self::BadName { at, .. }
+            | Self::Cycle { at, .. }
+            | Self::ParentFormat { at, .. } => Some(*at),
+            Self::Depth { .. } => None,
+        }
+    }
+}

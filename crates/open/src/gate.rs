@@ -1,0 +1,98 @@
+//! The gate: which names found inside an image may be opened.
+
+use std::path::{Path, PathBuf};
+
+use imgprep_map::ImageName;
+
+use crate::ChainError;
+
+/// How far names found inside images are followed.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Gate {
+    /// Not at all: they are reported.
+    None,
+    /// To files in the image's own folder, links resolved.
+    #[default]
+    Beside,
+    /// Anywhere.
+    Any,
+}
+
+impl Gate {
+    /// The path behind a name that the image at `image` gives at file offset `at`.
+    pub(crate) fn resolve(self, image: &Path, name: &ImageName, at: u64) -> Result<PathBuf, ChainError> {
+        let shown = || name.to_string();
+        if let Some(scheme) = scheme_of(&name.0) {
+            return Err(ChainError::Protocol { at, name: shown(), scheme: scheme.into() });
+        }
+        // A name that is not UTF-8, is empty or has a NUL is none that anybody wrote on purpose.
+        let text = std::str::from_utf8(&name.0).ok().filter(|text| !text.is_empty() && !text.contains('\0'));
+        let text = text.ok_or_else(|| ChainError::BadName { at, name: shown() })?;
+        if self == Self::None {
+            return Err(ChainError::Shut { at, name: shown() });
+        }
+        let missing = |_| ChainError::Missing { at, name: shown() };
+        let folder = image.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+        let folder = folder.canonicalize().map_err(missing)?;
+        let resolved = folder.join(text).canonicalize().map_err(missing)?;
+        if self == Self::Beside && resolved.parent() != Some(&folder) {
+            return Err(ChainError::Outside { at, name: shown() });
+        }
+        Ok(resolved)
+    }
+}
+
+/// What stands before a colon, if the name is an address and not a path: QEMU takes
+/// `nbd://`, `json:{}`, `fat:` and more as names of backing files.
+fn scheme_of(name: &[u8]) -> Option<&str> {
+    let colon = name.iter().position(|byte| *byte == b':')?;
+    let scheme = &name[..colon];
+    let is_scheme = scheme.first().is_some_and(u8::is_ascii_alphabetic)
+        && scheme.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
+    // One letter is a drive, which no file beside the image begins with.
+    (is_scheme && scheme.len() > 1).then(|| std::str::from_utf8(scheme).ok()).flatten()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn resolve(gate: Gate, image: &Path, name: &str) -> Result<PathBuf, ChainError> {
+        gate.resolve(image, &ImageName(name.as_bytes().to_vec()), 7)
+    }
+
+    #[test]
+    fn addresses_are_no_names() {
+        for name in ["json:{}", "nbd://host/disk", "nbd:host:1", "file:a.raw", "http://a/b", "fat:rw:dir"] {
+            let error = resolve(Gate::Any, Path::new("a"), name).unwrap_err();
+            assert!(matches!(error, ChainError::Protocol { at: 7, .. }), "{name}: {error:?}");
+        }
+        assert_eq!(scheme_of(b"dir/a:b"), None);
+        assert_eq!(scheme_of(b"a b:c"), None);
+    }
+
+    #[test]
+    fn beside_means_the_same_folder_after_links() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("images")).unwrap();
+        std::fs::create_dir(root.join("images/sub")).unwrap();
+        for file in ["images/base", "images/sub/base", "secret"] {
+            std::fs::write(root.join(file), "").unwrap();
+        }
+        std::os::unix::fs::symlink(root.join("secret"), root.join("images/link")).unwrap();
+        let image = root.join("images/top");
+        assert_eq!(resolve(Gate::Beside, &image, "base"), Ok(root.join("images/base")));
+        assert_eq!(resolve(Gate::Beside, &image, "../images/base"), Ok(root.join("images/base")));
+        let absolute = root.join("secret").display().to_string();
+        for name in ["link", "../secret", "sub/base", &absolute] {
+            let error = resolve(Gate::Beside, &image, name).unwrap_err();
+            assert_eq!(error, ChainError::Outside { at: 7, name: name.to_string() });
+            assert!(resolve(Gate::Any, &image, name).is_ok());
+        }
+        let missing = resolve(Gate::Any, &image, "gone").unwrap_err();
+        assert_eq!(missing, ChainError::Missing { at: 7, name: "gone".into() });
+        assert_eq!(resolve(Gate::None, &image, "base"), Err(ChainError::Shut { at: 7, name: "base".into() }));
+        assert!(matches!(resolve(Gate::Any, &image, "a\0b"), Err(ChainError::BadName { .. })));
+    }
+}
