@@ -1,0 +1,88 @@
+//! Header extensions: type, length, data padded to 8 bytes (section "Header extensions").
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use byteorder::{BigEndian, ByteOrder};
+use imgprep_map::{Error, ImageName, Limits, ReadAt};
+
+use crate::header::Header;
+use crate::{Corrupt, Unsupported};
+
+const END: u32 = 0;
+const BACKING_FORMAT: u32 = 0xe279_2aca;
+const FEATURE_NAMES: u32 = 0x6803_f857;
+const BITMAPS: u32 = 0x2385_2875;
+const DATA_FILE: u32 = 0x4441_5441;
+
+/// Bytes of a feature name table entry: type, bit, 46 bytes of name.
+const FEATURE_BYTES: usize = 48;
+
+/// What the extensions say.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Extensions {
+    pub(crate) backing_format: Option<ImageName>,
+    /// File offset and name.
+    pub(crate) data_file: Option<(u64, ImageName)>,
+    /// Bitmaps in the directory, where the extension says so.
+    pub(crate) bitmaps: Option<u32>,
+    /// Bit and name of incompatible features.
+    features: Vec<(u8, ImageName)>,
+}
+
+impl Extensions {
+    /// Reads all extensions between the header and the end of its cluster, or the
+    /// backing file's name if that comes first. Unknown ones are allowed.
+    pub(crate) fn read(file: &dyn ReadAt, header: &Header, limits: &Limits) -> Result<Self, Error> {
+        let mut found = Self::default();
+        let end = header.backing_name.map_or(header.cluster_size(), |(at, _)| at.min(header.cluster_size()));
+        let end = end.min(file.len());
+        let mut at = header.length;
+        while at + 8 <= end {
+            let head: [u8; 8] = file.array(at)?;
+            let (kind, len) = (BigEndian::read_u32(&head), u64::from(BigEndian::read_u32(&head[4..])));
+            if kind == END {
+                break;
+            }
+            let room = end - at - 8;
+            if len > room {
+                return Err(Corrupt::ExtensionOverrun { at, kind, len, room }.into());
+            }
+            if len > limits.text_bytes {
+                return Err(
+                    Unsupported::TextTooLong { at: at + 4, found: len, limit: limits.text_bytes }.into()
+                );
+            }
+            // OK: held against a limit of a MiB above.
+            let data = file.slice(at + 8, usize::try_from(len).unwrap_or(0))?;
+            found.take(kind, at + 8, &data);
+            at += 8 + len.next_multiple_of(8);
+        }
+        Ok(found)
+    }
+
+    fn take(&mut self, kind: u32, at: u64, data: &[u8]) {
+        match kind {
+            BACKING_FORMAT => self.backing_format = Some(ImageName(data.to_vec())),
+            DATA_FILE => self.data_file = Some((at, ImageName(data.to_vec()))),
+            BITMAPS => self.bitmaps = data.get(..4).map(BigEndian::read_u32),
+            FEATURE_NAMES => {
+                let incompatible = data.chunks_exact(FEATURE_BYTES).filter(|entry| entry[0] == 0);
+                self.features.extend(incompatible.map(|entry| {
+                    let name = entry[2..].split(|byte| *byte == 0).next().unwrap_or_default();
+                    (entry[1], ImageName(name.to_vec()))
+                }));
+            }
+            _ => {}
+        }
+    }
+
+    /// The names of feature bits, or their numbers.
+    pub(crate) fn feature_names(&self, bits: u64) -> String {
+        let names = (0..64u8).filter(|bit| bits >> bit & 1 == 1).map(|bit| {
+            let name = self.features.iter().find(|(named, _)| *named == bit);
+            name.map_or_else(|| alloc::format!("bit {bit}"), |(_, name)| name.to_string())
+        });
+        names.collect::<Vec<_>>().join(", ")
+    }
+}

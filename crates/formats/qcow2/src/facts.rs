@@ -1,0 +1,78 @@
+//! What an inspector tells, under the names that `qemu-img info` uses.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use imgprep_map::{Codec, Facts, Finding, ParentRef, Severity, Value};
+
+use crate::NAME;
+use crate::extension::Extensions;
+use crate::header::Header;
+use crate::layout::{BITMAPS, CORRUPT, DIRTY, LAZY_REFCOUNTS};
+use crate::snapshot::Entry;
+
+pub(crate) fn facts(header: &Header, extensions: &Extensions, snapshots: &[Entry]) -> Facts {
+    let compression = if header.codec == Codec::Zstd { "zstd" } else { "zlib" };
+    let variant =
+        format!("version {}, clusters of {}, {compression}", header.raw.version, cluster_text(header));
+    let mut facts = Facts::new(NAME, variant);
+    facts.cluster_size = Some(header.cluster_size());
+    facts.encryption = header.encryption;
+    facts.dirty = header.raw.incompatible & DIRTY != 0;
+    facts.snapshots = snapshots.iter().map(|entry| entry.shown.clone()).collect();
+    facts.details = vec![
+        ("compat", Value::Text(if header.is_v3() { "1.1" } else { "0.10" }.into())),
+        ("compression-type", Value::Text(compression.into())),
+        ("lazy-refcounts", Value::Flag(header.raw.compatible & LAZY_REFCOUNTS != 0)),
+        ("refcount-bits", Value::Number(1 << header.raw.refcount_order)),
+        ("corrupt", Value::Flag(header.raw.incompatible & CORRUPT != 0)),
+        ("extended-l2", Value::Flag(header.has_extended_l2())),
+    ];
+    if header.has_data_file() {
+        let name = extensions.data_file.as_ref().map(|(_, name)| name.to_string());
+        facts.details.push(("data-file", Value::Text(name.unwrap_or_default())));
+        facts.details.push(("data-file-raw", Value::Flag(header.has_raw_data_file())));
+    }
+    facts
+}
+
+fn cluster_text(header: &Header) -> String {
+    match header.cluster_size() {
+        size if size >= 1 << 20 => format!("{} MiB", size >> 20),
+        size if size >= 1 << 10 => format!("{} KiB", size >> 10),
+        size => format!("{size} bytes"),
+    }
+}
+
+pub(crate) fn findings(header: &Header, extensions: &Extensions, parent: Option<&ParentRef>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut add =
+        |code, severity, at, message| findings.push(Finding { code, severity, at: Some(at), message });
+    if header.raw.incompatible & DIRTY != 0 {
+        let message =
+            "the image was not closed properly: its reference counts may be stale, its tables are sound";
+        add("qcow2.header.dirty", Severity::Warning, 72, message.into());
+    }
+    if let Some(refusal) = header.refusal() {
+        let at = refusal.at().unwrap_or(0);
+        add(refusal.code(), Severity::Error, at, refusal.to_string());
+    }
+    if let Some(parent) = parent.filter(|parent| parent.format.is_none()) {
+        let message = format!(
+            "the image does not say which format its backing file {} has: it is guessed",
+            parent.name
+        );
+        add("qcow2.backing.no-format", Severity::Warning, parent.at, message);
+    }
+    if let Some(count) = extensions.bitmaps.filter(|_| header.raw.autoclear & BITMAPS != 0) {
+        add(
+            "qcow2.bitmaps",
+            Severity::Note,
+            header.length,
+            format!("{count} persistent bitmaps: not kept by a conversion"),
+        );
+    }
+    findings
+}

@@ -1,0 +1,206 @@
+//! The header: raw -> validated (specification, section "Header").
+
+use imgprep_map::{Codec, Encryption, Error, ReadAt};
+
+use crate::extension::Extensions;
+use crate::layout::{
+    COMPRESSION_AT, COMPRESSION_TYPE, CORRUPT, DATA_FILE, DATA_FILE_RAW, EXTENDED_L2, HEADER_V2, HEADER_V3,
+    KNOWN_INCOMPATIBLE, MAGIC, RawHeader,
+};
+use crate::map::Disk;
+use crate::{Corrupt, Unsupported};
+
+/// QEMU's own bound on an L1 table, in bytes.
+const L1_BYTES: u64 = 32 << 20;
+
+/// A header whose fields fit together. What they point at is checked where it is read.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    pub(crate) raw: RawHeader,
+    /// 9 to 21.
+    pub(crate) cluster_bits: u32,
+    /// Where the header ends and extensions begin.
+    pub(crate) length: u64,
+    pub(crate) codec: Codec,
+    /// Offset and length, inside the file.
+    pub(crate) backing_name: Option<(u64, usize)>,
+    pub(crate) encryption: Option<Encryption>,
+}
+
+impl Header {
+    pub(crate) fn read(file: &dyn ReadAt) -> Result<Self, Error> {
+        let raw = read_raw(file)?;
+        if !(2..=3).contains(&raw.version) {
+            return Err(Unsupported::Version { version: raw.version }.into());
+        }
+        let length = u64::from(raw.length);
+        if raw.version == 3 && (length < HEADER_V3 || !length.is_multiple_of(8)) {
+            return Err(field(100, "header_length", "at least 104 and a multiple of 8", length));
+        }
+        if length > file.len() {
+            return Err(Corrupt::HeaderCut { expected: length, file_len: file.len() }.into());
+        }
+        if !(9..=21).contains(&raw.cluster_bits) {
+            return Err(field(20, "cluster_bits", "9 to 21", raw.cluster_bits.into()));
+        }
+        if length > 1 << raw.cluster_bits {
+            return Err(field(100, "header_length", "at most a cluster", length));
+        }
+        if raw.refcount_order > 6 {
+            return Err(field(96, "refcount_order", "at most 6", raw.refcount_order.into()));
+        }
+        if raw.incompatible & EXTENDED_L2 != 0 && raw.cluster_bits < 14 {
+            return Err(field(
+                20,
+                "cluster_bits",
+                "at least 14 with extended L2 entries",
+                raw.cluster_bits.into(),
+            ));
+        }
+        let (codec, backing_name) = (codec(&raw)?, backing_name(file, &raw)?);
+        let encryption = match raw.crypt_method {
+            0 => None,
+            1 => Some(Encryption::Aes),
+            2 => Some(Encryption::Luks),
+            other => Some(Encryption::Other(other)),
+        };
+        Ok(Self { cluster_bits: raw.cluster_bits, length, codec, backing_name, encryption, raw })
+    }
+
+    pub(crate) fn cluster_size(&self) -> u64 {
+        1 << self.cluster_bits
+    }
+
+    pub(crate) fn is_v3(&self) -> bool {
+        self.raw.version >= 3
+    }
+
+    pub(crate) fn has_extended_l2(&self) -> bool {
+        self.raw.incompatible & EXTENDED_L2 != 0
+    }
+
+    pub(crate) fn has_data_file(&self) -> bool {
+        self.raw.incompatible & DATA_FILE != 0
+    }
+
+    pub(crate) fn has_raw_data_file(&self) -> bool {
+        self.has_data_file() && self.raw.autoclear & DATA_FILE_RAW != 0
+    }
+
+    /// Entries of an L2 table: 8 bytes each, or 16 if extended; a table is a cluster.
+    pub(crate) fn l2_entries(&self) -> u64 {
+        1 << (self.cluster_bits - if self.has_extended_l2() { 4 } else { 3 })
+    }
+
+    /// Bytes of the disk that an L2 table describes: at most 2^39.
+    pub(crate) fn l2_coverage(&self) -> u64 {
+        self.l2_entries() << self.cluster_bits
+    }
+
+    /// Unknown incompatible features refuse, by the name that the image itself gives them.
+    pub(crate) fn check_features(&self, extensions: &Extensions) -> Result<(), Error> {
+        let unknown = self.raw.incompatible & !KNOWN_INCOMPATIBLE;
+        if unknown != 0 {
+            return Err(Unsupported::Features { at: 72, names: extensions.feature_names(unknown) }.into());
+        }
+        Ok(())
+    }
+
+    /// Why data can't be read, though the image can be described.
+    pub(crate) fn refusal(&self) -> Option<Error> {
+        if self.raw.incompatible & CORRUPT != 0 {
+            return Some(Corrupt::MarkedCorrupt { at: 72 }.into());
+        }
+        let method = match self.encryption? {
+            Encryption::Aes => "AES".into(),
+            Encryption::Luks => "LUKS".into(),
+            Encryption::Other(number) => alloc::format!("method {number}"),
+        };
+        Some(Unsupported::Encrypted { at: 32, method }.into())
+    }
+
+    /// The L1 table of a disk lies inside the file and covers the disk.
+    pub(crate) fn check_l1(&self, file: &dyn ReadAt, disk: &Disk) -> Result<(), Error> {
+        let needed = disk.size.div_ceil(self.l2_coverage());
+        if disk.l1_entries < needed {
+            let (at, expected, found) = (disk.l1_field_at, needed, disk.l1_entries);
+            return Err(Corrupt::L1TooShort { at, expected, found, size: disk.size }.into());
+        }
+        let bytes = disk.l1_entries * 8;
+        if bytes > L1_BYTES {
+            return Err(field(disk.l1_field_at, "l1_size", "at most 4194304 entries", disk.l1_entries));
+        }
+        if !disk.l1_at.is_multiple_of(self.cluster_size()) {
+            return Err(field(
+                disk.l1_field_at,
+                "l1_table_offset",
+                "a multiple of the cluster size",
+                disk.l1_at,
+            ));
+        }
+        check_table(file, disk.l1_field_at, "the L1 table", disk.l1_at, bytes)?;
+        Ok(())
+    }
+}
+
+/// Fails unless `len` bytes from `start` on lie inside the file.
+pub(crate) fn check_table(
+    file: &dyn ReadAt,
+    at: u64,
+    table: &'static str,
+    start: u64,
+    len: u64,
+) -> Result<(), Corrupt> {
+    let (end, file_len) = (start.saturating_add(len), file.len());
+    if end > file_len { Err(Corrupt::TablePastEnd { at, table, start, end, file_len }) } else { Ok(()) }
+}
+
+fn field(at: u64, field: &'static str, expected: &'static str, found: u64) -> Error {
+    Corrupt::Field { at, field, expected, found }.into()
+}
+
+/// The longest header that has known fields, padded with zeros if the file is shorter.
+fn read_raw(file: &dyn ReadAt) -> Result<RawHeader, Error> {
+    let mut bytes = [0; 112];
+    let cut = |expected| Corrupt::HeaderCut { expected, file_len: file.len() };
+    if file.len() < HEADER_V2 {
+        return Err(cut(HEADER_V2).into());
+    }
+    // OK: at most 112.
+    let present = usize::try_from(file.len().min(112)).unwrap_or(112);
+    file.read_exact_at(&mut bytes[..present], 0)?;
+    if bytes[..4] != MAGIC {
+        return Err(Corrupt::Magic { found: [bytes[0], bytes[1], bytes[2], bytes[3]] }.into());
+    }
+    let raw = RawHeader::decode(&bytes);
+    if raw.version >= 3 && file.len() < HEADER_V3 {
+        return Err(cut(HEADER_V3).into());
+    }
+    Ok(raw)
+}
+
+/// The compression type is not zlib exactly if the feature bit is set.
+fn codec(raw: &RawHeader) -> Result<Codec, Error> {
+    let has_type = raw.incompatible & COMPRESSION_TYPE != 0;
+    let at = COMPRESSION_AT as u64;
+    match (raw.compression, has_type) {
+        (0, false) => Ok(Codec::Deflate),
+        (1, true) => Ok(Codec::Zstd),
+        (0, true) => Err(field(at, "compression_type", "not zlib with its feature bit", 0)),
+        (kind, false) => Err(field(at, "compression_type", "zlib without its feature bit", kind.into())),
+        (kind, true) => Err(Unsupported::Compression { at, kind }.into()),
+    }
+}
+
+fn backing_name(file: &dyn ReadAt, raw: &RawHeader) -> Result<Option<(u64, usize)>, Error> {
+    if raw.backing_offset == 0 {
+        return Ok(None);
+    }
+    if raw.backing_len > 1023 {
+        return Err(field(16, "backing_file_size", "at most 1023", raw.backing_len.into()));
+    }
+    check_table(file, 8, "the backing file name", raw.backing_offset, raw.backing_len.into())?;
+    // OK: at most 1023.
+    let len = usize::try_from(raw.backing_len).unwrap_or(0);
+    Ok((len > 0).then_some((raw.backing_offset, len)))
+}

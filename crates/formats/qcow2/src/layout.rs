@@ -1,0 +1,92 @@
+//! On-disk structures: sizes, offsets, magics.
+
+use byteorder::{BigEndian, ByteOrder};
+
+/// First bytes of the file.
+pub(crate) const MAGIC: [u8; 4] = *b"QFI\xfb";
+/// Length of a version 2 header.
+pub(crate) const HEADER_V2: u64 = 72;
+/// The least length of a version 3 header.
+pub(crate) const HEADER_V3: u64 = 104;
+/// Where the compression type stands, in headers that reach so far.
+pub(crate) const COMPRESSION_AT: usize = 104;
+
+/// The header's fields as they stand in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawHeader {
+    pub(crate) version: u32,           // 4
+    pub(crate) backing_offset: u64,    // 8
+    pub(crate) backing_len: u32,       // 16
+    pub(crate) cluster_bits: u32,      // 20
+    pub(crate) size: u64,              // 24
+    pub(crate) crypt_method: u32,      // 32
+    pub(crate) l1_size: u32,           // 36
+    pub(crate) l1_offset: u64,         // 40
+    pub(crate) refcount_offset: u64,   // 48
+    pub(crate) refcount_clusters: u32, // 56
+    pub(crate) snapshots: u32,         // 60
+    pub(crate) snapshots_offset: u64,  // 64
+    pub(crate) incompatible: u64,      // 72, version 3
+    pub(crate) compatible: u64,        // 80, version 3
+    pub(crate) autoclear: u64,         // 88, version 3
+    pub(crate) refcount_order: u32,    // 96, version 3
+    pub(crate) length: u32,            // 100, version 3
+    pub(crate) compression: u8,        // 104, version 3, if the header is longer than that
+}
+
+impl RawHeader {
+    /// `bytes` holds at least a version 2 header; what version 3 adds is taken from it
+    /// if the version says so and else is what version 2 means.
+    pub(crate) fn decode(bytes: &[u8; 112]) -> Self {
+        let u32_at = |at: usize| BigEndian::read_u32(&bytes[at..]);
+        let u64_at = |at: usize| BigEndian::read_u64(&bytes[at..]);
+        let version = u32_at(4);
+        let is_v3 = version >= 3;
+        let length = if is_v3 { u32_at(100) } else { 72 };
+        Self {
+            version,
+            backing_offset: u64_at(8),
+            backing_len: u32_at(16),
+            cluster_bits: u32_at(20),
+            size: u64_at(24),
+            crypt_method: u32_at(32),
+            l1_size: u32_at(36),
+            l1_offset: u64_at(40),
+            refcount_offset: u64_at(48),
+            refcount_clusters: u32_at(56),
+            snapshots: u32_at(60),
+            snapshots_offset: u64_at(64),
+            incompatible: if is_v3 { u64_at(72) } else { 0 },
+            compatible: if is_v3 { u64_at(80) } else { 0 },
+            autoclear: if is_v3 { u64_at(88) } else { 0 },
+            refcount_order: if is_v3 { u32_at(96) } else { 4 },
+            length,
+            compression: if is_v3 && u64::from(length) > HEADER_V3 { bytes[COMPRESSION_AT] } else { 0 },
+        }
+    }
+}
+
+/// Incompatible feature bits, with the names that the specification gives them.
+pub(crate) const DIRTY: u64 = 1 << 0;
+pub(crate) const CORRUPT: u64 = 1 << 1;
+pub(crate) const DATA_FILE: u64 = 1 << 2;
+pub(crate) const COMPRESSION_TYPE: u64 = 1 << 3;
+pub(crate) const EXTENDED_L2: u64 = 1 << 4;
+pub(crate) const KNOWN_INCOMPATIBLE: u64 = DIRTY | CORRUPT | DATA_FILE | COMPRESSION_TYPE | EXTENDED_L2;
+
+/// Compatible feature bit.
+pub(crate) const LAZY_REFCOUNTS: u64 = 1 << 0;
+/// Autoclear feature bits.
+pub(crate) const BITMAPS: u64 = 1 << 0;
+pub(crate) const DATA_FILE_RAW: u64 = 1 << 1;
+
+/// Bits 9 to 55 of L1, L2 and refcount table entries: an offset.
+pub(crate) const OFFSET_MASK: u64 = 0x00ff_ffff_ffff_fe00;
+/// Bit 63: the reference count is exactly one.
+pub(crate) const COPIED: u64 = 1 << 63;
+/// Bit 62 of an L2 entry: the cluster is compressed.
+pub(crate) const COMPRESSED: u64 = 1 << 62;
+/// Bit 0 of an L2 entry: the cluster reads as zeros.
+pub(crate) const ZERO: u64 = 1;
+/// Subclusters of a cluster with extended L2 entries.
+pub(crate) const SUBCLUSTERS: u64 = 32;

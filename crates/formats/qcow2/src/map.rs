@@ -1,0 +1,263 @@
+//! Where the bytes are: a walk over L1 and L2, one table at a time.
+
+use alloc::vec::Vec;
+use core::ops::{ControlFlow, Range};
+
+use byteorder::{BigEndian, ByteOrder};
+use imgprep_map::{Claim, Codec, DiskMap, Error, FileId, Files, PackedLen, ReadAt, Source, Tiler, Visitor};
+
+use crate::Corrupt;
+use crate::entry::{Cluster, Rules, Subcluster, check_subclusters, l1, subcluster};
+use crate::header::{Header, check_table};
+use crate::layout::SUBCLUSTERS;
+use crate::snapshot::Entry;
+
+/// One disk of the image: the current one, or a snapshot's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Disk {
+    pub(crate) size: u64,
+    pub(crate) l1_at: u64,
+    pub(crate) l1_entries: u64,
+    /// File offset of what names the L1 table.
+    pub(crate) l1_field_at: u64,
+}
+
+impl Disk {
+    pub(crate) fn active(header: &Header) -> Self {
+        Self {
+            size: header.raw.size,
+            l1_at: header.raw.l1_offset,
+            l1_entries: header.raw.l1_size.into(),
+            l1_field_at: 36,
+        }
+    }
+}
+
+pub(crate) struct Map {
+    pub(crate) header: Header,
+    pub(crate) disk: Disk,
+    pub(crate) rules: Rules,
+    /// All L1 tables of the image: place and length.
+    pub(crate) l1_tables: Vec<Range<u64>>,
+    pub(crate) snapshot_table: Option<Range<u64>>,
+    data_file: FileId,
+    unallocated: Source,
+}
+
+/// One L2 table and the part of the disk that it describes.
+pub(crate) struct Table {
+    pub(crate) at: u64,
+    pub(crate) disk: Range<u64>,
+}
+
+impl Map {
+    pub(crate) fn new(header: &Header, disk: Disk, has_parent: bool, snapshots: &[Entry]) -> Self {
+        let table = |disk: &Disk| disk.l1_at..disk.l1_at.saturating_add(disk.l1_entries * 8);
+        let mut l1_tables = Vec::from([table(&Disk::active(header))]);
+        l1_tables.extend(snapshots.iter().map(|entry| table(&entry.disk(header))));
+        let snapshot_table = snapshots.last().map(|last| header.raw.snapshots_offset..last.at + 40);
+        Self {
+            disk,
+            rules: Rules {
+                cluster_bits: header.cluster_bits,
+                has_zero_flag: header.is_v3() && !header.has_extended_l2(),
+                has_data_file: header.has_data_file(),
+            },
+            l1_tables,
+            snapshot_table,
+            data_file: if header.has_data_file() { FileId::companion(0) } else { FileId::SELF },
+            unallocated: if has_parent { Source::Parent } else { Source::Zero { explicit: false } },
+            header: header.clone(),
+        }
+    }
+
+    /// The file that holds clusters of data.
+    pub(crate) fn data_file(&self) -> FileId {
+        self.data_file
+    }
+
+    /// Bytes of an L2 entry.
+    pub(crate) fn entry_bytes(&self) -> u64 {
+        if self.header.has_extended_l2() { 16 } else { 8 }
+    }
+
+    /// The L2 table of L1 entry `index`; `None` where nothing is allocated.
+    pub(crate) fn table(&self, file: &dyn ReadAt, index: u64) -> Result<(Range<u64>, Option<Table>), Error> {
+        let coverage = self.header.l2_coverage();
+        let start = index * coverage;
+        let disk = start..start.saturating_add(coverage);
+        let lost = disk.start..disk.end.min(self.disk.size);
+        let at = self.disk.l1_at + index * 8;
+        let found = BigEndian::read_u64(&file.array::<8>(at)?);
+        let hit = |error: Corrupt| Error::new(error).hitting(lost.clone());
+        let Some(table) = l1(found, at, self.header.cluster_bits).map_err(hit)? else {
+            return Ok((disk, None));
+        };
+        check_table(file, at, "an L2 table", table, self.header.cluster_size()).map_err(hit)?;
+        Ok((disk.clone(), Some(Table { at: table, disk })))
+    }
+
+    /// Pushes the clusters of one table that lie in `range`.
+    fn walk_table(
+        &self,
+        files: (&dyn ReadAt, Option<&dyn ReadAt>),
+        table: &Table,
+        range: &Range<u64>,
+        tiler: &mut Tiler<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let (file, data) = files;
+        let bits = self.header.cluster_bits;
+        let first = (range.start.max(table.disk.start) - table.disk.start) >> bits;
+        let end = (range.end.min(table.disk.end) - table.disk.start).div_ceil(1 << bits);
+        let at = table.at + first * self.entry_bytes();
+        // OK: at most a cluster.
+        let len = usize::try_from((end - first) * self.entry_bytes()).unwrap_or(0);
+        let bytes = file.slice(at, len)?;
+        let data_len = data.map_or(0, ReadAt::len);
+        let step = if self.header.has_extended_l2() { 16 } else { 8 };
+        let mut disk = table.disk.start + (first << bits);
+        for (entry_at, entry) in (at..).step_by(step).zip(bytes.chunks_exact(step)) {
+            let flow = self.walk_entry(file, entry_at, entry, disk, data_len, tiler);
+            let lost = disk..(disk + (1 << bits)).min(self.disk.size);
+            if flow.map_err(|error| Error::new(error).hitting(lost))?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            disk += 1 << bits;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn walk_entry(
+        &self,
+        file: &dyn ReadAt,
+        at: u64,
+        entry: &[u8],
+        disk: u64,
+        data_len: u64,
+        tiler: &mut Tiler<'_>,
+    ) -> Result<ControlFlow<()>, Corrupt> {
+        let cluster = self.rules.l2(BigEndian::read_u64(entry), at)?;
+        self.check_place(cluster, at, disk, file.len(), data_len)?;
+        if entry.len() == 16 {
+            let bitmap = BigEndian::read_u64(&entry[8..]);
+            check_subclusters(bitmap, cluster, at + 8)?;
+            if !matches!(cluster, Cluster::Packed { .. }) {
+                return Ok(self.push_subclusters(bitmap, cluster, tiler));
+            }
+        }
+        Ok(tiler.push(self.header.cluster_size(), self.source(cluster, disk)))
+    }
+
+    /// Data lies inside its file, as far as the disk reaches; packed data begins there.
+    fn check_place(
+        &self,
+        cluster: Cluster,
+        entry_at: u64,
+        disk: u64,
+        file_len: u64,
+        data_len: u64,
+    ) -> Result<(), Corrupt> {
+        match cluster {
+            Cluster::Data { at } => {
+                let seen = self.header.cluster_size().min(self.disk.size.saturating_sub(disk));
+                let end = at.saturating_add(seen);
+                if end > data_len {
+                    return Err(Corrupt::DataPastEnd { at: entry_at, start: at, end, file_len: data_len });
+                }
+                if self.header.has_raw_data_file() && at != disk {
+                    return Err(Corrupt::NotRaw { at: entry_at, expected: disk, found: at });
+                }
+                Ok(())
+            }
+            Cluster::Packed { at, len } if at >= file_len => {
+                let end = at.saturating_add(len.into());
+                Err(Corrupt::DataPastEnd { at: entry_at, start: at, end, file_len })
+            }
+            _ => Ok(()),
+        }
+    }
+
+    fn source(&self, cluster: Cluster, disk: u64) -> Source {
+        match cluster {
+            Cluster::Unallocated => self.unallocated.clone(),
+            Cluster::Zero { .. } => Source::Zero { explicit: true },
+            Cluster::Data { at } => Source::Data { file: self.data_file, at },
+            Cluster::Packed { at, len } => Source::Packed {
+                file: FileId::SELF,
+                at,
+                len: PackedLen::AtMost(len),
+                codec: self.codec(),
+                unit: disk..disk + self.header.cluster_size(),
+            },
+        }
+    }
+
+    fn codec(&self) -> Codec {
+        self.header.codec
+    }
+
+    fn push_subclusters(&self, bitmap: u64, cluster: Cluster, tiler: &mut Tiler<'_>) -> ControlFlow<()> {
+        let len = self.header.cluster_size() / SUBCLUSTERS;
+        for index in 0..SUBCLUSTERS {
+            let source = match (subcluster(bitmap, index), cluster) {
+                (Subcluster::Zero, _) => Source::Zero { explicit: true },
+                (Subcluster::Data, Cluster::Data { at }) => {
+                    Source::Data { file: self.data_file, at: at + index * len }
+                }
+                _ => self.unallocated.clone(),
+            };
+            tiler.push(len, source)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn walk(&self, files: &dyn Files, range: &Range<u64>, tiler: &mut Tiler<'_>) -> Result<(), Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
+        let data = files.get(self.data_file);
+        let coverage = self.header.l2_coverage();
+        for index in range.start / coverage..range.end.div_ceil(coverage) {
+            let (disk, table) = self.table(file, index)?;
+            let flow = match table {
+                None => tiler.push(disk.end - tiler.at(), self.unallocated.clone()),
+                Some(table) => self.walk_table((file, data), &table, range, tiler)?,
+            };
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl DiskMap for Map {
+    fn size(&self) -> u64 {
+        self.disk.size
+    }
+
+    fn stride(&self) -> u64 {
+        self.header.l2_coverage()
+    }
+
+    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
+        let range = range.start..range.end.min(self.disk.size);
+        if range.is_empty() {
+            return Ok(());
+        }
+        if let Some(refusal) = self.header.refusal() {
+            return Err(refusal.hitting(range));
+        }
+        let first = range.start & !(self.header.cluster_size() - 1);
+        let mut tiler = Tiler::new(range.clone(), first, visitor);
+        let walked = self.walk(files, &range, &mut tiler);
+        tiler.finish();
+        walked
+    }
+
+    fn claims(
+        &self,
+        files: &dyn Files,
+        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.walk_claims(files, visitor)
+    }
+}

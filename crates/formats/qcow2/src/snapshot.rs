@@ -1,0 +1,110 @@
+//! The snapshot table (section "Snapshots").
+
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use byteorder::{BigEndian, ByteOrder};
+use imgprep_map::{Error, ImageName, Limits, ReadAt, Snapshot};
+
+use crate::header::Header;
+use crate::map::Disk;
+use crate::{Corrupt, Unsupported};
+
+/// Bytes of an entry's fixed part.
+const FIXED: usize = 40;
+
+/// One entry: what people see of it, and its L1 table.
+#[derive(Clone, Debug)]
+pub(crate) struct Entry {
+    pub(crate) shown: Snapshot,
+    pub(crate) at: u64,
+    pub(crate) l1_at: u64,
+    pub(crate) l1_entries: u32,
+}
+
+impl Entry {
+    /// The disk at the time of the snapshot.
+    pub(crate) fn disk(&self, header: &Header) -> Disk {
+        Disk {
+            size: self.shown.disk_size.unwrap_or(header.raw.size),
+            l1_at: self.l1_at,
+            l1_entries: self.l1_entries.into(),
+            l1_field_at: self.at,
+        }
+    }
+}
+
+/// The whole table, in its order.
+pub(crate) fn read_all(file: &dyn ReadAt, header: &Header, limits: &Limits) -> Result<Vec<Entry>, Error> {
+    let count = header.raw.snapshots;
+    if count > limits.snapshots {
+        return Err(Unsupported::TooManySnapshots { at: 60, found: count, limit: limits.snapshots }.into());
+    }
+    let mut entries = Vec::new();
+    let mut at = header.raw.snapshots_offset;
+    for index in 0..count {
+        let (entry, end) = read(file, at, index, limits)?;
+        entries.push(entry);
+        at = end;
+    }
+    Ok(entries)
+}
+
+/// By id, else by name, as `qemu-img` does it.
+pub(crate) fn find<'e>(entries: &'e [Entry], wanted: &str) -> Result<&'e Entry, Error> {
+    let by_id = entries.iter().find(|entry| entry.shown.id == wanted);
+    by_id.or_else(|| entries.iter().find(|entry| entry.shown.name == wanted)).ok_or_else(|| {
+        let present = entries.iter().map(|entry| alloc::format!("{} ({})", entry.shown.id, entry.shown.name));
+        let present = present.collect::<Vec<_>>().join(", ");
+        let present = if present.is_empty() { "none".into() } else { present };
+        Unsupported::NoSnapshot { wanted: wanted.into(), present }.into()
+    })
+}
+
+/// One entry, and where the next one begins.
+fn read(file: &dyn ReadAt, at: u64, index: u32, limits: &Limits) -> Result<(Entry, u64), Error> {
+    let past_end =
+        |len: u64| Corrupt::SnapshotPastEnd { at, index, end: at.saturating_add(len), file_len: file.len() };
+    let fits = |len: u64| at.checked_add(len).is_some_and(|end| end <= file.len());
+    if !fits(FIXED as u64) {
+        return Err(past_end(FIXED as u64).into());
+    }
+    let fixed: [u8; FIXED] = file.array(at)?;
+    let (id_len, name_len) = (BigEndian::read_u16(&fixed[12..]), BigEndian::read_u16(&fixed[14..]));
+    let extra_len = BigEndian::read_u32(&fixed[36..]);
+    if u64::from(extra_len) > limits.text_bytes {
+        let (found, limit) = (extra_len.into(), limits.text_bytes);
+        return Err(Unsupported::TextTooLong { at: at + 36, found, limit }.into());
+    }
+    let len = FIXED as u64 + u64::from(extra_len) + u64::from(id_len) + u64::from(name_len);
+    if !fits(len) {
+        return Err(past_end(len).into());
+    }
+    // OK: a few 16-bit lengths and one held against a MiB.
+    let rest = file.slice(at + FIXED as u64, usize::try_from(len).unwrap_or(FIXED) - FIXED)?;
+    let (extra, texts) = rest.split_at(usize::try_from(extra_len).unwrap_or(0));
+    let (id, name) = texts.split_at(id_len.into());
+    let entry = Entry {
+        shown: shown(&fixed, extra, id, name),
+        at,
+        l1_at: BigEndian::read_u64(&fixed),
+        l1_entries: BigEndian::read_u32(&fixed[8..]),
+    };
+    Ok((entry, at + len.next_multiple_of(8)))
+}
+
+fn shown(fixed: &[u8; FIXED], extra: &[u8], id: &[u8], name: &[u8]) -> Snapshot {
+    let extra_at = |at: usize| extra.get(at..at + 8).map(BigEndian::read_u64);
+    let text = |bytes: &[u8]| -> String { alloc::format!("{}", ImageName(bytes.to_vec())) };
+    Snapshot {
+        id: text(id),
+        name: text(name),
+        vm_state_size: extra_at(0).unwrap_or_else(|| BigEndian::read_u32(&fixed[32..]).into()),
+        date_sec: BigEndian::read_u32(&fixed[16..]).into(),
+        date_nsec: BigEndian::read_u32(&fixed[20..]),
+        vm_clock_nsec: BigEndian::read_u64(&fixed[24..]),
+        // All ones: not recorded.
+        icount: extra_at(16).filter(|count| *count != u64::MAX),
+        disk_size: extra_at(8),
+    }
+}
