@@ -49,8 +49,9 @@ const HEADS: &[Row] = &[
 /// Everything in `probe` that is known and not read.
 pub(crate) fn recognise(probe: &Probe<'_>) -> Vec<Foreign> {
     let heads = HEADS.iter().filter(|(_, at, magic, ..)| probe.has(*at, magic));
-    let mut found: Vec<_> =
-        heads.map(|(name, at, magic, says, remedy)| foreign(name, *at as u64, magic.len(), says, *remedy)).collect();
+    let mut found: Vec<_> = heads
+        .map(|(name, at, magic, says, remedy)| foreign(name, *at as u64, magic.len(), says, *remedy))
+        .collect();
     found.extend(tar(probe));
     found.extend(vhd_footer(probe));
     found.extend(dmg_trailer(probe));
@@ -68,7 +69,13 @@ fn tar(probe: &Probe<'_>) -> Option<Foreign> {
     }
     let name = probe.head.get(..100)?.split(|byte| *byte == 0).next().unwrap_or_default();
     Some(if name.to_ascii_lowercase().ends_with(b".ovf") {
-        foreign("ova", 0, 100, "a tar whose first member is an OVF descriptor", NoDisk("unpack it with tar and convert the disk inside"))
+        foreign(
+            "ova",
+            0,
+            100,
+            "a tar whose first member is an OVF descriptor",
+            NoDisk("unpack it with tar and convert the disk inside"),
+        )
     } else {
         foreign("tar", 257, 5, "magic \"ustar\"", UNPACK)
     })

@@ -99,15 +99,19 @@ fn matches(probe: &Probe<'_>) -> Vec<Match> {
         let evidence = (format.probe)(probe)?;
         Some(Match { name: format.name, evidence, kind: Kind::Readable(format) })
     });
-    let foreign = foreign::recognise(probe)
-        .into_iter()
-        .map(|found| Match { name: found.name, evidence: found.evidence, kind: Kind::Foreign(found.remedy) });
+    let foreign = foreign::recognise(probe).into_iter().map(|found| Match {
+        name: found.name,
+        evidence: found.evidence,
+        kind: Kind::Foreign(found.remedy),
+    });
     ours.chain(foreign).collect()
 }
 
 fn decide(probe: &Probe<'_>, mut matches: Vec<Match>) -> Result<Detection, Error> {
     if matches.len() > 1 {
-        let said = matches.iter().map(|found| format!("{} ({} at {})", found.name, found.evidence.says, found.evidence.at));
+        let said = matches
+            .iter()
+            .map(|found| format!("{} ({} at {})", found.name, found.evidence.says, found.evidence.at));
         return Err(DetectError::Ambiguous { matches: said.collect::<Vec<_>>().join(", ") }.into());
     }
     match matches.pop() {
@@ -145,7 +149,10 @@ fn chosen(format: &'static Format, matches: Vec<Match>) -> Detection {
                 code: "detect.looks-like",
                 severity: Severity::Warning,
                 at: Some(found.evidence.at),
-                message: format!("read as {} as asked, but {}: that is {}", format.name, found.evidence.says, found.name),
+                message: format!(
+                    "read as {} as asked, but {}: that is {}",
+                    format.name, found.evidence.says, found.name
+                ),
             });
         }
     }

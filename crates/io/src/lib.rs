@@ -1,1 +1,19 @@
-//! Mapped files, holes, atomic outputs.
+//! Files, devices and pipes: what images are read from and written to.
+//!
+//! The only crate with `unsafe`, and the only one that names an operating system (in
+//! `os` and `fault`). It follows no name found inside an image and knows no format.
+
+mod error;
+mod fault;
+mod os;
+mod output;
+mod pipe;
+mod source;
+mod spool;
+
+pub use error::{CreateError, OpenError};
+pub use os::raise_open_file_limit;
+pub use output::{DeviceOutput, Existing, OutputFile, OutputOptions, Sync};
+pub use pipe::PipeOutput;
+pub use source::{Access, FileIdentity, SourceFile, SourceOptions, is_block_device, is_same_file};
+pub use spool::spool;

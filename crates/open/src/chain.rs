@@ -5,9 +5,7 @@ use std::sync::Arc;
 
 use imgprep_catalog::{Detection, Format, by_name, detect, parse};
 use imgprep_io::{SourceFile, SourceOptions};
-use imgprep_map::{
-    Error, FileRef, Image, ImageName, ParentRef, ParseOptions, Parsed, ReadAt, ReadError,
-};
+use imgprep_map::{Error, FileRef, Image, ImageName, ParentRef, ParseOptions, Parsed, ReadAt, ReadError};
 
 use crate::{ChainError, Gate};
 
@@ -88,7 +86,7 @@ impl Chain {
     /// The first file that somebody else has open for writing.
     pub fn file_in_use(&self) -> Option<&Path> {
         let mut files = self.layers.iter().flat_map(|layer| &layer.files);
-        files.find(|file| file.writer().is_some()).map(|file| file.path())
+        files.find(|file| file.has_writer()).map(|file| file.path())
     }
 
     /// Whether `path` is one of the files that are read.
@@ -110,7 +108,8 @@ impl Chain {
 /// With [`Gate::None`] other files are listed as unopened instead of opened.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Chain, Error> {
     let name = path.display().to_string();
-    let file = SourceFile::open(path, options.source.clone()).map_err(|error| Error::new(error).in_path(&name))?;
+    let file =
+        SourceFile::open(path, options.source.clone()).map_err(|error| Error::new(error).in_path(&name))?;
     open_source(name, file, options)
 }
 

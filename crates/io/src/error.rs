@@ -1,0 +1,131 @@
+//! Why a file could not be opened or an output not be made.
+
+use imgprep_map::{Class, Detail};
+
+/// A source that can't be opened.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum OpenError {
+    /// There is nothing of this name.
+    #[error("there is no such file")]
+    NotFound,
+    /// The system forbids it.
+    #[error("permission denied")]
+    Permission,
+    /// It is a directory.
+    #[error("it is a directory, not an image")]
+    Directory,
+    /// It is a pipe, a socket or a character device.
+    #[error("it is a {kind}, which can't be read at any place")]
+    Special {
+        /// What it is.
+        kind: &'static str,
+    },
+    /// The system could not open it.
+    #[error("it could not be opened: {reason}")]
+    Failed {
+        /// The system's words.
+        reason: String,
+    },
+    /// A pipe ended before its declared size.
+    #[error("standard input ended after {found} bytes, --size says {expected}")]
+    Short {
+        /// The declared size.
+        expected: u64,
+        /// Bytes that came.
+        found: u64,
+    },
+    /// A pipe goes on after its declared size.
+    #[error("standard input goes on after the {expected} bytes that --size says")]
+    Long {
+        /// The declared size.
+        expected: u64,
+    },
+}
+
+impl Detail for OpenError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NotFound => "io.open.not-found",
+            Self::Permission => "io.open.permission",
+            Self::Directory => "io.open.directory",
+            Self::Special { .. } => "io.open.special",
+            Self::Failed { .. } => "io.open.failed",
+            Self::Short { .. } => "io.stdin.short",
+            Self::Long { .. } => "io.stdin.long",
+        }
+    }
+
+    fn class(&self) -> Class {
+        Class::Io
+    }
+
+    fn at(&self) -> Option<u64> {
+        match self {
+            Self::Short { found, .. } => Some(*found),
+            _ => None,
+        }
+    }
+}
+
+impl From<std::io::Error> for OpenError {
+    fn from(error: std::io::Error) -> Self {
+        match error.kind() {
+            std::io::ErrorKind::NotFound => Self::NotFound,
+            std::io::ErrorKind::PermissionDenied => Self::Permission,
+            _ => Self::Failed { reason: error.to_string() },
+        }
+    }
+}
+
+/// An output that can't be made or published.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum CreateError {
+    /// Something of this name is there.
+    #[error("it exists already; --force replaces it")]
+    Exists,
+    /// It is a directory or something else that is not replaced.
+    #[error("it is a {kind}, which is not replaced")]
+    Special {
+        /// What it is.
+        kind: &'static str,
+    },
+    /// A device that is mounted or held by somebody.
+    #[error("the device is mounted or otherwise in use")]
+    Busy,
+    /// The system could not.
+    #[error("it could not be {doing}: {reason}")]
+    Failed {
+        /// What was tried.
+        doing: &'static str,
+        /// The system's words.
+        reason: String,
+    },
+}
+
+impl CreateError {
+    pub(crate) fn failed(doing: &'static str) -> impl Fn(std::io::Error) -> Self {
+        move |error| Self::Failed { doing, reason: error.to_string() }
+    }
+}
+
+impl Detail for CreateError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Exists => "io.output.exists",
+            Self::Special { .. } => "io.output.special",
+            Self::Busy => "io.output.busy",
+            Self::Failed { .. } => "io.output.failed",
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::Failed { .. } => Class::Io,
+            _ => Class::Refused,
+        }
+    }
+
+    fn at(&self) -> Option<u64> {
+        None
+    }
+}

@@ -1,0 +1,76 @@
+//! What differs between operating systems: mapping, holes, locks, limits.
+#![expect(unsafe_code, reason = "mapping a file, and a lock query that no safe crate offers")]
+
+use std::fs::File;
+use std::io;
+use std::ops::Range;
+use std::os::fd::AsRawFd;
+
+use memmap2::{Mmap, MmapOptions};
+use rustix::fs::{FallocateFlags, SeekFrom};
+use rustix::process::{Resource, Rlimit};
+
+/// Maps a whole file for reading.
+pub(crate) fn map(file: &File, len: usize) -> io::Result<Mmap> {
+    // SAFETY: the bytes can change while they are mapped, as with every mapped file: they are only ever
+    // looked at as bytes, decoded values are validated after they were copied out, and a conversion ends
+    // with an error if the file's length or times changed. A page that vanishes is handled in `fault`.
+    unsafe { MmapOptions::new().len(len).map(file) }
+}
+
+/// The first offset at or after `at` that holds data (`None`: only a hole follows), or that is in a hole.
+pub(crate) fn seek_data(file: &File, at: u64) -> io::Result<Option<u64>> {
+    match rustix::fs::seek(file, SeekFrom::Data(at)) {
+        Ok(found) => Ok(Some(found)),
+        Err(rustix::io::Errno::NXIO) => Ok(None),
+        Err(error) => Err(error.into()),
+    }
+}
+
+/// The first offset at or after `at` that is in a hole.
+pub(crate) fn seek_hole(file: &File, at: u64) -> io::Result<u64> {
+    Ok(rustix::fs::seek(file, SeekFrom::Hole(at))?)
+}
+
+/// Prepares room for data.
+pub(crate) fn allocate(file: &File, range: Range<u64>) -> io::Result<()> {
+    let len = range.end - range.start;
+    Ok(rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, range.start, len)?)
+}
+
+/// Makes a range read as zeros without writing them.
+pub(crate) fn zero_range(file: &File, range: Range<u64>) -> io::Result<()> {
+    let flags = FallocateFlags::ZERO_RANGE | FallocateFlags::KEEP_SIZE;
+    Ok(rustix::fs::fallocate(file, flags, range.start, range.end - range.start)?)
+}
+
+/// Makes a range of a file a hole.
+pub(crate) fn punch_hole(file: &File, range: Range<u64>) -> io::Result<()> {
+    let flags = FallocateFlags::PUNCH_HOLE | FallocateFlags::KEEP_SIZE;
+    Ok(rustix::fs::fallocate(file, flags, range.start, range.end - range.start)?)
+}
+
+/// Byte that QEMU holds a lock on while it may write to an image: 100 for permissions,
+/// plus 1 for the permission to write.
+const QEMU_WRITE_LOCK: libc::off_t = 101;
+
+/// Whether a QEMU process has the file open for writing.
+pub(crate) fn has_writer(file: &File) -> bool {
+    // SAFETY: `query` is a plain struct of numbers, and F_OFD_GETLK only fills it.
+    unsafe {
+        let mut query = std::mem::zeroed::<libc::flock>();
+        query.l_type = libc::F_WRLCK as libc::c_short;
+        query.l_whence = libc::SEEK_SET as libc::c_short;
+        query.l_start = QEMU_WRITE_LOCK;
+        query.l_len = 1;
+        let asked = libc::fcntl(file.as_raw_fd(), libc::F_OFD_GETLK, &raw mut query);
+        asked == 0 && query.l_type != libc::F_UNLCK as libc::c_short
+    }
+}
+
+/// Raises the soft limit of open files to the hard one: a split disk has a thousand.
+pub fn raise_open_file_limit() {
+    let limit = rustix::process::getrlimit(Resource::Nofile);
+    // Where it can't be raised, opening a file too many says so.
+    let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
+}

@@ -1,0 +1,381 @@
+//! Files and devices that images are written to.
+
+use std::fs::{File, OpenOptions, Permissions};
+use std::io::{self, IoSlice};
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::path::{Path, PathBuf};
+
+use imgprep_map::{Sink, SinkKind, WriteError};
+use tempfile::{Builder, NamedTempFile};
+
+use crate::source::kind_name;
+use crate::{CreateError, os};
+
+/// What is done about a file that has the output's name already.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Existing {
+    /// The output is refused.
+    #[default]
+    Refuse,
+    /// It is replaced when the output is whole.
+    Replace,
+}
+
+/// Whether an output is on the disk when it gets its name.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Sync {
+    /// Yes: file and folder are synced.
+    #[default]
+    Full,
+    /// The system may still have it in memory.
+    None,
+}
+
+/// How an output file is made.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct OutputOptions {
+    /// What is done about a file of that name.
+    pub existing: Existing,
+    /// Whether it is synced.
+    pub sync: Sync,
+}
+
+/// A file that has its name only when it is whole: until then it is a hidden one
+/// beside it, and gone when this is dropped.
+#[derive(Debug)]
+pub struct OutputFile {
+    target: PathBuf,
+    temporary: NamedTempFile,
+    options: OutputOptions,
+}
+
+impl OutputFile {
+    /// Begins an output at `path`. A link there is followed when it is replaced.
+    pub fn create(path: &Path, options: OutputOptions) -> Result<Self, CreateError> {
+        let (target, mode) = target(path, options.existing)?;
+        let folder = folder_of(&target);
+        let mut prefix = std::ffi::OsString::from(".");
+        prefix.push(target.file_name().unwrap_or_default());
+        prefix.push(".imgprep-");
+        let temporary = Builder::new()
+            .prefix(&prefix)
+            .permissions(Permissions::from_mode(mode.unwrap_or(0o666)))
+            .tempfile_in(folder)
+            .map_err(CreateError::failed("created"))?;
+        if let Some(mode) = mode {
+            // The one that is replaced had it whatever the umask says.
+            let set = temporary.as_file().set_permissions(Permissions::from_mode(mode));
+            set.map_err(CreateError::failed("created"))?;
+        }
+        Ok(Self { target, temporary, options })
+    }
+
+    /// The hidden file, as long as there is one: what was written can be read back from it.
+    pub fn temporary_path(&self) -> &Path {
+        self.temporary.path()
+    }
+
+    /// Syncs the file and gives it its name.
+    pub fn publish(self) -> Result<(), CreateError> {
+        let folder = folder_of(&self.target).to_path_buf();
+        let is_synced = self.options.sync == Sync::Full;
+        if is_synced {
+            self.temporary.as_file().sync_all().map_err(CreateError::failed("synced"))?;
+        }
+        match self.options.existing {
+            Existing::Replace => {
+                self.temporary
+                    .persist(&self.target)
+                    .map_err(|error| CreateError::failed("renamed")(error.error))?;
+            }
+            Existing::Refuse => {
+                self.temporary.persist_noclobber(&self.target).map_err(|error| match error.error.kind() {
+                    io::ErrorKind::AlreadyExists => CreateError::Exists,
+                    _ => CreateError::failed("renamed")(error.error),
+                })?;
+            }
+        }
+        if is_synced {
+            File::open(&folder)
+                .and_then(|folder| folder.sync_all())
+                .map_err(CreateError::failed("synced"))?;
+        }
+        Ok(())
+    }
+}
+
+/// The file that gets written, and the mode of the one that it replaces.
+fn target(path: &Path, existing: Existing) -> Result<(PathBuf, Option<u32>), CreateError> {
+    let Ok(found) = std::fs::symlink_metadata(path) else { return Ok((path.to_path_buf(), None)) };
+    if existing == Existing::Refuse {
+        return Err(CreateError::Exists);
+    }
+    let (path, found) = if found.is_symlink() {
+        let led_to = path.canonicalize().map_err(CreateError::failed("resolved"))?;
+        let found = std::fs::metadata(&led_to).map_err(CreateError::failed("resolved"))?;
+        (led_to, found)
+    } else {
+        (path.to_path_buf(), found)
+    };
+    if found.is_file() {
+        Ok((path, Some(found.mode() & 0o7777)))
+    } else {
+        Err(CreateError::Special { kind: kind_name(&found) })
+    }
+}
+
+fn folder_of(path: &Path) -> &Path {
+    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
+}
+
+impl Sink for OutputFile {
+    fn kind(&self) -> SinkKind {
+        SinkKind::Random
+    }
+
+    fn is_blank(&self) -> bool {
+        true
+    }
+
+    fn write_at(&self, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
+        write_parts(self.temporary.as_file(), at, parts)
+    }
+
+    fn zero(&self, range: Range<u64>) -> Result<(), WriteError> {
+        let file = self.temporary.as_file();
+        let len = file.metadata().map_err(|error| write_error(range.start, &error))?.len();
+        // What was never written is zero already.
+        let written = range.start..range.end.min(len);
+        if written.is_empty() {
+            return Ok(());
+        }
+        os::punch_hole(file, written.clone()).or_else(|_| write_zeros(file, written))
+    }
+
+    fn allocate(&self, range: Range<u64>) {
+        // Only advice.
+        let _ = os::allocate(self.temporary.as_file(), range);
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), WriteError> {
+        self.temporary.as_file().set_len(len).map_err(|error| write_error(len, &error))
+    }
+}
+
+/// A block device, written in place.
+#[derive(Debug)]
+pub struct DeviceOutput {
+    file: File,
+    len: u64,
+}
+
+impl DeviceOutput {
+    /// Opens a device that nobody uses.
+    pub fn open(path: &Path) -> Result<Self, CreateError> {
+        // On a block device the system refuses O_EXCL while it is mounted or held.
+        let exclusive = i32::try_from(rustix::fs::OFlags::EXCL.bits()).unwrap_or(0);
+        let opened = OpenOptions::new().read(true).write(true).custom_flags(exclusive).open(path);
+        let file = opened.map_err(|error| match error.kind() {
+            io::ErrorKind::ResourceBusy => CreateError::Busy,
+            _ => CreateError::failed("opened")(error),
+        })?;
+        let found = file.metadata().map_err(CreateError::failed("opened"))?;
+        if !found.file_type().is_block_device() {
+            return Err(CreateError::Special { kind: kind_name(&found) });
+        }
+        let len = rustix::fs::seek(&file, rustix::fs::SeekFrom::End(0));
+        let len = len.map_err(|error| CreateError::failed("measured")(error.into()))?;
+        Ok(Self { file, len })
+    }
+
+    /// Bytes that it has.
+    pub fn capacity(&self) -> u64 {
+        self.len
+    }
+
+    /// Syncs it.
+    pub fn finish(self) -> Result<(), CreateError> {
+        self.file.sync_all().map_err(CreateError::failed("synced"))
+    }
+}
+
+impl Sink for DeviceOutput {
+    fn kind(&self) -> SinkKind {
+        SinkKind::Random
+    }
+
+    fn is_blank(&self) -> bool {
+        false
+    }
+
+    fn write_at(&self, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
+        write_parts(&self.file, at, parts)
+    }
+
+    fn zero(&self, range: Range<u64>) -> Result<(), WriteError> {
+        os::zero_range(&self.file, range.clone()).or_else(|_| write_zeros(&self.file, range))
+    }
+
+    fn set_len(&self, needed: u64) -> Result<(), WriteError> {
+        if needed > self.len { Err(WriteError::TooSmall { needed, available: self.len }) } else { Ok(()) }
+    }
+}
+
+/// Writes all parts with as few calls as the system allows.
+fn write_parts(file: &File, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
+    let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
+    let total: usize = parts.iter().map(|part| part.len()).sum();
+    let done = rustix::io::pwritev(file, &slices, at).map_err(|error| write_error(at, &error.into()))?;
+    if done == total {
+        return Ok(());
+    }
+    // Written in part: go on part by part.
+    let (mut skip, mut place) = (done, at);
+    for part in parts {
+        let rest = &part[skip.min(part.len())..];
+        let from = place + (part.len() - rest.len()) as u64;
+        file.write_all_at(rest, from).map_err(|error| write_error(from, &error))?;
+        skip = skip.saturating_sub(part.len());
+        place += part.len() as u64;
+    }
+    Ok(())
+}
+
+/// Zeros that are written where nothing cheaper works.
+pub(crate) const ZEROS: &[u8] = &[0; 1 << 20];
+
+fn write_zeros(file: &File, range: Range<u64>) -> Result<(), WriteError> {
+    let mut at = range.start;
+    while at < range.end {
+        let len = usize::try_from(range.end - at).map_or(ZEROS.len(), |left| left.min(ZEROS.len()));
+        file.write_all_at(&ZEROS[..len], at).map_err(|error| write_error(at, &error))?;
+        at += len as u64;
+    }
+    Ok(())
+}
+
+/// The system's error as one of ours.
+pub(crate) fn write_error(at: u64, error: &io::Error) -> WriteError {
+    use rustix::io::Errno;
+    match error.raw_os_error().map(Errno::from_raw_os_error) {
+        Some(Errno::NOSPC | Errno::DQUOT) => WriteError::NoSpace { at },
+        Some(Errno::PIPE) => WriteError::Closed { at },
+        Some(Errno::FAULT) => WriteError::SourceFault { at },
+        _ => WriteError::Failed { at, reason: error.to_string() },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use imgprep_map::ReadAt;
+
+    use super::*;
+    use crate::{SourceFile, SourceOptions};
+
+    const REPLACE: OutputOptions = OutputOptions { existing: Existing::Replace, sync: Sync::Full };
+
+    fn names(folder: &Path) -> Vec<String> {
+        let mut names: Vec<_> = std::fs::read_dir(folder)
+            .unwrap()
+            .map(|entry| entry.unwrap().file_name().into_string().unwrap())
+            .collect();
+        names.sort();
+        names
+    }
+
+    #[test]
+    fn an_output_has_its_name_only_when_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("disk.raw");
+        let output = OutputFile::create(&path, OutputOptions::default()).unwrap();
+        output.write_at(4, &[b"ab", b"", b"cd"]).unwrap();
+        output.set_len(10).unwrap();
+        assert!(!path.exists());
+        assert!(names(folder.path())[0].starts_with(".disk.raw.imgprep-"));
+        output.publish().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"\0\0\0\0abcd\0\0");
+        assert_eq!(names(folder.path()), ["disk.raw"]);
+    }
+
+    #[test]
+    fn an_output_that_is_given_up_leaves_nothing() {
+        let folder = tempfile::tempdir().unwrap();
+        let output = OutputFile::create(&folder.path().join("a"), OutputOptions::default()).unwrap();
+        output.write_at(0, &[b"x"]).unwrap();
+        drop(output);
+        assert_eq!(names(folder.path()), [""; 0]);
+    }
+
+    #[test]
+    fn an_existing_file_is_refused_or_replaced_with_its_mode() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        std::fs::write(&path, "old").unwrap();
+        std::fs::set_permissions(&path, Permissions::from_mode(0o640)).unwrap();
+        assert_eq!(OutputFile::create(&path, OutputOptions::default()).unwrap_err(), CreateError::Exists);
+        let output = OutputFile::create(&path, REPLACE).unwrap();
+        output.write_at(0, &[b"new"]).unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"old");
+        output.publish().unwrap();
+        assert_eq!(std::fs::read(&path).unwrap(), b"new");
+        assert_eq!(std::fs::metadata(&path).unwrap().mode() & 0o777, 0o640);
+    }
+
+    #[test]
+    fn a_file_that_appears_meanwhile_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let output = OutputFile::create(&path, OutputOptions::default()).unwrap();
+        std::fs::write(&path, "somebody else's").unwrap();
+        assert_eq!(output.publish(), Err(CreateError::Exists));
+        assert_eq!(std::fs::read(&path).unwrap(), b"somebody else's");
+        assert_eq!(names(folder.path()), ["a"]);
+    }
+
+    #[test]
+    fn a_link_is_followed_and_a_folder_is_not_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let (real, link) = (folder.path().join("real"), folder.path().join("link"));
+        std::fs::write(&real, "old").unwrap();
+        std::os::unix::fs::symlink(&real, &link).unwrap();
+        let output = OutputFile::create(&link, REPLACE).unwrap();
+        output.write_at(0, &[b"new"]).unwrap();
+        output.publish().unwrap();
+        assert_eq!(std::fs::read(&real).unwrap(), b"new");
+        assert!(std::fs::symlink_metadata(&link).unwrap().is_symlink());
+        let error = OutputFile::create(folder.path(), REPLACE).unwrap_err();
+        assert_eq!(error, CreateError::Special { kind: "directory" });
+    }
+
+    #[test]
+    fn zeroing_makes_what_was_written_zero_again() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        let output = OutputFile::create(&path, OutputOptions::default()).unwrap();
+        output.write_at(0, &[&[1; 8192]]).unwrap();
+        output.zero(4096..1 << 20).unwrap();
+        output.publish().unwrap();
+        let bytes = std::fs::read(&path).unwrap();
+        assert_eq!((bytes[4095], bytes[4096], bytes.len()), (1, 0, 8192));
+    }
+
+    #[test]
+    fn a_source_that_vanishes_while_it_is_written_out_is_the_source_s_fault() {
+        let source_file = tempfile::NamedTempFile::new().unwrap();
+        source_file.as_file().set_len(8192).unwrap();
+        let source = SourceFile::open(source_file.path(), SourceOptions::default()).unwrap();
+        source_file.as_file().set_len(0).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let output = OutputFile::create(&folder.path().join("a"), OutputOptions::default()).unwrap();
+        let error = output.write_at(512, &[source.bytes(0..4096).unwrap()]).unwrap_err();
+        assert_eq!(error, WriteError::SourceFault { at: 512 });
+    }
+
+    #[test]
+    fn a_file_is_no_device() {
+        let file = tempfile::NamedTempFile::new().unwrap();
+        let error = DeviceOutput::open(file.path()).unwrap_err();
+        assert_eq!(error, CreateError::Special { kind: "special file" });
+    }
+}

@@ -1,0 +1,130 @@
+//! Standard output: bytes only follow each other.
+
+use std::fs::File;
+use std::io::Write;
+use std::ops::Range;
+use std::os::fd::AsFd;
+use std::sync::{Mutex, PoisonError};
+
+use imgprep_map::{Sink, SinkKind, WriteError};
+
+use crate::CreateError;
+use crate::output::{ZEROS, write_error};
+
+/// A pipe, or anything else that is only appended to.
+#[derive(Debug)]
+pub struct PipeOutput(Mutex<State>);
+
+#[derive(Debug)]
+struct State {
+    file: File,
+    position: u64,
+}
+
+impl PipeOutput {
+    /// This process's standard output.
+    pub fn stdout() -> Result<Self, CreateError> {
+        let fd = std::io::stdout().as_fd().try_clone_to_owned().map_err(CreateError::failed("opened"))?;
+        Ok(Self::from_file(fd.into()))
+    }
+
+    /// Any open file, from where it stands.
+    pub fn from_file(file: File) -> Self {
+        Self(Mutex::new(State { file, position: 0 }))
+    }
+
+    /// Bytes written so far.
+    pub fn position(&self) -> u64 {
+        self.state().position
+    }
+
+    fn state(&self) -> std::sync::MutexGuard<'_, State> {
+        // A poisoned state only means that another thread died: the position is right.
+        self.0.lock().unwrap_or_else(PoisonError::into_inner)
+    }
+}
+
+impl State {
+    fn append(&mut self, bytes: &[u8]) -> Result<(), WriteError> {
+        self.file.write_all(bytes).map_err(|error| write_error(self.position, &error))?;
+        self.position += bytes.len() as u64;
+        Ok(())
+    }
+
+    fn expect(&self, at: u64) -> Result<(), WriteError> {
+        if at == self.position {
+            return Ok(());
+        }
+        let reason = format!("a pipe can't be written at {at} after {} bytes", self.position);
+        Err(WriteError::Failed { at, reason })
+    }
+
+    fn zero_to(&mut self, end: u64) -> Result<(), WriteError> {
+        while self.position < end {
+            let left = usize::try_from(end - self.position).unwrap_or(usize::MAX);
+            self.append(&ZEROS[..left.min(ZEROS.len())])?;
+        }
+        Ok(())
+    }
+}
+
+impl Sink for PipeOutput {
+    fn kind(&self) -> SinkKind {
+        SinkKind::Append
+    }
+
+    fn is_blank(&self) -> bool {
+        true
+    }
+
+    fn write_at(&self, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
+        let mut state = self.state();
+        state.expect(at)?;
+        parts.iter().try_for_each(|part| state.append(part))
+    }
+
+    fn zero(&self, range: Range<u64>) -> Result<(), WriteError> {
+        let mut state = self.state();
+        state.expect(range.start)?;
+        state.zero_to(range.end)
+    }
+
+    fn set_len(&self, len: u64) -> Result<(), WriteError> {
+        self.state().zero_to(len)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Read;
+
+    use super::*;
+
+    #[test]
+    fn bytes_and_zeros_follow_each_other() {
+        let (mut reader, writer) = std::io::pipe().unwrap();
+        let output = PipeOutput::from_file(std::os::fd::OwnedFd::from(writer).into());
+        output.write_at(0, &[b"ab", b"c"]).unwrap();
+        output.zero(3..5).unwrap();
+        assert!(matches!(output.write_at(9, &[b"x"]), Err(WriteError::Failed { at: 9, .. })));
+        output.set_len(7).unwrap();
+        drop(output);
+        let mut got = Vec::new();
+        reader.read_to_end(&mut got).unwrap();
+        assert_eq!(got, b"abc\0\0\0\0");
+    }
+
+    #[test]
+    fn a_reader_that_went_away_is_told() {
+        let (reader, writer) = std::io::pipe().unwrap();
+        drop(reader);
+        let output = PipeOutput::from_file(std::os::fd::OwnedFd::from(writer).into());
+        assert_eq!(output.write_at(0, &[b"x"]), Err(WriteError::Closed { at: 0 }));
+    }
+
+    #[test]
+    fn a_full_device_is_told() {
+        let full = File::options().write(true).open("/dev/full").unwrap();
+        assert_eq!(PipeOutput::from_file(full).write_at(0, &[b"x"]), Err(WriteError::NoSpace { at: 0 }));
+    }
+}

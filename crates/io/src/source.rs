@@ -1,0 +1,308 @@
+//! Files and devices that images are read from.
+
+use std::fs::{File, Metadata};
+use std::ops::Range;
+use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
+use std::path::{Path, PathBuf};
+
+use imgprep_map::{ReadAt, ReadError};
+use memmap2::Mmap;
+
+use crate::fault::Registration;
+use crate::{OpenError, os};
+
+/// How a source is read.
+#[derive(Clone, Debug, Default)]
+pub struct SourceOptions {
+    /// Mapped or not.
+    pub access: Access,
+}
+
+/// How bytes come from a file.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Access {
+    /// Through a mapping, where the file can be mapped.
+    #[default]
+    Mapped,
+    /// With positioned reads: an error of the disk then hits just the bytes it is about.
+    Positioned,
+}
+
+/// What tells two files apart whatever their names: device and inode.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub struct FileIdentity {
+    device: u64,
+    inode: u64,
+}
+
+/// A regular file or a block device, opened for reading.
+#[derive(Debug)]
+pub struct SourceFile {
+    path: PathBuf,
+    file: File,
+    len: u64,
+    opened: Metadata,
+    // Dropped in this order: the handler forgets the mapping before it goes.
+    registration: Option<Registration>,
+    mapping: Option<Mmap>,
+}
+
+impl SourceFile {
+    /// Opens a regular file or a block device.
+    pub fn open(path: &Path, options: SourceOptions) -> Result<Self, OpenError> {
+        // Looked at before it is opened: opening a pipe would wait for its writer.
+        let kind = std::fs::metadata(path)?;
+        check_kind(&kind)?;
+        Self::from_file(File::open(path)?, path.to_path_buf(), &options)
+    }
+
+    /// Takes over an open file, under the name `path`.
+    pub(crate) fn from_file(file: File, path: PathBuf, options: &SourceOptions) -> Result<Self, OpenError> {
+        let opened = file.metadata()?;
+        check_kind(&opened)?;
+        let len = if opened.file_type().is_block_device() {
+            rustix::fs::seek(&file, rustix::fs::SeekFrom::End(0)).map_err(std::io::Error::from)?
+        } else {
+            opened.len()
+        };
+        let mut source = Self { path, file, len, opened, registration: None, mapping: None };
+        if options.access == Access::Mapped {
+            source.map();
+        }
+        Ok(source)
+    }
+
+    /// Maps the file if that can be done: if not, it is read.
+    fn map(&mut self) {
+        let Some(len) = usize::try_from(self.len).ok().filter(|len| *len > 0) else { return };
+        let Ok(mapping) = os::map(&self.file, len) else { return };
+        self.registration = Registration::new(&mapping);
+        self.mapping = self.registration.is_some().then_some(mapping);
+    }
+
+    /// The name it was opened under.
+    pub fn path(&self) -> &Path {
+        &self.path
+    }
+
+    /// Which file it is, whatever its name.
+    pub fn identity(&self) -> FileIdentity {
+        identity(&self.opened)
+    }
+
+    /// Bytes that it takes on its file system.
+    pub fn actual_size(&self) -> u64 {
+        self.opened.blocks() * 512
+    }
+
+    /// Whether it is a block device.
+    pub fn is_device(&self) -> bool {
+        self.opened.file_type().is_block_device()
+    }
+
+    /// When it was last changed, in seconds since 1970.
+    pub fn modified(&self) -> i64 {
+        self.opened.mtime()
+    }
+
+    /// Fails if length or times are not those at the time it was opened.
+    pub fn unchanged(&self) -> Result<(), ReadError> {
+        if self.is_device() {
+            return Ok(());
+        }
+        let failed = |error: std::io::Error| ReadError::Failed { at: 0, reason: error.to_string() };
+        let now = self.file.metadata().map_err(failed)?;
+        let changed = |what: String| Err(ReadError::Changed { what });
+        if now.len() != self.len {
+            return changed(format!("it had {} bytes and has {}", self.len, now.len()));
+        }
+        let times = |of: &Metadata| (of.mtime(), of.mtime_nsec(), of.ctime(), of.ctime_nsec());
+        if times(&now) != times(&self.opened) {
+            return changed("its times are others".into());
+        }
+        Ok(())
+    }
+
+    /// Whether a QEMU process has it open for writing.
+    pub fn has_writer(&self) -> bool {
+        os::has_writer(&self.file)
+    }
+}
+
+impl ReadAt for SourceFile {
+    fn len(&self) -> u64 {
+        self.len
+    }
+
+    fn read_exact_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError> {
+        let len = buf.len() as u64;
+        if at.checked_add(len).is_none_or(|end| end > self.len) {
+            return Err(ReadError::PastEnd { at, len, file_len: self.len });
+        }
+        self.file.read_exact_at(buf, at).map_err(|error| match error.kind() {
+            std::io::ErrorKind::UnexpectedEof => ReadError::Changed { what: "it became shorter".into() },
+            _ => ReadError::Failed { at, reason: error.to_string() },
+        })
+    }
+
+    fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
+        let range = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
+        self.mapping.as_ref()?.get(range)
+    }
+
+    fn sound(&self) -> Result<(), ReadError> {
+        let Some(at) = self.registration.as_ref().and_then(Registration::first_fault) else {
+            return Ok(());
+        };
+        // The file that became shorter is the usual case, and says more than a failed page.
+        self.unchanged()?;
+        Err(ReadError::Failed { at, reason: "a mapped page could not be read".into() })
+    }
+
+    fn next_data(&self, at: u64) -> u64 {
+        if self.is_device() || at >= self.len {
+            return at.min(self.len);
+        }
+        // Where the file system can't tell, everything is data.
+        os::seek_data(&self.file, at).map_or(at, |found| found.unwrap_or(self.len).clamp(at, self.len))
+    }
+
+    fn next_hole(&self, at: u64) -> u64 {
+        if self.is_device() || at >= self.len {
+            return self.len;
+        }
+        os::seek_hole(&self.file, at).map_or(self.len, |found| found.clamp(at, self.len))
+    }
+}
+
+fn check_kind(of: &Metadata) -> Result<(), OpenError> {
+    let kind = of.file_type();
+    if kind.is_file() || kind.is_block_device() {
+        Ok(())
+    } else if kind.is_dir() {
+        Err(OpenError::Directory)
+    } else {
+        Err(OpenError::Special { kind: kind_name(of) })
+    }
+}
+
+/// What a file is, in words.
+pub(crate) fn kind_name(of: &Metadata) -> &'static str {
+    let kind = of.file_type();
+    match () {
+        () if kind.is_dir() => "directory",
+        () if kind.is_fifo() => "pipe",
+        () if kind.is_socket() => "socket",
+        () if kind.is_char_device() => "character device",
+        () if kind.is_block_device() => "block device",
+        () => "special file",
+    }
+}
+
+fn identity(of: &Metadata) -> FileIdentity {
+    FileIdentity { device: of.dev(), inode: of.ino() }
+}
+
+/// Whether `path` leads to this file.
+pub fn is_same_file(path: &Path, other: FileIdentity) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| identity(&found) == other)
+}
+
+/// Whether `path` leads to a block device.
+pub fn is_block_device(path: &Path) -> bool {
+    std::fs::metadata(path).is_ok_and(|found| found.file_type().is_block_device())
+}
+
+#[cfg(test)]
+mod tests {
+    use std::io::Write;
+
+    use super::*;
+
+    fn file_of(bytes: &[u8]) -> (tempfile::NamedTempFile, SourceFile) {
+        let mut temp = tempfile::NamedTempFile::new().unwrap();
+        temp.write_all(bytes).unwrap();
+        let source = SourceFile::open(temp.path(), SourceOptions::default()).unwrap();
+        (temp, source)
+    }
+
+    #[test]
+    fn mapped_and_positioned_reads_are_the_same_bytes() {
+        let (temp, source) = file_of(b"0123456789");
+        assert_eq!(source.bytes(2..5), Some(&b"234"[..]));
+        assert_eq!(source.bytes(8..11), None);
+        let options = SourceOptions { access: Access::Positioned };
+        let positioned = SourceFile::open(temp.path(), options).unwrap();
+        assert_eq!(positioned.bytes(2..5), None);
+        let mut buf = [0; 3];
+        positioned.read_exact_at(&mut buf, 7).unwrap();
+        assert_eq!(&buf, b"789");
+        let past_end = ReadError::PastEnd { at: 8, len: 3, file_len: 10 };
+        assert_eq!(positioned.read_exact_at(&mut buf, 8), Err(past_end));
+        assert_eq!(source.identity(), positioned.identity());
+        assert!(is_same_file(temp.path(), source.identity()));
+    }
+
+    #[test]
+    fn holes_are_skipped() {
+        let mut temp = tempfile::NamedTempFile::new().unwrap();
+        temp.as_file().set_len(64 << 20).unwrap();
+        temp.as_file().write_all_at(&[1; 4096], 32 << 20).unwrap();
+        temp.flush().unwrap();
+        let source = SourceFile::open(temp.path(), SourceOptions::default()).unwrap();
+        let (data, hole) = (source.next_data(0), source.next_hole(32 << 20));
+        if data == 0 {
+            eprintln!("SKIPPED: the file system for temporary files has no holes");
+            return;
+        }
+        assert!(data <= 32 << 20 && hole >= (32 << 20) + 4096 && hole < 64 << 20, "{data} {hole}");
+        assert_eq!(source.next_data(hole), 64 << 20);
+        assert!(source.actual_size() < 1 << 20);
+    }
+
+    #[test]
+    fn a_file_that_shrinks_while_it_is_mapped_is_an_error_not_a_signal() {
+        let (temp, source) = file_of(&[7; 3 * 4096]);
+        temp.as_file().set_len(4096).unwrap();
+        let bytes = source.bytes(0..3 * 4096).unwrap();
+        assert_eq!(bytes[0], 7);
+        assert_eq!(source.sound(), Ok(()), "nothing was missed yet");
+        assert_eq!(bytes[2 * 4096], 0);
+        let changed = ReadError::Changed { what: "it had 12288 bytes and has 4096".into() };
+        assert_eq!(source.sound(), Err(changed));
+        temp.as_file().set_len(3 * 4096).unwrap();
+        assert!(source.sound().is_err(), "the fault stays known when the length is back");
+    }
+
+    #[test]
+    fn a_file_that_is_written_to_is_told() {
+        let (temp, source) = file_of(&[7; 4096]);
+        assert_eq!(source.unchanged(), Ok(()));
+        temp.as_file().write_all_at(b"x", 5).unwrap();
+        rustix::fs::utimensat(
+            rustix::fs::CWD,
+            temp.path(),
+            &rustix::fs::Timestamps {
+                last_access: rustix::fs::Timespec { tv_sec: 1, tv_nsec: 0 },
+                last_modification: rustix::fs::Timespec { tv_sec: 1, tv_nsec: 0 },
+            },
+            rustix::fs::AtFlags::empty(),
+        )
+        .unwrap();
+        assert_eq!(source.unchanged(), Err(ReadError::Changed { what: "its times are others".into() }));
+    }
+
+    #[test]
+    fn what_is_no_file_is_refused_by_name() {
+        let open = |path: &str| SourceFile::open(Path::new(path), SourceOptions::default()).unwrap_err();
+        assert_eq!(open("/"), OpenError::Directory);
+        assert_eq!(open("/dev/null"), OpenError::Special { kind: "character device" });
+        assert_eq!(open("/nowhere/at/all"), OpenError::NotFound);
+    }
+
+    #[test]
+    fn an_empty_file_is_a_file() {
+        let (_temp, source) = file_of(&[]);
+        assert_eq!((source.len(), source.next_data(0), source.next_hole(0)), (0, 0, 0));
+    }
+}
