@@ -1,3 +1,49 @@
-//! The command line program imgprep.
+//! `imgprep`: what was typed -> what is meant -> run.
 
-fn main() {}
+mod args;
+mod bitmap;
+mod convert;
+mod failure;
+mod info;
+mod json;
+mod map;
+mod meaning;
+mod print;
+mod progress;
+mod size;
+
+use std::process::ExitCode;
+
+use clap::Parser;
+
+use crate::args::{Args, Command};
+use crate::failure::exit_code;
+
+fn main() -> ExitCode {
+    let args = match Args::try_parse() {
+        Ok(args) => args,
+        Err(error) => {
+            // Help and version are no errors; a usage error is 1, for 2 means that a check found something.
+            let code = if error.use_stderr() { 1 } else { 0 };
+            let _ = error.print();
+            return ExitCode::from(code);
+        }
+    };
+    imgprep::raise_open_file_limit();
+    let output = args.command.output();
+    let done = match &args.command {
+        Command::Info(args) => info::run(args),
+        Command::Map(args) => map::run(args),
+        Command::Convert(args) => convert::run(args),
+        Command::Bitmap(args) => bitmap::run(args),
+    };
+    match done {
+        Ok(()) => ExitCode::SUCCESS,
+        // Whoever closed the pipe has seen enough.
+        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+        Err(failure) => {
+            failure.print(args.command.name(), output);
+            exit_code(&failure)
+        }
+    }
+}

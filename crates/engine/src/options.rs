@@ -1,6 +1,7 @@
 //! How a run is done, watched and stopped.
 
 use std::num::NonZeroUsize;
+use std::sync::Arc;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use imgprep_map::Error;
@@ -35,13 +36,18 @@ pub enum OnLoss {
 }
 
 /// A flag that stops a run.
-#[derive(Debug, Default)]
-pub struct Interrupt(AtomicBool);
+#[derive(Clone, Debug, Default)]
+pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
     /// Stops the run at the next unit.
     pub fn raise(&self) {
         self.0.store(true, Ordering::Relaxed);
+    }
+
+    /// The flag itself, for a signal handler.
+    pub fn flag(&self) -> Arc<AtomicBool> {
+        Arc::clone(&self.0)
     }
 
     /// Whether it was raised.

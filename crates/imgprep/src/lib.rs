@@ -1,1 +1,31 @@
-//! The library's face: inspect, map, convert, bitmap.
+//! The library's face: what the program and other programs call.
+//!
+//! [`Disk::open`] opens an image with all that it needs, [`Disk::describe`]s it;
+//! [`plan`] tells what a conversion would do, [`convert`] does it, [`write_bitmap`]
+//! makes the block bitmap of a disk. Nothing here prints or reads the environment.
+
+mod bitmap;
+mod convert;
+mod disk;
+mod error;
+mod target;
+
+pub use bitmap::{BitmapWritten, write_bitmap};
+pub use convert::{ConvertOptions, Converted, Destination, Plan, Verify, convert, plan};
+pub use disk::{Allocation, Disk, LayerInfo};
+pub use error::FaceError;
+pub use target::Target;
+
+pub use imgprep_catalog::{FORMATS, Format, by_name};
+pub use imgprep_engine::{
+    BitOrder, BitmapShape, Interrupt, Loss, Meter, MeterReading, OnLoss, Options as RunOptions, Piece,
+};
+pub use imgprep_io::{
+    Access, Existing, OutputOptions, SourceFile, SourceOptions, Sync, raise_open_file_limit, random_uuid,
+    spool,
+};
+pub use imgprep_map::{
+    Class, Encryption, Error, Evidence, Facts, Finding, Limits, Packing, ParseOptions, Severity, SizeChoice,
+    Snapshot, Source, Value,
+};
+pub use imgprep_open::{Gate, Named, OpenOptions, open_source};

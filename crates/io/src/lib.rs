@@ -12,7 +12,7 @@ mod source;
 mod spool;
 
 pub use error::{CreateError, OpenError};
-pub use os::raise_open_file_limit;
+pub use os::{raise_open_file_limit, random_uuid};
 pub use output::{DeviceOutput, Existing, OutputFile, OutputOptions, Sync};
 pub use pipe::PipeOutput;
 pub use source::{Access, FileIdentity, SourceFile, SourceOptions, is_block_device, is_same_file};

@@ -74,3 +74,15 @@ pub fn raise_open_file_limit() {
     // Where it can't be raised, opening a file too many says so.
     let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
+
+/// Sixteen random bytes as a UUID of version 4 (RFC 9562 5.4).
+pub fn random_uuid() -> std::io::Result<[u8; 16]> {
+    let mut uuid = [0; 16];
+    let got = rustix::rand::getrandom(&mut uuid, rustix::rand::GetRandomFlags::empty())?;
+    if got < uuid.len() {
+        return Err(io::Error::from(io::ErrorKind::UnexpectedEof));
+    }
+    uuid[6] = uuid[6] & 0x0f | 0x40;
+    uuid[8] = uuid[8] & 0x3f | 0x80;
+    Ok(uuid)
+}

@@ -4,6 +4,8 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec;
 
+use core::fmt::Write;
+
 use imgprep_map::{Error, Facts, ParseOptions, ReadAt, SizeChoice, Value};
 
 use crate::layout::{BLOCK, CHECKSUM_AT, COOKIE_ZVHD, COOKIE_ZVHD2, PAGE, PAGE_BYTES, RawHeader, checksum};
@@ -22,10 +24,10 @@ pub(crate) fn cookie_of(file: &dyn ReadAt) -> Result<&'static str, Error> {
 }
 
 /// Reads the header page at `at`; its cookie and checksum must be right.
-pub(crate) fn read(file: &dyn ReadAt, at: u64, cookie: &[u8; 8]) -> Result<RawHeader, Error> {
+pub(crate) fn read(file: &dyn ReadAt, at: u64, cookie: [u8; 8]) -> Result<RawHeader, Error> {
     let page: [u8; PAGE_BYTES] = file.array(at)?;
     let raw = RawHeader::decode(&page);
-    if raw.cookie != *cookie {
+    if raw.cookie != cookie {
         return Err(Corrupt::NoHeader { at, found: raw.cookie }.into());
     }
     let expected = checksum(&page);
@@ -105,7 +107,8 @@ fn uuid_text(uuid: &[u8; 16]) -> String {
         if matches!(index, 4 | 6 | 8 | 10) {
             text.push('-');
         }
-        text.push_str(&format!("{byte:02x}"));
+        // Writing into a string can't fail.
+        let _ = write!(text, "{byte:02x}");
     }
     text
 }

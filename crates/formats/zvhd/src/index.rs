@@ -5,13 +5,13 @@ use alloc::vec::Vec;
 use imgprep_map::{Error, ReadAt};
 
 use crate::Corrupt;
-use crate::layout::{BITMAP_SEGMENT, ENTRY_BYTES, PER_SEGMENT, RawEntry};
+use crate::layout::{BITMAP_SEGMENT, ENTRY_BYTES, PAGE, PER_SEGMENT, RawEntry};
 use crate::record::Record;
 
 /// Where the tables stand and how many bits are set before each segment: what is kept
 /// in memory is 4 bytes for every 64 GiB of disk.
 pub(crate) struct Index {
-    pub(crate) index_at: u64,
+    pub(crate) entries_at: u64,
     pub(crate) bitmap_at: u64,
     pub(crate) blocks: u64,
     /// Where records begin and end.
@@ -27,12 +27,12 @@ impl Index {
     /// Counts the bitmap, whose place was held against the file.
     pub(crate) fn read(
         file: &dyn ReadAt,
-        (index_at, bitmap_at): (u64, u64),
+        (entries_at, bitmap_at): (u64, u64),
         blocks: u64,
         data_blocks: u32,
         records: core::ops::Range<u64>,
     ) -> Result<Self, Error> {
-        let mut index = Self { index_at, bitmap_at, blocks, records, ranks: Vec::new() };
+        let mut index = Self { entries_at, bitmap_at, blocks, records, ranks: Vec::new() };
         let mut rank: u64 = 0;
         for segment in 0..blocks.div_ceil(PER_SEGMENT) {
             // More bits than 2^32 can't be: there are at most 2^32 blocks, and bits past them refuse.
@@ -77,14 +77,14 @@ impl Index {
 
     /// The record of the stored block `block`, the `rank`-th one, checked against its own head.
     pub(crate) fn record(&self, file: &dyn ReadAt, block: u64, rank: u64) -> Result<Record, Error> {
-        let at = self.index_at + rank * ENTRY_BYTES;
+        let at = self.entries_at + rank * ENTRY_BYTES;
         let entry = RawEntry::decode(&file.array(at)?);
         if u64::from(entry.block) != block {
             return Err(Corrupt::EntryBlock { at, expected: block, found: u64::from(entry.block) }.into());
         }
         let (start, end) = (entry.offset, entry.offset.saturating_add(u64::from(entry.len)));
         let is_inside = self.records.start <= start && end <= self.records.end;
-        if !is_inside || start % crate::layout::PAGE != 0 {
+        if !is_inside || !start.is_multiple_of(PAGE) {
             let (first, last) = (self.records.start, self.records.end);
             return Err(Corrupt::EntryRange { at, start, end, first, last }.into());
         }

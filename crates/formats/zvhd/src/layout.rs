@@ -20,6 +20,8 @@ pub(crate) const COOKIE_ZVHD2: &[u8; 8] = b"z2strm\0\0";
 pub(crate) const PER_SEGMENT: u64 = 32768;
 /// Bytes of an index entry.
 pub(crate) const ENTRY_BYTES: u64 = 16;
+/// [`ENTRY_BYTES`] as the size of a buffer.
+pub(crate) const ENTRY: usize = 16;
 /// Bytes of an index segment.
 pub(crate) const INDEX_SEGMENT: u32 = 524_288;
 /// Bytes of a bitmap segment.
@@ -31,6 +33,9 @@ const _: () = assert!(PER_SEGMENT == BITMAP_SEGMENT as u64 * 8);
 pub(crate) const RECORD_MAGIC: &[u8; 12] = b"hwstream bg\0";
 /// Length of a record's head; the payload follows.
 pub(crate) const RECORD_HEAD: u64 = 48;
+/// [`RECORD_HEAD`] as the size of a buffer.
+pub(crate) const HEAD: usize = 48;
+const _: () = assert!(ENTRY as u64 == ENTRY_BYTES && HEAD as u64 == RECORD_HEAD);
 /// Last bytes of a record's last page.
 pub(crate) const RECORD_END: &[u8; 4] = b"end\0";
 
@@ -176,7 +181,7 @@ pub(crate) struct RawEntry {
 }
 
 impl RawEntry {
-    pub(crate) fn decode(bytes: &[u8; ENTRY_BYTES as usize]) -> Self {
+    pub(crate) fn decode(bytes: &[u8; ENTRY]) -> Self {
         Self {
             offset: LittleEndian::read_u64(&bytes[0..]),
             block: LittleEndian::read_u32(&bytes[8..]),
@@ -184,8 +189,8 @@ impl RawEntry {
         }
     }
 
-    pub(crate) fn encode(&self) -> [u8; ENTRY_BYTES as usize] {
-        let mut bytes = [0; ENTRY_BYTES as usize];
+    pub(crate) fn encode(self) -> [u8; ENTRY] {
+        let mut bytes = [0; ENTRY];
         LittleEndian::write_u64(&mut bytes[0..], self.offset);
         LittleEndian::write_u32(&mut bytes[8..], self.block);
         LittleEndian::write_u32(&mut bytes[12..], self.len);
@@ -202,15 +207,15 @@ pub(crate) struct RawRecord {
 
 impl RawRecord {
     /// `None` if the magic is not there.
-    pub(crate) fn decode(head: &[u8; RECORD_HEAD as usize]) -> Option<Self> {
+    pub(crate) fn decode(head: &[u8; HEAD]) -> Option<Self> {
         head.starts_with(RECORD_MAGIC).then(|| Self {
             payload: LittleEndian::read_u32(&head[12..]),
             block: LittleEndian::read_u32(&head[16..]),
         })
     }
 
-    pub(crate) fn encode(&self) -> [u8; RECORD_HEAD as usize] {
-        let mut head = [0; RECORD_HEAD as usize];
+    pub(crate) fn encode(self) -> [u8; HEAD] {
+        let mut head = [0; HEAD];
         head[..RECORD_MAGIC.len()].copy_from_slice(RECORD_MAGIC);
         LittleEndian::write_u32(&mut head[12..], self.payload);
         LittleEndian::write_u32(&mut head[16..], self.block);

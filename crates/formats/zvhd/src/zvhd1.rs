@@ -20,11 +20,11 @@ pub(crate) fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed,
     if file.len() < 2 * PAGE {
         return Err(Corrupt::TooShort { format: ZVHD, expected: 2 * PAGE, file_len: file.len() }.into());
     }
-    let raw = read(file, 0, COOKIE_ZVHD)?;
+    let raw = read(file, 0, *COOKIE_ZVHD)?;
     let sizes = Sizes::validate(&raw, 0)?;
     let limit = options.limits.resident_bytes / size_of::<Record>() as u64;
     let (records, end) = scan(file, &sizes, limit)?;
-    let last = read(file, end, COOKIE_ZVHD)?;
+    let last = read(file, end, *COOKIE_ZVHD)?;
     require(end, 40, "original size", raw.original_size, last.original_size)?;
     require(end, 48, "current size", raw.current_size, last.current_size)?;
     if end + PAGE < file.len() {

@@ -26,8 +26,8 @@ pub(crate) fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed,
         return Err(Corrupt::TooShort { format: ZVHD2, expected: SMALLEST, file_len: file.len() }.into());
     }
     let page = file.len() - PAGE;
-    let first = read(file, 0, COOKIE_ZVHD2)?;
-    let last = read(file, page, COOKIE_ZVHD2)?;
+    let first = read(file, 0, *COOKIE_ZVHD2)?;
+    let last = read(file, page, *COOKIE_ZVHD2)?;
     let codec = supported(&last, page)?;
     agree(&first, &last, page)?;
     let sizes = Sizes::validate(&last, page)?;
@@ -155,7 +155,7 @@ impl Map {
             let segment_end = ((segment + 1) * PER_SEGMENT).min(end);
             let mut rank = self.index.rank(segment, block % PER_SEGMENT, &bits);
             while block < segment_end {
-                if block % 8 == 0 && byte_of(&bits, block) == 0 {
+                if block.is_multiple_of(8) && byte_of(&bits, block) == 0 {
                     block = (block + 8).min(segment_end);
                     continue;
                 }
@@ -221,7 +221,7 @@ impl DiskMap for Map {
         let tables = [
             (0..PAGE, "header page"),
             (self.middle..self.middle + PAGE, "header page"),
-            (self.index.index_at..self.index.bitmap_at, "index"),
+            (self.index.entries_at..self.index.bitmap_at, "index"),
             (self.index.bitmap_at..self.last_page, "bitmap"),
             (self.last_page..self.last_page + PAGE, "header page"),
         ];

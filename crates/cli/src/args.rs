@@ -1,0 +1,229 @@
+//! What can be typed.
+
+use std::path::PathBuf;
+
+use clap::{Parser, Subcommand, ValueEnum};
+
+use crate::size::Size;
+
+/// Inspects and converts virtual-disk images for a cloud.
+#[derive(Parser)]
+#[command(name = "imgprep", version, max_term_width = 100, propagate_version = true)]
+pub(crate) struct Args {
+    #[command(subcommand)]
+    pub(crate) command: Command,
+}
+
+#[derive(Subcommand)]
+pub(crate) enum Command {
+    /// Tell format, sizes, allocation, chain and oddities of images
+    Info(InfoArgs),
+    /// List the extents of a disk: data, zeros, compressed, holes
+    Map(MapArgs),
+    /// Convert a disk to ZVHD2 or RAW
+    Convert(ConvertArgs),
+    /// Write the block bitmap (.mf) of a disk
+    Bitmap(BitmapArgs),
+}
+
+impl Command {
+    pub(crate) fn name(&self) -> &'static str {
+        match self {
+            Self::Info(_) => "info",
+            Self::Map(_) => "map",
+            Self::Convert(_) => "convert",
+            Self::Bitmap(_) => "bitmap",
+        }
+    }
+
+    pub(crate) fn output(&self) -> OutputFormat {
+        match self {
+            Self::Info(args) => args.output,
+            Self::Map(args) => args.output,
+            Self::Convert(args) => args.run.output,
+            Self::Bitmap(args) => args.run.output,
+        }
+    }
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum OutputFormat {
+    #[value(alias = "human")]
+    Text,
+    Json,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Follow {
+    /// Open no file that an image names
+    None,
+    /// Open files in the image's own folder
+    Beside,
+    /// Open any file
+    Any,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct SourceArgs {
+    /// The source's format, else it is detected
+    #[arg(short, long = "from", value_name = "FMT")]
+    pub(crate) from: Option<String>,
+    /// An internal snapshot, by id or name
+    #[arg(short = 'l', long, value_name = "NAME")]
+    pub(crate) snapshot: Option<String>,
+    /// Which size of a ZVHD or ZVHD2 counts; the size of a RAW on standard input
+    #[arg(long, value_name = "original|current|N", default_value = "current")]
+    pub(crate) size: Size,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct InfoArgs {
+    #[arg(required = true, value_name = "FILE")]
+    pub(crate) files: Vec<PathBuf>,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Describe the layers below, too
+    #[arg(long)]
+    pub(crate) chain: bool,
+    /// Which files that an image names are opened [default: none, with --chain: beside]
+    #[arg(long, value_enum)]
+    pub(crate) follow: Option<Follow>,
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: OutputFormat,
+}
+
+#[derive(clap::Args)]
+pub(crate) struct MapArgs {
+    #[arg(value_name = "FILE")]
+    pub(crate) file: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Which files that an image names are opened
+    #[arg(long, value_enum, default_value = "beside")]
+    pub(crate) follow: Follow,
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: OutputFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Progress {
+    /// A bar on a terminal, else a line every 10 seconds
+    Auto,
+    /// One JSON object a line, on standard error
+    Jsonl,
+    None,
+}
+
+/// How a run is done and reported.
+#[derive(clap::Args)]
+pub(crate) struct RunArgs {
+    /// Worker threads [default: all cores]
+    #[arg(short = 'j', long, value_name = "N")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    /// Memory for what is in flight
+    #[arg(long, value_name = "SIZE", default_value = "256M")]
+    pub(crate) memory: Size,
+    /// How progress is shown
+    #[arg(long, value_enum, default_value = "auto")]
+    pub(crate) progress: Progress,
+    /// Show progress (the default on a terminal)
+    #[arg(short)]
+    pub(crate) p: bool,
+    /// Show no progress
+    #[arg(short, long)]
+    pub(crate) quiet: bool,
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: OutputFormat,
+}
+
+/// How a bitmap is laid out.
+#[derive(clap::Args)]
+pub(crate) struct BitmapShapeArgs {
+    /// Bytes of the disk that one bit stands for: a power of two, 512 to 64M
+    #[arg(long, value_name = "SIZE", default_value = "2M")]
+    pub(crate) bitmap_block: Size,
+    /// Which bit of a byte comes first
+    #[arg(long, value_enum, default_value = "lsb")]
+    pub(crate) bitmap_order: Order,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Order {
+    Lsb,
+    Msb,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "The output appears under its name only when it is whole.\n\
+    Standard output: `-` as DST. Standard input: `-` as SRC with --from raw --size N.\n\
+    Reproducible output: set SOURCE_DATE_EPOCH and --uuid.")]
+pub(crate) struct ConvertArgs {
+    #[arg(value_name = "SRC")]
+    pub(crate) src: PathBuf,
+    #[arg(value_name = "DST")]
+    pub(crate) dst: PathBuf,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Which files that an image names are opened
+    #[arg(long, value_enum, default_value = "beside")]
+    pub(crate) follow: Follow,
+    /// The target's format, raw or zvhd2, else by DST's extension
+    #[arg(short = 'O', long = "to", value_name = "FMT")]
+    pub(crate) to: Option<String>,
+    /// Packing level: zstd 1 to 22 (default 3), with --zlib 1 to 9 (default 6)
+    #[arg(long, value_name = "N")]
+    pub(crate) level: Option<u32>,
+    /// Pack with zlib instead of zstd
+    #[arg(long)]
+    pub(crate) zlib: bool,
+    /// Write the block bitmap beside a RAW, as NAME.mf
+    #[arg(long)]
+    pub(crate) bitmap: bool,
+    #[command(flatten)]
+    pub(crate) shape: BitmapShapeArgs,
+    /// Read the finished output back and compare it with what went in
+    #[arg(long)]
+    pub(crate) verify: bool,
+    /// Tell what would be done, write nothing
+    #[arg(long)]
+    pub(crate) dry_run: bool,
+    /// Go on over what can't be read: zeros in its place, every range listed
+    #[arg(long)]
+    pub(crate) salvage: bool,
+    /// Replace an existing output; write to a block device
+    #[arg(long)]
+    pub(crate) force: bool,
+    /// Do not wait until the output is on the disk
+    #[arg(long)]
+    pub(crate) no_sync: bool,
+    /// The output's uuid [default: random]
+    #[arg(long, value_name = "UUID")]
+    pub(crate) uuid: Option<String>,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "This writes the layout that is known from inside ZVHD2 files: one bit per block,\n\
+    set where it holds a byte that is not zero, padded to 4096 bytes. What the vendor's own tool\n\
+    (CreateMF.jar) writes is documented nowhere: for a fast import as RAW use that tool, or import\n\
+    a ZVHD2, which needs no bitmap.")]
+pub(crate) struct BitmapArgs {
+    #[arg(value_name = "RAW")]
+    pub(crate) src: PathBuf,
+    /// [default: RAW with the extension .mf]
+    #[arg(value_name = "OUT.mf")]
+    pub(crate) out: Option<PathBuf>,
+    #[command(flatten)]
+    pub(crate) source: SourceArgs,
+    /// Which files that an image names are opened
+    #[arg(long, value_enum, default_value = "beside")]
+    pub(crate) follow: Follow,
+    #[command(flatten)]
+    pub(crate) shape: BitmapShapeArgs,
+    /// Replace an existing bitmap
+    #[arg(long)]
+    pub(crate) force: bool,
+    #[command(flatten)]
+    pub(crate) run: RunArgs,
+}

@@ -1,0 +1,195 @@
+//! `imgprep convert`.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+use std::time::{SystemTime, UNIX_EPOCH};
+
+use imgprep::{
+    ConvertOptions, Converted, Destination, Disk, Loss, OnLoss, Packing, Plan, Sync, Target, Verify, convert,
+    plan,
+};
+use serde_json::{Value as Json, json};
+
+use crate::args::{ConvertArgs, OutputFormat};
+use crate::failure::Failure;
+use crate::meaning::{Run, existing, open, open_options, shape};
+use crate::progress::Shown;
+use crate::size::{full, short};
+
+pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
+    let on_loss = if args.salvage { OnLoss::Zero } else { OnLoss::Stop };
+    let (destination, options) = meant(args)?;
+    let disk = open(&args.src, &args.source, &open_options(&args.source, args.follow, on_loss)?)?;
+    let run = Run::new(&args.run)?;
+    let shown = Shown::new(&args.run);
+    let observe = |meter: &imgprep::Meter| shown.observe(meter);
+    let settings = run.options(on_loss, &observe);
+    if args.dry_run {
+        let plan = plan(&disk, &options, &settings)?;
+        return report(args, &planned(args, &disk, &options, &plan), &planned_json(&disk, &options, &plan));
+    }
+    let done = convert(&disk, &destination, &options, &settings);
+    shown.finish(settings.meter.read());
+    let done = done?;
+    let seconds = shown.elapsed().as_secs_f64();
+    report(args, &told(args, &options, &done, seconds), &told_json(&disk, &options, &done, seconds))?;
+    Ok(())
+}
+
+/// On standard output, unless that is where the image goes.
+fn report(args: &ConvertArgs, text: &str, json: &Json) -> Result<(), Failure> {
+    let is_piped = args.dst == Path::new("-") && !args.dry_run;
+    let text = match args.run.output {
+        OutputFormat::Text if args.run.quiet => return Ok(()),
+        OutputFormat::Text => text.to_string(),
+        OutputFormat::Json => format!("{json:#}\n"),
+    };
+    let written = if is_piped {
+        io::stderr().write_all(text.as_bytes())
+    } else {
+        io::stdout().write_all(text.as_bytes())
+    };
+    Ok(written?)
+}
+
+fn meant(args: &ConvertArgs) -> Result<(Destination, ConvertOptions), Failure> {
+    let target = target(args)?;
+    let is_piped = args.dst == Path::new("-");
+    let destination = if is_piped { Destination::Stdout } else { Destination::Path(args.dst.clone()) };
+    if args.bitmap && (is_piped || target != Target::Raw) {
+        return Err(Failure::Usage("--bitmap is for a RAW file".into()));
+    }
+    let bitmap = if args.bitmap { Some((shape(&args.shape)?, bitmap_path(&args.dst)?)) } else { None };
+    let options = ConvertOptions {
+        target,
+        existing: existing(args.force),
+        sync: if args.no_sync { Sync::None } else { Sync::Full },
+        verify: if args.verify { Verify::ReadBack } else { Verify::Skip },
+        bitmap,
+        uuid: uuid(args)?,
+        unix_time: unix_time()?,
+    };
+    Ok((destination, options))
+}
+
+/// `NAME.mf` beside `NAME.raw`.
+pub(crate) fn bitmap_path(raw: &Path) -> Result<PathBuf, Failure> {
+    let path = raw.with_extension("mf");
+    if path == raw {
+        return Err(Failure::Usage(format!("{}: a RAW can't be called like its own bitmap", raw.display())));
+    }
+    Ok(path)
+}
+
+fn target(args: &ConvertArgs) -> Result<Target, Failure> {
+    let extension = || args.dst.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    let name = args.to.clone().or_else(extension).unwrap_or_default();
+    let level = |default: u32| args.level.unwrap_or(default);
+    match name.as_str() {
+        "raw" | "img" if args.level.is_some() || args.zlib => {
+            Err(Failure::Usage("--level and --zlib are for ZVHD2: a RAW is not packed".into()))
+        }
+        "raw" | "img" => Ok(Target::Raw),
+        "zvhd2" if args.zlib && (1..=9).contains(&level(6)) => {
+            Ok(Target::Zvhd2(Packing::ZlibOpen { level: level(6) }))
+        }
+        "zvhd2" if args.zlib => Err(Failure::Usage("zlib has the levels 1 to 9".into())),
+        "zvhd2" => match i32::try_from(level(3)) {
+            Ok(level) if (1..=22).contains(&level) => Ok(Target::Zvhd2(Packing::Zstd { level })),
+            _ => Err(Failure::Usage("zstd has the levels 1 to 22".into())),
+        },
+        _ => Err(Failure::Usage(format!(
+            "{:?} does not tell the target's format: say -O zvhd2 or -O raw",
+            args.to.clone().unwrap_or_else(|| args.dst.display().to_string())
+        ))),
+    }
+}
+
+fn uuid(args: &ConvertArgs) -> Result<[u8; 16], Failure> {
+    let Some(text) = &args.uuid else { return Ok(imgprep::random_uuid()?) };
+    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'-').collect();
+    let bad = || Failure::Usage(format!("--uuid {text}: 32 hexadecimal digits are needed"));
+    let mut uuid = [0; 16];
+    if digits.len() != 32 {
+        return Err(bad());
+    }
+    for (byte, pair) in uuid.iter_mut().zip(digits.chunks_exact(2)) {
+        let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
+        *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
+    }
+    Ok(uuid)
+}
+
+/// `SOURCE_DATE_EPOCH`, else the clock.
+fn unix_time() -> Result<u64, Failure> {
+    match std::env::var("SOURCE_DATE_EPOCH") {
+        Ok(text) => text
+            .parse()
+            .map_err(|_| Failure::Usage(format!("SOURCE_DATE_EPOCH={text} is no number of seconds"))),
+        Err(_) => Ok(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())),
+    }
+}
+
+fn planned(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Plan) -> String {
+    let size = if plan.is_exact { full(plan.len) } else { format!("at most {}", full(plan.len)) };
+    let mut text = format!(
+        "would convert {} ({}, {}) to {} {}: {size}\n{} of the disk may hold data, {} are known to be zeros\n",
+        args.src.display(),
+        disk.layers()[0].facts.format,
+        full(disk.size()),
+        options.target.name(),
+        args.dst.display(),
+        short(plan.survey.total()),
+        short(plan.survey.zeros),
+    );
+    if let Some((_, path)) = &options.bitmap {
+        text += &format!("bitmap: {}\n", path.display());
+    }
+    text + &losses(&plan.losses)
+}
+
+fn planned_json(disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json {
+    json!({
+        "schema": "imgprep/convert/1", "dry-run": true, "target": options.target.name(),
+        "virtual-size": disk.size(), "output-size": plan.len, "output-size-exact": plan.is_exact,
+        "data": plan.survey.data, "compressed": plan.survey.packed, "zero": plan.survey.zeros,
+        "losses": plan.losses.iter().map(loss_json).collect::<Vec<_>>(),
+    })
+}
+
+fn told(args: &ConvertArgs, options: &ConvertOptions, done: &Converted, seconds: f64) -> String {
+    let mut text = format!(
+        "{}: {}, {} in {} blocks of data, {seconds:.1} s\n",
+        if args.dst == Path::new("-") { "standard output".into() } else { args.dst.display().to_string() },
+        options.target.name(),
+        full(done.len),
+        done.data_blocks,
+    );
+    if let Some(path) = &done.bitmap {
+        text += &format!("{}: bitmap\n", path.display());
+    }
+    if done.is_verified {
+        text += "verified: the output reads back as the source\n";
+    }
+    text + &losses(&done.losses)
+}
+
+fn told_json(disk: &Disk, options: &ConvertOptions, done: &Converted, seconds: f64) -> Json {
+    json!({
+        "schema": "imgprep/convert/1", "dry-run": false, "target": options.target.name(),
+        "virtual-size": disk.size(), "output-size": done.len, "data-blocks": done.data_blocks,
+        "bitmap": done.bitmap.as_ref().map(|path| path.display().to_string()), "verified": done.is_verified,
+        "seconds": seconds, "losses": done.losses.iter().map(loss_json).collect::<Vec<_>>(),
+    })
+}
+
+fn losses(losses: &[Loss]) -> String {
+    let lines = losses.iter().map(|loss| {
+        format!("lost: disk bytes {}..{} are zeros now: {}\n", loss.disk.start, loss.disk.end, loss.message)
+    });
+    lines.collect()
+}
+
+fn loss_json(loss: &Loss) -> Json {
+    json!({ "start": loss.disk.start, "end": loss.disk.end, "code": loss.code, "message": loss.message })
+}

@@ -1,0 +1,104 @@
+//! The shapes of JSON: a superset of `qemu-img info`'s.
+
+use imgprep::{Allocation, Encryption, Facts, Finding, LayerInfo, Named, Snapshot, Value};
+use serde_json::{Map, Value as Json, json};
+
+use crate::failure::error_json;
+use crate::print::severity;
+
+/// One layer as `qemu-img info` describes an image, and what we know beyond that.
+pub(crate) fn layer(
+    info: &LayerInfo,
+    allocation: Option<Allocation>,
+    findings: &[Finding],
+) -> Map<String, Json> {
+    let facts = &info.facts;
+    let mut object = Map::new();
+    let mut put = |key: &str, value: Json| object.insert(key.into(), value);
+    put("filename", json!(info.name));
+    put("format", json!(facts.format));
+    put("variant", json!(facts.variant));
+    put("virtual-size", json!(info.size));
+    put("actual-size", json!(info.actual_size()));
+    put("file-length", json!(info.file_len()));
+    put("dirty-flag", json!(facts.dirty));
+    if let Some(size) = facts.cluster_size {
+        put("cluster-size", json!(size));
+    }
+    if let Some(encryption) = facts.encryption {
+        put("encrypted", json!(true));
+        put("encryption", json!(encryption_name(encryption)));
+    }
+    if let Some(parent) = &info.parent {
+        put("backing-filename", json!(parent.name.to_string()));
+        put("backing-filename-format", json!(parent.format));
+    }
+    if !facts.snapshots.is_empty() {
+        put("snapshots", facts.snapshots.iter().map(snapshot).collect());
+    }
+    put("format-specific", json!({ "type": facts.format, "data": details(facts) }));
+    put("children", json!([{ "name": "file", "info": child(info) }]));
+    put(
+        "evidence",
+        info.evidence.as_ref().map_or(
+            Json::Null,
+            |found| json!({ "offset": found.at, "length": found.len, "says": found.says }),
+        ),
+    );
+    put("allocation", allocation.map_or(Json::Null, |sum| {
+        json!({ "data": sum.data, "compressed": sum.packed, "zero": sum.zeros, "parent": sum.parent })
+    }));
+    put("findings", findings.iter().map(finding).collect());
+    object
+}
+
+fn child(info: &LayerInfo) -> Json {
+    let format = if info.is_device() { "host_device" } else { "file" };
+    json!({
+        "filename": info.name, "format": format, "virtual-size": info.file_len(),
+        "actual-size": info.actual_size(), "dirty-flag": false, "children": [],
+        "format-specific": { "type": format, "data": {} },
+    })
+}
+
+fn encryption_name(encryption: Encryption) -> String {
+    match encryption {
+        Encryption::Aes => "aes".into(),
+        Encryption::Luks => "luks".into(),
+        Encryption::Other(number) => format!("method {number}"),
+    }
+}
+
+fn details(facts: &Facts) -> Json {
+    facts.details.iter().map(|(key, found)| ((*key).to_string(), value(found))).collect::<Map<_, _>>().into()
+}
+
+pub(crate) fn value(found: &Value) -> Json {
+    match found {
+        Value::Text(text) => json!(text),
+        Value::Number(number) => json!(number),
+        Value::Flag(flag) => json!(flag),
+        Value::List(list) => list.iter().map(value).collect(),
+        Value::Table(table) => {
+            table.iter().map(|(key, found)| ((*key).to_string(), value(found))).collect::<Map<_, _>>().into()
+        }
+    }
+}
+
+fn snapshot(found: &Snapshot) -> Json {
+    json!({
+        "id": found.id, "name": found.name, "vm-state-size": found.vm_state_size, "date-sec": found.date_sec,
+        "date-nsec": found.date_nsec, "vm-clock-sec": found.vm_clock_nsec / 1_000_000_000,
+        "vm-clock-nsec": found.vm_clock_nsec % 1_000_000_000, "icount": found.icount, "disk-size": found.disk_size,
+    })
+}
+
+pub(crate) fn finding(found: &Finding) -> Json {
+    json!({
+        "code": found.code, "severity": severity(found.severity), "offset": found.at, "message": found.message,
+    })
+}
+
+pub(crate) fn unopened(named: &Named) -> Json {
+    json!({ "name": named.name, "reason": error_json(&named.reason) })
+}

@@ -1,0 +1,117 @@
+//! What is typed -> what is meant.
+
+use std::io::{self, IsTerminal};
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use imgprep::{
+    Access, BitOrder, BitmapShape, Disk, Error, Existing, Gate, Interrupt, Limits, Meter, OnLoss,
+    OpenOptions, ParseOptions, RunOptions, SizeChoice, SourceOptions, by_name,
+};
+
+use crate::args::{BitmapShapeArgs, Follow, Order, RunArgs, SourceArgs};
+use crate::failure::Failure;
+use crate::size::Size;
+
+pub(crate) fn gate(follow: Follow) -> Gate {
+    match follow {
+        Follow::None => Gate::None,
+        Follow::Beside => Gate::Beside,
+        Follow::Any => Gate::Any,
+    }
+}
+
+pub(crate) fn open_options(
+    source: &SourceArgs,
+    follow: Follow,
+    on_loss: OnLoss,
+) -> Result<OpenOptions, Failure> {
+    let from = match &source.from {
+        None => None,
+        Some(name) => Some(by_name(name).ok_or_else(|| {
+            let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
+            Failure::Usage(format!("--from {name}: the readable formats are {}", known.join(", ")))
+        })?),
+    };
+    let size = match source.size {
+        Size::Named(choice) => choice,
+        Size::Bytes(_) => SizeChoice::Current,
+    };
+    // A failing disk then costs just the bytes that fail, not a whole mapped page's unit.
+    let access = if on_loss == OnLoss::Zero { Access::Positioned } else { Access::Mapped };
+    Ok(OpenOptions {
+        from,
+        parse: ParseOptions { limits: Limits::default(), snapshot: source.snapshot.clone(), size },
+        gate: gate(follow),
+        source: SourceOptions { access },
+    })
+}
+
+/// Opens a file, or a RAW disk on standard input.
+pub(crate) fn open(path: &Path, source: &SourceArgs, options: &OpenOptions) -> Result<Disk, Failure> {
+    let size = source.size.bytes();
+    if path != Path::new("-") {
+        if size.is_some() {
+            return Err(Failure::Usage("--size with a number is for a RAW on standard input".into()));
+        }
+        return Ok(Disk::open(path, options)?);
+    }
+    let (Some("raw"), Some(size)) = (source.from.as_deref(), size) else {
+        return Err(Failure::Usage("standard input is read with --from raw --size N only".into()));
+    };
+    if io::stdin().is_terminal() {
+        return Err(Failure::Usage("standard input is a terminal".into()));
+    }
+    let folder = std::env::temp_dir();
+    let file = imgprep::spool(io::stdin().lock(), size, &folder).map_err(Error::from)?;
+    Ok(Disk::from_chain(imgprep::open_source("standard input".into(), file, options)?))
+}
+
+pub(crate) fn shape(args: &BitmapShapeArgs) -> Result<BitmapShape, Failure> {
+    let block =
+        args.bitmap_block.bytes().filter(|block| block.is_power_of_two() && (512..=64 << 20).contains(block));
+    let block = block.ok_or(Failure::Usage("--bitmap-block is a power of two from 512 to 64M".into()))?;
+    let order = match args.bitmap_order {
+        Order::Lsb => BitOrder::LeastFirst,
+        Order::Msb => BitOrder::MostFirst,
+    };
+    Ok(BitmapShape { block, order })
+}
+
+pub(crate) fn existing(force: bool) -> Existing {
+    if force { Existing::Replace } else { Existing::Refuse }
+}
+
+/// What a run needs beside its wishes: it lives as long as the command.
+pub(crate) struct Run {
+    threads: NonZeroUsize,
+    memory: u64,
+    interrupt: Interrupt,
+    meter: Meter,
+}
+
+impl Run {
+    /// Ctrl-C and a polite kill stop the run from now on; the second one ends the process.
+    pub(crate) fn new(args: &RunArgs) -> Result<Self, Failure> {
+        let memory = args.memory.bytes();
+        let memory = memory.ok_or(Failure::Usage("--memory is a number of bytes".into()))?;
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let interrupt = Interrupt::default();
+        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+            signal_hook::flag::register_conditional_shutdown(signal, 130, interrupt.flag())?;
+            signal_hook::flag::register(signal, interrupt.flag())?;
+        }
+        Ok(Self { threads: args.threads.unwrap_or(cores), memory, interrupt, meter: Meter::default() })
+    }
+
+    pub(crate) fn options<'a>(&'a self, on_loss: OnLoss, observe: &'a dyn Fn(&Meter)) -> RunOptions<'a> {
+        RunOptions {
+            threads: self.threads,
+            memory: self.memory,
+            on_loss,
+            interrupt: &self.interrupt,
+            meter: &self.meter,
+            observe,
+        }
+    }
+}

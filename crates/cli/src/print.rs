@@ -1,0 +1,24 @@
+//! One printer for what people read.
+
+use std::io::{self, Write};
+
+use imgprep::{Finding, Severity};
+
+/// `label: value`, aligned.
+pub(crate) fn line(out: &mut dyn Write, label: &str, value: &str) -> io::Result<()> {
+    writeln!(out, "{:<16}{value}", format!("{label}:"))
+}
+
+/// One finding a line: how bad, what, where.
+pub(crate) fn finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
+    let place = finding.at.map_or(String::new(), |at| format!(", file offset {at}"));
+    writeln!(out, "  {}: {} [{}{place}]", severity(finding.severity), finding.message, finding.code)
+}
+
+pub(crate) fn severity(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Note => "note",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
+}

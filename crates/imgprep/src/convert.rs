@@ -1,0 +1,256 @@
+//! A disk into an output, and the proof that it is the same disk.
+
+use std::path::{Path, PathBuf};
+
+use imgprep_engine::{
+    BitmapShape, Checksums, Loss, Losses, Options, Output, Survey, checksum, convert as run, survey,
+};
+use imgprep_io::{DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput, SourceOptions, Sync};
+use imgprep_map::{Error, Layout, ParseOptions, Sink, SizeChoice, WriteError};
+use imgprep_open::{Gate, OpenOptions};
+
+use crate::bitmap::publish_bitmap;
+use crate::{Disk, FaceError, Target};
+
+/// Where a conversion goes.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A file or a block device.
+    Path(PathBuf),
+    /// Standard output.
+    Stdout,
+}
+
+/// Whether the output is read back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// No.
+    #[default]
+    Skip,
+    /// It is read back, unpacked and compared, before it gets its name.
+    ReadBack,
+}
+
+/// What a conversion makes, and how.
+#[derive(Clone, Debug)]
+pub struct ConvertOptions {
+    /// The format.
+    pub target: Target,
+    /// What is done about an existing output.
+    pub existing: Existing,
+    /// Whether the output is synced.
+    pub sync: Sync,
+    /// Whether it is read back.
+    pub verify: Verify,
+    /// The bitmap to write along with a RAW file, and where.
+    pub bitmap: Option<(BitmapShape, PathBuf)>,
+    /// The output's uuid, if its format has one.
+    pub uuid: [u8; 16],
+    /// The output's time stamp, in seconds since 1970.
+    pub unix_time: u64,
+}
+
+/// What a conversion did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Converted {
+    /// What was found before it began.
+    pub survey: Survey,
+    /// Length of the output, in bytes.
+    pub len: u64,
+    /// Blocks of 2 MiB that hold data.
+    pub data_blocks: u64,
+    /// Ranges that could not be read and are zeros now.
+    pub losses: Vec<Loss>,
+    /// The bitmap's file, if one was written.
+    pub bitmap: Option<PathBuf>,
+    /// Whether the output was read back and found equal.
+    pub is_verified: bool,
+}
+
+/// What a conversion would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// What the tables tell.
+    pub survey: Survey,
+    /// Length of the output: exact for RAW, else at most this.
+    pub len: u64,
+    /// Whether the length is exact.
+    pub is_exact: bool,
+    /// Ranges that can't be read.
+    pub losses: Vec<Loss>,
+}
+
+/// Walks all tables, as a conversion does before it begins. No payload is read, nothing is written.
+pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<Plan, Error> {
+    disk.check_readable()?;
+    let losses = Losses::default();
+    let layout = options.target.layout(disk.size(), options.uuid, options.unix_time)?;
+    let survey = survey(disk.stack(), layout.unit(), run, &losses)?;
+    let packed = imgprep_codec::packed_bound(layout.packing(), layout.unit());
+    let len = layout.bound(survey.units, packed);
+    Ok(Plan { survey, len, is_exact: options.target == Target::Raw, losses: losses.into_sorted() })
+}
+
+/// Converts a disk. What fails leaves no file behind; a device or a pipe is left as far as it was written.
+pub fn convert(
+    disk: &Disk,
+    destination: &Destination,
+    options: &ConvertOptions,
+    run: &Options<'_>,
+) -> Result<Converted, Error> {
+    check_wishes(disk, destination, options)?;
+    let losses = Losses::default();
+    let mut layout = options.target.layout(disk.size(), options.uuid, options.unix_time)?;
+    let survey = survey(disk.stack(), layout.unit(), run, &losses)?;
+    let opened = Opened::new(destination, options, disk.size())?;
+    let job = Job { disk, survey: &survey, options, run, losses: &losses };
+    let done = job.write(&opened, &mut *layout)?;
+    disk.check_unchanged()?;
+    let is_verified = job.verify(&opened, done.checksums.as_ref())?;
+    let bitmap = match (&done.bitmap, &options.bitmap) {
+        (Some(bitmap), Some((_, path))) => {
+            publish_bitmap(bitmap, path, output_options(options))?;
+            Some(path.clone())
+        }
+        _ => None,
+    };
+    opened.finish()?;
+    let losses = losses.into_sorted();
+    Ok(Converted { survey, len: done.len, data_blocks: done.units, losses, bitmap, is_verified })
+}
+
+fn check_wishes(disk: &Disk, destination: &Destination, options: &ConvertOptions) -> Result<(), Error> {
+    disk.check_readable()?;
+    let outputs = match destination {
+        Destination::Stdout if options.verify == Verify::ReadBack => return Err(FaceError::VerifyPipe.into()),
+        Destination::Stdout if options.bitmap.is_some() => return Err(FaceError::BitmapNeedsRaw.into()),
+        Destination::Stdout => None,
+        Destination::Path(path) => Some(path),
+    };
+    if options.bitmap.is_some() && options.target != Target::Raw {
+        return Err(FaceError::BitmapNeedsRaw.into());
+    }
+    for path in outputs.into_iter().chain(options.bitmap.iter().map(|(_, path)| path)) {
+        if disk.reads_from(path) {
+            return Err(Error::new(FaceError::OutputIsSource).in_path(path.display().to_string()));
+        }
+    }
+    // Told before hours of work, and again when it gets its name.
+    match &options.bitmap {
+        Some((_, path)) if options.existing == Existing::Refuse && path.exists() => {
+            Err(Error::new(imgprep_io::CreateError::Exists).in_path(path.display().to_string()))
+        }
+        _ => Ok(()),
+    }
+}
+
+fn output_options(options: &ConvertOptions) -> OutputOptions {
+    OutputOptions { existing: options.existing, sync: options.sync }
+}
+
+/// An output that is being written.
+enum Opened {
+    File(OutputFile, PathBuf),
+    Device(DeviceOutput, PathBuf),
+    Pipe(PipeOutput),
+}
+
+impl Opened {
+    fn new(destination: &Destination, options: &ConvertOptions, size: u64) -> Result<Self, Error> {
+        let Destination::Path(path) = destination else {
+            return Ok(Self::Pipe(PipeOutput::stdout()?));
+        };
+        let in_path = |error: Error| error.in_path(path.display().to_string());
+        if !imgprep_io::is_block_device(path) {
+            let file =
+                OutputFile::create(path, output_options(options)).map_err(|error| in_path(error.into()))?;
+            return Ok(Self::File(file, path.clone()));
+        }
+        if options.existing == Existing::Refuse {
+            return Err(in_path(FaceError::DeviceNeedsForce.into()));
+        }
+        let device = DeviceOutput::open(path).map_err(|error| in_path(error.into()))?;
+        if device.capacity() < size && options.target == Target::Raw {
+            let available = device.capacity();
+            return Err(in_path(WriteError::TooSmall { needed: size, available }.into()));
+        }
+        Ok(Self::Device(device, path.clone()))
+    }
+
+    fn sink(&self) -> &dyn Sink {
+        match self {
+            Self::File(file, _) => file,
+            Self::Device(device, _) => device,
+            Self::Pipe(pipe) => pipe,
+        }
+    }
+
+    /// Where it can be read back from.
+    fn readable(&self) -> Option<&Path> {
+        match self {
+            Self::File(file, _) => Some(file.temporary_path()),
+            Self::Device(_, path) => Some(path),
+            Self::Pipe(_) => None,
+        }
+    }
+
+    fn name(&self) -> String {
+        match self {
+            Self::File(_, path) | Self::Device(_, path) => path.display().to_string(),
+            Self::Pipe(_) => "standard output".into(),
+        }
+    }
+
+    fn finish(self) -> Result<(), Error> {
+        let name = self.name();
+        let finished = match self {
+            Self::File(file, _) => file.publish(),
+            Self::Device(device, _) => device.finish(),
+            Self::Pipe(_) => Ok(()),
+        };
+        finished.map_err(|error| Error::new(error).in_path(name))
+    }
+}
+
+struct Job<'a> {
+    disk: &'a Disk,
+    survey: &'a Survey,
+    options: &'a ConvertOptions,
+    run: &'a Options<'a>,
+    losses: &'a Losses,
+}
+
+impl Job<'_> {
+    fn write(&self, opened: &Opened, layout: &mut dyn Layout) -> Result<imgprep_engine::Converted, Error> {
+        let output = Output {
+            layout,
+            sink: opened.sink(),
+            with_checksums: self.options.verify == Verify::ReadBack,
+            bitmap: self.options.bitmap.as_ref().map(|(shape, _)| *shape),
+        };
+        run(self.disk.stack(), self.survey, output, self.run, self.losses).map_err(|error| {
+            // What the source's layers are to blame for has their name already.
+            if error.format() == "io" { error.in_path(opened.name()) } else { error }
+        })
+    }
+
+    /// Reads the output back as anybody would, from its file, and compares.
+    fn verify(&self, opened: &Opened, source: Option<&Checksums>) -> Result<bool, Error> {
+        let (Some(path), Some(source)) = (opened.readable(), source) else { return Ok(false) };
+        let name = opened.name();
+        let open = OpenOptions {
+            from: imgprep_catalog::by_name(self.options.target.name()),
+            parse: ParseOptions { size: SizeChoice::Original, ..ParseOptions::default() },
+            gate: Gate::None,
+            source: SourceOptions::default(),
+        };
+        let output = Disk::open(path, &open)?;
+        let options = Options { on_loss: imgprep_engine::OnLoss::Stop, ..*self.run };
+        let losses = Losses::default();
+        let in_path = |error: Error| error.in_path(&name).while_doing("verifying");
+        let seen = survey(output.stack(), self.survey.unit, &options, &losses).map_err(in_path)?;
+        let back = checksum(output.stack(), &seen, self.survey.size, &options).map_err(in_path)?;
+        source.compare(&back).map_err(in_path)?;
+        Ok(true)
+    }
+}

@@ -1,0 +1,34 @@
+//! The formats that are written.
+
+use imgprep_map::{Error, Layout, Packing};
+use imgprep_raw::RawLayout;
+use imgprep_zvhd::{WriteOptions, Zvhd2Layout};
+
+/// What a conversion makes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The bytes of the disk as they are.
+    Raw,
+    /// ZVHD2 with this packing.
+    Zvhd2(Packing),
+}
+
+impl Target {
+    /// The format's name.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Raw => imgprep_raw::NAME,
+            Self::Zvhd2(_) => imgprep_zvhd::ZVHD2,
+        }
+    }
+
+    /// The writer's plan for a disk of `size` bytes.
+    pub(crate) fn layout(self, size: u64, uuid: [u8; 16], unix_time: u64) -> Result<Box<dyn Layout>, Error> {
+        Ok(match self {
+            Self::Raw => Box::new(RawLayout::new(size)),
+            Self::Zvhd2(packing) => {
+                Box::new(Zvhd2Layout::new(WriteOptions { disk_size: size, packing, uuid, unix_time })?)
+            }
+        })
+    }
+}
