@@ -98,7 +98,7 @@ impl Map {
         for entry in bytes.chunks_exact(step) {
             let (file, range, kind) = match self.rules.l2(BigEndian::read_u64(entry), 0) {
                 Ok(Cluster::Data { at } | Cluster::Zero { kept: Some(at) }) => {
-                    let end = at.saturating_add(cluster_size.min(self.disk.size - disk));
+                    let end = at.saturating_add(self.stored_len(entry, disk));
                     // What runs past the end is told by `visit`, with the entry's place.
                     let range = if end <= data_len { at..end } else { 0..0 };
                     (self.data_file(), range, ClaimKind::Data)

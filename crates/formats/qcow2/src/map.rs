@@ -137,7 +137,7 @@ impl Map {
         tiler: &mut Tiler<'_>,
     ) -> Result<ControlFlow<()>, Corrupt> {
         let cluster = self.rules.l2(BigEndian::read_u64(entry), at)?;
-        self.check_place(cluster, at, disk, file.len(), data_len)?;
+        self.check_place((cluster, self.stored_len(entry, disk)), at, disk, file.len(), data_len)?;
         if entry.len() == 16 {
             let bitmap = BigEndian::read_u64(&entry[8..]);
             check_subclusters(bitmap, cluster, at + 8)?;
@@ -148,10 +148,20 @@ impl Map {
         Ok(tiler.push(self.header.cluster_size(), self.source(cluster, disk)))
     }
 
-    /// Data lies inside its file, as far as the disk reaches; packed data begins there.
+    /// Bytes of the cluster at `disk` that are stored and read: up to the disk's end, and with an
+    /// extended entry up to its last allocated subcluster. QEMU's files may end there.
+    pub(crate) fn stored_len(&self, entry: &[u8], disk: u64) -> u64 {
+        let seen = self.header.cluster_size().min(self.disk.size.saturating_sub(disk));
+        let Some(bitmap) = entry.get(8..16) else { return seen };
+        let allocated = BigEndian::read_u64(bitmap) & 0xffff_ffff;
+        let last = u64::from(64 - allocated.leading_zeros());
+        seen.min(last * (self.header.cluster_size() / SUBCLUSTERS))
+    }
+
+    /// Data lies inside its file; packed data begins there.
     fn check_place(
         &self,
-        cluster: Cluster,
+        (cluster, stored): (Cluster, u64),
         entry_at: u64,
         disk: u64,
         file_len: u64,
@@ -159,8 +169,7 @@ impl Map {
     ) -> Result<(), Corrupt> {
         match cluster {
             Cluster::Data { at } => {
-                let seen = self.header.cluster_size().min(self.disk.size.saturating_sub(disk));
-                let end = at.saturating_add(seen);
+                let end = at.saturating_add(stored);
                 if end > data_len {
                     return Err(Corrupt::DataPastEnd { at: entry_at, start: at, end, file_len: data_len });
                 }
