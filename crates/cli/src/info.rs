@@ -20,7 +20,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
         match describe(file, args) {
             Ok(described) => images.extend(described),
             Err(error) if args.files.len() == 1 => return Err(error),
-            Err(error) => failure = Some(keep_on(file, error, args, &mut images)),
+            Err(error) => failure = Some(keep_on(file, &error, args, &mut images)),
         }
     }
     if args.output == OutputFormat::Json {
@@ -30,7 +30,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
 }
 
 /// One bad image of several does not stop the others.
-fn keep_on(file: &Path, error: Failure, args: &InfoArgs, images: &mut Vec<Json>) -> Failure {
+fn keep_on(file: &Path, error: &Failure, args: &InfoArgs, images: &mut Vec<Json>) -> Failure {
     if args.output == OutputFormat::Json {
         images.push(json!({ "filename": file.display().to_string(), "error": error.json() }));
     } else {

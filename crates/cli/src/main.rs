@@ -24,7 +24,7 @@ fn main() -> ExitCode {
         Ok(args) => args,
         Err(error) => {
             // Help and version are no errors; a usage error is 1, for 2 means that a check found something.
-            let code = if error.use_stderr() { 1 } else { 0 };
+            let code = u8::from(error.use_stderr());
             let _ = error.print();
             return ExitCode::from(code);
         }

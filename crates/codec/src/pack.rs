@@ -131,7 +131,7 @@ mod tests {
 
     #[test]
     fn a_context_that_was_used_packs_the_same() {
-        let units = [vec![1u8; 1 << 16], (0..1 << 16).map(|n: u32| (n * n >> 7) as u8).collect()];
+        let units = [vec![1u8; 1 << 16], (0..1 << 16).map(|n: u32| ((n * n) >> 7) as u8).collect()];
         for packing in [Packing::Zstd { level: 3 }, Packing::ZlibOpen { level: 6 }] {
             let mut used = Packer::new(packing).unwrap();
             let (mut a, mut b) = (Vec::new(), Vec::new());

@@ -382,12 +382,11 @@ impl Reducer<'_> {
     fn place(&mut self, unit: u64, range: &Range<u64>, bytes: &[u8]) -> Result<(), Error> {
         self.pass(range)?;
         let (stack, sink, meter) = (self.stack, self.sink, self.options.meter);
-        match self.first_place {
-            Some(first) => write(sink, stack, meter, first + range.start, &[bytes]),
-            None => {
-                let placement = self.layout.place(unit, bytes.len() as u64)?;
-                write(sink, stack, meter, placement.at, &[&placement.head, bytes, &placement.tail])
-            }
+        if let Some(first) = self.first_place {
+            write(sink, stack, meter, first + range.start, &[bytes])
+        } else {
+            let placement = self.layout.place(unit, bytes.len() as u64)?;
+            write(sink, stack, meter, placement.at, &[&placement.head, bytes, &placement.tail])
         }
     }
 

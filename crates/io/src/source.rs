@@ -12,7 +12,7 @@ use crate::fault::Registration;
 use crate::{OpenError, os};
 
 /// How a source is read.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Copy, Debug, Default)]
 pub struct SourceOptions {
     /// Mapped or not.
     pub access: Access,
@@ -53,11 +53,11 @@ impl SourceFile {
         // Looked at before it is opened: opening a pipe would wait for its writer.
         let kind = std::fs::metadata(path)?;
         check_kind(&kind)?;
-        Self::from_file(File::open(path)?, path.to_path_buf(), &options)
+        Self::from_file(File::open(path)?, path.to_path_buf(), options)
     }
 
     /// Takes over an open file, under the name `path`.
-    pub(crate) fn from_file(file: File, path: PathBuf, options: &SourceOptions) -> Result<Self, OpenError> {
+    pub(crate) fn from_file(file: File, path: PathBuf, options: SourceOptions) -> Result<Self, OpenError> {
         let opened = file.metadata()?;
         check_kind(&opened)?;
         let len = if opened.file_type().is_block_device() {
@@ -255,7 +255,7 @@ mod tests {
             eprintln!("SKIPPED: the file system for temporary files has no holes");
             return;
         }
-        assert!(data <= 32 << 20 && hole >= (32 << 20) + 4096 && hole < 64 << 20, "{data} {hole}");
+        assert!(data <= 32 << 20 && ((32 << 20) + 4096..64 << 20).contains(&hole), "{data} {hole}");
         assert_eq!(source.next_data(hole), 64 << 20);
         assert!(source.actual_size() < 1 << 20);
     }

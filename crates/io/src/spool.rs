@@ -30,7 +30,7 @@ pub fn spool(mut reader: impl Read, size: u64, folder: &Path) -> Result<SourceFi
     if fill(&mut reader, &mut block[..1])? > 0 {
         return Err(OpenError::Long { expected: size });
     }
-    SourceFile::from_file(file, PathBuf::from("standard input"), &SourceOptions::default())
+    SourceFile::from_file(file, PathBuf::from("standard input"), SourceOptions::default())
 }
 
 /// Reads until `buf` is full or the pipe ends.
@@ -60,7 +60,7 @@ mod tests {
         disk[2 * BLOCK + 5] = 9;
         let source = spool(&disk[..], disk.len() as u64, folder.path()).unwrap();
         assert_eq!(source.bytes(0..disk.len() as u64), Some(&disk[..]));
-        let short = spool(&disk[..BLOCK + 1], BLOCK as u64 + 2, folder.path()).unwrap_err();
+        let short = spool(&disk[..=BLOCK], BLOCK as u64 + 2, folder.path()).unwrap_err();
         assert_eq!(short, OpenError::Short { expected: BLOCK as u64 + 2, found: BLOCK as u64 + 1 });
         let long = spool(&disk[..], BLOCK as u64, folder.path()).unwrap_err();
         assert_eq!(long, OpenError::Long { expected: BLOCK as u64 });

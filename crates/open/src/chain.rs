@@ -80,7 +80,7 @@ impl Chain {
 
     /// Fails if a mapping showed bytes that could not be read.
     pub fn sound(&self) -> Result<(), Error> {
-        self.each_file(|file| file.sound())
+        self.each_file(imgprep_map::ReadAt::sound)
     }
 
     /// The first file that somebody else has open for writing.
@@ -108,8 +108,7 @@ impl Chain {
 /// With [`Gate::None`] other files are listed as unopened instead of opened.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Chain, Error> {
     let name = path.display().to_string();
-    let file =
-        SourceFile::open(path, options.source.clone()).map_err(|error| Error::new(error).in_path(&name))?;
+    let file = SourceFile::open(path, options.source).map_err(|error| Error::new(error).in_path(&name))?;
     open_source(name, file, options)
 }
 
@@ -144,7 +143,11 @@ fn follow(
         Ok(path) => path,
         Err(reason) => {
             let reason = in_above(reason.into());
-            return if options.gate == Gate::None { chain.note(&parent.name, reason) } else { Err(reason) };
+            if options.gate != Gate::None {
+                return Err(reason);
+            }
+            chain.unopened.push(Named { name: parent.name.to_string(), reason });
+            return Ok(None);
         }
     };
     if chain.layers.len() as u64 >= u64::from(options.parse.limits.chain_depth) {
@@ -172,15 +175,8 @@ fn parent_format(parent: &ParentRef) -> Result<Option<&'static Format>, Error> {
     }
 }
 
-impl Chain {
-    fn note<T>(&mut self, name: &ImageName, reason: Error) -> Result<Option<T>, Error> {
-        self.unopened.push(Named { name: name.to_string(), reason });
-        Ok(None)
-    }
-}
-
 fn open_file(path: &Path, options: &OpenOptions) -> Result<SourceFile, Error> {
-    let opened = SourceFile::open(path, options.source.clone());
+    let opened = SourceFile::open(path, options.source);
     opened.map_err(|error| Error::new(error).in_path(path.display().to_string()))
 }
 

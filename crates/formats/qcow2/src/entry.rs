@@ -45,7 +45,7 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    pub(crate) fn l2(&self, found: u64, at: u64) -> Result<Cluster, Corrupt> {
+    pub(crate) fn l2(self, found: u64, at: u64) -> Result<Cluster, Corrupt> {
         let bad = |reason| Corrupt::Entry { at, table: "L2", found, reason };
         if found & COMPRESSED != 0 {
             return if self.has_data_file {
@@ -73,7 +73,7 @@ impl Rules {
 
     /// Section "Compressed Clusters Descriptor": offset in the low bits, then the number
     /// of 512-byte sectors beyond the first.
-    fn compressed(&self, found: u64) -> Cluster {
+    fn compressed(self, found: u64) -> Cluster {
         let offset_bits = 62 - (self.cluster_bits - 8);
         let at = found & ((1 << offset_bits) - 1);
         let sectors = (found & (COMPRESSED - 1)) >> offset_bits;

@@ -93,8 +93,9 @@ pub enum Corrupt {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// With a raw external data file every cluster stands at its own offset.
-    #[error("the entry points to data at {found}, in a raw external data file it must be {expected}")]
+    /// In an external data file every cluster stands at its own offset, raw or not: QEMU
+    /// takes any other place for corruption.
+    #[error("the entry points to data at {found}, in an external data file it must be {expected}")]
     NotRaw {
         /// Offset of the entry.
         at: u64,

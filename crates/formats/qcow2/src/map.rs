@@ -173,7 +173,7 @@ impl Map {
                 if end > data_len {
                     return Err(Corrupt::DataPastEnd { at: entry_at, start: at, end, file_len: data_len });
                 }
-                if self.header.has_raw_data_file() && at != disk {
+                if self.header.has_data_file() && at != disk {
                     return Err(Corrupt::NotRaw { at: entry_at, expected: disk, found: at });
                 }
                 Ok(())

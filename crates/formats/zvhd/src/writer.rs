@@ -248,7 +248,7 @@ mod tests {
 
     #[test]
     fn geometry_by_the_vhd_rule() {
-        assert_eq!(geometry(512), 4 << 8 | 17);
+        assert_eq!(geometry(512), (4 << 8) + 17);
         // 1 GiB and 127 GiB, as other writers of VHD footers have them.
         assert_eq!(geometry(1 << 30), 2080 << 16 | 16 << 8 | 63);
         assert_eq!(geometry(u64::MAX), 65535 << 16 | 16 << 8 | 255);

@@ -1,0 +1,830 @@
+//! Images that must be refused, each named after what is wrong with it.
+
+use std::collections::BTreeMap;
+
+use crate::ImageFile;
+use crate::disk::{Noise, text};
+use crate::qcow2::{Cell, Qcow2, Written};
+use crate::zvhd::{Packing, pack, seal, zvhd, zvhd2, zvhd2_of};
+
+/// When a broken image must be refused.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Refused {
+    /// When it is opened.
+    AtOpen,
+    /// At the latest when its data is read; it may be described.
+    AtRead,
+}
+
+/// An image that must not be converted.
+#[derive(Clone, Debug)]
+pub struct BrokenImage {
+    /// Unique, says what is wrong.
+    pub name: &'static str,
+    /// The same in words.
+    pub about: &'static str,
+    /// Its files; the first one is opened.
+    pub files: Vec<ImageFile>,
+    /// When it is refused.
+    pub refused: Refused,
+    /// The code of the refusal.
+    pub code: &'static str,
+    /// File offset that the error must name.
+    pub at: Option<u64>,
+}
+
+/// All of them.
+pub fn broken() -> Vec<BrokenImage> {
+    let mut all = qcow2_headers();
+    all.extend(qcow2_tables());
+    all.extend(qcow2_names());
+    all.extend(zvhds());
+    all
+}
+
+type Row = (&'static str, &'static str, Refused, &'static str, Option<u64>, Vec<u8>);
+
+fn named(format: &str, (name, about, refused, code, at, bytes): Row) -> BrokenImage {
+    let files = vec![ImageFile { name: format!("{name}.{format}"), bytes }];
+    BrokenImage { name, about, files, refused, code, at }
+}
+
+fn recipe() -> Qcow2 {
+    let mut recipe = Qcow2::new(16, 1 << 20);
+    recipe.cells = BTreeMap::from([
+        (0, Cell::Data(text(1 << 16))),
+        (2, Cell::Data(Noise::new(1).bytes(1 << 16))),
+        (3, Cell::Packed(text(1 << 16))),
+    ]);
+    recipe
+}
+
+fn edited(edit: impl Fn(&mut Written)) -> Vec<u8> {
+    let mut written = recipe().write();
+    edit(&mut written);
+    written.file
+}
+
+fn put(file: &mut [u8], at: u64, bytes: &[u8]) {
+    file[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
+}
+
+fn qcow2_headers() -> Vec<BrokenImage> {
+    use Refused::{AtOpen, AtRead};
+    let with = |at, bytes: &'static [u8]| edited(|written| put(&mut written.file, at, bytes));
+    let written = recipe().write();
+    let features = |bits| Qcow2 { incompatible: bits, ..recipe() }.write().file;
+    let rows: Vec<Row> = vec![
+        (
+            "qcow2-cut-header",
+            "the file ends in its header",
+            AtOpen,
+            "qcow2.header.cut",
+            Some(90),
+            written.file[..90].to_vec(),
+        ),
+        (
+            "qcow2-version-4",
+            "a version that does not exist",
+            AtOpen,
+            "qcow2.header.version",
+            Some(4),
+            with(4, &[0, 0, 0, 4]),
+        ),
+        (
+            "qcow2-cluster-bits-8",
+            "clusters too small",
+            AtOpen,
+            "qcow2.header.field",
+            Some(20),
+            with(20, &[0, 0, 0, 8]),
+        ),
+        (
+            "qcow2-cluster-bits-22",
+            "clusters too large",
+            AtOpen,
+            "qcow2.header.field",
+            Some(20),
+            with(20, &[0, 0, 0, 22]),
+        ),
+        (
+            "qcow2-header-length-100",
+            "a header too short",
+            AtOpen,
+            "qcow2.header.field",
+            Some(100),
+            with(100, &[0, 0, 0, 100]),
+        ),
+        (
+            "qcow2-header-length-huge",
+            "a header longer than the file",
+            AtOpen,
+            "qcow2.header.cut",
+            None,
+            with(100, &[0xff, 0xff, 0xff, 0xf8]),
+        ),
+        (
+            "qcow2-refcount-order-7",
+            "refcounts of 128 bits",
+            AtOpen,
+            "qcow2.header.field",
+            Some(96),
+            with(96, &[0, 0, 0, 7]),
+        ),
+        (
+            "qcow2-unknown-incompatible-bit",
+            "a feature of a later time",
+            AtOpen,
+            "qcow2.header.unknown-feature",
+            Some(72),
+            features(1 << 40),
+        ),
+        ("qcow2-corrupt-bit", "marked corrupt", AtRead, "qcow2.header.corrupt-flag", Some(72), features(2)),
+        (
+            "qcow2-encrypted-aes",
+            "AES",
+            AtRead,
+            "qcow2.header.encrypted",
+            Some(32),
+            Qcow2 { crypt: 1, ..recipe() }.write().file,
+        ),
+        (
+            "qcow2-encrypted-luks",
+            "LUKS",
+            AtRead,
+            "qcow2.header.encrypted",
+            Some(32),
+            Qcow2 { crypt: 2, ..recipe() }.write().file,
+        ),
+        (
+            "qcow2-compression-without-bit",
+            "zstd without its feature bit",
+            AtOpen,
+            "qcow2.header.field",
+            Some(104),
+            with(104, &[1]),
+        ),
+        (
+            "qcow2-compression-bit-without-type",
+            "the feature bit with zlib",
+            AtOpen,
+            "qcow2.header.field",
+            Some(104),
+            features(8),
+        ),
+        (
+            "qcow2-l1-too-short",
+            "an L1 table that does not cover the disk",
+            AtOpen,
+            "qcow2.l1.too-short",
+            Some(36),
+            with(36, &[0, 0, 0, 0]),
+        ),
+        (
+            "qcow2-monster-size",
+            "a disk of 16 EiB",
+            AtOpen,
+            "qcow2.l1.too-short",
+            Some(36),
+            with(24, &[0xff; 8]),
+        ),
+        (
+            "qcow2-huge-l1",
+            "an L1 table of 32 GiB",
+            AtOpen,
+            "qcow2.header.field",
+            Some(36),
+            with(36, &[0xff; 4]),
+        ),
+        (
+            "qcow2-l1-past-end",
+            "an L1 table behind the file's end",
+            AtOpen,
+            "qcow2.table.past-end",
+            Some(36),
+            with(40, &[0, 0, 0, 1, 0, 0, 0, 0]),
+        ),
+        (
+            "qcow2-l1-unaligned",
+            "an L1 table not on a cluster",
+            AtOpen,
+            "qcow2.header.field",
+            Some(36),
+            with(46, &[2, 0]),
+        ),
+        (
+            "qcow2-snapshot-table-past-end",
+            "a snapshot table behind the file's end",
+            AtOpen,
+            "qcow2.snapshot.past-end",
+            Some(1 << 40),
+            with(60, &[0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0]),
+        ),
+        (
+            "qcow2-snapshots-too-many",
+            "2^32 - 1 snapshots",
+            AtOpen,
+            "qcow2.limit.snapshots",
+            Some(60),
+            with(60, &[0xff; 4]),
+        ),
+        (
+            "qcow2-extension-overrun",
+            "an extension longer than its cluster",
+            AtOpen,
+            "qcow2.extension.overrun",
+            Some(112),
+            with(112, &[1, 2, 3, 4, 0, 1, 0, 0]),
+        ),
+        (
+            "qcow2-backing-name-too-long",
+            "a name of 1024 bytes",
+            AtOpen,
+            "qcow2.header.field",
+            Some(16),
+            with(8, &[0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 4, 0]),
+        ),
+        (
+            "qcow2-backing-name-past-end",
+            "a name behind the file's end",
+            AtOpen,
+            "qcow2.table.past-end",
+            Some(8),
+            with(8, &[0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 9]),
+        ),
+    ];
+    rows.into_iter().map(|row| named("qcow2", row)).collect()
+}
+
+fn qcow2_tables() -> Vec<BrokenImage> {
+    use Refused::AtRead;
+    let written = recipe().write();
+    let (first, second, third) = (written.entries[&0], written.entries[&2], written.entries[&3]);
+    let (l1, file_len) = (written.l1, written.file.len() as u64);
+    let entry = |at: u64, value: u64| edited(move |written| put(&mut written.file, at, &value.to_be_bytes()));
+    let copied = 1 << 63;
+    let rows: Vec<Row> = vec![
+        (
+            "qcow2-l2-entry-past-end",
+            "data behind the file's end",
+            AtRead,
+            "qcow2.l2.past-end",
+            Some(second),
+            entry(second, copied | 1 << 40),
+        ),
+        (
+            "qcow2-l2-entry-at-end",
+            "data that begins where the file ends",
+            AtRead,
+            "qcow2.l2.past-end",
+            Some(second),
+            entry(second, copied | file_len),
+        ),
+        (
+            "qcow2-l1-entry-past-end",
+            "an L2 table behind the file's end",
+            AtRead,
+            "qcow2.table.past-end",
+            Some(l1),
+            entry(l1, copied | 1 << 40),
+        ),
+        (
+            "qcow2-l1-reserved-bits",
+            "reserved bits in an L1 entry",
+            AtRead,
+            "qcow2.table.entry",
+            Some(l1),
+            entry(l1, copied | 0x30001),
+        ),
+        (
+            "qcow2-l2-reserved-bits",
+            "reserved bits in an L2 entry",
+            AtRead,
+            "qcow2.table.entry",
+            Some(second),
+            entry(second, copied | 1 << 57 | 0x40000),
+        ),
+        (
+            "qcow2-l2-unaligned",
+            "a data offset not on a cluster",
+            AtRead,
+            "qcow2.table.entry",
+            Some(second),
+            entry(second, copied | 0x40200),
+        ),
+        (
+            "qcow2-data-shared-by-two-entries",
+            "one cluster used twice",
+            AtRead,
+            "claims.overlap",
+            Some(written.places[&0]),
+            entry(second, copied | written.places[&0]),
+        ),
+        (
+            "qcow2-entry-points-into-header",
+            "data in the header",
+            AtRead,
+            "qcow2.table.entry",
+            Some(second),
+            entry(second, copied | 0x200),
+        ),
+        (
+            "qcow2-entry-points-into-l1",
+            "data in the L1 table",
+            AtRead,
+            "claims.overlap",
+            Some(l1),
+            entry(second, copied | l1),
+        ),
+        (
+            "qcow2-entry-points-into-l2",
+            "data in its own table",
+            AtRead,
+            "claims.overlap",
+            Some(first),
+            entry(second, copied | first & !0xffff),
+        ),
+        (
+            "qcow2-packed-in-data",
+            "a payload inside another cluster",
+            AtRead,
+            "claims.overlap",
+            None,
+            entry(third, 1 << 62 | written.places[&2]),
+        ),
+        (
+            "qcow2-packed-past-end",
+            "a payload behind the file's end",
+            AtRead,
+            "qcow2.l2.past-end",
+            Some(third),
+            entry(third, 1 << 62 | 1 << 40),
+        ),
+        (
+            "qcow2-packed-garbage",
+            "a payload that is no deflate data",
+            AtRead,
+            "codec.unpack.garbage",
+            Some(written.places[&3]),
+            edited(|written| {
+                let at = written.places[&3];
+                put(&mut written.file, at, &[0xff; 64]);
+            }),
+        ),
+        (
+            "qcow2-packed-short",
+            "a payload that unpacks to less than a cluster",
+            AtRead,
+            "codec.unpack.short",
+            Some(written.places[&3]),
+            edited(|written| {
+                let at = written.places[&3];
+                put(&mut written.file, at, &[1, 1, 0, 0xfe, 0xff, b'x']);
+            }),
+        ),
+        (
+            "qcow2-zero-flag-in-v2",
+            "a zero cluster in version 2",
+            AtRead,
+            "qcow2.table.entry",
+            None,
+            Qcow2 { version: 2, cells: BTreeMap::from([(1, Cell::Zero)]), ..recipe() }.write().file,
+        ),
+        (
+            "qcow2-subcluster-alloc-and-zero",
+            "a subcluster in two states",
+            AtRead,
+            "qcow2.l2.subclusters",
+            None,
+            subclusters(1, 1),
+        ),
+        (
+            "qcow2-cut-in-data",
+            "the last cluster of data is cut",
+            AtRead,
+            "qcow2.l2.past-end",
+            None,
+            cut_in_data(),
+        ),
+    ];
+    rows.into_iter().map(|row| named("qcow2", row)).collect()
+}
+
+fn subclusters(data: u32, zeros: u32) -> Vec<u8> {
+    let cells = BTreeMap::from([(1, Cell::Sub(data, zeros, vec![7; 1 << 16]))]);
+    Qcow2 { extended: true, cells, ..recipe() }.write().file
+}
+
+/// Cut inside the data of a cluster that stands behind all tables that a reader needs.
+fn cut_in_data() -> Vec<u8> {
+    let written = recipe().write();
+    let at = written.places[&2] as usize;
+    written.file[..at + 1000].to_vec()
+}
+
+fn qcow2_names() -> Vec<BrokenImage> {
+    let over = |name: &'static str, about, backing: &str, code| {
+        let mut top = recipe();
+        top.backing = Some((backing.into(), Some("qcow2".into())));
+        named("qcow2", (name, about, Refused::AtOpen, code, None, top.write().file))
+    };
+    let mut all = vec![
+        over("qcow2-backing-missing", "no such backing file", "gone.raw", "open.name.missing"),
+        over(
+            "qcow2-backing-json",
+            "options instead of a name",
+            "json:{\"driver\":\"null-co\"}",
+            "open.name.protocol",
+        ),
+        over("qcow2-backing-nbd", "a server instead of a name", "nbd://127.0.0.1/disk", "open.name.protocol"),
+        over("qcow2-backing-file-url", "an address instead of a name", "file:base.raw", "open.name.protocol"),
+        over("qcow2-backing-absolute", "a file elsewhere", "/etc/passwd", "open.gate.outside"),
+        over(
+            "qcow2-backing-dotdot",
+            "a file in another folder",
+            "../../../../../../etc/passwd",
+            "open.gate.outside",
+        ),
+        over(
+            "qcow2-backing-itself",
+            "its own backing file",
+            "qcow2-backing-itself.qcow2",
+            "open.chain.cycle",
+        ),
+        over(
+            "qcow2-backing-cycle",
+            "the backing file's backing file",
+            "qcow2-backing-cycle.other",
+            "open.chain.cycle",
+        ),
+    ];
+    let mut other = recipe();
+    other.backing = Some(("qcow2-backing-cycle.qcow2".into(), Some("qcow2".into())));
+    if let Some(cycle) = all.last_mut() {
+        cycle.files.push(ImageFile { name: "qcow2-backing-cycle.other".into(), bytes: other.write().file });
+    }
+    let mut unknown = recipe();
+    unknown.backing = Some(("qcow2-backing-format.base".into(), Some("floppy".into())));
+    let mut format = named(
+        "qcow2",
+        (
+            "qcow2-backing-format",
+            "a backing format that nobody knows",
+            Refused::AtOpen,
+            "open.parent.format",
+            None,
+            unknown.write().file,
+        ),
+    );
+    format.files.push(ImageFile { name: "qcow2-backing-format.base".into(), bytes: vec![0; 512] });
+    all.push(format);
+    let data = Qcow2 { data_file: Some(("gone.data".into(), false)), ..Qcow2::new(16, 1 << 20) };
+    all.push(named(
+        "qcow2",
+        (
+            "qcow2-data-file-missing",
+            "no such data file",
+            Refused::AtOpen,
+            "open.name.missing",
+            None,
+            data.write().file,
+        ),
+    ));
+    all
+}
+
+fn zvhds() -> Vec<BrokenImage> {
+    use Refused::{AtOpen, AtRead};
+    let mut disk = vec![0; 6 << 20];
+    disk[0] = 1;
+    disk[4 << 20] = 2;
+    let (old, new) = (zvhd(&disk), zvhd2(&disk, Packing::Zstd));
+    let last = new.len() - 4096;
+    let index = u64::from_le_bytes(new[last + 96..last + 104].try_into().unwrap_or_default());
+    let bitmap = u64::from_le_bytes(new[last + 104..last + 112].try_into().unwrap_or_default());
+    // Changes a field of the last page and makes its checksum right again.
+    let field = |at: usize, bytes: &[u8]| {
+        let mut file = new.clone();
+        put(&mut file, (last + at) as u64, bytes);
+        seal(&mut file[last..]);
+        file
+    };
+    let byte = |at: u64, bytes: &[u8]| {
+        let mut file = new.clone();
+        put(&mut file, at, bytes);
+        file
+    };
+    let of = |file: &[u8], at: usize, bytes: &[u8]| {
+        let mut file = file.to_vec();
+        put(&mut file, at as u64, bytes);
+        file
+    };
+    let unit = |len: usize| zvhd2_of(6 << 20, Packing::Zstd, &[(0, pack(Packing::Zstd, &vec![1; len]))]);
+    let second =
+        u64::from_le_bytes(new[index as usize + 16..index as usize + 24].try_into().unwrap_or_default());
+    let at = last as u64;
+    let rows: Vec<(&str, Row)> = vec![
+        (
+            "zvhd2",
+            ("zvhd2-cut", "the last page is gone", AtOpen, "zvhd.header.missing", None, new[..last].to_vec()),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-trailer-checksum",
+                "a wrong checksum",
+                AtOpen,
+                "zvhd.header.checksum",
+                Some(at + 64),
+                byte(at + 300, &[1]),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-block-size-4mib",
+                "blocks of 4 MiB",
+                AtOpen,
+                "zvhd.header.block-size",
+                Some(at + 88),
+                field(88, &(4u32 << 20).to_le_bytes()),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-compression-7",
+                "an unknown compression",
+                AtOpen,
+                "zvhd.header.compression",
+                Some(at + 141),
+                field(141, &[7]),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-index-has-zeros",
+                "an index of all blocks",
+                AtOpen,
+                "zvhd.header.index-has-zeros",
+                Some(at + 140),
+                field(140, &[1]),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-block-count",
+                "a wrong number of blocks",
+                AtOpen,
+                "zvhd.header.field",
+                Some(92),
+                field(92, &9u32.to_le_bytes()),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-sizes-differ",
+                "another size in the first page",
+                AtOpen,
+                "zvhd.header.field",
+                Some(40),
+                field(40, &(8u64 << 20).to_le_bytes()),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-data-blocks",
+                "more data blocks than bits",
+                AtOpen,
+                "zvhd.bitmap.count",
+                Some(bitmap),
+                field(136, &3u32.to_le_bytes()),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-index-offset",
+                "an index elsewhere",
+                AtOpen,
+                "zvhd.header.field",
+                Some(at + 96),
+                field(96, &(index + 4096).to_le_bytes()),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-bitmap-count",
+                "more bits than data blocks",
+                AtOpen,
+                "zvhd.bitmap.count",
+                Some(bitmap),
+                byte(bitmap, &[7]),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-bitmap-past-end",
+                "a bit behind the disk's end",
+                AtOpen,
+                "zvhd.bitmap.past-end",
+                Some(bitmap + 9),
+                byte(bitmap + 9, &[1]),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-index-wrong-block",
+                "an entry for another block",
+                AtRead,
+                "zvhd.index.block",
+                Some(index + 16),
+                byte(index + 24, &[1]),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-index-past-records",
+                "an entry that points behind the records",
+                AtRead,
+                "zvhd.index.range",
+                Some(index + 16),
+                byte(index + 16, &(1u64 << 40).to_le_bytes()),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-index-unaligned",
+                "an entry not on a page",
+                AtRead,
+                "zvhd.index.range",
+                Some(index),
+                byte(index, &4097u64.to_le_bytes()),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-two-entries-one-record",
+                "two entries for one record",
+                AtRead,
+                "zvhd.record.block",
+                Some(4096 + 16),
+                byte(index + 16, &4096u64.to_le_bytes()),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-record-magic",
+                "no record where one must be",
+                AtRead,
+                "zvhd.record.magic",
+                Some(second),
+                byte(second, b"HWSTREAM"),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-record-empty",
+                "a record without payload",
+                AtRead,
+                "zvhd.record.empty",
+                Some(second + 12),
+                byte(second + 12, &[0; 4]),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-record-length",
+                "a payload longer than its record",
+                AtRead,
+                "zvhd.record.length",
+                Some(second + 12),
+                byte(second + 12, &[0xff; 4]),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-record-end",
+                "no end mark",
+                AtRead,
+                "zvhd.record.end-mark",
+                Some(second + 4092),
+                byte(second + 4092, b"END\0"),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-payload-garbage",
+                "a payload that is no zstd frame",
+                AtRead,
+                "codec.unpack.garbage",
+                Some(4096 + 48),
+                byte(4096 + 48, &[0; 8]),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-payload-short",
+                "a payload of less than a block",
+                AtRead,
+                "codec.unpack.short",
+                Some(4096 + 48),
+                unit((2 << 20) - 1),
+            ),
+        ),
+        (
+            "zvhd2",
+            (
+                "zvhd2-payload-long",
+                "a payload of more than a block",
+                AtRead,
+                "codec.unpack.long",
+                Some(4096 + 48),
+                unit((2 << 20) + 1),
+            ),
+        ),
+        (
+            "zvhd",
+            (
+                "zvhd-cut",
+                "the closing page is gone",
+                AtOpen,
+                "zvhd.header.missing",
+                None,
+                old[..old.len() - 4096].to_vec(),
+            ),
+        ),
+        (
+            "zvhd",
+            (
+                "zvhd-trailing",
+                "bytes behind the closing page",
+                AtOpen,
+                "zvhd.file.trailing",
+                Some(old.len() as u64),
+                [&old[..], &[0; 5]].concat(),
+            ),
+        ),
+        (
+            "zvhd",
+            (
+                "zvhd-header-checksum",
+                "a wrong checksum",
+                AtOpen,
+                "zvhd.header.checksum",
+                Some(64),
+                of(&old, 300, &[1]),
+            ),
+        ),
+        (
+            "zvhd",
+            (
+                "zvhd-block-past-end",
+                "a block that the disk does not have",
+                AtOpen,
+                "zvhd.record.order",
+                Some(4096 + 16),
+                of(&old, 4096 + 16, &[9]),
+            ),
+        ),
+        (
+            "zvhd",
+            (
+                "zvhd-blocks-descend",
+                "blocks out of order",
+                AtOpen,
+                "zvhd.record.order",
+                Some(8192 + 16),
+                of(&old, 8192 + 16, &[0]),
+            ),
+        ),
+        (
+            "zvhd",
+            (
+                "zvhd-payload-garbage",
+                "a payload that is no zlib data",
+                AtRead,
+                "codec.unpack.garbage",
+                Some(4096 + 48),
+                of(&old, 4096 + 48, &[0xff; 8]),
+            ),
+        ),
+    ];
+    rows.into_iter().map(|(format, row)| named(format, row)).collect()
+}

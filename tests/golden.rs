@@ -1,0 +1,47 @@
+//! What `info` and `map` print, kept beside the sample. `IMGPREP_UPDATE_GOLDEN=1` writes it anew.
+
+use testdata_gen::sample;
+
+use crate::program::{imgprep, root, said};
+
+fn check(name: &str, args: &[&str]) {
+    let folder = root().join("tests/data");
+    let output = imgprep(&folder, args);
+    assert!(output.status.success(), "{}", said(&output));
+    let got: String = String::from_utf8(output.stdout)
+        .unwrap()
+        .lines()
+        // What a file takes on disk is the file system's affair.
+        .filter(|line| !line.contains("actual-size") && !line.starts_with("size on disk"))
+        .map(|line| format!("{line}\n"))
+        .collect();
+    let path = root().join("tests/golden").join(name);
+    if std::env::var_os("IMGPREP_UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &got).unwrap();
+    }
+    let want = std::fs::read_to_string(&path).expect("the golden file is there");
+    assert_eq!(got, want, "{name}");
+}
+
+#[test]
+fn the_sample_is_what_its_recipe_writes() {
+    let path = root().join("tests/data/sample.qcow2");
+    if std::env::var_os("IMGPREP_UPDATE_GOLDEN").is_some() {
+        std::fs::write(&path, &sample().files[0].bytes).unwrap();
+    }
+    assert!(std::fs::read(path).unwrap() == sample().files[0].bytes);
+}
+
+#[test]
+fn info_and_map_of_the_sample() {
+    check("info-sample.txt", &["info", "sample.qcow2"]);
+    check("info-sample.json", &["info", "sample.qcow2", "--output", "json"]);
+    check("map-sample.txt", &["map", "sample.qcow2"]);
+    check("map-sample.json", &["map", "sample.qcow2", "--output", "json"]);
+}
+
+#[test]
+fn info_of_the_vendor_s_files() {
+    check("info-mixed-zvhd.txt", &["info", "vendor/mixed.zvhd"]);
+    check("info-zeros-zvhd2.json", &["info", "vendor/zeros.zvhd2", "--output", "json"]);
+}

@@ -1,1 +1,0 @@
-//! Golden, conformance, differential and command line tests.

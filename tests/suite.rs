@@ -1,0 +1,11 @@
+//! The workspace's integration tests: one binary, one module a topic.
+#![allow(clippy::too_many_lines, clippy::type_complexity, reason = "tables of cases read best in one piece")]
+
+mod broken;
+mod cli;
+mod conformance;
+mod cuts;
+mod differential;
+mod golden;
+mod program;
+mod vendor;

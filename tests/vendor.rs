@@ -1,0 +1,48 @@
+//! Files of the vendor's own writer are read right, at both of their sizes.
+
+use sha2::{Digest, Sha256};
+
+use crate::program::{imgprep, root, said};
+
+fn digest(file: &str, size: &str, packed: &[&str]) -> (u64, String) {
+    let folder = tempfile::tempdir().unwrap();
+    let source = root().join("tests/data/vendor").join(file).display().to_string();
+    let args = [&["convert", &source, "out.raw", "--no-sync", "-q", "--size", size][..], packed].concat();
+    let output = imgprep(folder.path(), &args);
+    assert!(output.status.success(), "{file}: {}", said(&output));
+    let bytes = std::fs::read(folder.path().join("out.raw")).unwrap();
+    let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
+    (bytes.len() as u64, digest)
+}
+
+const SECTOR: &str = "0e1f71ffb62d4a32902d57c17b6acc6d1cd418b8cbf4e6b80e067f001b0bf49c";
+const ZEROS: &str = "e5b844cc57f57094ea4585e235f36c78c1cd222262bb89d53c94dcb4d6b3e55d";
+const MIXED: &str = "1546ea6af958e9c20b4665127edf28cf9852b39c8c03e9c9ca3d2613731ea993";
+
+#[test]
+fn at_the_original_size() {
+    for (file, len, want) in [
+        ("sector.zvhd", 512, SECTOR),
+        ("zeros.zvhd", 10_485_760, ZEROS),
+        ("zeros.zvhd2", 10_485_760, ZEROS),
+        ("zeros-zlib.zvhd2", 10_485_760, ZEROS),
+        ("mixed.zvhd", 8_390_144, MIXED),
+    ] {
+        assert_eq!(digest(file, "original", &[]), (len, want.to_string()), "{file}");
+    }
+}
+
+#[test]
+fn over_64_gib_there_are_two_bitmap_segments_and_the_data_stands_where_it_did() {
+    let folder = tempfile::tempdir().unwrap();
+    let source = root().join("tests/data/vendor/wide.zvhd").display().to_string();
+    let output = imgprep(folder.path(), &["map", &source]);
+    let map = said(&output);
+    assert!(output.status.success(), "{map}");
+    let starts: Vec<u64> = map
+        .lines()
+        .filter(|line| line.contains("compressed"))
+        .map(|line| line.split_whitespace().next().and_then(|start| start.parse().ok()).expect("a number"))
+        .collect();
+    assert_eq!(starts, [0, 40 * (2 << 20), 64 << 30, (66 << 30) - (2 << 20)]);
+}

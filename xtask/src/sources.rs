@@ -1,0 +1,160 @@
+//! What the sources must not say, and where.
+
+use std::fs;
+use std::path::{Path, PathBuf};
+
+/// Lines that a file may have beside its tests.
+const LONGEST: usize = 500;
+
+/// A text, where it is forbidden, and why.
+struct Rule {
+    text: &'static str,
+    applies: fn(&str) -> bool,
+    why: &'static str,
+}
+
+const RULES: &[Rule] = &[
+    Rule { text: "todo!(", applies: product, why: "no stubs" },
+    Rule { text: "unimplemented!(", applies: product, why: "no stubs" },
+    Rule { text: "dbg!(", applies: product, why: "no leftovers" },
+    Rule {
+        text: "println!(",
+        applies: |path| product(path) && !cli(path),
+        why: "law 6: only the CLI prints",
+    },
+    Rule {
+        text: "std::env::",
+        applies: |path| product(path) && !cli(path),
+        why: "law 6: only the CLI reads the environment",
+    },
+    Rule {
+        text: "rayon::",
+        applies: |path| product(path) && !engine(path),
+        why: "law 6: only the engine starts threads",
+    },
+    Rule {
+        text: "thread::spawn",
+        applies: |path| product(path) && !engine(path),
+        why: "law 6: only the engine starts threads",
+    },
+    Rule { text: "unsafe {", applies: |path| product(path) && !io(path), why: "law 6: only io has unsafe" },
+    Rule {
+        text: "std::os::",
+        applies: |path| product(path) && !io(path),
+        why: "law 10: only io names a system",
+    },
+    Rule { text: "use std::", applies: format, why: "law 1: format crates are no_std" },
+];
+
+fn product(path: &str) -> bool {
+    path.starts_with("crates/")
+}
+
+fn cli(path: &str) -> bool {
+    path.starts_with("crates/cli/")
+}
+
+fn engine(path: &str) -> bool {
+    path.starts_with("crates/engine/")
+}
+
+fn io(path: &str) -> bool {
+    path.starts_with("crates/io/")
+}
+
+fn format(path: &str) -> bool {
+    path.starts_with("crates/formats/") || path.starts_with("crates/map/")
+}
+
+/// Checks every source file of the product and what belongs to each crate.
+pub(crate) fn check_all(root: &Path) -> Vec<String> {
+    let mut found = Vec::new();
+    let mut files = Vec::new();
+    walk(&root.join("crates"), &mut files);
+    for file in &files {
+        let name = file.strip_prefix(root).unwrap_or(file).display().to_string();
+        let Ok(text) = fs::read_to_string(file) else { continue };
+        if file.extension().is_some_and(|extension| extension == "rs") {
+            found.extend(check_source(&name, &text));
+        } else {
+            found.extend(check_manifest(&name, &text));
+        }
+    }
+    found
+}
+
+fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
+    for entry in fs::read_dir(folder).into_iter().flatten().flatten() {
+        let path = entry.path();
+        if path.is_dir() {
+            walk(&path, files);
+        } else if path.extension().is_some_and(|extension| extension == "rs" || extension == "toml") {
+            files.push(path);
+        }
+    }
+}
+
+/// The product's part of a source file: tests may do what they like.
+fn check_source(name: &str, text: &str) -> Vec<String> {
+    let mut found = Vec::new();
+    let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+    for (number, line) in (1..).zip(product.lines()) {
+        let code = line.split("//").next().unwrap_or_default();
+        let broken = RULES.iter().filter(|rule| (rule.applies)(name) && code.contains(rule.text));
+        found.extend(broken.map(|rule| format!("{name}:{number}: {}: {}", rule.text, rule.why)));
+    }
+    let lines = product.lines().count();
+    if lines > LONGEST {
+        found.push(format!("{name}: {lines} lines: more than can be read in one sitting"));
+    }
+    let is_vague = ["util", "common", "helper", "base", "manager"]
+        .iter()
+        .any(|word| name.ends_with(&format!("/{word}.rs")));
+    if is_vague {
+        found.push(format!("{name}: a name that says nothing"));
+    }
+    if format(name) && name.ends_with("/lib.rs") && !text.contains("#![no_std]") {
+        found.push(format!("{name}: law 1: format crates are no_std"));
+    }
+    found
+}
+
+/// Every crate has the workspace's lints, and so forbids `unsafe`; io has its own.
+fn check_manifest(name: &str, text: &str) -> Vec<String> {
+    let has_workspace_lints = text.contains("[lints]\nworkspace = true");
+    if has_workspace_lints || name == "crates/io/Cargo.toml" {
+        Vec::new()
+    } else {
+        vec![format!("{name}: law 6: the workspace's lints are not inherited")]
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_rule_can_fail_where_it_applies_and_only_there() {
+        for rule in RULES {
+            let bad = ["crates/open/src/a.rs", "crates/formats/raw/src/a.rs"]
+                .into_iter()
+                .find(|path| (rule.applies)(path));
+            let bad = bad.unwrap_or_else(|| panic!("{} applies nowhere", rule.text));
+            let text = format!("//! a\n{}x\n", rule.text);
+            assert!(check_source(bad, &text)[0].starts_with(&format!("{bad}:2: {}", rule.text)));
+            assert!(check_source("tests/a.rs", &text).is_empty());
+            let in_test = format!("//! a\n#[cfg(test)]\n{}x\n", rule.text);
+            assert!(check_source(bad, &in_test).is_empty());
+        }
+    }
+
+    #[test]
+    fn long_files_vague_names_and_missing_lints_are_found() {
+        let long = "\n".repeat(LONGEST + 1);
+        assert_eq!(check_source("crates/open/src/a.rs", &long).len(), 1);
+        assert_eq!(check_source("crates/open/src/util.rs", "").len(), 1);
+        assert_eq!(check_source("crates/formats/raw/src/lib.rs", "").len(), 1);
+        assert_eq!(check_manifest("crates/open/Cargo.toml", "").len(), 1);
+        assert!(check_manifest("crates/open/Cargo.toml", "[lints]\nworkspace = true\n").is_empty());
+    }
+}
