@@ -6,7 +6,7 @@ use imgprep::{Finding, Severity};
 
 /// `label: value`, aligned.
 pub(crate) fn line(out: &mut dyn Write, label: &str, value: &str) -> io::Result<()> {
-    writeln!(out, "{:<16}{value}", format!("{label}:"))
+    writeln!(out, "{:<18}{value}", format!("{label}:"))
 }
 
 /// One finding a line: how bad, what, where.
