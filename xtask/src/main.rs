@@ -1,22 +1,43 @@
 //! `cargo xtask tidy`: the laws of ARCHITECTURE.md that no compiler checks.
+//! `cargo xtask bench [--quick]`: how fast it is, beside what else there is.
 
 mod arrows;
+mod bench;
 mod sources;
 
 use std::path::Path;
 use std::process::ExitCode;
 
 fn main() -> ExitCode {
-    if std::env::args().nth(1).as_deref() != Some("tidy") {
-        eprintln!("usage: cargo xtask tidy");
-        return ExitCode::FAILURE;
-    }
     let root = Path::new(env!("CARGO_MANIFEST_DIR")).join("..");
-    let mut found = sources::check_all(&root);
-    found.extend(arrows::check_workspace(&root));
+    let args: Vec<String> = std::env::args().skip(1).collect();
+    match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
+        ["tidy"] => tidy(&root),
+        ["bench"] => bench(&root, false),
+        ["bench", "--quick"] => bench(&root, true),
+        _ => {
+            eprintln!("usage: cargo xtask tidy | bench [--quick]");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+fn tidy(root: &Path) -> ExitCode {
+    let mut found = sources::check_all(root);
+    found.extend(arrows::check_workspace(root));
     for violation in &found {
         println!("{violation}");
     }
     println!("tidy: {} violations", found.len());
     if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
+}
+
+fn bench(root: &Path, is_quick: bool) -> ExitCode {
+    match bench::run(root, is_quick) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("bench: {error}");
+            ExitCode::FAILURE
+        }
+    }
 }
