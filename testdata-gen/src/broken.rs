@@ -42,9 +42,10 @@ pub fn broken() -> Vec<BrokenImage> {
     all
 }
 
-type Row = (&'static str, &'static str, Refused, &'static str, Option<u64>, Vec<u8>);
+/// Name, about, when refused, code, offset, the file.
+pub(crate) type Row = (&'static str, &'static str, Refused, &'static str, Option<u64>, Vec<u8>);
 
-fn named(format: &str, (name, about, refused, code, at, bytes): Row) -> BrokenImage {
+pub(crate) fn named(format: &str, (name, about, refused, code, at, bytes): Row) -> BrokenImage {
     let files = vec![ImageFile { name: format!("{name}.{format}"), bytes }];
     BrokenImage { name, about, files, refused, code, at }
 }
@@ -65,7 +66,8 @@ fn edited(edit: impl Fn(&mut Written)) -> Vec<u8> {
     written.file
 }
 
-fn put(file: &mut [u8], at: u64, bytes: &[u8]) {
+/// Writes `bytes` over what is at `at`.
+pub(crate) fn put(file: &mut [u8], at: u64, bytes: &[u8]) {
     file[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
 }
 

@@ -22,13 +22,20 @@ pub struct GoodImage {
     pub snapshot: Option<&'static str>,
 }
 
-fn image(name: &str, about: &'static str, format: &'static str, bytes: Vec<u8>, disk: Vec<u8>) -> GoodImage {
+/// An image of one file, called `NAME.FORMAT`.
+pub(crate) fn image(
+    name: &str,
+    about: &'static str,
+    format: &'static str,
+    bytes: Vec<u8>,
+    disk: Vec<u8>,
+) -> GoodImage {
     let files = vec![ImageFile { name: format!("{name}.{format}"), bytes }];
     GoodImage { name: name.into(), about, format, files, disk, snapshot: None }
 }
 
 /// Text, holes, noise across clusters, a lone byte, a last part that is no whole sector.
-fn mixed(size: usize) -> Vec<u8> {
+pub(crate) fn mixed(size: usize) -> Vec<u8> {
     let mut noise = Noise::new(size as u64);
     disk_of(
         size,

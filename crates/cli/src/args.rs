@@ -76,6 +76,17 @@ pub(crate) struct SourceArgs {
     pub(crate) size: Size,
 }
 
+/// The gate.
+#[derive(clap::Args)]
+pub(crate) struct FollowArgs {
+    /// Which files that an image names are opened [default: beside; info without --chain: none]
+    #[arg(long, value_enum)]
+    pub(crate) follow: Option<Follow>,
+    /// Take a parent that is not the one that the image was made over
+    #[arg(long)]
+    pub(crate) accept_parent: bool,
+}
+
 #[derive(clap::Args)]
 pub(crate) struct InfoArgs {
     #[arg(required = true, value_name = "FILE")]
@@ -85,9 +96,8 @@ pub(crate) struct InfoArgs {
     /// Describe the layers below, too
     #[arg(long)]
     pub(crate) chain: bool,
-    /// Which files that an image names are opened [default: none, with --chain: beside]
-    #[arg(long, value_enum)]
-    pub(crate) follow: Option<Follow>,
+    #[command(flatten)]
+    pub(crate) follow: FollowArgs,
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: OutputFormat,
 }
@@ -98,9 +108,8 @@ pub(crate) struct MapArgs {
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// Which files that an image names are opened
-    #[arg(long, value_enum, default_value = "beside")]
-    pub(crate) follow: Follow,
+    #[command(flatten)]
+    pub(crate) follow: FollowArgs,
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: OutputFormat,
 }
@@ -164,9 +173,8 @@ pub(crate) struct ConvertArgs {
     pub(crate) dst: PathBuf,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// Which files that an image names are opened
-    #[arg(long, value_enum, default_value = "beside")]
-    pub(crate) follow: Follow,
+    #[command(flatten)]
+    pub(crate) follow: FollowArgs,
     /// The target's format, raw or zvhd2, else by DST's extension
     #[arg(short = 'O', long = "to", value_name = "FMT")]
     pub(crate) to: Option<String>,
@@ -216,9 +224,8 @@ pub(crate) struct BitmapArgs {
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// Which files that an image names are opened
-    #[arg(long, value_enum, default_value = "beside")]
-    pub(crate) follow: Follow,
+    #[command(flatten)]
+    pub(crate) follow: FollowArgs,
     #[command(flatten)]
     pub(crate) shape: BitmapShapeArgs,
     /// Replace an existing bitmap

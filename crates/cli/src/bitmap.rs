@@ -5,7 +5,7 @@ use std::io::{self, Write};
 use imgprep::{OnLoss, OutputOptions, Sync, write_bitmap};
 use serde_json::json;
 
-use crate::args::{BitmapArgs, OutputFormat};
+use crate::args::{BitmapArgs, Follow, OutputFormat};
 use crate::convert::bitmap_path;
 use crate::failure::Failure;
 use crate::meaning::{Run, existing, open, open_options, shape};
@@ -18,7 +18,11 @@ pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
         None => bitmap_path(&args.src)?,
     };
     let shape = shape(&args.shape)?;
-    let disk = open(&args.src, &args.source, &open_options(&args.source, args.follow, OnLoss::Stop)?)?;
+    let disk = open(
+        &args.src,
+        &args.source,
+        &open_options(&args.source, &args.follow, Follow::Beside, OnLoss::Stop)?,
+    )?;
     let run = Run::new(&args.run)?;
     let shown = Shown::new(&args.run);
     let observe = |meter: &imgprep::Meter| shown.observe(meter);

@@ -10,7 +10,7 @@ use imgprep::{
 };
 use serde_json::{Value as Json, json};
 
-use crate::args::{ConvertArgs, OutputFormat};
+use crate::args::{ConvertArgs, Follow, OutputFormat};
 use crate::failure::Failure;
 use crate::meaning::{Run, existing, open, open_options, shape};
 use crate::progress::Shown;
@@ -19,7 +19,8 @@ use crate::size::{full, short};
 pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let on_loss = if args.salvage { OnLoss::Zero } else { OnLoss::Stop };
     let (destination, options) = meant(args)?;
-    let disk = open(&args.src, &args.source, &open_options(&args.source, args.follow, on_loss)?)?;
+    let disk =
+        open(&args.src, &args.source, &open_options(&args.source, &args.follow, Follow::Beside, on_loss)?)?;
     let run = Run::new(&args.run)?;
     let shown = Shown::new(&args.run);
     let observe = |meter: &imgprep::Meter| shown.observe(meter);

@@ -3,7 +3,7 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use imgprep::{Allocation, Disk, Finding, LayerInfo, OnLoss, Snapshot, Value};
+use imgprep::{Allocation, Disk, Finding, LayerInfo, Mismatch, OnLoss, OpenOptions, Snapshot, Value};
 use serde_json::{Value as Json, json};
 
 use crate::args::{Follow, InfoArgs, OutputFormat};
@@ -41,8 +41,10 @@ fn keep_on(file: &Path, error: &Failure, args: &InfoArgs, images: &mut Vec<Json>
 
 /// The layers of one file as JSON; text is printed at once.
 fn describe(file: &Path, args: &InfoArgs) -> Result<Vec<Json>, Failure> {
-    let follow = args.follow.unwrap_or(if args.chain { Follow::Beside } else { Follow::None });
-    let disk = open(file, &args.source, &open_options(&args.source, follow, OnLoss::Stop)?)?;
+    let by_default = if args.chain { Follow::Beside } else { Follow::None };
+    let options = open_options(&args.source, &args.follow, by_default, OnLoss::Stop)?;
+    // An inspector shows a parent that does not match, a converter refuses it.
+    let disk = open(file, &args.source, &OpenOptions { mismatch: Mismatch::Accept, ..options })?;
     let shown = if args.chain { disk.layers().len() } else { 1 };
     let mut images = Vec::new();
     for (index, info) in disk.layers().iter().take(shown).enumerate() {

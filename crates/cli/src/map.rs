@@ -6,12 +6,16 @@ use std::ops::ControlFlow;
 use imgprep::{OnLoss, Piece, Source};
 use serde_json::{Map, json};
 
-use crate::args::{MapArgs, OutputFormat};
+use crate::args::{Follow, MapArgs, OutputFormat};
 use crate::failure::Failure;
 use crate::meaning::{open, open_options};
 
 pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
-    let disk = open(&args.file, &args.source, &open_options(&args.source, args.follow, OnLoss::Stop)?)?;
+    let disk = open(
+        &args.file,
+        &args.source,
+        &open_options(&args.source, &args.follow, Follow::Beside, OnLoss::Stop)?,
+    )?;
     let mut out = BufWriter::new(io::stdout().lock());
     let is_json = args.output == OutputFormat::Json;
     if is_json {

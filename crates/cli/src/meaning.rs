@@ -5,11 +5,11 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use imgprep::{
-    Access, BitOrder, BitmapShape, Disk, Error, Existing, Gate, Interrupt, Limits, Meter, OnLoss,
+    Access, BitOrder, BitmapShape, Disk, Error, Existing, Gate, Interrupt, Limits, Meter, Mismatch, OnLoss,
     OpenOptions, ParseOptions, RunOptions, SizeChoice, SourceOptions, by_name,
 };
 
-use crate::args::{BitmapShapeArgs, Follow, Order, RunArgs, SourceArgs};
+use crate::args::{BitmapShapeArgs, Follow, FollowArgs, Order, RunArgs, SourceArgs};
 use crate::failure::Failure;
 use crate::size::Size;
 
@@ -23,7 +23,8 @@ pub(crate) fn gate(follow: Follow) -> Gate {
 
 pub(crate) fn open_options(
     source: &SourceArgs,
-    follow: Follow,
+    follow: &FollowArgs,
+    by_default: Follow,
     on_loss: OnLoss,
 ) -> Result<OpenOptions, Failure> {
     let from = match &source.from {
@@ -41,8 +42,14 @@ pub(crate) fn open_options(
     let access = if on_loss == OnLoss::Zero { Access::Positioned } else { Access::Mapped };
     Ok(OpenOptions {
         from,
-        parse: ParseOptions { limits: Limits::default(), snapshot: source.snapshot.clone(), size },
-        gate: gate(follow),
+        parse: ParseOptions {
+            limits: Limits::default(),
+            snapshot: source.snapshot.clone(),
+            size,
+            salvage: on_loss == OnLoss::Zero,
+        },
+        gate: gate(follow.follow.unwrap_or(by_default)),
+        mismatch: if follow.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
         source: SourceOptions { access },
     })
 }

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use imgprep_engine::{
     BitmapShape, Checksums, Loss, Losses, Options, Output, Survey, checksum, convert as run, survey,
 };
-use imgprep_io::{DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput, SourceOptions, Sync};
+use imgprep_io::{DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput, Sync};
 use imgprep_map::{Error, Layout, ParseOptions, Sink, SizeChoice, WriteError};
 use imgprep_open::{Gate, OpenOptions};
 
@@ -242,7 +242,7 @@ impl Job<'_> {
             from: imgprep_catalog::by_name(self.options.target.name()),
             parse: ParseOptions { size: SizeChoice::Original, ..ParseOptions::default() },
             gate: Gate::None,
-            source: SourceOptions::default(),
+            ..OpenOptions::default()
         };
         let output = Disk::open(path, &open)?;
         let options = Options { on_loss: imgprep_engine::OnLoss::Stop, ..*self.run };

@@ -178,8 +178,7 @@ impl Disk {
 
 /// What describes a layer, and what the engine reads.
 fn split(layer: Layer) -> (LayerInfo, EngineLayer) {
-    let (files, names) = (layer.files.clone(), layer.names());
-    let readers = files.iter().map(|file| Arc::clone(file) as Arc<dyn ReadAt>).collect();
+    let (files, names, readers) = (layer.files.clone(), layer.names(), layer.readers());
     let Image { size, parent, files: companions, facts, mut findings, map, .. } = *layer.image;
     findings.extend(layer.detection.findings);
     let info = LayerInfo {

@@ -28,4 +28,4 @@ pub use imgprep_map::{
     Class, Encryption, Error, Evidence, Facts, Finding, Limits, Packing, ParseOptions, Severity, SizeChoice,
     Snapshot, Source, Value,
 };
-pub use imgprep_open::{Gate, Named, OpenOptions, open_source};
+pub use imgprep_open::{Gate, Mismatch, Named, OpenOptions, open_source};

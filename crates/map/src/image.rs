@@ -2,10 +2,11 @@
 
 use alloc::boxed::Box;
 use alloc::string::String;
+use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::fmt;
 
-use crate::{DiskMap, Error, Facts, Files, Finding, Limits};
+use crate::{DiskMap, Error, Facts, Files, Finding, Limits, Overlay};
 
 /// What the caller wants of an image, beyond its bytes.
 #[derive(Clone, Debug, Default)]
@@ -16,6 +17,8 @@ pub struct ParseOptions {
     pub snapshot: Option<String>,
     /// Which of two sizes counts, in formats that have two.
     pub size: SizeChoice,
+    /// Whether an image that lost a table may be read by what its data says of itself.
+    pub salvage: bool,
 }
 
 /// Which of an image's two sizes is the disk's (ZVHD, ZVHD2).
@@ -40,6 +43,9 @@ pub enum Parsed {
 pub struct Needs {
     /// What to open, in the order in which [`resume`](Self::resume) wants it.
     pub files: Vec<FileRef>,
+    /// What is known without them, for a caller that opens no other file: it can be
+    /// described, not read.
+    pub described: Box<Image>,
     /// Goes on. Gets all files of the image: the first one as
     /// [`FileId::SELF`](crate::FileId::SELF), then those asked for.
     pub resume: Resume,
@@ -62,8 +68,31 @@ pub struct Image {
     pub facts: Facts,
     /// Oddities that were survived.
     pub findings: Vec<Finding>,
+    /// What a child of this image calls its parent: a uuid or a content id in
+    /// hexadecimal, lower case.
+    pub identity: Option<String>,
+    /// What a log changes in the file: all reads of [`FileId::SELF`](crate::FileId::SELF)
+    /// go through it.
+    pub overlay: Option<Arc<Overlay>>,
     /// Where the bytes are.
     pub map: Box<dyn DiskMap>,
+}
+
+impl Image {
+    /// An image of one file, without a parent, that has nothing odd.
+    pub fn new(facts: Facts, map: impl DiskMap + 'static) -> Self {
+        Self {
+            size: map.size(),
+            sector: 512,
+            parent: None,
+            files: Vec::new(),
+            facts,
+            findings: Vec::new(),
+            identity: None,
+            overlay: None,
+            map: Box::new(map),
+        }
+    }
 }
 
 impl fmt::Debug for Image {
@@ -121,6 +150,8 @@ pub struct FileRef {
 pub enum FileRole {
     /// QCOW2's external data file.
     DataFile,
+    /// A part of a VMDK's disk.
+    Extent,
 }
 
 /// The layer below, as the image names it.
@@ -132,6 +163,18 @@ pub struct ParentRef {
     pub at: u64,
     /// The format that the image says it has, in the image's words (`raw`, `qcow2`).
     pub format: Option<String>,
+    /// Other names for the same file, to be tried in this order.
+    pub others: Vec<ImageName>,
+    /// What the parent must call itself ([`Image::identity`]): one of these. Empty where
+    /// the format has no such check.
+    pub identities: Vec<String>,
+}
+
+impl ParentRef {
+    /// A parent that is known by its name alone.
+    pub fn named(name: ImageName, at: u64) -> Self {
+        Self { name, at, format: None, others: Vec::new(), identities: Vec::new() }
+    }
 }
 
 #[cfg(test)]

@@ -19,6 +19,7 @@ mod facts;
 mod image;
 mod layout;
 mod limits;
+mod overlay;
 mod probe;
 mod read;
 mod sink;
@@ -34,6 +35,7 @@ pub use image::{
 };
 pub use layout::{Ending, Layout, Packing, Patch, Placement};
 pub use limits::Limits;
+pub use overlay::{Overlay, Replayed};
 pub use probe::{Evidence, Probe};
 pub use read::{ReadAt, ReadError};
 pub use sink::{Sink, SinkKind, WriteError};

@@ -5,8 +5,12 @@ use std::sync::Arc;
 
 use imgprep_catalog::{Detection, Format, by_name, detect, parse};
 use imgprep_io::{SourceFile, SourceOptions};
-use imgprep_map::{Error, FileRef, Image, ImageName, ParentRef, ParseOptions, Parsed, ReadAt, ReadError};
+use imgprep_map::{
+    Detail as _, Error, FileRef, Finding, Image, ImageName, Overlay, ParentRef, ParseOptions, Parsed, ReadAt,
+    ReadError, Replayed, Severity,
+};
 
+use crate::gate::last_part;
 use crate::{ChainError, Gate};
 
 /// How a chain is opened.
@@ -18,8 +22,20 @@ pub struct OpenOptions {
     pub parse: ParseOptions,
     /// Which names are followed.
     pub gate: Gate,
+    /// What is done about a parent that is not the one that its child was made over.
+    pub mismatch: Mismatch,
     /// How files are read.
     pub source: SourceOptions,
+}
+
+/// What is done about a parent that is not the one that its child was made over.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Mismatch {
+    /// The chain is refused.
+    #[default]
+    Refuse,
+    /// The child gets a finding.
+    Accept,
 }
 
 /// One opened image.
@@ -38,7 +54,7 @@ pub struct Layer {
 impl Layer {
     /// The files as what a map reads from.
     pub fn readers(&self) -> Vec<Arc<dyn ReadAt>> {
-        self.files.iter().map(|file| Arc::clone(file) as Arc<dyn ReadAt>).collect()
+        readers(&self.files, self.image.overlay.as_ref())
     }
 
     /// The files' names, in the same order.
@@ -46,6 +62,15 @@ impl Layer {
         let companions = self.files.iter().skip(1).map(|file| file.path().display().to_string());
         std::iter::once(self.name.clone()).chain(companions).collect()
     }
+}
+
+/// The files as a map reads them: the image itself with its log replayed.
+fn readers(files: &[Arc<SourceFile>], overlay: Option<&Arc<Overlay>>) -> Vec<Arc<dyn ReadAt>> {
+    let mut readers: Vec<_> = files.iter().map(|file| Arc::clone(file) as Arc<dyn ReadAt>).collect();
+    if let (Some(first), Some(overlay)) = (readers.first_mut(), overlay) {
+        *first = Arc::new(Replayed::new(Arc::clone(first), Arc::clone(overlay)));
+    }
+    readers
 }
 
 /// A file that an image names and that was not opened.
@@ -95,6 +120,25 @@ impl Chain {
         files.any(|file| imgprep_io::is_same_file(path, file.identity()))
     }
 
+    /// The layer that was opened last.
+    fn lowest(&self) -> &Layer {
+        // OK: `open_source` puts the first layer in before anything else.
+        &self.layers[self.layers.len() - 1]
+    }
+
+    /// Notes something odd about the lowest layer.
+    fn note(&mut self, oddity: &ChainError) {
+        let finding = Finding {
+            code: oddity.code(),
+            severity: Severity::Error,
+            at: oddity.at(),
+            message: oddity.to_string(),
+        };
+        if let Some(lowest) = self.layers.last_mut() {
+            lowest.image.findings.push(finding);
+        }
+    }
+
     fn each_file(&self, check: impl Fn(&SourceFile) -> Result<(), ReadError>) -> Result<(), Error> {
         for file in self.layers.iter().flat_map(|layer| &layer.files) {
             check(file).map_err(|error| Error::new(error).in_path(file.path().display().to_string()))?;
@@ -115,51 +159,89 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Chain, Error> {
 /// The same for a file that is open already, under the name `name`.
 pub fn open_source(name: String, file: SourceFile, options: &OpenOptions) -> Result<Chain, Error> {
     let mut chain = Chain { layers: Vec::new(), unopened: Vec::new() };
-    let mut next = Some((name, file, options.from, options.parse.clone()));
-    while let Some((name, file, from, parse)) = next.take() {
-        let layer = open_layer(&mut chain, name, file, from, &parse, options)?;
-        let parent = layer.image.parent.clone();
-        let below = layer.files[0].path().to_path_buf();
-        chain.layers.push(layer);
-        if let Some(parent) = parent {
-            next = follow(&mut chain, &below, &parent, options)?;
+    let top = open_layer(&mut chain, name, file, options.from, &options.parse, options)?;
+    chain.layers.push(top);
+    while let Some(parent) = chain.lowest().image.parent.clone() {
+        match follow(&mut chain, &parent, options) {
+            Ok(layer) => chain.layers.push(layer),
+            Err(reason) if options.gate == Gate::None => {
+                chain.unopened.push(Named { name: parent.name.to_string(), reason });
+                break;
+            }
+            Err(reason) => return Err(reason),
         }
     }
     chain.sound()?;
     Ok(chain)
 }
 
-type Next = (String, SourceFile, Option<&'static Format>, ParseOptions);
+/// The layer below the lowest one.
+///
+/// The names that the image gives are tried in turn; where its parent can be told by an
+/// identity, so are their last parts beside the image.
+fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Result<Layer, Error> {
+    let above = chain.lowest().files[0].path().to_path_buf();
+    let in_above = |error: ChainError| Error::new(error).in_path(above.display().to_string());
+    let depth = options.parse.limits.chain_depth;
+    let named = || std::iter::once(&parent.name).chain(&parent.others);
+    let beside: Vec<_> = named().filter(|_| !parent.identities.is_empty()).filter_map(last_part).collect();
+    let mut refused = None;
+    for name in named().chain(&beside) {
+        let path = match options.gate.resolve(&above, name, parent.at) {
+            Ok(path) => path,
+            Err(error) => {
+                refused.get_or_insert(error);
+                continue;
+            }
+        };
+        if chain.layers.len() as u64 >= u64::from(depth) {
+            return Err(in_above(ChainError::Depth { limit: depth }));
+        }
+        let layer = open_below(chain, &path, parent, options)?;
+        return match mismatch(parent, &layer) {
+            Some(error) if options.mismatch == Mismatch::Refuse => Err(in_above(error)),
+            Some(error) => {
+                chain.note(&error);
+                Ok(layer)
+            }
+            None => Ok(layer),
+        };
+    }
+    let nameless = ChainError::Unnamed { at: parent.at };
+    Err(in_above(refused.unwrap_or(nameless)))
+}
 
-/// The file below, opened; nothing if the gate is shut.
-fn follow(
+fn open_below(
     chain: &mut Chain,
-    above: &Path,
+    path: &Path,
     parent: &ParentRef,
     options: &OpenOptions,
-) -> Result<Option<Next>, Error> {
-    let in_above = |error: Error| error.in_path(above.display().to_string());
-    let path = match options.gate.resolve(above, &parent.name, parent.at) {
-        Ok(path) => path,
-        Err(reason) => {
-            let reason = in_above(reason.into());
-            if options.gate != Gate::None {
-                return Err(reason);
-            }
-            chain.unopened.push(Named { name: parent.name.to_string(), reason });
-            return Ok(None);
-        }
-    };
-    if chain.layers.len() as u64 >= u64::from(options.parse.limits.chain_depth) {
-        return Err(in_above(ChainError::Depth { limit: options.parse.limits.chain_depth }.into()));
-    }
-    let from = parent_format(parent).map_err(in_above)?;
-    let file = open_file(&path, options)?;
+) -> Result<Layer, Error> {
+    let above = chain.lowest().files[0].path().display().to_string();
+    let from = parent_format(parent).map_err(|error| error.in_path(&above))?;
+    let file = open_file(path, options)?;
     if chain.layers.iter().any(|layer| layer.files[0].identity() == file.identity()) {
-        return Err(in_above(ChainError::Cycle { at: parent.at, name: parent.name.to_string() }.into()));
+        let cycle = ChainError::Cycle { at: parent.at, name: parent.name.to_string() };
+        return Err(Error::new(cycle).in_path(above));
     }
-    let parse = ParseOptions { limits: options.parse.limits, ..ParseOptions::default() };
-    Ok(Some((path.display().to_string(), file, from, parse)))
+    let parse = ParseOptions {
+        limits: options.parse.limits,
+        salvage: options.parse.salvage,
+        ..ParseOptions::default()
+    };
+    open_layer(chain, path.display().to_string(), file, from, &parse, options)
+}
+
+/// Whether the layer below is another than the one that its child was made over.
+fn mismatch(parent: &ParentRef, below: &Layer) -> Option<ChainError> {
+    let found = below.image.identity.as_deref().unwrap_or("nothing");
+    let is_same = parent.identities.is_empty() || parent.identities.iter().any(|wanted| wanted == found);
+    (!is_same).then(|| ChainError::Mismatch {
+        at: parent.at,
+        name: below.name.clone(),
+        expected: parent.identities.join(" or "),
+        found: found.to_string(),
+    })
 }
 
 fn parent_format(parent: &ParentRef) -> Result<Option<&'static Format>, Error> {
@@ -188,7 +270,8 @@ fn open_layer(
     options: &ParseOptions,
     open: &OpenOptions,
 ) -> Result<Layer, Error> {
-    let in_path = |error: Error| error.in_path(&name);
+    let shown = name;
+    let in_path = |error: Error| error.in_path(&shown);
     let detection = detect(&file, from).map_err(in_path)?;
     let mut parsed = parse(&file, &detection, options).map_err(in_path)?;
     let path = file.path().to_path_buf();
@@ -196,29 +279,44 @@ fn open_layer(
     let image = loop {
         match parsed {
             Parsed::Done(image) => break image,
-            Parsed::Needs(needs) => {
-                for wanted in &needs.files {
-                    files.push(Arc::new(companion(&path, wanted, open)?));
+            Parsed::Needs(needs) => match companions(&path, &needs.files, open) {
+                Ok(opened) => {
+                    files.extend(opened);
+                    parsed = (needs.resume)(&readers(&files, None)).map_err(in_path)?;
                 }
-                let readers: Vec<Arc<dyn ReadAt>> =
-                    files.iter().map(|file| Arc::clone(file) as Arc<dyn ReadAt>).collect();
-                parsed = (needs.resume)(&readers).map_err(in_path)?;
-            }
+                Err((name, reason)) if open.gate == Gate::None => {
+                    chain.unopened.push(Named { name, reason });
+                    return Ok(Layer { name: shown, detection, image: needs.described, files });
+                }
+                Err((_, reason)) => return Err(reason),
+            },
         }
     };
     // Those that the tables needed are open already.
-    for wanted in image.files.iter().skip(files.len() - 1) {
-        match companion(&path, wanted, open) {
-            Ok(file) => files.push(Arc::new(file)),
-            Err(reason) if open.gate == Gate::None => {
-                let name = wanted.name.as_ref().map(ToString::to_string).unwrap_or_default();
-                chain.unopened.push(Named { name, reason });
-                break;
-            }
-            Err(reason) => return Err(reason),
-        }
+    match companions(&path, image.files.get(files.len() - 1..).unwrap_or_default(), open) {
+        Ok(opened) => files.extend(opened),
+        Err((name, reason)) if open.gate == Gate::None => chain.unopened.push(Named { name, reason }),
+        Err((_, reason)) => return Err(reason),
     }
-    Ok(Layer { name, detection, image, files })
+    Ok(Layer { name: shown, detection, image, files })
+}
+
+/// Opens all of `wanted`; or the name of the first one that can't be had, and why.
+fn companions(
+    image: &Path,
+    wanted: &[FileRef],
+    options: &OpenOptions,
+) -> Result<Vec<Arc<SourceFile>>, (String, Error)> {
+    let limit = options.parse.limits.files;
+    if wanted.len() as u64 > u64::from(limit) {
+        let error = Error::new(ChainError::TooManyFiles { found: wanted.len() as u64, limit });
+        return Err((String::new(), error.in_path(image.display().to_string())));
+    }
+    let each = wanted.iter().map(|wanted| {
+        let name = || wanted.name.as_ref().map(ToString::to_string).unwrap_or_default();
+        companion(image, wanted, options).map(Arc::new).map_err(|reason| (name(), reason))
+    });
+    each.collect()
 }
 
 fn companion(image: &Path, wanted: &FileRef, options: &OpenOptions) -> Result<SourceFile, Error> {

@@ -61,11 +61,33 @@ pub enum ChainError {
         /// The name.
         name: String,
     },
+    /// More files than the limit.
+    #[error("the image names {found} files, at most {limit} are opened")]
+    TooManyFiles {
+        /// Files that are named.
+        found: u64,
+        /// Files that are opened.
+        limit: u32,
+    },
     /// More layers than the limit.
     #[error("the chain has more than {limit} layers")]
     Depth {
         /// Layers that are followed.
         limit: u32,
+    },
+    /// The file below is not the one that the image was made over.
+    #[error(
+        "{name:?} calls itself {found}, the image was made over {expected}; --accept-parent takes it all the same"
+    )]
+    Mismatch {
+        /// File offset of the parent's name.
+        at: u64,
+        /// The name.
+        name: String,
+        /// What the parent must call itself.
+        expected: String,
+        /// What it calls itself.
+        found: String,
     },
     /// The image says that its parent has a format that is not known.
     #[error("the image says that {name:?} is of the format {format:?}, which is not read")]
@@ -89,7 +111,9 @@ impl Detail for ChainError {
             Self::Unnamed { .. } => "open.name.unnamed",
             Self::BadName { .. } => "open.name.bad",
             Self::Cycle { .. } => "open.chain.cycle",
+            Self::TooManyFiles { .. } => "open.files.limit",
             Self::Depth { .. } => "open.chain.depth",
+            Self::Mismatch { .. } => "open.parent.mismatch",
             Self::ParentFormat { .. } => "open.parent.format",
         }
     }
@@ -99,8 +123,8 @@ impl Detail for ChainError {
             Self::Protocol { .. } | Self::Outside { .. } | Self::Shut { .. } => Class::Refused,
             Self::Missing { .. } => Class::Io,
             Self::Unnamed { .. } | Self::ParentFormat { .. } => Class::Unsupported,
-            Self::BadName { .. } | Self::Cycle { .. } => Class::Corrupt,
-            Self::Depth { .. } => Class::Limit,
+            Self::BadName { .. } | Self::Cycle { .. } | Self::Mismatch { .. } => Class::Corrupt,
+            Self::TooManyFiles { .. } | Self::Depth { .. } => Class::Limit,
         }
     }
 
@@ -113,8 +137,9 @@ impl Detail for ChainError {
             | Self::Unnamed { at }
             | Self::BadName { at, .. }
             | Self::Cycle { at, .. }
+            | Self::Mismatch { at, .. }
             | Self::ParentFormat { at, .. } => Some(*at),
-            Self::Depth { .. } => None,
+            Self::TooManyFiles { .. } | Self::Depth { .. } => None,
         }
     }
 }

@@ -34,12 +34,27 @@ impl Gate {
         let missing = |_| ChainError::Missing { at, name: shown() };
         let folder = image.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = folder.canonicalize().map_err(missing)?;
-        let resolved = folder.join(text).canonicalize().map_err(missing)?;
+        let resolved = exists(&folder, text).map_err(missing)?;
         if self == Self::Beside && resolved.parent() != Some(&folder) {
             return Err(ChainError::Outside { at, name: shown() });
         }
         Ok(resolved)
     }
+}
+
+/// The file of that name, with links resolved. Windows writes names with backslashes.
+fn exists(folder: &Path, text: &str) -> std::io::Result<PathBuf> {
+    folder.join(text).canonicalize().or_else(|error| {
+        if text.contains('\\') { folder.join(text.replace('\\', "/")).canonicalize() } else { Err(error) }
+    })
+}
+
+/// The last part of a name that was written on another machine (`C:\\images\\base.vhd`,
+/// `/vmfs/volumes/a/base.vmdk`), if it has more than one.
+pub(crate) fn last_part(name: &ImageName) -> Option<ImageName> {
+    let cut = name.0.iter().rposition(|byte| matches!(byte, b'/' | b'\\' | b':'))?;
+    let last = name.0.get(cut + 1..).filter(|last| !last.is_empty())?;
+    Some(ImageName(last.to_vec()))
 }
 
 /// What stands before a colon, if the name is an address and not a path: QEMU takes
@@ -94,5 +109,16 @@ mod tests {
         assert_eq!(missing, ChainError::Missing { at: 7, name: "gone".into() });
         assert_eq!(resolve(Gate::None, &image, "base"), Err(ChainError::Shut { at: 7, name: "base".into() }));
         assert!(matches!(resolve(Gate::Any, &image, "a\0b"), Err(ChainError::BadName { .. })));
+        assert_eq!(resolve(Gate::Beside, &image, ".\\base"), Ok(root.join("images/base")));
+    }
+
+    #[test]
+    fn the_last_part_of_a_foreign_name() {
+        let last = |name: &str| last_part(&ImageName(name.into())).map(|name| name.to_string());
+        assert_eq!(last("C:\\vm\\base.vhd").as_deref(), Some("base.vhd"));
+        assert_eq!(last("/vmfs/volumes/a/base.vmdk").as_deref(), Some("base.vmdk"));
+        assert_eq!(last("C:base.vhd").as_deref(), Some("base.vhd"));
+        assert_eq!(last("base.vhd"), None);
+        assert_eq!(last("folder/"), None);
     }
 }

@@ -8,6 +8,6 @@ mod chain;
 mod error;
 mod gate;
 
-pub use chain::{Chain, Layer, Named, OpenOptions, open, open_source};
+pub use chain::{Chain, Layer, Mismatch, Named, OpenOptions, open, open_source};
 pub use error::ChainError;
 pub use gate::Gate;

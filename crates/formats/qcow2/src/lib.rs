@@ -70,22 +70,15 @@ pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error>
     let facts = facts::facts(&header, &extensions, &snapshots);
     let findings = facts::findings(&header, &extensions, parent.as_ref());
     let map = Map::new(&header, disk, parent.is_some(), &snapshots);
-    Ok(Parsed::Done(Box::new(Image {
-        size: map.disk.size,
-        sector: 512,
-        parent,
-        files: data_file(&header, &extensions),
-        facts,
-        findings,
-        map: Box::new(map),
-    })))
+    let files = data_file(&header, &extensions);
+    Ok(Parsed::Done(Box::new(Image { parent, files, findings, ..Image::new(facts, map) })))
 }
 
 fn backing(file: &dyn ReadAt, header: &Header, extensions: &Extensions) -> Result<Option<ParentRef>, Error> {
     let Some((at, len)) = header.backing_name else { return Ok(None) };
     let name = file.slice(at, len)?.into_owned();
     let format = extensions.backing_format.as_ref().map(ToString::to_string);
-    Ok(Some(ParentRef { name: imgprep_map::ImageName(name), at, format }))
+    Ok(Some(ParentRef { format, ..ParentRef::named(imgprep_map::ImageName(name), at) }))
 }
 
 fn data_file(header: &Header, extensions: &Extensions) -> Vec<FileRef> {

@@ -20,7 +20,6 @@ mod writer;
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::vec;
-use alloc::vec::Vec;
 
 use imgprep_map::{Encryption, Error, Facts, Image, ParseOptions, Parsed, Probe, ReadAt, Value};
 
@@ -39,13 +38,5 @@ pub fn parse(file: &dyn ReadAt, _: &ParseOptions) -> Result<Parsed, Error> {
     let mut facts = Facts::new(NAME, inside.to_string());
     facts.encryption = (inside == Contents::Luks).then_some(Encryption::Luks);
     facts.details = vec![("contents", Value::Text(inside.to_string()))];
-    Ok(Parsed::Done(Box::new(Image {
-        size,
-        sector: 512,
-        parent: None,
-        files: Vec::new(),
-        facts,
-        findings: Vec::new(),
-        map: Box::new(map::Map { size }),
-    })))
+    Ok(Parsed::Done(Box::new(Image::new(facts, map::Map { size }))))
 }

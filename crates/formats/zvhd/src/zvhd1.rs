@@ -33,15 +33,7 @@ pub(crate) fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed,
     let size = sizes.chosen(options);
     let facts = facts(ZVHD, "one zlib stream".to_string(), &raw, &sizes, records.len() as u64);
     let map = Map { size, records, last_header: end };
-    Ok(Parsed::Done(Box::new(Image {
-        size,
-        sector: 512,
-        parent: None,
-        files: Vec::new(),
-        facts,
-        findings: Vec::new(),
-        map: Box::new(map),
-    })))
+    Ok(Parsed::Done(Box::new(Image::new(facts, map))))
 }
 
 /// All records, and where the header behind them stands.

@@ -2,7 +2,6 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
@@ -39,15 +38,7 @@ pub(crate) fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed,
     let mut facts = facts(ZVHD2, format!("{name} records"), &last, &sizes, u64::from(last.data_blocks));
     facts.details.push(("compression-type", imgprep_map::Value::Text(name.into())));
     let map = Map { size, data_end: sizes.original, codec, middle, last_page: page, index };
-    Ok(Parsed::Done(Box::new(Image {
-        size,
-        sector: 512,
-        parent: None,
-        files: Vec::new(),
-        facts,
-        findings: Vec::new(),
-        map: Box::new(map),
-    })))
+    Ok(Parsed::Done(Box::new(Image::new(facts, map))))
 }
 
 fn supported(last: &RawHeader, page: u64) -> Result<Codec, Unsupported> {
