@@ -4,8 +4,8 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use imgprep::{
-    ConvertOptions, Destination, Existing, Interrupt, Meter, OnLoss, RunOptions, Sync, Target, Verify,
-    convert,
+    Checksum, ConvertOptions, Destination, Existing, Interrupt, Meter, OnLoss, RunOptions, Sync, Target,
+    Verify, convert,
 };
 use testdata_gen::{GoodImage, good};
 
@@ -19,6 +19,7 @@ fn to_raw(source: &Path, target: &Path) -> Result<(), imgprep::Error> {
         existing: Existing::Replace,
         sync: Sync::None,
         verify: Verify::Skip,
+        checksum: Checksum::Skip,
         bitmap: None,
         uuid: [0; 16],
         unix_time: 0,

@@ -8,4 +8,6 @@ mod cuts;
 mod differential;
 mod golden;
 mod program;
+mod receipts;
+mod schemas;
 mod vendor;

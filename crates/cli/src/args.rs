@@ -1,6 +1,6 @@
 //! What can be typed.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
@@ -42,6 +42,15 @@ impl Command {
             Self::Map(args) => args.output,
             Self::Convert(args) => args.run.output,
             Self::Bitmap(args) => args.run.output,
+        }
+    }
+
+    /// Where the result goes as JSON, too.
+    pub(crate) fn report(&self) -> Option<&Path> {
+        match self {
+            Self::Info(_) | Self::Map(_) => None,
+            Self::Convert(args) => args.run.report.as_deref(),
+            Self::Bitmap(args) => args.run.report.as_deref(),
         }
     }
 }
@@ -143,9 +152,12 @@ pub(crate) struct RunArgs {
     pub(crate) quiet: bool,
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: OutputFormat,
+    /// Write the result as JSON into FILE, too
+    #[arg(long, value_name = "FILE")]
+    pub(crate) report: Option<PathBuf>,
 }
 
-/// How a bitmap is laid out.
+/// How a bitmap is made.
 #[derive(clap::Args)]
 pub(crate) struct BitmapShapeArgs {
     /// Bytes of the disk that one bit stands for: a power of two, 512 to 64M
@@ -154,6 +166,9 @@ pub(crate) struct BitmapShapeArgs {
     /// Which bit of a byte comes first
     #[arg(long, value_enum, default_value = "lsb")]
     pub(crate) bitmap_order: Order,
+    /// Let this tool make the bitmap, as in 'java -jar CreateMF.jar {raw} {mf}'
+    #[arg(long, value_name = "COMMAND", conflicts_with_all = ["bitmap_block", "bitmap_order"])]
+    pub(crate) bitmap_command: Option<String>,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -178,13 +193,16 @@ pub(crate) struct ConvertArgs {
     /// The target's format, raw or zvhd2, else by DST's extension
     #[arg(short = 'O', long = "to", value_name = "FMT")]
     pub(crate) to: Option<String>,
+    /// Options of the target's format: `level=N`, `compression_type=zstd|zlib` for zvhd2
+    #[arg(short = 'o', value_name = "K=V,...", value_delimiter = ',')]
+    pub(crate) options: Vec<String>,
     /// Packing level: zstd 1 to 22 (default 3), with --zlib 1 to 9 (default 6)
     #[arg(long, value_name = "N")]
     pub(crate) level: Option<u32>,
     /// Pack with zlib instead of zstd
     #[arg(long)]
     pub(crate) zlib: bool,
-    /// Write the block bitmap beside a RAW, as NAME.mf
+    /// Write the block bitmap beside a RAW, as NAME.mf (implied by --bitmap-command)
     #[arg(long)]
     pub(crate) bitmap: bool,
     #[command(flatten)]
@@ -204,6 +222,9 @@ pub(crate) struct ConvertArgs {
     /// Do not wait until the output is on the disk
     #[arg(long)]
     pub(crate) no_sync: bool,
+    /// Write what was made of what, with the disk's CRC-32, as JSON into FILE
+    #[arg(long, value_name = "FILE")]
+    pub(crate) receipt: Option<PathBuf>,
     /// The output's uuid [default: random]
     #[arg(long, value_name = "UUID")]
     pub(crate) uuid: Option<String>,

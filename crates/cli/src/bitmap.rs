@@ -2,13 +2,13 @@
 
 use std::io::{self, Write};
 
-use imgprep::{OnLoss, OutputOptions, Sync, write_bitmap};
+use imgprep::{BitmapMaker, OnLoss, OutputOptions, Sync, write_bitmap};
 use serde_json::json;
 
 use crate::args::{BitmapArgs, Follow, OutputFormat};
 use crate::convert::bitmap_path;
-use crate::failure::Failure;
-use crate::meaning::{Run, existing, open, open_options, shape};
+use crate::failure::{Failure, write_report};
+use crate::meaning::{Run, bitmap_maker, existing, open, open_options};
 use crate::progress::Shown;
 use crate::size::full;
 
@@ -17,7 +17,7 @@ pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
         Some(path) => path.clone(),
         None => bitmap_path(&args.src)?,
     };
-    let shape = shape(&args.shape)?;
+    let maker = bitmap_maker(&args.shape)?;
     let disk = open(
         &args.src,
         &args.source,
@@ -28,19 +28,28 @@ pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
     let observe = |meter: &imgprep::Meter| shown.observe(meter);
     let settings = run.options(OnLoss::Stop, &observe);
     let output = OutputOptions { existing: existing(args.force), sync: Sync::Full };
-    let done = write_bitmap(&disk, &path, shape, output, &settings);
+    let done = write_bitmap(&disk, &path, &maker, output, &settings);
     shown.finish(settings.meter.read());
     let done = done?;
+    let block = match &maker {
+        BitmapMaker::Ours(shape) => Some(shape.block),
+        BitmapMaker::Command(_) => None,
+    };
+    let json = json!({
+        "schema": "imgprep/bitmap/1", "bitmap": path.display().to_string(), "length": done.len,
+        "block-size": block, "blocks": done.blocks.map(|(all, _)| all),
+        "data-blocks": done.blocks.map(|(_, data)| data),
+    });
+    if let Some(report) = &args.run.report {
+        write_report(report, &json)?;
+    }
     let mut out = io::stdout().lock();
     if args.run.output == OutputFormat::Json {
-        let json = json!({
-            "schema": "imgprep/bitmap/1", "bitmap": path.display().to_string(), "length": done.len,
-            "block-size": shape.block, "blocks": done.blocks, "data-blocks": done.data_blocks,
-        });
         writeln!(out, "{json:#}")?;
     } else if !args.run.quiet {
-        let (path, len) = (path.display(), full(done.len));
-        writeln!(out, "{path}: bitmap of {len}, {} of {} blocks hold data", done.data_blocks, done.blocks)?;
+        let counted =
+            done.blocks.map_or(String::new(), |(all, data)| format!(", {data} of {all} blocks hold data"));
+        writeln!(out, "{}: bitmap of {}{counted}", path.display(), full(done.len))?;
     }
     Ok(())
 }

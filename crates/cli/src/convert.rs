@@ -5,22 +5,24 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use imgprep::{
-    ConvertOptions, Converted, Destination, Disk, Loss, OnLoss, Packing, Plan, Sync, Target, Verify, convert,
-    plan,
+    Checksum, ConvertOptions, Converted, Destination, Disk, Loss, OnLoss, Plan, Sync, Target, Verify,
+    convert, plan,
 };
 use serde_json::{Value as Json, json};
 
 use crate::args::{ConvertArgs, Follow, OutputFormat};
-use crate::failure::Failure;
-use crate::meaning::{Run, existing, open, open_options, shape};
+use crate::failure::{Failure, write_report};
+use crate::meaning::{Run, bitmap_maker, existing, open, open_options};
 use crate::progress::Shown;
 use crate::size::{full, short};
+use crate::{receipt, target};
 
 pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let on_loss = if args.salvage { OnLoss::Zero } else { OnLoss::Stop };
     let (destination, options) = meant(args)?;
     let disk =
         open(&args.src, &args.source, &open_options(&args.source, &args.follow, Follow::Beside, on_loss)?)?;
+    receipt::check_place(args)?;
     let run = Run::new(&args.run)?;
     let shown = Shown::new(&args.run);
     let observe = |meter: &imgprep::Meter| shown.observe(meter);
@@ -33,12 +35,15 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     shown.finish(settings.meter.read());
     let done = done?;
     let seconds = shown.elapsed().as_secs_f64();
-    report(args, &told(args, &options, &done, seconds), &told_json(&disk, &options, &done, seconds))?;
-    Ok(())
+    receipt::write(args, &disk, &options, &done)?;
+    report(args, &told(args, &options, &done, seconds), &told_json(&disk, &options, &done, seconds))
 }
 
 /// On standard output, unless that is where the image goes.
 fn report(args: &ConvertArgs, text: &str, json: &Json) -> Result<(), Failure> {
+    if let Some(path) = &args.run.report {
+        write_report(path, json)?;
+    }
     let is_piped = args.dst == Path::new("-") && !args.dry_run;
     let text = match args.run.output {
         OutputFormat::Text if args.run.quiet => return Ok(()),
@@ -54,18 +59,20 @@ fn report(args: &ConvertArgs, text: &str, json: &Json) -> Result<(), Failure> {
 }
 
 fn meant(args: &ConvertArgs) -> Result<(Destination, ConvertOptions), Failure> {
-    let target = target(args)?;
+    let target = target::meant(args)?;
     let is_piped = args.dst == Path::new("-");
     let destination = if is_piped { Destination::Stdout } else { Destination::Path(args.dst.clone()) };
-    if args.bitmap && (is_piped || target != Target::Raw) {
+    let with_bitmap = args.bitmap || args.shape.bitmap_command.is_some();
+    if with_bitmap && (is_piped || target != Target::Raw) {
         return Err(Failure::Usage("--bitmap is for a RAW file".into()));
     }
-    let bitmap = if args.bitmap { Some((shape(&args.shape)?, bitmap_path(&args.dst)?)) } else { None };
+    let bitmap = if with_bitmap { Some((bitmap_maker(&args.shape)?, bitmap_path(&args.dst)?)) } else { None };
     let options = ConvertOptions {
         target,
         existing: existing(args.force),
         sync: if args.no_sync { Sync::None } else { Sync::Full },
         verify: if args.verify { Verify::ReadBack } else { Verify::Skip },
+        checksum: if args.receipt.is_some() { Checksum::Crc32 } else { Checksum::Skip },
         bitmap,
         uuid: uuid(args)?,
         unix_time: unix_time()?,
@@ -80,30 +87,6 @@ pub(crate) fn bitmap_path(raw: &Path) -> Result<PathBuf, Failure> {
         return Err(Failure::Usage(format!("{}: a RAW can't be called like its own bitmap", raw.display())));
     }
     Ok(path)
-}
-
-fn target(args: &ConvertArgs) -> Result<Target, Failure> {
-    let extension = || args.dst.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-    let name = args.to.clone().or_else(extension).unwrap_or_default();
-    let level = |default: u32| args.level.unwrap_or(default);
-    match name.as_str() {
-        "raw" | "img" if args.level.is_some() || args.zlib => {
-            Err(Failure::Usage("--level and --zlib are for ZVHD2: a RAW is not packed".into()))
-        }
-        "raw" | "img" => Ok(Target::Raw),
-        "zvhd2" if args.zlib && (1..=9).contains(&level(6)) => {
-            Ok(Target::Zvhd2(Packing::ZlibOpen { level: level(6) }))
-        }
-        "zvhd2" if args.zlib => Err(Failure::Usage("zlib has the levels 1 to 9".into())),
-        "zvhd2" => match i32::try_from(level(3)) {
-            Ok(level) if (1..=22).contains(&level) => Ok(Target::Zvhd2(Packing::Zstd { level })),
-            _ => Err(Failure::Usage("zstd has the levels 1 to 22".into())),
-        },
-        _ => Err(Failure::Usage(format!(
-            "{:?} does not tell the target's format: say -O zvhd2 or -O raw",
-            args.to.clone().unwrap_or_else(|| args.dst.display().to_string())
-        ))),
-    }
 }
 
 fn uuid(args: &ConvertArgs) -> Result<[u8; 16], Failure> {
@@ -191,6 +174,6 @@ fn losses(losses: &[Loss]) -> String {
     lines.collect()
 }
 
-fn loss_json(loss: &Loss) -> Json {
+pub(crate) fn loss_json(loss: &Loss) -> Json {
     json!({ "start": loss.disk.start, "end": loss.disk.end, "code": loss.code, "message": loss.message })
 }

@@ -1,9 +1,10 @@
 //! How a command ends when it could not do what was asked.
 
 use std::io;
+use std::path::Path;
 use std::process::ExitCode;
 
-use imgprep::Error;
+use imgprep::{Error, Existing, OutputOptions, Sync, write_whole};
 use serde_json::json;
 
 use crate::args::OutputFormat;
@@ -14,6 +15,8 @@ pub(crate) enum Failure {
     Image(Box<Error>),
     /// Options that make no sense together.
     Usage(String),
+    /// What the command's own JSON object says already.
+    Told(Box<Failure>),
     /// Our own output could not be written.
     Print(io::Error),
 }
@@ -41,7 +44,7 @@ impl Failure {
         match self {
             Self::Print(error) => error.kind() == io::ErrorKind::BrokenPipe,
             Self::Image(error) => error.code() == "io.write.closed",
-            Self::Usage(_) => false,
+            Self::Usage(_) | Self::Told(_) => false,
         }
     }
 
@@ -52,25 +55,46 @@ impl Failure {
     /// Text goes to stderr; JSON is an object on stdout also when nothing came of it.
     pub(crate) fn print(&self, command: &str, output: OutputFormat) {
         if output == OutputFormat::Json {
-            println!("{}", json!({ "schema": format!("imgprep/{command}/1"), "error": self.json() }));
+            if !matches!(self, Self::Told(_)) {
+                println!("{}", self.object(command));
+            }
             return;
         }
         match self {
             Self::Image(error) => eprintln!("imgprep: {error}"),
             Self::Usage(text) => eprintln!("imgprep: {text}"),
+            Self::Told(failure) => failure.print(command, output),
             Self::Print(error) => eprintln!("imgprep: writing failed: {error}"),
         }
+    }
+
+    /// The same object in a file. That the file could not be written is not worse than what it would say.
+    pub(crate) fn report(&self, command: &str, path: &Path) {
+        if let Err(failure) = write_report(path, &self.object(command)) {
+            failure.print(command, OutputFormat::Text);
+        }
+    }
+
+    fn object(&self, command: &str) -> serde_json::Value {
+        json!({ "schema": format!("imgprep/{command}/1"), "error": self.json() })
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
         match self {
             Self::Image(error) => error_json(error),
+            Self::Told(failure) => failure.json(),
             Self::Usage(text) => json!({ "code": "usage", "class": "usage", "message": text }),
             Self::Print(error) => {
                 json!({ "code": "io.print", "class": "io", "message": error.to_string() })
             }
         }
     }
+}
+
+/// A report is made anew by every run: one that is there is replaced.
+pub(crate) fn write_report(path: &Path, object: &serde_json::Value) -> Result<(), Failure> {
+    let options = OutputOptions { existing: Existing::Replace, sync: Sync::Full };
+    Ok(write_whole(path, format!("{object:#}\n").as_bytes(), options)?)
 }
 
 /// `{code, class, message, file, offset, disk}`.

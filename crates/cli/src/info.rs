@@ -24,9 +24,9 @@ pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
         }
     }
     if args.output == OutputFormat::Json {
-        print_json(args, images)?;
+        print_json(args, images, failure.as_ref())?;
     }
-    failure.map_or(Ok(()), Err)
+    failure.map_or(Ok(()), |failure| Err(Failure::Told(Box::new(failure))))
 }
 
 /// One bad image of several does not stop the others.
@@ -71,7 +71,7 @@ fn describe(file: &Path, args: &InfoArgs) -> Result<Vec<Json>, Failure> {
 }
 
 /// One image is an object as `qemu-img` has it; several are wrapped.
-fn print_json(args: &InfoArgs, mut images: Vec<Json>) -> Result<(), Failure> {
+fn print_json(args: &InfoArgs, mut images: Vec<Json>, failure: Option<&Failure>) -> Result<(), Failure> {
     let is_single = args.files.len() == 1 && !args.chain;
     let mut object = match images.pop() {
         Some(Json::Object(only)) if is_single => only,
@@ -81,6 +81,9 @@ fn print_json(args: &InfoArgs, mut images: Vec<Json>) -> Result<(), Failure> {
         }
     };
     object.insert("schema".into(), json!("imgprep/info/1"));
+    if let Some(failure) = failure {
+        object.insert("error".into(), failure.json());
+    }
     let mut out = io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, &object)?;
     Ok(writeln!(out)?)

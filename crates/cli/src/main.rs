@@ -10,7 +10,9 @@ mod map;
 mod meaning;
 mod print;
 mod progress;
+mod receipt;
 mod size;
+mod target;
 
 use std::process::ExitCode;
 
@@ -43,6 +45,9 @@ fn main() -> ExitCode {
         Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
         Err(failure) => {
             failure.print(args.command.name(), output);
+            if let Some(path) = args.command.report() {
+                failure.report(args.command.name(), path);
+            }
             exit_code(&failure)
         }
     }

@@ -5,8 +5,9 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use imgprep::{
-    Access, BitOrder, BitmapShape, Disk, Error, Existing, Gate, Interrupt, Limits, Meter, Mismatch, OnLoss,
-    OpenOptions, ParseOptions, RunOptions, SizeChoice, SourceOptions, by_name,
+    Access, BitOrder, BitmapCommand, BitmapMaker, BitmapShape, Disk, Error, Existing, Gate, Interrupt,
+    Limits, Meter, Mismatch, OnLoss, OpenOptions, ParseOptions, RunOptions, SizeChoice, SourceOptions,
+    by_name,
 };
 
 use crate::args::{BitmapShapeArgs, Follow, FollowArgs, Order, RunArgs, SourceArgs};
@@ -74,7 +75,7 @@ pub(crate) fn open(path: &Path, source: &SourceArgs, options: &OpenOptions) -> R
     Ok(Disk::from_chain(imgprep::open_source("standard input".into(), file, options)?))
 }
 
-pub(crate) fn shape(args: &BitmapShapeArgs) -> Result<BitmapShape, Failure> {
+fn shape(args: &BitmapShapeArgs) -> Result<BitmapShape, Failure> {
     let block =
         args.bitmap_block.bytes().filter(|block| block.is_power_of_two() && (512..=64 << 20).contains(block));
     let block = block.ok_or(Failure::Usage("--bitmap-block is a power of two from 512 to 64M".into()))?;
@@ -83,6 +84,14 @@ pub(crate) fn shape(args: &BitmapShapeArgs) -> Result<BitmapShape, Failure> {
         Order::Msb => BitOrder::MostFirst,
     };
     Ok(BitmapShape { block, order })
+}
+
+/// Who makes the bitmap, and how.
+pub(crate) fn bitmap_maker(args: &BitmapShapeArgs) -> Result<BitmapMaker, Failure> {
+    Ok(match &args.bitmap_command {
+        Some(line) => BitmapMaker::Command(BitmapCommand::parse(line)?),
+        None => BitmapMaker::Ours(shape(args)?),
+    })
 }
 
 pub(crate) fn existing(force: bool) -> Existing {

@@ -2,6 +2,7 @@
 
 use std::ops::Range;
 
+use crc32fast::Hasher;
 use imgprep_map::Error;
 
 use crate::convert::{Job, jobs, reading_share};
@@ -35,6 +36,21 @@ impl Checksums {
         self.units.is_empty()
     }
 
+    /// CRC-32 of the whole disk, zeros included: that of a RAW with the same contents.
+    pub fn disk_crc32(&self) -> u32 {
+        let mut whole = Hasher::new();
+        let mut at = 0;
+        for (unit, checksum) in &self.units {
+            let start = unit * self.unit;
+            let len = self.unit.min(self.size.saturating_sub(start));
+            whole.combine(&zeros(start - at));
+            whole.combine(&Hasher::new_with_initial_len(*checksum, len));
+            at = start + len;
+        }
+        whole.combine(&zeros(self.size.saturating_sub(at)));
+        whole.finalize()
+    }
+
     /// Fails at the first unit in which the two disks differ.
     pub fn compare(&self, output: &Self) -> Result<(), Error> {
         if self.units == output.units {
@@ -53,13 +69,22 @@ impl Checksums {
     }
 }
 
-/// Reads a disk and checksums its first `size` bytes; what lies behind them must be zeros.
+/// What may lie behind a disk that is read back.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Behind {
+    /// Zeros: a format rounded the disk's size up.
+    Zeros,
+    /// Anything: the disk is on a device that is longer.
+    Anything,
+}
+
+/// Reads a disk and checksums its first `size` bytes.
 ///
 /// `survey` must be of the same stack.
 pub fn checksum(
     stack: &Stack,
     survey: &Survey,
-    size: u64,
+    (size, behind): (u64, Behind),
     options: &Options<'_>,
 ) -> Result<Checksums, Error> {
     if stack.size() < size {
@@ -72,6 +97,9 @@ pub fn checksum(
     let share = reading_share(stack, survey, options)?;
     let mut sums = Checksums::new(survey.unit, size);
     let work = |job: Job, scratch: &mut _| {
+        if behind == Behind::Anything && job.range.start >= size {
+            return Ok((job, None));
+        }
         let loaded = loader.load(&job.range, &job.stream, scratch)?;
         let bytes: &[u8] = match loaded {
             Loaded::Zero => &[],
@@ -80,8 +108,8 @@ pub fn checksum(
         };
         // OK: clipped to the slice's length.
         let inside = size.saturating_sub(job.range.start).min(bytes.len() as u64) as usize;
-        let (inside, behind) = bytes.split_at(inside);
-        if !is_zero(behind) {
+        let (inside, rest) = bytes.split_at(inside);
+        if behind == Behind::Zeros && !is_zero(rest) {
             let what = format!("bytes behind the disk's end at {size} are not zeros");
             return Err(Error::new(EngineError::Differs { what }).hitting(job.range));
         }
@@ -104,9 +132,36 @@ pub fn checksum(
     Ok(sums)
 }
 
+/// The state after `len` zeros, by doubling: a hole of a TiB costs forty steps.
+fn zeros(len: u64) -> Hasher {
+    let mut power = Hasher::new();
+    power.update(&[0]);
+    let mut sum = Hasher::new();
+    let mut left = len;
+    while left > 0 {
+        if left & 1 == 1 {
+            sum.combine(&power);
+        }
+        let half = power.clone();
+        power.combine(&half);
+        left >>= 1;
+    }
+    sum
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn the_crc_of_a_disk_is_that_of_its_bytes() {
+        let mut disk = vec![0u8; 95];
+        disk[20..30].fill(7);
+        disk[90..].fill(9);
+        let units = [(2, crc32fast::hash(&disk[20..30])), (9, crc32fast::hash(&disk[90..]))];
+        assert_eq!(sums(&units).disk_crc32(), crc32fast::hash(&disk));
+        assert_eq!(sums(&[]).disk_crc32(), crc32fast::hash(&[0; 95]));
+    }
 
     fn sums(units: &[(u64, u32)]) -> Checksums {
         Checksums { unit: 10, size: 95, units: units.to_vec() }

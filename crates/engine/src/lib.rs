@@ -32,7 +32,7 @@ mod survey;
 mod zeros;
 
 pub use bitmap::{BitOrder, Bitmap, BitmapShape};
-pub use checksum::{Checksums, checksum};
+pub use checksum::{Behind, Checksums, checksum};
 pub use convert::{Converted, Output, convert, scan};
 pub use error::{EngineError, Loss, Losses};
 pub use options::{Interrupt, Meter, MeterReading, OnLoss, Options};

@@ -7,7 +7,16 @@ use imgprep_io::{OutputFile, OutputOptions};
 use imgprep_map::{Error, Layout as _};
 use imgprep_raw::RawLayout;
 
-use crate::{Disk, FaceError};
+use crate::{BitmapCommand, Disk, FaceError};
+
+/// Who makes the bitmap of a RAW.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum BitmapMaker {
+    /// This program, with the layout that is known.
+    Ours(BitmapShape),
+    /// The import service's own tool.
+    Command(BitmapCommand),
+}
 
 /// A bitmap that was written.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -16,17 +25,15 @@ pub struct BitmapWritten {
     pub path: PathBuf,
     /// Its length, in bytes.
     pub len: u64,
-    /// Blocks of the disk.
-    pub blocks: u64,
-    /// Blocks that hold data.
-    pub data_blocks: u64,
+    /// Blocks of the disk and how many of them hold data, where this program counted them.
+    pub blocks: Option<(u64, u64)>,
 }
 
-/// Scans a disk and writes its bitmap.
+/// Writes the bitmap of a disk.
 pub fn write_bitmap(
     disk: &Disk,
     path: &Path,
-    shape: BitmapShape,
+    maker: &BitmapMaker,
     output: OutputOptions,
     run: &Options<'_>,
 ) -> Result<BitmapWritten, Error> {
@@ -34,6 +41,36 @@ pub fn write_bitmap(
     if disk.reads_from(path) {
         return Err(Error::new(FaceError::OutputIsSource).in_path(path.display().to_string()));
     }
+    match maker {
+        BitmapMaker::Ours(shape) => scan_bitmap(disk, path, *shape, output, run),
+        BitmapMaker::Command(command) => run_command(disk, path, command, output),
+    }
+}
+
+/// The tool reads the file itself, so that must be the disk as it is.
+fn run_command(
+    disk: &Disk,
+    path: &Path,
+    command: &BitmapCommand,
+    output: OutputOptions,
+) -> Result<BitmapWritten, Error> {
+    let raw = disk.layers().first().filter(|layer| layer.facts.format == imgprep_raw::NAME);
+    let raw = raw.and_then(|layer| layer.path()).ok_or(FaceError::BitmapNeedsRaw)?;
+    let made = command.make(raw, path, output)?;
+    disk.check_unchanged()?;
+    let len = made.len;
+    made.publish()?;
+    Ok(BitmapWritten { path: path.to_path_buf(), len, blocks: None })
+}
+
+/// Scans a disk and writes its bitmap.
+fn scan_bitmap(
+    disk: &Disk,
+    path: &Path,
+    shape: BitmapShape,
+    output: OutputOptions,
+    run: &Options<'_>,
+) -> Result<BitmapWritten, Error> {
     let losses = Losses::default();
     let unit = RawLayout::new(disk.size()).unit();
     let survey = survey(disk.stack(), unit, run, &losses)?;
@@ -43,8 +80,7 @@ pub fn write_bitmap(
     Ok(BitmapWritten {
         path: path.to_path_buf(),
         len: bitmap.file_len(),
-        blocks: bitmap.blocks(),
-        data_blocks: bitmap.data_blocks(),
+        blocks: Some((bitmap.blocks(), bitmap.data_blocks())),
     })
 }
 

@@ -3,14 +3,14 @@
 use std::path::{Path, PathBuf};
 
 use imgprep_engine::{
-    BitmapShape, Checksums, Loss, Losses, Options, Output, Survey, checksum, convert as run, survey,
+    Behind, Bitmap, Checksums, Loss, Losses, Options, Output, Survey, checksum, convert as run, survey,
 };
 use imgprep_io::{DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput, Sync};
 use imgprep_map::{Error, Layout, ParseOptions, Sink, SizeChoice, WriteError};
 use imgprep_open::{Gate, OpenOptions};
 
 use crate::bitmap::publish_bitmap;
-use crate::{Disk, FaceError, Target};
+use crate::{BitmapMaker, Disk, FaceError, Target};
 
 /// Where a conversion goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -31,6 +31,16 @@ pub enum Verify {
     ReadBack,
 }
 
+/// Whether a conversion tells the checksum of the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checksum {
+    /// No.
+    #[default]
+    Skip,
+    /// CRC-32, in [`Converted::crc32`].
+    Crc32,
+}
+
 /// What a conversion makes, and how.
 #[derive(Clone, Debug)]
 pub struct ConvertOptions {
@@ -42,8 +52,10 @@ pub struct ConvertOptions {
     pub sync: Sync,
     /// Whether it is read back.
     pub verify: Verify,
+    /// Whether the disk's checksum is wanted.
+    pub checksum: Checksum,
     /// The bitmap to write along with a RAW file, and where.
-    pub bitmap: Option<(BitmapShape, PathBuf)>,
+    pub bitmap: Option<(BitmapMaker, PathBuf)>,
     /// The output's uuid, if its format has one.
     pub uuid: [u8; 16],
     /// The output's time stamp, in seconds since 1970.
@@ -65,6 +77,8 @@ pub struct Converted {
     pub bitmap: Option<PathBuf>,
     /// Whether the output was read back and found equal.
     pub is_verified: bool,
+    /// CRC-32 of the disk, all of its bytes, where it was wanted.
+    pub crc32: Option<u32>,
 }
 
 /// What a conversion would do.
@@ -107,16 +121,17 @@ pub fn convert(
     let done = job.write(&opened, &mut *layout)?;
     disk.check_unchanged()?;
     let is_verified = job.verify(&opened, done.checksums.as_ref())?;
-    let bitmap = match (&done.bitmap, &options.bitmap) {
-        (Some(bitmap), Some((_, path))) => {
-            publish_bitmap(bitmap, path, output_options(options))?;
-            Some(path.clone())
-        }
-        _ => None,
-    };
+    let bitmap = job.publish_bitmap(&opened, done.bitmap.as_ref())?;
     opened.finish()?;
-    let losses = losses.into_sorted();
-    Ok(Converted { survey, len: done.len, data_blocks: done.units, losses, bitmap, is_verified })
+    Ok(Converted {
+        survey,
+        len: done.len,
+        data_blocks: done.units,
+        losses: losses.into_sorted(),
+        bitmap,
+        is_verified,
+        crc32: done.checksums.as_ref().map(Checksums::disk_crc32),
+    })
 }
 
 fn check_wishes(disk: &Disk, destination: &Destination, options: &ConvertOptions) -> Result<(), Error> {
@@ -225,8 +240,12 @@ impl Job<'_> {
         let output = Output {
             layout,
             sink: opened.sink(),
-            with_checksums: self.options.verify == Verify::ReadBack,
-            bitmap: self.options.bitmap.as_ref().map(|(shape, _)| *shape),
+            with_checksums: self.options.verify == Verify::ReadBack
+                || self.options.checksum == Checksum::Crc32,
+            bitmap: self.options.bitmap.as_ref().and_then(|(maker, _)| match maker {
+                BitmapMaker::Ours(shape) => Some(*shape),
+                BitmapMaker::Command(_) => None,
+            }),
         };
         run(self.disk.stack(), self.survey, output, self.run, self.losses).map_err(|error| {
             // What the source's layers are to blame for has their name already.
@@ -234,8 +253,23 @@ impl Job<'_> {
         })
     }
 
+    /// The bitmap gets its name before the RAW does.
+    fn publish_bitmap(&self, opened: &Opened, ours: Option<&Bitmap>) -> Result<Option<PathBuf>, Error> {
+        let Some((maker, path)) = &self.options.bitmap else { return Ok(None) };
+        let options = output_options(self.options);
+        match (maker, ours, opened.readable()) {
+            (BitmapMaker::Command(command), _, Some(raw)) => command.make(raw, path, options)?.publish()?,
+            (_, Some(bitmap), _) => publish_bitmap(bitmap, path, options)?,
+            _ => return Ok(None),
+        }
+        Ok(Some(path.clone()))
+    }
+
     /// Reads the output back as anybody would, from its file, and compares.
     fn verify(&self, opened: &Opened, source: Option<&Checksums>) -> Result<bool, Error> {
+        if self.options.verify == Verify::Skip {
+            return Ok(false);
+        }
         let (Some(path), Some(source)) = (opened.readable(), source) else { return Ok(false) };
         let name = opened.name();
         let open = OpenOptions {
@@ -249,7 +283,9 @@ impl Job<'_> {
         let losses = Losses::default();
         let in_path = |error: Error| error.in_path(&name).while_doing("verifying");
         let seen = survey(output.stack(), self.survey.unit, &options, &losses).map_err(in_path)?;
-        let back = checksum(output.stack(), &seen, self.survey.size, &options).map_err(in_path)?;
+        let behind = if matches!(opened, Opened::Device(..)) { Behind::Anything } else { Behind::Zeros };
+        let size = (self.survey.size, behind);
+        let back = checksum(output.stack(), &seen, size, &options).map_err(in_path)?;
         source.compare(&back).map_err(in_path)?;
         Ok(true)
     }

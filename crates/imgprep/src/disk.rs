@@ -45,6 +45,16 @@ impl LayerInfo {
         self.files.iter().map(|file| file.actual_size()).sum()
     }
 
+    /// Where its file is.
+    pub fn path(&self) -> Option<&Path> {
+        self.files.first().map(|file| file.path())
+    }
+
+    /// When its file was last changed, in seconds since 1970.
+    pub fn modified(&self) -> Option<i64> {
+        self.files.first().map(|file| file.modified())
+    }
+
     /// Whether it is a block device.
     pub fn is_device(&self) -> bool {
         self.files.first().is_some_and(|file| file.is_device())

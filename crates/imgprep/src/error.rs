@@ -17,6 +17,12 @@ pub enum FaceError {
     /// A bitmap belongs to a RAW file with a name.
     #[error("a bitmap is written beside a RAW file only")]
     BitmapNeedsRaw,
+    /// The tool that should make the bitmap did not.
+    #[error("--bitmap-command: {what}")]
+    BitmapCommand {
+        /// What happened, in the tool's words where it had some.
+        what: String,
+    },
     /// A device is written in place.
     #[error("the output is a block device: --force writes over all that is on it")]
     DeviceNeedsForce,
@@ -29,12 +35,16 @@ impl Detail for FaceError {
             Self::OutputIsSource => "output.is-source",
             Self::VerifyPipe => "verify.pipe",
             Self::BitmapNeedsRaw => "bitmap.needs-raw",
+            Self::BitmapCommand { .. } => "bitmap.command",
             Self::DeviceNeedsForce => "output.device",
         }
     }
 
     fn class(&self) -> Class {
-        Class::Refused
+        match self {
+            Self::BitmapCommand { .. } => Class::Io,
+            _ => Class::Refused,
+        }
     }
 
     fn at(&self) -> Option<u64> {

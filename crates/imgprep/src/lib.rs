@@ -5,16 +5,20 @@
 //! makes the block bitmap of a disk. Nothing here prints or reads the environment.
 
 mod bitmap;
+mod bitmap_command;
 mod convert;
 mod disk;
 mod error;
 mod target;
+mod whole;
 
-pub use bitmap::{BitmapWritten, write_bitmap};
-pub use convert::{ConvertOptions, Converted, Destination, Plan, Verify, convert, plan};
+pub use bitmap::{BitmapMaker, BitmapWritten, write_bitmap};
+pub use bitmap_command::BitmapCommand;
+pub use convert::{Checksum, ConvertOptions, Converted, Destination, Plan, Verify, convert, plan};
 pub use disk::{Allocation, Disk, LayerInfo};
 pub use error::FaceError;
 pub use target::Target;
+pub use whole::write_whole;
 
 pub use imgprep_catalog::{FORMATS, Format, by_name};
 pub use imgprep_engine::{

@@ -1,0 +1,75 @@
+//! `--receipt`: what was made of what, so that anybody can prove it later.
+
+use std::path::Path;
+
+use imgprep::{
+    BitmapMaker, ConvertOptions, Converted, Disk, OutputOptions, Packing, Sync, Target, write_whole,
+};
+use serde_json::{Value as Json, json};
+
+use crate::args::ConvertArgs;
+use crate::convert::loss_json;
+use crate::failure::Failure;
+use crate::meaning::existing;
+
+/// Told before hours of work, and again when it gets its name.
+pub(crate) fn check_place(args: &ConvertArgs) -> Result<(), Failure> {
+    match &args.receipt {
+        Some(path) if path.exists() && !args.force => {
+            Err(Failure::Usage(format!("{}: this receipt exists; --force replaces it", path.display())))
+        }
+        _ => Ok(()),
+    }
+}
+
+pub(crate) fn write(
+    args: &ConvertArgs,
+    disk: &Disk,
+    options: &ConvertOptions,
+    done: &Converted,
+) -> Result<(), Failure> {
+    let Some(path) = &args.receipt else { return Ok(()) };
+    let receipt = json!({
+        "schema": "imgprep/receipt/1",
+        "program": concat!("imgprep ", env!("CARGO_PKG_VERSION")),
+        "source": disk.layers().iter().map(layer).collect::<Vec<_>>(),
+        "snapshot": args.source.snapshot,
+        "virtual-size": disk.size(),
+        "crc32": done.crc32.map(|crc| format!("{crc:08x}")),
+        "output": output(args, options, done),
+        "bitmap": options.bitmap.as_ref().map(|(maker, path)| bitmap(maker, path)),
+        "verified": done.is_verified,
+        "losses": done.losses.iter().map(loss_json).collect::<Vec<_>>(),
+    });
+    let sync = if args.no_sync { Sync::None } else { Sync::Full };
+    let written = OutputOptions { existing: existing(args.force), sync };
+    Ok(write_whole(path, format!("{receipt:#}\n").as_bytes(), written)?)
+}
+
+fn layer(info: &imgprep::LayerInfo) -> Json {
+    json!({
+        "filename": info.name, "format": info.facts.format, "length": info.file_len(), "modified": info.modified(),
+    })
+}
+
+fn output(args: &ConvertArgs, options: &ConvertOptions, done: &Converted) -> Json {
+    let packing = match options.target {
+        Target::Raw | Target::Zvhd2(Packing::Plain) => json!(null),
+        Target::Zvhd2(Packing::Zstd { level }) => json!({ "type": "zstd", "level": level }),
+        Target::Zvhd2(Packing::ZlibOpen { level }) => json!({ "type": "zlib", "level": level }),
+    };
+    let uuid: String = options.uuid.iter().map(|byte| format!("{byte:02x}")).collect();
+    json!({
+        "filename": args.dst.display().to_string(), "format": options.target.name(), "length": done.len,
+        "data-blocks": done.data_blocks, "compression": packing,
+        "uuid": (options.target != Target::Raw).then_some(uuid),
+    })
+}
+
+fn bitmap(maker: &BitmapMaker, path: &Path) -> Json {
+    let block = match maker {
+        BitmapMaker::Ours(shape) => json!(shape.block),
+        BitmapMaker::Command(_) => json!(null),
+    };
+    json!({ "filename": path.display().to_string(), "block-size": block })
+}

@@ -1,0 +1,77 @@
+//! Which format a conversion makes, and how it is packed.
+
+use imgprep::{Packing, Target};
+
+use crate::args::ConvertArgs;
+use crate::failure::Failure;
+
+/// What is wished of the packing, from `-o` or from the options of their own.
+#[derive(Default)]
+struct Wishes {
+    level: Option<u32>,
+    is_zlib: Option<bool>,
+}
+
+/// By `-O`, else by the output's extension.
+pub(crate) fn meant(args: &ConvertArgs) -> Result<Target, Failure> {
+    let extension = || args.dst.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
+    let name = args.to.clone().or_else(extension).unwrap_or_default();
+    match name.as_str() {
+        "raw" | "img" => raw(args),
+        "zvhd2" => zvhd2(&wishes(args)?),
+        _ => Err(Failure::Usage(format!(
+            "{:?} does not tell the target's format: say -O zvhd2 or -O raw",
+            args.to.clone().unwrap_or_else(|| args.dst.display().to_string())
+        ))),
+    }
+}
+
+fn raw(args: &ConvertArgs) -> Result<Target, Failure> {
+    if let Some(option) = args.options.first() {
+        return Err(Failure::Usage(format!("-o {option}: raw has no options")));
+    }
+    if args.level.is_some() || args.zlib {
+        return Err(Failure::Usage("--level and --zlib are for ZVHD2: a RAW is not packed".into()));
+    }
+    Ok(Target::Raw)
+}
+
+fn zvhd2(wishes: &Wishes) -> Result<Target, Failure> {
+    let is_zlib = wishes.is_zlib.unwrap_or(false);
+    let (level, highest) =
+        (wishes.level.unwrap_or(if is_zlib { 6 } else { 3 }), if is_zlib { 9 } else { 22 });
+    if !(1..=highest).contains(&level) {
+        let name = if is_zlib { "zlib" } else { "zstd" };
+        return Err(Failure::Usage(format!("{name} has the levels 1 to {highest}")));
+    }
+    Ok(Target::Zvhd2(if is_zlib {
+        Packing::ZlibOpen { level }
+    } else {
+        // OK: 22 at most.
+        Packing::Zstd { level: i32::try_from(level).unwrap_or(3) }
+    }))
+}
+
+fn wishes(args: &ConvertArgs) -> Result<Wishes, Failure> {
+    let mut wishes = Wishes { level: args.level, is_zlib: args.zlib.then_some(true) };
+    for option in &args.options {
+        match option.split_once('=') {
+            Some(("level", level)) => {
+                let level = level.parse().map_err(|_| wrong(option, "a whole number is needed"))?;
+                set(&mut wishes.level, level, option)?;
+            }
+            Some(("compression_type", "zstd")) => set(&mut wishes.is_zlib, false, option)?,
+            Some(("compression_type", "zlib")) => set(&mut wishes.is_zlib, true, option)?,
+            _ => return Err(wrong(option, "zvhd2 has level=N and compression_type=zstd|zlib")),
+        }
+    }
+    Ok(wishes)
+}
+
+fn set<T>(place: &mut Option<T>, value: T, option: &str) -> Result<(), Failure> {
+    if place.replace(value).is_some() { Err(wrong(option, "this was said before")) } else { Ok(()) }
+}
+
+fn wrong(option: &str, what: &str) -> Failure {
+    Failure::Usage(format!("-o {option}: {what}"))
+}
