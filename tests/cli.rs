@@ -170,3 +170,31 @@ fn a_closed_pipe_is_no_error() {
     drop(child.stdout.take());
     assert_eq!(child.wait().unwrap().code(), Some(0));
 }
+
+/// The mapped source loses its end at work: an error with the place, not a signal.
+#[test]
+fn a_source_that_shrinks_is_a_clean_error_with_its_offset() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("big.raw"), testdata_gen::Noise::new(1).bytes(64 << 20)).unwrap();
+    for (target, options) in [("out.zvhd2", ["--level", "22"]), ("-", ["-O", "raw"])] {
+        let source = folder.path().join("shrinks.raw");
+        std::fs::copy(folder.path().join("big.raw"), &source).unwrap();
+        let args =
+            [&["convert", "shrinks.raw", target, "-j", "1", "--progress", "jsonl"][..], &options].concat();
+        let piped = command(folder.path(), &args).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn();
+        let mut child = piped.unwrap();
+        // At work for certain: progress is told, or (a pipe) the first bytes are out and nobody takes the rest.
+        let mut first = [0; 1];
+        match target {
+            "-" => child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap(),
+            _ => child.stderr.as_mut().unwrap().read_exact(&mut first).unwrap(),
+        }
+        std::fs::OpenOptions::new().write(true).open(&source).unwrap().set_len(1 << 20).unwrap();
+        let output = child.wait_with_output().unwrap();
+        let told = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{target}: {told}");
+        assert!(told.contains("io.read.changed, file offset "), "{target}: {told}");
+        std::fs::remove_file(source).unwrap();
+        assert_eq!(names(folder.path()), ["big.raw"]);
+    }
+}

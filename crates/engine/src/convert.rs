@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use imgprep_codec::{Packer, context_bytes, packed_bound};
-use imgprep_map::{Error, Layout, Packing, Sink, SinkKind};
+use imgprep_map::{Error, Layout, Packing, Sink, SinkKind, WriteError};
 
 use crate::frontier::Frontier;
 use crate::load::{Loaded, Loader, Scratch};
@@ -328,10 +328,21 @@ fn write(sink: &dyn Sink, stack: &Stack, meter: &Meter, at: u64, parts: &[&[u8]]
             Ok(())
         }
         Err(error) => {
+            if matches!(error, WriteError::SourceFault { .. }) {
+                parts.iter().for_each(|part| touch(part));
+            }
             stack.sound()?;
             Err(Error::new(error).while_doing("writing"))
         }
     }
+}
+
+/// Looks at every page: the system could not read one of them for a write, and only a look
+/// of our own tells which.
+fn touch(bytes: &[u8]) {
+    const PAGE: usize = 4096;
+    let seen = bytes.iter().step_by(PAGE).chain(bytes.last()).fold(0, |seen, byte| seen ^ byte);
+    std::hint::black_box(seen);
 }
 
 /// What happens to the results, in the order of the disk.

@@ -107,12 +107,17 @@ impl SourceFile {
 
     /// Fails if length or times are not those at the time it was opened.
     pub fn unchanged(&self) -> Result<(), ReadError> {
+        self.unchanged_since(None)
+    }
+
+    /// The same, after the bytes at `missed` could not be read.
+    fn unchanged_since(&self, missed: Option<u64>) -> Result<(), ReadError> {
         if self.is_device() {
             return Ok(());
         }
         let failed = |error: std::io::Error| ReadError::Failed { at: 0, reason: error.to_string() };
         let now = self.file.metadata().map_err(failed)?;
-        let changed = |what: String| Err(ReadError::Changed { what });
+        let changed = |what: String| Err(ReadError::Changed { at: missed, what });
         if now.len() != self.len {
             return changed(format!("it had {} bytes and has {}", self.len, now.len()));
         }
@@ -140,7 +145,9 @@ impl ReadAt for SourceFile {
             return Err(ReadError::PastEnd { at, len, file_len: self.len });
         }
         self.file.read_exact_at(buf, at).map_err(|error| match error.kind() {
-            std::io::ErrorKind::UnexpectedEof => ReadError::Changed { what: "it became shorter".into() },
+            std::io::ErrorKind::UnexpectedEof => {
+                ReadError::Changed { at: Some(at), what: "it became shorter".into() }
+            }
             _ => ReadError::Failed { at, reason: error.to_string() },
         })
     }
@@ -155,7 +162,7 @@ impl ReadAt for SourceFile {
             return Ok(());
         };
         // The file that became shorter is the usual case, and says more than a failed page.
-        self.unchanged()?;
+        self.unchanged_since(Some(at))?;
         Err(ReadError::Failed { at, reason: "a mapped page could not be read".into() })
     }
 
@@ -268,7 +275,7 @@ mod tests {
         assert_eq!(bytes[0], 7);
         assert_eq!(source.sound(), Ok(()), "nothing was missed yet");
         assert_eq!(bytes[2 * 4096], 0);
-        let changed = ReadError::Changed { what: "it had 12288 bytes and has 4096".into() };
+        let changed = ReadError::Changed { at: Some(8192), what: "it had 12288 bytes and has 4096".into() };
         assert_eq!(source.sound(), Err(changed));
         temp.as_file().set_len(3 * 4096).unwrap();
         assert!(source.sound().is_err(), "the fault stays known when the length is back");
@@ -289,7 +296,10 @@ mod tests {
             rustix::fs::AtFlags::empty(),
         )
         .unwrap();
-        assert_eq!(source.unchanged(), Err(ReadError::Changed { what: "its times are others".into() }));
+        assert_eq!(
+            source.unchanged(),
+            Err(ReadError::Changed { at: None, what: "its times are others".into() })
+        );
     }
 
     #[test]

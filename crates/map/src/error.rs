@@ -219,7 +219,7 @@ mod tests {
 
     #[test]
     fn the_detail_can_be_had_back() {
-        let detail = ReadError::Changed { what: "length".into() };
+        let detail = ReadError::Changed { at: None, what: "length".into() };
         let error = Error::new(detail.clone());
         assert_eq!(error.detail::<ReadError>(), Some(&detail));
     }

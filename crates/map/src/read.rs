@@ -126,6 +126,8 @@ pub enum ReadError {
     /// The file is not the one that was opened any more.
     #[error("the file changed while it was read: {what}")]
     Changed {
+        /// File offset of the first bytes that were missed, if some were.
+        at: Option<u64>,
         /// What changed: its length, its times.
         what: String,
     },
@@ -147,7 +149,7 @@ impl Detail for ReadError {
     fn at(&self) -> Option<u64> {
         match self {
             Self::PastEnd { at, .. } | Self::Failed { at, .. } => Some(*at),
-            Self::Changed { .. } => None,
+            Self::Changed { at, .. } => *at,
         }
     }
 }
