@@ -4,6 +4,7 @@ use std::fs::{File, Metadata};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use imgprep_map::{ReadAt, ReadError};
 use memmap2::Mmap;
@@ -42,6 +43,8 @@ pub struct SourceFile {
     file: File,
     len: u64,
     opened: Metadata,
+    /// Where the file was found to end while holes were asked for, if that is before `len`.
+    cut: AtomicU64,
     // Dropped in this order: the handler forgets the mapping before it goes.
     registration: Option<Registration>,
     mapping: Option<Mmap>,
@@ -65,7 +68,15 @@ impl SourceFile {
         } else {
             opened.len()
         };
-        let mut source = Self { path, file, len, opened, registration: None, mapping: None };
+        let mut source = Self {
+            path,
+            file,
+            len,
+            opened,
+            cut: AtomicU64::new(u64::MAX),
+            registration: None,
+            mapping: None,
+        };
         if options.access == Access::Mapped {
             source.map();
         }
@@ -158,9 +169,11 @@ impl ReadAt for SourceFile {
     }
 
     fn sound(&self) -> Result<(), ReadError> {
-        let Some(at) = self.registration.as_ref().and_then(Registration::first_fault) else {
+        let fault = self.registration.as_ref().and_then(Registration::first_fault);
+        let at = fault.unwrap_or(u64::MAX).min(self.cut.load(Ordering::Acquire));
+        if at == u64::MAX {
             return Ok(());
-        };
+        }
         // The file that became shorter is the usual case, and says more than a failed page.
         self.unchanged_since(Some(at))?;
         Err(ReadError::Failed { at, reason: "a mapped page could not be read".into() })
@@ -170,8 +183,15 @@ impl ReadAt for SourceFile {
         if self.is_device() || at >= self.len {
             return at.min(self.len);
         }
-        // Where the file system can't tell, everything is data.
-        os::seek_data(&self.file, at).map_or(at, |found| found.unwrap_or(self.len).clamp(at, self.len))
+        match os::seek_data(&self.file, at) {
+            Ok(Some(found)) => found.clamp(at, self.len),
+            Ok(None) => {
+                self.check_end();
+                self.len
+            }
+            // Where the file system can't tell, everything is data.
+            Err(_) => at,
+        }
     }
 
     fn next_hole(&self, at: u64) -> u64 {
@@ -179,6 +199,17 @@ impl ReadAt for SourceFile {
             return self.len;
         }
         os::seek_hole(&self.file, at).map_or(self.len, |found| found.clamp(at, self.len))
+    }
+}
+
+impl SourceFile {
+    /// A file that became shorter has "only a hole" behind its new end, too: that is no hole.
+    fn check_end(&self) {
+        if let Ok(now) = self.file.metadata()
+            && now.len() < self.len
+        {
+            self.cut.fetch_min(now.len(), Ordering::AcqRel);
+        }
     }
 }
 
@@ -279,6 +310,16 @@ mod tests {
         assert_eq!(source.sound(), Err(changed));
         temp.as_file().set_len(3 * 4096).unwrap();
         assert!(source.sound().is_err(), "the fault stays known when the length is back");
+    }
+
+    #[test]
+    fn the_place_behind_a_new_end_is_no_hole() {
+        let (temp, source) = file_of(&[7; 3 * 4096]);
+        assert_eq!(source.next_data(4096), 4096);
+        temp.as_file().set_len(4096).unwrap();
+        assert_eq!(source.next_data(8192), 3 * 4096);
+        let changed = ReadError::Changed { at: Some(4096), what: "it had 12288 bytes and has 4096".into() };
+        assert_eq!(source.sound(), Err(changed));
     }
 
     #[test]
