@@ -1,5 +1,5 @@
 //! `cargo xtask tidy`: the laws of ARCHITECTURE.md that no compiler checks.
-//! `cargo xtask bench [--quick]`: how fast it is, beside what else there is.
+//! `cargo xtask bench [--quick | NAME]`: how fast it is, beside what else there is.
 
 mod arrows;
 mod bench;
@@ -13,10 +13,11 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["tidy"] => tidy(&root),
-        ["bench"] => bench(&root, false),
-        ["bench", "--quick"] => bench(&root, true),
+        ["bench"] => bench(&root, false, None),
+        ["bench", "--quick"] => bench(&root, true, None),
+        ["bench", only] => bench(&root, false, Some(only)),
         _ => {
-            eprintln!("usage: cargo xtask tidy | bench [--quick]");
+            eprintln!("usage: cargo xtask tidy | bench [--quick | PART OF A NAME]");
             ExitCode::FAILURE
         }
     }
@@ -32,8 +33,8 @@ fn tidy(root: &Path) -> ExitCode {
     if found.is_empty() { ExitCode::SUCCESS } else { ExitCode::FAILURE }
 }
 
-fn bench(root: &Path, is_quick: bool) -> ExitCode {
-    match bench::run(root, is_quick) {
+fn bench(root: &Path, is_quick: bool, only: Option<&str>) -> ExitCode {
+    match bench::run(root, is_quick, only) {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
             eprintln!("bench: {error}");

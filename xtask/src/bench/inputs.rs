@@ -1,0 +1,143 @@
+//! What the jobs read, and the jobs.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+
+use super::Duel;
+use super::job::Job;
+
+/// A format as `qemu-img convert` makes it: name, arguments.
+const FORMATS: &[(&str, &[&str])] = &[
+    ("QCOW2", &["-O", "qcow2"]),
+    ("QCOW2 zlib", &["-c", "-O", "qcow2"]),
+    ("QCOW2 zstd", &["-c", "-O", "qcow2", "-o", "compression_type=zstd"]),
+    ("QCOW", &["-O", "qcow"]),
+    ("QCOW zlib", &["-c", "-O", "qcow"]),
+    ("QED", &["-O", "qed"]),
+    ("VDI", &["-O", "vdi"]),
+    ("VHD dynamic", &["-O", "vpc", "-o", "subformat=dynamic,force_size=on"]),
+    ("VHD fixed", &["-O", "vpc", "-o", "subformat=fixed,force_size=on"]),
+    ("VHDX", &["-O", "vhdx"]),
+    ("VMDK sparse", &["-O", "vmdk"]),
+    ("VMDK flat", &["-O", "vmdk", "-o", "subformat=monolithicFlat"]),
+    ("VMDK streamOptimized", &["-O", "vmdk", "-o", "subformat=streamOptimized"]),
+];
+
+/// The files of one bench, gone with its folder.
+pub(super) struct Inputs {
+    pub(super) folder: PathBuf,
+    ours: PathBuf,
+}
+
+impl Inputs {
+    /// Builds the program and writes a disk that is only half-compressible data, the same bytes
+    /// spread over 1 TiB and over 10 GiB, and one of zeros that are stored.
+    pub(super) fn make(root: &Path, data: u64) -> io::Result<Self> {
+        let args = [
+            "build",
+            "--quiet",
+            "--release",
+            "--package",
+            "imgprep-cli",
+            "--package",
+            "imgprep-testdata-gen",
+        ];
+        let target = root.join("target");
+        must(Command::new("cargo").args(args).arg("--target-dir").arg(&target).current_dir(root))?;
+        let folder = target.join("bench");
+        fs::create_dir_all(&folder)?;
+        let inputs = Self { folder, ours: target.join("release/imgprep") };
+        let maker = target.join("release/testdata-gen");
+        for (name, size) in [("1t.raw", 1 << 40), ("10g.raw", 10 << 30), ("full.raw", data)] {
+            let args = ["big".into(), inputs.path(name), size.to_string(), data.to_string()];
+            must(Command::new(&maker).args(args))?;
+        }
+        fs::write(inputs.path("zeros.raw"), vec![0; usize::try_from(data).unwrap_or(0)])?;
+        Ok(inputs)
+    }
+
+    fn path(&self, name: &str) -> String {
+        self.folder.join(name).display().to_string()
+    }
+
+    /// `imgprep` without progress and sync; `$` in an argument stands for this folder.
+    fn ours(&self, name: &str, output: &str, line: &str) -> Job {
+        let line = line.split(' ').map(|word| match word.strip_prefix('$') {
+            Some(file) => self.path(file),
+            None => word.to_string(),
+        });
+        Job::new(name, &self.ours, line.collect(), self.folder.join(output))
+    }
+
+    pub(super) fn threads(&self) -> Vec<Duel> {
+        let pair = |name: &str, line: &str, output: &str| {
+            let job = |threads: &str| self.ours(name, output, &format!("{line} -q -j {threads}"));
+            vec![job("2").called("2 threads"), job("1").called("1 thread")]
+        };
+        vec![
+            pair("RAW to ZVHD2", "convert $full.raw $o.zvhd2 --no-sync", "o.zvhd2"),
+            pair(
+                "RAW to ZVHD2 --zlib --level 1",
+                "convert $full.raw $o.zvhd2 --no-sync --zlib --level 1",
+                "o.zvhd2",
+            ),
+            pair("RAW to RAW", "convert $full.raw $o.raw --no-sync", "o.raw"),
+            pair("zero scan: bitmap of stored zeros", "bitmap $zeros.raw $o.mf", "o.mf"),
+        ]
+    }
+
+    pub(super) fn sparse(&self) -> Vec<Duel> {
+        let job = |disk: &str, format: &str| {
+            let line = format!("convert ${disk}.raw $o.{format} -q --no-sync");
+            self.ours(&format!("sparse RAW to {format}"), &format!("o.{format}"), &line).called(disk)
+        };
+        vec![
+            vec![job("1t", "zvhd2"), job("10g", "zvhd2")],
+            vec![job("1t", "raw"), job("10g", "raw")],
+            vec![self.ours("info of the 1 TiB RAW", "none", "info $1t.raw").called("1t")],
+        ]
+    }
+
+    /// Every format that `qemu-img` makes of the same disk.
+    pub(super) fn to_raw(&self) -> io::Result<Vec<Duel>> {
+        if Command::new("qemu-img").arg("--version").stdout(Stdio::null()).status().is_err() {
+            println!("qemu-img is not installed: the formats that it makes are left out\n");
+            return Ok(Vec::new());
+        }
+        let mut duels = vec![self.duel("RAW", "full.raw")];
+        for (index, (name, options)) in FORMATS.iter().enumerate() {
+            let image = format!("image-{index}");
+            let full = self.path("full.raw");
+            must(
+                Command::new("qemu-img")
+                    .args(["convert", "-f", "raw"])
+                    .args(*options)
+                    .args([full.as_str(), &self.path(&image)]),
+            )?;
+            duels.push(self.duel(name, &image));
+        }
+        Ok(duels)
+    }
+
+    fn duel(&self, name: &str, image: &str) -> Duel {
+        let qemu = |label: &str, flags: &[&str]| {
+            let mut args: Vec<String> =
+                ["convert", "-O", "raw"].into_iter().chain(flags.iter().copied()).map(String::from).collect();
+            args.extend([self.path(image), self.path("o.raw")]);
+            Job::new(name, Path::new("qemu-img"), args, self.folder.join("o.raw")).called(label)
+        };
+        let line = format!("convert ${image} $o.raw -q --no-sync");
+        vec![
+            self.ours(name, "o.raw", &line).called("imgprep"),
+            qemu("qemu-img", &[]),
+            qemu("qemu-img -m 16 -W", &["-m", "16", "-W"]),
+        ]
+    }
+}
+
+fn must(command: &mut Command) -> io::Result<()> {
+    let status = command.stdout(Stdio::null()).status()?;
+    if status.success() { Ok(()) } else { Err(io::Error::other(format!("{command:?} failed"))) }
+}

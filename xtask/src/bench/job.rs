@@ -1,0 +1,93 @@
+//! One command, run and measured.
+
+use std::fs;
+use std::io;
+use std::path::{Path, PathBuf};
+use std::process::{Command, Stdio};
+use std::time::{Duration, Instant};
+
+/// A command that is timed.
+pub(crate) struct Job {
+    pub(crate) name: String,
+    /// What tells it from the others of its duel.
+    pub(crate) label: String,
+    program: PathBuf,
+    args: Vec<String>,
+    /// Removed before every run.
+    output: PathBuf,
+    pub(crate) seconds: Vec<f64>,
+    pub(crate) peak_anonymous_kib: u64,
+}
+
+impl Job {
+    pub(crate) fn new(name: &str, program: &Path, args: Vec<String>, output: PathBuf) -> Self {
+        let (name, label) = (name.to_string(), String::new());
+        Self {
+            name,
+            label,
+            program: program.into(),
+            args,
+            output,
+            seconds: Vec::new(),
+            peak_anonymous_kib: 0,
+        }
+    }
+
+    pub(crate) fn called(self, label: &str) -> Self {
+        Self { label: label.into(), ..self }
+    }
+
+    pub(crate) fn median(&self) -> f64 {
+        let mut seconds = self.seconds.clone();
+        seconds.sort_by(f64::total_cmp);
+        seconds.get(seconds.len() / 2).copied().unwrap_or(f64::NAN)
+    }
+
+    fn run(&mut self) -> io::Result<f64> {
+        let _ = fs::remove_file(&self.output);
+        let begun = Instant::now();
+        let mut child = Command::new(&self.program).args(&self.args).stdout(Stdio::null()).spawn()?;
+        // Asked from another thread, so that the end is seen when it comes.
+        let id = child.id();
+        let watcher = std::thread::spawn(move || peak_anonymous_kib(id));
+        let status = child.wait()?;
+        let seconds = begun.elapsed().as_secs_f64();
+        self.peak_anonymous_kib = self.peak_anonymous_kib.max(watcher.join().unwrap_or(0));
+        if status.success() {
+            Ok(seconds)
+        } else {
+            Err(io::Error::other(format!("{} ({}) failed", self.name, self.label)))
+        }
+    }
+}
+
+/// Runs the jobs in turns: once to warm up, then `runs` times.
+pub(crate) fn race(jobs: &mut [Job], runs: usize) -> io::Result<()> {
+    for round in 0..=runs {
+        for job in &mut *jobs {
+            let seconds = job.run()?;
+            if round > 0 {
+                job.seconds.push(seconds);
+            }
+        }
+    }
+    let _ = jobs.first().map(|job| fs::remove_file(&job.output));
+    Ok(())
+}
+
+/// The most that `RssAnon` of a process showed until it ended; 0 where the system does not tell.
+fn peak_anonymous_kib(id: u32) -> u64 {
+    let status = format!("/proc/{id}/status");
+    let mut peak = 0;
+    while let Some(now) = anonymous_kib(&status) {
+        peak = peak.max(now);
+        std::thread::sleep(Duration::from_millis(2));
+    }
+    peak
+}
+
+fn anonymous_kib(status: &str) -> Option<u64> {
+    let text = fs::read_to_string(status).ok()?;
+    let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
+    line.split_whitespace().next()?.parse().ok()
+}

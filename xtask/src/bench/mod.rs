@@ -1,0 +1,44 @@
+//! `cargo xtask bench [--quick]`: our jobs beside what a user would run instead.
+//!
+//! Inputs are made here. The jobs of a duel run interleaved, once to warm up and then five
+//! times (`--quick`: once); tables show medians. Everything runs from the page cache.
+
+mod inputs;
+mod job;
+mod tables;
+
+use std::fs;
+use std::io;
+use std::path::Path;
+
+use inputs::Inputs;
+use job::{Job, race};
+use tables::{Row, print_machine, print_rows};
+
+/// Runs all duels whose name contains `only` and prints the tables.
+pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result<()> {
+    let (data, runs) = if is_quick { (64 << 20, 1) } else { (1u64 << 30, 5) };
+    let inputs = Inputs::make(root, data)?;
+    let mut rows = Vec::new();
+    print_machine(data, runs);
+    for (title, duels) in [
+        ("One thread, two threads", inputs.threads()),
+        ("Large disks with little on them", inputs.sparse()),
+        ("To RAW, beside qemu-img", inputs.to_raw()?),
+    ] {
+        let mut section = Vec::new();
+        for mut duel in duels.into_iter().filter(|duel| only.is_none_or(|only| duel[0].name.contains(only))) {
+            race(&mut duel, runs)?;
+            section.push(Row::of(&duel, data));
+        }
+        print_rows(title, &section);
+        rows.extend(section);
+    }
+    let report = root.join("target/bench.json");
+    fs::write(&report, tables::json(&rows))?;
+    println!("\nThe same as JSON: {}", report.display());
+    fs::remove_dir_all(inputs.folder)
+}
+
+/// Jobs that are run in turns and compared: the first is held against the best of the others.
+pub(crate) type Duel = Vec<Job>;

@@ -1,0 +1,80 @@
+//! What was measured, for people and for programs.
+
+use std::fs;
+
+use serde_json::{Value, json};
+
+use super::job::Job;
+
+/// One duel, measured.
+pub(super) struct Row {
+    name: String,
+    /// Label, median seconds, peak of anonymous memory in KiB.
+    jobs: Vec<(String, f64, u64)>,
+    /// Bytes of data on the disk.
+    data: u64,
+}
+
+impl Row {
+    pub(super) fn of(duel: &[Job], data: u64) -> Self {
+        let jobs = duel.iter().map(|job| (job.label.clone(), job.median(), job.peak_anonymous_kib)).collect();
+        Self { name: duel[0].name.clone(), jobs, data }
+    }
+
+    /// The first job's time by that of the fastest other one.
+    fn ratio(&self) -> Option<f64> {
+        let (first, others) = self.jobs.split_first()?;
+        let best = others.iter().map(|(_, seconds, _)| *seconds).min_by(f64::total_cmp)?;
+        Some(first.1 / best)
+    }
+
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    fn rate(&self) -> f64 {
+        self.data as f64 / 1e6 / self.jobs[0].1
+    }
+}
+
+pub(super) fn print_machine(data: u64, runs: usize) {
+    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
+    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("an unknown processor");
+    let cores = std::thread::available_parallelism().map_or(0, usize::from);
+    let cpu = cpu.trim_start_matches([' ', '\t', ':']);
+    println!(
+        "{cores} cores of {cpu}, {} MiB of data, medians of {runs}, page cache warm, outputs not synced",
+        data >> 20
+    );
+}
+
+pub(super) fn print_rows(title: &str, rows: &[Row]) {
+    if rows.is_empty() {
+        return;
+    }
+    println!(
+        "\n## {title}\n\n| job | seconds | MB of data/s | ratio | peak anonymous MiB |\n|---|---|---|---|---|"
+    );
+    for row in rows {
+        let times = row.jobs.iter().map(|(label, seconds, _)| format!("{label} {seconds:.3}"));
+        let ratio = row.ratio().map_or("-".into(), |ratio| format!("{ratio:.2}"));
+        let peak = row.jobs.iter().map(|(_, _, peak)| (peak / 1024).to_string());
+        println!(
+            "| {} | {} | {:.0} | {ratio} | {} |",
+            row.name,
+            times.collect::<Vec<_>>().join(", "),
+            row.rate(),
+            peak.collect::<Vec<_>>().join(", "),
+        );
+    }
+}
+
+pub(super) fn json(rows: &[Row]) -> String {
+    let rows: Vec<Value> = rows
+        .iter()
+        .map(|row| {
+            let jobs = row.jobs.iter().map(|(label, seconds, peak)| {
+                json!({ "label": label, "median-seconds": seconds, "peak-anonymous-kib": peak })
+            });
+            json!({ "job": row.name, "data": row.data, "ratio": row.ratio(), "runs": jobs.collect::<Vec<_>>() })
+        })
+        .collect();
+    format!("{:#}\n", Value::from(rows))
+}
