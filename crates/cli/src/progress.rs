@@ -16,6 +16,9 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Time between two JSON objects.
 const JSON_EVERY: Duration = Duration::from_secs(1);
 
+/// Time between two looks at what was read and written, on a terminal.
+const MESSAGE_EVERY: Duration = Duration::from_millis(200);
+
 /// Shows what a [`Meter`] counts.
 pub(crate) struct Shown {
     kind: Kind,
@@ -52,6 +55,10 @@ impl Shown {
                 let now = meter.read();
                 bar.set_length(now.total);
                 bar.set_position(now.disk);
+                if self.last.get().elapsed() >= MESSAGE_EVERY {
+                    self.last.set(Instant::now());
+                    bar.set_message(format!("{} read, {} written", short(now.source), short(now.output)));
+                }
                 return;
             }
             Kind::Lines => LINE_EVERY,
@@ -112,6 +119,6 @@ fn bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
     // The template is a constant of ours; the default would do if it were wrong.
     let style =
-        ProgressStyle::with_template("{bar:30} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left");
+        ProgressStyle::with_template("{bar:25} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left, {msg}");
     bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
 }
