@@ -7,6 +7,7 @@ mod conformance;
 mod cuts;
 mod differential;
 mod golden;
+mod mutations;
 mod program;
 mod receipts;
 mod schemas;
