@@ -1,4 +1,4 @@
-//! `testdata-gen list`, `testdata-gen write DIR [NAME...]`, `testdata-gen big FILE SIZE DATA`.
+//! `testdata-gen list`, `testdata-gen write DIR [NAME...]`, `testdata-gen disks DIR`, `testdata-gen big FILE SIZE DATA`.
 #![allow(clippy::too_many_lines, clippy::type_complexity, reason = "tables of cases read best in one piece")]
 
 use std::fs::File;
@@ -21,9 +21,12 @@ fn main() -> ExitCode {
             Ok(())
         }
         ["write", folder, names @ ..] => write(Path::new(folder), names),
+        ["disks", folder] => disks(Path::new(folder)),
         ["big", file, size, data] => big(Path::new(file), size, data),
         _ => {
-            eprintln!("usage: testdata-gen list | write DIR [NAME...] | big FILE SIZE_BYTES DATA_BYTES");
+            eprintln!(
+                "usage: testdata-gen list | write DIR [NAME...] | disks DIR | big FILE SIZE_BYTES DATA_BYTES"
+            );
             return ExitCode::FAILURE;
         }
     };
@@ -53,6 +56,20 @@ fn write(folder: &Path, names: &[&str]) -> io::Result<()> {
     }
     for image in broken().into_iter().filter(|image| is_wanted(image.name)) {
         println!("{}", write_files(&image.files, folder)?.display());
+    }
+    Ok(())
+}
+
+/// Every good image in a folder of its own, with its disk beside it: name, format, image, disk, number of files.
+fn disks(folder: &Path) -> io::Result<()> {
+    for image in good().into_iter().filter(|image| image.snapshot.is_none()) {
+        let own = folder.join(&image.name);
+        std::fs::create_dir_all(&own)?;
+        let path = write_files(&image.files, &own)?;
+        let disk = folder.join(format!("{}.disk", image.name));
+        std::fs::write(&disk, &image.disk)?;
+        let (path, disk, files) = (path.display(), disk.display(), image.files.len());
+        println!("{}\t{}\t{path}\t{disk}\t{files}", image.name, image.format);
     }
     Ok(())
 }

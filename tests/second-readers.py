@@ -1,0 +1,151 @@
+#!/usr/bin/env python3
+"""Images of the recipes and of qemu-img, read by readers that share nothing with imgprep.
+
+    second-readers.py TESTDATA_GEN IMGPREP
+
+Readers: dissect.hypervisor, libvhdi-python, libqcow-python, libvmdk-python (PyPI). A reader that says it can't
+read an image is counted; one that reads other bytes fails the run unless KNOWN tells why it is wrong.
+"""
+import hashlib
+import pathlib
+import subprocess
+import sys
+import tempfile
+
+import pyqcow
+import pyvhdi
+import pyvmdk
+from dissect.hypervisor.disk.qcow2 import QCow2
+from dissect.hypervisor.disk.vdi import VDI
+from dissect.hypervisor.disk.vhd import VHD
+from dissect.hypervisor.disk.vhdx import VHDX
+from dissect.hypervisor.disk.vmdk import VMDK
+
+STEP = 1 << 20
+
+
+def dissect(kind):
+    """The disk behind a dissect class."""
+
+    def read(path):
+        disk = kind(pathlib.Path(path))
+        stream = disk.open() if hasattr(disk, "open") and kind in (VDI, QCow2) else disk
+        size = stream.size
+        return size, lambda at, n: (stream.seek(at), stream.read(n))[1]
+
+    return read
+
+
+def lib(module, name):
+    """The disk behind a file object of libyal."""
+
+    def read(path):
+        file = getattr(module, "file")() if name == "file" else getattr(module, name)()
+        file.open(str(path))
+        if module is pyvmdk:
+            file.open_extent_data_files()
+        return file.get_media_size(), lambda at, n: file.read_buffer_at_offset(n, at)
+
+    return read
+
+
+READERS = {
+    "qcow2": {"dissect": dissect(QCow2), "libqcow": lib(pyqcow, "file")},
+    "qcow": {"libqcow": lib(pyqcow, "file")},
+    "vdi": {"dissect": dissect(VDI)},
+    "vhd": {"dissect": dissect(VHD), "libvhdi": lib(pyvhdi, "file")},
+    "vhdx": {"dissect": dissect(VHDX), "libvhdi": lib(pyvhdi, "file")},
+    "vmdk": {"dissect": dissect(VMDK), "libvmdk": lib(pyvmdk, "handle")},
+}
+
+# What qemu-img makes of one disk: format, options.
+MADE = [
+    ("qcow2", ["-O", "qcow2"]),
+    ("qcow2", ["-c", "-O", "qcow2"]),
+    ("qcow2", ["-O", "qcow2", "-o", "compat=0.10,cluster_size=4k"]),
+    ("vdi", ["-O", "vdi"]),
+    ("vdi", ["-O", "vdi", "-o", "static=on"]),
+    ("vhd", ["-O", "vpc", "-o", "force_size=on"]),
+    ("vhd", ["-O", "vpc", "-o", "subformat=fixed,force_size=on"]),
+    ("vhdx", ["-O", "vhdx"]),
+    ("vhdx", ["-O", "vhdx", "-o", "subformat=fixed"]),
+    ("vmdk", ["-O", "vmdk"]),
+    ("vmdk", ["-O", "vmdk", "-o", "subformat=streamOptimized"]),
+    ("vmdk", ["-O", "vmdk", "-o", "subformat=monolithicFlat"]),
+    ("vmdk", ["-O", "vmdk", "-o", "subformat=twoGbMaxExtentSparse"]),
+]
+
+# (reader, image): why its bytes are not the disk's.
+KNOWN = {}
+
+
+def digest(size, read):
+    """Size and hash of a disk read in steps."""
+    sha = hashlib.sha256()
+    for at in range(0, size, STEP):
+        want = min(STEP, size - at)
+        got = read(at, want)
+        if len(got) != want:
+            raise OSError(f"{len(got)} of {want} bytes at {at}")
+        sha.update(got)
+    return size, sha.hexdigest()
+
+
+def of_file(path):
+    """Size and hash of a raw file."""
+    with open(path, "rb") as file:
+        size = file.seek(0, 2)
+        return digest(size, lambda at, n: (file.seek(at), file.read(n))[1])
+
+
+def images(folder, testdata_gen):
+    """Name, format, image, disk of everything to be read."""
+    listed = subprocess.run([testdata_gen, "disks", folder], check=True, capture_output=True, text=True).stdout
+    for line in listed.splitlines():
+        name, kind, path, disk, _files = line.split("\t")
+        yield name, kind, path, disk
+    disk = next(line.split("\t")[3] for line in listed.splitlines() if line.startswith("sample\t"))
+    for number, (kind, options) in enumerate(MADE):
+        own = pathlib.Path(folder) / f"made-{number}"
+        own.mkdir()
+        path = own / f"image.{kind}"
+        subprocess.run(["qemu-img", "convert", "-f", "raw", *options, disk, path], check=True)
+        yield f"qemu-img {' '.join(options)}", kind, str(path), disk
+
+
+def main():
+    testdata_gen, imgprep = (str(pathlib.Path(arg).resolve()) for arg in sys.argv[1:3])
+    same, unable, wrong, unknown = {}, [], [], set(KNOWN)
+    with tempfile.TemporaryDirectory() as folder:
+        for name, kind, path, disk in images(folder, testdata_gen):
+            want = of_file(disk)
+            if name.startswith("qemu-img"):
+                ours = pathlib.Path(folder) / "ours.raw"
+                subprocess.run([imgprep, "convert", "-q", "--force", "--no-sync", path, ours], check=True)
+                if of_file(ours) != want:
+                    wrong.append(f"imgprep reads other bytes of {name}")
+            for reader, read in READERS.get(kind, {}).items():
+                try:
+                    got = digest(*read(path))
+                except Exception as error:  # pylint: disable=broad-except
+                    unable.append(f"{reader} can't read {name}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+                    continue
+                unknown.discard((reader, name))
+                if got == want:
+                    same[reader, kind] = same.get((reader, kind), 0) + 1
+                elif (reader, name) not in KNOWN:
+                    wrong.append(f"{reader} reads other bytes of {name}: {got[0]} bytes, {want[0]} expected")
+    for line in unable + wrong:
+        print(line)
+    for (reader, kind), count in sorted(same.items()):
+        print(f"{reader} reads {count} images of {kind} as the recipe says")
+    silent = [f"{reader} {kind}" for kind, of in READERS.items() for reader in of if (reader, kind) not in same]
+    if silent:
+        print("no image was read by", ", ".join(silent))
+    if unknown:
+        print("no longer there or not read:", unknown)
+    return 1 if wrong or silent or unknown else 0
+
+
+if __name__ == "__main__":
+    sys.exit(main())
