@@ -84,3 +84,12 @@ fn no_cut_zvhd_is_read_wrong() {
         cut(image, 40);
     }
 }
+
+#[test]
+fn no_cut_qcow_is_read_wrong() {
+    let names = ["qcow-plain-9-6", "qcow-packed-12-9", "qcow-shuffled-16-13", "qcow-xen", "qcow-over-raw"];
+    let images = good();
+    for name in names {
+        cut(images.iter().find(|image| image.name == name).expect("it is there"), 60);
+    }
+}

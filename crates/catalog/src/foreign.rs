@@ -27,7 +27,6 @@ type Row = (&'static str, usize, &'static [u8], &'static str, Remedy);
 
 #[rustfmt::skip]
 const HEADS: &[Row] = &[
-    ("qcow",      0,     b"QFI\xfb\0\0\0\x01", "magic \"QFI\\xfb\", version 1",       NotYet),
     ("vmdk",      0,     b"KDMV",              "magic \"KDMV\"",                      NotYet),
     ("vmdk",      0,     b"COWD",              "magic \"COWD\"",                      NotYet),
     ("vmdk",      0,     b"\xbe\xba\xfe\xca\0\0\0\0", "magic 0xcafebabe",             NotYet),
