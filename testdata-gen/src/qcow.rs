@@ -364,6 +364,12 @@ fn tables() -> Vec<Row> {
         put(&mut file, place, &[0xff; 8]);
         file
     };
+    let repeated = {
+        let mut repeated = Qcow { size: 8 << 30, ..recipe() }.write();
+        let table = u64_at(&repeated.file, repeated.l1);
+        (0..4096).for_each(|index| put(&mut repeated.file, repeated.l1 + index * 8, &table.to_be_bytes()));
+        (table, repeated.file)
+    };
     let end = written.file.len();
     let two_data = written.places[&600];
     vec![
@@ -391,6 +397,14 @@ fn tables() -> Vec<Row> {
             overlap,
             Some(first),
             with(l1 + 8, first),
+        ),
+        (
+            "qcow-table-repeated",
+            "one table for all parts of the disk",
+            AtRead,
+            overlap,
+            Some(repeated.0),
+            repeated.1,
         ),
         (
             "qcow-l2-entry-past-end",

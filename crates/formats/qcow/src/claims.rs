@@ -2,11 +2,10 @@
 
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{Claim, ClaimKind, Error, FileId, Files, ReadAt};
+use imgprep_map::{Claim, ClaimKind, Error, FileId, Files, ReadAt, walk_entries};
 
 use crate::entry::Cluster;
 use crate::map::Map;
-use crate::table::walk;
 
 type Visit<'f> = &'f mut dyn FnMut(Claim) -> ControlFlow<()>;
 
@@ -16,14 +15,20 @@ impl Map {
         if self.header.refusal().is_some() || self.claim_fixed(visit).is_break() {
             return Ok(());
         }
-        let _ = walk(file, self.header.raw.l1_offset, 0..self.header.l1_entries, &mut |entry| {
+        let (l1, entries) = (self.header.raw.l1_offset, 0..self.header.l1_entries);
+        // More bytes of tables than the file has: two of them share some, and what was told
+        // proves it. So the cost of a walk follows the file, whatever its L1 table repeats.
+        let mut room = file.len();
+        let _ = walk_entries(file, l1, entries, u64::from_be_bytes, &mut |entry| {
             // What is wrong with an entry is told by `visit`.
             let Ok(Some(table)) = self.table(file, &entry) else { return Ok(ControlFlow::Continue(())) };
             let disk = self.described(&entry);
             let claim = metadata(table..table + self.header.l2_bytes(), "an L2 table");
-            if visit(Claim { disk: Some(disk.start), ..claim }).is_break() {
+            let flow = visit(Claim { disk: Some(disk.start), ..claim });
+            let Some(left) = room.checked_sub(self.header.l2_bytes()).filter(|_| flow.is_continue()) else {
                 return Ok(ControlFlow::Break(()));
-            }
+            };
+            room = left;
             self.claim_clusters(file, table, &disk, visit)
         })?;
         Ok(())
@@ -50,7 +55,7 @@ impl Map {
     ) -> Result<ControlFlow<()>, Error> {
         let size = self.header.cluster_size();
         let count = (disk.end - disk.start).div_ceil(size);
-        walk(file, table, 0..count, &mut |entry| {
+        walk_entries(file, table, 0..count, u64::from_be_bytes, &mut |entry| {
             let at = disk.start + entry.index * size;
             let Ok(cluster) = self.cluster(&entry, at, file.len()) else {
                 return Ok(ControlFlow::Continue(()));

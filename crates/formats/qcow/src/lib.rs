@@ -27,7 +27,6 @@ mod facts;
 mod header;
 mod layout;
 mod map;
-mod table;
 
 use alloc::boxed::Box;
 

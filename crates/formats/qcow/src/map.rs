@@ -2,12 +2,14 @@
 
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{Claim, Codec, DiskMap, Error, FileId, Files, PackedLen, ReadAt, Source, Tiler, Visitor};
+use imgprep_map::{
+    Claim, Codec, DiskMap, EntryRun, Error, FileId, Files, PackedLen, ReadAt, Source, Tiler, Visitor,
+    walk_entries,
+};
 
 use crate::Corrupt;
 use crate::entry::{Cluster, l1, l2};
 use crate::header::{Header, check_table};
-use crate::table::{Run, walk};
 
 pub(crate) struct Map {
     pub(crate) header: Header,
@@ -24,7 +26,7 @@ impl Map {
     }
 
     /// Bytes of the disk that L1 entries describe, clipped to the disk.
-    pub(crate) fn described(&self, run: &Run) -> Range<u64> {
+    pub(crate) fn described(&self, run: &EntryRun) -> Range<u64> {
         let coverage = self.header.l2_coverage();
         let end = run.index.saturating_add(run.count).saturating_mul(coverage);
         // OK: an entry of the table begins inside the disk, by the table's length.
@@ -32,14 +34,14 @@ impl Map {
     }
 
     /// The L2 table that an L1 entry names, inside the file.
-    pub(crate) fn table(&self, file: &dyn ReadAt, entry: &Run) -> Result<Option<u64>, Corrupt> {
+    pub(crate) fn table(&self, file: &dyn ReadAt, entry: &EntryRun) -> Result<Option<u64>, Corrupt> {
         let Some(table) = l1(entry.value, entry.at, self.header.cluster_bits)? else { return Ok(None) };
         check_table(file, entry.at, "an L2 table", table, self.header.l2_bytes())?;
         Ok(Some(table))
     }
 
     /// The cluster at `disk`, all that is read of it inside the file.
-    pub(crate) fn cluster(&self, entry: &Run, disk: u64, file_len: u64) -> Result<Cluster, Corrupt> {
+    pub(crate) fn cluster(&self, entry: &EntryRun, disk: u64, file_len: u64) -> Result<Cluster, Corrupt> {
         let cluster = l2(entry.value, entry.at, self.header.cluster_bits)?;
         let Some(range) = self.stored(cluster, disk) else { return Ok(cluster) };
         if range.end > file_len {
@@ -88,7 +90,7 @@ impl Map {
         let first = (range.start.max(disk.start) - disk.start) / size;
         // OK: at most `l2_entries`, by the table's coverage.
         let end = (range.end.min(disk.end) - disk.start).div_ceil(size);
-        walk(file, table, first..end, &mut |entry| {
+        walk_entries(file, table, first..end, u64::from_be_bytes, &mut |entry| {
             let at = disk.start + entry.index * size;
             let lost = at..at.saturating_add(size).min(disk.end);
             let found = self.cluster(&entry, at, file.len());
@@ -100,7 +102,7 @@ impl Map {
     fn walk(&self, file: &dyn ReadAt, range: &Range<u64>, tiler: &mut Tiler<'_>) -> Result<(), Error> {
         let coverage = self.header.l2_coverage();
         let entries = range.start / coverage..range.end.div_ceil(coverage);
-        let _ = walk(file, self.header.raw.l1_offset, entries, &mut |entry| {
+        let _ = walk_entries(file, self.header.raw.l1_offset, entries, u64::from_be_bytes, &mut |entry| {
             let disk = self.described(&entry);
             let table = self.table(file, &entry);
             match table.map_err(|error| Error::new(error).hitting(disk.clone()))? {
