@@ -93,3 +93,13 @@ fn no_cut_qcow_is_read_wrong() {
         cut(images.iter().find(|image| image.name == name).expect("it is there"), 60);
     }
 }
+
+#[test]
+fn no_cut_qed_is_read_wrong() {
+    let names =
+        ["qed-plain-4k-1", "qed-shuffled-8k-8", "qed-zero-clusters", "qed-header-of-three", "qed-over-raw"];
+    let images = good();
+    for name in names {
+        cut(images.iter().find(|image| image.name == name).expect("it is there"), 60);
+    }
+}

@@ -7,6 +7,7 @@ mod conformance;
 mod cuts;
 mod differential;
 mod differential_qcow;
+mod differential_qed;
 mod golden;
 mod program;
 mod vendor;

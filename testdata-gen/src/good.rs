@@ -55,6 +55,7 @@ pub fn good() -> Vec<GoodImage> {
     all.extend(qcow2_clusters());
     all.extend(qcow2_features());
     all.extend(qcow2_chains());
+    all.extend(crate::qed::good());
     all.extend(zvhds());
     all.push(sample());
     all

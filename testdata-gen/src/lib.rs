@@ -10,6 +10,7 @@ mod disk;
 mod good;
 mod qcow;
 mod qcow2;
+mod qed;
 mod zvhd;
 
 use std::io;

@@ -11,8 +11,12 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("imgprep-raw", &["imgprep-map"]),
     ("imgprep-qcow", &["imgprep-map"]),
     ("imgprep-qcow2", &["imgprep-map"]),
+    ("imgprep-qed", &["imgprep-map"]),
     ("imgprep-zvhd", &["imgprep-map"]),
-    ("imgprep-catalog", &["imgprep-map", "imgprep-qcow", "imgprep-raw", "imgprep-qcow2", "imgprep-zvhd"]),
+    (
+        "imgprep-catalog",
+        &["imgprep-map", "imgprep-qcow", "imgprep-qed", "imgprep-raw", "imgprep-qcow2", "imgprep-zvhd"],
+    ),
     ("imgprep-io", &["imgprep-map"]),
     ("imgprep-open", &["imgprep-catalog", "imgprep-io", "imgprep-map"]),
     ("imgprep-codec", &["imgprep-map"]),
