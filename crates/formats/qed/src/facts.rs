@@ -12,7 +12,9 @@ use crate::header::Header;
 
 pub(crate) fn facts(header: &Header) -> Facts {
     let (clusters, table) = (size_text(header.cluster_size), header.raw.table_size);
-    let mut facts = Facts::new(NAME, format!("clusters of {clusters}, tables of {table}"));
+    let plural = if table == 1 { "" } else { "s" };
+    let variant = format!("clusters of {clusters}, tables of {table} cluster{plural}");
+    let mut facts = Facts::new(NAME, variant);
     facts.cluster_size = Some(header.cluster_size);
     facts.dirty = header.needs_check();
     facts.details = vec![
