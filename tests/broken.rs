@@ -48,8 +48,12 @@ fn what_is_refused_when_read_can_still_be_described() {
 fn a_salvage_goes_on_and_lists_what_is_lost() {
     let folder = tempfile::tempdir().unwrap();
     for (name, start, end) in [
+        ("qcow-l1-entry-past-end", 2 << 20, 4 << 20),
+        ("qcow-l2-entry-past-end", 2 << 12, 3 << 12),
         ("qcow2-l2-entry-past-end", 2 << 16, 3 << 16),
         ("qcow2-packed-garbage", 3 << 16, 4 << 16),
+        ("qed-l1-entry-past-end", 2 << 20, 4 << 20),
+        ("qed-l2-entry-unaligned", 2 << 12, 3 << 12),
         ("zvhd2-record-magic", 4 << 20, 6 << 20),
         ("zvhd2-payload-garbage", 0, 2 << 20),
     ] {

@@ -85,3 +85,21 @@ fn no_cut_zvhd_is_read_wrong() {
         cut(image, 40);
     }
 }
+
+#[test]
+fn no_cut_qcow_is_read_wrong() {
+    let names = ["qcow-plain-9-6", "qcow-packed-12-9", "qcow-shuffled-16-13", "qcow-over-raw"];
+    let images = good();
+    for name in names {
+        cut(images.iter().find(|image| image.name == name).expect("it is there"), 30);
+    }
+}
+
+#[test]
+fn no_cut_qed_is_read_wrong() {
+    let names = ["qed-plain-4k-1", "qed-shuffled-8k-8", "qed-over-raw"];
+    let images = good();
+    for name in names {
+        cut(images.iter().find(|image| image.name == name).expect("it is there"), 30);
+    }
+}

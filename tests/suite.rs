@@ -6,6 +6,8 @@ mod cli;
 mod conformance;
 mod cuts;
 mod differential;
+mod differential_qcow;
+mod differential_qed;
 mod golden;
 mod mutations;
 mod program;

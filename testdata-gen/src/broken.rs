@@ -36,8 +36,10 @@ pub struct BrokenImage {
 /// All of them.
 pub fn broken() -> Vec<BrokenImage> {
     let mut all = qcow2_headers();
+    all.extend(crate::qcow::broken());
     all.extend(qcow2_tables());
     all.extend(qcow2_names());
+    all.extend(crate::qed::broken());
     all.extend(zvhds());
     all
 }

@@ -51,9 +51,11 @@ pub(crate) fn mixed(size: usize) -> Vec<u8> {
 /// All of them.
 pub fn good() -> Vec<GoodImage> {
     let mut all = raw();
+    all.extend(crate::qcow::good());
     all.extend(qcow2_clusters());
     all.extend(qcow2_features());
     all.extend(qcow2_chains());
+    all.extend(crate::qed::good());
     all.extend(zvhds());
     all.push(sample());
     all

@@ -8,7 +8,9 @@
 mod broken;
 mod disk;
 mod good;
+mod qcow;
 mod qcow2;
+mod qed;
 mod zvhd;
 
 use std::io;

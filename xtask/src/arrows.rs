@@ -9,9 +9,14 @@ use serde_json::Value;
 const ARROWS: &[(&str, &[&str])] = &[
     ("imgprep-map", &[]),
     ("imgprep-raw", &["imgprep-map"]),
+    ("imgprep-qcow", &["imgprep-map"]),
     ("imgprep-qcow2", &["imgprep-map"]),
+    ("imgprep-qed", &["imgprep-map"]),
     ("imgprep-zvhd", &["imgprep-map"]),
-    ("imgprep-catalog", &["imgprep-map", "imgprep-raw", "imgprep-qcow2", "imgprep-zvhd"]),
+    (
+        "imgprep-catalog",
+        &["imgprep-map", "imgprep-qcow", "imgprep-qed", "imgprep-raw", "imgprep-qcow2", "imgprep-zvhd"],
+    ),
     ("imgprep-io", &["imgprep-map"]),
     ("imgprep-open", &["imgprep-catalog", "imgprep-io", "imgprep-map"]),
     ("imgprep-codec", &["imgprep-map"]),

@@ -14,6 +14,7 @@ extern crate alloc;
 
 mod claim;
 mod disk_map;
+mod entries;
 mod error;
 mod facts;
 mod image;
@@ -28,6 +29,7 @@ mod tiler;
 
 pub use claim::{Claim, ClaimKind};
 pub use disk_map::{DiskMap, Files, Visitor};
+pub use entries::{EntryRun, EntryVisitor, walk_entries};
 pub use error::{Class, Detail, Error};
 pub use facts::{Encryption, Facts, Finding, Severity, Snapshot, Value};
 pub use image::{

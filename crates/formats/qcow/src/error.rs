@@ -1,0 +1,147 @@
+//! What can be wrong in a QCOW, and what is not read.
+
+use alloc::string::String;
+
+use imgprep_map::{Class, Detail};
+
+/// A file that contradicts itself or its format. Offsets are file offsets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Corrupt {
+    /// The file ends before its header does.
+    #[error("the header has {expected} bytes, the file has {file_len}")]
+    HeaderCut {
+        /// Bytes that are needed.
+        expected: u64,
+        /// Bytes that are there.
+        file_len: u64,
+    },
+    /// The first bytes are not QCOW's.
+    #[error("the file begins with {found:02x?}, not with the magic of QCOW")]
+    Magic {
+        /// What stands there.
+        found: [u8; 4],
+    },
+    /// A field has a value that can't be.
+    #[error("{field} is {found}, which must be {expected}")]
+    Field {
+        /// Offset of the field.
+        at: u64,
+        /// QEMU's name for it.
+        field: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: u64,
+    },
+    /// A table does not lie inside the file.
+    #[error("{table} takes bytes {start}..{end}, the file has {file_len}")]
+    TablePastEnd {
+        /// Offset of the field or entry that names it.
+        at: u64,
+        /// Which table.
+        table: &'static str,
+        /// Its first byte.
+        start: u64,
+        /// Its end, saturated.
+        end: u64,
+        /// Length of the file.
+        file_len: u64,
+    },
+    /// An L1 or L2 entry that no writer writes.
+    #[error("{table} entry {found:#018x} is none: {reason}")]
+    Entry {
+        /// Offset of the entry.
+        at: u64,
+        /// Which table.
+        table: &'static str,
+        /// The entry.
+        found: u64,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Data, plain or packed, that does not lie inside the file.
+    #[error("the entry points to data at bytes {start}..{end}, the file has {file_len}")]
+    DataPastEnd {
+        /// Offset of the entry.
+        at: u64,
+        /// First byte of the data.
+        start: u64,
+        /// Its end, saturated.
+        end: u64,
+        /// Length of the file.
+        file_len: u64,
+    },
+}
+
+impl Detail for Corrupt {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::HeaderCut { .. } => "qcow.header.cut",
+            Self::Magic { .. } => "qcow.header.magic",
+            Self::Field { .. } => "qcow.header.field",
+            Self::TablePastEnd { .. } => "qcow.table.past-end",
+            Self::Entry { .. } => "qcow.table.entry",
+            Self::DataPastEnd { .. } => "qcow.l2.past-end",
+        }
+    }
+
+    fn class(&self) -> Class {
+        Class::Corrupt
+    }
+
+    fn at(&self) -> Option<u64> {
+        Some(match self {
+            Self::HeaderCut { file_len, .. } => *file_len,
+            Self::Magic { .. } => 0,
+            Self::Field { at, .. }
+            | Self::TablePastEnd { at, .. }
+            | Self::Entry { at, .. }
+            | Self::DataPastEnd { at, .. } => *at,
+        })
+    }
+}
+
+/// An image that may be fine, but that this crate can't serve.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsupported {
+    /// Another version than 1.
+    #[error("version {version}: QCOW is version 1, QCOW2 has 2 and 3")]
+    Version {
+        /// What the header says.
+        version: u32,
+    },
+    /// The payload is locked away.
+    #[error("the image is encrypted ({method}): its data is not read")]
+    Encrypted {
+        /// AES or a number.
+        method: String,
+    },
+    /// An early tapdisk wrote the L1 table.
+    #[error(
+        "the L1 table is in the byte order of the machine that wrote it (an early tapdisk of Xen): \
+         open the image once with a later tapdisk, which turns it"
+    )]
+    NativeL1,
+}
+
+impl Detail for Unsupported {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Version { .. } => "qcow.header.version",
+            Self::Encrypted { .. } => "qcow.header.encrypted",
+            Self::NativeL1 => "qcow.header.native-l1",
+        }
+    }
+
+    fn class(&self) -> Class {
+        Class::Unsupported
+    }
+
+    fn at(&self) -> Option<u64> {
+        Some(match self {
+            Self::Version { .. } => 4,
+            Self::Encrypted { .. } => 36,
+            Self::NativeL1 => 60,
+        })
+    }
+}

@@ -1,0 +1,48 @@
+//! What an inspector tells. `qemu-img info` has no fields of its own for QCOW.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec;
+use alloc::vec::Vec;
+
+use imgprep_map::{Facts, Finding, ParentRef, Severity, Value};
+
+use crate::NAME;
+use crate::header::Header;
+use crate::layout::XEN_AT;
+
+pub(crate) fn facts(header: &Header) -> Facts {
+    let variant = format!("version 1, clusters of {}", size_text(header.cluster_size()));
+    let mut facts = Facts::new(NAME, variant);
+    facts.cluster_size = Some(header.cluster_size());
+    facts.encryption = header.encryption;
+    facts.details = vec![("l2-entries", Value::Number(header.l2_entries))];
+    if header.raw.mtime != 0 {
+        facts.details.push(("backing-mtime", Value::Number(header.raw.mtime.into())));
+    }
+    if header.xen.is_some() {
+        facts.details.push(("xen-extension", Value::Flag(true)));
+    }
+    facts
+}
+
+/// At most 64 KiB.
+fn size_text(size: u64) -> String {
+    if size >= 1 << 10 { format!("{} KiB", size >> 10) } else { format!("{size} bytes") }
+}
+
+pub(crate) fn findings(header: &Header, parent: Option<&ParentRef>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut add =
+        |code, severity, at, message| findings.push(Finding { code, severity, at: Some(at), message });
+    if let Some(refusal) = header.refusal() {
+        let at = refusal.at().unwrap_or(XEN_AT);
+        add(refusal.code(), Severity::Error, at, refusal.to_string());
+    }
+    if let Some(parent) = parent {
+        let message =
+            format!("QCOW does not say which format its backing file {} has: it is guessed", parent.name);
+        add("qcow.backing.no-format", Severity::Warning, parent.at, message);
+    }
+    findings
+}

@@ -1,0 +1,68 @@
+//! On-disk structures: sizes, offsets, magics.
+
+use byteorder::{BigEndian, ByteOrder};
+
+/// First bytes of the file.
+pub(crate) const MAGIC: [u8; 4] = *b"QFI\xfb";
+/// Length of the header.
+pub(crate) const HEADER: u64 = 48;
+/// Where the next word stands, if there is one.
+pub(crate) const XEN_AT: u64 = HEADER;
+/// First bytes of the header extension that Xen's tapdisk writes.
+pub(crate) const XEN_MAGIC: [u8; 4] = *b"XEN\xfb";
+/// Length of that extension: magic, checksum of the L1 table, least allocation, flags.
+pub(crate) const XEN_HEADER: u64 = 16;
+/// A tapdisk with that extension puts its L1 table on a page.
+pub(crate) const XEN_PAGE: u64 = 4096;
+/// Flag of the extension: the L1 table is big-endian, as it should be.
+pub(crate) const XEN_BIG_ENDIAN: u32 = 1 << 1;
+
+/// Bit 63 of an L2 entry: the cluster is compressed.
+pub(crate) const COMPRESSED: u64 = 1 << 63;
+/// Bytes of an entry of either table.
+pub(crate) const ENTRY: u64 = 8;
+
+/// The header's fields as they stand in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawHeader {
+    pub(crate) version: u32,        // 4
+    pub(crate) backing_offset: u64, // 8
+    pub(crate) backing_len: u32,    // 16
+    pub(crate) mtime: u32,          // 20
+    pub(crate) size: u64,           // 24
+    pub(crate) cluster_bits: u8,    // 32
+    pub(crate) l2_bits: u8,         // 33, then two bytes of padding
+    pub(crate) crypt_method: u32,   // 36
+    pub(crate) l1_offset: u64,      // 40
+}
+
+impl RawHeader {
+    pub(crate) fn decode(bytes: &[u8; 48]) -> Self {
+        let u32_at = |at: usize| BigEndian::read_u32(&bytes[at..]);
+        let u64_at = |at: usize| BigEndian::read_u64(&bytes[at..]);
+        Self {
+            version: u32_at(4),
+            backing_offset: u64_at(8),
+            backing_len: u32_at(16),
+            mtime: u32_at(20),
+            size: u64_at(24),
+            cluster_bits: bytes[32],
+            l2_bits: bytes[33],
+            crypt_method: u32_at(36),
+            l1_offset: u64_at(40),
+        }
+    }
+}
+
+/// What of Xen's header extension matters to a reader.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct XenHeader {
+    pub(crate) flags: u32, // 12
+}
+
+impl XenHeader {
+    /// `None` if what follows the header is something else.
+    pub(crate) fn decode(bytes: &[u8; 16]) -> Option<Self> {
+        (bytes[..4] == XEN_MAGIC).then(|| Self { flags: BigEndian::read_u32(&bytes[12..]) })
+    }
+}

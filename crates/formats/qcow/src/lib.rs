@@ -1,0 +1,70 @@
+//! QCOW, version 1: the format before QCOW2. Integers are big-endian.
+//!
+//! There is no written specification; the format is what QEMU's `block/qcow.c` and Xen's
+//! tapdisk write and read. The sections that comments name are fields of that header.
+//!
+//! Read: clusters of 512 bytes to 64 KiB, L2 tables of 512 bytes to 64 KiB, deflated
+//! clusters, backing files (whose format the image has no field for). Shown but not read:
+//! encrypted images, and images of early tapdisks whose L1 table is in the byte order of
+//! the machine that wrote it.
+//!
+//! No table is kept in memory: L1 and L2 are read where a walk comes by, and what lies in
+//! a hole of the file is not read at all.
+#![no_std]
+#![deny(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_lossless
+)]
+
+extern crate alloc;
+
+mod claims;
+mod entry;
+mod error;
+mod facts;
+mod header;
+mod layout;
+mod map;
+
+use alloc::boxed::Box;
+
+use imgprep_map::{Error, Evidence, Image, ImageName, ParentRef, ParseOptions, Parsed, Probe, ReadAt};
+
+pub use error::{Corrupt, Unsupported};
+
+use crate::header::Header;
+use crate::map::Map;
+
+/// The format's name.
+pub const NAME: &str = "qcow";
+
+/// Recognises the magic with version 1, or with version 0, which is nobody's: from 2 on it
+/// is QCOW2.
+pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
+    let version = probe.head.get(4..8).filter(|_| probe.has(0, &layout::MAGIC))?;
+    let version = u32::from_be_bytes([version[0], version[1], version[2], version[3]]);
+    (version < 2).then(|| Evidence {
+        at: 0,
+        len: 8,
+        says: alloc::format!("magic \"QFI\\xfb\", version {version}"),
+    })
+}
+
+/// Understands an image: its header and the place of its L1 table.
+pub fn parse(file: &dyn ReadAt, _options: &ParseOptions) -> Result<Parsed, Error> {
+    let header = Header::read(file)?;
+    let parent = backing(file, &header)?;
+    let facts = facts::facts(&header);
+    let findings = facts::findings(&header, parent.as_ref());
+    let map = Map::new(&header);
+    Ok(Parsed::Done(Box::new(Image { parent, findings, ..Image::new(facts, map) })))
+}
+
+/// QCOW has no field for the backing file's format: it is found out.
+fn backing(file: &dyn ReadAt, header: &Header) -> Result<Option<ParentRef>, Error> {
+    let Some((at, len)) = header.backing_name else { return Ok(None) };
+    let name = file.slice(at, len)?.into_owned();
+    Ok(Some(ParentRef::named(ImageName(name), at)))
+}

@@ -1,0 +1,61 @@
+//! What an inspector tells. `qemu-img info` has no fields of its own for QED.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use imgprep_map::{Facts, Finding, ParentRef, Severity, Value};
+
+use crate::NAME;
+use crate::header::Header;
+
+pub(crate) fn facts(header: &Header) -> Facts {
+    let (clusters, table) = (size_text(header.cluster_size), header.raw.table_size);
+    let plural = if table == 1 { "" } else { "s" };
+    let variant = format!("clusters of {clusters}, tables of {table} cluster{plural}");
+    let mut facts = Facts::new(NAME, variant);
+    facts.cluster_size = Some(header.cluster_size);
+    facts.dirty = header.needs_check();
+    facts.details = vec![
+        ("table-size", Value::Number(table.into())),
+        ("header-size", Value::Number(header.raw.header_size.into())),
+        ("need-check", Value::Flag(header.needs_check())),
+    ];
+    let unknown = [
+        ("compat-features", header.raw.compat_features),
+        ("autoclear-features", header.raw.autoclear_features),
+    ];
+    let set = unknown.into_iter().filter(|(_, bits)| *bits != 0);
+    facts.details.extend(set.map(|(name, bits)| (name, Value::Text(format!("{bits:#x}")))));
+    facts
+}
+
+/// 4 KiB to 64 MiB.
+fn size_text(size: u64) -> String {
+    if size >= 1 << 20 { format!("{} MiB", size >> 20) } else { format!("{} KiB", size >> 10) }
+}
+
+pub(crate) fn findings(header: &Header, parent: Option<&ParentRef>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    let mut add = |code, at, message| {
+        findings.push(Finding { code, severity: Severity::Warning, at: Some(at), message });
+    };
+    if header.needs_check() {
+        let message = "the image was not closed properly and needs a check: clusters may be lost in the \
+                       file, what the tables name is read";
+        add("qed.header.need-check", 16, message.into());
+    }
+    if !header.raw.image_size.is_multiple_of(512) {
+        let size = header.raw.image_size;
+        add("qed.header.odd-size", 48, format!("the disk has {size} bytes, which are not whole sectors"));
+    }
+    if let Some(parent) = parent.filter(|parent| parent.format.is_none()) {
+        let message = format!(
+            "the image does not say which format its backing file {} has: it is guessed",
+            parent.name
+        );
+        add("qed.backing.no-format", parent.at, message);
+    }
+    findings
+}

@@ -1,0 +1,63 @@
+//! QED, QEMU's enhanced disk (QEMU's `docs/interop/qed_spec.rst`). Integers are
+//! little-endian.
+//!
+//! Read: clusters of 4 KiB to 64 MiB, tables of 1 to 16 clusters, zero clusters, backing
+//! files, images that need a check (as they are: their tables are sound, clusters may be
+//! lost). Refused by name: unknown features. Compatible and autoclear features are told
+//! and change nothing for a reader.
+//!
+//! No table is kept in memory: L1 and L2 are read where a walk comes by, and what lies in
+//! a hole of the file is not read at all.
+#![no_std]
+#![deny(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_lossless
+)]
+
+extern crate alloc;
+
+mod claims;
+mod entry;
+mod error;
+mod facts;
+mod header;
+mod layout;
+mod map;
+
+use alloc::boxed::Box;
+
+use imgprep_map::{Error, Evidence, Image, ImageName, ParentRef, ParseOptions, Parsed, Probe, ReadAt};
+
+pub use error::{Corrupt, Unsupported};
+
+use crate::header::Header;
+use crate::map::Map;
+
+/// The format's name.
+pub const NAME: &str = "qed";
+
+/// Recognises the magic.
+pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
+    let says = || Evidence { at: 0, len: 4, says: "magic \"QED\"".into() };
+    probe.has(0, &layout::MAGIC).then(says)
+}
+
+/// Understands an image: its header and the place of its L1 table.
+pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
+    let header = Header::read(file, &options.limits)?;
+    let parent = backing(file, &header)?;
+    let facts = facts::facts(&header);
+    let findings = facts::findings(&header, parent.as_ref());
+    let map = Map::new(&header);
+    Ok(Parsed::Done(Box::new(Image { parent, findings, ..Image::new(facts, map) })))
+}
+
+/// QED can say of a backing file that it is RAW, and else nothing.
+fn backing(file: &dyn ReadAt, header: &Header) -> Result<Option<ParentRef>, Error> {
+    let Some((at, len)) = header.backing_name else { return Ok(None) };
+    let name = file.slice(at, len)?.into_owned();
+    let format = header.is_backing_raw().then(|| "raw".into());
+    Ok(Some(ParentRef { format, ..ParentRef::named(ImageName(name), at) }))
+}

@@ -1,0 +1,235 @@
+//! Where the bytes are: a walk over L1 and L2.
+
+use core::ops::{ControlFlow, Range};
+
+use imgprep_map::{
+    Claim, DiskMap, EntryRun, Error, FileId, Files, ReadAt, Source, Tiler, Visitor, walk_entries,
+};
+
+use crate::Corrupt;
+use crate::entry::{Cluster, l1, l2};
+use crate::header::{Header, check_table};
+
+/// Entries of a table that make up a stride: 64 KiB of them.
+const STRIDE_ENTRIES: u64 = 8192;
+
+pub(crate) struct Map {
+    pub(crate) header: Header,
+    unallocated: Source,
+}
+
+impl Map {
+    pub(crate) fn new(header: &Header) -> Self {
+        let has_parent = header.backing_name.is_some();
+        Self {
+            unallocated: if has_parent { Source::Parent } else { Source::Zero { explicit: false } },
+            header: header.clone(),
+        }
+    }
+
+    /// Bytes of the disk that L1 entries describe, clipped to the disk.
+    pub(crate) fn described(&self, run: &EntryRun) -> Range<u64> {
+        let coverage = self.header.l2_coverage();
+        let end = run.index.saturating_add(run.count).saturating_mul(coverage);
+        // OK: only entries that the disk needs are walked: this one begins inside it.
+        run.index * coverage..end.min(self.header.raw.image_size)
+    }
+
+    /// The L2 table that an L1 entry names, inside the file.
+    pub(crate) fn table(&self, file: &dyn ReadAt, entry: &EntryRun) -> Result<Option<u64>, Corrupt> {
+        let Some(table) = l1(&self.header, entry.value, entry.at)? else { return Ok(None) };
+        check_table(file, entry.at, "an L2 table", table, self.header.table_bytes())?;
+        Ok(Some(table))
+    }
+
+    /// The cluster at `disk`, all that is read of it inside the file.
+    pub(crate) fn cluster(&self, entry: &EntryRun, disk: u64, file_len: u64) -> Result<Cluster, Corrupt> {
+        let cluster = l2(&self.header, entry.value, entry.at)?;
+        if let Cluster::Data { at } = cluster {
+            let end = self.stored(at, disk).end;
+            if end > file_len {
+                return Err(Corrupt::DataPastEnd { at: entry.at, start: at, end, file_len });
+            }
+        }
+        Ok(cluster)
+    }
+
+    /// Bytes of the file that hold the cluster at `disk`, up to the disk's end.
+    pub(crate) fn stored(&self, at: u64, disk: u64) -> Range<u64> {
+        let seen = self.header.cluster_size.min(self.header.raw.image_size.saturating_sub(disk));
+        at..at.saturating_add(seen)
+    }
+
+    fn source(&self, cluster: Cluster) -> Source {
+        match cluster {
+            Cluster::Unallocated => self.unallocated.clone(),
+            Cluster::Zero => Source::Zero { explicit: true },
+            Cluster::Data { at } => Source::Data { file: FileId::SELF, at },
+        }
+    }
+
+    /// Pushes the clusters of `range` that the table at `table` describes.
+    fn walk_table(
+        &self,
+        file: &dyn ReadAt,
+        table: u64,
+        disk: &Range<u64>,
+        range: &Range<u64>,
+        tiler: &mut Tiler<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let size = self.header.cluster_size;
+        let first = (range.start.max(disk.start) - disk.start) / size;
+        // OK: at most the table's entries, by its coverage.
+        let end = (range.end.min(disk.end) - disk.start).div_ceil(size);
+        walk_entries(file, table, first..end, u64::from_le_bytes, &mut |entry| {
+            let at = disk.start + entry.index * size;
+            let lost = at..at.saturating_add(size).min(disk.end);
+            let found = self.cluster(&entry, at, file.len());
+            let cluster = found.map_err(|error| Error::new(error).hitting(lost))?;
+            Ok(tiler.push(entry.count * size, self.source(cluster)))
+        })
+    }
+
+    fn walk(&self, file: &dyn ReadAt, range: &Range<u64>, tiler: &mut Tiler<'_>) -> Result<(), Error> {
+        let coverage = self.header.l2_coverage();
+        let (l1, entries) =
+            (self.header.raw.l1_table_offset, range.start / coverage..range.end.div_ceil(coverage));
+        let _ = walk_entries(file, l1, entries, u64::from_le_bytes, &mut |entry| {
+            let disk = self.described(&entry);
+            let table = self.table(file, &entry);
+            match table.map_err(|error| Error::new(error).hitting(disk.clone()))? {
+                None => Ok(tiler.push(disk.end - tiler.at(), self.unallocated.clone())),
+                Some(table) => self.walk_table(file, table, &disk, range, tiler),
+            }
+        })?;
+        Ok(())
+    }
+}
+
+impl DiskMap for Map {
+    fn size(&self) -> u64 {
+        self.header.raw.image_size
+    }
+
+    fn stride(&self) -> u64 {
+        // OK: at most 2^13 entries of 2^26 bytes.
+        self.header.table_entries.min(STRIDE_ENTRIES) * self.header.cluster_size
+    }
+
+    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
+        let range = range.start..range.end.min(self.header.raw.image_size);
+        let Some(file) = files.get(FileId::SELF).filter(|_| !range.is_empty()) else { return Ok(()) };
+        let first = range.start & !(self.header.cluster_size - 1);
+        let mut tiler = Tiler::new(range.clone(), first, visitor);
+        let walked = self.walk(file, &range, &mut tiler);
+        tiler.finish();
+        walked
+    }
+
+    fn claims(
+        &self,
+        files: &dyn Files,
+        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.walk_claims(files, visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeMap;
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use imgprep_map::{Extent, Limits, ReadError};
+
+    use super::*;
+
+    /// A file of words in holes; only pages that hold one are read.
+    struct Sparse {
+        words: BTreeMap<u64, u64>,
+        len: u64,
+    }
+
+    impl ReadAt for Sparse {
+        fn len(&self) -> u64 {
+            self.len
+        }
+        fn read_exact_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError> {
+            let end = at + buf.len() as u64;
+            assert!(self.words.range(at / 8..end.div_ceil(8)).next().is_some(), "a hole is read at {at}");
+            for (place, byte) in (at..).zip(buf) {
+                let word = self.words.get(&(place / 8)).copied().unwrap_or(0).to_le_bytes();
+                *byte = word[usize::try_from(place % 8).unwrap()];
+            }
+            Ok(())
+        }
+        fn next_data(&self, at: u64) -> u64 {
+            // Pages of 4 KiB.
+            let word = self.words.range(at / 4096 * 512..).next();
+            word.map_or(self.len, |(word, _)| (word / 512 * 4096).max(at))
+        }
+    }
+
+    /// The largest clusters and tables: 64 MiB, and 16 of them for a table.
+    fn largest(size: u64, entries: &[(u64, u64)]) -> (Sparse, Map) {
+        const CLUSTER: u64 = 64 << 20;
+        let mut words = BTreeMap::from([
+            (0, u64::from(u32::from_le_bytes(*b"QED\0")) | CLUSTER << 32),
+            (1, 16 | 1 << 32),
+            (5, CLUSTER),
+            (6, size),
+        ]);
+        words.extend(entries.iter().map(|(at, value)| (at / 8, *value)));
+        let file = Sparse { words, len: 100 * CLUSTER };
+        let header = Header::read(&file, &Limits::default()).unwrap();
+        (file, Map::new(&header))
+    }
+
+    fn extents(file: &Sparse, map: &Map, range: Range<u64>) -> Result<Vec<Extent>, Error> {
+        let mut all = Vec::new();
+        let mut take = |extent| {
+            all.push(extent);
+            ControlFlow::Continue(())
+        };
+        let file: &dyn ReadAt = file;
+        map.visit(&file, range, &mut take).map(|()| all)
+    }
+
+    const HOLE: Source = Source::Zero { explicit: false };
+
+    #[test]
+    fn the_largest_tables_cost_what_they_hold() {
+        const CLUSTER: u64 = 64 << 20;
+        let (table, data) = (17 * CLUSTER, 40 * CLUSTER);
+        // The last table of a disk of almost 2^64 bytes; its entries 5 and 6.
+        let last = CLUSTER + 2047 * 8;
+        let entries = [(last, table), (table + 5 * 8, data), (table + 6 * 8, 1)];
+        let (file, map) = largest(u64::MAX, &entries);
+        let start = 2047 << 53;
+        let at = |index: u64| start + index * CLUSTER;
+        let want = [
+            Extent { disk: 0..at(5), source: HOLE },
+            Extent { disk: at(5)..at(6), source: Source::Data { file: FileId::SELF, at: data } },
+            Extent { disk: at(6)..at(7), source: Source::Zero { explicit: true } },
+            Extent { disk: at(7)..u64::MAX, source: HOLE },
+        ];
+        assert_eq!(extents(&file, &map, 0..u64::MAX).unwrap(), want);
+        let inside = at(5) + 1000..at(5) + 1010;
+        let part = Source::Data { file: FileId::SELF, at: data + 1000 };
+        let want = vec![Extent { disk: inside.clone(), source: part }];
+        assert_eq!(extents(&file, &map, inside).unwrap(), want);
+    }
+
+    #[test]
+    fn an_error_names_the_entry_and_the_lost_cluster() {
+        const CLUSTER: u64 = 64 << 20;
+        let table = 17 * CLUSTER;
+        let (file, map) = largest(10 * CLUSTER + 1, &[(CLUSTER, table), (table + 10 * 8, 100 * CLUSTER)]);
+        let error = extents(&file, &map, 0..u64::MAX).unwrap_err();
+        assert_eq!(error.disk(), Some(10 * CLUSTER..10 * CLUSTER + 1));
+        let start = 100 * CLUSTER;
+        let past = Corrupt::DataPastEnd { at: table + 80, start, end: start + 1, file_len: start };
+        assert_eq!(error.detail(), Some(&past));
+    }
+}
