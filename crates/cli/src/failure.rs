@@ -3,15 +3,19 @@
 use std::io;
 use std::process::ExitCode;
 
-use imgprep::Error;
+use imgprep::{DetectError, Error, Match};
 use serde_json::json;
 
 use crate::args::OutputFormat;
+use crate::json;
+use crate::print::matched;
 
 /// What ended a command.
 pub(crate) enum Failure {
     /// An error with its code and place.
     Image(Box<Error>),
+    /// The same, of a file whose bytes speak for this.
+    Seen(Box<Error>, Vec<Match>),
     /// Options that make no sense together.
     Usage(String),
     /// Our own output could not be written.
@@ -40,7 +44,7 @@ impl Failure {
     pub(crate) fn is_closed_pipe(&self) -> bool {
         match self {
             Self::Print(error) => error.kind() == io::ErrorKind::BrokenPipe,
-            Self::Image(error) => error.code() == "io.write.closed",
+            Self::Image(error) | Self::Seen(error, _) => error.code() == "io.write.closed",
             Self::Usage(_) => false,
         }
     }
@@ -52,19 +56,56 @@ impl Failure {
     /// Text goes to stderr; JSON is an object on stdout also when nothing came of it.
     pub(crate) fn print(&self, command: &str, output: OutputFormat) {
         if output == OutputFormat::Json {
-            println!("{}", json!({ "schema": format!("imgprep/{command}/1"), "error": self.json() }));
+            let mut object = json!({ "schema": format!("imgprep/{command}/1"), "error": self.json() });
+            if let Some(matches) = self.matches_json() {
+                object["matches"] = matches;
+            }
+            println!("{object}");
             return;
         }
         match self {
             Self::Image(error) => eprintln!("imgprep: {error}"),
+            Self::Seen(error, matches) => {
+                eprintln!("imgprep: {error}");
+                matches.iter().for_each(|found| eprintln!("  evidence: {}", matched(found)));
+            }
             Self::Usage(text) => eprintln!("imgprep: {text}"),
             Self::Print(error) => eprintln!("imgprep: writing failed: {error}"),
+        }
+        self.hints(command).iter().for_each(|hint| eprintln!("  {hint}"));
+    }
+
+    /// What to type next.
+    fn hints(&self, command: &str) -> Vec<String> {
+        let (error, matches) = match self {
+            Self::Image(error) => (error, &[][..]),
+            Self::Seen(error, matches) => (error, &matches[..]),
+            Self::Usage(_) | Self::Print(_) => return Vec::new(),
+        };
+        let Some(detail) = error.detail::<DetectError>() else { return Vec::new() };
+        let file = quoted(error.path().unwrap_or("FILE"));
+        if matches!(detail, DetectError::Ambiguous { .. }) {
+            if matches.is_empty() {
+                return vec![format!("see all of it with: imgprep info {file}")];
+            }
+            let readable = matches.iter().filter(|found| found.is_readable()).map(|found| found.name);
+            let decide = |name| format!("decide with: imgprep {command} --from {name} {file}");
+            return readable.chain(["raw"]).map(decide).collect();
+        }
+        remedy(error).map(|remedy| format!("go on with: {remedy}")).into_iter().collect()
+    }
+
+    /// All that the file's bytes speak for, where that was looked at.
+    pub(crate) fn matches_json(&self) -> Option<serde_json::Value> {
+        match self {
+            Self::Seen(_, matches) => Some(matches.iter().map(json::matched).collect()),
+            _ => None,
         }
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
         match self {
-            Self::Image(error) => error_json(error),
+            Self::Image(error) | Self::Seen(error, _) => error_json(error),
             Self::Usage(text) => json!({ "code": "usage", "class": "usage", "message": text }),
             Self::Print(error) => {
                 json!({ "code": "io.print", "class": "io", "message": error.to_string() })
@@ -76,17 +117,52 @@ impl Failure {
 /// `{code, class, message, file, offset, disk}`.
 pub(crate) fn error_json(error: &Error) -> serde_json::Value {
     let disk = error.disk().map(|disk| json!({ "start": disk.start, "end": disk.end }));
-    json!({
+    let mut object = json!({
         "code": error.code(),
         "class": error.class().name(),
         "message": error.to_string(),
         "file": error.path(),
         "offset": error.at(),
         "disk": disk,
-    })
+    });
+    if let Some(remedy) = remedy(error) {
+        object["remedy"] = json!(remedy);
+    }
+    object
+}
+
+/// The command that gets on from a file that is not read, with the file's name in it.
+fn remedy(error: &Error) -> Option<String> {
+    let command = error.detail::<DetectError>()?.command()?;
+    let path = error.path().unwrap_or("FILE");
+    let words = command.split(' ').map(|word| match word.strip_prefix("FILE") {
+        Some(rest) => quoted(&format!("{path}{rest}")),
+        None => word.to_string(),
+    });
+    Some(words.collect::<Vec<_>>().join(" "))
+}
+
+/// As a shell takes it for one word, and no program for an option.
+fn quoted(path: &str) -> String {
+    let path = if path.starts_with('-') { format!("./{path}") } else { path.to_string() };
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:,@".contains(c);
+    if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
 /// 130 after Ctrl-C, as a shell has it; 1 for everything else.
 pub(crate) fn exit_code(failure: &Failure) -> ExitCode {
     ExitCode::from(if failure.is_interrupt() { 130 } else { 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_word_for_a_shell() {
+        assert_eq!(quoted("a/b.img"), "a/b.img");
+        assert_eq!(quoted("my disk.gz"), "'my disk.gz'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+        assert_eq!(quoted("-rf"), "./-rf");
+    }
 }
