@@ -5,6 +5,7 @@ mod broken;
 mod cli;
 mod conformance;
 mod cuts;
+mod detect;
 mod differential;
 mod golden;
 mod program;

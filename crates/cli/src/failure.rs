@@ -18,6 +18,8 @@ pub(crate) enum Failure {
     Seen(Box<Error>, Vec<Match>),
     /// Options that make no sense together.
     Usage(String),
+    /// One that stands in the output already.
+    Told,
     /// Our own output could not be written.
     Print(io::Error),
 }
@@ -45,7 +47,7 @@ impl Failure {
         match self {
             Self::Print(error) => error.kind() == io::ErrorKind::BrokenPipe,
             Self::Image(error) | Self::Seen(error, _) => error.code() == "io.write.closed",
-            Self::Usage(_) => false,
+            Self::Usage(_) | Self::Told => false,
         }
     }
 
@@ -55,6 +57,9 @@ impl Failure {
 
     /// Text goes to stderr; JSON is an object on stdout also when nothing came of it.
     pub(crate) fn print(&self, command: &str, output: OutputFormat) {
+        if matches!(self, Self::Told) {
+            return;
+        }
         if output == OutputFormat::Json {
             let mut object = json!({ "schema": format!("imgprep/{command}/1"), "error": self.json() });
             if let Some(matches) = self.matches_json() {
@@ -70,6 +75,7 @@ impl Failure {
                 matches.iter().for_each(|found| eprintln!("  evidence: {}", matched(found)));
             }
             Self::Usage(text) => eprintln!("imgprep: {text}"),
+            Self::Told => {}
             Self::Print(error) => eprintln!("imgprep: writing failed: {error}"),
         }
         self.hints(command).iter().for_each(|hint| eprintln!("  {hint}"));
@@ -80,7 +86,7 @@ impl Failure {
         let (error, matches) = match self {
             Self::Image(error) => (error, &[][..]),
             Self::Seen(error, matches) => (error, &matches[..]),
-            Self::Usage(_) | Self::Print(_) => return Vec::new(),
+            Self::Usage(_) | Self::Told | Self::Print(_) => return Vec::new(),
         };
         let Some(detail) = error.detail::<DetectError>() else { return Vec::new() };
         let file = quoted(error.path().unwrap_or("FILE"));
@@ -107,6 +113,7 @@ impl Failure {
         match self {
             Self::Image(error) | Self::Seen(error, _) => error_json(error),
             Self::Usage(text) => json!({ "code": "usage", "class": "usage", "message": text }),
+            Self::Told => serde_json::Value::Null,
             Self::Print(error) => {
                 json!({ "code": "io.print", "class": "io", "message": error.to_string() })
             }

@@ -27,7 +27,8 @@ pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
         }
     }
     if args.output == OutputFormat::Json {
-        print_json(args, images)?;
+        print_json(args, images, failure.as_ref())?;
+        failure = failure.map(|_| Failure::Told);
     }
     failure.map_or(Ok(()), Err)
 }
@@ -110,7 +111,7 @@ fn findings(info: &LayerInfo, allocation: Option<&Counted>, seen: &Seen) -> Vec<
 }
 
 /// One image is an object as `qemu-img` has it; several are wrapped.
-fn print_json(args: &InfoArgs, mut images: Vec<Json>) -> Result<(), Failure> {
+fn print_json(args: &InfoArgs, mut images: Vec<Json>, failure: Option<&Failure>) -> Result<(), Failure> {
     let is_single = args.files.len() == 1 && !args.chain;
     let mut object = match images.pop() {
         Some(Json::Object(only)) if is_single => only,
@@ -120,6 +121,9 @@ fn print_json(args: &InfoArgs, mut images: Vec<Json>) -> Result<(), Failure> {
         }
     };
     object.insert("schema".into(), json!("imgprep/info/1"));
+    if let Some(failure) = failure {
+        object.insert("error".into(), failure.json());
+    }
     let mut out = io::stdout().lock();
     serde_json::to_writer_pretty(&mut out, &object)?;
     Ok(writeln!(out)?)
