@@ -98,7 +98,11 @@ fn describe(file: &Path, args: &InfoArgs) -> Result<Vec<Json>, Failure> {
 /// The image's own, then what was met on the walk and on the disk: each once.
 fn findings(info: &LayerInfo, allocation: Option<&Counted>, seen: &Seen) -> Vec<Finding> {
     let mut all = info.findings.clone();
-    if let Some(Counted::Failed(error)) = allocation {
+    // What the image says of itself is not told again because counting met it.
+    let is_new = |met: &imgprep::Error| info.findings.iter().all(|told| told.code != met.code());
+    if let Some(Counted::Failed(error)) = allocation
+        && is_new(error)
+    {
         let (code, at, message) = (error.code(), error.at(), error.to_string());
         all.push(Finding { code, severity: Severity::Error, at, message });
     }

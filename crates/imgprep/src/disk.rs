@@ -94,9 +94,12 @@ impl Disk {
         &self.unopened
     }
 
-    /// How the layer `index` stores its disk; `None` if there is no such layer.
+    /// How the layer `index` stores its disk; `None` if there is no such layer, or not all of its files
+    /// are open.
     pub fn allocation(&self, index: usize) -> Option<Counted> {
-        self.stack.layers().get(index).map(|layer| count(layer, COUNTED_TABLES))
+        let is_open = self.layers.get(index).is_some_and(|info| info.files.len() > info.companions.len());
+        let layer = self.stack.layers().get(index).filter(|_| is_open)?;
+        Some(count(layer, COUNTED_TABLES))
     }
 
     /// What is on the disk. Reads a mebibyte at most, and nothing at all of a disk that is not complete
