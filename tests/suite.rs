@@ -5,6 +5,7 @@ mod broken;
 mod cli;
 mod conformance;
 mod cuts;
+mod detect;
 mod differential;
 mod differential_qcow;
 mod differential_qed;

@@ -20,12 +20,14 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("imgprep-io", &["imgprep-map"]),
     ("imgprep-open", &["imgprep-catalog", "imgprep-io", "imgprep-map"]),
     ("imgprep-codec", &["imgprep-map"]),
+    ("imgprep-disk", &["imgprep-map"]),
     ("imgprep-engine", &["imgprep-codec", "imgprep-map"]),
     (
         "imgprep",
         &[
             "imgprep-catalog",
             "imgprep-codec",
+            "imgprep-disk",
             "imgprep-engine",
             "imgprep-io",
             "imgprep-map",

@@ -63,7 +63,7 @@ fn io(path: &str) -> bool {
 }
 
 fn format(path: &str) -> bool {
-    path.starts_with("crates/formats/") || path.starts_with("crates/map/")
+    ["crates/formats/", "crates/map/", "crates/disk/"].iter().any(|folder| path.starts_with(folder))
 }
 
 /// Checks every source file of the product and what belongs to each crate.

@@ -2,6 +2,8 @@
 
 use imgprep_map::{Class, Detail};
 
+use crate::remedy;
+
 /// A file that is not read, and what to do about it.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DetectError {
@@ -39,6 +41,17 @@ pub enum DetectError {
         /// The format.
         format: &'static str,
     },
+}
+
+impl DetectError {
+    /// The one command to go on with, if there is one; `FILE` stands for the file's name.
+    pub fn command(&self) -> Option<&'static str> {
+        match self {
+            Self::NotYet { name, .. } => Some(remedy::command(name).unwrap_or(remedy::ANOTHER_READER)),
+            Self::NoDisk { name, .. } => remedy::command(name),
+            Self::Ambiguous { .. } | Self::NoSnapshots { .. } => None,
+        }
+    }
 }
 
 impl Detail for DetectError {

@@ -1,6 +1,10 @@
-//! Files that must never be taken for RAW: archives, ISO images, formats not read yet.
+//! Files that must never be taken for RAW. Here: image formats that are not read yet; what is no
+//! image of a disk is in [`packed`](crate::packed), [`archive`](crate::archive), [`disc`](crate::disc)
+//! and [`other`](crate::other).
 
 use imgprep_map::{Evidence, Probe};
+
+use crate::archive::tar;
 
 /// Something recognised that is not read.
 pub(crate) struct Foreign {
@@ -10,7 +14,7 @@ pub(crate) struct Foreign {
 }
 
 /// What to do about it.
-#[derive(Clone, Copy)]
+#[derive(Clone, Copy, Debug)]
 pub(crate) enum Remedy {
     /// An image format whose reader does not exist yet.
     NotYet,
@@ -18,9 +22,7 @@ pub(crate) enum Remedy {
     NoDisk(&'static str),
 }
 
-use Remedy::{NoDisk, NotYet};
-
-const UNPACK: Remedy = NoDisk("unpack it first");
+use Remedy::NotYet;
 
 /// Name, offset, magic, what it says, what to do.
 type Row = (&'static str, usize, &'static [u8], &'static str, Remedy);
@@ -35,13 +37,8 @@ const HEADS: &[Row] = &[
     ("vdi",       64,    b"\x7f\x10\xda\xbe",  "signature 0xbeda107f",                NotYet),
     ("parallels", 0,     b"WithoutFreeSpace",  "magic \"WithoutFreeSpace\"",          NotYet),
     ("parallels", 0,     b"WithouFreSpacExt",  "magic \"WithouFreSpacExt\"",          NotYet),
-    ("gzip",      0,     b"\x1f\x8b",          "magic 1f 8b",                         UNPACK),
-    ("xz",        0,     b"\xfd7zXZ\0",        "magic \"\\xfd7zXZ\"",                 UNPACK),
-    ("zstd",      0,     b"\x28\xb5\x2f\xfd",  "magic 28 b5 2f fd",                   UNPACK),
-    ("bzip2",     0,     b"BZh",               "magic \"BZh\"",                       UNPACK),
-    ("zip",       0,     b"PK\x03\x04",        "magic \"PK\\x03\\x04\"",              UNPACK),
-    ("7z",        0,     b"7z\xbc\xaf\x27\x1c", "magic \"7z\"",                       UNPACK),
-    ("iso9660",   32769, b"CD001",             "\"CD001\"",                           NoDisk("an ISO is registered as an ISO image, not imported as a disk; --from raw reads it as it is")),
+    ("bochs",     0,     b"Bochs Virtual HD Image\0", "magic \"Bochs Virtual HD Image\"", NotYet),
+    ("cloop",     0,     b"#!/bin/sh\n#V2.0 Format\n", "the first lines of a compressed loop image", NotYet),
 ];
 
 /// Everything in `probe` that is known and not read.
@@ -53,30 +50,16 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Vec<Foreign> {
     found.extend(tar(probe));
     found.extend(vhd_footer(probe));
     found.extend(dmg_trailer(probe));
+    found.extend(crate::packed::recognise(probe));
+    found.extend(crate::archive::recognise(probe));
+    found.extend(crate::disc::recognise(probe));
+    found.extend(crate::other::recognise(probe));
     found
 }
 
-fn foreign(name: &'static str, at: u64, len: usize, says: &str, remedy: Remedy) -> Foreign {
+/// What was recognised, and where.
+pub(crate) fn foreign(name: &'static str, at: u64, len: usize, says: &str, remedy: Remedy) -> Foreign {
     Foreign { name, evidence: Evidence { at, len: len as u64, says: says.into() }, remedy }
-}
-
-/// An OVA is a tar whose first member is a descriptor.
-fn tar(probe: &Probe<'_>) -> Option<Foreign> {
-    if !probe.has(257, b"ustar") {
-        return None;
-    }
-    let name = probe.head.get(..100)?.split(|byte| *byte == 0).next().unwrap_or_default();
-    Some(if name.to_ascii_lowercase().ends_with(b".ovf") {
-        foreign(
-            "ova",
-            0,
-            100,
-            "a tar whose first member is an OVF descriptor",
-            NoDisk("unpack it with tar and convert the disk inside"),
-        )
-    } else {
-        foreign("tar", 257, 5, "magic \"ustar\"", UNPACK)
-    })
 }
 
 /// A VHD has its footer at the end, 512 bytes long, or 511 in files of old Virtual PC;
@@ -90,8 +73,9 @@ fn vhd_footer(probe: &Probe<'_>) -> Option<Foreign> {
     at.map(|at| foreign("vhd", at, 8, "cookie \"conectix\"", NotYet))
 }
 
+/// The trailer of a UDIF: signature, version 4, its own length of 512.
 fn dmg_trailer(probe: &Probe<'_>) -> Option<Foreign> {
     let at = probe.tail.len().checked_sub(512)?;
-    let is_dmg = probe.tail[at..].starts_with(b"koly");
-    is_dmg.then(|| foreign("dmg", probe.tail_at() + at as u64, 4, "trailer \"koly\"", NotYet))
+    let is_dmg = probe.tail[at..].starts_with(b"koly\0\0\0\x04\0\0\x02\0");
+    is_dmg.then(|| foreign("dmg", probe.tail_at() + at as u64, 12, "trailer \"koly\", version 4", NotYet))
 }

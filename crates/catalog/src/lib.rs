@@ -5,12 +5,21 @@
 //! those of something that is known not to be a disk or not to be readable yet.
 //! Several are refused: only the user can say.
 
+mod archive;
+mod disc;
 mod error;
+mod evidence;
 mod foreign;
+mod other;
+mod packed;
+mod remedy;
 
 use imgprep_map::{Error, Evidence, Finding, ParseOptions, Parsed, Probe, ReadAt, Severity};
 
 pub use error::DetectError;
+pub use evidence::Match;
+
+use evidence::{Ends, Kind};
 
 type ProbeFn = fn(&Probe<'_>) -> Option<Evidence>;
 type ParseFn = fn(&dyn ReadAt, &ParseOptions) -> Result<Parsed, Error>;
@@ -59,22 +68,26 @@ pub struct Detection {
     pub format: &'static Format,
     /// What speaks for it; nothing for RAW, which is what nothing else is.
     pub evidence: Option<Evidence>,
+    /// All that the bytes speak for, the choice included.
+    pub matches: Vec<Match>,
     /// Oddities that the choice has.
     pub findings: Vec<Finding>,
 }
 
 /// Finds out what a file is; with `choice` only whether something speaks against it.
 pub fn detect(file: &dyn ReadAt, choice: Option<&'static Format>) -> Result<Detection, Error> {
-    // OK: both lengths are clipped to constants of a few pages.
-    let head = file.slice(0, file.len().min(Probe::HEAD) as usize)?;
-    let tail_len = file.len().min(Probe::TAIL);
-    let tail = file.slice(file.len() - tail_len, tail_len as usize)?;
-    let probe = Probe { head: &head, tail: &tail, file_len: file.len() };
+    let ends = Ends::read(file)?;
+    let probe = ends.probe();
     let matches = matches(&probe);
     match choice {
         Some(format) => Ok(chosen(format, matches)),
         None => decide(&probe, matches),
     }
+}
+
+/// All that the bytes of a file speak for, whatever is made of it.
+pub fn matches_of(file: &dyn ReadAt) -> Result<Vec<Match>, Error> {
+    Ok(matches(&Ends::read(file)?.probe()))
 }
 
 /// Understands a file as what it was detected to be.
@@ -85,49 +98,36 @@ pub fn parse(file: &dyn ReadAt, detection: &Detection, options: &ParseOptions) -
     (detection.format.parse)(file, options)
 }
 
-struct Match {
-    name: &'static str,
-    evidence: Evidence,
-    kind: Kind,
-}
-
-enum Kind {
-    Readable(&'static Format),
-    Foreign(foreign::Remedy),
-}
-
 fn matches(probe: &Probe<'_>) -> Vec<Match> {
     let ours = FORMATS.iter().filter_map(|format| {
         let evidence = (format.probe)(probe)?;
-        Some(Match { name: format.name, evidence, kind: Kind::Readable(format) })
+        Some(Match::new(probe, format.name, evidence, Kind::Readable(format)))
     });
-    let foreign = foreign::recognise(probe).into_iter().map(|found| Match {
-        name: found.name,
-        evidence: found.evidence,
-        kind: Kind::Foreign(found.remedy),
-    });
+    let foreign = foreign::recognise(probe)
+        .into_iter()
+        .map(|found| Match::new(probe, found.name, found.evidence, Kind::Foreign(found.remedy)));
     ours.chain(foreign).collect()
 }
 
-fn decide(probe: &Probe<'_>, mut matches: Vec<Match>) -> Result<Detection, Error> {
-    if matches.len() > 1 {
-        let said = matches
-            .iter()
-            .map(|found| format!("{} ({} at {})", found.name, found.evidence.says, found.evidence.at));
-        return Err(DetectError::Ambiguous { matches: said.collect::<Vec<_>>().join(", ") }.into());
-    }
-    match matches.pop() {
-        Some(Match { evidence, kind: Kind::Readable(format), .. }) => {
-            Ok(Detection { format, evidence: Some(evidence), findings: Vec::new() })
+fn decide(probe: &Probe<'_>, matches: Vec<Match>) -> Result<Detection, Error> {
+    let [found] = &matches[..] else {
+        if matches.is_empty() {
+            let findings = empty_finding(probe);
+            return Ok(Detection { format: &FORMATS[0], evidence: None, matches, findings });
         }
-        Some(Match { name, evidence, kind: Kind::Foreign(remedy) }) => Err(match remedy {
-            foreign::Remedy::NotYet => DetectError::NotYet { name, at: evidence.at, says: evidence.says },
-            foreign::Remedy::NoDisk(remedy) => {
-                DetectError::NoDisk { name, at: evidence.at, says: evidence.says, remedy }
-            }
+        let said = matches.iter().map(ToString::to_string).collect::<Vec<_>>();
+        return Err(DetectError::Ambiguous { matches: said.join(", ") }.into());
+    };
+    let (name, at, says) = (found.name, found.evidence.at, found.evidence.says.clone());
+    match found.kind {
+        Kind::Readable(format) => {
+            let evidence = Some(found.evidence.clone());
+            Ok(Detection { format, evidence, matches, findings: Vec::new() })
         }
-        .into()),
-        None => Ok(Detection { format: &FORMATS[0], evidence: None, findings: empty_finding(probe) }),
+        Kind::Foreign(foreign::Remedy::NotYet) => Err(DetectError::NotYet { name, at, says }.into()),
+        Kind::Foreign(foreign::Remedy::NoDisk(remedy)) => {
+            Err(DetectError::NoDisk { name, at, says, remedy }.into())
+        }
     }
 }
 
@@ -142,23 +142,18 @@ fn empty_finding(probe: &Probe<'_>) -> Vec<Finding> {
 }
 
 fn chosen(format: &'static Format, matches: Vec<Match>) -> Detection {
-    let mut detection = Detection { format, evidence: None, findings: Vec::new() };
-    for found in matches {
-        if found.name == format.name {
-            detection.evidence = Some(found.evidence);
-        } else {
-            detection.findings.push(Finding {
-                code: "detect.looks-like",
-                severity: Severity::Warning,
-                at: Some(found.evidence.at),
-                message: format!(
-                    "read as {} as asked, but {}: that is {}",
-                    format.name, found.evidence.says, found.name
-                ),
-            });
-        }
-    }
-    detection
+    let (same, others): (Vec<_>, Vec<_>) = matches.iter().partition(|found| found.name == format.name);
+    let findings = others.into_iter().map(|found| Finding {
+        code: "detect.looks-like",
+        severity: Severity::Warning,
+        at: Some(found.evidence.at),
+        message: format!(
+            "read as {} as asked, but {}: that is {}",
+            format.name, found.evidence.says, found.name
+        ),
+    });
+    let (findings, evidence) = (findings.collect(), same.first().map(|found| found.evidence.clone()));
+    Detection { format, evidence, matches, findings }
 }
 
 #[cfg(test)]
@@ -198,13 +193,15 @@ mod tests {
 
     #[test]
     fn what_is_no_disk_is_named_with_what_to_do() {
-        for (magic, name) in [(&[0x1f, 0x8b, 8][..], "gzip"), (b"\xfd7zXZ\0", "xz"), (b"PK\x03\x04", "zip")] {
+        for (magic, name) in
+            [(&[0x1f, 0x8b, 8][..], "gzip"), (b"\xfd7zXZ\0", "xz"), (b"7z\xbc\xaf\x27\x1c\0", "7z")]
+        {
             match named(&with(0, magic, 4096)) {
                 Err(DetectError::NoDisk { name: found, at: 0, .. }) => assert_eq!(found, name),
                 other => panic!("{name}: {other:?}"),
             }
         }
-        match named(&with(32769, b"CD001", 40000)) {
+        match named(&with(32768, b"\x01CD001\x01", 40000)) {
             Err(DetectError::NoDisk { name: "iso9660", at: 32769, .. }) => {}
             other => panic!("{other:?}"),
         }

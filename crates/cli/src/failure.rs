@@ -4,19 +4,23 @@ use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use imgprep::{Error, Existing, OutputOptions, Sync, write_whole};
+use imgprep::{DetectError, Error, Existing, Match, OutputOptions, Sync, write_whole};
 use serde_json::json;
 
 use crate::args::OutputFormat;
+use crate::json;
+use crate::print::matched;
 
 /// What ended a command.
 pub(crate) enum Failure {
     /// An error with its code and place.
     Image(Box<Error>),
+    /// The same, of a file whose bytes speak for this.
+    Seen(Box<Error>, Vec<Match>),
     /// Options that make no sense together.
     Usage(String),
-    /// What the command's own JSON object says already.
-    Told(Box<Failure>),
+    /// One that stands in the output already.
+    Told,
     /// Our own output could not be written.
     Print(io::Error),
 }
@@ -43,8 +47,8 @@ impl Failure {
     pub(crate) fn is_closed_pipe(&self) -> bool {
         match self {
             Self::Print(error) => error.kind() == io::ErrorKind::BrokenPipe,
-            Self::Image(error) => error.code() == "io.write.closed",
-            Self::Usage(_) | Self::Told(_) => false,
+            Self::Image(error) | Self::Seen(error, _) => error.code() == "io.write.closed",
+            Self::Usage(_) | Self::Told => false,
         }
     }
 
@@ -54,17 +58,51 @@ impl Failure {
 
     /// Text goes to stderr; JSON is an object on stdout also when nothing came of it.
     pub(crate) fn print(&self, command: &str, output: OutputFormat) {
+        if matches!(self, Self::Told) {
+            return;
+        }
         if output == OutputFormat::Json {
-            if !matches!(self, Self::Told(_)) {
-                println!("{}", self.object(command));
-            }
+            println!("{}", self.object(command));
             return;
         }
         match self {
             Self::Image(error) => eprintln!("imgprep: {error}"),
+            Self::Seen(error, matches) => {
+                eprintln!("imgprep: {error}");
+                matches.iter().for_each(|found| eprintln!("  evidence: {}", matched(found)));
+            }
             Self::Usage(text) => eprintln!("imgprep: {text}"),
-            Self::Told(failure) => failure.print(command, output),
+            Self::Told => {}
             Self::Print(error) => eprintln!("imgprep: writing failed: {error}"),
+        }
+        self.hints(command).iter().for_each(|hint| eprintln!("  {hint}"));
+    }
+
+    /// What to type next.
+    fn hints(&self, command: &str) -> Vec<String> {
+        let (error, matches) = match self {
+            Self::Image(error) => (error, &[][..]),
+            Self::Seen(error, matches) => (error, &matches[..]),
+            Self::Usage(_) | Self::Told | Self::Print(_) => return Vec::new(),
+        };
+        let Some(detail) = error.detail::<DetectError>() else { return Vec::new() };
+        let file = quoted(error.path().unwrap_or("FILE"));
+        if matches!(detail, DetectError::Ambiguous { .. }) {
+            if matches.is_empty() {
+                return vec![format!("see all of it with: imgprep info {file}")];
+            }
+            let readable = matches.iter().filter(|found| found.is_readable()).map(|found| found.name);
+            let decide = |name| format!("decide with: imgprep {command} --from {name} {file}");
+            return readable.chain(["raw"]).map(decide).collect();
+        }
+        remedy(error).map(|remedy| format!("go on with: {remedy}")).into_iter().collect()
+    }
+
+    /// All that the file's bytes speak for, where that was looked at.
+    pub(crate) fn matches_json(&self) -> Option<serde_json::Value> {
+        match self {
+            Self::Seen(_, matches) => Some(matches.iter().map(json::matched).collect()),
+            _ => None,
         }
     }
 
@@ -76,14 +114,18 @@ impl Failure {
     }
 
     fn object(&self, command: &str) -> serde_json::Value {
-        json!({ "schema": format!("imgprep/{command}/1"), "error": self.json() })
+        let mut object = json!({ "schema": format!("imgprep/{command}/1"), "error": self.json() });
+        if let Some(matches) = self.matches_json() {
+            object["matches"] = matches;
+        }
+        object
     }
 
     pub(crate) fn json(&self) -> serde_json::Value {
         match self {
-            Self::Image(error) => error_json(error),
-            Self::Told(failure) => failure.json(),
+            Self::Image(error) | Self::Seen(error, _) => error_json(error),
             Self::Usage(text) => json!({ "code": "usage", "class": "usage", "message": text }),
+            Self::Told => serde_json::Value::Null,
             Self::Print(error) => {
                 json!({ "code": "io.print", "class": "io", "message": error.to_string() })
             }
@@ -100,17 +142,52 @@ pub(crate) fn write_report(path: &Path, object: &serde_json::Value) -> Result<()
 /// `{code, class, message, file, offset, disk}`.
 pub(crate) fn error_json(error: &Error) -> serde_json::Value {
     let disk = error.disk().map(|disk| json!({ "start": disk.start, "end": disk.end }));
-    json!({
+    let mut object = json!({
         "code": error.code(),
         "class": error.class().name(),
         "message": error.to_string(),
         "file": error.path(),
         "offset": error.at(),
         "disk": disk,
-    })
+    });
+    if let Some(remedy) = remedy(error) {
+        object["remedy"] = json!(remedy);
+    }
+    object
+}
+
+/// The command that gets on from a file that is not read, with the file's name in it.
+fn remedy(error: &Error) -> Option<String> {
+    let command = error.detail::<DetectError>()?.command()?;
+    let path = error.path().unwrap_or("FILE");
+    let words = command.split(' ').map(|word| match word.strip_prefix("FILE") {
+        Some(rest) => quoted(&format!("{path}{rest}")),
+        None => word.to_string(),
+    });
+    Some(words.collect::<Vec<_>>().join(" "))
+}
+
+/// As a shell takes it for one word, and no program for an option.
+fn quoted(path: &str) -> String {
+    let path = if path.starts_with('-') { format!("./{path}") } else { path.to_string() };
+    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:,@".contains(c);
+    if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
 }
 
 /// 130 after Ctrl-C, as a shell has it; 1 for everything else.
 pub(crate) fn exit_code(failure: &Failure) -> ExitCode {
     ExitCode::from(if failure.is_interrupt() { 130 } else { 1 })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_is_one_word_for_a_shell() {
+        assert_eq!(quoted("a/b.img"), "a/b.img");
+        assert_eq!(quoted("my disk.gz"), "'my disk.gz'");
+        assert_eq!(quoted("it's"), "'it'\\''s'");
+        assert_eq!(quoted("-rf"), "./-rf");
+    }
 }

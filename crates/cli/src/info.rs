@@ -3,21 +3,24 @@
 use std::io::{self, Write};
 use std::path::Path;
 
-use imgprep::{Allocation, Disk, Finding, LayerInfo, Mismatch, OnLoss, OpenOptions, Snapshot, Value};
+use imgprep::{
+    Allocation, Counted, Disk, DiskFacts, Finding, LayerInfo, Mismatch, OnLoss, OpenOptions, Partition, Seen,
+    Severity, Snapshot, Value,
+};
 use serde_json::{Value as Json, json};
 
 use crate::args::{Follow, InfoArgs, OutputFormat};
 use crate::failure::Failure;
 use crate::json;
 use crate::meaning::{open, open_options};
-use crate::print::{finding, line};
-use crate::size::full;
+use crate::print::{finding, line, matched};
+use crate::size::{full, short};
 
 pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
     let mut images: Vec<Json> = Vec::new();
     let mut failure = None;
     for file in &args.files {
-        match describe(file, args) {
+        match describe(file, args).map_err(|failure| with_matches(failure, file)) {
             Ok(described) => images.extend(described),
             Err(error) if args.files.len() == 1 => return Err(error),
             Err(error) => failure = Some(keep_on(file, &error, args, &mut images)),
@@ -25,18 +28,37 @@ pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
     }
     if args.output == OutputFormat::Json {
         print_json(args, images, failure.as_ref())?;
+        failure = failure.map(|_| Failure::Told);
     }
-    failure.map_or(Ok(()), |failure| Err(Failure::Told(Box::new(failure))))
+    failure.map_or(Ok(()), Err)
 }
 
 /// One bad image of several does not stop the others.
 fn keep_on(file: &Path, error: &Failure, args: &InfoArgs, images: &mut Vec<Json>) -> Failure {
     if args.output == OutputFormat::Json {
-        images.push(json!({ "filename": file.display().to_string(), "error": error.json() }));
+        let mut object = json!({ "filename": file.display().to_string(), "error": error.json() });
+        if let Some(matches) = error.matches_json() {
+            object["matches"] = matches;
+        }
+        images.push(object);
     } else {
         error.print("info", args.output);
     }
     Failure::Usage(format!("not all of the {} images could be read", args.files.len()))
+}
+
+/// An inspector tells what it saw, also of a file that it can't describe.
+fn with_matches(failure: Failure, file: &Path) -> Failure {
+    match failure {
+        // A layer below is not what the user named.
+        Failure::Image(error) if error.path().is_none_or(|path| Path::new(path) == file) => {
+            match imgprep::matches_of(file) {
+                Ok(matches) => Failure::Seen(error, matches),
+                Err(_) => Failure::Image(error),
+            }
+        }
+        other => other,
+    }
 }
 
 /// The layers of one file as JSON; text is printed at once.
@@ -48,18 +70,21 @@ fn describe(file: &Path, args: &InfoArgs) -> Result<Vec<Json>, Failure> {
     let shown = if args.chain { disk.layers().len() } else { 1 };
     let mut images = Vec::new();
     for (index, info) in disk.layers().iter().take(shown).enumerate() {
-        let (allocation, trouble) = disk.allocation(index);
-        let findings: Vec<Finding> = info.findings.iter().cloned().chain(trouble).collect();
+        let allocation = disk.allocation(index);
+        // What is on the disk is asked of all its layers together.
+        let seen = if index == 0 { disk.contents() } else { Seen::default() };
+        let findings = findings(info, allocation.as_ref(), &seen);
         match args.output {
             OutputFormat::Text => {
                 let mut out = io::stdout().lock();
                 if index > 0 || args.files.first().map(|first| &**first) != Some(file) {
                     writeln!(out)?;
                 }
-                print_text(&mut out, &disk, info, allocation, &findings)?;
+                print_text(&mut out, &disk, info, allocation.as_ref(), &seen)?;
+                print_findings(&mut out, &findings)?;
             }
             OutputFormat::Json => {
-                let mut object = json::layer(info, allocation, &findings);
+                let mut object = json::layer(info, allocation.as_ref(), &seen, &findings);
                 if index == 0 {
                     object.insert("unopened".into(), disk.unopened().iter().map(json::unopened).collect());
                 }
@@ -68,6 +93,25 @@ fn describe(file: &Path, args: &InfoArgs) -> Result<Vec<Json>, Failure> {
         }
     }
     Ok(images)
+}
+
+/// The image's own, then what was met on the walk and on the disk: each once.
+fn findings(info: &LayerInfo, allocation: Option<&Counted>, seen: &Seen) -> Vec<Finding> {
+    let mut all = info.findings.clone();
+    // What the image says of itself is not told again because counting met it.
+    let is_new = |met: &imgprep::Error| info.findings.iter().all(|told| told.code != met.code());
+    if let Some(Counted::Failed(error)) = allocation
+        && is_new(error)
+    {
+        let (code, at, message) = (error.code(), error.at(), error.to_string());
+        all.push(Finding { code, severity: Severity::Error, at, message });
+    }
+    for found in &seen.findings {
+        if !all.iter().any(|told| (told.code, told.at) == (found.code, found.at) && found.at.is_some()) {
+            all.push(found.clone());
+        }
+    }
+    all
 }
 
 /// One image is an object as `qemu-img` has it; several are wrapped.
@@ -93,21 +137,21 @@ fn print_text(
     out: &mut dyn Write,
     disk: &Disk,
     info: &LayerInfo,
-    allocation: Option<Allocation>,
-    findings: &[Finding],
+    allocation: Option<&Counted>,
+    seen: &Seen,
 ) -> io::Result<()> {
     line(out, "image", &info.name)?;
     line(out, "format", &format!("{}, {}", info.facts.format, info.facts.variant))?;
-    match &info.evidence {
-        Some(found) => line(out, "evidence", &format!("{} at {}", found.says, found.at))?,
-        None => line(out, "evidence", "none of any other format")?,
+    if info.matches.is_empty() {
+        line(out, "evidence", "none of any other format")?;
+    }
+    for found in &info.matches {
+        line(out, "evidence", &matched(found))?;
     }
     line(out, "virtual size", &full(info.size))?;
     line(out, "file length", &full(info.file_len()))?;
     line(out, "size on disk", &full(info.actual_size()))?;
-    if let Some(sum) = allocation {
-        print_allocation(out, &sum)?;
-    }
+    print_allocation(out, allocation)?;
     if let Some(encryption) = info.facts.encryption {
         line(out, "encrypted", &format!("{encryption:?}"))?;
     }
@@ -118,6 +162,9 @@ fn print_text(
     for companion in &info.companions {
         let name = companion.name.as_ref().map_or("(not named)".into(), ToString::to_string);
         line(out, "data file", &name)?;
+    }
+    if let Some(facts) = &seen.facts {
+        print_contents(out, facts)?;
     }
     for (key, value) in &info.facts.details {
         line(out, key, &text(value))?;
@@ -130,18 +177,67 @@ fn print_text(
             &format!("{} (--follow beside opens files in the image's own folder)", named.name),
         )?;
     }
+    Ok(())
+}
+
+fn print_findings(out: &mut dyn Write, findings: &[Finding]) -> io::Result<()> {
     if !findings.is_empty() {
         writeln!(out, "findings:")?;
     }
     findings.iter().try_for_each(|found| finding(out, found))
 }
 
-fn print_allocation(out: &mut dyn Write, sum: &Allocation) -> io::Result<()> {
+fn print_allocation(out: &mut dyn Write, counted: Option<&Counted>) -> io::Result<()> {
+    match counted {
+        Some(Counted::Whole(sum)) => line(out, "allocation", &summed(sum)),
+        Some(Counted::TablesTooLarge) => {
+            line(out, "allocation", "not counted (tables are larger than 16 MiB)")
+        }
+        Some(Counted::TooManyExtents) => line(out, "allocation", "not counted (more than 4 million extents)"),
+        // A finding tells why.
+        Some(Counted::Failed(_)) | None => Ok(()),
+    }
+}
+
+fn summed(sum: &Allocation) -> String {
     let parts =
         [("data", sum.data), ("compressed", sum.packed), ("zeros", sum.zeros), ("from below", sum.parent)];
     let parts = parts.into_iter().filter(|(_, bytes)| *bytes > 0);
-    let parts: Vec<_> = parts.map(|(name, bytes)| format!("{name} {}", crate::size::short(bytes))).collect();
-    line(out, "allocation", &if parts.is_empty() { "nothing".into() } else { parts.join(", ") })
+    let parts: Vec<_> = parts.map(|(name, bytes)| format!("{name} {}", short(bytes))).collect();
+    if parts.is_empty() { "nothing".into() } else { parts.join(", ") }
+}
+
+/// What is on the disk, and how it can be booted.
+fn print_contents(out: &mut dyn Write, facts: &DiskFacts) -> io::Result<()> {
+    line(out, "contents", &facts.contents.to_string())?;
+    if facts.table().is_some() {
+        let ways = [
+            ("boot code in the first sector", facts.has_boot_code),
+            ("an active partition", facts.partitions.iter().any(|partition| partition.is_active)),
+            ("a BIOS boot partition", facts.has_bios_boot()),
+            ("an EFI system partition", facts.has_efi_system()),
+        ];
+        let ways: Vec<_> = ways.into_iter().filter(|(_, is)| *is).map(|(way, _)| way).collect();
+        line(out, "boot", &if ways.is_empty() { "nothing to boot from".into() } else { ways.join(", ") })?;
+    }
+    facts.partitions.iter().try_for_each(|partition| {
+        line(out, &format!("partition {}", partition.number), &described(partition))
+    })
+}
+
+fn described(partition: &Partition) -> String {
+    let kind = match partition.kind.name() {
+        Some(name) => name.to_string(),
+        None => format!("type {}", partition.kind),
+    };
+    let mut text = format!("{} at {}, {kind}", short(partition.len), short(partition.start));
+    if !partition.name.is_empty() {
+        text.push_str(&format!(" {:?}", partition.name));
+    }
+    if let Some(volume) = partition.volume {
+        text.push_str(&format!(", {}{}", volume.name, if volume.is_encrypted { " (encrypted)" } else { "" }));
+    }
+    if partition.is_active { text + ", active" } else { text }
 }
 
 fn print_snapshot(out: &mut dyn Write, snapshot: &Snapshot) -> io::Result<()> {

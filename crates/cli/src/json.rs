@@ -1,6 +1,6 @@
 //! The shapes of JSON: a superset of `qemu-img info`'s.
 
-use imgprep::{Allocation, Encryption, Facts, Finding, LayerInfo, Named, Snapshot, Value};
+use imgprep::{Counted, Encryption, Facts, Finding, LayerInfo, Match, Named, Seen, Snapshot, Value};
 use serde_json::{Map, Value as Json, json};
 
 use crate::failure::error_json;
@@ -9,7 +9,8 @@ use crate::print::severity;
 /// One layer as `qemu-img info` describes an image, and what we know beyond that.
 pub(crate) fn layer(
     info: &LayerInfo,
-    allocation: Option<Allocation>,
+    allocation: Option<&Counted>,
+    seen: &Seen,
     findings: &[Finding],
 ) -> Map<String, Json> {
     let facts = &info.facts;
@@ -25,9 +26,9 @@ pub(crate) fn layer(
     if let Some(size) = facts.cluster_size {
         put("cluster-size", json!(size));
     }
-    if let Some(encryption) = facts.encryption {
+    if let Some(encryption) = encryption(facts, seen) {
         put("encrypted", json!(true));
-        put("encryption", json!(encryption_name(encryption)));
+        put("encryption", json!(encryption));
     }
     if let Some(parent) = &info.parent {
         put("backing-filename", json!(parent.name.to_string()));
@@ -45,9 +46,20 @@ pub(crate) fn layer(
             |found| json!({ "offset": found.at, "length": found.len, "says": found.says }),
         ),
     );
-    put("allocation", allocation.map_or(Json::Null, |sum| {
-        json!({ "data": sum.data, "compressed": sum.packed, "zero": sum.zeros, "parent": sum.parent })
-    }));
+    put("matches", info.matches.iter().map(matched).collect());
+    put(
+        "allocation",
+        match allocation {
+            Some(Counted::Whole(sum)) => {
+                json!({ "data": sum.data, "compressed": sum.packed, "zero": sum.zeros, "parent": sum.parent })
+            }
+            _ => Json::Null,
+        },
+    );
+    put("contents", Json::Null);
+    for (key, found) in seen.facts.iter().flat_map(imgprep::DiskFacts::details) {
+        put(key, value(&found));
+    }
     put("findings", findings.iter().map(finding).collect());
     object
 }
@@ -61,12 +73,25 @@ fn child(info: &LayerInfo) -> Json {
     })
 }
 
-fn encryption_name(encryption: Encryption) -> String {
-    match encryption {
-        Encryption::Aes => "aes".into(),
-        Encryption::Luks => "luks".into(),
-        Encryption::Other(number) => format!("method {number}"),
-    }
+/// The format's own, or that of a disk that is locked as a whole, as `qemu-img` has it for LUKS.
+fn encryption(facts: &Facts, seen: &Seen) -> Option<String> {
+    Some(match (facts.encryption, seen.facts.as_ref().map(|facts| facts.contents)) {
+        (Some(Encryption::Aes), _) => "aes".into(),
+        (Some(Encryption::Luks), _) => "luks".into(),
+        (Some(Encryption::Other(number)), _) => format!("method {number}"),
+        (None, Some(imgprep::Contents::Volume(volume))) if volume.is_encrypted => {
+            if volume.name.starts_with("LUKS") { "luks".into() } else { volume.name.to_ascii_lowercase() }
+        }
+        _ => return None,
+    })
+}
+
+/// Something that a file's bytes speak for.
+pub(crate) fn matched(found: &Match) -> Json {
+    json!({
+        "format": found.name, "offset": found.evidence.at, "length": found.evidence.len,
+        "says": found.evidence.says, "bytes": found.hex(), "readable": found.is_readable(),
+    })
 }
 
 fn details(facts: &Facts) -> Json {

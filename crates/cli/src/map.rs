@@ -45,7 +45,7 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
             let failure = Failure::from(error);
             writeln!(out, ",\"error\":{}}}", failure.json())?;
             out.flush()?;
-            return Err(Failure::Told(Box::new(failure)));
+            return Err(Failure::Told);
         }
         writeln!(out, "}}")?;
         return Ok(out.flush()?);

@@ -2,7 +2,7 @@
 
 use std::io::{self, Write};
 
-use imgprep::{Finding, Severity};
+use imgprep::{Finding, Match, Severity};
 
 /// `label: value`, aligned.
 pub(crate) fn line(out: &mut dyn Write, label: &str, value: &str) -> io::Result<()> {
@@ -13,6 +13,12 @@ pub(crate) fn line(out: &mut dyn Write, label: &str, value: &str) -> io::Result<
 pub(crate) fn finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
     let place = finding.at.map_or(String::new(), |at| format!(", file offset {at}"));
     writeln!(out, "  {}: {} [{}{place}]", severity(finding.severity), finding.message, finding.code)
+}
+
+/// Something that a file's bytes speak for, and the bytes.
+pub(crate) fn matched(found: &Match) -> String {
+    let (says, at, len) = (&found.evidence.says, found.evidence.at, found.evidence.len);
+    format!("{}: {says} ({len} bytes at {at}: {})", found.name, found.hex())
 }
 
 pub(crate) fn severity(severity: Severity) -> &'static str {

@@ -4,15 +4,15 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::sync::Arc;
 
+use imgprep_catalog::Match;
 use imgprep_engine::{Layer as EngineLayer, Piece, Stack};
-use imgprep_io::SourceFile;
-use imgprep_map::{Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, ReadAt, Severity, Source};
+use imgprep_io::{SourceFile, SourceOptions};
+use imgprep_map::{Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, ReadAt};
 use imgprep_open::{Chain, Layer, Named, OpenOptions};
 
 use crate::FaceError;
-
-/// Extents after which an inspector stops counting: a second's work.
-const COUNTED_EXTENTS: u64 = 4_000_000;
+use crate::allocation::{COUNTED_TABLES, Counted, count};
+use crate::contents::{Seen, see};
 
 /// What is known of one layer.
 #[derive(Debug)]
@@ -23,6 +23,10 @@ pub struct LayerInfo {
     pub size: u64,
     /// What speaks for its format; nothing for RAW.
     pub evidence: Option<Evidence>,
+    /// All that its bytes speak for.
+    pub matches: Vec<Match>,
+    /// Bytes of a logical sector.
+    pub sector: u32,
     /// What the format says.
     pub facts: Facts,
     /// Oddities.
@@ -59,19 +63,6 @@ impl LayerInfo {
     pub fn is_device(&self) -> bool {
         self.files.first().is_some_and(|file| file.is_device())
     }
-}
-
-/// How much of a layer's disk is stored how, in bytes.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Allocation {
-    /// As it is.
-    pub data: u64,
-    /// Packed.
-    pub packed: u64,
-    /// Zeros, stored or not.
-    pub zeros: u64,
-    /// Asked from the layer below.
-    pub parent: u64,
 }
 
 /// A disk, ready to be read.
@@ -113,30 +104,24 @@ impl Disk {
         &self.unopened
     }
 
-    /// How the layer `index` stores its disk; `None` if that takes too long to count.
-    /// What can't be walked becomes a finding.
-    pub fn allocation(&self, index: usize) -> (Option<Allocation>, Option<Finding>) {
-        let Some(layer) = self.stack.layers().get(index) else { return (None, None) };
-        let mut counted = Allocation::default();
-        let mut extents = 0;
-        let walked = layer.map.visit(&layer.files, 0..u64::MAX, &mut |extent| {
-            let len = extent.disk.end - extent.disk.start;
-            match extent.source {
-                Source::Zero { .. } => counted.zeros += len,
-                Source::Data { .. } => counted.data += len,
-                Source::Packed { .. } => counted.packed += len,
-                Source::Parent => counted.parent += len,
-            }
-            extents += 1;
-            if extents < COUNTED_EXTENTS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
-        });
-        match walked {
-            Ok(()) => ((extents < COUNTED_EXTENTS).then_some(counted), None),
-            Err(error) => {
-                let (code, at, message) = (error.code(), error.at(), error.to_string());
-                (None, Some(Finding { code, severity: Severity::Error, at, message }))
-            }
+    /// How the layer `index` stores its disk; `None` if there is no such layer, or not all of its files
+    /// are open.
+    pub fn allocation(&self, index: usize) -> Option<Counted> {
+        let is_open = self.layers.get(index).is_some_and(|info| info.files.len() > info.companions.len());
+        let layer = self.stack.layers().get(index).filter(|_| is_open)?;
+        Some(count(layer, COUNTED_TABLES))
+    }
+
+    /// What is on the disk. Reads a mebibyte at most, and nothing at all of a disk that is not complete
+    /// or locked away.
+    pub fn contents(&self) -> Seen {
+        // OK: a chain has at least the image that the user named.
+        let top = &self.layers[0];
+        let is_locked = self.layers.iter().any(|layer| layer.facts.encryption.is_some());
+        if is_locked || !self.unopened.is_empty() {
+            return Seen::default();
         }
+        see(&self.stack, top.sector, top.facts.format)
     }
 
     /// Walks the pieces of the disk, in order; they tile it.
@@ -189,12 +174,14 @@ impl Disk {
 /// What describes a layer, and what the engine reads.
 fn split(layer: Layer) -> (LayerInfo, EngineLayer) {
     let (files, names, readers) = (layer.files.clone(), layer.names(), layer.readers());
-    let Image { size, parent, files: companions, facts, mut findings, map, .. } = *layer.image;
+    let Image { size, sector, parent, files: companions, facts, mut findings, map, .. } = *layer.image;
     findings.extend(layer.detection.findings);
     let info = LayerInfo {
         name: layer.name,
         size,
         evidence: layer.detection.evidence,
+        matches: layer.detection.matches,
+        sector,
         facts,
         findings,
         parent,
@@ -202,4 +189,11 @@ fn split(layer: Layer) -> (LayerInfo, EngineLayer) {
         files,
     };
     (info, EngineLayer { map, files: readers, names })
+}
+
+/// All that the bytes of a file speak for, whether or not it can be opened as a disk.
+pub fn matches_of(path: &Path) -> Result<Vec<Match>, Error> {
+    let file = SourceFile::open(path, SourceOptions::default())
+        .map_err(|error| Error::new(error).in_path(path.display().to_string()))?;
+    imgprep_catalog::matches_of(&file)
 }

@@ -4,23 +4,28 @@
 //! [`plan`] tells what a conversion would do, [`convert`] does it, [`write_bitmap`]
 //! makes the block bitmap of a disk. Nothing here prints or reads the environment.
 
+mod allocation;
 mod bitmap;
 mod bitmap_command;
+mod contents;
 mod convert;
 mod disk;
 mod error;
 mod target;
 mod whole;
 
+pub use allocation::{Allocation, Counted};
 pub use bitmap::{BitmapMaker, BitmapWritten, write_bitmap};
 pub use bitmap_command::BitmapCommand;
+pub use contents::Seen;
 pub use convert::{Checksum, ConvertOptions, Converted, Destination, Plan, Verify, convert, plan};
-pub use disk::{Allocation, Disk, LayerInfo};
+pub use disk::{Disk, LayerInfo, matches_of};
 pub use error::FaceError;
 pub use target::Target;
 pub use whole::write_whole;
 
-pub use imgprep_catalog::{FORMATS, Format, by_name};
+pub use imgprep_catalog::{DetectError, FORMATS, Format, Match, by_name};
+pub use imgprep_disk::{Contents, DiskFacts, Partition, PartitionKind, Volume};
 pub use imgprep_engine::{
     BitOrder, BitmapShape, Interrupt, Loss, Meter, MeterReading, OnLoss, Options as RunOptions, Piece,
 };

@@ -1,7 +1,7 @@
 //! RAW: the bytes of a disk as they are. Every file that is nothing else is one.
 //!
-//! Read: any length, also 0 and such as are no multiple of a sector. What can be seen
-//! inside is named, never interpreted. Holes are the file's, not the format's.
+//! Read: any length, also 0 and such as are no multiple of a sector. What is
+//! on the disk is not looked at here. Holes are the file's, not the format's.
 //! Written: sparse, zeros left out, exactly as long as the disk.
 #![no_std]
 #![deny(
@@ -13,17 +13,13 @@
 
 extern crate alloc;
 
-mod contents;
 mod map;
 mod writer;
 
 use alloc::boxed::Box;
-use alloc::string::ToString;
-use alloc::vec;
 
-use imgprep_map::{Encryption, Error, Facts, Image, ParseOptions, Parsed, Probe, ReadAt, Value};
+use imgprep_map::{Error, Facts, Image, ParseOptions, Parsed, ReadAt};
 
-pub use contents::{Contents, contents};
 pub use writer::RawLayout;
 
 /// The format's name.
@@ -31,12 +27,6 @@ pub const NAME: &str = "raw";
 
 /// Takes any file for a disk.
 pub fn parse(file: &dyn ReadAt, _: &ParseOptions) -> Result<Parsed, Error> {
-    let size = file.len();
-    // OK: clipped to 64 KiB.
-    let head = file.slice(0, usize::try_from(size.min(Probe::HEAD)).unwrap_or(0))?;
-    let inside = contents(&head);
-    let mut facts = Facts::new(NAME, inside.to_string());
-    facts.encryption = (inside == Contents::Luks).then_some(Encryption::Luks);
-    facts.details = vec![("contents", Value::Text(inside.to_string()))];
-    Ok(Parsed::Done(Box::new(Image::new(facts, map::Map { size }))))
+    let facts = Facts::new(NAME, "the disk as it is");
+    Ok(Parsed::Done(Box::new(Image::new(facts, map::Map { size: file.len() }))))
 }

@@ -1,0 +1,173 @@
+//! Archives: files that hold others, perhaps a disk among them.
+
+use imgprep_map::Probe;
+
+use crate::foreign::{Foreign, Remedy, foreign};
+
+const UNPACK: Remedy = Remedy::NoDisk("unpack it and convert the disk inside");
+
+/// Bytes of a tar header.
+const TAR_HEADER: usize = 512;
+
+/// Name, bytes that speak, what they say, the test.
+type Row = (&'static str, usize, &'static str, fn(&[u8]) -> bool);
+
+#[rustfmt::skip]
+const KINDS: &[Row] = &[
+    ("zip",  4, "magic \"PK\\x03\\x04\"",       is_zip),
+    ("zip",  4, "magic \"PK\\x05\\x06\" of an empty archive", |head| head.starts_with(b"PK\x05\x06\0\0\0\0")),
+    ("7z",   7, "magic \"7z\\xbc\\xaf\\x27\\x1c\"", |head| head.starts_with(b"7z\xbc\xaf\x27\x1c\0")),
+    ("rar",  7, "magic \"Rar!\"",               |head| head.starts_with(b"Rar!\x1a\x07\0") || head.starts_with(b"Rar!\x1a\x07\x01\0")),
+    ("cpio", 6, "magic \"070701\" and numbers", |head| is_cpio(head, &[b"070701", b"070702"], 104, u8::is_ascii_hexdigit)),
+    ("cpio", 6, "magic \"070707\" and numbers", |head| is_cpio(head, &[b"070707"], 70, |digit| matches!(digit, b'0'..=b'7'))),
+    ("ar",   8, "magic \"!<arch>\"",            |head| head.starts_with(b"!<arch>\n")),
+    ("cab",  8, "magic \"MSCF\"",               |head| head.starts_with(b"MSCF\0\0\0\0")),
+    ("wim",  8, "magic \"MSWIM\"",              |head| head.starts_with(b"MSWIM\0\0\0")),
+];
+
+pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
+    let row = KINDS.iter().find(|(.., test)| test(probe.head));
+    row.map(|(name, len, says, _)| match *name {
+        "wim" => foreign(name, 0, *len, says, Remedy::NoDisk("it holds files, not a disk: apply it to one")),
+        _ => foreign(name, 0, *len, says, UNPACK),
+    })
+}
+
+/// The first member's head: a version of PKZIP that exists, a method with a number, a name.
+fn is_zip(head: &[u8]) -> bool {
+    let Some(member) = head.get(..30).filter(|_| head.starts_with(b"PK\x03\x04")) else { return false };
+    let half = |at: usize| u16::from_le_bytes([member[at], member[at + 1]]);
+    member[4] <= 63 && matches!(half(8), 0..=20 | 93..=99) && (1..=4096).contains(&half(26))
+}
+
+fn is_cpio(head: &[u8], magics: &[&[u8; 6]], len: usize, is_digit: fn(&u8) -> bool) -> bool {
+    head.get(6..len + 6).is_some_and(|fields| {
+        magics.iter().any(|magic| head.starts_with(*magic)) && fields[..len].iter().all(is_digit)
+    })
+}
+
+/// An OVA is a tar whose first member is a descriptor, an XVA one whose first member is `ova.xml`.
+pub(crate) fn tar(probe: &Probe<'_>) -> Option<Foreign> {
+    let header = probe.head.get(..TAR_HEADER)?;
+    let name = header[..100].split(|byte| *byte == 0).next().unwrap_or_default();
+    let has_magic = matches!(&header[257..263], b"ustar\0" | b"ustar ");
+    // Archives of the time before POSIX have no magic: their checksum says it.
+    let has_sum = !name.is_empty() && has_checksum(header);
+    if !has_magic && !has_sum {
+        return None;
+    }
+    let lower = name.to_ascii_lowercase();
+    Some(if lower.ends_with(b".ovf") {
+        foreign("ova", 0, name.len(), "a tar whose first member is an OVF descriptor", UNPACK)
+    } else if lower == b"ova.xml" {
+        let remedy = Remedy::NoDisk("its disks are cut in pieces: join them with xva-img");
+        foreign("xva", 0, name.len(), "a tar whose first member is \"ova.xml\"", remedy)
+    } else if has_magic {
+        foreign("tar", 257, 5, "magic \"ustar\"", UNPACK)
+    } else {
+        foreign("tar", 148, 8, "a header whose checksum is right", UNPACK)
+    })
+}
+
+/// POSIX 1003.1, ustar: the sum of all bytes, the field itself taken as spaces.
+fn has_checksum(header: &[u8]) -> bool {
+    let field = &header[148..156];
+    let digits: Vec<u8> = field.iter().copied().filter(|byte| !matches!(byte, 0 | b' ')).collect();
+    let is_octal = !digits.is_empty() && digits.iter().all(|digit| matches!(digit, b'0'..=b'7'));
+    // OK: at most eight digits.
+    let stored = digits.iter().fold(0, |sum: u32, digit| sum << 3 | u32::from(digit & 7));
+    let bytes = header.iter().enumerate();
+    let sum: u32 = bytes.map(|(at, byte)| if (148..156).contains(&at) { 32 } else { u32::from(*byte) }).sum();
+    is_octal && sum == stored
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn found(start: &[u8]) -> Option<(&'static str, u64)> {
+        let mut head = start.to_vec();
+        head.resize(4096.max(head.len()), 0);
+        let file_len = head.len() as u64;
+        let probe = Probe { head: &head, tail: &head, file_len };
+        let found = recognise(&probe).or_else(|| tar(&probe))?;
+        Some((found.name, found.evidence.at))
+    }
+
+    fn zip(version: u8, method: u8, name: u8) -> Vec<u8> {
+        let mut member = b"PK\x03\x04".to_vec();
+        member.resize(30, 0);
+        (member[4], member[8], member[26]) = (version, method, name);
+        member
+    }
+
+    fn tar_of(name: &[u8], magic: &[u8]) -> Vec<u8> {
+        let mut header = vec![0; 512];
+        header[..name.len()].copy_from_slice(name);
+        header[257..257 + magic.len()].copy_from_slice(magic);
+        header[148..156].fill(b' ');
+        let sum: u32 = header.iter().map(|byte| u32::from(*byte)).sum();
+        header[148..156].copy_from_slice(format!("{sum:06o}\0 ").as_bytes());
+        header
+    }
+
+    #[test]
+    fn every_kind_is_known() {
+        let newc = [&b"070701"[..], &[b'0'; 104]].concat();
+        let odc = [&b"070707"[..], &[b'0'; 70]].concat();
+        for (start, want) in [
+            (&zip(20, 8, 5)[..], "zip"),
+            (b"PK\x05\x06\0\0\0\0", "zip"),
+            (b"7z\xbc\xaf\x27\x1c\0\x04", "7z"),
+            (b"Rar!\x1a\x07\0", "rar"),
+            (b"Rar!\x1a\x07\x01\0", "rar"),
+            (&newc, "cpio"),
+            (&odc, "cpio"),
+            (b"!<arch>\n", "ar"),
+            (b"MSCF\0\0\0\0", "cab"),
+            (b"MSWIM\0\0\0", "wim"),
+            (&tar_of(b"machine.ovf", b"ustar\0"), "ova"),
+            (&tar_of(b"MACHINE.OVF", b""), "ova"),
+            (&tar_of(b"ova.xml", b"ustar\0"), "xva"),
+        ] {
+            assert_eq!(found(start), Some((want, 0)));
+        }
+    }
+
+    #[test]
+    fn a_tar_is_known_by_its_magic_or_its_checksum() {
+        assert_eq!(found(&tar_of(b"disk.raw", b"ustar\0")), Some(("tar", 257)));
+        assert_eq!(found(&tar_of(b"disk.raw", b"ustar  ")), Some(("tar", 257)));
+        assert_eq!(found(&tar_of(b"disk.raw", b"")), Some(("tar", 148)));
+    }
+
+    #[test]
+    fn what_only_begins_alike_is_none_of_them() {
+        let mut wrong_sum = tar_of(b"disk.raw", b"");
+        wrong_sum[3] ^= 1;
+        let cut = [&b"070701"[..], &[b'0'; 103]].concat();
+        let octal = [&b"070707"[..], &[b'8'; 70]].concat();
+        for start in [
+            &zip(64, 8, 5)[..],
+            &zip(20, 50, 5),
+            &zip(20, 8, 0),
+            b"PK\x05\x06\x01\0\0\0",
+            b"7z\xbc\xaf\x27\x1c\x01",
+            b"Rar!\x1a\x07\x02",
+            &cut,
+            &octal,
+            b"!<arch>x",
+            b"MSCF\0\0\0\x01",
+            b"MSWIM\0\0\x01",
+            &wrong_sum,
+            &tar_of(b"", b""),
+            &[0; 512],
+        ] {
+            assert_eq!(found(start), None, "{:02x?}", &start[..8]);
+        }
+        let mut named = vec![0; 512];
+        named[257..262].copy_from_slice(b"ustar");
+        named[262] = b'x';
+        assert_eq!(found(&named), None, "a word at 257, and not a magic");
+    }
+}

@@ -1,0 +1,214 @@
+//! The answer.
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::fmt;
+
+use imgprep_map::{ReadError, Severity, Value};
+
+use crate::Volume;
+use crate::kind::{BIOS_BOOT, EFI_SYSTEM, guid_text, of_gpt, of_mbr};
+
+/// What a disk looks like, from its first bytes. A hint for people and policies: nothing is read by it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Contents {
+    /// No byte at all.
+    Empty,
+    /// Only zeros in the bytes seen.
+    Zeros,
+    /// A GUID partition table.
+    Gpt,
+    /// A master boot record with partitions.
+    Mbr,
+    /// A master boot record that protects a GPT, and no GPT.
+    Protective,
+    /// A file system, or another volume, without partitions around it.
+    Volume(Volume),
+    /// A boot sector without a partition table.
+    BootSector,
+    /// None of these.
+    Unknown,
+}
+
+impl fmt::Display for Contents {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        f.write_str(match self {
+            Self::Empty => "nothing: a disk of 0 bytes",
+            Self::Zeros => "zeros at the beginning",
+            Self::Gpt => "GPT partitions",
+            Self::Mbr => "MBR partitions",
+            Self::Protective => "a protective MBR without its GPT",
+            Self::Volume(volume) if volume.is_encrypted => {
+                return write!(f, "bare {}, encrypted, no partitions", volume.name);
+            }
+            Self::Volume(volume) => return write!(f, "bare {}, no partitions", volume.name),
+            Self::BootSector => "a boot sector without partitions",
+            Self::Unknown => "unknown",
+        })
+    }
+}
+
+/// What a partition table calls a partition's type.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartitionKind {
+    /// A number in an MBR.
+    Mbr(u8),
+    /// A GUID, as it stands on disk.
+    Gpt([u8; 16]),
+}
+
+impl PartitionKind {
+    /// What the type means, if it is a known one.
+    pub fn name(&self) -> Option<&'static str> {
+        match self {
+            Self::Mbr(number) => of_mbr(*number),
+            Self::Gpt(guid) => of_gpt(guid),
+        }
+    }
+}
+
+/// `0x83`, or a GUID.
+impl fmt::Display for PartitionKind {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Mbr(number) => write!(f, "0x{number:02x}"),
+            Self::Gpt(guid) => f.write_str(&guid_text(guid)),
+        }
+    }
+}
+
+/// One entry of a partition table.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Partition {
+    /// Its number, as operating systems count.
+    pub number: u32,
+    /// Disk offset of its first byte. Saturated: tables can name any sector.
+    pub start: u64,
+    /// Its length, in bytes.
+    pub len: u64,
+    /// Its type.
+    pub kind: PartitionKind,
+    /// The name that a GPT gives it, control characters escaped.
+    pub name: String,
+    /// Whether a BIOS is told to boot it.
+    pub is_active: bool,
+    /// Disk offset of the entry.
+    pub entry_at: u64,
+    /// What its first bytes are, if they were looked at and tell.
+    pub volume: Option<Volume>,
+}
+
+impl Partition {
+    /// Disk offset behind its last byte.
+    pub fn end(&self) -> u64 {
+        self.start.saturating_add(self.len)
+    }
+
+    fn value(&self) -> Value {
+        let mut table = Vec::from([
+            ("number", Value::Number(self.number.into())),
+            ("start", Value::Number(self.start)),
+            ("length", Value::Number(self.len)),
+            ("type", Value::Text(self.kind.to_string())),
+        ]);
+        let mut text = |key, text: &str| table.push((key, Value::Text(text.into())));
+        if let Some(name) = self.kind.name() {
+            text("type-name", name);
+        }
+        if !self.name.is_empty() {
+            text("name", &self.name);
+        }
+        if let Some(volume) = self.volume {
+            text("contents", volume.name);
+        }
+        table.push(("active", Value::Flag(self.is_active)));
+        table.push(("entry-offset", Value::Number(self.entry_at)));
+        Value::Table(table)
+    }
+}
+
+/// Something odd about the tables of a disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Oddity {
+    /// Stable, dotted, lower case: `disk.partition-past-end`.
+    pub code: &'static str,
+    /// How much it matters.
+    pub severity: Severity,
+    /// Disk offset of what is odd.
+    pub at: u64,
+    /// What was found and what it means, one line.
+    pub message: String,
+}
+
+/// What the first and last sectors of a disk tell.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct DiskFacts {
+    /// Length of the disk, in bytes.
+    pub size: u64,
+    /// What it looks like as a whole.
+    pub contents: Contents,
+    /// Bytes of a sector, in which the partition table counts.
+    pub sector: u32,
+    /// The partitions, in the order of their table; logical ones behind the primary ones.
+    pub partitions: Vec<Partition>,
+    /// Whether a BIOS finds code in the first sector.
+    pub has_boot_code: bool,
+    /// Oddities.
+    pub oddities: Vec<Oddity>,
+    /// What could not be read, and was left out.
+    pub unread: Vec<ReadError>,
+}
+
+impl DiskFacts {
+    /// `gpt` or `mbr`, if there is a table.
+    pub fn table(&self) -> Option<&'static str> {
+        match self.contents {
+            Contents::Gpt => Some("gpt"),
+            Contents::Mbr | Contents::Protective => Some("mbr"),
+            _ => None,
+        }
+    }
+
+    /// Whether there is a partition that an EFI firmware boots from.
+    pub fn has_efi_system(&self) -> bool {
+        self.partitions.iter().any(|partition| partition.kind.name() == Some(EFI_SYSTEM))
+    }
+
+    /// Whether there is a partition for the code that boots a GPT from a BIOS.
+    pub fn has_bios_boot(&self) -> bool {
+        self.partitions.iter().any(|partition| partition.kind.name() == Some(BIOS_BOOT))
+    }
+
+    /// Encrypted volumes: the disk's own, or those of its partitions.
+    pub fn encrypted(&self) -> impl Iterator<Item = Volume> {
+        let whole = match self.contents {
+            Contents::Volume(volume) => Some(volume),
+            _ => None,
+        };
+        let inside = self.partitions.iter().filter_map(|partition| partition.volume);
+        whole.into_iter().chain(inside).filter(|volume| volume.is_encrypted)
+    }
+
+    /// All of it in the vocabulary of facts: `contents`, `partition-table`, `partitions`, `boot`.
+    pub fn details(&self) -> Vec<(&'static str, Value)> {
+        let mut details = Vec::from([("contents", Value::Text(self.contents.to_string()))]);
+        if let Some(table) = self.table() {
+            details.push(("partition-table", Value::Text(table.into())));
+            details.push(("sector-size", Value::Number(self.sector.into())));
+        }
+        let encrypted: Vec<_> = self.encrypted().map(|volume| Value::Text(volume.name.into())).collect();
+        if !encrypted.is_empty() {
+            details.push(("encrypted-contents", Value::List(encrypted)));
+        }
+        let flag = |is| Value::Flag(is);
+        let boot = Vec::from([
+            ("boot-code", flag(self.has_boot_code)),
+            ("active-partition", flag(self.partitions.iter().any(|partition| partition.is_active))),
+            ("bios-boot-partition", flag(self.has_bios_boot())),
+            ("efi-system-partition", flag(self.has_efi_system())),
+        ]);
+        details.push(("boot", Value::Table(boot)));
+        details.push(("partitions", Value::List(self.partitions.iter().map(Partition::value).collect())));
+        details
+    }
+}

@@ -1,0 +1,194 @@
+//! How a layer stores its disk, counted with bounded work.
+
+use std::ops::{ControlFlow, Range};
+use std::sync::Arc;
+use std::sync::atomic::{AtomicU64, Ordering};
+
+use imgprep_engine::Layer;
+use imgprep_map::{Error, ReadAt, ReadError, Source};
+
+/// Bytes of tables after which an inspector stops counting: a second's work, whatever the machine.
+pub(crate) const COUNTED_TABLES: u64 = 16 << 20;
+/// Extents after which it stops: a table of bits has many more in 16 MiB.
+const COUNTED_EXTENTS: u64 = 4_000_000;
+
+/// How much of a layer's disk is stored how, in bytes.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Allocation {
+    /// As it is.
+    pub data: u64,
+    /// Packed.
+    pub packed: u64,
+    /// Zeros, stored or not.
+    pub zeros: u64,
+    /// Asked from the layer below.
+    pub parent: u64,
+}
+
+/// The answer to how a layer stores its disk.
+#[derive(Debug)]
+pub enum Counted {
+    /// All of it was walked.
+    Whole(Allocation),
+    /// Its tables are larger than 16 MiB.
+    TablesTooLarge,
+    /// It has more than four million extents.
+    TooManyExtents,
+    /// A table can't be walked.
+    Failed(Error),
+}
+
+/// Walks all tables of a layer, and gives up after so many bytes of them.
+///
+/// The files are wrapped: past the limit no table can be read any more. So a map may go about its walk as
+/// it likes, and skip the holes that it knows; the answer does not depend on how fast that is.
+pub(crate) fn count(layer: &Layer, limit: u64) -> Counted {
+    let left = Arc::new(AtomicU64::new(limit));
+    let wrap = |file: &Arc<dyn ReadAt>| -> Arc<dyn ReadAt> {
+        Arc::new(Limited { file: Arc::clone(file), left: Arc::clone(&left) })
+    };
+    let files: Vec<_> = layer.files.iter().map(wrap).collect();
+    let (mut sum, mut extents) = (Allocation::default(), 0);
+    let walked = layer.map.visit(&files, 0..u64::MAX, &mut |extent| {
+        let len = extent.disk.end - extent.disk.start;
+        match extent.source {
+            Source::Zero { .. } => sum.zeros += len,
+            Source::Data { .. } => sum.data += len,
+            Source::Packed { .. } => sum.packed += len,
+            Source::Parent => sum.parent += len,
+        }
+        extents += 1;
+        if extents < COUNTED_EXTENTS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    match walked {
+        _ if left.load(Ordering::Relaxed) == 0 => Counted::TablesTooLarge,
+        Err(error) => Counted::Failed(error),
+        Ok(()) if extents >= COUNTED_EXTENTS => Counted::TooManyExtents,
+        Ok(()) => Counted::Whole(sum),
+    }
+}
+
+/// A file of which only so much can be read.
+struct Limited {
+    file: Arc<dyn ReadAt>,
+    /// Shared by all files of the layer. 0: the limit was passed.
+    left: Arc<AtomicU64>,
+}
+
+impl Limited {
+    /// Whether `len` more bytes may be read. Once refused, nothing may.
+    fn take(&self, len: u64) -> bool {
+        let taken = |left: u64| Some(left.saturating_sub(len));
+        let before = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken);
+        before.is_ok_and(|before| before > len)
+    }
+}
+
+impl ReadAt for Limited {
+    fn len(&self) -> u64 {
+        self.file.len()
+    }
+
+    fn read_exact_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError> {
+        if self.take(buf.len() as u64) {
+            return self.file.read_exact_at(buf, at);
+        }
+        Err(ReadError::Failed { at, reason: "enough of the tables was read".into() })
+    }
+
+    fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
+        // Where a file has no mapping, nothing is counted: the read that follows is.
+        let bytes = self.file.bytes(range)?;
+        self.take(bytes.len() as u64).then_some(bytes)
+    }
+
+    fn sound(&self) -> Result<(), ReadError> {
+        self.file.sound()
+    }
+
+    fn next_data(&self, at: u64) -> u64 {
+        // A question costs a call to the system: as much as a few entries. Past the limit there are no
+        // holes, so whoever only asks comes to a read, and to an end.
+        if self.take(64) { self.file.next_data(at) } else { at.min(self.len()) }
+    }
+
+    fn next_hole(&self, at: u64) -> u64 {
+        if self.take(64) { self.file.next_hole(at) } else { self.len() }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use imgprep_map::{Claim, DiskMap, Extent, FileId, Files, Visitor};
+
+    use super::*;
+
+    /// One table page of `page` bytes describes 1 MiB of zeros.
+    struct Pages {
+        page: usize,
+        count: u64,
+        fails_at: Option<u64>,
+    }
+
+    impl DiskMap for Pages {
+        fn size(&self) -> u64 {
+            self.count << 20
+        }
+
+        fn stride(&self) -> u64 {
+            1 << 20
+        }
+
+        fn visit(&self, files: &dyn Files, _: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
+            let file = files.get(FileId::SELF).unwrap();
+            for page in 0..self.count {
+                file.slice(0, self.page)?;
+                if self.fails_at == Some(page) {
+                    return Err(ReadError::Failed { at: page, reason: "bad".into() }.into());
+                }
+                let disk = page << 20..(page + 1) << 20;
+                if visitor(Extent { disk, source: Source::Zero { explicit: true } }).is_break() {
+                    break;
+                }
+            }
+            Ok(())
+        }
+
+        fn claims(&self, _: &dyn Files, _: &mut dyn FnMut(Claim) -> ControlFlow<()>) -> Result<(), Error> {
+            Ok(())
+        }
+    }
+
+    fn counted(map: Pages, limit: u64) -> Counted {
+        let files: Vec<Arc<dyn ReadAt>> = vec![Arc::new(vec![0; 1 << 16])];
+        count(&Layer { map: Box::new(map), files, names: vec!["a".into()] }, limit)
+    }
+
+    #[test]
+    fn tables_up_to_the_limit_are_counted() {
+        let map = || Pages { page: 4096, count: 10, fails_at: None };
+        let want = Allocation { zeros: 10 << 20, ..Allocation::default() };
+        match counted(map(), 40961) {
+            Counted::Whole(found) => assert_eq!(found, want),
+            other => panic!("{other:?}"),
+        }
+        assert!(matches!(counted(map(), 40960 - 1), Counted::TablesTooLarge));
+    }
+
+    #[test]
+    fn a_disk_of_exbibytes_costs_no_more() {
+        let map = Pages { page: 65536, count: 1 << 43, fails_at: None };
+        assert!(matches!(counted(map, COUNTED_TABLES), Counted::TablesTooLarge));
+        let map = Pages { page: 0, count: 1 << 43, fails_at: None };
+        assert!(matches!(counted(map, COUNTED_TABLES), Counted::TooManyExtents));
+    }
+
+    #[test]
+    fn a_table_that_can_t_be_walked_is_told() {
+        let map = Pages { page: 8, count: 10, fails_at: Some(3) };
+        match counted(map, COUNTED_TABLES) {
+            Counted::Failed(error) => assert_eq!(error.at(), Some(3)),
+            other => panic!("{other:?}"),
+        }
+    }
+}

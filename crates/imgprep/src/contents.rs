@@ -1,0 +1,53 @@
+//! What is on a disk, from its first and last sectors, whatever format it came in.
+
+use imgprep_disk::{DiskFacts, MOST_READ, Oddity, Wanted, look};
+use imgprep_engine::{Peek, Stack};
+use imgprep_map::{Error, Finding, Severity};
+
+/// How far into a stream is looked: two blocks of a ZVHD. The end would cost unpacking all of it.
+const STREAM_REACH: u64 = 4 << 20;
+
+/// What was seen on a disk, and what was odd about that.
+#[derive(Debug, Default)]
+pub struct Seen {
+    /// Nothing, if the disk's beginning can't be read.
+    pub facts: Option<DiskFacts>,
+    /// Oddities, and what could not be read.
+    pub findings: Vec<Finding>,
+}
+
+/// Looks at the disk that a stack makes. `format` is the top layer's.
+pub(crate) fn see(stack: &Stack, sector: u32, format: &str) -> Seen {
+    let is_stream = stack.layers().iter().any(|layer| layer.map.is_stream());
+    let reach = if is_stream { STREAM_REACH } else { u64::MAX };
+    let peek = Peek::new(stack, MOST_READ);
+    let facts = look(&peek, Wanted { sector, reach }).ok();
+    let is_raw = format == imgprep_raw::NAME;
+    let oddities = facts.iter().flat_map(|facts| &facts.oddities);
+    let mut findings: Vec<_> = oddities.map(|oddity| finding(oddity, is_raw)).collect();
+    findings.extend(peek.into_failure().as_ref().map(unread));
+    Seen { facts, findings }
+}
+
+/// Offsets in a RAW are those of its file; elsewhere the message says that the place is the disk's.
+fn finding(oddity: &Oddity, is_raw: bool) -> Finding {
+    let Oddity { severity, at, message, .. } = oddity.clone();
+    if !is_raw {
+        let message = format!("{message} (said at disk offset {at})");
+        return Finding { code: oddity.code, severity, at: None, message };
+    }
+    let code = match oddity.code {
+        "disk.partition-past-end" => "raw.partition-past-end",
+        other => other,
+    };
+    Finding { code, severity, at: Some(at), message }
+}
+
+fn unread(error: &Error) -> Finding {
+    Finding {
+        code: error.code(),
+        severity: Severity::Error,
+        at: error.at(),
+        message: format!("what is on the disk can't be seen: {error}"),
+    }
+}
