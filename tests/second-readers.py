@@ -7,6 +7,7 @@ Readers: dissect.hypervisor, libvhdi-python, libqcow-python, libvmdk-python (PyP
 read an image is counted; one that reads other bytes fails the run unless KNOWN tells why it is wrong.
 """
 import hashlib
+import multiprocessing
 import pathlib
 import subprocess
 import sys
@@ -22,6 +23,7 @@ from dissect.hypervisor.disk.vhdx import VHDX
 from dissect.hypervisor.disk.vmdk import VMDK
 
 STEP = 1 << 20
+SECONDS = 10
 
 
 def dissect(kind):
@@ -91,6 +93,31 @@ def digest(size, read):
     return size, sha.hexdigest()
 
 
+def answer(pipe, read, path):
+    """What a reader says of an image: its size and hash, or why it can't."""
+    try:
+        pipe.send(digest(*read(path)))
+    except Exception as error:  # pylint: disable=broad-except
+        lines = str(error).splitlines() or [type(error).__name__]
+        pipe.send(lines[0])
+
+
+def ask(read, path):
+    """The same from a process of its own: some readers never come back from some images."""
+    context = multiprocessing.get_context("fork")
+    ours, theirs = context.Pipe(duplex=False)
+    child = context.Process(target=answer, args=(theirs, read, path))
+    child.start()
+    theirs.close()
+    try:
+        return ours.recv() if ours.poll(SECONDS) else f"no answer in {SECONDS} s"
+    except EOFError:
+        return "it died"
+    finally:
+        child.kill()
+        child.join()
+
+
 def of_file(path):
     """Size and hash of a raw file."""
     with open(path, "rb") as file:
@@ -125,10 +152,9 @@ def main():
                 if of_file(ours) != want:
                     wrong.append(f"imgprep reads other bytes of {name}")
             for reader, read in READERS.get(kind, {}).items():
-                try:
-                    got = digest(*read(path))
-                except Exception as error:  # pylint: disable=broad-except
-                    unable.append(f"{reader} can't read {name}: {str(error).splitlines()[0] if str(error) else type(error).__name__}")
+                got = ask(read, path)
+                if isinstance(got, str):
+                    unable.append(f"{reader} can't read {name}: {got}")
                     continue
                 unknown.discard((reader, name))
                 if got == want:
