@@ -15,6 +15,7 @@ fn main() -> ExitCode {
         ["tidy"] => tidy(&root),
         ["bench"] => bench(&root, false, None),
         ["bench", "--quick"] => bench(&root, true, None),
+        ["limit", name, file] => end("limit", bench::limits::run(name, file)),
         ["bench", only] => bench(&root, false, Some(only)),
         _ => {
             eprintln!("usage: cargo xtask tidy | bench [--quick | PART OF A NAME]");
@@ -34,10 +35,14 @@ fn tidy(root: &Path) -> ExitCode {
 }
 
 fn bench(root: &Path, is_quick: bool, only: Option<&str>) -> ExitCode {
-    match bench::run(root, is_quick, only) {
+    end("bench", bench::run(root, is_quick, only))
+}
+
+fn end(what: &str, done: std::io::Result<()>) -> ExitCode {
+    match done {
         Ok(()) => ExitCode::SUCCESS,
         Err(error) => {
-            eprintln!("bench: {error}");
+            eprintln!("{what}: {error}");
             ExitCode::FAILURE
         }
     }

@@ -88,6 +88,31 @@ impl Inputs {
         ]
     }
 
+    /// Held against nothing but the work itself, on all cores.
+    pub(super) fn limits(&self) -> io::Result<Vec<Duel>> {
+        let zvhd2 = self.path("full.zvhd2");
+        must(Command::new(&self.ours).args(["convert", &self.path("full.raw"), &zvhd2, "-q", "--no-sync"]))?;
+        let limit = |name: &str, label: &str, work: &str, file: &str| -> io::Result<Job> {
+            let args = ["limit", work, &self.path(file)].map(String::from).to_vec();
+            Ok(Job::new(name, &std::env::current_exe()?, args, self.folder.join("none")).called(label))
+        };
+        let ours = |name: &str, output: &str, line: &str| self.ours(name, output, line).called("imgprep");
+        Ok(vec![
+            vec![
+                ours("RAW to ZVHD2", "o.zvhd2", "convert $full.raw $o.zvhd2 -q --no-sync"),
+                limit("RAW to ZVHD2", "zstd 3 of the blocks", "pack", "full.raw")?,
+            ],
+            vec![
+                ours("ZVHD2 to RAW", "o.raw", "convert $full.zvhd2 $o.raw -q --no-sync"),
+                limit("ZVHD2 to RAW", "unpacking the blocks", "unpack", "full.zvhd2")?,
+            ],
+            vec![
+                ours("bitmap of stored zeros", "o.mf", "bitmap $zeros.raw $o.mf -q"),
+                limit("bitmap of stored zeros", "a look at every byte", "scan", "zeros.raw")?,
+            ],
+        ])
+    }
+
     pub(super) fn sparse(&self) -> Vec<Duel> {
         let job = |disk: &str, format: &str| {
             let line = format!("convert ${disk}.raw $o.{format} -q --no-sync");

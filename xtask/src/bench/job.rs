@@ -6,6 +6,9 @@ use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 use std::time::{Duration, Instant};
 
+use nix::sys::resource::{UsageWho, getrusage};
+use nix::sys::time::TimeValLike as _;
+
 /// A command that is timed.
 pub(crate) struct Job {
     pub(crate) name: String,
@@ -16,6 +19,8 @@ pub(crate) struct Job {
     /// Removed before every run.
     output: PathBuf,
     pub(crate) seconds: Vec<f64>,
+    /// Of processor time, user and system, all threads.
+    pub(crate) cpu_seconds: Vec<f64>,
     pub(crate) peak_anonymous_kib: u64,
 }
 
@@ -29,6 +34,7 @@ impl Job {
             args,
             output,
             seconds: Vec::new(),
+            cpu_seconds: Vec::new(),
             peak_anonymous_kib: 0,
         }
     }
@@ -38,14 +44,16 @@ impl Job {
     }
 
     pub(crate) fn median(&self) -> f64 {
-        let mut seconds = self.seconds.clone();
-        seconds.sort_by(f64::total_cmp);
-        seconds.get(seconds.len() / 2).copied().unwrap_or(f64::NAN)
+        median(&self.seconds)
     }
 
-    fn run(&mut self) -> io::Result<f64> {
+    pub(crate) fn median_cpu(&self) -> f64 {
+        median(&self.cpu_seconds)
+    }
+
+    fn run(&mut self) -> io::Result<(f64, f64)> {
         let _ = fs::remove_file(&self.output);
-        let begun = Instant::now();
+        let (begun, cpu) = (Instant::now(), cpu_of_children());
         let mut child = Command::new(&self.program).args(&self.args).stdout(Stdio::null()).spawn()?;
         // Asked from another thread, so that the end is seen when it comes.
         let id = child.id();
@@ -54,7 +62,7 @@ impl Job {
         let seconds = begun.elapsed().as_secs_f64();
         self.peak_anonymous_kib = self.peak_anonymous_kib.max(watcher.join().unwrap_or(0));
         if status.success() {
-            Ok(seconds)
+            Ok((seconds, cpu_of_children() - cpu))
         } else {
             Err(io::Error::other(format!("{} ({}) failed", self.name, self.label)))
         }
@@ -65,9 +73,10 @@ impl Job {
 pub(crate) fn race(jobs: &mut [Job], runs: usize) -> io::Result<()> {
     for round in 0..=runs {
         for job in &mut *jobs {
-            let seconds = job.run()?;
+            let (seconds, cpu) = job.run()?;
             if round > 0 {
                 job.seconds.push(seconds);
+                job.cpu_seconds.push(cpu);
             }
         }
     }
@@ -90,4 +99,17 @@ fn anonymous_kib(status: &str) -> Option<u64> {
     let text = fs::read_to_string(status).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
     line.split_whitespace().next()?.parse().ok()
+}
+
+fn median(of: &[f64]) -> f64 {
+    let mut sorted = of.to_vec();
+    sorted.sort_by(f64::total_cmp);
+    sorted.get(sorted.len() / 2).copied().unwrap_or(f64::NAN)
+}
+
+/// Seconds of processor time of all children that have ended.
+#[expect(clippy::cast_precision_loss, reason = "seconds, to the microsecond")]
+fn cpu_of_children() -> f64 {
+    let Ok(usage) = getrusage(UsageWho::RUSAGE_CHILDREN) else { return f64::NAN };
+    [usage.user_time(), usage.system_time()].iter().map(|time| time.num_microseconds() as f64 / 1e6).sum()
 }

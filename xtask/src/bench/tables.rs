@@ -6,31 +6,44 @@ use serde_json::{Value, json};
 
 use super::job::Job;
 
+struct Measured {
+    label: String,
+    /// Medians.
+    seconds: f64,
+    cpu_seconds: f64,
+    peak_anonymous_kib: u64,
+}
+
 /// One duel, measured.
 pub(super) struct Row {
     name: String,
-    /// Label, median seconds, peak of anonymous memory in KiB.
-    jobs: Vec<(String, f64, u64)>,
+    jobs: Vec<Measured>,
     /// Bytes of data on the disk.
     data: u64,
 }
 
 impl Row {
     pub(super) fn of(duel: &[Job], data: u64) -> Self {
-        let jobs = duel.iter().map(|job| (job.label.clone(), job.median(), job.peak_anonymous_kib)).collect();
+        let jobs = duel.iter().map(|job| Measured {
+            label: job.label.clone(),
+            seconds: job.median(),
+            cpu_seconds: job.median_cpu(),
+            peak_anonymous_kib: job.peak_anonymous_kib,
+        });
+        let jobs = jobs.collect();
         Self { name: duel[0].name.clone(), jobs, data }
     }
 
     /// The first job's time by that of the fastest other one.
     fn ratio(&self) -> Option<f64> {
         let (first, others) = self.jobs.split_first()?;
-        let best = others.iter().map(|(_, seconds, _)| *seconds).min_by(f64::total_cmp)?;
-        Some(first.1 / best)
+        let best = others.iter().map(|other| other.seconds).min_by(f64::total_cmp)?;
+        Some(first.seconds / best)
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     fn rate(&self) -> f64 {
-        self.data as f64 / 1e6 / self.jobs[0].1
+        self.data as f64 / 1e6 / self.jobs[0].seconds
     }
 }
 
@@ -50,12 +63,13 @@ pub(super) fn print_rows(title: &str, rows: &[Row]) {
         return;
     }
     println!(
-        "\n## {title}\n\n| job | seconds | MB of data/s | ratio | peak anonymous MiB |\n|---|---|---|---|---|"
+        "\n## {title}\n\n| job | seconds (of processor time) | MB of data/s | ratio | peak anonymous MiB |\n|---|---|---|---|---|"
     );
     for row in rows {
-        let times = row.jobs.iter().map(|(label, seconds, _)| format!("{label} {seconds:.3}"));
+        let times =
+            row.jobs.iter().map(|job| format!("{} {:.3} ({:.2})", job.label, job.seconds, job.cpu_seconds));
         let ratio = row.ratio().map_or("-".into(), |ratio| format!("{ratio:.2}"));
-        let peak = row.jobs.iter().map(|(_, _, peak)| (peak / 1024).to_string());
+        let peak = row.jobs.iter().map(|job| (job.peak_anonymous_kib / 1024).to_string());
         println!(
             "| {} | {} | {:.0} | {ratio} | {} |",
             row.name,
@@ -70,8 +84,11 @@ pub(super) fn json(rows: &[Row]) -> String {
     let rows: Vec<Value> = rows
         .iter()
         .map(|row| {
-            let jobs = row.jobs.iter().map(|(label, seconds, peak)| {
-                json!({ "label": label, "median-seconds": seconds, "peak-anonymous-kib": peak })
+            let jobs = row.jobs.iter().map(|job| {
+                json!({
+                    "label": job.label, "median-seconds": job.seconds, "median-cpu-seconds": job.cpu_seconds,
+                    "peak-anonymous-kib": job.peak_anonymous_kib,
+                })
             });
             json!({ "job": row.name, "data": row.data, "ratio": row.ratio(), "runs": jobs.collect::<Vec<_>>() })
         })

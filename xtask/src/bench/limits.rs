@@ -1,0 +1,105 @@
+//! What the machine can do at best: the same work on the same blocks and nothing around it.
+//!
+//! Each runs in a process of its own (`xtask limit NAME FILE`), so that it is timed like a job.
+
+use std::fs::File;
+use std::io;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicUsize, Ordering};
+
+/// Bytes of a block of ZVHD2.
+const BLOCK: usize = 2 << 20;
+
+/// Runs one of them.
+pub(crate) fn run(name: &str, file: &str) -> io::Result<()> {
+    let file = File::open(file)?;
+    let len = usize::try_from(file.metadata()?.len()).unwrap_or(0);
+    match name {
+        "pack" => each(len.div_ceil(BLOCK), || pack(&file, len)),
+        "scan" => each(len.div_ceil(BLOCK), || scan(&file, len)),
+        "unpack" => {
+            let records = records(&file, len)?;
+            each(records.len(), || unpack(&file, &records));
+        }
+        _ => return Err(io::Error::other("pack, scan or unpack")),
+    }
+    Ok(())
+}
+
+type Work<'a> = Box<dyn FnMut(usize) + 'a>;
+
+/// Hands the numbers below `count` to one worker a core.
+fn each<'a>(count: usize, worker: impl Fn() -> Work<'a> + Sync) {
+    let next = AtomicUsize::new(0);
+    let cores = std::thread::available_parallelism().map_or(1, usize::from);
+    std::thread::scope(|scope| {
+        for _ in 0..cores {
+            scope.spawn(|| {
+                let mut work = worker();
+                loop {
+                    let index = next.fetch_add(1, Ordering::Relaxed);
+                    if index >= count {
+                        return;
+                    }
+                    work(index);
+                }
+            });
+        }
+    });
+}
+
+/// zstd of level 3 on every block that is not all zeros.
+fn pack(file: &File, len: usize) -> Work<'_> {
+    let mut packer = zstd::bulk::Compressor::new(3).expect("a context of level 3");
+    let mut block = vec![0; BLOCK];
+    let mut out = vec![0; zstd::zstd_safe::compress_bound(BLOCK)];
+    Box::new(move |index| {
+        let at = index * BLOCK;
+        let end = BLOCK.min(len - at);
+        file.read_exact_at(&mut block[..end], at as u64).expect("the file is there");
+        if block.iter().any(|byte| *byte != 0) {
+            packer.compress_to_buffer(&block[..end], &mut out[..]).expect("there is room");
+        }
+    })
+}
+
+/// A look at every byte through positioned reads into one buffer that stays in the cache.
+fn scan(file: &File, len: usize) -> Work<'_> {
+    let mut block = vec![0u8; 256 << 10];
+    Box::new(move |index| {
+        let end = (index + 1) * BLOCK;
+        for at in (index * BLOCK..end.min(len)).step_by(block.len()) {
+            let part = block.len().min(len - at);
+            file.read_exact_at(&mut block[..part], at as u64).expect("the file is there");
+            std::hint::black_box(block[..part].iter().fold(0, |or, byte| or | byte));
+        }
+    })
+}
+
+/// Place and length of every payload of a ZVHD2: records follow each other from the second page on.
+fn records(file: &File, len: usize) -> io::Result<Vec<(usize, usize)>> {
+    let mut records = Vec::new();
+    let mut at = 4096;
+    let mut head = [0; 20];
+    while at + 48 < len {
+        file.read_exact_at(&mut head, at as u64)?;
+        if &head[..11] != b"hwstream bg" {
+            break;
+        }
+        let payload = u32::from_le_bytes([head[12], head[13], head[14], head[15]]) as usize;
+        records.push((at + 48, payload));
+        at += (48 + payload + 4).next_multiple_of(4096);
+    }
+    Ok(records)
+}
+
+fn unpack<'a>(file: &'a File, records: &'a [(usize, usize)]) -> Work<'a> {
+    let mut unpacker = zstd::bulk::Decompressor::new().expect("a context");
+    let (mut payload, mut block) = (Vec::new(), vec![0; BLOCK]);
+    Box::new(move |index| {
+        let (at, len) = records[index];
+        payload.resize(len, 0);
+        file.read_exact_at(&mut payload, at as u64).expect("the file is there");
+        unpacker.decompress_to_buffer(&payload, &mut block[..]).expect("it is zstd");
+    })
+}
