@@ -110,7 +110,12 @@ fn print_text(
     }
     if let Some(parent) = &info.parent {
         let format = parent.format.as_deref().unwrap_or("format not said");
-        line(out, "backing file", &format!("{} ({format})", parent.name))?;
+        let name = if parent.is_named() {
+            parent.label()
+        } else {
+            format!("not named, calls itself {}", parent.label())
+        };
+        line(out, "backing file", &format!("{name} ({format})"))?;
     }
     for companion in &info.companions {
         let name = companion.name.as_ref().map_or("(not named)".into(), ToString::to_string);

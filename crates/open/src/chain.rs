@@ -11,7 +11,7 @@ use imgprep_map::{
 };
 
 use crate::gate::last_part;
-use crate::{ChainError, Gate};
+use crate::{ChainError, Gate, search};
 
 /// How a chain is opened.
 #[derive(Clone, Default)]
@@ -165,7 +165,7 @@ pub fn open_source(name: String, file: SourceFile, options: &OpenOptions) -> Res
         match follow(&mut chain, &parent, options) {
             Ok(layer) => chain.layers.push(layer),
             Err(reason) if options.gate == Gate::None => {
-                chain.unopened.push(Named { name: parent.name.to_string(), reason });
+                chain.unopened.push(Named { name: parent.label(), reason });
                 break;
             }
             Err(reason) => return Err(reason),
@@ -183,6 +183,9 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
     let above = chain.lowest().files[0].path().to_path_buf();
     let in_above = |error: ChainError| Error::new(error).in_path(above.display().to_string());
     let depth = options.parse.limits.chain_depth;
+    if !parent.is_named() {
+        return follow_unnamed(chain, parent, options);
+    }
     let named = || std::iter::once(&parent.name).chain(&parent.others);
     let beside: Vec<_> = named().filter(|_| !parent.identities.is_empty()).filter_map(last_part).collect();
     let mut refused = None;
@@ -198,17 +201,48 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
             return Err(in_above(ChainError::Depth { limit: depth }));
         }
         let layer = open_below(chain, &path, parent, options)?;
-        return match mismatch(parent, &layer) {
-            Some(error) if options.mismatch == Mismatch::Refuse => Err(in_above(error)),
-            Some(error) => {
-                chain.note(&error);
-                Ok(layer)
-            }
-            None => Ok(layer),
-        };
+        return accept(chain, parent, layer, options.mismatch).map_err(in_above);
     }
     let nameless = ChainError::Unnamed { at: parent.at };
     Err(in_above(refused.unwrap_or(nameless)))
+}
+
+/// The layer below, if its image knows it by what it calls itself only.
+fn follow_unnamed(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Result<Layer, Error> {
+    let above = chain.lowest().files[0].path().to_path_buf();
+    let in_above = |error: ChainError| Error::new(error).in_path(above.display().to_string());
+    let depth = options.parse.limits.chain_depth;
+    if chain.layers.len() as u64 >= u64::from(depth) && options.gate != Gate::None {
+        return Err(in_above(ChainError::Depth { limit: depth }));
+    }
+    let path = search::parent_of(&above, parent, options).map_err(in_above)?;
+    let layer = open_below(chain, &path, parent, options)?;
+    accept(chain, parent, layer, options.mismatch).map_err(in_above)
+}
+
+/// The opened parent, if it is the one that its child was made over.
+fn accept(
+    chain: &mut Chain,
+    parent: &ParentRef,
+    layer: Layer,
+    on_mismatch: Mismatch,
+) -> Result<Layer, ChainError> {
+    match mismatch(parent, &layer) {
+        Some(error) if on_mismatch == Mismatch::Refuse => return Err(error),
+        Some(error) => chain.note(&error),
+        None => {}
+    }
+    if let (Some(expected), Some(found)) = (&parent.revision, &layer.image.revision)
+        && expected != found
+    {
+        chain.note(&ChainError::Changed {
+            at: parent.at,
+            name: layer.name.clone(),
+            expected: expected.clone(),
+            found: found.clone(),
+        });
+    }
+    Ok(layer)
 }
 
 fn open_below(
@@ -221,7 +255,8 @@ fn open_below(
     let from = parent_format(parent).map_err(|error| error.in_path(&above))?;
     let file = open_file(path, options)?;
     if chain.layers.iter().any(|layer| layer.files[0].identity() == file.identity()) {
-        let cycle = ChainError::Cycle { at: parent.at, name: parent.name.to_string() };
+        let name = if parent.is_named() { parent.label() } else { path.display().to_string() };
+        let cycle = ChainError::Cycle { at: parent.at, name };
         return Err(Error::new(cycle).in_path(above));
     }
     let parse = ParseOptions {
