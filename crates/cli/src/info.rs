@@ -126,11 +126,11 @@ fn print_text(
     }
     info.facts.snapshots.iter().try_for_each(|snapshot| print_snapshot(out, snapshot))?;
     for named in disk.unopened().iter().filter(|_| std::ptr::eq(info, &raw const disk.layers()[0])) {
-        line(
-            out,
-            "not opened",
-            &format!("{} (--follow beside opens files in the image's own folder)", named.name),
-        )?;
+        let why = match named.reason.code() {
+            "open.gate.shut" => "--follow beside opens files in the image's own folder".to_string(),
+            code => format!("{code}: no --follow opens it"),
+        };
+        line(out, "not opened", &format!("{} ({why})", named.name))?;
     }
     if !findings.is_empty() {
         writeln!(out, "findings:")?;
