@@ -360,3 +360,99 @@ fn companion(image: &Path, wanted: &FileRef, options: &OpenOptions) -> Result<So
     let path: PathBuf = options.gate.resolve(image, name, wanted.at).map_err(in_image)?;
     open_file(&path, options)
 }
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(folder: &Path) -> Chain {
+        for name in ["child.raw", "base.raw"] {
+            std::fs::write(folder.join(name), name).unwrap();
+        }
+        open(&folder.join("child.raw"), &OpenOptions::default()).unwrap()
+    }
+
+    fn parent(name: &str, identities: &[&str]) -> ParentRef {
+        let identities = identities.iter().map(ToString::to_string).collect();
+        ParentRef { identities, ..ParentRef::named(ImageName(name.into()), 7) }
+    }
+
+    fn code(result: Result<Layer, Error>) -> &'static str {
+        result.err().map_or("opened", |error| error.code())
+    }
+
+    #[test]
+    fn another_parent_than_the_one_that_was_meant() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut chain = opened(temp.path());
+        let (refuse, wanted) = (OpenOptions::default(), parent("base.raw", &["1", "2"]));
+        let error = follow(&mut chain, &wanted, &refuse).err().unwrap();
+        assert_eq!((error.code(), error.at()), ("open.parent.mismatch", Some(7)));
+        assert!(error.to_string().contains("made over 1 or 2; --accept-parent"), "{error}");
+        assert!(chain.top().image.findings.is_empty());
+        let accept = OpenOptions { mismatch: Mismatch::Accept, ..OpenOptions::default() };
+        follow(&mut chain, &wanted, &accept).unwrap();
+        let finding = &chain.top().image.findings[0];
+        assert_eq!(
+            (finding.code, finding.severity, finding.at),
+            ("open.parent.mismatch", Severity::Error, Some(7))
+        );
+    }
+
+    #[test]
+    fn any_of_its_identities_will_do_and_a_change_is_told() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut chain = opened(temp.path());
+        let mut wanted = parent("base.raw", &["1", "2"]);
+        let below = || {
+            let mut layer = opened(temp.path()).layers.remove(0);
+            layer.image.identity = Some("2".into());
+            layer.image.revision = Some("b".into());
+            layer
+        };
+        accept(&mut chain, &wanted, below(), Mismatch::Refuse).unwrap();
+        wanted.revision = Some("b".into());
+        accept(&mut chain, &wanted, below(), Mismatch::Refuse).unwrap();
+        assert!(chain.top().image.findings.is_empty());
+        wanted.revision = Some("a".into());
+        accept(&mut chain, &wanted, below(), Mismatch::Refuse).unwrap();
+        assert_eq!(chain.top().image.findings[0].code, "open.parent.changed");
+    }
+
+    #[test]
+    fn other_names_and_the_last_part_of_foreign_ones() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut chain = opened(temp.path());
+        let options = OpenOptions { mismatch: Mismatch::Accept, ..OpenOptions::default() };
+        for foreign in ["C:\\images\\base.raw", "/srv/images/base.raw", "..\\elsewhere\\base.raw"] {
+            // An identity could tell it from a namesake: it is looked for beside the child.
+            assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &options)), "opened", "{foreign}");
+            assert_eq!(code(follow(&mut chain, &parent(foreign, &[]), &options)), "open.name.missing");
+            let shut = OpenOptions { gate: Gate::None, ..options.clone() };
+            assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &shut)), "open.gate.shut");
+        }
+        let others = vec![ImageName(b"gone".to_vec()), ImageName(b"base.raw".to_vec())];
+        let several = ParentRef { others, ..parent("nbd://host/base.raw", &[]) };
+        assert_eq!(code(follow(&mut chain, &several, &options)), "opened");
+        let none = parent("nbd://host/gone.raw", &["1"]);
+        assert_eq!(
+            code(follow(&mut chain, &none, &options)),
+            "open.name.protocol",
+            "the first reason is told"
+        );
+    }
+
+    #[test]
+    fn too_many_companions_are_not_opened() {
+        let temp = tempfile::tempdir().unwrap();
+        let child = temp.path().join("child.raw");
+        let wanted = FileRef { name: None, at: 7, role: imgprep_map::FileRole::Extent };
+        let mut options = OpenOptions::default();
+        let refused =
+            |count: usize| companions(&child, &vec![wanted.clone(); count], &options).unwrap_err().1.code();
+        assert_eq!(refused(4097), "open.files.limit");
+        assert_eq!(refused(4096), "open.name.unnamed");
+        options.parse.limits.files = 0;
+        assert!(companions(&child, &[], &options).is_ok());
+    }
+}
