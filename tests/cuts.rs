@@ -80,6 +80,16 @@ fn no_cut_qcow2_is_read_wrong() {
 }
 
 #[test]
+fn no_cut_vdi_is_read_wrong() {
+    let names =
+        ["vdi-4096", "vdi-static-1048576", "vdi-0.1", "vdi-reversed", "vdi-extra-100", "vdi-over-vdi"];
+    let images = good();
+    for name in names {
+        cut(images.iter().find(|image| image.name == name).expect("it is there"), 60);
+    }
+}
+
+#[test]
 fn no_cut_zvhd_is_read_wrong() {
     for image in good().iter().filter(|image| image.format.starts_with("zvhd")) {
         cut(image, 40);

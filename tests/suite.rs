@@ -2,6 +2,7 @@
 #![allow(clippy::too_many_lines, clippy::type_complexity, reason = "tables of cases read best in one piece")]
 
 mod broken;
+mod chains;
 mod cli;
 mod conformance;
 mod cuts;
@@ -9,6 +10,7 @@ mod detect;
 mod differential;
 mod differential_qcow;
 mod differential_qed;
+mod differential_vdi;
 mod golden;
 mod mutations;
 mod program;

@@ -40,6 +40,7 @@ pub fn broken() -> Vec<BrokenImage> {
     all.extend(qcow2_tables());
     all.extend(qcow2_names());
     all.extend(crate::qed::broken());
+    all.extend(crate::vdi::broken());
     all.extend(zvhds());
     all
 }

@@ -11,6 +11,7 @@ mod good;
 mod qcow;
 mod qcow2;
 mod qed;
+mod vdi;
 mod zvhd;
 
 use std::io;

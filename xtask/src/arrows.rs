@@ -8,14 +8,23 @@ use serde_json::Value;
 /// Crate and the crates of this workspace that it may depend on. What is not here must not be.
 const ARROWS: &[(&str, &[&str])] = &[
     ("imgprep-map", &[]),
-    ("imgprep-raw", &["imgprep-map"]),
     ("imgprep-qcow", &["imgprep-map"]),
     ("imgprep-qcow2", &["imgprep-map"]),
     ("imgprep-qed", &["imgprep-map"]),
+    ("imgprep-raw", &["imgprep-map"]),
+    ("imgprep-vdi", &["imgprep-map"]),
     ("imgprep-zvhd", &["imgprep-map"]),
     (
         "imgprep-catalog",
-        &["imgprep-map", "imgprep-qcow", "imgprep-qed", "imgprep-raw", "imgprep-qcow2", "imgprep-zvhd"],
+        &[
+            "imgprep-map",
+            "imgprep-qcow",
+            "imgprep-qcow2",
+            "imgprep-qed",
+            "imgprep-raw",
+            "imgprep-vdi",
+            "imgprep-zvhd",
+        ],
     ),
     ("imgprep-io", &["imgprep-map"]),
     ("imgprep-open", &["imgprep-catalog", "imgprep-io", "imgprep-map"]),

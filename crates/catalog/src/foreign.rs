@@ -34,7 +34,6 @@ const HEADS: &[Row] = &[
     ("vmdk",      0,     b"\xbe\xba\xfe\xca\0\0\0\0", "magic 0xcafebabe",             NotYet),
     ("vmdk",      0,     b"# Disk DescriptorFile", "text descriptor",                 NotYet),
     ("vhdx",      0,     b"vhdxfile",          "signature \"vhdxfile\"",              NotYet),
-    ("vdi",       64,    b"\x7f\x10\xda\xbe",  "signature 0xbeda107f",                NotYet),
     ("parallels", 0,     b"WithoutFreeSpace",  "magic \"WithoutFreeSpace\"",          NotYet),
     ("parallels", 0,     b"WithouFreSpacExt",  "magic \"WithouFreSpacExt\"",          NotYet),
     ("bochs",     0,     b"Bochs Virtual HD Image\0", "magic \"Bochs Virtual HD Image\"", NotYet),

@@ -48,6 +48,7 @@ pub const FORMATS: &[Format] = &[
     Format { name: imgprep_qcow::NAME, aliases: &["qcow1"], has_snapshots: false, probe: imgprep_qcow::probe, parse: imgprep_qcow::parse },
     Format { name: imgprep_qcow2::NAME, aliases: &["qcow3"], has_snapshots: true, probe: imgprep_qcow2::probe, parse: imgprep_qcow2::parse },
     Format { name: imgprep_qed::NAME, aliases: &[], has_snapshots: false, probe: imgprep_qed::probe, parse: imgprep_qed::parse },
+    Format { name: imgprep_vdi::NAME, aliases: &[], has_snapshots: false, probe: imgprep_vdi::probe, parse: imgprep_vdi::parse },
     Format { name: imgprep_zvhd::ZVHD, aliases: &[], has_snapshots: false, probe: |probe| zvhd(probe, imgprep_zvhd::ZVHD), parse: imgprep_zvhd::parse },
     Format { name: imgprep_zvhd::ZVHD2, aliases: &[], has_snapshots: false, probe: |probe| zvhd(probe, imgprep_zvhd::ZVHD2), parse: imgprep_zvhd::parse },
 ];
@@ -177,6 +178,8 @@ mod tests {
         assert_eq!(named(&with(0, b"QFI\xfb\0\0\0\x01", 4096)), Ok("qcow"));
         assert_eq!(named(&with(0, b"QFI\xfb\0\0\0\x03", 4096)), Ok("qcow2"));
         assert_eq!(named(&with(0, b"QED\0", 4096)), Ok("qed"));
+        assert_eq!(named(&with(64, &[0x7f, 0x10, 0xda, 0xbe], 4096)), Ok("vdi"));
+        assert_eq!(named(b"<<< Oracle VM VirtualBox Disk Im"), Ok("vdi"), "cut before its signature");
         assert_eq!(named(&with(0, b"stream\0\0", 8192)), Ok("zvhd"));
         assert_eq!(named(&with(0, b"z2strm\0\0", 8192)), Ok("zvhd2"));
         assert_eq!(named(&[0; 4096]), Ok("raw"));

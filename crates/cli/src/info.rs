@@ -157,7 +157,12 @@ fn print_text(
     }
     if let Some(parent) = &info.parent {
         let format = parent.format.as_deref().unwrap_or("format not said");
-        line(out, "backing file", &format!("{} ({format})", parent.name))?;
+        let name = if parent.is_named() {
+            parent.label()
+        } else {
+            format!("not named, calls itself {}", parent.label())
+        };
+        line(out, "backing file", &format!("{name} ({format})"))?;
     }
     for companion in &info.companions {
         let name = companion.name.as_ref().map_or("(not named)".into(), ToString::to_string);
@@ -171,11 +176,11 @@ fn print_text(
     }
     info.facts.snapshots.iter().try_for_each(|snapshot| print_snapshot(out, snapshot))?;
     for named in disk.unopened().iter().filter(|_| std::ptr::eq(info, &raw const disk.layers()[0])) {
-        line(
-            out,
-            "not opened",
-            &format!("{} (--follow beside opens files in the image's own folder)", named.name),
-        )?;
+        let why = match named.reason.code() {
+            "open.gate.shut" => "--follow beside opens files in the image's own folder".to_string(),
+            code => format!("{code}: no --follow opens it"),
+        };
+        line(out, "not opened", &format!("{} ({why})", named.name))?;
     }
     Ok(())
 }

@@ -31,7 +31,12 @@ pub(crate) fn layer(
         put("encryption", json!(encryption));
     }
     if let Some(parent) = &info.parent {
-        put("backing-filename", json!(parent.name.to_string()));
+        if parent.is_named() {
+            put("backing-filename", json!(parent.name.to_string()));
+        }
+        if !parent.identities.is_empty() {
+            put("backing-identities", json!(parent.identities));
+        }
         put("backing-filename-format", json!(parent.format));
     }
     if !facts.snapshots.is_empty() {

@@ -162,12 +162,14 @@ impl Disk {
 
     fn check_complete(&self) -> Result<(), Error> {
         let Some(missing) = self.unopened.first() else { return Ok(()) };
-        let shut = imgprep_open::ChainError::Shut {
+        // The name may be one that no gate lets through: then that is what is told.
+        let reason = missing.reason.detail::<imgprep_open::ChainError>().cloned();
+        let reason = reason.unwrap_or_else(|| imgprep_open::ChainError::Shut {
             at: missing.reason.at().unwrap_or(0),
             name: missing.name.clone(),
-        };
+        });
         let path = missing.reason.path().unwrap_or_default().to_string();
-        Err(Error::new(shut).in_path(path))
+        Err(Error::new(reason).in_path(path))
     }
 }
 

@@ -1,8 +1,9 @@
 //! What parsing an image yields.
 
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::{String, ToString as _};
 use alloc::sync::Arc;
+use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
@@ -71,6 +72,9 @@ pub struct Image {
     /// What a child of this image calls its parent: a uuid or a content id in
     /// hexadecimal, lower case.
     pub identity: Option<String>,
+    /// What a child notes of the state that this image was in when the child was made
+    /// over it: something that changes whenever the disk does.
+    pub revision: Option<String>,
     /// What a log changes in the file: all reads of [`FileId::SELF`](crate::FileId::SELF)
     /// go through it.
     pub overlay: Option<Arc<Overlay>>,
@@ -89,6 +93,7 @@ impl Image {
             facts,
             findings: Vec::new(),
             identity: None,
+            revision: None,
             overlay: None,
             map: Box::new(map),
         }
@@ -157,7 +162,8 @@ pub enum FileRole {
 /// The layer below, as the image names it.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParentRef {
-    /// Its name, relative to the image's folder unless absolute.
+    /// Its name, relative to the image's folder unless absolute. Empty: the image
+    /// does not name its parent, it knows it by its identity only.
     pub name: ImageName,
     /// File offset of the name.
     pub at: u64,
@@ -168,24 +174,47 @@ pub struct ParentRef {
     /// What the parent must call itself ([`Image::identity`]): one of these. Empty where
     /// the format has no such check.
     pub identities: Vec<String>,
+    /// The parent's [`Image::revision`] when the child was made, where the child notes it.
+    pub revision: Option<String>,
 }
 
 impl ParentRef {
     /// A parent that is known by its name alone.
     pub fn named(name: ImageName, at: u64) -> Self {
-        Self { name, at, format: None, others: Vec::new(), identities: Vec::new() }
+        Self { name, at, format: None, others: Vec::new(), identities: Vec::new(), revision: None }
+    }
+
+    /// A parent that is known by what it calls itself alone; `at` is where that stands.
+    pub fn unnamed(identity: String, at: u64) -> Self {
+        Self { identities: vec![identity], ..Self::named(ImageName(Vec::new()), at) }
+    }
+
+    /// Whether the image gives a name at all.
+    pub fn is_named(&self) -> bool {
+        !self.name.0.is_empty() || !self.others.is_empty()
+    }
+
+    /// What to call it in a message: its name, or else what it must call itself.
+    pub fn label(&self) -> String {
+        if self.is_named() { self.name.to_string() } else { self.identities.join(" or ") }
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::ToString;
-
     use super::*;
 
     #[test]
     fn a_name_never_reaches_the_terminal_unescaped() {
         let name = ImageName(b"a\x1b[2J\nb\xff\xc3\xa9".to_vec());
         assert_eq!(name.to_string(), "a\\u{1b}[2J\\nb\u{fffd}\u{e9}");
+    }
+
+    #[test]
+    fn a_parent_without_a_name_is_called_what_it_calls_itself() {
+        let parent = ParentRef::unnamed("1-2".into(), 7);
+        assert_eq!((parent.is_named(), parent.label()), (false, "1-2".into()));
+        let parent = ParentRef::named(ImageName(b"base".to_vec()), 7);
+        assert_eq!((parent.is_named(), parent.label()), (true, "base".into()));
     }
 }

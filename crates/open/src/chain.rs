@@ -11,7 +11,7 @@ use imgprep_map::{
 };
 
 use crate::gate::last_part;
-use crate::{ChainError, Gate};
+use crate::{ChainError, Gate, search};
 
 /// How a chain is opened.
 #[derive(Clone, Default)]
@@ -165,7 +165,7 @@ pub fn open_source(name: String, file: SourceFile, options: &OpenOptions) -> Res
         match follow(&mut chain, &parent, options) {
             Ok(layer) => chain.layers.push(layer),
             Err(reason) if options.gate == Gate::None => {
-                chain.unopened.push(Named { name: parent.name.to_string(), reason });
+                chain.unopened.push(Named { name: parent.label(), reason });
                 break;
             }
             Err(reason) => return Err(reason),
@@ -183,6 +183,9 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
     let above = chain.lowest().files[0].path().to_path_buf();
     let in_above = |error: ChainError| Error::new(error).in_path(above.display().to_string());
     let depth = options.parse.limits.chain_depth;
+    if !parent.is_named() {
+        return follow_unnamed(chain, parent, options);
+    }
     let named = || std::iter::once(&parent.name).chain(&parent.others);
     let beside: Vec<_> = named().filter(|_| !parent.identities.is_empty()).filter_map(last_part).collect();
     let mut refused = None;
@@ -198,17 +201,48 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
             return Err(in_above(ChainError::Depth { limit: depth }));
         }
         let layer = open_below(chain, &path, parent, options)?;
-        return match mismatch(parent, &layer) {
-            Some(error) if options.mismatch == Mismatch::Refuse => Err(in_above(error)),
-            Some(error) => {
-                chain.note(&error);
-                Ok(layer)
-            }
-            None => Ok(layer),
-        };
+        return accept(chain, parent, layer, options.mismatch).map_err(in_above);
     }
     let nameless = ChainError::Unnamed { at: parent.at };
     Err(in_above(refused.unwrap_or(nameless)))
+}
+
+/// The layer below, if its image knows it by what it calls itself only.
+fn follow_unnamed(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Result<Layer, Error> {
+    let above = chain.lowest().files[0].path().to_path_buf();
+    let in_above = |error: ChainError| Error::new(error).in_path(above.display().to_string());
+    let depth = options.parse.limits.chain_depth;
+    if chain.layers.len() as u64 >= u64::from(depth) && options.gate != Gate::None {
+        return Err(in_above(ChainError::Depth { limit: depth }));
+    }
+    let path = search::parent_of(&above, parent, options).map_err(in_above)?;
+    let layer = open_below(chain, &path, parent, options)?;
+    accept(chain, parent, layer, options.mismatch).map_err(in_above)
+}
+
+/// The opened parent, if it is the one that its child was made over.
+fn accept(
+    chain: &mut Chain,
+    parent: &ParentRef,
+    layer: Layer,
+    on_mismatch: Mismatch,
+) -> Result<Layer, ChainError> {
+    match mismatch(parent, &layer) {
+        Some(error) if on_mismatch == Mismatch::Refuse => return Err(error),
+        Some(error) => chain.note(&error),
+        None => {}
+    }
+    if let (Some(expected), Some(found)) = (&parent.revision, &layer.image.revision)
+        && expected != found
+    {
+        chain.note(&ChainError::Changed {
+            at: parent.at,
+            name: layer.name.clone(),
+            expected: expected.clone(),
+            found: found.clone(),
+        });
+    }
+    Ok(layer)
 }
 
 fn open_below(
@@ -221,7 +255,8 @@ fn open_below(
     let from = parent_format(parent).map_err(|error| error.in_path(&above))?;
     let file = open_file(path, options)?;
     if chain.layers.iter().any(|layer| layer.files[0].identity() == file.identity()) {
-        let cycle = ChainError::Cycle { at: parent.at, name: parent.name.to_string() };
+        let name = if parent.is_named() { parent.label() } else { path.display().to_string() };
+        let cycle = ChainError::Cycle { at: parent.at, name };
         return Err(Error::new(cycle).in_path(above));
     }
     let parse = ParseOptions {
@@ -324,4 +359,100 @@ fn companion(image: &Path, wanted: &FileRef, options: &OpenOptions) -> Result<So
     let name = wanted.name.as_ref().ok_or_else(|| in_image(ChainError::Unnamed { at: wanted.at }))?;
     let path: PathBuf = options.gate.resolve(image, name, wanted.at).map_err(in_image)?;
     open_file(&path, options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn opened(folder: &Path) -> Chain {
+        for name in ["child.raw", "base.raw"] {
+            std::fs::write(folder.join(name), name).unwrap();
+        }
+        open(&folder.join("child.raw"), &OpenOptions::default()).unwrap()
+    }
+
+    fn parent(name: &str, identities: &[&str]) -> ParentRef {
+        let identities = identities.iter().map(ToString::to_string).collect();
+        ParentRef { identities, ..ParentRef::named(ImageName(name.into()), 7) }
+    }
+
+    fn code(result: Result<Layer, Error>) -> &'static str {
+        result.err().map_or("opened", |error| error.code())
+    }
+
+    #[test]
+    fn another_parent_than_the_one_that_was_meant() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut chain = opened(temp.path());
+        let (refuse, wanted) = (OpenOptions::default(), parent("base.raw", &["1", "2"]));
+        let error = follow(&mut chain, &wanted, &refuse).err().unwrap();
+        assert_eq!((error.code(), error.at()), ("open.parent.mismatch", Some(7)));
+        assert!(error.to_string().contains("made over 1 or 2; --accept-parent"), "{error}");
+        assert!(chain.top().image.findings.is_empty());
+        let accept = OpenOptions { mismatch: Mismatch::Accept, ..OpenOptions::default() };
+        follow(&mut chain, &wanted, &accept).unwrap();
+        let finding = &chain.top().image.findings[0];
+        assert_eq!(
+            (finding.code, finding.severity, finding.at),
+            ("open.parent.mismatch", Severity::Error, Some(7))
+        );
+    }
+
+    #[test]
+    fn any_of_its_identities_will_do_and_a_change_is_told() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut chain = opened(temp.path());
+        let mut wanted = parent("base.raw", &["1", "2"]);
+        let below = || {
+            let mut layer = opened(temp.path()).layers.remove(0);
+            layer.image.identity = Some("2".into());
+            layer.image.revision = Some("b".into());
+            layer
+        };
+        accept(&mut chain, &wanted, below(), Mismatch::Refuse).unwrap();
+        wanted.revision = Some("b".into());
+        accept(&mut chain, &wanted, below(), Mismatch::Refuse).unwrap();
+        assert!(chain.top().image.findings.is_empty());
+        wanted.revision = Some("a".into());
+        accept(&mut chain, &wanted, below(), Mismatch::Refuse).unwrap();
+        assert_eq!(chain.top().image.findings[0].code, "open.parent.changed");
+    }
+
+    #[test]
+    fn other_names_and_the_last_part_of_foreign_ones() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut chain = opened(temp.path());
+        let options = OpenOptions { mismatch: Mismatch::Accept, ..OpenOptions::default() };
+        for foreign in ["C:\\images\\base.raw", "/srv/images/base.raw", "..\\elsewhere\\base.raw"] {
+            // An identity could tell it from a namesake: it is looked for beside the child.
+            assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &options)), "opened", "{foreign}");
+            assert_eq!(code(follow(&mut chain, &parent(foreign, &[]), &options)), "open.name.missing");
+            let shut = OpenOptions { gate: Gate::None, ..options.clone() };
+            assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &shut)), "open.gate.shut");
+        }
+        let others = vec![ImageName(b"gone".to_vec()), ImageName(b"base.raw".to_vec())];
+        let several = ParentRef { others, ..parent("nbd://host/base.raw", &[]) };
+        assert_eq!(code(follow(&mut chain, &several, &options)), "opened");
+        let none = parent("nbd://host/gone.raw", &["1"]);
+        assert_eq!(
+            code(follow(&mut chain, &none, &options)),
+            "open.name.protocol",
+            "the first reason is told"
+        );
+    }
+
+    #[test]
+    fn too_many_companions_are_not_opened() {
+        let temp = tempfile::tempdir().unwrap();
+        let child = temp.path().join("child.raw");
+        let wanted = FileRef { name: None, at: 7, role: imgprep_map::FileRole::Extent };
+        let mut options = OpenOptions::default();
+        let refused =
+            |count: usize| companions(&child, &vec![wanted.clone(); count], &options).unwrap_err().1.code();
+        assert_eq!(refused(4097), "open.files.limit");
+        assert_eq!(refused(4096), "open.name.unnamed");
+        options.parse.limits.files = 0;
+        assert!(companions(&child, &[], &options).is_ok());
+    }
 }

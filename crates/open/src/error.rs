@@ -45,6 +45,64 @@ pub enum ChainError {
         /// File offset of where the name would be.
         at: u64,
     },
+    /// The parent is known by what it calls itself only, and is not there.
+    #[error(
+        "the image was made over one that calls itself {identity} and does not name it; none of the {looked_at} other \
+         files of its kind in {folders} is that one ({unreadable} could not be read): {remedy}"
+    )]
+    NotFound {
+        /// File offset of the identity.
+        at: u64,
+        /// What the parent calls itself.
+        identity: String,
+        /// Where it was looked for.
+        folders: String,
+        /// Files that were looked at, without the image itself.
+        looked_at: usize,
+        /// Files among them that could not be read.
+        unreadable: usize,
+        /// What to do about it.
+        remedy: &'static str,
+    },
+    /// The parent is known by what it calls itself only, and several call themselves so.
+    #[error("the image was made over one that calls itself {identity}, and several do: {names}")]
+    Several {
+        /// File offset of the identity.
+        at: u64,
+        /// What the parent calls itself.
+        identity: String,
+        /// Those that do.
+        names: String,
+    },
+    /// The parent is known by what it calls itself only, and there are too many files to look for it.
+    #[error(
+        "the image was made over one that calls itself {identity}, which it does not name; {folder} has more than \
+         {limit} files that could be it: put those of this chain into a folder of their own"
+    )]
+    TooManyCandidates {
+        /// File offset of the identity.
+        at: u64,
+        /// What the parent calls itself.
+        identity: String,
+        /// Where it was looked for.
+        folder: String,
+        /// Files that are looked at.
+        limit: usize,
+    },
+    /// The parent was written to after its child was made.
+    #[error(
+        "{name:?} was changed after the image was made over it: its revision is {found}, it was {expected}"
+    )]
+    Changed {
+        /// File offset of the parent's name.
+        at: u64,
+        /// The parent's name.
+        name: String,
+        /// The revision that the child notes.
+        expected: String,
+        /// The revision that the parent has.
+        found: String,
+    },
     /// The name is none that this system can have.
     #[error("the image names {name:?}, which is no name of a file")]
     BadName {
@@ -109,6 +167,10 @@ impl Detail for ChainError {
             Self::Missing { .. } => "open.name.missing",
             Self::Shut { .. } => "open.gate.shut",
             Self::Unnamed { .. } => "open.name.unnamed",
+            Self::NotFound { .. } => "open.parent.not-found",
+            Self::Several { .. } => "open.parent.several",
+            Self::TooManyCandidates { .. } => "open.parent.candidates",
+            Self::Changed { .. } => "open.parent.changed",
             Self::BadName { .. } => "open.name.bad",
             Self::Cycle { .. } => "open.chain.cycle",
             Self::TooManyFiles { .. } => "open.files.limit",
@@ -121,10 +183,14 @@ impl Detail for ChainError {
     fn class(&self) -> Class {
         match self {
             Self::Protocol { .. } | Self::Outside { .. } | Self::Shut { .. } => Class::Refused,
-            Self::Missing { .. } => Class::Io,
+            Self::Missing { .. } | Self::NotFound { .. } => Class::Io,
             Self::Unnamed { .. } | Self::ParentFormat { .. } => Class::Unsupported,
-            Self::BadName { .. } | Self::Cycle { .. } | Self::Mismatch { .. } => Class::Corrupt,
-            Self::TooManyFiles { .. } | Self::Depth { .. } => Class::Limit,
+            Self::BadName { .. }
+            | Self::Cycle { .. }
+            | Self::Mismatch { .. }
+            | Self::Several { .. }
+            | Self::Changed { .. } => Class::Corrupt,
+            Self::TooManyFiles { .. } | Self::Depth { .. } | Self::TooManyCandidates { .. } => Class::Limit,
         }
     }
 
@@ -135,6 +201,10 @@ impl Detail for ChainError {
             | Self::Missing { at, .. }
             | Self::Shut { at, .. }
             | Self::Unnamed { at }
+            | Self::NotFound { at, .. }
+            | Self::Several { at, .. }
+            | Self::TooManyCandidates { at, .. }
+            | Self::Changed { at, .. }
             | Self::BadName { at, .. }
             | Self::Cycle { at, .. }
             | Self::Mismatch { at, .. }

@@ -7,6 +7,7 @@
 mod chain;
 mod error;
 mod gate;
+mod search;
 
 pub use chain::{Chain, Layer, Mismatch, Named, OpenOptions, open, open_source};
 pub use error::ChainError;

@@ -1,0 +1,190 @@
+//! What can be wrong in a VDI, and what is not read.
+
+use alloc::string::String;
+
+use imgprep_map::{Class, Detail};
+
+/// A file that contradicts itself. Offsets are file offsets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Corrupt {
+    /// The file ends before its header does.
+    #[error("the header ends at {expected}, the file has {file_len} bytes")]
+    HeaderCut {
+        /// Bytes that are needed.
+        expected: u64,
+        /// Bytes that are there.
+        file_len: u64,
+    },
+    /// No signature behind the text.
+    #[error("{found:02x?} stands where the signature of VDI must be")]
+    Signature {
+        /// What stands there.
+        found: [u8; 4],
+    },
+    /// A field has a value that can't be.
+    #[error("{field} is {found}, which must be {expected}")]
+    Field {
+        /// Offset of the field.
+        at: u64,
+        /// `VirtualBox`'s name.
+        field: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: u64,
+    },
+    /// The map does not cover the disk.
+    #[error("the map has {found} blocks, a disk of {size} bytes needs {expected}")]
+    MapTooShort {
+        /// Offset of their number.
+        at: u64,
+        /// Blocks that are needed.
+        expected: u64,
+        /// Blocks that are there.
+        found: u64,
+        /// Length of the disk.
+        size: u64,
+    },
+    /// The map does not lie inside the file.
+    #[error("the map of blocks takes bytes {start}..{end}, the file has {file_len}")]
+    MapPastEnd {
+        /// Offset of the field that places it.
+        at: u64,
+        /// Its first byte.
+        start: u64,
+        /// Its end.
+        end: u64,
+        /// Length of the file.
+        file_len: u64,
+    },
+    /// A parent where there can be none, or none where there must be one.
+    #[error(
+        "an image of the type {kind} has {} parent, and its link is {}",
+        if *.has_parent { "a" } else { "no" },
+        .found.as_deref().unwrap_or("null")
+    )]
+    Link {
+        /// Offset of the link.
+        at: u64,
+        /// The image's type.
+        kind: &'static str,
+        /// Whether such an image has a parent.
+        has_parent: bool,
+        /// The link.
+        found: Option<String>,
+    },
+    /// An entry of the map for a block that was never allocated.
+    #[error("the entry names block {found}, {allocated} are allocated")]
+    PastAllocated {
+        /// Offset of the entry.
+        at: u64,
+        /// The block.
+        found: u32,
+        /// Blocks that are allocated, by the header.
+        allocated: u32,
+    },
+    /// Data that does not lie inside the file.
+    #[error("the entry points to data at bytes {start}..{end}, the file has {file_len}")]
+    DataPastEnd {
+        /// Offset of the entry.
+        at: u64,
+        /// First byte of the data.
+        start: u64,
+        /// Its end, saturated.
+        end: u64,
+        /// Length of the file.
+        file_len: u64,
+    },
+    /// A part of the map that was never written: all its entries name block 0.
+    #[error("{len} bytes of the map of blocks are a hole of the file: every entry there names block 0")]
+    MapHole {
+        /// Offset of the hole's first byte.
+        at: u64,
+        /// Its length.
+        len: u64,
+    },
+}
+
+impl Detail for Corrupt {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::HeaderCut { .. } => "vdi.header.cut",
+            Self::Signature { .. } => "vdi.header.signature",
+            Self::Field { .. } => "vdi.header.field",
+            Self::MapTooShort { .. } => "vdi.map.too-short",
+            Self::MapPastEnd { .. } => "vdi.map.past-end",
+            Self::Link { .. } => "vdi.header.link",
+            Self::PastAllocated { .. } => "vdi.block.past-allocated",
+            Self::DataPastEnd { .. } => "vdi.block.past-end",
+            Self::MapHole { .. } => "vdi.map.hole",
+        }
+    }
+
+    fn class(&self) -> Class {
+        Class::Corrupt
+    }
+
+    fn at(&self) -> Option<u64> {
+        Some(match self {
+            Self::HeaderCut { file_len, .. } => *file_len,
+            Self::Signature { .. } => 64,
+            Self::Field { at, .. }
+            | Self::MapTooShort { at, .. }
+            | Self::MapPastEnd { at, .. }
+            | Self::Link { at, .. }
+            | Self::PastAllocated { at, .. }
+            | Self::DataPastEnd { at, .. }
+            | Self::MapHole { at, .. } => *at,
+        })
+    }
+}
+
+/// An image that may be fine and that this crate can't read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsupported {
+    /// A version that is not known.
+    #[error("version {major}.{minor}: 0.0 to 1.1 are known")]
+    Version {
+        /// Major version.
+        major: u16,
+        /// Minor version.
+        minor: u16,
+    },
+    /// An image type that is not known.
+    #[error("image type {found}: 1 (dynamic), 2 (static), 3 (undo) and 4 (differencing) are known")]
+    Kind {
+        /// Offset of the field.
+        at: u64,
+        /// What it says.
+        found: u32,
+    },
+    /// Sectors that are not 512 bytes long.
+    #[error("sectors of {found} bytes: only 512 are known")]
+    SectorSize {
+        /// Offset of the field.
+        at: u64,
+        /// What it says.
+        found: u32,
+    },
+}
+
+impl Detail for Unsupported {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Version { .. } => "vdi.header.version",
+            Self::Kind { .. } => "vdi.header.type",
+            Self::SectorSize { .. } => "vdi.header.sector-size",
+        }
+    }
+
+    fn class(&self) -> Class {
+        Class::Unsupported
+    }
+
+    fn at(&self) -> Option<u64> {
+        Some(match self {
+            Self::Version { .. } => 68,
+            Self::Kind { at, .. } | Self::SectorSize { at, .. } => *at,
+        })
+    }
+}

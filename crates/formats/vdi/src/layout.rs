@@ -1,0 +1,152 @@
+//! On-disk structures: where each field stands.
+
+use byteorder::{ByteOrder, LittleEndian};
+
+use crate::uuid::Uuid;
+
+/// How the text before the signature begins, in the files of every writer.
+pub(crate) const TEXT: &[u8] = b"<<< ";
+/// Offset of the signature.
+pub(crate) const SIGNATURE_AT: usize = 64;
+/// `0xbeda107f`.
+pub(crate) const SIGNATURE: [u8; 4] = [0x7f, 0x10, 0xda, 0xbe];
+/// Offset of the version: minor, then major, 16 bits each.
+pub(crate) const VERSION_AT: usize = 68;
+/// Length of text, signature and version.
+pub(crate) const PREHEADER: u64 = 72;
+/// Bytes of a comment.
+const COMMENT: usize = 256;
+/// Length of what is read of the file's beginning: more than any header has.
+pub(crate) const HEAD: usize = 512;
+/// The least `cbHeader` of version 1: up to the parent's modification uuid.
+pub(crate) const HEADER_V1: u32 = 384;
+/// The least `cbHeader` of a header that has a logical geometry.
+pub(crate) const HEADER_V1_PLUS: u32 = 400;
+/// Where the logical geometry stands, in version 1.
+pub(crate) const LCHS_AT: usize = 456;
+
+/// Flag: space for new blocks is filled with zeros.
+pub(crate) const ZERO_EXPAND: u32 = 1;
+
+/// Offsets of the header's fields. What a version does not have is `None`.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct Places {
+    pub(crate) header_size: Option<usize>, // cbHeader, without the pre-header
+    pub(crate) kind: usize,                // u32Type
+    pub(crate) flags: usize,               // fFlags
+    pub(crate) comment: usize,             // szComment
+    pub(crate) map_offset: Option<usize>,  // offBlocks
+    pub(crate) data_offset: Option<usize>, // offData
+    pub(crate) geometry: usize,            // LegacyGeometry; its last field is the sector size
+    pub(crate) disk_size: usize,           // cbDisk
+    pub(crate) block_size: usize,          // cbBlock
+    pub(crate) block_extra: Option<usize>, // cbBlockExtra
+    pub(crate) blocks: usize,              // cBlocks
+    pub(crate) allocated: usize,           // cBlocksAllocated
+    pub(crate) image: usize,               // uuidCreate
+    pub(crate) modified: usize,            // uuidModify
+    pub(crate) parent: usize,              // uuidLinkage
+    pub(crate) parent_modified: Option<usize>, // uuidParentModify
+    /// Where the fields end.
+    pub(crate) end: usize,
+}
+
+/// Version 0: the map follows the header, the data follow the map.
+pub(crate) const V0: Places = Places {
+    header_size: None,
+    kind: 72,
+    flags: 76,
+    comment: 80,
+    map_offset: None,
+    data_offset: None,
+    geometry: 336,
+    disk_size: 352,
+    block_size: 360,
+    block_extra: None,
+    blocks: 364,
+    allocated: 368,
+    image: 372,
+    modified: 388,
+    parent: 404,
+    parent_modified: None,
+    end: 420,
+};
+
+/// Version 1.
+pub(crate) const V1: Places = Places {
+    header_size: Some(72),
+    kind: 76,
+    flags: 80,
+    comment: 84,
+    map_offset: Some(340),
+    data_offset: Some(344),
+    geometry: 348,
+    disk_size: 368,
+    block_size: 376,
+    block_extra: Some(380),
+    blocks: 384,
+    allocated: 388,
+    image: 392,
+    modified: 408,
+    parent: 424,
+    parent_modified: Some(440),
+    end: 456,
+};
+
+const _: () = assert!(V0.end == 72 + 348 && V1.end == 72 + 384 && LCHS_AT + 16 == 72 + 400);
+
+/// Cylinders, heads, sectors, bytes of a sector.
+pub(crate) type Geometry = [u32; 4];
+
+/// The header's fields as they stand in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawHeader {
+    pub(crate) header_size: Option<u32>,
+    pub(crate) kind: u32,
+    pub(crate) flags: u32,
+    pub(crate) comment: [u8; COMMENT],
+    pub(crate) map_offset: Option<u32>,
+    pub(crate) data_offset: Option<u32>,
+    pub(crate) geometry: Geometry,
+    pub(crate) lchs: Geometry,
+    pub(crate) disk_size: u64,
+    pub(crate) block_size: u32,
+    pub(crate) block_extra: u32,
+    pub(crate) blocks: u32,
+    pub(crate) allocated: u32,
+    pub(crate) image: Uuid,
+    pub(crate) modified: Uuid,
+    pub(crate) parent: Uuid,
+    pub(crate) parent_modified: Uuid,
+}
+
+impl RawHeader {
+    /// `head` is the file's beginning, filled up with zeros.
+    pub(crate) fn decode(head: &[u8; HEAD], places: &Places) -> Self {
+        // OK: all places are constants below `HEAD`, the last field ends at 472.
+        let u32_at = |at: usize| LittleEndian::read_u32(&head[at..]);
+        let geometry = |at: usize| [0, 4, 8, 12].map(|field| u32_at(at + field));
+        let uuid = |at: usize| Uuid::decode(&head[at..]);
+        let mut comment = [0; COMMENT];
+        comment.copy_from_slice(&head[places.comment..places.comment + COMMENT]);
+        Self {
+            header_size: places.header_size.map(u32_at),
+            kind: u32_at(places.kind),
+            flags: u32_at(places.flags),
+            comment,
+            map_offset: places.map_offset.map(u32_at),
+            data_offset: places.data_offset.map(u32_at),
+            geometry: geometry(places.geometry),
+            lchs: geometry(LCHS_AT),
+            disk_size: LittleEndian::read_u64(&head[places.disk_size..]),
+            block_size: u32_at(places.block_size),
+            block_extra: places.block_extra.map_or(0, u32_at),
+            blocks: u32_at(places.blocks),
+            allocated: u32_at(places.allocated),
+            image: uuid(places.image),
+            modified: uuid(places.modified),
+            parent: uuid(places.parent),
+            parent_modified: places.parent_modified.map_or(Uuid::NULL, uuid),
+        }
+    }
+}

@@ -1,0 +1,65 @@
+//! VDI, the disk images of `VirtualBox` (the layout is that of its storage code: a pre-header,
+//! a header of version 0 or 1, a map of blocks, blocks). Integers are little-endian.
+//!
+//! Read: versions 0.0 to 1.1; dynamic, static, undo and differencing images; every block
+//! size that is a whole number of sectors; extra space before each block; a last block that
+//! ends where the disk does. Refused by name: other versions and image types, sectors that
+//! are not 512 bytes long.
+//!
+//! A VDI knows its parent by uuid only: whoever opens the chain finds the file.
+//! The map of blocks is not kept in memory: it is read where a walk comes by.
+#![no_std]
+#![deny(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_lossless
+)]
+
+extern crate alloc;
+
+mod block;
+mod claims;
+mod error;
+mod facts;
+mod header;
+mod layout;
+mod map;
+mod parent;
+#[cfg(test)]
+mod tests;
+mod uuid;
+
+use alloc::boxed::Box;
+
+use imgprep_map::{Error, Evidence, Image, ParseOptions, Parsed, Probe, ReadAt};
+
+pub use error::{Corrupt, Unsupported};
+
+use crate::header::Header;
+use crate::map::Map;
+use crate::uuid::Uuid;
+
+/// The format's name.
+pub const NAME: &str = "vdi";
+
+/// Recognises the signature behind the text, or the text alone if the file ends there.
+pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
+    if probe.has(layout::SIGNATURE_AT, &layout::SIGNATURE) {
+        return Some(Evidence { at: 64, len: 4, says: "signature 0xbeda107f".into() });
+    }
+    let is_cut = probe.file_len < layout::PREHEADER && probe.has(0, layout::TEXT);
+    is_cut.then(|| Evidence { at: 0, len: 4, says: "text \"<<< \", the rest is cut off".into() })
+}
+
+/// Understands an image: its header; its map is counted, not kept.
+pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
+    let header = Header::read(file)?;
+    let parent = parent::parent(&header)?;
+    let map = Map::new(&header, parent.is_some(), options.salvage);
+    let findings = facts::findings(&header, map.count_stored(file)?);
+    let mut image = Image::new(facts::facts(&header), map);
+    image.identity = header.image.known().map(Uuid::text);
+    image.revision = header.modified.known().map(Uuid::text);
+    Ok(Parsed::Done(Box::new(Image { parent, findings, ..image })))
+}

@@ -1,0 +1,193 @@
+//! Where the bytes are: a walk over the map of blocks, one page at a time.
+
+use core::ops::{ControlFlow, Range};
+
+use byteorder::{ByteOrder, LittleEndian};
+use imgprep_map::{Claim, DiskMap, Error, FileId, Files, ReadAt, Source, Tiler, Visitor};
+
+use crate::Corrupt;
+use crate::block::{Block, block};
+use crate::header::Header;
+
+/// Entries that are read at once: 4 KiB, a GiB of the disk with the usual blocks.
+const PAGE: u64 = 1024;
+/// Bytes of the largest map whose stored blocks are counted: 16 TiB in the usual blocks.
+const COUNTED_BYTES: u64 = 64 << 20;
+
+pub(crate) struct Map {
+    pub(crate) header: Header,
+    unwritten: Source,
+    /// Blocks of this number and above are not allocated.
+    allocated: u32,
+}
+
+impl Map {
+    /// With `is_salvage` what lies in the file counts, not what the header says is allocated.
+    pub(crate) fn new(header: &Header, has_parent: bool, is_salvage: bool) -> Self {
+        Self {
+            unwritten: if has_parent { Source::Parent } else { Source::Zero { explicit: false } },
+            allocated: if is_salvage { u32::MAX } else { header.raw.allocated },
+            header: header.clone(),
+        }
+    }
+
+    /// Blocks that the whole map says are stored; `None` if it is too long to look.
+    pub(crate) fn count_stored(&self, file: &dyn ReadAt) -> Result<Option<u64>, Error> {
+        if self.header.blocks() * 4 > COUNTED_BYTES {
+            return Ok(None);
+        }
+        let (mut stored, mut first) = (0, 0);
+        while first < self.header.blocks() {
+            let end = (first + PAGE).min(self.header.blocks());
+            if let Some(hole_end) = self.hole(file, first..end) {
+                let hole_end = hole_end.min(self.header.blocks());
+                stored += hole_end - first;
+                first = hole_end;
+                continue;
+            }
+            let bytes = file.slice(self.entry_at(first), bytes_of(first..end))?;
+            let is_stored = |entry: &&[u8]| matches!(block(LittleEndian::read_u32(entry)), Block::Stored(_));
+            stored += bytes.chunks_exact(4).filter(is_stored).count() as u64;
+            first = end;
+        }
+        Ok(Some(stored))
+    }
+
+    /// File offset of an entry.
+    fn entry_at(&self, index: u64) -> u64 {
+        // OK: less than 2^35, and inside the file.
+        self.header.map_at + index * 4
+    }
+
+    /// Where the hole ends in which these entries lie, if they all do; as an index.
+    ///
+    /// Zero is a block's number: two entries of zeros are two claims on block 0. So a
+    /// hole in the map is corrupt, and need not be looked at entry by entry.
+    fn hole(&self, file: &dyn ReadAt, entries: Range<u64>) -> Option<u64> {
+        let (start, end) = (self.entry_at(entries.start), self.entry_at(entries.end));
+        let data = file.next_data(start);
+        (data >= end && entries.end - entries.start > 1).then(|| (data - self.header.map_at) / 4)
+    }
+
+    /// Calls `each` with the index of every entry that describes a part of `range`, its place
+    /// and itself; `hole` with the entries of which nothing was ever written.
+    pub(crate) fn walk<E: From<Error>>(
+        &self,
+        file: &dyn ReadAt,
+        range: &Range<u64>,
+        hole: &mut dyn FnMut(Range<u64>) -> Result<ControlFlow<()>, E>,
+        each: &mut dyn FnMut(u64, u64, u32) -> Result<ControlFlow<()>, E>,
+    ) -> Result<(), E> {
+        let end = range.end.div_ceil(self.header.block_size).min(self.header.used_blocks());
+        let mut index = range.start / self.header.block_size;
+        while index < end {
+            let page = index / PAGE * PAGE;
+            let page_end = (page + PAGE).min(self.header.used_blocks());
+            if let Some(hole_end) = self.hole(file, page..page_end) {
+                let hole_end = hole_end.clamp(page_end, self.header.used_blocks());
+                if hole(index..hole_end)?.is_break() {
+                    return Ok(());
+                }
+                index = hole_end;
+                continue;
+            }
+            let stop = page_end.min(end);
+            let at = self.entry_at(index);
+            let bytes = file.slice(at, bytes_of(index..stop)).map_err(Error::new)?;
+            for (n, entry) in (0..).zip(bytes.chunks_exact(4)) {
+                if each(index + n, at + n * 4, LittleEndian::read_u32(entry))?.is_break() {
+                    return Ok(());
+                }
+            }
+            index = stop;
+        }
+        Ok(())
+    }
+
+    /// Bytes of the disk that the block describes: the last one may be cut by the disk's end.
+    pub(crate) fn disk_of(&self, index: u64) -> Range<u64> {
+        // OK: `index` is below `used_blocks`, so the start is below the size.
+        let start = index * self.header.block_size;
+        start..start.saturating_add(self.header.block_size).min(self.header.size())
+    }
+
+    /// Where the bytes of a stored block are. A file may end where the disk does.
+    pub(crate) fn stored(
+        &self,
+        number: u32,
+        entry_at: u64,
+        len: u64,
+        file_len: u64,
+    ) -> Result<Range<u64>, Corrupt> {
+        if number >= self.allocated {
+            let allocated = self.header.raw.allocated;
+            return Err(Corrupt::PastAllocated { at: entry_at, found: number, allocated });
+        }
+        let start = self.header.block_at(number);
+        let end = start.saturating_add(len);
+        if end > file_len {
+            return Err(Corrupt::DataPastEnd { at: entry_at, start, end, file_len });
+        }
+        Ok(start..end)
+    }
+
+    fn source(&self, entry: u32, at: u64, len: u64, file_len: u64) -> Result<Source, Corrupt> {
+        Ok(match block(entry) {
+            Block::Unwritten => self.unwritten.clone(),
+            Block::Zero => Source::Zero { explicit: true },
+            Block::Stored(number) => {
+                let stored = self.stored(number, at, len, file_len)?;
+                Source::Data { file: FileId::SELF, at: stored.start }
+            }
+        })
+    }
+}
+
+/// Bytes of at most a page of entries.
+fn bytes_of(entries: Range<u64>) -> usize {
+    // OK: at most `PAGE` entries.
+    usize::try_from((entries.end - entries.start) * 4).unwrap_or(0)
+}
+
+impl DiskMap for Map {
+    fn size(&self) -> u64 {
+        self.header.size()
+    }
+
+    fn stride(&self) -> u64 {
+        // OK: less than 2^42, and not 0.
+        PAGE * self.header.block_size
+    }
+
+    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
+        let range = range.start..range.end.min(self.size());
+        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
+        if range.is_empty() {
+            return Ok(());
+        }
+        let from = range.start / self.header.block_size * self.header.block_size;
+        let mut tiler = Tiler::new(range.clone(), from, visitor);
+        let mut hole = |entries: Range<u64>| {
+            let at = self.entry_at(entries.start);
+            let lost = self.disk_of(entries.start).start..self.disk_of(entries.end - 1).end;
+            let error = Corrupt::MapHole { at, len: (entries.end - entries.start) * 4 };
+            Err(Error::new(error).hitting(lost))
+        };
+        let walked = self.walk(file, &range, &mut hole, &mut |index, at, entry| {
+            let disk = self.disk_of(index);
+            let len = disk.end - disk.start;
+            let source = self.source(entry, at, len, file.len());
+            Ok(tiler.push(len, source.map_err(|error| Error::new(error).hitting(disk))?))
+        });
+        tiler.finish();
+        walked
+    }
+
+    fn claims(
+        &self,
+        files: &dyn Files,
+        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.walk_claims(files, visitor)
+    }
+}

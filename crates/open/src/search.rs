@@ -1,0 +1,210 @@
+//! The parent that its child does not name: found by what it calls itself.
+//!
+//! Files with the child's own extension are looked at, in its folder, and where the gate
+//! lets everything through also in the folder above: there the base of a disk lies whose
+//! snapshots have a folder of their own. Exactly one must be the parent.
+
+use std::ffi::OsStr;
+use std::path::{Path, PathBuf};
+
+use imgprep_catalog::{detect, parse};
+use imgprep_io::SourceFile;
+use imgprep_map::{Error, ImageName, ParentRef, ParseOptions, Parsed};
+
+use crate::chain::OpenOptions;
+use crate::{ChainError, Gate};
+
+/// Files of one folder that are opened to look for a parent.
+const CANDIDATES: usize = 1024;
+
+/// The one file that calls itself as the parent of the image at `above` must.
+pub(crate) fn parent_of(
+    above: &Path,
+    parent: &ParentRef,
+    options: &OpenOptions,
+) -> Result<PathBuf, ChainError> {
+    let (at, identity) = (parent.at, parent.label());
+    if options.gate == Gate::None {
+        return Err(ChainError::Shut { at, name: identity });
+    }
+    let mut seen = Seen::default();
+    let folders = folders(above, options.gate);
+    for folder in &folders {
+        for path in candidates(above, folder, parent, options.gate)? {
+            seen.look_at(path, parent, options);
+        }
+        if !seen.matches.is_empty() {
+            break;
+        }
+    }
+    match seen.matches.len() {
+        0 => Err(ChainError::NotFound {
+            at,
+            identity,
+            folders: shown(&folders, " and "),
+            // The image itself was among them: it may be its own parent, which is a cycle.
+            looked_at: (seen.files.len() + seen.unreadable).saturating_sub(1),
+            unreadable: seen.unreadable,
+            remedy: match options.gate {
+                Gate::Any => "put it beside the image",
+                _ => "put it beside the image, or have the folder above looked through with --follow any",
+            },
+        }),
+        1 => Ok(seen.matches.remove(0)),
+        _ => Err(ChainError::Several { at, identity, names: shown(&seen.matches, ", ") }),
+    }
+}
+
+/// The image's own folder, and the one above.
+fn folders(above: &Path, gate: Gate) -> Vec<PathBuf> {
+    let own = above.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    let mut folders = vec![own.to_path_buf()];
+    if gate == Gate::Any {
+        folders.extend(own.canonicalize().ok().and_then(|own| own.parent().map(Path::to_path_buf)));
+    }
+    folders
+}
+
+/// Regular files in `folder` that have the extension of the image and that the gate lets through.
+fn candidates(
+    above: &Path,
+    folder: &Path,
+    parent: &ParentRef,
+    gate: Gate,
+) -> Result<Vec<PathBuf>, ChainError> {
+    let wanted = above.extension().map(OsStr::to_ascii_lowercase);
+    // A folder that can't be listed has none.
+    let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
+    let mut found = Vec::new();
+    for path in entries.map(|entry| entry.path()) {
+        if path.extension().map(OsStr::to_ascii_lowercase) != wanted || !path.is_file() {
+            continue;
+        }
+        let name = path.canonicalize().ok().and_then(|path| path.to_str().map(str::to_string));
+        let resolved = name.and_then(|name| gate.resolve(above, &ImageName(name.into()), parent.at).ok());
+        found.extend(resolved);
+        if found.len() > CANDIDATES {
+            let (identity, folder) = (parent.label(), folder.display().to_string());
+            return Err(ChainError::TooManyCandidates { at: parent.at, identity, folder, limit: CANDIDATES });
+        }
+    }
+    // In an order of their own: the folder's is that of its file system.
+    found.sort();
+    Ok(found)
+}
+
+#[derive(Default)]
+struct Seen {
+    files: Vec<imgprep_io::FileIdentity>,
+    unreadable: usize,
+    matches: Vec<PathBuf>,
+}
+
+impl Seen {
+    /// Files of several names count once.
+    fn look_at(&mut self, path: PathBuf, parent: &ParentRef, options: &OpenOptions) {
+        let Ok(file) = SourceFile::open(&path, options.source) else {
+            self.unreadable += 1;
+            return;
+        };
+        if self.files.contains(&file.identity()) {
+            return;
+        }
+        self.files.push(file.identity());
+        match identity_of(&file, options) {
+            Ok(Some(found)) if parent.identities.contains(&found) => self.matches.push(path),
+            Ok(_) => {}
+            Err(_) => {
+                self.files.pop();
+                self.unreadable += 1;
+            }
+        }
+    }
+}
+
+/// What an image calls itself. Its companions are not opened for that.
+fn identity_of(file: &SourceFile, options: &OpenOptions) -> Result<Option<String>, Error> {
+    let detection = detect(file, None)?;
+    let parse_options = ParseOptions { limits: options.parse.limits, ..ParseOptions::default() };
+    Ok(match parse(file, &detection, &parse_options)? {
+        Parsed::Done(image) => image.identity,
+        Parsed::Needs(needs) => needs.described.identity,
+    })
+}
+
+fn shown(paths: &[PathBuf], between: &str) -> String {
+    paths.iter().map(|path| path.display().to_string()).collect::<Vec<_>>().join(between)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn wanted() -> ParentRef {
+        ParentRef::unnamed("1-2".into(), 9)
+    }
+
+    fn names(paths: &[PathBuf]) -> Vec<&str> {
+        paths.iter().filter_map(|path| path.file_name()?.to_str()).collect()
+    }
+
+    #[test]
+    fn regular_files_of_the_same_extension_that_the_gate_lets_through() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().canonicalize().unwrap();
+        let folder = root.join("images");
+        std::fs::create_dir_all(folder.join("folder.vdi")).unwrap();
+        for name in ["images/child.vdi", "images/a.VDI", "images/b.vhd", "images/c", "secret.vdi"] {
+            std::fs::write(root.join(name), "").unwrap();
+        }
+        std::os::unix::fs::symlink(root.join("secret.vdi"), folder.join("outside.vdi")).unwrap();
+        std::os::unix::fs::symlink("a.VDI", folder.join("inside.vdi")).unwrap();
+        // Opening a pipe would wait for its writer.
+        let made = std::process::Command::new("mkfifo").arg(folder.join("pipe.vdi")).status();
+        assert!(made.unwrap().success());
+        let child = folder.join("child.vdi");
+        let found = candidates(&child, &folder, &wanted(), Gate::Beside).unwrap();
+        assert_eq!(names(&found), ["a.VDI", "a.VDI", "child.vdi"]);
+        let found = candidates(&child, &folder, &wanted(), Gate::Any).unwrap();
+        assert_eq!(names(&found), ["a.VDI", "a.VDI", "child.vdi", "secret.vdi"]);
+    }
+
+    #[test]
+    fn the_folder_above_is_looked_through_where_everything_is_let_through() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().canonicalize().unwrap();
+        let own = root.join("Snapshots");
+        std::fs::create_dir(&own).unwrap();
+        assert_eq!(folders(&own.join("child.vdi"), Gate::Beside), std::slice::from_ref(&own));
+        assert_eq!(folders(&own.join("child.vdi"), Gate::Any), [own, root]);
+        assert_eq!(folders(Path::new("child.vdi"), Gate::Beside), [Path::new(".")]);
+    }
+
+    #[test]
+    fn a_folder_of_too_many_files_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        for n in 0..=CANDIDATES {
+            std::fs::write(temp.path().join(format!("{n}.vdi")), "").unwrap();
+        }
+        let child = temp.path().join("0.vdi");
+        let error = candidates(&child, temp.path(), &wanted(), Gate::Beside).unwrap_err();
+        let (identity, folder) = ("1-2".into(), temp.path().display().to_string());
+        assert_eq!(error, ChainError::TooManyCandidates { at: 9, identity, folder, limit: CANDIDATES });
+    }
+
+    #[test]
+    fn a_parent_that_is_not_there_is_named_by_what_it_calls_itself() {
+        let temp = tempfile::tempdir().unwrap();
+        let child = temp.path().join("child.raw");
+        std::fs::write(&child, [1; 512]).unwrap();
+        let shut = OpenOptions { gate: Gate::None, ..OpenOptions::default() };
+        let error = parent_of(&child, &wanted(), &shut).unwrap_err();
+        assert_eq!(error, ChainError::Shut { at: 9, name: "1-2".into() });
+        match parent_of(&child, &wanted(), &OpenOptions::default()) {
+            Err(ChainError::NotFound { at: 9, identity, looked_at: 0, unreadable: 0, .. }) => {
+                assert_eq!(identity, "1-2");
+            }
+            other => panic!("{other:?}"),
+        }
+    }
+}
