@@ -53,7 +53,6 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Vec<Foreign> {
         .map(|(name, at, magic, says, remedy)| foreign(name, *at as u64, magic.len(), says, *remedy))
         .collect();
     found.extend(tar(probe));
-    found.extend(vhd_footer(probe));
     found.extend(dmg_trailer(probe));
     found
 }
@@ -79,17 +78,6 @@ fn tar(probe: &Probe<'_>) -> Option<Foreign> {
     } else {
         foreign("tar", 257, 5, "magic \"ustar\"", UNPACK)
     })
-}
-
-/// A VHD has its footer at the end, 512 bytes long, or 511 in files of old Virtual PC;
-/// dynamic ones have a copy at the start.
-fn vhd_footer(probe: &Probe<'_>) -> Option<Foreign> {
-    let at_end = [512, 511].into_iter().find_map(|back| {
-        let at = probe.tail.len().checked_sub(back)?;
-        probe.tail[at..].starts_with(b"conectix").then(|| probe.tail_at() + at as u64)
-    });
-    let at = if probe.has(0, b"conectix") { Some(0) } else { at_end };
-    at.map(|at| foreign("vhd", at, 8, "cookie \"conectix\"", NotYet))
 }
 
 fn dmg_trailer(probe: &Probe<'_>) -> Option<Foreign> {
