@@ -9,6 +9,9 @@ mod broken;
 mod disk;
 mod good;
 mod qcow2;
+mod vhd;
+mod vhd_broken;
+mod vhd_good;
 mod zvhd;
 
 use std::io;
