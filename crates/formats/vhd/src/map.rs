@@ -187,3 +187,104 @@ impl DiskMap for Sparse {
         self.walk_claims(file, visitor)
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use imgprep_map::{Extent, ReadError};
+
+    use super::*;
+
+    /// A file of 2^40 bytes that is a hole but for its first bytes; nothing of the hole may be read.
+    struct Holey(Vec<u8>);
+
+    impl ReadAt for Holey {
+        fn len(&self) -> u64 {
+            1 << 40
+        }
+        fn read_exact_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError> {
+            for (at, byte) in (at..).zip(buf) {
+                *byte = usize::try_from(at).ok().and_then(|at| self.0.get(at)).copied().unwrap_or(0);
+            }
+            assert!(at < self.0.len() as u64 + 8192, "the hole is read at {at}");
+            Ok(())
+        }
+        fn next_data(&self, at: u64) -> u64 {
+            if at < self.0.len() as u64 { at } else { self.len() }
+        }
+    }
+
+    /// Blocks of 4 KiB, a table at 4096 with an entry for each.
+    fn map(blocks: u64, unwritten: Source) -> Sparse {
+        let bat = 4096..4096 + blocks * 4;
+        let taken = [(0..512, "copy"), (512..1536, "header"), (bat.clone(), "table")];
+        Sparse {
+            size: blocks * 4096,
+            block_size: 4096,
+            bat,
+            bit_order: BitOrder::HighFirst,
+            unwritten,
+            fixed: Vec::from(taken.clone()),
+            bitmap_len: 512,
+            taken,
+        }
+    }
+
+    fn extents(map: &Sparse, file: &Holey, range: Range<u64>) -> (Vec<Extent>, Result<(), Error>) {
+        let mut extents = Vec::new();
+        let walked = map.visit(&(file as &dyn ReadAt), range, &mut |extent| {
+            extents.push(extent);
+            ControlFlow::Continue(())
+        });
+        (extents, walked)
+    }
+
+    fn data(disk: Range<u64>, at: u64) -> Extent {
+        Extent { disk, source: Source::Data { file: FileId::SELF, at } }
+    }
+
+    #[test]
+    fn set_sectors_are_data_the_others_were_never_written() {
+        let mut file = vec![0; 8192 + 4096];
+        file[4096..4108].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 16, 0, 1, 0, 0]);
+        file[8192] = 0b0110_0001;
+        let file = Holey(file);
+        for unwritten in [Source::Parent, Source::Zero { explicit: false }] {
+            let (got, walked) = extents(&map(3, unwritten.clone()), &file, 0..u64::MAX);
+            walked.unwrap();
+            let rest = |disk: Range<u64>| Extent { disk, source: unwritten.clone() };
+            // The bitmap of the last block lies in a hole: no bit is set.
+            let want = [
+                rest(0..4608),
+                data(4608..5632, 8192 + 512 + 512),
+                rest(5632..7680),
+                data(7680..8192, 8192 + 512 + 3584),
+                rest(8192..12_288),
+            ];
+            assert_eq!(got, want);
+        }
+    }
+
+    #[test]
+    fn entries_in_a_hole_are_one_error() {
+        let blocks = 1 << 32;
+        let mut file = vec![0xff; 8192];
+        file[..4096].fill(0);
+        let file = Holey(file);
+        let map = map(blocks, Source::Parent);
+        let (got, walked) = extents(&map, &file, 0..u64::MAX);
+        let error = walked.unwrap_err();
+        let want = Corrupt::BlockInHeader { at: 8192, found: 0, start: 0, end: 4608, part: "copy" };
+        assert_eq!(error.detail(), Some(&want));
+        assert_eq!(error.disk(), Some(1024 * 4096..map.size));
+        assert_eq!(got, [Extent { disk: 0..1024 * 4096, source: Source::Parent }]);
+        let mut claims = 0;
+        map.claims(&(&file as &dyn ReadAt), &mut |_| {
+            claims += 1;
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert_eq!(claims, 3, "the hole of the table is stepped over");
+    }
+}
