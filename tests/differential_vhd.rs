@@ -91,11 +91,11 @@ fn vhd_converted_from_a_disk() {
 ///   files that are no whole sectors it refuses;
 /// * of a fixed disk whose contents begin like a dynamic image it reads that image;
 /// * in a dynamic image it takes a sector whose bit is clear for data. The specification says
-///   that such a sector was never written, `XenServer` and `VirtualBox` read zeros there, and
-///   so do we: the recipes put garbage into such sectors, here those that are set are compared;
-/// * of Virtual Server's images ("vs  ") it takes the field, like of creators that it does not
-///   know; they are made as Virtual PC makes them, of which it takes the geometry. An empty
-///   geometry it believes: a disk of nothing, though the field says otherwise;
+///   that such a sector was never written, so here it reads as zeros: the recipes put garbage
+///   into such sectors, those that are set are compared;
+/// * of Virtual Server's images ("vs  ") it takes the field, where we count them with Virtual PC's
+///   and take the geometry: nobody's image has told yet who is right. An empty geometry it
+///   believes: a disk of nothing, though the field says otherwise;
 /// * a checksum that an early td-util left behind it refuses;
 /// * sizes that are no whole sectors it rounds down.
 #[test]
