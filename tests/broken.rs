@@ -54,6 +54,8 @@ fn a_salvage_goes_on_and_lists_what_is_lost() {
         ("qcow2-packed-garbage", 3 << 16, 4 << 16),
         ("qed-l1-entry-past-end", 2 << 20, 4 << 20),
         ("qed-l2-entry-unaligned", 2 << 12, 3 << 12),
+        ("vhd-block-past-end", 2 << 14, 3 << 14),
+        ("vhd-block-at-0", 1 << 14, 2 << 14),
         ("zvhd2-record-magic", 4 << 20, 6 << 20),
         ("zvhd2-payload-garbage", 0, 2 << 20),
     ] {

@@ -136,7 +136,11 @@ fn what_is_no_disk_is_refused_with_what_to_do() {
     vhd.extend(b"conectix");
     vhd.resize((1 << 20) + 512, 0);
     std::fs::write(folder.path().join("a.vhd"), vhd).unwrap();
-    for (file, code) in [("a.gz", "detect.no-disk"), ("a.vhd", "detect.not-yet")] {
+    std::fs::write(folder.path().join("a.hdd"), [&b"WithoutFreeSpace"[..], &[0; 600]].concat()).unwrap();
+    // What looks like a fixed VHD is never taken for RAW, though its footer is no good.
+    for (file, code) in
+        [("a.gz", "detect.no-disk"), ("a.hdd", "detect.not-yet"), ("a.vhd", "vhd.footer.checksum")]
+    {
         let output = imgprep(folder.path(), &["convert", file, "out.raw"]);
         assert_eq!(output.status.code(), Some(1));
         assert!(said(&output).contains(code), "{}", said(&output));

@@ -11,6 +11,7 @@ mod differential;
 mod differential_qcow;
 mod differential_qed;
 mod differential_vdi;
+mod differential_vhd;
 mod golden;
 mod mutations;
 mod program;

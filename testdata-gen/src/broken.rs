@@ -41,6 +41,7 @@ pub fn broken() -> Vec<BrokenImage> {
     all.extend(qcow2_names());
     all.extend(crate::qed::broken());
     all.extend(crate::vdi::broken());
+    all.extend(crate::vhd_broken::broken());
     all.extend(zvhds());
     all
 }

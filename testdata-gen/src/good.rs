@@ -57,6 +57,7 @@ pub fn good() -> Vec<GoodImage> {
     all.extend(qcow2_chains());
     all.extend(crate::qed::good());
     all.extend(crate::vdi::good());
+    all.extend(crate::vhd_good::good());
     all.extend(zvhds());
     all.push(sample());
     all

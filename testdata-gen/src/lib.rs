@@ -12,6 +12,9 @@ mod qcow;
 mod qcow2;
 mod qed;
 mod vdi;
+mod vhd;
+mod vhd_broken;
+mod vhd_good;
 mod zvhd;
 
 use std::io;

@@ -13,6 +13,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("imgprep-qed", &["imgprep-map"]),
     ("imgprep-raw", &["imgprep-map"]),
     ("imgprep-vdi", &["imgprep-map"]),
+    ("imgprep-vhd", &["imgprep-map"]),
     ("imgprep-zvhd", &["imgprep-map"]),
     (
         "imgprep-catalog",
@@ -23,6 +24,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "imgprep-qed",
             "imgprep-raw",
             "imgprep-vdi",
+            "imgprep-vhd",
             "imgprep-zvhd",
         ],
     ),

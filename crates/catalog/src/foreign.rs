@@ -47,7 +47,6 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Vec<Foreign> {
         .map(|(name, at, magic, says, remedy)| foreign(name, *at as u64, magic.len(), says, *remedy))
         .collect();
     found.extend(tar(probe));
-    found.extend(vhd_footer(probe));
     found.extend(dmg_trailer(probe));
     found.extend(crate::packed::recognise(probe));
     found.extend(crate::archive::recognise(probe));
@@ -61,18 +60,6 @@ pub(crate) fn foreign(name: &'static str, at: u64, len: usize, says: &str, remed
     Foreign { name, evidence: Evidence { at, len: len as u64, says: says.into() }, remedy }
 }
 
-/// A VHD has its footer at the end, 512 bytes long, or 511 in files of old Virtual PC;
-/// dynamic ones have a copy at the start.
-fn vhd_footer(probe: &Probe<'_>) -> Option<Foreign> {
-    let at_end = [512, 511].into_iter().find_map(|back| {
-        let at = probe.tail.len().checked_sub(back)?;
-        probe.tail[at..].starts_with(b"conectix").then(|| probe.tail_at() + at as u64)
-    });
-    let at = if probe.has(0, b"conectix") { Some(0) } else { at_end };
-    at.map(|at| foreign("vhd", at, 8, "cookie \"conectix\"", NotYet))
-}
-
-/// The trailer of a UDIF: signature, version 4, its own length of 512.
 fn dmg_trailer(probe: &Probe<'_>) -> Option<Foreign> {
     let at = probe.tail.len().checked_sub(512)?;
     let is_dmg = probe.tail[at..].starts_with(b"koly\0\0\0\x04\0\0\x02\0");

@@ -49,6 +49,7 @@ pub const FORMATS: &[Format] = &[
     Format { name: imgprep_qcow2::NAME, aliases: &["qcow3"], has_snapshots: true, probe: imgprep_qcow2::probe, parse: imgprep_qcow2::parse },
     Format { name: imgprep_qed::NAME, aliases: &[], has_snapshots: false, probe: imgprep_qed::probe, parse: imgprep_qed::parse },
     Format { name: imgprep_vdi::NAME, aliases: &[], has_snapshots: false, probe: imgprep_vdi::probe, parse: imgprep_vdi::parse },
+    Format { name: imgprep_vhd::NAME, aliases: &["vpc"], has_snapshots: false, probe: imgprep_vhd::probe, parse: imgprep_vhd::parse },
     Format { name: imgprep_zvhd::ZVHD, aliases: &[], has_snapshots: false, probe: |probe| zvhd(probe, imgprep_zvhd::ZVHD), parse: imgprep_zvhd::parse },
     Format { name: imgprep_zvhd::ZVHD2, aliases: &[], has_snapshots: false, probe: |probe| zvhd(probe, imgprep_zvhd::ZVHD2), parse: imgprep_zvhd::parse },
 ];
@@ -188,10 +189,12 @@ mod tests {
 
     #[test]
     fn a_fixed_vhd_is_never_raw() {
-        for at in [4096 - 512, 4096 - 511] {
-            let want = DetectError::NotYet { name: "vhd", at: at as u64, says: "cookie \"conectix\"".into() };
-            assert_eq!(named(&with(at, b"conectix", 4096)), Err(want));
+        // Whole, of 511 bytes, with padding behind it, cut.
+        for at in [4096 - 512, 4096 - 511, 2048] {
+            assert_eq!(named(&with(at, b"conectix", 4096)), Ok("vhd"));
         }
+        assert_eq!(named(&with(4096, b"conectix", 4130)), Ok("vhd"));
+        assert_eq!(named(&with(0, b"conectix", 100)), Ok("vhd"));
     }
 
     #[test]

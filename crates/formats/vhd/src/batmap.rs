@@ -1,0 +1,109 @@
+//! `XenServer`'s map of blocks that are full. It repeats what the sector bitmaps say, so it is
+//! reported and checked, not used.
+
+use alloc::format;
+use core::ops::Range;
+
+use byteorder::{BigEndian, ByteOrder};
+use imgprep_map::{Error, Finding, ReadAt, Severity};
+
+use crate::header::Header;
+use crate::layout::{BATMAP_COOKIE, BATMAP_HEADER, SECTOR};
+
+/// Bytes of the map that are summed up at once.
+const CHUNK: u64 = 64 << 10;
+
+/// The map's header, and what is wrong with the map.
+#[derive(Clone, Debug)]
+pub(crate) struct Batmap {
+    /// Where its header stands.
+    pub(crate) at: u64,
+    pub(crate) version: u32,
+    /// Where the map is, if it lies inside the file.
+    pub(crate) map: Option<Range<u64>>,
+    checksum: u32,
+    expected: Option<u32>,
+}
+
+impl Batmap {
+    /// The map whose header follows the block allocation table, if there is one.
+    pub(crate) fn read(file: &dyn ReadAt, header: &Header) -> Result<Option<Self>, Error> {
+        // OK: the table lies inside the file.
+        let at = (header.raw.table_offset + header.entries * 4).next_multiple_of(SECTOR);
+        if at.saturating_add(BATMAP_HEADER) > file.len() {
+            return Ok(None);
+        }
+        let bytes: [u8; 28] = file.array(at)?;
+        if !bytes.starts_with(&BATMAP_COOKIE) {
+            return Ok(None);
+        }
+        let start = BigEndian::read_u64(&bytes[8..]);
+        let len = u64::from(BigEndian::read_u32(&bytes[16..])) * SECTOR;
+        // More sectors than the entries need are none that anybody writes: not summed up.
+        let needed = header.entries.div_ceil(8).next_multiple_of(SECTOR);
+        let end = start.checked_add(len).filter(|end| *end <= file.len() && len <= needed);
+        let map = end.map(|end| start..end);
+        let version = BigEndian::read_u32(&bytes[20..]);
+        let expected = map.clone().map(|map| checksum(file, map, version)).transpose()?;
+        Ok(Some(Self { at, version, map, checksum: BigEndian::read_u32(&bytes[24..]), expected }))
+    }
+
+    /// Whether the map has the checksum that its header says.
+    pub(crate) fn is_sound(&self) -> bool {
+        self.expected == Some(self.checksum)
+    }
+
+    /// What is odd about it.
+    pub(crate) fn finding(&self) -> Option<Finding> {
+        let unused = "it is not used for reading";
+        let (code, at, message) = match self.expected {
+            None => {
+                let message =
+                    format!("XenServer's map of full blocks does not lie where it can be: {unused}");
+                ("vhd.batmap.past-end", self.at + 8, message)
+            }
+            Some(expected) if expected != self.checksum => {
+                let found = self.checksum;
+                let message = format!(
+                    "the checksum of XenServer's map of full blocks is {found:#010x}, its bytes have {expected:#010x}: {unused}"
+                );
+                ("vhd.batmap.checksum", self.at + 24, message)
+            }
+            Some(_) => return None,
+        };
+        Some(Finding { code, severity: Severity::Warning, at: Some(at), message })
+    }
+}
+
+/// The one's complement of the sum of all bytes, which version 1.1 took as signed ones.
+fn checksum(file: &dyn ReadAt, map: Range<u64>, version: u32) -> Result<u32, Error> {
+    let is_signed = version == 0x0001_0001;
+    let mut sum = 0u32;
+    let mut at = map.start;
+    while at < map.end {
+        let len = (map.end - at).min(CHUNK);
+        // OK: at most 64 KiB.
+        let bytes = file.slice(at, usize::try_from(len).unwrap_or(0))?;
+        for byte in bytes.iter() {
+            let value =
+                if is_signed && *byte >= 0x80 { u32::from(*byte) | 0xffff_ff00 } else { (*byte).into() };
+            sum = sum.wrapping_add(value);
+        }
+        at += len;
+    }
+    Ok(!sum)
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    #[test]
+    fn version_1_1_sums_signed_bytes() {
+        let file: &dyn ReadAt = &vec![1u8, 0xff, 0x80];
+        assert_eq!(checksum(file, 0..3, 0x0001_0002).unwrap(), !(1 + 0xff + 0x80));
+        assert_eq!(checksum(file, 0..3, 0x0001_0001).unwrap(), !1u32.wrapping_sub(1).wrapping_sub(128));
+    }
+}

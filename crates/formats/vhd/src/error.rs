@@ -1,0 +1,282 @@
+//! What can be wrong in a VHD, and what is not read.
+
+use alloc::string::String;
+
+use imgprep_map::{Class, Detail};
+
+/// A file that contradicts itself or the specification. Offsets are file offsets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Corrupt {
+    /// Neither the end nor the start of the file has the cookie.
+    #[error("no footer: neither the end nor the start of the file has the cookie \"conectix\"")]
+    NoFooter {
+        /// Length of the file.
+        file_len: u64,
+    },
+    /// The file ends in its footer.
+    #[error("the footer is cut: it has 512 bytes, the file ends at {file_len}")]
+    FooterCut {
+        /// Where the footer begins.
+        at: u64,
+        /// Length of the file.
+        file_len: u64,
+    },
+    /// A footer near the end with other bytes behind it.
+    #[error("a footer that is not the end of the file, which has {file_len} bytes: cut what lies behind it")]
+    FooterFollowed {
+        /// Where the footer begins.
+        at: u64,
+        /// Length of the file.
+        file_len: u64,
+    },
+    /// The only footer is at the start, and of a kind of disk that has no copy there.
+    #[error("the only footer is at the start and says disk type {kind}: 3 and 4 have one there")]
+    OnlyAtStart {
+        /// Offset of the disk type.
+        at: u64,
+        /// What it is.
+        kind: u32,
+        /// Length of the file.
+        file_len: u64,
+    },
+    /// Two sound footers that describe different disks.
+    #[error(
+        "the footer and the copy at the start, both with a right checksum, differ in the {field}: the file may have been cut behind an image inside it"
+    )]
+    FootersDiffer {
+        /// Where the one at the end begins.
+        at: u64,
+        /// The first field that differs.
+        field: &'static str,
+    },
+    /// A checksum that is not that of the bytes.
+    #[error("the checksum of {part} is {found:#010x}, its bytes have {expected:#010x}")]
+    Checksum {
+        /// Offset of the checksum.
+        at: u64,
+        /// Which structure.
+        part: &'static str,
+        /// What it must be.
+        expected: u32,
+        /// What it is.
+        found: u32,
+    },
+    /// The header of a dynamic disk has another cookie.
+    #[error("the header begins with {found:02x?}, not with \"cxsparse\"")]
+    HeaderCookie {
+        /// Where the header should be.
+        at: u64,
+        /// What stands there.
+        found: [u8; 8],
+    },
+    /// A field has a value that can't be.
+    #[error("{field} is {found}, which must be {expected}")]
+    Field {
+        /// Offset of the field.
+        at: u64,
+        /// The specification's name.
+        field: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: u64,
+    },
+    /// A header, table or name does not lie inside the file.
+    #[error("{table} takes bytes {start}..{end}, the file has {file_len}")]
+    TablePastEnd {
+        /// Offset of the field that names it.
+        at: u64,
+        /// Which one.
+        table: &'static str,
+        /// Its first byte.
+        start: u64,
+        /// Its end, saturated.
+        end: u64,
+        /// Length of the file.
+        file_len: u64,
+    },
+    /// The block allocation table does not cover the disk.
+    #[error("the block allocation table has {found} entries, a disk of {size} bytes needs {expected}")]
+    BatTooShort {
+        /// Offset of its size.
+        at: u64,
+        /// Entries that are needed.
+        expected: u64,
+        /// Entries that are there.
+        found: u64,
+        /// Length of the disk.
+        size: u64,
+    },
+    /// An entry that points into the header or into the table itself.
+    #[error("entry {found:#010x} points to a block at bytes {start}..{end}, where {part} is")]
+    BlockInHeader {
+        /// Offset of the entry.
+        at: u64,
+        /// The entry.
+        found: u32,
+        /// First byte of the block's bitmap.
+        start: u64,
+        /// End of its data.
+        end: u64,
+        /// What is there.
+        part: &'static str,
+    },
+    /// A block that does not lie inside the file.
+    #[error("entry {found:#010x} points to a block at bytes {start}..{end}, the file has {file_len}")]
+    BlockPastEnd {
+        /// Offset of the entry.
+        at: u64,
+        /// The entry.
+        found: u32,
+        /// First byte of the block's bitmap.
+        start: u64,
+        /// End of the data that the disk needs of it.
+        end: u64,
+        /// Length of the file.
+        file_len: u64,
+    },
+    /// A fixed disk that is larger than the room before its footer.
+    #[error("a fixed disk of {size} bytes, {present} are there before the footer")]
+    FixedPastEnd {
+        /// Offset of the size.
+        at: u64,
+        /// Length of the disk.
+        size: u64,
+        /// Bytes before the footer.
+        present: u64,
+    },
+}
+
+impl Detail for Corrupt {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::NoFooter { .. } => "vhd.footer.none",
+            Self::FooterCut { .. } => "vhd.footer.cut",
+            Self::FooterFollowed { .. } => "vhd.footer.followed",
+            Self::OnlyAtStart { .. } => "vhd.footer.only-at-start",
+            Self::FootersDiffer { .. } => "vhd.footer.differ",
+            Self::Checksum { part: "the footer", .. } => "vhd.footer.checksum",
+            Self::Checksum { .. } => "vhd.header.checksum",
+            Self::HeaderCookie { .. } => "vhd.header.cookie",
+            Self::Field { .. } => "vhd.header.field",
+            Self::TablePastEnd { .. } => "vhd.table.past-end",
+            Self::BatTooShort { .. } => "vhd.bat.too-short",
+            Self::BlockInHeader { .. } => "vhd.bat.in-header",
+            Self::BlockPastEnd { .. } => "vhd.bat.past-end",
+            Self::FixedPastEnd { .. } => "vhd.fixed.past-end",
+        }
+    }
+
+    fn class(&self) -> Class {
+        Class::Corrupt
+    }
+
+    fn at(&self) -> Option<u64> {
+        Some(match self {
+            Self::NoFooter { file_len } => file_len.saturating_sub(512),
+            Self::FooterCut { at, .. }
+            | Self::FooterFollowed { at, .. }
+            | Self::OnlyAtStart { at, .. }
+            | Self::FootersDiffer { at, .. }
+            | Self::Checksum { at, .. }
+            | Self::HeaderCookie { at, .. }
+            | Self::Field { at, .. }
+            | Self::TablePastEnd { at, .. }
+            | Self::BatTooShort { at, .. }
+            | Self::BlockInHeader { at, .. }
+            | Self::BlockPastEnd { at, .. }
+            | Self::FixedPastEnd { at, .. } => *at,
+        })
+    }
+}
+
+/// An image that may be fine, and that this crate can't serve.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsupported {
+    /// A major version that does not exist yet.
+    #[error("{part} has version {version:#010x}: 1.x is known")]
+    Version {
+        /// Offset of the version.
+        at: u64,
+        /// Which structure.
+        part: &'static str,
+        /// What it says.
+        version: u32,
+    },
+    /// A disk type that is not read.
+    #[error("disk type {kind} ({name}): 2 (fixed), 3 (dynamic) and 4 (differencing) are read")]
+    DiskType {
+        /// Offset of the type.
+        at: u64,
+        /// What it is.
+        kind: u32,
+        /// The specification's word for it.
+        name: &'static str,
+    },
+    /// A block size that nobody uses.
+    #[error("blocks of {found} bytes: 4 KiB to 256 MiB are read")]
+    BlockSize {
+        /// Offset of the field.
+        at: u64,
+        /// What it is.
+        found: u32,
+    },
+    /// `vhd-util` was resizing the image.
+    #[error(
+        "a resize of the image was not finished (cookie \"v_poison\"): finish or revert it with vhd-util"
+    )]
+    Poisoned {
+        /// Where the footer begins.
+        at: u64,
+    },
+    /// A parent locator longer than what is kept.
+    #[error("a parent locator of {found} bytes ({kind}), at most {limit} are kept")]
+    TextTooLong {
+        /// Offset of its length.
+        at: u64,
+        /// Its platform code.
+        kind: String,
+        /// How long.
+        found: u64,
+        /// The bound.
+        limit: u64,
+    },
+}
+
+impl Detail for Unsupported {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Version { part: "the footer", .. } => "vhd.footer.version",
+            Self::Version { .. } => "vhd.header.version",
+            Self::DiskType { .. } => "vhd.footer.disk-type",
+            Self::BlockSize { .. } => "vhd.header.block-size",
+            Self::Poisoned { .. } => "vhd.footer.poisoned",
+            Self::TextTooLong { .. } => "vhd.limit.text",
+        }
+    }
+
+    fn class(&self) -> Class {
+        if matches!(self, Self::TextTooLong { .. }) { Class::Limit } else { Class::Unsupported }
+    }
+
+    fn at(&self) -> Option<u64> {
+        Some(match self {
+            Self::Version { at, .. }
+            | Self::DiskType { at, .. }
+            | Self::BlockSize { at, .. }
+            | Self::Poisoned { at }
+            | Self::TextTooLong { at, .. } => *at,
+        })
+    }
+}
+
+#[cfg(test)]
+pub(crate) mod test {
+    use imgprep_map::{Detail, Error};
+
+    /// The crate's own error of a failure.
+    pub(crate) fn detail<D: Detail + Clone>(result: Result<(), Error>) -> D {
+        let error = result.unwrap_err();
+        error.detail::<D>().unwrap_or_else(|| panic!("{error}")).clone()
+    }
+}

@@ -1,0 +1,70 @@
+//! A fixed disk: the file's bytes from its start on, the footer behind them.
+
+use core::ops::{ControlFlow, Range};
+
+use imgprep_map::{Claim, ClaimKind, DiskMap, Error, FileId, Files, ReadAt, Source, Tiler, Visitor};
+
+use crate::Corrupt;
+
+/// Bytes of a part of the walk: any would do.
+const STRIDE: u64 = 1 << 30;
+
+pub(crate) struct Fixed {
+    pub(crate) size: u64,
+    /// File offset of the size.
+    pub(crate) size_at: u64,
+    /// The footer.
+    pub(crate) tail: Option<Range<u64>>,
+}
+
+impl Fixed {
+    /// Bytes before the footer.
+    fn present(&self, file: &dyn ReadAt) -> u64 {
+        self.tail.as_ref().map_or(file.len(), |tail| tail.start)
+    }
+}
+
+impl DiskMap for Fixed {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn stride(&self) -> u64 {
+        STRIDE
+    }
+
+    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
+        let range = range.start..range.end.min(self.size);
+        let present = self.present(file);
+        let there = range.start..range.end.min(present);
+        if !there.is_empty() {
+            let mut tiler = Tiler::new(there.clone(), there.start, visitor);
+            let data = Source::Data { file: FileId::SELF, at: there.start };
+            let _ = tiler.push(there.end - there.start, data);
+            tiler.finish();
+        }
+        if range.end > present && !range.is_empty() {
+            let error = Corrupt::FixedPastEnd { at: self.size_at, size: self.size, present };
+            return Err(Error::new(error).hitting(range.start.max(present)..range.end));
+        }
+        Ok(())
+    }
+
+    fn claims(
+        &self,
+        files: &dyn Files,
+        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
+        let data = 0..self.size.min(self.present(file));
+        let (file, disk) = (FileId::SELF, Some(0));
+        if !data.is_empty() && visitor(Claim { file, range: data, kind: ClaimKind::Data, disk }).is_break() {
+            return Ok(());
+        }
+        if let Some(tail) = self.tail.clone() {
+            let _ = visitor(Claim { file, range: tail, kind: ClaimKind::Metadata("the footer"), disk: None });
+        }
+        Ok(())
+    }
+}

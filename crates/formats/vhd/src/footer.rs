@@ -1,0 +1,281 @@
+//! One footer: where it may stand, whether it is whole, what its fields mean ("Hard Disk
+//! Footer Format"). Which of two counts is decided in `choose`.
+
+use alloc::format;
+use alloc::string::String;
+
+use imgprep_map::{Error, Probe, ReadAt};
+
+use crate::choose::Chosen;
+use crate::layout::{COOKIE, FOOTER, POISON, RawFooter, SECTOR, SHORT_FOOTER, checksum, footer_at};
+use crate::size::Size;
+use crate::{Corrupt, Unsupported};
+
+/// Where a footer may begin in a file of this length, the likeliest first: 512 bytes before the
+/// end, 511, and the last sectors, in which one may stand that is cut or has padding behind it.
+pub(crate) fn places(file_len: u64) -> impl Iterator<Item = u64> {
+    let from_end = [FOOTER, SHORT_FOOTER].into_iter().filter_map(move |back| file_len.checked_sub(back));
+    let first = file_len.saturating_sub(Probe::TAIL).div_ceil(SECTOR);
+    from_end.chain((first..file_len.div_ceil(SECTOR)).rev().map(|sector| sector * SECTOR))
+}
+
+/// Whether the file's last bytes look like a footer: nothing but zeros may lie behind it.
+pub(crate) fn may_begin(bytes: &[u8]) -> bool {
+    let has_cookie = bytes.starts_with(&COOKIE) || bytes.starts_with(&POISON);
+    has_cookie && bytes.iter().skip(512).all(|byte| *byte == 0)
+}
+
+/// What was found where a footer may be.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) enum Seen {
+    /// No cookie.
+    Nothing,
+    /// A cookie, and the file ends before the footer does.
+    Cut { at: u64 },
+    /// A cookie, and zeros behind the footer.
+    Followed { at: u64 },
+    /// A resize was going on.
+    Poisoned { at: u64 },
+    /// Another checksum than its bytes have.
+    Damaged { at: u64, raw: RawFooter, expected: u32 },
+    /// Whole.
+    Sound { at: u64, raw: RawFooter, note: Option<Note> },
+}
+
+/// What is odd about a whole footer.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Note {
+    /// An early `td-util` marked it hidden and left the checksum as it was.
+    HiddenAfterwards,
+}
+
+impl Seen {
+    /// The footer at the end.
+    pub(crate) fn at_end(file: &dyn ReadAt) -> Result<Self, Error> {
+        let mut best = Self::Nothing;
+        for at in places(file.len()) {
+            // OK: `places` lie before the end.
+            let left = file.len() - at;
+            let found = match left {
+                FOOTER | SHORT_FOOTER => Self::whole(file, at)?,
+                0..8 => Self::Nothing,
+                _ if file.array::<8>(at)? != COOKIE => Self::Nothing,
+                8..FOOTER => Self::Cut { at },
+                _ if is_zeros(file, at + FOOTER)? => Self::Followed { at },
+                _ => Self::Nothing,
+            };
+            match found {
+                Self::Sound { .. } | Self::Poisoned { .. } => return Ok(found),
+                _ if best == Self::Nothing => best = found,
+                _ => {}
+            }
+        }
+        Ok(best)
+    }
+
+    /// The copy at the start.
+    pub(crate) fn at_start(file: &dyn ReadAt) -> Result<Self, Error> {
+        match file.len() {
+            0..8 => Ok(Self::Nothing),
+            8..FOOTER if file.array::<8>(0)? == COOKIE => Ok(Self::Cut { at: 0 }),
+            8..FOOTER => Ok(Self::Nothing),
+            _ => Self::whole(file, 0),
+        }
+    }
+
+    /// A footer at `at`, behind which at least 511 bytes are left.
+    fn whole(file: &dyn ReadAt, at: u64) -> Result<Self, Error> {
+        let mut bytes = [0; 512];
+        // OK: at most 512.
+        let present = usize::try_from((file.len() - at).min(FOOTER)).unwrap_or(0);
+        file.read_exact_at(&mut bytes[..present], at)?;
+        if bytes.starts_with(&POISON) {
+            return Ok(Self::Poisoned { at });
+        }
+        if !bytes.starts_with(&COOKIE) {
+            return Ok(Self::Nothing);
+        }
+        let raw = RawFooter::decode(&bytes);
+        let expected = checksum(&bytes, 64);
+        if raw.checksum == expected {
+            return Ok(Self::Sound { at, raw, note: None });
+        }
+        // One's complement: a byte less in the sum is one more in the checksum.
+        let without_hidden = expected.wrapping_add(u32::from(raw.hidden));
+        if raw.is_by_tapdisk() && raw.hidden != 0 && raw.checksum == without_hidden {
+            return Ok(Self::Sound { at, raw, note: Some(Note::HiddenAfterwards) });
+        }
+        Ok(Self::Damaged { at, raw, expected })
+    }
+}
+
+/// Whether only zeros follow, of which there are less than a few pages.
+fn is_zeros(file: &dyn ReadAt, from: u64) -> Result<bool, Error> {
+    // OK: `places` are in the file's tail.
+    let len = usize::try_from(file.len().saturating_sub(from).min(Probe::TAIL)).unwrap_or(0);
+    Ok(file.slice(from, len)?.iter().all(|byte| *byte == 0))
+}
+
+/// The disk types that are read ("Disk Type").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum DiskType {
+    Fixed,
+    Dynamic,
+    Differencing,
+}
+
+impl DiskType {
+    pub(crate) fn of(raw: &RawFooter, at: u64) -> Result<Self, Unsupported> {
+        match raw.disk_type {
+            2 => Ok(Self::Fixed),
+            3 => Ok(Self::Dynamic),
+            4 => Ok(Self::Differencing),
+            kind => {
+                let name = match kind {
+                    0 => "none",
+                    1 | 5 | 6 => "reserved, deprecated",
+                    _ => "unknown",
+                };
+                Err(Unsupported::DiskType { at: at + footer_at::DISK_TYPE, kind, name })
+            }
+        }
+    }
+
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::Fixed => "fixed",
+            Self::Dynamic => "dynamic",
+            Self::Differencing => "differencing",
+        }
+    }
+}
+
+/// A footer whose fields are understood.
+#[derive(Clone, Debug)]
+pub(crate) struct Footer {
+    /// Where it stands.
+    pub(crate) at: u64,
+    pub(crate) raw: RawFooter,
+    pub(crate) disk_type: DiskType,
+    pub(crate) size: Size,
+}
+
+impl Footer {
+    pub(crate) fn new(chosen: &Chosen) -> Result<Self, Error> {
+        let (at, raw) = (chosen.at, chosen.raw.clone());
+        // A minor version changes nothing that an older reader has to know.
+        if raw.version >> 16 != 1 {
+            let at = at + footer_at::VERSION;
+            return Err(Unsupported::Version { at, part: "the footer", version: raw.version }.into());
+        }
+        let disk_type = DiskType::of(&raw, at)?;
+        Ok(Self { at, disk_type, size: Size::of(&raw), raw })
+    }
+
+    /// As a child names it: hexadecimal, lower case.
+    pub(crate) fn uuid_text(&self) -> String {
+        hex(&self.raw.uuid)
+    }
+}
+
+/// A unique id in hexadecimal, lower case.
+pub(crate) fn hex(uuid: &[u8; 16]) -> String {
+    uuid.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// A footer that can't be used, as an error.
+pub(crate) fn damaged(at: u64, raw: &RawFooter, expected: u32) -> Corrupt {
+    Corrupt::Checksum { at: at + footer_at::CHECKSUM, part: "the footer", expected, found: raw.checksum }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::*;
+
+    fn bytes(edit: impl Fn(&mut [u8])) -> Vec<u8> {
+        let mut bytes = vec![0u8; 512];
+        bytes[..8].copy_from_slice(&COOKIE);
+        edit(&mut bytes);
+        let sum = checksum(&bytes, 64);
+        bytes[64..68].copy_from_slice(&sum.to_be_bytes());
+        bytes
+    }
+
+    fn after(room: usize, footer: &[u8]) -> Vec<u8> {
+        let mut file = vec![1; room];
+        file.extend(footer);
+        file
+    }
+
+    fn at_end(file: &[u8]) -> Seen {
+        Seen::at_end(&file.to_vec()).unwrap()
+    }
+
+    #[test]
+    fn a_footer_stands_at_the_end_wherever_that_is() {
+        for room in [0, 512, 1000, 5000] {
+            let want = RawFooter::decode(&bytes(|_| ())[..].try_into().unwrap());
+            let want = Seen::Sound { at: room as u64, raw: want, note: None };
+            assert_eq!(at_end(&after(room, &bytes(|_| ()))), want);
+            assert_eq!(at_end(&after(room, &bytes(|_| ())[..511])), want);
+        }
+    }
+
+    #[test]
+    fn one_that_is_cut_or_followed_is_told() {
+        assert_eq!(at_end(&after(1024, &bytes(|_| ())[..300])), Seen::Cut { at: 1024 });
+        assert_eq!(at_end(&after(1024, &bytes(|_| ())[..7])), Seen::Nothing);
+        let mut padded = after(1024, &bytes(|_| ()));
+        padded.resize(4096, 0);
+        assert_eq!(at_end(&padded), Seen::Followed { at: 1024 });
+        padded.push(1);
+        assert_eq!(at_end(&padded), Seen::Nothing, "something else lies behind it");
+        assert_eq!(at_end(&[]), Seen::Nothing);
+    }
+
+    #[test]
+    fn a_wrong_checksum_and_poison_are_told() {
+        let mut damaged = bytes(|_| ());
+        damaged[500] = 2;
+        let seen = at_end(&after(1024, &damaged));
+        assert!(matches!(seen, Seen::Damaged { at: 1024, .. }), "{seen:?}");
+        assert_eq!(
+            at_end(&after(1024, &bytes(|bytes| bytes[..8].copy_from_slice(&POISON)))),
+            Seen::Poisoned { at: 1024 }
+        );
+    }
+
+    #[test]
+    fn early_td_util_forgot_the_checksum() {
+        let mut hidden = bytes(|bytes| bytes[28..31].copy_from_slice(b"tap"));
+        hidden[85] = 1;
+        let seen = at_end(&hidden);
+        assert!(matches!(seen, Seen::Sound { note: Some(Note::HiddenAfterwards), .. }), "{seen:?}");
+        hidden[28] = b'x';
+        assert!(matches!(at_end(&hidden), Seen::Damaged { .. }));
+    }
+
+    #[test]
+    fn every_disk_type() {
+        let of = |disk_type| DiskType::of(&RawFooter { disk_type, ..RawFooter::decode(&[0; 512]) }, 1024);
+        assert_eq!(of(2), Ok(DiskType::Fixed));
+        assert_eq!(of(3), Ok(DiskType::Dynamic));
+        assert_eq!(of(4), Ok(DiskType::Differencing));
+        for (kind, name) in
+            [(0, "none"), (1, "reserved, deprecated"), (6, "reserved, deprecated"), (7, "unknown")]
+        {
+            assert_eq!(of(kind), Err(Unsupported::DiskType { at: 1084, kind, name }));
+        }
+    }
+
+    #[test]
+    fn a_version_that_does_not_exist() {
+        let raw = RawFooter { version: 0x0002_0000, disk_type: 2, ..RawFooter::decode(&[0; 512]) };
+        let error = Footer::new(&Chosen { at: 1024, raw, tail: None, findings: Vec::new() }).unwrap_err();
+        let want = Unsupported::Version { at: 1036, part: "the footer", version: 0x0002_0000 };
+        assert_eq!(error.detail(), Some(&want));
+    }
+}

@@ -1,0 +1,159 @@
+//! On-disk structures: sizes, offsets, magics.
+
+use byteorder::{BigEndian, ByteOrder};
+
+/// First bytes of a footer and of its copy.
+pub(crate) const COOKIE: [u8; 8] = *b"conectix";
+/// What `vhd-util` writes over the cookie while it resizes an image.
+pub(crate) const POISON: [u8; 8] = *b"v_poison";
+/// First bytes of the header of a dynamic or differencing disk.
+pub(crate) const SPARSE_COOKIE: [u8; 8] = *b"cxsparse";
+/// First bytes of `XenServer`'s map of full blocks.
+pub(crate) const BATMAP_COOKIE: [u8; 8] = *b"tdbatmap";
+
+pub(crate) const SECTOR: u64 = 512;
+/// Bytes of a footer.
+pub(crate) const FOOTER: u64 = 512;
+/// Bytes of a footer that an old Virtual PC wrote: the last one, reserved, is left out.
+pub(crate) const SHORT_FOOTER: u64 = 511;
+/// Bytes of the header of a dynamic or differencing disk.
+pub(crate) const HEADER: u64 = 1024;
+/// Bytes that are used of the header of `XenServer`'s map.
+pub(crate) const BATMAP_HEADER: u64 = 28;
+/// A block that was never written.
+pub(crate) const UNUSED: u32 = 0xffff_ffff;
+
+/// Feature bits: the image may be deleted at shutdown; always set.
+pub(crate) const TEMPORARY: u32 = 1 << 0;
+pub(crate) const RESERVED: u32 = 1 << 1;
+
+/// Offsets of a footer's fields, for errors and findings.
+pub(crate) mod footer_at {
+    pub(crate) const FEATURES: u64 = 8;
+    pub(crate) const VERSION: u64 = 12;
+    pub(crate) const DATA_OFFSET: u64 = 16;
+    pub(crate) const CURRENT_SIZE: u64 = 48;
+    pub(crate) const GEOMETRY: u64 = 56;
+    pub(crate) const DISK_TYPE: u64 = 60;
+    pub(crate) const CHECKSUM: u64 = 64;
+    pub(crate) const SAVED_STATE: u64 = 84;
+    pub(crate) const HIDDEN: u64 = 85;
+}
+
+/// A footer's fields as they stand in the file ("Hard Disk Footer Format").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawFooter {
+    pub(crate) cookie: [u8; 8],       // 0
+    pub(crate) features: u32,         // 8
+    pub(crate) version: u32,          // 12
+    pub(crate) data_offset: u64,      // 16
+    pub(crate) timestamp: u32,        // 24
+    pub(crate) creator: [u8; 4],      // 28
+    pub(crate) creator_version: u32,  // 32
+    pub(crate) creator_host: [u8; 4], // 36
+    pub(crate) original_size: u64,    // 40
+    pub(crate) current_size: u64,     // 48
+    pub(crate) cylinders: u16,        // 56
+    pub(crate) heads: u8,             // 58
+    pub(crate) sectors_per_track: u8, // 59
+    pub(crate) disk_type: u32,        // 60
+    pub(crate) checksum: u32,         // 64
+    pub(crate) uuid: [u8; 16],        // 68
+    pub(crate) saved_state: u8,       // 84
+    pub(crate) hidden: u8,            // 85, XenServer's; else reserved
+}
+
+impl RawFooter {
+    pub(crate) fn decode(bytes: &[u8; 512]) -> Self {
+        Self {
+            cookie: array(bytes, 0),
+            features: BigEndian::read_u32(&bytes[8..]),
+            version: BigEndian::read_u32(&bytes[12..]),
+            data_offset: BigEndian::read_u64(&bytes[16..]),
+            timestamp: BigEndian::read_u32(&bytes[24..]),
+            creator: array(bytes, 28),
+            creator_version: BigEndian::read_u32(&bytes[32..]),
+            creator_host: array(bytes, 36),
+            original_size: BigEndian::read_u64(&bytes[40..]),
+            current_size: BigEndian::read_u64(&bytes[48..]),
+            cylinders: BigEndian::read_u16(&bytes[56..]),
+            heads: bytes[58],
+            sectors_per_track: bytes[59],
+            disk_type: BigEndian::read_u32(&bytes[60..]),
+            checksum: BigEndian::read_u32(&bytes[64..]),
+            uuid: array(bytes, 68),
+            saved_state: bytes[84],
+            hidden: bytes[85],
+        }
+    }
+
+    /// Whether an old or new `tapdisk` wrote the image.
+    pub(crate) fn is_by_tapdisk(&self) -> bool {
+        self.creator.starts_with(b"tap")
+    }
+}
+
+/// The fields of the header of a dynamic or differencing disk ("Dynamic Disk Header Format"),
+/// without the parent's names.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawHeader {
+    pub(crate) cookie: [u8; 8],        // 0
+    pub(crate) table_offset: u64,      // 16
+    pub(crate) version: u32,           // 24
+    pub(crate) max_table_entries: u32, // 28
+    pub(crate) block_size: u32,        // 32
+    pub(crate) checksum: u32,          // 36
+    pub(crate) parent_uuid: [u8; 16],  // 40
+    pub(crate) parent_timestamp: u32,  // 56
+}
+
+/// Where the parent's name stands in the header: 256 UTF-16 units, big-endian.
+pub(crate) const PARENT_NAME: (usize, usize) = (64, 512);
+/// Where the parent locator entries stand, and how many of how many bytes.
+pub(crate) const LOCATORS_AT: usize = 576;
+pub(crate) const LOCATORS: usize = 8;
+pub(crate) const LOCATOR: usize = 24;
+
+impl RawHeader {
+    pub(crate) fn decode(bytes: &[u8; 1024]) -> Self {
+        Self {
+            cookie: array(bytes, 0),
+            table_offset: BigEndian::read_u64(&bytes[16..]),
+            version: BigEndian::read_u32(&bytes[24..]),
+            max_table_entries: BigEndian::read_u32(&bytes[28..]),
+            block_size: BigEndian::read_u32(&bytes[32..]),
+            checksum: BigEndian::read_u32(&bytes[36..]),
+            parent_uuid: array(bytes, 40),
+            parent_timestamp: BigEndian::read_u32(&bytes[56..]),
+        }
+    }
+}
+
+/// `N` bytes at a constant offset that lies inside the structure.
+fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
+    let mut out = [0; N];
+    out.copy_from_slice(&bytes[at..at + N]);
+    out
+}
+
+/// The checksum of footer and header: the one's complement of the sum of all bytes, those
+/// of the checksum itself left out.
+pub(crate) fn checksum(bytes: &[u8], field_at: usize) -> u32 {
+    let sum = |bytes: &[u8]| bytes.iter().fold(0u32, |sum, byte| sum.wrapping_add(u32::from(*byte)));
+    !sum(bytes).wrapping_sub(sum(&bytes[field_at..field_at + 4]))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_checksum_leaves_itself_out() {
+        let mut bytes = [0u8; 512];
+        bytes[..8].copy_from_slice(&COOKIE);
+        let sum = COOKIE.iter().map(|byte| u32::from(*byte)).sum::<u32>();
+        assert_eq!(checksum(&bytes, 64), !sum);
+        bytes[64..68].copy_from_slice(&[9; 4]);
+        assert_eq!(checksum(&bytes, 64), !sum);
+    }
+}

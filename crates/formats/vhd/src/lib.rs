@@ -1,0 +1,120 @@
+//! VHD, the format of Virtual PC, Hyper-V, Azure and `XenServer` (Microsoft's "Virtual Hard
+//! Disk Image Format Specification", version 1.0). Integers are big-endian.
+//!
+//! Read: fixed, dynamic and differencing images with blocks of 4 KiB to 256 MiB, footers
+//! of 512 and 511 bytes, images whose footer is damaged at one end, the tables that
+//! `XenServer` adds, and the bitmaps of its first version that count bits the other way round.
+//! Refused by name: other disk types and versions, footers that contradict each other, images
+//! in the middle of a resize.
+//!
+//! No table is kept in memory: block allocation table and sector bitmaps are read where a
+//! walk comes by. Whether the parent is the right one is decided by its unique id, by those
+//! who open it.
+#![no_std]
+#![deny(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_lossless
+)]
+
+extern crate alloc;
+
+mod bat;
+mod batmap;
+mod bitmap;
+mod choose;
+mod claims;
+mod error;
+mod facts;
+mod fixed;
+mod footer;
+mod header;
+mod layout;
+mod map;
+mod parent;
+mod size;
+
+use alloc::boxed::Box;
+use alloc::vec::Vec;
+
+use imgprep_map::{Error, Evidence, Finding, Image, ParseOptions, Parsed, Probe, ReadAt};
+
+pub use error::{Corrupt, Unsupported};
+
+use crate::batmap::Batmap;
+use crate::choose::Chosen;
+use crate::facts::Subject;
+use crate::fixed::Fixed;
+use crate::footer::{DiskType, Footer};
+use crate::header::Header;
+use crate::map::Sparse;
+use crate::parent::Parent;
+
+/// The format's name.
+pub const NAME: &str = "vhd";
+
+/// Recognises a footer at the end (whole, of 511 bytes, cut, or with padding behind it)
+/// or its copy at the start.
+pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
+    let evidence = |at, says: &str| Evidence { at, len: 8, says: says.into() };
+    let tail_at = probe.tail_at();
+    let in_tail = footer::places(probe.file_len).find(|at| {
+        let bytes = at.checked_sub(tail_at).and_then(|at| probe.tail.get(usize::try_from(at).ok()?..));
+        bytes.is_some_and(footer::may_begin)
+    });
+    let at_start = probe.has(0, &layout::COOKIE).then_some(0);
+    match (in_tail, at_start) {
+        (Some(at), Some(_)) if at > 0 => {
+            Some(evidence(at, "cookie \"conectix\" (footer, whose copy is at 0)"))
+        }
+        (Some(at), _) => Some(evidence(at, "cookie \"conectix\" (footer)")),
+        (None, Some(at)) => Some(evidence(at, "cookie \"conectix\" (copy of the footer)")),
+        (None, None) => None,
+    }
+}
+
+/// Understands an image: its footers, and the header and names of one that is not fixed.
+pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
+    let chosen = choose::read(file)?;
+    let footer = Footer::new(&chosen)?;
+    let mut findings = chosen.findings.clone();
+    findings.extend(facts::findings(&footer, file.len()));
+    let image = match footer.disk_type {
+        DiskType::Fixed => fixed(file, &footer, &chosen),
+        DiskType::Dynamic | DiskType::Differencing => sparse(file, &footer, &chosen, options, &mut findings)?,
+    };
+    let identity = Some(footer.uuid_text());
+    Ok(Parsed::Done(Box::new(Image { findings, identity, ..image })))
+}
+
+fn fixed(file: &dyn ReadAt, footer: &Footer, chosen: &Chosen) -> Image {
+    let facts = facts::facts(&Subject { footer, header: None, parent: None, batmap: None });
+    let map = Fixed {
+        size: footer.size.taken(),
+        size_at: footer.at + footer.size.field_at(),
+        tail: chosen.tail.clone(),
+    };
+    debug_assert!(map.tail.as_ref().is_none_or(|tail| tail.end <= file.len()));
+    Image::new(facts, map)
+}
+
+fn sparse(
+    file: &dyn ReadAt,
+    footer: &Footer,
+    chosen: &Chosen,
+    options: &ParseOptions,
+    findings: &mut Vec<Finding>,
+) -> Result<Image, Error> {
+    let header = Header::read(file, footer)?;
+    let is_differencing = footer.disk_type == DiskType::Differencing;
+    let parent = if is_differencing { Some(Parent::read(file, &header, &options.limits)?) } else { None };
+    let batmap = Batmap::read(file, &header)?;
+    findings.extend(parent.iter().flat_map(|parent| parent.findings.clone()));
+    findings.extend(batmap.iter().filter_map(Batmap::finding));
+    let subject = Subject { footer, header: Some(&header), parent: parent.as_ref(), batmap: batmap.as_ref() };
+    let facts = facts::facts(&subject);
+    let map = Sparse::new(footer, &header, chosen.tail.clone(), parent.as_ref(), batmap.as_ref());
+    let parent = parent.map(|parent| parent.named);
+    Ok(Image { parent, ..Image::new(facts, map) })
+}

@@ -1,0 +1,290 @@
+//! Where the bytes of a dynamic or differencing disk are: a walk over the block allocation
+//! table, one page at a time, and over the bitmaps of the blocks that are there.
+
+use alloc::vec::Vec;
+use core::ops::{ControlFlow, Range};
+
+use byteorder::{BigEndian, ByteOrder};
+use imgprep_map::{Claim, DiskMap, Error, FileId, Files, ReadAt, Source, Tiler, Visitor};
+
+use crate::Corrupt;
+use crate::bat::{Block, Rules};
+use crate::batmap::Batmap;
+use crate::bitmap::{BitOrder, Runs};
+use crate::footer::Footer;
+use crate::header::Header;
+use crate::layout::{FOOTER, HEADER, SECTOR};
+use crate::parent::Parent;
+
+/// Entries that are read at once.
+pub(crate) const PAGE: u64 = 1024;
+
+pub(crate) struct Sparse {
+    pub(crate) size: u64,
+    pub(crate) block_size: u64,
+    pub(crate) bat: Range<u64>,
+    bit_order: BitOrder,
+    /// What a block or a sector that was never written reads as.
+    unwritten: Source,
+    /// Tables and names, for the claims.
+    pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
+    pub(crate) bitmap_len: u64,
+    taken: [(Range<u64>, &'static str); 3],
+}
+
+impl Sparse {
+    pub(crate) fn new(
+        footer: &Footer,
+        header: &Header,
+        tail: Option<Range<u64>>,
+        parent: Option<&Parent>,
+        batmap: Option<&Batmap>,
+    ) -> Self {
+        // OK: `Header::read` has held both against the file's length.
+        let bat = header.raw.table_offset..header.raw.table_offset + header.entries * 4;
+        let taken = [
+            (0..FOOTER, "the footer's copy"),
+            (header.at..header.at + HEADER, "the header"),
+            (bat.clone(), "the block allocation table"),
+        ];
+        let mut fixed = Vec::from(taken.clone());
+        fixed.extend(tail.map(|tail| (tail, "the footer")));
+        fixed.extend(
+            parent.iter().flat_map(|parent| &parent.places).map(|place| (place.clone(), "a parent locator")),
+        );
+        if let Some(batmap) = batmap {
+            fixed.push((
+                batmap.at..batmap.at + crate::layout::BATMAP_HEADER,
+                "the header of the map of full blocks",
+            ));
+            fixed.extend(batmap.map.clone().map(|map| (map, "the map of full blocks")));
+        }
+        let is_old_tapdisk = footer.raw.is_by_tapdisk() && footer.raw.creator_version == 1;
+        Self {
+            size: footer.size.taken(),
+            block_size: header.block_size,
+            bat,
+            bit_order: if is_old_tapdisk { BitOrder::LowFirst } else { BitOrder::HighFirst },
+            unwritten: if parent.is_some() { Source::Parent } else { Source::Zero { explicit: false } },
+            fixed,
+            bitmap_len: Rules::bitmap_len(header.block_size),
+            taken,
+        }
+    }
+
+    pub(crate) fn rules(&self, file: &dyn ReadAt) -> Rules {
+        Rules { bitmap_len: self.bitmap_len, file_len: file.len(), taken: self.taken.clone() }
+    }
+
+    /// Bytes of the block at `disk` that the disk needs: the last block may reach past its end.
+    pub(crate) fn stored(&self, disk: u64) -> u64 {
+        self.block_size.min(self.size.saturating_sub(disk))
+    }
+
+    fn walk(&self, file: &dyn ReadAt, range: &Range<u64>, tiler: &mut Tiler<'_>) -> Result<(), Error> {
+        let rules = self.rules(file);
+        let (mut index, end) = (range.start / self.block_size, range.end.div_ceil(self.block_size));
+        while index < end {
+            let count = (end - index).min(PAGE - index % PAGE);
+            let at = self.bat.start + index * 4;
+            // OK: at most a page; the table has an entry for every block of the disk.
+            let bytes = file.slice(at, usize::try_from(count * 4).unwrap_or(0))?;
+            for (at, entry) in (at..).step_by(4).zip(bytes.chunks_exact(4)) {
+                let disk = index * self.block_size;
+                if self.walk_entry(file, &rules, (BigEndian::read_u32(entry), at), disk, tiler)?.is_break() {
+                    return Ok(());
+                }
+                index += 1;
+            }
+        }
+        Ok(())
+    }
+
+    fn walk_entry(
+        &self,
+        file: &dyn ReadAt,
+        rules: &Rules,
+        (entry, at): (u32, u64),
+        disk: u64,
+        tiler: &mut Tiler<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let stored = self.stored(disk);
+        match rules.block(entry, at, stored) {
+            Ok(Block::Unused) => Ok(tiler.push(self.block_size, self.unwritten.clone())),
+            Ok(Block::At(block)) => {
+                let flow = self.push_sectors(file, block, stored, tiler);
+                flow.map_err(|error| error.hitting(disk..disk + stored))
+            }
+            Err(error) => Err(self.lost(file, error, (entry, at), disk)),
+        }
+    }
+
+    /// An error with what it hits. All entries in a hole of the file are as wrong as the first
+    /// one: that is told once, or it would be told four thousand million times.
+    fn lost(&self, file: &dyn ReadAt, error: Corrupt, (entry, at): (u32, u64), disk: u64) -> Error {
+        let hole = if entry == 0 { file.next_data(at).saturating_sub(at) / 4 } else { 0 };
+        let end = disk.saturating_add(self.block_size.saturating_mul(hole.max(1)));
+        Error::new(error).hitting(disk..end.min(self.size))
+    }
+
+    /// Pushes the sectors of the block at `block`: those that are set, and the others.
+    fn push_sectors(
+        &self,
+        file: &dyn ReadAt,
+        block: u64,
+        stored: u64,
+        tiler: &mut Tiler<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        // OK: `Rules::block` has held the block against the file's length.
+        let data = block + self.bitmap_len;
+        if file.next_data(block) >= data {
+            return Ok(tiler.push(stored, self.unwritten.clone()));
+        }
+        let sectors = stored.div_ceil(SECTOR);
+        // OK: at most 64 KiB, the bitmap of the largest block.
+        let bits = file.slice(block, usize::try_from(sectors.div_ceil(8)).unwrap_or(0))?;
+        let mut at = data;
+        for (is_set, count) in Runs::new(&bits, sectors, self.bit_order) {
+            let source =
+                if is_set { Source::Data { file: FileId::SELF, at } } else { self.unwritten.clone() };
+            if tiler.push(count * SECTOR, source).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            at += count * SECTOR;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+impl DiskMap for Sparse {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn stride(&self) -> u64 {
+        self.block_size * PAGE
+    }
+
+    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
+        let range = range.start..range.end.min(self.size);
+        if range.is_empty() {
+            return Ok(());
+        }
+        let first = range.start - range.start % self.block_size;
+        let mut tiler = Tiler::new(range.clone(), first, visitor);
+        let walked = self.walk(file, &range, &mut tiler);
+        tiler.finish();
+        walked
+    }
+
+    fn claims(
+        &self,
+        files: &dyn Files,
+        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
+        self.walk_claims(file, visitor)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use imgprep_map::{Extent, ReadError};
+
+    use super::*;
+
+    /// A file of 2^40 bytes that is a hole but for its first bytes; nothing of the hole may be read.
+    struct Holey(Vec<u8>);
+
+    impl ReadAt for Holey {
+        fn len(&self) -> u64 {
+            1 << 40
+        }
+        fn read_exact_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError> {
+            for (at, byte) in (at..).zip(buf) {
+                *byte = usize::try_from(at).ok().and_then(|at| self.0.get(at)).copied().unwrap_or(0);
+            }
+            assert!(at < self.0.len() as u64 + 8192, "the hole is read at {at}");
+            Ok(())
+        }
+        fn next_data(&self, at: u64) -> u64 {
+            if at < self.0.len() as u64 { at } else { self.len() }
+        }
+    }
+
+    /// Blocks of 4 KiB, a table at 4096 with an entry for each.
+    fn map(blocks: u64, unwritten: Source) -> Sparse {
+        let bat = 4096..4096 + blocks * 4;
+        let taken = [(0..512, "copy"), (512..1536, "header"), (bat.clone(), "table")];
+        Sparse {
+            size: blocks * 4096,
+            block_size: 4096,
+            bat,
+            bit_order: BitOrder::HighFirst,
+            unwritten,
+            fixed: Vec::from(taken.clone()),
+            bitmap_len: 512,
+            taken,
+        }
+    }
+
+    fn extents(map: &Sparse, file: &Holey, range: Range<u64>) -> (Vec<Extent>, Result<(), Error>) {
+        let mut extents = Vec::new();
+        let walked = map.visit(&(file as &dyn ReadAt), range, &mut |extent| {
+            extents.push(extent);
+            ControlFlow::Continue(())
+        });
+        (extents, walked)
+    }
+
+    fn data(disk: Range<u64>, at: u64) -> Extent {
+        Extent { disk, source: Source::Data { file: FileId::SELF, at } }
+    }
+
+    #[test]
+    fn set_sectors_are_data_the_others_were_never_written() {
+        let mut file = vec![0; 8192 + 4096];
+        file[4096..4108].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 16, 0, 1, 0, 0]);
+        file[8192] = 0b0110_0001;
+        let file = Holey(file);
+        for unwritten in [Source::Parent, Source::Zero { explicit: false }] {
+            let (got, walked) = extents(&map(3, unwritten.clone()), &file, 0..u64::MAX);
+            walked.unwrap();
+            let rest = |disk: Range<u64>| Extent { disk, source: unwritten.clone() };
+            // The bitmap of the last block lies in a hole: no bit is set.
+            let want = [
+                rest(0..4608),
+                data(4608..5632, 8192 + 512 + 512),
+                rest(5632..7680),
+                data(7680..8192, 8192 + 512 + 3584),
+                rest(8192..12_288),
+            ];
+            assert_eq!(got, want);
+        }
+    }
+
+    #[test]
+    fn entries_in_a_hole_are_one_error() {
+        let blocks = 1 << 32;
+        let mut file = vec![0xff; 8192];
+        file[..4096].fill(0);
+        let file = Holey(file);
+        let map = map(blocks, Source::Parent);
+        let (got, walked) = extents(&map, &file, 0..u64::MAX);
+        let error = walked.unwrap_err();
+        let want = Corrupt::BlockInHeader { at: 8192, found: 0, start: 0, end: 4608, part: "copy" };
+        assert_eq!(error.detail(), Some(&want));
+        assert_eq!(error.disk(), Some(1024 * 4096..map.size));
+        assert_eq!(got, [Extent { disk: 0..1024 * 4096, source: Source::Parent }]);
+        let mut claims = 0;
+        map.claims(&(&file as &dyn ReadAt), &mut |_| {
+            claims += 1;
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert_eq!(claims, 3, "the hole of the table is stepped over");
+    }
+}

@@ -1,0 +1,216 @@
+//! What a differencing disk says of its parent: names, unique id, time ("Dynamic Disk Header
+//! Format", "Parent Locator"). Names are told in the order in which they should be tried.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use byteorder::{BigEndian, ByteOrder};
+use imgprep_map::{Error, Finding, ImageName, Limits, ParentRef, ReadAt, Severity};
+
+use crate::Unsupported;
+use crate::footer::hex;
+use crate::header::{Header, check_table};
+use crate::layout::{LOCATOR, LOCATORS, LOCATORS_AT, PARENT_NAME};
+
+/// The parent of a differencing disk.
+#[derive(Clone, Debug)]
+pub(crate) struct Parent {
+    pub(crate) named: ParentRef,
+    /// Where the names stand outside of the header.
+    pub(crate) places: Vec<Range<u64>>,
+    /// Platform codes and names of the locators that are read.
+    pub(crate) locators: Vec<(&'static str, ImageName)>,
+    /// The name in the header.
+    pub(crate) header_name: ImageName,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// How a locator's name is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Text {
+    /// UTF-16, little-endian.
+    Wide,
+    /// Bytes of an unknown code page: deprecated.
+    Narrow,
+    /// A UTF-8 URL.
+    Url,
+}
+
+/// Platform codes in the order in which their names are tried: relative to the child first.
+const CODES: [([u8; 4], &str, Text); 5] = [
+    (*b"W2ru", "W2ru", Text::Wide),
+    (*b"W2ku", "W2ku", Text::Wide),
+    (*b"MacX", "MacX", Text::Url),
+    (*b"Wi2r", "Wi2r", Text::Narrow),
+    (*b"Wi2k", "Wi2k", Text::Narrow),
+];
+
+/// A name with its place and its rank among those that are tried.
+struct Name {
+    rank: usize,
+    at: u64,
+    name: ImageName,
+}
+
+impl Parent {
+    pub(crate) fn read(file: &dyn ReadAt, header: &Header, limits: &Limits) -> Result<Self, Error> {
+        let header_name = header_name(&header.bytes);
+        let mut parent = Self {
+            named: ParentRef::named(ImageName(Vec::new()), header.at + PARENT_NAME.0 as u64),
+            places: Vec::new(),
+            locators: Vec::new(),
+            header_name: header_name.clone(),
+            findings: Vec::new(),
+        };
+        let mut names = Vec::new();
+        for index in 0..LOCATORS {
+            names.extend(parent.locator(file, header, index, limits)?);
+        }
+        let at = header.at + PARENT_NAME.0 as u64;
+        names.push(Name { rank: CODES.len(), at, name: header_name });
+        names.sort_by_key(|name| name.rank);
+        parent.name(names);
+        parent.identify(header);
+        Ok(parent)
+    }
+
+    /// The entry `index` of the header's locators; its name if it has one that can be read.
+    fn locator(
+        &mut self,
+        file: &dyn ReadAt,
+        header: &Header,
+        index: usize,
+        limits: &Limits,
+    ) -> Result<Option<Name>, Error> {
+        let from = LOCATORS_AT + index * LOCATOR;
+        let entry = &header.bytes[from..from + LOCATOR];
+        // The length is in bytes; the space, which some write in sectors, is not needed.
+        let (code, len) = (&entry[..4], BigEndian::read_u32(&entry[8..]));
+        let (start, entry_at) = (BigEndian::read_u64(&entry[16..]), header.at + from as u64);
+        if code == [0; 4] || len == 0 {
+            return Ok(None);
+        }
+        let Some(rank) = CODES.iter().position(|(known, ..)| code == known) else {
+            let shown = ImageName(code.to_vec());
+            let message = format!("a parent locator of the kind \"{shown}\" is not understood");
+            self.add("vhd.locator.unknown", Severity::Note, entry_at, message);
+            return Ok(None);
+        };
+        let (_, kind, text) = CODES[rank];
+        if u64::from(len) > limits.text_bytes {
+            let (at, found, limit) = (entry_at + 8, len.into(), limits.text_bytes);
+            return Err(Unsupported::TextTooLong { at, kind: kind.into(), found, limit }.into());
+        }
+        check_table(file, entry_at + 16, "a parent locator", start, len.into())?;
+        self.places.push(start..start + u64::from(len));
+        // OK: held against a limit and against the file.
+        let bytes = file.slice(start, usize::try_from(len).unwrap_or(0))?;
+        let name = decode(&bytes, text);
+        self.locators.push((kind, name.clone()));
+        Ok(Some(Name { rank, at: start, name }))
+    }
+
+    /// Takes the names in the order in which they come, each once.
+    fn name(&mut self, names: Vec<Name>) {
+        let mut names = names.into_iter().filter(|name| !name.name.0.is_empty());
+        let Some(first) = names.next() else {
+            let message = "the image has a parent and does not name it";
+            self.add("vhd.parent.unnamed", Severity::Error, self.named.at, message.into());
+            return;
+        };
+        (self.named.name, self.named.at) = (first.name, first.at);
+        for Name { name, .. } in names {
+            if name != self.named.name && !self.named.others.contains(&name) {
+                self.named.others.push(name);
+            }
+        }
+    }
+
+    fn identify(&mut self, header: &Header) {
+        if header.raw.parent_uuid == [0; 16] {
+            let message = "the parent's unique id is empty, as XenServer writes it over a RAW parent: nothing tells the right parent from another file of that name";
+            self.add("vhd.parent.no-uuid", Severity::Warning, header.at + 40, message.into());
+            return;
+        }
+        self.named.identities.push(hex(&header.raw.parent_uuid));
+    }
+
+    fn add(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
+        self.findings.push(Finding { code, severity, at: Some(at), message });
+    }
+}
+
+/// UTF-16, big-endian, up to the first zero.
+fn header_name(header: &[u8; 1024]) -> ImageName {
+    let (at, len) = PARENT_NAME;
+    wide(header[at..at + len].chunks_exact(2).map(|unit| u16::from_be_bytes([unit[0], unit[1]])))
+}
+
+fn decode(bytes: &[u8], text: Text) -> ImageName {
+    let narrow = || bytes.split(|byte| *byte == 0).next().unwrap_or_default();
+    match text {
+        Text::Wide => wide(bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]))),
+        Text::Narrow => ImageName(narrow().to_vec()),
+        Text::Url => ImageName(url(narrow())),
+    }
+}
+
+fn wide(units: impl Iterator<Item = u16>) -> ImageName {
+    let units = char::decode_utf16(units.take_while(|unit| *unit != 0));
+    let text: String = units.map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    ImageName(text.into_bytes())
+}
+
+/// The path of a `file:` URL; any other as it is. What `vhd-util` writes is no URL of the
+/// standard: `file://./parent.vhd` is relative.
+fn url(bytes: &[u8]) -> Vec<u8> {
+    let Some(path) = bytes.strip_prefix(b"file://") else { return bytes.to_vec() };
+    let path = if path.starts_with(b"localhost/") { &path[9..] } else { path };
+    let mut out = Vec::with_capacity(path.len());
+    let mut rest = path;
+    while let Some((first, after)) = rest.split_first() {
+        let byte = after.get(..2).filter(|_| *first == b'%').and_then(escaped);
+        out.push(byte.unwrap_or(*first));
+        rest = if byte.is_some() { &after[2..] } else { after };
+    }
+    out
+}
+
+/// The byte that two hexadecimal digits stand for.
+fn escaped(digits: &[u8]) -> Option<u8> {
+    let text = core::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_hexdigit))?;
+    u8::from_str_radix(text, 16).ok()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn text(name: &ImageName) -> &str {
+        core::str::from_utf8(&name.0).unwrap()
+    }
+
+    #[test]
+    fn names_of_every_kind() {
+        assert_eq!(text(&decode(b".\0\\\0\xe9\0.\0v\0\0\0x\0", Text::Wide)), ".\\\u{e9}.v");
+        assert_eq!(text(&decode(b"a.vhd\0\0", Text::Narrow)), "a.vhd");
+        assert_eq!(text(&decode(b"\0\xd8", Text::Wide)), "\u{fffd}", "half a pair");
+        assert_eq!(text(&decode(b"a", Text::Wide)), "", "half a unit");
+    }
+
+    #[test]
+    fn urls_of_files_are_paths() {
+        for (url, want) in [
+            ("file://./parent.vhd", "./parent.vhd"),
+            ("file:///Users/a%20b/p.vhd", "/Users/a b/p.vhd"),
+            ("file://localhost/p.vhd", "/p.vhd"),
+            ("file://100%.vhd", "100%.vhd"),
+            ("file://a%zz%4", "a%zz%4"),
+            ("http://host/p.vhd", "http://host/p.vhd"),
+        ] {
+            assert_eq!(text(&decode(url.as_bytes(), Text::Url)), want, "{url}");
+        }
+    }
+}

@@ -1,0 +1,106 @@
+//! Which of a footer's two sizes is the disk's.
+//!
+//! Virtual PC shows its guests a disk of as many sectors as the geometry has; the field may
+//! say a little more. Others go by the field and give a geometry that is rounded down.
+
+use crate::layout::{RawFooter, SECTOR, footer_at};
+
+/// Sectors of the largest geometry: it stands for "larger than a geometry can say".
+const MAX_GEOMETRY: u64 = 65535 * 16 * 255;
+
+/// Creators that mean the geometry: Virtual PC, Virtual Server, QEMU before `force_size`.
+const MEAN_GEOMETRY: [[u8; 4]; 3] = [*b"vpc ", *b"vs  ", *b"qemu"];
+
+/// Both sizes, in bytes, and which one counts.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Size {
+    pub(crate) field: u64,
+    pub(crate) geometry: u64,
+    pub(crate) rule: Rule,
+}
+
+/// Why a size was taken.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Rule {
+    /// The creator means the geometry.
+    Geometry,
+    /// The creator means the field.
+    Field,
+    /// The creator means the geometry, which is the maximal one.
+    MaxGeometry,
+    /// The creator means the geometry, which is not there.
+    NoGeometry,
+}
+
+impl Size {
+    pub(crate) fn of(raw: &RawFooter) -> Self {
+        // OK: at most 2^16 * 2^8 * 2^8.
+        let sectors = u64::from(raw.cylinders) * u64::from(raw.heads) * u64::from(raw.sectors_per_track);
+        let rule = match sectors {
+            _ if !MEAN_GEOMETRY.contains(&raw.creator) => Rule::Field,
+            MAX_GEOMETRY => Rule::MaxGeometry,
+            0 if raw.current_size > 0 => Rule::NoGeometry,
+            _ => Rule::Geometry,
+        };
+        Self { field: raw.current_size, geometry: sectors * SECTOR, rule }
+    }
+
+    /// Bytes of the disk.
+    pub(crate) fn taken(&self) -> u64 {
+        if self.rule == Rule::Geometry { self.geometry } else { self.field }
+    }
+
+    /// Where in the footer the size that counts stands.
+    pub(crate) fn field_at(&self) -> u64 {
+        if self.rule == Rule::Geometry { footer_at::GEOMETRY } else { footer_at::CURRENT_SIZE }
+    }
+
+    /// The name of the size that counts.
+    pub(crate) fn taken_name(&self) -> &'static str {
+        if self.rule == Rule::Geometry { "geometry" } else { "current-size" }
+    }
+
+    /// Why it counts.
+    pub(crate) fn reason(&self) -> &'static str {
+        match self.rule {
+            Rule::Geometry => "this creator means the geometry",
+            Rule::Field => "this creator means the field",
+            Rule::MaxGeometry => "the geometry is the maximal one and says nothing",
+            Rule::NoGeometry => "the geometry is empty",
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn size(creator: [u8; 4], field: u64, geometry: (u16, u8, u8)) -> (u64, Rule) {
+        let mut raw = RawFooter::decode(&[0; 512]);
+        (raw.creator, raw.current_size) = (creator, field);
+        (raw.cylinders, raw.heads, raw.sectors_per_track) = geometry;
+        let size = Size::of(&raw);
+        (size.taken(), size.rule)
+    }
+
+    #[test]
+    fn old_creators_mean_the_geometry() {
+        for creator in [b"vpc ", b"vs  ", b"qemu"] {
+            assert_eq!(size(*creator, 9000, (2, 3, 2)), (12 * 512, Rule::Geometry));
+        }
+    }
+
+    #[test]
+    fn all_others_mean_the_field() {
+        for creator in [b"win ", b"d2v ", b"tap\0", b"qem2", b"CTXS", b"vbox", b"wa\0\0", b"????"] {
+            assert_eq!(size(*creator, 9000, (2, 3, 2)), (9000, Rule::Field));
+        }
+    }
+
+    #[test]
+    fn the_maximal_geometry_and_none_say_nothing() {
+        assert_eq!(size(*b"vpc ", 1 << 41, (65535, 16, 255)), (1 << 41, Rule::MaxGeometry));
+        assert_eq!(size(*b"vpc ", 512, (0, 4, 17)), (512, Rule::NoGeometry));
+        assert_eq!(size(*b"vpc ", 0, (0, 0, 0)), (0, Rule::Geometry));
+    }
+}
