@@ -424,7 +424,7 @@ fn parents() -> Vec<BrokenImage> {
         row(
             "vhd-parent-unnamed",
             "a parent without a name",
-            "open.name.bad",
+            "open.parent.not-found",
             Some(512 + 64),
             bytes(nameless),
         ),
