@@ -28,10 +28,6 @@ type Row = (&'static str, usize, &'static [u8], &'static str, Remedy);
 #[rustfmt::skip]
 const HEADS: &[Row] = &[
     ("qcow",      0,     b"QFI\xfb\0\0\0\x01", "magic \"QFI\\xfb\", version 1",       NotYet),
-    ("vmdk",      0,     b"KDMV",              "magic \"KDMV\"",                      NotYet),
-    ("vmdk",      0,     b"COWD",              "magic \"COWD\"",                      NotYet),
-    ("vmdk",      0,     b"\xbe\xba\xfe\xca\0\0\0\0", "magic 0xcafebabe",             NotYet),
-    ("vmdk",      0,     b"# Disk DescriptorFile", "text descriptor",                 NotYet),
     ("vhdx",      0,     b"vhdxfile",          "signature \"vhdxfile\"",              NotYet),
     ("vdi",       64,    b"\x7f\x10\xda\xbe",  "signature 0xbeda107f",                NotYet),
     ("qed",       0,     b"QED\0",             "magic \"QED\"",                       NotYet),
