@@ -49,6 +49,8 @@ fn describe(file: &Path, args: &InfoArgs) -> Result<Vec<Json>, Failure> {
     let mut images = Vec::new();
     for (index, info) in disk.layers().iter().take(shown).enumerate() {
         let (allocation, trouble) = disk.allocation(index);
+        // What the image says of itself is not told again because counting met it.
+        let trouble = trouble.filter(|met| info.findings.iter().all(|told| told.code != met.code));
         let findings: Vec<Finding> = info.findings.iter().cloned().chain(trouble).collect();
         match args.output {
             OutputFormat::Text => {

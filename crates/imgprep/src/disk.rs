@@ -107,6 +107,10 @@ impl Disk {
     /// What can't be walked becomes a finding.
     pub fn allocation(&self, index: usize) -> (Option<Allocation>, Option<Finding>) {
         let Some(layer) = self.stack.layers().get(index) else { return (None, None) };
+        // Nothing to count in files that were not opened.
+        if self.layers.get(index).is_none_or(|info| info.files.len() <= info.companions.len()) {
+            return (None, None);
+        }
         let mut counted = Allocation::default();
         let mut extents = 0;
         let walked = layer.map.visit(&layer.files, 0..u64::MAX, &mut |extent| {
