@@ -32,7 +32,7 @@ pub(crate) fn split(descriptor: Descriptor, options: &ParseOptions) -> Result<Pa
         let image = from_lines(descriptor, Vec::new(), &ids, |_, _| Ok(None))?;
         return Ok(Parsed::Done(Box::new(image)));
     }
-    let described = describe(&descriptor, &ids)?;
+    let described = describe(&descriptor, files.clone())?;
     let (options, asked) = (options.clone(), files.clone());
     let resume = move |opened: &dyn Files| {
         let image = from_lines(descriptor, asked, &ids, |line, id| {
@@ -64,15 +64,15 @@ fn companions(lines: &[Line]) -> (Vec<FileRef>, Vec<FileId>) {
 }
 
 /// The image without its extents: sizes and names, no byte of the disk.
-fn describe(descriptor: &Descriptor, ids: &[FileId]) -> Result<Image, Error> {
+fn describe(descriptor: &Descriptor, files: Vec<FileRef>) -> Result<Image, Error> {
     let mut layout = Disk::default();
     let at = descriptor.lines.first().map_or(descriptor.at, |line| line.at);
-    for (line, _) in descriptor.lines.iter().zip(ids) {
+    for line in &descriptor.lines {
         let kind = Kind::Refused(Refusal::Unsupported(Unsupported::NotOpened { at }));
         layout.add(line, FileId::SELF, kind, Vec::new())?;
         layout.show(line, None);
     }
-    Ok(layout.finish(Some(descriptor), Vec::new()))
+    Ok(layout.finish(Some(descriptor), files))
 }
 
 fn from_lines(
