@@ -55,6 +55,7 @@ pub fn good() -> Vec<GoodImage> {
     all.extend(qcow2_features());
     all.extend(qcow2_chains());
     all.extend(zvhds());
+    all.extend(crate::vmdk::good());
     all.push(sample());
     all
 }

@@ -9,6 +9,7 @@ mod broken;
 mod disk;
 mod good;
 mod qcow2;
+mod vmdk;
 mod zvhd;
 
 use std::io;
