@@ -52,6 +52,9 @@ fn a_salvage_goes_on_and_lists_what_is_lost() {
         ("qcow2-packed-garbage", 3 << 16, 4 << 16),
         ("zvhd2-record-magic", 4 << 20, 6 << 20),
         ("zvhd2-payload-garbage", 0, 2 << 20),
+        ("vmdk-entry-past-end", 1 << 16, 2 << 16),
+        ("vmdk-stream-lba", 1 << 16, 2 << 16),
+        ("vmdk-stream-cut", 2 << 16, 1 << 20),
     ] {
         let image = broken().into_iter().find(|image| image.name == name).expect("it is there");
         let path = write_files(&image.files, folder.path()).unwrap().display().to_string();

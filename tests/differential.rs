@@ -7,7 +7,7 @@ use testdata_gen::{Noise, disk_of, good, write_files};
 use crate::program::{has_tool, imgprep, said, tool};
 
 /// Both tools read `image` the same.
-fn same(folder: &Path, image: &str) {
+pub(crate) fn same(folder: &Path, image: &str) {
     tool(folder, "qemu-img", &["convert", "-O", "raw", image, "theirs.raw"]);
     let output = imgprep(folder, &["convert", image, "ours.raw", "--force", "--no-sync", "--verify"]);
     assert!(output.status.success(), "{image}: {}", said(&output));
@@ -16,7 +16,7 @@ fn same(folder: &Path, image: &str) {
     assert!(ours == theirs, "{image}: {} bytes, {} of theirs, or other contents", ours.len(), theirs.len());
 }
 
-fn source(folder: &Path) {
+pub(crate) fn source(folder: &Path) {
     let mut noise = Noise::new(8);
     let pieces: Vec<_> =
         (0..20).map(|n| (n * 250_000 + n * n * 512, noise.half_compressible(n * 3000 + 10))).collect();

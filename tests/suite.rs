@@ -6,6 +6,7 @@ mod cli;
 mod conformance;
 mod cuts;
 mod differential;
+mod differential_vmdk;
 mod golden;
 mod program;
 mod vendor;

@@ -39,6 +39,7 @@ pub fn broken() -> Vec<BrokenImage> {
     all.extend(qcow2_tables());
     all.extend(qcow2_names());
     all.extend(zvhds());
+    all.extend(crate::vmdk::broken());
     all
 }
 

@@ -189,7 +189,9 @@ impl Tables {
         let (lba, size) = match Marker::decode(file.array(head)?) {
             Marker::Grain { lba, size } => (lba, size),
             _ => {
-                return Err(Corrupt::GrainLength { at: head + 8, limit: self.packed_limit(), found: 0 }.into());
+                return Err(
+                    Corrupt::GrainLength { at: head + 8, limit: self.packed_limit(), found: 0 }.into()
+                );
             }
         };
         let expected = start / SECTOR;
