@@ -137,15 +137,23 @@ fn vmdk_chains() {
 }
 
 /// What `qemu-img` can't read of our images, or reads otherwise, and who is right.
-fn is_beyond_qemu(name: &str) -> bool {
-    // qemu-img refuses: createType "custom" (in the specification), a descriptor without `version=1` in
-    // its first line after comments, names with quotes, a flat extent without its offset, foreign paths.
-    let refused =
-        ["custom", "zero-extents", "text-", "split-flat", "over-foreign", "small-0", "v3", "sparse-v2"];
-    // It skips RDONLY extents, and so reads a disk that is too short: the specification lets them be read.
-    let misread = ["split-sparse"];
-    refused.iter().chain(&misread).any(|part| name.contains(part))
-}
+const BEYOND_QEMU: [&str; 8] = [
+    // It refuses createType "custom", which the specification has.
+    "vmdk-custom",
+    "vmdk-zero-extents",
+    // It knows no encoding but its own, and no quote inside a name.
+    "vmdk-text-encoding",
+    "vmdk-text-odd",
+    // It refuses a flat extent without offset, where the beginning is meant.
+    "vmdk-split-flat",
+    // It takes the drive of a foreign path for a protocol.
+    "vmdk-over-foreign",
+    // See above: it refuses disks of nothing.
+    "vmdk-sparse-small-0",
+    // It leaves out RDONLY extents without a word, and reads a disk that is too short, its parts
+    // moved: the specification's RDONLY forbids writing, not reading.
+    "vmdk-split-sparse",
+];
 
 #[test]
 fn the_vmdk_test_images_are_read_by_qemu_img() {
@@ -154,12 +162,14 @@ fn the_vmdk_test_images_are_read_by_qemu_img() {
     }
     let folder = tempfile::tempdir().unwrap();
     let mut read = 0;
-    for image in good().into_iter().filter(|image| image.format == "vmdk" && !is_beyond_qemu(&image.name)) {
+    for image in
+        good().into_iter().filter(|image| image.format == "vmdk" && !BEYOND_QEMU.contains(&&*image.name))
+    {
         let path = write_files(&image.files, folder.path()).unwrap().display().to_string();
         tool(folder.path(), "qemu-img", &["convert", "-f", "vmdk", "-O", "raw", &path, "theirs.raw"]);
         let theirs = std::fs::read(Path::new(folder.path()).join("theirs.raw")).unwrap();
         assert!(theirs == image.disk, "{}: {} bytes of {}", image.name, theirs.len(), image.disk.len());
         read += 1;
     }
-    assert!(read >= 20, "{read}");
+    assert!(read >= 30, "{read}");
 }

@@ -1,4 +1,4 @@
-//! A writer of VMDK in all its kinds, from VMware's "Virtual Disk Format 5.0" and, for
+//! A writer of VMDK in all its kinds, from "Virtual Disk Format 5.0" and, for
 //! seSparse, from what ESX writes to its log.
 
 use std::collections::BTreeMap;
@@ -506,7 +506,7 @@ fn streams() -> Vec<GoodImage> {
         own("vmdk-stream-v1", "version 1", &disk, Hosted { version: 1, ..stream }),
         own("vmdk-stream-tables", "grains of 4 KiB, two tables, a zeroed grain", &with_zeros, zeroed),
         own("vmdk-stream-in-front", "a directory in front", &disk, front),
-        own("vmdk-stream-zeros", "no grain", &[0; 1 << 20], Hosted::new(128, &[0; 1 << 20]).stream()),
+        own("vmdk-stream-zeros", "no grain", &vec![0; 1 << 20], Hosted::new(128, &vec![0; 1 << 20]).stream()),
     ]
 }
 
@@ -801,7 +801,7 @@ fn recipe() -> Hosted {
         (1, Cell::Data(Noise::new(1).bytes(grain))),
         (4, Cell::Data(text(grain))),
     ]);
-    Hosted { cells, ..Hosted::new(128, &[0; 1 << 20]) }.embedded("monolithicSparse", "x.vmdk")
+    Hosted { cells, ..Hosted::new(128, &vec![0; 1 << 20]) }.embedded("monolithicSparse", "x.vmdk")
 }
 
 fn edited(written: &Written, at: u64, bytes: &[u8]) -> Vec<u8> {

@@ -17,7 +17,7 @@ use crate::facts::{Shown, facts};
 use crate::layout::SECTOR;
 use crate::map::{Kind, Map, Part};
 use crate::sparse::{Magic, Sparse, head, magic};
-use crate::{Corrupt, Unsupported};
+use crate::{Corrupt, NAME, Unsupported};
 
 /// Bytes that a disk may have: a grain that begins on it then ends below 2^64.
 const LARGEST_DISK: u64 = u64::MAX - (1 << 31);
@@ -29,13 +29,13 @@ pub(crate) fn split(descriptor: Descriptor, options: &ParseOptions) -> Result<Pa
     }
     let (files, ids) = companions(&descriptor.lines);
     if files.is_empty() {
-        let image = from_lines(descriptor, Vec::new(), &ids, |_, _| Ok(None))?;
+        let image = from_lines(&descriptor, Vec::new(), &ids, |_, _| Ok(None))?;
         return Ok(Parsed::Done(Box::new(image)));
     }
     let described = describe(&descriptor, files.clone())?;
     let (options, asked) = (options.clone(), files.clone());
     let resume = move |opened: &dyn Files| {
-        let image = from_lines(descriptor, asked, &ids, |line, id| {
+        let image = from_lines(&descriptor, asked, &ids, |line, id| {
             let Some(file) = opened.get(id) else {
                 return Err(Unsupported::NotOpened { at: line.at }.into());
             };
@@ -76,7 +76,7 @@ fn describe(descriptor: &Descriptor, files: Vec<FileRef>) -> Result<Image, Error
 }
 
 fn from_lines(
-    descriptor: Descriptor,
+    descriptor: &Descriptor,
     files: Vec<FileRef>,
     ids: &[FileId],
     open: impl Fn(&Line, FileId) -> Result<Option<Sparse>, Error>,
@@ -92,7 +92,7 @@ fn from_lines(
         layout.told(line, findings);
         layout.add(line, *id, kind, fixed)?;
     }
-    Ok(layout.finish(Some(&descriptor), files))
+    Ok(layout.finish(Some(descriptor), files))
 }
 
 fn plain(line: &Line) -> Kind {
@@ -146,7 +146,7 @@ fn agree(sparse: &mut Sparse, sectors: u64) -> Result<(), Error> {
 }
 
 /// A file that is the whole disk by its own descriptor, whatever that calls it.
-pub(crate) fn monolithic(mut sparse: Sparse, descriptor: Descriptor) -> Result<Image, Error> {
+pub(crate) fn monolithic(mut sparse: Sparse, descriptor: &Descriptor) -> Result<Image, Error> {
     let mut layout = Disk::default();
     if let Some(second) = descriptor.lines.get(1) {
         let count = descriptor.lines.len() as u64;
@@ -161,7 +161,7 @@ pub(crate) fn monolithic(mut sparse: Sparse, descriptor: Descriptor) -> Result<I
             message: message.into(),
         });
         layout.whole(sparse)?;
-        return Ok(layout.finish(Some(&descriptor), Vec::new()));
+        return Ok(layout.finish(Some(descriptor), Vec::new()));
     };
     if line.storage != Storage::Sparse {
         let reason = "the descriptor stands inside a sparse extent, and this is another type";
@@ -176,7 +176,7 @@ pub(crate) fn monolithic(mut sparse: Sparse, descriptor: Descriptor) -> Result<I
     ));
     layout.findings.append(&mut sparse.findings);
     layout.add(line, FileId::SELF, sparse.kind, sparse.fixed)?;
-    Ok(layout.finish(Some(&descriptor), Vec::new()))
+    Ok(layout.finish(Some(descriptor), Vec::new()))
 }
 
 /// An extent without descriptor: described and not read, unless the caller wants what can be had.
@@ -275,7 +275,12 @@ impl Disk {
         }
         let refused = refusal_findings(&self.parts);
         let parent = descriptor.and_then(|descriptor| descriptor.parent.as_ref()).map(|(cid, name, at)| {
-            ParentRef { identities: Vec::from([identity(*cid)]), ..ParentRef::named(name.clone(), *at) }
+            ParentRef {
+                // Nothing else has a content id.
+                format: Some(NAME.into()),
+                identities: Vec::from([identity(*cid)]),
+                ..ParentRef::named(name.clone(), *at)
+            }
         });
         let mut findings = descriptor.map(|descriptor| descriptor.findings.clone()).unwrap_or_default();
         findings.append(&mut self.findings);

@@ -65,13 +65,16 @@ impl Claims<'_> {
         }
         for index in 0..tables.count() {
             let disk = self.part.disk.start + tables.described(index).start;
+            let table = tables.table(self.file, index);
             if let Some(redundant) = redundant
-                && let Ok(Some(table)) = tables.table_of(self.file, redundant, index)
-                && self.metadata(table, "a redundant grain table", Some(disk), visit).is_break()
+                && let Ok(Some(copy)) = tables.table_of(self.file, redundant, index)
+                // A salvage may read by the copy: then it is no copy of anything.
+                && !(tables.is_salvage && matches!(&table, Ok(Some(table)) if *table == copy))
+                && self.metadata(copy, "a redundant grain table", Some(disk), visit).is_break()
             {
                 return Ok(ControlFlow::Break(()));
             }
-            let Ok(Some(table)) = tables.table(self.file, index) else { continue };
+            let Ok(Some(table)) = table else { continue };
             if self.metadata(table.clone(), "the grain table", Some(disk), visit).is_break()
                 || (!holes.has(&table) && self.grains(tables, index, table, visit)?.is_break())
             {

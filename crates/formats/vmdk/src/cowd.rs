@@ -67,7 +67,7 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
     }
     Ok(Sparse {
         what: "a COWD file",
-        version: raw.version,
+        version: "1",
         capacity,
         capacity_at: 12,
         grain,
@@ -78,4 +78,47 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
         fixed: Vec::from([(0..COWD_BYTES as u64, "the header")]),
         findings,
     })
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    fn with(edits: &[(usize, &[u8])]) -> Result<Sparse, Error> {
+        let mut file = vec![0; 4096];
+        file[..4].copy_from_slice(b"COWD");
+        for (at, value) in [(4, 1_u8), (8, 3), (12, 200), (16, 1), (20, 4), (24, 1)] {
+            file[at] = value;
+        }
+        for (at, bytes) in edits {
+            file[*at..*at + bytes.len()].copy_from_slice(bytes);
+        }
+        read(&file, &ParseOptions::default())
+    }
+
+    fn corrupt(edits: &[(usize, &[u8])]) -> Corrupt {
+        with(edits).err().unwrap().detail::<Corrupt>().unwrap().clone()
+    }
+
+    #[test]
+    fn every_field_that_can_be_wrong() {
+        assert_eq!(with(&[]).unwrap().capacity, 200 * 512);
+        let field = |at, field, expected, found| Corrupt::Field { at, field, expected, found };
+        assert_eq!(corrupt(&[(16, &[0])]), field(16, "grainSize", "a power of two", 0));
+        assert_eq!(corrupt(&[(16, &[3])]), field(16, "grainSize", "a power of two", 3));
+        assert_eq!(corrupt(&[(20, &[3])]), field(20, "gdOffset", "behind the header, 4 or more", 3));
+        assert_eq!(corrupt(&[(24, &[0])]), Corrupt::DirectoryShort { at: 24, expected: 1, found: 0 });
+        let (table, file_len) = ("the grain directory", 4096);
+        let past = Corrupt::TablePastEnd { at: 20, table, start: 4096, end: 4100, file_len };
+        assert_eq!(corrupt(&[(20, &[8])]), past);
+        let version = with(&[(4, &[2])]).err().unwrap();
+        assert_eq!((version.code(), version.at()), ("vmdk.header.version", Some(4)));
+        let large = with(&[(16, &[0, 0, 0x40])]).err().unwrap();
+        assert_eq!((large.code(), large.at()), ("vmdk.header.grain-size", Some(16)));
+        let odd = with(&[(8, &[7]), (1648, &[1])]).unwrap();
+        let codes: Vec<_> = odd.findings.iter().map(|finding| finding.code).collect();
+        assert_eq!((codes, odd.is_dirty), (Vec::from(["vmdk.header.dirty", "vmdk.header.flags"]), true));
+    }
 }

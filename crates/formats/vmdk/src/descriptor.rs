@@ -110,14 +110,12 @@ impl Descriptor {
             }
         }
         self.conclude_type(values)?;
-        self.cid = match values.get("CID") {
-            Some((value, at)) => Some(id("CID", value, at)?),
-            None => {
-                let message = "the descriptor has no CID: children can't tell whether it is their parent";
-                self.find("vmdk.descriptor.no-cid", Severity::Warning, self.at, message.into());
-                None
-            }
-        };
+        if let Some((value, at)) = values.get("CID") {
+            self.cid = Some(id("CID", value, at)?);
+        } else {
+            let message = "the descriptor has no CID: children can't tell whether it is their parent";
+            self.find("vmdk.descriptor.no-cid", Severity::Warning, self.at, message.into());
+        }
         if let Some((value, at)) = values.get("isNativeSnapshot")
             && value.eq_ignore_ascii_case(b"yes")
         {

@@ -20,7 +20,7 @@ pub(crate) struct Shown {
     size: u64,
     /// Grain size and whether grains are compressed, of extents that are understood.
     grain: Option<(u64, bool)>,
-    what: Option<(&'static str, u32)>,
+    what: Option<(&'static str, &'static str)>,
     is_dirty: bool,
 }
 
@@ -37,11 +37,13 @@ impl Shown {
     }
 
     fn value(&self) -> Value {
-        let mut table = Vec::from([
-            ("filename", Value::Text(self.name.clone())),
-            ("format", Value::Text(self.kind.to_string())),
-            ("virtual-size", Value::Number(self.size)),
-        ]);
+        let mut table = Vec::new();
+        // An extent without descriptor has no name that it knows.
+        if !self.name.is_empty() {
+            table.push(("filename", Value::Text(self.name.clone())));
+        }
+        table.push(("format", Value::Text(self.kind.to_string())));
+        table.push(("virtual-size", Value::Number(self.size)));
         if let Some((grain, is_packed)) = self.grain {
             table.push(("cluster-size", Value::Number(grain)));
             if is_packed {

@@ -36,7 +36,12 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
     let grain = raw.grain_size * SECTOR;
     let mut sparse = Sparse {
         what: if is_packed { "a stream-optimized KDMV file" } else { "a sparse KDMV file" },
-        version: raw.version,
+        version: match raw.version {
+            1 => "1",
+            2 => "2",
+            // No other is left by `check_fields`.
+            _ => "3",
+        },
         capacity,
         capacity_at: 12,
         grain,
@@ -197,4 +202,141 @@ fn findings(raw: &RawHosted) -> Vec<Finding> {
         });
     }
     findings
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::layout::DIRECTORY_AT_END as AT_END;
+
+    /// 1 MiB in grains of 64 KiB, directory in sector 1, its table in sectors 2 to 5.
+    fn plain() -> Vec<u8> {
+        let mut file = vec![0; 8192];
+        file[..12].copy_from_slice(b"KDMV\x01\0\0\0\x01\0\0\0");
+        for (at, value) in [(12, 2048_u64), (20, 128), (56, 1), (64, 16)] {
+            file[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        }
+        file[44..48].copy_from_slice(&512_u32.to_le_bytes());
+        file[73..77].copy_from_slice(&NEWLINES);
+        file[512] = 2;
+        file
+    }
+
+    fn with(edits: &[(usize, &[u8])]) -> Result<Sparse, Error> {
+        let mut file = plain();
+        for (at, bytes) in edits {
+            file[*at..*at + bytes.len()].copy_from_slice(bytes);
+        }
+        read(&file, &ParseOptions::default())
+    }
+
+    fn corrupt(edits: &[(usize, &[u8])]) -> Corrupt {
+        let error = with(edits).err().unwrap_or_else(|| panic!("{edits:?} is read"));
+        error.detail::<Corrupt>().unwrap_or_else(|| panic!("{error}")).clone()
+    }
+
+    fn unsupported(edits: &[(usize, &[u8])]) -> Unsupported {
+        let error = with(edits).err().unwrap_or_else(|| panic!("{edits:?} is read"));
+        error.detail::<Unsupported>().unwrap_or_else(|| panic!("{error}")).clone()
+    }
+
+    #[test]
+    fn a_plain_header() {
+        let sparse = with(&[]).unwrap();
+        assert_eq!(
+            (sparse.capacity, sparse.grain, sparse.is_packed, sparse.is_dirty),
+            (1 << 20, 65536, false, false)
+        );
+        assert!(sparse.findings.is_empty() && sparse.descriptor.is_none());
+        let Kind::Sparse(tables) = sparse.kind else { panic!("{:?}", sparse.kind) };
+        assert_eq!((tables.directory, tables.count(), tables.redundant), (512, 1, None));
+        assert!(matches!(with(&[(12, &[0, 0])]).unwrap().kind, Kind::Zero));
+    }
+
+    #[test]
+    fn every_field_that_can_be_wrong() {
+        let field = |at, field, expected, found| Corrupt::Field { at, field, expected, found };
+        let grain = "a power of two, 8 sectors or more";
+        assert_eq!(corrupt(&[(20, &[4])]), field(20, "grainSize", grain, 4));
+        assert_eq!(corrupt(&[(20, &[24])]), field(20, "grainSize", grain, 24));
+        assert_eq!(corrupt(&[(44, &[0, 0])]), field(44, "numGTEsPerGT", "1 to 512", 0));
+        assert_eq!(corrupt(&[(44, &[1, 2])]), field(44, "numGTEsPerGT", "1 to 512", 513));
+        assert_eq!(corrupt(&[(56, &[0])]), field(56, "gdOffset", "not 0", 0));
+        assert_eq!(corrupt(&[(73, b"\r")]), Corrupt::Newlines { found: *b"\r \r\n" });
+        let sectors = "at most 2^55 - 1 sectors";
+        assert_eq!(corrupt(&[(12, &[0xff; 8])]), field(12, "capacity", sectors, u64::MAX));
+        assert_eq!(corrupt(&[(63, &[0x80])]), field(56, "gdOffset", sectors, 1 | 1 << 63));
+        let past = |at, table, start, end| Corrupt::TablePastEnd { at, table, start, end, file_len: 8192 };
+        assert_eq!(corrupt(&[(56, &[16])]), past(56, "the grain directory", 8192, 8196));
+        assert_eq!(corrupt(&[(28, &[15]), (36, &[2])]), past(28, "the descriptor", 15 * 512, 17 * 512));
+        assert_eq!(corrupt(&[(77, &[1])]), field(77, "compressAlgorithm", "0 without compressed grains", 1));
+        let cut = read(&vec![b'K'; 511], &ParseOptions::default()).err().unwrap();
+        assert_eq!(cut.detail(), Some(&Corrupt::HeaderCut { expected: 512, file_len: 511 }));
+    }
+
+    #[test]
+    fn what_nobody_writes_is_refused_by_name() {
+        let (what, known) = ("a KDMV file", "1 to 3 are");
+        assert_eq!(unsupported(&[(4, &[4])]), Unsupported::Version { at: 4, what, known, version: 4 });
+        let large = Unsupported::GrainSize { at: 20, sectors: 1 << 22, limit: 1 << 21 };
+        assert_eq!(unsupported(&[(20, &[0, 0, 0x40])]), large);
+        let packing = |at, what, flags, algorithm| Unsupported::Packing { at, what, flags, algorithm };
+        let what = "compressed grains without markers, which tell their length";
+        assert_eq!(unsupported(&[(10, &[1]), (77, &[1])]), packing(8, what, 0x1_0001, 1));
+        assert_eq!(unsupported(&[(10, &[2])]), packing(8, "markers without compression", 0x2_0001, 0));
+        let what = "a compression method that is not known";
+        assert_eq!(unsupported(&[(10, &[3]), (77, &[2])]), packing(77, what, 0x3_0001, 2));
+    }
+
+    #[test]
+    fn oddities_are_findings() {
+        let codes = |edits: &[(usize, &[u8])]| -> Vec<_> {
+            with(edits).unwrap().findings.iter().map(|finding| (finding.code, finding.at)).collect()
+        };
+        assert_eq!(codes(&[(72, &[1])]), [("vmdk.header.dirty", Some(72))]);
+        assert_eq!(codes(&[(11, &[0x80])]), [("vmdk.header.flags", Some(8))]);
+        assert_eq!(codes(&[(8, &[3]), (48, &[0xff])]), [("vmdk.redundant.past-end", Some(48))]);
+        assert_eq!(codes(&[(512, &[0xff])]), [("vmdk.directory.entries", Some(512))]);
+        // The redundant directory in sector 8 names a table behind the file's end.
+        assert_eq!(
+            codes(&[(8, &[3]), (48, &[8]), (4096, &[0xff])]),
+            [("vmdk.redundant.entries", Some(4096))]
+        );
+    }
+
+    /// A stream with one grain in sector 16 and no end.
+    fn cut_stream() -> Vec<u8> {
+        let mut file = plain();
+        file[10] = 3;
+        file[77] = 1;
+        file[56..64].copy_from_slice(&AT_END.to_le_bytes());
+        file.resize(8192, 0);
+        file.extend(256_u64.to_le_bytes());
+        file.extend([100, 0, 0, 0]);
+        file.resize(8192 + 512, 7);
+        file
+    }
+
+    #[test]
+    fn a_stream_without_end_is_cut() {
+        let file = cut_stream();
+        let sparse = read(&file, &ParseOptions::default()).unwrap();
+        let Kind::Refused(Refusal::Corrupt(found)) = sparse.kind else { panic!("{:?}", sparse.kind) };
+        assert_eq!(found, Corrupt::StreamCut { file_len: 8704 });
+    }
+
+    #[test]
+    fn a_salvage_walks_along_the_markers_within_its_limits() {
+        let file = cut_stream();
+        let options = ParseOptions { salvage: true, ..ParseOptions::default() };
+        let Kind::Walked(walked) = read(&file, &options).unwrap().kind else { panic!("not walked") };
+        let record = stream::Record { start: 256 * 512, at: 8192 + 12, len: 100 };
+        assert_eq!((&walked.records[..], walked.unknown), (&[record][..], 256 * 512 + 65536..1 << 20));
+        let mut tight = options;
+        tight.limits.resident_bytes = 0;
+        let error = read(&file, &tight).err().unwrap();
+        assert_eq!(error.detail(), Some(&Unsupported::TooManyGrains { at: 8192, limit: 0 }));
+    }
 }

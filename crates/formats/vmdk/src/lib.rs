@@ -1,4 +1,4 @@
-//! VMDK (VMware's "Virtual Disk Format 5.0"; seSparse by what QEMU's developers found out).
+//! VMDK: "Virtual Disk Format 5.0" of its maker, and seSparse by what QEMU's developers found out.
 //! Integers are little-endian.
 //!
 //! Read: text descriptors with the files that they name, and `KDMV` files that hold their own
@@ -81,7 +81,7 @@ fn text_evidence(head: &[u8]) -> Option<Evidence> {
             let has = |word: &[u8]| head.windows(word.len()).any(|part| part == word);
             let is_version = text.starts_with(b"version") && has(b"\nCID=") && has(b"createType");
             let says = "text descriptor without its first line".into();
-            return is_version.then(|| Evidence { at: start, len: text.len() as u64, says });
+            return is_version.then_some(Evidence { at: start, len: text.len() as u64, says });
         }
         at += line.len() + 1;
     }
@@ -91,6 +91,12 @@ fn text_evidence(head: &[u8]) -> Option<Evidence> {
 /// Understands an image: its descriptor and, once they are opened, its extents.
 pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     let Some(magic) = sparse::magic(&sparse::head(file)?) else {
+        // OK: at most 64 KiB.
+        let shown = file.slice(0, usize::try_from(file.len().min(Probe::HEAD)).unwrap_or(0))?;
+        if text_evidence(&shown).is_none() {
+            let expected = "a magic of VMDK or a text descriptor";
+            return Err(Corrupt::Magic { expected, found: sparse::head(file)? }.into());
+        }
         let text = text(file, 0..file.len(), 0, options)?;
         return assemble::split(Descriptor::read(&text, 0)?, options);
     };
@@ -105,7 +111,7 @@ pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error>
         Some(descriptor) if sparse.capacity == 0 && descriptor.lines.iter().any(|line| line.sectors > 0) => {
             return assemble::split(descriptor, options);
         }
-        Some(descriptor) => assemble::monolithic(sparse, descriptor)?,
+        Some(descriptor) => assemble::monolithic(sparse, &descriptor)?,
     };
     Ok(Parsed::Done(Box::new(image)))
 }

@@ -39,7 +39,7 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
     let findings = scan_directories(file, &tables);
     Ok(Sparse {
         what: "an seSparse file",
-        version: 2,
+        version: "2.1",
         capacity,
         capacity_at: 16,
         grain: tables.grain,
@@ -118,4 +118,63 @@ fn fixed(file: &dyn ReadAt, raw: &RawSe) -> Vec<(core::ops::Range<u64>, &'static
     });
     let header = (0..SECTOR, "the header");
     core::iter::once(header).chain(clipped).filter(|(range, _)| range.start < range.end).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    fn with(edits: &[(usize, &[u8])]) -> Result<Sparse, Error> {
+        let mut file = vec![0; 8192];
+        let fields = [
+            (0, 0xcafe_babe_u64),
+            (8, VERSION),
+            (16, 200),
+            (24, 8),
+            (32, 64),
+            (80, 1),
+            (88, 1),
+            (128, 2),
+            (136, 1),
+        ];
+        for (at, value) in fields.into_iter().chain([(144, 4), (152, 64), (192, 8), (512, 0xcafe_cafe)]) {
+            file[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        }
+        for (at, bytes) in edits {
+            file[*at..*at + bytes.len()].copy_from_slice(bytes);
+        }
+        read(&file, &ParseOptions::default())
+    }
+
+    fn refused(edits: &[(usize, &[u8])]) -> (&'static str, Option<u64>) {
+        let error = with(edits).err().unwrap_or_else(|| panic!("{edits:?} is read"));
+        (error.code(), error.at())
+    }
+
+    #[test]
+    fn every_field_that_can_be_wrong() {
+        let sparse = with(&[]).unwrap();
+        assert_eq!((sparse.capacity, sparse.grain, sparse.version), (200 * 512, 4096, "2.1"));
+        let field = |at| ("vmdk.header.field", Some(at));
+        assert_eq!(refused(&[(8, &[2])]), ("vmdk.header.version", Some(8)));
+        assert_eq!(refused(&[(16, &[0xff; 8])]), field(16));
+        assert_eq!(refused(&[(24, &[7])]), field(24));
+        assert_eq!(refused(&[(24, &[0, 0x10])]), field(24));
+        assert_eq!(refused(&[(32, &[0])]), field(32));
+        assert_eq!(refused(&[(32, &[65])]), field(32));
+        for at in [40, 48, 56, 64, 72] {
+            assert_eq!(refused(&[(at, &[1])]), ("vmdk.sesparse.field", Some(at as u64)));
+        }
+        assert_eq!(refused(&[(80, &[0])]), field(80));
+        assert_eq!(refused(&[(80, &[17])]), field(80));
+        assert_eq!(refused(&[(80, &[16])]), ("vmdk.table.past-end", Some(80)));
+        assert_eq!(refused(&[(512, &[0])]), field(512));
+        assert_eq!(refused(&[(536, &[1])]), ("vmdk.sesparse.journal", Some(536)));
+        assert_eq!(refused(&[(128, &[16])]), ("vmdk.table.past-end", Some(128)));
+        assert_eq!(refused(&[(136, &[0])]), ("vmdk.directory.too-short", Some(136)));
+        assert_eq!(refused(&[(144, &[17])]), field(144));
+        assert_eq!(refused(&[(192, &[0xff; 8])]), field(192));
+    }
 }

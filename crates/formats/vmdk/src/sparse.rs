@@ -15,7 +15,7 @@ use crate::{Corrupt, cowd, hosted, sesparse};
 pub(crate) struct Sparse {
     /// For people: `a KDMV file`.
     pub(crate) what: &'static str,
-    pub(crate) version: u32,
+    pub(crate) version: &'static str,
     /// Bytes of its part of the disk.
     pub(crate) capacity: u64,
     /// Where that stands, in sectors.
@@ -107,13 +107,14 @@ pub(crate) fn scan_directories(file: &dyn ReadAt, tables: &Tables) -> Vec<Findin
             Some(None) => "; the redundant directory is sound: --salvage reads by it",
             _ => "",
         };
-        let message = format!("{count} entries of the grain directory name no table inside the file{remedy}");
+        let message =
+            format!("entries of the grain directory that name no table inside the file: {count}{remedy}");
         let (code, severity) = ("vmdk.directory.entries", Severity::Error);
         findings.push(Finding { code, severity, at: Some(at), message });
     }
     if let Some(Some((at, count))) = redundant {
         let message =
-            format!("{count} entries of the redundant grain directory name no table inside the file");
+            format!("entries of the redundant grain directory that name no table inside the file: {count}");
         let (code, severity) = ("vmdk.redundant.entries", Severity::Warning);
         findings.push(Finding { code, severity, at: Some(at), message });
     }

@@ -186,25 +186,17 @@ impl Tables {
         if head_end > file.len() {
             return Err(past_end(head_end));
         }
-        let (lba, size) = match Marker::decode(file.array(head)?) {
-            Marker::Grain { lba, size } => (lba, size),
-            _ => {
-                return Err(
-                    Corrupt::GrainLength { at: head + 8, limit: self.packed_limit(), found: 0 }.into()
-                );
-            }
+        let bad_length =
+            |found| Error::new(Corrupt::GrainLength { at: head + 8, limit: self.packed_limit(), found });
+        let Marker::Grain { lba, size } = Marker::decode(file.array(head)?) else {
+            return Err(bad_length(0));
         };
         let expected = start / SECTOR;
         if lba != expected {
             return Err(Corrupt::GrainLba { at: head, expected, found: lba }.into());
         }
         if u64::from(size) > self.packed_limit() {
-            return Err(Corrupt::GrainLength {
-                at: head + 8,
-                limit: self.packed_limit(),
-                found: size.into(),
-            }
-            .into());
+            return Err(bad_length(size.into()));
         }
         let end = head + RECORD_HEAD + u64::from(size);
         if end > file.len() {
