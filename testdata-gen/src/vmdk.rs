@@ -1091,6 +1091,15 @@ fn broken_texts() -> Vec<BrokenImage> {
     let extent = "vmdk.descriptor.extent-line";
     vec![
         of(
+            "vmdk-text-version",
+            "a version that does not exist",
+            AtOpen,
+            "vmdk.header.version",
+            Some("version"),
+            "version=1",
+            "version=4",
+        ),
+        of(
             "vmdk-physical",
             "a physical disk",
             AtOpen,

@@ -39,8 +39,8 @@ struct Values {
 }
 
 /// Keys of the header that decide what the disk is.
-const KEYS: [&str; 6] =
-    ["createType", "CID", "parentCID", "parentFileNameHint", "encoding", "isNativeSnapshot"];
+const KEYS: [&str; 7] =
+    ["version", "createType", "CID", "parentCID", "parentFileNameHint", "encoding", "isNativeSnapshot"];
 /// Keys of the disk data base, and the names under which they are told.
 const SHOWN: [(&str, &str); 5] = [
     ("ddb.adapterType", "adapter-type"),
@@ -109,6 +109,7 @@ impl Descriptor {
                 *name = encoding::decode(name, &encoding);
             }
         }
+        check_version(values)?;
         self.conclude_type(values)?;
         if let Some((value, at)) = values.get("CID") {
             self.cid = Some(id("CID", value, at)?);
@@ -187,6 +188,19 @@ impl Descriptor {
             let message = format!("{more} more odd lines");
             self.find("vmdk.descriptor.odd-line", Severity::Warning, self.at, message);
         }
+    }
+}
+
+/// Version 2 was never described as different, 3 adds a file of changed blocks.
+fn check_version(values: &Values) -> Result<(), Error> {
+    let Some((value, at)) = values.get("version") else { return Ok(()) };
+    match extent_line::number(value) {
+        Some(1..=3) => Ok(()),
+        Some(version) => {
+            let (what, known) = ("the descriptor", "1 to 3 are");
+            Err(Unsupported::Version { at, what, known, version }.into())
+        }
+        None => Err(Corrupt::Value { at, key: "version", expected: "a number", found: shown(value) }.into()),
     }
 }
 
@@ -338,6 +352,19 @@ mod tests {
         let at = 512 + text.rfind("CID").unwrap() as u64;
         assert_eq!(corrupt(&text), Corrupt::Twice { at, key: "CID" });
         assert!(Descriptor::read((String::from(TEXT) + "CID=5074c169\n").as_bytes(), 0).is_ok());
+    }
+
+    #[test]
+    fn versions() {
+        let at = 512 + TEXT.find("version").unwrap() as u64;
+        for version in 1..=3 {
+            read(&TEXT.replace("version=1", &format!("version={version}")));
+        }
+        let error = Descriptor::read(TEXT.replace("version=1", "version=4").as_bytes(), 512).unwrap_err();
+        let (what, known) = ("the descriptor", "1 to 3 are");
+        assert_eq!(error.detail(), Some(&Unsupported::Version { at, what, known, version: 4 }));
+        let want = Corrupt::Value { at, key: "version", expected: "a number", found: "x".into() };
+        assert_eq!(corrupt(&TEXT.replace("version=1", "version=x")), want);
     }
 
     #[test]
