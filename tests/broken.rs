@@ -58,6 +58,9 @@ fn a_salvage_goes_on_and_lists_what_is_lost() {
         ("vhd-block-at-0", 1 << 14, 2 << 14),
         ("zvhd2-record-magic", 4 << 20, 6 << 20),
         ("zvhd2-payload-garbage", 0, 2 << 20),
+        ("vmdk-entry-past-end", 1 << 16, 2 << 16),
+        ("vmdk-stream-lba", 1 << 16, 2 << 16),
+        ("vmdk-stream-cut", 2 << 16, 1 << 20),
     ] {
         let image = broken().into_iter().find(|image| image.name == name).expect("it is there");
         let path = write_files(&image.files, folder.path()).unwrap().display().to_string();
@@ -87,4 +90,18 @@ fn a_salvage_goes_on_and_lists_what_is_lost() {
         assert!(disk[start..end].iter().all(|byte| *byte == 0), "{name}");
         assert!(disk.iter().any(|byte| *byte != 0), "{name}: the rest is there");
     }
+}
+
+#[test]
+fn a_vmdk_table_that_is_lost_is_salvaged_by_the_redundant_directory() {
+    let folder = tempfile::tempdir().unwrap();
+    let image = broken().into_iter().find(|image| image.name == "vmdk-table-past-end").expect("it is there");
+    let path = write_files(&image.files, folder.path()).unwrap().display().to_string();
+    let args = ["convert", &path, "out.raw", "--no-sync", "--salvage", "--output", "json"];
+    let output = imgprep(folder.path(), &args);
+    assert!(output.status.success(), "{}", said(&output));
+    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(report["losses"].as_array().is_none_or(Vec::is_empty), "{report}");
+    let disk = std::fs::read(folder.path().join("out.raw")).unwrap();
+    assert!(disk[1 << 16..2 << 16].iter().any(|byte| *byte != 0), "the second grain is there");
 }

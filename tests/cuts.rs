@@ -7,7 +7,7 @@ use imgprep::{
     Checksum, ConvertOptions, Destination, Existing, Interrupt, Meter, OnLoss, RunOptions, Sync, Target,
     Verify, convert,
 };
-use testdata_gen::{GoodImage, good};
+use testdata_gen::{GoodImage, good, write_files};
 
 use crate::conformance::open;
 
@@ -141,4 +141,47 @@ fn no_cut_qed_is_read_wrong() {
     for name in names {
         cut(images.iter().find(|image| image.name == name).expect("it is there"), 30);
     }
+}
+
+#[test]
+fn no_cut_vmdk_is_read_wrong() {
+    let names = [
+        "vmdk-sparse-v1",
+        "vmdk-sparse-small-2097664",
+        "vmdk-sparse-shuffled",
+        "vmdk-stream",
+        "vmdk-stream-in-front",
+        "vmdk-over",
+    ];
+    let images = good();
+    for name in names {
+        cut(images.iter().find(|image| image.name == name).expect("it is there"), 40);
+    }
+    // Cut in an extent: the descriptor is whole.
+    for (name, extent) in [("vmdk-split-sparse", 2), ("vmdk-cowd", 1), ("vmdk-sesparse", 1), ("vmdk-vmfs", 1)]
+    {
+        let image = images.iter().find(|image| image.name == name).expect("it is there");
+        cut_companion(image, extent, 25);
+    }
+}
+
+fn cut_companion(image: &GoodImage, extent: usize, steps: usize) {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write_files(&image.files, folder.path()).unwrap();
+    let (cut, target) = (folder.path().join(&image.files[extent].name), folder.path().join("out.raw"));
+    let whole = &image.files[extent].bytes;
+    let mut refused = 0;
+    for len in (0..whole.len()).step_by((whole.len() / steps).max(1)) {
+        std::fs::write(&cut, &whole[..len]).unwrap();
+        match to_raw(&path, &target) {
+            Err(_) => refused += 1,
+            Ok(()) => assert!(
+                std::fs::read(&target).unwrap() == image.disk,
+                "{}: cut at {len} of {}: wrong bytes",
+                image.name,
+                whole.len()
+            ),
+        }
+    }
+    assert!(refused > 10, "{}: {refused} cuts were refused", image.name);
 }

@@ -43,6 +43,7 @@ pub fn broken() -> Vec<BrokenImage> {
     all.extend(crate::vdi::broken());
     all.extend(crate::vhd_broken::broken());
     all.extend(zvhds());
+    all.extend(crate::vmdk::broken());
     all
 }
 

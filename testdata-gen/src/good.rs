@@ -59,6 +59,7 @@ pub fn good() -> Vec<GoodImage> {
     all.extend(crate::vdi::good());
     all.extend(crate::vhd_good::good());
     all.extend(zvhds());
+    all.extend(crate::vmdk::good());
     all.push(sample());
     all
 }

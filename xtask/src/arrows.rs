@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("imgprep-raw", &["imgprep-map"]),
     ("imgprep-vdi", &["imgprep-map"]),
     ("imgprep-vhd", &["imgprep-map"]),
+    ("imgprep-vmdk", &["imgprep-map"]),
     ("imgprep-zvhd", &["imgprep-map"]),
     (
         "imgprep-catalog",
@@ -25,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "imgprep-raw",
             "imgprep-vdi",
             "imgprep-vhd",
+            "imgprep-vmdk",
             "imgprep-zvhd",
         ],
     ),

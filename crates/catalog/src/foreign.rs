@@ -29,10 +29,6 @@ type Row = (&'static str, usize, &'static [u8], &'static str, Remedy);
 
 #[rustfmt::skip]
 const HEADS: &[Row] = &[
-    ("vmdk",      0,     b"KDMV",              "magic \"KDMV\"",                      NotYet),
-    ("vmdk",      0,     b"COWD",              "magic \"COWD\"",                      NotYet),
-    ("vmdk",      0,     b"\xbe\xba\xfe\xca\0\0\0\0", "magic 0xcafebabe",             NotYet),
-    ("vmdk",      0,     b"# Disk DescriptorFile", "text descriptor",                 NotYet),
     ("vhdx",      0,     b"vhdxfile",          "signature \"vhdxfile\"",              NotYet),
     ("parallels", 0,     b"WithoutFreeSpace",  "magic \"WithoutFreeSpace\"",          NotYet),
     ("parallels", 0,     b"WithouFreSpacExt",  "magic \"WithouFreSpacExt\"",          NotYet),

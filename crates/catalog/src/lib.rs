@@ -50,6 +50,7 @@ pub const FORMATS: &[Format] = &[
     Format { name: imgprep_qed::NAME, aliases: &[], has_snapshots: false, probe: imgprep_qed::probe, parse: imgprep_qed::parse },
     Format { name: imgprep_vdi::NAME, aliases: &[], has_snapshots: false, probe: imgprep_vdi::probe, parse: imgprep_vdi::parse },
     Format { name: imgprep_vhd::NAME, aliases: &["vpc"], has_snapshots: false, probe: imgprep_vhd::probe, parse: imgprep_vhd::parse },
+    Format { name: imgprep_vmdk::NAME, aliases: &[], has_snapshots: false, probe: imgprep_vmdk::probe, parse: imgprep_vmdk::parse },
     Format { name: imgprep_zvhd::ZVHD, aliases: &[], has_snapshots: false, probe: |probe| zvhd(probe, imgprep_zvhd::ZVHD), parse: imgprep_zvhd::parse },
     Format { name: imgprep_zvhd::ZVHD2, aliases: &[], has_snapshots: false, probe: |probe| zvhd(probe, imgprep_zvhd::ZVHD2), parse: imgprep_zvhd::parse },
 ];
@@ -181,6 +182,12 @@ mod tests {
         assert_eq!(named(&with(0, b"QED\0", 4096)), Ok("qed"));
         assert_eq!(named(&with(64, &[0x7f, 0x10, 0xda, 0xbe], 4096)), Ok("vdi"));
         assert_eq!(named(b"<<< Oracle VM VirtualBox Disk Im"), Ok("vdi"), "cut before its signature");
+        assert_eq!(named(&with(0, b"KDMV", 4096)), Ok("vmdk"));
+        assert_eq!(named(&with(0, b"COWD", 4096)), Ok("vmdk"));
+        assert_eq!(named(&with(0, b"\xbe\xba\xfe\xca", 4096)), Ok("vmdk"));
+        assert_eq!(named(b"\n# Disk DescriptorFile\r\nversion=1\n"), Ok("vmdk"));
+        assert_eq!(named(b"#x\nversion=1\nCID=1\ncreateType=\"vmfs\"\n"), Ok("vmdk"));
+        assert_eq!(named(b"version=1\n"), Ok("raw"));
         assert_eq!(named(&with(0, b"stream\0\0", 8192)), Ok("zvhd"));
         assert_eq!(named(&with(0, b"z2strm\0\0", 8192)), Ok("zvhd2"));
         assert_eq!(named(&[0; 4096]), Ok("raw"));

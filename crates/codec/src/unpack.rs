@@ -31,16 +31,33 @@ impl Unpacker {
         len: PackedLen,
         out: &mut [u8],
     ) -> Result<(), UnpackError> {
+        let least = out.len();
+        self.unpack_some(codec, payload, len, out, least).map(|_| ())
+    }
+
+    /// The same for a unit whose end nobody wants: it may end after `least` bytes. How
+    /// many it has; the rest of `out` is left as it was.
+    pub fn unpack_some(
+        &mut self,
+        codec: Codec,
+        payload: &[u8],
+        len: PackedLen,
+        out: &mut [u8],
+        least: usize,
+    ) -> Result<usize, UnpackError> {
+        let mut produced = out.len();
         let used = match codec {
             Codec::Deflate => {
                 let inflater = self.deflate.get_or_insert_with(|| Decompress::new(false));
                 inflater.reset(false);
-                inflate("deflate", inflater, payload, out)?.used
+                inflate("deflate", inflater, payload, out, out.len())?.used
             }
             Codec::Zlib | Codec::ZlibOpen | Codec::ZlibContinued => {
                 let inflater = self.zlib.get_or_insert_with(|| Decompress::new(true));
                 inflater.reset(true);
-                let end = inflate("zlib", inflater, payload, out)?;
+                let least = if codec == Codec::Zlib { least } else { out.len() };
+                let end = inflate("zlib", inflater, payload, out, least)?;
+                produced = end.produced;
                 if codec == Codec::Zlib && !end.is_finished {
                     return Err(UnpackError::Short {
                         produced: out.len() as u64,
@@ -63,7 +80,7 @@ impl Unpacker {
             PackedLen::Exact(_) if left > 0 => {
                 Err(UnpackError::LeftOver { left: left as u64, len: payload.len() as u64 })
             }
-            _ => Ok(()),
+            _ => Ok(produced),
         }
     }
 }
@@ -85,7 +102,7 @@ impl Continued {
 
     /// Unpacks the next record into `out`, the whole unit; all of `payload` must be used.
     pub fn unpack(&mut self, payload: &[u8], out: &mut [u8]) -> Result<(), UnpackError> {
-        let end = inflate("zlib", &mut self.0, payload, out)?;
+        let end = inflate("zlib", &mut self.0, payload, out, out.len())?;
         match payload.len() - end.used {
             0 => Ok(()),
             left => Err(UnpackError::LeftOver { left: left as u64, len: payload.len() as u64 }),
@@ -96,15 +113,18 @@ impl Continued {
 /// How an inflation ended.
 struct End {
     used: usize,
+    produced: usize,
     is_finished: bool,
 }
 
-/// Inflates until `out` is full, then sees whether the stream would have more.
+/// Inflates until `out` is full, then sees whether the stream would have more. One that is
+/// finished may have filled no more than `least` bytes.
 fn inflate(
     codec: &'static str,
     inflater: &mut Decompress,
     payload: &[u8],
     out: &mut [u8],
+    least: usize,
 ) -> Result<End, UnpackError> {
     let (in_before, out_before) = (inflater.total_in(), inflater.total_out());
     // OK: neither runs past its slice's length.
@@ -130,10 +150,10 @@ fn inflate(
         let is_finished = status == Status::StreamEnd;
         let is_stuck = used(inflater) == taken && now == done;
         if is_finished || is_stuck {
-            if now < out.len() {
+            if now < if is_finished { least } else { out.len() } {
                 return Err(UnpackError::Short { produced: now as u64, expected });
             }
-            return Ok(End { used: used(inflater), is_finished });
+            return Ok(End { used: used(inflater), produced: now, is_finished });
         }
     }
 }
@@ -195,6 +215,23 @@ mod tests {
 
     fn at_most(codec: Codec, payload: &[u8], unit: usize) -> Result<Vec<u8>, UnpackError> {
         unpack(codec, payload, PackedLen::AtMost(u32::try_from(payload.len()).unwrap()), unit)
+    }
+
+    #[test]
+    fn a_finished_unit_may_end_behind_what_is_wanted_of_it() {
+        // RFC 1950: head, the stored block of "abcd", its Adler-32.
+        let payload: Vec<u8> = [&[0x78, 0x01][..], &STORED, &[0x03, 0xd8, 0x01, 0x8b]].concat();
+        let len = PackedLen::Exact(u32::try_from(payload.len()).unwrap());
+        let some = |codec, payload: &[u8], least| {
+            let mut out = [0xee; 6];
+            Unpacker::new().unpack_some(codec, payload, len, &mut out, least).map(|len| out[..len].to_vec())
+        };
+        assert_eq!(some(Codec::Zlib, &payload, 4).unwrap(), b"abcd");
+        let short = UnpackError::Short { produced: 4, expected: 6 };
+        assert_eq!(some(Codec::Zlib, &payload, 5), Err(short.clone()));
+        assert_eq!(some(Codec::ZlibOpen, &payload, 4), Err(short.clone()));
+        // Cut in its checksum.
+        assert_eq!(some(Codec::Zlib, &payload[..14], 4), Err(short));
     }
 
     /// RFC 1951 3.2.4: one final stored block of "abcd".

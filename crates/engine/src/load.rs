@@ -231,7 +231,9 @@ impl<'a> Loader<'a> {
         };
         let unit_len = check_unit(unit)?;
         let key = (piece.layer, *file, *at);
-        if piece.disk != *unit && scratch.cached == Some(key) && scratch.cache.len() == unit_len {
+        // OK: inside the unit, whose length is a `usize`.
+        let least = (piece.disk.end - unit.start) as usize;
+        if piece.disk != *unit && scratch.cached == Some(key) && scratch.cache.len() >= least {
             target.copy_from_slice(part_of(&scratch.cache, unit, &piece.disk));
             return Ok(());
         }
@@ -242,7 +244,9 @@ impl<'a> Loader<'a> {
         }
         scratch.cached = None;
         scratch.cache.resize(unit_len, 0);
-        scratch.unpacker.unpack(*codec, &stored, *len, &mut scratch.cache)?;
+        // The last unit of a disk may be no longer than what is left of the disk.
+        let produced = scratch.unpacker.unpack_some(*codec, &stored, *len, &mut scratch.cache, least)?;
+        scratch.cache.truncate(produced);
         scratch.cached = Some(key);
         target.copy_from_slice(part_of(&scratch.cache, unit, &piece.disk));
         Ok(())
@@ -251,7 +255,7 @@ impl<'a> Loader<'a> {
 
 /// The part of an unpacked unit that `disk` wants of it.
 fn part_of<'b>(unpacked: &'b [u8], unit: &Range<u64>, disk: &Range<u64>) -> &'b [u8] {
-    // OK: a format's extent lies in its unit (held by the conformance tests), and `unpacked` is the whole unit.
+    // OK: a format's extent lies in its unit (held by the conformance tests), and `unpacked` reaches to the extent's end.
     &unpacked[(disk.start - unit.start) as usize..(disk.end - unit.start) as usize]
 }
 

@@ -317,7 +317,8 @@ fn open_layer(
             Parsed::Needs(needs) => match companions(&path, &needs.files, open) {
                 Ok(opened) => {
                     files.extend(opened);
-                    parsed = (needs.resume)(&readers(&files, None)).map_err(in_path)?;
+                    let resumed = (needs.resume)(&readers(&files, None));
+                    parsed = resumed.map_err(|error| in_file(error, &files)).map_err(in_path)?;
                 }
                 Err((name, reason)) if open.gate == Gate::None => {
                     chain.unopened.push(Named { name, reason });
@@ -334,6 +335,15 @@ fn open_layer(
         Err((_, reason)) => return Err(reason),
     }
     Ok(Layer { name: shown, detection, image, files })
+}
+
+/// The same error with the name of the companion that it is about.
+fn in_file(error: Error, files: &[Arc<SourceFile>]) -> Error {
+    let index = usize::try_from(error.file().0).unwrap_or(usize::MAX);
+    match files.get(index).filter(|_| index > 0) {
+        Some(file) => error.in_path(file.path().display().to_string()),
+        None => error,
+    }
 }
 
 /// Opens all of `wanted`; or the name of the first one that can't be had, and why.

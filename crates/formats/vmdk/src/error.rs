@@ -1,0 +1,465 @@
+//! What can be wrong in a VMDK, and what is not read.
+
+use alloc::string::String;
+
+use imgprep_map::{Class, Detail, Error};
+
+/// A file that contradicts itself or the specification. Offsets are offsets in the file
+/// that the error is about.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Corrupt {
+    /// The file ends before its header does.
+    #[error("the header has {expected} bytes, the file has {file_len}")]
+    HeaderCut {
+        /// Bytes that are needed.
+        expected: u64,
+        /// Bytes that are there.
+        file_len: u64,
+    },
+    /// The first bytes are not what they must be.
+    #[error("the file begins with {found:02x?}, not with {expected}")]
+    Magic {
+        /// What must stand there.
+        expected: &'static str,
+        /// What stands there.
+        found: [u8; 8],
+    },
+    /// A field has a value that can't be.
+    #[error("{field} is {found}, which must be {expected}")]
+    Field {
+        /// Offset of the field.
+        at: u64,
+        /// The specification's name.
+        field: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: u64,
+    },
+    /// The newline check bytes were changed: by a transfer in text mode.
+    #[error(
+        "the newline check bytes are {found:02x?}, not [0a, 20, 0d, 0a]: the file was transferred as text, \
+         which changes bytes all over it; transfer it again in binary mode"
+    )]
+    Newlines {
+        /// What stands there.
+        found: [u8; 4],
+    },
+    /// A directory or table does not lie inside the file.
+    #[error("{table} takes bytes {start}..{end}, the file has {file_len}")]
+    TablePastEnd {
+        /// Offset of the field or entry that names it.
+        at: u64,
+        /// Which table.
+        table: &'static str,
+        /// Its first byte.
+        start: u64,
+        /// Its end, saturated.
+        end: u64,
+        /// Length of the file.
+        file_len: u64,
+    },
+    /// The grain directory does not cover the disk.
+    #[error("the grain directory has {found} entries, the extent needs {expected}")]
+    DirectoryShort {
+        /// Offset of its size.
+        at: u64,
+        /// Entries that are needed.
+        expected: u64,
+        /// Entries that are there.
+        found: u64,
+    },
+    /// An entry that can't be.
+    #[error("{table} entry {found:#x} is none: {reason}")]
+    Entry {
+        /// Offset of the entry.
+        at: u64,
+        /// Which table.
+        table: &'static str,
+        /// The entry.
+        found: u64,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// Data that does not lie inside the file.
+    #[error("the entry points to data at bytes {start}..{end}, the file has {file_len}")]
+    DataPastEnd {
+        /// Offset of the entry.
+        at: u64,
+        /// First byte of the data.
+        start: u64,
+        /// Its end, saturated.
+        end: u64,
+        /// Length of the file.
+        file_len: u64,
+    },
+    /// A compressed grain is for another place of the disk than its table entry.
+    #[error("the compressed grain is for sector {found}, its table says sector {expected}")]
+    GrainLba {
+        /// Offset of the grain's own sector number.
+        at: u64,
+        /// By the table.
+        expected: u64,
+        /// By the grain.
+        found: u64,
+    },
+    /// A compressed grain's length can't be.
+    #[error("the compressed grain has {found} bytes, 1 to {limit} can be")]
+    GrainLength {
+        /// Offset of the length.
+        at: u64,
+        /// The most that can be.
+        limit: u64,
+        /// What the grain says.
+        found: u64,
+    },
+    /// A stream without its footer: the end is missing.
+    #[error(
+        "the stream has no footer in front of the file's end, so its grain directory is lost: the file is cut; \
+         get it again, or --salvage reads the grains that are there"
+    )]
+    StreamCut {
+        /// Length of the file.
+        file_len: u64,
+    },
+    /// The footer contradicts the header.
+    #[error("{field} is {found} in the footer and {expected} in the header")]
+    Footer {
+        /// Offset of the field in the footer.
+        at: u64,
+        /// The specification's name.
+        field: &'static str,
+        /// By the header.
+        expected: u64,
+        /// By the footer.
+        found: u64,
+    },
+    /// A flat extent's file is shorter than the descriptor says.
+    #[error("the flat extent takes bytes {start}..{end} of this file, which has {file_len}")]
+    FlatPastEnd {
+        /// First byte of the extent.
+        start: u64,
+        /// Its end.
+        end: u64,
+        /// Length of the file.
+        file_len: u64,
+    },
+    /// Descriptor and extent disagree about the extent's size.
+    #[error("the descriptor says {expected} sectors, this extent has {found}")]
+    ExtentSize {
+        /// Offset of the extent's own size.
+        at: u64,
+        /// By the descriptor.
+        expected: u64,
+        /// By the extent.
+        found: u64,
+    },
+    /// A line that begins as an extent's and is none.
+    #[error("extent line {line:?}: {reason}")]
+    ExtentLine {
+        /// Offset of the line.
+        at: u64,
+        /// The line.
+        line: String,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// A value of the descriptor that can't be.
+    #[error("{key} is {found:?}, which must be {expected}")]
+    Value {
+        /// Offset of the line.
+        at: u64,
+        /// Its key.
+        key: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: String,
+    },
+    /// A key of the descriptor that is there twice, with two values.
+    #[error("{key} is there twice, and the two differ")]
+    Twice {
+        /// Offset of the second line.
+        at: u64,
+        /// The key.
+        key: &'static str,
+    },
+    /// A descriptor that describes no disk.
+    #[error("the descriptor has no extent line")]
+    NoExtents {
+        /// Offset of the descriptor.
+        at: u64,
+    },
+    /// The descriptor names a parent's id and no parent, or a parent and no id.
+    #[error("{reason}")]
+    Parent {
+        /// Offset of the line.
+        at: u64,
+        /// What is missing.
+        reason: &'static str,
+    },
+    /// All extents together are larger than any disk.
+    #[error("the extents up to this line are more than 2^64 bytes")]
+    TooLarge {
+        /// Offset of the line.
+        at: u64,
+    },
+}
+
+impl Detail for Corrupt {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::HeaderCut { .. } => "vmdk.header.cut",
+            Self::Magic { .. } => "vmdk.header.magic",
+            Self::Field { .. } => "vmdk.header.field",
+            Self::Newlines { .. } => "vmdk.header.newlines",
+            Self::TablePastEnd { .. } => "vmdk.table.past-end",
+            Self::DirectoryShort { .. } => "vmdk.directory.too-short",
+            Self::Entry { .. } => "vmdk.table.entry",
+            Self::DataPastEnd { .. } => "vmdk.grain.past-end",
+            Self::GrainLba { .. } => "vmdk.grain.lba",
+            Self::GrainLength { .. } => "vmdk.grain.length",
+            Self::StreamCut { .. } => "vmdk.stream.cut",
+            Self::Footer { .. } => "vmdk.footer.field",
+            Self::FlatPastEnd { .. } => "vmdk.flat.past-end",
+            Self::ExtentSize { .. } => "vmdk.extent.size",
+            Self::ExtentLine { .. } => "vmdk.descriptor.extent-line",
+            Self::Value { .. } => "vmdk.descriptor.value",
+            Self::Twice { .. } => "vmdk.descriptor.twice",
+            Self::NoExtents { .. } => "vmdk.descriptor.no-extents",
+            Self::Parent { .. } => "vmdk.descriptor.parent",
+            Self::TooLarge { .. } => "vmdk.descriptor.too-large",
+        }
+    }
+
+    fn class(&self) -> Class {
+        Class::Corrupt
+    }
+
+    fn at(&self) -> Option<u64> {
+        Some(match self {
+            Self::Magic { .. } => 0,
+            Self::Newlines { .. } => crate::layout::NEWLINES_AT,
+            Self::HeaderCut { file_len, .. }
+            | Self::StreamCut { file_len }
+            | Self::FlatPastEnd { file_len, .. } => *file_len,
+            Self::Field { at, .. }
+            | Self::TablePastEnd { at, .. }
+            | Self::DirectoryShort { at, .. }
+            | Self::Entry { at, .. }
+            | Self::DataPastEnd { at, .. }
+            | Self::GrainLba { at, .. }
+            | Self::GrainLength { at, .. }
+            | Self::Footer { at, .. }
+            | Self::ExtentSize { at, .. }
+            | Self::ExtentLine { at, .. }
+            | Self::Value { at, .. }
+            | Self::Twice { at, .. }
+            | Self::NoExtents { at }
+            | Self::Parent { at, .. }
+            | Self::TooLarge { at } => *at,
+        })
+    }
+}
+
+/// An image that may be fine, but is not read.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsupported {
+    /// A version of an extent file that is not known.
+    #[error("version {version} of {what}: {known} known")]
+    Version {
+        /// Offset of the field.
+        at: u64,
+        /// Which kind of file.
+        what: &'static str,
+        /// What is known.
+        known: &'static str,
+        /// What it says.
+        version: u64,
+    },
+    /// The disk is a device of the machine that the descriptor was made on.
+    #[error("createType {name:?}: the disk is a device of another machine, not a file")]
+    Physical {
+        /// Offset of the line.
+        at: u64,
+        /// The type.
+        name: String,
+    },
+    /// A type of disk that is not known.
+    #[error("createType {name:?} is not known")]
+    CreateType {
+        /// Offset of the line.
+        at: u64,
+        /// The type.
+        name: String,
+    },
+    /// A type of extent that is not read.
+    #[error("extents of type {name:?} are not read")]
+    ExtentType {
+        /// Offset of the line.
+        at: u64,
+        /// The type.
+        name: String,
+    },
+    /// An extent that must not be read.
+    #[error("the descriptor forbids access to this extent (NOACCESS)")]
+    NoAccess {
+        /// Offset of the line.
+        at: u64,
+    },
+    /// An extent was opened instead of its descriptor.
+    #[error(
+        "this is {what}, one extent of a disk: which part of the disk it is and what lies below it stands in \
+         the descriptor, a small text file that names this one; open that (if it is lost, --salvage takes the \
+         extent for a whole disk)"
+    )]
+    Alone {
+        /// The kind of extent.
+        what: &'static str,
+    },
+    /// The extents' files were not opened.
+    #[error("the disk is in other files, which were not opened")]
+    NotOpened {
+        /// Offset of the first extent line.
+        at: u64,
+    },
+    /// A grain size that no writer has.
+    #[error("grains of {sectors} sectors: at most {limit} are read")]
+    GrainSize {
+        /// Offset of the field.
+        at: u64,
+        /// What it says.
+        sectors: u64,
+        /// The most that is read.
+        limit: u64,
+    },
+    /// A combination of flags and method that no writer has.
+    #[error("{what} (flags {flags:#x}, compressAlgorithm {algorithm}): not read")]
+    Packing {
+        /// Offset of the field.
+        at: u64,
+        /// What it is.
+        what: &'static str,
+        /// The header's flags.
+        flags: u32,
+        /// The header's method.
+        algorithm: u16,
+    },
+    /// An seSparse extent whose tables are behind its journal.
+    #[error("the extent was not closed properly, its journal must be replayed: open and close it in ESX")]
+    Journal {
+        /// Offset of the field.
+        at: u64,
+    },
+    /// A field of an seSparse header that is not known to have such a value.
+    #[error("{field} of the seSparse header is {found:#x}, only {known} is known")]
+    SeField {
+        /// Offset of the field.
+        at: u64,
+        /// Its name.
+        field: &'static str,
+        /// What is known.
+        known: &'static str,
+        /// What it says.
+        found: u64,
+    },
+    /// The contents are encrypted.
+    #[error("the descriptor says that the disk is encrypted ({key})")]
+    Encrypted {
+        /// Offset of the line.
+        at: u64,
+        /// What says so.
+        key: String,
+    },
+    /// A descriptor inside an extent that describes more than its own file.
+    #[error("the descriptor inside this file names {count} extents: only its own file is expected")]
+    EmbeddedExtents {
+        /// Offset of the second extent line.
+        at: u64,
+        /// Extent lines.
+        count: u64,
+    },
+    /// A descriptor longer than the limit.
+    #[error("a descriptor of {len} bytes, at most {limit} are read")]
+    DescriptorTooLong {
+        /// Offset of its length.
+        at: u64,
+        /// Its length.
+        len: u64,
+        /// The most that is read.
+        limit: u64,
+    },
+    /// More grains in a cut stream than memory is given for.
+    #[error("more than {limit} grains in a stream without directory")]
+    TooManyGrains {
+        /// Offset of the first grain that is too much.
+        at: u64,
+        /// How many are kept.
+        limit: u64,
+    },
+}
+
+impl Detail for Unsupported {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Version { .. } => "vmdk.header.version",
+            Self::Physical { .. } => "vmdk.descriptor.physical",
+            Self::CreateType { .. } => "vmdk.descriptor.create-type",
+            Self::ExtentType { .. } => "vmdk.descriptor.extent-type",
+            Self::NoAccess { .. } => "vmdk.extent.no-access",
+            Self::Alone { .. } => "vmdk.extent.alone",
+            Self::NotOpened { .. } => "vmdk.extent.not-opened",
+            Self::GrainSize { .. } => "vmdk.header.grain-size",
+            Self::Packing { .. } => "vmdk.header.compression",
+            Self::Journal { .. } => "vmdk.sesparse.journal",
+            Self::SeField { .. } => "vmdk.sesparse.field",
+            Self::Encrypted { .. } => "vmdk.descriptor.encrypted",
+            Self::EmbeddedExtents { .. } => "vmdk.descriptor.embedded-extents",
+            Self::DescriptorTooLong { .. } => "vmdk.limit.descriptor",
+            Self::TooManyGrains { .. } => "vmdk.limit.grains",
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::DescriptorTooLong { .. } | Self::TooManyGrains { .. } => Class::Limit,
+            _ => Class::Unsupported,
+        }
+    }
+
+    fn at(&self) -> Option<u64> {
+        Some(match self {
+            Self::Alone { .. } => 0,
+            Self::Version { at, .. }
+            | Self::Physical { at, .. }
+            | Self::CreateType { at, .. }
+            | Self::ExtentType { at, .. }
+            | Self::NoAccess { at }
+            | Self::NotOpened { at }
+            | Self::GrainSize { at, .. }
+            | Self::Packing { at, .. }
+            | Self::Journal { at }
+            | Self::SeField { at, .. }
+            | Self::Encrypted { at, .. }
+            | Self::EmbeddedExtents { at, .. }
+            | Self::DescriptorTooLong { at, .. }
+            | Self::TooManyGrains { at, .. } => *at,
+        })
+    }
+}
+
+/// Why a part of the disk can't be read though the image can be described.
+#[derive(Clone, Debug)]
+pub(crate) enum Refusal {
+    Corrupt(Corrupt),
+    Unsupported(Unsupported),
+}
+
+impl Refusal {
+    pub(crate) fn error(&self) -> Error {
+        match self {
+            Self::Corrupt(detail) => detail.clone().into(),
+            Self::Unsupported(detail) => detail.clone().into(),
+        }
+    }
+}

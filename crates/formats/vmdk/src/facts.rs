@@ -1,0 +1,104 @@
+//! What an inspector tells, under the names that `qemu-img info` uses.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+
+use imgprep_map::{Encryption, Facts, ImageName, Value};
+
+use crate::NAME;
+use crate::Unsupported;
+use crate::descriptor::Descriptor;
+use crate::error::Refusal;
+use crate::sparse::Sparse;
+
+/// What is told of one extent.
+pub(crate) struct Shown {
+    name: String,
+    /// The type in the descriptor; nothing where the extent is the image itself.
+    kind: &'static str,
+    size: u64,
+    /// Grain size and whether grains are compressed, of extents that are understood.
+    grain: Option<(u64, bool)>,
+    what: Option<(&'static str, &'static str)>,
+    is_dirty: bool,
+}
+
+impl Shown {
+    pub(crate) fn new(name: Option<&[u8]>, kind: &'static str, size: u64, sparse: Option<&Sparse>) -> Self {
+        Self {
+            name: name.map(|name| ImageName(name.to_vec()).to_string()).unwrap_or_default(),
+            kind,
+            size,
+            grain: sparse.map(|sparse| (sparse.grain, sparse.is_packed)),
+            what: sparse.map(|sparse| (sparse.what, sparse.version)),
+            is_dirty: sparse.is_some_and(|sparse| sparse.is_dirty),
+        }
+    }
+
+    fn value(&self) -> Value {
+        let mut table = Vec::new();
+        // An extent without descriptor has no name that it knows.
+        if !self.name.is_empty() {
+            table.push(("filename", Value::Text(self.name.clone())));
+        }
+        table.push(("format", Value::Text(self.kind.to_string())));
+        table.push(("virtual-size", Value::Number(self.size)));
+        if let Some((grain, is_packed)) = self.grain {
+            table.push(("cluster-size", Value::Number(grain)));
+            if is_packed {
+                table.push(("compressed", Value::Flag(true)));
+            }
+        }
+        Value::Table(table)
+    }
+}
+
+pub(crate) fn facts(descriptor: Option<&Descriptor>, extents: &[Shown]) -> Facts {
+    let mut facts = Facts::new(NAME, variant(descriptor, extents));
+    facts.cluster_size = extents.iter().filter_map(|extent| extent.grain).map(|(grain, _)| grain).max();
+    facts.dirty = extents.iter().any(|extent| extent.is_dirty);
+    if let Some(descriptor) = descriptor {
+        if let Some(Refusal::Unsupported(Unsupported::Encrypted { .. })) = descriptor.refusal {
+            facts.encryption = Some(Encryption::Other(0));
+        }
+        if let Some(cid) = descriptor.cid {
+            facts.details.push(("cid", Value::Number(cid.into())));
+        }
+        let parent = descriptor.parent.as_ref().map_or(u32::MAX, |(cid, ..)| *cid);
+        facts.details.push(("parent-cid", Value::Number(parent.into())));
+        if let Some(create_type) = &descriptor.create_type {
+            facts.details.push(("create-type", Value::Text(create_type.clone())));
+        }
+        let shown = descriptor.shown.iter();
+        facts.details.extend(shown.map(|(name, value)| (*name, Value::Text(value.clone()))));
+    }
+    facts.details.push(("extents", Value::List(extents.iter().map(Shown::value).collect())));
+    facts
+}
+
+/// `monolithicSparse, version 1, grains of 64 KiB`.
+fn variant(descriptor: Option<&Descriptor>, extents: &[Shown]) -> String {
+    let mut words = Vec::new();
+    match descriptor {
+        Some(descriptor) => words.extend(descriptor.create_type.clone()),
+        None => words.push("an extent without descriptor".into()),
+    }
+    if extents.len() > 1 {
+        words.push(format!("{} extents", extents.len()));
+    }
+    let sparse = extents.iter().find_map(|extent| Some((extent.what?, extent.grain?)));
+    if let Some(((what, version), (grain, _))) = sparse {
+        words.push(format!("{what} of version {version}"));
+        words.push(format!("grains of {}", size_text(grain)));
+    }
+    words.join(", ")
+}
+
+fn size_text(size: u64) -> String {
+    match size {
+        size if size >= 1 << 20 => format!("{} MiB", size >> 20),
+        size if size >= 1 << 10 => format!("{} KiB", size >> 10),
+        size => format!("{size} bytes"),
+    }
+}

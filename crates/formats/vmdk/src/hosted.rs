@@ -1,0 +1,342 @@
+//! `KDMV` files (5.0, "Hosted Sparse Extents" and "Stream-Optimized Compressed Sparse
+//! Extents"): header, raw -> validated.
+
+use alloc::format;
+use alloc::vec::Vec;
+
+use imgprep_map::{Error, Finding, ParseOptions, ReadAt, Severity};
+
+use crate::error::Refusal;
+use crate::layout::{
+    DIRECTORY_AT_END, FLAG_COMPRESSED, FLAG_MARKERS, FLAG_NEWLINES, FLAG_REDUNDANT, FLAG_ZEROED,
+    HOSTED_BYTES, HOSTED_MAGIC, KNOWN_FLAGS, NEWLINES, RawHosted, SECTOR,
+};
+use crate::map::Kind;
+use crate::sparse::{Sparse, bytes, check_directory, field, head, header, scan_directories};
+use crate::stream::{self, Footer};
+use crate::tables::{Entries, Tables};
+use crate::{Corrupt, Unsupported};
+
+/// Sectors of a plain grain: QEMU's own bound, 1 GiB.
+const GRAIN_LIMIT: u64 = 1 << 21;
+/// Sectors of a compressed grain, which is unpacked in memory: 32 MiB.
+const PACKED_GRAIN_LIMIT: u64 = 1 << 16;
+/// Entries of a grain table: the specification's constant, which QEMU takes for a bound.
+const GTES_LIMIT: u32 = 512;
+
+pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, Error> {
+    let raw = RawHosted::decode(&header::<HOSTED_BYTES>(file)?);
+    if !head(file)?.starts_with(&HOSTED_MAGIC) {
+        return Err(Corrupt::Magic { expected: "\"KDMV\"", found: head(file)? }.into());
+    }
+    check_fields(&raw)?;
+    let is_packed = check_packing(&raw)?;
+    let capacity = bytes(12, "capacity", raw.capacity)?;
+    // OK: bounded by `check_fields`.
+    let grain = raw.grain_size * SECTOR;
+    let mut sparse = Sparse {
+        what: if is_packed { "a stream-optimized KDMV file" } else { "a sparse KDMV file" },
+        version: match raw.version {
+            1 => "1",
+            2 => "2",
+            // No other is left by `check_fields`.
+            _ => "3",
+        },
+        capacity,
+        capacity_at: 12,
+        grain,
+        is_packed,
+        is_dirty: raw.unclean_shutdown != 0,
+        descriptor: None,
+        kind: Kind::Zero,
+        fixed: Vec::from([(0..SECTOR, "the header")]),
+        findings: findings(&raw),
+    };
+    if raw.descriptor_offset != 0 && raw.descriptor_size != 0 {
+        let start = bytes(28, "descriptorOffset", raw.descriptor_offset)?;
+        let end = start.saturating_add(bytes(36, "descriptorSize", raw.descriptor_size)?);
+        if end > file.len() {
+            let (table, file_len) = ("the descriptor", file.len());
+            return Err(Corrupt::TablePastEnd { at: 28, table, start, end, file_len }.into());
+        }
+        sparse.descriptor = Some(start..end);
+        sparse.fixed.push((start..end, "the descriptor"));
+    }
+    let tables = Tables {
+        entries: Entries::Hosted { has_zeroed: raw.flags & FLAG_ZEROED != 0, is_packed },
+        grain,
+        per_table: raw.num_gtes_per_gt.into(),
+        capacity,
+        directory: 0,
+        redundant: None,
+        is_salvage: options.salvage,
+    };
+    if capacity == 0 {
+        return Ok(sparse);
+    }
+    place_tables(file, &raw, tables, options, &mut sparse)?;
+    Ok(sparse)
+}
+
+/// Finds the grain directory, or what is left to go by.
+fn place_tables(
+    file: &dyn ReadAt,
+    raw: &RawHosted,
+    mut tables: Tables,
+    options: &ParseOptions,
+    sparse: &mut Sparse,
+) -> Result<(), Error> {
+    let (mut at, mut sector) = (56, raw.gd_offset);
+    if sector == DIRECTORY_AT_END {
+        match stream::footer(file, raw)? {
+            Footer::Found { at: footer_at, gd_offset } => {
+                (at, sector) = (footer_at + 56, gd_offset);
+                sparse.fixed.push((footer_at - SECTOR..file.len(), "the footer"));
+            }
+            Footer::Missing if options.salvage => {
+                sparse.kind = stream::walk(file, raw, &tables, options)?;
+                return Ok(());
+            }
+            Footer::Missing => {
+                sparse.kind = Kind::Refused(Refusal::Corrupt(Corrupt::StreamCut { file_len: file.len() }));
+                return Ok(());
+            }
+        }
+    }
+    place_redundant(file, raw, &mut tables, sparse);
+    let placed = bytes(at, "gdOffset", sector).and_then(|start| {
+        tables.directory = start;
+        if start == 0 {
+            return Err(field(at, "gdOffset", "not 0", 0));
+        }
+        check_directory(file, at, &tables, start)
+    });
+    match (placed, tables.redundant) {
+        (Ok(()), _) => {}
+        (Err(_), Some(redundant)) if options.salvage => tables.directory = redundant,
+        (Err(_), None) if options.salvage && sparse.is_packed => {
+            sparse.kind = stream::walk(file, raw, &tables, options)?;
+            return Ok(());
+        }
+        (Err(error), _) => return Err(error),
+    }
+    sparse.findings.extend(scan_directories(file, &tables));
+    sparse.kind = Kind::Sparse(tables);
+    Ok(())
+}
+
+/// The redundant directory is not used for reading, unless the other one is lost.
+fn place_redundant(file: &dyn ReadAt, raw: &RawHosted, tables: &mut Tables, sparse: &mut Sparse) {
+    if raw.flags & FLAG_REDUNDANT == 0 || raw.rgd_offset == 0 || raw.rgd_offset == DIRECTORY_AT_END {
+        return;
+    }
+    let start = raw.rgd_offset.saturating_mul(SECTOR);
+    if check_directory(file, 48, tables, start).is_ok() {
+        tables.redundant = Some(start);
+    } else {
+        sparse.findings.push(Finding {
+            code: "vmdk.redundant.past-end",
+            severity: Severity::Warning,
+            at: Some(48),
+            message: format!("the redundant grain directory at {start} does not lie inside the file"),
+        });
+    }
+}
+
+fn check_fields(raw: &RawHosted) -> Result<(), Error> {
+    if !(1..=3).contains(&raw.version) {
+        let (what, known) = ("a KDMV file", "1 to 3 are");
+        return Err(Unsupported::Version { at: 4, what, known, version: raw.version.into() }.into());
+    }
+    // First of all: where they are wrong nothing else can be believed.
+    if raw.flags & FLAG_NEWLINES != 0 && raw.newlines != NEWLINES {
+        return Err(Corrupt::Newlines { found: raw.newlines }.into());
+    }
+    if raw.grain_size < 8 || !raw.grain_size.is_power_of_two() {
+        return Err(field(20, "grainSize", "a power of two, 8 sectors or more", raw.grain_size));
+    }
+    let limit = if raw.flags & FLAG_COMPRESSED == 0 { GRAIN_LIMIT } else { PACKED_GRAIN_LIMIT };
+    if raw.grain_size > limit {
+        return Err(Unsupported::GrainSize { at: 20, sectors: raw.grain_size, limit }.into());
+    }
+    if raw.num_gtes_per_gt == 0 || raw.num_gtes_per_gt > GTES_LIMIT {
+        return Err(field(44, "numGTEsPerGT", "1 to 512", raw.num_gtes_per_gt.into()));
+    }
+    Ok(())
+}
+
+/// Whether grains are compressed. Only all of it together is in use: flag, markers and method.
+fn check_packing(raw: &RawHosted) -> Result<bool, Error> {
+    let (flags, algorithm) = (raw.flags, raw.compress_algorithm);
+    let refuse = |at, what| Err(Unsupported::Packing { at, what, flags, algorithm }.into());
+    match (flags & FLAG_COMPRESSED != 0, flags & FLAG_MARKERS != 0, algorithm) {
+        (false, false, 0) => Ok(false),
+        (true, true, 1) => Ok(true),
+        (true, true, 0) => Err(field(77, "compressAlgorithm", "1 (deflate) with compressed grains", 0)),
+        (true, true, _) => refuse(77, "a compression method that is not known"),
+        (true, false, _) => refuse(8, "compressed grains without markers, which tell their length"),
+        (false, true, _) => refuse(8, "markers without compression"),
+        (false, false, _) => {
+            Err(field(77, "compressAlgorithm", "0 without compressed grains", algorithm.into()))
+        }
+    }
+}
+
+fn findings(raw: &RawHosted) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if raw.unclean_shutdown != 0 {
+        findings.push(Finding {
+            code: "vmdk.header.dirty",
+            severity: Severity::Warning,
+            at: Some(72),
+            message: "the extent was not closed properly: its last writes may be missing".into(),
+        });
+    }
+    let unknown = raw.flags & !KNOWN_FLAGS;
+    if unknown != 0 {
+        findings.push(Finding {
+            code: "vmdk.header.flags",
+            severity: Severity::Warning,
+            at: Some(8),
+            message: format!("flags {unknown:#x} are not known"),
+        });
+    }
+    findings
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+    use crate::layout::DIRECTORY_AT_END as AT_END;
+
+    /// 1 MiB in grains of 64 KiB, directory in sector 1, its table in sectors 2 to 5.
+    fn plain() -> Vec<u8> {
+        let mut file = vec![0; 8192];
+        file[..12].copy_from_slice(b"KDMV\x01\0\0\0\x01\0\0\0");
+        for (at, value) in [(12, 2048_u64), (20, 128), (56, 1), (64, 16)] {
+            file[at..at + 8].copy_from_slice(&value.to_le_bytes());
+        }
+        file[44..48].copy_from_slice(&512_u32.to_le_bytes());
+        file[73..77].copy_from_slice(&NEWLINES);
+        file[512] = 2;
+        file
+    }
+
+    fn with(edits: &[(usize, &[u8])]) -> Result<Sparse, Error> {
+        let mut file = plain();
+        for (at, bytes) in edits {
+            file[*at..*at + bytes.len()].copy_from_slice(bytes);
+        }
+        read(&file, &ParseOptions::default())
+    }
+
+    fn corrupt(edits: &[(usize, &[u8])]) -> Corrupt {
+        let error = with(edits).err().unwrap_or_else(|| panic!("{edits:?} is read"));
+        error.detail::<Corrupt>().unwrap_or_else(|| panic!("{error}")).clone()
+    }
+
+    fn unsupported(edits: &[(usize, &[u8])]) -> Unsupported {
+        let error = with(edits).err().unwrap_or_else(|| panic!("{edits:?} is read"));
+        error.detail::<Unsupported>().unwrap_or_else(|| panic!("{error}")).clone()
+    }
+
+    #[test]
+    fn a_plain_header() {
+        let sparse = with(&[]).unwrap();
+        assert_eq!(
+            (sparse.capacity, sparse.grain, sparse.is_packed, sparse.is_dirty),
+            (1 << 20, 65536, false, false)
+        );
+        assert!(sparse.findings.is_empty() && sparse.descriptor.is_none());
+        let Kind::Sparse(tables) = sparse.kind else { panic!("{:?}", sparse.kind) };
+        assert_eq!((tables.directory, tables.count(), tables.redundant), (512, 1, None));
+        assert!(matches!(with(&[(12, &[0, 0])]).unwrap().kind, Kind::Zero));
+    }
+
+    #[test]
+    fn every_field_that_can_be_wrong() {
+        let field = |at, field, expected, found| Corrupt::Field { at, field, expected, found };
+        let grain = "a power of two, 8 sectors or more";
+        assert_eq!(corrupt(&[(20, &[4])]), field(20, "grainSize", grain, 4));
+        assert_eq!(corrupt(&[(20, &[24])]), field(20, "grainSize", grain, 24));
+        assert_eq!(corrupt(&[(44, &[0, 0])]), field(44, "numGTEsPerGT", "1 to 512", 0));
+        assert_eq!(corrupt(&[(44, &[1, 2])]), field(44, "numGTEsPerGT", "1 to 512", 513));
+        assert_eq!(corrupt(&[(56, &[0])]), field(56, "gdOffset", "not 0", 0));
+        assert_eq!(corrupt(&[(73, b"\r")]), Corrupt::Newlines { found: *b"\r \r\n" });
+        let sectors = "at most 2^55 - 1 sectors";
+        assert_eq!(corrupt(&[(12, &[0xff; 8])]), field(12, "capacity", sectors, u64::MAX));
+        assert_eq!(corrupt(&[(63, &[0x80])]), field(56, "gdOffset", sectors, 1 | 1 << 63));
+        let past = |at, table, start, end| Corrupt::TablePastEnd { at, table, start, end, file_len: 8192 };
+        assert_eq!(corrupt(&[(56, &[16])]), past(56, "the grain directory", 8192, 8196));
+        assert_eq!(corrupt(&[(28, &[15]), (36, &[2])]), past(28, "the descriptor", 15 * 512, 17 * 512));
+        assert_eq!(corrupt(&[(77, &[1])]), field(77, "compressAlgorithm", "0 without compressed grains", 1));
+        let cut = read(&vec![b'K'; 511], &ParseOptions::default()).err().unwrap();
+        assert_eq!(cut.detail(), Some(&Corrupt::HeaderCut { expected: 512, file_len: 511 }));
+    }
+
+    #[test]
+    fn what_nobody_writes_is_refused_by_name() {
+        let (what, known) = ("a KDMV file", "1 to 3 are");
+        assert_eq!(unsupported(&[(4, &[4])]), Unsupported::Version { at: 4, what, known, version: 4 });
+        let large = Unsupported::GrainSize { at: 20, sectors: 1 << 22, limit: 1 << 21 };
+        assert_eq!(unsupported(&[(20, &[0, 0, 0x40])]), large);
+        let packing = |at, what, flags, algorithm| Unsupported::Packing { at, what, flags, algorithm };
+        let what = "compressed grains without markers, which tell their length";
+        assert_eq!(unsupported(&[(10, &[1]), (77, &[1])]), packing(8, what, 0x1_0001, 1));
+        assert_eq!(unsupported(&[(10, &[2])]), packing(8, "markers without compression", 0x2_0001, 0));
+        let what = "a compression method that is not known";
+        assert_eq!(unsupported(&[(10, &[3]), (77, &[2])]), packing(77, what, 0x3_0001, 2));
+    }
+
+    #[test]
+    fn oddities_are_findings() {
+        let codes = |edits: &[(usize, &[u8])]| -> Vec<_> {
+            with(edits).unwrap().findings.iter().map(|finding| (finding.code, finding.at)).collect()
+        };
+        assert_eq!(codes(&[(72, &[1])]), [("vmdk.header.dirty", Some(72))]);
+        assert_eq!(codes(&[(11, &[0x80])]), [("vmdk.header.flags", Some(8))]);
+        assert_eq!(codes(&[(8, &[3]), (48, &[0xff])]), [("vmdk.redundant.past-end", Some(48))]);
+        assert_eq!(codes(&[(512, &[0xff])]), [("vmdk.directory.entries", Some(512))]);
+        // The redundant directory in sector 8 names a table behind the file's end.
+        assert_eq!(
+            codes(&[(8, &[3]), (48, &[8]), (4096, &[0xff])]),
+            [("vmdk.redundant.entries", Some(4096))]
+        );
+    }
+
+    /// A stream with one grain in sector 16 and no end.
+    fn cut_stream() -> Vec<u8> {
+        let mut file = plain();
+        file[10] = 3;
+        file[77] = 1;
+        file[56..64].copy_from_slice(&AT_END.to_le_bytes());
+        file.resize(8192, 0);
+        file.extend(256_u64.to_le_bytes());
+        file.extend([100, 0, 0, 0]);
+        file.resize(8192 + 512, 7);
+        file
+    }
+
+    #[test]
+    fn a_stream_without_end_is_cut() {
+        let file = cut_stream();
+        let sparse = read(&file, &ParseOptions::default()).unwrap();
+        let Kind::Refused(Refusal::Corrupt(found)) = sparse.kind else { panic!("{:?}", sparse.kind) };
+        assert_eq!(found, Corrupt::StreamCut { file_len: 8704 });
+    }
+
+    #[test]
+    fn a_salvage_walks_along_the_markers_within_its_limits() {
+        let file = cut_stream();
+        let options = ParseOptions { salvage: true, ..ParseOptions::default() };
+        let Kind::Walked(walked) = read(&file, &options).unwrap().kind else { panic!("not walked") };
+        let record = stream::Record { start: 256 * 512, at: 8192 + 12, len: 100 };
+        assert_eq!((&walked.records[..], walked.unknown), (&[record][..], 256 * 512 + 65536..1 << 20));
+        let mut tight = options;
+        tight.limits.resident_bytes = 0;
+        let error = read(&file, &tight).err().unwrap();
+        assert_eq!(error.detail(), Some(&Unsupported::TooManyGrains { at: 8192, limit: 0 }));
+    }
+}

@@ -1,0 +1,213 @@
+//! On-disk structures: sizes, offsets, magics. Integers are little-endian, places are
+//! counted in sectors of 512 bytes from the beginning of the file.
+
+use byteorder::{ByteOrder, LittleEndian};
+
+/// Bytes of a sector, whatever the disk.
+pub(crate) const SECTOR: u64 = 512;
+
+/// First line of a descriptor (5.0, "The Descriptor File").
+pub(crate) const TEXT_MAGIC: &[u8] = b"# Disk DescriptorFile";
+/// First bytes of a hosted sparse extent.
+pub(crate) const HOSTED_MAGIC: [u8; 4] = *b"KDMV";
+/// First bytes of an ESX server sparse extent.
+pub(crate) const COWD_MAGIC: [u8; 4] = *b"COWD";
+/// First bytes of an seSparse extent: 0xcafebabe in 64 bits.
+pub(crate) const SE_MAGIC: [u8; 8] = *b"\xbe\xba\xfe\xca\0\0\0\0";
+/// First bytes of an seSparse extent's volatile header: 0xcafecafe in 64 bits.
+pub(crate) const SE_VOLATILE_MAGIC: [u8; 8] = *b"\xfe\xca\xfe\xca\0\0\0\0";
+
+/// Bytes of a hosted sparse extent's header.
+pub(crate) const HOSTED_BYTES: usize = 512;
+/// Bytes of an ESX server sparse extent's header.
+pub(crate) const COWD_BYTES: usize = 2048;
+/// Bytes of either header of an seSparse extent.
+pub(crate) const SE_BYTES: usize = 512;
+
+/// The four newline check bytes are valid.
+pub(crate) const FLAG_NEWLINES: u32 = 1 << 0;
+/// There is a redundant grain directory.
+pub(crate) const FLAG_REDUNDANT: u32 = 1 << 1;
+/// Grain table entry 1 means zeros.
+pub(crate) const FLAG_ZEROED: u32 = 1 << 2;
+/// Grains are compressed.
+pub(crate) const FLAG_COMPRESSED: u32 = 1 << 16;
+/// Grains and tables have markers.
+pub(crate) const FLAG_MARKERS: u32 = 1 << 17;
+pub(crate) const KNOWN_FLAGS: u32 =
+    FLAG_NEWLINES | FLAG_REDUNDANT | FLAG_ZEROED | FLAG_COMPRESSED | FLAG_MARKERS;
+
+/// What the newline check bytes must be: they tell a transfer that "translated" line ends.
+pub(crate) const NEWLINES: [u8; 4] = *b"\n \r\n";
+/// Where they stand.
+pub(crate) const NEWLINES_AT: u64 = 73;
+/// `gdOffset` of a stream: the footer knows.
+pub(crate) const DIRECTORY_AT_END: u64 = u64::MAX;
+
+/// The header of a hosted sparse extent as it stands in the file (5.0, "Hosted Sparse Extents").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawHosted {
+    pub(crate) version: u32,            // 4
+    pub(crate) flags: u32,              // 8
+    pub(crate) capacity: u64,           // 12
+    pub(crate) grain_size: u64,         // 20
+    pub(crate) descriptor_offset: u64,  // 28
+    pub(crate) descriptor_size: u64,    // 36
+    pub(crate) num_gtes_per_gt: u32,    // 44
+    pub(crate) rgd_offset: u64,         // 48
+    pub(crate) gd_offset: u64,          // 56
+    pub(crate) over_head: u64,          // 64
+    pub(crate) unclean_shutdown: u8,    // 72
+    pub(crate) newlines: [u8; 4],       // 73
+    pub(crate) compress_algorithm: u16, // 77
+}
+
+impl RawHosted {
+    pub(crate) fn decode(bytes: &[u8; HOSTED_BYTES]) -> Self {
+        let u32_at = |at: usize| LittleEndian::read_u32(&bytes[at..]);
+        let u64_at = |at: usize| LittleEndian::read_u64(&bytes[at..]);
+        Self {
+            version: u32_at(4),
+            flags: u32_at(8),
+            capacity: u64_at(12),
+            grain_size: u64_at(20),
+            descriptor_offset: u64_at(28),
+            descriptor_size: u64_at(36),
+            num_gtes_per_gt: u32_at(44),
+            rgd_offset: u64_at(48),
+            gd_offset: u64_at(56),
+            over_head: u64_at(64),
+            unclean_shutdown: bytes[72],
+            newlines: [bytes[73], bytes[74], bytes[75], bytes[76]],
+            compress_algorithm: LittleEndian::read_u16(&bytes[77..]),
+        }
+    }
+}
+
+/// The header of an ESX server sparse extent (5.0, "ESX Server Sparse Extents").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawCowd {
+    pub(crate) version: u32,          // 4
+    pub(crate) flags: u32,            // 8
+    pub(crate) num_sectors: u32,      // 12
+    pub(crate) grain_size: u32,       // 16
+    pub(crate) gd_offset: u32,        // 20
+    pub(crate) num_gd_entries: u32,   // 24
+    pub(crate) unclean_shutdown: u32, // 1648
+}
+
+impl RawCowd {
+    pub(crate) fn decode(bytes: &[u8; COWD_BYTES]) -> Self {
+        let u32_at = |at: usize| LittleEndian::read_u32(&bytes[at..]);
+        Self {
+            version: u32_at(4),
+            flags: u32_at(8),
+            num_sectors: u32_at(12),
+            grain_size: u32_at(16),
+            gd_offset: u32_at(20),
+            num_gd_entries: u32_at(24),
+            unclean_shutdown: u32_at(1648),
+        }
+    }
+}
+
+/// The constant header of an seSparse extent. No specification is public: the fields are
+/// those that ESX writes to its log.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawSe {
+    pub(crate) version: u64,                // 8
+    pub(crate) capacity: u64,               // 16
+    pub(crate) grain_size: u64,             // 24
+    pub(crate) grain_table_size: u64,       // 32
+    pub(crate) flags: u64,                  // 40
+    pub(crate) reserved: [u64; 4],          // 48
+    pub(crate) volatile: (u64, u64),        // 80: offset and size, as all that follow
+    pub(crate) journal_header: (u64, u64),  // 96
+    pub(crate) journal: (u64, u64),         // 112
+    pub(crate) grain_directory: (u64, u64), // 128
+    pub(crate) grain_tables: (u64, u64),    // 144
+    pub(crate) free_bitmap: (u64, u64),     // 160
+    pub(crate) backmap: (u64, u64),         // 176
+    pub(crate) grains: (u64, u64),          // 192
+}
+
+impl RawSe {
+    pub(crate) fn decode(bytes: &[u8; SE_BYTES]) -> Self {
+        let u64_at = |at: usize| LittleEndian::read_u64(&bytes[at..]);
+        let place = |at: usize| (u64_at(at), u64_at(at + 8));
+        Self {
+            version: u64_at(8),
+            capacity: u64_at(16),
+            grain_size: u64_at(24),
+            grain_table_size: u64_at(32),
+            flags: u64_at(40),
+            reserved: [u64_at(48), u64_at(56), u64_at(64), u64_at(72)],
+            volatile: place(80),
+            journal_header: place(96),
+            journal: place(112),
+            grain_directory: place(128),
+            grain_tables: place(144),
+            free_bitmap: place(160),
+            backmap: place(176),
+            grains: place(192),
+        }
+    }
+}
+
+/// Bytes of a marker, or of the head of a compressed grain, that say what follows.
+pub(crate) const MARKER_BYTES: usize = 16;
+/// Where the payload of a compressed grain begins.
+pub(crate) const RECORD_HEAD: u64 = 12;
+
+/// What stands at a sector of a stream (5.0, "Stream-Optimized Compressed Sparse Extents").
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Marker {
+    /// A compressed grain: its first sector on the extent's disk, bytes of its payload.
+    Grain {
+        lba: u64,
+        size: u32,
+    },
+    EndOfStream,
+    /// A grain table, a grain directory, a footer, of so many sectors.
+    GrainTable(u64),
+    GrainDirectory(u64),
+    Footer(u64),
+    /// None of these.
+    Unknown,
+}
+
+impl Marker {
+    pub(crate) fn decode(bytes: [u8; MARKER_BYTES]) -> Self {
+        let value = LittleEndian::read_u64(&bytes);
+        match (LittleEndian::read_u32(&bytes[8..]), LittleEndian::read_u32(&bytes[12..])) {
+            (0, 0) => Self::EndOfStream,
+            (0, 1) => Self::GrainTable(value),
+            (0, 2) => Self::GrainDirectory(value),
+            (0, 3) => Self::Footer(value),
+            (0, _) => Self::Unknown,
+            (size, _) => Self::Grain { lba: value, size },
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn markers_by_their_size_and_type() {
+        let marker = |value: u64, size: u32, kind: u32| {
+            let mut bytes = [0; MARKER_BYTES];
+            LittleEndian::write_u64(&mut bytes, value);
+            LittleEndian::write_u32(&mut bytes[8..], size);
+            LittleEndian::write_u32(&mut bytes[12..], kind);
+            Marker::decode(bytes)
+        };
+        assert_eq!(marker(0, 0, 0), Marker::EndOfStream);
+        assert_eq!(marker(4, 0, 1), Marker::GrainTable(4));
+        assert_eq!(marker(1, 0, 2), Marker::GrainDirectory(1));
+        assert_eq!(marker(1, 0, 3), Marker::Footer(1));
+        assert_eq!(marker(1, 0, 4), Marker::Unknown);
+        assert_eq!(marker(128, 7, 0xffff_ffff), Marker::Grain { lba: 128, size: 7 });
+    }
+}

@@ -1,0 +1,145 @@
+//! VMDK: "Virtual Disk Format 5.0" of its maker, and seSparse by what QEMU's developers found out.
+//! Integers are little-endian.
+//!
+//! Read: text descriptors with the files that they name, and `KDMV` files that hold their own
+//! descriptor; extents SPARSE (`KDMV` versions 1 to 3, with zeroed grains and redundant
+//! directories, and streamOptimized with its directory in front or at the end), FLAT, VMFS,
+//! ZERO, VMFSSPARSE (`COWD`) and SESPARSE; parents by their content id.
+//!
+//! Described but not read: an extent without its descriptor (it may be the middle of a disk and
+//! may have a parent; a caller that salvages may take it for a disk), a stream without its
+//! footer (a salvage walks along its markers), NOACCESS extents, encrypted disks. Refused by
+//! name: physical disks, extents that stand for devices, seSparse journals that must be replayed,
+//! whatever flags, versions and types nobody has described.
+//!
+//! No table is kept in memory: directories and grain tables are read where a walk comes by, and
+//! those that lie in a hole of the file are passed over.
+#![no_std]
+#![deny(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_lossless
+)]
+
+extern crate alloc;
+
+mod assemble;
+mod claims;
+mod cowd;
+mod descriptor;
+mod encoding;
+mod error;
+mod extent_line;
+mod facts;
+mod holes;
+mod hosted;
+mod layout;
+mod map;
+mod sesparse;
+mod sparse;
+mod stream;
+mod tables;
+
+use alloc::boxed::Box;
+use core::ops::Range;
+
+use imgprep_map::{Error, Evidence, ParseOptions, Parsed, Probe, ReadAt};
+
+pub use error::{Corrupt, Unsupported};
+
+use crate::descriptor::Descriptor;
+use crate::sparse::{Magic, Sparse};
+
+/// The format's name.
+pub const NAME: &str = "vmdk";
+
+/// Recognises the magic of each kind of extent file, or a text that is a descriptor.
+pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
+    let says = match sparse::magic(probe.head) {
+        Some(Magic::Hosted) => "magic \"KDMV\"",
+        Some(Magic::Cowd) => "magic \"COWD\"",
+        Some(Magic::Se) => "magic 0xcafebabe",
+        None => return text_evidence(probe.head),
+    };
+    let len = if says.ends_with("babe") { 8 } else { 4 };
+    Some(Evidence { at: 0, len, says: says.into() })
+}
+
+/// A descriptor begins with its name, or with other comments and its version; then it must have an id as well.
+fn text_evidence(head: &[u8]) -> Option<Evidence> {
+    let skipped = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
+    let mut at = skipped;
+    for line in head[skipped..].split(|byte| *byte == b'\n') {
+        let text = line.trim_ascii();
+        let magic = layout::TEXT_MAGIC;
+        let start = (at + line.len() - line.trim_ascii_start().len()) as u64;
+        if text.get(..magic.len()).is_some_and(|start| start.eq_ignore_ascii_case(magic)) {
+            return Some(Evidence { at: start, len: magic.len() as u64, says: "text descriptor".into() });
+        }
+        if !text.is_empty() && !text.starts_with(b"#") {
+            let has = |word: &[u8]| head.windows(word.len()).any(|part| part == word);
+            let is_version = text.starts_with(b"version") && has(b"\nCID=") && has(b"createType");
+            let says = "text descriptor without its first line".into();
+            return is_version.then_some(Evidence { at: start, len: text.len() as u64, says });
+        }
+        at += line.len() + 1;
+    }
+    None
+}
+
+/// Understands an image: its descriptor and, once they are opened, its extents.
+pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
+    let Some(magic) = sparse::magic(&sparse::head(file)?) else {
+        // OK: at most 64 KiB.
+        let shown = file.slice(0, usize::try_from(file.len().min(Probe::HEAD)).unwrap_or(0))?;
+        if text_evidence(&shown).is_none() {
+            let expected = "a magic of VMDK or a text descriptor";
+            return Err(Corrupt::Magic { expected, found: sparse::head(file)? }.into());
+        }
+        let text = text(file, 0..file.len(), 0, options)?;
+        return assemble::split(Descriptor::read(&text, 0)?, options);
+    };
+    let sparse = Sparse::read(file, magic, options)?;
+    let embedded = match sparse.descriptor.clone() {
+        Some(range) => embedded(file, range, options)?,
+        None => None,
+    };
+    let image = match embedded {
+        None => assemble::alone(sparse, options)?,
+        // An empty extent is only there for its descriptor.
+        Some(descriptor) if sparse.capacity == 0 && descriptor.lines.iter().any(|line| line.sectors > 0) => {
+            return assemble::split(descriptor, options);
+        }
+        Some(descriptor) => assemble::monolithic(sparse, &descriptor)?,
+    };
+    Ok(Parsed::Done(Box::new(image)))
+}
+
+/// The descriptor inside an extent. An extent of a split disk may keep an empty place for one.
+fn embedded(
+    file: &dyn ReadAt,
+    range: Range<u64>,
+    options: &ParseOptions,
+) -> Result<Option<Descriptor>, Error> {
+    let at = range.start;
+    let text = text(file, range, 36, options)?;
+    if text.first().is_none_or(|first| *first == 0) {
+        return Ok(None);
+    }
+    Descriptor::read(&text, at).map(Some)
+}
+
+/// The bytes of a descriptor; `at` is where its length stands.
+fn text<'f>(
+    file: &'f dyn ReadAt,
+    range: Range<u64>,
+    at: u64,
+    options: &ParseOptions,
+) -> Result<alloc::borrow::Cow<'f, [u8]>, Error> {
+    let (len, limit) = (range.end - range.start, options.limits.text_bytes);
+    match usize::try_from(len) {
+        Ok(fits) if len <= limit => Ok(file.slice(range.start, fits)?),
+        _ => Err(Unsupported::DescriptorTooLong { at, len, limit }.into()),
+    }
+}

@@ -1,0 +1,322 @@
+//! Where the bytes of the disk are: extent after extent.
+
+use alloc::vec::Vec;
+use core::ops::{ControlFlow, Range};
+
+use imgprep_map::{Claim, Codec, DiskMap, Error, FileId, Files, PackedLen, ReadAt, Source, Tiler, Visitor};
+
+use crate::Corrupt;
+use crate::error::Refusal;
+use crate::holes::Holes;
+use crate::stream::Walked;
+use crate::tables::{Grain, Tables};
+
+/// What a walk splits at where nothing is sparse.
+const FLAT_STRIDE: u64 = 64 << 20;
+
+/// How the bytes of one extent are found.
+#[derive(Clone, Debug)]
+pub(crate) enum Kind {
+    Zero,
+    /// The bytes themselves, from this offset on.
+    Flat {
+        at: u64,
+    },
+    Sparse(Tables),
+    Walked(Walked),
+    Refused(Refusal),
+}
+
+/// One extent.
+#[derive(Clone, Debug)]
+pub(crate) struct Part {
+    /// Bytes of the disk.
+    pub(crate) disk: Range<u64>,
+    pub(crate) file: FileId,
+    pub(crate) kind: Kind,
+    /// Headers and the like, for the claims.
+    pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
+}
+
+/// The map of a disk.
+pub(crate) struct Map {
+    size: u64,
+    /// Gapless, ascending.
+    pub(crate) parts: Vec<Part>,
+    unallocated: Source,
+}
+
+impl Map {
+    pub(crate) fn new(parts: Vec<Part>, has_parent: bool) -> Self {
+        Self {
+            size: parts.last().map_or(0, |last| last.disk.end),
+            parts,
+            unallocated: if has_parent { Source::Parent } else { Source::Zero { explicit: false } },
+        }
+    }
+
+    fn walk(
+        &self,
+        files: &dyn Files,
+        range: &Range<u64>,
+        tiler: &mut Tiler<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let first = self.parts.partition_point(|part| part.disk.end <= range.start);
+        for part in self.parts[first..].iter().take_while(|part| part.disk.start < range.end) {
+            let wanted = range.start.max(part.disk.start)..range.end.min(part.disk.end);
+            // Parts of no length lie in no range.
+            if !wanted.is_empty() && self.walk_part(files, part, &wanted, tiler)?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Pushes what `part` has of `wanted`, a part of it that is not empty.
+    fn walk_part(
+        &self,
+        files: &dyn Files,
+        part: &Part,
+        wanted: &Range<u64>,
+        tiler: &mut Tiler<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let missing = Walk { part, unallocated: &self.unallocated };
+        let file = match &part.kind {
+            Kind::Zero => return Ok(tiler.push(wanted.end - tiler.at(), Source::Zero { explicit: true })),
+            Kind::Refused(refusal) => {
+                return Err(refusal.error().in_file(part.file).hitting(wanted.clone()));
+            }
+            _ => files.get(part.file),
+        };
+        // OK: whoever walks a map has opened the files that it was made of.
+        let Some(file) = file else { return Ok(ControlFlow::Break(())) };
+        match &part.kind {
+            Kind::Flat { at } => missing.flat(file, *at, wanted, tiler),
+            Kind::Sparse(tables) => missing.sparse(file, tables, wanted, tiler),
+            Kind::Walked(walked) => missing.walked(walked, wanted, tiler),
+            Kind::Zero | Kind::Refused(_) => Ok(ControlFlow::Continue(())),
+        }
+    }
+
+    /// Where the walk of a range begins: at a grain of its first part.
+    fn first(&self, at: u64) -> u64 {
+        let index = self.parts.partition_point(|part| part.disk.end <= at);
+        let Some(part) = self.parts.get(index) else { return at };
+        let grain = match &part.kind {
+            Kind::Sparse(tables) => tables.grain,
+            Kind::Walked(walked) => walked.grain,
+            _ => return at,
+        };
+        // OK: a grain is not 0.
+        at - (at - part.disk.start) % grain
+    }
+}
+
+impl DiskMap for Map {
+    fn size(&self) -> u64 {
+        self.size
+    }
+
+    fn stride(&self) -> u64 {
+        let coverage = self.parts.iter().filter_map(|part| match &part.kind {
+            Kind::Sparse(tables) => Some(tables.coverage()),
+            _ => None,
+        });
+        coverage.max().unwrap_or(FLAT_STRIDE)
+    }
+
+    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
+        let range = range.start..range.end.min(self.size);
+        if range.is_empty() {
+            return Ok(());
+        }
+        let mut tiler = Tiler::new(range.clone(), self.first(range.start), visitor);
+        let walked = self.walk(files, &range, &mut tiler);
+        tiler.finish();
+        walked.map(|_| ())
+    }
+
+    fn claims(
+        &self,
+        files: &dyn Files,
+        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        self.walk_claims(files, visitor)
+    }
+}
+
+/// The walk over one extent.
+struct Walk<'a> {
+    part: &'a Part,
+    unallocated: &'a Source,
+}
+
+impl Walk<'_> {
+    fn flat(
+        &self,
+        file: &dyn ReadAt,
+        at: u64,
+        wanted: &Range<u64>,
+        tiler: &mut Tiler<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let (disk, file_len) = (&self.part.disk, file.len());
+        let present = file_len.saturating_sub(at).min(disk.end - disk.start);
+        let there = wanted.start..wanted.end.min(disk.start + present);
+        if there.start < there.end {
+            let source = Source::Data { file: self.part.file, at: at + (there.start - disk.start) };
+            if tiler.push(there.end - there.start, source).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        let lost = wanted.start.max(disk.start + present)..wanted.end;
+        if lost.is_empty() {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let end = at.saturating_add(disk.end - disk.start);
+        let error = Error::new(Corrupt::FlatPastEnd { start: at, end, file_len });
+        Err(error.in_file(self.part.file).hitting(lost))
+    }
+
+    fn sparse(
+        &self,
+        file: &dyn ReadAt,
+        tables: &Tables,
+        wanted: &Range<u64>,
+        tiler: &mut Tiler<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let start = self.part.disk.start;
+        let coverage = tables.coverage();
+        let indices = (wanted.start - start) / coverage..(wanted.end - start).div_ceil(coverage);
+        let mut holes = Holes::new(file);
+        for index in indices {
+            let described = tables.described(index);
+            let flow = match self.find_table(file, tables, index, &mut holes)? {
+                None => tiler.push(start + described.end - tiler.at(), self.unallocated.clone()),
+                Some(table) => self.table(file, tables, (index, table), wanted, tiler)?,
+            };
+            if flow.is_break() {
+                return Ok(flow);
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The table, if anything is allocated in it: zeros mean nothing, and a hole is zeros.
+    fn find_table(
+        &self,
+        file: &dyn ReadAt,
+        tables: &Tables,
+        index: u64,
+        holes: &mut Holes<'_>,
+    ) -> Result<Option<Range<u64>>, Error> {
+        let entry = tables.directory + index * tables.entry_bytes();
+        if holes.has(&(entry..entry + tables.entry_bytes())) {
+            return Ok(None);
+        }
+        let described = tables.described(index);
+        let lost = self.part.disk.start + described.start..self.part.disk.start + described.end;
+        let table = tables.table(file, index);
+        let table = table.map_err(|error| error.in_file(self.part.file).hitting(lost))?;
+        Ok(table.filter(|table| !holes.has(table)))
+    }
+
+    /// Pushes the grains of one table that lie in `wanted`.
+    fn table(
+        &self,
+        file: &dyn ReadAt,
+        tables: &Tables,
+        (index, table): (u64, Range<u64>),
+        wanted: &Range<u64>,
+        tiler: &mut Tiler<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let start = self.part.disk.start;
+        let described = tables.described(index);
+        let from = (wanted.start - start).max(described.start);
+        let to = (wanted.end - start).min(described.end);
+        let first = (from - described.start) / tables.grain;
+        let end = (to - described.start).div_ceil(tables.grain);
+        let at = table.start + first * tables.entry_bytes();
+        // OK: at most 4096 entries of 8 bytes.
+        let len = usize::try_from((end - first) * tables.entry_bytes()).unwrap_or(0);
+        let bytes = file.slice(at, len)?;
+        let step = if tables.entry_bytes() == 8 { 8 } else { 4 };
+        let mut grain = described.start + first * tables.grain;
+        for (entry_at, entry) in (at..).step_by(step).zip(bytes.chunks_exact(step)) {
+            let part = grain..(grain + tables.grain).min(tables.capacity);
+            let source = self.source(file, tables, (entry, entry_at), &part).map_err(|error| {
+                error.in_file(self.part.file).hitting(start + part.start..start + part.end)
+            })?;
+            if tiler.push(part.end - part.start, source).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            grain += tables.grain;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Where the bytes of one grain are; `part` is the grain, clipped to its extent.
+    fn source(
+        &self,
+        file: &dyn ReadAt,
+        tables: &Tables,
+        (entry, entry_at): (&[u8], u64),
+        part: &Range<u64>,
+    ) -> Result<Source, Error> {
+        Ok(match tables.grain(entry, entry_at)? {
+            Grain::Unallocated => self.unallocated.clone(),
+            Grain::Zero => Source::Zero { explicit: true },
+            Grain::Data { at } => {
+                let (end, file_len) = (at.saturating_add(part.end - part.start), file.len());
+                if end > file_len {
+                    return Err(Corrupt::DataPastEnd { at: entry_at, start: at, end, file_len }.into());
+                }
+                Source::Data { file: self.part.file, at }
+            }
+            Grain::Packed { at } => {
+                let (at, len) = tables.packed(file, entry_at, at, part.start)?;
+                self.packed(at, len, part.start, tables.grain)
+            }
+        })
+    }
+
+    /// A grain's payload; the last grain of an extent may unpack to no more than what is left of it.
+    fn packed(&self, at: u64, len: u32, start: u64, grain: u64) -> Source {
+        let unit = self.part.disk.start + start;
+        Source::Packed {
+            file: self.part.file,
+            at,
+            len: PackedLen::Exact(len),
+            codec: Codec::Zlib,
+            // OK: a grain is at most 2^25 here and the disk ends below 2^64 - 2^25, see `assemble`.
+            unit: unit..unit + grain,
+        }
+    }
+
+    fn walked(
+        &self,
+        walked: &Walked,
+        wanted: &Range<u64>,
+        tiler: &mut Tiler<'_>,
+    ) -> Result<ControlFlow<()>, Error> {
+        let start = self.part.disk.start;
+        let len = self.part.disk.end - start;
+        let from = tiler.at() - start;
+        let first = walked.records.partition_point(|record| record.start < from);
+        for record in &walked.records[first..] {
+            let gap = start + record.start - tiler.at();
+            if gap > 0 && tiler.push(gap, self.unallocated.clone()).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            let source = self.packed(record.at, record.len, record.start, walked.grain);
+            if tiler.push(walked.grain.min(len - record.start), source).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        let unknown = (start + walked.unknown.start).max(wanted.start)..wanted.end;
+        if walked.unknown.is_empty() || unknown.is_empty() {
+            return Ok(tiler.push(wanted.end - tiler.at(), self.unallocated.clone()));
+        }
+        let error = Error::new(Corrupt::StreamCut { file_len: walked.file_len });
+        Err(error.in_file(self.part.file).hitting(unknown))
+    }
+}

@@ -1,0 +1,134 @@
+//! What the three kinds of sparse extent files have in common once they are understood.
+
+use alloc::format;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use imgprep_map::{Error, Finding, ParseOptions, ReadAt, Severity};
+
+use crate::layout::{COWD_MAGIC, HOSTED_MAGIC, SE_MAGIC, SECTOR};
+use crate::map::Kind;
+use crate::tables::Tables;
+use crate::{Corrupt, cowd, hosted, sesparse};
+
+/// A sparse extent file, understood.
+pub(crate) struct Sparse {
+    /// For people: `a KDMV file`.
+    pub(crate) what: &'static str,
+    pub(crate) version: &'static str,
+    /// Bytes of its part of the disk.
+    pub(crate) capacity: u64,
+    /// Where that stands, in sectors.
+    pub(crate) capacity_at: u64,
+    /// Bytes of a grain.
+    pub(crate) grain: u64,
+    pub(crate) is_packed: bool,
+    pub(crate) is_dirty: bool,
+    /// Where a descriptor stands inside the file.
+    pub(crate) descriptor: Option<Range<u64>>,
+    /// How its grains are found.
+    pub(crate) kind: Kind,
+    /// Headers and the like, for the claims.
+    pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// The kinds of sparse extent files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Magic {
+    Hosted,
+    Cowd,
+    Se,
+}
+
+/// The kind of a file by its first bytes.
+pub(crate) fn magic(head: &[u8]) -> Option<Magic> {
+    let magics = [(&HOSTED_MAGIC[..], Magic::Hosted), (&COWD_MAGIC, Magic::Cowd), (&SE_MAGIC, Magic::Se)];
+    magics.into_iter().find(|(bytes, _)| head.starts_with(bytes)).map(|(_, magic)| magic)
+}
+
+/// The first bytes of a file, zeros where it is shorter.
+pub(crate) fn head(file: &dyn ReadAt) -> Result<[u8; 8], Error> {
+    let mut head = [0; 8];
+    // OK: at most 8.
+    let present = usize::try_from(file.len().min(8)).unwrap_or(8);
+    file.read_exact_at(&mut head[..present], 0)?;
+    Ok(head)
+}
+
+impl Sparse {
+    pub(crate) fn read(file: &dyn ReadAt, magic: Magic, options: &ParseOptions) -> Result<Self, Error> {
+        match magic {
+            Magic::Hosted => hosted::read(file, options),
+            Magic::Cowd => cowd::read(file, options),
+            Magic::Se => sesparse::read(file, options),
+        }
+    }
+}
+
+/// The whole header, or why there is none.
+pub(crate) fn header<const N: usize>(file: &dyn ReadAt) -> Result<[u8; N], Error> {
+    if file.len() < N as u64 {
+        return Err(Corrupt::HeaderCut { expected: N as u64, file_len: file.len() }.into());
+    }
+    Ok(file.array(0)?)
+}
+
+pub(crate) fn field(at: u64, field: &'static str, expected: &'static str, found: u64) -> Error {
+    Corrupt::Field { at, field, expected, found }.into()
+}
+
+/// A size or place in sectors as bytes.
+pub(crate) fn bytes(at: u64, name: &'static str, sectors: u64) -> Result<u64, Error> {
+    sectors.checked_mul(SECTOR).ok_or_else(|| field(at, name, "at most 2^55 - 1 sectors", sectors))
+}
+
+/// Fails unless the directory at `start`, named by the field at `at`, lies inside the file.
+pub(crate) fn check_directory(file: &dyn ReadAt, at: u64, tables: &Tables, start: u64) -> Result<(), Error> {
+    let range = tables.directory_range(start);
+    let file_len = file.len();
+    if range.end > file_len {
+        let (start, end) = (range.start, range.end);
+        return Err(Corrupt::TablePastEnd { at, table: "the grain directory", start, end, file_len }.into());
+    }
+    Ok(())
+}
+
+/// Directory entries that are looked at when a file is opened: enough for 32 TiB.
+const SCANNED: u64 = 1 << 20;
+
+/// Tells directory entries that point nowhere; what they describe is refused when it is read.
+pub(crate) fn scan_directories(file: &dyn ReadAt, tables: &Tables) -> Vec<Finding> {
+    let primary = bad_entries(file, tables, tables.directory);
+    let redundant = tables.redundant.map(|redundant| bad_entries(file, tables, redundant));
+    let mut findings = Vec::new();
+    if let Some((at, count)) = primary {
+        let remedy = match redundant {
+            Some(None) => "; the redundant directory is sound: --salvage reads by it",
+            _ => "",
+        };
+        let message =
+            format!("entries of the grain directory that name no table inside the file: {count}{remedy}");
+        let (code, severity) = ("vmdk.directory.entries", Severity::Error);
+        findings.push(Finding { code, severity, at: Some(at), message });
+    }
+    if let Some(Some((at, count))) = redundant {
+        let message =
+            format!("entries of the redundant grain directory that name no table inside the file: {count}");
+        let (code, severity) = ("vmdk.redundant.entries", Severity::Warning);
+        findings.push(Finding { code, severity, at: Some(at), message });
+    }
+    findings
+}
+
+/// The first bad entry of a directory and how many there are.
+fn bad_entries(file: &dyn ReadAt, tables: &Tables, directory: u64) -> Option<(u64, u64)> {
+    let range = tables.directory_range(directory);
+    if file.next_data(range.start) >= range.end {
+        return None;
+    }
+    let bad = |index: &u64| tables.table_of(file, directory, *index).is_err();
+    let mut found = (0..tables.count().min(SCANNED)).filter(bad);
+    let first = found.next()?;
+    Some((directory + first * tables.entry_bytes(), 1 + found.count() as u64))
+}

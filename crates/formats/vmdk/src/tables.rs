@@ -1,0 +1,339 @@
+//! Grain directories and grain tables of all three kinds of sparse extents: where they
+//! stand, and entry bits -> state.
+
+use core::ops::Range;
+
+use byteorder::{ByteOrder, LittleEndian};
+use imgprep_map::{Error, ReadAt};
+
+use crate::Corrupt;
+use crate::layout::{MARKER_BYTES, Marker, RECORD_HEAD, SECTOR};
+
+/// What entries mean in this extent.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Entries {
+    /// 32 bits, sector numbers.
+    Hosted { has_zeroed: bool, is_packed: bool },
+    /// 32 bits, sector numbers.
+    Cowd,
+    /// 64 bits, numbers of tables and grains; the places are byte offsets.
+    Se { tables_at: u64, grains_at: u64 },
+}
+
+/// What a grain table entry says of its grain.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Grain {
+    /// Never written: from the parent, or zeros.
+    Unallocated,
+    /// Written as zeros.
+    Zero,
+    Data {
+        at: u64,
+    },
+    /// `at` is where the grain's own head stands.
+    Packed {
+        at: u64,
+    },
+}
+
+/// Tables of one extent. Only places are held: entries are read where a walk comes by.
+#[derive(Clone, Debug)]
+pub(crate) struct Tables {
+    pub(crate) entries: Entries,
+    /// Bytes of a grain: 512 to 2^30.
+    pub(crate) grain: u64,
+    /// Entries of a table: 1 to 4096.
+    pub(crate) per_table: u64,
+    /// Bytes of the extent's part of the disk.
+    pub(crate) capacity: u64,
+    /// Offset of the directory, which lies inside the file.
+    pub(crate) directory: u64,
+    /// Offset of the redundant directory, if it lies inside the file.
+    pub(crate) redundant: Option<u64>,
+    /// Whether a table that is lost may be read by the redundant directory.
+    pub(crate) is_salvage: bool,
+}
+
+const DIRECTORY: &str = "grain directory";
+
+impl Tables {
+    /// Bytes of an entry of either table.
+    pub(crate) fn entry_bytes(&self) -> u64 {
+        if matches!(self.entries, Entries::Se { .. }) { 8 } else { 4 }
+    }
+
+    /// Bytes of the extent that one table describes: at most 2^42.
+    pub(crate) fn coverage(&self) -> u64 {
+        self.grain * self.per_table
+    }
+
+    /// Directory entries, all of which stand in the file.
+    pub(crate) fn count(&self) -> u64 {
+        self.capacity.div_ceil(self.coverage())
+    }
+
+    /// Where a whole directory at `start` stands.
+    pub(crate) fn directory_range(&self, start: u64) -> Range<u64> {
+        start..start.saturating_add(self.count().saturating_mul(self.entry_bytes()))
+    }
+
+    /// The part of the extent that table `index` describes.
+    pub(crate) fn described(&self, index: u64) -> Range<u64> {
+        // OK: `index` is below `count`, so the start is inside the extent.
+        let start = index * self.coverage();
+        start..self.capacity.min(start.saturating_add(self.coverage()))
+    }
+
+    /// The table of directory entry `index`, inside the file: those entries that the
+    /// extent needs. `None` where nothing is allocated.
+    pub(crate) fn table(&self, file: &dyn ReadAt, index: u64) -> Result<Option<Range<u64>>, Error> {
+        let found = self.table_of(file, self.directory, index);
+        match (self.redundant, &found) {
+            (Some(redundant), Err(_)) if self.is_salvage => self.table_of(file, redundant, index).or(found),
+            _ => found,
+        }
+    }
+
+    pub(crate) fn table_of(
+        &self,
+        file: &dyn ReadAt,
+        directory: u64,
+        index: u64,
+    ) -> Result<Option<Range<u64>>, Error> {
+        // OK: inside the directory, which is inside the file.
+        let at = directory + index * self.entry_bytes();
+        let entry = file.slice(at, if self.entry_bytes() == 8 { 8 } else { 4 })?;
+        let Some(start) = self.directory_entry(&entry, at)? else { return Ok(None) };
+        let described = self.described(index);
+        let needed = (described.end - described.start).div_ceil(self.grain) * self.entry_bytes();
+        let (end, file_len) = (start.saturating_add(needed), file.len());
+        if end > file_len {
+            return Err(Corrupt::TablePastEnd { at, table: "the grain table", start, end, file_len }.into());
+        }
+        Ok(Some(start..end))
+    }
+
+    fn directory_entry(&self, entry: &[u8], at: u64) -> Result<Option<u64>, Corrupt> {
+        let (found, reason) = match self.entries {
+            Entries::Se { tables_at, .. } => {
+                let found = LittleEndian::read_u64(entry);
+                let table = found & 0xffff_ffff;
+                match found >> 32 {
+                    0 if table == 0 => return Ok(None),
+                    // OK: 2^32 tables of at most 2^15 bytes; the start is below 2^63.
+                    0x1000_0000 => return Ok(Some(tables_at + table * self.per_table * 8)),
+                    _ => (found, "the high half of an allocated entry is 0x10000000"),
+                }
+            }
+            Entries::Hosted { .. } | Entries::Cowd => match LittleEndian::read_u32(entry) {
+                0 => return Ok(None),
+                1 => (1, "sector 1 is the header's or the descriptor's"),
+                sector => return Ok(Some(u64::from(sector) * SECTOR)),
+            },
+        };
+        Err(Corrupt::Entry { at, table: DIRECTORY, found, reason })
+    }
+
+    /// The state of one grain; `entry` is one entry of a table and stands at `at`.
+    pub(crate) fn grain(&self, entry: &[u8], at: u64) -> Result<Grain, Corrupt> {
+        let bad = |found, reason| Err(Corrupt::Entry { at, table: "grain table", found, reason });
+        match self.entries {
+            Entries::Hosted { has_zeroed, is_packed } => match LittleEndian::read_u32(entry) {
+                0 => Ok(Grain::Unallocated),
+                1 if has_zeroed => Ok(Grain::Zero),
+                1 => bad(1, "sector 1 is the header's, and the header says no zeroed grains"),
+                sector if is_packed => Ok(Grain::Packed { at: u64::from(sector) * SECTOR }),
+                sector => Ok(Grain::Data { at: u64::from(sector) * SECTOR }),
+            },
+            Entries::Cowd => match LittleEndian::read_u32(entry) {
+                0 => Ok(Grain::Unallocated),
+                sector @ 1..4 => bad(sector.into(), "the first four sectors are the header"),
+                sector => Ok(Grain::Data { at: u64::from(sector) * SECTOR }),
+            },
+            Entries::Se { grains_at, .. } => {
+                let found = LittleEndian::read_u64(entry);
+                match found >> 60 {
+                    0 if found == 0 => Ok(Grain::Unallocated),
+                    0 => bad(found, "an unallocated grain has a number"),
+                    // Unmapped by the guest; the number of the grain that it had is kept.
+                    1 | 2 => Ok(Grain::Zero),
+                    3 => {
+                        let number =
+                            (found & 0x0fff_0000_0000_0000) >> 48 | (found & 0x0000_ffff_ffff_ffff) << 12;
+                        // Saturated: past the end of any file.
+                        Ok(Grain::Data { at: grains_at.saturating_add(number.saturating_mul(self.grain)) })
+                    }
+                    _ => bad(found, "the type in the highest four bits is 0 to 3"),
+                }
+            }
+        }
+    }
+
+    /// The payload of a compressed grain whose head stands at `head`; `entry` is the place of its
+    /// table entry, `start` its first byte in the extent.
+    pub(crate) fn packed(
+        &self,
+        file: &dyn ReadAt,
+        entry: u64,
+        head: u64,
+        start: u64,
+    ) -> Result<(u64, u32), Error> {
+        let past_end = |end| {
+            let file_len = file.len();
+            Error::new(Corrupt::DataPastEnd { at: entry, start: head, end, file_len })
+        };
+        let head_end = head + MARKER_BYTES as u64;
+        if head_end > file.len() {
+            return Err(past_end(head_end));
+        }
+        let bad_length =
+            |found| Error::new(Corrupt::GrainLength { at: head + 8, limit: self.packed_limit(), found });
+        let Marker::Grain { lba, size } = Marker::decode(file.array(head)?) else {
+            return Err(bad_length(0));
+        };
+        let expected = start / SECTOR;
+        if lba != expected {
+            return Err(Corrupt::GrainLba { at: head, expected, found: lba }.into());
+        }
+        if u64::from(size) > self.packed_limit() {
+            return Err(bad_length(size.into()));
+        }
+        let end = head + RECORD_HEAD + u64::from(size);
+        if end > file.len() {
+            return Err(past_end(end));
+        }
+        Ok((head + RECORD_HEAD, size))
+    }
+
+    /// What a compressed grain may take: QEMU's own bound is twice the grain, and zlib
+    /// never adds more than a few bytes in a thousand.
+    pub(crate) fn packed_limit(&self) -> u64 {
+        self.grain * 2
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use super::*;
+
+    fn tables(entries: Entries) -> Tables {
+        Tables {
+            entries,
+            grain: 4096,
+            per_table: 512,
+            capacity: 1 << 30,
+            directory: 4096,
+            redundant: None,
+            is_salvage: false,
+        }
+    }
+
+    const HOSTED: Entries = Entries::Hosted { has_zeroed: false, is_packed: false };
+    const SE: Entries = Entries::Se { tables_at: 1 << 20, grains_at: 2 << 20 };
+
+    fn bad(result: Result<Grain, Corrupt>) -> (u64, &'static str) {
+        match result {
+            Err(Corrupt::Entry { at: 9, table: "grain table", found, reason }) => (found, reason),
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn every_state_of_a_hosted_grain() {
+        let plain = tables(HOSTED);
+        assert_eq!(plain.grain(&[0, 0, 0, 0], 9), Ok(Grain::Unallocated));
+        assert_eq!(bad(plain.grain(&[1, 0, 0, 0], 9)).0, 1);
+        assert_eq!(plain.grain(&[2, 0, 0, 0], 9), Ok(Grain::Data { at: 1024 }));
+        assert_eq!(plain.grain(&[0xff; 4], 9), Ok(Grain::Data { at: 0xffff_ffff * 512 }));
+        let zeroed = tables(Entries::Hosted { has_zeroed: true, is_packed: true });
+        assert_eq!(zeroed.grain(&[0, 0, 0, 0], 9), Ok(Grain::Unallocated));
+        assert_eq!(zeroed.grain(&[1, 0, 0, 0], 9), Ok(Grain::Zero));
+        assert_eq!(zeroed.grain(&[2, 0, 0, 0], 9), Ok(Grain::Packed { at: 1024 }));
+    }
+
+    #[test]
+    fn every_state_of_a_cowd_grain() {
+        let cowd = tables(Entries::Cowd);
+        assert_eq!(cowd.grain(&[0; 4], 9), Ok(Grain::Unallocated));
+        for sector in 1..4 {
+            assert_eq!(bad(cowd.grain(&[sector, 0, 0, 0], 9)).0, sector.into());
+        }
+        assert_eq!(cowd.grain(&[4, 0, 0, 0], 9), Ok(Grain::Data { at: 2048 }));
+    }
+
+    #[test]
+    fn every_state_of_an_sesparse_grain() {
+        let se = tables(SE);
+        let grain = |entry: u64| se.grain(&entry.to_le_bytes(), 9);
+        assert_eq!(grain(0), Ok(Grain::Unallocated));
+        assert_eq!(bad(grain(7)).0, 7);
+        assert_eq!(grain(1 << 60), Ok(Grain::Zero));
+        assert_eq!(grain(1 << 60 | 5), Ok(Grain::Zero));
+        assert_eq!(grain(2 << 60), Ok(Grain::Zero));
+        // The low 12 bits of the number stand above the others.
+        assert_eq!(grain(3 << 60 | 5 << 48), Ok(Grain::Data { at: (2 << 20) + 5 * 4096 }));
+        assert_eq!(grain(3 << 60 | 1), Ok(Grain::Data { at: (2 << 20) + 4096 * 4096 }));
+        assert_eq!(grain(0x3fff_ffff_ffff_ffff), Ok(Grain::Data { at: u64::MAX }));
+        assert_eq!(bad(grain(4 << 60)).0, 4 << 60);
+    }
+
+    #[test]
+    fn directory_entries() {
+        let hosted = tables(HOSTED);
+        assert_eq!(hosted.directory_entry(&[0; 4], 9), Ok(None));
+        assert_eq!(hosted.directory_entry(&[3, 0, 0, 0], 9), Ok(Some(1536)));
+        let bad = hosted.directory_entry(&[1, 0, 0, 0], 9);
+        assert!(matches!(bad, Err(Corrupt::Entry { at: 9, table: DIRECTORY, found: 1, .. })), "{bad:?}");
+        let se = tables(SE);
+        let entry = |entry: u64| se.directory_entry(&entry.to_le_bytes(), 9);
+        assert_eq!(entry(0), Ok(None));
+        assert_eq!(entry(0x1000_0000_0000_0002), Ok(Some((1 << 20) + 2 * 4096)));
+        for found in [2, 1 << 60 | 1 << 32, 2 << 60] {
+            let bad = entry(found);
+            assert!(matches!(bad, Err(Corrupt::Entry { at: 9, found: f, .. }) if f == found), "{bad:?}");
+        }
+    }
+
+    #[test]
+    fn a_table_past_the_end_and_its_redundant_copy() {
+        let mut file = vec![0u8; 16384];
+        file[4096..4100].copy_from_slice(&[0xff, 0, 0, 0]);
+        file[8192..8196].copy_from_slice(&[20, 0, 0, 0]);
+        let mut tables = tables(HOSTED);
+        tables.redundant = Some(8192);
+        let error = tables.table(&file, 0).unwrap_err();
+        let want = Corrupt::TablePastEnd {
+            at: 4096,
+            table: "the grain table",
+            start: 0xff * 512,
+            end: 0xff * 512 + 2048,
+            file_len: 16384,
+        };
+        assert_eq!(error.detail(), Some(&want));
+        tables.is_salvage = true;
+        assert_eq!(tables.table(&file, 0).unwrap(), Some(10240..12288));
+    }
+
+    #[test]
+    fn the_head_of_a_compressed_grain_is_held_against_its_entry() {
+        let tables = tables(Entries::Hosted { has_zeroed: false, is_packed: true });
+        let mut file = vec![0u8; 2048];
+        let head = |lba: u64, size: u32| {
+            let mut head = lba.to_le_bytes().to_vec();
+            head.extend(size.to_le_bytes());
+            head
+        };
+        let mut at = |head: alloc::vec::Vec<u8>| {
+            file[1024..1036].copy_from_slice(&head);
+            tables.packed(&file, 77, 1024, 4096).map_err(|error| error.detail::<Corrupt>().unwrap().clone())
+        };
+        assert_eq!(at(head(8, 100)), Ok((1036, 100)));
+        assert_eq!(at(head(9, 100)), Err(Corrupt::GrainLba { at: 1024, expected: 8, found: 9 }));
+        assert_eq!(at(head(8, 0)), Err(Corrupt::GrainLength { at: 1032, limit: 8192, found: 0 }));
+        assert_eq!(at(head(8, 8193)), Err(Corrupt::GrainLength { at: 1032, limit: 8192, found: 8193 }));
+        let past = Corrupt::DataPastEnd { at: 77, start: 1024, end: 2049, file_len: 2048 };
+        assert_eq!(at(head(8, 1013)), Err(past));
+    }
+}
