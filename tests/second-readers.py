@@ -4,11 +4,13 @@
     second-readers.py TESTDATA_GEN IMGPREP
 
 Readers: dissect.hypervisor, libvhdi-python, libqcow-python, libvmdk-python (PyPI). A reader that says it can't
-read an image is counted; one that reads other bytes fails the run unless KNOWN tells why it is wrong.
+read an image is counted; one that reads other bytes fails the run unless KNOWN tells who is right (-v lists
+what they can't read).
 """
 import hashlib
 import multiprocessing
 import pathlib
+import re
 import subprocess
 import sys
 import tempfile
@@ -30,10 +32,9 @@ def dissect(kind):
     """The disk behind a dissect class."""
 
     def read(path):
-        disk = kind(pathlib.Path(path))
+        disk = kind(open(path, "rb") if kind is VHD else pathlib.Path(path))
         stream = disk.open() if hasattr(disk, "open") and kind in (VDI, QCow2) else disk
-        size = stream.size
-        return size, lambda at, n: (stream.seek(at), stream.read(n))[1]
+        return int(stream.size), lambda at, n: (stream.seek(at), stream.read(n))[1]
 
     return read
 
@@ -77,8 +78,38 @@ MADE = [
     ("vmdk", ["-O", "vmdk", "-o", "subformat=twoGbMaxExtentSparse"]),
 ]
 
-# (reader, image): why its bytes are not the disk's.
-KNOWN = {}
+# Readers, images, and who is right where they read other bytes than the recipe's. A rule that nothing meets any more fails.
+KNOWN = [
+    # Only one of three readers reads packed clusters so: dissect and qemu-img, which wrote one of these, read the disk.
+    (r"libqcow", r"qcow2-(zlib-(16|18|21)|shuffled-18|zero-clusters|allocated-zeros|dirty|extensions)|sample|qemu-img -c -O qcow2"),
+    # It looks for the parent of a VDI or VHD only if it is handed one; the recipe's disk has the parent's bytes.
+    (r"dissect", r"vdi-(over-.*|undo|chain-of-three)|vhd-(over-.*|w2ru|w2ku|macx|wi2r|chain-of-three)"),
+    # It ignores the extra space before each block, which is a field of the header.
+    (r"dissect", r"vdi-extra-1048576"),
+    # Virtual PC and old QEMU mean the geometry (the recipe sets both sizes apart on purpose); both readers take the field.
+    (r"dissect|libvhdi", r"vhd-(fixed-)?size-(vpc|vs|qemu)"),
+    # The recipe leaves garbage in sectors whose bit is clear: the specification has such a sector untouched, that is zeros.
+    # Both readers (and qemu-img) take the garbage.
+    (r"dissect|libvhdi", r"vhd-(dynamic|shuffled|size|marked|end|start|times|batmap|hidden|tapdisk).*"),
+    # libvmdk takes the entry of a zeroed grain for a place; qemu-img reads both of these as the recipe does.
+    (r"libvmdk", r"vmdk-sparse-zeroed|vmdk-split-flat"),
+    # A file that only wraps a descriptor: it has no grains, its descriptor names the disk.
+    (r"dissect", r"vmdk-wrapped"),
+]
+
+# The least that each must read as the recipe says: a reader that reads nothing proves nothing.
+LEAST = {
+    ("dissect", "qcow2"): 30,
+    ("dissect", "vdi"): 10,
+    ("dissect", "vhd"): 10,
+    ("dissect", "vhdx"): 2,
+    ("dissect", "vmdk"): 5,
+    ("libqcow", "qcow"): 20,
+    ("libqcow", "qcow2"): 14,
+    ("libvhdi", "vhd"): 10,
+    ("libvhdi", "vhdx"): 2,
+    ("libvmdk", "vmdk"): 18,
+}
 
 
 def digest(size, read):
@@ -142,35 +173,36 @@ def images(folder, testdata_gen):
 
 def main():
     testdata_gen, imgprep = (str(pathlib.Path(arg).resolve()) for arg in sys.argv[1:3])
-    same, unable, wrong, unknown = {}, [], [], set(KNOWN)
+    same, unable, wrong, unmet = {}, [], [], set(KNOWN)
     with tempfile.TemporaryDirectory() as folder:
         for name, kind, path, disk in images(folder, testdata_gen):
             want = of_file(disk)
             if name.startswith("qemu-img"):
                 ours = pathlib.Path(folder) / "ours.raw"
-                subprocess.run([imgprep, "convert", "-q", "--force", "--no-sync", path, ours], check=True)
-                if of_file(ours) != want:
-                    wrong.append(f"imgprep reads other bytes of {name}")
+                ran = subprocess.run([imgprep, "convert", "-q", "--force", "--no-sync", path, ours], check=False)
+                if ran.returncode != 0 or of_file(ours) != want:
+                    wrong.append(f"imgprep reads {name} wrong or not at all")
             for reader, read in READERS.get(kind, {}).items():
                 got = ask(read, path)
                 if isinstance(got, str):
                     unable.append(f"{reader} can't read {name}: {got}")
                     continue
-                unknown.discard((reader, name))
                 if got == want:
                     same[reader, kind] = same.get((reader, kind), 0) + 1
-                elif (reader, name) not in KNOWN:
+                    continue
+                rules = [rule for rule in KNOWN if re.fullmatch(rule[0], reader) and re.fullmatch(rule[1], name)]
+                unmet.difference_update(rules[:1])
+                if not rules:
                     wrong.append(f"{reader} reads other bytes of {name}: {got[0]} bytes, {want[0]} expected")
-    for line in unable + wrong:
-        print(line)
     for (reader, kind), count in sorted(same.items()):
         print(f"{reader} reads {count} images of {kind} as the recipe says")
-    silent = [f"{reader} {kind}" for kind, of in READERS.items() for reader in of if (reader, kind) not in same]
-    if silent:
-        print("no image was read by", ", ".join(silent))
-    if unknown:
-        print("no longer there or not read:", unknown)
-    return 1 if wrong or silent or unknown else 0
+    wrong += [f"{reader} reads only {same.get((reader, kind), 0)} images of {kind}" for (reader, kind), least in LEAST.items()
+              if same.get((reader, kind), 0) < least]
+    wrong += [f"nothing meets the rule {rule}" for rule in unmet]
+    print(f"{len(unable)} times a reader said that it can't read an image")
+    for line in (unable if "-v" in sys.argv else []) + wrong:
+        print(line)
+    return 1 if wrong else 0
 
 
 if __name__ == "__main__":

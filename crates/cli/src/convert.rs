@@ -5,14 +5,15 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use imgprep::{
-    Checksum, ConvertOptions, Converted, Destination, Disk, Loss, OnLoss, Plan, Sync, Target, Verify,
-    convert, plan,
+    Checksum, ConvertOptions, Converted, Destination, Disk, LayerInfo, Loss, OnLoss, Plan, Severity, Sync,
+    Target, Verify, convert, plan,
 };
 use serde_json::{Value as Json, json};
 
 use crate::args::{ConvertArgs, Follow, OutputFormat};
 use crate::failure::{Failure, write_report};
 use crate::meaning::{Run, bitmap_maker, existing, open, open_options};
+use crate::print::finding;
 use crate::progress::Shown;
 use crate::size::{full, short};
 use crate::{receipt, target};
@@ -23,6 +24,9 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let disk =
         open(&args.src, &args.source, &open_options(&args.source, &args.follow, Follow::Beside, on_loss)?)?;
     receipt::check_place(args)?;
+    if args.run.output == OutputFormat::Text && !args.run.quiet {
+        warn(&disk)?;
+    }
     let run = Run::new(&args.run)?;
     let shown = Shown::new(&args.run);
     let observe = |meter: &imgprep::Meter| shown.observe(meter);
@@ -37,6 +41,28 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let seconds = shown.elapsed().as_secs_f64();
     receipt::write(args, &disk, &options, &done)?;
     report(args, &told(args, &options, &done, seconds), &told_json(&disk, &options, &done, seconds))
+}
+
+/// What is odd about the source, on standard error: it converts, but somebody should look.
+fn warn(disk: &Disk) -> io::Result<()> {
+    let mut out = io::stderr().lock();
+    for layer in disk.layers() {
+        let odd: Vec<_> = layer.findings.iter().filter(|found| found.severity > Severity::Note).collect();
+        if !odd.is_empty() {
+            writeln!(out, "{}:", layer.name)?;
+        }
+        odd.into_iter().try_for_each(|found| finding(&mut out, found))?;
+    }
+    Ok(())
+}
+
+fn findings_json(disk: &Disk) -> Json {
+    let findings = |layer: &LayerInfo| {
+        let all = layer.findings.iter().map(crate::json::finding).collect::<Vec<_>>();
+        json!({ "filename": layer.name, "findings": all })
+    };
+    let odd = disk.layers().iter().filter(|layer| !layer.findings.is_empty());
+    odd.map(findings).collect()
 }
 
 /// On standard output, unless that is where the image goes.
@@ -137,6 +163,7 @@ fn planned_json(disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json {
         "schema": "imgprep/convert/1", "dry-run": true, "target": options.target.name(),
         "virtual-size": disk.size(), "output-size": plan.len, "output-size-exact": plan.is_exact,
         "data": plan.survey.data, "compressed": plan.survey.packed, "zero": plan.survey.zeros,
+        "findings": findings_json(disk),
         "losses": plan.losses.iter().map(loss_json).collect::<Vec<_>>(),
     })
 }
@@ -163,7 +190,7 @@ fn told_json(disk: &Disk, options: &ConvertOptions, done: &Converted, seconds: f
         "schema": "imgprep/convert/1", "dry-run": false, "target": options.target.name(),
         "virtual-size": disk.size(), "output-size": done.len, "data-blocks": done.data_blocks,
         "bitmap": done.bitmap.as_ref().map(|path| path.display().to_string()), "verified": done.is_verified,
-        "seconds": seconds, "losses": done.losses.iter().map(loss_json).collect::<Vec<_>>(),
+        "findings": findings_json(disk), "seconds": seconds, "losses": done.losses.iter().map(loss_json).collect::<Vec<_>>(),
     })
 }
 

@@ -188,7 +188,7 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
     }
     let named = || std::iter::once(&parent.name).chain(&parent.others);
     let beside: Vec<_> = named().filter(|_| !parent.identities.is_empty()).filter_map(last_part).collect();
-    let mut refused = None;
+    let (mut refused, mut stranger) = (None, None);
     for name in named().chain(&beside) {
         let path = match options.gate.resolve(&above, name, parent.at) {
             Ok(path) => path,
@@ -201,6 +201,13 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
             return Err(in_above(ChainError::Depth { limit: depth }));
         }
         let layer = open_below(chain, &path, parent, options)?;
+        if mismatch(parent, &layer).is_none() {
+            return accept(chain, parent, layer, options.mismatch).map_err(in_above);
+        }
+        // A stale file of that name: another name may lead to the right one.
+        stranger.get_or_insert(layer);
+    }
+    if let Some(layer) = stranger {
         return accept(chain, parent, layer, options.mismatch).map_err(in_above);
     }
     let nameless = ChainError::Unnamed { at: parent.at };
@@ -427,6 +434,26 @@ mod tests {
         wanted.revision = Some("a".into());
         accept(&mut chain, &wanted, below(), Mismatch::Refuse).unwrap();
         assert_eq!(chain.top().image.findings[0].code, "open.parent.changed");
+    }
+
+    #[test]
+    fn a_stale_file_of_the_first_name_does_not_hide_the_parent() {
+        let temp = tempfile::tempdir().unwrap();
+        let mut chain = opened(temp.path());
+        for (name, id) in [("stale.vmdk", 1), ("right.vmdk", 2)] {
+            let text = format!(
+                "# Disk DescriptorFile\nversion=1\nCID=0000000{id}\nparentCID=ffffffff\n\
+                 createType=\"monolithicFlat\"\nRW 8 ZERO\n"
+            );
+            std::fs::write(temp.path().join(name), text).unwrap();
+        }
+        let others = vec![ImageName(b"right.vmdk".to_vec())];
+        let wanted = ParentRef { others, ..parent("stale.vmdk", &["00000002"]) };
+        let layer = follow(&mut chain, &wanted, &OpenOptions::default()).unwrap();
+        assert!(layer.name.ends_with("right.vmdk"), "{}", layer.name);
+        assert!(chain.top().image.findings.is_empty());
+        let neither = ParentRef { others: Vec::new(), ..parent("stale.vmdk", &["00000002"]) };
+        assert_eq!(code(follow(&mut chain, &neither, &OpenOptions::default())), "open.parent.mismatch");
     }
 
     #[test]
