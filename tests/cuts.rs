@@ -1,39 +1,16 @@
 //! A file cut at any length never panics and never gives wrong bytes with exit 0.
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 
-use imgprep::{
-    Checksum, ConvertOptions, Destination, Existing, Interrupt, Meter, OnLoss, RunOptions, Sync, Target,
-    Verify, convert,
-};
+use imgprep::{Destination, convert};
 use testdata_gen::{GoodImage, good, write_files};
 
 use crate::conformance::open;
+use crate::library;
 
-/// Converts within this process: a cut is tried hundreds of times.
 fn to_raw(source: &Path, target: &Path) -> Result<(), imgprep::Error> {
-    let disk = open(source, None)?;
-    let options = ConvertOptions {
-        target: Target::Raw,
-        existing: Existing::Replace,
-        sync: Sync::None,
-        verify: Verify::Skip,
-        checksum: Checksum::Skip,
-        bitmap: None,
-        uuid: [0; 16],
-        unix_time: 0,
-    };
-    let (interrupt, meter) = (Interrupt::default(), Meter::default());
-    let run = RunOptions {
-        threads: NonZeroUsize::MIN,
-        memory: 64 << 20,
-        on_loss: OnLoss::Stop,
-        interrupt: &interrupt,
-        meter: &meter,
-        observe: &|_| {},
-    };
-    convert(&disk, &Destination::Path(target.into()), &options, &run).map(|_| ())
+    let (disk, target) = (open(source, None)?, Destination::Path(target.into()));
+    library::on_one_thread(|run| convert(&disk, &target, &library::to_raw(), run).map(|_| ()))
 }
 
 fn cut(image: &GoodImage, steps: usize) {

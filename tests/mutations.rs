@@ -1,14 +1,12 @@
 //! Images with a byte or a field changed anywhere: never a panic, never a walk without end.
 
-use std::num::NonZeroUsize;
 use std::path::Path;
 
-use imgprep::{
-    Checksum, ConvertOptions, Existing, Interrupt, Meter, OnLoss, RunOptions, Sync, Target, Verify, plan,
-};
+use imgprep::plan;
 use testdata_gen::{GoodImage, Noise, good};
 
 use crate::conformance::open;
+use crate::library::{on_one_thread, to_raw};
 
 /// Changes tried on each image.
 const CHANGES: usize = 48;
@@ -24,26 +22,7 @@ fn walk(path: &Path) -> Result<(), imgprep::Error> {
         if extents < ENDLESS { std::ops::ControlFlow::Continue(()) } else { std::ops::ControlFlow::Break(()) }
     })?;
     assert!(extents < ENDLESS, "{}", path.display());
-    let options = ConvertOptions {
-        target: Target::Raw,
-        existing: Existing::Replace,
-        sync: Sync::None,
-        verify: Verify::Skip,
-        checksum: Checksum::Skip,
-        bitmap: None,
-        uuid: [0; 16],
-        unix_time: 0,
-    };
-    let (interrupt, meter) = (Interrupt::default(), Meter::default());
-    let run = RunOptions {
-        threads: NonZeroUsize::MIN,
-        memory: 64 << 20,
-        on_loss: OnLoss::Stop,
-        interrupt: &interrupt,
-        meter: &meter,
-        observe: &|_| {},
-    };
-    plan(&disk, &options, &run).map(|_| ())
+    on_one_thread(|run| plan(&disk, &to_raw(), run).map(|_| ()))
 }
 
 /// One change: where it is depends on nothing but the image's name and the number.

@@ -14,6 +14,7 @@ mod differential_vdi;
 mod differential_vhd;
 mod differential_vmdk;
 mod golden;
+mod library;
 mod mutations;
 mod program;
 mod receipts;
