@@ -54,6 +54,7 @@ pub fn good() -> Vec<GoodImage> {
     all.extend(qcow2_clusters());
     all.extend(qcow2_features());
     all.extend(qcow2_chains());
+    all.extend(crate::vhdx::good());
     all.extend(zvhds());
     all.push(sample());
     all

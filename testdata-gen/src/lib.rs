@@ -9,6 +9,7 @@ mod broken;
 mod disk;
 mod good;
 mod qcow2;
+mod vhdx;
 mod zvhd;
 
 use std::io;

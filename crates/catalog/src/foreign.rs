@@ -32,7 +32,6 @@ const HEADS: &[Row] = &[
     ("vmdk",      0,     b"COWD",              "magic \"COWD\"",                      NotYet),
     ("vmdk",      0,     b"\xbe\xba\xfe\xca\0\0\0\0", "magic 0xcafebabe",             NotYet),
     ("vmdk",      0,     b"# Disk DescriptorFile", "text descriptor",                 NotYet),
-    ("vhdx",      0,     b"vhdxfile",          "signature \"vhdxfile\"",              NotYet),
     ("vdi",       64,    b"\x7f\x10\xda\xbe",  "signature 0xbeda107f",                NotYet),
     ("qed",       0,     b"QED\0",             "magic \"QED\"",                       NotYet),
     ("parallels", 0,     b"WithoutFreeSpace",  "magic \"WithoutFreeSpace\"",          NotYet),

@@ -37,6 +37,7 @@ impl std::fmt::Debug for Format {
 pub const FORMATS: &[Format] = &[
     Format { name: imgprep_raw::NAME, aliases: &["img", "file"], has_snapshots: false, probe: |_| None, parse: imgprep_raw::parse },
     Format { name: imgprep_qcow2::NAME, aliases: &["qcow3"], has_snapshots: true, probe: imgprep_qcow2::probe, parse: imgprep_qcow2::parse },
+    Format { name: imgprep_vhdx::NAME, aliases: &[], has_snapshots: false, probe: imgprep_vhdx::probe, parse: imgprep_vhdx::parse },
     Format { name: imgprep_zvhd::ZVHD, aliases: &[], has_snapshots: false, probe: |probe| zvhd(probe, imgprep_zvhd::ZVHD), parse: imgprep_zvhd::parse },
     Format { name: imgprep_zvhd::ZVHD2, aliases: &[], has_snapshots: false, probe: |probe| zvhd(probe, imgprep_zvhd::ZVHD2), parse: imgprep_zvhd::parse },
 ];
@@ -178,6 +179,7 @@ mod tests {
     #[test]
     fn readable_formats_are_known_by_their_magic() {
         assert_eq!(named(&with(0, b"QFI\xfb\0\0\0\x03", 4096)), Ok("qcow2"));
+        assert_eq!(named(&with(0, b"vhdxfile", 4096)), Ok("vhdx"));
         assert_eq!(named(&with(0, b"stream\0\0", 8192)), Ok("zvhd"));
         assert_eq!(named(&with(0, b"z2strm\0\0", 8192)), Ok("zvhd2"));
         assert_eq!(named(&[0; 4096]), Ok("raw"));
