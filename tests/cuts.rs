@@ -84,3 +84,11 @@ fn no_cut_zvhd_is_read_wrong() {
         cut(image, 40);
     }
 }
+
+#[test]
+fn no_cut_vhdx_is_read_wrong() {
+    let images = good();
+    for name in ["vhdx-dynamic-1m", "vhdx-shuffled", "vhdx-log-grows", "vhdx-over"] {
+        cut(images.iter().find(|image| image.name == name).expect("it is there"), 40);
+    }
+}

@@ -38,6 +38,7 @@ pub fn broken() -> Vec<BrokenImage> {
     let mut all = qcow2_headers();
     all.extend(qcow2_tables());
     all.extend(qcow2_names());
+    all.extend(crate::vhdx::broken());
     all.extend(zvhds());
     all
 }
