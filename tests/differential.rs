@@ -7,7 +7,7 @@ use testdata_gen::{Noise, disk_of, good, write_files};
 use crate::program::{has_tool, imgprep, said, tool};
 
 /// Both tools read `image` the same.
-fn same(folder: &Path, image: &str) {
+pub(crate) fn same(folder: &Path, image: &str) {
     tool(folder, "qemu-img", &["convert", "-O", "raw", image, "theirs.raw"]);
     let output = imgprep(folder, &["convert", image, "ours.raw", "--force", "--no-sync", "--verify"]);
     assert!(output.status.success(), "{image}: {}", said(&output));

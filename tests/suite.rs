@@ -6,6 +6,7 @@ mod cli;
 mod conformance;
 mod cuts;
 mod differential;
+mod differential_vhdx;
 mod golden;
 mod program;
 mod vendor;

@@ -302,7 +302,8 @@ impl Vhdx {
         let mut at = 64 * KIB;
         for (name, flags, bytes) in items {
             table.extend(guid(name));
-            table.extend((at as u32).to_le_bytes());
+            let offset = if bytes.is_empty() { 0 } else { at as u32 };
+            table.extend(offset.to_le_bytes());
             table.extend((bytes.len() as u32).to_le_bytes());
             table.extend((flags as u32).to_le_bytes());
             table.extend([0; 4]);

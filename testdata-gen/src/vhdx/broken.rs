@@ -45,7 +45,14 @@ fn headers() -> Vec<Row> {
     let both = |at, bytes: &[u8]| edited(&recipe(), |written| written.header(&[0, 1], at, bytes));
     let current = HEADERS[1];
     vec![
-        ("vhdx-cut-in-signature", "the file ends behind its signature", AtOpen, "vhdx.header.cut", Some(8), whole[..8].to_vec()),
+        (
+            "vhdx-cut-in-signature",
+            "the file ends behind its signature",
+            AtOpen,
+            "vhdx.header.cut",
+            Some(8),
+            whole[..8].to_vec(),
+        ),
         (
             "vhdx-cut-in-region-table",
             "the file ends in the second region table",
@@ -73,8 +80,22 @@ fn headers() -> Vec<Row> {
             Some(current + 8),
             edited(&Vhdx { sequences: [5, 5], ..recipe() }, |written| written.header(&[0], 16, &[1])),
         ),
-        ("vhdx-version-2", "a version that does not exist", AtOpen, "vhdx.header.version", Some(current + 66), both(66, &[2])),
-        ("vhdx-log-version-1", "a log of a later time", AtOpen, "vhdx.log.version", Some(current + 64), both(64, &[1])),
+        (
+            "vhdx-version-2",
+            "a version that does not exist",
+            AtOpen,
+            "vhdx.header.version",
+            Some(current + 66),
+            both(66, &[2]),
+        ),
+        (
+            "vhdx-log-version-1",
+            "a log of a later time",
+            AtOpen,
+            "vhdx.log.version",
+            Some(current + 64),
+            both(64, &[1]),
+        ),
         (
             "vhdx-log-length-odd",
             "a log that is not whole MiB",
@@ -189,7 +210,9 @@ fn regions() -> Vec<Row> {
             AtOpen,
             "vhdx.region.twice",
             Some(first + 80),
-            edited(&Vhdx { regions: vec![(LATER, false)], ..recipe() }, |written| written.region(80, &guid(BAT))),
+            edited(&Vhdx { regions: vec![(LATER, false)], ..recipe() }, |written| {
+                written.region(80, &guid(BAT))
+            }),
         ),
         (
             "vhdx-region-unaligned",
@@ -271,14 +294,49 @@ fn metadata() -> Vec<Row> {
             Some(table),
             with(table, b"METADATA"),
         ),
-        ("vhdx-metadata-count", "more items than the table has room for", AtOpen, field, Some(table + 10), with(table + 10, &2048u16.to_le_bytes())),
-        ("vhdx-blocks-of-3m", "blocks of no power of two", AtOpen, field, Some(parameters), block_size(3 * MIB)),
+        (
+            "vhdx-metadata-count",
+            "more items than the table has room for",
+            AtOpen,
+            field,
+            Some(table + 10),
+            with(table + 10, &2048u16.to_le_bytes()),
+        ),
+        (
+            "vhdx-blocks-of-3m",
+            "blocks of no power of two",
+            AtOpen,
+            field,
+            Some(parameters),
+            block_size(3 * MIB),
+        ),
         ("vhdx-blocks-of-512k", "blocks too small", AtOpen, field, Some(parameters), block_size(MIB / 2)),
         ("vhdx-blocks-of-512m", "blocks too large", AtOpen, field, Some(parameters), block_size(512 * MIB)),
         ("vhdx-blocks-of-nothing", "blocks of nothing", AtOpen, field, Some(parameters), block_size(0)),
-        ("vhdx-logical-sector-520", "sectors of 520 bytes", AtOpen, field, Some(item(LOGICAL)), with(item(LOGICAL), &u32s(520))),
-        ("vhdx-logical-sector-0", "sectors of nothing", AtOpen, field, Some(item(LOGICAL)), with(item(LOGICAL), &[0; 4])),
-        ("vhdx-physical-sector-8k", "physical sectors of 8 KiB", AtOpen, field, Some(item(PHYSICAL)), with(item(PHYSICAL), &u32s(8192))),
+        (
+            "vhdx-logical-sector-520",
+            "sectors of 520 bytes",
+            AtOpen,
+            field,
+            Some(item(LOGICAL)),
+            with(item(LOGICAL), &u32s(520)),
+        ),
+        (
+            "vhdx-logical-sector-0",
+            "sectors of nothing",
+            AtOpen,
+            field,
+            Some(item(LOGICAL)),
+            with(item(LOGICAL), &[0; 4]),
+        ),
+        (
+            "vhdx-physical-sector-8k",
+            "physical sectors of 8 KiB",
+            AtOpen,
+            field,
+            Some(item(PHYSICAL)),
+            with(item(PHYSICAL), &u32s(8192)),
+        ),
         ("vhdx-size-odd", "a disk of half a sector", AtOpen, field, Some(item(DISK_SIZE)), size(256)),
         ("vhdx-size-65t", "a disk larger than 64 TiB", AtOpen, field, Some(item(DISK_SIZE)), size(65 << 40)),
         ("vhdx-size-monster", "a disk of 2^60 bytes", AtOpen, field, Some(item(DISK_SIZE)), size(1 << 60)),
@@ -326,8 +384,22 @@ fn metadata() -> Vec<Row> {
             Some(entry(1) + 20),
             with(entry(1) + 20, &[4]),
         ),
-        ("vhdx-item-of-2m", "an item longer than any may be", AtOpen, field, Some(entry(4) + 20), with(entry(4) + 20, &u32s(2 * MIB))),
-        ("vhdx-item-in-table", "an item inside the table", AtOpen, field, Some(entry(4) + 16), with(entry(4) + 16, &u32s(4096))),
+        (
+            "vhdx-item-of-2m",
+            "an item longer than any may be",
+            AtOpen,
+            field,
+            Some(entry(4) + 20),
+            with(entry(4) + 20, &u32s(2 * MIB)),
+        ),
+        (
+            "vhdx-item-in-table",
+            "an item inside the table",
+            AtOpen,
+            field,
+            Some(entry(4) + 16),
+            with(entry(4) + 16, &u32s(4096)),
+        ),
         (
             "vhdx-item-past-end",
             "an item behind its region's end",
@@ -359,11 +431,19 @@ fn tables() -> Vec<Row> {
     let written = recipe().write();
     let file_len = written.file.len() as u64;
     let second = written.entries[&2];
-    let entry = |value: u64| edited(&recipe(), |written| put(&mut written.file, second, &value.to_le_bytes()));
+    let entry =
+        |value: u64| edited(&recipe(), |written| put(&mut written.file, second, &value.to_le_bytes()));
     let here = written.places[&2];
     vec![
         ("vhdx-entry-state-4", "a reserved state", AtRead, "vhdx.bat.entry", Some(second), entry(here | 4)),
-        ("vhdx-entry-state-5", "another reserved state", AtRead, "vhdx.bat.entry", Some(second), entry(here | 5)),
+        (
+            "vhdx-entry-state-5",
+            "another reserved state",
+            AtRead,
+            "vhdx.bat.entry",
+            Some(second),
+            entry(here | 5),
+        ),
         (
             "vhdx-entry-partial-without-parent",
             "a block in part in a dynamic image",
@@ -372,9 +452,23 @@ fn tables() -> Vec<Row> {
             Some(second),
             entry(here | 7),
         ),
-        ("vhdx-entry-reserved-bits", "bits that must be zero", AtRead, "vhdx.bat.entry", Some(second), entry(here | 14)),
+        (
+            "vhdx-entry-reserved-bits",
+            "bits that must be zero",
+            AtRead,
+            "vhdx.bat.entry",
+            Some(second),
+            entry(here | 14),
+        ),
         ("vhdx-entry-into-headers", "data in the headers", AtRead, "vhdx.bat.entry", Some(second), entry(6)),
-        ("vhdx-entry-past-end", "data behind the file's end", AtRead, "vhdx.bat.past-end", Some(second), entry(file_len | 6)),
+        (
+            "vhdx-entry-past-end",
+            "data behind the file's end",
+            AtRead,
+            "vhdx.bat.past-end",
+            Some(second),
+            entry(file_len | 6),
+        ),
         (
             "vhdx-entry-monster",
             "data at the end of all offsets",
@@ -399,8 +493,22 @@ fn tables() -> Vec<Row> {
             Some(written.places[&0]),
             entry(written.places[&0] | 6),
         ),
-        ("vhdx-data-in-log", "data in the log", AtRead, "claims.overlap", Some(written.log), entry(written.log | 6)),
-        ("vhdx-data-in-bat", "data in the block allocation table", AtRead, "claims.overlap", Some(written.bat), entry(written.bat | 6)),
+        (
+            "vhdx-data-in-log",
+            "data in the log",
+            AtRead,
+            "claims.overlap",
+            Some(written.log),
+            entry(written.log | 6),
+        ),
+        (
+            "vhdx-data-in-bat",
+            "data in the block allocation table",
+            AtRead,
+            "claims.overlap",
+            Some(written.bat),
+            entry(written.bat | 6),
+        ),
         (
             "vhdx-data-in-metadata",
             "data in the metadata",
@@ -463,15 +571,50 @@ fn logs() -> Vec<Row> {
             Some(log),
             sealed(12, &65536u32.to_le_bytes()),
         ),
-        ("vhdx-log-checksum", "an entry whose checksum is wrong", AtOpen, none, Some(log), edited(&recipe(), |written| {
-            written.dirty(0, 3, &one(right()));
-            put(&mut written.file, log + 5000, &[1]);
-        })),
+        (
+            "vhdx-log-checksum",
+            "an entry whose checksum is wrong",
+            AtOpen,
+            none,
+            Some(log),
+            edited(&recipe(), |written| {
+                written.dirty(0, 3, &one(right()));
+                put(&mut written.file, log + 5000, &[1]);
+            }),
+        ),
         ("vhdx-log-sequence-0", "an entry of no number", AtOpen, none, Some(log), sealed(16, &[0; 8])),
-        ("vhdx-log-entry-monster", "an entry longer than its log", AtOpen, none, Some(log), sealed(8, &0xffff_f000u32.to_le_bytes())),
-        ("vhdx-log-descriptor-count", "more descriptors than an entry has room for", AtOpen, none, Some(log), sealed(24, &[0xff; 4])),
-        ("vhdx-log-descriptor-number", "a descriptor of another entry", AtOpen, none, Some(log), sealed(64 + 24, &[9])),
-        ("vhdx-log-data-number", "a data sector of another entry", AtOpen, none, Some(log), sealed(4096 + 4, &[9])),
+        (
+            "vhdx-log-entry-monster",
+            "an entry longer than its log",
+            AtOpen,
+            none,
+            Some(log),
+            sealed(8, &0xffff_f000u32.to_le_bytes()),
+        ),
+        (
+            "vhdx-log-descriptor-count",
+            "more descriptors than an entry has room for",
+            AtOpen,
+            none,
+            Some(log),
+            sealed(24, &[0xff; 4]),
+        ),
+        (
+            "vhdx-log-descriptor-number",
+            "a descriptor of another entry",
+            AtOpen,
+            none,
+            Some(log),
+            sealed(64 + 24, &[9]),
+        ),
+        (
+            "vhdx-log-data-number",
+            "a data sector of another entry",
+            AtOpen,
+            none,
+            Some(log),
+            sealed(4096 + 4, &[9]),
+        ),
         (
             "vhdx-log-file-was-longer",
             "the file was cut since the log was written",
@@ -545,7 +688,8 @@ fn parents() -> Vec<BrokenImage> {
         ..over("below.vhdx")
     };
     let linkage = ("parent_linkage", "{11111111-2222-4333-8444-555555555555}");
-    let edit = |at: u64, bytes: &[u8]| edited(&over("below.vhdx"), |written| put(&mut written.file, at, bytes));
+    let edit =
+        |at: u64, bytes: &[u8]| edited(&over("below.vhdx"), |written| put(&mut written.file, at, bytes));
     let bitmap_entry = whole.bitmap_entries[&0];
     let bitmap = |value: u64| edit(bitmap_entry, &value.to_le_bytes());
     let file_len = whole.file.len() as u64;
@@ -599,7 +743,14 @@ fn parents() -> Vec<BrokenImage> {
             keys(&[("parent_linkage", "{me}"), ("relative_path", "below.vhdx")]).write().file,
         ),
         with("vhdx-parent-without-name", "no path", AtOpen, bad, locator, keys(&[linkage]).write().file),
-        with("vhdx-locator-count", "more keys than there is room for", AtOpen, bad, locator + 18, edit(locator + 18, &[0xff; 2])),
+        with(
+            "vhdx-locator-count",
+            "more keys than there is room for",
+            AtOpen,
+            bad,
+            locator + 18,
+            edit(locator + 18, &[0xff; 2]),
+        ),
         with(
             "vhdx-locator-value-outside",
             "a value outside the locator",
