@@ -305,7 +305,7 @@ impl Vhdx {
             let offset = if bytes.is_empty() { 0 } else { at as u32 };
             table.extend(offset.to_le_bytes());
             table.extend((bytes.len() as u32).to_le_bytes());
-            table.extend((flags as u32).to_le_bytes());
+            table.extend(flags.to_le_bytes());
             table.extend([0; 4]);
             let place = written.metadata + at;
             put(&mut written.file, place, &bytes);

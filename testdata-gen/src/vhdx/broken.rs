@@ -211,7 +211,7 @@ fn regions() -> Vec<Row> {
             "vhdx.region.twice",
             Some(first + 80),
             edited(&Vhdx { regions: vec![(LATER, false)], ..recipe() }, |written| {
-                written.region(80, &guid(BAT))
+                written.region(80, &guid(BAT));
             }),
         ),
         (
@@ -458,7 +458,7 @@ fn tables() -> Vec<Row> {
             AtRead,
             "vhdx.bat.entry",
             Some(second),
-            entry(here | 14),
+            entry(here | 0b1110),
         ),
         ("vhdx-entry-into-headers", "data in the headers", AtRead, "vhdx.bat.entry", Some(second), entry(6)),
         (

@@ -85,20 +85,6 @@ impl Bat {
         let start = block * self.block_size;
         start..(start + self.block_size).min(self.size)
     }
-
-    /// Where the sector bitmap of a chunk is; `None` if it has none (2.5.1.2).
-    pub(crate) fn bitmap(&self, file: &dyn ReadAt, found: u64, at: u64) -> Result<Option<u64>, Corrupt> {
-        let bad = |reason| Corrupt::Entry { at, found, reason };
-        match found & STATE {
-            0 => Ok(None),
-            6 => {
-                let start = offset(found, at)?;
-                check_place(file, at, "the sector bitmap", start, MIB)?;
-                Ok(Some(start))
-            }
-            _ => Err(bad("a reserved state of a sector bitmap")),
-        }
-    }
 }
 
 const STATE: u64 = 0b111;
@@ -137,6 +123,20 @@ pub(crate) fn block(found: u64, at: u64, has_parent: bool) -> Result<Block, Corr
         7 if has_parent => Ok(Block::Partial { at: offset(found, at)? }),
         7 => bad("partially present without a parent"),
         _ => bad("a reserved state"),
+    }
+}
+
+/// Where the sector bitmap of a chunk is; `None` if it has none (2.5.1.2).
+pub(crate) fn bitmap(file: &dyn ReadAt, found: u64, at: u64) -> Result<Option<u64>, Corrupt> {
+    let bad = |reason| Corrupt::Entry { at, found, reason };
+    match found & STATE {
+        0 => Ok(None),
+        6 => {
+            let start = offset(found, at)?;
+            check_place(file, at, "the sector bitmap", start, MIB)?;
+            Ok(Some(start))
+        }
+        _ => Err(bad("a reserved state of a sector bitmap")),
     }
 }
 
@@ -198,16 +198,16 @@ mod tests {
 
     #[test]
     fn every_state_of_a_bitmap_entry() {
-        let (file, bat) = (alloc::vec![0u8; 3 << 20], bat(1 << 20, 512, 1 << 20, true));
-        assert_eq!(bat.bitmap(&file, 0, 9), Ok(None));
-        assert_eq!(bat.bitmap(&file, 2 << 20 | 6, 9), Ok(Some(2 << 20)));
+        let file = alloc::vec![0u8; 3 << 20];
+        assert_eq!(bitmap(&file, 0, 9), Ok(None));
+        assert_eq!(bitmap(&file, 2 << 20 | 6, 9), Ok(Some(2 << 20)));
         let (code, what, room) = ("vhdx.bat.past-end", "the sector bitmap", 3 << 20);
         let past = Corrupt::PastEnd { code, at: 9, what, start: 3 << 20, end: 4 << 20, room };
-        assert_eq!(bat.bitmap(&file, 3 << 20 | 6, 9), Err(past));
+        assert_eq!(bitmap(&file, 3 << 20 | 6, 9), Err(past));
         for state in [1, 2, 3, 4, 5, 7] {
             let found = 2 << 20 | state;
             let reason = "a reserved state of a sector bitmap";
-            assert_eq!(bat.bitmap(&file, found, 9), Err(Corrupt::Entry { at: 9, found, reason }));
+            assert_eq!(bitmap(&file, found, 9), Err(Corrupt::Entry { at: 9, found, reason }));
         }
     }
 

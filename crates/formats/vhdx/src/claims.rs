@@ -5,7 +5,7 @@ use core::ops::{ControlFlow, Range};
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Claim, ClaimKind, Error, FileId, ReadAt};
 
-use crate::bat::{Block, block};
+use crate::bat::{Block, bitmap, block};
 use crate::layout::MIB;
 use crate::map::{Map, Run};
 
@@ -54,7 +54,7 @@ impl Map {
             }
             let found = LittleEndian::read_u64(&file.array::<8>(at)?);
             // What is wrong with an entry is told by `visit`, if its bitmap is needed.
-            let Ok(Some(place)) = self.bat.bitmap(file, found, at) else { continue };
+            let Ok(Some(place)) = bitmap(file, found, at) else { continue };
             let claim = metadata(place..place + MIB, "a sector bitmap");
             if visit(Claim { disk: Some(chunk * self.bat.chunk_size()), ..claim }).is_break() {
                 return Ok(ControlFlow::Break(()));

@@ -7,7 +7,7 @@ use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Claim, DiskMap, Error, FileId, Files, ReadAt, Source, Tiler, Visitor};
 
 use crate::Corrupt;
-use crate::bat::{Bat, Block, block, check_place};
+use crate::bat::{Bat, Block, bitmap, block, check_place};
 use crate::header::Header;
 use crate::region::Regions;
 
@@ -118,7 +118,7 @@ impl Map {
         seen: &Range<u64>,
         tiler: &mut Tiler<'_>,
     ) -> Result<ControlFlow<()>, Error> {
-        let bitmap = self.bitmap_of(file, index / self.bat.ratio)?;
+        let bitmap_at = self.bitmap_of(file, index / self.bat.ratio)?;
         let per_block = self.bat.block_size / self.bat.sector;
         let start = self.bat.disk(index).start;
         // Whole bytes of the bitmap; what of them is not in the range the tiler drops.
@@ -126,7 +126,7 @@ impl Map {
         let end = (seen.end - start).div_ceil(self.bat.sector).next_multiple_of(8);
         // OK: a block has a multiple of 8 sectors, at most 2^19.
         let len = usize::try_from((end - first) / 8).unwrap_or(0);
-        let bits = file.slice(bitmap + (index % self.bat.ratio * per_block + first) / 8, len)?;
+        let bits = file.slice(bitmap_at + (index % self.bat.ratio * per_block + first) / 8, len)?;
         if first > 0 && tiler.push(first * self.bat.sector, Source::Parent).is_break() {
             return Ok(ControlFlow::Break(()));
         }
@@ -148,7 +148,7 @@ impl Map {
         let at = self.bat.bitmap_entry_at(chunk);
         let found = LittleEndian::read_u64(&file.array::<8>(at)?);
         let none = Corrupt::Entry { at, found, reason: "no sector bitmap, but a block is partially present" };
-        Ok(self.bat.bitmap(file, found, at)?.ok_or(none)?)
+        Ok(bitmap(file, found, at)?.ok_or(none)?)
     }
 }
 

@@ -123,10 +123,11 @@ impl Replayer<'_> {
         Ok(())
     }
 
+    /// Before the next patch, which is a sector at most.
     fn check_memory(&mut self, at: u64) -> Result<(), Unsupported> {
         self.patches += 1;
         let limit = self.limits.resident_bytes;
-        let kept = self.overlay.resident_bytes() + self.patches * PATCH_COST;
+        let kept = self.overlay.resident_bytes() + self.patches * PATCH_COST + SECTOR;
         if kept > limit { Err(Unsupported::LogTooLarge { at, limit }) } else { Ok(()) }
     }
 }
