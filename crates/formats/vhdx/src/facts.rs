@@ -28,8 +28,8 @@ pub(crate) fn facts(header: &Header, metadata: &Metadata, replay: Option<&Replay
         ("creator", Value::Text(creator.into())),
         ("block-size", Value::Number(metadata.block_size)),
         ("log-size", Value::Number(header.log.end - header.log.start)),
-        ("logical-sector-size", Value::Number(metadata.logical_sector.into())),
-        ("physical-sector-size", Value::Number(metadata.physical_sector.into())),
+        ("logical-sector", Value::Number(metadata.logical_sector.into())),
+        ("physical-sector", Value::Number(metadata.physical_sector.into())),
         ("virtual-disk-id", Value::Text(metadata.page_83.to_string())),
         ("data-write-guid", Value::Text(header.raw.data_write_guid.to_string())),
         ("file-write-guid", Value::Text(header.raw.file_write_guid.to_string())),
@@ -43,13 +43,18 @@ pub(crate) fn facts(header: &Header, metadata: &Metadata, replay: Option<&Replay
 pub(crate) fn findings(header: &Header, metadata: &Metadata, replay: Option<&Replay>) -> Vec<Finding> {
     let mut findings = Vec::new();
     if let Some(replay) = replay {
+        let count = if replay.entries == 1 {
+            "1 log entry".into()
+        } else {
+            format!("{} log entries", replay.entries)
+        };
         findings.push(Finding {
             code: "vhdx.log.replayed",
             severity: Severity::Warning,
             at: Some(header.log.start),
             message: format!(
-                "the image was not closed properly: {} log entries up to number {} are replayed in memory",
-                replay.entries, replay.sequence
+                "the image was not closed properly: {count}, the last one number {}, replayed in memory",
+                replay.sequence
             ),
         });
     }

@@ -13,6 +13,9 @@ use crate::{Corrupt, Unsupported};
 /// Memory that one patch of the overlay costs besides its bytes, about.
 const PATCH_COST: u64 = 128;
 
+/// No file is longer: systems count offsets in 63 bits. So ends of what lies inside one never overflow.
+const MAX_FILE: u64 = (1 << 63) - 1;
+
 /// A replayed log.
 #[derive(Clone, Debug)]
 pub(crate) struct Replay {
@@ -35,6 +38,12 @@ pub(crate) fn replay(file: &dyn ReadAt, header: &Header, limits: &Limits) -> Res
         let at = log.place(head.at) + 48;
         return Err(Corrupt::Truncated { at, expected: flushed, file_len: file.len() }.into());
     }
+    let last = head.raw.last_file_offset;
+    if last > MAX_FILE {
+        let (code, at) = ("vhdx.log.field", log.place(head.at) + 56);
+        let (field, expected) = ("LastFileOffset", "less than 2^63");
+        return Err(Corrupt::Field { code, at, field, expected, found: last }.into());
+    }
     let mut replayer =
         Replayer { log, limits, file_len: file.len(), overlay: Overlay::default(), patches: 0 };
     for at in &active.entries {
@@ -44,7 +53,7 @@ pub(crate) fn replay(file: &dyn ReadAt, header: &Header, limits: &Limits) -> Res
         }
     }
     // Only the last entry's counts: the file may have been made shorter in between.
-    replayer.overlay.grow(head.raw.last_file_offset);
+    replayer.overlay.grow(last);
     Ok(Some(Replay {
         overlay: Arc::new(replayer.overlay),
         entries: active.entries.len(),
@@ -117,7 +126,8 @@ impl Replayer<'_> {
         if !start.is_multiple_of(SECTOR) || !len.is_multiple_of(SECTOR) {
             return bad("not whole sectors of 4096 bytes");
         }
-        if start.checked_add(len).is_none() || end > room.next_multiple_of(SECTOR) {
+        // The file's own end may lie inside a sector.
+        if start.checked_add(len).is_none() || end.saturating_sub(SECTOR) >= room.min(MAX_FILE) {
             return bad("past the end that the log itself gives the file");
         }
         Ok(())

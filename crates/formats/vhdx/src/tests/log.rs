@@ -68,7 +68,7 @@ fn a_sequence_counts_only_with_its_tail() {
     let entries =
         [(0, log_entry(5, &[], &[(BAT + 4096, 1)])), (65536, log_entry(9, &[], &[(BAT + 4096, 2)]))];
     let image = parsed(&with_log(&entries)).unwrap();
-    assert!(image.findings[0].message.contains("up to number 5"), "{:?}", image.findings);
+    assert!(image.findings[0].message.contains("1 log entry, the last one number 5"), "{:?}", image.findings);
     let error = parsed(&with_log(&entries[1..])).unwrap_err();
     assert_eq!((error.code(), error.at()), ("vhdx.log.no-sequence", Some(LOG)));
 }
@@ -97,6 +97,21 @@ fn what_a_descriptor_must_be() {
     entry[4..8].copy_from_slice(&crc.to_le_bytes());
     let want = Corrupt::Truncated { at: LOG + 48, expected: 5 * MIB, file_len: 4 * MIB };
     assert_eq!(refused(entry), want);
+}
+
+/// Found by mutation: the end of the file was rounded up past all offsets.
+#[test]
+fn a_file_that_no_system_can_have() {
+    for last in [u64::MAX, 1 << 63] {
+        let mut entry = log_entry(1, &[(BAT, 4096)], &[]);
+        entry[56..64].copy_from_slice(&last.to_le_bytes());
+        let crc = crc::sealed(&entry);
+        entry[4..8].copy_from_slice(&crc.to_le_bytes());
+        let error = parsed(&with_log(&[(0, entry)])).unwrap_err();
+        let (code, field, expected) = ("vhdx.log.field", "LastFileOffset", "less than 2^63");
+        let want = Corrupt::Field { code, at: LOG + 56, field, expected, found: last };
+        assert_eq!(error.detail(), Some(&want));
+    }
 }
 
 #[test]
