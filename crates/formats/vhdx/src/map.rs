@@ -7,7 +7,7 @@ use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Claim, DiskMap, Error, FileId, Files, ReadAt, Source, Tiler, Visitor};
 
 use crate::Corrupt;
-use crate::bat::{Bat, Block, bitmap, block, check_place};
+use crate::bat::{Bat, Block, bitmap, block, check_place, has_no_place};
 use crate::header::Header;
 use crate::region::Regions;
 
@@ -26,6 +26,13 @@ pub(crate) enum Run<'f> {
     Absent { until: u64 },
     /// Entries of consecutive blocks.
     Entries { at: u64, bytes: Cow<'f, [u8]> },
+}
+
+/// An entry of the table and the block that it speaks of.
+struct Entry {
+    at: u64,
+    found: u64,
+    block: u64,
 }
 
 impl Map {
@@ -69,13 +76,17 @@ impl Map {
                     next = until;
                 }
                 Run::Entries { at, bytes } => {
-                    for (at, entry) in (at..).step_by(8).zip(bytes.chunks_exact(8)) {
-                        let found = LittleEndian::read_u64(entry);
-                        let flow = self.walk_block(file, (at, found), next, range, tiler);
+                    let mut at = at;
+                    // QEMU writes "zeros" into all entries of a new table: they are told in one piece.
+                    for alike in bytes.as_chunks::<8>().0.chunk_by(|a, b| a == b && has_no_place(*a)) {
+                        let entry = Entry { at, found: u64::from_le_bytes(alike[0]), block: next };
+                        let count = alike.len() as u64;
+                        let flow = self.walk_entry(file, &entry, count, range, tiler);
                         if flow.map_err(|error| error.hitting(self.bat.disk(next)))?.is_break() {
                             return Ok(());
                         }
-                        next += 1;
+                        next += count;
+                        at += count * 8;
                     }
                 }
             }
@@ -83,16 +94,17 @@ impl Map {
         Ok(())
     }
 
-    fn walk_block(
+    /// Pushes `count` blocks from the entry's on, whose entries are the same as it.
+    fn walk_entry(
         &self,
         file: &dyn ReadAt,
-        (at, found): (u64, u64),
-        index: u64,
+        entry: &Entry,
+        count: u64,
         range: &Range<u64>,
         tiler: &mut Tiler<'_>,
     ) -> Result<ControlFlow<()>, Error> {
-        let disk = self.bat.disk(index);
-        let source = match block(found, at, self.bat.has_parent)? {
+        let (at, disk) = (entry.at, self.bat.disk(entry.block));
+        let source = match block(entry.found, at, self.bat.has_parent)? {
             Block::NotPresent => self.absent(),
             Block::Undefined | Block::Unmapped => Source::Zero { explicit: false },
             Block::Zero => Source::Zero { explicit: true },
@@ -103,10 +115,10 @@ impl Map {
             Block::Partial { at: place } => {
                 check_place(file, at, "the block", place, disk.end - disk.start)?;
                 let seen = disk.start.max(range.start)..disk.end.min(range.end);
-                return self.walk_sectors(file, index, place, &seen, tiler);
+                return self.walk_sectors(file, entry.block, place, &seen, tiler);
             }
         };
-        Ok(tiler.push(self.bat.block_size, source))
+        Ok(tiler.push(count * self.bat.block_size, source))
     }
 
     /// A block of which some sectors are here and some are the parent's (2.4, 2.5.1.1).
