@@ -50,6 +50,7 @@ fn a_salvage_goes_on_and_lists_what_is_lost() {
     for (name, start, end) in [
         ("qcow2-l2-entry-past-end", 2 << 16, 3 << 16),
         ("qcow2-packed-garbage", 3 << 16, 4 << 16),
+        ("vhdx-entry-past-end", 2 << 20, 3 << 20),
         ("zvhd2-record-magic", 4 << 20, 6 << 20),
         ("zvhd2-payload-garbage", 0, 2 << 20),
     ] {
