@@ -170,6 +170,18 @@ fn regions() -> Vec<Row> {
             }),
         ),
         (
+            "vhdx-region-tables-differ",
+            "two valid region tables, two places of the allocation table",
+            AtOpen,
+            "vhdx.region.tables-differ",
+            Some(REGION_TABLES[1]),
+            edited(&recipe(), |written| {
+                let place = written.places[&0];
+                put(&mut written.file, REGION_TABLES[1] + bat + 16, &place.to_le_bytes());
+                super::seal(&mut written.file, REGION_TABLES[1], 65536);
+            }),
+        ),
+        (
             "vhdx-region-count",
             "more regions than the table has room for",
             AtOpen,

@@ -49,6 +49,12 @@ pub enum Corrupt {
         /// The number.
         sequence: u64,
     },
+    /// Two valid region tables that name different things.
+    #[error("both region tables are valid and they differ: neither can be told to be right")]
+    TablesDiffer {
+        /// Offset of the second one.
+        at: u64,
+    },
     /// A field has a value that can't be.
     #[error("{field} is {found}, which must be {expected}")]
     Field {
@@ -200,6 +206,7 @@ impl Detail for Corrupt {
             Self::NoCopy { what: "region table", .. } => "vhdx.region.no-table",
             Self::NoCopy { .. } => "vhdx.header.none",
             Self::Ambiguous { .. } => "vhdx.header.ambiguous",
+            Self::TablesDiffer { .. } => "vhdx.region.tables-differ",
             Self::Field { code, .. }
             | Self::PastEnd { code, .. }
             | Self::Twice { code, .. }
@@ -225,6 +232,7 @@ impl Detail for Corrupt {
             Self::Signature { at, .. }
             | Self::NoCopy { at, .. }
             | Self::Ambiguous { at, .. }
+            | Self::TablesDiffer { at }
             | Self::Field { at, .. }
             | Self::PastEnd { at, .. }
             | Self::Twice { at, .. }

@@ -159,10 +159,16 @@ fn which_region_table_is_used() {
         assert_eq!(image.findings[0].at, Some(table));
     }
     let image = edited(&|file| {
-        file.put(REGION_TABLES[1] + 5000, &[1]);
+        file.put(REGION_TABLES[1] + 5000, &[1]); // behind the entries: says nothing
         file.seal(REGION_TABLES[1], TABLE_BYTES);
     });
-    assert_eq!(codes(&image.unwrap()), ["vhdx.region.tables-differ"]);
+    assert_eq!(codes(&image.unwrap()), Vec::<&str>::new());
+    let error = edited(&|file| {
+        file.put(REGION_TABLES[1] + 32, &(4 * MIB).to_le_bytes());
+        file.seal(REGION_TABLES[1], TABLE_BYTES);
+    });
+    let want = Corrupt::TablesDiffer { at: REGION_TABLES[1] };
+    assert_eq!(error.unwrap_err().detail(), Some(&want));
     let error = edited(&|file| REGION_TABLES.iter().for_each(|at| file.put(at + 17, &[0xaa]))).unwrap_err();
     assert_eq!((error.code(), error.at()), ("vhdx.region.no-table", Some(REGION_TABLES[0])));
 }
