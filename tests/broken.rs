@@ -56,6 +56,7 @@ fn a_salvage_goes_on_and_lists_what_is_lost() {
         ("qed-l2-entry-unaligned", 2 << 12, 3 << 12),
         ("vhd-block-past-end", 2 << 14, 3 << 14),
         ("vhd-block-at-0", 1 << 14, 2 << 14),
+        ("vhdx-entry-past-end", 2 << 20, 3 << 20),
         ("zvhd2-record-magic", 4 << 20, 6 << 20),
         ("zvhd2-payload-garbage", 0, 2 << 20),
         ("vmdk-entry-past-end", 1 << 16, 2 << 16),

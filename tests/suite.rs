@@ -12,6 +12,7 @@ mod differential_qcow;
 mod differential_qed;
 mod differential_vdi;
 mod differential_vhd;
+mod differential_vhdx;
 mod differential_vmdk;
 mod golden;
 mod library;

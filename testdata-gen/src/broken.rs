@@ -42,6 +42,7 @@ pub fn broken() -> Vec<BrokenImage> {
     all.extend(crate::qed::broken());
     all.extend(crate::vdi::broken());
     all.extend(crate::vhd_broken::broken());
+    all.extend(crate::vhdx::broken());
     all.extend(zvhds());
     all.extend(crate::vmdk::broken());
     all

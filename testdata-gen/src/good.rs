@@ -58,6 +58,7 @@ pub fn good() -> Vec<GoodImage> {
     all.extend(crate::qed::good());
     all.extend(crate::vdi::good());
     all.extend(crate::vhd_good::good());
+    all.extend(crate::vhdx::good());
     all.extend(zvhds());
     all.extend(crate::vmdk::good());
     all.push(sample());

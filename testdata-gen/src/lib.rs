@@ -15,6 +15,7 @@ mod vdi;
 mod vhd;
 mod vhd_broken;
 mod vhd_good;
+mod vhdx;
 mod vmdk;
 mod zvhd;
 

@@ -14,6 +14,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("imgprep-raw", &["imgprep-map"]),
     ("imgprep-vdi", &["imgprep-map"]),
     ("imgprep-vhd", &["imgprep-map"]),
+    ("imgprep-vhdx", &["imgprep-map"]),
     ("imgprep-vmdk", &["imgprep-map"]),
     ("imgprep-zvhd", &["imgprep-map"]),
     (
@@ -26,6 +27,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "imgprep-raw",
             "imgprep-vdi",
             "imgprep-vhd",
+            "imgprep-vhdx",
             "imgprep-vmdk",
             "imgprep-zvhd",
         ],

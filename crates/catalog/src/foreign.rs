@@ -29,7 +29,6 @@ type Row = (&'static str, usize, &'static [u8], &'static str, Remedy);
 
 #[rustfmt::skip]
 const HEADS: &[Row] = &[
-    ("vhdx",      0,     b"vhdxfile",          "signature \"vhdxfile\"",              NotYet),
     ("parallels", 0,     b"WithoutFreeSpace",  "magic \"WithoutFreeSpace\"",          NotYet),
     ("parallels", 0,     b"WithouFreSpacExt",  "magic \"WithouFreSpacExt\"",          NotYet),
     ("bochs",     0,     b"Bochs Virtual HD Image\0", "magic \"Bochs Virtual HD Image\"", NotYet),

@@ -51,6 +51,7 @@ pub const FORMATS: &[Format] = &[
     Format { name: imgprep_vdi::NAME, aliases: &[], has_snapshots: false, probe: imgprep_vdi::probe, parse: imgprep_vdi::parse },
     Format { name: imgprep_vhd::NAME, aliases: &["vpc"], has_snapshots: false, probe: imgprep_vhd::probe, parse: imgprep_vhd::parse },
     Format { name: imgprep_vmdk::NAME, aliases: &[], has_snapshots: false, probe: imgprep_vmdk::probe, parse: imgprep_vmdk::parse },
+    Format { name: imgprep_vhdx::NAME, aliases: &[], has_snapshots: false, probe: imgprep_vhdx::probe, parse: imgprep_vhdx::parse },
     Format { name: imgprep_zvhd::ZVHD, aliases: &[], has_snapshots: false, probe: |probe| zvhd(probe, imgprep_zvhd::ZVHD), parse: imgprep_zvhd::parse },
     Format { name: imgprep_zvhd::ZVHD2, aliases: &[], has_snapshots: false, probe: |probe| zvhd(probe, imgprep_zvhd::ZVHD2), parse: imgprep_zvhd::parse },
 ];
@@ -188,6 +189,7 @@ mod tests {
         assert_eq!(named(b"\n# Disk DescriptorFile\r\nversion=1\n"), Ok("vmdk"));
         assert_eq!(named(b"#x\nversion=1\nCID=1\ncreateType=\"vmfs\"\n"), Ok("vmdk"));
         assert_eq!(named(b"version=1\n"), Ok("raw"));
+        assert_eq!(named(&with(0, b"vhdxfile", 4096)), Ok("vhdx"));
         assert_eq!(named(&with(0, b"stream\0\0", 8192)), Ok("zvhd"));
         assert_eq!(named(&with(0, b"z2strm\0\0", 8192)), Ok("zvhd2"));
         assert_eq!(named(&[0; 4096]), Ok("raw"));

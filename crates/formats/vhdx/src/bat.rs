@@ -1,0 +1,245 @@
+//! The block allocation table: where an entry stands and what it says (2.5).
+
+use core::ops::Range;
+
+use imgprep_map::{Error, ReadAt};
+
+use crate::Corrupt;
+use crate::layout::MIB;
+use crate::metadata::Metadata;
+use crate::region::Region;
+
+/// A sector bitmap block describes so many sectors: a chunk of the disk (2.4).
+const CHUNK_SECTORS: u64 = 1 << 23;
+
+/// The table's shape.
+#[derive(Clone, Debug)]
+pub(crate) struct Bat {
+    /// File offset of the first entry.
+    pub(crate) at: u64,
+    pub(crate) size: u64,
+    pub(crate) block_size: u64,
+    pub(crate) sector: u64,
+    /// Blocks of a chunk: 16 to 32768, a power of two. Behind the entries of so many blocks
+    /// stands the entry of their sector bitmap.
+    pub(crate) ratio: u64,
+    pub(crate) has_parent: bool,
+}
+
+impl Bat {
+    pub(crate) fn new(region: &Region, metadata: &Metadata) -> Result<Self, Error> {
+        let sector = u64::from(metadata.logical_sector);
+        let bat = Self {
+            at: region.bytes.start,
+            size: metadata.size,
+            block_size: metadata.block_size,
+            sector,
+            ratio: CHUNK_SECTORS * sector / metadata.block_size,
+            has_parent: metadata.has_parent,
+        };
+        let (expected, found) = (bat.entries(), (region.bytes.end - region.bytes.start) / 8);
+        if found < expected {
+            return Err(
+                Corrupt::BatTooShort { at: region.entry_at + 24, expected, found, size: bat.size }.into()
+            );
+        }
+        Ok(bat)
+    }
+
+    /// Blocks of the disk: at most 2^26.
+    pub(crate) fn blocks(&self) -> u64 {
+        self.size.div_ceil(self.block_size)
+    }
+
+    /// Bytes of the disk that a chunk has.
+    pub(crate) fn chunk_size(&self) -> u64 {
+        self.ratio * self.block_size
+    }
+
+    /// Entries that a disk of this size needs: every chunk has its bitmap's entry in a
+    /// differencing image, in others the last one's is left out.
+    fn entries(&self) -> u64 {
+        let chunks = self.blocks().div_ceil(self.ratio);
+        if self.has_parent { chunks * (self.ratio + 1) } else { self.blocks() + chunks.saturating_sub(1) }
+    }
+
+    /// File offset of a block's entry.
+    pub(crate) fn entry_at(&self, block: u64) -> u64 {
+        self.at + (block + block / self.ratio) * 8
+    }
+
+    /// File offset of the entry of the chunk's sector bitmap.
+    pub(crate) fn bitmap_entry_at(&self, chunk: u64) -> u64 {
+        self.at + (chunk * (self.ratio + 1) + self.ratio) * 8
+    }
+
+    /// The first block whose entry ends behind the file offset `at`, which lies in the table or behind.
+    pub(crate) fn block_at(&self, at: u64) -> u64 {
+        let entry = at.saturating_sub(self.at) / 8;
+        let (chunk, index) = (entry / (self.ratio + 1), entry % (self.ratio + 1));
+        chunk * self.ratio + index.min(self.ratio)
+    }
+
+    /// Bytes of the disk that a block has.
+    pub(crate) fn disk(&self, block: u64) -> Range<u64> {
+        let start = block * self.block_size;
+        start..(start + self.block_size).min(self.size)
+    }
+}
+
+const STATE: u64 = 0b111;
+const RESERVED: u64 = 0xf_fff8;
+
+/// What an entry says of its block (2.5.1.1).
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Block {
+    /// Zeros, or the parent's if there is one.
+    NotPresent,
+    /// Nobody may rely on what is there, the parent is not asked: zeros.
+    Undefined,
+    Zero,
+    /// Trimmed. The old contents or zeros may be had, the parent is not asked: zeros.
+    Unmapped,
+    Present {
+        at: u64,
+    },
+    /// The sector bitmap tells which sectors are here, which are the parent's.
+    Partial {
+        at: u64,
+    },
+}
+
+/// Whether the state in an entry's first byte is one without data.
+pub(crate) fn has_no_place(entry: [u8; 8]) -> bool {
+    u64::from(entry[0]) & STATE < 4
+}
+
+pub(crate) fn block(found: u64, at: u64, has_parent: bool) -> Result<Block, Corrupt> {
+    let bad = |reason| Err(Corrupt::Entry { at, found, reason });
+    if found & RESERVED != 0 {
+        return bad("bits that are reserved are set");
+    }
+    match found & STATE {
+        0 => Ok(Block::NotPresent),
+        1 => Ok(Block::Undefined),
+        2 => Ok(Block::Zero),
+        3 => Ok(Block::Unmapped),
+        6 => Ok(Block::Present { at: offset(found, at)? }),
+        7 if has_parent => Ok(Block::Partial { at: offset(found, at)? }),
+        7 => bad("partially present without a parent"),
+        _ => bad("a reserved state"),
+    }
+}
+
+/// Where the sector bitmap of a chunk is; `None` if it has none (2.5.1.2).
+pub(crate) fn bitmap(file: &dyn ReadAt, found: u64, at: u64) -> Result<Option<u64>, Corrupt> {
+    let bad = |reason| Corrupt::Entry { at, found, reason };
+    match found & STATE {
+        0 => Ok(None),
+        6 => {
+            let start = offset(found, at)?;
+            check_place(file, at, "the sector bitmap", start, MIB)?;
+            Ok(Some(start))
+        }
+        _ => Err(bad("a reserved state of a sector bitmap")),
+    }
+}
+
+/// Bits 20 to 63: the place in MiB, which is the place in bytes with the other bits cleared.
+fn offset(found: u64, at: u64) -> Result<u64, Corrupt> {
+    let place = found & !(MIB - 1);
+    if place == 0 {
+        return Err(Corrupt::Entry { at, found, reason: "it points into the headers" });
+    }
+    Ok(place)
+}
+
+/// Fails unless `len` bytes from `start` on lie inside the file.
+pub(crate) fn check_place(
+    file: &dyn ReadAt,
+    at: u64,
+    what: &'static str,
+    start: u64,
+    len: u64,
+) -> Result<(), Corrupt> {
+    let (end, room) = (start.saturating_add(len), file.len());
+    let code = "vhdx.bat.past-end";
+    if end > room { Err(Corrupt::PastEnd { code, at, what, start, end, room }) } else { Ok(()) }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn bat(block_size: u64, sector: u64, size: u64, has_parent: bool) -> Bat {
+        let ratio = CHUNK_SECTORS * sector / block_size;
+        Bat { at: 3 << 20, size, block_size, sector, ratio, has_parent }
+    }
+
+    #[test]
+    fn every_state_of_a_payload_entry() {
+        for (bits, want) in [
+            (0, Block::NotPresent),
+            (1, Block::Undefined),
+            (2, Block::Zero),
+            (3, Block::Unmapped),
+            (5 << 20 | 3, Block::Unmapped),
+            (5 << 20 | 6, Block::Present { at: 5 << 20 }),
+            (5 << 20 | 7, Block::Partial { at: 5 << 20 }),
+        ] {
+            assert_eq!(block(bits, 9, true), Ok(want), "{bits:#x}");
+        }
+        let refused = |found, has_parent, reason| {
+            assert_eq!(block(found, 9, has_parent), Err(Corrupt::Entry { at: 9, found, reason }));
+        };
+        refused(5 << 20 | 4, true, "a reserved state");
+        refused(5 << 20 | 5, true, "a reserved state");
+        refused(5 << 20 | 7, false, "partially present without a parent");
+        refused(6, true, "it points into the headers");
+        for bit in 3..20 {
+            refused(5 << 20 | 1 << bit | 6, true, "bits that are reserved are set");
+        }
+    }
+
+    #[test]
+    fn every_state_of_a_bitmap_entry() {
+        let file = alloc::vec![0u8; 3 << 20];
+        assert_eq!(bitmap(&file, 0, 9), Ok(None));
+        assert_eq!(bitmap(&file, 2 << 20 | 6, 9), Ok(Some(2 << 20)));
+        let (code, what, room) = ("vhdx.bat.past-end", "the sector bitmap", 3 << 20);
+        let past = Corrupt::PastEnd { code, at: 9, what, start: 3 << 20, end: 4 << 20, room };
+        assert_eq!(bitmap(&file, 3 << 20 | 6, 9), Err(past));
+        for state in [1, 2, 3, 4, 5, 7] {
+            let found = 2 << 20 | state;
+            let reason = "a reserved state of a sector bitmap";
+            assert_eq!(bitmap(&file, found, 9), Err(Corrupt::Entry { at: 9, found, reason }));
+        }
+    }
+
+    #[test]
+    fn bitmap_entries_stand_between_those_of_blocks() {
+        // 256 MiB blocks of 512-byte sectors: 16 a chunk.
+        let bat = bat(256 << 20, 512, 40 * (256 << 20), false);
+        assert_eq!(bat.ratio, 16);
+        assert_eq!([0, 15, 16, 32].map(|block| bat.entry_at(block) - bat.at), [0, 15 * 8, 17 * 8, 34 * 8]);
+        assert_eq!(bat.bitmap_entry_at(0) - bat.at, 16 * 8);
+        assert_eq!(bat.bitmap_entry_at(1) - bat.at, 33 * 8);
+        for block in 0..40 {
+            assert_eq!(bat.block_at(bat.entry_at(block)), block);
+            assert_eq!(bat.block_at(bat.entry_at(block) + 7), block);
+        }
+        assert_eq!(bat.block_at(bat.bitmap_entry_at(0)), 16);
+    }
+
+    #[test]
+    fn how_many_entries_a_disk_needs() {
+        let block = 256 << 20;
+        for (blocks, dynamic, differencing) in
+            [(0, 0, 0), (1, 1, 17), (16, 16, 17), (17, 18, 34), (32, 33, 34)]
+        {
+            assert_eq!(bat(block, 512, blocks * block, false).entries(), dynamic);
+            assert_eq!(bat(block, 512, blocks * block, true).entries(), differencing);
+        }
+        assert_eq!(bat(1 << 20, 4096, 1, false).ratio, 32768);
+    }
+}

@@ -1,0 +1,341 @@
+//! What can be wrong in a VHDX, and what is not read.
+
+use alloc::string::String;
+
+use imgprep_map::{Class, Detail};
+
+/// A file that contradicts itself or the specification. Offsets are file offsets.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Corrupt {
+    /// The file ends before a structure that stands at a fixed place does.
+    #[error("{what} ends at {expected}, the file has {file_len} bytes")]
+    Cut {
+        /// Which structure.
+        what: &'static str,
+        /// Where it ends.
+        expected: u64,
+        /// Length of the file.
+        file_len: u64,
+    },
+    /// A structure does not begin with its signature.
+    #[error("{what} begins with {found:02x?}, not with {expected:?}")]
+    Signature {
+        /// Offset of the structure.
+        at: u64,
+        /// Which structure.
+        what: &'static str,
+        /// Its signature.
+        expected: &'static str,
+        /// What stands there.
+        found: [u8; 8],
+    },
+    /// Neither copy of a structure can be used.
+    #[error("no copy of the {what} is valid: the first {first}, the second {second}")]
+    NoCopy {
+        /// Offset of the first copy.
+        at: u64,
+        /// Which structure.
+        what: &'static str,
+        /// What is wrong with the first.
+        first: String,
+        /// What is wrong with the second.
+        second: String,
+    },
+    /// Two valid headers of the same age that differ.
+    #[error("both headers have sequence number {sequence} and they differ: none is current")]
+    Ambiguous {
+        /// Offset of the second one's number.
+        at: u64,
+        /// The number.
+        sequence: u64,
+    },
+    /// Two valid region tables that name different things.
+    #[error("both region tables are valid and they differ: neither can be told to be right")]
+    TablesDiffer {
+        /// Offset of the second one.
+        at: u64,
+    },
+    /// A field has a value that can't be.
+    #[error("{field} is {found}, which must be {expected}")]
+    Field {
+        /// The part of the image: `vhdx.header.field` and so on.
+        code: &'static str,
+        /// Offset of the field.
+        at: u64,
+        /// The specification's name.
+        field: &'static str,
+        /// What it may be.
+        expected: &'static str,
+        /// What it is.
+        found: u64,
+    },
+    /// A piece of the file that is named does not lie inside it.
+    #[error("{what} takes bytes {start}..{end}, which must end by {room}")]
+    PastEnd {
+        /// The part of the image: `vhdx.region.past-end` and so on.
+        code: &'static str,
+        /// Offset of the field or entry that names it.
+        at: u64,
+        /// What it is.
+        what: &'static str,
+        /// Its first byte.
+        start: u64,
+        /// Its end, saturated.
+        end: u64,
+        /// Where the file, or what it lies in, ends.
+        room: u64,
+    },
+    /// Two entries of a table name the same thing.
+    #[error("{what} {guid} has two entries")]
+    Twice {
+        /// `vhdx.region.twice` or `vhdx.metadata.twice`.
+        code: &'static str,
+        /// Offset of the second entry.
+        at: u64,
+        /// A region or an item.
+        what: &'static str,
+        /// Which one.
+        guid: String,
+    },
+    /// Two regions or items share bytes.
+    #[error("{what} at bytes {start}..{end} overlaps {other}")]
+    Overlap {
+        /// `vhdx.region.overlap` or `vhdx.metadata.overlap`.
+        code: &'static str,
+        /// Offset of the entry.
+        at: u64,
+        /// A region or an item.
+        what: &'static str,
+        /// Its first byte.
+        start: u64,
+        /// Its end.
+        end: u64,
+        /// What lies there too.
+        other: String,
+    },
+    /// Something that every image has is not there.
+    #[error("there is no {what}")]
+    Missing {
+        /// `vhdx.region.missing` or `vhdx.metadata.missing`.
+        code: &'static str,
+        /// Offset of the table that should name it.
+        at: u64,
+        /// What is missing.
+        what: &'static str,
+    },
+    /// An item is longer or shorter than the specification says.
+    #[error("the item {item} has {found} bytes, {expected} expected")]
+    ItemLength {
+        /// Offset of the length.
+        at: u64,
+        /// Which item.
+        item: &'static str,
+        /// How long it is.
+        expected: u64,
+        /// How long the entry says it is.
+        found: u64,
+    },
+    /// The block allocation table does not cover the disk.
+    #[error("the block allocation table has {found} entries, a disk of {size} bytes needs {expected}")]
+    BatTooShort {
+        /// Offset of the region's length.
+        at: u64,
+        /// Entries that are needed.
+        expected: u64,
+        /// Entries that there is room for.
+        found: u64,
+        /// Length of the disk.
+        size: u64,
+    },
+    /// An entry of the block allocation table that can't be.
+    #[error("block allocation entry {found:#018x} is none: {reason}")]
+    Entry {
+        /// Offset of the entry.
+        at: u64,
+        /// The entry.
+        found: u64,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The header says that there is a log and there is none.
+    #[error("the header names log {guid}, and no valid sequence of its entries is in the log")]
+    NoSequence {
+        /// Offset of the log.
+        at: u64,
+        /// The log's name.
+        guid: String,
+    },
+    /// The file is shorter than it was when the log was written.
+    #[error("the file had {expected} bytes when its log was written, it has {file_len}: it was cut")]
+    Truncated {
+        /// Offset of the length in the log.
+        at: u64,
+        /// Length that was flushed.
+        expected: u64,
+        /// Length of the file.
+        file_len: u64,
+    },
+    /// A descriptor in a valid log entry that can't be followed.
+    #[error("a log descriptor for bytes {start}..{end} of the file: {reason}")]
+    Descriptor {
+        /// Offset of the descriptor.
+        at: u64,
+        /// First byte of what it changes.
+        start: u64,
+        /// Its end, saturated.
+        end: u64,
+        /// What is wrong with it.
+        reason: &'static str,
+    },
+    /// The parent locator can't be understood.
+    #[error("the parent locator is none: {reason}")]
+    Locator {
+        /// Offset of what is wrong.
+        at: u64,
+        /// What is wrong.
+        reason: &'static str,
+    },
+}
+
+impl Detail for Corrupt {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Cut { .. } => "vhdx.header.cut",
+            Self::Signature { what: "the metadata table", .. } => "vhdx.metadata.signature",
+            Self::Signature { .. } => "vhdx.file.signature",
+            Self::NoCopy { what: "region table", .. } => "vhdx.region.no-table",
+            Self::NoCopy { .. } => "vhdx.header.none",
+            Self::Ambiguous { .. } => "vhdx.header.ambiguous",
+            Self::TablesDiffer { .. } => "vhdx.region.tables-differ",
+            Self::Field { code, .. }
+            | Self::PastEnd { code, .. }
+            | Self::Twice { code, .. }
+            | Self::Overlap { code, .. }
+            | Self::Missing { code, .. } => code,
+            Self::ItemLength { .. } => "vhdx.metadata.length",
+            Self::BatTooShort { .. } => "vhdx.bat.too-short",
+            Self::Entry { .. } => "vhdx.bat.entry",
+            Self::NoSequence { .. } => "vhdx.log.no-sequence",
+            Self::Truncated { .. } => "vhdx.log.truncated",
+            Self::Descriptor { .. } => "vhdx.log.descriptor",
+            Self::Locator { .. } => "vhdx.parent.locator",
+        }
+    }
+
+    fn class(&self) -> Class {
+        Class::Corrupt
+    }
+
+    fn at(&self) -> Option<u64> {
+        Some(match self {
+            Self::Cut { file_len, .. } => *file_len,
+            Self::Signature { at, .. }
+            | Self::NoCopy { at, .. }
+            | Self::Ambiguous { at, .. }
+            | Self::TablesDiffer { at }
+            | Self::Field { at, .. }
+            | Self::PastEnd { at, .. }
+            | Self::Twice { at, .. }
+            | Self::Overlap { at, .. }
+            | Self::Missing { at, .. }
+            | Self::ItemLength { at, .. }
+            | Self::BatTooShort { at, .. }
+            | Self::Entry { at, .. }
+            | Self::NoSequence { at, .. }
+            | Self::Truncated { at, .. }
+            | Self::Descriptor { at, .. }
+            | Self::Locator { at, .. } => *at,
+        })
+    }
+}
+
+/// An image that may be fine, and that this crate can't serve.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum Unsupported {
+    /// A version that does not exist yet.
+    #[error("{what} version {found}: {known} is known")]
+    Version {
+        /// Offset of the version.
+        at: u64,
+        /// The file's or the log's.
+        what: &'static str,
+        /// What the header says.
+        found: u16,
+        /// The one that is read.
+        known: u16,
+    },
+    /// A required region of a later time.
+    #[error("region {guid} is required and not known")]
+    Region {
+        /// Offset of its entry.
+        at: u64,
+        /// Which one.
+        guid: String,
+    },
+    /// A required metadata item of a later time.
+    #[error("metadata item {guid} is required and not known")]
+    Item {
+        /// Offset of its entry.
+        at: u64,
+        /// Which one.
+        guid: String,
+    },
+    /// The parent is named in a way of a later time.
+    #[error("parent locators of type {guid} are not known")]
+    LocatorType {
+        /// Offset of the type.
+        at: u64,
+        /// Which one.
+        guid: String,
+    },
+    /// The log changes more than what is kept in memory.
+    #[error("the log changes more than the {limit} bytes that are kept in memory")]
+    LogTooLarge {
+        /// Offset of the descriptor that was too much.
+        at: u64,
+        /// The bound.
+        limit: u64,
+    },
+    /// The parent locator is longer than what is kept.
+    #[error("a parent locator of {found} bytes, at most {limit} are kept")]
+    TextTooLong {
+        /// Offset of its length.
+        at: u64,
+        /// How long.
+        found: u64,
+        /// The bound.
+        limit: u64,
+    },
+}
+
+impl Detail for Unsupported {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Version { what: "log", .. } => "vhdx.log.version",
+            Self::Version { .. } => "vhdx.header.version",
+            Self::Region { .. } => "vhdx.region.unknown",
+            Self::Item { .. } => "vhdx.metadata.unknown",
+            Self::LocatorType { .. } => "vhdx.parent.type",
+            Self::LogTooLarge { .. } => "vhdx.limit.log",
+            Self::TextTooLong { .. } => "vhdx.limit.text",
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::LogTooLarge { .. } | Self::TextTooLong { .. } => Class::Limit,
+            _ => Class::Unsupported,
+        }
+    }
+
+    fn at(&self) -> Option<u64> {
+        match self {
+            Self::Version { at, .. }
+            | Self::Region { at, .. }
+            | Self::Item { at, .. }
+            | Self::LocatorType { at, .. }
+            | Self::LogTooLarge { at, .. }
+            | Self::TextTooLong { at, .. } => Some(*at),
+        }
+    }
+}

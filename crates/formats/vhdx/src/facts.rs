@@ -1,0 +1,70 @@
+//! What an inspector tells. `qemu-img info` has no field of its own for this format.
+
+use alloc::format;
+use alloc::string::ToString;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use imgprep_map::{Facts, Finding, Severity, Value};
+
+use crate::NAME;
+use crate::header::Header;
+use crate::layout::MIB;
+use crate::metadata::Metadata;
+use crate::replay::Replay;
+
+pub(crate) fn facts(header: &Header, metadata: &Metadata, replay: Option<&Replay>, creator: &str) -> Facts {
+    let kind = match (metadata.has_parent, metadata.leaves_allocated) {
+        (true, _) => "differencing",
+        (false, true) => "fixed",
+        (false, false) => "dynamic",
+    };
+    let variant = format!("{kind}, blocks of {} MiB", metadata.block_size / MIB);
+    let mut facts = Facts::new(NAME, variant);
+    facts.cluster_size = Some(metadata.block_size);
+    facts.dirty = replay.is_some();
+    facts.details = vec![
+        ("subformat", Value::Text(kind.into())),
+        ("creator", Value::Text(creator.into())),
+        ("block-size", Value::Number(metadata.block_size)),
+        ("log-size", Value::Number(header.log.end - header.log.start)),
+        ("logical-sector", Value::Number(metadata.logical_sector.into())),
+        ("physical-sector", Value::Number(metadata.physical_sector.into())),
+        ("virtual-disk-id", Value::Text(metadata.page_83.to_string())),
+        ("data-write-guid", Value::Text(header.raw.data_write_guid.to_string())),
+        ("file-write-guid", Value::Text(header.raw.file_write_guid.to_string())),
+    ];
+    if let Some(replay) = replay {
+        facts.details.push(("log-entries", Value::Number(replay.entries as u64)));
+    }
+    facts
+}
+
+pub(crate) fn findings(header: &Header, metadata: &Metadata, replay: Option<&Replay>) -> Vec<Finding> {
+    let mut findings = Vec::new();
+    if let Some(replay) = replay {
+        let count = if replay.entries == 1 {
+            "1 log entry".into()
+        } else {
+            format!("{} log entries", replay.entries)
+        };
+        findings.push(Finding {
+            code: "vhdx.log.replayed",
+            severity: Severity::Warning,
+            at: Some(header.log.start),
+            message: format!(
+                "the image was not closed properly: {count}, the last one number {}, replayed in memory",
+                replay.sequence
+            ),
+        });
+    }
+    if let Some(locator) = metadata.locator.as_ref().filter(|_| !metadata.has_parent) {
+        findings.push(Finding {
+            code: "vhdx.parent.unused",
+            severity: Severity::Warning,
+            at: Some(locator.start),
+            message: "there is a parent locator, but the image says that it has no parent".into(),
+        });
+    }
+    findings
+}

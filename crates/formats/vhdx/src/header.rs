@@ -1,0 +1,159 @@
+//! The two headers and which of them counts (2.2.2).
+
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use byteorder::{ByteOrder, LittleEndian};
+use imgprep_map::{Error, Finding, ReadAt, Severity};
+
+use crate::guid::Guid;
+use crate::layout::{FILE, HEADER, HEADER_BYTES, HEADERS, MIB, REGION_TABLES, RawHeader, TABLE_BYTES};
+use crate::{Corrupt, Unsupported, crc};
+
+/// The header that counts. Its log lies inside the file.
+#[derive(Clone, Debug)]
+pub(crate) struct Header {
+    pub(crate) raw: RawHeader,
+    /// Empty if the image has no room for a log.
+    pub(crate) log: Range<u64>,
+}
+
+type Copy = Result<(RawHeader, [u8; HEADER_BYTES]), String>;
+
+impl Header {
+    pub(crate) fn read(file: &dyn ReadAt, findings: &mut Vec<Finding>) -> Result<Self, Error> {
+        check_signature(file)?;
+        let tables_end = REGION_TABLES[1] + TABLE_BYTES as u64;
+        if file.len() < tables_end {
+            let (what, file_len) = ("the second region table", file.len());
+            return Err(Corrupt::Cut { what, expected: tables_end, file_len }.into());
+        }
+        let copies = [read_copy(file, HEADERS[0])?, read_copy(file, HEADERS[1])?];
+        let (index, raw) = current(copies, findings)?;
+        Self::validate(file, raw, HEADERS[index])
+    }
+
+    /// Whether there is something to replay.
+    pub(crate) fn has_log(&self) -> bool {
+        self.raw.log_guid != Guid::ZERO
+    }
+
+    fn validate(file: &dyn ReadAt, raw: RawHeader, at: u64) -> Result<Self, Error> {
+        if raw.version != 1 {
+            return Err(
+                Unsupported::Version { at: at + 66, what: "file", found: raw.version, known: 1 }.into()
+            );
+        }
+        if raw.log_version != 0 {
+            let found = raw.log_version;
+            return Err(Unsupported::Version { at: at + 64, what: "log", found, known: 0 }.into());
+        }
+        let (start, len) = (raw.log_offset, u64::from(raw.log_length));
+        if !len.is_multiple_of(MIB) {
+            return Err(field(at + 68, "LogLength", "a multiple of 1 MiB", len));
+        }
+        if len == 0 && raw.log_guid != Guid::ZERO {
+            return Err(field(at + 68, "LogLength", "at least 1 MiB with a log in use", len));
+        }
+        if len == 0 {
+            return Ok(Self { raw, log: 0..0 });
+        }
+        if !start.is_multiple_of(MIB) || start == 0 {
+            return Err(field(at + 72, "LogOffset", "a multiple of 1 MiB, not 0", start));
+        }
+        let (end, room) = (start.saturating_add(len), file.len());
+        if end > room {
+            let (code, what) = ("vhdx.log.past-end", "the log");
+            return Err(Corrupt::PastEnd { code, at: at + 72, what, start, end, room }.into());
+        }
+        Ok(Self { raw, log: start..end })
+    }
+}
+
+fn field(at: u64, field: &'static str, expected: &'static str, found: u64) -> Error {
+    Corrupt::Field { code: "vhdx.header.field", at, field, expected, found }.into()
+}
+
+fn check_signature(file: &dyn ReadAt) -> Result<(), Error> {
+    if file.len() < FILE.len() as u64 {
+        return Err(Corrupt::Cut { what: "the signature", expected: 8, file_len: file.len() }.into());
+    }
+    let found = file.array::<8>(0)?;
+    if found == FILE {
+        return Ok(());
+    }
+    Err(Corrupt::Signature { at: 0, what: "the file", expected: "vhdxfile", found }.into())
+}
+
+/// One copy, or what is wrong with it.
+fn read_copy(file: &dyn ReadAt, at: u64) -> Result<Copy, Error> {
+    let bytes = file.array::<HEADER_BYTES>(at)?;
+    Ok(check_seal(&bytes, HEADER).map(|()| (RawHeader::decode(&bytes), bytes)))
+}
+
+/// Holds a structure against its signature and its checksum.
+pub(crate) fn check_seal(bytes: &[u8], signature: [u8; 4]) -> Result<(), String> {
+    if !bytes.starts_with(&signature) {
+        let name = signature.escape_ascii();
+        return Err(format!("begins with {:02x?}, not with \"{name}\"", &bytes[..4]));
+    }
+    let (stored, computed) = (LittleEndian::read_u32(&bytes[4..]), crc::sealed(bytes));
+    if stored != computed {
+        return Err(format!("has checksum {stored:#010x}, its bytes have {computed:#010x}"));
+    }
+    Ok(())
+}
+
+/// The valid one with the higher sequence number.
+///
+/// The specification knows no current header if both numbers are the same; Disk2vhd writes
+/// the same header twice, which leaves no doubt either.
+fn current([first, second]: [Copy; 2], findings: &mut Vec<Finding>) -> Result<(usize, RawHeader), Error> {
+    match (first, second) {
+        (Ok((first, a)), Ok((second, b))) => match first.sequence_number.cmp(&second.sequence_number) {
+            core::cmp::Ordering::Greater => Ok((0, first)),
+            core::cmp::Ordering::Less => Ok((1, second)),
+            core::cmp::Ordering::Equal if a == b => {
+                findings.push(Finding {
+                    code: "vhdx.header.twins",
+                    severity: Severity::Note,
+                    at: Some(HEADERS[1]),
+                    message: "both headers are the same, sequence number included".into(),
+                });
+                Ok((0, first))
+            }
+            core::cmp::Ordering::Equal => {
+                let sequence = first.sequence_number;
+                Err(Corrupt::Ambiguous { at: HEADERS[1] + 8, sequence }.into())
+            }
+        },
+        (Ok((first, _)), Err(damage)) => Ok((0, survived(first, 1, &damage, findings))),
+        (Err(damage), Ok((second, _))) => Ok((1, survived(second, 0, &damage, findings))),
+        (Err(first), Err(second)) => {
+            Err(Corrupt::NoCopy { at: HEADERS[0], what: "header", first, second }.into())
+        }
+    }
+}
+
+fn survived(other: RawHeader, index: usize, damage: &str, findings: &mut Vec<Finding>) -> RawHeader {
+    let name = ["first", "second"][index];
+    findings.push(Finding {
+        code: "vhdx.header.damaged",
+        severity: Severity::Warning,
+        at: Some(HEADERS[index]),
+        message: format!("the {name} header {damage}: the other one is used, which may be the older one"),
+    });
+    other
+}
+
+/// What made the image: UTF-16LE up to a NUL, control characters left out.
+pub(crate) fn creator(bytes: &[u8]) -> String {
+    let units = bytes.chunks_exact(2).map(LittleEndian::read_u16).take_while(|unit| *unit != 0);
+    let text: String = char::decode_utf16(units)
+        .map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER))
+        .filter(|c| !c.is_control())
+        .collect();
+    text.trim().to_string()
+}

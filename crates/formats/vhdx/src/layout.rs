@@ -1,0 +1,156 @@
+//! On-disk structures: places, sizes, signatures.
+
+use byteorder::{ByteOrder, LittleEndian};
+
+use crate::guid::Guid;
+
+pub(crate) const KIB: u64 = 1 << 10;
+/// Regions, the log and blocks begin at multiples of it.
+pub(crate) const MIB: u64 = 1 << 20;
+
+/// First bytes of the file (2.2.1).
+pub(crate) const FILE: [u8; 8] = *b"vhdxfile";
+/// The creator's name: UTF-16LE behind the signature.
+pub(crate) const CREATOR_BYTES: usize = 512;
+
+/// Both copies of the header (2.2.2).
+pub(crate) const HEADERS: [u64; 2] = [64 * KIB, 128 * KIB];
+pub(crate) const HEADER: [u8; 4] = *b"head";
+/// What the checksum covers.
+pub(crate) const HEADER_BYTES: usize = 4096;
+
+/// Both copies of the region table (2.2.3).
+pub(crate) const REGION_TABLES: [u64; 2] = [192 * KIB, 256 * KIB];
+pub(crate) const REGION: [u8; 4] = *b"regi";
+pub(crate) const TABLE_BYTES: usize = 64 << 10;
+/// Entries of 32 bytes that a table of 64 KiB has room for behind its head.
+pub(crate) const MAX_ENTRIES: u32 = 2047;
+
+pub(crate) const BAT_REGION: Guid = Guid::from_text(0x2dc2_7766_f623_4200_9d64_115e_9bfd_4a08);
+pub(crate) const METADATA_REGION: Guid = Guid::from_text(0x8b7c_a206_4790_4b9a_b8fe_575f_050f_886e);
+
+/// Sectors of the log (2.3.1).
+pub(crate) const SECTOR: u64 = 4096;
+pub(crate) const ENTRY: [u8; 4] = *b"loge";
+pub(crate) const ENTRY_HEAD: usize = 64;
+pub(crate) const ZERO_DESCRIPTOR: [u8; 4] = *b"zero";
+pub(crate) const DATA_DESCRIPTOR: [u8; 4] = *b"desc";
+pub(crate) const DESCRIPTOR: usize = 32;
+pub(crate) const DATA_SECTOR: [u8; 4] = *b"data";
+
+/// The head of the metadata table (2.6.1.1).
+pub(crate) const METADATA: [u8; 8] = *b"metadata";
+
+/// Metadata items (2.6.2).
+pub(crate) const FILE_PARAMETERS: Guid = Guid::from_text(0xcaa1_6737_fa36_4d43_b3b6_33f0_aa44_e76b);
+pub(crate) const VIRTUAL_DISK_SIZE: Guid = Guid::from_text(0x2fa5_4224_cd1b_4876_b211_5dbe_d83b_f4b8);
+pub(crate) const PAGE_83: Guid = Guid::from_text(0xbeca_12ab_b2e6_4523_93ef_c309_e000_c746);
+pub(crate) const LOGICAL_SECTOR: Guid = Guid::from_text(0x8141_bf1d_a96f_4709_ba47_f233_a8fa_ab5f);
+pub(crate) const PHYSICAL_SECTOR: Guid = Guid::from_text(0xcda3_48c7_445d_4471_9cc9_e988_5251_c556);
+pub(crate) const PARENT_LOCATOR: Guid = Guid::from_text(0xa8d3_5f2d_b30b_454d_abf7_d3d8_4834_ab0c);
+/// The one type of parent locator (2.6.2.6.3).
+pub(crate) const VHDX_LOCATOR: Guid = Guid::from_text(0xb04a_efb7_d19e_4a81_b789_25b8_e944_5913);
+
+/// The largest disk, in bytes.
+pub(crate) const MAX_SIZE: u64 = 64 << 40;
+
+/// The header's fields as they stand in the file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawHeader {
+    pub(crate) sequence_number: u64,  // 8
+    pub(crate) file_write_guid: Guid, // 16
+    pub(crate) data_write_guid: Guid, // 32
+    pub(crate) log_guid: Guid,        // 48
+    pub(crate) log_version: u16,      // 64
+    pub(crate) version: u16,          // 66
+    pub(crate) log_length: u32,       // 68
+    pub(crate) log_offset: u64,       // 72
+}
+
+impl RawHeader {
+    pub(crate) fn decode(bytes: &[u8; HEADER_BYTES]) -> Self {
+        Self {
+            sequence_number: LittleEndian::read_u64(&bytes[8..]),
+            file_write_guid: Guid::at(bytes, 16),
+            data_write_guid: Guid::at(bytes, 32),
+            log_guid: Guid::at(bytes, 48),
+            log_version: LittleEndian::read_u16(&bytes[64..]),
+            version: LittleEndian::read_u16(&bytes[66..]),
+            log_length: LittleEndian::read_u32(&bytes[68..]),
+            log_offset: LittleEndian::read_u64(&bytes[72..]),
+        }
+    }
+}
+
+/// One entry of the region table (2.2.3.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawRegion {
+    pub(crate) guid: Guid,       // 0
+    pub(crate) file_offset: u64, // 16
+    pub(crate) length: u32,      // 24
+    pub(crate) required: u32,    // 28, bit 0
+}
+
+impl RawRegion {
+    pub(crate) fn decode(bytes: &[u8]) -> Self {
+        Self {
+            guid: Guid::at(bytes, 0),
+            file_offset: LittleEndian::read_u64(&bytes[16..]),
+            length: LittleEndian::read_u32(&bytes[24..]),
+            required: LittleEndian::read_u32(&bytes[28..]),
+        }
+    }
+}
+
+/// One entry of the metadata table (2.6.1.2).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawItem {
+    pub(crate) guid: Guid,  // 0
+    pub(crate) offset: u32, // 16, from the region's start
+    pub(crate) length: u32, // 20
+    pub(crate) flags: u32,  // 24
+}
+
+/// The item is a user's, not the format's.
+pub(crate) const IS_USER: u32 = 1 << 0;
+pub(crate) const IS_REQUIRED: u32 = 1 << 2;
+
+impl RawItem {
+    pub(crate) fn decode(bytes: &[u8]) -> Self {
+        Self {
+            guid: Guid::at(bytes, 0),
+            offset: LittleEndian::read_u32(&bytes[16..]),
+            length: LittleEndian::read_u32(&bytes[20..]),
+            flags: LittleEndian::read_u32(&bytes[24..]),
+        }
+    }
+}
+
+/// The head of a log entry (2.3.1.1).
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawEntry {
+    pub(crate) checksum: u32,            // 4
+    pub(crate) entry_length: u32,        // 8
+    pub(crate) tail: u32,                // 12
+    pub(crate) sequence_number: u64,     // 16
+    pub(crate) descriptor_count: u32,    // 24
+    pub(crate) log_guid: Guid,           // 32
+    pub(crate) flushed_file_offset: u64, // 48
+    pub(crate) last_file_offset: u64,    // 56
+}
+
+impl RawEntry {
+    /// `bytes` holds at least an entry's head. `None` without its signature.
+    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+        bytes.starts_with(&ENTRY).then(|| Self {
+            checksum: LittleEndian::read_u32(&bytes[4..]),
+            entry_length: LittleEndian::read_u32(&bytes[8..]),
+            tail: LittleEndian::read_u32(&bytes[12..]),
+            sequence_number: LittleEndian::read_u64(&bytes[16..]),
+            descriptor_count: LittleEndian::read_u32(&bytes[24..]),
+            log_guid: Guid::at(bytes, 32),
+            flushed_file_offset: LittleEndian::read_u64(&bytes[48..]),
+            last_file_offset: LittleEndian::read_u64(&bytes[56..]),
+        })
+    }
+}

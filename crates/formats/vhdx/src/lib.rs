@@ -1,0 +1,87 @@
+//! VHDX (MS-VHDX, version 1). Integers are little-endian.
+//!
+//! Read: fixed, dynamic and differencing images, blocks of 1 to 256 MiB, logical sectors of
+//! 512 and 4096 bytes, disks up to 64 TiB. A log that is not empty is replayed in memory
+//! before anything behind the headers is read; the file is never written. A damaged copy of
+//! the header or the region table is survived with a finding. Refused by name: other versions
+//! of the file and the log, regions and metadata items that are required and not known,
+//! parent locators of another type.
+//!
+//! Blocks that are undefined or unmapped may hold anything by the specification; they read as
+//! zeros here and never as the parent's, as those do that are not present without a parent.
+//!
+//! No table is kept in memory: the block allocation table is read where a walk comes by.
+#![no_std]
+#![deny(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_lossless
+)]
+
+extern crate alloc;
+
+mod bat;
+mod claims;
+mod crc;
+mod error;
+mod facts;
+mod guid;
+mod header;
+mod layout;
+mod log;
+mod map;
+mod metadata;
+mod parent;
+mod region;
+mod replay;
+#[cfg(test)]
+mod tests;
+
+use alloc::boxed::Box;
+use alloc::string::ToString;
+use alloc::sync::Arc;
+use alloc::vec::Vec;
+
+use imgprep_map::{Error, Evidence, Image, ParseOptions, Parsed, Probe, ReadAt, Replayed};
+
+pub use error::{Corrupt, Unsupported};
+
+use crate::bat::Bat;
+use crate::header::Header;
+use crate::map::Map;
+use crate::metadata::Metadata;
+use crate::region::Regions;
+
+/// The format's name.
+pub const NAME: &str = "vhdx";
+
+/// Recognises the file type identifier.
+pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
+    probe.has(0, &layout::FILE).then(|| Evidence { at: 0, len: 8, says: "signature \"vhdxfile\"".into() })
+}
+
+/// Understands an image: its headers, its log, its region table and its metadata.
+pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
+    let mut findings = Vec::new();
+    let header = Header::read(file, &mut findings)?;
+    let creator = header::creator(&file.slice(8, layout::CREATOR_BYTES)?);
+    let replay = replay::replay(file, &header, &options.limits)?;
+    let replayed = replay.as_ref().map(|replay| Replayed::new(file, Arc::clone(&replay.overlay)));
+    let file = replayed.as_ref().map_or(file, |replayed| replayed as &dyn ReadAt);
+    let regions = Regions::read(file, &header, &mut findings)?;
+    let metadata = Metadata::read(file, &regions.metadata)?;
+    let bat = Bat::new(&regions.bat, &metadata)?;
+    let parent = parent::read(file, &metadata, &options.limits)?;
+    let facts = facts::facts(&header, &metadata, replay.as_ref(), &creator);
+    findings.extend(facts::findings(&header, &metadata, replay.as_ref()));
+    let map = Map::new(bat, &header, regions);
+    Ok(Parsed::Done(Box::new(Image {
+        sector: metadata.logical_sector,
+        parent,
+        findings,
+        identity: Some(header.raw.data_write_guid.to_string()),
+        overlay: replay.map(|replay| replay.overlay),
+        ..Image::new(facts, map)
+    })))
+}

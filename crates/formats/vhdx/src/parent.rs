@@ -1,0 +1,100 @@
+//! The parent locator: keys and values that name the parent (2.6.2.6).
+
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use byteorder::{ByteOrder, LittleEndian};
+use imgprep_map::{Error, ImageName, Limits, ParentRef, ReadAt};
+
+use crate::guid::Guid;
+use crate::layout::VHDX_LOCATOR;
+use crate::metadata::Metadata;
+use crate::{Corrupt, Unsupported};
+
+/// Names of the parent in the order in which they are tried.
+const NAMES: [&str; 3] = ["relative_path", "volume_path", "absolute_win32_path"];
+/// What the parent's `DataWriteGuid` may be.
+const LINKAGES: [&str; 2] = ["parent_linkage", "parent_linkage2"];
+
+/// A value and where it stands.
+struct Value {
+    key: String,
+    text: String,
+    at: u64,
+}
+
+/// The layer below, if the file parameters say that there is one.
+pub(crate) fn read(
+    file: &dyn ReadAt,
+    metadata: &Metadata,
+    limits: &Limits,
+) -> Result<Option<ParentRef>, Error> {
+    if !metadata.has_parent {
+        return Ok(None);
+    }
+    let missing = Corrupt::Missing {
+        code: "vhdx.metadata.missing",
+        at: metadata.table_at,
+        what: "ParentLocator, though the image has a parent",
+    };
+    let locator = metadata.locator.clone().ok_or(missing)?;
+    let values = values(file, &locator, limits)?;
+    let bad = |at, reason| Error::from(Corrupt::Locator { at, reason });
+    let find = |key: &&str| values.iter().find(|value| value.key == **key && !value.text.is_empty());
+    let mut identities = Vec::new();
+    for linkage in LINKAGES.iter().filter_map(find) {
+        let guid = Guid::parse(&linkage.text).ok_or_else(|| bad(linkage.at, "a linkage that is no GUID"))?;
+        identities.push(guid.to_string());
+    }
+    if identities.is_empty() {
+        return Err(bad(locator.start, "no parent_linkage"));
+    }
+    let mut names = NAMES.iter().filter_map(find);
+    let first = names.next().ok_or_else(|| bad(locator.start, "no name of the parent"))?;
+    let name = |value: &Value| ImageName(value.text.clone().into_bytes());
+    Ok(Some(ParentRef {
+        format: Some(crate::NAME.to_string()),
+        others: names.map(name).collect(),
+        identities,
+        ..ParentRef::named(name(first), first.at)
+    }))
+}
+
+fn values(file: &dyn ReadAt, locator: &Range<u64>, limits: &Limits) -> Result<Vec<Value>, Error> {
+    let (at, len) = (locator.start, locator.end - locator.start);
+    if len > limits.text_bytes {
+        return Err(Unsupported::TextTooLong { at, found: len, limit: limits.text_bytes }.into());
+    }
+    // OK: at most 1 MiB, as every item.
+    let bytes = file.slice(at, usize::try_from(len).unwrap_or(0))?;
+    let bad = |at, reason| Error::from(Corrupt::Locator { at, reason });
+    let head = bytes.get(..20).ok_or_else(|| bad(at, "it is shorter than its head"))?;
+    let kind = Guid::at(head, 0);
+    if kind != VHDX_LOCATOR {
+        return Err(Unsupported::LocatorType { at, guid: kind.to_string() }.into());
+    }
+    let count = usize::from(LittleEndian::read_u16(&head[18..]));
+    let entries = bytes.get(20..20 + count * 12);
+    let entries = entries.ok_or_else(|| bad(at + 18, "it has no room for its entries"))?;
+    let mut values = Vec::new();
+    for (entry_at, entry) in (at + 20..).step_by(12).zip(entries.chunks_exact(12)) {
+        let (key_at, value_at) = (LittleEndian::read_u32(entry), LittleEndian::read_u32(&entry[4..]));
+        let (key_len, value_len) =
+            (LittleEndian::read_u16(&entry[8..]), LittleEndian::read_u16(&entry[10..]));
+        let outside = || bad(entry_at, "a key or value does not lie inside it");
+        let key = text(&bytes, key_at, key_len).ok_or_else(outside)?;
+        let text = text(&bytes, value_at, value_len).ok_or_else(outside)?;
+        values.push(Value { key, text, at: at + u64::from(value_at) });
+    }
+    Ok(values)
+}
+
+/// UTF-16LE without a NUL at its end; writers that put one there are forgiven.
+fn text(bytes: &[u8], at: u32, len: u16) -> Option<String> {
+    let start = usize::try_from(at).ok()?;
+    let bytes = bytes.get(start..start.checked_add(len.into())?)?;
+    let units = bytes.chunks_exact(2).map(LittleEndian::read_u16);
+    let text: String = char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
+    Some(text.trim_end_matches('\0').to_string())
+}

@@ -1,0 +1,186 @@
+//! The region table: which part of the file is what (2.2.3).
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::{String, ToString};
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use byteorder::{ByteOrder, LittleEndian};
+use imgprep_map::{Error, Finding, ReadAt, Severity};
+
+use crate::guid::Guid;
+use crate::header::{Header, check_seal};
+use crate::layout::{
+    BAT_REGION, MAX_ENTRIES, METADATA_REGION, MIB, REGION, REGION_TABLES, RawRegion, TABLE_BYTES,
+};
+use crate::{Corrupt, Unsupported};
+
+/// A region inside the file, aligned, apart from all others.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Region {
+    pub(crate) guid: Guid,
+    pub(crate) bytes: Range<u64>,
+    /// File offset of its entry.
+    pub(crate) entry_at: u64,
+}
+
+/// All of them.
+#[derive(Clone, Debug)]
+pub(crate) struct Regions {
+    pub(crate) bat: Region,
+    pub(crate) metadata: Region,
+    /// Those that are not known and not required.
+    pub(crate) others: Vec<Region>,
+}
+
+impl Regions {
+    pub(crate) fn read(
+        file: &dyn ReadAt,
+        header: &Header,
+        findings: &mut Vec<Finding>,
+    ) -> Result<Self, Error> {
+        let (at, bytes) = table(file, findings)?;
+        let count = LittleEndian::read_u32(&bytes[8..]);
+        if count > MAX_ENTRIES {
+            return Err(field(at + 8, "EntryCount", "at most 2047", count.into()));
+        }
+        // OK: at most 2047, and a table has room for so many entries.
+        let count = usize::try_from(count).unwrap_or(0);
+        let mut regions: Vec<Region> = Vec::new();
+        for (entry_at, entry) in (at + 16..).step_by(32).zip(bytes[16..].chunks_exact(32)).take(count) {
+            regions.push(validate(file, &RawRegion::decode(entry), entry_at)?);
+        }
+        check_apart(&regions, header)?;
+        Self::sorted(regions, at, findings)
+    }
+
+    fn sorted(regions: Vec<Region>, at: u64, findings: &mut Vec<Finding>) -> Result<Self, Error> {
+        let (mut bat, mut metadata, mut others) = (None, None, Vec::new());
+        for region in regions {
+            match region.guid {
+                BAT_REGION => bat = Some(region),
+                METADATA_REGION => metadata = Some(region),
+                guid => {
+                    findings.push(Finding {
+                        code: "vhdx.region.optional",
+                        severity: Severity::Note,
+                        at: Some(region.entry_at),
+                        message: format!("region {guid} is not known and not required: it is not looked at"),
+                    });
+                    others.push(region);
+                }
+            }
+        }
+        let missing = |what| Corrupt::Missing { code: "vhdx.region.missing", at, what };
+        Ok(Self {
+            bat: bat.ok_or_else(|| missing("region of the block allocation table"))?,
+            metadata: metadata.ok_or_else(|| missing("metadata region"))?,
+            others,
+        })
+    }
+}
+
+fn field(at: u64, field: &'static str, expected: &'static str, found: u64) -> Error {
+    Corrupt::Field { code: "vhdx.region.field", at, field, expected, found }.into()
+}
+
+/// The copy to use, and where it stands. Both are changed through the log, so they are the
+/// same in an image whose log was replayed.
+fn table<'f>(file: &'f dyn ReadAt, findings: &mut Vec<Finding>) -> Result<(u64, Cow<'f, [u8]>), Error> {
+    let [first, second] = REGION_TABLES;
+    // OK: `Header::read` has seen that the file reaches behind both.
+    let (a, b) = (file.slice(first, TABLE_BYTES)?, file.slice(second, TABLE_BYTES)?);
+    let mut note = |code, severity, at, message: String| {
+        findings.push(Finding { code, severity, at: Some(at), message });
+    };
+    let damaged = "vhdx.region.table-damaged";
+    match (check_seal(&a, REGION), check_seal(&b, REGION)) {
+        (Ok(()), Ok(())) => {
+            if entries(&a) != entries(&b) {
+                return Err(Corrupt::TablesDiffer { at: second }.into());
+            }
+            Ok((first, a))
+        }
+        (Ok(()), Err(damage)) => {
+            note(
+                damaged,
+                Severity::Warning,
+                second,
+                format!("the second region table {damage}: the first is used"),
+            );
+            Ok((first, a))
+        }
+        (Err(damage), Ok(())) => {
+            note(
+                damaged,
+                Severity::Warning,
+                first,
+                format!("the first region table {damage}: the second is used"),
+            );
+            Ok((second, b))
+        }
+        (Err(first_damage), Err(second_damage)) => {
+            let (first, second) = (first_damage, second_damage);
+            Err(Corrupt::NoCopy { at: REGION_TABLES[0], what: "region table", first, second }.into())
+        }
+    }
+}
+
+/// Count and entries: what of a table says something.
+fn entries(table: &[u8]) -> &[u8] {
+    let count = LittleEndian::read_u32(&table[8..]).min(MAX_ENTRIES);
+    // OK: a table has room for 2047 entries.
+    &table[8..16 + usize::try_from(count).unwrap_or(0) * 32]
+}
+
+fn validate(file: &dyn ReadAt, raw: &RawRegion, at: u64) -> Result<Region, Error> {
+    let is_known = matches!(raw.guid, BAT_REGION | METADATA_REGION);
+    if !is_known && raw.required & 1 == 1 {
+        return Err(Unsupported::Region { at, guid: raw.guid.to_string() }.into());
+    }
+    let (start, len) = (raw.file_offset, u64::from(raw.length));
+    if !start.is_multiple_of(MIB) || start == 0 {
+        return Err(field(at + 16, "FileOffset", "a multiple of 1 MiB, not 0", start));
+    }
+    if !len.is_multiple_of(MIB) || len == 0 {
+        return Err(field(at + 24, "Length", "a multiple of 1 MiB, not 0", len));
+    }
+    let (end, room) = (start.saturating_add(len), file.len());
+    if end > room {
+        let (code, what) = ("vhdx.region.past-end", "the region");
+        return Err(Corrupt::PastEnd { code, at: at + 16, what, start, end, room }.into());
+    }
+    Ok(Region { guid: raw.guid, bytes: start..end, entry_at: at })
+}
+
+/// No two regions share a byte or a name, and none lies in the log.
+fn check_apart(regions: &[Region], header: &Header) -> Result<(), Error> {
+    let mut by_place: Vec<&Region> = regions.iter().collect();
+    by_place.sort_by_key(|region| (region.bytes.start, region.entry_at));
+    let overlap = |region: &Region, other: String| Corrupt::Overlap {
+        code: "vhdx.region.overlap",
+        at: region.entry_at,
+        what: "the region",
+        start: region.bytes.start,
+        end: region.bytes.end,
+        other,
+    };
+    for pair in by_place.windows(2) {
+        if pair[0].bytes.end > pair[1].bytes.start {
+            return Err(overlap(pair[1], format!("region {}", pair[0].guid)).into());
+        }
+    }
+    let in_log =
+        |region: &&Region| region.bytes.start < header.log.end && header.log.start < region.bytes.end;
+    if let Some(region) = regions.iter().find(in_log) {
+        return Err(overlap(region, "the log".into()).into());
+    }
+    let mut by_name: Vec<&Region> = regions.iter().collect();
+    by_name.sort_by_key(|region| (region.guid, region.entry_at));
+    if let Some(pair) = by_name.windows(2).find(|pair| pair[0].guid == pair[1].guid) {
+        let (code, guid) = ("vhdx.region.twice", pair[1].guid.to_string());
+        return Err(Corrupt::Twice { code, at: pair[1].entry_at, what: "region", guid }.into());
+    }
+    Ok(())
+}

@@ -1,0 +1,143 @@
+//! What the log changes in the file (2.3.3). The file itself is never written.
+
+use alloc::sync::Arc;
+
+use byteorder::{ByteOrder, LittleEndian};
+use imgprep_map::{Error, Limits, Overlay, ReadAt};
+
+use crate::header::Header;
+use crate::layout::{DATA_DESCRIPTOR, DESCRIPTOR, ENTRY_HEAD, SECTOR};
+use crate::log::{Entry, Log};
+use crate::{Corrupt, Unsupported};
+
+/// Memory that one patch of the overlay costs besides its bytes, about.
+const PATCH_COST: u64 = 128;
+
+/// No file is longer: systems count offsets in 63 bits. So ends of what lies inside one never overflow.
+const MAX_FILE: u64 = (1 << 63) - 1;
+
+/// A replayed log.
+#[derive(Clone, Debug)]
+pub(crate) struct Replay {
+    pub(crate) overlay: Arc<Overlay>,
+    pub(crate) entries: usize,
+    /// The number of the last one.
+    pub(crate) sequence: u64,
+}
+
+/// Replays the log, if it is not empty.
+pub(crate) fn replay(file: &dyn ReadAt, header: &Header, limits: &Limits) -> Result<Option<Replay>, Error> {
+    if !header.has_log() {
+        return Ok(None);
+    }
+    let log = Log::new(file, header);
+    let active = log.active()?;
+    let head = &active.head;
+    let flushed = head.raw.flushed_file_offset;
+    if file.len() < flushed {
+        let at = log.place(head.at) + 48;
+        return Err(Corrupt::Truncated { at, expected: flushed, file_len: file.len() }.into());
+    }
+    let last = head.raw.last_file_offset;
+    if last > MAX_FILE {
+        let (code, at) = ("vhdx.log.field", log.place(head.at) + 56);
+        let (field, expected) = ("LastFileOffset", "less than 2^63");
+        return Err(Corrupt::Field { code, at, field, expected, found: last }.into());
+    }
+    let mut replayer =
+        Replayer { log, limits, file_len: file.len(), overlay: Overlay::default(), patches: 0 };
+    for at in &active.entries {
+        // OK: the same bytes were an entry a moment ago; a file that changes is found by the opener.
+        if let Some(entry) = replayer.log.entry(*at)? {
+            replayer.entry(&entry)?;
+        }
+    }
+    // Only the last entry's counts: the file may have been made shorter in between.
+    replayer.overlay.grow(last);
+    Ok(Some(Replay {
+        overlay: Arc::new(replayer.overlay),
+        entries: active.entries.len(),
+        sequence: head.raw.sequence_number,
+    }))
+}
+
+struct Replayer<'f> {
+    log: Log<'f>,
+    limits: &'f Limits,
+    file_len: u64,
+    overlay: Overlay,
+    patches: u64,
+}
+
+impl Replayer<'_> {
+    fn entry(&mut self, entry: &Entry) -> Result<(), Error> {
+        let mut left = u64::from(entry.raw.descriptor_count);
+        let mut data = entry.at + entry.head_sectors * SECTOR;
+        for index in 0..entry.head_sectors {
+            let sector_at = entry.at + index * SECTOR;
+            let sector = self.log.sector(sector_at)?;
+            let skip = if index == 0 { ENTRY_HEAD } else { 0 };
+            let places = (self.log.place(sector_at) + skip as u64..).step_by(DESCRIPTOR);
+            for (at, descriptor) in places.zip(sector[skip..].chunks_exact(DESCRIPTOR)) {
+                if left == 0 {
+                    return Ok(());
+                }
+                left -= 1;
+                self.check_memory(at)?;
+                if descriptor.starts_with(&DATA_DESCRIPTOR) {
+                    self.data(entry, at, descriptor, data)?;
+                    data += SECTOR;
+                } else {
+                    self.zeros(entry, at, descriptor)?;
+                }
+            }
+        }
+        Ok(())
+    }
+
+    /// Data descriptor (2.3.1.3): the sector's first 8 and last 4 bytes stand in it, for the
+    /// sector in the log has a signature and numbers there.
+    fn data(&mut self, entry: &Entry, at: u64, descriptor: &[u8], data: u64) -> Result<(), Error> {
+        let target = LittleEndian::read_u64(&descriptor[16..]);
+        self.check(entry, at, target, SECTOR)?;
+        let mut sector = self.log.sector(data)?.into_owned();
+        let end = sector.len();
+        sector[..8].copy_from_slice(&descriptor[8..16]);
+        sector[end - 4..].copy_from_slice(&descriptor[4..8]);
+        self.overlay.put(target, &sector);
+        Ok(())
+    }
+
+    /// Zero descriptor (2.3.1.2).
+    fn zeros(&mut self, entry: &Entry, at: u64, descriptor: &[u8]) -> Result<(), Error> {
+        let len = LittleEndian::read_u64(&descriptor[8..]);
+        let start = LittleEndian::read_u64(&descriptor[16..]);
+        self.check(entry, at, start, len)?;
+        // OK: `check` has seen that the end is a file offset.
+        self.overlay.zero(start..start + len);
+        Ok(())
+    }
+
+    /// What an entry changes is aligned and lies inside the file as it was or would be then.
+    fn check(&self, entry: &Entry, at: u64, start: u64, len: u64) -> Result<(), Corrupt> {
+        let end = start.saturating_add(len);
+        let room = self.file_len.max(entry.raw.flushed_file_offset).max(entry.raw.last_file_offset);
+        let bad = |reason| Err(Corrupt::Descriptor { at, start, end, reason });
+        if !start.is_multiple_of(SECTOR) || !len.is_multiple_of(SECTOR) {
+            return bad("not whole sectors of 4096 bytes");
+        }
+        // The file's own end may lie inside a sector.
+        if start.checked_add(len).is_none() || end.saturating_sub(SECTOR) >= room.min(MAX_FILE) {
+            return bad("past the end that the log itself gives the file");
+        }
+        Ok(())
+    }
+
+    /// Before the next patch, which is a sector at most.
+    fn check_memory(&mut self, at: u64) -> Result<(), Unsupported> {
+        self.patches += 1;
+        let limit = self.limits.resident_bytes;
+        let kept = self.overlay.resident_bytes() + self.patches * PATCH_COST + SECTOR;
+        if kept > limit { Err(Unsupported::LogTooLarge { at, limit }) } else { Ok(()) }
+    }
+}
