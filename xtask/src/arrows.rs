@@ -16,6 +16,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("imgprep-open", &["imgprep-catalog", "imgprep-io", "imgprep-map"]),
     ("imgprep-codec", &["imgprep-map"]),
     ("imgprep-engine", &["imgprep-codec", "imgprep-map"]),
+    ("imgprep-policy", &["imgprep-map"]),
     (
         "imgprep",
         &[
@@ -25,6 +26,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "imgprep-io",
             "imgprep-map",
             "imgprep-open",
+            "imgprep-policy",
             "imgprep-raw",
             "imgprep-zvhd",
         ],
