@@ -58,7 +58,7 @@ impl Bat {
 
     /// Entries that a disk of this size needs: every chunk has its bitmap's entry in a
     /// differencing image, in others the last one's is left out.
-    fn entries(&self) -> u64 {
+    pub(crate) fn entries(&self) -> u64 {
         let chunks = self.blocks().div_ceil(self.ratio);
         if self.has_parent { chunks * (self.ratio + 1) } else { self.blocks() + chunks.saturating_sub(1) }
     }
@@ -87,8 +87,8 @@ impl Bat {
     }
 }
 
-const STATE: u64 = 0b111;
-const RESERVED: u64 = 0xf_fff8;
+pub(crate) const STATE: u64 = 0b111;
+pub(crate) const RESERVED: u64 = 0xf_fff8;
 
 /// What an entry says of its block (2.5.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

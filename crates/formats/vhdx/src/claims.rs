@@ -35,8 +35,8 @@ impl Map {
 
     fn claim_fixed(&self, file: &dyn ReadAt, visit: Visit<'_>) -> ControlFlow<()> {
         visit(metadata(0..MIB.min(file.len()), "the headers"))?;
-        if !self.log.is_empty() {
-            visit(metadata(self.log.clone(), "the log"))?;
+        if !self.header.log.is_empty() {
+            visit(metadata(self.header.log.clone(), "the log"))?;
         }
         visit(metadata(self.regions.bat.bytes.clone(), "the block allocation table"))?;
         visit(metadata(self.regions.metadata.bytes.clone(), "the metadata region"))?;

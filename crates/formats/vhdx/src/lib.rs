@@ -22,6 +22,13 @@
 extern crate alloc;
 
 mod bat;
+mod check;
+mod check_blocks;
+mod check_header;
+mod check_log;
+mod check_metadata;
+mod check_parent;
+mod check_region;
 mod claims;
 mod crc;
 mod error;
@@ -66,6 +73,7 @@ pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error>
     let mut findings = Vec::new();
     let header = Header::read(file, &mut findings)?;
     let creator = header::creator(&file.slice(8, layout::CREATOR_BYTES)?);
+    let stored_len = file.len();
     let replay = replay::replay(file, &header, &options.limits)?;
     let replayed = replay.as_ref().map(|replay| Replayed::new(file, Arc::clone(&replay.overlay)));
     let file = replayed.as_ref().map_or(file, |replayed| replayed as &dyn ReadAt);
@@ -75,12 +83,13 @@ pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error>
     let parent = parent::read(file, &metadata, &options.limits)?;
     let facts = facts::facts(&header, &metadata, replay.as_ref(), &creator);
     findings.extend(facts::findings(&header, &metadata, replay.as_ref()));
-    let map = Map::new(bat, &header, regions);
+    let identity = Some(header.raw.data_write_guid.to_string());
+    let map = Map::new(bat, header, regions, stored_len);
     Ok(Parsed::Done(Box::new(Image {
         sector: metadata.logical_sector,
         parent,
         findings,
-        identity: Some(header.raw.data_write_guid.to_string()),
+        identity,
         overlay: replay.map(|replay| replay.overlay),
         ..Image::new(facts, map)
     })))

@@ -54,7 +54,7 @@ impl<'f> Log<'f> {
         Self { file, ring: header.log.clone(), guid: header.raw.log_guid }
     }
 
-    fn len(&self) -> u64 {
+    pub(crate) fn len(&self) -> u64 {
         self.ring.end - self.ring.start
     }
 
@@ -98,7 +98,7 @@ impl<'f> Log<'f> {
     }
 
     /// The first sector at or after `at` that is not in a hole of the file.
-    fn skip_hole(&self, at: u64) -> u64 {
+    pub(crate) fn skip_hole(&self, at: u64) -> u64 {
         let data = self.file.next_data(self.place(at)).clamp(self.place(at), self.ring.end);
         let skipped = (data - self.ring.start) / SECTOR * SECTOR;
         // A hole up to the ring's end: the last sector is looked at in vain.

@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Claim, DiskMap, Error, FileId, Files, ReadAt, Source, Tiler, Visitor};
+use imgprep_map::{Checked, Claim, DiskMap, Error, FileId, Files, Finding, ReadAt, Source, Tiler, Visitor};
 
 use crate::Corrupt;
 use crate::bat::{Bat, Block, bitmap, block, check_place, has_no_place};
@@ -16,8 +16,10 @@ const PAGE: u64 = 64 << 10;
 
 pub(crate) struct Map {
     pub(crate) bat: Bat,
-    pub(crate) log: Range<u64>,
+    pub(crate) header: Header,
     pub(crate) regions: Regions,
+    /// Bytes of the file as it is stored: a log may make it longer.
+    pub(crate) stored_len: u64,
 }
 
 /// What comes next in the table.
@@ -36,8 +38,8 @@ struct Entry {
 }
 
 impl Map {
-    pub(crate) fn new(bat: Bat, header: &Header, regions: Regions) -> Self {
-        Self { bat, log: header.log.clone(), regions }
+    pub(crate) fn new(bat: Bat, header: Header, regions: Regions, stored_len: u64) -> Self {
+        Self { bat, header, regions, stored_len }
     }
 
     fn absent(&self) -> Source {
@@ -204,6 +206,15 @@ impl DiskMap for Map {
     ) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         self.walk_claims(file, visitor).map(|_| ())
+    }
+
+    fn check(
+        &self,
+        files: &dyn Files,
+        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<Checked, Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
+        crate::check::check(self, file, found)
     }
 }
 

@@ -30,6 +30,8 @@ pub(crate) struct Metadata {
     pub(crate) physical_sector: u32,
     /// Inside the file.
     pub(crate) locator: Option<Range<u64>>,
+    /// File offset of the file parameters.
+    pub(crate) parameters_at: u64,
     /// File offset of the metadata table.
     pub(crate) table_at: u64,
 }
@@ -45,12 +47,12 @@ struct Item {
 impl Metadata {
     pub(crate) fn read(file: &dyn ReadAt, region: &Region) -> Result<Self, Error> {
         let items = Items { file, table_at: region.bytes.start, all: read_table(file, region)? };
-        let (at, bytes) = items.fixed::<8>(FILE_PARAMETERS, "FileParameters")?;
+        let (parameters_at, bytes) = items.fixed::<8>(FILE_PARAMETERS, "FileParameters")?;
         let block_size = LittleEndian::read_u32(&bytes);
         let flags = LittleEndian::read_u32(&bytes[4..]);
         if !block_size.is_power_of_two() || !(1 << 20..=256 << 20).contains(&block_size) {
             let expected = "a power of two from 1 MiB to 256 MiB";
-            return Err(field(at, "BlockSize", expected, block_size.into()));
+            return Err(field(parameters_at, "BlockSize", expected, block_size.into()));
         }
         let logical_sector = items.sector(LOGICAL_SECTOR, "LogicalSectorSize")?;
         let (at, bytes) = items.fixed::<8>(VIRTUAL_DISK_SIZE, "VirtualDiskSize")?;
@@ -71,6 +73,7 @@ impl Metadata {
             logical_sector,
             physical_sector: items.sector(PHYSICAL_SECTOR, "PhysicalSectorSize")?,
             locator: items.find(PARENT_LOCATOR).map(|item| item.bytes.clone()),
+            parameters_at,
             table_at: region.bytes.start,
         })
     }

@@ -13,15 +13,15 @@ use crate::metadata::Metadata;
 use crate::{Corrupt, Unsupported};
 
 /// Names of the parent in the order in which they are tried.
-const NAMES: [&str; 3] = ["relative_path", "volume_path", "absolute_win32_path"];
+pub(crate) const NAMES: [&str; 3] = ["relative_path", "volume_path", "absolute_win32_path"];
 /// What the parent's `DataWriteGuid` may be.
-const LINKAGES: [&str; 2] = ["parent_linkage", "parent_linkage2"];
+pub(crate) const LINKAGES: [&str; 2] = ["parent_linkage", "parent_linkage2"];
 
 /// A value and where it stands.
-struct Value {
-    key: String,
-    text: String,
-    at: u64,
+pub(crate) struct Value {
+    pub(crate) key: String,
+    pub(crate) text: String,
+    pub(crate) at: u64,
 }
 
 /// The layer below, if the file parameters say that there is one.
@@ -61,7 +61,7 @@ pub(crate) fn read(
     }))
 }
 
-fn values(file: &dyn ReadAt, locator: &Range<u64>, limits: &Limits) -> Result<Vec<Value>, Error> {
+pub(crate) fn values(file: &dyn ReadAt, locator: &Range<u64>, limits: &Limits) -> Result<Vec<Value>, Error> {
     let (at, len) = (locator.start, locator.end - locator.start);
     if len > limits.text_bytes {
         return Err(Unsupported::TextTooLong { at, found: len, limit: limits.text_bytes }.into());

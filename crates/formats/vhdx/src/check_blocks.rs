@@ -1,0 +1,238 @@
+//! The block allocation table against the file: entries that say too much, space that no entry names.
+
+use alloc::format;
+use core::ops::ControlFlow;
+
+use byteorder::{ByteOrder, LittleEndian};
+use imgprep_map::{Error, ReadAt, Report, Sweep, Swept, Use, walk_entries};
+
+use crate::bat::{self, Block, has_no_place};
+use crate::layout::{HEADERS, MIB};
+use crate::map::{Map, Run};
+use crate::metadata::Metadata;
+
+/// Neighbouring entries: more than one only where they are the same and have no data.
+struct Entries {
+    at: u64,
+    found: u64,
+    count: u64,
+}
+
+impl Entries {
+    /// What the entry names, whatever its state (2.5.1).
+    fn place(&self) -> u64 {
+        self.found & !(MIB - 1)
+    }
+}
+
+pub(crate) fn check(
+    map: &Map,
+    file: &dyn ReadAt,
+    metadata: &Metadata,
+    report: &mut Report<'_>,
+) -> Result<(), Error> {
+    count(map, file, report)?;
+    let allocated = report.checked.allocated.unwrap_or(0);
+    if metadata.leaves_allocated && !metadata.has_parent && allocated < map.bat.blocks() {
+        let blocks = map.bat.blocks();
+        let message =
+            format!("a fixed disk has all of its {blocks} blocks in the file, this one has {allocated}");
+        report.warning("vhdx.check.fixed-absent", metadata.parameters_at + 4, message);
+    }
+    bitmaps(map, file, report)?;
+    behind(map, file, report)?;
+    space(map, file, report)
+}
+
+/// All entries of blocks that are not "not present" without a place.
+fn walk(map: &Map, file: &dyn ReadAt, see: &mut dyn FnMut(&Entries)) -> Result<(), Error> {
+    let (mut next, end) = (0, map.bat.blocks());
+    while next < end {
+        match map.run(file, next, end)? {
+            Run::Absent { until } => next = until,
+            Run::Entries { mut at, bytes } => {
+                for alike in bytes.as_chunks::<8>().0.chunk_by(|a, b| a == b && has_no_place(*a)) {
+                    let count = alike.len() as u64;
+                    see(&Entries { at, found: u64::from_le_bytes(alike[0]), count });
+                    next += count;
+                    at += count * 8;
+                }
+            }
+        }
+    }
+    Ok(())
+}
+
+/// The numbers, and blocks without data that keep their place (2.5.1.1).
+fn count(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
+    let (mut allocated, mut fragmented, mut expected) = (0, 0, None);
+    let mut kept = Neighbours { code: "vhdx.check.entry-place", is_warning: false, run: None };
+    walk(map, file, &mut |entries| match bat::block(entries.found, entries.at, map.bat.has_parent) {
+        Ok(Block::Present { at } | Block::Partial { at }) => {
+            allocated += 1;
+            fragmented += u64::from(expected.is_some_and(|expected| expected != at));
+            expected = at.checked_add(map.bat.block_size);
+        }
+        Ok(_) if entries.place() != 0 => {
+            kept.add(entries, "without data that keep a place in the file", report);
+        }
+        // What is wrong with an entry is told by `visit`.
+        Ok(_) | Err(_) => {}
+    })?;
+    kept.tell("without data that keep a place in the file", report);
+    report.checked.total = Some(map.bat.blocks());
+    report.checked.allocated = Some(allocated);
+    report.checked.fragmented = Some(fragmented);
+    Ok(())
+}
+
+/// Entries beside each other that are told in one piece.
+struct Neighbours {
+    code: &'static str,
+    is_warning: bool,
+    run: Option<Entries>,
+}
+
+impl Neighbours {
+    fn add(&mut self, entries: &Entries, what: &str, report: &mut Report<'_>) {
+        let &Entries { at, found, count } = entries;
+        if let Some(run) = self.run.as_mut().filter(|run| run.at + run.count * 8 == at) {
+            run.count += count;
+            return;
+        }
+        self.tell(what, report);
+        self.run = Some(Entries { at, found, count });
+    }
+
+    fn tell(&mut self, what: &str, report: &mut Report<'_>) {
+        let Some(Entries { at, found, count }) = self.run.take() else { return };
+        let message = if count == 1 {
+            format!("one entry {what}: {found:#x}")
+        } else {
+            format!("{count} entries {what}, the first one is {found:#x}")
+        };
+        if self.is_warning {
+            report.warning(self.code, at, message);
+        } else {
+            report.note(self.code, at, message);
+        }
+    }
+}
+
+/// Entries of sector bitmaps (2.5.1.2): without a parent there is none, with one `visit` only sees those
+/// that a block needs.
+fn bitmaps(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
+    let chunks = map.bat.blocks().div_ceil(map.bat.ratio);
+    // Without a parent, the last chunk's entry stands behind those that the disk needs.
+    let chunks = if map.bat.has_parent { chunks } else { chunks.saturating_sub(1) };
+    for chunk in 0..chunks {
+        let at = map.bat.bitmap_entry_at(chunk);
+        if file.next_data(at) >= at + 8 {
+            continue;
+        }
+        let found = LittleEndian::read_u64(&file.array::<8>(at)?);
+        if !map.bat.has_parent {
+            if found != 0 {
+                let message =
+                    format!("{found:#x} names a sector bitmap, but the image has no parent: 0 is expected");
+                report.warning("vhdx.check.bitmap-unused", at, message);
+            }
+            continue;
+        }
+        if let Err(error) = bat::bitmap(file, found, at) {
+            report.warning("vhdx.check.bitmap-entry", at, format!("{error}"));
+        } else if found & bat::RESERVED != 0 {
+            let message = format!("the sector bitmap's entry is {found:#x}, bits 3 to 19 are reserved");
+            report.note("vhdx.check.bitmap-reserved", at, message);
+        }
+    }
+    Ok(())
+}
+
+/// Entries behind those that the disk needs.
+fn behind(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
+    let region = &map.regions.bat.bytes;
+    let (first, end) = (map.bat.entries(), (region.end - region.start) / 8);
+    let mut used = Neighbours { code: "vhdx.check.bat-behind-end", is_warning: true, run: None };
+    let mut other = Neighbours { code: "vhdx.check.bat-slack", is_warning: false, run: None };
+    let (is_used, is_other) =
+        ("behind the disk's end that name data", "behind the disk's end that are not 0");
+    let flow = walk_entries(file, map.bat.at, first..end, u64::from_le_bytes, &mut |run| {
+        let entries = Entries { at: run.at, found: run.value, count: run.count };
+        match entries.found & bat::STATE {
+            _ if entries.found == 0 => {}
+            6 | 7 => used.add(&entries, is_used, report),
+            _ => other.add(&entries, is_other, report),
+        }
+        Ok(if report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+    })?;
+    if flow.is_continue() {
+        used.tell(is_used, report);
+        other.tell(is_other, report);
+    }
+    Ok(())
+}
+
+/// Whole MiB that nothing names, and places that are named twice.
+fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
+    let end = file.len();
+    let mut uses = |add: &mut dyn FnMut(Use)| uses(map, file, add);
+    let used = Sweep::new(map.bat.block_size, 8).run(end, &mut uses, &mut |swept| match swept {
+        Swept::Gap(gap) => {
+            let start = gap.start.next_multiple_of(MIB);
+            let count = gap.end.saturating_sub(start) / MIB;
+            if count > 0 {
+                report.checked.leaks += count;
+                let message = format!("{count} MiB of the file are named by no entry");
+                report.warning("vhdx.check.leak", start, message);
+            }
+        }
+        Swept::Shared { bytes, first, second } => {
+            let kept = [second, first].into_iter().find(|at| keeps(map, file, *at));
+            if let Some(at) = kept {
+                let other = if at == first { second } else { first };
+                let message = format!(
+                    "a block without data keeps {} bytes at {}, which the entry at {other} names too",
+                    bytes.end - bytes.start,
+                    bytes.start
+                );
+                report.warning("vhdx.check.place-shared", at, message);
+            } else {
+                // Told by the claims, with both names.
+                report.checked.corruptions += 1;
+            }
+        }
+    })?;
+    report.checked.image_end = Some(used);
+    Ok(())
+}
+
+/// Whether an entry of the table stands at `at` that has no data.
+fn keeps(map: &Map, file: &dyn ReadAt, at: u64) -> bool {
+    map.regions.bat.bytes.contains(&at) && file.array::<8>(at).is_ok_and(has_no_place)
+}
+
+fn uses(map: &Map, file: &dyn ReadAt, add: &mut dyn FnMut(Use)) -> Result<(), Error> {
+    let end = file.len();
+    add(Use { bytes: 0..MIB.min(end), by: 0 });
+    add(Use { bytes: map.header.log.clone(), by: HEADERS[0] + 72 });
+    let regions = &map.regions;
+    for region in [&regions.bat, &regions.metadata].into_iter().chain(&regions.others) {
+        add(Use { bytes: region.bytes.clone(), by: region.entry_at + 16 });
+    }
+    let chunks = if map.bat.has_parent { map.bat.blocks().div_ceil(map.bat.ratio) } else { 0 };
+    for chunk in 0..chunks {
+        let at = map.bat.bitmap_entry_at(chunk);
+        if file.next_data(at) < at + 8
+            && let Ok(Some(place)) = bat::bitmap(file, LittleEndian::read_u64(&file.array::<8>(at)?), at)
+        {
+            add(Use { bytes: place..place + MIB, by: at });
+        }
+    }
+    walk(map, file, &mut |entries| {
+        let place = entries.place();
+        if place != 0 {
+            add(Use { bytes: place..place.saturating_add(map.bat.block_size).min(end), by: entries.at });
+        }
+    })
+}

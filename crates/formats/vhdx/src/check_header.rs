@@ -1,0 +1,125 @@
+//! What the file identifier and both headers say beyond what is needed to read the disk (2.2.1, 2.2.2).
+
+use alloc::format;
+
+use byteorder::{ByteOrder, LittleEndian};
+use imgprep_map::{Error, ReadAt, Report};
+
+use crate::check::{first_set, reserved};
+use crate::guid::Guid;
+use crate::header::check_seal;
+use crate::layout::{
+    CREATOR_BYTES, FILE, HEADER, HEADER_BYTES, HEADERS, KIB, MIB, REGION_TABLES, RawHeader, TABLE_BYTES,
+};
+
+/// Bytes of a header that have a meaning.
+const FIELDS: u64 = 80;
+
+pub(crate) fn check(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
+    creator(file, report)?;
+    area(file, report)?;
+    let mut valid = alloc::vec::Vec::new();
+    for at in HEADERS {
+        let bytes = file.array::<HEADER_BYTES>(at)?;
+        if check_seal(&bytes, HEADER).is_ok() {
+            let end = at + HEADER_BYTES as u64;
+            reserved(file, at + FIELDS..end, "vhdx.check.header-reserved", "header", report)?;
+            valid.push((at, RawHeader::decode(&bytes)));
+        }
+    }
+    valid.sort_by_key(|(_, raw)| core::cmp::Reverse(raw.sequence_number));
+    if let Some((at, raw)) = valid.first() {
+        current(*at, raw, report);
+    }
+    if let [current, other] = &valid[..] {
+        copies(&current.1, other.0, &other.1, report);
+    }
+    Ok(())
+}
+
+/// The creator's name is text up to a NUL and nothing behind it.
+fn creator(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
+    let start = FILE.len() as u64;
+    let bytes = file.array::<CREATOR_BYTES>(start)?;
+    let units = bytes.chunks_exact(2).map(LittleEndian::read_u16);
+    let len = units.clone().take_while(|unit| *unit != 0).count();
+    let text_end = start + 2 * len as u64;
+    if let Some((at, byte)) = first_set(file, text_end..start + CREATOR_BYTES as u64)? {
+        let message = format!("behind the end of the creator's name stands {byte:#04x}, 0 is expected");
+        report.note("vhdx.check.creator", at, message);
+    } else if char::decode_utf16(units.take(len)).any(|c| c.is_err()) {
+        report.note("vhdx.check.creator", start, "the creator's name is no UTF-16".into());
+    }
+    Ok(())
+}
+
+/// What lies between the structures of the first MiB.
+fn area(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
+    let header = HEADER_BYTES as u64;
+    let gaps = [
+        FILE.len() as u64 + CREATOR_BYTES as u64..HEADERS[0],
+        HEADERS[0] + header..HEADERS[0] + 64 * KIB,
+        HEADERS[1] + header..HEADERS[1] + 64 * KIB,
+        REGION_TABLES[1] + TABLE_BYTES as u64..MIB.min(file.len()),
+    ];
+    for gap in gaps {
+        reserved(file, gap, "vhdx.check.header-area", "between the headers", report)?;
+    }
+    Ok(())
+}
+
+/// The header that counts.
+fn current(at: u64, raw: &RawHeader, report: &mut Report<'_>) {
+    for (field, name, guid) in
+        [(16, "FileWriteGuid", raw.file_write_guid), (32, "DataWriteGuid", raw.data_write_guid)]
+    {
+        if guid == Guid::ZERO {
+            let message =
+                format!("{name} is all zeros, a random one is expected: no two images may share it");
+            report.note("vhdx.check.header-guid", at + field, message);
+        }
+    }
+    if raw.log_length == 0 {
+        let message = "LogLength is 0, at least 1 MiB is expected: nobody can write to the image";
+        report.note("vhdx.check.no-log", at + 68, message.into());
+    }
+}
+
+/// Both headers are written one after the other, so that they say the same but for the number (2.2.2.1).
+fn copies(current: &RawHeader, at: u64, other: &RawHeader, report: &mut Report<'_>) {
+    let ahead = current.sequence_number - other.sequence_number;
+    if ahead > 1 {
+        let (found, counts) = (other.sequence_number, current.sequence_number);
+        let message =
+            format!("this header's number is {found}, the other one's {counts}: one apart is expected");
+        report.note("vhdx.check.header-sequence", at + 8, message);
+    }
+    let guids = [
+        (16, "FileWriteGuid", other.file_write_guid, current.file_write_guid),
+        (32, "DataWriteGuid", other.data_write_guid, current.data_write_guid),
+    ];
+    for (field, name, found, counts) in guids {
+        if found != counts {
+            let message = format!("{name} is {found} in the older header, {counts} in the one that counts");
+            report.note("vhdx.check.headers-differ", at + field, message);
+        }
+    }
+    // Whoever falls back to the older header would take another log or none.
+    if other.log_guid != current.log_guid {
+        let (found, counts) = (other.log_guid, current.log_guid);
+        let message = format!("LogGuid is {found} in the older header, {counts} in the one that counts");
+        report.warning("vhdx.check.headers-differ", at + 48, message);
+    }
+    let numbers = [
+        (64, "LogVersion", u64::from(other.log_version), u64::from(current.log_version)),
+        (66, "Version", other.version.into(), current.version.into()),
+        (68, "LogLength", other.log_length.into(), current.log_length.into()),
+        (72, "LogOffset", other.log_offset, current.log_offset),
+    ];
+    for (field, name, found, counts) in numbers {
+        if found != counts {
+            let message = format!("{name} is {found} in the older header, {counts} in the one that counts");
+            report.warning("vhdx.check.headers-differ", at + field, message);
+        }
+    }
+}

@@ -1,0 +1,61 @@
+//! What a log has that is not replayed, and the length that it gives the file (2.3).
+
+use alloc::format;
+
+use imgprep_map::{Error, ReadAt, Report};
+
+use crate::layout::{RawEntry, SECTOR};
+use crate::log::{Entry, Log};
+use crate::map::Map;
+
+pub(crate) fn check(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
+    if !map.header.has_log() {
+        return Ok(());
+    }
+    let log = Log::new(file, &map.header);
+    let head = log.active()?.head;
+    length(map, &log, &head, report);
+    let last = head.raw.sequence_number;
+    let mut at = log.skip_hole(0);
+    while at < log.len() && !report.is_over() {
+        let raw = RawEntry::decode(&log.sector(at)?);
+        let later = raw.filter(|raw| raw.log_guid == map.header.raw.log_guid && raw.sequence_number > last);
+        if let Some(raw) = later {
+            behind(&log, at, raw.sequence_number, last, report)?;
+        }
+        at += SECTOR;
+        if at < log.len() {
+            at = log.skip_hole(at);
+        }
+    }
+    Ok(())
+}
+
+/// An entry with a number behind the last one that is replayed.
+fn behind(log: &Log<'_>, at: u64, number: u64, last: u64, report: &mut Report<'_>) -> Result<(), Error> {
+    let place = log.place(at);
+    if log.entry(at)?.is_some() {
+        let message = format!(
+            "log entry {number} is whole and cannot be replayed: the ones between {last} and it are not there"
+        );
+        report.error("vhdx.check.log-lost", place, 1, message);
+    } else {
+        let message =
+            format!("log entry {number} is damaged: entries up to {last} are replayed, this one is lost");
+        report.warning("vhdx.check.log-torn", place, message);
+    }
+    Ok(())
+}
+
+/// `LastFileOffset` is the length that the file had when the last entry was written.
+fn length(map: &Map, log: &Log<'_>, head: &Entry, report: &mut Report<'_>) {
+    let (found, expected, at) = (map.stored_len, head.raw.last_file_offset, log.place(head.at) + 56);
+    if found < expected {
+        let message =
+            format!("the file has {found} bytes, by its log it had {expected}: the rest is read as zeros");
+        report.warning("vhdx.check.log-length", at, message);
+    } else if found > expected {
+        let message = format!("the file has {found} bytes, by its log it had {expected}");
+        report.note("vhdx.check.log-length", at, message);
+    }
+}

@@ -1,0 +1,47 @@
+//! Keys of the parent locator that are missing, unknown, or there for a while only (2.6.2.6).
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use core::ops::Range;
+
+use imgprep_map::{Error, ImageName, Limits, ReadAt, Report};
+
+use crate::check::reserved;
+use crate::parent::{LINKAGES, NAMES, values};
+
+pub(crate) fn check(file: &dyn ReadAt, locator: &Range<u64>, report: &mut Report<'_>) -> Result<(), Error> {
+    // A locator that cannot be read refuses the image if it has a parent, and means nothing if not.
+    let Ok(values) = values(file, locator, &Limits::default()) else { return Ok(()) };
+    let at = locator.start;
+    reserved(file, at + 16..at + 18, "vhdx.check.locator-reserved", "parent locator", report)?;
+    let mut seen = BTreeSet::new();
+    for value in &values {
+        let is_known = NAMES.contains(&&*value.key) || LINKAGES.contains(&&*value.key);
+        let key = ImageName(value.key.clone().into_bytes());
+        if !is_known {
+            let message = format!("the parent locator has a key \"{key}\", which is not known");
+            report.note("vhdx.check.locator-key", value.at, message);
+        }
+        if value.text.is_empty() {
+            let message = format!("the parent locator has nothing under \"{key}\"");
+            report.warning("vhdx.check.locator-empty", value.at, message);
+        }
+        if !seen.insert(&*value.key) {
+            let message = format!("the parent locator has \"{key}\" again, the first one counts");
+            report.warning("vhdx.check.locator-twice", value.at, message);
+        }
+    }
+    if !seen.contains("parent_linkage") {
+        let message = "the parent locator has no parent_linkage, which is required";
+        report.warning("vhdx.check.locator-linkage", at, message.into());
+    }
+    if let Some(value) = values.iter().find(|value| value.key == "parent_linkage2") {
+        let message = "parent_linkage2 is there, which only stands while the parent is being changed";
+        report.note("vhdx.check.locator-linkage2", value.at, message.into());
+    }
+    if !seen.contains("relative_path") {
+        let message = "no relative_path: the parent is not found once both files are moved";
+        report.note("vhdx.check.locator-relative", at, message.into());
+    }
+    Ok(())
+}

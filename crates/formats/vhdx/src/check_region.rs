@@ -1,0 +1,35 @@
+//! Reserved bytes of the region tables (2.2.3). That both copies agree, and which regions are not known,
+//! is told when the image is opened.
+
+use byteorder::{ByteOrder, LittleEndian};
+use imgprep_map::{Error, ReadAt, Report};
+
+use crate::check::reserved;
+use crate::header::check_seal;
+use crate::layout::{MAX_ENTRIES, REGION, REGION_TABLES, RawRegion, TABLE_BYTES};
+
+const CODE: &str = "vhdx.check.region-reserved";
+
+pub(crate) fn check(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
+    for at in REGION_TABLES {
+        let bytes = file.slice(at, TABLE_BYTES)?;
+        if check_seal(&bytes, REGION).is_err() {
+            continue;
+        }
+        reserved(file, at + 12..at + 16, CODE, "head of the region table", report)?;
+        let count = u64::from(LittleEndian::read_u32(&bytes[8..]).min(MAX_ENTRIES));
+        let entries_end = 16 + count * 32;
+        for (entry_at, entry) in (16..entries_end).step_by(32).zip(bytes[16..].chunks_exact(32)) {
+            let required = RawRegion::decode(entry).required;
+            if required > 1 {
+                let message = alloc::format!(
+                    "a region's flags are {required:#x}, all bits but the lowest are reserved"
+                );
+                report.note(CODE, at + entry_at + 28, message);
+            }
+        }
+        let rest = at + entries_end..at + TABLE_BYTES as u64;
+        reserved(file, rest, CODE, "behind the last entry of the region table", report)?;
+    }
+    Ok(())
+}
