@@ -20,4 +20,5 @@ mod mutations;
 mod program;
 mod receipts;
 mod schemas;
+mod structure_vhdx;
 mod vendor;

@@ -175,7 +175,8 @@ fn behind(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), E
 
 /// Whole MiB that nothing names, and places that are named twice.
 fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
-    let end = file.len();
+    // What a log adds to the file is not there yet.
+    let end = file.len().min(map.stored_len);
     let mut uses = |add: &mut dyn FnMut(Use)| uses(map, file, add);
     let used = Sweep::new(map.bat.block_size, 8).run(end, &mut uses, &mut |swept| match swept {
         Swept::Gap(gap) => {

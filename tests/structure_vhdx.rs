@@ -1,0 +1,67 @@
+//! Structure checks of VHDX: every odd image is told with its code at its place, no good image is
+//! called wrong.
+
+use std::ops::ControlFlow;
+
+use imgprep::{Checked, Disk, Finding, Severity};
+use testdata_gen::{good, odd, write_files};
+
+use crate::conformance::open;
+
+fn check(disk: &Disk) -> (Checked, Vec<Finding>) {
+    let mut findings = Vec::new();
+    let checked = disk.check_structure(0, &mut |finding| {
+        findings.push(finding);
+        ControlFlow::Continue(())
+    });
+    (checked.unwrap_or_else(|error| panic!("{error}")), findings)
+}
+
+/// Codes that stand beside the expected one, for what is wrong has two sides.
+const BESIDE: [(&str, &str); 5] = [
+    ("vhdx-log-lost", "vhdx.check.log-torn"),
+    ("vhdx-log-hurt", "vhdx.check.log-lost"),
+    ("vhdx-locator-no-linkage", "vhdx.check.locator-linkage2"),
+    ("vhdx-unmapped-shares", "vhdx.check.entry-place"),
+    ("vhdx-undefined-shares", "vhdx.check.entry-place"),
+];
+
+#[test]
+fn every_odd_vhdx_is_told_with_code_and_place() {
+    let mut count = 0;
+    for image in odd().into_iter().filter(|image| image.code.starts_with("vhdx.")) {
+        count += 1;
+        let folder = tempfile::tempdir().unwrap();
+        let path = write_files(&image.files, folder.path()).unwrap();
+        let disk = open(&path, None).unwrap_or_else(|error| panic!("{}: {error}", image.name));
+        disk.pieces(&mut |_| ControlFlow::Continue(()))
+            .unwrap_or_else(|error| panic!("{}: {error}", image.name));
+        let (_, findings) = check(&disk);
+        let is_it = |finding: &Finding| finding.code == image.code && finding.at == image.at;
+        assert!(findings.iter().any(is_it), "{}: {findings:#?}", image.name);
+        let is_beside =
+            |finding: &Finding| finding.code == image.code || BESIDE.contains(&(image.name, finding.code));
+        assert!(findings.iter().all(is_beside), "{}: {findings:#?}", image.name);
+        assert!(findings.iter().all(|finding| finding.at.is_some()), "{}: {findings:#?}", image.name);
+    }
+    assert!(count >= 12, "{count}");
+}
+
+#[test]
+fn no_good_vhdx_is_called_wrong() {
+    for image in good().into_iter().filter(|image| image.format == "vhdx") {
+        let folder = tempfile::tempdir().unwrap();
+        let path = write_files(&image.files, folder.path()).unwrap();
+        let disk = open(&path, None).unwrap_or_else(|error| panic!("{}: {error}", image.name));
+        let (checked, findings) = check(&disk);
+        if std::env::var_os("SHOW").is_some() {
+            eprintln!("{}: {checked:?}", image.name);
+            for found in &findings {
+                eprintln!("    {} {:?} {:?} {}", found.code, found.severity, found.at, found.message);
+            }
+        }
+        let errors: Vec<_> = findings.iter().filter(|found| found.severity == Severity::Error).collect();
+        assert!(errors.is_empty(), "{}: {errors:#?}", image.name);
+        assert_eq!((checked.leaks, checked.corruptions), (0, 0), "{}: {findings:#?}", image.name);
+    }
+}
