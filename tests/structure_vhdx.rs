@@ -7,6 +7,7 @@ use imgprep::{Checked, Disk, Finding, Severity};
 use testdata_gen::{good, odd, write_files};
 
 use crate::conformance::open;
+use crate::program::{has_tool, tool};
 
 fn check(disk: &Disk) -> (Checked, Vec<Finding>) {
     let mut findings = Vec::new();
@@ -64,4 +65,38 @@ fn no_good_vhdx_is_called_wrong() {
         assert!(errors.is_empty(), "{}: {errors:#?}", image.name);
         assert_eq!((checked.leaks, checked.corruptions), (0, 0), "{}: {findings:#?}", image.name);
     }
+}
+
+#[test]
+fn what_qemu_writes_has_no_leaks() {
+    if !has_tool("qemu-img") || !has_tool("qemu-io") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for options in ["block_size=1M", "block_size=0", "block_size=32M,block_state_zero=off"] {
+        tool(folder.path(), "qemu-img", &["create", "-q", "-f", "vhdx", "-o", options, "a.vhdx", "40M"]);
+        tool(folder.path(), "qemu-io", &["-c", "write -P 1 0 70k", "-c", "write -P 2 9M 3M", "a.vhdx"]);
+        tool(folder.path(), "qemu-img", &["check", "-q", "-f", "vhdx", "a.vhdx"]);
+        let disk = open(&folder.path().join("a.vhdx"), None).unwrap();
+        let (checked, findings) = check(&disk);
+        assert_eq!((checked.leaks, checked.corruptions), (0, 0), "{options}: {findings:#?}");
+        assert!(findings.iter().all(|found| found.severity == Severity::Note), "{options}: {findings:#?}");
+    }
+}
+
+/// 64 TiB: a table of half a gigabyte that nobody wrote to.
+#[test]
+fn a_monster_of_a_vhdx_costs_nothing() {
+    if !has_tool("qemu-img") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let options = "block_size=1M,block_state_zero=off";
+    tool(folder.path(), "qemu-img", &["create", "-q", "-f", "vhdx", "-o", options, "a.vhdx", "64T"]);
+    let disk = open(&folder.path().join("a.vhdx"), None).unwrap();
+    let start = std::time::Instant::now();
+    let (checked, _) = check(&disk);
+    // Generous: other tests run beside this one, and nothing is optimised.
+    assert!(start.elapsed().as_millis() < 2000, "{:?}", start.elapsed());
+    assert_eq!((checked.total, checked.allocated, checked.leaks), (Some(1 << 26), Some(0), 0));
 }

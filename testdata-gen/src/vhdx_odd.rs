@@ -248,7 +248,7 @@ fn entries() -> Vec<OddImage> {
             "an entry behind the disk's end names data",
             "vhdx.check.bat-behind-end",
             &recipe(),
-            behind(4 * MIB | 6),
+            behind((4 * MIB) | 6),
         ),
         row(
             "vhdx-entry-slack",
@@ -264,7 +264,7 @@ fn entries() -> Vec<OddImage> {
             &large,
             |written| {
                 let at = written.bat + 16 * 8;
-                put(&mut written.file, at, &(4 * MIB | 6).to_le_bytes());
+                put(&mut written.file, at, &((4 * MIB) | 6).to_le_bytes());
                 at
             },
         ),

@@ -1,12 +1,13 @@
 //! The block allocation table against the file: entries that say too much, space that no entry names.
 
 use alloc::format;
-use core::ops::ControlFlow;
+use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Error, ReadAt, Report, Sweep, Swept, Use, walk_entries};
 
 use crate::bat::{self, Block, has_no_place};
+use crate::check::first_set;
 use crate::layout::{HEADERS, MIB};
 use crate::map::{Map, Run};
 use crate::metadata::Metadata;
@@ -182,7 +183,10 @@ fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
         Swept::Gap(gap) => {
             let start = gap.start.next_multiple_of(MIB);
             let count = gap.end.saturating_sub(start) / MIB;
-            if count > 0 {
+            if count > 0 && is_room(map, file, &(start..gap.end)) {
+                let message = format!("{count} MiB behind the tables are kept free and hold zeros");
+                report.note("vhdx.check.room", start, message);
+            } else if count > 0 {
                 report.checked.leaks += count;
                 let message = format!("{count} MiB of the file are named by no entry");
                 report.warning("vhdx.check.leak", start, message);
@@ -206,6 +210,16 @@ fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
     })?;
     report.checked.image_end = Some(used);
     Ok(())
+}
+
+/// QEMU leaves so much between its tables and the first block.
+const ROOM: u64 = 4 * MIB;
+
+/// Whether a gap is what a writer leaves between tables and data. Only so much of it is read.
+fn is_room(map: &Map, file: &dyn ReadAt, gap: &Range<u64>) -> bool {
+    let tables = [map.regions.bat.bytes.end, map.regions.metadata.bytes.end, map.header.log.end];
+    let is_behind = tables.contains(&gap.start) && gap.end - gap.start <= ROOM;
+    is_behind && matches!(first_set(file, gap.clone()), Ok(None))
 }
 
 /// Whether an entry of the table stands at `at` that has no data.
