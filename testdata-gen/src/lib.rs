@@ -8,6 +8,7 @@
 mod broken;
 mod disk;
 mod good;
+mod polyglot;
 mod qcow;
 mod qcow2;
 mod qed;
