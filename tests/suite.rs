@@ -2,6 +2,7 @@
 #![allow(clippy::too_many_lines, clippy::type_complexity, reason = "tables of cases read best in one piece")]
 
 mod broken;
+mod check_qcow2;
 mod cli;
 mod conformance;
 mod cuts;

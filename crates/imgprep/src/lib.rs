@@ -2,15 +2,19 @@
 //!
 //! [`Disk::open`] opens an image with all that it needs, [`Disk::describe`]s it;
 //! [`plan`] tells what a conversion would do, [`convert`] does it, [`write_bitmap`]
-//! makes the block bitmap of a disk. Nothing here prints or reads the environment.
+//! makes the block bitmap of a disk, [`check`] judges a file by the rules of the policy. Nothing here prints or reads the environment.
 
 mod bitmap;
+mod boot;
+mod check;
 mod convert;
 mod disk;
 mod error;
+mod safety;
 mod target;
 
 pub use bitmap::{BitmapWritten, write_bitmap};
+pub use check::{CheckOptions, CheckedFile, Depth, Outcome, check, each_file, image_files};
 pub use convert::{ConvertOptions, Converted, Destination, Plan, Verify, convert, plan};
 pub use disk::{Allocation, Disk, LayerInfo};
 pub use error::FaceError;
@@ -25,7 +29,8 @@ pub use imgprep_io::{
     spool,
 };
 pub use imgprep_map::{
-    Class, Encryption, Error, Evidence, Facts, Finding, Limits, Packing, ParseOptions, Severity, SizeChoice,
-    Snapshot, Source, Value,
+    Checked, Class, Encryption, Error, Evidence, Facts, Finding, Limits, Packing, ParseOptions, Severity,
+    SizeChoice, Snapshot, Source, Value,
 };
 pub use imgprep_open::{Gate, Mismatch, Named, OpenOptions, open_source};
+pub use imgprep_policy as policy;

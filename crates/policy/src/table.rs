@@ -141,7 +141,7 @@ pub const RULES: &[Rule] = rules![
         "the image declares no incompatible feature that is not known",
         "by its specification nobody may read it who does not know the feature",
         "the format's specification", "";
-    "safety/encrypted" Note,
+    "safety/encrypted" Warning,
         "the image does not lock its payload away",
         "what is encrypted can't be looked at",
         "this program", "";
