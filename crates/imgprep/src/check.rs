@@ -3,7 +3,7 @@
 //! Nothing here prints and nothing stops at the first finding. Only the file itself is
 //! opened (unless the gate says otherwise), and beside a RAW its bitmap is looked at.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
@@ -324,11 +324,17 @@ impl Job<'_> {
                 self.error_of(error);
             }
         }
+        let told: BTreeSet<u64> = seen.iter().filter_map(Error::at).collect();
         let walked = conflicts(stack, self.run, &mut |error| self.error_of(&error));
         walked.or_else(|error| self.absorb(error))?;
         let map = stack.layers()[0].map.as_ref();
         let mut found = |finding: Finding| {
-            self.finding(&finding);
+            // An entry that the walk could not use is told once, with the part of the disk that it hits.
+            let is_entry = rule_of_code(finding.code, Some(Class::Corrupt))
+                .is_some_and(|rule| rule.id == "structure/table");
+            if !(is_entry && finding.at.is_some_and(|at| told.contains(&at))) {
+                self.finding(&finding);
+            }
             if self.run.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
         match map.check(&stack.layers()[0].files, &mut found) {
@@ -434,7 +440,8 @@ impl Job<'_> {
     }
 
     fn finding(&mut self, finding: &Finding) {
-        let Some(rule) = rule_of_code(finding.code, None) else { return };
+        let class = (finding.severity == Severity::Error).then_some(Class::Corrupt);
+        let Some(rule) = rule_of_code(finding.code, class) else { return };
         let place = Place { code: Some(finding.code), at: finding.at, disk: None };
         // A parser takes what it can't read for an error; here it is a fact about the image.
         let severity = if rule.id == "safety/encrypted" { rule.severity } else { finding.severity };

@@ -230,7 +230,8 @@ impl Walk<'_, '_, '_> {
                     if !self.header.has_data_file() {
                         self.counts.add(place, cluster_size, weight, self.report);
                     }
-                    if is_active {
+                    // Entry 0 of an L1 table with flags alone: the header is no table whose flags mean anything.
+                    if is_active && table != 0 {
                         self.copied_plain(at, entry, place, weight)?;
                     }
                 }
@@ -291,7 +292,6 @@ impl Walk<'_, '_, '_> {
         if allocated & zeros != 0 {
             let message = "a subcluster is both allocated and zero".into();
             self.report.corrupt("qcow2.l2.subclusters", at + 8, weight, message);
-            return Use::Nothing;
         }
         if !offset.is_multiple_of(self.header.cluster_size()) {
             self.report.corrupt(code, at, weight, format!("the data at {offset} is not on a cluster"));
