@@ -14,6 +14,9 @@ struct Image {
 
 const COPIED: u64 = 1 << 63;
 
+/// A damage.
+type Edit = fn(&mut Image);
+
 impl Image {
     fn u64(&self, at: u64) -> u64 {
         let at = usize::try_from(at).unwrap();
@@ -194,7 +197,6 @@ fn damage_by_byte_edits_counts_the_same() {
     let folder = temp.path();
     base(folder);
     let bytes = std::fs::read(folder.join("base.qcow2")).unwrap();
-    type Edit = fn(&mut Image);
     let cases: &[(&str, Edit)] = &[
         ("a count of a data cluster is 0", |i| i.put(i.count_at(i.data(i.entries()[0])), &[0, 0])),
         ("a count of a data cluster is 2", |i| i.put(i.count_at(i.data(i.entries()[0])), &[0, 2])),
@@ -204,9 +206,9 @@ fn damage_by_byte_edits_counts_the_same() {
         ("the count of the L2 table is 0", |i| i.put(i.count_at(i.l2()), &[0, 0])),
         ("the count of the refcount block is 0", |i| i.put(i.count_at(i.refcount_block()), &[0, 0])),
         ("a count behind the file's end", |i| i.put(i.refcount_block() + 3000, &[0, 1])),
-        ("all counts are zero", |i| i.put(i.refcount_block(), &[0; 65536])),
+        ("all counts are zero", |i| i.put(i.refcount_block(), &vec![0; 65536])),
         ("an L2 entry is gone", |i| i.put64(i.entries()[2], 0)),
-        ("all L2 entries are gone", |i| i.put(i.l2(), &[0; 65536])),
+        ("all L2 entries are gone", |i| i.put(i.l2(), &vec![0; 65536])),
         ("the L1 entry is gone", |i| i.put64(i.l1(), 0)),
         ("two entries share a cluster", |i| i.put64(i.entries()[1], i.u64(i.entries()[0]))),
         ("an entry points into the L1 table", |i| i.put64(i.entries()[1], COPIED | i.l1())),
@@ -214,7 +216,7 @@ fn damage_by_byte_edits_counts_the_same() {
         ("an entry points into the refcount table", |i| i.put64(i.entries()[1], COPIED | i.refcount_table())),
         ("an entry points into a refcount block", |i| i.put64(i.entries()[1], COPIED | i.refcount_block())),
         ("an entry points at the file's end", |i| {
-            i.put64(i.entries()[1], COPIED | i.len().next_multiple_of(65536))
+            i.put64(i.entries()[1], COPIED | i.len().next_multiple_of(65536));
         }),
         ("an entry points far behind the end", |i| i.put64(i.entries()[1], COPIED | 1 << 40)),
         ("COPIED is clear in an L2 entry", |i| i.put64(i.entries()[0], i.u64(i.entries()[0]) & !COPIED)),
@@ -237,14 +239,14 @@ fn damage_by_byte_edits_counts_the_same() {
         ("a refcount block is data", |i| i.put64(i.refcount_table() + 8, i.data(i.entries()[0]))),
         ("a refcount block is the header", |i| i.put64(i.refcount_table() + 8, i.cluster())),
         ("a packed entry with COPIED", |i| {
-            i.put64(i.entries()[0], COPIED | 1 << 62 | i.data(i.entries()[0]))
+            i.put64(i.entries()[0], COPIED | 1 << 62 | i.data(i.entries()[0]));
         }),
         ("a packed entry over two clusters", |i| {
-            i.put64(i.entries()[0], 1 << 62 | 255 << 54 | (i.data(i.entries()[0]) + 99))
+            i.put64(i.entries()[0], 1 << 62 | 255 << 54 | (i.data(i.entries()[0]) + 99));
         }),
         ("a packed entry behind the end", |i| i.put64(i.entries()[0], 1 << 62 | 1 << 45)),
         ("an entry is a zero cluster that keeps its place", |i| {
-            i.put64(i.entries()[0], i.u64(i.entries()[0]) | 1)
+            i.put64(i.entries()[0], i.u64(i.entries()[0]) | 1);
         }),
         ("the dirty bit", |i| i.put64(72, 1)),
         ("the corrupt bit", |i| i.put64(72, 2)),
@@ -298,7 +300,6 @@ fn damage_of_other_variants_counts_the_same() {
     create(folder, "wide.qcow2", "refcount_bits=64", "8M", &writes);
     create(folder, "old.qcow2", "compat=0.10", "8M", &writes);
     create(folder, "data.qcow2", "data_file=data.raw", "8M", &writes);
-    type Edit = fn(&mut Image);
     let cases: &[(&str, &str, Edit)] = &[
         ("snap", "an entry of a shared cluster with COPIED", |i| {
             let shared =
@@ -306,7 +307,7 @@ fn damage_of_other_variants_counts_the_same() {
             i.put64(shared, i.u64(shared) | COPIED);
         }),
         ("snap", "the snapshot's L1 table is not on a cluster", |i| {
-            i.put64(i.u64(64), i.u64(i.u64(64)) + 512)
+            i.put64(i.u64(64), i.u64(i.u64(64)) + 512);
         }),
         ("snap", "the snapshot's L1 table is too large", |i| i.put(i.u64(64) + 8, &[0xff; 4])),
         ("snap", "the snapshot's L1 table lies behind the end", |i| i.put64(i.u64(64), 1 << 40)),
@@ -316,7 +317,7 @@ fn damage_of_other_variants_counts_the_same() {
         ("sub", "a subcluster is allocated and zero", |i| i.put64(i.entries()[0] + 8, 1 << 32 | 1)),
         ("sub", "subclusters of a cluster that is not allocated", |i| i.put64(i.entries()[0], 0)),
         ("sub", "a packed entry with subclusters", |i| {
-            i.put64(i.entries()[0], 1 << 62 | i.data(i.entries()[0]))
+            i.put64(i.entries()[0], 1 << 62 | i.data(i.entries()[0]));
         }),
         ("sub", "data not on a cluster and no subcluster of data", |i| {
             i.put64(i.entries()[0], i.u64(i.entries()[0]) + 512);
@@ -341,10 +342,10 @@ fn damage_of_other_variants_counts_the_same() {
         ("small", "an entry is gone", |i| i.put64(i.entries()[3], 0)),
         ("small", "the second L1 entry is the first", |i| i.put64(i.l1() + 8, i.u64(i.l1()))),
         ("small", "every L1 entry is the first", |i| {
-            (1..32).for_each(|n| i.put64(i.l1() + n * 8, i.u64(i.l1())))
+            (1..32).for_each(|n| i.put64(i.l1() + n * 8, i.u64(i.l1())));
         }),
         ("bit", "two entries share a cluster that can be counted once", |i| {
-            i.put64(i.entries()[1], i.u64(i.entries()[0]))
+            i.put64(i.entries()[1], i.u64(i.entries()[0]));
         }),
         ("bit", "a count is 0", |i| i.put(i.refcount_block(), &[0xfe])),
         ("byte", "a count is 0 and one is 7", |i| i.put(i.refcount_block() + 4, &[0, 7])),
@@ -353,7 +354,7 @@ fn damage_of_other_variants_counts_the_same() {
         ("old", "an entry of version 2 is a zero cluster", |i| i.put64(i.entries()[0], 1)),
         ("old", "an entry of version 2 is gone", |i| i.put64(i.entries()[0], 0)),
         ("data", "COPIED is clear for data in another file", |i| {
-            i.put64(i.entries()[1], i.u64(i.entries()[1]) & !COPIED)
+            i.put64(i.entries()[1], i.u64(i.entries()[1]) & !COPIED);
         }),
         ("data", "a packed entry with a data file", |i| i.put64(i.entries()[0], 1 << 62 | 0x50000)),
         ("data", "snapshots with a data file", |i| i.put(60, &[0, 0, 0, 0])),

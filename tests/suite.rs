@@ -2,11 +2,13 @@
 #![allow(clippy::too_many_lines, clippy::type_complexity, reason = "tables of cases read best in one piece")]
 
 mod broken;
+mod check;
 mod check_qcow2;
 mod cli;
 mod conformance;
 mod cuts;
 mod differential;
 mod golden;
+mod hooks;
 mod program;
 mod vendor;

@@ -34,7 +34,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("imgprep-cli", &["imgprep"]),
     ("imgprep-testdata-gen", &[]),
     ("imgprep-tests", &[]),
-    ("xtask", &[]),
+    ("xtask", &["imgprep-policy"]),
 ];
 
 /// Holds `cargo metadata` against the arrows and the lints.

@@ -1,4 +1,5 @@
 //! `cargo xtask tidy`: the laws of ARCHITECTURE.md that no compiler checks.
+//! `cargo xtask docs`: writes the pages that are made from tables.
 //! `cargo xtask bench [--quick]`: how fast it is, beside what else there is.
 
 mod arrows;
@@ -13,10 +14,24 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["tidy"] => tidy(&root),
+        ["docs"] => docs(&root),
         ["bench"] => bench(&root, false),
         ["bench", "--quick"] => bench(&root, true),
         _ => {
-            eprintln!("usage: cargo xtask tidy | bench [--quick]");
+            eprintln!("usage: cargo xtask tidy | docs | bench [--quick]");
+            ExitCode::FAILURE
+        }
+    }
+}
+
+/// The page of rules.
+const RULES_PAGE: &str = "docs/rules.md";
+
+fn docs(root: &Path) -> ExitCode {
+    match std::fs::write(root.join(RULES_PAGE), imgprep_policy::page()) {
+        Ok(()) => ExitCode::SUCCESS,
+        Err(error) => {
+            eprintln!("{RULES_PAGE}: {error}");
             ExitCode::FAILURE
         }
     }
@@ -25,6 +40,9 @@ fn main() -> ExitCode {
 fn tidy(root: &Path) -> ExitCode {
     let mut found = sources::check_all(root);
     found.extend(arrows::check_workspace(root));
+    if std::fs::read_to_string(root.join(RULES_PAGE)).ok().as_deref() != Some(&imgprep_policy::page()) {
+        found.push(format!("{RULES_PAGE}: not what the table of rules says: cargo xtask docs"));
+    }
     for violation in &found {
         println!("{violation}");
     }

@@ -1,4 +1,4 @@
-//! A check as JUnit: a suite a file, a case a rule that said something.
+//! A check as `JUnit`: a suite a file, a case a rule that said something.
 
 use std::io::{self, Write};
 

@@ -14,6 +14,9 @@ use crate::{Interrupt, Layer, Losses, Meter, OnLoss, Options, Piece, Stack, clai
 /// Bytes of the disk that a stream is unpacked by.
 const STREAM_STEP: u64 = 2 << 20;
 
+/// Is told of each unit how it went; `Break` ends the walk.
+pub type Seen<'f> = &'f mut dyn FnMut(&Piece, Result<Unpacked, Error>) -> ControlFlow<()>;
+
 type Found<'f> = &'f mut dyn FnMut(Error) -> ControlFlow<()>;
 
 /// Holds the claims of the top layer against each other and against its files: every
@@ -85,11 +88,7 @@ pub struct Unpacked {
 }
 
 /// Unpacks every packed unit of the top layer and tells how it went, in the order of the disk.
-pub fn unpack_all(
-    stack: &Stack,
-    options: &Options<'_>,
-    seen: &mut dyn FnMut(&Piece, Result<Unpacked, Error>) -> ControlFlow<()>,
-) -> Result<(), Error> {
+pub fn unpack_all(stack: &Stack, options: &Options<'_>, seen: Seen<'_>) -> Result<(), Error> {
     let Some(top) = stack.layers().first() else { return Ok(()) };
     if top.map.is_stream() {
         return unpack_stream(stack, options, seen);
@@ -118,11 +117,7 @@ pub fn unpack_all(
 }
 
 /// One record after the other; behind the first that fails nothing can be unpacked.
-fn unpack_stream(
-    stack: &Stack,
-    options: &Options<'_>,
-    seen: &mut dyn FnMut(&Piece, Result<Unpacked, Error>) -> ControlFlow<()>,
-) -> Result<(), Error> {
+fn unpack_stream(stack: &Stack, options: &Options<'_>, seen: Seen<'_>) -> Result<(), Error> {
     let losses = Losses::default();
     let options = Options { on_loss: OnLoss::Stop, ..*options };
     let mut feed = jobs(stack, STREAM_STEP, &options, &losses, None);

@@ -39,7 +39,7 @@ pub use bitmap::{BitOrder, Bitmap, BitmapShape};
 pub use checksum::{Checksums, checksum};
 pub use convert::{Converted, Output, convert, scan};
 pub use error::{EngineError, Loss, Losses};
-pub use examine::{Unpacked, conflicts, each, gaps, head, unpack_all};
+pub use examine::{Seen, Unpacked, conflicts, each, gaps, head, unpack_all};
 pub use imgprep_codec::Ending;
 pub use options::{Interrupt, Meter, MeterReading, OnLoss, Options};
 pub use stack::{Layer, Piece, Stack};

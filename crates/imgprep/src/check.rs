@@ -5,7 +5,7 @@
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::ops::ControlFlow;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use imgprep_catalog::{DetectError, detect};
 use imgprep_engine::{EngineError, Options, conflicts, each, gaps, head, unpack_all};
@@ -17,6 +17,7 @@ use imgprep_policy::{
     rule_of_code,
 };
 
+use crate::folder::kind_of;
 use crate::safety::{names, nested, under};
 use crate::{Disk, FaceError, boot};
 
@@ -150,45 +151,6 @@ pub fn each_file<F: AsRef<Path> + Send>(
     )
 }
 
-/// The images in a folder and the folders in it, by name: files with an extension of an image, and
-/// those whose bytes speak for a format. Links to folders are not followed.
-pub fn image_files(folder: &Path, options: &OpenOptions) -> Result<Vec<PathBuf>, Error> {
-    let failed = |error: std::io::Error| {
-        Error::new(imgprep_io::OpenError::from(error)).in_path(folder.display().to_string())
-    };
-    let entries = std::fs::read_dir(folder).map_err(failed)?;
-    let mut paths = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(failed)?;
-    paths.sort();
-    let mut found = Vec::new();
-    for path in paths {
-        let Ok(kind) = std::fs::symlink_metadata(&path) else { continue };
-        if kind.is_dir() {
-            found.extend(image_files(&path, options)?);
-        } else if path.is_file() && is_image(&path, options) {
-            found.push(path);
-        }
-    }
-    Ok(found)
-}
-
-const EXTENSIONS: [&str; 13] =
-    ["img", "raw", "qcow2", "qcow", "qed", "vdi", "vhd", "vhdx", "vmdk", "zvhd", "zvhd2", "iso", "ova"];
-
-fn is_image(path: &Path, options: &OpenOptions) -> bool {
-    let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    if EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known)) {
-        return true;
-    }
-    let Ok(file) = SourceFile::open(path, options.source) else { return false };
-    match detect(&file, None) {
-        Ok(detection) => detection.evidence.is_some(),
-        Err(error) => !matches!(kind_of(&error), Kind::Other(_)) || error.code() == "detect.ambiguous",
-    }
-}
-
 /// Checks one file.
 pub fn check(path: &Path, options: &CheckOptions, run: &Options<'_>) -> CheckedFile {
     let mut job = Job { path, options, run, out: CheckedFile::new(path), kept: BTreeMap::new() };
@@ -320,7 +282,8 @@ impl Job<'_> {
         let is_incomplete = !disk.unopened().is_empty() && !disk.layers()[0].companions.is_empty();
         for error in &seen {
             let is_told = already.contains(&(error.code(), error.at()));
-            if !is_told && !(is_incomplete && error.code().ends_with(".past-end")) {
+            let is_elsewhere = is_incomplete && error.code().ends_with(".past-end");
+            if !is_told && !is_elsewhere {
                 self.error_of(error);
             }
         }
@@ -393,15 +356,15 @@ impl Job<'_> {
     /// Why a conversion would refuse the image.
     fn broken(&self) -> Option<String> {
         let is_fatal = |judgement: &&Judgement| {
+            let id = judgement.rule.id;
+            let is_doubtful = matches!(id, "structure/refcount" | "structure/copied" | "structure/bitmap");
+            let is_hostile = matches!(id, "safety/outside-path" | "safety/table-size" | "safety/limit");
             judgement.severity == Severity::Error
-                && judgement.rule.id.starts_with("structure/")
-                && !matches!(
-                    judgement.rule.id,
-                    "structure/refcount" | "structure/copied" | "structure/bitmap"
-                )
+                && !is_doubtful
+                && (id.starts_with("structure/") || is_hostile)
         };
         let first = self.out.judgements.iter().find(is_fatal)?;
-        Some(format!("the image is broken ({}): {}", first.rule.id, first.fact))
+        Some(format!("the image can't be converted ({}): {}", first.rule.id, first.fact))
     }
 
     fn judge(&mut self, subject: &Subject) {
@@ -416,13 +379,11 @@ impl Job<'_> {
 
     /// What stopped a walk: a judgement on the image, or the reason why it can't be judged.
     fn absorb(&mut self, error: Error) -> Result<(), Error> {
-        match error.detail::<EngineError>() {
-            Some(EngineError::Interrupted) => Err(error),
-            _ => {
-                self.error(error);
-                Ok(())
-            }
+        if let Some(EngineError::Interrupted) = error.detail::<EngineError>() {
+            return Err(error);
         }
+        self.error(error);
+        Ok(())
     }
 
     fn error(&mut self, error: Error) {
@@ -459,15 +420,6 @@ impl Job<'_> {
         } else {
             *self.out.more.entry(judgement.rule.id).or_default() += 1;
         }
-    }
-}
-
-fn kind_of(error: &Error) -> Kind {
-    match error.detail::<DetectError>() {
-        Some(DetectError::NotYet { name, .. }) => Kind::Unread((*name).into()),
-        Some(DetectError::NoDisk { name: "iso9660", .. }) => Kind::Iso,
-        Some(DetectError::NoDisk { name, .. }) => Kind::Other((*name).into()),
-        _ => Kind::Other("unknown".into()),
     }
 }
 

@@ -10,14 +10,16 @@ mod check;
 mod convert;
 mod disk;
 mod error;
+mod folder;
 mod safety;
 mod target;
 
 pub use bitmap::{BitmapWritten, write_bitmap};
-pub use check::{CheckOptions, CheckedFile, Depth, Outcome, check, each_file, image_files};
+pub use check::{CheckOptions, CheckedFile, Depth, Outcome, check, each_file};
 pub use convert::{ConvertOptions, Converted, Destination, Plan, Verify, convert, plan};
 pub use disk::{Allocation, Disk, LayerInfo};
 pub use error::FaceError;
+pub use folder::image_files;
 pub use target::Target;
 
 pub use imgprep_catalog::{FORMATS, Format, by_name};

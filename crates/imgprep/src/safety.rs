@@ -41,7 +41,7 @@ pub(crate) fn names(layer: &LayerInfo, path: &Path) -> Vec<Judgement> {
             None => format!("the image needs a {what} that it does not name"),
         };
         found.extend(under(id, fact).map(|judgement| judgement.at(place.clone())));
-        found.extend(companion.name.iter().flat_map(|name| leads(name, path, &place)));
+        found.extend(companion.name.iter().filter_map(|name| leads(name, path, &place)));
     }
     found
 }
@@ -65,7 +65,7 @@ fn outside(name: &[u8]) -> Option<&'static str> {
     let is_word =
         |bytes: &[u8]| bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
     match name {
-        [b'/', ..] | [b'\\', ..] => Some("absolute"),
+        [b'/' | b'\\', ..] => Some("absolute"),
         [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic() => Some("absolute"),
         _ if name.split(|byte| matches!(byte, b'/' | b'\\')).any(|part| part == b"..") => {
             Some("a way out with ..")

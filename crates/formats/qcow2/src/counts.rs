@@ -147,13 +147,13 @@ mod tests {
         let mut report = Report::new(&mut found);
         let mut counts = counts(0, 2);
         for chunk in [5, 1, 3, 0] {
-            counts.add(chunk * CHUNK << 16, 3 << 16, 2, &mut report);
+            counts.add((chunk * CHUNK) << 16, 3 << 16, 2, &mut report);
         }
         assert_eq!(counts.end(), 3 * CHUNK);
         assert_eq!([0, 1, 3, 5].map(|chunk| counts.get(chunk * CHUNK + 2)), [2, 2, 0, 0]);
         let mut later = Counts { start: 3 * CHUNK, ..self::counts(0, 2) };
         for chunk in [5, 1, 3, 0] {
-            later.add(chunk * CHUNK << 16, 3 << 16, 2, &mut report);
+            later.add((chunk * CHUNK) << 16, 3 << 16, 2, &mut report);
         }
         assert_eq!(later.end(), u64::MAX);
         assert_eq!([0, 1, 3, 5].map(|chunk| later.get(chunk * CHUNK + 2)), [0, 0, 2, 2]);

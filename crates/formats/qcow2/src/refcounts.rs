@@ -288,7 +288,7 @@ impl Run {
         }
         match &mut self.held {
             Some((first, count, a, b)) if (*a, *b) == (stored, used) && *first + *count == cluster => {
-                *count += 1
+                *count += 1;
             }
             _ => {
                 self.flush(report, cluster_bits);

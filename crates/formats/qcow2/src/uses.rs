@@ -323,7 +323,8 @@ impl Walk<'_, '_, '_> {
     /// The directory of bitmaps and their tables (section "Bitmaps").
     fn bitmaps(&mut self, directory: u64, len: u64, count: u32) -> Result<(), Error> {
         if len > SIDE_TABLE_BYTES {
-            return self.no_bitmap(directory, format!("the bitmap directory has {len} bytes"));
+            self.no_bitmap(directory, format!("the bitmap directory has {len} bytes"));
+            return Ok(());
         }
         self.counts.add(directory, len, 1, self.report);
         let end = directory.saturating_add(len);
@@ -333,7 +334,8 @@ impl Walk<'_, '_, '_> {
             let fits =
                 |at: u64, len: u64| at.checked_add(len).is_some_and(|to| to <= end.min(self.file.len()));
             if !fits(at, 24) {
-                return self.no_bitmap(at, format!("entry {number} of the bitmap directory runs out of it"));
+                self.no_bitmap(at, format!("entry {number} of the bitmap directory runs out of it"));
+                return Ok(());
             }
             let head: [u8; 24] = self.file.array(at)?;
             let (table, entries) = (BigEndian::read_u64(&head), u64::from(BigEndian::read_u32(&head[8..])));
@@ -341,15 +343,17 @@ impl Walk<'_, '_, '_> {
             let extra = u64::from(BigEndian::read_u32(&head[20..]));
             let whole = (24 + name + extra).next_multiple_of(8);
             if !fits(at, whole) {
-                return self.no_bitmap(at, format!("entry {number} of the bitmap directory runs out of it"));
+                self.no_bitmap(at, format!("entry {number} of the bitmap directory runs out of it"));
+                return Ok(());
             }
             walked = walked.saturating_add(entries * 8);
             if table.saturating_add(entries * 8) > self.file.len() || walked > SIDE_TABLE_BYTES {
-                return self
-                    .no_bitmap(at, format!("the table of bitmap {number} does not fit into the file"));
+                self.no_bitmap(at, format!("the table of bitmap {number} does not fit into the file"));
+                return Ok(());
             }
             if !table.is_multiple_of(self.header.cluster_size()) {
-                return self.no_bitmap(at, format!("the table of bitmap {number} is not on a cluster"));
+                self.no_bitmap(at, format!("the table of bitmap {number} is not on a cluster"));
+                return Ok(());
             }
             self.counts.add(table, entries * 8, 1, self.report);
             self.bitmap_table(table, entries)?;
@@ -358,9 +362,8 @@ impl Walk<'_, '_, '_> {
         Ok(())
     }
 
-    fn no_bitmap(&mut self, at: u64, message: alloc::string::String) -> Result<(), Error> {
+    fn no_bitmap(&mut self, at: u64, message: alloc::string::String) {
         self.report.corrupt("qcow2.bitmaps.directory", at, 1, message);
-        Ok(())
     }
 
     fn bitmap_table(&mut self, table: u64, entries: u64) -> Result<(), Error> {
