@@ -96,6 +96,10 @@ fn jobs(root: &Path, folder: &Path, data: u64) -> io::Result<Vec<Job>> {
         );
         add("QCOW2 to RAW, ours", &ours, &["convert", &qcow2, &raw, "-q", "--no-sync"], "o.raw");
         let qemu = Path::new("qemu-img");
+        let wide = path("1t.qcow2");
+        must(Command::new("qemu-img").args(["convert", "-f", "raw", "-O", "qcow2", &tera, &wide]))?;
+        add("check of a 1 TiB QCOW2, ours", &ours, &["check", &wide], "none");
+        add("check of a 1 TiB QCOW2, qemu-img", qemu, &["check", &wide], "none");
         add("QCOW2 to RAW, qemu-img", qemu, &["convert", "-O", "raw", &qcow2, &raw], "o.raw");
         add(
             "QCOW2 to RAW, qemu-img -m 16 -W",

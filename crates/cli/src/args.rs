@@ -158,6 +158,12 @@ pub(crate) struct CheckArgs {
     /// The way in that counts [default: the best one]
     #[arg(long, value_name = "ROUTE")]
     pub(crate) route: Option<String>,
+    /// Hold the bitmap beside a RAW against the disk, in blocks of this size
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) bitmap_block: Option<Size>,
+    /// The same, with this bit of a byte first
+    #[arg(long, value_enum)]
+    pub(crate) bitmap_order: Option<Order>,
     /// Unpack every packed range, too
     #[arg(long)]
     pub(crate) deep: bool,

@@ -6,14 +6,14 @@ use std::process::ExitCode;
 
 use imgprep::policy::{Level, RULES, rule};
 use imgprep::{
-    CheckOptions, CheckedFile, Depth, Mismatch, OnLoss, OpenOptions, Outcome, SizeChoice, each_file,
-    image_files,
+    BitmapShape, CheckOptions, CheckedFile, Depth, Mismatch, OnLoss, OpenOptions, Outcome, SizeChoice,
+    each_file, image_files,
 };
 
-use crate::args::{CheckArgs, CheckOutput, Follow, SourceArgs};
+use crate::args::{BitmapShapeArgs, CheckArgs, CheckOutput, Follow, Order, SourceArgs};
 use crate::config::{self, Settings};
 use crate::failure::Failure;
-use crate::meaning::{Run, open_options};
+use crate::meaning::{Run, open_options, shape};
 use crate::print::severity;
 use crate::report::{Printer, summary};
 use crate::size::Size;
@@ -38,7 +38,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let levels = settings.wish.levels.clone();
     let Settings { profile, wish, is_deep } = settings;
     let depth = if is_deep { Depth::Payloads } else { Depth::Tables };
-    let options = CheckOptions { open, profile, wish, depth };
+    let options = CheckOptions { open, profile, wish, depth, bitmap: bitmap(args)? };
     let run = Run::with(args.memory, args.threads)?;
     let running = run.options(OnLoss::Stop, &|_| {});
     let mut printer = Printer::new(args.output);
@@ -69,6 +69,15 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
         .filter_map(|file| file.error.as_ref())
         .any(|error| error.code() == "engine.interrupted");
     Ok(ExitCode::from(if is_interrupted { 130 } else { code(outcome) }))
+}
+
+/// The layout of bitmaps, if one was named.
+fn bitmap(args: &CheckArgs) -> Result<Option<BitmapShape>, Failure> {
+    if args.bitmap_block.is_none() && args.bitmap_order.is_none() {
+        return Ok(None);
+    }
+    let bitmap_block = args.bitmap_block.unwrap_or(Size::Bytes(BitmapShape::default().block));
+    shape(&BitmapShapeArgs { bitmap_block, bitmap_order: args.bitmap_order.unwrap_or(Order::Lsb) }).map(Some)
 }
 
 fn code(outcome: Outcome) -> u8 {

@@ -8,14 +8,17 @@ use std::ops::ControlFlow;
 use std::path::Path;
 
 use imgprep_catalog::{DetectError, detect};
-use imgprep_engine::{EngineError, Options, conflicts, each, gaps, head, unpack_all};
+use imgprep_engine::{
+    BitmapShape, EngineError, Losses, Options, conflicts, each, gaps, head, scan, survey, unpack_all,
+};
 use imgprep_io::SourceFile;
-use imgprep_map::{Checked, Class, Error, Facts, Finding, ReadAt as _, Severity, Value};
+use imgprep_map::{Checked, Class, Error, Facts, Finding, Layout as _, ReadAt as _, Severity, Value};
 use imgprep_open::OpenOptions;
 use imgprep_policy::{
     BitmapFile, Boot, Judgement, Kind, Levels, Place, Profile, RouteVerdict, Subject, Wish, judge,
     rule_of_code,
 };
+use imgprep_raw::RawLayout;
 
 use crate::folder::kind_of;
 use crate::safety::{names, nested, under};
@@ -48,6 +51,8 @@ pub struct CheckOptions {
     pub wish: Wish,
     /// How far it goes.
     pub depth: Depth,
+    /// The layout of the bitmap beside a RAW, if its contents shall be held against the disk.
+    pub bitmap: Option<BitmapShape>,
 }
 
 /// How a check ended.
@@ -260,10 +265,33 @@ impl Job<'_> {
             nested(&head).into_iter().for_each(|judgement| self.keep(judgement));
             subject.boot = boot::boot(&head);
         }
+        if let (Some(shape), BitmapFile::Present) = (self.options.bitmap, &subject.bitmap)
+            && let Some(flaw) = self.bitmap_flaw(disk, shape)?
+        {
+            subject.bitmap = BitmapFile::Differs(flaw);
+        }
         disk.check_unchanged()?;
         subject.broken = self.broken();
         self.judge(subject);
         Ok(())
+    }
+
+    /// Scans the disk and holds the bitmap beside it against that.
+    fn bitmap_flaw(&self, disk: &Disk, shape: BitmapShape) -> Result<Option<String>, Error> {
+        let Some(extension) = self.options.profile.as_ref().and_then(Profile::bitmap_extension) else {
+            return Ok(None);
+        };
+        let path = self.path.with_extension(extension);
+        let in_path = |error: Error| error.in_path(path.display().to_string());
+        let file =
+            SourceFile::open(&path, self.options.open.source).map_err(|error| in_path(error.into()))?;
+        let losses = Losses::default();
+        let unit = RawLayout::new(disk.size()).unit();
+        let surveyed = survey(disk.stack(), unit, self.run, &losses)?;
+        let bitmap = scan(disk.stack(), &surveyed, shape, self.run, &losses)?;
+        let flaw = bitmap.flaw(&file).map_err(in_path)?;
+        file.sound().map_err(|error| in_path(error.into()))?;
+        Ok(flaw)
     }
 
     /// What the tables say, and with [`Depth::Payloads`] what the payloads do.
