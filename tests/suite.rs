@@ -3,6 +3,8 @@
 
 mod broken;
 mod chains;
+mod check;
+mod check_qcow2;
 mod cli;
 mod conformance;
 mod cuts;
@@ -15,6 +17,7 @@ mod differential_vhd;
 mod differential_vhdx;
 mod differential_vmdk;
 mod golden;
+mod hooks;
 mod library;
 mod mutations;
 mod program;

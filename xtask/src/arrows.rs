@@ -37,6 +37,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("imgprep-codec", &["imgprep-map"]),
     ("imgprep-disk", &["imgprep-map"]),
     ("imgprep-engine", &["imgprep-codec", "imgprep-map"]),
+    ("imgprep-policy", &["imgprep-map"]),
     (
         "imgprep",
         &[
@@ -47,6 +48,7 @@ const ARROWS: &[(&str, &[&str])] = &[
             "imgprep-io",
             "imgprep-map",
             "imgprep-open",
+            "imgprep-policy",
             "imgprep-raw",
             "imgprep-zvhd",
         ],
@@ -54,7 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("imgprep-cli", &["imgprep"]),
     ("imgprep-testdata-gen", &[]),
     ("imgprep-tests", &[]),
-    ("xtask", &[]),
+    ("xtask", &["imgprep-policy"]),
 ];
 
 /// Holds `cargo metadata` against the arrows and the lints.

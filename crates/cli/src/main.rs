@@ -2,15 +2,20 @@
 
 mod args;
 mod bitmap;
+mod check;
+mod config;
 mod convert;
 mod failure;
 mod info;
 mod json;
+mod junit;
 mod map;
 mod meaning;
 mod print;
 mod progress;
 mod receipt;
+mod report;
+mod sarif;
 mod size;
 mod target;
 
@@ -36,6 +41,10 @@ fn main() -> ExitCode {
     let done = match &args.command {
         Command::Info(args) => info::run(args),
         Command::Map(args) => map::run(args),
+        Command::Check(args) => match check::run(args) {
+            Ok(code) => return code,
+            Err(failure) => Err(failure),
+        },
         Command::Convert(args) => convert::run(args),
         Command::Bitmap(args) => bitmap::run(args),
     };

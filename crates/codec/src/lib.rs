@@ -10,4 +10,4 @@ mod unpack;
 
 pub use error::{PackError, UnpackError};
 pub use pack::{Packer, context_bytes, packed_bound};
-pub use unpack::{Continued, Unpacker};
+pub use unpack::{Continued, Ending, Unpacker};

@@ -12,12 +12,27 @@ pub struct Unpacker {
     deflate: Option<Decompress>,
     zlib: Option<Decompress>,
     zstd: Option<Decoder<'static>>,
+    ending: Ending,
+}
+
+/// How the last payload ended, for whoever has rules about that.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Ending {
+    /// Whether its deflate stream had a last block.
+    pub is_finished: bool,
+    /// How many zstd frames it had.
+    pub frames: u32,
 }
 
 impl Unpacker {
     /// Without any context yet.
     pub fn new() -> Self {
         Self::default()
+    }
+
+    /// How the payload ended that was unpacked last.
+    pub fn ending(&self) -> Ending {
+        self.ending
     }
 
     /// Unpacks one payload into `out`, the whole unit.
@@ -50,7 +65,9 @@ impl Unpacker {
             Codec::Deflate => {
                 let inflater = self.deflate.get_or_insert_with(|| Decompress::new(false));
                 inflater.reset(false);
-                inflate("deflate", inflater, payload, out, out.len())?.used
+                let end = inflate("deflate", inflater, payload, out, out.len())?;
+                self.ending = Ending { is_finished: end.is_finished, frames: 0 };
+                end.used
             }
             Codec::Zlib | Codec::ZlibOpen | Codec::ZlibContinued => {
                 let inflater = self.zlib.get_or_insert_with(|| Decompress::new(true));
@@ -64,6 +81,7 @@ impl Unpacker {
                         expected: out.len() as u64,
                     });
                 }
+                self.ending = Ending { is_finished: end.is_finished, frames: 0 };
                 end.used
             }
             Codec::Zstd => {
@@ -72,7 +90,9 @@ impl Unpacker {
                 }
                 // OK: put in above.
                 let Some(decoder) = &mut self.zstd else { unreachable!("the decoder was just made") };
-                zstd_frames(decoder, payload, out)?
+                let (used, frames) = zstd_frames(decoder, payload, out)?;
+                self.ending = Ending { is_finished: true, frames };
+                used
             }
         };
         let left = payload.len() - used;
@@ -158,11 +178,15 @@ fn inflate(
     }
 }
 
-/// Frames, one after the other, until `out` is full and its last frame is complete.
-fn zstd_frames(decoder: &mut Decoder<'static>, payload: &[u8], out: &mut [u8]) -> Result<usize, UnpackError> {
+/// Frames, one after the other, until `out` is full and its last frame is complete: bytes used, and how many.
+fn zstd_frames(
+    decoder: &mut Decoder<'static>,
+    payload: &[u8],
+    out: &mut [u8],
+) -> Result<(usize, u32), UnpackError> {
     let expected = out.len() as u64;
     let mut input = InBuffer::around(payload);
-    let mut produced = 0;
+    let (mut produced, mut frames) = (0, 1u32);
     decoder.reinit().map_err(|error| garbage("zstd", &error, 0, out))?;
     loop {
         let (taken, done) = (input.pos(), produced);
@@ -177,12 +201,13 @@ fn zstd_frames(decoder: &mut Decoder<'static>, payload: &[u8], out: &mut [u8]) -
         }
         produced += written;
         if hint == 0 && produced == out.len() {
-            return Ok(input.pos());
+            return Ok((input.pos(), frames));
         }
         if input.pos() == taken && produced == done {
             return Err(UnpackError::Short { produced: produced as u64, expected });
         }
         if hint == 0 {
+            frames = frames.saturating_add(1);
             decoder.reinit().map_err(|error| garbage("zstd", &error, produced, out))?;
         }
     }

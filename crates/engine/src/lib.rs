@@ -15,6 +15,9 @@
 //! 3. [`checksum`] reads a finished output the same way and [`Checksums::compare`]
 //!    holds it against what went in.
 //!
+//! A check looks without making anything: [`conflicts`], [`gaps`], [`unpack_all`]; [`each`]
+//! does many files at once.
+//!
 //! The walk skips what the maps call zeros, so the cost follows the data.
 
 mod bitmap;
@@ -22,6 +25,7 @@ mod checksum;
 mod claims;
 mod convert;
 mod error;
+mod examine;
 mod frontier;
 mod load;
 mod options;
@@ -36,6 +40,8 @@ pub use bitmap::{BitOrder, Bitmap, BitmapShape};
 pub use checksum::{Behind, Checksums, checksum};
 pub use convert::{Converted, Output, convert, scan};
 pub use error::{EngineError, Loss, Losses};
+pub use examine::{Seen, Unpacked, conflicts, each, gaps, head, unpack_all};
+pub use imgprep_codec::Ending;
 pub use options::{Interrupt, Meter, MeterReading, OnLoss, Options};
 pub use peek::Peek;
 pub use stack::{Layer, Piece, Stack};

@@ -7,7 +7,7 @@ use imgprep_codec::Unpacker;
 use imgprep_map::{Codec, Error, FileId, PackedLen, ReadAt, Source};
 
 use crate::stream::StreamUnit;
-use crate::{EngineError, Layer, Losses, Meter, OnLoss, Piece, Stack};
+use crate::{EngineError, Layer, Losses, Meter, OnLoss, Piece, Stack, Unpacked, is_zero};
 
 /// Bytes that a packed unit may have: ZVHD2 allows blocks of 32 MiB, nothing has more.
 pub(crate) const LARGEST_UNIT: u64 = 32 << 20;
@@ -35,6 +35,26 @@ impl Scratch {
             cached: None,
             cache: Vec::new(),
         }
+    }
+}
+
+impl Scratch {
+    /// Unpacks the whole unit of a packed piece, for nobody.
+    pub(crate) fn unpack_whole(&mut self, layer: &Layer, piece: &Piece) -> Result<Unpacked, Error> {
+        let Source::Packed { file, at, len, codec, unit } = &piece.source else {
+            unreachable!("only packed pieces are unpacked")
+        };
+        let describe = |error: Error| {
+            let error = error.in_file(*file).at_offset(*at).hitting(piece.disk.clone());
+            layer.name(error).while_doing("unpacking")
+        };
+        let unit_len = check_unit(unit).map_err(describe)?;
+        let stored = payload(layer, *file, *at, *len).map_err(describe)?;
+        self.cached = None;
+        self.cache.resize(unit_len, 0);
+        let unpacked = self.unpacker.unpack(*codec, &stored, *len, &mut self.cache);
+        unpacked.map_err(|error| describe(error.into()))?;
+        Ok(Unpacked { ending: self.unpacker.ending(), is_zero: is_zero(&self.cache) })
     }
 }
 

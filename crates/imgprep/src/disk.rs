@@ -131,6 +131,11 @@ impl Disk {
         self.stack.sound()
     }
 
+    /// Whether a running QEMU writes to it.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.files().any(|file| file.has_writer())
+    }
+
     pub(crate) fn stack(&self) -> &Stack {
         &self.stack
     }

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
-use crate::{Claim, Error, Extent, FileId, ReadAt};
+use crate::{Checked, Claim, Error, Extent, FileId, Finding, ReadAt};
 
 /// What a walk over a map calls for each extent; `Break` ends the walk.
 pub type Visitor<'f> = &'f mut dyn FnMut(Extent) -> ControlFlow<()>;
@@ -65,4 +65,21 @@ pub trait DiskMap: Send + Sync {
         files: &dyn Files,
         visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
     ) -> Result<(), Error>;
+
+    /// Checks what the image's tables tell beyond where the bytes of this disk are: counts
+    /// against uses, copies against each other, snapshots, bitmaps.
+    ///
+    /// What [`visit`](Self::visit) refuses and what [`claims`](Self::claims) shows need not be
+    /// told again, but may. Each thing that is wrong is one finding, or one for a run of
+    /// neighbours; the exact numbers are in the answer. `Break` ends the check. Memory is
+    /// bounded, payload is not touched, and cost follows what the file holds, not what it
+    /// declares.
+    fn check(
+        &self,
+        files: &dyn Files,
+        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<Checked, Error> {
+        let _ = (files, found);
+        Ok(Checked::default())
+    }
 }

@@ -12,6 +12,7 @@
 
 extern crate alloc;
 
+mod checked;
 mod claim;
 mod disk_map;
 mod entries;
@@ -27,6 +28,7 @@ mod sink;
 mod source;
 mod tiler;
 
+pub use checked::Checked;
 pub use claim::{Claim, ClaimKind};
 pub use disk_map::{DiskMap, Files, Visitor};
 pub use entries::{EntryRun, EntryVisitor, walk_entries};

@@ -32,6 +32,7 @@ pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result
         ("Beside the least that the work takes, on all cores", inputs.limits()?),
         ("Large disks with little on them", inputs.sparse()),
         ("To RAW, beside qemu-img", inputs.to_raw()?),
+        ("Checks, beside qemu-img", inputs.checks()?),
     ] {
         let mut section = Vec::new();
         for mut duel in duels.into_iter().filter(|duel| only.is_none_or(|only| duel[0].name.contains(only))) {

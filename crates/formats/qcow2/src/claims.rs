@@ -6,7 +6,7 @@ use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{Claim, ClaimKind, Error, FileId, Files, ReadAt};
 
 use crate::entry::Cluster;
-use crate::layout::OFFSET_MASK;
+use crate::layout::{OFFSET_MASK, REFCOUNT_TABLE_BYTES};
 use crate::map::{Map, Table};
 
 type Visit<'f> = &'f mut dyn FnMut(Claim) -> ControlFlow<()>;
@@ -56,6 +56,8 @@ impl Map {
     fn claim_refcounts(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
         let start = self.header.raw.refcount_offset;
         let len = u64::from(self.header.raw.refcount_clusters) << self.header.cluster_bits;
+        // No image needs more; what a header declares beyond that is not walked.
+        let len = len.min(REFCOUNT_TABLE_BYTES);
         let end = start.saturating_add(len).min(file.len());
         if start >= end {
             return Ok(ControlFlow::Continue(()));
@@ -65,6 +67,11 @@ impl Map {
         }
         let mut at = start;
         while at + 8 <= end {
+            let data = file.next_data(at);
+            if data >= at + 8 {
+                at += (data - at) / 8 * 8;
+                continue;
+            }
             let count = ((end - at) / 8).min(CHUNK);
             // OK: at most 64 KiB.
             let bytes = file.slice(at, usize::try_from(count * 8).unwrap_or(0))?;

@@ -1,0 +1,202 @@
+//! Looking at an image without making anything of it: the walks of a check.
+
+use std::num::NonZeroUsize;
+use std::ops::{ControlFlow, Range};
+
+use imgprep_codec::Ending;
+use imgprep_map::{Error, Source};
+
+use crate::convert::jobs;
+use crate::load::{Loaded, Loader, Scratch};
+use crate::pipeline::{self, Share};
+use crate::{Interrupt, Layer, Losses, Meter, OnLoss, Options, Piece, Stack, claims, is_zero};
+
+/// Bytes of the disk that a stream is unpacked by.
+const STREAM_STEP: u64 = 2 << 20;
+
+/// Is told of each unit how it went; `Break` ends the walk.
+pub type Seen<'f> = &'f mut dyn FnMut(&Piece, Result<Unpacked, Error>) -> ControlFlow<()>;
+
+type Found<'f> = &'f mut dyn FnMut(Error) -> ControlFlow<()>;
+
+/// Holds the claims of the top layer against each other and against its files: every
+/// conflict is told, in the order of the file.
+pub fn conflicts(stack: &Stack, options: &Options<'_>, found: &mut dyn FnMut(Error)) -> Result<(), Error> {
+    let Some(top) = stack.layers().first() else { return Ok(()) };
+    claims::check(top, options.memory / 2, OnLoss::Zero, found)
+}
+
+/// Walks the tables of the top layer and tells every part of the disk that can't be had.
+pub fn gaps(stack: &Stack, options: &Options<'_>, found: Found<'_>) -> Result<(), Error> {
+    let Some(top) = stack.layers().first() else { return Ok(()) };
+    let size = top.map.size();
+    let mut at = 0;
+    while at < size {
+        options.interrupt.check()?;
+        let walked = top.map.visit(&top.files, at..size, &mut |_| {
+            if options.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        let Err(error) = walked else { break };
+        let error = top.name(error);
+        let lost = error.disk();
+        if found(error).is_break() {
+            break;
+        }
+        match lost {
+            Some(lost) if lost.end > at => at = lost.end,
+            _ => break,
+        }
+    }
+    options.interrupt.check()
+}
+
+/// The first bytes of the disk, at most `len` of them. Layers that are not open read as zeros.
+pub fn head(stack: &Stack, len: u64, options: &Options<'_>) -> Result<Vec<u8>, Error> {
+    let range = 0..len.min(stack.size());
+    if range.is_empty() {
+        return Ok(Vec::new());
+    }
+    let losses = Losses::default();
+    let meter = Meter::default();
+    let options = Options { on_loss: OnLoss::Stop, ..*options };
+    let unit = range.end;
+    let mut feed = jobs(stack, unit, &options, &losses, None);
+    let loader = Loader { stack, on_loss: OnLoss::Stop, losses: &losses, meter: &meter };
+    let mut scratch = Scratch::new();
+    // OK: the caller asks for what it keeps in memory.
+    let mut bytes = vec![0; unit as usize];
+    if let Some(job) = feed()?
+        && job.unit == 0
+    {
+        match loader.load(&job.range, &job.stream, &mut scratch)? {
+            Loaded::Zero => {}
+            Loaded::Mapped(mapped) => bytes.copy_from_slice(mapped),
+            Loaded::Buffered => bytes.copy_from_slice(&scratch.buffer),
+        }
+    }
+    stack.sound()?;
+    Ok(bytes)
+}
+
+/// A packed unit that was unpacked.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Unpacked {
+    /// How its payload ended.
+    pub ending: Ending,
+    /// Whether all of it is zeros.
+    pub is_zero: bool,
+}
+
+/// Unpacks every packed unit of the top layer and tells how it went, in the order of the disk.
+pub fn unpack_all(stack: &Stack, options: &Options<'_>, seen: Seen<'_>) -> Result<(), Error> {
+    let Some(top) = stack.layers().first() else { return Ok(()) };
+    if top.map.is_stream() {
+        return unpack_stream(stack, options, seen);
+    }
+    let mut pieces = Packed { top, at: 0, found: Vec::new().into_iter(), last: None };
+    // A unit of the largest kind, its payload and a decoder.
+    let share = Share::plan(options.threads, options.memory.max(160 << 20), 72 << 20, 1)?;
+    let mut is_enough = false;
+    let mut seen = |(piece, result): (Piece, Result<Unpacked, Error>)| {
+        if !is_enough {
+            is_enough = seen(&piece, result).is_break();
+        }
+        Ok(())
+    };
+    pipeline::run(
+        share,
+        options.interrupt,
+        || Ok(pieces.next()),
+        |piece, scratch| {
+            let unpacked = scratch.unpack_whole(top, &piece);
+            stack.sound()?;
+            Ok((piece, unpacked))
+        },
+        &mut seen,
+    )
+}
+
+/// One record after the other; behind the first that fails nothing can be unpacked.
+fn unpack_stream(stack: &Stack, options: &Options<'_>, seen: Seen<'_>) -> Result<(), Error> {
+    let losses = Losses::default();
+    let options = Options { on_loss: OnLoss::Stop, ..*options };
+    let mut feed = jobs(stack, STREAM_STEP, &options, &losses, None);
+    loop {
+        options.interrupt.check()?;
+        match feed() {
+            Ok(Some(job)) => {
+                for unit in job.stream.iter().filter(|unit| unit.unit.start >= job.range.start) {
+                    let piece = piece_of(unit.unit.clone());
+                    let unpacked = Unpacked { ending: Ending::default(), is_zero: is_zero(&unit.bytes) };
+                    if seen(&piece, Ok(unpacked)).is_break() {
+                        return Ok(());
+                    }
+                }
+            }
+            Ok(None) => return Ok(()),
+            Err(error) => {
+                let piece = piece_of(error.disk().unwrap_or(0..0));
+                let _ = seen(&piece, Err(error));
+                return Ok(());
+            }
+        }
+    }
+}
+
+fn piece_of(disk: Range<u64>) -> Piece {
+    Piece { disk, layer: 0, source: Source::Zero { explicit: false } }
+}
+
+/// The packed units of a layer, each once. What the tables get wrong is passed over: [`gaps`] tells it.
+struct Packed<'a> {
+    top: &'a Layer,
+    at: u64,
+    found: std::vec::IntoIter<Piece>,
+    last: Option<Range<u64>>,
+}
+
+impl Packed<'_> {
+    fn next(&mut self) -> Option<Piece> {
+        loop {
+            if let Some(piece) = self.found.next() {
+                return Some(piece);
+            }
+            let size = self.top.map.size();
+            if self.at >= size {
+                return None;
+            }
+            let stride = self.top.map.stride().max(1);
+            let end = (self.at / stride).saturating_add(1).saturating_mul(stride).min(size);
+            let mut found = Vec::new();
+            let last = &mut self.last;
+            let walked = self.top.map.visit(&self.top.files, self.at..end, &mut |extent| {
+                if let Source::Packed { unit, .. } = &extent.source
+                    && last.as_ref() != Some(unit)
+                {
+                    *last = Some(unit.clone());
+                    found.push(Piece { disk: extent.disk, layer: 0, source: extent.source });
+                }
+                ControlFlow::Continue(())
+            });
+            self.at = match walked.err().and_then(|error| error.disk()) {
+                Some(lost) => lost.end.clamp(self.at + 1, end),
+                None => end,
+            };
+            self.found = found.into_iter();
+        }
+    }
+}
+
+/// Works on many things at once, as many as there are threads; results come in order, on the
+/// caller's thread.
+pub fn each<J: Send, D: Send>(
+    threads: NonZeroUsize,
+    interrupt: &Interrupt,
+    jobs: impl IntoIterator<Item = J>,
+    work: impl Fn(J) -> D + Sync,
+    mut reduce: impl FnMut(D) -> Result<(), Error>,
+) -> Result<(), Error> {
+    let mut jobs = jobs.into_iter();
+    let share = Share { threads, in_flight: threads.get() * 4 };
+    pipeline::run(share, interrupt, || Ok(jobs.next()), |job, _| Ok(work(job)), &mut reduce)
+}

@@ -1,0 +1,269 @@
+//! Every rule of an import: fires where it must, is silent one byte beside it.
+
+use std::path::PathBuf;
+
+use imgprep_map::Severity;
+
+use crate::{
+    BitmapFile, Boot, DiskKind, Kind, Level, PartitionTable, Profile, Report, Subject, Verdict, Wish, judge,
+};
+
+const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
+
+fn profile(name: &str) -> Profile {
+    Profile::built_in(name).unwrap().unwrap()
+}
+
+fn subject(format: &str) -> Subject {
+    Subject {
+        path: PathBuf::from(format!("disk.{format}")),
+        file_len: GIB,
+        kind: Kind::Disk(format.into()),
+        virtual_size: Some(40 * GIB),
+        encryption: None,
+        parent: None,
+        companions: Vec::new(),
+        create_type: None,
+        bitmap: BitmapFile::Present,
+        boot: Boot::default(),
+        broken: None,
+    }
+}
+
+fn report(subject: &Subject, wish: &Wish) -> Report {
+    judge(&profile("huawei-ims"), subject, wish)
+}
+
+fn ids(report: &Report, severity: Severity) -> Vec<&'static str> {
+    report.judgements.iter().filter(|found| found.severity == severity).map(|found| found.rule.id).collect()
+}
+
+fn errors(subject: &Subject) -> Vec<&'static str> {
+    ids(&report(subject, &Wish::default()), Severity::Error)
+}
+
+fn on_route(subject: &Subject, route: &str, disk: DiskKind) -> Report {
+    report(subject, &Wish { disk, route: Some(route.into()), ..Wish::default() })
+}
+
+fn verdict<'r>(report: &'r Report, route: &str) -> &'r Verdict {
+    &report.routes.iter().find(|found| found.id == route).unwrap().verdict
+}
+
+fn command(subject: &Subject, route: &str) -> String {
+    match verdict(&report(subject, &Wish::default()), route) {
+        Verdict::After { command, .. } => command.clone(),
+        other => panic!("{route}: {other:?}"),
+    }
+}
+
+fn has(report: &Report, id: &str, severity: Severity) -> bool {
+    ids(report, severity).contains(&id)
+}
+
+#[test]
+fn a_good_file_has_no_error_and_is_ready() {
+    for (format, route) in
+        [("vmdk", "import"), ("zvhd2", "fast-zvhd2"), ("raw", "fast-raw"), ("qcow2", "import")]
+    {
+        let report = report(&subject(format), &Wish::default());
+        assert!(verdict(&report, route).is_ready());
+        assert!(ids(&report, Severity::Error).is_empty(), "{format}");
+    }
+}
+
+#[test]
+fn file_and_disk_sizes_at_their_boundaries() {
+    use DiskKind::{Data, System};
+    use Severity::{Error, Note, Warning};
+    let at = |route: &str, disk, file: u64, size: u64, id: &str| {
+        let format = if route == "fast-zvhd2" { "zvhd2" } else { "raw" };
+        let subject = Subject { file_len: file, virtual_size: Some(size), ..subject(format) };
+        let report = on_route(&subject, route, disk);
+        [Severity::Note, Severity::Warning, Severity::Error]
+            .into_iter()
+            .find(|severity| has(&report, id, *severity))
+    };
+    let cases = [
+        ("import", System, "size/file", true, 128 * GIB, [None, None, Some(Error)]),
+        ("import", System, "size/file-exact", true, 128_000_000_000, [None, None, Some(Warning)]),
+        ("import", System, "size/file-exact", true, 128 * GIB, [Some(Warning), Some(Warning), None]),
+        ("fast-raw", System, "size/file", true, TIB, [None, None, Some(Error)]),
+        ("fast-zvhd2", Data, "size/file", true, TIB, [None, None, Some(Error)]),
+        ("import", System, "size/disk", false, TIB, [None, None, Some(Error)]),
+        ("import", Data, "size/disk", false, 2 * TIB, [None, None, Some(Error)]),
+        ("fast-zvhd2", Data, "size/disk", false, TIB, [None, None, Some(Error)]),
+        ("fast-raw", Data, "size/disk", false, TIB, [None, None, Some(Error)]),
+        ("fast-raw", System, "size/disk", false, TIB, [None, None, Some(Error)]),
+        ("import", System, "size/disk-large", false, 128 * GIB, [None, None, Some(Warning)]),
+        ("fast-raw", System, "size/disk-large", false, 128 * GIB, [None, None, None]),
+        ("import", System, "size/disk-small", false, GIB, [Some(Warning), None, None]),
+        ("import", System, "size/whole-gib", false, 40 * GIB, [Some(Note), None, Some(Note)]),
+        ("import", System, "after/replicate", false, 128 * GIB, [None, None, Some(Note)]),
+        ("fast-raw", System, "after/export", false, 128 * GIB, [None, None, Some(Note)]),
+        ("fast-raw", System, "import/min-disk", false, 40 * GIB, [Some(Note), Some(Warning), Some(Note)]),
+    ];
+    for (route, disk, id, is_file, bound, want) in cases {
+        for (value, want) in [bound - 1, bound, bound + 1].into_iter().zip(want) {
+            let (file, size) = if is_file { (value, GIB) } else { (GIB, value) };
+            assert_eq!(at(route, disk, file, size, id), want, "{route} {disk:?} {id} at {value}");
+        }
+    }
+}
+
+#[test]
+fn every_rule_that_asks_for_more_than_sizes() {
+    type Edit = fn(&mut Subject);
+    let cases: &[(&str, &str, &[&str], Edit)] = &[
+        ("iso", "raw", &["import/iso", "format/accepted"], |s| s.kind = Kind::Iso),
+        ("gzip", "raw", &["format/accepted"], |s| s.kind = Kind::Other("gzip".into())),
+        ("no bitmap", "raw", &[], |s| s.bitmap = BitmapFile::Missing),
+        ("backing", "qcow2", &["import/snapshot"], |s| s.parent = Some("base".into())),
+        ("luks", "qcow2", &["import/encrypted"], |s| s.encryption = Some("Luks".into())),
+        ("bitlocker", "raw", &["import/encrypted"], |s| s.boot.has_bitlocker = Some(true)),
+        ("flat", "vmdk", &["import/flat-vmdk"], |s| s.create_type = Some("monolithicFlat".into())),
+        ("split", "vmdk", &["import/flat-vmdk"], |s| s.companions = vec!["a-s001.vmdk".into()]),
+        ("whole", "vmdk", &[], |s| s.create_type = Some("streamOptimized".into())),
+        ("no descriptor", "raw", &["import/flat-vmdk"], |s| s.path = "a-flat.vmdk".into()),
+        ("spaces", "qcow2", &["import/name"], |s| s.path = "my disk.qcow2".into()),
+    ];
+    for (name, format, want, edit) in cases {
+        let mut subject = subject(format);
+        edit(&mut subject);
+        let mut got = errors(&subject);
+        got.extend(
+            ids(&report(&subject, &Wish::default()), Severity::Note)
+                .into_iter()
+                .filter(|id| *id == "import/iso"),
+        );
+        got.sort_unstable();
+        let mut want = want.to_vec();
+        want.sort_unstable();
+        assert_eq!(got, want, "{name}");
+    }
+    let bitmaps = [
+        (BitmapFile::Missing, "import/bitmap-missing"),
+        (BitmapFile::Empty, "import/bitmap-stale"),
+        (BitmapFile::Older, "import/bitmap-stale"),
+        (BitmapFile::Differs("block 3 holds data".into()), "import/bitmap-contents"),
+    ];
+    for (bitmap, id) in bitmaps {
+        let report = on_route(&Subject { bitmap, ..subject("raw") }, "fast-raw", DiskKind::System);
+        assert_eq!(ids(&report, Severity::Error), [id]);
+        assert!(has(
+            &on_route(&subject("raw"), "fast-raw", DiskKind::System),
+            "after/encrypt",
+            Severity::Note
+        ));
+    }
+}
+
+#[test]
+fn firmware_by_what_is_on_the_disk() {
+    use PartitionTable::{Gpt, Mbr, None as Bare};
+    let said = |table, code, efi, disk| {
+        let boot = Boot {
+            table: Some(table),
+            has_boot_code: Some(code),
+            has_efi_partition: Some(efi),
+            has_bitlocker: None,
+        };
+        let report = report(&Subject { boot, ..subject("raw") }, &Wish { disk, ..Wish::default() });
+        report.judgements.iter().find(|found| found.rule.id == "import/boot").map(|found| found.fact.clone())
+    };
+    for (table, code, efi, word) in [
+        (Bare, false, false, "nothing can start"),
+        (Bare, true, false, "BIOS only"),
+        (Mbr, true, false, "as BIOS"),
+        (Mbr, false, false, "nothing can start"),
+        (Mbr, false, true, "EFI partition on an MBR"),
+        (Gpt, false, true, "as UEFI"),
+        (Gpt, true, false, "BIOS only"),
+        (Gpt, false, false, "UEFI finds nothing"),
+    ] {
+        let fact = said(table, code, efi, DiskKind::System).unwrap();
+        assert!(fact.contains(word), "{fact}");
+        assert_eq!(said(table, code, efi, DiskKind::Data), None, "a data disk starts nothing");
+    }
+}
+
+#[test]
+fn the_one_command_has_the_file_s_real_name() {
+    let vmdk = Subject { path: "images/my disk.vmdk".into(), ..subject("vmdk") };
+    assert_eq!(command(&vmdk, "import"), "mv 'images/my disk.vmdk' images/my-disk.vmdk");
+    assert_eq!(
+        command(&vmdk, "fast-zvhd2"),
+        "imgprep convert 'images/my disk.vmdk' images/my-disk.zvhd2 -O zvhd2"
+    );
+    let raw = command(&vmdk, "fast-raw");
+    let convert = "imgprep convert 'images/my disk.vmdk' images/my-disk.raw -O raw";
+    assert_eq!(raw, format!("{convert} && java -jar CreateMF.jar images/my-disk.raw images/my-disk.mf"));
+    let bare = Subject { bitmap: BitmapFile::Missing, ..subject("raw") };
+    assert_eq!(command(&bare, "fast-raw"), "java -jar CreateMF.jar disk.raw disk.mf");
+    let masked = Subject { path: "disk.zvhd2".into(), ..subject("qcow2") };
+    assert_eq!(command(&masked, "fast-zvhd2"), "imgprep convert disk.zvhd2 disk-new.zvhd2 -O zvhd2");
+    let over = Subject { parent: Some("base.raw".into()), ..subject("qcow2") };
+    assert_eq!(command(&over, "import"), "imgprep convert disk.qcow2 disk.zvhd2 -O zvhd2 --follow beside");
+    let dash = Subject { path: "-v.qcow2".into(), ..subject("qcow2") };
+    assert_eq!(command(&dash, "fast-zvhd2"), "imgprep convert ./-v.qcow2 ./-v.zvhd2 -O zvhd2");
+}
+
+#[test]
+fn what_nothing_helps_is_told_with_its_reason() {
+    let never =
+        |subject: &Subject, route: &str| match verdict(&report(subject, &Wish::default()), route).clone() {
+            Verdict::Never { reason } => reason,
+            other => panic!("{other:?}"),
+        };
+    let large = Subject { virtual_size: Some(TIB + 1), ..subject("qcow2") };
+    assert!(never(&large, "fast-zvhd2").contains("1 TiB"), "{}", never(&large, "fast-zvhd2"));
+    let locked = Subject { encryption: Some("AES".into()), ..subject("qcow2") };
+    assert!(never(&locked, "import").contains("encrypted"));
+    let packed = Subject { file_len: TIB + 1, ..subject("zvhd2") };
+    assert!(never(&packed, "fast-zvhd2").contains("smallest"));
+    let iso = Subject { kind: Kind::Iso, ..subject("raw") };
+    assert!(never(&iso, "import").contains("ISO"));
+    let unread = Subject { kind: Kind::Unread("vmdk".into()), virtual_size: None, ..subject("vmdk") };
+    assert!(never(&unread, "fast-zvhd2").contains("does not read"));
+    assert!(verdict(&report(&unread, &Wish::default()), "import").is_ready());
+    let broken = Subject { broken: Some("it is corrupt".into()), ..subject("qcow2") };
+    assert_eq!(never(&broken, "import"), "it is corrupt");
+    let fat = Subject { file_len: 200 * GIB, ..subject("qcow2") };
+    let report = report(&fat, &Wish::default());
+    assert!(
+        matches!(verdict(&report, "import"), Verdict::After { condition: Some(if_so), .. } if if_so.contains("128 GiB"))
+    );
+    assert_eq!(ids(&report, Severity::Error), ["size/file"]);
+}
+
+#[test]
+fn a_denied_rule_shuts_the_routes_and_an_allowed_one_opens_them() {
+    let spaced = Subject { path: "my disk.qcow2".into(), ..subject("qcow2") };
+    let mut wish = Wish::default();
+    wish.levels.set("import/name", Level::Allow).unwrap();
+    assert!(verdict(&report(&spaced, &wish), "import").is_ready());
+    wish.levels.set("size/whole-gib", Level::Deny).unwrap();
+    let odd = Subject { virtual_size: Some(GIB + 1), ..subject("qcow2") };
+    assert!(matches!(verdict(&report(&odd, &wish), "import"), Verdict::Never { .. }));
+}
+
+#[test]
+fn a_data_disk_of_flexible_engine_has_at_least_40_gib() {
+    let small = Subject { virtual_size: Some(5 * GIB), ..subject("qcow2") };
+    let fact = |name: &str, disk| {
+        let report = judge(&profile(name), &small, &Wish { disk, ..Wish::default() });
+        report.judgements.iter().find(|found| found.rule.id == "import/min-disk").unwrap().fact.clone()
+    };
+    assert_eq!(fact("flexible-engine", DiskKind::Data), "min_disk 40");
+    assert_eq!(fact("flexible-engine", DiskKind::System), "min_disk 5");
+    assert_eq!(fact("otc", DiskKind::Data), "min_disk 5");
+}
+
+#[test]
+fn every_import_rule_of_the_table_is_named_in_a_source() {
+    let sources = [include_str!("judge.rs"), include_str!("route.rs")].concat();
+    for rule in crate::RULES.iter().filter(|rule| rule.source.is_empty()) {
+        assert!(sources.contains(rule.id), "{} is never judged", rule.id);
+    }
+}

@@ -1,0 +1,240 @@
+//! Facts against a profile: what every route says, and what counts.
+
+use imgprep_map::Severity;
+
+use crate::judgement::Judgement;
+use crate::rule::known;
+use crate::size::words;
+use crate::{
+    BitmapFile, DiskKind, Kind, Levels, PartitionTable, Profile, Route, RouteVerdict, Subject, route,
+};
+
+/// What the user wants to do with the image.
+#[derive(Clone, Debug, Default)]
+pub struct Wish {
+    /// What it will be.
+    pub disk: DiskKind,
+    /// The route that counts; else the best one.
+    pub route: Option<String>,
+    /// Changed severities.
+    pub levels: Levels,
+}
+
+/// What a profile says of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Report {
+    /// What counts: everything about the image, and of the routes that are wanted or open.
+    pub judgements: Vec<Judgement>,
+    /// Every route.
+    pub routes: Vec<RouteVerdict>,
+}
+
+/// Judges an image.
+pub fn judge(profile: &Profile, subject: &Subject, wish: &Wish) -> Report {
+    let apply = |found: Vec<Judgement>| -> Vec<Judgement> {
+        let names = route::Names::of(subject, profile);
+        let remedied = found.into_iter().map(|judgement| names.remedied(judgement, profile));
+        remedied.filter_map(|judgement| wish.levels.apply(judgement)).collect()
+    };
+    let whole = apply(of_image(profile, subject, wish.disk));
+    let mut routes = Vec::new();
+    for route in profile.routes() {
+        let own = apply(of_route(profile, route, subject, wish.disk));
+        routes.push(route::verdict(profile, route, subject, &whole, own));
+    }
+    let mut judgements = whole;
+    for verdict in relevant(&routes, wish) {
+        for judgement in &verdict.judgements {
+            // Two routes that say the same say it once.
+            let same = |held: &&mut Judgement| held.rule == judgement.rule && held.fact == judgement.fact;
+            match judgements.iter_mut().find(same) {
+                Some(held) => held.route = None,
+                None => judgements.push(judgement.clone()),
+            }
+        }
+    }
+    Report { judgements, routes }
+}
+
+/// The routes whose judgements count: the wanted one; else those that are open; else, of those
+/// that take the format at all, the ones with the fewest errors of their own; else the first.
+fn relevant<'r>(routes: &'r [RouteVerdict], wish: &Wish) -> Vec<&'r RouteVerdict> {
+    let chosen = |wanted: &dyn Fn(&RouteVerdict) -> bool| -> Option<Vec<&'r RouteVerdict>> {
+        let chosen: Vec<_> = routes.iter().filter(|route| wanted(route)).collect();
+        (!chosen.is_empty()).then_some(chosen)
+    };
+    if let Some(wanted) = &wish.route {
+        return chosen(&|route| route.id == *wanted).unwrap_or_default();
+    }
+    let errors = |route: &RouteVerdict| {
+        route.judgements.iter().filter(|judgement| judgement.severity == Severity::Error).count()
+    };
+    let fewest = routes.iter().filter(|route| route.takes_format).map(errors).min();
+    chosen(&|route| route.verdict.is_ready())
+        .or_else(|| chosen(&|route| route.takes_format && Some(errors(route)) == fewest))
+        .unwrap_or_else(|| routes.iter().take(1).collect())
+}
+
+/// Judgements that hold for every route.
+fn of_image(profile: &Profile, subject: &Subject, disk: DiskKind) -> Vec<Judgement> {
+    let mut found = Vec::new();
+    let mut add = |id: &'static str, fact: String, bound: Option<String>| {
+        let judgement = sourced(profile, Judgement::new(known(id), fact));
+        found.push(Judgement { bound, ..judgement });
+    };
+    if subject.kind == Kind::Iso {
+        add("import/iso", "the file is an ISO image".into(), None);
+    }
+    if let Some(encryption) = &subject.encryption {
+        add("import/encrypted", format!("the image is encrypted ({encryption})"), None);
+    } else if subject.boot.has_bitlocker == Some(true) {
+        add("import/encrypted", "a volume inside is locked with BitLocker".into(), None);
+    }
+    if let Some(parent) = &subject.parent {
+        add("import/snapshot", format!("the image needs {parent:?} below it"), None);
+    }
+    if let Some(fact) = flat_vmdk(profile, subject) {
+        add("import/flat-vmdk", fact, Some(profile.vmdk_in_one_file.join(" or ")));
+    }
+    let name = subject.path.file_name().unwrap_or_default().to_string_lossy();
+    if let Some(bad) = name.chars().find(|c| profile.forbidden_in_names.contains(*c)) {
+        add("import/name", format!("the name {name:?} has {bad:?} in it"), None);
+    }
+    let Some(size) = subject.virtual_size else { return found };
+    if size < profile.disk_small.0 {
+        let bound = format!("at least {}", words(profile.disk_small.0));
+        add("size/disk-small", format!("the disk has {}", words(size)), Some(bound));
+    }
+    let unit = profile.disk_unit.0;
+    if !size.is_multiple_of(unit) {
+        let next = size.checked_next_multiple_of(unit).unwrap_or(u64::MAX);
+        let fact = format!("the disk has {}, the cloud's will have {}", words(size), words(next));
+        add("size/whole-gib", fact, None);
+    }
+    if disk == DiskKind::System
+        && let Some(fact) = boot(subject)
+    {
+        add("import/boot", fact, None);
+    }
+    if let Some(large) = profile.after_large.map(|large| large.0).filter(|large| size > *large) {
+        let bound = format!("at most {}", words(large));
+        add("after/replicate", "the image can't be replicated".into(), Some(bound.clone()));
+        let formats = profile.export_large_formats.join(", ");
+        let most = profile.export_max.map_or(String::new(), |most| format!(", at most {}", words(most.0)));
+        add("after/export", format!("exported by fast export only, as {formats}{most}"), Some(bound));
+    }
+    found
+}
+
+/// Judgements of one route.
+fn of_route(profile: &Profile, route: &Route, subject: &Subject, disk: DiskKind) -> Vec<Judgement> {
+    let mut found = Vec::new();
+    let mut add = |id: &'static str, fact: String, bound: Option<String>| {
+        let judgement = sourced(profile, Judgement::new(known(id), fact));
+        found.push(Judgement { bound, route: Some(route.id.clone()), ..judgement });
+    };
+    let format = subject.kind.name();
+    if !route.formats.iter().any(|taken| taken == format) {
+        let bound = format!("{}: {}", route.title, route.formats.join(", "));
+        add("format/accepted", format!("the file is {format}"), Some(bound));
+    }
+    let (len, most) = (subject.file_len, route.file_max.0);
+    if len > most {
+        add("size/file", format!("the file has {}", words(len)), Some(format!("at most {}", words(most))));
+    } else if let Some(doubt) = route.file_doubt.map(|doubt| doubt.0).filter(|doubt| len > *doubt) {
+        let bound = format!("{} or {}", words(doubt), words(most));
+        add("size/file-exact", format!("the file has {}", words(len)), Some(bound));
+    }
+    if let Some(bitmap) = &route.bitmap
+        && format == route.target
+    {
+        let name = subject.path.with_extension(&bitmap.extension).display().to_string();
+        match &subject.bitmap {
+            BitmapFile::Missing => add("import/bitmap-missing", format!("there is no {name}"), None),
+            BitmapFile::Empty => add("import/bitmap-stale", format!("{name} is empty"), None),
+            BitmapFile::Older => add("import/bitmap-stale", format!("{name} is older than the image"), None),
+            BitmapFile::Differs(what) => add("import/bitmap-contents", format!("{name}: {what}"), None),
+            BitmapFile::Present => {}
+        }
+    }
+    if route.plain_storage {
+        add("after/encrypt", "the file must lie unencrypted in its bucket".into(), None);
+    }
+    let Some(size) = subject.virtual_size else { return found };
+    let bounds = profile.bounds(disk);
+    let most = route.disk_max.map_or(bounds.max.0, |most| most.0.min(bounds.max.0));
+    if size > most {
+        let bound = format!("at most {}", words(most));
+        add("size/disk", format!("the disk has {}", words(size)), Some(bound));
+    } else if let Some(doubt) = route.disk_doubt.map(|doubt| doubt.0).filter(|doubt| size > *doubt) {
+        let bound = format!("at most {}", words(doubt));
+        add("size/disk-large", format!("the disk has {}", words(size)), Some(bound));
+    }
+    found.push(min_disk(profile, route, size, bounds.min.0));
+    found
+}
+
+fn min_disk(profile: &Profile, route: &Route, size: u64, least: u64) -> Judgement {
+    let unit = profile.disk_unit.0;
+    let units = size.div_ceil(unit).max(least.div_ceil(unit)).max(1);
+    let judgement = |fact| Judgement {
+        route: Some(route.id.clone()),
+        ..sourced(profile, Judgement::new(known("import/min-disk"), fact))
+    };
+    if route.min_disk_above && units.checked_mul(unit) == Some(size) {
+        let fact = format!("min_disk {units} equals the disk's size, a document wants more: {}", units + 1);
+        return judgement(fact).with_severity(Severity::Warning);
+    }
+    judgement(format!("min_disk {units}"))
+}
+
+fn sourced(profile: &Profile, judgement: Judgement) -> Judgement {
+    match profile.sources.get(judgement.rule.id) {
+        Some(source) => Judgement { source: Some(source.clone()), ..judgement },
+        None => judgement,
+    }
+}
+
+/// A VMDK whose parts lie in several files, or one of these parts.
+fn flat_vmdk(profile: &Profile, subject: &Subject) -> Option<String> {
+    let name = subject.path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
+    match subject.kind.name() {
+        "vmdk" => {
+            if let Some(first) = subject.companions.first() {
+                let count = subject.companions.len();
+                return Some(format!("the data is in {count} other files, the first of them {first:?}"));
+            }
+            let kind = subject.create_type.as_ref()?;
+            let is_whole = profile.vmdk_in_one_file.iter().any(|whole| whole == kind);
+            (!is_whole).then(|| format!("createType is {kind:?}"))
+        }
+        "raw" if name.ends_with("-flat.vmdk") => {
+            Some("the file is the data of a VMDK without its descriptor".into())
+        }
+        _ => None,
+    }
+}
+
+/// Which firmware starts it; nothing where the disk was not looked at.
+fn boot(subject: &Subject) -> Option<String> {
+    let boot = &subject.boot;
+    let fact = match (boot.table?, boot.has_boot_code, boot.has_efi_partition) {
+        (PartitionTable::None, Some(true), _) => "no partition table: a bare boot sector, for BIOS only",
+        (PartitionTable::None, _, _) => "no boot sector and no partition table: nothing can start from it",
+        (PartitionTable::Mbr, Some(false), Some(true)) => {
+            "an EFI partition on an MBR: UEFI only, some firmware refuses it"
+        }
+        (PartitionTable::Mbr, _, Some(true)) => {
+            "an MBR with boot code and an EFI partition: BIOS, and UEFI where that takes an MBR"
+        }
+        (PartitionTable::Mbr, Some(false), _) => "an MBR without boot code: nothing can start from it",
+        (PartitionTable::Mbr, _, _) => "an MBR with boot code: register it as BIOS",
+        (PartitionTable::Gpt, Some(true), Some(false)) => {
+            "a GPT without EFI partition and with boot code: BIOS only"
+        }
+        (PartitionTable::Gpt, _, Some(false)) => "a GPT without EFI partition: UEFI finds nothing to start",
+        (PartitionTable::Gpt, _, Some(true)) => "a GPT with an EFI partition: register it as UEFI",
+        (PartitionTable::Gpt, _, None) => return None,
+    };
+    Some(fact.into())
+}

@@ -1,0 +1,91 @@
+//! What the user thinks of rules: denied, warned of, allowed.
+
+use imgprep_map::Severity;
+
+use crate::{Judgement, RULES};
+
+/// What becomes of a rule.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Level {
+    /// An error.
+    Deny,
+    /// A warning.
+    Warn,
+    /// Not told.
+    Allow,
+}
+
+/// Rules with another severity than their own; later ones win.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Levels {
+    set: Vec<(String, Level)>,
+    /// Warnings fail the check.
+    pub deny_warnings: bool,
+}
+
+/// A rule that does not exist.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+#[error("there is no rule {id:?}{}", .close.as_ref().map_or(String::new(), |close| format!(": is {close} meant?")))]
+pub struct LevelsError {
+    /// What was asked for.
+    pub id: String,
+    /// A rule whose name contains it, or the other way.
+    pub close: Option<&'static str>,
+}
+
+impl Levels {
+    /// Sets the level of a rule, of a group (`structure/*`), or (to deny only) of `warnings`.
+    pub fn set(&mut self, id: &str, level: Level) -> Result<(), LevelsError> {
+        if id == "warnings" {
+            self.deny_warnings = level == Level::Deny;
+            return Ok(());
+        }
+        if !RULES.iter().any(|rule| covers(id, rule.id)) {
+            let last = id.rsplit('/').next().unwrap_or(id);
+            let close = RULES.iter().find(|rule| !last.is_empty() && rule.id.contains(last));
+            return Err(LevelsError { id: id.into(), close: close.map(|rule| rule.id) });
+        }
+        self.set.push((id.into(), level));
+        Ok(())
+    }
+
+    /// The judgement as the user wants it, or nothing.
+    pub fn apply(&self, judgement: Judgement) -> Option<Judgement> {
+        let level = self.set.iter().rev().find(|(id, _)| covers(id, judgement.rule.id));
+        match level.map(|(_, level)| *level) {
+            None => Some(judgement),
+            Some(Level::Allow) => None,
+            Some(Level::Warn) => Some(judgement.with_severity(Severity::Warning)),
+            Some(Level::Deny) => Some(judgement.with_severity(Severity::Error)),
+        }
+    }
+}
+
+fn covers(id: &str, rule: &str) -> bool {
+    id == rule || id.strip_suffix('*').is_some_and(|group| group.ends_with('/') && rule.starts_with(group))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::rule::known;
+
+    #[test]
+    fn the_last_word_counts() {
+        let mut levels = Levels::default();
+        levels.set("structure/*", Level::Deny).unwrap();
+        levels.set("structure/leak", Level::Allow).unwrap();
+        levels.set("warnings", Level::Deny).unwrap();
+        let of = |id| levels.apply(Judgement::new(known(id), "x")).map(|judgement| judgement.severity);
+        assert_eq!(of("structure/leak"), None);
+        assert_eq!(of("structure/dirty"), Some(Severity::Error));
+        assert_eq!(of("size/whole-gib"), Some(Severity::Note));
+        assert!(levels.deny_warnings);
+    }
+
+    #[test]
+    fn a_rule_that_does_not_exist_is_told_with_its_neighbour() {
+        let error = Levels::default().set("import/leak", Level::Deny).unwrap_err();
+        assert_eq!(error.to_string(), "there is no rule \"import/leak\": is structure/leak meant?");
+    }
+}

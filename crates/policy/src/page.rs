@@ -1,0 +1,46 @@
+//! The rules as a page of the documentation.
+
+use std::fmt::Write;
+
+use imgprep_map::Severity;
+
+use crate::RULES;
+
+/// The page, in Markdown. A test holds the file in the repository against it.
+pub fn page() -> String {
+    let mut page = String::from(
+        "# Rules of `imgprep check`\n\n\
+         Made from the table in `crates/policy/src/table.rs` by `cargo xtask docs`: edit that one.\n\
+         `imgprep check --explain RULE` says the same. The severity is the usual one; `--deny`, `--warn` and\n\
+         `--allow` change it. Rules without a source take it from the profile (`--for`).\n",
+    );
+    let mut group = "";
+    for rule in RULES {
+        let this = rule.id.split('/').next().unwrap_or_default();
+        if this != group {
+            let _ = write!(page, "\n## {this}\n");
+            group = this;
+        }
+        let _ = write!(
+            page,
+            "\n### `{}`\n\n*{}*: {}.\n\nWhy: {}.\n\nSource: {}.\n",
+            rule.id,
+            word(rule.severity),
+            rule.says,
+            rule.why,
+            if rule.source.is_empty() { "the profile's document" } else { rule.source }
+        );
+        if !rule.remedy.is_empty() {
+            let _ = write!(page, "\nRemedy: `{}`\n", rule.remedy);
+        }
+    }
+    page
+}
+
+fn word(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Note => "note",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
+}

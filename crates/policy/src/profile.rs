@@ -1,0 +1,191 @@
+//! A cloud's import rules as data.
+
+use std::collections::BTreeMap;
+
+use serde::Deserialize;
+
+use crate::InputError;
+use crate::input::read;
+use crate::size::Bytes;
+
+/// The import rules of one cloud.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Profile {
+    /// As in `--for`.
+    pub name: String,
+    /// For people.
+    pub title: String,
+    /// Characters that an object's name must not have.
+    #[serde(default)]
+    pub forbidden_in_names: String,
+    /// Smaller disks are doubtful.
+    pub(crate) disk_small: Bytes,
+    /// Disks of the cloud are multiples of this.
+    pub(crate) disk_unit: Bytes,
+    /// Images larger than this can't be copied on, or exported in the usual way.
+    pub(crate) after_large: Option<Bytes>,
+    /// Images larger than this can't be exported at all.
+    pub(crate) export_max: Option<Bytes>,
+    /// Formats of an export.
+    #[serde(default)]
+    pub(crate) export_formats: Vec<String>,
+    /// Formats of an export of a large image.
+    #[serde(default)]
+    pub(crate) export_large_formats: Vec<String>,
+    /// `createType`s of a VMDK that is whole in one file.
+    #[serde(default)]
+    pub(crate) vmdk_in_one_file: Vec<String>,
+    /// What a disk in the cloud may be.
+    pub(crate) system: DiskBounds,
+    pub(crate) data: DiskBounds,
+    /// Ways in.
+    pub(crate) route: Vec<Route>,
+    /// By rule: the document that says so.
+    #[serde(default)]
+    pub(crate) sources: BTreeMap<String, String>,
+}
+
+/// What a disk in the cloud may be, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct DiskBounds {
+    pub(crate) min: Bytes,
+    pub(crate) max: Bytes,
+}
+
+/// One way in.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub struct Route {
+    /// As in `--route`.
+    pub id: String,
+    /// For people.
+    pub title: String,
+    /// What is taken.
+    pub formats: Vec<String>,
+    /// What this program makes for it.
+    pub target: String,
+    /// Length of the file, at most.
+    pub(crate) file_max: Bytes,
+    /// From here to `file_max` the documents disagree about the unit.
+    pub(crate) file_doubt: Option<Bytes>,
+    /// Length of the disk, at most, if that is less than what a disk may be.
+    pub(crate) disk_max: Option<Bytes>,
+    /// Larger disks are documented nowhere.
+    pub(crate) disk_doubt: Option<Bytes>,
+    /// Whether `min_disk` must be more than the disk's size by some document.
+    #[serde(default)]
+    pub(crate) min_disk_above: bool,
+    /// The file that must lie beside it.
+    pub(crate) bitmap: Option<Bitmap>,
+    /// Whether the storage must not encrypt the file.
+    #[serde(default)]
+    pub(crate) plain_storage: bool,
+}
+
+/// The bitmap of a route.
+#[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
+#[serde(deny_unknown_fields, rename_all = "kebab-case")]
+pub(crate) struct Bitmap {
+    /// Of its name; the stem is the image's.
+    pub(crate) extension: String,
+    /// What makes it, with `{raw}` and `{mf}` for the names.
+    pub(crate) command: String,
+}
+
+/// What the image will be.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum DiskKind {
+    /// The disk that a machine starts from.
+    #[default]
+    System,
+    /// Another one.
+    Data,
+}
+
+const BUILT_IN: &[(&str, &str)] = &[
+    ("flexible-engine", include_str!("../profiles/flexible-engine.toml")),
+    ("huawei-ims", include_str!("../profiles/huawei-ims.toml")),
+    ("otc", include_str!("../profiles/otc.toml")),
+];
+
+/// The names of the profiles that come with the program.
+pub fn built_in() -> impl Iterator<Item = &'static str> {
+    BUILT_IN.iter().map(|(name, _)| *name)
+}
+
+impl Profile {
+    /// Reads the text of a profile; `name` is what an error calls it.
+    pub fn parse(name: &str, text: &str) -> Result<Self, InputError> {
+        let profile: Self = read(name, text)?;
+        let at_top = |message: String| InputError { name: name.into(), line: 1, column: 1, message };
+        if profile.disk_unit.0 == 0 {
+            return Err(at_top("disk-unit is 0".into()));
+        }
+        if let Some(id) = profile.sources.keys().find(|id| crate::rule(id).is_none()) {
+            return Err(at_top(format!("sources: there is no rule {id:?}")));
+        }
+        Ok(profile)
+    }
+
+    /// A profile that comes with the program.
+    pub fn built_in(name: &str) -> Option<Result<Self, InputError>> {
+        BUILT_IN.iter().find(|(known, _)| *known == name).map(|(name, text)| Self::parse(name, text))
+    }
+
+    /// The ways in, in the profile's order.
+    pub fn routes(&self) -> &[Route] {
+        &self.route
+    }
+
+    /// The extension of the bitmap that a route wants beside the file.
+    pub fn bitmap_extension(&self) -> Option<&str> {
+        self.route.iter().find_map(|route| route.bitmap.as_ref()).map(|bitmap| &*bitmap.extension)
+    }
+
+    pub(crate) fn bounds(&self, disk: DiskKind) -> DiskBounds {
+        match disk {
+            DiskKind::System => self.system,
+            DiskKind::Data => self.data,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_profiles_of_the_program_are_read_and_called_what_they_are() {
+        for name in built_in() {
+            let profile = Profile::built_in(name).unwrap().unwrap();
+            assert_eq!(profile.name, name);
+            assert_eq!(profile.routes().len(), 3);
+            for rule in crate::RULES.iter().filter(|rule| rule.source.is_empty()) {
+                assert!(profile.sources.contains_key(rule.id), "{name}: no source for {}", rule.id);
+            }
+        }
+        assert!(Profile::built_in("elsewhere").is_none());
+    }
+
+    #[test]
+    fn what_is_wrong_in_a_profile_is_told_with_its_place() {
+        let good = include_str!("../profiles/otc.toml");
+        let first = |text: &str, needle: &str| text[..text.find(needle).unwrap()].matches('\n').count() + 1;
+        for (from, to, word) in [
+            ("disk-small =", "disk-smal =", "disk-smal"),
+            ("disk-unit = \"1 GiB\"", "disk-unit = \"1 GB\"", "no size"),
+            ("file-max = \"128 GiB\"", "file-max = -1", "negative"),
+        ] {
+            assert!(good.contains(from), "{from}");
+            let bad = good.replacen(from, to, 1);
+            let error = Profile::parse("my.toml", &bad).unwrap_err();
+            assert_eq!(error.line, first(&bad, to), "{error}");
+            assert!(error.message.contains(word) && error.to_string().starts_with("my.toml:"), "{error}");
+        }
+        let error = Profile::parse("x", &good.replace("\"size/whole-gib\"", "\"size/whole\"")).unwrap_err();
+        assert_eq!(error.message, "sources: there is no rule \"size/whole\"");
+    }
+}

@@ -1,0 +1,237 @@
+//! One way in: open, open after one command, or shut.
+
+use std::ffi::OsString;
+use std::path::{Path, PathBuf};
+
+use imgprep_map::Severity;
+
+use crate::judgement::Judgement;
+use crate::size::words;
+use crate::{Kind, Profile, Route, Subject, quote};
+
+/// What a route says of an image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct RouteVerdict {
+    /// As in `--route`.
+    pub id: String,
+    /// For people.
+    pub title: String,
+    /// Whether it can be gone.
+    pub verdict: Verdict,
+    /// Whether the route takes the file's format.
+    pub takes_format: bool,
+    /// What only this route says.
+    pub judgements: Vec<Judgement>,
+    /// Ids of the rules that stand in the way, those of the whole image included.
+    pub blocked_by: Vec<&'static str>,
+}
+
+/// Whether a file can go in by a route.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Verdict {
+    /// Now.
+    Ready,
+    /// After this command.
+    After {
+        /// To be pasted into a shell.
+        command: String,
+        /// What must hold of its result, if that can't be known before.
+        condition: Option<String>,
+    },
+    /// Nothing gets it there.
+    Never {
+        /// Why.
+        reason: String,
+    },
+}
+
+impl Verdict {
+    /// Whether the file can go now.
+    pub fn is_ready(&self) -> bool {
+        *self == Self::Ready
+    }
+}
+
+/// What stands in the way of a file, and what may remove it.
+#[derive(Clone, Copy, PartialEq, Eq)]
+enum Way {
+    Convert,
+    Rename,
+    Bitmap,
+    None,
+}
+
+fn way(rule: &str) -> Way {
+    match rule {
+        "format/accepted" | "size/file" | "size/file-exact" | "size/disk-large" | "import/flat-vmdk"
+        | "import/snapshot" | "format/ambiguous" => Way::Convert,
+        "import/name" => Way::Rename,
+        "import/bitmap-missing" | "import/bitmap-stale" | "import/bitmap-contents" => Way::Bitmap,
+        _ => Way::None,
+    }
+}
+
+pub(crate) fn verdict(
+    profile: &Profile,
+    route: &Route,
+    subject: &Subject,
+    whole: &[Judgement],
+    own: Vec<Judgement>,
+) -> RouteVerdict {
+    let blocking: Vec<&Judgement> =
+        whole.iter().chain(&own).filter(|judgement| judgement.severity == Severity::Error).collect();
+    let mut blocked_by: Vec<_> = blocking.iter().map(|judgement| judgement.rule.id).collect();
+    blocked_by.dedup();
+    let takes_format = route.formats.iter().any(|taken| taken == subject.kind.name());
+    let names = Names::of(subject, profile);
+    let verdict = match () {
+        () if subject.broken.is_some() => {
+            Verdict::Never { reason: subject.broken.clone().unwrap_or_default() }
+        }
+        () if blocking.is_empty() => Verdict::Ready,
+        () => way_in(route, subject, &blocking, &names),
+    };
+    RouteVerdict {
+        id: route.id.clone(),
+        title: route.title.clone(),
+        verdict,
+        takes_format,
+        judgements: own,
+        blocked_by,
+    }
+}
+
+fn way_in(route: &Route, subject: &Subject, blocking: &[&Judgement], names: &Names) -> Verdict {
+    let ways: Vec<Way> = blocking.iter().map(|judgement| way(judgement.rule.id)).collect();
+    let never = |reason: String| Verdict::Never { reason };
+    if let Some(judgement) = blocking.iter().find(|judgement| way(judgement.rule.id) == Way::None) {
+        let bound = judgement.bound.as_ref().map_or(String::new(), |bound| format!(", {bound}"));
+        return never(format!("{}{bound}", judgement.fact));
+    }
+    match &subject.kind {
+        Kind::Iso => return never("an ISO is registered as an ISO image, not imported as a disk".into()),
+        Kind::Other(name) => return never(format!("the file is {name}, no disk image: unpack it first")),
+        Kind::Unread(name) if ways.contains(&Way::Convert) => {
+            return never(format!("{name} would have to be converted, and this program does not read it"));
+        }
+        _ => {}
+    }
+    let bitmap =
+        |raw: &Path| route.bitmap.as_ref().map(|bitmap| fill_bitmap(&bitmap.command, &bitmap.extension, raw));
+    if !ways.contains(&Way::Convert) {
+        let renamed = ways
+            .contains(&Way::Rename)
+            .then(|| format!("mv {} {}", names.src(), quote(names.renamed.as_os_str())));
+        let path = if renamed.is_some() { &names.renamed } else { &names.source };
+        let made = ways.contains(&Way::Bitmap).then(|| bitmap(path)).flatten();
+        let command = renamed.into_iter().chain(made).collect::<Vec<_>>().join(" && ");
+        return Verdict::After { command, condition: None };
+    }
+    let is_target = subject.kind.name() == route.target;
+    if is_target && blocking.iter().any(|judgement| judgement.rule.id == "size/file") {
+        return never(format!(
+            "the file has {}, at most {} go this way, and {} is the smallest that there is",
+            words(subject.file_len),
+            words(route.file_max.0),
+            route.target
+        ));
+    }
+    convert(route, subject, names, bitmap)
+}
+
+fn convert(
+    route: &Route,
+    subject: &Subject,
+    names: &Names,
+    bitmap: impl Fn(&Path) -> Option<String>,
+) -> Verdict {
+    let target = names.target(&route.target);
+    let is_raw = route.target == "raw";
+    if let Some(size) = subject.virtual_size.filter(|size| is_raw && *size > route.file_max.0) {
+        let reason =
+            format!("as RAW the file would have {}, at most {}", words(size), words(route.file_max.0));
+        return Verdict::Never { reason };
+    }
+    let follow =
+        if subject.parent.is_some() || !subject.companions.is_empty() { " --follow beside" } else { "" };
+    let convert =
+        format!("imgprep convert {} {} -O {}{follow}", names.src(), quote(target.as_os_str()), route.target);
+    let command = std::iter::once(convert).chain(bitmap(&target)).collect::<Vec<_>>().join(" && ");
+    // A packed target is about as large as what is stored now, or smaller.
+    let is_open = !is_raw && subject.file_len > route.file_max.0;
+    let condition = is_open.then(|| format!("if its result has at most {}", words(route.file_max.0)));
+    Verdict::After { command, condition }
+}
+
+fn fill_bitmap(template: &str, extension: &str, raw: &Path) -> String {
+    let mf = raw.with_extension(extension);
+    template.replace("{raw}", &quote(raw.as_os_str())).replace("{mf}", &quote(mf.as_os_str()))
+}
+
+/// The names that remedies speak of.
+pub(crate) struct Names {
+    source: PathBuf,
+    /// Without what the profile forbids in names.
+    renamed: PathBuf,
+}
+
+impl Names {
+    pub(crate) fn of(subject: &Subject, profile: &Profile) -> Self {
+        let source = subject.path.clone();
+        let name = source.file_name().unwrap_or_default();
+        let renamed = match name.to_str() {
+            Some(text) => {
+                let clean = |c: char| if profile.forbidden_in_names.contains(c) { '-' } else { c };
+                OsString::from(text.chars().map(clean).collect::<String>())
+            }
+            None => name.to_os_string(),
+        };
+        Self { renamed: source.with_file_name(renamed), source }
+    }
+
+    fn src(&self) -> String {
+        quote(self.source.as_os_str())
+    }
+
+    /// Beside the source, under its stem; never the source itself.
+    fn target(&self, extension: &str) -> PathBuf {
+        let target = self.renamed.with_extension(extension);
+        if target != self.source {
+            return target;
+        }
+        let mut stem = self.renamed.file_stem().unwrap_or_default().to_os_string();
+        stem.push("-new.");
+        stem.push(extension);
+        self.renamed.with_file_name(stem)
+    }
+
+    /// The rule's remedy with the names in it.
+    pub(crate) fn remedied(&self, judgement: Judgement, profile: &Profile) -> Judgement {
+        let template = judgement.rule.remedy;
+        if template.is_empty() || judgement.remedy.is_some() {
+            return judgement;
+        }
+        let bitmap = profile.routes().iter().find_map(|route| route.bitmap.as_ref());
+        let bitmap = bitmap.map(|bitmap| fill_bitmap(&bitmap.command, &bitmap.extension, &self.source));
+        let remedy = self.fill(template).replace("{bitmap}", &bitmap.unwrap_or_default());
+        Judgement { remedy: Some(remedy), ..judgement }
+    }
+
+    fn fill(&self, template: &str) -> String {
+        template
+            .replace("{src}", &self.src())
+            .replace("{zvhd2}", &quote(self.target("zvhd2").as_os_str()))
+            .replace("{raw}", &quote(self.target("raw").as_os_str()))
+            .replace("{renamed}", &quote(self.renamed.as_os_str()))
+    }
+}
+
+/// The rule's remedy for this file, where no profile is asked.
+pub(crate) fn plain_remedy(path: &Path, judgement: Judgement) -> Judgement {
+    if judgement.rule.remedy.is_empty() || judgement.remedy.is_some() {
+        return judgement;
+    }
+    let names = Names { source: path.to_path_buf(), renamed: path.to_path_buf() };
+    let remedy = names.fill(judgement.rule.remedy);
+    Judgement { remedy: Some(remedy), ..judgement }
+}

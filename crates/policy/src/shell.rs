@@ -1,0 +1,60 @@
+//! Words for a shell's command line.
+
+use std::ffi::OsStr;
+
+/// The word that a POSIX shell reads as exactly `text`. A name that begins with a dash
+/// gets a `./`, so that no program takes it for an option.
+pub fn quote(text: &OsStr) -> String {
+    let bytes = text.as_encoded_bytes();
+    let dash = if bytes.first() == Some(&b'-') { "./" } else { "" };
+    let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_./+=:@%,-".contains(byte);
+    match text.to_str() {
+        Some(plain) if !bytes.is_empty() && bytes.iter().all(is_plain) => format!("{dash}{plain}"),
+        Some(printable) if !printable.chars().any(char::is_control) => {
+            format!("'{dash}{}'", printable.replace('\'', r"'\''"))
+        }
+        // Control characters and bytes that are no text: $'...' of POSIX 2024, bash, zsh and ksh.
+        _ => format!("$'{dash}{}'", bytes.iter().map(|byte| escaped(*byte)).collect::<String>()),
+    }
+}
+
+fn escaped(byte: u8) -> String {
+    match byte {
+        b'\'' | b'\\' => format!("\\{}", char::from(byte)),
+        b' '..=b'~' => char::from(byte).to_string(),
+        // Three octal digits end by themselves, whatever follows.
+        _ => format!("\\{byte:03o}"),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::process::Command;
+
+    use super::*;
+
+    #[test]
+    fn words_by_hand() {
+        for (text, word) in [
+            ("disk.vmdk", "disk.vmdk"),
+            ("my disk.vmdk", "'my disk.vmdk'"),
+            ("it's", r"'it'\''s'"),
+            ("-rf", "./-rf"),
+            ("", "''"),
+            ("$(reboot)", "'$(reboot)'"),
+            ("a\nb", "$'a\\012b'"),
+        ] {
+            assert_eq!(quote(OsStr::new(text)), word);
+        }
+    }
+
+    #[test]
+    fn a_shell_reads_the_word_back() {
+        for text in ["a b", "a'b\"c`d`$e!*?[x]{y}~#&|;<>()\\", "- x", "a\tb'\n\u{e9}\u{1}1", "~", "#x"] {
+            let script = format!("printf %s {}", quote(OsStr::new(text)));
+            let output = Command::new("bash").args(["-c", &script]).output().unwrap();
+            let read = String::from_utf8(output.stdout).unwrap();
+            assert_eq!(read.trim_start_matches("./"), text, "{script}");
+        }
+    }
+}

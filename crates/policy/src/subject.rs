@@ -1,0 +1,93 @@
+//! The facts that are judged. Whoever opened the image fills them in.
+
+use std::path::PathBuf;
+
+/// What is known of one image file.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Subject {
+    /// Its name, as the user gave it.
+    pub path: PathBuf,
+    /// Length of the file, in bytes.
+    pub file_len: u64,
+    /// What its contents are.
+    pub kind: Kind,
+    /// Length of the disk, in bytes, if the image could be read so far.
+    pub virtual_size: Option<u64>,
+    /// How the payload is locked away, in words.
+    pub encryption: Option<String>,
+    /// The name of the layer below.
+    pub parent: Option<String>,
+    /// Other files that hold the disk's data, as the image names them.
+    pub companions: Vec<String>,
+    /// A VMDK's `createType`.
+    pub create_type: Option<String>,
+    /// What lies beside the image under its stem and the extension of a bitmap.
+    pub bitmap: BitmapFile,
+    /// What starts the machine.
+    pub boot: Boot,
+    /// Why the image can't be converted as it is, if it can't.
+    pub broken: Option<String>,
+}
+
+/// What a file's contents are.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Kind {
+    /// A disk image of this format.
+    Disk(String),
+    /// A disk image of this format, which this program recognises and does not read.
+    Unread(String),
+    /// An ISO image.
+    Iso,
+    /// No disk image: an archive, a packed file.
+    Other(String),
+}
+
+impl Kind {
+    /// The format's name.
+    pub fn name(&self) -> &str {
+        match self {
+            Self::Disk(name) | Self::Unread(name) | Self::Other(name) => name,
+            Self::Iso => "iso",
+        }
+    }
+}
+
+/// The bitmap beside a RAW.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub enum BitmapFile {
+    /// There is none.
+    #[default]
+    Missing,
+    /// It has no byte.
+    Empty,
+    /// The image was changed after it was written.
+    Older,
+    /// It is there, and its contents were not looked at.
+    Present,
+    /// It was held against the disk, in the layout that the user named, and differs.
+    Differs(String),
+}
+
+/// What starts the machine; `None` is "not looked at".
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Boot {
+    /// How the disk is divided.
+    pub table: Option<PartitionTable>,
+    /// Whether sector 0 ends in 55 aa and begins with code.
+    pub has_boot_code: Option<bool>,
+    /// Whether a partition is marked as EFI's.
+    pub has_efi_partition: Option<bool>,
+    /// Whether a volume is locked with `BitLocker`.
+    pub has_bitlocker: Option<bool>,
+}
+
+/// How a disk is divided.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum PartitionTable {
+    /// Not at all.
+    None,
+    /// Master boot record.
+    Mbr,
+    /// GUID partition table.
+    Gpt,
+}
