@@ -18,4 +18,5 @@ mod mutations;
 mod program;
 mod receipts;
 mod schemas;
+mod structure_vhd_vmdk;
 mod vendor;

@@ -3,9 +3,12 @@
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{Claim, Codec, DiskMap, Error, FileId, Files, PackedLen, ReadAt, Source, Tiler, Visitor};
+use imgprep_map::{
+    Checked, Claim, Codec, DiskMap, Error, FileId, Files, Finding, PackedLen, ReadAt, Source, Tiler, Visitor,
+};
 
 use crate::Corrupt;
+use crate::check;
 use crate::error::Refusal;
 use crate::holes::Holes;
 use crate::stream::Walked;
@@ -40,7 +43,7 @@ pub(crate) struct Part {
 
 /// The map of a disk.
 pub(crate) struct Map {
-    size: u64,
+    pub(crate) size: u64,
     /// Gapless, ascending.
     pub(crate) parts: Vec<Part>,
     unallocated: Source,
@@ -142,6 +145,14 @@ impl DiskMap for Map {
         visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         self.walk_claims(files, visitor)
+    }
+
+    fn check(
+        &self,
+        files: &dyn Files,
+        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<Checked, Error> {
+        check::check(self, files, found)
     }
 }
 
