@@ -71,7 +71,7 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
     let unit = map.bitmap_len + map.block_size;
     let spare_at = map.bat.start + map.blocks() * 4;
     let mut leaks = 0u64;
-    let mut last = 0;
+    let (mut last, mut told) = (0, None);
     let covered = Sweep::new(unit, 4).run(
         file.len(),
         &mut |add| uses(map, file, unit, &mut last, add),
@@ -88,7 +88,8 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
             // Blocks of the disk are held against each other and against all else by their claims.
             Swept::Shared { bytes, first, second } => {
                 let spare = [first, second].into_iter().filter(|by| *by != STRUCTURE && *by >= spare_at).max();
-                if let Some(spare) = spare {
+                // Once an entry, however much its block overlaps.
+                if let Some(spare) = spare.filter(|spare| told.replace(*spare) != Some(*spare)) {
                     let Range { start, end } = bytes;
                     let message = format!(
                         "an entry behind the disk's end names bytes {start}..{end}, which something else uses: a larger disk would share them"
@@ -270,7 +271,10 @@ impl BatmapWalk<'_> {
             // Eight at once where nothing is said.
             let at = self.place.start + self.seen / 8;
             if self.seen.is_multiple_of(8) {
-                let hole = file.next_data(at).saturating_sub(at).min(self.place.end - at);
+                // Holes begin at pages.
+                let is_page = at.is_multiple_of(4096);
+                let next = if is_page { file.next_data(at) } else { at };
+                let hole = next.saturating_sub(at).min(self.place.end - at);
                 if hole > 0 {
                     self.seen += hole * 8;
                     continue;
@@ -301,5 +305,80 @@ impl BatmapWalk<'_> {
         let bytes = file.slice(block, usize::try_from(sectors.div_ceil(8)).unwrap_or(0))?;
         let first = Runs::new(&bytes, sectors, self.map.bit_order).next();
         Ok(first.is_none_or(|(is_set, count)| is_set && count == sectors))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use core::ops::ControlFlow;
+
+    use imgprep_map::{Checked, Source};
+
+    use super::*;
+    use crate::bitmap::BitOrder;
+
+    /// Five blocks of 4 KiB and two entries more, the table at 1536, blocks from 2048 on.
+    fn checked(entries: [u32; 7], file_len: usize) -> (Checked, Vec<(&'static str, u64)>) {
+        let bat = 1536..1536 + 28;
+        let taken = [(0..512, "copy"), (512..1536, "header"), (bat.clone(), "table")];
+        let tail = file_len as u64 - 512..file_len as u64;
+        let mut fixed = Vec::from(taken.clone());
+        fixed.extend([(tail, "the footer"), (1564..2048, "padding")]);
+        let map = Sparse {
+            size: 5 * 4096,
+            block_size: 4096,
+            bat,
+            bit_order: BitOrder::HighFirst,
+            unwritten: Source::Parent,
+            fixed,
+            bitmap_len: 512,
+            taken,
+        };
+        let mut file = vec![0u8; file_len];
+        for (at, entry) in (1536..).step_by(4).zip(entries) {
+            file[at..at + 4].copy_from_slice(&entry.to_be_bytes());
+        }
+        let mut found = Vec::new();
+        let mut take = |finding: imgprep_map::Finding| {
+            found.push((finding.code, finding.at.unwrap()));
+            ControlFlow::Continue(())
+        };
+        let mut report = Report::new(&mut take);
+        check(&map, &file, &mut report).unwrap();
+        (report.finish(), found)
+    }
+
+    /// The sector of block `n` of the file.
+    fn nth(n: u32) -> u32 {
+        4 + n * 9
+    }
+
+    const NO: u32 = UNUSED;
+
+    #[test]
+    fn blocks_are_counted() {
+        let (got, found) = checked([nth(1), nth(0), NO, nth(2), nth(3), NO, NO], 2048 + 4 * 4608 + 512);
+        assert_eq!(found, []);
+        assert_eq!((got.total, got.allocated, got.fragmented), (Some(5), Some(4), Some(2)));
+        assert_eq!((got.leaks, got.corruptions), (0, 0));
+        assert_eq!(got.image_end, Some(2048 + 4 * 4608 + 512));
+    }
+
+    #[test]
+    fn blocks_that_nothing_names() {
+        let (got, found) = checked([nth(0), nth(3), NO, NO, NO, NO, NO], 2048 + 6 * 4608 + 512 + 1024);
+        assert_eq!(found, [("vhd.check.leak", 2048 + 4608), ("vhd.check.leak", 2048 + 4 * 4608)]);
+        assert_eq!(got.leaks, 4);
+    }
+
+    #[test]
+    fn entries_that_the_disk_does_not_have() {
+        let (_, found) = checked([nth(0), NO, NO, NO, NO, nth(1), nth(0)], 2048 + 2 * 4608 + 512);
+        let beyond = "vhd.check.bat-beyond-disk";
+        assert_eq!(found, [(beyond, 1556), ("vhd.check.bat-overlap", 1560)]);
+        let (_, found) = checked([nth(0), NO, NO, NO, NO, NO, 0], 2048 + 4608 + 512);
+        assert_eq!(found, [(beyond, 1560), ("vhd.check.bat-overlap", 1560)]);
     }
 }

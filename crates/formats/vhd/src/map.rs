@@ -26,11 +26,11 @@ pub(crate) struct Sparse {
     pub(crate) bat: Range<u64>,
     pub(crate) bit_order: BitOrder,
     /// What a block or a sector that was never written reads as.
-    unwritten: Source,
+    pub(crate) unwritten: Source,
     /// Tables and names, for the claims.
     pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
     pub(crate) bitmap_len: u64,
-    taken: [(Range<u64>, &'static str); 3],
+    pub(crate) taken: [(Range<u64>, &'static str); 3],
 }
 
 impl Sparse {

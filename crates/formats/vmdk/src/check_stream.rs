@@ -175,5 +175,90 @@ fn sized(at: u64, what: &str, found: u64, expected: u64, said: &mut Said<'_, '_>
         let message = format!("the marker of {what} says {found} sectors, it has {expected}");
         said.warning("vmdk.check.stream-size", at, message);
     }
-    if found == 0 { expected } else { found }
+    expected
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use core::ops::ControlFlow;
+
+    use imgprep_map::{Finding, Report};
+
+    use super::*;
+    use crate::tables::Entries;
+
+    /// Two grains of 4 KiB in sectors 1 and 2, the table in sector 4, the directory in 6; what is
+    /// written over it.
+    fn found(edits: &[(usize, &[u8])]) -> (Vec<(&'static str, u64)>, u64) {
+        let mut file = vec![0u8; 10 * 512];
+        let pieces: [(usize, &[u8]); 12] = [
+            (520, &[9]),
+            (1024, &[8]),
+            (1032, &[9]),
+            (1536, &[1]),
+            (1548, &[1]),
+            (2048, &[1, 0, 0, 0, 2]),
+            (2560, &[1]),
+            (2572, &[2]),
+            (3072, &[4]),
+            (3584, &[1]),
+            (3596, &[3]),
+            (4608, &[0]),
+        ];
+        for (at, bytes) in pieces.iter().chain(edits) {
+            file[*at..*at + bytes.len()].copy_from_slice(bytes);
+        }
+        let tables = Tables {
+            entries: Entries::Hosted { has_zeroed: false, is_packed: true },
+            grain: 4096,
+            per_table: 128,
+            capacity: 3 * 4096,
+            directory: 3072,
+            redundant: None,
+            is_salvage: false,
+        };
+        let mut found = Vec::new();
+        let mut take = |finding: Finding| {
+            found.push((finding.code, finding.at.unwrap()));
+            ControlFlow::Continue(())
+        };
+        let mut report = Report::new(&mut take);
+        let frame = Frame { overhead: 512, is_stream: true, ..Frame::default() };
+        walk(&file, &tables, &frame, &mut Said { report: &mut report, name: String::new() }).unwrap();
+        let leaks = report.finish().leaks;
+        (found, leaks)
+    }
+
+    #[test]
+    fn a_stream_in_order() {
+        assert_eq!(found(&[]), (vec![], 0));
+    }
+
+    #[test]
+    fn every_marker_that_can_be_wrong() {
+        let leak = ("vmdk.check.leak", 1024);
+        for (edit, want, leaks) in [
+            ((2052, &[0][..]), vec![leak], 1),
+            ((1024, &[7][..]), vec![("vmdk.check.stream-lba", 1024)], 1),
+            ((1024, &[24][..]), vec![("vmdk.check.stream-lba", 1024)], 1),
+            ((1024, &[0][..]), vec![("vmdk.check.stream-order", 1024), leak], 1),
+            ((1032, &[1, 32][..]), vec![("vmdk.check.stream-size", 1032)], 0),
+            ((1536, &[2][..]), vec![("vmdk.check.stream-size", 1536)], 0),
+            ((1548, &[7][..]), vec![("vmdk.check.stream-marker", 1548)], 0),
+            ((1548, &[0][..]), vec![("vmdk.check.stream-end", 1536)], 0),
+            ((2560, &[9][..]), vec![("vmdk.check.stream-size", 2560)], 0),
+            ((3584, &[0][..]), vec![("vmdk.check.stream-size", 3584)], 0),
+            ((4616, &[9][..]), vec![("vmdk.check.stream-order", 4608), ("vmdk.check.leak", 4608)], 1),
+        ] {
+            let want = if edit.0 == 4616 {
+                [&want[..1], &[("vmdk.check.stream-order", 4608)], &want[1..]].concat()
+            } else {
+                want
+            };
+            assert_eq!(found(&[edit]), (want, leaks), "{edit:?}");
+        }
+    }
 }

@@ -167,3 +167,42 @@ fn compare(table: &[u8], copy: &[u8], at: u64, said: &mut Said<'_, '_>) {
         index += run;
     }
 }
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use core::ops::ControlFlow;
+
+    use imgprep_map::{Finding, Report};
+
+    use super::*;
+
+    #[test]
+    fn the_first_entry_that_is_not_0() {
+        let mut file = vec![0u8; 100];
+        file[50] = 1;
+        assert_eq!(first_entry(&file, 10..100, 4).unwrap(), Some(50));
+        assert_eq!(first_entry(&file, 12..100, 8).unwrap(), Some(44));
+        assert_eq!(first_entry(&file, 51..100, 4).unwrap(), None);
+        assert_eq!(first_entry(&file, 50..50, 4).unwrap(), None);
+    }
+
+    #[test]
+    fn runs_of_entries_that_differ() {
+        let mut places = Vec::new();
+        let mut take = |finding: Finding| {
+            places.push(finding.at.unwrap());
+            ControlFlow::Continue(())
+        };
+        let mut report = Report::new(&mut take);
+        let mut said = Said { report: &mut report, name: String::new() };
+        let table = [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0];
+        compare(&table, &[1, 0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 4, 0, 0, 0], 100, &mut said);
+        compare(&table, &[], 200, &mut said);
+        compare(&[], &[0; 16], 300, &mut said);
+        report.finish();
+        assert_eq!(places, [104, 200]);
+    }
+}
