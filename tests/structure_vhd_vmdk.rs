@@ -7,6 +7,8 @@ use imgprep::{Checked, Disk, Finding, Severity};
 use testdata_gen::{good, odd, write_files};
 
 use crate::conformance::open;
+use crate::differential::source;
+use crate::program::{has_tool, tool};
 
 const FORMATS: [&str; 2] = ["vhd", "vmdk"];
 
@@ -106,5 +108,40 @@ fn what_a_header_declares_costs_nothing() {
         check(&disk);
         // A debug build on a machine that does much else.
         assert!(started.elapsed().as_millis() < 2000, "{:?}", started.elapsed());
+    }
+}
+
+#[test]
+fn what_qemu_writes_has_a_sound_structure() {
+    if !has_tool("qemu-img") || !has_tool("qemu-io") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    source(folder.path());
+    for option in [
+        "vmdk -o subformat=monolithicSparse",
+        "vmdk -o subformat=monolithicSparse,zeroed_grain=on",
+        "vmdk -o subformat=twoGbMaxExtentSparse",
+        "vmdk -o subformat=streamOptimized",
+        "vmdk -o subformat=monolithicFlat",
+        "vmdk -o subformat=twoGbMaxExtentFlat",
+        "vpc -o subformat=dynamic",
+        "vpc -o subformat=dynamic,force_size=on",
+        "vpc -o subformat=fixed",
+    ] {
+        let words: Vec<_> =
+            ["convert", "-f", "raw", "src.raw", "a.img", "-O"].into_iter().chain(option.split(' ')).collect();
+        tool(folder.path(), "qemu-img", &words);
+        if !option.contains("stream") {
+            let format = option.split(' ').next().unwrap();
+            tool(folder.path(), "qemu-io", &["-f", format, "-c", "write -P 5 3M 1500k", "a.img"]);
+        }
+        let disk =
+            open(&folder.path().join("a.img"), None).unwrap_or_else(|error| panic!("{option}: {error}"));
+        let (checked, findings) = check(&disk);
+        let odd: Vec<_> = findings.iter().filter(|found| found.severity > Severity::Note).collect();
+        assert!(odd.is_empty(), "{option}: {odd:#?}");
+        assert_eq!((checked.leaks, checked.corruptions), (0, 0), "{option}");
+        println!("{option}: {checked:?} {findings:?}");
     }
 }
