@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use imgprep::{Checked, Disk, Finding, Severity};
-use testdata_gen::{good, odd, write_files};
+use testdata_gen::{broken, good, odd, write_files};
 
 use crate::conformance::open;
 use crate::differential::source;
@@ -144,4 +144,14 @@ fn what_qemu_writes_has_a_sound_structure() {
         assert_eq!((checked.leaks, checked.corruptions), (0, 0), "{option}");
         println!("{option}: {checked:?} {findings:?}");
     }
+}
+
+#[test]
+fn names_of_odd_images_are_their_own() {
+    let mut names: Vec<String> = odd().into_iter().map(|image| image.name.into()).collect();
+    names.extend(good().into_iter().map(|image| image.name));
+    names.extend(broken().into_iter().map(|image| image.name.to_string()));
+    names.sort();
+    let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
 }
