@@ -23,4 +23,5 @@ mod mutations;
 mod program;
 mod receipts;
 mod schemas;
+mod structure_vhd_vmdk;
 mod vendor;

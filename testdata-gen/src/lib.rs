@@ -9,6 +9,7 @@ mod broken;
 mod disk;
 mod good;
 mod polyglot;
+mod odd;
 mod qcow;
 mod qcow2;
 mod qed;
@@ -17,7 +18,9 @@ mod vhd;
 mod vhd_broken;
 mod vhd_good;
 mod vhdx;
+mod vhd_odd;
 mod vmdk;
+mod vmdk_odd;
 mod zvhd;
 
 use std::io;
@@ -26,6 +29,7 @@ use std::path::{Path, PathBuf};
 pub use broken::{BrokenImage, Refused, broken};
 pub use disk::{Noise, disk_of};
 pub use good::{GoodImage, good, sample};
+pub use odd::{OddImage, odd};
 pub use qcow2::{Cell, Qcow2};
 
 /// One file of an image.

@@ -1,0 +1,127 @@
+//! What a structure check has found so far: told once each, counted, bounded.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+
+use crate::{Checked, Finding, Severity};
+
+/// Findings of one code that are told one by one; the others are counted in one more.
+const TOLD: u64 = 64;
+
+/// Findings on their way to who asked for a check, and the numbers beside them.
+pub struct Report<'f> {
+    /// The numbers so far.
+    pub checked: Checked,
+    found: &'f mut dyn FnMut(Finding) -> ControlFlow<()>,
+    told: Vec<Told>,
+    is_over: bool,
+}
+
+/// A code that was told, and how often.
+struct Told {
+    code: &'static str,
+    count: u64,
+    /// The first finding that was only counted.
+    rest: Option<(Severity, u64)>,
+}
+
+impl<'f> Report<'f> {
+    /// Nothing found yet.
+    pub fn new(found: &'f mut dyn FnMut(Finding) -> ControlFlow<()>) -> Self {
+        Self { checked: Checked::default(), found, told: Vec::new(), is_over: false }
+    }
+
+    /// Whether the caller has heard enough.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Part of the disk is not what it was: `count` corruptions of one kind.
+    pub fn error(&mut self, code: &'static str, at: u64, count: u64, message: String) {
+        self.checked.corruptions = self.checked.corruptions.saturating_add(count);
+        self.tell(code, Severity::Error, at, message);
+    }
+
+    /// A contradiction that readers survive.
+    pub fn warning(&mut self, code: &'static str, at: u64, message: String) {
+        self.tell(code, Severity::Warning, at, message);
+    }
+
+    /// Good to know.
+    pub fn note(&mut self, code: &'static str, at: u64, message: String) {
+        self.tell(code, Severity::Note, at, message);
+    }
+
+    /// One finding; from the 65th of its code on it is only counted.
+    pub fn tell(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
+        let index = self.told.iter().position(|told| told.code == code).unwrap_or_else(|| {
+            self.told.push(Told { code, count: 0, rest: None });
+            self.told.len() - 1
+        });
+        // OK: found or pushed just now.
+        let told = &mut self.told[index];
+        told.count += 1;
+        if told.count > TOLD {
+            told.rest.get_or_insert((severity, at));
+        } else {
+            self.send(Finding { code, severity, at: Some(at), message });
+        }
+    }
+
+    /// Tells how many findings were only counted; the numbers.
+    pub fn finish(mut self) -> Checked {
+        for Told { code, count, rest } in core::mem::take(&mut self.told) {
+            if let Some((severity, at)) = rest {
+                let message = format!("{} more of the same, this is the first of them", count - TOLD);
+                self.send(Finding { code, severity, at: Some(at), message });
+            }
+        }
+        self.checked
+    }
+
+    fn send(&mut self, finding: Finding) {
+        if !self.is_over {
+            self.is_over = (self.found)(finding).is_break();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_found_too_often_is_counted() {
+        let mut found = Vec::new();
+        let mut take = |finding: Finding| {
+            found.push((finding.code, finding.at, finding.severity));
+            ControlFlow::Continue(())
+        };
+        let mut report = Report::new(&mut take);
+        for at in 0..100 {
+            report.error("x.check.a", at, 2, String::new());
+        }
+        report.note("x.check.b", 7, String::new());
+        assert_eq!(report.finish().corruptions, 200);
+        assert_eq!(found.len(), 66);
+        assert_eq!(found[64], ("x.check.b", Some(7), Severity::Note));
+        assert_eq!(found[65], ("x.check.a", Some(64), Severity::Error));
+    }
+
+    #[test]
+    fn who_has_heard_enough_hears_no_more() {
+        let mut count = 0;
+        let mut take = |_: Finding| {
+            count += 1;
+            ControlFlow::Break(())
+        };
+        let mut report = Report::new(&mut take);
+        report.note("x.check.a", 1, String::new());
+        assert!(report.is_over());
+        report.note("x.check.a", 2, String::new());
+        report.finish();
+        assert_eq!(count, 1);
+    }
+}
