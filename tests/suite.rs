@@ -18,4 +18,5 @@ mod mutations;
 mod program;
 mod receipts;
 mod schemas;
+mod structure_vdi_qed_qcow;
 mod vendor;

@@ -8,10 +8,14 @@
 mod broken;
 mod disk;
 mod good;
+mod odd;
 mod qcow;
 mod qcow2;
+mod qcow_odd;
 mod qed;
+mod qed_odd;
 mod vdi;
+mod vdi_odd;
 mod vhd;
 mod vhd_broken;
 mod vhd_good;
@@ -24,6 +28,7 @@ use std::path::{Path, PathBuf};
 pub use broken::{BrokenImage, Refused, broken};
 pub use disk::{Noise, disk_of};
 pub use good::{GoodImage, good, sample};
+pub use odd::{OddImage, odd};
 pub use qcow2::{Cell, Qcow2};
 
 /// One file of an image.

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use imgprep_catalog::Match;
 use imgprep_engine::{Layer as EngineLayer, Piece, Stack};
 use imgprep_io::{SourceFile, SourceOptions};
-use imgprep_map::{Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, ReadAt};
+use imgprep_map::{Checked, Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, ReadAt};
 use imgprep_open::{Chain, Layer, Named, OpenOptions};
 
 use crate::FaceError;
@@ -122,6 +122,22 @@ impl Disk {
             return Seen::default();
         }
         see(&self.stack, top.sector, top.facts.format)
+    }
+
+    /// Checks what the tables of the layer `index` tell beyond where its bytes are; nothing where
+    /// there is no such layer, or not all of its files are open.
+    pub fn check_structure(
+        &self,
+        index: usize,
+        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<Checked, Error> {
+        let is_open = self.layers.get(index).is_some_and(|info| info.files.len() > info.companions.len());
+        let Some(layer) = self.stack.layers().get(index).filter(|_| is_open) else {
+            return Ok(Checked::default());
+        };
+        let checked = layer.map.check(&layer.files, found)?;
+        self.stack.sound()?;
+        Ok(checked)
     }
 
     /// Walks the pieces of the disk, in order; they tile it.

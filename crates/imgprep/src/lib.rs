@@ -34,7 +34,7 @@ pub use imgprep_io::{
     spool,
 };
 pub use imgprep_map::{
-    Class, Encryption, Error, Evidence, Facts, Finding, Limits, Packing, ParseOptions, Severity, SizeChoice,
-    Snapshot, Source, Value,
+    Checked, Class, Encryption, Error, Evidence, Facts, Finding, Limits, Packing, ParseOptions, Severity,
+    SizeChoice, Snapshot, Source, Value,
 };
 pub use imgprep_open::{Gate, Mismatch, Named, OpenOptions, open_source};
