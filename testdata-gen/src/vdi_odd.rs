@@ -102,7 +102,7 @@ fn maps() -> Vec<OddImage> {
             "bytes behind all blocks",
             "vdi.check.trailing",
             end,
-            with(3, map + 4, never, 100),
+            with(3, map + 4, never, 1000),
         ),
         row(
             "vdi-allocated-more",
@@ -169,7 +169,7 @@ fn headers() -> Vec<OddImage> {
         ),
         odd_image(
             ("vdi-data-in-map", "no data, and they begin in the map", "vdi.check.data-in-map", 344),
-            of(&Vdi { cells: std::collections::BTreeMap::new(), ..recipe() }, 344, &[8, 2, 0, 0]),
+            of(&Vdi { cells: std::collections::BTreeMap::new(), ..recipe() }, 344, &[0, 2, 0, 0]),
         ),
     ]
 }

@@ -15,9 +15,16 @@ pub struct Report<'f> {
     /// The numbers so far.
     pub checked: Checked,
     found: &'f mut dyn FnMut(Finding) -> ControlFlow<()>,
-    /// Codes that were told, how often, and where the first one was that was only counted.
-    told: Vec<(&'static str, u64, Option<(Severity, Option<u64>)>)>,
+    told: Vec<Told>,
     is_over: bool,
+}
+
+/// A code that was told, and how often.
+struct Told {
+    code: &'static str,
+    count: u64,
+    /// The first finding that was only counted.
+    rest: Option<(Severity, u64)>,
 }
 
 impl<'f> Report<'f> {
@@ -49,14 +56,15 @@ impl<'f> Report<'f> {
 
     /// One finding; from the 65th of its code on it is only counted.
     pub fn tell(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
-        let index = self.told.iter().position(|(told, ..)| *told == code).unwrap_or_else(|| {
-            self.told.push((code, 0, None));
+        let index = self.told.iter().position(|told| told.code == code).unwrap_or_else(|| {
+            self.told.push(Told { code, count: 0, rest: None });
             self.told.len() - 1
         });
-        let (_, count, rest) = &mut self.told[index];
-        *count += 1;
-        if *count > TOLD {
-            rest.get_or_insert((severity, Some(at)));
+        // OK: found or pushed just now.
+        let told = &mut self.told[index];
+        told.count += 1;
+        if told.count > TOLD {
+            told.rest.get_or_insert((severity, at));
         } else {
             self.send(Finding { code, severity, at: Some(at), message });
         }
@@ -64,10 +72,10 @@ impl<'f> Report<'f> {
 
     /// Tells how many findings were only counted; the numbers.
     pub fn finish(mut self) -> Checked {
-        for (code, count, rest) in core::mem::take(&mut self.told) {
+        for Told { code, count, rest } in core::mem::take(&mut self.told) {
             if let Some((severity, at)) = rest {
                 let message = format!("{} more of the same, this is the first of them", count - TOLD);
-                self.send(Finding { code, severity, at, message });
+                self.send(Finding { code, severity, at: Some(at), message });
             }
         }
         self.checked

@@ -5,9 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{
-    Checked, EntryRun, Error, FileId, Files, Finding, Full, ReadAt, Report, Units, walk_entries,
-};
+use imgprep_map::{Checked, EntryRun, Error, FileId, Files, Finding, ReadAt, Report, Units, walk_entries};
 
 use crate::layout::{BACKING_FILE, BACKING_FORMAT_NO_PROBE, ZERO};
 use crate::map::Map;
@@ -225,15 +223,13 @@ impl Walk<'_, '_> {
         let mut twice = 0;
         // OK: a table has at most 16 clusters.
         for unit in start / size..(start + len) / size {
-            match self.units.take(unit) {
-                Ok(was) => twice += u64::from(was),
-                Err(Full) => {
-                    let message = "the image uses more places than are kept: it is not checked from here on";
-                    self.report.checked.check_errors += 1;
-                    self.report.warning("qed.check.too-large", by, message.into());
-                    return None;
-                }
-            }
+            let Ok(was) = self.units.take(unit) else {
+                let message = "the image uses more places than are kept: it is not checked from here on";
+                self.report.checked.check_errors += 1;
+                self.report.warning("qed.check.too-large", by, message.into());
+                return None;
+            };
+            twice += u64::from(was);
         }
         self.end = self.end.max(start + len);
         Some(twice)

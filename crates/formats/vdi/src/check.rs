@@ -210,9 +210,12 @@ impl Walk<'_, '_> {
             report.warning("vdi.check.leak", map.block_start(run.start), message);
             if report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        let end = map.block_start(needed);
-        if file_len > end {
-            let (len, whole) = (file_len - end, (file_len - end) / unit);
+        // OK: less than 2^35.
+        let map_end = map.header.map_at + map.header.blocks() * 4;
+        let end = map.block_start(needed).max(map_end);
+        let (len, whole) = (file_len.saturating_sub(end), file_len.saturating_sub(end) / unit);
+        // What fills up the last sector is nobody's loss.
+        if whole > 0 || len >= 512 {
             report.checked.leaks += whole;
             let severity = if whole > 0 { Severity::Warning } else { Severity::Note };
             let message = format!("{len} bytes behind the last allocated block, {whole} blocks of them");
