@@ -270,7 +270,7 @@ mod tests {
         file[..8].copy_from_slice(b"QFI\xfb\0\0\0\x01");
         (file[32], file[33]) = (9, 6);
         for (at, value) in
-            [(24, 8 * 512), (40, 48), (48, 512), (512, 1024), (520, 1536), (528, 1 << 63 | 100 << 54 | 2048)]
+            [(24, 8 * 512), (40, 48), (48, 512), (512, 1024), (520, 1536), (528, 1 << 63 | 100 << 54 | 0x800)]
         {
             put(&mut file, at, value);
         }
@@ -281,8 +281,7 @@ mod tests {
         file[at..at + 8].copy_from_slice(&value.to_be_bytes());
     }
 
-    fn checked(file: &Vec<u8>) -> (Checked, Vec<(&'static str, Severity, u64)>) {
-        let file: &dyn ReadAt = file;
+    fn checked(file: &dyn ReadAt) -> (Checked, Vec<(&'static str, Severity, u64)>) {
         let map = Map::new(&Header::read(file).unwrap());
         let mut all = Vec::new();
         let checked = check(&map, &file, &mut |finding| {
@@ -316,7 +315,7 @@ mod tests {
             (520, 1024, "qcow.check.overlap", Error, 520, 1, 1),
             (520, 0, "qcow.check.leak", Warning, 1536, 0, 1),
             (528, 0, "qcow.check.trailing", Warning, 2048, 0, 1),
-            (528, 1 << 63 | 100 << 54 | 1636, "qcow.check.overlap", Error, 528, 1, 1),
+            (528, 1 << 63 | 100 << 54 | 0x664, "qcow.check.overlap", Error, 528, 1, 1),
             (576, 1024, "qcow.check.beyond-disk", Warning, 576, 1, 0),
             (576, 1 << 40, "qcow.check.l2-entry", Warning, 576, 1, 0),
         ] {
