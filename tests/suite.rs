@@ -23,5 +23,6 @@ mod mutations;
 mod program;
 mod receipts;
 mod schemas;
+mod structure_vdi_qed_qcow;
 mod structure_vhd_vmdk;
 mod vendor;

@@ -18,7 +18,6 @@ const STREAM_STEP: u64 = 2 << 20;
 pub type Seen<'f> = &'f mut dyn FnMut(&Piece, Result<Unpacked, Error>) -> ControlFlow<()>;
 
 type Found<'f> = &'f mut dyn FnMut(Error) -> ControlFlow<()>;
-type Seen<'f> = &'f mut dyn FnMut(&Piece, Result<Unpacked, Error>) -> ControlFlow<()>;
 
 /// Holds the claims of the top layer against each other and against its files: every
 /// conflict is told, in the order of the file.

@@ -5,7 +5,8 @@ use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{
-    Checked, Claim, Codec, DiskMap, Error, FileId, Files, Finding, PackedLen, ReadAt, Source, Tiler, Visitor,
+    Checked, Claim, Codec, DiskMap, Error, FileId, Files, Finding, PackedLen, ReadAt, Repeats, Source, Tiler,
+    Visitor,
 };
 
 use crate::Corrupt;
@@ -243,8 +244,15 @@ impl Map {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let data = files.get(self.data_file);
         let coverage = self.header.l2_coverage();
+        let mut repeats = Repeats::new(file.len());
         for index in range.start / coverage..range.end.div_ceil(coverage) {
             let (disk, table) = self.table(file, index)?;
+            if let Some(table) = &table
+                && !repeats.may_walk(table.at, self.header.cluster_size())
+            {
+                let error = Corrupt::TablesRepeated { at: self.disk.l1_at + index * 8, found: table.at };
+                return Err(Error::new(error).hitting(tiler.at().max(range.start)..range.end));
+            }
             let flow = match table {
                 None => tiler.push(disk.end - tiler.at(), self.unallocated.clone()),
                 Some(table) => self.walk_table((file, data), &table, range, tiler)?,
