@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::{Value, json};
-use testdata_gen::{Cell, Noise, Qcow2, broken, good, sample, write_files};
+use testdata_gen::{Cell, GoodImage, Noise, Qcow2, broken, good, sample, write_files};
 
 use crate::program::{command, imgprep, root, said};
 
@@ -39,14 +39,23 @@ fn fired(json: &Value, all: &mut BTreeSet<String>) {
 #[test]
 fn no_good_image_gets_an_error() {
     let folder = tempfile::tempdir().unwrap();
-    for image in good() {
+    // These disks begin like other images on purpose: `hostile_files` has that rule.
+    let mut wrong = Vec::new();
+    let nested = ["qed-over-raw-like-qcow2", "vhd-fixed-of-a-dynamic"];
+    // These read right by the footer that is left: that the other one is gone shows a cut.
+    let cut = ["vhd-end-without-cookie", "vhd-end-missing", "vhd-end-cut", "vhd-end-followed"];
+    let is_sound = |image: &GoodImage| !nested.contains(&&*image.name) && !cut.contains(&&*image.name);
+    for image in good().into_iter().filter(is_sound) {
         let path = write_files(&image.files, folder.path()).unwrap().display().to_string();
         for follow in ["none", "beside"] {
             let (json, code) = json_of(folder.path(), &["--deep", "--follow", follow, &path]);
-            assert_eq!(rules(&json, "error"), [""; 0], "{}: {json:#}", image.name);
-            assert_eq!(code, Some(0), "{}: {json:#}", image.name);
+            let errors = rules(&json, "error");
+            if !errors.is_empty() || code != Some(0) {
+                wrong.push(format!("{} --follow {follow}: exit {code:?}, {errors:?}", image.name));
+            }
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
     for name in ["mixed.zvhd", "sector.zvhd", "wide.zvhd", "zeros.zvhd", "zeros.zvhd2", "zeros-zlib.zvhd2"] {
         let path = root().join("tests/data/vendor").join(name).display().to_string();
         let (json, code) = json_of(folder.path(), &["--deep", &path]);
@@ -57,11 +66,14 @@ fn no_good_image_gets_an_error() {
 /// What `check`, which follows no name, says of an image that only a follower stumbles over.
 fn by_name(code: &str) -> &'static [&'static str] {
     match code {
-        "open.name.missing" | "open.chain.cycle" | "open.parent.format" | "open.parent.mismatch" => {
+        "open.name.missing" | "open.name.bad" | "open.chain.cycle" => {
+            &["safety/backing-file", "safety/data-file", "safety/extent-path"]
+        }
+        _ if code.starts_with("open.parent.") => {
             &["safety/backing-file", "safety/data-file", "safety/extent-path"]
         }
         "open.name.protocol" | "open.gate.outside" => &["safety/outside-path"],
-        "qcow2.header.encrypted" => &["safety/encrypted"],
+        _ if code.ends_with(".encrypted") => &["safety/encrypted"],
         _ => &[],
     }
 }
@@ -71,29 +83,25 @@ fn every_broken_image_is_told_under_its_rule_and_place() {
     let folder = tempfile::tempdir().unwrap();
     let all = broken();
     assert!(all.len() >= 60, "{}", all.len());
+    let mut wrong = Vec::new();
     for image in all {
         let path = write_files(&image.files, folder.path()).unwrap().display().to_string();
-        let (json, code) = json_of(folder.path(), &["--deep", &path]);
         let named = by_name(image.code);
-        if named.is_empty() {
-            assert_eq!(code, Some(2), "{}: {json:#}", image.name);
-            let is_it = |found: &&Value| {
+        // Without `--follow` what is wrong in another file is not seen: it is named.
+        let is_told = ["none", "beside"].iter().any(|follow| {
+            let (json, code) = json_of(folder.path(), &["--deep", "--follow", follow, &path]);
+            let is_it = |found: &Value| {
                 found["code"] == image.code && image.at.is_none_or(|at| found["offset"] == json!(at))
             };
-            assert!(
-                judgements(&json).iter().any(is_it),
-                "{} ({} {:?}): {json:#}",
-                image.name,
-                image.code,
-                image.at
-            );
-        } else {
-            let is_it = |found: &&Value| named.contains(&found["rule"].as_str().unwrap());
-            assert!(judgements(&json).iter().any(is_it), "{}: {json:#}", image.name);
-            let is_out = named == ["safety/outside-path"];
-            assert_eq!(code == Some(2), is_out, "{}: {json:#}", image.name);
+            let by_rule = |found: &Value| named.contains(&found["rule"].as_str().unwrap());
+            let found = judgements(&json);
+            found.iter().any(|found| by_rule(found) || (is_it(found) && code == Some(2)))
+        });
+        if !is_told {
+            wrong.push(format!("{} ({} {:?})", image.name, image.code, image.at));
         }
     }
+    assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
 /// A file as long as it says, and nothing in it.
@@ -182,11 +190,14 @@ fn hostile_files_and_every_rule_fires() {
     polyglot[tail..tail + 8].copy_from_slice(b"conectix");
     write("polyglot", &polyglot);
     told("polyglot", &[], "format/ambiguous", 2);
-    write("archive.gz", &[0x1f, 0x8b, 8, 0, 0, 0]);
+    write("archive.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     told("archive.gz", &[], "format/no-disk", 2);
     told("archive.gz", &["--for", "otc"], "format/accepted", 2);
-    write("cd.iso", &with(32769, b"CD001", 40000));
+    write("cd.iso", &with(32768, b"\x01CD001\x01", 40000));
     told("cd.iso", &["--for", "otc"], "import/iso", 2);
+    let split = b"# Disk DescriptorFile\nversion=1\nCID=00000001\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\nRW 2048 FLAT \"a-flat.vmdk\" 0\n";
+    write("split.vmdk", split);
+    told("split.vmdk", &[], "structure/not-opened", 0);
     write("empty.raw", &[]);
     told("empty.raw", &[], "format/empty", 0);
     // A QCOW2 whose disk begins like another image.

@@ -41,6 +41,7 @@ const CODES: &[(&str, &str)] = &[
     ("detect.not-yet",      "format/unread"),
     ("detect.no-disk",      "format/no-disk"),
     ("raw.empty",           "format/empty"),
+    ("*.not-opened",        "structure/not-opened"),
     ("*.unknown-feature",   "safety/unknown-feature"),
     ("*.encrypted",         "safety/encrypted"),
     ("*.limit.*",           "safety/limit"),
@@ -82,6 +83,7 @@ const CODES: &[(&str, &str)] = &[
 pub fn rule_of_code(code: &str, class: Option<Class>) -> Option<&'static Rule> {
     let named = CODES.iter().find(|(pattern, _)| matches(pattern, code));
     match (named, class) {
+        (Some((_, "structure/not-opened")), _) => rule("structure/not-opened"),
         (Some((_, id)), Some(Class::Unsupported)) if id.starts_with("structure/") => {
             rule("format/unsupported")
         }

@@ -194,6 +194,8 @@ pub const RULES: &[Rule] = rules![
         "the format's specification", "";
     "structure/unchecked" Error, "all tables could be read", "what can't be read is not checked",
         "this program", "";
+    "structure/not-opened" Warning, "all files of the image were looked at", "what lies in another file is not checked",
+        "this program", "check it with --follow beside";
     "structure/note" Note, "nothing is odd", "somebody should know",
         "this program", "";
 ];
