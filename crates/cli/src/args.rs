@@ -24,6 +24,8 @@ pub(crate) enum Command {
     Convert(ConvertArgs),
     /// Write the block bitmap (.mf) of a disk
     Bitmap(BitmapArgs),
+    /// Convert many images with a budget, a journal and a report
+    Batch(Box<crate::batch::BatchArgs>),
 }
 
 impl Command {
@@ -33,6 +35,7 @@ impl Command {
             Self::Map(_) => "map",
             Self::Convert(_) => "convert",
             Self::Bitmap(_) => "bitmap",
+            Self::Batch(_) => "batch",
         }
     }
 
@@ -42,6 +45,7 @@ impl Command {
             Self::Map(args) => args.output,
             Self::Convert(args) => args.run.output,
             Self::Bitmap(args) => args.run.output,
+            Self::Batch(args) => args.output,
         }
     }
 
@@ -51,6 +55,7 @@ impl Command {
             Self::Info(_) | Self::Map(_) => None,
             Self::Convert(args) => args.run.report.as_deref(),
             Self::Bitmap(args) => args.run.report.as_deref(),
+            Self::Batch(args) => args.json_report(),
         }
     }
 }
