@@ -22,24 +22,15 @@ fn journal(out: &Path) -> Vec<Value> {
     lines.filter_map(|line| serde_json::from_str(&line[9..]).ok()).collect()
 }
 
-/// The disk in an image, by way of `convert`.
-fn disk(folder: &Path, image: &Path) -> Vec<u8> {
-    let raw = folder.join("back.raw");
-    let output = imgprep(
-        folder,
-        &[
-            "convert",
-            &image.display().to_string(),
-            "back.raw",
-            "--size",
-            "original",
-            "--force",
-            "--no-sync",
-            "-q",
-        ],
-    );
+/// Whether the disk in an image, read by way of `convert`, is this one; a ZVHD2 has whole sectors.
+fn holds(folder: &Path, image: &Path, disk: &[u8]) -> bool {
+    let image = image.display().to_string();
+    let args = ["convert", &image, "back.raw", "--size", "original", "--force", "--no-sync", "-q"];
+    let output = imgprep(folder, &args);
     assert!(output.status.success(), "{}", said(&output));
-    std::fs::read(raw).unwrap()
+    let mut want = disk.to_vec();
+    want.resize(want.len().next_multiple_of(512), 0);
+    std::fs::read(folder.join("back.raw")).unwrap() == want
 }
 
 fn signal(child: &Child, name: &str) {
@@ -83,7 +74,7 @@ fn good_and_broken_images_end_as_they_should() {
             Some(Ok(bytes)) => {
                 assert_eq!(record["state"], "done", "{record:#}");
                 let output = folder.path().join("out").join(record["output"].as_str().unwrap());
-                assert!(disk(folder.path(), &output) == *bytes, "{name}");
+                assert!(holds(folder.path(), &output, bytes), "{name}");
             }
             Some(Err(code)) => {
                 assert_eq!(
@@ -182,7 +173,7 @@ fn thirty_kills_lose_nothing_and_do_nothing_twice() {
     }
     assert_eq!(journalled.len(), 12);
     for (output, bytes) in &want {
-        assert!(disk(folder.path(), &out.join(output)) == *bytes, "{output}, seed {seed}");
+        assert!(holds(folder.path(), &out.join(output), bytes), "{output}, seed {seed}");
     }
     assert_eq!(names(&out).len(), 13, "{:?}", names(&out));
 }
@@ -228,7 +219,7 @@ fn resume_does_again_what_changed_and_only_that() {
     std::fs::write(out.join(".other.imgprep-aB3xYz"), "somebody else's").unwrap();
     let (code, report) = fast(&["--resume"]);
     assert_eq!((code, report["earlier"].as_u64()), (Some(0), Some(9)));
-    assert!(disk(folder.path(), &out.join("0.raw.zvhd2")) == vec![1; 1 << 20]);
+    assert!(holds(folder.path(), &out.join("0.raw.zvhd2"), &vec![1; 1 << 20]));
     assert!(!out.join(".3.raw.zvhd2.imgprep-aB3xYz").exists() && out.join(".other.imgprep-aB3xYz").exists());
     // Other wishes are other outputs.
     let (code, report) = fast(&["--resume", "--zlib"]);

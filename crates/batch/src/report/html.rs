@@ -173,7 +173,7 @@ fn findings(record: &Record) -> String {
         1 => format!("<details><summary>1 finding</summary><ul>{}</ul></details>", items.concat()),
         _ => format!("<details><summary>{count} findings</summary><ul>{}</ul></details>", items.concat()),
     };
-    format!("<td data-label=Findings data-key=\"{count}\">{list}</td>")
+    format!("<td class=f data-label=Findings data-key=\"{count}\">{list}</td>")
 }
 
 fn class(severity: &str) -> &'static str {
