@@ -53,9 +53,10 @@ fn report(folder: &Path) -> String {
         broken().into_iter().find(|image| image.files.len() == 1 && image.files[0].name.ends_with("qcow2"));
     write_files(&broken.unwrap().files, &images).unwrap();
     for (index, name) in ["web-01.raw", "web-02.raw", "database.raw", "mail.raw"].into_iter().enumerate() {
-        let mut disk = Noise::new(index as u64).half_compressible((index + 1) << 21);
-        disk.resize((index + 3) << 22, 0);
-        std::fs::write(images.join(name), disk).unwrap();
+        let path = images.join(name);
+        std::fs::write(&path, Noise::new(index as u64).half_compressible((index + 1) << 21)).unwrap();
+        let size = (index as u64 + 3) << 22;
+        std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(size).unwrap();
     }
     let archive = [&[0x1f, 0x8b, 8][..], &[0; 600]].concat();
     std::fs::write(images.join("<img src=x onerror=alert(1)>.gz"), archive).unwrap();

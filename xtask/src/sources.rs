@@ -76,7 +76,7 @@ pub(crate) fn check_all(root: &Path) -> Vec<String> {
         let Ok(text) = fs::read_to_string(file) else { continue };
         if file.extension().is_some_and(|extension| extension == "rs") {
             found.extend(check_source(&name, &text));
-        } else {
+        } else if file.ends_with("Cargo.toml") {
             found.extend(check_manifest(&name, &text));
         }
     }

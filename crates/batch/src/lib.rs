@@ -8,6 +8,8 @@
 //! Nothing here prints or reads the environment.
 
 mod attempt;
+#[cfg(test)]
+mod cases;
 mod error;
 mod jobs;
 mod journal;

@@ -3,6 +3,7 @@
 //! Inputs are made here. The jobs of a duel run interleaved, once to warm up and then five
 //! times (`--quick`: once); tables show medians. Everything runs from the page cache.
 
+mod batches;
 mod inputs;
 mod job;
 mod tables;
@@ -25,6 +26,7 @@ pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result
         ("One thread, two threads", inputs.threads()),
         ("Large disks with little on them", inputs.sparse()),
         ("To RAW, beside qemu-img", inputs.to_raw()?),
+        ("Batches, beside one image after the other", inputs.batches(is_quick)?),
     ] {
         let mut section = Vec::new();
         for mut duel in duels.into_iter().filter(|duel| only.is_none_or(|only| duel[0].name.contains(only))) {

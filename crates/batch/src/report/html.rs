@@ -88,7 +88,7 @@ fn row(record: &Record) -> String {
     let variant = record.variant.as_deref().unwrap_or_default();
     format!(
         "<tr><td class=name data-label=Image data-key=\"{source}\">{source}<small>{output}</small></td>\
-         <td data-label=Format data-key=\"{format}\">{format} <small>{variant}</small></td>\
+         <td data-label=Format data-key=\"{format}\">{described}</td>\
          <td data-label=State data-key=\"{state}\"><span class=\"state {class}\">{state}</span></td>\
          {disk}{before}{after}\
          <td class=n data-label=Seconds data-key=\"{seconds:.3}\">{seconds:.2}</td>{rate}\
@@ -96,7 +96,11 @@ fn row(record: &Record) -> String {
         source = Text(&record.source),
         output = Text(&record.output),
         format = Text(format),
-        variant = Text(variant),
+        described = if format.is_empty() {
+            String::new()
+        } else {
+            format!("<span>{}<small>{}</small></span>", Text(format), Text(variant))
+        },
         disk = bytes(3, record.virtual_size),
         before = bytes(4, record.source_size),
         after = bytes(5, record.output_size),
@@ -154,7 +158,7 @@ fn svg(strip: &str) -> String {
 fn findings(record: &Record) -> String {
     let mut items = Vec::new();
     if let Some(error) = &record.error {
-        items.push(item("bad", &error.message, &error.code, error.remedy.as_deref()));
+        items.push(item("bad", &error.message, "", error.remedy.as_deref()));
     }
     for reason in &record.verdict.reasons {
         items.push(item(class(&reason.severity), &reason.message, &reason.rule, reason.remedy.as_deref()));
@@ -187,11 +191,9 @@ fn class(severity: &str) -> &'static str {
 fn item(class: &str, message: &str, code: &str, remedy: Option<&str>) -> String {
     let remedy =
         remedy.map_or(String::new(), |remedy| format!("<br>Go on with: <code>{}</code>", Text(remedy)));
-    format!(
-        "<li><span class=\"{class}\">{}</span> <small>[{}]</small>{remedy}</li>",
-        Text(message),
-        Text(code)
-    )
+    // An error's message has its code already.
+    let code = if code.is_empty() { String::new() } else { format!(" <code>{}</code>", Text(code)) };
+    format!("<li><span class=\"{class}\">{}</span>{code}{remedy}</li>", Text(message))
 }
 
 fn left_out(summary: &Summary) -> String {
