@@ -83,6 +83,8 @@ fn what_can_t_be_imported_is_done_and_needs_a_person() {
     assert_eq!((summary.done(), summary.failed(), summary.rejected(), summary.is_fine()), (2, 0, 1, false));
     let xml = report::junit(&summary);
     assert!(xml.contains("<failure message=\"too large\" type=\"size/file\">shrink it</failure>"), "{xml}");
+    let read = quick_junit::Report::deserialize_from_str(&xml).unwrap();
+    assert_eq!((read.tests, read.failures, read.errors), (2, 1, 0));
     let html = report::html(&summary);
     assert!(html.contains("not importable") && html.contains("<code>shrink it</code>"), "{html}");
     let again =

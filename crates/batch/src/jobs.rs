@@ -176,6 +176,7 @@ pub fn assemble(
 
 fn job(out: &Path, image: Found, host: &dyn Host) -> Result<Job, Error> {
     let wrong = |what| Error::new(BatchError::Setting { what }).in_path(path_text(&image.source));
+    image.wish.profile.as_deref().map_or(Ok(()), |name| host.check_profile(name)).map_err(wrong)?;
     let target = host.target(&image.wish.to, &image.wish.options).map_err(wrong)?;
     let relative = match &image.output {
         Some(output) => below(output),

@@ -49,7 +49,7 @@ struct Settings {
     bitmap: Option<bool>,
     verify: Option<bool>,
     salvage: Option<bool>,
-    r#for: Option<String>,
+    r#for: Option<Spanned<String>>,
     disk: Option<DiskRole>,
 }
 
@@ -196,11 +196,14 @@ impl<'a> Manifest<'a> {
             bitmap: said!(bitmap).copied().unwrap_or(line.bitmap),
             verify: said!(verify).copied().unwrap_or(line.verify),
             salvage: said!(salvage).copied().unwrap_or(line.salvage),
-            profile: said!(r#for).cloned().or_else(|| line.profile.clone()),
+            profile: text(said!(r#for)).or_else(|| line.profile.clone()),
             disk: said!(disk).copied().unwrap_or(line.disk),
         };
         if let Some(from) = said!(from).filter(|from| by_name(from.as_ref()).is_none()) {
             return Err(self.wrong(from.span(), format!("{:?} is no format that is read", from.as_ref())));
+        }
+        if let Some(name) = said!(r#for) {
+            host.check_profile(name.as_ref()).map_err(|what| self.wrong(name.span(), what))?;
         }
         let blamed = options.map(Spanned::span).or(said!(to).map(Spanned::span)).unwrap_or_default();
         host.target(&wish.to, &wish.options).map_err(|what| self.wrong(blamed, what))?;
@@ -240,6 +243,9 @@ mod tests {
                 ("zvhd2", _) => Ok(Target::Zvhd2(Packing::Plain)),
                 _ => Err(format!("no target {name:?}")),
             }
+        }
+        fn check_profile(&self, name: &str) -> Result<(), String> {
+            if name == "p" { Ok(()) } else { Err(format!("no profile {name}")) }
         }
         fn remedy(&self, _: &Error) -> Option<String> {
             None
@@ -296,6 +302,7 @@ mod tests {
         assert_eq!(place("[[image]]\npath = 'a'\nname = '{nom}'").0, 3);
         assert_eq!(place("[[image]]\npath = 'a'\noutput = '../x'").0, 3);
         assert_eq!(place("[[image]]\npath = 'a'\ndisk = 'floppy'").0, 3);
+        assert_eq!(place("[[image]]\npath = 'a'\nfor = 'q'"), (3, 7, "no profile q".into()));
         assert_eq!(place("[[image]]\npath = 7").0, 2);
         assert_eq!(place("[defaults]\npath = 'a'").0, 2);
         assert_eq!(place("\n[[image]]\nto = 'raw'").0, 2);

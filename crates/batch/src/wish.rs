@@ -117,6 +117,11 @@ pub trait Host: Sync {
     /// The target of this name with these options, or what is wrong with them.
     fn target(&self, name: &str, options: &BTreeMap<String, String>) -> Result<Target, String>;
 
+    /// Whether there is a profile of this name, or what is wrong with it.
+    fn check_profile(&self, _name: &str) -> Result<(), String> {
+        Ok(())
+    }
+
     /// Whether an image can be imported. Without rules: not judged.
     fn judge(&self, subject: &Subject<'_>) -> Verdict {
         Verdict { profile: Some(subject.profile.into()), ..Verdict::default() }
