@@ -26,6 +26,8 @@ pub(crate) enum Command {
     Convert(ConvertArgs),
     /// Write the block bitmap (.mf) of a disk
     Bitmap(BitmapArgs),
+    /// Convert many images with a budget, a journal and a report
+    Batch(Box<crate::batch::BatchArgs>),
 }
 
 impl Command {
@@ -36,6 +38,7 @@ impl Command {
             Self::Check(_) => "check",
             Self::Convert(_) => "convert",
             Self::Bitmap(_) => "bitmap",
+            Self::Batch(_) => "batch",
         }
     }
 
@@ -47,6 +50,7 @@ impl Command {
             Self::Check(_) => OutputFormat::Text,
             Self::Convert(args) => args.run.output,
             Self::Bitmap(args) => args.run.output,
+            Self::Batch(args) => args.output,
         }
     }
 
@@ -56,6 +60,7 @@ impl Command {
             Self::Info(_) | Self::Map(_) | Self::Check(_) => None,
             Self::Convert(args) => args.run.report.as_deref(),
             Self::Bitmap(args) => args.run.report.as_deref(),
+            Self::Batch(args) => args.json_report(),
         }
     }
 }

@@ -1,6 +1,7 @@
 //! `imgprep`: what was typed -> what is meant -> run.
 
 mod args;
+mod batch;
 mod bitmap;
 mod check;
 mod config;
@@ -39,6 +40,10 @@ fn main() -> ExitCode {
     imgprep::raise_open_file_limit();
     let output = args.command.output();
     let done = match &args.command {
+        Command::Batch(args) => match batch::run(args) {
+            Ok(code) => return code,
+            Err(failure) => Err(failure),
+        },
         Command::Info(args) => info::run(args),
         Command::Map(args) => map::run(args),
         Command::Check(args) => match check::run(args) {

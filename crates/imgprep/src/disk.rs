@@ -99,6 +99,11 @@ impl Disk {
         &self.layers
     }
 
+    /// Where all files are that it is read from.
+    pub fn source_paths(&self) -> impl Iterator<Item = &Path> {
+        self.files().map(|file| file.path())
+    }
+
     /// Files that are named and were not opened: then the disk can be described, not read.
     pub fn unopened(&self) -> &[Named] {
         &self.unopened

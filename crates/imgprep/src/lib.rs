@@ -36,12 +36,12 @@ pub use imgprep_engine::{
     BitOrder, BitmapShape, Interrupt, Loss, Meter, MeterReading, OnLoss, Options as RunOptions, Piece,
 };
 pub use imgprep_io::{
-    Access, Existing, OutputOptions, SourceFile, SourceOptions, Sync, raise_open_file_limit, random_uuid,
-    spool,
+    Access, Existing, OutputOptions, SourceFile, SourceOptions, Sync, free_space, open_file_limit,
+    raise_open_file_limit, random_uuid, space_taken, spool,
 };
 pub use imgprep_map::{
-    Checked, Class, Encryption, Error, Evidence, Facts, Finding, Limits, Packing, ParseOptions, Severity,
-    SizeChoice, Snapshot, Source, Value,
+    Checked, Class, Detail, Encryption, Error, Evidence, Facts, FileId, Finding, Limits, Packing,
+    ParseOptions, Severity, SizeChoice, Snapshot, Source, Value,
 };
 pub use imgprep_open::{Gate, Mismatch, Named, OpenOptions, open_source};
 pub use imgprep_policy as policy;

@@ -28,7 +28,7 @@ const FORMATS: &[(&str, &[&str])] = &[
 /// The files of one bench, gone with its folder.
 pub(super) struct Inputs {
     pub(super) folder: PathBuf,
-    ours: PathBuf,
+    pub(super) ours: PathBuf,
 }
 
 impl Inputs {
@@ -182,7 +182,7 @@ impl Inputs {
     }
 }
 
-fn must(command: &mut Command) -> io::Result<()> {
+pub(super) fn must(command: &mut Command) -> io::Result<()> {
     let status = command.stdout(Stdio::null()).status()?;
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("{command:?} failed"))) }
 }
