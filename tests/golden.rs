@@ -4,6 +4,31 @@ use testdata_gen::sample;
 
 use crate::program::{imgprep, root, said};
 
+/// What `check` prints of a good and of a broken image.
+#[test]
+fn check_of_the_sample_and_of_a_broken_image() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("sample.qcow2"), &sample().files[0].bytes).unwrap();
+    let broken = testdata_gen::broken();
+    for name in ["qcow2-data-shared-by-two-entries", "qcow2-backing-absolute"] {
+        let image = broken.iter().find(|image| image.name == name).expect("it is there");
+        testdata_gen::write_files(&image.files, folder.path()).unwrap();
+    }
+    let files = ["sample.qcow2", "qcow2-data-shared-by-two-entries.qcow2", "qcow2-backing-absolute.qcow2"];
+    for (name, args) in
+        [("check.txt", &["check", "--for", "huawei-ims"][..]), ("check.json", &["check", "--output", "json"])]
+    {
+        let output = imgprep(folder.path(), &[args, &files].concat());
+        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        let got = String::from_utf8(output.stdout).unwrap();
+        let path = root().join("tests/golden").join(name);
+        if std::env::var_os("IMGPREP_UPDATE_GOLDEN").is_some() {
+            std::fs::write(&path, &got).unwrap();
+        }
+        assert_eq!(got, std::fs::read_to_string(&path).expect("the golden file is there"), "{name}");
+    }
+}
+
 /// Copies, written whole: git makes holes where a file has zeros, and `map` shows them.
 fn check(name: &str, args: &[&str]) {
     let folder = tempfile::tempdir().unwrap();

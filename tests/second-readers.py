@@ -91,6 +91,8 @@ KNOWN = [
     # The recipe leaves garbage in sectors whose bit is clear: the specification has such a sector untouched, that is zeros.
     # Both readers (and qemu-img) take the garbage.
     (r"dissect|libvhdi", r"vhd-(dynamic|shuffled|size|marked|end|start|times|batmap|hidden|tapdisk).*"),
+    # Neither replays the log, which the specification demands; qemu-img does, and is held against us in differential_vhdx.rs.
+    (r"dissect|libvhdi", r"vhdx-log-.*"),
     # libvmdk takes the entry of a zeroed grain for a place; qemu-img reads both of these as the recipe does.
     (r"libvmdk", r"vmdk-sparse-zeroed|vmdk-split-flat"),
     # A file that only wraps a descriptor: it has no grains, its descriptor names the disk.
@@ -102,12 +104,12 @@ LEAST = {
     ("dissect", "qcow2"): 30,
     ("dissect", "vdi"): 10,
     ("dissect", "vhd"): 10,
-    ("dissect", "vhdx"): 2,
+    ("dissect", "vhdx"): 20,
     ("dissect", "vmdk"): 5,
     ("libqcow", "qcow"): 20,
     ("libqcow", "qcow2"): 14,
     ("libvhdi", "vhd"): 10,
-    ("libvhdi", "vhdx"): 2,
+    ("libvhdi", "vhdx"): 15,
     ("libvmdk", "vmdk"): 18,
 }
 

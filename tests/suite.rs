@@ -1,8 +1,12 @@
 //! The workspace's integration tests: one binary, one module a topic.
 #![allow(clippy::too_many_lines, clippy::type_complexity, reason = "tables of cases read best in one piece")]
 
+mod batch;
+mod batch_page;
 mod broken;
 mod chains;
+mod check;
+mod check_qcow2;
 mod cli;
 mod conformance;
 mod cuts;
@@ -15,10 +19,13 @@ mod differential_vhd;
 mod differential_vhdx;
 mod differential_vmdk;
 mod golden;
+mod hooks;
 mod library;
 mod mutations;
 mod program;
 mod receipts;
 mod schemas;
+mod structure_vdi_qed_qcow;
+mod structure_vhd_vmdk;
 mod structure_vhdx;
 mod vendor;

@@ -39,6 +39,7 @@ pub fn broken() -> Vec<BrokenImage> {
     all.extend(crate::qcow::broken());
     all.extend(qcow2_tables());
     all.extend(qcow2_names());
+    all.extend(crate::polyglot::broken());
     all.extend(crate::qed::broken());
     all.extend(crate::vdi::broken());
     all.extend(crate::vhd_broken::broken());

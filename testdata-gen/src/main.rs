@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use testdata_gen::{Noise, broken, good, write_files};
+use testdata_gen::{Noise, broken, good, odd, write_files};
 
 /// Bytes of data in one piece of a big disk.
 const RUN: u64 = 8 << 20;
@@ -46,6 +46,9 @@ fn list() {
     for image in broken() {
         println!("{} (broken): {}", image.name, image.about);
     }
+    for image in odd() {
+        println!("{} (odd): {}", image.name, image.about);
+    }
 }
 
 fn write(folder: &Path, names: &[&str]) -> io::Result<()> {
@@ -55,6 +58,9 @@ fn write(folder: &Path, names: &[&str]) -> io::Result<()> {
         println!("{}", write_files(&image.files, folder)?.display());
     }
     for image in broken().into_iter().filter(|image| is_wanted(image.name)) {
+        println!("{}", write_files(&image.files, folder)?.display());
+    }
+    for image in odd().into_iter().filter(|image| is_wanted(image.name)) {
         println!("{}", write_files(&image.files, folder)?.display());
     }
     Ok(())

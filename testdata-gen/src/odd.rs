@@ -21,5 +21,10 @@ pub struct OddImage {
 pub fn odd() -> Vec<OddImage> {
     let mut all = Vec::new();
     all.extend(crate::vhdx_odd::odd());
+    all.extend(crate::vhd_odd::odd());
+    all.extend(crate::vmdk_odd::odd());
+    all.extend(crate::qcow_odd::odd());
+    all.extend(crate::qed_odd::odd());
+    all.extend(crate::vdi_odd::odd());
     all
 }

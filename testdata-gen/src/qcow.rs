@@ -11,14 +11,14 @@ use crate::good::{GoodImage, image, mixed};
 
 /// What one guest cluster is stored as; always a whole cluster.
 #[derive(Clone, Debug)]
-enum Cell {
+pub(crate) enum Cell {
     Data(Vec<u8>),
     Packed(Vec<u8>),
 }
 
 /// What follows the header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Xen {
+pub(crate) enum Xen {
     /// No extension.
     No,
     /// Tapdisk's extension, with these flags; the L1 table on a page.
@@ -26,29 +26,29 @@ enum Xen {
 }
 
 #[derive(Clone, Debug)]
-struct Qcow {
-    cluster_bits: u8,
-    l2_bits: u8,
-    size: u64,
-    cells: BTreeMap<u64, Cell>,
-    backing: Option<String>,
-    crypt: u32,
-    mtime: u32,
-    xen: Xen,
+pub(crate) struct Qcow {
+    pub(crate) cluster_bits: u8,
+    pub(crate) l2_bits: u8,
+    pub(crate) size: u64,
+    pub(crate) cells: BTreeMap<u64, Cell>,
+    pub(crate) backing: Option<String>,
+    pub(crate) crypt: u32,
+    pub(crate) mtime: u32,
+    pub(crate) xen: Xen,
     /// Data last to first, before its tables.
-    shuffled: bool,
+    pub(crate) shuffled: bool,
 }
 
-struct Written {
-    file: Vec<u8>,
-    l1: u64,
+pub(crate) struct Written {
+    pub(crate) file: Vec<u8>,
+    pub(crate) l1: u64,
     /// File offset of the L2 entry of each stored cluster.
-    entries: BTreeMap<u64, u64>,
-    places: BTreeMap<u64, u64>,
+    pub(crate) entries: BTreeMap<u64, u64>,
+    pub(crate) places: BTreeMap<u64, u64>,
 }
 
 impl Qcow {
-    fn new(cluster_bits: u8, l2_bits: u8, size: u64) -> Self {
+    pub(crate) fn new(cluster_bits: u8, l2_bits: u8, size: u64) -> Self {
         Self {
             cluster_bits,
             l2_bits,
@@ -62,7 +62,7 @@ impl Qcow {
         }
     }
 
-    fn with_disk(mut self, disk: &[u8], cell: impl Fn(u64, Vec<u8>) -> Cell) -> Self {
+    pub(crate) fn with_disk(mut self, disk: &[u8], cell: impl Fn(u64, Vec<u8>) -> Cell) -> Self {
         let cluster = 1usize << self.cluster_bits;
         for (index, bytes) in (0..).zip(disk.chunks(cluster)) {
             if bytes.iter().any(|byte| *byte != 0) {
@@ -74,7 +74,7 @@ impl Qcow {
         self
     }
 
-    fn write(&self) -> Written {
+    pub(crate) fn write(&self) -> Written {
         let (cluster, table) = (1u64 << self.cluster_bits, 1u64 << self.l2_bits);
         let mut file = self.head();
         let start = if self.xen == Xen::No { file.len().next_multiple_of(8) } else { 4096 };
@@ -154,7 +154,7 @@ fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
     (status == Status::StreamEnd && out.len() < bytes.len()).then_some(out)
 }
 
-fn u64_at(file: &[u8], at: u64) -> u64 {
+pub(crate) fn u64_at(file: &[u8], at: u64) -> u64 {
     let bytes = &file[at as usize..at as usize + 8];
     u64::from_be_bytes(bytes.try_into().unwrap_or_default())
 }

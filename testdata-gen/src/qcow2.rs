@@ -109,6 +109,7 @@ impl Qcow2 {
             file: vec![0; 1 << self.cluster_bits],
             data: Vec::new(),
             packed_end: 0,
+            uses: BTreeMap::new(),
         };
         image.build()
     }
@@ -121,6 +122,8 @@ struct Image<'a> {
     data: Vec<u8>,
     /// Where the last packed payload ended, if its cluster has room left.
     packed_end: u64,
+    /// Clusters that are not used exactly once: by packed payloads, or not at all.
+    uses: BTreeMap<u64, u16>,
 }
 
 const COPIED: u64 = 1 << 63;
@@ -180,6 +183,9 @@ impl Image<'_> {
             }
         }
         disk.l1 = self.reserve(l1_entries * 8);
+        if l1_entries == 0 {
+            self.uses.insert(disk.l1 / self.cluster, 0);
+        }
         let mut tables: BTreeMap<u64, u64> = BTreeMap::new();
         for (index, cell) in cells {
             let number = index / per_table;
@@ -249,6 +255,9 @@ impl Image<'_> {
         let left = self.packed_end.next_multiple_of(self.cluster) - self.packed_end;
         let at = if self.packed_end > 0 && len <= left { self.packed_end } else { self.reserve(len) };
         self.put(at, &payload);
+        for cluster in at / self.cluster..=(at + len - 1) / self.cluster {
+            *self.uses.entry(cluster).or_default() += 1;
+        }
         self.packed_end = at + len;
         let offset_bits = 62 - (self.recipe.cluster_bits - 8);
         let sectors = (at + len - 1) / 512 - at / 512;
@@ -285,8 +294,7 @@ impl Image<'_> {
         table
     }
 
-    /// Every cluster of the file is used once, packed ones once per payload: the table
-    /// says 1 everywhere, which is what a reader of the disk never looks at.
+    /// Every cluster of the file is used once, packed ones once per payload.
     fn refcounts(&mut self) -> (u64, u64) {
         let per_block = self.cluster / 2;
         let used = self.file.len() as u64 / self.cluster;
@@ -305,7 +313,8 @@ impl Image<'_> {
             let at = self.reserve(self.cluster);
             self.put_u64(table + block * 8, at);
             for index in 0..per_block.min(total - block * per_block) {
-                self.put(at + index * 2, &1u16.to_be_bytes());
+                let uses = self.uses.get(&(block * per_block + index)).copied().unwrap_or(1);
+                self.put(at + index * 2, &uses.to_be_bytes());
             }
         }
         (table, table_clusters)

@@ -9,39 +9,39 @@ use crate::good::{GoodImage, image, mixed};
 
 /// What one guest cluster is stored as.
 #[derive(Clone, Debug)]
-enum Cell {
+pub(crate) enum Cell {
     /// A whole cluster.
     Data(Vec<u8>),
     Zero,
 }
 
 #[derive(Clone, Debug)]
-struct Qed {
-    cluster: usize,
+pub(crate) struct Qed {
+    pub(crate) cluster: usize,
     /// Clusters of a table.
-    table: u32,
+    pub(crate) table: u32,
     /// Clusters of the header.
-    header: u32,
-    size: u64,
-    cells: BTreeMap<u64, Cell>,
+    pub(crate) header: u32,
+    pub(crate) size: u64,
+    pub(crate) cells: BTreeMap<u64, Cell>,
     /// Name, and whether it is said to be RAW.
-    backing: Option<(String, bool)>,
+    pub(crate) backing: Option<(String, bool)>,
     /// Further bits of the three feature fields.
-    features: [u64; 3],
+    pub(crate) features: [u64; 3],
     /// Data last to first, before its tables.
-    shuffled: bool,
+    pub(crate) shuffled: bool,
 }
 
-struct Written {
-    file: Vec<u8>,
-    l1: u64,
+pub(crate) struct Written {
+    pub(crate) file: Vec<u8>,
+    pub(crate) l1: u64,
     /// File offset of the L2 entry of each stored cluster.
-    entries: BTreeMap<u64, u64>,
-    places: BTreeMap<u64, u64>,
+    pub(crate) entries: BTreeMap<u64, u64>,
+    pub(crate) places: BTreeMap<u64, u64>,
 }
 
 impl Qed {
-    fn new(cluster: usize, table: u32, size: u64) -> Self {
+    pub(crate) fn new(cluster: usize, table: u32, size: u64) -> Self {
         Self {
             cluster,
             table,
@@ -54,7 +54,7 @@ impl Qed {
         }
     }
 
-    fn with_disk(mut self, disk: &[u8]) -> Self {
+    pub(crate) fn with_disk(mut self, disk: &[u8]) -> Self {
         for (index, bytes) in (0..).zip(disk.chunks(self.cluster)) {
             if bytes.iter().any(|byte| *byte != 0) {
                 let mut whole = bytes.to_vec();
@@ -65,7 +65,7 @@ impl Qed {
         self
     }
 
-    fn write(&self) -> Written {
+    pub(crate) fn write(&self) -> Written {
         let table_bytes = self.table as usize * self.cluster;
         let entries = table_bytes as u64 / 8;
         let mut file = self.head();
@@ -114,7 +114,7 @@ impl Qed {
     }
 }
 
-fn append(file: &mut Vec<u8>, bytes: &[u8]) -> u64 {
+pub(crate) fn append(file: &mut Vec<u8>, bytes: &[u8]) -> u64 {
     let at = file.len() as u64;
     file.extend(bytes);
     at
@@ -128,7 +128,7 @@ fn store(file: &mut Vec<u8>, cell: &Cell) -> u64 {
     }
 }
 
-fn u64_at(file: &[u8], at: u64) -> u64 {
+pub(crate) fn u64_at(file: &[u8], at: u64) -> u64 {
     let bytes = &file[at as usize..at as usize + 8];
     u64::from_le_bytes(bytes.try_into().unwrap_or_default())
 }

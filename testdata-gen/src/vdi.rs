@@ -9,7 +9,7 @@ use crate::{Cell, ImageFile, Qcow2};
 
 /// What one entry of the map says.
 #[derive(Clone, Debug)]
-enum Entry {
+pub(crate) enum Entry {
     /// 0xfffffffe.
     Zero,
     /// A stored block.
@@ -18,7 +18,7 @@ enum Entry {
 
 /// Which header.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Head {
+pub(crate) enum Head {
     /// Version 0.0 or 0.1: no offsets, no extra space, no parent's modification uuid.
     V0(u16),
     /// Version 1.0 or 1.1, with 384 bytes.
@@ -28,34 +28,36 @@ enum Head {
 }
 
 #[derive(Clone, Debug)]
-struct Vdi {
-    head: Head,
-    kind: u32,
-    size: u64,
-    block_size: u64,
-    extra: u64,
+pub(crate) struct Vdi {
+    pub(crate) head: Head,
+    pub(crate) kind: u32,
+    pub(crate) size: u64,
+    pub(crate) block_size: u64,
+    pub(crate) extra: u64,
     /// Entries of the map beyond those that the disk needs.
-    spare: u64,
+    pub(crate) spare: u64,
     /// Blocks stand in the file last to first.
-    reversed: bool,
+    pub(crate) reversed: bool,
     /// The file ends with the last byte that is read.
-    tight: bool,
-    uuid: u8,
-    revision: u8,
-    parent: u8,
-    parent_revision: u8,
-    cells: BTreeMap<u64, Entry>,
+    pub(crate) tight: bool,
+    pub(crate) uuid: u8,
+    pub(crate) revision: u8,
+    pub(crate) parent: u8,
+    pub(crate) parent_revision: u8,
+    /// Cylinders of 16 heads and 63 sectors.
+    pub(crate) cylinders: u32,
+    pub(crate) cells: BTreeMap<u64, Entry>,
 }
 
 /// The file, and what the broken images change.
-struct Written {
-    file: Vec<u8>,
-    map: u64,
-    data: u64,
+pub(crate) struct Written {
+    pub(crate) file: Vec<u8>,
+    pub(crate) map: u64,
+    pub(crate) data: u64,
 }
 
 impl Vdi {
-    fn new(block_size: u64, size: u64) -> Self {
+    pub(crate) fn new(block_size: u64, size: u64) -> Self {
         Self {
             head: Head::V1Plus,
             kind: 1,
@@ -69,12 +71,13 @@ impl Vdi {
             revision: 2,
             parent: 0,
             parent_revision: 0,
+            cylinders: 7,
             cells: BTreeMap::new(),
         }
     }
 
     /// All blocks of `disk` that are not zeros.
-    fn with_disk(mut self, disk: &[u8]) -> Self {
+    pub(crate) fn with_disk(mut self, disk: &[u8]) -> Self {
         for (index, bytes) in (0..).zip(disk.chunks(self.block_size as usize)) {
             if bytes.iter().any(|byte| *byte != 0) {
                 self.cells.insert(index, Entry::Data(bytes.to_vec()));
@@ -94,7 +97,7 @@ impl Vdi {
         self.size.div_ceil(self.block_size) + self.spare
     }
 
-    fn write(&self) -> Written {
+    pub(crate) fn write(&self) -> Written {
         let (map, data) = match self.head {
             Head::V0(_) => (420, 420 + self.blocks() * 4),
             _ => (512, (512 + self.blocks() * 4).next_multiple_of(512)),
@@ -150,7 +153,7 @@ impl Vdi {
             head.extend((map as u32).to_le_bytes());
             head.extend((data as u32).to_le_bytes());
         }
-        head.extend([7u32, 16, 63, 512].iter().flat_map(|field| field.to_le_bytes()));
+        head.extend([self.cylinders, 16, 63, 512].iter().flat_map(|field| field.to_le_bytes()));
         if major == 1 {
             head.extend([0; 4]);
         }

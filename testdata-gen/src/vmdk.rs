@@ -17,7 +17,7 @@ const DESCRIPTOR_SECTORS: usize = 20;
 
 /// What one grain is stored as.
 #[derive(Clone, Debug)]
-enum Cell {
+pub(crate) enum Cell {
     /// As it is; may be shorter than a grain at the disk's end.
     Data(Vec<u8>),
     /// Reads as zeros.
@@ -28,7 +28,7 @@ enum Cell {
 
 /// How grains and tables are laid out in a `KDMV` file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Order {
+pub(crate) enum Order {
     /// Tables, then grains.
     TablesFirst,
     /// Grains last to first, then tables.
@@ -41,35 +41,35 @@ enum Order {
 
 /// A recipe of a `KDMV` file.
 #[derive(Clone, Debug)]
-struct Hosted {
-    version: u32,
+pub(crate) struct Hosted {
+    pub(crate) version: u32,
     /// Sectors of a grain.
-    grain: usize,
-    gtes: usize,
+    pub(crate) grain: usize,
+    pub(crate) gtes: usize,
     /// Sectors.
-    capacity: u64,
-    cells: BTreeMap<u64, Cell>,
-    has_zeroed: bool,
-    has_redundant: bool,
-    is_dirty: bool,
-    order: Order,
+    pub(crate) capacity: u64,
+    pub(crate) cells: BTreeMap<u64, Cell>,
+    pub(crate) has_zeroed: bool,
+    pub(crate) has_redundant: bool,
+    pub(crate) is_dirty: bool,
+    pub(crate) order: Order,
     /// The text inside; `Some("")` keeps an empty place for it.
-    descriptor: Option<String>,
+    pub(crate) descriptor: Option<String>,
 }
 
 /// A file, and where its tables came to stand.
 #[derive(Default)]
-struct Written {
-    file: Vec<u8>,
-    directory: u64,
-    redundant: u64,
+pub(crate) struct Written {
+    pub(crate) file: Vec<u8>,
+    pub(crate) directory: u64,
+    pub(crate) redundant: u64,
     /// Offset of the table entry of each stored grain.
-    entries: BTreeMap<u64, u64>,
+    pub(crate) entries: BTreeMap<u64, u64>,
     /// Offset of each stored grain, or of its head.
-    places: BTreeMap<u64, u64>,
+    pub(crate) places: BTreeMap<u64, u64>,
 }
 
-fn cells_of(disk: &[u8], grain: usize) -> BTreeMap<u64, Cell> {
+pub(crate) fn cells_of(disk: &[u8], grain: usize) -> BTreeMap<u64, Cell> {
     let chunks = (0..).zip(disk.chunks(grain));
     let stored = chunks.filter(|(_, chunk)| chunk.iter().any(|byte| *byte != 0));
     stored.map(|(index, chunk)| (index, Cell::Data(chunk.to_vec()))).collect()
@@ -101,7 +101,7 @@ fn marker(value: u64, kind: u32) -> Vec<u8> {
 }
 
 impl Hosted {
-    fn new(grain: usize, disk: &[u8]) -> Self {
+    pub(crate) fn new(grain: usize, disk: &[u8]) -> Self {
         Self {
             version: 1,
             grain,
@@ -117,13 +117,13 @@ impl Hosted {
     }
 
     /// With a descriptor that calls the file `name`.
-    fn embedded(mut self, create_type: &str, name: &str) -> Self {
+    pub(crate) fn embedded(mut self, create_type: &str, name: &str) -> Self {
         let line = format!("RW {} SPARSE \"{name}\"", self.capacity);
         self.descriptor = Some(descriptor(create_type, 0x1234_abcd, None, &[line]));
         self
     }
 
-    fn stream(self) -> Self {
+    pub(crate) fn stream(self) -> Self {
         Self { version: 3, order: Order::Stream, has_redundant: false, ..self }
     }
 
@@ -172,7 +172,7 @@ impl Hosted {
         (self.gtes * 4).next_multiple_of(SECTOR)
     }
 
-    fn write(&self) -> Written {
+    pub(crate) fn write(&self) -> Written {
         match self.order {
             Order::Stream => self.write_stream(),
             _ => self.write_seekable(),
@@ -296,7 +296,7 @@ impl Hosted {
 }
 
 /// A `COWD` file.
-fn cowd(grain: usize, disk: &[u8]) -> Written {
+pub(crate) fn cowd(grain: usize, disk: &[u8]) -> Written {
     let (gtes, grain_bytes) = (4096, grain * SECTOR);
     let count = disk.len().div_ceil(grain_bytes * gtes);
     let mut written = Written { file: vec![0; 2048], directory: 2048, ..Written::default() };
@@ -330,7 +330,7 @@ fn cowd(grain: usize, disk: &[u8]) -> Written {
 }
 
 /// An seSparse file: grains of 4 KiB, tables of 4096 entries.
-fn sesparse(size: usize, cells: &BTreeMap<u64, Cell>) -> Written {
+pub(crate) fn sesparse(size: usize, cells: &BTreeMap<u64, Cell>) -> Written {
     let (gtes, grain) = (4096, 4096);
     let count = size.div_ceil(grain * gtes);
     let directory_sectors = (count * 8).div_ceil(SECTOR).max(1);
@@ -396,7 +396,12 @@ fn sesparse(size: usize, cells: &BTreeMap<u64, Cell>) -> Written {
 }
 
 /// The text of a descriptor.
-fn descriptor(create_type: &str, cid: u32, parent: Option<(u32, &str)>, lines: &[String]) -> String {
+pub(crate) fn descriptor(
+    create_type: &str,
+    cid: u32,
+    parent: Option<(u32, &str)>,
+    lines: &[String],
+) -> String {
     let parent_cid = parent.map_or(u32::MAX, |(cid, _)| cid);
     let hint = parent.map(|(_, name)| format!("parentFileNameHint=\"{name}\"\n")).unwrap_or_default();
     format!(
@@ -408,7 +413,7 @@ fn descriptor(create_type: &str, cid: u32, parent: Option<(u32, &str)>, lines: &
     )
 }
 
-fn file(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> ImageFile {
+pub(crate) fn file(name: impl Into<String>, bytes: impl Into<Vec<u8>>) -> ImageFile {
     ImageFile { name: name.into(), bytes: bytes.into() }
 }
 
@@ -426,7 +431,7 @@ fn described(
 }
 
 /// A disk of whole sectors.
-fn sectors(size: usize) -> Vec<u8> {
+pub(crate) fn sectors(size: usize) -> Vec<u8> {
     mixed(size / SECTOR * SECTOR)
 }
 
@@ -794,7 +799,7 @@ pub(crate) fn broken() -> Vec<BrokenImage> {
 }
 
 /// Grains 0, 1 and 4 of 64 KiB on a disk of 1 MiB.
-fn recipe() -> Hosted {
+pub(crate) fn recipe() -> Hosted {
     let grain = 1 << 16;
     let cells = BTreeMap::from([
         (0, Cell::Data(text(grain))),

@@ -53,10 +53,11 @@ const ARROWS: &[(&str, &[&str])] = &[
             "imgprep-zvhd",
         ],
     ),
-    ("imgprep-cli", &["imgprep"]),
+    ("imgprep-batch", &["imgprep"]),
+    ("imgprep-cli", &["imgprep", "imgprep-batch"]),
     ("imgprep-testdata-gen", &[]),
     ("imgprep-tests", &[]),
-    ("xtask", &[]),
+    ("xtask", &["imgprep-policy"]),
 ];
 
 /// Holds `cargo metadata` against the arrows and the lints.

@@ -1,4 +1,5 @@
 //! `cargo xtask tidy`: the laws of ARCHITECTURE.md that no compiler checks.
+//! `cargo xtask docs`: writes the pages that are made from tables.
 //! `cargo xtask bench [--quick | NAME]`: how fast it is, beside what else there is.
 
 mod arrows;
@@ -13,20 +14,31 @@ fn main() -> ExitCode {
     let args: Vec<String> = std::env::args().skip(1).collect();
     match args.iter().map(String::as_str).collect::<Vec<_>>().as_slice() {
         ["tidy"] => tidy(&root),
+        ["docs"] => docs(&root),
         ["bench"] => bench(&root, false, None),
         ["bench", "--quick"] => bench(&root, true, None),
         ["limit", name, file] => end("limit", bench::limits::run(name, file)),
         ["bench", only] => bench(&root, false, Some(only)),
         _ => {
-            eprintln!("usage: cargo xtask tidy | bench [--quick | PART OF A NAME]");
+            eprintln!("usage: cargo xtask tidy | docs | bench [--quick | PART OF A NAME]");
             ExitCode::FAILURE
         }
     }
 }
 
+/// The page of rules.
+const RULES_PAGE: &str = "docs/rules.md";
+
+fn docs(root: &Path) -> ExitCode {
+    end(RULES_PAGE, std::fs::write(root.join(RULES_PAGE), imgprep_policy::page()))
+}
+
 fn tidy(root: &Path) -> ExitCode {
     let mut found = sources::check_all(root);
     found.extend(arrows::check_workspace(root));
+    if std::fs::read_to_string(root.join(RULES_PAGE)).ok().as_deref() != Some(&imgprep_policy::page()) {
+        found.push(format!("{RULES_PAGE}: not what the table of rules says: cargo xtask docs"));
+    }
     for violation in &found {
         println!("{violation}");
     }

@@ -20,10 +20,14 @@ pub(crate) enum Command {
     Info(InfoArgs),
     /// List the extents of a disk: data, zeros, compressed, holes
     Map(MapArgs),
+    /// Judge images: structure, safety, and the import rules of a cloud
+    Check(CheckArgs),
     /// Convert a disk to ZVHD2 or RAW
     Convert(ConvertArgs),
     /// Write the block bitmap (.mf) of a disk
     Bitmap(BitmapArgs),
+    /// Convert many images with a budget, a journal and a report
+    Batch(Box<crate::batch::BatchArgs>),
 }
 
 impl Command {
@@ -31,8 +35,10 @@ impl Command {
         match self {
             Self::Info(_) => "info",
             Self::Map(_) => "map",
+            Self::Check(_) => "check",
             Self::Convert(_) => "convert",
             Self::Bitmap(_) => "bitmap",
+            Self::Batch(_) => "batch",
         }
     }
 
@@ -40,17 +46,21 @@ impl Command {
         match self {
             Self::Info(args) => args.output,
             Self::Map(args) => args.output,
+            Self::Check(args) if args.output == CheckOutput::Json => OutputFormat::Json,
+            Self::Check(_) => OutputFormat::Text,
             Self::Convert(args) => args.run.output,
             Self::Bitmap(args) => args.run.output,
+            Self::Batch(args) => args.output,
         }
     }
 
     /// Where the result goes as JSON, too.
     pub(crate) fn report(&self) -> Option<&Path> {
         match self {
-            Self::Info(_) | Self::Map(_) => None,
+            Self::Info(_) | Self::Map(_) | Self::Check(_) => None,
             Self::Convert(args) => args.run.report.as_deref(),
             Self::Bitmap(args) => args.run.report.as_deref(),
+            Self::Batch(args) => args.json_report(),
         }
     }
 }
@@ -121,6 +131,87 @@ pub(crate) struct MapArgs {
     pub(crate) follow: FollowArgs,
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: OutputFormat,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum CheckOutput {
+    #[value(alias = "human")]
+    Text,
+    Json,
+    /// For Jenkins and its like
+    Junit,
+    /// SARIF 2.1.0, for code scanning
+    Sarif,
+    /// Annotations of GitHub's workflows
+    Github,
+}
+
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum DiskUse {
+    System,
+    Data,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Exit codes: 0 fine, 1 could not be done, 2 violations or corruption,\n\
+    3 only leaks, or only warnings with --deny warnings. Settings are read from imgprep.toml,\n\
+    found from the working directory upwards.")]
+pub(crate) struct CheckArgs {
+    /// Images, and folders with images
+    #[arg(value_name = "FILE|DIR")]
+    pub(crate) files: Vec<PathBuf>,
+    /// The import rules of a cloud
+    #[arg(long = "for", value_name = "PROFILE")]
+    pub(crate) profile: Option<String>,
+    /// Import rules from a file
+    #[arg(long, value_name = "FILE", conflicts_with = "profile")]
+    pub(crate) profile_file: Option<PathBuf>,
+    /// What the image will be [default: system]
+    #[arg(long, value_enum)]
+    pub(crate) disk: Option<DiskUse>,
+    /// The way in that counts [default: the best one]
+    #[arg(long, value_name = "ROUTE")]
+    pub(crate) route: Option<String>,
+    /// Hold the bitmap beside a RAW against the disk, in blocks of this size
+    #[arg(long, value_name = "SIZE")]
+    pub(crate) bitmap_block: Option<Size>,
+    /// The same, with this bit of a byte first
+    #[arg(long, value_enum)]
+    pub(crate) bitmap_order: Option<Order>,
+    /// Unpack every packed range, too
+    #[arg(long)]
+    pub(crate) deep: bool,
+    /// Make a rule, a group (`safety/*`) or all `warnings` fail the check
+    #[arg(long, value_name = "RULE")]
+    pub(crate) deny: Vec<String>,
+    /// Make a rule a warning
+    #[arg(long, value_name = "RULE")]
+    pub(crate) warn: Vec<String>,
+    /// Do not tell of a rule
+    #[arg(long, value_name = "RULE")]
+    pub(crate) allow: Vec<String>,
+    /// List all rules
+    #[arg(long)]
+    pub(crate) rules: bool,
+    /// Tell what a rule wants, why, who says so, and what to do
+    #[arg(long, value_name = "RULE")]
+    pub(crate) explain: Option<String>,
+    /// Write an imgprep.toml into the working directory
+    #[arg(long)]
+    pub(crate) config_init: bool,
+    /// The files' format, else it is detected
+    #[arg(short, long = "from", value_name = "FMT")]
+    pub(crate) from: Option<String>,
+    #[command(flatten)]
+    pub(crate) follow: FollowArgs,
+    /// Worker threads [default: all cores]
+    #[arg(short = 'j', long, value_name = "N")]
+    pub(crate) threads: Option<std::num::NonZeroUsize>,
+    /// Memory for what is in flight
+    #[arg(long, value_name = "SIZE", default_value = "256M")]
+    pub(crate) memory: Size,
+    #[arg(long, value_enum, default_value = "text")]
+    pub(crate) output: CheckOutput,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

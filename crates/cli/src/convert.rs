@@ -131,7 +131,7 @@ fn uuid(args: &ConvertArgs) -> Result<[u8; 16], Failure> {
 }
 
 /// `SOURCE_DATE_EPOCH`, else the clock.
-fn unix_time() -> Result<u64, Failure> {
+pub(crate) fn unix_time() -> Result<u64, Failure> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => text
             .parse()

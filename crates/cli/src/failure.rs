@@ -157,7 +157,7 @@ pub(crate) fn error_json(error: &Error) -> serde_json::Value {
 }
 
 /// The command that gets on from a file that is not read, with the file's name in it.
-fn remedy(error: &Error) -> Option<String> {
+pub(crate) fn remedy(error: &Error) -> Option<String> {
     let command = error.detail::<DetectError>()?.command()?;
     let path = error.path().unwrap_or("FILE");
     let words = command.split(' ').map(|word| match word.strip_prefix("FILE") {

@@ -1,16 +1,22 @@
 //! `imgprep`: what was typed -> what is meant -> run.
 
 mod args;
+mod batch;
 mod bitmap;
+mod check;
+mod config;
 mod convert;
 mod failure;
 mod info;
 mod json;
+mod junit;
 mod map;
 mod meaning;
 mod print;
 mod progress;
 mod receipt;
+mod report;
+mod sarif;
 mod size;
 mod target;
 
@@ -34,8 +40,16 @@ fn main() -> ExitCode {
     imgprep::raise_open_file_limit();
     let output = args.command.output();
     let done = match &args.command {
+        Command::Batch(args) => match batch::run(args) {
+            Ok(code) => return code,
+            Err(failure) => Err(failure),
+        },
         Command::Info(args) => info::run(args),
         Command::Map(args) => map::run(args),
+        Command::Check(args) => match check::run(args) {
+            Ok(code) => return code,
+            Err(failure) => Err(failure),
+        },
         Command::Convert(args) => convert::run(args),
         Command::Bitmap(args) => bitmap::run(args),
     };

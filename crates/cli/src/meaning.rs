@@ -75,7 +75,7 @@ pub(crate) fn open(path: &Path, source: &SourceArgs, options: &OpenOptions) -> R
     Ok(Disk::from_chain(imgprep::open_source("standard input".into(), file, options)?))
 }
 
-fn shape(args: &BitmapShapeArgs) -> Result<BitmapShape, Failure> {
+pub(crate) fn shape(args: &BitmapShapeArgs) -> Result<BitmapShape, Failure> {
     let block =
         args.bitmap_block.bytes().filter(|block| block.is_power_of_two() && (512..=64 << 20).contains(block));
     let block = block.ok_or(Failure::Usage("--bitmap-block is a power of two from 512 to 64M".into()))?;
@@ -109,7 +109,11 @@ pub(crate) struct Run {
 impl Run {
     /// Ctrl-C and a polite kill stop the run from now on; the second one ends the process.
     pub(crate) fn new(args: &RunArgs) -> Result<Self, Failure> {
-        let memory = args.memory.bytes();
+        Self::with(args.memory, args.threads)
+    }
+
+    pub(crate) fn with(memory: Size, threads: Option<NonZeroUsize>) -> Result<Self, Failure> {
+        let memory = memory.bytes();
         let memory = memory.ok_or(Failure::Usage("--memory is a number of bytes".into()))?;
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let interrupt = Interrupt::default();
@@ -117,7 +121,7 @@ impl Run {
             signal_hook::flag::register_conditional_shutdown(signal, 130, interrupt.flag())?;
             signal_hook::flag::register(signal, interrupt.flag())?;
         }
-        Ok(Self { threads: args.threads.unwrap_or(cores), memory, interrupt, meter: Meter::default() })
+        Ok(Self { threads: threads.unwrap_or(cores), memory, interrupt, meter: Meter::default() })
     }
 
     pub(crate) fn options<'a>(&'a self, on_loss: OnLoss, observe: &'a dyn Fn(&Meter)) -> RunOptions<'a> {

@@ -5,6 +5,14 @@ use imgprep::{Packing, Target};
 use crate::args::ConvertArgs;
 use crate::failure::Failure;
 
+/// What is said about a target's options.
+pub(crate) struct Said<'a> {
+    /// `K=V`.
+    pub(crate) options: &'a [String],
+    pub(crate) level: Option<u32>,
+    pub(crate) is_zlib: bool,
+}
+
 /// What is wished of the packing, from `-o` or from the options of their own.
 #[derive(Default)]
 struct Wishes {
@@ -16,21 +24,30 @@ struct Wishes {
 pub(crate) fn meant(args: &ConvertArgs) -> Result<Target, Failure> {
     let extension = || args.dst.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     let name = args.to.clone().or_else(extension).unwrap_or_default();
-    match name.as_str() {
-        "raw" | "img" => raw(args),
-        "zvhd2" => zvhd2(&wishes(args)?),
-        _ => Err(Failure::Usage(format!(
+    let said = Said { options: &args.options, level: args.level, is_zlib: args.zlib };
+    match named(&name, &said)? {
+        Some(target) => Ok(target),
+        None => Err(Failure::Usage(format!(
             "{:?} does not tell the target's format: say -O zvhd2 or -O raw",
             args.to.clone().unwrap_or_else(|| args.dst.display().to_string())
         ))),
     }
 }
 
-fn raw(args: &ConvertArgs) -> Result<Target, Failure> {
-    if let Some(option) = args.options.first() {
+/// The target of this name, if there is one.
+pub(crate) fn named(name: &str, said: &Said<'_>) -> Result<Option<Target>, Failure> {
+    match name {
+        "raw" | "img" => raw(said).map(Some),
+        "zvhd2" => zvhd2(&wishes(said)?).map(Some),
+        _ => Ok(None),
+    }
+}
+
+fn raw(said: &Said<'_>) -> Result<Target, Failure> {
+    if let Some(option) = said.options.first() {
         return Err(Failure::Usage(format!("-o {option}: raw has no options")));
     }
-    if args.level.is_some() || args.zlib {
+    if said.level.is_some() || said.is_zlib {
         return Err(Failure::Usage("--level and --zlib are for ZVHD2: a RAW is not packed".into()));
     }
     Ok(Target::Raw)
@@ -52,9 +69,9 @@ fn zvhd2(wishes: &Wishes) -> Result<Target, Failure> {
     }))
 }
 
-fn wishes(args: &ConvertArgs) -> Result<Wishes, Failure> {
-    let mut wishes = Wishes { level: args.level, is_zlib: args.zlib.then_some(true) };
-    for option in &args.options {
+fn wishes(said: &Said<'_>) -> Result<Wishes, Failure> {
+    let mut wishes = Wishes { level: said.level, is_zlib: said.is_zlib.then_some(true) };
+    for option in said.options {
         match option.split_once('=') {
             Some(("level", level)) => {
                 let level = level.parse().map_err(|_| wrong(option, "a whole number is needed"))?;

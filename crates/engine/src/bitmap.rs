@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::ops::Range;
 
-use imgprep_map::{Error, Sink};
+use imgprep_map::{Error, ReadAt, Sink};
 
 /// Bytes that a bitmap file is padded to.
 const PAGE: u64 = 4096;
@@ -81,6 +81,27 @@ impl Bitmap {
         }
         sink.set_len(self.file_len())?;
         Ok(())
+    }
+
+    /// What is wrong with a bitmap file for this disk: its length, or the first block that holds data and is not
+    /// marked. A block that is marked and holds none costs time, nothing else.
+    pub fn flaw(&self, file: &dyn ReadAt) -> Result<Option<String>, Error> {
+        if file.len() != self.file_len() {
+            let (found, wanted) = (file.len(), self.file_len());
+            return Ok(Some(format!("it has {found} bytes, a bitmap of this disk has {wanted}")));
+        }
+        for (number, page) in &self.pages {
+            let theirs: [u8; PAGE as usize] = file.array(number * PAGE)?;
+            let first = (0..PAGE_BITS).map(|within| number * PAGE_BITS + within).find(|block| {
+                let (_, byte, mask) = self.place(*block);
+                page[byte] & !theirs[byte] & mask != 0
+            });
+            if let Some(block) = first {
+                let at = block * self.shape.block;
+                return Ok(Some(format!("block {block} at disk offset {at} holds data and is not marked")));
+            }
+        }
+        Ok(None)
     }
 
     /// Sets the bits of the blocks that the disk range `data` touches.

@@ -14,8 +14,10 @@ use crate::{Interrupt, Layer, Losses, Meter, OnLoss, Options, Piece, Stack, clai
 /// Bytes of the disk that a stream is unpacked by.
 const STREAM_STEP: u64 = 2 << 20;
 
+/// Is told of each unit how it went; `Break` ends the walk.
+pub type Seen<'f> = &'f mut dyn FnMut(&Piece, Result<Unpacked, Error>) -> ControlFlow<()>;
+
 type Found<'f> = &'f mut dyn FnMut(Error) -> ControlFlow<()>;
-type Seen<'f> = &'f mut dyn FnMut(&Piece, Result<Unpacked, Error>) -> ControlFlow<()>;
 
 /// Holds the claims of the top layer against each other and against its files: every
 /// conflict is told, in the order of the file.

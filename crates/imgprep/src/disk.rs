@@ -99,6 +99,11 @@ impl Disk {
         &self.layers
     }
 
+    /// Where all files are that it is read from.
+    pub fn source_paths(&self) -> impl Iterator<Item = &Path> {
+        self.files().map(|file| file.path())
+    }
+
     /// Files that are named and were not opened: then the disk can be described, not read.
     pub fn unopened(&self) -> &[Named] {
         &self.unopened
@@ -145,6 +150,11 @@ impl Disk {
         self.check_complete()?;
         self.stack.visit(0..u64::MAX, visitor)?;
         self.stack.sound()
+    }
+
+    /// Whether a running QEMU writes to it.
+    pub(crate) fn is_in_use(&self) -> bool {
+        self.files().any(|file| file.has_writer())
     }
 
     pub(crate) fn stack(&self) -> &Stack {

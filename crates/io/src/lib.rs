@@ -12,8 +12,10 @@ mod source;
 mod spool;
 
 pub use error::{CreateError, OpenError};
-pub use os::{raise_open_file_limit, random_uuid};
+pub use os::{free_space, open_file_limit, raise_open_file_limit, random_uuid};
 pub use output::{DeviceOutput, Existing, OutputFile, OutputOptions, Sync};
 pub use pipe::PipeOutput;
-pub use source::{Access, FileIdentity, SourceFile, SourceOptions, is_block_device, is_same_file};
+pub use source::{
+    Access, FileIdentity, SourceFile, SourceOptions, is_block_device, is_same_file, space_taken,
+};
 pub use spool::spool;

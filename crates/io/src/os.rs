@@ -75,6 +75,17 @@ pub fn raise_open_file_limit() {
     let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
+/// How many files this process may have open; `u64::MAX` if the system sets no limit.
+pub fn open_file_limit() -> u64 {
+    rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
+}
+
+/// Bytes that this user can still write on the file system of `path`.
+pub fn free_space(path: &std::path::Path) -> io::Result<u64> {
+    let found = rustix::fs::statvfs(path)?;
+    Ok(found.f_bavail.saturating_mul(found.f_frsize))
+}
+
 /// Sixteen random bytes as a UUID of version 4 (RFC 9562 5.4).
 pub fn random_uuid() -> std::io::Result<[u8; 16]> {
     let mut uuid = [0; 16];

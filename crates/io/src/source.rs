@@ -36,6 +36,11 @@ pub struct FileIdentity {
     inode: u64,
 }
 
+/// Bytes that a file takes on its file system.
+pub fn space_taken(path: &Path) -> std::io::Result<u64> {
+    Ok(std::fs::metadata(path)?.blocks().saturating_mul(512))
+}
+
 /// A regular file or a block device, opened for reading.
 #[derive(Debug)]
 pub struct SourceFile {

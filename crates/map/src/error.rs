@@ -1,7 +1,7 @@
 //! One envelope for all that goes wrong.
 
 use alloc::boxed::Box;
-use alloc::string::String;
+use alloc::string::{String, ToString};
 use core::fmt;
 use core::ops::Range;
 
@@ -122,6 +122,11 @@ impl Error {
         self.code().split('.').next().unwrap_or_default()
     }
 
+    /// What was found and what was expected: the message without places and path.
+    pub fn what(&self) -> String {
+        self.0.detail.to_string()
+    }
+
     /// The kind of trouble.
     pub fn class(&self) -> Class {
         self.0.detail.class()
@@ -197,8 +202,6 @@ impl core::error::Error for Error {
 
 #[cfg(test)]
 mod tests {
-    use alloc::string::ToString;
-
     use super::*;
     use crate::ReadError;
 

@@ -75,6 +75,8 @@ fn a_good_file_has_no_error_and_is_ready() {
 
 #[test]
 fn file_and_disk_sizes_at_their_boundaries() {
+    use DiskKind::{Data, System};
+    use Severity::{Error, Note, Warning};
     let at = |route: &str, disk, file: u64, size: u64, id: &str| {
         let format = if route == "fast-zvhd2" { "zvhd2" } else { "raw" };
         let subject = Subject { file_len: file, virtual_size: Some(size), ..subject(format) };
@@ -83,8 +85,6 @@ fn file_and_disk_sizes_at_their_boundaries() {
             .into_iter()
             .find(|severity| has(&report, id, *severity))
     };
-    use DiskKind::{Data, System};
-    use Severity::{Error, Note, Warning};
     let cases = [
         ("import", System, "size/file", true, 128 * GIB, [None, None, Some(Error)]),
         ("import", System, "size/file-exact", true, 128_000_000_000, [None, None, Some(Warning)]),

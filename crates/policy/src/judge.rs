@@ -56,8 +56,8 @@ pub fn judge(profile: &Profile, subject: &Subject, wish: &Wish) -> Report {
     Report { judgements, routes }
 }
 
-/// The routes whose judgements count: the wanted one; else those that are open; else those
-/// that take the format at all; else all.
+/// The routes whose judgements count: the wanted one; else those that are open; else, of those
+/// that take the format at all, the ones with the fewest errors of their own; else the first.
 fn relevant<'r>(routes: &'r [RouteVerdict], wish: &Wish) -> Vec<&'r RouteVerdict> {
     let chosen = |wanted: &dyn Fn(&RouteVerdict) -> bool| -> Option<Vec<&'r RouteVerdict>> {
         let chosen: Vec<_> = routes.iter().filter(|route| wanted(route)).collect();
@@ -66,8 +66,12 @@ fn relevant<'r>(routes: &'r [RouteVerdict], wish: &Wish) -> Vec<&'r RouteVerdict
     if let Some(wanted) = &wish.route {
         return chosen(&|route| route.id == *wanted).unwrap_or_default();
     }
+    let errors = |route: &RouteVerdict| {
+        route.judgements.iter().filter(|judgement| judgement.severity == Severity::Error).count()
+    };
+    let fewest = routes.iter().filter(|route| route.takes_format).map(errors).min();
     chosen(&|route| route.verdict.is_ready())
-        .or_else(|| chosen(&|route| route.takes_format))
+        .or_else(|| chosen(&|route| route.takes_format && Some(errors(route)) == fewest))
         .unwrap_or_else(|| routes.iter().take(1).collect())
 }
 

@@ -41,6 +41,7 @@ const CODES: &[(&str, &str)] = &[
     ("detect.not-yet",      "format/unread"),
     ("detect.no-disk",      "format/no-disk"),
     ("raw.empty",           "format/empty"),
+    ("*.not-opened",        "structure/not-opened"),
     ("*.unknown-feature",   "safety/unknown-feature"),
     ("*.encrypted",         "safety/encrypted"),
     ("*.limit.*",           "safety/limit"),
@@ -50,6 +51,8 @@ const CODES: &[(&str, &str)] = &[
     ("qcow2.table.past-end", "safety/table-size"),
     ("*.too-short",         "safety/table-size"),
     ("qcow2.refcount.leak", "structure/leak"),
+    ("qcow2.refcount.unreadable", "structure/unchecked"),
+    ("qcow2.snapshot.overlap", "structure/unchecked"),
     ("qcow2.refcount.*",    "structure/refcount"),
     ("qcow2.copied",        "structure/copied"),
     ("qcow2.bitmaps",       "structure/note"),
@@ -80,6 +83,10 @@ const CODES: &[(&str, &str)] = &[
 pub fn rule_of_code(code: &str, class: Option<Class>) -> Option<&'static Rule> {
     let named = CODES.iter().find(|(pattern, _)| matches(pattern, code));
     match (named, class) {
+        (Some((_, "structure/not-opened")), _) => rule("structure/not-opened"),
+        (Some((_, id)), Some(Class::Unsupported)) if id.starts_with("structure/") => {
+            rule("format/unsupported")
+        }
         (Some((_, id)), _) => rule(id),
         (None, None) => rule("structure/note"),
         (None, Some(Class::Corrupt)) => rule("structure/table"),

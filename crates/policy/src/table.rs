@@ -141,7 +141,7 @@ pub const RULES: &[Rule] = rules![
         "the image declares no incompatible feature that is not known",
         "by its specification nobody may read it who does not know the feature",
         "the format's specification", "";
-    "safety/encrypted" Note,
+    "safety/encrypted" Warning,
         "the image does not lock its payload away",
         "what is encrypted can't be looked at",
         "this program", "";
@@ -194,6 +194,8 @@ pub const RULES: &[Rule] = rules![
         "the format's specification", "";
     "structure/unchecked" Error, "all tables could be read", "what can't be read is not checked",
         "this program", "";
+    "structure/not-opened" Warning, "all files of the image were looked at", "what lies in another file is not checked",
+        "this program", "check it with --follow beside";
     "structure/note" Note, "nothing is odd", "somebody should know",
         "this program", "";
 ];

@@ -28,7 +28,7 @@ const FORMATS: &[(&str, &[&str])] = &[
 /// The files of one bench, gone with its folder.
 pub(super) struct Inputs {
     pub(super) folder: PathBuf,
-    ours: PathBuf,
+    pub(super) ours: PathBuf,
 }
 
 impl Inputs {
@@ -149,6 +149,23 @@ impl Inputs {
         Ok(duels)
     }
 
+    /// A QCOW2 of 1 TiB in which 20 GiB are allocated.
+    pub(super) fn checks(&self) -> io::Result<Vec<Duel>> {
+        if Command::new("qemu-img").arg("--version").stdout(Stdio::null()).status().is_err() {
+            return Ok(Vec::new());
+        }
+        let image = self.path("wide.qcow2");
+        let create = ["create", "-q", "-f", "qcow2", "-o", "preallocation=falloc", &image, "20G"];
+        must(Command::new("qemu-img").args(create))?;
+        must(Command::new("qemu-img").args(["resize", "-q", &image, "1T"]))?;
+        let name = "check of a QCOW2 of 1 TiB with 20 GiB";
+        let theirs = vec!["check".into(), image];
+        Ok(vec![vec![
+            self.ours(name, "none", "check $wide.qcow2").called("imgprep"),
+            Job::new(name, Path::new("qemu-img"), theirs, self.folder.join("none")).called("qemu-img"),
+        ]])
+    }
+
     fn duel(&self, name: &str, image: &str) -> Duel {
         let qemu = |label: &str, flags: &[&str]| {
             let mut args: Vec<String> =
@@ -165,7 +182,7 @@ impl Inputs {
     }
 }
 
-fn must(command: &mut Command) -> io::Result<()> {
+pub(super) fn must(command: &mut Command) -> io::Result<()> {
     let status = command.stdout(Stdio::null()).status()?;
     if status.success() { Ok(()) } else { Err(io::Error::other(format!("{command:?} failed"))) }
 }

@@ -5,6 +5,7 @@
 //! is touched once before: a virtual machine may get each page only then, which costs more
 //! than all that is measured here.
 
+mod batches;
 mod inputs;
 mod job;
 pub(crate) mod limits;
@@ -32,6 +33,8 @@ pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result
         ("Beside the least that the work takes, on all cores", inputs.limits()?),
         ("Large disks with little on them", inputs.sparse()),
         ("To RAW, beside qemu-img", inputs.to_raw()?),
+        ("Checks, beside qemu-img", inputs.checks()?),
+        ("Batches, beside one image after the other", inputs.batches(is_quick)?),
     ] {
         let mut section = Vec::new();
         for mut duel in duels.into_iter().filter(|duel| only.is_none_or(|only| duel[0].name.contains(only))) {

@@ -59,6 +59,14 @@ pub enum Corrupt {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// An L1 table that names L2 tables again and again: each of them can describe one part of the disk.
+    #[error("the L2 table at {found}, or one before it, is named again and again: once is expected")]
+    TablesRepeated {
+        /// Offset of the L1 entry with which it was too often.
+        at: u64,
+        /// The table that it names.
+        found: u64,
+    },
     /// Data, plain or packed, that does not lie inside the file.
     #[error("the entry points to data at bytes {start}..{end}, the file has {file_len}")]
     DataPastEnd {
@@ -81,6 +89,7 @@ impl Detail for Corrupt {
             Self::Field { .. } => "qcow.header.field",
             Self::TablePastEnd { .. } => "qcow.table.past-end",
             Self::Entry { .. } => "qcow.table.entry",
+            Self::TablesRepeated { .. } => "qcow.table.repeated",
             Self::DataPastEnd { .. } => "qcow.l2.past-end",
         }
     }
@@ -96,6 +105,7 @@ impl Detail for Corrupt {
             Self::Field { at, .. }
             | Self::TablePastEnd { at, .. }
             | Self::Entry { at, .. }
+            | Self::TablesRepeated { at, .. }
             | Self::DataPastEnd { at, .. } => *at,
         })
     }

@@ -20,6 +20,7 @@
 
 extern crate alloc;
 
+mod check;
 mod claims;
 mod entry;
 mod error;

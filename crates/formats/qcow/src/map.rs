@@ -3,8 +3,8 @@
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Claim, Codec, DiskMap, EntryRun, Error, FileId, Files, PackedLen, ReadAt, Source, Tiler, Visitor,
-    walk_entries,
+    Checked, Claim, Codec, DiskMap, EntryRun, Error, FileId, Files, Finding, PackedLen, ReadAt, Repeats,
+    Source, Tiler, Visitor, walk_entries,
 };
 
 use crate::Corrupt;
@@ -102,12 +102,19 @@ impl Map {
     fn walk(&self, file: &dyn ReadAt, range: &Range<u64>, tiler: &mut Tiler<'_>) -> Result<(), Error> {
         let coverage = self.header.l2_coverage();
         let entries = range.start / coverage..range.end.div_ceil(coverage);
+        let mut repeats = Repeats::new(file.len());
         let _ = walk_entries(file, self.header.raw.l1_offset, entries, u64::from_be_bytes, &mut |entry| {
             let disk = self.described(&entry);
             let table = self.table(file, &entry);
             match table.map_err(|error| Error::new(error).hitting(disk.clone()))? {
                 None => Ok(tiler.push(disk.end - tiler.at(), self.unallocated.clone())),
-                Some(table) => self.walk_table(file, table, &disk, range, tiler),
+                Some(table) if repeats.may_walk(table, self.header.l2_bytes()) => {
+                    self.walk_table(file, table, &disk, range, tiler)
+                }
+                Some(table) => {
+                    let error = Corrupt::TablesRepeated { at: entry.at, found: table };
+                    Err(Error::new(error).hitting(tiler.at().max(range.start)..range.end))
+                }
             }
         })?;
         Ok(())
@@ -142,5 +149,13 @@ impl DiskMap for Map {
         visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         self.walk_claims(files, visitor)
+    }
+
+    fn check(
+        &self,
+        files: &dyn Files,
+        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<Checked, Error> {
+        crate::check::check(self, files, found)
     }
 }

@@ -6,7 +6,7 @@ use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{Claim, ClaimKind, Error, FileId, Files, ReadAt};
 
 use crate::entry::Cluster;
-use crate::layout::OFFSET_MASK;
+use crate::layout::{OFFSET_MASK, REFCOUNT_TABLE_BYTES};
 use crate::map::{Map, Table};
 
 type Visit<'f> = &'f mut dyn FnMut(Claim) -> ControlFlow<()>;
@@ -27,12 +27,19 @@ impl Map {
         }
         let data_len = files.get(self.data_file()).map_or(0, ReadAt::len);
         let tables = self.disk.size.div_ceil(self.header.l2_coverage());
+        // More bytes of tables than the file has: two of them share some, and what was told
+        // proves it. So the cost of a walk follows the file, whatever its L1 table repeats.
+        let mut room = file.len();
         for index in 0..tables {
             let Ok((_, Some(table))) = self.table(file, index) else { continue };
             let claim = metadata(table.at..table.at + self.header.cluster_size(), "the L2 table");
-            if visit(Claim { disk: Some(table.disk.start), ..claim }).is_break()
-                || self.claim_clusters((file, data_len), &table, visit)?.is_break()
-            {
+            let flow = visit(Claim { disk: Some(table.disk.start), ..claim });
+            let Some(left) = room.checked_sub(self.header.cluster_size()).filter(|_| flow.is_continue())
+            else {
+                return Ok(());
+            };
+            room = left;
+            if self.claim_clusters((file, data_len), &table, visit)?.is_break() {
                 return Ok(());
             }
         }
@@ -56,6 +63,8 @@ impl Map {
     fn claim_refcounts(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
         let start = self.header.raw.refcount_offset;
         let len = u64::from(self.header.raw.refcount_clusters) << self.header.cluster_bits;
+        // No image needs more; what a header declares beyond that is not walked.
+        let len = len.min(REFCOUNT_TABLE_BYTES);
         let end = start.saturating_add(len).min(file.len());
         if start >= end {
             return Ok(ControlFlow::Continue(()));
@@ -65,6 +74,11 @@ impl Map {
         }
         let mut at = start;
         while at + 8 <= end {
+            let data = file.next_data(at);
+            if data >= at + 8 {
+                at += (data - at) / 8 * 8;
+                continue;
+            }
             let count = ((end - at) / 8).min(CHUNK);
             // OK: at most 64 KiB.
             let bytes = file.slice(at, usize::try_from(count * 8).unwrap_or(0))?;

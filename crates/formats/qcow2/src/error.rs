@@ -71,6 +71,14 @@ pub enum Corrupt {
         /// What is wrong with it.
         reason: &'static str,
     },
+    /// An L1 table that names L2 tables again and again: each of them can describe one part of the disk.
+    #[error("the L2 table at {found}, or one before it, is named again and again: once is expected")]
+    TablesRepeated {
+        /// Offset of the L1 entry with which it was too often.
+        at: u64,
+        /// The table that it names.
+        found: u64,
+    },
     /// Data that does not lie inside its file.
     #[error("the entry points to data at bytes {start}..{end}, the file has {file_len}")]
     DataPastEnd {
@@ -145,6 +153,7 @@ impl Detail for Corrupt {
             Self::TablePastEnd { .. } => "qcow2.table.past-end",
             Self::L1TooShort { .. } => "qcow2.l1.too-short",
             Self::Entry { .. } => "qcow2.table.entry",
+            Self::TablesRepeated { .. } => "qcow2.table.repeated",
             Self::DataPastEnd { .. } => "qcow2.l2.past-end",
             Self::Subclusters { .. } => "qcow2.l2.subclusters",
             Self::NotRaw { .. } => "qcow2.l2.not-raw",
@@ -166,6 +175,7 @@ impl Detail for Corrupt {
             | Self::TablePastEnd { at, .. }
             | Self::L1TooShort { at, .. }
             | Self::Entry { at, .. }
+            | Self::TablesRepeated { at, .. }
             | Self::DataPastEnd { at, .. }
             | Self::Subclusters { at, .. }
             | Self::NotRaw { at, .. }

@@ -14,6 +14,7 @@ const BACKING_FORMAT: u32 = 0xe279_2aca;
 const FEATURE_NAMES: u32 = 0x6803_f857;
 const BITMAPS: u32 = 0x2385_2875;
 const DATA_FILE: u32 = 0x4441_5441;
+const CRYPTO_HEADER: u32 = 0x0537_be77;
 
 /// Bytes of a feature name table entry: type, bit, 46 bytes of name.
 const FEATURE_BYTES: usize = 48;
@@ -26,6 +27,10 @@ pub(crate) struct Extensions {
     pub(crate) data_file: Option<(u64, ImageName)>,
     /// Bitmaps in the directory, where the extension says so.
     pub(crate) bitmaps: Option<u32>,
+    /// Place, length in bytes and number of entries of the bitmap directory.
+    pub(crate) bitmap_directory: Option<(u64, u64, u32)>,
+    /// Place and length of the LUKS header.
+    pub(crate) crypto: Option<(u64, u64)>,
     /// Bit and name of incompatible features.
     features: Vec<(u8, ImageName)>,
 }
@@ -65,7 +70,16 @@ impl Extensions {
         match kind {
             BACKING_FORMAT => self.backing_format = Some(ImageName(data.to_vec())),
             DATA_FILE => self.data_file = Some((at, ImageName(data.to_vec()))),
-            BITMAPS => self.bitmaps = data.get(..4).map(BigEndian::read_u32),
+            BITMAPS => {
+                self.bitmaps = data.get(..4).map(BigEndian::read_u32);
+                let u64_at = |at: usize| data.get(at..at + 8).map(BigEndian::read_u64);
+                let directory = u64_at(16).zip(u64_at(8)).zip(self.bitmaps);
+                self.bitmap_directory = directory.map(|((at, len), count)| (at, len, count));
+            }
+            CRYPTO_HEADER => {
+                let u64_at = |at: usize| data.get(at..at + 8).map(BigEndian::read_u64);
+                self.crypto = u64_at(0).zip(u64_at(8));
+            }
             FEATURE_NAMES => {
                 let incompatible = data.chunks_exact(FEATURE_BYTES).filter(|entry| entry[0] == 0);
                 self.features.extend(incompatible.map(|entry| {

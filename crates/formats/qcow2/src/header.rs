@@ -5,13 +5,10 @@ use imgprep_map::{Codec, Encryption, Error, ReadAt};
 use crate::extension::Extensions;
 use crate::layout::{
     COMPRESSION_AT, COMPRESSION_TYPE, CORRUPT, DATA_FILE, DATA_FILE_RAW, EXTENDED_L2, HEADER_V2, HEADER_V3,
-    KNOWN_INCOMPATIBLE, MAGIC, RawHeader,
+    KNOWN_INCOMPATIBLE, L1_BYTES, MAGIC, RawHeader,
 };
 use crate::map::Disk;
 use crate::{Corrupt, Unsupported};
-
-/// QEMU's own bound on an L1 table, in bytes.
-const L1_BYTES: u64 = 32 << 20;
 
 /// A header whose fields fit together. What they point at is checked where it is read.
 #[derive(Clone, Debug)]

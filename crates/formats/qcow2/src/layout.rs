@@ -88,5 +88,11 @@ pub(crate) const COPIED: u64 = 1 << 63;
 pub(crate) const COMPRESSED: u64 = 1 << 62;
 /// Bit 0 of an L2 entry: the cluster reads as zeros.
 pub(crate) const ZERO: u64 = 1;
+/// QEMU's own bound on an L1 table, in bytes.
+pub(crate) const L1_BYTES: u64 = 32 << 20;
+/// QEMU's own bound on the refcount table, in bytes.
+pub(crate) const REFCOUNT_TABLE_BYTES: u64 = 8 << 20;
+/// Larger LUKS headers and bitmap directories, and more bytes of bitmap tables, are not walked.
+pub(crate) const SIDE_TABLE_BYTES: u64 = 64 << 20;
 /// Subclusters of a cluster with extended L2 entries.
 pub(crate) const SUBCLUSTERS: u64 = 32;

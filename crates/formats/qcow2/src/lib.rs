@@ -3,6 +3,7 @@
 //! Read: clusters of 512 bytes to 2 MiB, zlib and zstd clusters, zero clusters, extended
 //! L2 entries, backing files, external data files, internal snapshots, images that were
 //! not closed properly. Shown but not read: encrypted images, images marked corrupt.
+//! Checked: all tables against the reference counts, as `qemu-img check` does it.
 //! Refused by name: unknown incompatible features.
 //!
 //! No table is kept in memory: L1 and L2 are read where a walk comes by.
@@ -16,7 +17,9 @@
 
 extern crate alloc;
 
+mod check;
 mod claims;
+mod counts;
 mod entry;
 mod error;
 mod extension;
@@ -24,7 +27,9 @@ mod facts;
 mod header;
 mod layout;
 mod map;
+mod refcounts;
 mod snapshot;
+mod uses;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -39,7 +44,7 @@ pub use error::{Corrupt, Unsupported};
 
 use crate::extension::Extensions;
 use crate::header::Header;
-use crate::map::{Disk, Map};
+use crate::map::{Disk, Map, Tables};
 
 /// The format's name.
 pub const NAME: &str = "qcow2";
@@ -69,7 +74,9 @@ pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error>
     let parent = backing(file, &header, &extensions)?;
     let facts = facts::facts(&header, &extensions, &snapshots);
     let findings = facts::findings(&header, &extensions, parent.as_ref());
-    let map = Map::new(&header, disk, parent.is_some(), &snapshots);
+    let (bitmaps, crypto) = (extensions.bitmap_directory, extensions.crypto);
+    let tables = Tables { snapshots, bitmaps, crypto };
+    let map = Map::new(&header, disk, parent.is_some(), tables, options.limits.resident_bytes);
     let files = data_file(&header, &extensions);
     Ok(Parsed::Done(Box::new(Image { parent, files, findings, ..Image::new(facts, map) })))
 }

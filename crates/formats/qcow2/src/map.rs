@@ -4,7 +4,10 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Claim, Codec, DiskMap, Error, FileId, Files, PackedLen, ReadAt, Source, Tiler, Visitor};
+use imgprep_map::{
+    Checked, Claim, Codec, DiskMap, Error, FileId, Files, Finding, PackedLen, ReadAt, Repeats, Source, Tiler,
+    Visitor,
+};
 
 use crate::Corrupt;
 use crate::entry::{Cluster, Rules, Subcluster, check_subclusters, l1, subcluster};
@@ -40,8 +43,22 @@ pub(crate) struct Map {
     /// All L1 tables of the image: place and length.
     pub(crate) l1_tables: Vec<Range<u64>>,
     pub(crate) snapshot_table: Option<Range<u64>>,
+    /// What only a check looks at.
+    pub(crate) tables: Tables,
+    /// Bytes of memory that a check may take.
+    pub(crate) budget: u64,
     data_file: FileId,
     unallocated: Source,
+}
+
+/// Tables that are not read for the disk.
+#[derive(Clone, Debug, Default)]
+pub(crate) struct Tables {
+    pub(crate) snapshots: Vec<Entry>,
+    /// Place, length and entries of the bitmap directory.
+    pub(crate) bitmaps: Option<(u64, u64, u32)>,
+    /// Place and length of the LUKS header.
+    pub(crate) crypto: Option<(u64, u64)>,
 }
 
 /// One L2 table and the part of the disk that it describes.
@@ -51,13 +68,15 @@ pub(crate) struct Table {
 }
 
 impl Map {
-    pub(crate) fn new(header: &Header, disk: Disk, has_parent: bool, snapshots: &[Entry]) -> Self {
+    pub(crate) fn new(header: &Header, disk: Disk, has_parent: bool, tables: Tables, budget: u64) -> Self {
+        let snapshots = &tables.snapshots;
         let table = |disk: &Disk| disk.l1_at..disk.l1_at.saturating_add(disk.l1_entries * 8);
         let mut l1_tables = Vec::from([table(&Disk::active(header))]);
         l1_tables.extend(snapshots.iter().map(|entry| table(&entry.disk(header))));
         let snapshot_table = snapshots.last().map(|last| header.raw.snapshots_offset..last.at + 40);
         Self {
             disk,
+            budget,
             rules: Rules {
                 cluster_bits: header.cluster_bits,
                 has_zero_flag: header.is_v3() && !header.has_extended_l2(),
@@ -65,6 +84,7 @@ impl Map {
             },
             l1_tables,
             snapshot_table,
+            tables,
             data_file: if header.has_data_file() { FileId::companion(0) } else { FileId::SELF },
             unallocated: if has_parent { Source::Parent } else { Source::Zero { explicit: false } },
             header: header.clone(),
@@ -224,8 +244,15 @@ impl Map {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let data = files.get(self.data_file);
         let coverage = self.header.l2_coverage();
+        let mut repeats = Repeats::new(file.len());
         for index in range.start / coverage..range.end.div_ceil(coverage) {
             let (disk, table) = self.table(file, index)?;
+            if let Some(table) = &table
+                && !repeats.may_walk(table.at, self.header.cluster_size())
+            {
+                let error = Corrupt::TablesRepeated { at: self.disk.l1_at + index * 8, found: table.at };
+                return Err(Error::new(error).hitting(tiler.at().max(range.start)..range.end));
+            }
             let flow = match table {
                 None => tiler.push(disk.end - tiler.at(), self.unallocated.clone()),
                 Some(table) => self.walk_table((file, data), &table, range, tiler)?,
@@ -268,5 +295,13 @@ impl DiskMap for Map {
         visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         self.walk_claims(files, visitor)
+    }
+
+    fn check(
+        &self,
+        files: &dyn Files,
+        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<Checked, Error> {
+        crate::check::check(self, files, found)
     }
 }

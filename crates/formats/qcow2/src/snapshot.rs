@@ -20,6 +20,7 @@ pub(crate) struct Entry {
     pub(crate) at: u64,
     pub(crate) l1_at: u64,
     pub(crate) l1_entries: u32,
+    pub(crate) extra_len: u32,
 }
 
 impl Entry {
@@ -89,6 +90,7 @@ fn read(file: &dyn ReadAt, at: u64, index: u32, limits: &Limits) -> Result<(Entr
         at,
         l1_at: BigEndian::read_u64(&fixed),
         l1_entries: BigEndian::read_u32(&fixed[8..]),
+        extra_len,
     };
     Ok((entry, at + len.next_multiple_of(8)))
 }

@@ -18,6 +18,7 @@
 
 extern crate alloc;
 
+mod check;
 mod claims;
 mod entry;
 mod error;

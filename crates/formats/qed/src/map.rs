@@ -3,7 +3,8 @@
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Claim, DiskMap, EntryRun, Error, FileId, Files, ReadAt, Source, Tiler, Visitor, walk_entries,
+    Checked, Claim, DiskMap, EntryRun, Error, FileId, Files, Finding, ReadAt, Repeats, Source, Tiler,
+    Visitor, walk_entries,
 };
 
 use crate::Corrupt;
@@ -94,12 +95,19 @@ impl Map {
         let coverage = self.header.l2_coverage();
         let (l1, entries) =
             (self.header.raw.l1_table_offset, range.start / coverage..range.end.div_ceil(coverage));
+        let mut repeats = Repeats::new(file.len());
         let _ = walk_entries(file, l1, entries, u64::from_le_bytes, &mut |entry| {
             let disk = self.described(&entry);
             let table = self.table(file, &entry);
             match table.map_err(|error| Error::new(error).hitting(disk.clone()))? {
                 None => Ok(tiler.push(disk.end - tiler.at(), self.unallocated.clone())),
-                Some(table) => self.walk_table(file, table, &disk, range, tiler),
+                Some(table) if repeats.may_walk(table, self.header.table_bytes()) => {
+                    self.walk_table(file, table, &disk, range, tiler)
+                }
+                Some(table) => {
+                    let error = Corrupt::TablesRepeated { at: entry.at, found: table };
+                    Err(Error::new(error).hitting(tiler.at().max(range.start)..range.end))
+                }
             }
         })?;
         Ok(())
@@ -132,6 +140,14 @@ impl DiskMap for Map {
         visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         self.walk_claims(files, visitor)
+    }
+
+    fn check(
+        &self,
+        files: &dyn Files,
+        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<Checked, Error> {
+        crate::check::check(self, files, found)
     }
 }
 

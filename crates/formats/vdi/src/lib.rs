@@ -19,6 +19,8 @@
 extern crate alloc;
 
 mod block;
+mod check;
+mod check_header;
 mod claims;
 mod error;
 mod facts;

@@ -3,16 +3,16 @@
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Claim, DiskMap, Error, FileId, Files, ReadAt, Source, Tiler, Visitor};
+use imgprep_map::{Checked, Claim, DiskMap, Error, FileId, Files, Finding, ReadAt, Source, Tiler, Visitor};
 
 use crate::Corrupt;
 use crate::block::{Block, block};
 use crate::header::Header;
 
 /// Entries that are read at once: 4 KiB, a GiB of the disk with the usual blocks.
-const PAGE: u64 = 1024;
+pub(crate) const PAGE: u64 = 1024;
 /// Bytes of the largest map whose stored blocks are counted: 16 TiB in the usual blocks.
-const COUNTED_BYTES: u64 = 64 << 20;
+pub(crate) const COUNTED_BYTES: u64 = 64 << 20;
 
 pub(crate) struct Map {
     pub(crate) header: Header,
@@ -54,7 +54,7 @@ impl Map {
     }
 
     /// File offset of an entry.
-    fn entry_at(&self, index: u64) -> u64 {
+    pub(crate) fn entry_at(&self, index: u64) -> u64 {
         // OK: less than 2^35, and inside the file.
         self.header.map_at + index * 4
     }
@@ -63,7 +63,7 @@ impl Map {
     ///
     /// Zero is a block's number: two entries of zeros are two claims on block 0. So a
     /// hole in the map is corrupt, and need not be looked at entry by entry.
-    fn hole(&self, file: &dyn ReadAt, entries: Range<u64>) -> Option<u64> {
+    pub(crate) fn hole(&self, file: &dyn ReadAt, entries: Range<u64>) -> Option<u64> {
         let (start, end) = (self.entry_at(entries.start), self.entry_at(entries.end));
         let data = file.next_data(start);
         (data >= end && entries.end - entries.start > 1).then(|| (data - self.header.map_at) / 4)
@@ -144,7 +144,7 @@ impl Map {
 }
 
 /// Bytes of at most a page of entries.
-fn bytes_of(entries: Range<u64>) -> usize {
+pub(crate) fn bytes_of(entries: Range<u64>) -> usize {
     // OK: at most `PAGE` entries.
     usize::try_from((entries.end - entries.start) * 4).unwrap_or(0)
 }
@@ -189,5 +189,13 @@ impl DiskMap for Map {
         visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         self.walk_claims(files, visitor)
+    }
+
+    fn check(
+        &self,
+        files: &dyn Files,
+        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<Checked, Error> {
+        crate::check::check(self, files, found)
     }
 }

@@ -6,7 +6,8 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    ClaimKind, Error, Extent, FileId, Image, ParseOptions, Parsed, Probe, ReadAt, ReadError, Severity, Source,
+    Checked, ClaimKind, Error, Extent, FileId, Image, ParseOptions, Parsed, Probe, ReadAt, ReadError,
+    Severity, Source,
 };
 
 use crate::Corrupt;
@@ -15,6 +16,7 @@ use crate::Corrupt;
 fn file(entries: &[u32; 5], kind: u32, allocated: u32) -> Vec<u8> {
     let mut file = vec![0; 1024 + 3 * 512];
     let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
+    put(0, crate::layout::TEXT);
     put(64, &[0x7f, 0x10, 0xda, 0xbe, 1, 0, 1, 0]);
     for (at, value) in [
         (72, 400u32),
@@ -241,4 +243,60 @@ fn known_by_its_signature_or_by_its_text_where_it_is_cut() {
     assert_eq!(probe(b"<<< QEMU VM Virtual Disk Im"), Some(0));
     assert_eq!(probe(&[b"<<< ".as_slice(), &[b' '; 400]].concat()), None);
     assert_eq!(probe(&[0; 512]), None);
+}
+
+fn check(image: &Image, file: &dyn ReadAt) -> (Checked, Vec<(&'static str, Severity, u64)>) {
+    let mut all = Vec::new();
+    let checked = image.map.check(&file, &mut |finding| {
+        all.push((finding.code, finding.severity, finding.at.unwrap()));
+        ControlFlow::Continue(())
+    });
+    (checked.unwrap(), all)
+}
+
+#[test]
+fn a_good_image_has_numbers_and_no_findings() {
+    let file = file(&[0, ZERO, 1, NEVER, 2], 1, 3);
+    let want = Checked {
+        image_end: Some(1024 + 3 * 512),
+        total: Some(5),
+        allocated: Some(3),
+        fragmented: Some(0),
+        ..Checked::default()
+    };
+    assert_eq!(check(&parse(&file), &file), (want, vec![]));
+}
+
+#[test]
+fn every_way_an_entry_can_be_wrong() {
+    use Severity::{Error, Warning};
+    for (entries, allocated, code, severity, at, corruptions, leaks) in [
+        ([0, 0, 1, NEVER, 2], 4, "vdi.check.duplicate", Error, 516, 1, 0),
+        ([0, 5, 1, NEVER, 2], 3, "vdi.check.out-of-range", Error, 516, 1, 0),
+        ([0, 3, 1, NEVER, 2], 4, "vdi.check.past-end", Error, 516, 0, 0),
+        ([0, 2, 1, NEVER, NEVER], 2, "vdi.check.past-allocated", Error, 516, 1, 0),
+        ([0, NEVER, NEVER, NEVER, 2], 2, "vdi.check.past-allocated", Error, 528, 0, 1),
+        ([0, NEVER, 2, NEVER, NEVER], 3, "vdi.check.leak", Warning, 1536, 1, 1),
+        ([0, NEVER, NEVER, NEVER, NEVER], 1, "vdi.check.trailing", Warning, 1536, 0, 2),
+    ] {
+        let file = file(&entries, 1, allocated);
+        let (checked, findings) = check(&parse(&file), &file);
+        assert_eq!(findings.first(), Some(&(code, severity, at)), "{entries:?}");
+        assert_eq!((checked.corruptions, checked.leaks), (corruptions, leaks), "{entries:?} {findings:?}");
+    }
+}
+
+#[test]
+fn a_check_of_a_map_that_was_never_written_costs_nothing() {
+    let mut head = file(&[NEVER; 5], 1, 0);
+    head.truncate(512);
+    head[368..376].copy_from_slice(&(512u64 * 0xffff_fff0).to_le_bytes());
+    head[384..388].copy_from_slice(&0xffff_fff0u32.to_le_bytes());
+    head[388..392].copy_from_slice(&[0xff; 4]);
+    let file = Sparse { head, len: 1 << 50 };
+    let (checked, findings) = check(&parse(&file), &file);
+    // All but the first entry, and the number in the header.
+    assert_eq!(checked.corruptions, 0xffff_fff0);
+    assert!(findings.contains(&("vdi.check.duplicate", Severity::Error, 516)), "{findings:?}");
+    assert!(findings.len() < 9, "{findings:?}");
 }

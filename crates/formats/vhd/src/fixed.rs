@@ -2,9 +2,11 @@
 
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{Claim, ClaimKind, DiskMap, Error, FileId, Files, ReadAt, Source, Tiler, Visitor};
+use imgprep_map::{
+    Checked, Claim, ClaimKind, DiskMap, Error, FileId, Files, Finding, ReadAt, Source, Tiler, Visitor,
+};
 
-use crate::Corrupt;
+use crate::{Corrupt, check};
 
 /// Bytes of a part of the walk: any would do.
 const STRIDE: u64 = 1 << 30;
@@ -66,5 +68,14 @@ impl DiskMap for Fixed {
             let _ = visitor(Claim { file, range: tail, kind: ClaimKind::Metadata("the footer"), disk: None });
         }
         Ok(())
+    }
+
+    fn check(
+        &self,
+        files: &dyn Files,
+        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<Checked, Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
+        check::fixed(file, found)
     }
 }

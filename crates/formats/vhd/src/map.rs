@@ -5,12 +5,13 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Claim, DiskMap, Error, FileId, Files, ReadAt, Source, Tiler, Visitor};
+use imgprep_map::{Checked, Claim, DiskMap, Error, FileId, Files, Finding, ReadAt, Source, Tiler, Visitor};
 
 use crate::Corrupt;
 use crate::bat::{Block, Rules};
 use crate::batmap::Batmap;
 use crate::bitmap::{BitOrder, Runs};
+use crate::check;
 use crate::footer::Footer;
 use crate::header::Header;
 use crate::layout::{FOOTER, HEADER, SECTOR};
@@ -23,13 +24,13 @@ pub(crate) struct Sparse {
     pub(crate) size: u64,
     pub(crate) block_size: u64,
     pub(crate) bat: Range<u64>,
-    bit_order: BitOrder,
+    pub(crate) bit_order: BitOrder,
     /// What a block or a sector that was never written reads as.
-    unwritten: Source,
+    pub(crate) unwritten: Source,
     /// Tables and names, for the claims.
     pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
     pub(crate) bitmap_len: u64,
-    taken: [(Range<u64>, &'static str); 3],
+    pub(crate) taken: [(Range<u64>, &'static str); 3],
 }
 
 impl Sparse {
@@ -185,6 +186,15 @@ impl DiskMap for Sparse {
     ) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         self.walk_claims(file, visitor)
+    }
+
+    fn check(
+        &self,
+        files: &dyn Files,
+        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<Checked, Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
+        check::sparse(self, file, found)
     }
 }
 

@@ -29,7 +29,7 @@ pub(crate) struct Parent {
 
 /// How a locator's name is written.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-enum Text {
+pub(crate) enum Text {
     /// UTF-16, little-endian.
     Wide,
     /// Bytes of an unknown code page: deprecated.
@@ -142,13 +142,18 @@ impl Parent {
     }
 }
 
+/// How the name of a locator of this platform code is written.
+pub(crate) fn text_of(code: &[u8]) -> Option<Text> {
+    CODES.iter().find(|(known, ..)| code == known).map(|(.., text)| *text)
+}
+
 /// UTF-16, big-endian, up to the first zero.
 fn header_name(header: &[u8; 1024]) -> ImageName {
     let (at, len) = PARENT_NAME;
     wide(header[at..at + len].chunks_exact(2).map(|unit| u16::from_be_bytes([unit[0], unit[1]])))
 }
 
-fn decode(bytes: &[u8], text: Text) -> ImageName {
+pub(crate) fn decode(bytes: &[u8], text: Text) -> ImageName {
     let narrow = || bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     match text {
         Text::Wide => wide(bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]))),
@@ -157,7 +162,7 @@ fn decode(bytes: &[u8], text: Text) -> ImageName {
     }
 }
 
-fn wide(units: impl Iterator<Item = u16>) -> ImageName {
+pub(crate) fn wide(units: impl Iterator<Item = u16>) -> ImageName {
     let units = char::decode_utf16(units.take_while(|unit| *unit != 0));
     let text: String = units.map(|unit| unit.unwrap_or(char::REPLACEMENT_CHARACTER)).collect();
     ImageName(text.into_bytes())

@@ -71,6 +71,28 @@ impl Size {
     }
 }
 
+/// The geometry of a disk of `size` bytes by the specification's appendix: cylinders, heads, sectors.
+pub(crate) fn chs(size: u64) -> (u16, u8, u8) {
+    let total = (size / SECTOR).min(MAX_GEOMETRY);
+    let (heads, sectors) = track(total);
+    let cylinders = total / sectors / heads;
+    // OK: `total` is bounded so that there are at most 65535 cylinders; 16 heads, 255 sectors.
+    let narrow = |value: u64| u8::try_from(value).unwrap_or(u8::MAX);
+    (u16::try_from(cylinders).unwrap_or(u16::MAX), narrow(heads), narrow(sectors))
+}
+
+/// Heads and sectors of a track.
+fn track(total: u64) -> (u64, u64) {
+    if total >= 65535 * 16 * 63 {
+        return (16, 255);
+    }
+    let heads = (total / 17).div_ceil(1024).max(4);
+    if total / 17 < heads * 1024 && heads <= 16 {
+        return (heads, 17);
+    }
+    if total / 31 < 16 * 1024 { (16, 31) } else { (16, 63) }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -81,6 +103,23 @@ mod tests {
         (raw.cylinders, raw.heads, raw.sectors_per_track) = geometry;
         let size = Size::of(&raw);
         (size.taken(), size.rule)
+    }
+
+    #[test]
+    fn geometries_by_the_rule() {
+        for (sectors, want) in [
+            (0, (0, 4, 17)),
+            (4 * 17 * 1024 - 1, (1023, 4, 17)),
+            // Full cylinders go on to the next kind of track.
+            (4 * 17 * 1024, (140, 16, 31)),
+            (16 * 17 * 1024 - 1, (1023, 16, 17)),
+            (16 * 17 * 1024, (561, 16, 31)),
+            (16 * 31 * 1024, (503, 16, 63)),
+            (65535 * 16 * 63, (16191, 16, 255)),
+            (u64::MAX / 512, (65535, 16, 255)),
+        ] {
+            assert_eq!(chs(sectors * 512), want, "{sectors}");
+        }
     }
 
     #[test]

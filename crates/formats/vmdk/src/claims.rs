@@ -63,7 +63,19 @@ impl Claims<'_> {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        for index in 0..tables.count() {
+        // One for each directory: they are asked in turns.
+        let (mut entries, mut copies) = (Holes::new(self.file), Holes::new(self.file));
+        let mut next = 0;
+        while next < tables.count() {
+            let (index, step) = (next, tables.entry_bytes());
+            let skipped = entries.entries(tables.directory + index * step, step);
+            let skipped = redundant.map_or(skipped, |redundant| {
+                skipped.min(if skipped > 0 { copies.entries(redundant + index * step, step) } else { 0 })
+            });
+            next += skipped.max(1);
+            if skipped > 0 {
+                continue;
+            }
             let disk = self.part.disk.start + tables.described(index).start;
             let table = tables.table(self.file, index);
             if let Some(redundant) = redundant

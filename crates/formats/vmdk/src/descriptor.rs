@@ -259,7 +259,7 @@ fn refused(problem: Problem) -> Error {
 }
 
 /// `KEY = "VALUE"`, blanks and quotes left out.
-fn key_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
+pub(crate) fn key_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let equals = line.iter().position(|byte| *byte == b'=').filter(|_| !line.starts_with(b"#"))?;
     let (key, value) = (line[..equals].trim_ascii(), line[equals + 1..].trim_ascii());
     let inner = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));

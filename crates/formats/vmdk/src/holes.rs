@@ -33,6 +33,11 @@ impl<'a> Holes<'a> {
         }
         range.end <= self.hole.end
     }
+
+    /// How many entries of `step` bytes from `at` on lie in one hole.
+    pub(crate) fn entries(&mut self, at: u64, step: u64) -> u64 {
+        if self.has(&(at..at.saturating_add(step))) { (self.hole.end - at) / step } else { 0 }
+    }
 }
 
 #[cfg(test)]
@@ -75,6 +80,7 @@ mod tests {
             assert_eq!(holes.has(&(index * 10..index * 10 + 10)), !(10..20).contains(&index), "{index}");
         }
         assert!(!holes.has(&(95..105)));
-        assert_eq!(file.0.load(Ordering::Relaxed), 4);
+        assert_eq!((holes.entries(4, 8), holes.entries(92, 8), holes.entries(93, 8)), (12, 1, 0));
+        assert_eq!(file.0.load(Ordering::Relaxed), 5);
     }
 }

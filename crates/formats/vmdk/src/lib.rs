@@ -25,6 +25,11 @@
 extern crate alloc;
 
 mod assemble;
+mod check;
+mod check_header;
+mod check_stream;
+mod check_tables;
+mod check_text;
 mod claims;
 mod cowd;
 mod descriptor;

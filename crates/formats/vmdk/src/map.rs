@@ -3,9 +3,12 @@
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{Claim, Codec, DiskMap, Error, FileId, Files, PackedLen, ReadAt, Source, Tiler, Visitor};
+use imgprep_map::{
+    Checked, Claim, Codec, DiskMap, Error, FileId, Files, Finding, PackedLen, ReadAt, Source, Tiler, Visitor,
+};
 
 use crate::Corrupt;
+use crate::check;
 use crate::error::Refusal;
 use crate::holes::Holes;
 use crate::stream::Walked;
@@ -40,7 +43,7 @@ pub(crate) struct Part {
 
 /// The map of a disk.
 pub(crate) struct Map {
-    size: u64,
+    pub(crate) size: u64,
     /// Gapless, ascending.
     pub(crate) parts: Vec<Part>,
     unallocated: Source,
@@ -143,6 +146,14 @@ impl DiskMap for Map {
     ) -> Result<(), Error> {
         self.walk_claims(files, visitor)
     }
+
+    fn check(
+        &self,
+        files: &dyn Files,
+        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<Checked, Error> {
+        check::check(self, files, found)
+    }
 }
 
 /// The walk over one extent.
@@ -186,17 +197,22 @@ impl Walk<'_> {
     ) -> Result<ControlFlow<()>, Error> {
         let start = self.part.disk.start;
         let coverage = tables.coverage();
-        let indices = (wanted.start - start) / coverage..(wanted.end - start).div_ceil(coverage);
+        let (mut index, end) = ((wanted.start - start) / coverage, (wanted.end - start).div_ceil(coverage));
         let mut holes = Holes::new(file);
-        for index in indices {
-            let described = tables.described(index);
-            let flow = match self.find_table(file, tables, index, &mut holes)? {
+        while index < end {
+            // Entries in a hole name nothing: all of them are one piece.
+            let at = tables.directory + index * tables.entry_bytes();
+            let skipped = holes.entries(at, tables.entry_bytes()).min(end - index);
+            let described = tables.described(index + skipped.saturating_sub(1));
+            let table = if skipped > 0 { None } else { self.find_table(file, tables, index, &mut holes)? };
+            let flow = match table {
                 None => tiler.push(start + described.end - tiler.at(), self.unallocated.clone()),
                 Some(table) => self.table(file, tables, (index, table), wanted, tiler)?,
             };
             if flow.is_break() {
                 return Ok(flow);
             }
+            index += skipped.max(1);
         }
         Ok(ControlFlow::Continue(()))
     }
@@ -209,10 +225,6 @@ impl Walk<'_> {
         index: u64,
         holes: &mut Holes<'_>,
     ) -> Result<Option<Range<u64>>, Error> {
-        let entry = tables.directory + index * tables.entry_bytes();
-        if holes.has(&(entry..entry + tables.entry_bytes())) {
-            return Ok(None);
-        }
         let described = tables.described(index);
         let lost = self.part.disk.start + described.start..self.part.disk.start + described.end;
         let table = tables.table(file, index);
@@ -318,5 +330,85 @@ impl Walk<'_> {
         }
         let error = Error::new(Corrupt::StreamCut { file_len: walked.file_len });
         Err(error.in_file(self.part.file).hitting(unknown))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+
+    use imgprep_map::ReadError;
+
+    use super::*;
+    use crate::tables::Entries;
+
+    /// A file of 2^60 bytes that is a hole but for its first bytes; nothing of the hole may be read.
+    struct Holey(Vec<u8>);
+
+    impl ReadAt for Holey {
+        fn len(&self) -> u64 {
+            1 << 60
+        }
+        fn read_exact_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError> {
+            self.0.as_slice().read_exact_at(buf, at)
+        }
+        fn next_data(&self, at: u64) -> u64 {
+            if at < self.0.len() as u64 { at } else { 1 << 60 }
+        }
+        fn next_hole(&self, at: u64) -> u64 {
+            at.max(self.0.len() as u64)
+        }
+    }
+
+    /// 2^40 directory entries, of which all but the first few lie in a hole.
+    fn monster() -> (Map, Holey) {
+        let tables = Tables {
+            entries: Entries::Hosted { has_zeroed: false, is_packed: false },
+            grain: 4096,
+            per_table: 512,
+            capacity: 1 << 61,
+            directory: 4096,
+            redundant: Some(1 << 50),
+            is_salvage: false,
+        };
+        let mut file = vec![0; 8192];
+        file[..4].copy_from_slice(b"KDMV");
+        let part =
+            Part { disk: 0..1 << 61, file: FileId::SELF, kind: Kind::Sparse(tables), fixed: Vec::new() };
+        (Map::new(vec![part], false), Holey(file))
+    }
+
+    #[test]
+    fn a_directory_in_a_hole_is_one_piece() {
+        let (map, file) = monster();
+        let files = &file as &dyn ReadAt;
+        let mut extents = 0;
+        map.visit(&files, 0..u64::MAX, &mut |extent| {
+            assert_eq!(extent.disk, 0..1 << 61);
+            extents += 1;
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert_eq!(extents, 1);
+        let mut claims = 0;
+        map.claims(&files, &mut |_| {
+            claims += 1;
+            ControlFlow::Continue(())
+        })
+        .unwrap();
+        assert_eq!(claims, 2, "the two directories");
+    }
+
+    #[test]
+    fn a_check_of_a_monster_follows_the_file() {
+        let (map, file) = monster();
+        let mut codes = Vec::new();
+        let checked = map.check(&(&file as &dyn ReadAt), &mut |finding| {
+            codes.push(finding.code);
+            ControlFlow::Continue(())
+        });
+        let checked = checked.unwrap();
+        assert_eq!((checked.total, checked.allocated), (Some(1 << 49), Some(0)));
+        assert_eq!(codes, ["vmdk.check.leak"; 3], "before, between and behind the directories");
     }
 }

@@ -6,10 +6,11 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Claim, ClaimKind, Codec, DiskMap, Error, FileId, Files, Image, PackedLen, ParseOptions, Parsed, ReadAt,
-    Source, Tiler, Visitor,
+    Checked, Claim, ClaimKind, Codec, DiskMap, Error, FileId, Files, Finding, Image, PackedLen, ParseOptions,
+    Parsed, ReadAt, Source, Tiler, Visitor,
 };
 
+use crate::check::{Marks, Teller};
 use crate::header::{Sizes, facts, read, require};
 use crate::layout::{BLOCK, COOKIE_ZVHD, PAGE};
 use crate::record::Record;
@@ -32,7 +33,7 @@ pub(crate) fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed,
     }
     let size = sizes.chosen(options);
     let facts = facts(ZVHD, "one zlib stream".to_string(), &raw, &sizes, records.len() as u64);
-    let map = Map { size, records, last_header: end };
+    let map = Map { size, records, last_header: end, marks: Marks::new(&raw, 0) };
     Ok(Parsed::Done(Box::new(Image::new(facts, map))))
 }
 
@@ -66,6 +67,7 @@ struct Map {
     /// In ascending block order, which is the file's order.
     records: Vec<Record>,
     last_header: u64,
+    marks: Marks,
 }
 
 impl DiskMap for Map {
@@ -114,6 +116,15 @@ impl DiskMap for Map {
         });
         let _ = headers.chain(self.records.iter().map(claim)).try_for_each(visitor);
         Ok(())
+    }
+
+    fn check(
+        &self,
+        _: &dyn Files,
+        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<Checked, Error> {
+        let _ = Teller(found).marks(&self.marks);
+        Ok(Checked::default())
     }
 }
 

@@ -5,13 +5,16 @@ use alloc::format;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Claim, ClaimKind, Codec, DiskMap, Error, FileId, Files, Image, PackedLen, ParseOptions, Parsed, ReadAt,
-    Source, Tiler, Visitor,
+    Checked, Claim, ClaimKind, Codec, DiskMap, Error, FileId, Files, Finding, Image, PackedLen, ParseOptions,
+    Parsed, ReadAt, Source, Tiler, Visitor,
 };
 
+use crate::check::{Marks, Teller};
 use crate::header::{Sizes, facts, read, require};
 use crate::index::{Index, Segment};
-use crate::layout::{BITMAP_SEGMENT, BLOCK, COOKIE_ZVHD2, INDEX_SEGMENT, PAGE, PER_SEGMENT, RawHeader};
+use crate::layout::{
+    BITMAP_SEGMENT, BLOCK, COOKIE_ZVHD2, ENTRY_BYTES, INDEX_SEGMENT, PAGE, PER_SEGMENT, RawHeader,
+};
 use crate::record::Record;
 use crate::zvhd1::claim;
 use crate::{Corrupt, Unsupported, ZVHD2};
@@ -37,7 +40,10 @@ pub(crate) fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed,
     let name = if codec == Codec::Zstd { "zstd" } else { "zlib" };
     let mut facts = facts(ZVHD2, format!("{name} records"), &last, &sizes, u64::from(last.data_blocks));
     facts.details.push(("compression-type", imgprep_map::Value::Text(name.into())));
-    let map = Map { size, data_end: sizes.original, codec, middle, last_page: page, index };
+    let marks = Marks::new(&last, page);
+    let data_blocks = last.data_blocks.into();
+    let map =
+        Map { size, data_end: sizes.original, codec, middle, last_page: page, index, marks, data_blocks };
     Ok(Parsed::Done(Box::new(Image::new(facts, map))))
 }
 
@@ -115,6 +121,8 @@ struct Map {
     middle: u64,
     last_page: u64,
     index: Index,
+    marks: Marks,
+    data_blocks: u64,
 }
 
 const NOTHING: Source = Source::Zero { explicit: false };
@@ -229,5 +237,37 @@ impl DiskMap for Map {
                 .record(file, block, rank)
                 .map_or(ControlFlow::Continue(()), |record| visitor(claim(&record))))
         })
+    }
+
+    fn check(
+        &self,
+        files: &dyn Files,
+        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<Checked, Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
+        let mut teller = Teller(found);
+        let rest = self.index.entries_at + self.data_blocks * ENTRY_BYTES;
+        if teller.marks(&self.marks).is_break()
+            || teller.middle(file, self.middle)?.is_break()
+            || teller.index_rest(file, rest, self.index.bitmap_at)?.is_break()
+        {
+            return Ok(Checked::default());
+        }
+        let (mut expected, mut is_over) = (Some(PAGE), false);
+        self.stored(file, 0, self.index.blocks, &mut |block, rank| {
+            let Ok(record) = self.index.record(file, block, rank) else {
+                // Told by a walk; where the next one must begin is not known.
+                expected = None;
+                return Ok(ControlFlow::Continue(()));
+            };
+            let flow = expected.map_or(ControlFlow::Continue(()), |end| teller.place(end, record.at));
+            expected = Some(record.at + record.len);
+            is_over = flow.is_break();
+            Ok(flow)
+        })?;
+        if let Some(end) = expected.filter(|_| !is_over) {
+            let _ = teller.last(end, self.middle);
+        }
+        Ok(Checked::default())
     }
 }

@@ -1,0 +1,189 @@
+//! One attempt at one image.
+
+use std::num::NonZeroUsize;
+use std::panic::{AssertUnwindSafe, catch_unwind};
+use std::path::{Path, PathBuf};
+
+use imgprep::{
+    Access, BitOrder, BitmapMaker, BitmapShape, Checksum, ConvertOptions, Converted, Destination, Disk,
+    Error, Existing, Interrupt, Limits, Mismatch, OnLoss, OpenOptions, ParseOptions, Plan, RunOptions,
+    SizeChoice, SourceOptions, Sync, Target, Verify, by_name, convert, plan,
+};
+
+use crate::BatchError;
+use crate::jobs::{Batch, Job};
+use crate::journal::Finished;
+use crate::queue::{Queue, Task};
+use crate::record::{Lost, Record, State};
+use crate::stamp::{Proof, Stamp};
+use crate::strip::strip;
+use crate::wish::{Host, Subject, Verdict};
+
+/// What is the same for all attempts.
+pub(crate) struct Surroundings<'a> {
+    pub(crate) batch: &'a Batch,
+    pub(crate) queue: &'a Queue,
+    pub(crate) host: &'a dyn Host,
+    pub(crate) interrupt: &'a Interrupt,
+    pub(crate) sync: Sync,
+    pub(crate) unix_time: u64,
+}
+
+/// How a source is opened.
+pub(crate) fn open_options(job: &Job) -> OpenOptions {
+    let wish = &job.wish;
+    OpenOptions {
+        from: wish.from.as_deref().and_then(by_name),
+        parse: ParseOptions {
+            limits: Limits::default(),
+            snapshot: wish.snapshot.clone(),
+            size: SizeChoice::Current,
+            salvage: wish.salvage,
+        },
+        gate: wish.follow.into(),
+        mismatch: if wish.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
+        source: SourceOptions { access: if wish.salvage { Access::Positioned } else { Access::Mapped } },
+    }
+}
+
+/// What is made of it.
+pub(crate) fn convert_options(
+    job: &Job,
+    existing: Existing,
+    sync: Sync,
+    unix_time: u64,
+) -> Result<ConvertOptions, Error> {
+    let uuid = match job.wish.uuid.as_deref().map(parse_uuid) {
+        Some(uuid) => uuid.map_err(|what| BatchError::Setting { what })?,
+        None => imgprep::random_uuid().map_err(|error| BatchError::Setting { what: error.to_string() })?,
+    };
+    let shape = BitmapShape { block: 2 << 20, order: BitOrder::LeastFirst };
+    Ok(ConvertOptions {
+        target: job.target,
+        existing,
+        sync,
+        verify: if job.wish.verify { Verify::ReadBack } else { Verify::Skip },
+        checksum: Checksum::Skip,
+        bitmap: job.bitmap().map(|path| (BitmapMaker::Ours(shape), path)),
+        uuid,
+        unix_time,
+    })
+}
+
+/// 32 hexadecimal digits, dashes between them or not.
+pub(crate) fn parse_uuid(text: &str) -> Result<[u8; 16], String> {
+    let digits: String = text.chars().filter(|c| *c != '-').collect();
+    let is_hex = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
+    let number = u128::from_str_radix(&digits, 16).ok().filter(|_| is_hex);
+    number.map(u128::to_be_bytes).ok_or(format!("uuid {text}: 32 hexadecimal digits are needed"))
+}
+
+pub(crate) fn on_loss(job: &Job) -> OnLoss {
+    if job.wish.salvage { OnLoss::Zero } else { OnLoss::Stop }
+}
+
+/// Room that a planned output takes at most: a RAW has holes where the disk has zeros.
+pub(crate) fn room(job: &Job, plan: &Plan) -> u64 {
+    if job.target == Target::Raw { plan.survey.total() } else { plan.len }
+}
+
+/// Asks for a verdict, where one is wished.
+pub(crate) fn judge(
+    host: &dyn Host,
+    job: &Job,
+    disk: &Disk,
+    output_len: u64,
+    output: Option<&Path>,
+) -> Verdict {
+    let Some(profile) = &job.wish.profile else { return Verdict::default() };
+    host.judge(&Subject {
+        source: disk,
+        target: job.target,
+        output_len,
+        output,
+        profile,
+        disk: job.wish.disk,
+    })
+}
+
+impl Surroundings<'_> {
+    /// Tries once. What is known of the image stands in `record` also when it fails.
+    pub(crate) fn attempt(
+        &self,
+        task: &Task,
+        existing: Existing,
+        record: &mut Record,
+    ) -> Result<Finished, Error> {
+        let tried = catch_unwind(AssertUnwindSafe(|| self.try_once(task, existing, record)));
+        tried.unwrap_or_else(|panic| {
+            let text = panic.downcast_ref::<String>().map(String::as_str);
+            let what = text.or(panic.downcast_ref::<&str>().copied()).unwrap_or("a panic").to_string();
+            Err(BatchError::Defect { what }.into())
+        })
+    }
+
+    fn try_once(&self, task: &Task, existing: Existing, record: &mut Record) -> Result<Finished, Error> {
+        let job = &self.batch.jobs[task.job];
+        let disk = Disk::open(&job.source, &open_options(job))?;
+        // Taken before anything is read: a change from now on is seen by the conversion.
+        let sources: Vec<_> =
+            disk.source_paths().filter_map(|path| Some((path.into(), Stamp::of(path).ok()?))).collect();
+        record.describe(&disk);
+        let options = convert_options(job, existing, self.sync, self.unix_time)?;
+        let run = RunOptions {
+            threads: NonZeroUsize::new(task.threads).unwrap_or(NonZeroUsize::MIN),
+            memory: task.memory,
+            on_loss: on_loss(job),
+            interrupt: self.interrupt,
+            meter: &task.meter,
+            observe: &|_| {},
+        };
+        let planned = plan(&disk, &options, &run)?;
+        record.strip = strip(&disk);
+        let free = || imgprep::free_space(&self.batch.out).unwrap_or(u64::MAX);
+        self.queue.admit(task, sources.len() as u64 + 1, room(job, &planned), &free, self.interrupt);
+        let done = convert(&disk, &Destination::Path(job.output.clone()), &options, &run)?;
+        record.verdict = judge(self.host, job, &disk, done.len, Some(&job.output));
+        finish(record, &done);
+        Ok(Finished { wish: job.checksum(), outputs: proofs(job, &done)?, sources, record: record.clone() })
+    }
+}
+
+fn finish(record: &mut Record, done: &Converted) {
+    record.state = State::Done;
+    record.output_size = Some(done.len);
+    record.verified = done.is_verified;
+    let lost = |loss: &imgprep::Loss| Lost {
+        start: loss.disk.start,
+        end: loss.disk.end,
+        code: loss.code.to_string(),
+        message: loss.message.clone(),
+    };
+    record.losses = done.losses.iter().map(lost).collect();
+}
+
+fn proofs(job: &Job, done: &Converted) -> Result<Vec<(PathBuf, Proof)>, Error> {
+    let written = std::iter::once(&job.output).chain(&done.bitmap);
+    let proof = |path: &PathBuf| {
+        let proof = Proof::of(path).map_err(|error| {
+            let what = format!("the output can't be read back: {error}");
+            Error::new(BatchError::Listing { what }).in_path(path.display().to_string())
+        });
+        Ok((path.clone(), proof?))
+    };
+    written.map(proof).collect()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_uuid_has_32_digits() {
+        let uuid = parse_uuid("00112233-4455-6677-8899-aabbccddeeff").unwrap();
+        assert_eq!((uuid[0], uuid[15]), (0, 0xff));
+        for text in ["", "00112233", "+0112233445566778899aabbccddeeff", "0011223344556677889xaabbccddeeff"] {
+            assert!(parse_uuid(text).is_err(), "{text}");
+        }
+    }
+}

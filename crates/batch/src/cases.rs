@@ -1,0 +1,153 @@
+//! Whole batches in a temporary folder, with a host that has rules and defects.
+
+use std::collections::BTreeMap;
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::time::Duration;
+
+use imgprep::{Error, Interrupt, Sync, Target};
+
+use crate::wish::{Reason, Subject};
+use crate::{
+    Batch, Before, Found, Host, Now, OnFailure, Record, RunSettings, Summary, Template, Verdict, Watch, Wish,
+    assemble, plan, report, run,
+};
+
+/// Outputs over 1 MiB can't be imported; one of 3 MiB meets a defect.
+struct Strict;
+
+impl Host for Strict {
+    fn target(&self, _: &str, _: &BTreeMap<String, String>) -> Result<Target, String> {
+        Ok(Target::Raw)
+    }
+
+    fn judge(&self, subject: &Subject<'_>) -> Verdict {
+        assert!(subject.output_len != 3 << 20 || subject.output.is_none(), "a rule that breaks");
+        let is_small = subject.output_len <= 1 << 20;
+        let reason = Reason {
+            rule: "size/file".into(),
+            severity: "error".into(),
+            message: "too large".into(),
+            remedy: Some("shrink it".into()),
+        };
+        Verdict {
+            profile: Some(subject.profile.into()),
+            importable: Some(is_small),
+            reasons: if is_small { Vec::new() } else { vec![reason] },
+        }
+    }
+
+    fn remedy(&self, _: &Error) -> Option<String> {
+        None
+    }
+}
+
+fn batch(folder: &Path, sizes: &[usize]) -> Batch {
+    let found = sizes.iter().enumerate().map(|(index, size)| {
+        let source = folder.join(format!("{index}.img"));
+        std::fs::write(&source, vec![1; *size]).unwrap();
+        let wish = Wish { to: "raw".into(), profile: Some("strict".into()), ..Wish::default() };
+        Found { source, dir: PathBuf::new(), wish, name: Template::default(), output: None }
+    });
+    assemble(&folder.join("out"), found.collect(), Vec::new(), &Strict).unwrap()
+}
+
+fn settings(interrupt: &Interrupt) -> RunSettings<'_> {
+    RunSettings {
+        threads: NonZeroUsize::new(2).unwrap(),
+        memory: 256 << 20,
+        files: 100,
+        retries: 2,
+        pause: Duration::from_millis(1),
+        on_failure: OnFailure::GoOn,
+        before: Before::Refuse,
+        sync: Sync::None,
+        unix_time: 0,
+        interrupt,
+        host: &Strict,
+    }
+}
+
+#[test]
+fn what_can_t_be_imported_is_done_and_needs_a_person() {
+    let folder = tempfile::tempdir().unwrap();
+    let batch = batch(folder.path(), &[1 << 20, 2 << 20]);
+    let interrupt = Interrupt::default();
+    let planned = plan(&batch, &settings(&interrupt)).unwrap();
+    assert_eq!(
+        planned.images.iter().map(|image| image.verdict.importable).collect::<Vec<_>>(),
+        [Some(true), Some(false)]
+    );
+    assert!(!planned.is_fine() && !batch.out.exists());
+    let summary = run(&batch, &settings(&interrupt), &mut ()).unwrap();
+    assert_eq!((summary.done(), summary.failed(), summary.rejected(), summary.is_fine()), (2, 0, 1, false));
+    let xml = report::junit(&summary);
+    assert!(xml.contains("<failure message=\"too large\" type=\"size/file\">shrink it</failure>"), "{xml}");
+    let read = quick_junit::Report::deserialize_from_str(&xml).unwrap();
+    assert_eq!((read.tests, read.failures, read.errors), (2, 1, 0));
+    let html = report::html(&summary);
+    assert!(html.contains("not importable") && html.contains("<code>shrink it</code>"), "{html}");
+    let again =
+        run(&batch, &RunSettings { before: Before::Resume, ..settings(&interrupt) }, &mut ()).unwrap();
+    assert_eq!((again.earlier(), again.rejected()), (2, 1));
+}
+
+#[test]
+fn a_defect_met_by_one_image_does_not_stop_the_others() {
+    let folder = tempfile::tempdir().unwrap();
+    let batch = batch(folder.path(), &[4096, 3 << 20, 8192]);
+    let summary = run(&batch, &settings(&Interrupt::default()), &mut ()).unwrap();
+    assert_eq!((summary.done(), summary.failed()), (2, 1));
+    let error = summary.records[1].error.as_ref().unwrap();
+    assert_eq!((error.code.as_str(), summary.records[1].attempts), ("batch.defect", 1));
+    assert!(error.message.contains("a rule that breaks"));
+}
+
+#[test]
+fn memory_that_is_enough_for_nobody_is_said_once_and_hangs_nobody() {
+    let folder = tempfile::tempdir().unwrap();
+    let batch = batch(folder.path(), &[1 << 20, 1 << 20]);
+    let interrupt = Interrupt::default();
+    let summary = run(&batch, &RunSettings { memory: 1 << 20, ..settings(&interrupt) }, &mut ()).unwrap();
+    for record in &summary.records {
+        assert_eq!((record.error.as_ref().unwrap().code.as_str(), record.attempts), ("engine.memory", 1));
+    }
+}
+
+/// Notes the order of what it is told, and raises the interrupt at the first result.
+struct Stopper<'a>(&'a Interrupt, Vec<&'static str>);
+
+impl Watch for Stopper<'_> {
+    fn begun(&mut self, _: &Batch, _: &[&Record]) {
+        self.1.push("begun");
+    }
+    fn started(&mut self, _: &Batch, _: usize, _: u32, _: usize) {
+        self.1.push("started");
+    }
+    fn finished(&mut self, batch: &Batch, job: usize, record: &Record) {
+        // What is told to be done is in the journal.
+        let journal = std::fs::read_to_string(batch.out.join(crate::JOURNAL_NAME)).unwrap();
+        let output = format!("\"output\":\"{}\",\"state\":\"done\"", batch.jobs[job].key);
+        assert!(record.state != crate::State::Done || journal.contains(&output), "{output}: {journal}");
+        self.0.raise();
+        self.1.push("finished");
+    }
+    fn tick(&mut self, _: &Batch, now: &Now) {
+        assert!(now.bytes_done <= now.bytes && now.done <= now.jobs);
+    }
+}
+
+#[test]
+fn an_interrupt_stops_the_batch_and_resume_ends_it() {
+    let folder = tempfile::tempdir().unwrap();
+    let batch = batch(folder.path(), &[4096; 500]);
+    let interrupt = Interrupt::default();
+    let mut watch = Stopper(&interrupt, Vec::new());
+    let summary: Summary = run(&batch, &settings(&interrupt), &mut watch).unwrap();
+    assert_eq!(watch.1[..2], ["begun", "started"]);
+    assert!(summary.done() >= 1 && summary.stopped() >= 1, "{} done", summary.done());
+    assert_eq!(summary.done() + summary.stopped(), 500);
+    let interrupt = Interrupt::default();
+    let rest = run(&batch, &RunSettings { before: Before::Resume, ..settings(&interrupt) }, &mut ()).unwrap();
+    assert_eq!((rest.done(), rest.earlier()), (500, summary.done()));
+}

@@ -1,0 +1,115 @@
+//! Why a batch can't run, and how one of its images fails that no other part has a word for.
+
+use imgprep::{Class, Detail};
+
+/// What only a batch can refuse.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum BatchError {
+    /// The manifest is wrong at this place.
+    #[error("line {line}, column {column}: {what}")]
+    Manifest {
+        /// From 1.
+        line: usize,
+        /// In characters, from 1.
+        column: usize,
+        /// What is wrong.
+        what: String,
+    },
+    /// A setting that holds for all images is wrong.
+    #[error("{what}")]
+    Setting {
+        /// What is wrong.
+        what: String,
+    },
+    /// Files could not be listed, or a list not be read.
+    #[error("{what}")]
+    Listing {
+        /// What happened.
+        what: String,
+    },
+    /// There is nothing to do.
+    #[error("no image is named or found: {what}")]
+    NoJobs {
+        /// Where was looked.
+        what: String,
+    },
+    /// Two images would become one file.
+    #[error(
+        "{first} and {second} would both become {output}: give them other names, as in --name '{{name}}.{{ext}}'"
+    )]
+    OutputTwice {
+        /// The output.
+        output: String,
+        /// One source.
+        first: String,
+        /// The other.
+        second: String,
+    },
+    /// An image would be written over one that is read.
+    #[error("{output} would be written, and is an image of this batch: choose another folder with --out")]
+    OutputIsInput {
+        /// The output.
+        output: String,
+    },
+    /// Something of the output's name is there.
+    #[error("it exists already; --force replaces it")]
+    OutputExists,
+    /// Somebody else writes there.
+    #[error("another batch{by} works in this folder: wait until it is done")]
+    Locked {
+        /// ` (process 12)`, where that is known.
+        by: String,
+    },
+    /// There was a batch before.
+    #[error("a batch worked here before: --resume goes on with it, --force begins anew")]
+    JournalExists,
+    /// The journal can't be read or written.
+    #[error("the journal could not be {doing}: {reason}")]
+    Journal {
+        /// What was tried.
+        doing: &'static str,
+        /// The system's words.
+        reason: String,
+    },
+    /// A defect of this program met an image.
+    #[error("a defect of imgprep: {what}")]
+    Defect {
+        /// The words of the panic.
+        what: String,
+    },
+    /// The batch was told to stop.
+    #[error("the batch was stopped before this image was done")]
+    Stopped,
+}
+
+impl Detail for BatchError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Manifest { .. } => "batch.manifest",
+            Self::Setting { .. } => "batch.setting",
+            Self::Listing { .. } => "batch.listing",
+            Self::NoJobs { .. } => "batch.no-jobs",
+            Self::OutputTwice { .. } => "batch.output.twice",
+            Self::OutputIsInput { .. } => "batch.output.is-input",
+            // The same as when it is met while writing.
+            Self::OutputExists => "io.output.exists",
+            Self::Locked { .. } => "batch.locked",
+            Self::JournalExists => "batch.journal.exists",
+            Self::Journal { .. } => "batch.journal.failed",
+            Self::Defect { .. } => "batch.defect",
+            Self::Stopped => "batch.stopped",
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::Listing { .. } | Self::Journal { .. } => Class::Io,
+            Self::Defect { .. } => Class::Unsupported,
+            _ => Class::Refused,
+        }
+    }
+
+    fn at(&self) -> Option<u64> {
+        None
+    }
+}

@@ -1,0 +1,284 @@
+//! Which images, and what each becomes.
+
+use std::collections::HashMap;
+use std::path::{Path, PathBuf};
+
+use globset::{Glob, GlobSet, GlobSetBuilder};
+use imgprep::{Error, Target};
+use walkdir::WalkDir;
+
+use crate::record::path_text;
+use crate::template::{Template, below};
+use crate::wish::{Host, Wish};
+use crate::{BatchError, JOURNAL_NAME};
+
+/// What is looked at in a folder if nothing else is said: images, and what people take for images.
+const INCLUDED: &str = "*.{avhdx,bin,dd,disk,gz,img,image,iso,ova,qcow,qcow2,qed,raw,tar,tgz,vdi,vhd,vhdx,\
+                        vmdk,vpc,xz,zst,zvhd,zvhd2}";
+/// Parts of split VMDKs: their descriptors name them.
+const EXCLUDED: &[&str] = &["*-flat.vmdk", "*-s[0-9][0-9][0-9].vmdk", "*-f[0-9][0-9][0-9].vmdk"];
+
+/// How a folder is searched.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub struct Search {
+    /// Whether folders in it are searched, too.
+    pub recursive: bool,
+    /// Names that are taken; the known extensions of images if there are none.
+    pub include: Vec<String>,
+    /// Names that are left out.
+    pub exclude: Vec<String>,
+}
+
+/// An image with what is wished of it.
+#[derive(Clone, Debug)]
+pub struct Found {
+    /// Its file.
+    pub source: PathBuf,
+    /// Its folder, below the one that was searched.
+    pub dir: PathBuf,
+    /// What is wished.
+    pub wish: Wish,
+    /// How its output is named.
+    pub name: Template,
+    /// The output's own name, if it has one.
+    pub output: Option<PathBuf>,
+}
+
+/// One image and its output.
+#[derive(Clone, Debug)]
+pub struct Job {
+    /// The image.
+    pub source: PathBuf,
+    /// The output's whole path.
+    pub output: PathBuf,
+    /// The output below the output folder: what tells this job from all others.
+    pub key: String,
+    /// What is wished.
+    pub wish: Wish,
+    /// What the wishes come to.
+    pub target: Target,
+    /// Bytes that the source takes on its file system.
+    pub weight: u64,
+}
+
+impl Job {
+    /// The bitmap beside a RAW, if it is wished.
+    pub fn bitmap(&self) -> Option<PathBuf> {
+        (self.wish.bitmap && self.target == Target::Raw).then(|| self.output.with_extension("mf"))
+    }
+
+    /// A checksum of source and wishes: it differs if something else is asked for.
+    pub(crate) fn checksum(&self) -> u32 {
+        // OK: plain values and a map with text keys always have a JSON.
+        let wish = serde_json::to_vec(&self.wish).unwrap_or_default();
+        crc32fast::hash(&[path_text(&self.source).as_bytes(), &wish].concat())
+    }
+}
+
+/// Images and where they go.
+#[derive(Clone, Debug)]
+pub struct Batch {
+    /// The output folder.
+    pub out: PathBuf,
+    /// In the order in which they were named or found.
+    pub jobs: Vec<Job>,
+    /// Files of a searched folder that are no images by their names.
+    pub left_out: Vec<PathBuf>,
+}
+
+/// Images with their places below the searched folder, and files that are not taken.
+pub type Searched = (Vec<(PathBuf, PathBuf)>, Vec<PathBuf>);
+
+/// Images below `folder` with their places, and files that are not taken. Hidden ones are not looked at.
+pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Error> {
+    let default = [INCLUDED.to_string()];
+    let include = globs(if search.include.is_empty() { &default } else { &search.include })?;
+    let default = EXCLUDED.iter().map(|glob| (*glob).to_string()).collect::<Vec<_>>();
+    let exclude = globs(
+        if search.include.is_empty() {
+            [&default[..], &search.exclude].concat()
+        } else {
+            search.exclude.clone()
+        }
+        .as_slice(),
+    )?;
+    let out = out.canonicalize().ok();
+    let depth = if search.recursive { usize::MAX } else { 1 };
+    let walk = WalkDir::new(folder).min_depth(1).max_depth(depth).sort_by_file_name().into_iter();
+    let is_hidden = |name: &std::ffi::OsStr| name.as_encoded_bytes().starts_with(b".");
+    let is_out = |path: &Path| out.is_some() && path.canonicalize().ok() == out && path != folder;
+    let (mut found, mut left_out) = (Vec::new(), Vec::new());
+    let kept = walk.filter_entry(|entry| {
+        !(is_hidden(entry.file_name()) || entry.file_type().is_dir() && is_out(entry.path()))
+    });
+    for entry in kept {
+        let entry = entry.map_err(|error| BatchError::Listing { what: error.to_string() })?;
+        // A link to a file is one; a link to a folder is not followed.
+        if entry.file_type().is_dir() || !entry.path().is_file() || entry.file_name() == JOURNAL_NAME {
+            continue;
+        }
+        let below = entry.path().strip_prefix(folder).unwrap_or(entry.path());
+        let is_in = |globs: &GlobSet| globs.is_match(below) || globs.is_match(entry.file_name());
+        let dir = below.parent().unwrap_or(Path::new("")).to_path_buf();
+        if is_in(&include) && !is_in(&exclude) {
+            found.push((entry.into_path(), dir));
+        } else {
+            left_out.push(entry.into_path());
+        }
+    }
+    Ok((found, left_out))
+}
+
+fn globs(patterns: &[String]) -> Result<GlobSet, Error> {
+    let wrong = |error: globset::Error| BatchError::Setting { what: error.to_string() };
+    let mut set = GlobSetBuilder::new();
+    for pattern in patterns {
+        let glob = globset::GlobBuilder::new(pattern).case_insensitive(true).literal_separator(false).build();
+        set.add(Glob::clone(&glob.map_err(wrong)?));
+    }
+    Ok(set.build().map_err(wrong)?)
+}
+
+/// Names all outputs, and refuses what would write one of them twice or over an image that is read.
+pub fn assemble(
+    out: &Path,
+    found: Vec<Found>,
+    left_out: Vec<PathBuf>,
+    host: &dyn Host,
+) -> Result<Batch, Error> {
+    let mut jobs: Vec<Job> = Vec::with_capacity(found.len());
+    for image in found {
+        jobs.push(job(out, image, host)?);
+    }
+    let mut written: HashMap<PathBuf, usize> = HashMap::with_capacity(jobs.len());
+    for (index, job) in jobs.iter().enumerate() {
+        for output in [Some(job.output.clone()), job.bitmap()].into_iter().flatten() {
+            let text = path_text(&output);
+            if let Some(first) = written.insert(output, index) {
+                let first = path_text(&jobs[first].source);
+                return Err(
+                    BatchError::OutputTwice { output: text, first, second: path_text(&job.source) }.into()
+                );
+            }
+        }
+    }
+    // A link in the way to the folder must not hide that it is one.
+    let folder = out.canonicalize().unwrap_or_else(|_| out.to_path_buf());
+    for job in &jobs {
+        let real = job.source.canonicalize().unwrap_or_else(|_| job.source.clone());
+        let over = real.strip_prefix(&folder).ok().map(|below| out.join(below));
+        if let Some(over) = over.filter(|over| written.contains_key(over)) {
+            return Err(BatchError::OutputIsInput { output: path_text(&over) }.into());
+        }
+    }
+    Ok(Batch { out: out.to_path_buf(), jobs, left_out })
+}
+
+fn job(out: &Path, image: Found, host: &dyn Host) -> Result<Job, Error> {
+    let wrong = |what| Error::new(BatchError::Setting { what }).in_path(path_text(&image.source));
+    image.wish.profile.as_deref().map_or(Ok(()), |name| host.check_profile(name)).map_err(wrong)?;
+    let target = host.target(&image.wish.to, &image.wish.options).map_err(wrong)?;
+    let relative = match &image.output {
+        Some(output) => below(output),
+        None => image.name.output(&image.source, &image.dir, target.name()),
+    };
+    let relative = relative.map_err(wrong)?;
+    if image.wish.bitmap && target != Target::Raw {
+        return Err(wrong("a bitmap is written beside a RAW only".into()));
+    }
+    let weight = imgprep::space_taken(&image.source).unwrap_or(0);
+    Ok(Job {
+        output: out.join(&relative),
+        key: path_text(&relative),
+        source: image.source,
+        wish: image.wish,
+        target,
+        weight,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use super::*;
+
+    struct Raw;
+
+    impl Host for Raw {
+        fn target(&self, _: &str, _: &BTreeMap<String, String>) -> Result<Target, String> {
+            Ok(Target::Raw)
+        }
+        fn remedy(&self, _: &Error) -> Option<String> {
+            None
+        }
+    }
+
+    fn found(source: &Path, name: &str) -> Found {
+        let name = Template::parse(name).unwrap();
+        Found { source: source.into(), dir: PathBuf::new(), wish: Wish::default(), name, output: None }
+    }
+
+    fn names(paths: &[(PathBuf, PathBuf)]) -> Vec<String> {
+        paths
+            .iter()
+            .map(|(path, dir)| format!("{}:{}", dir.display(), path.file_name().unwrap().display()))
+            .collect()
+    }
+
+    #[test]
+    fn a_folder_gives_its_images_in_order() {
+        let folder = tempfile::tempdir().unwrap();
+        let root = folder.path();
+        for dir in ["sub", "out", ".hidden"] {
+            std::fs::create_dir(root.join(dir)).unwrap();
+        }
+        for file in [
+            "b.qcow2",
+            "a.RAW",
+            "notes.txt",
+            ".a.raw",
+            "sub/c.vmdk",
+            "sub/c-flat.vmdk",
+            "out/x.raw",
+            ".hidden/y.raw",
+        ] {
+            std::fs::write(root.join(file), "").unwrap();
+        }
+        std::os::unix::fs::symlink(root, root.join("sub/loop")).unwrap();
+        let all = |recursive, include: &[&str], exclude: &[&str]| {
+            let texts = |list: &[&str]| list.iter().map(|text| (*text).to_string()).collect();
+            let how = Search { recursive, include: texts(include), exclude: texts(exclude) };
+            search(root, &how, &root.join("out")).unwrap()
+        };
+        let (found, left_out) = all(false, &[], &[]);
+        assert_eq!(
+            (names(&found), left_out),
+            (vec![":a.RAW".into(), ":b.qcow2".into()], vec![root.join("notes.txt")])
+        );
+        assert_eq!(names(&all(true, &[], &["*.qcow2"]).0), [":a.RAW", "sub:c.vmdk"]);
+        assert_eq!(names(&all(true, &["sub/*"], &[]).0), ["sub:c-flat.vmdk", "sub:c.vmdk"]);
+        let how = Search { include: vec!["{a".into()], ..Search::default() };
+        assert_eq!(search(root, &how, root).unwrap_err().code(), "batch.setting");
+    }
+
+    #[test]
+    fn one_output_for_two_images_is_refused() {
+        let out = Path::new("out");
+        let images =
+            vec![found(Path::new("a.vhd"), "{stem}.{ext}"), found(Path::new("a.vmdk"), "{stem}.{ext}")];
+        let error = assemble(out, images, Vec::new(), &Raw).unwrap_err();
+        assert_eq!(error.code(), "batch.output.twice");
+        assert!(error.to_string().contains("a.vhd and a.vmdk would both become out/a.raw"), "{error}");
+    }
+
+    #[test]
+    fn an_image_is_not_written_over() {
+        let folder = tempfile::tempdir().unwrap();
+        let source = folder.path().join("a.raw");
+        std::fs::write(&source, "").unwrap();
+        let images = vec![found(&source, "{name}")];
+        let error = assemble(folder.path(), images, Vec::new(), &Raw).unwrap_err();
+        assert_eq!(error.code(), "batch.output.is-input");
+    }
+}

@@ -1,0 +1,41 @@
+//! Many images: which ones, what each becomes, in which order, and what came of it.
+//!
+//! A [`Batch`] is assembled from a folder ([`search`]), a [`Manifest`] or a list; [`plan`] tells what it would
+//! do, [`run`] does it. One budget holds for all jobs together (`queue`), a journal in the output folder lets a
+//! batch go on after a kill (`journal`), and [`report`] tells afterwards what happened. What is a target, whether
+//! an image can be imported and what to do about an error is the word of a [`Host`].
+//!
+//! Nothing here prints or reads the environment.
+
+mod attempt;
+#[cfg(test)]
+mod cases;
+mod error;
+mod jobs;
+mod journal;
+mod manifest;
+mod plan;
+mod queue;
+mod record;
+pub mod report;
+mod run;
+mod share;
+mod stamp;
+mod strip;
+mod summary;
+mod template;
+mod watch;
+mod wish;
+
+pub use error::BatchError;
+pub use jobs::{Batch, Found, Job, Search, Searched, assemble, search};
+pub use journal::{Before, JOURNAL_NAME};
+pub use manifest::{Defaults, EXAMPLE, Manifest};
+pub use plan::{BatchPlan, Intent, Planned, plan};
+pub use queue::AtWork;
+pub use record::{Failure, Lost, Note, Record, State};
+pub use run::{OnFailure, RunSettings, run};
+pub use summary::Summary;
+pub use template::Template;
+pub use watch::{Now, Watch};
+pub use wish::{DiskRole, Follow, Host, Reason, Subject, Verdict, Wish};

@@ -1,0 +1,82 @@
+//! `JUnit`: one test case an image.
+
+use std::time::Duration;
+
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use crate::{Record, State, Summary};
+
+/// The report as `JUnit` XML.
+pub fn junit(summary: &Summary) -> String {
+    let mut suite = TestSuite::new(summary.out.as_str());
+    suite.set_time(summary.elapsed);
+    suite.add_test_cases(summary.records.iter().map(case));
+    let mut report = Report::new("imgprep batch");
+    report.set_time(summary.elapsed);
+    report.add_test_suite(suite);
+    // OK: writing into memory does not fail, and all names are text.
+    without_sum_of_skipped(&report.to_string().unwrap_or_default())
+}
+
+/// `quick-junit` writes `skipped` at the outermost element, too, where the widely used schema of Jenkins
+/// (`junit-10.xsd`) has no such attribute.
+fn without_sum_of_skipped(xml: &str) -> String {
+    const MARK: &str = " skipped=\"";
+    let tag = xml.find("<testsuites").and_then(|at| Some(at..at + xml[at..].find('>')?));
+    let found = tag.and_then(|tag| Some(tag.start + xml[tag].find(MARK)?));
+    let Some(start) = found else { return xml.into() };
+    let value = start + MARK.len();
+    // OK: a value ends with its quote.
+    let end = xml[value..].find('"').map_or(value, |len| value + len + 1);
+    format!("{}{}", &xml[..start], &xml[end..])
+}
+
+fn case(record: &Record) -> TestCase {
+    let mut case = TestCase::new(record.source.as_str(), status(record));
+    case.set_classname(record.target.as_str());
+    case.set_time(Duration::from_secs_f64(record.seconds.max(0.0)));
+    case
+}
+
+fn status(record: &Record) -> TestCaseStatus {
+    let bad = |kind, code: &str, message: &str, remedy: &[String]| {
+        let mut status = TestCaseStatus::non_success(kind);
+        status.set_type(code).set_message(message);
+        if !remedy.is_empty() {
+            status.set_description(remedy.join("\n"));
+        }
+        status
+    };
+    if let (State::Failed, Some(error)) = (record.state, &record.error) {
+        let remedy: Vec<_> = error.remedy.iter().cloned().collect();
+        return bad(NonSuccessKind::Error, &error.code, &error.message, &remedy);
+    }
+    if record.state != State::Done {
+        let mut status = TestCaseStatus::skipped();
+        status.set_message("the batch was stopped before this image was done");
+        return status;
+    }
+    if record.verdict.importable == Some(false) {
+        let errors: Vec<_> =
+            record.verdict.reasons.iter().filter(|reason| reason.severity == "error").collect();
+        let messages: Vec<_> = errors.iter().map(|reason| reason.message.as_str()).collect();
+        let remedies: Vec<_> = errors.iter().filter_map(|reason| reason.remedy.clone()).collect();
+        let rule = errors.first().map_or("not-importable", |reason| &reason.rule);
+        return bad(NonSuccessKind::Failure, rule, &messages.join("; "), &remedies);
+    }
+    TestCaseStatus::success()
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn only_the_outermost_sum_of_skipped_goes() {
+        let xml = "<x?><testsuites a=\"1\" skipped=\"12\" b=\"2\"><testsuite skipped=\"12\"/></testsuites>";
+        let want = "<x?><testsuites a=\"1\" b=\"2\"><testsuite skipped=\"12\"/></testsuites>";
+        assert_eq!(without_sum_of_skipped(xml), want);
+        assert_eq!(without_sum_of_skipped(want), want);
+        assert_eq!(without_sum_of_skipped(""), "");
+    }
+}

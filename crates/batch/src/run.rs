@@ -1,0 +1,405 @@
+//! Runs a batch: workers beside one thread that keeps the journal and tells what happens.
+
+use std::collections::{HashMap, HashSet};
+use std::num::NonZeroUsize;
+use std::path::Path;
+use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::time::{Duration, Instant};
+
+use imgprep::{Class, Error, Existing, Interrupt, Sync};
+
+use crate::BatchError;
+use crate::attempt::Surroundings;
+use crate::jobs::{Batch, Job};
+use crate::journal::{Before, Event, Finished, History, Journal};
+use crate::queue::{Budget, Queue, Task, left};
+use crate::record::{Failure, Record, State, path_text};
+use crate::summary::Summary;
+use crate::watch::{Now, Watch};
+use crate::wish::Host;
+
+/// How a batch is run.
+#[derive(Clone, Copy)]
+pub struct RunSettings<'a> {
+    /// Threads of all jobs together.
+    pub threads: NonZeroUsize,
+    /// Memory of all jobs together.
+    pub memory: u64,
+    /// Files that all jobs together may have open.
+    pub files: u64,
+    /// How often an image is tried again after an error of the system.
+    pub retries: u32,
+    /// The first pause before that; every other one is twice as long, up to a minute.
+    pub pause: Duration,
+    /// Whether the first failure is the last.
+    pub on_failure: OnFailure,
+    /// What is done about an earlier batch in the same folder.
+    pub before: Before,
+    /// Whether outputs are synced.
+    pub sync: Sync,
+    /// The outputs' time stamp, in seconds since 1970.
+    pub unix_time: u64,
+    /// Raised to stop.
+    pub interrupt: &'a Interrupt,
+    /// Targets, rules and remedies.
+    pub host: &'a dyn Host,
+}
+
+/// What a failure does to the images that have not begun.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OnFailure {
+    /// Nothing.
+    #[default]
+    GoOn,
+    /// They are not begun. What is at work is finished.
+    Stop,
+}
+
+/// The longest pause before an image is tried again.
+const LONGEST_PAUSE: Duration = Duration::from_secs(60);
+/// Time between two looks at the interrupt and the meters.
+const TICK: Duration = Duration::from_millis(100);
+/// Bytes that an image costs beside its own: opening, walking, naming.
+const OVERHEAD: u64 = 1 << 20;
+
+/// Runs a batch until nothing is left to do or it is stopped. The error is why it could not run at all.
+pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> Result<Summary, Error> {
+    let begun = Instant::now();
+    create_folder(&batch.out)?;
+    let (mut journal, mut history) = Journal::open(&batch.out, settings.before)?;
+    if settings.before != Before::Refuse {
+        remove_temporaries(batch);
+    }
+    let mut records: Vec<Option<Record>> = batch.jobs.iter().map(|job| earlier(job, &mut history)).collect();
+    announce(batch, &records, &history, &mut journal)?;
+    let weights: Vec<_> = batch.jobs.iter().map(|job| job.weight.saturating_add(OVERHEAD)).collect();
+    let budget = Budget::new(settings.threads.get(), settings.memory, settings.files);
+    let pending = (0..batch.jobs.len()).filter(|job| records[*job].is_none());
+    let queue = Queue::new(budget, weights.clone(), pending);
+    watch.begun(batch, &records.iter().flatten().collect::<Vec<_>>());
+    let surroundings = Surroundings {
+        batch,
+        queue: &queue,
+        host: settings.host,
+        interrupt: settings.interrupt,
+        sync: settings.sync,
+        unix_time: settings.unix_time,
+    };
+    let bytes = (0..weights.len()).filter(|job| records[*job].is_none()).map(|job| weights[job]).sum();
+    let (replies, inbox) = mpsc::channel();
+    let journalled = std::thread::scope(|scope| {
+        for _ in 0..budget.threads.min(batch.jobs.len()) {
+            let worker =
+                Worker { surroundings: &surroundings, settings, history: &history, replies: replies.clone() };
+            scope.spawn(move || worker.work());
+        }
+        drop(replies);
+        let mut desk = Desk {
+            batch,
+            settings,
+            queue: &queue,
+            weights: &weights,
+            journal: &mut journal,
+            watch,
+            records: &mut records,
+            begun,
+            bytes,
+            bytes_done: 0,
+            totals: (0, 0),
+            running: HashMap::new(),
+        };
+        let kept = desk.keep(&inbox);
+        // Also when the journal can't be written: workers must come to an end.
+        queue.stop();
+        if kept.is_err() {
+            settings.interrupt.raise();
+        }
+        kept
+    });
+    journalled?;
+    let records = batch.jobs.iter().zip(records);
+    let records: Vec<_> = records.map(|(job, record)| record.unwrap_or_else(|| blank(job))).collect();
+    let summary = Summary::new(batch, records, begun.elapsed());
+    journal.say(&Event::End { done: summary.done(), failed: summary.failed() });
+    journal.commit()?;
+    Ok(summary)
+}
+
+fn create_folder(folder: &Path) -> Result<(), Error> {
+    std::fs::create_dir_all(folder).map_err(|error| {
+        let what = format!("the folder can't be made: {error}");
+        Error::new(BatchError::Listing { what }).in_path(folder.display().to_string())
+    })
+}
+
+/// The record of a job that nothing is known of yet.
+fn blank(job: &Job) -> Record {
+    Record {
+        source: path_text(&job.source),
+        output: job.key.clone(),
+        target: job.target.name().into(),
+        ..Record::default()
+    }
+}
+
+/// What an earlier run did, if nothing changed since.
+fn earlier(job: &Job, history: &mut History) -> Option<Record> {
+    let finished = history.finished.get(&job.key).filter(|finished| finished.holds(job.checksum()))?;
+    let mut record = finished.record.clone();
+    record.earlier = true;
+    Some(record)
+}
+
+/// Tells the journal all outputs that will be made, before the first of them is.
+fn announce(
+    batch: &Batch,
+    records: &[Option<Record>],
+    history: &History,
+    journal: &mut Journal,
+) -> Result<(), Error> {
+    journal.begin(batch.jobs.len());
+    for (job, record) in batch.jobs.iter().zip(records) {
+        if record.is_none() && !history.is_ours(&job.key) {
+            let foreign = job.output.symlink_metadata().is_ok();
+            journal.say(&Event::Job { output: job.key.clone(), source: path_text(&job.source), foreign });
+        }
+    }
+    journal.commit()
+}
+
+/// Removes what a killed run left half-written. The lock of the journal says that nobody is at it.
+fn remove_temporaries(batch: &Batch) {
+    let mut names: HashMap<&Path, HashSet<Vec<u8>>> = HashMap::new();
+    let written = batch.jobs.iter().flat_map(|job| std::iter::once(job.output.clone()).chain(job.bitmap()));
+    let written: Vec<_> = written.collect();
+    for path in &written {
+        if let (Some(folder), Some(name)) = (path.parent(), path.file_name()) {
+            names.entry(folder).or_default().insert(name.as_encoded_bytes().to_vec());
+        }
+    }
+    for (folder, names) in names {
+        for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
+            let name = entry.file_name();
+            if temporary_of(name.as_encoded_bytes()).is_some_and(|output| names.contains(output)) {
+                // One that stays is in nobody's way.
+                let _ = std::fs::remove_file(entry.path());
+            }
+        }
+    }
+}
+
+/// The output that a hidden file was to become: `.NAME.imgprep-RANDOM`.
+fn temporary_of(name: &[u8]) -> Option<&[u8]> {
+    const MARK: &[u8] = b".imgprep-";
+    let inner = name.strip_prefix(b".")?;
+    let at = inner.windows(MARK.len()).rposition(|window| window == MARK)?;
+    Some(&inner[..at])
+}
+
+/// What workers tell the desk.
+enum Told {
+    Started { job: usize, attempt: u32, threads: usize },
+    Again { job: usize, record: Box<Record>, pause: Duration },
+    Done { job: usize, finished: Box<Finished> },
+    Failed { job: usize, record: Box<Record> },
+}
+
+struct Worker<'a> {
+    surroundings: &'a Surroundings<'a>,
+    settings: &'a RunSettings<'a>,
+    history: &'a History,
+    replies: Sender<Told>,
+}
+
+impl Worker<'_> {
+    fn work(&self) {
+        while let Some(task) = self.surroundings.queue.next() {
+            self.tell(Told::Started { job: task.job, attempt: task.attempt, threads: task.threads });
+            let begun = Instant::now();
+            let job = &self.surroundings.batch.jobs[task.job];
+            let mut record = blank(job);
+            record.attempts = task.attempt;
+            record.threads = task.threads;
+            let tried = job.output.parent().map_or(Ok(()), create_folder);
+            let tried =
+                tried.and_then(|()| self.surroundings.attempt(&task, self.existing(job), &mut record));
+            record.seconds = begun.elapsed().as_secs_f64();
+            match tried {
+                Ok(mut finished) => {
+                    finished.record.seconds = record.seconds;
+                    self.surroundings.queue.end(task.job);
+                    self.tell(Told::Done { job: task.job, finished: Box::new(finished) });
+                }
+                Err(error) => self.failed(&task, record, &error),
+            }
+        }
+    }
+
+    fn existing(&self, job: &Job) -> Existing {
+        let is_ours = self.settings.before == Before::Replace || self.history.is_ours(&job.key);
+        if is_ours { Existing::Replace } else { Existing::Refuse }
+    }
+
+    fn failed(&self, task: &Task, mut record: Record, error: &Error) {
+        let queue = self.surroundings.queue;
+        if error.code() == "engine.memory" && !task.is_alone {
+            return queue.again_alone(task.job);
+        }
+        record.error = Some(Failure::of(error, self.settings.host.remedy(error)));
+        let is_stopped = self.settings.interrupt.is_raised();
+        record.state = if is_stopped { State::Stopped } else { State::Failed };
+        if !is_stopped && task.attempt <= self.settings.retries && may_pass(error) {
+            let pause = pause(self.settings.pause, task.attempt);
+            queue.again(task.job, pause);
+            return self.tell(Told::Again { job: task.job, record: Box::new(record), pause });
+        }
+        // Said before another worker can take the next one.
+        if self.settings.on_failure == OnFailure::Stop {
+            queue.stop();
+        }
+        queue.end(task.job);
+        self.tell(Told::Failed { job: task.job, record: Box::new(record) });
+    }
+
+    fn tell(&self, told: Told) {
+        // The desk is gone only when the journal can't be written: then nothing counts any more.
+        let _ = self.replies.send(told);
+    }
+}
+
+/// Whether an error may be gone the next time: the system's are, what an image says is not.
+fn may_pass(error: &Error) -> bool {
+    let lasts = [
+        "io.open.not-found",
+        "io.open.permission",
+        "io.open.directory",
+        "io.open.special",
+        "io.read.past-end",
+    ];
+    error.class() == Class::Io && !lasts.contains(&error.code())
+}
+
+/// Doubled with every attempt.
+fn pause(first: Duration, attempt: u32) -> Duration {
+    first.saturating_mul(1 << (attempt - 1).min(16)).min(LONGEST_PAUSE)
+}
+
+/// Where everything comes together: the journal, the records, the watch.
+struct Desk<'a> {
+    batch: &'a Batch,
+    settings: &'a RunSettings<'a>,
+    queue: &'a Queue,
+    weights: &'a [u64],
+    journal: &'a mut Journal,
+    watch: &'a mut dyn Watch,
+    records: &'a mut Vec<Option<Record>>,
+    begun: Instant,
+    bytes: u64,
+    bytes_done: u64,
+    /// Read and written by jobs that are over.
+    totals: (u64, u64),
+    running: HashMap<usize, (u64, u64)>,
+}
+
+impl Desk<'_> {
+    /// Takes what the workers tell until they are done. All that came together is synced together, and counts then.
+    fn keep(&mut self, inbox: &Receiver<Told>) -> Result<(), Error> {
+        let mut last_tick = Instant::now();
+        loop {
+            let told = match inbox.recv_timeout(TICK) {
+                Ok(first) => std::iter::once(first).chain(inbox.try_iter()).collect(),
+                Err(RecvTimeoutError::Timeout) => Vec::new(),
+                Err(RecvTimeoutError::Disconnected) => return Ok(()),
+            };
+            if self.settings.interrupt.is_raised() {
+                self.queue.stop();
+            }
+            told.iter().for_each(|told| self.note(told));
+            self.journal.commit()?;
+            told.into_iter().for_each(|told| self.count(told));
+            if last_tick.elapsed() >= TICK {
+                last_tick = Instant::now();
+                let now = self.now();
+                self.watch.tick(self.batch, &now);
+            }
+        }
+    }
+
+    fn note(&mut self, told: &Told) {
+        let event = match told {
+            Told::Started { job, attempt, .. } => {
+                Event::Start { output: self.batch.jobs[*job].key.clone(), attempt: *attempt }
+            }
+            Told::Again { record, .. } | Told::Failed { record, .. } => {
+                Event::Fail { record: record.clone() }
+            }
+            Told::Done { finished, .. } => Event::Done(finished.clone()),
+        };
+        self.journal.say(&event);
+    }
+
+    /// What stands in the journal counts.
+    fn count(&mut self, told: Told) {
+        match told {
+            Told::Started { job, attempt, threads } => self.watch.started(self.batch, job, attempt, threads),
+            Told::Again { job, record, pause } => self.watch.again(self.batch, job, &record, pause),
+            Told::Done { job, finished } => self.over(job, finished.record),
+            Told::Failed { job, record } => self.over(job, *record),
+        }
+    }
+
+    fn over(&mut self, job: usize, record: Record) {
+        self.bytes_done += self.weights[job];
+        if let Some((read, written)) = self.running.remove(&job) {
+            self.totals.0 += read;
+            self.totals.1 += written.max(record.output_size.unwrap_or(0).min(written));
+        }
+        self.watch.finished(self.batch, job, &record);
+        self.records[job] = Some(record);
+    }
+
+    fn now(&mut self) -> Now {
+        let at_work = self.queue.at_work();
+        let (mut read, mut written) = self.totals;
+        let mut bytes_done = self.bytes_done;
+        for working in &at_work {
+            let reading = working.reading;
+            read += reading.source;
+            written += reading.output;
+            self.running.insert(working.job, (reading.source, reading.output));
+            let weight = self.weights[working.job];
+            bytes_done += weight - left(weight, &reading);
+        }
+        let count = |state| self.records.iter().flatten().filter(|record| record.state == state).count();
+        Now {
+            jobs: self.batch.jobs.len(),
+            done: count(State::Done),
+            failed: count(State::Failed),
+            bytes: self.bytes,
+            bytes_done,
+            read,
+            written,
+            elapsed: self.begun.elapsed(),
+            at_work,
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn pauses_grow_up_to_a_minute() {
+        let seconds = |attempt| pause(Duration::from_secs(1), attempt).as_secs();
+        assert_eq!([seconds(1), seconds(2), seconds(3), seconds(7), seconds(100)], [1, 2, 4, 60, 60]);
+    }
+
+    #[test]
+    fn a_temporary_is_known_by_its_name() {
+        assert_eq!(temporary_of(b".a.zvhd2.imgprep-Xy12"), Some(&b"a.zvhd2"[..]));
+        assert_eq!(temporary_of(b".a.imgprep-b.imgprep-c"), Some(&b"a.imgprep-b"[..]));
+        assert_eq!(temporary_of(b"a.imgprep-x"), None);
+        assert_eq!(temporary_of(b".a"), None);
+    }
+}

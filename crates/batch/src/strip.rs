@@ -1,0 +1,83 @@
+//! The allocation of a disk as a strip.
+
+use std::ops::ControlFlow;
+
+use imgprep::{Disk, Piece, Source};
+
+/// Parts of a strip.
+const PARTS: u64 = 96;
+/// Pieces after which no more are looked at: a strip must not cost what a conversion does.
+const MOST_PIECES: u64 = 200_000;
+
+/// Walks the tables and tells of each part what most of it is. Empty, if that would take long or fails.
+pub(crate) fn strip(disk: &Disk) -> String {
+    let mut strip = Strip::new(disk.size());
+    let mut pieces = 0;
+    let walked = disk.pieces(&mut |piece| {
+        strip.add(&piece);
+        pieces += 1;
+        if pieces < MOST_PIECES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    });
+    if walked.is_ok() && pieces < MOST_PIECES { strip.text() } else { String::new() }
+}
+
+struct Strip {
+    size: u64,
+    /// Bytes of data, packed, zeros in each part.
+    parts: Vec<[u64; 3]>,
+}
+
+impl Strip {
+    fn new(size: u64) -> Self {
+        // A disk of a few sectors has no more parts than that.
+        let parts = PARTS.min(size / 512);
+        Self { size, parts: vec![[0; 3]; usize::try_from(parts).unwrap_or(0)] }
+    }
+
+    fn add(&mut self, piece: &Piece) {
+        let kind = match piece.source {
+            Source::Data { .. } => 0,
+            Source::Packed { .. } => 1,
+            Source::Zero { .. } | Source::Parent => 2,
+        };
+        let count = self.parts.len() as u64;
+        if count == 0 {
+            return;
+        }
+        let each = self.size.div_ceil(count);
+        let first = piece.disk.start / each;
+        for (index, part) in (first..).zip(self.parts.iter_mut().skip(usize::try_from(first).unwrap_or(0))) {
+            let (start, end) = (index * each, (index + 1) * each);
+            if start >= piece.disk.end {
+                break;
+            }
+            part[kind] += piece.disk.end.min(end) - piece.disk.start.max(start);
+        }
+    }
+
+    fn text(&self) -> String {
+        let letter = |[data, packed, zeros]: &[u64; 3]| match data.max(packed) {
+            most if zeros > most => 'z',
+            most if most == data => 'd',
+            _ => 'p',
+        };
+        self.parts.iter().map(letter).collect()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_part_is_what_most_of_it_is() {
+        let mut strip = Strip::new(96 << 20);
+        let data = Source::Data { file: imgprep::FileId::SELF, at: 0 };
+        let zero = Source::Zero { explicit: false };
+        strip.add(&Piece { disk: 0..(3 << 19) + 1, layer: 0, source: data });
+        strip.add(&Piece { disk: (3 << 19) + 1..96 << 20, layer: 0, source: zero });
+        assert_eq!(strip.text(), format!("dd{}", "z".repeat(94)));
+        assert_eq!(Strip::new(0).text(), "");
+        assert_eq!(Strip::new(1024).text().len(), 2);
+    }
+}

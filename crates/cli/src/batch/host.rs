@@ -1,0 +1,28 @@
+//! What the program knows and a batch does not: targets, rules, remedies.
+
+use std::collections::BTreeMap;
+
+use imgprep::{Error, Target};
+use imgprep_batch::Host;
+
+use crate::failure::{Failure, remedy};
+use crate::target::{Said, named};
+
+/// This program. Verdicts are not given yet: whoever adds them implements `judge` here.
+pub(crate) struct Program;
+
+impl Host for Program {
+    fn target(&self, name: &str, options: &BTreeMap<String, String>) -> Result<Target, String> {
+        let options: Vec<_> = options.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        match named(name, &Said { options: &options, level: None, is_zlib: false }) {
+            Ok(Some(target)) => Ok(target),
+            Ok(None) => Err(format!("{name:?} is no target: there are zvhd2 and raw")),
+            Err(Failure::Usage(text)) => Err(text),
+            Err(_) => Err(format!("{name}: these options can't be used")),
+        }
+    }
+
+    fn remedy(&self, error: &Error) -> Option<String> {
+        remedy(error)
+    }
+}

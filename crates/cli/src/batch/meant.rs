@@ -1,0 +1,131 @@
+//! What is typed -> what is meant.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use imgprep_batch::{
+    Batch, BatchError, Defaults, DiskRole, Follow, Found, Manifest, Search, Template, Wish, assemble, search,
+};
+
+use super::args::{BatchArgs, Disk};
+use super::host::Program;
+use crate::args::Follow as Typed;
+use crate::failure::Failure;
+
+/// All images, from wherever they are named.
+pub(crate) fn batch(args: &BatchArgs) -> Result<Batch, Failure> {
+    let defaults = defaults(args)?;
+    let jobs = args.jobs.as_deref().unwrap_or(Path::new("."));
+    let out = || args.out.clone().ok_or(Failure::Usage("--out DIR says where the outputs go".into()));
+    let (out, found, left_out) = if jobs == Path::new("-") {
+        (out()?, list(&defaults)?, Vec::new())
+    } else if jobs.is_dir() {
+        let out = out()?;
+        let (found, left_out) = search(jobs, &defaults.search, &out)?;
+        let found = found.into_iter().map(|(source, dir)| image(source, dir, &defaults));
+        (out, found.collect(), left_out)
+    } else {
+        manifest(jobs, args, &defaults)?
+    };
+    if found.is_empty() {
+        let what = match left_out.len() {
+            0 => jobs.display().to_string(),
+            others => {
+                format!("{} ({others} files there have other names; --include '*' takes all)", jobs.display())
+            }
+        };
+        return Err(imgprep::Error::new(BatchError::NoJobs { what }).into());
+    }
+    Ok(assemble(&out, found, left_out, &Program)?)
+}
+
+fn manifest(
+    path: &Path,
+    args: &BatchArgs,
+    defaults: &Defaults,
+) -> Result<(PathBuf, Vec<Found>, Vec<PathBuf>), Failure> {
+    let is_manifest = path.extension().is_some_and(|extension| extension == "toml");
+    if !is_manifest && path.exists() {
+        let path = path.display();
+        return Err(Failure::Usage(format!("{path}: a folder, a manifest (.toml) or - is needed")));
+    }
+    let text = std::fs::read_to_string(path)
+        .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    let manifest = Manifest::parse(&text, path)?;
+    let out = args.out.clone().or_else(|| manifest.out());
+    let out =
+        out.ok_or(Failure::Usage("the manifest has no `out`: --out DIR says where the outputs go".into()))?;
+    let (found, left_out) = manifest.images(defaults, &out, &Program)?;
+    Ok((out, found, left_out))
+}
+
+/// One path a line.
+fn list(defaults: &Defaults) -> Result<Vec<Found>, Failure> {
+    if io::stdin().is_terminal() {
+        return Err(Failure::Usage(
+            "a list of paths is read from standard input, and that is a terminal".into(),
+        ));
+    }
+    let mut text = String::new();
+    let read = io::stdin().lock().read_to_string(&mut text);
+    read.map_err(|error| Failure::Usage(format!("the list on standard input: {error}")))?;
+    let paths = text.lines().filter(|line| !line.trim().is_empty());
+    Ok(paths.map(|path| image(path.into(), PathBuf::new(), defaults)).collect())
+}
+
+fn image(source: PathBuf, dir: PathBuf, defaults: &Defaults) -> Found {
+    Found { source, dir, wish: defaults.wish.clone(), name: defaults.name.clone(), output: None }
+}
+
+fn defaults(args: &BatchArgs) -> Result<Defaults, Failure> {
+    let said = &args.wish;
+    if let Some(from) = said.from.as_deref().filter(|from| imgprep::by_name(from).is_none()) {
+        let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
+        return Err(Failure::Usage(format!("--from {from}: the readable formats are {}", known.join(", "))));
+    }
+    let name = match &said.name {
+        Some(name) => Template::parse(name).map_err(|what| Failure::Usage(format!("--name {what}")))?,
+        None => Template::default(),
+    };
+    let wish = Wish {
+        from: said.from.clone(),
+        snapshot: None,
+        follow: match said.follow.follow {
+            Some(Typed::None) => Follow::None,
+            Some(Typed::Any) => Follow::Any,
+            Some(Typed::Beside) | None => Follow::Beside,
+        },
+        accept_parent: said.follow.accept_parent,
+        to: said.to.clone(),
+        options: options(args)?,
+        uuid: None,
+        bitmap: said.bitmap,
+        verify: said.verify,
+        salvage: said.salvage,
+        profile: said.profile.clone(),
+        disk: match said.disk {
+            Disk::System => DiskRole::System,
+            Disk::Data => DiskRole::Data,
+        },
+    };
+    let search = Search {
+        recursive: args.search.recursive,
+        include: args.search.include.clone(),
+        exclude: args.search.exclude.clone(),
+    };
+    Ok(Defaults { wish, name, search })
+}
+
+fn options(args: &BatchArgs) -> Result<BTreeMap<String, String>, Failure> {
+    let mut options = BTreeMap::new();
+    let level = args.wish.level.map(|level| format!("level={level}"));
+    let zlib = args.wish.zlib.then(|| "compression_type=zlib".to_string());
+    for option in args.wish.options.iter().cloned().chain(level).chain(zlib) {
+        let (key, value) = option.split_once('=').unwrap_or((&option, ""));
+        if options.insert(key.to_string(), value.to_string()).is_some() {
+            return Err(Failure::Usage(format!("-o {option}: this was said before")));
+        }
+    }
+    Ok(options)
+}

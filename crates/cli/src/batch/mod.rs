@@ -1,0 +1,105 @@
+//! `imgprep batch`.
+
+mod args;
+mod host;
+mod meant;
+mod tell;
+mod watch;
+
+use std::io::{self, Write};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+use std::process::ExitCode;
+use std::time::Duration;
+
+use imgprep::{Interrupt, OutputOptions, Sync, write_whole};
+use imgprep_batch::{Before, EXAMPLE, OnFailure, RunSettings, plan, report, run as run_batch};
+
+pub(crate) use self::args::BatchArgs;
+use self::host::Program;
+use self::watch::Shown;
+use crate::args::OutputFormat;
+use crate::convert::unix_time;
+use crate::failure::Failure;
+use crate::meaning::existing;
+
+/// Files that the program itself has open, and some air.
+const OWN_FILES: u64 = 64;
+
+pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
+    if args.init {
+        return init(args);
+    }
+    tell::check_reports(args)?;
+    let batch = meant::batch(args)?;
+    let interrupt = interrupt()?;
+    let settings = settings(args, &interrupt)?;
+    if args.plan {
+        let plan = plan(&batch, &settings)?;
+        let text =
+            if args.output == OutputFormat::Json { tell::plan_json(&plan)? } else { tell::plan_text(&plan) };
+        io::stdout().write_all(text.as_bytes())?;
+        return Ok(ExitCode::from(if plan.is_fine() { 0 } else { 2 }));
+    }
+    let mut shown = Shown::new(args);
+    let done = run_batch(&batch, &settings, &mut shown);
+    shown.end();
+    let summary = done?;
+    tell::reports(args, &summary)?;
+    match args.output {
+        OutputFormat::Json => io::stdout().write_all(report::json(&summary).as_bytes())?,
+        OutputFormat::Text if args.quiet => {}
+        OutputFormat::Text => io::stdout().write_all(tell::summary(&summary).as_bytes())?,
+    }
+    Ok(ExitCode::from(match () {
+        () if interrupt.is_raised() => 130,
+        () if summary.is_fine() => 0,
+        () => 2,
+    }))
+}
+
+fn init(args: &BatchArgs) -> Result<ExitCode, Failure> {
+    let path = args.jobs.clone().unwrap_or_else(|| PathBuf::from("jobs.toml"));
+    if path == Path::new("-") {
+        io::stdout().write_all(EXAMPLE.as_bytes())?;
+        return Ok(ExitCode::SUCCESS);
+    }
+    let options = OutputOptions { existing: existing(args.force), sync: Sync::Full };
+    write_whole(&path, EXAMPLE.as_bytes(), options)?;
+    if !args.quiet {
+        writeln!(io::stdout(), "{}: edit it, then see: imgprep batch {0} --plan", path.display())?;
+    }
+    Ok(ExitCode::SUCCESS)
+}
+
+/// Ctrl-C and a polite kill stop the batch at a safe place from now on; the second one ends the process.
+fn interrupt() -> Result<Interrupt, Failure> {
+    let interrupt = Interrupt::default();
+    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
+        signal_hook::flag::register_conditional_shutdown(signal, 130, interrupt.flag())?;
+        signal_hook::flag::register(signal, interrupt.flag())?;
+    }
+    Ok(interrupt)
+}
+
+fn settings<'a>(args: &BatchArgs, interrupt: &'a Interrupt) -> Result<RunSettings<'a>, Failure> {
+    let memory = args.memory.bytes().ok_or(Failure::Usage("--memory is a number of bytes".into()))?;
+    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+    Ok(RunSettings {
+        threads: args.threads.unwrap_or(cores),
+        memory,
+        files: imgprep::open_file_limit().saturating_sub(OWN_FILES),
+        retries: args.retries,
+        pause: Duration::from_millis(args.retry_pause),
+        on_failure: if args.fail_fast { OnFailure::Stop } else { OnFailure::GoOn },
+        before: match (args.resume, args.force) {
+            (true, _) => Before::Resume,
+            (_, true) => Before::Replace,
+            _ => Before::Refuse,
+        },
+        sync: if args.no_sync { Sync::None } else { Sync::Full },
+        unix_time: unix_time()?,
+        interrupt,
+        host: &Program,
+    })
+}

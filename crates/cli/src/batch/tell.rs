@@ -1,0 +1,135 @@
+//! What is told afterwards, and before.
+
+use std::path::Path;
+
+use imgprep::{Existing, OutputOptions, Sync, write_whole};
+use imgprep_batch::{BatchPlan, Intent, Planned, Record, State, Summary, Verdict, report};
+use serde_json::json;
+
+use super::args::BatchArgs;
+use crate::failure::Failure;
+use crate::size::short;
+
+type Writer = fn(&Summary) -> String;
+
+/// Told before hours of work.
+pub(crate) fn check_reports(args: &BatchArgs) -> Result<(), Failure> {
+    args.report.iter().try_for_each(|path| writer(path).map(|_| ()))
+}
+
+fn writer(path: &Path) -> Result<Writer, Failure> {
+    match path.extension().and_then(|extension| extension.to_str()) {
+        Some("json") => Ok(report::json),
+        Some("xml") => Ok(report::junit),
+        Some("html" | "htm") => Ok(report::html),
+        _ => Err(Failure::Usage(format!("--report {}: FILE.json, FILE.xml or FILE.html", path.display()))),
+    }
+}
+
+/// A report is made anew by every run: one that is there is replaced.
+pub(crate) fn reports(args: &BatchArgs, summary: &Summary) -> Result<(), Failure> {
+    let options = OutputOptions { existing: Existing::Replace, sync: Sync::Full };
+    for path in &args.report {
+        write_whole(path, writer(path)?(summary).as_bytes(), options)?;
+    }
+    Ok(())
+}
+
+pub(crate) fn plan_json(plan: &BatchPlan) -> Result<String, Failure> {
+    let mut object = serde_json::to_value(plan)?;
+    object["schema"] = json!("imgprep/batch-plan/1");
+    Ok(format!("{object:#}\n"))
+}
+
+/// What came of it, and what a person has to look at.
+pub(crate) fn summary(summary: &Summary) -> String {
+    let mut text = String::new();
+    for record in
+        summary.records.iter().filter(|record| record.needs_attention() && record.state != State::Stopped)
+    {
+        text += &trouble(record);
+    }
+    let (sources, outputs) = summary.sizes();
+    let mut parts = vec![format!("{} of {} images done", summary.done(), summary.records.len())];
+    let mut put = |count: usize, what: &str| {
+        if count > 0 {
+            parts.push(format!("{count} {what}"));
+        }
+    };
+    put(summary.earlier(), "of them by an earlier run");
+    put(summary.failed(), "failed");
+    put(summary.rejected(), "can't be imported");
+    put(summary.stopped(), "not done: --resume goes on");
+    put(summary.left_out.len(), "files left out, which are no images by their names");
+    let seconds = summary.elapsed.as_secs_f64();
+    text +=
+        &format!("{}; {} became {} in {seconds:.1} s\n", parts.join(", "), short(sources), short(outputs));
+    text
+}
+
+fn trouble(record: &Record) -> String {
+    let mut text = String::new();
+    if let Some(error) = &record.error {
+        text += &format!("failed: {}\n", error.message);
+        text += &error.remedy.iter().map(|remedy| format!("  go on with: {remedy}\n")).collect::<String>();
+    }
+    for reason in record.verdict.reasons.iter().filter(|reason| reason.severity == "error") {
+        text += &format!("can't be imported: {}: {} [{}]\n", record.output, reason.message, reason.rule);
+        text += &reason.remedy.iter().map(|remedy| format!("  go on with: {remedy}\n")).collect::<String>();
+    }
+    text
+}
+
+/// A table: one image a line.
+pub(crate) fn plan_text(plan: &BatchPlan) -> String {
+    let head = ["image", "format", "disk", "now", "output", "at most", "verdict"].map(String::from);
+    let rows: Vec<_> = std::iter::once(head).chain(plan.images.iter().map(row)).collect();
+    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let widths: Vec<_> = (0..7).map(width).collect();
+    let mut text = String::new();
+    for row in &rows {
+        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
+        text += cells.collect::<Vec<_>>().join("  ").trim_end();
+        text += "\n";
+    }
+    text += &format!(
+        "{} images into {}: {} needed at most, {} free\n",
+        plan.images.len(),
+        plan.out,
+        short(plan.space_needed),
+        plan.space_free.map_or("?".into(), short),
+    );
+    let left_out = plan.left_out.iter().map(|path| format!("left out, no image by its name: {path}\n"));
+    text + &left_out.collect::<String>()
+}
+
+fn row(image: &Planned) -> [String; 7] {
+    let size = |size: Option<u64>| size.map_or("-".into(), short);
+    let verdict = match (&image.error, image.intent) {
+        (Some(error), _) => format!("fails: {}", error.message),
+        (None, Intent::Done) => format!("done, {}", verdict(&image.verdict)),
+        (None, _) => verdict(&image.verdict),
+    };
+    [
+        image.source.clone(),
+        image.format.clone().unwrap_or("-".into()),
+        size(image.virtual_size),
+        size(image.source_size),
+        image.output.clone(),
+        size(image.output_size),
+        verdict,
+    ]
+}
+
+fn verdict(verdict: &Verdict) -> String {
+    let profile = verdict.profile.as_deref().unwrap_or_default();
+    match verdict.importable {
+        Some(true) => format!("can be imported ({profile})"),
+        Some(false) => {
+            let errors = verdict.reasons.iter().filter(|reason| reason.severity == "error");
+            let errors: Vec<_> = errors.map(|reason| reason.message.as_str()).collect();
+            format!("can't be imported ({profile}): {}", errors.join("; "))
+        }
+        None => "not judged".into(),
+    }
+}

@@ -1,0 +1,57 @@
+//! A check as `JUnit`: a suite a file, a case a rule that said something.
+
+use std::io::{self, Write};
+
+use imgprep::policy::Levels;
+use imgprep::{CheckedFile, Severity};
+use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
+
+use crate::report::message;
+
+pub(crate) fn write(out: &mut dyn Write, files: &[CheckedFile], levels: &Levels) -> io::Result<()> {
+    let mut report = Report::new("imgprep check");
+    report.add_test_suites(files.iter().map(|file| suite(file, levels)));
+    let text = report.to_string().map_err(io::Error::other)?;
+    writeln!(out, "{}", text.trim_end())
+}
+
+fn suite(file: &CheckedFile, levels: &Levels) -> TestSuite {
+    let mut suite = TestSuite::new(file.name.as_str());
+    let mut read = TestCaseStatus::success();
+    if let Some(error) = &file.error {
+        read = TestCaseStatus::non_success(NonSuccessKind::Error);
+        read.set_message(error.to_string()).set_type(error.code());
+    }
+    suite.add_test_case(case(file, "check", read));
+    let mut rules: Vec<&str> = file.judgements.iter().map(|judgement| judgement.rule.id).collect();
+    rules.sort_unstable();
+    rules.dedup();
+    for rule in rules {
+        let of_rule = || file.judgements.iter().filter(|judgement| judgement.rule.id == rule);
+        let is_failure = of_rule().any(|judgement| {
+            judgement.severity == Severity::Error
+                || (levels.deny_warnings && judgement.severity == Severity::Warning)
+        });
+        let all = of_rule().map(message).collect::<Vec<_>>().join("\n");
+        let status = if is_failure {
+            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+            let first = of_rule().next().map(message).unwrap_or_default();
+            status.set_message(first).set_type(rule).set_description(all);
+            status
+        } else {
+            TestCaseStatus::success()
+        };
+        let mut case = case(file, rule, status);
+        if !is_failure {
+            case.set_system_out(of_rule().map(message).collect::<Vec<_>>().join("\n"));
+        }
+        suite.add_test_case(case);
+    }
+    suite
+}
+
+fn case(file: &CheckedFile, name: &str, status: TestCaseStatus) -> TestCase {
+    let mut case = TestCase::new(name, status);
+    case.set_classname(file.name.as_str());
+    case
+}

@@ -1,0 +1,249 @@
+//! What a check found, for people, for programs, and as annotations.
+
+use std::io::{self, Write};
+
+use imgprep::policy::{Judgement, Levels, RouteVerdict, Verdict};
+use imgprep::{CheckedFile, Outcome, Severity};
+use serde_json::{Map, Value as Json, json};
+
+use crate::args::CheckOutput;
+use crate::failure::error_json;
+use crate::print::severity;
+
+/// Prints what can be printed while other files are still being checked.
+pub(crate) struct Printer {
+    output: CheckOutput,
+}
+
+impl Printer {
+    pub(crate) fn new(output: CheckOutput) -> Self {
+        Self { output }
+    }
+
+    pub(crate) fn file(&mut self, file: &CheckedFile, levels: &Levels) -> io::Result<()> {
+        let mut out = io::stdout().lock();
+        match self.output {
+            CheckOutput::Text => text(&mut out, file, levels),
+            CheckOutput::Github => github(&mut out, file),
+            CheckOutput::Json | CheckOutput::Junit | CheckOutput::Sarif => Ok(()),
+        }
+    }
+}
+
+fn text(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> io::Result<()> {
+    let format = file.format.as_deref().unwrap_or("unknown format");
+    writeln!(out, "{}: {format}, {}", file.name, verdict(file, levels))?;
+    for judgement in &file.judgements {
+        judged(out, judgement)?;
+    }
+    for (rule, count) in &file.more {
+        writeln!(out, "  and {count} more [{rule}]")?;
+    }
+    if let Some(error) = &file.error {
+        writeln!(out, "  not checked: {error}")?;
+    }
+    for route in &file.routes {
+        writeln!(out, "  {}: {}", route.title, way(route))?;
+    }
+    Ok(())
+}
+
+fn judged(out: &mut dyn Write, judgement: &Judgement) -> io::Result<()> {
+    let place = &judgement.place;
+    let route = judgement.route.as_ref().map_or(String::new(), |route| format!(", {route}"));
+    let code = place.code.map_or(String::new(), |code| format!(", {code}"));
+    let at = place.at.map_or(String::new(), |at| format!(", file offset {at}"));
+    let disk = place
+        .disk
+        .as_ref()
+        .map_or(String::new(), |disk| format!(", disk bytes {}..{}", disk.start, disk.end));
+    let bound = judgement.bound.as_ref().map_or(String::new(), |bound| format!("; {bound}"));
+    let (word, id) = (severity(judgement.severity), judgement.rule.id);
+    writeln!(out, "  {word}: {}{bound} [{id}{route}{code}{at}{disk}]", judgement.fact)?;
+    if judgement.severity >= Severity::Warning {
+        if let Some(source) = judgement.source.as_ref().filter(|source| *source != "this program") {
+            writeln!(out, "    source: {source}")?;
+        }
+        if let Some(remedy) = &judgement.remedy {
+            writeln!(out, "    remedy: {remedy}")?;
+        }
+    }
+    Ok(())
+}
+
+fn way(route: &RouteVerdict) -> String {
+    match &route.verdict {
+        Verdict::Ready => "ready".into(),
+        Verdict::After { command, condition: None } => format!("after: {command}"),
+        Verdict::After { command, condition: Some(condition) } => format!("after, {condition}: {command}"),
+        Verdict::Never { reason } => format!("no: {reason}"),
+    }
+}
+
+fn counts(file: &CheckedFile) -> [u64; 3] {
+    [Severity::Error, Severity::Warning, Severity::Note].map(|wanted| {
+        let kept = file.judgements.iter().filter(|judgement| judgement.severity == wanted).count() as u64;
+        // What is not kept has the severity of its rule's first.
+        let more = file.more.iter().filter(|(id, _)| {
+            let first = file.judgements.iter().find(|judgement| judgement.rule.id == **id);
+            first.is_some_and(|first| first.severity == wanted)
+        });
+        kept + more.map(|(_, count)| count).sum::<u64>()
+    })
+}
+
+fn verdict(file: &CheckedFile, levels: &Levels) -> String {
+    let words = |count: u64, word: &str| match count {
+        0 => None,
+        1 => Some(format!("1 {word}")),
+        _ => Some(format!("{count} {word}s")),
+    };
+    let [errors, warnings, notes] = counts(file);
+    let parts: Vec<_> = [words(errors, "error"), words(warnings, "warning"), words(notes, "note")]
+        .into_iter()
+        .flatten()
+        .collect();
+    match (file.outcome(levels), parts.is_empty()) {
+        (Outcome::Undone, true) => "not checked".into(),
+        (_, true) => "fine".into(),
+        (Outcome::Fine, false) => format!("fine ({})", parts.join(", ")),
+        (_, false) => parts.join(", "),
+    }
+}
+
+/// One line about all files, where there are several.
+pub(crate) fn summary(out: &mut dyn Write, files: &[CheckedFile], levels: &Levels) -> io::Result<()> {
+    if files.len() < 2 {
+        return Ok(());
+    }
+    let count = |outcome| files.iter().filter(|file| file.outcome(levels) == outcome).count();
+    writeln!(
+        out,
+        "{} files: {} fine, {} with leaks or denied warnings, {} with errors, {} not checked",
+        files.len(),
+        count(Outcome::Fine),
+        count(Outcome::Warnings),
+        count(Outcome::Violations),
+        count(Outcome::Undone)
+    )
+}
+
+/// `::error file=NAME,line=1,title=RULE::MESSAGE`.
+fn github(out: &mut dyn Write, file: &CheckedFile) -> io::Result<()> {
+    let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    let property = |text: &str| escape(text).replace(':', "%3A").replace(',', "%2C");
+    let name = property(&file.name);
+    for judgement in &file.judgements {
+        let kind = match judgement.severity {
+            Severity::Note => "notice",
+            Severity::Warning => "warning",
+            Severity::Error => "error",
+        };
+        let message = escape(&message(judgement));
+        writeln!(out, "::{kind} file={name},line=1,title={}::{message}", property(judgement.rule.id))?;
+    }
+    if let Some(error) = &file.error {
+        writeln!(out, "::error file={name},line=1,title=not checked::{}", escape(&error.to_string()))?;
+    }
+    Ok(())
+}
+
+/// Fact, bound, place and remedy in one text.
+pub(crate) fn message(judgement: &Judgement) -> String {
+    let mut text = judgement.fact.clone();
+    if let Some(bound) = &judgement.bound {
+        text.push_str(&format!("; {bound}"));
+    }
+    if let Some(at) = judgement.place.at {
+        text.push_str(&format!(" (file offset {at})"));
+    }
+    if let Some(remedy) = &judgement.remedy {
+        text.push_str(&format!(". Remedy: {remedy}"));
+    }
+    text
+}
+
+/// One file is an object as `qemu-img check` has it; several are wrapped.
+pub(crate) fn json(out: &mut dyn Write, files: &[CheckedFile], levels: &Levels) -> io::Result<()> {
+    let mut object = match files {
+        [only] => file_json(only, levels),
+        files => {
+            let all: Vec<Json> = files.iter().map(|file| file_json(file, levels).into()).collect();
+            Map::from_iter([("files".to_string(), Json::Array(all))])
+        }
+    };
+    object.insert("schema".into(), json!("imgprep/check/1"));
+    writeln!(out, "{:#}", Json::Object(object))
+}
+
+fn file_json(file: &CheckedFile, levels: &Levels) -> Map<String, Json> {
+    let mut object = Map::new();
+    let mut put = |key: &str, value: Json| object.insert(key.into(), value);
+    let checked = &file.checked;
+    put("filename", json!(file.name));
+    put("format", json!(file.format));
+    put("file-length", json!(file.file_len));
+    put("virtual-size", json!(file.size));
+    put("corruptions", json!(checked.corruptions));
+    put("leaks", json!(checked.leaks));
+    put("check-errors", json!(checked.check_errors));
+    for (key, value) in [
+        ("image-end-offset", checked.image_end),
+        ("total-clusters", checked.total),
+        ("allocated-clusters", checked.allocated),
+        ("fragmented-clusters", checked.fragmented),
+        ("compressed-clusters", checked.packed),
+    ] {
+        if let Some(value) = value {
+            put(key, json!(value));
+        }
+    }
+    let [errors, warnings, notes] = counts(file);
+    put("outcome", json!(outcome(file.outcome(levels))));
+    put("counts", json!({ "errors": errors, "warnings": warnings, "notes": notes }));
+    put("judgements", file.judgements.iter().map(judgement_json).collect());
+    put("more", json!(file.more));
+    put("routes", file.routes.iter().map(route_json).collect());
+    if let Some(error) = &file.error {
+        put("error", error_json(error));
+    }
+    object
+}
+
+fn outcome(outcome: Outcome) -> &'static str {
+    match outcome {
+        Outcome::Fine => "fine",
+        Outcome::Warnings => "warnings",
+        Outcome::Undone => "not-checked",
+        Outcome::Violations => "violations",
+    }
+}
+
+fn judgement_json(judgement: &Judgement) -> Json {
+    let place = &judgement.place;
+    json!({
+        "rule": judgement.rule.id,
+        "severity": severity(judgement.severity),
+        "fact": judgement.fact,
+        "bound": judgement.bound,
+        "source": judgement.source,
+        "remedy": judgement.remedy,
+        "route": judgement.route,
+        "code": place.code,
+        "offset": place.at,
+        "disk": place.disk.as_ref().map(|disk| json!({ "start": disk.start, "end": disk.end })),
+    })
+}
+
+fn route_json(route: &RouteVerdict) -> Json {
+    let (verdict, command, condition, reason) = match &route.verdict {
+        Verdict::Ready => ("ready", None, None, None),
+        Verdict::After { command, condition } => ("after", Some(command), condition.as_ref(), None),
+        Verdict::Never { reason } => ("never", None, None, Some(reason)),
+    };
+    json!({
+        "id": route.id, "title": route.title, "verdict": verdict, "command": command,
+        "condition": condition, "reason": reason, "blocked-by": route.blocked_by,
+        "judgements": route.judgements.iter().map(judgement_json).collect::<Vec<_>>(),
+    })
+}

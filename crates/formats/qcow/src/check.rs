@@ -1,0 +1,330 @@
+//! All that the tables tell beyond where the bytes are: clusters that nothing names, bytes that two
+//! entries name, entries behind the disk. `qemu-img check` knows nothing of this format.
+
+use alloc::format;
+use core::cell::RefCell;
+use core::ops::{ControlFlow, Range};
+
+use imgprep_map::{
+    Checked, EntryRun, Error, FileId, Files, Finding, ReadAt, Repeats, Report, Severity, Sweep, Swept, Use,
+    walk_entries,
+};
+
+use crate::Unsupported;
+use crate::entry::Cluster;
+use crate::layout::{ENTRY, HEADER};
+use crate::map::Map;
+
+type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
+
+pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<Checked, Error> {
+    let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
+    let mut report = Report::new(found);
+    let size = map.header.cluster_size();
+    check_header(map, file, &mut report)?;
+    report.checked.total = Some(map.header.raw.size.div_ceil(size));
+    let is_native = map.header.refusal().is_some_and(|error| error.detail() == Some(&Unsupported::NativeL1));
+    if is_native {
+        return Ok(report.finish());
+    }
+    // Both walks tell: what uses the file, and what the order of all uses shows.
+    let walk = Walk { map, file, report: RefCell::new(report) };
+    let mut is_first = true;
+    let mut uses = |add: &mut dyn FnMut(Use)| {
+        let walked = walk.uses(is_first, add);
+        is_first = false;
+        walked
+    };
+    let end = Sweep::new(size, ENTRY).run(file.len(), &mut uses, &mut |swept| walk.swept(swept))?;
+    let mut report = walk.report.into_inner();
+    report.checked.image_end = Some(end);
+    Ok(report.finish())
+}
+
+/// Fields that change nothing for a reader of the disk.
+fn check_header(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
+    let raw = &map.header.raw;
+    if !raw.size.is_multiple_of(512) {
+        let message = format!("the disk has {} bytes, which are not whole sectors", raw.size);
+        report.note("qcow.check.odd-size", 24, message);
+    }
+    // Two bytes behind `l2_bits`.
+    let padding = file.array::<2>(34)?;
+    if padding != [0; 2] {
+        report.note(
+            "qcow.check.padding",
+            34,
+            format!("the header's padding is {padding:02x?}: 0 is expected"),
+        );
+    }
+    if let Some((at, len)) = map.header.backing_name {
+        // OK: at most 1023 bytes.
+        let name = file.slice(at, len)?;
+        if let Some(nul) = name.iter().position(|byte| *byte == 0) {
+            let message = format!("the backing file name has {len} bytes and ends after {nul}, with a NUL");
+            report.warning("qcow.check.backing-name", at + nul as u64, message);
+        }
+        return Ok(());
+    }
+    if raw.backing_len != 0 {
+        let message = format!("a backing file name of {} bytes, and no place of it", raw.backing_len);
+        report.note("qcow.check.backing-unplaced", 16, message);
+    }
+    if raw.mtime != 0 {
+        let message =
+            format!("a backing file was changed at {}, and there is none: 0 is expected", raw.mtime);
+        report.note("qcow.check.mtime", 20, message);
+    }
+    Ok(())
+}
+
+struct Walk<'w, 'f> {
+    map: &'w Map,
+    file: &'w dyn ReadAt,
+    report: RefCell<Report<'f>>,
+}
+
+/// One walk: where its uses go, and whether it tells what is wrong with an entry.
+struct Uses<'u> {
+    tells: bool,
+    add: &'u mut dyn FnMut(Use),
+    /// Where the cluster before ended.
+    expected: Option<u64>,
+}
+
+impl Walk<'_, '_> {
+    /// Adds all uses of the file.
+    fn uses(&self, tells: bool, add: &mut dyn FnMut(Use)) -> Result<(), Error> {
+        let header = &self.map.header;
+        let l1 = header.raw.l1_offset;
+        // Tapdisk leaves the space up to a page.
+        let fixed = if header.xen.is_some() { 0..l1 } else { 0..header.length() };
+        add(Use { bytes: fixed, by: 0 });
+        if let Some((at, len)) = header.backing_name.filter(|(at, _)| header.xen.is_none() || *at >= l1) {
+            add(Use { bytes: at..at + len as u64, by: 8 });
+        }
+        if header.l1_entries == 0 {
+            return Ok(());
+        }
+        add(Use { bytes: l1..l1 + header.l1_bytes(), by: 40 });
+        let mut repeats = Repeats::new(self.file.len());
+        let mut uses = Uses { tells, add, expected: None };
+        let _ = walk_entries(self.file, l1, 0..header.l1_entries, u64::from_be_bytes, &mut |entry| {
+            let table = match self.map.table(self.file, &entry) {
+                Ok(None) => return Ok(ControlFlow::Continue(())),
+                Ok(Some(table)) => table,
+                Err(error) => {
+                    self.error(tells, "qcow.check.l1-entry", Severity::Error, entry.at, format!("{error}"));
+                    return Ok(ControlFlow::Continue(()));
+                }
+            };
+            (uses.add)(Use { bytes: table..table + header.l2_bytes(), by: entry.at });
+            // The first repetition is told by the sweep.
+            if !repeats.may_walk(table, header.l2_bytes()) {
+                let message = format!("the table at {table} is named again and again: it is not looked at");
+                self.error(tells, "qcow.check.repeated", Severity::Error, entry.at, message);
+                return Ok(ControlFlow::Break(()));
+            }
+            self.l2(table, &entry, &mut uses)?;
+            let is_over = self.report.borrow().is_over();
+            Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(())
+    }
+
+    /// All entries of a table, also those behind the disk.
+    fn l2(&self, table: u64, l1: &EntryRun, uses: &mut Uses<'_>) -> Result<(), Error> {
+        let header = &self.map.header;
+        let start = l1.index * header.l2_coverage();
+        let entries = 0..header.l2_entries;
+        let _ = walk_entries(self.file, table, entries, u64::from_be_bytes, &mut |entry| {
+            if entry.value != 0 {
+                let disk = start.saturating_add(entry.index << header.cluster_bits);
+                self.l2_entry(&entry, disk, uses);
+            }
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(())
+    }
+
+    fn l2_entry(&self, entry: &EntryRun, disk: u64, uses: &mut Uses<'_>) {
+        let (header, is_beyond) = (&self.map.header, disk >= self.map.header.raw.size);
+        let found = self.map.cluster(entry, disk, self.file.len());
+        let stored = match found {
+            Ok(cluster) => self.stored(cluster).map(|range| (cluster, range)),
+            Err(error) => {
+                // What nobody reads loses nothing.
+                let severity = if is_beyond { Severity::Warning } else { Severity::Error };
+                self.error(uses.tells, "qcow.check.l2-entry", severity, entry.at, format!("{error}"));
+                return;
+            }
+        };
+        let Some((cluster, range)) = stored else { return };
+        if uses.tells {
+            self.count(cluster, &range, uses.expected);
+            if is_beyond {
+                let (size, place) = (header.raw.size, range.start);
+                let message =
+                    format!("the entry is for disk byte {disk}, the disk has {size}, and names {place}");
+                self.report.borrow_mut().warning("qcow.check.beyond-disk", entry.at, message);
+            }
+        }
+        uses.expected = Some(range.end);
+        (uses.add)(Use { bytes: range, by: entry.at });
+    }
+
+    /// Bytes that hold a cluster: a plain one is whole, unless the file ends in it.
+    fn stored(&self, cluster: Cluster) -> Option<Range<u64>> {
+        let (start, len) = match cluster {
+            Cluster::Unallocated => return None,
+            Cluster::Data { at } => (at, self.map.header.cluster_size()),
+            Cluster::Packed { at, len } => (at, len.into()),
+        };
+        Some(start..start.saturating_add(len).min(self.file.len().max(start)))
+    }
+
+    fn count(&self, cluster: Cluster, range: &Range<u64>, expected: Option<u64>) {
+        let checked = &mut self.report.borrow_mut().checked;
+        let add = |number: &mut Option<u64>, is: bool| *number = Some(number.unwrap_or(0) + u64::from(is));
+        let is_packed = matches!(cluster, Cluster::Packed { .. });
+        add(&mut checked.allocated, true);
+        add(&mut checked.packed, is_packed);
+        // A plain cluster behind a packed one begins on a multiple of its size.
+        let size = self.map.header.cluster_size();
+        let is_next = expected.is_none_or(|end| {
+            range.start == end || (!is_packed && end.checked_next_multiple_of(size) == Some(range.start))
+        });
+        add(&mut checked.fragmented, !is_next);
+    }
+
+    fn error(
+        &self,
+        tells: bool,
+        code: &'static str,
+        severity: Severity,
+        at: u64,
+        message: alloc::string::String,
+    ) {
+        if tells {
+            let mut report = self.report.borrow_mut();
+            report.checked.corruptions += 1;
+            report.tell(code, severity, at, message);
+        }
+    }
+
+    fn swept(&self, swept: Swept) {
+        match swept {
+            Swept::Shared { bytes, first, second } => {
+                let message = format!(
+                    "bytes {}..{} are named here and at {first}: once is expected",
+                    bytes.start, bytes.end
+                );
+                self.report.borrow_mut().error("qcow.check.overlap", second, 1, message);
+            }
+            Swept::Gap(bytes) => self.gap(&bytes),
+        }
+    }
+
+    fn gap(&self, bytes: &Range<u64>) {
+        let size = self.map.header.cluster_size();
+        let (start, end) = (bytes.start, bytes.end);
+        let mut report = self.report.borrow_mut();
+        if end == self.file.len() && start < end {
+            // What fills up the last sector, or the cluster of the last payload, is nobody's loss.
+            let first = start.next_multiple_of(size).min(end);
+            let whole = (end - first).div_ceil(size);
+            report.checked.leaks += whole;
+            let message = format!("{} bytes behind all that is used, {whole} clusters of them", end - start);
+            if whole > 0 {
+                report.warning("qcow.check.trailing", start, message);
+            } else if end - start >= 512 {
+                report.note("qcow.check.trailing", start, message);
+            }
+            return;
+        }
+        // OK: `end` is at most the file's length.
+        let (first, last) = (start.div_ceil(size), end / size);
+        if first < last {
+            let count = last - first;
+            report.checked.leaks += count;
+            let message = format!("{count} clusters that nothing names, up to {}", last * size);
+            report.warning("qcow.check.leak", first * size, message);
+        }
+    }
+}
+
+const _: () = assert!(HEADER == 48, "the offsets above are those of its fields");
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use super::*;
+    use crate::header::Header;
+
+    /// Clusters and tables of 512 bytes: L1 at 48, L2 at 512, data at 1024 and 1536, a payload of 100
+    /// bytes at 2048. A disk of 8 clusters.
+    fn file() -> Vec<u8> {
+        let mut file = vec![0; 2148];
+        file[..8].copy_from_slice(b"QFI\xfb\0\0\0\x01");
+        (file[32], file[33]) = (9, 6);
+        for (at, value) in
+            [(24, 8 * 512), (40, 48), (48, 512), (512, 1024), (520, 1536), (528, 1 << 63 | 100 << 54 | 0x800)]
+        {
+            put(&mut file, at, value);
+        }
+        file
+    }
+
+    fn put(file: &mut [u8], at: usize, value: u64) {
+        file[at..at + 8].copy_from_slice(&value.to_be_bytes());
+    }
+
+    fn checked(file: &dyn ReadAt) -> (Checked, Vec<(&'static str, Severity, u64)>) {
+        let map = Map::new(&Header::read(file).unwrap());
+        let mut all = Vec::new();
+        let checked = check(&map, &file, &mut |finding| {
+            all.push((finding.code, finding.severity, finding.at.unwrap()));
+            ControlFlow::Continue(())
+        });
+        (checked.unwrap(), all)
+    }
+
+    #[test]
+    fn a_good_image_has_numbers_and_no_findings() {
+        let want = Checked {
+            image_end: Some(2148),
+            total: Some(8),
+            allocated: Some(3),
+            fragmented: Some(0),
+            packed: Some(1),
+            ..Checked::default()
+        };
+        assert_eq!(checked(&file()), (want, vec![]));
+    }
+
+    #[test]
+    fn every_way_an_entry_can_be_wrong() {
+        use Severity::{Error, Warning};
+        for (at, value, code, severity, place, corruptions, leaks) in [
+            (48, 100, "qcow.check.l1-entry", Error, 48, 1, 4),
+            (48, 1 << 40, "qcow.check.l1-entry", Error, 48, 1, 4),
+            (520, 1 << 40, "qcow.check.l2-entry", Error, 520, 1, 1),
+            (520, 1025, "qcow.check.l2-entry", Error, 520, 1, 1),
+            (520, 1024, "qcow.check.overlap", Error, 520, 1, 1),
+            (520, 0, "qcow.check.leak", Warning, 1536, 0, 1),
+            (528, 0, "qcow.check.trailing", Warning, 2048, 0, 1),
+            (528, 1 << 63 | 100 << 54 | 0x664, "qcow.check.overlap", Error, 528, 1, 1),
+            (576, 1024, "qcow.check.beyond-disk", Warning, 576, 1, 0),
+            (576, 1 << 40, "qcow.check.l2-entry", Warning, 576, 1, 0),
+        ] {
+            let mut file = file();
+            put(&mut file, at, value);
+            let (checked, findings) = checked(&file);
+            assert_eq!(findings.first(), Some(&(code, severity, place)), "{at} {value:#x} {findings:?}");
+            let counts = (checked.corruptions, checked.leaks);
+            assert_eq!(counts, (corruptions, leaks), "{at} {value:#x} {findings:?}");
+        }
+    }
+}

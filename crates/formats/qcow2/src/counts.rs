@@ -1,0 +1,174 @@
+//! How often each cluster of the file is used: sparse, and never more than a budget.
+
+use alloc::collections::BTreeMap;
+use alloc::format;
+use alloc::vec;
+use alloc::vec::Vec;
+
+use crate::check::Report;
+use crate::header::Header;
+
+/// Clusters of a chunk: 16 KiB of memory.
+pub(crate) const CHUNK: u64 = 4096;
+
+/// Uses of clusters from `start` on, up to an end that moves down when memory is short.
+pub(crate) struct Counts {
+    chunks: BTreeMap<u64, Vec<u32>>,
+    cluster_bits: u32,
+    file_len: u64,
+    start: u64,
+    end: u64,
+    room: usize,
+    /// Clusters that are looked at: all of the file, and what is used right behind its end.
+    pub(crate) clusters: u64,
+}
+
+impl Counts {
+    pub(crate) fn new(header: &Header, file_len: u64, start: u64, budget: u64) -> Self {
+        let chunk_bytes = CHUNK * 4 + 64;
+        Self {
+            chunks: BTreeMap::new(),
+            cluster_bits: header.cluster_bits,
+            file_len,
+            start,
+            end: u64::MAX,
+            room: usize::try_from(budget / chunk_bytes).unwrap_or(usize::MAX).max(2),
+            clusters: file_len.div_ceil(header.cluster_size()),
+        }
+    }
+
+    /// The first cluster that this pass does not count.
+    pub(crate) fn end(&self) -> u64 {
+        self.end
+    }
+
+    pub(crate) fn start(&self) -> u64 {
+        self.start
+    }
+
+    /// Counts `weight` uses of the clusters of a range of bytes.
+    pub(crate) fn add(&mut self, at: u64, len: u64, weight: u32, report: &mut Report<'_>) {
+        let cluster_size = 1u64 << self.cluster_bits;
+        let end = at.saturating_add(len);
+        if len == 0 {
+            return;
+        }
+        // The last cluster of a file may be cut off, not more than that.
+        if end.saturating_sub(self.file_len) >= cluster_size {
+            let message = format!("bytes {at}..{end} are used, the file has {}", self.file_len);
+            report.corrupt("qcow2.use.past-end", at, weight.into(), message);
+            return;
+        }
+        for cluster in at >> self.cluster_bits..=(end - 1) >> self.cluster_bits {
+            self.clusters = self.clusters.max(cluster + 1);
+            self.add_cluster(cluster, weight);
+        }
+    }
+
+    fn add_cluster(&mut self, cluster: u64, weight: u32) {
+        if let Some(count) = self.at_mut(cluster) {
+            *count = count.saturating_add(weight);
+        }
+    }
+
+    /// Makes room for a cluster's count, whether or not it is used.
+    pub(crate) fn touch(&mut self, cluster: u64) {
+        let _ = self.at_mut(cluster);
+    }
+
+    fn at_mut(&mut self, cluster: u64) -> Option<&mut u32> {
+        if cluster < self.start || cluster >= self.end {
+            return None;
+        }
+        let number = cluster / CHUNK;
+        if !self.chunks.contains_key(&number) {
+            if self.chunks.len() >= self.room {
+                let (highest, _) = self.chunks.last_key_value()?;
+                // Dropped now, counted from the beginning in the next pass.
+                self.end = (*highest).max(number) * CHUNK;
+                if *highest < number {
+                    return None;
+                }
+                self.chunks.pop_last();
+            }
+            // OK: 4096.
+            self.chunks.insert(number, vec![0; usize::try_from(CHUNK).unwrap_or(0)]);
+        }
+        let within = usize::try_from(cluster % CHUNK).ok()?;
+        self.chunks.get_mut(&number)?.get_mut(within)
+    }
+
+    /// Uses of one cluster.
+    pub(crate) fn get(&self, cluster: u64) -> u32 {
+        self.chunk(cluster).map_or(0, |(counts, within)| counts[within])
+    }
+
+    fn chunk(&self, cluster: u64) -> Option<(&[u32], usize)> {
+        let counts = self.chunks.get(&(cluster / CHUNK))?;
+        // OK: below the chunk's length by the modulus.
+        Some((counts, usize::try_from(cluster % CHUNK).ok()?))
+    }
+
+    /// Whether anything is counted in the chunk of this cluster.
+    pub(crate) fn has_chunk(&self, cluster: u64) -> bool {
+        self.chunks.contains_key(&(cluster / CHUNK))
+    }
+
+    /// The first cluster at or after `cluster` whose chunk is there.
+    pub(crate) fn next_chunk(&self, cluster: u64) -> Option<u64> {
+        let (number, _) = self.chunks.range(cluster / CHUNK..).next()?;
+        Some((number * CHUNK).max(cluster))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use core::ops::ControlFlow;
+
+    use imgprep_map::Checked;
+
+    use super::*;
+
+    fn counts(start: u64, room: usize) -> Counts {
+        Counts {
+            chunks: BTreeMap::new(),
+            cluster_bits: 16,
+            file_len: 1 << 40,
+            start,
+            end: u64::MAX,
+            room,
+            clusters: 1 << 24,
+        }
+    }
+
+    #[test]
+    fn what_does_not_fit_is_left_to_a_later_pass() {
+        let mut found = |_| ControlFlow::Continue(());
+        let mut report = Report::new(&mut found);
+        let mut counts = counts(0, 2);
+        for chunk in [5, 1, 3, 0] {
+            counts.add((chunk * CHUNK) << 16, 3 << 16, 2, &mut report);
+        }
+        assert_eq!(counts.end(), 3 * CHUNK);
+        assert_eq!([0, 1, 3, 5].map(|chunk| counts.get(chunk * CHUNK + 2)), [2, 2, 0, 0]);
+        let mut later = Counts { start: 3 * CHUNK, ..self::counts(0, 2) };
+        for chunk in [5, 1, 3, 0] {
+            later.add((chunk * CHUNK) << 16, 3 << 16, 2, &mut report);
+        }
+        assert_eq!(later.end(), u64::MAX);
+        assert_eq!([0, 1, 3, 5].map(|chunk| later.get(chunk * CHUNK + 2)), [0, 0, 2, 2]);
+        assert_eq!(report.checked, Checked::default());
+    }
+
+    #[test]
+    fn a_use_behind_the_last_cluster_is_a_corruption() {
+        let mut found = |_| ControlFlow::Continue(());
+        let mut report = Report::new(&mut found);
+        let mut counts = counts(0, 9);
+        counts.add((1 << 40) - 1, 65536, 1, &mut report);
+        assert_eq!((report.checked.corruptions, counts.clusters), (0, (1 << 24) + 1));
+        counts.add((1 << 40) - 1, 65537, 1, &mut report);
+        counts.add(u64::MAX, 9, 1, &mut report);
+        assert_eq!(report.checked.corruptions, 2);
+    }
+}

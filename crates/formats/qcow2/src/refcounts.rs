@@ -1,0 +1,314 @@
+//! The reference counts that the image stores: table -> block -> count
+//! (section "Host cluster management").
+
+use alloc::format;
+use core::cell::Cell;
+
+use byteorder::{BigEndian, ByteOrder};
+use imgprep_map::{Error, ReadAt, Severity};
+
+use crate::check::{Report, clusters, padded};
+use crate::counts::{CHUNK, Counts};
+use crate::header::Header;
+use crate::layout::REFCOUNT_TABLE_BYTES;
+
+/// Bits 9 to 63 of a refcount table entry: the block's offset. The others must be zero.
+const BLOCK_MASK: u64 = !0x1ff;
+
+pub(crate) struct Refcounts<'a> {
+    file: &'a dyn ReadAt,
+    cluster_bits: u32,
+    table_at: u64,
+    /// Entries of the table.
+    entries: u64,
+    /// log2 of the bits of a count.
+    order: u32,
+    /// The block that was asked for last: its number and its entry.
+    last: Cell<Option<(u64, u64)>>,
+}
+
+impl<'a> Refcounts<'a> {
+    pub(crate) fn new(header: &Header, file: &'a dyn ReadAt) -> Self {
+        let table_at = header.raw.refcount_offset;
+        let declared = u64::from(header.raw.refcount_clusters) << (header.cluster_bits - 3);
+        // What lies behind the end of the file is zeros: no entry.
+        let entries = declared.min(file.len().saturating_sub(table_at) / 8).min(REFCOUNT_TABLE_BYTES / 8);
+        Self {
+            file,
+            cluster_bits: header.cluster_bits,
+            table_at,
+            entries,
+            order: header.raw.refcount_order,
+            last: Cell::new(None),
+        }
+    }
+
+    /// The table lies where one can be.
+    pub(crate) fn check_place(&self, report: &mut Report<'_>) {
+        if self.entries == 0 || !self.table_at.is_multiple_of(1 << self.cluster_bits) {
+            let at = self.table_at;
+            report.corrupt("qcow2.refcount.table", 48, 1, format!("no refcount table can stand at {at}"));
+        }
+    }
+
+    /// Counts of a block.
+    fn per_block(&self) -> u64 {
+        1 << (self.cluster_bits + 3 - self.order)
+    }
+
+    /// The largest count.
+    fn most(&self) -> u64 {
+        // A count of 64 bits is taken as signed by QEMU; a count of uses never gets there.
+        if self.order == 6 { u64::MAX >> 1 } else { (1 << (1u32 << self.order)) - 1 }
+    }
+
+    fn entry(&self, block: u64) -> Result<u64, Error> {
+        if block >= self.entries {
+            return Ok(0);
+        }
+        if let Some((number, entry)) = self.last.get().filter(|(number, _)| *number == block) {
+            let _ = number;
+            return Ok(entry);
+        }
+        let entry = BigEndian::read_u64(&self.file.array::<8>(self.table_at + block * 8)?);
+        self.last.set(Some((block, entry)));
+        Ok(entry)
+    }
+
+    fn block_at(&self, entry: u64) -> Option<u64> {
+        let at = entry & BLOCK_MASK;
+        at.is_multiple_of(1 << self.cluster_bits).then_some(at)
+    }
+
+    /// The count of a cluster; `None` if its block can't be read.
+    pub(crate) fn get(&self, cluster: u64) -> Result<Option<u64>, Error> {
+        let block = cluster / self.per_block();
+        let entry = self.entry(block)?;
+        let Some(at) = self.block_at(entry) else { return Ok(None) };
+        if at == 0 {
+            return Ok(Some(0));
+        }
+        let index = cluster % self.per_block();
+        let byte = at.saturating_add((index << self.order) / 8);
+        let len = (1usize << self.order).div_ceil(8);
+        let bytes = padded(self.file, byte, len)?;
+        Ok(Some(self.decode(&bytes, index)))
+    }
+
+    /// The count at `index` of its block, whose bytes begin with the one that it begins in.
+    fn decode(&self, bytes: &[u8], index: u64) -> u64 {
+        match self.order {
+            6 => BigEndian::read_u64(bytes),
+            5 => BigEndian::read_u32(bytes).into(),
+            4 => BigEndian::read_u16(bytes).into(),
+            3 => bytes[0].into(),
+            // Counts of less than a byte begin at its least significant bit.
+            order => {
+                let shift = (index << order) % 8;
+                u64::from(bytes[0]) >> shift & ((1 << (1u32 << order)) - 1)
+            }
+        }
+    }
+
+    /// Calls `each` for every entry that is not zero, with its number; holes of the file are skipped.
+    fn each_entry(&self, mut each: impl FnMut(u64, u64)) -> Result<(), Error> {
+        let mut index = 0;
+        while index < self.entries {
+            let at = self.table_at + index * 8;
+            let data = self.file.next_data(at);
+            if data >= at + 8 {
+                index += (data - at) / 8;
+                continue;
+            }
+            let count = (self.entries - index).min(8192);
+            // OK: at most 64 KiB.
+            let bytes = self.file.slice(at, usize::try_from(count * 8).unwrap_or(0))?;
+            for (number, entry) in (index..).zip(bytes.chunks_exact(8)) {
+                let entry = BigEndian::read_u64(entry);
+                if entry != 0 {
+                    each(number, entry);
+                }
+            }
+            index += count;
+        }
+        Ok(())
+    }
+
+    /// Room for the counts of all blocks themselves, before anything else takes it.
+    pub(crate) fn touch_blocks(&self, counts: &mut Counts) -> Result<(), Error> {
+        let file_len = self.file.len();
+        self.each_entry(|_, entry| {
+            if let Some(at) = self.block_at(entry).filter(|at| *at != 0 && *at < file_len) {
+                counts.touch(at >> self.cluster_bits);
+            }
+        })
+    }
+
+    /// Counts the blocks: each must be used exactly once, for itself.
+    pub(crate) fn count_blocks(&self, counts: &mut Counts, report: &mut Report<'_>) -> Result<(), Error> {
+        let cluster_size = 1u64 << self.cluster_bits;
+        let most = self.most();
+        self.each_entry(|number, entry| {
+            let entry_at = self.table_at + number * 8;
+            let at = entry & BLOCK_MASK;
+            let cluster = at >> self.cluster_bits;
+            let code = "qcow2.refcount.block";
+            if entry & !BLOCK_MASK != 0 {
+                report.corrupt(
+                    code,
+                    entry_at,
+                    1,
+                    format!("refcount table entry {number} has reserved bits set"),
+                );
+            } else if !at.is_multiple_of(cluster_size) {
+                report.corrupt(code, entry_at, 1, format!("refcount block {number} is not on a cluster"));
+            } else if cluster >= counts.clusters {
+                report.corrupt(code, entry_at, 1, format!("refcount block {number} lies outside the file"));
+            } else {
+                counts.add(at, cluster_size, 1, report);
+                let is_counted = (counts.start()..counts.end()).contains(&cluster);
+                let uses = u64::from(counts.get(cluster)).min(most);
+                if is_counted && uses != 1 {
+                    // Told in the pass that counts this cluster, which may not be the first.
+                    let was_first = core::mem::replace(&mut report.is_first_pass, true);
+                    let message = format!("the cluster of refcount block {number} is used {uses} times");
+                    report.corrupt(code, entry_at, 1, message);
+                    report.is_first_pass = was_first;
+                }
+            }
+        })
+    }
+
+    /// Holds the stored counts against the uses; the highest cluster that has either.
+    pub(crate) fn compare(&self, counts: &Counts, report: &mut Report<'_>) -> Result<u64, Error> {
+        let mut run = Run { highest: 0, held: None };
+        let end = counts.end().min(counts.clusters);
+        let mut cluster = counts.start();
+        while cluster < end && !report.is_over {
+            let block = cluster / self.per_block();
+            let entry = self.entry(block)?;
+            let block_end = ((block + 1) * self.per_block()).min(end);
+            if entry & BLOCK_MASK == 0 && !counts.has_chunk(cluster) {
+                // Nothing is stored and nothing is used: on to where something is.
+                let used = counts.next_chunk(cluster).unwrap_or(end);
+                let stored = self.next_block(block + 1)?.map_or(end, |block| block * self.per_block());
+                cluster = used.min(stored.max(block_end)).max(cluster + 1).min(end);
+                continue;
+            }
+            let part_end = block_end.min((cluster / CHUNK + 1) * CHUNK);
+            self.compare_part((cluster, part_end), entry, counts, &mut run, report)?;
+            cluster = part_end;
+        }
+        run.flush(report, self.cluster_bits);
+        Ok(run.highest)
+    }
+
+    /// The first block at or after `block` whose entry is not zero.
+    fn next_block(&self, block: u64) -> Result<Option<u64>, Error> {
+        let mut block = block;
+        while block < self.entries {
+            let at = self.table_at + block * 8;
+            let data = self.file.next_data(at);
+            if data >= at + 8 {
+                block += (data - at) / 8;
+                continue;
+            }
+            let count = (self.entries - block).min(8192);
+            // OK: at most 64 KiB.
+            let bytes = self.file.slice(at, usize::try_from(count * 8).unwrap_or(0))?;
+            if let Some(found) = bytes.chunks_exact(8).position(|entry| entry.iter().any(|byte| *byte != 0)) {
+                return Ok(Some(block + found as u64));
+            }
+            block += count;
+        }
+        Ok(None)
+    }
+
+    /// Clusters of one block and one chunk.
+    fn compare_part(
+        &self,
+        (start, end): (u64, u64),
+        entry: u64,
+        counts: &Counts,
+        run: &mut Run,
+        report: &mut Report<'_>,
+    ) -> Result<(), Error> {
+        let Some(block_at) = self.block_at(entry) else {
+            report.checked.check_errors += end - start;
+            let message = format!("the counts of {} can't be read", clusters(start, end - start));
+            report.tell("qcow2.refcount.unreadable", Severity::Error, Some(entry & BLOCK_MASK), message);
+            return Ok(());
+        };
+        let first = start % self.per_block();
+        let bits = 1u64 << self.order;
+        let from = block_at.saturating_add(first * bits / 8);
+        // OK: at most a chunk's counts, of at most 8 bytes.
+        let len = usize::try_from(((end - start) * bits).div_ceil(8) + 1).unwrap_or(0);
+        let bytes = if block_at == 0 { alloc::vec![0; len].into() } else { padded(self.file, from, len)? };
+        if bytes.iter().all(|byte| *byte == 0) && !counts.has_chunk(start) {
+            return Ok(());
+        }
+        for cluster in start..end {
+            let index = cluster % self.per_block();
+            // OK: within `bytes`, which reach over the part's last count.
+            let byte = usize::try_from((index * bits) / 8 - (first * bits) / 8).unwrap_or(0);
+            let stored = self.decode(&bytes[byte..], index);
+            let uses = u64::from(counts.get(cluster));
+            let most = self.most();
+            if uses > most {
+                report.checked.corruptions += uses - most;
+                let message = format!("cluster {cluster} is used {uses} times, a count goes up to {most}");
+                report.tell(
+                    "qcow2.refcount.overflow",
+                    Severity::Error,
+                    Some(cluster << self.cluster_bits),
+                    message,
+                );
+            }
+            run.see(cluster, stored, uses.min(most), report, self.cluster_bits);
+        }
+        Ok(())
+    }
+}
+
+/// Neighbours that are wrong in the same way are told once.
+struct Run {
+    highest: u64,
+    /// First cluster, how many, stored, used.
+    held: Option<(u64, u64, u64, u64)>,
+}
+
+impl Run {
+    fn see(&mut self, cluster: u64, stored: u64, used: u64, report: &mut Report<'_>, cluster_bits: u32) {
+        if stored > 0 || used > 0 {
+            self.highest = cluster;
+        }
+        if stored == used {
+            return;
+        }
+        match &mut self.held {
+            Some((first, count, a, b)) if (*a, *b) == (stored, used) && *first + *count == cluster => {
+                *count += 1;
+            }
+            _ => {
+                self.flush(report, cluster_bits);
+                self.held = Some((cluster, 1, stored, used));
+            }
+        }
+    }
+
+    fn flush(&mut self, report: &mut Report<'_>, cluster_bits: u32) {
+        let Some((first, count, stored, used)) = self.held.take() else { return };
+        let at = Some(first << cluster_bits);
+        let what = clusters(first, count);
+        if stored > used {
+            report.checked.leaks += count;
+            let message = format!("{what}: the reference count is {stored}, there are {used} uses");
+            report.tell("qcow2.refcount.leak", Severity::Warning, at, message);
+        } else {
+            report.checked.corruptions += count;
+            let message = format!("{what}: the reference count is {stored}, there are {used} uses");
+            report.tell("qcow2.refcount.low", Severity::Error, at, message);
+        }
+    }
+}

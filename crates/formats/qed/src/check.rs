@@ -1,0 +1,392 @@
+//! All that the tables tell beyond where the bytes are: clusters that two entries name, clusters
+//! that none does, entries behind the disk. Counts are those of `qemu-img check`.
+
+use alloc::format;
+use alloc::string::String;
+use core::ops::{ControlFlow, Range};
+
+use imgprep_map::{Checked, EntryRun, Error, FileId, Files, Finding, ReadAt, Report, Units, walk_entries};
+
+use crate::layout::{BACKING_FILE, BACKING_FORMAT_NO_PROBE, ZERO};
+use crate::map::Map;
+
+/// Bytes of a sector.
+const SECTOR: u64 = 512;
+
+type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
+
+pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<Checked, Error> {
+    let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
+    let mut report = Report::new(found);
+    check_header(map, file, &mut report)?;
+    let size = map.header.cluster_size;
+    report.checked.total = Some(map.header.raw.image_size.div_ceil(size));
+    let mut walk = Walk {
+        map,
+        file,
+        whole: file.len().saturating_add(SECTOR - 1) & !(SECTOR - 1) & !(size - 1),
+        units: Units::default(),
+        end: map.header.length,
+        uses_tail: false,
+        allocated: 0,
+        fragmented: 0,
+        report,
+    };
+    let is_counted = walk.l1()?.is_continue();
+    if is_counted && !walk.report.is_over() {
+        walk.leaks();
+        walk.tail();
+    }
+    let checked = &mut walk.report.checked;
+    checked.image_end = Some(walk.end);
+    (checked.allocated, checked.fragmented) = (Some(walk.allocated), Some(walk.fragmented));
+    Ok(walk.report.finish())
+}
+
+/// Fields that change nothing for a reader of the disk (section "Header").
+fn check_header(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
+    let raw = &map.header.raw;
+    for (code, at, bits, what) in [
+        ("qed.check.compat-features", 24, raw.compat_features, "compatible"),
+        ("qed.check.autoclear-features", 32, raw.autoclear_features, "autoclear"),
+    ] {
+        if bits != 0 {
+            report.note(
+                code,
+                at,
+                format!("{what} features {bits:#x}, of which none is known: 0 is expected"),
+            );
+        }
+    }
+    if raw.features & BACKING_FILE != 0 {
+        return check_name(map, file, report);
+    }
+    if raw.features & BACKING_FORMAT_NO_PROBE != 0 {
+        let message = "a backing file is said to be raw, and there is none";
+        report.note("qed.check.no-probe", 16, message.into());
+    }
+    let (start, len) = (raw.backing_filename_offset, raw.backing_filename_size);
+    if (start, len) != (0, 0) {
+        let message =
+            format!("a backing file name of {len} bytes at {start}, and no backing file: 0 is expected");
+        report.note("qed.check.backing-unflagged", 56, message);
+    }
+    Ok(())
+}
+
+fn check_name(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
+    let Some((at, len)) = map.header.backing_name else { return Ok(()) };
+    // OK: its length was held against the limit of texts.
+    let name = file.slice(at, len)?;
+    if let Some(nul) = name.iter().position(|byte| *byte == 0) {
+        let message = format!("the backing file name has {len} bytes and ends after {nul}, with a NUL");
+        report.warning("qed.check.backing-name", at + nul as u64, message);
+    }
+    Ok(())
+}
+
+struct Walk<'w, 'f> {
+    map: &'w Map,
+    file: &'w dyn ReadAt,
+    /// Bytes of the file in whole clusters, with its last sector filled up, as QEMU sees files.
+    whole: u64,
+    /// Clusters that something names.
+    units: Units,
+    /// Where the last of them ends.
+    end: u64,
+    /// Whether a cluster is named that the file holds a part of.
+    uses_tail: bool,
+    allocated: u64,
+    fragmented: u64,
+    report: Report<'f>,
+}
+
+/// `Break` where no more can be counted.
+type Flow = Result<ControlFlow<()>, Error>;
+
+impl Walk<'_, '_> {
+    /// All entries of the L1 table, also those behind the disk. A table is walked once.
+    fn l1(&mut self) -> Flow {
+        let (table, len) = (self.map.header.raw.l1_table_offset, self.map.header.table_bytes());
+        if self.take(table, len, 40).is_none() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let entries = 0..self.map.header.table_entries;
+        walk_entries(self.file, table, entries, u64::from_le_bytes, &mut |entry| {
+            if entry.value == 0 {
+                return Ok(ControlFlow::Continue(()));
+            }
+            if self.report.is_over() {
+                return Ok(ControlFlow::Break(()));
+            }
+            self.l1_entry(&entry)
+        })
+    }
+
+    fn l1_entry(&mut self, entry: &EntryRun) -> Flow {
+        let (table, len) = (entry.value, self.map.header.table_bytes());
+        // A table must lie in whole clusters of the file.
+        let reason = self.misplaced(table).or_else(|| {
+            let is_inside = table.checked_add(len).is_some_and(|end| end <= self.whole.min(self.file.len()));
+            (!is_inside)
+                .then(|| format!("the table ends behind the file's last whole cluster, {}", self.whole))
+        });
+        if let Some(reason) = reason {
+            let message = format!("L1 entry {} is {table:#x}: {reason}", entry.index);
+            self.report.error("qed.check.l1-entry", entry.at, 1, message);
+            return Ok(ControlFlow::Continue(()));
+        }
+        match self.take(table, len, entry.at) {
+            None => return Ok(ControlFlow::Break(())),
+            Some(0) => {}
+            Some(twice) => {
+                let message = format!(
+                    "{twice} clusters of the L2 table at {table} are used already: it is not looked at"
+                );
+                self.report.error("qed.check.table-shared", entry.at, twice, message);
+                return Ok(ControlFlow::Continue(()));
+            }
+        }
+        if entry.index >= self.map.header.l1_entries() {
+            let message = format!("L1 entry {} is behind the disk and names a table at {table}", entry.index);
+            self.report.warning("qed.check.beyond-disk", entry.at, message);
+        }
+        self.l2(table, entry.index.saturating_mul(self.map.header.l2_coverage()))
+    }
+
+    fn l2(&mut self, table: u64, disk: u64) -> Flow {
+        let mut expected = None;
+        let entries = 0..self.map.header.table_entries;
+        walk_entries(self.file, table, entries, u64::from_le_bytes, &mut |entry| {
+            if entry.value <= ZERO {
+                return Ok(ControlFlow::Continue(()));
+            }
+            self.allocated += 1;
+            if expected.is_some_and(|expected| expected != entry.value) {
+                self.fragmented += 1;
+            }
+            expected = Some(entry.value.wrapping_add(self.map.header.cluster_size));
+            let disk = disk.saturating_add(entry.index.saturating_mul(self.map.header.cluster_size));
+            Ok(self.l2_entry(&entry, disk))
+        })
+    }
+
+    fn l2_entry(&mut self, entry: &EntryRun, disk: u64) -> ControlFlow<()> {
+        let place = entry.value;
+        if let Some(reason) = self.misplaced(place) {
+            let message = format!("the L2 entry is {place:#x}: {reason}");
+            if self.is_tail(place, disk) {
+                self.uses_tail = true;
+                self.report.checked.corruptions += 1;
+                self.report.warning("qed.check.cut-cluster", entry.at, message);
+            } else {
+                self.report.error("qed.check.l2-entry", entry.at, 1, message);
+            }
+            return ControlFlow::Continue(());
+        }
+        let Some(twice) = self.take(place, self.map.header.cluster_size, entry.at) else {
+            return ControlFlow::Break(());
+        };
+        if twice > 0 {
+            let message = format!("the cluster at {place} is used already");
+            self.report.error("qed.check.cluster-shared", entry.at, 1, message);
+        } else if disk >= self.map.header.raw.image_size {
+            let size = self.map.header.raw.image_size;
+            let message =
+                format!("the entry is for disk byte {disk}, the disk has {size}, and names {place}");
+            self.report.warning("qed.check.beyond-disk", entry.at, message);
+        }
+        if self.report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// Why nothing can begin at `place`.
+    fn misplaced(&self, place: u64) -> Option<String> {
+        let (size, header) = (self.map.header.cluster_size, self.map.header.length);
+        if !place.is_multiple_of(size) {
+            return Some(format!("no multiple of the cluster size, {size}"));
+        }
+        if place < header {
+            return Some(format!("inside the header, which ends at {header}"));
+        }
+        (place >= self.whole).then(|| format!("behind the file's last whole cluster, {}", self.whole))
+    }
+
+    /// Whether the file ends in this cluster, behind all of it that is read.
+    fn is_tail(&self, place: u64, disk: u64) -> bool {
+        place == self.whole && self.map.stored(place, disk).end <= self.file.len()
+    }
+
+    /// Takes all clusters of a range; how many were taken before. `None` where memory ends: then the
+    /// check ends too.
+    fn take(&mut self, start: u64, len: u64, by: u64) -> Option<u64> {
+        let size = self.map.header.cluster_size;
+        let mut twice = 0;
+        // OK: a table has at most 16 clusters.
+        for unit in start / size..(start + len) / size {
+            let Ok(was) = self.units.take(unit) else {
+                let message = "the image uses more places than are kept: it is not checked from here on";
+                self.report.checked.check_errors += 1;
+                self.report.warning("qed.check.too-large", by, message.into());
+                return None;
+            };
+            twice += u64::from(was);
+        }
+        self.end = self.end.max(start + len);
+        Some(twice)
+    }
+
+    fn leaks(&mut self) {
+        let size = self.map.header.cluster_size;
+        let Self { units, report, .. } = self;
+        let clusters = self.map.header.length / size..self.whole / size;
+        units.free(clusters, &mut |run: Range<u64>| {
+            let count = run.end - run.start;
+            report.checked.leaks += count;
+            let end = run.end * size;
+            let message = format!("{count} clusters that nothing names, up to {end}");
+            report.warning("qed.check.leak", run.start * size, message);
+            if report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+    }
+
+    fn tail(&mut self) {
+        let tail = self.file.len().saturating_sub(self.whole);
+        if tail > 0 && !self.uses_tail {
+            let message = format!("the file ends with {tail} bytes that are no cluster");
+            self.report.note("qed.check.trailing", self.whole, message);
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use imgprep_map::{Limits, ReadError, Severity};
+
+    use super::*;
+    use crate::header::Header;
+
+    const CLUSTER: u64 = 4096;
+
+    /// Tables of two clusters: header, L1 at 1, L2 at 3, data at 5 and 6. A disk of 8 clusters.
+    fn file() -> Vec<u8> {
+        let mut file = vec![0; 7 * 4096];
+        file[..4].copy_from_slice(b"QED\0");
+        for (at, value) in [(4, 4096), (8, 2), (12, 1), (40, 4096), (48, 8 * 4096)] {
+            put(&mut file, at, value);
+        }
+        put(&mut file, CLUSTER, 3 * CLUSTER);
+        put(&mut file, 3 * CLUSTER, 5 * CLUSTER);
+        put(&mut file, 3 * CLUSTER + 8, 6 * CLUSTER);
+        file
+    }
+
+    /// The first two fields have 32 bits: those behind are written later.
+    fn put(file: &mut [u8], at: u64, value: u64) {
+        let at = usize::try_from(at).unwrap();
+        file[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+
+    fn checked(file: &dyn ReadAt) -> (Checked, Vec<(&'static str, Severity, u64)>) {
+        let map = Map::new(&Header::read(file, &Limits::default()).unwrap());
+        let mut all = Vec::new();
+        let checked = check(&map, &file, &mut |finding| {
+            all.push((finding.code, finding.severity, finding.at.unwrap()));
+            ControlFlow::Continue(())
+        });
+        (checked.unwrap(), all)
+    }
+
+    #[test]
+    fn a_good_image_has_numbers_and_no_findings() {
+        let want = Checked {
+            image_end: Some(7 * CLUSTER),
+            total: Some(8),
+            allocated: Some(2),
+            fragmented: Some(0),
+            ..Checked::default()
+        };
+        assert_eq!(checked(&file()), (want, vec![]));
+    }
+
+    #[test]
+    fn every_way_an_entry_can_be_wrong() {
+        use Severity::{Error, Warning};
+        let (l1, l2) = (CLUSTER, 3 * CLUSTER);
+        for (at, value, code, severity, corruptions, leaks) in [
+            (l1, 512, "qed.check.l1-entry", Error, 1, 4),
+            (l1 + 8, 1, "qed.check.l1-entry", Error, 1, 0),
+            (l1 + 8, 6 * CLUSTER, "qed.check.l1-entry", Error, 1, 0),
+            (l1 + 8, u64::MAX - 4095, "qed.check.l1-entry", Error, 1, 0),
+            (l1 + 8, 3 * CLUSTER, "qed.check.table-shared", Error, 2, 0),
+            (l1 + 8, 2 * CLUSTER, "qed.check.table-shared", Error, 2, 0),
+            (l2 + 8, 2, "qed.check.l2-entry", Error, 1, 1),
+            (l2 + 16, 1 << 40, "qed.check.l2-entry", Error, 1, 0),
+            (l2 + 8, 5 * CLUSTER, "qed.check.cluster-shared", Error, 1, 1),
+            (l2 + 16, CLUSTER, "qed.check.cluster-shared", Error, 1, 0),
+            (l2 + 8, 0, "qed.check.leak", Warning, 0, 1),
+        ] {
+            let mut file = file();
+            put(&mut file, at, value);
+            let (checked, findings) = checked(&file);
+            let place = if code == "qed.check.leak" { 6 * CLUSTER } else { at };
+            assert_eq!(findings.first(), Some(&(code, severity, place)), "{at} {value:#x}");
+            assert_eq!((checked.corruptions, checked.leaks), (corruptions, leaks), "{at} {value:#x}");
+        }
+    }
+
+    #[test]
+    fn a_file_may_end_where_the_disk_does() {
+        let mut file = file();
+        put(&mut file, 48, CLUSTER + 512);
+        file.truncate(6 * 4096 + 512);
+        let (counted, findings) = checked(&file);
+        assert_eq!(findings, [("qed.check.cut-cluster", Severity::Warning, 3 * CLUSTER + 8)]);
+        assert_eq!((counted.corruptions, counted.leaks), (1, 0));
+        put(&mut file, 48, CLUSTER);
+        put(&mut file, 3 * CLUSTER + 8, 0);
+        assert_eq!(checked(&file).1, [("qed.check.trailing", Severity::Note, 6 * CLUSTER)]);
+    }
+
+    /// An L1 table of a GiB and a file of 2^60 bytes in holes.
+    struct Monster;
+
+    impl ReadAt for Monster {
+        fn len(&self) -> u64 {
+            1 << 60
+        }
+        fn read_exact_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError> {
+            assert!(at < 4096, "a hole is read at {at}");
+            buf.fill(0);
+            Ok(())
+        }
+        fn next_data(&self, at: u64) -> u64 {
+            if at < 4096 { at } else { 1 << 60 }
+        }
+    }
+
+    #[test]
+    fn holes_cost_nothing() {
+        let raw = crate::layout::RawHeader {
+            cluster_size: 1 << 26,
+            table_size: 16,
+            header_size: 1,
+            image_size: u64::MAX,
+            l1_table_offset: 1 << 26,
+            ..crate::layout::RawHeader::decode(&[0; 64])
+        };
+        let header = Header {
+            raw,
+            cluster_size: 1 << 26,
+            table_entries: 1 << 27,
+            length: 1 << 26,
+            backing_name: None,
+        };
+        let file: &dyn ReadAt = &Monster;
+        let mut found = |_| ControlFlow::Continue(());
+        let checked = check(&Map::new(&header), &file, &mut found).unwrap();
+        assert_eq!((checked.leaks, checked.allocated), ((1 << 34) - 17, Some(0)));
+    }
+}

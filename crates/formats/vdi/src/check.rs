@@ -1,0 +1,225 @@
+//! All that the map tells beyond where the bytes are: blocks that two entries name, blocks that
+//! none does, entries behind the disk. Corruptions are counted as `qemu-img check` does, which
+//! knows no leaks of VDI.
+
+use alloc::format;
+use core::ops::{ControlFlow, Range};
+
+use byteorder::{ByteOrder, LittleEndian};
+use imgprep_map::{Checked, Error, FileId, Files, Finding, ReadAt, Report, Severity, Units};
+
+use crate::block::{Block, block};
+use crate::check_header::check_header;
+use crate::header::Kind;
+use crate::map::{COUNTED_BYTES, Map, PAGE, bytes_of};
+
+type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
+
+pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<Checked, Error> {
+    let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
+    let mut report = Report::new(found);
+    check_header(&map.header, file.len(), &mut report);
+    report.checked.total = Some(map.header.used_blocks());
+    let mut walk = Walk {
+        map,
+        file,
+        units: Units::default(),
+        end: 0,
+        counted: 0,
+        missing: 0,
+        allocated: 0,
+        fragmented: 0,
+        last: None,
+        report,
+    };
+    if walk.entries()?.is_continue() && !walk.report.is_over() {
+        walk.check_allocated();
+        walk.leaks();
+    }
+    let checked = &mut walk.report.checked;
+    checked.image_end = Some(walk.map.block_start(walk.end).min(file.len()));
+    (checked.allocated, checked.fragmented) = (Some(walk.allocated), Some(walk.fragmented));
+    Ok(walk.report.finish())
+}
+
+impl Map {
+    /// Bytes of a block and its extra space: less than 2^33.
+    fn unit(&self) -> u64 {
+        self.header.block_size + u64::from(self.header.raw.block_extra)
+    }
+
+    /// Where the extra space of a block begins.
+    fn block_start(&self, number: u64) -> u64 {
+        self.header.data_at.saturating_add(number.saturating_mul(self.unit()))
+    }
+}
+
+struct Walk<'w, 'f> {
+    map: &'w Map,
+    file: &'w dyn ReadAt,
+    /// Blocks that an entry names.
+    units: Units,
+    /// The number behind the highest of them.
+    end: u64,
+    /// Entries that name blocks which the map can have.
+    counted: u64,
+    /// Entries of the disk that name nothing.
+    missing: u64,
+    allocated: u64,
+    fragmented: u64,
+    last: Option<u32>,
+    report: Report<'f>,
+}
+
+impl Walk<'_, '_> {
+    /// All entries, also those behind the disk. `Break` where no more can be counted.
+    fn entries(&mut self) -> Result<ControlFlow<()>, Error> {
+        let (mut first, blocks) = (0, self.map.header.blocks());
+        while first < blocks {
+            let end = (first + PAGE).min(blocks);
+            if let Some(hole_end) = self.map.hole(self.file, first..end) {
+                let hole_end = hole_end.min(blocks);
+                if self.hole(first..hole_end).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                first = hole_end;
+                continue;
+            }
+            let bytes = self.file.slice(self.map.entry_at(first), bytes_of(first..end))?;
+            for (index, entry) in (first..).zip(bytes.chunks_exact(4)) {
+                if self.entry(index, LittleEndian::read_u32(entry)).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+            }
+            first = end;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// Entries that were never written: all of them name block 0.
+    fn hole(&mut self, entries: Range<u64>) -> ControlFlow<()> {
+        self.entry(entries.start, 0)?;
+        let others = entries.end - entries.start - 1;
+        let of_disk = self.map.header.used_blocks().min(entries.end).saturating_sub(entries.start + 1);
+        self.counted += others;
+        self.allocated += of_disk;
+        self.fragmented += of_disk;
+        if others > 0 {
+            let message = format!("{others} entries that were never written name block 0, as another does");
+            self.report.error("vdi.check.duplicate", self.map.entry_at(entries.start + 1), others, message);
+        }
+        ControlFlow::Continue(())
+    }
+
+    fn entry(&mut self, index: u64, entry: u32) -> ControlFlow<()> {
+        let is_of_disk = index < self.map.header.used_blocks();
+        let Block::Stored(number) = block(entry) else {
+            self.missing += u64::from(is_of_disk && block(entry) == Block::Unwritten);
+            return ControlFlow::Continue(());
+        };
+        if is_of_disk {
+            self.allocated += 1;
+            let is_next = self.last.is_none_or(|last| last.checked_add(1) == Some(number));
+            self.fragmented += u64::from(!is_next);
+            self.last = Some(number);
+        }
+        self.stored(index, number, is_of_disk)?;
+        if self.report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn stored(&mut self, index: u64, number: u32, is_of_disk: bool) -> ControlFlow<()> {
+        let (at, blocks) = (self.map.entry_at(index), self.map.header.blocks());
+        let Ok(was_taken) = self.units.take(number.into()) else {
+            let message = "the image uses more places than are kept: it is not checked from here on";
+            self.report.checked.check_errors += 1;
+            self.report.warning("vdi.check.too-large", at, message.into());
+            return ControlFlow::Break(());
+        };
+        self.end = self.end.max(u64::from(number) + 1);
+        // What nobody reads loses nothing.
+        let severity = if is_of_disk { Severity::Error } else { Severity::Warning };
+        if u64::from(number) >= blocks {
+            let message = format!("entry {index} names block {number}, a map of {blocks} has none such");
+            self.report.checked.corruptions += 1;
+            self.report.tell("vdi.check.out-of-range", severity, at, message);
+            return ControlFlow::Continue(());
+        }
+        self.counted += 1;
+        let allocated = self.map.header.raw.allocated;
+        if was_taken {
+            let message = format!("entry {index} names block {number}, as another does");
+            self.report.checked.corruptions += 1;
+            self.report.tell("vdi.check.duplicate", severity, at, message);
+        } else if number >= allocated {
+            let message = format!("entry {index} names block {number}, {allocated} are allocated");
+            self.report.tell("vdi.check.past-allocated", severity, at, message);
+        } else if let Some(end) = self.past_end(index, number, is_of_disk) {
+            let message = format!("block {number} ends at {end}, the file has {}", self.file.len());
+            self.report.tell("vdi.check.past-end", severity, at, message);
+        } else if !is_of_disk {
+            let used = self.map.header.used_blocks();
+            let message = format!("entry {index} names block {number}, the disk has {used} blocks");
+            self.report.warning("vdi.check.beyond-disk", at, message);
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// Where the block ends, if that is behind the file's end.
+    fn past_end(&self, index: u64, number: u32, is_of_disk: bool) -> Option<u64> {
+        let len = if is_of_disk {
+            let disk = self.map.disk_of(index);
+            disk.end - disk.start
+        } else {
+            self.map.header.block_size
+        };
+        let end = self.map.header.block_at(number).saturating_add(len);
+        (end > self.file.len()).then_some(end)
+    }
+
+    /// The header's number of blocks, and what a static image promises.
+    fn check_allocated(&mut self) {
+        let header = &self.map.header;
+        if self.counted != u64::from(header.raw.allocated) {
+            self.report.checked.corruptions += 1;
+            // Of a shorter map the parser told it.
+            if header.blocks() * 4 > COUNTED_BYTES {
+                let message = format!(
+                    "{} blocks are allocated by the header, {} by the map",
+                    header.raw.allocated, self.counted
+                );
+                self.report.warning("vdi.check.allocated", header.places.allocated as u64, message);
+            }
+        }
+        if header.kind == Kind::Static && self.missing > 0 {
+            let message = format!("{} blocks of a static image were never written", self.missing);
+            self.report.note("vdi.check.static-holes", header.places.kind as u64, message);
+        }
+    }
+
+    /// Blocks in the file that no entry names, and what stands behind the last block.
+    fn leaks(&mut self) {
+        let (map, unit, file_len) = (self.map, self.map.unit(), self.file.len());
+        let needed = self.end.max(map.header.raw.allocated.into());
+        // OK: `unit` is not 0, blocks are not.
+        let there = file_len.saturating_sub(map.header.data_at) / unit;
+        let Self { units, report, .. } = self;
+        units.free(0..needed.min(there), &mut |run| {
+            let count = run.end - run.start;
+            report.checked.leaks += count;
+            let message = format!("{count} blocks from number {} on that no entry names", run.start);
+            report.warning("vdi.check.leak", map.block_start(run.start), message);
+            if report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+        });
+        // OK: less than 2^35.
+        let map_end = map.header.map_at + map.header.blocks() * 4;
+        let end = map.block_start(needed).max(map_end);
+        let (len, whole) = (file_len.saturating_sub(end), file_len.saturating_sub(end) / unit);
+        // What fills up the last sector is nobody's loss.
+        if whole > 0 || len >= 512 {
+            report.checked.leaks += whole;
+            let severity = if whole > 0 { Severity::Warning } else { Severity::Note };
+            let message = format!("{len} bytes behind the last allocated block, {whole} blocks of them");
+            report.tell("vdi.check.trailing", severity, end, message);
+        }
+    }
+}

@@ -1,0 +1,102 @@
+//! What the header tells beyond what a reader needs of it.
+
+use alloc::format;
+
+use imgprep_map::Report;
+
+use crate::header::Header;
+use crate::layout::{HEADER_V1, HEADER_V1_PLUS, TEXT};
+
+/// Bytes of a sector.
+const SECTOR: u64 = 512;
+
+pub(crate) fn check_header(header: &Header, file_len: u64, report: &mut Report<'_>) {
+    check_texts(header, report);
+    check_offsets(header, file_len, report);
+    check_geometry(header, report);
+    check_uuids(header, report);
+}
+
+fn check_texts(header: &Header, report: &mut Report<'_>) {
+    if !header.text.starts_with(TEXT) {
+        let message = "the file does not begin with \"<<< \", as every writer's does";
+        report.note("vdi.check.text", 0, message.into());
+    }
+    if !header.raw.comment.contains(&0) {
+        let message = "the comment has 256 bytes and no NUL at its end";
+        report.note("vdi.check.comment", header.places.comment as u64, message.into());
+    }
+}
+
+/// Only version 1 has fields for them.
+fn check_offsets(header: &Header, file_len: u64, report: &mut Report<'_>) {
+    let (raw, places) = (&header.raw, header.places);
+    if let (Some(size), Some(at)) = (raw.header_size, places.header_size)
+        && size != HEADER_V1
+        && size != HEADER_V1_PLUS
+    {
+        let message = format!("cbHeader is {size}, writers give {HEADER_V1} or {HEADER_V1_PLUS}");
+        report.note("vdi.check.header-size", at as u64, message);
+    }
+    for (code, what, place, start) in [
+        ("vdi.check.map-unaligned", "the map", places.map_offset, header.map_at),
+        ("vdi.check.data-unaligned", "the data", places.data_offset, header.data_at),
+    ] {
+        if let Some(at) = place
+            && !start.is_multiple_of(SECTOR)
+        {
+            report.note(code, at as u64, format!("{what} begin at {start}, no multiple of {SECTOR}"));
+        }
+    }
+    let at = places.data_offset.unwrap_or(places.blocks) as u64;
+    // OK: less than 2^35.
+    let map_end = header.map_at + header.blocks() * 4;
+    if header.data_at < map_end {
+        let message = format!("the data begin at {}, the map ends at {map_end}", header.data_at);
+        report.warning("vdi.check.data-in-map", at, message);
+    } else if header.data_at > file_len {
+        let message = format!("the data begin at {}, the file has {file_len}", header.data_at);
+        report.warning("vdi.check.data-past-end", at, message);
+    }
+}
+
+/// Geometries may describe less than the disk: the last cylinder may be a part of one.
+fn check_geometry(header: &Header, report: &mut Report<'_>) {
+    let lchs = if header.has_lchs { header.raw.lchs } else { [0; 4] };
+    for (code, at, [cylinders, heads, sectors, _]) in [
+        ("vdi.check.geometry", header.places.geometry, header.raw.geometry),
+        ("vdi.check.logical-geometry", crate::layout::LCHS_AT, lchs),
+    ] {
+        let [cylinders, heads, sectors] = [cylinders, heads, sectors].map(u64::from);
+        let described = cylinders.saturating_mul(heads).saturating_mul(sectors).saturating_mul(SECTOR);
+        if described > header.size() {
+            let size = header.size();
+            let message = format!("a geometry of {described} bytes, the disk has {size}");
+            report.note(code, at as u64, message);
+        }
+    }
+}
+
+fn check_uuids(header: &Header, report: &mut Report<'_>) {
+    let (raw, places) = (&header.raw, header.places);
+    if header.image.known().is_none() {
+        let message = "uuidCreate is null: no child can name this image";
+        report.warning("vdi.check.uuid", places.image as u64, message.into());
+    }
+    if header.modified.known().is_none() {
+        let message = "uuidModify is null: a child can't tell whether this image changed";
+        report.note("vdi.check.modified-uuid", places.modified as u64, message.into());
+    }
+    let Some(at) = places.parent_modified else { return };
+    match (header.kind.has_parent(), raw.parent_modified.known()) {
+        (true, None) => {
+            let message = "uuidParentModify is null: whether the parent changed can't be told";
+            report.note("vdi.check.parent-modified", at as u64, message.into());
+        }
+        (false, Some(_)) => {
+            let message = "uuidParentModify is set, and there is no parent";
+            report.warning("vdi.check.parent-modified", at as u64, message.into());
+        }
+        _ => {}
+    }
+}

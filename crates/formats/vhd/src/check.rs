@@ -1,0 +1,186 @@
+//! The structure of an image beyond where its bytes are: both footers field by field, what the
+//! headers say besides, blocks against the file. Names and bitmaps have files of their own.
+
+use alloc::format;
+use core::ops::{ControlFlow, Range};
+
+use byteorder::{BigEndian, ByteOrder};
+use imgprep_map::{Checked, Error, Finding, ReadAt, Report, Severity};
+
+use crate::batmap::Batmap;
+use crate::choose;
+use crate::footer::{DiskType, Footer};
+use crate::header::Header;
+use crate::layout::{COOKIE, FOOTER, footer_at};
+use crate::map::Sparse;
+use crate::size::chs;
+use crate::{check_blocks, check_locators};
+
+type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
+
+/// Fields of a footer ("Hard Disk Footer Format"): place, length, name, whether a difference is
+/// no more than a later state of the same disk.
+const FIELDS: [(usize, usize, &str, bool); 17] = [
+    (0, 8, "cookie", false),
+    (8, 4, "features", false),
+    (12, 4, "file format version", false),
+    (16, 8, "data offset", false),
+    (24, 4, "time stamp", true),
+    (28, 4, "creator application", false),
+    (32, 4, "creator version", true),
+    (36, 4, "creator host OS", true),
+    (40, 8, "original size", false),
+    (48, 8, "current size", false),
+    (56, 4, "disk geometry", false),
+    (60, 4, "disk type", false),
+    (64, 4, "checksum", true),
+    (68, 16, "unique id", false),
+    (84, 1, "saved state", false),
+    (85, 1, "reserved byte of the hidden mark", true),
+    (86, 426, "reserved", true),
+];
+
+/// Checks a fixed disk.
+pub(crate) fn fixed(file: &dyn ReadAt, found: Found<'_>) -> Result<Checked, Error> {
+    let mut report = Report::new(found);
+    let chosen = choose::read(file)?;
+    let footer = Footer::new(&chosen)?;
+    footer_fields(file, &footer, &mut report)?;
+    // "For fixed disks, this field should be set to 0xFFFFFFFF", of which it has 64 bits.
+    if ![u64::MAX, u32::MAX.into()].contains(&footer.raw.data_offset) {
+        let message = format!(
+            "the data offset of a fixed disk is {:#x}, all ones are expected",
+            footer.raw.data_offset
+        );
+        report.note("vhd.check.data-offset", footer.at + footer_at::DATA_OFFSET, message);
+    }
+    report.checked.image_end = Some(file.len());
+    Ok(report.finish())
+}
+
+/// Checks a dynamic or differencing disk.
+pub(crate) fn sparse(map: &Sparse, file: &dyn ReadAt, found: Found<'_>) -> Result<Checked, Error> {
+    let mut report = Report::new(found);
+    let chosen = choose::read(file)?;
+    let footer = Footer::new(&chosen)?;
+    footer_fields(file, &footer, &mut report)?;
+    let other = if footer.at == 0 { chosen.tail.map(|tail| tail.start) } else { Some(0) };
+    if let Some(other) = other {
+        copies(file, footer.at, other, &mut report)?;
+    }
+    let header = Header::read(file, &footer)?;
+    header_fields(&header, &mut report);
+    check_locators::check(file, &header, footer.disk_type == DiskType::Differencing, &mut report)?;
+    let end = check_blocks::check(map, file, &mut report)?;
+    behind(file, end, &mut report)?;
+    if let Some(batmap) = Batmap::read(file, &header)? {
+        check_blocks::batmap(map, &batmap, file, &mut report)?;
+    }
+    Ok(report.finish())
+}
+
+/// What the footer that counts says beyond what is needed to read the disk.
+fn footer_fields(file: &dyn ReadAt, footer: &Footer, report: &mut Report<'_>) -> Result<(), Error> {
+    let (raw, at) = (&footer.raw, footer.at);
+    if raw.features & crate::layout::RESERVED == 0 {
+        let message = format!("feature bits {:#x}: bit 1 is reserved and always set", raw.features);
+        report.note("vhd.check.features", at + footer_at::FEATURES, message);
+    }
+    let found = (raw.cylinders, raw.heads, raw.sectors_per_track);
+    // Empty geometries are told when an image is opened.
+    if found != (0, 0, 0) && !is_geometry_of(found, raw.current_size) {
+        let message = format!(
+            "the geometry is {found:?} (cylinders, heads, sectors), by the rule {} bytes have {:?}",
+            raw.current_size,
+            chs(raw.current_size)
+        );
+        report.note("vhd.check.geometry", at + footer_at::GEOMETRY, message);
+    }
+    let bytes = footer_bytes(file, at)?;
+    if let Some(first) = bytes[86..].iter().position(|byte| *byte != 0) {
+        let message =
+            format!("byte {} of the footer is {:#04x}, reserved bytes are 0", 86 + first, bytes[86 + first]);
+        report.note("vhd.check.footer-reserved", at + 86 + first as u64, message);
+    }
+    Ok(())
+}
+
+/// A geometry by the rule, the maximal one, or one that was rounded up to hold the size, as QEMU does.
+fn is_geometry_of(found: (u16, u8, u8), size: u64) -> bool {
+    let (cylinders, heads, sectors) = found;
+    let track = u64::from(heads) * u64::from(sectors);
+    // OK: at most 2^16 * 2^8 * 2^8 sectors.
+    let bytes = u64::from(cylinders) * track * 512;
+    let is_rounded_up = bytes >= size && bytes - size < track * 512;
+    found == chs(size) || found == (65535, 16, 255) || (is_rounded_up && found == chs(bytes))
+}
+
+/// A footer, whose last byte may not be there.
+fn footer_bytes(file: &dyn ReadAt, at: u64) -> Result<[u8; 512], Error> {
+    let mut bytes = [0; 512];
+    // OK: at most 512.
+    let present = usize::try_from(file.len().saturating_sub(at).min(FOOTER)).unwrap_or(0);
+    file.read_exact_at(&mut bytes[..present], at)?;
+    Ok(bytes)
+}
+
+/// Holds both footers against each other; `other` is where the one stands that does not count.
+fn copies(file: &dyn ReadAt, at: u64, other: u64, report: &mut Report<'_>) -> Result<(), Error> {
+    let (counts, copy) = (footer_bytes(file, at)?, footer_bytes(file, other)?);
+    for (start, len, name, is_state) in FIELDS {
+        let range = start..start + len;
+        let Some(first) = range.clone().find(|index| counts[*index] != copy[*index]) else { continue };
+        let place = if len > 16 { first..first + 1 } else { range };
+        let message = format!(
+            "the two footers differ in the {name}: {} here, {} in the one that counts, at {}",
+            hex(&copy[place.clone()]),
+            hex(&counts[place.clone()]),
+            at + place.start as u64
+        );
+        let severity = if is_state { Severity::Note } else { Severity::Warning };
+        report.tell("vhd.check.footers-differ", severity, other + place.start as u64, message);
+    }
+    Ok(())
+}
+
+fn hex(bytes: &[u8]) -> alloc::string::String {
+    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
+}
+
+/// Fields of the header that nobody needs ("Dynamic Disk Header Format").
+fn header_fields(header: &Header, report: &mut Report<'_>) {
+    let bytes = &header.bytes;
+    let data_offset = BigEndian::read_u64(&bytes[8..]);
+    if ![u64::MAX, u32::MAX.into()].contains(&data_offset) {
+        let message = format!(
+            "the header's data offset is {data_offset:#x}, all ones are expected: nothing follows it"
+        );
+        report.warning("vhd.check.header-data-offset", header.at + 8, message);
+    }
+    for range in [60..64, 768..1024] {
+        if let Some(index) = range.into_iter().find(|index| bytes[*index] != 0) {
+            let message =
+                format!("byte {index} of the header is {:#04x}, reserved bytes are 0", bytes[index]);
+            report.note("vhd.check.header-reserved", header.at + index as u64, message);
+        }
+    }
+    if !header.raw.table_offset.is_multiple_of(512) {
+        let message =
+            format!("the block allocation table begins at {}, which is no sector", header.raw.table_offset);
+        report.note("vhd.check.bat-unaligned", header.at + 16, message);
+    }
+}
+
+/// A footer right behind the last block that is not the file's end.
+fn behind(file: &dyn ReadAt, end: Range<u64>, report: &mut Report<'_>) -> Result<(), Error> {
+    let footer_end = end.start.saturating_add(FOOTER);
+    if footer_end < end.end && file.array::<8>(end.start)? == COOKIE {
+        let message = format!(
+            "{} bytes follow the footer at {}, which must be the file's end",
+            end.end - footer_end,
+            end.start
+        );
+        report.warning("vhd.check.behind-footer", footer_end, message);
+    }
+    Ok(())
+}

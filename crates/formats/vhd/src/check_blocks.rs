@@ -1,0 +1,384 @@
+//! Blocks against the file: entries behind the disk's end, blocks that nothing names, sector
+//! bitmaps, and `XenServer`'s map of full blocks against them.
+
+use alloc::format;
+use core::ops::Range;
+
+use byteorder::{BigEndian, ByteOrder};
+use imgprep_map::{Error, ReadAt, Report, Sweep, Swept, Use};
+
+use crate::bat::{Block, Rules};
+use crate::batmap::Batmap;
+use crate::bitmap::Runs;
+use crate::layout::{SECTOR, UNUSED};
+use crate::map::{PAGE, Sparse};
+
+/// Who names a structure: no entry.
+const STRUCTURE: u64 = u64::MAX;
+
+/// An entry that is not 0xffffffff.
+struct Entry {
+    index: u64,
+    at: u64,
+    value: u32,
+}
+
+impl Sparse {
+    /// Blocks that the disk has.
+    fn blocks(&self) -> u64 {
+        self.size.div_ceil(self.block_size)
+    }
+
+    /// Walks the entries of `range` that name something. Those in a hole of the file are 0, which
+    /// `visit` refuses: they are passed over.
+    fn entries(&self, file: &dyn ReadAt, range: Range<u64>, see: &mut dyn FnMut(Entry)) -> Result<(), Error> {
+        let mut index = range.start;
+        while index < range.end {
+            let at = self.bat.start + index * 4;
+            let hole = (file.next_data(at).saturating_sub(at) / 4).min(range.end - index);
+            if hole > 0 {
+                index += hole;
+                continue;
+            }
+            let count = (range.end - index).min(PAGE);
+            // OK: at most a page; the table lies inside the file.
+            let bytes = file.slice(at, usize::try_from(count * 4).unwrap_or(0))?;
+            for entry in bytes.chunks_exact(4) {
+                let value = BigEndian::read_u32(entry);
+                if value != UNUSED {
+                    see(Entry { index, at: self.bat.start + index * 4, value });
+                }
+                index += 1;
+            }
+        }
+        Ok(())
+    }
+
+    /// The block of an entry, if it can be one.
+    fn block(&self, rules: &Rules, entry: &Entry) -> Option<u64> {
+        match rules.block(entry.value, entry.at, self.stored(entry.index * self.block_size)) {
+            Ok(Block::At(block)) => Some(block),
+            _ => None,
+        }
+    }
+}
+
+/// Counts blocks, finds those that nothing names and entries that the disk does not have; what lies
+/// between the last use but the footer and the file's end.
+pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<Range<u64>, Error> {
+    count(map, file, report)?;
+    beyond(map, file, report)?;
+    let unit = map.bitmap_len + map.block_size;
+    let spare_at = map.bat.start + map.blocks() * 4;
+    let mut leaks = 0u64;
+    let (mut last, mut told) = (0, None);
+    let covered = Sweep::new(unit, 4).run(
+        file.len(),
+        &mut |add| uses(map, file, unit, &mut last, add),
+        &mut |swept| match swept {
+            Swept::Gap(gap) => {
+                let count = (gap.end - gap.start) / unit;
+                if count > 0 {
+                    leaks = leaks.saturating_add(count);
+                    let Range { start, end } = gap;
+                    let message = format!("bytes {start}..{end} have room for {count} blocks that no entry names");
+                    report.warning("vhd.check.leak", start, message);
+                }
+            }
+            // Blocks of the disk are held against each other and against all else by their claims.
+            Swept::Shared { bytes, first, second } => {
+                let spare = [first, second].into_iter().filter(|by| *by != STRUCTURE && *by >= spare_at).max();
+                // Once an entry, however much its block overlaps.
+                if let Some(spare) = spare.filter(|spare| told.replace(*spare) != Some(*spare)) {
+                    let Range { start, end } = bytes;
+                    let message = format!(
+                        "an entry behind the disk's end names bytes {start}..{end}, which something else uses: a larger disk would share them"
+                    );
+                    report.warning("vhd.check.bat-overlap", spare, message);
+                }
+            }
+        },
+    )?;
+    report.checked.leaks = leaks;
+    report.checked.image_end = Some(covered.min(file.len()));
+    Ok(last..file.len())
+}
+
+/// Everything that is used: structures, and whole blocks, which the disk's last one needs not be.
+fn uses(
+    map: &Sparse,
+    file: &dyn ReadAt,
+    unit: u64,
+    last: &mut u64,
+    add: &mut dyn FnMut(Use),
+) -> Result<(), Error> {
+    let tail = map.fixed.iter().filter(|(_, name)| *name == "the footer").map(|(range, _)| range.start).min();
+    let tail = tail.unwrap_or(file.len());
+    for (range, _) in &map.fixed {
+        add(Use { bytes: range.clone(), by: STRUCTURE });
+        if range.start < tail {
+            *last = (*last).max(range.end);
+        }
+    }
+    let rules = map.rules(file);
+    map.entries(file, 0..map.blocks(), &mut |entry| {
+        if let Some(block) = map.block(&rules, &entry) {
+            let stored = map.bitmap_len + map.stored(entry.index * map.block_size);
+            // The part of the last block behind the disk's end may have been left out.
+            let end =
+                if block < tail { (block + unit).min(tail).max(block + stored) } else { block + stored };
+            *last = (*last).max(end);
+            add(Use { bytes: block..end, by: entry.at });
+        }
+    })?;
+    let spare = map.blocks()..(map.bat.end - map.bat.start) / 4;
+    map.entries(file, spare, &mut |entry| {
+        let start = u64::from(entry.value) * SECTOR;
+        add(Use { bytes: start..start + unit, by: entry.at });
+    })
+}
+
+/// Blocks of the disk, and sector bitmaps with bits behind the block's end.
+fn count(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
+    let rules = map.rules(file);
+    let (mut allocated, mut fragmented, mut next) = (0u64, 0u64, None);
+    let bytes = map.block_size / SECTOR / 8;
+    let mut failed = None;
+    map.entries(file, 0..map.blocks(), &mut |entry| {
+        let Some(block) = map.block(&rules, &entry) else { return };
+        allocated += 1;
+        fragmented += u64::from(next.is_some_and(|next| next != block));
+        next = Some(block + map.bitmap_len + map.block_size);
+        // A block of 2 MiB has a bit for each sector of 4096: all of its bitmap counts.
+        if bytes < map.bitmap_len
+            && let Err(error) = padding(file, block + bytes..block + map.bitmap_len, report)
+        {
+            failed.get_or_insert(error);
+        }
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    report.checked.total = Some(map.blocks());
+    report.checked.allocated = Some(allocated);
+    report.checked.fragmented = Some(fragmented);
+    Ok(())
+}
+
+/// Bits behind those of a block's sectors.
+fn padding(file: &dyn ReadAt, range: Range<u64>, report: &mut Report<'_>) -> Result<(), Error> {
+    if file.next_data(range.start) >= range.end {
+        return Ok(());
+    }
+    // OK: less than a sector, in front of the block's data.
+    let bytes = file.slice(range.start, usize::try_from(range.end - range.start).unwrap_or(0))?;
+    if let Some(first) = bytes.iter().position(|byte| *byte != 0) {
+        let message = format!(
+            "byte {:#04x} in a sector bitmap behind the bits of its block, 0 is expected",
+            bytes[first]
+        );
+        report.note("vhd.check.bitmap-padding", range.start + first as u64, message);
+    }
+    Ok(())
+}
+
+/// Entries of the table that the disk does not have: one finding a run.
+fn beyond(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
+    let mut run: Option<(Entry, u64)> = None;
+    let mut tell = |(entry, count): (Entry, u64)| {
+        let Entry { index, at, value } = entry;
+        let message = format!(
+            "entry {index} is {value:#010x} (with its neighbours {count} such), the disk has {} blocks: unused ones are 0xffffffff",
+            map.blocks()
+        );
+        report.warning("vhd.check.bat-beyond-disk", at, message);
+    };
+    map.entries(file, map.blocks()..(map.bat.end - map.bat.start) / 4, &mut |entry| match &mut run {
+        Some((first, count)) if first.index + *count == entry.index => *count += 1,
+        _ => {
+            if let Some(run) = run.replace((entry, 1)) {
+                tell(run);
+            }
+        }
+    })?;
+    if let Some(run) = run {
+        tell(run);
+    }
+    Ok(())
+}
+
+/// Holds `XenServer`'s map of full blocks against the bitmaps that it sums up.
+pub(crate) fn batmap(
+    map: &Sparse,
+    batmap: &Batmap,
+    file: &dyn ReadAt,
+    report: &mut Report<'_>,
+) -> Result<(), Error> {
+    let Some(place) = batmap.map.clone() else { return Ok(()) };
+    let bits = (place.end - place.start) * 8;
+    if bits < map.blocks() {
+        let message =
+            format!("XenServer's map of full blocks has {bits} bits, the disk {} blocks", map.blocks());
+        report.warning("vhd.check.batmap-short", batmap.at + 16, message);
+    }
+    let mut walk = BatmapWalk { map, place, seen: 0, failed: None };
+    let covered = map.blocks().min(bits);
+    map.entries(file, 0..covered, &mut |entry| walk.entry(file, &entry, report))?;
+    walk.unused(file, covered, report);
+    walk.failed.map_or(Ok(()), Err)
+}
+
+struct BatmapWalk<'a> {
+    map: &'a Sparse,
+    place: Range<u64>,
+    /// The block behind the last one that was looked at.
+    seen: u64,
+    failed: Option<Error>,
+}
+
+impl BatmapWalk<'_> {
+    fn entry(&mut self, file: &dyn ReadAt, entry: &Entry, report: &mut Report<'_>) {
+        self.unused(file, entry.index, report);
+        self.seen = entry.index + 1;
+        let Some(block) = self.map.block(&self.map.rules(file), entry) else { return };
+        let at = self.place.start + entry.index / 8;
+        let (bit, is_full) = match (self.bit(file, entry.index), self.is_full(file, block, entry.index)) {
+            (Ok(bit), Ok(is_full)) => (bit, is_full),
+            (Err(error), _) | (_, Err(error)) => {
+                self.failed.get_or_insert(error);
+                return;
+            }
+        };
+        if bit && !is_full {
+            let message = format!(
+                "XenServer's map says that block {} is full, its bitmap at {block} that it is not: XenServer reads sectors that were never written",
+                entry.index
+            );
+            report.error("vhd.check.batmap-full", at, 1, message);
+        } else if is_full && !bit && self.map.stored(entry.index * self.map.block_size) == self.map.block_size
+        {
+            let message = format!(
+                "the bitmap of block {} at {block} has every bit set, XenServer's map says that it is not full",
+                entry.index
+            );
+            report.note("vhd.check.batmap-missing", at, message);
+        }
+    }
+
+    /// Blocks up to `index` that are not stored can't be full.
+    fn unused(&mut self, file: &dyn ReadAt, index: u64, report: &mut Report<'_>) {
+        while self.seen < index {
+            // Eight at once where nothing is said.
+            let at = self.place.start + self.seen / 8;
+            if self.seen.is_multiple_of(8) {
+                // Holes begin at pages.
+                let is_page = at.is_multiple_of(4096);
+                let next = if is_page { file.next_data(at) } else { at };
+                let hole = next.saturating_sub(at).min(self.place.end - at);
+                if hole > 0 {
+                    self.seen += hole * 8;
+                    continue;
+                }
+                if file.array::<1>(at).is_ok_and(|byte| byte == [0]) {
+                    self.seen += 8;
+                    continue;
+                }
+            }
+            if self.bit(file, self.seen).unwrap_or(false) {
+                let message =
+                    format!("XenServer's map says that block {} is full, no entry names one", self.seen);
+                report.warning("vhd.check.batmap-unused", at, message);
+            }
+            self.seen += 1;
+        }
+    }
+
+    fn bit(&self, file: &dyn ReadAt, index: u64) -> Result<bool, Error> {
+        let [byte] = file.array(self.place.start + index / 8)?;
+        Ok(byte << (index % 8) & 0x80 != 0)
+    }
+
+    /// Whether every sector that the disk has of the block at `block` is set.
+    fn is_full(&self, file: &dyn ReadAt, block: u64, index: u64) -> Result<bool, Error> {
+        let sectors = self.map.stored(index * self.map.block_size).div_ceil(SECTOR);
+        // OK: at most 64 KiB; `Rules::block` has held the block against the file's length.
+        let bytes = file.slice(block, usize::try_from(sectors.div_ceil(8)).unwrap_or(0))?;
+        let first = Runs::new(&bytes, sectors, self.map.bit_order).next();
+        Ok(first.is_none_or(|(is_set, count)| is_set && count == sectors))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use core::ops::ControlFlow;
+
+    use imgprep_map::{Checked, Source};
+
+    use super::*;
+    use crate::bitmap::BitOrder;
+
+    /// Five blocks of 4 KiB and two entries more, the table at 1536, blocks from 2048 on.
+    fn checked(entries: [u32; 7], file_len: usize) -> (Checked, Vec<(&'static str, u64)>) {
+        let bat = 1536..1536 + 28;
+        let taken = [(0..512, "copy"), (512..1536, "header"), (bat.clone(), "table")];
+        let tail = file_len as u64 - 512..file_len as u64;
+        let mut fixed = Vec::from(taken.clone());
+        fixed.extend([(tail, "the footer"), (1564..2048, "padding")]);
+        let map = Sparse {
+            size: 5 * 4096,
+            block_size: 4096,
+            bat,
+            bit_order: BitOrder::HighFirst,
+            unwritten: Source::Parent,
+            fixed,
+            bitmap_len: 512,
+            taken,
+        };
+        let mut file = vec![0u8; file_len];
+        for (at, entry) in (1536..).step_by(4).zip(entries) {
+            file[at..at + 4].copy_from_slice(&entry.to_be_bytes());
+        }
+        let mut found = Vec::new();
+        let mut take = |finding: imgprep_map::Finding| {
+            found.push((finding.code, finding.at.unwrap()));
+            ControlFlow::Continue(())
+        };
+        let mut report = Report::new(&mut take);
+        check(&map, &file, &mut report).unwrap();
+        (report.finish(), found)
+    }
+
+    /// The sector of block `n` of the file.
+    fn nth(n: u32) -> u32 {
+        4 + n * 9
+    }
+
+    const NO: u32 = UNUSED;
+
+    #[test]
+    fn blocks_are_counted() {
+        let (got, found) = checked([nth(1), nth(0), NO, nth(2), nth(3), NO, NO], 2048 + 4 * 4608 + 512);
+        assert_eq!(found, []);
+        assert_eq!((got.total, got.allocated, got.fragmented), (Some(5), Some(4), Some(2)));
+        assert_eq!((got.leaks, got.corruptions), (0, 0));
+        assert_eq!(got.image_end, Some(2048 + 4 * 4608 + 512));
+    }
+
+    #[test]
+    fn blocks_that_nothing_names() {
+        let (got, found) = checked([nth(0), nth(3), NO, NO, NO, NO, NO], 2048 + 6 * 4608 + 512 + 1024);
+        assert_eq!(found, [("vhd.check.leak", 2048 + 4608), ("vhd.check.leak", 2048 + 4 * 4608)]);
+        assert_eq!(got.leaks, 4);
+    }
+
+    #[test]
+    fn entries_that_the_disk_does_not_have() {
+        let (_, found) = checked([nth(0), NO, NO, NO, NO, nth(1), nth(0)], 2048 + 2 * 4608 + 512);
+        let beyond = "vhd.check.bat-beyond-disk";
+        assert_eq!(found, [(beyond, 1556), ("vhd.check.bat-overlap", 1560)]);
+        let (_, found) = checked([nth(0), NO, NO, NO, NO, NO, 0], 2048 + 4608 + 512);
+        assert_eq!(found, [(beyond, 1560), ("vhd.check.bat-overlap", 1560)]);
+    }
+}

@@ -1,0 +1,142 @@
+//! Parent locators, as far as they are more than a name to try ("Parent Locator Entries").
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use byteorder::{BigEndian, ByteOrder};
+use imgprep_map::{Error, ReadAt, Report};
+
+use crate::header::Header;
+use crate::layout::{LOCATOR, LOCATORS, LOCATORS_AT, PARENT_NAME};
+use crate::parent::{Text, decode, text_of, wide};
+
+/// Bytes of a locator that are looked at: longer ones are refused when an image is opened.
+const LONGEST: u32 = 1 << 20;
+
+pub(crate) fn check(
+    file: &dyn ReadAt,
+    header: &Header,
+    is_differencing: bool,
+    report: &mut Report<'_>,
+) -> Result<(), Error> {
+    if !is_differencing {
+        of_none(header, report);
+        return Ok(());
+    }
+    let (at, len) = PARENT_NAME;
+    let units = header.bytes[at..at + len].chunks_exact(2).map(|unit| u16::from_be_bytes([unit[0], unit[1]]));
+    let name_at = header.at + at as u64;
+    let name = wide(units.clone());
+    if is_broken(units) {
+        let message = "the parent's name in the header is no UTF-16: a surrogate stands alone";
+        report.warning("vhd.check.parent-name", name_at, message.into());
+    }
+    for index in 0..LOCATORS {
+        let from = LOCATORS_AT + index * LOCATOR;
+        let entry = &header.bytes[from..from + LOCATOR];
+        locator(file, entry, header.at + from as u64, &name.0, report)?;
+    }
+    Ok(())
+}
+
+/// A disk without a parent has no word about one.
+fn of_none(header: &Header, report: &mut Report<'_>) {
+    // Unique id, time, name, locators; between them stands a reserved field.
+    let range = (40..60).chain(PARENT_NAME.0..LOCATORS_AT + LOCATORS * LOCATOR);
+    if let Some(index) = range.into_iter().find(|index| header.bytes[*index] != 0) {
+        let message = "the header tells of a parent, and the disk type says that there is none";
+        report.note("vhd.check.parent-of-none", header.at + index as u64, message.into());
+    }
+}
+
+fn locator(
+    file: &dyn ReadAt,
+    entry: &[u8],
+    at: u64,
+    name: &[u8],
+    report: &mut Report<'_>,
+) -> Result<(), Error> {
+    let field = |from: usize| BigEndian::read_u32(&entry[from..]);
+    let (space, len, reserved) = (field(4), field(8), field(12));
+    let start = BigEndian::read_u64(&entry[16..]);
+    if entry[..4] == [0; 4] {
+        if let Some(index) = entry.iter().position(|byte| *byte != 0) {
+            let message = "a parent locator without a platform code has other fields that are set";
+            report.note("vhd.check.locator-empty", at + index as u64, message.into());
+        }
+        return Ok(());
+    }
+    if reserved != 0 {
+        let message = format!("the reserved field of a parent locator is {reserved:#x}, not 0");
+        report.note("vhd.check.locator-reserved", at + 12, message);
+    }
+    // Counted in bytes by some, by the specification in sectors.
+    if u64::from(space) * 512 < u64::from(len) {
+        let message =
+            format!("a parent locator has room for {space} bytes or sectors, and a name of {len} bytes");
+        report.warning("vhd.check.locator-space", at + 4, message);
+    }
+    let is_inside = start.checked_add(len.into()).is_some_and(|end| end <= file.len());
+    let Some(text) = text_of(&entry[..4]).filter(|_| len > 0 && len <= LONGEST && is_inside) else {
+        return Ok(());
+    };
+    // OK: at most a mebibyte, inside the file.
+    let bytes = file.slice(start, usize::try_from(len).unwrap_or(0))?;
+    if let Some(reason) = broken(&bytes, text) {
+        let message = format!("the name of a parent locator is {reason}");
+        report.warning("vhd.check.locator-name", start, message);
+    }
+    let own = decode(&bytes, text);
+    if !name.is_empty() && !own.0.is_empty() && !last_part(name).eq_ignore_ascii_case(last_part(&own.0)) {
+        let (own, name) =
+            (String::from_utf8_lossy(last_part(&own.0)), String::from_utf8_lossy(last_part(name)));
+        let message = format!("a parent locator names {own:?}, the header {name:?}");
+        report.warning("vhd.check.parent-names", start, message);
+    }
+    Ok(())
+}
+
+/// Why the bytes of a locator are not what its platform code says.
+fn broken(bytes: &[u8], text: Text) -> Option<&'static str> {
+    match text {
+        Text::Wide if !bytes.len().is_multiple_of(2) => Some("UTF-16 of an odd number of bytes"),
+        Text::Wide => {
+            let units: Vec<u16> =
+                bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
+            is_broken(units.into_iter()).then_some("no UTF-16: a surrogate stands alone")
+        }
+        Text::Url => core::str::from_utf8(bytes).is_err().then_some("no UTF-8"),
+        Text::Narrow => None,
+    }
+}
+
+fn is_broken(units: impl Iterator<Item = u16>) -> bool {
+    char::decode_utf16(units.take_while(|unit| *unit != 0)).any(|unit| unit.is_err())
+}
+
+/// What follows the last separator of either kind.
+fn last_part(name: &[u8]) -> &[u8] {
+    name.rsplit(|byte| [b'/', b'\\'].contains(byte)).next().unwrap_or(name)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn the_last_part_of_a_name() {
+        for name in ["C:\\a\\b.vhd", "./b.vhd", "b.vhd", "\\\\host\\share/b.vhd"] {
+            assert_eq!(last_part(name.as_bytes()), b"b.vhd", "{name}");
+        }
+    }
+
+    #[test]
+    fn names_that_do_not_decode() {
+        assert_eq!(broken(b"a\0b", Text::Wide), Some("UTF-16 of an odd number of bytes"));
+        assert_eq!(broken(b"\0\xd8a\0", Text::Wide), Some("no UTF-16: a surrogate stands alone"));
+        assert_eq!(broken(b"a\0\0\0\0\xd8", Text::Wide), None, "what is behind the end does not count");
+        assert_eq!(broken(b"\xff", Text::Url), Some("no UTF-8"));
+        assert_eq!(broken(b"\xff", Text::Narrow), None);
+    }
+}

@@ -1,0 +1,249 @@
+//! The structure of an image beyond where its bytes are: each extent file on its own, then the
+//! descriptor against them. What the files of a disk say is in files of its own: headers, tables,
+//! streams, text.
+
+use alloc::collections::BTreeSet;
+use alloc::format;
+use alloc::string::{String, ToString};
+use core::ops::{ControlFlow, Range};
+
+use imgprep_map::{
+    Checked, Error, FileId, Files, Finding, ImageName, ReadAt, Report, Severity, Sweep, Swept, Use,
+};
+
+use crate::check_header::{Frame, frame};
+use crate::check_text::Text;
+use crate::holes::Holes;
+use crate::layout::SECTOR;
+use crate::map::{Kind, Map};
+use crate::sparse::{self, Magic};
+use crate::tables::{Entries, Grain, Tables};
+use crate::{check_stream, check_tables};
+
+/// Where findings of one file go: their messages begin with its name.
+pub(crate) struct Said<'r, 'f> {
+    pub(crate) report: &'r mut Report<'f>,
+    pub(crate) name: String,
+}
+
+impl Said<'_, '_> {
+    pub(crate) fn warning(&mut self, code: &'static str, at: u64, message: String) {
+        self.tell(code, Severity::Warning, at, message);
+    }
+
+    pub(crate) fn note(&mut self, code: &'static str, at: u64, message: String) {
+        self.tell(code, Severity::Note, at, message);
+    }
+
+    fn tell(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
+        let message = if self.name.is_empty() { message } else { format!("{}: {message}", self.name) };
+        self.report.tell(code, severity, at, message);
+    }
+}
+
+/// Checks the files of an image.
+pub(crate) fn check(
+    map: &Map,
+    files: &dyn Files,
+    found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+) -> Result<Checked, Error> {
+    let mut report = Report::new(found);
+    let own = files.get(FileId::SELF);
+    let text = own.map(Text::read).transpose()?.flatten();
+    let mut seen = BTreeSet::new();
+    for (index, part) in map.parts.iter().enumerate() {
+        let Some(file) = files.get(part.file) else { continue };
+        // A file that lines name more than once is checked once.
+        if report.is_over() || !seen.insert(part.file.0) {
+            continue;
+        }
+        let name = match &text {
+            Some(text) if part.file != FileId::SELF => text.name(index),
+            _ => String::new(),
+        };
+        let said = &mut Said { report: &mut report, name };
+        match &part.kind {
+            Kind::Sparse(tables) => {
+                extent(file, tables, &part.fixed, said).map_err(|error| error.in_file(part.file))?;
+            }
+            Kind::Flat { .. } => flat(map, part.file, file, said),
+            Kind::Zero | Kind::Walked(_) | Kind::Refused(_) => {}
+        }
+    }
+    if map.parts.len() > 1 || map.parts.iter().any(|part| part.file != FileId::SELF) {
+        report.checked.image_end = None;
+    }
+    if let Some(text) = text {
+        text.check(map, files, &mut report)?;
+    }
+    Ok(report.finish())
+}
+
+/// A flat file that is longer than what is named of it.
+fn flat(map: &Map, id: FileId, file: &dyn ReadAt, said: &mut Said<'_, '_>) {
+    let end = |at: u64, disk: &Range<u64>| at.saturating_add(disk.end - disk.start);
+    let ends = map.parts.iter().filter(|part| part.file == id).filter_map(|part| match part.kind {
+        Kind::Flat { at } => Some(end(at, &part.disk)),
+        _ => None,
+    });
+    let used = ends.max().unwrap_or(0);
+    if used < file.len() {
+        let message = format!("the file has {} bytes, the disk uses the first {used}", file.len());
+        said.note("vmdk.check.flat-longer", used, message);
+    }
+}
+
+fn extent(
+    file: &dyn ReadAt,
+    tables: &Tables,
+    fixed: &[(Range<u64>, &'static str)],
+    said: &mut Said<'_, '_>,
+) -> Result<(), Error> {
+    let Some(magic) = sparse::magic(&sparse::head(file)?) else { return Ok(()) };
+    let frame = frame(file, magic, said)?;
+    check_tables::beyond(file, tables, &frame, said)?;
+    if let Some(redundant) = tables.redundant.filter(|redundant| *redundant != tables.directory) {
+        check_tables::redundant(file, tables, redundant, said)?;
+    }
+    count(file, tables, &frame, said)?;
+    match tables.entries {
+        Entries::Hosted { is_packed: true, .. } => check_stream::walk(file, tables, &frame, said),
+        // Which grains of an seSparse file are free only its own undocumented bitmap tells.
+        Entries::Se { .. } => Ok(()),
+        Entries::Hosted { .. } | Entries::Cowd => leaks(file, tables, &frame, fixed, magic, said),
+    }
+}
+
+/// Walks the grains that tables name: place of the entry, first byte in the extent, state.
+pub(crate) fn walk_grains(
+    file: &dyn ReadAt,
+    tables: &Tables,
+    see: &mut dyn FnMut(u64, u64, Grain),
+) -> Result<(), Error> {
+    let mut holes = Holes::new(file);
+    let mut index = 0;
+    while index < tables.count() {
+        let skipped = holes.entries(tables.directory + index * tables.entry_bytes(), tables.entry_bytes());
+        if skipped > 0 {
+            index += skipped;
+            continue;
+        }
+        // What can't be read is told by those who read.
+        if let Ok(Some(table)) = tables.table(file, index)
+            && !holes.has(&table)
+        {
+            // OK: at most 4096 entries of 8 bytes, inside the file.
+            let bytes = file.slice(table.start, usize::try_from(table.end - table.start).unwrap_or(0))?;
+            let step = if tables.entry_bytes() == 8 { 8 } else { 4 };
+            let starts =
+                (tables.described(index).start..).step_by(usize::try_from(tables.grain).unwrap_or(1));
+            for ((at, entry), start) in
+                (table.start..).step_by(step).zip(bytes.chunks_exact(step)).zip(starts)
+            {
+                match tables.grain(entry, at) {
+                    Ok(Grain::Unallocated) | Err(_) => {}
+                    Ok(grain) => see(at, start, grain),
+                }
+            }
+        }
+        index += 1;
+    }
+    Ok(())
+}
+
+/// Counts grains, and tells those that stand where none should.
+fn count(file: &dyn ReadAt, tables: &Tables, frame: &Frame, said: &mut Said<'_, '_>) -> Result<(), Error> {
+    let (mut allocated, mut fragmented, mut packed, mut next) = (0u64, 0u64, 0u64, None);
+    let mut end = 0u64;
+    walk_grains(file, tables, &mut |entry, start, grain| {
+        let (at, len) = match grain {
+            Grain::Data { at } => (at, tables.grain),
+            Grain::Packed { at } => match tables.packed(file, entry, at, start) {
+                Ok((payload, len)) => (at, (payload - at + u64::from(len)).next_multiple_of(SECTOR)),
+                Err(_) => return,
+            },
+            Grain::Unallocated | Grain::Zero => return,
+        };
+        allocated += 1;
+        packed += u64::from(matches!(grain, Grain::Packed { .. }));
+        fragmented += u64::from(next.is_some_and(|next| next != at));
+        let behind = at.saturating_add(len);
+        next = Some(behind);
+        end = end.max(behind.min(file.len()));
+        if at < frame.overhead {
+            let message = format!(
+                "a grain stands at {at}, in front of {}, where the header says that grains begin",
+                frame.overhead
+            );
+            said.warning("vmdk.check.grain-in-overhead", entry, message);
+        }
+        if at >= frame.free.unwrap_or(u64::MAX) {
+            let message = format!(
+                "a grain stands at {at}, the header says that all is free from {} on",
+                frame.free.unwrap_or(0)
+            );
+            said.warning("vmdk.check.grain-in-free", entry, message);
+        }
+        if frame.grains.as_ref().is_some_and(|grains| behind > grains.end) {
+            let grains = frame.grains.clone().unwrap_or_default();
+            let message =
+                format!("a grain stands at {at}, grains stand at bytes {}..{}", grains.start, grains.end);
+            said.warning("vmdk.check.grain-outside", entry, message);
+        }
+    })?;
+    let checked = &mut said.report.checked;
+    let add = |sum: &mut Option<u64>, count: u64| *sum = Some(sum.unwrap_or(0).saturating_add(count));
+    add(&mut checked.total, tables.capacity.div_ceil(tables.grain));
+    add(&mut checked.allocated, allocated);
+    add(&mut checked.fragmented, fragmented);
+    add(&mut checked.packed, packed);
+    checked.image_end = Some(checked.image_end.unwrap_or(0).max(end).max(frame.overhead.min(file.len())));
+    Ok(())
+}
+
+/// Places of grains behind the overhead that no table names.
+fn leaks(
+    file: &dyn ReadAt,
+    tables: &Tables,
+    frame: &Frame,
+    fixed: &[(Range<u64>, &'static str)],
+    magic: Magic,
+    said: &mut Said<'_, '_>,
+) -> Result<(), Error> {
+    let mut leaks = 0u64;
+    Sweep::new(tables.grain, tables.entry_bytes()).run(
+        file.len(),
+        &mut |add| {
+            let mut add = |bytes: Range<u64>, by| add(Use { bytes, by });
+            add(0..frame.overhead, 0);
+            add(frame.free.unwrap_or(file.len())..file.len(), 0);
+            fixed.iter().for_each(|(range, _)| add(range.clone(), 0));
+            check_tables::places(file, tables, frame, &mut |range| add(range, 0));
+            walk_grains(file, tables, &mut |entry, _, grain| {
+                if let Grain::Data { at } = grain {
+                    add(at..at.saturating_add(tables.grain), entry);
+                }
+            })
+        },
+        &mut |swept| {
+            let Swept::Gap(gap) = swept else { return };
+            let count = (gap.end - gap.start) / tables.grain;
+            if count > 0 {
+                leaks = leaks.saturating_add(count);
+                let Range { start, end } = gap;
+                let kind = if magic == Magic::Cowd { "a COWD file" } else { "the file" };
+                let message = format!(
+                    "bytes {start}..{end} of {kind} have room for {count} grains that no table names"
+                );
+                said.warning("vmdk.check.leak", start, message);
+            }
+        },
+    )?;
+    said.report.checked.leaks = said.report.checked.leaks.saturating_add(leaks);
+    Ok(())
+}
+
+/// For messages.
+pub(crate) fn shown_name(name: &[u8]) -> String {
+    ImageName(name.to_vec()).to_string()
+}

@@ -1,0 +1,143 @@
+//! Headers of extent files: fields that nobody needs to read the disk.
+
+use alloc::format;
+use core::ops::Range;
+
+use imgprep_map::{Error, ReadAt};
+
+use crate::check::Said;
+use crate::layout::{
+    COWD_BYTES, DIRECTORY_AT_END, FLAG_REDUNDANT, FLAG_ZEROED, HOSTED_BYTES, RawCowd, RawHosted, RawSe,
+    SE_BYTES, SECTOR,
+};
+use crate::sparse::{Magic, header};
+
+/// What a header says of the places in its file, in bytes.
+#[derive(Debug, Default)]
+pub(crate) struct Frame {
+    /// Grains begin here.
+    pub(crate) overhead: u64,
+    /// All is free from here on.
+    pub(crate) free: Option<u64>,
+    /// Where grains may stand.
+    pub(crate) grains: Option<Range<u64>>,
+    /// Where grain tables may stand.
+    pub(crate) tables: Option<Range<u64>>,
+    /// Bytes of the directory, with entries that the disk does not need.
+    pub(crate) directory_len: u64,
+    /// Whether the directory stands at the end: grains come in the order of the disk.
+    pub(crate) is_stream: bool,
+}
+
+/// Checks the header of a file and tells what follows from it.
+pub(crate) fn frame(file: &dyn ReadAt, magic: Magic, said: &mut Said<'_, '_>) -> Result<Frame, Error> {
+    match magic {
+        Magic::Hosted => hosted(file, said),
+        Magic::Cowd => cowd(file, said),
+        Magic::Se => sesparse(file, said),
+    }
+}
+
+fn hosted(file: &dyn ReadAt, said: &mut Said<'_, '_>) -> Result<Frame, Error> {
+    let bytes = header::<HOSTED_BYTES>(file)?;
+    let raw = RawHosted::decode(&bytes);
+    if let Some(index) = (79..HOSTED_BYTES).find(|index| bytes[*index] != 0) {
+        let message = format!("byte {index} of the header is {:#04x}, its padding is 0", bytes[index]);
+        said.note("vmdk.check.header-padding", index as u64, message);
+    }
+    if raw.flags & FLAG_REDUNDANT != 0 && raw.rgd_offset == 0 {
+        let message = "the flags say that there is a redundant grain directory, which stands nowhere";
+        said.note("vmdk.check.redundant-none", 48, message.into());
+    }
+    if raw.flags & FLAG_ZEROED != 0 && raw.version < 2 {
+        let message =
+            format!("version {} knows no zeroed grains, the flags say that there may be some", raw.version);
+        said.note("vmdk.check.version", 4, message);
+    }
+    let overhead = raw.over_head.saturating_mul(SECTOR);
+    if overhead > file.len() {
+        let message = format!("grains begin at {overhead} by the header, the file has {} bytes", file.len());
+        said.warning("vmdk.check.overhead", 64, message);
+    }
+    let is_stream = raw.gd_offset == DIRECTORY_AT_END;
+    if is_stream {
+        footer(file, &bytes, said)?;
+    }
+    Ok(Frame { overhead: overhead.min(file.len()), is_stream, ..Frame::default() })
+}
+
+/// Fields of a footer that reading does not hold against the header: place, length, name.
+const FOOTER_FIELDS: [(usize, usize, &str); 7] = [
+    (28, 8, "descriptorOffset"),
+    (36, 8, "descriptorSize"),
+    (48, 8, "rgdOffset"),
+    (64, 8, "overHead"),
+    (72, 1, "uncleanShutdown"),
+    (73, 4, "newline check bytes"),
+    (79, 433, "padding"),
+];
+
+fn footer(file: &dyn ReadAt, header: &[u8; HOSTED_BYTES], said: &mut Said<'_, '_>) -> Result<(), Error> {
+    // OK: a stream whose tables were found has a footer in its last three sectors.
+    let Some(at) = file.len().checked_sub(2 * SECTOR) else { return Ok(()) };
+    let footer: [u8; HOSTED_BYTES] = file.array(at)?;
+    for (start, len, name) in FOOTER_FIELDS {
+        let mut range = start..start + len;
+        if let Some(first) = range.find(|index| footer[*index] != header[*index]) {
+            let place = if len > 8 { first } else { start };
+            let message = format!(
+                "the footer differs from the header in {name}: byte {first} is {:#04x}, there {:#04x}",
+                footer[first], header[first]
+            );
+            said.warning("vmdk.check.footer", at + place as u64, message);
+        }
+    }
+    Ok(())
+}
+
+fn cowd(file: &dyn ReadAt, said: &mut Said<'_, '_>) -> Result<Frame, Error> {
+    let bytes = header::<COWD_BYTES>(file)?;
+    let raw = RawCowd::decode(&bytes);
+    // freeSector: where the next table or grain will be put.
+    let free = u64::from(u32::from_le_bytes([bytes[28], bytes[29], bytes[30], bytes[31]])) * SECTOR;
+    if free > file.len() {
+        let message = format!("the file is in use up to {free} by the header, it has {} bytes", file.len());
+        said.warning("vmdk.check.free-sector", 28, message);
+    }
+    Ok(Frame {
+        free: (free > 0 && free <= file.len()).then_some(free),
+        directory_len: u64::from(raw.num_gd_entries) * 4,
+        ..Frame::default()
+    })
+}
+
+fn sesparse(file: &dyn ReadAt, said: &mut Said<'_, '_>) -> Result<Frame, Error> {
+    let raw = RawSe::decode(&header::<SE_BYTES>(file)?);
+    let bytes = |(offset, size): (u64, u64)| {
+        let start = offset.saturating_mul(SECTOR);
+        start..start.saturating_add(size.saturating_mul(SECTOR))
+    };
+    let places = [
+        (80, "the volatile header", raw.volatile),
+        (96, "the journal's header", raw.journal_header),
+        (112, "the journal", raw.journal),
+        (128, "the grain directory", raw.grain_directory),
+        (144, "the grain tables", raw.grain_tables),
+        (160, "the free bitmap", raw.free_bitmap),
+        (176, "the back map", raw.backmap),
+    ];
+    for (at, name, place) in places {
+        let Range { start, end } = bytes(place);
+        if end > file.len() {
+            let message = format!("{name} takes bytes {start}..{end}, the file has {}", file.len());
+            said.warning("vmdk.check.place-past-end", at, message);
+        }
+    }
+    Ok(Frame {
+        // A size of 0 was never seen: it says nothing.
+        grains: (raw.grains.1 > 0).then(|| bytes(raw.grains)),
+        tables: (raw.grain_tables.1 > 0).then(|| bytes(raw.grain_tables)),
+        directory_len: raw.grain_directory.1.saturating_mul(SECTOR),
+        ..Frame::default()
+    })
+}

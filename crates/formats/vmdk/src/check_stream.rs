@@ -1,0 +1,260 @@
+//! The way along the markers of compressed grains: their order, their sizes, and whether tables
+//! name them (5.0, "Stream-Optimized Compressed Sparse Extents").
+
+use alloc::format;
+use core::ops::Range;
+
+use imgprep_map::{Error, ReadAt};
+
+use crate::check::Said;
+use crate::check_header::Frame;
+use crate::layout::{MARKER_BYTES, Marker, RECORD_HEAD, SECTOR};
+use crate::tables::{Grain, Tables};
+
+/// How far a walk has come.
+struct Walk<'a> {
+    file: &'a dyn ReadAt,
+    tables: &'a Tables,
+    is_stream: bool,
+    /// First sector behind the last grain.
+    next_lba: u64,
+    /// Where the directory stood that the walk came by.
+    directory: Option<u64>,
+    leaks: u64,
+}
+
+pub(crate) fn walk(
+    file: &dyn ReadAt,
+    tables: &Tables,
+    frame: &Frame,
+    said: &mut Said<'_, '_>,
+) -> Result<(), Error> {
+    let mut walk = Walk { file, tables, is_stream: frame.is_stream, next_lba: 0, directory: None, leaks: 0 };
+    let mut at = frame.overhead.max(SECTOR);
+    while at.checked_add(MARKER_BYTES as u64).is_some_and(|end| end <= file.len()) && !said.report.is_over() {
+        let marker = Marker::decode(file.array(at)?);
+        let Some(len) = walk.step(at, marker, said)? else { break };
+        at = at.saturating_add(len.saturating_mul(SECTOR));
+    }
+    if walk.is_stream && walk.directory.is_some_and(|directory| directory != tables.directory) {
+        let found = walk.directory.unwrap_or(0);
+        let message =
+            format!("the footer's directory stands at {}, that of the marker at {found}", tables.directory);
+        said.warning("vmdk.check.stream-directory", file.len() - 2 * SECTOR + 56, message);
+    }
+    let leaks = &mut said.report.checked.leaks;
+    *leaks = leaks.saturating_add(walk.leaks);
+    Ok(())
+}
+
+impl Walk<'_> {
+    /// Looks at the marker at `at`; the sectors that it and what it announces take. `None` at the end.
+    fn step(&mut self, at: u64, marker: Marker, said: &mut Said<'_, '_>) -> Result<Option<u64>, Error> {
+        let table_len = (self.tables.per_table * 4).div_ceil(SECTOR);
+        let directory = self.tables.directory_range(0);
+        Ok(match marker {
+            Marker::Grain { lba, size } => self.grain(at, lba, size, said)?,
+            // Tables in front have no markers, and nothing follows the grains.
+            _ if !self.is_stream => {
+                self.foreign(at, said)?;
+                None
+            }
+            Marker::GrainTable(sectors) => {
+                self.late(at, "a grain table", said);
+                Some(1 + sized(at, "a grain table", sectors, table_len, said))
+            }
+            Marker::GrainDirectory(sectors) => {
+                self.late(at, "a second grain directory", said);
+                self.directory = Some(at + SECTOR);
+                Some(1 + sized(at, "the grain directory", sectors, directory.end.div_ceil(SECTOR), said))
+            }
+            Marker::Footer(sectors) => {
+                if self.directory.is_none() {
+                    let message = "the footer's marker comes without one of a grain directory before it";
+                    said.warning("vmdk.check.stream-order", at, message.into());
+                }
+                Some(1 + sized(at, "the footer", sectors, 1, said))
+            }
+            Marker::EndOfStream => {
+                self.ended(at, said);
+                None
+            }
+            Marker::Unknown => {
+                let message = "a marker of an unknown type: what follows is not looked at";
+                said.warning("vmdk.check.stream-marker", at + 12, message.into());
+                None
+            }
+        })
+    }
+
+    fn grain(&mut self, at: u64, lba: u64, size: u32, said: &mut Said<'_, '_>) -> Result<Option<u64>, Error> {
+        self.late(at, "a grain", said);
+        let tables = self.tables;
+        let grain = tables.grain / SECTOR;
+        let end = (at + RECORD_HEAD).saturating_add(size.into());
+        if u64::from(size) > tables.packed_limit() || end > self.file.len() {
+            let message = format!(
+                "a grain of {size} bytes, which is more than {} or reaches past the file's end: what follows is not looked at",
+                tables.packed_limit()
+            );
+            said.warning("vmdk.check.stream-size", at + 8, message);
+            return Ok(None);
+        }
+        let sectors = (RECORD_HEAD + u64::from(size)).div_ceil(SECTOR);
+        if !lba.is_multiple_of(grain) || lba >= tables.capacity.div_ceil(SECTOR) {
+            let message = format!(
+                "a grain for sector {lba}, grains begin at multiples of {grain} below {}",
+                tables.capacity / SECTOR
+            );
+            said.warning("vmdk.check.stream-lba", at, message);
+            self.leaks += 1;
+            return Ok(Some(sectors));
+        }
+        if self.is_stream && lba < self.next_lba {
+            let message = format!(
+                "a grain for sector {lba} follows that for sector {}: grains are in the order of the disk",
+                self.next_lba - grain
+            );
+            said.warning("vmdk.check.stream-order", at, message);
+        }
+        self.next_lba = lba + grain;
+        if !self.is_named(at, lba * SECTOR)? {
+            let message = format!("a grain for sector {lba} that no table names");
+            said.warning("vmdk.check.leak", at, message);
+            self.leaks += 1;
+        }
+        Ok(Some(sectors))
+    }
+
+    /// Whether the entry of the grain at `start` of the extent names the record at `at`.
+    fn is_named(&self, at: u64, start: u64) -> Result<bool, Error> {
+        let tables = self.tables;
+        let Ok(Some(table)) = tables.table(self.file, start / tables.coverage()) else { return Ok(false) };
+        let entry_at = table.start + start % tables.coverage() / tables.grain * 4;
+        let entry: [u8; 4] = self.file.array(entry_at)?;
+        Ok(tables.grain(&entry, entry_at) == Ok(Grain::Packed { at }))
+    }
+
+    /// Grains and tables come before the directory.
+    fn late(&self, at: u64, what: &str, said: &mut Said<'_, '_>) {
+        if let Some(directory) = self.directory {
+            let message = format!("{what} comes behind the grain directory at {directory}");
+            said.warning("vmdk.check.stream-order", at, message);
+        }
+    }
+
+    /// The end of the stream is that of the file.
+    fn ended(&self, at: u64, said: &mut Said<'_, '_>) {
+        let end = at + SECTOR;
+        if end < self.file.len() {
+            let message = format!(
+                "the stream ends here by its marker, the file has {} bytes: what follows is not looked at",
+                self.file.len()
+            );
+            said.warning("vmdk.check.stream-end", at, message);
+        }
+    }
+
+    /// Bytes behind the last grain of a file whose tables stand in front.
+    fn foreign(&self, at: u64, said: &mut Said<'_, '_>) -> Result<(), Error> {
+        let rest = at..self.file.len();
+        if self.file.next_data(rest.start) < rest.end
+            && self.file.array::<MARKER_BYTES>(at)? != [0; MARKER_BYTES]
+        {
+            let Range { start, end } = rest;
+            let message = format!("bytes {start}..{end} are no grain, and only grains follow the tables");
+            said.warning("vmdk.check.stream-marker", at, message);
+        }
+        Ok(())
+    }
+}
+
+/// The sectors that a marker announces, which are to be as many as its table has. 0 says nothing.
+fn sized(at: u64, what: &str, found: u64, expected: u64, said: &mut Said<'_, '_>) -> u64 {
+    if found != 0 && found != expected {
+        let message = format!("the marker of {what} says {found} sectors, it has {expected}");
+        said.warning("vmdk.check.stream-size", at, message);
+    }
+    expected
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use core::ops::ControlFlow;
+
+    use imgprep_map::{Finding, Report};
+
+    use super::*;
+    use crate::tables::Entries;
+
+    /// Two grains of 4 KiB in sectors 2 and 3, the table in sector 5, the directory in 7, the footer
+    /// in 9; what is written over it.
+    fn found(edits: &[(usize, &[u8])]) -> (Vec<(&'static str, u64)>, u64) {
+        let mut file = vec![0u8; 11 * 512];
+        let pieces: [(usize, &[u8]); 11] = [
+            (1032, &[9]),
+            (1536, &[8]),
+            (1544, &[9]),
+            (2048, &[1]),
+            (2060, &[1]),
+            (2560, &[2, 0, 0, 0, 3]),
+            (3072, &[1]),
+            (3084, &[2]),
+            (3584, &[5]),
+            (4096, &[1]),
+            (4108, &[3]),
+        ];
+        for (at, bytes) in pieces.iter().chain(edits) {
+            file[*at..*at + bytes.len()].copy_from_slice(bytes);
+        }
+        let tables = Tables {
+            entries: Entries::Hosted { has_zeroed: false, is_packed: true },
+            grain: 4096,
+            per_table: 128,
+            capacity: 3 * 4096,
+            directory: 3584,
+            redundant: None,
+            is_salvage: false,
+        };
+        let mut found = Vec::new();
+        let mut take = |finding: Finding| {
+            found.push((finding.code, finding.at.unwrap()));
+            ControlFlow::Continue(())
+        };
+        let mut report = Report::new(&mut take);
+        let frame = Frame { overhead: 1024, is_stream: true, ..Frame::default() };
+        walk(&file, &tables, &frame, &mut Said { report: &mut report, name: String::new() }).unwrap();
+        let leaks = report.finish().leaks;
+        (found, leaks)
+    }
+
+    #[test]
+    fn a_stream_in_order() {
+        assert_eq!(found(&[]), (vec![], 0));
+    }
+
+    #[test]
+    fn every_marker_that_can_be_wrong() {
+        let size = "vmdk.check.stream-size";
+        let (order, leak) = ("vmdk.check.stream-order", "vmdk.check.leak");
+        for (edit, want, leaks) in [
+            ((2564, &[0][..]), vec![(leak, 1536)], 1),
+            ((1536, &[7][..]), vec![("vmdk.check.stream-lba", 1536)], 1),
+            ((1536, &[24][..]), vec![("vmdk.check.stream-lba", 1536)], 1),
+            ((1536, &[0][..]), vec![(order, 1536), (leak, 1536)], 1),
+            ((1544, &[1, 32][..]), vec![(size, 1544)], 0),
+            ((2048, &[2][..]), vec![(size, 2048)], 0),
+            ((2048, &[0][..]), vec![], 0),
+            ((2060, &[7][..]), vec![("vmdk.check.stream-marker", 2060)], 0),
+            ((2060, &[0][..]), vec![("vmdk.check.stream-end", 2048)], 0),
+            ((3072, &[9][..]), vec![(size, 3072)], 0),
+            ((4096, &[2][..]), vec![(size, 4096)], 0),
+            ((5120, &[16, 0, 0, 0, 0, 0, 0, 0, 9][..]), vec![(order, 5120), (leak, 5120)], 1),
+        ] {
+            assert_eq!(found(&[edit]), (want, leaks), "{edit:?}");
+        }
+    }
+}

@@ -1,0 +1,208 @@
+//! Directories and tables: the redundant ones against the others, entries that the disk does
+//! not need.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use core::ops::Range;
+
+use byteorder::{ByteOrder, LittleEndian};
+use imgprep_map::{Error, ReadAt};
+
+use crate::check::Said;
+use crate::check_header::Frame;
+use crate::holes::Holes;
+use crate::layout::SECTOR;
+use crate::tables::Tables;
+
+/// Bytes that are looked at at once.
+const PAGE: u64 = 64 << 10;
+
+/// Entries behind those that the disk needs: of the directory, of the last table.
+pub(crate) fn beyond(
+    file: &dyn ReadAt,
+    tables: &Tables,
+    frame: &Frame,
+    said: &mut Said<'_, '_>,
+) -> Result<(), Error> {
+    for directory in [Some(tables.directory), tables.redundant].into_iter().flatten() {
+        let needed = tables.directory_range(directory);
+        let end = directory.saturating_add(frame.directory_len).max(needed.end).min(file.len());
+        let padded = end.checked_next_multiple_of(SECTOR).unwrap_or(end).min(file.len());
+        if let Some(at) = first_entry(file, needed.end..padded, tables.entry_bytes())? {
+            let message = format!(
+                "an entry of the grain directory is not 0 and the disk needs no more than {} of them",
+                tables.count()
+            );
+            said.warning("vmdk.check.table-beyond-capacity", at, message);
+        }
+        if tables.redundant == Some(tables.directory) {
+            break;
+        }
+    }
+    let Some(last) = tables.count().checked_sub(1) else { return Ok(()) };
+    let Ok(Some(table)) = tables.table(file, last) else { return Ok(()) };
+    let whole = table.start.saturating_add(tables.per_table * tables.entry_bytes()).min(file.len());
+    if let Some(at) = first_entry(file, table.end..whole, tables.entry_bytes())? {
+        let message = format!(
+            "an entry of the last grain table is not 0 and describes what is behind the disk's end at {}",
+            tables.capacity
+        );
+        said.warning("vmdk.check.entry-beyond-capacity", at, message);
+    }
+    if let Some(place) = &frame.tables
+        && (table.start < place.start || table.end > place.end)
+    {
+        let message = format!(
+            "the last grain table stands at {}, tables stand at bytes {}..{}",
+            table.start, place.start, place.end
+        );
+        said.warning("vmdk.check.table-outside", tables.directory + last * tables.entry_bytes(), message);
+    }
+    Ok(())
+}
+
+/// The first entry of a range that is not 0.
+fn first_entry(file: &dyn ReadAt, range: Range<u64>, entry: u64) -> Result<Option<u64>, Error> {
+    let mut at = file.next_data(range.start);
+    while at < range.end {
+        let len = (range.end - at).min(PAGE);
+        // OK: at most 64 KiB, inside the file.
+        let bytes = file.slice(at, usize::try_from(len).unwrap_or(0))?;
+        if let Some(first) = bytes.iter().position(|byte| *byte != 0) {
+            let found = at + first as u64;
+            return Ok(Some(found - (found - range.start) % entry));
+        }
+        at = file.next_data(at + len);
+    }
+    Ok(None)
+}
+
+/// Tells where directories and tables stand, each padded to whole sectors.
+pub(crate) fn places(file: &dyn ReadAt, tables: &Tables, frame: &Frame, see: &mut dyn FnMut(Range<u64>)) {
+    let padded = |range: Range<u64>| {
+        range.start..range.end.checked_next_multiple_of(SECTOR).unwrap_or(range.end).min(file.len())
+    };
+    for directory in [Some(tables.directory), tables.redundant].into_iter().flatten() {
+        let needed = tables.directory_range(directory);
+        see(padded(directory..needed.end.max(directory.saturating_add(frame.directory_len))));
+        let mut holes = Holes::new(file);
+        let mut index = 0;
+        while index < tables.count() {
+            let skipped = holes.entries(directory + index * tables.entry_bytes(), tables.entry_bytes());
+            if skipped == 0
+                && let Ok(Some(table)) = tables.table_of(file, directory, index)
+            {
+                see(padded(table.start..table.start.saturating_add(tables.per_table * tables.entry_bytes())));
+            }
+            index += skipped.max(1);
+        }
+    }
+}
+
+/// Holds the redundant directory's tables against the others, entry by entry.
+pub(crate) fn redundant(
+    file: &dyn ReadAt,
+    tables: &Tables,
+    redundant: u64,
+    said: &mut Said<'_, '_>,
+) -> Result<(), Error> {
+    let step = tables.entry_bytes();
+    let (mut holes, mut copy_holes) = (Holes::new(file), Holes::new(file));
+    let mut index = 0;
+    while index < tables.count() {
+        let skipped = holes.entries(tables.directory + index * step, step);
+        let skipped = skipped.min(copy_holes.entries(redundant + index * step, step));
+        if skipped > 0 {
+            index += skipped;
+            continue;
+        }
+        // What does not lie inside the file is told when it is opened.
+        let both = (tables.table_of(file, tables.directory, index), tables.table_of(file, redundant, index));
+        if let (Ok(table), Ok(copy)) = both
+            && table != copy
+        {
+            let table_bytes = bytes(file, table.as_ref(), &mut holes)?;
+            let copy_bytes = bytes(file, copy.as_ref(), &mut copy_holes)?;
+            let place = copy.map_or(redundant + index * step, |copy| copy.start);
+            compare(&table_bytes, &copy_bytes, place, said);
+        }
+        index += 1;
+    }
+    Ok(())
+}
+
+/// A table, nothing where there is none or where it lies in a hole.
+fn bytes<'f>(
+    file: &'f dyn ReadAt,
+    table: Option<&Range<u64>>,
+    holes: &mut Holes<'_>,
+) -> Result<Cow<'f, [u8]>, Error> {
+    match table {
+        // OK: at most 512 entries of 4 bytes, inside the file.
+        Some(table) if !holes.has(table) => {
+            Ok(file.slice(table.start, usize::try_from(table.end - table.start).unwrap_or(0))?)
+        }
+        _ => Ok(Cow::Borrowed(&[])),
+    }
+}
+
+/// Tells runs of entries that differ; `at` is where the copy stands, or its directory entry.
+fn compare(table: &[u8], copy: &[u8], at: u64, said: &mut Said<'_, '_>) {
+    let entry =
+        |bytes: &[u8], index: usize| bytes.get(index * 4..index * 4 + 4).map_or(0, LittleEndian::read_u32);
+    let count = table.len().max(copy.len()) / 4;
+    let mut index = 0;
+    while index < count {
+        let (found, expected) = (entry(copy, index), entry(table, index));
+        if found == expected {
+            index += 1;
+            continue;
+        }
+        let run = (index..count).take_while(|index| entry(table, *index) != entry(copy, *index)).count();
+        let place = if copy.is_empty() { at } else { at + index as u64 * 4 };
+        let message = format!(
+            "{run} entries of the redundant grain table differ, the first: {found:#x}, {expected:#x} in the table that is read"
+        );
+        said.warning("vmdk.check.redundant", place, message);
+        index += run;
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::string::String;
+    use alloc::vec;
+    use alloc::vec::Vec;
+    use core::ops::ControlFlow;
+
+    use imgprep_map::{Finding, Report};
+
+    use super::*;
+
+    #[test]
+    fn the_first_entry_that_is_not_0() {
+        let mut file = vec![0u8; 100];
+        file[50] = 1;
+        assert_eq!(first_entry(&file, 10..100, 4).unwrap(), Some(50));
+        assert_eq!(first_entry(&file, 12..100, 8).unwrap(), Some(44));
+        assert_eq!(first_entry(&file, 51..100, 4).unwrap(), None);
+        assert_eq!(first_entry(&file, 50..50, 4).unwrap(), None);
+    }
+
+    #[test]
+    fn runs_of_entries_that_differ() {
+        let mut places = Vec::new();
+        let mut take = |finding: Finding| {
+            places.push(finding.at.unwrap());
+            ControlFlow::Continue(())
+        };
+        let mut report = Report::new(&mut take);
+        let mut said = Said { report: &mut report, name: String::new() };
+        let table = [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0];
+        compare(&table, &[1, 0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 4, 0, 0, 0], 100, &mut said);
+        compare(&table, &[], 200, &mut said);
+        compare(&[], &[0; 16], 300, &mut said);
+        report.finish();
+        assert_eq!(places, [104, 200]);
+    }
+}

@@ -1,0 +1,230 @@
+//! The descriptor against the extents that it describes.
+
+use alloc::borrow::Cow;
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+
+use imgprep_map::{Error, FileId, Files, Limits, ReadAt, Report};
+
+use crate::check::shown_name;
+use crate::descriptor::{Descriptor, key_and_value};
+use crate::extent_line::{Line, Storage, number};
+use crate::layout::{HOSTED_BYTES, RawHosted, SECTOR};
+use crate::map::{Kind, Map};
+use crate::sparse::{self, Magic};
+use crate::tables::Entries;
+
+/// Bytes of a descriptor that are looked at: longer ones are refused, unless limits were raised.
+const LONGEST: u64 = 16 << 20;
+/// Sectors of the largest extent of a disk in parts of 2 GB.
+const TWO_GB: u64 = (2 << 30) / SECTOR;
+
+/// A descriptor and where its words stand.
+pub(crate) struct Text {
+    descriptor: Descriptor,
+    words: Vec<Word>,
+}
+
+/// One `KEY = VALUE`.
+struct Word {
+    key: Vec<u8>,
+    value: Vec<u8>,
+    at: u64,
+}
+
+/// Types and the kinds of extent that they have; whether it is one only, whether it is packed.
+const KINDS: [(&str, &[&str], bool, Option<bool>); 13] = [
+    ("monolithicSparse", &["SPARSE"], true, Some(false)),
+    ("streamOptimized", &["SPARSE"], true, Some(true)),
+    ("monolithicFlat", &["FLAT"], true, None),
+    ("twoGbMaxExtentSparse", &["SPARSE", "ZERO"], false, Some(false)),
+    ("2GbMaxExtentSparse", &["SPARSE", "ZERO"], false, Some(false)),
+    ("twoGbMaxExtentFlat", &["FLAT", "ZERO"], false, None),
+    ("2GbMaxExtentFlat", &["FLAT", "ZERO"], false, None),
+    ("vmfs", &["VMFS"], false, None),
+    ("vmfsThin", &["VMFS"], false, None),
+    ("vmfsPreallocated", &["VMFS"], false, None),
+    ("vmfsEagerZeroedThick", &["VMFS"], false, None),
+    ("vmfsSparse", &["VMFSSPARSE"], false, None),
+    ("seSparse", &["SESPARSE"], false, None),
+];
+
+impl Text {
+    /// The descriptor of an image's own file, if it has one.
+    pub(crate) fn read(file: &dyn ReadAt) -> Result<Option<Self>, Error> {
+        let Some((bytes, at)) = bytes(file)? else { return Ok(None) };
+        // One that can't be read was refused when the image was opened.
+        let Ok(descriptor) = Descriptor::read(&bytes, at) else { return Ok(None) };
+        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        let mut words = Vec::new();
+        let mut line_at = at;
+        for whole in bytes[..end].split(|byte| *byte == b'\n') {
+            let line = whole.trim_ascii();
+            if let Some((key, value)) = key_and_value(line) {
+                // OK: the trimmed line is a part of the whole one.
+                let at = line_at + (whole.len() - whole.trim_ascii_start().len()) as u64;
+                words.push(Word { key: key.to_ascii_lowercase(), value: value.to_vec(), at });
+            }
+            line_at += whole.len() as u64 + 1;
+        }
+        Ok(Some(Self { descriptor, words }))
+    }
+
+    /// The name of the file of an extent, for messages.
+    pub(crate) fn name(&self, index: usize) -> String {
+        let line = self.descriptor.lines.get(index);
+        line.and_then(|line| line.name.as_ref()).map(|(_, name)| shown_name(name)).unwrap_or_default()
+    }
+
+    fn word(&self, key: &str) -> Option<&Word> {
+        self.words.iter().find(|word| word.key.eq_ignore_ascii_case(key.as_bytes()))
+    }
+
+    pub(crate) fn check(&self, map: &Map, files: &dyn Files, report: &mut Report<'_>) -> Result<(), Error> {
+        self.ids(report);
+        self.geometry(map.size / SECTOR, report);
+        // One part a line: else the lines were not what the disk was made of.
+        if self.descriptor.lines.len() == map.parts.len() {
+            self.kinds(map, report);
+            self.magics(map, files, report)?;
+        }
+        Ok(())
+    }
+
+    fn ids(&self, report: &mut Report<'_>) {
+        let (Some(cid), Some(word)) = (self.descriptor.cid, self.word("CID")) else { return };
+        if cid == u32::MAX {
+            let message = "the disk's own id is ffffffff, by which children say that they have no parent";
+            report.warning("vmdk.check.cid", word.at, message.into());
+        }
+        if self.descriptor.parent.as_ref().is_some_and(|(parent, ..)| *parent == cid) {
+            let message = format!("the disk's own id {cid:08x} is that of its parent");
+            report.warning("vmdk.check.cid", word.at, message);
+        }
+        if let Some(long) = self.word("ddb.longContentID")
+            && !long.value.to_ascii_lowercase().ends_with(format!("{cid:08x}").as_bytes())
+        {
+            let message =
+                format!("ddb.longContentID is {}, which ends in the CID {cid:08x}", shown_name(&long.value));
+            report.note("vmdk.check.long-content-id", long.at, message);
+        }
+    }
+
+    /// Cylinders, heads and sectors are those of a disk of this size, rounded down.
+    fn geometry(&self, capacity: u64, report: &mut Report<'_>) {
+        let keys = ["ddb.geometry.cylinders", "ddb.geometry.heads", "ddb.geometry.sectors"];
+        let [Some(cylinders), Some(heads), Some(sectors)] = keys.map(|key| self.word(key)) else { return };
+        let [Some(c), Some(h), Some(s)] = [cylinders, heads, sectors].map(|word| number(&word.value)) else {
+            let message = "the geometry in the disk data base is no numbers";
+            report.note("vmdk.check.geometry", cylinders.at, message.into());
+            return;
+        };
+        let track = h.saturating_mul(s);
+        let is_possible = (1..=255).contains(&h) && (1..=63).contains(&s);
+        // An IDE disk shows 16383 cylinders at most, whatever its size.
+        let is_too_small = track > 0 && c < (capacity / track).min(16383);
+        if !is_possible || is_too_small || c.saturating_mul(track) > capacity {
+            let message = format!(
+                "the geometry in the disk data base is {c} cylinders, {h} heads, {s} sectors, the disk has {capacity} sectors"
+            );
+            report.note("vmdk.check.geometry", cylinders.at, message);
+        }
+    }
+
+    /// createType says what kinds of extents there are.
+    fn kinds(&self, map: &Map, report: &mut Report<'_>) {
+        let (Some(name), Some(word)) = (&self.descriptor.create_type, self.word("createType")) else {
+            return;
+        };
+        let Some((_, kinds, is_one, is_packed)) =
+            KINDS.iter().find(|(kind, ..)| kind.eq_ignore_ascii_case(name))
+        else {
+            return;
+        };
+        let lines = &self.descriptor.lines;
+        if *is_one && lines.len() > 1 {
+            let message = format!("createType {name} has one extent, there are {}", lines.len());
+            report.warning("vmdk.check.create-type", word.at, message);
+        }
+        if let Some(line) = lines.iter().find(|line| !kinds.contains(&line.kind)) {
+            let message = format!(
+                "createType {name} has extents {}, there is one of {}",
+                kinds.join(" and "),
+                line.kind
+            );
+            report.warning("vmdk.check.create-type", word.at, message);
+        }
+        let found =
+            map.parts.iter().find_map(|part| packed(&part.kind).filter(|found| Some(*found) != *is_packed));
+        if let (Some(found), Some(_)) = (found, is_packed) {
+            let found = if found { "an extent has compressed grains" } else { "no grain is compressed" };
+            report.warning("vmdk.check.create-type", word.at, format!("createType is {name} and {found}"));
+        }
+        if name.to_ascii_lowercase().contains("gbmax") {
+            for line in lines.iter().filter(|line| line.sectors > TWO_GB) {
+                let message = format!(
+                    "an extent of {} sectors, createType {name} has none above {TWO_GB}",
+                    line.sectors
+                );
+                report.warning("vmdk.check.extent-large", line.at, message);
+            }
+        }
+    }
+
+    /// SPARSE is `KDMV`, VMFSSPARSE is `COWD`: either is read under both names.
+    fn magics(&self, map: &Map, files: &dyn Files, report: &mut Report<'_>) -> Result<(), Error> {
+        for (line, part) in self.descriptor.lines.iter().zip(&map.parts) {
+            let Some(file) = files.get(part.file).filter(|_| line.storage == Storage::Sparse) else {
+                continue;
+            };
+            let found = sparse::magic(&sparse::head(file)?);
+            if found.is_some() && found != Some(magic_of(line)) && part.file != FileId::SELF {
+                let found = if found == Some(Magic::Cowd) { "COWD" } else { "KDMV" };
+                let message = format!("an extent of type {} is a {found} file", line.kind);
+                report.warning("vmdk.check.extent-magic", line.at, message);
+            }
+        }
+        Ok(())
+    }
+}
+
+fn magic_of(line: &Line) -> Magic {
+    if line.kind == "VMFSSPARSE" { Magic::Cowd } else { Magic::Hosted }
+}
+
+/// Whether the grains of a `KDMV` extent are compressed.
+fn packed(kind: &Kind) -> Option<bool> {
+    match kind {
+        Kind::Sparse(tables) => match tables.entries {
+            Entries::Hosted { is_packed, .. } => Some(is_packed),
+            _ => None,
+        },
+        _ => None,
+    }
+}
+
+/// Bytes and where they stand.
+type Placed<'f> = (Cow<'f, [u8]>, u64);
+
+/// The bytes of the descriptor.
+fn bytes(file: &dyn ReadAt) -> Result<Option<Placed<'_>>, Error> {
+    let range = match sparse::magic(&sparse::head(file)?) {
+        None => 0..file.len(),
+        Some(Magic::Hosted) if file.len() >= HOSTED_BYTES as u64 => {
+            let raw = RawHosted::decode(&file.array(0)?);
+            let start = raw.descriptor_offset.saturating_mul(SECTOR);
+            start..start.saturating_add(raw.descriptor_size.saturating_mul(SECTOR))
+        }
+        Some(_) => return Ok(None),
+    };
+    let len = range.end - range.start;
+    let is_some = range.start < range.end && range.end <= file.len();
+    if !is_some || len > LONGEST.max(Limits::default().text_bytes) {
+        return Ok(None);
+    }
+    // OK: held against a limit and against the file.
+    let bytes = file.slice(range.start, usize::try_from(len).unwrap_or(0))?;
+    let is_empty = bytes.first().is_none_or(|first| *first == 0);
+    Ok((!is_empty).then_some((bytes, range.start)))
+}

@@ -1,0 +1,126 @@
+//! What the vendor's reader relies on and reading the disk does not need: records without gaps,
+//! the page behind them, an index that ends with its entries, sizes and marks of the header.
+
+use alloc::format;
+use alloc::string::String;
+use core::ops::ControlFlow;
+
+use imgprep_map::{Error, Finding, ReadAt, Severity};
+
+use crate::layout::{COOKIE_ZVHD2, PAGE, RawHeader};
+
+/// The cloud's disks are whole GiB.
+const GIB: u64 = 1 << 30;
+
+/// Disk type of a dynamic disk, as in a VHD footer.
+const DYNAMIC: u32 = 4;
+
+/// Fields of the header that only a check looks at.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Marks {
+    /// Offset of the header page.
+    page: u64,
+    original: u64,
+    current: u64,
+    disk_type: u32,
+    application: [u8; 4],
+}
+
+impl Marks {
+    pub(crate) fn new(raw: &RawHeader, page: u64) -> Self {
+        Self {
+            page,
+            original: raw.original_size,
+            current: raw.current_size,
+            disk_type: raw.disk_type,
+            application: raw.application,
+        }
+    }
+}
+
+/// Where findings go.
+pub(crate) struct Teller<'f>(pub(crate) &'f mut dyn FnMut(Finding) -> ControlFlow<()>);
+
+impl Teller<'_> {
+    pub(crate) fn tell(
+        &mut self,
+        code: &'static str,
+        severity: Severity,
+        at: u64,
+        message: String,
+    ) -> ControlFlow<()> {
+        (self.0)(Finding { code, severity, at: Some(at), message })
+    }
+
+    /// The rules of both formats.
+    pub(crate) fn marks(&mut self, marks: &Marks) -> ControlFlow<()> {
+        let whole = marks.original.div_ceil(GIB).saturating_mul(GIB);
+        if marks.current != whole {
+            let message = format!("current size is {}, the next whole GiB is {whole}", marks.current);
+            self.tell("zvhd.header.current-size", Severity::Error, marks.page + 48, message)?;
+        }
+        if marks.disk_type != DYNAMIC {
+            let message = format!("disk type is {}, every known file has {DYNAMIC}", marks.disk_type);
+            self.tell("zvhd.header.disk-type", Severity::Warning, marks.page + 60, message)?;
+        }
+        if marks.application != *b"tap\0" {
+            let message =
+                format!("the application is {:02x?}, every known file has \"tap\"", marks.application);
+            self.tell("zvhd.header.application", Severity::Warning, marks.page + 28, message)?;
+        }
+        ControlFlow::Continue(())
+    }
+
+    /// The page between the records and the index. Its checksum is stale in the vendor's own files.
+    pub(crate) fn middle(&mut self, file: &dyn ReadAt, at: u64) -> Result<ControlFlow<()>, Error> {
+        let found: [u8; 8] = file.array(at)?;
+        if found == *COOKIE_ZVHD2 {
+            return Ok(ControlFlow::Continue(()));
+        }
+        let message = format!("no header page behind the records: found {found:02x?}");
+        Ok(self.tell("zvhd.header.middle", Severity::Error, at, message))
+    }
+
+    /// The record at `start`, where one must begin at `expected`.
+    pub(crate) fn place(&mut self, expected: u64, start: u64) -> ControlFlow<()> {
+        if start == expected {
+            return ControlFlow::Continue(());
+        }
+        let message = format!("the record begins at {start}, the one before it ends at {expected}");
+        self.tell("zvhd.record.gap", Severity::Error, start, message)
+    }
+
+    /// Behind the last record comes the header page.
+    pub(crate) fn last(&mut self, end: u64, middle: u64) -> ControlFlow<()> {
+        if end == middle {
+            return ControlFlow::Continue(());
+        }
+        let message = format!("the last record ends at {end}, the page behind it stands at {middle}");
+        self.tell("zvhd.record.gap", Severity::Error, end, message)
+    }
+
+    /// The rest of the index's last segment is zeros.
+    pub(crate) fn index_rest(
+        &mut self,
+        file: &dyn ReadAt,
+        from: u64,
+        end: u64,
+    ) -> Result<ControlFlow<()>, Error> {
+        let mut at = from;
+        while at < end {
+            at = file.next_data(at).max(at);
+            if at >= end {
+                break;
+            }
+            // OK: at most a page.
+            let len = usize::try_from((end - at).min(PAGE)).unwrap_or(0);
+            let bytes = file.slice(at, len)?;
+            if let Some(found) = bytes.iter().position(|byte| *byte != 0) {
+                let message: String = "the index goes on behind the entry of the last data block".into();
+                return Ok(self.tell("zvhd.index.rest", Severity::Error, at + found as u64, message));
+            }
+            at += len as u64;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}

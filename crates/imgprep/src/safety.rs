@@ -1,0 +1,144 @@
+//! Names in an image that lead to other files, and what hides in its disk.
+
+use std::path::Path;
+
+use imgprep_catalog::{DetectError, detect};
+use imgprep_map::{FileRole, ImageName, Severity};
+use imgprep_policy::{Judgement, Place, rule};
+
+use crate::LayerInfo;
+
+/// A judgement under a rule of the table.
+pub(crate) fn under(id: &'static str, fact: impl Into<String>) -> Option<Judgement> {
+    rule(id).map(|rule| Judgement::new(rule, fact))
+}
+
+/// All names that a layer has in it. No file is opened.
+pub(crate) fn names(layer: &LayerInfo, path: &Path) -> Vec<Judgement> {
+    let mut found = Vec::new();
+    if is_link(path) {
+        found.extend(under("safety/symlink", format!("{} is a symbolic link", path.display())));
+    }
+    if let Some(parent) = &layer.parent {
+        let place = Place { at: Some(parent.at), ..Place::default() };
+        let fact = format!("the image names the backing file \"{}\"", parent.name);
+        found.extend(under("safety/backing-file", fact).map(|judgement| judgement.at(place.clone())));
+        // Where a parent is known by its identity the name is only a hint, often of another machine.
+        let severity = if parent.identities.is_empty() { Severity::Error } else { Severity::Warning };
+        found.extend(leads(&parent.name, path, &place).map(|judgement| match judgement.rule.id {
+            "safety/outside-path" => judgement.with_severity(severity),
+            _ => judgement,
+        }));
+    }
+    for companion in &layer.companions {
+        let (id, what) = match companion.role {
+            FileRole::DataFile => ("safety/data-file", "data file"),
+            FileRole::Extent => ("safety/extent-path", "extent"),
+        };
+        let place = Place { at: Some(companion.at), ..Place::default() };
+        let fact = match &companion.name {
+            Some(name) => format!("the image names the {what} \"{name}\""),
+            None => format!("the image needs a {what} that it does not name"),
+        };
+        found.extend(under(id, fact).map(|judgement| judgement.at(place.clone())));
+        found.extend(companion.name.iter().filter_map(|name| leads(name, path, &place)));
+    }
+    found
+}
+
+/// Where a name leads: out of the folder, or over a link.
+fn leads(name: &ImageName, image: &Path, place: &Place) -> Option<Judgement> {
+    if let Some(why) = outside(&name.0) {
+        let fact = format!("the name \"{name}\" is {why}");
+        return under("safety/outside-path", fact).map(|judgement| judgement.at(place.clone()));
+    }
+    let text = std::str::from_utf8(&name.0).ok()?;
+    let fact = || format!("the name \"{name}\" is a symbolic link beside the image");
+    is_link(&image.with_file_name(text))
+        .then(|| under("safety/symlink", fact()))?
+        .map(|it| it.at(place.clone()))
+}
+
+/// Why a name is none of a file in the image's own folder.
+fn outside(name: &[u8]) -> Option<&'static str> {
+    let colon = name.iter().position(|byte| *byte == b':');
+    let is_word =
+        |bytes: &[u8]| bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));
+    match name {
+        [b'/' | b'\\', ..] => Some("absolute"),
+        [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic() => Some("absolute"),
+        _ if name.split(|byte| matches!(byte, b'/' | b'\\')).any(|part| part == b"..") => {
+            Some("a way out with ..")
+        }
+        _ if colon.is_some_and(|colon| colon > 1 && is_word(&name[..colon])) => {
+            Some("an address, not a file name")
+        }
+        _ if name.is_empty() || name.contains(&0) => Some("no file name"),
+        _ => None,
+    }
+}
+
+fn is_link(path: &Path) -> bool {
+    std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_symlink())
+}
+
+/// The head of another image at the beginning of the decoded disk. Archives are no trap: nothing
+/// takes a disk for one.
+pub(crate) fn nested(head: &[u8]) -> Option<Judgement> {
+    // Only the head: what ends a format's file may end a disk, too.
+    let mut shown = head.to_vec();
+    shown.resize(head.len() + 8192, 0);
+    let place = Place { disk: Some(0..512), ..Place::default() };
+    let fact = match detect(&shown, None) {
+        Ok(detection) => {
+            let evidence = detection.evidence?;
+            format!("the disk begins like a {} image ({})", detection.format.name, evidence.says)
+        }
+        Err(error) => match error.detail::<DetectError>()? {
+            DetectError::NotYet { name, says, .. } => format!("the disk begins like a {name} image ({says})"),
+            DetectError::Ambiguous { matches } => format!("the disk begins like several images: {matches}"),
+            _ => return None,
+        },
+    };
+    under("safety/nested-format", fact).map(|judgement| judgement.at(place))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_that_lead_out() {
+        for (name, word) in [
+            ("/etc/passwd", "absolute"),
+            ("C:\\base.vhd", "absolute"),
+            ("\\\\server\\share", "absolute"),
+            ("../base", ".."),
+            ("sub\\..\\..\\base", ".."),
+            ("json:{}", "address"),
+            ("nbd://host/x", "address"),
+            ("", "no file name"),
+            ("a\0b", "no file name"),
+        ] {
+            let why = outside(name.as_bytes()).unwrap_or_else(|| panic!("{name}"));
+            assert!(why.contains(word), "{name}: {why}");
+        }
+        for name in ["base.qcow2", "sub/base", "a..b", "x:y z", "c:base"] {
+            let why = outside(name.as_bytes());
+            assert_eq!(why.filter(|_| name != "x:y z"), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn a_hidden_head_is_seen_and_a_disk_is_not() {
+        let mut head = vec![0; 65536];
+        assert_eq!(nested(&head), None);
+        head[..8].copy_from_slice(b"QFI\xfb\0\0\0\x03");
+        assert!(nested(&head).unwrap().fact.contains("qcow2"));
+        head[..4].copy_from_slice(b"KDMV");
+        assert!(nested(&head).unwrap().fact.contains("vmdk"));
+        head[..4].copy_from_slice(&[0x1f, 0x8b, 8, 0]);
+        assert_eq!(nested(&head), None);
+        assert_eq!(nested(&[]), None);
+    }
+}

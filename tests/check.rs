@@ -1,0 +1,664 @@
+//! `imgprep check`: no good image gets an error, every broken one is told under its rule and place.
+
+use std::collections::BTreeSet;
+use std::fs::File;
+use std::os::unix::fs::FileExt;
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::{Value, json};
+use testdata_gen::{Cell, GoodImage, Noise, Qcow2, broken, good, sample, write_files};
+
+use crate::program::{command, imgprep, root, said};
+
+fn check(folder: &Path, args: &[&str]) -> Output {
+    imgprep(folder, &[&["check"], args].concat())
+}
+
+fn json_of(folder: &Path, args: &[&str]) -> (Value, Option<i32>) {
+    let output = check(folder, &[&["--output", "json"], args].concat());
+    let json =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&output)));
+    (json, output.status.code())
+}
+
+fn judgements(json: &Value) -> Vec<&Value> {
+    json["judgements"].as_array().into_iter().flatten().collect()
+}
+
+fn rules(json: &Value, severity: &str) -> Vec<String> {
+    let of = |found: &&Value| found["severity"] == severity;
+    judgements(json).into_iter().filter(of).map(|found| found["rule"].as_str().unwrap().to_string()).collect()
+}
+
+/// Every rule that has said something about a file in these tests, by what was asked.
+fn fired(json: &Value, all: &mut BTreeSet<String>) {
+    all.extend(judgements(json).iter().map(|found| found["rule"].as_str().unwrap().to_string()));
+}
+
+#[test]
+fn no_good_image_gets_an_error() {
+    let folder = tempfile::tempdir().unwrap();
+    // These disks begin like other images on purpose: `hostile_files` has that rule.
+    let mut wrong = Vec::new();
+    let nested = ["qed-over-raw-like-qcow2", "vhd-fixed-of-a-dynamic"];
+    // These read right by the footer that is left: that the other one is gone shows a cut.
+    let cut = ["vhd-end-without-cookie", "vhd-end-missing", "vhd-end-cut", "vhd-end-followed"];
+    let is_sound = |image: &GoodImage| !nested.contains(&&*image.name) && !cut.contains(&&*image.name);
+    for image in good().into_iter().filter(is_sound) {
+        let path = write_files(&image.files, folder.path()).unwrap().display().to_string();
+        for follow in ["none", "beside"] {
+            let (json, code) = json_of(folder.path(), &["--deep", "--follow", follow, &path]);
+            let errors = rules(&json, "error");
+            if !errors.is_empty() || code != Some(0) {
+                wrong.push(format!("{} --follow {follow}: exit {code:?}, {errors:?}", image.name));
+            }
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    for name in ["mixed.zvhd", "sector.zvhd", "wide.zvhd", "zeros.zvhd", "zeros.zvhd2", "zeros-zlib.zvhd2"] {
+        let path = root().join("tests/data/vendor").join(name).display().to_string();
+        let (json, code) = json_of(folder.path(), &["--deep", &path]);
+        assert_eq!((code, judgements(&json).len()), (Some(0), 0), "{name}: {json:#}");
+    }
+}
+
+/// What `check`, which follows no name, says of an image that only a follower stumbles over.
+fn by_name(code: &str) -> &'static [&'static str] {
+    match code {
+        "open.name.missing" | "open.name.bad" | "open.chain.cycle" => {
+            &["safety/backing-file", "safety/data-file", "safety/extent-path"]
+        }
+        _ if code.starts_with("open.parent.") => {
+            &["safety/backing-file", "safety/data-file", "safety/extent-path"]
+        }
+        "open.name.protocol" | "open.gate.outside" => &["safety/outside-path"],
+        _ if code.ends_with(".encrypted") => &["safety/encrypted"],
+        _ => &[],
+    }
+}
+
+#[test]
+fn every_broken_image_is_told_under_its_rule_and_place() {
+    let folder = tempfile::tempdir().unwrap();
+    let all = broken();
+    assert!(all.len() >= 60, "{}", all.len());
+    let mut wrong = Vec::new();
+    for image in all {
+        let path = write_files(&image.files, folder.path()).unwrap().display().to_string();
+        let named = by_name(image.code);
+        // Without `--follow` what is wrong in another file is not seen: it is named.
+        let is_told = ["none", "beside"].iter().any(|follow| {
+            let (json, code) = json_of(folder.path(), &["--deep", "--follow", follow, &path]);
+            let is_it = |found: &Value| {
+                found["code"] == image.code && image.at.is_none_or(|at| found["offset"] == json!(at))
+            };
+            let by_rule = |found: &Value| named.contains(&found["rule"].as_str().unwrap());
+            let found = judgements(&json);
+            found.iter().any(|found| by_rule(found) || (is_it(found) && code == Some(2)))
+        });
+        if !is_told {
+            wrong.push(format!("{} ({} {:?})", image.name, image.code, image.at));
+        }
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+/// A file as long as it says, and nothing in it.
+fn sparse(path: &Path, len: u64) {
+    File::create(path).unwrap().set_len(len).unwrap();
+}
+
+const GIB: u64 = 1 << 30;
+const TIB: u64 = 1 << 40;
+
+/// Lengths of files at their bounds, by files that are really so long.
+#[test]
+fn file_lengths_at_their_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let raw = folder.path().join("disk.raw");
+    // On, before and behind the bound: whether the rule fires.
+    let cases = [
+        ("import", "system", "size/file", 128 * GIB, [false, false, true]),
+        ("import", "system", "size/file-exact", 128_000_000_000, [false, false, true]),
+        ("import", "system", "size/file-exact", 128 * GIB, [true, true, false]),
+        ("fast-raw", "data", "size/file", TIB, [false, false, true]),
+        ("import", "system", "size/disk", TIB, [false, false, true]),
+        ("import", "data", "size/disk", 2 * TIB, [false, false, true]),
+        ("fast-raw", "data", "size/disk", TIB, [false, false, true]),
+        ("import", "system", "size/disk-large", 128 * GIB, [false, false, true]),
+        ("import", "system", "size/disk-small", GIB, [true, false, false]),
+        ("import", "system", "size/whole-gib", 40 * GIB, [true, false, true]),
+        ("import", "system", "after/replicate", 128 * GIB, [false, false, true]),
+    ];
+    for (route, disk, rule, bound, want) in cases {
+        for (len, want) in [bound - 1, bound, bound + 1].into_iter().zip(want) {
+            sparse(&raw, len);
+            let args = ["--for", "huawei-ims", "--route", route, "--disk", disk, "disk.raw"];
+            let (json, _) = json_of(folder.path(), &args);
+            let found = judgements(&json).iter().any(|found| found["rule"] == rule);
+            assert_eq!(found, want, "{route} {disk} {rule} at {len}: {json:#}");
+        }
+    }
+}
+
+/// Virtual sizes at their bounds: QCOW2 files of a few KiB.
+#[test]
+fn virtual_sizes_at_their_bounds() {
+    let folder = tempfile::tempdir().unwrap();
+    let cases = [
+        ("import", "system", "size/disk", TIB, [false, false, true]),
+        ("import", "data", "size/disk", 2 * TIB, [false, false, true]),
+        ("import", "system", "size/disk-large", 128 * GIB, [false, false, true]),
+        ("import", "system", "size/disk-small", GIB, [true, false, false]),
+        ("import", "data", "after/export", 128 * GIB, [false, false, true]),
+    ];
+    for (route, disk, rule, bound, want) in cases {
+        for (size, want) in [bound - 1, bound, bound + 1].into_iter().zip(want) {
+            std::fs::write(folder.path().join("a.qcow2"), Qcow2::new(16, size).write().file).unwrap();
+            let args = ["--for", "otc", "--route", route, "--disk", disk, "a.qcow2"];
+            let (json, code) = json_of(folder.path(), &args);
+            let found = judgements(&json).into_iter().find(|found| found["rule"] == rule);
+            assert_eq!(found.is_some(), want, "{rule} at {size}: {json:#}");
+            let is_error = found.is_some_and(|found| found["severity"] == "error");
+            assert_eq!(code, Some(if is_error { 2 } else { 0 }), "{rule} at {size}");
+            assert!(!rules(&json, "error").contains(&"size/file".into()), "the file is small");
+        }
+    }
+}
+
+/// Files that no recipe makes: each named after what is wrong with it, and the rule that says so.
+#[test]
+fn hostile_files_and_every_rule_fires() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let mut all = BTreeSet::new();
+    let mut told = |name: &str, args: &[&str], rule: &str, code: i32| {
+        let (json, exit) = json_of(folder, &[args, &[name]].concat());
+        assert!(judgements(&json).iter().any(|found| found["rule"] == rule), "{name} {rule}: {json:#}");
+        assert_eq!(exit, Some(code), "{name} {rule}: {json:#}");
+        fired(&json, &mut all);
+    };
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
+    let with = |at: usize, magic: &[u8], len: usize| {
+        let mut bytes = vec![0; len];
+        bytes[at..at + magic.len()].copy_from_slice(magic);
+        bytes
+    };
+    let mut polyglot = Qcow2::new(16, 1 << 20).write().file;
+    let tail = polyglot.len() - 512;
+    polyglot[tail..tail + 8].copy_from_slice(b"conectix");
+    write("polyglot", &polyglot);
+    told("polyglot", &[], "format/ambiguous", 2);
+    write("archive.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    told("archive.gz", &[], "format/no-disk", 2);
+    told("archive.gz", &["--for", "otc"], "format/accepted", 2);
+    write("cd.iso", &with(32768, b"\x01CD001\x01", 40000));
+    told("cd.iso", &["--for", "otc"], "import/iso", 2);
+    let split = b"# Disk DescriptorFile\nversion=1\nCID=00000001\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\nRW 2048 FLAT \"a-flat.vmdk\" 0\n";
+    write("split.vmdk", split);
+    told("split.vmdk", &[], "structure/not-opened", 0);
+    write("empty.raw", &[]);
+    told("empty.raw", &[], "format/empty", 0);
+    // A QCOW2 whose disk begins like another image.
+    let inner = Qcow2::new(16, 1 << 20).write().file;
+    let nested =
+        Qcow2 { cells: [(0, Cell::Data(inner[..65536].to_vec()))].into(), ..Qcow2::new(16, 1 << 20) };
+    write("nested.qcow2", &nested.write().file);
+    told("nested.qcow2", &[], "safety/nested-format", 2);
+    write("raw.img", &inner);
+    told("raw.img", &["--from", "raw"], "safety/nested-format", 2);
+    std::os::unix::fs::symlink("nested.qcow2", folder.join("link.qcow2")).unwrap();
+    told("link.qcow2", &[], "safety/symlink", 2);
+    let over = |backing: &str, format: Option<&str>| {
+        let recipe = Qcow2::new(16, 1 << 20);
+        Qcow2 { backing: Some((backing.into(), format.map(str::to_string))), ..recipe }.write().file
+    };
+    write("guessed.qcow2", &over("base", None));
+    told("guessed.qcow2", &[], "safety/backing-format", 0);
+    told("guessed.qcow2", &["--for", "otc"], "import/snapshot", 2);
+    write("linked.qcow2", &over("link.qcow2", Some("qcow2")));
+    told("linked.qcow2", &[], "safety/symlink", 0);
+    write("my disk.raw", &with(0, b"x", 4096));
+    told("my disk.raw", &["--for", "otc"], "import/name", 2);
+    write("a-flat.vmdk", &with(0, b"x", 4096));
+    told("a-flat.vmdk", &["--for", "otc"], "import/flat-vmdk", 2);
+    write("locked.qcow2", &Qcow2 { crypt: 2, ..Qcow2::new(16, 1 << 20) }.write().file);
+    told("locked.qcow2", &["--for", "otc"], "import/encrypted", 2);
+    write("bare.raw", &with(0, b"x", 4096));
+    told("bare.raw", &["--for", "otc", "--route", "fast-raw"], "import/bitmap-missing", 2);
+    write("bare.mf", &[]);
+    told("bare.raw", &["--for", "otc", "--route", "fast-raw"], "import/bitmap-stale", 2);
+    write("bare.mf", &[1; 4096]);
+    told("bare.raw", &["--for", "otc", "--route", "fast-raw"], "import/min-disk", 0);
+    let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(9);
+    File::open(folder.join("bare.mf")).unwrap().set_modified(old).unwrap();
+    told("bare.raw", &["--for", "otc", "--route", "fast-raw"], "import/bitmap-stale", 2);
+    let bitmap = imgprep(folder, &["bitmap", "bare.raw", "--force", "--bitmap-block", "512"]);
+    assert!(bitmap.status.success(), "{}", said(&bitmap));
+    let named = ["--for", "otc", "--route", "fast-raw", "--bitmap-block", "512"];
+    told("bare.raw", &named, "import/min-disk", 0);
+    write("bare.mf", &[0; 4096]);
+    told("bare.raw", &named, "import/bitmap-contents", 2);
+    write("bare.mf", &[1; 4095]);
+    told("bare.raw", &named, "import/bitmap-contents", 2);
+    sparse(&folder.join("large.raw"), 2 * TIB + 1);
+    told("large.raw", &["--for", "otc"], "after/export", 2);
+    sparse(&folder.join("odd.raw"), 128 * GIB - 1);
+    told("odd.raw", &["--for", "otc"], "size/file-exact", 0);
+    sparse(&folder.join("wide.raw"), 129 * GIB);
+    told("wide.raw", &["--for", "otc", "--route", "import"], "size/disk-large", 2);
+    // Reference counts: block 0 of the refcount table.
+    let counted = |edit: fn(&mut [u8])| {
+        let mut file =
+            Qcow2 { cells: [(0, Cell::Data(vec![1; 65536]))].into(), ..Qcow2::new(16, 1 << 20) }.write().file;
+        let at = |file: &[u8], at: usize| u64::from_be_bytes(file[at..at + 8].try_into().unwrap()) as usize;
+        let table = at(&file, 48);
+        let block = at(&file, table);
+        edit(&mut file[block..block + 65536]);
+        file
+    };
+    write("leak.qcow2", &counted(|block| block[2000..2002].copy_from_slice(&[0, 1])));
+    let mut longer = std::fs::read(folder.join("leak.qcow2")).unwrap();
+    longer.resize(1001 << 16, 0);
+    write("leak.qcow2", &longer);
+    told("leak.qcow2", &[], "structure/leak", 3);
+    told("leak.qcow2", &["--deny", "structure/leak"], "structure/leak", 2);
+    write("low.qcow2", &counted(|block| block[..2].copy_from_slice(&[0, 0])));
+    told("low.qcow2", &[], "structure/refcount", 2);
+    write("copied.qcow2", &counted(|block| block[6..8].copy_from_slice(&[0, 2])));
+    told("copied.qcow2", &[], "structure/copied", 2);
+    let mut unaligned = counted(|_| {});
+    let table = u64::from_be_bytes(unaligned[48..56].try_into().unwrap()) as usize;
+    unaligned[table + 6] = 2;
+    write("unaligned.qcow2", &unaligned);
+    told("unaligned.qcow2", &[], "structure/unchecked", 2);
+    write("dirty.qcow2", &Qcow2 { incompatible: 1, ..Qcow2::new(16, 1 << 20) }.write().file);
+    told("dirty.qcow2", &[], "structure/dirty", 0);
+    told("dirty.qcow2", &["--deny", "warnings"], "structure/dirty", 3);
+    let mut snapshots = Qcow2::new(16, 1 << 20);
+    snapshots.snapshots = vec![("1".into(), "one".into(), [].into(), 1 << 20)];
+    let written = snapshots.write();
+    let mut file = written.file;
+    let at = written.snapshot_table as usize;
+    file[at + 6] = 2;
+    write("snapshot.qcow2", &file);
+    told("snapshot.qcow2", &[], "structure/snapshot", 2);
+    let mut directory = vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 24];
+    directory.extend((1u64 << 40).to_be_bytes());
+    let marked = Qcow2 { extensions: vec![(0x2385_2875, directory)], ..Qcow2::new(16, 1 << 20) };
+    let mut file = marked.write().file;
+    file[95] = 1;
+    write("bitmap.qcow2", &file);
+    told("bitmap.qcow2", &[], "structure/bitmap", 2);
+    told("bitmap.qcow2", &[], "structure/note", 2);
+    for image in broken() {
+        let path = write_files(&image.files, folder).unwrap().display().to_string();
+        fired(&json_of(folder, &["--deep", &path]).0, &mut all);
+        if image.code == "open.chain.cycle" {
+            fired(&json_of(folder, &["--follow", "beside", &path]).0, &mut all);
+        }
+    }
+    let listed = said(&check(folder, &["--rules"]));
+    let silent: Vec<&str> = listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|id| !all.contains(*id))
+        .collect();
+    // A format that is recognised and not read may be none at all; the others need formats or wishes that are
+    // not here yet: each is held by a test of `imgprep-policy`.
+    let later = ["safety/extent-path", "format/unread"];
+    let unknown: Vec<_> = silent.iter().filter(|id| !later.contains(id)).collect();
+    assert!(unknown.is_empty(), "never said: {unknown:?}");
+}
+
+#[test]
+fn a_header_that_declares_monsters_costs_little() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let base =
+        Qcow2 { cells: [(0, Cell::Data(vec![1; 65536]))].into(), ..Qcow2::new(16, 1 << 20) }.write().file;
+    let edits: &[(&str, &[(usize, &[u8])])] = &[
+        ("16 EiB of disk", &[(24, &[0xff; 8])]),
+        ("2^32 L1 entries", &[(36, &[0xff; 4])]),
+        ("2^32 clusters of refcount table", &[(56, &[0xff; 4])]),
+        ("2^32 snapshots", &[(60, &[0xff; 4])]),
+        ("a refcount table at 2^63", &[(48, &[0x7f, 0xff, 0xff, 0xff, 0xff, 0xff, 0, 0])]),
+        ("64 KiB of all ones", &[(4096, &[0xff; 4096])]),
+        ("a snapshot table over everything", &[(60, &[0, 0, 255, 255, 0, 0, 0, 0, 0, 1, 0, 0])]),
+    ];
+    for (name, edit) in edits {
+        for len in [base.len() as u64, 1 << 42] {
+            let mut file = base.clone();
+            for (at, bytes) in *edit {
+                file[*at..at + bytes.len()].copy_from_slice(bytes);
+            }
+            std::fs::write(folder.join("monster.qcow2"), &file).unwrap();
+            File::options().write(true).open(folder.join("monster.qcow2")).unwrap().set_len(len).unwrap();
+            // Not more than the mapping of the file and 400 MiB, of which the program's own code is the most;
+            // not more than 20 s of processor time, also on the slowest of machines.
+            let limit = len / 1024 + (400 << 10);
+            let program = command(folder, &[]).get_program().to_os_string();
+            let script = format!(
+                "ulimit -v {limit}; ulimit -t 20; exec \"$0\" check --deep -j 1 --output json monster.qcow2"
+            );
+            let output = std::process::Command::new("bash")
+                .args(["-c", &script])
+                .arg(program)
+                .current_dir(folder)
+                .output()
+                .unwrap();
+            let json: Value = serde_json::from_slice(&output.stdout)
+                .unwrap_or_else(|error| panic!("{name} in {len} bytes: {error}: {}", said(&output)));
+            assert!(output.status.code().is_some(), "{name} in {len} bytes: {json:#}");
+        }
+    }
+}
+
+#[test]
+fn many_files_and_folders_at_once_in_order_with_one_summary() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    std::fs::create_dir_all(folder.join("images/deeper")).unwrap();
+    let image = Qcow2::new(16, 1 << 20).write().file;
+    for n in 0..20 {
+        std::fs::write(folder.join(format!("images/{n:02}.qcow2")), &image).unwrap();
+    }
+    std::fs::write(folder.join("images/deeper/noext"), &image).unwrap();
+    std::fs::write(folder.join("images/README.md"), "no image").unwrap();
+    std::fs::write(folder.join("images/07.qcow2"), &image[..90]).unwrap();
+    let mut outputs = Vec::new();
+    for threads in ["1", "2", "7"] {
+        let output = check(folder, &["-j", threads, "images", "gone.raw"]);
+        assert_eq!(output.status.code(), Some(2));
+        outputs.push(said(&output));
+    }
+    assert!(outputs.iter().all(|output| *output == outputs[0]));
+    let names: Vec<&str> = outputs[0]
+        .lines()
+        .filter(|line| !line.starts_with(' '))
+        .filter_map(|line| line.split(':').next())
+        .collect();
+    assert_eq!(names.len(), 23, "{}", outputs[0]);
+    assert_eq!((names[0], names[7], names[21]), ("images/00.qcow2", "images/07.qcow2", "gone.raw"));
+    assert!(
+        outputs[0]
+            .ends_with("22 files: 20 fine, 0 with leaks or denied warnings, 1 with errors, 1 not checked\n")
+    );
+    let (json, _) = json_of(folder, &["images"]);
+    assert_eq!(json["files"].as_array().unwrap().len(), 21);
+    let output = check(folder, &["gone.raw"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+}
+
+#[test]
+fn a_configuration_is_found_upwards_and_the_command_line_wins() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    std::fs::create_dir_all(folder.join("a/b")).unwrap();
+    let inside = folder.join("a/b");
+    std::fs::write(inside.join("my disk.raw"), vec![1; 4096]).unwrap();
+    assert_eq!(check(folder, &["--config-init"]).status.code(), Some(0));
+    let again = check(folder, &["--config-init"]);
+    assert_eq!(again.status.code(), Some(1), "{}", said(&again));
+    let config = |text: &str| std::fs::write(folder.join("imgprep.toml"), text).unwrap();
+    config("[check]\nprofile = \"otc\"\nallow = [\"size/*\"]\ndeny = [\"warnings\"]\n");
+    let (json, code) = json_of(&inside, &["my disk.raw"]);
+    assert_eq!((rules(&json, "error"), code), (vec!["import/name".to_string()], Some(2)));
+    assert!(!judgements(&json).iter().any(|found| found["rule"].as_str().unwrap().starts_with("size/")));
+    let (json, code) = json_of(&inside, &["--warn", "import/name", "my disk.raw"]);
+    assert_eq!((rules(&json, "warning"), code), (vec!["import/name".to_string()], Some(3)));
+    config("[check]\nprofil = \"otc\"\n");
+    let output = check(&inside, &["my disk.raw"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("imgprep.toml:2:1: "), "{}", said(&output));
+    config("[check]\ndeny = [\"no/rule\"]\n");
+    assert_eq!(check(&inside, &["my disk.raw"]).status.code(), Some(1));
+    config("");
+    let text = std::fs::read_to_string(root().join("crates/policy/profiles/otc.toml")).unwrap();
+    std::fs::write(folder.join("mine.toml"), text.replace("name = \"otc\"", "name = \"mine\"")).unwrap();
+    let (json, _) = json_of(&inside, &["--profile-file", "../../mine.toml", "my disk.raw"]);
+    assert_eq!(json["routes"].as_array().unwrap().len(), 3);
+    for wrong in [
+        &["--for", "mars"][..],
+        &["--for", "otc", "--route", "up"],
+        &["--deny", "x/y"],
+        &["--route", "import"],
+    ] {
+        let output = check(&inside, &[wrong, &["my disk.raw"]].concat());
+        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    }
+    assert_eq!(check(&inside, &[]).status.code(), Some(1));
+}
+
+#[test]
+fn rules_are_listed_and_explained() {
+    let folder = tempfile::tempdir().unwrap();
+    let listed = said(&check(folder.path(), &["--rules"]));
+    assert!(listed.lines().count() > 40);
+    for line in listed.lines() {
+        let id = line.split_whitespace().next().unwrap();
+        let output = check(folder.path(), &["--explain", id]);
+        assert!(output.status.success() && said(&output).starts_with(id), "{id}");
+    }
+    let output = check(folder.path(), &["--explain", "size/fil"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("is size/file meant?"), "{}", said(&output));
+}
+
+/// The commands that `check` gives are pasted into a shell, and the route is open afterwards.
+#[test]
+fn the_commands_of_the_routes_work() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let name = "it's my $disk.qcow2";
+    std::fs::write(folder.join(name), &sample().files[0].bytes).unwrap();
+    let program = command(folder, &[]).get_program().to_os_string();
+    let bin = Path::new(&program).parent().unwrap().display().to_string();
+    let path = format!("{bin}:{}", std::env::var("PATH").unwrap());
+    for route in ["import", "fast-zvhd2"] {
+        let (json, _) = json_of(folder, &["--for", "huawei-ims", name]);
+        let routes = json["routes"].as_array().unwrap();
+        let line = routes.iter().find(|found| found["id"] == route).unwrap()["command"].as_str().unwrap();
+        let before = crate::program::names(folder);
+        let output = std::process::Command::new("bash")
+            .args(["-c", line])
+            .current_dir(folder)
+            .env("PATH", &path)
+            .output()
+            .unwrap();
+        assert!(output.status.success(), "{line}: {}", said(&output));
+        let made = crate::program::names(folder).into_iter().find(|name| !before.contains(name)).unwrap();
+        let (json, code) = json_of(folder, &["--for", "huawei-ims", "--route", route, &made]);
+        assert_eq!(code, Some(0), "{line}: {json:#}");
+        let ready = json["routes"].as_array().unwrap().iter().find(|found| found["id"] == route).unwrap();
+        assert_eq!(ready["verdict"], "ready", "{line}");
+        std::fs::write(folder.join(name), &sample().files[0].bytes).unwrap();
+    }
+}
+
+#[test]
+fn sarif_is_what_its_schema_says() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    for image in broken() {
+        write_files(&image.files, folder).unwrap();
+    }
+    let output = check(folder, &["--for", "otc", "--output", "sarif", ".", "gone.raw"]);
+    assert_eq!(output.status.code(), Some(2));
+    let log: Value = serde_json::from_slice(&output.stdout).unwrap();
+    let schema = std::fs::read(root().join("tests/data/sarif/sarif-schema-2.1.0.json")).unwrap();
+    let mut schema: Value = serde_json::from_slice(&schema).unwrap();
+    // Its pattern has a bracket that only the loosest of regular expressions take; no language is given here.
+    for owner in ["run", "toolComponent"] {
+        schema["definitions"][owner]["properties"]["language"] = json!({});
+    }
+    let validator = jsonschema::validator_for(&schema).unwrap();
+    let wrong: Vec<String> =
+        validator.iter_errors(&log).map(|error| format!("{error} at {}", error.instance_path())).collect();
+    assert!(wrong.is_empty(), "{wrong:#?}");
+    let results = log["runs"][0]["results"].as_array().unwrap();
+    assert!(results.len() > 100);
+    let region = |result: &Value| result["locations"][0]["physicalLocation"]["region"].clone();
+    assert!(results.iter().all(|result| region(result)["startLine"] == 1));
+    assert!(results.iter().any(|result| region(result)["byteOffset"].is_u64()));
+    let prints: BTreeSet<&str> = results
+        .iter()
+        .map(|result| result["partialFingerprints"]["imgprepFinding/v1"].as_str().unwrap())
+        .collect();
+    assert_eq!(prints.len(), results.len(), "fingerprints are unique");
+    let again = check(folder, &["--for", "otc", "--output", "sarif", "-j", "1", ".", "gone.raw"]);
+    assert!(again.stdout == output.stdout, "and stable");
+}
+
+#[test]
+fn junit_is_read_back_by_another_reader() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    std::fs::write(folder.join("good.qcow2"), Qcow2::new(16, 1 << 20).write().file).unwrap();
+    std::fs::write(folder.join("bad.qcow2"), &Qcow2::new(16, 1 << 20).write().file[..90]).unwrap();
+    let args = ["--output", "junit", "good.qcow2", "bad.qcow2", "gone.raw"];
+    let text = String::from_utf8(check(folder, &args).stdout).unwrap();
+    let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
+    let counts: Vec<_> =
+        report.test_suites.iter().map(|suite| (suite.tests, suite.failures, suite.errors)).collect();
+    assert_eq!(counts, [(1, 0, 0), (2, 1, 0), (1, 0, 1)]);
+}
+
+#[test]
+fn annotations_are_one_line_each() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    std::fs::write(folder.join("a,b:c%.qcow2"), &Qcow2::new(16, 1 << 20).write().file[..90]).unwrap();
+    let text = said(&check(folder, &["--output", "github", "a,b:c%.qcow2"]));
+    assert_eq!(text.lines().count(), 1);
+    assert!(
+        text.starts_with("::error file=a%2Cb%3Ac%25.qcow2,line=1,title=structure/cut::the header has"),
+        "{text}"
+    );
+}
+
+/// A file in use, one that is no file, standard output that is closed.
+#[test]
+fn what_can_not_be_checked_is_1() {
+    let temp = tempfile::tempdir().unwrap();
+    let output = check(temp.path(), &["/dev/null"]);
+    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    let (json, code) = json_of(temp.path(), &["gone.raw"]);
+    assert_eq!((code, json["error"]["class"].as_str()), (Some(1), Some("io")));
+}
+
+/// Damaged payloads are seen with `--deep` only, in ZVHD's one stream, too.
+#[test]
+fn deep_unpacks_every_payload() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    for image in
+        good().into_iter().filter(|image| image.format.starts_with("zvhd") && !image.name.contains("zeros"))
+    {
+        let path = write_files(&image.files, folder).unwrap();
+        let file = File::options().write(true).open(&path).unwrap();
+        file.write_all_at(&Noise::new(3).bytes(64), 4096 + 48 + 10).unwrap();
+        let path = path.display().to_string();
+        assert_eq!(json_of(folder, &[&path]).1, Some(0), "{}", image.name);
+        let (json, code) = json_of(folder, &["--deep", &path]);
+        assert_eq!(
+            (rules(&json, "error")[0].as_str(), code),
+            ("structure/payload", Some(2)),
+            "{}",
+            image.name
+        );
+        assert_eq!(judgements(&json)[0]["offset"], 4096 + 48, "{}", image.name);
+    }
+}
+
+/// A ZVHD2 of two records, and where its last page stands.
+fn zvhd2() -> (Vec<u8>, usize) {
+    let image = good().into_iter().find(|image| image.name == "zvhd2-zstd").expect("it is there");
+    let bytes = image.files[0].bytes.clone();
+    let last = bytes.len() - 4096;
+    (bytes, last)
+}
+
+fn number(bytes: &[u8], at: usize) -> usize {
+    usize::try_from(u64::from_le_bytes(bytes[at..at + 8].try_into().unwrap())).unwrap()
+}
+
+/// Puts the right checksum into a header page.
+fn seal(page: &mut [u8]) {
+    page[64..68].fill(0);
+    let sum: u32 = page[..512].iter().map(|byte| u32::from(*byte)).sum();
+    page[64..68].copy_from_slice(&(!sum).to_le_bytes());
+}
+
+/// What the vendor's reader relies on, and reading the disk does not.
+#[test]
+fn zvhd2_rules_beyond_the_disk() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let (good, last) = zvhd2();
+    let (index, count) = (number(&good, last + 96), number(&good, last + 136) & 0xffff_ffff);
+    let both = |edit: &dyn Fn(&mut [u8])| {
+        let mut file = good.clone();
+        for page in [0, last] {
+            edit(&mut file[page..page + 4096]);
+            seal(&mut file[page..page + 4096]);
+        }
+        file
+    };
+    let with = |at: usize, byte: u8| {
+        let mut file = good.clone();
+        file[at] = byte;
+        file
+    };
+    // A page of nothing before the second record, with all offsets moved.
+    let mut gap = good.clone();
+    let second = number(&good, index + 16);
+    gap.splice(second..second, [0; 4096]);
+    for rank in 1..count {
+        let at = index + 4096 + rank * 16;
+        let moved = number(&gap, at) as u64 + 4096;
+        gap[at..at + 8].copy_from_slice(&moved.to_le_bytes());
+    }
+    for field in [96, 104] {
+        let at = last + 4096 + field;
+        let moved = number(&gap, at) as u64 + 4096;
+        gap[at..at + 8].copy_from_slice(&moved.to_le_bytes());
+    }
+    seal(&mut gap[last + 4096..]);
+    let cases = [
+        (
+            "current size",
+            both(&|page| page[48..56].copy_from_slice(&(5u64 << 30).to_le_bytes())),
+            "zvhd.header.current-size",
+            2,
+            last + 48,
+        ),
+        ("disk type", both(&|page| page[60] = 3), "zvhd.header.disk-type", 0, last + 60),
+        (
+            "application",
+            both(&|page| page[28..32].copy_from_slice(b"vpc ")),
+            "zvhd.header.application",
+            0,
+            last + 28,
+        ),
+        ("page behind the records", with(index - 4096, b'Z'), "zvhd.header.middle", 2, index - 4096),
+        (
+            "index behind its end",
+            with(index + count * 16 + 100, 1),
+            "zvhd.index.rest",
+            2,
+            index + count * 16 + 100,
+        ),
+        ("gap between records", gap, "zvhd.record.gap", 2, second + 4096),
+    ];
+    for (name, file, code, exit, at) in cases {
+        std::fs::write(folder.join("a.zvhd2"), file).unwrap();
+        let (json, got) = json_of(folder, &["a.zvhd2"]);
+        let is_it = |found: &&Value| found["code"] == code && found["offset"] == at;
+        assert!(judgements(&json).iter().any(is_it), "{name}: {json:#}");
+        assert_eq!(got, Some(exit), "{name}: {json:#}");
+    }
+    std::fs::write(folder.join("a.zvhd2"), good).unwrap();
+    assert!(judgements(&json_of(folder, &["--deep", "a.zvhd2"]).0).is_empty());
+}
