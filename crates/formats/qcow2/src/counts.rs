@@ -13,7 +13,11 @@ pub(crate) const CHUNK: u64 = 4096;
 
 /// Uses of clusters from `start` on, up to an end that moves down when memory is short.
 pub(crate) struct Counts {
-    chunks: BTreeMap<u64, Vec<u32>>,
+    /// By number: the place in `counts`.
+    chunks: BTreeMap<u64, usize>,
+    counts: Vec<Vec<u32>>,
+    /// Number and place of the chunk that was used last: neighbours follow each other.
+    last: Option<(u64, usize)>,
     cluster_bits: u32,
     file_len: u64,
     start: u64,
@@ -28,6 +32,8 @@ impl Counts {
         let chunk_bytes = CHUNK * 4 + 64;
         Self {
             chunks: BTreeMap::new(),
+            counts: Vec::new(),
+            last: None,
             cluster_bits: header.cluster_bits,
             file_len,
             start,
@@ -81,32 +87,50 @@ impl Counts {
             return None;
         }
         let number = cluster / CHUNK;
-        if !self.chunks.contains_key(&number) {
-            if self.chunks.len() >= self.room {
-                let (highest, _) = self.chunks.last_key_value()?;
-                // Dropped now, counted from the beginning in the next pass.
-                self.end = (*highest).max(number) * CHUNK;
-                if *highest < number {
-                    return None;
-                }
-                self.chunks.pop_last();
-            }
-            // OK: 4096.
-            self.chunks.insert(number, vec![0; usize::try_from(CHUNK).unwrap_or(0)]);
-        }
+        let place = match self.last.filter(|(last, _)| *last == number) {
+            Some((_, place)) => place,
+            None => self.place(number)?,
+        };
+        self.last = Some((number, place));
         let within = usize::try_from(cluster % CHUNK).ok()?;
-        self.chunks.get_mut(&number)?.get_mut(within)
+        self.counts.get_mut(place)?.get_mut(within)
+    }
+
+    /// Where a chunk's counts are, made if there is room or a higher one to drop.
+    fn place(&mut self, number: u64) -> Option<usize> {
+        if let Some(place) = self.chunks.get(&number) {
+            return Some(*place);
+        }
+        // OK: 4096.
+        let len = usize::try_from(CHUNK).unwrap_or(0);
+        let place = if self.counts.len() < self.room {
+            self.counts.push(vec![0; len]);
+            self.counts.len() - 1
+        } else {
+            let (highest, _) = self.chunks.last_key_value()?;
+            // Dropped now, counted from the beginning in the next pass.
+            self.end = (*highest).max(number) * CHUNK;
+            self.last = None;
+            if *highest < number {
+                return None;
+            }
+            let (_, place) = self.chunks.pop_last()?;
+            self.counts.get_mut(place)?.fill(0);
+            place
+        };
+        self.chunks.insert(number, place);
+        Some(place)
     }
 
     /// Uses of one cluster.
     pub(crate) fn get(&self, cluster: u64) -> u32 {
-        self.chunk(cluster).map_or(0, |(counts, within)| counts[within])
+        let within = usize::try_from(cluster % CHUNK).ok();
+        within.and_then(|within| self.chunk(cluster)?.get(within).copied()).unwrap_or(0)
     }
 
-    fn chunk(&self, cluster: u64) -> Option<(&[u32], usize)> {
-        let counts = self.chunks.get(&(cluster / CHUNK))?;
-        // OK: below the chunk's length by the modulus.
-        Some((counts, usize::try_from(cluster % CHUNK).ok()?))
+    /// The counts of the chunk that holds a cluster, if anything was counted there.
+    pub(crate) fn chunk(&self, cluster: u64) -> Option<&[u32]> {
+        self.counts.get(*self.chunks.get(&(cluster / CHUNK))?).map(Vec::as_slice)
     }
 
     /// Whether anything is counted in the chunk of this cluster.
@@ -132,6 +156,8 @@ mod tests {
     fn counts(start: u64, room: usize) -> Counts {
         Counts {
             chunks: BTreeMap::new(),
+            counts: Vec::new(),
+            last: None,
             cluster_bits: 16,
             file_len: 1 << 40,
             start,

@@ -25,6 +25,8 @@ pub(crate) struct Refcounts<'a> {
     order: u32,
     /// The block that was asked for last: its number and its entry.
     last: Cell<Option<(u64, u64)>>,
+    /// Its bytes, where the file is mapped.
+    bytes: Cell<Option<(u64, &'a [u8])>>,
 }
 
 impl<'a> Refcounts<'a> {
@@ -40,6 +42,7 @@ impl<'a> Refcounts<'a> {
             entries,
             order: header.raw.refcount_order,
             last: Cell::new(None),
+            bytes: Cell::new(None),
         }
     }
 
@@ -89,10 +92,24 @@ impl<'a> Refcounts<'a> {
             return Ok(Some(0));
         }
         let index = cluster % self.per_block();
+        if let Some(count) = self.mapped(block, at, index) {
+            return Ok(Some(count));
+        }
         let byte = at.saturating_add((index << self.order) / 8);
         let len = (1usize << self.order).div_ceil(8);
         let bytes = padded(self.file, byte, len)?;
         Ok(Some(self.decode(&bytes, index)))
+    }
+
+    /// The count, where the block is mapped: neighbours ask for the same one again.
+    fn mapped(&self, block: u64, at: u64, index: u64) -> Option<u64> {
+        let bytes = match self.bytes.get().filter(|(number, _)| *number == block) {
+            Some((_, bytes)) => bytes,
+            None => self.file.bytes(at..at.checked_add(1 << self.cluster_bits)?)?,
+        };
+        self.bytes.set(Some((block, bytes)));
+        let from = usize::try_from((index << self.order) / 8).ok()?;
+        Some(self.decode(bytes.get(from..)?, index))
     }
 
     /// The count at `index` of its block, whose bytes begin with the one that it begins in.
@@ -248,12 +265,15 @@ impl<'a> Refcounts<'a> {
         if bytes.iter().all(|byte| *byte == 0) && !counts.has_chunk(start) {
             return Ok(());
         }
+        let used = counts.chunk(start);
         for cluster in start..end {
             let index = cluster % self.per_block();
             // OK: within `bytes`, which reach over the part's last count.
             let byte = usize::try_from((index * bits) / 8 - (first * bits) / 8).unwrap_or(0);
             let stored = self.decode(&bytes[byte..], index);
-            let uses = u64::from(counts.get(cluster));
+            // OK: a part lies in one chunk.
+            let within = usize::try_from(cluster % CHUNK).unwrap_or(0);
+            let uses = u64::from(used.map_or(0, |used| used[within]));
             let most = self.most();
             if uses > most {
                 report.checked.corruptions += uses - most;
