@@ -395,11 +395,12 @@ fn a_plan_writes_nothing_and_tells_what_would_fail() {
     std::fs::write(images.join("a.raw"), vec![1; 1 << 20]).unwrap();
     std::fs::write(images.join("b.qcow2"), b"QFI\xfb\0\0\0\x09".repeat(99)).unwrap();
     std::fs::write(images.join("readme.txt"), "no image").unwrap();
-    let args = ["batch", "images", "--out", "out", "--for", "some-cloud", "--plan"];
+    let args = ["batch", "images", "--out", "out", "--for", "otc", "--plan"];
     let text = imgprep(folder.path(), &args);
     assert_eq!(text.status.code(), Some(2));
     let text = said(&text);
-    for part in ["images/a.raw", "not judged", "fails: ", "2 images into out", "left out", "free"] {
+    for part in ["images/a.raw", "can be imported (otc)", "fails: ", "2 images into out", "left out", "free"]
+    {
         assert!(text.contains(part), "{part}: {text}");
     }
     let json = imgprep(folder.path(), &[&args[..], &["--output", "json"]].concat());
@@ -472,7 +473,7 @@ fn what_is_told_is_as_the_schemas_say() {
     std::fs::write(images.join("notes.txt"), "").unwrap();
     let (report, plan, progress) =
         (Schema::of("batch"), Schema::of("batch-plan"), Schema::of("batch-progress"));
-    let args = ["batch", "images", "--out", "out", "--for", "some-cloud", "--output", "json"];
+    let args = ["batch", "images", "--out", "out", "--for", "otc", "--output", "json"];
     let planned = imgprep(folder.path(), &[&args[..], &["--plan"]].concat());
     plan.holds(&planned.stdout, "a plan");
     let files = ["--report", "r.json", "--report", "r.xml", "--report", "r.html", "--progress", "jsonl"];
@@ -511,4 +512,29 @@ fn a_manifest_is_as_its_schema_says() {
         let value: toml::Table = toml::from_str(text).unwrap_or_else(|error| panic!("{error}"));
         schema.holds(&serde_json::to_vec(&value).unwrap(), "a manifest");
     }
+}
+
+/// The rules of `imgprep check` judge what came out: a disk of 3 TiB goes nowhere.
+#[test]
+fn a_profile_judges_every_output() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("in")).unwrap();
+    std::fs::write(folder.path().join("in/small.raw"), vec![7; 2 << 20]).unwrap();
+    let wide = testdata_gen::Qcow2::new(21, 3 << 40).write().file;
+    std::fs::write(folder.path().join("in/wide.qcow2"), wide).unwrap();
+    let args = ["batch", "in", "--out", "out", "--for", "huawei-ims", "--report", "r.json", "-q"];
+    let output = crate::program::imgprep(folder.path(), &args);
+    assert_eq!(output.status.code(), Some(2), "{}", crate::program::said(&output));
+    let report: serde_json::Value =
+        serde_json::from_slice(&std::fs::read(folder.path().join("r.json")).unwrap()).unwrap();
+    let images = report["images"].as_array().unwrap();
+    let importable = |name: &str| {
+        let image = images.iter().find(|image| image["source"].as_str().unwrap().ends_with(name)).unwrap();
+        image["verdict"]["importable"].clone()
+    };
+    assert_eq!(importable("small.raw"), true, "{report:#}");
+    assert_eq!(importable("wide.qcow2"), false, "{report:#}");
+    let output = crate::program::imgprep(folder.path(), &["batch", "in", "--out", "out2", "--for", "nobody"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(crate::program::said(&output).contains("huawei-ims"), "{}", crate::program::said(&output));
 }

@@ -327,14 +327,14 @@ fn allocation_is_not_counted_past_16_mib_of_tables() {
     let folder = tempfile::tempdir().unwrap();
     for (tables, is_counted) in [(200_u64, true), (300, false)] {
         let size = tables << 29;
-        let mut file = with(3 << 16, &[(0, b"QFI\xfb\0\0\0\x03"), (20, &[0, 0, 0, 16])]);
+        let mut file = with((2 + tables as usize) << 16, &[(0, b"QFI\xfb\0\0\0\x03"), (20, &[0, 0, 0, 16])]);
         file[24..32].copy_from_slice(&size.to_be_bytes());
         file[36..40].copy_from_slice(&u32::try_from(tables).unwrap().to_be_bytes());
         file[40..48].copy_from_slice(&(1_u64 << 16).to_be_bytes());
         file[96..104].copy_from_slice(&[0, 0, 0, 4, 0, 0, 0, 104]);
         for index in 0..tables as usize {
             let at = (1 << 16) + 8 * index;
-            file[at..at + 8].copy_from_slice(&(2_u64 << 16).to_be_bytes());
+            file[at..at + 8].copy_from_slice(&((2 + index as u64) << 16).to_be_bytes());
         }
         std::fs::write(folder.path().join("f.qcow2"), &file).unwrap();
         let told = json(folder.path(), &["info", "f.qcow2"]);

@@ -168,7 +168,7 @@ fn headers() -> Vec<OddImage> {
             of(&recipe(), 76, &[2, 0, 0, 0]),
         ),
         odd_image(
-            ("vdi-data-in-map", "no data, and they begin in the map", "vdi.check.data-in-map", 344),
+            ("vdi-nothing-in-map", "no data, and they begin in the map", "vdi.check.data-in-map", 344),
             of(&Vdi { cells: std::collections::BTreeMap::new(), ..recipe() }, 344, &[0, 2, 0, 0]),
         ),
     ]

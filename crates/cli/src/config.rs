@@ -82,7 +82,8 @@ pub(crate) fn settings(args: &CheckArgs) -> Result<Settings, Failure> {
     })
 }
 
-fn named(name: &str) -> Result<Profile, Failure> {
+/// The built-in profile of this name.
+pub(crate) fn named(name: &str) -> Result<Profile, Failure> {
     let known = || built_in().collect::<Vec<_>>().join(", ");
     let profile = Profile::built_in(name);
     let profile =

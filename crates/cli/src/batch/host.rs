@@ -3,12 +3,13 @@
 use std::collections::BTreeMap;
 
 use imgprep::{Error, Target};
-use imgprep_batch::Host;
+use imgprep_batch::{Host, Subject, Verdict};
 
+use super::verdict;
 use crate::failure::{Failure, remedy};
 use crate::target::{Said, named};
 
-/// This program. Verdicts are not given yet: whoever adds them implements `judge` here.
+/// This program.
 pub(crate) struct Program;
 
 impl Host for Program {
@@ -20,6 +21,14 @@ impl Host for Program {
             Err(Failure::Usage(text)) => Err(text),
             Err(_) => Err(format!("{name}: these options can't be used")),
         }
+    }
+
+    fn check_profile(&self, name: &str) -> Result<(), String> {
+        verdict::profile(name).map(|_| ())
+    }
+
+    fn judge(&self, subject: &Subject<'_>) -> Verdict {
+        verdict::judge(subject)
     }
 
     fn remedy(&self, error: &Error) -> Option<String> {

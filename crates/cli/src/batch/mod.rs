@@ -4,6 +4,7 @@ mod args;
 mod host;
 mod meant;
 mod tell;
+mod verdict;
 mod watch;
 
 use std::io::{self, Write};

@@ -1,0 +1,74 @@
+//! Whether an image can be imported, by the rules of `imgprep check`.
+
+use std::num::NonZeroUsize;
+use std::path::Path;
+
+use imgprep::policy::{self, DiskKind, Profile, Wish};
+use imgprep::{
+    CheckOptions, CheckedFile, Depth, Interrupt, Meter, OnLoss, OpenOptions, RunOptions, Severity, check,
+};
+use imgprep_batch::{DiskRole, Reason, Subject, Verdict};
+
+use crate::failure::Failure;
+
+/// Bytes that a check of tables may hold: it runs beside conversions.
+const MEMORY: u64 = 16 << 20;
+
+/// The profile of this name, or what is wrong with it.
+pub(super) fn profile(name: &str) -> Result<Profile, String> {
+    crate::config::named(name).map_err(|failure| match failure {
+        Failure::Usage(text) => text,
+        _ => format!("{name}: the profile can't be read"),
+    })
+}
+
+/// Judges the output once it is there, before that the source.
+pub(super) fn judge(subject: &Subject<'_>) -> Verdict {
+    let mut verdict = Verdict { profile: Some(subject.profile.into()), ..Verdict::default() };
+    let path = subject.output.or_else(|| subject.source.layers().first().and_then(|layer| layer.path()));
+    if let (Ok(profile), Some(path)) = (profile(subject.profile), path) {
+        let checked = checked(path, profile, subject.disk);
+        let is_open = |route: &policy::RouteVerdict| match route.verdict {
+            policy::Verdict::Ready => true,
+            // What is planned comes after the conversion anyway.
+            policy::Verdict::After { .. } => subject.output.is_none(),
+            policy::Verdict::Never { .. } => false,
+        };
+        verdict.importable = Some(checked.routes.iter().any(is_open));
+        let told = checked.judgements.iter().filter(|judgement| judgement.severity > Severity::Note);
+        verdict.reasons = told.map(reason).collect();
+    }
+    verdict
+}
+
+fn checked(path: &Path, profile: Profile, disk: DiskRole) -> CheckedFile {
+    let disk = match disk {
+        DiskRole::System => DiskKind::System,
+        DiskRole::Data => DiskKind::Data,
+    };
+    let options = CheckOptions {
+        open: OpenOptions { gate: imgprep::Gate::None, ..OpenOptions::default() },
+        profile: Some(profile),
+        wish: Wish { disk, ..Wish::default() },
+        depth: Depth::Tables,
+        bitmap: None,
+    };
+    let run = RunOptions {
+        threads: NonZeroUsize::MIN,
+        memory: MEMORY,
+        on_loss: OnLoss::Stop,
+        interrupt: &Interrupt::default(),
+        meter: &Meter::default(),
+        observe: &|_| {},
+    };
+    check(path, &options, &run)
+}
+
+fn reason(judgement: &policy::Judgement) -> Reason {
+    Reason {
+        rule: judgement.rule.id.into(),
+        severity: crate::print::severity(judgement.severity).into(),
+        message: judgement.fact.clone(),
+        remedy: judgement.remedy.clone(),
+    }
+}
