@@ -1,6 +1,6 @@
 //! `cargo xtask tidy`: the laws of ARCHITECTURE.md that no compiler checks.
 //! `cargo xtask docs`: writes the pages that are made from tables.
-//! `cargo xtask bench [--quick | NAME]`: how fast it is, beside what else there is.
+//! `cargo xtask bench [--quick | PART OF A SECTION'S TITLE]`: how fast it is, beside what else there is.
 
 mod arrows;
 mod bench;
@@ -20,7 +20,7 @@ fn main() -> ExitCode {
         ["limit", name, file] => end("limit", bench::limits::run(name, file)),
         ["bench", only] => bench(&root, false, Some(only)),
         _ => {
-            eprintln!("usage: cargo xtask tidy | docs | bench [--quick | PART OF A NAME]");
+            eprintln!("usage: cargo xtask tidy | docs | bench [--quick | PART OF A SECTION'S TITLE]");
             ExitCode::FAILURE
         }
     }

@@ -19,7 +19,18 @@ use inputs::Inputs;
 use job::{Job, race};
 use tables::{Row, print_machine, print_rows};
 
-/// Runs all duels whose name contains `only` and prints the tables.
+type Section = (&'static str, fn(&Inputs, bool) -> io::Result<Vec<Duel>>);
+
+const SECTIONS: [Section; 6] = [
+    ("One thread, two threads", |inputs, _| Ok(inputs.threads())),
+    ("Beside the least that the work takes, on all cores", |inputs, _| inputs.limits()),
+    ("Large disks with little on them", |inputs, _| Ok(inputs.sparse())),
+    ("To RAW, beside qemu-img", |inputs, _| inputs.to_raw()),
+    ("Checks, beside qemu-img", |inputs, _| inputs.checks()),
+    ("Batches, beside one image after the other", |inputs, is_quick| inputs.batches(is_quick)),
+];
+
+/// Runs the sections whose title contains `only` and prints their tables.
 pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result<()> {
     let (data, runs) = if is_quick { (64 << 20, 1) } else { (1u64 << 30, 5) };
     if !is_quick {
@@ -28,16 +39,9 @@ pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result
     let inputs = Inputs::make(root, data)?;
     let mut rows = Vec::new();
     print_machine(data, runs);
-    for (title, duels) in [
-        ("One thread, two threads", inputs.threads()),
-        ("Beside the least that the work takes, on all cores", inputs.limits()?),
-        ("Large disks with little on them", inputs.sparse()),
-        ("To RAW, beside qemu-img", inputs.to_raw()?),
-        ("Checks, beside qemu-img", inputs.checks()?),
-        ("Batches, beside one image after the other", inputs.batches(is_quick)?),
-    ] {
+    for (title, duels) in SECTIONS.iter().filter(|(title, _)| only.is_none_or(|only| title.contains(only))) {
         let mut section = Vec::new();
-        for mut duel in duels.into_iter().filter(|duel| only.is_none_or(|only| duel[0].name.contains(only))) {
+        for mut duel in duels(&inputs, is_quick)? {
             race(&mut duel, runs)?;
             section.push(Row::of(&duel, data));
         }
