@@ -71,12 +71,12 @@ impl Inputs {
         Job::new(name, &self.ours, line.collect(), self.folder.join(output))
     }
 
-    pub(super) fn threads(&self) -> Vec<Duel> {
+    pub(super) fn threads(&self) -> io::Result<Vec<Duel>> {
         let pair = |name: &str, line: &str, output: &str| {
             let job = |threads: &str| self.ours(name, output, &format!("{line} -q -j {threads}"));
             vec![job("2").called("2 threads"), job("1").called("1 thread")]
         };
-        vec![
+        let mut duels = vec![
             pair("RAW to ZVHD2", "convert $full.raw $o.zvhd2 --no-sync", "o.zvhd2"),
             pair(
                 "RAW to ZVHD2 --zlib --level 1",
@@ -85,7 +85,13 @@ impl Inputs {
             ),
             pair("RAW to RAW", "convert $full.raw $o.raw --no-sync", "o.raw"),
             pair("zero scan: bitmap of stored zeros", "bitmap $zeros.raw $o.mf", "o.mf"),
-        ]
+        ];
+        if has_qemu_img() {
+            let (full, image) = (self.path("full.raw"), self.path("full.qcow2"));
+            must(Command::new("qemu-img").args(["convert", "-f", "raw", "-O", "qcow2", &full, &image]))?;
+            duels.push(pair("QCOW2 to ZVHD2", "convert $full.qcow2 $o.zvhd2 --no-sync", "o.zvhd2"));
+        }
+        Ok(duels)
     }
 
     /// Held against nothing but the work itself, on all cores.
@@ -127,7 +133,7 @@ impl Inputs {
 
     /// Every format that `qemu-img` makes of the same disk.
     pub(super) fn to_raw(&self) -> io::Result<Vec<Duel>> {
-        if Command::new("qemu-img").arg("--version").stdout(Stdio::null()).status().is_err() {
+        if !has_qemu_img() {
             println!("qemu-img is not installed: the formats that it makes are left out\n");
             return Ok(Vec::new());
         }
@@ -151,7 +157,7 @@ impl Inputs {
 
     /// A QCOW2 of 1 TiB in which 20 GiB are allocated.
     pub(super) fn checks(&self) -> io::Result<Vec<Duel>> {
-        if Command::new("qemu-img").arg("--version").stdout(Stdio::null()).status().is_err() {
+        if !has_qemu_img() {
             return Ok(Vec::new());
         }
         let image = self.path("wide.qcow2");
@@ -180,6 +186,10 @@ impl Inputs {
             qemu("qemu-img -m 16 -W", &["-m", "16", "-W"]),
         ]
     }
+}
+
+fn has_qemu_img() -> bool {
+    Command::new("qemu-img").arg("--version").stdout(Stdio::null()).status().is_ok()
 }
 
 pub(super) fn must(command: &mut Command) -> io::Result<()> {

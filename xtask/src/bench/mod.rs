@@ -17,12 +17,12 @@ use std::path::Path;
 
 use inputs::Inputs;
 use job::{Job, race};
-use tables::{Row, print_machine, print_rows};
+use tables::{Row, print_head, print_machine};
 
 type Section = (&'static str, fn(&Inputs, bool) -> io::Result<Vec<Duel>>);
 
 const SECTIONS: [Section; 6] = [
-    ("One thread, two threads", |inputs, _| Ok(inputs.threads())),
+    ("One thread, two threads", |inputs, _| inputs.threads()),
     ("Beside the least that the work takes, on all cores", |inputs, _| inputs.limits()),
     ("Large disks with little on them", |inputs, _| Ok(inputs.sparse())),
     ("To RAW, beside qemu-img", |inputs, _| inputs.to_raw()),
@@ -32,7 +32,7 @@ const SECTIONS: [Section; 6] = [
 
 /// Runs the sections whose title contains `only` and prints their tables.
 pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result<()> {
-    let (data, runs) = if is_quick { (64 << 20, 1) } else { (1u64 << 30, 5) };
+    let (data, runs) = if is_quick { (64 << 20, 1) } else { (512 << 20, 5) };
     if !is_quick {
         touch_memory();
     }
@@ -40,13 +40,14 @@ pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result
     let mut rows = Vec::new();
     print_machine(data, runs);
     for (title, duels) in SECTIONS.iter().filter(|(title, _)| only.is_none_or(|only| title.contains(only))) {
-        let mut section = Vec::new();
-        for mut duel in duels(&inputs, is_quick)? {
+        let duels = duels(&inputs, is_quick)?;
+        print_head(title);
+        for mut duel in duels {
             race(&mut duel, runs)?;
-            section.push(Row::of(&duel, data));
+            let row = Row::of(&duel, data);
+            println!("{row}");
+            rows.push(row);
         }
-        print_rows(title, &section);
-        rows.extend(section);
     }
     let report = root.join("target/bench.json");
     fs::write(&report, tables::json(&rows))?;

@@ -58,25 +58,20 @@ pub(super) fn print_machine(data: u64, runs: usize) {
     );
 }
 
-pub(super) fn print_rows(title: &str, rows: &[Row]) {
-    if rows.is_empty() {
-        return;
-    }
+pub(super) fn print_head(title: &str) {
     println!(
         "\n## {title}\n\n| job | seconds (of processor time) | MB of data/s | ratio | peak anonymous MiB |\n|---|---|---|---|---|"
     );
-    for row in rows {
+}
+
+impl std::fmt::Display for Row {
+    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let times =
-            row.jobs.iter().map(|job| format!("{} {:.3} ({:.2})", job.label, job.seconds, job.cpu_seconds));
-        let ratio = row.ratio().map_or("-".into(), |ratio| format!("{ratio:.2}"));
-        let peak = row.jobs.iter().map(|job| (job.peak_anonymous_kib / 1024).to_string());
-        println!(
-            "| {} | {} | {:.0} | {ratio} | {} |",
-            row.name,
-            times.collect::<Vec<_>>().join(", "),
-            row.rate(),
-            peak.collect::<Vec<_>>().join(", "),
-        );
+            self.jobs.iter().map(|job| format!("{} {:.3} ({:.2})", job.label, job.seconds, job.cpu_seconds));
+        let ratio = self.ratio().map_or("-".into(), |ratio| format!("{ratio:.2}"));
+        let peak = self.jobs.iter().map(|job| (job.peak_anonymous_kib / 1024).to_string());
+        let (times, peak) = (times.collect::<Vec<_>>().join(", "), peak.collect::<Vec<_>>().join(", "));
+        write!(f, "| {} | {times} | {:.0} | {ratio} | {peak} |", self.name, self.rate())
     }
 }
 
