@@ -5,6 +5,7 @@
 //! payload declares, and no output grows past the unit.
 
 mod error;
+mod finished;
 mod pack;
 mod unpack;
 

@@ -4,11 +4,12 @@ use flate2::{Decompress, FlushDecompress, Status};
 use imgprep_map::{Codec, PackedLen};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
-use crate::UnpackError;
+use crate::{UnpackError, finished};
 
 /// Unpacks units one after the other; contexts are made on first use and kept.
 #[derive(Default)]
 pub struct Unpacker {
+    finished: Option<libdeflater::Decompressor>,
     deflate: Option<Decompress>,
     zlib: Option<Decompress>,
     zstd: Option<Decoder<'static>>,
@@ -51,7 +52,7 @@ impl Unpacker {
     }
 
     /// The same for a unit whose end nobody wants: it may end after `least` bytes. How
-    /// many it has; the rest of `out` is left as it was.
+    /// many it has; what stands behind them in `out` means nothing.
     pub fn unpack_some(
         &mut self,
         codec: Codec,
@@ -60,6 +61,10 @@ impl Unpacker {
         out: &mut [u8],
         least: usize,
     ) -> Result<usize, UnpackError> {
+        if finished::unpack(&mut self.finished, codec, payload, len, out) {
+            self.ending = Ending { is_finished: true, frames: 0 };
+            return Ok(out.len());
+        }
         let mut produced = out.len();
         let used = match codec {
             Codec::Deflate => {

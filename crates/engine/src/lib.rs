@@ -31,9 +31,11 @@ mod load;
 mod options;
 mod peek;
 mod pipeline;
+mod reducer;
 mod stack;
 mod stream;
 mod survey;
+mod worker;
 mod zeros;
 
 pub use bitmap::{BitOrder, Bitmap, BitmapShape};

@@ -151,7 +151,9 @@ impl<'a> Loader<'a> {
     fn mapped(&self, piece: &Piece) -> Option<&'a [u8]> {
         let Source::Data { file, at } = piece.source else { return None };
         let file: &'a dyn ReadAt = self.stack.layers()[piece.layer].file(file).ok()?;
-        file.bytes(at..at.checked_add(piece.len())?)
+        let range = at..at.checked_add(piece.len())?;
+        file.will_read(range.clone());
+        file.bytes(range)
     }
 
     fn fill(
@@ -195,6 +197,7 @@ impl<'a> Loader<'a> {
     ) -> Result<(), Error> {
         let file = layer.file(id)?;
         self.meter.did_read(piece.len());
+        file.will_read(at..at.saturating_add(piece.len()));
         if let Some(bytes) = at.checked_add(piece.len()).and_then(|end| file.bytes(at..end)) {
             target.copy_from_slice(bytes);
             return Ok(());
@@ -300,7 +303,10 @@ pub(crate) fn payload(layer: &Layer, id: FileId, at: u64, len: PackedLen) -> Res
     };
     let limit = 2 * LARGEST_UNIT;
     match usize::try_from(wanted) {
-        Ok(fits) if wanted <= limit => Ok(file.slice(at, fits)?),
+        Ok(fits) if wanted <= limit => {
+            file.will_read(at..at.saturating_add(wanted));
+            Ok(file.slice(at, fits)?)
+        }
         _ => Err(EngineError::UnitTooLarge { len: wanted, limit }.into()),
     }
 }

@@ -8,6 +8,7 @@ mod fault;
 mod os;
 mod output;
 mod pipe;
+mod residence;
 mod source;
 mod spool;
 

@@ -3,10 +3,11 @@
 
 use std::fs::File;
 use std::io;
+use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
 
-use memmap2::{Mmap, MmapOptions};
+use memmap2::{Advice, Mmap, MmapOptions, UncheckedAdvice};
 use rustix::fs::{FallocateFlags, SeekFrom};
 use rustix::process::{Resource, Rlimit};
 
@@ -16,6 +17,70 @@ pub(crate) fn map(file: &File, len: usize) -> io::Result<Mmap> {
     // looked at as bytes, decoded values are validated after they were copied out, and a conversion ends
     // with an error if the file's length or times changed. A page that vanishes is handled in `fault`.
     unsafe { MmapOptions::new().len(len).map(file) }
+}
+
+/// Ranges of a mapped file that are not in memory, in whole pages (the last one ends with the file). None where the
+/// system does not tell: to others than the file's owner it says that everything is.
+pub(crate) fn missing_pages(mapping: &Mmap, range: Range<u64>) -> Vec<Range<u64>> {
+    let page = rustix::param::page_size() as u64;
+    let Some(range) = whole_pages(mapping, range) else { return Vec::new() };
+    let mut residence = vec![0u8; (range.end - range.start).div_ceil(page) as usize];
+    // SAFETY: the range lies in the mapping, and `residence` has a byte for each of its pages.
+    let asked = unsafe {
+        let start = mapping.as_ptr().add(range.start as usize);
+        libc::mincore(start.cast_mut().cast(), (range.end - range.start) as usize, residence.as_mut_ptr())
+    };
+    let mut missing: Vec<Range<u64>> = Vec::new();
+    for (index, _) in residence.iter().enumerate().filter(|(_, state)| asked == 0 && **state & 1 == 0) {
+        let at = range.start + index as u64 * page;
+        let end = (at + page).min(range.end);
+        match missing.last_mut() {
+            Some(last) if last.end == at => last.end = end,
+            _ => missing.push(at..end),
+        }
+    }
+    missing
+}
+
+/// Widens a range to whole pages, and clips it to the mapping.
+fn whole_pages(mapping: &Mmap, range: Range<u64>) -> Option<Range<u64>> {
+    let page = rustix::param::page_size() as u64;
+    let range = range.start / page * page..range.end.next_multiple_of(page).min(mapping.len() as u64);
+    (range.start < range.end).then_some(range)
+}
+
+/// Puts a range of a mapping into memory with one call instead of a fault every few pages. Only advice: a page that
+/// can't be read says so when it is looked at.
+pub(crate) fn populate(mapping: &Mmap, range: Range<u64>) {
+    if let Some(range) = whole_pages(mapping, range) {
+        let len = (range.end - range.start) as usize;
+        let _ = mapping.advise_range(Advice::PopulateRead, range.start as usize, len);
+    }
+}
+
+/// Begins to read a range of a mapping.
+pub(crate) fn read_ahead(mapping: &Mmap, range: Range<u64>) {
+    if let Some(range) = whole_pages(mapping, range) {
+        let len = (range.end - range.start) as usize;
+        let _ = mapping.advise_range(Advice::WillNeed, range.start as usize, len);
+    }
+}
+
+/// Takes a range of a mapped file out of memory. Only advice: pages that others use stay.
+pub(crate) fn drop_pages(mapping: &Mmap, file: &File, range: Range<u64>) {
+    let Some(range) = whole_pages(mapping, range) else { return };
+    let len = range.end - range.start;
+    // SAFETY: the mapping is a shared one of a file and only read: a page that is looked at again is read again.
+    let _ = unsafe {
+        mapping.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start as usize, len as usize)
+    };
+    let _ = rustix::fs::fadvise(file, range.start, NonZeroU64::new(len), rustix::fs::Advice::DontNeed);
+}
+
+/// The system shall read no page that nobody asked for.
+#[cfg(test)]
+pub(crate) fn read_no_further(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);
 }
 
 /// The first offset at or after `at` that holds data (`None`: only a hole follows), or that is in a hole.

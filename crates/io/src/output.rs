@@ -5,6 +5,7 @@ use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicBool, Ordering};
 
 use imgprep_map::{Sink, SinkKind, WriteError};
 use tempfile::{Builder, NamedTempFile};
@@ -48,7 +49,13 @@ pub struct OutputFile {
     target: PathBuf,
     temporary: NamedTempFile,
     options: OutputOptions,
+    /// Cleared by a file system that can't allocate ahead.
+    allocates: AtomicBool,
 }
+
+/// From here on one call for the blocks costs less than it saves: ext4 takes the pages of a
+/// write one by one where it has to find each a block.
+const ALLOCATE_FROM: u64 = 128 << 10;
 
 impl OutputFile {
     /// Begins an output at `path`. A link there is followed when it is replaced.
@@ -68,7 +75,15 @@ impl OutputFile {
             let set = temporary.as_file().set_permissions(Permissions::from_mode(mode));
             set.map_err(CreateError::failed("created"))?;
         }
-        Ok(Self { target, temporary, options })
+        Ok(Self { target, temporary, options, allocates: AtomicBool::new(true) })
+    }
+
+    /// Takes the blocks of a large write at once. Where that fails, the write tells why.
+    fn allocate(&self, at: u64, len: u64) {
+        let is_wanted = len >= ALLOCATE_FROM && self.allocates.load(Ordering::Relaxed);
+        if is_wanted && os::allocate(self.temporary.as_file(), at..at.saturating_add(len)).is_err() {
+            self.allocates.store(false, Ordering::Relaxed);
+        }
     }
 
     /// The hidden file, as long as there is one: what was written can be read back from it.
@@ -139,6 +154,7 @@ impl Sink for OutputFile {
     }
 
     fn write_at(&self, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
+        self.allocate(at, parts.iter().map(|part| part.len() as u64).sum());
         write_parts(self.temporary.as_file(), at, parts)
     }
 
@@ -151,11 +167,6 @@ impl Sink for OutputFile {
             return Ok(());
         }
         os::punch_hole(file, written.clone()).or_else(|_| write_zeros(file, written))
-    }
-
-    fn allocate(&self, range: Range<u64>) {
-        // Only advice.
-        let _ = os::allocate(self.temporary.as_file(), range);
     }
 
     fn set_len(&self, len: u64) -> Result<(), WriteError> {
@@ -206,6 +217,10 @@ impl Sink for DeviceOutput {
     }
 
     fn is_blank(&self) -> bool {
+        false
+    }
+
+    fn takes_turns(&self) -> bool {
         false
     }
 

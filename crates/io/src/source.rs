@@ -10,6 +10,7 @@ use imgprep_map::{ReadAt, ReadError};
 use memmap2::Mmap;
 
 use crate::fault::Registration;
+use crate::residence::Residence;
 use crate::{OpenError, os};
 
 /// How a source is read.
@@ -53,6 +54,15 @@ pub struct SourceFile {
     // Dropped in this order: the handler forgets the mapping before it goes.
     registration: Option<Registration>,
     mapping: Option<Mmap>,
+    residence: Residence,
+}
+
+impl Drop for SourceFile {
+    fn drop(&mut self) {
+        if let Some(mapping) = &self.mapping {
+            self.residence.leave_all(mapping, &self.file);
+        }
+    }
 }
 
 impl SourceFile {
@@ -81,6 +91,7 @@ impl SourceFile {
             cut: AtomicU64::new(u64::MAX),
             registration: None,
             mapping: None,
+            residence: Residence::default(),
         };
         if options.access == Access::Mapped {
             source.map();
@@ -171,6 +182,12 @@ impl ReadAt for SourceFile {
     fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
         let range = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
         self.mapping.as_ref()?.get(range)
+    }
+
+    fn will_read(&self, range: Range<u64>) {
+        if let Some(mapping) = &self.mapping {
+            self.residence.enter(mapping, &self.file, &range);
+        }
     }
 
     fn sound(&self) -> Result<(), ReadError> {

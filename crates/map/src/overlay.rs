@@ -134,6 +134,10 @@ impl ReadAt for Replayed<&dyn ReadAt> {
         if is_patched { None } else { self.file.bytes(range) }
     }
 
+    fn will_read(&self, range: Range<u64>) {
+        self.file.will_read(range);
+    }
+
     fn sound(&self) -> Result<(), ReadError> {
         self.file.sound()
     }
@@ -174,6 +178,10 @@ impl ReadAt for Replayed<Arc<dyn ReadAt>> {
     fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
         let is_patched = self.overlay.touching(range.clone()).next().is_some();
         if is_patched { None } else { self.file.bytes(range) }
+    }
+
+    fn will_read(&self, range: Range<u64>) {
+        self.file.will_read(range);
     }
 
     fn sound(&self) -> Result<(), ReadError> {

@@ -23,6 +23,12 @@ pub trait ReadAt: Send + Sync {
         None
     }
 
+    /// Tells that this range of payload is looked at next, so that it can be brought in at once and leave
+    /// again when others have followed. Only advice.
+    fn will_read(&self, range: Range<u64>) {
+        let _ = range;
+    }
+
     /// Whether all that [`bytes`](Self::bytes) showed so far was truly read, and the
     /// file is still as long as it was.
     fn sound(&self) -> Result<(), ReadError> {

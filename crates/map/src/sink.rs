@@ -20,10 +20,10 @@ pub trait Sink: Send + Sync {
     /// Makes a range read as zeros. Into a pipe it must begin where the last write ended.
     fn zero(&self, range: Range<u64>) -> Result<(), WriteError>;
 
-    /// Tells that this range will be written, so that the file system can prepare.
-    /// Only advice: where it can't, nothing happens.
-    fn allocate(&self, range: Range<u64>) {
-        let _ = range;
+    /// Whether writers at different places wait for each other, as they do in a regular
+    /// file: then one thread writes while the others work.
+    fn takes_turns(&self) -> bool {
+        true
     }
 
     /// Gives the output its length. On a device: checks that it is large enough.

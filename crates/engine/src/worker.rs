@@ -1,0 +1,172 @@
+//! What happens to a unit on any thread.
+
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use imgprep_codec::Packer;
+use imgprep_map::{Error, Packing, Sink};
+
+use crate::convert::Job;
+use crate::load::{Loaded, Loader, Scratch};
+use crate::reducer::write_runs;
+use crate::zeros::data_runs;
+use crate::{BitmapShape, is_zero};
+
+/// Zeros of this many bytes at a multiple of it are left out of a sparse file: the
+/// block of every common file system.
+const SPARSE_GRANULE: u64 = 4096;
+
+pub(crate) struct Done<'a> {
+    pub(crate) unit: u64,
+    pub(crate) range: Range<u64>,
+    pub(crate) body: Body<'a>,
+    /// What of the body is written, where zeros can be left out.
+    pub(crate) runs: Vec<Range<usize>>,
+    pub(crate) checksum: Option<u32>,
+    pub(crate) data: Vec<Range<u64>>,
+}
+
+pub(crate) enum Body<'a> {
+    /// All zeros.
+    Zero,
+    /// Already at its place.
+    Written,
+    Mapped(&'a [u8]),
+    Owned(Vec<u8>),
+}
+
+/// Packers that wait for the next unit, and buffers that wait for the next payload.
+#[derive(Default)]
+pub(crate) struct Packers {
+    idle: Mutex<Vec<Packer>>,
+    buffers: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Packers {
+    pub(crate) fn buffer(&self) -> Vec<u8> {
+        pop(&self.buffers).unwrap_or_default()
+    }
+
+    pub(crate) fn give_back(&self, buffer: Vec<u8>) {
+        push(&self.buffers, buffer);
+    }
+
+    fn pack(&self, packing: Packing, unit: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut packer = match pop(&self.idle) {
+            Some(packer) => packer,
+            None => Packer::new(packing)?,
+        };
+        let mut out = self.buffer();
+        packer.pack(unit, &mut out).map_err(|error| Error::new(error).while_doing("packing"))?;
+        push(&self.idle, packer);
+        Ok(out)
+    }
+}
+
+// A poisoned list only means that another thread died: what is in it is whole.
+fn pop<T>(list: &Mutex<Vec<T>>) -> Option<T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner).pop()
+}
+
+fn push<T>(list: &Mutex<Vec<T>>, item: T) {
+    list.lock().unwrap_or_else(PoisonError::into_inner).push(item);
+}
+
+/// What happens to a unit on any thread.
+pub(crate) struct Worker<'a> {
+    pub(crate) loader: Loader<'a>,
+    pub(crate) packing: Packing,
+    pub(crate) unit: u64,
+    pub(crate) sink: &'a dyn Sink,
+    /// Whether zeros need not be written.
+    pub(crate) is_sparse: bool,
+    pub(crate) with_checksums: bool,
+    pub(crate) bitmap: Option<BitmapShape>,
+    pub(crate) packers: Packers,
+}
+
+impl<'a> Worker<'a> {
+    pub(crate) fn work(&self, job: Job, scratch: &mut Scratch) -> Result<Done<'a>, Error> {
+        let loaded = self.loader.load(&job.range, &job.stream, scratch)?;
+        let mapped = match loaded {
+            Loaded::Zero => return Ok(zero_unit(job)),
+            Loaded::Mapped(bytes) => Some(bytes),
+            Loaded::Buffered => None,
+        };
+        let bytes = mapped.unwrap_or(&scratch.buffer);
+        if is_zero(bytes) {
+            self.loader.stack.sound()?;
+            return Ok(zero_unit(job));
+        }
+        let checksum = self.with_checksums.then(|| crc32fast::hash(bytes));
+        let data = self.bitmap.map(|shape| data_ranges(bytes, job.range.start, shape)).unwrap_or_default();
+        let runs = self.runs(bytes, &job.range);
+        let body = self.body(&job, mapped, &runs, scratch)?;
+        self.loader.stack.sound()?;
+        Ok(Done { unit: job.unit, range: job.range, body, runs, checksum, data })
+    }
+
+    /// What of a unit has to be written.
+    fn runs(&self, bytes: &[u8], range: &Range<u64>) -> Vec<Range<usize>> {
+        if !self.is_sparse {
+            return std::iter::once(0..bytes.len()).collect();
+        }
+        let mut runs = Vec::new();
+        data_runs(bytes, range.start, SPARSE_GRANULE, |run| runs.push(run));
+        runs
+    }
+
+    fn body(
+        &self,
+        job: &Job,
+        mapped: Option<&'a [u8]>,
+        runs: &[Range<usize>],
+        scratch: &mut Scratch,
+    ) -> Result<Body<'a>, Error> {
+        if self.packing != Packing::Plain {
+            return self.pack(mapped, scratch).map(Body::Owned);
+        }
+        if let Some(place) = job.place {
+            let bytes = mapped.unwrap_or(&scratch.buffer);
+            write_runs(self.sink, self.loader.stack, self.loader.meter, place, bytes, runs)?;
+            return Ok(Body::Written);
+        }
+        Ok(match mapped {
+            Some(bytes) => Body::Mapped(bytes),
+            None => Body::Owned(std::mem::replace(&mut scratch.buffer, self.packers.buffer())),
+        })
+    }
+
+    /// A packed unit is whole: zeros follow where the disk ends in it.
+    fn pack(&self, mapped: Option<&[u8]>, scratch: &mut Scratch) -> Result<Vec<u8>, Error> {
+        // OK: a unit is a few MiB, set by the writer's layout.
+        let whole = self.unit as usize;
+        if let Some(bytes) = mapped {
+            if bytes.len() == whole {
+                return self.packers.pack(self.packing, bytes);
+            }
+            scratch.buffer.clear();
+            scratch.buffer.extend_from_slice(bytes);
+        }
+        scratch.buffer.resize(whole, 0);
+        self.packers.pack(self.packing, &scratch.buffer)
+    }
+}
+
+fn zero_unit<'a>(job: Job) -> Done<'a> {
+    Done {
+        unit: job.unit,
+        range: job.range,
+        body: Body::Zero,
+        runs: Vec::new(),
+        checksum: None,
+        data: Vec::new(),
+    }
+}
+
+/// The runs of blocks that hold data, as disk ranges.
+pub(crate) fn data_ranges(bytes: &[u8], at: u64, shape: BitmapShape) -> Vec<Range<u64>> {
+    let mut ranges = Vec::new();
+    data_runs(bytes, at, shape.block, |run| ranges.push(at + run.start as u64..at + run.end as u64));
+    ranges
+}
