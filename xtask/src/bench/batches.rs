@@ -21,19 +21,20 @@ impl Inputs {
         self.tiny(tiny)?;
         let options = "--out out -q --no-sync --force -j 2";
         Ok(vec![
-            vec![
+            Duel::of(vec![
                 self.shell("40 mixed images to ZVHD2", &format!("rm -rf out; exec $p batch mixed {options}")).called("batch"),
                 self.shell(
                     "40 mixed images to ZVHD2",
                     "rm -rf out; mkdir out; for i in mixed/*; do $p convert $i out/$(basename $i).zvhd2 -q --no-sync -j 2; done",
                 )
                 .called("one after the other"),
-            ],
-            vec![self.shell(
+            ])
+            .at_most(1.1),
+            Duel::of(vec![self.shell(
                 &format!("{tiny} tiny images to ZVHD2: the time by {tiny} is one image's"),
                 &format!("rm -rf out; exec $p batch tiny {options}"),
             )
-            .called("batch")],
+            .called("batch")]),
         ])
     }
 
@@ -74,7 +75,7 @@ impl Inputs {
     }
 
     /// A line for the shell, run in the inputs' folder; `$p` is the program.
-    fn shell(&self, name: &str, line: &str) -> Job {
+    pub(super) fn shell(&self, name: &str, line: &str) -> Job {
         let line = format!("cd '{}' && p='{}'; {line}", self.folder.display(), self.ours.display());
         Job::new(name, Path::new("sh"), vec!["-c".into(), line], self.folder.join("none"))
     }

@@ -9,6 +9,8 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
+use super::cache::{Cache, files_among};
+
 /// A command that is timed.
 pub(crate) struct Job {
     pub(crate) name: String,
@@ -18,6 +20,7 @@ pub(crate) struct Job {
     args: Vec<String>,
     /// Removed before every run.
     output: PathBuf,
+    cache: Cache,
     pub(crate) seconds: Vec<f64>,
     /// Of processor time, user and system, all threads.
     pub(crate) cpu_seconds: Vec<f64>,
@@ -33,6 +36,7 @@ impl Job {
             program: program.into(),
             args,
             output,
+            cache: Cache::Warm,
             seconds: Vec::new(),
             cpu_seconds: Vec::new(),
             peak_anonymous_kib: 0,
@@ -43,6 +47,11 @@ impl Job {
         Self { label: label.into(), ..self }
     }
 
+    /// Its inputs are taken out of the page cache before every run.
+    pub(crate) fn cold(self) -> Self {
+        Self { cache: Cache::Cold, ..self }
+    }
+
     pub(crate) fn median(&self) -> f64 {
         median(&self.seconds)
     }
@@ -51,8 +60,9 @@ impl Job {
         median(&self.cpu_seconds)
     }
 
-    fn run(&mut self) -> io::Result<(f64, f64)> {
+    fn run(&mut self, is_quick: bool) -> io::Result<(f64, f64)> {
         let _ = fs::remove_file(&self.output);
+        self.cache.prepare(&files_among(&self.args), is_quick)?;
         let (begun, cpu) = (Instant::now(), cpu_of_children());
         let mut child = Command::new(&self.program).args(&self.args).stdout(Stdio::null()).spawn()?;
         // Asked from another thread, so that the end is seen when it comes.
@@ -69,11 +79,11 @@ impl Job {
     }
 }
 
-/// Runs the jobs in turns: once to warm up, then `runs` times.
-pub(crate) fn race(jobs: &mut [Job], runs: usize) -> io::Result<()> {
+/// Runs the jobs in turns: once to warm up, then `runs` times. `is_quick`: memory is left as it is.
+pub(crate) fn race(jobs: &mut [Job], runs: usize, is_quick: bool) -> io::Result<()> {
     for round in 0..=runs {
         for job in &mut *jobs {
-            let (seconds, cpu) = job.run()?;
+            let (seconds, cpu) = job.run(is_quick)?;
             if round > 0 {
                 job.seconds.push(seconds);
                 job.cpu_seconds.push(cpu);

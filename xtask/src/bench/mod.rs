@@ -1,14 +1,19 @@
 //! `cargo xtask bench [--quick]`: our jobs beside what a user would run instead.
 //!
 //! Inputs are made here. The jobs of a duel run interleaved, once to warm up and then five
-//! times (`--quick`: once); tables show medians. Everything runs from the page cache. Memory
-//! is touched once before: a virtual machine may get each page only then, which costs more
-//! than all that is measured here.
+//! times (`--quick`: once); tables show medians. Before every run the inputs are read into the page cache
+//! (or taken out of it), and memory is touched.
 
 mod batches;
+mod cache;
+pub(crate) mod count;
+mod disks;
+mod duels;
 mod inputs;
 mod job;
 pub(crate) mod limits;
+mod machine;
+mod plot;
 mod tables;
 
 use std::fs;
@@ -17,15 +22,36 @@ use std::path::Path;
 
 use inputs::Inputs;
 use job::{Job, race};
-use tables::{Row, print_head, print_machine};
+use tables::{Row, print_head};
+
+/// Jobs that are run in turns and compared: the first is held against the best of the others.
+pub(crate) struct Duel {
+    jobs: Vec<Job>,
+    /// The ratio that we want.
+    at_most: Option<f64>,
+}
+
+impl Duel {
+    fn of(jobs: Vec<Job>) -> Self {
+        Self { jobs, at_most: None }
+    }
+
+    fn at_most(self, ratio: f64) -> Self {
+        Self { at_most: Some(ratio), ..self }
+    }
+}
 
 type Section = (&'static str, fn(&Inputs, bool) -> io::Result<Vec<Duel>>);
 
-const SECTIONS: [Section; 6] = [
-    ("One thread, two threads", |inputs, _| inputs.threads()),
+const SECTIONS: [Section; 10] = [
+    ("One thread, two threads and more", |inputs, _| inputs.threads()),
+    ("Twice the data", |inputs, _| inputs.sizes()),
     ("Beside the least that the work takes, on all cores", |inputs, _| inputs.limits()),
     ("Large disks with little on them", |inputs, _| Ok(inputs.sparse())),
     ("To RAW, beside qemu-img", |inputs, _| inputs.to_raw()),
+    ("A file system to RAW, beside qemu-img", |inputs, _| inputs.file_system()),
+    ("Synced, beside qemu-img and sync", |inputs, _| inputs.synced()),
+    ("From a cold cache", |inputs, _| inputs.cold()),
     ("Checks, beside qemu-img", |inputs, _| inputs.checks()),
     ("Batches, beside one image after the other", |inputs, is_quick| inputs.batches(is_quick)),
 ];
@@ -33,38 +59,27 @@ const SECTIONS: [Section; 6] = [
 /// Runs the sections whose title contains `only` and prints their tables.
 pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result<()> {
     let (data, runs) = if is_quick { (64 << 20, 1) } else { (512 << 20, 5) };
-    if !is_quick {
-        touch_memory();
-    }
     let inputs = Inputs::make(root, data)?;
-    let mut rows = Vec::new();
-    print_machine(data, runs);
+    let machine = machine::describe(&inputs.folder);
+    println!("{machine}\n{} MiB of data, medians of {runs}", data >> 20);
+    let mut sections = Vec::new();
     for (title, duels) in SECTIONS.iter().filter(|(title, _)| only.is_none_or(|only| title.contains(only))) {
         let duels = duels(&inputs, is_quick)?;
         print_head(title);
+        let mut rows = Vec::new();
         for mut duel in duels {
-            race(&mut duel, runs)?;
+            race(&mut duel.jobs, runs, is_quick)?;
             let row = Row::of(&duel, data);
             println!("{row}");
             rows.push(row);
         }
+        sections.push((*title, rows));
+        // As far as it has come: a bench may be stopped.
+        let report = tables::json(&machine, &sections);
+        fs::write(root.join("target/bench.json"), report)?;
+        fs::write(root.join("target/bench.svg"), plot::svg(&sections))?;
     }
-    let report = root.join("target/bench.json");
-    fs::write(&report, tables::json(&rows))?;
-    println!("\nThe same as JSON: {}", report.display());
+    inputs.page_cache(only)?;
+    println!("\nThe same as JSON and as a plot: target/bench.json, target/bench.svg");
     fs::remove_dir_all(inputs.folder)
-}
-
-/// Jobs that are run in turns and compared: the first is held against the best of the others.
-pub(crate) type Duel = Vec<Job>;
-
-/// Three quarters of the memory that is free, once, and gives it back.
-fn touch_memory() {
-    const PIECE: usize = 64 << 20;
-    let text = fs::read_to_string("/proc/meminfo").unwrap_or_default();
-    let free =
-        text.lines().find_map(|line| line.strip_prefix("MemFree:")?.split_whitespace().next()?.parse().ok());
-    let pieces = free.unwrap_or(0_usize) / 1024 * 3 / 4 / (PIECE >> 20);
-    let touched: Vec<Vec<u8>> = (0..pieces).map(|_| vec![1; PIECE]).collect();
-    std::hint::black_box(&touched);
 }

@@ -1,10 +1,8 @@
 //! What was measured, for people and for programs.
 
-use std::fs;
-
 use serde_json::{Value, json};
 
-use super::job::Job;
+use super::Duel;
 
 struct Measured {
     label: String,
@@ -16,26 +14,27 @@ struct Measured {
 
 /// One duel, measured.
 pub(super) struct Row {
-    name: String,
+    pub(super) name: String,
     jobs: Vec<Measured>,
+    pub(super) at_most: Option<f64>,
     /// Bytes of data on the disk.
     data: u64,
 }
 
 impl Row {
-    pub(super) fn of(duel: &[Job], data: u64) -> Self {
-        let jobs = duel.iter().map(|job| Measured {
+    pub(super) fn of(duel: &Duel, data: u64) -> Self {
+        let jobs = duel.jobs.iter().map(|job| Measured {
             label: job.label.clone(),
             seconds: job.median(),
             cpu_seconds: job.median_cpu(),
             peak_anonymous_kib: job.peak_anonymous_kib,
         });
         let jobs = jobs.collect();
-        Self { name: duel[0].name.clone(), jobs, data }
+        Self { name: duel.jobs[0].name.clone(), jobs, at_most: duel.at_most, data }
     }
 
     /// The first job's time by that of the fastest other one.
-    fn ratio(&self) -> Option<f64> {
+    pub(super) fn ratio(&self) -> Option<f64> {
         let (first, others) = self.jobs.split_first()?;
         let best = others.iter().map(|other| other.seconds).min_by(f64::total_cmp)?;
         Some(first.seconds / best)
@@ -47,20 +46,9 @@ impl Row {
     }
 }
 
-pub(super) fn print_machine(data: u64, runs: usize) {
-    let cpu = fs::read_to_string("/proc/cpuinfo").unwrap_or_default();
-    let cpu = cpu.lines().find_map(|line| line.strip_prefix("model name")).unwrap_or("an unknown processor");
-    let cores = std::thread::available_parallelism().map_or(0, usize::from);
-    let cpu = cpu.trim_start_matches([' ', '\t', ':']);
-    println!(
-        "{cores} cores of {cpu}, {} MiB of data, medians of {runs}, page cache warm, outputs not synced",
-        data >> 20
-    );
-}
-
 pub(super) fn print_head(title: &str) {
     println!(
-        "\n## {title}\n\n| job | seconds (of processor time) | MB of data/s | ratio | peak anonymous MiB |\n|---|---|---|---|---|"
+        "\n## {title}\n\n| job | seconds (of processor time) | MB of data/s | ratio | wanted | peak anonymous MiB |\n|---|---|---|---|---|---|"
     );
 }
 
@@ -71,22 +59,30 @@ impl std::fmt::Display for Row {
         let ratio = self.ratio().map_or("-".into(), |ratio| format!("{ratio:.2}"));
         let peak = self.jobs.iter().map(|job| (job.peak_anonymous_kib / 1024).to_string());
         let (times, peak) = (times.collect::<Vec<_>>().join(", "), peak.collect::<Vec<_>>().join(", "));
-        write!(f, "| {} | {times} | {:.0} | {ratio} | {peak} |", self.name, self.rate())
+        let wanted = self.at_most.map_or("-".into(), |ratio| format!("{ratio:.2}"));
+        write!(f, "| {} | {times} | {:.0} | {ratio} | {wanted} | {peak} |", self.name, self.rate())
     }
 }
 
-pub(super) fn json(rows: &[Row]) -> String {
-    let rows: Vec<Value> = rows
-        .iter()
-        .map(|row| {
-            let jobs = row.jobs.iter().map(|job| {
-                json!({
-                    "label": job.label, "median-seconds": job.seconds, "median-cpu-seconds": job.cpu_seconds,
-                    "peak-anonymous-kib": job.peak_anonymous_kib,
-                })
-            });
-            json!({ "job": row.name, "data": row.data, "ratio": row.ratio(), "runs": jobs.collect::<Vec<_>>() })
+pub(super) fn json(machine: &str, sections: &[(&str, Vec<Row>)]) -> String {
+    let sections = sections.iter().map(
+        |(title, rows)| json!({ "section": title, "rows": rows.iter().map(Row::json).collect::<Vec<_>>() }),
+    );
+    let machine: Vec<&str> = machine.lines().collect();
+    format!("{:#}\n", json!({ "machine": machine, "sections": sections.collect::<Vec<_>>() }))
+}
+
+impl Row {
+    fn json(&self) -> Value {
+        let jobs = self.jobs.iter().map(|job| {
+            json!({
+                "label": job.label, "median-seconds": job.seconds, "median-cpu-seconds": job.cpu_seconds,
+                "peak-anonymous-kib": job.peak_anonymous_kib,
+            })
+        });
+        json!({
+            "job": self.name, "data": self.data, "ratio": self.ratio(), "at-most": self.at_most,
+            "runs": jobs.collect::<Vec<_>>(),
         })
-        .collect();
-    format!("{:#}\n", Value::from(rows))
+    }
 }

@@ -1,0 +1,310 @@
+//! The jobs of every section.
+
+use std::fs;
+use std::io;
+use std::path::Path;
+use std::process::Command;
+
+use super::Duel;
+use super::cache::{Cache, resident};
+use super::disks::file_system;
+use super::inputs::{Inputs, has_qemu_img, must};
+use super::job::Job;
+
+/// A format as `qemu-img convert` makes it: name, the ratio that we want, arguments.
+const FORMATS: &[(&str, f64, &[&str])] = &[
+    ("QCOW2", 0.60, &["-O", "qcow2"]),
+    ("QCOW2 zlib", 0.35, &["-c", "-O", "qcow2"]),
+    ("QCOW2 zstd", 0.35, &["-c", "-O", "qcow2", "-o", "compression_type=zstd"]),
+    ("VDI", 0.60, &["-O", "vdi"]),
+    ("VHD dynamic", 0.60, &["-O", "vpc", "-o", "subformat=dynamic,force_size=on"]),
+    ("VHD fixed", 0.60, &["-O", "vpc", "-o", "subformat=fixed,force_size=on"]),
+    ("VHDX", 0.60, &["-O", "vhdx"]),
+    ("VMDK sparse", 0.60, &["-O", "vmdk"]),
+    ("VMDK flat", 0.60, &["-O", "vmdk", "-o", "subformat=monolithicFlat"]),
+    ("VMDK streamOptimized", 0.35, &["-O", "vmdk", "-o", "subformat=streamOptimized"]),
+    ("QED", 0.60, &["-O", "qed"]),
+    ("QCOW", 0.60, &["-O", "qcow"]),
+    ("QCOW zlib", 0.35, &["-c", "-O", "qcow"]),
+];
+
+/// What is made of a disk with a file system.
+const FILE_SYSTEM_FORMATS: &[(&str, f64, &[&str])] = &[
+    ("QCOW2", 0.60, &["-O", "qcow2"]),
+    ("QCOW2 zlib", 0.35, &["-c", "-O", "qcow2"]),
+    ("QCOW2 zstd", 0.35, &["-c", "-O", "qcow2", "-o", "compression_type=zstd"]),
+    ("VMDK streamOptimized", 0.35, &["-O", "vmdk", "-o", "subformat=streamOptimized"]),
+];
+
+impl Inputs {
+    /// The first of each is held against one thread.
+    pub(super) fn threads(&self) -> io::Result<Vec<Duel>> {
+        let cores = std::thread::available_parallelism().map_or(1, usize::from);
+        let counts: Vec<usize> = [2, 4, 8].into_iter().filter(|count| *count <= cores.max(2)).rev().collect();
+        let on = |name: &str, line: &str, output: &str| {
+            let job = |threads: usize| {
+                let label = if threads == 1 { "1 thread".into() } else { format!("{threads} threads") };
+                self.ours(name, output, &format!("{line} -q -j {threads}")).called(&label)
+            };
+            Duel::of(counts.iter().copied().chain([1]).map(job).collect())
+        };
+        let mut duels = vec![
+            on("RAW to ZVHD2", "convert $full.raw $o.zvhd2 --no-sync", "o.zvhd2"),
+            on(
+                "RAW to ZVHD2 --zlib --level 1",
+                "convert $full.raw $o.zvhd2 --no-sync --zlib --level 1",
+                "o.zvhd2",
+            ),
+            on("RAW to RAW", "convert $full.raw $o.raw --no-sync", "o.raw"),
+            on("zero scan: bitmap of stored zeros", "bitmap $zeros.raw $o.mf", "o.mf"),
+        ];
+        if has_qemu_img() {
+            self.image("full.raw", "full.qcow2", &["-O", "qcow2"])?;
+            duels.push(on("QCOW2 to ZVHD2", "convert $full.qcow2 $o.zvhd2 --no-sync", "o.zvhd2"));
+            self.image("full.raw", "packed.qcow2", &["-c", "-O", "qcow2"])?;
+            duels.push(on("QCOW2 zlib to RAW", "convert $packed.qcow2 $o.raw --no-sync", "o.raw"));
+        }
+        Ok(duels)
+    }
+
+    /// A disk beside one with half of its data.
+    pub(super) fn sizes(&self) -> io::Result<Vec<Duel>> {
+        let full = fs::File::open(self.path("full.raw"))?;
+        let len = full.metadata()?.len();
+        let mut half = fs::File::create(self.path("half.raw"))?;
+        io::copy(&mut io::Read::take(&full, len / 2), &mut half)?;
+        let duel = |format: &str| {
+            let job = |disk: &str, label: &str| {
+                let line = format!("convert ${disk}.raw $o.{format} -q --no-sync");
+                self.ours(&format!("RAW to {format}"), &format!("o.{format}"), &line).called(label)
+            };
+            Duel::of(vec![job("full", "all"), job("half", "half of it")])
+        };
+        Ok(vec![duel("zvhd2"), duel("raw")])
+    }
+
+    /// Held against nothing but the work itself, on all cores.
+    pub(super) fn limits(&self) -> io::Result<Vec<Duel>> {
+        let zvhd2 = self.path("full.zvhd2");
+        must(Command::new(&self.ours).args(["convert", &self.path("full.raw"), &zvhd2, "-q", "--no-sync"]))?;
+        let limit = |name: &str, label: &str, work: &str, file: &str| -> io::Result<Job> {
+            let args = ["limit", work, &self.path(file)].map(String::from).to_vec();
+            Ok(Job::new(name, &std::env::current_exe()?, args, self.folder.join("none")).called(label))
+        };
+        let ours = |name: &str, output: &str, line: &str| self.ours(name, output, line).called("imgprep");
+        let mut duels = vec![
+            Duel::of(vec![
+                ours("RAW to ZVHD2", "o.zvhd2", "convert $full.raw $o.zvhd2 -q --no-sync"),
+                limit("RAW to ZVHD2", "zstd 3 of the blocks", "pack", "full.raw")?,
+            ])
+            .at_most(1.10),
+            Duel::of(vec![
+                ours("ZVHD2 to RAW", "o.raw", "convert $full.zvhd2 $o.raw -q --no-sync"),
+                limit("ZVHD2 to RAW", "unpacking the blocks", "unpack", "full.zvhd2")?,
+            ])
+            .at_most(1.25),
+            Duel::of(vec![
+                ours("ZVHD2 to a bitmap", "o.mf", "bitmap $full.zvhd2 $o.mf -q"),
+                limit("ZVHD2 to a bitmap", "unpacking the blocks", "unpack", "full.zvhd2")?,
+            ]),
+            Duel::of(vec![
+                ours("bitmap of stored zeros", "o.mf", "bitmap $zeros.raw $o.mf -q"),
+                limit("bitmap of stored zeros", "a look at every byte", "scan", "zeros.raw")?,
+            ])
+            .at_most(1.15),
+            Duel::of(vec![
+                ours("RAW to RAW", "o.raw", "convert $full.raw $o.raw -q --no-sync"),
+                Job::new(
+                    "RAW to RAW",
+                    Path::new("cp"),
+                    vec![
+                        "--sparse=always".into(),
+                        "--reflink=never".into(),
+                        self.path("full.raw"),
+                        self.path("o.raw"),
+                    ],
+                    self.folder.join("o.raw"),
+                )
+                .called("cp --sparse=always"),
+            ]),
+        ];
+        if has_qemu_img() {
+            self.image("full.raw", "full.qcow2", &["-O", "qcow2"])?;
+            duels.push(
+                Duel::of(vec![
+                    ours("QCOW2 to ZVHD2", "o.zvhd2", "convert $full.qcow2 $o.zvhd2 -q --no-sync"),
+                    limit("QCOW2 to ZVHD2", "zstd 3 of the blocks", "pack", "full.raw")?,
+                ])
+                .at_most(1.10),
+            );
+        }
+        Ok(duels)
+    }
+
+    pub(super) fn sparse(&self) -> Vec<Duel> {
+        let job = |disk: &str, format: &str| {
+            let line = format!("convert ${disk}.raw $o.{format} -q --no-sync");
+            self.ours(&format!("sparse RAW to {format}"), &format!("o.{format}"), &line).called(disk)
+        };
+        vec![
+            Duel::of(vec![job("1t", "zvhd2"), job("10g", "zvhd2")]).at_most(1.5),
+            Duel::of(vec![job("1t", "raw"), job("10g", "raw")]).at_most(1.5),
+            Duel::of(vec![self.ours("info of the 1 TiB RAW", "none", "info $1t.raw").called("1t")]),
+        ]
+    }
+
+    /// Every format that `qemu-img` makes of the same disk.
+    pub(super) fn to_raw(&self) -> io::Result<Vec<Duel>> {
+        self.all_to_raw("full.raw", FORMATS)
+    }
+
+    /// A disk of the machine's own files.
+    pub(super) fn file_system(&self) -> io::Result<Vec<Duel>> {
+        let len = fs::metadata(self.path("full.raw"))?.len();
+        if !file_system(&self.folder.join("files.raw"), len)? {
+            println!("mkfs.ext4 is not installed: there is no file system to convert\n");
+            return Ok(Vec::new());
+        }
+        let mut duels = self.all_to_raw("files.raw", FILE_SYSTEM_FORMATS)?;
+        let zvhd2 = |label: &str, args: &[&str]| {
+            self.ours("a file system to ZVHD2", "o.zvhd2", &args.join(" ")).called(label)
+        };
+        duels.push(
+            Duel::of(vec![
+                zvhd2("imgprep", &["convert", "$files.raw", "$o.zvhd2", "-q", "--no-sync"]),
+                Job::new(
+                    "a file system to ZVHD2",
+                    &std::env::current_exe()?,
+                    vec!["limit".into(), "pack".into(), self.path("files.raw")],
+                    self.folder.join("none"),
+                )
+                .called("zstd 3 of the blocks"),
+            ])
+            .at_most(1.10),
+        );
+        Ok(duels)
+    }
+
+    fn all_to_raw(&self, disk: &str, formats: &[(&str, f64, &[&str])]) -> io::Result<Vec<Duel>> {
+        if !has_qemu_img() {
+            println!("qemu-img is not installed: the formats that it makes are left out\n");
+            return Ok(Vec::new());
+        }
+        let mut duels = vec![self.duel("RAW", disk).at_most(0.60)];
+        for (index, (name, at_most, options)) in formats.iter().enumerate() {
+            let image = format!("image-{index}");
+            match self.image(disk, &image, options) {
+                // qemu-img 10 closes a packed QCOW with a write that its own driver refuses: the file is whole.
+                Err(_) if *name == "QCOW zlib" => {}
+                made => made?,
+            }
+            duels.push(self.duel(name, &image).at_most(*at_most));
+        }
+        Ok(duels)
+    }
+
+    /// Both with their data on the disk at the end.
+    pub(super) fn synced(&self) -> io::Result<Vec<Duel>> {
+        if !has_qemu_img() {
+            return Ok(Vec::new());
+        }
+        self.image("full.raw", "full.qcow2", &["-O", "qcow2"])?;
+        let duel = |name: &str, disk: &str| {
+            let qemu = |label: &str, flags: &str| {
+                let line = format!("qemu-img convert {flags} -O raw {disk} o.raw && sync o.raw");
+                self.shell(name, &format!("rm -f o.raw; {line}")).called(label)
+            };
+            Duel::of(vec![
+                self.ours(name, "o.raw", &format!("convert ${disk} $o.raw -q")).called("imgprep"),
+                qemu("qemu-img", "-t writeback"),
+                qemu("qemu-img -m 16 -W", "-t writeback -m 16 -W"),
+            ])
+        };
+        Ok(vec![duel("RAW to RAW, synced", "full.raw"), duel("QCOW2 to RAW, synced", "full.qcow2")])
+    }
+
+    /// Inputs come from the disk.
+    pub(super) fn cold(&self) -> io::Result<Vec<Duel>> {
+        let mut duels = vec![("RAW", "full.raw")];
+        if has_qemu_img() {
+            self.image("full.raw", "full.qcow2", &["-O", "qcow2"])?;
+            self.image("full.raw", "packed.qcow2", &["-c", "-O", "qcow2"])?;
+            duels.extend([("QCOW2", "full.qcow2"), ("QCOW2 zlib", "packed.qcow2")]);
+        }
+        Ok(duels
+            .into_iter()
+            .map(|(name, image)| {
+                let duel = self.duel(&format!("{name}, cold"), image);
+                Duel::of(duel.jobs.into_iter().map(Job::cold).collect())
+            })
+            .collect())
+    }
+
+    /// What a conversion leaves in the page cache of a source that was not there before.
+    pub(super) fn page_cache(&self, only: Option<&str>) -> io::Result<()> {
+        const TITLE: &str = "Page cache left behind";
+        if only.is_some_and(|only| !TITLE.contains(only)) {
+            return Ok(());
+        }
+        println!("\n## {TITLE}\n");
+        let full = self.folder.join("full.raw");
+        let output = self.path("o.raw");
+        for (label, cache) in [("out of", Cache::Cold), ("in", Cache::Warm)] {
+            cache.prepare(&[&full], true)?;
+            let _ = fs::remove_file(&output);
+            let before = resident(&full);
+            must(Command::new(&self.ours).args([
+                "convert",
+                &self.path("full.raw"),
+                &output,
+                "-q",
+                "--no-sync",
+            ]))?;
+            let (Some(before), Some(after)) = (before, resident(&full)) else {
+                println!("fincore is not installed");
+                return Ok(());
+            };
+            println!(
+                "A RAW {label} the page cache: {} MiB of it there before, {} MiB after",
+                before >> 20,
+                after >> 20
+            );
+        }
+        Ok(())
+    }
+
+    /// A QCOW2 of 1 TiB in which 20 GiB are allocated.
+    pub(super) fn checks(&self) -> io::Result<Vec<Duel>> {
+        if !has_qemu_img() {
+            return Ok(Vec::new());
+        }
+        let image = self.path("wide.qcow2");
+        let create = ["create", "-q", "-f", "qcow2", "-o", "preallocation=falloc", &image, "20G"];
+        must(Command::new("qemu-img").args(create))?;
+        must(Command::new("qemu-img").args(["resize", "-q", &image, "1T"]))?;
+        let name = "check of a QCOW2 of 1 TiB with 20 GiB";
+        let theirs = vec!["check".into(), image];
+        Ok(vec![
+            Duel::of(vec![
+                self.ours(name, "none", "check $wide.qcow2").called("imgprep"),
+                Job::new(name, Path::new("qemu-img"), theirs, self.folder.join("none")).called("qemu-img"),
+            ])
+            .at_most(1.0),
+        ])
+    }
+
+    fn duel(&self, name: &str, image: &str) -> Duel {
+        let qemu = |label: &str, flags: &[&str]| {
+            let mut args: Vec<String> =
+                ["convert", "-O", "raw"].into_iter().chain(flags.iter().copied()).map(String::from).collect();
+            args.extend([self.path(image), self.path("o.raw")]);
+            Job::new(name, Path::new("qemu-img"), args, self.folder.join("o.raw")).called(label)
+        };
+        let line = format!("convert ${image} $o.raw -q --no-sync");
+        Duel::of(vec![
+            self.ours(name, "o.raw", &line).called("imgprep"),
+            qemu("qemu-img", &[]),
+            qemu("qemu-img -m 16 -W", &["-m", "16", "-W"]),
+        ])
+    }
+}
