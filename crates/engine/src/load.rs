@@ -303,10 +303,7 @@ pub(crate) fn payload(layer: &Layer, id: FileId, at: u64, len: PackedLen) -> Res
     };
     let limit = 2 * LARGEST_UNIT;
     match usize::try_from(wanted) {
-        Ok(fits) if wanted <= limit => {
-            file.will_read(at..at.saturating_add(wanted));
-            Ok(file.slice(at, fits)?)
-        }
+        Ok(fits) if wanted <= limit => Ok(file.slice(at, fits)?),
         _ => Err(EngineError::UnitTooLarge { len: wanted, limit }.into()),
     }
 }

@@ -16,7 +16,10 @@ pub(crate) fn map(file: &File, len: usize) -> io::Result<Mmap> {
     // SAFETY: the bytes can change while they are mapped, as with every mapped file: they are only ever
     // looked at as bytes, decoded values are validated after they were copied out, and a conversion ends
     // with an error if the file's length or times changed. A page that vanishes is handled in `fault`.
-    unsafe { MmapOptions::new().len(len).map(file) }
+    let mapping = unsafe { MmapOptions::new().len(len).map(file)? };
+    // A look at a header shall not read the megabytes around it: what is read ahead, `residence` says.
+    let _ = mapping.advise(Advice::Random);
+    Ok(mapping)
 }
 
 /// Ranges of a mapped file that are not in memory, in whole pages (the last one ends with the file). None where the

@@ -24,7 +24,11 @@ const AHEAD: u64 = 4;
 
 /// What is known about the windows that were read last.
 #[derive(Debug, Default)]
-pub(crate) struct Residence(Mutex<VecDeque<Window>>);
+pub(crate) struct Residence {
+    windows: Mutex<VecDeque<Window>>,
+    /// What left last.
+    left: Mutex<Range<u64>>,
+}
 
 #[derive(Debug)]
 struct Window {
@@ -39,51 +43,69 @@ impl Residence {
         let windows = range.start / WINDOW..range.end.min(mapping.len() as u64).div_ceil(WINDOW);
         let mut leaving = Vec::new();
         {
-            let mut known = self.0.lock().unwrap_or_else(PoisonError::into_inner);
-            windows.for_each(|index| note_with_next(&mut known, mapping, index));
+            let mut known = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+            windows.for_each(|index| note_with_next(&mut known, mapping, index, range));
             while known.len() > KEPT {
                 leaving.extend(known.pop_front());
             }
         }
-        leave(mapping, file, leaving);
+        self.leave(mapping, file, leaving);
         os::populate(mapping, range.clone());
     }
 
     /// Lets go of everything.
     pub(crate) fn leave_all(&self, mapping: &Mmap, file: &File) {
-        let all = std::mem::take(&mut *self.0.lock().unwrap_or_else(PoisonError::into_inner));
-        leave(mapping, file, all);
+        let all = std::mem::take(&mut *self.windows.lock().unwrap_or_else(PoisonError::into_inner));
+        self.leave(mapping, file, all);
+    }
+
+    /// The system reads ahead in pieces that know nothing of windows and leave only as a whole: so a range goes
+    /// together with the one before it.
+    fn leave(&self, mapping: &Mmap, file: &File, windows: impl IntoIterator<Item = Window>) {
+        let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
+        for range in windows.into_iter().flat_map(|window| window.missing) {
+            let start = if left.end == range.start { left.start } else { range.start };
+            os::drop_pages(mapping, file, start..range.end);
+            *left = range;
+        }
     }
 }
 
-/// Notes a window, and those behind it once two came one after the other.
-fn note_with_next(known: &mut VecDeque<Window>, mapping: &Mmap, index: u64) {
-    let follows = index.checked_sub(1).is_some_and(|before| is_known(known, before));
-    note(known, mapping, index);
-    if follows {
-        (index + 1..=index + AHEAD).for_each(|ahead| note(known, mapping, ahead));
+/// Notes a window and reads what is wanted of it, and those behind it once two came one after the other.
+fn note_with_next(known: &mut VecDeque<Window>, mapping: &Mmap, index: u64, wanted: &Range<u64>) {
+    let of_window = |index: u64| index * WINDOW..((index + 1) * WINDOW).min(mapping.len() as u64);
+    let window = of_window(index);
+    let wanted = wanted.start.max(window.start)..wanted.end.min(window.end);
+    let follows = index.checked_sub(1).is_some_and(|before| find(known, before).is_some());
+    if find(known, index).is_none() {
+        note(known, mapping, index, window);
+    }
+    if find(known, index).is_some_and(|window| window.misses(&wanted)) {
+        os::read_ahead(mapping, wanted);
+    }
+    for ahead in (index + 1..=index + AHEAD).take_while(|_| follows) {
+        let window = of_window(ahead);
+        if find(known, ahead).is_none() && !window.is_empty() && note(known, mapping, ahead, window.clone()) {
+            os::read_ahead(mapping, window);
+        }
     }
 }
 
-fn is_known(known: &VecDeque<Window>, index: u64) -> bool {
-    known.iter().rev().any(|window| window.index == index)
+fn find(known: &VecDeque<Window>, index: u64) -> Option<&Window> {
+    known.iter().rev().find(|window| window.index == index)
 }
 
-fn note(known: &mut VecDeque<Window>, mapping: &Mmap, index: u64) {
-    let range = index * WINDOW..((index + 1) * WINDOW).min(mapping.len() as u64);
-    if range.is_empty() || is_known(known, index) {
-        return;
-    }
-    let missing = os::missing_pages(mapping, range.clone());
-    if !missing.is_empty() {
-        os::read_ahead(mapping, range);
-    }
+/// Whether something of it is missing.
+fn note(known: &mut VecDeque<Window>, mapping: &Mmap, index: u64, range: Range<u64>) -> bool {
+    let missing = os::missing_pages(mapping, range);
+    let is_missing = !missing.is_empty();
     known.push_back(Window { index, missing });
+    is_missing
 }
 
-fn leave(mapping: &Mmap, file: &File, windows: impl IntoIterator<Item = Window>) {
-    for range in windows.into_iter().flat_map(|window| window.missing) {
-        os::drop_pages(mapping, file, range);
+impl Window {
+    fn misses(&self, range: &Range<u64>) -> bool {
+        self.missing.iter().any(|missing| missing.start < range.end && range.start < missing.end)
     }
 }
 

@@ -23,7 +23,7 @@ pub trait ReadAt: Send + Sync {
         None
     }
 
-    /// Tells that this range of payload is looked at next, so that it can be brought in at once and leave
+    /// Tells that this range is looked at next, so that it can be brought in at once and leave
     /// again when others have followed. Only advice.
     fn will_read(&self, range: Range<u64>) {
         let _ = range;
@@ -53,12 +53,18 @@ pub trait ReadAt: Send + Sync {
     }
 }
 
+/// Bytes that are not worth a word before they are looked at: a page.
+const ONE_LOOK: usize = 4096;
+
 impl dyn ReadAt + '_ {
     /// `len` bytes from `at` on: borrowed from the mapping where there is one, else
     /// read. The caller has held `len` against a limit of its own.
     pub fn slice(&self, at: u64, len: usize) -> Result<Cow<'_, [u8]>, ReadError> {
         let past_end = ReadError::PastEnd { at, len: len as u64, file_len: self.len() };
         let end = at.checked_add(len as u64).filter(|end| *end <= self.len()).ok_or(past_end)?;
+        if len > ONE_LOOK {
+            self.will_read(at..end);
+        }
         if let Some(bytes) = self.bytes(at..end) {
             return Ok(Cow::Borrowed(bytes));
         }
@@ -69,6 +75,10 @@ impl dyn ReadAt + '_ {
 
     /// `N` bytes from `at` on.
     pub fn array<const N: usize>(&self, at: u64) -> Result<[u8; N], ReadError> {
+        let end = at.checked_add(N as u64);
+        if let Some(bytes) = end.and_then(|end| self.bytes(at..end)).and_then(|bytes| bytes.first_chunk()) {
+            return Ok(*bytes);
+        }
         let mut buf = [0; N];
         self.read_exact_at(&mut buf, at)?;
         Ok(buf)

@@ -33,6 +33,9 @@ impl<'f> Tiler<'f> {
     ///
     /// `Break` when the visitor has had enough or the range is covered.
     pub fn push(&mut self, len: u64, source: Source) -> ControlFlow<()> {
+        if self.lengthens(len, &source) {
+            return ControlFlow::Continue(());
+        }
         let whole = Extent { disk: self.at..self.at.saturating_add(len), source };
         self.at = whole.disk.end;
         let start = whole.disk.start.max(self.range.start);
@@ -41,6 +44,20 @@ impl<'f> Tiler<'f> {
             self.merge(whole.part(start, end))?;
         }
         if self.at >= self.range.end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    /// The usual case, without a move: data that goes on where the last data ended.
+    fn lengthens(&mut self, len: u64, source: &Source) -> bool {
+        let (Some(held), Source::Data { file, at }) = (&mut self.pending, source) else { return false };
+        let Source::Data { file: held_file, at: held_at } = &held.source else { return false };
+        let end = self.at.saturating_add(len);
+        let fits = held.disk.end == self.at && end < self.range.end;
+        let goes_on = held_file == file && held_at.checked_add(self.at - held.disk.start) == Some(*at);
+        if fits && goes_on {
+            held.disk.end = end;
+            self.at = end;
+        }
+        fits && goes_on
     }
 
     /// Hands on what is still held back. To be called at the end of every visit,
