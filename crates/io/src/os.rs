@@ -45,6 +45,17 @@ pub(crate) fn missing_pages(mapping: &Mmap, range: Range<u64>) -> Vec<Range<u64>
     missing
 }
 
+/// Whether [`missing_pages`] tells this user the truth about a file of `owner`.
+pub(crate) fn may_ask_residence(file: &File, owner: u32) -> bool {
+    let user = rustix::process::geteuid();
+    let may_write = || {
+        let flags = rustix::fs::AtFlags::EACCESS;
+        let path = format!("/proc/self/fd/{}", file.as_raw_fd());
+        rustix::fs::accessat(rustix::fs::CWD, path, rustix::fs::Access::WRITE_OK, flags).is_ok()
+    };
+    user.is_root() || user.as_raw() == owner || may_write()
+}
+
 /// Widens a range to whole pages, and clips it to the mapping.
 fn whole_pages(mapping: &Mmap, range: Range<u64>) -> Option<Range<u64>> {
     let page = rustix::param::page_size() as u64;
@@ -104,6 +115,12 @@ pub(crate) fn seek_hole(file: &File, at: u64) -> io::Result<u64> {
 pub(crate) fn allocate(file: &File, range: Range<u64>) -> io::Result<()> {
     let len = range.end - range.start;
     Ok(rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, range.start, len)?)
+}
+
+/// Begins to write out what of a file is in memory only. Only advice.
+pub(crate) fn begin_write_out(file: &File) {
+    // SAFETY: a call with numbers only.
+    unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
 }
 
 /// Makes a range read as zeros without writing them.

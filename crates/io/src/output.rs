@@ -5,7 +5,7 @@ use std::io::{self, IoSlice};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
 use std::path::{Path, PathBuf};
-use std::sync::atomic::{AtomicBool, Ordering};
+use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use imgprep_map::{Sink, SinkKind, WriteError};
 use tempfile::{Builder, NamedTempFile};
@@ -49,9 +49,13 @@ pub struct OutputFile {
     target: PathBuf,
     temporary: NamedTempFile,
     options: OutputOptions,
+    written: AtomicU64,
     /// Cleared by a file system that can't allocate ahead.
     allocates: AtomicBool,
 }
+
+/// After as many bytes the disk is set to work, where the file is synced in the end: then less is left to wait for.
+const WRITE_OUT_EVERY: u64 = 32 << 20;
 
 /// From here on one call for the blocks costs less than it saves: ext4 takes the pages of a
 /// write one by one where it has to find each a block.
@@ -75,7 +79,16 @@ impl OutputFile {
             let set = temporary.as_file().set_permissions(Permissions::from_mode(mode));
             set.map_err(CreateError::failed("created"))?;
         }
-        Ok(Self { target, temporary, options, allocates: AtomicBool::new(true) })
+        Ok(Self { target, temporary, options, allocates: AtomicBool::new(true), written: AtomicU64::new(0) })
+    }
+
+    fn write_out(&self, len: u64) {
+        if self.options.sync == Sync::Full {
+            let before = self.written.fetch_add(len, Ordering::Relaxed);
+            if before / WRITE_OUT_EVERY != (before + len) / WRITE_OUT_EVERY {
+                os::begin_write_out(self.temporary.as_file());
+            }
+        }
     }
 
     /// Takes the blocks of a large write at once. Where that fails, the write tells why.
@@ -154,8 +167,11 @@ impl Sink for OutputFile {
     }
 
     fn write_at(&self, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
-        self.allocate(at, parts.iter().map(|part| part.len() as u64).sum());
-        write_parts(self.temporary.as_file(), at, parts)
+        let len = parts.iter().map(|part| part.len() as u64).sum();
+        self.allocate(at, len);
+        write_parts(self.temporary.as_file(), at, parts)?;
+        self.write_out(len);
+        Ok(())
     }
 
     fn zero(&self, range: Range<u64>) -> Result<(), WriteError> {

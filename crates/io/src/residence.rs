@@ -23,8 +23,11 @@ const KEPT: usize = 128;
 const AHEAD: u64 = 4;
 
 /// What is known about the windows that were read last.
-#[derive(Debug, Default)]
+#[derive(Debug)]
 pub(crate) struct Residence {
+    /// Whether the system tells the truth about this file: to others than its owner and who may write to it, it says
+    /// that all of it is in memory (mincore(2)).
+    is_told: bool,
     windows: Mutex<VecDeque<Window>>,
     /// What left last.
     left: Mutex<Range<u64>>,
@@ -38,13 +41,18 @@ struct Window {
 }
 
 impl Residence {
+    /// Of a file of which nothing was read yet. `is_told`: whether this user may ask what is in memory.
+    pub(crate) fn new(is_told: bool) -> Self {
+        Self { is_told, windows: Mutex::default(), left: Mutex::new(0..0) }
+    }
+
     /// Gets `range` ready to be looked at.
     pub(crate) fn enter(&self, mapping: &Mmap, file: &File, range: &Range<u64>) {
         let windows = range.start / WINDOW..range.end.min(mapping.len() as u64).div_ceil(WINDOW);
         let mut leaving = Vec::new();
         {
             let mut known = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-            windows.for_each(|index| note_with_next(&mut known, mapping, index, range));
+            windows.for_each(|index| self.note_with_next(&mut known, mapping, index, range));
             while known.len() > KEPT {
                 leaving.extend(known.pop_front());
             }
@@ -59,6 +67,37 @@ impl Residence {
         self.leave(mapping, file, all);
     }
 
+    /// Notes a window and reads what is wanted of it, and those behind it once two came one after the other.
+    fn note_with_next(&self, known: &mut VecDeque<Window>, mapping: &Mmap, index: u64, wanted: &Range<u64>) {
+        let of_window = |index: u64| index * WINDOW..((index + 1) * WINDOW).min(mapping.len() as u64);
+        let window = of_window(index);
+        let wanted = wanted.start.max(window.start)..wanted.end.min(window.end);
+        let follows = index.checked_sub(1).is_some_and(|before| find(known, before).is_some());
+        if find(known, index).is_none() {
+            self.note(known, mapping, index, window);
+        }
+        if !self.is_told || find(known, index).is_some_and(|window| window.misses(&wanted)) {
+            os::read_ahead(mapping, wanted);
+        }
+        for ahead in (index + 1..=index + AHEAD).take_while(|_| follows) {
+            let window = of_window(ahead);
+            if find(known, ahead).is_none()
+                && !window.is_empty()
+                && self.note(known, mapping, ahead, window.clone())
+            {
+                os::read_ahead(mapping, window);
+            }
+        }
+    }
+
+    /// Whether something of it may be missing.
+    fn note(&self, known: &mut VecDeque<Window>, mapping: &Mmap, index: u64, range: Range<u64>) -> bool {
+        let missing = if self.is_told { os::missing_pages(mapping, range) } else { Vec::new() };
+        let may_miss = !self.is_told || !missing.is_empty();
+        known.push_back(Window { index, missing });
+        may_miss
+    }
+
     /// The system reads ahead in pieces that know nothing of windows and leave only as a whole: so a range goes
     /// together with the one before it.
     fn leave(&self, mapping: &Mmap, file: &File, windows: impl IntoIterator<Item = Window>) {
@@ -71,36 +110,8 @@ impl Residence {
     }
 }
 
-/// Notes a window and reads what is wanted of it, and those behind it once two came one after the other.
-fn note_with_next(known: &mut VecDeque<Window>, mapping: &Mmap, index: u64, wanted: &Range<u64>) {
-    let of_window = |index: u64| index * WINDOW..((index + 1) * WINDOW).min(mapping.len() as u64);
-    let window = of_window(index);
-    let wanted = wanted.start.max(window.start)..wanted.end.min(window.end);
-    let follows = index.checked_sub(1).is_some_and(|before| find(known, before).is_some());
-    if find(known, index).is_none() {
-        note(known, mapping, index, window);
-    }
-    if find(known, index).is_some_and(|window| window.misses(&wanted)) {
-        os::read_ahead(mapping, wanted);
-    }
-    for ahead in (index + 1..=index + AHEAD).take_while(|_| follows) {
-        let window = of_window(ahead);
-        if find(known, ahead).is_none() && !window.is_empty() && note(known, mapping, ahead, window.clone()) {
-            os::read_ahead(mapping, window);
-        }
-    }
-}
-
 fn find(known: &VecDeque<Window>, index: u64) -> Option<&Window> {
     known.iter().rev().find(|window| window.index == index)
-}
-
-/// Whether something of it is missing.
-fn note(known: &mut VecDeque<Window>, mapping: &Mmap, index: u64, range: Range<u64>) -> bool {
-    let missing = os::missing_pages(mapping, range);
-    let is_missing = !missing.is_empty();
-    known.push_back(Window { index, missing });
-    is_missing
 }
 
 impl Window {
@@ -145,7 +156,7 @@ mod tests {
         file.as_file().read_exact_at(&mut buf, warm.start).unwrap();
         let before = missing(&mapping);
         assert!(before < LEN as u64);
-        let residence = Residence::default();
+        let residence = Residence::new(true);
         for at in (0..LEN as u64).step_by(1 << 20) {
             residence.enter(&mapping, file.as_file(), &(at..at + (1 << 20)));
             assert_eq!(mapping[at as usize], 7);
@@ -160,7 +171,7 @@ mod tests {
     fn windows_leave_while_others_come() {
         let len = (KEPT + 40) * WINDOW as usize;
         let Some((file, mapping)) = cold_file(len) else { return };
-        let residence = Residence::default();
+        let residence = Residence::new(true);
         for at in (0..len as u64).step_by(WINDOW as usize) {
             residence.enter(&mapping, file.as_file(), &(at..at + WINDOW));
         }
@@ -169,9 +180,18 @@ mod tests {
     }
 
     #[test]
+    fn of_a_file_that_others_own_nothing_is_dropped() {
+        let Some((file, mapping)) = cold_file(8 << 20) else { return };
+        let residence = Residence::new(false);
+        residence.enter(&mapping, file.as_file(), &(0..8 << 20));
+        residence.leave_all(&mapping, file.as_file());
+        assert_eq!(missing(&mapping), 0);
+    }
+
+    #[test]
     fn the_end_of_a_file_is_no_page_boundary() {
         let Some((file, mapping)) = cold_file(5 * 4096 + 17) else { return };
-        let residence = Residence::default();
+        let residence = Residence::new(true);
         residence.enter(&mapping, file.as_file(), &(4096..5 * 4096 + 17));
         assert_eq!(mapping[5 * 4096 + 16], 7);
         residence.leave_all(&mapping, file.as_file());

@@ -83,6 +83,7 @@ impl SourceFile {
         } else {
             opened.len()
         };
+        let is_told = os::may_ask_residence(&file, opened.uid());
         let mut source = Self {
             path,
             file,
@@ -91,7 +92,7 @@ impl SourceFile {
             cut: AtomicU64::new(u64::MAX),
             registration: None,
             mapping: None,
-            residence: Residence::default(),
+            residence: Residence::new(is_told),
         };
         if options.access == Access::Mapped {
             source.map();

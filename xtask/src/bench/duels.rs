@@ -37,32 +37,54 @@ const FILE_SYSTEM_FORMATS: &[(&str, f64, &[&str])] = &[
 ];
 
 impl Inputs {
-    /// The first of each is held against one thread.
+    /// Two threads, four and eight as far as there are cores, each beside one.
     pub(super) fn threads(&self) -> io::Result<Vec<Duel>> {
         let cores = std::thread::available_parallelism().map_or(1, usize::from);
-        let counts: Vec<usize> = [2, 4, 8].into_iter().filter(|count| *count <= cores.max(2)).rev().collect();
-        let on = |name: &str, line: &str, output: &str| {
-            let job = |threads: usize| {
-                let label = if threads == 1 { "1 thread".into() } else { format!("{threads} threads") };
-                self.ours(name, output, &format!("{line} -q -j {threads}")).called(&label)
-            };
-            Duel::of(counts.iter().copied().chain([1]).map(job).collect())
-        };
-        let mut duels = vec![
-            on("RAW to ZVHD2", "convert $full.raw $o.zvhd2 --no-sync", "o.zvhd2"),
-            on(
-                "RAW to ZVHD2 --zlib --level 1",
-                "convert $full.raw $o.zvhd2 --no-sync --zlib --level 1",
-                "o.zvhd2",
-            ),
-            on("RAW to RAW", "convert $full.raw $o.raw --no-sync", "o.raw"),
-            on("zero scan: bitmap of stored zeros", "bitmap $zeros.raw $o.mf", "o.mf"),
+        let mut lines = vec![
+            ("RAW to ZVHD2", "convert $full.raw $o.zvhd2 --no-sync"),
+            ("RAW to ZVHD2 --zlib --level 1", "convert $full.raw $o.zvhd2 --no-sync --zlib --level 1"),
+            ("RAW to RAW", "convert $full.raw $o.raw --no-sync"),
+            ("zero scan: bitmap of stored zeros", "bitmap $zeros.raw $o.mf"),
         ];
         if has_qemu_img() {
             self.image("full.raw", "full.qcow2", &["-O", "qcow2"])?;
-            duels.push(on("QCOW2 to ZVHD2", "convert $full.qcow2 $o.zvhd2 --no-sync", "o.zvhd2"));
             self.image("full.raw", "packed.qcow2", &["-c", "-O", "qcow2"])?;
-            duels.push(on("QCOW2 zlib to RAW", "convert $packed.qcow2 $o.raw --no-sync", "o.raw"));
+            lines.push(("QCOW2 to ZVHD2", "convert $full.qcow2 $o.zvhd2 --no-sync"));
+            lines.push(("QCOW2 zlib to RAW", "convert $packed.qcow2 $o.raw --no-sync"));
+        }
+        let duel = |(name, line): (&str, &str), threads: usize| {
+            let output = line.split(" $").nth(2).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
+            let job = |count: usize| {
+                let label = if count == 1 { "1 thread".into() } else { format!("{count} threads") };
+                self.ours(name, output, &format!("{line} -q -j {count}")).called(&label)
+            };
+            Duel::of(vec![job(threads), job(1)]).on_threads(threads)
+        };
+        let counts: Vec<usize> = [2, 4, 8].into_iter().filter(|count| *count <= cores.max(2)).collect();
+        Ok(lines.into_iter().flat_map(|line| counts.iter().map(move |count| duel(line, *count))).collect())
+    }
+
+    /// A budget that is smaller than what the jobs would like.
+    pub(super) fn small(&self) -> io::Result<Vec<Duel>> {
+        const BUDGET: &str = "-q --no-sync --memory 48M -j 8";
+        for (name, options) in [("small.zvhd2", "--to zvhd2"), ("small.zlib", "--to zvhd2 --zlib")] {
+            let mut make = Command::new(&self.ours);
+            make.args(["convert", "-q", "--no-sync"]).args(options.split(' '));
+            must(make.args([self.path("full.raw"), self.path(name)]))?;
+        }
+        let job = |name: &str, output: &str, line: &str| {
+            Duel::of(vec![self.ours(name, output, &format!("{line} {BUDGET}")).called("-j 8")])
+        };
+        let mut duels = vec![
+            job("RAW to ZVHD2", "o.zvhd2", "convert $full.raw $o.zvhd2"),
+            job("RAW to ZVHD2, zlib", "o.zvhd2", "convert $full.raw $o.zvhd2 --zlib --level 1"),
+            job("ZVHD2 to RAW", "o.raw", "convert $small.zvhd2 $o.raw"),
+            job("ZVHD2 with zlib to ZVHD2", "o.zvhd2", "convert $small.zlib $o.zvhd2"),
+        ];
+        if has_qemu_img() {
+            let large = ["-c", "-O", "qcow2", "-o", "compression_type=zstd,cluster_size=2M"];
+            self.image("full.raw", "large.qcow2", &large)?;
+            duels.push(job("QCOW2 zstd of 2 MiB clusters to RAW", "o.raw", "convert $large.qcow2 $o.raw"));
         }
         Ok(duels)
     }

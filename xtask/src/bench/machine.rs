@@ -13,7 +13,7 @@ pub(crate) fn describe(folder: &Path) -> String {
     let is_virtual = fs::read_to_string("/proc/cpuinfo").is_ok_and(|text| text.contains(" hypervisor"));
     let place = if is_virtual { ", a virtual machine" } else { "" };
     let folder = folder.display().to_string();
-    let file_system = first_line("stat", &["-f", "-c", "%T", &folder]);
+    let file_system = first_line("sh", &["-c", "df --output=fstype \"$0\" | tail -1", &folder]);
     format!(
         "{cores} cores of {cpu}, {memory} of memory{place}\nLinux {}, {file_system}\n{}\n{}",
         kernel.trim(),

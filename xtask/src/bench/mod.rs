@@ -29,11 +29,17 @@ pub(crate) struct Duel {
     jobs: Vec<Job>,
     /// The ratio that we want.
     at_most: Option<f64>,
+    /// Threads of the first, where the other has one.
+    threads: Option<usize>,
 }
 
 impl Duel {
     fn of(jobs: Vec<Job>) -> Self {
-        Self { jobs, at_most: None }
+        Self { jobs, at_most: None, threads: None }
+    }
+
+    fn on_threads(self, threads: usize) -> Self {
+        Self { threads: Some(threads), ..self }
     }
 
     fn at_most(self, ratio: f64) -> Self {
@@ -43,11 +49,12 @@ impl Duel {
 
 type Section = (&'static str, fn(&Inputs, bool) -> io::Result<Vec<Duel>>);
 
-const SECTIONS: [Section; 10] = [
+const SECTIONS: [Section; 11] = [
     ("One thread, two threads and more", |inputs, _| inputs.threads()),
     ("Twice the data", |inputs, _| inputs.sizes()),
     ("Beside the least that the work takes, on all cores", |inputs, _| inputs.limits()),
     ("Large disks with little on them", |inputs, _| Ok(inputs.sparse())),
+    ("Within a budget of 48 MiB", |inputs, _| inputs.small()),
     ("To RAW, beside qemu-img", |inputs, _| inputs.to_raw()),
     ("A file system to RAW, beside qemu-img", |inputs, _| inputs.file_system()),
     ("Synced, beside qemu-img and sync", |inputs, _| inputs.synced()),

@@ -17,6 +17,7 @@ pub(super) struct Row {
     pub(super) name: String,
     jobs: Vec<Measured>,
     pub(super) at_most: Option<f64>,
+    threads: Option<usize>,
     /// Bytes of data on the disk.
     data: u64,
 }
@@ -30,7 +31,7 @@ impl Row {
             peak_anonymous_kib: job.peak_anonymous_kib,
         });
         let jobs = jobs.collect();
-        Self { name: duel.jobs[0].name.clone(), jobs, at_most: duel.at_most, data }
+        Self { name: duel.jobs[0].name.clone(), jobs, at_most: duel.at_most, threads: duel.threads, data }
     }
 
     /// The first job's time by that of the fastest other one.
@@ -38,6 +39,13 @@ impl Row {
         let (first, others) = self.jobs.split_first()?;
         let best = others.iter().map(|other| other.seconds).min_by(f64::total_cmp)?;
         Some(first.seconds / best)
+    }
+
+    /// The part of one thread's time that more threads do not shorten (Amdahl): time(n) = time(1) * (serial + (1 - serial) / n).
+    #[expect(clippy::cast_precision_loss, reason = "a few threads")]
+    fn serial(&self) -> Option<f64> {
+        let share = 1.0 / self.threads? as f64;
+        Some(((self.ratio()? - share) / (1.0 - share)).max(0.0))
     }
 
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
@@ -59,6 +67,10 @@ impl std::fmt::Display for Row {
         let ratio = self.ratio().map_or("-".into(), |ratio| format!("{ratio:.2}"));
         let peak = self.jobs.iter().map(|job| (job.peak_anonymous_kib / 1024).to_string());
         let (times, peak) = (times.collect::<Vec<_>>().join(", "), peak.collect::<Vec<_>>().join(", "));
+        let ratio = match self.serial() {
+            Some(serial) => format!("{ratio}, serial {:.0} %", serial * 100.0),
+            None => ratio,
+        };
         let wanted = self.at_most.map_or("-".into(), |ratio| format!("{ratio:.2}"));
         write!(f, "| {} | {times} | {:.0} | {ratio} | {wanted} | {peak} |", self.name, self.rate())
     }
@@ -81,7 +93,7 @@ impl Row {
             })
         });
         json!({
-            "job": self.name, "data": self.data, "ratio": self.ratio(), "at-most": self.at_most,
+            "job": self.name, "data": self.data, "ratio": self.ratio(), "at-most": self.at_most, "serial": self.serial(),
             "runs": jobs.collect::<Vec<_>>(),
         })
     }
