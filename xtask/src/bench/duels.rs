@@ -10,6 +10,7 @@ use super::cache::{Cache, resident};
 use super::disks::file_system;
 use super::inputs::{Inputs, has_qemu_img, must};
 use super::job::Job;
+use super::ways::{self, WAYS};
 
 /// A format as `qemu-img convert` makes it: name, the ratio that we want, arguments.
 const FORMATS: &[(&str, f64, &[&str])] = &[
@@ -161,6 +162,20 @@ impl Inputs {
             );
         }
         Ok(duels)
+    }
+
+    /// Ways to write, beside plain writes by one thread.
+    pub(super) fn ways(&self) -> io::Result<Vec<Duel>> {
+        let job = |(way, label): (&str, &str)| -> io::Result<Job> {
+            let args = ["limit", way, &self.path("full.raw")].map(String::from).to_vec();
+            let output = ways::output(&self.folder.join("full.raw"));
+            Ok(Job::new(label, &std::env::current_exe()?, args, output))
+        };
+        let (first, others) = (WAYS[0], &WAYS[1..]);
+        let duel = |way: (&str, &str)| {
+            Ok(Duel::of(vec![job(way)?.called("this way"), job(first)?.called("one thread")]))
+        };
+        others.iter().copied().map(duel).collect()
     }
 
     pub(super) fn sparse(&self) -> Vec<Duel> {

@@ -5,14 +5,17 @@
 use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
+use std::path::Path;
 use std::sync::atomic::{AtomicUsize, Ordering};
 
+use super::ways;
+
 /// Bytes of a block of ZVHD2.
-const BLOCK: usize = 2 << 20;
+pub(super) const BLOCK: usize = 2 << 20;
 
 /// Runs one of them.
-pub(crate) fn run(name: &str, file: &str) -> io::Result<()> {
-    let file = File::open(file)?;
+pub(crate) fn run(name: &str, path: &str) -> io::Result<()> {
+    let file = File::open(path)?;
     let len = usize::try_from(file.metadata()?.len()).unwrap_or(0);
     match name {
         "pack" => each(len.div_ceil(BLOCK), || pack(&file, len)),
@@ -21,15 +24,15 @@ pub(crate) fn run(name: &str, file: &str) -> io::Result<()> {
             let records = records(&file, len)?;
             each(records.len(), || unpack(&file, &records));
         }
-        _ => return Err(io::Error::other("pack, scan or unpack")),
+        _ => return ways::run(name, &file, Path::new(path)),
     }
     Ok(())
 }
 
-type Work<'a> = Box<dyn FnMut(usize) + 'a>;
+pub(super) type Work<'a> = Box<dyn FnMut(usize) + 'a>;
 
 /// Hands the numbers below `count` to one worker a core.
-fn each<'a>(count: usize, worker: impl Fn() -> Work<'a> + Sync) {
+pub(super) fn each<'a>(count: usize, worker: impl Fn() -> Work<'a> + Sync) {
     let next = AtomicUsize::new(0);
     let cores = std::thread::available_parallelism().map_or(1, usize::from);
     std::thread::scope(|scope| {

@@ -15,6 +15,7 @@ pub(crate) mod limits;
 mod machine;
 mod plot;
 mod tables;
+mod ways;
 
 use std::fs;
 use std::io;
@@ -49,10 +50,11 @@ impl Duel {
 
 type Section = (&'static str, fn(&Inputs, bool) -> io::Result<Vec<Duel>>);
 
-const SECTIONS: [Section; 11] = [
+const SECTIONS: [Section; 12] = [
     ("One thread, two threads and more", |inputs, _| inputs.threads()),
     ("Twice the data", |inputs, _| inputs.sizes()),
     ("Beside the least that the work takes, on all cores", |inputs, _| inputs.limits()),
+    ("Ways into a file", |inputs, _| inputs.ways()),
     ("Large disks with little on them", |inputs, _| Ok(inputs.sparse())),
     ("Within a budget of 48 MiB", |inputs, _| inputs.small()),
     ("To RAW, beside qemu-img", |inputs, _| inputs.to_raw()),
