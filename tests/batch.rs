@@ -13,17 +13,17 @@ use testdata_gen::{Noise, broken, good, write_files};
 use crate::program::{command, imgprep, names, said};
 use crate::schemas::Schema;
 
-const JOURNAL: &str = "imgprep-batch.journal";
+pub(crate) const JOURNAL: &str = "imgprep-batch.journal";
 
 /// What the journal says, whole lines only.
-fn journal(out: &Path) -> Vec<Value> {
+pub(crate) fn journal(out: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(out.join(JOURNAL)).unwrap_or_default();
     let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n') && line.len() > 9);
     lines.filter_map(|line| serde_json::from_str(&line[9..]).ok()).collect()
 }
 
 /// Whether the disk in an image, read by way of `convert`, is this one; a ZVHD2 has whole sectors.
-fn holds(folder: &Path, image: &Path, disk: &[u8]) -> bool {
+pub(crate) fn holds(folder: &Path, image: &Path, disk: &[u8]) -> bool {
     let image = image.display().to_string();
     let args = ["convert", &image, "back.raw", "--size", "original", "--force", "--no-sync", "-q"];
     let output = imgprep(folder, &args);
@@ -33,8 +33,8 @@ fn holds(folder: &Path, image: &Path, disk: &[u8]) -> bool {
     std::fs::read(folder.join("back.raw")).unwrap() == want
 }
 
-fn signal(child: &Child, name: &str) {
-    let sent = std::process::Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+pub(crate) fn signal(process: u32, name: &str) {
+    let sent = std::process::Command::new("kill").args([name, &process.to_string()]).status().unwrap();
     assert!(sent.success());
 }
 
@@ -294,23 +294,6 @@ fn a_second_batch_on_one_folder_says_so_and_stops() {
     }
     first.kill().unwrap();
     first.wait().unwrap();
-}
-
-#[test]
-fn an_interrupt_is_journalled_and_the_batch_goes_on_later() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut child = slow(folder.path(), &[]);
-    signal(&child, "-INT");
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    let out = folder.path().join("out");
-    assert_eq!(names(&out), [JOURNAL]);
-    let events = journal(&out);
-    assert!(events.iter().any(|event| event["event"] == "fail" && event["record"]["state"] == "stopped"));
-    assert_eq!(events.last().unwrap()["event"], "end");
-    let output =
-        imgprep(folder.path(), &["batch", "images", "--out", "out", "--resume", "--level", "1", "--no-sync"]);
-    assert!(output.status.success(), "{}", said(&output));
-    assert_eq!(names(&out).len(), 4);
 }
 
 #[test]

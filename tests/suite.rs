@@ -4,6 +4,7 @@
 mod batch;
 mod batch_memory;
 mod batch_page;
+mod batch_stops;
 mod broken;
 mod chains;
 mod check;

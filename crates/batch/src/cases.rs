@@ -151,3 +151,19 @@ fn an_interrupt_stops_the_batch_and_resume_ends_it() {
     let rest = run(&batch, &RunSettings { before: Before::Resume, ..settings(&interrupt) }, &mut ()).unwrap();
     assert_eq!((rest.done(), rest.earlier()), (500, summary.done()));
 }
+
+/// An interrupt while earlier outputs are looked at ends the run; what is done stays done.
+#[test]
+fn an_interrupt_before_the_work_begins_makes_nothing_be_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let batch = batch(folder.path(), &[4096; 5]);
+    let resume = |interrupt: &Interrupt| {
+        run(&batch, &RunSettings { before: Before::Resume, ..settings(interrupt) }, &mut ()).unwrap()
+    };
+    assert_eq!(resume(&Interrupt::default()).done(), 5);
+    let interrupt = Interrupt::default();
+    interrupt.raise();
+    let stopped = resume(&interrupt);
+    assert_eq!((stopped.done(), stopped.stopped()), (0, 5));
+    assert_eq!(resume(&Interrupt::default()).earlier(), 5);
+}

@@ -66,16 +66,21 @@ const OVERHEAD: u64 = 1 << 20;
 pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> Result<Summary, Error> {
     let begun = Instant::now();
     create_folder(&batch.out)?;
-    let (mut journal, mut history) = Journal::open(&batch.out, settings.before)?;
+    let (mut journal, history) = Journal::open(&batch.out, settings.before)?;
     if settings.before != Before::Refuse {
         remove_temporaries(batch);
     }
-    let mut records: Vec<Option<Record>> = batch.jobs.iter().map(|job| earlier(job, &mut history)).collect();
+    let mut records: Vec<Option<Record>> =
+        batch.jobs.iter().map(|job| earlier(job, &history, settings.interrupt)).collect();
     announce(batch, &records, &history, &mut journal)?;
     let weights: Vec<_> = batch.jobs.iter().map(|job| job.weight.saturating_add(OVERHEAD)).collect();
     let budget = Budget::new(settings.threads.get(), settings.memory, settings.files);
     let pending = (0..batch.jobs.len()).filter(|job| records[*job].is_none());
     let queue = Queue::new(budget, weights.clone(), pending);
+    if settings.interrupt.is_raised() {
+        // Not even begun: the journal would take that for a wish to do it again.
+        queue.stop();
+    }
     watch.begun(batch, &records.iter().flatten().collect::<Vec<_>>());
     let surroundings = Surroundings {
         batch,
@@ -107,6 +112,7 @@ pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> 
             bytes_done: 0,
             totals: (0, 0),
             running: HashMap::new(),
+            is_stopping: false,
         };
         let kept = desk.keep(&inbox);
         // Also when the journal can't be written: workers must come to an end.
@@ -142,8 +148,12 @@ fn blank(job: &Job) -> Record {
     }
 }
 
-/// What an earlier run did, if nothing changed since.
-fn earlier(job: &Job, history: &mut History) -> Option<Record> {
+/// What an earlier run did, if nothing changed since. Outputs are looked into for that: an interrupt ends it, and
+/// what was not looked at stays done in the journal.
+fn earlier(job: &Job, history: &History, interrupt: &Interrupt) -> Option<Record> {
+    if interrupt.is_raised() {
+        return None;
+    }
     let finished = history.finished.get(&job.key).filter(|finished| finished.holds(job.checksum()))?;
     let mut record = finished.record.clone();
     record.earlier = true;
@@ -299,6 +309,7 @@ struct Desk<'a> {
     /// Read and written by jobs that are over.
     totals: (u64, u64),
     running: HashMap<usize, (u64, u64)>,
+    is_stopping: bool,
 }
 
 impl Desk<'_> {
@@ -311,8 +322,8 @@ impl Desk<'_> {
                 Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
-            if self.settings.interrupt.is_raised() {
-                self.queue.stop();
+            if self.settings.interrupt.is_raised() && !self.is_stopping {
+                self.stop();
             }
             told.iter().for_each(|told| self.note(told));
             self.journal.commit()?;
@@ -323,6 +334,12 @@ impl Desk<'_> {
                 self.watch.tick(self.batch, &now);
             }
         }
+    }
+
+    fn stop(&mut self) {
+        self.is_stopping = true;
+        self.queue.stop();
+        self.watch.stopping(self.batch, self.queue.at_work().len());
     }
 
     fn note(&mut self, told: &Told) {

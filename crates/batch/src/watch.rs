@@ -16,6 +16,8 @@ pub trait Watch {
     fn again(&mut self, _batch: &Batch, _job: usize, _record: &Record, _pause: Duration) {}
     /// A job is over, and that is on the disk.
     fn finished(&mut self, _batch: &Batch, _job: usize, _record: &Record) {}
+    /// The interrupt was raised: what is at work comes to an end, nothing else begins.
+    fn stopping(&mut self, _batch: &Batch, _at_work: usize) {}
     /// A moment later.
     fn tick(&mut self, _batch: &Batch, _now: &Now) {}
 }

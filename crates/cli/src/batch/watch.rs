@@ -128,6 +128,11 @@ impl Watch for Shown {
         self.say(&line);
     }
 
+    fn stopping(&mut self, _: &Batch, at_work: usize) {
+        self.tell("stopping", json!({ "running": at_work }));
+        self.say(&format!("stopping: {at_work} at work end at a safe place; once more stops now"));
+    }
+
     fn tick(&mut self, batch: &Batch, now: &Now) {
         let every = match &mut self.kind {
             Kind::Nothing => return,
