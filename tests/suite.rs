@@ -20,6 +20,7 @@ mod differential_vdi;
 mod differential_vhd;
 mod differential_vhdx;
 mod differential_vmdk;
+mod disk_full;
 mod golden;
 mod hooks;
 mod library;

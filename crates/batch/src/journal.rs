@@ -19,6 +19,9 @@ use crate::stamp::{Proof, Stamp};
 /// Its name in the output folder.
 pub const JOURNAL_NAME: &str = "imgprep-batch.journal";
 const SCHEMA: &str = "imgprep/journal/1";
+/// Room that is kept for the lines about one image, and for the others.
+const ROOM_PER_JOB: u64 = 4096;
+const ROOM: u64 = 64 << 10;
 
 /// What a line says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -185,6 +188,14 @@ impl Journal {
         Ok((Self { file, path, pending, must_sync: true }, history))
     }
 
+    /// Keeps room for what is to be said about so many images: a disk that runs full must not silence it.
+    pub(crate) fn reserve(&self, jobs: usize) {
+        if let Ok(found) = self.file.metadata() {
+            let room = ROOM + ROOM_PER_JOB.saturating_mul(jobs as u64);
+            imgprep::reserve(&self.file, found.len()..found.len().saturating_add(room));
+        }
+    }
+
     /// The first words of a run.
     pub(crate) fn begin(&mut self, jobs: usize) {
         self.say(&Event::Begin {
@@ -194,6 +205,15 @@ impl Journal {
             jobs,
         });
         self.must_sync = true;
+    }
+
+    /// The last words of a run.
+    pub(crate) fn end(&mut self, done: usize, failed: usize) -> Result<(), Error> {
+        self.say(&Event::End { done, failed });
+        self.commit()?;
+        // Room that was not needed; what could not be given back is in nobody's way.
+        let _ = self.file.metadata().and_then(|found| self.file.set_len(found.len()));
+        Ok(())
     }
 
     /// Takes a line; it is written with the next [`commit`](Self::commit).

@@ -126,8 +126,7 @@ pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> 
     let records = batch.jobs.iter().zip(records);
     let records: Vec<_> = records.map(|(job, record)| record.unwrap_or_else(|| blank(job))).collect();
     let summary = Summary::new(batch, records, begun.elapsed());
-    journal.say(&Event::End { done: summary.done(), failed: summary.failed() });
-    journal.commit()?;
+    journal.end(summary.done(), summary.failed())?;
     Ok(summary)
 }
 
@@ -167,6 +166,7 @@ fn announce(
     history: &History,
     journal: &mut Journal,
 ) -> Result<(), Error> {
+    journal.reserve(records.iter().filter(|record| record.is_none()).count());
     journal.begin(batch.jobs.len());
     for (job, record) in batch.jobs.iter().zip(records) {
         if record.is_none() && !history.is_ours(&job.key) {
