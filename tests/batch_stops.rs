@@ -125,7 +125,7 @@ fn exit_code(process: u32) -> Option<u32> {
     (fields[0] == "Z").then(|| fields.last().unwrap().parse::<u32>().unwrap() >> 8)
 }
 
-/// The first image hangs in its sync, as with a disk that does not answer: a safe place does not come.
+/// The first image hangs when it gets its name, as with a disk that does not answer: a safe place does not come.
 #[test]
 fn a_second_interrupt_stops_now_and_the_batch_goes_on_later() {
     if !has_strace() {
@@ -138,13 +138,14 @@ fn a_second_interrupt_stops_now_and_the_batch_goes_on_later() {
     let whole = std::fs::metadata(folder.path().join("whole.zvhd2")).unwrap().len();
     let program = command(folder.path(), BATCH);
     let mut traced = Command::new("strace");
-    traced.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=fsync"]);
-    traced.args(["-e", "inject=fsync:delay_enter=600s"]);
+    let renames = "rename,renameat,renameat2,link,linkat";
+    traced.args(["-f", "-qq", "-o", "/dev/null", "-e", &format!("trace={renames}")]);
+    traced.args(["-e", &format!("inject={renames}:delay_enter=100s")]);
     traced.arg(program.get_program()).args(program.get_args()).current_dir(folder.path());
     let mut running = Running::spawn(traced);
     running.wait_for("start");
     let out = folder.path().join("out");
-    // All is written: what is left is the sync, and nothing on the way there looks at the interrupt.
+    // All is written: what is left are the sync and the name, and nothing on the way there looks at the interrupt.
     let len = || temporary(&out).and_then(|path| path.metadata().ok()).map(|found| found.len());
     until("all is written", || len().filter(|len| *len == whole));
     let process = journal(&out)[0]["process"].as_u64().unwrap();

@@ -5,6 +5,7 @@ mod batch;
 mod batch_memory;
 mod batch_page;
 mod batch_stops;
+mod batch_syncs;
 mod broken;
 mod chains;
 mod check;

@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use imgprep::{
     Access, BitOrder, BitmapMaker, BitmapShape, Checksum, ConvertOptions, Converted, Destination, Disk,
@@ -27,6 +28,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) sync: Sync,
     pub(crate) unix_time: u64,
+    /// Held while a folder is made.
+    pub(crate) folders: Mutex<()>,
 }
 
 /// How a source is opened.

@@ -4,6 +4,7 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use imgprep::{Class, Error, Existing, Interrupt, Sync};
@@ -11,7 +12,7 @@ use imgprep::{Class, Error, Existing, Interrupt, Sync};
 use crate::BatchError;
 use crate::attempt::Surroundings;
 use crate::jobs::{Batch, Job};
-use crate::journal::{Before, Event, Finished, History, Journal};
+use crate::journal::{Before, Event, Finished, History, Journal, sync_folder};
 use crate::queue::{Budget, Queue, Task, left};
 use crate::record::{Failure, Record, State, path_text};
 use crate::summary::Summary;
@@ -81,7 +82,7 @@ pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> 
         // Not even begun: the journal would take that for a wish to do it again.
         queue.stop();
     }
-    watch.begun(batch, &records.iter().flatten().collect::<Vec<_>>());
+    watch.begun(batch, &records.iter().flatten().collect::<Vec<_>>(), history.damaged);
     let surroundings = Surroundings {
         batch,
         queue: &queue,
@@ -89,6 +90,7 @@ pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> 
         interrupt: settings.interrupt,
         sync: settings.sync,
         unix_time: settings.unix_time,
+        folders: Mutex::new(()),
     };
     let bytes = (0..weights.len()).filter(|job| records[*job].is_none()).map(|job| weights[job]).sum();
     let (replies, inbox) = mpsc::channel();
@@ -130,8 +132,16 @@ pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> 
     Ok(summary)
 }
 
+/// A folder and those above it. What is done in one that a power cut takes away was not done: each is on the disk
+/// before it is used.
 fn create_folder(folder: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(folder).map_err(|error| {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_folder(above)?;
+    let made = std::fs::create_dir(folder).or_else(|error| if folder.is_dir() { Ok(()) } else { Err(error) });
+    made.and_then(|()| sync_folder(above)).map_err(|error| {
         let what = format!("the folder can't be made: {error}");
         Error::new(BatchError::Listing { what }).in_path(folder.display().to_string())
     })
@@ -230,7 +240,7 @@ impl Worker<'_> {
             let mut record = blank(job);
             record.attempts = task.attempt;
             record.threads = task.threads;
-            let tried = job.output.parent().map_or(Ok(()), create_folder);
+            let tried = job.output.parent().map_or(Ok(()), |folder| self.create_folder(folder));
             let tried =
                 tried.and_then(|()| self.surroundings.attempt(&task, self.existing(job), &mut record));
             record.seconds = begun.elapsed().as_secs_f64();
@@ -243,6 +253,12 @@ impl Worker<'_> {
                 Err(error) => self.failed(&task, record, &error),
             }
         }
+    }
+
+    /// One after the other: a folder that is there was synced by whoever made it.
+    fn create_folder(&self, folder: &Path) -> Result<(), Error> {
+        let _one = self.surroundings.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        create_folder(folder)
     }
 
     fn existing(&self, job: &Job) -> Existing {
