@@ -13,20 +13,20 @@ use crate::program::{command, has_strace, imgprep, names, said};
 use crate::schemas::Schema;
 
 /// A batch whose progress is read line by line.
-struct Running {
-    child: Child,
+pub(crate) struct Running {
+    pub(crate) child: Child,
     lines: BufReader<ChildStderr>,
 }
 
 impl Running {
-    fn spawn(mut command: Command) -> Self {
+    pub(crate) fn spawn(mut command: Command) -> Self {
         let mut child = command.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
         let lines = BufReader::new(child.stderr.take().unwrap());
         Self { child, lines }
     }
 
     /// The next line about this event.
-    fn wait_for(&mut self, event: &str) -> Value {
+    pub(crate) fn wait_for(&mut self, event: &str) -> Value {
         let schema = Schema::of("batch-progress");
         loop {
             let mut line = String::new();

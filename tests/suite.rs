@@ -2,6 +2,7 @@
 #![allow(clippy::too_many_lines, clippy::type_complexity, reason = "tables of cases read best in one piece")]
 
 mod batch;
+mod batch_folders;
 mod batch_memory;
 mod batch_page;
 mod batch_stops;

@@ -79,6 +79,11 @@ impl History {
         self.finished.contains_key(output) || self.foreign.get(output) == Some(&false)
     }
 
+    /// All outputs that the batch named.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = &str> {
+        self.foreign.keys().map(String::as_str)
+    }
+
     /// What the journal of a folder says, without a lock and without a trace.
     pub(crate) fn look(folder: &Path) -> Self {
         std::fs::read(folder.join(JOURNAL_NAME)).map_or_else(|_| Self::default(), |bytes| Self::read(&bytes))
@@ -141,6 +146,8 @@ fn decode(line: &[u8]) -> Option<Event> {
 pub(crate) struct Journal {
     file: File,
     path: PathBuf,
+    /// Bytes that were in it.
+    found: u64,
     /// What was said and not yet written.
     pending: String,
     /// Whether what is pending must be on the disk before it counts.
@@ -188,7 +195,7 @@ impl Journal {
         let is_torn = bytes.last().is_some_and(|byte| *byte != b'\n');
         let pending = if is_torn { "\n".into() } else { String::new() };
         let history = History::read(&bytes);
-        Ok((Self { file, path, pending, must_sync: true }, history))
+        Ok((Self { file, path, found: bytes.len() as u64, pending, must_sync: true }, history))
     }
 
     /// Keeps room for what is to be said about so many images: a disk that runs full must not silence it.
@@ -208,6 +215,11 @@ impl Journal {
             jobs,
         });
         self.must_sync = true;
+    }
+
+    /// A run that is refused said nothing.
+    pub(crate) fn take_back(self) {
+        let _ = self.file.set_len(self.found);
     }
 
     /// The last words of a run.
@@ -239,6 +251,17 @@ impl Journal {
                 .in_path(self.path.display().to_string())
         })
     }
+}
+
+/// What the journal of a batch that runs says, and who runs it. `None`: there is none at work.
+pub(crate) fn running(path: &Path) -> Option<(History, String)> {
+    let mut file = File::open(path).ok()?;
+    if !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).ok()?;
+    Some((History::read(&bytes), holder(&mut file)))
 }
 
 /// Who has the lock, from the last beginning in the journal.

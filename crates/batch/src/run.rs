@@ -9,7 +9,6 @@ use std::time::{Duration, Instant};
 
 use imgprep::{Class, Error, Existing, Interrupt, Sync};
 
-use crate::BatchError;
 use crate::attempt::Surroundings;
 use crate::jobs::{Batch, Job};
 use crate::journal::{Before, Event, Finished, History, Journal, sync_folder};
@@ -18,6 +17,7 @@ use crate::record::{Failure, Record, State, path_text};
 use crate::summary::Summary;
 use crate::watch::{Now, Watch};
 use crate::wish::Host;
+use crate::{BatchError, neighbours};
 
 /// How a batch is run.
 #[derive(Clone, Copy)]
@@ -68,12 +68,16 @@ pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> 
     let begun = Instant::now();
     create_folder(&batch.out)?;
     let (mut journal, history) = Journal::open(&batch.out, settings.before)?;
-    if settings.before != Before::Refuse {
-        remove_temporaries(batch);
-    }
     let mut records: Vec<Option<Record>> =
         batch.jobs.iter().map(|job| earlier(job, &history, settings.interrupt)).collect();
     announce(batch, &records, &history, &mut journal)?;
+    if let Err(error) = neighbours::check(batch) {
+        journal.take_back();
+        return Err(error);
+    }
+    if settings.before != Before::Refuse {
+        remove_temporaries(batch);
+    }
     let weights: Vec<_> = batch.jobs.iter().map(|job| job.weight.saturating_add(OVERHEAD)).collect();
     let budget = Budget::new(settings.threads.get(), settings.memory, settings.files);
     let pending = (0..batch.jobs.len()).filter(|job| records[*job].is_none());
