@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -368,6 +369,31 @@ fn a_list_comes_by_standard_input() {
     child.stdin.take().unwrap().write_all(b"a.raw\n\nb c.raw\n").unwrap();
     assert!(child.wait().unwrap().success());
     assert_eq!(names(&folder.path().join("out")), ["a.zvhd2", "b c.zvhd2", JOURNAL]);
+}
+
+/// Names of files are bytes: a list and the journal take them as they are.
+#[test]
+fn names_that_are_no_utf8_are_converted_and_known_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = [&b"\xff\xfe.raw"[..], b"caf\xe9.raw", b"caf\xc3\xa9.raw"];
+    for name in names {
+        std::fs::write(folder.path().join(std::ffi::OsStr::from_bytes(name)), vec![name[0]; 8192]).unwrap();
+    }
+    let batch = |more: &[&str]| {
+        let args = ["batch", "-", "--out", "out", "--to", "raw", "--output", "json", "-q"];
+        let mut child = command(folder.path(), &[&args[..], more].concat());
+        let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(&names.join(&b"\r\n"[..])).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    assert_eq!(batch(&[])["done"], 3);
+    for name in names {
+        let bytes = std::fs::read(folder.path().join("out").join(std::ffi::OsStr::from_bytes(name))).unwrap();
+        assert_eq!(bytes, vec![name[0]; 8192]);
+    }
+    assert_eq!(batch(&["--resume"])["earlier"], 3);
 }
 
 #[test]

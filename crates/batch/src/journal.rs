@@ -14,7 +14,7 @@ use serde::{Deserialize, Serialize};
 
 use crate::BatchError;
 use crate::record::Record;
-use crate::stamp::{Proof, Stamp};
+use crate::stamp::{Place, Proof, Stamp};
 
 /// Its name in the output folder.
 pub const JOURNAL_NAME: &str = "imgprep-batch.journal";
@@ -47,19 +47,19 @@ pub(crate) struct Finished {
     /// Checksum of all that was wished.
     pub(crate) wish: u32,
     /// The output and what was written along with it, by path.
-    pub(crate) outputs: Vec<(PathBuf, Proof)>,
+    pub(crate) outputs: Vec<(Place, Proof)>,
     /// All files that were read.
-    pub(crate) sources: Vec<(PathBuf, Stamp)>,
+    pub(crate) sources: Vec<(Place, Stamp)>,
     pub(crate) record: Record,
 }
 
 impl Finished {
     /// Whether nothing changed since: neither what was read nor what was written nor what is wished.
     pub(crate) fn holds(&self, wish: u32) -> bool {
-        let is_same = |(path, stamp): &(PathBuf, Stamp)| Stamp::of(path).is_ok_and(|now| now == *stamp);
+        let is_same = |(place, stamp): &(Place, Stamp)| Stamp::of(&place.0).is_ok_and(|now| now == *stamp);
         self.wish == wish
             && self.sources.iter().all(is_same)
-            && self.outputs.iter().all(|(path, proof)| proof.holds(path))
+            && self.outputs.iter().all(|(place, proof)| proof.holds(&place.0))
     }
 }
 

@@ -5,6 +5,7 @@ use std::fs::File;
 use std::io;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 
 use memmap2::{Mmap, MmapOptions};
 use rustix::fs::{FallocateFlags, SeekFrom};
@@ -30,6 +31,12 @@ pub(crate) fn seek_data(file: &File, at: u64) -> io::Result<Option<u64>> {
 /// The first offset at or after `at` that is in a hole.
 pub(crate) fn seek_hole(file: &File, at: u64) -> io::Result<u64> {
     Ok(rustix::fs::seek(file, SeekFrom::Hole(at))?)
+}
+
+/// The path of these bytes, whatever their encoding: names of files have none.
+pub fn path_from_bytes(bytes: Vec<u8>) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    std::ffi::OsString::from_vec(bytes).into()
 }
 
 /// Prepares room for data.
