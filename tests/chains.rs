@@ -353,3 +353,59 @@ fn broken_chains_are_described_without_their_parents() {
         assert!(said(&output).contains("not opened"), "{}: {}", image.name, said(&output));
     }
 }
+
+/// A parent that its child can't name, in another folder and under another extension.
+#[test]
+fn a_parent_is_the_one_that_the_user_names() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let chain = image("vdi-over-vdi");
+    write_files(&chain.files, folder).unwrap();
+    create_dir(folder.join("elsewhere")).unwrap();
+    std::fs::rename(folder.join("vdi-over-vdi-base.vdi"), folder.join("elsewhere/base.bin")).unwrap();
+    let said = refused(folder, "vdi-over-vdi.vdi", &[], "open.parent.not-found");
+    assert!(said.contains("--parent"), "{said}");
+    let base = ["--parent", "elsewhere/base.bin"];
+    assert!(disk(folder, "vdi-over-vdi.vdi", &base) == chain.disk);
+    // What the user names is opened whatever names in images are worth.
+    assert!(disk(folder, "vdi-over-vdi.vdi", &[&base[..], &["--follow", "none"]].concat()) == chain.disk);
+    // Another image is not its parent unless the user says so again.
+    write_files(&image("vdi-4096").files, folder).unwrap();
+    let other = ["--parent", "vdi-4096.vdi"];
+    refused(folder, "vdi-over-vdi.vdi", &other, "open.parent.mismatch");
+    assert_eq!(
+        disk(folder, "vdi-over-vdi.vdi", &[&other[..], &["--accept-parent"]].concat()).len(),
+        chain.disk.len()
+    );
+    refused(folder, "vdi-over-vdi.vdi", &["--parent", "gone"], "io.open.not-found");
+    refused(folder, "vdi-over-vdi.vdi", &["--parent", "vdi-over-vdi.vdi"], "open.chain.cycle");
+    refused(folder, "vdi-4096.vdi", &base, "open.parent.none");
+    refused(folder, "vdi-over-vdi.vdi", &[base, base].concat(), "open.parent.none");
+}
+
+/// Several that call themselves the same; a chain of three of which the user names both.
+#[test]
+fn every_parent_of_a_chain_can_be_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let chain = image("vdi-chain-of-three");
+    write_files(&chain.files, folder).unwrap();
+    for name in ["middle", "base"] {
+        let file = folder.join(format!("vdi-chain-of-three-{name}.vdi"));
+        std::fs::copy(&file, folder.join(format!("{name}-copy.vdi"))).unwrap();
+    }
+    let said = refused(folder, "vdi-chain-of-three.vdi", &[], "open.parent.several");
+    assert!(said.contains("--parent says which"), "{said}");
+    let middle = ["--parent", "middle-copy.vdi"];
+    refused(folder, "vdi-chain-of-three.vdi", &middle, "open.parent.several");
+    let both = [&middle[..], &["--parent", "base-copy.vdi"]].concat();
+    assert!(disk(folder, "vdi-chain-of-three.vdi", &both) == chain.disk);
+    // Names that images give do not count where the user says another.
+    write(folder.join("base"), vec![1; 2 << 16]).unwrap();
+    write(folder.join("other"), vec![4; 2 << 16]).unwrap();
+    write(folder.join("top.qcow2"), thin("base", "raw", 2 << 16)).unwrap();
+    assert!(disk(folder, "top.qcow2", &["--parent", "other"]) == vec![4; 2 << 16]);
+    let info = imgprep(folder, &["info", "top.qcow2", "base", "--parent", "other"]);
+    let said = crate::program::said(&info);
+    assert!(info.status.code() == Some(1) && said.contains("--parent is of one image"), "{said}");
+}

@@ -46,6 +46,7 @@ pub(crate) fn open_options(job: &Job) -> OpenOptions {
         gate: wish.follow.into(),
         mismatch: if wish.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
         source: SourceOptions { access: if wish.salvage { Access::Positioned } else { Access::Mapped } },
+        parents: Vec::new(),
     }
 }
 

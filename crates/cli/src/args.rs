@@ -93,6 +93,9 @@ pub(crate) struct SourceArgs {
     /// Which size of a ZVHD or ZVHD2 counts; the size of a RAW on standard input
     #[arg(long, value_name = "original|current|N", default_value = "current")]
     pub(crate) size: Size,
+    /// The image that this one was made over, whatever it is called; said again, the one below that
+    #[arg(long, value_name = "FILE")]
+    pub(crate) parent: Vec<PathBuf>,
 }
 
 /// The gate.

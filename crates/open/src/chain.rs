@@ -26,6 +26,8 @@ pub struct OpenOptions {
     pub mismatch: Mismatch,
     /// How files are read.
     pub source: SourceOptions,
+    /// The layers below the first one, in order, where the user says them: names in images do not count then.
+    pub parents: Vec<PathBuf>,
 }
 
 /// What is done about a parent that is not the one that its child was made over.
@@ -171,6 +173,10 @@ pub fn open_source(name: String, file: SourceFile, options: &OpenOptions) -> Res
             Err(reason) => return Err(reason),
         }
     }
+    if let Some(path) = options.parents.get(chain.layers.len() - 1).filter(|_| chain.unopened.is_empty()) {
+        let surplus = ChainError::NoParent { parent: path.display().to_string() };
+        return Err(Error::new(surplus).in_path(chain.lowest().name.clone()));
+    }
     chain.sound()?;
     Ok(chain)
 }
@@ -183,6 +189,9 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
     let above = chain.lowest().files[0].path().to_path_buf();
     let in_above = |error: ChainError| Error::new(error).in_path(above.display().to_string());
     let depth = options.parse.limits.chain_depth;
+    if let Some(path) = options.parents.get(chain.layers.len() - 1) {
+        return follow_said(chain, parent, path, options);
+    }
     if !parent.is_named() {
         return follow_unnamed(chain, parent, options);
     }
@@ -212,6 +221,18 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
     }
     let nameless = ChainError::Unnamed { at: parent.at };
     Err(in_above(refused.unwrap_or(nameless)))
+}
+
+/// The layer below that the user says. It must still be the one that its child was made over.
+fn follow_said(
+    chain: &mut Chain,
+    parent: &ParentRef,
+    path: &Path,
+    options: &OpenOptions,
+) -> Result<Layer, Error> {
+    let above = chain.lowest().files[0].path().display().to_string();
+    let layer = open_below(chain, path, parent, options)?;
+    accept(chain, parent, layer, options.mismatch).map_err(|error| Error::new(error).in_path(above))
 }
 
 /// The layer below, if its image knows it by what it calls itself only.

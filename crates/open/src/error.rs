@@ -65,7 +65,9 @@ pub enum ChainError {
         remedy: &'static str,
     },
     /// The parent is known by what it calls itself only, and several call themselves so.
-    #[error("the image was made over one that calls itself {identity}, and several do: {names}")]
+    #[error(
+        "the image was made over one that calls itself {identity}, and several do: {names}; --parent says which"
+    )]
     Several {
         /// File offset of the identity.
         at: u64,
@@ -147,6 +149,12 @@ pub enum ChainError {
         /// What it calls itself.
         found: String,
     },
+    /// The user names a layer below an image that has none.
+    #[error("it was made over no other image, and --parent names {parent}")]
+    NoParent {
+        /// What was named.
+        parent: String,
+    },
     /// The image says that its parent has a format that is not known.
     #[error("the image says that {name:?} is of the format {format:?}, which is not read")]
     ParentFormat {
@@ -176,13 +184,16 @@ impl Detail for ChainError {
             Self::TooManyFiles { .. } => "open.files.limit",
             Self::Depth { .. } => "open.chain.depth",
             Self::Mismatch { .. } => "open.parent.mismatch",
+            Self::NoParent { .. } => "open.parent.none",
             Self::ParentFormat { .. } => "open.parent.format",
         }
     }
 
     fn class(&self) -> Class {
         match self {
-            Self::Protocol { .. } | Self::Outside { .. } | Self::Shut { .. } => Class::Refused,
+            Self::Protocol { .. } | Self::Outside { .. } | Self::Shut { .. } | Self::NoParent { .. } => {
+                Class::Refused
+            }
             Self::Missing { .. } | Self::NotFound { .. } => Class::Io,
             Self::Unnamed { .. } | Self::ParentFormat { .. } => Class::Unsupported,
             Self::BadName { .. }
@@ -209,7 +220,7 @@ impl Detail for ChainError {
             | Self::Cycle { at, .. }
             | Self::Mismatch { at, .. }
             | Self::ParentFormat { at, .. } => Some(*at),
-            Self::TooManyFiles { .. } | Self::Depth { .. } => None,
+            Self::TooManyFiles { .. } | Self::Depth { .. } | Self::NoParent { .. } => None,
         }
     }
 }
