@@ -409,3 +409,29 @@ fn every_parent_of_a_chain_can_be_named() {
     let said = crate::program::said(&info);
     assert!(info.status.code() == Some(1) && said.contains("--parent is of one image"), "{said}");
 }
+
+/// A descriptor that was moved with its data, and still names the place on the machine that it came from.
+#[test]
+fn extents_of_another_machine_are_found_beside_the_descriptor() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let bytes = testdata_gen::Noise::new(3).bytes(64 << 10);
+    write(folder.join("disk-flat.vmdk"), &bytes).unwrap();
+    let descriptor = |lines: &[&str]| {
+        let head =
+            "# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\ncreateType=\"vmfs\"\n";
+        write(folder.join("disk.vmdk"), format!("{head}{}\n", lines.join("\n"))).unwrap();
+    };
+    for name in ["C:\\VMs\\disk-flat.vmdk", "/vmfs/volumes/x/disk-flat.vmdk"] {
+        descriptor(&[&format!("RW 128 VMFS \"{name}\"")]);
+        assert!(disk(folder, "disk.vmdk", &[]) == bytes, "{name}");
+        let info = said(&imgprep(folder, &["info", "disk.vmdk", "--follow", "beside"]));
+        assert!(info.contains("open.extent.beside") && info.contains("was taken"), "{info}");
+        refused(folder, "disk.vmdk", &["--follow", "none"], "open.gate.shut");
+    }
+    // Two files of one name: which is which can't be told.
+    descriptor(&["RW 128 VMFS \"/a/disk-flat.vmdk\"", "RW 128 VMFS \"/b/disk-flat.vmdk\""]);
+    refused(folder, "disk.vmdk", &[], "open.extent.namesakes");
+    descriptor(&["RW 128 VMFS \"/a/gone.vmdk\""]);
+    refused(folder, "disk.vmdk", &[], "open.name.missing");
+}

@@ -149,6 +149,16 @@ pub enum ChainError {
         /// What it calls itself.
         found: String,
     },
+    /// Two names that would be one file beside the image.
+    #[error("{name:?} is not there, and the file of that name beside the image is {other:?} already")]
+    Namesakes {
+        /// File offset of the name.
+        at: u64,
+        /// The name that was looked for.
+        name: String,
+        /// What the file is already.
+        other: String,
+    },
     /// The user names a layer below an image that has none.
     #[error("it was made over no other image, and --parent names {parent}")]
     NoParent {
@@ -184,6 +194,7 @@ impl Detail for ChainError {
             Self::TooManyFiles { .. } => "open.files.limit",
             Self::Depth { .. } => "open.chain.depth",
             Self::Mismatch { .. } => "open.parent.mismatch",
+            Self::Namesakes { .. } => "open.extent.namesakes",
             Self::NoParent { .. } => "open.parent.none",
             Self::ParentFormat { .. } => "open.parent.format",
         }
@@ -200,6 +211,7 @@ impl Detail for ChainError {
             | Self::Cycle { .. }
             | Self::Mismatch { .. }
             | Self::Several { .. }
+            | Self::Namesakes { .. }
             | Self::Changed { .. } => Class::Corrupt,
             Self::TooManyFiles { .. } | Self::Depth { .. } | Self::TooManyCandidates { .. } => Class::Limit,
         }
@@ -217,6 +229,7 @@ impl Detail for ChainError {
             | Self::TooManyCandidates { at, .. }
             | Self::Changed { at, .. }
             | Self::BadName { at, .. }
+            | Self::Namesakes { at, .. }
             | Self::Cycle { at, .. }
             | Self::Mismatch { at, .. }
             | Self::ParentFormat { at, .. } => Some(*at),
