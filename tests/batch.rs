@@ -228,6 +228,34 @@ fn resume_does_again_what_changed_and_only_that() {
     assert_eq!(fast(&["--force"]).1["earlier"].as_u64(), Some(0));
 }
 
+/// Damage in the journal is told, and costs what the line said.
+#[test]
+fn a_damaged_line_of_the_journal_is_told_and_its_image_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("images")).unwrap();
+    for name in ["a.raw", "b.raw"] {
+        std::fs::write(folder.path().join("images").join(name), vec![1; 8192]).unwrap();
+    }
+    let batch = |more: &[&str]| {
+        let args = ["batch", "images", "--out", "out", "--no-sync"];
+        let output = imgprep(folder.path(), &[&args[..], more].concat());
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output)
+    };
+    batch(&[]);
+    let path = folder.path().join("out").join(JOURNAL);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let done = text.find("\"event\":\"done\"").unwrap();
+    std::fs::write(&path, [&text[..done + 10], "?", &text[done + 11..]].concat()).unwrap();
+    let told = batch(&["--resume"]);
+    assert!(
+        told.contains("in the journal: 1 lines") && told.contains("1 of them by an earlier run"),
+        "{told}"
+    );
+    let told = batch(&["--resume", "--progress", "jsonl"]);
+    assert!(told.contains("\"damaged-lines\":1") && told.contains("2 of them by an earlier run"), "{told}");
+}
+
 #[test]
 fn a_file_that_the_batch_did_not_make_stays() {
     let folder = tempfile::tempdir().unwrap();

@@ -87,7 +87,7 @@ impl Watch for Shown {
         );
         if damaged > 0 {
             self.say(&format!(
-                "{damaged} lines of the journal are torn or damaged: what they said is done again"
+                "torn or damaged in the journal: {damaged} lines; what they said is done again"
             ));
         }
         if !earlier.is_empty() {
