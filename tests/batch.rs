@@ -2,6 +2,7 @@
 
 use std::collections::{HashMap, HashSet};
 use std::io::{Read, Write};
+use std::os::unix::ffi::OsStrExt;
 use std::os::unix::fs::MetadataExt;
 use std::path::Path;
 use std::process::{Child, Stdio};
@@ -13,17 +14,17 @@ use testdata_gen::{Noise, broken, good, write_files};
 use crate::program::{command, imgprep, names, said};
 use crate::schemas::Schema;
 
-const JOURNAL: &str = "imgprep-batch.journal";
+pub(crate) const JOURNAL: &str = "imgprep-batch.journal";
 
 /// What the journal says, whole lines only.
-fn journal(out: &Path) -> Vec<Value> {
+pub(crate) fn journal(out: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(out.join(JOURNAL)).unwrap_or_default();
     let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n') && line.len() > 9);
     lines.filter_map(|line| serde_json::from_str(&line[9..]).ok()).collect()
 }
 
 /// Whether the disk in an image, read by way of `convert`, is this one; a ZVHD2 has whole sectors.
-fn holds(folder: &Path, image: &Path, disk: &[u8]) -> bool {
+pub(crate) fn holds(folder: &Path, image: &Path, disk: &[u8]) -> bool {
     let image = image.display().to_string();
     let args = ["convert", &image, "back.raw", "--size", "original", "--force", "--no-sync", "-q"];
     let output = imgprep(folder, &args);
@@ -33,8 +34,8 @@ fn holds(folder: &Path, image: &Path, disk: &[u8]) -> bool {
     std::fs::read(folder.join("back.raw")).unwrap() == want
 }
 
-fn signal(child: &Child, name: &str) {
-    let sent = std::process::Command::new("kill").args([name, &child.id().to_string()]).status().unwrap();
+pub(crate) fn signal(process: u32, name: &str) {
+    let sent = std::process::Command::new("kill").args([name, &process.to_string()]).status().unwrap();
     assert!(sent.success());
 }
 
@@ -227,6 +228,34 @@ fn resume_does_again_what_changed_and_only_that() {
     assert_eq!(fast(&["--force"]).1["earlier"].as_u64(), Some(0));
 }
 
+/// Damage in the journal is told, and costs what the line said.
+#[test]
+fn a_damaged_line_of_the_journal_is_told_and_its_image_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("images")).unwrap();
+    for name in ["a.raw", "b.raw"] {
+        std::fs::write(folder.path().join("images").join(name), vec![1; 8192]).unwrap();
+    }
+    let batch = |more: &[&str]| {
+        let args = ["batch", "images", "--out", "out", "--no-sync"];
+        let output = imgprep(folder.path(), &[&args[..], more].concat());
+        assert!(output.status.success(), "{}", said(&output));
+        said(&output)
+    };
+    batch(&[]);
+    let path = folder.path().join("out").join(JOURNAL);
+    let text = std::fs::read_to_string(&path).unwrap();
+    let done = text.find("\"event\":\"done\"").unwrap();
+    std::fs::write(&path, [&text[..done + 10], "?", &text[done + 11..]].concat()).unwrap();
+    let told = batch(&["--resume"]);
+    assert!(
+        told.contains("in the journal: 1 lines") && told.contains("1 of them by an earlier run"),
+        "{told}"
+    );
+    let told = batch(&["--resume", "--progress", "jsonl"]);
+    assert!(told.contains("\"damaged-lines\":1") && told.contains("2 of them by an earlier run"), "{told}");
+}
+
 #[test]
 fn a_file_that_the_batch_did_not_make_stays() {
     let folder = tempfile::tempdir().unwrap();
@@ -294,23 +323,6 @@ fn a_second_batch_on_one_folder_says_so_and_stops() {
     }
     first.kill().unwrap();
     first.wait().unwrap();
-}
-
-#[test]
-fn an_interrupt_is_journalled_and_the_batch_goes_on_later() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut child = slow(folder.path(), &[]);
-    signal(&child, "-INT");
-    assert_eq!(child.wait().unwrap().code(), Some(130));
-    let out = folder.path().join("out");
-    assert_eq!(names(&out), [JOURNAL]);
-    let events = journal(&out);
-    assert!(events.iter().any(|event| event["event"] == "fail" && event["record"]["state"] == "stopped"));
-    assert_eq!(events.last().unwrap()["event"], "end");
-    let output =
-        imgprep(folder.path(), &["batch", "images", "--out", "out", "--resume", "--level", "1", "--no-sync"]);
-    assert!(output.status.success(), "{}", said(&output));
-    assert_eq!(names(&out).len(), 4);
 }
 
 #[test]
@@ -385,6 +397,31 @@ fn a_list_comes_by_standard_input() {
     child.stdin.take().unwrap().write_all(b"a.raw\n\nb c.raw\n").unwrap();
     assert!(child.wait().unwrap().success());
     assert_eq!(names(&folder.path().join("out")), ["a.zvhd2", "b c.zvhd2", JOURNAL]);
+}
+
+/// Names of files are bytes: a list and the journal take them as they are.
+#[test]
+fn names_that_are_no_utf8_are_converted_and_known_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let names = [&b"\xff\xfe.raw"[..], b"caf\xe9.raw", b"caf\xc3\xa9.raw"];
+    for name in names {
+        std::fs::write(folder.path().join(std::ffi::OsStr::from_bytes(name)), vec![name[0]; 8192]).unwrap();
+    }
+    let batch = |more: &[&str]| {
+        let args = ["batch", "-", "--out", "out", "--to", "raw", "--output", "json", "-q"];
+        let mut child = command(folder.path(), &[&args[..], more].concat());
+        let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
+        child.stdin.take().unwrap().write_all(&names.join(&b"\r\n"[..])).unwrap();
+        let output = child.wait_with_output().unwrap();
+        assert!(output.status.success(), "{}", said(&output));
+        serde_json::from_slice::<Value>(&output.stdout).unwrap()
+    };
+    assert_eq!(batch(&[])["done"], 3);
+    for name in names {
+        let bytes = std::fs::read(folder.path().join("out").join(std::ffi::OsStr::from_bytes(name))).unwrap();
+        assert_eq!(bytes, vec![name[0]; 8192]);
+    }
+    assert_eq!(batch(&["--resume"])["earlier"], 3);
 }
 
 #[test]

@@ -106,3 +106,26 @@ fn a_vmdk_table_that_is_lost_is_salvaged_by_the_redundant_directory() {
     let disk = std::fs::read(folder.path().join("out.raw")).unwrap();
     assert!(disk[1 << 16..2 << 16].iter().any(|byte| *byte != 0), "the second grain is there");
 }
+
+/// The log of these would only have written what is there already.
+#[test]
+fn a_vhdx_whose_log_can_t_be_replayed_is_salvaged_as_it_was_before() {
+    let folder = tempfile::tempdir().unwrap();
+    let mut disks = Vec::new();
+    for name in ["vhdx-log-named-and-empty", "vhdx-log-all-torn", "vhdx-log-checksum", "vhdx-log-sequence-0"]
+    {
+        let image = broken().into_iter().find(|image| image.name == name).expect("it is there");
+        let path = write_files(&image.files, folder.path()).unwrap().display().to_string();
+        let refused = imgprep(folder.path(), &["convert", &path, "out.raw", "--no-sync"]);
+        assert_eq!(refused.status.code(), Some(1));
+        assert!(said(&refused).contains(image.code) && !folder.path().join("out.raw").exists());
+        let args = ["convert", &path, "out.raw", "--no-sync", "--salvage", "--verify"];
+        let output = imgprep(folder.path(), &args);
+        assert!(output.status.success(), "{name}: {}", said(&output));
+        let told = said(&output);
+        assert!(told.contains("vhdx.log.skipped") && told.contains(image.code), "{name}: {told}");
+        disks.push(std::fs::read(folder.path().join("out.raw")).unwrap());
+        std::fs::remove_file(folder.path().join("out.raw")).unwrap();
+    }
+    assert!(disks[0].iter().any(|byte| *byte != 0) && disks.iter().all(|disk| *disk == disks[0]));
+}

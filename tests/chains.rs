@@ -353,3 +353,85 @@ fn broken_chains_are_described_without_their_parents() {
         assert!(said(&output).contains("not opened"), "{}: {}", image.name, said(&output));
     }
 }
+
+/// A parent that its child can't name, in another folder and under another extension.
+#[test]
+fn a_parent_is_the_one_that_the_user_names() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let chain = image("vdi-over-vdi");
+    write_files(&chain.files, folder).unwrap();
+    create_dir(folder.join("elsewhere")).unwrap();
+    std::fs::rename(folder.join("vdi-over-vdi-base.vdi"), folder.join("elsewhere/base.bin")).unwrap();
+    let said = refused(folder, "vdi-over-vdi.vdi", &[], "open.parent.not-found");
+    assert!(said.contains("--parent"), "{said}");
+    let base = ["--parent", "elsewhere/base.bin"];
+    assert!(disk(folder, "vdi-over-vdi.vdi", &base) == chain.disk);
+    // What the user names is opened whatever names in images are worth.
+    assert!(disk(folder, "vdi-over-vdi.vdi", &[&base[..], &["--follow", "none"]].concat()) == chain.disk);
+    // Another image is not its parent unless the user says so again.
+    write_files(&image("vdi-4096").files, folder).unwrap();
+    let other = ["--parent", "vdi-4096.vdi"];
+    refused(folder, "vdi-over-vdi.vdi", &other, "open.parent.mismatch");
+    assert_eq!(
+        disk(folder, "vdi-over-vdi.vdi", &[&other[..], &["--accept-parent"]].concat()).len(),
+        chain.disk.len()
+    );
+    refused(folder, "vdi-over-vdi.vdi", &["--parent", "gone"], "io.open.not-found");
+    refused(folder, "vdi-over-vdi.vdi", &["--parent", "vdi-over-vdi.vdi"], "open.chain.cycle");
+    refused(folder, "vdi-4096.vdi", &base, "open.parent.none");
+    refused(folder, "vdi-over-vdi.vdi", &[base, base].concat(), "open.parent.none");
+}
+
+/// Several that call themselves the same; a chain of three of which the user names both.
+#[test]
+fn every_parent_of_a_chain_can_be_named() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let chain = image("vdi-chain-of-three");
+    write_files(&chain.files, folder).unwrap();
+    for name in ["middle", "base"] {
+        let file = folder.join(format!("vdi-chain-of-three-{name}.vdi"));
+        std::fs::copy(&file, folder.join(format!("{name}-copy.vdi"))).unwrap();
+    }
+    let said = refused(folder, "vdi-chain-of-three.vdi", &[], "open.parent.several");
+    assert!(said.contains("--parent says which"), "{said}");
+    let middle = ["--parent", "middle-copy.vdi"];
+    refused(folder, "vdi-chain-of-three.vdi", &middle, "open.parent.several");
+    let both = [&middle[..], &["--parent", "base-copy.vdi"]].concat();
+    assert!(disk(folder, "vdi-chain-of-three.vdi", &both) == chain.disk);
+    // Names that images give do not count where the user says another.
+    write(folder.join("base"), vec![1; 2 << 16]).unwrap();
+    write(folder.join("other"), vec![4; 2 << 16]).unwrap();
+    write(folder.join("top.qcow2"), thin("base", "raw", 2 << 16)).unwrap();
+    assert!(disk(folder, "top.qcow2", &["--parent", "other"]) == vec![4; 2 << 16]);
+    let info = imgprep(folder, &["info", "top.qcow2", "base", "--parent", "other"]);
+    let said = crate::program::said(&info);
+    assert!(info.status.code() == Some(1) && said.contains("--parent is of one image"), "{said}");
+}
+
+/// A descriptor that was moved with its data, and still names the place on the machine that it came from.
+#[test]
+fn extents_of_another_machine_are_found_beside_the_descriptor() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let bytes = testdata_gen::Noise::new(3).bytes(64 << 10);
+    write(folder.join("disk-flat.vmdk"), &bytes).unwrap();
+    let descriptor = |lines: &[&str]| {
+        let head =
+            "# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\ncreateType=\"vmfs\"\n";
+        write(folder.join("disk.vmdk"), format!("{head}{}\n", lines.join("\n"))).unwrap();
+    };
+    for name in ["C:\\VMs\\disk-flat.vmdk", "/vmfs/volumes/x/disk-flat.vmdk"] {
+        descriptor(&[&format!("RW 128 VMFS \"{name}\"")]);
+        assert!(disk(folder, "disk.vmdk", &[]) == bytes, "{name}");
+        let info = said(&imgprep(folder, &["info", "disk.vmdk", "--follow", "beside"]));
+        assert!(info.contains("open.extent.beside") && info.contains("was taken"), "{info}");
+        refused(folder, "disk.vmdk", &["--follow", "none"], "open.gate.shut");
+    }
+    // Two files of one name: which is which can't be told.
+    descriptor(&["RW 128 VMFS \"/a/disk-flat.vmdk\"", "RW 128 VMFS \"/b/disk-flat.vmdk\""]);
+    refused(folder, "disk.vmdk", &[], "open.extent.namesakes");
+    descriptor(&["RW 128 VMFS \"/a/gone.vmdk\""]);
+    refused(folder, "disk.vmdk", &[], "open.name.missing");
+}

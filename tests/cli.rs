@@ -2,11 +2,11 @@
 
 use std::io::{Read, Write};
 use std::os::unix::fs::MetadataExt;
-use std::process::Stdio;
+use std::process::{Command, Stdio};
 
 use testdata_gen::{disk_of, good, sample, write_files};
 
-use crate::program::{command, imgprep, names, said};
+use crate::program::{command, has_tool, imgprep, names, said};
 
 const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
 
@@ -202,4 +202,53 @@ fn a_source_that_shrinks_is_a_clean_error_with_its_offset() {
         std::fs::remove_file(source).unwrap();
         assert_eq!(names(folder.path()), ["big.raw"]);
     }
+}
+
+#[test]
+fn a_shell_completes_commands_options_and_values() {
+    let folder = tempfile::tempdir().unwrap();
+    for shell in ["bash", "zsh", "fish", "elvish", "powershell"] {
+        let output = imgprep(folder.path(), &["completions", shell]);
+        let script = String::from_utf8(output.stdout).unwrap();
+        assert!(output.status.success() && script.contains("accept-parent"), "{shell}");
+        std::fs::write(folder.path().join(shell), script).unwrap();
+    }
+    assert_eq!(imgprep(folder.path(), &["completions", "abacus"]).status.code(), Some(1));
+    if !has_tool("bash") {
+        return;
+    }
+    for (words, want) in [
+        ("imgprep conv", "convert"),
+        ("imgprep convert --sal", "--salvage"),
+        ("imgprep batch --follow be", "beside"),
+    ] {
+        let line = format!(
+            ". ./bash; COMP_WORDS=({words}); COMP_CWORD=$((${{#COMP_WORDS[@]}} - 1)); \
+             _imgprep imgprep \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"; echo \"${{COMPREPLY[@]}}\""
+        );
+        let output = Command::new("bash").args(["-c", &line]).current_dir(folder.path()).output().unwrap();
+        assert_eq!(said(&output).trim(), want, "{words}");
+    }
+}
+
+#[test]
+fn every_command_has_a_manual_page() {
+    let folder = tempfile::tempdir().unwrap();
+    let first = imgprep(folder.path(), &["man"]);
+    let first = String::from_utf8(first.stdout).unwrap();
+    assert!(imgprep(folder.path(), &["man", "pages"]).status.success());
+    let pages = names(&folder.path().join("pages"));
+    let page = |name: &str| std::fs::read_to_string(folder.path().join("pages").join(name)).unwrap();
+    assert_eq!(page("imgprep.1"), first);
+    assert!(first.contains(".TH imgprep 1"));
+    for command in ["info", "map", "check", "convert", "bitmap", "batch", "completions", "man"] {
+        let name = format!("imgprep-{command}.1");
+        assert!(first.contains(&format!("imgprep\\-{command}(1)")), "{command}: {first}");
+        assert!(page(&name).contains(&format!(".TH imgprep-{command} 1  \"imgprep ")), "{}", page(&name));
+        assert!(pages.contains(&name));
+    }
+    assert_eq!(pages.len(), 9, "{pages:?}");
+    // Pages that are there are kept.
+    assert_eq!(imgprep(folder.path(), &["man", "pages"]).status.code(), Some(1));
+    assert!(imgprep(folder.path(), &["man", "pages", "--force"]).status.success());
 }

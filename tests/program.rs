@@ -44,6 +44,21 @@ pub(crate) fn has_tool(name: &str) -> bool {
     is_there
 }
 
+/// Whether `strace` is there and may trace: containers often forbid that.
+pub(crate) fn has_strace() -> bool {
+    let may_trace = || Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
+    if !has_tool("strace") {
+        return false;
+    }
+    let is_fine = may_trace().is_ok_and(|status| status.success());
+    if !is_fine {
+        eprintln!(
+            "SKIPPED: strace may not trace here: the order of syncs and a disk that hangs were not tested"
+        );
+    }
+    is_fine
+}
+
 /// Runs a tool that must succeed.
 pub(crate) fn tool(folder: &Path, name: &str, args: &[&str]) {
     let output = Command::new(name).args(args).current_dir(folder).output().expect("the tool runs");

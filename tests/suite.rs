@@ -2,7 +2,11 @@
 #![allow(clippy::too_many_lines, clippy::type_complexity, reason = "tables of cases read best in one piece")]
 
 mod batch;
+mod batch_folders;
+mod batch_memory;
 mod batch_page;
+mod batch_stops;
+mod batch_syncs;
 mod broken;
 mod chains;
 mod check;
@@ -18,6 +22,7 @@ mod differential_vdi;
 mod differential_vhd;
 mod differential_vhdx;
 mod differential_vmdk;
+mod disk_full;
 mod golden;
 mod hooks;
 mod library;

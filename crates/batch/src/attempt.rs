@@ -3,6 +3,7 @@
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
 use std::path::{Path, PathBuf};
+use std::sync::Mutex;
 
 use imgprep::{
     Access, BitOrder, BitmapMaker, BitmapShape, Checksum, ConvertOptions, Converted, Destination, Disk,
@@ -15,7 +16,7 @@ use crate::jobs::{Batch, Job};
 use crate::journal::Finished;
 use crate::queue::{Queue, Task};
 use crate::record::{Lost, Record, State};
-use crate::stamp::{Proof, Stamp};
+use crate::stamp::{Place, Proof, Stamp};
 use crate::strip::strip;
 use crate::wish::{Host, Subject, Verdict};
 
@@ -27,6 +28,8 @@ pub(crate) struct Surroundings<'a> {
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) sync: Sync,
     pub(crate) unix_time: u64,
+    /// Held while a folder is made.
+    pub(crate) folders: Mutex<()>,
 }
 
 /// How a source is opened.
@@ -43,6 +46,7 @@ pub(crate) fn open_options(job: &Job) -> OpenOptions {
         gate: wish.follow.into(),
         mismatch: if wish.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
         source: SourceOptions { access: if wish.salvage { Access::Positioned } else { Access::Mapped } },
+        parents: Vec::new(),
     }
 }
 
@@ -126,8 +130,10 @@ impl Surroundings<'_> {
         let job = &self.batch.jobs[task.job];
         let disk = Disk::open(&job.source, &open_options(job))?;
         // Taken before anything is read: a change from now on is seen by the conversion.
-        let sources: Vec<_> =
-            disk.source_paths().filter_map(|path| Some((path.into(), Stamp::of(path).ok()?))).collect();
+        let sources: Vec<_> = disk
+            .source_paths()
+            .filter_map(|path| Some((Place(path.into()), Stamp::of(path).ok()?)))
+            .collect();
         record.describe(&disk);
         let options = convert_options(job, existing, self.sync, self.unix_time)?;
         let run = RunOptions {
@@ -162,14 +168,14 @@ fn finish(record: &mut Record, done: &Converted) {
     record.losses = done.losses.iter().map(lost).collect();
 }
 
-fn proofs(job: &Job, done: &Converted) -> Result<Vec<(PathBuf, Proof)>, Error> {
+fn proofs(job: &Job, done: &Converted) -> Result<Vec<(Place, Proof)>, Error> {
     let written = std::iter::once(&job.output).chain(&done.bitmap);
     let proof = |path: &PathBuf| {
         let proof = Proof::of(path).map_err(|error| {
             let what = format!("the output can't be read back: {error}");
             Error::new(BatchError::Listing { what }).in_path(path.display().to_string())
         });
-        Ok((path.clone(), proof?))
+        Ok((Place(path.clone()), proof?))
     };
     written.map(proof).collect()
 }

@@ -118,7 +118,7 @@ fn memory_that_is_enough_for_nobody_is_said_once_and_hangs_nobody() {
 struct Stopper<'a>(&'a Interrupt, Vec<&'static str>);
 
 impl Watch for Stopper<'_> {
-    fn begun(&mut self, _: &Batch, _: &[&Record]) {
+    fn begun(&mut self, _: &Batch, _: &[&Record], _: usize) {
         self.1.push("begun");
     }
     fn started(&mut self, _: &Batch, _: usize, _: u32, _: usize) {
@@ -150,4 +150,108 @@ fn an_interrupt_stops_the_batch_and_resume_ends_it() {
     let interrupt = Interrupt::default();
     let rest = run(&batch, &RunSettings { before: Before::Resume, ..settings(&interrupt) }, &mut ()).unwrap();
     assert_eq!((rest.done(), rest.earlier()), (500, summary.done()));
+}
+
+/// An interrupt while earlier outputs are looked at ends the run; what is done stays done.
+#[test]
+fn an_interrupt_before_the_work_begins_makes_nothing_be_done_again() {
+    let folder = tempfile::tempdir().unwrap();
+    let batch = batch(folder.path(), &[4096; 5]);
+    let resume = |interrupt: &Interrupt| {
+        run(&batch, &RunSettings { before: Before::Resume, ..settings(interrupt) }, &mut ()).unwrap()
+    };
+    assert_eq!(resume(&Interrupt::default()).done(), 5);
+    let interrupt = Interrupt::default();
+    interrupt.raise();
+    let stopped = resume(&interrupt);
+    assert_eq!((stopped.done(), stopped.stopped()), (0, 5));
+    assert_eq!(resume(&Interrupt::default()).earlier(), 5);
+}
+
+/// The journal of a finished batch of three images: one fails, one is in a folder of its own.
+fn finished(folder: &Path) -> (Batch, Vec<u8>) {
+    let mut batch = batch(folder, &[4096, 3 << 20, 512]);
+    batch.jobs[2].key = "sub/2.raw".into();
+    batch.jobs[2].output = batch.out.join("sub/2.raw");
+    let summary = run(&batch, &settings(&Interrupt::default()), &mut ()).unwrap();
+    assert_eq!((summary.done(), summary.failed()), (2, 1));
+    let bytes = std::fs::read(batch.out.join(crate::JOURNAL_NAME)).unwrap();
+    (batch, bytes)
+}
+
+/// Outputs that lines say something about, read without checksums.
+fn named(lines: &[u8], event: &str) -> Vec<String> {
+    let lines = lines.split(|byte| *byte == b'\n').filter_map(|line| line.get(9..));
+    let events = lines.filter_map(|json| serde_json::from_slice::<serde_json::Value>(json).ok());
+    let events = events.filter(|found| found["event"] == event);
+    let output = |found: &serde_json::Value| {
+        found["output"].as_str().or(found["record"]["output"].as_str()).map(Into::into)
+    };
+    events.filter_map(|found| output(&found)).collect()
+}
+
+/// As a power cut leaves it: a part of the journal, and outputs that were announced in it.
+#[test]
+fn a_journal_cut_at_any_byte_is_gone_on_with() {
+    // In memory, where that can be had: the syncs of so many runs take a minute on a disk.
+    let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
+    let (mut batch, journal) = finished(folder.path());
+    batch.jobs.remove(1);
+    for cut in 0..=journal.len() {
+        let lines = &journal[..cut];
+        let (announced, done) = (named(lines, "job"), named(lines, "done"));
+        for job in batch.jobs.iter().filter(|job| !announced.contains(&job.key)) {
+            let _ = std::fs::remove_file(&job.output);
+        }
+        std::fs::write(batch.out.join(crate::JOURNAL_NAME), lines).unwrap();
+        let interrupt = Interrupt::default();
+        let resume = RunSettings { before: Before::Resume, ..settings(&interrupt) };
+        let summary = run(&batch, &resume, &mut ()).unwrap();
+        assert_eq!((summary.done(), summary.earlier()), (2, done.len()), "cut at {cut}");
+        for (record, job) in summary.records.iter().zip(&batch.jobs) {
+            assert_eq!(record.earlier, done.contains(&job.key), "cut at {cut}");
+            assert_eq!(
+                std::fs::read(&job.output).unwrap(),
+                std::fs::read(&job.source).unwrap(),
+                "cut at {cut}"
+            );
+        }
+        // Every output is in the journal now; the torn line is the only one that is not understood.
+        let again = std::fs::read(batch.out.join(crate::JOURNAL_NAME)).unwrap();
+        let history = crate::journal::History::look(&batch.out);
+        let is_torn = cut > 0 && journal[cut - 1] != b'\n' && journal.get(cut) != Some(&b'\n');
+        assert_eq!((history.finished.len(), history.damaged), (2, usize::from(is_torn)), "cut at {cut}");
+        assert!(again.starts_with(lines), "only ever appended to");
+        restore(&batch, &journal);
+    }
+}
+
+/// Outputs with the times that the journal says.
+fn restore(batch: &Batch, journal: &[u8]) {
+    std::fs::write(batch.out.join(crate::JOURNAL_NAME), journal).unwrap();
+    for (crate::stamp::Place(path), proof) in
+        crate::journal::History::look(&batch.out).finished.into_values().flat_map(|done| done.outputs)
+    {
+        let time = std::time::UNIX_EPOCH + Duration::from_nanos(proof.stamp.modified.try_into().unwrap());
+        let job = batch.jobs.iter().find(|job| job.output == path).unwrap();
+        std::fs::copy(&job.source, &path).unwrap();
+        std::fs::File::options().write(true).open(&path).unwrap().set_modified(time).unwrap();
+    }
+}
+
+#[test]
+fn a_byte_of_the_journal_that_changed_is_noticed() {
+    let folder = tempfile::tempdir().unwrap();
+    let (batch, journal) = finished(folder.path());
+    let whole = crate::journal::History::look(&batch.out);
+    assert_eq!((whole.finished.len(), whole.damaged), (2, 0));
+    for at in 0..journal.len() {
+        for bits in [0x01, 0x20, 0x80, 0xff] {
+            let mut changed = journal.clone();
+            changed[at] ^= bits;
+            let history = crate::journal::History::read(&changed);
+            assert!(history.damaged > 0, "byte {at} ^ {bits:#x}");
+            assert!(history.finished.iter().all(|(key, done)| whole.finished.get(key) == Some(done)));
+        }
+    }
 }

@@ -60,6 +60,16 @@ pub enum BatchError {
         /// ` (process 12)`, where that is known.
         by: String,
     },
+    /// Somebody else writes there, from a folder above or below.
+    #[error(
+        "another batch{by} works in this folder, and {output} lies in the folders of both: wait until it is done"
+    )]
+    OutputLocked {
+        /// ` (process 12)`, where that is known.
+        by: String,
+        /// One of the outputs in question.
+        output: String,
+    },
     /// There was a batch before.
     #[error("a batch worked here before: --resume goes on with it, --force begins anew")]
     JournalExists,
@@ -93,7 +103,7 @@ impl Detail for BatchError {
             Self::OutputIsInput { .. } => "batch.output.is-input",
             // The same as when it is met while writing.
             Self::OutputExists => "io.output.exists",
-            Self::Locked { .. } => "batch.locked",
+            Self::Locked { .. } | Self::OutputLocked { .. } => "batch.locked",
             Self::JournalExists => "batch.journal.exists",
             Self::Journal { .. } => "batch.journal.failed",
             Self::Defect { .. } => "batch.defect",

@@ -14,11 +14,14 @@ use serde::{Deserialize, Serialize};
 
 use crate::BatchError;
 use crate::record::Record;
-use crate::stamp::{Proof, Stamp};
+use crate::stamp::{Place, Proof, Stamp};
 
 /// Its name in the output folder.
 pub const JOURNAL_NAME: &str = "imgprep-batch.journal";
 const SCHEMA: &str = "imgprep/journal/1";
+/// Room that is kept for the lines about one image, and for the others.
+const ROOM_PER_JOB: u64 = 4096;
+const ROOM: u64 = 64 << 10;
 
 /// What a line says.
 #[derive(Debug, Serialize, Deserialize)]
@@ -44,19 +47,19 @@ pub(crate) struct Finished {
     /// Checksum of all that was wished.
     pub(crate) wish: u32,
     /// The output and what was written along with it, by path.
-    pub(crate) outputs: Vec<(PathBuf, Proof)>,
+    pub(crate) outputs: Vec<(Place, Proof)>,
     /// All files that were read.
-    pub(crate) sources: Vec<(PathBuf, Stamp)>,
+    pub(crate) sources: Vec<(Place, Stamp)>,
     pub(crate) record: Record,
 }
 
 impl Finished {
     /// Whether nothing changed since: neither what was read nor what was written nor what is wished.
     pub(crate) fn holds(&self, wish: u32) -> bool {
-        let is_same = |(path, stamp): &(PathBuf, Stamp)| Stamp::of(path).is_ok_and(|now| now == *stamp);
+        let is_same = |(place, stamp): &(Place, Stamp)| Stamp::of(&place.0).is_ok_and(|now| now == *stamp);
         self.wish == wish
             && self.sources.iter().all(is_same)
-            && self.outputs.iter().all(|(path, proof)| proof.holds(path))
+            && self.outputs.iter().all(|(place, proof)| proof.holds(&place.0))
     }
 }
 
@@ -76,12 +79,17 @@ impl History {
         self.finished.contains_key(output) || self.foreign.get(output) == Some(&false)
     }
 
+    /// All outputs that the batch named.
+    pub(crate) fn outputs(&self) -> impl Iterator<Item = &str> {
+        self.foreign.keys().map(String::as_str)
+    }
+
     /// What the journal of a folder says, without a lock and without a trace.
     pub(crate) fn look(folder: &Path) -> Self {
         std::fs::read(folder.join(JOURNAL_NAME)).map_or_else(|_| Self::default(), |bytes| Self::read(&bytes))
     }
 
-    fn read(bytes: &[u8]) -> Self {
+    pub(crate) fn read(bytes: &[u8]) -> Self {
         let mut history = Self::default();
         for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
             match decode(line) {
@@ -116,6 +124,11 @@ impl History {
     }
 }
 
+/// Puts names that were made in a folder on the disk.
+pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
+    File::open(folder)?.sync_all()
+}
+
 fn encode(event: &Event) -> String {
     // OK: maps with text keys and plain values always have a JSON.
     let json = serde_json::to_string(event).unwrap_or_default();
@@ -123,12 +136,9 @@ fn encode(event: &Event) -> String {
 }
 
 fn decode(line: &[u8]) -> Option<Event> {
-    let (crc, json) = (line.get(..8)?, line.get(9..)?);
-    let crc = u32::from_str_radix(std::str::from_utf8(crc).ok()?, 16).ok()?;
-    if crc != crc32fast::hash(json) {
-        return None;
-    }
-    serde_json::from_slice(json).ok()
+    let json = line.get(9..)?;
+    let head = format!("{:08x} ", crc32fast::hash(json));
+    if line.starts_with(head.as_bytes()) { serde_json::from_slice(json).ok() } else { None }
 }
 
 /// An open, locked journal.
@@ -136,6 +146,8 @@ fn decode(line: &[u8]) -> Option<Event> {
 pub(crate) struct Journal {
     file: File,
     path: PathBuf,
+    /// Bytes that were in it.
+    found: u64,
     /// What was said and not yet written.
     pending: String,
     /// Whether what is pending must be on the disk before it counts.
@@ -169,6 +181,7 @@ impl Journal {
             }
             Err(TryLockError::Error(error)) => return Err(in_path(failed("locked")(error))),
         }
+        sync_folder(folder).map_err(failed("synced")).map_err(in_path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed("read")).map_err(in_path)?;
         if before == Before::Refuse && !bytes.is_empty() {
@@ -182,7 +195,15 @@ impl Journal {
         let is_torn = bytes.last().is_some_and(|byte| *byte != b'\n');
         let pending = if is_torn { "\n".into() } else { String::new() };
         let history = History::read(&bytes);
-        Ok((Self { file, path, pending, must_sync: true }, history))
+        Ok((Self { file, path, found: bytes.len() as u64, pending, must_sync: true }, history))
+    }
+
+    /// Keeps room for what is to be said about so many images: a disk that runs full must not silence it.
+    pub(crate) fn reserve(&self, jobs: usize) {
+        if let Ok(found) = self.file.metadata() {
+            let room = ROOM + ROOM_PER_JOB.saturating_mul(jobs as u64);
+            imgprep::reserve(&self.file, found.len()..found.len().saturating_add(room));
+        }
     }
 
     /// The first words of a run.
@@ -194,6 +215,20 @@ impl Journal {
             jobs,
         });
         self.must_sync = true;
+    }
+
+    /// A run that is refused said nothing.
+    pub(crate) fn take_back(self) {
+        let _ = self.file.set_len(self.found);
+    }
+
+    /// The last words of a run.
+    pub(crate) fn end(&mut self, done: usize, failed: usize) -> Result<(), Error> {
+        self.say(&Event::End { done, failed });
+        self.commit()?;
+        // Room that was not needed; what could not be given back is in nobody's way.
+        let _ = self.file.metadata().and_then(|found| self.file.set_len(found.len()));
+        Ok(())
     }
 
     /// Takes a line; it is written with the next [`commit`](Self::commit).
@@ -216,6 +251,17 @@ impl Journal {
                 .in_path(self.path.display().to_string())
         })
     }
+}
+
+/// What the journal of a batch that runs says, and who runs it. `None`: there is none at work.
+pub(crate) fn running(path: &Path) -> Option<(History, String)> {
+    let mut file = File::open(path).ok()?;
+    if !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {
+        return None;
+    }
+    let mut bytes = Vec::new();
+    file.read_to_end(&mut bytes).ok()?;
+    Some((History::read(&bytes), holder(&mut file)))
 }
 
 /// Who has the lock, from the last beginning in the journal.
@@ -250,8 +296,7 @@ mod tests {
             let mut flipped = whole.clone().into_bytes();
             flipped[cut] ^= 0x20;
             let history = History::read(&flipped);
-            // A checksum's digits are the same in upper case.
-            assert!(history.damaged <= 2 && !history.is_ours("b"), "{cut}");
+            assert!((1..=2).contains(&history.damaged) && !history.is_ours("b"), "{cut}");
         }
     }
 

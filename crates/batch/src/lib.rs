@@ -14,6 +14,7 @@ mod error;
 mod jobs;
 mod journal;
 mod manifest;
+mod neighbours;
 mod plan;
 mod queue;
 mod record;

@@ -73,6 +73,11 @@ impl BatchPlan {
             |image: &Planned| image.intent != Intent::Fail && image.verdict.importable != Some(false);
         self.images.iter().all(is_fine)
     }
+
+    /// Bytes that may be missing on the output's file system. Outputs seldom are as large as they may become.
+    pub fn space_missing(&self) -> Option<u64> {
+        self.space_needed.checked_sub(self.space_free?).filter(|missing| *missing > 0)
+    }
 }
 
 /// Tells what [`run`](crate::run) would do.

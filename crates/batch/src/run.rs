@@ -4,19 +4,20 @@ use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
 use std::path::Path;
 use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
+use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
 use imgprep::{Class, Error, Existing, Interrupt, Sync};
 
-use crate::BatchError;
 use crate::attempt::Surroundings;
 use crate::jobs::{Batch, Job};
-use crate::journal::{Before, Event, Finished, History, Journal};
+use crate::journal::{Before, Event, Finished, History, Journal, sync_folder};
 use crate::queue::{Budget, Queue, Task, left};
 use crate::record::{Failure, Record, State, path_text};
 use crate::summary::Summary;
 use crate::watch::{Now, Watch};
 use crate::wish::Host;
+use crate::{BatchError, neighbours};
 
 /// How a batch is run.
 #[derive(Clone, Copy)]
@@ -66,17 +67,26 @@ const OVERHEAD: u64 = 1 << 20;
 pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> Result<Summary, Error> {
     let begun = Instant::now();
     create_folder(&batch.out)?;
-    let (mut journal, mut history) = Journal::open(&batch.out, settings.before)?;
+    let (mut journal, history) = Journal::open(&batch.out, settings.before)?;
+    let mut records: Vec<Option<Record>> =
+        batch.jobs.iter().map(|job| earlier(job, &history, settings.interrupt)).collect();
+    announce(batch, &records, &history, &mut journal)?;
+    if let Err(error) = neighbours::check(batch) {
+        journal.take_back();
+        return Err(error);
+    }
     if settings.before != Before::Refuse {
         remove_temporaries(batch);
     }
-    let mut records: Vec<Option<Record>> = batch.jobs.iter().map(|job| earlier(job, &mut history)).collect();
-    announce(batch, &records, &history, &mut journal)?;
     let weights: Vec<_> = batch.jobs.iter().map(|job| job.weight.saturating_add(OVERHEAD)).collect();
     let budget = Budget::new(settings.threads.get(), settings.memory, settings.files);
     let pending = (0..batch.jobs.len()).filter(|job| records[*job].is_none());
     let queue = Queue::new(budget, weights.clone(), pending);
-    watch.begun(batch, &records.iter().flatten().collect::<Vec<_>>());
+    if settings.interrupt.is_raised() {
+        // Not even begun: the journal would take that for a wish to do it again.
+        queue.stop();
+    }
+    watch.begun(batch, &records.iter().flatten().collect::<Vec<_>>(), history.damaged);
     let surroundings = Surroundings {
         batch,
         queue: &queue,
@@ -84,6 +94,7 @@ pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> 
         interrupt: settings.interrupt,
         sync: settings.sync,
         unix_time: settings.unix_time,
+        folders: Mutex::new(()),
     };
     let bytes = (0..weights.len()).filter(|job| records[*job].is_none()).map(|job| weights[job]).sum();
     let (replies, inbox) = mpsc::channel();
@@ -107,6 +118,7 @@ pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> 
             bytes_done: 0,
             totals: (0, 0),
             running: HashMap::new(),
+            is_stopping: false,
         };
         let kept = desk.keep(&inbox);
         // Also when the journal can't be written: workers must come to an end.
@@ -120,13 +132,20 @@ pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> 
     let records = batch.jobs.iter().zip(records);
     let records: Vec<_> = records.map(|(job, record)| record.unwrap_or_else(|| blank(job))).collect();
     let summary = Summary::new(batch, records, begun.elapsed());
-    journal.say(&Event::End { done: summary.done(), failed: summary.failed() });
-    journal.commit()?;
+    journal.end(summary.done(), summary.failed())?;
     Ok(summary)
 }
 
+/// A folder and those above it. What is done in one that a power cut takes away was not done: each is on the disk
+/// before it is used.
 fn create_folder(folder: &Path) -> Result<(), Error> {
-    std::fs::create_dir_all(folder).map_err(|error| {
+    if folder.is_dir() {
+        return Ok(());
+    }
+    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    create_folder(above)?;
+    let made = std::fs::create_dir(folder).or_else(|error| if folder.is_dir() { Ok(()) } else { Err(error) });
+    made.and_then(|()| sync_folder(above)).map_err(|error| {
         let what = format!("the folder can't be made: {error}");
         Error::new(BatchError::Listing { what }).in_path(folder.display().to_string())
     })
@@ -142,8 +161,12 @@ fn blank(job: &Job) -> Record {
     }
 }
 
-/// What an earlier run did, if nothing changed since.
-fn earlier(job: &Job, history: &mut History) -> Option<Record> {
+/// What an earlier run did, if nothing changed since. Outputs are looked into for that: an interrupt ends it, and
+/// what was not looked at stays done in the journal.
+fn earlier(job: &Job, history: &History, interrupt: &Interrupt) -> Option<Record> {
+    if interrupt.is_raised() {
+        return None;
+    }
     let finished = history.finished.get(&job.key).filter(|finished| finished.holds(job.checksum()))?;
     let mut record = finished.record.clone();
     record.earlier = true;
@@ -157,6 +180,7 @@ fn announce(
     history: &History,
     journal: &mut Journal,
 ) -> Result<(), Error> {
+    journal.reserve(records.iter().filter(|record| record.is_none()).count());
     journal.begin(batch.jobs.len());
     for (job, record) in batch.jobs.iter().zip(records) {
         if record.is_none() && !history.is_ours(&job.key) {
@@ -220,7 +244,7 @@ impl Worker<'_> {
             let mut record = blank(job);
             record.attempts = task.attempt;
             record.threads = task.threads;
-            let tried = job.output.parent().map_or(Ok(()), create_folder);
+            let tried = job.output.parent().map_or(Ok(()), |folder| self.create_folder(folder));
             let tried =
                 tried.and_then(|()| self.surroundings.attempt(&task, self.existing(job), &mut record));
             record.seconds = begun.elapsed().as_secs_f64();
@@ -233,6 +257,12 @@ impl Worker<'_> {
                 Err(error) => self.failed(&task, record, &error),
             }
         }
+    }
+
+    /// One after the other: a folder that is there was synced by whoever made it.
+    fn create_folder(&self, folder: &Path) -> Result<(), Error> {
+        let _one = self.surroundings.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        create_folder(folder)
     }
 
     fn existing(&self, job: &Job) -> Existing {
@@ -299,6 +329,7 @@ struct Desk<'a> {
     /// Read and written by jobs that are over.
     totals: (u64, u64),
     running: HashMap<usize, (u64, u64)>,
+    is_stopping: bool,
 }
 
 impl Desk<'_> {
@@ -311,8 +342,8 @@ impl Desk<'_> {
                 Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
             };
-            if self.settings.interrupt.is_raised() {
-                self.queue.stop();
+            if self.settings.interrupt.is_raised() && !self.is_stopping {
+                self.stop();
             }
             told.iter().for_each(|told| self.note(told));
             self.journal.commit()?;
@@ -323,6 +354,12 @@ impl Desk<'_> {
                 self.watch.tick(self.batch, &now);
             }
         }
+    }
+
+    fn stop(&mut self) {
+        self.is_stopping = true;
+        self.queue.stop();
+        self.watch.stopping(self.batch, self.queue.at_work().len());
     }
 
     fn note(&mut self, told: &Told) {

@@ -2,7 +2,7 @@
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
@@ -10,6 +10,37 @@ use serde::{Deserialize, Serialize};
 /// Bytes of a sample, and how many of them are spread over a file, its beginning and end included.
 const SAMPLE: u64 = 64 << 10;
 const SAMPLES: u64 = 16;
+
+/// A path in the journal: text, or bytes where it is none.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(from = "Spelled", into = "Spelled")]
+pub(crate) struct Place(pub(crate) PathBuf);
+
+#[derive(Serialize, Deserialize)]
+#[serde(untagged)]
+enum Spelled {
+    Text(String),
+    Bytes(Vec<u8>),
+}
+
+impl From<Place> for Spelled {
+    fn from(place: Place) -> Self {
+        place
+            .0
+            .into_os_string()
+            .into_string()
+            .map_or_else(|name| Self::Bytes(name.into_encoded_bytes()), Self::Text)
+    }
+}
+
+impl From<Spelled> for Place {
+    fn from(spelled: Spelled) -> Self {
+        Self(match spelled {
+            Spelled::Text(text) => text.into(),
+            Spelled::Bytes(bytes) => imgprep::path_from_bytes(bytes),
+        })
+    }
+}
 
 /// Length and time of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
@@ -83,6 +114,15 @@ fn samples(file: &mut File, len: u64) -> io::Result<u32> {
 #[cfg(test)]
 mod tests {
     use super::*;
+
+    #[test]
+    fn a_path_that_is_no_text_comes_back_as_it_was() {
+        for bytes in [&b"a/\xc3\xbc.raw"[..], b"b\xff\xfe.raw", b""] {
+            let place = Place(imgprep::path_from_bytes(bytes.to_vec()));
+            let json = serde_json::to_string(&place).unwrap();
+            assert_eq!(serde_json::from_str::<Place>(&json).unwrap(), place, "{json}");
+        }
+    }
 
     #[test]
     fn another_length_time_or_content_is_noticed() {

@@ -8,14 +8,16 @@ use crate::record::Record;
 
 /// Somebody who shows what happens. Everything is called on the thread that runs the batch.
 pub trait Watch {
-    /// The work begins; `earlier` images are done already.
-    fn begun(&mut self, _batch: &Batch, _earlier: &[&Record]) {}
+    /// The work begins; `earlier` images are done already, `damaged` lines of the journal do not say what was written.
+    fn begun(&mut self, _batch: &Batch, _earlier: &[&Record], _damaged: usize) {}
     /// An attempt at a job begins.
     fn started(&mut self, _batch: &Batch, _job: usize, _attempt: u32, _threads: usize) {}
     /// An attempt failed and is made again.
     fn again(&mut self, _batch: &Batch, _job: usize, _record: &Record, _pause: Duration) {}
     /// A job is over, and that is on the disk.
     fn finished(&mut self, _batch: &Batch, _job: usize, _record: &Record) {}
+    /// The interrupt was raised: what is at work comes to an end, nothing else begins.
+    fn stopping(&mut self, _batch: &Batch, _at_work: usize) {}
     /// A moment later.
     fn tick(&mut self, _batch: &Batch, _now: &Now) {}
 }

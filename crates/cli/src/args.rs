@@ -28,6 +28,10 @@ pub(crate) enum Command {
     Bitmap(BitmapArgs),
     /// Convert many images with a budget, a journal and a report
     Batch(Box<crate::batch::BatchArgs>),
+    /// Print what completes command lines in a shell
+    Completions(crate::packaging::CompletionsArgs),
+    /// Print the manual, or write its pages
+    Man(crate::packaging::ManArgs),
 }
 
 impl Command {
@@ -39,6 +43,8 @@ impl Command {
             Self::Convert(_) => "convert",
             Self::Bitmap(_) => "bitmap",
             Self::Batch(_) => "batch",
+            Self::Completions(_) => "completions",
+            Self::Man(_) => "man",
         }
     }
 
@@ -47,7 +53,7 @@ impl Command {
             Self::Info(args) => args.output,
             Self::Map(args) => args.output,
             Self::Check(args) if args.output == CheckOutput::Json => OutputFormat::Json,
-            Self::Check(_) => OutputFormat::Text,
+            Self::Check(_) | Self::Completions(_) | Self::Man(_) => OutputFormat::Text,
             Self::Convert(args) => args.run.output,
             Self::Bitmap(args) => args.run.output,
             Self::Batch(args) => args.output,
@@ -57,7 +63,7 @@ impl Command {
     /// Where the result goes as JSON, too.
     pub(crate) fn report(&self) -> Option<&Path> {
         match self {
-            Self::Info(_) | Self::Map(_) | Self::Check(_) => None,
+            Self::Info(_) | Self::Map(_) | Self::Check(_) | Self::Completions(_) | Self::Man(_) => None,
             Self::Convert(args) => args.run.report.as_deref(),
             Self::Bitmap(args) => args.run.report.as_deref(),
             Self::Batch(args) => args.json_report(),
@@ -93,6 +99,9 @@ pub(crate) struct SourceArgs {
     /// Which size of a ZVHD or ZVHD2 counts; the size of a RAW on standard input
     #[arg(long, value_name = "original|current|N", default_value = "current")]
     pub(crate) size: Size,
+    /// The image that this one was made over, whatever it is called; said again, the one below that
+    #[arg(long, value_name = "FILE")]
+    pub(crate) parent: Vec<PathBuf>,
 }
 
 /// The gate.

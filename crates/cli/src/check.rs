@@ -95,8 +95,12 @@ fn code(outcome: Outcome) -> u8 {
 }
 
 fn opening(args: &CheckArgs) -> Result<OpenOptions, Failure> {
-    let source =
-        SourceArgs { from: args.from.clone(), snapshot: None, size: Size::Named(SizeChoice::Current) };
+    let source = SourceArgs {
+        from: args.from.clone(),
+        snapshot: None,
+        size: Size::Named(SizeChoice::Current),
+        parent: Vec::new(),
+    };
     let options = open_options(&source, &args.follow, Follow::None, OnLoss::Stop)?;
     Ok(OpenOptions { mismatch: Mismatch::Accept, ..options })
 }

@@ -17,6 +17,9 @@ use crate::print::{finding, line, matched};
 use crate::size::{full, short};
 
 pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
+    if args.files.len() > 1 && !args.source.parent.is_empty() {
+        return Err(Failure::Usage("--parent is of one image, and several are named".into()));
+    }
     let mut images: Vec<Json> = Vec::new();
     let mut failure = None;
     for file in &args.files {

@@ -12,6 +12,7 @@ mod json;
 mod junit;
 mod map;
 mod meaning;
+mod packaging;
 mod print;
 mod progress;
 mod receipt;
@@ -52,6 +53,8 @@ fn main() -> ExitCode {
         },
         Command::Convert(args) => convert::run(args),
         Command::Bitmap(args) => bitmap::run(args),
+        Command::Completions(args) => packaging::completions(args),
+        Command::Man(args) => packaging::man(args),
     };
     match done {
         Ok(()) => ExitCode::SUCCESS,

@@ -52,6 +52,7 @@ pub(crate) fn open_options(
         gate: gate(follow.follow.unwrap_or(by_default)),
         mismatch: if follow.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
         source: SourceOptions { access },
+        parents: source.parent.clone(),
     })
 }
 

@@ -1,5 +1,7 @@
 //! Why a file could not be opened or an output not be made.
 
+use std::io::ErrorKind;
+
 use imgprep_map::{Class, Detail};
 
 /// A source that can't be opened.
@@ -70,8 +72,8 @@ impl Detail for OpenError {
 impl From<std::io::Error> for OpenError {
     fn from(error: std::io::Error) -> Self {
         match error.kind() {
-            std::io::ErrorKind::NotFound => Self::NotFound,
-            std::io::ErrorKind::PermissionDenied => Self::Permission,
+            ErrorKind::NotFound => Self::NotFound,
+            ErrorKind::PermissionDenied => Self::Permission,
             _ => Self::Failed { reason: error.to_string() },
         }
     }
@@ -92,6 +94,12 @@ pub enum CreateError {
     /// A device that is mounted or held by somebody.
     #[error("the device is mounted or otherwise in use")]
     Busy,
+    /// The file system is full.
+    #[error("it could not be {doing}: no space left on the output's file system")]
+    NoSpace {
+        /// What was tried.
+        doing: &'static str,
+    },
     /// The system could not.
     #[error("it could not be {doing}: {reason}")]
     Failed {
@@ -104,7 +112,10 @@ pub enum CreateError {
 
 impl CreateError {
     pub(crate) fn failed(doing: &'static str) -> impl Fn(std::io::Error) -> Self {
-        move |error| Self::Failed { doing, reason: error.to_string() }
+        move |error| match error.kind() {
+            ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::NoSpace { doing },
+            _ => Self::Failed { doing, reason: error.to_string() },
+        }
     }
 }
 
@@ -114,18 +125,34 @@ impl Detail for CreateError {
             Self::Exists => "io.output.exists",
             Self::Special { .. } => "io.output.special",
             Self::Busy => "io.output.busy",
+            // The same as when it is met while writing.
+            Self::NoSpace { .. } => "io.write.no-space",
             Self::Failed { .. } => "io.output.failed",
         }
     }
 
     fn class(&self) -> Class {
         match self {
-            Self::Failed { .. } => Class::Io,
+            Self::NoSpace { .. } | Self::Failed { .. } => Class::Io,
             _ => Class::Refused,
         }
     }
 
     fn at(&self) -> Option<u64> {
         None
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_full_disk_has_one_code_wherever_it_is_met() {
+        for kind in [ErrorKind::StorageFull, ErrorKind::QuotaExceeded] {
+            let error = CreateError::failed("synced")(kind.into());
+            assert_eq!((error.code(), error.class()), ("io.write.no-space", Class::Io));
+        }
+        assert_eq!(CreateError::failed("synced")(ErrorKind::Other.into()).code(), "io.output.failed");
     }
 }

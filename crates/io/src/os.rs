@@ -6,6 +6,7 @@ use std::io;
 use std::num::NonZeroU64;
 use std::ops::Range;
 use std::os::fd::AsRawFd;
+use std::path::PathBuf;
 
 use memmap2::{Advice, Mmap, MmapOptions, UncheckedAdvice};
 use rustix::fs::{FallocateFlags, SeekFrom};
@@ -109,6 +110,12 @@ pub(crate) fn seek_data(file: &File, at: u64) -> io::Result<Option<u64>> {
 /// The first offset at or after `at` that is in a hole.
 pub(crate) fn seek_hole(file: &File, at: u64) -> io::Result<u64> {
     Ok(rustix::fs::seek(file, SeekFrom::Hole(at))?)
+}
+
+/// The path of these bytes, whatever their encoding: names of files have none.
+pub fn path_from_bytes(bytes: Vec<u8>) -> PathBuf {
+    use std::os::unix::ffi::OsStringExt;
+    std::ffi::OsString::from_vec(bytes).into()
 }
 
 /// Prepares room for data.

@@ -253,6 +253,12 @@ impl Sink for DeviceOutput {
     }
 }
 
+/// Asks the file system to keep room for a file, behind its end too. Only advice: [`File::set_len`] gives back
+/// what was not used.
+pub fn reserve(file: &File, range: Range<u64>) {
+    let _ = os::allocate(file, range);
+}
+
 /// Writes all parts with as few calls as the system allows.
 fn write_parts(file: &File, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
     let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();

@@ -6,10 +6,11 @@ use std::sync::Arc;
 use imgprep_catalog::{Detection, Format, by_name, detect, parse};
 use imgprep_io::{SourceFile, SourceOptions};
 use imgprep_map::{
-    Detail as _, Error, FileRef, Finding, Image, ImageName, Overlay, ParentRef, ParseOptions, Parsed, ReadAt,
+    Detail as _, Error, Finding, Image, ImageName, Overlay, ParentRef, ParseOptions, Parsed, ReadAt,
     ReadError, Replayed, Severity,
 };
 
+use crate::companion::companions;
 use crate::gate::last_part;
 use crate::{ChainError, Gate, search};
 
@@ -26,6 +27,8 @@ pub struct OpenOptions {
     pub mismatch: Mismatch,
     /// How files are read.
     pub source: SourceOptions,
+    /// The layers below the first one, in order, where the user says them: names in images do not count then.
+    pub parents: Vec<PathBuf>,
 }
 
 /// What is done about a parent that is not the one that its child was made over.
@@ -171,6 +174,10 @@ pub fn open_source(name: String, file: SourceFile, options: &OpenOptions) -> Res
             Err(reason) => return Err(reason),
         }
     }
+    if let Some(path) = options.parents.get(chain.layers.len() - 1).filter(|_| chain.unopened.is_empty()) {
+        let surplus = ChainError::NoParent { parent: path.display().to_string() };
+        return Err(Error::new(surplus).in_path(chain.lowest().name.clone()));
+    }
     chain.sound()?;
     Ok(chain)
 }
@@ -183,6 +190,9 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
     let above = chain.lowest().files[0].path().to_path_buf();
     let in_above = |error: ChainError| Error::new(error).in_path(above.display().to_string());
     let depth = options.parse.limits.chain_depth;
+    if let Some(path) = options.parents.get(chain.layers.len() - 1) {
+        return follow_said(chain, parent, path, options);
+    }
     if !parent.is_named() {
         return follow_unnamed(chain, parent, options);
     }
@@ -212,6 +222,18 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
     }
     let nameless = ChainError::Unnamed { at: parent.at };
     Err(in_above(refused.unwrap_or(nameless)))
+}
+
+/// The layer below that the user says. It must still be the one that its child was made over.
+fn follow_said(
+    chain: &mut Chain,
+    parent: &ParentRef,
+    path: &Path,
+    options: &OpenOptions,
+) -> Result<Layer, Error> {
+    let above = chain.lowest().files[0].path().display().to_string();
+    let layer = open_below(chain, path, parent, options)?;
+    accept(chain, parent, layer, options.mismatch).map_err(|error| Error::new(error).in_path(above))
 }
 
 /// The layer below, if its image knows it by what it calls itself only.
@@ -299,7 +321,7 @@ fn parent_format(parent: &ParentRef) -> Result<Option<&'static Format>, Error> {
     }
 }
 
-fn open_file(path: &Path, options: &OpenOptions) -> Result<SourceFile, Error> {
+pub(crate) fn open_file(path: &Path, options: &OpenOptions) -> Result<SourceFile, Error> {
     let opened = SourceFile::open(path, options.source);
     opened.map_err(|error| Error::new(error).in_path(path.display().to_string()))
 }
@@ -317,13 +339,14 @@ fn open_layer(
     let detection = detect(&file, from).map_err(in_path)?;
     let mut parsed = parse(&file, &detection, options).map_err(in_path)?;
     let path = file.path().to_path_buf();
-    let mut files = vec![Arc::new(file)];
-    let image = loop {
+    let (mut files, mut findings) = (vec![Arc::new(file)], Vec::new());
+    let mut image = loop {
         match parsed {
             Parsed::Done(image) => break image,
             Parsed::Needs(needs) => match companions(&path, &needs.files, open) {
                 Ok(opened) => {
-                    files.extend(opened);
+                    files.extend(opened.files);
+                    findings.extend(opened.findings);
                     let resumed = (needs.resume)(&readers(&files, None));
                     parsed = resumed.map_err(|error| in_file(error, &files)).map_err(in_path)?;
                 }
@@ -337,10 +360,14 @@ fn open_layer(
     };
     // Those that the tables needed are open already.
     match companions(&path, image.files.get(files.len() - 1..).unwrap_or_default(), open) {
-        Ok(opened) => files.extend(opened),
+        Ok(opened) => {
+            files.extend(opened.files);
+            findings.extend(opened.findings);
+        }
         Err((name, reason)) if open.gate == Gate::None => chain.unopened.push(Named { name, reason }),
         Err((_, reason)) => return Err(reason),
     }
+    image.findings.extend(findings);
     Ok(Layer { name: shown, detection, image, files })
 }
 
@@ -351,31 +378,6 @@ fn in_file(error: Error, files: &[Arc<SourceFile>]) -> Error {
         Some(file) => error.in_path(file.path().display().to_string()),
         None => error,
     }
-}
-
-/// Opens all of `wanted`; or the name of the first one that can't be had, and why.
-fn companions(
-    image: &Path,
-    wanted: &[FileRef],
-    options: &OpenOptions,
-) -> Result<Vec<Arc<SourceFile>>, (String, Error)> {
-    let limit = options.parse.limits.files;
-    if wanted.len() as u64 > u64::from(limit) {
-        let error = Error::new(ChainError::TooManyFiles { found: wanted.len() as u64, limit });
-        return Err((String::new(), error.in_path(image.display().to_string())));
-    }
-    let each = wanted.iter().map(|wanted| {
-        let name = || wanted.name.as_ref().map(ToString::to_string).unwrap_or_default();
-        companion(image, wanted, options).map(Arc::new).map_err(|reason| (name(), reason))
-    });
-    each.collect()
-}
-
-fn companion(image: &Path, wanted: &FileRef, options: &OpenOptions) -> Result<SourceFile, Error> {
-    let in_image = |error: ChainError| Error::new(error).in_path(image.display().to_string());
-    let name = wanted.name.as_ref().ok_or_else(|| in_image(ChainError::Unnamed { at: wanted.at }))?;
-    let path: PathBuf = options.gate.resolve(image, name, wanted.at).map_err(in_image)?;
-    open_file(&path, options)
 }
 
 #[cfg(test)]
@@ -477,19 +479,5 @@ mod tests {
             "open.name.protocol",
             "the first reason is told"
         );
-    }
-
-    #[test]
-    fn too_many_companions_are_not_opened() {
-        let temp = tempfile::tempdir().unwrap();
-        let child = temp.path().join("child.raw");
-        let wanted = FileRef { name: None, at: 7, role: imgprep_map::FileRole::Extent };
-        let mut options = OpenOptions::default();
-        let refused =
-            |count: usize| companions(&child, &vec![wanted.clone(); count], &options).unwrap_err().1.code();
-        assert_eq!(refused(4097), "open.files.limit");
-        assert_eq!(refused(4096), "open.name.unnamed");
-        options.parse.limits.files = 0;
-        assert!(companions(&child, &[], &options).is_ok());
     }
 }

@@ -65,7 +65,9 @@ pub enum ChainError {
         remedy: &'static str,
     },
     /// The parent is known by what it calls itself only, and several call themselves so.
-    #[error("the image was made over one that calls itself {identity}, and several do: {names}")]
+    #[error(
+        "the image was made over one that calls itself {identity}, and several do: {names}; --parent says which"
+    )]
     Several {
         /// File offset of the identity.
         at: u64,
@@ -147,6 +149,22 @@ pub enum ChainError {
         /// What it calls itself.
         found: String,
     },
+    /// Two names that would be one file beside the image.
+    #[error("{name:?} is not there, and the file of that name beside the image is {other:?} already")]
+    Namesakes {
+        /// File offset of the name.
+        at: u64,
+        /// The name that was looked for.
+        name: String,
+        /// What the file is already.
+        other: String,
+    },
+    /// The user names a layer below an image that has none.
+    #[error("it was made over no other image, and --parent names {parent}")]
+    NoParent {
+        /// What was named.
+        parent: String,
+    },
     /// The image says that its parent has a format that is not known.
     #[error("the image says that {name:?} is of the format {format:?}, which is not read")]
     ParentFormat {
@@ -176,19 +194,24 @@ impl Detail for ChainError {
             Self::TooManyFiles { .. } => "open.files.limit",
             Self::Depth { .. } => "open.chain.depth",
             Self::Mismatch { .. } => "open.parent.mismatch",
+            Self::Namesakes { .. } => "open.extent.namesakes",
+            Self::NoParent { .. } => "open.parent.none",
             Self::ParentFormat { .. } => "open.parent.format",
         }
     }
 
     fn class(&self) -> Class {
         match self {
-            Self::Protocol { .. } | Self::Outside { .. } | Self::Shut { .. } => Class::Refused,
+            Self::Protocol { .. } | Self::Outside { .. } | Self::Shut { .. } | Self::NoParent { .. } => {
+                Class::Refused
+            }
             Self::Missing { .. } | Self::NotFound { .. } => Class::Io,
             Self::Unnamed { .. } | Self::ParentFormat { .. } => Class::Unsupported,
             Self::BadName { .. }
             | Self::Cycle { .. }
             | Self::Mismatch { .. }
             | Self::Several { .. }
+            | Self::Namesakes { .. }
             | Self::Changed { .. } => Class::Corrupt,
             Self::TooManyFiles { .. } | Self::Depth { .. } | Self::TooManyCandidates { .. } => Class::Limit,
         }
@@ -206,10 +229,11 @@ impl Detail for ChainError {
             | Self::TooManyCandidates { at, .. }
             | Self::Changed { at, .. }
             | Self::BadName { at, .. }
+            | Self::Namesakes { at, .. }
             | Self::Cycle { at, .. }
             | Self::Mismatch { at, .. }
             | Self::ParentFormat { at, .. } => Some(*at),
-            Self::TooManyFiles { .. } | Self::Depth { .. } => None,
+            Self::TooManyFiles { .. } | Self::Depth { .. } | Self::NoParent { .. } => None,
         }
     }
 }

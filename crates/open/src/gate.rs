@@ -57,6 +57,15 @@ pub(crate) fn last_part(name: &ImageName) -> Option<ImageName> {
     Some(ImageName(last.to_vec()))
 }
 
+/// Whether a name begins at a root, of this system or another: `/a`, `C:\\a`, `\\\\host\\share\\a`.
+pub(crate) fn is_absolute(name: &ImageName) -> bool {
+    match name.0.as_slice() {
+        [b'/' | b'\\', ..] => true,
+        [drive, b':', b'/' | b'\\', ..] => drive.is_ascii_alphabetic(),
+        _ => false,
+    }
+}
+
 /// What stands before a colon, if the name is an address and not a path: QEMU takes
 /// `nbd://`, `json:{}`, `fat:` and more as names of backing files.
 fn scheme_of(name: &[u8]) -> Option<&str> {

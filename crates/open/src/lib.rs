@@ -5,6 +5,7 @@
 //! and again. The result is a [`Chain`], top first.
 
 mod chain;
+mod companion;
 mod error;
 mod gate;
 mod search;

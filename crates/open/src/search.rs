@@ -46,8 +46,11 @@ pub(crate) fn parent_of(
             looked_at: (seen.files.len() + seen.unreadable).saturating_sub(1),
             unreadable: seen.unreadable,
             remedy: match options.gate {
-                Gate::Any => "put it beside the image",
-                _ => "put it beside the image, or have the folder above looked through with --follow any",
+                Gate::Any => "put it beside the image, or name it with --parent",
+                _ => {
+                    "put it beside the image, name it with --parent, or have the folder above looked through with \
+                     --follow any"
+                }
             },
         }),
         1 => Ok(seen.matches.remove(0)),

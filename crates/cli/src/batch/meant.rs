@@ -4,6 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
+use imgprep::path_from_bytes;
 use imgprep_batch::{
     Batch, BatchError, Defaults, DiskRole, Follow, Found, Manifest, Search, Template, Wish, assemble, search,
 };
@@ -60,18 +61,19 @@ fn manifest(
     Ok((out, found, left_out))
 }
 
-/// One path a line.
+/// One path a line, in the bytes that it has.
 fn list(defaults: &Defaults) -> Result<Vec<Found>, Failure> {
     if io::stdin().is_terminal() {
         return Err(Failure::Usage(
             "a list of paths is read from standard input, and that is a terminal".into(),
         ));
     }
-    let mut text = String::new();
-    let read = io::stdin().lock().read_to_string(&mut text);
+    let mut bytes = Vec::new();
+    let read = io::stdin().lock().read_to_end(&mut bytes);
     read.map_err(|error| Failure::Usage(format!("the list on standard input: {error}")))?;
-    let paths = text.lines().filter(|line| !line.trim().is_empty());
-    Ok(paths.map(|path| image(path.into(), PathBuf::new(), defaults)).collect())
+    let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
+    let paths = lines.filter(|line| !line.trim_ascii().is_empty()).map(|line| path_from_bytes(line.to_vec()));
+    Ok(paths.map(|path| image(path, PathBuf::new(), defaults)).collect())
 }
 
 fn image(source: PathBuf, dir: PathBuf, defaults: &Defaults) -> Found {

@@ -99,6 +99,9 @@ pub(crate) fn plan_text(plan: &BatchPlan) -> String {
         short(plan.space_needed),
         plan.space_free.map_or("?".into(), short),
     );
+    if let Some(missing) = plan.space_missing() {
+        text += &format!("space is short: up to {} are missing there\n", short(missing));
+    }
     let left_out = plan.left_out.iter().map(|path| format!("left out, no image by its name: {path}\n"));
     text + &left_out.collect::<String>()
 }

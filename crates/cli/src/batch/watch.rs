@@ -1,7 +1,7 @@
 //! Progress on standard error: bars on a terminal, lines elsewhere, JSON for programs.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
 use imgprep_batch::{AtWork, Batch, Now, Record, State, Watch};
@@ -70,17 +70,26 @@ impl Shown {
         if matches!(self.kind, Kind::Json) {
             object["schema"] = json!("imgprep/batch-progress/1");
             object["event"] = json!(event);
-            eprintln!("{object}");
+            // In one write: a reader never meets half a line.
+            let _ = stderr().write_all(format!("{object}\n").as_bytes());
         }
     }
 }
 
 impl Watch for Shown {
-    fn begun(&mut self, batch: &Batch, earlier: &[&Record]) {
+    fn begun(&mut self, batch: &Batch, earlier: &[&Record], damaged: usize) {
         self.tell(
             "begin",
-            json!({ "images": batch.jobs.len(), "earlier": earlier.len(), "left-out": batch.left_out.len() }),
+            json!({
+                "images": batch.jobs.len(), "earlier": earlier.len(), "left-out": batch.left_out.len(),
+                "damaged-lines": damaged,
+            }),
         );
+        if damaged > 0 {
+            self.say(&format!(
+                "torn or damaged in the journal: {damaged} lines; what they said is done again"
+            ));
+        }
         if !earlier.is_empty() {
             self.say(&format!("{} of {} images are done already", earlier.len(), batch.jobs.len()));
         }
@@ -126,6 +135,11 @@ impl Watch for Shown {
         };
         let _ = batch;
         self.say(&line);
+    }
+
+    fn stopping(&mut self, _: &Batch, at_work: usize) {
+        self.tell("stopping", json!({ "running": at_work }));
+        self.say(&format!("stopping: {at_work} at work end at a safe place; once more stops now"));
     }
 
     fn tick(&mut self, batch: &Batch, now: &Now) {

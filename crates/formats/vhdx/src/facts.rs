@@ -5,7 +5,7 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use imgprep_map::{Facts, Finding, Severity, Value};
+use imgprep_map::{Error, Facts, Finding, Severity, Value};
 
 use crate::NAME;
 use crate::header::Header;
@@ -22,7 +22,7 @@ pub(crate) fn facts(header: &Header, metadata: &Metadata, replay: Option<&Replay
     let variant = format!("{kind}, blocks of {} MiB", metadata.block_size / MIB);
     let mut facts = Facts::new(NAME, variant);
     facts.cluster_size = Some(metadata.block_size);
-    facts.dirty = replay.is_some();
+    facts.dirty = header.has_log();
     facts.details = vec![
         ("subformat", Value::Text(kind.into())),
         ("creator", Value::Text(creator.into())),
@@ -38,6 +38,19 @@ pub(crate) fn facts(header: &Header, metadata: &Metadata, replay: Option<&Replay
         facts.details.push(("log-entries", Value::Number(replay.entries as u64)));
     }
     facts
+}
+
+/// A salvage goes on without the log.
+pub(crate) fn log_skipped(header: &Header, error: &Error) -> Finding {
+    Finding {
+        code: "vhdx.log.skipped",
+        severity: Severity::Error,
+        at: Some(header.log.start),
+        message: format!(
+            "the image was not closed properly and its log can't be replayed: {error}. The disk is as it was before: \
+             what stands in the log only is lost, and what it was to bring in order may be inconsistent"
+        ),
+    }
 }
 
 pub(crate) fn findings(header: &Header, metadata: &Metadata, replay: Option<&Replay>) -> Vec<Finding> {

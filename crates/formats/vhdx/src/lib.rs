@@ -2,10 +2,11 @@
 //!
 //! Read: fixed, dynamic and differencing images, blocks of 1 to 256 MiB, logical sectors of
 //! 512 and 4096 bytes, disks up to 64 TiB. A log that is not empty is replayed in memory
-//! before anything behind the headers is read; the file is never written. A damaged copy of
-//! the header or the region table is survived with a finding. Refused by name: other versions
-//! of the file and the log, regions and metadata items that are required and not known,
-//! parent locators of another type.
+//! before anything behind the headers is read; the file is never written. One that can't be
+//! replayed is an error, and a finding for a caller that salvages. A damaged copy of the header
+//! or the region table is survived with a finding. Refused by name: other versions of the file
+//! and the log, regions and metadata items that are required and not known, parent locators of
+//! another type.
 //!
 //! Blocks that are undefined or unmapped may hold anything by the specification; they read as
 //! zeros here and never as the parent's, as those do that are not present without a parent.
@@ -74,7 +75,14 @@ pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error>
     let header = Header::read(file, &mut findings)?;
     let creator = header::creator(&file.slice(8, layout::CREATOR_BYTES)?);
     let stored_len = file.len();
-    let replay = replay::replay(file, &header, &options.limits)?;
+    let replay = match replay::replay(file, &header, &options.limits) {
+        // What was written before the log is there, and whoever salvages takes what is there.
+        Err(error) if options.salvage => {
+            findings.push(facts::log_skipped(&header, &error));
+            None
+        }
+        replayed => replayed?,
+    };
     let replayed = replay.as_ref().map(|replay| Replayed::new(file, Arc::clone(&replay.overlay)));
     let file = replayed.as_ref().map_or(file, |replayed| replayed as &dyn ReadAt);
     let regions = Regions::read(file, &header, &mut findings)?;

@@ -151,3 +151,30 @@ fn a_hostile_log_costs_what_it_has() {
     let read = file.read.load(Ordering::Relaxed);
     assert!(read < 8 * MIB, "{read}");
 }
+
+#[test]
+fn a_salvage_goes_on_without_a_log_that_can_t_be_replayed() {
+    let torn = |at: usize| {
+        let mut entry = log_entry(5, &[], &[(BAT + 4096, 0x5a)]);
+        entry[at] ^= 1;
+        with_log(&[(0, entry)])
+    };
+    // No entry at all, one of a wrong checksum, one that points to the middle of a sector.
+    let mut unaligned = log_entry(5, &[], &[(BAT + 4096 + 512, 0x5a)]);
+    let crc = crc::sealed(&unaligned);
+    unaligned[4..8].copy_from_slice(&crc.to_le_bytes());
+    for file in [with_log(&[]), torn(4200), with_log(&[(0, unaligned)])] {
+        let error = parsed(&file).err().unwrap();
+        let salvage = ParseOptions { salvage: true, ..ParseOptions::default() };
+        let Ok(Parsed::Done(image)) = parse(&file, &salvage) else { panic!("it needs nothing") };
+        assert_eq!(codes(&image), ["vhdx.log.skipped"]);
+        let message = &image.findings[0].message;
+        assert!(message.contains(error.code()) && message.contains("as it was before"), "{message}");
+        assert!(image.facts.dirty && image.overlay.is_none());
+    }
+    // One that can be replayed is.
+    let file = with_log(&[(0, log_entry(5, &[], &[(BAT + 4096, 0x5a)]))]);
+    let salvage = ParseOptions { salvage: true, ..ParseOptions::default() };
+    let Ok(Parsed::Done(image)) = parse(&file, &salvage) else { panic!("it needs nothing") };
+    assert_eq!(codes(&image), ["vhdx.log.replayed"]);
+}

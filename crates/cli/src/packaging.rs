@@ -1,0 +1,61 @@
+//! `imgprep completions` and `imgprep man`: made from the very description that reads the command line.
+
+use std::io::{self, Write};
+use std::path::{Path, PathBuf};
+
+use clap::CommandFactory;
+use clap_complete::Shell;
+use imgprep::{Existing, OutputOptions, Sync, write_whole};
+
+use crate::args::Args;
+use crate::failure::Failure;
+use crate::meaning::existing;
+
+#[derive(clap::Args)]
+#[command(after_help = "For example:\n  imgprep completions bash > /etc/bash_completion.d/imgprep\n  \
+    imgprep completions zsh > ~/.zfunc/_imgprep\n  \
+    imgprep completions fish > ~/.config/fish/completions/imgprep.fish")]
+pub(crate) struct CompletionsArgs {
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "For example: imgprep man | man -l -")]
+pub(crate) struct ManArgs {
+    /// Write all pages, imgprep.1, imgprep-convert.1 and so on, into this folder [default: the first one, to
+    /// standard output]
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Replace existing pages
+    #[arg(long, requires = "dir")]
+    pub(crate) force: bool,
+}
+
+pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
+    let mut script = Vec::new();
+    clap_complete::generate(args.shell, &mut Args::command(), "imgprep", &mut script);
+    Ok(io::stdout().write_all(&script)?)
+}
+
+pub(crate) fn man(args: &ManArgs) -> Result<(), Failure> {
+    let mut command = Args::command().disable_help_subcommand(true);
+    command.build();
+    let Some(dir) = &args.dir else { return Ok(io::stdout().write_all(&page(command)?)?) };
+    std::fs::create_dir_all(dir).map_err(|error| Failure::Usage(format!("{}: {error}", dir.display())))?;
+    let below: Vec<_> = command.get_subcommands().cloned().collect();
+    below.into_iter().chain([command]).try_for_each(|command| write(command, dir, existing(args.force)))
+}
+
+fn write(command: clap::Command, dir: &Path, existing: Existing) -> Result<(), Failure> {
+    let name = command.get_display_name().unwrap_or(command.get_name());
+    let path = dir.join(format!("{name}.1"));
+    Ok(write_whole(&path, &page(command)?, OutputOptions { existing, sync: Sync::Full })?)
+}
+
+fn page(command: clap::Command) -> Result<Vec<u8>, Failure> {
+    let mut page = Vec::new();
+    let program = concat!("imgprep ", env!("CARGO_PKG_VERSION"));
+    clap_mangen::Man::new(command).source(program).render(&mut page)?;
+    Ok(page)
+}
