@@ -20,6 +20,7 @@ mod differential_vhdx;
 mod differential_vmdk;
 mod golden;
 mod hooks;
+mod junit;
 mod library;
 mod mutations;
 mod program;

@@ -4,6 +4,7 @@ use std::io::{self, Write};
 
 use imgprep::policy::Levels;
 use imgprep::{CheckedFile, Severity};
+use imgprep_batch::report::xml;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use crate::report::message;
@@ -11,8 +12,7 @@ use crate::report::message;
 pub(crate) fn write(out: &mut dyn Write, files: &[CheckedFile], levels: &Levels) -> io::Result<()> {
     let mut report = Report::new("imgprep check");
     report.add_test_suites(files.iter().map(|file| suite(file, levels)));
-    let text = report.to_string().map_err(io::Error::other)?;
-    writeln!(out, "{}", text.trim_end())
+    out.write_all(xml(&report).as_bytes())
 }
 
 fn suite(file: &CheckedFile, levels: &Levels) -> TestSuite {
