@@ -36,6 +36,17 @@ fn fired(json: &Value, all: &mut BTreeSet<String>) {
     all.extend(judgements(json).iter().map(|found| found["rule"].as_str().unwrap().to_string()));
 }
 
+/// A QCOW2 with so many entries that point behind the end of the file, none beside another.
+pub(crate) fn pointing_nowhere(count: u64) -> Vec<u8> {
+    let cells = (0..count).map(|index| (2 * index, Cell::Data(vec![1; 4096]))).collect();
+    let mut written = Qcow2 { cells, ..Qcow2::new(12, 4 << 20) }.write();
+    for (index, at) in written.entries {
+        let entry = (1u64 << 63 | ((1 << 30) + (index << 12))).to_be_bytes();
+        written.file[usize::try_from(at).unwrap()..][..8].copy_from_slice(&entry);
+    }
+    written.file
+}
+
 #[test]
 fn no_good_image_gets_an_error() {
     let folder = tempfile::tempdir().unwrap();

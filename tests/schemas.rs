@@ -93,3 +93,29 @@ fn progress_is_one_object_a_line() {
     assert!(!lines.is_empty());
     lines.iter().for_each(|line| progress.holds(line, "a line"));
 }
+
+#[test]
+fn check_of_every_image_alone_and_together() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let check = Schema::of("check");
+    let files =
+        good().into_iter().map(|image| image.files).chain(broken().into_iter().map(|image| image.files));
+    for files in files {
+        let path = write_files(&files, folder).unwrap().display().to_string();
+        holds(&check, folder, &["check", "--deep", "--for", "huawei-ims", &path]);
+    }
+    std::fs::write(folder.join("archive.gz"), [&[0x1f, 0x8b, 8][..], &[0; 600]].concat()).unwrap();
+    std::fs::write(folder.join("empty"), "").unwrap();
+    for name in ["archive.gz", "empty", "no-such-file", "/dev/null"] {
+        holds(&check, folder, &["check", name]);
+    }
+    holds(&check, folder, &["check", "sample.qcow2", "--for", "mars"]);
+    holds(&check, folder, &["check", "--follow", "beside", "."]);
+    holds(&check, folder, &["check", "--for", "otc", "--disk", "data", ".", "no-such-file"]);
+    std::fs::write(folder.join("many.qcow2"), crate::check::pointing_nowhere(103)).unwrap();
+    let output = imgprep(folder, &["check", "many.qcow2", "--output", "json"]);
+    check.holds(&output.stdout, "more findings than are kept");
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(said["more"]["structure/past-end"].is_u64(), "{said:#}");
+}
