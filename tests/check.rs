@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::{Value, json};
-use testdata_gen::{Cell, GoodImage, Noise, Qcow2, broken, good, sample, write_files};
+use testdata_gen::{Cell, GoodImage, Noise, Qcow2, broken, good, odd, sample, write_files};
 
 use crate::program::{command, imgprep, root, said};
 
@@ -55,7 +55,12 @@ fn no_good_image_gets_an_error() {
     let nested = ["qed-over-raw-like-qcow2", "vhd-fixed-of-a-dynamic"];
     // These read right by the footer that is left: that the other one is gone shows a cut.
     let cut = ["vhd-end-without-cookie", "vhd-end-missing", "vhd-end-cut", "vhd-end-followed"];
-    let is_sound = |image: &GoodImage| !nested.contains(&&*image.name) && !cut.contains(&&*image.name);
+    // It has a line that is none on purpose.
+    let lines = ["vmdk-text-odd"];
+    let is_sound = |image: &GoodImage| {
+        let name = &&*image.name;
+        !nested.contains(name) && !cut.contains(name) && !lines.contains(name)
+    };
     for image in good().into_iter().filter(is_sound) {
         let path = write_files(&image.files, folder.path()).unwrap().display().to_string();
         for follow in ["none", "beside"] {
@@ -310,6 +315,14 @@ fn hostile_files_and_every_rule_fires() {
             fired(&json_of(folder, &["--follow", "beside", &path]).0, &mut all);
         }
     }
+    for image in odd() {
+        let path = write_files(&image.files, folder).unwrap().display().to_string();
+        let (json, _) = json_of(folder, &["--follow", "beside", &path]);
+        let is_it =
+            |found: &&Value| found["code"] == image.code && image.at.is_none_or(|at| found["offset"] == at);
+        assert!(judgements(&json).iter().any(is_it), "{}: {json:#}", image.name);
+        fired(&json, &mut all);
+    }
     let listed = said(&check(folder, &["--rules"]));
     let silent: Vec<&str> = listed
         .lines()
@@ -321,6 +334,34 @@ fn hostile_files_and_every_rule_fires() {
     let later = ["safety/extent-path", "format/unread"];
     let unknown: Vec<_> = silent.iter().filter(|id| !later.contains(id)).collect();
     assert!(unknown.is_empty(), "never said: {unknown:?}");
+}
+
+/// What is safe to read by this program and means something else to another one.
+#[test]
+fn a_vmdk_that_says_two_things_is_told_under_a_rule_of_safety() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let cases = [
+        ("vmdk-footer-descriptor", "safety/footer-differs", "error", 2),
+        ("vmdk-footer-overhead", "safety/footer-differs", "warning", 0),
+        ("vmdk-stream-footer-capacity", "safety/footer-differs", "error", 2),
+        ("vmdk-descriptor-odd-line", "safety/descriptor-line", "error", 2),
+        ("vmdk-descriptor-almost-an-extent", "safety/descriptor-line", "error", 2),
+        ("vmdk-descriptor-behind-end", "structure/note", "warning", 0),
+    ];
+    let odd = odd().into_iter().map(|image| (image.name, image.files, image.at));
+    let broken = broken().into_iter().map(|image| (image.name, image.files, image.at));
+    let images: Vec<_> = odd.chain(broken).collect();
+    for (name, rule, severity, exit) in cases {
+        let (_, files, at) = images.iter().find(|image| image.0 == name).unwrap();
+        let path = write_files(files, folder).unwrap().display().to_string();
+        let (json, code) = json_of(folder, &["--follow", "beside", &path]);
+        let is_it = |found: &&Value| {
+            found["rule"] == rule && found["severity"] == severity && found["offset"] == json!(at)
+        };
+        assert!(judgements(&json).iter().any(is_it), "{name}: {json:#}");
+        assert_eq!(code, Some(exit), "{name}: {json:#}");
+    }
 }
 
 #[test]

@@ -432,8 +432,10 @@ impl Job<'_> {
         let class = (finding.severity == Severity::Error).then_some(Class::Corrupt);
         let Some(rule) = rule_of_code(finding.code, class) else { return };
         let place = Place { code: Some(finding.code), at: finding.at, disk: None };
-        // A parser takes what it can't read for an error; here it is a fact about the image.
-        let is_fact = matches!(rule.id, "safety/encrypted" | "structure/not-opened");
+        // A parser takes what it can't read for an error and what it can for a warning; here it is a fact
+        // about the image.
+        let is_fact =
+            matches!(rule.id, "safety/encrypted" | "safety/descriptor-line" | "structure/not-opened");
         let severity = if is_fact { rule.severity } else { finding.severity };
         // Some parsers put an error's whole text into a finding: the code is told beside it.
         let text = finding.message.split(&format!(" [{}", finding.code)).next().unwrap_or_default();

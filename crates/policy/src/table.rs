@@ -161,6 +161,14 @@ pub const RULES: &[Rule] = rules![
         "an image that names a backing file says which format that has",
         "a reader that guesses can be made to guess wrong",
         "QEMU's documentation of backing_fmt", "qemu-img rebase -u -F FORMAT -b NAME {src}";
+    "safety/footer-differs" Error,
+        "the footer of a VMDK says what its header says",
+        "a checker that goes by the one and an importer that goes by the other see two images, with other names in them",
+        "the VMware Virtual Disks specification 5.0, \"Stream-Optimized Compressed Sparse Extents\"", "make it anew, by the header: imgprep convert {src} {zvhd2}";
+    "safety/descriptor-line" Error,
+        "the descriptor of a VMDK has no lines but those of a descriptor",
+        "a line that is none may be one to another reader, or the file is made to be something else as well",
+        "the VMware Virtual Disks specification 5.0, \"The Descriptor File\"", "look at the lines, then make it anew: imgprep convert {src} {zvhd2} --follow beside";
     // Structure.
     "structure/header" Error, "header fields fit together", "a reader may take the other one for true",
         "the format's specification", "";
