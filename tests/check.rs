@@ -336,6 +336,85 @@ fn hostile_files_and_every_rule_fires() {
     assert!(unknown.is_empty(), "never said: {unknown:?}");
 }
 
+/// A disk of 4 MiB with an MBR and these bytes at the start of its two partitions, at 1 and 2 MiB.
+fn partitioned(first: &[u8], second: &[u8]) -> Vec<u8> {
+    let mut disk = vec![0; 4 << 20];
+    disk[..2].copy_from_slice(&[0xeb, 0x63]);
+    for (at, sector) in [(446, 2048u32), (462, 4096)] {
+        disk[at + 4] = 0x83;
+        disk[at + 8..at + 12].copy_from_slice(&sector.to_le_bytes());
+        disk[at + 12..at + 16].copy_from_slice(&2048u32.to_le_bytes());
+    }
+    disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+    disk[1 << 20..(1 << 20) + first.len()].copy_from_slice(first);
+    disk[2 << 20..(2 << 20) + second.len()].copy_from_slice(second);
+    disk
+}
+
+/// What hides in a partition is told with the place of the disk, whatever format the disk came in.
+#[test]
+fn what_is_inside_partitions_is_judged() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let inner = Qcow2::new(16, 1 << 20).write().file;
+    let bitlocker = b"\xeb\x58\x90-FVE-FS-\0\x02";
+    let luks = b"LUKS\xba\xbe\0\x02";
+    let cases: [(&str, &[u8], &str, &str, i32); 5] = [
+        ("hidden", &inner[..4096], "safety/nested-format", "partition 2 begins like a qcow2 image", 2),
+        ("vmdk", b"KDMV\x01\0\0\0", "safety/nested-format", "partition 2 begins like a vmdk image", 2),
+        ("luks", luks, "safety/encrypted", "partition 2 is locked with LUKS2", 0),
+        ("bitlocker", bitlocker, "safety/encrypted", "partition 2 is locked with BitLocker", 0),
+        ("plain", b"x", "", "", 0),
+    ];
+    for (name, start, rule, fact, exit) in cases {
+        let mut boot = start.to_vec();
+        // A volume of Windows has the signature of a boot sector.
+        boot.resize(512.max(boot.len()), 0);
+        boot[510..512].copy_from_slice(&[0x55, 0xaa]);
+        let disk = partitioned(b"", &boot);
+        let qcow2 = Qcow2::new(16, disk.len() as u64).with_disk(&disk, |_, data| Cell::Packed(data));
+        std::fs::write(folder.join(format!("{name}.raw")), &disk).unwrap();
+        std::fs::write(folder.join(format!("{name}.qcow2")), qcow2.write().file).unwrap();
+        for file in [format!("{name}.raw"), format!("{name}.qcow2")] {
+            let (json, code) = json_of(folder, &[&file]);
+            let of_safety: Vec<_> = judgements(&json)
+                .into_iter()
+                .filter(|found| found["rule"].as_str().unwrap().starts_with("safety/"))
+                .collect();
+            assert_eq!(of_safety.len(), usize::from(!rule.is_empty()), "{file}: {json:#}");
+            for found in of_safety {
+                assert_eq!((found["rule"].as_str(), &found["disk"]["start"]), (Some(rule), &json!(2 << 20)));
+                assert!(found["fact"].as_str().unwrap().starts_with(fact), "{found:#}");
+            }
+            assert_eq!(code, Some(exit), "{file}: {json:#}");
+            let (json, _) = json_of(folder, &["--for", "otc", &file]);
+            let is_locked = rules(&json, "error").contains(&"import/encrypted".into());
+            assert_eq!(is_locked, rule == "safety/encrypted", "{file}: {json:#}");
+            let boots = |found: &&Value| {
+                found["rule"] == "import/boot"
+                    && found["fact"] == "an MBR with boot code: register it as BIOS"
+            };
+            assert!(judgements(&json).iter().any(boots), "{file}: {json:#}");
+        }
+    }
+}
+
+/// Without its backing file nobody knows what starts the machine.
+#[test]
+fn a_disk_that_is_not_complete_is_not_said_to_boot() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    std::fs::write(folder.join("base.raw"), partitioned(b"", b"")).unwrap();
+    let backing = Some(("base.raw".to_string(), Some("raw".to_string())));
+    let over = Qcow2 { backing, ..Qcow2::new(16, 4 << 20) };
+    std::fs::write(folder.join("over.qcow2"), over.write().file).unwrap();
+    let boots = |follow: &str| {
+        let (json, _) = json_of(folder, &["--for", "otc", "--follow", follow, "over.qcow2"]);
+        judgements(&json).iter().any(|found| found["rule"] == "import/boot")
+    };
+    assert_eq!((boots("none"), boots("beside")), (false, true));
+}
+
 /// What is safe to read by this program and means something else to another one.
 #[test]
 fn a_vmdk_that_says_two_things_is_told_under_a_rule_of_safety() {

@@ -7,9 +7,8 @@ use imgprep_codec::Ending;
 use imgprep_map::{Error, Source};
 
 use crate::convert::jobs;
-use crate::load::{Loaded, Loader, Scratch};
 use crate::pipeline::{self, Share};
-use crate::{Interrupt, Layer, Losses, Meter, OnLoss, Options, Piece, Stack, claims, is_zero};
+use crate::{Interrupt, Layer, Losses, OnLoss, Options, Piece, Stack, claims, is_zero};
 
 /// Bytes of the disk that a stream is unpacked by.
 const STREAM_STEP: u64 = 2 << 20;
@@ -48,34 +47,6 @@ pub fn gaps(stack: &Stack, options: &Options<'_>, found: Found<'_>) -> Result<()
         }
     }
     options.interrupt.check()
-}
-
-/// The first bytes of the disk, at most `len` of them. Layers that are not open read as zeros.
-pub fn head(stack: &Stack, len: u64, options: &Options<'_>) -> Result<Vec<u8>, Error> {
-    let range = 0..len.min(stack.size());
-    if range.is_empty() {
-        return Ok(Vec::new());
-    }
-    let losses = Losses::default();
-    let meter = Meter::default();
-    let options = Options { on_loss: OnLoss::Stop, ..*options };
-    let unit = range.end;
-    let mut feed = jobs(stack, unit, &options, &losses, None);
-    let loader = Loader { stack, on_loss: OnLoss::Stop, losses: &losses, meter: &meter };
-    let mut scratch = Scratch::new();
-    // OK: the caller asks for what it keeps in memory.
-    let mut bytes = vec![0; unit as usize];
-    if let Some(job) = feed()?
-        && job.unit == 0
-    {
-        match loader.load(&job.range, &job.stream, &mut scratch)? {
-            Loaded::Zero => {}
-            Loaded::Mapped(mapped) => bytes.copy_from_slice(mapped),
-            Loaded::Buffered => bytes.copy_from_slice(&scratch.buffer),
-        }
-    }
-    stack.sound()?;
-    Ok(bytes)
 }
 
 /// A packed unit that was unpacked.

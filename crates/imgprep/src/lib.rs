@@ -7,7 +7,6 @@
 mod allocation;
 mod bitmap;
 mod bitmap_command;
-mod boot;
 mod check;
 mod contents;
 mod convert;

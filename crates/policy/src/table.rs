@@ -146,7 +146,7 @@ pub const RULES: &[Rule] = rules![
         "what is encrypted can't be looked at",
         "this program", "";
     "safety/nested-format" Error,
-        "the disk inside does not begin with the head of another image format",
+        "neither the disk inside nor a partition of it begins with the head of another image format",
         "a program that guesses the format of the decoded disk takes it for that image, with all names in it: this was CVE-2015-5163 and its like",
         "OpenStack OSSA-2024-001", "read it with --from raw only, and never let a program guess";
     "safety/table-size" Error,
