@@ -107,7 +107,7 @@ pub const RULES: &[Rule] = rules![
     "format/unread" Error,
         "the format is one that this program reads",
         "what is not read is not checked",
-        "this program", "";
+        "this program", "convert it with a program that reads it: qemu-img convert -O raw {src} {raw}";
     "format/unsupported" Error,
         "the image uses nothing that this program does not know",
         "what is not understood can't be vouched for",

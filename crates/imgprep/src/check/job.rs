@@ -14,7 +14,7 @@ use super::inside::inside;
 use super::{CheckOptions, CheckedFile};
 use crate::folder::kind_of;
 use crate::safety::{names, under};
-use crate::{Disk, FaceError};
+use crate::{Disk, FaceError, remedy};
 
 /// Judgements of one rule that are kept; the others are counted.
 const KEPT: u64 = 100;
@@ -49,13 +49,7 @@ impl Job<'_> {
                 {
                     subject.broken = Some(error.to_string());
                 }
-                // What a profile takes unread is not this program's to refuse.
-                let is_unread = matches!(subject.kind, Kind::Unread(_));
-                if is_unread {
-                    self.out.error = Some(in_path(error));
-                } else {
-                    self.error(in_path(error));
-                }
+                self.error(in_path(error));
                 self.judge(&subject);
                 return Ok(());
             }
@@ -193,7 +187,11 @@ impl Job<'_> {
     pub(super) fn error_of(&mut self, error: &Error) {
         let Some(rule) = rule_of_code(error.code(), Some(error.class())) else { return };
         let place = Place { code: Some(error.code()), at: error.at(), disk: error.disk() };
-        self.keep(Judgement::new(rule, error.what()).at(place));
+        let judgement = Judgement::new(rule, error.what()).at(place);
+        self.keep(match remedy(error) {
+            Some(remedy) => Judgement { remedy: Some(remedy), ..judgement },
+            None => judgement,
+        });
     }
 
     pub(super) fn finding(&mut self, finding: &Finding) {
