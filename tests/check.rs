@@ -414,6 +414,40 @@ fn a_disk_that_is_not_complete_is_not_said_to_boot() {
     assert_eq!((boots("none"), boots("beside")), (false, true));
 }
 
+/// Bits that a reader may ignore are told, by the names that the image gives them.
+#[test]
+fn unknown_optional_features_of_a_qcow2_are_told() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let entry =
+        |set: u8, bit: u8, name: &str| [&[set, bit][..], name.as_bytes(), &vec![0; 46 - name.len()]].concat();
+    let names = [entry(0, 5, "wrong set"), entry(1, 5, "fast scan"), entry(2, 63, "change log")].concat();
+    let recipe = Qcow2 { extensions: vec![(0x6803_f857, names)], ..Qcow2::new(16, 1 << 20) };
+    let mut file = recipe.write().file;
+    std::fs::write(folder.join("a.qcow2"), &file).unwrap();
+    assert!(judgements(&json_of(folder, &["a.qcow2"]).0).is_empty(), "a table of names says nothing");
+    // Bit 5 of the compatible ones, 63 and 7 of the autoclear ones, and those that are known.
+    (file[87], file[88], file[95]) = (0x21, 0x80, 0x83);
+    std::fs::write(folder.join("a.qcow2"), &file).unwrap();
+    let (json, code) = json_of(folder, &["a.qcow2"]);
+    let told: Vec<_> = judgements(&json)
+        .into_iter()
+        .filter(|found| found["rule"] == "safety/optional-feature")
+        .map(|found| {
+            (
+                found["severity"].as_str().unwrap(),
+                found["offset"].as_u64().unwrap(),
+                found["fact"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let want = [
+        ("warning", 88, "unknown autoclear features: bit 7, change log"),
+        ("note", 80, "unknown compatible features: fast scan"),
+    ];
+    assert_eq!((told, code), (want.to_vec(), Some(0)), "{json:#}");
+}
+
 /// What is safe to read by this program and means something else to another one.
 #[test]
 fn a_vmdk_that_says_two_things_is_told_under_a_rule_of_safety() {

@@ -141,6 +141,10 @@ pub const RULES: &[Rule] = rules![
         "the image declares no incompatible feature that is not known",
         "by its specification nobody may read it who does not know the feature",
         "the format's specification", "";
+    "safety/optional-feature" Warning,
+        "the image declares no compatible or autoclear feature that is not known",
+        "a reader may ignore them, so what they stand for is neither checked nor kept by a conversion",
+        "the format's specification", "look at it with the program that made it, then make it anew: imgprep convert {src} {zvhd2}";
     "safety/encrypted" Warning,
         "the image does not lock its payload away",
         "what is encrypted can't be looked at",
