@@ -22,6 +22,7 @@ mod golden;
 mod hooks;
 mod junit;
 mod library;
+mod monsters;
 mod mutations;
 mod program;
 mod receipts;

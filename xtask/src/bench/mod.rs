@@ -1,4 +1,4 @@
-//! `cargo xtask bench [--quick]`: our jobs beside what a user would run instead.
+//! `cargo xtask bench [--quick] [PART OF A SECTION'S TITLE]`: our jobs beside what a user would run instead.
 //!
 //! Inputs are made here. The jobs of a duel run interleaved, once to warm up and then five
 //! times (`--quick`: once); tables show medians. Everything runs from the page cache. Memory
@@ -9,6 +9,7 @@ mod batches;
 mod inputs;
 mod job;
 pub(crate) mod limits;
+mod monsters;
 mod tables;
 
 use std::fs;
@@ -30,6 +31,9 @@ const SECTIONS: [Section; 6] = [
     ("Batches, beside one image after the other", |inputs, is_quick| inputs.batches(is_quick)),
 ];
 
+/// Not held against anything but its bounds: 100 ms and 32 MiB.
+const MONSTERS: &str = "Monsters: the slowest of each format";
+
 /// Runs the sections whose title contains `only` and prints their tables.
 pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result<()> {
     let (data, runs) = if is_quick { (64 << 20, 1) } else { (512 << 20, 5) };
@@ -45,6 +49,14 @@ pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result
         for mut duel in duels {
             race(&mut duel, runs)?;
             let row = Row::of(&duel, data);
+            println!("{row}");
+            rows.push(row);
+        }
+    }
+    if only.is_none_or(|only| MONSTERS.contains(only)) {
+        print_head(MONSTERS);
+        for job in monsters::measure(&inputs, runs)? {
+            let row = Row::of(&[job], 0);
             println!("{row}");
             rows.push(row);
         }

@@ -71,7 +71,8 @@ impl std::fmt::Display for Row {
         let ratio = self.ratio().map_or("-".into(), |ratio| format!("{ratio:.2}"));
         let peak = self.jobs.iter().map(|job| (job.peak_anonymous_kib / 1024).to_string());
         let (times, peak) = (times.collect::<Vec<_>>().join(", "), peak.collect::<Vec<_>>().join(", "));
-        write!(f, "| {} | {times} | {:.0} | {ratio} | {peak} |", self.name, self.rate())
+        let rate = if self.data > 0 { format!("{:.0}", self.rate()) } else { "-".into() };
+        write!(f, "| {} | {times} | {rate} | {ratio} | {peak} |", self.name)
     }
 }
 
