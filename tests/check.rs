@@ -448,6 +448,84 @@ fn unknown_optional_features_of_a_qcow2_are_told() {
     assert_eq!((told, code), (want.to_vec(), Some(0)), "{json:#}");
 }
 
+/// A QCOW2 of 1 MiB in clusters of 64 KiB with one of data, over this backing file.
+fn layer(backing: Option<&str>) -> Qcow2 {
+    let cells = [(3, Cell::Data(vec![1; 65536]))].into();
+    let backing = backing.map(|name| (name.to_string(), Some("qcow2".to_string())));
+    Qcow2 { backing, cells, ..Qcow2::new(16, 1 << 20) }
+}
+
+/// With `--follow` every layer is judged, and each judgement names its file.
+#[test]
+fn every_layer_of_a_chain_is_checked() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    std::fs::create_dir(folder.join("in")).unwrap();
+    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join("in").join(name), bytes).unwrap();
+    let written = layer(None).write();
+    let mut base = written.file;
+    let entry = usize::try_from(written.entries[&3]).unwrap();
+    base[entry..entry + 8].copy_from_slice(&(1u64 << 63 | 1 << 40).to_be_bytes());
+    write("base.qcow2", &base);
+    write("mid.qcow2", &Qcow2 { incompatible: 1, ..layer(Some("base.qcow2")) }.write().file);
+    write("top.qcow2", &layer(Some("mid.qcow2")).write().file);
+    let of = |json: &Value| -> BTreeSet<(String, Option<String>)> {
+        let word = |value: &Value| value.as_str().map(String::from);
+        judgements(json).iter().map(|found| (word(&found["rule"]).unwrap(), word(&found["file"]))).collect()
+    };
+    let (json, code) = json_of(folder, &["in/top.qcow2"]);
+    assert_eq!((of(&json), code), ([("safety/backing-file".to_string(), None)].into(), Some(0)));
+    let (json, code) = json_of(folder, &["--follow", "beside", "in/top.qcow2"]);
+    for (rule, file) in [
+        ("safety/backing-file", None),
+        ("safety/backing-file", Some("in/mid.qcow2")),
+        ("structure/dirty", Some("in/mid.qcow2")),
+        ("structure/past-end", Some("in/base.qcow2")),
+        ("structure/leak", Some("in/base.qcow2")),
+    ] {
+        assert!(of(&json).contains(&(rule.into(), file.map(String::from))), "{rule} {file:?}: {json:#}");
+    }
+    assert_eq!((code, &json["corruptions"]), (Some(2), &json!(0)), "the numbers are the top's");
+    let past = judgements(&json).into_iter().find(|found| found["code"] == "qcow2.l2.past-end").unwrap();
+    assert_eq!((&past["offset"], &past["disk"]["start"]), (&json!(entry), &json!(3 << 16)), "{past:#}");
+    let sarif = check(folder, &["--follow", "beside", "--output", "sarif", "in/top.qcow2"]);
+    let sarif: Value = serde_json::from_slice(&sarif.stdout).unwrap();
+    let uris: BTreeSet<&str> = sarif["runs"][0]["results"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|result| result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].as_str().unwrap())
+        .collect();
+    assert_eq!(uris, ["in/base.qcow2", "in/mid.qcow2", "in/top.qcow2"].into());
+    let text = said(&check(folder, &["--follow", "beside", "in/top.qcow2"]));
+    assert!(
+        text.contains("[structure/dirty, qcow2.header.dirty, in in/mid.qcow2, file offset 72]"),
+        "{text}"
+    );
+    let lines = said(&check(folder, &["--follow", "beside", "--output", "github", "in/top.qcow2"]));
+    assert!(lines.contains("::warning file=in/mid.qcow2,line=1,title=structure/dirty::"), "{lines}");
+}
+
+/// With `--deep` the payloads of every layer are unpacked.
+#[test]
+fn deep_unpacks_the_payloads_of_lower_layers() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let cells = [(5, Cell::Packed(vec![7; 65536]))].into();
+    let written = Qcow2 { cells, ..layer(None) }.write();
+    let mut base = written.file;
+    base[usize::try_from(written.places[&5]).unwrap()..][..8].fill(0xff);
+    std::fs::write(folder.join("base.qcow2"), &base).unwrap();
+    std::fs::write(folder.join("top.qcow2"), layer(Some("base.qcow2")).write().file).unwrap();
+    for (args, want) in
+        [(&["--follow", "beside"][..], 0), (&["--follow", "beside", "--deep"], 1), (&["--deep"], 0)]
+    {
+        let (json, _) = json_of(folder, &[args, &["top.qcow2"]].concat());
+        let is_it = |found: &&Value| found["rule"] == "structure/payload" && found["file"] == "base.qcow2";
+        assert_eq!(judgements(&json).into_iter().filter(is_it).count(), want, "{args:?}: {json:#}");
+    }
+}
+
 /// What is safe to read by this program and means something else to another one.
 #[test]
 fn a_vmdk_that_says_two_things_is_told_under_a_rule_of_safety() {

@@ -53,13 +53,14 @@ fn judged(out: &mut dyn Write, judgement: &Judgement) -> io::Result<()> {
     let route = judgement.route.as_ref().map_or(String::new(), |route| format!(", {route}"));
     let code = place.code.map_or(String::new(), |code| format!(", {code}"));
     let at = place.at.map_or(String::new(), |at| format!(", file offset {at}"));
+    let file = place.file.as_ref().map_or(String::new(), |file| format!(", in {file}"));
     let disk = place
         .disk
         .as_ref()
         .map_or(String::new(), |disk| format!(", disk bytes {}..{}", disk.start, disk.end));
     let bound = judgement.bound.as_ref().map_or(String::new(), |bound| format!("; {bound}"));
     let (word, id) = (severity(judgement.severity), judgement.rule.id);
-    writeln!(out, "  {word}: {}{bound} [{id}{route}{code}{at}{disk}]", judgement.fact)?;
+    writeln!(out, "  {word}: {}{bound} [{id}{route}{code}{file}{at}{disk}]", judgement.fact)?;
     if judgement.severity >= Severity::Warning {
         if let Some(source) = judgement.source.as_ref().filter(|source| *source != "this program") {
             writeln!(out, "    source: {source}")?;
@@ -134,6 +135,7 @@ fn github(out: &mut dyn Write, file: &CheckedFile) -> io::Result<()> {
     let property = |text: &str| escape(text).replace(':', "%3A").replace(',', "%2C");
     let name = property(&file.name);
     for judgement in &file.judgements {
+        let name = judgement.place.file.as_deref().map_or(name.clone(), property);
         let kind = match judgement.severity {
             Severity::Note => "notice",
             Severity::Warning => "warning",
@@ -154,8 +156,11 @@ pub(crate) fn message(judgement: &Judgement) -> String {
     if let Some(bound) = &judgement.bound {
         text.push_str(&format!("; {bound}"));
     }
-    if let Some(at) = judgement.place.at {
-        text.push_str(&format!(" (file offset {at})"));
+    match (&judgement.place.file, judgement.place.at) {
+        (Some(file), Some(at)) => text.push_str(&format!(" (file offset {at} of {file})")),
+        (Some(file), None) => text.push_str(&format!(" (in {file})")),
+        (None, Some(at)) => text.push_str(&format!(" (file offset {at})")),
+        (None, None) => {}
     }
     if let Some(remedy) = &judgement.remedy {
         text.push_str(&format!(". Remedy: {remedy}"));
@@ -230,6 +235,7 @@ fn judgement_json(judgement: &Judgement) -> Json {
         "remedy": judgement.remedy,
         "route": judgement.route,
         "code": place.code,
+        "file": place.file,
         "offset": place.at,
         "disk": place.disk.as_ref().map(|disk| json!({ "start": disk.start, "end": disk.end })),
     })

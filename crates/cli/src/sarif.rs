@@ -56,30 +56,31 @@ fn notice(file: &CheckedFile) -> Option<Json> {
 
 fn results(file: &CheckedFile) -> Vec<Json> {
     // The n-th finding of a rule keeps its fingerprint whatever numbers are in its words.
-    let mut seen: HashMap<(&str, Option<&str>), u64> = HashMap::new();
+    let mut seen: HashMap<(&str, Option<&str>, &str), u64> = HashMap::new();
     let mut all = Vec::new();
     for judgement in &file.judgements {
-        let nth = seen.entry((judgement.rule.id, judgement.place.code)).or_default();
-        all.push(result(file, judgement, *nth));
+        let name = judgement.place.file.as_ref().unwrap_or(&file.name);
+        let nth = seen.entry((judgement.rule.id, judgement.place.code, name)).or_default();
+        all.push(result(name, judgement, *nth));
         *nth += 1;
     }
     all
 }
 
-fn result(file: &CheckedFile, judgement: &Judgement, nth: u64) -> Json {
+fn result(name: &str, judgement: &Judgement, nth: u64) -> Json {
     let mut region = json!({ "startLine": 1 });
     if let Some(at) = judgement.place.at.filter(|at| i64::try_from(*at).is_ok()) {
         region["byteOffset"] = json!(at);
     }
     let index = RULES.iter().position(|rule| rule.id == judgement.rule.id);
-    let print = format!("{}|{}|{}|{nth}", judgement.rule.id, judgement.place.code.unwrap_or(""), file.name);
+    let print = format!("{}|{}|{}|{nth}", judgement.rule.id, judgement.place.code.unwrap_or(""), name);
     json!({
         "ruleId": judgement.rule.id,
         "ruleIndex": index,
         "level": level(judgement.severity),
         "message": { "text": message(judgement) },
         "locations": [{ "physicalLocation": {
-            "artifactLocation": { "uri": uri(&file.name) },
+            "artifactLocation": { "uri": uri(name) },
             "region": region,
         } }],
         "partialFingerprints": { "imgprepFinding/v1": format!("{:016x}", hash(&print)) },

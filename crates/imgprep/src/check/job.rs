@@ -1,7 +1,7 @@
 //! One file on its way through the rules.
 
 use std::collections::BTreeMap;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use imgprep_catalog::{DetectError, detect};
 use imgprep_engine::{BitmapShape, EngineError, Losses, Options, scan, survey};
@@ -14,7 +14,7 @@ use super::inside::inside;
 use super::{CheckOptions, CheckedFile};
 use crate::folder::kind_of;
 use crate::safety::{names, under};
-use crate::{Disk, FaceError, remedy};
+use crate::{Disk, FaceError, LayerInfo, remedy};
 
 /// Judgements of one rule that are kept; the others are counted.
 const KEPT: u64 = 100;
@@ -25,6 +25,8 @@ pub(super) struct Job<'a> {
     pub(super) run: &'a Options<'a>,
     pub(super) out: CheckedFile,
     pub(super) kept: BTreeMap<&'static str, u64>,
+    /// The file that is looked at, where it is not the one that was asked about.
+    pub(super) layer: Option<String>,
 }
 
 impl Job<'_> {
@@ -87,17 +89,11 @@ impl Job<'_> {
         // OK: a disk has at least the layer that the user named.
         let top = &disk.layers()[0];
         self.out.size = Some(disk.size());
-        for finding in &top.findings {
-            self.finding(finding);
+        for (index, layer) in disk.layers().iter().enumerate() {
+            self.layer = (index > 0).then(|| layer.name.clone());
+            self.told(layer);
         }
-        for judgement in names(top, self.path) {
-            self.keep(judgement);
-        }
-        let is_told = top.findings.iter().any(|finding| finding.code.ends_with(".encrypted"));
-        if let Some(encryption) = top.facts.encryption.filter(|_| !is_told) {
-            let found = under("safety/encrypted", format!("the payload is encrypted ({encryption:?})"));
-            found.into_iter().for_each(|judgement| self.keep(judgement));
-        }
+        self.layer = None;
         for unopened in disk.unopened() {
             // That the gate is shut is what was asked for; the names themselves were judged above.
             if unopened.reason.class() == Class::Corrupt {
@@ -107,7 +103,11 @@ impl Job<'_> {
         if disk.is_in_use() {
             return Err(Error::new(FaceError::InUse).in_path(&self.out.name));
         }
-        self.structure(disk)?;
+        for (index, layer) in disk.layers().iter().enumerate() {
+            self.layer = (index > 0).then(|| layer.name.clone());
+            self.structure(disk, index)?;
+        }
+        self.layer = None;
         describe(subject, disk, &top.facts);
         if top.facts.encryption.is_none() {
             let inside = inside(disk);
@@ -123,6 +123,22 @@ impl Job<'_> {
         subject.broken = self.broken();
         self.judge(subject);
         Ok(())
+    }
+
+    /// What opening a layer told, and the names in it.
+    fn told(&mut self, layer: &LayerInfo) {
+        for finding in &layer.findings {
+            self.finding(finding);
+        }
+        let path = layer.path().unwrap_or(self.path).to_path_buf();
+        for judgement in names(layer, if self.layer.is_none() { self.path } else { &path }) {
+            self.keep(judgement);
+        }
+        let is_told = layer.findings.iter().any(|finding| finding.code.ends_with(".encrypted"));
+        if let Some(encryption) = layer.facts.encryption.filter(|_| !is_told) {
+            let found = under("safety/encrypted", format!("the payload is encrypted ({encryption:?})"));
+            found.into_iter().for_each(|judgement| self.keep(judgement));
+        }
     }
 
     /// Scans the disk and holds the bitmap beside it against that.
@@ -186,7 +202,8 @@ impl Job<'_> {
 
     pub(super) fn error_of(&mut self, error: &Error) {
         let Some(rule) = rule_of_code(error.code(), Some(error.class())) else { return };
-        let place = Place { code: Some(error.code()), at: error.at(), disk: error.disk() };
+        let file = error.path().filter(|path| *path != self.out.name).map(String::from);
+        let place = Place { code: Some(error.code()), file, at: error.at(), disk: error.disk() };
         let judgement = Judgement::new(rule, error.what()).at(place);
         self.keep(match remedy(error) {
             Some(remedy) => Judgement { remedy: Some(remedy), ..judgement },
@@ -197,7 +214,7 @@ impl Job<'_> {
     pub(super) fn finding(&mut self, finding: &Finding) {
         let class = (finding.severity == Severity::Error).then_some(Class::Corrupt);
         let Some(rule) = rule_of_code(finding.code, class) else { return };
-        let place = Place { code: Some(finding.code), at: finding.at, disk: None };
+        let place = Place { code: Some(finding.code), at: finding.at, ..Place::default() };
         // A parser takes what it can't read for an error and what it can for a warning; here it is a fact
         // about the image.
         let is_fact =
@@ -209,14 +226,17 @@ impl Job<'_> {
     }
 
     pub(super) fn keep(&mut self, judgement: Judgement) {
-        let Some(judgement) = self.options.wish.levels.apply(judgement) else { return };
+        let Some(mut judgement) = self.options.wish.levels.apply(judgement) else { return };
         let count = self.kept.entry(judgement.rule.id).or_default();
         *count += 1;
-        if *count <= KEPT {
-            self.out.judgements.push(judgement.remedied(self.path));
-        } else {
+        if *count > KEPT {
             *self.out.more.entry(judgement.rule.id).or_default() += 1;
+            return;
         }
+        let file = judgement.place.file.take().or_else(|| self.layer.clone());
+        let file = file.map(|file| beside(self.path, Path::new(&file)));
+        judgement.place.file = file.as_ref().map(|file| file.display().to_string());
+        self.out.judgements.push(judgement.remedied(file.as_deref().unwrap_or(self.path)));
     }
 }
 
@@ -234,6 +254,15 @@ fn describe(subject: &mut Subject, disk: &Disk, facts: &Facts) {
         ("create-type", Value::Text(text)) => Some(text.clone()),
         _ => None,
     });
+}
+
+/// The name of a file in the words of the one that was asked about, where both lie in one folder.
+fn beside(asked: &Path, file: &Path) -> PathBuf {
+    let folder = asked.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (folder.canonicalize(), file.file_name()) {
+        (Ok(folder), Some(name)) if file.parent() == Some(&folder) => asked.with_file_name(name),
+        _ => file.to_path_buf(),
+    }
 }
 
 /// What lies beside an image under its stem and this extension. It is looked at, not opened.

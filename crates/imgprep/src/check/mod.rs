@@ -145,7 +145,7 @@ pub fn each_file<F: AsRef<Path> + Send>(
 
 /// Checks one file.
 pub fn check(path: &Path, options: &CheckOptions, run: &Options<'_>) -> CheckedFile {
-    let mut job = Job { path, options, run, out: CheckedFile::new(path), kept: BTreeMap::new() };
+    let mut job = Job { path, options, run, out: CheckedFile::new(path), kept: BTreeMap::new(), layer: None };
     if let Err(error) = job.run() {
         job.error(error);
     }

@@ -13,16 +13,16 @@ use crate::Disk;
 use crate::safety::under;
 
 /// Gaps after which the walk ends: each is a place of the disk that can't be read.
-const MOST_GAPS: usize = 10_000;
+const MOST_GAPS: usize = 4096;
 
 impl Job<'_> {
-    /// What the tables say, and with [`Depth::Payloads`] what the payloads do.
-    pub(super) fn structure(&mut self, disk: &Disk) -> Result<(), Error> {
-        let stack = disk.stack();
+    /// What the tables of the layer `index` say, and with [`Depth::Payloads`] what its payloads do.
+    pub(super) fn structure(&mut self, disk: &Disk, index: usize) -> Result<(), Error> {
+        let (info, layer) = (&disk.layers()[index], &disk.stack().layers()[index]);
         // An encrypted image, or one marked corrupt, is told already: its walk refuses with the same words.
-        let is_shut = disk.layers()[0].findings.iter().any(|finding| finding.severity == Severity::Error);
+        let is_shut = info.findings.iter().any(|finding| finding.severity == Severity::Error);
         let mut seen = Vec::new();
-        gaps(stack, self.run, &mut |error| {
+        gaps(layer, self.run, &mut |error| {
             seen.push(error);
             if seen.len() < MOST_GAPS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
@@ -30,21 +30,18 @@ impl Job<'_> {
             let fact = format!("after {MOST_GAPS} places that can't be read the walk ended");
             under("structure/unchecked", fact).into_iter().for_each(|judgement| self.keep(judgement));
         }
-        let already: Vec<_> =
-            disk.layers()[0].findings.iter().map(|finding| (finding.code, finding.at)).collect();
-        // Where data lies in a file that was not opened nobody can say where that ends.
-        let is_incomplete = !disk.unopened().is_empty() && !disk.layers()[0].companions.is_empty();
+        let already: Vec<_> = info.findings.iter().map(|finding| (finding.code, finding.at)).collect();
         for error in &seen {
             let is_told = already.contains(&(error.code(), error.at()));
-            let is_elsewhere = is_incomplete && error.code().ends_with(".past-end");
+            // Where data lies in a file that was not opened nobody can say where that ends.
+            let is_elsewhere = !info.is_whole() && error.code().ends_with(".past-end");
             if !is_told && !is_elsewhere {
                 self.error_of(error);
             }
         }
         let told: BTreeSet<u64> = seen.iter().filter_map(Error::at).collect();
-        let walked = conflicts(stack, self.run, &mut |error| self.error_of(&error));
+        let walked = conflicts(layer, self.run, &mut |error| self.error_of(&error));
         walked.or_else(|error| self.absorb(error))?;
-        let map = stack.layers()[0].map.as_ref();
         let mut found = |finding: Finding| {
             // An entry that the walk could not use is told once, with the part of the disk that it hits.
             let is_entry = rule_of_code(finding.code, Some(Class::Corrupt))
@@ -54,20 +51,26 @@ impl Job<'_> {
             }
             if self.run.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         };
-        match map.check(&stack.layers()[0].files, &mut found) {
-            Ok(checked) => self.out.checked = checked,
+        match layer.map.check(&layer.files, &mut found) {
+            // The numbers are those of the image that was asked about.
+            Ok(checked) if index == 0 => self.out.checked = checked,
+            Ok(_) => {}
             Err(error) => self.absorb(error)?,
         }
         if self.options.depth == Depth::Payloads && !is_shut {
-            self.payloads(disk)?;
+            self.payloads(disk, index)?;
         }
-        stack.sound()
+        disk.stack().sound()
     }
 
-    fn payloads(&mut self, disk: &Disk) -> Result<(), Error> {
-        let is_zvhd = disk.layers()[0].facts.format.starts_with("zvhd");
-        let is_zvhd2 = disk.layers()[0].facts.format == "zvhd2";
-        unpack_all(disk.stack(), self.run, &mut |piece, unpacked| {
+    fn payloads(&mut self, disk: &Disk, index: usize) -> Result<(), Error> {
+        let format = disk.layers()[index].facts.format;
+        let (is_zvhd, is_zvhd2) = (format.starts_with("zvhd"), format == "zvhd2");
+        if index > 0 && disk.stack().layers()[index].map.is_stream() {
+            let fact = "the payloads of a stream below another image were not unpacked";
+            under("structure/unchecked", fact).into_iter().for_each(|judgement| self.keep(judgement));
+        }
+        unpack_all(disk.stack(), index, self.run, &mut |piece, unpacked| {
             let odd =
                 |code, severity, message: &str| Finding { code, severity, at: None, message: message.into() };
             let mut oddities = Vec::new();
@@ -97,7 +100,11 @@ impl Job<'_> {
             }
             for finding in oddities {
                 if let Some(rule) = rule_of_code(finding.code, None) {
-                    let place = Place { code: Some(finding.code), at: None, disk: Some(piece.disk.clone()) };
+                    let place = Place {
+                        code: Some(finding.code),
+                        disk: Some(piece.disk.clone()),
+                        ..Place::default()
+                    };
                     self.keep(
                         Judgement::new(rule, finding.message).with_severity(finding.severity).at(place),
                     );
