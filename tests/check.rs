@@ -766,6 +766,35 @@ fn annotations_are_one_line_each() {
     );
 }
 
+/// What is not kept of a rule stands in every output as one entry that says how many.
+#[test]
+fn what_is_left_out_is_counted_in_every_output() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    std::fs::write(folder.join("many.qcow2"), pointing_nowhere(103)).unwrap();
+    let of =
+        |output: &str| String::from_utf8(check(folder, &["--output", output, "many.qcow2"]).stdout).unwrap();
+    let json: Value = serde_json::from_str(&of("json")).unwrap();
+    let more = json["more"]["structure/past-end"].as_u64().unwrap();
+    let kept = judgements(&json).iter().filter(|found| found["rule"] == "structure/past-end").count() as u64;
+    assert_eq!((kept, json["counts"]["errors"].as_u64() > Some(kept)), (100, true));
+    let says = format!("and {more} more under this rule");
+    let sarif: Value = serde_json::from_str(&of("sarif")).unwrap();
+    let results = sarif["runs"][0]["results"].as_array().unwrap();
+    let told: Vec<_> = results.iter().filter(|result| result["message"]["text"] == says).collect();
+    assert_eq!(told.len(), 1, "{told:#?}");
+    assert_eq!(
+        (told[0]["ruleId"].as_str(), told[0]["level"].as_str()),
+        (Some("structure/past-end"), Some("error"))
+    );
+    let junit = quick_junit::Report::deserialize_from_str(&of("junit")).unwrap();
+    let text = format!("{junit:?}");
+    assert_eq!(text.matches(&says).count(), 1, "once, in the text of its rule");
+    let line = format!("::error file=many.qcow2,line=1,title=structure/past-end::{says}\n");
+    assert_eq!(of("github").matches(&line).count(), 1, "{line}");
+    assert!(of("text").contains(&format!("  and {more} more [structure/past-end]\n")));
+}
+
 /// What is known and not read is judged like everything else, in a run of many files, too, each with a command
 /// to go on with.
 #[test]

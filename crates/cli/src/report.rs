@@ -36,8 +36,8 @@ fn text(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> io::Result<
     for judgement in &file.judgements {
         judged(out, judgement)?;
     }
-    for (rule, count) in &file.more {
-        writeln!(out, "  and {count} more [{rule}]")?;
+    for more in left_out(file) {
+        writeln!(out, "  and {} more [{}]", more.count, more.rule)?;
     }
     if let Some(error) = &file.error {
         writeln!(out, "  not checked: {error}")?;
@@ -84,12 +84,31 @@ fn way(route: &RouteVerdict) -> String {
 fn counts(file: &CheckedFile) -> [u64; 3] {
     [Severity::Error, Severity::Warning, Severity::Note].map(|wanted| {
         let kept = file.judgements.iter().filter(|judgement| judgement.severity == wanted).count() as u64;
-        // What is not kept has the severity of its rule's first.
-        let more = file.more.iter().filter(|(id, _)| {
-            let first = file.judgements.iter().find(|judgement| judgement.rule.id == **id);
-            first.is_some_and(|first| first.severity == wanted)
-        });
-        kept + more.map(|(_, count)| count).sum::<u64>()
+        kept + left_out(file).filter(|more| more.severity == wanted).map(|more| more.count).sum::<u64>()
+    })
+}
+
+/// Findings of one rule that were counted and not kept.
+pub(crate) struct LeftOut<'f> {
+    pub(crate) rule: &'f str,
+    pub(crate) severity: Severity,
+    pub(crate) count: u64,
+}
+
+impl LeftOut<'_> {
+    /// One entry in place of all of them.
+    pub(crate) fn message(&self) -> String {
+        format!("and {} more under this rule", self.count)
+    }
+}
+
+/// What a file has more, by rule. It has the severity of its rule's first.
+pub(crate) fn left_out(file: &CheckedFile) -> impl Iterator<Item = LeftOut<'_>> {
+    file.more.iter().map(|(rule, count)| {
+        let first = file.judgements.iter().find(|judgement| judgement.rule.id == *rule);
+        // OK: what is left out comes behind a hundred that are kept.
+        let severity = first.map_or(Severity::Error, |first| first.severity);
+        LeftOut { rule, severity, count: *count }
     })
 }
 
@@ -136,18 +155,27 @@ fn github(out: &mut dyn Write, file: &CheckedFile) -> io::Result<()> {
     let name = property(&file.name);
     for judgement in &file.judgements {
         let name = judgement.place.file.as_deref().map_or(name.clone(), property);
-        let kind = match judgement.severity {
-            Severity::Note => "notice",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        };
+        let kind = annotation(judgement.severity);
         let message = escape(&message(judgement));
         writeln!(out, "::{kind} file={name},line=1,title={}::{message}", property(judgement.rule.id))?;
+    }
+    for more in left_out(file) {
+        let (kind, message) = (annotation(more.severity), more.message());
+        writeln!(out, "::{kind} file={name},line=1,title={}::{message}", property(more.rule))?;
     }
     if let Some(error) = &file.error {
         writeln!(out, "::error file={name},line=1,title=not checked::{}", escape(&error.to_string()))?;
     }
     Ok(())
+}
+
+/// GitHub's word for a severity.
+fn annotation(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Note => "notice",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
 }
 
 /// Fact, bound, place and remedy in one text.
