@@ -537,7 +537,7 @@ fn a_vmdk_that_says_two_things_is_told_under_a_rule_of_safety() {
         ("vmdk-stream-footer-capacity", "safety/footer-differs", "error", 2),
         ("vmdk-descriptor-odd-line", "safety/descriptor-line", "error", 2),
         ("vmdk-descriptor-almost-an-extent", "safety/descriptor-line", "error", 2),
-        ("vmdk-descriptor-behind-end", "structure/note", "warning", 0),
+        ("vmdk-descriptor-behind-end", "structure/header", "warning", 0),
     ];
     let odd = odd().into_iter().map(|image| (image.name, image.files, image.at));
     let broken = broken().into_iter().map(|image| (image.name, image.files, image.at));
@@ -793,6 +793,23 @@ fn what_is_left_out_is_counted_in_every_output() {
     let line = format!("::error file=many.qcow2,line=1,title=structure/past-end::{says}\n");
     assert_eq!(of("github").matches(&line).count(), 1, "{line}");
     assert!(of("text").contains(&format!("  and {more} more [structure/past-end]\n")));
+}
+
+/// Space that is taken and not used is a leak in every format that has such, and nothing worse.
+#[test]
+fn only_leaks_is_3_in_every_format() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let mut formats = BTreeSet::new();
+    for image in odd().into_iter().filter(|image| image.code.ends_with(".leak")) {
+        let path = write_files(&image.files, folder).unwrap().display().to_string();
+        let (json, code) = json_of(folder, &["--follow", "beside", &path]);
+        let is_it = |found: &&Value| found["rule"] == "structure/leak" && found["code"] == image.code;
+        assert!(judgements(&json).iter().any(is_it), "{}: {json:#}", image.name);
+        assert_eq!(code, Some(3), "{}: {json:#}", image.name);
+        formats.insert(image.code.split('.').next().unwrap().to_string());
+    }
+    assert_eq!(formats, ["qcow", "qed", "vdi", "vhd", "vhdx", "vmdk"].map(String::from).into());
 }
 
 /// What is known and not read is judged like everything else, in a run of many files, too, each with a command

@@ -167,8 +167,8 @@ pub const RULES: &[Rule] = rules![
         "QEMU's documentation of backing_fmt", "qemu-img rebase -u -F FORMAT -b NAME {src}";
     "safety/footer-differs" Error,
         "the footer of a VMDK says what its header says",
-        "a checker that goes by the one and an importer that goes by the other see two images, with other names in them",
-        "the VMware Virtual Disks specification 5.0, \"Stream-Optimized Compressed Sparse Extents\"", "make it anew, by the header: imgprep convert {src} {zvhd2}";
+        "a checker that goes by the one and an importer that goes by the other see two different images",
+        "the VMware Virtual Disks specification 5.0, \"Stream-Optimized Compressed Sparse Extents\"", "get it again from who made it; where the disk does not hang on the difference: imgprep convert {src} {zvhd2}";
     "safety/descriptor-line" Error,
         "the descriptor of a VMDK has no lines but those of a descriptor",
         "a line that is none may be one to another reader, or the file is made to be something else as well",
@@ -186,8 +186,8 @@ pub const RULES: &[Rule] = rules![
         "the format's specification", "imgprep convert --salvage {src} {zvhd2}";
     "structure/refcount" Error, "reference counts are at least the uses", "a writer takes such a cluster for free and overwrites it",
         "QCOW2, section \"Host cluster management\"", "on a copy: qemu-img check -r all {src}";
-    "structure/leak" Warning, "reference counts are not more than the uses", "space of the file is lost, nothing else",
-        "QCOW2, section \"Host cluster management\"", "on a copy: qemu-img check -r leaks {src}";
+    "structure/leak" Warning, "all space of the file that is taken is used", "it is lost, nothing else",
+        "the format's specification", "make it anew: imgprep convert {src} {zvhd2}; or on a copy of a QCOW2 or QED: qemu-img check -r leaks {src}";
     "structure/copied" Error, "COPIED flags say what the reference counts say", "a writer changes a cluster that a snapshot shares",
         "QCOW2, section \"Cluster mapping\"", "on a copy: qemu-img check -r all {src}";
     "structure/snapshot" Error, "the snapshot table is sound", "snapshots can't be read, or are lost",
