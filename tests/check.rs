@@ -398,6 +398,38 @@ fn what_is_inside_partitions_is_judged() {
     }
 }
 
+/// A RAW can't tell that it was cut; its partitions can.
+#[test]
+fn a_disk_that_ends_before_its_partitions_is_cut() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let whole = partitioned(b"x", b"y");
+    let cut = &whole[..(2 << 20) + 4096];
+    std::fs::write(folder.join("whole.raw"), &whole).unwrap();
+    std::fs::write(folder.join("cut.raw"), cut).unwrap();
+    let qcow2 = Qcow2::new(16, cut.len() as u64).with_disk(cut, |_, data| Cell::Packed(data));
+    std::fs::write(folder.join("cut.qcow2"), qcow2.write().file).unwrap();
+    for (name, code, at) in [
+        ("cut.raw", "raw.partition-past-end", json!(462)),
+        ("cut.qcow2", "disk.partition-past-end", Value::Null),
+    ] {
+        let (json, exit) = json_of(folder, &["--for", "otc", name]);
+        let is_it = |found: &&Value| {
+            found["rule"] == "structure/cut" && found["code"] == code && found["offset"] == at
+        };
+        assert!(judgements(&json).iter().any(is_it), "{name}: {json:#}");
+        assert_eq!(exit, Some(2), "{name}: {json:#}");
+        let reasons = json["routes"].as_array().unwrap().iter().map(|route| &route["reason"]);
+        for reason in reasons {
+            assert!(
+                reason.as_str().unwrap().starts_with("the disk is not whole (structure/cut): "),
+                "{reason}"
+            );
+        }
+    }
+    assert_eq!(rules(&json_of(folder, &["whole.raw"]).0, "error"), Vec::<String>::new());
+}
+
 /// Without its backing file nobody knows what starts the machine.
 #[test]
 fn a_disk_that_is_not_complete_is_not_said_to_boot() {
@@ -801,7 +833,7 @@ fn only_leaks_is_3_in_every_format() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let mut formats = BTreeSet::new();
-    for image in odd().into_iter().filter(|image| image.code.ends_with(".leak")) {
+    for image in odd().into_iter().filter(|image| image.code.ends_with("check.leak")) {
         let path = write_files(&image.files, folder).unwrap().display().to_string();
         let (json, code) = json_of(folder, &["--follow", "beside", &path]);
         let is_it = |found: &&Value| found["rule"] == "structure/leak" && found["code"] == image.code;

@@ -76,6 +76,8 @@ const CODES: &[(&str, &str)] = &[
     ("*.overlap",           "structure/overlap"),
     ("*-shared",            "structure/overlap"),
     ("*.duplicate",         "structure/overlap"),
+    ("*.partition-past-end", "structure/cut"),
+    ("disk.gpt-past-end",   "structure/cut"),
     ("*.past-end",          "structure/past-end"),
     ("*.cut",               "structure/cut"),
     ("*.metadata.*",        "structure/header"),

@@ -5,7 +5,7 @@ use std::ops::Range;
 use imgprep_catalog::{DetectError, detect};
 use imgprep_disk::{Contents, DiskFacts, MOST_READ};
 use imgprep_engine::Peek;
-use imgprep_map::ReadAt;
+use imgprep_map::{Finding, ReadAt};
 use imgprep_policy::{Boot, Judgement, PartitionTable, Place};
 
 use crate::Disk;
@@ -27,13 +27,19 @@ pub(crate) struct Inside {
     pub(crate) locked: Vec<String>,
     /// What strangers may have put there.
     pub(crate) judgements: Vec<Judgement>,
+    /// What is odd about its partitions: an end that is missing, above all.
+    pub(crate) findings: Vec<Finding>,
 }
 
 /// Looks into a disk. What lies in files that are not open is not seen.
 pub(crate) fn inside(disk: &Disk) -> Inside {
     let top = &disk.layers()[0]; // OK: a disk has at least the layer that the user named.
-    let Some(facts) = see(disk.stack(), top.sector, top.facts.format).facts else { return Inside::default() };
+    let seen = see(disk.stack(), top.sector, top.facts.format);
+    let Some(facts) = seen.facts else { return Inside::default() };
     let is_complete = disk.unopened().is_empty();
+    // What can't be read is told by the walk over the tables.
+    let is_oddity = |found: &Finding| found.code.starts_with("disk.") || found.code.starts_with("raw.");
+    let findings = seen.findings.into_iter().filter(|found| is_complete && is_oddity(found)).collect();
     let volumes = locked(&facts);
     let words: Vec<_> = volumes.iter().map(|(_, words)| words.clone()).collect();
     let told = volumes.into_iter().filter_map(|(disk, words)| {
@@ -41,7 +47,8 @@ pub(crate) fn inside(disk: &Disk) -> Inside {
         under("safety/encrypted", words).map(|judgement| judgement.at(place))
     });
     let judgements = told.chain(hidden(disk, &facts)).collect();
-    Inside { boot: if is_complete { boot(&facts) } else { Boot::default() }, locked: words, judgements }
+    let boot = if is_complete { boot(&facts) } else { Boot::default() };
+    Inside { boot, locked: words, judgements, findings }
 }
 
 fn boot(facts: &DiskFacts) -> Boot {

@@ -112,6 +112,7 @@ impl Job<'_> {
         if top.facts.encryption.is_none() {
             let inside = inside(disk);
             inside.judgements.into_iter().for_each(|judgement| self.keep(judgement));
+            inside.findings.iter().for_each(|finding| self.finding(finding));
             (subject.boot, subject.locked) = (inside.boot, inside.locked);
         }
         if let (Some(shape), BitmapFile::Present) = (self.options.bitmap, &subject.bitmap)
@@ -170,7 +171,11 @@ impl Job<'_> {
                 && (id.starts_with("structure/") || is_hostile)
         };
         let first = self.out.judgements.iter().find(is_fatal)?;
-        Some(format!("the image can't be converted ({}): {}", first.rule.id, first.fact))
+        // Its format is sound then, and what it holds is not.
+        let is_of_the_disk =
+            first.place.code.is_some_and(|code| code.starts_with("disk.") || code.starts_with("raw."));
+        let what = if is_of_the_disk { "the disk is not whole" } else { "the image can't be converted" };
+        Some(format!("{what} ({}): {}", first.rule.id, first.fact))
     }
 
     fn judge(&mut self, subject: &Subject) {
