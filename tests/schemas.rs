@@ -94,6 +94,31 @@ fn progress_is_one_object_a_line() {
     lines.iter().for_each(|line| progress.holds(line, "a line"));
 }
 
+/// A schema that takes anything would hold nothing.
+#[test]
+fn the_schema_of_check_refuses_what_it_does_not_know() {
+    let folder = tempfile::tempdir().unwrap();
+    write_files(&sample().files, folder.path()).unwrap();
+    let check = Schema::of("check");
+    for args in [&["sample.qcow2"][..], &["sample.qcow2", "gone"], &["--for", "mars", "sample.qcow2"]] {
+        let output = imgprep(folder.path(), &[&["check", "--output", "json"], args].concat());
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(check.0.is_valid(&said), "{args:?}: {said:#}");
+        let mut more = said.clone();
+        more["x"] = 1.into();
+        assert!(!check.0.is_valid(&more), "{args:?}");
+        if let Some(file) = more["files"].as_array().map(|files| files[0].clone()) {
+            let mut nested = said.clone();
+            nested["files"][0] = file;
+            nested["files"][0]["x"] = 1.into();
+            assert!(!check.0.is_valid(&nested), "{args:?}");
+        }
+        let mut less = said;
+        less.as_object_mut().unwrap().remove("schema");
+        assert!(!check.0.is_valid(&less), "{args:?}");
+    }
+}
+
 #[test]
 fn check_of_every_image_alone_and_together() {
     let temp = tempfile::tempdir().unwrap();
