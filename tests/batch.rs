@@ -533,6 +533,36 @@ fn what_is_told_is_as_the_schemas_say() {
     );
 }
 
+/// Every kind of line that a program can get, with a job in it that works for longer than a second and one
+/// that is tried again after a longer one.
+#[test]
+fn every_kind_of_line_of_progress_is_as_its_schema_says() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("fine.raw"), Noise::new(1).half_compressible(24 << 20)).unwrap();
+    std::fs::write(folder.path().join("small.raw"), vec![1; 4096]).unwrap();
+    // A file stands where the output's folder would be.
+    std::fs::create_dir(folder.path().join("out")).unwrap();
+    std::fs::write(folder.path().join("out/no"), "").unwrap();
+    let manifest =
+        "out = 'out'\n[[image]]\npath = 'fine.raw'\n[[image]]\npath = 'small.raw'\noutput = 'no/x.zvhd2'\n";
+    std::fs::write(folder.path().join("jobs.toml"), manifest).unwrap();
+    let args = ["batch", "jobs.toml", "-j", "1", "--level", "22", "--retries", "1", "--retry-pause", "1500"];
+    let output = imgprep(folder.path(), &[&args[..], &["--progress", "jsonl", "--no-sync"]].concat());
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    let progress = Schema::of("batch-progress");
+    let mut kinds = HashSet::new();
+    let mut has_running = false;
+    for line in output.stderr.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
+        progress.holds(line, "a line of progress");
+        let line: Value = serde_json::from_slice(line).unwrap();
+        has_running |= line["running"].as_array().is_some_and(|running| !running.is_empty());
+        kinds.insert(line["event"].as_str().unwrap().to_string());
+    }
+    let want = ["begin", "start", "retry", "progress", "finish"];
+    assert_eq!(kinds, want.into_iter().map(String::from).collect());
+    assert!(has_running, "{}", said(&output));
+}
+
 #[test]
 fn a_manifest_is_as_its_schema_says() {
     let folder = tempfile::tempdir().unwrap();

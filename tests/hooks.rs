@@ -69,6 +69,49 @@ fn the_action_checks_annotates_and_leaves_a_sarif() {
     }
 }
 
+/// Where `imgprep` is not installed the action builds it from its own sources. That is a release build: it is
+/// asked for only where one is there already, or where everything is.
+#[test]
+fn the_action_installs_itself() {
+    let is_built = root().join("target/release/imgprep").exists();
+    if !is_built && std::env::var_os("IMGPREP_REQUIRE_TOOLS").is_none() {
+        eprintln!("SKIPPED: there is no release build: the action's cargo install did not run");
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    repository(folder, true);
+    let (home, paths) = (root().display().to_string(), folder.join("paths").display().to_string());
+    let runner = folder.join("runner").display().to_string();
+    // Nothing but tools: no imgprep, and no network.
+    let cargo = Path::new(env!("CARGO")).parent().unwrap().display().to_string();
+    let path = format!("{cargo}:/usr/local/bin:/usr/bin:/bin");
+    let env = [
+        ("GITHUB_ACTION_PATH", home.as_str()),
+        ("RUNNER_TEMP", runner.as_str()),
+        ("GITHUB_PATH", paths.as_str()),
+        ("CARGO_NET_OFFLINE", "true"),
+        ("PATH", path.as_str()),
+    ];
+    let installed = run(folder, &step("install"), &env);
+    assert!(installed.status.success(), "{}", said(&installed));
+    let added = std::fs::read_to_string(&paths).unwrap();
+    let path = format!("{}:/usr/bin:/bin", added.trim());
+    let outputs = folder.join("outputs").display().to_string();
+    let env = [
+        ("FILES", "images"),
+        ("PROFILE", ""),
+        ("ARGS", ""),
+        ("SARIF", "imgprep.sarif"),
+        ("GITHUB_OUTPUT", outputs.as_str()),
+        ("PATH", path.as_str()),
+    ];
+    let checked = run(folder, &step("check"), &env);
+    assert_eq!(checked.status.code(), Some(2), "{}", said(&checked));
+    assert!(said(&checked).contains("::error file=images/bad.qcow2"), "{}", said(&checked));
+    assert_eq!(added.trim(), format!("{runner}/imgprep/bin"));
+}
+
 #[test]
 fn the_action_takes_names_for_data() {
     let temp = tempfile::tempdir().unwrap();

@@ -39,7 +39,7 @@ pub(crate) fn has_tool(name: &str) -> bool {
     let is_there = Command::new(name).arg("--version").output().is_ok();
     if !is_there {
         assert!(std::env::var_os("IMGPREP_REQUIRE_TOOLS").is_none(), "{name} is required and missing");
-        eprintln!("SKIPPED: {name} is not installed: its half of the differential tests did not run");
+        eprintln!("SKIPPED: {name} is not installed: the tests that ask it did not run");
     }
     is_there
 }

@@ -93,3 +93,54 @@ fn progress_is_one_object_a_line() {
     assert!(!lines.is_empty());
     lines.iter().for_each(|line| progress.holds(line, "a line"));
 }
+
+/// A schema that takes anything would hold nothing.
+#[test]
+fn the_schema_of_check_refuses_what_it_does_not_know() {
+    let folder = tempfile::tempdir().unwrap();
+    write_files(&sample().files, folder.path()).unwrap();
+    let check = Schema::of("check");
+    for args in [&["sample.qcow2"][..], &["sample.qcow2", "gone"], &["--for", "mars", "sample.qcow2"]] {
+        let output = imgprep(folder.path(), &[&["check", "--output", "json"], args].concat());
+        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(check.0.is_valid(&said), "{args:?}: {said:#}");
+        let mut more = said.clone();
+        more["x"] = 1.into();
+        assert!(!check.0.is_valid(&more), "{args:?}");
+        if let Some(file) = more["files"].as_array().map(|files| files[0].clone()) {
+            let mut nested = said.clone();
+            nested["files"][0] = file;
+            nested["files"][0]["x"] = 1.into();
+            assert!(!check.0.is_valid(&nested), "{args:?}");
+        }
+        let mut less = said;
+        less.as_object_mut().unwrap().remove("schema");
+        assert!(!check.0.is_valid(&less), "{args:?}");
+    }
+}
+
+#[test]
+fn check_of_every_image_alone_and_together() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let check = Schema::of("check");
+    let files =
+        good().into_iter().map(|image| image.files).chain(broken().into_iter().map(|image| image.files));
+    for files in files {
+        let path = write_files(&files, folder).unwrap().display().to_string();
+        holds(&check, folder, &["check", "--deep", "--for", "huawei-ims", &path]);
+    }
+    std::fs::write(folder.join("archive.gz"), [&[0x1f, 0x8b, 8][..], &[0; 600]].concat()).unwrap();
+    std::fs::write(folder.join("empty"), "").unwrap();
+    for name in ["archive.gz", "empty", "no-such-file", "/dev/null"] {
+        holds(&check, folder, &["check", name]);
+    }
+    holds(&check, folder, &["check", "sample.qcow2", "--for", "mars"]);
+    holds(&check, folder, &["check", "--follow", "beside", "."]);
+    holds(&check, folder, &["check", "--for", "otc", "--disk", "data", ".", "no-such-file"]);
+    std::fs::write(folder.join("many.qcow2"), crate::check::pointing_nowhere(103)).unwrap();
+    let output = imgprep(folder, &["check", "many.qcow2", "--output", "json"]);
+    check.holds(&output.stdout, "more findings than are kept");
+    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(said["more"]["structure/past-end"].is_u64(), "{said:#}");
+}

@@ -8,6 +8,7 @@
 mod broken;
 mod disk;
 mod good;
+mod monsters;
 mod odd;
 mod polyglot;
 mod qcow;
@@ -33,6 +34,7 @@ use std::path::{Path, PathBuf};
 pub use broken::{BrokenImage, Refused, broken};
 pub use disk::{Noise, disk_of};
 pub use good::{GoodImage, good, sample};
+pub use monsters::{Monster, monsters};
 pub use odd::{OddImage, odd};
 pub use qcow2::{Cell, Qcow2};
 

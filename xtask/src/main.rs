@@ -1,6 +1,7 @@
 //! `cargo xtask tidy`: the laws of ARCHITECTURE.md that no compiler checks.
 //! `cargo xtask docs`: writes the pages that are made from tables.
-//! `cargo xtask bench [--quick | --count | PART OF A SECTION'S TITLE]`: how fast it is, beside what else there is.
+//! `cargo xtask bench [--quick] [PART OF A SECTION'S TITLE]`: how fast it is, beside what else there is.
+//! `cargo xtask bench --count [--accept]`: instructions of the hot loops, beside those that were accepted.
 
 mod arrows;
 mod bench;
@@ -17,13 +18,14 @@ fn main() -> ExitCode {
         ["docs"] => docs(&root),
         ["bench"] => bench(&root, false, None),
         ["bench", "--quick"] => bench(&root, true, None),
+        ["bench", "--quick", only] => bench(&root, true, Some(only)),
         ["bench", "--count"] => end("bench", bench::count::run(&root, false)),
         ["bench", "--count", "--accept"] => end("bench", bench::count::run(&root, true)),
         ["limit", name, file] => end("limit", bench::limits::run(name, file)),
         ["bench", only] => bench(&root, false, Some(only)),
         _ => {
             eprintln!(
-                "usage: cargo xtask tidy | docs | bench [--quick | --count [--accept] | PART OF A SECTION'S TITLE]"
+                "usage: cargo xtask tidy | docs | bench [--quick] [PART OF A SECTION'S TITLE] | bench --count [--accept]"
             );
             ExitCode::FAILURE
         }

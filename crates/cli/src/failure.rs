@@ -1,10 +1,12 @@
 //! How a command ends when it could not do what was asked.
 
+use std::ffi::OsStr;
 use std::io;
 use std::path::Path;
 use std::process::ExitCode;
 
-use imgprep::{DetectError, Error, Existing, Match, OutputOptions, Sync, write_whole};
+use imgprep::policy::quote;
+use imgprep::{DetectError, Error, Existing, Match, OutputOptions, Sync, remedy, write_whole};
 use serde_json::json;
 
 use crate::args::OutputFormat;
@@ -86,7 +88,7 @@ impl Failure {
             Self::Usage(_) | Self::Told | Self::Print(_) => return Vec::new(),
         };
         let Some(detail) = error.detail::<DetectError>() else { return Vec::new() };
-        let file = quoted(error.path().unwrap_or("FILE"));
+        let file = quote(OsStr::new(error.path().unwrap_or("FILE")));
         if matches!(detail, DetectError::Ambiguous { .. }) {
             if matches.is_empty() {
                 return vec![format!("see all of it with: imgprep info {file}")];
@@ -156,38 +158,7 @@ pub(crate) fn error_json(error: &Error) -> serde_json::Value {
     object
 }
 
-/// The command that gets on from a file that is not read, with the file's name in it.
-pub(crate) fn remedy(error: &Error) -> Option<String> {
-    let command = error.detail::<DetectError>()?.command()?;
-    let path = error.path().unwrap_or("FILE");
-    let words = command.split(' ').map(|word| match word.strip_prefix("FILE") {
-        Some(rest) => quoted(&format!("{path}{rest}")),
-        None => word.to_string(),
-    });
-    Some(words.collect::<Vec<_>>().join(" "))
-}
-
-/// As a shell takes it for one word, and no program for an option.
-fn quoted(path: &str) -> String {
-    let path = if path.starts_with('-') { format!("./{path}") } else { path.to_string() };
-    let is_plain = |c: char| c.is_alphanumeric() || "/._-+:,@".contains(c);
-    if path.chars().all(is_plain) { path } else { format!("'{}'", path.replace('\'', "'\\''")) }
-}
-
 /// 130 after Ctrl-C, as a shell has it; 1 for everything else.
 pub(crate) fn exit_code(failure: &Failure) -> ExitCode {
     ExitCode::from(if failure.is_interrupt() { 130 } else { 1 })
-}
-
-#[cfg(test)]
-mod tests {
-    use super::*;
-
-    #[test]
-    fn a_name_is_one_word_for_a_shell() {
-        assert_eq!(quoted("a/b.img"), "a/b.img");
-        assert_eq!(quoted("my disk.gz"), "'my disk.gz'");
-        assert_eq!(quoted("it's"), "'it'\\''s'");
-        assert_eq!(quoted("-rf"), "./-rf");
-    }
 }

@@ -4,15 +4,15 @@ use std::io::{self, Write};
 
 use imgprep::policy::Levels;
 use imgprep::{CheckedFile, Severity};
+use imgprep_batch::report::xml;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::report::message;
+use crate::report::{left_out, message};
 
 pub(crate) fn write(out: &mut dyn Write, files: &[CheckedFile], levels: &Levels) -> io::Result<()> {
     let mut report = Report::new("imgprep check");
     report.add_test_suites(files.iter().map(|file| suite(file, levels)));
-    let text = report.to_string().map_err(io::Error::other)?;
-    writeln!(out, "{}", text.trim_end())
+    out.write_all(xml(&report).as_bytes())
 }
 
 fn suite(file: &CheckedFile, levels: &Levels) -> TestSuite {
@@ -27,27 +27,29 @@ fn suite(file: &CheckedFile, levels: &Levels) -> TestSuite {
     rules.sort_unstable();
     rules.dedup();
     for rule in rules {
-        let of_rule = || file.judgements.iter().filter(|judgement| judgement.rule.id == rule);
-        let is_failure = of_rule().any(|judgement| {
-            judgement.severity == Severity::Error
-                || (levels.deny_warnings && judgement.severity == Severity::Warning)
-        });
-        let all = of_rule().map(message).collect::<Vec<_>>().join("\n");
-        let status = if is_failure {
-            let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-            let first = of_rule().next().map(message).unwrap_or_default();
-            status.set_message(first).set_type(rule).set_description(all);
-            status
-        } else {
-            TestCaseStatus::success()
-        };
-        let mut case = case(file, rule, status);
-        if !is_failure {
-            case.set_system_out(of_rule().map(message).collect::<Vec<_>>().join("\n"));
-        }
-        suite.add_test_case(case);
+        suite.add_test_case(of_rule(file, rule, levels));
     }
     suite
+}
+
+/// All that one rule says of a file.
+fn of_rule(file: &CheckedFile, rule: &str, levels: &Levels) -> TestCase {
+    let of_rule = || file.judgements.iter().filter(|judgement| judgement.rule.id == rule);
+    let is_failure = of_rule().any(|judgement| {
+        judgement.severity == Severity::Error
+            || (levels.deny_warnings && judgement.severity == Severity::Warning)
+    });
+    let more = left_out(file).filter(|more| more.rule == rule).map(|more| more.message());
+    let all = of_rule().map(message).chain(more).collect::<Vec<_>>().join("\n");
+    if !is_failure {
+        let mut case = case(file, rule, TestCaseStatus::success());
+        case.set_system_out(all);
+        return case;
+    }
+    let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
+    let first = of_rule().next().map(message).unwrap_or_default();
+    status.set_message(first).set_type(rule).set_description(all);
+    case(file, rule, status)
 }
 
 fn case(file: &CheckedFile, name: &str, status: TestCaseStatus) -> TestCase {

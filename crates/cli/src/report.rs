@@ -36,8 +36,8 @@ fn text(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> io::Result<
     for judgement in &file.judgements {
         judged(out, judgement)?;
     }
-    for (rule, count) in &file.more {
-        writeln!(out, "  and {count} more [{rule}]")?;
+    for more in left_out(file) {
+        writeln!(out, "  and {} more [{}]", more.count, more.rule)?;
     }
     if let Some(error) = &file.error {
         writeln!(out, "  not checked: {error}")?;
@@ -53,13 +53,14 @@ fn judged(out: &mut dyn Write, judgement: &Judgement) -> io::Result<()> {
     let route = judgement.route.as_ref().map_or(String::new(), |route| format!(", {route}"));
     let code = place.code.map_or(String::new(), |code| format!(", {code}"));
     let at = place.at.map_or(String::new(), |at| format!(", file offset {at}"));
+    let file = place.file.as_ref().map_or(String::new(), |file| format!(", in {file}"));
     let disk = place
         .disk
         .as_ref()
         .map_or(String::new(), |disk| format!(", disk bytes {}..{}", disk.start, disk.end));
     let bound = judgement.bound.as_ref().map_or(String::new(), |bound| format!("; {bound}"));
     let (word, id) = (severity(judgement.severity), judgement.rule.id);
-    writeln!(out, "  {word}: {}{bound} [{id}{route}{code}{at}{disk}]", judgement.fact)?;
+    writeln!(out, "  {word}: {}{bound} [{id}{route}{code}{file}{at}{disk}]", judgement.fact)?;
     if judgement.severity >= Severity::Warning {
         if let Some(source) = judgement.source.as_ref().filter(|source| *source != "this program") {
             writeln!(out, "    source: {source}")?;
@@ -83,12 +84,31 @@ fn way(route: &RouteVerdict) -> String {
 fn counts(file: &CheckedFile) -> [u64; 3] {
     [Severity::Error, Severity::Warning, Severity::Note].map(|wanted| {
         let kept = file.judgements.iter().filter(|judgement| judgement.severity == wanted).count() as u64;
-        // What is not kept has the severity of its rule's first.
-        let more = file.more.iter().filter(|(id, _)| {
-            let first = file.judgements.iter().find(|judgement| judgement.rule.id == **id);
-            first.is_some_and(|first| first.severity == wanted)
-        });
-        kept + more.map(|(_, count)| count).sum::<u64>()
+        kept + left_out(file).filter(|more| more.severity == wanted).map(|more| more.count).sum::<u64>()
+    })
+}
+
+/// Findings of one rule that were counted and not kept.
+pub(crate) struct LeftOut<'f> {
+    pub(crate) rule: &'f str,
+    pub(crate) severity: Severity,
+    pub(crate) count: u64,
+}
+
+impl LeftOut<'_> {
+    /// One entry in place of all of them.
+    pub(crate) fn message(&self) -> String {
+        format!("and {} more under this rule", self.count)
+    }
+}
+
+/// What a file has more, by rule. It has the severity of its rule's first.
+pub(crate) fn left_out(file: &CheckedFile) -> impl Iterator<Item = LeftOut<'_>> {
+    file.more.iter().map(|(rule, count)| {
+        let first = file.judgements.iter().find(|judgement| judgement.rule.id == *rule);
+        // OK: what is left out comes behind a hundred that are kept.
+        let severity = first.map_or(Severity::Error, |first| first.severity);
+        LeftOut { rule, severity, count: *count }
     })
 }
 
@@ -134,18 +154,28 @@ fn github(out: &mut dyn Write, file: &CheckedFile) -> io::Result<()> {
     let property = |text: &str| escape(text).replace(':', "%3A").replace(',', "%2C");
     let name = property(&file.name);
     for judgement in &file.judgements {
-        let kind = match judgement.severity {
-            Severity::Note => "notice",
-            Severity::Warning => "warning",
-            Severity::Error => "error",
-        };
+        let name = judgement.place.file.as_deref().map_or(name.clone(), property);
+        let kind = annotation(judgement.severity);
         let message = escape(&message(judgement));
         writeln!(out, "::{kind} file={name},line=1,title={}::{message}", property(judgement.rule.id))?;
+    }
+    for more in left_out(file) {
+        let (kind, message) = (annotation(more.severity), more.message());
+        writeln!(out, "::{kind} file={name},line=1,title={}::{message}", property(more.rule))?;
     }
     if let Some(error) = &file.error {
         writeln!(out, "::error file={name},line=1,title=not checked::{}", escape(&error.to_string()))?;
     }
     Ok(())
+}
+
+/// GitHub's word for a severity.
+fn annotation(severity: Severity) -> &'static str {
+    match severity {
+        Severity::Note => "notice",
+        Severity::Warning => "warning",
+        Severity::Error => "error",
+    }
 }
 
 /// Fact, bound, place and remedy in one text.
@@ -154,8 +184,11 @@ pub(crate) fn message(judgement: &Judgement) -> String {
     if let Some(bound) = &judgement.bound {
         text.push_str(&format!("; {bound}"));
     }
-    if let Some(at) = judgement.place.at {
-        text.push_str(&format!(" (file offset {at})"));
+    match (&judgement.place.file, judgement.place.at) {
+        (Some(file), Some(at)) => text.push_str(&format!(" (file offset {at} of {file})")),
+        (Some(file), None) => text.push_str(&format!(" (in {file})")),
+        (None, Some(at)) => text.push_str(&format!(" (file offset {at})")),
+        (None, None) => {}
     }
     if let Some(remedy) = &judgement.remedy {
         text.push_str(&format!(". Remedy: {remedy}"));
@@ -230,6 +263,7 @@ fn judgement_json(judgement: &Judgement) -> Json {
         "remedy": judgement.remedy,
         "route": judgement.route,
         "code": place.code,
+        "file": place.file,
         "offset": place.at,
         "disk": place.disk.as_ref().map(|disk| json!({ "start": disk.start, "end": disk.end })),
     })

@@ -9,7 +9,7 @@ use imgprep::policy::{Judgement, RULES};
 use imgprep::{CheckedFile, Severity};
 use serde_json::{Value as Json, json};
 
-use crate::report::message;
+use crate::report::{left_out, message};
 
 pub(crate) fn write(out: &mut dyn Write, files: &[CheckedFile]) -> io::Result<()> {
     let results: Vec<Json> = files.iter().flat_map(results).collect();
@@ -56,33 +56,43 @@ fn notice(file: &CheckedFile) -> Option<Json> {
 
 fn results(file: &CheckedFile) -> Vec<Json> {
     // The n-th finding of a rule keeps its fingerprint whatever numbers are in its words.
-    let mut seen: HashMap<(&str, Option<&str>), u64> = HashMap::new();
+    let mut seen: HashMap<(&str, Option<&str>, &str), u64> = HashMap::new();
     let mut all = Vec::new();
     for judgement in &file.judgements {
-        let nth = seen.entry((judgement.rule.id, judgement.place.code)).or_default();
-        all.push(result(file, judgement, *nth));
+        let name = judgement.place.file.as_ref().unwrap_or(&file.name);
+        let nth = seen.entry((judgement.rule.id, judgement.place.code, name)).or_default();
+        all.push(result(name, judgement, *nth));
         *nth += 1;
     }
+    all.extend(left_out(file).map(|more| {
+        let print = format!("{}|more|{}", more.rule, file.name);
+        let region = json!({ "startLine": 1 });
+        entry(&file.name, more.rule, more.severity, &more.message(), &region, &print)
+    }));
     all
 }
 
-fn result(file: &CheckedFile, judgement: &Judgement, nth: u64) -> Json {
+fn result(name: &str, judgement: &Judgement, nth: u64) -> Json {
     let mut region = json!({ "startLine": 1 });
     if let Some(at) = judgement.place.at.filter(|at| i64::try_from(*at).is_ok()) {
         region["byteOffset"] = json!(at);
     }
-    let index = RULES.iter().position(|rule| rule.id == judgement.rule.id);
-    let print = format!("{}|{}|{}|{nth}", judgement.rule.id, judgement.place.code.unwrap_or(""), file.name);
+    let print = format!("{}|{}|{}|{nth}", judgement.rule.id, judgement.place.code.unwrap_or(""), name);
+    entry(name, judgement.rule.id, judgement.severity, &message(judgement), &region, &print)
+}
+
+/// One result, whose fingerprint is made of `print`.
+fn entry(name: &str, rule: &str, severity: Severity, text: &str, region: &Json, print: &str) -> Json {
     json!({
-        "ruleId": judgement.rule.id,
-        "ruleIndex": index,
-        "level": level(judgement.severity),
-        "message": { "text": message(judgement) },
+        "ruleId": rule,
+        "ruleIndex": RULES.iter().position(|known| known.id == rule),
+        "level": level(severity),
+        "message": { "text": text },
         "locations": [{ "physicalLocation": {
-            "artifactLocation": { "uri": uri(&file.name) },
+            "artifactLocation": { "uri": uri(name) },
             "region": region,
         } }],
-        "partialFingerprints": { "imgprepFinding/v1": format!("{:016x}", hash(&print)) },
+        "partialFingerprints": { "imgprepFinding/v1": format!("{:016x}", hash(print)) },
     })
 }
 

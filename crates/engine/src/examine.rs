@@ -7,9 +7,8 @@ use imgprep_codec::Ending;
 use imgprep_map::{Error, Source};
 
 use crate::convert::jobs;
-use crate::load::{Loaded, Loader, Scratch};
 use crate::pipeline::{self, Share};
-use crate::{Interrupt, Layer, Losses, Meter, OnLoss, Options, Piece, Stack, claims, is_zero};
+use crate::{Interrupt, Layer, Losses, OnLoss, Options, Piece, Stack, claims, is_zero};
 
 /// Bytes of the disk that a stream is unpacked by.
 const STREAM_STEP: u64 = 2 << 20;
@@ -19,25 +18,23 @@ pub type Seen<'f> = &'f mut dyn FnMut(&Piece, Result<Unpacked, Error>) -> Contro
 
 type Found<'f> = &'f mut dyn FnMut(Error) -> ControlFlow<()>;
 
-/// Holds the claims of the top layer against each other and against its files: every
+/// Holds the claims of a layer against each other and against its files: every
 /// conflict is told, in the order of the file.
-pub fn conflicts(stack: &Stack, options: &Options<'_>, found: &mut dyn FnMut(Error)) -> Result<(), Error> {
-    let Some(top) = stack.layers().first() else { return Ok(()) };
-    claims::check(top, options.memory / 2, OnLoss::Zero, found)
+pub fn conflicts(layer: &Layer, options: &Options<'_>, found: &mut dyn FnMut(Error)) -> Result<(), Error> {
+    claims::check(layer, options.memory / 2, OnLoss::Zero, found)
 }
 
-/// Walks the tables of the top layer and tells every part of the disk that can't be had.
-pub fn gaps(stack: &Stack, options: &Options<'_>, found: Found<'_>) -> Result<(), Error> {
-    let Some(top) = stack.layers().first() else { return Ok(()) };
-    let size = top.map.size();
+/// Walks the tables of a layer and tells every part of its disk that can't be had.
+pub fn gaps(layer: &Layer, options: &Options<'_>, found: Found<'_>) -> Result<(), Error> {
+    let size = layer.map.size();
     let mut at = 0;
     while at < size {
         options.interrupt.check()?;
-        let walked = top.map.visit(&top.files, at..size, &mut |_| {
+        let walked = layer.map.visit(&layer.files, at..size, &mut |_| {
             if options.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         let Err(error) = walked else { break };
-        let error = top.name(error);
+        let error = layer.name(error);
         let lost = error.disk();
         if found(error).is_break() {
             break;
@@ -50,34 +47,6 @@ pub fn gaps(stack: &Stack, options: &Options<'_>, found: Found<'_>) -> Result<()
     options.interrupt.check()
 }
 
-/// The first bytes of the disk, at most `len` of them. Layers that are not open read as zeros.
-pub fn head(stack: &Stack, len: u64, options: &Options<'_>) -> Result<Vec<u8>, Error> {
-    let range = 0..len.min(stack.size());
-    if range.is_empty() {
-        return Ok(Vec::new());
-    }
-    let losses = Losses::default();
-    let meter = Meter::default();
-    let options = Options { on_loss: OnLoss::Stop, ..*options };
-    let unit = range.end;
-    let mut feed = jobs(stack, unit, &options, &losses, None);
-    let loader = Loader { stack, on_loss: OnLoss::Stop, losses: &losses, meter: &meter };
-    let mut scratch = Scratch::new();
-    // OK: the caller asks for what it keeps in memory.
-    let mut bytes = vec![0; unit as usize];
-    if let Some(job) = feed()?
-        && job.unit == 0
-    {
-        match loader.load(&job.range, &job.stream, &mut scratch)? {
-            Loaded::Zero => {}
-            Loaded::Mapped(mapped) => bytes.copy_from_slice(mapped),
-            Loaded::Buffered => bytes.copy_from_slice(&scratch.buffer),
-        }
-    }
-    stack.sound()?;
-    Ok(bytes)
-}
-
 /// A packed unit that was unpacked.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unpacked {
@@ -87,13 +56,14 @@ pub struct Unpacked {
     pub is_zero: bool,
 }
 
-/// Unpacks every packed unit of the top layer and tells how it went, in the order of the disk.
-pub fn unpack_all(stack: &Stack, options: &Options<'_>, seen: Seen<'_>) -> Result<(), Error> {
-    let Some(top) = stack.layers().first() else { return Ok(()) };
-    if top.map.is_stream() {
-        return unpack_stream(stack, options, seen);
+/// Unpacks every packed unit of the layer `index` and tells how it went, in the order of its disk. Of a stream
+/// below the top nothing is unpacked.
+pub fn unpack_all(stack: &Stack, index: usize, options: &Options<'_>, seen: Seen<'_>) -> Result<(), Error> {
+    let Some(layer) = stack.layers().get(index) else { return Ok(()) };
+    if layer.map.is_stream() {
+        return if index == 0 { unpack_stream(stack, options, seen) } else { Ok(()) };
     }
-    let mut pieces = Packed { top, at: 0, found: Vec::new().into_iter(), last: None };
+    let mut pieces = Packed { layer, at: 0, found: Vec::new().into_iter(), last: None };
     // A unit of the largest kind, its payload and a decoder.
     let share = Share::plan(options.threads, options.memory.max(160 << 20), 72 << 20, 1)?;
     let mut is_enough = false;
@@ -108,7 +78,7 @@ pub fn unpack_all(stack: &Stack, options: &Options<'_>, seen: Seen<'_>) -> Resul
         options.interrupt,
         || Ok(pieces.next()),
         |piece, scratch| {
-            let unpacked = scratch.unpack_whole(top, &piece);
+            let unpacked = scratch.unpack_whole(layer, &piece);
             stack.sound()?;
             Ok((piece, unpacked))
         },
@@ -149,7 +119,7 @@ fn piece_of(disk: Range<u64>) -> Piece {
 
 /// The packed units of a layer, each once. What the tables get wrong is passed over: [`gaps`] tells it.
 struct Packed<'a> {
-    top: &'a Layer,
+    layer: &'a Layer,
     at: u64,
     found: std::vec::IntoIter<Piece>,
     last: Option<Range<u64>>,
@@ -161,15 +131,15 @@ impl Packed<'_> {
             if let Some(piece) = self.found.next() {
                 return Some(piece);
             }
-            let size = self.top.map.size();
+            let size = self.layer.map.size();
             if self.at >= size {
                 return None;
             }
-            let stride = self.top.map.stride().max(1);
+            let stride = self.layer.map.stride().max(1);
             let end = (self.at / stride).saturating_add(1).saturating_mul(stride).min(size);
             let mut found = Vec::new();
             let last = &mut self.last;
-            let walked = self.top.map.visit(&self.top.files, self.at..end, &mut |extent| {
+            let walked = self.layer.map.visit(&self.layer.files, self.at..end, &mut |extent| {
                 if let Source::Packed { unit, .. } = &extent.source
                     && last.as_ref() != Some(unit)
                 {

@@ -5,7 +5,7 @@ use imgprep_engine::{Peek, Stack};
 use imgprep_map::{Error, Finding, Severity};
 
 /// How far into a stream is looked: two blocks of a ZVHD. The end would cost unpacking all of it.
-const STREAM_REACH: u64 = 4 << 20;
+pub(crate) const STREAM_REACH: u64 = 4 << 20;
 
 /// What was seen on a disk, and what was odd about that.
 #[derive(Debug, Default)]

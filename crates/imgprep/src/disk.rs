@@ -44,6 +44,11 @@ impl LayerInfo {
         self.files.first().map_or(0, |file| file.len())
     }
 
+    /// Whether all of its files are open.
+    pub(crate) fn is_whole(&self) -> bool {
+        self.files.len() > self.companions.len()
+    }
+
     /// Bytes that all files of the layer take on their file systems.
     pub fn actual_size(&self) -> u64 {
         self.files.iter().map(|file| file.actual_size()).sum()
@@ -112,7 +117,7 @@ impl Disk {
     /// How the layer `index` stores its disk; `None` if there is no such layer, or not all of its files
     /// are open.
     pub fn allocation(&self, index: usize) -> Option<Counted> {
-        let is_open = self.layers.get(index).is_some_and(|info| info.files.len() > info.companions.len());
+        let is_open = self.layers.get(index).is_some_and(LayerInfo::is_whole);
         let layer = self.stack.layers().get(index).filter(|_| is_open)?;
         Some(count(layer, COUNTED_TABLES))
     }
@@ -136,7 +141,7 @@ impl Disk {
         index: usize,
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
     ) -> Result<Checked, Error> {
-        let is_open = self.layers.get(index).is_some_and(|info| info.files.len() > info.companions.len());
+        let is_open = self.layers.get(index).is_some_and(LayerInfo::is_whole);
         let Some(layer) = self.stack.layers().get(index).filter(|_| is_open) else {
             return Ok(Checked::default());
         };

@@ -7,13 +7,13 @@
 mod allocation;
 mod bitmap;
 mod bitmap_command;
-mod boot;
 mod check;
 mod contents;
 mod convert;
 mod disk;
 mod error;
 mod folder;
+mod remedy;
 mod safety;
 mod target;
 mod whole;
@@ -27,6 +27,7 @@ pub use convert::{Checksum, ConvertOptions, Converted, Destination, Plan, Verify
 pub use disk::{Disk, LayerInfo, matches_of};
 pub use error::FaceError;
 pub use folder::image_files;
+pub use remedy::remedy;
 pub use target::Target;
 pub use whole::write_whole;
 

@@ -1,8 +1,7 @@
-//! Names in an image that lead to other files, and what hides in its disk.
+//! Names in an image that lead to other files.
 
 use std::path::Path;
 
-use imgprep_catalog::{DetectError, detect};
 use imgprep_map::{FileRole, ImageName, Severity};
 use imgprep_policy::{Judgement, Place, rule};
 
@@ -82,27 +81,6 @@ fn is_link(path: &Path) -> bool {
     std::fs::symlink_metadata(path).is_ok_and(|found| found.file_type().is_symlink())
 }
 
-/// The head of another image at the beginning of the decoded disk. Archives are no trap: nothing
-/// takes a disk for one.
-pub(crate) fn nested(head: &[u8]) -> Option<Judgement> {
-    // Only the head: what ends a format's file may end a disk, too.
-    let mut shown = head.to_vec();
-    shown.resize(head.len() + 8192, 0);
-    let place = Place { disk: Some(0..512), ..Place::default() };
-    let fact = match detect(&shown, None) {
-        Ok(detection) => {
-            let evidence = detection.evidence?;
-            format!("the disk begins like a {} image ({})", detection.format.name, evidence.says)
-        }
-        Err(error) => match error.detail::<DetectError>()? {
-            DetectError::NotYet { name, says, .. } => format!("the disk begins like a {name} image ({says})"),
-            DetectError::Ambiguous { matches } => format!("the disk begins like several images: {matches}"),
-            _ => return None,
-        },
-    };
-    under("safety/nested-format", fact).map(|judgement| judgement.at(place))
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
@@ -127,18 +105,5 @@ mod tests {
             let why = outside(name.as_bytes());
             assert_eq!(why.filter(|_| name != "x:y z"), None, "{name}");
         }
-    }
-
-    #[test]
-    fn a_hidden_head_is_seen_and_a_disk_is_not() {
-        let mut head = vec![0; 65536];
-        assert_eq!(nested(&head), None);
-        head[..8].copy_from_slice(b"QFI\xfb\0\0\0\x03");
-        assert!(nested(&head).unwrap().fact.contains("qcow2"));
-        head[..4].copy_from_slice(b"KDMV");
-        assert!(nested(&head).unwrap().fact.contains("vmdk"));
-        head[..4].copy_from_slice(&[0x1f, 0x8b, 8, 0]);
-        assert_eq!(nested(&head), None);
-        assert_eq!(nested(&[]), None);
     }
 }

@@ -56,6 +56,17 @@ impl<'f> Report<'f> {
 
     /// One finding; from the 65th of its code on it is only counted.
     pub fn tell(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
+        self.tell_with(code, severity, at, || message);
+    }
+
+    /// The same where there may be very many: what is only counted gets no message.
+    pub fn tell_with(
+        &mut self,
+        code: &'static str,
+        severity: Severity,
+        at: u64,
+        message: impl FnOnce() -> String,
+    ) {
         let index = self.told.iter().position(|told| told.code == code).unwrap_or_else(|| {
             self.told.push(Told { code, count: 0, rest: None });
             self.told.len() - 1
@@ -66,7 +77,7 @@ impl<'f> Report<'f> {
         if told.count > TOLD {
             told.rest.get_or_insert((severity, at));
         } else {
-            self.send(Finding { code, severity, at: Some(at), message });
+            self.send(Finding { code, severity, at: Some(at), message: message() });
         }
     }
 
@@ -108,6 +119,24 @@ mod tests {
         assert_eq!(found.len(), 66);
         assert_eq!(found[64], ("x.check.b", Some(7), Severity::Note));
         assert_eq!(found[65], ("x.check.a", Some(64), Severity::Error));
+    }
+
+    #[test]
+    fn what_is_only_counted_gets_no_message() {
+        let (mut found, mut made) = (0, 0);
+        let mut take = |_| {
+            found += 1;
+            ControlFlow::Continue(())
+        };
+        let mut report = Report::new(&mut take);
+        for at in 0..100 {
+            report.tell_with("x.check.a", Severity::Note, at, || {
+                made += 1;
+                String::new()
+            });
+        }
+        report.finish();
+        assert_eq!((found, made), (65, 64));
     }
 
     #[test]

@@ -27,6 +27,7 @@ fn subject(format: &str) -> Subject {
         create_type: None,
         bitmap: BitmapFile::Present,
         boot: Boot::default(),
+        locked: Vec::new(),
         broken: None,
     }
 }
@@ -121,7 +122,7 @@ fn every_rule_that_asks_for_more_than_sizes() {
         ("no bitmap", "raw", &[], |s| s.bitmap = BitmapFile::Missing),
         ("backing", "qcow2", &["import/snapshot"], |s| s.parent = Some("base".into())),
         ("luks", "qcow2", &["import/encrypted"], |s| s.encryption = Some("Luks".into())),
-        ("bitlocker", "raw", &["import/encrypted"], |s| s.boot.has_bitlocker = Some(true)),
+        ("bitlocker", "raw", &["import/encrypted"], |s| s.locked = vec!["locked".into()]),
         ("flat", "vmdk", &["import/flat-vmdk"], |s| s.create_type = Some("monolithicFlat".into())),
         ("split", "vmdk", &["import/flat-vmdk"], |s| s.companions = vec!["a-s001.vmdk".into()]),
         ("whole", "vmdk", &[], |s| s.create_type = Some("streamOptimized".into())),
@@ -163,12 +164,7 @@ fn every_rule_that_asks_for_more_than_sizes() {
 fn firmware_by_what_is_on_the_disk() {
     use PartitionTable::{Gpt, Mbr, None as Bare};
     let said = |table, code, efi, disk| {
-        let boot = Boot {
-            table: Some(table),
-            has_boot_code: Some(code),
-            has_efi_partition: Some(efi),
-            has_bitlocker: None,
-        };
+        let boot = Boot { table: Some(table), has_boot_code: Some(code), has_efi_partition: Some(efi) };
         let report = report(&Subject { boot, ..subject("raw") }, &Wish { disk, ..Wish::default() });
         report.judgements.iter().find(|found| found.rule.id == "import/boot").map(|found| found.fact.clone())
     };

@@ -87,8 +87,9 @@ fn of_image(profile: &Profile, subject: &Subject, disk: DiskKind) -> Vec<Judgeme
     }
     if let Some(encryption) = &subject.encryption {
         add("import/encrypted", format!("the image is encrypted ({encryption})"), None);
-    } else if subject.boot.has_bitlocker == Some(true) {
-        add("import/encrypted", "a volume inside is locked with BitLocker".into(), None);
+    }
+    for fact in &subject.locked {
+        add("import/encrypted", fact.clone(), None);
     }
     if let Some(parent) = &subject.parent {
         add("import/snapshot", format!("the image needs {parent:?} below it"), None);

@@ -32,6 +32,8 @@ pub struct Judgement {
 pub struct Place {
     /// The parser's own code for it: `qcow2.l2.past-end`.
     pub code: Option<&'static str>,
+    /// The file, where it is not the one that is checked.
+    pub file: Option<String>,
     /// File offset.
     pub at: Option<u64>,
     /// Bytes of the disk that are hit.

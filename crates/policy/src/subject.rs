@@ -25,6 +25,8 @@ pub struct Subject {
     pub bitmap: BitmapFile,
     /// What starts the machine.
     pub boot: Boot,
+    /// Volumes inside that are locked away, in words.
+    pub locked: Vec<String>,
     /// Why the image can't be converted as it is, if it can't.
     pub broken: Option<String>,
 }
@@ -77,8 +79,6 @@ pub struct Boot {
     pub has_boot_code: Option<bool>,
     /// Whether a partition is marked as EFI's.
     pub has_efi_partition: Option<bool>,
-    /// Whether a volume is locked with `BitLocker`.
-    pub has_bitlocker: Option<bool>,
 }
 
 /// How a disk is divided.

@@ -107,7 +107,7 @@ pub const RULES: &[Rule] = rules![
     "format/unread" Error,
         "the format is one that this program reads",
         "what is not read is not checked",
-        "this program", "";
+        "this program", "convert it with a program that reads it: qemu-img convert -O raw {src} {raw}";
     "format/unsupported" Error,
         "the image uses nothing that this program does not know",
         "what is not understood can't be vouched for",
@@ -141,12 +141,16 @@ pub const RULES: &[Rule] = rules![
         "the image declares no incompatible feature that is not known",
         "by its specification nobody may read it who does not know the feature",
         "the format's specification", "";
+    "safety/optional-feature" Warning,
+        "the image declares no compatible or autoclear feature that is not known",
+        "a reader may ignore them, so what they stand for is neither checked nor kept by a conversion",
+        "the format's specification", "look at it with the program that made it, then make it anew: imgprep convert {src} {zvhd2}";
     "safety/encrypted" Warning,
         "the image does not lock its payload away",
         "what is encrypted can't be looked at",
         "this program", "";
     "safety/nested-format" Error,
-        "the disk inside does not begin with the head of another image format",
+        "neither the disk inside nor a partition of it begins with the head of another image format",
         "a program that guesses the format of the decoded disk takes it for that image, with all names in it: this was CVE-2015-5163 and its like",
         "OpenStack OSSA-2024-001", "read it with --from raw only, and never let a program guess";
     "safety/table-size" Error,
@@ -161,6 +165,14 @@ pub const RULES: &[Rule] = rules![
         "an image that names a backing file says which format that has",
         "a reader that guesses can be made to guess wrong",
         "QEMU's documentation of backing_fmt", "qemu-img rebase -u -F FORMAT -b NAME {src}";
+    "safety/footer-differs" Error,
+        "the footer of a VMDK says what its header says",
+        "a checker that goes by the one and an importer that goes by the other see two different images",
+        "the VMware Virtual Disks specification 5.0, \"Stream-Optimized Compressed Sparse Extents\"", "get it again from who made it; where the disk does not hang on the difference: imgprep convert {src} {zvhd2}";
+    "safety/descriptor-line" Error,
+        "the descriptor of a VMDK has no lines but those of a descriptor",
+        "a line that is none may be one to another reader, or the file is made to be something else as well",
+        "the VMware Virtual Disks specification 5.0, \"The Descriptor File\"", "look at the lines, then make it anew: imgprep convert {src} {zvhd2} --follow beside";
     // Structure.
     "structure/header" Error, "header fields fit together", "a reader may take the other one for true",
         "the format's specification", "";
@@ -174,8 +186,8 @@ pub const RULES: &[Rule] = rules![
         "the format's specification", "imgprep convert --salvage {src} {zvhd2}";
     "structure/refcount" Error, "reference counts are at least the uses", "a writer takes such a cluster for free and overwrites it",
         "QCOW2, section \"Host cluster management\"", "on a copy: qemu-img check -r all {src}";
-    "structure/leak" Warning, "reference counts are not more than the uses", "space of the file is lost, nothing else",
-        "QCOW2, section \"Host cluster management\"", "on a copy: qemu-img check -r leaks {src}";
+    "structure/leak" Warning, "all space of the file that is taken is used", "it is lost, nothing else",
+        "the format's specification", "make it anew: imgprep convert {src} {zvhd2}; or on a copy of a QCOW2 or QED: qemu-img check -r leaks {src}";
     "structure/copied" Error, "COPIED flags say what the reference counts say", "a writer changes a cluster that a snapshot shares",
         "QCOW2, section \"Cluster mapping\"", "on a copy: qemu-img check -r all {src}";
     "structure/snapshot" Error, "the snapshot table is sound", "snapshots can't be read, or are lost",

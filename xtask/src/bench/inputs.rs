@@ -11,6 +11,7 @@ use super::job::Job;
 pub(super) struct Inputs {
     pub(super) folder: PathBuf,
     pub(super) ours: PathBuf,
+    maker: PathBuf,
 }
 
 impl Inputs {
@@ -30,11 +31,11 @@ impl Inputs {
         must(Command::new("cargo").args(args).arg("--target-dir").arg(&target).current_dir(root))?;
         let folder = target.join("bench");
         fs::create_dir_all(&folder)?;
-        let inputs = Self { folder, ours: target.join("release/imgprep") };
-        let maker = target.join("release/testdata-gen");
+        let (ours, maker) = (target.join("release/imgprep"), target.join("release/testdata-gen"));
+        let inputs = Self { folder, ours, maker };
         for (name, size) in [("1t.raw", 1 << 40), ("10g.raw", 10 << 30), ("full.raw", data)] {
             let args = ["big".into(), inputs.path(name), size.to_string(), data.to_string()];
-            must(Command::new(&maker).args(args))?;
+            must(Command::new(&inputs.maker).args(args))?;
         }
         fs::write(inputs.path("zeros.raw"), vec![0; usize::try_from(data).unwrap_or(0)])?;
         Ok(inputs)
@@ -51,6 +52,20 @@ impl Inputs {
             None => word.to_string(),
         });
         Job::new(name, &self.ours, line.collect(), self.folder.join(output))
+    }
+
+    /// Files that declare more than they have: format and path.
+    pub(super) fn monsters(&self) -> io::Result<Vec<(String, String)>> {
+        let made = Command::new(&self.maker).args(["monsters", &self.path("monsters")]).output()?;
+        if !made.status.success() {
+            return Err(io::Error::other("the monsters could not be written"));
+        }
+        let text = String::from_utf8_lossy(&made.stdout).into_owned();
+        Ok(text
+            .lines()
+            .filter_map(|line| line.split_once('\t'))
+            .map(|(format, path)| (format.into(), path.into()))
+            .collect())
     }
 
     /// An image of a RAW disk, as `qemu-img convert` makes it.

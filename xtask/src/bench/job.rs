@@ -21,6 +21,8 @@ pub(crate) struct Job {
     /// Removed before every run.
     output: PathBuf,
     cache: Cache,
+    /// It says by its exit code what it thinks of its file, and is over in no time.
+    is_judging: bool,
     pub(crate) seconds: Vec<f64>,
     /// Of processor time, user and system, all threads.
     pub(crate) cpu_seconds: Vec<f64>,
@@ -37,6 +39,7 @@ impl Job {
             args,
             output,
             cache: Cache::Warm,
+            is_judging: false,
             seconds: Vec::new(),
             cpu_seconds: Vec::new(),
             peak_anonymous_kib: 0,
@@ -50,6 +53,10 @@ impl Job {
     /// Its inputs are taken out of the page cache before every run.
     pub(crate) fn cold(self) -> Self {
         Self { cache: Cache::Cold, ..self }
+    }
+
+    pub(crate) fn judging(self) -> Self {
+        Self { is_judging: true, ..self }
     }
 
     pub(crate) fn median(&self) -> f64 {
@@ -67,11 +74,12 @@ impl Job {
         let mut child = Command::new(&self.program).args(&self.args).stdout(Stdio::null()).spawn()?;
         // Asked from another thread, so that the end is seen when it comes.
         let id = child.id();
-        let watcher = std::thread::spawn(move || peak_anonymous_kib(id));
+        let pause = Duration::from_micros(if self.is_judging { 50 } else { 2000 });
+        let watcher = std::thread::spawn(move || peak_anonymous_kib(id, pause));
         let status = child.wait()?;
         let seconds = begun.elapsed().as_secs_f64();
         self.peak_anonymous_kib = self.peak_anonymous_kib.max(watcher.join().unwrap_or(0));
-        if status.success() {
+        if status.success() || (self.is_judging && status.code().is_some()) {
             Ok((seconds, cpu_of_children() - cpu))
         } else {
             Err(io::Error::other(format!("{} ({}) failed", self.name, self.label)))
@@ -95,12 +103,12 @@ pub(crate) fn race(jobs: &mut [Job], runs: usize, is_quick: bool) -> io::Result<
 }
 
 /// The most that `RssAnon` of a process showed until it ended; 0 where the system does not tell.
-fn peak_anonymous_kib(id: u32) -> u64 {
+fn peak_anonymous_kib(id: u32, pause: Duration) -> u64 {
     let status = format!("/proc/{id}/status");
     let mut peak = 0;
     while let Some(now) = anonymous_kib(&status) {
         peak = peak.max(now);
-        std::thread::sleep(Duration::from_millis(2));
+        std::thread::sleep(pause);
     }
     peak
 }

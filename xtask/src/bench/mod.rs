@@ -13,6 +13,7 @@ mod inputs;
 mod job;
 pub(crate) mod limits;
 mod machine;
+mod monsters;
 mod plot;
 mod tables;
 mod ways;
@@ -65,13 +66,16 @@ const SECTIONS: [Section; 12] = [
     ("Batches, beside one image after the other", |inputs, is_quick| inputs.batches(is_quick)),
 ];
 
+/// Not held against anything but its bounds: 100 ms and 32 MiB.
+const MONSTERS: &str = "Monsters: the slowest of each format";
+
 /// Runs the sections whose title contains `only` and prints their tables.
 pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result<()> {
     let (data, runs) = if is_quick { (64 << 20, 1) } else { (512 << 20, 5) };
     let inputs = Inputs::make(root, data)?;
     let machine = machine::describe(&inputs.folder);
     println!("{machine}\n{} MiB of data, medians of {runs}", data >> 20);
-    let mut sections = Vec::new();
+    let mut sections: Vec<(&str, Vec<Row>)> = Vec::new();
     for (title, duels) in SECTIONS.iter().filter(|(title, _)| only.is_none_or(|only| title.contains(only))) {
         let duels = duels(&inputs, is_quick)?;
         print_head(title);
@@ -83,12 +87,22 @@ pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result
             rows.push(row);
         }
         sections.push((*title, rows));
-        // As far as it has come: a bench may be stopped.
-        let report = tables::json(&machine, &sections);
-        fs::write(root.join("target/bench.json"), report)?;
-        fs::write(root.join("target/bench.svg"), plot::svg(&sections))?;
+        report(root, &machine, &sections)?;
+    }
+    if only.is_none_or(|only| MONSTERS.contains(only)) {
+        print_head(MONSTERS);
+        let slowest =
+            monsters::measure(&inputs, runs)?.into_iter().map(|job| Row::of(&Duel::of(vec![job]), 0));
+        sections.push((MONSTERS, slowest.inspect(|row| println!("{row}")).collect()));
+        report(root, &machine, &sections)?;
     }
     inputs.page_cache(only)?;
     println!("\nThe same as JSON and as a plot: target/bench.json, target/bench.svg");
     fs::remove_dir_all(inputs.folder)
+}
+
+/// As far as it has come: a bench may be stopped.
+fn report(root: &Path, machine: &str, sections: &[(&str, Vec<Row>)]) -> io::Result<()> {
+    fs::write(root.join("target/bench.json"), tables::json(machine, sections))?;
+    fs::write(root.join("target/bench.svg"), plot::svg(sections))
 }

@@ -72,7 +72,8 @@ impl std::fmt::Display for Row {
             None => ratio,
         };
         let wanted = self.at_most.map_or("-".into(), |ratio| format!("{ratio:.2}"));
-        write!(f, "| {} | {times} | {:.0} | {ratio} | {wanted} | {peak} |", self.name, self.rate())
+        let rate = if self.data > 0 { format!("{:.0}", self.rate()) } else { "-".into() };
+        write!(f, "| {} | {times} | {rate} | {ratio} | {wanted} | {peak} |", self.name)
     }
 }
 

@@ -6,7 +6,7 @@ use imgprep::{Error, Target};
 use imgprep_batch::{Host, Subject, Verdict};
 
 use super::verdict;
-use crate::failure::{Failure, remedy};
+use crate::failure::Failure;
 use crate::target::{Said, named};
 
 /// This program.
@@ -32,6 +32,6 @@ impl Host for Program {
     }
 
     fn remedy(&self, error: &Error) -> Option<String> {
-        remedy(error)
+        imgprep::remedy(error)
     }
 }

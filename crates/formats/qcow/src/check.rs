@@ -114,14 +114,17 @@ impl Walk<'_, '_> {
                 Ok(None) => return Ok(ControlFlow::Continue(())),
                 Ok(Some(table)) => table,
                 Err(error) => {
-                    self.error(tells, "qcow.check.l1-entry", Severity::Error, entry.at, format!("{error}"));
+                    self.error(tells, "qcow.check.l1-entry", Severity::Error, entry.at, || {
+                        format!("{error}")
+                    });
                     return Ok(ControlFlow::Continue(()));
                 }
             };
             (uses.add)(Use { bytes: table..table + header.l2_bytes(), by: entry.at });
             // The first repetition is told by the sweep.
             if !repeats.may_walk(table, header.l2_bytes()) {
-                let message = format!("the table at {table} is named again and again: it is not looked at");
+                let message =
+                    || format!("the table at {table} is named again and again: it is not looked at");
                 self.error(tells, "qcow.check.repeated", Severity::Error, entry.at, message);
                 return Ok(ControlFlow::Break(()));
             }
@@ -155,7 +158,7 @@ impl Walk<'_, '_> {
             Err(error) => {
                 // What nobody reads loses nothing.
                 let severity = if is_beyond { Severity::Warning } else { Severity::Error };
-                self.error(uses.tells, "qcow.check.l2-entry", severity, entry.at, format!("{error}"));
+                self.error(uses.tells, "qcow.check.l2-entry", severity, entry.at, || format!("{error}"));
                 return;
             }
         };
@@ -203,23 +206,24 @@ impl Walk<'_, '_> {
         code: &'static str,
         severity: Severity,
         at: u64,
-        message: alloc::string::String,
+        message: impl FnOnce() -> alloc::string::String,
     ) {
         if tells {
             let mut report = self.report.borrow_mut();
             report.checked.corruptions += 1;
-            report.tell(code, severity, at, message);
+            report.tell_with(code, severity, at, message);
         }
     }
 
     fn swept(&self, swept: Swept) {
         match swept {
             Swept::Shared { bytes, first, second } => {
-                let message = format!(
-                    "bytes {}..{} are named here and at {first}: once is expected",
-                    bytes.start, bytes.end
-                );
-                self.report.borrow_mut().error("qcow.check.overlap", second, 1, message);
+                self.error(true, "qcow.check.overlap", Severity::Error, second, || {
+                    format!(
+                        "bytes {}..{} are named here and at {first}: once is expected",
+                        bytes.start, bytes.end
+                    )
+                });
             }
             Swept::Gap(bytes) => self.gap(&bytes),
         }

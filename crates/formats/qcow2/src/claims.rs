@@ -3,7 +3,7 @@
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Claim, ClaimKind, Error, FileId, Files, ReadAt};
+use imgprep_map::{Claim, ClaimKind, Error, FileId, Files, ReadAt, walk_entries};
 
 use crate::entry::Cluster;
 use crate::layout::{OFFSET_MASK, REFCOUNT_TABLE_BYTES};
@@ -30,20 +30,18 @@ impl Map {
         // More bytes of tables than the file has: two of them share some, and what was told
         // proves it. So the cost of a walk follows the file, whatever its L1 table repeats.
         let mut room = file.len();
-        for index in 0..tables {
-            let Ok((_, Some(table))) = self.table(file, index) else { continue };
+        let walked = walk_entries(file, self.disk.l1_at, 0..tables, u64::from_be_bytes, &mut |entry| {
+            let Ok(Some(table)) = self.table(file, entry) else { return Ok(ControlFlow::Continue(())) };
             let claim = metadata(table.at..table.at + self.header.cluster_size(), "the L2 table");
             let flow = visit(Claim { disk: Some(table.disk.start), ..claim });
             let Some(left) = room.checked_sub(self.header.cluster_size()).filter(|_| flow.is_continue())
             else {
-                return Ok(());
+                return Ok(ControlFlow::Break(()));
             };
             room = left;
-            if self.claim_clusters((file, data_len), &table, visit)?.is_break() {
-                return Ok(());
-            }
-        }
-        Ok(())
+            self.claim_clusters((file, data_len), &table, visit)
+        });
+        walked.map(|_| ())
     }
 
     fn claim_fixed(&self, file: &dyn ReadAt, visit: Visit<'_>) -> ControlFlow<()> {

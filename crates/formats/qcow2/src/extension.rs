@@ -19,6 +19,18 @@ const CRYPTO_HEADER: u32 = 0x0537_be77;
 /// Bytes of a feature name table entry: type, bit, 46 bytes of name.
 const FEATURE_BYTES: usize = 48;
 
+/// A set of feature bits, by its number in the table of their names.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum FeatureSet {
+    Incompatible = 0,
+    Compatible = 1,
+    Autoclear = 2,
+}
+
+impl FeatureSet {
+    const ALL: [Self; 3] = [Self::Incompatible, Self::Compatible, Self::Autoclear];
+}
+
 /// What the extensions say.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Extensions {
@@ -31,8 +43,8 @@ pub(crate) struct Extensions {
     pub(crate) bitmap_directory: Option<(u64, u64, u32)>,
     /// Place and length of the LUKS header.
     pub(crate) crypto: Option<(u64, u64)>,
-    /// Bit and name of incompatible features.
-    features: Vec<(u8, ImageName)>,
+    /// Set, bit and name of features.
+    features: Vec<(FeatureSet, u8, ImageName)>,
 }
 
 impl Extensions {
@@ -81,21 +93,21 @@ impl Extensions {
                 self.crypto = u64_at(0).zip(u64_at(8));
             }
             FEATURE_NAMES => {
-                let incompatible = data.chunks_exact(FEATURE_BYTES).filter(|entry| entry[0] == 0);
-                self.features.extend(incompatible.map(|entry| {
+                self.features.extend(data.chunks_exact(FEATURE_BYTES).filter_map(|entry| {
+                    let set = FeatureSet::ALL.into_iter().find(|set| *set as u8 == entry[0])?;
                     let name = entry[2..].split(|byte| *byte == 0).next().unwrap_or_default();
-                    (entry[1], ImageName(name.to_vec()))
+                    Some((set, entry[1], ImageName(name.to_vec())))
                 }));
             }
             _ => {}
         }
     }
 
-    /// The names of feature bits, or their numbers.
-    pub(crate) fn feature_names(&self, bits: u64) -> String {
+    /// The names that the image gives the feature bits of a set, or their numbers.
+    pub(crate) fn feature_names(&self, set: FeatureSet, bits: u64) -> String {
         let names = (0..64u8).filter(|bit| bits >> bit & 1 == 1).map(|bit| {
-            let name = self.features.iter().find(|(named, _)| *named == bit);
-            name.map_or_else(|| alloc::format!("bit {bit}"), |(_, name)| name.to_string())
+            let name = self.features.iter().find(|(of, named, _)| *of == set && *named == bit);
+            name.map_or_else(|| alloc::format!("bit {bit}"), |(.., name)| name.to_string())
         });
         names.collect::<Vec<_>>().join(", ")
     }

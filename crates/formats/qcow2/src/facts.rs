@@ -8,9 +8,9 @@ use alloc::vec::Vec;
 use imgprep_map::{Codec, Facts, Finding, ParentRef, Severity, Value};
 
 use crate::NAME;
-use crate::extension::Extensions;
+use crate::extension::{Extensions, FeatureSet};
 use crate::header::Header;
-use crate::layout::{BITMAPS, CORRUPT, DIRTY, LAZY_REFCOUNTS};
+use crate::layout::{BITMAPS, CORRUPT, DIRTY, KNOWN_AUTOCLEAR, LAZY_REFCOUNTS};
 use crate::snapshot::Entry;
 
 pub(crate) fn facts(header: &Header, extensions: &Extensions, snapshots: &[Entry]) -> Facts {
@@ -54,6 +54,27 @@ pub(crate) fn findings(header: &Header, extensions: &Extensions, parent: Option<
         let message =
             "the image was not closed properly: its reference counts may be stale, its tables are sound";
         add("qcow2.header.dirty", Severity::Warning, 72, message.into());
+    }
+    // By the specification a reader may ignore both; what they stand for is lost by a conversion.
+    let (compatible, autoclear) =
+        (header.raw.compatible & !LAZY_REFCOUNTS, header.raw.autoclear & !KNOWN_AUTOCLEAR);
+    if compatible != 0 {
+        let names = extensions.feature_names(FeatureSet::Compatible, compatible);
+        add(
+            "qcow2.header.optional-feature",
+            Severity::Note,
+            80,
+            format!("unknown compatible features: {names}"),
+        );
+    }
+    if autoclear != 0 {
+        let names = extensions.feature_names(FeatureSet::Autoclear, autoclear);
+        add(
+            "qcow2.header.optional-feature",
+            Severity::Warning,
+            88,
+            format!("unknown autoclear features: {names}"),
+        );
     }
     if let Some(refusal) = header.refusal() {
         let at = refusal.at().unwrap_or(0);

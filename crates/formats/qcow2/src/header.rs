@@ -2,7 +2,7 @@
 
 use imgprep_map::{Codec, Encryption, Error, ReadAt};
 
-use crate::extension::Extensions;
+use crate::extension::{Extensions, FeatureSet};
 use crate::layout::{
     COMPRESSION_AT, COMPRESSION_TYPE, CORRUPT, DATA_FILE, DATA_FILE_RAW, EXTENDED_L2, HEADER_V2, HEADER_V3,
     KNOWN_INCOMPATIBLE, L1_BYTES, MAGIC, RawHeader,
@@ -98,7 +98,11 @@ impl Header {
     pub(crate) fn check_features(&self, extensions: &Extensions) -> Result<(), Error> {
         let unknown = self.raw.incompatible & !KNOWN_INCOMPATIBLE;
         if unknown != 0 {
-            return Err(Unsupported::Features { at: 72, names: extensions.feature_names(unknown) }.into());
+            return Err(Unsupported::Features {
+                at: 72,
+                names: extensions.feature_names(FeatureSet::Incompatible, unknown),
+            }
+            .into());
         }
         Ok(())
     }

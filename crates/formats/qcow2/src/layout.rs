@@ -79,6 +79,7 @@ pub(crate) const LAZY_REFCOUNTS: u64 = 1 << 0;
 /// Autoclear feature bits.
 pub(crate) const BITMAPS: u64 = 1 << 0;
 pub(crate) const DATA_FILE_RAW: u64 = 1 << 1;
+pub(crate) const KNOWN_AUTOCLEAR: u64 = BITMAPS | DATA_FILE_RAW;
 
 /// Bits 9 to 55 of L1, L2 and refcount table entries: an offset.
 pub(crate) const OFFSET_MASK: u64 = 0x00ff_ffff_ffff_fe00;

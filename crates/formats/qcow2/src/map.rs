@@ -5,8 +5,8 @@ use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{
-    Checked, Claim, Codec, DiskMap, Error, FileId, Files, Finding, PackedLen, ReadAt, Repeats, Source, Tiler,
-    Visitor,
+    Checked, Claim, Codec, DiskMap, EntryRun, Error, FileId, Files, Finding, PackedLen, ReadAt, Repeats,
+    Source, Tiler, Visitor, walk_entries,
 };
 
 use crate::Corrupt;
@@ -101,20 +101,18 @@ impl Map {
         if self.header.has_extended_l2() { 16 } else { 8 }
     }
 
-    /// The L2 table of L1 entry `index`; `None` where nothing is allocated.
-    pub(crate) fn table(&self, file: &dyn ReadAt, index: u64) -> Result<(Range<u64>, Option<Table>), Error> {
+    /// The L2 table that an L1 entry names; `None` where nothing is allocated.
+    pub(crate) fn table(&self, file: &dyn ReadAt, entry: EntryRun) -> Result<Option<Table>, Error> {
         let coverage = self.header.l2_coverage();
-        let start = index * coverage;
+        let start = entry.index * coverage;
         let disk = start..start.saturating_add(coverage);
         let lost = disk.start..disk.end.min(self.disk.size);
-        let at = self.disk.l1_at + index * 8;
-        let found = BigEndian::read_u64(&file.array::<8>(at)?);
         let hit = |error: Corrupt| Error::new(error).hitting(lost.clone());
-        let Some(table) = l1(found, at, self.header.cluster_bits).map_err(hit)? else {
-            return Ok((disk, None));
+        let Some(table) = l1(entry.value, entry.at, self.header.cluster_bits).map_err(hit)? else {
+            return Ok(None);
         };
-        check_table(file, at, "an L2 table", table, self.header.cluster_size()).map_err(hit)?;
-        Ok((disk.clone(), Some(Table { at: table, disk })))
+        check_table(file, entry.at, "an L2 table", table, self.header.cluster_size()).map_err(hit)?;
+        Ok(Some(Table { at: table, disk }))
     }
 
     /// Pushes the clusters of one table that lie in `range`.
@@ -245,23 +243,19 @@ impl Map {
         let data = files.get(self.data_file);
         let coverage = self.header.l2_coverage();
         let mut repeats = Repeats::new(file.len());
-        for index in range.start / coverage..range.end.div_ceil(coverage) {
-            let (disk, table) = self.table(file, index)?;
-            if let Some(table) = &table
-                && !repeats.may_walk(table.at, self.header.cluster_size())
-            {
-                let error = Corrupt::TablesRepeated { at: self.disk.l1_at + index * 8, found: table.at };
+        let entries = range.start / coverage..range.end.div_ceil(coverage);
+        let walked = walk_entries(file, self.disk.l1_at, entries, u64::from_be_bytes, &mut |entry| {
+            let Some(table) = self.table(file, entry)? else {
+                let end = (entry.index + entry.count).saturating_mul(coverage);
+                return Ok(tiler.push(end - tiler.at(), self.unallocated.clone()));
+            };
+            if !repeats.may_walk(table.at, self.header.cluster_size()) {
+                let error = Corrupt::TablesRepeated { at: entry.at, found: table.at };
                 return Err(Error::new(error).hitting(tiler.at().max(range.start)..range.end));
             }
-            let flow = match table {
-                None => tiler.push(disk.end - tiler.at(), self.unallocated.clone()),
-                Some(table) => self.walk_table((file, data), &table, range, tiler)?,
-            };
-            if flow.is_break() {
-                break;
-            }
-        }
-        Ok(())
+            self.walk_table((file, data), &table, range, tiler)
+        });
+        walked.map(|_| ())
     }
 }
 

@@ -139,27 +139,28 @@ impl Walk<'_, '_> {
         // What nobody reads loses nothing.
         let severity = if is_of_disk { Severity::Error } else { Severity::Warning };
         if u64::from(number) >= blocks {
-            let message = format!("entry {index} names block {number}, a map of {blocks} has none such");
+            let message = || format!("entry {index} names block {number}, a map of {blocks} has none such");
             self.report.checked.corruptions += 1;
-            self.report.tell("vdi.check.out-of-range", severity, at, message);
+            self.report.tell_with("vdi.check.out-of-range", severity, at, message);
             return ControlFlow::Continue(());
         }
         self.counted += 1;
         let allocated = self.map.header.raw.allocated;
         if was_taken {
-            let message = format!("entry {index} names block {number}, as another does");
+            let message = || format!("entry {index} names block {number}, as another does");
             self.report.checked.corruptions += 1;
-            self.report.tell("vdi.check.duplicate", severity, at, message);
+            self.report.tell_with("vdi.check.duplicate", severity, at, message);
         } else if number >= allocated {
-            let message = format!("entry {index} names block {number}, {allocated} are allocated");
-            self.report.tell("vdi.check.past-allocated", severity, at, message);
+            let message = || format!("entry {index} names block {number}, {allocated} are allocated");
+            self.report.tell_with("vdi.check.past-allocated", severity, at, message);
         } else if let Some(end) = self.past_end(index, number, is_of_disk) {
-            let message = format!("block {number} ends at {end}, the file has {}", self.file.len());
-            self.report.tell("vdi.check.past-end", severity, at, message);
+            let file_len = self.file.len();
+            let message = || format!("block {number} ends at {end}, the file has {file_len}");
+            self.report.tell_with("vdi.check.past-end", severity, at, message);
         } else if !is_of_disk {
             let used = self.map.header.used_blocks();
-            let message = format!("entry {index} names block {number}, the disk has {used} blocks");
-            self.report.warning("vdi.check.beyond-disk", at, message);
+            let message = || format!("entry {index} names block {number}, the disk has {used} blocks");
+            self.report.tell_with("vdi.check.beyond-disk", Severity::Warning, at, message);
         }
         ControlFlow::Continue(())
     }

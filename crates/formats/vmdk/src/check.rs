@@ -35,7 +35,7 @@ impl Said<'_, '_> {
         self.tell(code, Severity::Note, at, message);
     }
 
-    fn tell(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
+    pub(crate) fn tell(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
         let message = if self.name.is_empty() { message } else { format!("{}: {message}", self.name) };
         self.report.tell(code, severity, at, message);
     }

@@ -3,7 +3,7 @@
 use alloc::format;
 use core::ops::Range;
 
-use imgprep_map::{Error, ReadAt};
+use imgprep_map::{Error, ReadAt, Severity};
 
 use crate::check::Said;
 use crate::layout::{
@@ -89,7 +89,9 @@ fn footer(file: &dyn ReadAt, header: &[u8; HOSTED_BYTES], said: &mut Said<'_, '_
                 "the footer differs from the header in {name}: byte {first} is {:#04x}, there {:#04x}",
                 footer[first], header[first]
             );
-            said.warning("vmdk.check.footer", at + place as u64, message);
+            // Whoever goes by the footer reads another descriptor, which may name other files.
+            let severity = if name.starts_with("descriptor") { Severity::Error } else { Severity::Warning };
+            said.tell("vmdk.check.footer", severity, at + place as u64, message);
         }
     }
     Ok(())

@@ -58,7 +58,9 @@ impl Descriptor {
         let mut odd = Vec::new();
         let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
         if let Some(behind) = text[end..].iter().position(|byte| *byte != 0) {
-            odd.push((at + (end + behind) as u64, String::from("bytes behind the end of the text")));
+            let message = String::from("there are bytes behind the end of the text");
+            let at = at + (end + behind) as u64;
+            descriptor.find("vmdk.descriptor.behind-end", Severity::Warning, at, message);
         }
         let skipped = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let mut line_at = at + skipped as u64;
@@ -313,7 +315,7 @@ mod tests {
         let at = 512 + text.find("RW").unwrap() as u64;
         assert_eq!((found.lines[0].at, found.cid, found.findings.len()), (at, Some(0x5074_c169), 0));
         text.push('x');
-        assert_eq!(read(&text).findings[0].code, "vmdk.descriptor.odd-line");
+        assert_eq!(read(&text).findings[0].code, "vmdk.descriptor.behind-end");
     }
 
     #[test]

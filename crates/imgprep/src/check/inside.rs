@@ -1,0 +1,205 @@
+//! What is in the disk: what starts the machine, what is locked away, what hides at the start of a partition.
+
+use std::ops::Range;
+
+use imgprep_catalog::{DetectError, detect};
+use imgprep_disk::{Contents, DiskFacts, MOST_READ};
+use imgprep_engine::Peek;
+use imgprep_map::{Finding, ReadAt};
+use imgprep_policy::{Boot, Judgement, PartitionTable, Place};
+
+use crate::Disk;
+use crate::contents::{STREAM_REACH, see};
+use crate::safety::under;
+
+/// Bytes of the disk's start, and of a partition's, in which the head of another image is looked for.
+const HEAD: u64 = 64 << 10;
+const PARTITION_HEAD: u64 = 4096;
+/// Partitions that are looked into: as many as a GPT usually has room for.
+const PARTITIONS: usize = 128;
+
+/// What was seen in a disk.
+#[derive(Default)]
+pub(crate) struct Inside {
+    /// What starts the machine; not known where files are missing.
+    pub(crate) boot: Boot,
+    /// Volumes that are locked away, in words.
+    pub(crate) locked: Vec<String>,
+    /// What strangers may have put there.
+    pub(crate) judgements: Vec<Judgement>,
+    /// What is odd about its partitions: an end that is missing, above all.
+    pub(crate) findings: Vec<Finding>,
+}
+
+/// Looks into a disk. What lies in files that are not open is not seen.
+pub(crate) fn inside(disk: &Disk) -> Inside {
+    let top = &disk.layers()[0]; // OK: a disk has at least the layer that the user named.
+    let seen = see(disk.stack(), top.sector, top.facts.format);
+    let Some(facts) = seen.facts else { return Inside::default() };
+    let is_complete = disk.unopened().is_empty();
+    // What can't be read is told by the walk over the tables.
+    let is_oddity = |found: &Finding| found.code.starts_with("disk.") || found.code.starts_with("raw.");
+    let findings = seen.findings.into_iter().filter(|found| is_complete && is_oddity(found)).collect();
+    let volumes = locked(&facts);
+    let words: Vec<_> = volumes.iter().map(|(_, words)| words.clone()).collect();
+    let told = volumes.into_iter().filter_map(|(disk, words)| {
+        let place = Place { disk: Some(disk), ..Place::default() };
+        under("safety/encrypted", words).map(|judgement| judgement.at(place))
+    });
+    let judgements = told.chain(hidden(disk, &facts)).collect();
+    let boot = if is_complete { boot(&facts) } else { Boot::default() };
+    Inside { boot, locked: words, judgements, findings }
+}
+
+fn boot(facts: &DiskFacts) -> Boot {
+    let table = match facts.contents {
+        // The table itself is gone: nobody can say what was in it.
+        Contents::Gpt | Contents::Protective => PartitionTable::Gpt,
+        Contents::Mbr => PartitionTable::Mbr,
+        _ => PartitionTable::None,
+    };
+    let is_partial = facts.contents == Contents::Protective
+        || !facts.unread.is_empty()
+        || facts.oddities.iter().any(|oddity| oddity.code == "disk.gpt-entries");
+    let has_efi = facts.has_efi_system();
+    Boot {
+        table: Some(table),
+        has_boot_code: Some(facts.has_boot_code),
+        has_efi_partition: (has_efi || !is_partial).then_some(has_efi),
+    }
+}
+
+/// Volumes that are locked away: where they begin, and what they are.
+fn locked(facts: &DiskFacts) -> Vec<(Range<u64>, String)> {
+    let whole = match facts.contents {
+        Contents::Volume(volume) if volume.is_encrypted => {
+            Some((0..facts.size, format!("the disk is a volume locked with {}", volume.name)))
+        }
+        _ => None,
+    };
+    let parts = facts.partitions.iter().filter_map(|partition| {
+        let volume = partition.volume.filter(|volume| volume.is_encrypted)?;
+        let words = format!("partition {} is locked with {}", partition.number, volume.name);
+        Some((partition.start..partition.end().min(facts.size), words))
+    });
+    whole.into_iter().chain(parts).collect()
+}
+
+/// Heads of other images where a guest, or whoever made the disk, could put them.
+fn hidden(disk: &Disk, facts: &DiskFacts) -> Vec<Judgement> {
+    let stack = disk.stack();
+    let is_stream = stack.layers().iter().any(|layer| layer.map.is_stream());
+    let reach = if is_stream { STREAM_REACH } else { u64::MAX };
+    let peek = Peek::new(stack, MOST_READ);
+    let reader: &dyn ReadAt = &peek;
+    let mut found = Vec::new();
+    let mut look = |at: u64, len: u64, what: &str| {
+        let len = len.min(facts.size.saturating_sub(at));
+        if len == 0 || at.saturating_add(len) > reach {
+            return;
+        }
+        // OK: both lengths are constants of a few pages.
+        let Ok(head) = reader.slice(at, usize::try_from(len).unwrap_or(0)) else { return };
+        found.extend(nested(&head, at, what));
+    };
+    look(0, HEAD, "the disk");
+    for partition in facts.partitions.iter().filter(|it| it.start > 0 && it.len > 0).take(PARTITIONS) {
+        look(partition.start, PARTITION_HEAD.min(partition.len), &format!("partition {}", partition.number));
+    }
+    found
+}
+
+// The start of the disk, and those of all partitions.
+const _: () = assert!(HEAD + PARTITION_HEAD * PARTITIONS as u64 <= MOST_READ);
+
+/// The head of another image at this place of the disk. Archives are no trap: nothing takes a disk for one.
+fn nested(head: &[u8], at: u64, what: &str) -> Option<Judgement> {
+    // Only the head: what ends a format's file may end a disk, too.
+    let mut shown = head.to_vec();
+    shown.resize(head.len() + 8192, 0);
+    let place = Place { disk: Some(at..at.saturating_add(512)), ..Place::default() };
+    let fact = match detect(&shown, None) {
+        Ok(detection) => {
+            let evidence = detection.evidence?;
+            format!("{what} begins like a {} image ({})", detection.format.name, evidence.says)
+        }
+        Err(error) => match error.detail::<DetectError>()? {
+            DetectError::NotYet { name, says, .. } => format!("{what} begins like a {name} image ({says})"),
+            DetectError::Ambiguous { matches } => format!("{what} begins like several images: {matches}"),
+            _ => return None,
+        },
+    };
+    under("safety/nested-format", fact).map(|judgement| judgement.at(place))
+}
+
+#[cfg(test)]
+mod tests {
+    use imgprep_disk::{Wanted, look};
+
+    use super::*;
+
+    /// A disk of 1 MiB with these bytes in it.
+    fn facts(parts: &[(usize, &[u8])]) -> DiskFacts {
+        let mut disk = vec![0; 1 << 20];
+        for (at, bytes) in parts {
+            disk[*at..*at + bytes.len()].copy_from_slice(bytes);
+        }
+        look(&disk, Wanted::default()).unwrap()
+    }
+
+    const SIGNED: (usize, &[u8]) = (510, &[0x55, 0xaa]);
+
+    /// An MBR's entry for sectors 64 to 127.
+    fn entry(kind: u8) -> [u8; 16] {
+        [0, 0, 0, 0, kind, 0, 0, 0, 64, 0, 0, 0, 64, 0, 0, 0]
+    }
+
+    #[test]
+    fn tables_and_firmware() {
+        let of = |parts: &[(usize, &[u8])]| {
+            let Boot { table, has_boot_code, has_efi_partition } = boot(&facts(parts));
+            (table.unwrap(), has_boot_code.unwrap(), has_efi_partition)
+        };
+        assert_eq!(of(&[]), (PartitionTable::None, false, Some(false)));
+        assert_eq!(of(&[SIGNED, (0, &[0xeb])]), (PartitionTable::None, true, Some(false)));
+        let (linux, efi, gpt) = (entry(0x83), entry(0xef), entry(0xee));
+        assert_eq!(of(&[SIGNED, (0, &[0xeb]), (446, &linux)]), (PartitionTable::Mbr, true, Some(false)));
+        assert_eq!(of(&[SIGNED, (446, &efi)]), (PartitionTable::Mbr, false, Some(true)));
+        assert_eq!(of(&[SIGNED, (446, &gpt)]), (PartitionTable::Gpt, false, None), "the GPT is gone");
+        let mut header = [0; 96];
+        header[..8].copy_from_slice(b"EFI PART");
+        header[12] = 92;
+        header[72] = 2;
+        header[80] = 128;
+        header[84] = 128;
+        assert_eq!(of(&[SIGNED, (512, &header)]), (PartitionTable::Gpt, false, None), "a wrong checksum");
+        header[80..84].fill(0xff);
+        assert_eq!(of(&[SIGNED, (512, &header)]), (PartitionTable::Gpt, false, None), "a monster");
+    }
+
+    #[test]
+    fn locked_volumes_are_seen_on_the_disk_and_in_its_partitions() {
+        let words = |parts: &[(usize, &[u8])]| locked(&facts(parts));
+        assert_eq!(words(&[SIGNED, (446, &entry(0x83))]), []);
+        let luks = b"LUKS\xba\xbe\0\x02";
+        let found = words(&[(0, luks)]);
+        assert_eq!(found, [(0..1 << 20, "the disk is a volume locked with LUKS2".to_string())]);
+        let found = words(&[SIGNED, (446, &entry(0x83)), (32768, luks)]);
+        assert_eq!(found, [(32768..65536, "partition 1 is locked with LUKS2".to_string())]);
+    }
+
+    #[test]
+    fn a_hidden_head_is_seen_and_a_disk_is_not() {
+        let mut head = vec![0; 65536];
+        assert_eq!(nested(&head, 0, "the disk"), None);
+        head[..8].copy_from_slice(b"QFI\xfb\0\0\0\x03");
+        let found = nested(&head, 1024, "partition 1").unwrap();
+        assert!(found.fact.starts_with("partition 1 begins like a qcow2 image"), "{}", found.fact);
+        assert_eq!(found.place.disk, Some(1024..1536));
+        head[..4].copy_from_slice(b"KDMV");
+        assert!(nested(&head, 0, "the disk").unwrap().fact.contains("vmdk"));
+        head[..4].copy_from_slice(&[0x1f, 0x8b, 8, 0]);
+        assert_eq!(nested(&head, 0, "the disk"), None);
+        assert_eq!(nested(&[], 0, "the disk"), None);
+    }
+}

@@ -1,0 +1,282 @@
+//! One file on its way through the rules.
+
+use std::collections::BTreeMap;
+use std::path::{Path, PathBuf};
+
+use imgprep_catalog::{DetectError, detect};
+use imgprep_engine::{BitmapShape, EngineError, Losses, Options, scan, survey};
+use imgprep_io::SourceFile;
+use imgprep_map::{Class, Error, Facts, Finding, Layout as _, ReadAt as _, Severity, Value};
+use imgprep_policy::{BitmapFile, Boot, Judgement, Kind, Place, Profile, Subject, judge, rule_of_code};
+use imgprep_raw::RawLayout;
+
+use super::inside::inside;
+use super::{CheckOptions, CheckedFile};
+use crate::folder::kind_of;
+use crate::safety::{names, under};
+use crate::{Disk, FaceError, LayerInfo, remedy};
+
+/// Judgements of one rule that are kept; the others are counted.
+const KEPT: u64 = 100;
+
+pub(super) struct Job<'a> {
+    pub(super) path: &'a Path,
+    pub(super) options: &'a CheckOptions,
+    pub(super) run: &'a Options<'a>,
+    pub(super) out: CheckedFile,
+    pub(super) kept: BTreeMap<&'static str, u64>,
+    /// The file that is looked at, where it is not the one that was asked about.
+    pub(super) layer: Option<String>,
+}
+
+impl Job<'_> {
+    pub(super) fn run(&mut self) -> Result<(), Error> {
+        let name = self.out.name.clone();
+        let in_path = |error: Error| error.in_path(&name);
+        let file =
+            SourceFile::open(self.path, self.options.open.source).map_err(|error| in_path(error.into()))?;
+        let mut subject = self.subject(&file);
+        self.out.file_len = Some(file.len());
+        match detect(&file, self.options.open.from) {
+            Ok(detection) => {
+                self.out.format = Some(detection.format.name.into());
+                subject.kind = Kind::Disk(detection.format.name.into());
+            }
+            Err(error) => {
+                subject.kind = kind_of(&error);
+                self.out.format = Some(subject.kind.name().into());
+                if error
+                    .detail::<DetectError>()
+                    .is_some_and(|error| matches!(error, DetectError::Ambiguous { .. }))
+                {
+                    subject.broken = Some(error.to_string());
+                }
+                self.error(in_path(error));
+                self.judge(&subject);
+                return Ok(());
+            }
+        }
+        match imgprep_open::open_source(name.clone(), file, &self.options.open) {
+            Ok(chain) => self.disk(&Disk::from_chain(chain), &mut subject),
+            Err(error) => {
+                subject.broken = Some(error.to_string());
+                self.error(error);
+                self.judge(&subject);
+                Ok(())
+            }
+        }
+    }
+
+    fn subject(&self, file: &SourceFile) -> Subject {
+        let extension = self.options.profile.as_ref().and_then(Profile::bitmap_extension);
+        Subject {
+            path: self.path.to_path_buf(),
+            file_len: file.len(),
+            kind: Kind::Disk("raw".into()),
+            virtual_size: None,
+            encryption: None,
+            parent: None,
+            companions: Vec::new(),
+            create_type: None,
+            bitmap: extension.map_or(BitmapFile::Missing, |extension| bitmap_beside(self.path, extension)),
+            boot: Boot::default(),
+            locked: Vec::new(),
+            broken: None,
+        }
+    }
+
+    fn disk(&mut self, disk: &Disk, subject: &mut Subject) -> Result<(), Error> {
+        // OK: a disk has at least the layer that the user named.
+        let top = &disk.layers()[0];
+        self.out.size = Some(disk.size());
+        for (index, layer) in disk.layers().iter().enumerate() {
+            self.layer = (index > 0).then(|| layer.name.clone());
+            self.told(layer);
+        }
+        self.layer = None;
+        for unopened in disk.unopened() {
+            // That the gate is shut is what was asked for; the names themselves were judged above.
+            if unopened.reason.class() == Class::Corrupt {
+                self.error_of(&unopened.reason);
+            }
+        }
+        if disk.is_in_use() {
+            return Err(Error::new(FaceError::InUse).in_path(&self.out.name));
+        }
+        for (index, layer) in disk.layers().iter().enumerate() {
+            self.layer = (index > 0).then(|| layer.name.clone());
+            self.structure(disk, index)?;
+        }
+        self.layer = None;
+        describe(subject, disk, &top.facts);
+        if top.facts.encryption.is_none() {
+            let inside = inside(disk);
+            inside.judgements.into_iter().for_each(|judgement| self.keep(judgement));
+            inside.findings.iter().for_each(|finding| self.finding(finding));
+            (subject.boot, subject.locked) = (inside.boot, inside.locked);
+        }
+        if let (Some(shape), BitmapFile::Present) = (self.options.bitmap, &subject.bitmap)
+            && let Some(flaw) = self.bitmap_flaw(disk, shape)?
+        {
+            subject.bitmap = BitmapFile::Differs(flaw);
+        }
+        disk.check_unchanged()?;
+        subject.broken = self.broken();
+        self.judge(subject);
+        Ok(())
+    }
+
+    /// What opening a layer told, and the names in it.
+    fn told(&mut self, layer: &LayerInfo) {
+        for finding in &layer.findings {
+            self.finding(finding);
+        }
+        let path = layer.path().unwrap_or(self.path).to_path_buf();
+        for judgement in names(layer, if self.layer.is_none() { self.path } else { &path }) {
+            self.keep(judgement);
+        }
+        let is_told = layer.findings.iter().any(|finding| finding.code.ends_with(".encrypted"));
+        if let Some(encryption) = layer.facts.encryption.filter(|_| !is_told) {
+            let found = under("safety/encrypted", format!("the payload is encrypted ({encryption:?})"));
+            found.into_iter().for_each(|judgement| self.keep(judgement));
+        }
+    }
+
+    /// Scans the disk and holds the bitmap beside it against that.
+    fn bitmap_flaw(&self, disk: &Disk, shape: BitmapShape) -> Result<Option<String>, Error> {
+        let Some(extension) = self.options.profile.as_ref().and_then(Profile::bitmap_extension) else {
+            return Ok(None);
+        };
+        let path = self.path.with_extension(extension);
+        let in_path = |error: Error| error.in_path(path.display().to_string());
+        let file =
+            SourceFile::open(&path, self.options.open.source).map_err(|error| in_path(error.into()))?;
+        let losses = Losses::default();
+        let unit = RawLayout::new(disk.size()).unit();
+        let surveyed = survey(disk.stack(), unit, self.run, &losses)?;
+        let bitmap = scan(disk.stack(), &surveyed, shape, self.run, &losses)?;
+        let flaw = bitmap.flaw(&file).map_err(in_path)?;
+        file.sound().map_err(|error| in_path(error.into()))?;
+        Ok(flaw)
+    }
+
+    /// Why a conversion would refuse the image.
+    fn broken(&self) -> Option<String> {
+        let is_fatal = |judgement: &&Judgement| {
+            let id = judgement.rule.id;
+            let is_doubtful = matches!(id, "structure/refcount" | "structure/copied" | "structure/bitmap");
+            let is_hostile = matches!(id, "safety/outside-path" | "safety/table-size" | "safety/limit");
+            judgement.severity == Severity::Error
+                && !is_doubtful
+                && (id.starts_with("structure/") || is_hostile)
+        };
+        let first = self.out.judgements.iter().find(is_fatal)?;
+        // Its format is sound then, and what it holds is not.
+        let is_of_the_disk =
+            first.place.code.is_some_and(|code| code.starts_with("disk.") || code.starts_with("raw."));
+        let what = if is_of_the_disk { "the disk is not whole" } else { "the image can't be converted" };
+        Some(format!("{what} ({}): {}", first.rule.id, first.fact))
+    }
+
+    fn judge(&mut self, subject: &Subject) {
+        let Some(profile) = &self.options.profile else { return };
+        let report = judge(profile, subject, &self.options.wish);
+        for judgement in report.judgements {
+            // Its levels were applied before the routes were judged.
+            self.out.judgements.push(judgement);
+        }
+        self.out.routes = report.routes;
+    }
+
+    /// What stopped a walk: a judgement on the image, or the reason why it can't be judged.
+    pub(super) fn absorb(&mut self, error: Error) -> Result<(), Error> {
+        if let Some(EngineError::Interrupted) = error.detail::<EngineError>() {
+            return Err(error);
+        }
+        self.error(error);
+        Ok(())
+    }
+
+    pub(super) fn error(&mut self, error: Error) {
+        if rule_of_code(error.code(), Some(error.class())).is_some() {
+            self.error_of(&error);
+        } else {
+            self.out.error = Some(error);
+        }
+    }
+
+    pub(super) fn error_of(&mut self, error: &Error) {
+        let Some(rule) = rule_of_code(error.code(), Some(error.class())) else { return };
+        let file = error.path().filter(|path| *path != self.out.name).map(String::from);
+        let place = Place { code: Some(error.code()), file, at: error.at(), disk: error.disk() };
+        let judgement = Judgement::new(rule, error.what()).at(place);
+        self.keep(match remedy(error) {
+            Some(remedy) => Judgement { remedy: Some(remedy), ..judgement },
+            None => judgement,
+        });
+    }
+
+    pub(super) fn finding(&mut self, finding: &Finding) {
+        let class = (finding.severity == Severity::Error).then_some(Class::Corrupt);
+        let Some(rule) = rule_of_code(finding.code, class) else { return };
+        let place = Place { code: Some(finding.code), at: finding.at, ..Place::default() };
+        // A parser takes what it can't read for an error and what it can for a warning; here it is a fact
+        // about the image.
+        let is_fact =
+            matches!(rule.id, "safety/encrypted" | "safety/descriptor-line" | "structure/not-opened");
+        let severity = if is_fact { rule.severity } else { finding.severity };
+        // Some parsers put an error's whole text into a finding: the code is told beside it.
+        let text = finding.message.split(&format!(" [{}", finding.code)).next().unwrap_or_default();
+        self.keep(Judgement::new(rule, text).with_severity(severity).at(place));
+    }
+
+    pub(super) fn keep(&mut self, judgement: Judgement) {
+        let Some(mut judgement) = self.options.wish.levels.apply(judgement) else { return };
+        let count = self.kept.entry(judgement.rule.id).or_default();
+        *count += 1;
+        if *count > KEPT {
+            *self.out.more.entry(judgement.rule.id).or_default() += 1;
+            return;
+        }
+        let file = judgement.place.file.take().or_else(|| self.layer.clone());
+        let file = file.map(|file| beside(self.path, Path::new(&file)));
+        judgement.place.file = file.as_ref().map(|file| file.display().to_string());
+        self.out.judgements.push(judgement.remedied(file.as_deref().unwrap_or(self.path)));
+    }
+}
+
+/// The facts that a profile asks for.
+fn describe(subject: &mut Subject, disk: &Disk, facts: &Facts) {
+    // OK: as in `Job::disk`.
+    let top = &disk.layers()[0];
+    subject.virtual_size = Some(disk.size());
+    subject.encryption = facts.encryption.map(|encryption| format!("{encryption:?}"));
+    subject.parent = top.parent.as_ref().map(|parent| parent.name.to_string());
+    let name =
+        |companion: &imgprep_map::FileRef| companion.name.as_ref().map_or(String::new(), ToString::to_string);
+    subject.companions = top.companions.iter().map(name).collect();
+    subject.create_type = facts.details.iter().find_map(|(key, value)| match (*key, value) {
+        ("create-type", Value::Text(text)) => Some(text.clone()),
+        _ => None,
+    });
+}
+
+/// The name of a file in the words of the one that was asked about, where both lie in one folder.
+fn beside(asked: &Path, file: &Path) -> PathBuf {
+    let folder = asked.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    match (folder.canonicalize(), file.file_name()) {
+        (Ok(folder), Some(name)) if file.parent() == Some(&folder) => asked.with_file_name(name),
+        _ => file.to_path_buf(),
+    }
+}
+
+/// What lies beside an image under its stem and this extension. It is looked at, not opened.
+fn bitmap_beside(path: &Path, extension: &str) -> BitmapFile {
+    let times = |path: &Path| std::fs::metadata(path).and_then(|found| Ok((found.len(), found.modified()?)));
+    match (times(path), times(&path.with_extension(extension))) {
+        (_, Err(_)) => BitmapFile::Missing,
+        (_, Ok((0, _))) => BitmapFile::Empty,
+        (Ok((_, image)), Ok((_, bitmap))) if bitmap < image => BitmapFile::Older,
+        _ => BitmapFile::Present,
+    }
+}

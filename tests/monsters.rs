@@ -1,0 +1,92 @@
+//! Headers that declare more than any machine has cost next to no memory, in every format, whatever is asked.
+
+use std::process::{Command, Output};
+use std::sync::OnceLock;
+
+use testdata_gen::{Monster, monsters};
+
+use crate::program::{command, said};
+
+/// Bytes of memory that a process may have beside its program and the files that it maps, in KiB.
+const BOUND_KIB: u64 = 32 << 10;
+
+/// Runs a command line under this bound. The kernel holds it: private memory that can be written, touched or not.
+fn bounded(program: &str, args: &[&str], kib: u64) -> Output {
+    let script = format!("ulimit -d {kib}; exec \"$0\" \"$@\"");
+    Command::new("bash").args(["-c", &script, program]).args(args).output().unwrap()
+}
+
+fn all() -> &'static [Monster] {
+    static ALL: OnceLock<Vec<Monster>> = OnceLock::new();
+    ALL.get_or_init(monsters)
+}
+
+/// Both commands answer with an object, and none dies.
+fn cost_little(format: &str) {
+    let folder = tempfile::tempdir().unwrap();
+    let program = command(folder.path(), &[]).get_program().to_string_lossy().into_owned();
+    let mut wrong = Vec::new();
+    let of_format: Vec<_> = all().iter().filter(|monster| monster.format == format).collect();
+    assert!(of_format.len() >= 4, "{format}");
+    for monster in of_format {
+        let path = monster.write(folder.path()).unwrap();
+        let name = path.display().to_string();
+        for asked in ["info", "check"] {
+            let output = bounded(&program, &[asked, "--output", "json", &name], BOUND_KIB);
+            let is_object = serde_json::from_slice::<serde_json::Value>(&output.stdout).is_ok();
+            if !is_object || !matches!(output.status.code(), Some(0..=3)) {
+                wrong.push(format!("{asked} {}: {}: {}", monster.name, output.status, said(&output)));
+            }
+        }
+        std::fs::remove_file(path).unwrap();
+    }
+    assert!(wrong.is_empty(), "{wrong:#?}");
+}
+
+#[test]
+fn the_bound_bites() {
+    let twice = format!("x=$(head -c {} /dev/zero | tr '\\0' x)", BOUND_KIB * 2048);
+    assert!(!bounded("bash", &["-c", &twice], BOUND_KIB).status.success());
+    assert!(bounded("bash", &["-c", &twice], BOUND_KIB * 16).status.success());
+}
+
+#[test]
+fn monsters_of_qcow2() {
+    cost_little("qcow2");
+}
+
+#[test]
+fn monsters_of_qcow() {
+    cost_little("qcow");
+}
+
+#[test]
+fn monsters_of_qed() {
+    cost_little("qed");
+}
+
+#[test]
+fn monsters_of_vdi() {
+    cost_little("vdi");
+}
+
+#[test]
+fn monsters_of_vhd() {
+    cost_little("vhd");
+}
+
+#[test]
+fn monsters_of_vhdx() {
+    cost_little("vhdx");
+}
+
+#[test]
+fn monsters_of_vmdk() {
+    cost_little("vmdk");
+}
+
+#[test]
+fn monsters_of_zvhd() {
+    cost_little("zvhd");
+    cost_little("zvhd2");
+}
