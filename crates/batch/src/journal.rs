@@ -124,11 +124,6 @@ impl History {
     }
 }
 
-/// Puts names that were made in a folder on the disk.
-pub(crate) fn sync_folder(folder: &Path) -> io::Result<()> {
-    File::open(folder)?.sync_all()
-}
-
 fn encode(event: &Event) -> String {
     // OK: maps with text keys and plain values always have a JSON.
     let json = serde_json::to_string(event).unwrap_or_default();
@@ -181,7 +176,7 @@ impl Journal {
             }
             Err(TryLockError::Error(error)) => return Err(in_path(failed("locked")(error))),
         }
-        sync_folder(folder).map_err(failed("synced")).map_err(in_path)?;
+        imgprep::sync_folder(folder).map_err(failed("synced")).map_err(in_path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed("read")).map_err(in_path)?;
         if before == Before::Refuse && !bytes.is_empty() {

@@ -11,7 +11,7 @@ use imgprep::{Class, Error, Existing, Interrupt, Sync};
 
 use crate::attempt::Surroundings;
 use crate::jobs::{Batch, Job};
-use crate::journal::{Before, Event, Finished, History, Journal, sync_folder};
+use crate::journal::{Before, Event, Finished, History, Journal};
 use crate::queue::{Budget, Queue, Task, left};
 use crate::record::{Failure, Record, State, path_text};
 use crate::summary::Summary;
@@ -67,6 +67,8 @@ const OVERHEAD: u64 = 1 << 20;
 pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> Result<Summary, Error> {
     let begun = Instant::now();
     create_folder(&batch.out)?;
+    // Once before the journal is touched, and once more when what this one does can be seen.
+    neighbours::check(batch)?;
     let (mut journal, history) = Journal::open(&batch.out, settings.before)?;
     let mut records: Vec<Option<Record>> =
         batch.jobs.iter().map(|job| earlier(job, &history, settings.interrupt)).collect();
@@ -143,9 +145,13 @@ fn create_folder(folder: &Path) -> Result<(), Error> {
         return Ok(());
     }
     let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
+    if above == folder {
+        // The working directory, which may not be looked at: there is nothing above it to make.
+        return Ok(());
+    }
     create_folder(above)?;
     let made = std::fs::create_dir(folder).or_else(|error| if folder.is_dir() { Ok(()) } else { Err(error) });
-    made.and_then(|()| sync_folder(above)).map_err(|error| {
+    made.and_then(|()| imgprep::sync_folder(above)).map_err(|error| {
         let what = format!("the folder can't be made: {error}");
         Error::new(BatchError::Listing { what }).in_path(folder.display().to_string())
     })

@@ -1,8 +1,9 @@
-//! Deflate streams that are finished and fill their unit, the usual case: libdeflate inflates such a unit in one go,
-//! about twice as fast as a decoder that can stop anywhere.
+//! Zlib streams that are finished and fill their unit, the usual case of VMDK: libdeflate inflates such a unit in one go,
+//! faster than a decoder that can stop anywhere.
 //!
-//! It only ever says yes. Whatever is not exactly one finished stream of one unit is left to the decoder that can say
-//! what is wrong with it.
+//! It only ever says yes, and only where the stream's own Adler-32 says so, too: libdeflate takes codes that RFC 1951 forbids
+//! (length symbols 286 and 287, incomplete trees) for something, which a stream without a checksum would never show.
+//! Whatever is not exactly one finished stream of one unit is left to the decoder that can say what is wrong with it.
 
 use imgprep_map::{Codec, PackedLen};
 use libdeflater::{Decompressor, adler32};
@@ -19,19 +20,12 @@ pub(crate) fn unpack(
     len: PackedLen,
     out: &mut [u8],
 ) -> bool {
+    // It does not tell how much it used: that nothing is left over, too, only the checksum at the end shows.
+    let (Codec::Zlib | Codec::ZlibOpen, PackedLen::Exact(_)) = (codec, len) else { return false };
+    let Some((packed, sum)) = zlib_parts(payload) else { return false };
     let inflater = inflater.get_or_insert_with(Decompressor::new);
-    let mut fills = |packed: &[u8], out: &mut [u8]| {
-        inflater.deflate_decompress(packed, out).is_ok_and(|produced| produced == out.len())
-    };
-    match (codec, len) {
-        // It does not tell how much it used: where nothing may be left over, only a checksum at the end shows that.
-        (Codec::Deflate, PackedLen::AtMost(_)) => fills(payload, out),
-        (Codec::Zlib | Codec::ZlibOpen, PackedLen::Exact(_)) => {
-            let Some((packed, sum)) = zlib_parts(payload) else { return false };
-            fills(packed, out) && adler32(out) == sum
-        }
-        _ => false,
-    }
+    let produced = inflater.deflate_decompress(packed, out);
+    produced.is_ok_and(|produced| produced == out.len()) && adler32(out) == sum
 }
 
 /// The deflate stream in a zlib stream that fills `payload`, and its checksum.
@@ -65,11 +59,8 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_unit_is_taken_with_whatever_may_follow_it() {
+    fn a_finished_unit_with_its_checksum_is_taken() {
         let unit = b"abcd".repeat(1000);
-        let plain = packed(&unit, false, FlushCompress::Finish);
-        assert!(takes(Codec::Deflate, &plain, false, &unit));
-        assert!(takes(Codec::Deflate, &[&plain[..], &[0xaa; 20]].concat(), false, &unit));
         let zlib = packed(&unit, true, FlushCompress::Finish);
         assert!(takes(Codec::Zlib, &zlib, true, &unit));
         assert!(takes(Codec::ZlibOpen, &zlib, true, &unit));
@@ -78,15 +69,14 @@ mod tests {
     #[test]
     fn everything_else_is_left_to_the_other_decoder() {
         let unit = b"abcd".repeat(1000);
-        let plain = packed(&unit, false, FlushCompress::Finish);
-        assert!(!takes(Codec::Deflate, &plain, true, &unit), "what is left over can't be seen");
-        assert!(!takes(Codec::Deflate, &plain, false, &unit[..3999]), "too long");
-        assert!(!takes(Codec::Deflate, &plain, false, &[&unit[..], b"e"].concat()), "too short");
+        let zlib = packed(&unit, true, FlushCompress::Finish);
+        assert!(!takes(Codec::Zlib, &zlib, false, &unit), "where it ends is not known");
+        assert!(!takes(Codec::Zlib, &zlib, true, &unit[..3999]), "too long");
+        assert!(!takes(Codec::Zlib, &zlib, true, &[&unit[..], b"e"].concat()), "too short");
         assert!(
-            !takes(Codec::Deflate, &packed(&unit, false, FlushCompress::Sync), false, &unit),
+            !takes(Codec::ZlibOpen, &packed(&unit, true, FlushCompress::Sync), true, &unit),
             "not finished"
         );
-        let zlib = packed(&unit, true, FlushCompress::Finish);
         assert!(!takes(Codec::Zlib, &[&zlib[..], &[0]].concat(), true, &unit), "a byte is left over");
         for at in [0, 1, zlib.len() - 1] {
             let mut broken = zlib.clone();
@@ -94,5 +84,30 @@ mod tests {
             assert!(!takes(Codec::Zlib, &broken, true, &unit), "byte {at}");
         }
         (0..zlib.len()).for_each(|len| assert!(!takes(Codec::Zlib, &zlib[..len], true, &unit), "{len}"));
+    }
+
+    /// RFC 1951 3.2.6: a fixed block of the literal 'a', length symbol 286, which does not exist, distance 1, end of block.
+    /// libdeflate makes 259 times 'a' of it.
+    const FORBIDDEN: [u8; 4] = [0x4b, 0x1c, 0x03, 0x00];
+
+    #[test]
+    fn a_forbidden_length_symbol_without_a_checksum_is_an_error() {
+        let unit = [b'a'; 259];
+        let len = PackedLen::AtMost(4);
+        assert!(!takes(Codec::Deflate, &FORBIDDEN, false, &unit));
+        let mut out = [0; 259];
+        let error = crate::Unpacker::new().unpack(Codec::Deflate, &FORBIDDEN, len, &mut out).unwrap_err();
+        assert!(matches!(error, crate::UnpackError::Garbage { codec: "deflate", .. }), "{error}");
+    }
+
+    #[test]
+    fn damaged_streams_are_never_taken_for_other_bytes() {
+        let unit: Vec<u8> = (0..4000u32).flat_map(|n| (n * n % 97).to_le_bytes()).collect();
+        let zlib = packed(&unit, true, FlushCompress::Finish);
+        for at in 0..zlib.len() * 8 {
+            let mut broken = zlib.clone();
+            broken[at / 8] ^= 1 << (at % 8);
+            takes(Codec::Zlib, &broken, true, &unit);
+        }
     }
 }

@@ -102,6 +102,13 @@ impl ReadAt for Limited {
         self.take(bytes.len() as u64).then_some(bytes)
     }
 
+    fn will_read(&self, range: Range<u64>) {
+        // Past the limit nothing is read.
+        if self.left.load(Ordering::Relaxed) >= range.end.saturating_sub(range.start) {
+            self.file.will_read(range);
+        }
+    }
+
     fn sound(&self) -> Result<(), ReadError> {
         self.file.sound()
     }

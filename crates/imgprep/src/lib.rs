@@ -38,7 +38,7 @@ pub use imgprep_engine::{
 };
 pub use imgprep_io::{
     Access, Existing, OutputOptions, SourceFile, SourceOptions, Sync, free_space, open_file_limit,
-    path_from_bytes, raise_open_file_limit, random_uuid, reserve, space_taken, spool,
+    path_from_bytes, raise_open_file_limit, random_uuid, reserve, space_taken, spool, sync_folder,
 };
 pub use imgprep_map::{
     Checked, Class, Detail, Encryption, Error, Evidence, Facts, FileId, Finding, Limits, Packing,

@@ -14,7 +14,7 @@ mod spool;
 
 pub use error::{CreateError, OpenError};
 pub use os::{free_space, open_file_limit, path_from_bytes, raise_open_file_limit, random_uuid};
-pub use output::{DeviceOutput, Existing, OutputFile, OutputOptions, Sync, reserve};
+pub use output::{DeviceOutput, Existing, OutputFile, OutputOptions, Sync, reserve, sync_folder};
 pub use pipe::PipeOutput;
 pub use source::{
     Access, FileIdentity, SourceFile, SourceOptions, is_block_device, is_same_file, space_taken,

@@ -60,8 +60,9 @@ pub(crate) fn may_ask_residence(file: &File, owner: u32) -> bool {
 /// Widens a range to whole pages, and clips it to the mapping.
 fn whole_pages(mapping: &Mmap, range: Range<u64>) -> Option<Range<u64>> {
     let page = rustix::param::page_size() as u64;
-    let range = range.start / page * page..range.end.next_multiple_of(page).min(mapping.len() as u64);
-    (range.start < range.end).then_some(range)
+    let len = mapping.len() as u64;
+    let (start, end) = (range.start / page * page, range.end.min(len).next_multiple_of(page).min(len));
+    (start < end).then_some(start..end)
 }
 
 /// Puts a range of a mapping into memory with one call instead of a fault every few pages. Only advice: a page that

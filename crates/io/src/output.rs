@@ -94,7 +94,11 @@ impl OutputFile {
     /// Takes the blocks of a large write at once. Where that fails, the write tells why.
     fn allocate(&self, at: u64, len: u64) {
         let is_wanted = len >= ALLOCATE_FROM && self.allocates.load(Ordering::Relaxed);
-        if is_wanted && os::allocate(self.temporary.as_file(), at..at.saturating_add(len)).is_err() {
+        if !is_wanted {
+            return;
+        }
+        let taken = os::allocate(self.temporary.as_file(), at..at.saturating_add(len));
+        if taken.is_err_and(|error| error.kind() != io::ErrorKind::Interrupted) {
             self.allocates.store(false, Ordering::Relaxed);
         }
     }
@@ -125,11 +129,22 @@ impl OutputFile {
             }
         }
         if is_synced {
-            File::open(&folder)
-                .and_then(|folder| folder.sync_all())
-                .map_err(CreateError::failed("synced"))?;
+            sync_folder(&folder).map_err(CreateError::failed("synced"))?;
         }
         Ok(())
+    }
+}
+
+/// Puts names that were made in a folder on the disk. Where that can't be had (a folder that may be written to and not
+/// read, a file system that syncs none), it is not an error: nobody can do better there.
+pub fn sync_folder(folder: &Path) -> io::Result<()> {
+    match File::open(folder).and_then(|folder| folder.sync_all()) {
+        Err(error)
+            if matches!(error.kind(), io::ErrorKind::PermissionDenied | io::ErrorKind::InvalidInput) =>
+        {
+            Ok(())
+        }
+        done => done,
     }
 }
 

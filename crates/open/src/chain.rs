@@ -326,6 +326,23 @@ pub(crate) fn open_file(path: &Path, options: &OpenOptions) -> Result<SourceFile
     opened.map_err(|error| Error::new(error).in_path(path.display().to_string()))
 }
 
+/// What a file is, and what it says. A page that could not be read is not the image's fault: it shows as zeros, which
+/// may be wrong in any way.
+pub(crate) fn read(
+    file: &SourceFile,
+    from: Option<&'static Format>,
+    options: &ParseOptions,
+) -> Result<(Detection, Parsed), Error> {
+    let found = detect(file, from).and_then(|detection| {
+        let parsed = parse(file, &detection, options)?;
+        Ok((detection, parsed))
+    });
+    match found {
+        Ok(found) => Ok(found),
+        Err(error) => Err(file.sound().map_or_else(Error::from, |()| error)),
+    }
+}
+
 fn open_layer(
     chain: &mut Chain,
     name: String,
@@ -336,8 +353,7 @@ fn open_layer(
 ) -> Result<Layer, Error> {
     let shown = name;
     let in_path = |error: Error| error.in_path(&shown);
-    let detection = detect(&file, from).map_err(in_path)?;
-    let mut parsed = parse(&file, &detection, options).map_err(in_path)?;
+    let (detection, mut parsed) = read(&file, from, options).map_err(in_path)?;
     let path = file.path().to_path_buf();
     let (mut files, mut findings) = (vec![Arc::new(file)], Vec::new());
     let mut image = loop {

@@ -7,11 +7,10 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use imgprep_catalog::{detect, parse};
 use imgprep_io::SourceFile;
 use imgprep_map::{Error, ImageName, ParentRef, ParseOptions, Parsed};
 
-use crate::chain::OpenOptions;
+use crate::chain::{OpenOptions, read};
 use crate::{ChainError, Gate};
 
 /// Files of one folder that are opened to look for a parent.
@@ -127,9 +126,8 @@ impl Seen {
 
 /// What an image calls itself. Its companions are not opened for that.
 fn identity_of(file: &SourceFile, options: &OpenOptions) -> Result<Option<String>, Error> {
-    let detection = detect(file, None)?;
     let parse_options = ParseOptions { limits: options.parse.limits, ..ParseOptions::default() };
-    Ok(match parse(file, &detection, &parse_options)? {
+    Ok(match read(file, None, &parse_options)?.1 {
         Parsed::Done(image) => image.identity,
         Parsed::Needs(needs) => needs.described.identity,
     })

@@ -1,4 +1,4 @@
-//! The state of memory before a run: files in the page cache or out of it, and pages that the machine really has.
+//! The page cache before a run.
 
 use std::fs::{self, File};
 use std::io;
@@ -14,16 +14,9 @@ pub(crate) enum Cache {
     Cold,
 }
 
-/// Bytes that are touched before every run: a virtual machine may have given free pages back to its host, and gets
-/// each one again only when it is touched. That costs more than all that is measured here.
-const TOUCHED: usize = 3 << 29;
-
 impl Cache {
-    /// Brings memory into this state for a job that reads `inputs`.
-    pub(crate) fn prepare(self, inputs: &[impl AsRef<Path>], is_quick: bool) -> io::Result<()> {
-        if !is_quick {
-            std::hint::black_box(vec![1u8; TOUCHED]);
-        }
+    /// Brings the page cache into this state for a job that reads `inputs`.
+    pub(crate) fn prepare(self, inputs: &[impl AsRef<Path>]) -> io::Result<()> {
         inputs.iter().try_for_each(|input| match self {
             Self::Warm => read(input.as_ref()),
             Self::Cold => evict(input.as_ref()),
@@ -47,7 +40,7 @@ fn read(path: &Path) -> io::Result<()> {
 }
 
 /// Takes a file out of the page cache: what is not on the disk yet has to go there first.
-fn evict(path: &Path) -> io::Result<()> {
+pub(crate) fn evict(path: &Path) -> io::Result<()> {
     let file = File::open(path)?;
     file.sync_all()?;
     Ok(fadvise(&file, 0, None, Advice::DontNeed)?)

@@ -287,7 +287,7 @@ impl Inputs {
         let full = self.folder.join("full.raw");
         let output = self.path("o.raw");
         for (label, cache) in [("out of", Cache::Cold), ("in", Cache::Warm)] {
-            cache.prepare(&[&full], true)?;
+            cache.prepare(&[&full])?;
             let _ = fs::remove_file(&output);
             let before = resident(&full);
             must(Command::new(&self.ours).args([

@@ -5,6 +5,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
+use super::cache::evict;
 use super::job::Job;
 
 /// The files of one bench, gone with its folder.
@@ -71,9 +72,11 @@ impl Inputs {
     /// An image of a RAW disk, as `qemu-img convert` makes it.
     pub(super) fn image(&self, disk: &str, image: &str, options: &[&str]) -> io::Result<()> {
         let mut make = Command::new("qemu-img");
-        must(
-            make.args(["convert", "-q", "-f", "raw"]).args(options).args([self.path(disk), self.path(image)]),
-        )
+        make.args(["convert", "-q", "-f", "raw"]).args(options).args([self.path(disk), self.path(image)]);
+        let made = must(&mut make);
+        // What comes next needs the room.
+        [disk, image].iter().try_for_each(|file| evict(&self.folder.join(file)))?;
+        made
     }
 }
 

@@ -9,7 +9,7 @@ use std::time::{Duration, Instant};
 use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
-use super::cache::{Cache, files_among};
+use super::cache::{Cache, evict, files_among};
 
 /// A command that is timed.
 pub(crate) struct Job {
@@ -63,13 +63,17 @@ impl Job {
         median(&self.seconds)
     }
 
+    pub(crate) fn fastest(&self) -> f64 {
+        self.seconds.iter().copied().min_by(f64::total_cmp).unwrap_or(f64::NAN)
+    }
+
     pub(crate) fn median_cpu(&self) -> f64 {
         median(&self.cpu_seconds)
     }
 
-    fn run(&mut self, is_quick: bool) -> io::Result<(f64, f64)> {
+    fn run(&mut self) -> io::Result<(f64, f64)> {
         let _ = fs::remove_file(&self.output);
-        self.cache.prepare(&files_among(&self.args), is_quick)?;
+        self.cache.prepare(&files_among(&self.args))?;
         let (begun, cpu) = (Instant::now(), cpu_of_children());
         let mut child = Command::new(&self.program).args(&self.args).stdout(Stdio::null()).spawn()?;
         // Asked from another thread, so that the end is seen when it comes.
@@ -87,11 +91,11 @@ impl Job {
     }
 }
 
-/// Runs the jobs in turns: once to warm up, then `runs` times. `is_quick`: memory is left as it is.
-pub(crate) fn race(jobs: &mut [Job], runs: usize, is_quick: bool) -> io::Result<()> {
+/// Runs the jobs in turns: once to warm up, then `runs` times.
+pub(crate) fn race(jobs: &mut [Job], runs: usize) -> io::Result<()> {
     for round in 0..=runs {
         for job in &mut *jobs {
-            let (seconds, cpu) = job.run(is_quick)?;
+            let (seconds, cpu) = job.run()?;
             if round > 0 {
                 job.seconds.push(seconds);
                 job.cpu_seconds.push(cpu);
@@ -99,7 +103,8 @@ pub(crate) fn race(jobs: &mut [Job], runs: usize, is_quick: bool) -> io::Result<
         }
     }
     let _ = jobs.first().map(|job| fs::remove_file(&job.output));
-    Ok(())
+    // The next ones need the room.
+    jobs.iter().flat_map(|job| files_among(&job.args)).try_for_each(|input| evict(&input))
 }
 
 /// The most that `RssAnon` of a process showed until it ended; 0 where the system does not tell.

@@ -29,7 +29,7 @@ fn slowest(inputs: &Inputs, name: &str, command: &str, paths: &[String], runs: u
         let label = path.rsplit('/').next().unwrap_or_default();
         let job = Job::new(name, &inputs.ours, args, inputs.folder.join("none")).called(label).judging();
         let mut alone = [job];
-        race(&mut alone, runs, true)?;
+        race(&mut alone, runs)?;
         jobs.extend(alone);
     }
     let peak = jobs.iter().map(|job| job.peak_anonymous_kib).max().unwrap_or(0);

@@ -8,6 +8,7 @@ struct Measured {
     label: String,
     /// Medians.
     seconds: f64,
+    fastest: f64,
     cpu_seconds: f64,
     peak_anonymous_kib: u64,
 }
@@ -27,6 +28,7 @@ impl Row {
         let jobs = duel.jobs.iter().map(|job| Measured {
             label: job.label.clone(),
             seconds: job.median(),
+            fastest: job.fastest(),
             cpu_seconds: job.median_cpu(),
             peak_anonymous_kib: job.peak_anonymous_kib,
         });
@@ -39,6 +41,13 @@ impl Row {
         let (first, others) = self.jobs.split_first()?;
         let best = others.iter().map(|other| other.seconds).min_by(f64::total_cmp)?;
         Some(first.seconds / best)
+    }
+
+    /// The same of the fastest runs: nothing but the programs makes these longer.
+    fn fastest_ratio(&self) -> Option<f64> {
+        let (first, others) = self.jobs.split_first()?;
+        let best = others.iter().map(|other| other.fastest).min_by(f64::total_cmp)?;
+        Some(first.fastest / best)
     }
 
     /// The part of one thread's time that more threads do not shorten (Amdahl): time(n) = time(1) * (serial + (1 - serial) / n).
@@ -56,7 +65,7 @@ impl Row {
 
 pub(super) fn print_head(title: &str) {
     println!(
-        "\n## {title}\n\n| job | seconds (of processor time) | MB of data/s | ratio | wanted | peak anonymous MiB |\n|---|---|---|---|---|---|"
+        "\n## {title}\n\n| job | seconds (of processor time) | MB of data/s | ratio (of the fastest runs) | wanted | peak anonymous MiB |\n|---|---|---|---|---|---|"
     );
 }
 
@@ -64,7 +73,10 @@ impl std::fmt::Display for Row {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         let times =
             self.jobs.iter().map(|job| format!("{} {:.3} ({:.2})", job.label, job.seconds, job.cpu_seconds));
-        let ratio = self.ratio().map_or("-".into(), |ratio| format!("{ratio:.2}"));
+        let ratio = match (self.ratio(), self.fastest_ratio()) {
+            (Some(ratio), Some(fastest)) => format!("{ratio:.2} ({fastest:.2})"),
+            _ => "-".into(),
+        };
         let peak = self.jobs.iter().map(|job| (job.peak_anonymous_kib / 1024).to_string());
         let (times, peak) = (times.collect::<Vec<_>>().join(", "), peak.collect::<Vec<_>>().join(", "));
         let ratio = match self.serial() {
@@ -89,7 +101,7 @@ impl Row {
     fn json(&self) -> Value {
         let jobs = self.jobs.iter().map(|job| {
             json!({
-                "label": job.label, "median-seconds": job.seconds, "median-cpu-seconds": job.cpu_seconds,
+                "label": job.label, "median-seconds": job.seconds, "fastest-seconds": job.fastest, "median-cpu-seconds": job.cpu_seconds,
                 "peak-anonymous-kib": job.peak_anonymous_kib,
             })
         });

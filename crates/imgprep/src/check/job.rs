@@ -24,7 +24,7 @@ pub(super) struct Job<'a> {
     pub(super) options: &'a CheckOptions,
     pub(super) run: &'a Options<'a>,
     pub(super) out: CheckedFile,
-    pub(super) kept: BTreeMap<&'static str, u64>,
+    pub(super) kept: BTreeMap<(&'static str, Severity), u64>,
     /// The file that is looked at, where it is not the one that was asked about.
     pub(super) layer: Option<String>,
 }
@@ -43,6 +43,8 @@ impl Job<'_> {
                 subject.kind = Kind::Disk(detection.format.name.into());
             }
             Err(error) => {
+                // A page that could not be read is not the image's fault.
+                file.sound()?;
                 subject.kind = kind_of(&error);
                 self.out.format = Some(subject.kind.name().into());
                 if error
@@ -205,6 +207,15 @@ impl Job<'_> {
         }
     }
 
+    /// An error that a walk went on behind: one that is no judgement on the image means that it could not be judged.
+    pub(super) fn error_in_passing(&mut self, error: Error) {
+        if self.out.error.is_none() {
+            self.error(error);
+        } else {
+            self.error_of(&error);
+        }
+    }
+
     pub(super) fn error_of(&mut self, error: &Error) {
         let Some(rule) = rule_of_code(error.code(), Some(error.class())) else { return };
         let file = error.path().filter(|path| *path != self.out.name).map(String::from);
@@ -232,7 +243,7 @@ impl Job<'_> {
 
     pub(super) fn keep(&mut self, judgement: Judgement) {
         let Some(mut judgement) = self.options.wish.levels.apply(judgement) else { return };
-        let count = self.kept.entry(judgement.rule.id).or_default();
+        let count = self.kept.entry((judgement.rule.id, judgement.severity)).or_default();
         *count += 1;
         if *count > KEPT {
             *self.out.more.entry(judgement.rule.id).or_default() += 1;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use imgprep_engine::{conflicts, gaps, unpack_all};
+use imgprep_engine::{EngineError, conflicts, gaps, unpack_all};
 use imgprep_map::{Class, Error, Finding, Severity};
 use imgprep_policy::{Judgement, Place, rule_of_code};
 
@@ -31,16 +31,16 @@ impl Job<'_> {
             under("structure/unchecked", fact).into_iter().for_each(|judgement| self.keep(judgement));
         }
         let already: Vec<_> = info.findings.iter().map(|finding| (finding.code, finding.at)).collect();
-        for error in &seen {
+        let told: BTreeSet<u64> = seen.iter().filter_map(Error::at).collect();
+        for error in seen {
             let is_told = already.contains(&(error.code(), error.at()));
             // Where data lies in a file that was not opened nobody can say where that ends.
             let is_elsewhere = !info.is_whole() && error.code().ends_with(".past-end");
             if !is_told && !is_elsewhere {
-                self.error_of(error);
+                self.error_in_passing(error);
             }
         }
-        let told: BTreeSet<u64> = seen.iter().filter_map(Error::at).collect();
-        let walked = conflicts(layer, self.run, &mut |error| self.error_of(&error));
+        let walked = conflicts(layer, self.run, &mut |error| self.error_in_passing(error));
         walked.or_else(|error| self.absorb(error))?;
         let mut found = |finding: Finding| {
             // An entry that the walk could not use is told once, with the part of the disk that it hits.
@@ -56,6 +56,9 @@ impl Job<'_> {
             Ok(checked) if index == 0 => self.out.checked = checked,
             Ok(_) => {}
             Err(error) => self.absorb(error)?,
+        }
+        if self.run.interrupt.is_raised() {
+            return Err(EngineError::Interrupted.into());
         }
         if self.options.depth == Depth::Payloads && !is_shut {
             self.payloads(disk, index)?;
@@ -75,7 +78,7 @@ impl Job<'_> {
                 |code, severity, message: &str| Finding { code, severity, at: None, message: message.into() };
             let mut oddities = Vec::new();
             match unpacked {
-                Err(error) => self.error_of(&error),
+                Err(error) => self.error_in_passing(error),
                 // Only the vendor's own reader minds: rules of the format, not of its map.
                 Ok(unpacked) if is_zvhd => {
                     let ending = unpacked.ending;
