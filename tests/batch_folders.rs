@@ -48,11 +48,29 @@ fn batches_in_each_other_s_folders_are_refused_where_their_outputs_could_meet() 
                 said(&output)
             );
             // It needs neither --resume nor --force later.
-            let journal = folder.path().join(refused[1]).join(JOURNAL);
-            assert_eq!(std::fs::metadata(journal).unwrap().len(), 0);
+            assert!(!folder.path().join(refused[1]).join(JOURNAL).exists());
         }
         let output = batch(fine);
         assert!(output.status.success(), "{fine:?}: {}", said(&output));
         assert!(running.child.try_wait().unwrap().is_none(), "the first one is still at work");
+    }
+}
+
+#[test]
+fn a_batch_that_is_refused_leaves_an_earlier_journal_as_it_was() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::create_dir(folder.path().join("images")).unwrap();
+    std::fs::write(folder.path().join("images/b.raw"), vec![1; 4096]).unwrap();
+    let batch = |more: &[&str]| {
+        imgprep(folder.path(), &[&["batch", "images", "-q", "--out", "out/sub"][..], more].concat())
+    };
+    assert!(batch(&[]).status.success());
+    let journal = || std::fs::read(folder.path().join("out/sub").join(JOURNAL)).unwrap();
+    let before = journal();
+    assert!(!before.is_empty());
+    let _running = at_work(folder.path(), &["--out", "out", "--name", "sub/{name}"]);
+    for more in ["--force", "--resume"] {
+        assert_eq!(batch(&[more]).status.code(), Some(1), "{more}");
+        assert_eq!(journal(), before, "{more}");
     }
 }
