@@ -20,7 +20,7 @@ const WINDOW: u64 = 2 << 20;
 const KEPT: usize = 128;
 
 /// Windows that are read ahead of one that follows the last.
-const AHEAD: u64 = 4;
+const AHEAD: u64 = 12;
 
 /// What is known about the windows that were read last.
 #[derive(Debug)]

@@ -33,7 +33,9 @@ fn read(path: &Path) -> io::Result<()> {
         at = seek(&file, SeekFrom::Hole(start))?;
         let mut done = start;
         while done < at {
-            done += file.read_at(&mut buf, done)?.max(1) as u64;
+            // Not a byte further: what is read of blocks without data counts as data from then on.
+            let len = usize::try_from(at - done).map_or(buf.len(), |left| left.min(buf.len()));
+            done += file.read_at(&mut buf[..len], done)?.max(1) as u64;
         }
     }
     Ok(())

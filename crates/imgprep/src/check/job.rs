@@ -19,12 +19,25 @@ use crate::{Disk, FaceError, LayerInfo, remedy};
 /// Judgements of one rule that are kept; the others are counted.
 const KEPT: u64 = 100;
 
+/// How many judgements there were, by rule and severity: a hundred warnings leave room for an error of their rule.
+#[derive(Default)]
+pub(super) struct Kept(BTreeMap<(&'static str, Severity), u64>);
+
+impl Kept {
+    /// Counts one more, and whether it is kept.
+    fn takes(&mut self, rule: &'static str, severity: Severity) -> bool {
+        let count = self.0.entry((rule, severity)).or_default();
+        *count += 1;
+        *count <= KEPT
+    }
+}
+
 pub(super) struct Job<'a> {
     pub(super) path: &'a Path,
     pub(super) options: &'a CheckOptions,
     pub(super) run: &'a Options<'a>,
     pub(super) out: CheckedFile,
-    pub(super) kept: BTreeMap<(&'static str, Severity), u64>,
+    pub(super) kept: Kept,
     /// The file that is looked at, where it is not the one that was asked about.
     pub(super) layer: Option<String>,
 }
@@ -243,9 +256,7 @@ impl Job<'_> {
 
     pub(super) fn keep(&mut self, judgement: Judgement) {
         let Some(mut judgement) = self.options.wish.levels.apply(judgement) else { return };
-        let count = self.kept.entry((judgement.rule.id, judgement.severity)).or_default();
-        *count += 1;
-        if *count > KEPT {
+        if !self.kept.takes(judgement.rule.id, judgement.severity) {
             *self.out.more.entry(judgement.rule.id).or_default() += 1;
             return;
         }
@@ -289,5 +300,18 @@ fn bitmap_beside(path: &Path, extension: &str) -> BitmapFile {
         (_, Ok((0, _))) => BitmapFile::Empty,
         (Ok((_, image)), Ok((_, bitmap))) if bitmap < image => BitmapFile::Older,
         _ => BitmapFile::Present,
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn many_warnings_of_a_rule_do_not_hide_its_first_error() {
+        let mut kept = Kept::default();
+        let warnings = (0..500).filter(|_| kept.takes("structure/payload", Severity::Warning)).count();
+        assert_eq!(warnings as u64, KEPT);
+        assert!(kept.takes("structure/payload", Severity::Error));
     }
 }

@@ -15,7 +15,7 @@ use imgprep_map::{Checked, Error, Severity};
 use imgprep_open::OpenOptions;
 use imgprep_policy::{Judgement, Levels, Profile, RouteVerdict, Wish};
 
-use job::Job;
+use job::{Job, Kept};
 
 /// How far a check goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,7 +145,7 @@ pub fn each_file<F: AsRef<Path> + Send>(
 
 /// Checks one file.
 pub fn check(path: &Path, options: &CheckOptions, run: &Options<'_>) -> CheckedFile {
-    let mut job = Job { path, options, run, out: CheckedFile::new(path), kept: BTreeMap::new(), layer: None };
+    let mut job = Job { path, options, run, out: CheckedFile::new(path), kept: Kept::default(), layer: None };
     if let Err(error) = job.run() {
         job.error(error);
     }
