@@ -115,7 +115,15 @@ impl Inputs {
             Ok(Job::new(name, &std::env::current_exe()?, args, self.folder.join("none")).called(label))
         };
         let ours = |name: &str, output: &str, line: &str| self.ours(name, output, line).called("imgprep");
+        let len = fs::metadata(self.path("full.raw"))?.len();
+        let noise = io::Read::take(fs::File::open("/dev/urandom")?, len);
+        io::copy(&mut { noise }, &mut fs::File::create(self.path("noise.raw"))?)?;
         let mut duels = vec![
+            Duel::of(vec![
+                ours("noise to ZVHD2", "o.zvhd2", "convert $noise.raw $o.zvhd2 -q --no-sync"),
+                limit("noise to ZVHD2", "zstd 3 of the blocks", "pack", "noise.raw")?,
+            ])
+            .at_most(1.10),
             Duel::of(vec![
                 ours("RAW to ZVHD2", "o.zvhd2", "convert $full.raw $o.zvhd2 -q --no-sync"),
                 limit("RAW to ZVHD2", "zstd 3 of the blocks", "pack", "full.raw")?,
