@@ -2,7 +2,7 @@
 
 use core::ops::{ControlFlow, Range};
 
-use crate::{Extent, Source};
+use crate::{Error, Extent, Source};
 
 /// Turns a walk over table entries into the extents of a map.
 ///
@@ -13,15 +13,37 @@ pub struct Tiler<'f> {
     range: Range<u64>,
     at: u64,
     pending: Option<Extent>,
+    /// Whether the visitor has had enough: nothing is handed to it any more.
+    is_stopped: bool,
     sink: &'f mut dyn FnMut(Extent) -> ControlFlow<()>,
 }
 
 impl<'f> Tiler<'f> {
+    /// Visits what a disk of `size` bytes has of `range`: `walk` gets that part, which is not empty, and a tiler that
+    /// starts at `from` (at or before `range.start`: where the first table entry begins). What was pushed is handed on
+    /// also when the walk fails.
+    pub fn visit<T>(
+        range: Range<u64>,
+        size: u64,
+        from: u64,
+        sink: &'f mut dyn FnMut(Extent) -> ControlFlow<()>,
+        walk: impl FnOnce(&Range<u64>, &mut Self) -> Result<T, Error>,
+    ) -> Result<(), Error> {
+        let range = range.start..range.end.min(size);
+        if range.is_empty() {
+            return Ok(());
+        }
+        let mut tiler = Self::new(range.clone(), from, sink);
+        let walked = walk(&range, &mut tiler);
+        tiler.finish();
+        walked.map(|_| ())
+    }
+
     /// Starts at disk offset `from` (at or before `range.start`: where the first
     /// table entry begins) and passes on what lies inside `range`.
     pub fn new(range: Range<u64>, from: u64, sink: &'f mut dyn FnMut(Extent) -> ControlFlow<()>) -> Self {
         debug_assert!(from <= range.start);
-        Self { range, at: from, pending: None, sink }
+        Self { range, at: from, pending: None, is_stopped: false, sink }
     }
 
     /// The disk offset that the next push begins at.
@@ -33,6 +55,9 @@ impl<'f> Tiler<'f> {
     ///
     /// `Break` when the visitor has had enough or the range is covered.
     pub fn push(&mut self, len: u64, source: Source) -> ControlFlow<()> {
+        if self.is_stopped {
+            return ControlFlow::Break(());
+        }
         if self.lengthens(len, &source) {
             return ControlFlow::Continue(());
         }
@@ -76,6 +101,7 @@ impl<'f> Tiler<'f> {
                     && (self.sink)(held).is_break()
                 {
                     self.pending = None;
+                    self.is_stopped = true;
                     return ControlFlow::Break(());
                 }
             }
@@ -98,7 +124,7 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::FileId;
+    use crate::{FileId, ReadError};
 
     const HOLE: Source = Source::Zero { explicit: false };
 
@@ -131,6 +157,40 @@ mod tests {
             Extent { disk: 30..50, source: HOLE },
         ];
         assert_eq!(got, want);
+    }
+
+    #[test]
+    fn a_visitor_that_had_enough_is_not_called_again() {
+        let mut calls = 0;
+        let mut take = |_| {
+            calls += 1;
+            ControlFlow::Break(())
+        };
+        Tiler::visit(5..50, 40, 0, &mut take, |range, tiler| {
+            assert_eq!(range, &(5..40));
+            let _ = tiler.push(10, data(0));
+            assert!(tiler.push(10, data(90)).is_break());
+            assert!(tiler.push(20, HOLE).is_break());
+            Ok(())
+        })
+        .unwrap();
+        assert_eq!(calls, 1);
+    }
+
+    #[test]
+    fn what_came_before_a_failure_is_handed_on() {
+        let mut out = Vec::new();
+        let mut take = |extent| {
+            out.push(extent);
+            ControlFlow::Continue(())
+        };
+        let failed = Tiler::visit(0..50, 50, 0, &mut take, |_, tiler| {
+            let _ = tiler.push(10, data(0));
+            Err::<(), _>(ReadError::Failed { at: 7, reason: "bad".into() }.into())
+        });
+        assert_eq!(failed.unwrap_err().at(), Some(7));
+        assert_eq!(out, [Extent { disk: 0..10, source: data(0) }]);
+        assert!(Tiler::visit(50..60, 50, 50, &mut |_| panic!("nothing is there"), |_, _| Ok(())).is_ok());
     }
 
     #[test]

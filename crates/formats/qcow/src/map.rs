@@ -131,16 +131,14 @@ impl DiskMap for Map {
     }
 
     fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let range = range.start..range.end.min(self.header.raw.size);
-        let Some(file) = files.get(FileId::SELF).filter(|_| !range.is_empty()) else { return Ok(()) };
-        if let Some(refusal) = self.header.refusal() {
-            return Err(refusal.hitting(range));
-        }
+        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let first = range.start & !(self.header.cluster_size() - 1);
-        let mut tiler = Tiler::new(range.clone(), first, visitor);
-        let walked = self.walk(file, &range, &mut tiler);
-        tiler.finish();
-        walked
+        Tiler::visit(range, self.header.raw.size, first, visitor, |range, tiler| {
+            match self.header.refusal() {
+                Some(refusal) => Err(refusal.hitting(range.clone())),
+                None => self.walk(file, range, tiler),
+            }
+        })
     }
 
     fn claims(

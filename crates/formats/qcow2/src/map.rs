@@ -269,18 +269,11 @@ impl DiskMap for Map {
     }
 
     fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let range = range.start..range.end.min(self.disk.size);
-        if range.is_empty() {
-            return Ok(());
-        }
-        if let Some(refusal) = self.header.refusal() {
-            return Err(refusal.hitting(range));
-        }
         let first = range.start & !(self.header.cluster_size() - 1);
-        let mut tiler = Tiler::new(range.clone(), first, visitor);
-        let walked = self.walk(files, &range, &mut tiler);
-        tiler.finish();
-        walked
+        Tiler::visit(range, self.disk.size, first, visitor, |range, tiler| match self.header.refusal() {
+            Some(refusal) => Err(refusal.hitting(range.clone())),
+            None => self.walk(files, range, tiler),
+        })
     }
 
     fn claims(

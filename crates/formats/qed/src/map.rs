@@ -125,13 +125,10 @@ impl DiskMap for Map {
     }
 
     fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let range = range.start..range.end.min(self.header.raw.image_size);
-        let Some(file) = files.get(FileId::SELF).filter(|_| !range.is_empty()) else { return Ok(()) };
+        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let first = range.start & !(self.header.cluster_size - 1);
-        let mut tiler = Tiler::new(range.clone(), first, visitor);
-        let walked = self.walk(file, &range, &mut tiler);
-        tiler.finish();
-        walked
+        let size = self.header.raw.image_size;
+        Tiler::visit(range, size, first, visitor, |range, tiler| self.walk(file, range, tiler))
     }
 
     fn claims(

@@ -160,27 +160,22 @@ impl DiskMap for Map {
     }
 
     fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let range = range.start..range.end.min(self.size());
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        if range.is_empty() {
-            return Ok(());
-        }
         let from = range.start / self.header.block_size * self.header.block_size;
-        let mut tiler = Tiler::new(range.clone(), from, visitor);
         let mut hole = |entries: Range<u64>| {
             let at = self.entry_at(entries.start);
             let lost = self.disk_of(entries.start).start..self.disk_of(entries.end - 1).end;
             let error = Corrupt::MapHole { at, len: (entries.end - entries.start) * 4 };
             Err(Error::new(error).hitting(lost))
         };
-        let walked = self.walk(file, &range, &mut hole, &mut |index, at, entry| {
-            let disk = self.disk_of(index);
-            let len = disk.end - disk.start;
-            let source = self.source(entry, at, len, file.len());
-            Ok(tiler.push(len, source.map_err(|error| Error::new(error).hitting(disk))?))
-        });
-        tiler.finish();
-        walked
+        Tiler::visit(range, self.size(), from, visitor, |range, tiler| {
+            self.walk(file, range, &mut hole, &mut |index, at, entry| {
+                let disk = self.disk_of(index);
+                let len = disk.end - disk.start;
+                let source = self.source(entry, at, len, file.len());
+                Ok(tiler.push(len, source.map_err(|error| Error::new(error).hitting(disk))?))
+            })
+        })
     }
 
     fn claims(

@@ -168,15 +168,8 @@ impl DiskMap for Sparse {
 
     fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        let range = range.start..range.end.min(self.size);
-        if range.is_empty() {
-            return Ok(());
-        }
         let first = range.start - range.start % self.block_size;
-        let mut tiler = Tiler::new(range.clone(), first, visitor);
-        let walked = self.walk(file, &range, &mut tiler);
-        tiler.finish();
-        walked
+        Tiler::visit(range, self.size, first, visitor, |range, tiler| self.walk(file, range, tiler))
     }
 
     fn claims(

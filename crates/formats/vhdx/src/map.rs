@@ -190,13 +190,9 @@ impl DiskMap for Map {
     }
 
     fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let range = range.start..range.end.min(self.bat.size);
-        let Some(file) = files.get(FileId::SELF).filter(|_| !range.is_empty()) else { return Ok(()) };
+        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let first = range.start / self.bat.block_size * self.bat.block_size;
-        let mut tiler = Tiler::new(range.clone(), first, visitor);
-        let walked = self.walk(file, &range, &mut tiler);
-        tiler.finish();
-        walked
+        Tiler::visit(range, self.bat.size, first, visitor, |range, tiler| self.walk(file, range, tiler))
     }
 
     fn claims(

@@ -129,14 +129,8 @@ impl DiskMap for Map {
     }
 
     fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let range = range.start..range.end.min(self.size);
-        if range.is_empty() {
-            return Ok(());
-        }
-        let mut tiler = Tiler::new(range.clone(), self.first(range.start), visitor);
-        let walked = self.walk(files, &range, &mut tiler);
-        tiler.finish();
-        walked.map(|_| ())
+        let first = self.first(range.start);
+        Tiler::visit(range, self.size, first, visitor, |range, tiler| self.walk(files, range, tiler))
     }
 
     fn claims(

@@ -84,27 +84,23 @@ impl DiskMap for Map {
     }
 
     fn visit(&self, _: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let range = range.start..range.end.min(self.size);
-        if range.is_empty() {
-            return Ok(());
-        }
         let first_block = range.start / BLOCK;
-        let mut tiler = Tiler::new(range.clone(), first_block * BLOCK, visitor);
-        let first = self.records.partition_point(|record| u64::from(record.block) < first_block);
-        for record in &self.records[first..] {
-            let start = u64::from(record.block) * BLOCK;
-            if tiler.at() < start && tiler.push(start - tiler.at(), NOTHING).is_break() {
-                break;
+        Tiler::visit(range, self.size, first_block * BLOCK, visitor, |range, tiler| {
+            let first = self.records.partition_point(|record| u64::from(record.block) < first_block);
+            for record in &self.records[first..] {
+                let start = u64::from(record.block) * BLOCK;
+                if tiler.at() < start && tiler.push(start - tiler.at(), NOTHING).is_break() {
+                    break;
+                }
+                if tiler.push(BLOCK, source(record)).is_break() {
+                    break;
+                }
             }
-            if tiler.push(BLOCK, source(record)).is_break() {
-                break;
+            if tiler.at() < range.end {
+                let _ = tiler.push(range.end - tiler.at(), NOTHING);
             }
-        }
-        if tiler.at() < range.end {
-            let _ = tiler.push(range.end - tiler.at(), NOTHING);
-        }
-        tiler.finish();
-        Ok(())
+            Ok(())
+        })
     }
 
     fn claims(&self, _: &dyn Files, visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>) -> Result<(), Error> {

@@ -186,29 +186,24 @@ impl DiskMap for Map {
     }
 
     fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let range = range.start..range.end.min(self.size);
-        let Some(file) = files.get(FileId::SELF).filter(|_| !range.is_empty()) else { return Ok(()) };
+        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let first = range.start / BLOCK;
-        let end = range.end.div_ceil(BLOCK).min(self.index.blocks);
-        let mut tiler = Tiler::new(range.clone(), first * BLOCK, visitor);
-        let mut is_enough = false;
-        let walked = self.stored(file, first, end, &mut |block, rank| {
-            let start = block * BLOCK;
-            if tiler.at() < start && tiler.push(start - tiler.at(), NOTHING).is_break() {
-                is_enough = true;
-                return Ok(ControlFlow::Break(()));
+        Tiler::visit(range, self.size, first * BLOCK, visitor, |range, tiler| {
+            let end = range.end.div_ceil(BLOCK).min(self.index.blocks);
+            self.stored(file, first, end, &mut |block, rank| {
+                let start = block * BLOCK;
+                if tiler.at() < start && tiler.push(start - tiler.at(), NOTHING).is_break() {
+                    return Ok(ControlFlow::Break(()));
+                }
+                let lost = start.max(range.start)..(start + BLOCK).min(self.data_end).min(range.end);
+                let record = self.index.record(file, block, rank).map_err(|error| error.hitting(lost))?;
+                Ok(tiler.push(BLOCK, self.source(&record)))
+            })?;
+            if tiler.at() < range.end {
+                let _ = tiler.push(range.end - tiler.at(), NOTHING);
             }
-            let lost = start.max(range.start)..(start + BLOCK).min(self.data_end).min(range.end);
-            let record = self.index.record(file, block, rank).map_err(|error| error.hitting(lost))?;
-            let flow = tiler.push(BLOCK, self.source(&record));
-            is_enough = flow.is_break();
-            Ok(flow)
-        });
-        if walked.is_ok() && !is_enough && tiler.at() < range.end {
-            let _ = tiler.push(range.end - tiler.at(), NOTHING);
-        }
-        tiler.finish();
-        walked
+            Ok(())
+        })
     }
 
     fn claims(
