@@ -8,9 +8,10 @@ use imgprep_map::{Error, Layout, Packing, Sink, SinkKind};
 use crate::frontier::Frontier;
 use crate::load::{Loaded, Loader, Scratch};
 use crate::pipeline::{self, Share};
-use crate::reducer::{Reducer, write};
+use crate::reducer::Reducer;
 use crate::stream::{StreamUnit, Streams};
 use crate::worker::{Packers, Worker, data_ranges};
+use crate::writer::Writer;
 use crate::{Bitmap, BitmapShape, Checksums, Losses, Options, Stack, Survey};
 
 /// Where a conversion goes.
@@ -90,22 +91,22 @@ pub fn convert(
     let is_direct = is_plain && sink.kind() == SinkKind::Random && !sink.takes_turns();
     let first_place = layout.fixed_place(0).filter(|_| is_direct);
     let share = writing_share(stack, survey, layout.packing(), is_direct, options)?;
+    let writer = Writer { sink, stack, meter: options.meter };
     for patch in layout.begin() {
-        write(sink, stack, options.meter, patch.at, &[&patch.bytes])?;
+        writer.write(patch.at, &[&patch.bytes])?;
     }
     let worker = Worker {
         loader: Loader { stack, on_loss: options.on_loss, losses, meter: options.meter },
         packing: layout.packing(),
         unit: layout.unit(),
-        sink,
+        writer,
         is_sparse: layout.fixed_place(0).is_some() && sink.kind() == SinkKind::Random && sink.is_blank(),
         with_checksums,
         bitmap,
         packers: Packers::default(),
     };
     let mut reducer = Reducer {
-        stack,
-        sink,
+        writer,
         options,
         first_place: layout.fixed_place(0),
         layout,

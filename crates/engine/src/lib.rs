@@ -36,6 +36,7 @@ mod stack;
 mod stream;
 mod survey;
 mod worker;
+mod writer;
 mod zeros;
 
 pub use bitmap::{BitOrder, Bitmap, BitmapShape};

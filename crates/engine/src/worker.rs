@@ -4,11 +4,11 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use imgprep_codec::Packer;
-use imgprep_map::{Error, Packing, Sink};
+use imgprep_map::{Error, Packing};
 
 use crate::convert::Job;
 use crate::load::{Loaded, Loader, Scratch};
-use crate::reducer::write_runs;
+use crate::writer::Writer;
 use crate::zeros::data_runs;
 use crate::{BitmapShape, is_zero};
 
@@ -77,7 +77,7 @@ pub(crate) struct Worker<'a> {
     pub(crate) loader: Loader<'a>,
     pub(crate) packing: Packing,
     pub(crate) unit: u64,
-    pub(crate) sink: &'a dyn Sink,
+    pub(crate) writer: Writer<'a>,
     /// Whether zeros need not be written.
     pub(crate) is_sparse: bool,
     pub(crate) with_checksums: bool,
@@ -128,7 +128,7 @@ impl<'a> Worker<'a> {
         }
         if let Some(place) = job.place {
             let bytes = mapped.unwrap_or(&scratch.buffer);
-            write_runs(self.sink, self.loader.stack, self.loader.meter, place, bytes, runs)?;
+            self.writer.write_runs(place, bytes, runs)?;
             return Ok(Body::Written);
         }
         Ok(match mapped {
