@@ -3,11 +3,10 @@
 use std::fs::File;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::process::Command;
 
 use testdata_gen::{Cell, Noise, Qcow2, good, write_files};
 
-use crate::program::{command, imgprep, names, said};
+use crate::program::{bounded, command, imgprep, names, said};
 
 /// What a batch may take beside its budget, in MiB.
 const BESIDE: u64 = 64;
@@ -59,16 +58,6 @@ fn fragmented(path: &Path) {
     file.set_len((first + CLUSTERS) * CLUSTER).unwrap();
 }
 
-/// The program with so many MiB for all that it may write to and that is no file: heap, stacks of threads, private
-/// pages. The system refuses more than that, whether it is touched or not.
-fn bounded(folder: &Path, mib: u64, args: &[&str]) -> Command {
-    let program = command(folder, args);
-    let mut shell = Command::new("sh");
-    let line = format!("ulimit -d {} && exec \"$0\" \"$@\"", mib * 1024);
-    shell.args(["-c", &line]).arg(program.get_program()).args(program.get_args()).current_dir(folder);
-    shell
-}
-
 #[test]
 fn a_batch_stays_within_its_memory_and_64_mib() {
     let folder = tempfile::tempdir().unwrap();
@@ -89,7 +78,7 @@ fn a_batch_stays_within_its_memory_and_64_mib() {
         let args =
             ["batch", "images", "--out", "out", "--name", "{name}.{ext}", "--force", "--no-sync", "-q"];
         let args = [&args[..], &["--memory", &memory_text], more].concat();
-        let output = bounded(folder.path(), memory + BESIDE, &args).output().unwrap();
+        let output = bounded(&command(folder.path(), &args), (memory + BESIDE) * 1024).output().unwrap();
         assert!(output.status.success(), "{more:?}: {}", said(&output));
     }
     assert!(names(&folder.path().join("out")).len() >= 2 * count);

@@ -1,20 +1,14 @@
 //! Headers that declare more than any machine has cost next to no memory, in every format, whatever is asked.
 
-use std::process::{Command, Output};
+use std::process::Command;
 use std::sync::OnceLock;
 
 use testdata_gen::{Monster, monsters};
 
-use crate::program::{command, said};
+use crate::program::{bounded, command, said};
 
 /// Bytes of memory that a process may have beside its program and the files that it maps, in KiB.
 const BOUND_KIB: u64 = 32 << 10;
-
-/// Runs a command line under this bound. The kernel holds it: private memory that can be written, touched or not.
-fn bounded(program: &str, args: &[&str], kib: u64) -> Output {
-    let script = format!("ulimit -d {kib}; exec \"$0\" \"$@\"");
-    Command::new("bash").args(["-c", &script, program]).args(args).output().unwrap()
-}
 
 fn all() -> &'static [Monster] {
     static ALL: OnceLock<Vec<Monster>> = OnceLock::new();
@@ -24,7 +18,6 @@ fn all() -> &'static [Monster] {
 /// Both commands answer with an object, and none dies.
 fn cost_little(format: &str) {
     let folder = tempfile::tempdir().unwrap();
-    let program = command(folder.path(), &[]).get_program().to_string_lossy().into_owned();
     let mut wrong = Vec::new();
     let of_format: Vec<_> = all().iter().filter(|monster| monster.format == format).collect();
     assert!(of_format.len() >= 4, "{format}");
@@ -32,11 +25,12 @@ fn cost_little(format: &str) {
         let path = monster.write(folder.path()).unwrap();
         let name = path.display().to_string();
         for asked in ["info", "check"] {
-            let output = bounded(&program, &[asked, "--output", "json", &name], BOUND_KIB);
+            let asking = command(folder.path(), &[asked, "--output", "json", &name]);
+            let output = bounded(&asking, BOUND_KIB).output().unwrap();
             let is_object = serde_json::from_slice::<serde_json::Value>(&output.stdout).is_ok();
             // Refused for want of memory or of threads is not cheap, it is not done.
-            let text = String::from_utf8_lossy(&output.stdout).into_owned() + &said(&output);
-            let is_starved = ["engine.memory", "engine.threads"].iter().any(|code| text.contains(code));
+            let is_starved =
+                ["engine.memory", "engine.threads"].iter().any(|code| said(&output).contains(code));
             if is_starved || !is_object || !matches!(output.status.code(), Some(0..=3)) {
                 wrong.push(format!("{asked} {}: {}: {}", monster.name, output.status, said(&output)));
             }
@@ -49,8 +43,10 @@ fn cost_little(format: &str) {
 #[test]
 fn the_bound_bites() {
     let twice = format!("x=$(head -c {} /dev/zero | tr '\\0' x)", BOUND_KIB * 2048);
-    assert!(!bounded("bash", &["-c", &twice], BOUND_KIB).status.success());
-    assert!(bounded("bash", &["-c", &twice], BOUND_KIB * 16).status.success());
+    let mut shell = Command::new("bash");
+    shell.args(["-c", &twice]);
+    assert!(!bounded(&shell, BOUND_KIB).status().unwrap().success());
+    assert!(bounded(&shell, BOUND_KIB * 16).status().unwrap().success());
 }
 
 #[test]

@@ -29,6 +29,18 @@ pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
     command
 }
 
+/// A command that may have so many KiB for all that it may write to and that is no file: heap, stacks of threads, private
+/// pages. The system refuses more than that, whether it is touched or not.
+pub(crate) fn bounded(command: &Command, kib: u64) -> Command {
+    let mut shell = Command::new("bash");
+    let line = format!("ulimit -d {kib} && exec \"$0\" \"$@\"");
+    shell.args(["-c", &line]).arg(command.get_program()).args(command.get_args());
+    if let Some(folder) = command.get_current_dir() {
+        shell.current_dir(folder);
+    }
+    shell
+}
+
 /// What a command said on standard error and standard output.
 pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout))

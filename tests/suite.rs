@@ -32,6 +32,7 @@ mod mutations;
 mod program;
 mod receipts;
 mod schemas;
+mod structure;
 mod structure_vdi_qed_qcow;
 mod structure_vhd_vmdk;
 mod structure_vhdx;

@@ -37,6 +37,18 @@ const FILE_SYSTEM_FORMATS: &[(&str, f64, &[&str])] = &[
     ("VMDK streamOptimized", 0.35, &["-O", "vmdk", "-o", "subformat=streamOptimized"]),
 ];
 
+/// Bare works, and what they are called.
+const PACK: (&str, &str) = ("pack", "zstd 3 of the blocks");
+const UNPACK: (&str, &str) = ("unpack", "unpacking the blocks");
+const SCAN: (&str, &str) = ("scan", "a look at every byte");
+
+/// The name of the output in the line of a job.
+fn output_of(line: &str) -> &str {
+    line.split(' ')
+        .find_map(|word| word.strip_prefix('$').filter(|file| file.starts_with("o.")))
+        .unwrap_or("none")
+}
+
 impl Inputs {
     /// Two threads, four and eight as far as there are cores, each beside one.
     pub(super) fn threads(&self) -> io::Result<Vec<Duel>> {
@@ -54,10 +66,9 @@ impl Inputs {
             lines.push(("QCOW2 zlib to RAW", "convert $packed.qcow2 $o.raw --no-sync"));
         }
         let duel = |(name, line): (&str, &str), threads: usize| {
-            let output = line.split(" $").nth(2).and_then(|rest| rest.split(' ').next()).unwrap_or_default();
             let job = |count: usize| {
                 let label = if count == 1 { "1 thread".into() } else { format!("{count} threads") };
-                self.ours(name, output, &format!("{line} -q -j {count}")).called(&label)
+                self.ours(name, output_of(line), &format!("{line} -q -j {count}")).called(&label)
             };
             Duel::of(vec![job(threads), job(1)]).on_threads(threads)
         };
@@ -110,66 +121,48 @@ impl Inputs {
     pub(super) fn limits(&self) -> io::Result<Vec<Duel>> {
         let zvhd2 = self.path("full.zvhd2");
         must(Command::new(&self.ours).args(["convert", &self.path("full.raw"), &zvhd2, "-q", "--no-sync"]))?;
-        let limit = |name: &str, label: &str, work: &str, file: &str| -> io::Result<Job> {
-            let args = ["limit", work, &self.path(file)].map(String::from).to_vec();
-            Ok(Job::new(name, &std::env::current_exe()?, args, self.folder.join("none")).called(label))
-        };
-        let ours = |name: &str, output: &str, line: &str| self.ours(name, output, line).called("imgprep");
         let len = fs::metadata(self.path("full.raw"))?.len();
-        let noise = io::Read::take(fs::File::open("/dev/urandom")?, len);
-        io::copy(&mut { noise }, &mut fs::File::create(self.path("noise.raw"))?)?;
+        let mut noise = io::Read::take(fs::File::open("/dev/urandom")?, len);
+        io::copy(&mut noise, &mut fs::File::create(self.path("noise.raw"))?)?;
         let mut duels = vec![
-            Duel::of(vec![
-                ours("noise to ZVHD2", "o.zvhd2", "convert $noise.raw $o.zvhd2 -q --no-sync"),
-                limit("noise to ZVHD2", "zstd 3 of the blocks", "pack", "noise.raw")?,
-            ])
-            .at_most(1.10),
-            Duel::of(vec![
-                ours("RAW to ZVHD2", "o.zvhd2", "convert $full.raw $o.zvhd2 -q --no-sync"),
-                limit("RAW to ZVHD2", "zstd 3 of the blocks", "pack", "full.raw")?,
-            ])
-            .at_most(1.10),
-            Duel::of(vec![
-                ours("ZVHD2 to RAW", "o.raw", "convert $full.zvhd2 $o.raw -q --no-sync"),
-                limit("ZVHD2 to RAW", "unpacking the blocks", "unpack", "full.zvhd2")?,
-            ])
-            .at_most(1.25),
-            Duel::of(vec![
-                ours("ZVHD2 to a bitmap", "o.mf", "bitmap $full.zvhd2 $o.mf -q"),
-                limit("ZVHD2 to a bitmap", "unpacking the blocks", "unpack", "full.zvhd2")?,
-            ]),
-            Duel::of(vec![
-                ours("bitmap of stored zeros", "o.mf", "bitmap $zeros.raw $o.mf -q"),
-                limit("bitmap of stored zeros", "a look at every byte", "scan", "zeros.raw")?,
-            ])
-            .at_most(1.15),
-            Duel::of(vec![
-                ours("RAW to RAW", "o.raw", "convert $full.raw $o.raw -q --no-sync"),
-                Job::new(
-                    "RAW to RAW",
-                    Path::new("cp"),
-                    vec![
-                        "--sparse=always".into(),
-                        "--reflink=never".into(),
-                        self.path("full.raw"),
-                        self.path("o.raw"),
-                    ],
-                    self.folder.join("o.raw"),
-                )
-                .called("cp --sparse=always"),
-            ]),
+            self.packed("noise to ZVHD2", "noise.raw", "noise.raw")?,
+            self.packed("RAW to ZVHD2", "full.raw", "full.raw")?,
+            self.beside("ZVHD2 to RAW", "convert $full.zvhd2 $o.raw --no-sync", UNPACK, "full.zvhd2")?
+                .at_most(1.25),
+            self.beside("ZVHD2 to a bitmap", "bitmap $full.zvhd2 $o.mf", UNPACK, "full.zvhd2")?,
+            self.beside("bitmap of stored zeros", "bitmap $zeros.raw $o.mf", SCAN, "zeros.raw")?
+                .at_most(1.15),
+            self.copied(),
         ];
         if has_qemu_img() {
             self.image("full.raw", "full.qcow2", &["-O", "qcow2"])?;
-            duels.push(
-                Duel::of(vec![
-                    ours("QCOW2 to ZVHD2", "o.zvhd2", "convert $full.qcow2 $o.zvhd2 -q --no-sync"),
-                    limit("QCOW2 to ZVHD2", "zstd 3 of the blocks", "pack", "full.raw")?,
-                ])
-                .at_most(1.10),
-            );
+            duels.push(self.packed("QCOW2 to ZVHD2", "full.qcow2", "full.raw")?);
         }
         Ok(duels)
+    }
+
+    /// An image into ZVHD2, beside zstd on the blocks of its disk.
+    fn packed(&self, name: &str, image: &str, disk: &str) -> io::Result<Duel> {
+        Ok(self.beside(name, &format!("convert ${image} $o.zvhd2 --no-sync"), PACK, disk)?.at_most(1.10))
+    }
+
+    /// A job beside the bare work on the bytes of `file`.
+    fn beside(&self, name: &str, line: &str, (work, label): (&str, &str), file: &str) -> io::Result<Duel> {
+        let ours = self.ours(name, output_of(line), &format!("{line} -q")).called("imgprep");
+        let args = ["limit", work, &self.path(file)].map(String::from).to_vec();
+        let bare = Job::new(name, &std::env::current_exe()?, args, self.folder.join("none")).called(label);
+        Ok(Duel::of(vec![ours, bare]))
+    }
+
+    fn copied(&self) -> Duel {
+        let name = "RAW to RAW";
+        let files = ["full.raw", "o.raw"].map(|file| self.path(file));
+        let args =
+            ["--sparse=always", "--reflink=never"].map(String::from).into_iter().chain(files).collect();
+        let theirs =
+            Job::new(name, Path::new("cp"), args, self.folder.join("o.raw")).called("cp --sparse=always");
+        let ours = self.ours(name, "o.raw", "convert $full.raw $o.raw -q --no-sync").called("imgprep");
+        Duel::of(vec![ours, theirs])
     }
 
     /// Ways to write, beside plain writes by one thread.
@@ -211,22 +204,7 @@ impl Inputs {
             return Ok(Vec::new());
         }
         let mut duels = self.all_to_raw("files.raw", FILE_SYSTEM_FORMATS)?;
-        let zvhd2 = |label: &str, args: &[&str]| {
-            self.ours("a file system to ZVHD2", "o.zvhd2", &args.join(" ")).called(label)
-        };
-        duels.push(
-            Duel::of(vec![
-                zvhd2("imgprep", &["convert", "$files.raw", "$o.zvhd2", "-q", "--no-sync"]),
-                Job::new(
-                    "a file system to ZVHD2",
-                    &std::env::current_exe()?,
-                    vec!["limit".into(), "pack".into(), self.path("files.raw")],
-                    self.folder.join("none"),
-                )
-                .called("zstd 3 of the blocks"),
-            ])
-            .at_most(1.10),
-        );
+        duels.push(self.packed("a file system to ZVHD2", "files.raw", "files.raw")?);
         Ok(duels)
     }
 
