@@ -435,3 +435,16 @@ fn extents_of_another_machine_are_found_beside_the_descriptor() {
     descriptor(&["RW 128 VMFS \"/a/gone.vmdk\""]);
     refused(folder, "disk.vmdk", &[], "open.name.missing");
 }
+
+/// A page that is gone reads as zeros, and zeros make a header that is wrong in some way: that is not the image's fault.
+#[test]
+fn a_file_that_shrinks_while_it_is_opened_is_not_a_broken_image() {
+    let temp = tempfile::tempdir().unwrap();
+    let image = testdata_gen::good().into_iter().find(|image| image.format == "vhdx").unwrap();
+    let path = testdata_gen::write_files(&image.files, temp.path()).unwrap();
+    let file = imgprep::SourceFile::open(&path, imgprep::SourceOptions::default()).unwrap();
+    std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(65536).unwrap();
+    let error = imgprep::open_source("a.vhdx".into(), file, &imgprep::OpenOptions::default()).unwrap_err();
+    assert_eq!((error.class(), error.code()), (imgprep::Class::Io, "io.read.changed"), "{error}");
+    assert!(error.at().is_some(), "{error}");
+}

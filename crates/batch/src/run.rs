@@ -144,17 +144,20 @@ fn create_folder(folder: &Path) -> Result<(), Error> {
     if folder.is_dir() {
         return Ok(());
     }
-    let above = folder.parent().filter(|above| !above.as_os_str().is_empty()).unwrap_or(Path::new("."));
-    if above == folder {
-        // The working directory, which may not be looked at: there is nothing above it to make.
-        return Ok(());
-    }
+    let Some(above) = above(folder) else { return Ok(()) };
     create_folder(above)?;
     let made = std::fs::create_dir(folder).or_else(|error| if folder.is_dir() { Ok(()) } else { Err(error) });
     made.and_then(|()| imgprep::sync_folder(above)).map_err(|error| {
         let what = format!("the folder can't be made: {error}");
         Error::new(BatchError::Listing { what }).in_path(folder.display().to_string())
     })
+}
+
+/// The folder above. None above the root, and above the working directory, which may be one that may not be looked at.
+fn above(folder: &Path) -> Option<&Path> {
+    let above = folder.parent()?;
+    let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
+    (above != folder).then_some(above)
 }
 
 /// The record of a job that nothing is known of yet.
@@ -436,6 +439,14 @@ mod tests {
     fn pauses_grow_up_to_a_minute() {
         let seconds = |attempt| pause(Duration::from_secs(1), attempt).as_secs();
         assert_eq!([seconds(1), seconds(2), seconds(3), seconds(7), seconds(100)], [1, 2, 4, 60, 60]);
+    }
+
+    #[test]
+    fn folders_end_at_the_root_and_at_the_working_directory() {
+        let above = |folder: &str| above(Path::new(folder)).map(|above| above.display().to_string());
+        assert_eq!(above("out/sub").as_deref(), Some("out"));
+        assert_eq!(above("out").as_deref(), Some("."));
+        assert_eq!((above("."), above("/"), above("")), (None, None, None));
     }
 
     #[test]

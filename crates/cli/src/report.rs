@@ -1,5 +1,6 @@
 //! What a check found, for people, for programs, and as annotations.
 
+use std::collections::BTreeMap;
 use std::io::{self, Write};
 
 use imgprep::policy::{Judgement, Levels, RouteVerdict, Verdict};
@@ -102,14 +103,16 @@ impl LeftOut<'_> {
     }
 }
 
-/// What a file has more, by rule. It has the severity of its rule's first.
+/// What a file has more, by rule and severity.
 pub(crate) fn left_out(file: &CheckedFile) -> impl Iterator<Item = LeftOut<'_>> {
-    file.more.iter().map(|(rule, count)| {
-        let first = file.judgements.iter().find(|judgement| judgement.rule.id == *rule);
-        // OK: what is left out comes behind a hundred that are kept.
-        let severity = first.map_or(Severity::Error, |first| first.severity);
-        LeftOut { rule, severity, count: *count }
-    })
+    file.more.iter().map(|((rule, severity), count)| LeftOut { rule, severity: *severity, count: *count })
+}
+
+/// The same by rule.
+fn more(file: &CheckedFile) -> BTreeMap<&str, u64> {
+    let mut more = BTreeMap::new();
+    left_out(file).for_each(|left_out| *more.entry(left_out.rule).or_default() += left_out.count);
+    more
 }
 
 fn verdict(file: &CheckedFile, levels: &Levels) -> String {
@@ -235,7 +238,7 @@ fn file_json(file: &CheckedFile, levels: &Levels) -> Map<String, Json> {
     put("outcome", json!(outcome(file.outcome(levels))));
     put("counts", json!({ "errors": errors, "warnings": warnings, "notes": notes }));
     put("judgements", file.judgements.iter().map(judgement_json).collect());
-    put("more", json!(file.more));
+    put("more", json!(more(file)));
     put("routes", file.routes.iter().map(route_json).collect());
     if let Some(error) = &file.error {
         put("error", error_json(error));

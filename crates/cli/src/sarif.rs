@@ -65,7 +65,7 @@ fn results(file: &CheckedFile) -> Vec<Json> {
         *nth += 1;
     }
     all.extend(left_out(file).map(|more| {
-        let print = format!("{}|more|{}", more.rule, file.name);
+        let print = format!("{}|more|{}|{}", more.rule, level(more.severity), file.name);
         let region = json!({ "startLine": 1 });
         entry(&file.name, more.rule, more.severity, &more.message(), &region, &print)
     }));

@@ -30,6 +30,13 @@ impl Kept {
         *count += 1;
         *count <= KEPT
     }
+
+    /// What was counted and not kept.
+    pub(super) fn left_out(&self) -> BTreeMap<(&'static str, Severity), u64> {
+        let beyond =
+            |(key, count): (&_, &u64)| Some((*key, count.checked_sub(KEPT).filter(|more| *more > 0)?));
+        self.0.iter().filter_map(beyond).collect()
+    }
 }
 
 pub(super) struct Job<'a> {
@@ -57,7 +64,7 @@ impl Job<'_> {
             }
             Err(error) => {
                 // A page that could not be read is not the image's fault.
-                file.sound()?;
+                file.sound().map_err(|error| in_path(error.into()))?;
                 subject.kind = kind_of(&error);
                 self.out.format = Some(subject.kind.name().into());
                 if error
@@ -257,7 +264,6 @@ impl Job<'_> {
     pub(super) fn keep(&mut self, judgement: Judgement) {
         let Some(mut judgement) = self.options.wish.levels.apply(judgement) else { return };
         if !self.kept.takes(judgement.rule.id, judgement.severity) {
-            *self.out.more.entry(judgement.rule.id).or_default() += 1;
             return;
         }
         let file = judgement.place.file.take().or_else(|| self.layer.clone());
@@ -313,5 +319,6 @@ mod tests {
         let warnings = (0..500).filter(|_| kept.takes("structure/payload", Severity::Warning)).count();
         assert_eq!(warnings as u64, KEPT);
         assert!(kept.takes("structure/payload", Severity::Error));
+        assert_eq!(kept.left_out(), BTreeMap::from([(("structure/payload", Severity::Warning), 400)]));
     }
 }

@@ -68,8 +68,8 @@ pub struct CheckedFile {
     pub size: Option<u64>,
     /// What was found, worst first.
     pub judgements: Vec<Judgement>,
-    /// By rule: findings beyond those that are kept.
-    pub more: BTreeMap<&'static str, u64>,
+    /// By rule and severity: findings beyond those that are kept.
+    pub more: BTreeMap<(&'static str, Severity), u64>,
     /// Ways in, where a profile was asked.
     pub routes: Vec<RouteVerdict>,
     /// The numbers of the structure check.
@@ -149,6 +149,7 @@ pub fn check(path: &Path, options: &CheckOptions, run: &Options<'_>) -> CheckedF
     if let Err(error) = job.run() {
         job.error(error);
     }
+    job.out.more = job.kept.left_out();
     job.out.judgements.sort_by_key(|judgement| std::cmp::Reverse(judgement.severity));
     job.out
 }
