@@ -1026,3 +1026,26 @@ fn zvhd2_rules_beyond_the_disk() {
     std::fs::write(folder.join("a.zvhd2"), good).unwrap();
     assert!(judgements(&json_of(folder, &["--deep", "a.zvhd2"]).0).is_empty());
 }
+
+/// A check that was cut short says so.
+#[test]
+fn an_interrupted_check_is_not_a_fine_image() {
+    let temp = tempfile::tempdir().unwrap();
+    let image = testdata_gen::good().into_iter().find(|image| image.name.starts_with("qcow2-")).unwrap();
+    let path = testdata_gen::write_files(&image.files, temp.path()).unwrap();
+    let options = imgprep::CheckOptions {
+        open: imgprep::OpenOptions::default(),
+        profile: None,
+        wish: imgprep::policy::Wish::default(),
+        depth: imgprep::Depth::Tables,
+        bitmap: None,
+    };
+    let levels = imgprep::policy::Levels::default();
+    crate::library::on_one_thread(|run| {
+        assert_eq!(imgprep::check(&path, &options, run).outcome(&levels), imgprep::Outcome::Fine);
+        run.interrupt.raise();
+        let checked = imgprep::check(&path, &options, run);
+        assert_eq!(checked.error.as_ref().map(imgprep::Error::code), Some("engine.interrupted"));
+        assert_eq!(checked.outcome(&levels), imgprep::Outcome::Undone);
+    });
+}
