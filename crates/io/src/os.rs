@@ -93,6 +93,11 @@ pub(crate) fn drop_pages(mapping: &Mmap, file: &File, range: Range<u64>) {
     let _ = rustix::fs::fadvise(file, range.start, NonZeroU64::new(len), rustix::fs::Advice::DontNeed);
 }
 
+/// Positioned reads of a file will follow each other: the system may read further ahead. Only advice.
+pub(crate) fn reads_in_a_row(file: &File) {
+    let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Sequential);
+}
+
 /// The system shall read no page that nobody asked for.
 #[cfg(test)]
 pub(crate) fn read_no_further(file: &File) {

@@ -3,10 +3,16 @@
 //!
 //! The file is seen in windows. A window is asked about (`mincore`) before its first page is read, and so is what lies
 //! ahead of it, before the system reads ahead. A window leaves when [`KEPT`] others came after it.
+//!
+//! Once windows follow each other, what is missing comes with plain reads whose bytes are thrown away: for those the
+//! system reads ahead in large pieces and keeps them in large folios, at half the processor time of
+//! `madvise(MADV_WILLNEED)`, which takes page by page (`docs/performance.md`).
 
 use std::collections::VecDeque;
 use std::fs::File;
 use std::ops::Range;
+use std::os::unix::fs::FileExt;
+use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::{Mutex, PoisonError};
 
 use memmap2::Mmap;
@@ -19,8 +25,11 @@ const WINDOW: u64 = 2 << 20;
 /// Windows that stay: more than the units that are worked on at one time have, on 16 threads.
 const KEPT: usize = 128;
 
-/// Windows that are read ahead of one that follows the last.
-const AHEAD: u64 = 12;
+/// Windows that are asked about ahead of one that follows the last: more than the system reads ahead.
+const AHEAD: u64 = 24;
+
+/// Bytes of one read that are thrown away: few enough to stay in a core's cache.
+const PIECE: u64 = 64 << 10;
 
 /// What is known about the windows that were read last.
 #[derive(Debug)]
@@ -28,6 +37,8 @@ pub(crate) struct Residence {
     /// Whether the system tells the truth about this file: to others than its owner and who may write to it, it says
     /// that all of it is in memory (mincore(2)).
     is_told: bool,
+    /// Whether windows came one after the other.
+    is_in_a_row: AtomicBool,
     windows: Mutex<VecDeque<Window>>,
     /// What left last.
     left: Mutex<Range<u64>>,
@@ -43,21 +54,39 @@ struct Window {
 impl Residence {
     /// Of a file of which nothing was read yet. `is_told`: whether this user may ask what is in memory.
     pub(crate) fn new(is_told: bool) -> Self {
-        Self { is_told, windows: Mutex::default(), left: Mutex::new(0..0) }
+        Self {
+            is_told,
+            is_in_a_row: AtomicBool::default(),
+            windows: Mutex::default(),
+            left: Mutex::new(0..0),
+        }
     }
 
     /// Gets `range` ready to be looked at.
     pub(crate) fn enter(&self, mapping: &Mmap, file: &File, range: &Range<u64>) {
-        let windows = range.start / WINDOW..range.end.min(mapping.len() as u64).div_ceil(WINDOW);
-        let mut leaving = Vec::new();
-        {
+        let indexes = range.start / WINDOW..range.end.min(mapping.len() as u64).div_ceil(WINDOW);
+        let mut follow = false;
+        let mut missing = Vec::new();
+        let leaving: Vec<Window> = {
             let mut known = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-            windows.for_each(|index| self.note_with_next(&mut known, mapping, index, range));
-            while known.len() > KEPT {
-                leaving.extend(known.pop_front());
+            for index in indexes {
+                follow |= self.note_with_next(&mut known, mapping, index);
+                missing.extend(find(&known, index).and_then(|window| window.missing_of(range)));
+            }
+            let too_many = known.len().saturating_sub(KEPT);
+            known.drain(..too_many).collect()
+        };
+        self.leave(mapping, file, leaving);
+        if !self.is_told {
+            os::read_ahead(mapping, range.clone());
+        }
+        for missing in missing {
+            if follow {
+                self.read(file, missing);
+            } else {
+                os::read_ahead(mapping, missing);
             }
         }
-        self.leave(mapping, file, leaving);
         os::populate(mapping, range.clone());
     }
 
@@ -67,35 +96,34 @@ impl Residence {
         self.leave(mapping, file, all);
     }
 
-    /// Notes a window and reads what is wanted of it, and those behind it once two came one after the other.
-    fn note_with_next(&self, known: &mut VecDeque<Window>, mapping: &Mmap, index: u64, wanted: &Range<u64>) {
-        let of_window = |index: u64| index * WINDOW..((index + 1) * WINDOW).min(mapping.len() as u64);
-        let window = of_window(index);
-        let wanted = wanted.start.max(window.start)..wanted.end.min(window.end);
+    /// Notes a window, and those behind it once two came one after the other: tells whether they did.
+    fn note_with_next(&self, known: &mut VecDeque<Window>, mapping: &Mmap, index: u64) -> bool {
         let follows = index.checked_sub(1).is_some_and(|before| find(known, before).is_some());
-        if find(known, index).is_none() {
-            self.note(known, mapping, index, window);
-        }
-        if !self.is_told || find(known, index).is_some_and(|window| window.misses(&wanted)) {
-            os::read_ahead(mapping, wanted);
-        }
-        for ahead in (index + 1..=index + AHEAD).take_while(|_| follows) {
-            let window = of_window(ahead);
-            if find(known, ahead).is_none()
-                && !window.is_empty()
-                && self.note(known, mapping, ahead, window.clone())
-            {
-                os::read_ahead(mapping, window);
+        for index in index..=if follows { index + AHEAD } else { index } {
+            let range = index * WINDOW..((index + 1) * WINDOW).min(mapping.len() as u64);
+            if range.is_empty() || find(known, index).is_some() {
+                continue;
+            }
+            if self.is_told {
+                known.push_back(Window { index, missing: os::missing_pages(mapping, range) });
+            } else {
+                known.push_back(Window { index, missing: Vec::new() });
+                os::read_ahead(mapping, range);
             }
         }
+        follows
     }
 
-    /// Whether something of it may be missing.
-    fn note(&self, known: &mut VecDeque<Window>, mapping: &Mmap, index: u64, range: Range<u64>) -> bool {
-        let missing = if self.is_told { os::missing_pages(mapping, range) } else { Vec::new() };
-        let may_miss = !self.is_told || !missing.is_empty();
-        known.push_back(Window { index, missing });
-        may_miss
+    /// Brings a range into memory, and has the system read ahead. What can't be read says so when it is looked at.
+    fn read(&self, file: &File, range: Range<u64>) {
+        if !self.is_in_a_row.swap(true, Ordering::Relaxed) {
+            os::reads_in_a_row(file);
+        }
+        let mut buffer = vec![0; PIECE as usize];
+        for at in range.clone().step_by(buffer.len()) {
+            let len = (range.end - at).min(PIECE) as usize;
+            let _ = file.read_at(&mut buffer[..len], at);
+        }
     }
 
     /// The system reads ahead in pieces that know nothing of windows and leave only as a whole: so a range goes
@@ -115,15 +143,16 @@ fn find(known: &VecDeque<Window>, index: u64) -> Option<&Window> {
 }
 
 impl Window {
-    fn misses(&self, range: &Range<u64>) -> bool {
-        self.missing.iter().any(|missing| missing.start < range.end && range.start < missing.end)
+    /// From the first to the last byte of `range` that was not in memory.
+    fn missing_of(&self, range: &Range<u64>) -> Option<Range<u64>> {
+        let parts = || self.missing.iter().filter(|part| part.start < range.end && range.start < part.end);
+        Some(parts().next()?.start.max(range.start)..parts().next_back()?.end.min(range.end))
     }
 }
 
 #[cfg(test)]
 mod tests {
     use std::io::Write;
-    use std::os::unix::fs::FileExt;
 
     use super::*;
 
