@@ -3,7 +3,7 @@
 //! Inputs are made here. The jobs of a duel run interleaved, once to warm up and then seven
 //! times (`--quick`: once); tables show medians. Before every run the inputs are read into the page cache
 //! (or taken out of it), and the last output is removed: a virtual machine gives pages that stay free back to its
-//! host, and gets each one again only when it is touched, so the runs follow each other at once.
+//! host, and gets each one again only when it is touched, so every timed run follows at once on one of the same job.
 
 mod batches;
 mod cache;
