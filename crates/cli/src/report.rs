@@ -1,6 +1,6 @@
 //! What a check found, for people, for programs, and as annotations.
 
-use std::collections::BTreeMap;
+use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use imgprep::policy::{Judgement, Levels, RouteVerdict, Verdict};
@@ -31,14 +31,30 @@ impl Printer {
     }
 }
 
+/// Judgements of one rule and severity that are printed for people: who wants all of them has them read by a program.
+const SHOWN: u64 = 10;
+
 fn text(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> io::Result<()> {
     let format = file.format.as_deref().unwrap_or("unknown format");
     writeln!(out, "{}: {format}, {}", file.name, verdict(file, levels))?;
+    let mut seen: BTreeMap<(&str, Severity), u64> = BTreeMap::new();
+    let mut advice = BTreeSet::new();
     for judgement in &file.judgements {
-        judged(out, judgement)?;
+        let count = seen.entry((judgement.rule.id, judgement.severity)).or_default();
+        *count += 1;
+        if *count <= SHOWN {
+            judged(out, judgement)?;
+            // What is said once need not be said again.
+            if advice.insert((judgement.rule.id, &judgement.source, &judgement.remedy)) {
+                advised(out, judgement)?;
+            }
+        }
     }
-    for more in left_out(file) {
-        writeln!(out, "  and {} more [{}]", more.count, more.rule)?;
+    for left_out in left_out(file) {
+        *seen.entry((left_out.rule, left_out.severity)).or_default() += left_out.count;
+    }
+    for ((rule, severity_of), count) in seen.into_iter().filter(|(_, count)| *count > SHOWN) {
+        writeln!(out, "  {}: and {} more [{rule}]", severity(severity_of), count - SHOWN)?;
     }
     if let Some(error) = &file.error {
         writeln!(out, "  not checked: {error}")?;
@@ -61,7 +77,11 @@ fn judged(out: &mut dyn Write, judgement: &Judgement) -> io::Result<()> {
         .map_or(String::new(), |disk| format!(", disk bytes {}..{}", disk.start, disk.end));
     let bound = judgement.bound.as_ref().map_or(String::new(), |bound| format!("; {bound}"));
     let (word, id) = (severity(judgement.severity), judgement.rule.id);
-    writeln!(out, "  {word}: {}{bound} [{id}{route}{code}{file}{at}{disk}]", judgement.fact)?;
+    writeln!(out, "  {word}: {}{bound} [{id}{route}{code}{file}{at}{disk}]", judgement.fact)
+}
+
+/// Whose rule it is, and what to do.
+fn advised(out: &mut dyn Write, judgement: &Judgement) -> io::Result<()> {
     if judgement.severity >= Severity::Warning {
         if let Some(source) = judgement.source.as_ref().filter(|source| *source != "this program") {
             writeln!(out, "    source: {source}")?;

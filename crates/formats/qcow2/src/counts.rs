@@ -52,8 +52,8 @@ impl Counts {
         self.start
     }
 
-    /// Counts `weight` uses of the clusters of a range of bytes.
-    pub(crate) fn add(&mut self, at: u64, len: u64, weight: u32, report: &mut Report<'_>) {
+    /// Counts `weight` uses of the clusters of `len` bytes at `at`. What points to them stands at `told_at`.
+    pub(crate) fn add(&mut self, told_at: u64, at: u64, len: u64, weight: u32, report: &mut Report<'_>) {
         let cluster_size = 1u64 << self.cluster_bits;
         let end = at.saturating_add(len);
         if len == 0 {
@@ -62,7 +62,7 @@ impl Counts {
         // The last cluster of a file may be cut off, not more than that.
         if end.saturating_sub(self.file_len) >= cluster_size {
             let message = format!("bytes {at}..{end} are used, the file has {}", self.file_len);
-            report.corrupt("qcow2.use.past-end", at, weight.into(), message);
+            report.corrupt("qcow2.use.past-end", told_at, weight.into(), message);
             return;
         }
         for cluster in at >> self.cluster_bits..=(end - 1) >> self.cluster_bits {
@@ -173,13 +173,13 @@ mod tests {
         let mut report = Report::new(&mut found);
         let mut counts = counts(0, 2);
         for chunk in [5, 1, 3, 0] {
-            counts.add((chunk * CHUNK) << 16, 3 << 16, 2, &mut report);
+            counts.add(7, (chunk * CHUNK) << 16, 3 << 16, 2, &mut report);
         }
         assert_eq!(counts.end(), 3 * CHUNK);
         assert_eq!([0, 1, 3, 5].map(|chunk| counts.get(chunk * CHUNK + 2)), [2, 2, 0, 0]);
         let mut later = Counts { start: 3 * CHUNK, ..self::counts(0, 2) };
         for chunk in [5, 1, 3, 0] {
-            later.add((chunk * CHUNK) << 16, 3 << 16, 2, &mut report);
+            later.add(7, (chunk * CHUNK) << 16, 3 << 16, 2, &mut report);
         }
         assert_eq!(later.end(), u64::MAX);
         assert_eq!([0, 1, 3, 5].map(|chunk| later.get(chunk * CHUNK + 2)), [0, 0, 2, 2]);
@@ -191,10 +191,10 @@ mod tests {
         let mut found = |_| ControlFlow::Continue(());
         let mut report = Report::new(&mut found);
         let mut counts = counts(0, 9);
-        counts.add((1 << 40) - 1, 65536, 1, &mut report);
+        counts.add(7, (1 << 40) - 1, 65536, 1, &mut report);
         assert_eq!((report.checked.corruptions, counts.clusters), (0, (1 << 24) + 1));
-        counts.add((1 << 40) - 1, 65537, 1, &mut report);
-        counts.add(u64::MAX, 9, 1, &mut report);
+        counts.add(7, (1 << 40) - 1, 65537, 1, &mut report);
+        counts.add(7, u64::MAX, 9, 1, &mut report);
         assert_eq!(report.checked.corruptions, 2);
     }
 }

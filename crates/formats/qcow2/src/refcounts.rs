@@ -182,7 +182,7 @@ impl<'a> Refcounts<'a> {
             } else if cluster >= counts.clusters {
                 report.corrupt(code, entry_at, 1, format!("refcount block {number} lies outside the file"));
             } else {
-                counts.add(at, cluster_size, 1, report);
+                counts.add(entry_at, at, cluster_size, 1, report);
                 let is_counted = (counts.start()..counts.end()).contains(&cluster);
                 let uses = u64::from(counts.get(cluster)).min(most);
                 if is_counted && uses != 1 {

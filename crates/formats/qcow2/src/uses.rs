@@ -23,8 +23,15 @@ const L2_RESERVED: u64 = !(OFFSET_MASK | COPIED | COMPRESSED | ZERO);
 /// Bytes of an L1 table that are read at once.
 const PAGE: usize = 64 << 10;
 
+/// Offsets of the fields of the header that point to tables.
+const L1_FIELD: u64 = 40;
+const REFCOUNTS_FIELD: u64 = 48;
+const SNAPSHOTS_FIELD: u64 = 64;
+
 /// An L1 table, and whose.
 struct L1 {
+    /// Offset of what points to it.
+    told_at: u64,
     at: u64,
     entries: u64,
     is_active: bool,
@@ -52,23 +59,24 @@ impl Map {
         report: &mut Report<'_>,
     ) -> Result<(), Error> {
         let header = &self.header;
-        counts.add(0, header.cluster_size(), 1, report);
+        counts.add(0, 0, header.cluster_size(), 1, report);
         let mut walk = Walk { header, file, refcounts, counts, report };
-        let active = L1 { at: header.raw.l1_offset, entries: header.raw.l1_size.into(), is_active: true };
+        let (at, entries) = (header.raw.l1_offset, header.raw.l1_size.into());
+        let active = L1 { told_at: L1_FIELD, at, entries, is_active: true };
         walk.l1(&active)?;
         self.count_snapshots(&mut walk)?;
         if let Some(table) = &self.snapshot_table {
-            walk.counts.add(table.start, table.end - table.start, 1, walk.report);
+            walk.counts.add(SNAPSHOTS_FIELD, table.start, table.end - table.start, 1, walk.report);
         }
         let table_len = u64::from(header.raw.refcount_clusters) << header.cluster_bits;
         if table_len <= REFCOUNT_TABLE_BYTES {
-            walk.counts.add(header.raw.refcount_offset, table_len, 1, walk.report);
+            walk.counts.add(REFCOUNTS_FIELD, header.raw.refcount_offset, table_len, 1, walk.report);
         } else {
             let message = format!("the refcount table has {table_len} bytes, more than any image needs");
             walk.report.corrupt("qcow2.refcount.table", 56, 1, message);
         }
         if let Some((at, len)) = self.tables.crypto.filter(|(_, len)| *len <= SIDE_TABLE_BYTES) {
-            walk.counts.add(at, len, 1, walk.report);
+            walk.counts.add(at, at, len, 1, walk.report);
         }
         if let Some((at, len, count)) = self.tables.bitmaps.filter(|_| header.raw.autoclear & BITMAPS != 0) {
             walk.bitmaps(at, len, count)?;
@@ -108,7 +116,7 @@ impl Map {
                 walk.report.tell("qcow2.snapshot.overlap", Severity::Error, Some(snapshot.at), message);
                 return Ok(());
             }
-            walk.l1(&L1 { at, entries, is_active: false })?;
+            walk.l1(&L1 { told_at: snapshot.at, at, entries, is_active: false })?;
         }
         Ok(())
     }
@@ -127,7 +135,7 @@ impl Walk<'_, '_, '_> {
         if table.entries == 0 {
             return Ok(());
         }
-        self.counts.add(table.at, table.entries * 8, 1, self.report);
+        self.counts.add(table.told_at, table.at, table.entries * 8, 1, self.report);
         let mut tables = Vec::new();
         // What lies behind the end of the file is zeros: no entry.
         let end = table.at.saturating_add(table.entries * 8).min(self.file.len());
@@ -168,7 +176,7 @@ impl Walk<'_, '_, '_> {
             let message = format!("L1 entry {entry:#018x} has reserved bits set");
             self.report.corrupt("qcow2.l1.reserved", at, 1, message);
         }
-        self.counts.add(offset, self.header.cluster_size(), 1, self.report);
+        self.counts.add(at, offset, self.header.cluster_size(), 1, self.report);
         if !offset.is_multiple_of(self.header.cluster_size()) {
             let message = format!("the L2 table at {offset} is not on a cluster");
             self.report.corrupt("qcow2.l1.unaligned", at, 1, message);
@@ -216,8 +224,8 @@ impl Walk<'_, '_, '_> {
             }
             match self.entry(at, entry, bitmap, weight) {
                 Use::Nothing => {}
-                Use::Packed { at, len } => {
-                    self.counts.add(at, len, weight, self.report);
+                Use::Packed { at: place, len } => {
+                    self.counts.add(at, place, len, weight, self.report);
                     if is_active {
                         self.stored(weight, true, true);
                     }
@@ -228,7 +236,7 @@ impl Walk<'_, '_, '_> {
                     }
                     expected = place.checked_add(cluster_size);
                     if !self.header.has_data_file() {
-                        self.counts.add(place, cluster_size, weight, self.report);
+                        self.counts.add(at, place, cluster_size, weight, self.report);
                     }
                     // Entry 0 of an L1 table with flags alone: the header is no table whose flags mean anything.
                     if is_active && table != 0 {
@@ -326,7 +334,7 @@ impl Walk<'_, '_, '_> {
             self.no_bitmap(directory, format!("the bitmap directory has {len} bytes"));
             return Ok(());
         }
-        self.counts.add(directory, len, 1, self.report);
+        self.counts.add(directory, directory, len, 1, self.report);
         let end = directory.saturating_add(len);
         let mut at = directory;
         let mut walked = 0u64;
@@ -355,7 +363,7 @@ impl Walk<'_, '_, '_> {
                 self.no_bitmap(at, format!("the table of bitmap {number} is not on a cluster"));
                 return Ok(());
             }
-            self.counts.add(table, entries * 8, 1, self.report);
+            self.counts.add(at, table, entries * 8, 1, self.report);
             self.bitmap_table(table, entries)?;
             at += whole;
         }
@@ -384,7 +392,7 @@ impl Walk<'_, '_, '_> {
                     let message = format!("entry {entry:#018x} of a bitmap's table is none");
                     self.report.corrupt("qcow2.bitmaps.entry", entry_at, 1, message);
                 } else if offset != 0 {
-                    self.counts.add(offset, self.header.cluster_size(), 1, self.report);
+                    self.counts.add(entry_at, offset, self.header.cluster_size(), 1, self.report);
                 }
             }
             at += len as u64;

@@ -45,7 +45,7 @@ impl Job<'_> {
         let mut found = |finding: Finding| {
             // An entry that the walk could not use is told once, with the part of the disk that it hits.
             let is_entry = rule_of_code(finding.code, Some(Class::Corrupt))
-                .is_some_and(|rule| rule.id == "structure/table");
+                .is_some_and(|rule| matches!(rule.id, "structure/table" | "structure/past-end"));
             if !(is_entry && finding.at.is_some_and(|at| told.contains(&at))) {
                 self.finding(&finding);
             }
