@@ -198,8 +198,12 @@ fn print_findings(out: &mut dyn Write, findings: &[Finding]) -> io::Result<()> {
 fn print_allocation(out: &mut dyn Write, counted: Option<&Counted>) -> io::Result<()> {
     match counted {
         Some(Counted::Whole(sum)) => line(out, "allocation", &summed(sum)),
-        Some(Counted::TablesTooLarge) => {
-            line(out, "allocation", "not counted (tables are larger than 16 MiB)")
+        Some(Counted::TablesTooLarge(limit)) => {
+            let why = format!(
+                "not counted (its tables are larger than {}: imgprep map lists the extents)",
+                short(*limit)
+            );
+            line(out, "allocation", &why)
         }
         Some(Counted::TooManyExtents) => line(out, "allocation", "not counted (more than 4 million extents)"),
         // A finding tells why.

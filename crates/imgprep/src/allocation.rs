@@ -8,7 +8,16 @@ use imgprep_engine::Layer;
 use imgprep_map::{Error, ReadAt, ReadError, Source};
 
 /// Bytes of tables after which an inspector stops counting: a second's work, whatever the machine.
-pub(crate) const COUNTED_TABLES: u64 = 16 << 20;
+const MOST_TABLES: u64 = 16 << 20;
+/// Bytes of tables that are read of any image.
+const LEAST_TABLES: u64 = 1 << 20;
+
+/// Bytes of tables that may be read to count a layer that takes `actual` bytes: a thousandth of them, since a look at an
+/// empty image shall not cost what its virtual size does.
+pub(crate) fn counted_tables(actual: u64) -> u64 {
+    (actual >> 10).clamp(LEAST_TABLES, MOST_TABLES)
+}
+
 /// Extents after which it stops: a table of bits has many more in 16 MiB.
 const COUNTED_EXTENTS: u64 = 4_000_000;
 
@@ -30,8 +39,8 @@ pub struct Allocation {
 pub enum Counted {
     /// All of it was walked.
     Whole(Allocation),
-    /// Its tables are larger than 16 MiB.
-    TablesTooLarge,
+    /// Its tables are larger than that many bytes.
+    TablesTooLarge(u64),
     /// It has more than four million extents.
     TooManyExtents,
     /// A table can't be walked.
@@ -61,7 +70,7 @@ pub(crate) fn count(layer: &Layer, limit: u64) -> Counted {
         if extents < COUNTED_EXTENTS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
     match walked {
-        _ if left.load(Ordering::Relaxed) == 0 => Counted::TablesTooLarge,
+        _ if left.load(Ordering::Relaxed) == 0 => Counted::TablesTooLarge(limit),
         Err(error) => Counted::Failed(error),
         Ok(()) if extents >= COUNTED_EXTENTS => Counted::TooManyExtents,
         Ok(()) => Counted::Whole(sum),
@@ -179,21 +188,27 @@ mod tests {
             Counted::Whole(found) => assert_eq!(found, want),
             other => panic!("{other:?}"),
         }
-        assert!(matches!(counted(map(), 40960 - 1), Counted::TablesTooLarge));
+        assert!(matches!(counted(map(), 40960 - 1), Counted::TablesTooLarge(40959)));
+    }
+
+    #[test]
+    fn the_limit_follows_what_the_files_take() {
+        let limits = [0, 1 << 30, 4 << 30, 16 << 30, u64::MAX].map(counted_tables);
+        assert_eq!(limits, [1 << 20, 1 << 20, 4 << 20, 16 << 20, 16 << 20]);
     }
 
     #[test]
     fn a_disk_of_exbibytes_costs_no_more() {
         let map = Pages { page: 65536, count: 1 << 43, fails_at: None };
-        assert!(matches!(counted(map, COUNTED_TABLES), Counted::TablesTooLarge));
+        assert!(matches!(counted(map, MOST_TABLES), Counted::TablesTooLarge(MOST_TABLES)));
         let map = Pages { page: 0, count: 1 << 43, fails_at: None };
-        assert!(matches!(counted(map, COUNTED_TABLES), Counted::TooManyExtents));
+        assert!(matches!(counted(map, MOST_TABLES), Counted::TooManyExtents));
     }
 
     #[test]
     fn a_table_that_can_t_be_walked_is_told() {
         let map = Pages { page: 8, count: 10, fails_at: Some(3) };
-        match counted(map, COUNTED_TABLES) {
+        match counted(map, MOST_TABLES) {
             Counted::Failed(error) => assert_eq!(error.at(), Some(3)),
             other => panic!("{other:?}"),
         }

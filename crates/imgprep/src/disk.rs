@@ -11,7 +11,7 @@ use imgprep_map::{Checked, Error, Evidence, Facts, FileRef, Finding, Image, Pare
 use imgprep_open::{Chain, Layer, Named, OpenOptions};
 
 use crate::FaceError;
-use crate::allocation::{COUNTED_TABLES, Counted, count};
+use crate::allocation::{Counted, count, counted_tables};
 use crate::contents::{Seen, see};
 
 /// What is known of one layer.
@@ -117,9 +117,8 @@ impl Disk {
     /// How the layer `index` stores its disk; `None` if there is no such layer, or not all of its files
     /// are open.
     pub fn allocation(&self, index: usize) -> Option<Counted> {
-        let is_open = self.layers.get(index).is_some_and(LayerInfo::is_whole);
-        let layer = self.stack.layers().get(index).filter(|_| is_open)?;
-        Some(count(layer, COUNTED_TABLES))
+        let info = self.layers.get(index).filter(|info| info.is_whole())?;
+        Some(count(self.stack.layers().get(index)?, counted_tables(info.actual_size())))
     }
 
     /// What is on the disk. Reads a mebibyte at most, and nothing at all of a disk that is not complete
