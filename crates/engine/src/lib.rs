@@ -20,6 +20,7 @@
 //!
 //! The walk skips what the maps call zeros, so the cost follows the data.
 
+mod announce;
 mod bitmap;
 mod checksum;
 mod claims;

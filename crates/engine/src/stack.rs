@@ -54,6 +54,15 @@ impl Piece {
         self.disk.end - self.disk.start
     }
 
+    /// Where its bytes stand, packed or not, if they stand in a file.
+    pub(crate) fn stored(&self) -> Option<(FileId, Range<u64>)> {
+        match self.source {
+            Source::Zero { .. } | Source::Parent => None,
+            Source::Data { file, at } => Some((file, at..at.saturating_add(self.len()))),
+            Source::Packed { file, at, len, .. } => Some((file, at..at.saturating_add(len.bound().into()))),
+        }
+    }
+
     /// Whether the piece covers nothing.
     pub fn is_empty(&self) -> bool {
         self.disk.is_empty()

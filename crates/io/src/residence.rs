@@ -62,14 +62,29 @@ impl Residence {
         }
     }
 
+    /// Begins to bring in what is looked at after something else.
+    pub(crate) fn announce(&self, mapping: &Mmap, range: &Range<u64>) {
+        let missing: Vec<_> = {
+            let mut known = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+            indexes(mapping, range)
+                .filter_map(|index| {
+                    self.note(&mut known, mapping, index);
+                    find(&known, index).and_then(|window| window.missing_of(range))
+                })
+                .collect()
+        };
+        for missing in missing {
+            os::read_ahead(mapping, missing);
+        }
+    }
+
     /// Gets `range` ready to be looked at.
     pub(crate) fn enter(&self, mapping: &Mmap, file: &File, range: &Range<u64>) {
-        let indexes = range.start / WINDOW..range.end.min(mapping.len() as u64).div_ceil(WINDOW);
         let mut follow = false;
         let mut missing = Vec::new();
         let leaving: Vec<Window> = {
             let mut known = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
-            for index in indexes {
+            for index in indexes(mapping, range) {
                 follow |= self.note_with_next(&mut known, mapping, index);
                 missing.extend(find(&known, index).and_then(|window| window.missing_of(range)));
             }
@@ -99,19 +114,24 @@ impl Residence {
     /// Notes a window, and those behind it once two came one after the other: tells whether they did.
     fn note_with_next(&self, known: &mut VecDeque<Window>, mapping: &Mmap, index: u64) -> bool {
         let follows = index.checked_sub(1).is_some_and(|before| find(known, before).is_some());
-        for index in index..=if follows { index + AHEAD } else { index } {
-            let range = index * WINDOW..((index + 1) * WINDOW).min(mapping.len() as u64);
-            if range.is_empty() || find(known, index).is_some() {
-                continue;
-            }
-            if self.is_told {
-                known.push_back(Window { index, missing: os::missing_pages(mapping, range) });
-            } else {
-                known.push_back(Window { index, missing: Vec::new() });
-                os::read_ahead(mapping, range);
+        self.note(known, mapping, index);
+        for ahead in (index + 1..=index + AHEAD).take_while(|_| follows) {
+            if self.note(known, mapping, ahead) && !self.is_told {
+                os::read_ahead(mapping, window(mapping, ahead));
             }
         }
         follows
+    }
+
+    /// Notes what is missing of a window, and whether it was not known yet.
+    fn note(&self, known: &mut VecDeque<Window>, mapping: &Mmap, index: u64) -> bool {
+        let range = window(mapping, index);
+        if range.is_empty() || find(known, index).is_some() {
+            return false;
+        }
+        let missing = if self.is_told { os::missing_pages(mapping, range) } else { Vec::new() };
+        known.push_back(Window { index, missing });
+        true
     }
 
     /// Brings a range into memory, and has the system read ahead. What can't be read says so when it is looked at.
@@ -136,6 +156,15 @@ impl Residence {
             *left = range;
         }
     }
+}
+
+/// The windows that a range touches.
+fn indexes(mapping: &Mmap, range: &Range<u64>) -> Range<u64> {
+    range.start / WINDOW..range.end.min(mapping.len() as u64).div_ceil(WINDOW)
+}
+
+fn window(mapping: &Mmap, index: u64) -> Range<u64> {
+    index * WINDOW..((index + 1) * WINDOW).min(mapping.len() as u64)
 }
 
 fn find(known: &VecDeque<Window>, index: u64) -> Option<&Window> {
@@ -206,6 +235,23 @@ mod tests {
         }
         let in_memory = len as u64 - missing(&mapping);
         assert!(in_memory > 0 && in_memory <= KEPT as u64 * WINDOW, "{in_memory} bytes are in memory");
+    }
+
+    #[test]
+    fn what_was_announced_comes_and_leaves_again() {
+        let Some((file, mapping)) = cold_file(32 << 20) else { return };
+        let residence = Residence::new(true);
+        let scattered = [20 << 20, 3 << 20, 11 << 20].map(|at| at..at + (64 << 10));
+        for range in &scattered {
+            residence.announce(&mapping, range);
+        }
+        for range in &scattered {
+            residence.enter(&mapping, file.as_file(), range);
+            assert_eq!(mapping[range.start as usize], 7);
+        }
+        assert!(mapping.len() as u64 - missing(&mapping) >= 3 * (64 << 10));
+        residence.leave_all(&mapping, file.as_file());
+        assert_eq!(missing(&mapping), mapping.len() as u64);
     }
 
     #[test]

@@ -191,6 +191,12 @@ impl ReadAt for SourceFile {
         }
     }
 
+    fn will_read_soon(&self, range: Range<u64>) {
+        if let Some(mapping) = &self.mapping {
+            self.residence.announce(mapping, &range);
+        }
+    }
+
     fn sound(&self) -> Result<(), ReadError> {
         let fault = self.registration.as_ref().and_then(Registration::first_fault);
         let at = fault.unwrap_or(u64::MAX).min(self.cut.load(Ordering::Acquire));

@@ -138,6 +138,10 @@ impl ReadAt for Replayed<&dyn ReadAt> {
         self.file.will_read(range);
     }
 
+    fn will_read_soon(&self, range: Range<u64>) {
+        self.file.will_read_soon(range);
+    }
+
     fn sound(&self) -> Result<(), ReadError> {
         self.file.sound()
     }
@@ -182,6 +186,10 @@ impl ReadAt for Replayed<Arc<dyn ReadAt>> {
 
     fn will_read(&self, range: Range<u64>) {
         self.file.will_read(range);
+    }
+
+    fn will_read_soon(&self, range: Range<u64>) {
+        self.file.will_read_soon(range);
     }
 
     fn sound(&self) -> Result<(), ReadError> {

@@ -29,6 +29,11 @@ pub trait ReadAt: Send + Sync {
         let _ = range;
     }
 
+    /// Tells that this range is looked at after others, so that it can be on its way meanwhile. Only advice.
+    fn will_read_soon(&self, range: Range<u64>) {
+        let _ = range;
+    }
+
     /// Whether all that [`bytes`](Self::bytes) showed so far was truly read, and the
     /// file is still as long as it was.
     fn sound(&self) -> Result<(), ReadError> {

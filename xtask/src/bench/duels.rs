@@ -252,7 +252,12 @@ impl Inputs {
         if has_qemu_img() {
             self.image("full.raw", "full.qcow2", &["-O", "qcow2"])?;
             self.image("full.raw", "packed.qcow2", &["-c", "-O", "qcow2"])?;
-            duels.extend([("QCOW2", "full.qcow2"), ("QCOW2 zlib", "packed.qcow2")]);
+            self.scattered_image("scattered.qcow2", fs::metadata(self.path("full.raw"))?.len())?;
+            duels.extend([
+                ("QCOW2", "full.qcow2"),
+                ("QCOW2 zlib", "packed.qcow2"),
+                ("QCOW2, clusters anywhere", "scattered.qcow2"),
+            ]);
         }
         Ok(duels
             .into_iter()

@@ -1,7 +1,7 @@
 //! What the jobs read.
 
 use std::fs;
-use std::io;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 use std::process::{Command, Stdio};
 
@@ -77,6 +77,26 @@ impl Inputs {
         // What comes next needs the room.
         [disk, image].iter().try_for_each(|file| evict(&self.folder.join(file)))?;
         made
+    }
+
+    /// A QCOW2 of `data` bytes whose clusters were written in no order, as those of a disk that was in use.
+    pub(super) fn scattered_image(&self, image: &str, data: u64) -> io::Result<()> {
+        const CLUSTER: u64 = 64 << 10;
+        let path = self.path(image);
+        must(Command::new("qemu-img").args(["create", "-q", "-f", "qcow2", &path, &data.to_string()]))?;
+        let mut make = Command::new("qemu-io");
+        make.args(["-f", "qcow2", "-t", "unsafe", &path]).stdin(Stdio::piped()).stdout(Stdio::null());
+        let mut made = make.spawn()?;
+        // An odd step through a power of two comes to all of them.
+        let clusters = (data / CLUSTER).next_power_of_two();
+        if let Some(mut commands) = made.stdin.take() {
+            for index in (0..clusters).map(|n| n * 1_640_531_527 % clusters) {
+                if index * CLUSTER < data {
+                    writeln!(commands, "write -P {} {} {CLUSTER}", index % 255 + 1, index * CLUSTER)?;
+                }
+            }
+        }
+        if made.wait()?.success() { Ok(()) } else { Err(io::Error::other("qemu-io failed")) }
     }
 }
 

@@ -1,0 +1,86 @@
+//! Pieces that are scattered over their files are brought in side by side: a disk has many hands.
+
+use std::ops::Range;
+
+use imgprep_map::FileId;
+
+use crate::{Piece, Stack};
+
+/// Bytes between two pieces of a file that are read on their way.
+const NEAR: u64 = 256 << 10;
+
+/// Tells the files of what will be read after the first piece. What follows the piece before it comes with that one.
+pub(crate) fn announce(stack: &Stack, pieces: &[Piece]) {
+    for (layer, file, range) in scattered(pieces) {
+        if let Ok(file) = stack.layers()[layer].file(file) {
+            file.will_read_soon(range);
+        }
+    }
+}
+
+/// Layer, file and range of the pieces that do not follow the one before them.
+fn scattered(pieces: &[Piece]) -> impl Iterator<Item = (usize, FileId, Range<u64>)> {
+    let mut before: Option<(usize, FileId, Range<u64>)> = None;
+    pieces.iter().filter_map(move |piece| {
+        let (file, range) = piece.stored()?;
+        // The next payload may begin within the bound of the one before.
+        let follows = before.as_ref().is_none_or(|(layer, of, before)| {
+            (*layer, *of) == (piece.layer, file)
+                && (before.start..=before.end.saturating_add(NEAR)).contains(&range.start)
+        });
+        before = Some((piece.layer, file, range.clone()));
+        (!follows).then_some((piece.layer, file, range))
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use imgprep_map::{Codec, PackedLen, Source};
+
+    use super::*;
+
+    const K: u64 = 1 << 10;
+
+    fn piece(layer: usize, source: Source) -> Piece {
+        Piece { disk: 0..64 * K, layer, source }
+    }
+
+    fn data(layer: usize, at: u64) -> Piece {
+        piece(layer, Source::Data { file: FileId::SELF, at })
+    }
+
+    fn told(pieces: &[Piece]) -> Vec<(usize, Range<u64>)> {
+        scattered(pieces).map(|(layer, _, range)| (layer, range)).collect()
+    }
+
+    #[test]
+    fn what_follows_is_not_announced() {
+        let zeros = piece(0, Source::Zero { explicit: false });
+        let near = data(0, 128 * K + NEAR);
+        assert_eq!(told(&[data(0, 0), zeros, data(0, 64 * K), near]), []);
+        assert_eq!(told(&[]), []);
+    }
+
+    #[test]
+    fn what_lies_elsewhere_is() {
+        let far = 64 * K + NEAR + 1;
+        let pieces = [data(0, 0), data(0, far), data(0, 0), data(1, 64 * K)];
+        let want = [(0, far..far + 64 * K), (0, 0..64 * K), (1, 64 * K..128 * K)];
+        assert_eq!(told(&pieces), want);
+    }
+
+    #[test]
+    fn a_payload_is_as_long_as_it_says() {
+        let packed = |at, len| {
+            let (codec, unit) = (Codec::Zlib, 0..64 * K);
+            piece(0, Source::Packed { codec, file: FileId::SELF, at, len, unit })
+        };
+        let pieces = [
+            packed(0, PackedLen::Exact(1000)),
+            packed(1000, PackedLen::AtMost(512)),
+            packed(1500, PackedLen::AtMost(512)),
+            packed(u64::MAX, PackedLen::AtMost(512)),
+        ];
+        assert_eq!(told(&pieces), [(0, u64::MAX..u64::MAX)]);
+    }
+}
