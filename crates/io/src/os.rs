@@ -1,5 +1,5 @@
 //! What differs between operating systems: mapping, holes, locks, limits.
-#![expect(unsafe_code, reason = "mapping a file, and a lock query that no safe crate offers")]
+#![expect(unsafe_code, reason = "mapping a file, and calls that no safe crate offers")]
 
 use std::fs::File;
 use std::io;
@@ -128,6 +128,19 @@ pub fn path_from_bytes(bytes: Vec<u8>) -> PathBuf {
 pub(crate) fn allocate(file: &File, range: Range<u64>) -> io::Result<()> {
     let len = range.end - range.start;
     Ok(rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, range.start, len)?)
+}
+
+/// Has two files share blocks: `to` has those of a range of `from` then, at `at`. All of it or an error.
+pub(crate) fn share_blocks(from: &File, range: Range<u64>, to: &File, at: u64) -> io::Result<()> {
+    let wanted = libc::file_clone_range {
+        src_fd: from.as_raw_fd().into(),
+        src_offset: range.start,
+        src_length: range.end - range.start,
+        dest_offset: at,
+    };
+    // SAFETY: the call reads one struct of numbers; both files are open as long as it runs.
+    let done = unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONERANGE, &raw const wanted) };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
 /// Begins to write out what of a file is in memory only. Only advice.

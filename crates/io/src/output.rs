@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 use imgprep_map::{Sink, SinkKind, WriteError};
 use tempfile::{Builder, NamedTempFile};
 
+use crate::clone::Sharing;
 use crate::source::kind_name;
 use crate::{CreateError, os};
 
@@ -52,6 +53,7 @@ pub struct OutputFile {
     written: AtomicU64,
     /// Cleared by a file system that can't allocate ahead.
     allocates: AtomicBool,
+    sharing: Sharing,
 }
 
 /// After as many bytes the disk is set to work, where the file is synced in the end: then less is left to wait for.
@@ -79,7 +81,26 @@ impl OutputFile {
             let set = temporary.as_file().set_permissions(Permissions::from_mode(mode));
             set.map_err(CreateError::failed("created"))?;
         }
-        Ok(Self { target, temporary, options, allocates: AtomicBool::new(true), written: AtomicU64::new(0) })
+        Ok(Self {
+            target,
+            sharing: Sharing::of(temporary.as_file()),
+            temporary,
+            options,
+            allocates: AtomicBool::new(true),
+            written: AtomicU64::new(0),
+        })
+    }
+
+    /// Writes what is not shared with the file that it comes from.
+    fn write(&self, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
+        let len = parts.iter().map(|part| part.len() as u64).sum();
+        if len == 0 {
+            return Ok(());
+        }
+        self.allocate(at, len);
+        write_parts(self.temporary.as_file(), at, parts)?;
+        self.write_out(len);
+        Ok(())
     }
 
     fn write_out(&self, len: u64) {
@@ -182,11 +203,22 @@ impl Sink for OutputFile {
     }
 
     fn write_at(&self, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
-        let len = parts.iter().map(|part| part.len() as u64).sum();
-        self.allocate(at, len);
-        write_parts(self.temporary.as_file(), at, parts)?;
-        self.write_out(len);
-        Ok(())
+        // What waits to be written, from where; and where the next part goes.
+        let (mut waiting, mut from, mut place) = (Vec::with_capacity(parts.len()), at, at);
+        for part in parts {
+            let shared = self.sharing.share(self.temporary.as_file(), place, part);
+            if shared.is_empty() {
+                waiting.push(*part);
+            } else {
+                waiting.push(&part[..shared.start]);
+                self.write(from, &waiting)?;
+                waiting.clear();
+                waiting.push(&part[shared.end..]);
+                from = place + shared.end as u64;
+            }
+            place += part.len() as u64;
+        }
+        self.write(from, &waiting)
     }
 
     fn zero(&self, range: Range<u64>) -> Result<(), WriteError> {

@@ -4,11 +4,13 @@ use std::fs::{File, Metadata};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use imgprep_map::{ReadAt, ReadError};
 use memmap2::Mmap;
 
+use crate::clone::Listed;
 use crate::fault::Registration;
 use crate::residence::Residence;
 use crate::{OpenError, os};
@@ -46,13 +48,14 @@ pub fn space_taken(path: &Path) -> std::io::Result<u64> {
 #[derive(Debug)]
 pub struct SourceFile {
     path: PathBuf,
-    file: File,
+    file: Arc<File>,
     len: u64,
     opened: Metadata,
     /// Where the file was found to end while holes were asked for, if that is before `len`.
     cut: AtomicU64,
-    // Dropped in this order: the handler forgets the mapping before it goes.
+    // Dropped in this order: all forget the mapping before it goes.
     registration: Option<Registration>,
+    listed: Option<Listed>,
     mapping: Option<Mmap>,
     residence: Residence,
 }
@@ -86,11 +89,12 @@ impl SourceFile {
         let is_told = os::may_ask_residence(&file, opened.uid());
         let mut source = Self {
             path,
-            file,
+            file: Arc::new(file),
             len,
             opened,
             cut: AtomicU64::new(u64::MAX),
             registration: None,
+            listed: None,
             mapping: None,
             residence: Residence::new(is_told),
         };
@@ -105,7 +109,10 @@ impl SourceFile {
         let Some(len) = usize::try_from(self.len).ok().filter(|len| *len > 0) else { return };
         let Ok(mapping) = os::map(&self.file, len) else { return };
         self.registration = Registration::new(&mapping);
-        self.mapping = self.registration.is_some().then_some(mapping);
+        if self.registration.is_some() {
+            self.listed = (!self.is_device()).then(|| Listed::new(&mapping, &self.file, self.opened.dev()));
+            self.mapping = Some(mapping);
+        }
     }
 
     /// The name it was opened under.
