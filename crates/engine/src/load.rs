@@ -13,6 +13,9 @@ use crate::{EngineError, Layer, Losses, Meter, OnLoss, Piece, Stack, Unpacked, i
 /// Bytes that a packed unit may have: ZVHD2 allows blocks of 32 MiB, nothing has more.
 pub(crate) const LARGEST_UNIT: u64 = 32 << 20;
 
+/// The usual cluster: what is smaller is written from the buffer.
+const LENT_FROM: u64 = 64 << 10;
+
 /// What a failing disk is read in when a whole piece can't be had.
 const SALVAGE_STEP: usize = 4096;
 
@@ -151,11 +154,28 @@ impl<'a> Loader<'a> {
     }
 
     fn mapped(&self, piece: &Piece) -> Option<&'a [u8]> {
-        let Source::Data { file, at } = piece.source else { return None };
-        let file: &'a dyn ReadAt = self.stack.layers()[piece.layer].file(file).ok()?;
-        let range = at..at.checked_add(piece.len())?;
+        let (file, range) = self.stored(piece)?;
         file.will_read(range.clone());
         file.bytes(range)
+    }
+
+    /// Where a piece of data stands.
+    fn stored(&self, piece: &Piece) -> Option<(&'a dyn ReadAt, Range<u64>)> {
+        let Source::Data { file, at } = piece.source else { return None };
+        let file: &'a dyn ReadAt = self.stack.layers()[piece.layer].file(file).ok()?;
+        Some((file, at..at.checked_add(piece.len())?))
+    }
+
+    /// What of a unit that was just loaded into the buffer stands in mappings as well, by its place in the unit.
+    pub(crate) fn lent(&self, range: &Range<u64>, scratch: &Scratch) -> Vec<(usize, &'a [u8])> {
+        let large = scratch.pieces.iter().filter(|piece| piece.len() >= LENT_FROM);
+        large
+            .filter_map(|piece| {
+                let (file, place) = self.stored(piece)?;
+                // OK: the pieces tile the unit, which is a few MiB.
+                Some(((piece.disk.start - range.start) as usize, file.bytes(place)?))
+            })
+            .collect()
     }
 
     fn fill(

@@ -6,7 +6,7 @@ use imgprep_map::{Error, Layout, SinkKind};
 
 use crate::convert::Converted;
 use crate::worker::{Body, Done, Packers};
-use crate::writer::Writer;
+use crate::writer::{Runs, Writer};
 use crate::{Bitmap, Checksums, Options};
 
 /// What happens to the results, in the order of the disk.
@@ -53,13 +53,7 @@ impl Reducer<'_> {
         Ok(())
     }
 
-    fn place(
-        &mut self,
-        unit: u64,
-        range: &Range<u64>,
-        bytes: &[u8],
-        runs: &[Range<usize>],
-    ) -> Result<(), Error> {
+    fn place(&mut self, unit: u64, range: &Range<u64>, bytes: &[u8], runs: &Runs<'_>) -> Result<(), Error> {
         self.pass(range)?;
         if let Some(first) = self.first_place {
             self.writer.write_runs(first + range.start, bytes, runs)

@@ -8,7 +8,7 @@ use imgprep_map::{Error, Packing};
 
 use crate::convert::Job;
 use crate::load::{Loaded, Loader, Scratch};
-use crate::writer::Writer;
+use crate::writer::{Runs, Writer};
 use crate::zeros::data_runs;
 use crate::{BitmapShape, is_zero};
 
@@ -20,8 +20,8 @@ pub(crate) struct Done<'a> {
     pub(crate) unit: u64,
     pub(crate) range: Range<u64>,
     pub(crate) body: Body<'a>,
-    /// What of the body is written, where zeros can be left out.
-    pub(crate) runs: Vec<Range<usize>>,
+    /// What of the body is written.
+    pub(crate) runs: Runs<'a>,
     pub(crate) checksum: Option<u32>,
     pub(crate) data: Vec<Range<u64>>,
 }
@@ -100,27 +100,30 @@ impl<'a> Worker<'a> {
         }
         let checksum = self.with_checksums.then(|| crc32fast::hash(bytes));
         let data = self.bitmap.map(|shape| data_ranges(bytes, job.range.start, shape)).unwrap_or_default();
-        let runs = self.runs(bytes, &job.range);
+        let mut runs = Runs { ranges: self.ranges(bytes, &job.range), lent: Vec::new() };
+        if mapped.is_none() && job.place.is_none() && self.packing == Packing::Plain {
+            runs.lent = self.loader.lent(&job.range, scratch);
+        }
         let body = self.body(&job, mapped, &runs, scratch)?;
         self.loader.stack.sound()?;
         Ok(Done { unit: job.unit, range: job.range, body, runs, checksum, data })
     }
 
     /// What of a unit has to be written.
-    fn runs(&self, bytes: &[u8], range: &Range<u64>) -> Vec<Range<usize>> {
+    fn ranges(&self, bytes: &[u8], range: &Range<u64>) -> Vec<Range<usize>> {
         if !self.is_sparse {
             return std::iter::once(0..bytes.len()).collect();
         }
-        let mut runs = Vec::new();
-        data_runs(bytes, range.start, SPARSE_GRANULE, |run| runs.push(run));
-        runs
+        let mut ranges = Vec::new();
+        data_runs(bytes, range.start, SPARSE_GRANULE, |run| ranges.push(run));
+        ranges
     }
 
     fn body(
         &self,
         job: &Job,
         mapped: Option<&'a [u8]>,
-        runs: &[Range<usize>],
+        runs: &Runs<'a>,
         scratch: &mut Scratch,
     ) -> Result<Body<'a>, Error> {
         if self.packing != Packing::Plain {
@@ -158,7 +161,7 @@ fn zero_unit<'a>(job: Job) -> Done<'a> {
         unit: job.unit,
         range: job.range,
         body: Body::Zero,
-        runs: Vec::new(),
+        runs: Runs::default(),
         checksum: None,
         data: Vec::new(),
     }

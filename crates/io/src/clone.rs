@@ -15,7 +15,7 @@ use rustix::io::Errno;
 use crate::os;
 
 /// Less is written sooner than its blocks are shared.
-const SHARE_FROM: u64 = 128 << 10;
+const SHARE_FROM: u64 = 64 << 10;
 
 /// The block of every common file system.
 const USUAL_BLOCK: u64 = 4096;
