@@ -31,6 +31,7 @@ mod monsters;
 mod mutations;
 mod program;
 mod receipts;
+mod reflinks;
 mod schemas;
 mod structure;
 mod structure_vdi_qed_qcow;

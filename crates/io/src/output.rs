@@ -457,6 +457,39 @@ mod tests {
     }
 
     #[test]
+    fn a_source_that_vanishes_before_its_blocks_are_shared_is_the_source_s_fault() {
+        let source_file = tempfile::NamedTempFile::new().unwrap();
+        source_file.as_file().set_len(1 << 20).unwrap();
+        let source = SourceFile::open(source_file.path(), SourceOptions::default()).unwrap();
+        source_file.as_file().set_len(0).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        let output = OutputFile::create(&folder.path().join("a"), OutputOptions::default()).unwrap();
+        let error =
+            output.write_at(8192, &[b"head", &source.bytes(4..1 << 20).unwrap()[..1 << 19]]).unwrap_err();
+        assert_eq!(error, WriteError::SourceFault { at: 8192 });
+        assert!(source.unchanged().is_err());
+    }
+
+    #[test]
+    fn large_parts_of_a_mapping_are_the_same_bytes_in_the_output() {
+        let source_file = tempfile::NamedTempFile::new().unwrap();
+        let bytes: Vec<u8> = (0..1 << 18).map(|at: u32| (at / 7) as u8).collect();
+        std::fs::write(source_file.path(), &bytes).unwrap();
+        let source = SourceFile::open(source_file.path(), SourceOptions::default()).unwrap();
+        let mapped = source.bytes(0..1 << 18).unwrap();
+        let folder = tempfile::tempdir().unwrap();
+        for at in [0, 1, 512, 4095, 4096, 5000] {
+            let path = folder.path().join(at.to_string());
+            let output = OutputFile::create(&path, OutputOptions::default()).unwrap();
+            output.write_at(at, &[&mapped[100..], b"between", mapped, &mapped[at as usize..]]).unwrap();
+            output.publish().unwrap();
+            let zeros = vec![0; at as usize];
+            let expected = [&zeros, &bytes[100..], b"between", &bytes, &bytes[at as usize..]].concat();
+            assert!(std::fs::read(&path).unwrap() == expected, "{at}");
+        }
+    }
+
+    #[test]
     fn a_file_is_no_device() {
         let file = tempfile::NamedTempFile::new().unwrap();
         let error = DeviceOutput::open(file.path()).unwrap_err();
