@@ -116,7 +116,7 @@ fn blocks_are_shared_on(mkfs: &str) {
         let shared = shared_blocks(&output);
         assert_eq!(data - shared, alone as u64 + 1, "{source}: blocks that are not shared");
         let file = OpenOptions::new().write(true).open(&output).unwrap();
-        file.write_all_at(&[0xa5; 3 * CLUSTER], 1000).unwrap();
+        file.write_all_at(&vec![0xa5; 3 * CLUSTER], 1000).unwrap();
         file.sync_all().unwrap();
         assert!(std::fs::read(at.join(source)).unwrap() == before, "{source}");
         assert!(shared_blocks(&output) < shared, "{source}");

@@ -466,7 +466,8 @@ mod tests {
         let output = OutputFile::create(&folder.path().join("a"), OutputOptions::default()).unwrap();
         let error =
             output.write_at(8192, &[b"head", &source.bytes(4..1 << 20).unwrap()[..1 << 19]]).unwrap_err();
-        assert_eq!(error, WriteError::SourceFault { at: 8192 });
+        // The system may have written the head before.
+        assert!(matches!(error, WriteError::SourceFault { at: 8192 | 8196 }), "{error:?}");
         assert!(source.unchanged().is_err());
     }
 
