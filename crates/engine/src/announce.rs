@@ -9,9 +9,13 @@ use crate::{Piece, Stack};
 /// Bytes between two pieces of a file that are read on their way.
 const NEAR: u64 = 256 << 10;
 
+/// Pieces that are on their way at once for one unit: a disk is busy with as many, and none of them leaves memory again
+/// before it was looked at.
+const AT_ONCE: usize = 32;
+
 /// Tells the files of what will be read after the first piece. What follows the piece before it comes with that one.
 pub(crate) fn announce(stack: &Stack, pieces: &[Piece]) {
-    for (layer, file, range) in scattered(pieces) {
+    for (layer, file, range) in scattered(pieces).take(AT_ONCE) {
         if let Ok(file) = stack.layers()[layer].file(file) {
             file.will_read_soon(range);
         }

@@ -101,7 +101,8 @@ impl<'a> Worker<'a> {
         let checksum = self.with_checksums.then(|| crc32fast::hash(bytes));
         let data = self.bitmap.map(|shape| data_ranges(bytes, job.range.start, shape)).unwrap_or_default();
         let mut runs = Runs { ranges: self.ranges(bytes, &job.range), lent: Vec::new() };
-        if mapped.is_none() && job.place.is_none() && self.packing == Packing::Plain {
+        let is_copy = mapped.is_none() && job.place.is_none() && self.packing == Packing::Plain;
+        if is_copy && self.writer.sink.shares() {
             runs.lent = self.loader.lent(&job.range, scratch);
         }
         let body = self.body(&job, mapped, &runs, scratch)?;

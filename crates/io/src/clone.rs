@@ -122,6 +122,11 @@ impl Sharing {
         }
     }
 
+    /// Whether nothing was refused so far.
+    pub(crate) fn is_hopeful(&self) -> bool {
+        self.refused.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
+    }
+
     fn refuses(&self, device: u64) -> bool {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(&device)
     }

@@ -202,6 +202,10 @@ impl Sink for OutputFile {
         true
     }
 
+    fn shares(&self) -> bool {
+        self.sharing.is_hopeful()
+    }
+
     fn write_at(&self, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
         // What waits to be written, from where; and where the next part goes.
         let (mut waiting, mut from, mut place) = (Vec::with_capacity(parts.len()), at, at);

@@ -4,7 +4,7 @@
 //! The file is seen in windows. A window is asked about (`mincore`) before its first page is read, and so is what lies
 //! ahead of it, before the system reads ahead. A window leaves when [`KEPT`] others came after it.
 //!
-//! Once windows follow each other, what is missing comes with plain reads whose bytes are thrown away: for those the
+//! Where windows follow each other, what is missing comes with plain reads whose bytes are thrown away: for those the
 //! system reads ahead in large pieces and keeps them in large folios, at half the processor time of
 //! `madvise(MADV_WILLNEED)`, which takes page by page (`docs/performance.md`).
 
@@ -28,6 +28,9 @@ const KEPT: usize = 128;
 /// Windows that are asked about ahead of one that follows the last: more than the system reads ahead.
 const AHEAD: u64 = 24;
 
+/// Windows that one reading of several threads spans.
+const STRIDE: u64 = 16;
+
 /// Bytes of one read that are thrown away: few enough to stay in a core's cache.
 const PIECE: u64 = 64 << 10;
 
@@ -39,9 +42,18 @@ pub(crate) struct Residence {
     is_told: bool,
     /// Whether windows came one after the other.
     is_in_a_row: AtomicBool,
-    windows: Mutex<VecDeque<Window>>,
+    known: Mutex<Known>,
     /// What left last.
     left: Mutex<Range<u64>>,
+}
+
+#[derive(Debug, Default)]
+struct Known {
+    windows: VecDeque<Window>,
+    /// The furthest window of the reading that goes on.
+    front: u64,
+    /// How often it moved on without a jump.
+    steps: u32,
 }
 
 #[derive(Debug)]
@@ -54,22 +66,17 @@ struct Window {
 impl Residence {
     /// Of a file of which nothing was read yet. `is_told`: whether this user may ask what is in memory.
     pub(crate) fn new(is_told: bool) -> Self {
-        Self {
-            is_told,
-            is_in_a_row: AtomicBool::default(),
-            windows: Mutex::default(),
-            left: Mutex::new(0..0),
-        }
+        Self { is_told, is_in_a_row: AtomicBool::default(), known: Mutex::default(), left: Mutex::new(0..0) }
     }
 
     /// Begins to bring in what is looked at after something else.
     pub(crate) fn announce(&self, mapping: &Mmap, range: &Range<u64>) {
         let missing: Vec<_> = {
-            let mut known = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             indexes(mapping, range)
                 .filter_map(|index| {
                     self.note(&mut known, mapping, index);
-                    find(&known, index).and_then(|window| window.missing_of(range))
+                    known.find(index).and_then(|window| window.missing_of(range))
                 })
                 .collect()
         };
@@ -83,13 +90,13 @@ impl Residence {
         let mut follow = false;
         let mut missing = Vec::new();
         let leaving: Vec<Window> = {
-            let mut known = self.windows.lock().unwrap_or_else(PoisonError::into_inner);
+            let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             for index in indexes(mapping, range) {
                 follow |= self.note_with_next(&mut known, mapping, index);
-                missing.extend(find(&known, index).and_then(|window| window.missing_of(range)));
+                missing.extend(known.find(index).and_then(|window| window.missing_of(range)));
             }
-            let too_many = known.len().saturating_sub(KEPT);
-            known.drain(..too_many).collect()
+            let too_many = known.windows.len().saturating_sub(KEPT);
+            known.windows.drain(..too_many).collect()
         };
         self.leave(mapping, file, leaving);
         if !self.is_told {
@@ -107,13 +114,13 @@ impl Residence {
 
     /// Lets go of everything.
     pub(crate) fn leave_all(&self, mapping: &Mmap, file: &File) {
-        let all = std::mem::take(&mut *self.windows.lock().unwrap_or_else(PoisonError::into_inner));
+        let all = std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner)).windows;
         self.leave(mapping, file, all);
     }
 
-    /// Notes a window, and those behind it once two came one after the other: tells whether they did.
-    fn note_with_next(&self, known: &mut VecDeque<Window>, mapping: &Mmap, index: u64) -> bool {
-        let follows = index.checked_sub(1).is_some_and(|before| find(known, before).is_some());
+    /// Notes a window, and those behind it where reading goes on through the file: tells whether it does.
+    fn note_with_next(&self, known: &mut Known, mapping: &Mmap, index: u64) -> bool {
+        let follows = known.moves_on(index);
         self.note(known, mapping, index);
         for ahead in (index + 1..=index + AHEAD).take_while(|_| follows) {
             if self.note(known, mapping, ahead) && !self.is_told {
@@ -124,13 +131,13 @@ impl Residence {
     }
 
     /// Notes what is missing of a window, and whether it was not known yet.
-    fn note(&self, known: &mut VecDeque<Window>, mapping: &Mmap, index: u64) -> bool {
+    fn note(&self, known: &mut Known, mapping: &Mmap, index: u64) -> bool {
         let range = window(mapping, index);
-        if range.is_empty() || find(known, index).is_some() {
+        if range.is_empty() || known.find(index).is_some() {
             return false;
         }
         let missing = if self.is_told { os::missing_pages(mapping, range) } else { Vec::new() };
-        known.push_back(Window { index, missing });
+        known.windows.push_back(Window { index, missing });
         true
     }
 
@@ -167,8 +174,23 @@ fn window(mapping: &Mmap, index: u64) -> Range<u64> {
     index * WINDOW..((index + 1) * WINDOW).min(mapping.len() as u64)
 }
 
-fn find(known: &VecDeque<Window>, index: u64) -> Option<&Window> {
-    known.iter().rev().find(|window| window.index == index)
+impl Known {
+    fn find(&self, index: u64) -> Option<&Window> {
+        self.windows.iter().rev().find(|window| window.index == index)
+    }
+
+    /// Whether reading goes on through the file, by as many threads as there may be, and does not jump about in it.
+    fn moves_on(&mut self, index: u64) -> bool {
+        if index.abs_diff(self.front) > STRIDE {
+            self.steps = 0;
+        } else if index > self.front {
+            self.steps = self.steps.saturating_add(1);
+        }
+        if index > self.front || self.steps == 0 {
+            self.front = index;
+        }
+        self.steps >= 2
+    }
 }
 
 impl Window {
@@ -252,6 +274,20 @@ mod tests {
         assert!(mapping.len() as u64 - missing(&mapping) >= 3 * (64 << 10));
         residence.leave_all(&mapping, file.as_file());
         assert_eq!(missing(&mapping), mapping.len() as u64);
+    }
+
+    #[test]
+    fn reading_on_is_told_from_jumping_about() {
+        let moves = |indexes: &[u64]| {
+            let mut known = Known::default();
+            indexes.iter().map(|index| known.moves_on(*index)).collect::<Vec<_>>()
+        };
+        assert_eq!(moves(&[0, 1, 2, 3]), [false, false, true, true]);
+        // Two threads, in no strict order.
+        assert_eq!(moves(&[1, 0, 3, 2, 2, 5, 4]), [false, false, true, true, true, true, true]);
+        // From the middle on, and after a jump.
+        assert_eq!(moves(&[900, 901, 902, 7, 8, 9]), [false, false, true, false, false, true]);
+        assert!(!moves(&[900, 901, 50, 950, 51, 300, 301, 80]).contains(&true));
     }
 
     #[test]

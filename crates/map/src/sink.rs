@@ -26,6 +26,12 @@ pub trait Sink: Send + Sync {
         true
     }
 
+    /// Whether bytes that are written out of a mapping may become blocks that both files have: then they
+    /// are better written from there than from a copy.
+    fn shares(&self) -> bool {
+        false
+    }
+
     /// Gives the output its length. On a device: checks that it is large enough.
     fn set_len(&self, len: u64) -> Result<(), WriteError>;
 }
