@@ -72,8 +72,11 @@ impl Job {
     }
 
     fn run(&mut self) -> io::Result<(f64, f64)> {
+        // Inputs only. The output goes last: its pages shall not lie free for long.
+        let mut inputs = files_among(&self.args);
+        inputs.retain(|file| *file != self.output);
+        self.cache.prepare(&inputs)?;
         let _ = fs::remove_file(&self.output);
-        self.cache.prepare(&files_among(&self.args))?;
         let (begun, cpu) = (Instant::now(), cpu_of_children());
         let mut child = Command::new(&self.program).args(&self.args).stdout(Stdio::null()).spawn()?;
         // Asked from another thread, so that the end is seen when it comes.
