@@ -9,8 +9,8 @@ use crate::{Piece, Stack};
 /// Bytes between two pieces of a file that are read on their way.
 const NEAR: u64 = 256 << 10;
 
-/// Pieces that are on their way at once for one unit: a disk is busy with as many, and none of them leaves memory again
-/// before it was looked at.
+/// Pieces that are on their way at once for one unit: a disk is busy with as many. `io` keeps as many windows as four
+/// threads announce; on more, a piece may leave before it was looked at, and is read once more.
 const AT_ONCE: usize = 32;
 
 /// Tells the files of what will be read after the first piece. What follows the piece before it comes with that one.

@@ -161,9 +161,8 @@ impl<'a> Loader<'a> {
 
     /// Where a piece of data stands.
     fn stored(&self, piece: &Piece) -> Option<(&'a dyn ReadAt, Range<u64>)> {
-        let Source::Data { file, at } = piece.source else { return None };
-        let file: &'a dyn ReadAt = self.stack.layers()[piece.layer].file(file).ok()?;
-        Some((file, at..at.checked_add(piece.len())?))
+        let (file, range) = piece.stored().filter(|_| matches!(piece.source, Source::Data { .. }))?;
+        Some((self.stack.layers()[piece.layer].file(file).ok()?, range))
     }
 
     /// What of a unit that was just loaded into the buffer stands in mappings as well, by its place in the unit.
