@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use testdata_gen::{sample, write_files};
 
-use crate::program::{has_tool, imgprep, names, said, tool};
+use crate::program::{has_tool, imgprep, names, said, skip, tool};
 
 fn with(len: usize, parts: &[(usize, &[u8])]) -> Vec<u8> {
     let mut bytes = vec![0; len];
@@ -346,14 +346,13 @@ fn allocation_is_not_counted_where_the_tables_are_large_and_the_file_is_not() {
     }
 }
 
-/// A program by its name, also where only administrators have it on their path. Nothing is held against a
-/// machine that lacks one: the same bytes are made by hand in the tests of the crates.
+/// A program by its name, also where only administrators have it on their path.
 fn found_program(name: &str) -> Option<String> {
     let places = [name.to_string(), format!("/usr/sbin/{name}"), format!("/sbin/{name}")];
     let found =
         places.into_iter().find(|place| Command::new(place).arg("-V").stdin(Stdio::null()).output().is_ok());
     if found.is_none() {
-        eprintln!("SKIPPED: {name} is not installed: what it writes was not looked at");
+        skip(name, "what it writes");
     }
     found
 }

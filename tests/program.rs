@@ -2,20 +2,8 @@
 
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
-use std::sync::OnceLock;
 
-/// The program, built once from the sources that are tested.
-fn program() -> &'static Path {
-    static PROGRAM: OnceLock<PathBuf> = OnceLock::new();
-    PROGRAM.get_or_init(|| {
-        let built =
-            Command::new(env!("CARGO")).args(["build", "--quiet", "--package", "imgprep-cli"]).status();
-        assert!(built.expect("cargo runs").success(), "the program does not build");
-        // This test is in TARGET/debug/deps.
-        let test = std::env::current_exe().expect("a test has a path");
-        test.ancestors().nth(2).expect("a test is in deps").join("imgprep")
-    })
-}
+pub(crate) use imgprep_tests::{has_tool, skip};
 
 /// Runs `imgprep` with these arguments in `folder`.
 pub(crate) fn imgprep(folder: &Path, args: &[&str]) -> Output {
@@ -24,7 +12,7 @@ pub(crate) fn imgprep(folder: &Path, args: &[&str]) -> Output {
 
 /// The same, not started yet.
 pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
-    let mut command = Command::new(program());
+    let mut command = Command::new(env!("CARGO_BIN_EXE_imgprep"));
     command.args(args).current_dir(folder).env("SOURCE_DATE_EPOCH", "0");
     command
 }
@@ -46,16 +34,6 @@ pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout))
 }
 
-/// Whether a tool is there. One that is missing is told loudly, and a failure where tools are required.
-pub(crate) fn has_tool(name: &str) -> bool {
-    let is_there = Command::new(name).arg("--version").output().is_ok();
-    if !is_there {
-        assert!(std::env::var_os("IMGPREP_REQUIRE_TOOLS").is_none(), "{name} is required and missing");
-        eprintln!("SKIPPED: {name} is not installed: the tests that ask it did not run");
-    }
-    is_there
-}
-
 /// Whether `strace` is there and may trace: containers often forbid that.
 pub(crate) fn has_strace() -> bool {
     let may_trace = || Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
@@ -64,9 +42,7 @@ pub(crate) fn has_strace() -> bool {
     }
     let is_fine = may_trace().is_ok_and(|status| status.success());
     if !is_fine {
-        eprintln!(
-            "SKIPPED: strace may not trace here: the order of syncs and a disk that hangs were not tested"
-        );
+        skip("strace-permission", "the order of syncs, and a disk that hangs");
     }
     is_fine
 }
@@ -79,7 +55,11 @@ pub(crate) fn tool(folder: &Path, name: &str, args: &[&str]) {
 
 /// The repository.
 pub(crate) fn root() -> PathBuf {
-    Path::new(env!("CARGO_MANIFEST_DIR")).parent().expect("tests have a parent").to_path_buf()
+    Path::new(env!("CARGO_MANIFEST_DIR"))
+        .ancestors()
+        .nth(2)
+        .expect("the program is in crates/cli")
+        .to_path_buf()
 }
 
 /// Names in a folder, hidden ones too.

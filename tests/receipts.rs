@@ -5,7 +5,7 @@ use std::process::Command;
 
 use testdata_gen::{sample, write_files};
 
-use crate::program::{imgprep, names, said};
+use crate::program::{imgprep, names, said, skip};
 
 fn source(folder: &Path) -> String {
     write_files(&sample().files, folder).unwrap().display().to_string()
@@ -111,7 +111,7 @@ impl Loop {
         if output.status.success() && !name.is_empty() {
             return Some(Self(name));
         }
-        eprintln!("SKIPPED: no loop device can be had here: block devices were not tested");
+        skip("loop-device", "block devices as outputs");
         None
     }
 }

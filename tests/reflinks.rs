@@ -9,7 +9,7 @@ use imgprep_io::{OutputFile, OutputOptions, SourceFile, SourceOptions};
 use imgprep_map::{ReadAt, Sink, WriteError};
 use testdata_gen::Noise;
 
-use crate::program::{command, has_strace, has_tool, imgprep, said, tool};
+use crate::program::{command, has_strace, has_tool, imgprep, said, skip, tool};
 
 /// A file system of its own in a file in a folder, or in memory; gone when dropped.
 struct Mounted(PathBuf);
@@ -38,7 +38,7 @@ impl Mounted {
         if mounted.is_some_and(|output| output.status.success()) {
             return Some(Self(at));
         }
-        eprintln!("SKIPPED: no {name} can be mounted here: whether blocks are shared was not tested");
+        skip(&format!("mount-{}", name.trim_start_matches("mkfs.")), "whether blocks are shared");
         None
     }
 }

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use crate::program::{imgprep, root, said};
+use crate::program::{imgprep, root, said, skip};
 
 fn digest(file: &str, size: &str, packed: &[&str]) -> (u64, String) {
     let folder = tempfile::tempdir().unwrap();
@@ -53,7 +53,10 @@ fn over_64_gib_there_are_two_bitmap_segments_and_the_data_stands_where_it_did() 
 #[test]
 fn every_file_of_the_vendor_s_set_at_both_sizes() {
     let Some(set) = std::env::var_os("IMGPREP_VENDOR_FILES").map(PathBuf::from) else {
-        eprintln!("SKIPPED: IMGPREP_VENDOR_FILES names no folder with the vendor's whole set");
+        skip(
+            "vendor-files",
+            "the vendor's whole set of files, in the folder that IMGPREP_VENDOR_FILES names",
+        );
         return;
     };
     let expected = std::fs::read(set.join("expected.json")).unwrap();

@@ -217,7 +217,7 @@ mod tests {
         if missing(&mapping) == len as u64 {
             return Some((file, mapping));
         }
-        eprintln!("SKIPPED: pages of temporary files can't be dropped, or nobody may ask about them");
+        imgprep_tests::skip("page-cache-control", "pages that leave the page cache after reading");
         None
     }
 

@@ -326,7 +326,7 @@ mod tests {
         let source = SourceFile::open(temp.path(), SourceOptions::default()).unwrap();
         let (data, hole) = (source.next_data(0), source.next_hole(32 << 20));
         if data == 0 {
-            eprintln!("SKIPPED: the file system for temporary files has no holes");
+            imgprep_tests::skip("holes", "holes of sources: the file system for temporary files has none");
             return;
         }
         assert!(data <= 32 << 20 && ((32 << 20) + 4096..64 << 20).contains(&hole), "{data} {hole}");
