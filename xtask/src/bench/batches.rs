@@ -22,18 +22,24 @@ impl Inputs {
         let options = "--out out -q --no-sync --force -j 2";
         Ok(vec![
             Duel::of(vec![
-                self.shell("40 mixed images to ZVHD2", &format!("rm -rf out; exec $p batch mixed {options}")).called("batch"),
+                self.shell("40 mixed images to ZVHD2", "out", &format!("exec $p batch mixed {options}"))
+                    .reading(files_in(&self.folder.join("mixed"))?)
+                    .called("batch"),
                 self.shell(
                     "40 mixed images to ZVHD2",
-                    "rm -rf out; mkdir out; for i in mixed/*; do $p convert $i out/$(basename $i).zvhd2 -q --no-sync -j 2; done",
+                    "out",
+                    "mkdir out; for i in mixed/*; do $p convert $i out/$(basename $i).zvhd2 -q --no-sync -j 2; done",
                 )
+                .reading(files_in(&self.folder.join("mixed"))?)
                 .called("one after the other"),
             ])
             .at_most(1.1),
             Duel::of(vec![self.shell(
                 &format!("{tiny} tiny images to ZVHD2: the time by {tiny} is one image's"),
-                &format!("rm -rf out; exec $p batch tiny {options}"),
+                "out",
+                &format!("exec $p batch tiny {options}"),
             )
+            .reading(files_in(&self.folder.join("tiny"))?)
             .called("batch")]),
         ])
     }
@@ -74,9 +80,13 @@ impl Inputs {
         Ok(folder)
     }
 
-    /// A line for the shell, run in the inputs' folder; `$p` is the program.
-    pub(super) fn shell(&self, name: &str, line: &str) -> Job {
+    /// A line for the shell, run in the inputs' folder; `$p` is the program. Its output is removed before it is timed.
+    pub(super) fn shell(&self, name: &str, output: &str, line: &str) -> Job {
         let line = format!("cd '{}' && p='{}'; {line}", self.folder.display(), self.ours.display());
-        Job::new(name, Path::new("sh"), vec!["-c".into(), line], self.folder.join("none"))
+        Job::new(name, Path::new("sh"), vec!["-c".into(), line], self.folder.join(output))
     }
+}
+
+fn files_in(folder: &Path) -> io::Result<Vec<PathBuf>> {
+    fs::read_dir(folder)?.map(|entry| entry.map(|entry| entry.path())).collect()
 }

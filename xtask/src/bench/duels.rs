@@ -40,7 +40,7 @@ const FILE_SYSTEM_FORMATS: &[(&str, f64, &[&str])] = &[
 /// Bare works, and what they are called.
 const PACK: (&str, &str) = ("pack", "zstd 3 of the blocks");
 const UNPACK: (&str, &str) = ("unpack", "unpacking the blocks");
-const SCAN: (&str, &str) = ("scan", "a look at every byte");
+const SCAN: (&str, &str) = ("scan", "positioned reads of every byte and an OR over them");
 
 /// The name of the output in the line of a job.
 fn output_of(line: &str) -> &str {
@@ -125,33 +125,33 @@ impl Inputs {
         let mut noise = io::Read::take(fs::File::open("/dev/urandom")?, len);
         io::copy(&mut noise, &mut fs::File::create(self.path("noise.raw"))?)?;
         let mut duels = vec![
-            self.packed("noise to ZVHD2", "noise.raw", "noise.raw")?,
-            self.packed("RAW to ZVHD2", "full.raw", "full.raw")?,
-            self.beside("ZVHD2 to RAW", "convert $full.zvhd2 $o.raw --no-sync", UNPACK, "full.zvhd2")?
+            self.packed("noise to ZVHD2", "noise.raw", "noise.raw"),
+            self.packed("RAW to ZVHD2", "full.raw", "full.raw"),
+            self.beside("ZVHD2 to RAW", "convert $full.zvhd2 $o.raw --no-sync", UNPACK, "full.zvhd2")
                 .at_most(1.25),
-            self.beside("ZVHD2 to a bitmap", "bitmap $full.zvhd2 $o.mf", UNPACK, "full.zvhd2")?,
-            self.beside("bitmap of stored zeros", "bitmap $zeros.raw $o.mf", SCAN, "zeros.raw")?
+            self.beside("ZVHD2 to a bitmap", "bitmap $full.zvhd2 $o.mf", UNPACK, "full.zvhd2"),
+            self.beside("bitmap of stored zeros", "bitmap $zeros.raw $o.mf", SCAN, "zeros.raw")
                 .at_most(1.15),
             self.copied(),
         ];
         if has_qemu_img() {
             self.image("full.raw", "full.qcow2", &["-O", "qcow2"])?;
-            duels.push(self.packed("QCOW2 to ZVHD2", "full.qcow2", "full.raw")?);
+            duels.push(self.packed("QCOW2 to ZVHD2", "full.qcow2", "full.raw"));
         }
         Ok(duels)
     }
 
     /// An image into ZVHD2, beside zstd on the blocks of its disk.
-    fn packed(&self, name: &str, image: &str, disk: &str) -> io::Result<Duel> {
-        Ok(self.beside(name, &format!("convert ${image} $o.zvhd2 --no-sync"), PACK, disk)?.at_most(1.10))
+    fn packed(&self, name: &str, image: &str, disk: &str) -> Duel {
+        self.beside(name, &format!("convert ${image} $o.zvhd2 --no-sync"), PACK, disk).at_most(1.10)
     }
 
     /// A job beside the bare work on the bytes of `file`.
-    fn beside(&self, name: &str, line: &str, (work, label): (&str, &str), file: &str) -> io::Result<Duel> {
+    fn beside(&self, name: &str, line: &str, (work, label): (&str, &str), file: &str) -> Duel {
         let ours = self.ours(name, output_of(line), &format!("{line} -q")).called("imgprep");
         let args = ["limit", work, &self.path(file)].map(String::from).to_vec();
-        let bare = Job::new(name, &std::env::current_exe()?, args, self.folder.join("none")).called(label);
-        Ok(Duel::of(vec![ours, bare]))
+        let bare = Job::new(name, &self.bare, args, self.folder.join("none")).called(label);
+        Duel::of(vec![ours, bare])
     }
 
     fn copied(&self) -> Duel {
@@ -170,7 +170,7 @@ impl Inputs {
         let job = |(way, label): (&str, &str)| -> io::Result<Job> {
             let args = ["limit", way, &self.path("full.raw")].map(String::from).to_vec();
             let output = ways::output(&self.folder.join("full.raw"));
-            Ok(Job::new(label, &std::env::current_exe()?, args, output))
+            Ok(Job::new(label, &self.bare, args, output))
         };
         let (first, others) = (WAYS[0], &WAYS[1..]);
         let duel = |way: (&str, &str)| {
@@ -204,7 +204,7 @@ impl Inputs {
             return Ok(Vec::new());
         }
         let mut duels = self.all_to_raw("files.raw", FILE_SYSTEM_FORMATS)?;
-        duels.push(self.packed("a file system to ZVHD2", "files.raw", "files.raw")?);
+        duels.push(self.packed("a file system to ZVHD2", "files.raw", "files.raw"));
         Ok(duels)
     }
 
@@ -235,7 +235,7 @@ impl Inputs {
         let duel = |name: &str, disk: &str| {
             let qemu = |label: &str, flags: &str| {
                 let line = format!("qemu-img convert {flags} -O raw {disk} o.raw && sync o.raw");
-                self.shell(name, &format!("rm -f o.raw; {line}")).called(label)
+                self.shell(name, "o.raw", &line).reading(vec![self.folder.join(disk)]).called(label)
             };
             Duel::of(vec![
                 self.ours(name, "o.raw", &format!("convert ${disk} $o.raw -q")).called("imgprep"),

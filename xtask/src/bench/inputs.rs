@@ -13,6 +13,8 @@ pub(super) struct Inputs {
     pub(super) folder: PathBuf,
     pub(super) ours: PathBuf,
     maker: PathBuf,
+    /// This program, built as the product is: it runs the bare works.
+    pub(super) bare: PathBuf,
 }
 
 impl Inputs {
@@ -27,13 +29,16 @@ impl Inputs {
             "imgprep-cli",
             "--package",
             "imgprep-testdata-gen",
+            "--package",
+            "xtask",
         ];
         let target = root.join("target");
         must(Command::new("cargo").args(args).arg("--target-dir").arg(&target).current_dir(root))?;
         let folder = target.join("bench");
         fs::create_dir_all(&folder)?;
         let (ours, maker) = (target.join("release/imgprep"), target.join("release/testdata-gen"));
-        let inputs = Self { folder, ours, maker };
+        let bare = target.join("release/xtask");
+        let inputs = Self { folder, ours, maker, bare };
         for (name, size) in [("1t.raw", 1 << 40), ("10g.raw", 10 << 30), ("full.raw", data)] {
             let args = ["big".into(), inputs.path(name), size.to_string(), data.to_string()];
             must(Command::new(&inputs.maker).args(args))?;

@@ -10,6 +10,7 @@ use nix::sys::resource::{UsageWho, getrusage};
 use nix::sys::time::TimeValLike as _;
 
 use super::cache::{Cache, evict, files_among};
+use super::control_group::ControlGroup;
 
 /// A command that is timed.
 pub(crate) struct Job {
@@ -18,6 +19,8 @@ pub(crate) struct Job {
     pub(crate) label: String,
     program: PathBuf,
     args: Vec<String>,
+    /// Files that it reads and that no argument names.
+    more_inputs: Vec<PathBuf>,
     /// Removed before every run.
     output: PathBuf,
     cache: Cache,
@@ -26,7 +29,10 @@ pub(crate) struct Job {
     pub(crate) seconds: Vec<f64>,
     /// Of processor time, user and system, all threads.
     pub(crate) cpu_seconds: Vec<f64>,
+    /// The most `RssAnon` of its process and of its descendants together.
     pub(crate) peak_anonymous_kib: u64,
+    /// The most that its control group was charged for, page cache included; 0 where no group can be made.
+    pub(crate) peak_group_kib: u64,
 }
 
 impl Job {
@@ -37,13 +43,20 @@ impl Job {
             label,
             program: program.into(),
             args,
+            more_inputs: Vec::new(),
             output,
             cache: Cache::Warm,
             is_judging: false,
             seconds: Vec::new(),
             cpu_seconds: Vec::new(),
             peak_anonymous_kib: 0,
+            peak_group_kib: 0,
         }
+    }
+
+    /// Files that it reads besides those among its arguments, as a line for the shell does.
+    pub(crate) fn reading(self, more_inputs: Vec<PathBuf>) -> Self {
+        Self { more_inputs, ..self }
     }
 
     pub(crate) fn called(self, label: &str) -> Self {
@@ -74,9 +87,11 @@ impl Job {
     fn run(&mut self) -> io::Result<(f64, f64)> {
         // Inputs only. The output goes last: its pages shall not lie free for long.
         let mut inputs = files_among(&self.args);
+        inputs.extend(self.more_inputs.iter().cloned());
         inputs.retain(|file| *file != self.output);
         self.cache.prepare(&inputs)?;
-        let _ = fs::remove_file(&self.output);
+        remove(&self.output);
+        let group = ControlGroup::join();
         let (begun, cpu) = (Instant::now(), cpu_of_children());
         let mut child = Command::new(&self.program).args(&self.args).stdout(Stdio::null()).spawn()?;
         // Asked from another thread, so that the end is seen when it comes.
@@ -85,6 +100,8 @@ impl Job {
         let watcher = std::thread::spawn(move || peak_anonymous_kib(id, pause));
         let status = child.wait()?;
         let seconds = begun.elapsed().as_secs_f64();
+        let charged = group.and_then(ControlGroup::leave).unwrap_or(0);
+        self.peak_group_kib = self.peak_group_kib.max(charged / 1024);
         self.peak_anonymous_kib = self.peak_anonymous_kib.max(watcher.join().unwrap_or(0));
         if status.success() || (self.is_judging && status.code().is_some()) {
             Ok((seconds, cpu_of_children() - cpu))
@@ -92,6 +109,11 @@ impl Job {
             Err(io::Error::other(format!("{} ({}) failed", self.name, self.label)))
         }
     }
+}
+
+/// Removes an output, a file or a folder, if it is there.
+fn remove(output: &Path) {
+    let _ = if output.is_dir() { fs::remove_dir_all(output) } else { fs::remove_file(output) };
 }
 
 /// A run of as many seconds pays for its pages itself.
@@ -114,24 +136,30 @@ pub(crate) fn race(jobs: &mut [Job], runs: usize) -> io::Result<()> {
             job.cpu_seconds.push(cpu);
         }
     }
-    let _ = jobs.first().map(|job| fs::remove_file(&job.output));
+    jobs.iter().for_each(|job| remove(&job.output));
     // The next ones need the room.
     jobs.iter().flat_map(|job| files_among(&job.args)).try_for_each(|input| evict(&input))
 }
 
-/// The most that `RssAnon` of a process showed until it ended; 0 where the system does not tell.
+/// The most that `RssAnon` of a process and its descendants showed until it ended; 0 where the system does not report it.
 fn peak_anonymous_kib(id: u32, pause: Duration) -> u64 {
-    let status = format!("/proc/{id}/status");
     let mut peak = 0;
-    while let Some(now) = anonymous_kib(&status) {
-        peak = peak.max(now);
+    while let Some(own) = anonymous_kib(id) {
+        peak = peak.max(own + descendants(id).into_iter().filter_map(anonymous_kib).sum::<u64>());
         std::thread::sleep(pause);
     }
     peak
 }
 
-fn anonymous_kib(status: &str) -> Option<u64> {
-    let text = fs::read_to_string(status).ok()?;
+/// Children of a process's first thread, and theirs: a shell has no other threads.
+fn descendants(id: u32) -> Vec<u32> {
+    let children = fs::read_to_string(format!("/proc/{id}/task/{id}/children")).unwrap_or_default();
+    let children = children.split_whitespace().filter_map(|child| child.parse().ok());
+    children.flat_map(|child| std::iter::once(child).chain(descendants(child))).collect()
+}
+
+fn anonymous_kib(id: u32) -> Option<u64> {
+    let text = fs::read_to_string(format!("/proc/{id}/status")).ok()?;
     let line = text.lines().find_map(|line| line.strip_prefix("RssAnon:"))?;
     line.split_whitespace().next()?.parse().ok()
 }

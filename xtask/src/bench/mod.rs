@@ -7,6 +7,7 @@
 
 mod batches;
 mod cache;
+mod control_group;
 pub(crate) mod count;
 mod disks;
 mod duels;

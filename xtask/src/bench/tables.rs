@@ -11,6 +11,7 @@ struct Measured {
     fastest: f64,
     cpu_seconds: f64,
     peak_anonymous_kib: u64,
+    peak_group_kib: u64,
 }
 
 /// One duel, measured.
@@ -31,6 +32,7 @@ impl Row {
             fastest: job.fastest(),
             cpu_seconds: job.median_cpu(),
             peak_anonymous_kib: job.peak_anonymous_kib,
+            peak_group_kib: job.peak_group_kib,
         });
         let jobs = jobs.collect();
         Self { name: duel.jobs[0].name.clone(), jobs, at_most: duel.at_most, threads: duel.threads, data }
@@ -65,7 +67,7 @@ impl Row {
 
 pub(super) fn print_head(title: &str) {
     println!(
-        "\n## {title}\n\n| job | seconds (of processor time) | MB of data/s | ratio (of the fastest runs) | wanted | peak anonymous MiB |\n|---|---|---|---|---|---|"
+        "\n## {title}\n\n| job | seconds (of processor time) | MB of data/s | ratio (of the fastest runs) | wanted | peak MiB: anonymous | of the control group |\n|---|---|---|---|---|---|---|"
     );
 }
 
@@ -77,15 +79,19 @@ impl std::fmt::Display for Row {
             (Some(ratio), Some(fastest)) => format!("{ratio:.2} ({fastest:.2})"),
             _ => "-".into(),
         };
-        let peak = self.jobs.iter().map(|job| (job.peak_anonymous_kib / 1024).to_string());
-        let (times, peak) = (times.collect::<Vec<_>>().join(", "), peak.collect::<Vec<_>>().join(", "));
+        let mebibytes = |kib: fn(&Measured) -> u64| {
+            let each = self.jobs.iter().map(|job| (kib(job) / 1024).to_string());
+            each.collect::<Vec<_>>().join(", ")
+        };
+        let (peak, group) = (mebibytes(|job| job.peak_anonymous_kib), mebibytes(|job| job.peak_group_kib));
+        let times = times.collect::<Vec<_>>().join(", ");
         let ratio = match self.serial() {
             Some(serial) => format!("{ratio}, serial {:.0} %", serial * 100.0),
             None => ratio,
         };
         let wanted = self.at_most.map_or("-".into(), |ratio| format!("{ratio:.2}"));
         let rate = if self.data > 0 { format!("{:.0}", self.rate()) } else { "-".into() };
-        write!(f, "| {} | {times} | {rate} | {ratio} | {wanted} | {peak} |", self.name)
+        write!(f, "| {} | {times} | {rate} | {ratio} | {wanted} | {peak} | {group} |", self.name)
     }
 }
 
@@ -102,7 +108,7 @@ impl Row {
         let jobs = self.jobs.iter().map(|job| {
             json!({
                 "label": job.label, "median-seconds": job.seconds, "fastest-seconds": job.fastest, "median-cpu-seconds": job.cpu_seconds,
-                "peak-anonymous-kib": job.peak_anonymous_kib,
+                "peak-anonymous-kib": job.peak_anonymous_kib, "peak-group-kib": job.peak_group_kib,
             })
         });
         json!({
