@@ -12,6 +12,7 @@ mod chains;
 mod check;
 mod check_qcow2;
 mod cli;
+mod codes;
 mod conformance;
 mod cuts;
 mod detect;
