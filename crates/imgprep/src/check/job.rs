@@ -3,10 +3,11 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use imgprep_catalog::{DetectError, detect};
+use imgprep_catalog::detect;
 use imgprep_engine::{BitmapShape, EngineError, Losses, Options, scan, survey};
 use imgprep_io::SourceFile;
 use imgprep_map::{Class, Error, Facts, Finding, Layout as _, ReadAt as _, Severity, Value};
+use imgprep_open::hints;
 use imgprep_policy::{BitmapFile, Boot, Judgement, Kind, Place, Profile, Subject, judge, rule_of_code};
 use imgprep_raw::RawLayout;
 
@@ -57,7 +58,7 @@ impl Job<'_> {
             SourceFile::open(self.path, self.options.open.source).map_err(|error| in_path(error.into()))?;
         let mut subject = self.subject(&file);
         self.out.file_len = Some(file.len());
-        match detect(&file, self.options.open.from) {
+        match detect(&file, hints(&file, self.options.open.from)) {
             Ok(detection) => {
                 self.out.format = Some(detection.format.name.into());
                 subject.kind = Kind::Disk(detection.format.name.into());
@@ -67,10 +68,7 @@ impl Job<'_> {
                 file.sound().map_err(|error| in_path(error.into()))?;
                 subject.kind = kind_of(&error);
                 self.out.format = Some(subject.kind.name().into());
-                if error
-                    .detail::<DetectError>()
-                    .is_some_and(|error| matches!(error, DetectError::Ambiguous { .. }))
-                {
+                if subject.kind != Kind::Iso && !matches!(subject.kind, Kind::Unread(_)) {
                     subject.broken = Some(error.to_string());
                 }
                 self.error(in_path(error));
