@@ -119,7 +119,7 @@ pub const RULES: &[Rule] = rules![
     "format/empty" Error,
         "the file is not empty",
         "an empty file is a disk of 0 bytes, and mostly an upload or a copy that failed",
-        "this program", "";
+        "this program", "get the file again";
     // Files of unknown origin.
     "safety/backing-file" Warning,
         "the image names no parent or backing file",

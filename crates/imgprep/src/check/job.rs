@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
-use imgprep_catalog::detect;
+use imgprep_catalog::{DetectError, detect};
 use imgprep_engine::{BitmapShape, EngineError, Losses, Options, scan, survey};
 use imgprep_io::SourceFile;
 use imgprep_map::{Class, Error, Facts, Finding, Layout as _, ReadAt as _, Severity, Value};
@@ -15,7 +15,7 @@ use super::inside::inside;
 use super::{CheckOptions, CheckedFile};
 use crate::folder::kind_of;
 use crate::safety::{names, under};
-use crate::{Disk, FaceError, LayerInfo, remedy};
+use crate::{Disk, FaceError, LayerInfo, descriptor_beside, remedy};
 
 /// Judgements of one rule that are kept; the others are counted.
 const KEPT: u64 = 100;
@@ -239,7 +239,9 @@ impl Job<'_> {
         let file = error.path().filter(|path| *path != self.out.name).map(String::from);
         let place = Place { code: Some(error.code()), file, at: error.at(), disk: error.disk() };
         let judgement = Judgement::new(rule, error.what()).at(place);
-        self.keep(match remedy(error) {
+        // A check is repeated with the format named: the rule says how.
+        let own = if is_undecided(error) { None } else { remedy(error) };
+        self.keep(match own {
             Some(remedy) => Judgement { remedy: Some(remedy), ..judgement },
             None => judgement,
         });
@@ -269,6 +271,11 @@ impl Job<'_> {
         judgement.place.file = file.as_ref().map(|file| file.display().to_string());
         self.out.judgements.push(judgement.remedied(file.as_deref().unwrap_or(self.path)));
     }
+}
+
+/// Whether only the user can say what the file is, and no other file says more.
+fn is_undecided(error: &Error) -> bool {
+    error.detail::<DetectError>().is_some_and(DetectError::is_undecided) && descriptor_beside(error).is_none()
 }
 
 /// The facts that a profile asks for.
