@@ -6,6 +6,7 @@
 #![allow(clippy::too_many_lines, clippy::type_complexity, reason = "tables of cases read best in one piece")]
 
 mod broken;
+mod detect_cases;
 mod disk;
 mod good;
 mod monsters;
@@ -32,6 +33,7 @@ use std::io;
 use std::path::{Path, PathBuf};
 
 pub use broken::{BrokenImage, Refused, broken};
+pub use detect_cases::{Stranger, disks, plain_disk, strangers, wiped};
 pub use disk::{Noise, disk_of};
 pub use good::{GoodImage, good, sample};
 pub use monsters::{Monster, monsters};

@@ -22,13 +22,17 @@ const KINDS: &[Row] = &[
     ("cpio", 6, "magic \"070707\" and numbers", |head| is_cpio(head, &[b"070707"], 70, |digit| matches!(digit, b'0'..=b'7'))),
     ("ar",   8, "magic \"!<arch>\"",            |head| head.starts_with(b"!<arch>\n")),
     ("cab",  8, "magic \"MSCF\"",               |head| head.starts_with(b"MSCF\0\0\0\0")),
-    ("wim",  8, "magic \"MSWIM\"",              |head| head.starts_with(b"MSWIM\0\0\0")),
+    ("wim",  8, "magic \"MSWIM\"",              |head| head.starts_with(b"MSWIM\0\0\0") || head.starts_with(b"WLPWM\0\0\0")),
+    ("rpm",  5, "magic ed ab ee db, version 3 or 4", |head| matches!(head, [0xed, 0xab, 0xee, 0xdb, 3 | 4, ..])),
+    ("xar",  8, "magic \"xar!\", a header of 28 to 64 bytes", |head| matches!(head, [b'x', b'a', b'r', b'!', 0, 28..=64, 0, 1, ..])),
+    ("squashfs", 32, "magic \"hsqs\", version 4", is_squashfs),
 ];
 
 pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     let row = KINDS.iter().find(|(.., test)| test(probe.head));
     row.map(|(name, len, says, _)| match *name {
         "wim" => foreign(name, 0, *len, says, Remedy::NoDisk("it holds files, not a disk: apply it to one")),
+        "squashfs" => foreign(name, 0, *len, says, Remedy::NoDisk("it holds files, not a disk: unpack them")),
         _ => foreign(name, 0, *len, says, UNPACK),
     })
 }
@@ -44,6 +48,14 @@ fn is_cpio(head: &[u8], magics: &[&[u8; 6]], len: usize, is_digit: fn(&u8) -> bo
     head.get(6..len + 6).is_some_and(|fields| {
         magics.iter().any(|magic| head.starts_with(*magic)) && fields[..len].iter().all(is_digit)
     })
+}
+
+/// Version 4.0, and a block size of 4 KiB to 1 MiB that agrees with its logarithm.
+fn is_squashfs(head: &[u8]) -> bool {
+    let Some(fields) = head.get(..32).filter(|_| head.starts_with(b"hsqs")) else { return false };
+    let size = u32::from_le_bytes([fields[12], fields[13], fields[14], fields[15]]);
+    let log = u16::from_le_bytes([fields[22], fields[23]]);
+    fields[28..32] == [4, 0, 0, 0] && (12..=20).contains(&log) && size == 1 << log
 }
 
 /// An OVA is a tar whose first member is a descriptor, an XVA one whose first member is `ova.xml`.
@@ -101,6 +113,13 @@ mod tests {
         member
     }
 
+    fn squashfs(log: u8) -> Vec<u8> {
+        let mut head = b"hsqs".to_vec();
+        head.resize(32, 0);
+        (head[14], head[22], head[28]) = (2, log, 4);
+        head
+    }
+
     fn tar_of(name: &[u8], magic: &[u8]) -> Vec<u8> {
         let mut header = vec![0; 512];
         header[..name.len()].copy_from_slice(name);
@@ -126,6 +145,10 @@ mod tests {
             (b"!<arch>\n", "ar"),
             (b"MSCF\0\0\0\0", "cab"),
             (b"MSWIM\0\0\0", "wim"),
+            (b"WLPWM\0\0\0", "wim"),
+            (b"\xed\xab\xee\xdb\x03\0", "rpm"),
+            (b"xar!\0\x1c\0\x01", "xar"),
+            (&squashfs(17), "squashfs"),
             (&tar_of(b"machine.ovf", b"ustar\0"), "ova"),
             (&tar_of(b"MACHINE.OVF", b""), "ova"),
             (&tar_of(b"ova.xml", b"ustar\0"), "xva"),
@@ -159,6 +182,10 @@ mod tests {
             b"!<arch>x",
             b"MSCF\0\0\0\x01",
             b"MSWIM\0\0\x01",
+            b"\xed\xab\xee\xdb\x05",
+            b"xar!\0\x10\0\x01",
+            &squashfs(16),
+            b"hsqs",
             &wrong_sum,
             &tar_of(b"", b""),
             &[0; 512],

@@ -2,6 +2,7 @@
 
 use imgprep_map::{Class, Detail};
 
+use crate::file_name::Denial;
 use crate::remedy;
 
 /// A file that is not read, and what to do about it.
@@ -35,6 +36,35 @@ pub enum DetectError {
         /// What to do.
         remedy: &'static str,
     },
+    /// The contents match no format, and the name speaks against a RAW disk.
+    #[error(
+        "the contents match no known format, but the name ends in {ending:?}: {says}; --from raw reads them as a disk"
+    )]
+    ExtensionDenied {
+        /// The end of the name.
+        ending: String,
+        /// What such a file is.
+        says: String,
+        /// The name of the file that describes the whole disk, in the same folder.
+        descriptor: Option<String>,
+    },
+    /// The file has no bytes.
+    #[error(
+        "the file is empty: most often a copy or a download that failed; --from raw reads it as a disk of 0 bytes"
+    )]
+    Empty,
+    /// Zeros follow what ends the image.
+    #[error("the {name} image ends at byte {len} ({says}): cut them off on a copy")]
+    Padded {
+        /// The format.
+        name: &'static str,
+        /// File offset of the footer.
+        at: u64,
+        /// What says so.
+        says: String,
+        /// The length of the image.
+        len: u64,
+    },
     /// A snapshot was asked for.
     #[error("{format} has no internal snapshots")]
     NoSnapshots {
@@ -43,14 +73,36 @@ pub enum DetectError {
     },
 }
 
+impl From<Denial> for DetectError {
+    fn from(Denial { ending, says, descriptor, .. }: Denial) -> Self {
+        Self::ExtensionDenied { ending, says, descriptor }
+    }
+}
+
 impl DetectError {
-    /// The one command to go on with, if there is one; `FILE` stands for the file's name.
-    pub fn command(&self) -> Option<&'static str> {
+    /// The one command to go on with, if there is one. `FILE` stands for the file's name, `OUT` for the name of a file
+    /// that is not there yet.
+    pub fn command(&self) -> Option<String> {
         match self {
-            Self::NotYet { name, .. } => Some(remedy::command(name).unwrap_or(remedy::ANOTHER_READER)),
-            Self::NoDisk { name, .. } => remedy::command(name),
+            Self::NotYet { name, .. } => Some(remedy::command(name).unwrap_or(remedy::ANOTHER_READER).into()),
+            Self::NoDisk { name, .. } => remedy::command(name).map(String::from),
+            Self::ExtensionDenied { .. } | Self::Empty => Some(remedy::AS_RAW.into()),
+            Self::Padded { len, .. } => Some(format!("head -c {len} FILE > OUT.vhd")),
             Self::Ambiguous { .. } | Self::NoSnapshots { .. } => None,
         }
+    }
+
+    /// The file beside this one that describes the whole disk.
+    pub fn descriptor(&self) -> Option<&str> {
+        match self {
+            Self::ExtensionDenied { descriptor, .. } => descriptor.as_deref(),
+            _ => None,
+        }
+    }
+
+    /// Whether only the user can decide, by naming the format.
+    pub fn is_undecided(&self) -> bool {
+        matches!(self, Self::Ambiguous { .. } | Self::ExtensionDenied { .. } | Self::Empty)
     }
 }
 
@@ -60,21 +112,31 @@ impl Detail for DetectError {
             Self::Ambiguous { .. } => "detect.ambiguous",
             Self::NotYet { .. } => "detect.not-yet",
             Self::NoDisk { .. } => "detect.no-disk",
+            Self::ExtensionDenied { .. } => "detect.extension-denied",
+            Self::Empty => "detect.empty",
+            Self::Padded { .. } => "detect.padded",
             Self::NoSnapshots { .. } => "detect.no-snapshots",
         }
     }
 
     fn class(&self) -> Class {
         match self {
-            Self::Ambiguous { .. } | Self::NoSnapshots { .. } => Class::Refused,
+            Self::Ambiguous { .. }
+            | Self::ExtensionDenied { .. }
+            | Self::Empty
+            | Self::NoSnapshots { .. } => Class::Refused,
             Self::NotYet { .. } | Self::NoDisk { .. } => Class::Unsupported,
+            Self::Padded { .. } => Class::Corrupt,
         }
     }
 
     fn at(&self) -> Option<u64> {
         match self {
-            Self::NotYet { at, .. } | Self::NoDisk { at, .. } => Some(*at),
-            Self::Ambiguous { .. } | Self::NoSnapshots { .. } => None,
+            Self::NotYet { at, .. } | Self::NoDisk { at, .. } | Self::Padded { at, .. } => Some(*at),
+            Self::Ambiguous { .. }
+            | Self::ExtensionDenied { .. }
+            | Self::Empty
+            | Self::NoSnapshots { .. } => None,
         }
     }
 }

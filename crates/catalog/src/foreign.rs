@@ -1,6 +1,7 @@
 //! Files that must never be taken for RAW. Here: image formats that are not read yet; what is no
-//! image of a disk is in [`packed`](crate::packed), [`archive`](crate::archive), [`disc`](crate::disc)
-//! and [`other`](crate::other).
+//! image of a disk is in [`packed`](crate::packed), [`archive`](crate::archive), [`disc`](crate::disc),
+//! [`other`](crate::other), [`openpgp`](crate::openpgp), [`program`](crate::program), [`library`](crate::library)
+//! and [`text`](crate::text).
 
 use imgprep_map::{Evidence, Probe};
 
@@ -20,6 +21,8 @@ pub(crate) enum Remedy {
     NotYet,
     /// Not a disk image: what to do instead.
     NoDisk(&'static str),
+    /// An image that ends at this file offset, with zeros behind it.
+    Cut(u64),
 }
 
 use Remedy::NotYet;
@@ -47,6 +50,11 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Vec<Foreign> {
     found.extend(crate::archive::recognise(probe));
     found.extend(crate::disc::recognise(probe));
     found.extend(crate::other::recognise(probe));
+    found.extend(crate::openpgp::recognise(probe));
+    found.extend(crate::program::recognise(probe));
+    if found.is_empty() {
+        found.extend(crate::library::recognise(probe));
+    }
     found
 }
 

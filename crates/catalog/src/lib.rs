@@ -1,18 +1,27 @@
 //! The list of formats: one line each, and everything else works on it at once.
 //!
 //! Detection goes by evidence: every format is shown the head and the tail of a file,
-//! and every match is told. One match decides. None means RAW, unless the bytes are
-//! those of something that is known not to be a disk or not to be readable yet.
-//! Several are refused: only the user can say.
+//! and every match is told. One match decides. Several are refused: only the user can say.
+//! No match means RAW where nothing speaks against it: not the contents (text, a signature
+//! of something that is no disk, emptiness) and not the name (the extension of another
+//! format, the name of a part of a disk).
 
 mod archive;
 mod disc;
 mod error;
 mod evidence;
+mod file_name;
 mod foreign;
+mod library;
+mod openpgp;
 mod other;
 mod packed;
+mod padding;
+mod program;
 mod remedy;
+mod text;
+
+use std::path::Path;
 
 use imgprep_map::{Error, Evidence, Finding, ParseOptions, Parsed, Probe, ReadAt, Severity};
 
@@ -20,6 +29,7 @@ pub use error::DetectError;
 pub use evidence::Match;
 
 use evidence::{Ends, Kind};
+use foreign::{Foreign, Remedy};
 
 type ProbeFn = fn(&Probe<'_>) -> Option<Evidence>;
 type ParseFn = fn(&dyn ReadAt, &ParseOptions) -> Result<Parsed, Error>;
@@ -78,20 +88,39 @@ pub struct Detection {
     pub findings: Vec<Finding>,
 }
 
-/// Finds out what a file is; with `choice` only whether something speaks against it.
-pub fn detect(file: &dyn ReadAt, choice: Option<&'static Format>) -> Result<Detection, Error> {
+/// What is known of a file beside its bytes.
+#[derive(Clone, Copy, Debug, Default)]
+pub struct Hints<'a> {
+    /// Its name. A device or a stream has none that says something.
+    pub name: Option<&'a Path>,
+    /// The format that the user, or the image above, names.
+    pub format: Option<&'static Format>,
+}
+
+/// Finds out what a file is; with a format named only whether something speaks against it.
+pub fn detect(file: &dyn ReadAt, hints: Hints<'_>) -> Result<Detection, Error> {
     let ends = Ends::read(file)?;
-    let probe = ends.probe();
-    let matches = matches(&probe);
-    match choice {
-        Some(format) => Ok(chosen(format, matches)),
-        None => decide(&probe, matches),
+    let matches = matches(file, &ends.probe())?;
+    match hints.format {
+        Some(format) => Ok(chosen(format, matches, file.is_empty())),
+        None => decide(file, hints.name, matches),
     }
+}
+
+/// Why the name of a file speaks against a RAW disk, if it does.
+pub fn denied_as_raw(name: &Path) -> Option<String> {
+    file_name::denial(name).map(|denial| format!("the name ends in {:?}: {}", denial.ending, denial.says))
+}
+
+/// Whether this is the format without a signature.
+pub fn is_raw(format: &Format) -> bool {
+    format.name == imgprep_raw::NAME
 }
 
 /// All that the bytes of a file speak for, whatever is made of it.
 pub fn matches_of(file: &dyn ReadAt) -> Result<Vec<Match>, Error> {
-    Ok(matches(&Ends::read(file)?.probe()))
+    let ends = Ends::read(file)?;
+    matches(file, &ends.probe())
 }
 
 /// Understands a file as what it was detected to be.
@@ -102,25 +131,36 @@ pub fn parse(file: &dyn ReadAt, detection: &Detection, options: &ParseOptions) -
     (detection.format.parse)(file, options)
 }
 
-fn matches(probe: &Probe<'_>) -> Vec<Match> {
+/// Everything with a signature; where there is nothing, text and what stands before zeros.
+fn matches(file: &dyn ReadAt, probe: &Probe<'_>) -> Result<Vec<Match>, Error> {
+    let foreign = |found: Foreign| Match::new(probe, found.name, found.evidence, Kind::Foreign(found.remedy));
     let ours = FORMATS.iter().filter_map(|format| {
         let evidence = (format.probe)(probe)?;
         Some(Match::new(probe, format.name, evidence, Kind::Readable(format)))
     });
-    let foreign = foreign::recognise(probe)
-        .into_iter()
-        .map(|found| Match::new(probe, found.name, found.evidence, Kind::Foreign(found.remedy)));
-    ours.chain(foreign).collect()
+    let mut found: Vec<_> = ours.chain(foreign::recognise(probe).into_iter().map(foreign)).collect();
+    if found.is_empty() {
+        let less =
+            text::recognise(probe).map_or_else(|| padding::recognise(file, probe), |text| Ok(Some(text)));
+        found.extend(less?.map(foreign));
+    }
+    Ok(found)
 }
 
-fn decide(probe: &Probe<'_>, matches: Vec<Match>) -> Result<Detection, Error> {
+fn decide(file: &dyn ReadAt, name: Option<&Path>, matches: Vec<Match>) -> Result<Detection, Error> {
+    let denial = name.and_then(file_name::denial);
     let [found] = &matches[..] else {
-        if matches.is_empty() {
-            let findings = empty_finding(probe);
-            return Ok(Detection { format: &FORMATS[0], evidence: None, matches, findings });
+        if !matches.is_empty() {
+            let all = matches.iter().map(ToString::to_string).collect::<Vec<_>>();
+            return Err(DetectError::Ambiguous { matches: all.join(", ") }.into());
         }
-        let said = matches.iter().map(ToString::to_string).collect::<Vec<_>>();
-        return Err(DetectError::Ambiguous { matches: said.join(", ") }.into());
+        if file.is_empty() {
+            return Err(DetectError::Empty.into());
+        }
+        return match denial {
+            Some(denial) => Err(DetectError::from(denial).into()),
+            None => Ok(Detection { format: &FORMATS[0], evidence: None, matches, findings: Vec::new() }),
+        };
     };
     let (name, at, says) = (found.name, found.evidence.at, found.evidence.says.clone());
     match found.kind {
@@ -128,26 +168,19 @@ fn decide(probe: &Probe<'_>, matches: Vec<Match>) -> Result<Detection, Error> {
             let evidence = Some(found.evidence.clone());
             Ok(Detection { format, evidence, matches, findings: Vec::new() })
         }
-        Kind::Foreign(foreign::Remedy::NotYet) => Err(DetectError::NotYet { name, at, says }.into()),
-        Kind::Foreign(foreign::Remedy::NoDisk(remedy)) => {
-            Err(DetectError::NoDisk { name, at, says, remedy }.into())
-        }
+        Kind::Foreign(Remedy::NotYet) => Err(DetectError::NotYet { name, at, says }.into()),
+        Kind::Foreign(Remedy::Cut(len)) => Err(DetectError::Padded { name, at, says, len }.into()),
+        // The name of a piece says more than what stands in it.
+        Kind::Foreign(Remedy::NoDisk(remedy)) => Err(match denial.filter(|denial| denial.is_piece(name)) {
+            Some(denial) => DetectError::from(denial).into(),
+            None => DetectError::NoDisk { name, at, says, remedy }.into(),
+        }),
     }
 }
 
-fn empty_finding(probe: &Probe<'_>) -> Vec<Finding> {
-    let finding = Finding {
-        code: "raw.empty",
-        severity: Severity::Warning,
-        at: None,
-        message: "the file is empty: a disk of 0 bytes".into(),
-    };
-    if probe.file_len == 0 { vec![finding] } else { Vec::new() }
-}
-
-fn chosen(format: &'static Format, matches: Vec<Match>) -> Detection {
+fn chosen(format: &'static Format, matches: Vec<Match>, is_empty: bool) -> Detection {
     let (same, others): (Vec<_>, Vec<_>) = matches.iter().partition(|found| found.name == format.name);
-    let findings = others.into_iter().map(|found| Finding {
+    let others = others.into_iter().map(|found| Finding {
         code: "detect.looks-like",
         severity: Severity::Warning,
         at: Some(found.evidence.at),
@@ -156,7 +189,14 @@ fn chosen(format: &'static Format, matches: Vec<Match>) -> Detection {
             format.name, found.evidence.says, found.name
         ),
     });
-    let (findings, evidence) = (findings.collect(), same.first().map(|found| found.evidence.clone()));
+    let empty = (is_empty && format.name == imgprep_raw::NAME).then(|| Finding {
+        code: "raw.empty",
+        severity: Severity::Error,
+        at: None,
+        message: "the file is empty: a disk of 0 bytes".into(),
+    });
+    let (findings, evidence) =
+        (others.chain(empty).collect(), same.first().map(|found| found.evidence.clone()));
     Detection { format, evidence, matches, findings }
 }
 
@@ -166,7 +206,7 @@ mod tests {
 
     fn named(bytes: &[u8]) -> Result<&'static str, DetectError> {
         let file = bytes.to_vec();
-        let found = detect(&file, None);
+        let found = detect(&file, Hints::default());
         found.map(|found| found.format.name).map_err(|error| error.detail::<DetectError>().unwrap().clone())
     }
 
@@ -188,12 +228,67 @@ mod tests {
         assert_eq!(named(&with(0, b"\xbe\xba\xfe\xca", 4096)), Ok("vmdk"));
         assert_eq!(named(b"\n# Disk DescriptorFile\r\nversion=1\n"), Ok("vmdk"));
         assert_eq!(named(b"#x\nversion=1\nCID=1\ncreateType=\"vmfs\"\n"), Ok("vmdk"));
-        assert_eq!(named(b"version=1\n"), Ok("raw"));
         assert_eq!(named(&with(0, b"vhdxfile", 4096)), Ok("vhdx"));
         assert_eq!(named(&with(0, b"stream\0\0", 8192)), Ok("zvhd"));
         assert_eq!(named(&with(0, b"z2strm\0\0", 8192)), Ok("zvhd2"));
         assert_eq!(named(&[0; 4096]), Ok("raw"));
-        assert_eq!(named(&[]), Ok("raw"));
+    }
+
+    fn named_as(name: &str, bytes: &[u8]) -> Result<&'static str, DetectError> {
+        let found = detect(&bytes.to_vec(), Hints { name: Some(Path::new(name)), format: None });
+        found.map(|found| found.format.name).map_err(|error| error.detail::<DetectError>().unwrap().clone())
+    }
+
+    #[test]
+    fn a_name_counts_where_nothing_else_does() {
+        let disk = with(510, b"\x55\xaa", 4096);
+        assert_eq!(named_as("disk.img", &disk), Ok("raw"));
+        assert_eq!(named_as("disk", &disk), Ok("raw"));
+        assert_eq!(named_as("disk.vmdk", &with(0, b"QFI\xfb\0\0\0\x03", 4096)), Ok("qcow2"));
+        match named_as("disk.qcow2", &disk) {
+            Err(DetectError::ExtensionDenied { ending, descriptor: None, .. }) => {
+                assert_eq!(ending, ".qcow2")
+            }
+            other => panic!("{other:?}"),
+        }
+        match named_as("disk-flat.vmdk", &disk) {
+            Err(DetectError::ExtensionDenied { ending, descriptor, .. }) => {
+                assert_eq!((&ending[..], descriptor.as_deref()), ("-flat.vmdk", Some("disk.vmdk")));
+            }
+            other => panic!("{other:?}"),
+        }
+        // Signatures say more than names; a piece's name says more than its contents.
+        match named_as("disk.qcow2", b"404: Not Found") {
+            Err(DetectError::NoDisk { name: "error-page", .. }) => {}
+            other => panic!("{other:?}"),
+        }
+        match named_as("disk-flat.vmdk", b"words on a disk\n") {
+            Err(DetectError::ExtensionDenied { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+        match named_as("sda1.ext4-ptcl-img.gz.aa", &with(0, &[0x1f, 0x8b, 8], 4096)) {
+            Err(DetectError::ExtensionDenied { .. }) => {}
+            other => panic!("{other:?}"),
+        }
+    }
+
+    #[test]
+    fn an_empty_file_is_refused_and_a_disk_of_0_bytes_where_that_is_asked_for() {
+        assert_eq!(named(&[]), Err(DetectError::Empty));
+        assert_eq!(named_as("x.qcow2", &[]), Err(DetectError::Empty));
+        let found = detect(&Vec::new(), Hints { format: by_name("raw"), name: None }).unwrap();
+        assert_eq!((found.findings[0].code, found.findings[0].severity), ("raw.empty", Severity::Error));
+        assert_eq!(found.findings.len(), 1);
+    }
+
+    #[test]
+    fn a_vhd_with_zeros_behind_its_footer_is_named_with_its_end() {
+        let mut bytes = with(1 << 20, b"conectix", 2 << 20);
+        bytes[0] = 1;
+        match named(&bytes) {
+            Err(DetectError::Padded { name: "vhd", at: 0x10_0000, len: 0x10_0200, .. }) => {}
+            other => panic!("{other:?}"),
+        }
     }
 
     #[test]
@@ -233,14 +328,14 @@ mod tests {
             other => panic!("{other:?}"),
         }
         let file = bytes;
-        let found = detect(&file, by_name("raw")).unwrap();
+        let found = detect(&file, Hints { format: by_name("raw"), name: None }).unwrap();
         assert_eq!(found.findings.len(), 2, "asked for raw, but two others match");
     }
 
     #[test]
     fn a_snapshot_of_a_format_that_has_none_is_refused() {
         let file = vec![0; 512];
-        let detection = detect(&file, None).unwrap();
+        let detection = detect(&file, Hints::default()).unwrap();
         let options = ParseOptions { snapshot: Some("1".into()), ..ParseOptions::default() };
         let error = parse(&file, &detection, &options).err().unwrap();
         assert_eq!(error.detail(), Some(&DetectError::NoSnapshots { format: "raw" }));

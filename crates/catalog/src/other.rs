@@ -1,5 +1,5 @@
-//! What else is brought along as "the disk": other programs' backups, saved machines, phone images,
-//! descriptors, and pages that a download left instead of the file.
+//! What else is brought along as "the disk": backups and streams of other programs, saved machines, phone images,
+//! pointers, all known by fixed bytes.
 
 use imgprep_map::Probe;
 
@@ -9,7 +9,14 @@ use Remedy::NoDisk;
 
 const BACKUP: Remedy = NoDisk("restore it with the program that made it");
 const STATE: Remedy = NoDisk("it is the memory of a machine, not its disk: take the disk's own file");
-const TEXT: Remedy = NoDisk("it is text about something else: get the file itself");
+const STREAM: Remedy =
+    NoDisk("it holds the contents of a file system, not a disk: receive it where it belongs");
+const DUMP: Remedy = NoDisk("it holds files of a file system, not a disk: restore it onto one");
+const CEPH: Remedy =
+    NoDisk("import it into Ceph with rbd import, then export the image without --export-format 2");
+const FORENSIC: Remedy = NoDisk("it is a forensic copy: export it as RAW");
+const LOCKED: Remedy = NoDisk("it is encrypted: decrypt it first");
+const PATCH: Remedy = NoDisk("it is a difference between two files: apply it first");
 
 /// Name, offset, magic, what it says, what to do.
 type Row = (&'static str, usize, &'static [u8], &'static str, Remedy);
@@ -18,9 +25,49 @@ type Row = (&'static str, usize, &'static [u8], &'static str, Remedy);
 const HEADS: &[Row] = &[
     ("android-sparse", 0, b"\x3a\xff\x26\xed\x01\0", "magic 3a ff 26 ed, version 1", NoDisk("it is a phone's sparse image: unfold it first")),
     ("sparseimage", 0, b"sprs\0\0\0",              "magic \"sprs\"",              NoDisk("macOS unfolds it")),
-    ("ewf",         0, b"EVF\x09\x0d\x0a\xff\0",   "magic \"EVF\"",               NoDisk("it is a forensic copy: export it as RAW")),
-    ("ewf",         0, b"EVF2\x0d\x0a\x81\0",      "magic \"EVF2\"",              NoDisk("it is a forensic copy: export it as RAW")),
+    ("ewf",         0, b"EVF\x09\x0d\x0a\xff\0",   "magic \"EVF\"",               FORENSIC),
+    ("ewf",         0, b"EVF2\x0d\x0a\x81\0",      "magic \"EVF2\"",              FORENSIC),
     ("partclone",   0, b"partclone-image",         "magic \"partclone-image\"",   BACKUP),
+    ("ewf",         0, b"LVF\x09\x0d\x0a\xff\0",   "magic \"LVF\"",               NoDisk("it holds files of a forensic copy, not a disk")),
+    ("ewf",         0, b"LEF2\x0d\x0a\x81\0",      "magic \"LEF2\"",              NoDisk("it holds files of a forensic copy, not a disk")),
+    ("aff",         0, b"AFF10\x0d\x0a\0",         "magic \"AFF10\"",             FORENSIC),
+    ("ad1",         0, b"ADSEGMENTEDFILE\0",       "magic \"ADSEGMENTEDFILE\"",   NoDisk("it holds files of a forensic copy, not a disk")),
+    ("ad-encrypted", 0, b"ADCRYPT\0",              "magic \"ADCRYPT\"",           LOCKED),
+    ("asif",        0, b"shdw\0\0\0\x01\0\0\x02\0", "magic \"shdw\", version 1", NoDisk("macOS 26 and newer convert it")),
+    ("dmg-encrypted", 0, b"encrcdsa\0\0\0",         "magic \"encrcdsa\"",          NoDisk("it is an encrypted disk image: macOS decrypts it")),
+    ("ffu",         4, b"SignedImage ",            "\"SignedImage\"",             NoDisk("it is a flash image of Windows: apply it to a disk first")),
+    ("change-tracking", 0, b"rod\xa2",             "magic 72 6f 64 a2",           NoDisk("it lists the changed blocks of a VMDK and has no data: take the descriptor beside it")),
+    ("appledouble", 0, b"\0\x05\x16\x07\0\x02\0\0", "magic 00 05 16 07, version 2", NoDisk("macOS keeps attributes in it: take the file without \"._\" in its name")),
+    ("appledouble", 0, b"\0\x05\x16\x07\0\x01\0\0", "magic 00 05 16 07, version 1", NoDisk("macOS keeps attributes in it: take the file without \"._\" in its name")),
+    ("applesingle", 0, b"\0\x05\x16\0\0\x02\0\0", "magic 00 05 16 00, version 2", NoDisk("macOS packed a file with its attributes into it: unpack it there")),
+    ("ds-store",    0, b"\0\0\0\x01Bud1",          "magic \"Bud1\"",              NoDisk("macOS keeps the view of a folder in it: take the image beside it")),
+    ("rbd-export",  0, b"rbd image v2\n",          "\"rbd image v2\"",            CEPH),
+    ("rbd-export",  0, b"rbd image diffs v2\n",    "\"rbd image diffs v2\"",      CEPH),
+    ("rbd-diff",    0, b"rbd diff v1\n",           "\"rbd diff v1\"",             NoDisk("it holds changes only: import it into Ceph over its image, then export that")),
+    ("rbd-diff",    0, b"rbd diff v2\n",           "\"rbd diff v2\"",             NoDisk("it holds changes only: import it into Ceph over its image, then export that")),
+    ("ntfsclone",   0, b"\0ntfsclone-image",       "magic \"ntfsclone-image\"",   BACKUP),
+    ("xfsdump",     0, b"xFSdump0",                "magic \"xFSdump0\"",          DUMP),
+    ("btrfs-stream", 0, b"btrfs-stream\0",         "magic \"btrfs-stream\"",      STREAM),
+    ("zfs-stream",  8, b"\xac\xcb\xba\xf5\x02\0\0\0", "magic ac cb ba f5 02",   STREAM),
+    ("zfs-stream",  8, b"\0\0\0\x02\xf5\xba\xcb\xac", "magic 02 f5 ba cb ac",   STREAM),
+    ("acronis",     0, b"\xce\x24\xb9\xa2\x20\0\0\0", "magic ce 24 b9 a2",       BACKUP),
+    ("borg",        0, b"BORG_SEG",                "magic \"BORG_SEG\"",          BACKUP),
+    ("chd",         0, b"MComprHD",                "magic \"MComprHD\"",          NoDisk("it is a compressed disc or disk of an emulator: unpack it with chdman")),
+    ("mds",         0, b"MEDIA DESCRIPTOR\x01",    "magic \"MEDIA DESCRIPTOR\"",  NoDisk("it describes an optical disc: take the image beside it")),
+    ("libvirt-state", 0, b"LibvirtQemudSave",      "magic \"LibvirtQemudSave\"",  STATE),
+    ("libvirt-state", 0, b"LibvirtQemudPart",      "magic \"LibvirtQemudPart\"",  STATE),
+    ("xen-state",   0, b"LinuxGuestRecord",        "magic \"LinuxGuestRecord\"",  STATE),
+    ("xen-state",   0, b"Xen saved domain",        "\"Xen saved domain\"",        STATE),
+    ("memory-dump", 0, b"KDUMP   ",                "magic \"KDUMP\"",             STATE),
+    ("memory-dump", 0, b"DISKDUMP",                "magic \"DISKDUMP\"",          STATE),
+    ("memory-dump", 0, b"makedumpfile\0",          "magic \"makedumpfile\"",      STATE),
+    ("memory-dump", 0, b"PAGEDUMP",                "magic \"PAGEDUMP\"",          STATE),
+    ("memory-dump", 0, b"PAGEDU64",                "magic \"PAGEDU64\"",          STATE),
+    ("memory-dump", 0, b"EMiL\x01\0\0\0",         "magic \"EMiL\", version 1",   STATE),
+    ("android-boot", 0, b"ANDROID!",               "magic \"ANDROID!\"",          NoDisk("it holds a phone's kernel, not a disk")),
+    ("android-ota", 0, b"CrAU\0\0\0\0\0\0\0\x02", "magic \"CrAU\", version 2",   NoDisk("it is an update of a phone: unpack its images first")),
+    ("openssl",     0, b"Salted__",                "magic \"Salted__\"",          LOCKED),
+    ("bsdiff",      0, b"BSDIFF40",                "magic \"BSDIFF40\"",          PATCH),
     ("partimage",   0, b"PaRtImAgE-VoLuMe",        "magic \"PaRtImAgE-VoLuMe\"",  BACKUP),
     ("vma",         0, b"VMA\0\0\0\0\x01",         "magic \"VMA\", version 1",    BACKUP),
     ("qemu-state",  0, b"QEVM\0\0\0",              "magic \"QEVM\"",              STATE),
@@ -30,36 +77,29 @@ const HEADS: &[Row] = &[
     ("git-lfs",     0, b"version https://git-lfs.github.com/spec/", "the first line of a Git LFS pointer", NoDisk("it is a pointer that Git left: fetch the file that it stands for")),
 ];
 
-/// Words that a text begins with, lower case: name, words, what they say.
-const TEXTS: &[(&str, &[&str], &str)] = &[
-    ("html", &["<!doctype html", "<html"], "an HTML page"),
-    ("xml", &["<?xml", "<envelope"], "an XML document"),
-    ("vmx", &[".encoding ="], "a machine's settings"),
-];
-
 pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     let head = HEADS.iter().find(|(_, at, magic, ..)| probe.has(*at, magic));
     let known =
         head.map(|(name, at, magic, says, remedy)| foreign(name, *at as u64, magic.len(), says, *remedy));
-    known.or_else(|| text(probe.head))
+    known.or_else(|| fsarchiver(probe.head)).or_else(|| dump(probe.head))
 }
 
-/// A text begins with one of the words, and its first bytes are nothing but text.
-fn text(head: &[u8]) -> Option<Foreign> {
-    let start = &head[..head.len().min(256)];
-    let from = usize::from(start.starts_with(b"\xef\xbb\xbf")) * 3;
-    let start = start.get(from..)?.trim_ascii_start();
-    let lower = start.to_ascii_lowercase();
-    let is_text = start.iter().all(|byte| matches!(byte, b'\t' | b'\n' | b'\r' | 0x20..=0xff));
-    let begins = |words: &&[&str]| words.iter().any(|word| lower.starts_with(word.as_bytes()));
-    let (name, _, says) = TEXTS.iter().find(|(_, words, _)| is_text && begins(words))?;
-    let remedy = match *name {
-        "xml" => NoDisk("if it is an OVF descriptor, convert the disks that it names"),
-        "vmx" => NoDisk("convert the disks that it names"),
-        _ => TEXT,
+/// A volume header, and the version of the archive's format in it.
+fn fsarchiver(head: &[u8]) -> Option<Foreign> {
+    let header = &head[..head.len().min(512)];
+    let is_archive = header.starts_with(b"FsA0") && header.windows(8).any(|word| word == b"FsArCh_0");
+    is_archive.then(|| foreign("fsarchiver", 0, 4, "magic \"FsA0\" and \"FsArCh_0\"", BACKUP))
+}
+
+/// The first record of `dump` (`protocols/dumprestore.h`): type 1, a volume of a tape, and a magic at 24.
+fn dump(head: &[u8]) -> Option<Foreign> {
+    let (kind, magic) = (head.get(..4)?, head.get(24..28)?);
+    let is_dump = match kind {
+        [1, 0, 0, 0] => matches!(magic, [0x6b | 0x6c, 0xea, 0, 0]),
+        [0, 0, 0, 1] => matches!(magic, [0, 0, 0xea, 0x6b | 0x6c]),
+        _ => false,
     };
-    // OK: inside the head.
-    Some(foreign(name, 0, start.len().min(24), says, remedy))
+    is_dump.then(|| foreign("dump", 24, 4, "magic 60011 or 60012 of a tape", DUMP))
 }
 
 #[cfg(test)]
@@ -82,13 +122,16 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_known_by_their_first_words() {
-        assert_eq!(name(b"<!DOCTYPE HTML>\n<title>404 Not Found</title>"), Some("html"));
-        assert_eq!(name(b"\xef\xbb\xbf<?xml version=\"1.0\"?>\n<Envelope>"), Some("xml"));
-        assert_eq!(name(b"  \n<html><body>"), Some("html"));
-        assert_eq!(name(b".encoding = \"UTF-8\"\n"), Some("vmx"));
-        assert_eq!(name(b"<html>\0\0\0"), None, "zeros are no text");
-        assert_eq!(name(b"hello"), None);
-        assert_eq!(name(b""), None);
+    fn archives_of_file_systems_are_known() {
+        let with = |parts: &[(usize, &[u8])]| {
+            let mut head = vec![0; 1024];
+            parts.iter().for_each(|(at, bytes)| head[*at..*at + bytes.len()].copy_from_slice(bytes));
+            name(&head)
+        };
+        assert_eq!(with(&[(0, b"FsA0"), (40, b"FsArCh_002")]), Some("fsarchiver"));
+        assert_eq!(with(&[(0, b"FsA0")]), None);
+        assert_eq!(with(&[(0, b"\x01"), (24, b"\x6c\xea")]), Some("dump"));
+        assert_eq!(with(&[(3, b"\x01"), (26, b"\xea\x6b")]), Some("dump"));
+        assert_eq!(with(&[(0, b"\x02"), (24, b"\x6c\xea")]), None);
     }
 }

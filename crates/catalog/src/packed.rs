@@ -21,6 +21,8 @@ const KINDS: &[Row] = &[
     ("lzma",     14, "properties 5d, dictionary and length", is_lzma),
     ("lzip",     6,  "magic \"LZIP\", version 1",          is_lzip),
     ("lzop",     9,  "magic \"\\x89LZO\"",                 |head| head.starts_with(b"\x89LZO\0\r\n\x1a\n")),
+    ("lrzip",    6,  "magic \"LRZI\", version 0",          |head| head.starts_with(b"LRZI\0") && head.get(5).is_some_and(|minor| *minor < 16)),
+    ("bzip3",    9,  "magic \"BZ3v1\" and a block size",   is_bzip3),
     ("compress", 5,  "magic 1f 9d, 9 to 16 bits",          is_compress),
 ];
 
@@ -89,6 +91,11 @@ fn is_lzip(head: &[u8]) -> bool {
     head.starts_with(b"LZIP\x01") && head.get(5).is_some_and(|size| matches!(size & 0x1f, 12..=29))
 }
 
+/// Blocks of 65 KiB to 511 MiB.
+fn is_bzip3(head: &[u8]) -> bool {
+    head.starts_with(b"BZ3v1") && word(head, 5).is_some_and(|size| (65 << 10..=511 << 20).contains(&size))
+}
+
 /// Codes grow to 9 to 16 bits; the first one is a byte as it is, so its ninth bit is clear.
 fn is_compress(head: &[u8]) -> bool {
     matches!(head, [0x1f, 0x9d, flags, _, second, ..]
@@ -124,6 +131,8 @@ mod tests {
             (&known, "lzma"),
             (b"LZIP\x01\x0c", "lzip"),
             (b"\x89LZO\0\r\n\x1a\n", "lzop"),
+            (b"LRZI\0\x06", "lrzip"),
+            (b"BZ3v1\0\0\0\x01", "bzip3"),
             (&[0x1f, 0x9d, 0x90, b'a', 0xc4], "compress"),
         ] {
             assert_eq!(name(start), Some(want), "{start:02x?}");
@@ -158,6 +167,8 @@ mod tests {
             b"LZIP\x02\x0c",
             b"LZIP\x01\x0b",
             b"\x89LZO\0\r\n\x1a\r",
+            b"LRZI\x01\x06",
+            b"BZ3v1\0\0\0\0",
             &[0x1f, 0x9d, 0x88, b'a', 0xc5],
             &[0x1f, 0x9d, 0x91, b'a', 0],
             &[0x1f, 0x9d, 0xf0, b'a', 0],

@@ -1,19 +1,26 @@
 //! The one command that gets somebody on from a file that is not read.
+//!
+//! `FILE` stands for the file's name everywhere here, `OUT` for a name that no file has yet. Commands must work whatever
+//! the file is called (packers refuse names without their extension, but not on their standard output), and leave the file as it is.
 
-/// For image formats that another program reads. `FILE` stands for the file's name everywhere here.
-pub(crate) const ANOTHER_READER: &str = "qemu-img convert -O raw FILE FILE.raw";
+/// For image formats that another program reads.
+pub(crate) const ANOTHER_READER: &str = "qemu-img convert -O raw FILE OUT";
+/// For contents that only the user can decide about.
+pub(crate) const AS_RAW: &str = "imgprep info --from raw FILE";
 
 #[rustfmt::skip]
 const COMMANDS: &[(&str, &str)] = &[
-    ("gzip",     "gzip -dk FILE"),
-    ("xz",       "xz -dk FILE"),
-    ("lzma",     "xz -dk --format=lzma FILE"),
-    ("zstd",     "zstd -d FILE"),
-    ("bzip2",    "bzip2 -dk FILE"),
-    ("lz4",      "lz4 -dm FILE"),
-    ("lzip",     "lzip -dk FILE"),
-    ("lzop",     "lzop -d FILE"),
-    ("compress", "gzip -dk FILE"),
+    ("gzip",     "gzip -dc FILE > OUT"),
+    ("xz",       "xz -dc FILE > OUT"),
+    ("lzma",     "xz -dc --format=lzma FILE > OUT"),
+    ("zstd",     "zstd -dc FILE > OUT"),
+    ("bzip2",    "bzip2 -dc FILE > OUT"),
+    ("lz4",      "lz4 -dc FILE > OUT"),
+    ("lzip",     "lzip -dc FILE > OUT"),
+    ("lzop",     "lzop -dc < FILE > OUT"),
+    ("lrzip",    "lrzip -d -o OUT FILE"),
+    ("bzip3",    "bzip3 -dc FILE > OUT"),
+    ("compress", "gzip -dc FILE > OUT"),
     ("tar",      "tar xf FILE"),
     ("ova",      "tar xf FILE"),
     ("xva",      "tar xf FILE"),
@@ -21,17 +28,26 @@ const COMMANDS: &[(&str, &str)] = &[
     ("7z",       "7z x FILE"),
     ("rar",      "unrar x FILE"),
     ("cpio",     "cpio -idm -F FILE"),
+    ("rpm",      "rpm2archive FILE"),
     ("ar",       "ar x FILE"),
     ("cab",      "cabextract FILE"),
+    ("xar",      "xar -xf FILE"),
+    ("squashfs", "unsquashfs FILE"),
     ("wim",      "wimlib-imagex info FILE"),
     ("iso9660",  "imgprep info --from raw FILE"),
     ("udf",      "imgprep info --from raw FILE"),
     ("cd-sectors", "bchunk FILE FILE.cue FILE.track"),
-    ("android-sparse", "simg2img FILE FILE.raw"),
-    ("sparseimage", "hdiutil convert FILE -format UDTO -o FILE.raw"),
-    ("ewf",      "ewfexport -f raw -t FILE.raw FILE"),
-    ("partclone", "partclone.restore --restore_raw_file -s FILE -o FILE.raw"),
+    ("android-sparse", "simg2img FILE OUT"),
+    ("sparseimage", "hdiutil convert FILE -format UDTO -o OUT"),
+    ("ewf",      "ewfexport -f raw -t OUT FILE"),
+    ("partclone", "partclone.restore --restore_raw_file -s FILE -o OUT"),
+    ("ntfsclone", "ntfsclone --restore-image --output OUT FILE"),
     ("vma",      "vma extract FILE FILE.extracted"),
+    ("openpgp",  "gpg --output OUT --decrypt FILE"),
+    ("age",      "age --decrypt --output OUT FILE"),
+    ("vmdk-utf16", "iconv -f UTF-16 -t UTF-8 FILE > OUT.vmdk"),
+    ("vmdk-utf16le", "iconv -f UTF-16LE -t UTF-8 FILE > OUT.vmdk"),
+    ("vmdk-utf16be", "iconv -f UTF-16BE -t UTF-8 FILE > OUT.vmdk"),
     ("git-lfs",  "git lfs pull"),
 ];
 

@@ -6,7 +6,9 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use imgprep::policy::quote;
-use imgprep::{DetectError, Error, Existing, Match, OutputOptions, Sync, remedy, write_whole};
+use imgprep::{
+    DetectError, Error, Existing, Match, OutputOptions, Sync, descriptor_beside, remedy, write_whole,
+};
 use serde_json::json;
 
 use crate::args::OutputFormat;
@@ -89,8 +91,11 @@ impl Failure {
         };
         let Some(detail) = error.detail::<DetectError>() else { return Vec::new() };
         let file = quote(OsStr::new(error.path().unwrap_or("FILE")));
-        if matches!(detail, DetectError::Ambiguous { .. }) {
-            if matches.is_empty() {
+        if detail.is_undecided() {
+            if let Some(descriptor) = descriptor_beside(error) {
+                return vec![format!("go on with: imgprep {command} {}", quote(descriptor.as_os_str()))];
+            }
+            if matches.is_empty() && matches!(detail, DetectError::Ambiguous { .. }) {
                 return vec![format!("see all of it with: imgprep info {file}")];
             }
             let readable = matches.iter().filter(|found| found.is_readable()).map(|found| found.name);

@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 use imgprep_catalog::{DetectError, detect};
 use imgprep_io::SourceFile;
 use imgprep_map::Error;
-use imgprep_open::OpenOptions;
+use imgprep_open::{OpenOptions, hints};
 use imgprep_policy::Kind;
 
 /// The images in a folder and the folders in it, by name: files with an extension of an image, and
@@ -41,7 +41,7 @@ fn is_image(path: &Path, options: &OpenOptions) -> bool {
         return true;
     }
     let Ok(file) = SourceFile::open(path, options.source) else { return false };
-    match detect(&file, None) {
+    match detect(&file, hints(&file, None)) {
         Ok(detection) => detection.evidence.is_some(),
         Err(error) => !matches!(kind_of(&error), Kind::Other(_)) || error.code() == "detect.ambiguous",
     }
@@ -50,9 +50,12 @@ fn is_image(path: &Path, options: &OpenOptions) -> bool {
 /// What a file is that was not taken for a readable disk.
 pub(crate) fn kind_of(error: &Error) -> Kind {
     match error.detail::<DetectError>() {
-        Some(DetectError::NotYet { name, .. }) => Kind::Unread((*name).into()),
+        Some(DetectError::NotYet { name, .. } | DetectError::Padded { name, .. }) => {
+            Kind::Unread((*name).into())
+        }
         Some(DetectError::NoDisk { name: "iso9660", .. }) => Kind::Iso,
         Some(DetectError::NoDisk { name, .. }) => Kind::Other((*name).into()),
+        Some(DetectError::Empty) => Kind::Other("empty".into()),
         _ => Kind::Other("unknown".into()),
     }
 }

@@ -27,7 +27,7 @@ pub use convert::{Checksum, ConvertOptions, Converted, Destination, Plan, Verify
 pub use disk::{Disk, LayerInfo, matches_of};
 pub use error::FaceError;
 pub use folder::image_files;
-pub use remedy::remedy;
+pub use remedy::{descriptor_beside, remedy};
 pub use target::Target;
 pub use whole::write_whole;
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use imgprep_catalog::{Detection, Format, by_name, detect, parse};
+use imgprep_catalog::{Detection, Format, Hints, by_name, denied_as_raw, detect, is_raw, parse};
 use imgprep_io::{SourceFile, SourceOptions};
 use imgprep_map::{
     Detail as _, Error, Finding, Image, ImageName, Overlay, ParentRef, ParseOptions, Parsed, ReadAt,
@@ -293,7 +293,18 @@ fn open_below(
         salvage: options.parse.salvage,
         ..ParseOptions::default()
     };
-    open_layer(chain, path.display().to_string(), file, from, &parse, options)
+    let denied = from.filter(|format| is_raw(format)).and_then(|_| denied_as_raw(path));
+    let mut layer = open_layer(chain, path.display().to_string(), file, from, &parse, options)?;
+    if let Some(denied) = denied.filter(|_| layer.detection.matches.is_empty() && !layer.files[0].is_device())
+    {
+        layer.image.findings.push(Finding {
+            code: "detect.extension-differs",
+            severity: Severity::Warning,
+            at: None,
+            message: format!("read as raw, as the image above says, but {denied}"),
+        });
+    }
+    Ok(layer)
 }
 
 /// Whether the layer below is another than the one that its child was made over.
@@ -326,6 +337,11 @@ pub(crate) fn open_file(path: &Path, options: &OpenOptions) -> Result<SourceFile
     opened.map_err(|error| Error::new(error).in_path(path.display().to_string()))
 }
 
+/// What is known of a file beside its bytes: a device's name says nothing.
+pub fn hints<'a>(file: &'a SourceFile, format: Option<&'static Format>) -> Hints<'a> {
+    Hints { name: (!file.is_device()).then(|| file.path()), format }
+}
+
 /// What a file is, and what it says. A page that could not be read is not the image's fault: it shows as zeros, which
 /// may be wrong in any way.
 pub(crate) fn read(
@@ -333,7 +349,7 @@ pub(crate) fn read(
     from: Option<&'static Format>,
     options: &ParseOptions,
 ) -> Result<(Detection, Parsed), Error> {
-    let found = detect(file, from).and_then(|detection| {
+    let found = detect(file, hints(file, from)).and_then(|detection| {
         let parsed = parse(file, &detection, options)?;
         Ok((detection, parsed))
     });

@@ -10,6 +10,6 @@ mod error;
 mod gate;
 mod search;
 
-pub use chain::{Chain, Layer, Mismatch, Named, OpenOptions, open, open_source};
+pub use chain::{Chain, Layer, Mismatch, Named, OpenOptions, hints, open, open_source};
 pub use error::ChainError;
 pub use gate::Gate;

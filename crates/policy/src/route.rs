@@ -173,6 +173,8 @@ pub(crate) struct Names {
     source: PathBuf,
     /// Without what the profile forbids in names.
     renamed: PathBuf,
+    /// Whether this program converts it.
+    is_disk: bool,
 }
 
 impl Names {
@@ -186,7 +188,11 @@ impl Names {
             }
             None => name.to_os_string(),
         };
-        Self { renamed: source.with_file_name(renamed), source }
+        Self {
+            renamed: source.with_file_name(renamed),
+            source,
+            is_disk: matches!(subject.kind, Kind::Disk(_)),
+        }
     }
 
     fn src(&self) -> String {
@@ -208,7 +214,8 @@ impl Names {
     /// The rule's remedy with the names in it.
     pub(crate) fn remedied(&self, judgement: Judgement, profile: &Profile) -> Judgement {
         let template = judgement.rule.remedy;
-        if template.is_empty() || judgement.remedy.is_some() {
+        let is_in_vain = !self.is_disk && template.starts_with("imgprep convert");
+        if template.is_empty() || is_in_vain || judgement.remedy.is_some() {
             return judgement;
         }
         let bitmap = profile.routes().iter().find_map(|route| route.bitmap.as_ref());
@@ -231,7 +238,7 @@ pub(crate) fn plain_remedy(path: &Path, judgement: Judgement) -> Judgement {
     if judgement.rule.remedy.is_empty() || judgement.remedy.is_some() {
         return judgement;
     }
-    let names = Names { source: path.to_path_buf(), renamed: path.to_path_buf() };
+    let names = Names { source: path.to_path_buf(), renamed: path.to_path_buf(), is_disk: true };
     let remedy = names.fill(judgement.rule.remedy);
     Judgement { remedy: Some(remedy), ..judgement }
 }

@@ -102,8 +102,12 @@ pub const RULES: &[Rule] = rules![
         "this program", "say which one with --from, or make it anew with imgprep convert --from FORMAT {src} {zvhd2}";
     "format/no-disk" Error,
         "the file is a disk image",
-        "archives, packed files and ISO images are none",
-        "this program", "unpack it and check what is inside";
+        "archives, packed files, text and ISO images are none",
+        "this program", "";
+    "format/extension" Error,
+        "the contents of the file are what its name says",
+        "an image whose header is missing, or a part of a disk, looks like a RAW disk, and is one of garbage",
+        "this program", "get the image again; if it is a RAW disk: imgprep check --from raw {src}";
     "format/unread" Error,
         "the format is one that this program reads",
         "what is not read is not checked",
@@ -112,10 +116,10 @@ pub const RULES: &[Rule] = rules![
         "the image uses nothing that this program does not know",
         "what is not understood can't be vouched for",
         "this program", "";
-    "format/empty" Warning,
+    "format/empty" Error,
         "the file is not empty",
         "an empty file is a disk of 0 bytes, and mostly an upload or a copy that failed",
-        "this program", "";
+        "this program", "get the file again";
     // Files of unknown origin.
     "safety/backing-file" Warning,
         "the image names no parent or backing file",

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use imgprep_catalog::{DetectError, detect};
+use imgprep_catalog::{DetectError, Hints, detect};
 use imgprep_disk::{Contents, DiskFacts, MOST_READ};
 use imgprep_engine::Peek;
 use imgprep_map::{Finding, ReadAt};
@@ -118,7 +118,7 @@ fn nested(head: &[u8], at: u64, what: &str) -> Option<Judgement> {
     let mut shown = head.to_vec();
     shown.resize(head.len() + 8192, 0);
     let place = Place { disk: Some(at..at.saturating_add(512)), ..Place::default() };
-    let fact = match detect(&shown, None) {
+    let fact = match detect(&shown, Hints::default()) {
         Ok(detection) => {
             let evidence = detection.evidence?;
             format!("{what} begins like a {} image ({})", detection.format.name, evidence.says)

@@ -7,6 +7,7 @@ use imgprep_catalog::{DetectError, detect};
 use imgprep_engine::{BitmapShape, EngineError, Losses, Options, scan, survey};
 use imgprep_io::SourceFile;
 use imgprep_map::{Class, Error, Facts, Finding, Layout as _, ReadAt as _, Severity, Value};
+use imgprep_open::hints;
 use imgprep_policy::{BitmapFile, Boot, Judgement, Kind, Place, Profile, Subject, judge, rule_of_code};
 use imgprep_raw::RawLayout;
 
@@ -14,7 +15,7 @@ use super::inside::inside;
 use super::{CheckOptions, CheckedFile};
 use crate::folder::kind_of;
 use crate::safety::{names, under};
-use crate::{Disk, FaceError, LayerInfo, remedy};
+use crate::{Disk, FaceError, LayerInfo, descriptor_beside, remedy};
 
 /// Judgements of one rule that are kept; the others are counted.
 const KEPT: u64 = 100;
@@ -57,7 +58,7 @@ impl Job<'_> {
             SourceFile::open(self.path, self.options.open.source).map_err(|error| in_path(error.into()))?;
         let mut subject = self.subject(&file);
         self.out.file_len = Some(file.len());
-        match detect(&file, self.options.open.from) {
+        match detect(&file, hints(&file, self.options.open.from)) {
             Ok(detection) => {
                 self.out.format = Some(detection.format.name.into());
                 subject.kind = Kind::Disk(detection.format.name.into());
@@ -67,10 +68,7 @@ impl Job<'_> {
                 file.sound().map_err(|error| in_path(error.into()))?;
                 subject.kind = kind_of(&error);
                 self.out.format = Some(subject.kind.name().into());
-                if error
-                    .detail::<DetectError>()
-                    .is_some_and(|error| matches!(error, DetectError::Ambiguous { .. }))
-                {
+                if subject.kind != Kind::Iso && !matches!(subject.kind, Kind::Unread(_)) {
                     subject.broken = Some(error.to_string());
                 }
                 self.error(in_path(error));
@@ -241,7 +239,9 @@ impl Job<'_> {
         let file = error.path().filter(|path| *path != self.out.name).map(String::from);
         let place = Place { code: Some(error.code()), file, at: error.at(), disk: error.disk() };
         let judgement = Judgement::new(rule, error.what()).at(place);
-        self.keep(match remedy(error) {
+        // A check is repeated with the format named: the rule says how.
+        let own = if is_undecided(error) { None } else { remedy(error) };
+        self.keep(match own {
             Some(remedy) => Judgement { remedy: Some(remedy), ..judgement },
             None => judgement,
         });
@@ -271,6 +271,11 @@ impl Job<'_> {
         judgement.place.file = file.as_ref().map(|file| file.display().to_string());
         self.out.judgements.push(judgement.remedied(file.as_deref().unwrap_or(self.path)));
     }
+}
+
+/// Whether only the user can say what the file is, and no other file says more.
+fn is_undecided(error: &Error) -> bool {
+    error.detail::<DetectError>().is_some_and(DetectError::is_undecided) && descriptor_beside(error).is_none()
 }
 
 /// The facts that a profile asks for.

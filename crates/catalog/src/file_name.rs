@@ -1,0 +1,297 @@
+//! What a file's name says against a RAW disk: the extension of another format, or the name of a part.
+//!
+//! Only files that match no format are judged by their names. Extensions that are not listed say nothing.
+
+use std::path::Path;
+
+/// Why a name speaks against a RAW disk.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Denial {
+    /// The end of the name that says so.
+    pub(crate) ending: String,
+    /// What such a file is, and what to do.
+    pub(crate) says: String,
+    /// The file that describes the whole disk, beside this one.
+    pub(crate) descriptor: Option<String>,
+    is_clonezilla: bool,
+}
+
+impl Denial {
+    /// Whether the file is a piece of something, by its name, so that contents called `found` mean less.
+    pub(crate) fn is_piece(&self, found: &str) -> bool {
+        match found {
+            "text" => self.descriptor.is_some(),
+            "gzip" | "xz" | "zstd" | "bzip2" | "lz4" | "lzma" | "lzip" | "lzop" | "lrzip" | "partclone" => {
+                self.is_clonezilla
+            }
+            _ => false,
+        }
+    }
+}
+
+/// Readable formats by extension, and what each of their files holds.
+const READABLE: &[(&[&str], &str)] = &[
+    (&["qcow2", "qcow3"], "a QCOW2 image has \"QFI\\xfb\" at byte 0"),
+    (&["qcow", "qcow1"], "a QCOW image has \"QFI\\xfb\" at byte 0"),
+    (&["qed"], "a QED image has \"QED\\0\" at byte 0"),
+    (&["vdi"], "a VDI image has 7f 10 da be at byte 64"),
+    (&["vhd", "vpc", "avhd", "vud"], "a VHD image has \"conectix\" in its last 512 bytes"),
+    (&["vhdx", "avhdx"], "a VHDX image has \"vhdxfile\" at byte 0"),
+    (&["vmdk"], "a VMDK image has \"KDMV\", \"COWD\" or a text descriptor at byte 0"),
+    (&["zvhd"], "a ZVHD image has \"stream\" at byte 0"),
+    (&["zvhd2"], "a ZVHD2 image has \"z2strm\" at byte 0"),
+];
+
+/// Everything else, by extension.
+#[rustfmt::skip]
+const OTHERS: &[(&[&str], &str)] = &[
+    (&["vhds"], "a VHD set keeps its disk in the .avhdx files beside it"),
+    (&["hdd", "hds", "hdx"], "Parallels images have these extensions"),
+    (&["dmg", "sparseimage", "asif"], "macOS disk images have these extensions"),
+    (&["cloop"], "compressed loop images have this extension"),
+    (&["iso", "udf", "nrg", "mds", "mdf", "ccd", "isz", "daa", "uif", "cso", "chd", "cdr"],
+        "images of optical discs have these extensions"),
+    (&["ova", "xva", "vma", "ovf", "box"], "exported machines have these extensions"),
+    (&["wim", "esd", "swm", "ffu"], "Windows deployment images have these extensions"),
+    (&["aff", "afd", "afm", "aff4", "ad1", "ewf", "e01", "ex01", "l01", "lx01", "s01"],
+        "forensic copies have these extensions"),
+    (&["gz", "tgz", "xz", "txz", "zst", "tzst", "zstd", "bz2", "tbz", "tbz2", "bz3", "lz4", "lzma", "lzo", "lz", "lrz", "z", "sz"],
+        "compressed files have these extensions"),
+    (&["zip", "zipx", "7z", "rar", "tar", "cab", "cpio", "rpm", "deb", "apk", "jar", "xar", "pkg", "arj", "lha", "lzh", "zoo"],
+        "archives have these extensions"),
+    (&["squashfs", "sqfs", "sqsh", "snap"], "squashfs file systems have these extensions"),
+    (&["simg"], "sparse images of phones have this extension"),
+    (&["gpg", "pgp", "asc", "sig", "age", "minisig", "enc", "p7s"], "encrypted files and signatures have these extensions"),
+    (&["tib", "tibx", "gho", "ghs", "v2i", "iv2i", "mrimg", "mrbak", "vbk", "vib", "vrb", "pbd", "spf", "spi", "adi", "afi",
+        "sna", "fsa", "partimg", "ptcl", "fidx", "didx", "wbcat", "bkf"],
+        "backups have these extensions: restore it with the program that made it"),
+    (&["vmem", "vmss", "vmsn", "vswp", "vsv", "vmrs", "sav"], "these extensions hold a machine's memory, not its disk"),
+    (&["vmx", "vmxf", "vmsd", "vmtx", "vbox", "vbox-prev", "vmcx", "nvram", "vmgs", "pvs", "utm"],
+        "these extensions hold a machine's settings, not its disk"),
+    (&["rct", "mrt"], "Hyper-V lists changed blocks in files with these extensions: take the .vhdx"),
+    (&["mf"], "block bitmaps and manifests have this extension: take the image beside it"),
+    (&["rbd"], "exports of Ceph block devices have this extension"),
+    (&["torrent", "aria2", "metalink", "zsync", "jigdo", "bmap"], "these extensions belong to downloads, not to images"),
+];
+
+/// Extensions of RAW disks.
+const RAW: &[&str] = &["raw", "img", "image", "dd", "dsk", "disk", "bin", "ima", "flp", "vfd"];
+
+/// What copies and unfinished downloads append to a name.
+const APPENDED: &[&str] = &[
+    "bak",
+    "backup",
+    "old",
+    "orig",
+    "save",
+    "copy",
+    "tmp",
+    "temp",
+    "part",
+    "partial",
+    "filepart",
+    "crdownload",
+    "download",
+    "opdownload",
+    "new",
+];
+
+/// Ends of the stems of files that are a part of a VMDK disk; digits follow those that end in `#`.
+const PARTS: &[&str] = &["-flat", "-delta", "-ctk", "-sesparse", "-rdm", "-rdmp", "-pt", "-f#", "-s#"];
+
+/// What in a name shows a piece of a Clonezilla image.
+const CLONEZILLA: &[&str] =
+    &["-ptcl-img", ".ntfs-img", ".dd-img", "-hidden-data-after-mbr", "-gpt-1st", "-gpt-2nd"];
+
+/// What the name at the end of `path` says against a RAW disk, if it does.
+pub(crate) fn denial(path: &Path) -> Option<Denial> {
+    let name = path.file_name()?.to_string_lossy().into_owned();
+    // ASCII letters keep their places.
+    let mut lower = name.to_ascii_lowercase();
+    if let Some(piece) = clonezilla(&lower) {
+        return Some(piece);
+    }
+    while let Some(shorter) = without_appended(&lower) {
+        lower.truncate(shorter);
+    }
+    let split = split_at(&lower);
+    let (stem, extension) = lower[..split.map_or(lower.len(), |(dot, _)| dot)].rsplit_once('.')?;
+    // A hidden file without an extension: `.vmdk`.
+    if stem.is_empty() || stem.ends_with('/') {
+        return None;
+    }
+    let ending = format!(".{}", &name[stem.len() + 1..]);
+    let denial =
+        |says: String| Some(Denial { ending: ending.clone(), says, descriptor: None, is_clonezilla: false });
+    if let Some((_, is_first)) = split.filter(|_| RAW.contains(&extension)) {
+        let says = "it is a piece of a split file: join all pieces first";
+        return if is_first { None } else { denial(says.into()) };
+    }
+    if extension == "vmdk"
+        && let Some(part) = vmdk_part(stem)
+    {
+        let descriptor = format!("{}{}", &name[..part], &name[stem.len()..stem.len() + ".vmdk".len()]);
+        return Some(Denial {
+            ending: name[part..].into(),
+            says: format!("it is a part of a VMDK disk, which its descriptor {descriptor:?} describes"),
+            descriptor: Some(descriptor),
+            is_clonezilla: false,
+        });
+    }
+    let held = |list: &&(&[&str], &str)| list.0.contains(&extension);
+    if let Some((_, has)) = READABLE.iter().find(held) {
+        return denial(format!("{has}, so its header is missing or overwritten"));
+    }
+    OTHERS.iter().find(held).and_then(|(_, says)| denial((*says).into()))
+}
+
+/// The length of the name without what a copy or a download appended.
+fn without_appended(name: &str) -> Option<usize> {
+    if let Some(rest) = name.strip_suffix('~') {
+        return Some(rest.len());
+    }
+    let (stem, extension) = name.rsplit_once('.')?;
+    let is_version = matches!(extension.len(), 1 | 2) && extension.bytes().all(|byte| byte.is_ascii_digit());
+    (!stem.is_empty() && (APPENDED.contains(&extension) || is_version)).then_some(stem.len())
+}
+
+/// The end of a piece of a split file: where its dot is, and whether it is the first piece.
+fn split_at(name: &str) -> Option<(usize, bool)> {
+    let (stem, end) = name.rsplit_once('.')?;
+    let is_number = end.len() == 3 && end.bytes().all(|byte| byte.is_ascii_digit());
+    let is_letters = end.len() == 2 && end.bytes().all(|byte| byte.is_ascii_lowercase()) && !is_known(end);
+    // Without an extension before it, it is one itself.
+    let is_piece = (is_number || is_letters)
+        && stem
+            .rsplit_once('.')
+            .is_some_and(|(_, extension)| is_known(extension) || RAW.contains(&extension));
+    is_piece.then_some((stem.len(), matches!(end, "000" | "001" | "aa")))
+}
+
+fn is_known(extension: &str) -> bool {
+    READABLE.iter().chain(OTHERS).any(|(list, _)| list.contains(&extension))
+}
+
+/// Where the end of a part's stem begins.
+fn vmdk_part(stem: &str) -> Option<usize> {
+    let digits = stem.len() - stem.trim_end_matches(|c: char| c.is_ascii_digit()).len();
+    PARTS.iter().find_map(|part| {
+        let begin = match part.strip_suffix('#') {
+            Some(part) if digits >= 3 => stem[..stem.len() - digits].strip_suffix(part)?,
+            Some(_) => return None,
+            None => stem.strip_suffix(part)?,
+        };
+        (!begin.is_empty()).then_some(begin.len())
+    })
+}
+
+fn clonezilla(name: &str) -> Option<Denial> {
+    let at = CLONEZILLA.iter().find_map(|mark| name.find(mark));
+    let is_device = || ["sd", "vd", "hd", "nvme", "mmcblk"].iter().any(|device| name.starts_with(device));
+    let at = at.or_else(|| name.ends_with("-mbr").then(|| name.len() - 4).filter(|_| is_device()))?;
+    Some(Denial {
+        ending: name[at..].into(),
+        says: "it is a piece of a Clonezilla image: restore that with Clonezilla".into(),
+        descriptor: None,
+        is_clonezilla: true,
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn ending(name: &str) -> Option<String> {
+        denial(Path::new(name)).map(|denial| denial.ending)
+    }
+
+    #[test]
+    fn every_listed_extension_denies_in_either_case() {
+        for extension in READABLE.iter().chain(OTHERS).flat_map(|(list, _)| list.iter()) {
+            assert_eq!(ending(&format!("/x.y/web.{extension}")), Some(format!(".{extension}")));
+            let upper = extension.to_uppercase();
+            assert_eq!(ending(&format!("web.{upper}")), Some(format!(".{upper}")));
+        }
+    }
+
+    #[test]
+    fn names_of_raw_disks_and_unknown_names_say_nothing() {
+        for name in RAW {
+            assert_eq!(ending(&format!("disk.{name}")), None);
+        }
+        for name in [
+            "disk",
+            "disk.backing",
+            ".vmdk",
+            "qcow2",
+            "web.qcow2/disk",
+            "disk.",
+            "x-flat.raw",
+            "vm.2024",
+            "a.001",
+            "~",
+        ] {
+            assert_eq!(ending(name), None, "{name}");
+        }
+        assert_eq!(denial(Path::new("/")), None);
+    }
+
+    #[test]
+    fn parts_of_a_vmdk_name_their_descriptor() {
+        for (name, end, descriptor) in [
+            ("web01-flat.vmdk", "-flat.vmdk", "web01.vmdk"),
+            ("web01-000001-delta.vmdk", "-delta.vmdk", "web01-000001.vmdk"),
+            ("web01-000001-sesparse.vmdk", "-sesparse.vmdk", "web01-000001.vmdk"),
+            ("Win7-FLAT.VMDK", "-FLAT.VMDK", "Win7.VMDK"),
+            ("web01-ctk.vmdk", "-ctk.vmdk", "web01.vmdk"),
+            ("web01-f001.vmdk", "-f001.vmdk", "web01.vmdk"),
+            ("web01-s012.vmdk", "-s012.vmdk", "web01.vmdk"),
+            ("web01-rdmp.vmdk", "-rdmp.vmdk", "web01.vmdk"),
+            ("web01-pt.vmdk", "-pt.vmdk", "web01.vmdk"),
+            ("B\u{fc}ro-flat.vmdk.bak", "-flat.vmdk.bak", "B\u{fc}ro.vmdk"),
+        ] {
+            let found = denial(Path::new(name)).unwrap();
+            assert_eq!((&found.ending[..], found.descriptor.as_deref()), (end, Some(descriptor)), "{name}");
+        }
+        for name in ["web-s01.vmdk", "web-x001.vmdk", "-flat.vmdk", "flat.vmdk"] {
+            assert_eq!(denial(Path::new(name)).unwrap().descriptor, None, "{name}");
+        }
+    }
+
+    #[test]
+    fn copies_and_unfinished_downloads_are_judged_by_the_name_below() {
+        for name in
+            ["web.qcow2.bak", "web.qcow2~", "web.qcow2.1", "web.qcow2.part", "web.qcow2.crdownload.old"]
+        {
+            assert!(ending(name).is_some_and(|end| end.starts_with(".qcow2")), "{name}");
+        }
+        assert_eq!(ending("web.raw.bak"), None);
+        assert_eq!(ending("web.1"), None);
+    }
+
+    #[test]
+    fn later_pieces_of_a_split_file_are_no_disks() {
+        for name in
+            ["disk.raw.002", "disk.img.ab", "disk.qcow2.001", "disk.gz.aa", "disk.gz.ab", "disk.7z.003"]
+        {
+            assert!(ending(name).is_some(), "{name}");
+        }
+        for name in ["disk.raw.001", "disk.dd.000", "disk.img.aa", "disk.002", "v.ab"] {
+            assert_eq!(ending(name), None, "{name}");
+        }
+    }
+
+    #[test]
+    fn pieces_of_a_clonezilla_image_are_no_disks() {
+        for name in [
+            "sda1.ext4-ptcl-img.gz.ab",
+            "sda2.ntfs-img.aa",
+            "sda-mbr",
+            "nvme0n1-gpt-1st",
+            "vda-hidden-data-after-mbr",
+        ] {
+            assert!(denial(Path::new(name)).unwrap().says.contains("Clonezilla"), "{name}");
+        }
+        assert_eq!(ending("my-mbr"), None);
+    }
+}
