@@ -13,6 +13,7 @@ mod convert;
 mod disk;
 mod error;
 mod folder;
+mod parts;
 mod remedy;
 mod safety;
 mod target;
@@ -27,6 +28,7 @@ pub use convert::{Checksum, ConvertOptions, Converted, Destination, Plan, Verify
 pub use disk::{Disk, LayerInfo, matches_of};
 pub use error::FaceError;
 pub use folder::image_files;
+pub use parts::parts_among;
 pub use remedy::remedy;
 pub use target::Target;
 pub use whole::write_whole;
