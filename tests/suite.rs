@@ -9,6 +9,7 @@ mod batch_stops;
 mod batch_syncs;
 mod broken;
 mod cases_detect;
+mod cases_vmdk;
 mod chains;
 mod check;
 mod check_qcow2;

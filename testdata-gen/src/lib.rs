@@ -26,6 +26,7 @@ mod vhd_odd;
 mod vhdx;
 mod vhdx_odd;
 mod vmdk;
+pub mod vmdk_cases;
 mod vmdk_odd;
 mod zvhd;
 

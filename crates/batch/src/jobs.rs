@@ -1,10 +1,10 @@
 //! Which images, and what each becomes.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use imgprep::{Error, Target};
+use imgprep::{Error, OpenOptions, Target, parts_among};
 use walkdir::WalkDir;
 
 use crate::record::path_text;
@@ -15,8 +15,6 @@ use crate::{BatchError, JOURNAL_NAME};
 /// What is looked at in a folder if nothing else is said: images, and what people take for images.
 const INCLUDED: &str = "*.{avhdx,bin,dd,disk,gz,img,image,iso,ova,qcow,qcow2,qed,raw,tar,tgz,vdi,vhd,vhdx,\
                         vmdk,vpc,xz,zst,zvhd,zvhd2}";
-/// Parts of split VMDKs: their descriptors name them.
-const EXCLUDED: &[&str] = &["*-flat.vmdk", "*-s[0-9][0-9][0-9].vmdk", "*-f[0-9][0-9][0-9].vmdk"];
 
 /// How a folder is searched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -82,7 +80,7 @@ pub struct Batch {
     pub out: PathBuf,
     /// In the order in which they were named or found.
     pub jobs: Vec<Job>,
-    /// Files of a searched folder that are no images by their names.
+    /// Files of a searched folder that are no images by their names, or parts of one that is taken.
     pub left_out: Vec<PathBuf>,
 }
 
@@ -93,15 +91,7 @@ pub type Searched = (Vec<(PathBuf, PathBuf)>, Vec<PathBuf>);
 pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Error> {
     let default = [INCLUDED.to_string()];
     let include = globs(if search.include.is_empty() { &default } else { &search.include })?;
-    let default = EXCLUDED.iter().map(|glob| (*glob).to_string()).collect::<Vec<_>>();
-    let exclude = globs(
-        if search.include.is_empty() {
-            [&default[..], &search.exclude].concat()
-        } else {
-            search.exclude.clone()
-        }
-        .as_slice(),
-    )?;
+    let exclude = globs(&search.exclude)?;
     let out = out.canonicalize().ok();
     let depth = if search.recursive { usize::MAX } else { 1 };
     let walk = WalkDir::new(folder).min_depth(1).max_depth(depth).sort_by_file_name().into_iter();
@@ -126,7 +116,21 @@ pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Er
             left_out.push(entry.into_path());
         }
     }
+    leave_out_parts(&mut found, &mut left_out);
     Ok((found, left_out))
+}
+
+/// Parts of a disk that another image of their folder names are no images of their own. Parts that none
+/// names stay: they fail, and are reported so.
+fn leave_out_parts(found: &mut Vec<(PathBuf, PathBuf)>, left_out: &mut Vec<PathBuf>) {
+    let mut folders: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
+    for (path, _) in &*found {
+        folders.entry(path.parent().unwrap_or(Path::new("")).to_path_buf()).or_default().push(path.clone());
+    }
+    let parts: BTreeSet<PathBuf> =
+        folders.values().flat_map(|paths| parts_among(paths, &OpenOptions::default()).into_keys()).collect();
+    found.retain(|(path, _)| !parts.contains(path));
+    left_out.extend(parts);
 }
 
 fn globs(patterns: &[String]) -> Result<GlobSet, Error> {
@@ -199,8 +203,6 @@ fn job(out: &Path, image: Found, host: &dyn Host) -> Result<Job, Error> {
 
 #[cfg(test)]
 mod tests {
-    use std::collections::BTreeMap;
-
     use super::*;
 
     struct Raw;
@@ -256,7 +258,15 @@ mod tests {
             (names(&found), left_out),
             (vec![":a.RAW".into(), ":b.qcow2".into()], vec![root.join("notes.txt")])
         );
-        assert_eq!(names(&all(true, &[], &["*.qcow2"]).0), [":a.RAW", "sub:c.vmdk"]);
+        // No descriptor names the flat file: it stays, to fail.
+        let found = names(&all(true, &[], &["*.qcow2"]).0);
+        assert_eq!(found, [":a.RAW", "sub:c-flat.vmdk", "sub:c.vmdk"]);
+        let text = "# Disk DescriptorFile\nversion=1\nCID=1\nparentCID=ffffffff\ncreateType=\"vmfs\"\n\
+                    RW 0 VMFS \"c-flat.vmdk\"\n";
+        std::fs::write(root.join("sub/c.vmdk"), text).unwrap();
+        let (found, left_out) = all(true, &[], &["*.qcow2"]);
+        assert_eq!(names(&found), [":a.RAW", "sub:c.vmdk"]);
+        assert_eq!(left_out.last(), Some(&root.join("sub/c-flat.vmdk")));
         assert_eq!(names(&all(true, &["sub/*"], &[]).0), ["sub:c-flat.vmdk", "sub:c.vmdk"]);
         let how = Search { include: vec!["{a".into()], ..Search::default() };
         assert_eq!(search(root, &how, root).unwrap_err().code(), "batch.setting");

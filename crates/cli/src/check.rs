@@ -6,7 +6,7 @@ use std::process::ExitCode;
 
 use imgprep::policy::{Level, RULES, rule};
 use imgprep::{
-    BitmapShape, CheckOptions, CheckedFile, Depth, Mismatch, OnLoss, OpenOptions, Outcome, SizeChoice,
+    BitmapShape, CheckOptions, CheckedFile, Depth, Gate, Mismatch, OnLoss, OpenOptions, Outcome, SizeChoice,
     each_file, image_files,
 };
 
@@ -47,13 +47,18 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     for file in &checked {
         printed = printed.and_then(|()| printer.file(file, &levels));
     }
-    each_file(files, &options, &running, |file| {
-        if printed.is_ok() {
-            printed = printer.file(&file, &levels);
-        }
-        checked.push(file);
-        Ok(())
-    })?;
+    for group in files {
+        // What the files of a folder name in that folder is checked with them, not by itself.
+        let companions = Some(Gate::Beside).filter(|_| group.is_folder && args.follow.follow.is_none());
+        let open = OpenOptions { companions, ..options.open.clone() };
+        each_file(group.files, &CheckOptions { open, ..options.clone() }, &running, |file| {
+            if printed.is_ok() {
+                printed = printer.file(&file, &levels);
+            }
+            checked.push(file);
+            Ok(())
+        })?;
+    }
     printed?;
     let outcome = checked.iter().map(|file| file.outcome(&levels)).max().unwrap_or(Outcome::Fine);
     let mut out = io::stdout().lock();
@@ -105,16 +110,32 @@ fn opening(args: &CheckArgs) -> Result<OpenOptions, Failure> {
     Ok(OpenOptions { mismatch: Mismatch::Accept, ..options })
 }
 
+/// Neighbours on the command line that are checked in one go.
+struct Group {
+    is_folder: bool,
+    files: Vec<PathBuf>,
+}
+
+impl Group {
+    /// Adds files behind those of all groups.
+    fn add(groups: &mut Vec<Self>, is_folder: bool, files: Vec<PathBuf>) {
+        match groups.last_mut().filter(|last| last.is_folder == is_folder) {
+            Some(last) => last.files.extend(files),
+            None => groups.push(Self { is_folder, files }),
+        }
+    }
+}
+
 /// All files, and folders that could not be read.
-fn files(args: &CheckArgs, open: &OpenOptions) -> (Vec<PathBuf>, Vec<CheckedFile>) {
+fn files(args: &CheckArgs, open: &OpenOptions) -> (Vec<Group>, Vec<CheckedFile>) {
     let (mut files, mut missing) = (Vec::new(), Vec::new());
     for path in &args.files {
         if !path.is_dir() {
-            files.push(path.clone());
+            Group::add(&mut files, false, vec![path.clone()]);
             continue;
         }
         match image_files(path, open) {
-            Ok(found) => files.extend(found),
+            Ok(found) => Group::add(&mut files, true, found),
             Err(error) => missing.push(CheckedFile::undone(path, error)),
         }
     }

@@ -50,6 +50,7 @@ pub(crate) fn open_options(
             salvage: on_loss == OnLoss::Zero,
         },
         gate: gate(follow.follow.unwrap_or(by_default)),
+        companions: None,
         mismatch: if follow.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
         source: SourceOptions { access },
         parents: source.parent.clone(),

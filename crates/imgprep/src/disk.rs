@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use imgprep_catalog::Match;
-use imgprep_engine::{Layer as EngineLayer, Piece, Stack};
+use imgprep_engine::{Layer as EngineLayer, Options, Piece, Stack, cross_check};
 use imgprep_io::{SourceFile, SourceOptions};
 use imgprep_map::{Checked, Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, ReadAt};
 use imgprep_open::{Chain, Layer, Named, OpenOptions};
@@ -149,6 +149,18 @@ impl Disk {
         Ok(checked)
     }
 
+    /// Adds to the findings of every layer what its tables say against each other though they can be read
+    /// ([`DiskMap::cross_check`](imgprep_map::DiskMap::cross_check)): to be called before a conversion.
+    /// Fails only when the run is interrupted.
+    pub fn cross_check(&mut self, run: &Options<'_>) -> Result<(), Error> {
+        for (info, layer) in self.layers.iter_mut().zip(self.stack.layers()) {
+            if info.is_whole() {
+                info.findings.extend(cross_check(layer, run)?);
+            }
+        }
+        Ok(())
+    }
+
     /// Walks the pieces of the disk, in order; they tile it.
     pub fn pieces(&self, visitor: &mut dyn FnMut(Piece) -> ControlFlow<()>) -> Result<(), Error> {
         self.check_complete()?;
@@ -190,15 +202,19 @@ impl Disk {
         self.layers.iter().flat_map(|layer| &layer.files)
     }
 
-    fn check_complete(&self) -> Result<(), Error> {
+    /// Fails with the reason of the first file that was not opened.
+    pub(crate) fn check_complete(&self) -> Result<(), Error> {
         let Some(missing) = self.unopened.first() else { return Ok(()) };
+        let path = missing.reason.path().unwrap_or_default().to_string();
+        if let Some(failed) = missing.reason.detail::<imgprep_io::OpenError>() {
+            return Err(Error::new(failed.clone()).in_path(path));
+        }
         // The name may be one that no gate lets through: then that is what is told.
         let reason = missing.reason.detail::<imgprep_open::ChainError>().cloned();
         let reason = reason.unwrap_or_else(|| imgprep_open::ChainError::Shut {
             at: missing.reason.at().unwrap_or(0),
             name: missing.name.clone(),
         });
-        let path = missing.reason.path().unwrap_or_default().to_string();
         Err(Error::new(reason).in_path(path))
     }
 }

@@ -8,8 +8,11 @@ use imgprep_map::Error;
 use imgprep_open::{OpenOptions, hints};
 use imgprep_policy::Kind;
 
+use crate::parts::parts_among;
+
 /// The images in a folder and the folders in it, by name: files with an extension of an image, and
-/// those whose bytes speak for a format. Links to folders are not followed.
+/// those whose bytes speak for a format. Links to folders are not followed. Parts of a disk that another file of the
+/// folder describes are left out: they are judged with it.
 pub fn image_files(folder: &Path, options: &OpenOptions) -> Result<Vec<PathBuf>, Error> {
     let failed = |error: std::io::Error| {
         Error::new(imgprep_io::OpenError::from(error)).in_path(folder.display().to_string())
@@ -20,15 +23,19 @@ pub fn image_files(folder: &Path, options: &OpenOptions) -> Result<Vec<PathBuf>,
         .collect::<Result<Vec<_>, _>>()
         .map_err(failed)?;
     paths.sort();
-    let mut found = Vec::new();
+    let (mut found, mut below) = (Vec::new(), Vec::new());
     for path in paths {
         let Ok(kind) = std::fs::symlink_metadata(&path) else { continue };
         if kind.is_dir() {
-            found.extend(image_files(&path, options)?);
+            below.extend(image_files(&path, options)?);
         } else if path.is_file() && is_image(&path, options) {
             found.push(path);
         }
     }
+    let parts = parts_among(&found, options);
+    found.retain(|path| !parts.contains_key(path));
+    found.extend(below);
+    found.sort();
     Ok(found)
 }
 

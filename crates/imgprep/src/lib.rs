@@ -13,6 +13,7 @@ mod convert;
 mod disk;
 mod error;
 mod folder;
+mod parts;
 mod remedy;
 mod safety;
 mod target;
@@ -28,6 +29,7 @@ pub use disk::{Disk, LayerInfo, matches_of};
 pub use error::FaceError;
 pub use folder::image_files;
 pub use remedy::{descriptor_beside, remedy};
+pub use parts::parts_among;
 pub use target::Target;
 pub use whole::write_whole;
 

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use imgprep_map::{FileRole, ImageName, Severity};
-use imgprep_policy::{Judgement, Place, rule};
+use imgprep_policy::{Judgement, Place, quote, rule};
 
 use crate::LayerInfo;
 
@@ -18,7 +18,8 @@ pub(crate) fn names(layer: &LayerInfo, path: &Path) -> Vec<Judgement> {
     if is_link(path) {
         found.extend(under("safety/symlink", format!("{} is a symbolic link", path.display())));
     }
-    if let Some(parent) = &layer.parent {
+    found.extend(unnamed_parent(layer, path));
+    if let Some(parent) = layer.parent.as_ref().filter(|parent| parent.is_named()) {
         let place = Place { at: Some(parent.at), ..Place::default() };
         let fact = format!("the image names the backing file \"{}\"", parent.name);
         found.extend(under("safety/backing-file", fact).map(|judgement| judgement.at(place.clone())));
@@ -32,7 +33,7 @@ pub(crate) fn names(layer: &LayerInfo, path: &Path) -> Vec<Judgement> {
     for companion in &layer.companions {
         let (id, what) = match companion.role {
             FileRole::DataFile => ("safety/data-file", "data file"),
-            FileRole::Extent => ("safety/extent-path", "extent"),
+            FileRole::Extent | FileRole::ChangeTracking => ("safety/extent-path", "extent"),
         };
         let place = Place { at: Some(companion.at), ..Place::default() };
         let fact = match &companion.name {
@@ -43,6 +44,17 @@ pub(crate) fn names(layer: &LayerInfo, path: &Path) -> Vec<Judgement> {
         found.extend(companion.name.iter().filter_map(|name| leads(name, path, &place)));
     }
     found
+}
+
+/// A parent that is known by its identity alone: no name leads anywhere.
+fn unnamed_parent(layer: &LayerInfo, path: &Path) -> Option<Judgement> {
+    let parent = layer.parent.as_ref().filter(|parent| !parent.is_named())?;
+    let place = Place { at: Some(parent.at), ..Place::default() };
+    let fact = format!("the image needs the parent {} and does not name its file", parent.label());
+    // Its base mostly lies one folder above, where only the widest gate searches.
+    let (source, output) = (quote(path.as_os_str()), quote(path.with_extension("zvhd2").as_os_str()));
+    let remedy = Some(format!("make it whole: imgprep convert {source} {output} --follow any"));
+    Some(Judgement { remedy, ..under("safety/backing-file", fact)?.at(place) })
 }
 
 /// Where a name leads: out of the folder, or over a link.

@@ -72,12 +72,16 @@ pub struct Image {
     /// What a child of this image calls its parent: a uuid or a content id in
     /// hexadecimal, lower case.
     pub identity: Option<String>,
+    /// Further names of that kind: a VMDK of VirtualBox has a uuid beside its content id.
+    pub other_identities: Vec<String>,
     /// What a child notes of the state that this image was in when the child was made
     /// over it: something that changes whenever the disk does.
     pub revision: Option<String>,
     /// What a log changes in the file: all reads of [`FileId::SELF`](crate::FileId::SELF)
     /// go through it.
     pub overlay: Option<Arc<Overlay>>,
+    /// Files that belong to this image and hold nothing of its disk: named, never opened.
+    pub attachments: Vec<FileRef>,
     /// Where the bytes are.
     pub map: Box<dyn DiskMap>,
 }
@@ -93,10 +97,17 @@ impl Image {
             facts,
             findings: Vec::new(),
             identity: None,
+            other_identities: Vec::new(),
             revision: None,
             overlay: None,
+            attachments: Vec::new(),
             map: Box::new(map),
         }
+    }
+
+    /// All identities under which children know this image.
+    pub fn identities(&self) -> impl Iterator<Item = &String> {
+        self.identity.iter().chain(&self.other_identities)
     }
 }
 
@@ -148,6 +159,17 @@ pub struct FileRef {
     pub at: u64,
     /// What it holds.
     pub role: FileRole,
+    /// Other spellings of the name, tried in this order where no file has the first one.
+    pub others: Vec<ImageName>,
+    /// The encoding that the image declares for the name, where its bytes are not UTF-8.
+    pub encoding: Option<String>,
+}
+
+impl FileRef {
+    /// A file with one spelling of its name.
+    pub fn new(name: Option<ImageName>, at: u64, role: FileRole) -> Self {
+        Self { name, at, role, others: Vec::new(), encoding: None }
+    }
 }
 
 /// What a file named by an image holds.
@@ -157,6 +179,8 @@ pub enum FileRole {
     DataFile,
     /// A part of a VMDK's disk.
     Extent,
+    /// The list of changed blocks of a VMDK: nothing of the disk.
+    ChangeTracking,
 }
 
 /// The layer below, as the image names it.
@@ -174,6 +198,8 @@ pub struct ParentRef {
     /// What the parent must call itself ([`Image::identity`]): one of these. Empty where
     /// the format has no such check.
     pub identities: Vec<String>,
+    /// The encoding that the image declares for the names, where their bytes are not UTF-8.
+    pub encoding: Option<String>,
     /// The parent's [`Image::revision`] when the child was made, where the child notes it.
     pub revision: Option<String>,
 }
@@ -181,7 +207,8 @@ pub struct ParentRef {
 impl ParentRef {
     /// A parent that is known by its name alone.
     pub fn named(name: ImageName, at: u64) -> Self {
-        Self { name, at, format: None, others: Vec::new(), identities: Vec::new(), revision: None }
+        let (others, identities) = (Vec::new(), Vec::new());
+        Self { name, at, format: None, others, identities, encoding: None, revision: None }
     }
 
     /// A parent that is known by what it calls itself alone; `at` is where that stands.

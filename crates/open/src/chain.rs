@@ -12,7 +12,7 @@ use imgprep_map::{
 
 use crate::companion::companions;
 use crate::gate::last_part;
-use crate::{ChainError, Gate, search};
+use crate::{ChainError, Gate, near, search};
 
 /// How a chain is opened.
 #[derive(Clone, Default)]
@@ -23,6 +23,8 @@ pub struct OpenOptions {
     pub parse: ParseOptions,
     /// Which names are followed.
     pub gate: Gate,
+    /// Which names of files that hold an image's own data are followed, where that differs.
+    pub companions: Option<Gate>,
     /// What is done about a parent that is not the one that its child was made over.
     pub mismatch: Mismatch,
     /// How files are read.
@@ -203,7 +205,7 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
         let path = match options.gate.resolve(&above, name, parent.at) {
             Ok(path) => path,
             Err(error) => {
-                refused.get_or_insert(error);
+                refused.get_or_insert_with(|| near::explain(error, &above, parent.encoding.as_deref(), &[]));
                 continue;
             }
         };
@@ -309,13 +311,14 @@ fn open_below(
 
 /// Whether the layer below is another than the one that its child was made over.
 fn mismatch(parent: &ParentRef, below: &Layer) -> Option<ChainError> {
-    let found = below.image.identity.as_deref().unwrap_or("nothing");
-    let is_same = parent.identities.is_empty() || parent.identities.iter().any(|wanted| wanted == found);
+    let found: Vec<_> = below.image.identities().map(String::as_str).collect();
+    let is_same = parent.identities.is_empty()
+        || parent.identities.iter().any(|wanted| found.contains(&wanted.as_str()));
     (!is_same).then(|| ChainError::Mismatch {
         at: parent.at,
         name: below.name.clone(),
         expected: parent.identities.join(" or "),
-        found: found.to_string(),
+        found: if found.is_empty() { "nothing".into() } else { found.join(" or ") },
     })
 }
 

@@ -3,15 +3,15 @@
 //! An extent that is named by an absolute path of another machine is looked for beside the image, by the last part of
 //! its name. Nothing tells such a file from a namesake, so that is a finding, and one file is never taken for two.
 
-use std::path::Path;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use imgprep_io::{FileIdentity, SourceFile, is_same_file};
 use imgprep_map::{Error, FileRef, FileRole, Finding, ImageName, Severity};
 
-use crate::ChainError;
 use crate::chain::{OpenOptions, open_file};
 use crate::gate::{is_absolute, last_part};
+use crate::{ChainError, Gate, near};
 
 /// Companions in the order in which they are wanted.
 #[derive(Debug, Default)]
@@ -35,9 +35,9 @@ pub(crate) fn companions(
         return Err((String::new(), in_image(error)));
     }
     let mut opened = Companions::default();
-    for wanted in wanted {
-        let name = || wanted.name.as_ref().map(ToString::to_string).unwrap_or_default();
-        let added = companion(image, wanted, options, &mut opened);
+    for part in wanted {
+        let name = || part.name.as_ref().map(ToString::to_string).unwrap_or_default();
+        let added = companion(image, part, wanted, options, &mut opened);
         added.map_err(|reason| (name(), reason.in_path(image.display().to_string())))?;
     }
     Ok(opened)
@@ -46,21 +46,51 @@ pub(crate) fn companions(
 fn companion(
     image: &Path,
     wanted: &FileRef,
+    named: &[FileRef],
     options: &OpenOptions,
     opened: &mut Companions,
 ) -> Result<(), Error> {
     let name = wanted.name.as_ref().ok_or(ChainError::Unnamed { at: wanted.at })?;
-    let (path, is_there) = match options.gate.resolve(image, name, wanted.at) {
-        Ok(path) => (path, true),
-        Err(missing @ ChainError::Missing { .. }) => {
-            let last = last_part(name).filter(|_| wanted.role == FileRole::Extent && is_absolute(name));
-            let last = last.ok_or_else(|| missing.clone())?;
-            (options.gate.resolve(image, &last, wanted.at).map_err(|_| missing)?, false)
-        }
-        Err(error) => return Err(error.into()),
-    };
+    let gate = options.companions.unwrap_or(options.gate);
+    let (path, is_there) = locate(image, name, wanted, gate)
+        .map_err(|error| near::explain(error, image, wanted.encoding.as_deref(), named))?;
     let file = open_file(&path, options)?;
     opened.take(image, name, wanted.at, file, is_there)
+}
+
+/// Where a companion is, and whether that is where it is named: each spelling of its name is tried, then the last
+/// part of an absolute one beside the image.
+fn locate(
+    image: &Path,
+    name: &ImageName,
+    wanted: &FileRef,
+    gate: Gate,
+) -> Result<(PathBuf, bool), ChainError> {
+    let mut missing = None;
+    let spellings = || std::iter::once(name).chain(&wanted.others);
+    for spelling in spellings() {
+        match gate.resolve(image, spelling, wanted.at) {
+            Ok(path) => return Ok((path, true)),
+            Err(error @ ChainError::Missing { .. }) => {
+                missing.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let is_extent = wanted.role != FileRole::DataFile;
+    let last = |name: &ImageName| last_part(name).filter(|_| is_extent && is_absolute(name));
+    for last in spellings().filter_map(last) {
+        if let Ok(path) = gate.resolve(image, &last, wanted.at) {
+            return Ok((path, false));
+        }
+    }
+    Err(missing.unwrap_or(ChainError::Unnamed { at: wanted.at }))
+}
+
+/// The file in the folder of the image at `image` that it names as its own: nothing where there is none.
+pub fn part_of(image: &Path, wanted: &FileRef) -> Option<PathBuf> {
+    let (path, _) = locate(image, wanted.name.as_ref()?, wanted, Gate::Beside).ok()?;
+    Some(path)
 }
 
 impl Companions {
@@ -100,17 +130,19 @@ impl Companions {
 
 #[cfg(test)]
 mod tests {
+    use imgprep_map::ReadAt as _;
+
     use super::*;
 
     fn extent(name: &str) -> FileRef {
-        FileRef { name: Some(ImageName(name.into())), at: 7, role: FileRole::Extent }
+        FileRef::new(Some(ImageName(name.into())), 7, FileRole::Extent)
     }
 
     #[test]
     fn too_many_companions_are_not_opened() {
         let temp = tempfile::tempdir().unwrap();
         let child = temp.path().join("child.raw");
-        let wanted = FileRef { name: None, at: 7, role: FileRole::Extent };
+        let wanted = FileRef::new(None, 7, FileRole::Extent);
         let mut options = OpenOptions::default();
         let refused =
             |count: usize| companions(&child, &vec![wanted.clone(); count], &options).unwrap_err().1.code();
@@ -118,6 +150,36 @@ mod tests {
         assert_eq!(refused(4096), "open.name.unnamed");
         options.parse.limits.files = 0;
         assert!(companions(&child, &[], &options).unwrap().files.is_empty());
+    }
+
+    #[test]
+    fn the_decoded_name_is_tried_before_the_bytes_as_they_stand() {
+        let temp = tempfile::tempdir().unwrap();
+        let image = temp.path().join("disk.vmdk");
+        let raw = b"\xb7\xfe-flat.vmdk".to_vec();
+        let wanted = FileRef {
+            others: vec![ImageName(raw.clone())],
+            encoding: Some("GBK".into()),
+            ..extent("\u{670d}-flat.vmdk")
+        };
+        let opened = |folder: &Path| {
+            let options = OpenOptions::default();
+            companions(&folder.join("disk.vmdk"), std::slice::from_ref(&wanted), &options)
+                .map(|opened| opened.files[0].len())
+                .map_err(|(_, error)| error.detail::<ChainError>().unwrap().clone())
+        };
+        std::fs::write(temp.path().join("other-flat.vmdk"), "other").unwrap();
+        match opened(temp.path()) {
+            Err(ChainError::NotThere { at: 7, hint, .. }) => assert_eq!(hint, "; its name is in GBK"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(part_of(&image, &wanted), None);
+        std::fs::write(temp.path().join(imgprep_io::path_from_bytes(raw)), "12").unwrap();
+        assert_eq!(opened(temp.path()), Ok(2));
+        std::fs::write(temp.path().join("\u{670d}-flat.vmdk"), "1").unwrap();
+        assert_eq!(opened(temp.path()), Ok(1));
+        let folder = temp.path().canonicalize().unwrap();
+        assert_eq!(part_of(&image, &wanted), Some(folder.join("\u{670d}-flat.vmdk")));
     }
 
     #[test]

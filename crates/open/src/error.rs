@@ -31,6 +31,16 @@ pub enum ChainError {
         /// The name.
         name: String,
     },
+    /// There is no such file, and something is known that may help to find it.
+    #[error("the image names {name:?}, and there is no such file{hint}")]
+    NotThere {
+        /// File offset of the name.
+        at: u64,
+        /// The name.
+        name: String,
+        /// The encoding of the name and the file that it may be; begins with a semicolon.
+        hint: String,
+    },
     /// The gate is shut.
     #[error("the image needs {name:?}, and --follow none opens no other file")]
     Shut {
@@ -182,7 +192,7 @@ impl Detail for ChainError {
         match self {
             Self::Protocol { .. } => "open.name.protocol",
             Self::Outside { .. } => "open.gate.outside",
-            Self::Missing { .. } => "open.name.missing",
+            Self::Missing { .. } | Self::NotThere { .. } => "open.name.missing",
             Self::Shut { .. } => "open.gate.shut",
             Self::Unnamed { .. } => "open.name.unnamed",
             Self::NotFound { .. } => "open.parent.not-found",
@@ -205,7 +215,7 @@ impl Detail for ChainError {
             Self::Protocol { .. } | Self::Outside { .. } | Self::Shut { .. } | Self::NoParent { .. } => {
                 Class::Refused
             }
-            Self::Missing { .. } | Self::NotFound { .. } => Class::Io,
+            Self::Missing { .. } | Self::NotThere { .. } | Self::NotFound { .. } => Class::Io,
             Self::Unnamed { .. } | Self::ParentFormat { .. } => Class::Unsupported,
             Self::BadName { .. }
             | Self::Cycle { .. }
@@ -222,6 +232,7 @@ impl Detail for ChainError {
             Self::Protocol { at, .. }
             | Self::Outside { at, .. }
             | Self::Missing { at, .. }
+            | Self::NotThere { at, .. }
             | Self::Shut { at, .. }
             | Self::Unnamed { at }
             | Self::NotFound { at, .. }

@@ -2,6 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
+use imgprep_io::path_from_bytes;
 use imgprep_map::ImageName;
 
 use crate::ChainError;
@@ -25,16 +26,17 @@ impl Gate {
         if let Some(scheme) = scheme_of(&name.0) {
             return Err(ChainError::Protocol { at, name: shown(), scheme: scheme.into() });
         }
-        // A name that is not UTF-8, is empty or has a NUL is none that anybody wrote on purpose.
-        let text = std::str::from_utf8(&name.0).ok().filter(|text| !text.is_empty() && !text.contains('\0'));
-        let text = text.ok_or_else(|| ChainError::BadName { at, name: shown() })?;
+        // Any bytes but NUL may be a name: an image may use an encoding of its own.
+        if name.0.is_empty() || name.0.contains(&0) {
+            return Err(ChainError::BadName { at, name: shown() });
+        }
         if self == Self::None {
             return Err(ChainError::Shut { at, name: shown() });
         }
         let missing = |_| ChainError::Missing { at, name: shown() };
         let folder = image.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = folder.canonicalize().map_err(missing)?;
-        let resolved = exists(&folder, text).map_err(missing)?;
+        let resolved = exists(&folder, &name.0).map_err(missing)?;
         if self == Self::Beside && resolved.parent() != Some(&folder) {
             return Err(ChainError::Outside { at, name: shown() });
         }
@@ -43,9 +45,11 @@ impl Gate {
 }
 
 /// The file of that name, with links resolved. Windows writes names with backslashes.
-fn exists(folder: &Path, text: &str) -> std::io::Result<PathBuf> {
-    folder.join(text).canonicalize().or_else(|error| {
-        if text.contains('\\') { folder.join(text.replace('\\', "/")).canonicalize() } else { Err(error) }
+fn exists(folder: &Path, name: &[u8]) -> std::io::Result<PathBuf> {
+    let find = |name: Vec<u8>| folder.join(path_from_bytes(name)).canonicalize();
+    find(name.to_vec()).or_else(|error| {
+        let with_slashes = || name.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte });
+        if name.contains(&b'\\') { find(with_slashes().collect()) } else { Err(error) }
     })
 }
 
@@ -119,6 +123,13 @@ mod tests {
         assert_eq!(resolve(Gate::None, &image, "base"), Err(ChainError::Shut { at: 7, name: "base".into() }));
         assert!(matches!(resolve(Gate::Any, &image, "a\0b"), Err(ChainError::BadName { .. })));
         assert_eq!(resolve(Gate::Beside, &image, ".\\base"), Ok(root.join("images/base")));
+        // Bytes that are not UTF-8 are a name like any other.
+        let bytes = ImageName(b"b\xfc".to_vec());
+        let missing = ChainError::Missing { at: 7, name: "b\u{fffd}".into() };
+        assert_eq!(Gate::Beside.resolve(&image, &bytes, 7), Err(missing));
+        let path = root.join("images").join(path_from_bytes(bytes.0.clone()));
+        std::fs::write(&path, "").unwrap();
+        assert_eq!(Gate::Beside.resolve(&image, &bytes, 7), Ok(path));
     }
 
     #[test]

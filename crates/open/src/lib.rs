@@ -8,8 +8,10 @@ mod chain;
 mod companion;
 mod error;
 mod gate;
+mod near;
 mod search;
 
 pub use chain::{Chain, Layer, Mismatch, Named, OpenOptions, hints, open, open_source};
+pub use companion::part_of;
 pub use error::ChainError;
 pub use gate::Gate;

@@ -113,8 +113,10 @@ impl Seen {
             return;
         }
         self.files.push(file.identity());
-        match identity_of(&file, options) {
-            Ok(Some(found)) if parent.identities.contains(&found) => self.matches.push(path),
+        match identities_of(&file, options) {
+            Ok(found) if found.iter().any(|found| parent.identities.contains(found)) => {
+                self.matches.push(path)
+            }
             Ok(_) => {}
             Err(_) => {
                 self.files.pop();
@@ -125,12 +127,13 @@ impl Seen {
 }
 
 /// What an image calls itself. Its companions are not opened for that.
-fn identity_of(file: &SourceFile, options: &OpenOptions) -> Result<Option<String>, Error> {
+fn identities_of(file: &SourceFile, options: &OpenOptions) -> Result<Vec<String>, Error> {
     let parse_options = ParseOptions { limits: options.parse.limits, ..ParseOptions::default() };
-    Ok(match read(file, None, &parse_options)?.1 {
-        Parsed::Done(image) => image.identity,
-        Parsed::Needs(needs) => needs.described.identity,
-    })
+    let image = match read(file, None, &parse_options)?.1 {
+        Parsed::Done(image) => image,
+        Parsed::Needs(needs) => needs.described,
+    };
+    Ok(image.identities().cloned().collect())
 }
 
 fn shown(paths: &[PathBuf], between: &str) -> String {

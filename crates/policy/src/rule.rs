@@ -45,6 +45,8 @@ const CODES: &[(&str, &str)] = &[
     ("detect.padded",       "format/unread"),
     ("raw.empty",           "format/empty"),
     ("*.not-opened",        "structure/not-opened"),
+    ("vmdk.extent.alone",   "format/unsupported"),
+    ("vmdk.stream.behind-end", "structure/header"),
     ("*.unknown-feature",   "safety/unknown-feature"),
     ("*.optional-feature",  "safety/optional-feature"),
     ("qed.check.compat-features", "safety/optional-feature"),

@@ -202,7 +202,7 @@ fn left_out(summary: &Summary) -> String {
     }
     let items = summary.left_out.iter().map(|path| format!("<li>{}</li>", Text(path)));
     format!(
-        "<details><summary>{} files left out, which are no images by their names</summary><ul>{}</ul></details>\n",
+        "<details><summary>{} files left out: no images by their names, or parts of others</summary><ul>{}</ul></details>\n",
         summary.left_out.len(),
         items.collect::<String>()
     )

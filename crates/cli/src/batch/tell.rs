@@ -60,7 +60,7 @@ pub(crate) fn summary(summary: &Summary) -> String {
     put(summary.failed(), "failed");
     put(summary.rejected(), "can't be imported");
     put(summary.stopped(), "not done: --resume goes on");
-    put(summary.left_out.len(), "files left out, which are no images by their names");
+    put(summary.left_out.len(), "files left out: no images by their names, or parts of others");
     let seconds = summary.elapsed.as_secs_f64();
     text +=
         &format!("{}; {} became {} in {seconds:.1} s\n", parts.join(", "), short(sources), short(outputs));
@@ -102,7 +102,10 @@ pub(crate) fn plan_text(plan: &BatchPlan) -> String {
     if let Some(missing) = plan.space_missing() {
         text += &format!("space is short: up to {} are missing there\n", short(missing));
     }
-    let left_out = plan.left_out.iter().map(|path| format!("left out, no image by its name: {path}\n"));
+    let left_out = plan
+        .left_out
+        .iter()
+        .map(|path| format!("left out, no image by its name or part of another: {path}\n"));
     text + &left_out.collect::<String>()
 }
 

@@ -96,5 +96,5 @@ fn data_file(header: &Header, extensions: &Extensions) -> Vec<FileRef> {
         Some((at, name)) => (*at, Some(name.clone())),
         None => (header.length, None),
     };
-    vec![FileRef { name, at, role: FileRole::DataFile }]
+    vec![FileRef::new(name, at, FileRole::DataFile)]
 }

@@ -2,12 +2,12 @@
 
 use alloc::boxed::Box;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
 use imgprep_map::{
-    Error, FileId, FileRef, FileRole, Files, Finding, Image, ImageName, Needs, ParentRef, ParseOptions,
-    Parsed, ReadAt, Severity,
+    Error, FileId, FileRef, FileRole, Files, Finding, Image, ImageName, Needs, ParseOptions, Parsed, ReadAt,
+    Severity,
 };
 
 use crate::descriptor::Descriptor;
@@ -16,8 +16,9 @@ use crate::extent_line::{Line, Storage};
 use crate::facts::{Shown, facts};
 use crate::layout::SECTOR;
 use crate::map::{Kind, Map, Part};
+use crate::parent::{Parent, identity};
 use crate::sparse::{Magic, Sparse, head, magic};
-use crate::{Corrupt, NAME, Unsupported};
+use crate::{Corrupt, Unsupported};
 
 /// Bytes that a disk may have: a grain that begins on it then ends below 2^64.
 const LARGEST_DISK: u64 = u64::MAX - (1 << 31);
@@ -55,7 +56,8 @@ fn companions(lines: &[Line]) -> (Vec<FileRef>, Vec<FileId>) {
         let Some((at, name)) = &line.name else { return FileId::SELF };
         *places.entry(name.clone()).or_insert_with(|| {
             let name = Some(ImageName(name.clone()));
-            files.push(FileRef { name, at: *at, role: FileRole::Extent });
+            let (others, encoding) = (line.others.clone(), line.encoding.clone());
+            files.push(FileRef { others, encoding, ..FileRef::new(name, *at, FileRole::Extent) });
             FileId::companion(files.len() - 1)
         })
     });
@@ -274,27 +276,22 @@ impl Disk {
             }
         }
         let refused = refusal_findings(&self.parts);
-        let parent = descriptor.and_then(|descriptor| descriptor.parent.as_ref()).map(|(cid, name, at)| {
-            ParentRef {
-                // Nothing else has a content id.
-                format: Some(NAME.into()),
-                identities: Vec::from([identity(*cid)]),
-                ..ParentRef::named(name.clone(), *at)
-            }
-        });
+        let parent = descriptor.and_then(|descriptor| descriptor.parent.as_ref()).map(Parent::reference);
         let mut findings = descriptor.map(|descriptor| descriptor.findings.clone()).unwrap_or_default();
         findings.append(&mut self.findings);
         findings.extend(refused);
         let facts = facts(descriptor, &self.shown);
         let map = Map::new(self.parts, parent.is_some());
-        let identity = descriptor.and_then(|descriptor| descriptor.cid).map(identity);
-        Image { parent, identity, files, findings, ..Image::new(facts, map) }
+        let image = Image { parent, files, findings, ..Image::new(facts, map) };
+        let Some(descriptor) = descriptor else { return image };
+        Image {
+            identity: descriptor.cid.map(identity),
+            other_identities: descriptor.uuid.iter().cloned().collect(),
+            revision: descriptor.modification.clone(),
+            attachments: descriptor.tracking.iter().cloned().collect(),
+            ..image
+        }
     }
-}
-
-/// What a child calls this image.
-fn identity(cid: u32) -> String {
-    format!("{cid:08x}")
 }
 
 /// Tells, once each, why parts can't be read; not that files were left unopened, which is no oddity.
@@ -304,7 +301,7 @@ fn refusal_findings(parts: &[Part]) -> Vec<Finding> {
         let Kind::Refused(refusal) = &part.kind else { continue };
         let error = refusal.error();
         let is_told = findings.iter().any(|told| told.code == error.code());
-        if matches!(refusal, Refusal::Unsupported(Unsupported::NotOpened { .. })) || is_told {
+        if refusal.is_unopened() || is_told {
             continue;
         }
         let message = match refusal {

@@ -5,10 +5,12 @@
 use alloc::collections::BTreeSet;
 use alloc::format;
 use alloc::string::{String, ToString};
+use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Checked, Error, FileId, Files, Finding, ImageName, ReadAt, Report, Severity, Sweep, Swept, Use,
+    Checked, Contradictions, Error, FileId, Files, Finding, ImageName, ReadAt, Report, Severity, Sweep,
+    Swept, Use,
 };
 
 use crate::check_header::{Frame, frame};
@@ -77,6 +79,28 @@ pub(crate) fn check(
         text.check(map, files, &mut report)?;
     }
     Ok(report.finish())
+}
+
+/// What tables say against their copies; a disk of many extents has one finding.
+pub(crate) fn cross_check(map: &Map, files: &dyn Files) -> Result<Vec<Finding>, Error> {
+    let mut contradictions = Contradictions::default();
+    let mut found = |finding: Finding| {
+        contradictions.add_finding(finding);
+        ControlFlow::Continue(())
+    };
+    let text = files.get(FileId::SELF).map(Text::read).transpose()?.flatten();
+    let mut seen = BTreeSet::new();
+    for (index, part) in map.parts.iter().enumerate() {
+        let (Some(file), Kind::Sparse(tables)) = (files.get(part.file), &part.kind) else { continue };
+        let copy = tables.redundant.filter(|redundant| *redundant != tables.directory);
+        let Some(redundant) = copy.filter(|_| seen.insert(part.file.0)) else { continue };
+        let name = text.as_ref().filter(|_| part.file != FileId::SELF).map(|text| text.name(index));
+        let mut report = Report::new(&mut found);
+        let said = &mut Said { report: &mut report, name: name.unwrap_or_default() };
+        check_tables::redundant(file, tables, redundant, said).map_err(|error| error.in_file(part.file))?;
+        report.finish();
+    }
+    Ok(contradictions.into_findings())
 }
 
 /// A flat file that is longer than what is named of it.

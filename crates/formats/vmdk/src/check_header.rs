@@ -7,10 +7,11 @@ use imgprep_map::{Error, ReadAt, Severity};
 
 use crate::check::Said;
 use crate::layout::{
-    COWD_BYTES, DIRECTORY_AT_END, FLAG_REDUNDANT, FLAG_ZEROED, HOSTED_BYTES, RawCowd, RawHosted, RawSe,
-    SE_BYTES, SECTOR,
+    COWD_BYTES, DIRECTORY_AT_END, FLAG_COMPRESSED, FLAG_REDUNDANT, FLAG_ZEROED, HOSTED_BYTES, RawCowd,
+    RawHosted, RawSe, SE_BYTES, SECTOR,
 };
 use crate::sparse::{Magic, header};
+use crate::stream;
 
 /// What a header says of the places in its file, in bytes.
 #[derive(Debug, Default)]
@@ -25,8 +26,10 @@ pub(crate) struct Frame {
     pub(crate) tables: Option<Range<u64>>,
     /// Bytes of the directory, with entries that the disk does not need.
     pub(crate) directory_len: u64,
-    /// Whether the directory stands at the end: grains come in the order of the disk.
+    /// Whether the directory stands behind the grains, which then come in the order of the disk.
     pub(crate) is_stream: bool,
+    /// Where the field stands that names the directory.
+    pub(crate) directory_field: u64,
 }
 
 /// Checks the header of a file and tells what follows from it.
@@ -59,29 +62,41 @@ fn hosted(file: &dyn ReadAt, said: &mut Said<'_, '_>) -> Result<Frame, Error> {
         let message = format!("grains begin at {overhead} by the header, the file has {} bytes", file.len());
         said.warning("vmdk.check.overhead", 64, message);
     }
-    let is_stream = raw.gd_offset == DIRECTORY_AT_END;
-    if is_stream {
-        footer(file, &bytes, said)?;
+    let is_packed = raw.flags & FLAG_COMPRESSED != 0;
+    let is_at_end = raw.gd_offset == DIRECTORY_AT_END;
+    let is_stream = is_packed && raw.gd_offset.saturating_mul(SECTOR) >= overhead;
+    let footer_at = if is_stream { stream::find(file)? } else { None };
+    if let Some(at) = footer_at {
+        footer(file, at, &bytes, is_at_end, said)?;
     }
-    Ok(Frame { overhead: overhead.min(file.len()), is_stream, ..Frame::default() })
+    let directory_field = 56 + footer_at.filter(|_| is_at_end).unwrap_or(0);
+    Ok(Frame { overhead: overhead.min(file.len()), is_stream, directory_field, ..Frame::default() })
 }
 
 /// Fields of a footer that reading does not hold against the header: place, length, name.
-const FOOTER_FIELDS: [(usize, usize, &str); 7] = [
+const FOOTER_FIELDS: [(usize, usize, &str); 8] = [
     (28, 8, "descriptorOffset"),
     (36, 8, "descriptorSize"),
     (48, 8, "rgdOffset"),
+    (56, 8, "gdOffset"),
     (64, 8, "overHead"),
     (72, 1, "uncleanShutdown"),
     (73, 4, "newline check bytes"),
     (79, 433, "padding"),
 ];
 
-fn footer(file: &dyn ReadAt, header: &[u8; HOSTED_BYTES], said: &mut Said<'_, '_>) -> Result<(), Error> {
-    // OK: a stream whose tables were found has a footer in its last three sectors.
-    let Some(at) = file.len().checked_sub(2 * SECTOR) else { return Ok(()) };
+/// Holds the footer at `at` against the header. A header without a directory leaves it to the footer.
+fn footer(
+    file: &dyn ReadAt,
+    at: u64,
+    header: &[u8; HOSTED_BYTES],
+    is_at_end: bool,
+    said: &mut Said<'_, '_>,
+) -> Result<(), Error> {
     let footer: [u8; HOSTED_BYTES] = file.array(at)?;
-    for (start, len, name) in FOOTER_FIELDS {
+    for (start, len, name) in
+        FOOTER_FIELDS.into_iter().filter(|(.., name)| !(is_at_end && *name == "gdOffset"))
+    {
         let mut range = start..start + len;
         if let Some(first) = range.find(|index| footer[*index] != header[*index]) {
             let place = if len > 8 { first } else { start };
@@ -89,8 +104,9 @@ fn footer(file: &dyn ReadAt, header: &[u8; HOSTED_BYTES], said: &mut Said<'_, '_
                 "the footer differs from the header in {name}: byte {first} is {:#04x}, there {:#04x}",
                 footer[first], header[first]
             );
-            // Whoever goes by the footer reads another descriptor, which may name other files.
-            let severity = if name.starts_with("descriptor") { Severity::Error } else { Severity::Warning };
+            // Whoever goes by the footer reads another descriptor, which may name other files, or another directory.
+            let is_other = name.starts_with("descriptor") || name == "gdOffset";
+            let severity = if is_other { Severity::Error } else { Severity::Warning };
             said.tell("vmdk.check.footer", severity, at + place as u64, message);
         }
     }

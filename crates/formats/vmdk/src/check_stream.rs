@@ -9,6 +9,7 @@ use imgprep_map::{Error, ReadAt};
 use crate::check::Said;
 use crate::check_header::Frame;
 use crate::layout::{MARKER_BYTES, Marker, RECORD_HEAD, SECTOR};
+use crate::stream;
 use crate::tables::{Grain, Tables};
 
 /// How far a walk has come.
@@ -38,9 +39,11 @@ pub(crate) fn walk(
     }
     if walk.is_stream && walk.directory.is_some_and(|directory| directory != tables.directory) {
         let found = walk.directory.unwrap_or(0);
-        let message =
-            format!("the footer's directory stands at {}, that of the marker at {found}", tables.directory);
-        said.warning("vmdk.check.stream-directory", file.len() - 2 * SECTOR + 56, message);
+        let message = format!(
+            "the directory that is read stands at {}, that of the marker at {found}",
+            tables.directory
+        );
+        said.warning("vmdk.check.stream-directory", frame.directory_field, message);
     }
     let leaks = &mut said.report.checked.leaks;
     *leaks = leaks.saturating_add(walk.leaks);
@@ -76,7 +79,7 @@ impl Walk<'_> {
                 Some(1 + sized(at, "the footer", sectors, 1, said))
             }
             Marker::EndOfStream => {
-                self.ended(at, said);
+                self.ended(at, said)?;
                 None
             }
             Marker::Unknown => {
@@ -143,16 +146,17 @@ impl Walk<'_> {
         }
     }
 
-    /// The end of the stream is that of the file.
-    fn ended(&self, at: u64, said: &mut Said<'_, '_>) {
+    /// The end of the stream is that of the file. Zeros behind it are reported when the footer is read.
+    fn ended(&self, at: u64, said: &mut Said<'_, '_>) -> Result<(), Error> {
         let end = at + SECTOR;
-        if end < self.file.len() {
+        if end < self.file.len() && stream::data_end(self.file)?.is_none_or(|data_end| data_end > end) {
             let message = format!(
                 "the stream ends here by its marker, the file has {} bytes: what follows is not looked at",
                 self.file.len()
             );
             said.warning("vmdk.check.stream-end", at, message);
         }
+        Ok(())
     }
 
     /// Bytes behind the last grain of a file whose tables stand in front.
@@ -225,7 +229,7 @@ mod tests {
             ControlFlow::Continue(())
         };
         let mut report = Report::new(&mut take);
-        let frame = Frame { overhead: 1024, is_stream: true, ..Frame::default() };
+        let frame = Frame { overhead: 1024, is_stream: true, directory_field: 4664, ..Frame::default() };
         walk(&file, &tables, &frame, &mut Said { report: &mut report, name: String::new() }).unwrap();
         let leaks = report.finish().leaks;
         (found, leaks)

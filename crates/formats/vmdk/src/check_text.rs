@@ -98,7 +98,7 @@ impl Text {
             let message = "the disk's own id is ffffffff, by which children say that they have no parent";
             report.warning("vmdk.check.cid", word.at, message.into());
         }
-        if self.descriptor.parent.as_ref().is_some_and(|(parent, ..)| *parent == cid) {
+        if self.descriptor.parent.as_ref().is_some_and(|parent| parent.cid == Some(cid)) {
             let message = format!("the disk's own id {cid:08x} is that of its parent");
             report.warning("vmdk.check.cid", word.at, message);
         }

@@ -4,14 +4,14 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use imgprep_map::{Error, Finding, ImageName, Severity};
+use imgprep_map::{Error, FileRef, FileRole, Finding, ImageName, Severity};
 
+use crate::encoding::Charset;
 use crate::error::Refusal;
-use crate::extent_line::{self, Line, Problem, shown};
-use crate::{Corrupt, Unsupported, encoding};
+use crate::extent_line::{self, Line, Problem, Storage, shown};
+use crate::parent::{Parent, uuid_text};
+use crate::{Corrupt, Unsupported, text_end};
 
-/// A parent's id that means "no parent".
-const NO_PARENT: u32 = 0xffff_ffff;
 /// Odd lines that are told one by one.
 const TOLD: usize = 8;
 
@@ -22,8 +22,13 @@ pub(crate) struct Descriptor {
     pub(crate) at: u64,
     pub(crate) create_type: Option<String>,
     pub(crate) cid: Option<u32>,
-    /// The parent's id, its name, and where that stands.
-    pub(crate) parent: Option<(u32, ImageName, u64)>,
+    /// The uuid that VirtualBox gave to the image.
+    pub(crate) uuid: Option<String>,
+    /// The uuid that VirtualBox gave to its contents.
+    pub(crate) modification: Option<String>,
+    pub(crate) parent: Option<Parent>,
+    /// The list of changed blocks (`changeTrackPath`).
+    pub(crate) tracking: Option<FileRef>,
     pub(crate) lines: Vec<Line>,
     /// Values of the disk data base that are told.
     pub(crate) shown: Vec<(&'static str, String)>,
@@ -34,13 +39,25 @@ pub(crate) struct Descriptor {
 
 /// Lines `KEY = "VALUE"` that mean something here, as they were found.
 #[derive(Default)]
-struct Values {
+pub(crate) struct Values {
     found: Vec<(&'static str, Vec<u8>, u64)>,
 }
 
 /// Keys of the header that decide what the disk is.
-const KEYS: [&str; 7] =
-    ["version", "createType", "CID", "parentCID", "parentFileNameHint", "encoding", "isNativeSnapshot"];
+const KEYS: [&str; 12] = [
+    "version",
+    "createType",
+    "CID",
+    "parentCID",
+    "parentFileNameHint",
+    "encoding",
+    "isNativeSnapshot",
+    "changeTrackPath",
+    "ddb.uuid.image",
+    "ddb.uuid.modification",
+    "ddb.uuid.parent",
+    "ddb.uuid.parentmodification",
+];
 /// Keys of the disk data base, and the names under which they are told.
 const SHOWN: [(&str, &str); 5] = [
     ("ddb.adapterType", "adapter-type"),
@@ -57,11 +74,7 @@ impl Descriptor {
         let mut values = Values::default();
         let mut odd = Vec::new();
         let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
-        if let Some(behind) = text[end..].iter().position(|byte| *byte != 0) {
-            let message = String::from("there are bytes behind the end of the text");
-            let at = at + (end + behind) as u64;
-            descriptor.find("vmdk.descriptor.behind-end", Severity::Warning, at, message);
-        }
+        descriptor.findings.extend(text_end::behind(text, end, at)?);
         let skipped = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let mut line_at = at + skipped as u64;
         for whole in text[skipped.min(end)..end].split(|byte| *byte == b'\n') {
@@ -100,17 +113,24 @@ impl Descriptor {
     }
 
     fn conclude(&mut self, values: &Values) -> Result<(), Error> {
-        let encoding = values.get("encoding").map_or(String::new(), |(value, _)| shown(value));
-        if !encoding.is_empty() && !encoding::is_known(&encoding) && self.has_foreign_name(values) {
+        let label = values.get("encoding").map_or(String::new(), |(value, _)| shown(value));
+        let charset = Charset::new(label);
+        if let Some(problem) = charset.problem(self.names(values)) {
             let message =
-                format!("names are in {encoding}, which is not known: they are taken as they stand");
+                format!("the declared encoding {} {problem}: names are used as they stand", charset.label());
             self.find("vmdk.descriptor.encoding", Severity::Warning, self.at, message);
         }
-        for line in &mut self.lines {
-            if let Some((_, name)) = &mut line.name {
-                *name = encoding::decode(name, &encoding);
-            }
-        }
+        self.lines.iter_mut().for_each(|line| line.decode(&charset));
+        self.tracking =
+            values.get("changeTrackPath").filter(|(name, _)| !name.is_empty()).map(|(name, at)| {
+                let name = charset.read(name);
+                let (others, encoding) = (name.others(), name.encoding);
+                FileRef {
+                    others,
+                    encoding,
+                    ..FileRef::new(Some(ImageName(name.bytes)), at, FileRole::ChangeTracking)
+                }
+            });
         check_version(values)?;
         self.conclude_type(values)?;
         if let Some((value, at)) = values.get("CID") {
@@ -125,13 +145,31 @@ impl Descriptor {
             let message = "a snapshot that the storage system keeps: its files may not be all of it";
             self.find("vmdk.descriptor.native-snapshot", Severity::Warning, at, message.into());
         }
-        self.conclude_parent(values, &encoding)
+        self.uuid = uuid_text(values, "ddb.uuid.image")?;
+        self.modification = uuid_text(values, "ddb.uuid.modification")?;
+        self.parent = Parent::read(values, &charset)?;
+        Ok(())
     }
 
-    fn has_foreign_name(&self, values: &Values) -> bool {
+    /// Whether the text describes anything: an extent may keep a place for a descriptor that has none.
+    pub(crate) fn is_any(&self) -> bool {
+        self.cid.is_some() || self.create_type.is_some() || !self.lines.is_empty()
+    }
+
+    /// All names of files, as they stand.
+    fn names<'n>(&'n self, values: &'n Values) -> impl Iterator<Item = &'n [u8]> {
         let names = self.lines.iter().filter_map(|line| line.name.as_ref()).map(|(_, name)| &name[..]);
-        let hint = values.get("parentFileNameHint").map(|(name, _)| name);
-        names.chain(hint).any(|name| !name.is_ascii())
+        let keys = ["parentFileNameHint", "changeTrackPath"];
+        names.chain(keys.into_iter().filter_map(|key| values.get(key)).map(|(name, _)| name))
+    }
+
+    /// The one flat extent of a disk that is called a device, if its name is not one of a device.
+    fn device_file(&self) -> Option<String> {
+        let [Line { storage: Storage::Flat { at: 0 }, name: Some((_, name)), .. }] = &self.lines[..] else {
+            return None;
+        };
+        let is_device = [&b"/dev/"[..], b"\\\\", b"//"].iter().any(|start| name.starts_with(start));
+        (!is_device).then(|| shown(name))
     }
 
     fn conclude_type(&mut self, values: &Values) -> Result<(), Error> {
@@ -143,6 +181,9 @@ impl Descriptor {
         let name = shown(value);
         let is_one_of = |known: &[&str]| known.iter().any(|known| known.eq_ignore_ascii_case(&name));
         if is_one_of(&PHYSICAL) {
+            if let Some(file) = self.device_file() {
+                return Err(Unsupported::PhysicalFile { at, name, file }.into());
+            }
             return Err(Unsupported::Physical { at, name }.into());
         }
         if !is_one_of(&FILES) {
@@ -150,30 +191,6 @@ impl Descriptor {
         }
         self.create_type = Some(name);
         Ok(())
-    }
-
-    /// An id without a name, or a name without an id, leaves open what is below.
-    fn conclude_parent(&mut self, values: &Values, encoding: &str) -> Result<(), Error> {
-        let parent = match values.get("parentCID") {
-            Some((value, at)) => Some((id("parentCID", value, at)?, at)).filter(|(id, _)| *id != NO_PARENT),
-            None => None,
-        };
-        match (parent, values.get("parentFileNameHint")) {
-            (None, None) => Ok(()),
-            (Some((cid, _)), Some((name, at))) => {
-                self.parent = Some((cid, ImageName(encoding::decode(name, encoding)), at));
-                Ok(())
-            }
-            (Some((_, at)), None) => {
-                let reason = "the disk has a parent (parentCID), which is not named (parentFileNameHint)";
-                Err(Corrupt::Parent { at, reason }.into())
-            }
-            (None, Some((_, at))) => {
-                let reason =
-                    "the disk names a parent (parentFileNameHint), and parentCID says that it has none";
-                Err(Corrupt::Parent { at, reason }.into())
-            }
-        }
     }
 
     fn find(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
@@ -193,13 +210,19 @@ impl Descriptor {
     }
 }
 
-/// Version 2 was never described as different, 3 adds a file of changed blocks.
+/// Whether a key decides what the disk is, or what lies below it.
+pub(crate) fn is_decisive(key: &[u8]) -> bool {
+    KEYS.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(key))
+}
+
+/// Version 2 marks encrypted disks, 3 adds a file of changed blocks; what 4 adds (ESXi 6.5 and later) was never
+/// described, and its lines are those of the others.
 fn check_version(values: &Values) -> Result<(), Error> {
     let Some((value, at)) = values.get("version") else { return Ok(()) };
     match extent_line::number(value) {
-        Some(1..=3) => Ok(()),
+        Some(1..=4) => Ok(()),
         Some(version) => {
-            let (what, known) = ("the descriptor", "1 to 3 are");
+            let (what, known) = ("the descriptor", "1 to 4 are");
             Err(Unsupported::Version { at, what, known, version }.into())
         }
         None => Err(Corrupt::Value { at, key: "version", expected: "a number", found: shown(value) }.into()),
@@ -237,7 +260,7 @@ const PHYSICAL: [&str; 9] = [
 ];
 
 impl Values {
-    fn get(&self, key: &str) -> Option<(&[u8], u64)> {
+    pub(crate) fn get(&self, key: &str) -> Option<(&[u8], u64)> {
         self.found.iter().find(|(name, ..)| *name == key).map(|(_, value, at)| (&value[..], *at))
     }
 
@@ -270,7 +293,7 @@ pub(crate) fn key_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
     is_key.then_some((key, inner.unwrap_or(value)))
 }
 
-fn id(key: &'static str, value: &[u8], at: u64) -> Result<u32, Corrupt> {
+pub(crate) fn id(key: &'static str, value: &[u8], at: u64) -> Result<u32, Corrupt> {
     let digits = core::str::from_utf8(value).ok().filter(|text| !text.starts_with('+'));
     digits.and_then(|text| u32::from_str_radix(text, 16).ok()).ok_or_else(|| Corrupt::Value {
         at,
@@ -314,7 +337,7 @@ mod tests {
         let found = read(&text);
         let at = 512 + text.find("RW").unwrap() as u64;
         assert_eq!((found.lines[0].at, found.cid, found.findings.len()), (at, Some(0x5074_c169), 0));
-        text.push('x');
+        text.push_str("ddb.x = 1");
         assert_eq!(read(&text).findings[0].code, "vmdk.descriptor.behind-end");
     }
 
@@ -332,13 +355,47 @@ mod tests {
     fn parents() {
         let text = TEXT.replace("parentCID=ffffffff", "parentCID=1a\nparentFileNameHint=\"my base.vmdk\"");
         let at = 512 + text.find("parentFile").unwrap() as u64;
-        assert_eq!(read(&text).parent, Some((0x1a, ImageName(b"my base.vmdk".to_vec()), at)));
+        let found = read(&text).parent.unwrap().reference();
+        let want = ImageName(b"my base.vmdk".to_vec());
+        assert_eq!((found.name, found.at, found.identities), (want, at, Vec::from(["0000001a".into()])));
+        assert_eq!((found.format.as_deref(), found.revision), (Some("vmdk"), None));
         let nameless = TEXT.replace("parentCID=ffffffff", "parentCID=1a");
         let at = 512 + nameless.find("parentCID").unwrap() as u64;
         assert!(matches!(corrupt(&nameless), Corrupt::Parent { at: found, .. } if found == at));
         let idless = TEXT.replace("parentCID=ffffffff", "parentFileNameHint=\"a\"");
         let at = 512 + idless.find("parentFile").unwrap() as u64;
         assert!(matches!(corrupt(&idless), Corrupt::Parent { at: found, .. } if found == at));
+    }
+
+    #[test]
+    fn virtualbox_names_a_parent_by_its_uuid() {
+        let (own, parent) = ("3F1C2B6A-0d7e-4a55-9a0b-6a1d2c3e4f50", "b7d2a9e4-5c31-4f0e-8e6d-112233445566");
+        let text = String::from(TEXT)
+            + &format!(
+                "ddb.uuid.image=\"{own}\"\nddb.uuid.parent=\"{{{parent}}}\"\n\
+                ddb.uuid.modification=\"{parent}\"\nddb.uuid.parentmodification=\"{own}\"\n"
+            );
+        let found = read(&text);
+        assert_eq!(found.uuid, Some(own.to_ascii_lowercase()));
+        assert_eq!(found.modification.as_deref(), Some(parent));
+        let at = 512 + text.find("ddb.uuid.parent=").unwrap() as u64;
+        let below = found.parent.unwrap().reference();
+        assert_eq!((below.is_named(), below.at, below.label()), (false, at, parent.into()));
+        assert_eq!((below.format, below.revision), (None, Some(own.to_ascii_lowercase())));
+        // A hint beside it is its name, and a content id of VMware counts more.
+        let hinted = text.replace("CID=5074c169\n", "CID=5074c169\nparentFileNameHint=\"a\"\n");
+        let below = read(&hinted).parent.unwrap().reference();
+        assert_eq!((below.label(), below.identities), ("a".into(), Vec::from([parent.into()])));
+        let both = hinted.replace("parentCID=ffffffff", "parentCID=1a");
+        assert_eq!(read(&both).parent.unwrap().reference().identities, ["0000001a"]);
+        let nil = text.replace(parent, "00000000-0000-0000-0000-000000000000");
+        assert_eq!((read(&nil).parent, read(&nil).modification), (None, None));
+        for key in ["image", "parent", "modification", "parentmodification"] {
+            let line = format!("ddb.uuid.{key}=\"3f1c2b6a-0d7e-4a55-9a0b-6a1d2c3e4f5\"\n");
+            let wrong = String::from(TEXT) + &line;
+            let at = 512 + TEXT.len() as u64;
+            assert!(matches!(corrupt(&wrong), Corrupt::Value { at: found, .. } if found == at), "{key}");
+        }
     }
 
     #[test]
@@ -359,12 +416,12 @@ mod tests {
     #[test]
     fn versions() {
         let at = 512 + TEXT.find("version").unwrap() as u64;
-        for version in 1..=3 {
+        for version in 1..=4 {
             read(&TEXT.replace("version=1", &format!("version={version}")));
         }
-        let error = Descriptor::read(TEXT.replace("version=1", "version=4").as_bytes(), 512).unwrap_err();
-        let (what, known) = ("the descriptor", "1 to 3 are");
-        assert_eq!(error.detail(), Some(&Unsupported::Version { at, what, known, version: 4 }));
+        let error = Descriptor::read(TEXT.replace("version=1", "version=5").as_bytes(), 512).unwrap_err();
+        let (what, known) = ("the descriptor", "1 to 4 are");
+        assert_eq!(error.detail(), Some(&Unsupported::Version { at, what, known, version: 5 }));
         let want = Corrupt::Value { at, key: "version", expected: "a number", found: "x".into() };
         assert_eq!(corrupt(&TEXT.replace("version=1", "version=x")), want);
     }
@@ -379,6 +436,14 @@ mod tests {
         for name in PHYSICAL {
             let error = Descriptor::read(of(name).as_bytes(), 512).unwrap_err();
             assert_eq!(error.detail(), Some(&Unsupported::Physical { at, name: name.into() }));
+        }
+        let disk = of("fullDevice").replace("SPARSE \"b-s001.vmdk\"", "FLAT \"pc.img\" 0");
+        let error = Descriptor::read(disk.as_bytes(), 512).unwrap_err();
+        let (name, file) = ("fullDevice".into(), "pc.img".into());
+        assert_eq!(error.detail(), Some(&Unsupported::PhysicalFile { at, name, file }));
+        for device in ["/dev/sda", "\\\\.\\PhysicalDrive0", "//./PhysicalDrive0"] {
+            let error = Descriptor::read(disk.replace("pc.img", device).as_bytes(), 512).unwrap_err();
+            assert_eq!(error.detail(), Some(&Unsupported::Physical { at, name: "fullDevice".into() }));
         }
         let error = Descriptor::read(of("floppy").as_bytes(), 512).unwrap_err();
         assert_eq!(error.detail(), Some(&Unsupported::CreateType { at, name: "floppy".into() }));
@@ -395,8 +460,12 @@ mod tests {
         let at = text.windows(6).position(|part| part == b"b-s001").unwrap();
         text[at] = 0xe9;
         let found = Descriptor::read(&text, 0).unwrap();
-        assert_eq!(found.lines[0].name.as_ref().unwrap().1, "é-s001.vmdk".as_bytes());
-        let gbk = String::from_utf8_lossy(&text).replace("windows-1252", "GBK");
-        assert_eq!(read(&gbk).findings[0].code, "vmdk.descriptor.encoding");
+        let (_, name) = found.lines[0].name.as_ref().unwrap();
+        assert_eq!(
+            (&name[..], &found.lines[0].others[0].0[..]),
+            ("é-s001.vmdk".as_bytes(), &b"\xe9-s001.vmdk"[..])
+        );
+        let unknown = String::from_utf8_lossy(&text).replace("windows-1252", "IBM850");
+        assert_eq!(read(&unknown).findings[0].code, "vmdk.descriptor.encoding");
     }
 }

@@ -1,45 +1,173 @@
 //! Names in the descriptor's own encoding -> the names of files.
+//!
+//! Labels are those of the WHATWG Encoding Standard, plus the code pages that it leaves out. Decoding
+//! the whole text is not needed: in all encodings here the bytes of ASCII are ASCII wherever a line
+//! or a quote is looked for.
 
 use alloc::string::String;
 use alloc::vec::Vec;
 
-/// Bytes 0x80 to 0x9f of windows-1252; the five that it leaves out stay control characters.
-const WINDOWS_1252: [char; 32] = [
-    '€', '\u{81}', '‚', 'ƒ', '„', '…', '†', '‡', 'ˆ', '‰', 'Š', '‹', 'Œ', '\u{8d}', 'Ž', '\u{8f}', '\u{90}',
-    '‘', '’', '“', '”', '•', '–', '—', '˜', '™', 'š', '›', 'œ', '\u{9d}', 'ž', 'Ÿ',
+use encoding_rs::{BIG5, EUC_KR, Encoding, GBK, SHIFT_JIS};
+use imgprep_map::ImageName;
+
+/// Labels of ICU and Windows that the standard does not list.
+const CODE_PAGES: [(&str, &Encoding); 13] = [
+    ("cp936", GBK),
+    ("ms936", GBK),
+    ("windows-936", GBK),
+    ("cp950", BIG5),
+    ("ms950", BIG5),
+    ("windows-950", BIG5),
+    ("cp932", SHIFT_JIS),
+    ("cp943", SHIFT_JIS),
+    ("windows-932", SHIFT_JIS),
+    ("windows-943", SHIFT_JIS),
+    ("cp949", EUC_KR),
+    ("ms949", EUC_KR),
+    ("uhc", EUC_KR),
 ];
 
-/// Whether names that are not plain ASCII can be understood in this encoding.
-pub(crate) fn is_known(encoding: &str) -> bool {
-    ["utf-8", "windows-1252"].iter().any(|known| encoding.eq_ignore_ascii_case(known))
+/// The encoding that a descriptor declares.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
+pub(crate) struct Charset {
+    /// As the descriptor writes it; empty where it declares none.
+    label: String,
 }
 
-/// A name as UTF-8, where its encoding is known; else as it stands.
-pub(crate) fn decode(name: &[u8], encoding: &str) -> Vec<u8> {
-    if name.is_ascii() || !encoding.eq_ignore_ascii_case("windows-1252") {
-        return name.to_vec();
+/// One name of the descriptor.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct Name {
+    /// Decoded where that is possible, else as it stands.
+    pub(crate) bytes: Vec<u8>,
+    /// As it stands, where that differs.
+    pub(crate) raw: Option<Vec<u8>>,
+    /// The declared encoding, for names that are not UTF-8.
+    pub(crate) encoding: Option<String>,
+}
+
+impl Charset {
+    pub(crate) fn new(label: String) -> Self {
+        Self { label }
     }
-    let text: String = name.iter().map(|byte| char_of(*byte)).collect();
-    text.into_bytes()
+
+    fn encoding(&self) -> Option<&'static Encoding> {
+        let lower = self.label.trim().to_ascii_lowercase();
+        let page = CODE_PAGES.iter().find(|(label, _)| *label == lower).map(|(_, encoding)| *encoding);
+        // The text is bytes with ASCII keys: UTF-16 and ISO-2022 cannot be meant.
+        page.or_else(|| Encoding::for_label(lower.as_bytes())).filter(|found| found.is_ascii_compatible())
+    }
+
+    /// The name in UTF-8, where its bytes are valid in the declared encoding.
+    pub(crate) fn read(&self, raw: &[u8]) -> Name {
+        let bytes = raw.to_vec();
+        if raw.is_ascii() {
+            return Name { bytes, raw: None, encoding: None };
+        }
+        let encoding = (!self.label.is_empty()).then(|| self.label.clone());
+        match self.decoded(raw) {
+            Some(decoded) if decoded != raw => Name { bytes: decoded, raw: Some(bytes), encoding },
+            // UTF-8, as all names are expected.
+            Some(_) => Name { bytes, raw: None, encoding: None },
+            None => Name { bytes, raw: None, encoding },
+        }
+    }
+
+    fn decoded(&self, raw: &[u8]) -> Option<Vec<u8>> {
+        let text = self.encoding()?.decode_without_bom_handling_and_without_replacement(raw)?;
+        Some(text.into_owned().into_bytes())
+    }
+
+    /// Why these names are used as they stand, where an encoding is declared and does not help.
+    pub(crate) fn problem<'n>(&self, names: impl Iterator<Item = &'n [u8]>) -> Option<&'static str> {
+        let is_known = self.encoding().is_some();
+        let mut foreign = names.filter(|name| !name.is_ascii());
+        if self.label.is_empty() {
+            return None;
+        }
+        match foreign.find(|name| !is_known || self.decoded(name).is_none()) {
+            Some(_) if is_known => Some("is not what a name in the descriptor is encoded in"),
+            Some(_) => Some("is not known"),
+            None => None,
+        }
+    }
+
+    /// For messages.
+    pub(crate) fn label(&self) -> &str {
+        &self.label
+    }
 }
 
-fn char_of(byte: u8) -> char {
-    match byte {
-        // OK: the table has 32 entries.
-        0x80..=0x9f => WINDOWS_1252[usize::from(byte - 0x80)],
-        _ => char::from(byte),
+impl Name {
+    /// The spellings to try after the first one.
+    pub(crate) fn others(&self) -> Vec<ImageName> {
+        self.raw.iter().cloned().map(ImageName).collect()
     }
 }
 
 #[cfg(test)]
 mod tests {
+    use alloc::borrow::ToOwned;
+
     use super::*;
 
+    fn decoded(label: &str, raw: &[u8]) -> Option<String> {
+        let name = Charset::new(label.to_owned()).read(raw);
+        let is_foreign = !label.is_empty() && core::str::from_utf8(raw).is_err();
+        assert_eq!(name.encoding.as_deref(), is_foreign.then_some(label), "{label}");
+        assert_eq!(name.raw.as_deref(), (name.bytes != raw).then_some(raw), "{label}");
+        name.raw.map(|_| String::from_utf8(name.bytes).unwrap())
+    }
+
     #[test]
-    fn names_of_windows() {
-        assert_eq!(decode(b"caf\xe9 \x80.vmdk", "windows-1252"), "café €.vmdk".as_bytes());
-        assert_eq!(decode("café".as_bytes(), "UTF-8"), "café".as_bytes());
-        assert_eq!(decode(b"\xe9", "GBK"), b"\xe9");
-        assert!(is_known("utf-8") && is_known("Windows-1252") && !is_known("GBK"));
+    fn names_of_every_encoding_are_decoded() {
+        for (label, raw, want) in [
+            ("windows-1252", &b"caf\xe9 \x80.vmdk"[..], "café €.vmdk"),
+            ("ISO-8859-1", b"caf\xe9", "café"),
+            ("ISO-8859-2", b"\xb3", "ł"),
+            ("windows-1250", b"\xb3", "ł"),
+            ("windows-1251", b"\xd1\xe5\xf0\xe2\xe5\xf0", "Сервер"),
+            ("windows-1253", b"\xc4", "Δ"),
+            ("windows-1255", b"\xe0", "א"),
+            ("windows-1256", b"\xc8", "ب"),
+            ("KOI8-R", b"\xf3", "С"),
+            ("GBK", b"\xb7\xfe\xce\xf1\xc6\xf7", "服务器"),
+            ("gb18030", b"\xb7\xfe", "服"),
+            ("GB2312", b"\xb7\xfe", "服"),
+            ("windows-936", b"\xb7\xfe", "服"),
+            ("Big5", b"\xa6\xf8", "伺"),
+            ("windows-950", b"\xa6\xf8", "伺"),
+            ("Shift_JIS", b"\x89\xbc\x91\x7a", "仮想"),
+            ("windows-31j", b"\x89\xbc", "仮"),
+            ("EUC-JP", b"\xb2\xbe", "仮"),
+            ("EUC-KR", b"\xbc\xad\xb9\xf6", "서버"),
+            ("windows-949", b"\xbc\xad", "서"),
+            ("TIS-620", b"\xa1", "ก"),
+        ] {
+            assert_eq!(decoded(label, raw).as_deref(), Some(want), "{label}");
+        }
+    }
+
+    #[test]
+    fn names_that_need_no_decoding_stand_as_they_are() {
+        assert_eq!(decoded("UTF-8", "café".as_bytes()), None);
+        assert_eq!(decoded("", b"\xe9"), None);
+        let ascii = Charset::new("GBK".to_owned()).read(b"a.vmdk");
+        assert_eq!(ascii, Name { bytes: b"a.vmdk".to_vec(), raw: None, encoding: None });
+    }
+
+    #[test]
+    fn an_encoding_that_does_not_help_is_a_problem() {
+        let problem = |label: &str, raw: &[u8]| Charset::new(label.to_owned()).problem([raw].into_iter());
+        for label in ["IBM850", "UTF-16LE", "ISO-2022-JP", "x"] {
+            assert_eq!(decoded(label, b"\xe9\xe9"), None);
+            assert_eq!(problem(label, b"\xe9\xe9"), Some("is not known"), "{label}");
+            assert_eq!(problem(label, b"e"), None, "{label}");
+        }
+        for label in ["UTF-8", "GBK", "Big5", "Shift_JIS", "EUC-KR"] {
+            let want = Some("is not what a name in the descriptor is encoded in");
+            assert_eq!(problem(label, b"a\xff"), want, "{label}");
+        }
+        assert_eq!(problem("", b"\xff"), None);
+        assert_eq!(problem("GBK", b"\xb7\xfe"), None);
     }
 }

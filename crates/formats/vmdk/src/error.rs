@@ -1,6 +1,7 @@
 //! What can be wrong in a VMDK, and what is not read.
 
 use alloc::string::String;
+use core::mem::discriminant;
 
 use imgprep_map::{Class, Detail, Error};
 
@@ -122,6 +123,17 @@ pub enum Corrupt {
         /// Length of the file.
         file_len: u64,
     },
+    /// More than zeros behind the end of a stream.
+    #[error(
+        "the stream ends at {end}, but bytes {end}..{file_len} follow, which are not all zeros: the file may be \
+         two files in one"
+    )]
+    StreamBehind {
+        /// Where the stream ends.
+        end: u64,
+        /// Length of the file.
+        file_len: u64,
+    },
     /// The footer contradicts the header.
     #[error("{field} is {found} in the footer and {expected} in the header")]
     Footer {
@@ -184,6 +196,14 @@ pub enum Corrupt {
         /// The key.
         key: &'static str,
     },
+    /// A NUL that ends the text in front of further lines.
+    #[error("a NUL byte ends the descriptor, and more of it follows: {line:?}")]
+    Nul {
+        /// Offset of the NUL.
+        at: u64,
+        /// The first line behind it that counts.
+        line: String,
+    },
     /// A descriptor that describes no disk.
     #[error("the descriptor has no extent line")]
     NoExtents {
@@ -220,12 +240,14 @@ impl Detail for Corrupt {
             Self::GrainLba { .. } => "vmdk.grain.lba",
             Self::GrainLength { .. } => "vmdk.grain.length",
             Self::StreamCut { .. } => "vmdk.stream.cut",
+            Self::StreamBehind { .. } => "vmdk.stream.behind-end",
             Self::Footer { .. } => "vmdk.footer.field",
             Self::FlatPastEnd { .. } => "vmdk.flat.past-end",
             Self::ExtentSize { .. } => "vmdk.extent.size",
             Self::ExtentLine { .. } => "vmdk.descriptor.extent-line",
             Self::Value { .. } => "vmdk.descriptor.value",
             Self::Twice { .. } => "vmdk.descriptor.twice",
+            Self::Nul { .. } => "vmdk.descriptor.nul",
             Self::NoExtents { .. } => "vmdk.descriptor.no-extents",
             Self::Parent { .. } => "vmdk.descriptor.parent",
             Self::TooLarge { .. } => "vmdk.descriptor.too-large",
@@ -243,6 +265,7 @@ impl Detail for Corrupt {
             Self::HeaderCut { file_len, .. }
             | Self::StreamCut { file_len }
             | Self::FlatPastEnd { file_len, .. } => *file_len,
+            Self::StreamBehind { end, .. } => *end,
             Self::Field { at, .. }
             | Self::TablePastEnd { at, .. }
             | Self::DirectoryShort { at, .. }
@@ -255,6 +278,7 @@ impl Detail for Corrupt {
             | Self::ExtentLine { at, .. }
             | Self::Value { at, .. }
             | Self::Twice { at, .. }
+            | Self::Nul { at, .. }
             | Self::NoExtents { at }
             | Self::Parent { at, .. }
             | Self::TooLarge { at } => *at,
@@ -285,6 +309,16 @@ pub enum Unsupported {
         /// The type.
         name: String,
     },
+    /// The disk is called a device and is a file.
+    #[error("createType {name:?}: {file} is the disk: convert it with --from raw")]
+    PhysicalFile {
+        /// Offset of the line.
+        at: u64,
+        /// The type.
+        name: String,
+        /// The file.
+        file: String,
+    },
     /// A type of disk that is not known.
     #[error("createType {name:?} is not known")]
     CreateType {
@@ -309,9 +343,8 @@ pub enum Unsupported {
     },
     /// An extent was opened instead of its descriptor.
     #[error(
-        "this is {what}, one extent of a disk: which part of the disk it is and what lies below it stands in \
-         the descriptor, a small text file that names this one; open that (if it is lost, --salvage takes the \
-         extent for a whole disk)"
+        "this is {what} without a descriptor, which states what part of the disk this is and what lies below \
+         it: open the descriptor that names this file, mostly a small text file"
     )]
     Alone {
         /// The kind of extent.
@@ -403,7 +436,7 @@ impl Detail for Unsupported {
     fn code(&self) -> &'static str {
         match self {
             Self::Version { .. } => "vmdk.header.version",
-            Self::Physical { .. } => "vmdk.descriptor.physical",
+            Self::Physical { .. } | Self::PhysicalFile { .. } => "vmdk.descriptor.physical",
             Self::CreateType { .. } => "vmdk.descriptor.create-type",
             Self::ExtentType { .. } => "vmdk.descriptor.extent-type",
             Self::NoAccess { .. } => "vmdk.extent.no-access",
@@ -432,6 +465,7 @@ impl Detail for Unsupported {
             Self::Alone { .. } => 0,
             Self::Version { at, .. }
             | Self::Physical { at, .. }
+            | Self::PhysicalFile { at, .. }
             | Self::CreateType { at, .. }
             | Self::ExtentType { at, .. }
             | Self::NoAccess { at }
@@ -456,6 +490,20 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
+    /// Whether the only reason is that files were not opened.
+    pub(crate) fn is_unopened(&self) -> bool {
+        matches!(self, Self::Unsupported(Unsupported::NotOpened { .. }))
+    }
+
+    /// Whether both are of one kind, whatever their places are.
+    pub(crate) fn is_like(&self, other: &Self) -> bool {
+        match (self, other) {
+            (Self::Corrupt(one), Self::Corrupt(two)) => discriminant(one) == discriminant(two),
+            (Self::Unsupported(one), Self::Unsupported(two)) => discriminant(one) == discriminant(two),
+            _ => false,
+        }
+    }
+
     pub(crate) fn error(&self) -> Error {
         match self {
             Self::Corrupt(detail) => detail.clone().into(),

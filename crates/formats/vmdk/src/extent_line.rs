@@ -6,6 +6,9 @@
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
+use imgprep_map::ImageName;
+
+use crate::encoding::Charset;
 use crate::layout::SECTOR;
 use crate::{Corrupt, Unsupported};
 
@@ -34,6 +37,20 @@ pub(crate) struct Line {
     pub(crate) storage: Storage,
     /// Offset of the name and the name; none for zeros.
     pub(crate) name: Option<(u64, Vec<u8>)>,
+    /// Other spellings of the name.
+    pub(crate) others: Vec<ImageName>,
+    /// The encoding that the descriptor declares for the name.
+    pub(crate) encoding: Option<String>,
+}
+
+impl Line {
+    /// The name in UTF-8, and as it stands beside that.
+    pub(crate) fn decode(&mut self, charset: &Charset) {
+        let Some((_, bytes)) = &mut self.name else { return };
+        let name = charset.read(bytes);
+        self.others = name.others();
+        (*bytes, self.encoding) = (name.bytes, name.encoding);
+    }
 }
 
 const TYPES: [(&str, Storage); 6] = [
@@ -65,8 +82,16 @@ pub(crate) fn read(line: &[u8], at: u64) -> Result<Line, Problem> {
     let Some((kind, storage)) = found else {
         return Err(Problem::Unsupported(Unsupported::ExtentType { at, name: shown(kind) }));
     };
-    let mut line_out =
-        Line { at, is_accessible: access != b"NOACCESS", sectors, kind, storage: *storage, name: None };
+    let mut line_out = Line {
+        at,
+        is_accessible: access != b"NOACCESS",
+        sectors,
+        kind,
+        storage: *storage,
+        name: None,
+        others: Vec::new(),
+        encoding: None,
+    };
     if *storage == Storage::Zero {
         return Ok(line_out);
     }

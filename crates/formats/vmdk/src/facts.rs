@@ -65,13 +65,19 @@ pub(crate) fn facts(descriptor: Option<&Descriptor>, extents: &[Shown]) -> Facts
         if let Some(cid) = descriptor.cid {
             facts.details.push(("cid", Value::Number(cid.into())));
         }
-        let parent = descriptor.parent.as_ref().map_or(u32::MAX, |(cid, ..)| *cid);
+        let parent = descriptor.parent.as_ref().and_then(|parent| parent.cid).unwrap_or(u32::MAX);
         facts.details.push(("parent-cid", Value::Number(parent.into())));
         if let Some(create_type) = &descriptor.create_type {
             facts.details.push(("create-type", Value::Text(create_type.clone())));
         }
         let shown = descriptor.shown.iter();
         facts.details.extend(shown.map(|(name, value)| (*name, Value::Text(value.clone()))));
+        let parent = descriptor.parent.as_ref().and_then(|parent| parent.uuid.as_ref());
+        let uuids = [("image-uuid", descriptor.uuid.as_ref()), ("parent-uuid", parent)];
+        let known = uuids.into_iter().filter_map(|(name, uuid)| Some((name, Value::Text(uuid?.clone()))));
+        facts.details.extend(known);
+        let tracking = descriptor.tracking.iter().filter_map(|file| file.name.as_ref());
+        facts.details.extend(tracking.map(|name| ("change-tracking-file", Value::Text(name.to_string()))));
     }
     facts.details.push(("extents", Value::List(extents.iter().map(Shown::value).collect())));
     facts

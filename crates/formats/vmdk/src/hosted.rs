@@ -2,9 +2,10 @@
 //! Extents"): header, raw -> validated.
 
 use alloc::format;
+use alloc::string::ToString;
 use alloc::vec::Vec;
 
-use imgprep_map::{Error, Finding, ParseOptions, ReadAt, Severity};
+use imgprep_map::{Detail as _, Error, Finding, ParseOptions, ReadAt, Severity};
 
 use crate::error::Refusal;
 use crate::layout::{
@@ -88,19 +89,18 @@ fn place_tables(
 ) -> Result<(), Error> {
     let (mut at, mut sector) = (56, raw.gd_offset);
     if sector == DIRECTORY_AT_END {
-        match stream::footer(file, raw)? {
-            Footer::Found { at: footer_at, gd_offset } => {
-                (at, sector) = (footer_at + 56, gd_offset);
-                sparse.fixed.push((footer_at - SECTOR..file.len(), "the footer"));
-            }
-            Footer::Missing if options.salvage => {
-                sparse.kind = stream::walk(file, raw, &tables, options)?;
-                return Ok(());
-            }
-            Footer::Missing => {
-                sparse.kind = Kind::Refused(Refusal::Corrupt(Corrupt::StreamCut { file_len: file.len() }));
-                return Ok(());
-            }
+        let Footer::Found { at: footer_at, gd_offset, end } = stream::footer(file, raw)? else {
+            let cut = Refusal::Corrupt(Corrupt::StreamCut { file_len: file.len() });
+            let is_salvage = options.salvage;
+            sparse.kind =
+                if is_salvage { stream::walk(file, raw, &tables, options)? } else { Kind::Refused(cut) };
+            return Ok(());
+        };
+        (at, sector) = (footer_at + 56, gd_offset);
+        sparse.fixed.push((footer_at - SECTOR..end, "the footer"));
+        if let Some(refusal) = place_end(file, end, sparse)?.filter(|_| !options.salvage) {
+            sparse.kind = Kind::Refused(refusal);
+            return Ok(());
         }
     }
     place_redundant(file, raw, &mut tables, sparse);
@@ -123,6 +123,26 @@ fn place_tables(
     sparse.findings.extend(scan_directories(file, &tables));
     sparse.kind = Kind::Sparse(tables);
     Ok(())
+}
+
+/// What follows the end of a stream: a tool that fills whole blocks leaves zeros there.
+fn place_end(file: &dyn ReadAt, end: u64, sparse: &mut Sparse) -> Result<Option<Refusal>, Error> {
+    let file_len = file.len();
+    if stream::data_end(file)?.is_some_and(|data_end| data_end > end) {
+        let behind = Corrupt::StreamBehind { end, file_len };
+        let (code, severity, message) = (behind.code(), Severity::Error, behind.to_string());
+        sparse.findings.push(Finding { code, severity, at: Some(end), message });
+        return Ok(Some(Refusal::Corrupt(behind)));
+    }
+    if end < file_len {
+        sparse.findings.push(Finding {
+            code: "vmdk.stream.zeros-behind",
+            severity: Severity::Note,
+            at: Some(end),
+            message: format!("the stream ends at {end}, and bytes {end}..{file_len} are zeros"),
+        });
+    }
+    Ok(None)
 }
 
 /// The redundant directory is not used for reading, unless the other one is lost.

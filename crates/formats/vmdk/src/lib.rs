@@ -41,10 +41,12 @@ mod holes;
 mod hosted;
 mod layout;
 mod map;
+mod parent;
 mod sesparse;
 mod sparse;
 mod stream;
 mod tables;
+mod text_end;
 
 use alloc::boxed::Box;
 use core::ops::Range;
@@ -132,7 +134,7 @@ fn embedded(
     if text.first().is_none_or(|first| *first == 0) {
         return Ok(None);
     }
-    Descriptor::read(&text, at).map(Some)
+    Ok(Some(Descriptor::read(&text, at)?).filter(Descriptor::is_any))
 }
 
 /// The bytes of a descriptor; `at` is where its length stands.

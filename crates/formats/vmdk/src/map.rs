@@ -65,14 +65,38 @@ impl Map {
         tiler: &mut Tiler<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let first = self.parts.partition_point(|part| part.disk.end <= range.start);
-        for part in self.parts[first..].iter().take_while(|part| part.disk.start < range.end) {
+        let parts = (first..).zip(&self.parts[first..]);
+        for (index, part) in parts.take_while(|(_, part)| part.disk.start < range.end) {
             let wanted = range.start.max(part.disk.start)..range.end.min(part.disk.end);
             // Parts of no length lie in no range.
-            if !wanted.is_empty() && self.walk_part(files, part, &wanted, tiler)?.is_break() {
+            if wanted.is_empty() {
+                continue;
+            }
+            if let Kind::Refused(refusal) = &part.kind {
+                let lost = wanted.start..self.refused_until(index, range.end);
+                return Err(refusal.error().in_file(part.file).hitting(lost));
+            }
+            if self.walk_part(files, part, &wanted, tiler)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         Ok(ControlFlow::Continue(()))
+    }
+
+    /// The end of the run of parts from `index` on, at most `end`, that cannot be read for one reason: a disk of
+    /// thousands of unopened extents is one error. Zeros between those do not end the run.
+    fn refused_until(&self, index: usize, end: u64) -> u64 {
+        let part = &self.parts[index];
+        let is_unopened = matches!(&part.kind, Kind::Refused(refusal) if refusal.is_unopened());
+        let is_like = |other: &&Part| match (&part.kind, &other.kind) {
+            (Kind::Refused(one), Kind::Refused(other_one)) => {
+                other.file == part.file && one.is_like(other_one)
+            }
+            _ => false,
+        };
+        let is_in_run = |other: &&Part| is_like(other) || is_unopened && matches!(other.kind, Kind::Zero);
+        let run = self.parts[index..].iter().take_while(|other| other.disk.start < end && is_in_run(other));
+        run.filter(is_like).last().map_or(part.disk.end, |last| last.disk.end).min(end)
     }
 
     /// Pushes what `part` has of `wanted`, a part of it that is not empty.
@@ -86,9 +110,8 @@ impl Map {
         let missing = Walk { part, unallocated: &self.unallocated };
         let file = match &part.kind {
             Kind::Zero => return Ok(tiler.push(wanted.end - tiler.at(), Source::Zero { explicit: true })),
-            Kind::Refused(refusal) => {
-                return Err(refusal.error().in_file(part.file).hitting(wanted.clone()));
-            }
+            // The caller has refused it.
+            Kind::Refused(_) => return Ok(ControlFlow::Break(())),
             _ => files.get(part.file),
         };
         // OK: whoever walks a map has opened the files that it was made of.
@@ -147,6 +170,11 @@ impl DiskMap for Map {
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
     ) -> Result<Checked, Error> {
         check::check(self, files, found)
+    }
+
+    /// The redundant directories against those that are read.
+    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
+        check::cross_check(self, files)
     }
 }
 

@@ -14,26 +14,67 @@ use crate::{Corrupt, Unsupported};
 
 /// What the end of the file is.
 pub(crate) enum Footer {
-    /// The footer stands at `at`.
-    Found { at: u64, gd_offset: u64 },
+    /// The footer stands at `at`, the stream ends at `end`.
+    Found { at: u64, gd_offset: u64, end: u64 },
     /// Nothing that looks like one.
     Missing,
 }
 
-/// Footer marker, footer, end-of-stream marker: the last three sectors.
-const TAIL: u64 = 3 * SECTOR;
+/// Zeros behind the end of a stream that are skipped, holes not counted.
+const ZEROS_LIMIT: u64 = 64 << 20;
+/// Other bytes behind the end of a stream among which its footer is searched.
+const SEARCH_LIMIT: u64 = 1 << 20;
+/// Bytes that are read at once.
+const PAGE: u64 = 64 << 10;
+
+/// The end of the last byte that is not zero; nothing where too many zeros follow it.
+pub(crate) fn data_end(file: &dyn ReadAt) -> Result<Option<u64>, Error> {
+    let len = file.len();
+    // The hole that ends the file, if one does: found in steps of halves, not read.
+    let (mut low, mut high) = (0, len);
+    while low < high {
+        let middle = low + (high - low) / 2;
+        if file.next_data(middle) >= len { high = middle } else { low = middle + 1 }
+    }
+    let mut end = low;
+    while end > 0 && low - end < ZEROS_LIMIT {
+        let start = end.saturating_sub(PAGE);
+        // OK: at most 64 KiB, inside the file.
+        let bytes = file.slice(start, usize::try_from(end - start).unwrap_or(0))?;
+        if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
+            return Ok(Some(start + last as u64 + 1));
+        }
+        end = start;
+    }
+    Ok((end == 0).then_some(0))
+}
+
+/// Where a footer stands between its own marker and that of the stream's end. It is the last sector that is not
+/// zeros, unless something was appended to the file.
+pub(crate) fn find(file: &dyn ReadAt) -> Result<Option<u64>, Error> {
+    let Some(end) = data_end(file)? else { return Ok(None) };
+    let last = end.saturating_sub(1) / SECTOR;
+    for sector in (2..=last).rev().take_while(|sector| last - sector <= SEARCH_LIMIT / SECTOR) {
+        if is_footer(file, sector * SECTOR)? {
+            return Ok(Some(sector * SECTOR));
+        }
+    }
+    Ok(None)
+}
+
+/// `at` is that of the third sector or of one behind it.
+fn is_footer(file: &dyn ReadAt, at: u64) -> Result<bool, Error> {
+    if at.saturating_add(2 * SECTOR) > file.len() || file.array::<4>(at)? != HOSTED_MAGIC {
+        return Ok(false);
+    }
+    let ends = (Marker::decode(file.array(at - SECTOR)?), Marker::decode(file.array(at + SECTOR)?));
+    Ok(matches!(ends, (Marker::Footer(_), Marker::EndOfStream)))
+}
 
 /// Reads the footer and holds it against the header.
 pub(crate) fn footer(file: &dyn ReadAt, header: &RawHosted) -> Result<Footer, Error> {
-    let Some(tail) = file.len().checked_sub(TAIL).filter(|tail| *tail >= SECTOR) else {
-        return Ok(Footer::Missing);
-    };
-    let at = tail + SECTOR;
+    let Some(at) = find(file)? else { return Ok(Footer::Missing) };
     let bytes: [u8; HOSTED_BYTES] = file.array(at)?;
-    let ends = (Marker::decode(file.array(tail)?), Marker::decode(file.array(at + SECTOR)?));
-    if !bytes.starts_with(&HOSTED_MAGIC) || !matches!(ends, (Marker::Footer(_), Marker::EndOfStream)) {
-        return Ok(Footer::Missing);
-    }
     let raw = RawHosted::decode(&bytes);
     let fields = [
         (4, "version", u64::from(header.version), u64::from(raw.version)),
@@ -52,7 +93,7 @@ pub(crate) fn footer(file: &dyn ReadAt, header: &RawHosted) -> Result<Footer, Er
         let expected = "a sector of the file";
         return Err(Corrupt::Field { at: at + 56, field: "gdOffset", expected, found: raw.gd_offset }.into());
     }
-    Ok(Footer::Found { at, gd_offset: raw.gd_offset })
+    Ok(Footer::Found { at, gd_offset: raw.gd_offset, end: at + 2 * SECTOR })
 }
 
 /// One grain that the walk came by.

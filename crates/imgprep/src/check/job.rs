@@ -118,6 +118,9 @@ impl Job<'_> {
             // That the gate is shut is what was asked for; the names themselves were judged above.
             if unopened.reason.class() == Class::Corrupt {
                 self.error_of(&unopened.reason);
+            } else if unopened.reason.class() == Class::Io && self.out.error.is_none() {
+                // A part that was to be opened and is not there.
+                self.out.error = disk.check_complete().err();
             }
         }
         if disk.is_in_use() {
@@ -284,7 +287,7 @@ fn describe(subject: &mut Subject, disk: &Disk, facts: &Facts) {
     let top = &disk.layers()[0];
     subject.virtual_size = Some(disk.size());
     subject.encryption = facts.encryption.map(|encryption| format!("{encryption:?}"));
-    subject.parent = top.parent.as_ref().map(|parent| parent.name.to_string());
+    subject.parent = top.parent.as_ref().map(|parent| parent.label());
     let name =
         |companion: &imgprep_map::FileRef| companion.name.as_ref().map_or(String::new(), ToString::to_string);
     subject.companions = top.companions.iter().map(name).collect();
