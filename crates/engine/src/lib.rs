@@ -36,15 +36,17 @@ mod reducer;
 mod stack;
 mod stream;
 mod survey;
+mod watched;
 mod worker;
 mod writer;
 mod zeros;
 
 pub use bitmap::{BitOrder, Bitmap, BitmapShape};
 pub use checksum::{Behind, Checksums, checksum};
+pub use claims::Compared;
 pub use convert::{Converted, Output, convert, scan};
 pub use error::{EngineError, Loss, Losses};
-pub use examine::{Seen, Unpacked, conflicts, each, gaps, unpack_all};
+pub use examine::{Seen, Unpacked, check_structure, conflicts, each, gaps, unpack_all};
 pub use imgprep_codec::Ending;
 pub use options::{Interrupt, Meter, MeterReading, OnLoss, Options};
 pub use peek::Peek;
