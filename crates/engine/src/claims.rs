@@ -1,18 +1,37 @@
-//! Claims of one image held against each other and against its files.
+//! Claims of one image compared with each other and with its files.
 //!
-//! Claims are collected as sorted runs. A heavily fragmented image may have more runs
-//! than the memory budget holds: then the file is cut into windows, each looked at in
-//! a pass of its own. So the check is exact to the byte and its memory is bounded; what
-//! grows is time, by one more walk over the tables for each doubling.
+//! Claims are collected as sorted runs. A heavily fragmented image may have more runs than the memory budget
+//! allows: then the runs that begin highest are dropped and come in a pass of their own. So the comparison is
+//! exact to the byte and its memory is bounded.
+//!
+//! The number of passes is bounded by the file: what is kept when the budget is full are runs that do not
+//! overlap, at least half of the budget, and the next pass begins behind them. Where the runs of a full budget
+//! do overlap, their conflicts are reported and the comparison ends.
 
 use std::ops::{ControlFlow, Range};
 
-use imgprep_map::{Claim, ClaimKind, Error, FileId, ReadAt};
+use imgprep_map::{Claim, ClaimKind, Error, FileId};
 
-use crate::{EngineError, Layer, OnLoss};
+use crate::watched::Watched;
+use crate::{EngineError, Interrupt, Layer, OnLoss};
+
+/// Conflicts of one image that are reported; the comparison ends there.
+const MOST_CONFLICTS: usize = 4096;
+
+/// Runs that are kept even where the budget is smaller.
+const LEAST_ROOM: usize = 1024;
+
+/// How far a comparison went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// Every claim was compared.
+    All,
+    /// It ended after many conflicts: there may be more.
+    Part,
+}
 
 /// One or more claims of the same kind that continue each other.
-#[derive(Clone)]
+#[derive(Clone, Debug)]
 struct Run {
     bytes: Range<u64>,
     kind: ClaimKind,
@@ -21,6 +40,14 @@ struct Run {
 }
 
 impl Run {
+    /// The part of a claim that lies in `window`.
+    fn part(claim: &Claim, window: &Range<u64>) -> Self {
+        let whole = Self { bytes: claim.range.clone(), kind: claim.kind, disk: claim.disk };
+        let bytes = claim.range.start.max(window.start)..claim.range.end.min(window.end);
+        let disk = whole.user_at(bytes.start).1;
+        Self { bytes, ..Self { disk, ..whole } }
+    }
+
     fn user_at(&self, at: u64) -> (ClaimKind, Option<u64>) {
         let moved = at.saturating_sub(self.bytes.start);
         let disk = match self.kind {
@@ -30,125 +57,95 @@ impl Run {
         (self.kind, disk)
     }
 
-    /// Takes `claim` in if it goes on where this run ends.
-    fn extend(&mut self, claim: &Claim, bytes: &Range<u64>) -> bool {
+    /// Takes `next` in if it continues this run.
+    fn extend(&mut self, next: &Self) -> bool {
         let len = self.bytes.end - self.bytes.start;
-        let continues = match (self.kind, claim.kind) {
+        let continues = match (self.kind, next.kind) {
             (ClaimKind::Data, ClaimKind::Data) => {
-                bytes.start == self.bytes.end
-                    && claim.disk == self.disk.and_then(|disk| disk.checked_add(len))
+                next.bytes.start == self.bytes.end
+                    && next.disk == self.disk.and_then(|disk| disk.checked_add(len))
             }
             (ClaimKind::PackedAtMost, ClaimKind::PackedAtMost) => {
-                self.bytes.start <= bytes.start && bytes.start <= self.bytes.end
+                self.bytes.start <= next.bytes.start && next.bytes.start <= self.bytes.end
             }
             _ => false,
         };
         if continues {
-            self.bytes.end = self.bytes.end.max(bytes.end);
+            self.bytes.end = self.bytes.end.max(next.bytes.end);
         }
         continues
     }
 }
 
-/// The first conflict of a layer, or nothing. Errors of the walk itself come as they are.
+/// Reports the conflicts of a layer: the first one as the error, or with [`OnLoss::Zero`] each to `found`.
+/// Errors of the walk itself come as they are.
 ///
-/// `memory` bounds the runs that are held at once, in bytes.
+/// `memory` bounds the runs that are kept at once, in bytes.
 pub(crate) fn check(
     layer: &Layer,
     memory: u64,
     on_loss: OnLoss,
+    interrupt: &Interrupt,
     found: &mut dyn FnMut(Error),
-) -> Result<(), Error> {
+) -> Result<Compared, Error> {
     let room = usize::try_from(memory).unwrap_or(usize::MAX) / size_of::<Run>();
+    let room = room.max(LEAST_ROOM);
     for (index, file) in layer.files.iter().enumerate() {
         let id = u32::try_from(index).map_or(FileId(u32::MAX), FileId);
-        let mut ledger = Ledger { layer, id, file: &**file, room: room.max(1024), on_loss };
-        ledger.window(0..u64::MAX, found)?;
+        let ledger = Ledger { layer, id, file_len: file.len(), room, on_loss, interrupt };
+        if ledger.compare(found)? == Compared::Part {
+            return Ok(Compared::Part);
+        }
     }
-    Ok(())
+    Ok(Compared::All)
 }
 
 struct Ledger<'a> {
     layer: &'a Layer,
     id: FileId,
-    file: &'a dyn ReadAt,
+    file_len: u64,
     room: usize,
     on_loss: OnLoss,
+    interrupt: &'a Interrupt,
 }
 
 impl Ledger<'_> {
-    /// Checks one window of the file's bytes, in halves if it holds too many runs.
-    fn window(&mut self, window: Range<u64>, found: &mut dyn FnMut(Error)) -> Result<(), Error> {
-        let mut runs = Vec::new();
-        let mut past_end = None;
-        if self.collect(&window, &mut runs, &mut past_end)? {
-            if let Some(error) = past_end {
+    /// One pass after the other, each from where the last one ended.
+    fn compare(&self, found: &mut dyn FnMut(Error)) -> Result<Compared, Error> {
+        let (mut from, mut reported) = (0, 0);
+        while from < u64::MAX {
+            let mut pass = Pass::new(from, self.room);
+            self.collect(&mut pass)?;
+            if from == 0 && let Some(error) = pass.past_end.take() {
                 self.report(error, found)?;
             }
-            return self.sweep(runs, found);
+            pass.sort();
+            let mut conflicts = Conflicts::default();
+            for conflict in pass.runs.iter().filter_map(|run| conflicts.next(run)) {
+                self.report(conflict, found)?;
+                reported += 1;
+                if reported == MOST_CONFLICTS {
+                    return Ok(Compared::Part);
+                }
+            }
+            if pass.is_over {
+                return Ok(Compared::Part);
+            }
+            from = pass.window.end;
         }
-        drop(runs);
-        // The first cut is at the file's end: nothing but errors lies behind it.
-        let middle = if window.end == u64::MAX { self.file.len() } else { window.start.midpoint(window.end) };
-        let middle = middle.clamp(window.start, window.end);
-        if middle == window.start || middle == window.end {
-            // More claims on one byte than memory holds: the first two of them conflict, unless all are shared.
-            return Ok(());
-        }
-        self.window(window.start..middle, found)?;
-        self.window(middle..window.end, found)
+        Ok(Compared::All)
     }
 
-    /// `false` if there is no room for all runs of the window.
-    fn collect(
-        &self,
-        window: &Range<u64>,
-        runs: &mut Vec<Run>,
-        past_end: &mut Option<EngineError>,
-    ) -> Result<bool, Error> {
-        let mut fits = true;
-        let file_len = self.file.len();
-        let walked = self.layer.map.claims(&self.layer.files, &mut |claim| {
-            let bytes = claim.range.start.max(window.start)..claim.range.end.min(window.end);
-            if claim.file != self.id || bytes.is_empty() {
-                return ControlFlow::Continue(());
-            }
-            if claim.range.end > file_len && claim.kind != ClaimKind::PackedAtMost {
-                let user = (claim.kind, claim.disk);
-                past_end.get_or_insert(EngineError::PastEnd { bytes: claim.range.clone(), user, file_len });
-            }
-            if runs.last_mut().is_some_and(|last| last.extend(&claim, &bytes)) {
-                return ControlFlow::Continue(());
-            }
-            if runs.len() == self.room {
-                fits = false;
+    fn collect(&self, pass: &mut Pass) -> Result<(), Error> {
+        let files = Watched::new(&self.layer.files, self.interrupt);
+        let walked = self.layer.map.claims(&files, &mut |claim| {
+            if self.interrupt.is_raised() {
                 return ControlFlow::Break(());
             }
-            let whole = Run { bytes: claim.range.clone(), kind: claim.kind, disk: claim.disk };
-            let disk = whole.user_at(bytes.start).1;
-            runs.push(Run { bytes, kind: claim.kind, disk });
-            ControlFlow::Continue(())
+            if claim.file == self.id { pass.add(&claim, self.file_len) } else { ControlFlow::Continue(()) }
         });
-        walked.map_err(|error| self.layer.name(error))?;
-        Ok(fits)
-    }
-
-    /// Finds overlaps: the runs by their start, each against those that reach furthest before it.
-    fn sweep(&self, mut runs: Vec<Run>, found: &mut dyn FnMut(Error)) -> Result<(), Error> {
-        runs.sort_unstable_by_key(|run| (run.bytes.start, run.bytes.end));
-        let mut furthest: Option<Run> = None;
-        let mut furthest_exclusive: Option<Run> = None;
-        for run in runs {
-            let before = if run.kind.may_share(run.kind) { &furthest_exclusive } else { &furthest };
-            if let Some(before) = before.as_ref().filter(|before| before.bytes.end > run.bytes.start) {
-                self.report(overlap(before, &run), found)?;
-            }
-            if !run.kind.may_share(run.kind) {
-                keep_furthest(&mut furthest_exclusive, &run);
-            }
-            keep_furthest(&mut furthest, &run);
-        }
-        Ok(())
+        self.interrupt.check()?;
+        walked.map_err(|error| self.layer.name(error))
     }
 
     fn report(&self, error: EngineError, found: &mut dyn FnMut(Error)) -> Result<(), Error> {
@@ -165,6 +162,83 @@ impl Ledger<'_> {
                 Ok(())
             }
         }
+    }
+}
+
+/// The runs that begin in a part of the file, cut to it.
+struct Pass {
+    window: Range<u64>,
+    room: usize,
+    runs: Vec<Run>,
+    past_end: Option<EngineError>,
+    /// Whether the runs of a full budget overlap.
+    is_over: bool,
+}
+
+impl Pass {
+    fn new(from: u64, room: usize) -> Self {
+        Self { window: from..u64::MAX, room, runs: Vec::new(), past_end: None, is_over: false }
+    }
+
+    /// `Break` where no more is needed to report a conflict.
+    fn add(&mut self, claim: &Claim, file_len: u64) -> ControlFlow<()> {
+        if claim.range.end > file_len && claim.kind != ClaimKind::PackedAtMost && !claim.range.is_empty() {
+            let user = (claim.kind, claim.disk);
+            let bytes = claim.range.clone();
+            self.past_end.get_or_insert(EngineError::PastEnd { bytes, user, file_len });
+        }
+        let run = Run::part(claim, &self.window);
+        if run.bytes.is_empty() || self.runs.last_mut().is_some_and(|last| last.extend(&run)) {
+            return ControlFlow::Continue(());
+        }
+        self.runs.push(run);
+        if self.runs.len() < self.room {
+            return ControlFlow::Continue(());
+        }
+        self.make_room();
+        if self.is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    fn sort(&mut self) {
+        self.runs.sort_unstable_by_key(|run| (run.bytes.start, run.bytes.end));
+    }
+
+    /// Joins runs that continue each other and drops those that begin highest, unless that made enough room.
+    fn make_room(&mut self) {
+        self.sort();
+        let mut conflicts = Conflicts::default();
+        self.is_over = self.runs.iter().any(|run| conflicts.next(run).is_some());
+        if self.is_over {
+            return;
+        }
+        // No two of them overlap from here on.
+        self.runs.dedup_by(|later, kept| kept.extend(later));
+        if let Some(first) = self.runs.get(self.room / 2) {
+            self.window.end = first.bytes.start;
+            self.runs.truncate(self.room / 2);
+        }
+    }
+}
+
+/// Finds overlaps of sorted runs: each against those that reach furthest before it.
+#[derive(Default)]
+struct Conflicts {
+    furthest: Option<Run>,
+    furthest_exclusive: Option<Run>,
+}
+
+impl Conflicts {
+    /// The conflict of `run` with what came before it.
+    fn next(&mut self, run: &Run) -> Option<EngineError> {
+        let may_share = run.kind.may_share(run.kind);
+        let before = if may_share { &self.furthest_exclusive } else { &self.furthest };
+        let conflict = before.as_ref().filter(|before| before.bytes.end > run.bytes.start);
+        let conflict = conflict.map(|before| overlap(before, run));
+        if !may_share {
+            keep_furthest(&mut self.furthest_exclusive, run);
+        }
+        keep_furthest(&mut self.furthest, run);
+        conflict
     }
 }
 
@@ -194,12 +268,26 @@ fn hit_range(error: &EngineError) -> Option<Range<u64>> {
 #[cfg(test)]
 mod tests {
     use std::sync::Arc;
+    use std::sync::atomic::{AtomicUsize, Ordering};
 
-    use imgprep_map::{DiskMap, Files, Visitor};
+    use imgprep_map::{DiskMap, Files, ReadAt, Visitor};
 
     use super::*;
 
-    struct Claims(Vec<Claim>);
+    /// What was asked of a map: walks over its claims, and claims that were handed out.
+    #[derive(Clone, Default)]
+    struct Asked {
+        walks: Arc<AtomicUsize>,
+        claims: Arc<AtomicUsize>,
+    }
+
+    impl Asked {
+        fn both(&self) -> (usize, usize) {
+            (self.walks.load(Ordering::Relaxed), self.claims.load(Ordering::Relaxed))
+        }
+    }
+
+    struct Claims(Vec<Claim>, Asked);
 
     impl DiskMap for Claims {
         fn size(&self) -> u64 {
@@ -216,7 +304,11 @@ mod tests {
             _: &dyn Files,
             visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
         ) -> Result<(), Error> {
-            let _ = self.0.iter().cloned().try_for_each(visitor);
+            self.1.walks.fetch_add(1, Ordering::Relaxed);
+            let _ = self.0.iter().cloned().try_for_each(|claim| {
+                self.1.claims.fetch_add(1, Ordering::Relaxed);
+                visitor(claim)
+            });
             Ok(())
         }
     }
@@ -225,11 +317,101 @@ mod tests {
         Claim { file: FileId::SELF, range, kind, disk: Some(disk) }
     }
 
-    fn check_with(claims: Vec<Claim>, memory: u64) -> Option<EngineError> {
+    fn layer(claims: Vec<Claim>) -> (Layer, Asked) {
         let files: Vec<Arc<dyn ReadAt>> = vec![Arc::new(vec![0u8; 1 << 20])];
-        let layer = Layer { map: Box::new(Claims(claims)), files, names: vec!["a".into()] };
-        let result = check(&layer, memory, OnLoss::Stop, &mut |_| {});
+        let asked = Asked::default();
+        let map = Box::new(Claims(claims, asked.clone()));
+        (Layer { map, files, names: vec!["a".into()] }, asked)
+    }
+
+    fn check_with(claims: Vec<Claim>, memory: u64) -> Option<EngineError> {
+        let result = check(&layer(claims).0, memory, OnLoss::Stop, &Interrupt::default(), &mut |_| {});
         result.err().map(|error| error.detail::<EngineError>().unwrap().clone())
+    }
+
+    /// Everything that is found, how far the comparison went, and what it asked for.
+    fn check_all(claims: Vec<Claim>, memory: u64) -> (Vec<EngineError>, Compared, (usize, usize)) {
+        let (layer, asked) = layer(claims);
+        let mut found = Vec::new();
+        let compared = check(&layer, memory, OnLoss::Zero, &Interrupt::default(), &mut |error| {
+            found.push(error.detail::<EngineError>().unwrap().clone());
+        });
+        (found, compared.unwrap(), asked.both())
+    }
+
+    fn shared(disk: u64) -> EngineError {
+        let user = |disk| (ClaimKind::Data, Some(disk));
+        EngineError::Overlap { bytes: 512..1024, first: user(0), second: user(disk) }
+    }
+
+    /// So many entries that all name one block.
+    fn repeated(count: u64) -> Vec<Claim> {
+        (0..count).map(|n| claim(512..1024, ClaimKind::Data, n * 512)).collect()
+    }
+
+    #[test]
+    fn an_overlap_in_a_full_budget_ends_the_only_pass() {
+        let (found, compared, asked) = check_all(repeated(100_000), 0);
+        assert_eq!((compared, asked), (Compared::Part, (1, LEAST_ROOM)));
+        assert_eq!(found.len(), LEAST_ROOM - 1);
+        let (layer, asked) = layer(repeated(100_000));
+        let error = check(&layer, 0, OnLoss::Stop, &Interrupt::default(), &mut |_| {}).unwrap_err();
+        assert!(matches!(error.detail(), Some(EngineError::Overlap { bytes, .. }) if *bytes == (512..1024)));
+        assert_eq!(asked.both(), (1, LEAST_ROOM));
+    }
+
+    #[test]
+    fn conflicts_are_reported_up_to_a_bound() {
+        let (found, compared, asked) = check_all(repeated(10_000), 1 << 20);
+        assert_eq!((found.len(), compared, asked), (MOST_CONFLICTS, Compared::Part, (1, 10_000)));
+        let (found, compared, _) = check_all(repeated(4), 1 << 20);
+        assert_eq!((found.len(), compared), (3, Compared::All));
+        assert!(found.contains(&shared(512)), "{found:?}");
+    }
+
+    #[test]
+    fn passes_are_bounded_by_the_runs_of_the_file() {
+        // Last to first with gaps: nothing can be joined, each pass keeps half of the budget.
+        let claims: Vec<_> =
+            (0..5000).rev().map(|n| claim(n * 100..n * 100 + 50, ClaimKind::Data, n * 7)).collect();
+        let (found, compared, (walks, handed)) = check_all(claims, 0);
+        assert_eq!((found, compared), (Vec::new(), Compared::All));
+        assert_eq!((walks, handed), (9, 45_000));
+    }
+
+    #[test]
+    fn runs_that_continue_each_other_are_joined_where_the_budget_is_full() {
+        // Every other block first: sorted, they are one run.
+        let block = |n: u64| claim(n * 50..n * 50 + 50, ClaimKind::Data, n * 50);
+        let claims: Vec<_> = (0..5000).step_by(2).chain((1..5000).step_by(2)).map(block).collect();
+        let (found, _, (walks, _)) = check_all(claims, 4000 * size_of::<Run>() as u64);
+        assert_eq!((found, walks), (Vec::new(), 1));
+    }
+
+    #[test]
+    fn an_overlap_in_a_later_pass_is_found() {
+        let mut claims: Vec<_> =
+            (0..5000).rev().map(|n| claim(n * 100..n * 100 + 50, ClaimKind::Data, n * 7)).collect();
+        claims.push(claim(450_020..450_200, ClaimKind::Metadata("bitmap"), 0));
+        let (found, compared, _) = check_all(claims, 0);
+        let user = |disk| (ClaimKind::Data, Some(disk));
+        let bitmap = (ClaimKind::Metadata("bitmap"), Some(0));
+        let overlap = |bytes, first, second| EngineError::Overlap { bytes, first, second };
+        let want = vec![
+            overlap(450_020..450_050, user(4500 * 7 + 20), bitmap),
+            overlap(450_100..450_150, bitmap, user(4501 * 7)),
+        ];
+        assert_eq!((found, compared), (want, Compared::All));
+    }
+
+    #[test]
+    fn a_raised_interrupt_ends_the_walk() {
+        let (layer, asked) = layer(repeated(100));
+        let interrupt = Interrupt::default();
+        interrupt.raise();
+        let error = check(&layer, 0, OnLoss::Zero, &interrupt, &mut |_| {}).unwrap_err();
+        assert_eq!(error.detail(), Some(&EngineError::Interrupted));
+        assert_eq!(asked.both(), (1, 1));
     }
 
     #[test]

@@ -52,11 +52,11 @@ pub(crate) struct Job {
 pub(crate) fn jobs<'a>(
     stack: &'a Stack,
     unit: u64,
-    options: &Options<'_>,
+    options: &Options<'a>,
     losses: &'a Losses,
     first_place: Option<u64>,
 ) -> impl FnMut() -> Result<Option<Job>, Error> + 'a {
-    let mut frontier = Frontier::new(stack, unit, options.on_loss, losses);
+    let mut frontier = Frontier::new(stack, unit, options, losses);
     let mut streams = Streams::new(stack, options.on_loss, losses);
     move || {
         let Some(number) = frontier.next()? else { return Ok(None) };

@@ -28,6 +28,12 @@ pub enum EngineError {
         /// Length of the file.
         file_len: u64,
     },
+    /// So many conflicts that the comparison of the tables ended.
+    #[error("the tables were not compared further after {conflicts} conflicts: there may be more")]
+    ManyConflicts {
+        /// Those that were reported.
+        conflicts: usize,
+    },
     /// A map speaks of a file that was not opened.
     #[error("file number {id} of the image is not open")]
     NotOpen {
@@ -87,6 +93,7 @@ impl Detail for EngineError {
         match self {
             Self::Overlap { .. } => "claims.overlap",
             Self::PastEnd { .. } => "claims.past-end",
+            Self::ManyConflicts { .. } => "claims.many",
             Self::NotOpen { .. } => "engine.file-not-open",
             Self::UnitTooLarge { .. } => "engine.unit-too-large",
             Self::Differs { .. } => "verify.differs",
@@ -100,7 +107,7 @@ impl Detail for EngineError {
         match self {
             Self::Overlap { .. } | Self::PastEnd { .. } => Class::Corrupt,
             Self::NotOpen { .. } | Self::Interrupted => Class::Refused,
-            Self::UnitTooLarge { .. } | Self::Memory { .. } => Class::Limit,
+            Self::ManyConflicts { .. } | Self::UnitTooLarge { .. } | Self::Memory { .. } => Class::Limit,
             Self::Differs { .. } | Self::Threads { .. } => Class::Io,
         }
     }

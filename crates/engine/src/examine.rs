@@ -4,11 +4,13 @@ use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Range};
 
 use imgprep_codec::Ending;
-use imgprep_map::{Error, Source};
+use imgprep_map::{Checked, Error, Finding, Source};
 
+use crate::claims::{self, Compared};
 use crate::convert::jobs;
 use crate::pipeline::{self, Share};
-use crate::{Interrupt, Layer, Losses, OnLoss, Options, Piece, Stack, claims, is_zero};
+use crate::watched::Watched;
+use crate::{Interrupt, Layer, Losses, OnLoss, Options, Piece, Stack, is_zero};
 
 /// Bytes of the disk that a stream is unpacked by.
 const STREAM_STEP: u64 = 2 << 20;
@@ -18,21 +20,38 @@ pub type Seen<'f> = &'f mut dyn FnMut(&Piece, Result<Unpacked, Error>) -> Contro
 
 type Found<'f> = &'f mut dyn FnMut(Error) -> ControlFlow<()>;
 
-/// Holds the claims of a layer against each other and against its files: every
-/// conflict is told, in the order of the file.
-pub fn conflicts(layer: &Layer, options: &Options<'_>, found: &mut dyn FnMut(Error)) -> Result<(), Error> {
-    claims::check(layer, options.memory / 2, OnLoss::Zero, found)
+/// Compares the claims of a layer with each other and with its files, and reports the
+/// conflicts in the order of the file.
+pub fn conflicts(
+    layer: &Layer,
+    options: &Options<'_>,
+    found: &mut dyn FnMut(Error),
+) -> Result<Compared, Error> {
+    claims::check(layer, options.memory / 2, OnLoss::Zero, options.interrupt, found)
+}
+
+/// Runs the structure check of a layer's format ([`DiskMap::check`](imgprep_map::DiskMap::check)).
+pub fn check_structure(
+    layer: &Layer,
+    options: &Options<'_>,
+    found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+) -> Result<Checked, Error> {
+    let checked = layer.map.check(&Watched::new(&layer.files, options.interrupt), found);
+    options.interrupt.check()?;
+    checked
 }
 
 /// Walks the tables of a layer and tells every part of its disk that can't be had.
 pub fn gaps(layer: &Layer, options: &Options<'_>, found: Found<'_>) -> Result<(), Error> {
     let size = layer.map.size();
+    let files = Watched::new(&layer.files, options.interrupt);
     let mut at = 0;
     while at < size {
         options.interrupt.check()?;
-        let walked = layer.map.visit(&layer.files, at..size, &mut |_| {
+        let walked = layer.map.visit(&files, at..size, &mut |_| {
             if options.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
+        options.interrupt.check()?;
         let Err(error) = walked else { break };
         let error = layer.name(error);
         let lost = error.disk();

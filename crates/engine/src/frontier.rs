@@ -4,7 +4,7 @@ use std::ops::{ControlFlow, Range};
 
 use imgprep_map::Error;
 
-use crate::{Losses, OnLoss, Stack};
+use crate::{Interrupt, Losses, OnLoss, Options, Stack};
 
 /// Bytes of the disk that are walked before the first unit is handed out: a map may
 /// coalesce a whole disk into one extent before it says a word.
@@ -15,14 +15,16 @@ pub(crate) struct Frontier<'a> {
     stack: &'a Stack,
     losses: &'a Losses,
     on_loss: OnLoss,
+    interrupt: &'a Interrupt,
     unit: u64,
     at: u64,
     run: Range<u64>,
 }
 
 impl<'a> Frontier<'a> {
-    pub(crate) fn new(stack: &'a Stack, unit: u64, on_loss: OnLoss, losses: &'a Losses) -> Self {
-        Self { stack, losses, on_loss, unit, at: 0, run: 0..0 }
+    pub(crate) fn new(stack: &'a Stack, unit: u64, options: &Options<'a>, losses: &'a Losses) -> Self {
+        let Options { on_loss, interrupt, .. } = *options;
+        Self { stack, losses, on_loss, interrupt, unit, at: 0, run: 0..0 }
     }
 
     /// The next unit, `None` after the last one. An error comes where it is met, and
@@ -45,7 +47,7 @@ impl<'a> Frontier<'a> {
             // Whole windows, so that every walk begins where a table page does.
             let end = (self.at / WINDOW).saturating_add(1).saturating_mul(WINDOW);
             let mut found = None;
-            let walked = self.stack.visit(self.at..end, &mut |piece| {
+            let walked = self.stack.visit_until(self.interrupt, self.at..end, &mut |piece| {
                 if piece.is_zero() {
                     return ControlFlow::Continue(());
                 }

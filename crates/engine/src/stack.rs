@@ -3,9 +3,10 @@
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use imgprep_map::{DiskMap, Error, Extent, FileId, Files as _, ReadAt, Source};
+use imgprep_map::{DiskMap, Error, Extent, FileId, Files, ReadAt, Source};
 
-use crate::EngineError;
+use crate::watched::Watched;
+use crate::{EngineError, Interrupt};
 
 /// One image of a chain with its opened files.
 pub struct Layer {
@@ -101,8 +102,34 @@ impl Stack {
     ///
     /// On an error all pieces before the bad place have been handed out.
     pub fn visit(&self, range: Range<u64>, visitor: Visit<'_>) -> Result<(), Error> {
+        let files: Vec<_> = self.layers.iter().map(|layer| &layer.files as &dyn Files).collect();
+        self.visit_through(&files, range, visitor)
+    }
+
+    /// The same, ended by a raised interrupt wherever the walk is: also between two pieces.
+    pub(crate) fn visit_until(
+        &self,
+        interrupt: &Interrupt,
+        range: Range<u64>,
+        visitor: Visit<'_>,
+    ) -> Result<(), Error> {
+        let watched: Vec<_> =
+            self.layers.iter().map(|layer| Watched::new(&layer.files, interrupt)).collect();
+        let files: Vec<_> = watched.iter().map(|files| files as &dyn Files).collect();
+        let walked = self.visit_through(&files, range, visitor);
+        interrupt.check()?;
+        walked
+    }
+
+    /// `files` are those of each layer.
+    fn visit_through(
+        &self,
+        files: &[&dyn Files],
+        range: Range<u64>,
+        visitor: Visit<'_>,
+    ) -> Result<(), Error> {
         let range = range.start..range.end.min(self.size());
-        self.visit_layer(0, range, visitor).map(|_| ())
+        self.visit_layer(files, 0, range, visitor).map(|_| ())
     }
 
     /// Whether everything that was read through mappings was truly read.
@@ -120,19 +147,20 @@ impl Stack {
 
     fn visit_layer(
         &self,
+        files: &[&dyn Files],
         index: usize,
         range: Range<u64>,
         visitor: Visit<'_>,
     ) -> Result<ControlFlow<()>, Error> {
-        let Some(layer) = self.layers.get(index) else {
+        let (Some(layer), Some(of_layer)) = (self.layers.get(index), files.get(index)) else {
             return Ok(zeros(index.saturating_sub(1), range, visitor));
         };
         let inside = range.start.min(layer.map.size())..range.end.min(layer.map.size());
         let mut flow = ControlFlow::Continue(());
         if !inside.is_empty() {
             let mut nested = Ok(());
-            let walked = layer.map.visit(&layer.files, inside.clone(), &mut |extent| {
-                match self.visit_extent(index, extent, visitor) {
+            let walked = layer.map.visit(*of_layer, inside.clone(), &mut |extent| {
+                match self.visit_extent(files, index, extent, visitor) {
                     Ok(next) => flow = next,
                     Err(error) => {
                         nested = Err(error);
@@ -152,12 +180,13 @@ impl Stack {
 
     fn visit_extent(
         &self,
+        files: &[&dyn Files],
         index: usize,
         extent: Extent,
         visitor: Visit<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         match extent.source {
-            Source::Parent => self.visit_layer(index + 1, extent.disk, visitor),
+            Source::Parent => self.visit_layer(files, index + 1, extent.disk, visitor),
             Source::Data { file, at } => self.visit_holes(index, extent.disk, file, at, visitor),
             source => Ok(visitor(Piece { disk: extent.disk, layer: index, source })),
         }

@@ -4,7 +4,8 @@ use std::ops::ControlFlow;
 
 use imgprep_map::{Error, Source};
 
-use crate::{Losses, OnLoss, Options, Piece, Stack, claims};
+use crate::claims::{self, Compared};
+use crate::{EngineError, Losses, OnLoss, Options, Piece, Stack};
 
 /// What a walk over all tables of a stack tells, without a look at payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -40,15 +41,21 @@ impl Survey {
 pub fn survey(stack: &Stack, unit: u64, options: &Options<'_>, losses: &Losses) -> Result<Survey, Error> {
     for layer in stack.layers() {
         options.interrupt.check()?;
-        claims::check(layer, options.memory / 2, options.on_loss, &mut |error| {
-            losses.add(error.disk().unwrap_or(0..0), &error);
-        })?;
+        let mut conflicts = 0;
+        let compared =
+            claims::check(layer, options.memory / 2, options.on_loss, options.interrupt, &mut |error| {
+                conflicts += 1;
+                losses.add(error.disk().unwrap_or(0..0), &error);
+            })?;
+        if compared == Compared::Part {
+            losses.add(0..0, &layer.name(EngineError::ManyConflicts { conflicts }.into()));
+        }
     }
     let mut counted =
         Count { survey: Survey { size: stack.size(), unit, ..Survey::default() }, next_unit: 0 };
     let mut at = 0;
     while at < stack.size() {
-        let walked = stack.visit(at..u64::MAX, &mut |piece| {
+        let walked = stack.visit_until(options.interrupt, at..u64::MAX, &mut |piece| {
             counted.add(&piece);
             if options.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
