@@ -166,8 +166,8 @@ fn explain(id: &str) -> Result<(), Failure> {
         "source:  {}",
         if rule.source.is_empty() { "the profile's document" } else { rule.source }
     )?;
-    if !rule.remedy.is_empty() {
-        writeln!(out, "remedy:  {}", rule.remedy)?;
+    for (index, remedy) in rule.remedies.iter().enumerate() {
+        writeln!(out, "{:<8} {remedy}", if index == 0 { "remedy:" } else { "   else:" })?;
     }
     Ok(())
 }

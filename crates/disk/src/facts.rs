@@ -153,6 +153,10 @@ pub struct DiskFacts {
     pub partitions: Vec<Partition>,
     /// Whether a BIOS finds code in the first sector.
     pub has_boot_code: bool,
+    /// Whether the MBR before a GPT has partitions of its own.
+    pub has_hybrid_mbr: bool,
+    /// Whether the checksums of the GPT that was read, or of its copy, are right. An MBR has none.
+    pub is_table_valid: bool,
     /// Oddities.
     pub oddities: Vec<Oddity>,
     /// What could not be read, and was left out.
@@ -177,6 +181,14 @@ impl DiskFacts {
     /// Whether there is a partition for the code that boots a GPT from a BIOS.
     pub fn has_bios_boot(&self) -> bool {
         self.partitions.iter().any(|partition| partition.kind.name() == Some(BIOS_BOOT))
+    }
+
+    /// Whether a BIOS can start from the disk: code in the first sector, and of a GPT a place that this code leads to.
+    pub fn starts_from_bios(&self) -> bool {
+        let is_active = self.partitions.iter().any(|partition| partition.is_active);
+        let leads_on =
+            self.contents != Contents::Gpt || self.has_bios_boot() || is_active || self.has_hybrid_mbr;
+        self.has_boot_code && leads_on
     }
 
     /// Encrypted volumes: the disk's own, or those of its partitions.

@@ -18,6 +18,9 @@ const FIRST_LOGICAL: u32 = 5;
 /// Logical partitions that are followed: no system makes more.
 const MOST_LOGICAL: u32 = 60;
 
+/// The type of an entry that protects a GPT.
+pub(crate) const PROTECTIVE: u8 = 0xee;
+
 /// One entry, in sectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
@@ -49,6 +52,15 @@ pub(crate) fn entries(record: &[u8]) -> Option<Vec<Entry>> {
         }
     }
     (!used.is_empty()).then_some(used)
+}
+
+/// Whether a GPT may stand behind this record (UEFI 2.10, 5.2.3): one of its entries has the type that protects
+/// it and begins at sector 1, or the record is a table, as a hybrid one, that has an entry of this type.
+pub(crate) fn is_protective(record: &[u8]) -> bool {
+    let Some(table) = record.get(TABLE..RECORD - 2).filter(|_| has_signature(record)) else { return false };
+    let protects = |entry: &[u8]| entry[4] == PROTECTIVE && LittleEndian::read_u32(&entry[8..]) == 1;
+    table.chunks_exact(ENTRY).any(protects)
+        || entries(record).into_iter().flatten().any(|entry| entry.kind == PROTECTIVE)
 }
 
 /// Where a table stands and what its numbers count.
@@ -136,6 +148,22 @@ mod tests {
         assert_eq!(entries(&record(&[(446, &raw(0, 0x83, 0, 1))])), None, "over the record itself");
         assert_eq!(entries(&record(&[(446, &raw(0, 0x83, 1, 0))])), None, "of no length");
         assert_eq!(entries(&record(&[])[..511]), None);
+    }
+
+    #[test]
+    fn a_protective_entry_is_found_by_its_type_and_its_first_sector() {
+        let protective = raw(0, 0xee, 1, 99);
+        assert!(is_protective(&record(&[(446, &protective)])));
+        assert!(
+            is_protective(&record(&[(494, &protective), (446, &raw(0x80, 0x83, 2048, 9))])),
+            "a hybrid one"
+        );
+        assert!(is_protective(&record(&[(446, &raw(0, 0xee, 1, 0)), (462, &[0x20])])), "beside garbage");
+        assert!(is_protective(&record(&[(446, &raw(0, 0xee, 7, 9))])), "of a valid table");
+        assert!(!is_protective(&record(&[(446, &raw(0, 0xee, 7, 9)), (462, &[0x20])])));
+        assert!(!is_protective(&record(&[(446, &raw(0, 0x83, 1, 9))])));
+        assert!(!is_protective(&record(&[(446, &protective), (511, &[0])])), "no signature");
+        assert!(!is_protective(&record(&[(446, &protective)])[..511]));
     }
 
     #[test]

@@ -5,7 +5,8 @@ use std::path::PathBuf;
 use imgprep_map::Severity;
 
 use crate::{
-    BitmapFile, Boot, DiskKind, Kind, Level, PartitionTable, Profile, Report, Subject, Verdict, Wish, judge,
+    BitmapFile, Boot, Conversion, DiskKind, Kind, Level, PartitionTable, Profile, Report, Sectors, Subject,
+    Verdict, Wish, created_names, judge,
 };
 
 const GIB: u64 = 1 << 30;
@@ -29,6 +30,11 @@ fn subject(format: &str) -> Subject {
         boot: Boot::default(),
         locked: Vec::new(),
         broken: None,
+        conversion: Conversion::Whole,
+        sectors: Sectors::default(),
+        from: None,
+        is_followed_anywhere: false,
+        taken: Vec::new(),
     }
 }
 
@@ -163,31 +169,38 @@ fn every_rule_that_asks_for_more_than_sizes() {
 #[test]
 fn firmware_by_what_is_on_the_disk() {
     use PartitionTable::{Gpt, Mbr, None as Bare};
-    let said = |table, code, efi, disk| {
-        let boot = Boot { table: Some(table), has_boot_code: Some(code), has_efi_partition: Some(efi) };
+    let said = |table, code, efi, bios, disk| {
+        let boot = Boot {
+            table: Some(table),
+            has_boot_code: Some(code),
+            has_efi_partition: Some(efi),
+            starts_from_bios: Some(bios),
+        };
         let report = report(&Subject { boot, ..subject("raw") }, &Wish { disk, ..Wish::default() });
         report.judgements.iter().find(|found| found.rule.id == "import/boot").map(|found| found.fact.clone())
     };
-    for (table, code, efi, word) in [
-        (Bare, false, false, "nothing can start"),
-        (Bare, true, false, "BIOS only"),
-        (Mbr, true, false, "as BIOS"),
-        (Mbr, false, false, "nothing can start"),
-        (Mbr, false, true, "EFI partition on an MBR"),
-        (Gpt, false, true, "as UEFI"),
-        (Gpt, true, false, "BIOS only"),
-        (Gpt, false, false, "UEFI finds nothing"),
+    for (table, code, efi, bios, word) in [
+        (Bare, false, false, false, "nothing can start"),
+        (Bare, true, false, true, "BIOS only"),
+        (Mbr, true, false, true, "as BIOS"),
+        (Mbr, false, false, false, "nothing can start"),
+        (Mbr, false, true, false, "EFI partition on an MBR"),
+        (Gpt, false, true, false, "register it as UEFI"),
+        (Gpt, true, true, false, "register it as UEFI"),
+        (Gpt, true, true, true, "register it as BIOS or as UEFI"),
+        (Gpt, true, false, true, "BIOS only"),
+        (Gpt, false, false, false, "UEFI finds nothing"),
     ] {
-        let fact = said(table, code, efi, DiskKind::System).unwrap();
+        let fact = said(table, code, efi, bios, DiskKind::System).unwrap();
         assert!(fact.contains(word), "{fact}");
-        assert_eq!(said(table, code, efi, DiskKind::Data), None, "a data disk starts nothing");
+        assert_eq!(said(table, code, efi, bios, DiskKind::Data), None, "a data disk starts nothing");
     }
 }
 
 #[test]
 fn the_one_command_has_the_file_s_real_name() {
     let vmdk = Subject { path: "images/my disk.vmdk".into(), ..subject("vmdk") };
-    assert_eq!(command(&vmdk, "import"), "mv 'images/my disk.vmdk' images/my-disk.vmdk");
+    assert_eq!(command(&vmdk, "import"), "mv -n 'images/my disk.vmdk' images/my-disk.vmdk");
     assert_eq!(
         command(&vmdk, "fast-zvhd2"),
         "imgprep convert 'images/my disk.vmdk' images/my-disk.zvhd2 -O zvhd2"
@@ -262,4 +275,103 @@ fn every_import_rule_of_the_table_is_named_in_a_source() {
     for rule in crate::RULES.iter().filter(|rule| rule.source.is_empty()) {
         assert!(sources.contains(rule.id), "{} is never judged", rule.id);
     }
+}
+
+#[test]
+fn sectors_that_the_cloud_does_not_have_are_an_error_where_a_table_counts_in_them() {
+    use Severity::{Error, Warning};
+    for (declared, table, want) in [
+        (Some(512), Some(512), None),
+        (Some(512), Some(4096), Some(Error)),
+        (Some(4096), Some(4096), Some(Error)),
+        (Some(4096), Some(512), None),
+        (Some(4096), None, Some(Warning)),
+        (Some(512), None, None),
+        (None, None, None),
+    ] {
+        let subject = Subject { sectors: Sectors { declared, table }, ..subject("vhdx") };
+        let report = report(&subject, &Wish::default());
+        let found = report.judgements.iter().find(|found| found.rule.id == "import/sector-size");
+        assert_eq!(found.map(|found| found.severity), want, "{declared:?} {table:?}");
+        assert_eq!(verdict(&report, "import").is_ready(), want != Some(Error), "{declared:?} {table:?}");
+    }
+}
+
+#[test]
+fn an_empty_disk_is_not_importable() {
+    let empty = Subject { virtual_size: Some(0), ..subject("raw") };
+    let report = report(&empty, &Wish::default());
+    assert_eq!(errors(&empty), ["size/disk-small"]);
+    assert!(report.routes.iter().all(|route| !route.verdict.is_ready()));
+    assert_eq!(remedy(&empty, "size/disk-small"), None, "nothing can be enlarged");
+}
+
+/// The remedy that is shown for a rule.
+fn remedy(subject: &Subject, rule: &str) -> Option<String> {
+    let report = report(subject, &Wish::default());
+    let found = report.judgements.iter().find(|found| found.rule.id == rule);
+    found.unwrap_or_else(|| panic!("{rule} is silent")).remedy.clone()
+}
+
+#[test]
+fn a_remedy_that_cannot_work_is_not_shown() {
+    let ova = Subject { kind: Kind::Other("ova".into()), conversion: Conversion::Refused, ..subject("raw") };
+    assert_eq!(remedy(&ova, "format/accepted"), None);
+    let html = Subject { kind: Kind::Other("html".into()), ..ova.clone() };
+    assert_eq!(remedy(&html, "format/accepted"), None);
+    let unread = Subject { kind: Kind::Unread("bochs".into()), path: "a.img".into(), ..ova };
+    assert_eq!(remedy(&unread, "format/accepted").unwrap(), "qemu-img convert -O raw a.img a.raw");
+    let fat = Subject { file_len: 200 * GIB, ..subject("qcow2") };
+    assert_eq!(remedy(&fat, "size/file").unwrap(), "imgprep convert disk.qcow2 disk.zvhd2");
+    let again = Subject { file_len: TIB + 1, ..subject("zvhd2") };
+    assert_eq!(remedy(&again, "size/file"), None, "it would be made again");
+    let small = Subject { virtual_size: Some(5), ..subject("zvhd2") };
+    let enlarge =
+        "imgprep convert disk.zvhd2 disk.raw && truncate -s 1073741824 disk.raw    # enlarges a copy";
+    assert_eq!(remedy(&small, "size/disk-small").unwrap(), enlarge);
+    let locked = Subject { conversion: Conversion::Refused, ..small };
+    assert_eq!(remedy(&locked, "size/disk-small"), None);
+    let over = Subject { parent: Some("base".into()), ..subject("qcow2") };
+    let whole = "imgprep convert disk.qcow2 disk.zvhd2 --follow beside";
+    assert_eq!(remedy(&over, "import/snapshot").unwrap(), whole);
+    let orphan = Subject { conversion: Conversion::Refused, ..over.clone() };
+    assert_eq!(
+        remedy(&orphan, "import/snapshot").unwrap(),
+        "put the file that it names beside it, and convert it"
+    );
+    let reason = "it would have to be converted, together with \"base\"";
+    assert_eq!(
+        *verdict(&report(&orphan, &Wish::default()), "import"),
+        Verdict::Never { reason: reason.into() }
+    );
+    let followed = Subject { is_followed_anywhere: true, from: Some("qcow2".into()), ..over };
+    let whole = "imgprep convert --from qcow2 --follow any disk.qcow2 disk.zvhd2";
+    assert_eq!(remedy(&followed, "import/snapshot").unwrap(), whole);
+    assert_eq!(command(&followed, "import"), format!("{whole} -O zvhd2"));
+}
+
+#[test]
+fn remedies_create_files_that_do_not_exist() {
+    let spaced = Subject { path: "in/my disk.qcow2".into(), ..subject("qcow2") };
+    let names = created_names(&spaced.path, " ");
+    for name in ["in/my-disk.zvhd2", "in/my-disk.raw", "in/my-disk.qcow2", "in/my-disk-new.qcow2"] {
+        assert!(names.contains(&name.into()), "{name}: {names:?}");
+    }
+    assert!(!created_names("a.zvhd2".as_ref(), " ").contains(&"a.zvhd2".into()), "the file itself");
+    let taken = ["in/my-disk.zvhd2", "in/my-disk-new.zvhd2", "in/my-disk.qcow2"].map(Into::into).to_vec();
+    let spaced = Subject { taken, ..spaced };
+    assert_eq!(remedy(&spaced, "import/name").unwrap(), "mv -n 'in/my disk.qcow2' in/my-disk-new.qcow2");
+
+    let free = "imgprep convert 'in/my disk.qcow2' in/my-disk-new-2.zvhd2 -O zvhd2";
+    assert_eq!(command(&spaced, "fast-zvhd2"), free);
+}
+
+#[test]
+fn a_doubt_about_one_way_in_is_a_note_where_another_way_is_open() {
+    let large = Subject { virtual_size: Some(200 * GIB), ..subject("zvhd2") };
+    assert!(has(&report(&large, &Wish::default()), "size/disk-large", Severity::Note));
+    assert_eq!(remedy(&large, "size/disk-large"), None);
+    assert!(has(&on_route(&large, "import", DiskKind::System), "size/disk-large", Severity::Warning));
+    let qcow2 = Subject { virtual_size: Some(200 * GIB), ..subject("qcow2") };
+    assert!(has(&report(&qcow2, &Wish::default()), "size/disk-large", Severity::Warning));
 }

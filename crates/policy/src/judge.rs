@@ -3,6 +3,7 @@
 use imgprep_map::Severity;
 
 use crate::judgement::Judgement;
+use crate::remedy::remedied;
 use crate::rule::known;
 use crate::size::words;
 use crate::{
@@ -32,8 +33,7 @@ pub struct Report {
 /// Judges an image.
 pub fn judge(profile: &Profile, subject: &Subject, wish: &Wish) -> Report {
     let apply = |found: Vec<Judgement>| -> Vec<Judgement> {
-        let names = route::Names::of(subject, profile);
-        let remedied = found.into_iter().map(|judgement| names.remedied(judgement, profile));
+        let remedied = found.into_iter().map(|judgement| remedied(judgement, subject, Some(profile)));
         remedied.filter_map(|judgement| wish.levels.apply(judgement)).collect()
     };
     let whole = apply(of_image(profile, subject, wish.disk));
@@ -43,8 +43,10 @@ pub fn judge(profile: &Profile, subject: &Subject, wish: &Wish) -> Report {
         routes.push(route::verdict(profile, route, subject, &whole, own));
     }
     let mut judgements = whole;
-    for verdict in relevant(&routes, wish) {
+    let relevant = relevant(&routes, wish);
+    for verdict in &relevant {
         for judgement in &verdict.judgements {
+            let judgement = &undoubted(judgement, &relevant);
             // Two routes that say the same say it once.
             let same = |held: &&mut Judgement| held.rule == judgement.rule && held.fact == judgement.fact;
             match judgements.iter_mut().find(same) {
@@ -75,6 +77,19 @@ fn relevant<'r>(routes: &'r [RouteVerdict], wish: &Wish) -> Vec<&'r RouteVerdict
         .unwrap_or_else(|| routes.iter().take(1).collect())
 }
 
+/// A doubt about one way in is a note where another way without that doubt is open.
+fn undoubted(judgement: &Judgement, relevant: &[&RouteVerdict]) -> Judgement {
+    let is_doubt = matches!(judgement.rule.id, "size/file-exact" | "size/disk-large")
+        && judgement.severity == Severity::Warning;
+    let is_free = |route: &&RouteVerdict| {
+        route.verdict.is_ready() && route.judgements.iter().all(|found| found.rule != judgement.rule)
+    };
+    if !is_doubt || !relevant.iter().any(|route| is_free(route)) {
+        return judgement.clone();
+    }
+    Judgement { remedy: None, ..judgement.clone().with_severity(Severity::Note) }
+}
+
 /// Judgements that hold for every route.
 fn of_image(profile: &Profile, subject: &Subject, disk: DiskKind) -> Vec<Judgement> {
     let mut found = Vec::new();
@@ -101,7 +116,23 @@ fn of_image(profile: &Profile, subject: &Subject, disk: DiskKind) -> Vec<Judgeme
     if let Some(bad) = name.chars().find(|c| profile.forbidden_in_names.contains(*c)) {
         add("import/name", format!("the name {name:?} has {bad:?} in it"), None);
     }
-    let Some(size) = subject.virtual_size else { return found };
+    found.extend(sectors(profile, subject));
+    if let Some(size) = subject.virtual_size {
+        found.extend(of_size(profile, subject, disk, size));
+    }
+    found
+}
+
+/// Judgements on the disk, whose length is known.
+fn of_size(profile: &Profile, subject: &Subject, disk: DiskKind, size: u64) -> Vec<Judgement> {
+    let mut found = Vec::new();
+    let mut add = |id: &'static str, fact: String, bound: Option<String>| {
+        let judgement = sourced(profile, Judgement::new(known(id), fact));
+        // A disk of nothing is no small disk: there is nothing to import.
+        let severity =
+            if size == 0 && id == "size/disk-small" { Severity::Error } else { judgement.severity };
+        found.push(Judgement { bound, ..judgement.with_severity(severity) });
+    };
     if size < profile.disk_small.0 {
         let bound = format!("at least {}", words(profile.disk_small.0));
         add("size/disk-small", format!("the disk has {}", words(size)), Some(bound));
@@ -119,7 +150,7 @@ fn of_image(profile: &Profile, subject: &Subject, disk: DiskKind) -> Vec<Judgeme
     }
     if let Some(large) = profile.after_large.map(|large| large.0).filter(|large| size > *large) {
         let bound = format!("at most {}", words(large));
-        add("after/replicate", "the image can't be replicated".into(), Some(bound.clone()));
+        add("after/replicate", "the image cannot be replicated".into(), Some(bound.clone()));
         let formats = profile.export_large_formats.join(", ");
         let most = profile.export_max.map_or(String::new(), |most| format!(", at most {}", words(most.0)));
         add("after/export", format!("exported by fast export only, as {formats}{most}"), Some(bound));
@@ -216,9 +247,27 @@ fn flat_vmdk(profile: &Profile, subject: &Subject) -> Option<String> {
     }
 }
 
+/// A table, or an image, in sectors that the cloud's disks do not have.
+fn sectors(profile: &Profile, subject: &Subject) -> Option<Judgement> {
+    let cloud = profile.disk_sector?;
+    let (fact, severity) = match (subject.sectors.table, subject.sectors.declared) {
+        (Some(table), _) if table != cloud => {
+            (format!("the partition table counts in {table}-byte sectors"), Severity::Error)
+        }
+        // Many file systems do not mind.
+        (None, Some(declared)) if declared != cloud => {
+            (format!("the image declares {declared}-byte sectors"), Severity::Warning)
+        }
+        _ => return None,
+    };
+    let judgement = sourced(profile, Judgement::new(known("import/sector-size"), fact));
+    Some(judgement.with_severity(severity).with_bound(format!("the cloud's disks have {cloud}-byte sectors")))
+}
+
 /// Which firmware starts it; nothing where the disk was not looked at.
 fn boot(subject: &Subject) -> Option<String> {
     let boot = &subject.boot;
+    let bios = boot.starts_from_bios == Some(true);
     let fact = match (boot.table?, boot.has_boot_code, boot.has_efi_partition) {
         (PartitionTable::None, Some(true), _) => "no partition table: a bare boot sector, for BIOS only",
         (PartitionTable::None, _, _) => "no boot sector and no partition table: nothing can start from it",
@@ -234,6 +283,9 @@ fn boot(subject: &Subject) -> Option<String> {
             "a GPT without EFI partition and with boot code: BIOS only"
         }
         (PartitionTable::Gpt, _, Some(false)) => "a GPT without EFI partition: UEFI finds nothing to start",
+        (PartitionTable::Gpt, _, Some(true)) if bios => {
+            "a GPT with an EFI partition, and boot code with a partition for it: register it as BIOS or as UEFI"
+        }
         (PartitionTable::Gpt, _, Some(true)) => "a GPT with an EFI partition: register it as UEFI",
         (PartitionTable::Gpt, _, None) => return None,
     };

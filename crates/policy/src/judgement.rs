@@ -4,7 +4,8 @@ use std::ops::Range;
 
 use imgprep_map::Severity;
 
-use crate::Rule;
+use crate::remedy::remedied;
+use crate::{Rule, Subject};
 
 /// A rule that a file breaks, or a fact that the rule wants said.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,9 +42,8 @@ pub struct Place {
 }
 
 impl Judgement {
-    /// With the rule's own severity and remedy, and nothing else but the fact.
+    /// With the rule's own severity and source, and nothing else but the fact.
     pub fn new(rule: &'static Rule, fact: impl Into<String>) -> Self {
-        let remedy = (!rule.remedy.is_empty() && !rule.remedy.contains('{')).then(|| rule.remedy.into());
         let source = (!rule.source.is_empty()).then(|| rule.source.into());
         Self {
             rule,
@@ -51,7 +51,7 @@ impl Judgement {
             fact: fact.into(),
             bound: None,
             source,
-            remedy,
+            remedy: None,
             place: Place::default(),
             route: None,
         }
@@ -69,10 +69,10 @@ impl Judgement {
         Self { bound: Some(bound.into()), ..self }
     }
 
-    /// The same with the rule's remedy for the file at `path`, where it has none yet.
+    /// The same with the rule's remedy for this file, where it has none yet and one works.
     #[must_use]
-    pub fn remedied(self, path: &std::path::Path) -> Self {
-        crate::route::plain_remedy(path, self)
+    pub fn remedied(self, subject: &Subject) -> Self {
+        remedied(self, subject, None)
     }
 
     /// The same at this place.

@@ -84,6 +84,18 @@ mod tests {
     }
 
     #[test]
+    fn warnings_are_denied_by_deny_only() {
+        for (level, want) in [(Level::Deny, true), (Level::Warn, false), (Level::Allow, false)] {
+            let mut levels = Levels { deny_warnings: true, ..Levels::default() };
+            levels.set("warnings", level).unwrap();
+            assert_eq!(levels.deny_warnings, want, "{level:?} after a denial");
+            let mut levels = Levels::default();
+            levels.set("warnings", level).unwrap();
+            assert_eq!(levels.deny_warnings, want, "{level:?}");
+        }
+    }
+
+    #[test]
     fn a_rule_that_does_not_exist_is_told_with_its_neighbour() {
         let error = Levels::default().set("import/leak", Level::Deny).unwrap_err();
         assert_eq!(error.to_string(), "there is no rule \"import/leak\": is structure/leak meant?");

@@ -30,8 +30,17 @@ pub fn page() -> String {
             rule.why,
             if rule.source.is_empty() { "the profile's document" } else { rule.source }
         );
-        if !rule.remedy.is_empty() {
-            let _ = write!(page, "\nRemedy: `{}`\n", rule.remedy);
+        match rule.remedies {
+            [] => {}
+            [only] => {
+                let _ = write!(page, "\nRemedy: `{only}`\n");
+            }
+            several => {
+                page.push_str("\nRemedy, the first one that works on the file:\n\n");
+                several.iter().for_each(|remedy| {
+                    let _ = writeln!(page, "* `{remedy}`");
+                });
+            }
         }
     }
     page

@@ -23,6 +23,8 @@ pub struct Profile {
     pub(crate) disk_small: Bytes,
     /// Disks of the cloud are multiples of this.
     pub(crate) disk_unit: Bytes,
+    /// Bytes of a logical sector of the cloud's disks, if its documents show them.
+    pub(crate) disk_sector: Option<u32>,
     /// Images larger than this can't be copied on, or exported in the usual way.
     pub(crate) after_large: Option<Bytes>,
     /// Images larger than this can't be exported at all.

@@ -1,13 +1,14 @@
 //! One way in: open, open after one command, or shut.
 
-use std::ffi::OsString;
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use imgprep_map::Severity;
 
 use crate::judgement::Judgement;
+use crate::names::{Names, fill_bitmap};
+use crate::remedy::flags;
 use crate::size::words;
-use crate::{Kind, Profile, Route, Subject, quote};
+use crate::{Conversion, Kind, Profile, Route, Subject, quote};
 
 /// What a route says of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -83,7 +84,7 @@ pub(crate) fn verdict(
     let mut blocked_by: Vec<_> = blocking.iter().map(|judgement| judgement.rule.id).collect();
     blocked_by.dedup();
     let takes_format = route.formats.iter().any(|taken| taken == subject.kind.name());
-    let names = Names::of(subject, profile);
+    let names = Names::of(subject, &profile.forbidden_in_names);
     let verdict = match () {
         () if subject.broken.is_some() => {
             Verdict::Never { reason: subject.broken.clone().unwrap_or_default() }
@@ -121,8 +122,8 @@ fn way_in(route: &Route, subject: &Subject, blocking: &[&Judgement], names: &Nam
     if !ways.contains(&Way::Convert) {
         let renamed = ways
             .contains(&Way::Rename)
-            .then(|| format!("mv {} {}", names.src(), quote(names.renamed.as_os_str())));
-        let path = if renamed.is_some() { &names.renamed } else { &names.source };
+            .then(|| format!("mv -n {} {}", names.src(), quote(names.renamed.as_os_str())));
+        let path = if renamed.is_some() { &*names.renamed } else { names.source };
         let made = ways.contains(&Way::Bitmap).then(|| bitmap(path)).flatten();
         let command = renamed.into_iter().chain(made).collect::<Vec<_>>().join(" && ");
         return Verdict::After { command, condition: None };
@@ -136,7 +137,20 @@ fn way_in(route: &Route, subject: &Subject, blocking: &[&Judgement], names: &Nam
             route.target
         ));
     }
-    convert(route, subject, names, bitmap)
+    match subject.conversion {
+        Conversion::Whole => convert(route, subject, names, bitmap),
+        _ => never(unconvertible(subject)),
+    }
+}
+
+/// Why no conversion helps.
+fn unconvertible(subject: &Subject) -> String {
+    let others = subject.parent.iter().chain(&subject.companions).collect::<Vec<_>>();
+    match &others[..] {
+        [] => "it would have to be converted, and parts of it cannot be read".into(),
+        [only] => format!("it would have to be converted, together with {only:?}"),
+        [first, ..] => format!("it would have to be converted, together with {first:?} and more files"),
+    }
 }
 
 fn convert(
@@ -152,93 +166,18 @@ fn convert(
             format!("as RAW the file would have {}, at most {}", words(size), words(route.file_max.0));
         return Verdict::Never { reason };
     }
-    let follow =
-        if subject.parent.is_some() || !subject.companions.is_empty() { " --follow beside" } else { "" };
-    let convert =
-        format!("imgprep convert {} {} -O {}{follow}", names.src(), quote(target.as_os_str()), route.target);
+    let names_others = subject.parent.is_some() || !subject.companions.is_empty();
+    let follow = if names_others && !subject.is_followed_anywhere { " --follow beside" } else { "" };
+    let convert = format!(
+        "imgprep convert{} {} {} -O {}{follow}",
+        flags(subject),
+        names.src(),
+        quote(target.as_os_str()),
+        route.target
+    );
     let command = std::iter::once(convert).chain(bitmap(&target)).collect::<Vec<_>>().join(" && ");
     // A packed target is about as large as what is stored now, or smaller.
     let is_open = !is_raw && subject.file_len > route.file_max.0;
     let condition = is_open.then(|| format!("if its result has at most {}", words(route.file_max.0)));
     Verdict::After { command, condition }
-}
-
-fn fill_bitmap(template: &str, extension: &str, raw: &Path) -> String {
-    let mf = raw.with_extension(extension);
-    template.replace("{raw}", &quote(raw.as_os_str())).replace("{mf}", &quote(mf.as_os_str()))
-}
-
-/// The names that remedies speak of.
-pub(crate) struct Names {
-    source: PathBuf,
-    /// Without what the profile forbids in names.
-    renamed: PathBuf,
-    /// Whether this program converts it.
-    is_disk: bool,
-}
-
-impl Names {
-    pub(crate) fn of(subject: &Subject, profile: &Profile) -> Self {
-        let source = subject.path.clone();
-        let name = source.file_name().unwrap_or_default();
-        let renamed = match name.to_str() {
-            Some(text) => {
-                let clean = |c: char| if profile.forbidden_in_names.contains(c) { '-' } else { c };
-                OsString::from(text.chars().map(clean).collect::<String>())
-            }
-            None => name.to_os_string(),
-        };
-        Self {
-            renamed: source.with_file_name(renamed),
-            source,
-            is_disk: matches!(subject.kind, Kind::Disk(_)),
-        }
-    }
-
-    fn src(&self) -> String {
-        quote(self.source.as_os_str())
-    }
-
-    /// Beside the source, under its stem; never the source itself.
-    fn target(&self, extension: &str) -> PathBuf {
-        let target = self.renamed.with_extension(extension);
-        if target != self.source {
-            return target;
-        }
-        let mut stem = self.renamed.file_stem().unwrap_or_default().to_os_string();
-        stem.push("-new.");
-        stem.push(extension);
-        self.renamed.with_file_name(stem)
-    }
-
-    /// The rule's remedy with the names in it.
-    pub(crate) fn remedied(&self, judgement: Judgement, profile: &Profile) -> Judgement {
-        let template = judgement.rule.remedy;
-        let is_in_vain = !self.is_disk && template.starts_with("imgprep convert");
-        if template.is_empty() || is_in_vain || judgement.remedy.is_some() {
-            return judgement;
-        }
-        let bitmap = profile.routes().iter().find_map(|route| route.bitmap.as_ref());
-        let bitmap = bitmap.map(|bitmap| fill_bitmap(&bitmap.command, &bitmap.extension, &self.source));
-        let remedy = self.fill(template).replace("{bitmap}", &bitmap.unwrap_or_default());
-        Judgement { remedy: Some(remedy), ..judgement }
-    }
-
-    fn fill(&self, template: &str) -> String {
-        template
-            .replace("{src}", &self.src())
-            .replace("{zvhd2}", &quote(self.target("zvhd2").as_os_str()))
-            .replace("{raw}", &quote(self.target("raw").as_os_str()))
-            .replace("{renamed}", &quote(self.renamed.as_os_str()))
-    }
-}
-
-/// The rule's remedy for this file, where no profile is asked.
-pub(crate) fn plain_remedy(path: &Path, judgement: Judgement) -> Judgement {
-    if judgement.rule.remedy.is_empty() || judgement.remedy.is_some() {
-        return judgement;
-    }
-    let names = Names { source: path.to_path_buf(), renamed: path.to_path_buf(), is_disk: true };
-    let remedy = names.fill(judgement.rule.remedy);
-    Judgement { remedy: Some(remedy), ..judgement }
 }

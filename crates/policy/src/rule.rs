@@ -17,8 +17,10 @@ pub struct Rule {
     pub why: &'static str,
     /// Where the bound comes from. Empty: from the profile, which names a document for each rule.
     pub source: &'static str,
-    /// What to do. `{src}`, `{zvhd2}`, `{raw}`, `{mf}`, `{renamed}` stand for quoted names.
-    pub remedy: &'static str,
+    /// What to do, best first: the first one that works on the file is shown. Commands stand by themselves, to be
+    /// pasted into a shell; `{src}`, `{zvhd2}`, `{raw}`, `{copy}`, `{renamed}` stand for quoted names, `{least}` for
+    /// the size of the cloud's smallest disk, `{bitmap}` for the command that makes a bitmap.
+    pub remedies: &'static [&'static str],
 }
 
 /// The rule of this id.

@@ -25,10 +25,41 @@ pub struct Subject {
     pub bitmap: BitmapFile,
     /// What starts the machine.
     pub boot: Boot,
+    /// Sectors of the disk.
+    pub sectors: Sectors,
     /// Volumes inside that are locked away, in words.
     pub locked: Vec<String>,
     /// Why the image can't be converted as it is, if it can't.
     pub broken: Option<String>,
+    /// What a conversion of the file can do.
+    pub conversion: Conversion,
+    /// The format that the user chose, or must choose; empty where detection decides.
+    pub from: Option<String>,
+    /// Whether files in other folders were opened for it.
+    pub is_followed_anywhere: bool,
+    /// Files that exist, of those that a remedy may create: see [`created_names`](crate::created_names).
+    pub taken: Vec<PathBuf>,
+}
+
+/// What a conversion of a file can do.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
+pub enum Conversion {
+    /// It reads all of the disk.
+    Whole,
+    /// It reads what it can, if it is asked to fill the rest with zeros.
+    Salvage,
+    /// It refuses the file.
+    #[default]
+    Refused,
+}
+
+/// Bytes of the disk's logical sectors.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct Sectors {
+    /// As the image declares.
+    pub declared: Option<u32>,
+    /// In which the partition table counts, if there is one.
+    pub table: Option<u32>,
 }
 
 /// What a file's contents are.
@@ -79,6 +110,8 @@ pub struct Boot {
     pub has_boot_code: Option<bool>,
     /// Whether a partition is marked as EFI's.
     pub has_efi_partition: Option<bool>,
+    /// Whether the code of sector 0 finds something to start: a BIOS boot partition or an active one, of a GPT.
+    pub starts_from_bios: Option<bool>,
 }
 
 /// How a disk is divided.

@@ -6,7 +6,7 @@ use imgprep_catalog::{DetectError, Hints, detect};
 use imgprep_disk::{Contents, DiskFacts, MOST_READ};
 use imgprep_engine::Peek;
 use imgprep_map::{Finding, ReadAt};
-use imgprep_policy::{Boot, Judgement, PartitionTable, Place};
+use imgprep_policy::{Boot, Judgement, PartitionTable, Place, Sectors};
 
 use crate::Disk;
 use crate::contents::{STREAM_REACH, see};
@@ -23,6 +23,8 @@ const PARTITIONS: usize = 128;
 pub(crate) struct Inside {
     /// What starts the machine; not known where files are missing.
     pub(crate) boot: Boot,
+    /// Sectors that the image declares and in which the partition table counts.
+    pub(crate) sectors: Sectors,
     /// Volumes that are locked away, in words.
     pub(crate) locked: Vec<String>,
     /// What strangers may have put there.
@@ -48,7 +50,9 @@ pub(crate) fn inside(disk: &Disk) -> Inside {
     });
     let judgements = told.chain(hidden(disk, &facts)).collect();
     let boot = if is_complete { boot(&facts) } else { Boot::default() };
-    Inside { boot, locked: words, judgements, findings }
+    let table = facts.table().map(|_| facts.sector).filter(|_| is_complete);
+    let sectors = Sectors { declared: Some(top.sector), table };
+    Inside { boot, sectors, locked: words, judgements, findings }
 }
 
 fn boot(facts: &DiskFacts) -> Boot {
@@ -60,12 +64,15 @@ fn boot(facts: &DiskFacts) -> Boot {
     };
     let is_partial = facts.contents == Contents::Protective
         || !facts.unread.is_empty()
+        || !facts.is_table_valid
         || facts.oddities.iter().any(|oddity| oddity.code == "disk.gpt-entries");
-    let has_efi = facts.has_efi_system();
+    // Firmware ignores a GPT that is damaged at both places.
+    let has_efi = facts.has_efi_system() && facts.is_table_valid;
     Boot {
         table: Some(table),
         has_boot_code: Some(facts.has_boot_code),
         has_efi_partition: (has_efi || !is_partial).then_some(has_efi),
+        starts_from_bios: Some(facts.starts_from_bios()),
     }
 }
 
@@ -157,7 +164,7 @@ mod tests {
     #[test]
     fn tables_and_firmware() {
         let of = |parts: &[(usize, &[u8])]| {
-            let Boot { table, has_boot_code, has_efi_partition } = boot(&facts(parts));
+            let Boot { table, has_boot_code, has_efi_partition, .. } = boot(&facts(parts));
             (table.unwrap(), has_boot_code.unwrap(), has_efi_partition)
         };
         assert_eq!(of(&[]), (PartitionTable::None, false, Some(false)));
@@ -172,9 +179,15 @@ mod tests {
         header[72] = 2;
         header[80] = 128;
         header[84] = 128;
-        assert_eq!(of(&[SIGNED, (512, &header)]), (PartitionTable::Gpt, false, None), "a wrong checksum");
+        let of_header = |header: &[u8]| of(&[SIGNED, (446, &entry(0xee)), (512, header)]);
+        assert_eq!(of_header(&header), (PartitionTable::Gpt, false, None), "a wrong checksum");
         header[80..84].fill(0xff);
-        assert_eq!(of(&[SIGNED, (512, &header)]), (PartitionTable::Gpt, false, None), "a monster");
+        assert_eq!(of_header(&header), (PartitionTable::Gpt, false, None), "a monster");
+        assert_eq!(
+            of(&[SIGNED, (512, &header)]),
+            (PartitionTable::None, false, Some(false)),
+            "not protected"
+        );
     }
 
     #[test]

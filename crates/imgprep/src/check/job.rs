@@ -7,8 +7,10 @@ use imgprep_catalog::{DetectError, detect};
 use imgprep_engine::{BitmapShape, EngineError, Losses, Options, scan, survey};
 use imgprep_io::SourceFile;
 use imgprep_map::{Class, Error, Facts, Finding, Layout as _, ReadAt as _, Severity, Value};
-use imgprep_open::hints;
-use imgprep_policy::{BitmapFile, Boot, Judgement, Kind, Place, Profile, Subject, judge, rule_of_code};
+use imgprep_open::{Gate, hints};
+use imgprep_policy::{
+    BitmapFile, Boot, Conversion, Judgement, Kind, Place, Profile, Sectors, Subject, judge, rule_of_code,
+};
 use imgprep_raw::RawLayout;
 
 use super::inside::inside;
@@ -48,64 +50,83 @@ pub(super) struct Job<'a> {
     pub(super) kept: Kept,
     /// The file that is looked at, where it is not the one that was asked about.
     pub(super) layer: Option<String>,
+    /// What is known of the file.
+    pub(super) subject: Subject,
+    /// What the walks leave of a conversion.
+    pub(super) conversion: Conversion,
+    /// What the profile says.
+    imported: Vec<Judgement>,
 }
 
-impl Job<'_> {
+impl<'a> Job<'a> {
+    pub(super) fn new(path: &'a Path, options: &'a CheckOptions, run: &'a Options<'a>) -> Self {
+        Self {
+            path,
+            options,
+            run,
+            out: CheckedFile::new(path),
+            kept: Kept::default(),
+            layer: None,
+            subject: subject(path, options),
+            conversion: Conversion::Whole,
+            imported: Vec::new(),
+        }
+    }
+
+    /// What was found, with the remedies that work on the file.
+    pub(super) fn finish(mut self) -> CheckedFile {
+        self.out.more = self.kept.left_out();
+        let found = std::mem::take(&mut self.out.judgements);
+        if found.iter().any(|judgement| !judgement.rule.remedies.is_empty()) {
+            self.subject.taken = self.taken();
+        }
+        self.out.judgements = found.into_iter().map(|judgement| judgement.remedied(&self.subject)).collect();
+        self.out.judgements.append(&mut self.imported);
+        self.out.judgements.sort_by_key(|judgement| std::cmp::Reverse(judgement.severity));
+        self.out
+    }
+
     pub(super) fn run(&mut self) -> Result<(), Error> {
         let name = self.out.name.clone();
         let in_path = |error: Error| error.in_path(&name);
         let file =
             SourceFile::open(self.path, self.options.open.source).map_err(|error| in_path(error.into()))?;
-        let mut subject = self.subject(&file);
+        self.subject.file_len = file.len();
         self.out.file_len = Some(file.len());
         match detect(&file, hints(&file, self.options.open.from)) {
             Ok(detection) => {
                 self.out.format = Some(detection.format.name.into());
-                subject.kind = Kind::Disk(detection.format.name.into());
+                self.subject.kind = Kind::Disk(detection.format.name.into());
             }
             Err(error) => {
                 // A page that could not be read is not the image's fault.
                 file.sound().map_err(|error| in_path(error.into()))?;
-                subject.kind = kind_of(&error);
-                self.out.format = Some(subject.kind.name().into());
-                if subject.kind != Kind::Iso && !matches!(subject.kind, Kind::Unread(_)) {
-                    subject.broken = Some(error.to_string());
+                self.subject.kind = kind_of(&error);
+                self.out.format = Some(self.subject.kind.name().into());
+                if self.subject.kind != Kind::Iso && !matches!(self.subject.kind, Kind::Unread(_)) {
+                    self.subject.broken = Some(error.to_string());
+                }
+                if matches!(error.detail(), Some(DetectError::Ambiguous { .. })) {
+                    (self.subject.from, self.subject.conversion) = self.choice(&file);
                 }
                 self.error(in_path(error));
-                self.judge(&subject);
+                self.judge();
                 return Ok(());
             }
         }
         match imgprep_open::open_source(name.clone(), file, &self.options.open) {
-            Ok(chain) => self.disk(&Disk::from_chain(chain), &mut subject),
+            Ok(chain) => self.disk(&Disk::from_chain(chain)),
             Err(error) => {
-                subject.broken = Some(error.to_string());
+                self.subject.broken = Some(error.to_string());
+                self.subject.conversion = self.conversion_of_unopened();
                 self.error(error);
-                self.judge(&subject);
+                self.judge();
                 Ok(())
             }
         }
     }
 
-    fn subject(&self, file: &SourceFile) -> Subject {
-        let extension = self.options.profile.as_ref().and_then(Profile::bitmap_extension);
-        Subject {
-            path: self.path.to_path_buf(),
-            file_len: file.len(),
-            kind: Kind::Disk("raw".into()),
-            virtual_size: None,
-            encryption: None,
-            parent: None,
-            companions: Vec::new(),
-            create_type: None,
-            bitmap: extension.map_or(BitmapFile::Missing, |extension| bitmap_beside(self.path, extension)),
-            boot: Boot::default(),
-            locked: Vec::new(),
-            broken: None,
-        }
-    }
-
-    fn disk(&mut self, disk: &Disk, subject: &mut Subject) -> Result<(), Error> {
+    fn disk(&mut self, disk: &Disk) -> Result<(), Error> {
         // OK: a disk has at least the layer that the user named.
         let top = &disk.layers()[0];
         self.out.size = Some(disk.size());
@@ -131,21 +152,23 @@ impl Job<'_> {
             self.structure(disk, index)?;
         }
         self.layer = None;
-        describe(subject, disk, &top.facts);
+        describe(&mut self.subject, disk, &top.facts);
         if top.facts.encryption.is_none() {
             let inside = inside(disk);
             inside.judgements.into_iter().for_each(|judgement| self.keep(judgement));
             inside.findings.iter().for_each(|finding| self.finding(finding));
-            (subject.boot, subject.locked) = (inside.boot, inside.locked);
+            self.subject.sectors = inside.sectors;
+            (self.subject.boot, self.subject.locked) = (inside.boot, inside.locked);
         }
-        if let (Some(shape), BitmapFile::Present) = (self.options.bitmap, &subject.bitmap)
+        if let (Some(shape), BitmapFile::Present) = (self.options.bitmap, &self.subject.bitmap)
             && let Some(flaw) = self.bitmap_flaw(disk, shape)?
         {
-            subject.bitmap = BitmapFile::Differs(flaw);
+            self.subject.bitmap = BitmapFile::Differs(flaw);
         }
         disk.check_unchanged()?;
-        subject.broken = self.broken();
-        self.judge(subject);
+        self.subject.broken = self.broken();
+        self.subject.conversion = self.conversion_of(disk);
+        self.judge();
         Ok(())
     }
 
@@ -201,13 +224,12 @@ impl Job<'_> {
         Some(format!("{what} ({}): {}", first.rule.id, first.fact))
     }
 
-    fn judge(&mut self, subject: &Subject) {
+    fn judge(&mut self) {
         let Some(profile) = &self.options.profile else { return };
-        let report = judge(profile, subject, &self.options.wish);
-        for judgement in report.judgements {
-            // Its levels were applied before the routes were judged.
-            self.out.judgements.push(judgement);
-        }
+        self.subject.taken = self.taken();
+        let report = judge(profile, &self.subject, &self.options.wish);
+        // Its levels were applied before the routes were judged.
+        self.imported = report.judgements;
         self.out.routes = report.routes;
     }
 
@@ -272,7 +294,34 @@ impl Job<'_> {
         let file = judgement.place.file.take().or_else(|| self.layer.clone());
         let file = file.map(|file| beside(self.path, Path::new(&file)));
         judgement.place.file = file.as_ref().map(|file| file.display().to_string());
-        self.out.judgements.push(judgement.remedied(file.as_deref().unwrap_or(self.path)));
+        self.out.judgements.push(judgement);
+    }
+}
+
+/// What is known of a file before it is opened.
+fn subject(path: &Path, options: &CheckOptions) -> Subject {
+    let extension = options.profile.as_ref().and_then(Profile::bitmap_extension);
+    let is_flat = path.to_string_lossy().to_ascii_lowercase().ends_with("-flat.vmdk");
+    // The data of a flat VMDK is a RAW disk, but for its name.
+    let from = options.open.from.map(|format| format.name).or(is_flat.then_some(imgprep_raw::NAME));
+    Subject {
+        path: path.to_path_buf(),
+        file_len: 0,
+        kind: Kind::Disk("raw".into()),
+        virtual_size: None,
+        encryption: None,
+        parent: None,
+        companions: Vec::new(),
+        create_type: None,
+        bitmap: extension.map_or(BitmapFile::Missing, |extension| bitmap_beside(path, extension)),
+        boot: Boot::default(),
+        sectors: Sectors::default(),
+        locked: Vec::new(),
+        broken: None,
+        conversion: Conversion::Refused,
+        from: from.map(String::from),
+        is_followed_anywhere: options.open.gate == Gate::Any,
+        taken: Vec::new(),
     }
 }
 

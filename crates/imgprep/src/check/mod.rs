@@ -3,6 +3,7 @@
 //! Nothing here prints and nothing stops at the first finding. Only the file itself is
 //! opened (unless the gate says otherwise), and beside a RAW its bitmap is looked at.
 
+mod conversion;
 mod inside;
 mod job;
 mod structure;
@@ -15,7 +16,7 @@ use imgprep_map::{Checked, Error, Severity};
 use imgprep_open::OpenOptions;
 use imgprep_policy::{Judgement, Levels, Profile, RouteVerdict, Wish};
 
-use job::{Job, Kept};
+use job::Job;
 
 /// How far a check goes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -145,11 +146,9 @@ pub fn each_file<F: AsRef<Path> + Send>(
 
 /// Checks one file.
 pub fn check(path: &Path, options: &CheckOptions, run: &Options<'_>) -> CheckedFile {
-    let mut job = Job { path, options, run, out: CheckedFile::new(path), kept: Kept::default(), layer: None };
+    let mut job = Job::new(path, options, run);
     if let Err(error) = job.run() {
         job.error(error);
     }
-    job.out.more = job.kept.left_out();
-    job.out.judgements.sort_by_key(|judgement| std::cmp::Reverse(judgement.severity));
-    job.out
+    job.finish()
 }

@@ -5,9 +5,10 @@ use std::ops::ControlFlow;
 
 use imgprep_engine::{Compared, EngineError, check_structure, conflicts, gaps, unpack_all};
 use imgprep_map::{Class, Error, Finding, Severity};
-use imgprep_policy::{Judgement, Place, rule_of_code};
+use imgprep_policy::{Conversion, Judgement, Place, rule_of_code};
 
 use super::Depth;
+use super::conversion::after;
 use super::job::Job;
 use crate::Disk;
 use crate::safety::under;
@@ -36,18 +37,28 @@ impl Job<'_> {
             let is_told = already.contains(&(error.code(), error.at()));
             // Where data lies in a file that was not opened nobody can say where that ends.
             let is_elsewhere = !info.is_whole() && error.code().ends_with(".past-end");
+            if !is_elsewhere {
+                self.hinders(after(&error));
+            }
             if !is_told && !is_elsewhere {
                 self.error_in_passing(error);
             }
         }
-        let walked = conflicts(layer, self.run, &mut |error| self.error_in_passing(error));
+        let walked = conflicts(layer, self.run, &mut |error| {
+            // A salvage reads on, and lists them.
+            self.hinders(Conversion::Salvage);
+            self.error_in_passing(error);
+        });
         match walked {
             Ok(Compared::All) => {}
             Ok(Compared::Part) => {
                 let fact = "after many bytes that are used twice the tables were not compared further";
                 under("structure/unchecked", fact).into_iter().for_each(|judgement| self.keep(judgement));
             }
-            Err(error) => self.absorb(error)?,
+            Err(error) => {
+                self.hinders(Conversion::Refused);
+                self.absorb(error)?;
+            }
         }
         let run = self.run;
         let mut found = |finding: Finding| {
@@ -86,7 +97,10 @@ impl Job<'_> {
                 |code, severity, message: &str| Finding { code, severity, at: None, message: message.into() };
             let mut oddities = Vec::new();
             match unpacked {
-                Err(error) => self.error_in_passing(error),
+                Err(error) => {
+                    self.hinders(after(&error));
+                    self.error_in_passing(error);
+                }
                 // Only the vendor's own reader minds: rules of the format, not of its map.
                 Ok(unpacked) if is_zvhd => {
                     let ending = unpacked.ending;

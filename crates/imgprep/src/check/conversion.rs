@@ -1,0 +1,121 @@
+//! Whether a conversion reads the file: only then is one shown as a remedy.
+
+use std::ops::ControlFlow;
+use std::path::{Path, PathBuf};
+
+use imgprep_catalog::{by_name, matches_of};
+use imgprep_engine::{conflicts, gaps};
+use imgprep_io::SourceFile;
+use imgprep_map::{Error, ParseOptions};
+use imgprep_open::{Mismatch, Named, OpenOptions};
+use imgprep_policy::{Conversion, Kind, created_names};
+
+use super::job::Job;
+use crate::Disk;
+
+/// What an error of a walk leaves of a conversion.
+pub(super) fn after(error: &Error) -> Conversion {
+    if error.disk().is_some() { Conversion::Salvage } else { Conversion::Refused }
+}
+
+impl Job<'_> {
+    /// Notes an error that a conversion meets, too.
+    pub(super) fn hinders(&mut self, conversion: Conversion) {
+        self.conversion = self.conversion.max(conversion);
+    }
+
+    /// What a conversion can do with a disk that was walked.
+    pub(super) fn conversion_of(&self, disk: &Disk) -> Conversion {
+        let is_locked = disk.layers().iter().any(|layer| layer.facts.encryption.is_some());
+        // A conversion refuses a parent that does not match.
+        let is_mixed = self.out.judgements.iter().any(|found| found.rule.id == "structure/parent");
+        let is_part = self.subject.from.is_none() && is_part(self.path) && disk.layers().len() == 1;
+        let is_missing = disk.unopened().iter().any(|named| !is_beside(self.path, named));
+        if is_locked || is_mixed || is_missing || is_part && self.subject.kind == Kind::Disk("raw".into()) {
+            return Conversion::Refused;
+        }
+        self.conversion
+    }
+
+    /// What a conversion can do with a file that does not open: some errors do not stop one that salvages.
+    pub(super) fn conversion_of_unopened(&self) -> Conversion {
+        let parse = ParseOptions { salvage: true, ..self.options.open.parse.clone() };
+        match self.walked(OpenOptions { parse, ..self.options.open.clone() }) {
+            Conversion::Refused => Conversion::Refused,
+            Conversion::Salvage | Conversion::Whole => Conversion::Salvage,
+        }
+    }
+
+    /// The first readable format that a file of several may be read as, and what a conversion can do then.
+    pub(super) fn choice(&self, file: &SourceFile) -> (Option<String>, Conversion) {
+        let readable = matches_of(file).unwrap_or_default().into_iter().filter(|found| found.is_readable());
+        let choices = readable.filter_map(|found| {
+            let open = OpenOptions { from: by_name(found.name), ..self.options.open.clone() };
+            let conversion = self.walked(open);
+            (conversion == Conversion::Whole).then(|| (Some(found.name.to_string()), conversion))
+        });
+        choices.into_iter().next().unwrap_or_default()
+    }
+
+    /// Opens the file in this way and walks the tables of all its layers.
+    fn walked(&self, open: OpenOptions) -> Conversion {
+        let open = OpenOptions { mismatch: Mismatch::Refuse, ..open };
+        let Ok(disk) = Disk::open(self.path, &open) else { return Conversion::Refused };
+        if disk.unopened().iter().any(|named| !is_beside(self.path, named)) {
+            return Conversion::Refused;
+        }
+        let mut worst = Conversion::Whole;
+        for layer in disk.stack().layers() {
+            let walked = gaps(layer, self.run, &mut |error| {
+                worst = worst.max(after(&error));
+                if worst == Conversion::Refused { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            });
+            let held = conflicts(layer, self.run, &mut |_| worst = worst.max(Conversion::Salvage));
+            if walked.and(held).is_err() {
+                return Conversion::Refused;
+            }
+        }
+        worst
+    }
+
+    /// The files that exist, of those that a remedy may create.
+    pub(super) fn taken(&self) -> Vec<PathBuf> {
+        let forbidden = self.options.profile.as_ref().map_or("", |profile| &profile.forbidden_in_names);
+        let mut names = created_names(self.path, forbidden);
+        names.retain(|name| std::fs::symlink_metadata(name).is_ok());
+        names
+    }
+}
+
+/// Whether the file that an image names, and that was not opened since the gate is shut, lies beside the image.
+fn is_beside(image: &Path, named: &Named) -> bool {
+    let last = named.name.rsplit(['/', '\\']).next().unwrap_or_default();
+    let exists = |name: &str| !name.is_empty() && image.with_file_name(name).is_file();
+    named.reason.code() == "open.gate.shut" && (exists(&named.name) || exists(last))
+}
+
+/// Whether a name is that of one of several files of a VMDK, which is no disk by itself.
+fn is_part(path: &Path) -> bool {
+    let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
+    let last = stem.rsplit('-').next().filter(|last| last.len() < stem.len()).unwrap_or_default();
+    let is_numbered = |rest: &str| !rest.is_empty() && rest.bytes().all(|byte| byte.is_ascii_digit());
+    let is_vmdk = path.extension().is_some_and(|extension| extension.eq_ignore_ascii_case("vmdk"));
+    is_vmdk
+        && (matches!(last, "flat" | "delta" | "ctk" | "sesparse")
+            || last.strip_prefix(['f', 's']).is_some_and(is_numbered))
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn parts_of_a_vmdk_are_known_by_their_names() {
+        for name in ["a-flat.vmdk", "a b-f001.VMDK", "a-S012.vmdk", "a-delta.vmdk", "a-ctk.vmdk"] {
+            assert!(is_part(name.as_ref()), "{name}");
+        }
+        for name in ["flat.vmdk", "a-flat.raw", "a-s.vmdk", "a-s1x.vmdk", "a-000001.vmdk", "a.vmdk"] {
+            assert!(!is_part(name.as_ref()), "{name}");
+        }
+    }
+}

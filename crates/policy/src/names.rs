@@ -1,0 +1,117 @@
+//! The names of files that remedies read and create.
+
+use std::ffi::{OsStr, OsString};
+use std::path::{Path, PathBuf};
+
+use crate::{Subject, quote};
+
+/// Names that are tried before the last one is taken, whether or not it is free.
+const TRIES: usize = 9;
+
+/// Every file that a remedy for the one at `path` may create, without characters that are `forbidden` in names.
+/// The caller finds out which of them exist and puts those into [`Subject::taken`].
+pub fn created_names(path: &Path, forbidden: &str) -> Vec<PathBuf> {
+    let clean = without(path, forbidden);
+    let extensions = ["zvhd2", "raw"].into_iter().map(OsStr::new);
+    let mut names: Vec<_> = extensions.flat_map(|extension| candidates(&clean, "new", extension)).collect();
+    names.extend(candidates(&clean, "repaired", own_extension(&clean)));
+    names.extend(candidates(&clean, "new", own_extension(&clean)));
+    names.retain(|name| name != path);
+    names
+}
+
+/// `NAME.EXT`, `NAME-new.EXT`, `NAME-new-2.EXT` and so on.
+fn candidates(path: &Path, word: &str, extension: &OsStr) -> impl Iterator<Item = PathBuf> {
+    let stem = path.file_stem().unwrap_or_default().to_os_string();
+    let (path, word, extension) = (path.to_path_buf(), word.to_string(), extension.to_os_string());
+    (0..TRIES).map(move |number| {
+        let mut name = stem.clone();
+        match number {
+            0 => {}
+            1 => name.push(format!("-{word}")),
+            _ => name.push(format!("-{word}-{number}")),
+        }
+        if !extension.is_empty() {
+            name.push(".");
+            name.push(&extension);
+        }
+        path.with_file_name(name)
+    })
+}
+
+fn own_extension(path: &Path) -> &OsStr {
+    path.extension().unwrap_or_default()
+}
+
+/// The path with a dash in place of each forbidden character of its name.
+fn without(path: &Path, forbidden: &str) -> PathBuf {
+    let name = path.file_name().unwrap_or_default();
+    let clean = |c: char| if forbidden.contains(c) { '-' } else { c };
+    let name = match name.to_str() {
+        Some(text) => OsString::from(text.chars().map(clean).collect::<String>()),
+        None => name.to_os_string(),
+    };
+    path.with_file_name(name)
+}
+
+pub(crate) fn fill_bitmap(template: &str, extension: &str, raw: &Path) -> String {
+    let mf = raw.with_extension(extension);
+    template.replace("{raw}", &quote(raw.as_os_str())).replace("{mf}", &quote(mf.as_os_str()))
+}
+
+/// The names of one file's remedies. What they create is never the source, nor another file that exists.
+pub(crate) struct Names<'s> {
+    pub(crate) source: &'s Path,
+    /// Where the source may be moved to: without what the profile forbids in names.
+    pub(crate) renamed: PathBuf,
+    /// What other names are made of.
+    clean: PathBuf,
+    taken: &'s [PathBuf],
+}
+
+impl<'s> Names<'s> {
+    pub(crate) fn of(subject: &'s Subject, forbidden: &str) -> Self {
+        let source = &*subject.path;
+        let clean = without(source, forbidden);
+        let names = Self { source, renamed: clean.clone(), clean, taken: &subject.taken };
+        if names.clean == *source {
+            return names;
+        }
+        let renamed = names.free(candidates(&names.clean, "new", own_extension(&names.clean)));
+        Self { renamed, ..names }
+    }
+
+    pub(crate) fn src(&self) -> String {
+        quote(self.source.as_os_str())
+    }
+
+    /// Beside the source, under its stem.
+    pub(crate) fn target(&self, extension: &str) -> PathBuf {
+        self.free(candidates(&self.clean, "new", OsStr::new(extension)))
+    }
+
+    fn copy(&self) -> PathBuf {
+        // The first candidate is the file's own name.
+        self.free(candidates(&self.clean, "repaired", own_extension(&self.clean)).skip(1))
+    }
+
+    fn free(&self, mut candidates: impl Iterator<Item = PathBuf>) -> PathBuf {
+        let is_free = |name: &PathBuf| name != self.source && !self.taken.contains(name);
+        let mut last = PathBuf::new();
+        candidates.find(|name| {
+            last.clone_from(name);
+            is_free(name)
+        });
+        last
+    }
+
+    /// A remedy with the names in it.
+    pub(crate) fn fill(&self, template: &str) -> String {
+        template
+            .replace("{src}", &self.src())
+            .replace("{zvhd2}", &quote(self.target("zvhd2").as_os_str()))
+            .replace("{raw}", &quote(self.target("raw").as_os_str()))
+            .replace("{copy}", &quote(self.copy().as_os_str()))
+            .replace("{renamed}", &quote(self.renamed.as_os_str()))
+    }
+}

@@ -1,0 +1,66 @@
+//! What to do about a finding: the first of its rule's remedies that works on the file.
+//!
+//! A remedy that cannot work is not shown. Commands leave the file as it is: they make a new one, or a copy.
+
+use crate::names::{Names, fill_bitmap};
+use crate::{Conversion, Judgement, Kind, Profile, Subject};
+
+/// The judgement with the remedy for this file, where it has none yet and one works.
+pub(crate) fn remedied(judgement: Judgement, subject: &Subject, profile: Option<&Profile>) -> Judgement {
+    if judgement.remedy.is_some() {
+        return judgement;
+    }
+    let template = judgement.rule.remedies.iter().find(|template| works(template, &judgement, subject));
+    let remedy = template.map(|template| fill(template, subject, profile));
+    Judgement { remedy, ..judgement }
+}
+
+/// Whether a remedy of the table removes what was found in this file.
+fn works(template: &str, judgement: &Judgement, subject: &Subject) -> bool {
+    let kind = subject.kind.name();
+    let is_enlarging = judgement.rule.id == "size/disk-small";
+    let names_others = subject.parent.is_some() || !subject.companions.is_empty();
+    match template.split_once(" {").map_or(template, |(command, _)| command) {
+        "imgprep convert" => {
+            // Bounds of the file and of its format: a ZVHD2 is what the conversion would make again.
+            let is_of_file = judgement.rule.id.starts_with("size/") || judgement.rule.id == "format/accepted";
+            let is_made_again = is_of_file && !is_enlarging && kind == "zvhd2";
+            let is_nothing = is_enlarging && subject.virtual_size == Some(0);
+            subject.conversion == Conversion::Whole && !is_made_again && !is_nothing && !is_of_disk(judgement)
+        }
+        "imgprep convert --salvage" => subject.conversion == Conversion::Salvage && !is_of_disk(judgement),
+        "imgprep check --follow beside" => subject.conversion != Conversion::Refused && names_others,
+        // It repairs these two, and opens all files that an image names.
+        "cp" => matches!(kind, "qcow2" | "qed") && !names_others && judgement.place.file.is_none(),
+        "qemu-img convert -O raw" => matches!(subject.kind, Kind::Unread(_)),
+        _ => true,
+    }
+}
+
+/// Whether the finding is about what is on the disk: a conversion keeps that.
+fn is_of_disk(judgement: &Judgement) -> bool {
+    judgement.place.code.is_some_and(|code| code.starts_with("disk.") || code.starts_with("raw.partition"))
+}
+
+fn fill(template: &str, subject: &Subject, profile: Option<&Profile>) -> String {
+    let forbidden = profile.map_or("", |profile| &profile.forbidden_in_names);
+    let names = Names::of(subject, forbidden);
+    let bitmap = profile.and_then(|profile| profile.routes().iter().find_map(|route| route.bitmap.as_ref()));
+    let bitmap = bitmap.map(|bitmap| fill_bitmap(&bitmap.command, &bitmap.extension, names.source));
+    let least = profile.map_or(0, |profile| profile.disk_small.0);
+    let chosen = template.replace("imgprep convert", &format!("imgprep convert{}", flags(subject)));
+    let chosen = match subject.is_followed_anywhere {
+        true => chosen.replace(" --follow beside", ""),
+        false => chosen,
+    };
+    names
+        .fill(&chosen.replace("{least}", &least.to_string()))
+        .replace("{bitmap}", &bitmap.unwrap_or_default())
+}
+
+/// What a conversion must be given so that it reads the file as it was read here.
+pub(crate) fn flags(subject: &Subject) -> String {
+    let from = subject.from.as_ref().map_or(String::new(), |from| format!(" --from {from}"));
+    let follow = if subject.is_followed_anywhere { " --follow any" } else { "" };
+    format!("{from}{follow}")
+}
