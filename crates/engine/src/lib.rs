@@ -44,7 +44,7 @@ pub use bitmap::{BitOrder, Bitmap, BitmapShape};
 pub use checksum::{Behind, Checksums, checksum};
 pub use convert::{Converted, Output, convert, scan};
 pub use error::{EngineError, Loss, Losses};
-pub use examine::{Seen, Unpacked, conflicts, each, gaps, unpack_all};
+pub use examine::{Seen, Unpacked, conflicts, each, gaps, unpack_all, unpack_unflushed};
 pub use imgprep_codec::Ending;
 pub use options::{Interrupt, Meter, MeterReading, OnLoss, Options};
 pub use peek::Peek;

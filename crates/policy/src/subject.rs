@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::Judgement;
+
 /// What is known of one image file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
@@ -29,6 +31,8 @@ pub struct Subject {
     pub locked: Vec<String>,
     /// Why the image can't be converted as it is, if it can't.
     pub broken: Option<String>,
+    /// Errors that are reported already and that a conversion removes: no route is open before that.
+    pub rewrite: Vec<Judgement>,
 }
 
 /// What a file's contents are.
