@@ -8,6 +8,7 @@ mod batch_page;
 mod batch_stops;
 mod batch_syncs;
 mod broken;
+mod cases_gate;
 mod cases_zvhd;
 mod chains;
 mod check;

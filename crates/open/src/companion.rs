@@ -1,7 +1,7 @@
 //! Files that an image names as parts of itself: data files and extents.
 //!
-//! An extent that is named by an absolute path of another machine is looked for beside the image, by the last part of
-//! its name. Nothing tells such a file from a namesake, so that is a finding, and one file is never taken for two.
+//! An extent that is named by an absolute path, of another machine or outside the folder, is looked for beside the image,
+//! by the last part of its name; whether the path leads to a file makes no difference where it must not be opened. Nothing tells such a file from a namesake, so that is a finding, and one file is never taken for two.
 
 use std::path::Path;
 use std::sync::Arc;
@@ -52,10 +52,10 @@ fn companion(
     let name = wanted.name.as_ref().ok_or(ChainError::Unnamed { at: wanted.at })?;
     let (path, is_there) = match options.gate.resolve(image, name, wanted.at) {
         Ok(path) => (path, true),
-        Err(missing @ ChainError::Missing { .. }) => {
+        Err(reason @ (ChainError::Missing { .. } | ChainError::Outside { .. })) => {
             let last = last_part(name).filter(|_| wanted.role == FileRole::Extent && is_absolute(name));
-            let last = last.ok_or_else(|| missing.clone())?;
-            (options.gate.resolve(image, &last, wanted.at).map_err(|_| missing)?, false)
+            let last = last.ok_or_else(|| reason.clone())?;
+            (options.gate.resolve(image, &last, wanted.at).map_err(|_| reason)?, false)
         }
         Err(error) => return Err(error.into()),
     };
@@ -87,7 +87,7 @@ impl Companions {
                 severity: Severity::Warning,
                 at: Some(at),
                 message: format!(
-                    "the image names {name:?}, which is not there: {} beside it was taken",
+                    "the image names {name:?}, which is not in its folder: {} beside it is read instead",
                     file.path().display()
                 ),
             });
