@@ -426,7 +426,7 @@ fn extents_of_another_machine_are_found_beside_the_descriptor() {
         descriptor(&[&format!("RW 128 VMFS \"{name}\"")]);
         assert!(disk(folder, "disk.vmdk", &[]) == bytes, "{name}");
         let info = said(&imgprep(folder, &["info", "disk.vmdk", "--follow", "beside"]));
-        assert!(info.contains("open.extent.beside") && info.contains("was taken"), "{info}");
+        assert!(info.contains("open.extent.beside") && info.contains("is read instead"), "{info}");
         refused(folder, "disk.vmdk", &["--follow", "none"], "open.gate.shut");
     }
     // Two files of one name: which is which can't be told.

@@ -57,9 +57,11 @@ fn no_good_image_gets_an_error() {
     let cut = ["vhd-end-without-cookie", "vhd-end-missing", "vhd-end-cut", "vhd-end-followed"];
     // It has a line that is none on purpose.
     let lines = ["vmdk-text-odd"];
+    // The vendor's reader refuses it.
+    let finished = ["zvhd2-zlib-finished"];
     let is_sound = |image: &GoodImage| {
         let name = &&*image.name;
-        !nested.contains(name) && !cut.contains(name) && !lines.contains(name)
+        !nested.contains(name) && !cut.contains(name) && !lines.contains(name) && !finished.contains(name)
     };
     for image in good().into_iter().filter(is_sound) {
         let path = write_files(&image.files, folder.path()).unwrap().display().to_string();
@@ -937,6 +939,9 @@ fn deep_unpacks_every_payload() {
     for image in
         good().into_iter().filter(|image| image.format.starts_with("zvhd") && !image.name.contains("zeros"))
     {
+        if image.name == "zvhd2-zlib-finished" {
+            continue; // an error without `--deep`, too
+        }
         let path = write_files(&image.files, folder).unwrap();
         let file = File::options().write(true).open(&path).unwrap();
         file.write_all_at(&Noise::new(3).bytes(64), 4096 + 48 + 10).unwrap();
@@ -1028,7 +1033,7 @@ fn zvhd2_rules_beyond_the_disk() {
             "index behind its end",
             with(index + count * 16 + 100, 1),
             "zvhd.index.rest",
-            2,
+            0,
             index + count * 16 + 100,
         ),
         ("gap between records", gap, "zvhd.record.gap", 2, second + 4096),

@@ -10,6 +10,8 @@ mod batch_syncs;
 mod broken;
 mod cases_detect;
 mod cases_vmdk;
+mod cases_gate;
+mod cases_zvhd;
 mod chains;
 mod check;
 mod check_qcow2;

@@ -29,6 +29,7 @@ mod vmdk;
 pub mod vmdk_cases;
 mod vmdk_odd;
 mod zvhd;
+mod zvhd_strict;
 
 use std::io;
 use std::path::{Path, PathBuf};
@@ -40,6 +41,11 @@ pub use good::{GoodImage, good, sample};
 pub use monsters::{Monster, monsters};
 pub use odd::{OddImage, odd};
 pub use qcow2::{Cell, Qcow2};
+pub use zvhd::{
+    Packing as ZvhdPacking, seal as seal_zvhd_page, zvhd as zvhd_of, zvhd_finished, zvhd2 as zvhd2_of_disk,
+};
+pub use zvhd::{pack as pack_zvhd_block, zvhd2_of as zvhd2_of_payloads};
+pub use zvhd_strict::{StrictImage, Writer, check_zvhd_strictly};
 
 /// One file of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]

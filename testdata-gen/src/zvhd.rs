@@ -7,9 +7,11 @@ const BLOCK: usize = 2 << 20;
 
 /// How payloads are packed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Packing {
-    /// zstd, one frame each.
+pub enum Packing {
+    /// zstd, one frame each, without a content checksum, as the vendor's writer makes them.
     Zstd,
+    /// zstd, one frame each, with a content checksum.
+    ZstdChecked,
     /// zlib, one flushed stream each.
     Zlib,
     /// zlib, one finished stream each: readers take it.
@@ -34,14 +36,14 @@ fn header(cookie: [u8; 8], size: u64, zvhd2: Option<Packing>) -> Vec<u8> {
         page[87] = 1;
         page[88..92].copy_from_slice(&(BLOCK as u32).to_le_bytes());
         page[92..96].copy_from_slice(&(size.div_ceil(BLOCK as u64) as u32).to_le_bytes());
-        page[141] = u8::from(packing == Packing::Zstd);
+        page[141] = u8::from(matches!(packing, Packing::Zstd | Packing::ZstdChecked));
     }
     seal(&mut page);
     page
 }
 
 /// Puts the right checksum in.
-pub(crate) fn seal(page: &mut [u8]) {
+pub fn seal(page: &mut [u8]) {
     page[64..68].fill(0);
     let sum: u32 = page[..512].iter().map(|byte| u32::from(*byte)).sum();
     page[64..68].copy_from_slice(&(!sum).to_le_bytes());
@@ -78,34 +80,54 @@ fn flushed(compress: &mut Compress, block: &[u8], flush: FlushCompress) -> Vec<u
 }
 
 /// One stream over all records.
-pub(crate) fn zvhd(disk: &[u8]) -> Vec<u8> {
+pub fn zvhd(disk: &[u8]) -> Vec<u8> {
+    stream(disk, FlushCompress::Sync)
+}
+
+/// The same, and the stream is finished in the last record.
+pub fn zvhd_finished(disk: &[u8]) -> Vec<u8> {
+    stream(disk, FlushCompress::Finish)
+}
+
+fn stream(disk: &[u8], end: FlushCompress) -> Vec<u8> {
     let page = header(*b"stream\0\0", disk.len() as u64, None);
     let mut stream = Compress::new(Compression::new(6), true);
     let mut file = page.clone();
-    for (index, block) in blocks(disk) {
-        file.extend(record(index, &flushed(&mut stream, &block, FlushCompress::Sync)));
+    let mut blocks = blocks(disk).peekable();
+    while let Some((index, block)) = blocks.next() {
+        let flush = if blocks.peek().is_none() { end } else { FlushCompress::Sync };
+        file.extend(record(index, &flushed(&mut stream, &block, flush)));
     }
     file.extend(page);
     file
 }
 
-pub(crate) fn pack(packing: Packing, block: &[u8]) -> Vec<u8> {
+/// One block as a payload.
+///
+/// # Panics
+/// If it cannot be packed, which does not happen in memory.
+pub fn pack(packing: Packing, block: &[u8]) -> Vec<u8> {
     let zlib = || Compress::new(Compression::new(6), true);
     match packing {
         Packing::Zstd => zstd::bulk::compress(block, 3).expect("a block in memory packs"),
+        Packing::ZstdChecked => {
+            let mut encoder = zstd::bulk::Compressor::new(3).expect("level 3 exists");
+            encoder.set_parameter(zstd::zstd_safe::CParameter::ChecksumFlag(true)).expect("a flag is set");
+            encoder.compress(block).expect("a block in memory packs")
+        }
         Packing::Zlib => flushed(&mut zlib(), block, FlushCompress::Sync),
         Packing::ZlibFinished => flushed(&mut zlib(), block, FlushCompress::Finish),
     }
 }
 
 /// Records, index, bitmap.
-pub(crate) fn zvhd2(disk: &[u8], packing: Packing) -> Vec<u8> {
+pub fn zvhd2(disk: &[u8], packing: Packing) -> Vec<u8> {
     let payloads: Vec<_> = blocks(disk).map(|(index, block)| (index, pack(packing, &block))).collect();
     zvhd2_of(disk.len() as u64, packing, &payloads)
 }
 
 /// The same with payloads that somebody else packed.
-pub(crate) fn zvhd2_of(size: u64, packing: Packing, payloads: &[(u32, Vec<u8>)]) -> Vec<u8> {
+pub fn zvhd2_of(size: u64, packing: Packing, payloads: &[(u32, Vec<u8>)]) -> Vec<u8> {
     let first = header(*b"z2strm\0\0", size, Some(packing));
     let mut file = first.clone();
     let (mut index, mut bits) = (Vec::new(), Vec::new());
@@ -119,7 +141,10 @@ pub(crate) fn zvhd2_of(size: u64, packing: Packing, payloads: &[(u32, Vec<u8>)])
         bits[*block as usize / 8] |= 1 << (block % 8);
         file.extend(record);
     }
-    file.extend(&first);
+    // The checksum stays that of the first page, as the vendor's writer leaves it.
+    let mut middle = first.clone();
+    middle[136..140].copy_from_slice(&(payloads.len() as u32).to_le_bytes());
+    file.extend(middle);
     index.resize(index.len().next_multiple_of(524_288), 0);
     let mut last = first;
     let index_at = file.len() as u64;

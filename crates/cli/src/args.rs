@@ -293,7 +293,8 @@ pub(crate) struct ConvertArgs {
     /// The target's format, raw or zvhd2, else by DST's extension
     #[arg(short = 'O', long = "to", value_name = "FMT")]
     pub(crate) to: Option<String>,
-    /// Options of the target's format: `level=N`, `compression_type=zstd|zlib` for zvhd2
+    /// Options of the target's format, for zvhd2: `level=N`, `compression_type=zstd|zlib`, `checksum=on|off`
+    /// (zstd: whether each block ends with the checksum of its contents, as it does by default)
     #[arg(short = 'o', value_name = "K=V,...", value_delimiter = ',')]
     pub(crate) options: Vec<String>,
     /// Packing level: zstd 1 to 22 (default 3), with --zlib 1 to 9 (default 6)

@@ -55,8 +55,12 @@ fn layer(info: &imgprep::LayerInfo) -> Json {
 fn output(args: &ConvertArgs, options: &ConvertOptions, done: &Converted) -> Json {
     let packing = match options.target {
         Target::Raw | Target::Zvhd2(Packing::Plain) => json!(null),
-        Target::Zvhd2(Packing::Zstd { level }) => json!({ "type": "zstd", "level": level }),
-        Target::Zvhd2(Packing::ZlibOpen { level }) => json!({ "type": "zlib", "level": level }),
+        Target::Zvhd2(Packing::Zstd { level, has_checksum }) => {
+            json!({ "type": "zstd", "level": level, "checksum": has_checksum })
+        }
+        Target::Zvhd2(Packing::ZlibOpen { level }) => {
+            json!({ "type": "zlib", "level": level, "checksum": false })
+        }
     };
     let uuid: String = options.uuid.iter().map(|byte| format!("{byte:02x}")).collect();
     json!({

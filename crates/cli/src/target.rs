@@ -18,6 +18,7 @@ pub(crate) struct Said<'a> {
 struct Wishes {
     level: Option<u32>,
     is_zlib: Option<bool>,
+    has_checksum: Option<bool>,
 }
 
 /// By `-O`, else by the output's extension.
@@ -61,16 +62,21 @@ fn zvhd2(wishes: &Wishes) -> Result<Target, Failure> {
         let name = if is_zlib { "zlib" } else { "zstd" };
         return Err(Failure::Usage(format!("{name} has the levels 1 to {highest}")));
     }
+    if is_zlib && wishes.has_checksum == Some(true) {
+        // Its checksum would be that of a finished stream, which the vendor's reader refuses.
+        return Err(Failure::Usage("-o checksum=on: zlib payloads of a ZVHD2 have no checksum".into()));
+    }
     Ok(Target::Zvhd2(if is_zlib {
         Packing::ZlibOpen { level }
     } else {
         // OK: 22 at most.
-        Packing::Zstd { level: i32::try_from(level).unwrap_or(3) }
+        let level = i32::try_from(level).unwrap_or(3);
+        Packing::Zstd { level, has_checksum: wishes.has_checksum.unwrap_or(true) }
     }))
 }
 
 fn wishes(said: &Said<'_>) -> Result<Wishes, Failure> {
-    let mut wishes = Wishes { level: said.level, is_zlib: said.is_zlib.then_some(true) };
+    let mut wishes = Wishes { level: said.level, is_zlib: said.is_zlib.then_some(true), has_checksum: None };
     for option in said.options {
         match option.split_once('=') {
             Some(("level", level)) => {
@@ -79,7 +85,14 @@ fn wishes(said: &Said<'_>) -> Result<Wishes, Failure> {
             }
             Some(("compression_type", "zstd")) => set(&mut wishes.is_zlib, false, option)?,
             Some(("compression_type", "zlib")) => set(&mut wishes.is_zlib, true, option)?,
-            _ => return Err(wrong(option, "zvhd2 has level=N and compression_type=zstd|zlib")),
+            Some(("checksum", "on" | "true")) => set(&mut wishes.has_checksum, true, option)?,
+            Some(("checksum", "off" | "false")) => set(&mut wishes.has_checksum, false, option)?,
+            _ => {
+                return Err(wrong(
+                    option,
+                    "zvhd2 has level=N, compression_type=zstd|zlib and checksum=on|off",
+                ));
+            }
         }
     }
     Ok(wishes)

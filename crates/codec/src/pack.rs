@@ -3,6 +3,7 @@
 use flate2::{Compress, Compression, FlushCompress, Status};
 use imgprep_map::Packing;
 use zstd::bulk::Compressor;
+use zstd::zstd_safe::CParameter;
 
 use crate::PackError;
 
@@ -20,11 +21,15 @@ impl Packer {
     pub fn new(packing: Packing) -> Result<Self, PackError> {
         Ok(Self(match packing {
             Packing::Plain => Encoder::Plain,
-            Packing::Zstd { level } => {
+            Packing::Zstd { level, has_checksum } => {
                 if !(1..=22).contains(&level) {
                     return Err(PackError::Level { level: level.into(), range: "zstd has 1 to 22" });
                 }
-                Encoder::Zstd(Compressor::new(level).map_err(|error| failed(&error))?)
+                let mut compressor = Compressor::new(level).map_err(|error| failed(&error))?;
+                compressor
+                    .set_parameter(CParameter::ChecksumFlag(has_checksum))
+                    .map_err(|error| failed(&error))?;
+                Encoder::Zstd(compressor)
             }
             Packing::ZlibOpen { level } => {
                 if !(1..=9).contains(&level) {
@@ -98,7 +103,7 @@ pub fn context_bytes(packing: Packing) -> u64 {
     match packing {
         Packing::Plain => 0,
         Packing::ZlibOpen { .. } => MIB,
-        Packing::Zstd { level } => match level {
+        Packing::Zstd { level, .. } => match level {
             ..=3 => 2 * MIB,
             4..=8 => 6 * MIB,
             9..=12 => 24 * MIB,
@@ -111,11 +116,27 @@ pub fn context_bytes(packing: Packing) -> u64 {
 mod tests {
     use super::*;
 
+    fn zstd(level: i32) -> Packing {
+        Packing::Zstd { level, has_checksum: true }
+    }
+
+    #[test]
+    fn a_zstd_frame_has_its_checksum_where_it_is_asked_for() {
+        let unit = b"abcd".repeat(1000);
+        let frame = |has_checksum| {
+            let mut out = Vec::new();
+            Packer::new(Packing::Zstd { level: 3, has_checksum }).unwrap().pack(&unit, &mut out).unwrap();
+            out
+        };
+        let (with, without) = (frame(true), frame(false));
+        // RFC 8878 3.1.1.1.1: bit 2 of the frame header descriptor; the checksum is the frame's last 4 bytes.
+        assert_eq!((with[4] & 4, without[4] & 4), (4, 0));
+        assert_eq!((with[4] & !4, &with[5..with.len() - 4]), (without[4], &without[5..]));
+    }
+
     #[test]
     fn levels_that_do_not_exist_are_refused() {
-        for packing in
-            [Packing::Zstd { level: 0 }, Packing::Zstd { level: 23 }, Packing::ZlibOpen { level: 10 }]
-        {
+        for packing in [zstd(0), zstd(23), Packing::ZlibOpen { level: 10 }] {
             assert!(matches!(Packer::new(packing).err(), Some(PackError::Level { .. })), "{packing:?}");
         }
     }
@@ -124,7 +145,7 @@ mod tests {
     fn no_zstd_context_is_larger_than_the_budget_believes() {
         let unit = vec![7; 2 << 20];
         for level in 1..=22 {
-            let packing = Packing::Zstd { level };
+            let packing = zstd(level);
             let mut packer = Packer::new(packing).unwrap();
             packer.pack(&unit, &mut Vec::new()).unwrap();
             let Encoder::Zstd(compressor) = &mut packer.0 else { unreachable!("it packs with zstd") };
@@ -144,7 +165,7 @@ mod tests {
     #[test]
     fn a_context_that_was_used_packs_the_same() {
         let units = [vec![1u8; 1 << 16], (0..1 << 16).map(|n: u32| ((n * n) >> 7) as u8).collect()];
-        for packing in [Packing::Zstd { level: 3 }, Packing::ZlibOpen { level: 6 }] {
+        for packing in [zstd(3), Packing::ZlibOpen { level: 6 }] {
             let mut used = Packer::new(packing).unwrap();
             let (mut a, mut b) = (Vec::new(), Vec::new());
             for unit in [&units[0], &units[1], &units[0]] {
@@ -164,9 +185,7 @@ mod tests {
         })
         .take(2 << 20)
         .collect();
-        for packing in
-            [Packing::Zstd { level: 3 }, Packing::ZlibOpen { level: 1 }, Packing::ZlibOpen { level: 9 }]
-        {
+        for packing in [zstd(3), Packing::ZlibOpen { level: 1 }, Packing::ZlibOpen { level: 9 }] {
             let mut out = Vec::new();
             Packer::new(packing).unwrap().pack(&noise, &mut out).unwrap();
             assert!(

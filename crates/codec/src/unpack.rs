@@ -126,10 +126,10 @@ impl Continued {
     }
 
     /// Unpacks the next record into `out`, the whole unit; all of `payload` must be used.
-    pub fn unpack(&mut self, payload: &[u8], out: &mut [u8]) -> Result<(), UnpackError> {
+    pub fn unpack(&mut self, payload: &[u8], out: &mut [u8]) -> Result<Ending, UnpackError> {
         let end = inflate("zlib", &mut self.0, payload, out, out.len())?;
         match payload.len() - end.used {
-            0 => Ok(()),
+            0 => Ok(Ending { is_finished: end.is_finished, frames: 0 }),
             left => Err(UnpackError::LeftOver { left: left as u64, len: payload.len() as u64 }),
         }
     }
@@ -233,6 +233,8 @@ mod tests {
 
     use super::*;
     use crate::Packer;
+
+    const ZSTD: Packing = Packing::Zstd { level: 3, has_checksum: true };
 
     fn unpack(codec: Codec, payload: &[u8], len: PackedLen, unit: usize) -> Result<Vec<u8>, UnpackError> {
         let mut out = vec![0xee; unit];
@@ -358,7 +360,7 @@ mod tests {
 
     #[test]
     fn zstd_frames_follow_each_other_until_the_unit_is_full() {
-        let (a, b) = (pack(Packing::Zstd { level: 3 }, b"abcd"), pack(Packing::Zstd { level: 3 }, b"efgh"));
+        let (a, b) = (pack(ZSTD, b"abcd"), pack(ZSTD, b"efgh"));
         let both = [a.clone(), b].concat();
         assert_eq!(exact(Codec::Zstd, &both, 8).unwrap(), b"abcdefgh");
         let padded = [a.clone(), vec![0; 30]].concat();
@@ -378,6 +380,23 @@ mod tests {
     }
 
     #[test]
+    fn every_changed_bit_of_a_zstd_frame_with_a_checksum_is_seen() {
+        let unit = b"abcd".repeat(1000);
+        let frame = pack(ZSTD, &unit);
+        for at in 0..frame.len() * 8 {
+            let mut changed = frame.clone();
+            changed[at / 8] ^= 1 << (at % 8);
+            if let Ok(out) = exact(Codec::Zstd, &changed, unit.len()) {
+                assert!(out == unit, "bit {at} makes other bytes");
+            }
+        }
+        // The checksum itself: only it can tell.
+        let mut changed = frame.clone();
+        changed[frame.len() - 1] ^= 1;
+        assert!(matches!(exact(Codec::Zstd, &changed, unit.len()), Err(UnpackError::Garbage { .. })));
+    }
+
+    #[test]
     fn a_zstd_frame_that_declares_a_monster_costs_nothing() {
         // RFC 8878 3.1.1.1: magic, 8-byte content size, single segment: 2^60 bytes.
         let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0xe0];
@@ -390,7 +409,7 @@ mod tests {
     fn a_context_is_clean_after_a_failure() {
         let mut unpacker = Unpacker::new();
         let mut out = [0; 4];
-        let frame = pack(Packing::Zstd { level: 3 }, b"abcd");
+        let frame = pack(ZSTD, b"abcd");
         for codec in [Codec::Deflate, Codec::Zlib, Codec::Zstd] {
             assert!(unpacker.unpack(codec, &[0xff; 9], PackedLen::AtMost(9), &mut out).is_err());
         }

@@ -4,10 +4,11 @@ use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Range};
 
 use imgprep_codec::Ending;
-use imgprep_map::{Checked, Error, Finding, Source};
+use imgprep_map::{Checked, Codec, Error, Files as _, Finding, PackedLen, Source};
 
 use crate::claims::{self, Compared};
 use crate::convert::jobs;
+use crate::load::Scratch;
 use crate::pipeline::{self, Share};
 use crate::watched::Watched;
 use crate::{Interrupt, Layer, Losses, OnLoss, Options, Piece, Stack, is_zero};
@@ -116,7 +117,7 @@ fn unpack_stream(stack: &Stack, options: &Options<'_>, seen: Seen<'_>) -> Result
             Ok(Some(job)) => {
                 for unit in job.stream.iter().filter(|unit| unit.unit.start >= job.range.start) {
                     let piece = piece_of(unit.unit.clone());
-                    let unpacked = Unpacked { ending: Ending::default(), is_zero: is_zero(&unit.bytes) };
+                    let unpacked = Unpacked { ending: unit.ending, is_zero: is_zero(&unit.bytes) };
                     if seen(&piece, Ok(unpacked)).is_break() {
                         return Ok(());
                     }
@@ -132,6 +133,48 @@ fn unpack_stream(stack: &Stack, options: &Options<'_>, seen: Seen<'_>) -> Result
     }
 }
 
+/// The last bytes of a zlib payload that was flushed: the length of an empty stored block and its complement (RFC 1951
+/// 3.2.4). No finished stream ends so: its Adler-32 is never 0x0000ffff, since both halves are below 65521 (RFC 1950 9).
+const FLUSHED: [u8; 4] = [0, 0, 0xff, 0xff];
+
+/// Unpacks the zlib payloads of the layer `index` that may be finished streams, where they should only be flushed ones:
+/// those that do not end in a flush. Costs what a walk over the tables does where there are none.
+pub fn unpack_unflushed(
+    stack: &Stack,
+    index: usize,
+    options: &Options<'_>,
+    seen: Seen<'_>,
+) -> Result<(), Error> {
+    let Some(layer) = stack.layers().get(index) else { return Ok(()) };
+    let pieces = Packed { layer, at: 0, found: Vec::new().into_iter(), last: None };
+    if layer.map.is_stream() {
+        // Only its last record can end a stream.
+        let is_unflushed = pieces.last().is_some_and(|piece| may_be_finished(layer, &piece));
+        return if index == 0 && is_unflushed { unpack_stream(stack, options, seen) } else { Ok(()) };
+    }
+    let mut scratch = Scratch::new();
+    for piece in pieces.filter(|piece| may_be_finished(layer, piece)) {
+        options.interrupt.check()?;
+        let unpacked = scratch.unpack_whole(layer, &piece);
+        stack.sound()?;
+        if seen(&piece, unpacked).is_break() {
+            break;
+        }
+    }
+    options.interrupt.check()
+}
+
+/// Whether a payload is zlib and does not end in a flush.
+fn may_be_finished(layer: &Layer, piece: &Piece) -> bool {
+    let Source::Packed { file, at, len: PackedLen::Exact(len), codec, .. } = &piece.source else {
+        return false;
+    };
+    let tail = at.saturating_add(u64::from(len.saturating_sub(4)));
+    matches!(codec, Codec::ZlibOpen | Codec::ZlibContinued)
+        // What cannot be read is reported by the walk over the tables.
+        && layer.files.get(*file).and_then(|file| file.array(tail).ok()).is_some_and(|tail| tail != FLUSHED)
+}
+
 fn piece_of(disk: Range<u64>) -> Piece {
     Piece { disk, layer: 0, source: Source::Zero { explicit: false } }
 }
@@ -144,7 +187,9 @@ struct Packed<'a> {
     last: Option<Range<u64>>,
 }
 
-impl Packed<'_> {
+impl Iterator for Packed<'_> {
+    type Item = Piece;
+
     fn next(&mut self) -> Option<Piece> {
         loop {
             if let Some(piece) = self.found.next() {

@@ -7,7 +7,7 @@
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use imgprep_codec::Continued;
+use imgprep_codec::{Continued, Ending};
 use imgprep_map::{Error, Source};
 
 use crate::load::{check_unit, payload};
@@ -19,6 +19,8 @@ pub(crate) struct StreamUnit {
     pub(crate) layer: usize,
     pub(crate) unit: Range<u64>,
     pub(crate) bytes: Arc<Vec<u8>>,
+    /// How its payload ended.
+    pub(crate) ending: Ending,
 }
 
 /// All streams of a stack.
@@ -124,7 +126,7 @@ impl Stream<'_> {
         if self.is_broken {
             return Err(describe(imgprep_codec::UnpackError::BrokenStream.into()));
         }
-        self.inflater.unpack(&stored, &mut bytes).map_err(|error| describe(error.into()))?;
-        Ok(StreamUnit { layer: self.index, unit: unit.clone(), bytes: Arc::new(bytes) })
+        let ending = self.inflater.unpack(&stored, &mut bytes).map_err(|error| describe(error.into()))?;
+        Ok(StreamUnit { layer: self.index, unit: unit.clone(), bytes: Arc::new(bytes), ending })
     }
 }

@@ -274,7 +274,8 @@ impl Job<'_> {
         let name = opened.name();
         let open = OpenOptions {
             from: imgprep_catalog::by_name(self.options.target.name()),
-            parse: ParseOptions { size: SizeChoice::Original, ..ParseOptions::default() },
+            // What lies behind the disk's end is on the cloud's disk, too: it is read as far as the format rounds up.
+            parse: ParseOptions { size: SizeChoice::Current, ..ParseOptions::default() },
             gate: Gate::None,
             ..OpenOptions::default()
         };

@@ -22,6 +22,12 @@ pub enum OpenError {
         /// What it is.
         kind: &'static str,
     },
+    /// It is a symbolic link, or a link is on the way to it, where none is followed.
+    #[error("it is a symbolic link, or reached over one, and was not when it was checked")]
+    Link,
+    /// Between the check and the opening another file took its name.
+    #[error("another file took its name while it was opened")]
+    Replaced,
     /// The system could not open it.
     #[error("it could not be opened: {reason}")]
     Failed {
@@ -51,6 +57,8 @@ impl Detail for OpenError {
             Self::Permission => "io.open.permission",
             Self::Directory => "io.open.directory",
             Self::Special { .. } => "io.open.special",
+            Self::Link => "io.open.link",
+            Self::Replaced => "io.open.replaced",
             Self::Failed { .. } => "io.open.failed",
             Self::Short { .. } => "io.stdin.short",
             Self::Long { .. } => "io.stdin.long",

@@ -3,6 +3,7 @@
 //! The only crate with `unsafe`, and the only one that names an operating system (in
 //! `os` and `fault`). It follows no name found inside an image and knows no format.
 
+mod beneath;
 mod clone;
 mod error;
 mod fault;

@@ -10,6 +10,7 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use imgprep_map::{ReadAt, ReadError};
 use memmap2::Mmap;
 
+use crate::beneath::{Folder, is_link, open_at_once};
 use crate::clone::Listed;
 use crate::fault::Registration;
 use crate::residence::Residence;
@@ -69,12 +70,32 @@ impl Drop for SourceFile {
 }
 
 impl SourceFile {
-    /// Opens a regular file or a block device.
+    /// Opens a regular file or a block device, over links.
     pub fn open(path: &Path, options: SourceOptions) -> Result<Self, OpenError> {
-        // Looked at before it is opened: opening a pipe would wait for its writer.
+        // Before it is opened: opening some devices does something.
         let kind = std::fs::metadata(path)?;
         check_kind(&kind)?;
-        Self::from_file(File::open(path)?, path.to_path_buf(), options)
+        // What the name leads to may have changed since: nothing that is opened may make this process wait.
+        Self::from_file(open_at_once(path)?, path.to_path_buf(), options)
+    }
+
+    /// Opens the file of this absolute path and no other: no part of the path is a link, and the file is the one that has
+    /// the name right before. For names that come out of images.
+    ///
+    /// Fails with [`OpenError::Link`] at a link and with [`OpenError::Replaced`] if the file is exchanged meanwhile.
+    pub fn open_without_links(path: &Path, options: SourceOptions) -> Result<Self, OpenError> {
+        let failed = |error| if is_link(&error) { OpenError::Link } else { error.into() };
+        let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
+            return Err(OpenError::Directory);
+        };
+        let folder = Folder::open(folder).map_err(failed)?;
+        let before = folder.look(name).map_err(failed)?;
+        check_kind(&before)?;
+        let file = folder.file(name).map_err(failed)?;
+        if identity(&file.metadata()?) != identity(&before) {
+            return Err(OpenError::Replaced);
+        }
+        Self::from_file(file, path.to_path_buf(), options)
     }
 
     /// Takes over an open file, under the name `path`.
@@ -255,6 +276,8 @@ fn check_kind(of: &Metadata) -> Result<(), OpenError> {
         Ok(())
     } else if kind.is_dir() {
         Err(OpenError::Directory)
+    } else if kind.is_symlink() {
+        Err(OpenError::Link)
     } else {
         Err(OpenError::Special { kind: kind_name(of) })
     }
@@ -385,6 +408,28 @@ mod tests {
         assert_eq!(open("/"), OpenError::Directory);
         assert_eq!(open("/dev/null"), OpenError::Special { kind: "character device" });
         assert_eq!(open("/nowhere/at/all"), OpenError::NotFound);
+    }
+
+    #[test]
+    fn a_path_without_links_opens_that_file_and_no_other() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().canonicalize().unwrap();
+        std::fs::create_dir(root.join("real")).unwrap();
+        std::fs::write(root.join("real/file"), "right").unwrap();
+        std::os::unix::fs::symlink(root.join("real"), root.join("folder")).unwrap();
+        std::os::unix::fs::symlink("file", root.join("real/link")).unwrap();
+        let made = std::process::Command::new("mkfifo").arg(root.join("real/pipe")).status();
+        assert!(made.unwrap().success());
+        let open = |name: &str| {
+            SourceFile::open_without_links(&root.join(name), SourceOptions::default()).map(|it| it.len())
+        };
+        assert_eq!(open("real/file"), Ok(5));
+        assert_eq!(open("real/link"), Err(OpenError::Link));
+        assert_eq!(open("folder/file"), Err(OpenError::Link));
+        assert_eq!(open("real/pipe"), Err(OpenError::Special { kind: "pipe" }));
+        assert_eq!(open("real/gone"), Err(OpenError::NotFound));
+        assert_eq!(open("real"), Err(OpenError::Directory));
+        assert_eq!(open("/"), Err(OpenError::Directory));
     }
 
     #[test]

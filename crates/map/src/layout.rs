@@ -51,6 +51,8 @@ pub enum Packing {
     Zstd {
         /// zstd's level, 1 to 22.
         level: i32,
+        /// Whether the frame ends with the checksum of its contents (RFC 8878 3.1.1), which decoders verify.
+        has_checksum: bool,
     },
     /// A zlib stream, sync-flushed and not finished.
     ZlibOpen {

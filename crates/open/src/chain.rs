@@ -212,7 +212,7 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
         if chain.layers.len() as u64 >= u64::from(depth) {
             return Err(in_above(ChainError::Depth { limit: depth }));
         }
-        let layer = open_below(chain, &path, parent, options)?;
+        let layer = open_below(chain, || open_file(&path, options), parent, options)?;
         if mismatch(parent, &layer).is_none() {
             return accept(chain, parent, layer, options.mismatch).map_err(in_above);
         }
@@ -234,7 +234,11 @@ fn follow_said(
     options: &OpenOptions,
 ) -> Result<Layer, Error> {
     let above = chain.lowest().files[0].path().display().to_string();
-    let layer = open_below(chain, path, parent, options)?;
+    let said = || {
+        let opened = SourceFile::open(path, options.source);
+        opened.map_err(|error| Error::new(error).in_path(path.display().to_string()))
+    };
+    let layer = open_below(chain, said, parent, options)?;
     accept(chain, parent, layer, options.mismatch).map_err(|error| Error::new(error).in_path(above))
 }
 
@@ -247,7 +251,7 @@ fn follow_unnamed(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) 
         return Err(in_above(ChainError::Depth { limit: depth }));
     }
     let path = search::parent_of(&above, parent, options).map_err(in_above)?;
-    let layer = open_below(chain, &path, parent, options)?;
+    let layer = open_below(chain, || open_file(&path, options), parent, options)?;
     accept(chain, parent, layer, options.mismatch).map_err(in_above)
 }
 
@@ -278,15 +282,16 @@ fn accept(
 
 fn open_below(
     chain: &mut Chain,
-    path: &Path,
+    open: impl FnOnce() -> Result<SourceFile, Error>,
     parent: &ParentRef,
     options: &OpenOptions,
 ) -> Result<Layer, Error> {
     let above = chain.lowest().files[0].path().display().to_string();
     let from = parent_format(parent).map_err(|error| error.in_path(&above))?;
-    let file = open_file(path, options)?;
+    let file = open()?;
+    let path = file.path().display().to_string();
     if chain.layers.iter().any(|layer| layer.files[0].identity() == file.identity()) {
-        let name = if parent.is_named() { parent.label() } else { path.display().to_string() };
+        let name = if parent.is_named() { parent.label() } else { path };
         let cycle = ChainError::Cycle { at: parent.at, name };
         return Err(Error::new(cycle).in_path(above));
     }
@@ -295,8 +300,8 @@ fn open_below(
         salvage: options.parse.salvage,
         ..ParseOptions::default()
     };
-    let denied = from.filter(|format| is_raw(format)).and_then(|_| denied_as_raw(path));
-    let mut layer = open_layer(chain, path.display().to_string(), file, from, &parse, options)?;
+    let denied = from.filter(|format| is_raw(format)).and_then(|_| denied_as_raw(file.path()));
+    let mut layer = open_layer(chain, path, file, from, &parse, options)?;
     if let Some(denied) = denied.filter(|_| layer.detection.matches.is_empty() && !layer.files[0].is_device())
     {
         layer.image.findings.push(Finding {
@@ -335,8 +340,9 @@ fn parent_format(parent: &ParentRef) -> Result<Option<&'static Format>, Error> {
     }
 }
 
+/// Opens a file that the gate lets through, whose path has no links: a link that took its place since is not followed.
 pub(crate) fn open_file(path: &Path, options: &OpenOptions) -> Result<SourceFile, Error> {
-    let opened = SourceFile::open(path, options.source);
+    let opened = SourceFile::open_without_links(path, options.source);
     opened.map_err(|error| Error::new(error).in_path(path.display().to_string()))
 }
 

@@ -1,7 +1,8 @@
 //! Files that an image names as parts of itself: data files and extents.
 //!
-//! An extent that is named by an absolute path of another machine is looked for beside the image, by the last part of
-//! its name. Nothing tells such a file from a namesake, so that is a finding, and one file is never taken for two.
+//! An extent that is named by an absolute path, of another machine or outside the folder, is looked for beside the image,
+//! by the last part of its name; whether the path leads to a file makes no difference where it must not be opened. Such a
+//! file cannot be distinguished from a namesake, so that is a finding, and one file is never used for two names.
 
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
@@ -71,7 +72,7 @@ fn locate(
     for spelling in spellings() {
         match gate.resolve(image, spelling, wanted.at) {
             Ok(path) => return Ok((path, true)),
-            Err(error @ ChainError::Missing { .. }) => {
+            Err(error @ (ChainError::Missing { .. } | ChainError::Outside { .. })) => {
                 missing.get_or_insert(error);
             }
             Err(error) => return Err(error),
@@ -117,7 +118,7 @@ impl Companions {
                 severity: Severity::Warning,
                 at: Some(at),
                 message: format!(
-                    "the image names {name:?}, which is not there: {} beside it was taken",
+                    "the image names {name:?}, which is not in its folder: {} beside it is read instead",
                     file.path().display()
                 ),
             });

@@ -1,6 +1,6 @@
 //! The gate: which names found inside an image may be opened.
 
-use std::path::{Path, PathBuf};
+use std::path::{Component, Path, PathBuf};
 
 use imgprep_io::path_from_bytes;
 use imgprep_map::ImageName;
@@ -33,24 +33,71 @@ impl Gate {
         if self == Self::None {
             return Err(ChainError::Shut { at, name: shown() });
         }
-        let missing = |_| ChainError::Missing { at, name: shown() };
+        let missing = || ChainError::Missing { at, name: shown() };
         let folder = image.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
-        let folder = folder.canonicalize().map_err(missing)?;
-        let resolved = exists(&folder, &name.0).map_err(missing)?;
-        if self == Self::Beside && resolved.parent() != Some(&folder) {
-            return Err(ChainError::Outside { at, name: shown() });
-        }
-        Ok(resolved)
+        let folder = folder.canonicalize().map_err(|_| missing())?;
+        let found = match self {
+            Self::Any => {
+                either_slash(&name.0, |name| folder.join(name).canonicalize().map_err(|_| Nowhere::Missing))
+            }
+            _ => either_slash(&name.0, |name| beside(&folder, name)),
+        };
+        found.map_err(|nowhere| match nowhere {
+            Nowhere::Missing => missing(),
+            Nowhere::Outside => ChainError::Outside { at, name: shown() },
+        })
     }
 }
 
-/// The file of that name, with links resolved. Windows writes names with backslashes.
-fn exists(folder: &Path, name: &[u8]) -> std::io::Result<PathBuf> {
-    let find = |name: Vec<u8>| folder.join(path_from_bytes(name)).canonicalize();
-    find(name.to_vec()).or_else(|error| {
-        let with_slashes = || name.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte });
-        if name.contains(&b'\\') { find(with_slashes().collect()) } else { Err(error) }
+/// Why a name leads to no file.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+enum Nowhere {
+    /// No file has it.
+    Missing,
+    /// It leads out of the folder; whether anything is there is not looked for.
+    Outside,
+}
+
+/// The file of a name as it is written, else with the backslashes of Windows as separators.
+fn either_slash<T>(name: &[u8], find: impl Fn(&Path) -> Result<T, Nowhere>) -> Result<T, Nowhere> {
+    let find = |name: Vec<u8>| find(&path_from_bytes(name));
+    find(name.to_vec()).or_else(|nowhere| match name.contains(&b'\\') {
+        true => find(name.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect()),
+        false => Err(nowhere),
     })
+}
+
+/// Links after which a name leads nowhere: as many as the system follows.
+const LINKS: usize = 40;
+
+/// The file of that name in `folder`, which is a path without links. A link is followed by hand, as long as it stays
+/// within the folder: of what lies outside nothing is asked, so that no answer depends on it.
+fn beside(folder: &Path, name: &Path) -> Result<PathBuf, Nowhere> {
+    let mut name = name.to_path_buf();
+    for _ in 0..LINKS {
+        let path = folder.join(&name);
+        let own = path.parent().zip(path.file_name());
+        let own = own.filter(|(parent, _)| !turns_back(&name) && is_folder(folder, parent));
+        let path = folder.join(own.ok_or(Nowhere::Outside)?.1);
+        let found = path.symlink_metadata().map_err(|_| Nowhere::Missing)?;
+        if !found.is_symlink() {
+            return Ok(path);
+        }
+        // One that is no link any more is looked up once more.
+        name = path.read_link().unwrap_or(name);
+    }
+    Err(Nowhere::Missing)
+}
+
+/// Whether a name enters a folder and leaves it again (`a/../b`): it works only where that folder is there.
+fn turns_back(name: &Path) -> bool {
+    let mut components = name.components().skip_while(|it| !matches!(it, Component::Normal(_)));
+    components.any(|it| it == Component::ParentDir)
+}
+
+/// Whether `path` is another name of `folder`: people reach their folders over links.
+fn is_folder(folder: &Path, path: &Path) -> bool {
+    path == folder || path.canonicalize().is_ok_and(|path| path == folder)
 }
 
 /// The last part of a name that was written on another machine (`C:\\images\\base.vhd`,
@@ -118,6 +165,26 @@ mod tests {
             assert_eq!(error, ChainError::Outside { at: 7, name: name.to_string() });
             assert!(resolve(Gate::Any, &image, name).is_ok());
         }
+        // The same whether something is there or not.
+        std::os::unix::fs::symlink(root.join("nothing"), root.join("images/dangling")).unwrap();
+        for name in [
+            "dangling",
+            "../nothing",
+            "sub/nothing",
+            "nowhere/base",
+            "sub/../base",
+            "nowhere/../base",
+            "/nothing/at/all",
+            "..",
+            "/",
+            "",
+        ] {
+            let error = resolve(Gate::Beside, &image, name).unwrap_err();
+            match name {
+                "" => assert!(matches!(error, ChainError::BadName { .. })),
+                _ => assert_eq!(error, ChainError::Outside { at: 7, name: name.to_string() }),
+            }
+        }
         let missing = resolve(Gate::Any, &image, "gone").unwrap_err();
         assert_eq!(missing, ChainError::Missing { at: 7, name: "gone".into() });
         assert_eq!(resolve(Gate::None, &image, "base"), Err(ChainError::Shut { at: 7, name: "base".into() }));
@@ -130,6 +197,41 @@ mod tests {
         let path = root.join("images").join(path_from_bytes(bytes.0.clone()));
         std::fs::write(&path, "").unwrap();
         assert_eq!(Gate::Beside.resolve(&image, &bytes, 7), Ok(path));
+        assert_eq!(
+            resolve(Gate::Beside, &image, ".\\gone"),
+            Err(ChainError::Missing { at: 7, name: ".\\gone".into() })
+        );
+    }
+
+    #[test]
+    fn links_within_the_folder_are_followed_and_a_loop_leads_nowhere() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().canonicalize().unwrap();
+        let images = root.join("images");
+        std::fs::create_dir(&images).unwrap();
+        std::fs::write(images.join("base"), "").unwrap();
+        std::os::unix::fs::symlink(&images, root.join("also")).unwrap();
+        let links = [
+            ("one", PathBuf::from("base")),
+            ("two", "one".into()),
+            ("absolute", images.join("two")),
+            ("over-a-link", root.join("also/base")),
+            ("around", "../images/base".into()),
+            ("loop", "loop".into()),
+        ];
+        for (name, target) in &links {
+            std::os::unix::fs::symlink(target, images.join(name)).unwrap();
+        }
+        let image = images.join("top");
+        for (name, _) in &links[..5] {
+            assert_eq!(resolve(Gate::Beside, &image, name), Ok(images.join("base")), "{name}");
+        }
+        // The image itself reached over a link.
+        assert_eq!(resolve(Gate::Beside, &root.join("also/top"), "one"), Ok(images.join("base")));
+        let absolute = root.join("also/base").display().to_string();
+        assert_eq!(resolve(Gate::Beside, &image, &absolute), Ok(images.join("base")));
+        let looped = resolve(Gate::Beside, &image, "loop");
+        assert_eq!(looped, Err(ChainError::Missing { at: 7, name: "loop".into() }));
     }
 
     #[test]

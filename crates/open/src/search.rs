@@ -105,7 +105,7 @@ struct Seen {
 impl Seen {
     /// Files of several names count once.
     fn look_at(&mut self, path: PathBuf, parent: &ParentRef, options: &OpenOptions) {
-        let Ok(file) = SourceFile::open(&path, options.source) else {
+        let Ok(file) = SourceFile::open_without_links(&path, options.source) else {
             self.unreadable += 1;
             return;
         };

@@ -29,6 +29,7 @@ fn subject(format: &str) -> Subject {
         bitmap: BitmapFile::Present,
         boot: Boot::default(),
         locked: Vec::new(),
+        rewrite: Vec::new(),
         broken: None,
         conversion: Conversion::Whole,
         sectors: Sectors::default(),

@@ -64,8 +64,14 @@ enum Way {
 
 fn way(rule: &str) -> Way {
     match rule {
-        "format/accepted" | "size/file" | "size/file-exact" | "size/disk-large" | "import/flat-vmdk"
-        | "import/snapshot" | "format/ambiguous" => Way::Convert,
+        "format/accepted"
+        | "size/file"
+        | "size/file-exact"
+        | "size/disk-large"
+        | "import/flat-vmdk"
+        | "import/snapshot"
+        | "format/ambiguous"
+        | "structure/vendor-layout" => Way::Convert,
         "import/name" => Way::Rename,
         "import/bitmap-missing" | "import/bitmap-stale" | "import/bitmap-contents" => Way::Bitmap,
         _ => Way::None,
@@ -79,8 +85,12 @@ pub(crate) fn verdict(
     whole: &[Judgement],
     own: Vec<Judgement>,
 ) -> RouteVerdict {
-    let blocking: Vec<&Judgement> =
-        whole.iter().chain(&own).filter(|judgement| judgement.severity == Severity::Error).collect();
+    let blocking: Vec<&Judgement> = whole
+        .iter()
+        .chain(&own)
+        .chain(&subject.rewrite)
+        .filter(|it| it.severity == Severity::Error)
+        .collect();
     let mut blocked_by: Vec<_> = blocking.iter().map(|judgement| judgement.rule.id).collect();
     blocked_by.dedup();
     let takes_format = route.formats.iter().any(|taken| taken == subject.kind.name());

@@ -2,6 +2,8 @@
 
 use std::path::PathBuf;
 
+use crate::Judgement;
+
 /// What is known of one image file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
@@ -39,6 +41,8 @@ pub struct Subject {
     pub is_followed_anywhere: bool,
     /// Files that exist, of those that a remedy may create: see [`created_names`](crate::created_names).
     pub taken: Vec<PathBuf>,
+    /// Errors that are reported already and that a conversion removes: no route is open before that.
+    pub rewrite: Vec<Judgement>,
 }
 
 /// What a conversion of a file can do.

@@ -218,6 +218,9 @@ pub const RULES: &[Rule] = rules![
         "the format's specification", &[COPY_AGAIN];
     "structure/payload" Error, "every packed range unpacks to exactly its part of the disk", "that part of the disk is lost",
         "the format's specification", &[CONVERT, SALVAGE, COPY_AGAIN];
+    "structure/vendor-layout" Error, "a ZVHD or ZVHD2 is laid out as the vendor's writer does it",
+        "the cloud reads it with the vendor's reader, which refuses such a file or may read another disk from it",
+        "files of the vendor's converter, tried with its reader", &[CONVERT];
     "structure/parent" Error, "the parent is the one that the image was made over", "the disk would be a mixture",
         "the format's specification", &[];
     "structure/unchecked" Error, "all tables could be read", "what can't be read is not checked",

@@ -1,5 +1,5 @@
-//! What the vendor's reader relies on and reading the disk does not need: records without gaps,
-//! the page behind them, an index that ends with its entries, sizes and marks of the header.
+//! What a file of the vendor's writer has and reading the disk does not need: records without gaps, the page behind
+//! them, sizes and marks of the header. Where the vendor's reader refuses or misreads what is otherwise, that is an error.
 
 use alloc::format;
 use alloc::string::String;
@@ -7,10 +7,15 @@ use core::ops::ControlFlow;
 
 use imgprep_map::{Error, Finding, ReadAt, Severity};
 
-use crate::layout::{COOKIE_ZVHD2, PAGE, RawHeader};
+use crate::layout::{BLOCK, COOKIE_ZVHD2, PAGE, RawHeader};
+use crate::record::Record;
 
 /// The cloud's disks are whole GiB.
 const GIB: u64 = 1 << 30;
+
+/// The longest record that fits the buffers of the vendor's readers: the ZVHD one has a page and 4 MiB, the ZVHD2 one a
+/// few pages more. Neither checks what it reads into them.
+const MOST_RECORD: u64 = PAGE + 2 * BLOCK;
 
 /// Disk type of a dynamic disk, as in a VHD footer.
 const DYNAMIC: u32 = 4;
@@ -90,6 +95,16 @@ impl Teller<'_> {
         self.tell("zvhd.record.gap", Severity::Error, start, message)
     }
 
+    /// A payload that unpacks to a block, stored in more than twice that.
+    pub(crate) fn size(&mut self, record: &Record) -> ControlFlow<()> {
+        if record.len <= MOST_RECORD {
+            return ControlFlow::Continue(());
+        }
+        let len = record.len;
+        let message = format!("the record has {len} bytes, the vendor's reader has room for {MOST_RECORD}");
+        self.tell("zvhd.record.size", Severity::Error, record.at, message)
+    }
+
     /// Behind the last record comes the header page.
     pub(crate) fn last(&mut self, end: u64, middle: u64) -> ControlFlow<()> {
         if end == middle {
@@ -99,7 +114,7 @@ impl Teller<'_> {
         self.tell("zvhd.record.gap", Severity::Error, end, message)
     }
 
-    /// The rest of the index's last segment is zeros.
+    /// The rest of the index's last segment: the vendor's writer never clears that memory, and no reader needs it.
     pub(crate) fn index_rest(
         &mut self,
         file: &dyn ReadAt,
@@ -116,8 +131,9 @@ impl Teller<'_> {
             let len = usize::try_from((end - at).min(PAGE)).unwrap_or(0);
             let bytes = file.slice(at, len)?;
             if let Some(found) = bytes.iter().position(|byte| *byte != 0) {
-                let message: String = "the index goes on behind the entry of the last data block".into();
-                return Ok(self.tell("zvhd.index.rest", Severity::Error, at + found as u64, message));
+                let message: String =
+                    "bytes follow the index entry of the last data block: they are ignored".into();
+                return Ok(self.tell("zvhd.index.rest", Severity::Note, at + found as u64, message));
             }
             at += len as u64;
         }

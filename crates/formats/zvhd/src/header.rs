@@ -31,11 +31,19 @@ pub(crate) fn read(file: &dyn ReadAt, at: u64, cookie: [u8; 8]) -> Result<RawHea
         return Err(Corrupt::NoHeader { at, found: raw.cookie }.into());
     }
     let expected = checksum(&page);
-    if raw.checksum != expected {
+    if raw.checksum != expected && raw.checksum != checksum_before_hiding(&raw, expected) {
         let at = at + CHECKSUM_AT as u64;
         return Err(Corrupt::Checksum { at, expected, found: raw.checksum }.into());
     }
     Ok(raw)
+}
+
+/// What the checksum was before the hidden flag was set: early tools of the `tap` family (creator versions 0.1 and 1.1)
+/// did not compute it again, and the vendor's reader accepts that.
+fn checksum_before_hiding(raw: &RawHeader, checksum: u32) -> u32 {
+    let is_early = matches!(raw.application_version, 0x0000_0001 | 0x0001_0001);
+    // The ones' complement of a sum that is smaller by the flag.
+    if raw.application.starts_with(b"tap") && is_early { checksum + u32::from(raw.hidden) } else { checksum }
 }
 
 /// Fails unless a field of the header page at `page` is what it must be.

@@ -61,6 +61,7 @@ pub(crate) struct RawHeader {
     pub(crate) disk_type: u32,           // 60
     pub(crate) checksum: u32,            // 64
     pub(crate) uuid: [u8; 16],           // 68
+    pub(crate) hidden: u8,               // 85
     pub(crate) zvhd2_version: u8,        // 87
     pub(crate) block_size: u32,          // 88
     pub(crate) block_count: u32,         // 92
@@ -99,6 +100,7 @@ impl RawHeader {
             disk_type: u32_at(60),
             checksum: u32_at(CHECKSUM_AT),
             uuid: [0; 16],
+            hidden: page[85],
             zvhd2_version: page[87],
             block_size: u32_at(88),
             block_count: u32_at(92),
@@ -122,8 +124,16 @@ impl RawHeader {
 
     /// The page, with the right checksum whatever the field says.
     pub(crate) fn encode(&self) -> [u8; PAGE_BYTES] {
+        let mut page = self.encode_as_is();
+        let sum = checksum(&page);
+        LittleEndian::write_u32(&mut page[CHECKSUM_AT..], sum);
+        page
+    }
+
+    /// The page with the checksum that the field has, right or not.
+    pub(crate) fn encode_as_is(&self) -> [u8; PAGE_BYTES] {
         let mut page = [0; PAGE_BYTES];
-        let numbers: [(usize, u32); 18] = [
+        let numbers: [(usize, u32); 19] = [
             (8, self.features),
             (12, self.version),
             (24, self.time_stamp),
@@ -131,6 +141,7 @@ impl RawHeader {
             (36, self.creator_os),
             (56, self.geometry),
             (60, self.disk_type),
+            (CHECKSUM_AT, self.checksum),
             (88, self.block_size),
             (92, self.block_count),
             (112, self.index_size),
@@ -159,9 +170,8 @@ impl RawHeader {
         page[..8].copy_from_slice(&self.cookie);
         page[28..32].copy_from_slice(&self.application);
         page[68..84].copy_from_slice(&self.uuid);
+        page[85] = self.hidden;
         page[87] = self.zvhd2_version;
-        let sum = checksum(&page);
-        LittleEndian::write_u32(&mut page[CHECKSUM_AT..], sum);
         page
     }
 }
@@ -233,7 +243,7 @@ mod tests {
         for (at, byte) in (1..=142).zip(page.iter_mut()) {
             *byte = at;
         }
-        page[84..87].fill(0);
+        (page[84], page[86]) = (0, 0);
         let sum = checksum(&page);
         LittleEndian::write_u32(&mut page[CHECKSUM_AT..], sum);
         assert_eq!(RawHeader::decode(&page).encode(), page);

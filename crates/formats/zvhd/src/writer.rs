@@ -9,8 +9,8 @@ use imgprep_map::{Ending, Error, Layout, Packing, Patch, Placement, SinkKind};
 use crate::Unsupported;
 use crate::header::SECONDS_TO_2000;
 use crate::layout::{
-    BITMAP_SEGMENT, BLOCK, COOKIE_ZVHD2, ENTRY_BYTES, INDEX_SEGMENT, PAGE, PER_SEGMENT, RECORD_END,
-    RECORD_HEAD, RawEntry, RawHeader, RawRecord, record_len,
+    BITMAP_SEGMENT, BLOCK, COOKIE_ZVHD2, ENTRY_BYTES, INDEX_SEGMENT, PAGE, PAGE_BYTES, PER_SEGMENT,
+    RECORD_END, RECORD_HEAD, RawEntry, RawHeader, RawRecord, checksum, record_len,
 };
 
 /// What a ZVHD2 says beside its blocks.
@@ -66,6 +66,7 @@ impl Zvhd2Layout {
             disk_type: 4,
             checksum: 0,
             uuid: options.uuid,
+            hidden: 0,
             zvhd2_version: 1,
             // OK: 2 MiB.
             block_size: 2 << 20,
@@ -104,6 +105,14 @@ impl Zvhd2Layout {
             }
         }
         bytes
+    }
+
+    /// The page behind the records: the first page with its checksum and the count of data blocks, which makes the
+    /// checksum stale. So the vendor's writer leaves it: a file that is cut right behind this page must not open.
+    fn behind_records(&self) -> [u8; PAGE_BYTES] {
+        let first = RawHeader { data_blocks: 0, ..self.header.clone() };
+        let checksum = checksum(&first.encode_as_is());
+        RawHeader { checksum, ..self.header.clone() }.encode_as_is()
     }
 
     /// Fills the fields that only the last page has.
@@ -158,8 +167,7 @@ impl Layout for Zvhd2Layout {
     }
 
     fn finish(&mut self) -> Result<Ending, Error> {
-        let mut middle = self.header.clone();
-        middle.data_blocks = 0;
+        let middle = self.behind_records();
         let mut index = core::mem::take(&mut self.index);
         index.resize(index.len().next_multiple_of(INDEX_SEGMENT as usize), 0);
         let bitmap = self.bitmap_bytes();
@@ -167,7 +175,7 @@ impl Layout for Zvhd2Layout {
         let header = &self.header;
         let last_at = header.bitmap_offset + u64::from(header.bitmap_size);
         let patches = vec![
-            Patch { at: self.at, bytes: middle.encode().to_vec() },
+            Patch { at: self.at, bytes: middle.to_vec() },
             Patch { at: header.index_offset, bytes: index },
             Patch { at: header.bitmap_offset, bytes: bitmap },
             Patch { at: last_at, bytes: header.encode().to_vec() },
@@ -208,13 +216,15 @@ fn geometry(size: u64) -> u32 {
 mod tests {
     use super::*;
 
+    const ZSTD: Packing = Packing::Zstd { level: 3, has_checksum: true };
+
     fn layout(disk_size: u64, packing: Packing) -> Result<Zvhd2Layout, Error> {
         Zvhd2Layout::new(WriteOptions { disk_size, packing, uuid: [7; 16], unix_time: SECONDS_TO_2000 + 9 })
     }
 
     #[test]
     fn a_record_is_padded_to_pages_and_marked() {
-        let mut layout = layout(BLOCK * 3, Packing::Zstd { level: 3 }).unwrap();
+        let mut layout = layout(BLOCK * 3, ZSTD).unwrap();
         let first = layout.place(0, 10).unwrap();
         assert_eq!((first.at, first.head.len(), first.tail.len()), (4096, 48, 4096 - 58));
         assert_eq!(first.tail[first.tail.len() - 4..], *b"end\0");
@@ -240,10 +250,39 @@ mod tests {
     #[test]
     fn what_the_format_can_t_say_is_refused() {
         let size = (1 << 53) + 1;
-        let error = layout(size, Packing::Zstd { level: 3 }).err().unwrap();
+        let error = layout(size, ZSTD).err().unwrap();
         assert_eq!(error.detail(), Some(&Unsupported::DiskTooLarge { size }));
+        assert_eq!(error.code(), "zvhd.write.disk-too-large");
+        assert!(layout(u64::from(u32::MAX) * BLOCK, ZSTD).is_ok(), "the largest disk that has block numbers");
         let error = layout(1, Packing::Plain).err().unwrap();
         assert_eq!(error.detail(), Some(&Unsupported::Packing));
+        assert_eq!(error.code(), "zvhd.write.packing");
+    }
+
+    #[cfg(target_pointer_width = "64")]
+    #[test]
+    fn tables_of_4_gib_are_refused() {
+        let mut layout = layout(BLOCK, ZSTD).unwrap();
+        for (index, bitmap) in [(1 << 32, 0), (0, 1 << 32)] {
+            let error = layout.complete(index, bitmap).unwrap_err();
+            assert_eq!(error.detail(), Some(&Unsupported::IndexTooLarge));
+            assert_eq!(error.code(), "zvhd.write.index-too-large");
+        }
+        assert!(layout.complete((1 << 32) - 524_288, (1 << 32) - 4096).is_ok());
+    }
+
+    #[test]
+    fn the_page_behind_the_records_has_the_count_of_blocks_and_the_first_page_s_checksum() {
+        let mut layout = layout(BLOCK * 3, ZSTD).unwrap();
+        let first = layout.begin().remove(0).bytes;
+        layout.place(0, 10).unwrap();
+        layout.place(2, 10).unwrap();
+        let ending = layout.finish().unwrap();
+        let mut want = first.clone();
+        want[136] = 2;
+        assert_eq!(ending.patches[0].bytes, want);
+        let page: &[u8; PAGE_BYTES] = want[..].try_into().unwrap();
+        assert_ne!(RawHeader::decode(page).checksum, checksum(page), "a cut file must not open");
     }
 
     #[test]

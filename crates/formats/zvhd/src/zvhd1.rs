@@ -119,7 +119,10 @@ impl DiskMap for Map {
         _: &dyn Files,
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
     ) -> Result<Checked, Error> {
-        let _ = Teller(found).marks(&self.marks);
+        let mut teller = Teller(found);
+        if teller.marks(&self.marks).is_continue() {
+            let _ = self.records.iter().try_for_each(|record| teller.size(record));
+        }
         Ok(Checked::default())
     }
 }

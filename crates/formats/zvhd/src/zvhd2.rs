@@ -31,7 +31,7 @@ pub(crate) fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed,
     let first = read(file, 0, *COOKIE_ZVHD2)?;
     let last = read(file, page, *COOKIE_ZVHD2)?;
     let codec = supported(&last, page)?;
-    agree(&first, &last, page)?;
+    agree(&first, &last)?;
     let sizes = Sizes::validate(&last, page)?;
     let middle = tables(&last, page, &sizes)?;
     let places = (last.index_offset, last.bitmap_offset);
@@ -65,7 +65,7 @@ fn supported(last: &RawHeader, page: u64) -> Result<Codec, Unsupported> {
 }
 
 /// What the first page said when it was written is still so at the end. Offsets are of the first page.
-fn agree(first: &RawHeader, last: &RawHeader, _page: u64) -> Result<(), Corrupt> {
+fn agree(first: &RawHeader, last: &RawHeader) -> Result<(), Corrupt> {
     require(0, 40, "original size", last.original_size, first.original_size)?;
     require(0, 48, "current size", last.current_size, first.current_size)?;
     let low = |uuid: &[u8; 16]| uuid.iter().fold(0u64, |hash, byte| hash.rotate_left(7) ^ u64::from(*byte));
@@ -77,6 +77,7 @@ fn agree(first: &RawHeader, last: &RawHeader, _page: u64) -> Result<(), Corrupt>
             found: low(&first.uuid),
         });
     }
+    require(0, 87, "version", u64::from(last.zvhd2_version), u64::from(first.zvhd2_version))?;
     require(0, 88, "block size", u64::from(last.block_size), u64::from(first.block_size))?;
     require(0, 92, "block count", u64::from(last.block_count), u64::from(first.block_count))?;
     require(0, 141, "compression", u64::from(last.compression), u64::from(first.compression))
@@ -255,10 +256,10 @@ impl DiskMap for Map {
                 expected = None;
                 return Ok(ControlFlow::Continue(()));
             };
-            let flow = expected.map_or(ControlFlow::Continue(()), |end| teller.place(end, record.at));
+            let place = expected.map_or(ControlFlow::Continue(()), |end| teller.place(end, record.at));
             expected = Some(record.at + record.len);
-            is_over = flow.is_break();
-            Ok(flow)
+            is_over = place.is_break() || teller.size(&record).is_break();
+            Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
         })?;
         if let Some(end) = expected.filter(|_| !is_over) {
             let _ = teller.last(end, self.middle);

@@ -167,6 +167,7 @@ impl<'a> Job<'a> {
         }
         disk.check_unchanged()?;
         self.subject.broken = self.broken();
+        self.subject.rewrite = self.rewrite();
         self.subject.conversion = self.conversion_of(disk);
         self.judge();
         Ok(())
@@ -210,7 +211,10 @@ impl<'a> Job<'a> {
     fn broken(&self) -> Option<String> {
         let is_fatal = |judgement: &&Judgement| {
             let id = judgement.rule.id;
-            let is_doubtful = matches!(id, "structure/refcount" | "structure/copied" | "structure/bitmap");
+            let is_doubtful = matches!(
+                id,
+                "structure/refcount" | "structure/copied" | "structure/bitmap" | "structure/vendor-layout"
+            );
             let is_hostile = matches!(id, "safety/outside-path" | "safety/table-size" | "safety/limit");
             judgement.severity == Severity::Error
                 && !is_doubtful
@@ -222,6 +226,14 @@ impl<'a> Job<'a> {
             first.place.code.is_some_and(|code| code.starts_with("disk.") || code.starts_with("raw."));
         let what = if is_of_the_disk { "the disk is not whole" } else { "the image can't be converted" };
         Some(format!("{what} ({}): {}", first.rule.id, first.fact))
+    }
+
+    /// Why the import would refuse the image, where a conversion makes one that it accepts.
+    fn rewrite(&self) -> Vec<Judgement> {
+        let is_one = |judgement: &&Judgement| {
+            judgement.severity == Severity::Error && judgement.rule.id == "structure/vendor-layout"
+        };
+        self.out.judgements.iter().filter(is_one).cloned().collect()
     }
 
     fn judge(&mut self) {

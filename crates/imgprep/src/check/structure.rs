@@ -3,8 +3,10 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use imgprep_engine::{Compared, EngineError, check_structure, conflicts, gaps, unpack_all};
-use imgprep_map::{Class, Error, Finding, Severity};
+use imgprep_engine::{
+    Compared, EngineError, Piece, Unpacked, check_structure, conflicts, gaps, unpack_all, unpack_unflushed,
+};
+use imgprep_map::{Class, Error, Finding, Severity, Source};
 use imgprep_policy::{Conversion, Judgement, Place, rule_of_code};
 
 use super::Depth;
@@ -68,7 +70,7 @@ impl Job<'_> {
             if !(is_entry && finding.at.is_some_and(|at| told.contains(&at))) {
                 self.finding(&finding);
             }
-            if self.run.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            self.go_on()
         };
         match check_structure(layer, run, &mut found) {
             // The numbers are those of the image that was asked about.
@@ -79,63 +81,81 @@ impl Job<'_> {
         if self.run.interrupt.is_raised() {
             return Err(EngineError::Interrupted.into());
         }
-        if self.options.depth == Depth::Payloads && !is_shut {
-            self.payloads(disk, index)?;
+        match self.options.depth {
+            _ if is_shut => {}
+            Depth::Payloads => self.payloads(disk, index)?,
+            Depth::Tables if info.facts.format.starts_with("zvhd") => self.finished_payload(disk, index)?,
+            Depth::Tables => {}
         }
         disk.stack().sound()
     }
 
     fn payloads(&mut self, disk: &Disk, index: usize) -> Result<(), Error> {
         let format = disk.layers()[index].facts.format;
-        let (is_zvhd, is_zvhd2) = (format.starts_with("zvhd"), format == "zvhd2");
         if index > 0 && disk.stack().layers()[index].map.is_stream() {
             let fact = "the payloads of a stream below another image were not unpacked";
             under("structure/unchecked", fact).into_iter().for_each(|judgement| self.keep(judgement));
         }
         unpack_all(disk.stack(), index, self.run, &mut |piece, unpacked| {
-            let odd =
-                |code, severity, message: &str| Finding { code, severity, at: None, message: message.into() };
-            let mut oddities = Vec::new();
             match unpacked {
                 Err(error) => {
                     self.hinders(after(&error));
                     self.error_in_passing(error);
                 }
-                // Only the vendor's own reader minds: rules of the format, not of its map.
-                Ok(unpacked) if is_zvhd => {
-                    let ending = unpacked.ending;
-                    if unpacked.is_zero {
-                        oddities.push(odd(
-                            "zvhd.payload.zeros",
-                            Severity::Warning,
-                            "a block of zeros is stored",
-                        ));
-                    }
-                    if is_zvhd2 && ending.frames == 0 && ending.is_finished {
-                        let message =
-                            "the zlib stream is finished: the vendor's reader takes that as an error";
-                        oddities.push(odd("zvhd.payload.finished", Severity::Warning, message));
-                    }
-                    if ending.frames > 1 {
-                        let message = "the payload is not exactly one zstd frame";
-                        oddities.push(odd("zvhd.payload.frames", Severity::Warning, message));
-                    }
-                }
+                Ok(unpacked) if format.starts_with("zvhd") => self.zvhd_payload(piece, unpacked),
                 Ok(_) => {}
             }
-            for finding in oddities {
-                if let Some(rule) = rule_of_code(finding.code, None) {
-                    let place = Place {
-                        code: Some(finding.code),
-                        disk: Some(piece.disk.clone()),
-                        ..Place::default()
-                    };
-                    self.keep(
-                        Judgement::new(rule, finding.message).with_severity(finding.severity).at(place),
-                    );
-                }
-            }
-            if self.run.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+            self.go_on()
         })
     }
+
+    /// The first finished zlib stream where none may be: the vendor's reader refuses such a file, whatever the depth of
+    /// the check is.
+    fn finished_payload(&mut self, disk: &Disk, index: usize) -> Result<(), Error> {
+        unpack_unflushed(disk.stack(), index, self.run, &mut |piece, unpacked| {
+            if !unpacked.is_ok_and(|unpacked| is_finished(&unpacked)) {
+                return self.go_on();
+            }
+            self.zvhd_finding(piece, "zvhd.payload.finished", Severity::Error, FINISHED);
+            ControlFlow::Break(())
+        })
+    }
+
+    /// What only the vendor's own reader minds: rules of the format, not of its map.
+    fn zvhd_payload(&mut self, piece: &Piece, unpacked: Unpacked) {
+        if is_finished(&unpacked) {
+            self.zvhd_finding(piece, "zvhd.payload.finished", Severity::Error, FINISHED);
+        }
+        if unpacked.is_zero {
+            let message = "a block of zeros is stored";
+            self.zvhd_finding(piece, "zvhd.payload.zeros", Severity::Warning, message);
+        }
+        if unpacked.ending.frames > 1 {
+            // The vendor's reader accepts them, too.
+            let message = "the payload has several zstd frames, files of the vendor's writer have one";
+            self.zvhd_finding(piece, "zvhd.payload.frames", Severity::Note, message);
+        }
+    }
+
+    fn zvhd_finding(&mut self, piece: &Piece, code: &'static str, severity: Severity, message: &str) {
+        let Some(rule) = rule_of_code(code, None) else { return };
+        let at = match &piece.source {
+            Source::Packed { at, .. } => Some(*at),
+            _ => None,
+        };
+        let place = Place { code: Some(code), at, disk: Some(piece.disk.clone()), ..Place::default() };
+        self.keep(Judgement::new(rule, message).with_severity(severity).at(place));
+    }
+
+    fn go_on(&self) -> ControlFlow<()> {
+        if self.run.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+}
+
+/// What is wrong with a finished stream.
+const FINISHED: &str = "the zlib stream is finished: the vendor's reader refuses the file";
+
+/// Whether a zlib stream has its last block and its checksum. Of zstd the frames are counted.
+fn is_finished(unpacked: &Unpacked) -> bool {
+    unpacked.ending.frames == 0 && unpacked.ending.is_finished
 }
