@@ -4,9 +4,11 @@ use std::collections::HashMap;
 use std::path::{Path, PathBuf};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use imgprep::{Error, Target};
+use imgprep::{Disk, Error, Target, reason};
 use walkdir::WalkDir;
 
+use crate::asked::absolute;
+use crate::attempt::open_options;
 use crate::record::path_text;
 use crate::template::{Template, below};
 use crate::wish::{Host, Wish};
@@ -42,6 +44,8 @@ pub struct Found {
     pub name: Template,
     /// The output's own name, if it has one.
     pub output: Option<PathBuf>,
+    /// The folder that it was found in by a search: a link does not lead out of it.
+    pub searched: Option<PathBuf>,
 }
 
 /// One image and its output.
@@ -59,6 +63,8 @@ pub struct Job {
     pub target: Target,
     /// Bytes that the source takes on its file system.
     pub weight: u64,
+    /// The folder that it was found in by a search, if it was.
+    pub searched: Option<PathBuf>,
 }
 
 impl Job {
@@ -67,11 +73,19 @@ impl Job {
         (self.wish.bitmap && self.target == Target::Raw).then(|| self.output.with_extension("mf"))
     }
 
+    /// Opens the image. A link of a searched folder is followed within that folder only, unless the gate is open.
+    pub(crate) fn open(&self) -> Result<Disk, Error> {
+        if let Some(folder) = &self.searched {
+            imgprep::check_link(&self.source, folder, self.wish.follow.into())?;
+        }
+        Disk::open(&self.source, &open_options(self))
+    }
+
     /// A checksum of source and wishes: it differs if something else is asked for.
     pub(crate) fn checksum(&self) -> u32 {
         // OK: plain values and a map with text keys always have a JSON.
         let wish = serde_json::to_vec(&self.wish).unwrap_or_default();
-        crc32fast::hash(&[path_text(&self.source).as_bytes(), &wish].concat())
+        crc32fast::hash(&[absolute(&self.source).as_os_str().as_encoded_bytes(), &wish].concat())
     }
 }
 
@@ -82,7 +96,7 @@ pub struct Batch {
     pub out: PathBuf,
     /// In the order in which they were named or found.
     pub jobs: Vec<Job>,
-    /// Files of a searched folder that are no images by their names.
+    /// What a searched folder has besides: files that are no images by their names, and links to folders.
     pub left_out: Vec<PathBuf>,
 }
 
@@ -112,9 +126,15 @@ pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Er
         !(is_hidden(entry.file_name()) || entry.file_type().is_dir() && is_out(entry.path()))
     });
     for entry in kept {
-        let entry = entry.map_err(|error| BatchError::Listing { what: error.to_string() })?;
-        // A link to a file is one; a link to a folder is not followed.
-        if entry.file_type().is_dir() || !entry.path().is_file() || entry.file_name() == JOURNAL_NAME {
+        let entry = entry.map_err(|error| unlisted(&error))?;
+        let is_link = entry.path_is_symlink();
+        // A link to a folder is not followed. One that leads nowhere is taken, and fails when it is opened.
+        if is_link && entry.path().is_dir() {
+            left_out.push(entry.into_path());
+            continue;
+        }
+        let is_file = entry.path().is_file() || is_link && !entry.path().exists();
+        if entry.file_type().is_dir() || !is_file || entry.file_name() == JOURNAL_NAME {
             continue;
         }
         let below = entry.path().strip_prefix(folder).unwrap_or(entry.path());
@@ -127,6 +147,19 @@ pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Er
         }
     }
     Ok((found, left_out))
+}
+
+/// Why a folder could not be listed, with its name.
+fn unlisted(error: &walkdir::Error) -> Error {
+    let what = match error.io_error() {
+        Some(error) => format!("the folder cannot be listed: {}", reason(error)),
+        None => error.to_string(),
+    };
+    let listed = Error::new(BatchError::Listing { what });
+    match error.path() {
+        Some(path) => listed.in_path(path_text(path)),
+        None => listed,
+    }
 }
 
 fn globs(patterns: &[String]) -> Result<GlobSet, Error> {
@@ -194,6 +227,7 @@ fn job(out: &Path, image: Found, host: &dyn Host) -> Result<Job, Error> {
         wish: image.wish,
         target,
         weight,
+        searched: image.searched,
     })
 }
 
@@ -216,7 +250,14 @@ mod tests {
 
     fn found(source: &Path, name: &str) -> Found {
         let name = Template::parse(name).unwrap();
-        Found { source: source.into(), dir: PathBuf::new(), wish: Wish::default(), name, output: None }
+        Found {
+            source: source.into(),
+            dir: PathBuf::new(),
+            wish: Wish::default(),
+            name,
+            output: None,
+            searched: None,
+        }
     }
 
     fn names(paths: &[(PathBuf, PathBuf)]) -> Vec<String> {

@@ -159,7 +159,7 @@ impl Job<'_> {
         }
         let is_told = layer.findings.iter().any(|finding| finding.code.ends_with(".encrypted"));
         if let Some(encryption) = layer.facts.encryption.filter(|_| !is_told) {
-            let found = under("safety/encrypted", format!("the payload is encrypted ({encryption:?})"));
+            let found = under("safety/encrypted", format!("the payload is encrypted ({encryption})"));
             found.into_iter().for_each(|judgement| self.keep(judgement));
         }
     }
@@ -278,7 +278,7 @@ fn describe(subject: &mut Subject, disk: &Disk, facts: &Facts) {
     // OK: as in `Job::disk`.
     let top = &disk.layers()[0];
     subject.virtual_size = Some(disk.size());
-    subject.encryption = facts.encryption.map(|encryption| format!("{encryption:?}"));
+    subject.encryption = facts.encryption.map(|encryption| encryption.to_string());
     subject.parent = top.parent.as_ref().map(|parent| parent.name.to_string());
     let name =
         |companion: &imgprep_map::FileRef| companion.name.as_ref().map_or(String::new(), ToString::to_string);
