@@ -222,8 +222,8 @@ fn resume_does_again_what_changed_and_only_that() {
     assert_eq!((code, report["earlier"].as_u64()), (Some(0), Some(9)));
     assert!(holds(folder.path(), &out.join("0.raw.zvhd2"), &vec![1; 1 << 20]));
     assert!(!out.join(".3.raw.zvhd2.imgprep-aB3xYz").exists() && out.join(".other.imgprep-aB3xYz").exists());
-    // Other wishes are other outputs.
-    let (code, report) = fast(&["--resume", "--zlib"]);
+    // Other options are other outputs.
+    let (code, report) = fast(&["--resume", "--force", "--zlib"]);
     assert_eq!((code, report["earlier"].as_u64()), (Some(0), Some(0)));
     assert_eq!(fast(&["--force"]).1["earlier"].as_u64(), Some(0));
 }

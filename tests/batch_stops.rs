@@ -80,7 +80,8 @@ const BATCH: &[&str] =
 
 /// Ends what was stopped, and looks at every output.
 fn goes_on(folder: &Path, want: &[(String, Vec<u8>)]) {
-    let output = imgprep(folder, &["batch", "images", "--out", "out", "--resume", "--no-sync"]);
+    // At another level than the run that was stopped, which is slow on purpose.
+    let output = imgprep(folder, &["batch", "images", "--out", "out", "--resume", "--force", "--no-sync"]);
     assert!(output.status.success(), "{}", said(&output));
     let out = folder.join("out");
     for (name, disk) in want {

@@ -84,6 +84,7 @@ fn every_code_is_provoked_by_a_test() {
 
 #[test]
 fn literals_of_the_shape_of_a_code_are_found() {
-    let text = "a => \"vhdx.bat.overlap\", b => \"{x}.y\"\n// \"not.this\"\nlet x = \"Not.this\" + \"io.open\";";
+    let text =
+        "a => \"vhdx.bat.overlap\", b => \"{x}.y\"\n// \"not.this\"\nlet x = \"Not.this\" + \"io.open\";";
     assert_eq!(codes(text), BTreeSet::from(["vhdx.bat.overlap".to_string(), "io.open".to_string()]));
 }

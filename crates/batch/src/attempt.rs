@@ -8,10 +8,11 @@ use std::sync::Mutex;
 use imgprep::{
     Access, BitOrder, BitmapMaker, BitmapShape, Checksum, ConvertOptions, Converted, Destination, Disk,
     Error, Existing, Interrupt, Limits, Mismatch, OnLoss, OpenOptions, ParseOptions, Plan, RunOptions,
-    SizeChoice, SourceOptions, Sync, Target, Verify, by_name, convert, plan,
+    SizeChoice, SourceOptions, Sync, Target, Verify, by_name, convert, plan, reason,
 };
 
 use crate::BatchError;
+use crate::asked::absolute;
 use crate::jobs::{Batch, Job};
 use crate::journal::Finished;
 use crate::queue::{Queue, Task};
@@ -60,7 +61,7 @@ pub(crate) fn convert_options(
 ) -> Result<ConvertOptions, Error> {
     let uuid = match job.wish.uuid.as_deref().map(parse_uuid) {
         Some(uuid) => uuid.map_err(|what| BatchError::Setting { what })?,
-        None => imgprep::random_uuid().map_err(|error| BatchError::Setting { what: error.to_string() })?,
+        None => imgprep::random_uuid().map_err(|error| BatchError::Setting { what: reason(&error) })?,
     };
     let shape = BitmapShape { block: 2 << 20, order: BitOrder::LeastFirst };
     Ok(ConvertOptions {
@@ -80,7 +81,7 @@ pub(crate) fn parse_uuid(text: &str) -> Result<[u8; 16], String> {
     let digits: String = text.chars().filter(|c| *c != '-').collect();
     let is_hex = digits.len() == 32 && digits.bytes().all(|digit| digit.is_ascii_hexdigit());
     let number = u128::from_str_radix(&digits, 16).ok().filter(|_| is_hex);
-    number.map(u128::to_be_bytes).ok_or(format!("uuid {text}: 32 hexadecimal digits are needed"))
+    number.map(u128::to_be_bytes).ok_or(format!("uuid {text}: not 32 hexadecimal digits"))
 }
 
 pub(crate) fn on_loss(job: &Job) -> OnLoss {
@@ -129,11 +130,11 @@ impl Surroundings<'_> {
 
     fn try_once(&self, task: &Task, existing: Existing, record: &mut Record) -> Result<Finished, Error> {
         let job = &self.batch.jobs[task.job];
-        let mut disk = Disk::open(&job.source, &open_options(job))?;
+        let mut disk = job.open()?;
         // Taken before anything is read: a change from now on is seen by the conversion.
         let sources: Vec<_> = disk
             .source_paths()
-            .filter_map(|path| Some((Place(path.into()), Stamp::of(path).ok()?)))
+            .filter_map(|path| Some((Place(absolute(path)), Stamp::of(path).ok()?)))
             .collect();
         let run = RunOptions {
             threads: NonZeroUsize::new(task.threads).unwrap_or(NonZeroUsize::MIN),
@@ -174,10 +175,10 @@ fn proofs(job: &Job, done: &Converted) -> Result<Vec<(Place, Proof)>, Error> {
     let written = std::iter::once(&job.output).chain(&done.bitmap);
     let proof = |path: &PathBuf| {
         let proof = Proof::of(path).map_err(|error| {
-            let what = format!("the output can't be read back: {error}");
+            let what = format!("the output cannot be read back: {}", reason(&error));
             Error::new(BatchError::Listing { what }).in_path(path.display().to_string())
         });
-        Ok((Place(path.clone()), proof?))
+        Ok((Place(absolute(path)), proof?))
     };
     written.map(proof).collect()
 }

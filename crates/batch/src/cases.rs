@@ -9,8 +9,8 @@ use imgprep::{Error, Interrupt, Sync, Target};
 
 use crate::wish::{Reason, Subject};
 use crate::{
-    Batch, Before, Found, Host, Now, OnFailure, Record, RunSettings, Summary, Template, Verdict, Watch, Wish,
-    assemble, plan, report, run,
+    Batch, Before, Found, Host, Now, OnFailure, OtherOptions, Record, RunSettings, Summary, Template,
+    Verdict, Watch, Wish, assemble, plan, report, run,
 };
 
 /// Outputs over 1 MiB can't be imported; one of 3 MiB meets a defect.
@@ -47,7 +47,7 @@ fn batch(folder: &Path, sizes: &[usize]) -> Batch {
         let source = folder.join(format!("{index}.img"));
         std::fs::write(&source, vec![1; *size]).unwrap();
         let wish = Wish { to: "raw".into(), profile: Some("strict".into()), ..Wish::default() };
-        Found { source, dir: PathBuf::new(), wish, name: Template::default(), output: None }
+        Found { source, dir: PathBuf::new(), wish, name: Template::default(), output: None, searched: None }
     });
     assemble(&folder.join("out"), found.collect(), Vec::new(), &Strict).unwrap()
 }
@@ -61,6 +61,7 @@ fn settings(interrupt: &Interrupt) -> RunSettings<'_> {
         pause: Duration::from_millis(1),
         on_failure: OnFailure::GoOn,
         before: Before::Refuse,
+        other_options: OtherOptions::Refuse,
         sync: Sync::None,
         unix_time: 0,
         interrupt,
@@ -150,6 +151,17 @@ fn an_interrupt_stops_the_batch_and_resume_ends_it() {
     let interrupt = Interrupt::default();
     let rest = run(&batch, &RunSettings { before: Before::Resume, ..settings(&interrupt) }, &mut ()).unwrap();
     assert_eq!((rest.done(), rest.earlier()), (500, summary.done()));
+}
+
+#[test]
+fn a_plan_that_is_interrupted_is_batch_stopped() {
+    let folder = tempfile::tempdir().unwrap();
+    let batch = batch(folder.path(), &[4096]);
+    let interrupt = Interrupt::default();
+    interrupt.raise();
+    let error = plan(&batch, &settings(&interrupt)).unwrap_err();
+    assert_eq!(error.code(), "batch.stopped");
+    assert_eq!(error.to_string(), "the batch was stopped before this image was done [batch.stopped]");
 }
 
 /// An interrupt while earlier outputs are looked at ends the run; what is done stays done.

@@ -71,10 +71,18 @@ pub enum BatchError {
         output: String,
     },
     /// There was a batch before.
-    #[error("a batch worked here before: --resume goes on with it, --force begins anew")]
+    #[error(
+        "the output folder already contains a batch: use --resume to continue it or --force to start over"
+    )]
     JournalExists,
+    /// The batch that is resumed was started with other options.
+    #[error("the batch was started with other options: {differences}; --force converts these images again")]
+    OptionsDiffer {
+        /// Each with what it was and what it is.
+        differences: String,
+    },
     /// The journal can't be read or written.
-    #[error("the journal could not be {doing}: {reason}")]
+    #[error("the journal cannot be {doing}: {reason}")]
     Journal {
         /// What was tried.
         doing: &'static str,
@@ -105,6 +113,7 @@ impl Detail for BatchError {
             Self::OutputExists => "io.output.exists",
             Self::Locked { .. } | Self::OutputLocked { .. } => "batch.locked",
             Self::JournalExists => "batch.journal.exists",
+            Self::OptionsDiffer { .. } => "batch.options.differ",
             Self::Journal { .. } => "batch.journal.failed",
             Self::Defect { .. } => "batch.defect",
             Self::Stopped => "batch.stopped",

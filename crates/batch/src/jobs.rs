@@ -4,9 +4,11 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use imgprep::{Error, OpenOptions, Target, parts_among};
+use imgprep::{Disk, Error, Gate, OpenOptions, Target, check_link, parts_among, reason};
 use walkdir::WalkDir;
 
+use crate::asked::absolute;
+use crate::attempt::open_options;
 use crate::record::path_text;
 use crate::template::{Template, below};
 use crate::wish::{Host, Wish};
@@ -40,6 +42,8 @@ pub struct Found {
     pub name: Template,
     /// The output's own name, if it has one.
     pub output: Option<PathBuf>,
+    /// The folder that it was found in by a search: a link does not lead out of it.
+    pub searched: Option<PathBuf>,
 }
 
 /// One image and its output.
@@ -57,6 +61,8 @@ pub struct Job {
     pub target: Target,
     /// Bytes that the source takes on its file system.
     pub weight: u64,
+    /// The folder that it was found in by a search, if it was.
+    pub searched: Option<PathBuf>,
 }
 
 impl Job {
@@ -65,11 +71,19 @@ impl Job {
         (self.wish.bitmap && self.target == Target::Raw).then(|| self.output.with_extension("mf"))
     }
 
+    /// Opens the image. A link of a searched folder is followed within that folder only, unless the gate is open.
+    pub(crate) fn open(&self) -> Result<Disk, Error> {
+        if let Some(folder) = &self.searched {
+            imgprep::check_link(&self.source, folder, self.wish.follow.into())?;
+        }
+        Disk::open(&self.source, &open_options(self))
+    }
+
     /// A checksum of source and wishes: it differs if something else is asked for.
     pub(crate) fn checksum(&self) -> u32 {
         // OK: plain values and a map with text keys always have a JSON.
         let wish = serde_json::to_vec(&self.wish).unwrap_or_default();
-        crc32fast::hash(&[path_text(&self.source).as_bytes(), &wish].concat())
+        crc32fast::hash(&[absolute(&self.source).as_os_str().as_encoded_bytes(), &wish].concat())
     }
 }
 
@@ -80,7 +94,8 @@ pub struct Batch {
     pub out: PathBuf,
     /// In the order in which they were named or found.
     pub jobs: Vec<Job>,
-    /// Files of a searched folder that are no images by their names, or parts of one that is taken.
+    /// What a searched folder has besides: files that are not images by their names, parts of an image that is taken, and links to
+    /// folders.
     pub left_out: Vec<PathBuf>,
 }
 
@@ -102,9 +117,15 @@ pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Er
         !(is_hidden(entry.file_name()) || entry.file_type().is_dir() && is_out(entry.path()))
     });
     for entry in kept {
-        let entry = entry.map_err(|error| BatchError::Listing { what: error.to_string() })?;
-        // A link to a file is one; a link to a folder is not followed.
-        if entry.file_type().is_dir() || !entry.path().is_file() || entry.file_name() == JOURNAL_NAME {
+        let entry = entry.map_err(|error| unlisted(&error))?;
+        let is_link = entry.path_is_symlink();
+        // A link to a folder is not followed. One that leads nowhere is taken, and fails when it is opened.
+        if is_link && entry.path().is_dir() {
+            left_out.push(entry.into_path());
+            continue;
+        }
+        let is_file = entry.path().is_file() || is_link && !entry.path().exists();
+        if entry.file_type().is_dir() || !is_file || entry.file_name() == JOURNAL_NAME {
             continue;
         }
         let below = entry.path().strip_prefix(folder).unwrap_or(entry.path());
@@ -124,13 +145,28 @@ pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Er
 /// names stay: they fail, and are reported so.
 fn leave_out_parts(found: &mut Vec<(PathBuf, PathBuf)>, left_out: &mut Vec<PathBuf>) {
     let mut folders: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
-    for (path, _) in &*found {
+    // A link that leads out of its folder is not opened to look for names of parts.
+    let is_own = |path: &Path| check_link(path, path.parent().unwrap_or(Path::new("")), Gate::Beside).is_ok();
+    for (path, _) in found.iter().filter(|(path, _)| is_own(path)) {
         folders.entry(path.parent().unwrap_or(Path::new("")).to_path_buf()).or_default().push(path.clone());
     }
     let parts: BTreeSet<PathBuf> =
         folders.values().flat_map(|paths| parts_among(paths, &OpenOptions::default()).into_keys()).collect();
     found.retain(|(path, _)| !parts.contains(path));
     left_out.extend(parts);
+}
+
+/// Why a folder could not be listed, with its name.
+fn unlisted(error: &walkdir::Error) -> Error {
+    let what = match error.io_error() {
+        Some(error) => format!("the folder cannot be listed: {}", reason(error)),
+        None => error.to_string(),
+    };
+    let listed = Error::new(BatchError::Listing { what });
+    match error.path() {
+        Some(path) => listed.in_path(path_text(path)),
+        None => listed,
+    }
 }
 
 fn globs(patterns: &[String]) -> Result<GlobSet, Error> {
@@ -198,6 +234,7 @@ fn job(out: &Path, image: Found, host: &dyn Host) -> Result<Job, Error> {
         wish: image.wish,
         target,
         weight,
+        searched: image.searched,
     })
 }
 
@@ -218,7 +255,14 @@ mod tests {
 
     fn found(source: &Path, name: &str) -> Found {
         let name = Template::parse(name).unwrap();
-        Found { source: source.into(), dir: PathBuf::new(), wish: Wish::default(), name, output: None }
+        Found {
+            source: source.into(),
+            dir: PathBuf::new(),
+            wish: Wish::default(),
+            name,
+            output: None,
+            searched: None,
+        }
     }
 
     fn names(paths: &[(PathBuf, PathBuf)]) -> Vec<String> {

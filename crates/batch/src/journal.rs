@@ -9,10 +9,11 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use imgprep::Error;
+use imgprep::{Error, reason};
 use serde::{Deserialize, Serialize};
 
 use crate::BatchError;
+use crate::asked::Asked;
 use crate::record::Record;
 use crate::stamp::{Place, Proof, Stamp};
 
@@ -30,7 +31,13 @@ pub(crate) enum Event {
     /// A run begins.
     Begin { schema: String, program: String, process: u32, jobs: usize },
     /// An output that this batch is going to make. `foreign`: there was a file of this name already.
-    Job { output: String, source: String, foreign: bool },
+    Job {
+        output: String,
+        source: String,
+        foreign: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked: Option<Asked>,
+    },
     /// An attempt begins.
     Start { output: String, attempt: u32 },
     /// The output is there.
@@ -69,6 +76,8 @@ pub(crate) struct History {
     /// Outputs that are ours to replace, and those that were not.
     foreign: HashMap<String, bool>,
     pub(crate) finished: HashMap<String, Finished>,
+    /// What was asked for, by output, where the journal has it.
+    asked: HashMap<String, Asked>,
     /// Lines that do not say what was written.
     pub(crate) damaged: usize,
 }
@@ -82,6 +91,16 @@ impl History {
     /// All outputs that the batch named.
     pub(crate) fn outputs(&self) -> impl Iterator<Item = &str> {
         self.foreign.keys().map(String::as_str)
+    }
+
+    /// What was last asked for, by output.
+    pub(crate) fn asked(&self) -> impl Iterator<Item = (&str, &Asked)> {
+        self.asked.iter().map(|(output, asked)| (output.as_str(), asked))
+    }
+
+    /// What was last asked for under this output's name.
+    pub(crate) fn asked_of(&self, output: &str) -> Option<&Asked> {
+        self.asked.get(output)
     }
 
     /// What the journal of a folder says, without a lock and without a trace.
@@ -102,7 +121,8 @@ impl History {
 
     fn take(&mut self, event: Event) {
         match event {
-            Event::Job { output, foreign, .. } => {
+            Event::Job { output, foreign, asked, .. } => {
+                asked.map(|asked| self.asked.insert(output.clone(), asked));
                 // What was ours once stays ours.
                 let known = self.foreign.entry(output).or_insert(foreign);
                 *known &= foreign;
@@ -166,7 +186,7 @@ impl Journal {
     pub(crate) fn open(folder: &Path, before: Before) -> Result<(Self, History), Error> {
         let path = folder.join(JOURNAL_NAME);
         let in_path = |error: BatchError| Error::new(error).in_path(path.display().to_string());
-        let failed = |doing| move |error: io::Error| BatchError::Journal { doing, reason: error.to_string() };
+        let failed = |doing| move |error: io::Error| BatchError::Journal { doing, reason: reason(&error) };
         let opened = File::options().create(true).read(true).append(true).open(&path);
         let mut file = opened.map_err(failed("opened")).map_err(in_path)?;
         match file.try_lock() {
@@ -242,7 +262,7 @@ impl Journal {
         self.pending.clear();
         self.must_sync = false;
         synced.map_err(|error| {
-            Error::new(BatchError::Journal { doing: "written", reason: error.to_string() })
+            Error::new(BatchError::Journal { doing: "written", reason: reason(&error) })
                 .in_path(self.path.display().to_string())
         })
     }
@@ -277,7 +297,7 @@ mod tests {
     use super::*;
 
     fn job(output: &str, foreign: bool) -> Event {
-        Event::Job { output: output.into(), source: "s".into(), foreign }
+        Event::Job { output: output.into(), source: "s".into(), foreign, asked: None }
     }
 
     #[test]

@@ -7,6 +7,7 @@
 //!
 //! Nothing here prints or reads the environment.
 
+mod asked;
 mod attempt;
 #[cfg(test)]
 mod cases;
@@ -35,7 +36,7 @@ pub use manifest::{Defaults, EXAMPLE, Manifest};
 pub use plan::{BatchPlan, Intent, Planned, plan};
 pub use queue::AtWork;
 pub use record::{Failure, Lost, Note, Record, State};
-pub use run::{OnFailure, RunSettings, run};
+pub use run::{OnFailure, OtherOptions, RunSettings, run};
 pub use summary::Summary;
 pub use template::Template;
 pub use watch::{Now, Watch};

@@ -124,24 +124,25 @@ impl<'a> Manifest<'a> {
             };
             let (wish, name) = self.settle(settings, defaults, host)?;
             let source = self.folder().join(path.as_ref());
-            let mut place = |source, dir, output| {
-                images.push(Found { source, dir, wish: wish.clone(), name: name.clone(), output });
+            let mut place = |source, dir, output, searched| {
+                images.push(Found { source, dir, wish: wish.clone(), name: name.clone(), output, searched });
             };
             if !source.is_dir() {
                 let output = settings.output.as_ref().map(|output| output.as_ref().clone());
                 if let (Some(output), Some(said)) = (&output, &settings.output) {
                     below(output).map_err(|what| self.wrong(said.span(), what))?;
                 }
-                place(source, PathBuf::new(), output);
+                place(source, PathBuf::new(), output, None);
                 continue;
             }
             if let Some(output) = &settings.output {
-                return Err(
-                    self.wrong(output.span(), "a folder's images can't have one output: say `name`".into())
-                );
+                return Err(self.wrong(
+                    output.span(),
+                    "the images of a folder cannot have one output: use `name`".into(),
+                ));
             }
             let (found, others) = search(&source, &self.search(settings, defaults), out)?;
-            found.into_iter().for_each(|(source, dir)| place(source, dir, None));
+            found.into_iter().for_each(|(file, dir)| place(file, dir, None, Some(source.clone())));
             left_out.extend(others);
         }
         Ok((images, left_out))
@@ -200,7 +201,7 @@ impl<'a> Manifest<'a> {
             disk: said!(disk).copied().unwrap_or(line.disk),
         };
         if let Some(from) = said!(from).filter(|from| by_name(from.as_ref()).is_none()) {
-            return Err(self.wrong(from.span(), format!("{:?} is no format that is read", from.as_ref())));
+            return Err(self.wrong(from.span(), format!("from {}: not a format that is read", from.as_ref())));
         }
         if let Some(name) = said!(r#for) {
             host.check_profile(name.as_ref()).map_err(|what| self.wrong(name.span(), what))?;

@@ -1,13 +1,14 @@
 //! What a batch would do. Tables are walked, no payload is read, nothing is written.
 
-use imgprep::{Disk, Error, Existing, Meter, RunOptions, Sync, plan as plan_one};
+use imgprep::{Error, Existing, Meter, RunOptions, Sync, plan as plan_one};
 use serde::Serialize;
 
-use crate::attempt::{convert_options, judge, on_loss, open_options, room};
+use crate::asked;
+use crate::attempt::{convert_options, judge, on_loss, room};
 use crate::jobs::{Batch, Job};
 use crate::journal::{Before, History};
 use crate::record::{Failure, Record, path_text};
-use crate::run::RunSettings;
+use crate::run::{OtherOptions, RunSettings};
 use crate::wish::Verdict;
 
 /// What would be done about one image.
@@ -58,7 +59,7 @@ pub struct BatchPlan {
     pub out: String,
     /// One for every image, in the batch's order.
     pub images: Vec<Planned>,
-    /// Files that are not taken for images.
+    /// What searched folders have besides.
     pub left_out: Vec<String>,
     /// Bytes that all outputs take at most.
     pub space_needed: u64,
@@ -84,6 +85,9 @@ impl BatchPlan {
 pub fn plan(batch: &Batch, settings: &RunSettings<'_>) -> Result<BatchPlan, Error> {
     let history =
         if settings.before == Before::Resume { History::look(&batch.out) } else { History::default() };
+    if settings.other_options == OtherOptions::Refuse {
+        asked::check(batch, &history)?;
+    }
     let mut images = Vec::with_capacity(batch.jobs.len());
     for job in &batch.jobs {
         if settings.interrupt.is_raised() {
@@ -141,7 +145,7 @@ fn look(
     history: &History,
     planned: &mut Planned,
 ) -> Result<(), Error> {
-    let disk = Disk::open(&job.source, &open_options(job))?;
+    let disk = job.open()?;
     let mut record = Record::default();
     record.describe(&disk);
     planned.format = record.format;

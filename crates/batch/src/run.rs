@@ -7,8 +7,9 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use imgprep::{Class, Error, Existing, Interrupt, Sync};
+use imgprep::{Class, Error, Existing, Interrupt, Sync, reason};
 
+use crate::asked::Asked;
 use crate::attempt::Surroundings;
 use crate::jobs::{Batch, Job};
 use crate::journal::{Before, Event, Finished, History, Journal};
@@ -17,7 +18,7 @@ use crate::record::{Failure, Record, State, path_text};
 use crate::summary::Summary;
 use crate::watch::{Now, Watch};
 use crate::wish::Host;
-use crate::{BatchError, neighbours};
+use crate::{BatchError, asked, neighbours};
 
 /// How a batch is run.
 #[derive(Clone, Copy)]
@@ -36,6 +37,8 @@ pub struct RunSettings<'a> {
     pub on_failure: OnFailure,
     /// What is done about an earlier batch in the same folder.
     pub before: Before,
+    /// What is done about options that differ from the earlier batch's, when it is resumed.
+    pub other_options: OtherOptions,
     /// Whether outputs are synced.
     pub sync: Sync,
     /// The outputs' time stamp, in seconds since 1970.
@@ -44,6 +47,16 @@ pub struct RunSettings<'a> {
     pub interrupt: &'a Interrupt,
     /// Targets, rules and remedies.
     pub host: &'a dyn Host,
+}
+
+/// What is done when a batch is resumed with other options than it was started with.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum OtherOptions {
+    /// The batch does not run.
+    #[default]
+    Refuse,
+    /// Images whose options differ are converted again.
+    Accept,
 }
 
 /// What a failure does to the images that have not begun.
@@ -70,6 +83,9 @@ pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> 
     // Once before the journal is touched, and once more when what this one does can be seen.
     neighbours::check(batch)?;
     let (mut journal, history) = Journal::open(&batch.out, settings.before)?;
+    if settings.other_options == OtherOptions::Refuse {
+        asked::check(batch, &history)?;
+    }
     let mut records: Vec<Option<Record>> =
         batch.jobs.iter().map(|job| earlier(job, &history, settings.interrupt)).collect();
     announce(batch, &records, &history, &mut journal)?;
@@ -148,7 +164,7 @@ fn create_folder(folder: &Path) -> Result<(), Error> {
     create_folder(above)?;
     let made = std::fs::create_dir(folder).or_else(|error| if folder.is_dir() { Ok(()) } else { Err(error) });
     made.and_then(|()| imgprep::sync_folder(above)).map_err(|error| {
-        let what = format!("the folder can't be made: {error}");
+        let what = format!("the folder cannot be created: {}", reason(&error));
         Error::new(BatchError::Listing { what }).in_path(folder.display().to_string())
     })
 }
@@ -192,9 +208,11 @@ fn announce(
     journal.reserve(records.iter().filter(|record| record.is_none()).count());
     journal.begin(batch.jobs.len());
     for (job, record) in batch.jobs.iter().zip(records) {
-        if record.is_none() && !history.is_ours(&job.key) {
+        let asked = Asked::of(job);
+        if record.is_none() && !(history.is_ours(&job.key) && history.asked_of(&job.key) == Some(&asked)) {
             let foreign = job.output.symlink_metadata().is_ok();
-            journal.say(&Event::Job { output: job.key.clone(), source: path_text(&job.source), foreign });
+            let (output, source) = (job.key.clone(), path_text(&job.source));
+            journal.say(&Event::Job { output, source, foreign, asked: Some(asked) });
         }
     }
     journal.commit()

@@ -34,7 +34,7 @@ impl Template {
         while let Some(open) = rest.find(['{', '}']) {
             let (before, after) = rest.split_at(open);
             let close = after.find('}').filter(|_| after.starts_with('{'));
-            let close = close.ok_or(format!("{text:?}: its braces do not match"))?;
+            let close = close.ok_or(format!("{text}: its braces do not match"))?;
             parts.push(Part::Text(before.into()));
             parts.push(match &after[1..close] {
                 "dir" => Part::Dir,
@@ -50,7 +50,7 @@ impl Template {
         parts.push(Part::Text(rest.into()));
         parts.retain(|part| *part != Part::Text(String::new()));
         if parts.iter().all(|part| matches!(part, Part::Text(_))) {
-            return Err(format!("{text:?} gives all outputs one name: it needs {{stem}} or {{name}}"));
+            return Err(format!("{text}: gives all outputs one name, {{stem}} or {{name}} is missing"));
         }
         Ok(Self(parts))
     }

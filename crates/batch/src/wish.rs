@@ -48,6 +48,16 @@ pub enum Follow {
     Any,
 }
 
+impl Follow {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Beside => "beside",
+            Self::Any => "any",
+        }
+    }
+}
+
 impl From<Follow> for Gate {
     fn from(follow: Follow) -> Self {
         match follow {
@@ -67,6 +77,15 @@ pub enum DiskRole {
     System,
     /// It is a data disk.
     Data,
+}
+
+impl DiskRole {
+    pub(crate) fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Data => "data",
+        }
+    }
 }
 
 /// What is judged.

@@ -1,14 +1,17 @@
 //! What can be typed.
 
+use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use clap::{Parser, Subcommand, ValueEnum};
 
 use crate::size::Size;
 
-/// Inspects and converts virtual-disk images for a cloud.
+/// Inspects, checks and converts virtual disk images.
 #[derive(Parser)]
 #[command(name = "imgprep", version, max_term_width = 100, propagate_version = true)]
+#[command(after_help = "Examples:\n  imgprep info disk.vmdk\n  imgprep check --for huawei-ims disk.vmdk\n  \
+    imgprep convert disk.vmdk disk.zvhd2")]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -16,11 +19,11 @@ pub(crate) struct Args {
 
 #[derive(Subcommand)]
 pub(crate) enum Command {
-    /// Tell format, sizes, allocation, chain and oddities of images
+    /// Show format, sizes, allocation, backing chain and anomalies
     Info(InfoArgs),
     /// List the extents of a disk: data, zeros, compressed, holes
     Map(MapArgs),
-    /// Judge images: structure, safety, and the import rules of a cloud
+    /// Check images: structure, safety, and the import rules of a cloud
     Check(CheckArgs),
     /// Convert a disk to ZVHD2 or RAW
     Convert(ConvertArgs),
@@ -28,9 +31,9 @@ pub(crate) enum Command {
     Bitmap(BitmapArgs),
     /// Convert many images with a budget, a journal and a report
     Batch(Box<crate::batch::BatchArgs>),
-    /// Print what completes command lines in a shell
+    /// Print a completion script for a shell
     Completions(crate::packaging::CompletionsArgs),
-    /// Print the manual, or write its pages
+    /// Print the manual, or write its pages into a folder
     Man(crate::packaging::ManArgs),
 }
 
@@ -71,6 +74,11 @@ impl Command {
     }
 }
 
+/// A number of worker threads.
+pub(crate) fn threads(text: &str) -> Result<NonZeroUsize, String> {
+    text.parse().map_err(|_| "expected a whole number from 1".into())
+}
+
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum OutputFormat {
     #[value(alias = "human")]
@@ -90,54 +98,61 @@ pub(crate) enum Follow {
 
 #[derive(clap::Args)]
 pub(crate) struct SourceArgs {
-    /// The source's format, else it is detected
+    /// Format of the source [default: detected]
     #[arg(short, long = "from", value_name = "FMT")]
     pub(crate) from: Option<String>,
-    /// An internal snapshot, by id or name
+    /// Read an internal snapshot, given by id or name
     #[arg(short = 'l', long, value_name = "NAME")]
     pub(crate) snapshot: Option<String>,
-    /// Which size of a ZVHD or ZVHD2 counts; the size of a RAW on standard input
+    /// Which of the two sizes of a ZVHD or ZVHD2 to use; for a RAW on standard input, its size
     #[arg(long, value_name = "original|current|N", default_value = "current")]
     pub(crate) size: Size,
-    /// The image that this one was made over, whatever it is called; said again, the one below that
+    /// Parent (backing) image, overriding the name stored in the image; repeat for each further level
     #[arg(long, value_name = "FILE")]
     pub(crate) parent: Vec<PathBuf>,
 }
 
-/// The gate.
+/// Which other files are opened.
 #[derive(clap::Args)]
 pub(crate) struct FollowArgs {
-    /// Which files that an image names are opened [default: beside; info without --chain: none]
+    /// Which files named inside an image are opened [default: beside; check, and info without --chain: none]
     #[arg(long, value_enum)]
     pub(crate) follow: Option<Follow>,
-    /// Take a parent that is not the one that the image was made over
+    /// Accept a parent whose id or timestamp does not match
     #[arg(long)]
     pub(crate) accept_parent: bool,
 }
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  imgprep info disk.vmdk\n  imgprep info --chain snapshot.qcow2\n  \
+    imgprep info --output json *.vhdx")]
 pub(crate) struct InfoArgs {
+    /// Images to describe
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// Describe the layers below, too
+    /// Describe the images of the backing chain, too
     #[arg(long)]
     pub(crate) chain: bool,
     #[command(flatten)]
     pub(crate) follow: FollowArgs,
+    /// Format of the result
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: OutputFormat,
 }
 
 #[derive(clap::Args)]
+#[command(after_help = "Examples:\n  imgprep map disk.qcow2\n  imgprep map --output json disk.vmdk")]
 pub(crate) struct MapArgs {
+    /// Image whose extents are listed
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) follow: FollowArgs,
+    /// Format of the result
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: OutputFormat,
 }
@@ -147,11 +162,11 @@ pub(crate) enum CheckOutput {
     #[value(alias = "human")]
     Text,
     Json,
-    /// For Jenkins and its like
+    /// JUnit XML, for Jenkins and other CI systems
     Junit,
     /// SARIF 2.1.0, for code scanning
     Sarif,
-    /// Annotations of GitHub's workflows
+    /// Annotations of GitHub workflows
     Github,
 }
 
@@ -162,97 +177,101 @@ pub(crate) enum DiskUse {
 }
 
 #[derive(clap::Args)]
-#[command(after_help = "Exit codes: 0 fine, 1 could not be done, 2 violations or corruption,\n\
-    3 only leaks, or only warnings with --deny warnings. Settings are read from imgprep.toml,\n\
-    found from the working directory upwards.")]
+#[command(after_help = "Exit codes: 0 fine, 1 not checked, 2 violations or corruption,\n\
+    3 only leaks, or only warnings with --deny warnings, 130 interrupted. Settings are read from\n\
+    imgprep.toml in the working directory or a folder above it.\n\n\
+    Examples:\n  imgprep check disk.qcow2\n  imgprep check --for huawei-ims disk.vmdk\n  \
+    imgprep check --deep --output sarif images/\n  imgprep check --explain safety/backing-file")]
 pub(crate) struct CheckArgs {
-    /// Images, and folders with images
+    /// Images, and folders of images
     #[arg(value_name = "FILE|DIR")]
     pub(crate) files: Vec<PathBuf>,
-    /// The import rules of a cloud
+    /// Import rules of a cloud: huawei-ims, otc or flexible-engine
     #[arg(long = "for", value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
-    /// Import rules from a file
+    /// Import rules from a file of your own
     #[arg(long, value_name = "FILE", conflicts_with = "profile")]
     pub(crate) profile_file: Option<PathBuf>,
-    /// What the image will be [default: system]
+    /// Whether the image becomes a system disk or a data disk [default: system]
     #[arg(long, value_enum)]
     pub(crate) disk: Option<DiskUse>,
-    /// The way in that counts [default: the best one]
+    /// Judge by this import route only [default: the best one]
     #[arg(long, value_name = "ROUTE")]
     pub(crate) route: Option<String>,
-    /// Hold the bitmap beside a RAW against the disk, in blocks of this size
+    /// Compare the bitmap next to a RAW image with its contents, using this block size
     #[arg(long, value_name = "SIZE")]
     pub(crate) bitmap_block: Option<Size>,
-    /// The same, with this bit of a byte first
+    /// The same, with this bit of each byte first
     #[arg(long, value_enum)]
     pub(crate) bitmap_order: Option<Order>,
-    /// Unpack every packed range, too
+    /// Decompress every compressed range, too
     #[arg(long)]
     pub(crate) deep: bool,
-    /// Make a rule, a group (`safety/*`) or all `warnings` fail the check
+    /// Treat a rule, a group (`safety/*`) or all `warnings` as errors
     #[arg(long, value_name = "RULE")]
     pub(crate) deny: Vec<String>,
-    /// Make a rule a warning
+    /// Treat a rule or a group as a warning
     #[arg(long, value_name = "RULE")]
     pub(crate) warn: Vec<String>,
-    /// Do not tell of a rule
+    /// Ignore a rule or a group
     #[arg(long, value_name = "RULE")]
     pub(crate) allow: Vec<String>,
     /// List all rules
     #[arg(long)]
     pub(crate) rules: bool,
-    /// Tell what a rule wants, why, who says so, and what to do
+    /// Explain a rule: what it requires, why, its source, and the remedy
     #[arg(long, value_name = "RULE")]
     pub(crate) explain: Option<String>,
-    /// Write an imgprep.toml into the working directory
+    /// Write an imgprep.toml with all settings into the working directory
     #[arg(long)]
     pub(crate) config_init: bool,
-    /// The files' format, else it is detected
+    /// Format of the files [default: detected]
     #[arg(short, long = "from", value_name = "FMT")]
     pub(crate) from: Option<String>,
     #[command(flatten)]
     pub(crate) follow: FollowArgs,
     /// Worker threads [default: all cores]
-    #[arg(short = 'j', long, value_name = "N")]
-    pub(crate) threads: Option<std::num::NonZeroUsize>,
-    /// Memory for what is in flight
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Memory for buffers
     #[arg(long, value_name = "SIZE", default_value = "256M")]
     pub(crate) memory: Size,
+    /// Format of the result
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: CheckOutput,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum Progress {
-    /// A bar on a terminal, else a line every 10 seconds
+    /// A bar on a terminal, otherwise a line every 10 seconds
     Auto,
     /// One JSON object a line, on standard error
     Jsonl,
     None,
 }
 
-/// How a run is done and reported.
+/// How a run is carried out and reported.
 #[derive(clap::Args)]
 pub(crate) struct RunArgs {
     /// Worker threads [default: all cores]
-    #[arg(short = 'j', long, value_name = "N")]
-    pub(crate) threads: Option<std::num::NonZeroUsize>,
-    /// Memory for what is in flight
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
+    pub(crate) threads: Option<NonZeroUsize>,
+    /// Memory for buffers
     #[arg(long, value_name = "SIZE", default_value = "256M")]
     pub(crate) memory: Size,
     /// How progress is shown
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) progress: Progress,
-    /// Show progress (the default on a terminal)
+    /// Show progress, as with qemu-img (always on unless -q is given)
     #[arg(short)]
     pub(crate) p: bool,
-    /// Show no progress
+    /// Show no progress, warnings or result
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// Format of the result
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: OutputFormat,
-    /// Write the result as JSON into FILE, too
+    /// Also write the result as JSON into FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 }
@@ -260,13 +279,13 @@ pub(crate) struct RunArgs {
 /// How a bitmap is made.
 #[derive(clap::Args)]
 pub(crate) struct BitmapShapeArgs {
-    /// Bytes of the disk that one bit stands for: a power of two, 512 to 64M
+    /// Bytes of the disk per bit: a power of two from 512 to 64M
     #[arg(long, value_name = "SIZE", default_value = "2M")]
     pub(crate) bitmap_block: Size,
     /// Which bit of a byte comes first
     #[arg(long, value_enum, default_value = "lsb")]
     pub(crate) bitmap_order: Order,
-    /// Let this tool make the bitmap, as in 'java -jar CreateMF.jar {raw} {mf}'
+    /// Make the bitmap with this tool, as in 'java -jar CreateMF.jar {raw} {mf}'
     #[arg(long, value_name = "COMMAND", conflicts_with_all = ["bitmap_block", "bitmap_order"])]
     pub(crate) bitmap_command: Option<String>,
 }
@@ -278,55 +297,59 @@ pub(crate) enum Order {
 }
 
 #[derive(clap::Args)]
-#[command(after_help = "The output appears under its name only when it is whole.\n\
+#[command(after_help = "The output appears under its name only when it is complete.\n\
     Standard output: `-` as DST. Standard input: `-` as SRC with --from raw --size N.\n\
-    Reproducible output: set SOURCE_DATE_EPOCH and --uuid.")]
+    Reproducible output: set SOURCE_DATE_EPOCH and --uuid.\n\n\
+    Examples:\n  imgprep convert disk.vmdk disk.zvhd2\n  imgprep convert --verify disk.qcow2 disk.raw\n  \
+    imgprep convert --dry-run disk.vhdx disk.zvhd2\n  imgprep convert disk.qcow2 - -O raw | sha256sum")]
 pub(crate) struct ConvertArgs {
+    /// Image to read, or `-` for standard input
     #[arg(value_name = "SRC")]
     pub(crate) src: PathBuf,
+    /// File or block device to write, or `-` for standard output
     #[arg(value_name = "DST")]
     pub(crate) dst: PathBuf,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) follow: FollowArgs,
-    /// The target's format, raw or zvhd2, else by DST's extension
+    /// Format of the output, raw or zvhd2 [default: by the extension of DST]
     #[arg(short = 'O', long = "to", value_name = "FMT")]
     pub(crate) to: Option<String>,
-    /// Options of the target's format, for zvhd2: `level=N`, `compression_type=zstd|zlib`, `checksum=on|off`
-    /// (zstd: whether each block ends with the checksum of its contents, as it does by default)
+    /// Options of the output format, for zvhd2: `level=N`, `compression_type=zstd|zlib`, `checksum=on|off`
+    /// (zstd: whether each block ends with the checksum of its contents; on by default)
     #[arg(short = 'o', value_name = "K=V,...", value_delimiter = ',')]
     pub(crate) options: Vec<String>,
-    /// Packing level: zstd 1 to 22 (default 3), with --zlib 1 to 9 (default 6)
+    /// Compression level: zstd 1 to 22 (default 3), with --zlib 1 to 9 (default 6)
     #[arg(long, value_name = "N")]
     pub(crate) level: Option<u32>,
-    /// Pack with zlib instead of zstd
+    /// Compress with zlib instead of zstd
     #[arg(long)]
     pub(crate) zlib: bool,
-    /// Write the block bitmap beside a RAW, as NAME.mf (implied by --bitmap-command)
+    /// Write the block bitmap next to a RAW, as NAME.mf (implied by --bitmap-command)
     #[arg(long)]
     pub(crate) bitmap: bool,
     #[command(flatten)]
     pub(crate) shape: BitmapShapeArgs,
-    /// Read the finished output back and compare it with what went in
+    /// Read the finished output back and compare it with the source
     #[arg(long)]
     pub(crate) verify: bool,
-    /// Tell what would be done, write nothing
+    /// Show what would be done; write nothing
     #[arg(long)]
     pub(crate) dry_run: bool,
-    /// Go on over what can't be read: zeros in its place, every range listed
+    /// Continue past unreadable ranges: fill them with zeros and list them
     #[arg(long)]
     pub(crate) salvage: bool,
     /// Replace an existing output; write to a block device
     #[arg(long)]
     pub(crate) force: bool,
-    /// Do not wait until the output is on the disk
+    /// Do not wait until the output is on stable storage
     #[arg(long)]
     pub(crate) no_sync: bool,
-    /// Write what was made of what, with the disk's CRC-32, as JSON into FILE
+    /// Write source, output and the CRC-32 of the disk as JSON into FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
-    /// The output's uuid [default: random]
+    /// UUID of the output [default: random]
     #[arg(long, value_name = "UUID")]
     pub(crate) uuid: Option<String>,
     #[command(flatten)]
@@ -335,13 +358,15 @@ pub(crate) struct ConvertArgs {
 
 #[derive(clap::Args)]
 #[command(after_help = "This writes the layout that is known from inside ZVHD2 files: one bit per block,\n\
-    set where it holds a byte that is not zero, padded to 4096 bytes. What the vendor's own tool\n\
-    (CreateMF.jar) writes is documented nowhere: for a fast import as RAW use that tool, or import\n\
-    a ZVHD2, which needs no bitmap.")]
+    set where the block has a byte that is not zero, padded to 4096 bytes. What the vendor's own tool\n\
+    (CreateMF.jar) writes is not documented: for a fast import as RAW use that tool, or import\n\
+    a ZVHD2, which needs no bitmap.\n\n\
+    Examples:\n  imgprep bitmap disk.raw\n  imgprep bitmap --bitmap-block 4M disk.raw other.mf")]
 pub(crate) struct BitmapArgs {
+    /// Disk to read
     #[arg(value_name = "RAW")]
     pub(crate) src: PathBuf,
-    /// [default: RAW with the extension .mf]
+    /// File to write [default: RAW with the extension .mf]
     #[arg(value_name = "OUT.mf")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]

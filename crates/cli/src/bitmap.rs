@@ -8,7 +8,9 @@ use serde_json::json;
 use crate::args::{BitmapArgs, Follow, OutputFormat};
 use crate::convert::bitmap_path;
 use crate::failure::{Failure, write_report};
+use crate::json;
 use crate::meaning::{Run, bitmap_maker, existing, open, open_options};
+use crate::print::say;
 use crate::progress::Shown;
 use crate::size::full;
 
@@ -24,7 +26,7 @@ pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
         &open_options(&args.source, &args.follow, Follow::Beside, OnLoss::Stop)?,
     )?;
     let run = Run::new(&args.run)?;
-    let shown = Shown::new(&args.run);
+    let shown = Shown::new(&args.run, ["reading", "reading"]);
     let observe = |meter: &imgprep::Meter| shown.observe(meter);
     let settings = run.options(OnLoss::Stop, &observe);
     let output = OutputOptions { existing: existing(args.force), sync: Sync::Full };
@@ -45,11 +47,11 @@ pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
     }
     let mut out = io::stdout().lock();
     if args.run.output == OutputFormat::Json {
-        writeln!(out, "{json:#}")?;
+        out.write_all(json::text(&json).as_bytes())?;
     } else if !args.run.quiet {
         let counted =
             done.blocks.map_or(String::new(), |(all, data)| format!(", {data} of {all} blocks hold data"));
-        writeln!(out, "{}: bitmap of {}{counted}", path.display(), full(done.len))?;
+        say(&mut out, format_args!("{}: bitmap of {}{counted}", path.display(), full(done.len)))?;
     }
     Ok(())
 }

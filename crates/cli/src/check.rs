@@ -1,33 +1,25 @@
 //! `imgprep check`.
 
-use std::io::{self, Write};
+use std::io;
 use std::path::PathBuf;
 use std::process::ExitCode;
 
-use imgprep::policy::{Level, RULES, rule};
 use imgprep::{
     BitmapShape, CheckOptions, CheckedFile, Depth, Gate, Mismatch, OnLoss, OpenOptions, Outcome, SizeChoice,
-    each_file, image_files,
+    check_link, each_file, image_files,
 };
 
 use crate::args::{BitmapShapeArgs, CheckArgs, CheckOutput, Follow, Order, SourceArgs};
 use crate::config::{self, Settings};
 use crate::failure::Failure;
 use crate::meaning::{Run, open_options, shape};
-use crate::print::severity;
 use crate::report::{Printer, summary};
 use crate::size::Size;
-use crate::{junit, report, sarif};
+use crate::{junit, report, rules, sarif};
 
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
-    if args.rules {
-        return list().map(|()| ExitCode::SUCCESS);
-    }
-    if let Some(id) = &args.explain {
-        return explain(id).map(|()| ExitCode::SUCCESS);
-    }
-    if args.config_init {
-        return config::init().map(|()| ExitCode::SUCCESS);
+    if let Some(done) = without_files(args) {
+        return done.map(|()| ExitCode::SUCCESS);
     }
     if args.files.is_empty() {
         return Err(Failure::Usage("nothing to check: name a file or a folder".into()));
@@ -74,6 +66,18 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
         .filter_map(|file| file.error.as_ref())
         .any(|error| error.code() == "engine.interrupted");
     Ok(ExitCode::from(if is_interrupted { 130 } else { code(outcome) }))
+}
+
+/// What needs no image.
+fn without_files(args: &CheckArgs) -> Option<Result<(), Failure>> {
+    let is_json = args.output == CheckOutput::Json;
+    if args.rules {
+        return Some(rules::list(is_json));
+    }
+    if let Some(id) = &args.explain {
+        return Some(rules::explain(id, is_json));
+    }
+    args.config_init.then(|| config::init(is_json))
 }
 
 /// The layout of bitmaps, if one was named.
@@ -126,7 +130,7 @@ impl Group {
     }
 }
 
-/// All files, and folders that could not be read.
+/// All files, and what could not be opened: folders that could not be read, links that are not followed.
 fn files(args: &CheckArgs, open: &OpenOptions) -> (Vec<Group>, Vec<CheckedFile>) {
     let (mut files, mut missing) = (Vec::new(), Vec::new());
     for path in &args.files {
@@ -135,39 +139,18 @@ fn files(args: &CheckArgs, open: &OpenOptions) -> (Vec<Group>, Vec<CheckedFile>)
             continue;
         }
         match image_files(path, open) {
-            Ok(found) => Group::add(&mut files, true, found),
+            Ok(found) => {
+                let mut own = Vec::new();
+                for file in found {
+                    match check_link(&file, path, open.gate) {
+                        Ok(()) => own.push(file),
+                        Err(error) => missing.push(CheckedFile::undone(&file, error)),
+                    }
+                }
+                Group::add(&mut files, true, own);
+            }
             Err(error) => missing.push(CheckedFile::undone(path, error)),
         }
     }
     (files, missing)
-}
-
-fn list() -> Result<(), Failure> {
-    let mut out = io::stdout().lock();
-    for rule in RULES {
-        writeln!(out, "{:<24} {:<8} {}", rule.id, severity(rule.severity), rule.says)?;
-    }
-    Ok(())
-}
-
-fn explain(id: &str) -> Result<(), Failure> {
-    let Some(rule) = rule(id) else {
-        let error = imgprep::policy::Levels::default().set(id, Level::Deny);
-        let message =
-            error.err().map_or_else(|| format!("{id:?} is a group, not a rule"), |error| error.to_string());
-        return Err(Failure::Usage(message));
-    };
-    let mut out = io::stdout().lock();
-    writeln!(out, "{} ({})", rule.id, severity(rule.severity))?;
-    writeln!(out, "what:    {}", rule.says)?;
-    writeln!(out, "why:     {}", rule.why)?;
-    writeln!(
-        out,
-        "source:  {}",
-        if rule.source.is_empty() { "the profile's document" } else { rule.source }
-    )?;
-    for (index, remedy) in rule.remedies.iter().enumerate() {
-        writeln!(out, "{:<8} {remedy}", if index == 0 { "remedy:" } else { "   else:" })?;
-    }
-    Ok(())
 }

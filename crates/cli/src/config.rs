@@ -1,12 +1,16 @@
 //! `imgprep.toml`, and what the command line says over it.
 
-use std::io::Write;
+use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use imgprep::policy::{CONFIG_NAME, Config, DiskKind, Level, Profile, Wish, built_in};
+use imgprep::policy::{CONFIG_NAME, Config, DiskKind, Level, Levels, Profile, Wish, built_in, place_of};
+
+use serde_json::json;
 
 use crate::args::{CheckArgs, DiskUse};
-use crate::failure::Failure;
+use crate::failure::{Failure, file_error};
+use crate::print::say;
+use crate::text::read;
 
 /// What a check is asked for, from both.
 pub(crate) struct Settings {
@@ -15,19 +19,49 @@ pub(crate) struct Settings {
     pub(crate) is_deep: bool,
 }
 
-/// The configuration found from the working directory upwards, and its folder.
-fn find() -> Result<Option<(PathBuf, Config)>, Failure> {
+/// A configuration and where it stands: what is wrong in it is reported with file, line and column.
+#[derive(Default)]
+struct Found {
+    path: PathBuf,
+    text: String,
+    config: Config,
+}
+
+/// The configuration found from the working directory upwards.
+fn find() -> Result<Option<Found>, Failure> {
     let here = std::env::current_dir()?;
     let Some(path) = here.ancestors().map(|folder| folder.join(CONFIG_NAME)).find(|path| path.is_file())
     else {
         return Ok(None);
     };
-    let config = Config::parse(&path.display().to_string(), &read(&path)?).map_err(usage)?;
-    Ok(Some((path, config)))
+    let text = read(&path)?;
+    let config = Config::parse(&path.display().to_string(), &text).map_err(usage)?;
+    Ok(Some(Found { path, text, config }))
 }
 
-fn read(path: &Path) -> Result<String, Failure> {
-    std::fs::read_to_string(path).map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))
+impl Found {
+    /// An error about a value under a key of `[check]`.
+    fn wrong(&self, key: &str, value: &str, what: &str) -> Failure {
+        let place = place_of(&self.text, "check", key, value);
+        let place = place.map_or(String::new(), |(line, column)| format!(":{line}:{column}"));
+        Failure::Usage(format!("{}{place}: {key} {what}", self.path.display()))
+    }
+
+    /// The levels that it sets.
+    fn levels(&self) -> Result<Levels, Failure> {
+        let mut levels = Levels::default();
+        let check = &self.config.check;
+        for (key, rules, level) in [
+            ("deny", &check.deny, Level::Deny),
+            ("warn", &check.warn, Level::Warn),
+            ("allow", &check.allow, Level::Allow),
+        ] {
+            for id in rules {
+                levels.set(id, level).map_err(|error| self.wrong(key, id, &error.to_string()))?;
+            }
+        }
+        Ok(levels)
+    }
 }
 
 fn usage(error: impl std::fmt::Display) -> Failure {
@@ -35,45 +69,46 @@ fn usage(error: impl std::fmt::Display) -> Failure {
 }
 
 /// Writes the template; an existing file is kept.
-pub(crate) fn init() -> Result<(), Failure> {
+pub(crate) fn init(is_json: bool) -> Result<(), Failure> {
     let created = std::fs::File::create_new(CONFIG_NAME);
-    let mut file = created.map_err(|error| Failure::Usage(format!("{CONFIG_NAME}: {error}")))?;
+    let mut file = created.map_err(|error| file_error(Path::new(CONFIG_NAME), &error))?;
     file.write_all(Config::TEMPLATE.as_bytes())?;
-    println!("{CONFIG_NAME} is written");
-    Ok(())
+    written(CONFIG_NAME, "edit it, then run: imgprep check DIR", is_json)
+}
+
+/// Reports a file that the user has to edit.
+pub(crate) fn written(name: &str, next: &str, is_json: bool) -> Result<(), Failure> {
+    let mut out = io::stdout().lock();
+    if is_json {
+        let object = json!({ "schema": "imgprep/init/1", "written": name });
+        return Ok(out.write_all(crate::json::text(&object).as_bytes())?);
+    }
+    Ok(say(&mut out, format_args!("{name}: {next}"))?)
 }
 
 pub(crate) fn settings(args: &CheckArgs) -> Result<Settings, Failure> {
-    let (path, config) = find()?.unwrap_or_default();
-    let mut levels =
-        config.levels().map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    let found = find()?.unwrap_or_default();
+    let mut levels = found.levels()?;
     for (rules, level) in [(&args.allow, Level::Allow), (&args.warn, Level::Warn), (&args.deny, Level::Deny)]
     {
         rules.iter().try_for_each(|id| levels.set(id, level)).map_err(usage)?;
     }
-    let check = config.check;
-    let in_folder = |file: &String| path.with_file_name(file);
-    let profile = match (&args.profile, &args.profile_file) {
-        (Some(name), _) => Some(named(name)?),
-        (None, Some(file)) => Some(from_file(file)?),
-        (None, None) => match (&check.profile, &check.profile_file) {
-            (Some(name), _) => Some(named(name)?),
-            (None, Some(file)) => Some(from_file(&in_folder(file))?),
-            (None, None) => None,
-        },
-    };
+    let check = &found.config.check;
+    let profile = profile(args, &found)?;
     let disk = match args.disk {
         Some(DiskUse::System) => DiskKind::System,
         Some(DiskUse::Data) => DiskKind::Data,
         None => check.disk.unwrap_or_default(),
     };
-    let route = args.route.clone().or(check.route);
+    let route = args.route.clone().or_else(|| check.route.clone());
     if let Some(wanted) = &route {
-        let known: Vec<_> = profile.iter().flat_map(Profile::routes).map(|route| route.id.as_str()).collect();
-        if !known.contains(&wanted.as_str()) {
-            let known = if known.is_empty() { "none without --for".into() } else { known.join(", ") };
-            return Err(Failure::Usage(format!("--route {wanted}: the routes are {known}")));
-        }
+        let what = unknown_route(wanted, profile.as_ref());
+        what.map_or(Ok(()), |what| {
+            Err(match args.route {
+                Some(_) => Failure::Usage(format!("--route {what}")),
+                None => found.wrong("route", wanted, &what),
+            })
+        })?;
     }
     Ok(Settings {
         profile,
@@ -82,13 +117,45 @@ pub(crate) fn settings(args: &CheckArgs) -> Result<Settings, Failure> {
     })
 }
 
-/// The built-in profile of this name.
-pub(crate) fn named(name: &str) -> Result<Profile, Failure> {
+fn unknown_route(wanted: &str, profile: Option<&Profile>) -> Option<String> {
+    let known: Vec<_> =
+        profile.into_iter().flat_map(Profile::routes).map(|route| route.id.as_str()).collect();
+    match (known.contains(&wanted), known.is_empty()) {
+        (true, _) => None,
+        (false, true) => Some(format!("{wanted}: no profile is named, and routes belong to a profile")),
+        (false, false) => {
+            Some(format!("{wanted}: not a route of the profile, which has {}", known.join(", ")))
+        }
+    }
+}
+
+/// The command line's profile, else the configuration's.
+fn profile(args: &CheckArgs, found: &Found) -> Result<Option<Profile>, Failure> {
+    let check = &found.config.check;
+    match (&args.profile, &args.profile_file, &check.profile, &check.profile_file) {
+        (Some(name), ..) => built_in_profile(name).map_err(|what| Failure::Usage(format!("--for {what}"))),
+        (None, Some(file), ..) => from_file(file),
+        (None, None, Some(name), _) => {
+            built_in_profile(name).map_err(|what| found.wrong("profile", name, &what))
+        }
+        (None, None, None, Some(file)) => {
+            let path = found.path.with_file_name(file);
+            from_file(&path).map_err(|failure| match failure {
+                Failure::Usage(what) if !path.is_file() => found.wrong("profile-file", file, &what),
+                other => other,
+            })
+        }
+        (None, None, None, None) => return Ok(None),
+    }
+    .map(Some)
+}
+
+/// The built-in profile of this name, or what is wrong with the name.
+pub(crate) fn built_in_profile(name: &str) -> Result<Profile, String> {
     let known = || built_in().collect::<Vec<_>>().join(", ");
     let profile = Profile::built_in(name);
-    let profile =
-        profile.ok_or_else(|| Failure::Usage(format!("--for {name}: the profiles are {}", known())))?;
-    profile.map_err(usage)
+    let profile = profile.ok_or_else(|| format!("{name}: not a profile; the profiles are {}", known()))?;
+    profile.map_err(|error| error.to_string())
 }
 
 fn from_file(path: &Path) -> Result<Profile, Failure> {

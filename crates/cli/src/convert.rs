@@ -13,7 +13,7 @@ use serde_json::{Value as Json, json};
 use crate::args::{ConvertArgs, Follow, OutputFormat};
 use crate::failure::{Failure, write_report};
 use crate::meaning::{Run, bitmap_maker, existing, open, open_options};
-use crate::print::finding;
+use crate::print::{finding, lines, say};
 use crate::progress::Shown;
 use crate::size::{full, short};
 use crate::{receipt, target};
@@ -25,7 +25,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
         open(&args.src, &args.source, &open_options(&args.source, &args.follow, Follow::Beside, on_loss)?)?;
     receipt::check_place(args)?;
     let run = Run::new(&args.run)?;
-    let shown = Shown::new(&args.run);
+    let shown = Shown::new(&args.run, ["converting", "verifying"]);
     let observe = |meter: &imgprep::Meter| shown.observe(meter);
     let settings = run.options(on_loss, &observe);
     disk.cross_check(&settings)?;
@@ -50,7 +50,7 @@ fn warn(disk: &Disk) -> io::Result<()> {
     for layer in disk.layers() {
         let odd: Vec<_> = layer.findings.iter().filter(|found| found.severity > Severity::Note).collect();
         if !odd.is_empty() {
-            writeln!(out, "{}:", layer.name)?;
+            say(&mut out, format_args!("{}:", layer.name))?;
         }
         odd.into_iter().try_for_each(|found| finding(&mut out, found))?;
     }
@@ -67,15 +67,15 @@ fn findings_json(disk: &Disk) -> Json {
 }
 
 /// On standard output, unless that is where the image goes.
-fn report(args: &ConvertArgs, text: &str, json: &Json) -> Result<(), Failure> {
+fn report(args: &ConvertArgs, text: &[String], json: &Json) -> Result<(), Failure> {
     if let Some(path) = &args.run.report {
         write_report(path, json)?;
     }
     let is_piped = args.dst == Path::new("-") && !args.dry_run;
     let text = match args.run.output {
         OutputFormat::Text if args.run.quiet => return Ok(()),
-        OutputFormat::Text => text.to_string(),
-        OutputFormat::Json => format!("{json:#}\n"),
+        OutputFormat::Text => lines(text),
+        OutputFormat::Json => crate::json::text(json),
     };
     let written = if is_piped {
         io::stderr().write_all(text.as_bytes())
@@ -111,7 +111,10 @@ fn meant(args: &ConvertArgs) -> Result<(Destination, ConvertOptions), Failure> {
 pub(crate) fn bitmap_path(raw: &Path) -> Result<PathBuf, Failure> {
     let path = raw.with_extension("mf");
     if path == raw {
-        return Err(Failure::Usage(format!("{}: a RAW can't be called like its own bitmap", raw.display())));
+        return Err(Failure::Usage(format!(
+            "{}: a RAW cannot have the name of its own bitmap",
+            raw.display()
+        )));
     }
     Ok(path)
 }
@@ -119,7 +122,7 @@ pub(crate) fn bitmap_path(raw: &Path) -> Result<PathBuf, Failure> {
 fn uuid(args: &ConvertArgs) -> Result<[u8; 16], Failure> {
     let Some(text) = &args.uuid else { return Ok(imgprep::random_uuid()?) };
     let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'-').collect();
-    let bad = || Failure::Usage(format!("--uuid {text}: 32 hexadecimal digits are needed"));
+    let bad = || Failure::Usage(format!("--uuid {text}: not 32 hexadecimal digits"));
     let mut uuid = [0; 16];
     if digits.len() != 32 {
         return Err(bad());
@@ -136,27 +139,31 @@ pub(crate) fn unix_time() -> Result<u64, Failure> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => text
             .parse()
-            .map_err(|_| Failure::Usage(format!("SOURCE_DATE_EPOCH={text} is no number of seconds"))),
+            .map_err(|_| Failure::Usage(format!("SOURCE_DATE_EPOCH={text}: not a number of seconds"))),
         Err(_) => Ok(SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs())),
     }
 }
 
-fn planned(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Plan) -> String {
+fn planned(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Vec<String> {
     let size = if plan.is_exact { full(plan.len) } else { format!("at most {}", full(plan.len)) };
-    let mut text = format!(
-        "would convert {} ({}, {}) to {} {}: {size}\n{} of the disk may hold data, {} are known to be zeros\n",
-        args.src.display(),
-        disk.layers()[0].facts.format,
-        full(disk.size()),
-        options.target.name(),
-        args.dst.display(),
-        short(plan.survey.total()),
-        short(plan.survey.zeros),
-    );
-    if let Some((_, path)) = &options.bitmap {
-        text += &format!("bitmap: {}\n", path.display());
-    }
-    text + &losses(&plan.losses)
+    let mut lines = vec![
+        format!(
+            "would convert {} ({}, {}) to {} {}: {size}",
+            args.src.display(),
+            disk.layers()[0].facts.format,
+            full(disk.size()),
+            options.target.name(),
+            args.dst.display(),
+        ),
+        format!(
+            "{} of the disk may hold data, {} are known to be zeros",
+            short(plan.survey.total()),
+            short(plan.survey.zeros),
+        ),
+    ];
+    lines.extend(options.bitmap.as_ref().map(|(_, path)| format!("bitmap: {}", path.display())));
+    lines.extend(losses(&plan.losses));
+    lines
 }
 
 fn planned_json(disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json {
@@ -169,21 +176,20 @@ fn planned_json(disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json {
     })
 }
 
-fn told(args: &ConvertArgs, options: &ConvertOptions, done: &Converted, seconds: f64) -> String {
-    let mut text = format!(
-        "{}: {}, {} in {} blocks of data, {seconds:.1} s\n",
+fn told(args: &ConvertArgs, options: &ConvertOptions, done: &Converted, seconds: f64) -> Vec<String> {
+    let mut lines = vec![format!(
+        "{}: {}, {} in {} blocks of data, {seconds:.1} s",
         if args.dst == Path::new("-") { "standard output".into() } else { args.dst.display().to_string() },
         options.target.name(),
         full(done.len),
         done.data_blocks,
-    );
-    if let Some(path) = &done.bitmap {
-        text += &format!("{}: bitmap\n", path.display());
-    }
+    )];
+    lines.extend(done.bitmap.as_ref().map(|path| format!("{}: bitmap", path.display())));
     if done.is_verified {
-        text += "verified: the output reads back as the source\n";
+        lines.push("verified: the output reads back as the source".into());
     }
-    text + &losses(&done.losses)
+    lines.extend(losses(&done.losses));
+    lines
 }
 
 fn told_json(disk: &Disk, options: &ConvertOptions, done: &Converted, seconds: f64) -> Json {
@@ -195,11 +201,10 @@ fn told_json(disk: &Disk, options: &ConvertOptions, done: &Converted, seconds: f
     })
 }
 
-fn losses(losses: &[Loss]) -> String {
-    let lines = losses.iter().map(|loss| {
-        format!("lost: disk bytes {}..{} are zeros now: {}\n", loss.disk.start, loss.disk.end, loss.message)
-    });
-    lines.collect()
+fn losses(losses: &[Loss]) -> impl Iterator<Item = String> {
+    losses.iter().map(|loss| {
+        format!("lost: disk bytes {}..{} are zeros now: {}", loss.disk.start, loss.disk.end, loss.message)
+    })
 }
 
 pub(crate) fn loss_json(loss: &Loss) -> Json {

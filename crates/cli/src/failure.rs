@@ -1,19 +1,19 @@
 //! How a command ends when it could not do what was asked.
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
 use imgprep::policy::quote;
 use imgprep::{
-    DetectError, Error, Existing, Match, OutputOptions, Sync, descriptor_beside, remedy, write_whole,
+    DetectError, Error, Existing, Match, OutputOptions, Sync, descriptor_beside, reason, remedy, write_whole,
 };
 use serde_json::json;
 
 use crate::args::OutputFormat;
 use crate::json;
-use crate::print::matched;
+use crate::print::{matched, warn};
 
 /// What ended a command.
 pub(crate) enum Failure {
@@ -66,20 +66,21 @@ impl Failure {
             return;
         }
         if output == OutputFormat::Json {
-            println!("{}", self.object(command));
+            // The exit code reports the failure, whether this object can be written or not.
+            let _ = io::stdout().write_all(json::line(&self.object(command)).as_bytes());
             return;
         }
         match self {
-            Self::Image(error) => eprintln!("imgprep: {error}"),
+            Self::Image(error) => warn(format_args!("imgprep: {error}")),
             Self::Seen(error, matches) => {
-                eprintln!("imgprep: {error}");
-                matches.iter().for_each(|found| eprintln!("  evidence: {}", matched(found)));
+                warn(format_args!("imgprep: {error}"));
+                matches.iter().for_each(|found| warn(format_args!("  evidence: {}", matched(found))));
             }
-            Self::Usage(text) => eprintln!("imgprep: {text}"),
+            Self::Usage(text) => warn(format_args!("imgprep: {text}")),
             Self::Told => {}
-            Self::Print(error) => eprintln!("imgprep: writing failed: {error}"),
+            Self::Print(error) => warn(format_args!("imgprep: cannot write the output: {}", reason(error))),
         }
-        self.hints(command).iter().for_each(|hint| eprintln!("  {hint}"));
+        self.hints(command).iter().for_each(|hint| warn(format_args!("  {hint}")));
     }
 
     /// What to type next.
@@ -134,7 +135,7 @@ impl Failure {
             Self::Usage(text) => json!({ "code": "usage", "class": "usage", "message": text }),
             Self::Told => serde_json::Value::Null,
             Self::Print(error) => {
-                json!({ "code": "io.print", "class": "io", "message": error.to_string() })
+                json!({ "code": "io.print", "class": "io", "message": reason(error) })
             }
         }
     }
@@ -143,7 +144,12 @@ impl Failure {
 /// A report is made anew by every run: one that is there is replaced.
 pub(crate) fn write_report(path: &Path, object: &serde_json::Value) -> Result<(), Failure> {
     let options = OutputOptions { existing: Existing::Replace, sync: Sync::Full };
-    Ok(write_whole(path, format!("{object:#}\n").as_bytes(), options)?)
+    Ok(write_whole(path, json::text(object).as_bytes(), options)?)
+}
+
+/// What was wrong with a file that the command line names.
+pub(crate) fn file_error(path: &Path, error: &io::Error) -> Failure {
+    Failure::Usage(format!("{}: {}", path.display(), reason(error)))
 }
 
 /// `{code, class, message, file, offset, disk}`.

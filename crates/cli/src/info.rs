@@ -18,14 +18,14 @@ use crate::size::{full, short};
 
 pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
     if args.files.len() > 1 && !args.source.parent.is_empty() {
-        return Err(Failure::Usage("--parent is of one image, and several are named".into()));
+        return Err(Failure::Usage("--parent works with one image only, but several are named".into()));
     }
     let mut images: Vec<Json> = Vec::new();
     let mut failure = None;
     for file in &args.files {
         match describe(file, args).map_err(|failure| with_matches(failure, file)) {
             Ok(described) => images.extend(described),
-            Err(error) if args.files.len() == 1 => return Err(error),
+            Err(error) if args.files.len() == 1 || error.is_closed_pipe() => return Err(error),
             Err(error) => failure = Some(keep_on(file, &error, args, &mut images)),
         }
     }
@@ -106,8 +106,12 @@ fn findings(info: &LayerInfo, allocation: Option<&Counted>, seen: &Seen) -> Vec<
     if let Some(Counted::Failed(error)) = allocation
         && is_new(error)
     {
-        let (code, at, message) = (error.code(), error.at(), error.to_string());
-        all.push(Finding { code, severity: Severity::Error, at, message });
+        all.push(Finding {
+            code: error.code(),
+            severity: Severity::Error,
+            at: error.at(),
+            message: without_code(error, &info.name),
+        });
     }
     for found in &seen.findings {
         if !all.iter().any(|told| (told.code, told.at) == (found.code, found.at) && found.at.is_some()) {
@@ -115,6 +119,14 @@ fn findings(info: &LayerInfo, allocation: Option<&Counted>, seen: &Seen) -> Vec<
         }
     }
     all
+}
+
+/// An error in the words of a finding, which has code and offset of its own.
+fn without_code(error: &imgprep::Error, image: &str) -> String {
+    let path = error.path().filter(|path| *path != image).map_or(String::new(), |path| format!("{path}: "));
+    let disk =
+        error.disk().map_or(String::new(), |disk| format!(" (disk bytes {}..{})", disk.start, disk.end));
+    format!("{path}{}{disk}", error.what())
 }
 
 /// One image is an object as `qemu-img` has it; several are wrapped.
@@ -131,9 +143,7 @@ fn print_json(args: &InfoArgs, mut images: Vec<Json>, failure: Option<&Failure>)
     if let Some(failure) = failure {
         object.insert("error".into(), failure.json());
     }
-    let mut out = io::stdout().lock();
-    serde_json::to_writer_pretty(&mut out, &object)?;
-    Ok(writeln!(out)?)
+    Ok(io::stdout().write_all(json::text(&object.into()).as_bytes())?)
 }
 
 fn print_text(
@@ -156,14 +166,14 @@ fn print_text(
     line(out, "size on disk", &full(info.actual_size()))?;
     print_allocation(out, allocation)?;
     if let Some(encryption) = info.facts.encryption {
-        line(out, "encrypted", &format!("{encryption:?}"))?;
+        line(out, "encrypted", &encryption.to_string())?;
     }
     if let Some(parent) = &info.parent {
-        let format = parent.format.as_deref().unwrap_or("format not said");
+        let format = parent.format.as_deref().unwrap_or("format not named");
         let name = if parent.is_named() {
             parent.label()
         } else {
-            format!("not named, calls itself {}", parent.label())
+            format!("not named, identified by {}", parent.label())
         };
         line(out, "backing file", &format!("{name} ({format})"))?;
     }
@@ -181,6 +191,7 @@ fn print_text(
     for named in disk.unopened().iter().filter(|_| std::ptr::eq(info, &raw const disk.layers()[0])) {
         let why = match named.reason.code() {
             "open.gate.shut" => "--follow beside opens files in the image's own folder".to_string(),
+            "open.gate.outside" => "--follow any opens files outside of the image's folder".to_string(),
             code => format!("{code}: no --follow opens it"),
         };
         line(out, "not opened", &format!("{} ({why})", named.name))?;
@@ -244,7 +255,7 @@ fn described(partition: &Partition) -> String {
     };
     let mut text = format!("{} at {}, {kind}", short(partition.len), short(partition.start));
     if !partition.name.is_empty() {
-        text.push_str(&format!(" {:?}", partition.name));
+        text.push_str(&format!(" \"{}\"", partition.name));
     }
     if let Some(volume) = partition.volume {
         text.push_str(&format!(", {}{}", volume.name, if volume.is_encrypted { " (encrypted)" } else { "" }));
@@ -254,7 +265,7 @@ fn described(partition: &Partition) -> String {
 
 fn print_snapshot(out: &mut dyn Write, snapshot: &Snapshot) -> io::Result<()> {
     let size = snapshot.disk_size.map_or(String::new(), |size| format!(", {}", full(size)));
-    line(out, "snapshot", &format!("{} {:?}{size}", snapshot.id, snapshot.name))
+    line(out, "snapshot", &format!("{} \"{}\"{size}", snapshot.id, snapshot.name))
 }
 
 fn text(value: &Value) -> String {
@@ -262,9 +273,14 @@ fn text(value: &Value) -> String {
         Value::Text(text) => text.clone(),
         Value::Number(number) => number.to_string(),
         Value::Flag(flag) => if *flag { "yes" } else { "no" }.into(),
-        Value::List(list) => list.iter().map(text).collect::<Vec<_>>().join(", "),
+        Value::List(list) => {
+            let has_tables = list.iter().any(|item| matches!(item, Value::Table(_)));
+            list.iter().map(text).collect::<Vec<_>>().join(if has_tables { "; " } else { ", " })
+        }
         Value::Table(table) => {
-            table.iter().map(|(key, value)| format!("{key} {}", text(value))).collect::<Vec<_>>().join(", ")
+            let cells = table.iter().map(|(key, value)| (key, text(value)));
+            let cells = cells.filter(|(_, value)| !value.is_empty());
+            cells.map(|(key, value)| format!("{key} {value}")).collect::<Vec<_>>().join(", ")
         }
     }
 }

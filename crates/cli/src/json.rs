@@ -1,10 +1,22 @@
 //! The shapes of JSON: a superset of `qemu-img info`'s.
 
-use imgprep::{Counted, Encryption, Facts, Finding, LayerInfo, Match, Named, Seen, Snapshot, Value};
+use imgprep::{
+    Counted, Encryption, Facts, Finding, LayerInfo, Match, Named, Seen, Snapshot, Value, printable_json,
+};
 use serde_json::{Map, Value as Json, json};
 
 use crate::failure::error_json;
 use crate::print::severity;
+
+/// A value as an indented text. Characters that are not printable are escaped; the strings keep their values.
+pub(crate) fn text(value: &Json) -> String {
+    printable_json(&format!("{value:#}\n")).into_owned()
+}
+
+/// The same on one line.
+pub(crate) fn line(value: &Json) -> String {
+    printable_json(&format!("{value}\n")).into_owned()
+}
 
 /// One layer as `qemu-img info` describes an image, and what we know beyond that.
 pub(crate) fn layer(

@@ -2,8 +2,8 @@
 
 use std::io::{self, Write};
 
-use imgprep::policy::Levels;
-use imgprep::{CheckedFile, Severity};
+use imgprep::policy::{Judgement, Levels};
+use imgprep::{CheckedFile, Severity, printable};
 use imgprep_batch::report::xml;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
@@ -16,11 +16,11 @@ pub(crate) fn write(out: &mut dyn Write, files: &[CheckedFile], levels: &Levels)
 }
 
 fn suite(file: &CheckedFile, levels: &Levels) -> TestSuite {
-    let mut suite = TestSuite::new(file.name.as_str());
+    let mut suite = TestSuite::new(&*printable(&file.name));
     let mut read = TestCaseStatus::success();
     if let Some(error) = &file.error {
         read = TestCaseStatus::non_success(NonSuccessKind::Error);
-        read.set_message(error.to_string()).set_type(error.code());
+        read.set_message(&*printable(&error.to_string())).set_type(error.code());
     }
     suite.add_test_case(case(file, "check", read));
     let mut rules: Vec<&str> = file.judgements.iter().map(|judgement| judgement.rule.id).collect();
@@ -40,20 +40,25 @@ fn of_rule(file: &CheckedFile, rule: &str, levels: &Levels) -> TestCase {
             || (levels.deny_warnings && judgement.severity == Severity::Warning)
     });
     let more = left_out(file).filter(|more| more.rule == rule).map(|more| more.message());
-    let all = of_rule().map(message).chain(more).collect::<Vec<_>>().join("\n");
+    let all = of_rule().map(shown).chain(more).collect::<Vec<_>>().join("\n");
     if !is_failure {
         let mut case = case(file, rule, TestCaseStatus::success());
         case.set_system_out(all);
         return case;
     }
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    let first = of_rule().next().map(message).unwrap_or_default();
+    let first = of_rule().next().map(shown).unwrap_or_default();
     status.set_message(first).set_type(rule).set_description(all);
     case(file, rule, status)
 }
 
+/// XML cannot hold control characters, and `quick-junit` drops them: they are escaped instead.
+fn shown(judgement: &Judgement) -> String {
+    printable(&message(judgement)).into_owned()
+}
+
 fn case(file: &CheckedFile, name: &str, status: TestCaseStatus) -> TestCase {
     let mut case = TestCase::new(name, status);
-    case.set_classname(file.name.as_str());
+    case.set_classname(&*printable(&file.name));
     case
 }

@@ -1,6 +1,7 @@
 //! `imgprep`: what was typed -> what is meant -> run.
 
 mod args;
+mod bar;
 mod batch;
 mod bitmap;
 mod check;
@@ -17,26 +18,22 @@ mod print;
 mod progress;
 mod receipt;
 mod report;
+mod rules;
 mod sarif;
 mod size;
 mod target;
+mod text;
+mod usage;
 
 use std::process::ExitCode;
 
-use clap::Parser;
-
-use crate::args::{Args, Command};
+use crate::args::Command;
 use crate::failure::exit_code;
 
 fn main() -> ExitCode {
-    let args = match Args::try_parse() {
+    let args = match usage::parse() {
         Ok(args) => args,
-        Err(error) => {
-            // Help and version are no errors; a usage error is 1, for 2 means that a check found something.
-            let code = u8::from(error.use_stderr());
-            let _ = error.print();
-            return ExitCode::from(code);
-        }
+        Err(code) => return code,
     };
     imgprep::raise_open_file_limit();
     let output = args.command.output();

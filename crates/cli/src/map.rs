@@ -19,10 +19,14 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
     let mut out = BufWriter::new(io::stdout().lock());
     let is_json = args.output == OutputFormat::Json;
     if is_json {
-        let head =
-            json!({ "filename": args.file.display().to_string(), "virtual-size": disk.size() }).to_string();
+        let head = json!({ "filename": args.file.display().to_string(), "virtual-size": disk.size() });
+        let head = crate::json::line(&head);
         // Streamed: the extents may be millions.
-        write!(out, "{{\"schema\":\"imgprep/map/1\",{},\"extents\":[", &head[1..head.len() - 1])?;
+        write!(
+            out,
+            "{{\"schema\":\"imgprep/map/1\",{},\"extents\":[",
+            head.trim_end().trim_start_matches('{').trim_end_matches('}')
+        )?;
     } else {
         writeln!(
             out,
@@ -43,7 +47,7 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
         // One object, also when it could not be finished: the error is in it.
         if let Err(error) = walked {
             let failure = Failure::from(error);
-            writeln!(out, ",\"error\":{}}}", failure.json())?;
+            writeln!(out, ",\"error\":{}}}", crate::json::line(&failure.json()).trim_end())?;
             out.flush()?;
             return Err(Failure::Told);
         }

@@ -32,7 +32,10 @@ pub(crate) fn open_options(
         None => None,
         Some(name) => Some(by_name(name).ok_or_else(|| {
             let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
-            Failure::Usage(format!("--from {name}: the readable formats are {}", known.join(", ")))
+            Failure::Usage(format!(
+                "--from {name}: not a readable format; the formats are {}",
+                known.join(", ")
+            ))
         })?),
     };
     let size = match source.size {
@@ -62,12 +65,17 @@ pub(crate) fn open(path: &Path, source: &SourceArgs, options: &OpenOptions) -> R
     let size = source.size.bytes();
     if path != Path::new("-") {
         if size.is_some() {
-            return Err(Failure::Usage("--size with a number is for a RAW on standard input".into()));
+            return Err(Failure::Usage(
+                "--size with a number works with a RAW on standard input only".into(),
+            ));
         }
         return Ok(Disk::open(path, options)?);
     }
     let (Some("raw"), Some(size)) = (source.from.as_deref(), size) else {
-        return Err(Failure::Usage("standard input is read with --from raw --size N only".into()));
+        return Err(Failure::Usage(
+            "standard input is read with --from raw --size N only: an image of another format must be a file"
+                .into(),
+        ));
     };
     if io::stdin().is_terminal() {
         return Err(Failure::Usage("standard input is a terminal".into()));
@@ -80,7 +88,8 @@ pub(crate) fn open(path: &Path, source: &SourceArgs, options: &OpenOptions) -> R
 pub(crate) fn shape(args: &BitmapShapeArgs) -> Result<BitmapShape, Failure> {
     let block =
         args.bitmap_block.bytes().filter(|block| block.is_power_of_two() && (512..=64 << 20).contains(block));
-    let block = block.ok_or(Failure::Usage("--bitmap-block is a power of two from 512 to 64M".into()))?;
+    let block =
+        block.ok_or(Failure::Usage("--bitmap-block must be a power of two from 512 to 64M".into()))?;
     let order = match args.bitmap_order {
         Order::Lsb => BitOrder::LeastFirst,
         Order::Msb => BitOrder::MostFirst,
@@ -116,7 +125,7 @@ impl Run {
 
     pub(crate) fn with(memory: Size, threads: Option<NonZeroUsize>) -> Result<Self, Failure> {
         let memory = memory.bytes();
-        let memory = memory.ok_or(Failure::Usage("--memory is a number of bytes".into()))?;
+        let memory = memory.ok_or(Failure::Usage("--memory must be a number of bytes".into()))?;
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let interrupt = Interrupt::default();
         for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {

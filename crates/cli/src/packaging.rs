@@ -8,23 +8,23 @@ use clap_complete::Shell;
 use imgprep::{Existing, OutputOptions, Sync, write_whole};
 
 use crate::args::Args;
-use crate::failure::Failure;
+use crate::failure::{Failure, file_error};
 use crate::meaning::existing;
 
 #[derive(clap::Args)]
-#[command(after_help = "For example:\n  imgprep completions bash > /etc/bash_completion.d/imgprep\n  \
+#[command(after_help = "Examples:\n  imgprep completions bash > /etc/bash_completion.d/imgprep\n  \
     imgprep completions zsh > ~/.zfunc/_imgprep\n  \
     imgprep completions fish > ~/.config/fish/completions/imgprep.fish")]
 pub(crate) struct CompletionsArgs {
+    /// Shell to complete in
     #[arg(value_enum)]
     pub(crate) shell: Shell,
 }
 
 #[derive(clap::Args)]
-#[command(after_help = "For example: imgprep man | man -l -")]
+#[command(after_help = "Examples:\n  imgprep man | man -l -\n  imgprep man /usr/local/share/man/man1")]
 pub(crate) struct ManArgs {
-    /// Write all pages, imgprep.1, imgprep-convert.1 and so on, into this folder [default: the first one, to
-    /// standard output]
+    /// Folder for all pages, imgprep.1, imgprep-convert.1 and so on [default: print the first one]
     #[arg(value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Replace existing pages
@@ -42,7 +42,7 @@ pub(crate) fn man(args: &ManArgs) -> Result<(), Failure> {
     let mut command = Args::command().disable_help_subcommand(true);
     command.build();
     let Some(dir) = &args.dir else { return Ok(io::stdout().write_all(&page(command)?)?) };
-    std::fs::create_dir_all(dir).map_err(|error| Failure::Usage(format!("{}: {error}", dir.display())))?;
+    std::fs::create_dir_all(dir).map_err(|error| file_error(dir, &error))?;
     let below: Vec<_> = command.get_subcommands().cloned().collect();
     below.into_iter().chain([command]).try_for_each(|command| write(command, dir, existing(args.force)))
 }

@@ -1,18 +1,55 @@
 //! One printer for what people read.
+//!
+//! Every line of text passes [`say`]: what is not printable in it, a line break out of a file name included, is escaped.
+//! JSON is for programs and keeps the exact strings; it passes [`crate::json::text`].
 
-use std::io::{self, Write};
+use std::fmt::{Arguments, Display};
+use std::io::{self, Write, stderr};
 
-use imgprep::{Finding, Match, Severity};
+use imgprep::{Finding, Match, Severity, printable};
 
-/// `label: value`, aligned.
+/// Prints one line. Line breaks within it are escaped like all that is not printable.
+pub(crate) fn say(out: &mut dyn Write, text: impl Display) -> io::Result<()> {
+    writeln!(out, "{}", one_line(&text.to_string()))
+}
+
+/// Text as one line that neither a terminal nor a runner of CI jobs acts on.
+///
+/// GitHub runs what follows `::` at the start of a line.
+fn one_line(text: &str) -> String {
+    let text = without_commands(&printable(text));
+    match text.trim_start().strip_prefix("::") {
+        Some(rest) => format!("{}\\u{{3a}}:{rest}", &text[..text.len() - rest.len() - 2]),
+        None => text,
+    }
+}
+
+/// Text without what runners of CI jobs run wherever it stands in a line: `##[...]`, `##vso[...]`, `##teamcity[...]`.
+pub(crate) fn without_commands(text: &str) -> String {
+    if text.contains('[') { text.replace("##", "#\\u{23}") } else { text.into() }
+}
+
+/// Prints one line on standard error, where a failure to print has nowhere to go.
+pub(crate) fn warn(text: Arguments<'_>) {
+    let _ = say(&mut stderr().lock(), text);
+}
+
+/// All lines as one text.
+pub(crate) fn lines(lines: &[String]) -> String {
+    lines.iter().map(|line| one_line(line) + "\n").collect()
+}
+
+/// `label: value`, aligned. An empty value is shown as such.
 pub(crate) fn line(out: &mut dyn Write, label: &str, value: &str) -> io::Result<()> {
-    writeln!(out, "{:<18}{value}", format!("{label}:"))
+    let value = if value.is_empty() { "(empty)" } else { value };
+    say(out, format_args!("{:<18}{value}", format!("{label}:")))
 }
 
 /// One finding a line: how bad, what, where.
 pub(crate) fn finding(out: &mut dyn Write, finding: &Finding) -> io::Result<()> {
     let place = finding.at.map_or(String::new(), |at| format!(", file offset {at}"));
-    writeln!(out, "  {}: {} [{}{place}]", severity(finding.severity), finding.message, finding.code)
+    let severity = severity(finding.severity);
+    say(out, format_args!("  {severity}: {} [{}{place}]", finding.message, finding.code))
 }
 
 /// Something that a file's bytes speak for, and the bytes.
@@ -26,5 +63,27 @@ pub(crate) fn severity(severity: Severity) -> &'static str {
         Severity::Note => "note",
         Severity::Warning => "warning",
         Severity::Error => "error",
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn one_line_stays_one_line() {
+        let mut out = Vec::new();
+        line(&mut out, "image", "a\n::error::b\u{1b}[2J\u{202e}").unwrap();
+        line(&mut out, "uuid", "").unwrap();
+        let want = "image:            a\\n::error::b\\u{1b}[2J\\u{202e}\nuuid:             (empty)\n";
+        assert_eq!(String::from_utf8(out).unwrap(), want);
+        for (text, want) in [
+            ("::error::x: raw, fine", "\\u{3a}:error::x: raw, fine"),
+            (" ::warning::x", " \\u{3a}:warning::x"),
+            ("a ##[error]b ##vso[x]", "a #\\u{23}[error]b #\\u{23}vso[x]"),
+            ("C:\\a::b ## c", "C:\\a::b ## c"),
+        ] {
+            assert_eq!(one_line(text), want);
+        }
     }
 }

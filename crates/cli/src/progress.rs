@@ -1,7 +1,7 @@
 //! Progress on standard error: a bar on a terminal, lines elsewhere, JSON for programs.
 
 use std::cell::Cell;
-use std::io::{IsTerminal, stderr};
+use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
 use imgprep::{Meter, MeterReading};
@@ -9,19 +9,22 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use crate::args::{Progress, RunArgs};
+use crate::print::warn;
 use crate::size::short;
+use crate::{bar, json};
 
 /// Time between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Time between two JSON objects.
 const JSON_EVERY: Duration = Duration::from_secs(1);
-
-/// Time between two looks at what was read and written, on a terminal.
-const MESSAGE_EVERY: Duration = Duration::from_millis(200);
+/// Time between two updates of the bar.
+const BAR_EVERY: Duration = Duration::from_millis(100);
 
 /// Shows what a [`Meter`] counts.
 pub(crate) struct Shown {
     kind: Kind,
+    /// Names of the first pass over the disk and of the second.
+    passes: [&'static str; 2],
     begun: Instant,
     last: Cell<Instant>,
 }
@@ -34,33 +37,23 @@ enum Kind {
 }
 
 impl Shown {
-    pub(crate) fn new(args: &RunArgs) -> Self {
-        let is_terminal = stderr().is_terminal();
+    pub(crate) fn new(args: &RunArgs, passes: [&'static str; 2]) -> Self {
         let kind = match args.progress {
             _ if args.quiet => Kind::Nothing,
             Progress::None => Kind::Nothing,
             Progress::Jsonl => Kind::Json,
-            Progress::Auto if is_terminal => Kind::Bar(bar()),
+            Progress::Auto if stderr().is_terminal() => Kind::Bar(empty_bar()),
             Progress::Auto => Kind::Lines,
         };
         let now = Instant::now();
-        Self { kind, begun: now, last: Cell::new(now) }
+        Self { kind, passes, begun: now, last: Cell::new(now) }
     }
 
     /// Called after every unit.
     pub(crate) fn observe(&self, meter: &Meter) {
         let every = match &self.kind {
             Kind::Nothing => return,
-            Kind::Bar(bar) => {
-                let now = meter.read();
-                bar.set_length(now.total);
-                bar.set_position(now.disk);
-                if self.last.get().elapsed() >= MESSAGE_EVERY {
-                    self.last.set(Instant::now());
-                    bar.set_message(format!("{} read, {} written", short(now.source), short(now.output)));
-                }
-                return;
-            }
+            Kind::Bar(_) => BAR_EVERY,
             Kind::Lines => LINE_EVERY,
             Kind::Json => JSON_EVERY,
         };
@@ -68,14 +61,14 @@ impl Shown {
             return;
         }
         self.last.set(Instant::now());
-        self.say(&meter.read());
+        self.show(&meter.read());
     }
 
     /// Takes the bar away; programs get a last object.
     pub(crate) fn finish(&self, meter: MeterReading) {
         match &self.kind {
             Kind::Bar(bar) => bar.finish_and_clear(),
-            Kind::Json => self.say(&meter),
+            Kind::Json => self.show(&meter),
             Kind::Nothing | Kind::Lines => {}
         }
     }
@@ -85,16 +78,29 @@ impl Shown {
         self.begun.elapsed()
     }
 
-    fn say(&self, now: &MeterReading) {
-        let seconds = self.begun.elapsed().as_secs_f64();
-        if matches!(self.kind, Kind::Json) {
-            let line = json!({
-                "schema": "imgprep/progress/1", "seconds": seconds, "disk-total": now.total,
-                "disk-done": now.disk, "source-read": now.source, "output-written": now.output,
-            });
-            eprintln!("{line}");
-            return;
+    fn show(&self, now: &MeterReading) {
+        match &self.kind {
+            Kind::Nothing => {}
+            Kind::Bar(bar) => bar.set_message(bar::line(bar::width(), now.disk, now.total, &self.parts(now))),
+            Kind::Lines => warn(format_args!("{}", self.parts(now).join(", "))),
+            Kind::Json => {
+                let object = json!({
+                    "schema": "imgprep/progress/1", "phase": self.phase(now),
+                    "seconds": self.begun.elapsed().as_secs_f64(), "disk-total": now.total, "disk-done": now.disk,
+                    "source-read": now.source, "output-written": now.output,
+                });
+                // In one write: a reader never meets half a line. One that is gone misses nothing.
+                let _ = stderr().write_all(json::line(&object).as_bytes());
+            }
         }
+    }
+
+    fn phase(&self, now: &MeterReading) -> &'static str {
+        self.passes[usize::from(now.passes > 1)]
+    }
+
+    /// What is shown beside the bar, what matters most first.
+    fn parts(&self, now: &MeterReading) -> Vec<String> {
         // OK: for people; a rate need not be exact.
         #[expect(
             clippy::cast_precision_loss,
@@ -102,23 +108,24 @@ impl Shown {
             clippy::cast_sign_loss,
             reason = "a rate for people"
         )]
-        let rate = (now.disk as f64 / seconds.max(0.001)) as u64;
+        let rate = (now.disk as f64 / self.begun.elapsed().as_secs_f64().max(0.001)) as u64;
         let left = now.total.saturating_sub(now.disk) / rate.max(1);
-        eprintln!(
-            "{} of {} done, {} read, {} written, {}/s, {left} s left",
-            short(now.disk),
-            short(now.total),
-            short(now.source),
-            short(now.output),
-            short(rate)
-        );
+        vec![
+            format!("{} {} of {}", self.phase(now), short(now.disk), short(now.total)),
+            format!("{}/s", short(rate)),
+            format!("{left} s left"),
+            format!("{} read", short(now.source)),
+            format!("{} written", short(now.output)),
+        ]
     }
 }
 
-fn bar() -> ProgressBar {
+fn empty_bar() -> ProgressBar {
     let bar = ProgressBar::with_draw_target(None, ProgressDrawTarget::stderr());
-    // The template is a constant of ours; the default would do if it were wrong.
-    let style =
-        ProgressStyle::with_template("{bar:25} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left, {msg}");
-    bar.with_style(style.unwrap_or_else(|_| ProgressStyle::default_bar()))
+    bar.with_style(message_only())
+}
+
+/// The message is the whole line. The template is a constant; the default would do if it were wrong.
+pub(crate) fn message_only() -> ProgressStyle {
+    ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
 }

@@ -10,14 +10,16 @@ use serde_json::{Value as Json, json};
 use crate::args::ConvertArgs;
 use crate::convert::loss_json;
 use crate::failure::Failure;
+use crate::json;
 use crate::meaning::existing;
 
 /// Told before hours of work, and again when it gets its name.
 pub(crate) fn check_place(args: &ConvertArgs) -> Result<(), Failure> {
     match &args.receipt {
-        Some(path) if path.exists() && !args.force => {
-            Err(Failure::Usage(format!("{}: this receipt exists; --force replaces it", path.display())))
-        }
+        Some(path) if path.exists() && !args.force => Err(Failure::Usage(format!(
+            "{}: the receipt exists already: --force replaces it",
+            path.display()
+        ))),
         _ => Ok(()),
     }
 }
@@ -43,7 +45,7 @@ pub(crate) fn write(
     });
     let sync = if args.no_sync { Sync::None } else { Sync::Full };
     let written = OutputOptions { existing: existing(args.force), sync };
-    Ok(write_whole(path, format!("{receipt:#}\n").as_bytes(), written)?)
+    Ok(write_whole(path, json::text(&receipt).as_bytes(), written)?)
 }
 
 fn layer(info: &imgprep::LayerInfo) -> Json {

@@ -4,12 +4,12 @@ use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
 use imgprep::policy::{Judgement, Levels, RouteVerdict, Verdict};
-use imgprep::{CheckedFile, Outcome, Severity};
+use imgprep::{CheckedFile, Outcome, Severity, printable};
 use serde_json::{Map, Value as Json, json};
 
 use crate::args::CheckOutput;
 use crate::failure::error_json;
-use crate::print::severity;
+use crate::print::{say, severity, without_commands};
 
 /// Prints what can be printed while other files are still being checked.
 pub(crate) struct Printer {
@@ -36,7 +36,7 @@ const SHOWN: u64 = 10;
 
 fn text(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> io::Result<()> {
     let format = file.format.as_deref().unwrap_or("unknown format");
-    writeln!(out, "{}: {format}, {}", file.name, verdict(file, levels))?;
+    say(out, format_args!("{}: {format}, {}", file.name, verdict(file, levels)))?;
     let mut seen: BTreeMap<(&str, Severity), u64> = BTreeMap::new();
     let mut advice = BTreeSet::new();
     for judgement in &file.judgements {
@@ -54,13 +54,13 @@ fn text(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> io::Result<
         *seen.entry((left_out.rule, left_out.severity)).or_default() += left_out.count;
     }
     for ((rule, severity_of), count) in seen.into_iter().filter(|(_, count)| *count > SHOWN) {
-        writeln!(out, "  {}: and {} more [{rule}]", severity(severity_of), count - SHOWN)?;
+        say(out, format_args!("  {}: and {} more [{rule}]", severity(severity_of), count - SHOWN))?;
     }
     if let Some(error) = &file.error {
-        writeln!(out, "  not checked: {error}")?;
+        say(out, format_args!("  not checked: {error}"))?;
     }
     for route in &file.routes {
-        writeln!(out, "  {}: {}", route.title, way(route))?;
+        say(out, format_args!("  {}: {}", route.title, way(route)))?;
     }
     Ok(())
 }
@@ -77,17 +77,17 @@ fn judged(out: &mut dyn Write, judgement: &Judgement) -> io::Result<()> {
         .map_or(String::new(), |disk| format!(", disk bytes {}..{}", disk.start, disk.end));
     let bound = judgement.bound.as_ref().map_or(String::new(), |bound| format!("; {bound}"));
     let (word, id) = (severity(judgement.severity), judgement.rule.id);
-    writeln!(out, "  {word}: {}{bound} [{id}{route}{code}{file}{at}{disk}]", judgement.fact)
+    say(out, format_args!("  {word}: {}{bound} [{id}{route}{code}{file}{at}{disk}]", judgement.fact))
 }
 
 /// Whose rule it is, and what to do.
 fn advised(out: &mut dyn Write, judgement: &Judgement) -> io::Result<()> {
     if judgement.severity >= Severity::Warning {
         if let Some(source) = judgement.source.as_ref().filter(|source| *source != "this program") {
-            writeln!(out, "    source: {source}")?;
+            say(out, format_args!("    source: {source}"))?;
         }
         if let Some(remedy) = &judgement.remedy {
-            writeln!(out, "    remedy: {remedy}")?;
+            say(out, format_args!("    remedy: {remedy}"))?;
         }
     }
     Ok(())
@@ -173,7 +173,8 @@ pub(crate) fn summary(out: &mut dyn Write, files: &[CheckedFile], levels: &Level
 
 /// `::error file=NAME,line=1,title=RULE::MESSAGE`.
 fn github(out: &mut dyn Write, file: &CheckedFile) -> io::Result<()> {
-    let escape = |text: &str| text.replace('%', "%25").replace('\r', "%0D").replace('\n', "%0A");
+    // A runner decodes `%0A` into a line break before it prints the message: line breaks are spelled instead.
+    let escape = |text: &str| without_commands(&printable(text)).replace('%', "%25");
     let property = |text: &str| escape(text).replace(':', "%3A").replace(',', "%2C");
     let name = property(&file.name);
     for judgement in &file.judgements {
@@ -229,7 +230,7 @@ pub(crate) fn json(out: &mut dyn Write, files: &[CheckedFile], levels: &Levels) 
         }
     };
     object.insert("schema".into(), json!("imgprep/check/1"));
-    writeln!(out, "{:#}", Json::Object(object))
+    out.write_all(crate::json::text(&Json::Object(object)).as_bytes())
 }
 
 fn file_json(file: &CheckedFile, levels: &Levels) -> Map<String, Json> {

@@ -34,7 +34,7 @@ pub(crate) fn write(out: &mut dyn Write, files: &[CheckedFile]) -> io::Result<()
             "results": results,
         }],
     });
-    writeln!(out, "{log:#}")
+    out.write_all(crate::json::text(&log).as_bytes())
 }
 
 fn level(severity: Severity) -> &'static str {

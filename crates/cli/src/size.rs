@@ -20,6 +20,8 @@ impl Size {
     }
 }
 
+const NO_SIZE: &str = "expected a whole number, optionally followed by K, M, G or T";
+
 impl FromStr for Size {
     type Err = String;
 
@@ -39,10 +41,10 @@ impl FromStr for Size {
             "M" => 20,
             "G" => 30,
             "T" => 40,
-            _ => return Err(format!("{text:?} is no size: a whole number, then K, M, G or T")),
+            _ => return Err(NO_SIZE.into()),
         };
-        let number: u64 = number.parse().map_err(|_| format!("{text:?} is no size: no number"))?;
-        let bytes = number.checked_mul(1 << shift).ok_or(format!("{text:?} is more than 16 EiB"))?;
+        let number: u64 = number.parse().map_err(|_| NO_SIZE)?;
+        let bytes = number.checked_mul(1 << shift).ok_or("more than 16 EiB")?;
         Ok(Self::Bytes(bytes))
     }
 }

@@ -1,5 +1,8 @@
 //! Which format a conversion makes, and how it is packed.
 
+use std::path::Path;
+
+use imgprep::policy::quote;
 use imgprep::{Packing, Target};
 
 use crate::args::ConvertArgs;
@@ -26,13 +29,45 @@ pub(crate) fn meant(args: &ConvertArgs) -> Result<Target, Failure> {
     let extension = || args.dst.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     let name = args.to.clone().or_else(extension).unwrap_or_default();
     let said = Said { options: &args.options, level: args.level, is_zlib: args.zlib };
-    match named(&name, &said)? {
-        Some(target) => Ok(target),
-        None => Err(Failure::Usage(format!(
-            "{:?} does not tell the target's format: say -O zvhd2 or -O raw",
-            args.to.clone().unwrap_or_else(|| args.dst.display().to_string())
-        ))),
+    if let Some(target) = named(&name, &said)? {
+        return Ok(target);
     }
+    if let Some(qemu) = written_elsewhere(&name) {
+        return Err(Failure::Usage(not_written(&name, qemu, &args.src, &args.dst)));
+    }
+    Err(Failure::Usage(match &args.to {
+        Some(to) => format!("-O {to}: not a format; the formats that are written are zvhd2 and raw"),
+        None => format!(
+            "{}: its name has no extension of a format that is written: use -O zvhd2 or -O raw",
+            args.dst.display()
+        ),
+    }))
+}
+
+/// A format that is known and not written: what `qemu-img` calls it, or nothing where that cannot write it, either.
+pub(crate) fn written_elsewhere(name: &str) -> Option<Option<&'static str>> {
+    Some(match name {
+        "vmdk" => Some("vmdk"),
+        "qcow2" => Some("qcow2"),
+        "qcow" => Some("qcow"),
+        "qed" => Some("qed"),
+        "vdi" => Some("vdi"),
+        "vhd" | "vpc" => Some("vpc"),
+        "vhdx" => Some("vhdx"),
+        "zvhd" | "avhd" | "avhdx" | "vhds" => None,
+        _ => return None,
+    })
+}
+
+/// What to do instead, as commands to paste.
+fn not_written(name: &str, qemu: Option<&str>, src: &Path, dst: &Path) -> String {
+    let known = format!("{name} is not written yet, only zvhd2 and raw are");
+    let Some(qemu) = qemu else { return known };
+    let raw = dst.with_extension("raw");
+    let (src, raw, dst) = (quote(src.as_os_str()), quote(raw.as_os_str()), quote(dst.as_os_str()));
+    format!(
+        "{known}; for {name}, convert to RAW first: imgprep convert {src} {raw} && qemu-img convert -f raw -O {qemu} {raw} {dst}"
+    )
 }
 
 /// The target of this name, if there is one.
@@ -49,7 +84,7 @@ fn raw(said: &Said<'_>) -> Result<Target, Failure> {
         return Err(Failure::Usage(format!("-o {option}: raw has no options")));
     }
     if said.level.is_some() || said.is_zlib {
-        return Err(Failure::Usage("--level and --zlib are for ZVHD2: a RAW is not packed".into()));
+        return Err(Failure::Usage("--level and --zlib are for ZVHD2: a RAW is not compressed".into()));
     }
     Ok(Target::Raw)
 }
@@ -60,7 +95,7 @@ fn zvhd2(wishes: &Wishes) -> Result<Target, Failure> {
         (wishes.level.unwrap_or(if is_zlib { 6 } else { 3 }), if is_zlib { 9 } else { 22 });
     if !(1..=highest).contains(&level) {
         let name = if is_zlib { "zlib" } else { "zstd" };
-        return Err(Failure::Usage(format!("{name} has the levels 1 to {highest}")));
+        return Err(Failure::Usage(format!("level {level}: {name} has the levels 1 to {highest}")));
     }
     if is_zlib && wishes.has_checksum == Some(true) {
         // Its checksum would be that of a finished stream, which the vendor's reader refuses.
@@ -99,7 +134,7 @@ fn wishes(said: &Said<'_>) -> Result<Wishes, Failure> {
 }
 
 fn set<T>(place: &mut Option<T>, value: T, option: &str) -> Result<(), Failure> {
-    if place.replace(value).is_some() { Err(wrong(option, "this was said before")) } else { Ok(()) }
+    if place.replace(value).is_some() { Err(wrong(option, "this option is given twice")) } else { Ok(()) }
 }
 
 fn wrong(option: &str, what: &str) -> Failure {

@@ -88,7 +88,7 @@ pub struct Partition {
     pub len: u64,
     /// Its type.
     pub kind: PartitionKind,
-    /// The name that a GPT gives it, control characters escaped.
+    /// The name that a GPT gives it, as it stands.
     pub name: String,
     /// Whether a BIOS is told to boot it.
     pub is_active: bool,

@@ -93,14 +93,10 @@ impl Header {
     }
 }
 
-/// UTF-16 up to the first zero; what a terminal would obey is escaped.
+/// UTF-16 up to the first zero, as it stands: whoever prints it escapes what a terminal would act on.
 fn name(bytes: &[u8]) -> String {
     let units = bytes.chunks_exact(2).map(LittleEndian::read_u16).take_while(|unit| *unit != 0);
-    let mut name = String::new();
-    for c in char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)) {
-        if c.is_control() { name.extend(c.escape_default()) } else { name.push(c) }
-    }
-    name
+    char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
 /// CRC-32 as in Ethernet. A table is small: a bit at a time is fast enough.
@@ -186,7 +182,7 @@ mod tests {
         assert_eq!(found.len(), 2);
         let first = &found[0];
         assert_eq!((first.number, first.start, first.len, first.entry_at), (2, 34 * 512, 66 * 512, 1152));
-        assert_eq!((first.name.as_str(), first.is_active), ("a\\u{1b}é", true));
+        assert_eq!((first.name.as_str(), first.is_active), ("a\u{1b}é", true));
         assert_eq!((found[1].start, found[1].len), (u64::MAX, 0), "saturated");
     }
 }

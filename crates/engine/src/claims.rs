@@ -116,7 +116,9 @@ impl Ledger<'_> {
         while from < u64::MAX {
             let mut pass = Pass::new(from, self.room);
             self.collect(&mut pass)?;
-            if from == 0 && let Some(error) = pass.past_end.take() {
+            if from == 0
+                && let Some(error) = pass.past_end.take()
+            {
                 self.report(error, found)?;
             }
             pass.sort();

@@ -63,15 +63,18 @@ impl Interrupt {
 /// Counters of one run, for whoever shows progress.
 #[derive(Debug, Default)]
 pub struct Meter {
+    passes: AtomicU64,
     total: AtomicU64,
     disk: AtomicU64,
     source: AtomicU64,
     output: AtomicU64,
 }
 
-/// What a [`Meter`] showed at one moment. All in bytes.
+/// What a [`Meter`] showed at one moment. All in bytes, but for the passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct MeterReading {
+    /// Passes over the disk that began: the first converts, the second reads the output back.
+    pub passes: u64,
     /// Bytes of the disk that have to be looked at: what the maps call zeros is not counted.
     pub total: u64,
     /// Of those, done.
@@ -86,6 +89,7 @@ impl Meter {
     /// The counters now.
     pub fn read(&self) -> MeterReading {
         MeterReading {
+            passes: self.passes.load(Ordering::Relaxed),
             total: self.total.load(Ordering::Relaxed),
             disk: self.disk.load(Ordering::Relaxed),
             source: self.source.load(Ordering::Relaxed),
@@ -94,6 +98,7 @@ impl Meter {
     }
 
     pub(crate) fn begin(&self, total: u64) {
+        self.passes.fetch_add(1, Ordering::Relaxed);
         self.total.store(total, Ordering::Relaxed);
         self.disk.store(0, Ordering::Relaxed);
     }

@@ -23,6 +23,18 @@ pub enum FaceError {
         /// What happened, in the tool's words where it had some.
         what: String,
     },
+    /// A link of a searched folder leads nowhere.
+    #[error("the link leads to \"{target}\", which does not exist")]
+    LinkDangling {
+        /// What the link names.
+        target: String,
+    },
+    /// A link of a searched folder leads out of it.
+    #[error("the link leads to \"{target}\", outside of the searched folder; --follow any follows it")]
+    LinkOutside {
+        /// What the link names.
+        target: String,
+    },
     /// A device is written in place.
     #[error("the output is a block device: --force writes over all that is on it")]
     DeviceNeedsForce,
@@ -36,6 +48,8 @@ impl Detail for FaceError {
             Self::VerifyPipe => "verify.pipe",
             Self::BitmapNeedsRaw => "bitmap.needs-raw",
             Self::BitmapCommand { .. } => "bitmap.command",
+            Self::LinkDangling { .. } => "folder.link.dangling",
+            Self::LinkOutside { .. } => "folder.link.outside",
             Self::DeviceNeedsForce => "output.device",
         }
     }

@@ -27,9 +27,9 @@ pub use contents::Seen;
 pub use convert::{Checksum, ConvertOptions, Converted, Destination, Plan, Verify, convert, plan};
 pub use disk::{Disk, LayerInfo, matches_of};
 pub use error::FaceError;
-pub use folder::image_files;
-pub use remedy::{descriptor_beside, remedy};
+pub use folder::{check_link, image_files};
 pub use parts::parts_among;
+pub use remedy::{descriptor_beside, remedy};
 pub use target::Target;
 pub use whole::write_whole;
 
@@ -40,11 +40,12 @@ pub use imgprep_engine::{
 };
 pub use imgprep_io::{
     Access, Existing, OutputOptions, SourceFile, SourceOptions, Sync, free_space, open_file_limit,
-    path_from_bytes, raise_open_file_limit, random_uuid, reserve, space_taken, spool, sync_folder,
+    path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve, space_taken, spool, sync_folder,
 };
 pub use imgprep_map::{
     Checked, Class, Detail, Encryption, Error, Evidence, Facts, FileId, Finding, Limits, Packing,
-    ParseOptions, Severity, SizeChoice, Snapshot, Source, Value,
+    ParseOptions, Printable, Severity, SizeChoice, Snapshot, Source, Value, is_printable, printable,
+    printable_json,
 };
 pub use imgprep_open::{Gate, Mismatch, Named, OpenOptions, open_source};
 pub use imgprep_policy as policy;

@@ -9,7 +9,7 @@ use std::path::{Path, PathBuf};
 use imgprep_catalog::{detect, parse};
 use imgprep_io::SourceFile;
 use imgprep_map::{FileRef, Image, ParseOptions, Parsed};
-use imgprep_open::{OpenOptions, part_of};
+use imgprep_open::{OpenOptions, hints, part_of};
 
 /// Formats whose images name further files of their own.
 const WITH_PARTS: [&str; 2] = ["vmdk", "qcow2"];
@@ -35,7 +35,8 @@ pub fn parts_among(paths: &[PathBuf], options: &OpenOptions) -> BTreeMap<PathBuf
 /// What an image says of itself, if its format is one whose images name other files.
 fn described(path: &Path, options: &OpenOptions) -> Option<Box<Image>> {
     let file = SourceFile::open(path, options.source).ok()?;
-    let detection = detect(&file, None).ok().filter(|found| WITH_PARTS.contains(&found.format.name))?;
+    let detection =
+        detect(&file, hints(&file, None)).ok().filter(|found| WITH_PARTS.contains(&found.format.name))?;
     let limits = options.parse.limits;
     match parse(&file, &detection, &ParseOptions { limits, ..ParseOptions::default() }).ok()? {
         Parsed::Done(image) => Some(image),
@@ -57,7 +58,7 @@ fn tracking_beside(image: &Path) -> Option<PathBuf> {
 /// Whether a file that is named as a part is no image by its own contents.
 fn is_part(path: &Path, options: &OpenOptions) -> bool {
     let Ok(file) = SourceFile::open(path, options.source) else { return false };
-    match detect(&file, None) {
+    match detect(&file, hints(&file, None)) {
         Ok(found) if found.evidence.is_none() => true,
         Ok(found) if found.format.name == "vmdk" => {
             described(path, options).is_none_or(|image| !is_whole(&image))

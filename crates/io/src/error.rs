@@ -4,6 +4,13 @@ use std::io::ErrorKind;
 
 use imgprep_map::{Class, Detail};
 
+/// An I/O error in the system's words, without the number that Rust appends.
+pub fn reason(error: &std::io::Error) -> String {
+    let mut text = error.to_string();
+    text.truncate(text.rfind(" (os error ").unwrap_or(text.len()));
+    text
+}
+
 /// A source that can't be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
@@ -82,7 +89,7 @@ impl From<std::io::Error> for OpenError {
         match error.kind() {
             ErrorKind::NotFound => Self::NotFound,
             ErrorKind::PermissionDenied => Self::Permission,
-            _ => Self::Failed { reason: error.to_string() },
+            _ => Self::Failed { reason: reason(&error) },
         }
     }
 }
@@ -122,7 +129,7 @@ impl CreateError {
     pub(crate) fn failed(doing: &'static str) -> impl Fn(std::io::Error) -> Self {
         move |error| match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::NoSpace { doing },
-            _ => Self::Failed { doing, reason: error.to_string() },
+            _ => Self::Failed { doing, reason: reason(&error) },
         }
     }
 }

@@ -14,7 +14,7 @@ mod residence;
 mod source;
 mod spool;
 
-pub use error::{CreateError, OpenError};
+pub use error::{CreateError, OpenError, reason};
 pub use os::{free_space, open_file_limit, path_from_bytes, raise_open_file_limit, random_uuid};
 pub use output::{DeviceOutput, Existing, OutputFile, OutputOptions, Sync, reserve, sync_folder};
 pub use pipe::PipeOutput;

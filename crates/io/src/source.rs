@@ -171,7 +171,7 @@ impl SourceFile {
         if self.is_device() {
             return Ok(());
         }
-        let failed = |error: std::io::Error| ReadError::Failed { at: 0, reason: error.to_string() };
+        let failed = |error: std::io::Error| ReadError::Failed { at: 0, reason: crate::reason(&error) };
         let now = self.file.metadata().map_err(failed)?;
         let changed = |what: String| Err(ReadError::Changed { at: missed, what });
         if now.len() != self.len {
@@ -204,7 +204,7 @@ impl ReadAt for SourceFile {
             std::io::ErrorKind::UnexpectedEof => {
                 ReadError::Changed { at: Some(at), what: "it became shorter".into() }
             }
-            _ => ReadError::Failed { at, reason: error.to_string() },
+            _ => ReadError::Failed { at, reason: crate::reason(&error) },
         })
     }
 

@@ -2,6 +2,7 @@
 
 use alloc::string::String;
 use alloc::vec::Vec;
+use core::fmt;
 
 /// What a format says about one image, beyond its map.
 #[derive(Clone, Debug, PartialEq)]
@@ -62,6 +63,16 @@ pub enum Encryption {
     Luks,
     /// Another method, by the number that the image gives.
     Other(u32),
+}
+
+impl fmt::Display for Encryption {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        match self {
+            Self::Aes => f.write_str("AES"),
+            Self::Luks => f.write_str("LUKS"),
+            Self::Other(number) => write!(f, "method {number}"),
+        }
+    }
 }
 
 /// One internal snapshot, with the fields of `qemu-img info`.

@@ -5,7 +5,8 @@
 //! piece of the disk comes from), [`DiskMap`] (a format's whole answer),
 //! [`ReadAt`] and [`Sink`] (what bytes are read from and written to),
 //! [`Layout`] (a writer's plan), [`Facts`] and [`Finding`] (what an inspector
-//! tells) and [`Error`] (one envelope for all that goes wrong).
+//! tells), [`Error`] (one envelope for all that goes wrong) and [`Printable`] (text of
+//! strangers as people see it).
 //!
 //! It opens no file, starts no thread and knows no format.
 #![no_std]
@@ -23,6 +24,7 @@ mod image;
 mod layout;
 mod limits;
 mod overlay;
+mod printable;
 mod probe;
 mod read;
 mod repeats;
@@ -46,6 +48,7 @@ pub use image::{
 pub use layout::{Ending, Layout, Packing, Patch, Placement};
 pub use limits::Limits;
 pub use overlay::{Overlay, Replayed};
+pub use printable::{Printable, is_printable, printable, printable_json};
 pub use probe::{Evidence, Probe};
 pub use read::{ReadAt, ReadError};
 pub use repeats::Repeats;

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::input::read;
-use crate::{DiskKind, InputError, Level, Levels, LevelsError};
+use crate::{DiskKind, InputError};
 
 /// The file's name.
 pub const CONFIG_NAME: &str = "imgprep.toml";
@@ -58,19 +58,6 @@ allow = []
     /// Reads the text of a configuration called `name`.
     pub fn parse(name: &str, text: &str) -> Result<Self, InputError> {
         read(name, text)
-    }
-
-    /// The levels that it sets.
-    pub fn levels(&self) -> Result<Levels, LevelsError> {
-        let mut levels = Levels::default();
-        for (rules, level) in [
-            (&self.check.deny, Level::Deny),
-            (&self.check.warn, Level::Warn),
-            (&self.check.allow, Level::Allow),
-        ] {
-            rules.iter().try_for_each(|id| levels.set(id, level))?;
-        }
-        Ok(levels)
     }
 }
 

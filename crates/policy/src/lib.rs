@@ -26,7 +26,7 @@ mod subject;
 mod table;
 
 pub use config::{CONFIG_NAME, Config};
-pub use input::InputError;
+pub use input::{InputError, place_of};
 pub use judge::{Report, Wish, judge};
 pub use judgement::{Judgement, Place};
 pub use levels::{Level, Levels, LevelsError};

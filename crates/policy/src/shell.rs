@@ -2,6 +2,8 @@
 
 use std::ffi::OsStr;
 
+use imgprep_map::is_printable;
+
 /// The word that a POSIX shell reads as exactly `text`. A name that begins with a dash
 /// gets a `./`, so that no program takes it for an option.
 pub fn quote(text: &OsStr) -> String {
@@ -10,10 +12,10 @@ pub fn quote(text: &OsStr) -> String {
     let is_plain = |byte: &u8| byte.is_ascii_alphanumeric() || b"_./+=:@%,-".contains(byte);
     match text.to_str() {
         Some(plain) if !bytes.is_empty() && bytes.iter().all(is_plain) => format!("{dash}{plain}"),
-        Some(printable) if !printable.chars().any(char::is_control) => {
+        Some(printable) if printable.chars().all(is_printable) => {
             format!("'{dash}{}'", printable.replace('\'', r"'\''"))
         }
-        // Control characters and bytes that are no text: $'...' of POSIX 2024, bash, zsh and ksh.
+        // Characters that are not printable and bytes that are no text: $'...' of POSIX 2024, bash, zsh and ksh.
         _ => format!("$'{dash}{}'", bytes.iter().map(|byte| escaped(*byte)).collect::<String>()),
     }
 }
@@ -43,6 +45,7 @@ mod tests {
             ("", "''"),
             ("$(reboot)", "'$(reboot)'"),
             ("a\nb", "$'a\\012b'"),
+            ("a\u{202e}b", "$'a\\342\\200\\256b'"),
         ] {
             assert_eq!(quote(OsStr::new(text)), word);
         }

@@ -130,8 +130,7 @@ impl Inputs {
             self.beside("ZVHD2 to RAW", "convert $full.zvhd2 $o.raw --no-sync", UNPACK, "full.zvhd2")
                 .at_most(1.25),
             self.beside("ZVHD2 to a bitmap", "bitmap $full.zvhd2 $o.mf", UNPACK, "full.zvhd2"),
-            self.beside("bitmap of stored zeros", "bitmap $zeros.raw $o.mf", SCAN, "zeros.raw")
-                .at_most(1.15),
+            self.beside("bitmap of stored zeros", "bitmap $zeros.raw $o.mf", SCAN, "zeros.raw").at_most(1.15),
             self.copied(),
         ];
         if has_qemu_img() {

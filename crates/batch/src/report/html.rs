@@ -3,7 +3,9 @@
 //! Names and messages come from strangers' files: all text passes [`Text`], and the page's own policy forbids
 //! it to load anything.
 
-use std::fmt;
+use std::fmt::{self, Write};
+
+use imgprep::printable;
 
 use crate::{Record, State, Summary};
 
@@ -202,7 +204,7 @@ fn left_out(summary: &Summary) -> String {
     }
     let items = summary.left_out.iter().map(|path| format!("<li>{}</li>", Text(path)));
     format!(
-        "<details><summary>{} files left out: no images by their names, or parts of others</summary><ul>{}</ul></details>\n",
+        "<details><summary>{} left out: not images by their names, parts of others, or links to folders</summary><ul>{}</ul></details>\n",
         summary.left_out.len(),
         items.collect::<String>()
     )
@@ -226,21 +228,14 @@ struct Text<'a>(&'a str);
 
 impl fmt::Display for Text<'_> {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        for c in self.0.chars() {
+        for c in printable(self.0).chars() {
             match c {
                 '&' => f.write_str("&amp;")?,
                 '<' => f.write_str("&lt;")?,
                 '>' => f.write_str("&gt;")?,
                 '"' => f.write_str("&quot;")?,
                 '\'' => f.write_str("&#39;")?,
-                // Control characters and those that turn the direction of text.
-                c if c.is_control()
-                    || ('\u{202a}'..='\u{202e}').contains(&c)
-                    || ('\u{2066}'..='\u{2069}').contains(&c) =>
-                {
-                    write!(f, "{}", c.escape_unicode())?;
-                }
-                c => write!(f, "{c}")?,
+                c => f.write_char(c)?,
             }
         }
         Ok(())
@@ -267,7 +262,7 @@ mod tests {
         assert!(!row.contains("<script") && !row.contains("'1'") && !row.contains('\u{202e}'), "{row}");
         assert_eq!(
             Text(evil).to_string(),
-            "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot;\\u{202e}\\u{a}"
+            "&lt;script&gt;alert(&#39;1&#39;)&lt;/script&gt;&quot;\\u{202e}\\n"
         );
     }
 

@@ -1,5 +1,6 @@
 //! JSON, `schemas/batch.schema.json`.
 
+use imgprep::printable_json;
 use serde_json::json;
 
 use crate::Summary;
@@ -21,5 +22,5 @@ pub fn json(summary: &Summary) -> String {
         "output-size": output_size,
         "seconds": summary.elapsed.as_secs_f64(),
     });
-    format!("{report:#}\n")
+    printable_json(&format!("{report:#}\n")).into_owned()
 }

@@ -2,6 +2,7 @@
 
 use std::time::Duration;
 
+use imgprep::printable;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
 use super::jenkins::xml;
@@ -9,7 +10,7 @@ use crate::{Record, State, Summary};
 
 /// The report as `JUnit` XML.
 pub fn junit(summary: &Summary) -> String {
-    let mut suite = TestSuite::new(summary.out.as_str());
+    let mut suite = TestSuite::new(&*printable(&summary.out));
     suite.set_time(summary.elapsed);
     suite.add_test_cases(summary.records.iter().map(case));
     let mut report = Report::new("imgprep batch");
@@ -19,7 +20,7 @@ pub fn junit(summary: &Summary) -> String {
 }
 
 fn case(record: &Record) -> TestCase {
-    let mut case = TestCase::new(record.source.as_str(), status(record));
+    let mut case = TestCase::new(&*printable(&record.source), status(record));
     case.set_classname(record.target.as_str());
     case.set_time(Duration::from_secs_f64(record.seconds.max(0.0)));
     case
@@ -27,9 +28,11 @@ fn case(record: &Record) -> TestCase {
 
 fn status(record: &Record) -> TestCaseStatus {
     let bad = |kind, code: &str, message: &str, remedy: &[String]| {
+        // XML cannot hold control characters, and `quick-junit` drops them: they are escaped instead.
         let mut status = TestCaseStatus::non_success(kind);
-        status.set_type(code).set_message(message);
+        status.set_type(code).set_message(&*printable(message));
         if !remedy.is_empty() {
+            let remedy: Vec<_> = remedy.iter().map(|line| printable(line)).collect();
             status.set_description(remedy.join("\n"));
         }
         status

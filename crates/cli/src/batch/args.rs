@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use crate::args::{FollowArgs, OutputFormat, Progress};
+use crate::args::{FollowArgs, OutputFormat, Progress, threads};
 use crate::size::Size;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -16,49 +16,52 @@ pub(crate) enum Disk {
 
 #[derive(clap::Args)]
 #[command(
-    after_help = "Exit codes: 0 all images are done; 2 some failed or can't be imported; 1 the batch could \
-    not run;\n130 it was interrupted.\n\nCtrl-C once: what is at work stops at a safe place, no other image begins. \
-    Twice: stop now.\nAfter either, and after a kill or a power cut, --resume goes on."
+    after_help = "Exit codes: 0 all images are done; 2 some failed or cannot be imported; 1 the batch could \
+    not run;\n130 interrupted.\n\nCtrl-C once: running conversions stop at a safe place, no other image is started. \
+    Twice: stop now.\nAfter either, and after a kill or a power cut, --resume continues the batch.\n\n\
+    Examples:\n  imgprep batch images/ --out ready/\n  imgprep batch images/ --out ready/ --for huawei-ims --plan\n  \
+    find . -name '*.vmdk' -print0 | imgprep batch - --out ready/\n  \
+    imgprep batch --init && imgprep batch jobs.toml --report report.html"
 )]
 pub(crate) struct BatchArgs {
     /// A folder of images, a manifest (.toml), or `-` for a list of paths on standard input
     #[arg(value_name = "DIR|MANIFEST|-", required_unless_present = "init")]
     pub(crate) jobs: Option<PathBuf>,
-    /// The output folder
+    /// Folder for the outputs and the journal
     #[arg(long, value_name = "DIR")]
     pub(crate) out: Option<PathBuf>,
     /// Write a commented manifest [default: jobs.toml] and stop
     #[arg(long)]
     pub(crate) init: bool,
-    /// Tell what would be done; write nothing
+    /// Show what would be done; write nothing
     #[arg(long, conflicts_with = "init")]
     pub(crate) plan: bool,
-    /// Go on where an earlier run ended: what is done and unchanged is not done again
+    /// Continue an earlier run: images that are done and unchanged are skipped
     #[arg(long)]
     pub(crate) resume: bool,
-    /// Begin anew and replace existing outputs
-    #[arg(long, conflicts_with = "resume")]
+    /// Start over and replace existing outputs; with --resume, convert images again whose options changed
+    #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) wish: WishArgs,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
-    /// Try so often again after an error of the system; pauses grow
+    /// Retries per image after an I/O error, with exponential back-off
     #[arg(long, value_name = "N", default_value = "2")]
     pub(crate) retries: u32,
-    /// The first pause before that, in milliseconds
+    /// First pause before a retry, in milliseconds
     #[arg(long, value_name = "MS", default_value = "1000")]
     pub(crate) retry_pause: u64,
-    /// Begin no other image after the first failure
+    /// Start no other image after the first failure
     #[arg(long)]
     pub(crate) fail_fast: bool,
-    /// Do not wait until outputs are on the disk: a power cut may then cost finished ones
+    /// Do not wait until outputs are on stable storage: a power cut may destroy finished ones
     #[arg(long)]
     pub(crate) no_sync: bool,
     /// Worker threads of all images together [default: all cores]
-    #[arg(short = 'j', long, value_name = "N")]
+    #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
-    /// Memory for what is in flight, of all images together
+    /// Memory for the buffers of all images together
     #[arg(long, value_name = "SIZE", default_value = "256M")]
     pub(crate) memory: Size,
     /// How progress is shown
@@ -67,49 +70,50 @@ pub(crate) struct BatchArgs {
     /// Show no progress and no summary
     #[arg(short, long)]
     pub(crate) quiet: bool,
+    /// Format of the result
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: OutputFormat,
-    /// Write a report: FILE.json, FILE.xml (for CI systems) or FILE.html; may be said several times
+    /// Write a report, FILE.json, FILE.xml (JUnit) or FILE.html; repeat for several
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Vec<PathBuf>,
 }
 
-/// What is wished of every image; a manifest counts more.
+/// Options of every image; those of a manifest override them.
 #[derive(clap::Args)]
 pub(crate) struct WishArgs {
-    /// The sources' format, else it is detected
+    /// Format of the sources [default: detected]
     #[arg(short, long = "from", value_name = "FMT")]
     pub(crate) from: Option<String>,
     #[command(flatten)]
     pub(crate) follow: FollowArgs,
-    /// The target's format, zvhd2 or raw
+    /// Format of the outputs, zvhd2 or raw
     #[arg(short = 'O', long = "to", value_name = "FMT", default_value = "zvhd2")]
     pub(crate) to: String,
-    /// Options of the target's format
+    /// Options of the output format
     #[arg(short = 'o', value_name = "K=V,...", value_delimiter = ',')]
     pub(crate) options: Vec<String>,
-    /// Packing level: zstd 1 to 22 (default 3), with --zlib 1 to 9 (default 6)
+    /// Compression level: zstd 1 to 22 (default 3), with --zlib 1 to 9 (default 6)
     #[arg(long, value_name = "N")]
     pub(crate) level: Option<u32>,
-    /// Pack with zlib instead of zstd
+    /// Compress with zlib instead of zstd
     #[arg(long)]
     pub(crate) zlib: bool,
-    /// How outputs are named: {dir}, {stem}, {name}, {ext} [default: {dir}/{stem}.{ext}]
+    /// Names of outputs, from {dir}, {stem}, {name} and {ext} [default: {dir}/{stem}.{ext}]
     #[arg(long, value_name = "TEMPLATE")]
     pub(crate) name: Option<String>,
-    /// Write the block bitmap beside every RAW
+    /// Write the block bitmap next to every RAW
     #[arg(long)]
     pub(crate) bitmap: bool,
-    /// Read every output back and compare it with what went in
+    /// Read every output back and compare it with its source
     #[arg(long)]
     pub(crate) verify: bool,
-    /// Go on over what can't be read: zeros in its place, every range listed
+    /// Continue past unreadable ranges: fill them with zeros and list them
     #[arg(long)]
     pub(crate) salvage: bool,
-    /// The import profile that judges
+    /// Judge by the import rules of a cloud: huawei-ims, otc or flexible-engine
     #[arg(long = "for", value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
-    /// What the images will be
+    /// Whether the images become system disks or data disks
     #[arg(long, value_enum, default_value = "system")]
     pub(crate) disk: Disk,
 }
@@ -117,13 +121,13 @@ pub(crate) struct WishArgs {
 /// How a folder is searched.
 #[derive(clap::Args)]
 pub(crate) struct SearchArgs {
-    /// Search folders in the folder, too
+    /// Search the folders in the folder, too
     #[arg(short, long)]
     pub(crate) recursive: bool,
-    /// Take files of these names [default: the extensions of images]
+    /// Take files with these names [default: the extensions of images]
     #[arg(long, value_name = "GLOB")]
     pub(crate) include: Vec<String>,
-    /// Leave out files of these names
+    /// Leave out files with these names
     #[arg(long, value_name = "GLOB")]
     pub(crate) exclude: Vec<String>,
 }

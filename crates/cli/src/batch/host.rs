@@ -7,7 +7,7 @@ use imgprep_batch::{Host, Subject, Verdict};
 
 use super::verdict;
 use crate::failure::Failure;
-use crate::target::{Said, named};
+use crate::target::{Said, named, written_elsewhere};
 
 /// This program.
 pub(crate) struct Program;
@@ -17,9 +17,14 @@ impl Host for Program {
         let options: Vec<_> = options.iter().map(|(key, value)| format!("{key}={value}")).collect();
         match named(name, &Said { options: &options, level: None, is_zlib: false }) {
             Ok(Some(target)) => Ok(target),
-            Ok(None) => Err(format!("{name:?} is no target: there are zvhd2 and raw")),
+            Ok(None) if written_elsewhere(name).is_some() => {
+                Err(format!("{name} is not written yet, only zvhd2 and raw are"))
+            }
+            Ok(None) => {
+                Err(format!("to {name}: not a format; the formats that are written are zvhd2 and raw"))
+            }
             Err(Failure::Usage(text)) => Err(text),
-            Err(_) => Err(format!("{name}: these options can't be used")),
+            Err(_) => Err(format!("{name}: these options cannot be used")),
         }
     }
 

@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Read};
 use std::path::{Path, PathBuf};
 
-use imgprep::path_from_bytes;
+use imgprep::{path_from_bytes, reason};
 use imgprep_batch::{
     Batch, BatchError, Defaults, DiskRole, Follow, Found, Manifest, Search, Template, Wish, assemble, search,
 };
@@ -13,18 +13,20 @@ use super::args::{BatchArgs, Disk};
 use super::host::Program;
 use crate::args::Follow as Typed;
 use crate::failure::Failure;
+use crate::text;
 
 /// All images, from wherever they are named.
 pub(crate) fn batch(args: &BatchArgs) -> Result<Batch, Failure> {
     let defaults = defaults(args)?;
     let jobs = args.jobs.as_deref().unwrap_or(Path::new("."));
-    let out = || args.out.clone().ok_or(Failure::Usage("--out DIR says where the outputs go".into()));
+    let out = || args.out.clone().ok_or(Failure::Usage("no output folder: use --out DIR".into()));
     let (out, found, left_out) = if jobs == Path::new("-") {
         (out()?, list(&defaults)?, Vec::new())
     } else if jobs.is_dir() {
         let out = out()?;
         let (found, left_out) = search(jobs, &defaults.search, &out)?;
-        let found = found.into_iter().map(|(source, dir)| image(source, dir, &defaults));
+        let found =
+            found.into_iter().map(|(source, dir)| image(source, dir, &defaults, Some(jobs.to_path_buf())));
         (out, found.collect(), left_out)
     } else {
         manifest(jobs, args, &defaults)?
@@ -33,7 +35,10 @@ pub(crate) fn batch(args: &BatchArgs) -> Result<Batch, Failure> {
         let what = match left_out.len() {
             0 => jobs.display().to_string(),
             others => {
-                format!("{} ({others} files there have other names; --include '*' takes all)", jobs.display())
+                format!(
+                    "{} ({others} files there have other names: use --include '*' to take all)",
+                    jobs.display()
+                )
             }
         };
         return Err(imgprep::Error::new(BatchError::NoJobs { what }).into());
@@ -49,14 +54,13 @@ fn manifest(
     let is_manifest = path.extension().is_some_and(|extension| extension == "toml");
     if !is_manifest && path.exists() {
         let path = path.display();
-        return Err(Failure::Usage(format!("{path}: a folder, a manifest (.toml) or - is needed")));
+        return Err(Failure::Usage(format!("{path}: not a folder, a manifest (.toml) or -")));
     }
-    let text = std::fs::read_to_string(path)
-        .map_err(|error| Failure::Usage(format!("{}: {error}", path.display())))?;
+    let text = text::read(path)?;
     let manifest = Manifest::parse(&text, path)?;
     let out = args.out.clone().or_else(|| manifest.out());
     let out =
-        out.ok_or(Failure::Usage("the manifest has no `out`: --out DIR says where the outputs go".into()))?;
+        out.ok_or(Failure::Usage("no output folder: the manifest has no `out`, use --out DIR".into()))?;
     let (found, left_out) = manifest.images(defaults, &out, &Program)?;
     Ok((out, found, left_out))
 }
@@ -64,27 +68,38 @@ fn manifest(
 /// One path a line, in the bytes that it has.
 fn list(defaults: &Defaults) -> Result<Vec<Found>, Failure> {
     if io::stdin().is_terminal() {
-        return Err(Failure::Usage(
-            "a list of paths is read from standard input, and that is a terminal".into(),
-        ));
+        return Err(Failure::Usage("standard input is a terminal: a list of paths is read from it".into()));
     }
+    let wrong = |what: String| Failure::Usage(format!("the list on standard input: {what}"));
     let mut bytes = Vec::new();
-    let read = io::stdin().lock().read_to_end(&mut bytes);
-    read.map_err(|error| Failure::Usage(format!("the list on standard input: {error}")))?;
-    let lines = bytes.split(|byte| *byte == b'\n').map(|line| line.strip_suffix(b"\r").unwrap_or(line));
-    let paths = lines.filter(|line| !line.trim_ascii().is_empty()).map(|line| path_from_bytes(line.to_vec()));
-    Ok(paths.map(|path| image(path, PathBuf::new(), defaults)).collect())
+    io::stdin().lock().read_to_end(&mut bytes).map_err(|error| wrong(reason(&error)))?;
+    let bytes = text::without_mark(bytes).map_err(wrong)?;
+    Ok(paths(&bytes).map(|path| image(path, PathBuf::new(), defaults, None)).collect())
 }
 
-fn image(source: PathBuf, dir: PathBuf, defaults: &Defaults) -> Found {
-    Found { source, dir, wish: defaults.wish.clone(), name: defaults.name.clone(), output: None }
+/// One path a line. No name has a NUL: where there is one, as `find -print0` writes it, it ends a path in place of a line.
+fn paths(list: &[u8]) -> impl Iterator<Item = PathBuf> {
+    let is_nul_separated = list.contains(&0);
+    let end = if is_nul_separated { 0 } else { b'\n' };
+    let names = list.split(move |byte| *byte == end).map(move |name| match is_nul_separated {
+        true => name,
+        false => name.strip_suffix(b"\r").unwrap_or(name),
+    });
+    names.filter(|name| !name.trim_ascii().is_empty()).map(|name| path_from_bytes(name.to_vec()))
+}
+
+fn image(source: PathBuf, dir: PathBuf, defaults: &Defaults, searched: Option<PathBuf>) -> Found {
+    Found { source, dir, wish: defaults.wish.clone(), name: defaults.name.clone(), output: None, searched }
 }
 
 fn defaults(args: &BatchArgs) -> Result<Defaults, Failure> {
     let said = &args.wish;
     if let Some(from) = said.from.as_deref().filter(|from| imgprep::by_name(from).is_none()) {
         let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
-        return Err(Failure::Usage(format!("--from {from}: the readable formats are {}", known.join(", "))));
+        return Err(Failure::Usage(format!(
+            "--from {from}: not a readable format; the formats are {}",
+            known.join(", ")
+        )));
     }
     let name = match &said.name {
         Some(name) => Template::parse(name).map_err(|what| Failure::Usage(format!("--name {what}")))?,
@@ -126,8 +141,21 @@ fn options(args: &BatchArgs) -> Result<BTreeMap<String, String>, Failure> {
     for option in args.wish.options.iter().cloned().chain(level).chain(zlib) {
         let (key, value) = option.split_once('=').unwrap_or((&option, ""));
         if options.insert(key.to_string(), value.to_string()).is_some() {
-            return Err(Failure::Usage(format!("-o {option}: this was said before")));
+            return Err(Failure::Usage(format!("-o {option}: this option is given twice")));
         }
     }
     Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_separated_by_lines_or_by_nul() {
+        let texts = |list: &[u8]| paths(list).map(|path| path.display().to_string()).collect::<Vec<_>>();
+        assert_eq!(texts(b"a.raw\r\n\n b\tc.raw\n"), ["a.raw", " b\tc.raw"]);
+        assert_eq!(texts(b"a\nb.raw\0c\r\0\0"), ["a\nb.raw", "c\r"]);
+        assert_eq!(texts(b""), [""; 0]);
+    }
 }

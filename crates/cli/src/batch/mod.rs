@@ -13,13 +13,15 @@ use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
+use imgprep::policy::quote;
 use imgprep::{Interrupt, OutputOptions, Sync, write_whole};
-use imgprep_batch::{Before, EXAMPLE, OnFailure, RunSettings, plan, report, run as run_batch};
+use imgprep_batch::{Before, EXAMPLE, OnFailure, OtherOptions, RunSettings, plan, report, run as run_batch};
 
 pub(crate) use self::args::BatchArgs;
 use self::host::Program;
 use self::watch::Shown;
 use crate::args::OutputFormat;
+use crate::config::written;
 use crate::convert::unix_time;
 use crate::failure::Failure;
 use crate::meaning::existing;
@@ -29,7 +31,7 @@ const OWN_FILES: u64 = 64;
 
 pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
     if args.init {
-        return init(args);
+        return init(args).map(|()| ExitCode::SUCCESS);
     }
     tell::check_reports(args)?;
     let batch = meant::batch(args)?;
@@ -59,18 +61,19 @@ pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
     }))
 }
 
-fn init(args: &BatchArgs) -> Result<ExitCode, Failure> {
+fn init(args: &BatchArgs) -> Result<(), Failure> {
     let path = args.jobs.clone().unwrap_or_else(|| PathBuf::from("jobs.toml"));
     if path == Path::new("-") {
-        io::stdout().write_all(EXAMPLE.as_bytes())?;
-        return Ok(ExitCode::SUCCESS);
+        return Ok(io::stdout().write_all(EXAMPLE.as_bytes())?);
     }
     let options = OutputOptions { existing: existing(args.force), sync: Sync::Full };
     write_whole(&path, EXAMPLE.as_bytes(), options)?;
-    if !args.quiet {
-        writeln!(io::stdout(), "{}: edit it, then see: imgprep batch {0} --plan", path.display())?;
+    let is_json = args.output == OutputFormat::Json;
+    if args.quiet && !is_json {
+        return Ok(());
     }
-    Ok(ExitCode::SUCCESS)
+    let next = format!("edit it, then run: imgprep batch {} --plan", quote(path.as_os_str()));
+    written(&path.display().to_string(), &next, is_json)
 }
 
 /// Ctrl-C and a polite kill stop the batch at a safe place from now on; the second one ends the process.
@@ -84,7 +87,7 @@ fn interrupt() -> Result<Interrupt, Failure> {
 }
 
 fn settings<'a>(args: &BatchArgs, interrupt: &'a Interrupt) -> Result<RunSettings<'a>, Failure> {
-    let memory = args.memory.bytes().ok_or(Failure::Usage("--memory is a number of bytes".into()))?;
+    let memory = args.memory.bytes().ok_or(Failure::Usage("--memory must be a number of bytes".into()))?;
     let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
     Ok(RunSettings {
         threads: args.threads.unwrap_or(cores),
@@ -98,6 +101,7 @@ fn settings<'a>(args: &BatchArgs, interrupt: &'a Interrupt) -> Result<RunSetting
             (_, true) => Before::Replace,
             _ => Before::Refuse,
         },
+        other_options: if args.force { OtherOptions::Accept } else { OtherOptions::Refuse },
         sync: if args.no_sync { Sync::None } else { Sync::Full },
         unix_time: unix_time()?,
         interrupt,

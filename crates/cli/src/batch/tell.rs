@@ -2,12 +2,14 @@
 
 use std::path::Path;
 
-use imgprep::{Existing, OutputOptions, Sync, write_whole};
+use console::measure_text_width;
+use imgprep::{Existing, OutputOptions, Sync, printable, write_whole};
 use imgprep_batch::{BatchPlan, Intent, Planned, Record, State, Summary, Verdict, report};
 use serde_json::json;
 
 use super::args::BatchArgs;
 use crate::failure::Failure;
+use crate::print::lines;
 use crate::size::short;
 
 type Writer = fn(&Summary) -> String;
@@ -38,17 +40,13 @@ pub(crate) fn reports(args: &BatchArgs, summary: &Summary) -> Result<(), Failure
 pub(crate) fn plan_json(plan: &BatchPlan) -> Result<String, Failure> {
     let mut object = serde_json::to_value(plan)?;
     object["schema"] = json!("imgprep/batch-plan/1");
-    Ok(format!("{object:#}\n"))
+    Ok(crate::json::text(&object))
 }
 
 /// What came of it, and what a person has to look at.
 pub(crate) fn summary(summary: &Summary) -> String {
-    let mut text = String::new();
-    for record in
-        summary.records.iter().filter(|record| record.needs_attention() && record.state != State::Stopped)
-    {
-        text += &trouble(record);
-    }
+    let attention = |record: &&Record| record.needs_attention() && record.state != State::Stopped;
+    let mut text: Vec<_> = summary.records.iter().filter(attention).flat_map(trouble).collect();
     let (sources, outputs) = summary.sizes();
     let mut parts = vec![format!("{} of {} images done", summary.done(), summary.records.len())];
     let mut put = |count: usize, what: &str| {
@@ -58,24 +56,30 @@ pub(crate) fn summary(summary: &Summary) -> String {
     };
     put(summary.earlier(), "of them by an earlier run");
     put(summary.failed(), "failed");
-    put(summary.rejected(), "can't be imported");
-    put(summary.stopped(), "not done: --resume goes on");
-    put(summary.left_out.len(), "files left out: no images by their names, or parts of others");
+    put(summary.rejected(), "cannot be imported");
+    put(summary.stopped(), "not done: continue with --resume");
+    put(summary.left_out.len(), "left out: not images by their names, parts of others, or links to folders");
     let seconds = summary.elapsed.as_secs_f64();
-    text +=
-        &format!("{}; {} became {} in {seconds:.1} s\n", parts.join(", "), short(sources), short(outputs));
-    text
+    text.push(format!(
+        "{}; {} became {} in {seconds:.1} s",
+        parts.join(", "),
+        short(sources),
+        short(outputs)
+    ));
+    lines(&text)
 }
 
-fn trouble(record: &Record) -> String {
-    let mut text = String::new();
+/// What is wrong with one image, and what to do.
+fn trouble(record: &Record) -> Vec<String> {
+    let remedy = |remedy: &Option<String>| remedy.as_ref().map(|remedy| format!("  go on with: {remedy}"));
+    let mut text = Vec::new();
     if let Some(error) = &record.error {
-        text += &format!("failed: {}\n", error.message);
-        text += &error.remedy.iter().map(|remedy| format!("  go on with: {remedy}\n")).collect::<String>();
+        text.push(format!("failed: {}", error.message));
+        text.extend(remedy(&error.remedy));
     }
     for reason in record.verdict.reasons.iter().filter(|reason| reason.severity == "error") {
-        text += &format!("can't be imported: {}: {} [{}]\n", record.output, reason.message, reason.rule);
-        text += &reason.remedy.iter().map(|remedy| format!("  go on with: {remedy}\n")).collect::<String>();
+        text.push(format!("cannot be imported: {}: {} [{}]", record.output, reason.message, reason.rule));
+        text.extend(remedy(&reason.remedy));
     }
     text
 }
@@ -83,30 +87,32 @@ fn trouble(record: &Record) -> String {
 /// A table: one image a line.
 pub(crate) fn plan_text(plan: &BatchPlan) -> String {
     let head = ["image", "format", "disk", "now", "output", "at most", "verdict"].map(String::from);
-    let rows: Vec<_> = std::iter::once(head).chain(plan.images.iter().map(row)).collect();
-    let width = |column: usize| rows.iter().map(|row| row[column].chars().count()).max().unwrap_or(0);
+    let rows = std::iter::once(head).chain(plan.images.iter().map(row));
+    let rows: Vec<_> = rows.map(|row| row.map(|cell| printable(&cell).into_owned())).collect();
+    let columns = |cell: &str| measure_text_width(cell);
+    let width = |column: usize| rows.iter().map(|row| columns(&row[column])).max().unwrap_or(0);
     let widths: Vec<_> = (0..7).map(width).collect();
-    let mut text = String::new();
+    let mut text = Vec::new();
     for row in &rows {
-        let cells = row.iter().zip(&widths).map(|(cell, width)| format!("{cell:width$}"));
-        text += cells.collect::<Vec<_>>().join("  ").trim_end();
-        text += "\n";
+        let cells = row.iter().zip(&widths);
+        let cells = cells.map(|(cell, width)| format!("{cell}{}", " ".repeat(width - columns(cell))));
+        text.push(cells.collect::<Vec<_>>().join("  ").trim_end().to_string());
     }
-    text += &format!(
-        "{} images into {}: {} needed at most, {} free\n",
+    text.push(format!(
+        "{} images into {}: {} needed at most, {} free",
         plan.images.len(),
         plan.out,
         short(plan.space_needed),
         plan.space_free.map_or("?".into(), short),
-    );
+    ));
     if let Some(missing) = plan.space_missing() {
-        text += &format!("space is short: up to {} are missing there\n", short(missing));
+        text.push(format!("not enough space: up to {} are missing there", short(missing)));
     }
-    let left_out = plan
-        .left_out
-        .iter()
-        .map(|path| format!("left out, no image by its name or part of another: {path}\n"));
-    text + &left_out.collect::<String>()
+    let left_out = |path: &String| {
+        format!("left out, not an image by its name, part of another, or a link to a folder: {path}")
+    };
+    text.extend(plan.left_out.iter().map(left_out));
+    lines(&text)
 }
 
 fn row(image: &Planned) -> [String; 7] {
@@ -134,7 +140,7 @@ fn verdict(verdict: &Verdict) -> String {
         Some(false) => {
             let errors = verdict.reasons.iter().filter(|reason| reason.severity == "error");
             let errors: Vec<_> = errors.map(|reason| reason.message.as_str()).collect();
-            format!("can't be imported ({profile}): {}", errors.join("; "))
+            format!("cannot be imported ({profile}): {}", errors.join("; "))
         }
         None => "not judged".into(),
     }

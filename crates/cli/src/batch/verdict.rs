@@ -9,17 +9,12 @@ use imgprep::{
 };
 use imgprep_batch::{DiskRole, Reason, Subject, Verdict};
 
-use crate::failure::Failure;
-
 /// Bytes that a check of tables may hold: it runs beside conversions.
 const MEMORY: u64 = 16 << 20;
 
 /// The profile of this name, or what is wrong with it.
 pub(super) fn profile(name: &str) -> Result<Profile, String> {
-    crate::config::named(name).map_err(|failure| match failure {
-        Failure::Usage(text) => text,
-        _ => format!("{name}: the profile can't be read"),
-    })
+    crate::config::built_in_profile(name)
 }
 
 /// Judges the output once it is there, before that the source.

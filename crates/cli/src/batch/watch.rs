@@ -5,11 +5,15 @@ use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
 use imgprep_batch::{AtWork, Batch, Now, Record, State, Watch};
-use indicatif::{MultiProgress, ProgressBar, ProgressStyle};
+use indicatif::{MultiProgress, ProgressBar};
 use serde_json::{Value as Json, json};
 
 use super::args::BatchArgs;
 use crate::args::Progress;
+use crate::bar::{self, end_of};
+use crate::json;
+use crate::print::warn;
+use crate::progress::message_only;
 use crate::size::short;
 
 /// Time between two lines about what goes on, where there is no terminal.
@@ -60,8 +64,8 @@ impl Shown {
     /// One line for people.
     fn say(&self, line: &str) {
         match &self.kind {
-            Kind::Bars(bars) => bars.whole.suspend(|| eprintln!("{line}")),
-            Kind::Lines => eprintln!("{line}"),
+            Kind::Bars(bars) => bars.whole.suspend(|| warn(format_args!("{line}"))),
+            Kind::Lines => warn(format_args!("{line}")),
             Kind::Nothing | Kind::Json => {}
         }
     }
@@ -70,8 +74,8 @@ impl Shown {
         if matches!(self.kind, Kind::Json) {
             object["schema"] = json!("imgprep/batch-progress/1");
             object["event"] = json!(event);
-            // In one write: a reader never meets half a line.
-            let _ = stderr().write_all(format!("{object}\n").as_bytes());
+            // In one write: a reader never meets half a line. One that is gone misses nothing.
+            let _ = stderr().write_all(json::line(&object).as_bytes());
         }
     }
 }
@@ -87,7 +91,7 @@ impl Watch for Shown {
         );
         if damaged > 0 {
             self.say(&format!(
-                "torn or damaged in the journal: {damaged} lines; what they said is done again"
+                "torn or damaged in the journal: {damaged} lines; their images are converted again"
             ));
         }
         if !earlier.is_empty() {
@@ -107,7 +111,7 @@ impl Watch for Shown {
             json!({ "job": job, "source": record.source, "seconds": seconds, "error": record.error }),
         );
         let message = record.error.as_ref().map_or("", |error| &error.message);
-        self.say(&format!("again in {seconds:.1} s: {message}"));
+        self.say(&format!("retry in {seconds:.1} s: {message}"));
     }
 
     fn finished(&mut self, batch: &Batch, job: usize, record: &Record) {
@@ -139,7 +143,7 @@ impl Watch for Shown {
 
     fn stopping(&mut self, _: &Batch, at_work: usize) {
         self.tell("stopping", json!({ "running": at_work }));
-        self.say(&format!("stopping: {at_work} at work end at a safe place; once more stops now"));
+        self.say(&format!("stopping: {at_work} at work end at a safe place; a second interrupt stops now"));
     }
 
     fn tick(&mut self, batch: &Batch, now: &Now) {
@@ -185,8 +189,7 @@ impl Watch for Shown {
 impl Bars {
     fn new() -> Self {
         let all = MultiProgress::new();
-        let whole =
-            all.add(ProgressBar::new(0).with_style(style("{bar:25} {bytes} of {total_bytes}, {msg}")));
+        let whole = all.add(ProgressBar::new(0).with_style(message_only()));
         Self { all, whole, jobs: HashMap::new() }
     }
 
@@ -198,34 +201,38 @@ impl Bars {
     }
 
     fn show(&mut self, batch: &Batch, now: &Now) {
-        let (rate, left) = now.rate();
-        self.whole.set_length(now.bytes);
-        self.whole.set_position(now.bytes_done);
-        self.whole.set_message(format!(
-            "{}/s, {left} s left, {} of {} images, {} failed",
-            short(rate),
-            now.done + now.failed,
-            now.jobs,
-            now.failed
-        ));
+        let width = bar::width();
+        self.whole.set_message(bar::line(width, now.bytes_done, now.bytes, &whole_parts(now)));
         let gone: Vec<_> =
             self.jobs.keys().copied().filter(|job| now.at_work.iter().all(|work| work.job != *job)).collect();
         gone.into_iter().for_each(|job| self.drop(job));
         for work in &now.at_work {
             let bar = self.jobs.entry(work.job).or_insert_with(|| {
-                let bar = ProgressBar::new(0).with_style(style(
-                    "{bar:25} {bytes} of {total_bytes}, {bytes_per_sec}, {eta} left, {msg}",
-                ));
+                let bar = ProgressBar::new(0).with_style(message_only());
                 self.all.insert_before(&self.whole, bar)
             });
-            bar.set_length(work.reading.total);
-            bar.set_position(work.reading.disk);
-            bar.set_message(batch.jobs[work.job].source.display().to_string());
+            let name = batch.jobs[work.job].source.display().to_string();
+            let parts = job_parts(work, end_of(&name, width / 2));
+            bar.set_message(bar::line(width, work.reading.disk, work.reading.total, &parts));
         }
     }
 }
 
-/// The templates are constants of ours; the default would do if one were wrong.
-fn style(template: &str) -> ProgressStyle {
-    ProgressStyle::with_template(template).unwrap_or_else(|_| ProgressStyle::default_bar())
+fn whole_parts(now: &Now) -> Vec<String> {
+    let (rate, left) = now.rate();
+    vec![
+        format!("{} of {} images", now.done + now.failed, now.jobs),
+        format!("{} failed", now.failed),
+        format!("{left} s left"),
+        format!("{} of {}", short(now.bytes_done), short(now.bytes)),
+        format!("{}/s", short(rate)),
+    ]
+}
+
+fn job_parts(work: &AtWork, name: String) -> Vec<String> {
+    #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
+    let rate = (work.reading.disk as f64 / work.elapsed.as_secs_f64().max(0.001)) as u64;
+    let phase = (work.reading.passes > 1).then(|| "verifying".to_string());
+    let sizes = format!("{} of {}", short(work.reading.disk), short(work.reading.total));
+    std::iter::once(name).chain(phase).chain([sizes, format!("{}/s", short(rate))]).collect()
 }

@@ -1,7 +1,7 @@
 //! What an inspector tells. `qemu-img info` has no fields of its own for QCOW.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -37,7 +37,7 @@ pub(crate) fn findings(header: &Header, parent: Option<&ParentRef>) -> Vec<Findi
         |code, severity, at, message| findings.push(Finding { code, severity, at: Some(at), message });
     if let Some(refusal) = header.refusal() {
         let at = refusal.at().unwrap_or(XEN_AT);
-        add(refusal.code(), Severity::Error, at, refusal.to_string());
+        add(refusal.code(), Severity::Error, at, refusal.what());
     }
     if let Some(parent) = parent {
         let message =

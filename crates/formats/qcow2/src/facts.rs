@@ -78,7 +78,7 @@ pub(crate) fn findings(header: &Header, extensions: &Extensions, parent: Option<
     }
     if let Some(refusal) = header.refusal() {
         let at = refusal.at().unwrap_or(0);
-        add(refusal.code(), Severity::Error, at, refusal.to_string());
+        add(refusal.code(), Severity::Error, at, refusal.what());
     }
     if let Some(parent) = parent.filter(|parent| parent.format.is_none()) {
         let message = format!(

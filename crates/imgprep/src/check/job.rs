@@ -184,7 +184,7 @@ impl<'a> Job<'a> {
         }
         let is_told = layer.findings.iter().any(|finding| finding.code.ends_with(".encrypted"));
         if let Some(encryption) = layer.facts.encryption.filter(|_| !is_told) {
-            let found = under("safety/encrypted", format!("the payload is encrypted ({encryption:?})"));
+            let found = under("safety/encrypted", format!("the payload is encrypted ({encryption})"));
             found.into_iter().for_each(|judgement| self.keep(judgement));
         }
     }
@@ -334,6 +334,7 @@ fn subject(path: &Path, options: &CheckOptions) -> Subject {
         from: from.map(String::from),
         is_followed_anywhere: options.open.gate == Gate::Any,
         taken: Vec::new(),
+        rewrite: Vec::new(),
     }
 }
 
@@ -347,7 +348,7 @@ fn describe(subject: &mut Subject, disk: &Disk, facts: &Facts) {
     // OK: as in `Job::disk`.
     let top = &disk.layers()[0];
     subject.virtual_size = Some(disk.size());
-    subject.encryption = facts.encryption.map(|encryption| format!("{encryption:?}"));
+    subject.encryption = facts.encryption.map(|encryption| encryption.to_string());
     subject.parent = top.parent.as_ref().map(|parent| parent.label());
     let name =
         |companion: &imgprep_map::FileRef| companion.name.as_ref().map_or(String::new(), ToString::to_string);

@@ -1,0 +1,153 @@
+//! Command lines that cannot be understood.
+
+use std::ffi::OsString;
+use std::process::ExitCode;
+
+use clap::error::{ContextKind, ContextValue, ErrorKind};
+use clap::{Error, Parser};
+use imgprep::printable;
+
+use crate::args::Args;
+use crate::print::{warn, without_commands};
+
+/// What was typed, or the exit code: 0 for help and version; 1 for an error, since 2 means that a check found something.
+pub(crate) fn parse() -> Result<Args, ExitCode> {
+    let error = match Args::try_parse() {
+        Ok(args) => return Ok(args),
+        Err(error) => error,
+    };
+    if !error.use_stderr() {
+        // A reader that closed the pipe has seen enough.
+        let _ = error.print();
+        return Err(ExitCode::SUCCESS);
+    }
+    report(error);
+    Err(ExitCode::FAILURE)
+}
+
+fn report(error: Error) {
+    if let Some(advice) = missing_command(&error) {
+        return warn(format_args!("imgprep: {advice}"));
+    }
+    let mut error = if std::env::args_os().all(|arg| is_printable(&arg)) { error } else { escaped() };
+    drop_far_suggestions(&mut error);
+    // The message quotes arguments, and those of `escaped` are printable.
+    let _ = error.print();
+}
+
+fn is_printable(arg: &OsString) -> bool {
+    arg.to_str().is_some_and(|arg| arg.chars().all(imgprep::is_printable) && without_commands(arg) == arg)
+}
+
+/// The error of the same command line with every argument escaped: messages quote them.
+fn escaped() -> Error {
+    let args = std::env::args_os().map(|arg| without_commands(&printable(&arg.to_string_lossy())));
+    match Args::try_parse_from(args) {
+        Err(error) => error,
+        Ok(_) => Error::raw(ErrorKind::InvalidValue, "an argument has characters that are not printable\n"),
+    }
+}
+
+/// What to use in place of a command that other tools have and this one does not.
+fn missing_command(error: &Error) -> Option<String> {
+    let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name))) =
+        (error.kind(), error.get(ContextKind::InvalidSubcommand))
+    else {
+        return None;
+    };
+    let advice = match name.as_str() {
+        "compare" => {
+            "to compare two disks: qemu-img compare A B; to compare an output with its source: imgprep convert --verify"
+        }
+        "optimize" => "imgprep convert leaves zeros out of every output; --level packs a ZVHD2 smaller",
+        "digest" => "for the checksum of a disk: imgprep convert IMAGE - -O raw | sha256sum",
+        "verify" => {
+            "to check an image with all its payloads: imgprep check --deep IMAGE; to check an output while it is made: imgprep convert --verify"
+        }
+        "measure" => "for the size of an output: imgprep convert IMAGE OUTPUT --dry-run",
+        "amend" | "bench" | "bitmap-merge" | "commit" | "create" | "dd" | "rebase" | "resize"
+        | "snapshot" => {
+            return Some(format!(
+                "there is no command '{name}': imgprep does not write into images; qemu-img {name} does"
+            ));
+        }
+        _ => return None,
+    };
+    Some(format!("the command '{name}' does not exist yet: {advice}"))
+}
+
+/// The most letters that differ between what was typed and what is suggested.
+const NEAR: usize = 2;
+
+fn drop_far_suggestions(error: &mut Error) {
+    for (typed, suggested) in [
+        (ContextKind::InvalidSubcommand, ContextKind::SuggestedSubcommand),
+        (ContextKind::InvalidArg, ContextKind::SuggestedArg),
+        (ContextKind::InvalidValue, ContextKind::SuggestedValue),
+    ] {
+        let Some(ContextValue::String(typed)) = error.get(typed).cloned() else { continue };
+        let is_near = |name: &String| distance(&typed, name) <= NEAR;
+        let kept = match error.remove(suggested) {
+            Some(ContextValue::String(name)) if is_near(&name) => ContextValue::String(name),
+            Some(ContextValue::Strings(names)) if names.iter().any(is_near) => {
+                ContextValue::Strings(names.into_iter().filter(is_near).collect())
+            }
+            _ => continue,
+        };
+        error.insert(suggested, kept);
+    }
+}
+
+/// Letters that are inserted, removed or replaced to get from one word to the other.
+fn distance(one: &str, other: &str) -> usize {
+    let other: Vec<char> = other.chars().collect();
+    let mut row: Vec<usize> = (0..=other.len()).collect();
+    for (above, typed) in one.chars().enumerate() {
+        let mut corner = row[0];
+        row[0] = above + 1;
+        for (left, wanted) in other.iter().enumerate() {
+            let replaced = corner + usize::from(typed != *wanted);
+            corner = row[left + 1];
+            row[left + 1] = replaced.min(corner + 1).min(row[left] + 1);
+        }
+    }
+    // OK: the row has one entry more than the word has letters.
+    row[other.len()]
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_distance_counts_letters() {
+        for (one, other, want) in [
+            ("", "", 0),
+            ("chek", "check", 1),
+            ("convert", "", 7),
+            ("compare", "completions", 7),
+            ("mpa", "map", 2),
+        ] {
+            assert_eq!((distance(one, other), distance(other, one)), (want, want), "{one} {other}");
+        }
+    }
+
+    #[test]
+    fn only_near_words_are_suggested() {
+        for (args, want) in [
+            (&["imgprep", "chekc", "a"][..], Some("'check'")),
+            (&["imgprep", "complete"], None),
+            (&["imgprep", "convert", "a", "b", "--verfy"], Some("'--verify'")),
+            (&["imgprep", "convert", "a", "b", "--verification"], None),
+            (&["imgprep", "info", "a", "--output", "jsn"], Some("'json'")),
+            (&["imgprep", "info", "a", "--output", "juni"], None),
+        ] {
+            let mut error = Args::try_parse_from(args).err().expect("the command line is wrong");
+            drop_far_suggestions(&mut error);
+            let text = error.render().to_string();
+            let tip = text.lines().find(|line| line.contains("similar"));
+            assert_eq!(tip.is_some(), want.is_some(), "{text}");
+            assert!(want.is_none_or(|want| text.contains(want)), "{text}");
+        }
+    }
+}
