@@ -220,7 +220,7 @@ fn hostile_files_and_every_rule_fires() {
     write("split.vmdk", split);
     told("split.vmdk", &[], "structure/not-opened", 0);
     write("empty.raw", &[]);
-    told("empty.raw", &[], "format/empty", 0);
+    told("empty.raw", &[], "format/empty", 2);
     // A QCOW2 whose disk begins like another image.
     let inner = Qcow2::new(16, 1 << 20).write().file;
     let nested =
@@ -243,7 +243,8 @@ fn hostile_files_and_every_rule_fires() {
     write("my disk.raw", &with(0, b"x", 4096));
     told("my disk.raw", &["--for", "otc"], "import/name", 2);
     write("a-flat.vmdk", &with(0, b"x", 4096));
-    told("a-flat.vmdk", &["--for", "otc"], "import/flat-vmdk", 2);
+    told("a-flat.vmdk", &[], "format/extension", 2);
+    told("a-flat.vmdk", &["--for", "otc", "--from", "raw"], "import/flat-vmdk", 2);
     write("locked.qcow2", &Qcow2 { crypt: 2, ..Qcow2::new(16, 1 << 20) }.write().file);
     told("locked.qcow2", &["--for", "otc"], "import/encrypted", 2);
     write("bare.raw", &with(0, b"x", 4096));
@@ -897,10 +898,10 @@ fn a_format_that_is_not_read_is_a_judgement() {
             "format/unread",
             "qemu-img convert -O raw a.dmg a.dmg.raw",
         ),
-        ("a.gz", 0, &[0x1f, 0x8b, 8], "gzip", "format/no-disk", "gzip -dk a.gz"),
+        ("a.gz", 0, &[0x1f, 0x8b, 8], "gzip", "format/no-disk", "gzip -dc a.gz > a"),
         ("a.iso", 32768, b"\x01CD001\x01", "iso9660", "format/no-disk", "imgprep info --from raw a.iso"),
         ("a.ova", 0, &tar, "ova", "format/no-disk", "tar xf a.ova"),
-        ("a.xz", 0, b"\xfd7zXZ\0", "xz", "format/no-disk", "xz -dk a.xz"),
+        ("a.xz", 0, b"\xfd7zXZ\0", "xz", "format/no-disk", "xz -dc a.xz > a"),
     ];
     for (name, at, magic, format, rule, remedy) in cases {
         write(name, at, magic);

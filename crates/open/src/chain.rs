@@ -427,7 +427,8 @@ mod tests {
 
     fn opened(folder: &Path) -> Chain {
         for name in ["child.raw", "base.raw"] {
-            std::fs::write(folder.join(name), name).unwrap();
+            // The zero makes it no text.
+            std::fs::write(folder.join(name), format!("{name}\0")).unwrap();
         }
         open(&folder.join("child.raw"), &OpenOptions::default()).unwrap()
     }
