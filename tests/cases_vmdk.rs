@@ -541,6 +541,29 @@ fn redundant_tables_that_differ_are_a_warning_of_convert() {
     }
 }
 
+#[test]
+fn a_grain_of_a_stream_that_its_table_forgot_is_a_warning_of_convert() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let case = cases::streams();
+    for whole in [&case.plain, &case.directory_in_header] {
+        let convert = |bytes: &[u8]| {
+            write(folder.join("a.vmdk"), bytes).unwrap();
+            let output = imgprep(folder, &["convert", "a.vmdk", "b.raw", "--no-sync", "--force"]);
+            assert!(output.status.success(), "{}", said(&output));
+            said(&output)
+        };
+        let text = convert(whole);
+        assert!(!text.contains("vmdk."), "{text}");
+        // The first grain stands at sector 128, of which one byte is not 0.
+        let mut damaged = whole.clone();
+        assert_eq!(damaged[case.entry..case.entry + 4], [128, 0, 0, 0]);
+        damaged[case.entry] = 0;
+        let text = convert(&damaged);
+        assert!(text.contains("[vmdk.check.leak, file offset 65536]"), "{text}");
+    }
+}
+
 /// The header's flag decides whether there is a redundant directory, and whether the newline bytes count.
 #[test]
 fn fields_without_their_flag_are_not_looked_at() {

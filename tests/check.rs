@@ -573,6 +573,7 @@ fn a_vmdk_that_says_two_things_is_told_under_a_rule_of_safety() {
         ("vmdk-descriptor-odd-line", "safety/descriptor-line", "error", 2),
         ("vmdk-descriptor-almost-an-extent", "safety/descriptor-line", "error", 2),
         ("vmdk-descriptor-behind-end", "structure/header", "warning", 0),
+        ("vmdk-descriptor-cut", "structure/header", "error", 2),
     ];
     let odd = odd().into_iter().map(|image| (image.name, image.files, image.at));
     let broken = broken().into_iter().map(|image| (image.name, image.files, image.at));

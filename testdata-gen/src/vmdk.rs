@@ -1188,6 +1188,15 @@ fn broken_texts() -> Vec<BrokenImage> {
             "version=1\nCID=00000001\nCID=2",
         ),
         of(
+            "vmdk-descriptor-cut",
+            "a NUL in front of the extents",
+            AtOpen,
+            "vmdk.descriptor.nul",
+            Some("\0# Extent"),
+            "# Extent",
+            "\0# Extent",
+        ),
+        of(
             "vmdk-parent-nameless",
             "a parent without name",
             AtOpen,

@@ -276,9 +276,9 @@ fn texts() -> Vec<OddImage> {
             "a line behind the end of the text",
             "vmdk.descriptor.behind-end",
             "monolithicFlat",
-            "RW 2 FLAT \"/etc",
+            "ddb.comment = \"old",
             "#DDB",
-            "#DDB\n\0RW 2 FLAT \"/etc/shadow\" 0",
+            "#DDB\n\0ddb.comment = \"old\"",
         ),
         of(
             "vmdk-geometry",

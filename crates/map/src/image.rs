@@ -72,7 +72,7 @@ pub struct Image {
     /// What a child of this image calls its parent: a uuid or a content id in
     /// hexadecimal, lower case.
     pub identity: Option<String>,
-    /// Further names of that kind: a VMDK of VirtualBox has a uuid beside its content id.
+    /// Further names of that kind: a VMDK of `VirtualBox` has a uuid beside its content id.
     pub other_identities: Vec<String>,
     /// What a child notes of the state that this image was in when the child was made
     /// over it: something that changes whenever the disk does.

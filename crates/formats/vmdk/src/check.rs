@@ -81,26 +81,47 @@ pub(crate) fn check(
     Ok(report.finish())
 }
 
-/// What tables say against their copies; a disk of many extents has one finding.
+/// What contradicts the tables that a conversion reads: their copies, and grains of a stream that none names.
+const CONTRADICTIONS: [&str; 2] = ["vmdk.check.redundant", "vmdk.check.leak"];
+
+/// What else the files say of the tables that a conversion reads; a disk of many extents has one finding of a kind.
 pub(crate) fn cross_check(map: &Map, files: &dyn Files) -> Result<Vec<Finding>, Error> {
     let mut contradictions = Contradictions::default();
     let mut found = |finding: Finding| {
-        contradictions.add_finding(finding);
+        if CONTRADICTIONS.contains(&finding.code) {
+            contradictions.add_finding(finding);
+        }
         ControlFlow::Continue(())
     };
     let text = files.get(FileId::SELF).map(Text::read).transpose()?.flatten();
     let mut seen = BTreeSet::new();
     for (index, part) in map.parts.iter().enumerate() {
         let (Some(file), Kind::Sparse(tables)) = (files.get(part.file), &part.kind) else { continue };
-        let copy = tables.redundant.filter(|redundant| *redundant != tables.directory);
-        let Some(redundant) = copy.filter(|_| seen.insert(part.file.0)) else { continue };
+        if !seen.insert(part.file.0) {
+            continue;
+        }
         let name = text.as_ref().filter(|_| part.file != FileId::SELF).map(|text| text.name(index));
         let mut report = Report::new(&mut found);
         let said = &mut Said { report: &mut report, name: name.unwrap_or_default() };
-        check_tables::redundant(file, tables, redundant, said).map_err(|error| error.in_file(part.file))?;
+        contradictions_of(file, tables, said).map_err(|error| error.in_file(part.file))?;
         report.finish();
     }
     Ok(contradictions.into_findings())
+}
+
+fn contradictions_of(file: &dyn ReadAt, tables: &Tables, said: &mut Said<'_, '_>) -> Result<(), Error> {
+    if let Some(redundant) = tables.redundant.filter(|redundant| *redundant != tables.directory) {
+        check_tables::redundant(file, tables, redundant, said)?;
+    }
+    if !matches!(tables.entries, Entries::Hosted { is_packed: true, .. }) {
+        return Ok(());
+    }
+    let Some(magic) = sparse::magic(&sparse::head(file)?) else { return Ok(()) };
+    let frame = frame(file, magic, said)?;
+    if check_stream::is_short(file, tables, &frame)? {
+        check_stream::walk(file, tables, &frame, said)?;
+    }
+    Ok(())
 }
 
 /// A flat file that is longer than what is named of it.

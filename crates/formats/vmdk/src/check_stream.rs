@@ -6,8 +6,9 @@ use core::ops::Range;
 
 use imgprep_map::{Error, ReadAt};
 
-use crate::check::Said;
+use crate::check::{Said, walk_grains};
 use crate::check_header::Frame;
+use crate::check_tables;
 use crate::layout::{MARKER_BYTES, Marker, RECORD_HEAD, SECTOR};
 use crate::stream;
 use crate::tables::{Grain, Tables};
@@ -48,6 +49,30 @@ pub(crate) fn walk(
     let leaks = &mut said.report.checked.leaks;
     *leaks = leaks.saturating_add(walk.leaks);
     Ok(())
+}
+
+/// Whether more grains may stand in the file than tables name: a damaged table forgets some.
+///
+/// The places of all grains that are named add up to the room for grains, unless one is missing. Heads of grains are read, as
+/// a conversion does anyway; the markers are walked along only where the sum falls short.
+pub(crate) fn is_short(file: &dyn ReadAt, tables: &Tables, frame: &Frame) -> Result<bool, Error> {
+    let sectors = |bytes: u64| bytes.div_ceil(SECTOR);
+    let mut named = 0u64;
+    walk_grains(file, tables, &mut |entry, start, grain| {
+        if let Grain::Packed { at } = grain
+            && let Ok((_, len)) = tables.packed(file, entry, at, start)
+        {
+            named = named.saturating_add(sectors(RECORD_HEAD + u64::from(len)));
+        }
+    })?;
+    let mut end = sectors(file.len());
+    if frame.is_stream {
+        // Each table and the directory has a marker in front, and so has the footer.
+        let mut add = |table: Range<u64>| named = named.saturating_add(1 + sectors(table.end - table.start));
+        check_tables::places(file, tables, frame, &mut add);
+        end = stream::find(file)?.map_or(end, |footer| footer / SECTOR - 1);
+    }
+    Ok(named < end.saturating_sub(sectors(frame.overhead)))
 }
 
 impl Walk<'_> {

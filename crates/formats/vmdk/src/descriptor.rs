@@ -22,9 +22,9 @@ pub(crate) struct Descriptor {
     pub(crate) at: u64,
     pub(crate) create_type: Option<String>,
     pub(crate) cid: Option<u32>,
-    /// The uuid that VirtualBox gave to the image.
+    /// The uuid that `VirtualBox` gave to the image.
     pub(crate) uuid: Option<String>,
-    /// The uuid that VirtualBox gave to its contents.
+    /// The uuid that `VirtualBox` gave to its contents.
     pub(crate) modification: Option<String>,
     pub(crate) parent: Option<Parent>,
     /// The list of changed blocks (`changeTrackPath`).
@@ -215,7 +215,7 @@ pub(crate) fn is_decisive(key: &[u8]) -> bool {
     KEYS.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(key))
 }
 
-/// Version 2 marks encrypted disks, 3 adds a file of changed blocks; what 4 adds (ESXi 6.5 and later) was never
+/// Version 2 marks encrypted disks, 3 adds a file of changed blocks; what 4 adds (ESX 6.5 and later) was never
 /// described, and its lines are those of the others.
 fn check_version(values: &Values) -> Result<(), Error> {
     let Some((value, at)) = values.get("version") else { return Ok(()) };

@@ -4,7 +4,7 @@
 //! Read: text descriptors with the files that they name, and `KDMV` files that hold their own
 //! descriptor; extents SPARSE (`KDMV` versions 1 to 3, with zeroed grains and redundant
 //! directories, and streamOptimized with its directory in front or at the end), FLAT, VMFS,
-//! ZERO, VMFSSPARSE (`COWD`) and SESPARSE; parents by their content id.
+//! ZERO, VMFSSPARSE (`COWD`) and SESPARSE; parents by their content id or their uuid.
 //!
 //! Described but not read: an extent without its descriptor (it may be the middle of a disk and
 //! may have a parent; a caller that salvages may take it for a disk), a stream without its

@@ -1,7 +1,7 @@
 //! The layer below, as a descriptor knows it.
 //!
-//! VMware names it by its content id and its file (5.0, "The Descriptor File": `parentCID`,
-//! `parentFileNameHint`). VirtualBox leaves `parentCID` at "no parent" and writes a uuid instead
+//! `VMware` names it by its content id and its file (5.0, "The Descriptor File": `parentCID`,
+//! `parentFileNameHint`). `VirtualBox` leaves `parentCID` at "no parent" and writes a uuid instead
 //! (`ddb.uuid.parent`), without a name: the parent is the image whose `ddb.uuid.image` that is.
 
 use alloc::format;
@@ -64,7 +64,7 @@ impl Parent {
         }
     }
 
-    /// What the parent must call itself: VMware's id where there is one, since VMware changes it with the
+    /// What the parent must call itself: `VMware`'s id where there is one, since `VMware` changes it with the
     /// contents.
     fn identity(&self) -> Vec<String> {
         match (self.cid, &self.uuid, &self.name) {
@@ -94,7 +94,7 @@ impl Parent {
     }
 }
 
-/// What a child of VMware calls the image with this content id.
+/// What a child of `VMware` calls the image with this content id.
 pub(crate) fn identity(cid: u32) -> String {
     format!("{cid:08x}")
 }
