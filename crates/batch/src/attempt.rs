@@ -128,12 +128,13 @@ impl Surroundings<'_> {
 
     fn try_once(&self, task: &Task, existing: Existing, record: &mut Record) -> Result<Finished, Error> {
         let job = &self.batch.jobs[task.job];
-        let disk = Disk::open(&job.source, &open_options(job))?;
+        let mut disk = Disk::open(&job.source, &open_options(job))?;
         // Taken before anything is read: a change from now on is seen by the conversion.
         let sources: Vec<_> = disk
             .source_paths()
             .filter_map(|path| Some((Place(path.into()), Stamp::of(path).ok()?)))
             .collect();
+        disk.find_unused(self.interrupt)?;
         record.describe(&disk);
         let options = convert_options(job, existing, self.sync, self.unix_time)?;
         let run = RunOptions {

@@ -116,7 +116,9 @@ impl Ledger<'_> {
         while from < u64::MAX {
             let mut pass = Pass::new(from, self.room);
             self.collect(&mut pass)?;
-            if from == 0 && let Some(error) = pass.past_end.take() {
+            if from == 0
+                && let Some(error) = pass.past_end.take()
+            {
                 self.report(error, found)?;
             }
             pass.sort();
@@ -474,6 +476,7 @@ mod tests {
         let bytes = (1 << 20) - 512..(1 << 20) + 512;
         let claims = vec![claim(bytes.clone(), ClaimKind::Data, 0)];
         let want = EngineError::PastEnd { bytes, user: (ClaimKind::Data, Some(0)), file_len: 1 << 20 };
+        assert_eq!(imgprep_map::Detail::code(&want), "claims.past-end");
         assert_eq!(check_with(claims, 1 << 20), Some(want));
     }
 

@@ -46,7 +46,7 @@ pub use checksum::{Behind, Checksums, checksum};
 pub use claims::Compared;
 pub use convert::{Converted, Output, convert, scan};
 pub use error::{EngineError, Loss, Losses};
-pub use examine::{Seen, Unpacked, check_structure, conflicts, each, gaps, unpack_all};
+pub use examine::{Seen, Unpacked, check_structure, check_unused, conflicts, each, gaps, unpack_all};
 pub use imgprep_codec::Ending;
 pub use options::{Interrupt, Meter, MeterReading, OnLoss, Options};
 pub use peek::Peek;

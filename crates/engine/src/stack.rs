@@ -113,8 +113,7 @@ impl Stack {
         range: Range<u64>,
         visitor: Visit<'_>,
     ) -> Result<(), Error> {
-        let watched: Vec<_> =
-            self.layers.iter().map(|layer| Watched::new(&layer.files, interrupt)).collect();
+        let watched: Vec<_> = self.layers.iter().map(|layer| Watched::new(&layer.files, interrupt)).collect();
         let files: Vec<_> = watched.iter().map(|files| files as &dyn Files).collect();
         let walked = self.visit_through(&files, range, visitor);
         interrupt.check()?;

@@ -3,7 +3,7 @@
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
-use imgprep_engine::{Compared, EngineError, check_structure, conflicts, gaps, unpack_all};
+use imgprep_engine::{Compared, EngineError, check_structure, check_unused, conflicts, gaps, unpack_all};
 use imgprep_map::{Class, Error, Finding, Severity};
 use imgprep_policy::{Judgement, Place, rule_of_code};
 
@@ -65,6 +65,7 @@ impl Job<'_> {
             Ok(_) => {}
             Err(error) => self.absorb(error)?,
         }
+        check_unused(layer, run.interrupt, &mut |finding| self.finding(&finding))?;
         if self.run.interrupt.is_raised() {
             return Err(EngineError::Interrupted.into());
         }
