@@ -93,9 +93,7 @@ fn vhd_converted_from_a_disk() {
 /// * in a dynamic image it takes a sector whose bit is clear for data. The specification says
 ///   that such a sector was never written, so here it reads as zeros: the recipes put garbage
 ///   into such sectors, those that are set are compared;
-/// * of Virtual Server's images ("vs  ") it takes the field, where we count them with Virtual PC's
-///   and take the geometry: nobody's image has told yet who is right. An empty geometry it
-///   believes: a disk of nothing, though the field says otherwise;
+/// * an empty geometry it believes: a disk of nothing, though the field says otherwise;
 /// * a checksum that an early td-util left behind it refuses;
 /// * sizes that are no whole sectors it rounds down.
 #[test]
@@ -116,7 +114,6 @@ fn vhd_test_images_themselves_are_read_by_qemu_img() {
         "vhd-w",
         "macx",
         "chain",
-        "size-vs",
         "size-no",
     ];
     let mut compared = 0;

@@ -70,9 +70,9 @@ fn cost(
     (asked, done)
 }
 
-struct Counted {
-    file: Arc<dyn ReadAt>,
-    asked: Asked,
+pub(crate) struct Counted {
+    pub(crate) file: Arc<dyn ReadAt>,
+    pub(crate) asked: Asked,
 }
 
 impl ReadAt for Counted {

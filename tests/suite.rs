@@ -14,6 +14,7 @@ mod cases_detect;
 mod cases_gate;
 mod cases_vmdk;
 mod cases_zvhd;
+mod cases_vhd_vdi;
 mod chains;
 mod check;
 mod check_qcow2;

@@ -18,9 +18,11 @@ mod qcow_odd;
 mod qed;
 mod qed_odd;
 mod vdi;
+mod vdi_cases;
 mod vdi_odd;
 mod vhd;
 mod vhd_broken;
+mod vhd_cases;
 mod vhd_good;
 mod vhd_odd;
 mod vhdx;
@@ -41,6 +43,10 @@ pub use good::{GoodImage, good, sample};
 pub use monsters::{Monster, monsters};
 pub use odd::{OddImage, odd};
 pub use qcow2::{Cell, Qcow2};
+pub use vdi_cases::{repeated_entries_vdi, vdi_cases};
+pub use vhd_cases::{
+    BitmapCase, bitmap_cases, bitmap_of_a_child, footers_of_different_disks, shuffled_vhd, vhd_cases,
+};
 pub use zvhd::{
     Packing as ZvhdPacking, seal as seal_zvhd_page, zvhd as zvhd_of, zvhd_finished, zvhd2 as zvhd2_of_disk,
 };

@@ -156,11 +156,11 @@ fn headers() -> Vec<OddImage> {
             of(&Vdi { head: Head::V1Plus, ..recipe() }, 456, &[200, 0, 0, 0]),
         ),
         odd_image(
-            ("vdi-map-unaligned", "a map between sectors", "vdi.check.map-unaligned", 340),
+            ("vdi-map-unaligned", "a map between sectors", "vdi.header.map-unaligned", 340),
             moved(340, 100),
         ),
         odd_image(
-            ("vdi-data-unaligned", "data between sectors", "vdi.check.data-unaligned", 344),
+            ("vdi-data-unaligned", "data between sectors", "vdi.header.data-unaligned", 344),
             moved(344, 100),
         ),
         odd_image(

@@ -112,7 +112,7 @@ fn sizes() -> Vec<GoodImage> {
     let mut all = Vec::new();
     for (name, creator, size) in [
         ("vpc", *b"vpc ", by_geometry),
-        ("vs", *b"vs  ", by_geometry),
+        ("vs", *b"vs  ", field),
         ("qemu", *b"qemu", by_geometry),
         ("qem2", *b"qem2", field),
         ("win", *b"win ", field),

@@ -136,6 +136,7 @@ impl Surroundings<'_> {
             .source_paths()
             .filter_map(|path| Some((Place(absolute(path)), Stamp::of(path).ok()?)))
             .collect();
+        disk.find_unused(self.interrupt)?;
         let run = RunOptions {
             threads: NonZeroUsize::new(task.threads).unwrap_or(NonZeroUsize::MIN),
             memory: task.memory,

@@ -29,6 +29,9 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let observe = |meter: &imgprep::Meter| shown.observe(meter);
     let settings = run.options(on_loss, &observe);
     disk.cross_check(&settings)?;
+    if !args.dry_run {
+        disk.find_unused(run.interrupt())?;
+    }
     if args.run.output == OutputFormat::Text && !args.run.quiet {
         warn(&disk)?;
     }

@@ -135,6 +135,11 @@ impl Run {
         Ok(Self { threads: threads.unwrap_or(cores), memory, interrupt, meter: Meter::default() })
     }
 
+    /// What stops it.
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
     pub(crate) fn options<'a>(&'a self, on_loss: OnLoss, observe: &'a dyn Fn(&Meter)) -> RunOptions<'a> {
         RunOptions {
             threads: self.threads,

@@ -476,6 +476,7 @@ mod tests {
         let bytes = (1 << 20) - 512..(1 << 20) + 512;
         let claims = vec![claim(bytes.clone(), ClaimKind::Data, 0)];
         let want = EngineError::PastEnd { bytes, user: (ClaimKind::Data, Some(0)), file_len: 1 << 20 };
+        assert_eq!(imgprep_map::Detail::code(&want), "claims.past-end");
         assert_eq!(check_with(claims, 1 << 20), Some(want));
     }
 

@@ -42,6 +42,25 @@ pub fn check_structure(
     checked
 }
 
+/// Runs the check of what a layer's tables leave out of its disk
+/// ([`DiskMap::check_unused`](imgprep_map::DiskMap::check_unused)). Bytes that cannot be read are no part of the
+/// disk: they end the check of the layer without an error.
+pub fn check_unused(
+    layer: &Layer,
+    interrupt: &Interrupt,
+    found: &mut dyn FnMut(Finding),
+) -> Result<(), Error> {
+    let checked = layer.map.check_unused(&Watched::new(&layer.files, interrupt), &mut |finding| {
+        found(finding);
+        ControlFlow::Continue(())
+    });
+    interrupt.check()?;
+    match checked {
+        Err(error) if error.format() != "io" => Err(layer.name(error)),
+        _ => Ok(()),
+    }
+}
+
 /// Walks the tables of a layer and tells every part of its disk that can't be had.
 pub fn gaps(layer: &Layer, options: &Options<'_>, found: Found<'_>) -> Result<(), Error> {
     let size = layer.map.size();

@@ -49,7 +49,9 @@ pub use claims::Compared;
 pub use convert::{Converted, Output, convert, scan};
 pub use cross_check::cross_check;
 pub use error::{EngineError, Loss, Losses};
-pub use examine::{Seen, Unpacked, check_structure, conflicts, each, gaps, unpack_all, unpack_unflushed};
+pub use examine::{
+    Seen, Unpacked, check_structure, check_unused, conflicts, each, gaps, unpack_all, unpack_unflushed,
+};
 pub use imgprep_codec::Ending;
 pub use options::{Interrupt, Meter, MeterReading, OnLoss, Options};
 pub use peek::Peek;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use imgprep_catalog::Match;
-use imgprep_engine::{Layer as EngineLayer, Options, Piece, Stack, cross_check};
+use imgprep_engine::{Interrupt, Layer as EngineLayer, Options, Piece, Stack, check_unused, cross_check};
 use imgprep_io::{SourceFile, SourceOptions};
 use imgprep_map::{Checked, Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, ReadAt};
 use imgprep_open::{Chain, Layer, Named, OpenOptions};
@@ -157,6 +157,15 @@ impl Disk {
             if info.is_whole() {
                 info.findings.extend(cross_check(layer, run)?);
             }
+        }
+        Ok(())
+    }
+
+    /// Adds to the findings of each layer what its tables leave out of the disk and other programs may read.
+    /// That reads payload, but none that the disk uses.
+    pub fn find_unused(&mut self, interrupt: &Interrupt) -> Result<(), Error> {
+        for (info, layer) in self.layers.iter_mut().zip(self.stack.layers()) {
+            check_unused(layer, interrupt, &mut |finding| info.findings.push(finding))?;
         }
         Ok(())
     }

@@ -93,4 +93,16 @@ pub trait DiskMap: Send + Sync {
         let _ = files;
         Ok(Vec::new())
     }
+
+    /// Checks payload that the tables leave out of the disk, where other readers may see something else in it.
+    ///
+    /// Unlike [`check`](Self::check) this reads payload, each byte at most once, and none that the disk uses.
+    fn check_unused(
+        &self,
+        files: &dyn Files,
+        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let _ = (files, found);
+        Ok(())
+    }
 }

@@ -20,6 +20,7 @@ mod disk_map;
 mod entries;
 mod error;
 mod facts;
+mod holes;
 mod image;
 mod layout;
 mod limits;
@@ -42,6 +43,7 @@ pub use disk_map::{DiskMap, Files, Visitor};
 pub use entries::{EntryRun, EntryVisitor, walk_entries};
 pub use error::{Class, Detail, Error};
 pub use facts::{Encryption, Facts, Finding, Severity, Snapshot, Value};
+pub use holes::LastHole;
 pub use image::{
     FileRef, FileRole, Image, ImageName, Needs, ParentRef, ParseOptions, Parsed, Resume, SizeChoice,
 };

@@ -5,10 +5,7 @@ use alloc::format;
 use imgprep_map::Report;
 
 use crate::header::Header;
-use crate::layout::{HEADER_V1, HEADER_V1_PLUS, TEXT};
-
-/// Bytes of a sector.
-const SECTOR: u64 = 512;
+use crate::layout::{HEADER_V1, HEADER_V1_PLUS, SECTOR, TEXT};
 
 pub(crate) fn check_header(header: &Header, file_len: u64, report: &mut Report<'_>) {
     check_texts(header, report);
@@ -37,16 +34,6 @@ fn check_offsets(header: &Header, file_len: u64, report: &mut Report<'_>) {
     {
         let message = format!("cbHeader is {size}, writers give {HEADER_V1} or {HEADER_V1_PLUS}");
         report.note("vdi.check.header-size", at as u64, message);
-    }
-    for (code, what, place, start) in [
-        ("vdi.check.map-unaligned", "the map", places.map_offset, header.map_at),
-        ("vdi.check.data-unaligned", "the data", places.data_offset, header.data_at),
-    ] {
-        if let Some(at) = place
-            && !start.is_multiple_of(SECTOR)
-        {
-            report.note(code, at as u64, format!("{what} begin at {start}, no multiple of {SECTOR}"));
-        }
     }
     let at = places.data_offset.unwrap_or(places.blocks) as u64;
     // OK: less than 2^35.

@@ -9,7 +9,7 @@ use imgprep_map::{Facts, Finding, ImageName, Severity, Value};
 
 use crate::NAME;
 use crate::header::Header;
-use crate::layout::{Geometry, LCHS_AT, ZERO_EXPAND};
+use crate::layout::{Geometry, LCHS_AT, SECTOR, ZERO_EXPAND};
 use crate::uuid::Uuid;
 
 pub(crate) fn facts(header: &Header) -> Facts {
@@ -80,7 +80,7 @@ fn size_text(size: u64) -> String {
 }
 
 /// `stored` is what the map says, if it was counted.
-pub(crate) fn findings(header: &Header, stored: Option<u64>) -> Vec<Finding> {
+pub(crate) fn findings(header: &Header, stored: Option<u64>, file_len: u64) -> Vec<Finding> {
     let (raw, places) = (&header.raw, header.places);
     let mut findings = Vec::new();
     let mut add = |code, severity, at: usize, message| {
@@ -102,13 +102,14 @@ pub(crate) fn findings(header: &Header, stored: Option<u64>) -> Vec<Finding> {
     if header.blocks() > used {
         let message =
             format!("the map has {} blocks, the disk only {used}: the rest is not read", raw.blocks);
-        add("vdi.map.longer", Severity::Note, places.blocks, message);
+        add("vdi.map.longer", Severity::Warning, places.blocks, message);
     }
     if !raw.block_size.is_power_of_two() {
         let message =
             format!("blocks of {} bytes, no power of two: VirtualBox does not read them", raw.block_size);
-        add("vdi.header.block-size", Severity::Note, places.block_size, message);
+        add("vdi.header.block-size", Severity::Warning, places.block_size, message);
     }
+    places_of_blocks(header, file_len, &mut add);
     if !raw.disk_size.is_multiple_of(512) {
         let message = format!("the disk has {} bytes, no whole number of sectors", raw.disk_size);
         add("vdi.header.odd-size", Severity::Note, places.disk_size, message);
@@ -122,4 +123,44 @@ pub(crate) fn findings(header: &Header, stored: Option<u64>) -> Vec<Finding> {
         add("vdi.header.lchs-sector", Severity::Note, LCHS_AT + 12, message);
     }
     findings
+}
+
+/// Where the blocks stand, which no checksum protects: a wrong offset or distance gives another disk.
+fn places_of_blocks(
+    header: &Header,
+    file_len: u64,
+    add: &mut dyn FnMut(&'static str, Severity, usize, String),
+) {
+    let (raw, places) = (&header.raw, header.places);
+    for (code, what, place, start) in [
+        ("vdi.header.map-unaligned", "map", places.map_offset, header.map_at),
+        ("vdi.header.data-unaligned", "data", places.data_offset, header.data_at),
+    ] {
+        if let Some(at) = place
+            && !start.is_multiple_of(SECTOR)
+        {
+            let message =
+                format!("{what} offset {start} is not a multiple of {SECTOR}: QEMU does not read it");
+            add(code, Severity::Warning, at, message);
+        }
+    }
+    if let Some(at) = places.block_extra.filter(|_| raw.block_extra != 0) {
+        let message =
+            format!("{} bytes of extra space before each block: no known writer leaves any", raw.block_extra);
+        add("vdi.header.block-extra", Severity::Warning, at, message);
+    }
+    // OK: a block and its extra space have less than 2^33 bytes, and there are less than 2^32 of them.
+    let unit = header.block_size + u64::from(raw.block_extra);
+    let end = header.data_at.saturating_add(unit.saturating_mul(raw.allocated.into()));
+    let (more, less) = (file_len.saturating_sub(end), end.saturating_sub(file_len));
+    // Some writers fill up the last sector, others leave out what the disk does not need of the last block.
+    let spare = (header.used_blocks() * header.block_size).saturating_sub(header.size());
+    let is_cut_short = less > spare || (less > 0 && spare - less >= SECTOR);
+    if more >= SECTOR || is_cut_short {
+        let message = format!(
+            "the last of {} allocated blocks ends at {end}, the file at {file_len}: data offset, block size or number of blocks may be wrong",
+            raw.allocated
+        );
+        add("vdi.file.length", Severity::Warning, places.data_offset.unwrap_or(places.blocks), message);
+    }
 }

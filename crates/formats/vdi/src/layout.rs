@@ -14,6 +14,8 @@ pub(crate) const SIGNATURE: [u8; 4] = [0x7f, 0x10, 0xda, 0xbe];
 pub(crate) const VERSION_AT: usize = 68;
 /// Length of text, signature and version.
 pub(crate) const PREHEADER: u64 = 72;
+/// Bytes of a sector.
+pub(crate) const SECTOR: u64 = 512;
 /// Bytes of a comment.
 const COMMENT: usize = 256;
 /// Length of what is read of the file's beginning: more than any header has.

@@ -59,7 +59,7 @@ pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error>
     let header = Header::read(file)?;
     let parent = parent::parent(&header)?;
     let map = Map::new(&header, parent.is_some(), options.salvage);
-    let findings = facts::findings(&header, map.count_stored(file)?);
+    let findings = facts::findings(&header, map.count_stored(file)?, file.len());
     let mut image = Image::new(facts::facts(&header), map);
     image.identity = header.image.known().map(Uuid::text);
     image.revision = header.modified.known().map(Uuid::text);

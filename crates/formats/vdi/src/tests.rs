@@ -172,13 +172,19 @@ fn a_link_fits_the_type() {
 
 #[test]
 fn oddities_are_findings() {
-    let sound = file(&[0, NEVER, ZERO, NEVER, 1], 1, 2);
+    let mut sound = file(&[0, NEVER, ZERO, NEVER, 1], 1, 2);
+    sound.truncate(2048);
     let odd_size = ("vdi.header.odd-size", Severity::Note, Some(368));
     assert_eq!(codes(&parse(&sound)), [odd_size]);
     for (at, value, want) in [
         (388, 3u32, ("vdi.header.allocated", Severity::Warning, Some(388))),
-        (384, 6, ("vdi.map.longer", Severity::Note, Some(384))),
-        (376, 1536, ("vdi.header.block-size", Severity::Note, Some(376))),
+        (384, 6, ("vdi.map.longer", Severity::Warning, Some(384))),
+        (376, 1536, ("vdi.header.block-size", Severity::Warning, Some(376))),
+        (340, 516, ("vdi.header.map-unaligned", Severity::Warning, Some(340))),
+        (344, 1028, ("vdi.header.data-unaligned", Severity::Warning, Some(344))),
+        (344, 512, ("vdi.file.length", Severity::Warning, Some(344))),
+        (344, 1536, ("vdi.file.length", Severity::Warning, Some(344))),
+        (380, 512, ("vdi.header.block-extra", Severity::Warning, Some(380))),
         (80, 3, ("vdi.header.unknown-flags", Severity::Note, Some(80))),
         (468, 4096, ("vdi.header.lchs-sector", Severity::Note, Some(468))),
     ] {
@@ -230,7 +236,12 @@ fn a_map_that_was_never_written_is_not_walked() {
         ControlFlow::Continue(())
     });
     assert!(done.is_ok() && claims == 2, "{claims}");
-    assert_eq!(codes(&image), [("vdi.header.allocated-unchecked", Severity::Note, Some(388))]);
+    let want = [
+        ("vdi.header.allocated-unchecked", Severity::Note, Some(388)),
+        ("vdi.file.length", Severity::Warning, Some(344)),
+    ];
+    assert_eq!(codes(&image), want);
+    assert_eq!(error.code(), "vdi.map.hole");
 }
 
 #[test]
@@ -268,6 +279,56 @@ fn a_good_image_has_numbers_and_no_findings() {
 }
 
 #[test]
+fn blocks_that_do_not_follow_their_neighbour_are_fragmented() {
+    for (entries, allocated, fragmented) in [
+        ([0, 1, 2, NEVER, NEVER], 3, 0),
+        ([NEVER, ZERO, 2, NEVER, NEVER], 1, 0),
+        ([1, 0, 2, NEVER, NEVER], 3, 2),
+        ([2, ZERO, 1, NEVER, 0], 3, 2),
+        ([0, NEVER, 2, ZERO, 1], 3, 2),
+        ([1, NEVER, 2, ZERO, 0], 3, 1),
+    ] {
+        let file = file(&entries, 1, 3);
+        let (checked, _) = check(&parse(&file), &file);
+        assert_eq!(
+            (checked.allocated, checked.fragmented),
+            (Some(allocated), Some(fragmented)),
+            "{entries:?}"
+        );
+    }
+}
+
+#[test]
+fn a_number_of_blocks_that_a_long_map_contradicts_is_found_by_the_check() {
+    // 2^24 + 1 entries: more than the parser counts. All but the first page were never written.
+    let mut head = file(&[NEVER; 5], 1, 7);
+    head.truncate(512);
+    head.resize(4096, 0xff);
+    let entries = (1u32 << 24) + 1;
+    head[368..376].copy_from_slice(&(512 * 896u64).to_le_bytes());
+    head[384..388].copy_from_slice(&entries.to_le_bytes());
+    let file = Sparse { head, len: 1 << 30 };
+    let (_, findings) = check(&parse(&file), &file);
+    assert!(findings.contains(&("vdi.check.allocated", Severity::Warning, 388)), "{findings:?}");
+}
+
+#[test]
+fn data_that_begin_behind_the_file_are_found_by_the_check() {
+    let mut file = file(&[NEVER; 5], 1, 0);
+    file[344..348].copy_from_slice(&4096u32.to_le_bytes());
+    let (_, findings) = check(&parse(&file), &file);
+    assert!(findings.contains(&("vdi.check.data-past-end", Severity::Warning, 344)), "{findings:?}");
+}
+
+#[test]
+fn another_signature_is_named_with_its_place() {
+    let mut file = file(&[NEVER; 5], 1, 0);
+    file[65] = 0;
+    let error = parse_with(&file, &ParseOptions::default()).unwrap_err();
+    assert_eq!((error.code(), error.at()), ("vdi.header.signature", Some(64)));
+}
+
+#[test]
 fn every_way_an_entry_can_be_wrong() {
     use Severity::{Error, Warning};
     for (entries, allocated, code, severity, at, corruptions, leaks) in [
@@ -297,6 +358,7 @@ fn a_check_of_a_map_that_was_never_written_costs_nothing() {
     let (checked, findings) = check(&parse(&file), &file);
     // All but the first entry, and the number in the header.
     assert_eq!(checked.corruptions, 0xffff_fff0);
+    assert_eq!((checked.allocated, checked.fragmented), (Some(0xffff_fff0), Some(0xffff_ffef)));
     assert!(findings.contains(&("vdi.check.duplicate", Severity::Error, 516)), "{findings:?}");
     assert!(findings.len() < 9, "{findings:?}");
 }

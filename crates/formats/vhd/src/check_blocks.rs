@@ -5,7 +5,7 @@ use alloc::format;
 use core::ops::Range;
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, ReadAt, Report, Sweep, Swept, Use};
+use imgprep_map::{Error, LastHole, ReadAt, Report, Sweep, Swept, Use};
 
 use crate::bat::{Block, Rules};
 use crate::batmap::Batmap;
@@ -17,21 +17,26 @@ use crate::map::{PAGE, Sparse};
 const STRUCTURE: u64 = u64::MAX;
 
 /// An entry that is not 0xffffffff.
-struct Entry {
-    index: u64,
+pub(crate) struct Entry {
+    pub(crate) index: u64,
     at: u64,
     value: u32,
 }
 
 impl Sparse {
     /// Blocks that the disk has.
-    fn blocks(&self) -> u64 {
+    pub(crate) fn blocks(&self) -> u64 {
         self.size.div_ceil(self.block_size)
     }
 
     /// Walks the entries of `range` that name something. Those in a hole of the file are 0, which
     /// `visit` refuses: they are passed over.
-    fn entries(&self, file: &dyn ReadAt, range: Range<u64>, see: &mut dyn FnMut(Entry)) -> Result<(), Error> {
+    pub(crate) fn entries(
+        &self,
+        file: &dyn ReadAt,
+        range: Range<u64>,
+        see: &mut dyn FnMut(Entry),
+    ) -> Result<(), Error> {
         let mut index = range.start;
         while index < range.end {
             let at = self.bat.start + index * 4;
@@ -55,7 +60,7 @@ impl Sparse {
     }
 
     /// The block of an entry, if it can be one.
-    fn block(&self, rules: &Rules, entry: &Entry) -> Option<u64> {
+    pub(crate) fn block(&self, rules: &Rules, entry: &Entry) -> Option<u64> {
         match rules.block(entry.value, entry.at, self.stored(entry.index * self.block_size)) {
             Ok(Block::At(block)) => Some(block),
             _ => None,
@@ -143,7 +148,7 @@ fn count(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(),
     let rules = map.rules(file);
     let (mut allocated, mut fragmented, mut next) = (0u64, 0u64, None);
     let bytes = map.block_size / SECTOR / 8;
-    let mut failed = None;
+    let (mut failed, mut hole) = (None, LastHole::default());
     map.entries(file, 0..map.blocks(), &mut |entry| {
         let Some(block) = map.block(&rules, &entry) else { return };
         allocated += 1;
@@ -151,7 +156,7 @@ fn count(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(),
         next = Some(block + map.bitmap_len + map.block_size);
         // A block of 2 MiB has a bit for each sector of 4096: all of its bitmap counts.
         if bytes < map.bitmap_len
-            && let Err(error) = padding(file, block + bytes..block + map.bitmap_len, report)
+            && let Err(error) = padding(file, &mut hole, block + bytes..block + map.bitmap_len, report)
         {
             failed.get_or_insert(error);
         }
@@ -166,8 +171,13 @@ fn count(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(),
 }
 
 /// Bits behind those of a block's sectors.
-fn padding(file: &dyn ReadAt, range: Range<u64>, report: &mut Report<'_>) -> Result<(), Error> {
-    if file.next_data(range.start) >= range.end {
+fn padding(
+    file: &dyn ReadAt,
+    hole: &mut LastHole,
+    range: Range<u64>,
+    report: &mut Report<'_>,
+) -> Result<(), Error> {
+    if hole.next_data(file, range.start) >= range.end {
         return Ok(());
     }
     // OK: less than a sector, in front of the block's data.

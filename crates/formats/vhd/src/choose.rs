@@ -203,6 +203,15 @@ mod tests {
         let want = |field| Corrupt::FootersDiffer { at: AT, field };
         assert_eq!(refused(sound(AT, raw(3, 9)), sound(0, raw(3, 10))), want("current size"));
         assert_eq!(refused(sound(AT, raw(2, 9)), sound(0, raw(3, 9))), want("disk type"));
+        for (copy, field) in [
+            (RawFooter { data_offset: 1024, ..raw(3, 9) }, "data offset"),
+            (RawFooter { cylinders: 1, ..raw(3, 9) }, "geometry"),
+            (RawFooter { heads: 1, ..raw(3, 9) }, "geometry"),
+            (RawFooter { sectors_per_track: 1, ..raw(3, 9) }, "geometry"),
+            (RawFooter { creator: *b"vpc ", ..raw(3, 9) }, "creator application"),
+        ] {
+            assert_eq!(refused(sound(AT, raw(3, 9)), sound(0, copy)), want(field));
+        }
         let other = RawFooter { uuid: [1; 16], ..raw(3, 9) };
         assert_eq!(taken(sound(AT, raw(3, 9)), sound(0, other)), (AT, Some("vhd.footer.differ")));
     }

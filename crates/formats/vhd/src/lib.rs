@@ -24,6 +24,7 @@ mod bat;
 mod batmap;
 mod bitmap;
 mod check;
+mod check_bitmaps;
 mod check_blocks;
 mod check_locators;
 mod choose;

@@ -5,17 +5,18 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Checked, Claim, DiskMap, Error, FileId, Files, Finding, ReadAt, Source, Tiler, Visitor};
+use imgprep_map::{
+    Checked, Claim, DiskMap, Error, FileId, Files, Finding, LastHole, ReadAt, Source, Tiler, Visitor,
+};
 
-use crate::Corrupt;
 use crate::bat::{Block, Rules};
 use crate::batmap::Batmap;
 use crate::bitmap::{BitOrder, Runs};
-use crate::check;
 use crate::footer::Footer;
 use crate::header::Header;
 use crate::layout::{FOOTER, HEADER, SECTOR};
 use crate::parent::Parent;
+use crate::{Corrupt, check, check_bitmaps};
 
 /// Entries that are read at once.
 pub(crate) const PAGE: u64 = 1024;
@@ -83,7 +84,7 @@ impl Sparse {
     }
 
     fn walk(&self, file: &dyn ReadAt, range: &Range<u64>, tiler: &mut Tiler<'_>) -> Result<(), Error> {
-        let rules = self.rules(file);
+        let (rules, mut hole) = (self.rules(file), LastHole::default());
         let (mut index, end) = (range.start / self.block_size, range.end.div_ceil(self.block_size));
         while index < end {
             let count = (end - index).min(PAGE - index % PAGE);
@@ -92,7 +93,8 @@ impl Sparse {
             let bytes = file.slice(at, usize::try_from(count * 4).unwrap_or(0))?;
             for (at, entry) in (at..).step_by(4).zip(bytes.chunks_exact(4)) {
                 let disk = index * self.block_size;
-                if self.walk_entry(file, &rules, (BigEndian::read_u32(entry), at), disk, tiler)?.is_break() {
+                let entry = (BigEndian::read_u32(entry), at);
+                if self.walk_entry(file, &mut hole, &rules, entry, disk, tiler)?.is_break() {
                     return Ok(());
                 }
                 index += 1;
@@ -104,6 +106,7 @@ impl Sparse {
     fn walk_entry(
         &self,
         file: &dyn ReadAt,
+        hole: &mut LastHole,
         rules: &Rules,
         (entry, at): (u32, u64),
         disk: u64,
@@ -113,7 +116,7 @@ impl Sparse {
         match rules.block(entry, at, stored) {
             Ok(Block::Unused) => Ok(tiler.push(self.block_size, self.unwritten.clone())),
             Ok(Block::At(block)) => {
-                let flow = self.push_sectors(file, block, stored, tiler);
+                let flow = self.push_sectors(file, hole, block, stored, tiler);
                 flow.map_err(|error| error.hitting(disk..disk + stored))
             }
             Err(error) => Err(self.lost(file, error, (entry, at), disk)),
@@ -132,13 +135,14 @@ impl Sparse {
     fn push_sectors(
         &self,
         file: &dyn ReadAt,
+        hole: &mut LastHole,
         block: u64,
         stored: u64,
         tiler: &mut Tiler<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         // OK: `Rules::block` has held the block against the file's length.
         let data = block + self.bitmap_len;
-        if file.next_data(block) >= data {
+        if hole.next_data(file, block) >= data {
             return Ok(tiler.push(stored, self.unwritten.clone()));
         }
         let sectors = stored.div_ceil(SECTOR);
@@ -188,6 +192,15 @@ impl DiskMap for Sparse {
     ) -> Result<Checked, Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
         check::sparse(self, file, found)
+    }
+
+    fn check_unused(
+        &self,
+        files: &dyn Files,
+        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
+        check_bitmaps::check(self, file, found)
     }
 }
 

@@ -1,15 +1,16 @@
 //! Which of a footer's two sizes is the disk's.
 //!
 //! Virtual PC shows its guests a disk of as many sectors as the geometry has; the field may
-//! say a little more. Others go by the field and give a geometry that is rounded down.
+//! say a little more. All others, Virtual Server among them, go by the field and give a geometry
+//! that is rounded down.
 
 use crate::layout::{RawFooter, SECTOR, footer_at};
 
 /// Sectors of the largest geometry: it stands for "larger than a geometry can say".
 const MAX_GEOMETRY: u64 = 65535 * 16 * 255;
 
-/// Creators that mean the geometry: Virtual PC, Virtual Server, QEMU before `force_size`.
-const MEAN_GEOMETRY: [[u8; 4]; 3] = [*b"vpc ", *b"vs  ", *b"qemu"];
+/// Creators that mean the geometry: Virtual PC, QEMU before `force_size`.
+const MEAN_GEOMETRY: [[u8; 4]; 2] = [*b"vpc ", *b"qemu"];
 
 /// Both sizes, in bytes, and which one counts.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -124,14 +125,14 @@ mod tests {
 
     #[test]
     fn old_creators_mean_the_geometry() {
-        for creator in [b"vpc ", b"vs  ", b"qemu"] {
+        for creator in [b"vpc ", b"qemu"] {
             assert_eq!(size(*creator, 9000, (2, 3, 2)), (12 * 512, Rule::Geometry));
         }
     }
 
     #[test]
     fn all_others_mean_the_field() {
-        for creator in [b"win ", b"d2v ", b"tap\0", b"qem2", b"CTXS", b"vbox", b"wa\0\0", b"????"] {
+        for creator in [b"vs  ", b"win ", b"d2v ", b"tap\0", b"qem2", b"CTXS", b"vbox", b"wa\0\0", b"????"] {
             assert_eq!(size(*creator, 9000, (2, 3, 2)), (9000, Rule::Field));
         }
     }

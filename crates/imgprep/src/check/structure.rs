@@ -4,7 +4,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use imgprep_engine::{
-    Compared, EngineError, Piece, Unpacked, check_structure, conflicts, gaps, unpack_all, unpack_unflushed,
+    Compared, EngineError, Piece, Unpacked, check_structure, check_unused, conflicts, gaps, unpack_all, unpack_unflushed,
 };
 use imgprep_map::{Class, Error, Finding, Severity, Source};
 use imgprep_policy::{Conversion, Judgement, Place, rule_of_code};
@@ -78,6 +78,7 @@ impl Job<'_> {
             Ok(_) => {}
             Err(error) => self.absorb(error)?,
         }
+        check_unused(layer, run.interrupt, &mut |finding| self.finding(&finding))?;
         if self.run.interrupt.is_raised() {
             return Err(EngineError::Interrupted.into());
         }

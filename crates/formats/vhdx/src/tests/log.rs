@@ -122,6 +122,7 @@ fn a_log_is_kept_within_the_limit() {
     let error = parse(&file, &ParseOptions { limits, ..ParseOptions::default() }).err().unwrap();
     let at = LOG + 64 + 9 * 32;
     assert_eq!(error.detail(), Some(&Unsupported::LogTooLarge { at, limit: 40960 }));
+    assert_eq!(error.code(), "vhdx.limit.log");
 }
 
 /// Every sector is the head of an entry that says it is as long as the log.

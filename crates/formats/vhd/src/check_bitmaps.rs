@@ -1,0 +1,105 @@
+//! Sectors of a dynamic disk whose bit is clear and that hold data ("Block Allocation Table and Data Blocks").
+//!
+//! By the specification such a sector was never written and reads as zeros. QEMU ignores the bitmap of a dynamic
+//! disk and reads what stands there. So the disk is read by its bitmaps, and this check reports where both
+//! readings differ. In a differencing disk the sector is the parent's and the file may hold anything.
+
+use alloc::format;
+use core::ops::{ControlFlow, Range};
+
+use imgprep_map::{Error, Finding, LastHole, ReadAt, Severity, Source};
+
+use crate::bitmap::Runs;
+use crate::layout::SECTOR;
+use crate::map::Sparse;
+
+/// Bytes that are read at once.
+const CHUNK: u64 = 256 << 10;
+
+/// What was found so far.
+#[derive(Default)]
+struct Walk {
+    hole: LastHole,
+    /// File offset of the first sector.
+    first: Option<u64>,
+    /// Blocks that have such sectors.
+    blocks: u64,
+}
+
+/// One finding if there are such sectors. Reads what the disk does not use of its blocks, up to the first
+/// sector of each block that holds data; holes of the file are skipped.
+pub(crate) fn check(
+    map: &Sparse,
+    file: &dyn ReadAt,
+    found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    if map.unwritten == Source::Parent {
+        return Ok(());
+    }
+    let rules = map.rules(file);
+    let (mut walk, mut failed) = (Walk::default(), None);
+    map.entries(file, 0..map.blocks(), &mut |entry| {
+        if failed.is_none()
+            && let Some(block) = map.block(&rules, &entry)
+            && let Err(error) = walk.block(map, file, block, map.stored(entry.index * map.block_size))
+        {
+            failed = Some(error);
+        }
+    })?;
+    if let Some(error) = failed {
+        return Err(error);
+    }
+    if let Some(at) = walk.first {
+        let message = format!(
+            "sectors of {} blocks hold data but their bit in the sector bitmap is clear: they read as zeros, other programs may read the data",
+            walk.blocks
+        );
+        let _ =
+            found(Finding { code: "vhd.bitmap.clear", severity: Severity::Warning, at: Some(at), message });
+    }
+    Ok(())
+}
+
+impl Walk {
+    /// The block at `block`, of which the disk has `stored` bytes.
+    fn block(&mut self, map: &Sparse, file: &dyn ReadAt, block: u64, stored: u64) -> Result<(), Error> {
+        // OK: `Rules::block` has held the block against the file's length.
+        let data = block + map.bitmap_len;
+        if self.hole.next_data(file, block) >= data + stored {
+            return Ok(());
+        }
+        let sectors = stored.div_ceil(SECTOR);
+        // OK: at most 64 KiB, the bitmap of the largest block.
+        let bits = file.slice(block, usize::try_from(sectors.div_ceil(8)).unwrap_or(0))?;
+        let mut at = data;
+        for (is_set, count) in Runs::new(&bits, sectors, map.bit_order) {
+            let end = (at + count * SECTOR).min(data + stored);
+            if !is_set && let Some(set) = self.first_set(file, at..end)? {
+                self.first.get_or_insert(data + (set - data) / SECTOR * SECTOR);
+                self.blocks += 1;
+                return Ok(());
+            }
+            at = end;
+        }
+        Ok(())
+    }
+
+    /// File offset of the first byte in `range` that is not 0.
+    fn first_set(&mut self, file: &dyn ReadAt, range: Range<u64>) -> Result<Option<u64>, Error> {
+        let mut at = range.start;
+        while at < range.end {
+            at = self.hole.next_data(file, at);
+            if at >= range.end {
+                break;
+            }
+            let len = (range.end - at).min(CHUNK);
+            // OK: at most a chunk.
+            let bytes = file.slice(at, usize::try_from(len).unwrap_or(0))?;
+            if let Some(index) = bytes.iter().position(|byte| *byte != 0) {
+                return Ok(Some(at + index as u64));
+            }
+            at += len;
+        }
+        Ok(None)
+    }
+}
