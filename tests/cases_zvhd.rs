@@ -119,7 +119,10 @@ fn a_flipped_byte_in_a_zstd_payload_is_never_other_bytes() {
 fn the_checksum_is_an_option_of_zvhd2_in_every_command_that_converts() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
-    std::fs::write(folder.join("disk.raw"), disk()).unwrap();
+    std::fs::create_dir(folder.join("in")).unwrap();
+    for path in ["disk.raw", "in/disk.raw"] {
+        std::fs::write(folder.join(path), disk()).unwrap();
+    }
     let checksums = |path: &str| {
         let file = std::fs::read(folder.join(path)).unwrap();
         check_zvhd_strictly(&file, Writer::Ours).unwrap().checksums
@@ -154,7 +157,7 @@ fn the_checksum_is_an_option_of_zvhd2_in_every_command_that_converts() {
         assert_eq!(output.status.code(), Some(1), "{options}: {}", said(&output));
         assert!(said(&output).contains(words), "{options}: {}", said(&output));
     }
-    let output = imgprep(folder, &["batch", "disk.raw", "--out", "line", "-o", "checksum=off", "--no-sync"]);
+    let output = imgprep(folder, &["batch", "in", "--out", "line", "-o", "checksum=off", "--no-sync"]);
     assert!(output.status.success(), "{}", said(&output));
     assert_eq!(checksums("line/disk.zvhd2"), 0);
     for (value, want) in [("'on'", 2), ("false", 0)] {

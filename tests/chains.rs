@@ -258,8 +258,8 @@ fn a_foreign_absolute_name_is_not_guessed_without_an_identity() {
     write(folder.join("base.raw"), vec![1; 2 << 16]).unwrap();
     for name in ["C:\\images\\base.raw", "/srv/images/base.raw", "\\\\server\\share\\base.raw"] {
         write(folder.join("top.qcow2"), layer(1, Some((name, Some("raw"))))).unwrap();
-        for follow in ["beside", "any"] {
-            refused(folder, "top.qcow2", &["--follow", follow], "open.name.missing");
+        for (follow, code) in [("beside", "open.gate.outside"), ("any", "open.name.missing")] {
+            refused(folder, "top.qcow2", &["--follow", follow], code);
         }
     }
     write(folder.join("top.qcow2"), layer(1, Some((".\\base.raw", Some("raw"))))).unwrap();
@@ -433,7 +433,7 @@ fn extents_of_another_machine_are_found_beside_the_descriptor() {
     descriptor(&["RW 128 VMFS \"/a/disk-flat.vmdk\"", "RW 128 VMFS \"/b/disk-flat.vmdk\""]);
     refused(folder, "disk.vmdk", &[], "open.extent.namesakes");
     descriptor(&["RW 128 VMFS \"/a/gone.vmdk\""]);
-    refused(folder, "disk.vmdk", &[], "open.name.missing");
+    refused(folder, "disk.vmdk", &[], "open.gate.outside");
 }
 
 /// A page that is gone reads as zeros, and zeros make a header that is wrong in some way: that is not the image's fault.

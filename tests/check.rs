@@ -238,6 +238,11 @@ fn hostile_files_and_every_rule_fires() {
     write("guessed.qcow2", &over("base", None));
     told("guessed.qcow2", &[], "safety/backing-format", 0);
     told("guessed.qcow2", &["--for", "otc"], "import/snapshot", 2);
+    write(
+        "finished.zvhd2",
+        &testdata_gen::zvhd2_of_disk(&[1; 4096], testdata_gen::ZvhdPacking::ZlibFinished),
+    );
+    told("finished.zvhd2", &[], "structure/vendor-layout", 2);
     write("linked.qcow2", &over("link.qcow2", Some("qcow2")));
     told("linked.qcow2", &[], "safety/symlink", 0);
     write("my disk.raw", &with(0, b"x", 4096));

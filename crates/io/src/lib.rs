@@ -1,7 +1,7 @@
 //! Files, devices and pipes: what images are read from and written to.
 //!
 //! The only crate with `unsafe`, and the only one that names an operating system (in
-//! `os` and `fault`). It follows no name found inside an image and knows no format.
+//! `os`, `beneath` and `fault`). It follows no name found inside an image and knows no format.
 
 mod beneath;
 mod clone;

@@ -1,5 +1,6 @@
 //! Files and devices that images are read from.
 
+use std::ffi::OsStr;
 use std::fs::{File, Metadata};
 use std::ops::Range;
 use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt};
@@ -84,18 +85,12 @@ impl SourceFile {
     ///
     /// Fails with [`OpenError::Link`] at a link and with [`OpenError::Replaced`] if the file is exchanged meanwhile.
     pub fn open_without_links(path: &Path, options: SourceOptions) -> Result<Self, OpenError> {
-        let failed = |error| if is_link(&error) { OpenError::Link } else { error.into() };
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(OpenError::Directory);
         };
-        let folder = Folder::open(folder).map_err(failed)?;
-        let before = folder.look(name).map_err(failed)?;
-        check_kind(&before)?;
-        let file = folder.file(name).map_err(failed)?;
-        if identity(&file.metadata()?) != identity(&before) {
-            return Err(OpenError::Replaced);
-        }
-        Self::from_file(file, path.to_path_buf(), options)
+        let folder = Folder::open(folder).map_err(without_links)?;
+        let before = folder.look(name).map_err(without_links)?;
+        Self::from_file(same_file(&folder, name, &before)?, path.to_path_buf(), options)
     }
 
     /// Takes over an open file, under the name `path`.
@@ -270,6 +265,18 @@ impl SourceFile {
     }
 }
 
+/// Opens the file that was seen under this name before, if it is one that is read.
+fn same_file(folder: &Folder, name: &OsStr, before: &Metadata) -> Result<File, OpenError> {
+    check_kind(before)?;
+    let file = folder.file(name).map_err(without_links)?;
+    if identity(&file.metadata()?) == identity(before) { Ok(file) } else { Err(OpenError::Replaced) }
+}
+
+/// Why a file was not opened where no link is followed.
+fn without_links(error: std::io::Error) -> OpenError {
+    if is_link(&error) { OpenError::Link } else { error.into() }
+}
+
 fn check_kind(of: &Metadata) -> Result<(), OpenError> {
     let kind = of.file_type();
     if kind.is_file() || kind.is_block_device() {
@@ -313,6 +320,8 @@ pub fn is_block_device(path: &Path) -> bool {
 #[cfg(test)]
 mod tests {
     use std::io::Write;
+
+    use imgprep_map::Detail as _;
 
     use super::*;
 
@@ -430,6 +439,26 @@ mod tests {
         assert_eq!(open("real/gone"), Err(OpenError::NotFound));
         assert_eq!(open("real"), Err(OpenError::Directory));
         assert_eq!(open("/"), Err(OpenError::Directory));
+        assert_eq!(OpenError::Link.code(), "io.open.link");
+    }
+
+    #[test]
+    fn a_file_that_takes_a_name_between_the_check_and_the_opening_is_refused() {
+        let temp = tempfile::tempdir().unwrap();
+        let root = temp.path().canonicalize().unwrap();
+        for name in ["base", "other"] {
+            std::fs::write(root.join(name), name).unwrap();
+        }
+        let folder = Folder::open(&root).unwrap();
+        let name = OsStr::new("base");
+        let before = folder.look(name).unwrap();
+        assert!(same_file(&folder, name, &before).is_ok());
+        std::fs::rename(root.join("other"), root.join("base")).unwrap();
+        let error = same_file(&folder, name, &before).unwrap_err();
+        assert_eq!((error.code(), &error), ("io.open.replaced", &OpenError::Replaced));
+        std::fs::remove_file(root.join("base")).unwrap();
+        std::os::unix::fs::symlink("/etc/passwd", root.join("base")).unwrap();
+        assert_eq!(same_file(&folder, name, &before).unwrap_err(), OpenError::Link);
     }
 
     #[test]

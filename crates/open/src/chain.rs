@@ -508,7 +508,7 @@ mod tests {
         for foreign in ["C:\\images\\base.raw", "/srv/images/base.raw", "..\\elsewhere\\base.raw"] {
             // An identity could tell it from a namesake: it is looked for beside the child.
             assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &options)), "opened", "{foreign}");
-            assert_eq!(code(follow(&mut chain, &parent(foreign, &[]), &options)), "open.name.missing");
+            assert_eq!(code(follow(&mut chain, &parent(foreign, &[]), &options)), "open.gate.outside");
             let shut = OpenOptions { gate: Gate::None, ..options.clone() };
             assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &shut)), "open.gate.shut");
         }

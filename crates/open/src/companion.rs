@@ -201,14 +201,20 @@ mod tests {
             assert_eq!(code(&[extent(name), extent("a.vmdk")]), "open.extent.namesakes", "{name}");
             assert_eq!(code(&[extent("a.vmdk"), extent(name)]), "open.extent.namesakes", "{name}");
             let data = FileRef { role: FileRole::DataFile, ..extent(name) };
-            assert_eq!(code(&[data]), "open.name.missing", "{name}");
+            assert_eq!(code(&[data]), "open.gate.outside", "{name}");
         }
         assert_eq!(code(&[extent("/x/a.vmdk"), extent("/y/a.vmdk")]), "open.extent.namesakes");
         assert_eq!(code(&[extent("/x/disk.vmdk")]), "open.extent.namesakes");
-        assert_eq!(code(&[extent("sub\\a.vmdk")]), "open.name.missing");
-        assert_eq!(code(&[extent("/x/gone.vmdk")]), "open.name.missing");
-        // One that is there and must not be opened has no stand-in.
-        let outside = tempfile::NamedTempFile::with_suffix("a.vmdk").unwrap();
-        assert_eq!(code(&[extent(&outside.path().display().to_string())]), "open.gate.outside");
+        assert_eq!(code(&[extent("sub\\a.vmdk")]), "open.gate.outside");
+        // Whether the file outside is there makes no difference: not for a stand-in either.
+        let outside = tempfile::tempdir().unwrap();
+        for name in ["a.vmdk", "c.vmdk"] {
+            std::fs::write(outside.path().join(name), name).unwrap();
+        }
+        let at = |name: &str| extent(&outside.path().join(name).display().to_string());
+        assert_eq!(code(&[extent("/x/gone.vmdk")]), "open.gate.outside");
+        assert_eq!(code(&[at("gone.vmdk")]), "open.gate.outside");
+        assert_eq!(code(&[at("c.vmdk")]), "open.gate.outside");
+        assert_eq!(code(&[at("a.vmdk")]), "open.extent.beside");
     }
 }

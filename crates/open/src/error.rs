@@ -16,7 +16,7 @@ pub enum ChainError {
         scheme: String,
     },
     /// The file lies where the gate does not reach.
-    #[error("the image names {name:?}, which is outside its own folder; --follow any opens it all the same")]
+    #[error("the image names {name:?}, which leads outside its own folder; --follow any follows it")]
     Outside {
         /// File offset of the name.
         at: u64,

@@ -77,7 +77,7 @@ fn beside(folder: &Path, name: &Path) -> Result<PathBuf, Nowhere> {
     for _ in 0..LINKS {
         let path = folder.join(&name);
         let own = path.parent().zip(path.file_name());
-        let own = own.filter(|(parent, _)| !turns_back(&name) && is_folder(folder, parent));
+        let own = own.filter(|(parent, _)| !turns_back_outside(&name) && is_folder(folder, parent));
         let path = folder.join(own.ok_or(Nowhere::Outside)?.1);
         let found = path.symlink_metadata().map_err(|_| Nowhere::Missing)?;
         if !found.is_symlink() {
@@ -89,10 +89,26 @@ fn beside(folder: &Path, name: &Path) -> Result<PathBuf, Nowhere> {
     Err(Nowhere::Missing)
 }
 
-/// Whether a name enters a folder and leaves it again (`a/../b`): it works only where that folder is there.
-fn turns_back(name: &Path) -> bool {
-    let mut components = name.components().skip_while(|it| !matches!(it, Component::Normal(_)));
-    components.any(|it| it == Component::ParentDir)
+/// Whether a name enters a folder outside and leaves it again (`../a/../b`): it works only where that folder is there.
+fn turns_back_outside(name: &Path) -> bool {
+    // Folders entered below the own one; none where it was left.
+    let mut depth = if name.is_absolute() { None } else { Some(0usize) };
+    let mut has_entered = false;
+    for component in name.components() {
+        match (component, depth) {
+            (Component::Normal(_), _) => {
+                depth = depth.map(|depth| depth + 1);
+                has_entered = true;
+            }
+            (Component::ParentDir, None) if has_entered => return true,
+            (Component::ParentDir, _) => {
+                depth = depth.and_then(|depth| depth.checked_sub(1));
+                has_entered &= depth.is_some();
+            }
+            _ => {}
+        }
+    }
+    false
 }
 
 /// Whether `path` is another name of `folder`: people reach their folders over links.
@@ -159,6 +175,10 @@ mod tests {
         let image = root.join("images/top");
         assert_eq!(resolve(Gate::Beside, &image, "base"), Ok(root.join("images/base")));
         assert_eq!(resolve(Gate::Beside, &image, "../images/base"), Ok(root.join("images/base")));
+        assert_eq!(resolve(Gate::Beside, &image, "sub/../base"), Ok(root.join("images/base")));
+        let through_outside = root.join("images/../images/base").display().to_string();
+        let error = resolve(Gate::Beside, &image, &through_outside).unwrap_err();
+        assert_eq!(error, ChainError::Outside { at: 7, name: through_outside });
         let absolute = root.join("secret").display().to_string();
         for name in ["link", "../secret", "sub/base", &absolute] {
             let error = resolve(Gate::Beside, &image, name).unwrap_err();
