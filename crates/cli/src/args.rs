@@ -92,7 +92,7 @@ pub(crate) enum Follow {
     None,
     /// Open files in the image's own folder
     Beside,
-    /// Open any file
+    /// Open any file, and follow links that lead out of a searched folder
     Any,
 }
 

@@ -1,7 +1,7 @@
 //! What an inspector tells. `qemu-img info` has no fields of its own for QCOW.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
