@@ -212,7 +212,7 @@ fn links_that_lead_nowhere_or_out_of_the_folder_are_reported_by_check() {
     write(folder, "images/a.qcow2", qcow2());
     write(folder, "outside.qcow2", qcow2());
     let link = |target: &str, name: &str| {
-        std::os::unix::fs::symlink(target, folder.join("images").join(name)).unwrap()
+        std::os::unix::fs::symlink(target, folder.join("images").join(name)).unwrap();
     };
     link("a.qcow2", "same.qcow2");
     let output = imgprep(folder, &["check", "images"]);
