@@ -97,9 +97,9 @@ fn a_plan_tells_that_space_is_short() {
     fourteen(folder.path());
     let plan = |more: &[&str]| said(&imgprep(folder.path(), &[BATCH, &["--plan"], more].concat()));
     let short = plan(&[]);
-    assert!(short.contains("6 MiB free") && short.contains("space is short: up to"), "{short}");
+    assert!(short.contains("6 MiB free") && short.contains("not enough space: up to"), "{short}");
     let fits = plan(&["--include", "small-1.raw"]);
-    assert!(fits.contains("6 MiB free") && !fits.contains("short"), "{fits}");
+    assert!(fits.contains("6 MiB free") && !fits.contains("not enough"), "{fits}");
     assert_eq!(names(&small.0), [""; 0]);
 }
 

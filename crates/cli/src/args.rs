@@ -92,7 +92,7 @@ pub(crate) enum Follow {
     None,
     /// Open files in the image's own folder
     Beside,
-    /// Open any file
+    /// Open any file, and follow links that lead out of a searched folder
     Any,
 }
 
@@ -162,7 +162,7 @@ pub(crate) enum CheckOutput {
     #[value(alias = "human")]
     Text,
     Json,
-    /// JUnit XML, for Jenkins and other CI systems
+    /// Test results as XML, for Jenkins and other CI systems
     Junit,
     /// SARIF 2.1.0, for code scanning
     Sarif,

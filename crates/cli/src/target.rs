@@ -32,8 +32,8 @@ pub(crate) fn meant(args: &ConvertArgs) -> Result<Target, Failure> {
     if let Some(target) = named(&name, &said)? {
         return Ok(target);
     }
-    if let Some(qemu) = written_elsewhere(&name) {
-        return Err(Failure::Usage(not_written(&name, qemu, &args.src, &args.dst)));
+    if is_not_written(&name) {
+        return Err(Failure::Usage(not_written(&name, &args.src, &args.dst)));
     }
     Err(Failure::Usage(match &args.to {
         Some(to) => format!("-O {to}: not a format; the formats that are written are zvhd2 and raw"),
@@ -44,25 +44,22 @@ pub(crate) fn meant(args: &ConvertArgs) -> Result<Target, Failure> {
     }))
 }
 
-/// A format that is known and not written: what `qemu-img` calls it, or nothing where that cannot write it, either.
-pub(crate) fn written_elsewhere(name: &str) -> Option<Option<&'static str>> {
-    Some(match name {
-        "vmdk" => Some("vmdk"),
-        "qcow2" => Some("qcow2"),
-        "qcow" => Some("qcow"),
-        "qed" => Some("qed"),
-        "vdi" => Some("vdi"),
-        "vhd" | "vpc" => Some("vpc"),
-        "vhdx" => Some("vhdx"),
-        "zvhd" | "avhd" | "avhdx" | "vhds" => None,
-        _ => return None,
-    })
+/// Whether a format is known and not written.
+pub(crate) fn is_not_written(name: &str) -> bool {
+    qemu_name(name).is_some() || ["zvhd", "avhd", "avhdx", "vhds"].contains(&name)
+}
+
+/// What `qemu-img` calls a format that it writes and this program does not.
+fn qemu_name(name: &str) -> Option<&'static str> {
+    let names = ["vmdk", "qcow2", "qcow", "qed", "vdi", "vpc", "vhdx"];
+    let asked = if name == "vhd" { "vpc" } else { name };
+    names.into_iter().find(|known| *known == asked)
 }
 
 /// What to do instead, as commands to paste.
-fn not_written(name: &str, qemu: Option<&str>, src: &Path, dst: &Path) -> String {
+fn not_written(name: &str, src: &Path, dst: &Path) -> String {
     let known = format!("{name} is not written yet, only zvhd2 and raw are");
-    let Some(qemu) = qemu else { return known };
+    let Some(qemu) = qemu_name(name) else { return known };
     let raw = dst.with_extension("raw");
     let (src, raw, dst) = (quote(src.as_os_str()), quote(raw.as_os_str()), quote(dst.as_os_str()));
     format!(

@@ -5,6 +5,9 @@ use std::path::Path;
 use crate::failure::{Failure, file_error};
 
 /// The bytes without a byte order mark. UTF-16 with one, as Windows writes it, becomes UTF-8.
+///
+/// A list of names may begin with a name whose first bytes are those of such a mark: UTF-16 has a NUL in each dot, slash and
+/// line break, and lines of names have none.
 pub(crate) fn without_mark(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     let units = |unit: fn([u8; 2]) -> u16| {
         let (pairs, rest) = bytes[2..].as_chunks::<2>();
@@ -12,10 +15,11 @@ pub(crate) fn without_mark(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
         let text = String::from_utf16(&units).ok().filter(|_| rest.is_empty());
         text.map(String::into_bytes).ok_or_else(|| "invalid UTF-16".to_string())
     };
+    let is_wide = bytes.contains(&0);
     match &bytes[..] {
         [0xef, 0xbb, 0xbf, rest @ ..] => Ok(rest.to_vec()),
-        [0xff, 0xfe, ..] => units(u16::from_le_bytes),
-        [0xfe, 0xff, ..] => units(u16::from_be_bytes),
+        [0xff, 0xfe, ..] if is_wide => units(u16::from_le_bytes),
+        [0xfe, 0xff, ..] if is_wide => units(u16::from_be_bytes),
         _ => Ok(bytes),
     }
 }
@@ -43,6 +47,7 @@ mod tests {
             (b"\xff\xfea\0\xfc\0", "aü".as_bytes()),
             (b"\xfe\xff\0a\xd8\x3d\xde\0", "a😀".as_bytes()),
             (b"a\xff\xfe", b"a\xff\xfe"),
+            (b"\xff\xfe.raw", b"\xff\xfe.raw"),
             (b"", b""),
         ] {
             assert_eq!(without_mark(bytes.to_vec()).as_deref(), Ok(want), "{bytes:?}");

@@ -48,6 +48,6 @@ fn unread(error: &Error) -> Finding {
         code: error.code(),
         severity: Severity::Error,
         at: error.at(),
-        message: format!("what is on the disk can't be seen: {error}"),
+        message: format!("the contents of the disk cannot be read: {}", error.what()),
     }
 }

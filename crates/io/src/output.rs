@@ -350,7 +350,7 @@ pub(crate) fn write_error(at: u64, error: &io::Error) -> WriteError {
         Some(Errno::NOSPC | Errno::DQUOT) => WriteError::NoSpace { at },
         Some(Errno::PIPE) => WriteError::Closed { at },
         Some(Errno::FAULT) => WriteError::SourceFault { at },
-        _ => WriteError::Failed { at, reason: crate::reason(&error) },
+        _ => WriteError::Failed { at, reason: crate::reason(error) },
     }
 }
 

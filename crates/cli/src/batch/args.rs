@@ -73,7 +73,7 @@ pub(crate) struct BatchArgs {
     /// Format of the result
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: OutputFormat,
-    /// Write a report, FILE.json, FILE.xml (JUnit) or FILE.html; repeat for several
+    /// Write a report, FILE.json, FILE.xml (test results) or FILE.html; repeat for several
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Vec<PathBuf>,
 }

@@ -7,7 +7,7 @@ use imgprep_batch::{Host, Subject, Verdict};
 
 use super::verdict;
 use crate::failure::Failure;
-use crate::target::{Said, named, written_elsewhere};
+use crate::target::{Said, is_not_written, named};
 
 /// This program.
 pub(crate) struct Program;
@@ -17,7 +17,7 @@ impl Host for Program {
         let options: Vec<_> = options.iter().map(|(key, value)| format!("{key}={value}")).collect();
         match named(name, &Said { options: &options, level: None, is_zlib: false }) {
             Ok(Some(target)) => Ok(target),
-            Ok(None) if written_elsewhere(name).is_some() => {
+            Ok(None) if is_not_written(name) => {
                 Err(format!("{name} is not written yet, only zvhd2 and raw are"))
             }
             Ok(None) => {

@@ -80,10 +80,10 @@ fn list(defaults: &Defaults) -> Result<Vec<Found>, Failure> {
 /// One path a line. No name has a NUL: where there is one, as `find -print0` writes it, it ends a path in place of a line.
 fn paths(list: &[u8]) -> impl Iterator<Item = PathBuf> {
     let is_nul_separated = list.contains(&0);
-    let end = if is_nul_separated { 0 } else { b'\n' };
-    let names = list.split(move |byte| *byte == end).map(move |name| match is_nul_separated {
-        true => name,
-        false => name.strip_suffix(b"\r").unwrap_or(name),
+    let is_break = move |byte: &u8| *byte == if is_nul_separated { 0 } else { b'\n' };
+    let names = list.split(is_break).map(move |name| {
+        let without = name.strip_suffix(b"\r").filter(|_| !is_nul_separated);
+        without.unwrap_or(name)
     });
     names.filter(|name| !name.trim_ascii().is_empty()).map(|name| path_from_bytes(name.to_vec()))
 }
