@@ -13,6 +13,8 @@ mod odd;
 mod polyglot;
 mod qcow;
 mod qcow2;
+mod qcow2_cases;
+mod qcow2_codes;
 mod qcow_odd;
 mod qed;
 mod qed_odd;
@@ -37,6 +39,8 @@ pub use good::{GoodImage, good, sample};
 pub use monsters::{Monster, monsters};
 pub use odd::{OddImage, odd};
 pub use qcow2::{Cell, Qcow2};
+pub use qcow2_cases::{damaged, undamaged};
+pub use qcow2_codes::{Provoked, Provoking, provoking};
 
 /// One file of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -128,14 +128,12 @@ impl Surroundings<'_> {
 
     fn try_once(&self, task: &Task, existing: Existing, record: &mut Record) -> Result<Finished, Error> {
         let job = &self.batch.jobs[task.job];
-        let disk = Disk::open(&job.source, &open_options(job))?;
+        let mut disk = Disk::open(&job.source, &open_options(job))?;
         // Taken before anything is read: a change from now on is seen by the conversion.
         let sources: Vec<_> = disk
             .source_paths()
             .filter_map(|path| Some((Place(path.into()), Stamp::of(path).ok()?)))
             .collect();
-        record.describe(&disk);
-        let options = convert_options(job, existing, self.sync, self.unix_time)?;
         let run = RunOptions {
             threads: NonZeroUsize::new(task.threads).unwrap_or(NonZeroUsize::MIN),
             memory: task.memory,
@@ -144,6 +142,9 @@ impl Surroundings<'_> {
             meter: &task.meter,
             observe: &|_| {},
         };
+        disk.cross_check(&run)?;
+        record.describe(&disk);
+        let options = convert_options(job, existing, self.sync, self.unix_time)?;
         let planned = plan(&disk, &options, &run)?;
         record.strip = strip(&disk);
         let free = || imgprep::free_space(&self.batch.out).unwrap_or(u64::MAX);

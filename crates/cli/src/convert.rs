@@ -21,16 +21,17 @@ use crate::{receipt, target};
 pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let on_loss = if args.salvage { OnLoss::Zero } else { OnLoss::Stop };
     let (destination, options) = meant(args)?;
-    let disk =
+    let mut disk =
         open(&args.src, &args.source, &open_options(&args.source, &args.follow, Follow::Beside, on_loss)?)?;
     receipt::check_place(args)?;
-    if args.run.output == OutputFormat::Text && !args.run.quiet {
-        warn(&disk)?;
-    }
     let run = Run::new(&args.run)?;
     let shown = Shown::new(&args.run);
     let observe = |meter: &imgprep::Meter| shown.observe(meter);
     let settings = run.options(on_loss, &observe);
+    disk.cross_check(&settings)?;
+    if args.run.output == OutputFormat::Text && !args.run.quiet {
+        warn(&disk)?;
+    }
     if args.dry_run {
         let plan = plan(&disk, &options, &settings)?;
         return report(args, &planned(args, &disk, &options, &plan), &planned_json(&disk, &options, &plan));

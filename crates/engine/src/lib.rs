@@ -10,6 +10,7 @@
 //! 1. [`survey`] walks all tables once: it finds what can't be read, holds the claims
 //!    of every layer against each other, and counts the units that may hold data. No
 //!    payload is touched and no output exists yet.
+//!    Before it, [`cross_check`] finds what the tables say against each other though they can be read.
 //! 2. [`convert`] walks again, hands units with data to workers (read, unpack, scan
 //!    for zeros, checksum, pack) and places the results in order with one reducer.
 //! 3. [`checksum`] reads a finished output the same way and [`Checksums::compare`]
@@ -25,6 +26,7 @@ mod bitmap;
 mod checksum;
 mod claims;
 mod convert;
+mod cross_check;
 mod error;
 mod examine;
 mod frontier;
@@ -43,6 +45,7 @@ mod zeros;
 pub use bitmap::{BitOrder, Bitmap, BitmapShape};
 pub use checksum::{Behind, Checksums, checksum};
 pub use convert::{Converted, Output, convert, scan};
+pub use cross_check::cross_check;
 pub use error::{EngineError, Loss, Losses};
 pub use examine::{Seen, Unpacked, conflicts, each, gaps, unpack_all};
 pub use imgprep_codec::Ending;

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use imgprep_catalog::Match;
-use imgprep_engine::{Layer as EngineLayer, Piece, Stack};
+use imgprep_engine::{Layer as EngineLayer, Options, Piece, Stack, cross_check};
 use imgprep_io::{SourceFile, SourceOptions};
 use imgprep_map::{Checked, Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, ReadAt};
 use imgprep_open::{Chain, Layer, Named, OpenOptions};
@@ -147,6 +147,18 @@ impl Disk {
         let checked = layer.map.check(&layer.files, found)?;
         self.stack.sound()?;
         Ok(checked)
+    }
+
+    /// Adds to the findings of every layer what its tables say against each other though they can be read
+    /// ([`DiskMap::cross_check`](imgprep_map::DiskMap::cross_check)): to be called before a conversion.
+    /// Fails only when the run is interrupted.
+    pub fn cross_check(&mut self, run: &Options<'_>) -> Result<(), Error> {
+        for (info, layer) in self.layers.iter_mut().zip(self.stack.layers()) {
+            if info.is_whole() {
+                info.findings.extend(cross_check(layer, run)?);
+            }
+        }
+        Ok(())
     }
 
     /// Walks the pieces of the disk, in order; they tile it.

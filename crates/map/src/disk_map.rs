@@ -82,4 +82,15 @@ pub trait DiskMap: Send + Sync {
         let _ = (files, found);
         Ok(Checked::default())
     }
+
+    /// Checks what a conversion reads against what else the image says of it, and returns what
+    /// contradicts: one finding for each code, those that matter to a reader of the disk.
+    ///
+    /// For contradictions that leave the disk readable: what cannot be read is an error of
+    /// [`visit`](Self::visit). A conversion calls it before its first output byte, so it reads
+    /// nothing but tables, once where that is enough, and keeps little in memory.
+    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
+        let _ = files;
+        Ok(Vec::new())
+    }
 }

@@ -14,6 +14,7 @@ extern crate alloc;
 
 mod checked;
 mod claim;
+mod contradictions;
 mod disk_map;
 mod entries;
 mod error;
@@ -34,6 +35,7 @@ mod units;
 
 pub use checked::Checked;
 pub use claim::{Claim, ClaimKind};
+pub use contradictions::Contradictions;
 pub use disk_map::{DiskMap, Files, Visitor};
 pub use entries::{EntryRun, EntryVisitor, walk_entries};
 pub use error::{Class, Detail, Error};
