@@ -8,6 +8,7 @@ mod batch_page;
 mod batch_stops;
 mod batch_syncs;
 mod broken;
+mod cases_qcow;
 mod chains;
 mod check;
 mod check_qcow2;
