@@ -239,10 +239,10 @@ fn hostile_files_and_every_rule_fires() {
         Qcow2 { backing: Some((backing.into(), format.map(str::to_string))), ..recipe }.write().file
     };
     write("guessed.qcow2", &over("base", None));
-    told("guessed.qcow2", &[], "safety/backing-format", 0);
+    told("guessed.qcow2", &[], "safety/backing-format", 2);
     told("guessed.qcow2", &["--for", "otc"], "import/snapshot", 2);
     write("linked.qcow2", &over("link.qcow2", Some("qcow2")));
-    told("linked.qcow2", &[], "safety/symlink", 0);
+    told("linked.qcow2", &[], "safety/symlink", 2);
     write("my disk.raw", &with(0, b"x", 4096));
     told("my disk.raw", &["--for", "otc"], "import/name", 2);
     write("a-flat.vmdk", &with(0, b"x", 4096));
@@ -464,7 +464,7 @@ fn unknown_optional_features_of_a_qcow2_are_told() {
     std::fs::write(folder.join("a.qcow2"), &file).unwrap();
     assert!(judgements(&json_of(folder, &["a.qcow2"]).0).is_empty(), "a table of names says nothing");
     // Bit 5 of the compatible ones, 63 and 7 of the autoclear ones, and those that are known.
-    (file[87], file[88], file[95]) = (0x21, 0x80, 0x83);
+    (file[87], file[88], file[95]) = (0x21, 0x80, 0x81);
     std::fs::write(folder.join("a.qcow2"), &file).unwrap();
     let (json, code) = json_of(folder, &["a.qcow2"]);
     let told: Vec<_> = judgements(&json)
