@@ -83,6 +83,10 @@ fn qcow2_headers() -> Vec<BrokenImage> {
     let with = |at, bytes: &'static [u8]| edited(|written| put(&mut written.file, at, bytes));
     let written = recipe().write();
     let features = |bits| Qcow2 { incompatible: bits, ..recipe() }.write().file;
+    let snapshots = vec![("1".into(), "then".into(), BTreeMap::new(), 1 << 20)];
+    let with_snapshot = Qcow2 { snapshots, ..recipe() }.write();
+    let (snapshot_table, mut huge_extra_data) = (with_snapshot.snapshot_table, with_snapshot.file);
+    put(&mut huge_extra_data, snapshot_table + 36, &[0, 0x10, 0, 1]);
     let rows: Vec<Row> = vec![
         (
             "qcow2-cut-header",
@@ -261,6 +265,49 @@ fn qcow2_headers() -> Vec<BrokenImage> {
             Some(8),
             with(8, &[0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 9]),
         ),
+        (
+            "qcow2-backing-size-zero",
+            "the place of a backing file's name, and no name",
+            AtOpen,
+            "qcow2.header.field",
+            Some(16),
+            with(8, &[0, 0, 0, 0, 0, 0, 2, 0, 0, 0, 0, 0]),
+        ),
+        (
+            "qcow2-luks-header-without-method",
+            "an encryption header, and no encryption",
+            AtOpen,
+            "qcow2.header.field",
+            Some(32),
+            Qcow2 { extensions: vec![(0x0537_be77, vec![0; 16])], ..recipe() }.write().file,
+        ),
+        (
+            "qcow2-raw-data-file-without-data-file",
+            "a raw data file, and no data file",
+            AtOpen,
+            "qcow2.header.field",
+            Some(88),
+            with(95, &[2]),
+        ),
+        (
+            "qcow2-compression-type-7",
+            "a compression of a later time",
+            AtOpen,
+            "qcow2.header.compression",
+            Some(104),
+            edited(|written| {
+                put(&mut written.file, 79, &[8]);
+                put(&mut written.file, 104, &[7]);
+            }),
+        ),
+        (
+            "qcow2-snapshot-of-huge-extra-data",
+            "a snapshot with more extra data than is kept",
+            AtOpen,
+            "qcow2.limit.text",
+            Some(snapshot_table + 36),
+            huge_extra_data,
+        ),
     ];
     rows.into_iter().map(|row| named("qcow2", row)).collect()
 }
@@ -392,6 +439,30 @@ fn qcow2_tables() -> Vec<BrokenImage> {
             }),
         ),
         (
+            "qcow2-l1-copied-alone",
+            "the flag of an L2 table, and no table",
+            AtRead,
+            "qcow2.table.entry",
+            Some(l1),
+            entry(l1, copied),
+        ),
+        (
+            "qcow2-l2-copied-alone",
+            "the flag of a cluster, and no cluster",
+            AtRead,
+            "qcow2.table.entry",
+            Some(second),
+            entry(second, copied),
+        ),
+        (
+            "qcow2-tables-repeated",
+            "an L1 table that names one L2 table for ever",
+            AtRead,
+            "claims.overlap",
+            None,
+            repeated_tables(),
+        ),
+        (
             "qcow2-zero-flag-in-v2",
             "a zero cluster in version 2",
             AtRead,
@@ -417,6 +488,15 @@ fn qcow2_tables() -> Vec<BrokenImage> {
         ),
     ];
     rows.into_iter().map(|row| named("qcow2", row)).collect()
+}
+
+/// Clusters of 512 bytes: an L1 table of 64 entries that are one.
+fn repeated_tables() -> Vec<u8> {
+    let mut written = Qcow2::new(9, 64 << 15).with_disk(&text(512), |_, bytes| Cell::Data(bytes)).write();
+    let (start, end) = (written.l1 as usize, written.l1 as usize + 512);
+    let entry = written.file[start..start + 8].to_vec();
+    written.file[start..end].copy_from_slice(&entry.repeat(64));
+    written.file
 }
 
 fn subclusters(data: u32, zeros: u32) -> Vec<u8> {
@@ -499,7 +579,26 @@ fn qcow2_names() -> Vec<BrokenImage> {
             data.write().file,
         ),
     ));
+    all.extend(qcow2_data_files());
     all
+}
+
+/// A data file whose cluster is not at its own offset, and one that is the image itself.
+fn qcow2_data_files() -> [BrokenImage; 2] {
+    let over = |name: &str| Qcow2 { data_file: Some((name.into(), false)), ..Qcow2::new(16, 1 << 20) };
+    let stored = Qcow2 { cells: BTreeMap::from([(2, Cell::Data(text(1 << 16)))]), ..over("elsewhere.data") };
+    let mut written = stored.write();
+    let at = written.entries[&2];
+    put(&mut written.file, at, &(1u64 << 63 | 1 << 16).to_be_bytes());
+    let (name, about) = ("qcow2-data-file-elsewhere", "a cluster at the offset of another in a data file");
+    let row = (name, about, Refused::AtRead, "qcow2.l2.not-raw", Some(at), written.file);
+    let mut elsewhere = named("qcow2", row);
+    elsewhere.files.push(ImageFile { name: "elsewhere.data".into(), bytes: written.data });
+    let (name, about) = ("qcow2-data-file-itself", "a data file that is the image");
+    let itself = over("qcow2-data-file-itself.qcow2").write().file;
+    // Behind the header and the extension's head.
+    let row = (name, about, Refused::AtOpen, "open.file.own-part", Some(120), itself);
+    [elsewhere, named("qcow2", row)]
 }
 
 fn zvhds() -> Vec<BrokenImage> {

@@ -14,6 +14,8 @@ mod odd;
 mod polyglot;
 mod qcow;
 mod qcow2;
+mod qcow2_cases;
+mod qcow2_codes;
 mod qcow_odd;
 mod qed;
 mod qed_odd;
@@ -43,6 +45,8 @@ pub use good::{GoodImage, good, sample};
 pub use monsters::{Monster, monsters};
 pub use odd::{OddImage, odd};
 pub use qcow2::{Cell, Qcow2};
+pub use qcow2_cases::{damaged, undamaged};
+pub use qcow2_codes::{Provoked, Provoking, provoking};
 pub use vdi_cases::{repeated_entries_vdi, vdi_cases};
 pub use vhd_cases::{
     BitmapCase, bitmap_cases, bitmap_of_a_child, footers_of_different_disks, shuffled_vhd, vhd_cases,

@@ -125,13 +125,7 @@ fn headers() -> Vec<OddImage> {
             20,
             &[0x47, 0, 0, 0],
         ),
-        field(
-            "qcow-name-unplaced",
-            "a name of 9 bytes nowhere",
-            "qcow.check.backing-unplaced",
-            16,
-            &[0, 0, 0, 9],
-        ),
+        field("qcow-name-unplaced", "a name of 9 bytes nowhere", "qcow.backing.unplaced", 16, &[0, 0, 0, 9]),
         field("qcow-padding", "bytes that mean nothing", "qcow.check.padding", 34, &[1, 2]),
         field("qcow-odd-size", "a disk of no whole sectors", "qcow.check.odd-size", 24, &size.to_be_bytes()),
     ]

@@ -155,7 +155,7 @@ fn headers() -> Vec<OddImage> {
         field(
             "qed-name-unflagged",
             "a name without its feature",
-            "qed.check.backing-unflagged",
+            "qed.backing.unflagged",
             56,
             &[64, 0, 0, 0, 9],
         ),

@@ -13,7 +13,14 @@ pub(crate) fn under(id: &'static str, fact: impl Into<String>) -> Option<Judgeme
 }
 
 /// All names that a layer has in it. No file is opened.
-pub(crate) fn names(layer: &LayerInfo, path: &Path) -> Vec<Judgement> {
+///
+/// A file that was opened (`has_parent`: the layer below is there) is judged by itself, so that its name is only noted.
+/// Of a file that was not, nobody knows what it adds to the disk: a parent or a data file is an error then. An extent
+/// is a warning: a descriptor without extents is no disk at all, so no reader takes it for one.
+pub(crate) fn names(layer: &LayerInfo, path: &Path, has_parent: bool) -> Vec<Judgement> {
+    let opened = |judgement: Judgement, is_open: bool| {
+        if is_open { judgement.with_severity(Severity::Note) } else { judgement }
+    };
     let mut found = Vec::new();
     if is_link(path) {
         found.extend(under("safety/symlink", format!("{} is a symbolic link", path.display())));
@@ -22,7 +29,8 @@ pub(crate) fn names(layer: &LayerInfo, path: &Path) -> Vec<Judgement> {
     if let Some(parent) = layer.parent.as_ref().filter(|parent| parent.is_named()) {
         let place = Place { at: Some(parent.at), ..Place::default() };
         let fact = format!("the image names the backing file \"{}\"", parent.name);
-        found.extend(under("safety/backing-file", fact).map(|judgement| judgement.at(place.clone())));
+        let named = under("safety/backing-file", fact).map(|judgement| opened(judgement, has_parent));
+        found.extend(named.map(|judgement| judgement.at(place.clone())));
         // Where a parent is known by its identity the name is only a hint, often of another machine.
         let severity = if parent.identities.is_empty() { Severity::Error } else { Severity::Warning };
         found.extend(leads(&parent.name, path, &place).map(|judgement| match judgement.rule.id {
@@ -40,7 +48,8 @@ pub(crate) fn names(layer: &LayerInfo, path: &Path) -> Vec<Judgement> {
             Some(name) => format!("the image names the {what} \"{name}\""),
             None => format!("the image needs a {what} that it does not name"),
         };
-        found.extend(under(id, fact).map(|judgement| judgement.at(place.clone())));
+        let named = under(id, fact).map(|judgement| opened(judgement, layer.is_whole()));
+        found.extend(named.map(|judgement| judgement.at(place.clone())));
         found.extend(companion.name.iter().filter_map(|name| leads(name, path, &place)));
     }
     found

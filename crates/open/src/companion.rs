@@ -104,6 +104,9 @@ impl Companions {
         is_there: bool,
     ) -> Result<(), Error> {
         let (identity, name) = (file.identity(), name.to_string());
+        if is_there && is_same_file(image, identity) {
+            return Err(ChainError::OwnPart { at, name }.into());
+        }
         let is_other = |(other, _, is_other_there): &&(FileIdentity, String, bool)| {
             *other == identity && !(is_there && *is_other_there)
         };
@@ -181,6 +184,22 @@ mod tests {
         assert_eq!(opened(temp.path()), Ok(1));
         let folder = temp.path().canonicalize().unwrap();
         assert_eq!(part_of(&image, &wanted), Some(folder.join("\u{670d}-flat.vmdk")));
+    }
+
+    #[test]
+    fn an_image_is_no_part_of_itself() {
+        let temp = tempfile::tempdir().unwrap();
+        let image = temp.path().join("disk.vmdk");
+        std::fs::write(&image, "image").unwrap();
+        std::fs::hard_link(&image, temp.path().join("hard")).unwrap();
+        std::os::unix::fs::symlink("disk.vmdk", temp.path().join("soft")).unwrap();
+        for role in [FileRole::Extent, FileRole::DataFile] {
+            for name in ["disk.vmdk", "./disk.vmdk", "hard", "soft"] {
+                let wanted = FileRef { role, ..extent(name) };
+                let (_, error) = companions(&image, &[wanted], &OpenOptions::default()).unwrap_err();
+                assert_eq!(error.detail(), Some(&ChainError::OwnPart { at: 7, name: name.into() }));
+            }
+        }
     }
 
     #[test]

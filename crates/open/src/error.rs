@@ -169,6 +169,14 @@ pub enum ChainError {
         /// What the file is already.
         other: String,
     },
+    /// The image names its own file as a part of itself.
+    #[error("the image names {name:?} as a part of itself, and that is its own file")]
+    OwnPart {
+        /// File offset of the name.
+        at: u64,
+        /// The name.
+        name: String,
+    },
     /// The user names a layer below an image that has none.
     #[error("it was made over no other image, and --parent names {parent}")]
     NoParent {
@@ -205,6 +213,7 @@ impl Detail for ChainError {
             Self::Depth { .. } => "open.chain.depth",
             Self::Mismatch { .. } => "open.parent.mismatch",
             Self::Namesakes { .. } => "open.extent.namesakes",
+            Self::OwnPart { .. } => "open.file.own-part",
             Self::NoParent { .. } => "open.parent.none",
             Self::ParentFormat { .. } => "open.parent.format",
         }
@@ -222,6 +231,7 @@ impl Detail for ChainError {
             | Self::Mismatch { .. }
             | Self::Several { .. }
             | Self::Namesakes { .. }
+            | Self::OwnPart { .. }
             | Self::Changed { .. } => Class::Corrupt,
             Self::TooManyFiles { .. } | Self::Depth { .. } | Self::TooManyCandidates { .. } => Class::Limit,
         }
@@ -241,6 +251,7 @@ impl Detail for ChainError {
             | Self::Changed { at, .. }
             | Self::BadName { at, .. }
             | Self::Namesakes { at, .. }
+            | Self::OwnPart { at, .. }
             | Self::Cycle { at, .. }
             | Self::Mismatch { at, .. }
             | Self::ParentFormat { at, .. } => Some(*at),

@@ -133,11 +133,11 @@ pub const RULES: &[Rule] = rules![
         "an empty file is a disk of 0 bytes, and mostly an upload or a copy that failed",
         "this program", &[];
     // Files of unknown origin.
-    "safety/backing-file" Warning,
+    "safety/backing-file" Error,
         "the image names no parent or backing file",
         "whoever reads the image with a program that follows the name reads that file, too",
         "OpenStack OSSA-2024-001, CVE-2024-32498", &[CONVERT_WHOLE];
-    "safety/data-file" Warning,
+    "safety/data-file" Error,
         "the image keeps its data in itself",
         "a data file's name makes a reader open that file: this was CVE-2024-32498",
         "OpenStack OSSA-2024-001, CVE-2024-32498", &[CONVERT_WHOLE];

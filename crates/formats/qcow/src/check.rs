@@ -66,10 +66,6 @@ fn check_header(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result
         }
         return Ok(());
     }
-    if raw.backing_len != 0 {
-        let message = format!("a backing file name of {} bytes, and no place of it", raw.backing_len);
-        report.note("qcow.check.backing-unplaced", 16, message);
-    }
     if raw.mtime != 0 {
         let message =
             format!("a backing file was changed at {}, and there is none: 0 is expected", raw.mtime);

@@ -39,6 +39,12 @@ pub(crate) fn findings(header: &Header, parent: Option<&ParentRef>) -> Vec<Findi
         let at = refusal.at().unwrap_or(XEN_AT);
         add(refusal.code(), Severity::Error, at, refusal.what());
     }
+    // What is left of a backing file whose offset was lost: QEMU writes 0 bytes where there is none.
+    if header.backing_name.is_none() && header.raw.backing_len != 0 {
+        let len = header.raw.backing_len;
+        let message = format!("a backing file name of {len} bytes without an offset: 0 bytes are expected");
+        add("qcow.backing.unplaced", Severity::Warning, 16, message);
+    }
     if let Some(parent) = parent {
         let message =
             format!("QCOW does not say which format its backing file {} has: it is guessed", parent.name);

@@ -1,10 +1,11 @@
 //! Where the bytes are: a walk over L1 and L2.
 
+use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Checked, Claim, Codec, DiskMap, EntryRun, Error, FileId, Files, Finding, PackedLen, ReadAt, Repeats,
-    Source, Tiler, Visitor, walk_entries,
+    Checked, Claim, Codec, Contradictions, DiskMap, EntryRun, Error, FileId, Files, Finding, PackedLen,
+    ReadAt, Repeats, Severity, Source, Tiler, Visitor, walk_entries,
 };
 
 use crate::Corrupt;
@@ -155,5 +156,30 @@ impl DiskMap for Map {
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
     ) -> Result<Checked, Error> {
         crate::check::check(self, files, found)
+    }
+
+    /// Entries behind the disk, and clusters that nothing names: an entry may have been lost. Where clusters are
+    /// compressed, QEMU leaves their payload behind when they are written to, so lost clusters mean nothing there.
+    /// The check's walks over the tables are as cheap as the one that follows them.
+    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
+        if self.header.refusal().is_some() {
+            return Ok(Vec::new());
+        }
+        let (mut beyond, mut lost) = (Contradictions::default(), Contradictions::default());
+        let checked = self.check(files, &mut |finding| {
+            match finding.code {
+                "qcow.check.beyond-disk" => beyond.add_finding(finding),
+                "qcow.check.leak" | "qcow.check.trailing" if finding.severity > Severity::Note => {
+                    lost.add_finding(finding);
+                }
+                _ => {}
+            }
+            ControlFlow::Continue(())
+        })?;
+        let mut found = beyond.into_findings();
+        if checked.packed.unwrap_or(0) == 0 {
+            found.extend(lost.into_findings());
+        }
+        Ok(found)
     }
 }

@@ -84,6 +84,12 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<Ch
         report.is_first_pass = false;
     }
     report.checked.image_end = Some(highest.saturating_add(1) << map.header.cluster_bits);
+    // Not among the numbers: `qemu-img check` does not know them.
+    if map.header.refusal().is_none() {
+        for Finding { code, severity, at, message } in crate::cross_check::check_places(map, file)? {
+            report.tell(code, severity, at, message);
+        }
+    }
     Ok(report.checked)
 }
 

@@ -14,6 +14,9 @@ pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, 
     if !offset.is_multiple_of(1 << cluster_bits) {
         return Err(bad("the offset is not a multiple of the cluster size"));
     }
+    if found == COPIED {
+        return Err(bad("COPIED is set, and there is no table"));
+    }
     Ok((offset != 0).then_some(offset))
 }
 
@@ -62,7 +65,10 @@ impl Rules {
         if !offset.is_multiple_of(1 << self.cluster_bits) {
             return Err(bad("the offset is not a multiple of the cluster size"));
         }
-        // In an external data file offset 0 is a place: COPIED tells that it is one.
+        if found == COPIED && !self.has_data_file {
+            return Err(bad("COPIED is set, and there is no cluster"));
+        }
+        // In an external data file offset 0 is a place: COPIED says that it is one.
         let has_offset = offset != 0 || (self.has_data_file && found & COPIED != 0);
         Ok(match (is_zero, has_offset) {
             (true, _) => Cluster::Zero { kept: has_offset.then_some(offset) },
@@ -133,7 +139,7 @@ mod tests {
         assert_eq!(V3.l2(ZERO, 9), Ok(Cluster::Zero { kept: None }));
         assert_eq!(V3.l2(COPIED | 0x50000 | ZERO, 9), Ok(Cluster::Zero { kept: Some(0x50000) }));
         assert_eq!(V3.l2(COPIED | 0x50000, 9), Ok(Cluster::Data { at: 0x50000 }));
-        assert_eq!(V3.l2(COPIED, 9), Ok(Cluster::Unallocated));
+        assert_eq!(V3.l2(COPIED | ZERO, 9), Ok(Cluster::Zero { kept: None }));
         let external = Rules { has_data_file: true, ..V3 };
         assert_eq!(external.l2(COPIED, 9), Ok(Cluster::Data { at: 0 }));
     }
@@ -154,6 +160,7 @@ mod tests {
         let v2 = Rules { has_zero_flag: false, ..V3 };
         assert_eq!(reason(v2.l2(ZERO, 9)), zero);
         assert_eq!(reason(V3.l2(0x50200, 9)), "the offset is not a multiple of the cluster size");
+        assert_eq!(reason(V3.l2(COPIED, 9)), "COPIED is set, and there is no cluster");
         let external = Rules { has_data_file: true, ..V3 };
         assert_eq!(reason(external.l2(COMPRESSED, 9)), "a compressed cluster with an external data file");
     }
@@ -162,6 +169,8 @@ mod tests {
     fn l1_entries() {
         assert_eq!(l1(0, 9, 16), Ok(None));
         assert_eq!(l1(COPIED | 0x10000, 9, 16), Ok(Some(0x10000)));
+        let reason = "COPIED is set, and there is no table";
+        assert_eq!(l1(COPIED, 9, 16), Err(Corrupt::Entry { at: 9, table: "L1", found: COPIED, reason }));
         assert!(matches!(l1(0x10001, 9, 16), Err(Corrupt::Entry { at: 9, table: "L1", .. })));
         assert!(matches!(l1(0x10200, 9, 16), Err(Corrupt::Entry { at: 9, table: "L1", .. })));
     }

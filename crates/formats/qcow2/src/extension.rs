@@ -43,6 +43,8 @@ pub(crate) struct Extensions {
     pub(crate) bitmap_directory: Option<(u64, u64, u32)>,
     /// Place and length of the LUKS header.
     pub(crate) crypto: Option<(u64, u64)>,
+    /// Whether there is a pointer to a LUKS header, readable or not.
+    pub(crate) has_crypto: bool,
     /// Set, bit and name of features.
     features: Vec<(FeatureSet, u8, ImageName)>,
 }
@@ -89,6 +91,7 @@ impl Extensions {
                 self.bitmap_directory = directory.map(|((at, len), count)| (at, len, count));
             }
             CRYPTO_HEADER => {
+                self.has_crypto = true;
                 let u64_at = |at: usize| data.get(at..at + 8).map(BigEndian::read_u64);
                 self.crypto = u64_at(0).zip(u64_at(8));
             }

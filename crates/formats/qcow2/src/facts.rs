@@ -87,6 +87,21 @@ pub(crate) fn findings(header: &Header, extensions: &Extensions, parent: Option<
         );
         add("qcow2.backing.no-format", Severity::Warning, parent.at, message);
     }
+    // Legal ("undefined if the image doesn't have a backing file"), and what is left of one whose offset was lost.
+    if header.backing_name.is_none() && header.raw.backing_len != 0 {
+        let len = header.raw.backing_len;
+        let message = format!("a backing file name of {len} bytes without an offset: 0 bytes are expected");
+        add("qcow2.backing.unplaced", Severity::Warning, 16, message);
+    }
+    if let Some(format) = extensions.backing_format.as_ref().filter(|_| header.backing_name.is_none()) {
+        let message = format!("the format of a backing file is {format}, and no backing file is named");
+        add("qcow2.backing.unplaced", Severity::Warning, header.length, message);
+    }
+    // What is left of a data file whose feature bit was lost.
+    if let Some((at, name)) = extensions.data_file.as_ref().filter(|_| !header.has_data_file()) {
+        let message = format!("the data file {name} is named, and the feature bit of data files is clear");
+        add("qcow2.data-file.unflagged", Severity::Warning, *at, message);
+    }
     if let Some(count) = extensions.bitmaps.filter(|_| header.raw.autoclear & BITMAPS != 0) {
         add(
             "qcow2.bitmaps",

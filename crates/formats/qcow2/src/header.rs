@@ -94,7 +94,8 @@ impl Header {
         self.l2_entries() << self.cluster_bits
     }
 
-    /// Unknown incompatible features refuse, by the name that the image itself gives them.
+    /// Unknown incompatible features refuse, by the name that the image itself gives them. So do an encryption header
+    /// without its method and a raw data file without its bit.
     pub(crate) fn check_features(&self, extensions: &Extensions) -> Result<(), Error> {
         let unknown = self.raw.incompatible & !KNOWN_INCOMPATIBLE;
         if unknown != 0 {
@@ -103,6 +104,17 @@ impl Header {
                 names: extensions.feature_names(FeatureSet::Incompatible, unknown),
             }
             .into());
+        }
+        // Section "Header", autoclear bit 1.
+        if self.raw.autoclear & DATA_FILE_RAW != 0 && !self.has_data_file() {
+            let expected = "without bit 1 (raw data file) where there is no data file";
+            return Err(field(88, "autoclear_features", expected, self.raw.autoclear));
+        }
+        // Section "Full disk encryption header pointer": there for LUKS only. Without this an image whose method was
+        // lost would be read as if it were not encrypted.
+        if extensions.has_crypto && self.encryption != Some(Encryption::Luks) {
+            let expected = "2 (LUKS) with an encryption header";
+            return Err(field(32, "crypt_method", expected, self.raw.crypt_method.into()));
         }
         Ok(())
     }
@@ -197,11 +209,11 @@ fn backing_name(file: &dyn ReadAt, raw: &RawHeader) -> Result<Option<(u64, usize
     if raw.backing_offset == 0 {
         return Ok(None);
     }
-    if raw.backing_len > 1023 {
-        return Err(field(16, "backing_file_size", "at most 1023", raw.backing_len.into()));
+    if !(1..=1023).contains(&raw.backing_len) {
+        return Err(field(16, "backing_file_size", "1 to 1023", raw.backing_len.into()));
     }
     check_table(file, 8, "the backing file name", raw.backing_offset, raw.backing_len.into())?;
     // OK: at most 1023.
     let len = usize::try_from(raw.backing_len).unwrap_or(0);
-    Ok((len > 0).then_some((raw.backing_offset, len)))
+    Ok(Some((raw.backing_offset, len)))
 }

@@ -3,7 +3,8 @@
 //! Read: clusters of 512 bytes to 2 MiB, zlib and zstd clusters, zero clusters, extended
 //! L2 entries, backing files, external data files, internal snapshots, images that were
 //! not closed properly. Shown but not read: encrypted images, images marked corrupt.
-//! Checked: all tables against the reference counts, as `qemu-img check` does it.
+//! Checked: all tables against the reference counts, as `qemu-img check` does it. Checked before a conversion: the
+//! tables that it reads against the counts and flags of their clusters.
 //! Refused by name: unknown incompatible features.
 //!
 //! No table is kept in memory: L1 and L2 are read where a walk comes by.
@@ -20,6 +21,7 @@ extern crate alloc;
 mod check;
 mod claims;
 mod counts;
+mod cross_check;
 mod entry;
 mod error;
 mod extension;

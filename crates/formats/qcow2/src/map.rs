@@ -23,6 +23,8 @@ pub(crate) struct Disk {
     pub(crate) l1_entries: u64,
     /// File offset of what names the L1 table.
     pub(crate) l1_field_at: u64,
+    /// Whether it is the current disk and not a snapshot's.
+    pub(crate) is_active: bool,
 }
 
 impl Disk {
@@ -32,6 +34,7 @@ impl Disk {
             l1_at: header.raw.l1_offset,
             l1_entries: header.raw.l1_size.into(),
             l1_field_at: 36,
+            is_active: true,
         }
     }
 }
@@ -113,6 +116,31 @@ impl Map {
         };
         check_table(file, entry.at, "an L2 table", table, self.header.cluster_size()).map_err(hit)?;
         Ok(Some(Table { at: table, disk }))
+    }
+
+    /// Calls `each` for every entry of a table that is not zero, with its file offset and its place on the disk.
+    pub(crate) fn entries(
+        &self,
+        file: &dyn ReadAt,
+        table: &Table,
+        each: &mut dyn FnMut(u64, &[u8], u64) -> Result<(), Error>,
+    ) -> Result<(), Error> {
+        let end = table.at.saturating_add(self.header.cluster_size());
+        if file.next_data(table.at) >= end {
+            return Ok(());
+        }
+        // OK: a cluster, at most 2 MiB, which `table` found inside the file.
+        let bytes = file.slice(table.at, usize::try_from(self.header.cluster_size()).unwrap_or(0))?;
+        // OK: 8 or 16.
+        let step = usize::try_from(self.entry_bytes()).unwrap_or(8);
+        let mut disk = table.disk.start;
+        for (at, entry) in (table.at..end).step_by(step).zip(bytes.chunks_exact(step)) {
+            if entry.iter().any(|byte| *byte != 0) {
+                each(at, entry, disk)?;
+            }
+            disk += self.header.cluster_size();
+        }
+        Ok(())
     }
 
     /// Pushes the clusters of one table that lie in `range`.
@@ -290,5 +318,9 @@ impl DiskMap for Map {
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
     ) -> Result<Checked, Error> {
         crate::check::check(self, files, found)
+    }
+
+    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
+        crate::cross_check::cross_check(self, files)
     }
 }

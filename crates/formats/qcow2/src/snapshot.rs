@@ -31,6 +31,7 @@ impl Entry {
             l1_at: self.l1_at,
             l1_entries: self.l1_entries.into(),
             l1_field_at: self.at,
+            is_active: false,
         }
     }
 }

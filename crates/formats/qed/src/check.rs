@@ -65,12 +65,6 @@ fn check_header(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result
         let message = "a backing file is said to be raw, and there is none";
         report.note("qed.check.no-probe", 16, message.into());
     }
-    let (start, len) = (raw.backing_filename_offset, raw.backing_filename_size);
-    if (start, len) != (0, 0) {
-        let message =
-            format!("a backing file name of {len} bytes at {start}, and no backing file: 0 is expected");
-        report.note("qed.check.backing-unflagged", 56, message);
-    }
     Ok(())
 }
 

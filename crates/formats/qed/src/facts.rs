@@ -9,6 +9,7 @@ use imgprep_map::{Facts, Finding, ParentRef, Severity, Value};
 
 use crate::NAME;
 use crate::header::Header;
+use crate::layout::BACKING_FILE;
 
 pub(crate) fn facts(header: &Header) -> Facts {
     let (clusters, table) = (size_text(header.cluster_size), header.raw.table_size);
@@ -49,6 +50,14 @@ pub(crate) fn findings(header: &Header, parent: Option<&ParentRef>) -> Vec<Findi
     if !header.raw.image_size.is_multiple_of(512) {
         let size = header.raw.image_size;
         add("qed.header.odd-size", 48, format!("the disk has {size} bytes, which are not whole sectors"));
+    }
+    // Legal ("only valid if the backing file feature bit is set"), and what is left where that bit was lost.
+    let (start, len) = (header.raw.backing_filename_offset, header.raw.backing_filename_size);
+    if header.raw.features & BACKING_FILE == 0 && len != 0 {
+        let message = format!(
+            "a backing file name of {len} bytes at {start} without its feature bit: 0 bytes are expected"
+        );
+        add("qed.backing.unflagged", 56, message);
     }
     if let Some(parent) = parent.filter(|parent| parent.format.is_none()) {
         let message = format!(

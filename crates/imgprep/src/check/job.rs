@@ -132,7 +132,7 @@ impl<'a> Job<'a> {
         self.out.size = Some(disk.size());
         for (index, layer) in disk.layers().iter().enumerate() {
             self.layer = (index > 0).then(|| layer.name.clone());
-            self.told(layer);
+            self.told(layer, index + 1 < disk.layers().len());
         }
         self.layer = None;
         for unopened in disk.unopened() {
@@ -173,13 +173,13 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// What opening a layer told, and the names in it.
-    fn told(&mut self, layer: &LayerInfo) {
+    /// What opening a layer found, and the names in it.
+    fn told(&mut self, layer: &LayerInfo, has_parent: bool) {
         for finding in &layer.findings {
             self.finding(finding);
         }
         let path = layer.path().unwrap_or(self.path).to_path_buf();
-        for judgement in names(layer, if self.layer.is_none() { self.path } else { &path }) {
+        for judgement in names(layer, if self.layer.is_none() { self.path } else { &path }, has_parent) {
             self.keep(judgement);
         }
         let is_told = layer.findings.iter().any(|finding| finding.code.ends_with(".encrypted"));

@@ -4,7 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use imgprep_engine::{
-    Compared, EngineError, Piece, Unpacked, check_structure, check_unused, conflicts, gaps, unpack_all, unpack_unflushed,
+    Compared, EngineError, Piece, Unpacked, check_structure, check_unused, conflicts, gaps, unpack_all,
+    unpack_unflushed,
 };
 use imgprep_map::{Class, Error, Finding, Severity, Source};
 use imgprep_policy::{Conversion, Judgement, Place, rule_of_code};

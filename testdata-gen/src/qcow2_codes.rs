@@ -1,0 +1,216 @@
+//! One image for each code of QCOW2, QED and QCOW that no other image here provokes.
+
+use std::collections::BTreeMap;
+
+use crate::broken::put;
+use crate::disk::text;
+use crate::qcow::{Cell as QcowCell, Qcow};
+use crate::qcow2::{Cell, Qcow2, Written};
+use crate::qed::{Cell as QedCell, Qed};
+
+/// What comes upon the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provoked {
+    /// Opening, which goes on.
+    Opened,
+    /// Opening, which fails.
+    Refused,
+    /// The walk over the tables.
+    Walked,
+    /// The structure check.
+    Checked,
+}
+
+/// Format, code, its file offset, what comes upon it, and the file.
+pub type Provoking = (&'static str, &'static str, u64, Provoked, Vec<u8>);
+
+const K64: u64 = 1 << 16;
+const COPIED: u64 = 1 << 63;
+
+/// All of them.
+pub fn provoking() -> Vec<Provoking> {
+    let mut all = tables();
+    all.extend(counts());
+    all.extend(snapshots());
+    all.extend(bitmaps());
+    all.extend(opened());
+    all.extend(repeated());
+    all
+}
+
+fn recipe() -> Qcow2 {
+    let mut recipe = Qcow2::new(16, 16 * K64);
+    recipe.cells = BTreeMap::from([
+        (0, Cell::Data(text(1 << 16))),
+        (3, Cell::Packed(text(1 << 16))),
+        (4, Cell::Packed([text(1 << 15), vec![7; 1 << 15]].concat())),
+    ]);
+    recipe
+}
+
+fn u64_at(file: &[u8], at: u64) -> u64 {
+    let at = at as usize;
+    file[at..at + 8].try_into().map(u64::from_be_bytes).unwrap_or_default()
+}
+
+/// The word at `at`, changed.
+fn word(written: &Written, at: u64, change: impl Fn(u64) -> u64) -> Vec<u8> {
+    let mut file = written.file.clone();
+    let found = u64_at(&file, at);
+    put(&mut file, at, &change(found).to_be_bytes());
+    file
+}
+
+fn tables() -> Vec<Provoking> {
+    use Provoked::Checked;
+    let written = recipe().write();
+    let (l1, data, packed) = (written.l1, written.entries[&0], written.entries[&3]);
+    let case = |code, at, change: fn(u64) -> u64| ("qcow2", code, at, Checked, word(&written, at, change));
+    vec![
+        case("qcow2.l1.reserved", l1, |entry| entry | 1),
+        case("qcow2.l1.unaligned", l1, |entry| entry + 512),
+        case("qcow2.l2.entry", data, |entry| entry | 2),
+        case("qcow2.l2.entry", data, |entry| entry + 512),
+        case("qcow2.l2.packed", packed, |entry| entry | COPIED),
+        case("qcow2.use.past-end", data, |_| COPIED | 1 << 40),
+        case("qcow2.copied", data, |entry| entry & !COPIED),
+    ]
+}
+
+fn counts() -> Vec<Provoking> {
+    use Provoked::Checked;
+    let written = recipe().write();
+    let table = u64_at(&written.file, 48);
+    let block = u64_at(&written.file, table);
+    let (place, packed) = (written.places[&0], written.places[&3] / K64 * K64);
+    let count = |count: u16| {
+        let mut file = written.file.clone();
+        put(&mut file, block + place / K64 * 2, &count.to_be_bytes());
+        file
+    };
+    let mut one_bit = written.file.clone();
+    put(&mut one_bit, 96, &[0; 4]);
+    let mut huge = written.file.clone();
+    put(&mut huge, 56, &[0xff; 4]);
+    vec![
+        ("qcow2", "qcow2.refcount.leak", place, Checked, count(2)),
+        ("qcow2", "qcow2.refcount.low", place, Checked, count(0)),
+        ("qcow2", "qcow2.refcount.overflow", packed, Checked, one_bit),
+        ("qcow2", "qcow2.refcount.block", table, Checked, word(&written, table, |entry| entry | 1)),
+        ("qcow2", "qcow2.refcount.table", 48, Checked, word(&written, 48, |table| table + 512)),
+        ("qcow2", "qcow2.refcount.table", 56, Checked, huge),
+    ]
+}
+
+fn snapshots() -> Vec<Provoking> {
+    use Provoked::Checked;
+    let snapshots = || vec![("1".into(), "then".into(), BTreeMap::new(), 16 * K64)];
+    let written = Qcow2 { snapshots: snapshots(), ..recipe() }.write();
+    let at = written.snapshot_table;
+    let data = Qcow2 { data_file: Some(("x.data".into(), true)), ..Qcow2::new(16, 16 * K64) };
+    let data = Qcow2 { snapshots: snapshots(), ..data }.write().file;
+    let with = |at: u64, bytes: &[u8]| {
+        let mut file = written.file.clone();
+        put(&mut file, at, bytes);
+        file
+    };
+    vec![
+        ("qcow2", "qcow2.snapshot.l1", at, Checked, word(&written, at, |l1| l1 + 512)),
+        ("qcow2", "qcow2.snapshot.l1", at + 8, Checked, with(at + 8, &[0, 0x40, 0, 1])),
+        ("qcow2", "qcow2.snapshot.incomplete", at, Checked, with(at + 36, &[0, 0, 0, 8])),
+        ("qcow2", "qcow2.snapshot.data-file", 60, Checked, data),
+    ]
+}
+
+fn bitmaps() -> Vec<Provoking> {
+    use Provoked::Checked;
+    // The extension: number of bitmaps, length and place of their directory.
+    let with = |len: u64, directory: u64| {
+        let mut extension = 1u64.wrapping_shl(32).to_be_bytes().to_vec();
+        extension.extend(len.to_be_bytes());
+        extension.extend(directory.to_be_bytes());
+        let mut file = Qcow2 { extensions: vec![(0x2385_2875, extension)], ..recipe() }.write().file;
+        file[95] = 1;
+        file
+    };
+    let end = with(0, 0).len() as u64;
+    let mut short = with(8, end);
+    short.resize((end + K64) as usize, 0);
+    // A directory of one entry, and a table of one entry that has reserved bits.
+    let mut entry = with(24, end);
+    entry.extend((end + K64).to_be_bytes());
+    entry.extend(1u32.to_be_bytes());
+    entry.resize((end + K64) as usize, 0);
+    entry.extend(6u64.to_be_bytes());
+    entry.resize((end + 2 * K64) as usize, 0);
+    vec![
+        ("qcow2", "qcow2.bitmaps.directory", end, Checked, short),
+        ("qcow2", "qcow2.bitmaps.entry", end + K64, Checked, entry),
+    ]
+}
+
+fn opened() -> Vec<Provoking> {
+    use Provoked::{Checked, Opened, Refused};
+    let over = Qcow2 { backing: Some(("base".into(), None)), ..recipe() }.write().file;
+    let name_at = u64_at(&over, 8);
+    let feature = |at: usize| {
+        let mut file = recipe().write().file;
+        file[at] = 0x80;
+        file
+    };
+    let qed = || Qed::new(4096, 1, 16 << 12);
+    let qcow = || Qcow::new(12, 9, 16 << 12);
+    let qed_over = |name: &str| Qed { backing: Some((name.into(), false)), ..qed() }.write().file;
+    let qcow_over = |name: &str| Qcow { backing: Some(name.into()), ..qcow() }.write().file;
+    let qcow_name = u64_at(&qcow_over("base"), 8);
+    let long = Qed { header: 300, backing: Some(("a".repeat((1 << 20) + 1), true)), ..qed() }.write().file;
+    vec![
+        ("qcow2", "qcow2.backing.no-format", name_at, Opened, over),
+        ("qcow2", "qcow2.header.dirty", 72, Opened, Qcow2 { incompatible: 1, ..recipe() }.write().file),
+        ("qcow2", "qcow2.header.optional-feature", 80, Opened, feature(80)),
+        ("qcow2", "qcow2.header.optional-feature", 88, Opened, feature(88)),
+        ("qcow2", "qcow2.header.magic", 0, Refused, vec![0; 512]),
+        ("qed", "qed.backing.no-format", 64, Opened, qed_over("base")),
+        ("qed", "qed.check.backing-name", 66, Checked, qed_over("ba\0e")),
+        ("qed", "qed.header.need-check", 16, Opened, Qed { features: [2, 0, 0], ..qed() }.write().file),
+        ("qed", "qed.header.odd-size", 48, Opened, Qed { size: 999, ..qed() }.write().file),
+        ("qed", "qed.header.magic", 0, Refused, vec![0; 512]),
+        ("qed", "qed.limit.text", 60, Refused, long),
+        ("qcow", "qcow.backing.no-format", qcow_name, Opened, qcow_over("base")),
+        ("qcow", "qcow.check.backing-name", qcow_name + 2, Checked, qcow_over("ba\0e")),
+        ("qcow", "qcow.header.magic", 0, Refused, vec![0; 512]),
+    ]
+}
+
+/// L1 tables whose entries all name one L2 table: it is walked as often as it fits into the file.
+fn repeated() -> Vec<Provoking> {
+    use Provoked::{Checked, Walked};
+    let repeat = |file: &mut [u8], l1: u64, entry: &[u8]| {
+        let at = l1 as usize;
+        file[at..at + 64 * 8].copy_from_slice(&entry.repeat(64));
+    };
+    let mut qcow2 = Qcow2::new(9, 64 << 15);
+    qcow2.cells.insert(0, Cell::Data(vec![1; 512]));
+    let mut qcow2 = qcow2.write();
+    let entry = u64_at(&qcow2.file, qcow2.l1).to_be_bytes();
+    repeat(&mut qcow2.file, qcow2.l1, &entry);
+    let mut qed = Qed::new(4096, 1, 64 << 21);
+    qed.cells.insert(0, QedCell::Data(vec![1; 4096]));
+    let mut qed = qed.write();
+    let entry = u64_at(&qed.file, qed.l1).to_be_bytes();
+    repeat(&mut qed.file, qed.l1, &entry);
+    let mut qcow = Qcow::new(9, 6, 64 << 15);
+    qcow.cells.insert(0, QcowCell::Data(vec![1; 512]));
+    let mut qcow = qcow.write();
+    let entry = u64_at(&qcow.file, qcow.l1).to_be_bytes();
+    repeat(&mut qcow.file, qcow.l1, &entry);
+    // The first entry that would walk more bytes of tables than the file has.
+    let over = |l1: u64, file: &[u8], table: u64| l1 + file.len() as u64 / table * 8;
+    let of_qcow = over(qcow.l1, &qcow.file, 512);
+    vec![
+        ("qcow2", "qcow2.table.repeated", over(qcow2.l1, &qcow2.file, 512), Walked, qcow2.file),
+        ("qed", "qed.table.repeated", over(qed.l1, &qed.file, 4096), Walked, qed.file),
+        ("qcow", "qcow.table.repeated", of_qcow, Walked, qcow.file.clone()),
+        ("qcow", "qcow.check.repeated", of_qcow, Checked, qcow.file),
+    ]
+}
