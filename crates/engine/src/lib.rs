@@ -27,6 +27,8 @@ mod claims;
 mod convert;
 mod error;
 mod examine;
+#[cfg(test)]
+mod faults;
 mod frontier;
 mod load;
 mod options;
