@@ -11,6 +11,7 @@ mod attempt;
 #[cfg(test)]
 mod cases;
 mod error;
+pub mod files;
 mod jobs;
 mod journal;
 mod manifest;

@@ -8,6 +8,7 @@ use serde_json::json;
 use crate::args::{BitmapArgs, Follow, OutputFormat};
 use crate::convert::bitmap_path;
 use crate::failure::{Failure, write_report};
+use crate::files;
 use crate::meaning::{Run, bitmap_maker, existing, open, open_options};
 use crate::progress::Shown;
 use crate::size::full;
@@ -23,6 +24,9 @@ pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
         &args.source,
         &open_options(&args.source, &args.follow, Follow::Beside, OnLoss::Stop)?,
     )?;
+    let mut files = files::of_bitmap(args);
+    files.reads_disk(&disk);
+    files.check()?;
     let run = Run::new(&args.run)?;
     let shown = Shown::new(&args.run);
     let observe = |meter: &imgprep::Meter| shown.observe(meter);
@@ -41,6 +45,7 @@ pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
         "data-blocks": done.blocks.map(|(_, data)| data),
     });
     if let Some(report) = &args.run.report {
+        files.check()?;
         write_report(report, &json)?;
     }
     let mut out = io::stdout().lock();

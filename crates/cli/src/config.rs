@@ -39,8 +39,7 @@ pub(crate) fn init() -> Result<(), Failure> {
     let created = std::fs::File::create_new(CONFIG_NAME);
     let mut file = created.map_err(|error| Failure::Usage(format!("{CONFIG_NAME}: {error}")))?;
     file.write_all(Config::TEMPLATE.as_bytes())?;
-    println!("{CONFIG_NAME} is written");
-    Ok(())
+    Ok(writeln!(std::io::stdout(), "{CONFIG_NAME} is written")?)
 }
 
 pub(crate) fn settings(args: &CheckArgs) -> Result<Settings, Failure> {

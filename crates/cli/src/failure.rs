@@ -1,7 +1,7 @@
 //! How a command ends when it could not do what was asked.
 
 use std::ffi::OsStr;
-use std::io;
+use std::io::{self, Write};
 use std::path::Path;
 use std::process::ExitCode;
 
@@ -9,9 +9,10 @@ use imgprep::policy::quote;
 use imgprep::{DetectError, Error, Existing, Match, OutputOptions, Sync, remedy, write_whole};
 use serde_json::json;
 
-use crate::args::OutputFormat;
-use crate::json;
-use crate::print::matched;
+use crate::args::{Command, OutputFormat};
+use crate::print::{matched, note};
+use crate::signals::INTERRUPTED;
+use crate::{files, json};
 
 /// What ended a command.
 pub(crate) enum Failure {
@@ -47,37 +48,45 @@ impl From<serde_json::Error> for Failure {
 
 impl Failure {
     pub(crate) fn is_closed_pipe(&self) -> bool {
-        match self {
-            Self::Print(error) => error.kind() == io::ErrorKind::BrokenPipe,
-            Self::Image(error) | Self::Seen(error, _) => error.code() == "io.write.closed",
-            Self::Usage(_) | Self::Told => false,
-        }
+        matches!(self, Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
     fn is_interrupt(&self) -> bool {
         matches!(self, Self::Image(error) if error.code() == "engine.interrupted")
     }
 
-    /// Text goes to stderr; JSON is an object on stdout also when nothing came of it.
-    pub(crate) fn print(&self, command: &str, output: OutputFormat) {
+    /// Text goes to standard error; JSON is an object on standard output also when nothing came of it. Where that
+    /// cannot be written, and where the image goes there, it goes to standard error.
+    pub(crate) fn print(&self, command: &Command) {
         if matches!(self, Self::Told) {
             return;
         }
-        if output == OutputFormat::Json {
-            println!("{}", self.object(command));
-            return;
-        }
-        match self {
-            Self::Image(error) => eprintln!("imgprep: {error}"),
-            Self::Seen(error, matches) => {
-                eprintln!("imgprep: {error}");
-                matches.iter().for_each(|found| eprintln!("  evidence: {}", matched(found)));
+        if command.output() == OutputFormat::Json {
+            let object = self.object(command.name());
+            if command.is_piped() {
+                return note(object);
             }
-            Self::Usage(text) => eprintln!("imgprep: {text}"),
-            Self::Told => {}
-            Self::Print(error) => eprintln!("imgprep: writing failed: {error}"),
+            let write = || writeln!(io::stdout(), "{object}").and_then(|()| io::stdout().flush());
+            if !imgprep::stdout_was_closed() && write().is_ok() {
+                return;
+            }
         }
-        self.hints(command).iter().for_each(|hint| eprintln!("  {hint}"));
+        self.print_text(command.name());
+    }
+
+    pub(crate) fn print_text(&self, command: &str) {
+        match self {
+            Self::Image(error) | Self::Seen(error, _) => note(format_args!("imgprep: {error}")),
+            Self::Usage(text) => note(format_args!("imgprep: {text}")),
+            Self::Told => {}
+            Self::Print(error) => {
+                note(format_args!("imgprep: standard output could not be written: {error}"));
+            }
+        }
+        if let Self::Seen(_, matches) = self {
+            matches.iter().for_each(|found| note(format_args!("  evidence: {}", matched(found))));
+        }
+        self.hints(command).iter().for_each(|hint| note(format_args!("  {hint}")));
     }
 
     /// What to type next.
@@ -109,9 +118,22 @@ impl Failure {
     }
 
     /// The same object in a file. That the file could not be written is not worse than what it would say.
-    pub(crate) fn report(&self, command: &str, path: &Path) {
-        if let Err(failure) = write_report(path, &self.object(command)) {
-            failure.print(command, OutputFormat::Text);
+    ///
+    /// A command that failed need not have opened all files that it would have read. So the report replaces nothing
+    /// but an earlier report.
+    pub(crate) fn report(&self, command: &Command, path: &Path) {
+        let is_refused = self.json()["code"].as_str().is_some_and(|code| code.starts_with("output."));
+        if is_refused || files::named(command).check().is_err() {
+            return;
+        }
+        if !may_replace(path) {
+            let path = path.display();
+            return note(format_args!(
+                "imgprep: {path}: not replaced: the file is not a report of this program"
+            ));
+        }
+        if let Err(failure) = write_report(path, &self.object(command.name())) {
+            failure.print_text(command.name());
         }
     }
 
@@ -133,6 +155,21 @@ impl Failure {
             }
         }
     }
+}
+
+/// The longest report that is read to see whether it is one.
+const LONGEST_REPORT: u64 = 256 << 20;
+
+/// Whether there is nothing at `path`, an empty file, or a report of this program.
+fn may_replace(path: &Path) -> bool {
+    let Ok(found) = std::fs::metadata(path) else { return true };
+    if !found.is_file() || found.len() == 0 {
+        return found.is_file();
+    }
+    let file = std::fs::File::open(path).ok().filter(|_| found.len() <= LONGEST_REPORT);
+    let read =
+        file.and_then(|file| serde_json::from_reader::<_, serde_json::Value>(io::BufReader::new(file)).ok());
+    read.is_some_and(|object| object["schema"].as_str().is_some_and(|name| name.starts_with("imgprep/")))
 }
 
 /// A report is made anew by every run: one that is there is replaced.
@@ -160,5 +197,5 @@ pub(crate) fn error_json(error: &Error) -> serde_json::Value {
 
 /// 130 after Ctrl-C, as a shell has it; 1 for everything else.
 pub(crate) fn exit_code(failure: &Failure) -> ExitCode {
-    ExitCode::from(if failure.is_interrupt() { 130 } else { 1 })
+    ExitCode::from(if failure.is_interrupt() { INTERRUPTED } else { 1 })
 }

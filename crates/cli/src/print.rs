@@ -1,8 +1,14 @@
 //! One printer for what people read.
 
-use std::io::{self, Write};
+use std::fmt::Display;
+use std::io::{self, Write, stderr};
 
 use imgprep::{Finding, Match, Severity};
+
+/// A line on standard error. That nobody can read it changes nothing. In one write: a reader never meets half a line.
+pub(crate) fn note(line: impl Display) {
+    let _ = stderr().write_all(format!("{line}\n").as_bytes());
+}
 
 /// `label: value`, aligned.
 pub(crate) fn line(out: &mut dyn Write, label: &str, value: &str) -> io::Result<()> {

@@ -9,6 +9,7 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use crate::args::{Progress, RunArgs};
+use crate::print::note;
 use crate::size::short;
 
 /// Time between two lines where there is no terminal.
@@ -92,7 +93,7 @@ impl Shown {
                 "schema": "imgprep/progress/1", "seconds": seconds, "disk-total": now.total,
                 "disk-done": now.disk, "source-read": now.source, "output-written": now.output,
             });
-            eprintln!("{line}");
+            note(line);
             return;
         }
         // OK: for people; a rate need not be exact.
@@ -104,14 +105,14 @@ impl Shown {
         )]
         let rate = (now.disk as f64 / seconds.max(0.001)) as u64;
         let left = now.total.saturating_sub(now.disk) / rate.max(1);
-        eprintln!(
+        note(format_args!(
             "{} of {} done, {} read, {} written, {}/s, {left} s left",
             short(now.disk),
             short(now.total),
             short(now.source),
             short(now.output),
             short(rate)
-        );
+        ));
     }
 }
 

@@ -12,6 +12,7 @@ use memmap2::Mmap;
 
 use crate::clone::Listed;
 use crate::fault::Registration;
+use crate::place::FileIdentity;
 use crate::residence::Residence;
 use crate::{OpenError, os};
 
@@ -30,13 +31,6 @@ pub enum Access {
     Mapped,
     /// With positioned reads: an error of the disk then hits just the bytes it is about.
     Positioned,
-}
-
-/// What tells two files apart whatever their names: device and inode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FileIdentity {
-    device: u64,
-    inode: u64,
 }
 
 /// Bytes that a file takes on its file system.
@@ -122,7 +116,7 @@ impl SourceFile {
 
     /// Which file it is, whatever its name.
     pub fn identity(&self) -> FileIdentity {
-        identity(&self.opened)
+        FileIdentity::of(&self.opened)
     }
 
     /// Bytes that it takes on its file system.
@@ -273,13 +267,9 @@ pub(crate) fn kind_name(of: &Metadata) -> &'static str {
     }
 }
 
-fn identity(of: &Metadata) -> FileIdentity {
-    FileIdentity { device: of.dev(), inode: of.ino() }
-}
-
 /// Whether `path` leads to this file.
 pub fn is_same_file(path: &Path, other: FileIdentity) -> bool {
-    std::fs::metadata(path).is_ok_and(|found| identity(&found) == other)
+    std::fs::metadata(path).is_ok_and(|found| FileIdentity::of(&found) == other)
 }
 
 /// Whether `path` leads to a block device.
@@ -312,6 +302,7 @@ mod tests {
         positioned.read_exact_at(&mut buf, 7).unwrap();
         assert_eq!(&buf, b"789");
         let past_end = ReadError::PastEnd { at: 8, len: 3, file_len: 10 };
+        assert_eq!(imgprep_map::Detail::code(&past_end), "io.read.past-end");
         assert_eq!(positioned.read_exact_at(&mut buf, 8), Err(past_end));
         assert_eq!(source.identity(), positioned.identity());
         assert!(is_same_file(temp.path(), source.identity()));

@@ -23,6 +23,7 @@ use crate::args::OutputFormat;
 use crate::convert::unix_time;
 use crate::failure::Failure;
 use crate::meaning::existing;
+use crate::signals;
 
 /// Files that the program itself has open, and some air.
 const OWN_FILES: u64 = 64;
@@ -33,8 +34,9 @@ pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
     }
     tell::check_reports(args)?;
     let batch = meant::batch(args)?;
-    let interrupt = interrupt()?;
+    let interrupt = signals::interrupt()?;
     let settings = settings(args, &interrupt)?;
+    let files = tell::check_files(args, &batch)?;
     if args.plan {
         let plan = plan(&batch, &settings)?;
         let text =
@@ -46,6 +48,7 @@ pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
     let done = run_batch(&batch, &settings, &mut shown);
     shown.end();
     let summary = done?;
+    files.check()?;
     tell::reports(args, &summary)?;
     match args.output {
         OutputFormat::Json => io::stdout().write_all(report::json(&summary).as_bytes())?,
@@ -53,7 +56,7 @@ pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
         OutputFormat::Text => io::stdout().write_all(tell::summary(&summary).as_bytes())?,
     }
     Ok(ExitCode::from(match () {
-        () if interrupt.is_raised() => 130,
+        () if interrupt.is_raised() => signals::INTERRUPTED,
         () if summary.is_fine() => 0,
         () => 2,
     }))
@@ -71,16 +74,6 @@ fn init(args: &BatchArgs) -> Result<ExitCode, Failure> {
         writeln!(io::stdout(), "{}: edit it, then see: imgprep batch {0} --plan", path.display())?;
     }
     Ok(ExitCode::SUCCESS)
-}
-
-/// Ctrl-C and a polite kill stop the batch at a safe place from now on; the second one ends the process.
-fn interrupt() -> Result<Interrupt, Failure> {
-    let interrupt = Interrupt::default();
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, interrupt.flag())?;
-        signal_hook::flag::register(signal, interrupt.flag())?;
-    }
-    Ok(interrupt)
 }
 
 fn settings<'a>(args: &BatchArgs, interrupt: &'a Interrupt) -> Result<RunSettings<'a>, Failure> {

@@ -1,7 +1,7 @@
 //! Progress on standard error: bars on a terminal, lines elsewhere, JSON for programs.
 
 use std::collections::HashMap;
-use std::io::{IsTerminal, Write, stderr};
+use std::io::{IsTerminal, stderr};
 use std::time::{Duration, Instant};
 
 use imgprep_batch::{AtWork, Batch, Now, Record, State, Watch};
@@ -10,6 +10,7 @@ use serde_json::{Value as Json, json};
 
 use super::args::BatchArgs;
 use crate::args::Progress;
+use crate::print::note;
 use crate::size::short;
 
 /// Time between two lines about what goes on, where there is no terminal.
@@ -60,8 +61,8 @@ impl Shown {
     /// One line for people.
     fn say(&self, line: &str) {
         match &self.kind {
-            Kind::Bars(bars) => bars.whole.suspend(|| eprintln!("{line}")),
-            Kind::Lines => eprintln!("{line}"),
+            Kind::Bars(bars) => bars.whole.suspend(|| note(line)),
+            Kind::Lines => note(line),
             Kind::Nothing | Kind::Json => {}
         }
     }
@@ -70,8 +71,7 @@ impl Shown {
         if matches!(self.kind, Kind::Json) {
             object["schema"] = json!("imgprep/batch-progress/1");
             object["event"] = json!(event);
-            // In one write: a reader never meets half a line.
-            let _ = stderr().write_all(format!("{object}\n").as_bytes());
+            note(object);
         }
     }
 }
