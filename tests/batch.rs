@@ -216,12 +216,13 @@ fn resume_does_again_what_changed_and_only_that() {
     std::fs::write(&output, bytes).unwrap();
     std::fs::File::options().write(true).open(&output).unwrap().set_modified(time).unwrap();
     std::fs::remove_file(out.join("2.raw.zvhd2")).unwrap();
-    std::fs::write(out.join(".3.raw.zvhd2.imgprep-aB3xYz"), "half").unwrap();
-    std::fs::write(out.join(".other.imgprep-aB3xYz"), "somebody else's").unwrap();
+    let hidden = |name: &str| out.join(imgprep::hidden_prefix(name.as_ref()) + "aB3xYz");
+    std::fs::write(hidden("3.raw.zvhd2"), "half").unwrap();
+    std::fs::write(hidden("other"), "somebody else's").unwrap();
     let (code, report) = fast(&["--resume"]);
     assert_eq!((code, report["earlier"].as_u64()), (Some(0), Some(9)));
     assert!(holds(folder.path(), &out.join("0.raw.zvhd2"), &vec![1; 1 << 20]));
-    assert!(!out.join(".3.raw.zvhd2.imgprep-aB3xYz").exists() && out.join(".other.imgprep-aB3xYz").exists());
+    assert!(!hidden("3.raw.zvhd2").exists() && hidden("other").exists());
     // Other options are other outputs.
     let (code, report) = fast(&["--resume", "--force", "--zlib"]);
     assert_eq!((code, report["earlier"].as_u64()), (Some(0), Some(0)));

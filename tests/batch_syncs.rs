@@ -11,14 +11,14 @@ use crate::program::{command, has_strace, said};
 
 /// A system call: where in the trace it began and where it was over.
 #[derive(Debug)]
-struct Call {
-    begun: usize,
-    over: usize,
-    text: String,
+pub(crate) struct Call {
+    pub(crate) begun: usize,
+    pub(crate) over: usize,
+    pub(crate) text: String,
 }
 
 /// The calls of a trace. One that another thread's came between stands in two lines.
-fn calls(trace: &str) -> Vec<Call> {
+pub(crate) fn calls(trace: &str) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     let mut open: HashMap<&str, usize> = HashMap::new();
     for (number, line) in trace.lines().enumerate() {
@@ -40,10 +40,39 @@ fn calls(trace: &str) -> Vec<Call> {
 }
 
 /// The first call after `after` with all these parts, which is over before anything later is looked for.
-fn next(calls: &[Call], after: usize, parts: &[&str]) -> usize {
+pub(crate) fn next(calls: &[Call], after: usize, parts: &[&str]) -> usize {
     let is_it = |call: &&Call| call.begun >= after && parts.iter().all(|part| call.text.contains(part));
     let call = calls.iter().find(is_it);
     call.unwrap_or_else(|| panic!("{parts:?} does not come after line {after}: {calls:#?}")).over + 1
+}
+
+/// Where the file that got the name `name` has it, after `after`: all of it was synced before.
+#[track_caller]
+pub(crate) fn published(calls: &[Call], after: usize, name: &str) -> usize {
+    let names = |call: &&Call| {
+        let is_naming = call.text.starts_with("link") || call.text.starts_with("rename");
+        call.begun >= after
+            && is_naming
+            && call.text.contains(&format!("{name}\""))
+            && call.text.contains(" = 0")
+    };
+    let naming = calls.iter().find(names).unwrap_or_else(|| panic!("{name} is not named: {calls:#?}"));
+    // A file without a name is linked by its number; one that replaces another has a hidden name in between.
+    let linked = |call: &Call| Some(call.text.split_once("/proc/self/fd/")?.1.split_once('"')?.0.to_string());
+    let synced = match linked(naming) {
+        Some(fd) => format!("fsync({fd}<"),
+        None => {
+            let hidden = naming.text.split('"').nth(1).unwrap();
+            let hidden = &hidden[hidden.rfind("/.imgprep-").unwrap()..];
+            let by_link = calls.iter().filter(|call| call.begun < naming.begun && call.text.contains(hidden));
+            by_link.filter_map(linked).next().map_or(hidden.to_string(), |fd| format!("fsync({fd}<"))
+        }
+    };
+    let is_synced = |call: &&Call| {
+        call.over < naming.begun && call.text.starts_with("fsync") && call.text.contains(&synced)
+    };
+    assert!(calls.iter().any(|call| is_synced(&call)), "{name} has its name before it is synced: {calls:#?}");
+    naming.over + 1
 }
 
 fn traced(folder: &Path) -> Vec<Call> {
@@ -94,12 +123,9 @@ fn a_result_counts_when_all_of_it_is_on_the_disk() {
     let announced = at;
     for index in 0..3 {
         let name = format!("{index}.zvhd2");
-        let temporary = format!("/.{name}.imgprep-");
-        let mut at = announced;
+        let mut at = published(&calls, announced, &format!("out/sub/{name}"));
         for parts in [
-            &["fsync", &temporary][..],
-            &["rename", &temporary, &format!("out/sub/{name}\"")],
-            &["fsync", &format!("<{}/new/out/sub>", root.display())],
+            &["fsync", &format!("<{}/new/out/sub>", root.display())][..],
             &["write", &journal, "done", &format!("sub/{name}")],
             &["fdatasync", &journal],
             &["write(2", "finish", &format!("sub/{name}")],

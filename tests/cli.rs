@@ -164,17 +164,6 @@ fn an_interrupt_removes_what_is_unfinished_and_exits_130() {
     assert_eq!(names(folder.path()), ["big.raw"]);
 }
 
-#[test]
-fn a_closed_pipe_is_no_error() {
-    let folder = tempfile::tempdir().unwrap();
-    let path = write_files(&sample().files, folder.path()).unwrap().display().to_string();
-    let args = ["convert", &path, "-", "-O", "raw", "-q"];
-    let mut child =
-        command(folder.path(), &args).stdout(Stdio::piped()).stderr(Stdio::piped()).spawn().unwrap();
-    drop(child.stdout.take());
-    assert_eq!(child.wait().unwrap().code(), Some(0));
-}
-
 /// The mapped source loses its end at work: an error with the place, not a signal.
 #[test]
 fn a_source_that_shrinks_is_a_clean_error_with_its_offset() {

@@ -102,10 +102,10 @@ fn options_of_the_target_are_those_of_their_own_flags() {
 }
 
 /// A loop device over a file; gone when dropped.
-struct Loop(String);
+pub(crate) struct Loop(pub(crate) String);
 
 impl Loop {
-    fn new(file: &Path) -> Option<Self> {
+    pub(crate) fn new(file: &Path) -> Option<Self> {
         let output = Command::new("losetup").args(["--find", "--show"]).arg(file).output().ok()?;
         let name = String::from_utf8_lossy(&output.stdout).trim().to_string();
         if output.status.success() && !name.is_empty() {

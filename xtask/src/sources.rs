@@ -18,8 +18,18 @@ const RULES: &[Rule] = &[
     Rule { text: "unimplemented!(", applies: product, why: "no stubs" },
     Rule { text: "dbg!(", applies: product, why: "no leftovers" },
     Rule {
+        text: "print!(",
+        applies: product,
+        why: "law 6: it panics where nobody can read it; the CLI has `print`",
+    },
+    Rule {
         text: "println!(",
-        applies: |path| product(path) && !cli(path),
+        applies: product,
+        why: "law 6: it panics where nobody can read it; the CLI has `print`",
+    },
+    Rule {
+        text: "io::stdout()",
+        applies: |path| product(path) && !cli(path) && !io(path),
         why: "law 6: only the CLI prints",
     },
     Rule {

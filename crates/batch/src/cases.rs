@@ -267,3 +267,33 @@ fn a_byte_of_the_journal_that_changed_is_noticed() {
         }
     }
 }
+
+#[test]
+fn a_plan_that_is_interrupted_has_its_own_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let batch = batch(folder.path(), &[4096]);
+    let interrupt = Interrupt::default();
+    interrupt.raise();
+    assert_eq!(plan(&batch, &settings(&interrupt)).unwrap_err().code(), "batch.stopped");
+    assert!(!batch.out.exists());
+}
+
+/// The library looks at all files itself, whoever calls it.
+#[test]
+fn an_output_or_journal_that_leads_to_an_image_is_refused() {
+    let folder = tempfile::tempdir().unwrap();
+    let batch = batch(folder.path(), &[4096, 8192]);
+    std::fs::create_dir(&batch.out).unwrap();
+    let before = std::fs::read(folder.path().join("1.img")).unwrap();
+    for name in ["0.raw", crate::JOURNAL_NAME] {
+        let link = batch.out.join(name);
+        std::fs::hard_link(folder.path().join("1.img"), &link).unwrap();
+        for before in [Before::Refuse, Before::Resume, Before::Replace] {
+            let interrupt = Interrupt::default();
+            let error = run(&batch, &RunSettings { before, ..settings(&interrupt) }, &mut ()).unwrap_err();
+            assert_eq!(error.code(), "output.is-source", "{name}");
+        }
+        std::fs::remove_file(link).unwrap();
+    }
+    assert_eq!(std::fs::read(folder.path().join("1.img")).unwrap(), before);
+}

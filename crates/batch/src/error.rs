@@ -89,6 +89,12 @@ pub enum BatchError {
         /// The system's words.
         reason: String,
     },
+    /// Not even one thread could be started.
+    #[error("no thread could be started: {reason}")]
+    Threads {
+        /// The system's words.
+        reason: String,
+    },
     /// A defect of this program met an image.
     #[error("a defect of imgprep: {what}")]
     Defect {
@@ -115,6 +121,7 @@ impl Detail for BatchError {
             Self::JournalExists => "batch.journal.exists",
             Self::OptionsDiffer { .. } => "batch.options.differ",
             Self::Journal { .. } => "batch.journal.failed",
+            Self::Threads { .. } => "batch.threads",
             Self::Defect { .. } => "batch.defect",
             Self::Stopped => "batch.stopped",
         }
@@ -122,7 +129,7 @@ impl Detail for BatchError {
 
     fn class(&self) -> Class {
         match self {
-            Self::Listing { .. } | Self::Journal { .. } => Class::Io,
+            Self::Listing { .. } | Self::Journal { .. } | Self::Threads { .. } => Class::Io,
             Self::Defect { .. } => Class::Unsupported,
             _ => Class::Refused,
         }

@@ -12,6 +12,7 @@ mod attempt;
 #[cfg(test)]
 mod cases;
 mod error;
+pub mod files;
 mod jobs;
 mod journal;
 mod manifest;

@@ -18,7 +18,7 @@ use crate::record::{Failure, Record, State, path_text};
 use crate::summary::Summary;
 use crate::watch::{Now, Watch};
 use crate::wish::Host;
-use crate::{BatchError, asked, neighbours};
+use crate::{BatchError, asked, files, neighbours};
 
 /// How a batch is run.
 #[derive(Clone, Copy)]
@@ -79,6 +79,7 @@ const OVERHEAD: u64 = 1 << 20;
 /// Runs a batch until nothing is left to do or it is stopped. The error is why it could not run at all.
 pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> Result<Summary, Error> {
     let begun = Instant::now();
+    files::of(batch, settings.before).check()?;
     create_folder(&batch.out)?;
     // Once before the journal is touched, and once more when what this one does can be seen.
     neighbours::check(batch)?;
@@ -117,10 +118,19 @@ pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> 
     let bytes = (0..weights.len()).filter(|job| records[*job].is_none()).map(|job| weights[job]).sum();
     let (replies, inbox) = mpsc::channel();
     let journalled = std::thread::scope(|scope| {
-        for _ in 0..budget.threads.min(batch.jobs.len()) {
+        for index in 0..budget.threads.min(batch.jobs.len()) {
             let worker =
                 Worker { surroundings: &surroundings, settings, history: &history, replies: replies.clone() };
-            scope.spawn(move || worker.work());
+            let begun = std::thread::Builder::new().spawn_scoped(scope, move || worker.work());
+            match begun {
+                Ok(_) => {}
+                // The system gives no more threads: those that run do all of it.
+                Err(_) if index > 0 => break,
+                Err(error) => {
+                    queue.stop();
+                    return Err(BatchError::Threads { reason: error.to_string() }.into());
+                }
+            }
         }
         drop(replies);
         let mut desk = Desk {
@@ -218,33 +228,28 @@ fn announce(
     journal.commit()
 }
 
-/// Removes what a killed run left half-written. The lock of the journal says that nobody is at it.
+/// Removes hidden files that a killed run left. The lock of the journal says that nobody is at it.
 fn remove_temporaries(batch: &Batch) {
-    let mut names: HashMap<&Path, HashSet<Vec<u8>>> = HashMap::new();
+    let mut prefixes: HashMap<&Path, Vec<String>> = HashMap::new();
     let written = batch.jobs.iter().flat_map(|job| std::iter::once(job.output.clone()).chain(job.bitmap()));
     let written: Vec<_> = written.collect();
     for path in &written {
         if let (Some(folder), Some(name)) = (path.parent(), path.file_name()) {
-            names.entry(folder).or_default().insert(name.as_encoded_bytes().to_vec());
+            prefixes.entry(folder).or_default().push(imgprep::hidden_prefix(name));
         }
     }
-    for (folder, names) in names {
+    for (folder, prefixes) in prefixes {
+        let prefixes: HashSet<&[u8]> = prefixes.iter().map(String::as_bytes).collect();
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            if temporary_of(name.as_encoded_bytes()).is_some_and(|output| names.contains(output)) {
+            // All prefixes have one length.
+            let len = prefixes.iter().next().map_or(0, |prefix| prefix.len());
+            if name.as_encoded_bytes().get(..len).is_some_and(|beginning| prefixes.contains(beginning)) {
                 // One that stays is in nobody's way.
                 let _ = std::fs::remove_file(entry.path());
             }
         }
     }
-}
-
-/// The output that a hidden file was to become: `.NAME.imgprep-RANDOM`.
-fn temporary_of(name: &[u8]) -> Option<&[u8]> {
-    const MARK: &[u8] = b".imgprep-";
-    let inner = name.strip_prefix(b".")?;
-    let at = inner.windows(MARK.len()).rposition(|window| window == MARK)?;
-    Some(&inner[..at])
 }
 
 /// What workers tell the desk.
@@ -465,13 +470,5 @@ mod tests {
         assert_eq!(above("out/sub").as_deref(), Some("out"));
         assert_eq!(above("out").as_deref(), Some("."));
         assert_eq!((above("."), above("/"), above("")), (None, None, None));
-    }
-
-    #[test]
-    fn a_temporary_is_known_by_its_name() {
-        assert_eq!(temporary_of(b".a.zvhd2.imgprep-Xy12"), Some(&b"a.zvhd2"[..]));
-        assert_eq!(temporary_of(b".a.imgprep-b.imgprep-c"), Some(&b"a.imgprep-b"[..]));
-        assert_eq!(temporary_of(b"a.imgprep-x"), None);
-        assert_eq!(temporary_of(b".a"), None);
     }
 }

@@ -63,6 +63,20 @@ impl Command {
         }
     }
 
+    /// Whether standard output is for a program: then all of it must arrive.
+    pub(crate) fn prints_data(&self) -> bool {
+        match self {
+            Self::Check(args) => args.output != CheckOutput::Text,
+            Self::Convert(args) if args.is_piped() => true,
+            _ => self.output() == OutputFormat::Json,
+        }
+    }
+
+    /// Whether an image goes to standard output, and nothing else may.
+    pub(crate) fn is_piped(&self) -> bool {
+        matches!(self, Self::Convert(args) if args.is_piped())
+    }
+
     /// Where the result goes as JSON, too.
     pub(crate) fn report(&self) -> Option<&Path> {
         match self {
@@ -354,6 +368,13 @@ pub(crate) struct ConvertArgs {
     pub(crate) uuid: Option<String>,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+}
+
+impl ConvertArgs {
+    /// Whether the image goes to standard output.
+    pub(crate) fn is_piped(&self) -> bool {
+        self.dst == Path::new("-") && !self.dry_run
+    }
 }
 
 #[derive(clap::Args)]

@@ -8,11 +8,11 @@ use serde_json::json;
 use crate::args::{BitmapArgs, Follow, OutputFormat};
 use crate::convert::bitmap_path;
 use crate::failure::{Failure, write_report};
-use crate::json;
 use crate::meaning::{Run, bitmap_maker, existing, open, open_options};
 use crate::print::say;
 use crate::progress::Shown;
 use crate::size::full;
+use crate::{files, json};
 
 pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
     let path = match &args.out {
@@ -25,6 +25,9 @@ pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
         &args.source,
         &open_options(&args.source, &args.follow, Follow::Beside, OnLoss::Stop)?,
     )?;
+    let mut files = files::of_bitmap(args);
+    files.reads_disk(&disk);
+    files.check()?;
     let run = Run::new(&args.run)?;
     let shown = Shown::new(&args.run, ["reading", "reading"]);
     let observe = |meter: &imgprep::Meter| shown.observe(meter);
@@ -43,6 +46,7 @@ pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
         "data-blocks": done.blocks.map(|(_, data)| data),
     });
     if let Some(report) = &args.run.report {
+        files.check()?;
         write_report(report, &json)?;
     }
     let mut out = io::stdout().lock();

@@ -1,9 +1,10 @@
 //! `imgprep check`.
 
-use std::io;
+use std::io::{self, Write};
 use std::path::PathBuf;
 use std::process::ExitCode;
 
+use imgprep::policy::Levels;
 use imgprep::{
     BitmapShape, CheckOptions, CheckedFile, Depth, Gate, Mismatch, OnLoss, OpenOptions, Outcome, SizeChoice,
     check_link, each_file, image_files,
@@ -14,6 +15,7 @@ use crate::config::{self, Settings};
 use crate::failure::Failure;
 use crate::meaning::{Run, open_options, shape};
 use crate::report::{Printer, summary};
+use crate::signals::INTERRUPTED;
 use crate::size::Size;
 use crate::{junit, report, rules, sarif};
 
@@ -51,21 +53,30 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
             Ok(())
         })?;
     }
-    printed?;
     let outcome = checked.iter().map(|file| file.outcome(&levels)).max().unwrap_or(Outcome::Fine);
-    let mut out = io::stdout().lock();
-    match args.output {
-        CheckOutput::Text => summary(&mut out, &checked, &levels)?,
-        CheckOutput::Github => {}
-        CheckOutput::Json => report::json(&mut out, &checked, &levels)?,
-        CheckOutput::Junit => junit::write(&mut out, &checked, &levels)?,
-        CheckOutput::Sarif => sarif::write(&mut out, &checked)?,
+    match printed.and_then(|()| print_all(args.output, &checked, &levels)) {
+        // Whoever closed the pipe has seen enough: what was found the exit code reports.
+        Err(error) if args.output == CheckOutput::Text && error.kind() == io::ErrorKind::BrokenPipe => {}
+        done => done?,
     }
     let is_interrupted = checked
         .iter()
         .filter_map(|file| file.error.as_ref())
         .any(|error| error.code() == "engine.interrupted");
-    Ok(ExitCode::from(if is_interrupted { 130 } else { code(outcome) }))
+    Ok(ExitCode::from(if is_interrupted { INTERRUPTED } else { code(outcome) }))
+}
+
+/// What is printed when all files are checked.
+fn print_all(output: CheckOutput, checked: &[CheckedFile], levels: &Levels) -> io::Result<()> {
+    let mut out = io::stdout().lock();
+    match output {
+        CheckOutput::Text => summary(&mut out, checked, levels)?,
+        CheckOutput::Github => {}
+        CheckOutput::Json => report::json(&mut out, checked, levels)?,
+        CheckOutput::Junit => junit::write(&mut out, checked, levels)?,
+        CheckOutput::Sarif => sarif::write(&mut out, checked)?,
+    }
+    out.flush()
 }
 
 /// What needs no image.

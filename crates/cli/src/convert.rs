@@ -5,8 +5,8 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use imgprep::{
-    Checksum, ConvertOptions, Converted, Destination, Disk, LayerInfo, Loss, OnLoss, Plan, Severity, Sync,
-    Target, Verify, convert, plan,
+    Checksum, ConvertOptions, Converted, Destination, Disk, Files, LayerInfo, Loss, OnLoss, Plan, Severity,
+    Sync, Target, Verify, convert, plan,
 };
 use serde_json::{Value as Json, json};
 
@@ -16,13 +16,16 @@ use crate::meaning::{Run, bitmap_maker, existing, open, open_options};
 use crate::print::{finding, lines, say};
 use crate::progress::Shown;
 use crate::size::{full, short};
-use crate::{receipt, target};
+use crate::{files, receipt, target};
 
 pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let on_loss = if args.salvage { OnLoss::Zero } else { OnLoss::Stop };
     let (destination, options) = meant(args)?;
     let mut disk =
         open(&args.src, &args.source, &open_options(&args.source, &args.follow, Follow::Beside, on_loss)?)?;
+    let mut files = files::of_convert(args);
+    files.reads_disk(&disk);
+    files.check()?;
     receipt::check_place(args)?;
     let run = Run::new(&args.run)?;
     let shown = Shown::new(&args.run, ["converting", "verifying"]);
@@ -37,19 +40,26 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     }
     if args.dry_run {
         let plan = plan(&disk, &options, &settings)?;
-        return report(args, &planned(args, &disk, &options, &plan), &planned_json(&disk, &options, &plan));
+        return report(
+            args,
+            &files,
+            &planned(args, &disk, &options, &plan),
+            &planned_json(&disk, &options, &plan),
+        );
     }
     let done = convert(&disk, &destination, &options, &settings);
     shown.finish(settings.meter.read());
     let done = done?;
     let seconds = shown.elapsed().as_secs_f64();
+    // Once more, for the output is a file now.
+    files.check()?;
     receipt::write(args, &disk, &options, &done)?;
-    report(args, &told(args, &options, &done, seconds), &told_json(&disk, &options, &done, seconds))
+    report(args, &files, &told(args, &options, &done, seconds), &told_json(&disk, &options, &done, seconds))
 }
 
 /// What is odd about the source, on standard error: it converts, but somebody should look.
 fn warn(disk: &Disk) -> io::Result<()> {
-    let mut out = io::stderr().lock();
+    let mut out = Vec::new();
     for layer in disk.layers() {
         let odd: Vec<_> = layer.findings.iter().filter(|found| found.severity > Severity::Note).collect();
         if !odd.is_empty() {
@@ -57,6 +67,7 @@ fn warn(disk: &Disk) -> io::Result<()> {
         }
         odd.into_iter().try_for_each(|found| finding(&mut out, found))?;
     }
+    let _ = io::stderr().write_all(&out);
     Ok(())
 }
 
@@ -70,22 +81,22 @@ fn findings_json(disk: &Disk) -> Json {
 }
 
 /// On standard output, unless that is where the image goes.
-fn report(args: &ConvertArgs, text: &[String], json: &Json) -> Result<(), Failure> {
+fn report(args: &ConvertArgs, files: &Files, text: &[String], json: &Json) -> Result<(), Failure> {
     if let Some(path) = &args.run.report {
+        files.check()?;
         write_report(path, json)?;
     }
-    let is_piped = args.dst == Path::new("-") && !args.dry_run;
     let text = match args.run.output {
         OutputFormat::Text if args.run.quiet => return Ok(()),
         OutputFormat::Text => lines(text),
         OutputFormat::Json => crate::json::text(json),
     };
-    let written = if is_piped {
-        io::stderr().write_all(text.as_bytes())
-    } else {
-        io::stdout().write_all(text.as_bytes())
-    };
-    Ok(written?)
+    if args.is_piped() {
+        // The image is out: text that nobody reads changes nothing.
+        let _ = io::stderr().write_all(text.as_bytes());
+        return Ok(());
+    }
+    Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
 fn meant(args: &ConvertArgs) -> Result<(Destination, ConvertOptions), Failure> {

@@ -11,9 +11,10 @@ use imgprep::{
 };
 use serde_json::json;
 
-use crate::args::OutputFormat;
-use crate::json;
+use crate::args::{Command, OutputFormat};
 use crate::print::{matched, warn};
+use crate::signals::INTERRUPTED;
+use crate::{files, json};
 
 /// What ended a command.
 pub(crate) enum Failure {
@@ -49,36 +50,45 @@ impl From<serde_json::Error> for Failure {
 
 impl Failure {
     pub(crate) fn is_closed_pipe(&self) -> bool {
-        match self {
-            Self::Print(error) => error.kind() == io::ErrorKind::BrokenPipe,
-            Self::Image(error) | Self::Seen(error, _) => error.code() == "io.write.closed",
-            Self::Usage(_) | Self::Told => false,
-        }
+        matches!(self, Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe)
     }
 
     fn is_interrupt(&self) -> bool {
         matches!(self, Self::Image(error) if error.code() == "engine.interrupted")
     }
 
-    /// Text goes to stderr; JSON is an object on stdout also when nothing came of it.
-    pub(crate) fn print(&self, command: &str, output: OutputFormat) {
+    /// Text goes to standard error; JSON is an object on standard output also when nothing came of it. Where that
+    /// cannot be written, and where the image goes there, it goes to standard error.
+    pub(crate) fn print(&self, command: &Command) {
         if matches!(self, Self::Told) {
             return;
         }
-        if output == OutputFormat::Json {
-            // The exit code reports the failure, whether this object can be written or not.
-            let _ = io::stdout().write_all(json::line(&self.object(command)).as_bytes());
-            return;
-        }
-        match self {
-            Self::Image(error) => warn(format_args!("imgprep: {error}")),
-            Self::Seen(error, matches) => {
-                warn(format_args!("imgprep: {error}"));
-                matches.iter().for_each(|found| warn(format_args!("  evidence: {}", matched(found))));
+        if command.output() == OutputFormat::Json {
+            let object = self.object(command.name());
+            if command.is_piped() {
+                let _ = io::stderr().write_all(json::line(&object).as_bytes());
+                return;
             }
+            let write =
+                || io::stdout().write_all(json::line(&object).as_bytes()).and_then(|()| io::stdout().flush());
+            if !imgprep::stdout_was_closed() && write().is_ok() {
+                return;
+            }
+        }
+        self.print_text(command.name());
+    }
+
+    pub(crate) fn print_text(&self, command: &str) {
+        match self {
+            Self::Image(error) | Self::Seen(error, _) => warn(format_args!("imgprep: {error}")),
             Self::Usage(text) => warn(format_args!("imgprep: {text}")),
             Self::Told => {}
-            Self::Print(error) => warn(format_args!("imgprep: cannot write the output: {}", reason(error))),
+            Self::Print(error) => {
+                warn(format_args!("imgprep: standard output could not be written: {}", reason(error)));
+            }
+        }
+        if let Self::Seen(_, matches) = self {
+            matches.iter().for_each(|found| warn(format_args!("  evidence: {}", matched(found))));
         }
         self.hints(command).iter().for_each(|hint| warn(format_args!("  {hint}")));
     }
@@ -115,9 +125,22 @@ impl Failure {
     }
 
     /// The same object in a file. That the file could not be written is not worse than what it would say.
-    pub(crate) fn report(&self, command: &str, path: &Path) {
-        if let Err(failure) = write_report(path, &self.object(command)) {
-            failure.print(command, OutputFormat::Text);
+    ///
+    /// A command that failed need not have opened all files that it would have read. So the report replaces nothing
+    /// but an earlier report.
+    pub(crate) fn report(&self, command: &Command, path: &Path) {
+        let is_refused = self.json()["code"].as_str().is_some_and(|code| code.starts_with("output."));
+        if is_refused || files::named(command).check().is_err() {
+            return;
+        }
+        if !may_replace(path) {
+            let path = path.display();
+            return warn(format_args!(
+                "imgprep: {path}: not replaced: the file is not a report of this program"
+            ));
+        }
+        if let Err(failure) = write_report(path, &self.object(command.name())) {
+            failure.print_text(command.name());
         }
     }
 
@@ -139,6 +162,21 @@ impl Failure {
             }
         }
     }
+}
+
+/// The longest report that is read to see whether it is one.
+const LONGEST_REPORT: u64 = 256 << 20;
+
+/// Whether there is nothing at `path`, an empty file, or a report of this program.
+fn may_replace(path: &Path) -> bool {
+    let Ok(found) = std::fs::metadata(path) else { return true };
+    if !found.is_file() || found.len() == 0 {
+        return found.is_file();
+    }
+    let file = std::fs::File::open(path).ok().filter(|_| found.len() <= LONGEST_REPORT);
+    let read =
+        file.and_then(|file| serde_json::from_reader::<_, serde_json::Value>(io::BufReader::new(file)).ok());
+    read.is_some_and(|object| object["schema"].as_str().is_some_and(|name| name.starts_with("imgprep/")))
 }
 
 /// A report is made anew by every run: one that is there is replaced.
@@ -171,5 +209,5 @@ pub(crate) fn error_json(error: &Error) -> serde_json::Value {
 
 /// 130 after Ctrl-C, as a shell has it; 1 for everything else.
 pub(crate) fn exit_code(failure: &Failure) -> ExitCode {
-    ExitCode::from(if failure.is_interrupt() { 130 } else { 1 })
+    ExitCode::from(if failure.is_interrupt() { INTERRUPTED } else { 1 })
 }

@@ -45,7 +45,7 @@ fn keep_on(file: &Path, error: &Failure, args: &InfoArgs, images: &mut Vec<Json>
         }
         images.push(object);
     } else {
-        error.print("info", args.output);
+        error.print_text("info");
     }
     Failure::Usage(format!("not all of the {} images could be read", args.files.len()))
 }

@@ -1,4 +1,5 @@
 //! `imgprep`: what was typed -> what is meant -> run.
+#![deny(clippy::print_stdout, clippy::print_stderr, reason = "these panic where nobody can read them")]
 
 mod args;
 mod bar;
@@ -8,6 +9,7 @@ mod check;
 mod config;
 mod convert;
 mod failure;
+mod files;
 mod info;
 mod json;
 mod junit;
@@ -20,15 +22,20 @@ mod receipt;
 mod report;
 mod rules;
 mod sarif;
+mod signals;
 mod size;
 mod target;
 mod text;
 mod usage;
 
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use crate::args::Command;
-use crate::failure::exit_code;
+use crate::failure::{Failure, exit_code};
+
+#[global_allocator]
+static ALLOCATOR: imgprep::Allocator = imgprep::Allocator;
 
 fn main() -> ExitCode {
     let args = match usage::parse() {
@@ -36,33 +43,46 @@ fn main() -> ExitCode {
         Err(code) => return code,
     };
     imgprep::raise_open_file_limit();
-    let output = args.command.output();
-    let done = match &args.command {
-        Command::Batch(args) => match batch::run(args) {
-            Ok(code) => return code,
-            Err(failure) => Err(failure),
-        },
-        Command::Info(args) => info::run(args),
-        Command::Map(args) => map::run(args),
-        Command::Check(args) => match check::run(args) {
-            Ok(code) => return code,
-            Err(failure) => Err(failure),
-        },
-        Command::Convert(args) => convert::run(args),
-        Command::Bitmap(args) => bitmap::run(args),
-        Command::Completions(args) => packaging::completions(args),
-        Command::Man(args) => packaging::man(args),
-    };
-    match done {
-        Ok(()) => ExitCode::SUCCESS,
-        // Whoever closed the pipe has seen enough.
-        Err(failure) if failure.is_closed_pipe() => ExitCode::SUCCESS,
+    let command = &args.command;
+    match begin(command).and_then(|()| run(command)).and_then(flushed) {
+        Ok(code) => code,
+        // Whoever closed the pipe has seen enough, unless it is a program.
+        Err(failure) if failure.is_closed_pipe() && !command.prints_data() => ExitCode::SUCCESS,
         Err(failure) => {
-            failure.print(args.command.name(), output);
-            if let Some(path) = args.command.report() {
-                failure.report(args.command.name(), path);
+            failure.print(command);
+            if let Some(path) = command.report() {
+                failure.report(command, path);
             }
             exit_code(&failure)
         }
     }
+}
+
+/// What must be so for any command.
+fn begin(command: &Command) -> Result<(), Failure> {
+    signals::keep_running_at_file_limit()?;
+    if command.prints_data() && imgprep::stdout_was_closed() {
+        return Err(Failure::Print(io::Error::other("it is closed")));
+    }
+    Ok(())
+}
+
+fn run(command: &Command) -> Result<ExitCode, Failure> {
+    match command {
+        Command::Batch(args) => return batch::run(args),
+        Command::Check(args) => return check::run(args),
+        Command::Info(args) => info::run(args),
+        Command::Map(args) => map::run(args),
+        Command::Convert(args) => convert::run(args),
+        Command::Bitmap(args) => bitmap::run(args),
+        Command::Completions(args) => packaging::completions(args),
+        Command::Man(args) => packaging::man(args),
+    }
+    .map(|()| ExitCode::SUCCESS)
+}
+
+/// All that was printed has left this process.
+fn flushed(code: ExitCode) -> Result<ExitCode, Failure> {
+    io::stdout().flush()?;
+    Ok(code)
 }

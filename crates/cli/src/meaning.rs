@@ -12,6 +12,7 @@ use imgprep::{
 
 use crate::args::{BitmapShapeArgs, Follow, FollowArgs, Order, RunArgs, SourceArgs};
 use crate::failure::Failure;
+use crate::signals;
 use crate::size::Size;
 
 pub(crate) fn gate(follow: Follow) -> Gate {
@@ -118,7 +119,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Ctrl-C and a polite kill stop the run from now on; the second one ends the process.
+    /// Signals stop the run from now on.
     pub(crate) fn new(args: &RunArgs) -> Result<Self, Failure> {
         Self::with(args.memory, args.threads)
     }
@@ -127,11 +128,7 @@ impl Run {
         let memory = memory.bytes();
         let memory = memory.ok_or(Failure::Usage("--memory must be a number of bytes".into()))?;
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
-        let interrupt = Interrupt::default();
-        for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-            signal_hook::flag::register_conditional_shutdown(signal, 130, interrupt.flag())?;
-            signal_hook::flag::register(signal, interrupt.flag())?;
-        }
+        let interrupt = signals::interrupt()?;
         Ok(Self { threads: threads.unwrap_or(cores), memory, interrupt, meter: Meter::default() })
     }
 

@@ -29,9 +29,9 @@ pub(crate) fn without_commands(text: &str) -> String {
     if text.contains('[') { text.replace("##", "#\\u{23}") } else { text.into() }
 }
 
-/// Prints one line on standard error, where a failure to print has nowhere to go.
+/// Prints one line on standard error, where a failure to print has nowhere to go. In one write: a reader never meets half a line.
 pub(crate) fn warn(text: Arguments<'_>) {
-    let _ = say(&mut stderr().lock(), text);
+    let _ = stderr().write_all(format!("{}\n", one_line(&text.to_string())).as_bytes());
 }
 
 /// All lines as one text.

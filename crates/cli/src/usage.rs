@@ -1,6 +1,7 @@
 //! Command lines that cannot be understood.
 
 use std::ffi::OsString;
+use std::io::{self, Write};
 use std::process::ExitCode;
 
 use clap::error::{ContextKind, ContextValue, ErrorKind};
@@ -18,8 +19,9 @@ pub(crate) fn parse() -> Result<Args, ExitCode> {
     };
     if !error.use_stderr() {
         // A reader that closed the pipe has seen enough.
-        let _ = error.print();
-        return Err(ExitCode::SUCCESS);
+        let printed = error.print().and_then(|()| io::stdout().flush());
+        let is_lost = printed.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe);
+        return Err(ExitCode::from(u8::from(is_lost)));
     }
     report(error);
     Err(ExitCode::FAILURE)

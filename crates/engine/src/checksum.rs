@@ -129,6 +129,8 @@ pub fn checksum(
             Ok(())
         },
     )?;
+    // The walk behind the last unit.
+    stack.sound()?;
     Ok(sums)
 }
 

@@ -160,6 +160,8 @@ pub fn scan(
             Ok(())
         },
     )?;
+    // The walk behind the last unit.
+    stack.sound()?;
     Ok(bitmap)
 }
 

@@ -29,6 +29,8 @@ mod convert;
 mod cross_check;
 mod error;
 mod examine;
+#[cfg(test)]
+mod faults;
 mod frontier;
 mod load;
 mod options;

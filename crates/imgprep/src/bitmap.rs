@@ -3,11 +3,11 @@
 use std::path::{Path, PathBuf};
 
 use imgprep_engine::{Bitmap, BitmapShape, Losses, Options, scan, survey};
-use imgprep_io::{OutputFile, OutputOptions};
+use imgprep_io::{OutputFile, OutputOptions, Published};
 use imgprep_map::{Error, Layout as _};
 use imgprep_raw::RawLayout;
 
-use crate::{BitmapCommand, Disk, FaceError};
+use crate::{BitmapCommand, Disk, FaceError, Files, Role};
 
 /// Who makes the bitmap of a RAW.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -38,9 +38,10 @@ pub fn write_bitmap(
     run: &Options<'_>,
 ) -> Result<BitmapWritten, Error> {
     disk.check_readable()?;
-    if disk.reads_from(path) {
-        return Err(Error::new(FaceError::OutputIsSource).in_path(path.display().to_string()));
-    }
+    let mut files = Files::default();
+    files.reads_disk(disk);
+    files.writes(Role::Bitmap, path);
+    files.check()?;
     match maker {
         BitmapMaker::Ours(shape) => scan_bitmap(disk, path, *shape, output, run),
         BitmapMaker::Command(command) => run_command(disk, path, command, output),
@@ -56,7 +57,7 @@ fn run_command(
 ) -> Result<BitmapWritten, Error> {
     let raw = disk.layers().first().filter(|layer| layer.facts.format == imgprep_raw::NAME);
     let raw = raw.and_then(|layer| layer.path()).ok_or(FaceError::BitmapNeedsRaw)?;
-    let made = command.make(raw, path, output)?;
+    let made = command.make(raw, raw, path, output)?;
     disk.check_unchanged()?;
     let len = made.len;
     made.publish()?;
@@ -76,7 +77,7 @@ fn scan_bitmap(
     let survey = survey(disk.stack(), unit, run, &losses)?;
     let bitmap = scan(disk.stack(), &survey, shape, run, &losses)?;
     disk.check_unchanged()?;
-    publish_bitmap(&bitmap, path, output)?;
+    Made::ours(&bitmap, path, output)?.publish()?;
     Ok(BitmapWritten {
         path: path.to_path_buf(),
         len: bitmap.file_len(),
@@ -84,10 +85,41 @@ fn scan_bitmap(
     })
 }
 
-/// Writes a bitmap under its name, whole or not at all.
-pub(crate) fn publish_bitmap(bitmap: &Bitmap, path: &Path, options: OutputOptions) -> Result<(), Error> {
-    let in_path = |error: Error| error.in_path(path.display().to_string());
-    let file = OutputFile::create(path, options).map_err(|error| in_path(error.into()))?;
-    bitmap.write(&file).map_err(in_path)?;
-    file.publish().map_err(|error| in_path(error.into()))
+/// A bitmap that is whole and waits for its name.
+pub(crate) struct Made {
+    file: OutputFile,
+    path: PathBuf,
+    /// Its length, in bytes.
+    pub(crate) len: u64,
+}
+
+impl Made {
+    /// Writes a bitmap of our own.
+    pub(crate) fn ours(bitmap: &Bitmap, path: &Path, options: OutputOptions) -> Result<Self, Error> {
+        let in_path = |error: Error| error.in_path(path.display().to_string());
+        let file = OutputFile::create(path, options).map_err(|error| in_path(error.into()))?;
+        bitmap.write(&file).map_err(in_path)?;
+        Ok(Self { file, path: path.to_path_buf(), len: bitmap.file_len() })
+    }
+
+    /// Takes one that another program wrote.
+    pub(crate) fn theirs(file: OutputFile, path: &Path, len: u64) -> Self {
+        Self { file, path: path.to_path_buf(), len }
+    }
+
+    /// Removes the bitmap that it replaces.
+    pub(crate) fn remove_replaced(&self) -> Result<(), Error> {
+        let removed = self.file.remove_replaced();
+        removed.map_err(|error| Error::new(error).in_path(self.path.display().to_string()))
+    }
+
+    pub(crate) fn publish(self) -> Result<(), Error> {
+        self.file.publish().map_err(|error| Error::new(error).in_path(self.path.display().to_string()))
+    }
+
+    /// Gives it its name, which it keeps only if that is confirmed.
+    pub(crate) fn publish_before(self) -> Result<Published, Error> {
+        let published = self.file.publish_before();
+        published.map_err(|error| Error::new(error).in_path(self.path.display().to_string()))
+    }
 }

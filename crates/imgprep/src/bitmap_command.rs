@@ -1,12 +1,13 @@
 //! The import service's own tool makes the bitmap of a RAW.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::process::{Command, Stdio};
 
 use imgprep_io::{OutputFile, OutputOptions};
 use imgprep_map::Error;
 
 use crate::FaceError;
+use crate::bitmap::Made;
 
 /// A command with its arguments, in which `{raw}` and `{mf}` stand for the two files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -25,25 +26,38 @@ impl BitmapCommand {
         Ok(Self(words))
     }
 
-    /// Makes the bitmap of `raw` under the name `path`, not published yet.
-    pub(crate) fn make(&self, raw: &Path, path: &Path, options: OutputOptions) -> Result<Made, Error> {
+    /// Makes the bitmap of `raw` under the name `path`, not published yet. Messages call `raw` by `name`.
+    pub(crate) fn make(
+        &self,
+        raw: &Path,
+        name: &Path,
+        path: &Path,
+        options: OutputOptions,
+    ) -> Result<Made, Error> {
         let in_path = |error: Error| error.in_path(path.display().to_string());
-        let file = OutputFile::create(path, options).map_err(|error| in_path(error.into()))?;
-        self.run(raw, file.temporary_path()).map_err(in_path)?;
-        let len = std::fs::metadata(file.temporary_path()).map_or(0, |found| found.len());
+        let file = OutputFile::create_hidden(path, options).map_err(|error| in_path(error.into()))?;
+        // OK: it was created with a hidden name.
+        let mf = file.temporary_path().unwrap_or(path);
+        self.run(&[("{raw}", raw, name), ("{mf}", mf, path)]).map_err(in_path)?;
+        let len = std::fs::metadata(mf).map_or(0, |found| found.len());
         if len == 0 {
             return Err(in_path(FaceError::BitmapCommand { what: "it wrote nothing".into() }.into()));
         }
-        Ok(Made { file, path: path.to_path_buf(), len })
+        Ok(Made::theirs(file, path, len))
     }
 
-    fn run(&self, raw: &Path, mf: &Path) -> Result<(), Error> {
-        // Names that are not UTF-8 can't stand inside of a word.
-        let (Some(raw), Some(mf)) = (raw.to_str(), mf.to_str()) else {
+    /// Runs the command with `files`: place holder, path for the tool, name for people.
+    fn run(&self, files: &[(&str, &Path, &Path)]) -> Result<(), Error> {
+        // Names that are not UTF-8 cannot stand inside of a word.
+        if files.iter().any(|(_, path, _)| path.to_str().is_none()) {
             return Err(FaceError::BitmapCommand { what: "a file's name is not UTF-8".into() }.into());
+        }
+        let fill = |word: &String| {
+            files.iter().fold(word.clone(), |word, (place, path, _)| {
+                word.replace(place, path.to_str().unwrap_or_default())
+            })
         };
-        let words = self.0.iter().map(|word| word.replace("{raw}", raw).replace("{mf}", mf));
-        let words: Vec<_> = words.collect();
+        let words: Vec<_> = self.0.iter().map(fill).collect();
         // OK: `parse` lets no empty list pass.
         let ran = Command::new(&words[0]).args(&words[1..]).stdin(Stdio::null()).output();
         let output =
@@ -51,29 +65,20 @@ impl BitmapCommand {
         if output.status.success() {
             return Ok(());
         }
-        let said = String::from_utf8_lossy(&output.stderr);
-        let last = said.lines().rev().find(|line| !line.trim().is_empty()).unwrap_or("it said nothing");
+        let printed = String::from_utf8_lossy(&output.stderr);
+        let last = printed.lines().rev().find(|line| !line.trim().is_empty());
+        let last = last.unwrap_or("nothing on standard error");
         let last: String = last.chars().filter(|c| !c.is_control()).collect();
+        // Hidden names are gone when this is read.
+        let last = files.iter().fold(last, |last, (_, path, name)| {
+            last.replace(path.to_str().unwrap_or_default(), &name.display().to_string())
+        });
         Err(FaceError::BitmapCommand { what: format!("{}: {last}", output.status) }.into())
     }
 }
 
 fn wrong(line: &str, what: &str) -> Error {
     FaceError::BitmapCommand { what: format!("{line:?}: {what}") }.into()
-}
-
-/// A bitmap that waits for its name.
-pub(crate) struct Made {
-    file: OutputFile,
-    path: PathBuf,
-    /// Its length, in bytes.
-    pub(crate) len: u64,
-}
-
-impl Made {
-    pub(crate) fn publish(self) -> Result<(), Error> {
-        self.file.publish().map_err(|error| Error::new(error).in_path(self.path.display().to_string()))
-    }
 }
 
 #[cfg(test)]

@@ -5,12 +5,14 @@ use std::path::{Path, PathBuf};
 use imgprep_engine::{
     Behind, Bitmap, Checksums, Loss, Losses, Options, Output, Survey, checksum, convert as run, survey,
 };
-use imgprep_io::{DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput, Sync};
+use imgprep_io::{
+    DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput, SourceFile, SourceOptions, Sync,
+};
 use imgprep_map::{Error, Layout, ParseOptions, Sink, SizeChoice, WriteError};
 use imgprep_open::{Gate, OpenOptions};
 
-use crate::bitmap::publish_bitmap;
-use crate::{BitmapMaker, Disk, FaceError, Target};
+use crate::bitmap::Made;
+use crate::{BitmapMaker, Disk, FaceError, Files, Role, Target};
 
 /// Where a conversion goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -121,14 +123,14 @@ pub fn convert(
     let done = job.write(&opened, &mut *layout)?;
     disk.check_unchanged()?;
     let is_verified = job.verify(&opened, done.checksums.as_ref())?;
-    let bitmap = job.publish_bitmap(&opened, done.bitmap.as_ref())?;
-    opened.finish()?;
+    let bitmap = job.bitmap(&opened, done.bitmap.as_ref())?;
+    publish(opened, bitmap)?;
     Ok(Converted {
         survey,
         len: done.len,
         data_blocks: done.units,
         losses: losses.into_sorted(),
-        bitmap,
+        bitmap: options.bitmap.as_ref().map(|(_, path)| path.clone()),
         is_verified,
         crc32: done.checksums.as_ref().map(Checksums::disk_crc32),
     })
@@ -136,27 +138,48 @@ pub fn convert(
 
 fn check_wishes(disk: &Disk, destination: &Destination, options: &ConvertOptions) -> Result<(), Error> {
     disk.check_readable()?;
-    let outputs = match destination {
+    let mut files = Files::default();
+    files.reads_disk(disk);
+    match destination {
         Destination::Stdout if options.verify == Verify::ReadBack => return Err(FaceError::VerifyPipe.into()),
         Destination::Stdout if options.bitmap.is_some() => return Err(FaceError::BitmapNeedsRaw.into()),
-        Destination::Stdout => None,
-        Destination::Path(path) => Some(path),
-    };
-    if options.bitmap.is_some() && options.target != Target::Raw {
+        Destination::Stdout => files.writes_stdout(),
+        Destination::Path(path) => files.writes(Role::Output, path),
+    }
+    let Some((_, bitmap)) = &options.bitmap else { return files.check() };
+    if options.target != Target::Raw {
         return Err(FaceError::BitmapNeedsRaw.into());
     }
-    for path in outputs.into_iter().chain(options.bitmap.iter().map(|(_, path)| path)) {
-        if disk.reads_from(path) {
-            return Err(Error::new(FaceError::OutputIsSource).in_path(path.display().to_string()));
-        }
+    files.writes(Role::Bitmap, bitmap);
+    files.check()?;
+    let in_path = |error: Error| error.in_path(bitmap.display().to_string());
+    let raw_exists = matches!(destination, Destination::Path(path) if path.symlink_metadata().is_ok());
+    if options.existing == Existing::Refuse && !raw_exists {
+        // A bitmap without its RAW, left by a run that was killed between the two.
+        let removed = imgprep_io::remove_unfinished(bitmap);
+        removed.map_err(|error| in_path(imgprep_io::OpenError::from(error).into()))?;
     }
-    // Told before hours of work, and again when it gets its name.
-    match &options.bitmap {
-        Some((_, path)) if options.existing == Existing::Refuse && path.exists() => {
-            Err(Error::new(imgprep_io::CreateError::Exists).in_path(path.display().to_string()))
-        }
-        _ => Ok(()),
+    // Refused before hours of work, and again when it gets its name.
+    if options.existing == Existing::Refuse && bitmap.symlink_metadata().is_ok() {
+        return Err(in_path(imgprep_io::CreateError::Exists.into()));
     }
+    Ok(())
+}
+
+/// Gives the output and its bitmap their names: the bitmap first, so that a RAW that appears is complete. A RAW that is
+/// replaced must not be seen beside a bitmap of the other one, whatever ends the process: then the old bitmap goes
+/// first and the new one comes last.
+fn publish(opened: Opened, bitmap: Option<Made>) -> Result<(), Error> {
+    let Some(bitmap) = bitmap else { return opened.finish() };
+    if opened.is_new() {
+        let published = bitmap.publish_before()?;
+        opened.finish()?;
+        published.keep();
+        return Ok(());
+    }
+    bitmap.remove_replaced()?;
+    opened.finish()?;
+    bitmap.publish()
 }
 
 fn output_options(options: &ConvertOptions) -> OutputOptions {
@@ -177,8 +200,11 @@ impl Opened {
         };
         let in_path = |error: Error| error.in_path(path.display().to_string());
         if !imgprep_io::is_block_device(path) {
-            let file =
-                OutputFile::create(path, output_options(options)).map_err(|error| in_path(error.into()))?;
+            let create = match options.bitmap {
+                Some((BitmapMaker::Command(_), _)) => OutputFile::create_hidden,
+                _ => OutputFile::create,
+            };
+            let file = create(path, output_options(options)).map_err(|error| in_path(error.into()))?;
             return Ok(Self::File(file, path.clone()));
         }
         if options.existing == Existing::Refuse {
@@ -200,13 +226,28 @@ impl Opened {
         }
     }
 
-    /// Where it can be read back from.
-    fn readable(&self) -> Option<&Path> {
+    /// Whether it has a name that no file has yet.
+    fn is_new(&self) -> bool {
+        matches!(self, Self::File(_, path) if path.symlink_metadata().is_err())
+    }
+
+    /// Where another program can read it, and what it will be called.
+    fn readable(&self) -> Option<(&Path, &Path)> {
         match self {
-            Self::File(file, _) => Some(file.temporary_path()),
-            Self::Device(_, path) => Some(path),
+            Self::File(file, path) => Some((file.temporary_path()?, path)),
+            Self::Device(_, path) => Some((path, path)),
             Self::Pipe(_) => None,
         }
+    }
+
+    /// What was written, for reading it back.
+    fn read_back(&self) -> Result<Option<SourceFile>, Error> {
+        let file = match self {
+            Self::File(file, _) => file.read_back(),
+            Self::Device(_, path) => SourceFile::open(path, SourceOptions::default()),
+            Self::Pipe(_) => return Ok(None),
+        };
+        file.map(Some).map_err(|error| Error::new(error).in_path(self.name()))
     }
 
     fn name(&self) -> String {
@@ -253,16 +294,17 @@ impl Job<'_> {
         })
     }
 
-    /// The bitmap gets its name before the RAW does.
-    fn publish_bitmap(&self, opened: &Opened, ours: Option<&Bitmap>) -> Result<Option<PathBuf>, Error> {
+    /// The bitmap, whole and without its name.
+    fn bitmap(&self, opened: &Opened, ours: Option<&Bitmap>) -> Result<Option<Made>, Error> {
         let Some((maker, path)) = &self.options.bitmap else { return Ok(None) };
         let options = output_options(self.options);
         match (maker, ours, opened.readable()) {
-            (BitmapMaker::Command(command), _, Some(raw)) => command.make(raw, path, options)?.publish()?,
-            (_, Some(bitmap), _) => publish_bitmap(bitmap, path, options)?,
-            _ => return Ok(None),
+            (BitmapMaker::Command(command), _, Some((raw, name))) => command.make(raw, name, path, options),
+            (BitmapMaker::Ours(_), Some(bitmap), _) => Made::ours(bitmap, path, options),
+            // OK: `check_wishes` lets a bitmap only beside a file or a device pass.
+            _ => Err(FaceError::BitmapNeedsRaw.into()),
         }
-        Ok(Some(path.clone()))
+        .map(Some)
     }
 
     /// Reads the output back as anybody would, from its file, and compares.
@@ -270,7 +312,7 @@ impl Job<'_> {
         if self.options.verify == Verify::Skip {
             return Ok(false);
         }
-        let (Some(path), Some(source)) = (opened.readable(), source) else { return Ok(false) };
+        let (Some(file), Some(source)) = (opened.read_back()?, source) else { return Ok(false) };
         let name = opened.name();
         let open = OpenOptions {
             from: imgprep_catalog::by_name(self.options.target.name()),
@@ -279,7 +321,7 @@ impl Job<'_> {
             gate: Gate::None,
             ..OpenOptions::default()
         };
-        let output = Disk::open(path, &open)?;
+        let output = Disk::from_chain(imgprep_open::open_source(name.clone(), file, &open)?);
         let options = Options { on_loss: imgprep_engine::OnLoss::Stop, ..*self.run };
         let losses = Losses::default();
         let in_path = |error: Error| error.in_path(&name).while_doing("verifying");

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use imgprep_catalog::Match;
 use imgprep_engine::{Interrupt, Layer as EngineLayer, Options, Piece, Stack, check_unused, cross_check};
-use imgprep_io::{SourceFile, SourceOptions};
+use imgprep_io::{FileIdentity, SourceFile, SourceOptions};
 use imgprep_map::{Checked, Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, ReadAt};
 use imgprep_open::{Chain, Layer, Named, OpenOptions};
 
@@ -203,8 +203,9 @@ impl Disk {
         })
     }
 
-    pub(crate) fn reads_from(&self, path: &Path) -> bool {
-        self.files().any(|file| imgprep_io::is_same_file(path, file.identity()))
+    /// Which files it is read from.
+    pub(crate) fn identities(&self) -> impl Iterator<Item = FileIdentity> {
+        self.files().map(|file| file.identity())
     }
 
     fn files(&self) -> impl Iterator<Item = &Arc<SourceFile>> {

@@ -8,9 +8,20 @@ pub enum FaceError {
     /// Somebody writes to the source.
     #[error("a running QEMU has this image open for writing: shut the machine down first")]
     InUse,
-    /// The output is one of the files that are read.
-    #[error("the output is a file that the conversion reads")]
-    OutputIsSource,
+    /// A file that is written is one of those that are read.
+    #[error("the {role} is a file that is read as a source: choose another name")]
+    OutputIsSource {
+        /// What would be written.
+        role: &'static str,
+    },
+    /// Two files that are written are one.
+    #[error("the {first} and the {second} are the same file: choose another name for one of them")]
+    OutputTwice {
+        /// What would be written first.
+        first: &'static str,
+        /// What would replace it.
+        second: &'static str,
+    },
     /// Only a file can be read back.
     #[error("standard output can't be verified")]
     VerifyPipe,
@@ -44,7 +55,8 @@ impl Detail for FaceError {
     fn code(&self) -> &'static str {
         match self {
             Self::InUse => "source.in-use",
-            Self::OutputIsSource => "output.is-source",
+            Self::OutputIsSource { .. } => "output.is-source",
+            Self::OutputTwice { .. } => "output.twice",
             Self::VerifyPipe => "verify.pipe",
             Self::BitmapNeedsRaw => "bitmap.needs-raw",
             Self::BitmapCommand { .. } => "bitmap.command",

@@ -12,6 +12,7 @@ mod contents;
 mod convert;
 mod disk;
 mod error;
+mod files;
 mod folder;
 mod parts;
 mod remedy;
@@ -27,6 +28,7 @@ pub use contents::Seen;
 pub use convert::{Checksum, ConvertOptions, Converted, Destination, Plan, Verify, convert, plan};
 pub use disk::{Disk, LayerInfo, matches_of};
 pub use error::FaceError;
+pub use files::{Files, Role};
 pub use folder::{check_link, image_files};
 pub use parts::parts_among;
 pub use remedy::{descriptor_beside, remedy};
@@ -39,8 +41,9 @@ pub use imgprep_engine::{
     BitOrder, BitmapShape, Interrupt, Loss, Meter, MeterReading, OnLoss, Options as RunOptions, Piece,
 };
 pub use imgprep_io::{
-    Access, Existing, OutputOptions, SourceFile, SourceOptions, Sync, free_space, open_file_limit,
-    path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve, space_taken, spool, sync_folder,
+    Access, Allocator, Existing, OutputOptions, SourceFile, SourceOptions, Sync, free_space, hidden_prefix,
+    ignores_hangup, open_file_limit, path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve,
+    space_taken, spool, stdout_was_closed, sync_folder,
 };
 pub use imgprep_map::{
     Checked, Class, Detail, Encryption, Error, Evidence, Facts, FileId, Finding, Limits, Packing,

@@ -170,4 +170,16 @@ mod tests {
         }
         assert_eq!(CreateError::failed("synced")(ErrorKind::Other.into()).code(), "io.output.failed");
     }
+
+    #[test]
+    fn each_reason_why_a_source_cannot_be_opened_has_its_code() {
+        for (kind, code) in [
+            (ErrorKind::NotFound, "io.open.not-found"),
+            (ErrorKind::PermissionDenied, "io.open.permission"),
+            (ErrorKind::NotADirectory, "io.open.failed"),
+        ] {
+            let error = OpenError::from(std::io::Error::from(kind));
+            assert_eq!((error.code(), error.class()), (code, Class::Io));
+        }
+    }
 }

@@ -1,18 +1,19 @@
-//! Files and devices that images are written to.
+//! Files that images are written to.
 
-use std::fs::{File, OpenOptions, Permissions};
+use std::fs::{File, Permissions};
 use std::io::{self, IoSlice};
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, FileTypeExt, MetadataExt, OpenOptionsExt, PermissionsExt};
+use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use imgprep_map::{Sink, SinkKind, WriteError};
-use tempfile::{Builder, NamedTempFile};
 
 use crate::clone::Sharing;
+use crate::published::Published;
 use crate::source::kind_name;
-use crate::{CreateError, os};
+use crate::temporary::{Temporary, folder_of};
+use crate::{CreateError, OpenError, SourceFile, SourceOptions, os};
 
 /// What is done about a file that has the output's name already.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -43,18 +44,20 @@ pub struct OutputOptions {
     pub sync: Sync,
 }
 
-/// A file that has its name only when it is whole: until then it is a hidden one
-/// beside it, and gone when this is dropped.
+/// A file that gets its name only when it is whole: dropped before, it leaves nothing.
 #[derive(Debug)]
 pub struct OutputFile {
     target: PathBuf,
-    temporary: NamedTempFile,
+    temporary: Temporary,
     options: OutputOptions,
     written: AtomicU64,
     /// Cleared by a file system that can't allocate ahead.
     allocates: AtomicBool,
     sharing: Sharing,
 }
+
+/// How a temporary file is made: for a path, with a mode.
+type Make = fn(&Path, u32) -> io::Result<Temporary>;
 
 /// After as many bytes the disk is set to work, where the file is synced in the end: then less is left to wait for.
 const WRITE_OUT_EVERY: u64 = 32 << 20;
@@ -66,24 +69,25 @@ const ALLOCATE_FROM: u64 = 128 << 10;
 impl OutputFile {
     /// Begins an output at `path`. A link there is followed when it is replaced.
     pub fn create(path: &Path, options: OutputOptions) -> Result<Self, CreateError> {
+        Self::create_with(path, options, Temporary::nameless)
+    }
+
+    /// The same with a hidden name ([`temporary_path`](Self::temporary_path)), for another program to open.
+    pub fn create_hidden(path: &Path, options: OutputOptions) -> Result<Self, CreateError> {
+        Self::create_with(path, options, Temporary::hidden)
+    }
+
+    fn create_with(path: &Path, options: OutputOptions, make: Make) -> Result<Self, CreateError> {
         let (target, mode) = target(path, options.existing)?;
-        let folder = folder_of(&target);
-        let mut prefix = std::ffi::OsString::from(".");
-        prefix.push(target.file_name().unwrap_or_default());
-        prefix.push(".imgprep-");
-        let temporary = Builder::new()
-            .prefix(&prefix)
-            .permissions(Permissions::from_mode(mode.unwrap_or(0o666)))
-            .tempfile_in(folder)
-            .map_err(CreateError::failed("created"))?;
+        let temporary = make(&target, mode.unwrap_or(0o666)).map_err(CreateError::failed("created"))?;
         if let Some(mode) = mode {
             // The one that is replaced had it whatever the umask says.
-            let set = temporary.as_file().set_permissions(Permissions::from_mode(mode));
+            let set = temporary.file().set_permissions(Permissions::from_mode(mode));
             set.map_err(CreateError::failed("created"))?;
         }
         Ok(Self {
             target,
-            sharing: Sharing::of(temporary.as_file()),
+            sharing: Sharing::of(temporary.file()),
             temporary,
             options,
             allocates: AtomicBool::new(true),
@@ -98,7 +102,7 @@ impl OutputFile {
             return Ok(());
         }
         self.allocate(at, len);
-        write_parts(self.temporary.as_file(), at, parts)?;
+        write_parts(self.temporary.file(), at, parts)?;
         self.write_out(len);
         Ok(())
     }
@@ -107,7 +111,7 @@ impl OutputFile {
         if self.options.sync == Sync::Full {
             let before = self.written.fetch_add(len, Ordering::Relaxed);
             if before / WRITE_OUT_EVERY != (before + len) / WRITE_OUT_EVERY {
-                os::begin_write_out(self.temporary.as_file());
+                os::begin_write_out(self.temporary.file());
             }
         }
     }
@@ -118,44 +122,64 @@ impl OutputFile {
         if !is_wanted {
             return;
         }
-        let taken = os::allocate(self.temporary.as_file(), at..at.saturating_add(len));
+        let taken = os::allocate(self.temporary.file(), at..at.saturating_add(len));
         if taken.is_err_and(|error| error.kind() != io::ErrorKind::Interrupted) {
             self.allocates.store(false, Ordering::Relaxed);
         }
     }
 
-    /// The hidden file, as long as there is one: what was written can be read back from it.
-    pub fn temporary_path(&self) -> &Path {
+    /// The hidden name of an output that was created with one.
+    pub fn temporary_path(&self) -> Option<&Path> {
         self.temporary.path()
+    }
+
+    /// What was written, for reading it back.
+    pub fn read_back(&self) -> Result<SourceFile, OpenError> {
+        let file = self.temporary.file().try_clone()?;
+        SourceFile::from_file(file, self.target.clone(), SourceOptions::default())
     }
 
     /// Syncs the file and gives it its name.
     pub fn publish(self) -> Result<(), CreateError> {
-        let folder = folder_of(&self.target).to_path_buf();
-        let is_synced = self.options.sync == Sync::Full;
-        if is_synced {
-            self.temporary.as_file().sync_all().map_err(CreateError::failed("synced"))?;
+        self.sync()?;
+        let (target, options) = (self.target, self.options);
+        let named = match options.existing {
+            Existing::Replace => self.temporary.replace(&target),
+            Existing::Refuse => self.temporary.publish(&target),
+        };
+        named.map_err(naming(options.existing))?;
+        sync_folder_of(&target, options.sync)
+    }
+
+    /// Syncs the file and gives it its name as long as the result is not dropped: for a file that counts only together
+    /// with one that is published later.
+    pub fn publish_before(self) -> Result<Published, CreateError> {
+        self.sync()?;
+        let published =
+            Published::new(&self.temporary, &self.target).map_err(CreateError::failed("renamed"))?;
+        self.publish()?;
+        Ok(published)
+    }
+
+    /// Removes the file that this one replaces, before this one gets its name.
+    pub fn remove_replaced(&self) -> Result<(), CreateError> {
+        if self.options.existing == Existing::Refuse {
+            return Ok(());
         }
-        match self.options.existing {
-            Existing::Replace => {
-                self.temporary
-                    .persist(&self.target)
-                    .map_err(|error| CreateError::failed("renamed")(error.error))?;
-            }
-            Existing::Refuse => {
-                self.temporary.persist_noclobber(&self.target).map_err(|error| match error.error.kind() {
-                    io::ErrorKind::AlreadyExists => CreateError::Exists,
-                    _ => CreateError::failed("renamed")(error.error),
-                })?;
-            }
+        match std::fs::remove_file(&self.target) {
+            Ok(()) => sync_folder_of(&self.target, self.options.sync),
+            Err(error) if error.kind() == io::ErrorKind::NotFound => Ok(()),
+            Err(error) => Err(CreateError::failed("replaced")(error)),
         }
-        if is_synced {
-            sync_folder(&folder).map_err(CreateError::failed("synced"))?;
+    }
+
+    fn sync(&self) -> Result<(), CreateError> {
+        match self.options.sync {
+            Sync::Full => self.temporary.sync().map_err(CreateError::failed("synced")),
+            Sync::None => Ok(()),
         }
-        Ok(())
     }
 }
-
 /// Puts names that were made in a folder on the disk. Where that can't be had (a folder that may be written to and not
 /// read, a file system that syncs none), it is not an error: nobody can do better there.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
@@ -166,6 +190,21 @@ pub fn sync_folder(folder: &Path) -> io::Result<()> {
             Ok(())
         }
         done => done,
+    }
+}
+
+fn sync_folder_of(path: &Path, sync: Sync) -> Result<(), CreateError> {
+    match sync {
+        Sync::Full => sync_folder(folder_of(path)).map_err(CreateError::failed("synced")),
+        Sync::None => Ok(()),
+    }
+}
+
+/// What it means that a file did not get its name.
+fn naming(existing: Existing) -> impl Fn(io::Error) -> CreateError {
+    move |error| match (existing, error.kind()) {
+        (Existing::Refuse, io::ErrorKind::AlreadyExists) => CreateError::Exists,
+        _ => CreateError::failed("renamed")(error),
     }
 }
 
@@ -189,10 +228,6 @@ fn target(path: &Path, existing: Existing) -> Result<(PathBuf, Option<u32>), Cre
     }
 }
 
-fn folder_of(path: &Path) -> &Path {
-    path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
-}
-
 impl Sink for OutputFile {
     fn kind(&self) -> SinkKind {
         SinkKind::Random
@@ -210,7 +245,7 @@ impl Sink for OutputFile {
         // What waits to be written, from where; and where the next part goes.
         let (mut waiting, mut from, mut place) = (Vec::with_capacity(parts.len()), at, at);
         for part in parts {
-            let shared = self.sharing.share(self.temporary.as_file(), place, part);
+            let shared = self.sharing.share(self.temporary.file(), place, part);
             if shared.is_empty() {
                 waiting.push(*part);
             } else {
@@ -226,7 +261,7 @@ impl Sink for OutputFile {
     }
 
     fn zero(&self, range: Range<u64>) -> Result<(), WriteError> {
-        let file = self.temporary.as_file();
+        let file = self.temporary.file();
         let len = file.metadata().map_err(|error| write_error(range.start, &error))?.len();
         // What was never written is zero already.
         let written = range.start..range.end.min(len);
@@ -237,70 +272,7 @@ impl Sink for OutputFile {
     }
 
     fn set_len(&self, len: u64) -> Result<(), WriteError> {
-        self.temporary.as_file().set_len(len).map_err(|error| write_error(len, &error))
-    }
-}
-
-/// A block device, written in place.
-#[derive(Debug)]
-pub struct DeviceOutput {
-    file: File,
-    len: u64,
-}
-
-impl DeviceOutput {
-    /// Opens a device that nobody uses.
-    pub fn open(path: &Path) -> Result<Self, CreateError> {
-        // On a block device the system refuses O_EXCL while it is mounted or held.
-        let exclusive = i32::try_from(rustix::fs::OFlags::EXCL.bits()).unwrap_or(0);
-        let opened = OpenOptions::new().read(true).write(true).custom_flags(exclusive).open(path);
-        let file = opened.map_err(|error| match error.kind() {
-            io::ErrorKind::ResourceBusy => CreateError::Busy,
-            _ => CreateError::failed("opened")(error),
-        })?;
-        let found = file.metadata().map_err(CreateError::failed("opened"))?;
-        if !found.file_type().is_block_device() {
-            return Err(CreateError::Special { kind: kind_name(&found) });
-        }
-        let len = rustix::fs::seek(&file, rustix::fs::SeekFrom::End(0));
-        let len = len.map_err(|error| CreateError::failed("measured")(error.into()))?;
-        Ok(Self { file, len })
-    }
-
-    /// Bytes that it has.
-    pub fn capacity(&self) -> u64 {
-        self.len
-    }
-
-    /// Syncs it.
-    pub fn finish(self) -> Result<(), CreateError> {
-        self.file.sync_all().map_err(CreateError::failed("synced"))
-    }
-}
-
-impl Sink for DeviceOutput {
-    fn kind(&self) -> SinkKind {
-        SinkKind::Random
-    }
-
-    fn is_blank(&self) -> bool {
-        false
-    }
-
-    fn takes_turns(&self) -> bool {
-        false
-    }
-
-    fn write_at(&self, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
-        write_parts(&self.file, at, parts)
-    }
-
-    fn zero(&self, range: Range<u64>) -> Result<(), WriteError> {
-        os::zero_range(&self.file, range.clone()).or_else(|_| write_zeros(&self.file, range))
-    }
-
-    fn set_len(&self, needed: u64) -> Result<(), WriteError> {
-        if needed > self.len { Err(WriteError::TooSmall { needed, available: self.len }) } else { Ok(()) }
+        self.temporary.file().set_len(len).map_err(|error| write_error(len, &error))
     }
 }
 
@@ -311,7 +283,7 @@ pub fn reserve(file: &File, range: Range<u64>) {
 }
 
 /// Writes all parts with as few calls as the system allows.
-fn write_parts(file: &File, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
+pub(crate) fn write_parts(file: &File, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
     let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
     let total: usize = parts.iter().map(|part| part.len()).sum();
     let done = rustix::io::pwritev(file, &slices, at).map_err(|error| write_error(at, &error.into()))?;
@@ -333,7 +305,7 @@ fn write_parts(file: &File, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> 
 /// Zeros that are written where nothing cheaper works.
 pub(crate) const ZEROS: &[u8] = &[0; 1 << 20];
 
-fn write_zeros(file: &File, range: Range<u64>) -> Result<(), WriteError> {
+pub(crate) fn write_zeros(file: &File, range: Range<u64>) -> Result<(), WriteError> {
     let mut at = range.start;
     while at < range.end {
         let len = usize::try_from(range.end - at).map_or(ZEROS.len(), |left| left.min(ZEROS.len()));
@@ -380,10 +352,49 @@ mod tests {
         output.write_at(4, &[b"ab", b"", b"cd"]).unwrap();
         output.set_len(10).unwrap();
         assert!(!path.exists());
-        assert!(names(folder.path())[0].starts_with(".disk.raw.imgprep-"));
+        assert!(names(folder.path()).iter().all(|name| name.starts_with(".imgprep-")));
         output.publish().unwrap();
         assert_eq!(std::fs::read(&path).unwrap(), b"\0\0\0\0abcd\0\0");
         assert_eq!(names(folder.path()), ["disk.raw"]);
+    }
+
+    #[test]
+    fn an_output_has_no_name_or_a_hidden_one_until_it_is_whole() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("a");
+        for (existing, before) in
+            [(Existing::Refuse, None), (Existing::Replace, None), (Existing::Replace, Some("old"))]
+        {
+            for create in [OutputFile::create, OutputFile::create_hidden] {
+                let _ = std::fs::remove_file(&path);
+                before.map_or(Ok(()), |text| std::fs::write(&path, text)).unwrap();
+                let output = create(&path, OutputOptions { existing, sync: Sync::None }).unwrap();
+                output.write_at(0, &[b"new"]).unwrap();
+                assert_eq!(output.read_back().unwrap().bytes(0..3), Some(&b"new"[..]));
+                let hidden = output.temporary_path().map(Path::to_path_buf);
+                let seen: Vec<_> = names(folder.path()).into_iter().filter(|name| name != "a").collect();
+                let known: Vec<_> = hidden
+                    .iter()
+                    .map(|path| path.file_name().unwrap().to_str().unwrap().to_string())
+                    .collect();
+                assert_eq!(seen, known);
+                output.publish().unwrap();
+                assert_eq!(std::fs::read(&path).unwrap(), b"new");
+                assert_eq!(names(folder.path()), ["a"]);
+            }
+        }
+    }
+
+    #[test]
+    fn the_longest_name_can_be_written_and_replaced() {
+        let folder = tempfile::tempdir().unwrap();
+        let path = folder.path().join("x".repeat(255));
+        for create in [OutputFile::create, OutputFile::create_hidden] {
+            let output = create(&path, REPLACE).unwrap();
+            output.write_at(0, &[b"new"]).unwrap();
+            output.publish().unwrap();
+            assert_eq!(names(folder.path()).len(), 1);
+        }
     }
 
     #[test]
@@ -458,6 +469,7 @@ mod tests {
         let output = OutputFile::create(&folder.path().join("a"), OutputOptions::default()).unwrap();
         let error = output.write_at(512, &[source.bytes(0..4096).unwrap()]).unwrap_err();
         assert_eq!(error, WriteError::SourceFault { at: 512 });
+        assert_eq!(imgprep_map::Detail::code(&error), "io.write.source-fault");
     }
 
     #[test]
@@ -492,12 +504,5 @@ mod tests {
             let expected = [&zeros, &bytes[100..], b"between", &bytes, &bytes[at as usize..]].concat();
             assert!(std::fs::read(&path).unwrap() == expected, "{at}");
         }
-    }
-
-    #[test]
-    fn a_file_is_no_device() {
-        let file = tempfile::NamedTempFile::new().unwrap();
-        let error = DeviceOutput::open(file.path()).unwrap_err();
-        assert_eq!(error, CreateError::Special { kind: "special file" });
     }
 }

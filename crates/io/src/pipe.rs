@@ -8,8 +8,8 @@ use std::sync::{Mutex, PoisonError};
 
 use imgprep_map::{Sink, SinkKind, WriteError};
 
-use crate::CreateError;
 use crate::output::{ZEROS, write_error};
+use crate::{CreateError, stdout_was_closed};
 
 /// A pipe, or anything else that is only appended to.
 #[derive(Debug)]
@@ -24,6 +24,9 @@ struct State {
 impl PipeOutput {
     /// This process's standard output.
     pub fn stdout() -> Result<Self, CreateError> {
+        if stdout_was_closed() {
+            return Err(CreateError::failed("opened")(rustix::io::Errno::BADF.into()));
+        }
         let fd = std::io::stdout().as_fd().try_clone_to_owned().map_err(CreateError::failed("opened"))?;
         Ok(Self::from_file(fd.into()))
     }

@@ -14,6 +14,7 @@ use memmap2::Mmap;
 use crate::beneath::{Folder, is_link, open_at_once};
 use crate::clone::Listed;
 use crate::fault::Registration;
+use crate::place::FileIdentity;
 use crate::residence::Residence;
 use crate::{OpenError, os};
 
@@ -32,13 +33,6 @@ pub enum Access {
     Mapped,
     /// With positioned reads: an error of the disk then hits just the bytes it is about.
     Positioned,
-}
-
-/// What tells two files apart whatever their names: device and inode.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-pub struct FileIdentity {
-    device: u64,
-    inode: u64,
 }
 
 /// Bytes that a file takes on its file system.
@@ -138,7 +132,7 @@ impl SourceFile {
 
     /// Which file it is, whatever its name.
     pub fn identity(&self) -> FileIdentity {
-        identity(&self.opened)
+        FileIdentity::of(&self.opened)
     }
 
     /// Bytes that it takes on its file system.
@@ -269,7 +263,11 @@ impl SourceFile {
 fn same_file(folder: &Folder, name: &OsStr, before: &Metadata) -> Result<File, OpenError> {
     check_kind(before)?;
     let file = folder.file(name).map_err(without_links)?;
-    if identity(&file.metadata()?) == identity(before) { Ok(file) } else { Err(OpenError::Replaced) }
+    if FileIdentity::of(&file.metadata()?) == FileIdentity::of(before) {
+        Ok(file)
+    } else {
+        Err(OpenError::Replaced)
+    }
 }
 
 /// Why a file was not opened where no link is followed.
@@ -303,13 +301,9 @@ pub(crate) fn kind_name(of: &Metadata) -> &'static str {
     }
 }
 
-fn identity(of: &Metadata) -> FileIdentity {
-    FileIdentity { device: of.dev(), inode: of.ino() }
-}
-
 /// Whether `path` leads to this file.
 pub fn is_same_file(path: &Path, other: FileIdentity) -> bool {
-    std::fs::metadata(path).is_ok_and(|found| identity(&found) == other)
+    std::fs::metadata(path).is_ok_and(|found| FileIdentity::of(&found) == other)
 }
 
 /// Whether `path` leads to a block device.
@@ -344,6 +338,7 @@ mod tests {
         positioned.read_exact_at(&mut buf, 7).unwrap();
         assert_eq!(&buf, b"789");
         let past_end = ReadError::PastEnd { at: 8, len: 3, file_len: 10 };
+        assert_eq!(imgprep_map::Detail::code(&past_end), "io.read.past-end");
         assert_eq!(positioned.read_exact_at(&mut buf, 8), Err(past_end));
         assert_eq!(source.identity(), positioned.identity());
         assert!(is_same_file(temp.path(), source.identity()));

@@ -25,6 +25,7 @@ use crate::config::written;
 use crate::convert::unix_time;
 use crate::failure::Failure;
 use crate::meaning::existing;
+use crate::signals;
 
 /// Files that the program itself has open, and some air.
 const OWN_FILES: u64 = 64;
@@ -35,8 +36,9 @@ pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
     }
     tell::check_reports(args)?;
     let batch = meant::batch(args)?;
-    let interrupt = interrupt()?;
+    let interrupt = signals::interrupt()?;
     let settings = settings(args, &interrupt)?;
+    let files = tell::check_files(args, &batch)?;
     if args.plan {
         let plan = plan(&batch, &settings)?;
         let text =
@@ -48,6 +50,7 @@ pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
     let done = run_batch(&batch, &settings, &mut shown);
     shown.end();
     let summary = done?;
+    files.check()?;
     tell::reports(args, &summary)?;
     match args.output {
         OutputFormat::Json => io::stdout().write_all(report::json(&summary).as_bytes())?,
@@ -55,7 +58,7 @@ pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
         OutputFormat::Text => io::stdout().write_all(tell::summary(&summary).as_bytes())?,
     }
     Ok(ExitCode::from(match () {
-        () if interrupt.is_raised() => 130,
+        () if interrupt.is_raised() => signals::INTERRUPTED,
         () if summary.is_fine() => 0,
         () => 2,
     }))
@@ -74,16 +77,6 @@ fn init(args: &BatchArgs) -> Result<(), Failure> {
     }
     let next = format!("edit it, then run: imgprep batch {} --plan", quote(path.as_os_str()));
     written(&path.display().to_string(), &next, is_json)
-}
-
-/// Ctrl-C and a polite kill stop the batch at a safe place from now on; the second one ends the process.
-fn interrupt() -> Result<Interrupt, Failure> {
-    let interrupt = Interrupt::default();
-    for signal in [signal_hook::consts::SIGINT, signal_hook::consts::SIGTERM] {
-        signal_hook::flag::register_conditional_shutdown(signal, 130, interrupt.flag())?;
-        signal_hook::flag::register(signal, interrupt.flag())?;
-    }
-    Ok(interrupt)
 }
 
 fn settings<'a>(args: &BatchArgs, interrupt: &'a Interrupt) -> Result<RunSettings<'a>, Failure> {

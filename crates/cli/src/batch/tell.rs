@@ -3,8 +3,10 @@
 use std::path::Path;
 
 use console::measure_text_width;
-use imgprep::{Existing, OutputOptions, Sync, printable, write_whole};
-use imgprep_batch::{BatchPlan, Intent, Planned, Record, State, Summary, Verdict, report};
+use imgprep::{Existing, Files, OutputOptions, Role, Sync, printable, write_whole};
+use imgprep_batch::{
+    Batch, BatchPlan, Before, Intent, Planned, Record, State, Summary, Verdict, files, report,
+};
 use serde_json::json;
 
 use super::args::BatchArgs;
@@ -17,6 +19,23 @@ type Writer = fn(&Summary) -> String;
 /// Told before hours of work.
 pub(crate) fn check_reports(args: &BatchArgs) -> Result<(), Failure> {
     args.report.iter().try_for_each(|path| writer(path).map(|_| ()))
+}
+
+/// All files of the batch: what is read must not be written, before the first byte is.
+pub(crate) fn check_files(args: &BatchArgs, batch: &Batch) -> Result<Files, Failure> {
+    let mut files = files::of(batch, Before::Refuse);
+    match args.jobs.as_deref() {
+        Some(jobs) if jobs == Path::new("-") => files.reads_stdin(),
+        Some(jobs) => files.reads(jobs),
+        None => {}
+    }
+    args.report.iter().for_each(|path| files.writes(Role::Report, path));
+    if args.report.iter().any(|path| path.exists()) {
+        // A report replaces what is there: also the images' backing files and extents must be known.
+        files::read_chains(batch, &mut files);
+    }
+    files.check()?;
+    Ok(files)
 }
 
 fn writer(path: &Path) -> Result<Writer, Failure> {

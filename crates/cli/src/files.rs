@@ -1,0 +1,51 @@
+//! Which files a command line names to be read and to be written.
+
+use std::path::Path;
+
+use imgprep::{Files, Role};
+
+use crate::args::{BitmapArgs, Command, ConvertArgs, SourceArgs};
+use crate::convert::bitmap_path;
+
+/// All files that a command names. The files that its images name are added when those are open.
+pub(crate) fn named(command: &Command) -> Files {
+    match command {
+        Command::Convert(args) => of_convert(args),
+        Command::Bitmap(args) => of_bitmap(args),
+        _ => Files::default(),
+    }
+}
+
+pub(crate) fn of_convert(args: &ConvertArgs) -> Files {
+    let mut files = source(&args.src, &args.source);
+    if args.is_piped() {
+        files.writes_stdout();
+    } else {
+        files.writes(Role::Output, &args.dst);
+    }
+    if args.bitmap || args.shape.bitmap_command.is_some() {
+        bitmap_path(&args.dst).iter().for_each(|path| files.writes(Role::Bitmap, path));
+    }
+    args.receipt.iter().for_each(|path| files.writes(Role::Receipt, path));
+    args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
+    files
+}
+
+pub(crate) fn of_bitmap(args: &BitmapArgs) -> Files {
+    let mut files = source(&args.src, &args.source);
+    let path = args.out.clone().map_or_else(|| bitmap_path(&args.src).ok(), Some);
+    path.iter().for_each(|path| files.writes(Role::Bitmap, path));
+    args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
+    files
+}
+
+fn source(src: &Path, source: &SourceArgs) -> Files {
+    let mut files = Files::default();
+    if src == Path::new("-") {
+        files.reads_stdin();
+    } else {
+        files.reads(src);
+    }
+    source.parent.iter().for_each(|parent| files.reads(parent));
+    files
+}

@@ -1,0 +1,58 @@
+//! Memory that runs out is an error of the program, not an abort that leaves files behind.
+#![expect(unsafe_code, reason = "an allocator, and the end of a process that has no memory left")]
+
+use std::alloc::{GlobalAlloc, Layout, System};
+use std::io::{Cursor, Write};
+
+use crate::temporary::remove_hidden;
+
+/// The system's allocator. Where it has no memory left, the process ends with a message and exit code 1, and leaves no
+/// hidden file: outputs without a name end with it, the others are removed.
+///
+/// An allocation that fails cannot be passed on as an error from everywhere: most of them stand in code that has no
+/// place for one. Nor can it unwind: an allocator must not (`GlobalAlloc`). So a batch ends, too; its journal is kept.
+#[derive(Debug)]
+pub struct Allocator;
+
+// SAFETY: all calls go to `System` with the arguments that came; a null pointer never leaves.
+unsafe impl GlobalAlloc for Allocator {
+    unsafe fn alloc(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller's.
+        checked(unsafe { System.alloc(layout) }, layout.size())
+    }
+
+    unsafe fn alloc_zeroed(&self, layout: Layout) -> *mut u8 {
+        // SAFETY: as the caller's.
+        checked(unsafe { System.alloc_zeroed(layout) }, layout.size())
+    }
+
+    unsafe fn dealloc(&self, at: *mut u8, layout: Layout) {
+        // SAFETY: as the caller's.
+        unsafe { System.dealloc(at, layout) }
+    }
+
+    unsafe fn realloc(&self, at: *mut u8, layout: Layout, size: usize) -> *mut u8 {
+        // SAFETY: as the caller's.
+        checked(unsafe { System.realloc(at, layout, size) }, size)
+    }
+}
+
+fn checked(at: *mut u8, size: usize) -> *mut u8 {
+    if at.is_null() {
+        end(size);
+    }
+    at
+}
+
+/// Ends the process without allocating.
+#[cold]
+fn end(size: usize) -> ! {
+    remove_hidden();
+    let mut text = [0; 96];
+    let mut cursor = Cursor::new(&mut text[..]);
+    let _ = writeln!(cursor, "imgprep: out of memory: {size} bytes could not be allocated");
+    let len = usize::try_from(cursor.position()).unwrap_or(0);
+    let _ = rustix::io::write(std::io::stderr(), &text[..len]);
+    // SAFETY: nothing runs after it. Handlers of `exit` could allocate, so they are left out.
+    unsafe { libc::_exit(1) }
+}
