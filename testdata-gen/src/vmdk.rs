@@ -1102,7 +1102,7 @@ fn broken_texts() -> Vec<BrokenImage> {
             "vmdk.header.version",
             Some("version"),
             "version=1",
-            "version=4",
+            "version=5",
         ),
         of(
             "vmdk-physical",

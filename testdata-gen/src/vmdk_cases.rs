@@ -214,7 +214,7 @@ pub fn large_extent() -> (String, Vec<u8>) {
 pub fn sesparse_table_outside() -> (String, Vec<u8>, u64) {
     let cells = BTreeMap::from([(1, Cell::Data(text(4096)))]);
     let Written { mut file, .. } = sesparse(1 << 20, &cells);
-    let directory = u64::from_le_bytes(file[128..136].try_into().expect("eight bytes")) * SECTOR as u64;
+    let directory = u64::from_le_bytes(file[128..136].try_into().unwrap_or_default()) * SECTOR as u64;
     file[152..160].copy_from_slice(&1u64.to_le_bytes());
     (text_descriptor("seSparse", &[("SESPARSE", "out-sesparse.vmdk")]), file, directory)
 }

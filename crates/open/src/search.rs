@@ -115,7 +115,7 @@ impl Seen {
         self.files.push(file.identity());
         match identities_of(&file, options) {
             Ok(found) if found.iter().any(|found| parent.identities.contains(found)) => {
-                self.matches.push(path)
+                self.matches.push(path);
             }
             Ok(_) => {}
             Err(_) => {

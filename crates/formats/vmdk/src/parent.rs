@@ -66,17 +66,13 @@ impl Parent {
 
     /// What the parent must call itself: `VMware`'s id where there is one, since `VMware` changes it with the
     /// contents.
-    fn identity(&self) -> Vec<String> {
-        match (self.cid, &self.uuid, &self.name) {
-            (Some(cid), _, Some(_)) => Vec::from([identity(cid)]),
-            (_, Some(uuid), _) => Vec::from([uuid.clone()]),
-            (Some(cid), None, None) => Vec::from([identity(cid)]),
-            (None, None, _) => Vec::new(),
-        }
+    fn identity(&self) -> Option<String> {
+        let by_cid = self.cid.filter(|_| self.name.is_some()).map(identity);
+        by_cid.or_else(|| self.uuid.clone())
     }
 
     pub(crate) fn reference(&self) -> ParentRef {
-        let identities = self.identity();
+        let identities = self.identity().into_iter().collect();
         let is_by_cid = self.cid.is_some() && self.name.is_some();
         let (name, others, encoding) = match &self.name {
             Some(name) => (name.bytes.clone(), name.others(), name.encoding.clone()),

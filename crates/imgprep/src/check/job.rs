@@ -349,7 +349,7 @@ fn describe(subject: &mut Subject, disk: &Disk, facts: &Facts) {
     let top = &disk.layers()[0];
     subject.virtual_size = Some(disk.size());
     subject.encryption = facts.encryption.map(|encryption| encryption.to_string());
-    subject.parent = top.parent.as_ref().map(|parent| parent.label());
+    subject.parent = top.parent.as_ref().map(imgprep_map::ParentRef::label);
     let name =
         |companion: &imgprep_map::FileRef| companion.name.as_ref().map_or(String::new(), ToString::to_string);
     subject.companions = top.companions.iter().map(name).collect();
