@@ -766,8 +766,11 @@ fn a_level_that_a_format_does_not_have_is_refused_by_the_library() {
     let at = folder.path();
     fs::write(at.join("disk.raw"), disk_of(MIB, &[(0, vec![1; 4096])])).unwrap();
     let disk = Disk::open(&at.join("disk.raw"), &Open::default()).unwrap();
-    for packing in [Packing::Zstd { level: 23 }, Packing::Zstd { level: 0 }, Packing::ZlibOpen { level: 10 }]
-    {
+    for packing in [
+        Packing::Zstd { level: 23, has_checksum: true },
+        Packing::Zstd { level: 0, has_checksum: true },
+        Packing::ZlibOpen { level: 10 },
+    ] {
         let options = ConvertOptions { target: Target::Zvhd2(packing), ..crate::library::to_raw() };
         let to = Destination::Path(at.join("out.zvhd2"));
         let error =

@@ -198,6 +198,9 @@ fn piece_of(disk: Range<u64>) -> Piece {
     Piece { disk, layer: 0, source: Source::Zero { explicit: false } }
 }
 
+/// Units that one walk of [`Packed`] collects: a walk from there on may have to search its start.
+const PACKED_AT_ONCE: usize = 4096;
+
 /// The packed units of a layer, each once. What the tables get wrong is passed over: [`gaps`] tells it.
 struct Packed<'a> {
     layer: &'a Layer,
@@ -218,23 +221,25 @@ impl Iterator for Packed<'_> {
             if self.at >= size {
                 return None;
             }
-            let stride = self.layer.map.stride().max(1);
-            let end = (self.at / stride).saturating_add(1).saturating_mul(stride).min(size);
-            let mut found = Vec::new();
+            let (mut found, mut reached) = (Vec::new(), size);
             let last = &mut self.last;
-            let walked = self.layer.map.visit(&self.layer.files, self.at..end, &mut |extent| {
+            let walked = self.layer.map.visit(&self.layer.files, self.at..size, &mut |extent| {
+                let end = extent.disk.end;
                 if let Source::Packed { unit, .. } = &extent.source
                     && last.as_ref() != Some(unit)
                 {
                     *last = Some(unit.clone());
                     found.push(Piece { disk: extent.disk, layer: 0, source: extent.source });
                 }
-                ControlFlow::Continue(())
+                if found.len() < PACKED_AT_ONCE {
+                    return ControlFlow::Continue(());
+                }
+                reached = end;
+                ControlFlow::Break(())
             });
-            self.at = match walked.err().and_then(|error| error.disk()) {
-                Some(lost) => lost.end.clamp(self.at + 1, end),
-                None => end,
-            };
+            // An error that names no range of the disk ends the walk: the next one would meet it again.
+            let lost = walked.err().map(|error| error.disk().map_or(size, |lost| lost.end));
+            self.at = lost.unwrap_or(reached).clamp(self.at + 1, size);
             self.found = found.into_iter();
         }
     }
