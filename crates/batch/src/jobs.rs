@@ -311,7 +311,9 @@ mod tests {
         let (found, left_out) = all(true, &[], &["*.qcow2"]);
         assert_eq!(names(&found), [":a.RAW", "sub:c.vmdk"]);
         assert_eq!(left_out.last(), Some(&root.join("sub/c-flat.vmdk")));
-        assert_eq!(names(&all(true, &["sub/*"], &[]).0), ["sub:c-flat.vmdk", "sub:c.vmdk"]);
+        assert_eq!(names(&all(true, &["sub/*"], &[]).0), ["sub:c.vmdk"]);
+        // Asked for without its descriptor.
+        assert_eq!(names(&all(true, &["*-flat.vmdk"], &[]).0), ["sub:c-flat.vmdk"]);
         let how = Search { include: vec!["{a".into()], ..Search::default() };
         assert_eq!(search(root, &how, root).unwrap_err().code(), "batch.setting");
     }
