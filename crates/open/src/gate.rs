@@ -58,10 +58,11 @@ enum Nowhere {
 
 /// The file of a name as it is written, else with the backslashes of Windows as separators.
 fn either_slash<T>(text: &str, find: impl Fn(&str) -> Result<T, Nowhere>) -> Result<T, Nowhere> {
-    find(text).or_else(|nowhere| match text.contains('\\') {
-        true => find(&text.replace('\\', "/")),
-        false => Err(nowhere),
-    })
+    find(text).or_else(
+        |nowhere| {
+            if text.contains('\\') { find(&text.replace('\\', "/")) } else { Err(nowhere) }
+        },
+    )
 }
 
 /// Links after which a name leads nowhere: as many as the system follows.
@@ -189,7 +190,7 @@ mod tests {
             "../nothing",
             "sub/nothing",
             "nowhere/base",
-            "sub/../base",
+            "../images/../images/base",
             "nowhere/../base",
             "/nothing/at/all",
             "..",
