@@ -27,7 +27,9 @@ const READ: OFlags = OFlags::RDONLY
 impl Folder {
     /// The folder of this absolute path, no component of which is a link.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        match openat2(CWD, path, FOLDER, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
+        // Without O_NOFOLLOW a link at the end fails as one on the way does.
+        let flags = FOLDER.difference(OFlags::NOFOLLOW);
+        match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
             Err(error) if is_unavailable(error) => Self::by_components(path),
             opened => Ok(Self(opened?)),
         }

@@ -192,7 +192,7 @@ mod tests {
             "../nothing",
             "sub/nothing",
             "nowhere/base",
-            "sub/../base",
+            "../images/../images/base",
             "nowhere/../base",
             "/nothing/at/all",
             "..",
