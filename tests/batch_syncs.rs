@@ -27,6 +27,8 @@ pub(crate) fn calls(trace: &str) -> Vec<Call> {
         if text.starts_with("<...") {
             if let Some(call) = open.remove(thread) {
                 calls[call].over = number;
+                // Its result stands in the second line.
+                calls[call].text += text.split_once("resumed>").map_or("", |(_, rest)| rest);
             }
             continue;
         }

@@ -504,7 +504,7 @@ fn a_result_that_cannot_be_printed_is_io_print() {
     let mut command = crate::program::command(temp.path(), &["info", "sample.qcow2"]);
     let output = command.stdout(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(said(&output), "imgprep: cannot write the output: No space left on device\n");
+    assert_eq!(said(&output), "imgprep: standard output could not be written: No space left on device\n");
     // As JSON in the report of a conversion whose text has no place.
     let args = ["convert", "sample.qcow2", "out.raw", "--report", "r.json", "--no-sync"];
     let output = crate::program::command(temp.path(), &args).stdout(full()).output().unwrap();

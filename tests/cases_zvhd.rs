@@ -673,11 +673,16 @@ fn verify_sees_the_padding_of_the_last_block() {
     assert!(!folder.join("out.zvhd2").exists());
 }
 
-/// The temporary of `out.zvhd2` once its last page is written.
+/// The temporary of `out.zvhd2`, which has no name, once its last page is written: among the open files of this process.
 fn finished_temporary(folder: &Path) -> Option<PathBuf> {
-    let entries = std::fs::read_dir(folder).unwrap().map(|entry| entry.unwrap().path());
-    entries.filter(|path| !["disk.raw", "made.zvhd2"].iter().any(|name| path.ends_with(name))).find(|path| {
-        let bytes = std::fs::read(path).unwrap();
+    let folder = folder.canonicalize().unwrap();
+    let open = std::fs::read_dir("/proc/self/fd").unwrap().flatten().map(|entry| entry.path());
+    let is_temporary = |path: &PathBuf| {
+        let target = std::fs::read_link(path).unwrap_or_default();
+        target.starts_with(&folder) && !target.ends_with("disk.raw") && !target.ends_with("made.zvhd2")
+    };
+    open.filter(is_temporary).find(|path| {
+        let bytes = std::fs::read(path).unwrap_or_default();
         bytes.len() > 2 * PAGE && bytes[bytes.len() - PAGE..].starts_with(b"z2strm")
     })
 }

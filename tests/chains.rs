@@ -407,7 +407,7 @@ fn every_parent_of_a_chain_can_be_named() {
     assert!(disk(folder, "top.qcow2", &["--parent", "other"]) == vec![4; 2 << 16]);
     let info = imgprep(folder, &["info", "top.qcow2", "base", "--parent", "other"]);
     let said = crate::program::said(&info);
-    assert!(info.status.code() == Some(1) && said.contains("--parent is of one image"), "{said}");
+    assert!(info.status.code() == Some(1) && said.contains("--parent works with one image only"), "{said}");
 }
 
 /// A descriptor that was moved with its data, and still names the place on the machine that it came from.

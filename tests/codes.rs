@@ -24,7 +24,7 @@ fn files(folder: &Path, end: &str, into: &mut Vec<PathBuf>) {
 fn split(path: &Path) -> (String, String) {
     let text = std::fs::read_to_string(path).unwrap();
     let name = path.file_name().unwrap().to_string_lossy();
-    if name == "tests.rs" || name == "cases.rs" {
+    if name == "tests.rs" || name == "cases.rs" || path.components().any(|part| part.as_os_str() == "tests") {
         return (String::new(), text);
     }
     let at = text.find("#[cfg(test)]\nmod tests {").unwrap_or(text.len());

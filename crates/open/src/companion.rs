@@ -85,7 +85,13 @@ fn locate(
             return Ok((path, false));
         }
     }
-    Err(missing.unwrap_or(ChainError::Unnamed { at: wanted.at }))
+    match missing.unwrap_or(ChainError::Unnamed { at: wanted.at }) {
+        // A path of another system leads nowhere on this one.
+        ChainError::Outside { at, name: outside } if !name.0.starts_with(b"/") && is_absolute(name) => {
+            Err(ChainError::Missing { at, name: outside })
+        }
+        error => Err(error),
+    }
 }
 
 /// The file in the folder of the image at `image` that it names as its own: nothing where there is none.
