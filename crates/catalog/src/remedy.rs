@@ -5,15 +5,15 @@ pub(crate) const ANOTHER_READER: &str = "qemu-img convert -O raw FILE FILE.raw";
 
 #[rustfmt::skip]
 const COMMANDS: &[(&str, &str)] = &[
-    ("gzip",     "gzip -dk FILE"),
-    ("xz",       "xz -dk FILE"),
-    ("lzma",     "xz -dk --format=lzma FILE"),
-    ("zstd",     "zstd -d FILE"),
-    ("bzip2",    "bzip2 -dk FILE"),
-    ("lz4",      "lz4 -dm FILE"),
-    ("lzip",     "lzip -dk FILE"),
-    ("lzop",     "lzop -d FILE"),
-    ("compress", "gzip -dk FILE"),
+    ("gzip",     "gzip -dc FILE > FILE.unpacked"),
+    ("xz",       "xz -dc FILE > FILE.unpacked"),
+    ("lzma",     "xz -dc --format=lzma FILE > FILE.unpacked"),
+    ("zstd",     "zstd -dc FILE > FILE.unpacked"),
+    ("bzip2",    "bzip2 -dc FILE > FILE.unpacked"),
+    ("lz4",      "lz4 -dc FILE > FILE.unpacked"),
+    ("lzip",     "lzip -dc FILE > FILE.unpacked"),
+    ("lzop",     "lzop -dc FILE > FILE.unpacked"),
+    ("compress", "gzip -dc FILE > FILE.unpacked"),
     ("tar",      "tar xf FILE"),
     ("ova",      "tar xf FILE"),
     ("xva",      "tar xf FILE"),
@@ -24,8 +24,6 @@ const COMMANDS: &[(&str, &str)] = &[
     ("ar",       "ar x FILE"),
     ("cab",      "cabextract FILE"),
     ("wim",      "wimlib-imagex info FILE"),
-    ("iso9660",  "imgprep info --from raw FILE"),
-    ("udf",      "imgprep info --from raw FILE"),
     ("cd-sectors", "bchunk FILE FILE.cue FILE.track"),
     ("android-sparse", "simg2img FILE FILE.raw"),
     ("sparseimage", "hdiutil convert FILE -format UDTO -o FILE.raw"),
@@ -34,6 +32,11 @@ const COMMANDS: &[(&str, &str)] = &[
     ("vma",      "vma extract FILE FILE.extracted"),
     ("git-lfs",  "git lfs pull"),
 ];
+
+/// What is called how, and its command.
+pub fn commands() -> impl Iterator<Item = (&'static str, &'static str)> {
+    COMMANDS.iter().copied()
+}
 
 /// The command for what is called `name`.
 pub(crate) fn command(name: &str) -> Option<&'static str> {

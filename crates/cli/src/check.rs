@@ -1,13 +1,13 @@
 //! `imgprep check`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use imgprep::policy::{Level, RULES, rule};
 use imgprep::{
-    BitmapShape, CheckOptions, CheckedFile, Depth, Mismatch, OnLoss, OpenOptions, Outcome, SizeChoice,
-    each_file, image_files,
+    BitmapShape, CheckOptions, CheckedFile, Depth, Error, FaceError, Mismatch, OnLoss, OpenOptions, Outcome,
+    SizeChoice, each_file, image_files,
 };
 
 use crate::args::{BitmapShapeArgs, CheckArgs, CheckOutput, Follow, Order, SourceArgs};
@@ -28,6 +28,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     }
     if args.config_init {
         return config::init().map(|()| ExitCode::SUCCESS);
+    }
+    if args.files.iter().any(|file| file == Path::new("-")) {
+        let text = "standard input cannot be checked: name a file (a file called - is ./-)";
+        return Err(Failure::Usage(text.into()));
     }
     if args.files.is_empty() {
         return Err(Failure::Usage("nothing to check: name a file or a folder".into()));
@@ -105,7 +109,7 @@ fn opening(args: &CheckArgs) -> Result<OpenOptions, Failure> {
     Ok(OpenOptions { mismatch: Mismatch::Accept, ..options })
 }
 
-/// All files, and folders that could not be read.
+/// All files, and what could not be read or has nothing to check.
 fn files(args: &CheckArgs, open: &OpenOptions) -> (Vec<PathBuf>, Vec<CheckedFile>) {
     let (mut files, mut missing) = (Vec::new(), Vec::new());
     for path in &args.files {
@@ -113,10 +117,15 @@ fn files(args: &CheckArgs, open: &OpenOptions) -> (Vec<PathBuf>, Vec<CheckedFile
             files.push(path.clone());
             continue;
         }
-        match image_files(path, open) {
-            Ok(found) => files.extend(found),
-            Err(error) => missing.push(CheckedFile::undone(path, error)),
+        let before = missing.len();
+        let found = image_files(path, open, &mut |failed, error| {
+            missing.push(CheckedFile::undone(failed, error));
+        });
+        if found.is_empty() && missing.len() == before {
+            let error = Error::new(FaceError::NoImages).in_path(path.display().to_string());
+            missing.push(CheckedFile::undone(path, error));
         }
+        files.extend(found);
     }
     (files, missing)
 }

@@ -40,7 +40,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let done = done?;
     let seconds = shown.elapsed().as_secs_f64();
     receipt::write(args, &disk, &options, &done)?;
-    report(args, &told(args, &options, &done, seconds), &told_json(&disk, &options, &done, seconds))
+    report(args, &told(args, &disk, &options, &done, seconds), &told_json(&disk, &options, &done, seconds))
 }
 
 /// What is odd about the source, on standard error: it converts, but somebody should look.
@@ -155,20 +155,21 @@ fn planned(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Pla
     if let Some((_, path)) = &options.bitmap {
         text += &format!("bitmap: {}\n", path.display());
     }
+    text += &enlarged(disk, options);
     text + &losses(&plan.losses)
 }
 
 fn planned_json(disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json {
     json!({
         "schema": "imgprep/convert/1", "dry-run": true, "target": options.target.name(),
-        "virtual-size": disk.size(), "output-size": plan.len, "output-size-exact": plan.is_exact,
+        "virtual-size": disk.size(), "target-virtual-size": options.target.disk_size(disk.size()), "output-size": plan.len, "output-size-exact": plan.is_exact,
         "data": plan.survey.data, "compressed": plan.survey.packed, "zero": plan.survey.zeros,
         "findings": findings_json(disk),
         "losses": plan.losses.iter().map(loss_json).collect::<Vec<_>>(),
     })
 }
 
-fn told(args: &ConvertArgs, options: &ConvertOptions, done: &Converted, seconds: f64) -> String {
+fn told(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, done: &Converted, seconds: f64) -> String {
     let mut text = format!(
         "{}: {}, {} in {} blocks of data, {seconds:.1} s\n",
         if args.dst == Path::new("-") { "standard output".into() } else { args.dst.display().to_string() },
@@ -182,13 +183,23 @@ fn told(args: &ConvertArgs, options: &ConvertOptions, done: &Converted, seconds:
     if done.is_verified {
         text += "verified: the output reads back as the source\n";
     }
+    text += &enlarged(disk, options);
     text + &losses(&done.losses)
+}
+
+/// That the disk of the output is larger than the one of the source.
+fn enlarged(disk: &Disk, options: &ConvertOptions) -> String {
+    let (size, target) = (disk.size(), options.target.disk_size(disk.size()));
+    if size == target {
+        return String::new();
+    }
+    format!("the disk has {}, in the cloud it will have {}: zeros follow\n", full(size), full(target))
 }
 
 fn told_json(disk: &Disk, options: &ConvertOptions, done: &Converted, seconds: f64) -> Json {
     json!({
         "schema": "imgprep/convert/1", "dry-run": false, "target": options.target.name(),
-        "virtual-size": disk.size(), "output-size": done.len, "data-blocks": done.data_blocks,
+        "virtual-size": disk.size(), "target-virtual-size": options.target.disk_size(disk.size()), "output-size": done.len, "data-blocks": done.data_blocks,
         "bitmap": done.bitmap.as_ref().map(|path| path.display().to_string()), "verified": done.is_verified,
         "findings": findings_json(disk), "seconds": seconds, "losses": done.losses.iter().map(loss_json).collect::<Vec<_>>(),
     })

@@ -23,6 +23,9 @@ pub enum FaceError {
         /// What happened, in the tool's words where it had some.
         what: String,
     },
+    /// A folder under which nothing was checked.
+    #[error("the folder has no image files: nothing was checked")]
+    NoImages,
     /// A device is written in place.
     #[error("the output is a block device: --force writes over all that is on it")]
     DeviceNeedsForce,
@@ -36,6 +39,7 @@ impl Detail for FaceError {
             Self::VerifyPipe => "verify.pipe",
             Self::BitmapNeedsRaw => "bitmap.needs-raw",
             Self::BitmapCommand { .. } => "bitmap.command",
+            Self::NoImages => "check.no-images",
             Self::DeviceNeedsForce => "output.device",
         }
     }
