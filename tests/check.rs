@@ -221,6 +221,8 @@ fn hostile_files_and_every_rule_fires() {
     told("it's.hdd", &["--for", "otc"], "format/accepted", 2);
     write("cd.iso", &with(32768, b"\x01CD001\x01", 40000));
     told("cd.iso", &["--for", "otc"], "import/iso", 2);
+    write("4kn.vhdx", &testdata_gen::vhdx_of_large_sectors());
+    told("4kn.vhdx", &["--for", "otc"], "import/sector-size", 2);
     let split = b"# Disk DescriptorFile\nversion=1\nCID=00000001\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\nRW 2048 FLAT \"a-flat.vmdk\" 0\n";
     write("split.vmdk", split);
     told("split.vmdk", &[], "structure/not-opened", 0);
@@ -910,7 +912,7 @@ fn a_format_that_is_not_read_is_a_judgement() {
             "qemu-img convert -O raw a.dmg a.dmg.raw",
         ),
         ("a.gz", 0, &[0x1f, 0x8b, 8], "gzip", "format/no-disk", "gzip -dc a.gz > a"),
-        ("a.iso", 32768, b"\x01CD001\x01", "iso9660", "format/no-disk", "imgprep info --from raw a.iso"),
+        ("a.iso", 32768, b"\x01CD001\x01", "iso9660", "format/no-disk", ""),
         ("a.ova", 0, &tar, "ova", "format/no-disk", "tar xf a.ova"),
         ("a.xz", 0, b"\xfd7zXZ\0", "xz", "format/no-disk", "xz -dc a.xz > a"),
     ];
@@ -919,7 +921,10 @@ fn a_format_that_is_not_read_is_a_judgement() {
         let (json, code) = json_of(folder, &[name]);
         let found = judgements(&json);
         assert_eq!((found.len(), code), (1, Some(2)), "{json:#}");
-        assert_eq!((found[0]["rule"].as_str(), found[0]["remedy"].as_str()), (Some(rule), Some(remedy)));
+        assert_eq!(
+            (found[0]["rule"].as_str(), found[0]["remedy"].as_str().unwrap_or_default()),
+            (Some(rule), remedy)
+        );
         assert!(found[0]["offset"].is_u64(), "{json:#}");
         let kind = if format == "iso9660" { "iso" } else { format };
         assert_eq!((json["format"].as_str(), json.get("error")), (Some(kind), None), "{json:#}");

@@ -8,6 +8,7 @@
 mod broken;
 mod detect_cases;
 mod disk;
+mod disk_cases;
 mod good;
 mod monsters;
 mod odd;
@@ -41,6 +42,10 @@ use std::path::{Path, PathBuf};
 pub use broken::{BrokenImage, Refused, broken};
 pub use detect_cases::{Stranger, disks, plain_disk, strangers, wiped};
 pub use disk::{Noise, disk_of};
+pub use disk_cases::{
+    SparseDisk, bios_and_uefi, gpt_of_large_sectors, hybrid_mbr, mbr_of_large_sectors, stale_gpt,
+    uefi_with_code, unprotected_gpt, vhdx_of_large_sectors, vhdx_of_large_sectors_with,
+};
 pub use good::{GoodImage, good, sample};
 pub use monsters::{Monster, monsters};
 pub use odd::{OddImage, odd};

@@ -27,6 +27,7 @@ use imgprep_map::{Error, Evidence, Finding, ParseOptions, Parsed, Probe, ReadAt,
 
 pub use error::DetectError;
 pub use evidence::Match;
+pub use remedy::commands;
 
 use evidence::{Ends, Kind};
 use foreign::{Foreign, Remedy};

@@ -34,8 +34,6 @@ const COMMANDS: &[(&str, &str)] = &[
     ("xar",      "xar -xf FILE"),
     ("squashfs", "unsquashfs FILE"),
     ("wim",      "wimlib-imagex info FILE"),
-    ("iso9660",  "imgprep info --from raw FILE"),
-    ("udf",      "imgprep info --from raw FILE"),
     ("cd-sectors", "bchunk FILE FILE.cue FILE.track"),
     ("android-sparse", "simg2img FILE OUT"),
     ("sparseimage", "hdiutil convert FILE -format UDTO -o OUT"),
@@ -50,6 +48,11 @@ const COMMANDS: &[(&str, &str)] = &[
     ("vmdk-utf16be", "iconv -f UTF-16BE -t UTF-8 FILE > OUT.vmdk"),
     ("git-lfs",  "git lfs pull"),
 ];
+
+/// What is called how, and its command.
+pub fn commands() -> impl Iterator<Item = (&'static str, &'static str)> {
+    COMMANDS.iter().copied()
+}
 
 /// The command for what is called `name`.
 pub(crate) fn command(name: &str) -> Option<&'static str> {

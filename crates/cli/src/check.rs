@@ -1,13 +1,13 @@
 //! `imgprep check`.
 
 use std::io::{self, Write};
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 
 use imgprep::policy::Levels;
 use imgprep::{
-    BitmapShape, CheckOptions, CheckedFile, Depth, Gate, Mismatch, OnLoss, OpenOptions, Outcome, SizeChoice,
-    check_link, each_file, image_files,
+    BitmapShape, CheckOptions, CheckedFile, Depth, Error, FaceError, Gate, Mismatch, OnLoss, OpenOptions, Outcome,
+    SizeChoice, check_link, each_file, image_files,
 };
 
 use crate::args::{BitmapShapeArgs, CheckArgs, CheckOutput, Follow, Order, SourceArgs};
@@ -22,6 +22,10 @@ use crate::{junit, report, rules, sarif};
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     if let Some(done) = without_files(args) {
         return done.map(|()| ExitCode::SUCCESS);
+    }
+    if args.files.iter().any(|file| file == Path::new("-")) {
+        let text = "standard input cannot be checked: name a file (a file called - is ./-)";
+        return Err(Failure::Usage(text.into()));
     }
     if args.files.is_empty() {
         return Err(Failure::Usage("nothing to check: name a file or a folder".into()));
@@ -141,7 +145,7 @@ impl Group {
     }
 }
 
-/// All files, and what could not be opened: folders that could not be read, links that are not followed.
+/// All files, and what could not be read, is not followed or has nothing to check.
 fn files(args: &CheckArgs, open: &OpenOptions) -> (Vec<Group>, Vec<CheckedFile>) {
     let (mut files, mut missing) = (Vec::new(), Vec::new());
     for path in &args.files {
@@ -149,19 +153,22 @@ fn files(args: &CheckArgs, open: &OpenOptions) -> (Vec<Group>, Vec<CheckedFile>)
             Group::add(&mut files, false, vec![path.clone()]);
             continue;
         }
-        match image_files(path, open) {
-            Ok(found) => {
-                let mut own = Vec::new();
-                for file in found {
-                    match check_link(&file, path, open.gate) {
-                        Ok(()) => own.push(file),
-                        Err(error) => missing.push(CheckedFile::undone(&file, error)),
-                    }
-                }
-                Group::add(&mut files, true, own);
-            }
-            Err(error) => missing.push(CheckedFile::undone(path, error)),
+        let before = missing.len();
+        let found = image_files(path, open, &mut |failed, error| {
+            missing.push(CheckedFile::undone(failed, error));
+        });
+        if found.is_empty() && missing.len() == before {
+            let error = Error::new(FaceError::NoImages).in_path(path.display().to_string());
+            missing.push(CheckedFile::undone(path, error));
         }
+        let mut own = Vec::new();
+        for file in found {
+            match check_link(&file, path, open.gate) {
+                Ok(()) => own.push(file),
+                Err(error) => missing.push(CheckedFile::undone(&file, error)),
+            }
+        }
+        Group::add(&mut files, true, own);
     }
     (files, missing)
 }

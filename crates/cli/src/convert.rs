@@ -54,7 +54,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     // Once more, for the output is a file now.
     files.check()?;
     receipt::write(args, &disk, &options, &done)?;
-    report(args, &files, &told(args, &options, &done, seconds), &told_json(&disk, &options, &done, seconds))
+    report(args, &files, &told(args, &disk, &options, &done, seconds), &told_json(&disk, &options, &done, seconds))
 }
 
 /// What is odd about the source, on standard error: it converts, but somebody should look.
@@ -176,6 +176,7 @@ fn planned(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Pla
         ),
     ];
     lines.extend(options.bitmap.as_ref().map(|(_, path)| format!("bitmap: {}", path.display())));
+    lines.extend(enlarged(disk, options));
     lines.extend(losses(&plan.losses));
     lines
 }
@@ -183,14 +184,20 @@ fn planned(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Pla
 fn planned_json(disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json {
     json!({
         "schema": "imgprep/convert/1", "dry-run": true, "target": options.target.name(),
-        "virtual-size": disk.size(), "output-size": plan.len, "output-size-exact": plan.is_exact,
+        "virtual-size": disk.size(), "target-virtual-size": options.target.disk_size(disk.size()), "output-size": plan.len, "output-size-exact": plan.is_exact,
         "data": plan.survey.data, "compressed": plan.survey.packed, "zero": plan.survey.zeros,
         "findings": findings_json(disk),
         "losses": plan.losses.iter().map(loss_json).collect::<Vec<_>>(),
     })
 }
 
-fn told(args: &ConvertArgs, options: &ConvertOptions, done: &Converted, seconds: f64) -> Vec<String> {
+fn told(
+    args: &ConvertArgs,
+    disk: &Disk,
+    options: &ConvertOptions,
+    done: &Converted,
+    seconds: f64,
+) -> Vec<String> {
     let mut lines = vec![format!(
         "{}: {}, {} in {} blocks of data, {seconds:.1} s",
         if args.dst == Path::new("-") { "standard output".into() } else { args.dst.display().to_string() },
@@ -202,14 +209,23 @@ fn told(args: &ConvertArgs, options: &ConvertOptions, done: &Converted, seconds:
     if done.is_verified {
         lines.push("verified: the output reads back as the source".into());
     }
+    lines.extend(enlarged(disk, options));
     lines.extend(losses(&done.losses));
     lines
+}
+
+/// That the disk of the output is larger than the one of the source.
+fn enlarged(disk: &Disk, options: &ConvertOptions) -> Option<String> {
+    let (size, target) = (disk.size(), options.target.disk_size(disk.size()));
+    (size != target).then(|| {
+        format!("the disk has {}, in the cloud it will have {}: zeros follow", full(size), full(target))
+    })
 }
 
 fn told_json(disk: &Disk, options: &ConvertOptions, done: &Converted, seconds: f64) -> Json {
     json!({
         "schema": "imgprep/convert/1", "dry-run": false, "target": options.target.name(),
-        "virtual-size": disk.size(), "output-size": done.len, "data-blocks": done.data_blocks,
+        "virtual-size": disk.size(), "target-virtual-size": options.target.disk_size(disk.size()), "output-size": done.len, "data-blocks": done.data_blocks,
         "bitmap": done.bitmap.as_ref().map(|path| path.display().to_string()), "verified": done.is_verified,
         "findings": findings_json(disk), "seconds": seconds, "losses": done.losses.iter().map(loss_json).collect::<Vec<_>>(),
     })

@@ -36,11 +36,20 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
     }
     let mut printed: io::Result<()> = Ok(());
     let mut is_first = true;
-    let walked = disk.pieces(&mut |piece| {
-        printed = if is_json { print_json(&mut out, &piece, is_first) } else { print_text(&mut out, &piece) };
+    let mut print = |piece: &Piece| {
+        printed = if is_json { print_json(&mut out, piece, is_first) } else { print_text(&mut out, piece) };
         is_first = false;
         if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    };
+    let mut pending: Option<Piece> = None;
+    let walked = disk.pieces(&mut |piece| match &mut pending {
+        Some(last) if continues(last, &piece) => {
+            last.disk.end = piece.disk.end;
+            ControlFlow::Continue(())
+        }
+        _ => pending.replace(piece).map_or(ControlFlow::Continue(()), |last| print(&last)),
     });
+    let _ = pending.map(|last| print(&last));
     printed?;
     if is_json {
         write!(out, "\n]")?;
@@ -56,6 +65,18 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
     }
     out.flush()?;
     Ok(walked?)
+}
+
+/// Whether a piece goes on where the last one ends, so that both are one row.
+fn continues(last: &Piece, piece: &Piece) -> bool {
+    let is_next = match (&last.source, &piece.source) {
+        (Source::Zero { explicit: one }, Source::Zero { explicit: other }) => one == other,
+        (Source::Data { file, at }, Source::Data { file: next, at: next_at }) => {
+            file == next && at.checked_add(last.len()) == Some(*next_at)
+        }
+        _ => false,
+    };
+    is_next && last.layer == piece.layer && last.disk.end == piece.disk.start
 }
 
 fn print_text(out: &mut dyn Write, piece: &Piece) -> io::Result<()> {

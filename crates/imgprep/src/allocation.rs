@@ -21,10 +21,13 @@ pub(crate) fn counted_tables(actual: u64) -> u64 {
 /// Extents after which it stops: a table of bits has many more in 16 MiB.
 const COUNTED_EXTENTS: u64 = 4_000_000;
 
+/// Questions after holes of the files that are asked; what is not asked about counts as data.
+const HOLE_QUESTIONS: u32 = 1 << 16;
+
 /// How much of a layer's disk is stored how, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allocation {
-    /// As it is.
+    /// As it is, without holes of the file.
     pub data: u64,
     /// Packed.
     pub packed: u64,
@@ -57,12 +60,17 @@ pub(crate) fn count(layer: &Layer, limit: u64) -> Counted {
         Arc::new(Limited { file: Arc::clone(file), left: Arc::clone(&left) })
     };
     let files: Vec<_> = layer.files.iter().map(wrap).collect();
-    let (mut sum, mut extents) = (Allocation::default(), 0);
+    let (mut sum, mut extents, mut questions) = (Allocation::default(), 0, HOLE_QUESTIONS);
     let walked = layer.map.visit(&files, 0..u64::MAX, &mut |extent| {
         let len = extent.disk.end - extent.disk.start;
         match extent.source {
             Source::Zero { .. } => sum.zeros += len,
-            Source::Data { .. } => sum.data += len,
+            Source::Data { file, at } => {
+                let data = imgprep_map::Files::get(&layer.files, file)
+                    .map_or(len, |file| stored(file, at, len, &mut questions));
+                sum.data += data;
+                sum.zeros += len - data;
+            }
             Source::Packed { .. } => sum.packed += len,
             Source::Parent => sum.parent += len,
         }
@@ -75,6 +83,23 @@ pub(crate) fn count(layer: &Layer, limit: u64) -> Counted {
         Ok(()) if extents >= COUNTED_EXTENTS => Counted::TooManyExtents,
         Ok(()) => Counted::Whole(sum),
     }
+}
+
+/// Bytes of a range of a file that lie in no hole of it, if that can be found out with so many questions.
+fn stored(file: &dyn ReadAt, at: u64, len: u64, questions: &mut u32) -> u64 {
+    let end = at.saturating_add(len);
+    let (mut from, mut holes) = (at, 0);
+    while from < end && *questions > 0 {
+        *questions -= 1;
+        // A file that changes meanwhile may answer anything.
+        let data = file.next_data(from).clamp(from, end);
+        holes += data - from;
+        if data == end {
+            break;
+        }
+        from = file.next_hole(data).clamp(data + 1, end);
+    }
+    len - holes
 }
 
 /// A file of which only so much can be read.
@@ -203,6 +228,45 @@ mod tests {
         assert!(matches!(counted(map, MOST_TABLES), Counted::TablesTooLarge(MOST_TABLES)));
         let map = Pages { page: 0, count: 1 << 43, fails_at: None };
         assert!(matches!(counted(map, MOST_TABLES), Counted::TooManyExtents));
+    }
+
+    /// Data in every other mebibyte.
+    struct Sparse(u64);
+
+    impl ReadAt for Sparse {
+        fn len(&self) -> u64 {
+            self.0
+        }
+
+        fn read_exact_at(&self, _: &mut [u8], at: u64) -> Result<(), ReadError> {
+            Err(ReadError::Failed { at, reason: "only holes are asked for".into() })
+        }
+
+        fn next_data(&self, at: u64) -> u64 {
+            let is_data = (at >> 20).is_multiple_of(2);
+            if is_data { at } else { at.next_multiple_of(1 << 20).min(self.0) }
+        }
+
+        fn next_hole(&self, at: u64) -> u64 {
+            let is_data = (at >> 20).is_multiple_of(2);
+            if is_data { ((at >> 20) + 1 << 20).min(self.0) } else { at }
+        }
+    }
+
+    #[test]
+    fn holes_of_the_file_are_no_data() {
+        let file = Sparse(10 << 20);
+        let mut questions = 100;
+        assert_eq!(stored(&file, 0, 10 << 20, &mut questions), 5 << 20);
+        assert_eq!(questions, 95);
+        assert_eq!(stored(&file, 1 << 19, 1 << 20, &mut questions), 1 << 19);
+        assert_eq!(stored(&file, (1 << 20) + 5, 1 << 10, &mut questions), 0);
+        let mut few = 2;
+        assert_eq!(
+            stored(&file, 0, 10 << 20, &mut few),
+            9 << 20,
+            "one hole was found, the rest is not known"
+        );
     }
 
     #[test]

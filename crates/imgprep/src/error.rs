@@ -46,6 +46,9 @@ pub enum FaceError {
         /// What the link names.
         target: String,
     },
+    /// A folder under which nothing was checked.
+    #[error("the folder has no image files: nothing was checked")]
+    NoImages,
     /// A device is written in place.
     #[error("the output is a block device: --force writes over all that is on it")]
     DeviceNeedsForce,
@@ -62,6 +65,7 @@ impl Detail for FaceError {
             Self::BitmapCommand { .. } => "bitmap.command",
             Self::LinkDangling { .. } => "folder.link.dangling",
             Self::LinkOutside { .. } => "folder.link.outside",
+            Self::NoImages => "check.no-images",
             Self::DeviceNeedsForce => "output.device",
         }
     }

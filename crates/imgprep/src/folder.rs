@@ -14,39 +14,59 @@ use crate::parts::parts_among;
 /// The images in a folder and the folders in it, by name: files with an extension of an image, and
 /// those whose bytes speak for a format. Links to folders are not followed. A link that [`check_link`] refuses is
 /// judged by its extension alone and not opened. Parts of a disk that another file of the folder describes are left out: they
-/// are judged with it.
-pub fn image_files(folder: &Path, options: &OpenOptions) -> Result<Vec<PathBuf>, Error> {
-    files_below(folder, folder, options)
+/// are judged with it. Each entry that cannot be examined and each folder that cannot be listed is given to `failed` with the
+/// reason; the others are still found.
+pub fn image_files(
+    folder: &Path,
+    options: &OpenOptions,
+    failed: &mut dyn FnMut(&Path, Error),
+) -> Vec<PathBuf> {
+    files_below(folder, folder, options, failed)
 }
 
-fn files_below(top: &Path, folder: &Path, options: &OpenOptions) -> Result<Vec<PathBuf>, Error> {
-    let failed = |error: std::io::Error| {
-        Error::new(imgprep_io::OpenError::from(error)).in_path(folder.display().to_string())
-    };
-    let entries = std::fs::read_dir(folder).map_err(failed)?;
-    let mut paths = entries
-        .map(|entry| entry.map(|entry| entry.path()))
-        .collect::<Result<Vec<_>, _>>()
-        .map_err(failed)?;
-    paths.sort();
+fn files_below(
+    top: &Path,
+    folder: &Path,
+    options: &OpenOptions,
+    failed: &mut dyn FnMut(&Path, Error),
+) -> Vec<PathBuf> {
     let (mut found, mut below) = (Vec::new(), Vec::new());
-    for path in paths {
-        let Ok(kind) = std::fs::symlink_metadata(&path) else { continue };
-        if kind.is_dir() {
-            below.extend(files_below(top, &path, options)?);
-        } else if kind.is_symlink() && check_link(&path, top, options.gate).is_err() {
-            if has_image_extension(&path) && !path.is_dir() {
-                below.push(path);
+    for path in entries(folder, failed) {
+        match std::fs::symlink_metadata(&path) {
+            Err(error) => failed(&path, unreadable(&path, error)),
+            Ok(kind) if kind.is_dir() => below.extend(files_below(top, &path, options, failed)),
+            Ok(kind) if kind.is_symlink() && check_link(&path, top, options.gate).is_err() => {
+                if has_image_extension(&path) && !path.is_dir() {
+                    below.push(path);
+                }
             }
-        } else if path.is_file() && is_image(&path, options) {
-            found.push(path);
+            Ok(_) if path.is_file() && is_image(&path, options) => found.push(path),
+            Ok(_) => {}
         }
     }
     let parts = parts_among(&found, options);
     found.retain(|path| !parts.contains_key(path));
     found.extend(below);
     found.sort();
-    Ok(found)
+    found
+}
+
+/// What a folder lists, by name, as far as it can be listed.
+fn entries(folder: &Path, failed: &mut dyn FnMut(&Path, Error)) -> Vec<PathBuf> {
+    let mut paths = Vec::new();
+    match std::fs::read_dir(folder) {
+        Err(error) => failed(folder, unreadable(folder, error)),
+        Ok(entries) => entries.for_each(|entry| match entry {
+            Ok(entry) => paths.push(entry.path()),
+            Err(error) => failed(folder, unreadable(folder, error)),
+        }),
+    }
+    paths.sort();
+    paths
+}
+
+fn unreadable(path: &Path, error: std::io::Error) -> Error {
+    Error::new(imgprep_io::OpenError::from(error)).in_path(path.display().to_string())
 }
 
 /// Refuses a link found in the searched `folder` that leads nowhere, or out of the folder unless the gate is open. Whatever
@@ -136,9 +156,44 @@ mod tests {
             assert_eq!(code(link, Gate::Any), Some("folder.link.dangling"), "{link}");
         }
         let options = OpenOptions { gate: Gate::None, ..OpenOptions::default() };
-        let found = image_files(&folder, &options).unwrap();
+        let found = image_files(&folder, &options, &mut |path, error| panic!("{}: {error}", path.display()));
         let names: Vec<_> =
             found.iter().map(|path| path.strip_prefix(&folder).unwrap().display().to_string()).collect();
         assert_eq!(names, ["b.raw", "gone.raw", "loop.raw", "out.raw", "sub/c.raw"]);
+    }
+
+    fn found(folder: &Path) -> (Vec<String>, Vec<(String, &'static str)>) {
+        let mut failed = Vec::new();
+        let name = |path: &Path| path.file_name().unwrap_or_default().to_string_lossy().into_owned();
+        let files = image_files(folder, &OpenOptions::default(), &mut |path, error| {
+            failed.push((name(path), error.code()));
+        });
+        (files.iter().map(|path| name(path)).collect(), failed)
+    }
+
+    #[test]
+    fn a_folder_that_cannot_be_listed_is_reported() {
+        let temp = tempfile::tempdir().unwrap();
+        let file = temp.path().join("file");
+        std::fs::write(&file, "x").unwrap();
+        let (files, failed) = found(&file);
+        assert_eq!((files.len(), failed), (0, vec![("file".into(), "io.open.failed")]), "ENOTDIR");
+        let (files, failed) = found(&temp.path().join("gone"));
+        assert_eq!((files.len(), failed), (0, vec![("gone".into(), "io.open.failed")]), "ENOENT");
+    }
+
+    /// Folders are made one by one, since the path of the last one is longer than the system takes.
+    #[test]
+    fn a_folder_with_too_long_a_path_does_not_hide_the_others() {
+        let temp = tempfile::tempdir().unwrap();
+        let name = "d".repeat(200);
+        let script = "for n in $(seq 25); do mkdir $0 && cd -P $0 || exit 1; done";
+        let made = std::process::Command::new("bash").args(["-c", script, &name]).current_dir(temp.path());
+        assert!(made.status().unwrap().success());
+        for name in ["a.raw", "z.raw"] {
+            std::fs::write(temp.path().join(name), "x").unwrap();
+        }
+        let (files, failed) = found(temp.path());
+        assert_eq!((files, failed), (vec!["a.raw".into(), "z.raw".into()], vec![(name, "io.open.failed")]));
     }
 }

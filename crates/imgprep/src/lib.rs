@@ -35,7 +35,7 @@ pub use remedy::{descriptor_beside, remedy};
 pub use target::Target;
 pub use whole::write_whole;
 
-pub use imgprep_catalog::{DetectError, FORMATS, Format, Match, by_name};
+pub use imgprep_catalog::{DetectError, FORMATS, Format, Match, by_name, commands as foreign_commands};
 pub use imgprep_disk::{Contents, DiskFacts, Partition, PartitionKind, Volume};
 pub use imgprep_engine::{
     BitOrder, BitmapShape, Interrupt, Loss, Meter, MeterReading, OnLoss, Options as RunOptions, Piece,

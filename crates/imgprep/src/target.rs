@@ -22,6 +22,15 @@ impl Target {
         }
     }
 
+    /// Bytes of the disk that a reader of the output sees for one of `size` bytes: the disk of a ZVHD2 is a whole number
+    /// of GiB, as the cloud's disks are.
+    pub fn disk_size(self, size: u64) -> u64 {
+        match self {
+            Self::Raw => size,
+            Self::Zvhd2(_) => size.checked_next_multiple_of(1 << 30).unwrap_or(size),
+        }
+    }
+
     /// The writer's plan for a disk of `size` bytes.
     pub(crate) fn layout(self, size: u64, uuid: [u8; 16], unix_time: u64) -> Result<Box<dyn Layout>, Error> {
         Ok(match self {

@@ -54,9 +54,32 @@ fn without(path: &Path, forbidden: &str) -> PathBuf {
     path.with_file_name(name)
 }
 
+/// A template with each `{key}` replaced once: what a name has in it is never a key.
+pub(crate) fn fill_in(template: &str, value: &dyn Fn(&str) -> Option<String>) -> String {
+    let (mut filled, mut rest) = (String::new(), template);
+    while let Some((before, after)) = rest.split_once('{') {
+        filled.push_str(before);
+        let known = after.split_once('}').and_then(|(key, rest)| Some((value(key)?, rest)));
+        match known {
+            Some((word, behind)) => {
+                filled.push_str(&word);
+                rest = behind;
+            }
+            None => {
+                filled.push('{');
+                rest = after;
+            }
+        }
+    }
+    filled + rest
+}
+
 pub(crate) fn fill_bitmap(template: &str, extension: &str, raw: &Path) -> String {
-    let mf = raw.with_extension(extension);
-    template.replace("{raw}", &quote(raw.as_os_str())).replace("{mf}", &quote(mf.as_os_str()))
+    fill_in(template, &|key| match key {
+        "raw" => Some(quote(raw.as_os_str())),
+        "mf" => Some(quote(raw.with_extension(extension).as_os_str())),
+        _ => None,
+    })
 }
 
 /// The names of one file's remedies. What they create is never the source, nor another file that exists.
@@ -105,13 +128,26 @@ impl<'s> Names<'s> {
         last
     }
 
-    /// A remedy with the names in it.
-    pub(crate) fn fill(&self, template: &str) -> String {
-        template
-            .replace("{src}", &self.src())
-            .replace("{zvhd2}", &quote(self.target("zvhd2").as_os_str()))
-            .replace("{raw}", &quote(self.target("raw").as_os_str()))
-            .replace("{copy}", &quote(self.copy().as_os_str()))
-            .replace("{renamed}", &quote(self.renamed.as_os_str()))
+    /// The name that a key of a template stands for, as a word of a shell.
+    pub(crate) fn word(&self, key: &str) -> Option<String> {
+        let path = match key {
+            "src" => self.source.to_path_buf(),
+            "zvhd2" | "raw" => self.target(key),
+            "copy" => self.copy(),
+            "renamed" => self.renamed.clone(),
+            _ => return None,
+        };
+        Some(quote(path.as_os_str()))
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn keys_in_names_are_no_keys() {
+        let command = fill_bitmap("make {raw} {mf} {other} {", "mf", "{mf} {raw}.raw".as_ref());
+        assert_eq!(command, "make '{mf} {raw}.raw' '{mf} {raw}.mf' {other} {");
     }
 }

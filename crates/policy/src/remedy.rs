@@ -2,7 +2,7 @@
 //!
 //! A remedy that cannot work is not shown. Commands leave the file as it is: they make a new one, or a copy.
 
-use crate::names::{Names, fill_bitmap};
+use crate::names::{Names, fill_bitmap, fill_in};
 use crate::{Conversion, Judgement, Kind, Profile, Subject};
 
 /// The judgement with the remedy for this file, where it has none yet and one works.
@@ -11,7 +11,7 @@ pub(crate) fn remedied(judgement: Judgement, subject: &Subject, profile: Option<
         return judgement;
     }
     let template = judgement.rule.remedies.iter().find(|template| works(template, &judgement, subject));
-    let remedy = template.map(|template| fill(template, subject, profile));
+    let remedy = template.map(|template| fill(template, &judgement, subject, profile));
     Judgement { remedy, ..judgement }
 }
 
@@ -22,8 +22,8 @@ fn works(template: &str, judgement: &Judgement, subject: &Subject) -> bool {
     let names_others = subject.parent.is_some() || !subject.companions.is_empty();
     match template.split_once(" {").map_or(template, |(command, _)| command) {
         "imgprep convert" => {
-            // Bounds of the file and of its format: a ZVHD2 is what the conversion would make again.
-            let is_of_file = judgement.rule.id.starts_with("size/") || judgement.rule.id == "format/accepted";
+            // Bounds of the file: a ZVHD2 is what the conversion would make again.
+            let is_of_file = judgement.rule.id.starts_with("size/");
             let is_made_again = is_of_file && !is_enlarging && kind == "zvhd2";
             let is_nothing = is_enlarging && subject.virtual_size == Some(0);
             subject.conversion == Conversion::Whole && !is_made_again && !is_nothing && !is_of_disk(judgement)
@@ -42,7 +42,7 @@ fn is_of_disk(judgement: &Judgement) -> bool {
     judgement.place.code.is_some_and(|code| code.starts_with("disk.") || code.starts_with("raw.partition"))
 }
 
-fn fill(template: &str, subject: &Subject, profile: Option<&Profile>) -> String {
+fn fill(template: &str, judgement: &Judgement, subject: &Subject, profile: Option<&Profile>) -> String {
     let forbidden = profile.map_or("", |profile| &profile.forbidden_in_names);
     let names = Names::of(subject, forbidden);
     let bitmap = profile.and_then(|profile| profile.routes().iter().find_map(|route| route.bitmap.as_ref()));
@@ -53,9 +53,19 @@ fn fill(template: &str, subject: &Subject, profile: Option<&Profile>) -> String 
         true => chosen.replace(" --follow beside", ""),
         false => chosen,
     };
-    names
-        .fill(&chosen.replace("{least}", &least.to_string()))
-        .replace("{bitmap}", &bitmap.unwrap_or_default())
+    fill_in(&chosen, &|key| match key {
+        "least" => Some(least.to_string()),
+        "bitmap" => Some(bitmap.clone().unwrap_or_default()),
+        "target" => names.word(target(judgement, profile)),
+        name => names.word(name),
+    })
+}
+
+/// What the judgement's route takes: `zvhd2` or `raw`.
+fn target<'p>(judgement: &Judgement, profile: Option<&'p Profile>) -> &'p str {
+    let routes = profile.map_or(&[][..], Profile::routes);
+    let own = routes.iter().find(|route| judgement.route.as_deref() == Some(&route.id));
+    own.filter(|route| route.target == "raw").map_or("zvhd2", |route| &route.target)
 }
 
 /// What a conversion must be given so that it reads the file as it was read here.

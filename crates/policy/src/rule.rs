@@ -18,7 +18,8 @@ pub struct Rule {
     /// Where the bound comes from. Empty: from the profile, which names a document for each rule.
     pub source: &'static str,
     /// What to do, best first: the first one that works on the file is shown. Commands stand by themselves, to be
-    /// pasted into a shell; `{src}`, `{zvhd2}`, `{raw}`, `{copy}`, `{renamed}` stand for quoted names, `{least}` for
+    /// pasted into a shell; `{src}`, `{zvhd2}`, `{raw}`, `{copy}`, `{renamed}` stand for quoted names, `{target}` for the one that
+    /// the route takes, `{least}` for
     /// the size of the cloud's smallest disk, `{bitmap}` for the command that makes a bitmap.
     pub remedies: &'static [&'static str],
 }

@@ -26,7 +26,7 @@ pub const RULES: &[Rule] = rules![
     "format/accepted" Error,
         "the contents of the file are of a format that the import takes",
         "the import goes by the contents, not by the extension, and refuses the others after the upload",
-        "", &[CONVERT, "qemu-img convert -O raw {src} {raw}"];
+        "", &["imgprep convert {src} {target}", "qemu-img convert -O raw {src} {raw}"];
     "size/file" Error,
         "the file is at most as long as the route allows",
         "the upload is refused, often after hours; the bound is for the file, not for the disk inside",

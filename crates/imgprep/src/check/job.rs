@@ -97,6 +97,9 @@ impl<'a> Job<'a> {
             Ok(detection) => {
                 self.out.format = Some(detection.format.name.into());
                 self.subject.kind = Kind::Disk(detection.format.name.into());
+                if detection.format.name != imgprep_raw::NAME && self.options.open.from.is_none() {
+                    self.subject.from = None;
+                }
             }
             Err(error) => {
                 // A page that could not be read is not the image's fault.
