@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use imgprep::policy::Levels;
 use imgprep::{
-    BitmapShape, CheckOptions, CheckedFile, Depth, Error, FaceError, Gate, Mismatch, OnLoss, OpenOptions, Outcome,
-    SizeChoice, check_link, each_file, image_files,
+    BitmapShape, CheckOptions, CheckedFile, Depth, Error, FaceError, Gate, Mismatch, OnLoss, OpenOptions,
+    Outcome, SizeChoice, check_link, each_file, image_files,
 };
 
 use crate::args::{BitmapShapeArgs, CheckArgs, CheckOutput, Follow, Order, SourceArgs};

@@ -54,7 +54,12 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     // Once more, for the output is a file now.
     files.check()?;
     receipt::write(args, &disk, &options, &done)?;
-    report(args, &files, &told(args, &disk, &options, &done, seconds), &told_json(&disk, &options, &done, seconds))
+    report(
+        args,
+        &files,
+        &told(args, &disk, &options, &done, seconds),
+        &told_json(&disk, &options, &done, seconds),
+    )
 }
 
 /// What is odd about the source, on standard error: it converts, but somebody should look.

@@ -188,8 +188,9 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let name = "d".repeat(200);
         let script = "for n in $(seq 25); do mkdir $0 && cd -P $0 || exit 1; done";
-        let made = std::process::Command::new("bash").args(["-c", script, &name]).current_dir(temp.path());
-        assert!(made.status().unwrap().success());
+        let mut make = std::process::Command::new("bash");
+        let made = make.args(["-c", script, &name]).current_dir(temp.path()).status().unwrap();
+        assert!(made.success());
         for name in ["a.raw", "z.raw"] {
             std::fs::write(temp.path().join(name), "x").unwrap();
         }
