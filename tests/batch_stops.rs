@@ -100,7 +100,8 @@ fn an_interrupt_is_journalled_and_the_batch_goes_on_later() {
         let mut running = Running::spawn(command(folder.path(), &[BATCH, &["--level", "22"]].concat()));
         running.wait_for("start");
         signal(running.child.id(), name);
-        assert_eq!(running.wait_for("stopping")["running"], 1);
+        // The image may have stopped before this line was written.
+        assert!(running.wait_for("stopping")["running"].as_u64().unwrap() <= 1);
         assert_eq!(running.wait_for("finish")["state"], "stopped");
         assert_eq!(running.code(), Some(130));
         let out = folder.path().join("out");

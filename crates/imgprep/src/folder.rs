@@ -179,7 +179,7 @@ mod tests {
         let (files, failed) = found(&file);
         assert_eq!((files.len(), failed), (0, vec![("file".into(), "io.open.failed")]), "ENOTDIR");
         let (files, failed) = found(&temp.path().join("gone"));
-        assert_eq!((files.len(), failed), (0, vec![("gone".into(), "io.open.failed")]), "ENOENT");
+        assert_eq!((files.len(), failed), (0, vec![("gone".into(), "io.open.not-found")]), "ENOENT");
     }
 
     /// Folders are made one by one, since the path of the last one is longer than the system takes.
