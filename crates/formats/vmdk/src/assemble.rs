@@ -11,12 +11,12 @@ use imgprep_map::{
 };
 
 use crate::descriptor::Descriptor;
-use crate::error::Refusal;
 use crate::extent_line::{Line, Storage};
 use crate::facts::{Shown, facts};
 use crate::layout::SECTOR;
 use crate::map::{Kind, Map, Part};
 use crate::parent::{Parent, identity};
+use crate::refusal::Refusal;
 use crate::sparse::{Magic, Sparse, head, magic};
 use crate::{Corrupt, Unsupported};
 

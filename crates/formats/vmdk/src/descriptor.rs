@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 use imgprep_map::{Error, FileRef, FileRole, Finding, ImageName, Severity};
 
 use crate::encoding::Charset;
-use crate::error::Refusal;
 use crate::extent_line::{self, Line, Problem, Storage, shown};
 use crate::parent::{Parent, uuid_text};
+use crate::refusal::Refusal;
 use crate::{Corrupt, Unsupported, text_end};
 
 /// Odd lines that are told one by one.

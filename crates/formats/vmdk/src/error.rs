@@ -1,9 +1,8 @@
 //! What can be wrong in a VMDK, and what is not read.
 
 use alloc::string::String;
-use core::mem::discriminant;
 
-use imgprep_map::{Class, Detail, Error};
+use imgprep_map::{Class, Detail};
 
 /// A file that contradicts itself or the specification. Offsets are offsets in the file
 /// that the error is about.
@@ -479,35 +478,5 @@ impl Detail for Unsupported {
             | Self::DescriptorTooLong { at, .. }
             | Self::TooManyGrains { at, .. } => *at,
         })
-    }
-}
-
-/// Why a part of the disk can't be read though the image can be described.
-#[derive(Clone, Debug)]
-pub(crate) enum Refusal {
-    Corrupt(Corrupt),
-    Unsupported(Unsupported),
-}
-
-impl Refusal {
-    /// Whether the only reason is that files were not opened.
-    pub(crate) fn is_unopened(&self) -> bool {
-        matches!(self, Self::Unsupported(Unsupported::NotOpened { .. }))
-    }
-
-    /// Whether both are of one kind, whatever their places are.
-    pub(crate) fn is_like(&self, other: &Self) -> bool {
-        match (self, other) {
-            (Self::Corrupt(one), Self::Corrupt(two)) => discriminant(one) == discriminant(two),
-            (Self::Unsupported(one), Self::Unsupported(two)) => discriminant(one) == discriminant(two),
-            _ => false,
-        }
-    }
-
-    pub(crate) fn error(&self) -> Error {
-        match self {
-            Self::Corrupt(detail) => detail.clone().into(),
-            Self::Unsupported(detail) => detail.clone().into(),
-        }
     }
 }

@@ -9,7 +9,7 @@ use imgprep_map::{Encryption, Facts, ImageName, Value};
 use crate::NAME;
 use crate::Unsupported;
 use crate::descriptor::Descriptor;
-use crate::error::Refusal;
+use crate::refusal::Refusal;
 use crate::sparse::Sparse;
 
 /// What is told of one extent.

@@ -7,12 +7,12 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Detail as _, Error, Finding, ParseOptions, ReadAt, Severity};
 
-use crate::error::Refusal;
 use crate::layout::{
     DIRECTORY_AT_END, FLAG_COMPRESSED, FLAG_MARKERS, FLAG_NEWLINES, FLAG_REDUNDANT, FLAG_ZEROED,
     HOSTED_BYTES, HOSTED_MAGIC, KNOWN_FLAGS, NEWLINES, RawHosted, SECTOR,
 };
 use crate::map::Kind;
+use crate::refusal::Refusal;
 use crate::sparse::{Sparse, bytes, check_directory, field, head, header, scan_directories};
 use crate::stream::{self, Footer};
 use crate::tables::{Entries, Tables};

@@ -42,6 +42,7 @@ mod hosted;
 mod layout;
 mod map;
 mod parent;
+mod refusal;
 mod sesparse;
 mod sparse;
 mod stream;

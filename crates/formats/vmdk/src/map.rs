@@ -9,8 +9,8 @@ use imgprep_map::{
 
 use crate::Corrupt;
 use crate::check;
-use crate::error::Refusal;
 use crate::holes::Holes;
+use crate::refusal::Refusal;
 use crate::stream::Walked;
 use crate::tables::{Grain, Tables};
 
