@@ -61,14 +61,13 @@ pub(crate) fn published(calls: &[Call], after: usize, name: &str) -> usize {
     let naming = calls.iter().find(names).unwrap_or_else(|| panic!("{name} is not named: {calls:#?}"));
     // A file without a name is linked by its number; one that replaces another has a hidden name in between.
     let linked = |call: &Call| Some(call.text.split_once("/proc/self/fd/")?.1.split_once('"')?.0.to_string());
-    let synced = match linked(naming) {
-        Some(fd) => format!("fsync({fd}<"),
-        None => {
-            let hidden = naming.text.split('"').nth(1).unwrap();
-            let hidden = &hidden[hidden.rfind("/.imgprep-").unwrap()..];
-            let by_link = calls.iter().filter(|call| call.begun < naming.begun && call.text.contains(hidden));
-            by_link.filter_map(linked).next().map_or(hidden.to_string(), |fd| format!("fsync({fd}<"))
-        }
+    let synced = if let Some(fd) = linked(naming) {
+        format!("fsync({fd}<")
+    } else {
+        let hidden = naming.text.split('"').nth(1).unwrap();
+        let hidden = &hidden[hidden.rfind("/.imgprep-").unwrap()..];
+        let mut by_link = calls.iter().filter(|call| call.begun < naming.begun && call.text.contains(hidden));
+        by_link.find_map(linked).map_or(hidden.to_string(), |fd| format!("fsync({fd}<"))
     };
     let is_synced = |call: &&Call| {
         call.over < naming.begun && call.text.starts_with("fsync") && call.text.contains(&synced)

@@ -22,7 +22,7 @@ fn overlay(folder: &Path) -> Vec<u8> {
     let base = vec![3; 2 << 16];
     fs::write(folder.join("base.raw"), &base).unwrap();
     fs::write(folder.join("top.qcow2"), recipe.write().file).unwrap();
-    [&base[..1 << 16], &[7; 1 << 16]].concat()
+    [&base[..1 << 16], &vec![7; 1 << 16]].concat()
 }
 
 /// All names in a folder with their contents.
