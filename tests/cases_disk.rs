@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use testdata_gen::{Qcow2, SparseDisk, sample, write_files};
 
-use crate::program::{command, has_tool, imgprep, said};
+use crate::program::{command, has_tool, imgprep, said, skip};
 
 const GIB: u64 = 1 << 30;
 

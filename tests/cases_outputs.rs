@@ -10,7 +10,7 @@ use serde_json::Value;
 use testdata_gen::{Cell, Noise, Qcow2, disk_of, good, write_files};
 
 use crate::batch::signal;
-use crate::program::{command, has_strace, has_tool, imgprep, names, said};
+use crate::program::{command, has_strace, has_tool, imgprep, names, said, skip};
 
 const MIB: usize = 1 << 20;
 
