@@ -10,6 +10,7 @@ mod batch_syncs;
 mod broken;
 mod cases_batch;
 mod cases_cli;
+mod cases_codes;
 mod cases_detect;
 mod cases_disk;
 mod cases_gate;
