@@ -857,7 +857,7 @@ fn what_is_left_out_is_counted_in_every_output() {
         "{text}"
     );
     assert_eq!(text.matches("[structure/past-end, ").count(), 10, "{text}");
-    assert_eq!(text.matches("copy it again").count(), 1, "{text}");
+    assert_eq!(text.matches("imgprep convert --salvage").count(), 1, "{text}");
 }
 
 /// Space that is taken and not used is a leak in every format that has such, and nothing worse.

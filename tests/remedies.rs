@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 use imgprep::policy::RULES;
 use serde_json::Value;
-use testdata_gen::{Cell, Qcow2, broken, odd, sample, write_files};
+use testdata_gen::{Cell, Qcow2, broken, good, odd, sample, write_files};
 
 use crate::program::{command, has_tool, imgprep, said, tool};
 
@@ -111,6 +111,12 @@ fn heals(
         let own = tempfile::tempdir().unwrap();
         let name = files_of(own.path());
         if let Err(reason) = heal(own.path(), &name, (&rule, &remedy), args_after) {
+            // A check opens the file that it is given and no other: what is wrong in another one shows only then.
+            let is_elsewhere =
+                ["open.chain.cycle", "open.parent.mismatch"].iter().any(|code| reason.contains(code));
+            if is_elsewhere && !args.contains(&"--follow") {
+                continue;
+            }
             wrong.push(format!("{name} {args:?} [{rule}] {remedy}\n    {reason}"));
         }
     }
@@ -185,9 +191,8 @@ fn flat(folder: &Path, name: &str, has_data: bool) -> Option<()> {
 }
 
 /// A QCOW2 whose refcount block of 16 bits was edited.
-fn counted(path: &Path, edit: fn(&mut [u8])) -> Option<()> {
-    let mut file =
-        Qcow2 { cells: [(0, Cell::Data(vec![1; 65536]))].into(), ..Qcow2::new(16, 1 << 20) }.write().file;
+fn counted(path: &Path, recipe: Qcow2, edit: fn(&mut [u8])) -> Option<()> {
+    let mut file = Qcow2 { cells: [(0, Cell::Data(vec![1; 65536]))].into(), ..recipe }.write().file;
     let number = |file: &[u8], at: usize| u64::from_be_bytes(file[at..at + 8].try_into().unwrap()) as usize;
     let block = number(&file, number(&file, 48));
     edit(&mut file[block..block + 65536]);
@@ -260,8 +265,26 @@ const CASES: &[Case] = &[
         let inner = Qcow2::new(16, 1 << 20).write().file;
         qcow2(&f.join("nested.qcow2"), &Qcow2 { cells: [(0, Cell::Data(inner[..65536].to_vec()))].into(), ..Qcow2::new(16, 1 << 20) })
     } },
-    Case { name: "low.qcow2", args: &[], after: &[], make: |f| counted(&f.join("low.qcow2"), |block| block[..2].copy_from_slice(&[0, 0])) },
-    Case { name: "copied.qcow2", args: &[], after: &[], make: |f| counted(&f.join("copied.qcow2"), |block| block[6..8].copy_from_slice(&[0, 2])) },
+    Case { name: "low.qcow2", args: &[], after: &[], make: |f| counted(&f.join("low.qcow2"), Qcow2::new(16, 1 << 20), |block| block[..2].copy_from_slice(&[0, 0])) },
+    Case { name: "copied.qcow2", args: &[], after: &[], make: |f| counted(&f.join("copied.qcow2"), Qcow2::new(16, 1 << 20), |block| block[6..8].copy_from_slice(&[0, 2])) },
+    Case { name: "low.qcow2", args: &[], after: &[], make: |f| {
+        begun(&f.join("base"), 1 << 20)?;
+        counted(&f.join("low.qcow2"), over("base", Some("raw")), |block| block[..2].copy_from_slice(&[0, 0]))
+    } },
+    Case { name: "copied.qcow2", args: &[], after: &[], make: |f| {
+        begun(&f.join("base"), 1 << 20)?;
+        counted(&f.join("copied.qcow2"), over("base", Some("raw")), |block| block[6..8].copy_from_slice(&[0, 2]))
+    } },
+    Case { name: "finished.zvhd2", args: &["--deep"], after: &["--deep"], make: |f| {
+        let image = good().into_iter().find(|image| image.name == "zvhd2-zlib-finished")?;
+        std::fs::write(f.join("finished.zvhd2"), &image.files[0].bytes).ok()
+    } },
+    Case { name: "damaged.qcow2", args: &["--deep"], after: &["--deep"], make: |f| {
+        let written = Qcow2 { cells: [(5, Cell::Packed(vec![7; 65536]))].into(), ..over("gone", Some("raw")) }.write();
+        let mut file = written.file;
+        file[usize::try_from(written.places[&5]).ok()?..][..8].fill(0xff);
+        std::fs::write(f.join("damaged.qcow2"), file).ok()
+    } },
     Case { name: "dirty.qcow2", args: &[], after: &[], make: |f| qcow2(&f.join("dirty.qcow2"), &Qcow2 { incompatible: 1, ..Qcow2::new(16, 1 << 20) }) },
     Case { name: "over.qcow2", args: &[], after: &[], make: |f| {
         begun(&f.join("base"), 1 << 20)?;

@@ -84,7 +84,7 @@ fn leads(name: &ImageName, image: &Path, place: &Place) -> Option<Judgement> {
 }
 
 /// Why a name is none of a file in the image's own folder.
-fn outside(name: &[u8]) -> Option<&'static str> {
+pub(crate) fn outside(name: &[u8]) -> Option<&'static str> {
     let colon = name.iter().position(|byte| *byte == b':');
     let is_word =
         |bytes: &[u8]| bytes.iter().all(|byte| byte.is_ascii_alphanumeric() || b"+-.".contains(byte));

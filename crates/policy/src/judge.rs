@@ -143,7 +143,10 @@ fn of_size(profile: &Profile, subject: &Subject, disk: DiskKind, size: u64) -> V
         let fact = format!("the disk has {}, the cloud's will have {}", words(size), words(next));
         add("size/whole-gib", fact, None);
     }
+    // Where nothing finds the table, nothing starts.
+    let is_found = sectors(profile, subject).is_none_or(|found| found.severity < Severity::Error);
     if disk == DiskKind::System
+        && is_found
         && let Some(fact) = boot(subject)
     {
         add("import/boot", fact, None);

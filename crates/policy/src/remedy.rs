@@ -30,8 +30,14 @@ fn works(template: &str, judgement: &Judgement, subject: &Subject) -> bool {
         }
         "imgprep convert --salvage" => subject.conversion == Conversion::Salvage && !is_of_disk(judgement),
         "imgprep check --follow beside" => subject.conversion != Conversion::Refused && names_others,
-        // It repairs these two, and opens all files that an image names.
-        "cp" => matches!(kind, "qcow2" | "qed") && !names_others && judgement.place.file.is_none(),
+        // It repairs these two if their tables are sound, and opens all files that an image names.
+        "cp" => {
+            let is_sound =
+                subject.conversion == Conversion::Whole || judgement.rule.id == "structure/marked-corrupt";
+            // Leaks of a QED it finds and does not repair.
+            let is_repaired = kind == "qcow2" || kind == "qed" && judgement.rule.id != "structure/leak";
+            is_repaired && is_sound && !names_others && judgement.place.file.is_none()
+        }
         "qemu-img convert -O raw" => matches!(subject.kind, Kind::Unread(_)),
         _ => true,
     }

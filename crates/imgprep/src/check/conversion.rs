@@ -6,12 +6,13 @@ use std::path::{Path, PathBuf};
 use imgprep_catalog::{by_name, matches_of};
 use imgprep_engine::{conflicts, gaps};
 use imgprep_io::SourceFile;
-use imgprep_map::{Error, ParseOptions};
+use imgprep_map::{Error, ParentRef, ParseOptions};
 use imgprep_open::{Mismatch, Named, OpenOptions};
 use imgprep_policy::{Conversion, Kind, created_names};
 
 use super::job::Job;
 use crate::Disk;
+use crate::safety::outside;
 
 /// What an error of a walk leaves of a conversion.
 pub(super) fn after(error: &Error) -> Conversion {
@@ -30,7 +31,7 @@ impl Job<'_> {
         // A conversion refuses a parent that does not match.
         let is_mixed = self.out.judgements.iter().any(|found| found.rule.id == "structure/parent");
         let is_part = self.subject.from.is_none() && is_part(self.path) && disk.layers().len() == 1;
-        let is_missing = disk.unopened().iter().any(|named| !is_beside(self.path, named));
+        let is_missing = disk.unopened().iter().any(|named| !is_beside(self.path, named, disk));
         if is_locked || is_mixed || is_missing || is_part && self.subject.kind == Kind::Disk("raw".into()) {
             return Conversion::Refused;
         }
@@ -61,7 +62,7 @@ impl Job<'_> {
     fn walked(&self, open: OpenOptions) -> Conversion {
         let open = OpenOptions { mismatch: Mismatch::Refuse, ..open };
         let Ok(disk) = Disk::open(self.path, &open) else { return Conversion::Refused };
-        if disk.unopened().iter().any(|named| !is_beside(self.path, named)) {
+        if disk.unopened().iter().any(|named| !is_beside(self.path, named, &disk)) {
             return Conversion::Refused;
         }
         let mut worst = Conversion::Whole;
@@ -87,11 +88,22 @@ impl Job<'_> {
     }
 }
 
-/// Whether the file that an image names, and that was not opened since the gate is shut, lies beside the image.
-fn is_beside(image: &Path, named: &Named) -> bool {
+/// Whether a conversion may find the file that an image names, and that was not opened since the gate is shut, beside
+/// the image. What is in that file is not known.
+fn is_beside(image: &Path, named: &Named, disk: &Disk) -> bool {
+    let parent = disk.layers().first().and_then(|layer| layer.parent.as_ref());
+    let is_known =
+        |parent: &ParentRef| parent.format.as_deref().is_none_or(|format| by_name(format).is_some());
+    let has_identity = parent.is_some_and(|parent| !parent.identities.is_empty());
+    let exists = |name: &str| {
+        let is_own = image.file_name().is_some_and(|own| own == name);
+        !is_own && outside(name.as_bytes()).is_none() && image.with_file_name(name).is_file()
+    };
+    // A parent that is known by its identity is searched by the last part of its name, too.
     let last = named.name.rsplit(['/', '\\']).next().unwrap_or_default();
-    let exists = |name: &str| !name.is_empty() && image.with_file_name(name).is_file();
-    named.reason.code() == "open.gate.shut" && (exists(&named.name) || exists(last))
+    named.reason.code() == "open.gate.shut"
+        && parent.is_none_or(is_known)
+        && (exists(&named.name) || has_identity && exists(last))
 }
 
 /// Whether a name is that of one of several files of a VMDK, which is no disk by itself.
