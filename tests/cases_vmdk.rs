@@ -111,13 +111,11 @@ fn virtualbox_snapshot_names_its_parent_in_info_and_check() {
     assert!(named["fact"].as_str().unwrap().contains(VIRTUALBOX[0]), "{named}");
     // No name leads anywhere.
     assert!(judgements.iter().all(|found| found["rule"] != "safety/outside-path"), "{judgements:#?}");
-    // The remedy finds the parent.
+    // Without opening other files nobody knows whether the parent is there: no command is shown.
+    assert_eq!(named["remedy"], Value::Null);
     write(folder.join("vm.vmdk"), &case.base).unwrap();
-    let remedy = named["remedy"].as_str().unwrap().replace("imgprep ", "");
-    // No name here has a blank in it.
-    let words: Vec<_> = remedy.split(' ').map(|word| word.trim_matches('\'')).collect();
-    let output = imgprep(folder, &words);
-    assert!(output.status.success(), "{remedy}: {}", said(&output));
+    let output = imgprep(folder, &["convert", child, "out.zvhd2", "--follow", "beside"]);
+    assert!(output.status.success(), "{}", said(&output));
 }
 
 #[test]

@@ -31,7 +31,7 @@ fn the_report_of_a_check_is_valid_and_read_back() {
     let text = String::from_utf8(output.stdout).unwrap();
     let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
     assert!(
-        report.failures > 100 && report.errors == 1 && report.test_suites.len() > 200,
+        report.failures > 100 && report.errors >= 1 && report.test_suites.len() > 200,
         "{}",
         report.failures
     );

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use imgprep_map::{FileRole, ImageName, Severity};
-use imgprep_policy::{Judgement, Place, quote, rule};
+use imgprep_policy::{Judgement, Place, rule};
 
 use crate::LayerInfo;
 
@@ -25,7 +25,7 @@ pub(crate) fn names(layer: &LayerInfo, path: &Path, has_parent: bool) -> Vec<Jud
     if is_link(path) {
         found.extend(under("safety/symlink", format!("{} is a symbolic link", path.display())));
     }
-    found.extend(unnamed_parent(layer, path, has_parent));
+    found.extend(unnamed_parent(layer, has_parent));
     if let Some(parent) = layer.parent.as_ref().filter(|parent| parent.is_named()) {
         let place = Place { at: Some(parent.at), ..Place::default() };
         let fact = format!("the image names the backing file \"{}\"", parent.name);
@@ -56,18 +56,12 @@ pub(crate) fn names(layer: &LayerInfo, path: &Path, has_parent: bool) -> Vec<Jud
 }
 
 /// A parent that is known by its identity alone: no name leads anywhere.
-fn unnamed_parent(layer: &LayerInfo, path: &Path, has_parent: bool) -> Option<Judgement> {
+fn unnamed_parent(layer: &LayerInfo, has_parent: bool) -> Option<Judgement> {
     let parent = layer.parent.as_ref().filter(|parent| !parent.is_named())?;
     let place = Place { at: Some(parent.at), ..Place::default() };
     let fact = format!("the image needs the parent {} and does not name its file", parent.label());
     let judgement = under("safety/backing-file", fact)?.at(place);
-    if has_parent {
-        return Some(judgement.with_severity(Severity::Note));
-    }
-    // Its base mostly lies one folder above, where only the widest gate searches.
-    let (source, output) = (quote(path.as_os_str()), quote(path.with_extension("zvhd2").as_os_str()));
-    let remedy = Some(format!("imgprep convert {source} {output} --follow any"));
-    Some(Judgement { remedy, ..judgement })
+    Some(if has_parent { judgement.with_severity(Severity::Note) } else { judgement })
 }
 
 /// Where a name leads: out of the folder, or over a link.
