@@ -112,9 +112,11 @@ fn heals(
         let name = files_of(own.path());
         if let Err(reason) = heal(own.path(), &name, (&rule, &remedy), args_after) {
             // A check opens the file that it is given and no other: what is wrong in another one shows only then.
-            let is_elsewhere = ["open.chain.cycle", "open.parent.mismatch", "qcow2.l2.not-raw"]
+            let is_of_both = ["open.chain.cycle", "open.parent.mismatch", "qcow2.l2.not-raw"]
                 .iter()
                 .any(|code| reason.contains(code));
+            let blamed = reason.rsplit_once("imgprep: ").and_then(|(_, text)| text.split_once(": "));
+            let is_elsewhere = is_of_both || blamed.is_some_and(|(file, _)| !name.ends_with(file));
             if is_elsewhere && !args.contains(&"--follow") {
                 continue;
             }

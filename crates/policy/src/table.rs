@@ -188,7 +188,7 @@ pub const RULES: &[Rule] = rules![
     "safety/descriptor-line" Error,
         "the descriptor of a VMDK has no lines but those of a descriptor",
         "a line that is none may be one to another reader, or the file is made to be something else as well",
-        "the VMware Virtual Disks specification 5.0, \"The Descriptor File\"", &["imgprep convert {src} {zvhd2} --follow beside    # after a look at the lines", "look at the lines with a text viewer"];
+        "the VMware Virtual Disks specification 5.0, \"The Descriptor File\"", &["imgprep convert {src} {zvhd2} --follow beside    # after a look at the lines"];
     // Structure.
     "structure/header" Error, "header fields fit together", "a reader may take the other one for true",
         "the format's specification", &[];
@@ -217,7 +217,7 @@ pub const RULES: &[Rule] = rules![
     "structure/checksum" Error, "checksums are right", "bytes were changed",
         "the format's specification", &[COPY_AGAIN];
     "structure/payload" Error, "every packed range unpacks to exactly its part of the disk", "that part of the disk is lost",
-        "the format's specification", &[CONVERT, SALVAGE, COPY_AGAIN];
+        "the format's specification", &[SALVAGE, COPY_AGAIN];
     "structure/vendor-layout" Error, "a ZVHD or ZVHD2 is laid out as the vendor's writer does it",
         "the cloud reads it with the vendor's reader, which refuses such a file or may read another disk from it",
         "files of the vendor's converter, tried with its reader", &[CONVERT];

@@ -8,7 +8,7 @@ use imgprep_engine::{conflicts, gaps};
 use imgprep_io::SourceFile;
 use imgprep_map::{Error, ParentRef, ParseOptions};
 use imgprep_open::{Mismatch, Named, OpenOptions};
-use imgprep_policy::{Conversion, Kind, created_names};
+use imgprep_policy::{Conversion, Kind, created_names, rule_of_code};
 
 use super::job::Job;
 use crate::Disk;
@@ -16,7 +16,13 @@ use crate::safety::outside;
 
 /// What an error of a walk leaves of a conversion.
 pub(super) fn after(error: &Error) -> Conversion {
-    if error.disk().is_some() { Conversion::Salvage } else { Conversion::Refused }
+    let rule = rule_of_code(error.code(), Some(error.class()));
+    match error.disk() {
+        // A conversion opens the file that the check did not.
+        _ if rule.is_some_and(|rule| rule.id == "structure/not-opened") => Conversion::Whole,
+        Some(_) => Conversion::Salvage,
+        None => Conversion::Refused,
+    }
 }
 
 impl Job<'_> {
