@@ -256,14 +256,13 @@ pub fn vhd_cases() -> Vec<OddImage> {
     ]
 }
 
-/// A dynamic image of so many blocks of 4 KiB, stored in an order that no two of them follow each other: its length,
+/// A dynamic image of so many blocks of 4 KiB (a power of two), stored in an order that no two of them follow each other: its length,
 /// and the bytes that are not a hole (headers and table; the footer). No bit is set.
 pub fn shuffled_vhd(blocks: u64) -> (u64, Vec<(u64, Vec<u8>)>) {
-    assert!(blocks.is_power_of_two() && blocks >= 8);
     let empty = Stored { bytes: Vec::new(), sectors: Vec::new() };
     let recipe = Vhd { blocks: [(0, empty)].into(), ..Vhd::new(3, blocks * 4096, 4096) };
     let Written { file, bat, footer, .. } = recipe.write();
-    let first = (bat + blocks * 4).next_multiple_of(512) / 512;
+    let first = (bat + blocks * 4).div_ceil(512);
     let mut head = file[..first as usize * 512].to_vec();
     for block in 0..blocks {
         // An odd factor reaches every number once.

@@ -50,9 +50,10 @@ pub(crate) fn check(
         return Err(error);
     }
     if let Some(at) = walk.first {
+        let blocks =
+            if walk.blocks == 1 { "1 block holds".into() } else { format!("{} blocks hold", walk.blocks) };
         let message = format!(
-            "sectors of {} blocks hold data but their bit in the sector bitmap is clear: they read as zeros, other programs may read the data",
-            walk.blocks
+            "{blocks} data in sectors whose bit in the sector bitmap is clear: they read as zeros, other programs may read the data"
         );
         let _ =
             found(Finding { code: "vhd.bitmap.clear", severity: Severity::Warning, at: Some(at), message });
