@@ -92,7 +92,7 @@ mod tests {
         let (files, failed) = found(&file);
         assert_eq!((files.len(), failed), (0, vec![("file".into(), "io.open.failed")]), "ENOTDIR");
         let (files, failed) = found(&temp.path().join("gone"));
-        assert_eq!((files.len(), failed), (0, vec![("gone".into(), "io.open.failed")]), "ENOENT");
+        assert_eq!((files.len(), failed), (0, vec![("gone".into(), "io.open.not-found")]), "ENOENT");
     }
 
     /// Folders are made one by one, since the path of the last one is longer than the system takes.
@@ -101,8 +101,9 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let name = "d".repeat(200);
         let script = "for n in $(seq 25); do mkdir $0 && cd -P $0 || exit 1; done";
-        let made = std::process::Command::new("bash").args(["-c", script, &name]).current_dir(temp.path());
-        assert!(made.status().unwrap().success());
+        let mut made = std::process::Command::new("bash");
+        let made = made.args(["-c", script, &name]).current_dir(temp.path()).status();
+        assert!(made.unwrap().success());
         for name in ["a.raw", "z.raw"] {
             std::fs::write(temp.path().join(name), "x").unwrap();
         }
