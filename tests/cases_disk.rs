@@ -267,7 +267,7 @@ fn a_raw_of_holes_has_no_data() {
         assert_eq!(info["allocation"], json!({ "data": data, "compressed": 0, "zero": zeros, "parent": 0 }));
     };
     allocation(20 * GIB, 0);
-    file.write_all_at(&[1; 65536], 5 * GIB).unwrap();
+    file.write_all_at(&vec![1; 65536], 5 * GIB).unwrap();
     allocation(20 * GIB - 65536, 65536);
     let text = said(&imgprep(folder, &["info", "holes.raw"]));
     assert!(text.lines().any(|line| line.ends_with("data 64 KiB, zeros 19.9 GiB")), "{text}");

@@ -84,7 +84,7 @@ fn undoubted(judgement: &Judgement, relevant: &[&RouteVerdict]) -> Judgement {
     let is_free = |route: &&RouteVerdict| {
         route.verdict.is_ready() && route.judgements.iter().all(|found| found.rule != judgement.rule)
     };
-    if !is_doubt || !relevant.iter().any(|route| is_free(route)) {
+    if !is_doubt || !relevant.iter().any(is_free) {
         return judgement.clone();
     }
     Judgement { remedy: None, ..judgement.clone().with_severity(Severity::Note) }

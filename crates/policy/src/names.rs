@@ -60,15 +60,12 @@ pub(crate) fn fill_in(template: &str, value: &dyn Fn(&str) -> Option<String>) ->
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
         let known = after.split_once('}').and_then(|(key, rest)| Some((value(key)?, rest)));
-        match known {
-            Some((word, behind)) => {
-                filled.push_str(&word);
-                rest = behind;
-            }
-            None => {
-                filled.push('{');
-                rest = after;
-            }
+        if let Some((word, behind)) = known {
+            filled.push_str(&word);
+            rest = behind;
+        } else {
+            filled.push('{');
+            rest = after;
         }
     }
     filled + rest

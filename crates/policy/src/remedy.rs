@@ -55,10 +55,7 @@ fn fill(template: &str, judgement: &Judgement, subject: &Subject, profile: Optio
     let bitmap = bitmap.map(|bitmap| fill_bitmap(&bitmap.command, &bitmap.extension, names.source));
     let least = profile.map_or(0, |profile| profile.disk_small.0);
     let chosen = template.replace("imgprep convert", &format!("imgprep convert{}", flags(subject)));
-    let chosen = match subject.is_followed_anywhere {
-        true => chosen.replace(" --follow beside", ""),
-        false => chosen,
-    };
+    let chosen = if subject.is_followed_anywhere { chosen.replace(" --follow beside", "") } else { chosen };
     fill_in(&chosen, &|key| match key {
         "least" => Some(least.to_string()),
         "bitmap" => Some(bitmap.clone().unwrap_or_default()),

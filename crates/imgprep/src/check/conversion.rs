@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
-use imgprep_catalog::{by_name, matches_of};
+use imgprep_catalog::{Match, by_name, matches_of};
 use imgprep_engine::{conflicts, gaps};
 use imgprep_io::SourceFile;
 use imgprep_map::{Error, ParentRef, ParseOptions};
@@ -55,7 +55,7 @@ impl Job<'_> {
 
     /// The first readable format that a file of several may be read as, and what a conversion can do then.
     pub(super) fn choice(&self, file: &SourceFile) -> (Option<String>, Conversion) {
-        let readable = matches_of(file).unwrap_or_default().into_iter().filter(|found| found.is_readable());
+        let readable = matches_of(file).unwrap_or_default().into_iter().filter(Match::is_readable);
         let choices = readable.filter_map(|found| {
             let open = OpenOptions { from: by_name(found.name), ..self.options.open.clone() };
             let conversion = self.walked(open);
