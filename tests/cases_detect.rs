@@ -324,7 +324,7 @@ fn a_descriptor_in_utf_16_is_read_after_its_remedy() {
         tool(folder, "sh", &["-c", error["remedy"].as_str().expect("a remedy")]);
         let output = imgprep(folder, &["convert", "web.vmdk.vmdk", "out.raw", "-q", "--force"]);
         assert!(output.status.success(), "{}", said(&output));
-        assert!(get(folder, "out.raw") == [7; 1 << 20]);
+        assert!(get(folder, "out.raw") == vec![7; 1 << 20]);
         std::fs::remove_file(folder.join("web.vmdk.vmdk")).unwrap();
     }
 }

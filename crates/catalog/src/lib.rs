@@ -248,7 +248,7 @@ mod tests {
         assert_eq!(named_as("disk.vmdk", &with(0, b"QFI\xfb\0\0\0\x03", 4096)), Ok("qcow2"));
         match named_as("disk.qcow2", &disk) {
             Err(DetectError::ExtensionDenied { ending, descriptor: None, .. }) => {
-                assert_eq!(ending, ".qcow2")
+                assert_eq!(ending, ".qcow2");
             }
             other => panic!("{other:?}"),
         }

@@ -46,10 +46,10 @@ fn footer(at: u64, file_len: u64) -> Foreign {
 mod tests {
     use super::*;
 
-    fn found(file: &Vec<u8>) -> Option<(u64, u64)> {
+    fn found(file: &[u8]) -> Option<(u64, u64)> {
         let tail = &file[file.len().saturating_sub(4096)..];
         let probe = Probe { head: &[], tail, file_len: file.len() as u64 };
-        match recognise(file, &probe).unwrap()? {
+        match recognise(&file.to_vec(), &probe).unwrap()? {
             Foreign { evidence, remedy: Remedy::Cut(len), .. } => Some((evidence.at, len)),
             _ => None,
         }
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(found(&with(1025, FOOTER, 1 << 20)), None, "not at the start of a sector");
         assert_eq!(found(&with(1024, b"conectiX", 1 << 20)), None);
         assert_eq!(found(&vec![0; 1 << 20]), None);
-        assert_eq!(found(&vec![]), None);
+        assert_eq!(found(&[]), None);
         let mut more = with(1024, FOOTER, 1 << 20);
         more[2048] = 1;
         assert_eq!(found(&more), None, "more than zeros");
