@@ -304,7 +304,7 @@ fn streams_with_zeros_behind_the_footer_are_read_and_other_bytes_refused() {
     put(&[]);
     std::fs::OpenOptions::new().write(true).open(folder.join("a.vmdk")).unwrap().set_len(1 << 40).unwrap();
     assert!(disk(folder, "a.vmdk", &[]) == case.disk);
-    let others: [&[u8]; 4] = [b"x", &[&[0; 2000][..], b"\n"].concat(), &[7; 70_000], b"KDMV"];
+    let others: [&[u8]; 4] = [b"x", &[&[0; 2000][..], b"\n"].concat(), &vec![7; 70_000], b"KDMV"];
     for behind in others {
         put(behind);
         let (code, at, message) = refused(folder, "a.vmdk", &[]);
@@ -348,7 +348,10 @@ fn esxi_folder_gives_one_job_a_descriptor() {
     put_all(&files, &folder.join("vms"));
     let output = imgprep(folder, &["batch", "vms", "--out", "out", "--to", "raw", "--no-sync", "-q"]);
     assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    let raws: Vec<_> = names(&folder.join("out")).into_iter().filter(|name| name.ends_with(".raw")).collect();
+    let raws: Vec<_> = names(&folder.join("out"))
+        .into_iter()
+        .filter(|name| Path::new(name).extension().is_some_and(|end| end == "raw"))
+        .collect();
     let want: Vec<_> = disks.keys().map(|name| name.replace(".vmdk", ".raw")).collect();
     assert_eq!(raws, {
         let mut want = want;

@@ -271,7 +271,7 @@ fn unused_index_entries_and_bytes_behind_a_header_are_no_error() {
             file[page + 512..page + PAGE].copy_from_slice(&noise);
         }
         let mut want = Vec::new();
-        if name.ends_with(".zvhd2") {
+        if Path::new(&name).extension().is_some_and(|end| end == "zvhd2") {
             let index = number(&file, last + 96, 8);
             file[index + 32..index + 64].fill(0xab);
             file[index - PAGE + 512..index].copy_from_slice(&noise);

@@ -78,7 +78,7 @@ pub fn check_zvhd_strictly(file: &[u8], writer: Writer) -> Checked<StrictImage> 
 }
 
 /// The rules of a header page, its checksum among them.
-fn header<'f>(file: &'f [u8], at: usize, cookie: &[u8; 8], writer: Writer) -> Checked<&'f [u8]> {
+fn header(file: &[u8], at: usize, cookie: [u8; 8], writer: Writer) -> Checked<&[u8]> {
     let page = page(file, at)?;
     let sum: u32 = page[..64].iter().chain(&page[68..512]).map(|byte| u32::from(*byte)).sum();
     need(u32_at(page, 64) == !sum, "a wrong checksum", at)?;
@@ -86,8 +86,8 @@ fn header<'f>(file: &'f [u8], at: usize, cookie: &[u8; 8], writer: Writer) -> Ch
     Ok(page)
 }
 
-fn fields(page: &[u8], at: usize, cookie: &[u8; 8], writer: Writer) -> Checked<()> {
-    need(page[..8] == *cookie, "another cookie", at)?;
+fn fields(page: &[u8], at: usize, cookie: [u8; 8], writer: Writer) -> Checked<()> {
+    need(page[..8] == cookie, "another cookie", at)?;
     need(u32_at(page, 8) == 2, "features are not 2", at)?;
     need(u32_at(page, 12) == 0x0001_0000, "the format version is not 1.0", at)?;
     need(u64_at(page, 16) == u64::MAX, "the data offset is not all ones", at)?;
@@ -103,7 +103,7 @@ fn fields(page: &[u8], at: usize, cookie: &[u8; 8], writer: Writer) -> Checked<(
     }
     need(u32_at(page, 60) == 4, "the disk type is not 4", at)?;
     need(page[84..87] == [0; 3], "flags are set", at)?;
-    let used = if cookie == b"stream\0\0" { 87 } else { 142 };
+    let used = if cookie == *b"stream\0\0" { 87 } else { 142 };
     need(page[used..512].iter().all(|byte| *byte == 0), "bytes behind the fields", at)?;
     need(writer == Writer::Vendor || page[512..].iter().all(|byte| *byte == 0), "bytes behind the header", at)
 }
@@ -185,7 +185,7 @@ fn image(header: &[u8], blocks: Vec<(u32, Vec<u8>)>, checksums: usize) -> Strict
 }
 
 fn zvhd(file: &[u8], writer: Writer) -> Checked<StrictImage> {
-    let first = header(file, 0, b"stream\0\0", writer)?;
+    let first = header(file, 0, *b"stream\0\0", writer)?;
     let (mut at, mut stream, mut blocks) = (PAGE, Decompress::new(true), Vec::<(u32, Vec<u8>)>::new());
     while !page(file, at)?.starts_with(b"stream\0\0") {
         let (number, payload, whole) = record(file, at, writer)?;
@@ -195,16 +195,16 @@ fn zvhd(file: &[u8], writer: Writer) -> Checked<StrictImage> {
         blocks.push((number, block));
         at += whole;
     }
-    need(first[..512] == header(file, at, b"stream\0\0", writer)?[..512], "the last page differs", at)?;
+    need(first[..512] == header(file, at, *b"stream\0\0", writer)?[..512], "the last page differs", at)?;
     need(at + PAGE == file.len(), "bytes behind the last page", at + PAGE)?;
     Ok(image(first, blocks, 0))
 }
 
 fn zvhd2(file: &[u8], writer: Writer) -> Checked<StrictImage> {
     const COOKIE: &[u8; 8] = b"z2strm\0\0";
-    let first = header(file, 0, COOKIE, writer)?;
+    let first = header(file, 0, *COOKIE, writer)?;
     let last_at = file.len().checked_sub(PAGE).ok_or("the file is too short")?;
-    let last = header(file, last_at, COOKIE, writer)?;
+    let last = header(file, last_at, *COOKIE, writer)?;
     need(first[87] == 1 && u32_at(first, 88) as usize == BLOCK, "another version or block size", 87)?;
     need(first[96..141] == [0; 45], "the first page has fields of the last one", 96)?;
     need(first[..64] == last[..64] && first[68..96] == last[68..96], "first and last page differ", last_at)?;

@@ -34,6 +34,7 @@ pub fn skip(missing: &str, untested: &str) {
 }
 
 /// Whether a program is installed. One that is missing is a skip.
+#[must_use]
 pub fn has_tool(name: &str) -> bool {
     let asked = Command::new(name)
         .arg("--version")

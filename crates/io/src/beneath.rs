@@ -89,6 +89,9 @@ mod tests {
 
     use super::*;
 
+    type Open = fn(&Path) -> io::Result<Folder>;
+    type Read_ = fn(&Folder, &OsStr) -> io::Result<File>;
+
     #[test]
     fn a_folder_and_its_files_are_opened_without_links_by_either_way() {
         let temp = tempfile::tempdir().unwrap();
@@ -97,8 +100,6 @@ mod tests {
         std::fs::write(root.join("real/file"), "right").unwrap();
         symlink(root.join("real"), root.join("folder")).unwrap();
         symlink("file", root.join("real/link")).unwrap();
-        type Open = fn(&Path) -> io::Result<Folder>;
-        type Read_ = fn(&Folder, &OsStr) -> io::Result<File>;
         let ways: [(Open, Read_); 2] =
             [(Folder::open, Folder::file), (Folder::by_components, Folder::file_by_name)];
         for (open, file) in ways {

@@ -61,9 +61,11 @@ enum Nowhere {
 /// The file of a name as it is written, else with the backslashes of Windows as separators.
 fn either_slash<T>(name: &[u8], find: impl Fn(&Path) -> Result<T, Nowhere>) -> Result<T, Nowhere> {
     let find = |name: Vec<u8>| find(&path_from_bytes(name));
-    find(name.to_vec()).or_else(|nowhere| match name.contains(&b'\\') {
-        true => find(name.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect()),
-        false => Err(nowhere),
+    find(name.to_vec()).or_else(|nowhere| {
+        if !name.contains(&b'\\') {
+            return Err(nowhere);
+        }
+        find(name.iter().map(|byte| if *byte == b'\\' { b'/' } else { *byte }).collect())
     })
 }
 

@@ -70,6 +70,9 @@ pub(crate) struct Table {
     pub(crate) disk: Range<u64>,
 }
 
+/// What is done with an entry: its file offset, its bytes, its place on the disk.
+pub(crate) type EachEntry<'a> = &'a mut dyn FnMut(u64, &[u8], u64) -> Result<(), Error>;
+
 impl Map {
     pub(crate) fn new(header: &Header, disk: Disk, has_parent: bool, tables: Tables, budget: u64) -> Self {
         let snapshots = &tables.snapshots;
@@ -119,12 +122,7 @@ impl Map {
     }
 
     /// Calls `each` for every entry of a table that is not zero, with its file offset and its place on the disk.
-    pub(crate) fn entries(
-        &self,
-        file: &dyn ReadAt,
-        table: &Table,
-        each: &mut dyn FnMut(u64, &[u8], u64) -> Result<(), Error>,
-    ) -> Result<(), Error> {
+    pub(crate) fn entries(&self, file: &dyn ReadAt, table: &Table, each: EachEntry<'_>) -> Result<(), Error> {
         let end = table.at.saturating_add(self.header.cluster_size());
         if file.next_data(table.at) >= end {
             return Ok(());
