@@ -248,8 +248,11 @@ fn the_hidden_name_of_an_output_stands_in_no_error() {
 }
 
 /// Sends a signal once a conversion is at work, and waits for its end.
-fn stopped(folder: &Path, mut program: Command, name: &str) -> Option<i32> {
-    let mut child = program.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
+fn stopped(folder: &Path, program: &Command, name: &str) -> Option<i32> {
+    // These tests may run under nohup, and a signal that is ignored stays so in a child.
+    let mut child = Command::new("env");
+    child.arg("--default-signal=HUP").arg(program.get_program()).args(program.get_args()).current_dir(folder);
+    let mut child = child.stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
     let mut first = [0; 1];
     child.stderr.as_mut().unwrap().read_exact(&mut first).unwrap();
     signal(child.id(), name);
@@ -266,7 +269,7 @@ fn sighup_sigquit_sigterm_and_sigxcpu_stop_a_conversion_and_leave_nothing() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("big.raw"), Noise::new(1).half_compressible(64 * MIB)).unwrap();
     for name in ["-HUP", "-QUIT", "-TERM", "-XCPU"] {
-        assert_eq!(stopped(folder.path(), command(folder.path(), SLOW), name), Some(130), "{name}");
+        assert_eq!(stopped(folder.path(), &command(folder.path(), SLOW), name), Some(130), "{name}");
     }
 }
 
@@ -294,7 +297,7 @@ fn sigkill_leaves_no_hidden_file() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("big.raw"), Noise::new(1).half_compressible(64 * MIB)).unwrap();
     // On a file system without files that have no name one stays: see SHORTCOMINGS.md.
-    assert_eq!(stopped(folder.path(), command(folder.path(), SLOW), "-KILL"), None);
+    assert_eq!(stopped(folder.path(), &command(folder.path(), SLOW), "-KILL"), None);
 }
 
 /// A command under a limit of the shell (`ulimit`).
