@@ -49,6 +49,13 @@ pub fn broken() -> Vec<BrokenImage> {
     all
 }
 
+pub(crate) fn qcow2s() -> Vec<BrokenImage> {
+    let mut all = qcow2_headers();
+    all.extend(qcow2_tables());
+    all.extend(qcow2_names());
+    all
+}
+
 /// Name, about, when refused, code, offset, the file.
 pub(crate) type Row = (&'static str, &'static str, Refused, &'static str, Option<u64>, Vec<u8>);
 
@@ -601,7 +608,7 @@ fn qcow2_data_files() -> [BrokenImage; 2] {
     [elsewhere, named("qcow2", row)]
 }
 
-fn zvhds() -> Vec<BrokenImage> {
+pub(crate) fn zvhds() -> Vec<BrokenImage> {
     use Refused::{AtOpen, AtRead};
     let mut disk = vec![0; 6 << 20];
     disk[0] = 1;

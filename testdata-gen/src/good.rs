@@ -52,9 +52,7 @@ pub(crate) fn mixed(size: usize) -> Vec<u8> {
 pub fn good() -> Vec<GoodImage> {
     let mut all = raw();
     all.extend(crate::qcow::good());
-    all.extend(qcow2_clusters());
-    all.extend(qcow2_features());
-    all.extend(qcow2_chains());
+    all.extend(qcow2s());
     all.extend(crate::qed::good());
     all.extend(crate::vdi::good());
     all.extend(crate::vhd_good::good());
@@ -65,7 +63,15 @@ pub fn good() -> Vec<GoodImage> {
     all
 }
 
-fn raw() -> Vec<GoodImage> {
+/// QCOW2, but for the sample.
+pub(crate) fn qcow2s() -> Vec<GoodImage> {
+    let mut all = qcow2_clusters();
+    all.extend(qcow2_features());
+    all.extend(qcow2_chains());
+    all
+}
+
+pub(crate) fn raw() -> Vec<GoodImage> {
     let plain = |name: &str, about, disk: Vec<u8>| image(name, about, "raw", disk.clone(), disk);
     vec![
         plain("raw-mixed", "an odd size, no multiple of a sector", mixed(3_000_001)),
@@ -262,7 +268,7 @@ fn qcow2_chains() -> Vec<GoodImage> {
     all
 }
 
-fn zvhds() -> Vec<GoodImage> {
+pub(crate) fn zvhds() -> Vec<GoodImage> {
     let disk = disk_of(
         (9 << 20) + 1536,
         &[

@@ -12,6 +12,7 @@ mod disk_cases;
 mod good;
 mod monsters;
 mod odd;
+mod of_format;
 mod polyglot;
 mod qcow;
 mod qcow2;
@@ -49,6 +50,7 @@ pub use disk_cases::{
 pub use good::{GoodImage, good, sample};
 pub use monsters::{Monster, monsters};
 pub use odd::{OddImage, odd};
+pub use of_format::{FormatImages, of_format};
 pub use qcow2::{Cell, Qcow2};
 pub use qcow2_cases::{damaged, undamaged};
 pub use qcow2_codes::{Provoked, Provoking, provoking};

@@ -56,7 +56,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("imgprep-batch", &["imgprep"]),
     ("imgprep-cli", &["imgprep", "imgprep-batch"]),
     ("imgprep-testdata-gen", &[]),
-    ("imgprep-tests", &[]),
+    ("imgprep-tests", &["imgprep-map", "imgprep-testdata-gen"]),
     ("xtask", &["imgprep-policy"]),
 ];
 
