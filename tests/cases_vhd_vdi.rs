@@ -9,7 +9,7 @@ use std::process::Output;
 use std::sync::Arc;
 
 use imgprep::{OpenOptions, SourceFile, SourceOptions};
-use imgprep_engine::{Compared, EngineError, Interrupt, Layer, Meter, OnLoss, Options, conflicts};
+use imgprep_engine::{Compared, EngineError, Interrupt, Layer, OnLoss, Options, Progress, conflicts};
 use imgprep_map::ReadAt;
 use serde_json::Value;
 use testdata_gen::{
@@ -207,14 +207,14 @@ fn counted(path: &Path) -> (Layer, Asked) {
 /// Conflicts of an image with so much memory, how far the comparison went, and the bytes of tables that it read.
 fn compared(path: &Path, memory: u64) -> (Vec<EngineError>, Compared, u64) {
     let (layer, asked) = counted(path);
-    let (interrupt, meter) = (Interrupt::default(), Meter::default());
+    let (interrupt, progress) = (Interrupt::default(), Progress::default());
     let threads = std::num::NonZeroUsize::MIN;
     let options = Options {
         threads,
         memory,
         on_loss: OnLoss::Stop,
         interrupt: &interrupt,
-        meter: &meter,
+        progress: &progress,
         observe: &|_| {},
     };
     let mut found = Vec::new();
@@ -316,14 +316,14 @@ fn a_raised_interrupt_ends_every_walk_of_every_format() {
     let folder = tempfile::tempdir().unwrap();
     let interrupt = Interrupt::default();
     interrupt.raise();
-    let meter = Meter::default();
+    let progress = Progress::default();
     let threads = std::num::NonZeroUsize::MIN;
     let options = Options {
         threads,
         memory: 1 << 20,
         on_loss: OnLoss::Zero,
         interrupt: &interrupt,
-        meter: &meter,
+        progress: &progress,
         observe: &|_| {},
     };
     let mut formats = std::collections::BTreeSet::new();

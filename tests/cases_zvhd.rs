@@ -652,7 +652,7 @@ fn verify_sees_the_padding_of_the_last_block() {
     let run = |damage: bool| {
         is_done.set(false);
         library::on_one_thread(|run| {
-            let observe = |_: &imgprep::Meter| {
+            let observe = |_: &imgprep::Progress| {
                 if let Some(path) = finished_temporary(folder).filter(|_| damage && !is_done.get()) {
                     use std::os::unix::fs::FileExt;
                     let file = std::fs::File::options().write(true).open(path).unwrap();

@@ -3,7 +3,7 @@
 use imgprep::{Disk, Files, Role};
 
 use crate::JOURNAL_NAME;
-use crate::attempt::open_options;
+use crate::execute::open_options;
 use crate::jobs::Batch;
 use crate::journal::Before;
 

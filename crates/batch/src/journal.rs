@@ -14,8 +14,8 @@ use serde::{Deserialize, Serialize};
 
 use crate::BatchError;
 use crate::asked::Asked;
+use crate::fingerprint::{FileStamp, Fingerprint, JournalPath};
 use crate::record::Record;
-use crate::stamp::{Place, Proof, Stamp};
 
 /// Its name in the output folder.
 pub const JOURNAL_NAME: &str = "imgprep-batch.journal";
@@ -51,22 +51,24 @@ pub(crate) enum Event {
 /// A finished output, and how it is recognised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Finished {
-    /// Checksum of all that was wished.
-    pub(crate) wish: u32,
+    /// Checksum of the job specification.
+    #[serde(rename = "wish")]
+    pub(crate) spec: u32,
     /// The output and what was written along with it, by path.
-    pub(crate) outputs: Vec<(Place, Proof)>,
+    pub(crate) outputs: Vec<(JournalPath, Fingerprint)>,
     /// All files that were read.
-    pub(crate) sources: Vec<(Place, Stamp)>,
+    pub(crate) sources: Vec<(JournalPath, FileStamp)>,
     pub(crate) record: Record,
 }
 
 impl Finished {
-    /// Whether nothing changed since: neither what was read nor what was written nor what is wished.
-    pub(crate) fn holds(&self, wish: u32) -> bool {
-        let is_same = |(place, stamp): &(Place, Stamp)| Stamp::of(&place.0).is_ok_and(|now| now == *stamp);
-        self.wish == wish
+    /// Whether sources, outputs and specification are all unchanged.
+    pub(crate) fn holds(&self, spec: u32) -> bool {
+        let is_same =
+            |(path, stamp): &(JournalPath, FileStamp)| FileStamp::of(&path.0).is_ok_and(|now| now == *stamp);
+        self.spec == spec
             && self.sources.iter().all(is_same)
-            && self.outputs.iter().all(|(place, proof)| proof.holds(&place.0))
+            && self.outputs.iter().all(|(path, fingerprint)| fingerprint.holds(&path.0))
     }
 }
 

@@ -1,4 +1,4 @@
-//! The manifest: which images, and what is wished of each, in TOML.
+//! The manifest: images and their options, in TOML.
 //!
 //! What an image does not say is taken from `[defaults]`, and what that does not say from the command line.
 
@@ -11,9 +11,9 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::BatchError;
+use crate::job_spec::{DiskRole, Follow, Host, JobSpec};
 use crate::jobs::{Found, Search, search};
 use crate::template::{Template, below};
-use crate::wish::{DiskRole, Follow, Host, Wish};
 
 /// A commented manifest to begin with.
 pub const EXAMPLE: &str = include_str!("example.toml");
@@ -75,8 +75,8 @@ impl OptionValue {
 /// What the command line says about all images.
 #[derive(Clone, Debug, Default)]
 pub struct Defaults {
-    /// What is wished of each image.
-    pub wish: Wish,
+    /// Options of each image.
+    pub spec: JobSpec,
     /// How outputs are named.
     pub name: Template,
     /// How folders are searched.
@@ -122,10 +122,10 @@ impl<'a> Manifest<'a> {
             let Some(path) = &settings.path else {
                 return Err(self.wrong(image.span(), "an [[image]] needs a path".into()));
             };
-            let (wish, name) = self.settle(settings, defaults, host)?;
+            let (spec, name) = self.settle(settings, defaults, host)?;
             let source = self.folder().join(path.as_ref());
             let mut place = |source, dir, output, searched| {
-                images.push(Found { source, dir, wish: wish.clone(), name: name.clone(), output, searched });
+                images.push(Found { source, dir, spec: spec.clone(), name: name.clone(), output, searched });
             };
             if !source.is_dir() {
                 let output = settings.output.as_ref().map(|output| output.as_ref().clone());
@@ -168,8 +168,8 @@ impl<'a> Manifest<'a> {
         image: &Settings,
         defaults: &Defaults,
         host: &dyn Host,
-    ) -> Result<(Wish, Template), Error> {
-        let (all, line) = (&self.parsed.defaults, &defaults.wish);
+    ) -> Result<(JobSpec, Template), Error> {
+        let (all, line) = (&self.parsed.defaults, &defaults.spec);
         macro_rules! said {
             ($field:ident) => {
                 image.$field.as_ref().or(all.$field.as_ref())
@@ -180,7 +180,7 @@ impl<'a> Manifest<'a> {
         let to_below = image.to.is_none().then_some(&all.options);
         let options = image.options.as_ref().or(to_below.and_then(Option::as_ref));
         let inherits_line = said!(to).is_none();
-        let wish = Wish {
+        let spec = JobSpec {
             from: text(said!(from)).or_else(|| line.from.clone()),
             snapshot: said!(snapshot).cloned().or_else(|| line.snapshot.clone()),
             follow: said!(follow).copied().unwrap_or(line.follow),
@@ -207,12 +207,12 @@ impl<'a> Manifest<'a> {
             host.check_profile(name.as_ref()).map_err(|what| self.wrong(name.span(), what))?;
         }
         let blamed = options.map(Spanned::span).or(said!(to).map(Spanned::span)).unwrap_or_default();
-        host.target(&wish.to, &wish.options).map_err(|what| self.wrong(blamed, what))?;
+        host.target(&spec.to, &spec.options).map_err(|what| self.wrong(blamed, what))?;
         let name = match said!(name) {
             Some(name) => Template::parse(name.as_ref()).map_err(|what| self.wrong(name.span(), what))?,
             None => defaults.name.clone(),
         };
-        Ok((wish, name))
+        Ok((spec, name))
     }
 
     fn wrong(&self, span: Range<usize>, what: String) -> Error {
@@ -254,8 +254,8 @@ mod tests {
     }
 
     fn images(text: &str) -> Result<Vec<Found>, Error> {
-        let wish = Wish { to: "zvhd2".into(), ..Wish::default() };
-        let defaults = Defaults { wish, ..Defaults::default() };
+        let spec = JobSpec { to: "zvhd2".into(), ..JobSpec::default() };
+        let defaults = Defaults { spec, ..Defaults::default() };
         let manifest = Manifest::parse(text, Path::new("dir/jobs.toml"))?;
         Ok(manifest.images(&defaults, Path::new("out"), &Known)?.0)
     }
@@ -276,14 +276,14 @@ mod tests {
         let (first, second) = (&found[0], &found[1]);
         assert_eq!(first.source, Path::new("dir/a.img"));
         assert_eq!(
-            (first.wish.to.as_str(), first.wish.verify, first.wish.profile.as_deref()),
+            (first.spec.to.as_str(), first.spec.verify, first.spec.profile.as_deref()),
             ("raw", true, Some("p"))
         );
         assert_eq!(second.source, Path::new("/b.img"));
-        assert_eq!((second.wish.to.as_str(), second.wish.verify), ("zvhd2", false));
-        assert_eq!(second.wish.options["level"], "3");
+        assert_eq!((second.spec.to.as_str(), second.spec.verify), ("zvhd2", false));
+        assert_eq!(second.spec.options["level"], "3");
         assert_eq!(second.output.as_deref(), Some(Path::new("c/d.z")));
-        assert_eq!(second.wish.disk, DiskRole::Data);
+        assert_eq!(second.spec.disk, DiskRole::Data);
         assert!(second.name.output(Path::new("b"), Path::new(""), "e").unwrap() == Path::new("b.x"));
     }
 

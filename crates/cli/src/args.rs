@@ -256,7 +256,7 @@ pub(crate) struct CheckArgs {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Progress {
+pub(crate) enum ProgressMode {
     /// A bar on a terminal, otherwise a line every 10 seconds
     Auto,
     /// One JSON object a line, on standard error
@@ -275,7 +275,7 @@ pub(crate) struct RunArgs {
     pub(crate) memory: Size,
     /// How progress is shown
     #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) progress: Progress,
+    pub(crate) progress: ProgressMode,
     /// Show progress, as with qemu-img (always on unless -q is given)
     #[arg(short)]
     pub(crate) p: bool,

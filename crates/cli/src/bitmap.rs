@@ -30,11 +30,11 @@ pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
     files.check()?;
     let run = Run::new(&args.run)?;
     let shown = Shown::new(&args.run, ["reading", "reading"]);
-    let observe = |meter: &imgprep::Meter| shown.observe(meter);
+    let observe = |progress: &imgprep::Progress| shown.observe(progress);
     let settings = run.options(OnLoss::Stop, &observe);
     let output = OutputOptions { existing: existing(args.force), sync: Sync::Full };
     let done = write_bitmap(&disk, &path, &maker, output, &settings);
-    shown.finish(settings.meter.read());
+    shown.finish(settings.progress.read());
     let done = done?;
     let block = match &maker {
         BitmapMaker::Ours(shape) => Some(shape.block),

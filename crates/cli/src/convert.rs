@@ -29,7 +29,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     receipt::check_place(args)?;
     let run = Run::new(&args.run)?;
     let shown = Shown::new(&args.run, ["converting", "verifying"]);
-    let observe = |meter: &imgprep::Meter| shown.observe(meter);
+    let observe = |progress: &imgprep::Progress| shown.observe(progress);
     let settings = run.options(on_loss, &observe);
     disk.cross_check(&settings)?;
     if !args.dry_run {
@@ -48,7 +48,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
         );
     }
     let done = convert(&disk, &destination, &options, &settings);
-    shown.finish(settings.meter.read());
+    shown.finish(settings.progress.read());
     let done = done?;
     let seconds = shown.elapsed().as_secs_f64();
     // Once more, for the output is a file now.

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use imgprep::{
     Access, BitOrder, BitmapCommand, BitmapMaker, BitmapShape, Disk, Error, Existing, Gate, Interrupt,
-    Limits, Meter, Mismatch, OnLoss, OpenOptions, ParseOptions, RunOptions, SizeChoice, SourceOptions,
+    Limits, Mismatch, OnLoss, OpenOptions, ParseOptions, Progress, RunOptions, SizeChoice, SourceOptions,
     by_name,
 };
 
@@ -115,7 +115,7 @@ pub(crate) struct Run {
     threads: NonZeroUsize,
     memory: u64,
     interrupt: Interrupt,
-    meter: Meter,
+    progress: Progress,
 }
 
 impl Run {
@@ -129,7 +129,7 @@ impl Run {
         let memory = memory.ok_or(Failure::Usage("--memory must be a number of bytes".into()))?;
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let interrupt = signals::interrupt()?;
-        Ok(Self { threads: threads.unwrap_or(cores), memory, interrupt, meter: Meter::default() })
+        Ok(Self { threads: threads.unwrap_or(cores), memory, interrupt, progress: Progress::default() })
     }
 
     /// What stops it.
@@ -137,13 +137,13 @@ impl Run {
         &self.interrupt
     }
 
-    pub(crate) fn options<'a>(&'a self, on_loss: OnLoss, observe: &'a dyn Fn(&Meter)) -> RunOptions<'a> {
+    pub(crate) fn options<'a>(&'a self, on_loss: OnLoss, observe: &'a dyn Fn(&Progress)) -> RunOptions<'a> {
         RunOptions {
             threads: self.threads,
             memory: self.memory,
             on_loss,
             interrupt: &self.interrupt,
-            meter: &self.meter,
+            progress: &self.progress,
             observe,
         }
     }

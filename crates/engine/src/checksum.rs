@@ -91,9 +91,9 @@ pub fn checksum(
         let what = format!("{size} bytes went in, {} came out", stack.size());
         return Err(EngineError::Differs { what }.into());
     }
-    options.meter.begin(survey.total());
+    options.progress.begin(survey.total());
     let losses = Losses::default();
-    let loader = Loader { stack, on_loss: options.on_loss, losses: &losses, meter: options.meter };
+    let loader = Loader { stack, on_loss: options.on_loss, losses: &losses, progress: options.progress };
     let share = reading_share(stack, survey, options)?;
     let mut sums = Checksums::new(survey.unit, size);
     let work = |job: Job, scratch: &mut _| {
@@ -124,8 +124,8 @@ pub fn checksum(
         work,
         |(job, sum)| {
             sums.units.extend(sum.map(|sum| (job.unit, sum)));
-            options.meter.did_disk(job.range.end - job.range.start);
-            (options.observe)(options.meter);
+            options.progress.did_disk(job.range.end - job.range.start);
+            (options.observe)(options.progress);
             Ok(())
         },
     )?;

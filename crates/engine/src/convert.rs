@@ -86,17 +86,17 @@ pub fn convert(
     losses: &Losses,
 ) -> Result<Converted, Error> {
     let Output { layout, sink, with_checksums, bitmap } = output;
-    options.meter.begin(survey.total());
+    options.progress.begin(survey.total());
     let is_plain = layout.packing() == Packing::Plain;
     let is_direct = is_plain && sink.kind() == SinkKind::Random && !sink.takes_turns();
     let first_place = layout.fixed_place(0).filter(|_| is_direct);
     let share = writing_share(stack, survey, layout.packing(), is_direct, options)?;
-    let writer = Writer { sink, stack, meter: options.meter };
+    let writer = Writer { sink, stack, progress: options.progress };
     for patch in layout.begin() {
         writer.write(patch.at, &[&patch.bytes])?;
     }
     let worker = Worker {
-        loader: Loader { stack, on_loss: options.on_loss, losses, meter: options.meter },
+        loader: Loader { stack, on_loss: options.on_loss, losses, progress: options.progress },
         packing: layout.packing(),
         unit: layout.unit(),
         writer,
@@ -135,8 +135,8 @@ pub fn scan(
     options: &Options<'_>,
     losses: &Losses,
 ) -> Result<Bitmap, Error> {
-    options.meter.begin(survey.total());
-    let loader = Loader { stack, on_loss: options.on_loss, losses, meter: options.meter };
+    options.progress.begin(survey.total());
+    let loader = Loader { stack, on_loss: options.on_loss, losses, progress: options.progress };
     let share = reading_share(stack, survey, options)?;
     let mut bitmap = Bitmap::new(shape, survey.size);
     let work = |job: Job, scratch: &mut Scratch| {
@@ -155,8 +155,8 @@ pub fn scan(
         work,
         |(range, data)| {
             data.iter().for_each(|data| bitmap.set(data));
-            options.meter.did_disk(range.end - range.start);
-            (options.observe)(options.meter);
+            options.progress.did_disk(range.end - range.start);
+            (options.observe)(options.progress);
             Ok(())
         },
     )?;

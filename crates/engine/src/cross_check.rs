@@ -76,7 +76,7 @@ mod tests {
     use imgprep_map::{Claim, DiskMap, FileId, Files, Visitor};
 
     use super::*;
-    use crate::{EngineError, Meter, OnLoss};
+    use crate::{EngineError, OnLoss, Progress};
 
     /// Reads its file until that fails.
     struct Endless;
@@ -110,7 +110,7 @@ mod tests {
             memory: 1 << 20,
             on_loss: OnLoss::Stop,
             interrupt,
-            meter: &Meter::default(),
+            progress: &Progress::default(),
             observe: &|_| {},
         };
         cross_check(&layer, &options)

@@ -15,8 +15,8 @@ use imgprep_map::{
 use imgprep_raw::RawLayout;
 
 use crate::{
-    Behind, BitmapShape, Interrupt, Layer, Losses, Meter, OnLoss, Options, Output, Stack, checksum, convert,
-    scan, survey,
+    Behind, BitmapShape, Interrupt, Layer, Losses, OnLoss, Options, Output, Progress, Stack, checksum,
+    convert, scan, survey,
 };
 
 const UNIT: u64 = 2 << 20;
@@ -174,7 +174,7 @@ fn a_page_that_fails_at_any_access_of_any_run_is_an_error() {
                 memory: 256 << 20,
                 on_loss: OnLoss::Stop,
                 interrupt: &Interrupt::default(),
-                meter: &Meter::default(),
+                progress: &Progress::default(),
                 observe: &|_| {},
             };
             let (whole, file) = stack(u64::MAX);

@@ -8,7 +8,7 @@ use imgprep_map::{Codec, Error, FileId, PackedLen, ReadAt, Source};
 
 use crate::announce::announce;
 use crate::stream::StreamUnit;
-use crate::{EngineError, Layer, Losses, Meter, OnLoss, Piece, Stack, Unpacked, is_zero};
+use crate::{EngineError, Layer, Losses, OnLoss, Piece, Progress, Stack, Unpacked, is_zero};
 
 /// Bytes that a packed unit may have: ZVHD2 allows blocks of 32 MiB, nothing has more.
 pub(crate) const LARGEST_UNIT: u64 = 32 << 20;
@@ -80,7 +80,7 @@ pub(crate) struct Loader<'a> {
     pub(crate) stack: &'a Stack,
     pub(crate) on_loss: OnLoss,
     pub(crate) losses: &'a Losses,
-    pub(crate) meter: &'a Meter,
+    pub(crate) progress: &'a Progress,
 }
 
 impl<'a> Loader<'a> {
@@ -112,7 +112,7 @@ impl<'a> Loader<'a> {
         if let [piece] = pieces
             && let Some(bytes) = self.mapped(piece)
         {
-            self.meter.did_read(piece.len());
+            self.progress.did_read(piece.len());
             return Ok(Loaded::Mapped(bytes));
         }
         announce(self.stack, pieces);
@@ -217,7 +217,7 @@ impl<'a> Loader<'a> {
         target: &mut [u8],
     ) -> Result<(), Error> {
         let file = layer.file(id)?;
-        self.meter.did_read(piece.len());
+        self.progress.did_read(piece.len());
         file.will_read(at..at.saturating_add(piece.len()));
         if let Some(bytes) = at.checked_add(piece.len()).and_then(|end| file.bytes(at..end)) {
             target.copy_from_slice(bytes);
@@ -285,7 +285,7 @@ impl<'a> Loader<'a> {
             return Ok(());
         }
         let stored = payload(layer, *file, *at, *len)?;
-        self.meter.did_read(stored.len() as u64);
+        self.progress.did_read(stored.len() as u64);
         if piece.disk == *unit {
             return Ok(scratch.unpacker.unpack(*codec, &stored, *len, target)?);
         }

@@ -6,7 +6,7 @@ use imgprep_map::{Error, ReadAt, ReadError};
 
 use crate::load::{Loaded, Loader, Scratch};
 use crate::stream::Streams;
-use crate::{EngineError, Losses, Meter, OnLoss, Stack};
+use crate::{EngineError, Losses, OnLoss, Progress, Stack};
 
 /// A stack as something that can be read at any place, one small read at a time.
 ///
@@ -41,10 +41,11 @@ impl<'a> Peek<'a> {
         let end = at.checked_add(len).filter(|end| *end <= self.stack.size()).ok_or(past_end)?;
         state.left =
             state.left.checked_sub(len).ok_or(EngineError::UnitTooLarge { len, limit: state.left })?;
-        let (losses, meter) = (Losses::default(), Meter::default());
+        let (losses, progress) = (Losses::default(), Progress::default());
         let range = at..end;
         let stream = Streams::new(self.stack, OnLoss::Stop, &losses).advance(&range)?;
-        let loader = Loader { stack: self.stack, on_loss: OnLoss::Stop, losses: &losses, meter: &meter };
+        let loader =
+            Loader { stack: self.stack, on_loss: OnLoss::Stop, losses: &losses, progress: &progress };
         match loader.load(&range, &stream, &mut state.scratch)? {
             Loaded::Zero => buf.fill(0),
             Loaded::Mapped(bytes) => buf.copy_from_slice(bytes),

@@ -40,8 +40,8 @@ impl Reducer<'_> {
                 packers.give_back(bytes);
             }
         }
-        self.options.meter.did_disk(done.range.end - done.range.start);
-        (self.options.observe)(self.options.meter);
+        self.options.progress.did_disk(done.range.end - done.range.start);
+        (self.options.observe)(self.options.progress);
         Ok(())
     }
 

@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use imgprep_map::{Error, Sink, WriteError};
 
-use crate::{Meter, Stack};
+use crate::{Progress, Stack};
 
 /// Writes, counts, and tells a source that failed from an output that did.
 #[derive(Clone, Copy)]
@@ -12,7 +12,7 @@ pub(crate) struct Writer<'a> {
     pub(crate) sink: &'a dyn Sink,
     /// What is written may be mapped from it.
     pub(crate) stack: &'a Stack,
-    pub(crate) meter: &'a Meter,
+    pub(crate) progress: &'a Progress,
 }
 
 impl Writer<'_> {
@@ -20,7 +20,7 @@ impl Writer<'_> {
     pub(crate) fn write(&self, at: u64, parts: &[&[u8]]) -> Result<(), Error> {
         match self.sink.write_at(at, parts) {
             Ok(()) => {
-                self.meter.did_write(parts.iter().map(|part| part.len() as u64).sum());
+                self.progress.did_write(parts.iter().map(|part| part.len() as u64).sum());
                 Ok(())
             }
             Err(error) => {

@@ -38,7 +38,7 @@ pub use whole::write_whole;
 pub use imgprep_catalog::{DetectError, FORMATS, Format, Match, by_name, commands as foreign_commands};
 pub use imgprep_disk::{Contents, DiskFacts, Partition, PartitionKind, Volume};
 pub use imgprep_engine::{
-    BitOrder, BitmapShape, Interrupt, Loss, Meter, MeterReading, OnLoss, Options as RunOptions, Piece,
+    BitOrder, BitmapShape, Interrupt, Loss, OnLoss, Options as RunOptions, Piece, Progress, ProgressReading,
 };
 pub use imgprep_io::{
     Access, Allocator, Existing, OutputOptions, SourceFile, SourceOptions, Sync, free_space, hidden_prefix,

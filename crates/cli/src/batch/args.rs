@@ -5,7 +5,7 @@ use std::path::{Path, PathBuf};
 
 use clap::ValueEnum;
 
-use crate::args::{FollowArgs, OutputFormat, Progress, threads};
+use crate::args::{FollowArgs, OutputFormat, ProgressMode, threads};
 use crate::size::Size;
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
@@ -43,7 +43,7 @@ pub(crate) struct BatchArgs {
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
-    pub(crate) wish: WishArgs,
+    pub(crate) spec: JobSpecArgs,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
     /// Retries per image after an I/O error, with exponential back-off
@@ -66,7 +66,7 @@ pub(crate) struct BatchArgs {
     pub(crate) memory: Size,
     /// How progress is shown
     #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) progress: Progress,
+    pub(crate) progress: ProgressMode,
     /// Show no progress and no summary
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -80,7 +80,7 @@ pub(crate) struct BatchArgs {
 
 /// Options of every image; those of a manifest override them.
 #[derive(clap::Args)]
-pub(crate) struct WishArgs {
+pub(crate) struct JobSpecArgs {
     /// Format of the sources [default: detected]
     #[arg(short, long = "from", value_name = "FMT")]
     pub(crate) from: Option<String>,

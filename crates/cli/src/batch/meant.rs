@@ -6,7 +6,8 @@ use std::path::{Path, PathBuf};
 
 use imgprep::{path_from_bytes, reason};
 use imgprep_batch::{
-    Batch, BatchError, Defaults, DiskRole, Follow, Found, Manifest, Search, Template, Wish, assemble, search,
+    Batch, BatchError, Defaults, DiskRole, Follow, Found, JobSpec, Manifest, Search, Template, assemble,
+    search,
 };
 
 use super::args::{BatchArgs, Disk};
@@ -89,11 +90,11 @@ fn paths(list: &[u8]) -> impl Iterator<Item = PathBuf> {
 }
 
 fn image(source: PathBuf, dir: PathBuf, defaults: &Defaults, searched: Option<PathBuf>) -> Found {
-    Found { source, dir, wish: defaults.wish.clone(), name: defaults.name.clone(), output: None, searched }
+    Found { source, dir, spec: defaults.spec.clone(), name: defaults.name.clone(), output: None, searched }
 }
 
 fn defaults(args: &BatchArgs) -> Result<Defaults, Failure> {
-    let said = &args.wish;
+    let said = &args.spec;
     if let Some(from) = said.from.as_deref().filter(|from| imgprep::by_name(from).is_none()) {
         let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
         return Err(Failure::Usage(format!(
@@ -105,7 +106,7 @@ fn defaults(args: &BatchArgs) -> Result<Defaults, Failure> {
         Some(name) => Template::parse(name).map_err(|what| Failure::Usage(format!("--name {what}")))?,
         None => Template::default(),
     };
-    let wish = Wish {
+    let spec = JobSpec {
         from: said.from.clone(),
         snapshot: None,
         follow: match said.follow.follow {
@@ -131,14 +132,14 @@ fn defaults(args: &BatchArgs) -> Result<Defaults, Failure> {
         include: args.search.include.clone(),
         exclude: args.search.exclude.clone(),
     };
-    Ok(Defaults { wish, name, search })
+    Ok(Defaults { spec, name, search })
 }
 
 fn options(args: &BatchArgs) -> Result<BTreeMap<String, String>, Failure> {
     let mut options = BTreeMap::new();
-    let level = args.wish.level.map(|level| format!("level={level}"));
-    let zlib = args.wish.zlib.then(|| "compression_type=zlib".to_string());
-    for option in args.wish.options.iter().cloned().chain(level).chain(zlib) {
+    let level = args.spec.level.map(|level| format!("level={level}"));
+    let zlib = args.spec.zlib.then(|| "compression_type=zlib".to_string());
+    for option in args.spec.options.iter().cloned().chain(level).chain(zlib) {
         let (key, value) = option.split_once('=').unwrap_or((&option, ""));
         if options.insert(key.to_string(), value.to_string()).is_some() {
             return Err(Failure::Usage(format!("-o {option}: this option is given twice")));

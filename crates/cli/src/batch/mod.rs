@@ -3,9 +3,9 @@
 mod args;
 mod host;
 mod meant;
+mod progress;
 mod tell;
 mod verdict;
-mod watch;
 
 use std::io::{self, Write};
 use std::num::NonZeroUsize;
@@ -19,7 +19,7 @@ use imgprep_batch::{Before, EXAMPLE, OnFailure, OtherOptions, RunSettings, plan,
 
 pub(crate) use self::args::BatchArgs;
 use self::host::Program;
-use self::watch::Shown;
+use self::progress::Shown;
 use crate::args::OutputFormat;
 use crate::config::written;
 use crate::convert::unix_time;

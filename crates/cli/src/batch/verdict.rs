@@ -5,7 +5,7 @@ use std::path::Path;
 
 use imgprep::policy::{self, DiskKind, Profile, Wish};
 use imgprep::{
-    CheckOptions, CheckedFile, Depth, Interrupt, Meter, OnLoss, OpenOptions, RunOptions, Severity, check,
+    CheckOptions, CheckedFile, Depth, Interrupt, OnLoss, OpenOptions, Progress, RunOptions, Severity, check,
 };
 use imgprep_batch::{DiskRole, Reason, Subject, Verdict};
 
@@ -53,7 +53,7 @@ fn checked(path: &Path, profile: Profile, disk: DiskRole) -> CheckedFile {
         memory: MEMORY,
         on_loss: OnLoss::Stop,
         interrupt: &Interrupt::default(),
-        meter: &Meter::default(),
+        progress: &Progress::default(),
         observe: &|_| {},
     };
     check(path, &options, &run)

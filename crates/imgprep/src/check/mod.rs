@@ -129,13 +129,13 @@ pub fn each_file<F: AsRef<Path> + Send>(
         interrupt,
         files,
         |file| {
-            let meter = imgprep_engine::Meter::default();
+            let progress = imgprep_engine::Progress::default();
             let alone = Options {
                 threads: std::num::NonZeroUsize::MIN,
                 memory,
                 on_loss: imgprep_engine::OnLoss::Stop,
                 interrupt,
-                meter: &meter,
+                progress: &progress,
                 observe: &|_| {},
             };
             check(file.as_ref(), options, &alone)

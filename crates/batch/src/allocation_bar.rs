@@ -1,33 +1,33 @@
-//! The allocation of a disk as a strip.
+//! The allocation of a disk as a bar of equal parts.
 
 use std::ops::ControlFlow;
 
 use imgprep::{Disk, Piece, Source};
 
-/// Parts of a strip.
+/// Parts of a bar.
 const PARTS: u64 = 96;
-/// Pieces after which no more are looked at: a strip must not cost what a conversion does.
+/// Pieces after which no more are looked at: a bar must not cost what a conversion does.
 const MOST_PIECES: u64 = 200_000;
 
 /// Walks the tables and tells of each part what most of it is. Empty, if that would take long or fails.
-pub(crate) fn strip(disk: &Disk) -> String {
-    let mut strip = Strip::new(disk.size());
+pub(crate) fn allocation_bar(disk: &Disk) -> String {
+    let mut bar = AllocationBar::new(disk.size());
     let mut pieces = 0;
     let walked = disk.pieces(&mut |piece| {
-        strip.add(&piece);
+        bar.add(&piece);
         pieces += 1;
         if pieces < MOST_PIECES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
-    if walked.is_ok() && pieces < MOST_PIECES { strip.text() } else { String::new() }
+    if walked.is_ok() && pieces < MOST_PIECES { bar.text() } else { String::new() }
 }
 
-struct Strip {
+struct AllocationBar {
     size: u64,
     /// Bytes of data, packed, zeros in each part.
     parts: Vec<[u64; 3]>,
 }
 
-impl Strip {
+impl AllocationBar {
     fn new(size: u64) -> Self {
         // A disk of a few sectors has no more parts than that.
         let parts = PARTS.min(size / 512);
@@ -71,13 +71,13 @@ mod tests {
 
     #[test]
     fn a_part_is_what_most_of_it_is() {
-        let mut strip = Strip::new(96 << 20);
+        let mut bar = AllocationBar::new(96 << 20);
         let data = Source::Data { file: imgprep::FileId::SELF, at: 0 };
         let zero = Source::Zero { explicit: false };
-        strip.add(&Piece { disk: 0..(3 << 19) + 1, layer: 0, source: data });
-        strip.add(&Piece { disk: (3 << 19) + 1..96 << 20, layer: 0, source: zero });
-        assert_eq!(strip.text(), format!("dd{}", "z".repeat(94)));
-        assert_eq!(Strip::new(0).text(), "");
-        assert_eq!(Strip::new(1024).text().len(), 2);
+        bar.add(&Piece { disk: 0..(3 << 19) + 1, layer: 0, source: data });
+        bar.add(&Piece { disk: (3 << 19) + 1..96 << 20, layer: 0, source: zero });
+        assert_eq!(bar.text(), format!("dd{}", "z".repeat(94)));
+        assert_eq!(AllocationBar::new(0).text(), "");
+        assert_eq!(AllocationBar::new(1024).text().len(), 2);
     }
 }

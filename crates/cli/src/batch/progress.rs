@@ -4,12 +4,12 @@ use std::collections::HashMap;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
-use imgprep_batch::{AtWork, Batch, Now, Record, State, Watch};
+use imgprep_batch::{Batch, BatchObserver, ProgressSnapshot, Record, RunningJob, State};
 use indicatif::{MultiProgress, ProgressBar};
 use serde_json::{Value as Json, json};
 
 use super::args::BatchArgs;
-use crate::args::Progress;
+use crate::args::ProgressMode;
 use crate::bar::{self, end_of};
 use crate::json;
 use crate::print::warn;
@@ -45,10 +45,10 @@ impl Shown {
     pub(crate) fn new(args: &BatchArgs) -> Self {
         let kind = match args.progress {
             _ if args.quiet => Kind::Nothing,
-            Progress::None => Kind::Nothing,
-            Progress::Jsonl => Kind::Json,
-            Progress::Auto if stderr().is_terminal() => Kind::Bars(Bars::new()),
-            Progress::Auto => Kind::Lines,
+            ProgressMode::None => Kind::Nothing,
+            ProgressMode::Jsonl => Kind::Json,
+            ProgressMode::Auto if stderr().is_terminal() => Kind::Bars(Bars::new()),
+            ProgressMode::Auto => Kind::Lines,
         };
         Self { kind, last: Instant::now() }
     }
@@ -80,7 +80,7 @@ impl Shown {
     }
 }
 
-impl Watch for Shown {
+impl BatchObserver for Shown {
     fn begun(&mut self, batch: &Batch, earlier: &[&Record], damaged: usize) {
         self.tell(
             "begin",
@@ -141,15 +141,15 @@ impl Watch for Shown {
         self.say(&line);
     }
 
-    fn stopping(&mut self, _: &Batch, at_work: usize) {
-        self.tell("stopping", json!({ "running": at_work }));
-        self.say(&format!("stopping: {at_work} at work end at a safe place; a second interrupt stops now"));
+    fn stopping(&mut self, _: &Batch, running: usize) {
+        self.tell("stopping", json!({ "running": running }));
+        self.say(&format!("stopping: {running} at work end at a safe place; a second interrupt stops now"));
     }
 
-    fn tick(&mut self, batch: &Batch, now: &Now) {
+    fn tick(&mut self, batch: &Batch, snapshot: &ProgressSnapshot) {
         let every = match &mut self.kind {
             Kind::Nothing => return,
-            Kind::Bars(bars) => return bars.show(batch, now),
+            Kind::Bars(bars) => return bars.show(batch, snapshot),
             Kind::Lines => LINE_EVERY,
             Kind::Json => JSON_EVERY,
         };
@@ -157,8 +157,8 @@ impl Watch for Shown {
             return;
         }
         self.last = Instant::now();
-        let (rate, left) = now.rate();
-        let at_work = |work: &AtWork| {
+        let (rate, left) = snapshot.rate();
+        let running_job = |work: &RunningJob| {
             json!({
                 "job": work.job, "source": batch.jobs[work.job].source.display().to_string(), "threads": work.threads,
                 "disk-total": work.reading.total, "disk-done": work.reading.disk,
@@ -167,20 +167,20 @@ impl Watch for Shown {
             })
         };
         let object = json!({
-            "images": now.jobs, "done": now.done, "failed": now.failed, "bytes": now.bytes,
-            "bytes-done": now.bytes_done, "source-read": now.read, "output-written": now.written,
-            "bytes-per-second": rate, "seconds-left": left, "seconds": now.elapsed.as_secs_f64(),
-            "running": now.at_work.iter().map(at_work).collect::<Vec<_>>(),
+            "images": snapshot.jobs, "done": snapshot.done, "failed": snapshot.failed, "bytes": snapshot.bytes,
+            "bytes-done": snapshot.bytes_done, "source-read": snapshot.read, "output-written": snapshot.written,
+            "bytes-per-second": rate, "seconds-left": left, "seconds": snapshot.elapsed.as_secs_f64(),
+            "running": snapshot.running_jobs.iter().map(running_job).collect::<Vec<_>>(),
         });
         self.tell("progress", object);
         self.say(&format!(
             "{} of {} images done, {} failed, {} at work; {} of {}, {}/s, {left} s left",
-            now.done,
-            now.jobs,
-            now.failed,
-            now.at_work.len(),
-            short(now.bytes_done),
-            short(now.bytes),
+            snapshot.done,
+            snapshot.jobs,
+            snapshot.failed,
+            snapshot.running_jobs.len(),
+            short(snapshot.bytes_done),
+            short(snapshot.bytes),
             short(rate),
         ));
     }
@@ -200,13 +200,17 @@ impl Bars {
         }
     }
 
-    fn show(&mut self, batch: &Batch, now: &Now) {
+    fn show(&mut self, batch: &Batch, snapshot: &ProgressSnapshot) {
         let width = bar::width();
-        self.whole.set_message(bar::line(width, now.bytes_done, now.bytes, &whole_parts(now)));
-        let gone: Vec<_> =
-            self.jobs.keys().copied().filter(|job| now.at_work.iter().all(|work| work.job != *job)).collect();
+        self.whole.set_message(bar::line(width, snapshot.bytes_done, snapshot.bytes, &whole_parts(snapshot)));
+        let gone: Vec<_> = self
+            .jobs
+            .keys()
+            .copied()
+            .filter(|job| snapshot.running_jobs.iter().all(|work| work.job != *job))
+            .collect();
         gone.into_iter().for_each(|job| self.drop(job));
-        for work in &now.at_work {
+        for work in &snapshot.running_jobs {
             let bar = self.jobs.entry(work.job).or_insert_with(|| {
                 let bar = ProgressBar::new(0).with_style(message_only());
                 self.all.insert_before(&self.whole, bar)
@@ -218,18 +222,18 @@ impl Bars {
     }
 }
 
-fn whole_parts(now: &Now) -> Vec<String> {
-    let (rate, left) = now.rate();
+fn whole_parts(snapshot: &ProgressSnapshot) -> Vec<String> {
+    let (rate, left) = snapshot.rate();
     vec![
-        format!("{} of {} images", now.done + now.failed, now.jobs),
-        format!("{} failed", now.failed),
+        format!("{} of {} images", snapshot.done + snapshot.failed, snapshot.jobs),
+        format!("{} failed", snapshot.failed),
         format!("{left} s left"),
-        format!("{} of {}", short(now.bytes_done), short(now.bytes)),
+        format!("{} of {}", short(snapshot.bytes_done), short(snapshot.bytes)),
         format!("{}/s", short(rate)),
     ]
 }
 
-fn job_parts(work: &AtWork, name: String) -> Vec<String> {
+fn job_parts(work: &RunningJob, name: String) -> Vec<String> {
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     let rate = (work.reading.disk as f64 / work.elapsed.as_secs_f64().max(0.001)) as u64;
     let phase = (work.reading.passes > 1).then(|| "verifying".to_string());

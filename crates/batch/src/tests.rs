@@ -7,10 +7,10 @@ use std::time::Duration;
 
 use imgprep::{Error, Interrupt, Sync, Target};
 
-use crate::wish::{Reason, Subject};
+use crate::job_spec::{Reason, Subject};
 use crate::{
-    Batch, Before, Found, Host, Now, OnFailure, OtherOptions, Record, RunSettings, Summary, Template,
-    Verdict, Watch, Wish, assemble, plan, report, run,
+    Batch, BatchObserver, Before, Found, Host, JobSpec, OnFailure, OtherOptions, ProgressSnapshot, Record,
+    RunSettings, Summary, Template, Verdict, assemble, plan, report, run,
 };
 
 /// Outputs over 1 MiB can't be imported; one of 3 MiB meets a defect.
@@ -46,8 +46,8 @@ fn batch(folder: &Path, sizes: &[usize]) -> Batch {
     let found = sizes.iter().enumerate().map(|(index, size)| {
         let source = folder.join(format!("{index}.img"));
         std::fs::write(&source, vec![1; *size]).unwrap();
-        let wish = Wish { to: "raw".into(), profile: Some("strict".into()), ..Wish::default() };
-        Found { source, dir: PathBuf::new(), wish, name: Template::default(), output: None, searched: None }
+        let spec = JobSpec { to: "raw".into(), profile: Some("strict".into()), ..JobSpec::default() };
+        Found { source, dir: PathBuf::new(), spec, name: Template::default(), output: None, searched: None }
     });
     assemble(&folder.join("out"), found.collect(), Vec::new(), &Strict).unwrap()
 }
@@ -115,10 +115,10 @@ fn memory_that_is_enough_for_nobody_is_said_once_and_hangs_nobody() {
     }
 }
 
-/// Notes the order of what it is told, and raises the interrupt at the first result.
+/// Records the order of events, and raises the interrupt at the first result.
 struct Stopper<'a>(&'a Interrupt, Vec<&'static str>);
 
-impl Watch for Stopper<'_> {
+impl BatchObserver for Stopper<'_> {
     fn begun(&mut self, _: &Batch, _: &[&Record], _: usize) {
         self.1.push("begun");
     }
@@ -126,15 +126,15 @@ impl Watch for Stopper<'_> {
         self.1.push("started");
     }
     fn finished(&mut self, batch: &Batch, job: usize, record: &Record) {
-        // What is told to be done is in the journal.
+        // Every job that is reported as done is in the journal.
         let journal = std::fs::read_to_string(batch.out.join(crate::JOURNAL_NAME)).unwrap();
         let output = format!("\"output\":\"{}\",\"state\":\"done\"", batch.jobs[job].key);
         assert!(record.state != crate::State::Done || journal.contains(&output), "{output}: {journal}");
         self.0.raise();
         self.1.push("finished");
     }
-    fn tick(&mut self, _: &Batch, now: &Now) {
-        assert!(now.bytes_done <= now.bytes && now.done <= now.jobs);
+    fn tick(&mut self, _: &Batch, snapshot: &ProgressSnapshot) {
+        assert!(snapshot.bytes_done <= snapshot.bytes && snapshot.done <= snapshot.jobs);
     }
 }
 
@@ -143,9 +143,9 @@ fn an_interrupt_stops_the_batch_and_resume_ends_it() {
     let folder = tempfile::tempdir().unwrap();
     let batch = batch(folder.path(), &[4096; 500]);
     let interrupt = Interrupt::default();
-    let mut watch = Stopper(&interrupt, Vec::new());
-    let summary: Summary = run(&batch, &settings(&interrupt), &mut watch).unwrap();
-    assert_eq!(watch.1[..2], ["begun", "started"]);
+    let mut observer = Stopper(&interrupt, Vec::new());
+    let summary: Summary = run(&batch, &settings(&interrupt), &mut observer).unwrap();
+    assert_eq!(observer.1[..2], ["begun", "started"]);
     assert!(summary.done() >= 1 && summary.stopped() >= 1, "{} done", summary.done());
     assert_eq!(summary.done() + summary.stopped(), 500);
     let interrupt = Interrupt::default();
@@ -241,7 +241,7 @@ fn a_journal_cut_at_any_byte_is_gone_on_with() {
 /// Outputs with the times that the journal says.
 fn restore(batch: &Batch, journal: &[u8]) {
     std::fs::write(batch.out.join(crate::JOURNAL_NAME), journal).unwrap();
-    for (crate::stamp::Place(path), proof) in
+    for (crate::fingerprint::JournalPath(path), proof) in
         crate::journal::History::look(&batch.out).finished.into_values().flat_map(|done| done.outputs)
     {
         let time = std::time::UNIX_EPOCH + Duration::from_nanos(proof.stamp.modified.try_into().unwrap());

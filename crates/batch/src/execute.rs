@@ -12,17 +12,17 @@ use imgprep::{
 };
 
 use crate::BatchError;
+use crate::allocation_bar::allocation_bar;
 use crate::asked::absolute;
+use crate::fingerprint::{FileStamp, Fingerprint, JournalPath};
+use crate::job_spec::{Host, Subject, Verdict};
 use crate::jobs::{Batch, Job};
 use crate::journal::Finished;
 use crate::queue::{Queue, Task};
 use crate::record::{Lost, Record, State};
-use crate::stamp::{Place, Proof, Stamp};
-use crate::strip::strip;
-use crate::wish::{Host, Subject, Verdict};
 
 /// What is the same for all attempts.
-pub(crate) struct Surroundings<'a> {
+pub(crate) struct JobContext<'a> {
     pub(crate) batch: &'a Batch,
     pub(crate) queue: &'a Queue,
     pub(crate) host: &'a dyn Host,
@@ -35,19 +35,19 @@ pub(crate) struct Surroundings<'a> {
 
 /// How a source is opened.
 pub(crate) fn open_options(job: &Job) -> OpenOptions {
-    let wish = &job.wish;
+    let spec = &job.spec;
     OpenOptions {
-        from: wish.from.as_deref().and_then(by_name),
+        from: spec.from.as_deref().and_then(by_name),
         parse: ParseOptions {
             limits: Limits::default(),
-            snapshot: wish.snapshot.clone(),
+            snapshot: spec.snapshot.clone(),
             size: SizeChoice::Current,
-            salvage: wish.salvage,
+            salvage: spec.salvage,
         },
-        gate: wish.follow.into(),
+        gate: spec.follow.into(),
         companions: None,
-        mismatch: if wish.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
-        source: SourceOptions { access: if wish.salvage { Access::Positioned } else { Access::Mapped } },
+        mismatch: if spec.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
+        source: SourceOptions { access: if spec.salvage { Access::Positioned } else { Access::Mapped } },
         parents: Vec::new(),
     }
 }
@@ -59,7 +59,7 @@ pub(crate) fn convert_options(
     sync: Sync,
     unix_time: u64,
 ) -> Result<ConvertOptions, Error> {
-    let uuid = match job.wish.uuid.as_deref().map(parse_uuid) {
+    let uuid = match job.spec.uuid.as_deref().map(parse_uuid) {
         Some(uuid) => uuid.map_err(|what| BatchError::Setting { what })?,
         None => imgprep::random_uuid().map_err(|error| BatchError::Setting { what: reason(&error) })?,
     };
@@ -68,7 +68,7 @@ pub(crate) fn convert_options(
         target: job.target,
         existing,
         sync,
-        verify: if job.wish.verify { Verify::ReadBack } else { Verify::Skip },
+        verify: if job.spec.verify { Verify::ReadBack } else { Verify::Skip },
         checksum: Checksum::Skip,
         bitmap: job.bitmap().map(|path| (BitmapMaker::Ours(shape), path)),
         uuid,
@@ -85,7 +85,7 @@ pub(crate) fn parse_uuid(text: &str) -> Result<[u8; 16], String> {
 }
 
 pub(crate) fn on_loss(job: &Job) -> OnLoss {
-    if job.wish.salvage { OnLoss::Zero } else { OnLoss::Stop }
+    if job.spec.salvage { OnLoss::Zero } else { OnLoss::Stop }
 }
 
 /// Room that a planned output takes at most: a RAW has holes where the disk has zeros.
@@ -93,7 +93,7 @@ pub(crate) fn room(job: &Job, plan: &Plan) -> u64 {
     if job.target == Target::Raw { plan.survey.total() } else { plan.len }
 }
 
-/// Asks for a verdict, where one is wished.
+/// Requests a verdict, if the job has a profile.
 pub(crate) fn judge(
     host: &dyn Host,
     job: &Job,
@@ -101,20 +101,20 @@ pub(crate) fn judge(
     output_len: u64,
     output: Option<&Path>,
 ) -> Verdict {
-    let Some(profile) = &job.wish.profile else { return Verdict::default() };
+    let Some(profile) = &job.spec.profile else { return Verdict::default() };
     host.judge(&Subject {
         source: disk,
         target: job.target,
         output_len,
         output,
         profile,
-        disk: job.wish.disk,
+        disk: job.spec.disk,
     })
 }
 
-impl Surroundings<'_> {
+impl JobContext<'_> {
     /// Tries once. What is known of the image stands in `record` also when it fails.
-    pub(crate) fn attempt(
+    pub(crate) fn execute(
         &self,
         task: &Task,
         existing: Existing,
@@ -134,7 +134,7 @@ impl Surroundings<'_> {
         // Taken before anything is read: a change from now on is seen by the conversion.
         let sources: Vec<_> = disk
             .source_paths()
-            .filter_map(|path| Some((Place(absolute(path)), Stamp::of(path).ok()?)))
+            .filter_map(|path| Some((JournalPath(absolute(path)), FileStamp::of(path).ok()?)))
             .collect();
         disk.find_unused(self.interrupt)?;
         let run = RunOptions {
@@ -142,20 +142,25 @@ impl Surroundings<'_> {
             memory: task.memory,
             on_loss: on_loss(job),
             interrupt: self.interrupt,
-            meter: &task.meter,
+            progress: &task.progress,
             observe: &|_| {},
         };
         disk.cross_check(&run)?;
         record.describe(&disk);
         let options = convert_options(job, existing, self.sync, self.unix_time)?;
         let planned = plan(&disk, &options, &run)?;
-        record.strip = strip(&disk);
+        record.allocation = allocation_bar(&disk);
         let free = || imgprep::free_space(&self.batch.out).unwrap_or(u64::MAX);
         self.queue.admit(task, sources.len() as u64 + 1, room(job, &planned), &free, self.interrupt);
         let done = convert(&disk, &Destination::Path(job.output.clone()), &options, &run)?;
         record.verdict = judge(self.host, job, &disk, done.len, Some(&job.output));
         finish(record, &done);
-        Ok(Finished { wish: job.checksum(), outputs: proofs(job, &done)?, sources, record: record.clone() })
+        Ok(Finished {
+            spec: job.checksum(),
+            outputs: fingerprints(job, &done)?,
+            sources,
+            record: record.clone(),
+        })
     }
 }
 
@@ -172,16 +177,16 @@ fn finish(record: &mut Record, done: &Converted) {
     record.losses = done.losses.iter().map(lost).collect();
 }
 
-fn proofs(job: &Job, done: &Converted) -> Result<Vec<(Place, Proof)>, Error> {
+fn fingerprints(job: &Job, done: &Converted) -> Result<Vec<(JournalPath, Fingerprint)>, Error> {
     let written = std::iter::once(&job.output).chain(&done.bitmap);
-    let proof = |path: &PathBuf| {
-        let proof = Proof::of(path).map_err(|error| {
+    let fingerprint = |path: &PathBuf| {
+        let fingerprint = Fingerprint::of(path).map_err(|error| {
             let what = format!("the output cannot be read back: {}", reason(&error));
             Error::new(BatchError::Listing { what }).in_path(path.display().to_string())
         });
-        Ok((Place(absolute(path)), proof?))
+        Ok((JournalPath(absolute(path)), fingerprint?))
     };
-    written.map(proof).collect()
+    written.map(fingerprint).collect()
 }
 
 #[cfg(test)]

@@ -1,4 +1,4 @@
-//! What tells whether a file is still the one that it was.
+//! Whether a file is unchanged: its length, its time, and samples of its contents.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -11,47 +11,46 @@ use serde::{Deserialize, Serialize};
 const SAMPLE: u64 = 64 << 10;
 const SAMPLES: u64 = 16;
 
-/// A path in the journal: text, or bytes where it is none.
+/// A path in the journal: text, or bytes if it is not UTF-8.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(from = "Spelled", into = "Spelled")]
-pub(crate) struct Place(pub(crate) PathBuf);
+#[serde(from = "PathRepr", into = "PathRepr")]
+pub(crate) struct JournalPath(pub(crate) PathBuf);
 
 #[derive(Serialize, Deserialize)]
 #[serde(untagged)]
-enum Spelled {
+enum PathRepr {
     Text(String),
     Bytes(Vec<u8>),
 }
 
-impl From<Place> for Spelled {
-    fn from(place: Place) -> Self {
-        place
-            .0
+impl From<JournalPath> for PathRepr {
+    fn from(path: JournalPath) -> Self {
+        path.0
             .into_os_string()
             .into_string()
             .map_or_else(|name| Self::Bytes(name.into_encoded_bytes()), Self::Text)
     }
 }
 
-impl From<Spelled> for Place {
-    fn from(spelled: Spelled) -> Self {
-        Self(match spelled {
-            Spelled::Text(text) => text.into(),
-            Spelled::Bytes(bytes) => imgprep::path_from_bytes(bytes),
+impl From<PathRepr> for JournalPath {
+    fn from(repr: PathRepr) -> Self {
+        Self(match repr {
+            PathRepr::Text(text) => text.into(),
+            PathRepr::Bytes(bytes) => imgprep::path_from_bytes(bytes),
         })
     }
 }
 
 /// Length and time of a file.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Stamp {
+pub(crate) struct FileStamp {
     /// Bytes.
     pub(crate) len: u64,
     /// When it was last changed, in nanoseconds since 1970.
     pub(crate) modified: i64,
 }
 
-impl Stamp {
+impl FileStamp {
     /// The stamp that a file has now.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         Self::from_metadata(&std::fs::metadata(path)?)
@@ -69,25 +68,25 @@ impl Stamp {
 
 /// A stamp and a check of the contents.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Proof {
+pub(crate) struct Fingerprint {
     /// Length and time.
     #[serde(flatten)]
-    pub(crate) stamp: Stamp,
+    pub(crate) stamp: FileStamp,
     /// CRC-32 over samples: all of a file up to 1 MiB, else 16 times 64 KiB, the first and the last included.
     pub(crate) samples: u32,
 }
 
-impl Proof {
-    /// The proof of a file as it is now.
+impl Fingerprint {
+    /// The fingerprint of a file as it is now.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
-        let stamp = Stamp::from_metadata(&file.metadata()?)?;
+        let stamp = FileStamp::from_metadata(&file.metadata()?)?;
         Ok(Self { samples: samples(&mut file, stamp.len)?, stamp })
     }
 
     /// Whether a file is still the one. Its contents are read only where length and time are right.
     pub(crate) fn holds(&self, path: &Path) -> bool {
-        Stamp::of(path).is_ok_and(|now| now == self.stamp) && Self::of(path).is_ok_and(|now| now == *self)
+        FileStamp::of(path).is_ok_and(|now| now == self.stamp) && Self::of(path).is_ok_and(|now| now == *self)
     }
 }
 
@@ -118,9 +117,9 @@ mod tests {
     #[test]
     fn a_path_that_is_no_text_comes_back_as_it_was() {
         for bytes in [&b"a/\xc3\xbc.raw"[..], b"b\xff\xfe.raw", b""] {
-            let place = Place(imgprep::path_from_bytes(bytes.to_vec()));
-            let json = serde_json::to_string(&place).unwrap();
-            assert_eq!(serde_json::from_str::<Place>(&json).unwrap(), place, "{json}");
+            let path = JournalPath(imgprep::path_from_bytes(bytes.to_vec()));
+            let json = serde_json::to_string(&path).unwrap();
+            assert_eq!(serde_json::from_str::<JournalPath>(&json).unwrap(), path, "{json}");
         }
     }
 
@@ -131,8 +130,8 @@ mod tests {
         for len in [0_usize, 5, 1 << 20, (1 << 20) + 1, 3 << 20] {
             let mut bytes = vec![7; len];
             std::fs::write(&path, &bytes).unwrap();
-            let proof = Proof::of(&path).unwrap();
-            assert!(proof.holds(&path));
+            let fingerprint = Fingerprint::of(&path).unwrap();
+            assert!(fingerprint.holds(&path));
             let time = std::fs::metadata(&path).unwrap().modified().unwrap();
             let rewrite = |bytes: &[u8], time| {
                 std::fs::write(&path, bytes).unwrap();
@@ -142,19 +141,19 @@ mod tests {
                 if let Some(byte) = bytes.get_mut(changed) {
                     *byte ^= 1;
                     rewrite(&bytes, time);
-                    assert!(!proof.holds(&path), "{len}, byte {changed}");
+                    assert!(!fingerprint.holds(&path), "{len}, byte {changed}");
                     bytes[changed] ^= 1;
                 }
             }
             rewrite(&bytes, time);
-            assert!(proof.holds(&path));
+            assert!(fingerprint.holds(&path));
             rewrite(&bytes, time + std::time::Duration::from_micros(1));
-            assert!(!proof.holds(&path));
+            assert!(!fingerprint.holds(&path));
             bytes.push(0);
             rewrite(&bytes, time);
-            assert!(!proof.holds(&path));
+            assert!(!fingerprint.holds(&path));
         }
         std::fs::remove_file(&path).unwrap();
-        assert!(!Proof { stamp: Stamp { len: 0, modified: 0 }, samples: 0 }.holds(&path));
+        assert!(!Fingerprint { stamp: FileStamp { len: 0, modified: 0 }, samples: 0 }.holds(&path));
     }
 }

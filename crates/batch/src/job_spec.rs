@@ -1,4 +1,4 @@
-//! What is wished of one image, and what the program around a batch knows about wishes.
+//! The specification of one job, and the interface to the program that runs the batch.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,9 +6,9 @@ use std::path::Path;
 use imgprep::{Disk, Error, Gate, Target};
 use serde::{Deserialize, Serialize};
 
-/// What is wished of one image.
+/// How one image is opened, converted and judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
-pub struct Wish {
+pub struct JobSpec {
     /// The source's format; detected if not said.
     pub from: Option<String>,
     /// An internal snapshot, by id or name.

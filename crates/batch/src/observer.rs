@@ -1,13 +1,13 @@
-//! What is told while a batch runs.
+//! Events and progress of a running batch.
 
 use std::time::Duration;
 
 use crate::jobs::Batch;
-use crate::queue::AtWork;
+use crate::queue::RunningJob;
 use crate::record::Record;
 
-/// Somebody who shows what happens. Everything is called on the thread that runs the batch.
-pub trait Watch {
+/// Receives the events of a batch. Every method is called on the thread that runs the batch.
+pub trait BatchObserver {
     /// The work begins; `earlier` images are done already, `damaged` lines of the journal do not say what was written.
     fn begun(&mut self, _batch: &Batch, _earlier: &[&Record], _damaged: usize) {}
     /// An attempt at a job begins.
@@ -17,17 +17,17 @@ pub trait Watch {
     /// A job is over, and that is on the disk.
     fn finished(&mut self, _batch: &Batch, _job: usize, _record: &Record) {}
     /// The interrupt was raised: what is at work comes to an end, nothing else begins.
-    fn stopping(&mut self, _batch: &Batch, _at_work: usize) {}
+    fn stopping(&mut self, _batch: &Batch, _running: usize) {}
     /// A moment later.
-    fn tick(&mut self, _batch: &Batch, _now: &Now) {}
+    fn tick(&mut self, _batch: &Batch, _snapshot: &ProgressSnapshot) {}
 }
 
-/// Nobody.
-impl Watch for () {}
+/// Ignores everything.
+impl BatchObserver for () {}
 
-/// Where a batch stands.
+/// The progress of a batch at one moment.
 #[derive(Clone, Debug)]
-pub struct Now {
+pub struct ProgressSnapshot {
     /// Images, and how many of them are over.
     pub jobs: usize,
     /// Done, earlier ones included.
@@ -45,10 +45,10 @@ pub struct Now {
     /// Since it began.
     pub elapsed: Duration,
     /// What is at work.
-    pub at_work: Vec<AtWork>,
+    pub running_jobs: Vec<RunningJob>,
 }
 
-impl Now {
+impl ProgressSnapshot {
     /// Bytes in a second, and seconds left at that rate.
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     pub fn rate(&self) -> (u64, u64) {

@@ -1,4 +1,4 @@
-//! Batches in the folders above and below: whether one that runs may write a file that this one writes.
+//! Running batches in the folders above and below: whether one of them writes a file that this one writes.
 //!
 //! Each batch locks the journal of its own folder. `ready` and `ready/sub` are two folders, and `sub/a.raw` of the one
 //! may be `a.raw` of the other. Both announce their outputs before they look for each other, so one of them sees it.
