@@ -32,9 +32,9 @@ pub(crate) enum Command {
     /// Convert many images with a budget, a journal and a report
     Batch(Box<crate::batch::BatchArgs>),
     /// Print a completion script for a shell
-    Completions(crate::packaging::CompletionsArgs),
+    Completions(crate::completions::CompletionsArgs),
     /// Print the manual, or write its pages into a folder
-    Man(crate::packaging::ManArgs),
+    Man(crate::man::ManArgs),
 }
 
 impl Command {
@@ -273,7 +273,7 @@ pub(crate) struct RunArgs {
     /// Memory for buffers
     #[arg(long, value_name = "SIZE", default_value = "256M")]
     pub(crate) memory: Size,
-    /// How progress is shown
+    /// How progress is display
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) progress: ProgressMode,
     /// Show progress, as with qemu-img (always on unless -q is given)

@@ -8,9 +8,9 @@ use serde_json::json;
 use crate::args::{BitmapArgs, Follow, OutputFormat};
 use crate::convert::bitmap_path;
 use crate::failure::{Failure, write_report};
-use crate::meaning::{Run, bitmap_maker, existing, open, open_options};
+use crate::options::{Run, bitmap_maker, existing, open, open_options};
 use crate::print::say;
-use crate::progress::Shown;
+use crate::progress::ProgressDisplay;
 use crate::size::full;
 use crate::{files, json};
 
@@ -29,12 +29,12 @@ pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
     files.reads_disk(&disk);
     files.check()?;
     let run = Run::new(&args.run)?;
-    let shown = Shown::new(&args.run, ["reading", "reading"]);
-    let observe = |progress: &imgprep::Progress| shown.observe(progress);
+    let display = ProgressDisplay::new(&args.run, ["reading", "reading"]);
+    let observe = |progress: &imgprep::Progress| display.observe(progress);
     let settings = run.options(OnLoss::Stop, &observe);
     let output = OutputOptions { existing: existing(args.force), sync: Sync::Full };
     let done = write_bitmap(&disk, &path, &maker, output, &settings);
-    shown.finish(settings.progress.read());
+    display.finish(settings.progress.read());
     let done = done?;
     let block = match &maker {
         BitmapMaker::Ours(shape) => Some(shape.block),

@@ -13,7 +13,7 @@ use imgprep::{
 use crate::args::{BitmapShapeArgs, CheckArgs, CheckOutput, Follow, Order, SourceArgs};
 use crate::config::{self, Settings};
 use crate::failure::Failure;
-use crate::meaning::{Run, open_options, shape};
+use crate::options::{Run, open_options, shape};
 use crate::report::{Printer, summary};
 use crate::signals::INTERRUPTED;
 use crate::size::Size;

@@ -12,15 +12,15 @@ use serde_json::{Value as Json, json};
 
 use crate::args::{ConvertArgs, Follow, OutputFormat};
 use crate::failure::{Failure, write_report};
-use crate::meaning::{Run, bitmap_maker, existing, open, open_options};
+use crate::options::{Run, bitmap_maker, existing, open, open_options};
 use crate::print::{finding, lines, say};
-use crate::progress::Shown;
+use crate::progress::ProgressDisplay;
 use crate::size::{full, short};
 use crate::{files, receipt, target};
 
 pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let on_loss = if args.salvage { OnLoss::Zero } else { OnLoss::Stop };
-    let (destination, options) = meant(args)?;
+    let (destination, options) = options(args)?;
     let mut disk =
         open(&args.src, &args.source, &open_options(&args.source, &args.follow, Follow::Beside, on_loss)?)?;
     let mut files = files::of_convert(args);
@@ -28,8 +28,8 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     files.check()?;
     receipt::check_place(args)?;
     let run = Run::new(&args.run)?;
-    let shown = Shown::new(&args.run, ["converting", "verifying"]);
-    let observe = |progress: &imgprep::Progress| shown.observe(progress);
+    let display = ProgressDisplay::new(&args.run, ["converting", "verifying"]);
+    let observe = |progress: &imgprep::Progress| display.observe(progress);
     let settings = run.options(on_loss, &observe);
     disk.cross_check(&settings)?;
     if !args.dry_run {
@@ -43,22 +43,22 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
         return report(
             args,
             &files,
-            &planned(args, &disk, &options, &plan),
-            &planned_json(&disk, &options, &plan),
+            &render_plan(args, &disk, &options, &plan),
+            &render_plan_json(&disk, &options, &plan),
         );
     }
     let done = convert(&disk, &destination, &options, &settings);
-    shown.finish(settings.progress.read());
+    display.finish(settings.progress.read());
     let done = done?;
-    let seconds = shown.elapsed().as_secs_f64();
+    let seconds = display.elapsed().as_secs_f64();
     // Once more, for the output is a file now.
     files.check()?;
     receipt::write(args, &disk, &options, &done)?;
     report(
         args,
         &files,
-        &told(args, &disk, &options, &done, seconds),
-        &told_json(&disk, &options, &done, seconds),
+        &render(args, &disk, &options, &done, seconds),
+        &render_json(&disk, &options, &done, seconds),
     )
 }
 
@@ -104,8 +104,8 @@ fn report(args: &ConvertArgs, files: &Files, text: &[String], json: &Json) -> Re
     Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
-fn meant(args: &ConvertArgs) -> Result<(Destination, ConvertOptions), Failure> {
-    let target = target::meant(args)?;
+fn options(args: &ConvertArgs) -> Result<(Destination, ConvertOptions), Failure> {
+    let target = target::parse(args)?;
     let is_piped = args.dst == Path::new("-");
     let destination = if is_piped { Destination::Stdout } else { Destination::Path(args.dst.clone()) };
     let with_bitmap = args.bitmap || args.shape.bitmap_command.is_some();
@@ -163,7 +163,7 @@ pub(crate) fn unix_time() -> Result<u64, Failure> {
     }
 }
 
-fn planned(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Vec<String> {
+fn render_plan(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Vec<String> {
     let size = if plan.is_exact { full(plan.len) } else { format!("at most {}", full(plan.len)) };
     let mut lines = vec![
         format!(
@@ -186,7 +186,7 @@ fn planned(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Pla
     lines
 }
 
-fn planned_json(disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json {
+fn render_plan_json(disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json {
     json!({
         "schema": "imgprep/convert/1", "dry-run": true, "target": options.target.name(),
         "virtual-size": disk.size(), "target-virtual-size": options.target.disk_size(disk.size()), "output-size": plan.len, "output-size-exact": plan.is_exact,
@@ -196,7 +196,7 @@ fn planned_json(disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json {
     })
 }
 
-fn told(
+fn render(
     args: &ConvertArgs,
     disk: &Disk,
     options: &ConvertOptions,
@@ -227,7 +227,7 @@ fn enlarged(disk: &Disk, options: &ConvertOptions) -> Option<String> {
     })
 }
 
-fn told_json(disk: &Disk, options: &ConvertOptions, done: &Converted, seconds: f64) -> Json {
+fn render_json(disk: &Disk, options: &ConvertOptions, done: &Converted, seconds: f64) -> Json {
     json!({
         "schema": "imgprep/convert/1", "dry-run": false, "target": options.target.name(),
         "virtual-size": disk.size(), "target-virtual-size": options.target.disk_size(disk.size()), "output-size": done.len, "data-blocks": done.data_blocks,

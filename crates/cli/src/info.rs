@@ -12,7 +12,7 @@ use serde_json::{Value as Json, json};
 use crate::args::{Follow, InfoArgs, OutputFormat};
 use crate::failure::Failure;
 use crate::json;
-use crate::meaning::{open, open_options};
+use crate::options::{open, open_options};
 use crate::print::{finding, line, matched};
 use crate::size::{full, short};
 
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
     }
     if args.output == OutputFormat::Json {
         print_json(args, images, failure.as_ref())?;
-        failure = failure.map(|_| Failure::Told);
+        failure = failure.map(|_| Failure::Reported);
     }
     failure.map_or(Ok(()), Err)
 }
@@ -50,13 +50,13 @@ fn keep_on(file: &Path, error: &Failure, args: &InfoArgs, images: &mut Vec<Json>
     Failure::Usage(format!("not all of the {} images could be read", args.files.len()))
 }
 
-/// An inspector tells what it saw, also of a file that it can't describe.
+/// Reports the matching formats of a file that cannot be described.
 fn with_matches(failure: Failure, file: &Path) -> Failure {
     match failure {
         // A layer below is not what the user named.
         Failure::Image(error) if error.path().is_none_or(|path| Path::new(path) == file) => {
             match imgprep::matches_of(file) {
-                Ok(matches) => Failure::Seen(error, matches),
+                Ok(matches) => Failure::WithEvidence(error, matches),
                 Err(_) => Failure::Image(error),
             }
         }
@@ -70,9 +70,9 @@ fn describe(file: &Path, args: &InfoArgs) -> Result<Vec<Json>, Failure> {
     let options = open_options(&args.source, &args.follow, by_default, OnLoss::Stop)?;
     // An inspector shows a parent that does not match, a converter refuses it.
     let disk = open(file, &args.source, &OpenOptions { mismatch: Mismatch::Accept, ..options })?;
-    let shown = if args.chain { disk.layers().len() } else { 1 };
+    let display = if args.chain { disk.layers().len() } else { 1 };
     let mut images = Vec::new();
-    for (index, info) in disk.layers().iter().take(shown).enumerate() {
+    for (index, info) in disk.layers().iter().take(display).enumerate() {
         let allocation = disk.allocation(index);
         // What is on the disk is asked of all its layers together.
         let seen = if index == 0 { disk.contents() } else { Seen::default() };
@@ -101,8 +101,8 @@ fn describe(file: &Path, args: &InfoArgs) -> Result<Vec<Json>, Failure> {
 /// The image's own, then what was met on the walk and on the disk: each once.
 fn findings(info: &LayerInfo, allocation: Option<&Counted>, seen: &Seen) -> Vec<Finding> {
     let mut all = info.findings.clone();
-    // What the image says of itself is not told again because counting met it.
-    let is_new = |met: &imgprep::Error| info.findings.iter().all(|told| told.code != met.code());
+    // A finding of the image itself is not repeated when counting reports it.
+    let is_new = |met: &imgprep::Error| info.findings.iter().all(|known| known.code != met.code());
     if let Some(Counted::Failed(error)) = allocation
         && is_new(error)
     {
@@ -114,7 +114,7 @@ fn findings(info: &LayerInfo, allocation: Option<&Counted>, seen: &Seen) -> Vec<
         });
     }
     for found in &seen.findings {
-        if !all.iter().any(|told| (told.code, told.at) == (found.code, found.at) && found.at.is_some()) {
+        if !all.iter().any(|known| (known.code, known.at) == (found.code, found.at) && found.at.is_some()) {
             all.push(found.clone());
         }
     }

@@ -1,4 +1,4 @@
-//! A check as `JUnit`: a suite a file, a case a rule that said something.
+//! A check as `JUnit`: a suite a file, a case per rule with findings.
 
 use std::io::{self, Write};
 
@@ -40,20 +40,20 @@ fn of_rule(file: &CheckedFile, rule: &str, levels: &Levels) -> TestCase {
             || (levels.deny_warnings && judgement.severity == Severity::Warning)
     });
     let more = left_out(file).filter(|more| more.rule == rule).map(|more| more.message());
-    let all = of_rule().map(shown).chain(more).collect::<Vec<_>>().join("\n");
+    let all = of_rule().map(display).chain(more).collect::<Vec<_>>().join("\n");
     if !is_failure {
         let mut case = case(file, rule, TestCaseStatus::success());
         case.set_system_out(all);
         return case;
     }
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    let first = of_rule().next().map(shown).unwrap_or_default();
+    let first = of_rule().next().map(display).unwrap_or_default();
     status.set_message(first).set_type(rule).set_description(all);
     case(file, rule, status)
 }
 
 /// XML cannot hold control characters, and `quick-junit` drops them: they are escaped instead.
-fn shown(judgement: &Judgement) -> String {
+fn display(judgement: &Judgement) -> String {
     printable(&message(judgement)).into_owned()
 }
 

@@ -8,7 +8,7 @@ use serde_json::{Map, json};
 
 use crate::args::{Follow, MapArgs, OutputFormat};
 use crate::failure::Failure;
-use crate::meaning::{open, open_options};
+use crate::options::{open, open_options};
 
 pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
     let disk = open(
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
             let failure = Failure::from(error);
             writeln!(out, ",\"error\":{}}}", crate::json::line(&failure.json()).trim_end())?;
             out.flush()?;
-            return Err(Failure::Told);
+            return Err(Failure::Reported);
         }
         writeln!(out, "}}")?;
         return Ok(out.flush()?);

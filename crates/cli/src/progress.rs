@@ -21,7 +21,7 @@ const JSON_EVERY: Duration = Duration::from_secs(1);
 const BAR_EVERY: Duration = Duration::from_millis(100);
 
 /// Shows what a [`Progress`] counts.
-pub(crate) struct Shown {
+pub(crate) struct ProgressDisplay {
     kind: Kind,
     /// Names of the first pass over the disk and of the second.
     passes: [&'static str; 2],
@@ -36,7 +36,7 @@ enum Kind {
     Json,
 }
 
-impl Shown {
+impl ProgressDisplay {
     pub(crate) fn new(args: &RunArgs, passes: [&'static str; 2]) -> Self {
         let kind = match args.progress {
             _ if args.quiet => Kind::Nothing,
@@ -99,7 +99,7 @@ impl Shown {
         self.passes[usize::from(now.passes > 1)]
     }
 
-    /// What is shown beside the bar, what matters most first.
+    /// What is display beside the bar, what matters most first.
     fn parts(&self, now: &ProgressReading) -> Vec<String> {
         // OK: for people; a rate need not be exact.
         #[expect(

@@ -11,9 +11,9 @@ use crate::args::ConvertArgs;
 use crate::convert::loss_json;
 use crate::failure::Failure;
 use crate::json;
-use crate::meaning::existing;
+use crate::options::existing;
 
-/// Told before hours of work, and again when it gets its name.
+/// Checked before the conversion starts, and again when the receipt gets its name.
 pub(crate) fn check_place(args: &ConvertArgs) -> Result<(), Failure> {
     match &args.receipt {
         Some(path) if path.exists() && !args.force => Err(Failure::Usage(format!(

@@ -44,7 +44,7 @@ fn text(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> io::Result<
         *count += 1;
         if *count <= SHOWN {
             judged(out, judgement)?;
-            // What is said once need not be said again.
+            // A message that was printed already is not repeated.
             if advice.insert((judgement.rule.id, &judgement.source, &judgement.remedy)) {
                 advised(out, judgement)?;
             }

@@ -64,7 +64,7 @@ pub(crate) struct BatchArgs {
     /// Memory for the buffers of all images together
     #[arg(long, value_name = "SIZE", default_value = "256M")]
     pub(crate) memory: Size,
-    /// How progress is shown
+    /// How progress is display
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) progress: ProgressMode,
     /// Show no progress and no summary

@@ -2,9 +2,9 @@
 
 mod args;
 mod host;
-mod meant;
+mod options;
 mod progress;
-mod tell;
+mod render;
 mod verdict;
 
 use std::io::{self, Write};
@@ -19,12 +19,12 @@ use imgprep_batch::{Before, EXAMPLE, OnFailure, OtherOptions, RunSettings, plan,
 
 pub(crate) use self::args::BatchArgs;
 use self::host::Program;
-use self::progress::Shown;
+use self::progress::ProgressDisplay;
 use crate::args::OutputFormat;
 use crate::config::written;
 use crate::convert::unix_time;
 use crate::failure::Failure;
-use crate::meaning::existing;
+use crate::options::existing;
 use crate::signals;
 
 /// Files that the program itself has open, and some air.
@@ -34,28 +34,31 @@ pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
     if args.init {
         return init(args).map(|()| ExitCode::SUCCESS);
     }
-    tell::check_reports(args)?;
-    let batch = meant::batch(args)?;
+    render::check_reports(args)?;
+    let batch = options::batch(args)?;
     let interrupt = signals::interrupt()?;
     let settings = settings(args, &interrupt)?;
-    let files = tell::check_files(args, &batch)?;
+    let files = render::check_files(args, &batch)?;
     if args.plan {
         let plan = plan(&batch, &settings)?;
-        let text =
-            if args.output == OutputFormat::Json { tell::plan_json(&plan)? } else { tell::plan_text(&plan) };
+        let text = if args.output == OutputFormat::Json {
+            render::plan_json(&plan)?
+        } else {
+            render::plan_text(&plan)
+        };
         io::stdout().write_all(text.as_bytes())?;
         return Ok(ExitCode::from(if plan.is_fine() { 0 } else { 2 }));
     }
-    let mut shown = Shown::new(args);
-    let done = run_batch(&batch, &settings, &mut shown);
-    shown.end();
+    let mut display = ProgressDisplay::new(args);
+    let done = run_batch(&batch, &settings, &mut display);
+    display.end();
     let summary = done?;
     files.check()?;
-    tell::reports(args, &summary)?;
+    render::reports(args, &summary)?;
     match args.output {
         OutputFormat::Json => io::stdout().write_all(report::json(&summary).as_bytes())?,
         OutputFormat::Text if args.quiet => {}
-        OutputFormat::Text => io::stdout().write_all(tell::summary(&summary).as_bytes())?,
+        OutputFormat::Text => io::stdout().write_all(render::summary(&summary).as_bytes())?,
     }
     Ok(ExitCode::from(match () {
         () if interrupt.is_raised() => signals::INTERRUPTED,

@@ -22,7 +22,7 @@ const LINE_EVERY: Duration = Duration::from_secs(10);
 const JSON_EVERY: Duration = Duration::from_secs(1);
 
 /// Shows a batch.
-pub(crate) struct Shown {
+pub(crate) struct ProgressDisplay {
     kind: Kind,
     last: Instant,
 }
@@ -41,7 +41,7 @@ struct Bars {
     jobs: HashMap<usize, ProgressBar>,
 }
 
-impl Shown {
+impl ProgressDisplay {
     pub(crate) fn new(args: &BatchArgs) -> Self {
         let kind = match args.progress {
             _ if args.quiet => Kind::Nothing,
@@ -70,7 +70,7 @@ impl Shown {
         }
     }
 
-    fn tell(&self, event: &str, mut object: Json) {
+    fn emit(&self, event: &str, mut object: Json) {
         if matches!(self.kind, Kind::Json) {
             object["schema"] = json!("imgprep/batch-progress/1");
             object["event"] = json!(event);
@@ -80,9 +80,9 @@ impl Shown {
     }
 }
 
-impl BatchObserver for Shown {
+impl BatchObserver for ProgressDisplay {
     fn begun(&mut self, batch: &Batch, earlier: &[&Record], damaged: usize) {
-        self.tell(
+        self.emit(
             "begin",
             json!({
                 "images": batch.jobs.len(), "earlier": earlier.len(), "left-out": batch.left_out.len(),
@@ -101,12 +101,12 @@ impl BatchObserver for Shown {
 
     fn started(&mut self, batch: &Batch, job: usize, attempt: u32, threads: usize) {
         let name = batch.jobs[job].source.display().to_string();
-        self.tell("start", json!({ "job": job, "source": name, "attempt": attempt, "threads": threads }));
+        self.emit("start", json!({ "job": job, "source": name, "attempt": attempt, "threads": threads }));
     }
 
     fn again(&mut self, _: &Batch, job: usize, record: &Record, pause: Duration) {
         let seconds = pause.as_secs_f64();
-        self.tell(
+        self.emit(
             "retry",
             json!({ "job": job, "source": record.source, "seconds": seconds, "error": record.error }),
         );
@@ -122,7 +122,7 @@ impl BatchObserver for Shown {
             "job": job, "source": record.source, "output": record.output, "state": record.state,
             "output-size": record.output_size, "seconds": record.seconds, "error": record.error,
         });
-        self.tell("finish", object);
+        self.emit("finish", object);
         let line = match (record.state, &record.error) {
             (State::Done, _) => {
                 let sizes = (record.source_size.unwrap_or(0), record.output_size.unwrap_or(0));
@@ -142,7 +142,7 @@ impl BatchObserver for Shown {
     }
 
     fn stopping(&mut self, _: &Batch, running: usize) {
-        self.tell("stopping", json!({ "running": running }));
+        self.emit("stopping", json!({ "running": running }));
         self.say(&format!("stopping: {running} at work end at a safe place; a second interrupt stops now"));
     }
 
@@ -172,7 +172,7 @@ impl BatchObserver for Shown {
             "bytes-per-second": rate, "seconds-left": left, "seconds": snapshot.elapsed.as_secs_f64(),
             "running": snapshot.running_jobs.iter().map(running_job).collect::<Vec<_>>(),
         });
-        self.tell("progress", object);
+        self.emit("progress", object);
         self.say(&format!(
             "{} of {} images done, {} failed, {} at work; {} of {}, {}/s, {left} s left",
             snapshot.done,

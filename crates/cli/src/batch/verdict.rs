@@ -30,8 +30,8 @@ pub(super) fn judge(subject: &Subject<'_>) -> Verdict {
             policy::Verdict::Never { .. } => false,
         };
         verdict.importable = Some(checked.routes.iter().any(is_open));
-        let told = checked.judgements.iter().filter(|judgement| judgement.severity > Severity::Note);
-        verdict.reasons = told.map(reason).collect();
+        let reported = checked.judgements.iter().filter(|judgement| judgement.severity > Severity::Note);
+        verdict.reasons = reported.map(reason).collect();
     }
     verdict
 }

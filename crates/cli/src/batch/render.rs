@@ -1,4 +1,4 @@
-//! What is told afterwards, and before.
+//! Rendering of plans and summaries, and the reports of a batch.
 
 use std::path::Path;
 
@@ -16,7 +16,7 @@ use crate::size::short;
 
 type Writer = fn(&Summary) -> String;
 
-/// Told before hours of work.
+/// Rejects unknown report types before the batch starts.
 pub(crate) fn check_reports(args: &BatchArgs) -> Result<(), Failure> {
     args.report.iter().try_for_each(|path| writer(path).map(|_| ()))
 }
@@ -47,7 +47,7 @@ fn writer(path: &Path) -> Result<Writer, Failure> {
     }
 }
 
-/// A report is made anew by every run: one that is there is replaced.
+/// Writes all reports; existing ones are replaced.
 pub(crate) fn reports(args: &BatchArgs, summary: &Summary) -> Result<(), Failure> {
     let options = OutputOptions { existing: Existing::Replace, sync: Sync::Full };
     for path in &args.report {

@@ -1,4 +1,4 @@
-//! What is typed -> what is meant.
+//! Typed arguments to options of the library.
 
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
@@ -110,7 +110,7 @@ pub(crate) fn existing(force: bool) -> Existing {
     if force { Existing::Replace } else { Existing::Refuse }
 }
 
-/// What a run needs beside its wishes: it lives as long as the command.
+/// Resources of a run; they live as long as the command.
 pub(crate) struct Run {
     threads: NonZeroUsize,
     memory: u64,

@@ -1,4 +1,4 @@
-//! What is typed -> what is meant.
+//! Typed arguments to a batch.
 
 use std::collections::BTreeMap;
 use std::io::{self, IsTerminal, Read};
@@ -94,35 +94,35 @@ fn image(source: PathBuf, dir: PathBuf, defaults: &Defaults, searched: Option<Pa
 }
 
 fn defaults(args: &BatchArgs) -> Result<Defaults, Failure> {
-    let said = &args.spec;
-    if let Some(from) = said.from.as_deref().filter(|from| imgprep::by_name(from).is_none()) {
+    let given = &args.spec;
+    if let Some(from) = given.from.as_deref().filter(|from| imgprep::by_name(from).is_none()) {
         let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
         return Err(Failure::Usage(format!(
             "--from {from}: not a readable format; the formats are {}",
             known.join(", ")
         )));
     }
-    let name = match &said.name {
+    let name = match &given.name {
         Some(name) => Template::parse(name).map_err(|what| Failure::Usage(format!("--name {what}")))?,
         None => Template::default(),
     };
     let spec = JobSpec {
-        from: said.from.clone(),
+        from: given.from.clone(),
         snapshot: None,
-        follow: match said.follow.follow {
+        follow: match given.follow.follow {
             Some(Typed::None) => Follow::None,
             Some(Typed::Any) => Follow::Any,
             Some(Typed::Beside) | None => Follow::Beside,
         },
-        accept_parent: said.follow.accept_parent,
-        to: said.to.clone(),
+        accept_parent: given.follow.accept_parent,
+        to: given.to.clone(),
         options: options(args)?,
         uuid: None,
-        bitmap: said.bitmap,
-        verify: said.verify,
-        salvage: said.salvage,
-        profile: said.profile.clone(),
-        disk: match said.disk {
+        bitmap: given.bitmap,
+        verify: given.verify,
+        salvage: given.salvage,
+        profile: given.profile.clone(),
+        disk: match given.disk {
             Disk::System => DiskRole::System,
             Disk::Data => DiskRole::Data,
         },

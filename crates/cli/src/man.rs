@@ -1,25 +1,14 @@
-//! `imgprep completions` and `imgprep man`: made from the very description that reads the command line.
+//! `imgprep man`: pages generated from the definition of the command line.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
-use clap_complete::Shell;
 use imgprep::{Existing, OutputOptions, Sync, write_whole};
 
 use crate::args::Args;
 use crate::failure::{Failure, file_error};
-use crate::meaning::existing;
-
-#[derive(clap::Args)]
-#[command(after_help = "Examples:\n  imgprep completions bash > /etc/bash_completion.d/imgprep\n  \
-    imgprep completions zsh > ~/.zfunc/_imgprep\n  \
-    imgprep completions fish > ~/.config/fish/completions/imgprep.fish")]
-pub(crate) struct CompletionsArgs {
-    /// Shell to complete in
-    #[arg(value_enum)]
-    pub(crate) shell: Shell,
-}
+use crate::options::existing;
 
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  imgprep man | man -l -\n  imgprep man /usr/local/share/man/man1")]
@@ -30,12 +19,6 @@ pub(crate) struct ManArgs {
     /// Replace existing pages
     #[arg(long, requires = "dir")]
     pub(crate) force: bool,
-}
-
-pub(crate) fn completions(args: &CompletionsArgs) -> Result<(), Failure> {
-    let mut script = Vec::new();
-    clap_complete::generate(args.shell, &mut Args::command(), "imgprep", &mut script);
-    Ok(io::stdout().write_all(&script)?)
 }
 
 pub(crate) fn man(args: &ManArgs) -> Result<(), Failure> {
