@@ -157,7 +157,7 @@ fn file_lengths_at_their_bounds() {
     for (route, disk, rule, bound, want) in cases {
         for (len, want) in [bound - 1, bound, bound + 1].into_iter().zip(want) {
             sparse(&raw, len);
-            let args = ["--for", "huawei-ims", "--route", route, "--disk", disk, "disk.raw"];
+            let args = ["--profile", "huawei-ims", "--route", route, "--disk", disk, "disk.raw"];
             let (json, _) = json_of(folder.path(), &args);
             let found = judgements(&json).iter().any(|found| found["rule"] == rule);
             assert_eq!(found, want, "{route} {disk} {rule} at {len}: {json:#}");
@@ -179,7 +179,7 @@ fn virtual_sizes_at_their_bounds() {
     for (route, disk, rule, bound, want) in cases {
         for (size, want) in [bound - 1, bound, bound + 1].into_iter().zip(want) {
             std::fs::write(folder.path().join("a.qcow2"), Qcow2::new(16, size).write().file).unwrap();
-            let args = ["--for", "otc", "--route", route, "--disk", disk, "a.qcow2"];
+            let args = ["--profile", "otc", "--route", route, "--disk", disk, "a.qcow2"];
             let (json, code) = json_of(folder.path(), &args);
             let found = judgements(&json).into_iter().find(|found| found["rule"] == rule);
             assert_eq!(found.is_some(), want, "{rule} at {size}: {json:#}");
@@ -215,14 +215,14 @@ fn hostile_files_and_every_rule_fires() {
     told("polyglot", &[], "format/ambiguous", 2);
     write("archive.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     told("archive.gz", &[], "format/no-disk", 2);
-    told("archive.gz", &["--for", "otc"], "format/accepted", 2);
+    told("archive.gz", &["--profile", "otc"], "format/accepted", 2);
     write("it's.hdd", &with(0, b"WithoutFreeSpace", 4096));
     told("it's.hdd", &[], "format/unread", 2);
-    told("it's.hdd", &["--for", "otc"], "format/accepted", 2);
+    told("it's.hdd", &["--profile", "otc"], "format/accepted", 2);
     write("cd.iso", &with(32768, b"\x01CD001\x01", 40000));
-    told("cd.iso", &["--for", "otc"], "import/iso", 2);
+    told("cd.iso", &["--profile", "otc"], "import/iso", 2);
     write("4kn.vhdx", &testdata_gen::vhdx_of_large_sectors());
-    told("4kn.vhdx", &["--for", "otc"], "import/sector-size", 2);
+    told("4kn.vhdx", &["--profile", "otc"], "import/sector-size", 2);
     let split = b"# Disk DescriptorFile\nversion=1\nCID=00000001\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\nRW 2048 FLAT \"a-flat.vmdk\" 0\n";
     write("split.vmdk", split);
     told("split.vmdk", &[], "structure/not-opened", 0);
@@ -244,7 +244,7 @@ fn hostile_files_and_every_rule_fires() {
     };
     write("guessed.qcow2", &over("base", None));
     told("guessed.qcow2", &[], "safety/backing-format", 2);
-    told("guessed.qcow2", &["--for", "otc"], "import/snapshot", 2);
+    told("guessed.qcow2", &["--profile", "otc"], "import/snapshot", 2);
     write(
         "finished.zvhd2",
         &testdata_gen::zvhd2_of_disk(&[1; 4096], testdata_gen::ZvhdPacking::ZlibFinished),
@@ -253,35 +253,35 @@ fn hostile_files_and_every_rule_fires() {
     write("linked.qcow2", &over("link.qcow2", Some("qcow2")));
     told("linked.qcow2", &[], "safety/symlink", 2);
     write("my disk.raw", &with(0, b"x", 4096));
-    told("my disk.raw", &["--for", "otc"], "import/name", 2);
+    told("my disk.raw", &["--profile", "otc"], "import/name", 2);
     write("a-flat.vmdk", &with(0, b"x", 4096));
     told("a-flat.vmdk", &[], "format/extension", 2);
-    told("a-flat.vmdk", &["--for", "otc", "--from", "raw"], "import/flat-vmdk", 2);
+    told("a-flat.vmdk", &["--profile", "otc", "--from", "raw"], "import/flat-vmdk", 2);
     write("locked.qcow2", &Qcow2 { crypt: 2, ..Qcow2::new(16, 1 << 20) }.write().file);
-    told("locked.qcow2", &["--for", "otc"], "import/encrypted", 2);
+    told("locked.qcow2", &["--profile", "otc"], "import/encrypted", 2);
     write("bare.raw", &with(0, b"x", 4096));
-    told("bare.raw", &["--for", "otc", "--route", "fast-raw"], "import/bitmap-missing", 2);
+    told("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/bitmap-missing", 2);
     write("bare.mf", &[]);
-    told("bare.raw", &["--for", "otc", "--route", "fast-raw"], "import/bitmap-stale", 2);
+    told("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/bitmap-stale", 2);
     write("bare.mf", &[1; 4096]);
-    told("bare.raw", &["--for", "otc", "--route", "fast-raw"], "import/min-disk", 0);
+    told("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/min-disk", 0);
     let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(9);
     File::open(folder.join("bare.mf")).unwrap().set_modified(old).unwrap();
-    told("bare.raw", &["--for", "otc", "--route", "fast-raw"], "import/bitmap-stale", 2);
+    told("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/bitmap-stale", 2);
     let bitmap = imgprep(folder, &["bitmap", "bare.raw", "--force", "--bitmap-block", "512"]);
     assert!(bitmap.status.success(), "{}", said(&bitmap));
-    let named = ["--for", "otc", "--route", "fast-raw", "--bitmap-block", "512"];
+    let named = ["--profile", "otc", "--route", "fast-raw", "--bitmap-block", "512"];
     told("bare.raw", &named, "import/min-disk", 0);
     write("bare.mf", &[0; 4096]);
     told("bare.raw", &named, "import/bitmap-contents", 2);
     write("bare.mf", &[1; 4095]);
     told("bare.raw", &named, "import/bitmap-contents", 2);
     sparse(&folder.join("large.raw"), 2 * TIB + 1);
-    told("large.raw", &["--for", "otc"], "after/export", 2);
+    told("large.raw", &["--profile", "otc"], "after/export", 2);
     sparse(&folder.join("odd.raw"), 128 * GIB - 1);
-    told("odd.raw", &["--for", "otc"], "size/file-exact", 0);
+    told("odd.raw", &["--profile", "otc"], "size/file-exact", 0);
     sparse(&folder.join("wide.raw"), 129 * GIB);
-    told("wide.raw", &["--for", "otc", "--route", "import"], "size/disk-large", 2);
+    told("wide.raw", &["--profile", "otc", "--route", "import"], "size/disk-large", 2);
     // Reference counts: block 0 of the refcount table.
     let counted = |edit: fn(&mut [u8])| {
         let mut file =
@@ -401,7 +401,7 @@ fn what_is_inside_partitions_is_judged() {
                 assert!(found["fact"].as_str().unwrap().starts_with(fact), "{found:#}");
             }
             assert_eq!(code, Some(exit), "{file}: {json:#}");
-            let (json, _) = json_of(folder, &["--for", "otc", &file]);
+            let (json, _) = json_of(folder, &["--profile", "otc", &file]);
             let is_locked = rules(&json, "error").contains(&"import/encrypted".into());
             assert_eq!(is_locked, rule == "safety/encrypted", "{file}: {json:#}");
             let boots = |found: &&Value| {
@@ -428,7 +428,7 @@ fn a_disk_that_ends_before_its_partitions_is_cut() {
         ("cut.raw", "raw.partition-past-end", json!(462)),
         ("cut.qcow2", "disk.partition-past-end", Value::Null),
     ] {
-        let (json, exit) = json_of(folder, &["--for", "otc", name]);
+        let (json, exit) = json_of(folder, &["--profile", "otc", name]);
         let is_it = |found: &&Value| {
             found["rule"] == "structure/cut" && found["code"] == code && found["offset"] == at
         };
@@ -455,7 +455,7 @@ fn a_disk_that_is_not_complete_is_not_said_to_boot() {
     let over = Qcow2 { backing, ..Qcow2::new(16, 4 << 20) };
     std::fs::write(folder.join("over.qcow2"), over.write().file).unwrap();
     let boots = |follow: &str| {
-        let (json, _) = json_of(folder, &["--for", "otc", "--follow", follow, "over.qcow2"]);
+        let (json, _) = json_of(folder, &["--profile", "otc", "--follow", follow, "over.qcow2"]);
         judgements(&json).iter().any(|found| found["rule"] == "import/boot")
     };
     assert_eq!((boots("none"), boots("beside")), (false, true));
@@ -710,8 +710,8 @@ fn a_configuration_is_found_upwards_and_the_command_line_wins() {
     let (json, _) = json_of(&inside, &["--profile-file", "../../mine.toml", "my disk.raw"]);
     assert_eq!(json["routes"].as_array().unwrap().len(), 3);
     for wrong in [
-        &["--for", "mars"][..],
-        &["--for", "otc", "--route", "up"],
+        &["--profile", "mars"][..],
+        &["--profile", "otc", "--route", "up"],
         &["--deny", "x/y"],
         &["--route", "import"],
     ] {
@@ -747,7 +747,7 @@ fn the_commands_of_the_routes_work() {
     let bin = Path::new(&program).parent().unwrap().display().to_string();
     let path = format!("{bin}:{}", std::env::var("PATH").unwrap());
     for route in ["import", "fast-zvhd2"] {
-        let (json, _) = json_of(folder, &["--for", "huawei-ims", name]);
+        let (json, _) = json_of(folder, &["--profile", "huawei-ims", name]);
         let routes = json["routes"].as_array().unwrap();
         let line = routes.iter().find(|found| found["id"] == route).unwrap()["command"].as_str().unwrap();
         let before = crate::program::names(folder);
@@ -759,7 +759,7 @@ fn the_commands_of_the_routes_work() {
             .unwrap();
         assert!(output.status.success(), "{line}: {}", said(&output));
         let made = crate::program::names(folder).into_iter().find(|name| !before.contains(name)).unwrap();
-        let (json, code) = json_of(folder, &["--for", "huawei-ims", "--route", route, &made]);
+        let (json, code) = json_of(folder, &["--profile", "huawei-ims", "--route", route, &made]);
         assert_eq!(code, Some(0), "{line}: {json:#}");
         let ready = json["routes"].as_array().unwrap().iter().find(|found| found["id"] == route).unwrap();
         assert_eq!(ready["verdict"], "ready", "{line}");
@@ -774,7 +774,7 @@ fn sarif_is_what_its_schema_says() {
     for image in broken() {
         write_files(&image.files, folder).unwrap();
     }
-    let output = check(folder, &["--for", "otc", "--output", "sarif", ".", "gone.raw"]);
+    let output = check(folder, &["--profile", "otc", "--output", "sarif", ".", "gone.raw"]);
     assert_eq!(output.status.code(), Some(2));
     let log: Value = serde_json::from_slice(&output.stdout).unwrap();
     let schema = std::fs::read(root().join("tests/data/sarif/sarif-schema-2.1.0.json")).unwrap();
@@ -797,7 +797,7 @@ fn sarif_is_what_its_schema_says() {
         .map(|result| result["partialFingerprints"]["imgprepFinding/v1"].as_str().unwrap())
         .collect();
     assert_eq!(prints.len(), results.len(), "fingerprints are unique");
-    let again = check(folder, &["--for", "otc", "--output", "sarif", "-j", "1", ".", "gone.raw"]);
+    let again = check(folder, &["--profile", "otc", "--output", "sarif", "-j", "1", ".", "gone.raw"]);
     assert!(again.stdout == output.stdout, "and stable");
 }
 

@@ -13,6 +13,8 @@ use crate::jobs::{Batch, Job};
 use crate::journal::{History, JOURNAL_NAME};
 use crate::record::path_text;
 
+/// The key of the profile in the journal. The command line calls it `--profile`, and accepts the older `--for`.
+const PROFILE: &str = "for";
 /// Differences that an error names, at most.
 const SHOWN: usize = 8;
 
@@ -45,7 +47,7 @@ fn settings(spec: &JobSpec) -> BTreeMap<String, String> {
         ("snapshot", spec.snapshot.clone()),
         ("to", Some(spec.to.clone())),
         ("uuid", spec.uuid.clone()),
-        ("for", spec.profile.clone()),
+        (PROFILE, spec.profile.clone()),
         ("follow", (spec.follow != Follow::default()).then(|| spec.follow.name().to_string())),
         ("disk", (spec.disk != DiskRole::default()).then(|| spec.disk.name().to_string())),
         ("accept-parent", set(spec.accept_parent)),
@@ -101,7 +103,7 @@ fn differences(batch: &Batch, history: &History) -> BTreeMap<String, usize> {
         let names: HashSet<&String> = then.settings.keys().chain(now.settings.keys()).collect();
         for name in names {
             differ(
-                name,
+                if name == PROFILE { "profile" } else { name },
                 then.settings.get(name).map(String::as_str),
                 now.settings.get(name).map(String::as_str),
             );

@@ -10,8 +10,10 @@ use crate::size::Size;
 /// Inspects, checks and converts virtual disk images.
 #[derive(Parser)]
 #[command(name = "imgprep", version, max_term_width = 100, propagate_version = true)]
-#[command(after_help = "Examples:\n  imgprep info disk.vmdk\n  imgprep check --for huawei-ims disk.vmdk\n  \
-    imgprep convert disk.vmdk disk.zvhd2")]
+#[command(
+    after_help = "Examples:\n  imgprep info disk.vmdk\n  imgprep check --profile huawei-ims disk.vmdk\n  \
+    imgprep convert disk.vmdk disk.zvhd2"
+)]
 pub(crate) struct Args {
     #[command(subcommand)]
     pub(crate) command: Command,
@@ -194,14 +196,14 @@ pub(crate) enum DiskUse {
 #[command(after_help = "Exit codes: 0 fine, 1 not checked, 2 violations or corruption,\n\
     3 only leaks, or only warnings with --deny warnings, 130 interrupted. Settings are read from\n\
     imgprep.toml in the working directory or a folder above it.\n\n\
-    Examples:\n  imgprep check disk.qcow2\n  imgprep check --for huawei-ims disk.vmdk\n  \
+    Examples:\n  imgprep check disk.qcow2\n  imgprep check --profile huawei-ims disk.vmdk\n  \
     imgprep check --deep --output sarif images/\n  imgprep check --explain safety/backing-file")]
 pub(crate) struct CheckArgs {
     /// Images, and folders of images
     #[arg(value_name = "FILE|DIR")]
     pub(crate) files: Vec<PathBuf>,
     /// Import rules of a cloud: huawei-ims, otc or flexible-engine
-    #[arg(long = "for", value_name = "PROFILE")]
+    #[arg(long, visible_alias = "for", value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
     /// Import rules from a file of your own
     #[arg(long, value_name = "FILE", conflicts_with = "profile")]

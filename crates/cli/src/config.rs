@@ -133,7 +133,9 @@ fn unknown_route(wanted: &str, profile: Option<&Profile>) -> Option<String> {
 fn profile(args: &CheckArgs, found: &Found) -> Result<Option<Profile>, Failure> {
     let check = &found.config.check;
     match (&args.profile, &args.profile_file, &check.profile, &check.profile_file) {
-        (Some(name), ..) => built_in_profile(name).map_err(|what| Failure::Usage(format!("--for {what}"))),
+        (Some(name), ..) => {
+            built_in_profile(name).map_err(|what| Failure::Usage(format!("--profile {what}")))
+        }
         (None, Some(file), ..) => from_file(file),
         (None, None, Some(name), _) => {
             built_in_profile(name).map_err(|what| found.wrong("profile", name, &what))

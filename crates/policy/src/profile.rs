@@ -12,7 +12,7 @@ use crate::size::Bytes;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Profile {
-    /// As in `--for`.
+    /// As in `--profile`.
     pub name: String,
     /// For people.
     pub title: String,

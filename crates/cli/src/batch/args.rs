@@ -19,7 +19,7 @@ pub(crate) enum Disk {
     after_help = "Exit codes: 0 all images are done; 2 some failed or cannot be imported; 1 the batch could \
     not run;\n130 interrupted.\n\nCtrl-C once: running conversions stop at a safe place, no other image is started. \
     Twice: stop now.\nAfter either, and after a kill or a power cut, --resume continues the batch.\n\n\
-    Examples:\n  imgprep batch images/ --out ready/\n  imgprep batch images/ --out ready/ --for huawei-ims --plan\n  \
+    Examples:\n  imgprep batch images/ --out ready/\n  imgprep batch images/ --out ready/ --profile huawei-ims --plan\n  \
     find . -name '*.vmdk' -print0 | imgprep batch - --out ready/\n  \
     imgprep batch --init && imgprep batch jobs.toml --report report.html"
 )]
@@ -111,7 +111,7 @@ pub(crate) struct JobSpecArgs {
     #[arg(long)]
     pub(crate) salvage: bool,
     /// Judge by the import rules of a cloud: huawei-ims, otc or flexible-engine
-    #[arg(long = "for", value_name = "PROFILE")]
+    #[arg(long, visible_alias = "for", value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
     /// Whether the images become system disks or data disks
     #[arg(long, value_enum, default_value = "system")]
