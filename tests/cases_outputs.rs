@@ -243,7 +243,7 @@ fn the_hidden_name_of_an_output_stands_in_no_error() {
     // A tool whose last words are its arguments.
     fs::write(at.join("tool.sh"), "echo \"cannot use $1 and $2\" >&2\nexit 9\n").unwrap();
     let args = ["convert", "top.qcow2", "out.raw", "--bitmap-command", "sh tool.sh {raw} {mf}"];
-    let text = refused(at, &args, "[bitmap.command");
+    let text = refused(at, &args, "[bitmap.command-failed");
     assert!(text.contains("cannot use out.raw and out.mf") && !text.contains("imgprep-"), "{text}");
 }
 
@@ -716,7 +716,7 @@ fn codes_of_inputs_and_outputs_that_cannot_be_used() {
         (&["convert", "disk.raw", "folder", "-O", "raw", "--force"], "[io.output.special"),
         (&["convert", "disk.raw", "/dev/null", "-O", "raw", "--force"], "[io.output.special"),
         (&["convert", "disk.raw", "no/such/folder.raw"], "[io.output.failed"),
-        (&["convert", "disk.raw", "-", "-O", "raw", "--verify"], "[verify.pipe"),
+        (&["convert", "disk.raw", "-", "-O", "raw", "--verify"], "[convert.verify-pipe"),
     ] {
         refused(at, args, code);
     }

@@ -139,7 +139,7 @@ fn what_is_no_disk_is_refused_with_what_to_do() {
     std::fs::write(folder.path().join("a.hdd"), [&b"WithoutFreeSpace"[..], &[0; 600]].concat()).unwrap();
     // What looks like a fixed VHD is never taken for RAW, though its footer is no good.
     for (file, code) in
-        [("a.gz", "detect.no-disk"), ("a.hdd", "detect.not-yet"), ("a.vhd", "vhd.footer.checksum")]
+        [("a.gz", "detect.no-disk"), ("a.hdd", "detect.unsupported"), ("a.vhd", "vhd.footer.checksum")]
     {
         let output = imgprep(folder.path(), &["convert", file, "out.raw"]);
         assert_eq!(output.status.code(), Some(1));

@@ -18,24 +18,24 @@ pub(crate) struct Foreign {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Remedy {
     /// An image format whose reader does not exist yet.
-    NotYet,
+    Unsupported,
     /// Not a disk image: what to do instead.
     NoDisk(&'static str),
     /// An image that ends at this file offset, with zeros behind it.
     Cut(u64),
 }
 
-use Remedy::NotYet;
+use Remedy::Unsupported;
 
 /// Name, offset, magic, what it says, what to do.
 type Row = (&'static str, usize, &'static [u8], &'static str, Remedy);
 
 #[rustfmt::skip]
 const HEADS: &[Row] = &[
-    ("parallels", 0,     b"WithoutFreeSpace",  "magic \"WithoutFreeSpace\"",          NotYet),
-    ("parallels", 0,     b"WithouFreSpacExt",  "magic \"WithouFreSpacExt\"",          NotYet),
-    ("bochs",     0,     b"Bochs Virtual HD Image\0", "magic \"Bochs Virtual HD Image\"", NotYet),
-    ("cloop",     0,     b"#!/bin/sh\n#V2.0 Format\n", "the first lines of a compressed loop image", NotYet),
+    ("parallels", 0,     b"WithoutFreeSpace",  "magic \"WithoutFreeSpace\"",          Unsupported),
+    ("parallels", 0,     b"WithouFreSpacExt",  "magic \"WithouFreSpacExt\"",          Unsupported),
+    ("bochs",     0,     b"Bochs Virtual HD Image\0", "magic \"Bochs Virtual HD Image\"", Unsupported),
+    ("cloop",     0,     b"#!/bin/sh\n#V2.0 Format\n", "the first lines of a compressed loop image", Unsupported),
 ];
 
 /// Everything in `probe` that is known and not read.
@@ -66,5 +66,6 @@ pub(crate) fn foreign(name: &'static str, at: u64, len: usize, says: &str, remed
 fn dmg_trailer(probe: &Probe<'_>) -> Option<Foreign> {
     let at = probe.tail.len().checked_sub(512)?;
     let is_dmg = probe.tail[at..].starts_with(b"koly\0\0\0\x04\0\0\x02\0");
-    is_dmg.then(|| foreign("dmg", probe.tail_at() + at as u64, 12, "trailer \"koly\", version 4", NotYet))
+    is_dmg
+        .then(|| foreign("dmg", probe.tail_at() + at as u64, 12, "trailer \"koly\", version 4", Unsupported))
 }

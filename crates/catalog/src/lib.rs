@@ -169,7 +169,7 @@ fn decide(file: &dyn ReadAt, name: Option<&Path>, matches: Vec<Match>) -> Result
             let evidence = Some(found.evidence.clone());
             Ok(Detection { format, evidence, matches, findings: Vec::new() })
         }
-        Kind::Foreign(Remedy::NotYet) => Err(DetectError::NotYet { name, at, says }.into()),
+        Kind::Foreign(Remedy::Unsupported) => Err(DetectError::Unsupported { name, at, says }.into()),
         Kind::Foreign(Remedy::Cut(len)) => Err(DetectError::Padded { name, at, says, len }.into()),
         // The name of a piece says more than what stands in it.
         Kind::Foreign(Remedy::NoDisk(remedy)) => Err(match denial.filter(|denial| denial.is_piece(name)) {

@@ -108,7 +108,7 @@ fn is_image(path: &Path, options: &OpenOptions) -> bool {
 /// What a file is that was not taken for a readable disk.
 pub(crate) fn kind_of(error: &Error) -> Kind {
     match error.detail::<DetectError>() {
-        Some(DetectError::NotYet { name, .. } | DetectError::Padded { name, .. }) => {
+        Some(DetectError::Unsupported { name, .. } | DetectError::Padded { name, .. }) => {
             Kind::Unread((*name).into())
         }
         Some(DetectError::NoDisk { name: "iso9660", .. }) => Kind::Iso,

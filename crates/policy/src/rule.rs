@@ -41,7 +41,7 @@ pub(crate) fn known(id: &'static str) -> &'static Rule {
 const CODES: &[(&str, &str)] = &[
     ("detect.ambiguous",    "format/ambiguous"),
     ("detect.looks-like",   "format/ambiguous"),
-    ("detect.not-yet",      "format/unread"),
+    ("detect.unsupported",  "format/unread"),
     ("detect.no-disk",      "format/no-disk"),
     ("detect.extension-*",  "format/extension"),
     ("detect.empty",        "format/empty"),

@@ -131,7 +131,9 @@ fn nested(head: &[u8], at: u64, what: &str) -> Option<Judgement> {
             format!("{what} begins like a {} image ({})", detection.format.name, evidence.says)
         }
         Err(error) => match error.detail::<DetectError>()? {
-            DetectError::NotYet { name, says, .. } => format!("{what} begins like a {name} image ({says})"),
+            DetectError::Unsupported { name, says, .. } => {
+                format!("{what} begins like a {name} image ({says})")
+            }
             DetectError::Ambiguous { matches } => format!("{what} begins like several images: {matches}"),
             _ => return None,
         },
