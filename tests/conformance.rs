@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use imgprep::{Disk, Gate, OpenOptions, ParseOptions, SizeChoice};
+use imgprep::{Disk, FollowPolicy, OpenOptions, ParseOptions, SizeChoice};
 use testdata_gen::{GoodImage, good, write_files};
 
 use crate::program::{imgprep, said};
@@ -14,7 +14,7 @@ pub(crate) fn open(path: &Path, snapshot: Option<&str>) -> Result<Disk, imgprep:
         size: SizeChoice::Original,
         ..ParseOptions::default()
     };
-    Disk::open(path, &OpenOptions { parse, gate: Gate::Beside, ..OpenOptions::default() })
+    Disk::open(path, &OpenOptions { parse, follow: FollowPolicy::Beside, ..OpenOptions::default() })
 }
 
 #[test]

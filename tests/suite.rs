@@ -13,7 +13,7 @@ mod cases_cli;
 mod cases_codes;
 mod cases_detect;
 mod cases_disk;
-mod cases_gate;
+mod cases_follow;
 mod cases_outputs;
 mod cases_qcow;
 mod cases_vhd_vdi;

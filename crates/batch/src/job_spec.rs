@@ -3,7 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
-use imgprep::{Disk, Error, Gate, Target};
+use imgprep::{Disk, Error, FollowPolicy, Target};
 use serde::{Deserialize, Serialize};
 
 /// How one image is opened, converted and judged.
@@ -35,7 +35,7 @@ pub struct JobSpec {
     pub disk: DiskRole,
 }
 
-/// The gate, as it is written.
+/// The follow policy, as a manifest spells it.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "lowercase")]
 pub enum Follow {
@@ -58,7 +58,7 @@ impl Follow {
     }
 }
 
-impl From<Follow> for Gate {
+impl From<Follow> for FollowPolicy {
     fn from(follow: Follow) -> Self {
         match follow {
             Follow::None => Self::None,

@@ -4,7 +4,7 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use imgprep::{Disk, Error, Gate, OpenOptions, Target, check_link, parts_among, reason};
+use imgprep::{Disk, Error, FollowPolicy, OpenOptions, Target, check_link, parts_among, reason};
 use walkdir::WalkDir;
 
 use crate::asked::absolute;
@@ -71,7 +71,7 @@ impl Job {
         (self.spec.bitmap && self.target == Target::Raw).then(|| self.output.with_extension("mf"))
     }
 
-    /// Opens the image. A link of a searched folder is followed within that folder only, unless the gate is open.
+    /// Opens the image. A link of a searched folder is followed within that folder only, unless the policy is `any`.
     pub(crate) fn open(&self) -> Result<Disk, Error> {
         if let Some(folder) = &self.searched {
             imgprep::check_link(&self.source, folder, self.spec.follow.into())?;
@@ -146,7 +146,8 @@ pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Er
 fn leave_out_parts(found: &mut Vec<(PathBuf, PathBuf)>, left_out: &mut Vec<PathBuf>) {
     let mut folders: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
     // A link that leads out of its folder is not opened to look for names of parts.
-    let is_own = |path: &Path| check_link(path, path.parent().unwrap_or(Path::new("")), Gate::Beside).is_ok();
+    let is_own =
+        |path: &Path| check_link(path, path.parent().unwrap_or(Path::new("")), FollowPolicy::Beside).is_ok();
     for (path, _) in found.iter().filter(|(path, _)| is_own(path)) {
         folders.entry(path.parent().unwrap_or(Path::new("")).to_path_buf()).or_default().push(path.clone());
     }

@@ -7,6 +7,7 @@
 //! format, the name of a part of a disk).
 
 mod archive;
+mod compressed;
 mod disc;
 mod error;
 mod evidence;
@@ -15,9 +16,9 @@ mod foreign;
 mod library;
 mod openpgp;
 mod other;
-mod packed;
 mod padding;
 mod program;
+mod recognise;
 mod remedy;
 mod text;
 
@@ -139,7 +140,7 @@ fn matches(file: &dyn ReadAt, probe: &Probe<'_>) -> Result<Vec<Match>, Error> {
         let evidence = (format.probe)(probe)?;
         Some(Match::new(probe, format.name, evidence, Kind::Readable(format)))
     });
-    let mut found: Vec<_> = ours.chain(foreign::recognise(probe).into_iter().map(foreign)).collect();
+    let mut found: Vec<_> = ours.chain(recognise::recognise(probe).into_iter().map(foreign)).collect();
     if found.is_empty() {
         let less =
             text::recognise(probe).map_or_else(|| padding::recognise(file, probe), |text| Ok(Some(text)));

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use imgprep::policy::quote;
 use imgprep::{
-    DetectError, Error, Existing, Match, OutputOptions, Sync, descriptor_beside, reason, remedy, write_whole,
+    DetectError, Error, Existing, Match, OutputOptions, Sync, descriptor_beside, reason, remedy, write_atomic,
 };
 use serde_json::json;
 
@@ -182,7 +182,7 @@ fn may_replace(path: &Path) -> bool {
 /// Writes a report; an existing one is replaced.
 pub(crate) fn write_report(path: &Path, object: &serde_json::Value) -> Result<(), Failure> {
     let options = OutputOptions { existing: Existing::Replace, sync: Sync::Full };
-    Ok(write_whole(path, json::text(object).as_bytes(), options)?)
+    Ok(write_atomic(path, json::text(object).as_bytes(), options)?)
 }
 
 /// What was wrong with a file that the command line names.

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use imgprep::{
-    Allocation, Counted, Disk, DiskFacts, Finding, LayerInfo, Mismatch, OnLoss, OpenOptions, Partition, Seen,
-    Severity, Snapshot, Value,
+    Allocation, Counted, Disk, DiskFacts, DiskInspection, Finding, LayerInfo, Mismatch, OnLoss, OpenOptions,
+    Partition, Severity, Snapshot, Value,
 };
 use serde_json::{Value as Json, json};
 
@@ -75,19 +75,19 @@ fn describe(file: &Path, args: &InfoArgs) -> Result<Vec<Json>, Failure> {
     for (index, info) in disk.layers().iter().take(display).enumerate() {
         let allocation = disk.allocation(index);
         // What is on the disk is asked of all its layers together.
-        let seen = if index == 0 { disk.contents() } else { Seen::default() };
-        let findings = findings(info, allocation.as_ref(), &seen);
+        let inspection = if index == 0 { disk.contents() } else { DiskInspection::default() };
+        let findings = findings(info, allocation.as_ref(), &inspection);
         match args.output {
             OutputFormat::Text => {
                 let mut out = io::stdout().lock();
                 if index > 0 || args.files.first().map(|first| &**first) != Some(file) {
                     writeln!(out)?;
                 }
-                print_text(&mut out, &disk, info, allocation.as_ref(), &seen)?;
+                print_text(&mut out, &disk, info, allocation.as_ref(), &inspection)?;
                 print_findings(&mut out, &findings)?;
             }
             OutputFormat::Json => {
-                let mut object = json::layer(info, allocation.as_ref(), &seen, &findings);
+                let mut object = json::layer(info, allocation.as_ref(), &inspection, &findings);
                 if index == 0 {
                     object.insert("unopened".into(), disk.unopened().iter().map(json::unopened).collect());
                 }
@@ -99,7 +99,7 @@ fn describe(file: &Path, args: &InfoArgs) -> Result<Vec<Json>, Failure> {
 }
 
 /// The image's own, then what was met on the walk and on the disk: each once.
-fn findings(info: &LayerInfo, allocation: Option<&Counted>, seen: &Seen) -> Vec<Finding> {
+fn findings(info: &LayerInfo, allocation: Option<&Counted>, inspection: &DiskInspection) -> Vec<Finding> {
     let mut all = info.findings.clone();
     // A finding of the image itself is not repeated when counting reports it.
     let is_new = |met: &imgprep::Error| info.findings.iter().all(|known| known.code != met.code());
@@ -113,7 +113,7 @@ fn findings(info: &LayerInfo, allocation: Option<&Counted>, seen: &Seen) -> Vec<
             message: without_code(error, &info.name),
         });
     }
-    for found in &seen.findings {
+    for found in &inspection.findings {
         if !all.iter().any(|known| (known.code, known.at) == (found.code, found.at) && found.at.is_some()) {
             all.push(found.clone());
         }
@@ -151,7 +151,7 @@ fn print_text(
     disk: &Disk,
     info: &LayerInfo,
     allocation: Option<&Counted>,
-    seen: &Seen,
+    inspection: &DiskInspection,
 ) -> io::Result<()> {
     line(out, "image", &info.name)?;
     line(out, "format", &format!("{}, {}", info.facts.format, info.facts.variant))?;
@@ -177,11 +177,11 @@ fn print_text(
         };
         line(out, "backing file", &format!("{name} ({format})"))?;
     }
-    for companion in &info.companions {
-        let name = companion.name.as_ref().map_or("(not named)".into(), ToString::to_string);
+    for associated in &info.associated_files {
+        let name = associated.name.as_ref().map_or("(not named)".into(), ToString::to_string);
         line(out, "data file", &name)?;
     }
-    if let Some(facts) = &seen.facts {
+    if let Some(facts) = &inspection.facts {
         print_contents(out, facts)?;
     }
     for (key, value) in &info.facts.details {

@@ -4,7 +4,7 @@ use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
 use clap::CommandFactory;
-use imgprep::{Existing, OutputOptions, Sync, write_whole};
+use imgprep::{Existing, OutputOptions, Sync, write_atomic};
 
 use crate::args::Args;
 use crate::failure::{Failure, file_error};
@@ -33,7 +33,7 @@ pub(crate) fn man(args: &ManArgs) -> Result<(), Failure> {
 fn write(command: clap::Command, dir: &Path, existing: Existing) -> Result<(), Failure> {
     let name = command.get_display_name().unwrap_or(command.get_name());
     let path = dir.join(format!("{name}.1"));
-    Ok(write_whole(&path, &page(command)?, OutputOptions { existing, sync: Sync::Full })?)
+    Ok(write_atomic(&path, &page(command)?, OutputOptions { existing, sync: Sync::Full })?)
 }
 
 fn page(command: clap::Command) -> Result<Vec<u8>, Failure> {

@@ -5,9 +5,9 @@ use std::num::NonZeroUsize;
 use std::path::Path;
 
 use imgprep::{
-    Access, BitOrder, BitmapCommand, BitmapMaker, BitmapShape, Disk, Error, Existing, Gate, Interrupt,
-    Limits, Mismatch, OnLoss, OpenOptions, ParseOptions, Progress, RunOptions, SizeChoice, SourceOptions,
-    by_name,
+    Access, BitOrder, BitmapCommand, BitmapMaker, BitmapShape, Disk, Error, Existing, FollowPolicy,
+    Interrupt, Limits, Mismatch, OnLoss, OpenOptions, ParseOptions, Progress, RunOptions, SizeChoice,
+    SourceOptions, by_name,
 };
 
 use crate::args::{BitmapShapeArgs, Follow, FollowArgs, Order, RunArgs, SourceArgs};
@@ -15,11 +15,11 @@ use crate::failure::Failure;
 use crate::signals;
 use crate::size::Size;
 
-pub(crate) fn gate(follow: Follow) -> Gate {
+pub(crate) fn follow_policy(follow: Follow) -> FollowPolicy {
     match follow {
-        Follow::None => Gate::None,
-        Follow::Beside => Gate::Beside,
-        Follow::Any => Gate::Any,
+        Follow::None => FollowPolicy::None,
+        Follow::Beside => FollowPolicy::Beside,
+        Follow::Any => FollowPolicy::Any,
     }
 }
 
@@ -53,8 +53,8 @@ pub(crate) fn open_options(
             size,
             salvage: on_loss == OnLoss::Zero,
         },
-        gate: gate(follow.follow.unwrap_or(by_default)),
-        companions: None,
+        follow: follow_policy(follow.follow.unwrap_or(by_default)),
+        associated_follow: None,
         mismatch: if follow.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
         source: SourceOptions { access },
         parents: source.parent.clone(),

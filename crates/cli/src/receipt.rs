@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use imgprep::{
-    BitmapMaker, ConvertOptions, Converted, Disk, OutputOptions, Packing, Sync, Target, write_whole,
+    BitmapMaker, ConvertOptions, Converted, Disk, OutputOptions, Packing, Sync, Target, write_atomic,
 };
 use serde_json::{Value as Json, json};
 
@@ -45,7 +45,7 @@ pub(crate) fn write(
     });
     let sync = if args.no_sync { Sync::None } else { Sync::Full };
     let written = OutputOptions { existing: existing(args.force), sync };
-    Ok(write_whole(path, json::text(&receipt).as_bytes(), written)?)
+    Ok(write_atomic(path, json::text(&receipt).as_bytes(), written)?)
 }
 
 fn layer(info: &imgprep::LayerInfo) -> Json {

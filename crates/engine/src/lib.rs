@@ -21,7 +21,6 @@
 //!
 //! The walk skips what the maps call zeros, so the cost follows the data.
 
-mod announce;
 mod bitmap;
 mod checksum;
 mod claims;
@@ -36,6 +35,7 @@ mod load;
 mod options;
 mod peek;
 mod pipeline;
+mod prefetch;
 mod reducer;
 mod stack;
 mod stream;

@@ -6,7 +6,7 @@ use std::ops::{ControlFlow, Range};
 use imgprep_codec::Unpacker;
 use imgprep_map::{Codec, Error, FileId, PackedLen, ReadAt, Source};
 
-use crate::announce::announce;
+use crate::prefetch::prefetch;
 use crate::stream::StreamUnit;
 use crate::{EngineError, Layer, Losses, OnLoss, Piece, Progress, Stack, Unpacked, is_zero};
 
@@ -115,7 +115,7 @@ impl<'a> Loader<'a> {
             self.progress.did_read(piece.len());
             return Ok(Loaded::Mapped(bytes));
         }
-        announce(self.stack, pieces);
+        prefetch(self.stack, pieces);
         let mut buffer = std::mem::take(&mut scratch.buffer);
         // OK: a unit is a few MiB, set by the writer's layout.
         buffer.resize((range.end - range.start) as usize, 0);

@@ -12,7 +12,7 @@ use crate::{EngineError, Interrupt};
 pub struct Layer {
     /// Where its bytes are.
     pub map: Box<dyn DiskMap>,
-    /// Its files by [`FileId`]: the image itself, then its companions.
+    /// Its files by [`FileId`]: the image itself, then its associated files.
     pub files: Vec<Arc<dyn ReadAt>>,
     /// The names of those files, for messages.
     pub names: Vec<String>,

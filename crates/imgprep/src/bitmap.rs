@@ -7,7 +7,7 @@ use imgprep_io::{OutputFile, OutputOptions, Published};
 use imgprep_map::{Error, Layout as _};
 use imgprep_raw::RawLayout;
 
-use crate::{BitmapCommand, Disk, FaceError, Files, Role};
+use crate::{BitmapCommand, Disk, Files, RequestError, Role};
 
 /// Who makes the bitmap of a RAW.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ fn run_command(
     output: OutputOptions,
 ) -> Result<BitmapWritten, Error> {
     let raw = disk.layers().first().filter(|layer| layer.facts.format == imgprep_raw::NAME);
-    let raw = raw.and_then(|layer| layer.path()).ok_or(FaceError::BitmapNeedsRaw)?;
+    let raw = raw.and_then(|layer| layer.path()).ok_or(RequestError::BitmapNeedsRaw)?;
     let made = command.make(raw, raw, path, output)?;
     disk.check_unchanged()?;
     let len = made.len;

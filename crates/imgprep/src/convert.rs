@@ -9,10 +9,10 @@ use imgprep_io::{
     DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput, SourceFile, SourceOptions, Sync,
 };
 use imgprep_map::{Error, Layout, ParseOptions, Sink, SizeChoice, WriteError};
-use imgprep_open::{Gate, OpenOptions};
+use imgprep_open::{FollowPolicy, OpenOptions};
 
 use crate::bitmap::Made;
-use crate::{BitmapMaker, Disk, FaceError, Files, Role, Target};
+use crate::{BitmapMaker, Disk, Files, RequestError, Role, Target};
 
 /// Where a conversion goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -141,14 +141,16 @@ fn check_wishes(disk: &Disk, destination: &Destination, options: &ConvertOptions
     let mut files = Files::default();
     files.reads_disk(disk);
     match destination {
-        Destination::Stdout if options.verify == Verify::ReadBack => return Err(FaceError::VerifyPipe.into()),
-        Destination::Stdout if options.bitmap.is_some() => return Err(FaceError::BitmapNeedsRaw.into()),
+        Destination::Stdout if options.verify == Verify::ReadBack => {
+            return Err(RequestError::VerifyPipe.into());
+        }
+        Destination::Stdout if options.bitmap.is_some() => return Err(RequestError::BitmapNeedsRaw.into()),
         Destination::Stdout => files.writes_stdout(),
         Destination::Path(path) => files.writes(Role::Output, path),
     }
     let Some((_, bitmap)) = &options.bitmap else { return files.check() };
     if options.target != Target::Raw {
-        return Err(FaceError::BitmapNeedsRaw.into());
+        return Err(RequestError::BitmapNeedsRaw.into());
     }
     files.writes(Role::Bitmap, bitmap);
     files.check()?;
@@ -208,7 +210,7 @@ impl Opened {
             return Ok(Self::File(file, path.clone()));
         }
         if options.existing == Existing::Refuse {
-            return Err(in_path(FaceError::DeviceNeedsForce.into()));
+            return Err(in_path(RequestError::DeviceNeedsForce.into()));
         }
         let device = DeviceOutput::open(path).map_err(|error| in_path(error.into()))?;
         if device.capacity() < size && options.target == Target::Raw {
@@ -302,7 +304,7 @@ impl Job<'_> {
             (BitmapMaker::Command(command), _, Some((raw, name))) => command.make(raw, name, path, options),
             (BitmapMaker::Ours(_), Some(bitmap), _) => Made::ours(bitmap, path, options),
             // OK: `check_wishes` lets a bitmap only beside a file or a device pass.
-            _ => Err(FaceError::BitmapNeedsRaw.into()),
+            _ => Err(RequestError::BitmapNeedsRaw.into()),
         }
         .map(Some)
     }
@@ -318,7 +320,7 @@ impl Job<'_> {
             from: imgprep_catalog::by_name(self.options.target.name()),
             // What lies behind the disk's end is on the cloud's disk, too: it is read as far as the format rounds up.
             parse: ParseOptions { size: SizeChoice::Current, ..ParseOptions::default() },
-            gate: Gate::None,
+            follow: FollowPolicy::None,
             ..OpenOptions::default()
         };
         let output = Disk::from_chain(imgprep_open::open_source(name.clone(), file, &open)?);

@@ -10,9 +10,9 @@ use imgprep_io::{FileIdentity, SourceFile, SourceOptions};
 use imgprep_map::{Checked, Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, ReadAt};
 use imgprep_open::{Chain, Layer, Named, OpenOptions};
 
-use crate::FaceError;
+use crate::RequestError;
 use crate::allocation::{Counted, count, counted_tables};
-use crate::contents::{Seen, see};
+use crate::contents::{DiskInspection, inspect};
 
 /// What is known of one layer.
 #[derive(Debug)]
@@ -34,7 +34,7 @@ pub struct LayerInfo {
     /// The layer below, as the image names it.
     pub parent: Option<ParentRef>,
     /// Other files of this layer, as the image names them.
-    pub companions: Vec<FileRef>,
+    pub associated_files: Vec<FileRef>,
     files: Vec<Arc<SourceFile>>,
 }
 
@@ -46,7 +46,7 @@ impl LayerInfo {
 
     /// Whether all of its files are open.
     pub(crate) fn is_whole(&self) -> bool {
-        self.files.len() > self.companions.len()
+        self.files.len() > self.associated_files.len()
     }
 
     /// Bytes that all files of the layer take on their file systems.
@@ -123,14 +123,14 @@ impl Disk {
 
     /// What is on the disk. Reads a mebibyte at most, and nothing at all of a disk that is not complete
     /// or locked away.
-    pub fn contents(&self) -> Seen {
+    pub fn contents(&self) -> DiskInspection {
         // OK: a chain has at least the image that the user named.
         let top = &self.layers[0];
         let is_locked = self.layers.iter().any(|layer| layer.facts.encryption.is_some());
         if is_locked || !self.unopened.is_empty() {
-            return Seen::default();
+            return DiskInspection::default();
         }
-        see(&self.stack, top.sector, top.facts.format)
+        inspect(&self.stack, top.sector, top.facts.format)
     }
 
     /// Checks what the tables of the layer `index` tell beyond where its bytes are; nothing where
@@ -191,7 +191,7 @@ impl Disk {
         self.check_complete()?;
         let in_use = self.files().find(|file| file.has_writer());
         in_use.map_or(Ok(()), |file| {
-            Err(Error::new(FaceError::InUse).in_path(file.path().display().to_string()))
+            Err(Error::new(RequestError::InUse).in_path(file.path().display().to_string()))
         })
     }
 
@@ -219,7 +219,7 @@ impl Disk {
         if let Some(failed) = missing.reason.detail::<imgprep_io::OpenError>() {
             return Err(Error::new(failed.clone()).in_path(path));
         }
-        // The name may be one that no gate lets through: then that is what is told.
+        // If the policy forbids the name, that error is reported.
         let reason = missing.reason.detail::<imgprep_open::ChainError>().cloned();
         let reason = reason.unwrap_or_else(|| imgprep_open::ChainError::Shut {
             at: missing.reason.at().unwrap_or(0),
@@ -232,7 +232,7 @@ impl Disk {
 /// What describes a layer, and what the engine reads.
 fn split(layer: Layer) -> (LayerInfo, EngineLayer) {
     let (files, names, readers) = (layer.files.clone(), layer.names(), layer.readers());
-    let Image { size, sector, parent, files: companions, facts, mut findings, map, .. } = *layer.image;
+    let Image { size, sector, parent, files: associated_files, facts, mut findings, map, .. } = *layer.image;
     findings.extend(layer.detection.findings);
     let info = LayerInfo {
         name: layer.name,
@@ -243,7 +243,7 @@ fn split(layer: Layer) -> (LayerInfo, EngineLayer) {
         facts,
         findings,
         parent,
-        companions,
+        associated_files,
         files,
     };
     (info, EngineLayer { map, files: readers, names })

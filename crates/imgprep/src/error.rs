@@ -1,10 +1,10 @@
-//! What only the whole program can refuse.
+//! Requests that the library rejects.
 
 use imgprep_map::{Class, Detail};
 
-/// A wish that contradicts another one, or the state of the files.
+/// A request that contradicts itself or the state of the files.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FaceError {
+pub enum RequestError {
     /// Somebody writes to the source.
     #[error("a running QEMU has this image open for writing: shut the machine down first")]
     InUse,
@@ -54,7 +54,7 @@ pub enum FaceError {
     DeviceNeedsForce,
 }
 
-impl Detail for FaceError {
+impl Detail for RequestError {
     fn code(&self) -> &'static str {
         match self {
             Self::InUse => "source.in-use",

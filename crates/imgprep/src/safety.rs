@@ -38,19 +38,19 @@ pub(crate) fn names(layer: &LayerInfo, path: &Path, has_parent: bool) -> Vec<Jud
             _ => judgement,
         }));
     }
-    for companion in &layer.companions {
-        let (id, what) = match companion.role {
+    for associated in &layer.associated_files {
+        let (id, what) = match associated.role {
             FileRole::DataFile => ("safety/data-file", "data file"),
             FileRole::Extent | FileRole::ChangeTracking => ("safety/extent-path", "extent"),
         };
-        let place = Place { at: Some(companion.at), ..Place::default() };
-        let fact = match &companion.name {
+        let place = Place { at: Some(associated.at), ..Place::default() };
+        let fact = match &associated.name {
             Some(name) => format!("the image names the {what} \"{name}\""),
             None => format!("the image needs a {what} that it does not name"),
         };
         let named = under(id, fact).map(|judgement| opened(judgement, layer.is_whole()));
         found.extend(named.map(|judgement| judgement.at(place.clone())));
-        found.extend(companion.name.iter().filter_map(|name| leads(name, path, &place)));
+        found.extend(associated.name.iter().filter_map(|name| leads(name, path, &place)));
     }
     found
 }

@@ -14,8 +14,8 @@ use memmap2::Mmap;
 use crate::beneath::{Folder, is_link, open_at_once};
 use crate::clone::Listed;
 use crate::fault::Registration;
+use crate::page_cache::PageCache;
 use crate::place::FileIdentity;
-use crate::residence::Residence;
 use crate::{OpenError, os};
 
 /// How a source is read.
@@ -53,13 +53,13 @@ pub struct SourceFile {
     registration: Option<Registration>,
     listed: Option<Listed>,
     mapping: Option<Mmap>,
-    residence: Residence,
+    page_cache: PageCache,
 }
 
 impl Drop for SourceFile {
     fn drop(&mut self) {
         if let Some(mapping) = &self.mapping {
-            self.residence.leave_all(mapping, &self.file);
+            self.page_cache.leave_all(mapping, &self.file);
         }
     }
 }
@@ -96,7 +96,7 @@ impl SourceFile {
         } else {
             opened.len()
         };
-        let is_told = os::may_ask_residence(&file, opened.uid());
+        let is_accurate = os::can_query_page_cache(&file, opened.uid());
         let mut source = Self {
             path,
             file: Arc::new(file),
@@ -106,7 +106,7 @@ impl SourceFile {
             registration: None,
             listed: None,
             mapping: None,
-            residence: Residence::new(is_told),
+            page_cache: PageCache::new(is_accurate),
         };
         if options.access == Access::Mapped {
             source.map();
@@ -204,13 +204,13 @@ impl ReadAt for SourceFile {
 
     fn will_read(&self, range: Range<u64>) {
         if let Some(mapping) = &self.mapping {
-            self.residence.enter(mapping, &self.file, &range);
+            self.page_cache.enter(mapping, &self.file, &range);
         }
     }
 
     fn will_read_soon(&self, range: Range<u64>) {
         if let Some(mapping) = &self.mapping {
-            self.residence.announce(mapping, &range);
+            self.page_cache.prefetch(mapping, &range);
         }
     }
 
@@ -386,7 +386,7 @@ mod tests {
     }
 
     #[test]
-    fn a_file_that_is_written_to_is_told() {
+    fn a_file_changed_while_reading_is_reported() {
         let (temp, source) = file_of(&[7; 4096]);
         assert_eq!(source.unchanged(), Ok(()));
         temp.as_file().write_all_at(b"x", 5).unwrap();

@@ -15,7 +15,7 @@ impl FileId {
     /// The file at `index` of [`Image::files`](crate::Image::files).
     ///
     /// Saturates: an index over 2^32 - 2 is no file that anybody opened.
-    pub fn companion(index: usize) -> Self {
+    pub fn associated(index: usize) -> Self {
         Self(u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1))
     }
 }

@@ -10,9 +10,9 @@ use imgprep_map::{
     ReadError, Replayed, Severity,
 };
 
-use crate::companion::companions;
-use crate::gate::last_part;
-use crate::{ChainError, Gate, near, search};
+use crate::associated_file::associated_files;
+use crate::follow_policy::last_part;
+use crate::{ChainError, FollowPolicy, near, search};
 
 /// How a chain is opened.
 #[derive(Clone, Default)]
@@ -22,9 +22,9 @@ pub struct OpenOptions {
     /// Snapshot and size hold for the first image, limits for all.
     pub parse: ParseOptions,
     /// Which names are followed.
-    pub gate: Gate,
+    pub follow: FollowPolicy,
     /// Which names of files that hold an image's own data are followed, where that differs.
-    pub companions: Option<Gate>,
+    pub associated_follow: Option<FollowPolicy>,
     /// What is done about a parent that is not the one that its child was made over.
     pub mismatch: Mismatch,
     /// How files are read.
@@ -52,7 +52,7 @@ pub struct Layer {
     pub detection: Detection,
     /// What it says.
     pub image: Box<Image>,
-    /// Its files by [`FileId`](imgprep_map::FileId): itself, then its companions.
+    /// Its files by [`FileId`](imgprep_map::FileId): itself, then its associated files.
     pub files: Vec<Arc<SourceFile>>,
 }
 
@@ -64,8 +64,8 @@ impl Layer {
 
     /// The files' names, in the same order.
     pub fn names(&self) -> Vec<String> {
-        let companions = self.files.iter().skip(1).map(|file| file.path().display().to_string());
-        std::iter::once(self.name.clone()).chain(companions).collect()
+        let associated_files = self.files.iter().skip(1).map(|file| file.path().display().to_string());
+        std::iter::once(self.name.clone()).chain(associated_files).collect()
     }
 }
 
@@ -92,7 +92,7 @@ pub struct Named {
 pub struct Chain {
     /// At least one.
     pub layers: Vec<Layer>,
-    /// What the last layer, or a companion, still needs: with [`Gate::None`] only.
+    /// What the last layer, or an associated file, still needs: with [`FollowPolicy::None`] only.
     pub unopened: Vec<Named>,
 }
 
@@ -154,7 +154,7 @@ impl Chain {
 
 /// Opens an image and what it needs.
 ///
-/// With [`Gate::None`] other files are listed as unopened instead of opened.
+/// With [`FollowPolicy::None`] other files are listed as unopened instead of opened.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Chain, Error> {
     let name = path.display().to_string();
     let file = SourceFile::open(path, options.source).map_err(|error| Error::new(error).in_path(&name))?;
@@ -169,7 +169,7 @@ pub fn open_source(name: String, file: SourceFile, options: &OpenOptions) -> Res
     while let Some(parent) = chain.lowest().image.parent.clone() {
         match follow(&mut chain, &parent, options) {
             Ok(layer) => chain.layers.push(layer),
-            Err(reason) if options.gate == Gate::None => {
+            Err(reason) if options.follow == FollowPolicy::None => {
                 chain.unopened.push(Named { name: parent.label(), reason });
                 break;
             }
@@ -202,7 +202,7 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
     let beside: Vec<_> = named().filter(|_| !parent.identities.is_empty()).filter_map(last_part).collect();
     let (mut refused, mut stranger) = (None, None);
     for name in named().chain(&beside) {
-        let path = match options.gate.resolve(&above, name, parent.at) {
+        let path = match options.follow.resolve(&above, name, parent.at) {
             Ok(path) => path,
             Err(error) => {
                 refused.get_or_insert_with(|| near::explain(error, &above, parent.encoding.as_deref(), &[]));
@@ -247,7 +247,7 @@ fn follow_unnamed(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) 
     let above = chain.lowest().files[0].path().to_path_buf();
     let in_above = |error: ChainError| Error::new(error).in_path(above.display().to_string());
     let depth = options.parse.limits.chain_depth;
-    if chain.layers.len() as u64 >= u64::from(depth) && options.gate != Gate::None {
+    if chain.layers.len() as u64 >= u64::from(depth) && options.follow != FollowPolicy::None {
         return Err(in_above(ChainError::Depth { limit: depth }));
     }
     let path = search::parent_of(&above, parent, options).map_err(in_above)?;
@@ -340,7 +340,7 @@ fn parent_format(parent: &ParentRef) -> Result<Option<&'static Format>, Error> {
     }
 }
 
-/// Opens a file that the gate lets through, whose path has no links: a link that took its place since is not followed.
+/// Opens a file that the follow policy allows, whose path has no links: a link that took its place since is not followed.
 pub(crate) fn open_file(path: &Path, options: &OpenOptions) -> Result<SourceFile, Error> {
     let opened = SourceFile::open_without_links(path, options.source);
     opened.map_err(|error| Error::new(error).in_path(path.display().to_string()))
@@ -384,14 +384,14 @@ fn open_layer(
     let mut image = loop {
         match parsed {
             Parsed::Done(image) => break image,
-            Parsed::Needs(needs) => match companions(&path, &needs.files, open) {
+            Parsed::Needs(needs) => match associated_files(&path, &needs.files, open) {
                 Ok(opened) => {
                     files.extend(opened.files);
                     findings.extend(opened.findings);
                     let resumed = (needs.resume)(&readers(&files, None));
                     parsed = resumed.map_err(|error| in_file(error, &files)).map_err(in_path)?;
                 }
-                Err((name, reason)) if open.gate == Gate::None => {
+                Err((name, reason)) if open.follow == FollowPolicy::None => {
                     chain.unopened.push(Named { name, reason });
                     return Ok(Layer { name: shown, detection, image: needs.described, files });
                 }
@@ -400,19 +400,21 @@ fn open_layer(
         }
     };
     // Those that the tables needed are open already.
-    match companions(&path, image.files.get(files.len() - 1..).unwrap_or_default(), open) {
+    match associated_files(&path, image.files.get(files.len() - 1..).unwrap_or_default(), open) {
         Ok(opened) => {
             files.extend(opened.files);
             findings.extend(opened.findings);
         }
-        Err((name, reason)) if open.gate == Gate::None => chain.unopened.push(Named { name, reason }),
+        Err((name, reason)) if open.follow == FollowPolicy::None => {
+            chain.unopened.push(Named { name, reason })
+        }
         Err((_, reason)) => return Err(reason),
     }
     image.findings.extend(findings);
     Ok(Layer { name: shown, detection, image, files })
 }
 
-/// The same error with the name of the companion that it is about.
+/// The same error with the name of the associated file that it is about.
 fn in_file(error: Error, files: &[Arc<SourceFile>]) -> Error {
     let index = usize::try_from(error.file().0).unwrap_or(usize::MAX);
     match files.get(index).filter(|_| index > 0) {
@@ -509,7 +511,7 @@ mod tests {
             // An identity could tell it from a namesake: it is looked for beside the child.
             assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &options)), "opened", "{foreign}");
             assert_eq!(code(follow(&mut chain, &parent(foreign, &[]), &options)), "open.gate.outside");
-            let shut = OpenOptions { gate: Gate::None, ..options.clone() };
+            let shut = OpenOptions { follow: FollowPolicy::None, ..options.clone() };
             assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &shut)), "open.gate.shut");
         }
         let others = vec![ImageName(b"gone".to_vec()), ImageName(b"base.raw".to_vec())];

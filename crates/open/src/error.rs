@@ -15,7 +15,7 @@ pub enum ChainError {
         /// What stands before the colon.
         scheme: String,
     },
-    /// The file lies where the gate does not reach.
+    /// The follow policy forbids the place of the file.
     #[error("the image names {name:?}, which leads outside its own folder; --follow any follows it")]
     Outside {
         /// File offset of the name.
@@ -41,7 +41,7 @@ pub enum ChainError {
         /// The encoding of the name and the file that it may be; begins with a semicolon.
         hint: String,
     },
-    /// The gate is shut.
+    /// The follow policy forbids every file.
     #[error("the image needs {name:?}, and --follow none opens no other file")]
     Shut {
         /// File offset of the name.

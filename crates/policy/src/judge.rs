@@ -235,8 +235,8 @@ fn flat_vmdk(profile: &Profile, subject: &Subject) -> Option<String> {
     let name = subject.path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     match subject.kind.name() {
         "vmdk" => {
-            if let Some(first) = subject.companions.first() {
-                let count = subject.companions.len();
+            if let Some(first) = subject.associated_files.first() {
+                let count = subject.associated_files.len();
                 return Some(format!("the data is in {count} other files, the first of them {first:?}"));
             }
             let kind = subject.create_type.as_ref()?;

@@ -19,7 +19,7 @@ pub(crate) fn remedied(judgement: Judgement, subject: &Subject, profile: Option<
 fn works(template: &str, judgement: &Judgement, subject: &Subject) -> bool {
     let kind = subject.kind.name();
     let is_enlarging = judgement.rule.id == "size/disk-small";
-    let names_others = subject.parent.is_some() || !subject.companions.is_empty();
+    let names_others = subject.parent.is_some() || !subject.associated_files.is_empty();
     match template.split_once(" {").map_or(template, |(command, _)| command) {
         "imgprep convert" => {
             // Bounds of the file: a ZVHD2 is what the conversion would make again.

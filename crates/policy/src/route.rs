@@ -155,7 +155,7 @@ fn way_in(route: &Route, subject: &Subject, blocking: &[&Judgement], names: &Nam
 
 /// Why no conversion helps.
 fn unconvertible(subject: &Subject) -> String {
-    let others = subject.parent.iter().chain(&subject.companions).collect::<Vec<_>>();
+    let others = subject.parent.iter().chain(&subject.associated_files).collect::<Vec<_>>();
     match &others[..] {
         [] => "it would have to be converted, and parts of it cannot be read".into(),
         [only] => format!("it would have to be converted, together with {only:?}"),
@@ -176,7 +176,7 @@ fn convert(
             format!("as RAW the file would have {}, at most {}", words(size), words(route.file_max.0));
         return Verdict::Never { reason };
     }
-    let names_others = subject.parent.is_some() || !subject.companions.is_empty();
+    let names_others = subject.parent.is_some() || !subject.associated_files.is_empty();
     let follow = if names_others && !subject.is_followed_anywhere { " --follow beside" } else { "" };
     let convert = format!(
         "imgprep convert{} {} {} -O {}{follow}",

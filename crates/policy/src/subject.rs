@@ -20,7 +20,7 @@ pub struct Subject {
     /// The name of the layer below.
     pub parent: Option<String>,
     /// Other files that hold the disk's data, as the image names them.
-    pub companions: Vec<String>,
+    pub associated_files: Vec<String>,
     /// A VMDK's `createType`.
     pub create_type: Option<String>,
     /// What lies beside the image under its stem and the extension of a bitmap.

@@ -14,7 +14,7 @@ use std::process::ExitCode;
 use std::time::Duration;
 
 use imgprep::policy::quote;
-use imgprep::{Interrupt, OutputOptions, Sync, write_whole};
+use imgprep::{Interrupt, OutputOptions, Sync, write_atomic};
 use imgprep_batch::{Before, EXAMPLE, OnFailure, OtherOptions, RunSettings, plan, report, run as run_batch};
 
 pub(crate) use self::args::BatchArgs;
@@ -73,7 +73,7 @@ fn init(args: &BatchArgs) -> Result<(), Failure> {
         return Ok(io::stdout().write_all(EXAMPLE.as_bytes())?);
     }
     let options = OutputOptions { existing: existing(args.force), sync: Sync::Full };
-    write_whole(&path, EXAMPLE.as_bytes(), options)?;
+    write_atomic(&path, EXAMPLE.as_bytes(), options)?;
     let is_json = args.output == OutputFormat::Json;
     if args.quiet && !is_json {
         return Ok(());

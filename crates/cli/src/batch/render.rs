@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use console::measure_text_width;
-use imgprep::{Existing, Files, OutputOptions, Role, Sync, printable, write_whole};
+use imgprep::{Existing, Files, OutputOptions, Role, Sync, printable, write_atomic};
 use imgprep_batch::{
     Batch, BatchPlan, Before, Intent, Planned, Record, State, Summary, Verdict, files, report,
 };
@@ -51,7 +51,7 @@ fn writer(path: &Path) -> Result<Writer, Failure> {
 pub(crate) fn reports(args: &BatchArgs, summary: &Summary) -> Result<(), Failure> {
     let options = OutputOptions { existing: Existing::Replace, sync: Sync::Full };
     for path in &args.report {
-        write_whole(path, writer(path)?(summary).as_bytes(), options)?;
+        write_atomic(path, writer(path)?(summary).as_bytes(), options)?;
     }
     Ok(())
 }

@@ -42,7 +42,7 @@ fn checked(path: &Path, profile: Profile, disk: DiskRole) -> CheckedFile {
         DiskRole::Data => DiskKind::Data,
     };
     let options = CheckOptions {
-        open: OpenOptions { gate: imgprep::Gate::None, ..OpenOptions::default() },
+        open: OpenOptions { follow: imgprep::FollowPolicy::None, ..OpenOptions::default() },
         profile: Some(profile),
         wish: Wish { disk, ..Wish::default() },
         depth: Depth::Tables,

@@ -29,9 +29,9 @@ mod facts;
 mod header;
 mod layout;
 mod map;
+mod refcount_walk;
 mod refcounts;
 mod snapshot;
-mod uses;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;

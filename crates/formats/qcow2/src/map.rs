@@ -91,7 +91,7 @@ impl Map {
             l1_tables,
             snapshot_table,
             tables,
-            data_file: if header.has_data_file() { FileId::companion(0) } else { FileId::SELF },
+            data_file: if header.has_data_file() { FileId::associated(0) } else { FileId::SELF },
             unallocated: if has_parent { Source::Parent } else { Source::Zero { explicit: false } },
             header: header.clone(),
         }

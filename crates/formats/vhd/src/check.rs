@@ -8,8 +8,8 @@ use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{Checked, Error, Finding, ReadAt, Report, Severity};
 
 use crate::batmap::Batmap;
-use crate::choose;
 use crate::footer::{DiskType, Footer};
+use crate::footer_select;
 use crate::header::Header;
 use crate::layout::{COOKIE, FOOTER, footer_at};
 use crate::map::Sparse;
@@ -43,8 +43,8 @@ const FIELDS: [(usize, usize, &str, bool); 17] = [
 /// Checks a fixed disk.
 pub(crate) fn fixed(file: &dyn ReadAt, found: Found<'_>) -> Result<Checked, Error> {
     let mut report = Report::new(found);
-    let chosen = choose::read(file)?;
-    let footer = Footer::new(&chosen)?;
+    let selected = footer_select::read(file)?;
+    let footer = Footer::new(&selected)?;
     footer_fields(file, &footer, &mut report)?;
     // "For fixed disks, this field should be set to 0xFFFFFFFF", of which it has 64 bits.
     if ![u64::MAX, u32::MAX.into()].contains(&footer.raw.data_offset) {
@@ -61,10 +61,10 @@ pub(crate) fn fixed(file: &dyn ReadAt, found: Found<'_>) -> Result<Checked, Erro
 /// Checks a dynamic or differencing disk.
 pub(crate) fn sparse(map: &Sparse, file: &dyn ReadAt, found: Found<'_>) -> Result<Checked, Error> {
     let mut report = Report::new(found);
-    let chosen = choose::read(file)?;
-    let footer = Footer::new(&chosen)?;
+    let selected = footer_select::read(file)?;
+    let footer = Footer::new(&selected)?;
     footer_fields(file, &footer, &mut report)?;
-    let other = if footer.at == 0 { chosen.tail.map(|tail| tail.start) } else { Some(0) };
+    let other = if footer.at == 0 { selected.tail.map(|tail| tail.start) } else { Some(0) };
     if let Some(other) = other {
         copies(file, footer.at, other, &mut report)?;
     }

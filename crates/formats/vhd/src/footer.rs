@@ -1,12 +1,12 @@
 //! One footer: where it may stand, whether it is whole, what its fields mean ("Hard Disk
-//! Footer Format"). Which of two counts is decided in `choose`.
+//! Footer Format"). Which of two counts is decided in `footer_select`.
 
 use alloc::format;
 use alloc::string::String;
 
 use imgprep_map::{Error, Probe, ReadAt};
 
-use crate::choose::Chosen;
+use crate::footer_select::SelectedFooter;
 use crate::layout::{COOKIE, FOOTER, POISON, RawFooter, SECTOR, SHORT_FOOTER, checksum, footer_at};
 use crate::size::Size;
 use crate::{Corrupt, Unsupported};
@@ -161,8 +161,8 @@ pub(crate) struct Footer {
 }
 
 impl Footer {
-    pub(crate) fn new(chosen: &Chosen) -> Result<Self, Error> {
-        let (at, raw) = (chosen.at, chosen.raw.clone());
+    pub(crate) fn new(selected: &SelectedFooter) -> Result<Self, Error> {
+        let (at, raw) = (selected.at, selected.raw.clone());
         // A minor version changes nothing that an older reader has to know.
         if raw.version >> 16 != 1 {
             let at = at + footer_at::VERSION;
@@ -274,7 +274,8 @@ mod tests {
     #[test]
     fn a_version_that_does_not_exist() {
         let raw = RawFooter { version: 0x0002_0000, disk_type: 2, ..RawFooter::decode(&[0; 512]) };
-        let error = Footer::new(&Chosen { at: 1024, raw, tail: None, findings: Vec::new() }).unwrap_err();
+        let error =
+            Footer::new(&SelectedFooter { at: 1024, raw, tail: None, findings: Vec::new() }).unwrap_err();
         let want = Unsupported::Version { at: 1036, part: "the footer", version: 0x0002_0000 };
         assert_eq!(error.detail(), Some(&want));
     }

@@ -28,7 +28,7 @@ pub(crate) fn split(descriptor: Descriptor, options: &ParseOptions) -> Result<Pa
     if descriptor.lines.is_empty() {
         return Err(Corrupt::NoExtents { at: descriptor.at }.into());
     }
-    let (files, ids) = companions(&descriptor.lines);
+    let (files, ids) = associated_files(&descriptor.lines);
     if files.is_empty() {
         let image = from_lines(&descriptor, Vec::new(), &ids, |_, _| Ok(None))?;
         return Ok(Parsed::Done(Box::new(image)));
@@ -49,7 +49,7 @@ pub(crate) fn split(descriptor: Descriptor, options: &ParseOptions) -> Result<Pa
 
 /// The files that lines name, each name once, and which of them each line means. One file under one id:
 /// two extents that share bytes of it are seen.
-fn companions(lines: &[Line]) -> (Vec<FileRef>, Vec<FileId>) {
+fn associated_files(lines: &[Line]) -> (Vec<FileRef>, Vec<FileId>) {
     let mut files: Vec<FileRef> = Vec::new();
     let mut places = alloc::collections::BTreeMap::new();
     let ids = lines.iter().map(|line| {
@@ -58,7 +58,7 @@ fn companions(lines: &[Line]) -> (Vec<FileRef>, Vec<FileId>) {
             let name = Some(ImageName(name.clone()));
             let (others, encoding) = (line.others.clone(), line.encoding.clone());
             files.push(FileRef { others, encoding, ..FileRef::new(name, *at, FileRole::Extent) });
-            FileId::companion(files.len() - 1)
+            FileId::associated(files.len() - 1)
         })
     });
     let ids = ids.collect();

@@ -94,7 +94,7 @@ impl Job<'_> {
     }
 }
 
-/// Whether a conversion may find the file that an image names, and that was not opened since the gate is shut, beside
+/// Whether a conversion may find the file that an image names, and that was not opened under `FollowPolicy::None`, beside
 /// the image. What is in that file is not known.
 fn is_beside(image: &Path, named: &Named, disk: &Disk) -> bool {
     let parent = disk.layers().first().and_then(|layer| layer.parent.as_ref());

@@ -9,16 +9,16 @@ use imgprep_map::{Finding, ReadAt};
 use imgprep_policy::{Boot, Judgement, PartitionTable, Place, Sectors};
 
 use crate::Disk;
-use crate::contents::{STREAM_REACH, see};
+use crate::contents::{STREAM_REACH, inspect};
 use crate::safety::under;
 
 /// Bytes of the disk's start, and of a partition's, in which the head of another image is looked for.
 const HEAD: u64 = 64 << 10;
 const PARTITION_HEAD: u64 = 4096;
-/// Partitions that are looked into: as many as a GPT usually has room for.
+/// Partitions that are inspected: as many as a GPT usually has room for.
 const PARTITIONS: usize = 128;
 
-/// What was seen in a disk.
+/// Findings and facts about the contents of a disk.
 #[derive(Default)]
 pub(crate) struct Inside {
     /// What starts the machine; not known where files are missing.
@@ -33,15 +33,15 @@ pub(crate) struct Inside {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Looks into a disk. What lies in files that are not open is not seen.
+/// Inspects a disk. What lies in files that are not open is not inspected.
 pub(crate) fn inside(disk: &Disk) -> Inside {
     let top = &disk.layers()[0]; // OK: a disk has at least the layer that the user named.
-    let seen = see(disk.stack(), top.sector, top.facts.format);
-    let Some(facts) = seen.facts else { return Inside::default() };
+    let inspection = inspect(disk.stack(), top.sector, top.facts.format);
+    let Some(facts) = inspection.facts else { return Inside::default() };
     let is_complete = disk.unopened().is_empty();
     // What can't be read is told by the walk over the tables.
     let is_oddity = |found: &Finding| found.code.starts_with("disk.") || found.code.starts_with("raw.");
-    let findings = seen.findings.into_iter().filter(|found| is_complete && is_oddity(found)).collect();
+    let findings = inspection.findings.into_iter().filter(|found| is_complete && is_oddity(found)).collect();
     let volumes = locked(&facts);
     let words: Vec<_> = volumes.iter().map(|(_, words)| words.clone()).collect();
     let told = volumes.into_iter().filter_map(|(disk, words)| {
@@ -100,7 +100,7 @@ fn hidden(disk: &Disk, facts: &DiskFacts) -> Vec<Judgement> {
     let peek = Peek::new(stack, MOST_READ);
     let reader: &dyn ReadAt = &peek;
     let mut found = Vec::new();
-    let mut look = |at: u64, len: u64, what: &str| {
+    let mut search = |at: u64, len: u64, what: &str| {
         let len = len.min(facts.size.saturating_sub(at));
         if len == 0 || at.saturating_add(len) > reach {
             return;
@@ -109,9 +109,13 @@ fn hidden(disk: &Disk, facts: &DiskFacts) -> Vec<Judgement> {
         let Ok(head) = reader.slice(at, usize::try_from(len).unwrap_or(0)) else { return };
         found.extend(nested(&head, at, what));
     };
-    look(0, HEAD, "the disk");
+    search(0, HEAD, "the disk");
     for partition in facts.partitions.iter().filter(|it| it.start > 0 && it.len > 0).take(PARTITIONS) {
-        look(partition.start, PARTITION_HEAD.min(partition.len), &format!("partition {}", partition.number));
+        search(
+            partition.start,
+            PARTITION_HEAD.min(partition.len),
+            &format!("partition {}", partition.number),
+        );
     }
     found
 }
@@ -143,7 +147,7 @@ fn nested(head: &[u8], at: u64, what: &str) -> Option<Judgement> {
 
 #[cfg(test)]
 mod tests {
-    use imgprep_disk::{Wanted, look};
+    use imgprep_disk::{Wanted, inspect};
 
     use super::*;
 
@@ -153,7 +157,7 @@ mod tests {
         for (at, bytes) in parts {
             disk[*at..*at + bytes.len()].copy_from_slice(bytes);
         }
-        look(&disk, Wanted::default()).unwrap()
+        inspect(&disk, Wanted::default()).unwrap()
     }
 
     const SIGNED: (usize, &[u8]) = (510, &[0x55, 0xaa]);

@@ -7,7 +7,7 @@ use imgprep_catalog::{DetectError, detect};
 use imgprep_engine::{BitmapShape, EngineError, Losses, Options, scan, survey};
 use imgprep_io::SourceFile;
 use imgprep_map::{Class, Error, Facts, Finding, Layout as _, ReadAt as _, Severity, Value};
-use imgprep_open::{Gate, hints};
+use imgprep_open::{FollowPolicy, hints};
 use imgprep_policy::{
     BitmapFile, Boot, Conversion, Judgement, Kind, Place, Profile, Sectors, Subject, judge, rule_of_code,
 };
@@ -17,7 +17,7 @@ use super::inside::inside;
 use super::{CheckOptions, CheckedFile};
 use crate::folder::kind_of;
 use crate::safety::{names, under};
-use crate::{Disk, FaceError, LayerInfo, descriptor_beside, remedy};
+use crate::{Disk, LayerInfo, RequestError, descriptor_beside, remedy};
 
 /// Judgements of one rule that are kept; the others are counted.
 const KEPT: u64 = 100;
@@ -139,7 +139,7 @@ impl<'a> Job<'a> {
         }
         self.layer = None;
         for unopened in disk.unopened() {
-            // That the gate is shut is what was asked for; the names themselves were judged above.
+            // Unfollowed names are what was asked for; the names themselves were judged above.
             if unopened.reason.class() == Class::Corrupt {
                 self.error_of(&unopened.reason);
             } else if unopened.reason.class() == Class::Io && self.out.error.is_none() {
@@ -148,7 +148,7 @@ impl<'a> Job<'a> {
             }
         }
         if disk.is_in_use() {
-            return Err(Error::new(FaceError::InUse).in_path(&self.out.name));
+            return Err(Error::new(RequestError::InUse).in_path(&self.out.name));
         }
         for (index, layer) in disk.layers().iter().enumerate() {
             self.layer = (index > 0).then(|| layer.name.clone());
@@ -326,7 +326,7 @@ fn subject(path: &Path, options: &CheckOptions) -> Subject {
         virtual_size: None,
         encryption: None,
         parent: None,
-        companions: Vec::new(),
+        associated_files: Vec::new(),
         create_type: None,
         bitmap: extension.map_or(BitmapFile::Missing, |extension| bitmap_beside(path, extension)),
         boot: Boot::default(),
@@ -335,7 +335,7 @@ fn subject(path: &Path, options: &CheckOptions) -> Subject {
         broken: None,
         conversion: Conversion::Refused,
         from: from.map(String::from),
-        is_followed_anywhere: options.open.gate == Gate::Any,
+        is_followed_anywhere: options.open.follow == FollowPolicy::Any,
         taken: Vec::new(),
         rewrite: Vec::new(),
     }
@@ -353,9 +353,10 @@ fn describe(subject: &mut Subject, disk: &Disk, facts: &Facts) {
     subject.virtual_size = Some(disk.size());
     subject.encryption = facts.encryption.map(|encryption| encryption.to_string());
     subject.parent = top.parent.as_ref().map(imgprep_map::ParentRef::label);
-    let name =
-        |companion: &imgprep_map::FileRef| companion.name.as_ref().map_or(String::new(), ToString::to_string);
-    subject.companions = top.companions.iter().map(name).collect();
+    let name = |associated: &imgprep_map::FileRef| {
+        associated.name.as_ref().map_or(String::new(), ToString::to_string)
+    };
+    subject.associated_files = top.associated_files.iter().map(name).collect();
     subject.create_type = facts.details.iter().find_map(|(key, value)| match (*key, value) {
         ("create-type", Value::Text(text)) => Some(text.clone()),
         _ => None,

@@ -1,7 +1,7 @@
 //! One file under all rules: what it says, what it hides, whether it can be imported.
 //!
 //! Nothing here prints and nothing stops at the first finding. Only the file itself is
-//! opened (unless the gate says otherwise), and beside a RAW its bitmap is looked at.
+//! opened (unless the follow policy says otherwise), and beside a RAW its bitmap is looked at.
 
 mod conversion;
 mod inside;
@@ -31,7 +31,7 @@ pub enum Depth {
 /// What is checked.
 #[derive(Clone)]
 pub struct CheckOptions {
-    /// How the file is opened. With [`Gate::None`](crate::Gate::None) no other file is.
+    /// How the file is opened. With [`FollowPolicy::None`](crate::FollowPolicy::None) no other file is.
     pub open: OpenOptions,
     /// The rules of an import.
     pub profile: Option<Profile>,

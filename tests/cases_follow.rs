@@ -9,7 +9,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::channel;
 use std::time::Duration;
 
-use imgprep::{Disk, Gate, OpenOptions};
+use imgprep::{Disk, FollowPolicy, OpenOptions};
 use testdata_gen::Qcow2;
 
 use crate::program::{command, imgprep, names, said};
@@ -74,7 +74,7 @@ fn open_while(swap: fn(&Path), tries: usize, wanted: &[&str]) -> BTreeMap<String
             if tried >= tries && is_seen(&ended) {
                 break;
             }
-            let options = OpenOptions { gate: Gate::Beside, ..OpenOptions::default() };
+            let options = OpenOptions { follow: FollowPolicy::Beside, ..OpenOptions::default() };
             let end = match Disk::open(&folder.join("top.qcow2"), &options) {
                 Ok(disk) => {
                     assert!(!contents(&disk).contains(&SECRET), "a file outside the folder was read");

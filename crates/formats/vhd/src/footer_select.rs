@@ -20,7 +20,7 @@ use crate::layout::{RawFooter, footer_at};
 
 /// The footer that counts.
 #[derive(Clone, Debug)]
-pub(crate) struct Chosen {
+pub(crate) struct SelectedFooter {
     pub(crate) at: u64,
     pub(crate) raw: RawFooter,
     /// Where a footer stands at the end of the file, sound or not.
@@ -29,21 +29,21 @@ pub(crate) struct Chosen {
 }
 
 /// Finds both footers and chooses.
-pub(crate) fn read(file: &dyn ReadAt) -> Result<Chosen, Error> {
+pub(crate) fn read(file: &dyn ReadAt) -> Result<SelectedFooter, Error> {
     let end = Seen::at_end(file)?;
     let is_one = matches!(end, Seen::Sound { at: 0, .. } | Seen::Damaged { at: 0, .. });
     let start = if is_one { Seen::Nothing } else { Seen::at_start(file)? };
-    choose(end, start, file.len())
+    footer_select(end, start, file.len())
 }
 
-fn choose(end: Seen, start: Seen, file_len: u64) -> Result<Chosen, Error> {
-    let chosen = |at, raw: RawFooter, tail, findings| Ok(Chosen { at, raw, tail, findings });
+fn footer_select(end: Seen, start: Seen, file_len: u64) -> Result<SelectedFooter, Error> {
+    let selected = |at, raw: RawFooter, tail, findings| Ok(SelectedFooter { at, raw, tail, findings });
     match (end, start) {
         (Seen::Poisoned { at }, _) | (_, Seen::Poisoned { at }) => Err(Unsupported::Poisoned { at }.into()),
         (Seen::Sound { at, raw, note }, start) => {
             let mut findings: Vec<_> = note.into_iter().map(|note| note_finding(note, at)).collect();
             findings.extend(beside_sound(at, &raw, start)?);
-            chosen(at, raw, Some(at..file_len), findings)
+            selected(at, raw, Some(at..file_len), findings)
         }
         (Seen::Damaged { at, raw, expected }, Seen::Sound { raw: copy, .. })
             if can_replace(at, &raw, &copy) =>
@@ -52,13 +52,13 @@ fn choose(end: Seen, start: Seen, file_len: u64) -> Result<Chosen, Error> {
             let message = format!("{error}: the copy at the start is used");
             let finding =
                 finding("vhd.footer.checksum", Severity::Warning, at + footer_at::CHECKSUM, message);
-            chosen(0, copy, Some(at..file_len), [finding].into())
+            selected(0, copy, Some(at..file_len), [finding].into())
         }
         (Seen::Damaged { at, raw, expected }, _) | (Seen::Nothing, Seen::Damaged { at, raw, expected }) => {
             Err(damaged(at, &raw, expected).into())
         }
         (end, Seen::Sound { raw, .. }) if is_sparse(&raw) => {
-            chosen(0, raw, None, [missing(&end, file_len)].into())
+            selected(0, raw, None, [missing(&end, file_len)].into())
         }
         (Seen::Cut { at }, _) | (_, Seen::Cut { at }) => Err(Corrupt::FooterCut { at, file_len }.into()),
         (Seen::Followed { at }, _) => Err(Corrupt::FooterFollowed { at, file_len }.into()),
@@ -169,12 +169,12 @@ mod tests {
 
     /// Place of the footer taken and code of the first finding.
     fn taken(end: Seen, start: Seen) -> (u64, Option<&'static str>) {
-        let chosen = choose(end, start, 8192).unwrap();
-        (chosen.at, chosen.findings.first().map(|finding| finding.code))
+        let selected = footer_select(end, start, 8192).unwrap();
+        (selected.at, selected.findings.first().map(|finding| finding.code))
     }
 
     fn refused(end: Seen, start: Seen) -> Corrupt {
-        detail(choose(end, start, 8192).map(|_| ()))
+        detail(footer_select(end, start, 8192).map(|_| ()))
     }
 
     const AT: u64 = 8192 - FOOTER;
@@ -241,7 +241,7 @@ mod tests {
 
     #[test]
     fn an_image_in_the_middle_of_a_resize_is_refused() {
-        let error = choose(Seen::Poisoned { at: AT }, sound(0, raw(3, 9)), 8192).unwrap_err();
+        let error = footer_select(Seen::Poisoned { at: AT }, sound(0, raw(3, 9)), 8192).unwrap_err();
         assert_eq!(error.detail(), Some(&Unsupported::Poisoned { at: AT }));
     }
 }

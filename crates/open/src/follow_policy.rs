@@ -1,4 +1,4 @@
-//! The gate: which names found inside an image may be opened.
+//! Which names found inside an image may be opened.
 
 use std::path::{Component, Path, PathBuf};
 
@@ -9,7 +9,7 @@ use crate::ChainError;
 
 /// How far names found inside images are followed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Gate {
+pub enum FollowPolicy {
     /// Not at all: they are reported.
     None,
     /// To files in the image's own folder, links resolved.
@@ -19,7 +19,7 @@ pub enum Gate {
     Any,
 }
 
-impl Gate {
+impl FollowPolicy {
     /// The path behind a name that the image at `image` gives at file offset `at`.
     pub(crate) fn resolve(self, image: &Path, name: &ImageName, at: u64) -> Result<PathBuf, ChainError> {
         let shown = || name.to_string();
@@ -150,14 +150,14 @@ fn scheme_of(name: &[u8]) -> Option<&str> {
 mod tests {
     use super::*;
 
-    fn resolve(gate: Gate, image: &Path, name: &str) -> Result<PathBuf, ChainError> {
-        gate.resolve(image, &ImageName(name.as_bytes().to_vec()), 7)
+    fn resolve(follow: FollowPolicy, image: &Path, name: &str) -> Result<PathBuf, ChainError> {
+        follow.resolve(image, &ImageName(name.as_bytes().to_vec()), 7)
     }
 
     #[test]
     fn addresses_are_no_names() {
         for name in ["json:{}", "nbd://host/disk", "nbd:host:1", "file:a.raw", "http://a/b", "fat:rw:dir"] {
-            let error = resolve(Gate::Any, Path::new("a"), name).unwrap_err();
+            let error = resolve(FollowPolicy::Any, Path::new("a"), name).unwrap_err();
             assert!(matches!(error, ChainError::Protocol { at: 7, .. }), "{name}: {error:?}");
         }
         assert_eq!(scheme_of(b"dir/a:b"), None);
@@ -175,17 +175,17 @@ mod tests {
         }
         std::os::unix::fs::symlink(root.join("secret"), root.join("images/link")).unwrap();
         let image = root.join("images/top");
-        assert_eq!(resolve(Gate::Beside, &image, "base"), Ok(root.join("images/base")));
-        assert_eq!(resolve(Gate::Beside, &image, "../images/base"), Ok(root.join("images/base")));
-        assert_eq!(resolve(Gate::Beside, &image, "sub/../base"), Ok(root.join("images/base")));
+        assert_eq!(resolve(FollowPolicy::Beside, &image, "base"), Ok(root.join("images/base")));
+        assert_eq!(resolve(FollowPolicy::Beside, &image, "../images/base"), Ok(root.join("images/base")));
+        assert_eq!(resolve(FollowPolicy::Beside, &image, "sub/../base"), Ok(root.join("images/base")));
         let through_outside = root.join("images/../images/base").display().to_string();
-        let error = resolve(Gate::Beside, &image, &through_outside).unwrap_err();
+        let error = resolve(FollowPolicy::Beside, &image, &through_outside).unwrap_err();
         assert_eq!(error, ChainError::Outside { at: 7, name: through_outside });
         let absolute = root.join("secret").display().to_string();
         for name in ["link", "../secret", "sub/base", &absolute] {
-            let error = resolve(Gate::Beside, &image, name).unwrap_err();
+            let error = resolve(FollowPolicy::Beside, &image, name).unwrap_err();
             assert_eq!(error, ChainError::Outside { at: 7, name: name.to_string() });
-            assert!(resolve(Gate::Any, &image, name).is_ok());
+            assert!(resolve(FollowPolicy::Any, &image, name).is_ok());
         }
         // The same whether something is there or not.
         std::os::unix::fs::symlink(root.join("nothing"), root.join("images/dangling")).unwrap();
@@ -201,26 +201,29 @@ mod tests {
             "/",
             "",
         ] {
-            let error = resolve(Gate::Beside, &image, name).unwrap_err();
+            let error = resolve(FollowPolicy::Beside, &image, name).unwrap_err();
             match name {
                 "" => assert!(matches!(error, ChainError::BadName { .. })),
                 _ => assert_eq!(error, ChainError::Outside { at: 7, name: name.to_string() }),
             }
         }
-        let missing = resolve(Gate::Any, &image, "gone").unwrap_err();
+        let missing = resolve(FollowPolicy::Any, &image, "gone").unwrap_err();
         assert_eq!(missing, ChainError::Missing { at: 7, name: "gone".into() });
-        assert_eq!(resolve(Gate::None, &image, "base"), Err(ChainError::Shut { at: 7, name: "base".into() }));
-        assert!(matches!(resolve(Gate::Any, &image, "a\0b"), Err(ChainError::BadName { .. })));
-        assert_eq!(resolve(Gate::Beside, &image, ".\\base"), Ok(root.join("images/base")));
+        assert_eq!(
+            resolve(FollowPolicy::None, &image, "base"),
+            Err(ChainError::Shut { at: 7, name: "base".into() })
+        );
+        assert!(matches!(resolve(FollowPolicy::Any, &image, "a\0b"), Err(ChainError::BadName { .. })));
+        assert_eq!(resolve(FollowPolicy::Beside, &image, ".\\base"), Ok(root.join("images/base")));
         // Bytes that are not UTF-8 are a name like any other.
         let bytes = ImageName(b"b\xfc".to_vec());
         let missing = ChainError::Missing { at: 7, name: "b\u{fffd}".into() };
-        assert_eq!(Gate::Beside.resolve(&image, &bytes, 7), Err(missing));
+        assert_eq!(FollowPolicy::Beside.resolve(&image, &bytes, 7), Err(missing));
         let path = root.join("images").join(path_from_bytes(bytes.0.clone()));
         std::fs::write(&path, "").unwrap();
-        assert_eq!(Gate::Beside.resolve(&image, &bytes, 7), Ok(path));
+        assert_eq!(FollowPolicy::Beside.resolve(&image, &bytes, 7), Ok(path));
         assert_eq!(
-            resolve(Gate::Beside, &image, ".\\gone"),
+            resolve(FollowPolicy::Beside, &image, ".\\gone"),
             Err(ChainError::Missing { at: 7, name: ".\\gone".into() })
         );
     }
@@ -246,13 +249,13 @@ mod tests {
         }
         let image = images.join("top");
         for (name, _) in &links[..5] {
-            assert_eq!(resolve(Gate::Beside, &image, name), Ok(images.join("base")), "{name}");
+            assert_eq!(resolve(FollowPolicy::Beside, &image, name), Ok(images.join("base")), "{name}");
         }
         // The image itself reached over a link.
-        assert_eq!(resolve(Gate::Beside, &root.join("also/top"), "one"), Ok(images.join("base")));
+        assert_eq!(resolve(FollowPolicy::Beside, &root.join("also/top"), "one"), Ok(images.join("base")));
         let absolute = root.join("also/base").display().to_string();
-        assert_eq!(resolve(Gate::Beside, &image, &absolute), Ok(images.join("base")));
-        let looped = resolve(Gate::Beside, &image, "loop");
+        assert_eq!(resolve(FollowPolicy::Beside, &image, &absolute), Ok(images.join("base")));
+        let looped = resolve(FollowPolicy::Beside, &image, "loop");
         assert_eq!(looped, Err(ChainError::Missing { at: 7, name: "loop".into() }));
     }
 

@@ -1,4 +1,4 @@
-//! Pieces that are scattered over their files are brought in side by side: a disk has many hands.
+//! Read-ahead of pieces that are scattered over their files, so that a device works on several requests at once.
 
 use std::ops::Range;
 
@@ -10,11 +10,11 @@ use crate::{Piece, Stack};
 const NEAR: u64 = 256 << 10;
 
 /// Pieces that are on their way at once for one unit: a disk is busy with as many. `io` keeps as many windows as four
-/// threads announce; on more, a piece may leave before it was looked at, and is read once more.
+/// threads prefetch; with more, a piece may be dropped before it is used, and is read once more.
 const AT_ONCE: usize = 32;
 
-/// Tells the files of what will be read after the first piece. What follows the piece before it comes with that one.
-pub(crate) fn announce(stack: &Stack, pieces: &[Piece]) {
+/// Announces the pieces after the first one to their files. A piece that follows the one before it is read together with it.
+pub(crate) fn prefetch(stack: &Stack, pieces: &[Piece]) {
     for (layer, file, range) in scattered(pieces).take(AT_ONCE) {
         if let Ok(file) = stack.layers()[layer].file(file) {
             file.will_read_soon(range);
@@ -53,28 +53,28 @@ mod tests {
         piece(layer, Source::Data { file: FileId::SELF, at })
     }
 
-    fn told(pieces: &[Piece]) -> Vec<(usize, Range<u64>)> {
+    fn prefetched(pieces: &[Piece]) -> Vec<(usize, Range<u64>)> {
         scattered(pieces).map(|(layer, _, range)| (layer, range)).collect()
     }
 
     #[test]
-    fn what_follows_is_not_announced() {
+    fn contiguous_pieces_are_not_prefetched() {
         let zeros = piece(0, Source::Zero { explicit: false });
         let near = data(0, 128 * K + NEAR);
-        assert_eq!(told(&[data(0, 0), zeros, data(0, 64 * K), near]), []);
-        assert_eq!(told(&[]), []);
+        assert_eq!(prefetched(&[data(0, 0), zeros, data(0, 64 * K), near]), []);
+        assert_eq!(prefetched(&[]), []);
     }
 
     #[test]
-    fn what_lies_elsewhere_is() {
+    fn scattered_pieces_are_prefetched() {
         let far = 64 * K + NEAR + 1;
         let pieces = [data(0, 0), data(0, far), data(0, 0), data(1, 64 * K)];
         let want = [(0, far..far + 64 * K), (0, 0..64 * K), (1, 64 * K..128 * K)];
-        assert_eq!(told(&pieces), want);
+        assert_eq!(prefetched(&pieces), want);
     }
 
     #[test]
-    fn a_payload_is_as_long_as_it_says() {
+    fn the_stored_length_of_a_payload_counts() {
         let packed = |at, len| {
             let (codec, unit) = (Codec::Zlib, 0..64 * K);
             piece(0, Source::Packed { codec, file: FileId::SELF, at, len, unit })
@@ -85,6 +85,6 @@ mod tests {
             packed(1500, PackedLen::AtMost(512)),
             packed(u64::MAX, PackedLen::AtMost(512)),
         ];
-        assert_eq!(told(&pieces), [(0, u64::MAX..u64::MAX)]);
+        assert_eq!(prefetched(&pieces), [(0, u64::MAX..u64::MAX)]);
     }
 }

@@ -11,12 +11,12 @@ use imgprep_io::{FileIdentity, SourceFile, is_same_file};
 use imgprep_map::{Error, FileRef, FileRole, Finding, ImageName, Severity};
 
 use crate::chain::{OpenOptions, open_file};
-use crate::gate::{is_absolute, last_part};
-use crate::{ChainError, Gate, near};
+use crate::follow_policy::{is_absolute, last_part};
+use crate::{ChainError, FollowPolicy, near};
 
-/// Companions in the order in which they are wanted.
+/// Associated files in the order in which they are wanted.
 #[derive(Debug, Default)]
-pub(crate) struct Companions {
+pub(crate) struct AssociatedFiles {
     pub(crate) files: Vec<Arc<SourceFile>>,
     pub(crate) findings: Vec<Finding>,
     /// Names of the files, and whether each lies where it is named.
@@ -24,53 +24,53 @@ pub(crate) struct Companions {
 }
 
 /// Opens all of `wanted`; or the name of the first one that can't be had, and why.
-pub(crate) fn companions(
+pub(crate) fn associated_files(
     image: &Path,
     wanted: &[FileRef],
     options: &OpenOptions,
-) -> Result<Companions, (String, Error)> {
+) -> Result<AssociatedFiles, (String, Error)> {
     let in_image = |error: ChainError| Error::new(error).in_path(image.display().to_string());
     let limit = options.parse.limits.files;
     if wanted.len() as u64 > u64::from(limit) {
         let error = ChainError::TooManyFiles { found: wanted.len() as u64, limit };
         return Err((String::new(), in_image(error)));
     }
-    let mut opened = Companions::default();
+    let mut opened = AssociatedFiles::default();
     for part in wanted {
         let name = || part.name.as_ref().map(ToString::to_string).unwrap_or_default();
-        let added = companion(image, part, wanted, options, &mut opened);
+        let added = associated_file(image, part, wanted, options, &mut opened);
         added.map_err(|reason| (name(), reason.in_path(image.display().to_string())))?;
     }
     Ok(opened)
 }
 
-fn companion(
+fn associated_file(
     image: &Path,
     wanted: &FileRef,
     named: &[FileRef],
     options: &OpenOptions,
-    opened: &mut Companions,
+    opened: &mut AssociatedFiles,
 ) -> Result<(), Error> {
     let name = wanted.name.as_ref().ok_or(ChainError::Unnamed { at: wanted.at })?;
-    let gate = options.companions.unwrap_or(options.gate);
-    let (path, is_there) = locate(image, name, wanted, gate)
+    let follow = options.associated_follow.unwrap_or(options.follow);
+    let (path, is_there) = locate(image, name, wanted, follow)
         .map_err(|error| near::explain(error, image, wanted.encoding.as_deref(), named))?;
     let file = open_file(&path, options)?;
     opened.take(image, name, wanted.at, file, is_there)
 }
 
-/// Where a companion is, and whether that is where it is named: each spelling of its name is tried, then the last
+/// Where an associated file is, and whether that is where it is named: each spelling of its name is tried, then the last
 /// part of an absolute one beside the image.
 fn locate(
     image: &Path,
     name: &ImageName,
     wanted: &FileRef,
-    gate: Gate,
+    follow: FollowPolicy,
 ) -> Result<(PathBuf, bool), ChainError> {
     let mut missing = None;
     let spellings = || std::iter::once(name).chain(&wanted.others);
     for spelling in spellings() {
-        match gate.resolve(image, spelling, wanted.at) {
+        match follow.resolve(image, spelling, wanted.at) {
             Ok(path) => return Ok((path, true)),
             Err(error @ (ChainError::Missing { .. } | ChainError::Outside { .. })) => {
                 missing.get_or_insert(error);
@@ -81,7 +81,7 @@ fn locate(
     let is_extent = wanted.role != FileRole::DataFile;
     let last = |name: &ImageName| last_part(name).filter(|_| is_extent && is_absolute(name));
     for last in spellings().filter_map(last) {
-        if let Ok(path) = gate.resolve(image, &last, wanted.at) {
+        if let Ok(path) = follow.resolve(image, &last, wanted.at) {
             return Ok((path, false));
         }
     }
@@ -96,11 +96,11 @@ fn locate(
 
 /// The file in the folder of the image at `image` that it names as its own: nothing where there is none.
 pub fn part_of(image: &Path, wanted: &FileRef) -> Option<PathBuf> {
-    let (path, _) = locate(image, wanted.name.as_ref()?, wanted, Gate::Beside).ok()?;
+    let (path, _) = locate(image, wanted.name.as_ref()?, wanted, FollowPolicy::Beside).ok()?;
     Some(path)
 }
 
-impl Companions {
+impl AssociatedFiles {
     fn take(
         &mut self,
         image: &Path,
@@ -149,17 +149,18 @@ mod tests {
     }
 
     #[test]
-    fn too_many_companions_are_not_opened() {
+    fn too_many_associated_files_are_not_opened() {
         let temp = tempfile::tempdir().unwrap();
         let child = temp.path().join("child.raw");
         let wanted = FileRef::new(None, 7, FileRole::Extent);
         let mut options = OpenOptions::default();
-        let refused =
-            |count: usize| companions(&child, &vec![wanted.clone(); count], &options).unwrap_err().1.code();
+        let refused = |count: usize| {
+            associated_files(&child, &vec![wanted.clone(); count], &options).unwrap_err().1.code()
+        };
         assert_eq!(refused(4097), "open.files.limit");
         assert_eq!(refused(4096), "open.name.unnamed");
         options.parse.limits.files = 0;
-        assert!(companions(&child, &[], &options).unwrap().files.is_empty());
+        assert!(associated_files(&child, &[], &options).unwrap().files.is_empty());
     }
 
     #[test]
@@ -174,7 +175,7 @@ mod tests {
         };
         let opened = |folder: &Path| {
             let options = OpenOptions::default();
-            companions(&folder.join("disk.vmdk"), std::slice::from_ref(&wanted), &options)
+            associated_files(&folder.join("disk.vmdk"), std::slice::from_ref(&wanted), &options)
                 .map(|opened| opened.files[0].len())
                 .map_err(|(_, error)| error.detail::<ChainError>().unwrap().clone())
         };
@@ -202,7 +203,7 @@ mod tests {
         for role in [FileRole::Extent, FileRole::DataFile] {
             for name in ["disk.vmdk", "./disk.vmdk", "hard", "soft"] {
                 let wanted = FileRef { role, ..extent(name) };
-                let (_, error) = companions(&image, &[wanted], &OpenOptions::default()).unwrap_err();
+                let (_, error) = associated_files(&image, &[wanted], &OpenOptions::default()).unwrap_err();
                 assert_eq!(error.detail(), Some(&ChainError::OwnPart { at: 7, name: name.into() }));
             }
         }
@@ -215,7 +216,7 @@ mod tests {
         for name in ["disk.vmdk", "a.vmdk", "b.vmdk"] {
             std::fs::write(temp.path().join(name), name).unwrap();
         }
-        let code = |wanted: &[FileRef]| match companions(&image, wanted, &OpenOptions::default()) {
+        let code = |wanted: &[FileRef]| match associated_files(&image, wanted, &OpenOptions::default()) {
             Ok(opened) => opened.findings.iter().map(|finding| finding.code).collect::<Vec<_>>().join(" "),
             Err((_, error)) => error.code().into(),
         };

@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::Severity;
 
-use super::{Look, TAIL};
+use super::{Inspector, TAIL};
 use crate::gpt::{Header, crc32};
 use crate::{Contents, Oddity, Partition, mbr};
 
@@ -20,7 +20,7 @@ struct Table {
     flaws: Vec<Oddity>,
 }
 
-impl Look<'_> {
+impl Inspector<'_> {
     /// Reads the GPT that counts; whether there is one.
     pub(super) fn find_gpt(&mut self, head: &[u8], is_protective: bool) -> bool {
         let first = self.header_at_the_beginning(head);

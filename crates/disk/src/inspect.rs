@@ -1,4 +1,4 @@
-//! The look itself: what is read, and in which order the evidence counts.
+//! The inspection: what is read, and in which order the evidence counts.
 
 use alloc::format;
 use alloc::string::String;
@@ -22,12 +22,12 @@ const LATER: usize = 4096;
 const TAIL: u64 = 4096;
 /// Read of a partition's beginning: nearly all say who they are there.
 const START: usize = 20 << 10;
-/// Partitions that are looked into.
+/// Partitions that are inspected.
 const LOOKED_INTO: usize = 16;
 /// Primary partitions of an MBR, each tried in sectors of both sizes.
 const TRIED: usize = 2 * 4;
 
-/// Bytes that a look reads at most.
+/// Bytes that an inspection reads at most.
 pub const MOST_READ: u64 = 1 << 20;
 
 // Head and tail, two arrays of entries. An MBR has none: there it is the beginnings that are tried and 60
@@ -54,7 +54,7 @@ impl Default for Wanted {
 }
 
 /// Looks at a disk. Fails only if its beginning can't be read.
-pub fn look(disk: &dyn ReadAt, wanted: Wanted) -> Result<DiskFacts, ReadError> {
+pub fn inspect(disk: &dyn ReadAt, wanted: Wanted) -> Result<DiskFacts, ReadError> {
     let size = disk.len();
     let facts = DiskFacts {
         size,
@@ -70,14 +70,14 @@ pub fn look(disk: &dyn ReadAt, wanted: Wanted) -> Result<DiskFacts, ReadError> {
     // OK: clipped to a constant.
     let len = usize::try_from(size.min(HEAD as u64)).unwrap_or(HEAD);
     let head = disk.slice(0, len)?.into_owned();
-    let mut look = Look { disk, reach: wanted.reach, declared: wanted.sector, facts };
-    look.decide(&head);
-    look.check_ends();
-    look.look_into_partitions();
-    Ok(look.facts)
+    let mut inspector = Inspector { disk, reach: wanted.reach, declared: wanted.sector, facts };
+    inspector.decide(&head);
+    inspector.check_ends();
+    inspector.inspect_partitions();
+    Ok(inspector.facts)
 }
 
-struct Look<'d> {
+struct Inspector<'d> {
     disk: &'d dyn ReadAt,
     reach: u64,
     /// Bytes of a logical sector that the image declares.
@@ -85,7 +85,7 @@ struct Look<'d> {
     facts: DiskFacts,
 }
 
-impl Look<'_> {
+impl Inspector<'_> {
     /// A partition table counts more than what is left of a file system under it.
     fn decide(&mut self, head: &[u8]) {
         let entries = mbr::entries(head);
@@ -155,7 +155,7 @@ impl Look<'_> {
         let frame = Frame { sector: sector.into(), record: 0, base: 0 };
         let partitions: Vec<_> = entries.iter().map(|entry| mbr::partition(0, entry, frame)).collect();
         let lies_inside = partitions.iter().all(|partition| partition.end() <= self.facts.size);
-        let places = partitions.iter().filter_map(may_be_looked_into);
+        let places = partitions.iter().filter_map(inspectable);
         lies_inside && places.into_iter().any(|(start, len)| self.volume_at(start, len).is_some())
     }
 
@@ -174,8 +174,8 @@ impl Look<'_> {
         }
     }
 
-    fn look_into_partitions(&mut self) {
-        let places: Vec<_> = self.facts.partitions.iter().map(may_be_looked_into).collect();
+    fn inspect_partitions(&mut self) {
+        let places: Vec<_> = self.facts.partitions.iter().map(inspectable).collect();
         let found = places.into_iter().enumerate().filter_map(|(index, place)| Some((index, place?)));
         for (index, (start, len)) in found.take(LOOKED_INTO).collect::<Vec<_>>() {
             let volume = self.volume_at(start, len);
@@ -222,7 +222,7 @@ fn whole(head: &[u8]) -> Option<Volume> {
 }
 
 /// Place and length of a partition that has a beginning of its own.
-fn may_be_looked_into(partition: &Partition) -> Option<(u64, u64)> {
+fn inspectable(partition: &Partition) -> Option<(u64, u64)> {
     let has_none =
         matches!(partition.kind, PartitionKind::Mbr(kind) if is_extended(kind)) || partition.len == 0;
     (!has_none).then_some((partition.start, partition.len))

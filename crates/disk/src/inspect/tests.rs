@@ -1,4 +1,4 @@
-//! Disks of a few sectors, one for each thing that a look reports.
+//! Disks of a few sectors, one for each thing that a inspection reports.
 
 use core::sync::atomic::{AtomicU64, Ordering};
 
@@ -58,7 +58,7 @@ fn gpt(sector: usize, sectors: usize, last: u64) -> Vec<u8> {
 }
 
 fn seen(disk: &[u8]) -> DiskFacts {
-    look(&disk.to_vec(), Wanted::default()).unwrap()
+    inspect(&disk.to_vec(), Wanted::default()).unwrap()
 }
 
 fn codes(facts: &DiskFacts) -> Vec<&'static str> {
@@ -221,7 +221,7 @@ fn the_gpt_in_sectors_of_the_declared_size_counts_first() {
     let old = gpt(512, 512, 60);
     disk[512..2048].copy_from_slice(&old[512..2048]);
     for (sector, want) in [(512, 512), (4096, 4096)] {
-        let facts = look(&disk, Wanted { sector, ..Wanted::default() }).unwrap();
+        let facts = inspect(&disk, Wanted { sector, ..Wanted::default() }).unwrap();
         assert_eq!((facts.contents, facts.sector), (Contents::Gpt, want));
     }
 }
@@ -232,7 +232,7 @@ fn an_mbr_counts_in_the_sectors_where_its_volumes_are() {
     let xfs: (usize, &[u8]) = (8 * 4096, b"XFSB\0\0\x10\0");
     let sector = |parts: &[(usize, &[u8])], declared| {
         let disk = disk(16 * 4096, &[&[SIGNATURE, (446, &used)][..], parts].concat());
-        let facts = look(&disk, Wanted { sector: declared, ..Wanted::default() }).unwrap();
+        let facts = inspect(&disk, Wanted { sector: declared, ..Wanted::default() }).unwrap();
         (facts.sector, facts.partitions[0].start)
     };
     assert_eq!(sector(&[xfs], 512), (4096, 8 * 4096));
@@ -293,7 +293,7 @@ impl ReadAt for Watched {
 }
 
 #[test]
-fn a_look_is_bounded() {
+fn an_inspection_is_bounded() {
     let sector = gpt(512, 40_000, 60)[512..1024].to_vec();
     let mut disk = gpt(512, 40_000, 60);
     // 1024 entries of 128 bytes, all used.
@@ -310,7 +310,7 @@ fn a_look_is_bounded() {
     let last = disk.len() - 512;
     disk[last] = 0;
     let watched = Watched { disk, fails_from: u64::MAX, read: AtomicU64::new(0) };
-    let facts = look(&watched, Wanted::default()).unwrap();
+    let facts = inspect(&watched, Wanted::default()).unwrap();
     assert_eq!(facts.partitions.len(), 1024);
     assert!(watched.read.load(Ordering::Relaxed) <= MOST_READ);
 }
@@ -319,13 +319,13 @@ fn a_look_is_bounded() {
 fn what_can_t_be_read_is_left_out_and_told() {
     let disk = gpt(512, 400, 300);
     let watched = Watched { disk, fails_from: 100_000, read: AtomicU64::new(0) };
-    let facts = look(&watched, Wanted::default()).unwrap();
+    let facts = inspect(&watched, Wanted::default()).unwrap();
     assert_eq!((facts.contents, facts.partitions.len()), (Contents::Gpt, 2));
     assert!(!facts.unread.is_empty() && facts.oddities.is_empty(), "{facts:?}");
-    let near = look(&watched, Wanted { reach: 100_000, ..Wanted::default() }).unwrap();
+    let near = inspect(&watched, Wanted { reach: 100_000, ..Wanted::default() }).unwrap();
     assert_eq!((near.unread.len(), near.oddities.len()), (0, 0), "behind the reach nothing is read");
     let watched = Watched { fails_from: 100, ..watched };
-    assert!(look(&watched, Wanted::default()).is_err(), "the beginning is needed");
+    assert!(inspect(&watched, Wanted::default()).is_err(), "the beginning is needed");
 }
 
 #[test]

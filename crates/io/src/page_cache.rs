@@ -36,10 +36,10 @@ const PIECE: u64 = 64 << 10;
 
 /// What is known about the windows that were read last.
 #[derive(Debug)]
-pub(crate) struct Residence {
-    /// Whether the system tells the truth about this file: to others than its owner and who may write to it, it says
+pub(crate) struct PageCache {
+    /// Whether the system reports residency of this file: to a user who neither owns it nor may write to it, it reports
     /// that all of it is in memory (mincore(2)).
-    is_told: bool,
+    is_accurate: bool,
     /// Whether windows came one after the other.
     is_in_a_row: AtomicBool,
     known: Mutex<Known>,
@@ -63,14 +63,19 @@ struct Window {
     missing: Vec<Range<u64>>,
 }
 
-impl Residence {
-    /// Of a file of which nothing was read yet. `is_told`: whether this user may ask what is in memory.
-    pub(crate) fn new(is_told: bool) -> Self {
-        Self { is_told, is_in_a_row: AtomicBool::default(), known: Mutex::default(), left: Mutex::new(0..0) }
+impl PageCache {
+    /// The state of a file that was not read yet. `is_accurate`: whether the system reports residency to this user.
+    pub(crate) fn new(is_accurate: bool) -> Self {
+        Self {
+            is_accurate,
+            is_in_a_row: AtomicBool::default(),
+            known: Mutex::default(),
+            left: Mutex::new(0..0),
+        }
     }
 
-    /// Begins to bring in what is looked at after something else.
-    pub(crate) fn announce(&self, mapping: &Mmap, range: &Range<u64>) {
+    /// Starts to read a range that is needed later.
+    pub(crate) fn prefetch(&self, mapping: &Mmap, range: &Range<u64>) {
         let missing: Vec<_> = {
             let mut known = self.known.lock().unwrap_or_else(PoisonError::into_inner);
             indexes(mapping, range)
@@ -85,7 +90,7 @@ impl Residence {
         }
     }
 
-    /// Gets `range` ready to be looked at.
+    /// Reads `range` into memory.
     pub(crate) fn enter(&self, mapping: &Mmap, file: &File, range: &Range<u64>) {
         let mut follow = false;
         let mut missing = Vec::new();
@@ -99,7 +104,7 @@ impl Residence {
             known.windows.drain(..too_many).collect()
         };
         self.leave(mapping, file, leaving);
-        if !self.is_told {
+        if !self.is_accurate {
             os::read_ahead(mapping, range.clone());
         }
         for missing in missing {
@@ -123,7 +128,7 @@ impl Residence {
         let follows = known.moves_on(index);
         self.note(known, mapping, index);
         for ahead in (index + 1..=index + AHEAD).take_while(|_| follows) {
-            if self.note(known, mapping, ahead) && !self.is_told {
+            if self.note(known, mapping, ahead) && !self.is_accurate {
                 os::read_ahead(mapping, window(mapping, ahead));
             }
         }
@@ -136,7 +141,7 @@ impl Residence {
         if range.is_empty() || known.find(index).is_some() {
             return false;
         }
-        let missing = if self.is_told { os::missing_pages(mapping, range) } else { Vec::new() };
+        let missing = if self.is_accurate { os::missing_pages(mapping, range) } else { Vec::new() };
         known.windows.push_back(Window { index, missing });
         true
     }
@@ -236,7 +241,7 @@ mod tests {
         file.as_file().read_exact_at(&mut buf, warm.start).unwrap();
         let before = missing(&mapping);
         assert!(before < LEN as u64);
-        let residence = Residence::new(true);
+        let residence = PageCache::new(true);
         for at in (0..LEN as u64).step_by(1 << 20) {
             residence.enter(&mapping, file.as_file(), &(at..at + (1 << 20)));
             assert_eq!(mapping[at as usize], 7);
@@ -251,7 +256,7 @@ mod tests {
     fn windows_leave_while_others_come() {
         let len = (KEPT + 40) * WINDOW as usize;
         let Some((file, mapping)) = cold_file(len) else { return };
-        let residence = Residence::new(true);
+        let residence = PageCache::new(true);
         for at in (0..len as u64).step_by(WINDOW as usize) {
             residence.enter(&mapping, file.as_file(), &(at..at + WINDOW));
         }
@@ -262,10 +267,10 @@ mod tests {
     #[test]
     fn what_was_announced_comes_and_leaves_again() {
         let Some((file, mapping)) = cold_file(32 << 20) else { return };
-        let residence = Residence::new(true);
+        let residence = PageCache::new(true);
         let scattered = [20 << 20, 3 << 20, 11 << 20].map(|at| at..at + (64 << 10));
         for range in &scattered {
-            residence.announce(&mapping, range);
+            residence.prefetch(&mapping, range);
         }
         for range in &scattered {
             residence.enter(&mapping, file.as_file(), range);
@@ -277,7 +282,7 @@ mod tests {
     }
 
     #[test]
-    fn reading_on_is_told_from_jumping_about() {
+    fn sequential_and_random_reads_are_distinguished() {
         let moves = |indexes: &[u64]| {
             let mut known = Known::default();
             indexes.iter().map(|index| known.moves_on(*index)).collect::<Vec<_>>()
@@ -293,7 +298,7 @@ mod tests {
     #[test]
     fn of_a_file_that_others_own_nothing_is_dropped() {
         let Some((file, mapping)) = cold_file(8 << 20) else { return };
-        let residence = Residence::new(false);
+        let residence = PageCache::new(false);
         residence.enter(&mapping, file.as_file(), &(0..8 << 20));
         residence.leave_all(&mapping, file.as_file());
         assert_eq!(missing(&mapping), 0);
@@ -302,7 +307,7 @@ mod tests {
     #[test]
     fn the_end_of_a_file_is_no_page_boundary() {
         let Some((file, mapping)) = cold_file(5 * 4096 + 17) else { return };
-        let residence = Residence::new(true);
+        let residence = PageCache::new(true);
         residence.enter(&mapping, file.as_file(), &(4096..5 * 4096 + 17));
         assert_eq!(mapping[5 * 4096 + 16], 7);
         residence.leave_all(&mapping, file.as_file());
