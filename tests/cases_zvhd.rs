@@ -73,8 +73,8 @@ fn findings(json: &Value) -> Vec<(&str, &str, &str, Option<u64>)> {
     fn text<'j>(of: &'j Value, key: &str) -> &'j str {
         of[key].as_str().unwrap_or_default()
     }
-    let judgements = json["judgements"].as_array().unwrap().iter();
-    judgements
+    let violations = json["judgements"].as_array().unwrap().iter();
+    violations
         .map(|it| (text(it, "code"), text(it, "severity"), text(it, "rule"), it["offset"].as_u64()))
         .collect()
 }

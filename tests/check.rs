@@ -22,18 +22,18 @@ fn json_of(folder: &Path, args: &[&str]) -> (Value, Option<i32>) {
     (json, output.status.code())
 }
 
-fn judgements(json: &Value) -> Vec<&Value> {
+fn violations(json: &Value) -> Vec<&Value> {
     json["judgements"].as_array().into_iter().flatten().collect()
 }
 
 fn rules(json: &Value, severity: &str) -> Vec<String> {
     let of = |found: &&Value| found["severity"] == severity;
-    judgements(json).into_iter().filter(of).map(|found| found["rule"].as_str().unwrap().to_string()).collect()
+    violations(json).into_iter().filter(of).map(|found| found["rule"].as_str().unwrap().to_string()).collect()
 }
 
 /// Every rule that has said something about a file in these tests, by what was asked.
 fn fired(json: &Value, all: &mut BTreeSet<String>) {
-    all.extend(judgements(json).iter().map(|found| found["rule"].as_str().unwrap().to_string()));
+    all.extend(violations(json).iter().map(|found| found["rule"].as_str().unwrap().to_string()));
 }
 
 /// A QCOW2 with so many entries that point behind the end of the file, none beside another.
@@ -82,7 +82,7 @@ fn no_good_image_gets_an_error() {
     for name in ["mixed.zvhd", "sector.zvhd", "wide.zvhd", "zeros.zvhd", "zeros.zvhd2", "zeros-zlib.zvhd2"] {
         let path = root().join("tests/data/vendor").join(name).display().to_string();
         let (json, code) = json_of(folder.path(), &["--deep", &path]);
-        assert_eq!((code, judgements(&json).len()), (Some(0), 0), "{name}: {json:#}");
+        assert_eq!((code, violations(&json).len()), (Some(0), 0), "{name}: {json:#}");
     }
 }
 
@@ -117,7 +117,7 @@ fn every_broken_image_is_told_under_its_rule_and_place() {
                 found["code"] == image.code && image.at.is_none_or(|at| found["offset"] == json!(at))
             };
             let by_rule = |found: &Value| named.contains(&found["rule"].as_str().unwrap());
-            let found = judgements(&json);
+            let found = violations(&json);
             found.iter().any(|found| by_rule(found) || (is_it(found) && code == Some(2)))
         });
         if !is_told {
@@ -159,7 +159,7 @@ fn file_lengths_at_their_bounds() {
             sparse(&raw, len);
             let args = ["--profile", "huawei-ims", "--route", route, "--disk", disk, "disk.raw"];
             let (json, _) = json_of(folder.path(), &args);
-            let found = judgements(&json).iter().any(|found| found["rule"] == rule);
+            let found = violations(&json).iter().any(|found| found["rule"] == rule);
             assert_eq!(found, want, "{route} {disk} {rule} at {len}: {json:#}");
         }
     }
@@ -181,7 +181,7 @@ fn virtual_sizes_at_their_bounds() {
             std::fs::write(folder.path().join("a.qcow2"), Qcow2::new(16, size).write().file).unwrap();
             let args = ["--profile", "otc", "--route", route, "--disk", disk, "a.qcow2"];
             let (json, code) = json_of(folder.path(), &args);
-            let found = judgements(&json).into_iter().find(|found| found["rule"] == rule);
+            let found = violations(&json).into_iter().find(|found| found["rule"] == rule);
             assert_eq!(found.is_some(), want, "{rule} at {size}: {json:#}");
             let is_error = found.is_some_and(|found| found["severity"] == "error");
             assert_eq!(code, Some(if is_error { 2 } else { 0 }), "{rule} at {size}");
@@ -198,7 +198,7 @@ fn hostile_files_and_every_rule_fires() {
     let mut all = BTreeSet::new();
     let mut told = |name: &str, args: &[&str], rule: &str, code: i32| {
         let (json, exit) = json_of(folder, &[args, &[name]].concat());
-        assert!(judgements(&json).iter().any(|found| found["rule"] == rule), "{name} {rule}: {json:#}");
+        assert!(violations(&json).iter().any(|found| found["rule"] == rule), "{name} {rule}: {json:#}");
         assert_eq!(exit, Some(code), "{name} {rule}: {json:#}");
         fired(&json, &mut all);
     };
@@ -338,7 +338,7 @@ fn hostile_files_and_every_rule_fires() {
         let (json, _) = json_of(folder, &["--follow", "beside", &path]);
         let is_it =
             |found: &&Value| found["code"] == image.code && image.at.is_none_or(|at| found["offset"] == at);
-        assert!(judgements(&json).iter().any(is_it), "{}: {json:#}", image.name);
+        assert!(violations(&json).iter().any(is_it), "{}: {json:#}", image.name);
         fired(&json, &mut all);
     }
     let listed = said(&check(folder, &["--rules"]));
@@ -391,7 +391,7 @@ fn what_is_inside_partitions_is_judged() {
         std::fs::write(folder.join(format!("{name}.qcow2")), qcow2.write().file).unwrap();
         for file in [format!("{name}.raw"), format!("{name}.qcow2")] {
             let (json, code) = json_of(folder, &[&file]);
-            let of_safety: Vec<_> = judgements(&json)
+            let of_safety: Vec<_> = violations(&json)
                 .into_iter()
                 .filter(|found| found["rule"].as_str().unwrap().starts_with("safety/"))
                 .collect();
@@ -408,7 +408,7 @@ fn what_is_inside_partitions_is_judged() {
                 found["rule"] == "import/boot"
                     && found["fact"] == "an MBR with boot code: register it as BIOS"
             };
-            assert!(judgements(&json).iter().any(boots), "{file}: {json:#}");
+            assert!(violations(&json).iter().any(boots), "{file}: {json:#}");
         }
     }
 }
@@ -432,7 +432,7 @@ fn a_disk_that_ends_before_its_partitions_is_cut() {
         let is_it = |found: &&Value| {
             found["rule"] == "structure/cut" && found["code"] == code && found["offset"] == at
         };
-        assert!(judgements(&json).iter().any(is_it), "{name}: {json:#}");
+        assert!(violations(&json).iter().any(is_it), "{name}: {json:#}");
         assert_eq!(exit, Some(2), "{name}: {json:#}");
         let reasons = json["routes"].as_array().unwrap().iter().map(|route| &route["reason"]);
         for reason in reasons {
@@ -456,7 +456,7 @@ fn a_disk_that_is_not_complete_is_not_said_to_boot() {
     std::fs::write(folder.join("over.qcow2"), over.write().file).unwrap();
     let boots = |follow: &str| {
         let (json, _) = json_of(folder, &["--profile", "otc", "--follow", follow, "over.qcow2"]);
-        judgements(&json).iter().any(|found| found["rule"] == "import/boot")
+        violations(&json).iter().any(|found| found["rule"] == "import/boot")
     };
     assert_eq!((boots("none"), boots("beside")), (false, true));
 }
@@ -472,12 +472,12 @@ fn unknown_optional_features_of_a_qcow2_are_told() {
     let recipe = Qcow2 { extensions: vec![(0x6803_f857, names)], ..Qcow2::new(16, 1 << 20) };
     let mut file = recipe.write().file;
     std::fs::write(folder.join("a.qcow2"), &file).unwrap();
-    assert!(judgements(&json_of(folder, &["a.qcow2"]).0).is_empty(), "a table of names says nothing");
+    assert!(violations(&json_of(folder, &["a.qcow2"]).0).is_empty(), "a table of names says nothing");
     // Bit 5 of the compatible ones, 63 and 7 of the autoclear ones, and those that are known.
     (file[87], file[88], file[95]) = (0x21, 0x80, 0x81);
     std::fs::write(folder.join("a.qcow2"), &file).unwrap();
     let (json, code) = json_of(folder, &["a.qcow2"]);
-    let told: Vec<_> = judgements(&json)
+    let told: Vec<_> = violations(&json)
         .into_iter()
         .filter(|found| found["rule"] == "safety/optional-feature")
         .map(|found| {
@@ -502,7 +502,7 @@ fn layer(backing: Option<&str>) -> Qcow2 {
     Qcow2 { backing, cells, ..Qcow2::new(16, 1 << 20) }
 }
 
-/// With `--follow` every layer is judged, and each judgement names its file.
+/// With `--follow` every layer is judged, and each violation names its file.
 #[test]
 fn every_layer_of_a_chain_is_checked() {
     let temp = tempfile::tempdir().unwrap();
@@ -518,7 +518,7 @@ fn every_layer_of_a_chain_is_checked() {
     write("top.qcow2", &layer(Some("mid.qcow2")).write().file);
     let of = |json: &Value| -> BTreeSet<(String, Option<String>)> {
         let word = |value: &Value| value.as_str().map(String::from);
-        judgements(json).iter().map(|found| (word(&found["rule"]).unwrap(), word(&found["file"]))).collect()
+        violations(json).iter().map(|found| (word(&found["rule"]).unwrap(), word(&found["file"]))).collect()
     };
     let (json, code) = json_of(folder, &["in/top.qcow2"]);
     assert_eq!((of(&json), code), ([("safety/backing-file".to_string(), None)].into(), Some(2)));
@@ -533,7 +533,7 @@ fn every_layer_of_a_chain_is_checked() {
         assert!(of(&json).contains(&(rule.into(), file.map(String::from))), "{rule} {file:?}: {json:#}");
     }
     assert_eq!((code, &json["corruptions"]), (Some(2), &json!(0)), "the numbers are the top's");
-    let past = judgements(&json).into_iter().find(|found| found["code"] == "qcow2.l2.past-end").unwrap();
+    let past = violations(&json).into_iter().find(|found| found["code"] == "qcow2.l2.past-end").unwrap();
     assert_eq!((&past["offset"], &past["disk"]["start"]), (&json!(entry), &json!(3 << 16)), "{past:#}");
     let sarif = check(folder, &["--follow", "beside", "--output", "sarif", "in/top.qcow2"]);
     let sarif: Value = serde_json::from_slice(&sarif.stdout).unwrap();
@@ -569,7 +569,7 @@ fn deep_unpacks_the_payloads_of_lower_layers() {
     {
         let (json, _) = json_of(folder, &[args, &["top.qcow2"]].concat());
         let is_it = |found: &&Value| found["rule"] == "structure/payload" && found["file"] == "base.qcow2";
-        assert_eq!(judgements(&json).into_iter().filter(is_it).count(), want, "{args:?}: {json:#}");
+        assert_eq!(violations(&json).into_iter().filter(is_it).count(), want, "{args:?}: {json:#}");
     }
 }
 
@@ -597,7 +597,7 @@ fn a_vmdk_that_says_two_things_is_told_under_a_rule_of_safety() {
         let is_it = |found: &&Value| {
             found["rule"] == rule && found["severity"] == severity && found["offset"] == json!(at)
         };
-        assert!(judgements(&json).iter().any(is_it), "{name}: {json:#}");
+        assert!(violations(&json).iter().any(is_it), "{name}: {json:#}");
         assert_eq!(code, Some(exit), "{name}: {json:#}");
     }
 }
@@ -695,7 +695,7 @@ fn a_configuration_is_found_upwards_and_the_command_line_wins() {
     config("[check]\nprofile = \"otc\"\nallow = [\"size/*\"]\ndeny = [\"warnings\"]\n");
     let (json, code) = json_of(&inside, &["my disk.raw"]);
     assert_eq!((rules(&json, "error"), code), (vec!["import/name".to_string()], Some(2)));
-    assert!(!judgements(&json).iter().any(|found| found["rule"].as_str().unwrap().starts_with("size/")));
+    assert!(!violations(&json).iter().any(|found| found["rule"].as_str().unwrap().starts_with("size/")));
     let (json, code) = json_of(&inside, &["--warn", "import/name", "my disk.raw"]);
     assert_eq!((rules(&json, "warning"), code), (vec!["import/name".to_string()], Some(3)));
     config("[check]\nprofil = \"otc\"\n");
@@ -820,7 +820,7 @@ fn an_entry_past_the_end_is_told_once() {
     let temp = tempfile::tempdir().unwrap();
     std::fs::write(temp.path().join("many.qcow2"), pointing_nowhere(9)).unwrap();
     let (json, _) = json_of(temp.path(), &["many.qcow2"]);
-    let told = judgements(&json).iter().filter(|found| found["rule"] == "structure/past-end").count();
+    let told = violations(&json).iter().filter(|found| found["rule"] == "structure/past-end").count();
     assert_eq!(told, 9, "{json:#}");
 }
 
@@ -834,7 +834,7 @@ fn what_is_left_out_is_counted_in_every_output() {
         |output: &str| String::from_utf8(check(folder, &["--output", output, "many.qcow2"]).stdout).unwrap();
     let json: Value = serde_json::from_str(&of("json")).unwrap();
     let more = json["more"]["structure/past-end"].as_u64().unwrap();
-    let kept = judgements(&json).iter().filter(|found| found["rule"] == "structure/past-end").count() as u64;
+    let kept = violations(&json).iter().filter(|found| found["rule"] == "structure/past-end").count() as u64;
     assert_eq!((kept, json["counts"]["errors"].as_u64() > Some(kept)), (100, true));
     let says = format!("and {more} more under this rule");
     let sarif: Value = serde_json::from_str(&of("sarif")).unwrap();
@@ -870,7 +870,7 @@ fn only_leaks_is_3_in_every_format() {
         let path = write_files(&image.files, folder).unwrap().display().to_string();
         let (json, code) = json_of(folder, &["--follow", "beside", &path]);
         let is_it = |found: &&Value| found["rule"] == "structure/leak" && found["code"] == image.code;
-        assert!(judgements(&json).iter().any(is_it), "{}: {json:#}", image.name);
+        assert!(violations(&json).iter().any(is_it), "{}: {json:#}", image.name);
         assert_eq!(code, Some(3), "{}: {json:#}", image.name);
         formats.insert(image.code.split('.').next().unwrap().to_string());
     }
@@ -880,7 +880,7 @@ fn only_leaks_is_3_in_every_format() {
 /// What is known and not read is judged like everything else, in a run of many files, too, each with a command
 /// to go on with.
 #[test]
-fn a_format_that_is_not_read_is_a_judgement() {
+fn a_format_without_a_reader_is_reported() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let write = |name: &str, at: usize, magic: &[u8]| {
@@ -919,7 +919,7 @@ fn a_format_that_is_not_read_is_a_judgement() {
     for (name, at, magic, format, rule, remedy) in cases {
         write(name, at, magic);
         let (json, code) = json_of(folder, &[name]);
-        let found = judgements(&json);
+        let found = violations(&json);
         assert_eq!((found.len(), code), (1, Some(2)), "{json:#}");
         assert_eq!(
             (found[0]["rule"].as_str(), found[0]["remedy"].as_str().unwrap_or_default()),
@@ -971,7 +971,7 @@ fn deep_unpacks_every_payload() {
             "{}",
             image.name
         );
-        assert_eq!(judgements(&json)[0]["offset"], 4096 + 48, "{}", image.name);
+        assert_eq!(violations(&json)[0]["offset"], 4096 + 48, "{}", image.name);
     }
 }
 
@@ -1059,11 +1059,11 @@ fn zvhd2_rules_beyond_the_disk() {
         std::fs::write(folder.join("a.zvhd2"), file).unwrap();
         let (json, got) = json_of(folder, &["a.zvhd2"]);
         let is_it = |found: &&Value| found["code"] == code && found["offset"] == at;
-        assert!(judgements(&json).iter().any(is_it), "{name}: {json:#}");
+        assert!(violations(&json).iter().any(is_it), "{name}: {json:#}");
         assert_eq!(got, Some(exit), "{name}: {json:#}");
     }
     std::fs::write(folder.join("a.zvhd2"), good).unwrap();
-    assert!(judgements(&json_of(folder, &["--deep", "a.zvhd2"]).0).is_empty());
+    assert!(violations(&json_of(folder, &["--deep", "a.zvhd2"]).0).is_empty());
 }
 
 /// A check that was cut short says so.
@@ -1075,7 +1075,7 @@ fn an_interrupted_check_is_not_a_fine_image() {
     let options = imgprep::CheckOptions {
         open: imgprep::OpenOptions::default(),
         profile: None,
-        wish: imgprep::policy::Wish::default(),
+        intent: imgprep::policy::CheckIntent::default(),
         depth: imgprep::Depth::Tables,
         bitmap: None,
     };

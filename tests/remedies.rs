@@ -65,7 +65,7 @@ fn checked(folder: &Path, args: &[&str], name: &str) -> Value {
         .unwrap_or_else(|error| panic!("{name}: {error}: {}", said(&output)))
 }
 
-/// Rules and remedies of all judgements that have one.
+/// Rules and remedies of all violations that have one.
 fn remedies(json: &Value) -> BTreeSet<(String, String)> {
     let found = json["judgements"].as_array().into_iter().flatten();
     let text = |value: &Value| value.as_str().map(str::to_string);

@@ -163,7 +163,7 @@ fn a_source_that_is_changed_in_place_ends_every_run() {
     let options = CheckOptions {
         open: OpenOptions::default(),
         profile: Some(policy::Profile::built_in("flexible-engine").unwrap().unwrap()),
-        wish: policy::Wish::default(),
+        intent: policy::CheckIntent::default(),
         depth: Depth::Tables,
         bitmap: Some(BitmapShape::default()),
     };

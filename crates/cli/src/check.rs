@@ -33,10 +33,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let settings = config::settings(args)?;
     let open = opening(args)?;
     let (files, missing) = files(args, &open);
-    let levels = settings.wish.levels.clone();
-    let Settings { profile, wish, is_deep } = settings;
+    let levels = settings.intent.levels.clone();
+    let Settings { profile, intent, is_deep } = settings;
     let depth = if is_deep { Depth::Payloads } else { Depth::Tables };
-    let options = CheckOptions { open, profile, wish, depth, bitmap: bitmap(args)? };
+    let options = CheckOptions { open, profile, intent, depth, bitmap: bitmap(args)? };
     let run = Run::with(args.memory, args.threads)?;
     let running = run.options(OnLoss::Stop, &|_| {});
     let mut printer = Printer::new(args.output);

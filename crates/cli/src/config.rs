@@ -3,7 +3,9 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use imgprep::policy::{CONFIG_NAME, Config, DiskKind, Level, Levels, Profile, Wish, built_in, place_of};
+use imgprep::policy::{
+    CONFIG_NAME, CheckIntent, Config, DiskKind, Level, Levels, Profile, built_in, place_of,
+};
 
 use serde_json::json;
 
@@ -15,7 +17,7 @@ use crate::text::read;
 /// What a check is asked for, from both.
 pub(crate) struct Settings {
     pub(crate) profile: Option<Profile>,
-    pub(crate) wish: Wish,
+    pub(crate) intent: CheckIntent,
     pub(crate) is_deep: bool,
 }
 
@@ -112,7 +114,7 @@ pub(crate) fn settings(args: &CheckArgs) -> Result<Settings, Failure> {
     }
     Ok(Settings {
         profile,
-        wish: Wish { disk, route, levels },
+        intent: CheckIntent { disk, route, levels },
         is_deep: args.deep || check.deep.unwrap_or(false),
     })
 }

@@ -117,8 +117,8 @@ const CODES: &[(&str, &str)] = &[
     ("*.footer.*",          "structure/header"),
 ];
 
-/// The rule that a parser's code and class belong to. `None`: it is no judgement on the
-/// image, the check could not be done (input and output, wishes).
+/// The rule that a parser's code and class belong to. `None`: it is no violation on the
+/// image, the check could not be done (I/O errors, contradicting options).
 pub fn rule_of_code(code: &str, class: Option<Class>) -> Option<&'static Rule> {
     let named = CODES.iter().find(|(pattern, _)| matches(pattern, code));
     match (named, class) {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::Judgement;
+use crate::Violation;
 
 /// What is known of one image file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -42,7 +42,7 @@ pub struct Subject {
     /// Files that exist, of those that a remedy may create: see [`created_names`](crate::created_names).
     pub taken: Vec<PathBuf>,
     /// Errors that are reported already and that a conversion removes: no route is open before that.
-    pub rewrite: Vec<Judgement>,
+    pub rewrite: Vec<Violation>,
 }
 
 /// What a conversion of a file can do.

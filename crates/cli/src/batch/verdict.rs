@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use imgprep::policy::{self, DiskKind, Profile, Wish};
+use imgprep::policy::{self, CheckIntent, DiskKind, Profile};
 use imgprep::{
     CheckOptions, CheckedFile, Depth, Interrupt, OnLoss, OpenOptions, Progress, RunOptions, Severity, check,
 };
@@ -30,7 +30,7 @@ pub(super) fn judge(subject: &Subject<'_>) -> Verdict {
             policy::Verdict::Never { .. } => false,
         };
         verdict.importable = Some(checked.routes.iter().any(is_open));
-        let reported = checked.judgements.iter().filter(|judgement| judgement.severity > Severity::Note);
+        let reported = checked.violations.iter().filter(|violation| violation.severity > Severity::Note);
         verdict.reasons = reported.map(reason).collect();
     }
     verdict
@@ -44,7 +44,7 @@ fn checked(path: &Path, profile: Profile, disk: DiskRole) -> CheckedFile {
     let options = CheckOptions {
         open: OpenOptions { follow: imgprep::FollowPolicy::None, ..OpenOptions::default() },
         profile: Some(profile),
-        wish: Wish { disk, ..Wish::default() },
+        intent: CheckIntent { disk, ..CheckIntent::default() },
         depth: Depth::Tables,
         bitmap: None,
     };
@@ -59,11 +59,11 @@ fn checked(path: &Path, profile: Profile, disk: DiskRole) -> CheckedFile {
     check(path, &options, &run)
 }
 
-fn reason(judgement: &policy::Judgement) -> Reason {
+fn reason(violation: &policy::Violation) -> Reason {
     Reason {
-        rule: judgement.rule.id.into(),
-        severity: crate::print::severity(judgement.severity).into(),
-        message: judgement.fact.clone(),
-        remedy: judgement.remedy.clone(),
+        rule: violation.rule.id.into(),
+        severity: crate::print::severity(violation.severity).into(),
+        message: violation.fact.clone(),
+        remedy: violation.remedy.clone(),
     }
 }

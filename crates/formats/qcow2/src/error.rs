@@ -186,7 +186,7 @@ impl Detail for Corrupt {
     }
 }
 
-/// An image that may be fine, or a wish, that this crate can't serve.
+/// A valid image, or a request, that this crate does not support.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// A version that does not exist yet.

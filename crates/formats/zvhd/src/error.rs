@@ -199,7 +199,7 @@ impl Detail for Corrupt {
     }
 }
 
-/// A file that may be fine, or a wish, that this crate can't serve.
+/// A valid file, or a request, that this crate does not support.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// The vendor's own reader works in 2 MiB blocks whatever the field says, so

@@ -6,7 +6,7 @@ use imgprep_catalog::{DetectError, Hints, detect};
 use imgprep_disk::{Contents, DiskFacts, MOST_READ};
 use imgprep_engine::Peek;
 use imgprep_map::{Finding, ReadAt};
-use imgprep_policy::{Boot, Judgement, PartitionTable, Place, Sectors};
+use imgprep_policy::{Boot, PartitionTable, Place, Sectors, Violation};
 
 use crate::Disk;
 use crate::contents::{STREAM_REACH, inspect};
@@ -28,7 +28,7 @@ pub(crate) struct Inside {
     /// Volumes that are locked away, in words.
     pub(crate) locked: Vec<String>,
     /// What strangers may have put there.
-    pub(crate) judgements: Vec<Judgement>,
+    pub(crate) violations: Vec<Violation>,
     /// What is odd about its partitions: an end that is missing, above all.
     pub(crate) findings: Vec<Finding>,
 }
@@ -46,13 +46,13 @@ pub(crate) fn inside(disk: &Disk) -> Inside {
     let words: Vec<_> = volumes.iter().map(|(_, words)| words.clone()).collect();
     let told = volumes.into_iter().filter_map(|(disk, words)| {
         let place = Place { disk: Some(disk), ..Place::default() };
-        under("safety/encrypted", words).map(|judgement| judgement.at(place))
+        under("safety/encrypted", words).map(|violation| violation.at(place))
     });
-    let judgements = told.chain(hidden(disk, &facts)).collect();
+    let violations = told.chain(hidden(disk, &facts)).collect();
     let boot = if is_complete { boot(&facts) } else { Boot::default() };
     let table = facts.table().map(|_| facts.sector).filter(|_| is_complete);
     let sectors = Sectors { declared: Some(top.sector), table };
-    Inside { boot, sectors, locked: words, judgements, findings }
+    Inside { boot, sectors, locked: words, violations, findings }
 }
 
 fn boot(facts: &DiskFacts) -> Boot {
@@ -93,7 +93,7 @@ fn locked(facts: &DiskFacts) -> Vec<(Range<u64>, String)> {
 }
 
 /// Heads of other images where a guest, or whoever made the disk, could put them.
-fn hidden(disk: &Disk, facts: &DiskFacts) -> Vec<Judgement> {
+fn hidden(disk: &Disk, facts: &DiskFacts) -> Vec<Violation> {
     let stack = disk.stack();
     let is_stream = stack.layers().iter().any(|layer| layer.map.is_stream());
     let reach = if is_stream { STREAM_REACH } else { u64::MAX };
@@ -124,7 +124,7 @@ fn hidden(disk: &Disk, facts: &DiskFacts) -> Vec<Judgement> {
 const _: () = assert!(HEAD + PARTITION_HEAD * PARTITIONS as u64 <= MOST_READ);
 
 /// The head of another image at this place of the disk. Archives are no trap: nothing takes a disk for one.
-fn nested(head: &[u8], at: u64, what: &str) -> Option<Judgement> {
+fn nested(head: &[u8], at: u64, what: &str) -> Option<Violation> {
     // Only the head: what ends a format's file may end a disk, too.
     let mut shown = head.to_vec();
     shown.resize(head.len() + 8192, 0);
@@ -142,7 +142,7 @@ fn nested(head: &[u8], at: u64, what: &str) -> Option<Judgement> {
             _ => return None,
         },
     };
-    under("safety/nested-format", fact).map(|judgement| judgement.at(place))
+    under("safety/nested-format", fact).map(|violation| violation.at(place))
 }
 
 #[cfg(test)]

@@ -14,7 +14,7 @@ use std::path::Path;
 use imgprep_engine::{BitmapShape, Options, each};
 use imgprep_map::{Checked, Error, Severity};
 use imgprep_open::OpenOptions;
-use imgprep_policy::{Judgement, Levels, Profile, RouteVerdict, Wish};
+use imgprep_policy::{CheckIntent, Levels, Profile, RouteVerdict, Violation};
 
 use job::Job;
 
@@ -36,7 +36,7 @@ pub struct CheckOptions {
     /// The rules of an import.
     pub profile: Option<Profile>,
     /// What the image shall be; its levels hold for all rules.
-    pub wish: Wish,
+    pub intent: CheckIntent,
     /// How far it goes.
     pub depth: Depth,
     /// The layout of the bitmap beside a RAW, if its contents shall be held against the disk.
@@ -68,7 +68,7 @@ pub struct CheckedFile {
     /// Length of the disk, in bytes.
     pub size: Option<u64>,
     /// What was found, worst first.
-    pub judgements: Vec<Judgement>,
+    pub violations: Vec<Violation>,
     /// By rule and severity: findings beyond those that are kept.
     pub more: BTreeMap<(&'static str, Severity), u64>,
     /// Ways in, where a profile was asked.
@@ -91,7 +91,7 @@ impl CheckedFile {
             format: None,
             file_len: None,
             size: None,
-            judgements: Vec::new(),
+            violations: Vec::new(),
             more: BTreeMap::new(),
             routes: Vec::new(),
             checked: Checked::default(),
@@ -101,8 +101,8 @@ impl CheckedFile {
 
     /// How the check ended.
     pub fn outcome(&self, levels: &Levels) -> Outcome {
-        let has = |severity| self.judgements.iter().any(|judgement| judgement.severity == severity);
-        let has_leaks = self.judgements.iter().any(|judgement| judgement.rule.id == "structure/leak");
+        let has = |severity| self.violations.iter().any(|violation| violation.severity == severity);
+        let has_leaks = self.violations.iter().any(|violation| violation.rule.id == "structure/leak");
         match () {
             () if has(Severity::Error) => Outcome::Violations,
             () if self.error.is_some() => Outcome::Undone,

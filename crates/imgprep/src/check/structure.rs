@@ -8,7 +8,7 @@ use imgprep_engine::{
     unpack_unflushed,
 };
 use imgprep_map::{Class, Error, Finding, Severity, Source};
-use imgprep_policy::{Conversion, Judgement, Place, rule_of_code};
+use imgprep_policy::{Conversion, Place, Violation, rule_of_code};
 
 use super::Depth;
 use super::conversion::after;
@@ -32,7 +32,7 @@ impl Job<'_> {
         })?;
         if seen.len() == MOST_GAPS {
             let fact = format!("after {MOST_GAPS} places that can't be read the walk ended");
-            under("structure/unchecked", fact).into_iter().for_each(|judgement| self.keep(judgement));
+            under("structure/unchecked", fact).into_iter().for_each(|violation| self.keep(violation));
         }
         let already: Vec<_> = info.findings.iter().map(|finding| (finding.code, finding.at)).collect();
         let told: BTreeSet<u64> = seen.iter().filter_map(Error::at).collect();
@@ -56,7 +56,7 @@ impl Job<'_> {
             Ok(Compared::All) => {}
             Ok(Compared::Part) => {
                 let fact = "after many bytes that are used twice the tables were not compared further";
-                under("structure/unchecked", fact).into_iter().for_each(|judgement| self.keep(judgement));
+                under("structure/unchecked", fact).into_iter().for_each(|violation| self.keep(violation));
             }
             Err(error) => {
                 self.hinders(Conversion::Refused);
@@ -96,7 +96,7 @@ impl Job<'_> {
         let format = disk.layers()[index].facts.format;
         if index > 0 && disk.stack().layers()[index].map.is_stream() {
             let fact = "the payloads of a stream below another image were not unpacked";
-            under("structure/unchecked", fact).into_iter().for_each(|judgement| self.keep(judgement));
+            under("structure/unchecked", fact).into_iter().for_each(|violation| self.keep(violation));
         }
         unpack_all(disk.stack(), index, self.run, &mut |piece, unpacked| {
             match unpacked {
@@ -146,7 +146,7 @@ impl Job<'_> {
             _ => None,
         };
         let place = Place { code: Some(code), at, disk: Some(piece.disk.clone()), ..Place::default() };
-        self.keep(Judgement::new(rule, message).with_severity(severity).at(place));
+        self.keep(Violation::new(rule, message).with_severity(severity).at(place));
     }
 
     fn go_on(&self) -> ControlFlow<()> {

@@ -9,7 +9,7 @@ use crate::{Rule, Subject};
 
 /// A rule that a file breaks, or a fact that the rule wants said.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Judgement {
+pub struct Violation {
     /// The rule.
     pub rule: &'static Rule,
     /// How much it matters here.
@@ -41,7 +41,7 @@ pub struct Place {
     pub disk: Option<Range<u64>>,
 }
 
-impl Judgement {
+impl Violation {
     /// With the rule's own severity and source, and nothing else but the fact.
     pub fn new(rule: &'static Rule, fact: impl Into<String>) -> Self {
         let source = (!rule.source.is_empty()).then(|| rule.source.into());

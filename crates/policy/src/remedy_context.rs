@@ -79,8 +79,8 @@ pub(crate) fn fill_bitmap(template: &str, extension: &str, raw: &Path) -> String
     })
 }
 
-/// The names of one file's remedies. What they create is never the source, nor another file that exists.
-pub(crate) struct Names<'s> {
+/// The source of a remedy and the names of the files that it creates: never the source, never an existing file.
+pub(crate) struct RemedyContext<'s> {
     pub(crate) source: &'s Path,
     /// Where the source may be moved to: without what the profile forbids in names.
     pub(crate) renamed: PathBuf,
@@ -89,16 +89,16 @@ pub(crate) struct Names<'s> {
     taken: &'s [PathBuf],
 }
 
-impl<'s> Names<'s> {
+impl<'s> RemedyContext<'s> {
     pub(crate) fn of(subject: &'s Subject, forbidden: &str) -> Self {
         let source = &*subject.path;
         let clean = without(source, forbidden);
-        let names = Self { source, renamed: clean.clone(), clean, taken: &subject.taken };
-        if names.clean == *source {
-            return names;
+        let context = Self { source, renamed: clean.clone(), clean, taken: &subject.taken };
+        if context.clean == *source {
+            return context;
         }
-        let renamed = names.free(candidates(&names.clean, "new", own_extension(&names.clean)));
-        Self { renamed, ..names }
+        let renamed = context.free(candidates(&context.clean, "new", own_extension(&context.clean)));
+        Self { renamed, ..context }
     }
 
     pub(crate) fn src(&self) -> String {

@@ -5,8 +5,8 @@ use std::path::PathBuf;
 use imgprep_map::Severity;
 
 use crate::{
-    BitmapFile, Boot, Conversion, DiskKind, Kind, Level, PartitionTable, Profile, Report, Sectors, Subject,
-    Verdict, Wish, created_names, judge,
+    BitmapFile, Boot, CheckIntent, Conversion, DiskKind, Kind, Level, PartitionTable, Profile, Report,
+    Sectors, Subject, Verdict, created_names, judge,
 };
 
 const GIB: u64 = 1 << 30;
@@ -39,20 +39,20 @@ fn subject(format: &str) -> Subject {
     }
 }
 
-fn report(subject: &Subject, wish: &Wish) -> Report {
-    judge(&profile("huawei-ims"), subject, wish)
+fn report(subject: &Subject, intent: &CheckIntent) -> Report {
+    judge(&profile("huawei-ims"), subject, intent)
 }
 
 fn ids(report: &Report, severity: Severity) -> Vec<&'static str> {
-    report.judgements.iter().filter(|found| found.severity == severity).map(|found| found.rule.id).collect()
+    report.violations.iter().filter(|found| found.severity == severity).map(|found| found.rule.id).collect()
 }
 
 fn errors(subject: &Subject) -> Vec<&'static str> {
-    ids(&report(subject, &Wish::default()), Severity::Error)
+    ids(&report(subject, &CheckIntent::default()), Severity::Error)
 }
 
 fn on_route(subject: &Subject, route: &str, disk: DiskKind) -> Report {
-    report(subject, &Wish { disk, route: Some(route.into()), ..Wish::default() })
+    report(subject, &CheckIntent { disk, route: Some(route.into()), ..CheckIntent::default() })
 }
 
 fn verdict<'r>(report: &'r Report, route: &str) -> &'r Verdict {
@@ -60,7 +60,7 @@ fn verdict<'r>(report: &'r Report, route: &str) -> &'r Verdict {
 }
 
 fn command(subject: &Subject, route: &str) -> String {
-    match verdict(&report(subject, &Wish::default()), route) {
+    match verdict(&report(subject, &CheckIntent::default()), route) {
         Verdict::After { command, .. } => command.clone(),
         other => panic!("{route}: {other:?}"),
     }
@@ -75,7 +75,7 @@ fn a_good_file_has_no_error_and_is_ready() {
     for (format, route) in
         [("vmdk", "import"), ("zvhd2", "fast-zvhd2"), ("raw", "fast-raw"), ("qcow2", "import")]
     {
-        let report = report(&subject(format), &Wish::default());
+        let report = report(&subject(format), &CheckIntent::default());
         assert!(verdict(&report, route).is_ready());
         assert!(ids(&report, Severity::Error).is_empty(), "{format}");
     }
@@ -141,7 +141,7 @@ fn every_rule_that_asks_for_more_than_sizes() {
         edit(&mut subject);
         let mut got = errors(&subject);
         got.extend(
-            ids(&report(&subject, &Wish::default()), Severity::Note)
+            ids(&report(&subject, &CheckIntent::default()), Severity::Note)
                 .into_iter()
                 .filter(|id| *id == "import/iso"),
         );
@@ -177,8 +177,9 @@ fn firmware_by_what_is_on_the_disk() {
             has_efi_partition: Some(efi),
             starts_from_bios: Some(bios),
         };
-        let report = report(&Subject { boot, ..subject("raw") }, &Wish { disk, ..Wish::default() });
-        report.judgements.iter().find(|found| found.rule.id == "import/boot").map(|found| found.fact.clone())
+        let report =
+            report(&Subject { boot, ..subject("raw") }, &CheckIntent { disk, ..CheckIntent::default() });
+        report.violations.iter().find(|found| found.rule.id == "import/boot").map(|found| found.fact.clone())
     };
     for (table, code, efi, bios, word) in [
         (Bare, false, false, false, "nothing can start"),
@@ -222,7 +223,9 @@ fn the_one_command_has_the_file_s_real_name() {
 #[test]
 fn what_nothing_helps_is_told_with_its_reason() {
     let never =
-        |subject: &Subject, route: &str| match verdict(&report(subject, &Wish::default()), route).clone() {
+        |subject: &Subject, route: &str| match verdict(&report(subject, &CheckIntent::default()), route)
+            .clone()
+        {
             Verdict::Never { reason } => reason,
             other => panic!("{other:?}"),
         };
@@ -236,11 +239,11 @@ fn what_nothing_helps_is_told_with_its_reason() {
     assert!(never(&iso, "import").contains("ISO"));
     let unread = Subject { kind: Kind::Unread("vmdk".into()), virtual_size: None, ..subject("vmdk") };
     assert!(never(&unread, "fast-zvhd2").contains("does not read"));
-    assert!(verdict(&report(&unread, &Wish::default()), "import").is_ready());
+    assert!(verdict(&report(&unread, &CheckIntent::default()), "import").is_ready());
     let broken = Subject { broken: Some("it is corrupt".into()), ..subject("qcow2") };
     assert_eq!(never(&broken, "import"), "it is corrupt");
     let fat = Subject { file_len: 200 * GIB, ..subject("qcow2") };
-    let report = report(&fat, &Wish::default());
+    let report = report(&fat, &CheckIntent::default());
     assert!(
         matches!(verdict(&report, "import"), Verdict::After { condition: Some(if_so), .. } if if_so.contains("128 GiB"))
     );
@@ -250,20 +253,20 @@ fn what_nothing_helps_is_told_with_its_reason() {
 #[test]
 fn a_denied_rule_shuts_the_routes_and_an_allowed_one_opens_them() {
     let spaced = Subject { path: "my disk.qcow2".into(), ..subject("qcow2") };
-    let mut wish = Wish::default();
-    wish.levels.set("import/name", Level::Allow).unwrap();
-    assert!(verdict(&report(&spaced, &wish), "import").is_ready());
-    wish.levels.set("size/whole-gib", Level::Deny).unwrap();
+    let mut intent = CheckIntent::default();
+    intent.levels.set("import/name", Level::Allow).unwrap();
+    assert!(verdict(&report(&spaced, &intent), "import").is_ready());
+    intent.levels.set("size/whole-gib", Level::Deny).unwrap();
     let odd = Subject { virtual_size: Some(GIB + 1), ..subject("qcow2") };
-    assert!(matches!(verdict(&report(&odd, &wish), "import"), Verdict::Never { .. }));
+    assert!(matches!(verdict(&report(&odd, &intent), "import"), Verdict::Never { .. }));
 }
 
 #[test]
 fn a_data_disk_of_flexible_engine_has_at_least_40_gib() {
     let small = Subject { virtual_size: Some(5 * GIB), ..subject("qcow2") };
     let fact = |name: &str, disk| {
-        let report = judge(&profile(name), &small, &Wish { disk, ..Wish::default() });
-        report.judgements.iter().find(|found| found.rule.id == "import/min-disk").unwrap().fact.clone()
+        let report = judge(&profile(name), &small, &CheckIntent { disk, ..CheckIntent::default() });
+        report.violations.iter().find(|found| found.rule.id == "import/min-disk").unwrap().fact.clone()
     };
     assert_eq!(fact("flexible-engine", DiskKind::Data), "min_disk 40");
     assert_eq!(fact("flexible-engine", DiskKind::System), "min_disk 5");
@@ -291,8 +294,8 @@ fn sectors_that_the_cloud_does_not_have_are_an_error_where_a_table_counts_in_the
         (None, None, None),
     ] {
         let subject = Subject { sectors: Sectors { declared, table }, ..subject("vhdx") };
-        let report = report(&subject, &Wish::default());
-        let found = report.judgements.iter().find(|found| found.rule.id == "import/sector-size");
+        let report = report(&subject, &CheckIntent::default());
+        let found = report.violations.iter().find(|found| found.rule.id == "import/sector-size");
         assert_eq!(found.map(|found| found.severity), want, "{declared:?} {table:?}");
         assert_eq!(verdict(&report, "import").is_ready(), want != Some(Error), "{declared:?} {table:?}");
     }
@@ -301,7 +304,7 @@ fn sectors_that_the_cloud_does_not_have_are_an_error_where_a_table_counts_in_the
 #[test]
 fn an_empty_disk_is_not_importable() {
     let empty = Subject { virtual_size: Some(0), ..subject("raw") };
-    let report = report(&empty, &Wish::default());
+    let report = report(&empty, &CheckIntent::default());
     assert_eq!(errors(&empty), ["size/disk-small"]);
     assert!(report.routes.iter().all(|route| !route.verdict.is_ready()));
     assert_eq!(remedy(&empty, "size/disk-small"), None, "nothing can be enlarged");
@@ -309,8 +312,8 @@ fn an_empty_disk_is_not_importable() {
 
 /// The remedy that is shown for a rule.
 fn remedy(subject: &Subject, rule: &str) -> Option<String> {
-    let report = report(subject, &Wish::default());
-    let found = report.judgements.iter().find(|found| found.rule.id == rule);
+    let report = report(subject, &CheckIntent::default());
+    let found = report.violations.iter().find(|found| found.rule.id == rule);
     found.unwrap_or_else(|| panic!("{rule} is silent")).remedy.clone()
 }
 
@@ -342,7 +345,7 @@ fn a_remedy_that_cannot_work_is_not_shown() {
     );
     let reason = "it would have to be converted, together with \"base\"";
     assert_eq!(
-        *verdict(&report(&orphan, &Wish::default()), "import"),
+        *verdict(&report(&orphan, &CheckIntent::default()), "import"),
         Verdict::Never { reason: reason.into() }
     );
     let followed = Subject { is_followed_anywhere: true, from: Some("qcow2".into()), ..over };
@@ -370,9 +373,9 @@ fn remedies_create_files_that_do_not_exist() {
 #[test]
 fn a_doubt_about_one_way_in_is_a_note_where_another_way_is_open() {
     let large = Subject { virtual_size: Some(200 * GIB), ..subject("zvhd2") };
-    assert!(has(&report(&large, &Wish::default()), "size/disk-large", Severity::Note));
+    assert!(has(&report(&large, &CheckIntent::default()), "size/disk-large", Severity::Note));
     assert_eq!(remedy(&large, "size/disk-large"), None);
     assert!(has(&on_route(&large, "import", DiskKind::System), "size/disk-large", Severity::Warning));
     let qcow2 = Subject { virtual_size: Some(200 * GIB), ..subject("qcow2") };
-    assert!(has(&report(&qcow2, &Wish::default()), "size/disk-large", Severity::Warning));
+    assert!(has(&report(&qcow2, &CheckIntent::default()), "size/disk-large", Severity::Warning));
 }
