@@ -171,21 +171,21 @@ pub(crate) struct Journal {
     must_sync: bool,
 }
 
-/// What is done about the journal of an earlier batch.
+/// How an existing journal in the output folder is handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Before {
-    /// There must be none.
+pub enum ExistingJournal {
+    /// Reject it.
     #[default]
     Refuse,
-    /// Its batch is gone on with.
+    /// Continue its batch.
     Resume,
-    /// It begins anew, and outputs are replaced.
+    /// Start over and replace the outputs.
     Replace,
 }
 
 impl Journal {
     /// Opens the journal of a folder, keeps others out, and reads what is in it.
-    pub(crate) fn open(folder: &Path, before: Before) -> Result<(Self, History), Error> {
+    pub(crate) fn open(folder: &Path, existing_journal: ExistingJournal) -> Result<(Self, History), Error> {
         let path = folder.join(JOURNAL_NAME);
         let in_path = |error: BatchError| Error::new(error).in_path(path.display().to_string());
         let failed = |doing| move |error: io::Error| BatchError::Journal { doing, reason: reason(&error) };
@@ -201,10 +201,10 @@ impl Journal {
         imgprep::sync_folder(folder).map_err(failed("synced")).map_err(in_path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed("read")).map_err(in_path)?;
-        if before == Before::Refuse && !bytes.is_empty() {
+        if existing_journal == ExistingJournal::Refuse && !bytes.is_empty() {
             return Err(in_path(BatchError::JournalExists));
         }
-        if before == Before::Replace {
+        if existing_journal == ExistingJournal::Replace {
             file.set_len(0).map_err(failed("emptied")).map_err(in_path)?;
             bytes.clear();
         }
@@ -320,24 +320,27 @@ mod tests {
     #[test]
     fn a_file_that_was_there_before_never_becomes_ours() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut journal, history) = Journal::open(folder.path(), Before::Refuse).unwrap();
+        let (mut journal, history) = Journal::open(folder.path(), ExistingJournal::Refuse).unwrap();
         assert!(history.finished.is_empty());
         journal.begin(2);
         journal.say(&job("theirs", true));
         journal.say(&job("ours", false));
         journal.commit().unwrap();
-        let error = Journal::open(folder.path(), Before::Resume).unwrap_err();
+        let error = Journal::open(folder.path(), ExistingJournal::Resume).unwrap_err();
         assert_eq!(error.code(), "batch.locked");
         assert!(error.to_string().contains(&format!("(process {})", std::process::id())), "{error}");
         drop(journal);
-        assert_eq!(Journal::open(folder.path(), Before::Refuse).unwrap_err().code(), "batch.journal.exists");
-        let (mut journal, history) = Journal::open(folder.path(), Before::Resume).unwrap();
+        assert_eq!(
+            Journal::open(folder.path(), ExistingJournal::Refuse).unwrap_err().code(),
+            "batch.journal.exists"
+        );
+        let (mut journal, history) = Journal::open(folder.path(), ExistingJournal::Resume).unwrap();
         assert!(!history.is_ours("theirs") && history.is_ours("ours"));
         // On the second run our own output is there.
         journal.say(&job("ours", true));
         journal.commit().unwrap();
         drop(journal);
-        let (_journal, history) = Journal::open(folder.path(), Before::Resume).unwrap();
+        let (_journal, history) = Journal::open(folder.path(), ExistingJournal::Resume).unwrap();
         assert!(history.is_ours("ours"));
     }
 
@@ -345,13 +348,13 @@ mod tests {
     fn a_torn_end_does_not_spoil_what_comes_after() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(JOURNAL_NAME), "1234").unwrap();
-        let (mut journal, history) = Journal::open(folder.path(), Before::Resume).unwrap();
+        let (mut journal, history) = Journal::open(folder.path(), ExistingJournal::Resume).unwrap();
         assert_eq!(history.damaged, 1);
         journal.say(&job("a", false));
         journal.commit().unwrap();
         drop(journal);
-        assert!(Journal::open(folder.path(), Before::Resume).unwrap().1.is_ours("a"));
-        let (_journal, history) = Journal::open(folder.path(), Before::Replace).unwrap();
+        assert!(Journal::open(folder.path(), ExistingJournal::Resume).unwrap().1.is_ours("a"));
+        let (_journal, history) = Journal::open(folder.path(), ExistingJournal::Replace).unwrap();
         assert!(!history.is_ours("a"));
     }
 }

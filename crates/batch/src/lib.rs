@@ -33,7 +33,7 @@ mod tests;
 pub use error::BatchError;
 pub use job_spec::{DiskRole, Follow, Host, JobSpec, Reason, Subject, Verdict};
 pub use jobs::{Batch, Found, Job, Search, Searched, assemble, search};
-pub use journal::{Before, JOURNAL_NAME};
+pub use journal::{ExistingJournal, JOURNAL_NAME};
 pub use manifest::{Defaults, EXAMPLE, Manifest};
 pub use observer::{BatchObserver, ProgressSnapshot};
 pub use plan::{BatchPlan, Intent, Planned, plan};

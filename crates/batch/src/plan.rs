@@ -7,7 +7,7 @@ use crate::asked;
 use crate::execute::{convert_options, judge, on_loss, room};
 use crate::job_spec::Verdict;
 use crate::jobs::{Batch, Job};
-use crate::journal::{Before, History};
+use crate::journal::{ExistingJournal, History};
 use crate::record::{Failure, Record, path_text};
 use crate::run::{OtherOptions, RunSettings};
 
@@ -83,8 +83,11 @@ impl BatchPlan {
 
 /// Tells what [`run`](crate::run) would do.
 pub fn plan(batch: &Batch, settings: &RunSettings<'_>) -> Result<BatchPlan, Error> {
-    let history =
-        if settings.before == Before::Resume { History::look(&batch.out) } else { History::default() };
+    let history = if settings.existing_journal == ExistingJournal::Resume {
+        History::look(&batch.out)
+    } else {
+        History::default()
+    };
     if settings.other_options == OtherOptions::Refuse {
         asked::check(batch, &history)?;
     }
@@ -164,7 +167,7 @@ fn look(
     planned.output_size = Some(found.len);
     planned.space = room(job, &found);
     planned.verdict = judge(settings.host, job, &disk, found.len, None);
-    let is_ours = settings.before == Before::Replace || history.is_ours(&job.key);
+    let is_ours = settings.existing_journal == ExistingJournal::Replace || history.is_ours(&job.key);
     if !is_ours && job.output.symlink_metadata().is_ok() {
         let error = crate::BatchError::OutputExists;
         return Err(Error::new(error).in_path(path_text(&job.output)));

@@ -13,7 +13,7 @@ use crate::asked::Asked;
 use crate::execute::JobContext;
 use crate::job_spec::Host;
 use crate::jobs::{Batch, Job};
-use crate::journal::{Before, Event, Finished, History, Journal};
+use crate::journal::{Event, ExistingJournal, Finished, History, Journal};
 use crate::observer::{BatchObserver, ProgressSnapshot};
 use crate::queue::{Budget, Queue, Task, left};
 use crate::record::{Failure, Record, State, path_text};
@@ -35,8 +35,8 @@ pub struct RunSettings<'a> {
     pub pause: Duration,
     /// Whether the first failure is the last.
     pub on_failure: OnFailure,
-    /// What is done about an earlier batch in the same folder.
-    pub before: Before,
+    /// How an existing journal in the output folder is handled.
+    pub existing_journal: ExistingJournal,
     /// What is done about options that differ from the earlier batch's, when it is resumed.
     pub other_options: OtherOptions,
     /// Whether outputs are synced.
@@ -83,11 +83,11 @@ pub fn run(
     observer: &mut dyn BatchObserver,
 ) -> Result<Summary, Error> {
     let begun = Instant::now();
-    files::of(batch, settings.before).check()?;
+    files::of(batch, settings.existing_journal).check()?;
     create_folder(&batch.out)?;
     // Once before the journal is touched, and once more when what this one does can be seen.
     overlapping_batches::check(batch)?;
-    let (mut journal, history) = Journal::open(&batch.out, settings.before)?;
+    let (mut journal, history) = Journal::open(&batch.out, settings.existing_journal)?;
     if settings.other_options == OtherOptions::Refuse {
         asked::check(batch, &history)?;
     }
@@ -98,7 +98,7 @@ pub fn run(
         journal.take_back();
         return Err(error);
     }
-    if settings.before != Before::Refuse {
+    if settings.existing_journal != ExistingJournal::Refuse {
         remove_temporaries(batch);
     }
     let weights: Vec<_> = batch.jobs.iter().map(|job| job.weight.saturating_add(OVERHEAD)).collect();
@@ -300,7 +300,8 @@ impl Worker<'_> {
     }
 
     fn existing(&self, job: &Job) -> Existing {
-        let is_ours = self.settings.before == Before::Replace || self.history.is_ours(&job.key);
+        let is_ours =
+            self.settings.existing_journal == ExistingJournal::Replace || self.history.is_ours(&job.key);
         if is_ours { Existing::Replace } else { Existing::Refuse }
     }
 
@@ -312,7 +313,7 @@ impl Worker<'_> {
         record.error = Some(Failure::of(error, self.settings.host.remedy(error)));
         let is_stopped = self.settings.interrupt.is_raised();
         record.state = if is_stopped { State::Stopped } else { State::Failed };
-        if !is_stopped && task.attempt <= self.settings.retries && may_pass(error) {
+        if !is_stopped && task.attempt <= self.settings.retries && is_transient(error) {
             let pause = pause(self.settings.pause, task.attempt);
             queue.again(task.job, pause);
             return self.send(WorkerEvent::Again { job: task.job, record: Box::new(record), pause });
@@ -331,16 +332,16 @@ impl Worker<'_> {
     }
 }
 
-/// Whether an error may be gone the next time: the system's are, what an image says is not.
-fn may_pass(error: &Error) -> bool {
-    let lasts = [
+/// Whether a retry may succeed: I/O errors are transient, errors of the image are not.
+fn is_transient(error: &Error) -> bool {
+    let permanent = [
         "io.open.not-found",
         "io.open.permission",
         "io.open.directory",
         "io.open.special",
         "io.read.past-end",
     ];
-    error.class() == Class::Io && !lasts.contains(&error.code())
+    error.class() == Class::Io && !permanent.contains(&error.code())
 }
 
 /// Doubled with every attempt.

@@ -9,8 +9,8 @@ use imgprep::{Error, Interrupt, Sync, Target};
 
 use crate::job_spec::{Reason, Subject};
 use crate::{
-    Batch, BatchObserver, Before, Found, Host, JobSpec, OnFailure, OtherOptions, ProgressSnapshot, Record,
-    RunSettings, Summary, Template, Verdict, assemble, plan, report, run,
+    Batch, BatchObserver, ExistingJournal, Found, Host, JobSpec, OnFailure, OtherOptions, ProgressSnapshot,
+    Record, RunSettings, Summary, Template, Verdict, assemble, plan, report, run,
 };
 
 /// Outputs over 1 MiB can't be imported; one of 3 MiB meets a defect.
@@ -60,7 +60,7 @@ fn settings(interrupt: &Interrupt) -> RunSettings<'_> {
         retries: 2,
         pause: Duration::from_millis(1),
         on_failure: OnFailure::GoOn,
-        before: Before::Refuse,
+        existing_journal: ExistingJournal::Refuse,
         other_options: OtherOptions::Refuse,
         sync: Sync::None,
         unix_time: 0,
@@ -88,8 +88,12 @@ fn what_can_t_be_imported_is_done_and_needs_a_person() {
     assert_eq!((read.tests, read.failures, read.errors), (2, 1, 0));
     let html = report::html(&summary);
     assert!(html.contains("not importable") && html.contains("<code>shrink it</code>"), "{html}");
-    let again =
-        run(&batch, &RunSettings { before: Before::Resume, ..settings(&interrupt) }, &mut ()).unwrap();
+    let again = run(
+        &batch,
+        &RunSettings { existing_journal: ExistingJournal::Resume, ..settings(&interrupt) },
+        &mut (),
+    )
+    .unwrap();
     assert_eq!((again.earlier(), again.rejected()), (2, 1));
 }
 
@@ -149,7 +153,12 @@ fn an_interrupt_stops_the_batch_and_resume_ends_it() {
     assert!(summary.done() >= 1 && summary.stopped() >= 1, "{} done", summary.done());
     assert_eq!(summary.done() + summary.stopped(), 500);
     let interrupt = Interrupt::default();
-    let rest = run(&batch, &RunSettings { before: Before::Resume, ..settings(&interrupt) }, &mut ()).unwrap();
+    let rest = run(
+        &batch,
+        &RunSettings { existing_journal: ExistingJournal::Resume, ..settings(&interrupt) },
+        &mut (),
+    )
+    .unwrap();
     assert_eq!((rest.done(), rest.earlier()), (500, summary.done()));
 }
 
@@ -170,7 +179,12 @@ fn an_interrupt_before_the_work_begins_makes_nothing_be_done_again() {
     let folder = tempfile::tempdir().unwrap();
     let batch = batch(folder.path(), &[4096; 5]);
     let resume = |interrupt: &Interrupt| {
-        run(&batch, &RunSettings { before: Before::Resume, ..settings(interrupt) }, &mut ()).unwrap()
+        run(
+            &batch,
+            &RunSettings { existing_journal: ExistingJournal::Resume, ..settings(interrupt) },
+            &mut (),
+        )
+        .unwrap()
     };
     assert_eq!(resume(&Interrupt::default()).done(), 5);
     let interrupt = Interrupt::default();
@@ -217,7 +231,7 @@ fn a_journal_cut_at_any_byte_is_gone_on_with() {
         }
         std::fs::write(batch.out.join(crate::JOURNAL_NAME), lines).unwrap();
         let interrupt = Interrupt::default();
-        let resume = RunSettings { before: Before::Resume, ..settings(&interrupt) };
+        let resume = RunSettings { existing_journal: ExistingJournal::Resume, ..settings(&interrupt) };
         let summary = run(&batch, &resume, &mut ()).unwrap();
         assert_eq!((summary.done(), summary.earlier()), (2, done.len()), "cut at {cut}");
         for (record, job) in summary.records.iter().zip(&batch.jobs) {
@@ -288,9 +302,10 @@ fn an_output_or_journal_that_leads_to_an_image_is_refused() {
     for name in ["0.raw", crate::JOURNAL_NAME] {
         let link = batch.out.join(name);
         std::fs::hard_link(folder.path().join("1.img"), &link).unwrap();
-        for before in [Before::Refuse, Before::Resume, Before::Replace] {
+        for existing_journal in [ExistingJournal::Refuse, ExistingJournal::Resume, ExistingJournal::Replace] {
             let interrupt = Interrupt::default();
-            let error = run(&batch, &RunSettings { before, ..settings(&interrupt) }, &mut ()).unwrap_err();
+            let error =
+                run(&batch, &RunSettings { existing_journal, ..settings(&interrupt) }, &mut ()).unwrap_err();
             assert_eq!(error.code(), "output.is-source", "{name}");
         }
         std::fs::remove_file(link).unwrap();

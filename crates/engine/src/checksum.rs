@@ -69,9 +69,9 @@ impl Checksums {
     }
 }
 
-/// What may lie behind a disk that is read back.
+/// Data that may follow the disk when it is read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behind {
+pub enum TrailingData {
     /// Zeros: a format rounded the disk's size up.
     Zeros,
     /// Anything: the disk is on a device that is longer.
@@ -84,7 +84,7 @@ pub enum Behind {
 pub fn checksum(
     stack: &Stack,
     survey: &Survey,
-    (size, behind): (u64, Behind),
+    (size, trailing): (u64, TrailingData),
     options: &Options<'_>,
 ) -> Result<Checksums, Error> {
     if stack.size() < size {
@@ -97,7 +97,7 @@ pub fn checksum(
     let share = reading_share(stack, survey, options)?;
     let mut sums = Checksums::new(survey.unit, size);
     let work = |job: Job, scratch: &mut _| {
-        if behind == Behind::Anything && job.range.start >= size {
+        if trailing == TrailingData::Anything && job.range.start >= size {
             return Ok((job, None));
         }
         let loaded = loader.load(&job.range, &job.stream, scratch)?;
@@ -109,7 +109,7 @@ pub fn checksum(
         // OK: clipped to the slice's length.
         let inside = size.saturating_sub(job.range.start).min(bytes.len() as u64) as usize;
         let (inside, rest) = bytes.split_at(inside);
-        if behind == Behind::Zeros && !is_zero(rest) {
+        if trailing == TrailingData::Zeros && !is_zero(rest) {
             let what = format!("bytes behind the disk's end at {size} are not zeros");
             return Err(Error::new(EngineError::Differs { what }).hitting(job.range));
         }

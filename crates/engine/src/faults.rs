@@ -15,7 +15,7 @@ use imgprep_map::{
 use imgprep_raw::RawLayout;
 
 use crate::{
-    Behind, BitmapShape, Interrupt, Layer, Losses, OnLoss, Options, Output, Progress, Stack, checksum,
+    BitmapShape, Interrupt, Layer, Losses, OnLoss, Options, Output, Progress, Stack, TrailingData, checksum,
     convert, scan, survey,
 };
 
@@ -160,7 +160,7 @@ fn scan_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
 
 fn checksum_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
     let survey = survey(stack, UNIT, options, &Losses::default())?;
-    checksum(stack, &survey, (survey.size, Behind::Zeros), options).map(|_| ())
+    checksum(stack, &survey, (survey.size, TrailingData::Zeros), options).map(|_| ())
 }
 
 #[test]

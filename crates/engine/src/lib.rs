@@ -22,6 +22,7 @@
 //! The walk skips what the maps call zeros, so the cost follows the data.
 
 mod bitmap;
+mod bounded_reader;
 mod checksum;
 mod claims;
 mod convert;
@@ -33,7 +34,6 @@ mod faults;
 mod frontier;
 mod load;
 mod options;
-mod peek;
 mod pipeline;
 mod prefetch;
 mod reducer;
@@ -46,7 +46,8 @@ mod writer;
 mod zeros;
 
 pub use bitmap::{BitOrder, Bitmap, BitmapShape};
-pub use checksum::{Behind, Checksums, checksum};
+pub use bounded_reader::BoundedReader;
+pub use checksum::{Checksums, TrailingData, checksum};
 pub use claims::Compared;
 pub use convert::{Converted, Output, convert, scan};
 pub use cross_check::cross_check;
@@ -56,7 +57,6 @@ pub use examine::{
 };
 pub use imgprep_codec::Ending;
 pub use options::{Interrupt, OnLoss, Options, Progress, ProgressReading};
-pub use peek::Peek;
 pub use stack::{Layer, Piece, Stack};
 pub use survey::{Survey, survey};
 pub use zeros::is_zero;

@@ -1,7 +1,7 @@
 //! What is on a disk, from its first and last sectors, whatever format it came in.
 
 use imgprep_disk::{DiskFacts, MOST_READ, Oddity, Wanted};
-use imgprep_engine::{Peek, Stack};
+use imgprep_engine::{BoundedReader, Stack};
 use imgprep_map::{Error, Finding, Severity};
 
 /// How far into a stream is looked: two blocks of a ZVHD. The end would cost unpacking all of it.
@@ -20,12 +20,12 @@ pub struct DiskInspection {
 pub(crate) fn inspect(stack: &Stack, sector: u32, format: &str) -> DiskInspection {
     let is_stream = stack.layers().iter().any(|layer| layer.map.is_stream());
     let reach = if is_stream { STREAM_REACH } else { u64::MAX };
-    let peek = Peek::new(stack, MOST_READ);
-    let facts = imgprep_disk::inspect(&peek, Wanted { sector, reach }).ok();
+    let reader = BoundedReader::new(stack, MOST_READ);
+    let facts = imgprep_disk::inspect(&reader, Wanted { sector, reach }).ok();
     let is_raw = format == imgprep_raw::NAME;
     let oddities = facts.iter().flat_map(|facts| &facts.oddities);
     let mut findings: Vec<_> = oddities.map(|oddity| finding(oddity, is_raw)).collect();
-    findings.extend(peek.into_failure().as_ref().map(unread));
+    findings.extend(reader.into_failure().as_ref().map(unread));
     DiskInspection { facts, findings }
 }
 

@@ -3,7 +3,7 @@
 use std::path::{Path, PathBuf};
 
 use imgprep_engine::{
-    Behind, Bitmap, Checksums, Loss, Losses, Options, Output, Survey, checksum, convert as run, survey,
+    Bitmap, Checksums, Loss, Losses, Options, Output, Survey, TrailingData, checksum, convert as run, survey,
 };
 use imgprep_io::{
     DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput, SourceFile, SourceOptions, Sync,
@@ -328,8 +328,9 @@ impl Job<'_> {
         let losses = Losses::default();
         let in_path = |error: Error| error.in_path(&name).while_doing("verifying");
         let seen = survey(output.stack(), self.survey.unit, &options, &losses).map_err(in_path)?;
-        let behind = if matches!(opened, Opened::Device(..)) { Behind::Anything } else { Behind::Zeros };
-        let size = (self.survey.size, behind);
+        let trailing =
+            if matches!(opened, Opened::Device(..)) { TrailingData::Anything } else { TrailingData::Zeros };
+        let size = (self.survey.size, trailing);
         let back = checksum(output.stack(), &seen, size, &options).map_err(in_path)?;
         source.compare(&back).map_err(in_path)?;
         Ok(true)

@@ -15,7 +15,9 @@ use std::time::Duration;
 
 use imgprep::policy::quote;
 use imgprep::{Interrupt, OutputOptions, Sync, write_atomic};
-use imgprep_batch::{Before, EXAMPLE, OnFailure, OtherOptions, RunSettings, plan, report, run as run_batch};
+use imgprep_batch::{
+    EXAMPLE, ExistingJournal, OnFailure, OtherOptions, RunSettings, plan, report, run as run_batch,
+};
 
 pub(crate) use self::args::BatchArgs;
 use self::host::Program;
@@ -92,10 +94,10 @@ fn settings<'a>(args: &BatchArgs, interrupt: &'a Interrupt) -> Result<RunSetting
         retries: args.retries,
         pause: Duration::from_millis(args.retry_pause),
         on_failure: if args.fail_fast { OnFailure::Stop } else { OnFailure::GoOn },
-        before: match (args.resume, args.force) {
-            (true, _) => Before::Resume,
-            (_, true) => Before::Replace,
-            _ => Before::Refuse,
+        existing_journal: match (args.resume, args.force) {
+            (true, _) => ExistingJournal::Resume,
+            (_, true) => ExistingJournal::Replace,
+            _ => ExistingJournal::Refuse,
         },
         other_options: if args.force { OtherOptions::Accept } else { OtherOptions::Refuse },
         sync: if args.no_sync { Sync::None } else { Sync::Full },

@@ -5,7 +5,7 @@ use std::path::Path;
 use console::measure_text_width;
 use imgprep::{Existing, Files, OutputOptions, Role, Sync, printable, write_atomic};
 use imgprep_batch::{
-    Batch, BatchPlan, Before, Intent, Planned, Record, State, Summary, Verdict, files, report,
+    Batch, BatchPlan, ExistingJournal, Intent, Planned, Record, State, Summary, Verdict, files, report,
 };
 use serde_json::json;
 
@@ -23,7 +23,7 @@ pub(crate) fn check_reports(args: &BatchArgs) -> Result<(), Failure> {
 
 /// All files of the batch: what is read must not be written, before the first byte is.
 pub(crate) fn check_files(args: &BatchArgs, batch: &Batch) -> Result<Files, Failure> {
-    let mut files = files::of(batch, Before::Refuse);
+    let mut files = files::of(batch, ExistingJournal::Refuse);
     match args.jobs.as_deref() {
         Some(jobs) if jobs == Path::new("-") => files.reads_stdin(),
         Some(jobs) => files.reads(jobs),

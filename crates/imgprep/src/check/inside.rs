@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use imgprep_catalog::{DetectError, Hints, detect};
 use imgprep_disk::{Contents, DiskFacts, MOST_READ};
-use imgprep_engine::Peek;
+use imgprep_engine::BoundedReader;
 use imgprep_map::{Finding, ReadAt};
 use imgprep_policy::{Boot, PartitionTable, Place, Sectors, Violation};
 
@@ -97,8 +97,8 @@ fn hidden(disk: &Disk, facts: &DiskFacts) -> Vec<Violation> {
     let stack = disk.stack();
     let is_stream = stack.layers().iter().any(|layer| layer.map.is_stream());
     let reach = if is_stream { STREAM_REACH } else { u64::MAX };
-    let peek = Peek::new(stack, MOST_READ);
-    let reader: &dyn ReadAt = &peek;
+    let reader = BoundedReader::new(stack, MOST_READ);
+    let reader: &dyn ReadAt = &reader;
     let mut found = Vec::new();
     let mut search = |at: u64, len: u64, what: &str| {
         let len = len.min(facts.size.saturating_sub(at));

@@ -12,7 +12,7 @@ use crate::{EngineError, Losses, OnLoss, Progress, Stack};
 ///
 /// Nothing is kept but the last packed unit. In a stream every read unpacks all that
 /// stands before it: ask for its beginning only.
-pub struct Peek<'a> {
+pub struct BoundedReader<'a> {
     stack: &'a Stack,
     state: Mutex<State>,
 }
@@ -24,7 +24,7 @@ struct State {
     failed: Option<Error>,
 }
 
-impl<'a> Peek<'a> {
+impl<'a> BoundedReader<'a> {
     /// A look that reads at most `bytes` of the disk.
     pub fn new(stack: &'a Stack, bytes: u64) -> Self {
         Self { stack, state: Mutex::new(State { scratch: Scratch::new(), left: bytes, failed: None }) }
@@ -55,7 +55,7 @@ impl<'a> Peek<'a> {
     }
 }
 
-impl ReadAt for Peek<'_> {
+impl ReadAt for BoundedReader<'_> {
     fn len(&self) -> u64 {
         self.stack.size()
     }
@@ -121,23 +121,23 @@ mod tests {
     #[test]
     fn small_ranges_are_read_across_extents() {
         let stack = stack((0..4096_u32).map(|n| (n % 251) as u8).collect());
-        let peek = Peek::new(&stack, 100);
-        let disk: &dyn ReadAt = &peek;
+        let reader = BoundedReader::new(&stack, 100);
+        let disk: &dyn ReadAt = &reader;
         assert_eq!(disk.slice(4093, 6).as_deref(), Ok(&[0, 0, 0, 0, 1, 2][..]));
         assert_eq!(disk.array::<2>(8190), Ok([78, 79]));
         assert_eq!(disk.array::<2>(0), Ok([0, 0]));
-        assert!(peek.into_failure().is_none());
+        assert!(reader.into_failure().is_none());
     }
 
     #[test]
     fn a_look_has_its_limits_and_keeps_the_first_failure() {
         let stack = stack(vec![1; 100]);
-        let peek = Peek::new(&stack, 4096);
-        let disk: &dyn ReadAt = &peek;
+        let reader = BoundedReader::new(&stack, 4096);
+        let disk: &dyn ReadAt = &reader;
         assert!(disk.slice(4096, 101).is_err(), "the file is short");
         assert!(disk.slice(0, 4096).is_err(), "more than may be read");
         assert!(disk.slice(8191, 2).is_err(), "past the end");
-        let failure = peek.into_failure().unwrap();
+        let failure = reader.into_failure().unwrap();
         assert_eq!((failure.code(), failure.path()), ("io.read.past-end", Some("a")));
     }
 }
