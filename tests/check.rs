@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::{Value, json};
-use testdata_gen::{Cell, GoodImage, Noise, Qcow2, broken, good, odd, sample, write_files};
+use testdata_gen::{Cell, GoodImage, Noise, Qcow2, anomalous, broken, good, sample, write_files};
 
 use crate::program::{command, imgprep, root, said};
 
@@ -333,7 +333,7 @@ fn hostile_files_and_every_rule_fires() {
             fired(&json_of(folder, &["--follow", "beside", &path]).0, &mut all);
         }
     }
-    for image in odd() {
+    for image in anomalous() {
         let path = write_files(&image.files, folder).unwrap().display().to_string();
         let (json, _) = json_of(folder, &["--follow", "beside", &path]);
         let is_it =
@@ -587,7 +587,7 @@ fn a_vmdk_that_says_two_things_is_told_under_a_rule_of_safety() {
         ("vmdk-descriptor-behind-end", "structure/header", "warning", 0),
         ("vmdk-descriptor-cut", "structure/header", "error", 2),
     ];
-    let odd = odd().into_iter().map(|image| (image.name, image.files, image.at));
+    let odd = anomalous().into_iter().map(|image| (image.name, image.files, image.at));
     let broken = broken().into_iter().map(|image| (image.name, image.files, image.at));
     let images: Vec<_> = odd.chain(broken).collect();
     for (name, rule, severity, exit) in cases {
@@ -603,7 +603,7 @@ fn a_vmdk_that_says_two_things_is_told_under_a_rule_of_safety() {
 }
 
 #[test]
-fn a_header_that_declares_monsters_costs_little() {
+fn a_header_that_declares_huge_tables_costs_little() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let base =
@@ -623,14 +623,14 @@ fn a_header_that_declares_monsters_costs_little() {
             for (at, bytes) in *edit {
                 file[*at..at + bytes.len()].copy_from_slice(bytes);
             }
-            std::fs::write(folder.join("monster.qcow2"), &file).unwrap();
-            File::options().write(true).open(folder.join("monster.qcow2")).unwrap().set_len(len).unwrap();
+            std::fs::write(folder.join("bomb.qcow2"), &file).unwrap();
+            File::options().write(true).open(folder.join("bomb.qcow2")).unwrap().set_len(len).unwrap();
             // Not more than the mapping of the file and 400 MiB, of which the program's own code is the most;
             // not more than 20 s of processor time, also on the slowest of machines.
             let limit = len / 1024 + (400 << 10);
             let program = command(folder, &[]).get_program().to_os_string();
             let script = format!(
-                "ulimit -v {limit}; ulimit -t 20; exec \"$0\" check --deep -j 1 --output json monster.qcow2"
+                "ulimit -v {limit}; ulimit -t 20; exec \"$0\" check --deep -j 1 --output json bomb.qcow2"
             );
             let output = std::process::Command::new("bash")
                 .args(["-c", &script])
@@ -866,7 +866,7 @@ fn only_leaks_is_3_in_every_format() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let mut formats = BTreeSet::new();
-    for image in odd().into_iter().filter(|image| image.code.ends_with("check.leak")) {
+    for image in anomalous().into_iter().filter(|image| image.code.ends_with("check.leak")) {
         let path = write_files(&image.files, folder).unwrap().display().to_string();
         let (json, code) = json_of(folder, &["--follow", "beside", &path]);
         let is_it = |found: &&Value| found["rule"] == "structure/leak" && found["code"] == image.code;

@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 use imgprep::policy::RULES;
 use serde_json::Value;
-use testdata_gen::{Cell, Qcow2, broken, good, odd, sample, write_files};
+use testdata_gen::{Cell, Qcow2, anomalous, broken, good, sample, write_files};
 
 use crate::program::{command, has_tool, imgprep, said, tool};
 
@@ -310,7 +310,7 @@ fn every_remedy_is_shown_and_every_command_heals() {
         }
     }
     let images =
-        broken().into_iter().map(|image| image.files).chain(odd().into_iter().map(|image| image.files));
+        broken().into_iter().map(|image| image.files).chain(anomalous().into_iter().map(|image| image.files));
     for files in images {
         let make = |folder: &Path| {
             let path = write_files(&files, folder).unwrap();

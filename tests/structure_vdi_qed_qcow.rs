@@ -6,7 +6,7 @@ use std::path::Path;
 use std::process::Command;
 
 use imgprep::{Checked, Severity};
-use testdata_gen::{Cell, Qcow2, good, odd, write_files};
+use testdata_gen::{Cell, Qcow2, anomalous, good, write_files};
 
 use crate::conformance::open;
 use crate::program::{has_tool, imgprep, said, tool};
@@ -17,7 +17,7 @@ const FORMATS: [&str; 3] = ["vdi", "qed", "qcow"];
 #[test]
 fn every_odd_image_is_told_with_code_and_place_and_is_read() {
     let mut counts = [0; 3];
-    for image in odd() {
+    for image in anomalous() {
         let word = image.code.split('.').next().unwrap();
         let Some(format) = FORMATS.iter().position(|format| *format == word) else { continue };
         counts[format] += 1;
@@ -55,7 +55,7 @@ fn every_odd_image_is_told_with_code_and_place_and_is_read() {
 #[test]
 fn odd_images_convert() {
     let folder = tempfile::tempdir().unwrap();
-    for image in odd() {
+    for image in anomalous() {
         if !FORMATS.contains(&image.code.split('.').next().unwrap()) {
             continue;
         }
@@ -122,7 +122,7 @@ fn counts_are_those_of_qemu() {
     let folder = tempfile::tempdir().unwrap();
     let mut damaged = 0;
     // Not VDI: qemu-img reads blocks of 1 MiB only.
-    for image in odd().into_iter().filter(|image| image.code.starts_with("qed.")) {
+    for image in anomalous().into_iter().filter(|image| image.code.starts_with("qed.")) {
         let path = write_files(&image.files, folder.path()).unwrap();
         let checked = compare(folder.path(), &path.display().to_string(), image.name);
         damaged += u64::from(checked.corruptions + checked.leaks > 0);
@@ -179,7 +179,7 @@ fn a_damaged_qed_of_qemu_counts_as_qemu_counts() {
         ("data as a table", l1 + 16, data),
         ("a table of the last L1 entry", l1 + 1023 * 8, second as u64),
         ("the L1 table as a table", l1 + 24, l1 as u64),
-        ("a monster", l1 + 24, u64::MAX - 4095),
+        ("a bomb", l1 + 24, u64::MAX - 4095),
     ] {
         let mut file = whole.clone();
         file[at..at + 8].copy_from_slice(&value.to_le_bytes());
@@ -219,7 +219,7 @@ fn a_damaged_vdi_of_qemu_counts_as_qemu_counts() {
         ("a block that is not allocated", map + 4, 5),
         ("fewer allocated", 388, 1),
         ("more allocated", 388, 4),
-        ("a monster allocated", 388, u32::MAX),
+        ("a bomb allocated", 388, u32::MAX),
         ("nothing allocated", 388, 0),
     ] {
         let mut file = whole.clone();

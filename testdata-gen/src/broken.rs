@@ -193,14 +193,7 @@ fn qcow2_headers() -> Vec<BrokenImage> {
             Some(36),
             with(36, &[0, 0, 0, 0]),
         ),
-        (
-            "qcow2-monster-size",
-            "a disk of 16 EiB",
-            AtOpen,
-            "qcow2.l1.too-short",
-            Some(36),
-            with(24, &[0xff; 8]),
-        ),
+        ("qcow2-bomb-size", "a disk of 16 EiB", AtOpen, "qcow2.l1.too-short", Some(36), with(24, &[0xff; 8])),
         (
             "qcow2-huge-l1",
             "an L1 table of 32 GiB",

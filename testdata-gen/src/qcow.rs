@@ -323,7 +323,7 @@ fn headers() -> Vec<Row> {
         field("qcow-l1-in-header", "an L1 table in the header", 40, &40u64.to_be_bytes()),
         past("qcow-l1-past-end", "an L1 table behind the file's end", 40, &(1u64 << 40).to_be_bytes()),
         past("qcow-l1-overflow", "an L1 table at the end of all numbers", 40, &[0xff; 8]),
-        past("qcow-size-monster", "a disk of 2^64 - 1 bytes", 40, &[]),
+        past("qcow-size-bomb", "a disk of 2^64 - 1 bytes", 40, &[]),
         encrypted("qcow-aes", "AES", 1),
         encrypted("qcow-crypt-2", "an encryption that does not exist", 2),
         (
@@ -337,7 +337,7 @@ fn headers() -> Vec<Row> {
     ]
     .into_iter()
     .map(|mut row: Row| {
-        if row.0 == "qcow-size-monster" {
+        if row.0 == "qcow-size-bomb" {
             put(&mut row.5, 24, &[0xff; 8]);
         }
         row
@@ -415,7 +415,7 @@ fn tables() -> Vec<Row> {
             with(second, 1 << 40),
         ),
         (
-            "qcow-l2-entry-monster",
+            "qcow-l2-entry-bomb",
             "data at 2^63 - 4096",
             AtRead,
             past,
@@ -558,7 +558,7 @@ fn names() -> Vec<BrokenImage> {
             with(16, &[0; 4]),
         ),
         (
-            "qcow-name-monster",
+            "qcow-name-bomb",
             "a name of 4 GiB",
             Refused::AtOpen,
             "qcow.header.field",

@@ -7,7 +7,7 @@ use crate::disk::{Noise, text};
 use crate::qcow::{Cell as QcowCell, Qcow};
 use crate::qcow2::{Cell, Qcow2, Written};
 use crate::qed::{Cell as QedCell, Qed};
-use crate::{ImageFile, OddImage};
+use crate::{AnomalousImage, ImageFile};
 
 const COPIED: u64 = 1 << 63;
 const K64: u64 = 1 << 16;
@@ -19,11 +19,11 @@ type Damaged = (Vec<u8>, u64);
 type Case = (&'static str, &'static str, &'static str, Damaged);
 
 /// Images that `convert` reads with a finding of this code at this place.
-pub fn damaged() -> Vec<OddImage> {
+pub fn damaged() -> Vec<AnomalousImage> {
     let named = |format: &'static str| {
         move |(name, about, code, (bytes, at)): Case| {
             let files = vec![ImageFile { name: format!("{name}.{format}"), bytes }];
-            OddImage { name, about, files, code, at: Some(at) }
+            AnomalousImage { name, about, files, code, at: Some(at) }
         }
     };
     let mut all: Vec<_> = qcow2_counts().into_iter().map(named("qcow2")).collect();

@@ -843,10 +843,10 @@ fn broken_headers() -> Vec<BrokenImage> {
         ("vmdk-newlines", "transferred as text", AtOpen, "vmdk.header.newlines", Some(73), mangled),
         field("vmdk-grain-4", "grains too small", header, 20, &eight(4)),
         field("vmdk-grain-24", "grains that are no power of two", header, 20, &eight(24)),
-        field("vmdk-grain-monster", "grains of 2^60 sectors", "vmdk.header.grain-size", 20, &eight(1 << 60)),
+        field("vmdk-grain-bomb", "grains of 2^60 sectors", "vmdk.header.grain-size", 20, &eight(1 << 60)),
         field("vmdk-gtes-0", "tables of nothing", header, 44, &[0; 4]),
         field("vmdk-gtes-513", "tables too large", header, 44, &[1, 2, 0, 0]),
-        field("vmdk-capacity-monster", "a disk of 2^60 sectors", header, 12, &eight(1 << 60)),
+        field("vmdk-capacity-bomb", "a disk of 2^60 sectors", header, 12, &eight(1 << 60)),
         (
             "vmdk-capacity-large",
             "a directory larger than the file",
@@ -1161,7 +1161,7 @@ fn broken_texts() -> Vec<BrokenImage> {
         of("vmdk-line-count", "an extent of x sectors", AtOpen, extent, Some("RW x"), "RW 2", "RW x"),
         of("vmdk-line-name", "an extent without name", AtOpen, extent, line, "\"", ""),
         of(
-            "vmdk-line-monster",
+            "vmdk-line-bomb",
             "an extent of 2^60 sectors",
             AtOpen,
             "vmdk.descriptor.too-large",

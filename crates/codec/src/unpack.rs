@@ -397,7 +397,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zstd_frame_that_declares_a_monster_costs_nothing() {
+    fn a_zstd_frame_that_declares_a_huge_size_costs_nothing() {
         // RFC 8878 3.1.1.1: magic, 8-byte content size, single segment: 2^60 bytes.
         let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0xe0];
         frame.extend((1u64 << 60).to_le_bytes());

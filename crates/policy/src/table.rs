@@ -171,7 +171,7 @@ pub const RULES: &[Rule] = rules![
         "OpenStack OSSA-2024-001", &["read it with --from raw only, and never let a program guess"];
     "safety/table-size" Error,
         "tables are as large as the disk needs and lie inside the file",
-        "a header that declares monsters makes readers allocate them",
+        "a header that declares huge tables makes readers allocate them",
         "the format's specification", &[];
     "safety/limit" Error,
         "the image stays below this program's limits",

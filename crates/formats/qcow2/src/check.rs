@@ -213,9 +213,9 @@ mod tests {
         let _ = checked(&few, 1 << 20);
         let small = few.read.load(Ordering::Relaxed);
         assert!(small < 1 << 19, "{small} bytes are read of six clusters");
-        let monster = image(1, 1 << 20, 1 << 62);
-        let (_, codes) = checked(&monster, 1 << 20);
-        let read = monster.read.load(Ordering::Relaxed);
+        let oversized = image(1, 1 << 20, 1 << 62);
+        let (_, codes) = checked(&oversized, 1 << 20);
+        let read = oversized.read.load(Ordering::Relaxed);
         assert!(
             read <= small + 2 * CLUSTER,
             "{read} bytes are read of a file of 4 EiB, {small} of a small one"

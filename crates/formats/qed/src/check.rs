@@ -345,9 +345,9 @@ mod tests {
     }
 
     /// An L1 table of a GiB and a file of 2^60 bytes in holes.
-    struct Monster;
+    struct HugeFile;
 
-    impl ReadAt for Monster {
+    impl ReadAt for HugeFile {
         fn len(&self) -> u64 {
             1 << 60
         }
@@ -378,7 +378,7 @@ mod tests {
             length: 1 << 26,
             backing_name: None,
         };
-        let file: &dyn ReadAt = &Monster;
+        let file: &dyn ReadAt = &HugeFile;
         let mut found = |_| ControlFlow::Continue(());
         let checked = check(&Map::new(&header), &file, &mut found).unwrap();
         assert_eq!((checked.leaks, checked.allocated), ((1 << 34) - 17, Some(0)));

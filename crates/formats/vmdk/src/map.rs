@@ -383,7 +383,7 @@ mod tests {
     }
 
     /// 2^40 directory entries, of which all but the first few lie in a hole.
-    fn monster() -> (Map, Holey) {
+    fn huge() -> (Map, Holey) {
         let tables = Tables {
             entries: Entries::Hosted { has_zeroed: false, is_packed: false },
             grain: 4096,
@@ -402,7 +402,7 @@ mod tests {
 
     #[test]
     fn a_directory_in_a_hole_is_one_piece() {
-        let (map, file) = monster();
+        let (map, file) = huge();
         let files = &file as &dyn ReadAt;
         let mut extents = 0;
         map.visit(&files, 0..u64::MAX, &mut |extent| {
@@ -422,8 +422,8 @@ mod tests {
     }
 
     #[test]
-    fn a_check_of_a_monster_follows_the_file() {
-        let (map, file) = monster();
+    fn the_cost_of_a_check_follows_the_file() {
+        let (map, file) = huge();
         let mut codes = Vec::new();
         let checked = map.check(&(&file as &dyn ReadAt), &mut |finding| {
             codes.push(finding.code);

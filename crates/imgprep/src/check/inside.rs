@@ -188,7 +188,7 @@ mod tests {
         let of_header = |header: &[u8]| of(&[SIGNED, (446, &entry(0xee)), (512, header)]);
         assert_eq!(of_header(&header), (PartitionTable::Gpt, false, None), "a wrong checksum");
         header[80..84].fill(0xff);
-        assert_eq!(of_header(&header), (PartitionTable::Gpt, false, None), "a monster");
+        assert_eq!(of_header(&header), (PartitionTable::Gpt, false, None), "an oversized table");
         assert_eq!(
             of(&[SIGNED, (512, &header)]),
             (PartitionTable::None, false, Some(false)),

@@ -4,7 +4,7 @@ use crate::ImageFile;
 
 /// An image that converts and that a check must have a word about.
 #[derive(Clone, Debug)]
-pub struct OddImage {
+pub struct AnomalousImage {
     /// Unique, says what is wrong.
     pub name: &'static str,
     /// The same in words.
@@ -18,13 +18,13 @@ pub struct OddImage {
 }
 
 /// All of them.
-pub fn odd() -> Vec<OddImage> {
+pub fn anomalous() -> Vec<AnomalousImage> {
     let mut all = Vec::new();
-    all.extend(crate::vhdx_odd::odd());
-    all.extend(crate::vhd_odd::odd());
-    all.extend(crate::vmdk_odd::odd());
-    all.extend(crate::qcow_odd::odd());
-    all.extend(crate::qed_odd::odd());
-    all.extend(crate::vdi_odd::odd());
+    all.extend(crate::anomalous_vhdx::anomalous());
+    all.extend(crate::anomalous_vhd::anomalous());
+    all.extend(crate::anomalous_vmdk::anomalous());
+    all.extend(crate::anomalous_qcow::anomalous());
+    all.extend(crate::anomalous_qed::anomalous());
+    all.extend(crate::anomalous_vdi::anomalous());
     all
 }

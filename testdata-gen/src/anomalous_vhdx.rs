@@ -1,8 +1,8 @@
 //! VHDX images that read right and whose structure is wrong.
 
 use crate::ImageFile;
+use crate::anomalous::AnomalousImage;
 use crate::disk::{Noise, text};
-use crate::odd::OddImage;
 use crate::vhdx::{
     Block, Change, DATA_WRITE, Entry, FILE_PARAMETERS, HEADERS, LOCATOR, LOG, REGION_TABLES, Vhdx, Written,
     guid, put, seal,
@@ -14,7 +14,7 @@ const OWN: &str = "22222222-2222-4333-8444-555555555555";
 const LATER: &str = "0badcafe-0000-4000-8000-000000000001";
 
 /// All of them.
-pub(crate) fn odd() -> Vec<OddImage> {
+pub(crate) fn anomalous() -> Vec<AnomalousImage> {
     let mut all = heads();
     all.extend(regions());
     all.extend(metadata());
@@ -40,14 +40,14 @@ fn row(
     code: &'static str,
     recipe: &Vhdx,
     edit: impl FnOnce(&mut Written) -> u64,
-) -> OddImage {
+) -> AnomalousImage {
     let mut written = recipe.write();
     let at = edit(&mut written);
     let files = vec![ImageFile { name: format!("{name}.vhdx"), bytes: written.file }];
-    OddImage { name, about, files, code, at: Some(at) }
+    AnomalousImage { name, about, files, code, at: Some(at) }
 }
 
-fn heads() -> Vec<OddImage> {
+fn heads() -> Vec<AnomalousImage> {
     let plain = recipe();
     vec![
         row(
@@ -141,7 +141,7 @@ fn heads() -> Vec<OddImage> {
     ]
 }
 
-fn regions() -> Vec<OddImage> {
+fn regions() -> Vec<AnomalousImage> {
     let code = "vhdx.check.region-reserved";
     let both = |at: u64, bytes: &'static [u8]| {
         move |written: &mut Written| {
@@ -167,7 +167,7 @@ fn regions() -> Vec<OddImage> {
     ]
 }
 
-fn metadata() -> Vec<OddImage> {
+fn metadata() -> Vec<AnomalousImage> {
     let put_at = |offset: u64, bytes: &'static [u8]| {
         move |written: &mut Written| {
             let at = written.metadata + offset;
@@ -219,7 +219,7 @@ fn metadata() -> Vec<OddImage> {
     ]
 }
 
-fn entries() -> Vec<OddImage> {
+fn entries() -> Vec<AnomalousImage> {
     let behind = |value: u64| {
         move |written: &mut Written| {
             let at = written.bat + 5 * 8;
@@ -295,7 +295,7 @@ fn entries() -> Vec<OddImage> {
     ]
 }
 
-fn space() -> Vec<OddImage> {
+fn space() -> Vec<AnomalousImage> {
     let leak = "vhdx.check.leak";
     vec![
         row("vhdx-leak-at-end", "the file goes on behind its last block", leak, &recipe(), |written| {
@@ -322,7 +322,7 @@ fn space() -> Vec<OddImage> {
     ]
 }
 
-fn logs() -> Vec<OddImage> {
+fn logs() -> Vec<AnomalousImage> {
     let three = |torn: [bool; 3]| {
         move |written: &mut Written| {
             let change = written.withdraw(written.bat);
@@ -380,7 +380,7 @@ fn logs() -> Vec<OddImage> {
     ]
 }
 
-fn parents() -> Vec<OddImage> {
+fn parents() -> Vec<AnomalousImage> {
     let linkage = format!("{{{DATA_WRITE}}}");
     let base = "vhdx-odd.base";
     let keys = |keys: &[(&'static str, &str)]| Vhdx {

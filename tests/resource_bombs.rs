@@ -3,26 +3,26 @@
 use std::process::Command;
 use std::sync::OnceLock;
 
-use testdata_gen::{Monster, monsters};
+use testdata_gen::{ResourceBomb, resource_bombs};
 
 use crate::program::{bounded, command, said};
 
 /// Bytes of memory that a process may have beside its program and the files that it maps, in KiB.
 const BOUND_KIB: u64 = 32 << 10;
 
-fn all() -> &'static [Monster] {
-    static ALL: OnceLock<Vec<Monster>> = OnceLock::new();
-    ALL.get_or_init(monsters)
+fn all() -> &'static [ResourceBomb] {
+    static ALL: OnceLock<Vec<ResourceBomb>> = OnceLock::new();
+    ALL.get_or_init(resource_bombs)
 }
 
 /// Both commands answer with an object, and none dies.
 fn cost_little(format: &str) {
     let folder = tempfile::tempdir().unwrap();
     let mut wrong = Vec::new();
-    let of_format: Vec<_> = all().iter().filter(|monster| monster.format == format).collect();
+    let of_format: Vec<_> = all().iter().filter(|bomb| bomb.format == format).collect();
     assert!(of_format.len() >= 4, "{format}");
-    for monster in of_format {
-        let path = monster.write(folder.path()).unwrap();
+    for bomb in of_format {
+        let path = bomb.write(folder.path()).unwrap();
         let name = path.display().to_string();
         for asked in ["info", "check"] {
             let asking = command(folder.path(), &[asked, "--output", "json", &name]);
@@ -32,7 +32,7 @@ fn cost_little(format: &str) {
             let is_starved =
                 ["engine.memory", "engine.threads"].iter().any(|code| said(&output).contains(code));
             if is_starved || !is_object || !matches!(output.status.code(), Some(0..=3)) {
-                wrong.push(format!("{asked} {}: {}: {}", monster.name, output.status, said(&output)));
+                wrong.push(format!("{asked} {}: {}: {}", bomb.name, output.status, said(&output)));
             }
         }
         std::fs::remove_file(path).unwrap();
@@ -50,42 +50,42 @@ fn the_bound_bites() {
 }
 
 #[test]
-fn monsters_of_qcow2() {
+fn resource_bombs_of_qcow2() {
     cost_little("qcow2");
 }
 
 #[test]
-fn monsters_of_qcow() {
+fn resource_bombs_of_qcow() {
     cost_little("qcow");
 }
 
 #[test]
-fn monsters_of_qed() {
+fn resource_bombs_of_qed() {
     cost_little("qed");
 }
 
 #[test]
-fn monsters_of_vdi() {
+fn resource_bombs_of_vdi() {
     cost_little("vdi");
 }
 
 #[test]
-fn monsters_of_vhd() {
+fn resource_bombs_of_vhd() {
     cost_little("vhd");
 }
 
 #[test]
-fn monsters_of_vhdx() {
+fn resource_bombs_of_vhdx() {
     cost_little("vhdx");
 }
 
 #[test]
-fn monsters_of_vmdk() {
+fn resource_bombs_of_vmdk() {
     cost_little("vmdk");
 }
 
 #[test]
-fn monsters_of_zvhd() {
+fn resource_bombs_of_zvhd() {
     cost_little("zvhd");
     cost_little("zvhd2");
 }

@@ -6,16 +6,16 @@ use std::io;
 use super::inputs::Inputs;
 use super::job::{Job, race};
 
-/// One job for each format and command: the time of the slowest monster, whose name is its label.
+/// One job for each format and command: the time of the slowest bomb, whose name is its label.
 pub(super) fn measure(inputs: &Inputs, runs: usize) -> io::Result<Vec<Job>> {
     let mut by_format: BTreeMap<String, Vec<String>> = BTreeMap::new();
-    for (format, path) in inputs.monsters()? {
+    for (format, path) in inputs.resource_bombs()? {
         by_format.entry(format).or_default().push(path);
     }
     let mut worst = Vec::new();
     for (format, paths) in &by_format {
         for command in ["info", "check"] {
-            let name = format!("{command} of {} monsters of {format}", paths.len());
+            let name = format!("{command} of {} resource bombs of {format}", paths.len());
             worst.push(slowest(inputs, &name, command, paths, runs)?);
         }
     }
@@ -34,7 +34,7 @@ fn slowest(inputs: &Inputs, name: &str, command: &str, paths: &[String], runs: u
     }
     let peak = jobs.iter().map(|job| job.peak_anonymous_kib).max().unwrap_or(0);
     let slowest = jobs.into_iter().max_by(|one, other| one.median().total_cmp(&other.median()));
-    let mut slowest = slowest.ok_or_else(|| io::Error::other("a format without monsters"))?;
+    let mut slowest = slowest.ok_or_else(|| io::Error::other("a format without resource bombs"))?;
     slowest.peak_anonymous_kib = peak;
     Ok(slowest)
 }

@@ -1,9 +1,9 @@
 //! VDI images whose structure is wrong where no reader looks.
 
 use crate::ImageFile;
+use crate::anomalous::AnomalousImage;
 use crate::broken::put;
 use crate::disk::{Noise, disk_of, text};
-use crate::odd::OddImage;
 use crate::vdi::{Head, Vdi, Written};
 
 /// Blocks of 64 KiB: 0, 3 and 16 are stored, and the map has 8 entries that the disk does not need.
@@ -18,16 +18,16 @@ fn recipe() -> Vdi {
 fn odd_image(
     (name, about, code, at): (&'static str, &'static str, &'static str, u64),
     bytes: Vec<u8>,
-) -> OddImage {
+) -> AnomalousImage {
     let files = vec![ImageFile { name: format!("{name}.vdi"), bytes }];
-    OddImage { name, about, files, code, at: Some(at) }
+    AnomalousImage { name, about, files, code, at: Some(at) }
 }
 
-pub(crate) fn odd() -> Vec<OddImage> {
+pub(crate) fn anomalous() -> Vec<AnomalousImage> {
     maps().into_iter().chain(headers()).collect()
 }
 
-fn maps() -> Vec<OddImage> {
+fn maps() -> Vec<AnomalousImage> {
     let Written { file, map, data } = recipe().write();
     let (end, block) = (file.len() as u64, |number: u64| data + (number << 16));
     // Entries 17 to 24 are not the disk's.
@@ -114,7 +114,7 @@ fn maps() -> Vec<OddImage> {
     ]
 }
 
-fn headers() -> Vec<OddImage> {
+fn headers() -> Vec<AnomalousImage> {
     let of = |recipe: &Vdi, at: u64, bytes: &[u8]| {
         let mut file = recipe.write().file;
         put(&mut file, at, bytes);

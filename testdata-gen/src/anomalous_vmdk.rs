@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::ImageFile;
+use crate::anomalous::AnomalousImage;
 use crate::broken::put;
 use crate::disk::{Noise, text};
-use crate::odd::OddImage;
 use crate::vmdk::{Cell, Hosted, Written, cells_of, cowd, descriptor, file, recipe, sectors, sesparse};
 
 const SECTOR: u64 = 512;
@@ -13,7 +13,7 @@ const SECTOR: u64 = 512;
 const GRAIN: usize = 1 << 16;
 
 /// All of them.
-pub(crate) fn odd() -> Vec<OddImage> {
+pub(crate) fn anomalous() -> Vec<AnomalousImage> {
     let mut all = hosted();
     all.extend(streams());
     all.extend(texts());
@@ -21,9 +21,15 @@ pub(crate) fn odd() -> Vec<OddImage> {
     all
 }
 
-fn row(name: &'static str, about: &'static str, code: &'static str, at: u64, bytes: Vec<u8>) -> OddImage {
+fn row(
+    name: &'static str,
+    about: &'static str,
+    code: &'static str,
+    at: u64,
+    bytes: Vec<u8>,
+) -> AnomalousImage {
     let files = vec![ImageFile { name: format!("{name}.vmdk"), bytes }];
-    OddImage { name, about, files, code, at: Some(at) }
+    AnomalousImage { name, about, files, code, at: Some(at) }
 }
 
 fn edited(written: &Written, edits: &[(u64, &[u8])]) -> Vec<u8> {
@@ -38,7 +44,7 @@ fn entry(sector: u64) -> [u8; 4] {
     (sector as u32).to_le_bytes()
 }
 
-fn hosted() -> Vec<OddImage> {
+fn hosted() -> Vec<AnomalousImage> {
     // 16 grains of 64 KiB, of which 0, 1 and 4 are stored, in the first table of both directories.
     let written = recipe().write();
     let with = |edits: &[(u64, &[u8])]| edited(&written, edits);
@@ -117,7 +123,7 @@ fn hosted() -> Vec<OddImage> {
     ]
 }
 
-fn streams() -> Vec<OddImage> {
+fn streams() -> Vec<AnomalousImage> {
     let cells = BTreeMap::from([
         (0, Cell::Data(text(GRAIN))),
         (1, Cell::Data(Noise::new(1).bytes(GRAIN))),
@@ -202,7 +208,7 @@ fn streams() -> Vec<OddImage> {
     ]
 }
 
-fn texts() -> Vec<OddImage> {
+fn texts() -> Vec<AnomalousImage> {
     let disk = sectors(1024);
     let of = |name: &'static str, about, code, kind: &str, mark: &str, from: &str, to: &str| {
         let lines = [format!("RW 2 FLAT \"{name}-flat\" 0")];
@@ -292,7 +298,7 @@ fn texts() -> Vec<OddImage> {
     ]
 }
 
-fn extents() -> Vec<OddImage> {
+fn extents() -> Vec<AnomalousImage> {
     let disk = sectors(100_352);
     let over = |name: &'static str, about, kind: &str, code, at, bytes: Vec<u8>| {
         let lines = [format!("RW {} {kind} \"{name}-x\"", disk.len() / 512)];

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::ImageFile;
+use crate::anomalous::AnomalousImage;
 use crate::broken::put;
 use crate::disk::{Noise, text};
-use crate::odd::OddImage;
 use crate::qcow::{Cell, Qcow, Written, u64_at};
 
 const CLUSTER: usize = 4096;
@@ -25,16 +25,16 @@ fn recipe() -> Qcow {
 fn odd_image(
     (name, about, code, at): (&'static str, &'static str, &'static str, u64),
     bytes: Vec<u8>,
-) -> OddImage {
+) -> AnomalousImage {
     let files = vec![ImageFile { name: format!("{name}.qcow"), bytes }];
-    OddImage { name, about, files, code, at: Some(at) }
+    AnomalousImage { name, about, files, code, at: Some(at) }
 }
 
-pub(crate) fn odd() -> Vec<OddImage> {
+pub(crate) fn anomalous() -> Vec<AnomalousImage> {
     tables().into_iter().chain(headers()).collect()
 }
 
-fn tables() -> Vec<OddImage> {
+fn tables() -> Vec<AnomalousImage> {
     let Written { file, l1, entries, places } = recipe().write();
     let (end, second) = (file.len() as u64, entries[&600] - (600 - 512) * 8);
     // The entry for disk byte 3.5 MiB.
@@ -110,7 +110,7 @@ fn packed_len(entry: u64) -> u64 {
     entry << 1 >> 52
 }
 
-fn headers() -> Vec<OddImage> {
+fn headers() -> Vec<AnomalousImage> {
     let field = |name, about, code, at: u64, bytes: &[u8]| {
         let mut file = recipe().write().file;
         put(&mut file, at, bytes);

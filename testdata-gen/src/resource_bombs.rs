@@ -19,7 +19,7 @@ const LONG: u64 = 1 << 42;
 
 /// A file that is mostly a hole.
 #[derive(Clone, Debug)]
-pub struct Monster {
+pub struct ResourceBomb {
     /// Unique, says what is declared.
     pub name: String,
     /// The format.
@@ -30,7 +30,7 @@ pub struct Monster {
     pub pieces: Vec<(u64, Vec<u8>)>,
 }
 
-impl Monster {
+impl ResourceBomb {
     /// Writes it into `folder`; its path.
     pub fn write(&self, folder: &Path) -> io::Result<PathBuf> {
         let path = folder.join(format!("{}.{}", self.name, self.format));
@@ -42,35 +42,35 @@ impl Monster {
 }
 
 /// All of them, by format.
-pub fn monsters() -> Vec<Monster> {
+pub fn resource_bombs() -> Vec<ResourceBomb> {
     let mut all = [qcow2s(), qcows(), qeds(), vdis(), vhds(), vhdxs(), vmdks(), zvhds()].concat();
     // Those among the broken images.
-    for image in broken().into_iter().filter(|image| image.name.contains("monster")) {
+    for image in broken().into_iter().filter(|image| image.name.contains("bomb")) {
         let [file] = &image.files[..] else { continue };
         let format = image.name.split('-').next().unwrap_or_default();
-        all.push(monster(image.name, format, &file.bytes, &[]));
+        all.push(bomb(image.name, format, &file.bytes, &[]));
     }
     all
 }
 
 type Edits<'e> = &'e [(u64, &'e [u8])];
 
-fn monster(name: &str, format: &'static str, file: &[u8], edits: Edits<'_>) -> Monster {
+fn bomb(name: &str, format: &'static str, file: &[u8], edits: Edits<'_>) -> ResourceBomb {
     let mut bytes = file.to_vec();
     for (at, edit) in edits {
         bytes[*at as usize..*at as usize + edit.len()].copy_from_slice(edit);
     }
-    Monster { name: name.into(), format, len: bytes.len() as u64, pieces: vec![(0, bytes)] }
+    ResourceBomb { name: name.into(), format, len: bytes.len() as u64, pieces: vec![(0, bytes)] }
 }
 
 /// The same as it is and with a hole of terabytes behind it.
-fn both(name: &str, format: &'static str, file: &[u8], edits: Edits<'_>) -> [Monster; 2] {
-    let short = monster(name, format, file, edits);
-    let long = Monster { name: format!("{name}-long"), len: LONG, ..short.clone() };
+fn both(name: &str, format: &'static str, file: &[u8], edits: Edits<'_>) -> [ResourceBomb; 2] {
+    let short = bomb(name, format, file, edits);
+    let long = ResourceBomb { name: format!("{name}-long"), len: LONG, ..short.clone() };
     [short, long]
 }
 
-fn qcow2s() -> Vec<Monster> {
+fn qcow2s() -> Vec<ResourceBomb> {
     let base = Qcow2 { cells: [(0, Cell::Data(vec![1; 65536]))].into(), ..Qcow2::new(16, 1 << 20) };
     let file = base.write().file;
     let of = |name: &str, edits: Edits<'_>| both(&format!("qcow2-{name}"), "qcow2", &file, edits);
@@ -100,7 +100,7 @@ fn qcow2s() -> Vec<Monster> {
     .concat()
 }
 
-fn qcows() -> Vec<Monster> {
+fn qcows() -> Vec<ResourceBomb> {
     let file = qcow::Qcow::new(16, 13, 1 << 20)
         .with_disk(&vec![1; 1 << 20], |_, data| qcow::Cell::Data(data))
         .write()
@@ -117,7 +117,7 @@ fn qcows() -> Vec<Monster> {
     .concat()
 }
 
-fn qeds() -> Vec<Monster> {
+fn qeds() -> Vec<ResourceBomb> {
     let file = Qed::new(4096, 1, 1 << 20).with_disk(&vec![1; 1 << 20]).write().file;
     let of = |name: &str, edits: Edits<'_>| both(&format!("qed-{name}"), "qed", &file, edits);
     [
@@ -138,7 +138,7 @@ fn qeds() -> Vec<Monster> {
     .concat()
 }
 
-fn vdis() -> Vec<Monster> {
+fn vdis() -> Vec<ResourceBomb> {
     let file = Vdi::new(1 << 20, 4 << 20).with_disk(&vec![1; 4 << 20]).write().file;
     let of = |name: &str, edits: Edits<'_>| both(&format!("vdi-{name}"), "vdi", &file, edits);
     let all = u32::MAX.to_le_bytes();
@@ -165,7 +165,7 @@ fn vdis() -> Vec<Monster> {
 }
 
 /// The footer's copy, the header and the table are changed, the footer follows.
-fn vhds() -> Vec<Monster> {
+fn vhds() -> Vec<ResourceBomb> {
     let written = vhd::Vhd::new(3, 8 << 20, 2 << 20).with_disk(&vec![1; 8 << 20]).write();
     let at = written.footer as usize;
     let of = |name: &str, size: Option<u64>, edits: Edits<'_>| {
@@ -181,8 +181,8 @@ fn vhds() -> Vec<Monster> {
         vhd::seal(&mut file[512..1536], 36);
         let footer = file[..512].to_vec();
         file[at..at + 512].copy_from_slice(&footer);
-        let short = monster(&format!("vhd-{name}"), "vhd", &file, &[]);
-        let mut long = Monster { name: format!("{}-long", short.name), len: LONG, ..short.clone() };
+        let short = bomb(&format!("vhd-{name}"), "vhd", &file, &[]);
+        let mut long = ResourceBomb { name: format!("{}-long", short.name), len: LONG, ..short.clone() };
         long.pieces.push((LONG - 512, footer));
         [short, long]
     };
@@ -203,7 +203,7 @@ fn vhds() -> Vec<Monster> {
     all
 }
 
-fn vhdxs() -> Vec<Monster> {
+fn vhdxs() -> Vec<ResourceBomb> {
     let of = |name: &str, edit: &dyn Fn(&mut crate::vhdx::Written)| {
         let mut written = Vhdx::new(1 << 20, 4 << 20).with_disk(&vec![1; 4 << 20]).write();
         edit(&mut written);
@@ -238,7 +238,7 @@ fn vhdxs() -> Vec<Monster> {
     .concat()
 }
 
-fn vmdks() -> Vec<Monster> {
+fn vmdks() -> Vec<ResourceBomb> {
     let recipe = Hosted::new(128, &vec![1; 1 << 20]).embedded("monolithicSparse", "x.vmdk");
     let file = recipe.write().file;
     // With the descriptor's word for it, whose number must not become longer.
@@ -259,7 +259,7 @@ fn vmdks() -> Vec<Monster> {
         both(&format!("vmdk-{name}"), "vmdk", &edited, edits)
     };
     let (all, hole) = (u64::MAX.to_le_bytes(), (1u64 << 31).to_le_bytes());
-    let mut monsters = [
+    let mut bombs = [
         of("disk-2-to-64-sectors", u64::MAX, &[]),
         of("disk-16-eib", 1 << 55, &[]),
         of("disk-8-eib-directory-in-hole", 1 << 54, &[(48, &hole), (56, &hole)]),
@@ -270,11 +270,11 @@ fn vmdks() -> Vec<Monster> {
     ]
     .concat();
     let se = crate::vmdk::sesparse(1 << 20, &BTreeMap::new()).file;
-    monsters.extend(both("vmdk-sesparse-16-eib", "vmdk", &se, &[(16, &(1u64 << 55).to_le_bytes())]));
-    monsters
+    bombs.extend(both("vmdk-sesparse-16-eib", "vmdk", &se, &[(16, &(1u64 << 55).to_le_bytes())]));
+    bombs
 }
 
-fn zvhds() -> Vec<Monster> {
+fn zvhds() -> Vec<ResourceBomb> {
     let disk = vec![1; 4 << 20];
     // Both header pages say it.
     let of = |format: &'static str, file: &[u8], name: &str, edits: Edits<'_>| {
@@ -287,8 +287,8 @@ fn zvhds() -> Vec<Monster> {
             crate::zvhd::seal(&mut file[page..page + 4096]);
         }
         let page = file[last..].to_vec();
-        let short = monster(&format!("{format}-{name}"), format, &file, &[]);
-        let mut long = Monster { name: format!("{}-long", short.name), len: LONG, ..short.clone() };
+        let short = bomb(&format!("{format}-{name}"), format, &file, &[]);
+        let mut long = ResourceBomb { name: format!("{}-long", short.name), len: LONG, ..short.clone() };
         long.pieces.push((LONG - 4096, page));
         [short, long]
     };
@@ -326,12 +326,12 @@ mod tests {
 
     #[test]
     fn names_are_unique_and_every_format_has_some() {
-        let all = monsters();
+        let all = resource_bombs();
         for format in ["qcow2", "qcow", "qed", "vdi", "vhd", "vhdx", "vmdk", "zvhd", "zvhd2"] {
-            assert!(all.iter().filter(|monster| monster.format == format).count() >= 4, "{format}");
+            assert!(all.iter().filter(|bomb| bomb.format == format).count() >= 4, "{format}");
         }
-        for (index, monster) in all.iter().enumerate() {
-            assert!(all[..index].iter().all(|other| other.name != monster.name), "{}", monster.name);
+        for (index, bomb) in all.iter().enumerate() {
+            assert!(all[..index].iter().all(|other| other.name != bomb.name), "{}", bomb.name);
         }
     }
 }

@@ -1,10 +1,10 @@
 //! VHDs that read right and whose structure is wrong.
 
 use crate::ImageFile;
+use crate::anomalous::AnomalousImage;
 use crate::broken::put;
 use crate::disk::{Noise, disk_of, text};
 use crate::good::mixed;
-use crate::odd::OddImage;
 use crate::vhd::{Parent, Vhd, Written, seal, wide};
 
 const HEADER: u64 = 512;
@@ -12,7 +12,7 @@ const HEADER: u64 = 512;
 const BLOCK: u64 = 1 << 14;
 
 /// All of them.
-pub(crate) fn odd() -> Vec<OddImage> {
+pub(crate) fn anomalous() -> Vec<AnomalousImage> {
     let mut all = footers();
     all.extend(headers());
     all.extend(blocks());
@@ -21,9 +21,15 @@ pub(crate) fn odd() -> Vec<OddImage> {
     all
 }
 
-fn row(name: &'static str, about: &'static str, code: &'static str, at: u64, bytes: Vec<u8>) -> OddImage {
+fn row(
+    name: &'static str,
+    about: &'static str,
+    code: &'static str,
+    at: u64,
+    bytes: Vec<u8>,
+) -> AnomalousImage {
     let files = vec![ImageFile { name: format!("{name}.vhd"), bytes }];
-    OddImage { name, about, files, code, at: Some(at) }
+    AnomalousImage { name, about, files, code, at: Some(at) }
 }
 
 fn disk() -> Vec<u8> {
@@ -60,7 +66,7 @@ fn header_with(recipe: &Vhd, at: u64, bytes: &[u8]) -> Vec<u8> {
     })
 }
 
-fn footers() -> Vec<OddImage> {
+fn footers() -> Vec<AnomalousImage> {
     let end = recipe().write().footer;
     let both = [0, end];
     let differ = "vhd.check.footers-differ";
@@ -115,7 +121,7 @@ fn footers() -> Vec<OddImage> {
     ]
 }
 
-fn headers() -> Vec<OddImage> {
+fn headers() -> Vec<AnomalousImage> {
     let with = |at, bytes: &[u8]| header_with(&recipe(), at, bytes);
     vec![
         row(
@@ -149,7 +155,7 @@ fn headers() -> Vec<OddImage> {
     ]
 }
 
-fn blocks() -> Vec<OddImage> {
+fn blocks() -> Vec<AnomalousImage> {
     let spare = Vhd { spare_entries: 4, ..recipe() };
     let entry = |sector: &dyn Fn(&Written) -> u64| {
         edited(&spare, |written| {
@@ -207,7 +213,7 @@ fn blocks() -> Vec<OddImage> {
     ]
 }
 
-fn batmaps() -> Vec<OddImage> {
+fn batmaps() -> Vec<AnomalousImage> {
     let recipe =
         Vhd { creator: *b"tap\0", creator_version: 0x0001_0003, batmap: Some(0x0001_0002), ..recipe() };
     // Blocks 0, 2 and 3 are full.
@@ -246,7 +252,7 @@ fn batmaps() -> Vec<OddImage> {
     ]
 }
 
-fn locators() -> Vec<OddImage> {
+fn locators() -> Vec<AnomalousImage> {
     const UUID: [u8; 16] = *b"0123456789abcdef";
     let child = |name: &'static str, about, code, at, locator: Vec<u8>, edit: &dyn Fn(&mut [u8])| {
         let locators = vec![(*b"W2ru", locator)];

@@ -3,9 +3,9 @@
 use std::collections::BTreeMap;
 
 use crate::ImageFile;
+use crate::anomalous::AnomalousImage;
 use crate::broken::put;
 use crate::disk::{Noise, text};
-use crate::odd::OddImage;
 use crate::qed::{Cell, Qed, Written, append};
 
 const CLUSTER: usize = 4096;
@@ -21,19 +21,19 @@ fn recipe() -> Qed {
     recipe
 }
 
-pub(crate) fn odd() -> Vec<OddImage> {
+pub(crate) fn anomalous() -> Vec<AnomalousImage> {
     tables().into_iter().chain(headers()).collect()
 }
 
 fn odd_image(
     (name, about, code, at): (&'static str, &'static str, &'static str, u64),
     bytes: Vec<u8>,
-) -> OddImage {
+) -> AnomalousImage {
     let files = vec![ImageFile { name: format!("{name}.qed"), bytes }];
-    OddImage { name, about, files, code, at: Some(at) }
+    AnomalousImage { name, about, files, code, at: Some(at) }
 }
 
-fn tables() -> Vec<OddImage> {
+fn tables() -> Vec<AnomalousImage> {
     let written = recipe().write();
     let Written { file, l1, entries, places } = &written;
     let (end, second) = (file.len() as u64, entries[&1100] - (1100 - 1024) * 8);
@@ -137,7 +137,7 @@ fn tables() -> Vec<OddImage> {
     ]
 }
 
-fn headers() -> Vec<OddImage> {
+fn headers() -> Vec<AnomalousImage> {
     let field = |name, about, code, at: u64, bytes: &[u8]| {
         let mut file = recipe().write().file;
         put(&mut file, at, bytes);
