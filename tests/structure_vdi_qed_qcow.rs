@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
 
-use imgprep::{Checked, Severity};
+use imgprep::{Severity, StructureCounts};
 use testdata_gen::{Cell, Qcow2, anomalous, good, write_files};
 
 use crate::conformance::open;
@@ -89,7 +89,7 @@ fn no_good_image_is_called_wrong() {
 }
 
 /// Both checkers on one image: corruptions, leaks, and of QED the numbers of clusters.
-fn compare(folder: &Path, image: &str, what: &str) -> Checked {
+fn compare(folder: &Path, image: &str, what: &str) -> StructureCounts {
     let theirs = Command::new("qemu-img")
         .args(["check", "--output", "json", image])
         .current_dir(folder)

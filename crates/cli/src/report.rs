@@ -236,7 +236,7 @@ pub(crate) fn json(out: &mut dyn Write, files: &[CheckedFile], levels: &Levels) 
 fn file_json(file: &CheckedFile, levels: &Levels) -> Map<String, Json> {
     let mut object = Map::new();
     let mut put = |key: &str, value: Json| object.insert(key.into(), value);
-    let checked = &file.checked;
+    let checked = &file.counts;
     put("filename", json!(file.name));
     put("format", json!(file.format));
     put("file-length", json!(file.file_len));

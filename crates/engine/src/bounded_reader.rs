@@ -51,7 +51,7 @@ impl<'a> BoundedReader<'a> {
             Loaded::Mapped(bytes) => buf.copy_from_slice(bytes),
             Loaded::Buffered => buf.copy_from_slice(&state.scratch.buffer),
         }
-        self.stack.sound()
+        self.stack.verify_mapping()
     }
 }
 

@@ -114,7 +114,7 @@ pub fn checksum(
             return Err(Error::new(EngineError::Differs { what }).hitting(job.range));
         }
         let sum = (!is_zero(inside)).then(|| crc32fast::hash(inside));
-        stack.sound()?;
+        stack.verify_mapping()?;
         Ok((job, sum))
     };
     pipeline::run(
@@ -130,7 +130,7 @@ pub fn checksum(
         },
     )?;
     // The walk behind the last unit.
-    stack.sound()?;
+    stack.verify_mapping()?;
     Ok(sums)
 }
 

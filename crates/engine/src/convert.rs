@@ -88,7 +88,7 @@ pub fn convert(
     let Output { layout, sink, with_checksums, bitmap } = output;
     options.progress.begin(survey.total());
     let is_plain = layout.packing() == Packing::Plain;
-    let is_direct = is_plain && sink.kind() == SinkKind::Random && !sink.takes_turns();
+    let is_direct = is_plain && sink.kind() == SinkKind::Random && !sink.serializes_writes();
     let first_place = layout.fixed_place(0).filter(|_| is_direct);
     let share = writing_share(stack, survey, layout.packing(), is_direct, options)?;
     let writer = Writer { sink, stack, progress: options.progress };
@@ -100,7 +100,9 @@ pub fn convert(
         packing: layout.packing(),
         unit: layout.unit(),
         writer,
-        is_sparse: layout.fixed_place(0).is_some() && sink.kind() == SinkKind::Random && sink.is_blank(),
+        is_sparse: layout.fixed_place(0).is_some()
+            && sink.kind() == SinkKind::Random
+            && sink.reads_as_zeros(),
         with_checksums,
         bitmap,
         packers: Packers::default(),
@@ -123,7 +125,7 @@ pub fn convert(
         |job, scratch| worker.work(job, scratch),
         |done| reducer.reduce(done, &worker.packers),
     )?;
-    stack.sound()?;
+    stack.verify_mapping()?;
     reducer.finish(survey.size)
 }
 
@@ -145,7 +147,7 @@ pub fn scan(
             Loaded::Mapped(bytes) => data_ranges(bytes, job.range.start, shape),
             Loaded::Buffered => data_ranges(&scratch.buffer, job.range.start, shape),
         };
-        stack.sound()?;
+        stack.verify_mapping()?;
         Ok((job.range, data))
     };
     pipeline::run(
@@ -161,7 +163,7 @@ pub fn scan(
         },
     )?;
     // The walk behind the last unit.
-    stack.sound()?;
+    stack.verify_mapping()?;
     Ok(bitmap)
 }
 

@@ -43,8 +43,8 @@ impl ReadAt for Interruptible {
         self.file.read_exact_at(buf, at)
     }
 
-    fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
-        if self.interrupt.is_raised() { None } else { self.file.bytes(range) }
+    fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
+        if self.interrupt.is_raised() { None } else { self.file.mapped(range) }
     }
 
     fn will_read(&self, range: Range<u64>) {
@@ -55,8 +55,8 @@ impl ReadAt for Interruptible {
         self.file.will_read_soon(range);
     }
 
-    fn sound(&self) -> Result<(), ReadError> {
-        self.file.sound()
+    fn verify_mapping(&self) -> Result<(), ReadError> {
+        self.file.verify_mapping()
     }
 
     fn next_data(&self, at: u64) -> u64 {

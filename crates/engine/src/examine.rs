@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Range};
 
 use imgprep_codec::Ending;
-use imgprep_map::{Checked, Codec, Error, Files as _, Finding, PackedLen, Source};
+use imgprep_map::{Codec, Error, Files as _, Finding, PackedLen, Source, StructureCounts};
 
 use crate::claims::{self, Compared};
 use crate::convert::jobs;
@@ -36,7 +36,7 @@ pub fn check_structure(
     layer: &Layer,
     options: &Options<'_>,
     found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-) -> Result<Checked, Error> {
+) -> Result<StructureCounts, Error> {
     let checked = layer.map.check(&Watched::new(&layer.files, options.interrupt), found);
     options.interrupt.check()?;
     checked
@@ -118,7 +118,7 @@ pub fn unpack_all(stack: &Stack, index: usize, options: &Options<'_>, seen: Seen
         || Ok(pieces.next()),
         |piece, scratch| {
             let unpacked = scratch.unpack_whole(layer, &piece);
-            stack.sound()?;
+            stack.verify_mapping()?;
             Ok((piece, unpacked))
         },
         &mut seen,
@@ -175,7 +175,7 @@ pub fn unpack_unflushed(
     for piece in pieces.filter(|piece| may_be_finished(layer, piece)) {
         options.interrupt.check()?;
         let unpacked = scratch.unpack_whole(layer, &piece);
-        stack.sound()?;
+        stack.verify_mapping()?;
         if seen(&piece, unpacked).is_break() {
             break;
         }

@@ -39,13 +39,13 @@ impl ReadAt for Failing {
         self.bytes.read_exact_at(buf, at)
     }
 
-    fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
+    fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
         let access = self.accesses.fetch_add(1, Ordering::Relaxed);
         let bytes = if access >= self.fails_at { &self.zeros } else { &self.bytes };
         bytes.get(range.start as usize..range.end as usize)
     }
 
-    fn sound(&self) -> Result<(), ReadError> {
+    fn verify_mapping(&self) -> Result<(), ReadError> {
         if self.accesses.load(Ordering::Relaxed) > self.fails_at {
             return Err(ReadError::Failed { at: 0, reason: "a page".into() });
         }
@@ -72,7 +72,7 @@ impl DiskMap for Table {
     fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
         let file = files.get(FileId::SELF).expect("the file is open");
         for unit in range.start / UNIT..range.end.min(self.size()).div_ceil(UNIT) {
-            let entry = file.bytes(unit..unit + 1).expect("the table is mapped")[0];
+            let entry = file.mapped(unit..unit + 1).expect("the table is mapped")[0];
             let (disk, at) = (unit * UNIT..(unit + 1) * UNIT, TABLE + unit * UNIT);
             let data =
                 |part: Range<u64>, at| Extent { disk: part, source: Source::Data { file: FileId::SELF, at } };
@@ -119,7 +119,7 @@ impl Sink for Sunk {
         SinkKind::Random
     }
 
-    fn is_blank(&self) -> bool {
+    fn reads_as_zeros(&self) -> bool {
         true
     }
 

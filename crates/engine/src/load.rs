@@ -156,7 +156,7 @@ impl<'a> Loader<'a> {
     fn mapped(&self, piece: &Piece) -> Option<&'a [u8]> {
         let (file, range) = self.stored(piece)?;
         file.will_read(range.clone());
-        file.bytes(range)
+        file.mapped(range)
     }
 
     /// Where a piece of data stands.
@@ -166,13 +166,13 @@ impl<'a> Loader<'a> {
     }
 
     /// What of a unit that was just loaded into the buffer stands in mappings as well, by its place in the unit.
-    pub(crate) fn lent(&self, range: &Range<u64>, scratch: &Scratch) -> Vec<(usize, &'a [u8])> {
+    pub(crate) fn borrowed(&self, range: &Range<u64>, scratch: &Scratch) -> Vec<(usize, &'a [u8])> {
         let large = scratch.pieces.iter().filter(|piece| piece.len() >= LENT_FROM);
         large
             .filter_map(|piece| {
                 let (file, place) = self.stored(piece)?;
                 // OK: the pieces tile the unit, which is a few MiB.
-                Some(((piece.disk.start - range.start) as usize, file.bytes(place)?))
+                Some(((piece.disk.start - range.start) as usize, file.mapped(place)?))
             })
             .collect()
     }
@@ -219,7 +219,7 @@ impl<'a> Loader<'a> {
         let file = layer.file(id)?;
         self.progress.did_read(piece.len());
         file.will_read(at..at.saturating_add(piece.len()));
-        if let Some(bytes) = at.checked_add(piece.len()).and_then(|end| file.bytes(at..end)) {
+        if let Some(bytes) = at.checked_add(piece.len()).and_then(|end| file.mapped(at..end)) {
             target.copy_from_slice(bytes);
             return Ok(());
         }

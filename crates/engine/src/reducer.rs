@@ -66,7 +66,7 @@ impl Reducer<'_> {
     /// Where the output stores the disk as it is and does not read as zeros by itself.
     fn zero_to(&mut self, end: u64) -> Result<(), Error> {
         let Some(first) = self.first_place else { return Ok(()) };
-        let needs_zeros = !self.writer.sink.is_blank() || self.writer.sink.kind() == SinkKind::Append;
+        let needs_zeros = !self.writer.sink.reads_as_zeros() || self.writer.sink.kind() == SinkKind::Append;
         if needs_zeros && self.done_to < end {
             let zeroed = self.writer.sink.zero(first + self.done_to..first + end);
             zeroed.map_err(|error| Error::new(error).while_doing("writing"))?;

@@ -132,10 +132,10 @@ impl Stack {
     }
 
     /// Whether everything that was read through mappings was truly read.
-    pub fn sound(&self) -> Result<(), Error> {
+    pub fn verify_mapping(&self) -> Result<(), Error> {
         for layer in &self.layers {
             for (index, file) in layer.files.iter().enumerate() {
-                file.sound().map_err(|error| {
+                file.verify_mapping().map_err(|error| {
                     let id = u32::try_from(index).map_or(FileId::SELF, FileId);
                     layer.name(Error::new(error).in_file(id)).while_doing("reading")
                 })?;

@@ -72,7 +72,7 @@ pub fn survey(stack: &Stack, unit: u64, options: &Options<'_>, losses: &Losses) 
             },
         }
     }
-    stack.sound()?;
+    stack.verify_mapping()?;
     Ok(counted.survey)
 }
 

@@ -95,18 +95,18 @@ impl<'a> Worker<'a> {
         };
         let bytes = mapped.unwrap_or(&scratch.buffer);
         if is_zero(bytes) {
-            self.loader.stack.sound()?;
+            self.loader.stack.verify_mapping()?;
             return Ok(zero_unit(job));
         }
         let checksum = self.with_checksums.then(|| crc32fast::hash(bytes));
         let data = self.bitmap.map(|shape| data_ranges(bytes, job.range.start, shape)).unwrap_or_default();
-        let mut runs = Runs { ranges: self.ranges(bytes, &job.range), lent: Vec::new() };
+        let mut runs = Runs { ranges: self.ranges(bytes, &job.range), borrowed: Vec::new() };
         let is_copy = mapped.is_none() && job.place.is_none() && self.packing == Packing::Plain;
-        if is_copy && self.writer.sink.shares() {
-            runs.lent = self.loader.lent(&job.range, scratch);
+        if is_copy && self.writer.sink.can_reflink() {
+            runs.borrowed = self.loader.borrowed(&job.range, scratch);
         }
         let body = self.body(&job, mapped, &runs, scratch)?;
-        self.loader.stack.sound()?;
+        self.loader.stack.verify_mapping()?;
         Ok(Done { unit: job.unit, range: job.range, body, runs, checksum, data })
     }
 

@@ -27,7 +27,7 @@ impl Writer<'_> {
                 if matches!(error, WriteError::SourceFault { .. }) {
                     parts.iter().for_each(|part| touch(part));
                 }
-                self.stack.sound()?;
+                self.stack.verify_mapping()?;
                 Err(Error::new(error).while_doing("writing"))
             }
         }
@@ -46,7 +46,7 @@ pub(crate) struct Runs<'a> {
     pub(crate) ranges: Vec<Range<usize>>,
     /// What of a unit that was put together stands in mappings as well, in order: written from there, it is something
     /// that an output can share with its source.
-    pub(crate) lent: Vec<(usize, &'a [u8])>,
+    pub(crate) borrowed: Vec<(usize, &'a [u8])>,
 }
 
 impl Runs<'_> {
@@ -54,7 +54,7 @@ impl Runs<'_> {
     fn parts<'b>(&'b self, unit: &'b [u8], run: &Range<usize>) -> Vec<&'b [u8]> {
         let mut parts = Vec::with_capacity(1);
         let mut at = run.start;
-        for (start, bytes) in &self.lent {
+        for (start, bytes) in &self.borrowed {
             let (from, to) = (at.max(*start), run.end.min(start + bytes.len()));
             if from < to {
                 parts.extend((at < from).then(|| &unit[at..from]));
@@ -82,7 +82,8 @@ mod tests {
     #[test]
     fn a_run_is_written_from_the_mapping_where_it_stands_there() {
         let unit: Vec<u8> = (0..40).collect();
-        let runs = Runs { ranges: Vec::new(), lent: vec![(4, &[4, 5, 6, 7]), (8, &[8, 9]), (20, &[20; 20])] };
+        let runs =
+            Runs { ranges: Vec::new(), borrowed: vec![(4, &[4, 5, 6, 7]), (8, &[8, 9]), (20, &[20; 20])] };
         for start in 0..=40 {
             for end in start..=40 {
                 let parts = runs.parts(&unit, &(start..end));

@@ -130,9 +130,9 @@ impl ReadAt for Limited {
         Err(ReadError::Failed { at, reason: "enough of the tables was read".into() })
     }
 
-    fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
+    fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
         // Where a file has no mapping, nothing is counted: the read that follows is.
-        let bytes = self.file.bytes(range)?;
+        let bytes = self.file.mapped(range)?;
         self.take(bytes.len() as u64).then_some(bytes)
     }
 
@@ -143,8 +143,8 @@ impl ReadAt for Limited {
         }
     }
 
-    fn sound(&self) -> Result<(), ReadError> {
-        self.file.sound()
+    fn verify_mapping(&self) -> Result<(), ReadError> {
+        self.file.verify_mapping()
     }
 
     fn next_data(&self, at: u64) -> u64 {

@@ -7,7 +7,7 @@ use std::sync::Arc;
 use imgprep_catalog::Match;
 use imgprep_engine::{Interrupt, Layer as EngineLayer, Options, Piece, Stack, check_unused, cross_check};
 use imgprep_io::{FileIdentity, SourceFile, SourceOptions};
-use imgprep_map::{Checked, Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, ReadAt};
+use imgprep_map::{Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, ReadAt, StructureCounts};
 use imgprep_open::{Chain, Layer, Named, OpenOptions};
 
 use crate::RequestError;
@@ -139,13 +139,13 @@ impl Disk {
         &self,
         index: usize,
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
+    ) -> Result<StructureCounts, Error> {
         let is_open = self.layers.get(index).is_some_and(LayerInfo::is_whole);
         let Some(layer) = self.stack.layers().get(index).filter(|_| is_open) else {
-            return Ok(Checked::default());
+            return Ok(StructureCounts::default());
         };
         let checked = layer.map.check(&layer.files, found)?;
-        self.stack.sound()?;
+        self.stack.verify_mapping()?;
         Ok(checked)
     }
 
@@ -174,7 +174,7 @@ impl Disk {
     pub fn pieces(&self, visitor: &mut dyn FnMut(Piece) -> ControlFlow<()>) -> Result<(), Error> {
         self.check_complete()?;
         self.stack.visit(0..u64::MAX, visitor)?;
-        self.stack.sound()
+        self.stack.verify_mapping()
     }
 
     /// Whether a running QEMU writes to it.
@@ -197,7 +197,7 @@ impl Disk {
 
     /// All that must still be so after the last one.
     pub(crate) fn check_unchanged(&self) -> Result<(), Error> {
-        self.stack.sound()?;
+        self.stack.verify_mapping()?;
         self.files().try_for_each(|file| {
             file.unchanged().map_err(|error| Error::new(error).in_path(file.path().display().to_string()))
         })

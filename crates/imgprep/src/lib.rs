@@ -44,8 +44,8 @@ pub use imgprep_io::{
     space_taken, spool, stdout_was_closed, sync_folder, write_atomic,
 };
 pub use imgprep_map::{
-    Checked, Class, Detail, Encryption, Error, Evidence, Facts, FileId, Finding, Limits, Packing,
-    ParseOptions, Printable, Severity, SizeChoice, Snapshot, Source, Value, is_printable, printable,
+    Class, Detail, Encryption, Error, Evidence, Facts, FileId, Finding, Limits, Packing, ParseOptions,
+    Printable, Severity, SizeChoice, Snapshot, Source, StructureCounts, Value, is_printable, printable,
     printable_json,
 };
 pub use imgprep_open::{FollowPolicy, Mismatch, Named, OpenOptions, open_source};

@@ -54,11 +54,11 @@ impl Sink for DeviceOutput {
         SinkKind::Random
     }
 
-    fn is_blank(&self) -> bool {
+    fn reads_as_zeros(&self) -> bool {
         false
     }
 
-    fn takes_turns(&self) -> bool {
+    fn serializes_writes(&self) -> bool {
         false
     }
 

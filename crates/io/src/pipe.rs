@@ -76,7 +76,7 @@ impl Sink for PipeOutput {
         SinkKind::Append
     }
 
-    fn is_blank(&self) -> bool {
+    fn reads_as_zeros(&self) -> bool {
         true
     }
 

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
-use crate::{Checked, Claim, Error, Extent, FileId, Finding, ReadAt};
+use crate::{Claim, Error, Extent, FileId, Finding, ReadAt, StructureCounts};
 
 /// What a walk over a map calls for each extent; `Break` ends the walk.
 pub type Visitor<'f> = &'f mut dyn FnMut(Extent) -> ControlFlow<()>;
@@ -78,9 +78,9 @@ pub trait DiskMap: Send + Sync {
         &self,
         files: &dyn Files,
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
+    ) -> Result<StructureCounts, Error> {
         let _ = (files, found);
-        Ok(Checked::default())
+        Ok(StructureCounts::default())
     }
 
     /// Checks what a conversion reads against what else the image says of it, and returns what

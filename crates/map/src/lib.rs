@@ -13,12 +13,13 @@
 
 extern crate alloc;
 
-mod checked;
 mod claim;
 mod contradictions;
+mod coverage_sweep;
 mod disk_map;
 mod entries;
 mod error;
+mod extent_builder;
 mod facts;
 mod holes;
 mod image;
@@ -28,20 +29,20 @@ mod overlay;
 mod printable;
 mod probe;
 mod read;
-mod repeats;
 mod report;
+mod revisit_limiter;
 mod sink;
 mod source;
-mod sweep;
-mod tiler;
-mod units;
+mod structure_counts;
+mod unit_set;
 
-pub use checked::Checked;
 pub use claim::{Claim, ClaimKind};
 pub use contradictions::Contradictions;
+pub use coverage_sweep::{CoverageSweep, Swept, Use, Uses};
 pub use disk_map::{DiskMap, Files, Visitor};
 pub use entries::{EntryRun, EntryVisitor, walk_entries};
 pub use error::{Class, Detail, Error};
+pub use extent_builder::ExtentBuilder;
 pub use facts::{Encryption, Facts, Finding, Severity, Snapshot, Value};
 pub use holes::LastHole;
 pub use image::{
@@ -49,14 +50,13 @@ pub use image::{
 };
 pub use layout::{Ending, Layout, Packing, Patch, Placement};
 pub use limits::Limits;
-pub use overlay::{Overlay, Replayed};
+pub use overlay::{Overlay, OverlayReader};
 pub use printable::{Printable, is_printable, printable, printable_json};
 pub use probe::{Evidence, Probe};
 pub use read::{ReadAt, ReadError};
-pub use repeats::Repeats;
 pub use report::Report;
+pub use revisit_limiter::RevisitLimiter;
 pub use sink::{Sink, SinkKind, WriteError};
 pub use source::{Codec, Extent, FileId, PackedLen, Source};
-pub use sweep::{Sweep, Swept, Use, Uses};
-pub use tiler::Tiler;
-pub use units::{Full, Units};
+pub use structure_counts::StructureCounts;
+pub use unit_set::{Full, UnitSet};

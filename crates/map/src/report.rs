@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-use crate::{Checked, Finding, Severity};
+use crate::{Finding, Severity, StructureCounts};
 
 /// Findings of one code that are told one by one; the others are counted in one more.
 const TOLD: u64 = 64;
@@ -13,7 +13,7 @@ const TOLD: u64 = 64;
 /// Findings on their way to who asked for a check, and the numbers beside them.
 pub struct Report<'f> {
     /// The numbers so far.
-    pub checked: Checked,
+    pub counts: StructureCounts,
     found: &'f mut dyn FnMut(Finding) -> ControlFlow<()>,
     told: Vec<Told>,
     is_over: bool,
@@ -30,7 +30,7 @@ struct Told {
 impl<'f> Report<'f> {
     /// Nothing found yet.
     pub fn new(found: &'f mut dyn FnMut(Finding) -> ControlFlow<()>) -> Self {
-        Self { checked: Checked::default(), found, told: Vec::new(), is_over: false }
+        Self { counts: StructureCounts::default(), found, told: Vec::new(), is_over: false }
     }
 
     /// Whether the caller has heard enough.
@@ -40,7 +40,7 @@ impl<'f> Report<'f> {
 
     /// Part of the disk is not what it was: `count` corruptions of one kind.
     pub fn error(&mut self, code: &'static str, at: u64, count: u64, message: String) {
-        self.checked.corruptions = self.checked.corruptions.saturating_add(count);
+        self.counts.corruptions = self.counts.corruptions.saturating_add(count);
         self.tell(code, Severity::Error, at, message);
     }
 
@@ -82,14 +82,14 @@ impl<'f> Report<'f> {
     }
 
     /// Tells how many findings were only counted; the numbers.
-    pub fn finish(mut self) -> Checked {
+    pub fn finish(mut self) -> StructureCounts {
         for Told { code, count, rest } in core::mem::take(&mut self.told) {
             if let Some((severity, at)) = rest {
                 let message = format!("{} more of the same, this is the first of them", count - TOLD);
                 self.send(Finding { code, severity, at: Some(at), message });
             }
         }
-        self.checked
+        self.counts
     }
 
     fn send(&mut self, finding: Finding) {

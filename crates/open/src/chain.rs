@@ -6,8 +6,8 @@ use std::sync::Arc;
 use imgprep_catalog::{Detection, Format, Hints, by_name, denied_as_raw, detect, is_raw, parse};
 use imgprep_io::{SourceFile, SourceOptions};
 use imgprep_map::{
-    Detail as _, Error, Finding, Image, ImageName, Overlay, ParentRef, ParseOptions, Parsed, ReadAt,
-    ReadError, Replayed, Severity,
+    Detail as _, Error, Finding, Image, ImageName, Overlay, OverlayReader, ParentRef, ParseOptions, Parsed,
+    ReadAt, ReadError, Severity,
 };
 
 use crate::associated_file::associated_files;
@@ -73,7 +73,7 @@ impl Layer {
 fn readers(files: &[Arc<SourceFile>], overlay: Option<&Arc<Overlay>>) -> Vec<Arc<dyn ReadAt>> {
     let mut readers: Vec<_> = files.iter().map(|file| Arc::clone(file) as Arc<dyn ReadAt>).collect();
     if let (Some(first), Some(overlay)) = (readers.first_mut(), overlay) {
-        *first = Arc::new(Replayed::new(Arc::clone(first), Arc::clone(overlay)));
+        *first = Arc::new(OverlayReader::new(Arc::clone(first), Arc::clone(overlay)));
     }
     readers
 }
@@ -109,8 +109,8 @@ impl Chain {
     }
 
     /// Fails if a mapping showed bytes that could not be read.
-    pub fn sound(&self) -> Result<(), Error> {
-        self.each_file(imgprep_map::ReadAt::sound)
+    pub fn verify_mapping(&self) -> Result<(), Error> {
+        self.each_file(imgprep_map::ReadAt::verify_mapping)
     }
 
     /// The first file that somebody else has open for writing.
@@ -180,7 +180,7 @@ pub fn open_source(name: String, file: SourceFile, options: &OpenOptions) -> Res
         let surplus = ChainError::NoParent { parent: path.display().to_string() };
         return Err(Error::new(surplus).in_path(chain.lowest().name.clone()));
     }
-    chain.sound()?;
+    chain.verify_mapping()?;
     Ok(chain)
 }
 
@@ -364,7 +364,7 @@ pub(crate) fn read(
     });
     match found {
         Ok(found) => Ok(found),
-        Err(error) => Err(file.sound().map_or_else(Error::from, |()| error)),
+        Err(error) => Err(file.verify_mapping().map_or_else(Error::from, |()| error)),
     }
 }
 

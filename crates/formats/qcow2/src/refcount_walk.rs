@@ -110,7 +110,7 @@ impl Map {
             // Tables that do not overlap fit into the file together: this bounds the work.
             walked = walked.saturating_add((entries * 8).min(walk.file.len().saturating_sub(at)));
             if walked > walk.file.len() {
-                walk.report.checked.check_errors += 1;
+                walk.report.counts.check_errors += 1;
                 let message =
                     "the snapshots' L1 tables overlap each other: the others are not checked".into();
                 walk.report.tell("qcow2.snapshot.overlap", Severity::Error, Some(snapshot.at), message);
@@ -267,7 +267,7 @@ impl Walk<'_, '_, '_> {
                 *number += u64::from(weight);
             }
         };
-        let checked = &mut self.report.checked;
+        let checked = &mut self.report.counts;
         add(&mut checked.allocated, true);
         add(&mut checked.fragmented, is_fragmented);
         add(&mut checked.packed, is_packed);

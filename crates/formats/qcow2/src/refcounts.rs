@@ -105,7 +105,7 @@ impl<'a> Refcounts<'a> {
     fn mapped(&self, block: u64, at: u64, index: u64) -> Option<u64> {
         let bytes = match self.bytes.get().filter(|(number, _)| *number == block) {
             Some((_, bytes)) => bytes,
-            None => self.file.bytes(at..at.checked_add(1 << self.cluster_bits)?)?,
+            None => self.file.mapped(at..at.checked_add(1 << self.cluster_bits)?)?,
         };
         self.bytes.set(Some((block, bytes)));
         let from = usize::try_from((index << self.order) / 8).ok()?;
@@ -251,7 +251,7 @@ impl<'a> Refcounts<'a> {
         report: &mut Report<'_>,
     ) -> Result<(), Error> {
         let Some(block_at) = self.block_at(entry) else {
-            report.checked.check_errors += end - start;
+            report.counts.check_errors += end - start;
             let message = format!("the counts of {} can't be read", clusters(start, end - start));
             report.tell("qcow2.refcount.unreadable", Severity::Error, Some(entry & BLOCK_MASK), message);
             return Ok(());
@@ -276,7 +276,7 @@ impl<'a> Refcounts<'a> {
             let uses = u64::from(used.map_or(0, |used| used[within]));
             let most = self.most();
             if uses > most {
-                report.checked.corruptions += uses - most;
+                report.counts.corruptions += uses - most;
                 let message = format!("cluster {cluster} is used {uses} times, a count goes up to {most}");
                 report.tell(
                     "qcow2.refcount.overflow",
@@ -322,11 +322,11 @@ impl Run {
         let at = Some(first << cluster_bits);
         let what = clusters(first, count);
         if stored > used {
-            report.checked.leaks += count;
+            report.counts.leaks += count;
             let message = format!("{what}: the reference count is {stored}, there are {used} uses");
             report.tell("qcow2.refcount.leak", Severity::Warning, at, message);
         } else {
-            report.checked.corruptions += count;
+            report.counts.corruptions += count;
             let message = format!("{what}: the reference count is {stored}, there are {used} uses");
             report.tell("qcow2.refcount.low", Severity::Error, at, message);
         }

@@ -6,7 +6,7 @@ use alloc::format;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Checked, Error, FileId, Files, Finding, ReadAt, Report, Severity, Units};
+use imgprep_map::{Error, FileId, Files, Finding, ReadAt, Report, Severity, StructureCounts, UnitSet};
 
 use crate::block::{Block, block};
 use crate::check_header::check_header;
@@ -15,15 +15,15 @@ use crate::map::{COUNTED_BYTES, Map, PAGE, bytes_of};
 
 type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
 
-pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<Checked, Error> {
-    let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
+pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<StructureCounts, Error> {
+    let Some(file) = files.get(FileId::SELF) else { return Ok(StructureCounts::default()) };
     let mut report = Report::new(found);
     check_header(&map.header, file.len(), &mut report);
-    report.checked.total = Some(map.header.used_blocks());
+    report.counts.total = Some(map.header.used_blocks());
     let mut walk = Walk {
         map,
         file,
-        units: Units::default(),
+        units: UnitSet::default(),
         end: 0,
         counted: 0,
         missing: 0,
@@ -36,7 +36,7 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<Ch
         walk.check_allocated();
         walk.leaks();
     }
-    let checked = &mut walk.report.checked;
+    let checked = &mut walk.report.counts;
     checked.image_end = Some(walk.map.block_start(walk.end).min(file.len()));
     (checked.allocated, checked.fragmented) = (Some(walk.allocated), Some(walk.fragmented));
     Ok(walk.report.finish())
@@ -58,7 +58,7 @@ struct Walk<'w, 'f> {
     map: &'w Map,
     file: &'w dyn ReadAt,
     /// Blocks that an entry names.
-    units: Units,
+    units: UnitSet,
     /// The number behind the highest of them.
     end: u64,
     /// Entries that name blocks which the map can have.
@@ -131,7 +131,7 @@ impl Walk<'_, '_> {
         let (at, blocks) = (self.map.entry_at(index), self.map.header.blocks());
         let Ok(was_taken) = self.units.take(number.into()) else {
             let message = "the image uses more places than are kept: it is not checked from here on";
-            self.report.checked.check_errors += 1;
+            self.report.counts.check_errors += 1;
             self.report.warning("vdi.check.too-large", at, message.into());
             return ControlFlow::Break(());
         };
@@ -140,7 +140,7 @@ impl Walk<'_, '_> {
         let severity = if is_of_disk { Severity::Error } else { Severity::Warning };
         if u64::from(number) >= blocks {
             let message = || format!("entry {index} names block {number}, a map of {blocks} has none such");
-            self.report.checked.corruptions += 1;
+            self.report.counts.corruptions += 1;
             self.report.tell_with("vdi.check.out-of-range", severity, at, message);
             return ControlFlow::Continue(());
         }
@@ -148,7 +148,7 @@ impl Walk<'_, '_> {
         let allocated = self.map.header.raw.allocated;
         if was_taken {
             let message = || format!("entry {index} names block {number}, as another does");
-            self.report.checked.corruptions += 1;
+            self.report.counts.corruptions += 1;
             self.report.tell_with("vdi.check.duplicate", severity, at, message);
         } else if number >= allocated {
             let message = || format!("entry {index} names block {number}, {allocated} are allocated");
@@ -181,7 +181,7 @@ impl Walk<'_, '_> {
     fn check_allocated(&mut self) {
         let header = &self.map.header;
         if self.counted != u64::from(header.raw.allocated) {
-            self.report.checked.corruptions += 1;
+            self.report.counts.corruptions += 1;
             // Of a shorter map the parser told it.
             if header.blocks() * 4 > COUNTED_BYTES {
                 let message = format!(
@@ -206,7 +206,7 @@ impl Walk<'_, '_> {
         let Self { units, report, .. } = self;
         units.free(0..needed.min(there), &mut |run| {
             let count = run.end - run.start;
-            report.checked.leaks += count;
+            report.counts.leaks += count;
             let message = format!("{count} blocks from number {} on that no entry names", run.start);
             report.warning("vdi.check.leak", map.block_start(run.start), message);
             if report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -217,7 +217,7 @@ impl Walk<'_, '_> {
         let (len, whole) = (file_len.saturating_sub(end), file_len.saturating_sub(end) / unit);
         // What fills up the last sector is nobody's loss.
         if whole > 0 || len >= 512 {
-            report.checked.leaks += whole;
+            report.counts.leaks += whole;
             let severity = if whole > 0 { Severity::Warning } else { Severity::Note };
             let message = format!("{len} bytes behind the last allocated block, {whole} blocks of them");
             report.tell("vdi.check.trailing", severity, end, message);

@@ -3,7 +3,9 @@
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Checked, Claim, DiskMap, Error, FileId, Files, Finding, ReadAt, Source, Tiler, Visitor};
+use imgprep_map::{
+    Claim, DiskMap, Error, ExtentBuilder, FileId, Files, Finding, ReadAt, Source, StructureCounts, Visitor,
+};
 
 use crate::Corrupt;
 use crate::block::{Block, block};
@@ -168,12 +170,12 @@ impl DiskMap for Map {
             let error = Corrupt::MapHole { at, len: (entries.end - entries.start) * 4 };
             Err(Error::new(error).hitting(lost))
         };
-        Tiler::visit(range, self.size(), from, visitor, |range, tiler| {
+        ExtentBuilder::visit(range, self.size(), from, visitor, |range, builder| {
             self.walk(file, range, &mut hole, &mut |index, at, entry| {
                 let disk = self.disk_of(index);
                 let len = disk.end - disk.start;
                 let source = self.source(entry, at, len, file.len());
-                Ok(tiler.push(len, source.map_err(|error| Error::new(error).hitting(disk))?))
+                Ok(builder.push(len, source.map_err(|error| Error::new(error).hitting(disk))?))
             })
         })
     }
@@ -190,7 +192,7 @@ impl DiskMap for Map {
         &self,
         files: &dyn Files,
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
+    ) -> Result<StructureCounts, Error> {
         crate::check::check(self, files, found)
     }
 }

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Checked, ClaimKind, Error, Extent, FileId, Image, ParseOptions, Parsed, Probe, ReadAt, ReadError,
-    Severity, Source,
+    ClaimKind, Error, Extent, FileId, Image, ParseOptions, Parsed, Probe, ReadAt, ReadError, Severity,
+    Source, StructureCounts,
 };
 
 use crate::Corrupt;
@@ -256,7 +256,7 @@ fn known_by_its_signature_or_by_its_text_where_it_is_cut() {
     assert_eq!(probe(&[0; 512]), None);
 }
 
-fn check(image: &Image, file: &dyn ReadAt) -> (Checked, Vec<(&'static str, Severity, u64)>) {
+fn check(image: &Image, file: &dyn ReadAt) -> (StructureCounts, Vec<(&'static str, Severity, u64)>) {
     let mut all = Vec::new();
     let checked = image.map.check(&file, &mut |finding| {
         all.push((finding.code, finding.severity, finding.at.unwrap()));
@@ -268,12 +268,12 @@ fn check(image: &Image, file: &dyn ReadAt) -> (Checked, Vec<(&'static str, Sever
 #[test]
 fn a_good_image_has_numbers_and_no_findings() {
     let file = file(&[0, ZERO, 1, NEVER, 2], 1, 3);
-    let want = Checked {
+    let want = StructureCounts {
         image_end: Some(1024 + 3 * 512),
         total: Some(5),
         allocated: Some(3),
         fragmented: Some(0),
-        ..Checked::default()
+        ..StructureCounts::default()
     };
     assert_eq!(check(&parse(&file), &file), (want, vec![]));
 }

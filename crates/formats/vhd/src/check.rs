@@ -5,7 +5,7 @@ use alloc::format;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Checked, Error, Finding, ReadAt, Report, Severity};
+use imgprep_map::{Error, Finding, ReadAt, Report, Severity, StructureCounts};
 
 use crate::batmap::Batmap;
 use crate::footer::{DiskType, Footer};
@@ -41,7 +41,7 @@ const FIELDS: [(usize, usize, &str, bool); 17] = [
 ];
 
 /// Checks a fixed disk.
-pub(crate) fn fixed(file: &dyn ReadAt, found: Found<'_>) -> Result<Checked, Error> {
+pub(crate) fn fixed(file: &dyn ReadAt, found: Found<'_>) -> Result<StructureCounts, Error> {
     let mut report = Report::new(found);
     let selected = footer_select::read(file)?;
     let footer = Footer::new(&selected)?;
@@ -54,12 +54,12 @@ pub(crate) fn fixed(file: &dyn ReadAt, found: Found<'_>) -> Result<Checked, Erro
         );
         report.note("vhd.check.data-offset", footer.at + footer_at::DATA_OFFSET, message);
     }
-    report.checked.image_end = Some(file.len());
+    report.counts.image_end = Some(file.len());
     Ok(report.finish())
 }
 
 /// Checks a dynamic or differencing disk.
-pub(crate) fn sparse(map: &Sparse, file: &dyn ReadAt, found: Found<'_>) -> Result<Checked, Error> {
+pub(crate) fn sparse(map: &Sparse, file: &dyn ReadAt, found: Found<'_>) -> Result<StructureCounts, Error> {
     let mut report = Report::new(found);
     let selected = footer_select::read(file)?;
     let footer = Footer::new(&selected)?;

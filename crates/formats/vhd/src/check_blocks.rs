@@ -5,7 +5,7 @@ use alloc::format;
 use core::ops::Range;
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, LastHole, ReadAt, Report, Sweep, Swept, Use};
+use imgprep_map::{CoverageSweep, Error, LastHole, ReadAt, Report, Swept, Use};
 
 use crate::bat::{Block, Rules};
 use crate::batmap::Batmap;
@@ -77,7 +77,7 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
     let spare_at = map.bat.start + map.blocks() * 4;
     let mut leaks = 0u64;
     let (mut last, mut told) = (0, None);
-    let covered = Sweep::new(unit, 4).run(
+    let covered = CoverageSweep::new(unit, 4).run(
         file.len(),
         &mut |add| uses(map, file, unit, &mut last, add),
         &mut |swept| match swept {
@@ -104,8 +104,8 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
             }
         },
     )?;
-    report.checked.leaks = leaks;
-    report.checked.image_end = Some(covered.min(file.len()));
+    report.counts.leaks = leaks;
+    report.counts.image_end = Some(covered.min(file.len()));
     Ok(last..file.len())
 }
 
@@ -164,9 +164,9 @@ fn count(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(),
     if let Some(error) = failed {
         return Err(error);
     }
-    report.checked.total = Some(map.blocks());
-    report.checked.allocated = Some(allocated);
-    report.checked.fragmented = Some(fragmented);
+    report.counts.total = Some(map.blocks());
+    report.counts.allocated = Some(allocated);
+    report.counts.fragmented = Some(fragmented);
     Ok(())
 }
 
@@ -324,13 +324,13 @@ mod tests {
     use alloc::vec::Vec;
     use core::ops::ControlFlow;
 
-    use imgprep_map::{Checked, Source};
+    use imgprep_map::{Source, StructureCounts};
 
     use super::*;
     use crate::bitmap::BitOrder;
 
     /// Five blocks of 4 KiB and two entries more, the table at 1536, blocks from 2048 on.
-    fn checked(entries: [u32; 7], file_len: usize) -> (Checked, Vec<(&'static str, u64)>) {
+    fn checked(entries: [u32; 7], file_len: usize) -> (StructureCounts, Vec<(&'static str, u64)>) {
         let bat = 1536..1536 + 28;
         let taken = [(0..512, "copy"), (512..1536, "header"), (bat.clone(), "table")];
         let tail = file_len as u64 - 512..file_len as u64;

@@ -4,7 +4,7 @@ use alloc::format;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Error, ReadAt, Report, Sweep, Swept, Use, walk_entries};
+use imgprep_map::{CoverageSweep, Error, ReadAt, Report, Swept, Use, walk_entries};
 
 use crate::bat::{self, Block, has_no_place};
 use crate::check::first_set;
@@ -33,7 +33,7 @@ pub(crate) fn check(
     report: &mut Report<'_>,
 ) -> Result<(), Error> {
     count(map, file, report)?;
-    let allocated = report.checked.allocated.unwrap_or(0);
+    let allocated = report.counts.allocated.unwrap_or(0);
     if metadata.leaves_allocated && !metadata.has_parent && allocated < map.bat.blocks() {
         let blocks = map.bat.blocks();
         let message =
@@ -81,9 +81,9 @@ fn count(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
         Ok(_) | Err(_) => {}
     })?;
     kept.tell("without data that keep a place in the file", report);
-    report.checked.total = Some(map.bat.blocks());
-    report.checked.allocated = Some(allocated);
-    report.checked.fragmented = Some(fragmented);
+    report.counts.total = Some(map.bat.blocks());
+    report.counts.allocated = Some(allocated);
+    report.counts.fragmented = Some(fragmented);
     Ok(())
 }
 
@@ -179,7 +179,7 @@ fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
     // What a log adds to the file is not there yet.
     let end = file.len().min(map.stored_len);
     let mut uses = |add: &mut dyn FnMut(Use)| uses(map, file, add);
-    let used = Sweep::new(map.bat.block_size, 8).run(end, &mut uses, &mut |swept| match swept {
+    let used = CoverageSweep::new(map.bat.block_size, 8).run(end, &mut uses, &mut |swept| match swept {
         Swept::Gap(gap) => {
             let start = gap.start.next_multiple_of(MIB);
             let count = gap.end.saturating_sub(start) / MIB;
@@ -187,7 +187,7 @@ fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
                 let message = format!("{count} MiB behind the tables are kept free and hold zeros");
                 report.note("vhdx.check.room", start, message);
             } else if count > 0 {
-                report.checked.leaks += count;
+                report.counts.leaks += count;
                 let message = format!("{count} MiB of the file are named by no entry");
                 report.warning("vhdx.check.leak", start, message);
             }
@@ -204,11 +204,11 @@ fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
                 report.warning("vhdx.check.place-shared", at, message);
             } else {
                 // Told by the claims, with both names.
-                report.checked.corruptions += 1;
+                report.counts.corruptions += 1;
             }
         }
     })?;
-    report.checked.image_end = Some(used);
+    report.counts.image_end = Some(used);
     Ok(())
 }
 

@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Checked, Contradictions, Error, FileId, Files, Finding, ImageName, ReadAt, Report, Severity, Sweep,
-    Swept, Use,
+    Contradictions, CoverageSweep, Error, FileId, Files, Finding, ImageName, ReadAt, Report, Severity,
+    StructureCounts, Swept, Use,
 };
 
 use crate::check_header::{Frame, frame};
@@ -48,7 +48,7 @@ pub(crate) fn check(
     map: &Map,
     files: &dyn Files,
     found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-) -> Result<Checked, Error> {
+) -> Result<StructureCounts, Error> {
     let mut report = Report::new(found);
     let own = files.get(FileId::SELF);
     let text = own.map(Text::read).transpose()?.flatten();
@@ -73,7 +73,7 @@ pub(crate) fn check(
         }
     }
     if map.parts.len() > 1 || map.parts.iter().any(|part| part.file != FileId::SELF) {
-        report.checked.image_end = None;
+        report.counts.image_end = None;
     }
     if let Some(text) = text {
         text.check(map, files, &mut report)?;
@@ -236,7 +236,7 @@ fn count(file: &dyn ReadAt, tables: &Tables, frame: &Frame, said: &mut Said<'_, 
             said.warning("vmdk.check.grain-outside", entry, message);
         }
     })?;
-    let checked = &mut said.report.checked;
+    let checked = &mut said.report.counts;
     let add = |sum: &mut Option<u64>, count: u64| *sum = Some(sum.unwrap_or(0).saturating_add(count));
     add(&mut checked.total, tables.capacity.div_ceil(tables.grain));
     add(&mut checked.allocated, allocated);
@@ -256,7 +256,7 @@ fn leaks(
     said: &mut Said<'_, '_>,
 ) -> Result<(), Error> {
     let mut leaks = 0u64;
-    Sweep::new(tables.grain, tables.entry_bytes()).run(
+    CoverageSweep::new(tables.grain, tables.entry_bytes()).run(
         file.len(),
         &mut |add| {
             let mut add = |bytes: Range<u64>, by| add(Use { bytes, by });
@@ -284,7 +284,7 @@ fn leaks(
             }
         },
     )?;
-    said.report.checked.leaks = said.report.checked.leaks.saturating_add(leaks);
+    said.report.counts.leaks = said.report.counts.leaks.saturating_add(leaks);
     Ok(())
 }
 

@@ -46,7 +46,7 @@ pub(crate) fn walk(
         );
         said.warning("vmdk.check.stream-directory", frame.directory_field, message);
     }
-    let leaks = &mut said.report.checked.leaks;
+    let leaks = &mut said.report.counts.leaks;
     *leaks = leaks.saturating_add(walk.leaks);
     Ok(())
 }

@@ -4,7 +4,8 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Checked, Claim, Codec, DiskMap, Error, FileId, Files, Finding, PackedLen, ReadAt, Source, Tiler, Visitor,
+    Claim, Codec, DiskMap, Error, ExtentBuilder, FileId, Files, Finding, PackedLen, ReadAt, Source,
+    StructureCounts, Visitor,
 };
 
 use crate::Corrupt;
@@ -62,7 +63,7 @@ impl Map {
         &self,
         files: &dyn Files,
         range: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let first = self.parts.partition_point(|part| part.disk.end <= range.start);
         let parts = (first..).zip(&self.parts[first..]);
@@ -76,7 +77,7 @@ impl Map {
                 let lost = wanted.start..self.refused_until(index, range.end);
                 return Err(refusal.error().in_file(part.file).hitting(lost));
             }
-            if self.walk_part(files, part, &wanted, tiler)?.is_break() {
+            if self.walk_part(files, part, &wanted, builder)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -105,11 +106,11 @@ impl Map {
         files: &dyn Files,
         part: &Part,
         wanted: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let missing = Walk { part, unallocated: &self.unallocated };
         let file = match &part.kind {
-            Kind::Zero => return Ok(tiler.push(wanted.end - tiler.at(), Source::Zero { explicit: true })),
+            Kind::Zero => return Ok(builder.push(wanted.end - builder.at(), Source::Zero { explicit: true })),
             // The caller has refused it.
             Kind::Refused(_) => return Ok(ControlFlow::Break(())),
             _ => files.get(part.file),
@@ -117,9 +118,9 @@ impl Map {
         // OK: whoever walks a map has opened the files that it was made of.
         let Some(file) = file else { return Ok(ControlFlow::Break(())) };
         match &part.kind {
-            Kind::Flat { at } => missing.flat(file, *at, wanted, tiler),
-            Kind::Sparse(tables) => missing.sparse(file, tables, wanted, tiler),
-            Kind::Walked(walked) => missing.walked(walked, wanted, tiler),
+            Kind::Flat { at } => missing.flat(file, *at, wanted, builder),
+            Kind::Sparse(tables) => missing.sparse(file, tables, wanted, builder),
+            Kind::Walked(walked) => missing.walked(walked, wanted, builder),
             Kind::Zero | Kind::Refused(_) => Ok(ControlFlow::Continue(())),
         }
     }
@@ -153,7 +154,9 @@ impl DiskMap for Map {
 
     fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
         let first = self.first(range.start);
-        Tiler::visit(range, self.size, first, visitor, |range, tiler| self.walk(files, range, tiler))
+        ExtentBuilder::visit(range, self.size, first, visitor, |range, builder| {
+            self.walk(files, range, builder)
+        })
     }
 
     fn claims(
@@ -168,7 +171,7 @@ impl DiskMap for Map {
         &self,
         files: &dyn Files,
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
+    ) -> Result<StructureCounts, Error> {
         check::check(self, files, found)
     }
 
@@ -190,14 +193,14 @@ impl Walk<'_> {
         file: &dyn ReadAt,
         at: u64,
         wanted: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let (disk, file_len) = (&self.part.disk, file.len());
         let present = file_len.saturating_sub(at).min(disk.end - disk.start);
         let there = wanted.start..wanted.end.min(disk.start + present);
         if there.start < there.end {
             let source = Source::Data { file: self.part.file, at: at + (there.start - disk.start) };
-            if tiler.push(there.end - there.start, source).is_break() {
+            if builder.push(there.end - there.start, source).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -215,7 +218,7 @@ impl Walk<'_> {
         file: &dyn ReadAt,
         tables: &Tables,
         wanted: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let start = self.part.disk.start;
         let coverage = tables.coverage();
@@ -228,8 +231,8 @@ impl Walk<'_> {
             let described = tables.described(index + skipped.saturating_sub(1));
             let table = if skipped > 0 { None } else { self.find_table(file, tables, index, &mut holes)? };
             let flow = match table {
-                None => tiler.push(start + described.end - tiler.at(), self.unallocated.clone()),
-                Some(table) => self.table(file, tables, (index, table), wanted, tiler)?,
+                None => builder.push(start + described.end - builder.at(), self.unallocated.clone()),
+                Some(table) => self.table(file, tables, (index, table), wanted, builder)?,
             };
             if flow.is_break() {
                 return Ok(flow);
@@ -261,7 +264,7 @@ impl Walk<'_> {
         tables: &Tables,
         (index, table): (u64, Range<u64>),
         wanted: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let start = self.part.disk.start;
         let described = tables.described(index);
@@ -280,7 +283,7 @@ impl Walk<'_> {
             let source = self.source(file, tables, (entry, entry_at), &part).map_err(|error| {
                 error.in_file(self.part.file).hitting(start + part.start..start + part.end)
             })?;
-            if tiler.push(part.end - part.start, source).is_break() {
+            if builder.push(part.end - part.start, source).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             grain += tables.grain;
@@ -330,25 +333,25 @@ impl Walk<'_> {
         &self,
         walked: &Walked,
         wanted: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let start = self.part.disk.start;
         let len = self.part.disk.end - start;
-        let from = tiler.at() - start;
+        let from = builder.at() - start;
         let first = walked.records.partition_point(|record| record.start < from);
         for record in &walked.records[first..] {
-            let gap = start + record.start - tiler.at();
-            if gap > 0 && tiler.push(gap, self.unallocated.clone()).is_break() {
+            let gap = start + record.start - builder.at();
+            if gap > 0 && builder.push(gap, self.unallocated.clone()).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             let source = self.packed(record.at, record.len, record.start, walked.grain);
-            if tiler.push(walked.grain.min(len - record.start), source).is_break() {
+            if builder.push(walked.grain.min(len - record.start), source).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         let unknown = (start + walked.unknown.start).max(wanted.start)..wanted.end;
         if walked.unknown.is_empty() || unknown.is_empty() {
-            return Ok(tiler.push(wanted.end - tiler.at(), self.unallocated.clone()));
+            return Ok(builder.push(wanted.end - builder.at(), self.unallocated.clone()));
         }
         let error = Error::new(Corrupt::StreamCut { file_len: walked.file_len });
         Err(error.in_file(self.part.file).hitting(unknown))

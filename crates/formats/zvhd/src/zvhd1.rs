@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Checked, Claim, ClaimKind, Codec, DiskMap, Error, FileId, Files, Finding, Image, PackedLen, ParseOptions,
-    Parsed, ReadAt, Source, Tiler, Visitor,
+    Claim, ClaimKind, Codec, DiskMap, Error, ExtentBuilder, FileId, Files, Finding, Image, PackedLen,
+    ParseOptions, Parsed, ReadAt, Source, StructureCounts, Visitor,
 };
 
 use crate::check::{Marks, Teller};
@@ -85,19 +85,19 @@ impl DiskMap for Map {
 
     fn visit(&self, _: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
         let first_block = range.start / BLOCK;
-        Tiler::visit(range, self.size, first_block * BLOCK, visitor, |range, tiler| {
+        ExtentBuilder::visit(range, self.size, first_block * BLOCK, visitor, |range, builder| {
             let first = self.records.partition_point(|record| u64::from(record.block) < first_block);
             for record in &self.records[first..] {
                 let start = u64::from(record.block) * BLOCK;
-                if tiler.at() < start && tiler.push(start - tiler.at(), NOTHING).is_break() {
+                if builder.at() < start && builder.push(start - builder.at(), NOTHING).is_break() {
                     break;
                 }
-                if tiler.push(BLOCK, source(record)).is_break() {
+                if builder.push(BLOCK, source(record)).is_break() {
                     break;
                 }
             }
-            if tiler.at() < range.end {
-                let _ = tiler.push(range.end - tiler.at(), NOTHING);
+            if builder.at() < range.end {
+                let _ = builder.push(range.end - builder.at(), NOTHING);
             }
             Ok(())
         })
@@ -118,12 +118,12 @@ impl DiskMap for Map {
         &self,
         _: &dyn Files,
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
+    ) -> Result<StructureCounts, Error> {
         let mut teller = Teller(found);
         if teller.marks(&self.marks).is_continue() {
             let _ = self.records.iter().try_for_each(|record| teller.size(record));
         }
-        Ok(Checked::default())
+        Ok(StructureCounts::default())
     }
 }
 

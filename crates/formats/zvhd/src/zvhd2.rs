@@ -5,8 +5,8 @@ use alloc::format;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Checked, Claim, ClaimKind, Codec, DiskMap, Error, FileId, Files, Finding, Image, PackedLen, ParseOptions,
-    Parsed, ReadAt, Source, Tiler, Visitor,
+    Claim, ClaimKind, Codec, DiskMap, Error, ExtentBuilder, FileId, Files, Finding, Image, PackedLen,
+    ParseOptions, Parsed, ReadAt, Source, StructureCounts, Visitor,
 };
 
 use crate::check::{Marks, Teller};
@@ -189,19 +189,19 @@ impl DiskMap for Map {
     fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let first = range.start / BLOCK;
-        Tiler::visit(range, self.size, first * BLOCK, visitor, |range, tiler| {
+        ExtentBuilder::visit(range, self.size, first * BLOCK, visitor, |range, builder| {
             let end = range.end.div_ceil(BLOCK).min(self.index.blocks);
             self.stored(file, first, end, &mut |block, rank| {
                 let start = block * BLOCK;
-                if tiler.at() < start && tiler.push(start - tiler.at(), NOTHING).is_break() {
+                if builder.at() < start && builder.push(start - builder.at(), NOTHING).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
                 let lost = start.max(range.start)..(start + BLOCK).min(self.data_end).min(range.end);
                 let record = self.index.record(file, block, rank).map_err(|error| error.hitting(lost))?;
-                Ok(tiler.push(BLOCK, self.source(&record)))
+                Ok(builder.push(BLOCK, self.source(&record)))
             })?;
-            if tiler.at() < range.end {
-                let _ = tiler.push(range.end - tiler.at(), NOTHING);
+            if builder.at() < range.end {
+                let _ = builder.push(range.end - builder.at(), NOTHING);
             }
             Ok(())
         })
@@ -239,15 +239,15 @@ impl DiskMap for Map {
         &self,
         files: &dyn Files,
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
+    ) -> Result<StructureCounts, Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(StructureCounts::default()) };
         let mut teller = Teller(found);
         let rest = self.index.entries_at + self.data_blocks * ENTRY_BYTES;
         if teller.marks(&self.marks).is_break()
             || teller.middle(file, self.middle)?.is_break()
             || teller.index_rest(file, rest, self.index.bitmap_at)?.is_break()
         {
-            return Ok(Checked::default());
+            return Ok(StructureCounts::default());
         }
         let (mut expected, mut is_over) = (Some(PAGE), false);
         self.stored(file, 0, self.index.blocks, &mut |block, rank| {
@@ -264,6 +264,6 @@ impl DiskMap for Map {
         if let Some(end) = expected.filter(|_| !is_over) {
             let _ = teller.last(end, self.middle);
         }
-        Ok(Checked::default())
+        Ok(StructureCounts::default())
     }
 }

@@ -103,7 +103,7 @@ impl<'a> Job<'a> {
             }
             Err(error) => {
                 // A page that could not be read is not the image's fault.
-                file.sound().map_err(|error| in_path(error.into()))?;
+                file.verify_mapping().map_err(|error| in_path(error.into()))?;
                 self.subject.kind = kind_of(&error);
                 self.out.format = Some(self.subject.kind.name().into());
                 if self.subject.kind != Kind::Iso && !matches!(self.subject.kind, Kind::Unread(_)) {
@@ -206,7 +206,7 @@ impl<'a> Job<'a> {
         let surveyed = survey(disk.stack(), unit, self.run, &losses)?;
         let bitmap = scan(disk.stack(), &surveyed, shape, self.run, &losses)?;
         let flaw = bitmap.flaw(&file).map_err(in_path)?;
-        file.sound().map_err(|error| in_path(error.into()))?;
+        file.verify_mapping().map_err(|error| in_path(error.into()))?;
         Ok(flaw)
     }
 

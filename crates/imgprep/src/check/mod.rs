@@ -12,7 +12,7 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use imgprep_engine::{BitmapShape, Options, each};
-use imgprep_map::{Checked, Error, Severity};
+use imgprep_map::{Error, Severity, StructureCounts};
 use imgprep_open::OpenOptions;
 use imgprep_policy::{CheckIntent, Levels, Profile, RouteVerdict, Violation};
 
@@ -74,7 +74,7 @@ pub struct CheckedFile {
     /// Ways in, where a profile was asked.
     pub routes: Vec<RouteVerdict>,
     /// The numbers of the structure check.
-    pub checked: Checked,
+    pub counts: StructureCounts,
     /// Why it could not be checked to the end, if that was not the image's fault.
     pub error: Option<Error>,
 }
@@ -94,7 +94,7 @@ impl CheckedFile {
             violations: Vec::new(),
             more: BTreeMap::new(),
             routes: Vec::new(),
-            checked: Checked::default(),
+            counts: StructureCounts::default(),
             error: None,
         }
     }

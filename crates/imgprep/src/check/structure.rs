@@ -75,7 +75,7 @@ impl Job<'_> {
         };
         match check_structure(layer, run, &mut found) {
             // The numbers are those of the image that was asked about.
-            Ok(checked) if index == 0 => self.out.checked = checked,
+            Ok(checked) if index == 0 => self.out.counts = checked,
             Ok(_) => {}
             Err(error) => self.absorb(error)?,
         }
@@ -89,7 +89,7 @@ impl Job<'_> {
             Depth::Tables if info.facts.format.starts_with("zvhd") => self.finished_payload(disk, index)?,
             Depth::Tables => {}
         }
-        disk.stack().sound()
+        disk.stack().verify_mapping()
     }
 
     fn payloads(&mut self, disk: &Disk, index: usize) -> Result<(), Error> {

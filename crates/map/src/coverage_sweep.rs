@@ -35,7 +35,7 @@ pub enum Swept {
 
 /// The shape of uses that follow each other, and how many runs may be held.
 #[derive(Clone, Copy, Debug)]
-pub struct Sweep {
+pub struct CoverageSweep {
     /// Bytes of a use, as most of them have.
     pub unit: u64,
     /// Bytes of an entry.
@@ -58,7 +58,7 @@ struct Run {
     count: u64,
 }
 
-impl Sweep {
+impl CoverageSweep {
     /// With room for a quarter of a million runs.
     pub fn new(unit: u64, step: u64) -> Self {
         Self { unit, step, room: ROOM }
@@ -111,7 +111,7 @@ const SHARED: usize = 1 << 12;
 
 /// The uses that begin in a part of the file.
 struct Pass {
-    sweep: Sweep,
+    sweep: CoverageSweep,
     from: u64,
     until: u64,
     runs: Vec<Run>,
@@ -186,7 +186,7 @@ mod tests {
 
     fn swept(room: usize, end: u64, uses: &[(u64, u64)]) -> (Vec<Swept>, u64) {
         let mut seen = Vec::new();
-        let sweep = Sweep { unit: 10, step: 4, room };
+        let sweep = CoverageSweep { unit: 10, step: 4, room };
         let covered = sweep.run(
             end,
             &mut |add| {

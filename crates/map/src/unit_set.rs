@@ -12,7 +12,7 @@ const ROOM: usize = 1 << 15;
 type Chunk = [u64; 64];
 
 /// Units of a file, by number.
-pub struct Units {
+pub struct UnitSet {
     chunks: BTreeMap<u64, Box<Chunk>>,
     room: usize,
 }
@@ -21,13 +21,13 @@ pub struct Units {
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Full;
 
-impl Default for Units {
+impl Default for UnitSet {
     fn default() -> Self {
         Self { chunks: BTreeMap::new(), room: ROOM }
     }
 }
 
-impl Units {
+impl UnitSet {
     /// Takes a unit; whether it was taken before.
     pub fn take(&mut self, unit: u64) -> Result<bool, Full> {
         let number = unit / CHUNK;
@@ -74,7 +74,7 @@ mod tests {
 
     use super::*;
 
-    fn free(units: &Units, range: Range<u64>) -> Vec<Range<u64>> {
+    fn free(units: &UnitSet, range: Range<u64>) -> Vec<Range<u64>> {
         let mut runs = Vec::new();
         units.free(range, &mut |run| {
             runs.push(run);
@@ -85,7 +85,7 @@ mod tests {
 
     #[test]
     fn what_is_not_taken_is_free() {
-        let mut units = Units::default();
+        let mut units = UnitSet::default();
         for unit in [0, 1, 64, 4095, 4096, 1 << 52] {
             assert_eq!(units.take(unit), Ok(false), "{unit}");
             assert_eq!(units.take(unit), Ok(true), "{unit}");
@@ -98,7 +98,7 @@ mod tests {
 
     #[test]
     fn memory_is_bounded() {
-        let mut units = Units { room: 2, ..Units::default() };
+        let mut units = UnitSet { room: 2, ..UnitSet::default() };
         assert_eq!([0, CHUNK, 5].map(|unit| units.take(unit)), [Ok(false); 3]);
         assert_eq!(units.take(2 * CHUNK), Err(Full));
         assert_eq!(units.take(5), Ok(true));

@@ -10,7 +10,7 @@ const REMEMBERED: usize = 1 << 20;
 
 /// The tables that one walk came by.
 #[derive(Clone, Debug)]
-pub struct Repeats {
+pub struct RevisitLimiter {
     seen: BTreeSet<u64>,
     room: usize,
     /// Bytes of tables that may still be walked.
@@ -19,7 +19,7 @@ pub struct Repeats {
     left_again: u64,
 }
 
-impl Repeats {
+impl RevisitLimiter {
     /// Tables that do not overlap fit into a file of `file_len` bytes together.
     pub fn new(file_len: u64) -> Self {
         Self { seen: BTreeSet::new(), room: REMEMBERED, left: file_len, left_again: file_len.min(AGAIN) }
@@ -43,24 +43,24 @@ mod tests {
 
     #[test]
     fn tables_of_a_file_may_be_walked_once() {
-        let mut repeats = Repeats::new(1 << 30);
-        assert!((0..1 << 14).all(|table| repeats.may_walk(table << 16, 1 << 16)));
-        assert!(!repeats.may_walk(1 << 40, 1 << 16), "there is no room for one more");
+        let mut revisits = RevisitLimiter::new(1 << 30);
+        assert!((0..1 << 14).all(|table| revisits.may_walk(table << 16, 1 << 16)));
+        assert!(!revisits.may_walk(1 << 40, 1 << 16), "there is no room for one more");
     }
 
     #[test]
     fn a_few_may_be_walked_again() {
         for (file_len, times) in [(1u64 << 50, 17), (3 << 16, 3)] {
-            let mut repeats = Repeats::new(file_len);
-            let walked = (0..100).take_while(|_| repeats.may_walk(0, 1 << 16)).count();
+            let mut revisits = RevisitLimiter::new(file_len);
+            let walked = (0..100).take_while(|_| revisits.may_walk(0, 1 << 16)).count();
             assert_eq!(walked, times, "{file_len}");
         }
     }
 
     #[test]
     fn memory_is_bounded() {
-        let mut repeats = Repeats { room: 2, ..Repeats::new(1 << 50) };
-        assert!((0..100).all(|table| repeats.may_walk(table, 1)));
-        assert!(repeats.seen.len() <= 2);
+        let mut revisits = RevisitLimiter { room: 2, ..RevisitLimiter::new(1 << 50) };
+        assert!((0..100).all(|table| revisits.may_walk(table, 1)));
+        assert!(revisits.seen.len() <= 2);
     }
 }

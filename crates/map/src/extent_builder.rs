@@ -6,10 +6,10 @@ use crate::{Error, Extent, Source};
 
 /// Turns a walk over table entries into the extents of a map.
 ///
-/// A format pushes lengths and sources in disk order; the tiler clips them to the
+/// A format pushes lengths and sources in disk order; the builder clips them to the
 /// visited range, merges neighbours that continue each other and hands them on. So
 /// no format can leave a gap, go back, or forget to coalesce.
-pub struct Tiler<'f> {
+pub struct ExtentBuilder<'f> {
     range: Range<u64>,
     at: u64,
     pending: Option<Extent>,
@@ -18,8 +18,8 @@ pub struct Tiler<'f> {
     sink: &'f mut dyn FnMut(Extent) -> ControlFlow<()>,
 }
 
-impl<'f> Tiler<'f> {
-    /// Visits what a disk of `size` bytes has of `range`: `walk` gets that part, which is not empty, and a tiler that
+impl<'f> ExtentBuilder<'f> {
+    /// Visits what a disk of `size` bytes has of `range`: `walk` gets that part, which is not empty, and a builder that
     /// starts at `from` (at or before `range.start`: where the first table entry begins). What was pushed is handed on
     /// also when the walk fails.
     pub fn visit<T>(
@@ -33,9 +33,9 @@ impl<'f> Tiler<'f> {
         if range.is_empty() {
             return Ok(());
         }
-        let mut tiler = Self::new(range.clone(), from, sink);
-        let walked = walk(&range, &mut tiler);
-        tiler.finish();
+        let mut builder = Self::new(range.clone(), from, sink);
+        let walked = walk(&range, &mut builder);
+        builder.finish();
         walked.map(|_| ())
     }
 
@@ -138,13 +138,13 @@ mod tests {
             out.push(extent);
             ControlFlow::Continue(())
         };
-        let mut tiler = Tiler::new(range, from, &mut take);
+        let mut builder = ExtentBuilder::new(range, from, &mut take);
         for (len, source) in pushes {
-            if tiler.push(*len, source.clone()).is_break() {
+            if builder.push(*len, source.clone()).is_break() {
                 break;
             }
         }
-        tiler.finish();
+        builder.finish();
         out
     }
 
@@ -166,11 +166,11 @@ mod tests {
             calls += 1;
             ControlFlow::Break(())
         };
-        Tiler::visit(5..50, 40, 0, &mut take, |range, tiler| {
+        ExtentBuilder::visit(5..50, 40, 0, &mut take, |range, builder| {
             assert_eq!(range, &(5..40));
-            let _ = tiler.push(10, data(0));
-            assert!(tiler.push(10, data(90)).is_break());
-            assert!(tiler.push(20, HOLE).is_break());
+            let _ = builder.push(10, data(0));
+            assert!(builder.push(10, data(90)).is_break());
+            assert!(builder.push(20, HOLE).is_break());
             Ok(())
         })
         .unwrap();
@@ -184,13 +184,15 @@ mod tests {
             out.push(extent);
             ControlFlow::Continue(())
         };
-        let failed = Tiler::visit(0..50, 50, 0, &mut take, |_, tiler| {
-            let _ = tiler.push(10, data(0));
+        let failed = ExtentBuilder::visit(0..50, 50, 0, &mut take, |_, builder| {
+            let _ = builder.push(10, data(0));
             Err::<(), _>(ReadError::Failed { at: 7, reason: "bad".into() }.into())
         });
         assert_eq!(failed.unwrap_err().at(), Some(7));
         assert_eq!(out, [Extent { disk: 0..10, source: data(0) }]);
-        assert!(Tiler::visit(50..60, 50, 50, &mut |_| panic!("nothing is there"), |_, _| Ok(())).is_ok());
+        assert!(
+            ExtentBuilder::visit(50..60, 50, 50, &mut |_| panic!("nothing is there"), |_, _| Ok(())).is_ok()
+        );
     }
 
     #[test]
@@ -218,10 +220,10 @@ mod tests {
             calls += 1;
             ControlFlow::Break(())
         };
-        let mut tiler = Tiler::new(0..30, 0, &mut take);
-        assert!(tiler.push(10, data(0)).is_continue());
-        assert!(tiler.push(10, HOLE).is_break());
-        tiler.finish();
+        let mut builder = ExtentBuilder::new(0..30, 0, &mut take);
+        assert!(builder.push(10, data(0)).is_continue());
+        assert!(builder.push(10, HOLE).is_break());
+        builder.finish();
         assert_eq!(calls, 1);
     }
 }
