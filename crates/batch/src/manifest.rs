@@ -129,8 +129,8 @@ impl<'a> Manifest<'a> {
             };
             if !source.is_dir() {
                 let output = settings.output.as_ref().map(|output| output.as_ref().clone());
-                if let (Some(output), Some(said)) = (&output, &settings.output) {
-                    below(output).map_err(|what| self.wrong(said.span(), what))?;
+                if let (Some(output), Some(set)) = (&output, &settings.output) {
+                    below(output).map_err(|what| self.wrong(set.span(), what))?;
                 }
                 place(source, PathBuf::new(), output, None);
                 continue;
@@ -170,22 +170,22 @@ impl<'a> Manifest<'a> {
         host: &dyn Host,
     ) -> Result<(JobSpec, Template), Error> {
         let (all, line) = (&self.parsed.defaults, &defaults.spec);
-        macro_rules! said {
+        macro_rules! setting {
             ($field:ident) => {
                 image.$field.as_ref().or(all.$field.as_ref())
             };
         }
-        let text = |said: Option<&Spanned<String>>| said.map(|said| said.as_ref().clone());
+        let text = |set: Option<&Spanned<String>>| set.map(|set| set.as_ref().clone());
         // Options belong to a target: another target has none of the ones above it.
         let to_below = image.to.is_none().then_some(&all.options);
         let options = image.options.as_ref().or(to_below.and_then(Option::as_ref));
-        let inherits_line = said!(to).is_none();
+        let inherits_line = setting!(to).is_none();
         let spec = JobSpec {
-            from: text(said!(from)).or_else(|| line.from.clone()),
-            snapshot: said!(snapshot).cloned().or_else(|| line.snapshot.clone()),
-            follow: said!(follow).copied().unwrap_or(line.follow),
-            accept_parent: said!(accept_parent).copied().unwrap_or(line.accept_parent),
-            to: text(said!(to)).unwrap_or_else(|| line.to.clone()),
+            from: text(setting!(from)).or_else(|| line.from.clone()),
+            snapshot: setting!(snapshot).cloned().or_else(|| line.snapshot.clone()),
+            follow: setting!(follow).copied().unwrap_or(line.follow),
+            accept_parent: setting!(accept_parent).copied().unwrap_or(line.accept_parent),
+            to: text(setting!(to)).unwrap_or_else(|| line.to.clone()),
             options: match options {
                 Some(options) => {
                     options.as_ref().iter().map(|(key, value)| (key.clone(), value.text())).collect()
@@ -193,22 +193,22 @@ impl<'a> Manifest<'a> {
                 None if inherits_line => line.options.clone(),
                 None => BTreeMap::new(),
             },
-            uuid: text(said!(uuid)).or_else(|| line.uuid.clone()),
-            bitmap: said!(bitmap).copied().unwrap_or(line.bitmap),
-            verify: said!(verify).copied().unwrap_or(line.verify),
-            salvage: said!(salvage).copied().unwrap_or(line.salvage),
-            profile: text(said!(r#for)).or_else(|| line.profile.clone()),
-            disk: said!(disk).copied().unwrap_or(line.disk),
+            uuid: text(setting!(uuid)).or_else(|| line.uuid.clone()),
+            bitmap: setting!(bitmap).copied().unwrap_or(line.bitmap),
+            verify: setting!(verify).copied().unwrap_or(line.verify),
+            salvage: setting!(salvage).copied().unwrap_or(line.salvage),
+            profile: text(setting!(r#for)).or_else(|| line.profile.clone()),
+            disk: setting!(disk).copied().unwrap_or(line.disk),
         };
-        if let Some(from) = said!(from).filter(|from| by_name(from.as_ref()).is_none()) {
+        if let Some(from) = setting!(from).filter(|from| by_name(from.as_ref()).is_none()) {
             return Err(self.wrong(from.span(), format!("from {}: not a format that is read", from.as_ref())));
         }
-        if let Some(name) = said!(r#for) {
+        if let Some(name) = setting!(r#for) {
             host.check_profile(name.as_ref()).map_err(|what| self.wrong(name.span(), what))?;
         }
-        let blamed = options.map(Spanned::span).or(said!(to).map(Spanned::span)).unwrap_or_default();
+        let blamed = options.map(Spanned::span).or(setting!(to).map(Spanned::span)).unwrap_or_default();
         host.target(&spec.to, &spec.options).map_err(|what| self.wrong(blamed, what))?;
-        let name = match said!(name) {
+        let name = match setting!(name) {
             Some(name) => Template::parse(name.as_ref()).map_err(|what| self.wrong(name.span(), what))?,
             None => defaults.name.clone(),
         };

@@ -193,7 +193,7 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
     let in_above = |error: ChainError| Error::new(error).in_path(above.display().to_string());
     let depth = options.parse.limits.chain_depth;
     if let Some(path) = options.parents.get(chain.layers.len() - 1) {
-        return follow_said(chain, parent, path, options);
+        return follow_given(chain, parent, path, options);
     }
     if !parent.is_named() {
         return follow_unnamed(chain, parent, options);
@@ -226,19 +226,19 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
     Err(in_above(refused.unwrap_or(nameless)))
 }
 
-/// The layer below that the user says. It must still be the one that its child was made over.
-fn follow_said(
+/// The layer below that the user names. Its identity must match what the child expects.
+fn follow_given(
     chain: &mut Chain,
     parent: &ParentRef,
     path: &Path,
     options: &OpenOptions,
 ) -> Result<Layer, Error> {
     let above = chain.lowest().files[0].path().display().to_string();
-    let said = || {
+    let open = || {
         let opened = SourceFile::open(path, options.source);
         opened.map_err(|error| Error::new(error).in_path(path.display().to_string()))
     };
-    let layer = open_below(chain, said, parent, options)?;
+    let layer = open_below(chain, open, parent, options)?;
     accept(chain, parent, layer, options.mismatch).map_err(|error| Error::new(error).in_path(above))
 }
 
@@ -521,7 +521,7 @@ mod tests {
         assert_eq!(
             code(follow(&mut chain, &none, &options)),
             "open.name.protocol",
-            "the first reason is told"
+            "the first reason is reported"
         );
     }
 }

@@ -170,7 +170,7 @@ fn every_rule_that_asks_for_more_than_sizes() {
 #[test]
 fn firmware_by_what_is_on_the_disk() {
     use PartitionTable::{Gpt, Mbr, None as Bare};
-    let said = |table, code, efi, bios, disk| {
+    let fact_of = |table, code, efi, bios, disk| {
         let boot = Boot {
             table: Some(table),
             has_boot_code: Some(code),
@@ -193,9 +193,9 @@ fn firmware_by_what_is_on_the_disk() {
         (Gpt, true, false, true, "BIOS only"),
         (Gpt, false, false, false, "UEFI finds nothing"),
     ] {
-        let fact = said(table, code, efi, bios, DiskKind::System).unwrap();
+        let fact = fact_of(table, code, efi, bios, DiskKind::System).unwrap();
         assert!(fact.contains(word), "{fact}");
-        assert_eq!(said(table, code, efi, bios, DiskKind::Data), None, "a data disk starts nothing");
+        assert_eq!(fact_of(table, code, efi, bios, DiskKind::Data), None, "a data disk starts nothing");
     }
 }
 

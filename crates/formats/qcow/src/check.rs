@@ -207,7 +207,7 @@ impl Walk<'_, '_> {
         if tells {
             let mut report = self.report.borrow_mut();
             report.counts.corruptions += 1;
-            report.tell_with(code, severity, at, message);
+            report.add_with(code, severity, at, message);
         }
     }
 

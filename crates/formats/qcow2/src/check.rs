@@ -36,11 +36,11 @@ impl<'f> Report<'f> {
     pub(crate) fn corrupt(&mut self, code: &'static str, at: u64, count: u64, message: String) {
         if self.is_first_pass {
             self.counts.corruptions = self.counts.corruptions.saturating_add(count);
-            self.tell(code, Severity::Error, Some(at), message);
+            self.add(code, Severity::Error, Some(at), message);
         }
     }
 
-    pub(crate) fn tell(&mut self, code: &'static str, severity: Severity, at: Option<u64>, message: String) {
+    pub(crate) fn add(&mut self, code: &'static str, severity: Severity, at: Option<u64>, message: String) {
         if !self.is_over {
             self.is_over = (self.found)(Finding { code, severity, at, message }).is_break();
         }
@@ -87,7 +87,7 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<St
     // Not among the numbers: `qemu-img check` does not know them.
     if map.header.refusal().is_none() {
         for Finding { code, severity, at, message } in crate::cross_check::check_places(map, file)? {
-            report.tell(code, severity, at, message);
+            report.add(code, severity, at, message);
         }
     }
     Ok(report.counts)

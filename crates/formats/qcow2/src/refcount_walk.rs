@@ -113,7 +113,7 @@ impl Map {
                 walk.report.counts.check_errors += 1;
                 let message =
                     "the snapshots' L1 tables overlap each other: the others are not checked".into();
-                walk.report.tell("qcow2.snapshot.overlap", Severity::Error, Some(snapshot.at), message);
+                walk.report.add("qcow2.snapshot.overlap", Severity::Error, Some(snapshot.at), message);
                 return Ok(());
             }
             walk.l1(&L1 { told_at: snapshot.at, at, entries, is_active: false })?;

@@ -253,7 +253,7 @@ impl<'a> Refcounts<'a> {
         let Some(block_at) = self.block_at(entry) else {
             report.counts.check_errors += end - start;
             let message = format!("the counts of {} can't be read", clusters(start, end - start));
-            report.tell("qcow2.refcount.unreadable", Severity::Error, Some(entry & BLOCK_MASK), message);
+            report.add("qcow2.refcount.unreadable", Severity::Error, Some(entry & BLOCK_MASK), message);
             return Ok(());
         };
         let first = start % self.per_block();
@@ -278,7 +278,7 @@ impl<'a> Refcounts<'a> {
             if uses > most {
                 report.counts.corruptions += uses - most;
                 let message = format!("cluster {cluster} is used {uses} times, a count goes up to {most}");
-                report.tell(
+                report.add(
                     "qcow2.refcount.overflow",
                     Severity::Error,
                     Some(cluster << self.cluster_bits),
@@ -324,11 +324,11 @@ impl Run {
         if stored > used {
             report.counts.leaks += count;
             let message = format!("{what}: the reference count is {stored}, there are {used} uses");
-            report.tell("qcow2.refcount.leak", Severity::Warning, at, message);
+            report.add("qcow2.refcount.leak", Severity::Warning, at, message);
         } else {
             report.counts.corruptions += count;
             let message = format!("{what}: the reference count is {stored}, there are {used} uses");
-            report.tell("qcow2.refcount.low", Severity::Error, at, message);
+            report.add("qcow2.refcount.low", Severity::Error, at, message);
         }
     }
 }

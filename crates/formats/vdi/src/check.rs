@@ -141,7 +141,7 @@ impl Walk<'_, '_> {
         if u64::from(number) >= blocks {
             let message = || format!("entry {index} names block {number}, a map of {blocks} has none such");
             self.report.counts.corruptions += 1;
-            self.report.tell_with("vdi.check.out-of-range", severity, at, message);
+            self.report.add_with("vdi.check.out-of-range", severity, at, message);
             return ControlFlow::Continue(());
         }
         self.counted += 1;
@@ -149,18 +149,18 @@ impl Walk<'_, '_> {
         if was_taken {
             let message = || format!("entry {index} names block {number}, as another does");
             self.report.counts.corruptions += 1;
-            self.report.tell_with("vdi.check.duplicate", severity, at, message);
+            self.report.add_with("vdi.check.duplicate", severity, at, message);
         } else if number >= allocated {
             let message = || format!("entry {index} names block {number}, {allocated} are allocated");
-            self.report.tell_with("vdi.check.past-allocated", severity, at, message);
+            self.report.add_with("vdi.check.past-allocated", severity, at, message);
         } else if let Some(end) = self.past_end(index, number, is_of_disk) {
             let file_len = self.file.len();
             let message = || format!("block {number} ends at {end}, the file has {file_len}");
-            self.report.tell_with("vdi.check.past-end", severity, at, message);
+            self.report.add_with("vdi.check.past-end", severity, at, message);
         } else if !is_of_disk {
             let used = self.map.header.used_blocks();
             let message = || format!("entry {index} names block {number}, the disk has {used} blocks");
-            self.report.tell_with("vdi.check.beyond-disk", Severity::Warning, at, message);
+            self.report.add_with("vdi.check.beyond-disk", Severity::Warning, at, message);
         }
         ControlFlow::Continue(())
     }
@@ -220,7 +220,7 @@ impl Walk<'_, '_> {
             report.counts.leaks += whole;
             let severity = if whole > 0 { Severity::Warning } else { Severity::Note };
             let message = format!("{len} bytes behind the last allocated block, {whole} blocks of them");
-            report.tell("vdi.check.trailing", severity, end, message);
+            report.add("vdi.check.trailing", severity, end, message);
         }
     }
 }

@@ -138,7 +138,7 @@ fn copies(file: &dyn ReadAt, at: u64, other: u64, report: &mut Report<'_>) -> Re
             at + place.start as u64
         );
         let severity = if is_state { Severity::Note } else { Severity::Warning };
-        report.tell("vhd.check.footers-differ", severity, other + place.start as u64, message);
+        report.add("vhd.check.footers-differ", severity, other + place.start as u64, message);
     }
     Ok(())
 }

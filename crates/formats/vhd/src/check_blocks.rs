@@ -76,7 +76,7 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
     let unit = map.bitmap_len + map.block_size;
     let spare_at = map.bat.start + map.blocks() * 4;
     let mut leaks = 0u64;
-    let (mut last, mut told) = (0, None);
+    let (mut last, mut reported) = (0, None);
     let covered = CoverageSweep::new(unit, 4).run(
         file.len(),
         &mut |add| uses(map, file, unit, &mut last, add),
@@ -94,7 +94,7 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
             Swept::Shared { bytes, first, second } => {
                 let spare = [first, second].into_iter().filter(|by| *by != STRUCTURE && *by >= spare_at).max();
                 // Once an entry, however much its block overlaps.
-                if let Some(spare) = spare.filter(|spare| told.replace(*spare) != Some(*spare)) {
+                if let Some(spare) = spare.filter(|spare| reported.replace(*spare) != Some(*spare)) {
                     let Range { start, end } = bytes;
                     let message = format!(
                         "an entry behind the disk's end names bytes {start}..{end}, which something else uses: a larger disk would share them"
@@ -195,7 +195,7 @@ fn padding(
 /// Entries of the table that the disk does not have: one finding a run.
 fn beyond(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let mut run: Option<(Entry, u64)> = None;
-    let mut tell = |(entry, count): (Entry, u64)| {
+    let mut add_run = |(entry, count): (Entry, u64)| {
         let Entry { index, at, value } = entry;
         let message = format!(
             "entry {index} is {value:#010x} (with its neighbours {count} such), the disk has {} blocks: unused ones are 0xffffffff",
@@ -207,12 +207,12 @@ fn beyond(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<()
         Some((first, count)) if first.index + *count == entry.index => *count += 1,
         _ => {
             if let Some(run) = run.replace((entry, 1)) {
-                tell(run);
+                add_run(run);
             }
         }
     })?;
     if let Some(run) = run {
-        tell(run);
+        add_run(run);
     }
     Ok(())
 }

@@ -80,14 +80,14 @@ fn count(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
         // What is wrong with an entry is told by `visit`.
         Ok(_) | Err(_) => {}
     })?;
-    kept.tell("without data that keep a place in the file", report);
+    kept.report("without data that keep a place in the file", report);
     report.counts.total = Some(map.bat.blocks());
     report.counts.allocated = Some(allocated);
     report.counts.fragmented = Some(fragmented);
     Ok(())
 }
 
-/// Entries beside each other that are told in one piece.
+/// Entries beside each other that are reported together.
 struct Neighbours {
     code: &'static str,
     is_warning: bool,
@@ -101,11 +101,11 @@ impl Neighbours {
             run.count += count;
             return;
         }
-        self.tell(what, report);
+        self.report(what, report);
         self.run = Some(Entries { at, found, count });
     }
 
-    fn tell(&mut self, what: &str, report: &mut Report<'_>) {
+    fn report(&mut self, what: &str, report: &mut Report<'_>) {
         let Some(Entries { at, found, count }) = self.run.take() else { return };
         let message = if count == 1 {
             format!("one entry {what}: {found:#x}")
@@ -168,8 +168,8 @@ fn behind(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), E
         Ok(if report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     if flow.is_continue() {
-        used.tell(is_used, report);
-        other.tell(is_other, report);
+        used.report(is_used, report);
+        other.report(is_other, report);
     }
     Ok(())
 }

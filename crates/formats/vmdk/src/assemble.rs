@@ -91,7 +91,7 @@ fn from_lines(
             Some(sparse) => (sparse.kind, sparse.fixed, sparse.findings),
             None => (plain(line), Vec::new(), Vec::new()),
         };
-        layout.told(line, findings);
+        layout.add_findings(line, findings);
         layout.add(line, *id, kind, fixed)?;
     }
     Ok(layout.finish(Some(descriptor), files))
@@ -258,7 +258,7 @@ impl Disk {
     }
 
     /// Findings of an extent's file, with its name.
-    fn told(&mut self, line: &Line, findings: Vec<Finding>) {
+    fn add_findings(&mut self, line: &Line, findings: Vec<Finding>) {
         let name =
             line.name.as_ref().map(|(_, name)| ImageName(name.clone()).to_string()).unwrap_or_default();
         self.findings.extend(
@@ -300,8 +300,8 @@ fn refusal_findings(parts: &[Part]) -> Vec<Finding> {
     for part in parts {
         let Kind::Refused(refusal) = &part.kind else { continue };
         let error = refusal.error();
-        let is_told = findings.iter().any(|told| told.code == error.code());
-        if refusal.is_unopened() || is_told {
+        let is_known = findings.iter().any(|known| known.code == error.code());
+        if refusal.is_unopened() || is_known {
             continue;
         }
         let message = match refusal {

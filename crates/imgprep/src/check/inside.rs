@@ -44,11 +44,11 @@ pub(crate) fn inside(disk: &Disk) -> Inside {
     let findings = inspection.findings.into_iter().filter(|found| is_complete && is_oddity(found)).collect();
     let volumes = locked(&facts);
     let words: Vec<_> = volumes.iter().map(|(_, words)| words.clone()).collect();
-    let told = volumes.into_iter().filter_map(|(disk, words)| {
+    let locked = volumes.into_iter().filter_map(|(disk, words)| {
         let place = Place { disk: Some(disk), ..Place::default() };
         under("safety/encrypted", words).map(|violation| violation.at(place))
     });
-    let violations = told.chain(hidden(disk, &facts)).collect();
+    let violations = locked.chain(hidden(disk, &facts)).collect();
     let boot = if is_complete { boot(&facts) } else { Boot::default() };
     let table = facts.table().map(|_| facts.sector).filter(|_| is_complete);
     let sectors = Sectors { declared: Some(top.sector), table };

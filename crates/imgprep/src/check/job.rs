@@ -135,7 +135,7 @@ impl<'a> Job<'a> {
         self.out.size = Some(disk.size());
         for (index, layer) in disk.layers().iter().enumerate() {
             self.layer = (index > 0).then(|| layer.name.clone());
-            self.told(layer, index + 1 < disk.layers().len());
+            self.judge_findings(layer, index + 1 < disk.layers().len());
         }
         self.layer = None;
         for unopened in disk.unopened() {
@@ -177,7 +177,7 @@ impl<'a> Job<'a> {
     }
 
     /// What opening a layer found, and the names in it.
-    fn told(&mut self, layer: &LayerInfo, has_parent: bool) {
+    fn judge_findings(&mut self, layer: &LayerInfo, has_parent: bool) {
         for finding in &layer.findings {
             self.finding(finding);
         }

@@ -35,7 +35,7 @@ impl Job<'_> {
             under("structure/unchecked", fact).into_iter().for_each(|violation| self.keep(violation));
         }
         let already: Vec<_> = info.findings.iter().map(|finding| (finding.code, finding.at)).collect();
-        let told: BTreeSet<u64> = seen.iter().filter_map(Error::at).collect();
+        let known: BTreeSet<u64> = seen.iter().filter_map(Error::at).collect();
         for error in seen {
             let is_told = already.contains(&(error.code(), error.at()));
             // Where data lies in a file that was not opened nobody can say where that ends.
@@ -68,7 +68,7 @@ impl Job<'_> {
             // An entry that the walk could not use is told once, with the part of the disk that it hits.
             let is_entry = rule_of_code(finding.code, Some(Class::Corrupt))
                 .is_some_and(|rule| matches!(rule.id, "structure/table" | "structure/past-end"));
-            if !(is_entry && finding.at.is_some_and(|at| told.contains(&at))) {
+            if !(is_entry && finding.at.is_some_and(|at| known.contains(&at))) {
                 self.finding(&finding);
             }
             self.go_on()
