@@ -11,4 +11,4 @@ mod unpack;
 
 pub use error::{PackError, UnpackError};
 pub use pack::{Packer, context_bytes, packed_bound};
-pub use unpack::{Continued, Ending, Unpacker};
+pub use unpack::{Continued, PayloadEnd, Unpacker};

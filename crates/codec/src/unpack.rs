@@ -13,12 +13,12 @@ pub struct Unpacker {
     deflate: Option<Decompress>,
     zlib: Option<Decompress>,
     zstd: Option<Decoder<'static>>,
-    ending: Ending,
+    ending: PayloadEnd,
 }
 
 /// How the last payload ended, for whoever has rules about that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Ending {
+pub struct PayloadEnd {
     /// Whether its deflate stream had a last block.
     pub is_finished: bool,
     /// How many zstd frames it had.
@@ -32,7 +32,7 @@ impl Unpacker {
     }
 
     /// How the payload ended that was unpacked last.
-    pub fn ending(&self) -> Ending {
+    pub fn ending(&self) -> PayloadEnd {
         self.ending
     }
 
@@ -62,7 +62,7 @@ impl Unpacker {
         least: usize,
     ) -> Result<usize, UnpackError> {
         if finished::unpack(&mut self.finished, codec, payload, len, out) {
-            self.ending = Ending { is_finished: true, frames: 0 };
+            self.ending = PayloadEnd { is_finished: true, frames: 0 };
             return Ok(out.len());
         }
         let mut produced = out.len();
@@ -71,7 +71,7 @@ impl Unpacker {
                 let inflater = self.deflate.get_or_insert_with(|| Decompress::new(false));
                 inflater.reset(false);
                 let end = inflate("deflate", inflater, payload, out, out.len())?;
-                self.ending = Ending { is_finished: end.is_finished, frames: 0 };
+                self.ending = PayloadEnd { is_finished: end.is_finished, frames: 0 };
                 end.used
             }
             Codec::Zlib | Codec::ZlibOpen | Codec::ZlibContinued => {
@@ -86,7 +86,7 @@ impl Unpacker {
                         expected: out.len() as u64,
                     });
                 }
-                self.ending = Ending { is_finished: end.is_finished, frames: 0 };
+                self.ending = PayloadEnd { is_finished: end.is_finished, frames: 0 };
                 end.used
             }
             Codec::Zstd => {
@@ -96,7 +96,7 @@ impl Unpacker {
                 // OK: put in above.
                 let Some(decoder) = &mut self.zstd else { unreachable!("the decoder was just made") };
                 let (used, frames) = zstd_frames(decoder, payload, out)?;
-                self.ending = Ending { is_finished: true, frames };
+                self.ending = PayloadEnd { is_finished: true, frames };
                 used
             }
         };
@@ -126,10 +126,10 @@ impl Continued {
     }
 
     /// Unpacks the next record into `out`, the whole unit; all of `payload` must be used.
-    pub fn unpack(&mut self, payload: &[u8], out: &mut [u8]) -> Result<Ending, UnpackError> {
+    pub fn unpack(&mut self, payload: &[u8], out: &mut [u8]) -> Result<PayloadEnd, UnpackError> {
         let end = inflate("zlib", &mut self.0, payload, out, out.len())?;
         match payload.len() - end.used {
-            0 => Ok(Ending { is_finished: end.is_finished, frames: 0 }),
+            0 => Ok(PayloadEnd { is_finished: end.is_finished, frames: 0 }),
             left => Err(UnpackError::LeftOver { left: left as u64, len: payload.len() as u64 }),
         }
     }

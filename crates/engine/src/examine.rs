@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Range};
 
-use imgprep_codec::Ending;
+use imgprep_codec::PayloadEnd;
 use imgprep_map::{Codec, Error, Files as _, Finding, PackedLen, Source, StructureCounts};
 
 use crate::claims::{self, Compared};
@@ -90,7 +90,7 @@ pub fn gaps(layer: &Layer, options: &Options<'_>, found: Found<'_>) -> Result<()
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Unpacked {
     /// How its payload ended.
-    pub ending: Ending,
+    pub ending: PayloadEnd,
     /// Whether all of it is zeros.
     pub is_zero: bool,
 }

@@ -55,7 +55,7 @@ pub use error::{EngineError, Loss, Losses};
 pub use examine::{
     Seen, Unpacked, check_structure, check_unused, conflicts, each, gaps, unpack_all, unpack_unflushed,
 };
-pub use imgprep_codec::Ending;
+pub use imgprep_codec::PayloadEnd;
 pub use options::{Interrupt, OnLoss, Options, Progress, ProgressReading};
 pub use stack::{Layer, Piece, Stack};
 pub use survey::{Survey, survey};

@@ -76,11 +76,11 @@ impl Reducer<'_> {
 
     pub(crate) fn finish(mut self, size: u64) -> Result<Converted, Error> {
         self.zero_to(size)?;
-        let ending = self.layout.finish()?;
-        for patch in &ending.patches {
-            self.writer.write(patch.at, &[&patch.bytes])?;
+        let finish = self.layout.finish()?;
+        for write in &finish.writes {
+            self.writer.write(write.at, &[&write.bytes])?;
         }
-        self.writer.sink.set_len(ending.len).map_err(|error| Error::new(error).while_doing("writing"))?;
-        Ok(Converted { len: ending.len, units: self.stored, checksums: self.checksums, bitmap: self.bitmap })
+        self.writer.sink.set_len(finish.len).map_err(|error| Error::new(error).while_doing("writing"))?;
+        Ok(Converted { len: finish.len, units: self.stored, checksums: self.checksums, bitmap: self.bitmap })
     }
 }

@@ -7,7 +7,7 @@
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use imgprep_codec::{Continued, Ending};
+use imgprep_codec::{Continued, PayloadEnd};
 use imgprep_map::{Error, Source};
 
 use crate::load::{check_unit, payload};
@@ -20,7 +20,7 @@ pub(crate) struct StreamUnit {
     pub(crate) unit: Range<u64>,
     pub(crate) bytes: Arc<Vec<u8>>,
     /// How its payload ended.
-    pub(crate) ending: Ending,
+    pub(crate) ending: PayloadEnd,
 }
 
 /// All streams of a stack.

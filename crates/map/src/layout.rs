@@ -20,7 +20,7 @@ pub trait Layout: Send {
     fn needs(&self) -> SinkKind;
 
     /// What is written before the first unit.
-    fn begin(&mut self) -> Vec<Patch>;
+    fn begin(&mut self) -> Vec<WriteAt>;
 
     /// Where unit number `unit` goes. `len` is the length of what is stored: of the
     /// packed payload, or of the unit itself.
@@ -36,7 +36,7 @@ pub trait Layout: Send {
     }
 
     /// What is written after the last unit, and the length of the file.
-    fn finish(&mut self) -> Result<Ending, Error>;
+    fn finish(&mut self) -> Result<Finish, Error>;
 
     /// Length of the file if `units` units are stored, each in at most `stored` bytes.
     fn bound(&self, units: u64, stored: u64) -> u64;
@@ -63,7 +63,7 @@ pub enum Packing {
 
 /// Bytes at a place of the output file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Patch {
+pub struct WriteAt {
     /// File offset.
     pub at: u64,
     /// What stands there.
@@ -83,9 +83,9 @@ pub struct Placement {
 
 /// The end of an output file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ending {
+pub struct Finish {
     /// The last pieces, in the order in which they are to be written.
-    pub patches: Vec<Patch>,
+    pub writes: Vec<WriteAt>,
     /// Length of the finished file.
     pub len: u64,
 }

@@ -48,7 +48,7 @@ pub use holes::LastHole;
 pub use image::{
     FileRef, FileRole, Image, ImageName, Needs, ParentRef, ParseOptions, Parsed, Resume, SizeChoice,
 };
-pub use layout::{Ending, Layout, Packing, Patch, Placement};
+pub use layout::{Finish, Layout, Packing, Placement, WriteAt};
 pub use limits::Limits;
 pub use overlay::{Overlay, OverlayReader};
 pub use printable::{Printable, is_printable, printable, printable_json};

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use imgprep_map::{Ending, Error, Layout, Packing, Patch, Placement, SinkKind};
+use imgprep_map::{Error, Finish, Layout, Packing, Placement, SinkKind, WriteAt};
 
 use crate::Unsupported;
 use crate::header::SECONDS_TO_2000;
@@ -144,8 +144,8 @@ impl Layout for Zvhd2Layout {
         SinkKind::Append
     }
 
-    fn begin(&mut self) -> Vec<Patch> {
-        vec![Patch { at: 0, bytes: self.header.encode().to_vec() }]
+    fn begin(&mut self) -> Vec<WriteAt> {
+        vec![WriteAt { at: 0, bytes: self.header.encode().to_vec() }]
     }
 
     fn place(&mut self, unit: u64, len: u64) -> Result<Placement, Error> {
@@ -166,7 +166,7 @@ impl Layout for Zvhd2Layout {
         Ok(Placement { at, head: RawRecord { payload, block }.encode().to_vec(), tail })
     }
 
-    fn finish(&mut self) -> Result<Ending, Error> {
+    fn finish(&mut self) -> Result<Finish, Error> {
         let middle = self.behind_records();
         let mut index = core::mem::take(&mut self.index);
         index.resize(index.len().next_multiple_of(INDEX_SEGMENT as usize), 0);
@@ -174,14 +174,14 @@ impl Layout for Zvhd2Layout {
         self.complete(index.len(), bitmap.len())?;
         let header = &self.header;
         let last_at = header.bitmap_offset + u64::from(header.bitmap_size);
-        let patches = vec![
-            Patch { at: self.at, bytes: middle.to_vec() },
-            Patch { at: header.index_offset, bytes: index },
-            Patch { at: header.bitmap_offset, bytes: bitmap },
-            Patch { at: last_at, bytes: header.encode().to_vec() },
+        let writes = vec![
+            WriteAt { at: self.at, bytes: middle.to_vec() },
+            WriteAt { at: header.index_offset, bytes: index },
+            WriteAt { at: header.bitmap_offset, bytes: bitmap },
+            WriteAt { at: last_at, bytes: header.encode().to_vec() },
         ];
-        let patches = patches.into_iter().filter(|patch| !patch.bytes.is_empty()).collect();
-        Ok(Ending { patches, len: last_at + PAGE })
+        let writes = writes.into_iter().filter(|write| !write.bytes.is_empty()).collect();
+        Ok(Finish { writes, len: last_at + PAGE })
     }
 
     fn bound(&self, units: u64, stored: u64) -> u64 {
@@ -229,22 +229,22 @@ mod tests {
         assert_eq!((first.at, first.head.len(), first.tail.len()), (4096, 48, 4096 - 58));
         assert_eq!(first.tail[first.tail.len() - 4..], *b"end\0");
         assert_eq!(layout.place(2, 5000).unwrap().at, 8192);
-        let ending = layout.finish().unwrap();
+        let finish = layout.finish().unwrap();
         assert_eq!(
-            ending.patches.iter().map(|patch| patch.at).collect::<Vec<_>>(),
+            finish.writes.iter().map(|write| write.at).collect::<Vec<_>>(),
             [16384, 20480, 544_768, 548_864]
         );
-        assert_eq!(ending.len, 552_960);
-        assert_eq!(ending.patches[2].bytes[0], 0b101);
-        assert!(layout.bound(2, 5000) >= ending.len);
+        assert_eq!(finish.len, 552_960);
+        assert_eq!(finish.writes[2].bytes[0], 0b101);
+        assert!(layout.bound(2, 5000) >= finish.len);
     }
 
     #[test]
     fn a_disk_of_zeros_has_no_index() {
         let mut layout = layout(BLOCK, Packing::ZlibOpen { level: 6 }).unwrap();
-        let ending = layout.finish().unwrap();
-        assert_eq!(ending.patches.len(), 3);
-        assert_eq!(ending.len, 16384);
+        let finish = layout.finish().unwrap();
+        assert_eq!(finish.writes.len(), 3);
+        assert_eq!(finish.len, 16384);
     }
 
     #[test]
@@ -277,10 +277,10 @@ mod tests {
         let first = layout.begin().remove(0).bytes;
         layout.place(0, 10).unwrap();
         layout.place(2, 10).unwrap();
-        let ending = layout.finish().unwrap();
+        let finish = layout.finish().unwrap();
         let mut want = first.clone();
         want[136] = 2;
-        assert_eq!(ending.patches[0].bytes, want);
+        assert_eq!(finish.writes[0].bytes, want);
         let page: &[u8; PAGE_BYTES] = want[..].try_into().unwrap();
         assert_ne!(RawHeader::decode(page).checksum, checksum(page), "a cut file must not open");
     }
