@@ -30,7 +30,7 @@ fn packed(folder: &Path) {
     }
 }
 
-/// A disk of 30 GiB in 500000 clusters, last to first: no two of its claims continue each other. The file is
+/// A disk of 30 GiB in 500000 clusters, last to first: no two of its uses continue each other. The file is
 /// one hole behind its tables.
 fn fragmented(path: &Path) {
     const CLUSTER: u64 = 1 << 16;

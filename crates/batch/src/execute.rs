@@ -90,7 +90,7 @@ pub(crate) fn on_loss(job: &Job) -> OnLoss {
 
 /// Room that a planned output takes at most: a RAW has holes where the disk has zeros.
 pub(crate) fn room(job: &Job, plan: &Plan) -> u64 {
-    if job.target == Target::Raw { plan.survey.total() } else { plan.len }
+    if job.target == Target::Raw { plan.table_scan.total() } else { plan.len }
 }
 
 /// Requests a verdict, if the job has a profile.

@@ -75,7 +75,7 @@ mod tests {
     use std::ops::{ControlFlow, Range};
     use std::sync::Arc;
 
-    use imgprep_map::{Claim, DiskMap, Extent, FileId, Files, Source, Visitor};
+    use imgprep_map::{DiskMap, Extent, FileId, FileUse, Files, Source, Visitor};
 
     use super::*;
     use crate::Layer;
@@ -106,7 +106,11 @@ mod tests {
             Ok(())
         }
 
-        fn claims(&self, _: &dyn Files, _: &mut dyn FnMut(Claim) -> ControlFlow<()>) -> Result<(), Error> {
+        fn file_usage(
+            &self,
+            _: &dyn Files,
+            _: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
+        ) -> Result<(), Error> {
             Ok(())
         }
     }

@@ -7,7 +7,7 @@ use imgprep_map::Error;
 
 use crate::convert::{Job, jobs, reading_share};
 use crate::load::{Loaded, Loader};
-use crate::{EngineError, Losses, Options, Stack, Survey, is_zero, pipeline};
+use crate::{EngineError, Losses, Options, Stack, TableScan, is_zero, pipeline};
 
 /// Checksums of the units of a disk that are not all zeros, ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -80,10 +80,10 @@ pub enum TrailingData {
 
 /// Reads a disk and checksums its first `size` bytes.
 ///
-/// `survey` must be of the same stack.
+/// `table_scan` must be of the same stack.
 pub fn checksum(
     stack: &Stack,
-    survey: &Survey,
+    table_scan: &TableScan,
     (size, trailing): (u64, TrailingData),
     options: &Options<'_>,
 ) -> Result<Checksums, Error> {
@@ -91,11 +91,11 @@ pub fn checksum(
         let what = format!("{size} bytes went in, {} came out", stack.size());
         return Err(EngineError::Differs { what }.into());
     }
-    options.progress.begin(survey.total());
+    options.progress.begin(table_scan.total());
     let losses = Losses::default();
     let loader = Loader { stack, on_loss: options.on_loss, losses: &losses, progress: options.progress };
-    let share = reading_share(stack, survey, options)?;
-    let mut sums = Checksums::new(survey.unit, size);
+    let share = reading_share(stack, table_scan, options)?;
+    let mut sums = Checksums::new(table_scan.unit, size);
     let work = |job: Job, scratch: &mut _| {
         if trailing == TrailingData::Anything && job.range.start >= size {
             return Ok((job, None));
@@ -120,7 +120,7 @@ pub fn checksum(
     pipeline::run(
         share,
         options.interrupt,
-        jobs(stack, survey.unit, options, &losses, None),
+        jobs(stack, table_scan.unit, options, &losses, None),
         work,
         |(job, sum)| {
             sums.units.extend(sum.map(|sum| (job.unit, sum)));

@@ -5,14 +5,14 @@ use std::ops::Range;
 use imgprep_codec::{context_bytes, packed_bound};
 use imgprep_map::{Error, Layout, Packing, Sink, SinkKind};
 
-use crate::frontier::Frontier;
 use crate::load::{Loaded, Loader, Scratch};
 use crate::pipeline::{self, Share};
 use crate::reducer::Reducer;
 use crate::stream::{StreamUnit, Streams};
+use crate::work_units::WorkUnits;
 use crate::worker::{Packers, Worker, data_ranges};
 use crate::writer::Writer;
-use crate::{Bitmap, BitmapShape, Checksums, Losses, Options, Stack, Survey};
+use crate::{Bitmap, BitmapShape, Checksums, Losses, Options, Stack, TableScan};
 
 /// Where a conversion goes.
 pub struct Output<'a> {
@@ -56,11 +56,11 @@ pub(crate) fn jobs<'a>(
     losses: &'a Losses,
     first_place: Option<u64>,
 ) -> impl FnMut() -> Result<Option<Job>, Error> + 'a {
-    let mut frontier = Frontier::new(stack, unit, options, losses);
+    let mut work_units = WorkUnits::new(stack, unit, options, losses);
     let mut streams = Streams::new(stack, options.on_loss, losses);
     move || {
-        let Some(number) = frontier.next()? else { return Ok(None) };
-        let range = frontier.range(number);
+        let Some(number) = work_units.next()? else { return Ok(None) };
+        let range = work_units.range(number);
         let stream = streams.advance(&range)?;
         let place = first_place.map(|first| first + range.start);
         Ok(Some(Job { unit: number, range, stream, place }))
@@ -68,29 +68,33 @@ pub(crate) fn jobs<'a>(
 }
 
 /// The share of a run that only reads.
-pub(crate) fn reading_share(stack: &Stack, survey: &Survey, options: &Options<'_>) -> Result<Share, Error> {
+pub(crate) fn reading_share(
+    stack: &Stack,
+    table_scan: &TableScan,
+    options: &Options<'_>,
+) -> Result<Share, Error> {
     let streamed =
-        if stack.layers().iter().any(|layer| layer.map.is_stream()) { survey.largest_packed } else { 0 };
-    let per_thread = survey.unit + survey.largest_packed + context_bytes(Packing::Plain);
+        if stack.layers().iter().any(|layer| layer.map.is_stream()) { table_scan.largest_packed } else { 0 };
+    let per_thread = table_scan.unit + table_scan.largest_packed + context_bytes(Packing::Plain);
     Ok(Share::plan(options.threads, options.memory, per_thread, streamed.max(1))?)
 }
 
-/// Converts a stack into an output. `survey` must be of the same stack, with the layout's unit.
+/// Converts a stack into an output. `table_scan` must be of the same stack, with the layout's unit.
 ///
 /// The sink is left without its final sync; an error leaves it unfinished.
 pub fn convert(
     stack: &Stack,
-    survey: &Survey,
+    table_scan: &TableScan,
     output: Output<'_>,
     options: &Options<'_>,
     losses: &Losses,
 ) -> Result<Converted, Error> {
     let Output { layout, sink, with_checksums, bitmap } = output;
-    options.progress.begin(survey.total());
+    options.progress.begin(table_scan.total());
     let is_plain = layout.packing() == Packing::Plain;
     let is_direct = is_plain && sink.kind() == SinkKind::Random && !sink.serializes_writes();
     let first_place = layout.fixed_place(0).filter(|_| is_direct);
-    let share = writing_share(stack, survey, layout.packing(), is_direct, options)?;
+    let share = writing_share(stack, table_scan, layout.packing(), is_direct, options)?;
     let writer = Writer { sink, stack, progress: options.progress };
     for patch in layout.begin() {
         writer.write(patch.at, &[&patch.bytes])?;
@@ -114,8 +118,8 @@ pub fn convert(
         layout,
         done_to: 0,
         stored: 0,
-        checksums: with_checksums.then(|| Checksums::new(worker.unit, survey.size)),
-        bitmap: bitmap.map(|shape| Bitmap::new(shape, survey.size)),
+        checksums: with_checksums.then(|| Checksums::new(worker.unit, table_scan.size)),
+        bitmap: bitmap.map(|shape| Bitmap::new(shape, table_scan.size)),
     };
     let feed = jobs(stack, worker.unit, options, losses, first_place);
     pipeline::run(
@@ -126,21 +130,21 @@ pub fn convert(
         |done| reducer.reduce(done, &worker.packers),
     )?;
     stack.verify_mapping()?;
-    reducer.finish(survey.size)
+    reducer.finish(table_scan.size)
 }
 
 /// Only the bitmap of a disk.
 pub fn scan(
     stack: &Stack,
-    survey: &Survey,
+    table_scan: &TableScan,
     shape: BitmapShape,
     options: &Options<'_>,
     losses: &Losses,
 ) -> Result<Bitmap, Error> {
-    options.progress.begin(survey.total());
+    options.progress.begin(table_scan.total());
     let loader = Loader { stack, on_loss: options.on_loss, losses, progress: options.progress };
-    let share = reading_share(stack, survey, options)?;
-    let mut bitmap = Bitmap::new(shape, survey.size);
+    let share = reading_share(stack, table_scan, options)?;
+    let mut bitmap = Bitmap::new(shape, table_scan.size);
     let work = |job: Job, scratch: &mut Scratch| {
         let data = match loader.load(&job.range, &job.stream, scratch)? {
             Loaded::Zero => Vec::new(),
@@ -153,7 +157,7 @@ pub fn scan(
     pipeline::run(
         share,
         options.interrupt,
-        jobs(stack, survey.unit, options, losses, None),
+        jobs(stack, table_scan.unit, options, losses, None),
         work,
         |(range, data)| {
             data.iter().for_each(|data| bitmap.set(data));
@@ -169,16 +173,16 @@ pub fn scan(
 
 fn writing_share(
     stack: &Stack,
-    survey: &Survey,
+    table_scan: &TableScan,
     packing: Packing,
     is_direct: bool,
     options: &Options<'_>,
 ) -> Result<Share, Error> {
-    let read = reading_share(stack, survey, options)?;
+    let read = reading_share(stack, table_scan, options)?;
     if is_direct {
         return Ok(read);
     }
-    let per_thread = survey.unit + survey.largest_packed + context_bytes(packing);
-    let per_unit = packed_bound(packing, survey.unit) + survey.largest_packed;
+    let per_thread = table_scan.unit + table_scan.largest_packed + context_bytes(packing);
+    let per_unit = packed_bound(packing, table_scan.unit) + table_scan.largest_packed;
     Ok(Share::plan(options.threads, options.memory, per_thread, per_unit)?)
 }

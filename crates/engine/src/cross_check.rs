@@ -73,7 +73,7 @@ mod tests {
     use std::num::NonZeroUsize;
     use std::ops::ControlFlow;
 
-    use imgprep_map::{Claim, DiskMap, FileId, Files, Visitor};
+    use imgprep_map::{DiskMap, FileId, FileUse, Files, Visitor};
 
     use super::*;
     use crate::{EngineError, OnLoss, Progress};
@@ -91,7 +91,11 @@ mod tests {
         fn visit(&self, _: &dyn Files, _: Range<u64>, _: Visitor<'_>) -> Result<(), Error> {
             Ok(())
         }
-        fn claims(&self, _: &dyn Files, _: &mut dyn FnMut(Claim) -> ControlFlow<()>) -> Result<(), Error> {
+        fn file_usage(
+            &self,
+            _: &dyn Files,
+            _: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
+        ) -> Result<(), Error> {
             Ok(())
         }
         fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {

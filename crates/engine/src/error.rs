@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use imgprep_map::{ClaimKind, Class, Detail, Error};
+use imgprep_map::{Class, Detail, Error, UseKind};
 
 /// Trouble that only the engine can see.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,9 +14,9 @@ pub enum EngineError {
         /// The shared bytes, as file offsets.
         bytes: Range<u64>,
         /// What uses them, and the disk offset of the first shared byte.
-        first: (ClaimKind, Option<u64>),
+        first: (UseKind, Option<u64>),
         /// What else uses them.
-        second: (ClaimKind, Option<u64>),
+        second: (UseKind, Option<u64>),
     },
     /// A map names bytes that its file does not have.
     #[error("{} needs bytes {}..{}, the file ends at {file_len}", Use(.user), .bytes.start, .bytes.end)]
@@ -24,7 +24,7 @@ pub enum EngineError {
         /// The bytes, as file offsets.
         bytes: Range<u64>,
         /// What uses them.
-        user: (ClaimKind, Option<u64>),
+        user: (UseKind, Option<u64>),
         /// Length of the file.
         file_len: u64,
     },
@@ -75,14 +75,14 @@ pub enum EngineError {
     },
 }
 
-struct Use<'a>(&'a (ClaimKind, Option<u64>));
+struct Use<'a>(&'a (UseKind, Option<u64>));
 
 impl std::fmt::Display for Use<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0.0 {
-            ClaimKind::Metadata(name) => f.write_str(name)?,
-            ClaimKind::Data => f.write_str("data")?,
-            ClaimKind::Packed | ClaimKind::PackedAtMost => f.write_str("packed data")?,
+            UseKind::Metadata(name) => f.write_str(name)?,
+            UseKind::Data => f.write_str("data")?,
+            UseKind::Packed | UseKind::PackedAtMost => f.write_str("packed data")?,
         }
         self.0.1.map_or(Ok(()), |disk| write!(f, " of disk offset {disk}"))
     }

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use imgprep_map::{
-    Claim, DiskMap, Error, Extent, FileId, Files, Layout, ReadAt, ReadError, Sink, SinkKind, Source, Visitor,
-    WriteError,
+    DiskMap, Error, Extent, FileId, FileUse, Files, Layout, ReadAt, ReadError, Sink, SinkKind, Source,
+    Visitor, WriteError,
 };
 use imgprep_raw::RawLayout;
 
 use crate::{
     BitmapShape, Interrupt, Layer, Losses, OnLoss, Options, Output, Progress, Stack, TrailingData, checksum,
-    convert, scan, survey,
+    convert, scan, scan_tables,
 };
 
 const UNIT: u64 = 2 << 20;
@@ -93,7 +93,7 @@ impl DiskMap for Table {
         Ok(())
     }
 
-    fn claims(&self, _: &dyn Files, _: &mut dyn FnMut(Claim) -> ControlFlow<()>) -> Result<(), Error> {
+    fn file_usage(&self, _: &dyn Files, _: &mut dyn FnMut(FileUse) -> ControlFlow<()>) -> Result<(), Error> {
         Ok(())
     }
 }
@@ -139,34 +139,38 @@ impl Sink for Sunk {
 /// One run over a stack.
 type Run = fn(&Stack, &Options<'_>) -> Result<(), Error>;
 
-fn only_survey(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    survey(stack, UNIT, options, &Losses::default()).map(|_| ())
+fn only_table_scan(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
+    scan_tables(stack, UNIT, options, &Losses::default()).map(|_| ())
 }
 
 fn convert_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
     let losses = Losses::default();
-    let survey = survey(stack, UNIT, options, &losses)?;
-    let mut layout = RawLayout::new(survey.size);
+    let table_scan = scan_tables(stack, UNIT, options, &losses)?;
+    let mut layout = RawLayout::new(table_scan.size);
     assert_eq!(layout.unit(), UNIT);
     let output = Output { layout: &mut layout, sink: &Sunk, with_checksums: true, bitmap: None };
-    convert(stack, &survey, output, options, &losses).map(|_| ())
+    convert(stack, &table_scan, output, options, &losses).map(|_| ())
 }
 
 fn scan_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
     let losses = Losses::default();
-    let survey = survey(stack, UNIT, options, &losses)?;
-    scan(stack, &survey, BitmapShape::default(), options, &losses).map(|_| ())
+    let table_scan = scan_tables(stack, UNIT, options, &losses)?;
+    scan(stack, &table_scan, BitmapShape::default(), options, &losses).map(|_| ())
 }
 
 fn checksum_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    let survey = survey(stack, UNIT, options, &Losses::default())?;
-    checksum(stack, &survey, (survey.size, TrailingData::Zeros), options).map(|_| ())
+    let table_scan = scan_tables(stack, UNIT, options, &Losses::default())?;
+    checksum(stack, &table_scan, (table_scan.size, TrailingData::Zeros), options).map(|_| ())
 }
 
 #[test]
 fn a_page_that_fails_at_any_access_of_any_run_is_an_error() {
-    let runs: [(&str, Run); 4] =
-        [("survey", only_survey), ("convert", convert_all), ("scan", scan_all), ("checksum", checksum_all)];
+    let runs: [(&str, Run); 4] = [
+        ("table scan", only_table_scan),
+        ("convert", convert_all),
+        ("scan", scan_all),
+        ("checksum", checksum_all),
+    ];
     for (name, run) in runs {
         for threads in [1, 2] {
             let options = Options {

@@ -7,7 +7,7 @@
 //!
 //! One disk goes through it like this:
 //!
-//! 1. [`survey`] walks all tables once: it finds what can't be read, holds the claims
+//! 1. [`scan_tables`] walks all tables once: it finds what can't be read, holds the uses
 //!    of every layer against each other, and counts the units that may hold data. No
 //!    payload is touched and no output exists yet.
 //!    Before it, [`cross_check`] finds what the tables say against each other though they can be read.
@@ -23,15 +23,13 @@
 
 mod bitmap;
 mod bounded_reader;
+mod check_walks;
 mod checksum;
-mod claims;
 mod convert;
 mod cross_check;
 mod error;
-mod examine;
 #[cfg(test)]
 mod faults;
-mod frontier;
 mod load;
 mod options;
 mod pipeline;
@@ -39,24 +37,26 @@ mod prefetch;
 mod reducer;
 mod stack;
 mod stream;
-mod survey;
+mod table_scan;
+mod usage;
 mod watched;
+mod work_units;
 mod worker;
 mod writer;
 mod zeros;
 
 pub use bitmap::{BitOrder, Bitmap, BitmapShape};
 pub use bounded_reader::BoundedReader;
+pub use check_walks::{
+    Seen, Unpacked, check_structure, check_unused, conflicts, each, gaps, unpack_all, unpack_unflushed,
+};
 pub use checksum::{Checksums, TrailingData, checksum};
-pub use claims::Compared;
 pub use convert::{Converted, Output, convert, scan};
 pub use cross_check::cross_check;
 pub use error::{EngineError, Loss, Losses};
-pub use examine::{
-    Seen, Unpacked, check_structure, check_unused, conflicts, each, gaps, unpack_all, unpack_unflushed,
-};
 pub use imgprep_codec::PayloadEnd;
 pub use options::{Interrupt, OnLoss, Options, Progress, ProgressReading};
 pub use stack::{Layer, Piece, Stack};
-pub use survey::{Survey, survey};
+pub use table_scan::{TableScan, scan_tables};
+pub use usage::Compared;
 pub use zeros::is_zero;

@@ -160,7 +160,7 @@ impl ReadAt for Limited {
 
 #[cfg(test)]
 mod tests {
-    use imgprep_map::{Claim, DiskMap, Extent, FileId, Files, Visitor};
+    use imgprep_map::{DiskMap, Extent, FileId, FileUse, Files, Visitor};
 
     use super::*;
 
@@ -195,7 +195,11 @@ mod tests {
             Ok(())
         }
 
-        fn claims(&self, _: &dyn Files, _: &mut dyn FnMut(Claim) -> ControlFlow<()>) -> Result<(), Error> {
+        fn file_usage(
+            &self,
+            _: &dyn Files,
+            _: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
+        ) -> Result<(), Error> {
             Ok(())
         }
     }

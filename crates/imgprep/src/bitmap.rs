@@ -2,7 +2,7 @@
 
 use std::path::{Path, PathBuf};
 
-use imgprep_engine::{Bitmap, BitmapShape, Losses, Options, scan, survey};
+use imgprep_engine::{Bitmap, BitmapShape, Losses, Options, scan, scan_tables};
 use imgprep_io::{OutputFile, OutputOptions, Published};
 use imgprep_map::{Error, Layout as _};
 use imgprep_raw::RawLayout;
@@ -74,8 +74,8 @@ fn scan_bitmap(
 ) -> Result<BitmapWritten, Error> {
     let losses = Losses::default();
     let unit = RawLayout::new(disk.size()).unit();
-    let survey = survey(disk.stack(), unit, run, &losses)?;
-    let bitmap = scan(disk.stack(), &survey, shape, run, &losses)?;
+    let table_scan = scan_tables(disk.stack(), unit, run, &losses)?;
+    let bitmap = scan(disk.stack(), &table_scan, shape, run, &losses)?;
     disk.check_unchanged()?;
     Made::ours(&bitmap, path, output)?.publish()?;
     Ok(BitmapWritten {

@@ -3,7 +3,8 @@
 use std::path::{Path, PathBuf};
 
 use imgprep_engine::{
-    Bitmap, Checksums, Loss, Losses, Options, Output, Survey, TrailingData, checksum, convert as run, survey,
+    Bitmap, Checksums, Loss, Losses, Options, Output, TableScan, TrailingData, checksum, convert as run,
+    scan_tables,
 };
 use imgprep_io::{
     DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput, SourceFile, SourceOptions, Sync,
@@ -68,7 +69,7 @@ pub struct ConvertOptions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Converted {
     /// What was found before it began.
-    pub survey: Survey,
+    pub table_scan: TableScan,
     /// Length of the output, in bytes.
     pub len: u64,
     /// Blocks of 2 MiB that hold data.
@@ -87,7 +88,7 @@ pub struct Converted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// What the tables tell.
-    pub survey: Survey,
+    pub table_scan: TableScan,
     /// Length of the output: exact for RAW, else at most this.
     pub len: u64,
     /// Whether the length is exact.
@@ -101,10 +102,10 @@ pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<
     disk.check_readable()?;
     let losses = Losses::default();
     let layout = options.target.layout(disk.size(), options.uuid, options.unix_time)?;
-    let survey = survey(disk.stack(), layout.unit(), run, &losses)?;
+    let table_scan = scan_tables(disk.stack(), layout.unit(), run, &losses)?;
     let packed = imgprep_codec::packed_bound(layout.packing(), layout.unit());
-    let len = layout.bound(survey.units, packed);
-    Ok(Plan { survey, len, is_exact: options.target == Target::Raw, losses: losses.into_sorted() })
+    let len = layout.bound(table_scan.units, packed);
+    Ok(Plan { table_scan, len, is_exact: options.target == Target::Raw, losses: losses.into_sorted() })
 }
 
 /// Converts a disk. What fails leaves no file behind; a device or a pipe is left as far as it was written.
@@ -117,16 +118,16 @@ pub fn convert(
     check_wishes(disk, destination, options)?;
     let losses = Losses::default();
     let mut layout = options.target.layout(disk.size(), options.uuid, options.unix_time)?;
-    let survey = survey(disk.stack(), layout.unit(), run, &losses)?;
+    let table_scan = scan_tables(disk.stack(), layout.unit(), run, &losses)?;
     let opened = Opened::new(destination, options, disk.size())?;
-    let job = Job { disk, survey: &survey, options, run, losses: &losses };
+    let job = Job { disk, table_scan: &table_scan, options, run, losses: &losses };
     let done = job.write(&opened, &mut *layout)?;
     disk.check_unchanged()?;
     let is_verified = job.verify(&opened, done.checksums.as_ref())?;
     let bitmap = job.bitmap(&opened, done.bitmap.as_ref())?;
     publish(opened, bitmap)?;
     Ok(Converted {
-        survey,
+        table_scan,
         len: done.len,
         data_blocks: done.units,
         losses: losses.into_sorted(),
@@ -272,7 +273,7 @@ impl Opened {
 
 struct Job<'a> {
     disk: &'a Disk,
-    survey: &'a Survey,
+    table_scan: &'a TableScan,
     options: &'a ConvertOptions,
     run: &'a Options<'a>,
     losses: &'a Losses,
@@ -290,7 +291,7 @@ impl Job<'_> {
                 BitmapMaker::Command(_) => None,
             }),
         };
-        run(self.disk.stack(), self.survey, output, self.run, self.losses).map_err(|error| {
+        run(self.disk.stack(), self.table_scan, output, self.run, self.losses).map_err(|error| {
             // What the source's layers are to blame for has their name already.
             if error.format() == "io" { error.in_path(opened.name()) } else { error }
         })
@@ -327,10 +328,10 @@ impl Job<'_> {
         let options = Options { on_loss: imgprep_engine::OnLoss::Stop, ..*self.run };
         let losses = Losses::default();
         let in_path = |error: Error| error.in_path(&name).while_doing("verifying");
-        let seen = survey(output.stack(), self.survey.unit, &options, &losses).map_err(in_path)?;
+        let seen = scan_tables(output.stack(), self.table_scan.unit, &options, &losses).map_err(in_path)?;
         let trailing =
             if matches!(opened, Opened::Device(..)) { TrailingData::Anything } else { TrailingData::Zeros };
-        let size = (self.survey.size, trailing);
+        let size = (self.table_scan.size, trailing);
         let back = checksum(output.stack(), &seen, size, &options).map_err(in_path)?;
         source.compare(&back).map_err(in_path)?;
         Ok(true)

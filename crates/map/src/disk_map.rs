@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
-use crate::{Claim, Error, Extent, FileId, Finding, ReadAt, StructureCounts};
+use crate::{Error, Extent, FileId, FileUse, Finding, ReadAt, StructureCounts};
 
 /// What a walk over a map calls for each extent; `Break` ends the walk.
 pub type Visitor<'f> = &'f mut dyn FnMut(Extent) -> ControlFlow<()>;
@@ -60,16 +60,16 @@ pub trait DiskMap: Send + Sync {
 
     /// Tells every piece of the image's files that this disk uses, and who uses it.
     /// In any order. Entries that [`visit`](Self::visit) would refuse are left out.
-    fn claims(
+    fn file_usage(
         &self,
         files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error>;
 
     /// Checks what the image's tables tell beyond where the bytes of this disk are: counts
     /// against uses, copies against each other, snapshots, bitmaps.
     ///
-    /// What [`visit`](Self::visit) refuses and what [`claims`](Self::claims) shows need not be
+    /// What [`visit`](Self::visit) refuses and what [`file_usage`](Self::file_usage) shows need not be
     /// told again, but may. Each thing that is wrong is one finding, or one for a run of
     /// neighbours; the exact numbers are in the answer. `Break` ends the check. Memory is
     /// bounded, payload is not touched, and cost follows what the file holds, not what it

@@ -13,7 +13,6 @@
 
 extern crate alloc;
 
-mod claim;
 mod contradictions;
 mod coverage_sweep;
 mod disk_map;
@@ -35,8 +34,8 @@ mod sink;
 mod source;
 mod structure_counts;
 mod unit_set;
+mod usage;
 
-pub use claim::{Claim, ClaimKind};
 pub use contradictions::Contradictions;
 pub use coverage_sweep::{CoverageSweep, Swept, Use, Uses};
 pub use disk_map::{DiskMap, Files, Visitor};
@@ -60,3 +59,4 @@ pub use sink::{Sink, SinkKind, WriteError};
 pub use source::{Codec, Extent, FileId, PackedLen, Source};
 pub use structure_counts::StructureCounts;
 pub use unit_set::{Full, UnitSet};
+pub use usage::{FileUse, UseKind};

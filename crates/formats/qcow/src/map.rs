@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Claim, Codec, Contradictions, DiskMap, EntryRun, Error, ExtentBuilder, FileId, Files, Finding, PackedLen,
-    ReadAt, RevisitLimiter, Severity, Source, StructureCounts, Visitor, walk_entries,
+    Codec, Contradictions, DiskMap, EntryRun, Error, ExtentBuilder, FileId, FileUse, Files, Finding,
+    PackedLen, ReadAt, RevisitLimiter, Severity, Source, StructureCounts, Visitor, walk_entries,
 };
 
 use crate::Corrupt;
@@ -147,10 +147,10 @@ impl DiskMap for Map {
         })
     }
 
-    fn claims(
+    fn file_usage(
         &self,
         files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         self.walk_claims(files, visitor)
     }

@@ -19,7 +19,6 @@
 extern crate alloc;
 
 mod check;
-mod claims;
 mod counts;
 mod cross_check;
 mod entry;
@@ -32,6 +31,7 @@ mod map;
 mod refcount_walk;
 mod refcounts;
 mod snapshot;
+mod usage;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;

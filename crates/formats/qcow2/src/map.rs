@@ -5,7 +5,7 @@ use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{
-    Claim, Codec, DiskMap, EntryRun, Error, ExtentBuilder, FileId, Files, Finding, PackedLen, ReadAt,
+    Codec, DiskMap, EntryRun, Error, ExtentBuilder, FileId, FileUse, Files, Finding, PackedLen, ReadAt,
     RevisitLimiter, Source, StructureCounts, Visitor, walk_entries,
 };
 
@@ -314,10 +314,10 @@ impl DiskMap for Map {
         })
     }
 
-    fn claims(
+    fn file_usage(
         &self,
         files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         self.walk_claims(files, visitor)
     }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Claim, Contradictions, DiskMap, EntryRun, Error, ExtentBuilder, FileId, Files, Finding, ReadAt,
+    Contradictions, DiskMap, EntryRun, Error, ExtentBuilder, FileId, FileUse, Files, Finding, ReadAt,
     RevisitLimiter, Source, StructureCounts, Visitor, walk_entries,
 };
 
@@ -137,10 +137,10 @@ impl DiskMap for Map {
         ExtentBuilder::visit(range, size, first, visitor, |range, builder| self.walk(file, range, builder))
     }
 
-    fn claims(
+    fn file_usage(
         &self,
         files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         self.walk_claims(files, visitor)
     }

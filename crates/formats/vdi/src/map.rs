@@ -4,7 +4,7 @@ use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{
-    Claim, DiskMap, Error, ExtentBuilder, FileId, Files, Finding, ReadAt, Source, StructureCounts, Visitor,
+    DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, ReadAt, Source, StructureCounts, Visitor,
 };
 
 use crate::Corrupt;
@@ -63,7 +63,7 @@ impl Map {
 
     /// Where the hole ends in which these entries lie, if they all do; as an index.
     ///
-    /// Zero is a block's number: two entries of zeros are two claims on block 0. So a
+    /// Zero is a block's number: two entries of zeros are two uses on block 0. So a
     /// hole in the map is corrupt, and need not be looked at entry by entry.
     pub(crate) fn hole(&self, file: &dyn ReadAt, entries: Range<u64>) -> Option<u64> {
         let (start, end) = (self.entry_at(entries.start), self.entry_at(entries.end));
@@ -180,10 +180,10 @@ impl DiskMap for Map {
         })
     }
 
-    fn claims(
+    fn file_usage(
         &self,
         files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         self.walk_claims(files, visitor)
     }

@@ -90,7 +90,7 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
                     report.warning("vhd.check.leak", start, message);
                 }
             }
-            // Blocks of the disk are held against each other and against all else by their claims.
+            // Blocks of the disk are compared with each other and with everything else by the usage check.
             Swept::Shared { bytes, first, second } => {
                 let spare = [first, second].into_iter().filter(|by| *by != STRUCTURE && *by >= spare_at).max();
                 // Once an entry, however much its block overlaps.

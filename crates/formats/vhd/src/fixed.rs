@@ -3,7 +3,7 @@
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Claim, ClaimKind, DiskMap, Error, ExtentBuilder, FileId, Files, Finding, ReadAt, Source, StructureCounts,
+    DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, ReadAt, Source, StructureCounts, UseKind,
     Visitor,
 };
 
@@ -54,19 +54,19 @@ impl DiskMap for Fixed {
         Ok(())
     }
 
-    fn claims(
+    fn file_usage(
         &self,
         files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let data = 0..self.size.min(self.present(file));
         let (file, disk) = (FileId::SELF, Some(0));
-        if !data.is_empty() && visitor(Claim { file, range: data, kind: ClaimKind::Data, disk }).is_break() {
+        if !data.is_empty() && visitor(FileUse { file, range: data, kind: UseKind::Data, disk }).is_break() {
             return Ok(());
         }
         if let Some(tail) = self.tail.clone() {
-            let _ = visitor(Claim { file, range: tail, kind: ClaimKind::Metadata("the footer"), disk: None });
+            let _ = visitor(FileUse { file, range: tail, kind: UseKind::Metadata("the footer"), disk: None });
         }
         Ok(())
     }

@@ -27,7 +27,6 @@ mod check;
 mod check_bitmaps;
 mod check_blocks;
 mod check_locators;
-mod claims;
 mod error;
 mod facts;
 mod fixed;
@@ -38,6 +37,7 @@ mod layout;
 mod map;
 mod parent;
 mod size;
+mod usage;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;

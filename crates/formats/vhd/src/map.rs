@@ -6,8 +6,8 @@ use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{
-    Claim, DiskMap, Error, ExtentBuilder, FileId, Files, Finding, LastHole, ReadAt, Source, StructureCounts,
-    Visitor,
+    DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, LastHole, ReadAt, Source,
+    StructureCounts, Visitor,
 };
 
 use crate::bat::{Block, Rules};
@@ -29,7 +29,7 @@ pub(crate) struct Sparse {
     pub(crate) bit_order: BitOrder,
     /// What a block or a sector that was never written reads as.
     pub(crate) unwritten: Source,
-    /// Tables and names, for the claims.
+    /// Tables and names, for `file_usage`.
     pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
     pub(crate) bitmap_len: u64,
     pub(crate) taken: [(Range<u64>, &'static str); 3],
@@ -184,10 +184,10 @@ impl DiskMap for Sparse {
         })
     }
 
-    fn claims(
+    fn file_usage(
         &self,
         files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         self.walk_claims(file, visitor)
@@ -303,12 +303,12 @@ mod tests {
         assert_eq!(error.detail(), Some(&want));
         assert_eq!(error.disk(), Some(1024 * 4096..map.size));
         assert_eq!(got, [Extent { disk: 0..1024 * 4096, source: Source::Parent }]);
-        let mut claims = 0;
-        map.claims(&(&file as &dyn ReadAt), &mut |_| {
-            claims += 1;
+        let mut uses = 0;
+        map.file_usage(&(&file as &dyn ReadAt), &mut |_| {
+            uses += 1;
             ControlFlow::Continue(())
         })
         .unwrap();
-        assert_eq!(claims, 3, "the hole of the table is stepped over");
+        assert_eq!(uses, 3, "the hole of the table is stepped over");
     }
 }

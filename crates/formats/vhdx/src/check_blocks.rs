@@ -203,7 +203,7 @@ fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
                 );
                 report.warning("vhdx.check.place-shared", at, message);
             } else {
-                // Told by the claims, with both names.
+                // Reported by the usage check, with both names.
                 report.counts.corruptions += 1;
             }
         }

@@ -30,7 +30,6 @@ mod check_log;
 mod check_metadata;
 mod check_parent;
 mod check_region;
-mod claims;
 mod crc;
 mod error;
 mod facts;
@@ -45,6 +44,7 @@ mod region;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;

@@ -5,7 +5,7 @@ use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{
-    Claim, DiskMap, Error, ExtentBuilder, FileId, Files, Finding, ReadAt, Source, StructureCounts, Visitor,
+    DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, ReadAt, Source, StructureCounts, Visitor,
 };
 
 use crate::Corrupt;
@@ -204,10 +204,10 @@ impl DiskMap for Map {
         })
     }
 
-    fn claims(
+    fn file_usage(
         &self,
         files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         self.walk_claims(file, visitor).map(|_| ())

@@ -30,7 +30,6 @@ mod check_header;
 mod check_stream;
 mod check_tables;
 mod check_text;
-mod claims;
 mod cowd;
 mod descriptor;
 mod encoding;
@@ -48,6 +47,7 @@ mod sparse;
 mod stream;
 mod tables;
 mod text_end;
+mod usage;
 
 use alloc::boxed::Box;
 use core::ops::Range;

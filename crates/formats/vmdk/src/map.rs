@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Claim, Codec, DiskMap, Error, ExtentBuilder, FileId, Files, Finding, PackedLen, ReadAt, Source,
+    Codec, DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, PackedLen, ReadAt, Source,
     StructureCounts, Visitor,
 };
 
@@ -38,7 +38,7 @@ pub(crate) struct Part {
     pub(crate) disk: Range<u64>,
     pub(crate) file: FileId,
     pub(crate) kind: Kind,
-    /// Headers and the like, for the claims.
+    /// Headers and the like, for `file_usage`.
     pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
 }
 
@@ -159,10 +159,10 @@ impl DiskMap for Map {
         })
     }
 
-    fn claims(
+    fn file_usage(
         &self,
         files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         self.walk_claims(files, visitor)
     }
@@ -415,13 +415,13 @@ mod tests {
         })
         .unwrap();
         assert_eq!(extents, 1);
-        let mut claims = 0;
-        map.claims(&files, &mut |_| {
-            claims += 1;
+        let mut uses = 0;
+        map.file_usage(&files, &mut |_| {
+            uses += 1;
             ControlFlow::Continue(())
         })
         .unwrap();
-        assert_eq!(claims, 2, "the two directories");
+        assert_eq!(uses, 2, "the two directories");
     }
 
     #[test]

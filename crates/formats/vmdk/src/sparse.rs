@@ -28,7 +28,7 @@ pub(crate) struct Sparse {
     pub(crate) descriptor: Option<Range<u64>>,
     /// How its grains are found.
     pub(crate) kind: Kind,
-    /// Headers and the like, for the claims.
+    /// Headers and the like, for `file_usage`.
     pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
     pub(crate) findings: Vec<Finding>,
 }

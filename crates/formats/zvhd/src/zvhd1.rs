@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Claim, ClaimKind, Codec, DiskMap, Error, ExtentBuilder, FileId, Files, Finding, Image, PackedLen,
-    ParseOptions, Parsed, ReadAt, Source, StructureCounts, Visitor,
+    Codec, DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, Image, PackedLen, ParseOptions,
+    Parsed, ReadAt, Source, StructureCounts, UseKind, Visitor,
 };
 
 use crate::check::{Marks, Teller};
@@ -103,14 +103,18 @@ impl DiskMap for Map {
         })
     }
 
-    fn claims(&self, _: &dyn Files, visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>) -> Result<(), Error> {
-        let headers = [0, self.last_header].into_iter().map(|at| Claim {
+    fn file_usage(
+        &self,
+        _: &dyn Files,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let headers = [0, self.last_header].into_iter().map(|at| FileUse {
             file: FileId::SELF,
             range: at..at + PAGE,
-            kind: ClaimKind::Metadata("header page"),
+            kind: UseKind::Metadata("header page"),
             disk: None,
         });
-        let _ = headers.chain(self.records.iter().map(claim)).try_for_each(visitor);
+        let _ = headers.chain(self.records.iter().map(file_use)).try_for_each(visitor);
         Ok(())
     }
 
@@ -140,12 +144,12 @@ fn source(record: &Record) -> Source {
     }
 }
 
-/// The claim of a whole record, padding included.
-pub(crate) fn claim(record: &Record) -> Claim {
-    Claim {
+/// The use of a whole record, padding included.
+pub(crate) fn file_use(record: &Record) -> FileUse {
+    FileUse {
         file: FileId::SELF,
         range: record.at..record.at + record.len,
-        kind: ClaimKind::Packed,
+        kind: UseKind::Packed,
         disk: Some(u64::from(record.block) * BLOCK),
     }
 }

@@ -5,8 +5,8 @@ use alloc::format;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Claim, ClaimKind, Codec, DiskMap, Error, ExtentBuilder, FileId, Files, Finding, Image, PackedLen,
-    ParseOptions, Parsed, ReadAt, Source, StructureCounts, Visitor,
+    Codec, DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, Image, PackedLen, ParseOptions,
+    Parsed, ReadAt, Source, StructureCounts, UseKind, Visitor,
 };
 
 use crate::check::{Marks, Teller};
@@ -16,7 +16,7 @@ use crate::layout::{
     BITMAP_SEGMENT, BLOCK, COOKIE_ZVHD2, ENTRY_BYTES, INDEX_SEGMENT, PAGE, PER_SEGMENT, RawHeader,
 };
 use crate::record::Record;
-use crate::zvhd1::claim;
+use crate::zvhd1::file_use;
 use crate::{Corrupt, Unsupported, ZVHD2};
 
 /// First page, header page behind the records, last page.
@@ -207,10 +207,10 @@ impl DiskMap for Map {
         })
     }
 
-    fn claims(
+    fn file_usage(
         &self,
         files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let tables = [
@@ -221,8 +221,8 @@ impl DiskMap for Map {
             (self.last_page..self.last_page + PAGE, "header page"),
         ];
         for (range, name) in tables.into_iter().filter(|(range, _)| !range.is_empty()) {
-            let kind = ClaimKind::Metadata(name);
-            if visitor(Claim { file: FileId::SELF, range, kind, disk: None }).is_break() {
+            let kind = UseKind::Metadata(name);
+            if visitor(FileUse { file: FileId::SELF, range, kind, disk: None }).is_break() {
                 return Ok(());
             }
         }
@@ -231,7 +231,7 @@ impl DiskMap for Map {
             Ok(self
                 .index
                 .record(file, block, rank)
-                .map_or(ControlFlow::Continue(()), |record| visitor(claim(&record))))
+                .map_or(ControlFlow::Continue(()), |record| visitor(file_use(&record))))
         })
     }
 

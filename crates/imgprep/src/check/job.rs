@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use imgprep_catalog::{DetectError, detect};
-use imgprep_engine::{BitmapShape, EngineError, Losses, Options, scan, survey};
+use imgprep_engine::{BitmapShape, EngineError, Losses, Options, scan, scan_tables};
 use imgprep_io::SourceFile;
 use imgprep_map::{Class, Error, Facts, Finding, Layout as _, ReadAt as _, Severity, Value};
 use imgprep_open::{FollowPolicy, hints};
@@ -203,8 +203,8 @@ impl<'a> Job<'a> {
             SourceFile::open(&path, self.options.open.source).map_err(|error| in_path(error.into()))?;
         let losses = Losses::default();
         let unit = RawLayout::new(disk.size()).unit();
-        let surveyed = survey(disk.stack(), unit, self.run, &losses)?;
-        let bitmap = scan(disk.stack(), &surveyed, shape, self.run, &losses)?;
+        let table_scan = scan_tables(disk.stack(), unit, self.run, &losses)?;
+        let bitmap = scan(disk.stack(), &table_scan, shape, self.run, &losses)?;
         let flaw = bitmap.flaw(&file).map_err(in_path)?;
         file.verify_mapping().map_err(|error| in_path(error.into()))?;
         Ok(flaw)

@@ -6,10 +6,10 @@ use std::ops::{ControlFlow, Range};
 use imgprep_codec::PayloadEnd;
 use imgprep_map::{Codec, Error, Files as _, Finding, PackedLen, Source, StructureCounts};
 
-use crate::claims::{self, Compared};
 use crate::convert::jobs;
 use crate::load::Scratch;
 use crate::pipeline::{self, Share};
+use crate::usage::{self, Compared};
 use crate::watched::Watched;
 use crate::{Interrupt, Layer, Losses, OnLoss, Options, Piece, Stack, is_zero};
 
@@ -21,14 +21,14 @@ pub type Seen<'f> = &'f mut dyn FnMut(&Piece, Result<Unpacked, Error>) -> Contro
 
 type Found<'f> = &'f mut dyn FnMut(Error) -> ControlFlow<()>;
 
-/// Compares the claims of a layer with each other and with its files, and reports the
+/// Compares the uses of a layer with each other and with its files, and reports the
 /// conflicts in the order of the file.
 pub fn conflicts(
     layer: &Layer,
     options: &Options<'_>,
     found: &mut dyn FnMut(Error),
 ) -> Result<Compared, Error> {
-    claims::check(layer, options.memory / 2, OnLoss::Zero, options.interrupt, found)
+    usage::check(layer, options.memory / 2, OnLoss::Zero, options.interrupt, found)
 }
 
 /// Runs the structure check of a layer's format ([`DiskMap::check`](imgprep_map::DiskMap::check)).

@@ -1,14 +1,14 @@
-//! Who uses which bytes of a dynamic or differencing image.
+//! File usage: which structure uses which bytes of a dynamic or differencing image.
 
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Claim, ClaimKind, Error, FileId, ReadAt};
+use imgprep_map::{Error, FileId, FileUse, ReadAt, UseKind};
 
 use crate::bat::{Block, Rules};
 use crate::map::{PAGE, Sparse};
 
-type Visit<'f> = &'f mut dyn FnMut(Claim) -> ControlFlow<()>;
+type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
 
 impl Sparse {
     pub(crate) fn walk_claims(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Result<(), Error> {
@@ -47,10 +47,10 @@ impl Sparse {
         let data = block + self.bitmap_len;
         visit(metadata(block..data, "a sector bitmap", Some(disk)))?;
         let range = data..data + stored;
-        visit(Claim { file: FileId::SELF, range, kind: ClaimKind::Data, disk: Some(disk) })
+        visit(FileUse { file: FileId::SELF, range, kind: UseKind::Data, disk: Some(disk) })
     }
 }
 
-fn metadata(range: Range<u64>, name: &'static str, disk: Option<u64>) -> Claim {
-    Claim { file: FileId::SELF, range, kind: ClaimKind::Metadata(name), disk }
+fn metadata(range: Range<u64>, name: &'static str, disk: Option<u64>) -> FileUse {
+    FileUse { file: FileId::SELF, range, kind: UseKind::Metadata(name), disk }
 }

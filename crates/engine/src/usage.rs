@@ -1,6 +1,6 @@
-//! Claims of one image compared with each other and with its files.
+//! File usage of one image compared with each other and with its files.
 //!
-//! Claims are collected as sorted runs. A heavily fragmented image may have more runs than the memory budget
+//! Uses are collected as sorted runs. A heavily fragmented image may have more runs than the memory budget
 //! allows: then the runs that begin highest are dropped and come in a pass of their own. So the comparison is
 //! exact to the byte and its memory is bounded.
 //!
@@ -10,7 +10,7 @@
 
 use std::ops::{ControlFlow, Range};
 
-use imgprep_map::{Claim, ClaimKind, Error, FileId};
+use imgprep_map::{Error, FileId, FileUse, UseKind};
 
 use crate::watched::Watched;
 use crate::{EngineError, Interrupt, Layer, OnLoss};
@@ -24,34 +24,34 @@ const LEAST_ROOM: usize = 1024;
 /// How far a comparison went.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compared {
-    /// Every claim was compared.
+    /// Every use was compared.
     All,
     /// It ended after many conflicts: there may be more.
     Part,
 }
 
-/// One or more claims of the same kind that continue each other.
+/// One or more uses of the same kind that continue each other.
 #[derive(Clone, Debug)]
 struct Run {
     bytes: Range<u64>,
-    kind: ClaimKind,
+    kind: UseKind,
     /// Disk offset of the first byte.
     disk: Option<u64>,
 }
 
 impl Run {
-    /// The part of a claim that lies in `window`.
-    fn part(claim: &Claim, window: &Range<u64>) -> Self {
-        let whole = Self { bytes: claim.range.clone(), kind: claim.kind, disk: claim.disk };
-        let bytes = claim.range.start.max(window.start)..claim.range.end.min(window.end);
+    /// The part of a use that lies in `window`.
+    fn part(file_use: &FileUse, window: &Range<u64>) -> Self {
+        let whole = Self { bytes: file_use.range.clone(), kind: file_use.kind, disk: file_use.disk };
+        let bytes = file_use.range.start.max(window.start)..file_use.range.end.min(window.end);
         let disk = whole.user_at(bytes.start).1;
         Self { bytes, ..Self { disk, ..whole } }
     }
 
-    fn user_at(&self, at: u64) -> (ClaimKind, Option<u64>) {
+    fn user_at(&self, at: u64) -> (UseKind, Option<u64>) {
         let moved = at.saturating_sub(self.bytes.start);
         let disk = match self.kind {
-            ClaimKind::Data => self.disk.map(|disk| disk.saturating_add(moved)),
+            UseKind::Data => self.disk.map(|disk| disk.saturating_add(moved)),
             _ => self.disk,
         };
         (self.kind, disk)
@@ -61,11 +61,11 @@ impl Run {
     fn extend(&mut self, next: &Self) -> bool {
         let len = self.bytes.end - self.bytes.start;
         let continues = match (self.kind, next.kind) {
-            (ClaimKind::Data, ClaimKind::Data) => {
+            (UseKind::Data, UseKind::Data) => {
                 next.bytes.start == self.bytes.end
                     && next.disk == self.disk.and_then(|disk| disk.checked_add(len))
             }
-            (ClaimKind::PackedAtMost, ClaimKind::PackedAtMost) => {
+            (UseKind::PackedAtMost, UseKind::PackedAtMost) => {
                 self.bytes.start <= next.bytes.start && next.bytes.start <= self.bytes.end
             }
             _ => false,
@@ -140,11 +140,15 @@ impl Ledger<'_> {
 
     fn collect(&self, pass: &mut Pass) -> Result<(), Error> {
         let files = Watched::new(&self.layer.files, self.interrupt);
-        let walked = self.layer.map.claims(&files, &mut |claim| {
+        let walked = self.layer.map.file_usage(&files, &mut |file_use| {
             if self.interrupt.is_raised() {
                 return ControlFlow::Break(());
             }
-            if claim.file == self.id { pass.add(&claim, self.file_len) } else { ControlFlow::Continue(()) }
+            if file_use.file == self.id {
+                pass.add(&file_use, self.file_len)
+            } else {
+                ControlFlow::Continue(())
+            }
         });
         self.interrupt.check()?;
         walked.map_err(|error| self.layer.name(error))
@@ -183,13 +187,16 @@ impl Pass {
     }
 
     /// `Break` where no more is needed to report a conflict.
-    fn add(&mut self, claim: &Claim, file_len: u64) -> ControlFlow<()> {
-        if claim.range.end > file_len && claim.kind != ClaimKind::PackedAtMost && !claim.range.is_empty() {
-            let user = (claim.kind, claim.disk);
-            let bytes = claim.range.clone();
+    fn add(&mut self, file_use: &FileUse, file_len: u64) -> ControlFlow<()> {
+        if file_use.range.end > file_len
+            && file_use.kind != UseKind::PackedAtMost
+            && !file_use.range.is_empty()
+        {
+            let user = (file_use.kind, file_use.disk);
+            let bytes = file_use.range.clone();
             self.past_end.get_or_insert(EngineError::PastEnd { bytes, user, file_len });
         }
-        let run = Run::part(claim, &self.window);
+        let run = Run::part(file_use, &self.window);
         if run.bytes.is_empty() || self.runs.last_mut().is_some_and(|last| last.extend(&run)) {
             return ControlFlow::Continue(());
         }
@@ -263,7 +270,7 @@ fn hit_range(error: &EngineError) -> Option<Range<u64>> {
         EngineError::PastEnd { bytes, user, .. } => (bytes, [*user, *user]),
         _ => return None,
     };
-    let (_, disk) = users.into_iter().find(|(kind, _)| *kind == ClaimKind::Data)?;
+    let (_, disk) = users.into_iter().find(|(kind, _)| *kind == UseKind::Data)?;
     disk.map(|disk| disk..disk.saturating_add(bytes.end - bytes.start))
 }
 
@@ -276,22 +283,22 @@ mod tests {
 
     use super::*;
 
-    /// What was asked of a map: walks over its claims, and claims that were handed out.
+    /// What was asked of a map: walks over its uses, and uses that were handed out.
     #[derive(Clone, Default)]
     struct Asked {
         walks: Arc<AtomicUsize>,
-        claims: Arc<AtomicUsize>,
+        uses: Arc<AtomicUsize>,
     }
 
     impl Asked {
         fn both(&self) -> (usize, usize) {
-            (self.walks.load(Ordering::Relaxed), self.claims.load(Ordering::Relaxed))
+            (self.walks.load(Ordering::Relaxed), self.uses.load(Ordering::Relaxed))
         }
     }
 
-    struct Claims(Vec<Claim>, Asked);
+    struct Uses(Vec<FileUse>, Asked);
 
-    impl DiskMap for Claims {
+    impl DiskMap for Uses {
         fn size(&self) -> u64 {
             0
         }
@@ -301,39 +308,39 @@ mod tests {
         fn visit(&self, _: &dyn Files, _: Range<u64>, _: Visitor<'_>) -> Result<(), Error> {
             Ok(())
         }
-        fn claims(
+        fn file_usage(
             &self,
             _: &dyn Files,
-            visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+            visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
         ) -> Result<(), Error> {
             self.1.walks.fetch_add(1, Ordering::Relaxed);
-            let _ = self.0.iter().cloned().try_for_each(|claim| {
-                self.1.claims.fetch_add(1, Ordering::Relaxed);
-                visitor(claim)
+            let _ = self.0.iter().cloned().try_for_each(|file_use| {
+                self.1.uses.fetch_add(1, Ordering::Relaxed);
+                visitor(file_use)
             });
             Ok(())
         }
     }
 
-    fn claim(range: Range<u64>, kind: ClaimKind, disk: u64) -> Claim {
-        Claim { file: FileId::SELF, range, kind, disk: Some(disk) }
+    fn file_use(range: Range<u64>, kind: UseKind, disk: u64) -> FileUse {
+        FileUse { file: FileId::SELF, range, kind, disk: Some(disk) }
     }
 
-    fn layer(claims: Vec<Claim>) -> (Layer, Asked) {
+    fn layer(uses: Vec<FileUse>) -> (Layer, Asked) {
         let files: Vec<Arc<dyn ReadAt>> = vec![Arc::new(vec![0u8; 1 << 20])];
         let asked = Asked::default();
-        let map = Box::new(Claims(claims, asked.clone()));
+        let map = Box::new(Uses(uses, asked.clone()));
         (Layer { map, files, names: vec!["a".into()] }, asked)
     }
 
-    fn check_with(claims: Vec<Claim>, memory: u64) -> Option<EngineError> {
-        let result = check(&layer(claims).0, memory, OnLoss::Stop, &Interrupt::default(), &mut |_| {});
+    fn check_with(uses: Vec<FileUse>, memory: u64) -> Option<EngineError> {
+        let result = check(&layer(uses).0, memory, OnLoss::Stop, &Interrupt::default(), &mut |_| {});
         result.err().map(|error| error.detail::<EngineError>().unwrap().clone())
     }
 
     /// Everything that is found, how far the comparison went, and what it asked for.
-    fn check_all(claims: Vec<Claim>, memory: u64) -> (Vec<EngineError>, Compared, (usize, usize)) {
-        let (layer, asked) = layer(claims);
+    fn check_all(uses: Vec<FileUse>, memory: u64) -> (Vec<EngineError>, Compared, (usize, usize)) {
+        let (layer, asked) = layer(uses);
         let mut found = Vec::new();
         let compared = check(&layer, memory, OnLoss::Zero, &Interrupt::default(), &mut |error| {
             found.push(error.detail::<EngineError>().unwrap().clone());
@@ -342,13 +349,13 @@ mod tests {
     }
 
     fn shared(disk: u64) -> EngineError {
-        let user = |disk| (ClaimKind::Data, Some(disk));
+        let user = |disk| (UseKind::Data, Some(disk));
         EngineError::Overlap { bytes: 512..1024, first: user(0), second: user(disk) }
     }
 
     /// So many entries that all name one block.
-    fn repeated(count: u64) -> Vec<Claim> {
-        (0..count).map(|n| claim(512..1024, ClaimKind::Data, n * 512)).collect()
+    fn repeated(count: u64) -> Vec<FileUse> {
+        (0..count).map(|n| file_use(512..1024, UseKind::Data, n * 512)).collect()
     }
 
     #[test]
@@ -374,9 +381,9 @@ mod tests {
     #[test]
     fn passes_are_bounded_by_the_runs_of_the_file() {
         // Last to first with gaps: nothing can be joined, each pass keeps half of the budget.
-        let claims: Vec<_> =
-            (0..5000).rev().map(|n| claim(n * 100..n * 100 + 50, ClaimKind::Data, n * 7)).collect();
-        let (found, compared, (walks, handed)) = check_all(claims, 0);
+        let uses: Vec<_> =
+            (0..5000).rev().map(|n| file_use(n * 100..n * 100 + 50, UseKind::Data, n * 7)).collect();
+        let (found, compared, (walks, handed)) = check_all(uses, 0);
         assert_eq!((found, compared), (Vec::new(), Compared::All));
         assert_eq!((walks, handed), (9, 45_000));
     }
@@ -384,20 +391,20 @@ mod tests {
     #[test]
     fn runs_that_continue_each_other_are_joined_where_the_budget_is_full() {
         // Every other block first: sorted, they are one run.
-        let block = |n: u64| claim(n * 50..n * 50 + 50, ClaimKind::Data, n * 50);
-        let claims: Vec<_> = (0..5000).step_by(2).chain((1..5000).step_by(2)).map(block).collect();
-        let (found, _, (walks, _)) = check_all(claims, 4000 * size_of::<Run>() as u64);
+        let block = |n: u64| file_use(n * 50..n * 50 + 50, UseKind::Data, n * 50);
+        let uses: Vec<_> = (0..5000).step_by(2).chain((1..5000).step_by(2)).map(block).collect();
+        let (found, _, (walks, _)) = check_all(uses, 4000 * size_of::<Run>() as u64);
         assert_eq!((found, walks), (Vec::new(), 1));
     }
 
     #[test]
     fn an_overlap_in_a_later_pass_is_found() {
-        let mut claims: Vec<_> =
-            (0..5000).rev().map(|n| claim(n * 100..n * 100 + 50, ClaimKind::Data, n * 7)).collect();
-        claims.push(claim(450_020..450_200, ClaimKind::Metadata("bitmap"), 0));
-        let (found, compared, _) = check_all(claims, 0);
-        let user = |disk| (ClaimKind::Data, Some(disk));
-        let bitmap = (ClaimKind::Metadata("bitmap"), Some(0));
+        let mut uses: Vec<_> =
+            (0..5000).rev().map(|n| file_use(n * 100..n * 100 + 50, UseKind::Data, n * 7)).collect();
+        uses.push(file_use(450_020..450_200, UseKind::Metadata("bitmap"), 0));
+        let (found, compared, _) = check_all(uses, 0);
+        let user = |disk| (UseKind::Data, Some(disk));
+        let bitmap = (UseKind::Metadata("bitmap"), Some(0));
         let overlap = |bytes, first, second| EngineError::Overlap { bytes, first, second };
         let want = vec![
             overlap(450_020..450_050, user(4500 * 7 + 20), bitmap),
@@ -418,79 +425,82 @@ mod tests {
 
     #[test]
     fn neighbours_are_no_conflict() {
-        use ClaimKind::{Data, Metadata, PackedAtMost};
-        let claims = vec![
-            claim(0..512, Metadata("header"), 0),
-            claim(512..1024, Data, 0),
-            claim(1024..2048, Data, 512),
-            claim(2048..3000, PackedAtMost, 4096),
-            claim(2900..3100, PackedAtMost, 8192),
+        use UseKind::{Data, Metadata, PackedAtMost};
+        let uses = vec![
+            file_use(0..512, Metadata("header"), 0),
+            file_use(512..1024, Data, 0),
+            file_use(1024..2048, Data, 512),
+            file_use(2048..3000, PackedAtMost, 4096),
+            file_use(2900..3100, PackedAtMost, 8192),
         ];
-        assert_eq!(check_with(claims, 1 << 20), None);
+        assert_eq!(check_with(uses, 1 << 20), None);
     }
 
     #[test]
     fn shared_data_is_found_with_both_users() {
-        use ClaimKind::Data;
-        let claims =
-            vec![claim(512..1024, Data, 0), claim(4096..8192, Data, 8192), claim(768..1280, Data, 4096)];
+        use UseKind::Data;
+        let uses = vec![
+            file_use(512..1024, Data, 0),
+            file_use(4096..8192, Data, 8192),
+            file_use(768..1280, Data, 4096),
+        ];
         let want =
             EngineError::Overlap { bytes: 768..1024, first: (Data, Some(256)), second: (Data, Some(4096)) };
-        assert_eq!(check_with(claims, 1 << 20), Some(want));
+        assert_eq!(check_with(uses, 1 << 20), Some(want));
     }
 
     #[test]
     fn a_payload_in_a_table_is_found_though_payloads_may_share() {
-        use ClaimKind::{Metadata, PackedAtMost};
-        let claims = vec![
-            claim(0..4096, Metadata("l2 table"), 0),
-            claim(5000..5600, PackedAtMost, 0),
-            claim(4000..4100, PackedAtMost, 4096),
+        use UseKind::{Metadata, PackedAtMost};
+        let uses = vec![
+            file_use(0..4096, Metadata("l2 table"), 0),
+            file_use(5000..5600, PackedAtMost, 0),
+            file_use(4000..4100, PackedAtMost, 4096),
         ];
         let want = EngineError::Overlap {
             bytes: 4000..4096,
             first: (Metadata("l2 table"), Some(0)),
             second: (PackedAtMost, Some(4096)),
         };
-        assert_eq!(check_with(claims, 1 << 20), Some(want));
+        assert_eq!(check_with(uses, 1 << 20), Some(want));
     }
 
     #[test]
     fn a_table_behind_long_payloads_is_found() {
-        use ClaimKind::{Metadata, PackedAtMost};
-        let claims = vec![
-            claim(0..5000, PackedAtMost, 0),
-            claim(100..200, PackedAtMost, 4096),
-            claim(4000..4096, Metadata("l2 table"), 0),
+        use UseKind::{Metadata, PackedAtMost};
+        let uses = vec![
+            file_use(0..5000, PackedAtMost, 0),
+            file_use(100..200, PackedAtMost, 4096),
+            file_use(4000..4096, Metadata("l2 table"), 0),
         ];
         let want = EngineError::Overlap {
             bytes: 4000..4096,
             first: (PackedAtMost, Some(0)),
             second: (Metadata("l2 table"), Some(0)),
         };
-        assert_eq!(check_with(claims, 1 << 20), Some(want));
+        assert_eq!(check_with(uses, 1 << 20), Some(want));
     }
 
     #[test]
     fn data_past_the_end_is_found() {
         let bytes = (1 << 20) - 512..(1 << 20) + 512;
-        let claims = vec![claim(bytes.clone(), ClaimKind::Data, 0)];
-        let want = EngineError::PastEnd { bytes, user: (ClaimKind::Data, Some(0)), file_len: 1 << 20 };
+        let uses = vec![file_use(bytes.clone(), UseKind::Data, 0)];
+        let want = EngineError::PastEnd { bytes, user: (UseKind::Data, Some(0)), file_len: 1 << 20 };
         assert_eq!(imgprep_map::Detail::code(&want), "claims.past-end");
-        assert_eq!(check_with(claims, 1 << 20), Some(want));
+        assert_eq!(check_with(uses, 1 << 20), Some(want));
     }
 
     #[test]
     fn a_conflict_is_found_with_too_little_memory_for_one_pass() {
-        let mut claims: Vec<_> =
-            (0..5000).map(|n| claim(n * 100..n * 100 + 50, ClaimKind::Data, n * 7)).collect();
-        assert_eq!(check_with(claims.clone(), 0), None);
-        claims.push(claim(333_340..333_345, ClaimKind::Metadata("bitmap"), 0));
+        let mut uses: Vec<_> =
+            (0..5000).map(|n| file_use(n * 100..n * 100 + 50, UseKind::Data, n * 7)).collect();
+        assert_eq!(check_with(uses.clone(), 0), None);
+        uses.push(file_use(333_340..333_345, UseKind::Metadata("bitmap"), 0));
         let want = EngineError::Overlap {
             bytes: 333_340..333_345,
-            first: (ClaimKind::Data, Some(3333 * 7 + 40)),
-            second: (ClaimKind::Metadata("bitmap"), Some(0)),
+            first: (UseKind::Data, Some(3333 * 7 + 40)),
+            second: (UseKind::Metadata("bitmap"), Some(0)),
         };
-        assert_eq!(check_with(claims, 0), Some(want));
+        assert_eq!(check_with(uses, 0), Some(want));
     }
 }

@@ -1,21 +1,21 @@
-//! Who uses which bytes of the files: headers, directories, tables, grains.
+//! File usage: which structure uses which bytes of the files: headers, directories, tables, grains.
 
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{Claim, ClaimKind, Error, Files, ReadAt};
+use imgprep_map::{Error, FileUse, Files, ReadAt, UseKind};
 
 use crate::holes::Holes;
 use crate::layout::RECORD_HEAD;
 use crate::map::{Kind, Map, Part};
 use crate::tables::{Grain, Tables};
 
-type Visit<'f> = &'f mut dyn FnMut(Claim) -> ControlFlow<()>;
+type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
 
 impl Map {
     pub(crate) fn walk_claims(&self, files: &dyn Files, visit: Visit<'_>) -> Result<(), Error> {
         for part in &self.parts {
             let Some(file) = files.get(part.file) else { continue };
-            if (Claims { part, file }).walk(visit)?.is_break() {
+            if (ExtentUsage { part, file }).walk(visit)?.is_break() {
                 break;
             }
         }
@@ -23,13 +23,13 @@ impl Map {
     }
 }
 
-/// The claims of one extent. What `visit` would refuse is left out.
-struct Claims<'a> {
+/// The uses of one extent. What `visit` would refuse is left out.
+struct ExtentUsage<'a> {
     part: &'a Part,
     file: &'a dyn ReadAt,
 }
 
-impl Claims<'_> {
+impl ExtentUsage<'_> {
     fn walk(&self, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
         for (range, name) in &self.part.fixed {
             if self.metadata(range.clone(), name, None, visit).is_break() {
@@ -41,12 +41,12 @@ impl Claims<'_> {
             Kind::Flat { at } => {
                 let len = self.part.disk.end - self.part.disk.start;
                 let end = at.saturating_add(len).min(self.file.len());
-                Ok(self.claim(*at..end, ClaimKind::Data, self.part.disk.start, visit))
+                Ok(self.file_use(*at..end, UseKind::Data, self.part.disk.start, visit))
             }
             Kind::Walked(walked) => Ok(walked.records.iter().try_for_each(|record| {
                 let end = record.at + u64::from(record.len);
                 let disk = self.part.disk.start + record.start;
-                self.claim(record.at - RECORD_HEAD..end, ClaimKind::Packed, disk, visit)
+                self.file_use(record.at - RECORD_HEAD..end, UseKind::Packed, disk, visit)
             })),
             Kind::Sparse(tables) => self.sparse(tables, visit),
         }
@@ -110,15 +110,15 @@ impl Claims<'_> {
         for entry in bytes.chunks_exact(step) {
             let left = tables.grain.min(tables.capacity - grain);
             let (range, kind) = match tables.grain(entry, 0) {
-                Ok(Grain::Data { at }) => (at..at.saturating_add(left), ClaimKind::Data),
+                Ok(Grain::Data { at }) => (at..at.saturating_add(left), UseKind::Data),
                 Ok(Grain::Packed { at }) => match tables.packed(self.file, 0, at, grain) {
-                    Ok((payload, len)) => (at..payload + u64::from(len), ClaimKind::Packed),
-                    Err(_) => (0..0, ClaimKind::Packed),
+                    Ok((payload, len)) => (at..payload + u64::from(len), UseKind::Packed),
+                    Err(_) => (0..0, UseKind::Packed),
                 },
-                _ => (0..0, ClaimKind::Data),
+                _ => (0..0, UseKind::Data),
             };
             if range.end <= self.file.len()
-                && self.claim(range, kind, self.part.disk.start + grain, visit).is_break()
+                && self.file_use(range, kind, self.part.disk.start + grain, visit).is_break()
             {
                 return Ok(ControlFlow::Break(()));
             }
@@ -134,13 +134,13 @@ impl Claims<'_> {
         disk: Option<u64>,
         visit: Visit<'_>,
     ) -> ControlFlow<()> {
-        visit(Claim { file: self.part.file, range, kind: ClaimKind::Metadata(name), disk })
+        visit(FileUse { file: self.part.file, range, kind: UseKind::Metadata(name), disk })
     }
 
-    fn claim(&self, range: Range<u64>, kind: ClaimKind, disk: u64, visit: Visit<'_>) -> ControlFlow<()> {
+    fn file_use(&self, range: Range<u64>, kind: UseKind, disk: u64, visit: Visit<'_>) -> ControlFlow<()> {
         if range.start >= range.end {
             return ControlFlow::Continue(());
         }
-        visit(Claim { file: self.part.file, range, kind, disk: Some(disk) })
+        visit(FileUse { file: self.part.file, range, kind, disk: Some(disk) })
     }
 }

@@ -11,7 +11,7 @@ use crate::{Interrupt, Losses, OnLoss, Options, Stack};
 const WINDOW: u64 = 1 << 30;
 
 /// Hands out the numbers of the units that may hold data, ascending.
-pub(crate) struct Frontier<'a> {
+pub(crate) struct WorkUnits<'a> {
     stack: &'a Stack,
     losses: &'a Losses,
     on_loss: OnLoss,
@@ -21,7 +21,7 @@ pub(crate) struct Frontier<'a> {
     run: Range<u64>,
 }
 
-impl<'a> Frontier<'a> {
+impl<'a> WorkUnits<'a> {
     pub(crate) fn new(stack: &'a Stack, unit: u64, options: &Options<'a>, losses: &'a Losses) -> Self {
         let Options { on_loss, interrupt, .. } = *options;
         Self { stack, losses, on_loss, interrupt, unit, at: 0, run: 0..0 }

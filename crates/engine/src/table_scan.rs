@@ -4,12 +4,12 @@ use std::ops::ControlFlow;
 
 use imgprep_map::{Error, Source};
 
-use crate::claims::{self, Compared};
+use crate::usage::{self, Compared};
 use crate::{EngineError, Losses, OnLoss, Options, Piece, Stack};
 
 /// What a walk over all tables of a stack tells, without a look at payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub struct Survey {
+pub struct TableScan {
     /// Length of the disk, in bytes.
     pub size: u64,
     /// Bytes of a unit.
@@ -26,7 +26,7 @@ pub struct Survey {
     pub largest_packed: u64,
 }
 
-impl Survey {
+impl TableScan {
     /// Bytes of the disk that have to be looked at.
     pub fn total(&self) -> u64 {
         self.units.saturating_mul(self.unit).min(self.size)
@@ -38,12 +38,17 @@ impl Survey {
 ///
 /// With [`OnLoss::Zero`] ranges that can't be read are listed in `losses` and counted
 /// as zeros; so are conflicts between entries, though what they name is still read.
-pub fn survey(stack: &Stack, unit: u64, options: &Options<'_>, losses: &Losses) -> Result<Survey, Error> {
+pub fn scan_tables(
+    stack: &Stack,
+    unit: u64,
+    options: &Options<'_>,
+    losses: &Losses,
+) -> Result<TableScan, Error> {
     for layer in stack.layers() {
         options.interrupt.check()?;
         let mut conflicts = 0;
         let compared =
-            claims::check(layer, options.memory / 2, options.on_loss, options.interrupt, &mut |error| {
+            usage::check(layer, options.memory / 2, options.on_loss, options.interrupt, &mut |error| {
                 conflicts += 1;
                 losses.add(error.disk().unwrap_or(0..0), &error);
             })?;
@@ -52,7 +57,7 @@ pub fn survey(stack: &Stack, unit: u64, options: &Options<'_>, losses: &Losses) 
         }
     }
     let mut counted =
-        Count { survey: Survey { size: stack.size(), unit, ..Survey::default() }, next_unit: 0 };
+        Count { table_scan: TableScan { size: stack.size(), unit, ..TableScan::default() }, next_unit: 0 };
     let mut at = 0;
     while at < stack.size() {
         let walked = stack.visit_until(options.interrupt, at..u64::MAX, &mut |piece| {
@@ -65,7 +70,7 @@ pub fn survey(stack: &Stack, unit: u64, options: &Options<'_>, losses: &Losses) 
             Err(error) => match error.disk() {
                 Some(lost) if options.on_loss == OnLoss::Zero && lost.end > at => {
                     losses.add(lost.clone(), &error);
-                    counted.survey.zeros += lost.end - lost.start;
+                    counted.table_scan.zeros += lost.end - lost.start;
                     at = lost.end;
                 }
                 _ => return Err(error),
@@ -73,11 +78,11 @@ pub fn survey(stack: &Stack, unit: u64, options: &Options<'_>, losses: &Losses) 
         }
     }
     stack.verify_mapping()?;
-    Ok(counted.survey)
+    Ok(counted.table_scan)
 }
 
 struct Count {
-    survey: Survey,
+    table_scan: TableScan,
     /// The first unit that was not counted yet.
     next_unit: u64,
 }
@@ -86,18 +91,18 @@ impl Count {
     fn add(&mut self, piece: &Piece) {
         match &piece.source {
             Source::Zero { .. } | Source::Parent => {
-                self.survey.zeros += piece.len();
+                self.table_scan.zeros += piece.len();
                 return;
             }
-            Source::Data { .. } => self.survey.data += piece.len(),
+            Source::Data { .. } => self.table_scan.data += piece.len(),
             Source::Packed { unit, .. } => {
-                self.survey.packed += piece.len();
-                self.survey.largest_packed = self.survey.largest_packed.max(unit.end - unit.start);
+                self.table_scan.packed += piece.len();
+                self.table_scan.largest_packed = self.table_scan.largest_packed.max(unit.end - unit.start);
             }
         }
-        let first = (piece.disk.start / self.survey.unit).max(self.next_unit);
-        let end = piece.disk.end.div_ceil(self.survey.unit);
-        self.survey.units += end.saturating_sub(first);
+        let first = (piece.disk.start / self.table_scan.unit).max(self.next_unit);
+        let end = piece.disk.end.div_ceil(self.table_scan.unit);
+        self.table_scan.units += end.saturating_sub(first);
         self.next_unit = self.next_unit.max(end);
     }
 }

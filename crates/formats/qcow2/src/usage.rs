@@ -1,15 +1,15 @@
-//! Who uses which bytes of the image: header, tables, clusters.
+//! File usage: which structure uses which bytes of the image: header, tables, clusters.
 
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Claim, ClaimKind, Error, FileId, Files, ReadAt, walk_entries};
+use imgprep_map::{Error, FileId, FileUse, Files, ReadAt, UseKind, walk_entries};
 
 use crate::entry::Cluster;
 use crate::layout::{OFFSET_MASK, REFCOUNT_TABLE_BYTES};
 use crate::map::{Map, Table};
 
-type Visit<'f> = &'f mut dyn FnMut(Claim) -> ControlFlow<()>;
+type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
 
 /// Entries of the refcount table that are read at once.
 const CHUNK: u64 = 8192;
@@ -32,8 +32,8 @@ impl Map {
         let mut room = file.len();
         let walked = walk_entries(file, self.disk.l1_at, 0..tables, u64::from_be_bytes, &mut |entry| {
             let Ok(Some(table)) = self.table(file, entry) else { return Ok(ControlFlow::Continue(())) };
-            let claim = metadata(table.at..table.at + self.header.cluster_size(), "the L2 table");
-            let flow = visit(Claim { disk: Some(table.disk.start), ..claim });
+            let file_use = metadata(table.at..table.at + self.header.cluster_size(), "the L2 table");
+            let flow = visit(FileUse { disk: Some(table.disk.start), ..file_use });
             let Some(left) = room.checked_sub(self.header.cluster_size()).filter(|_| flow.is_continue())
             else {
                 return Ok(ControlFlow::Break(()));
@@ -113,14 +113,14 @@ impl Map {
                     let end = at.saturating_add(self.stored_len(entry, disk));
                     // What runs past the end is told by `visit`, with the entry's place.
                     let range = if end <= data_len { at..end } else { 0..0 };
-                    (self.data_file(), range, ClaimKind::Data)
+                    (self.data_file(), range, UseKind::Data)
                 }
                 Ok(Cluster::Packed { at, len }) => {
-                    (FileId::SELF, at..at.saturating_add(len.into()), ClaimKind::PackedAtMost)
+                    (FileId::SELF, at..at.saturating_add(len.into()), UseKind::PackedAtMost)
                 }
-                _ => (FileId::SELF, 0..0, ClaimKind::Data),
+                _ => (FileId::SELF, 0..0, UseKind::Data),
             };
-            if !range.is_empty() && visit(Claim { file, range, kind, disk: Some(disk) }).is_break() {
+            if !range.is_empty() && visit(FileUse { file, range, kind, disk: Some(disk) }).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             disk += cluster_size;
@@ -129,6 +129,6 @@ impl Map {
     }
 }
 
-fn metadata(range: Range<u64>, name: &'static str) -> Claim {
-    Claim { file: FileId::SELF, range, kind: ClaimKind::Metadata(name), disk: None }
+fn metadata(range: Range<u64>, name: &'static str) -> FileUse {
+    FileUse { file: FileId::SELF, range, kind: UseKind::Metadata(name), disk: None }
 }

@@ -1,4 +1,4 @@
-//! Who uses which bytes of a file.
+//! File usage: which structure uses which bytes of a file.
 
 use core::ops::Range;
 
@@ -7,16 +7,16 @@ use crate::FileId;
 /// One use of a piece of a file.
 ///
 /// Two entries that share a block, or an entry that points into a header, can't be
-/// seen by workers that walk different parts of a disk. So claims are collected and
+/// seen by workers that walk different parts of a disk. So uses are collected and
 /// held against each other before the first output byte.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Claim {
+pub struct FileUse {
     /// The file.
     pub file: FileId,
     /// Bytes of that file.
     pub range: Range<u64>,
     /// What they are used for.
-    pub kind: ClaimKind,
+    pub kind: UseKind,
     /// The disk offset that the bytes belong to, for data; the first one that a
     /// table describes, for tables that describe a part of the disk.
     pub disk: Option<u64>,
@@ -24,7 +24,7 @@ pub struct Claim {
 
 /// What a piece of a file is used for.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
-pub enum ClaimKind {
+pub enum UseKind {
     /// Headers, tables, bitmaps; the name is the specification's.
     Metadata(&'static str),
     /// Bytes of the disk, as they are.
@@ -36,8 +36,8 @@ pub enum ClaimKind {
     PackedAtMost,
 }
 
-impl ClaimKind {
-    /// Whether two claims of these kinds may name the same bytes.
+impl UseKind {
+    /// Whether two uses of these kinds may name the same bytes.
     pub fn may_share(self, other: Self) -> bool {
         self == Self::PackedAtMost && other == Self::PackedAtMost
     }

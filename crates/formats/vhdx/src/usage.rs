@@ -1,15 +1,15 @@
-//! Who uses which bytes of the image: headers, log, regions, bitmaps, blocks.
+//! File usage: which structure uses which bytes of the image: headers, log, regions, bitmaps, blocks.
 
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Claim, ClaimKind, Error, FileId, ReadAt};
+use imgprep_map::{Error, FileId, FileUse, ReadAt, UseKind};
 
 use crate::bat::{Block, bitmap, block};
 use crate::layout::MIB;
 use crate::map::{Map, Run};
 
-type Visit<'f> = &'f mut dyn FnMut(Claim) -> ControlFlow<()>;
+type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
 
 impl Map {
     pub(crate) fn walk_claims(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
@@ -55,8 +55,8 @@ impl Map {
             let found = LittleEndian::read_u64(&file.array::<8>(at)?);
             // What is wrong with an entry is told by `visit`, if its bitmap is needed.
             let Ok(Some(place)) = bitmap(file, found, at) else { continue };
-            let claim = metadata(place..place + MIB, "a sector bitmap");
-            if visit(Claim { disk: Some(chunk * self.bat.chunk_size()), ..claim }).is_break() {
+            let file_use = metadata(place..place + MIB, "a sector bitmap");
+            if visit(FileUse { disk: Some(chunk * self.bat.chunk_size()), ..file_use }).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -74,10 +74,10 @@ impl Map {
             return ControlFlow::Continue(());
         }
         let end = at.saturating_add(self.bat.block_size).min(file.len());
-        visit(Claim { file: FileId::SELF, range: at..end, kind: ClaimKind::Data, disk: Some(disk.start) })
+        visit(FileUse { file: FileId::SELF, range: at..end, kind: UseKind::Data, disk: Some(disk.start) })
     }
 }
 
-fn metadata(range: Range<u64>, name: &'static str) -> Claim {
-    Claim { file: FileId::SELF, range, kind: ClaimKind::Metadata(name), disk: None }
+fn metadata(range: Range<u64>, name: &'static str) -> FileUse {
+    FileUse { file: FileId::SELF, range, kind: UseKind::Metadata(name), disk: None }
 }

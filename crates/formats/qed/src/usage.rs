@@ -1,13 +1,13 @@
-//! Who uses which bytes of the image: header, tables, clusters.
+//! File usage: which structure uses which bytes of the image: header, tables, clusters.
 
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{Claim, ClaimKind, Error, FileId, Files, ReadAt, walk_entries};
+use imgprep_map::{Error, FileId, FileUse, Files, ReadAt, UseKind, walk_entries};
 
 use crate::entry::Cluster;
 use crate::map::Map;
 
-type Visit<'f> = &'f mut dyn FnMut(Claim) -> ControlFlow<()>;
+type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
 
 impl Map {
     pub(crate) fn walk_claims(&self, files: &dyn Files, visit: Visit<'_>) -> Result<(), Error> {
@@ -24,8 +24,8 @@ impl Map {
             // What is wrong with an entry is told by `visit`.
             let Ok(Some(table)) = self.table(file, &entry) else { return Ok(ControlFlow::Continue(())) };
             let disk = self.described(&entry);
-            let claim = metadata(table..table + table_bytes, "an L2 table");
-            let flow = visit(Claim { disk: Some(disk.start), ..claim });
+            let file_use = metadata(table..table + table_bytes, "an L2 table");
+            let flow = visit(FileUse { disk: Some(disk.start), ..file_use });
             let Some(left) = room.checked_sub(table_bytes).filter(|_| flow.is_continue()) else {
                 return Ok(ControlFlow::Break(()));
             };
@@ -49,12 +49,12 @@ impl Map {
             let Ok(Cluster::Data { at }) = self.cluster(&entry, offset, file.len()) else {
                 return Ok(ControlFlow::Continue(()));
             };
-            let (range, kind) = (self.stored(at, offset), ClaimKind::Data);
-            Ok(visit(Claim { file: FileId::SELF, range, kind, disk: Some(offset) }))
+            let (range, kind) = (self.stored(at, offset), UseKind::Data);
+            Ok(visit(FileUse { file: FileId::SELF, range, kind, disk: Some(offset) }))
         })
     }
 }
 
-fn metadata(range: Range<u64>, name: &'static str) -> Claim {
-    Claim { file: FileId::SELF, range, kind: ClaimKind::Metadata(name), disk: None }
+fn metadata(range: Range<u64>, name: &'static str) -> FileUse {
+    FileUse { file: FileId::SELF, range, kind: UseKind::Metadata(name), disk: None }
 }
