@@ -58,11 +58,11 @@ fn formats_are_mixed_freely() {
     write(folder.join("top.qcow2"), thin("middle.qcow2", "qcow2", 600_000)).unwrap();
     assert!(disk(folder, "top.qcow2", &["--verify"]) == chain.disk);
     // QCOW2 over ZVHD2: a format of records below one of clusters.
-    let packed = image("zvhd2-zstd");
-    write_files(&packed.files, folder).unwrap();
-    let size = packed.disk.len() as u64;
+    let compressed = image("zvhd2-zstd");
+    write_files(&compressed.files, folder).unwrap();
+    let size = compressed.disk.len() as u64;
     write(folder.join("over-zvhd2.qcow2"), thin("zvhd2-zstd.zvhd2", "zvhd2", size)).unwrap();
-    assert!(disk(folder, "over-zvhd2.qcow2", &[]) == packed.disk);
+    assert!(disk(folder, "over-zvhd2.qcow2", &[]) == compressed.disk);
     // QCOW2 over QCOW2 over RAW.
     write(folder.join("base"), vec![1; 2 << 16]).unwrap();
     write(folder.join("lower.qcow2"), layer(2, Some(("base", Some("raw"))))).unwrap();

@@ -247,7 +247,7 @@ fn hostile_files_and_every_rule_fires() {
     told("guessed.qcow2", &["--profile", "otc"], "import/snapshot", 2);
     write(
         "finished.zvhd2",
-        &testdata_gen::zvhd2_of_disk(&[1; 4096], testdata_gen::ZvhdPacking::ZlibFinished),
+        &testdata_gen::zvhd2_of_disk(&[1; 4096], testdata_gen::ZvhdCompression::ZlibFinished),
     );
     told("finished.zvhd2", &[], "structure/vendor-layout", 2);
     write("linked.qcow2", &over("link.qcow2", Some("qcow2")));
@@ -386,7 +386,7 @@ fn what_is_inside_partitions_is_judged() {
         boot.resize(512.max(boot.len()), 0);
         boot[510..512].copy_from_slice(&[0x55, 0xaa]);
         let disk = partitioned(b"", &boot);
-        let qcow2 = Qcow2::new(16, disk.len() as u64).with_disk(&disk, |_, data| Cell::Packed(data));
+        let qcow2 = Qcow2::new(16, disk.len() as u64).with_disk(&disk, |_, data| Cell::Compressed(data));
         std::fs::write(folder.join(format!("{name}.raw")), &disk).unwrap();
         std::fs::write(folder.join(format!("{name}.qcow2")), qcow2.write().file).unwrap();
         for file in [format!("{name}.raw"), format!("{name}.qcow2")] {
@@ -422,7 +422,7 @@ fn a_disk_that_ends_before_its_partitions_is_cut() {
     let cut = &whole[..(2 << 20) + 4096];
     std::fs::write(folder.join("whole.raw"), &whole).unwrap();
     std::fs::write(folder.join("cut.raw"), cut).unwrap();
-    let qcow2 = Qcow2::new(16, cut.len() as u64).with_disk(cut, |_, data| Cell::Packed(data));
+    let qcow2 = Qcow2::new(16, cut.len() as u64).with_disk(cut, |_, data| Cell::Compressed(data));
     std::fs::write(folder.join("cut.qcow2"), qcow2.write().file).unwrap();
     for (name, code, at) in [
         ("cut.raw", "raw.partition-past-end", json!(462)),
@@ -553,12 +553,12 @@ fn every_layer_of_a_chain_is_checked() {
     assert!(lines.contains("::warning file=in/mid.qcow2,line=1,title=structure/dirty::"), "{lines}");
 }
 
-/// With `--deep` the payloads of every layer are unpacked.
+/// With `--deep` the payloads of every layer are decompressed.
 #[test]
-fn deep_unpacks_the_payloads_of_lower_layers() {
+fn deep_decompresses_the_payloads_of_lower_layers() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
-    let cells = [(5, Cell::Packed(vec![7; 65536]))].into();
+    let cells = [(5, Cell::Compressed(vec![7; 65536]))].into();
     let written = Qcow2 { cells, ..layer(None) }.write();
     let mut base = written.file;
     base[usize::try_from(written.places[&5]).unwrap()..][..8].fill(0xff);
@@ -950,7 +950,7 @@ fn what_can_not_be_checked_is_1() {
 
 /// Damaged payloads are seen with `--deep` only, in ZVHD's one stream, too.
 #[test]
-fn deep_unpacks_every_payload() {
+fn deep_decompresses_every_payload() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     for image in

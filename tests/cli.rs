@@ -14,20 +14,20 @@ const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
 fn the_same_input_gives_the_same_bytes_with_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     let path = write_files(&sample().files, folder.path()).unwrap().display().to_string();
-    for packing in [&["--level", "3"][..], &["--zlib"]] {
+    for compression in [&["--level", "3"][..], &["--zlib"]] {
         let mut outputs = Vec::new();
         for threads in ["1", "2", "7"] {
             let args = [
                 &["convert", &path, "out.zvhd2", "--force", "--no-sync", "-q", "--uuid", UUID, "-j", threads]
                     [..],
-                packing,
+                compression,
             ]
             .concat();
             let output = imgprep(folder.path(), &args);
             assert!(output.status.success(), "{}", said(&output));
             outputs.push(std::fs::read(folder.path().join("out.zvhd2")).unwrap());
         }
-        assert!(outputs[0] == outputs[1] && outputs[1] == outputs[2], "{packing:?}");
+        assert!(outputs[0] == outputs[1] && outputs[1] == outputs[2], "{compression:?}");
     }
 }
 

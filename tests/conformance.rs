@@ -96,9 +96,9 @@ fn every_image_survives_a_zvhd2() {
     for image in good().into_iter().filter(|image| image.snapshot.is_none()) {
         let path = write_files(&image.files, folder.path()).unwrap();
         let source = path.display().to_string();
-        for packing in [&["--level", "1"][..], &["--zlib"]] {
+        for compression in [&["--level", "1"][..], &["--zlib"]] {
             let to = ["convert", &source, "out.zvhd2", "--force", "--no-sync", "--size", "original"];
-            let output = imgprep(folder.path(), &[&to[..], packing].concat());
+            let output = imgprep(folder.path(), &[&to[..], compression].concat());
             assert!(output.status.success(), "{}: {}", image.name, said(&output));
             let back = ["convert", "out.zvhd2", "out.raw", "--force", "--no-sync", "--size", "original"];
             let output = imgprep(folder.path(), &back);
@@ -106,7 +106,7 @@ fn every_image_survives_a_zvhd2() {
             let got = std::fs::read(folder.path().join("out.raw")).unwrap();
             let mut want = image.disk.clone();
             want.resize(want.len().next_multiple_of(512), 0);
-            assert!(got == want, "{} {packing:?}: other contents", image.name);
+            assert!(got == want, "{} {compression:?}: other contents", image.name);
         }
     }
 }

@@ -104,7 +104,7 @@ fn no_cut_zvhd_is_read_wrong() {
 
 #[test]
 fn no_cut_qcow_is_read_wrong() {
-    let names = ["qcow-plain-9-6", "qcow-packed-12-9", "qcow-shuffled-16-13", "qcow-over-raw"];
+    let names = ["qcow-plain-9-6", "qcow-compressed-12-9", "qcow-shuffled-16-13", "qcow-over-raw"];
     let images = good();
     for name in names {
         cut(images.iter().find(|image| image.name == name).expect("it is there"), 30);

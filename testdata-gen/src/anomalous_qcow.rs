@@ -10,13 +10,13 @@ use crate::qcow::{Cell, Qcow, Written, u64_at};
 
 const CLUSTER: usize = 4096;
 
-/// 3 MiB, tables for 2 MiB each: clusters 0 and 2 plain, 3 packed; 600 of the second table.
+/// 3 MiB, tables for 2 MiB each: clusters 0 and 2 plain, 3 compressed; 600 of the second table.
 fn recipe() -> Qcow {
     let mut recipe = Qcow::new(12, 9, 3 << 20);
     recipe.cells = BTreeMap::from([
         (0, Cell::Data(text(CLUSTER))),
         (2, Cell::Data(Noise::new(1).bytes(CLUSTER))),
-        (3, Cell::Packed(text(CLUSTER))),
+        (3, Cell::Compressed(text(CLUSTER))),
         (600, Cell::Data(text(CLUSTER))),
     ]);
     recipe
@@ -53,8 +53,9 @@ fn tables() -> Vec<AnomalousImage> {
     let payload = |at: u64, len: u64| 1u64 << 63 | len << 51 | at;
     let (leak, trailing, entry) = ("qcow.check.leak", "qcow.check.trailing", "qcow.check.l2-entry");
     let (overlap, behind) = ("qcow.check.overlap", "qcow.check.beyond-disk");
-    let packed = u64_at(&file, entries[&3]);
-    let mut padded = Qcow { cells: BTreeMap::from([(3, Cell::Packed(text(CLUSTER)))]), ..recipe() }.write();
+    let compressed = u64_at(&file, entries[&3]);
+    let mut padded =
+        Qcow { cells: BTreeMap::from([(3, Cell::Compressed(text(CLUSTER)))]), ..recipe() }.write();
     let padded_end = padded.file.len() as u64;
     padded.file.resize(padded.file.len() + 1000, 7);
     vec![
@@ -63,7 +64,7 @@ fn tables() -> Vec<AnomalousImage> {
             "qcow-leak-of-a-table",
             "a table that was lost, and its data",
             trailing,
-            places[&3] + packed_len(packed),
+            places[&3] + compressed_len(compressed),
             with(l1 + 8, 0),
         ),
         table("qcow-leak-of-the-first-table", "the first table was lost", leak, entries[&0], with(l1, 0)),
@@ -72,7 +73,7 @@ fn tables() -> Vec<AnomalousImage> {
         table("qcow-trailing-bytes", "bytes behind the last payload", trailing, padded_end, padded.file),
         table("qcow-behind-disk", "data behind the disk", behind, beyond, longer(CLUSTER, beyond, end)),
         table(
-            "qcow-behind-disk-packed",
+            "qcow-behind-disk-compressed",
             "a payload behind the disk",
             behind,
             beyond,
@@ -81,7 +82,7 @@ fn tables() -> Vec<AnomalousImage> {
         table("qcow-behind-disk-past-end", "lost data behind the disk", entry, beyond, with(beyond, 1 << 40)),
         table("qcow-behind-disk-unaligned", "data between clusters", entry, beyond, with(beyond, 512)),
         table(
-            "qcow-behind-disk-packed-empty",
+            "qcow-behind-disk-compressed-empty",
             "a payload of nothing",
             entry,
             beyond,
@@ -96,17 +97,17 @@ fn tables() -> Vec<AnomalousImage> {
         ),
         table("qcow-behind-disk-in-l2", "data in a table", overlap, beyond, with(beyond, second)),
         table(
-            "qcow-behind-disk-packed-shared",
+            "qcow-behind-disk-compressed-shared",
             "a payload of the disk again",
             overlap,
             beyond,
-            with(beyond, packed),
+            with(beyond, compressed),
         ),
     ]
 }
 
 /// With clusters of 4 KiB.
-fn packed_len(entry: u64) -> u64 {
+fn compressed_len(entry: u64) -> u64 {
     entry << 1 >> 52
 }
 

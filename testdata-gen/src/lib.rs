@@ -57,9 +57,9 @@ pub use vhd_cases::{
     BitmapCase, bitmap_cases, bitmap_of_a_child, footers_of_different_disks, shuffled_vhd, vhd_cases,
 };
 pub use zvhd::{
-    Packing as ZvhdPacking, seal as seal_zvhd_page, zvhd as zvhd_of, zvhd_finished, zvhd2 as zvhd2_of_disk,
+    ZvhdCompression, seal as seal_zvhd_page, zvhd as zvhd_of, zvhd_finished, zvhd2 as zvhd2_of_disk,
 };
-pub use zvhd::{pack as pack_zvhd_block, zvhd2_of as zvhd2_of_payloads};
+pub use zvhd::{compress as compress_zvhd_block, zvhd2_of as zvhd2_of_payloads};
 pub use zvhd_strict::{StrictImage, Writer, check_zvhd_strictly};
 
 /// One file of an image.

@@ -11,7 +11,7 @@ use crate::qed::Qed;
 use crate::vdi::Vdi;
 use crate::vhdx::{DISK_SIZE, FILE_PARAMETERS, Vhdx};
 use crate::vmdk::Hosted;
-use crate::zvhd::{Packing, zvhd, zvhd2};
+use crate::zvhd::{ZvhdCompression, zvhd, zvhd2};
 use crate::{Cell, Qcow2, broken, qcow, vhd};
 
 /// Length of the long ones: all but a few bytes of them are holes.
@@ -292,7 +292,7 @@ fn zvhds() -> Vec<ResourceBomb> {
         long.pieces.push((LONG - 4096, page));
         [short, long]
     };
-    let (one, two) = (zvhd(&disk), zvhd2(&disk, Packing::Zstd));
+    let (one, two) = (zvhd(&disk), zvhd2(&disk, ZvhdCompression::Zstd));
     let size: Vec<u8> = [(u64::MAX - 511).to_le_bytes(), (u64::MAX - 511).to_le_bytes()].concat();
     let half: Vec<u8> = [(1u64 << 52).to_le_bytes(), (1u64 << 52).to_le_bytes()].concat();
     let ends = [(1u64 << 40).to_le_bytes(), ((1u64 << 40) + (1 << 32)).to_le_bytes()].concat();

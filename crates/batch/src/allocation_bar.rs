@@ -23,7 +23,7 @@ pub(crate) fn allocation_bar(disk: &Disk) -> String {
 
 struct AllocationBar {
     size: u64,
-    /// Bytes of data, packed, zeros in each part.
+    /// Bytes of data, compressed, zeros in each part.
     parts: Vec<[u64; 3]>,
 }
 
@@ -37,7 +37,7 @@ impl AllocationBar {
     fn add(&mut self, piece: &Piece) {
         let kind = match piece.source {
             Source::Data { .. } => 0,
-            Source::Packed { .. } => 1,
+            Source::Compressed { .. } => 1,
             Source::Zero { .. } | Source::Parent => 2,
         };
         let count = self.parts.len() as u64;
@@ -56,7 +56,7 @@ impl AllocationBar {
     }
 
     fn text(&self) -> String {
-        let letter = |[data, packed, zeros]: &[u64; 3]| match data.max(packed) {
+        let letter = |[data, compressed, zeros]: &[u64; 3]| match data.max(compressed) {
             most if zeros > most => 'z',
             most if most == data => 'd',
             _ => 'p',

@@ -230,7 +230,7 @@ fn wrong(text: &str, path: &Path, span: Range<usize>, what: String) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use imgprep::{Packing, Target};
+    use imgprep::{Compression, Target};
 
     use super::*;
 
@@ -241,7 +241,7 @@ mod tests {
             match (name, options.keys().find(|key| *key != "level")) {
                 (_, Some(key)) => Err(format!("no option {key}")),
                 ("raw", _) => Ok(Target::Raw),
-                ("zvhd2", _) => Ok(Target::Zvhd2(Packing::Plain)),
+                ("zvhd2", _) => Ok(Target::Zvhd2(Compression::Plain)),
                 _ => Err(format!("no target {name:?}")),
             }
         }

@@ -20,7 +20,7 @@ pub(crate) struct Budget {
     pub(crate) files: u64,
 }
 
-/// Memory below which a thread is of no use: it packs units of 2 MiB.
+/// Memory below which a thread is of no use: it compresses units of 2 MiB.
 const MEMORY_PER_THREAD: u64 = 32 << 20;
 /// Time after which a wait looks whether it was stopped.
 const LOOK_EVERY: Duration = Duration::from_millis(100);

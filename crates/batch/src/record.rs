@@ -62,7 +62,7 @@ pub struct Record {
     /// Why it failed.
     pub error: Option<Failure>,
     /// How the source stores the disk, from its beginning to its end: a letter for each of equal
-    /// parts. `d` data, `p` packed, `z` zeros; what most of the part is.
+    /// parts. `d` data, `p` compressed, `z` zeros; what most of the part is.
     #[serde(rename = "strip")]
     pub allocation: String,
 }

@@ -1,4 +1,4 @@
-//! One file, packed. Their magics are short: what follows must make sense, too, or a boot sector
+//! One file, compressed. Their magics are short: what follows must make sense, too, or a boot sector
 //! could be taken for one.
 
 use imgprep_map::Probe;

@@ -190,7 +190,7 @@ fn render_plan_json(disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json 
     json!({
         "schema": "imgprep/convert/1", "dry-run": true, "target": options.target.name(),
         "virtual-size": disk.size(), "target-virtual-size": options.target.disk_size(disk.size()), "output-size": plan.len, "output-size-exact": plan.is_exact,
-        "data": plan.table_scan.data, "compressed": plan.table_scan.packed, "zero": plan.table_scan.zeros,
+        "data": plan.table_scan.data, "compressed": plan.table_scan.compressed, "zero": plan.table_scan.zeros,
         "findings": findings_json(disk),
         "losses": plan.losses.iter().map(loss_json).collect::<Vec<_>>(),
     })

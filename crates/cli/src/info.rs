@@ -223,8 +223,12 @@ fn print_allocation(out: &mut dyn Write, counted: Option<&Counted>) -> io::Resul
 }
 
 fn summed(sum: &Allocation) -> String {
-    let parts =
-        [("data", sum.data), ("compressed", sum.packed), ("zeros", sum.zeros), ("from below", sum.parent)];
+    let parts = [
+        ("data", sum.data),
+        ("compressed", sum.compressed),
+        ("zeros", sum.zeros),
+        ("from below", sum.parent),
+    ];
     let parts = parts.into_iter().filter(|(_, bytes)| *bytes > 0);
     let parts: Vec<_> = parts.map(|(name, bytes)| format!("{name} {}", short(bytes))).collect();
     if parts.is_empty() { "nothing".into() } else { parts.join(", ") }

@@ -69,7 +69,7 @@ pub(crate) fn layer(
         "allocation",
         match allocation {
             Some(Counted::Whole(sum)) => {
-                json!({ "data": sum.data, "compressed": sum.packed, "zero": sum.zeros, "parent": sum.parent })
+                json!({ "data": sum.data, "compressed": sum.compressed, "zero": sum.zeros, "parent": sum.parent })
             }
             _ => Json::Null,
         },

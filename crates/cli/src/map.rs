@@ -85,18 +85,18 @@ fn print_text(out: &mut dyn Write, piece: &Piece) -> io::Result<()> {
         Source::Zero { explicit: true } => ("zero", None),
         Source::Zero { explicit: false } | Source::Parent => ("hole", None),
         Source::Data { at, .. } => ("data", Some(at)),
-        Source::Packed { at, .. } => ("compressed", Some(at)),
+        Source::Compressed { at, .. } => ("compressed", Some(at)),
     };
     let at = at.map_or("-".into(), ToString::to_string);
     writeln!(out, "{start:>16} {len:>16} {depth:>5}  {kind:<10} {at:>16}")
 }
 
 fn print_json(out: &mut dyn Write, piece: &Piece, is_first: bool) -> io::Result<()> {
-    let (is_present, is_packed, at) = match &piece.source {
+    let (is_present, is_compressed, at) = match &piece.source {
         Source::Zero { explicit } => (*explicit, false, None),
         Source::Parent => (false, false, None),
         Source::Data { at, .. } => (true, false, Some(*at)),
-        Source::Packed { at, .. } => (true, true, Some(*at)),
+        Source::Compressed { at, .. } => (true, true, Some(*at)),
     };
     let mut object = Map::new();
     object.insert("start".into(), json!(piece.disk.start));
@@ -105,8 +105,8 @@ fn print_json(out: &mut dyn Write, piece: &Piece, is_first: bool) -> io::Result<
     object.insert("present".into(), json!(is_present));
     object.insert("zero".into(), json!(piece.is_zero()));
     object.insert("data".into(), json!(!piece.is_zero()));
-    object.insert("compressed".into(), json!(is_packed));
-    if let Some(at) = at.filter(|_| !is_packed) {
+    object.insert("compressed".into(), json!(is_compressed));
+    if let Some(at) = at.filter(|_| !is_compressed) {
         object.insert("offset".into(), json!(at));
     }
     let separator = if is_first { "\n" } else { ",\n" };

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use imgprep::{
-    BitmapMaker, ConvertOptions, Converted, Disk, OutputOptions, Packing, Sync, Target, write_atomic,
+    BitmapMaker, Compression, ConvertOptions, Converted, Disk, OutputOptions, Sync, Target, write_atomic,
 };
 use serde_json::{Value as Json, json};
 
@@ -55,19 +55,19 @@ fn layer(info: &imgprep::LayerInfo) -> Json {
 }
 
 fn output(args: &ConvertArgs, options: &ConvertOptions, done: &Converted) -> Json {
-    let packing = match options.target {
-        Target::Raw | Target::Zvhd2(Packing::Plain) => json!(null),
-        Target::Zvhd2(Packing::Zstd { level, has_checksum }) => {
+    let compression = match options.target {
+        Target::Raw | Target::Zvhd2(Compression::Plain) => json!(null),
+        Target::Zvhd2(Compression::Zstd { level, has_checksum }) => {
             json!({ "type": "zstd", "level": level, "checksum": has_checksum })
         }
-        Target::Zvhd2(Packing::ZlibOpen { level }) => {
+        Target::Zvhd2(Compression::ZlibOpen { level }) => {
             json!({ "type": "zlib", "level": level, "checksum": false })
         }
     };
     let uuid: String = options.uuid.iter().map(|byte| format!("{byte:02x}")).collect();
     json!({
         "filename": args.dst.display().to_string(), "format": options.target.name(), "length": done.len,
-        "data-blocks": done.data_blocks, "compression": packing,
+        "data-blocks": done.data_blocks, "compression": compression,
         "uuid": (options.target != Target::Raw).then_some(uuid),
     })
 }

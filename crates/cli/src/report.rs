@@ -249,7 +249,7 @@ fn file_json(file: &CheckedFile, levels: &Levels) -> Map<String, Json> {
         ("total-clusters", checked.total),
         ("allocated-clusters", checked.allocated),
         ("fragmented-clusters", checked.fragmented),
-        ("compressed-clusters", checked.packed),
+        ("compressed-clusters", checked.compressed),
     ] {
         if let Some(value) = value {
             put(key, json!(value));

@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use imgprep::policy::quote;
-use imgprep::{Packing, Target};
+use imgprep::{Compression, Target};
 
 use crate::args::ConvertArgs;
 use crate::failure::Failure;
@@ -98,11 +98,11 @@ fn zvhd2(zvhd2: &Zvhd2Options) -> Result<Target, Failure> {
         return Err(Failure::Usage("-o checksum=on: zlib payloads of a ZVHD2 have no checksum".into()));
     }
     Ok(Target::Zvhd2(if is_zlib {
-        Packing::ZlibOpen { level }
+        Compression::ZlibOpen { level }
     } else {
         // OK: 22 at most.
         let level = i32::try_from(level).unwrap_or(3);
-        Packing::Zstd { level, has_checksum: zvhd2.has_checksum.unwrap_or(true) }
+        Compression::Zstd { level, has_checksum: zvhd2.has_checksum.unwrap_or(true) }
     }))
 }
 

@@ -4,11 +4,11 @@
 //! out, or an error says how many bytes came instead. Nothing is allocated by what a
 //! payload declares, and no output grows past the unit.
 
+mod compress;
+mod decompress;
 mod error;
 mod finished;
-mod pack;
-mod unpack;
 
-pub use error::{PackError, UnpackError};
-pub use pack::{Packer, context_bytes, packed_bound};
-pub use unpack::{Continued, PayloadEnd, Unpacker};
+pub use compress::{BlockCompressor, compress_bound, context_bytes};
+pub use decompress::{BlockDecompressor, Continued, PayloadEnd};
+pub use error::{CompressError, DecompressError};

@@ -42,7 +42,7 @@ pub struct Wanted {
     /// Bytes of a logical sector that the image declares.
     pub sector: u32,
     /// The disk offset behind which it costs too much to read: in a stream all that stands before must
-    /// be unpacked. What lies there is left out.
+    /// be decompressed. What lies there is left out.
     pub reach: u64,
 }
 

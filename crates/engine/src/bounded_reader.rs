@@ -10,7 +10,7 @@ use crate::{EngineError, Losses, OnLoss, Progress, Stack};
 
 /// A stack as something that can be read at any place, one small read at a time.
 ///
-/// Nothing is kept but the last packed unit. In a stream every read unpacks all that
+/// Nothing is kept but the last compressed unit. In a stream every read decompresses all that
 /// stands before it: ask for its beginning only.
 pub struct BoundedReader<'a> {
     stack: &'a Stack,

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Range};
 
 use imgprep_codec::PayloadEnd;
-use imgprep_map::{Codec, Error, Files as _, Finding, PackedLen, Source, StructureCounts};
+use imgprep_map::{Codec, CompressedLen, Error, Files as _, Finding, Source, StructureCounts};
 
 use crate::convert::jobs;
 use crate::load::Scratch;
@@ -13,11 +13,11 @@ use crate::usage::{self, Compared};
 use crate::watched::Watched;
 use crate::{Interrupt, Layer, Losses, OnLoss, Options, Piece, Stack, is_zero};
 
-/// Bytes of the disk that a stream is unpacked by.
+/// Bytes of the disk that a stream is decompressed by.
 const STREAM_STEP: u64 = 2 << 20;
 
 /// Is told of each unit how it went; `Break` ends the walk.
-pub type Seen<'f> = &'f mut dyn FnMut(&Piece, Result<Unpacked, Error>) -> ControlFlow<()>;
+pub type Seen<'f> = &'f mut dyn FnMut(&Piece, Result<Decompressed, Error>) -> ControlFlow<()>;
 
 type Found<'f> = &'f mut dyn FnMut(Error) -> ControlFlow<()>;
 
@@ -86,27 +86,32 @@ pub fn gaps(layer: &Layer, options: &Options<'_>, found: Found<'_>) -> Result<()
     options.interrupt.check()
 }
 
-/// A packed unit that was unpacked.
+/// A compressed unit that was decompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Unpacked {
+pub struct Decompressed {
     /// How its payload ended.
     pub ending: PayloadEnd,
     /// Whether all of it is zeros.
     pub is_zero: bool,
 }
 
-/// Unpacks every packed unit of the layer `index` and tells how it went, in the order of its disk. Of a stream
-/// below the top nothing is unpacked.
-pub fn unpack_all(stack: &Stack, index: usize, options: &Options<'_>, seen: Seen<'_>) -> Result<(), Error> {
+/// Decompresses every compressed unit of the layer `index` and tells how it went, in the order of its disk. Of a stream
+/// below the top nothing is decompressed.
+pub fn decompress_all(
+    stack: &Stack,
+    index: usize,
+    options: &Options<'_>,
+    seen: Seen<'_>,
+) -> Result<(), Error> {
     let Some(layer) = stack.layers().get(index) else { return Ok(()) };
     if layer.map.is_stream() {
-        return if index == 0 { unpack_stream(stack, options, seen) } else { Ok(()) };
+        return if index == 0 { decompress_stream(stack, options, seen) } else { Ok(()) };
     }
-    let mut pieces = Packed { layer, at: 0, found: Vec::new().into_iter(), last: None };
+    let mut pieces = Compressed { layer, at: 0, found: Vec::new().into_iter(), last: None };
     // A unit of the largest kind, its payload and a decoder.
     let share = Share::plan(options.threads, options.memory.max(160 << 20), 72 << 20, 1)?;
     let mut is_enough = false;
-    let mut seen = |(piece, result): (Piece, Result<Unpacked, Error>)| {
+    let mut seen = |(piece, result): (Piece, Result<Decompressed, Error>)| {
         if !is_enough {
             is_enough = seen(&piece, result).is_break();
         }
@@ -117,16 +122,16 @@ pub fn unpack_all(stack: &Stack, index: usize, options: &Options<'_>, seen: Seen
         options.interrupt,
         || Ok(pieces.next()),
         |piece, scratch| {
-            let unpacked = scratch.unpack_whole(layer, &piece);
+            let decompressed = scratch.decompress_whole(layer, &piece);
             stack.verify_mapping()?;
-            Ok((piece, unpacked))
+            Ok((piece, decompressed))
         },
         &mut seen,
     )
 }
 
-/// One record after the other; behind the first that fails nothing can be unpacked.
-fn unpack_stream(stack: &Stack, options: &Options<'_>, seen: Seen<'_>) -> Result<(), Error> {
+/// One record after the other; behind the first that fails nothing can be decompressed.
+fn decompress_stream(stack: &Stack, options: &Options<'_>, seen: Seen<'_>) -> Result<(), Error> {
     let losses = Losses::default();
     let options = Options { on_loss: OnLoss::Stop, ..*options };
     let mut feed = jobs(stack, STREAM_STEP, &options, &losses, None);
@@ -136,8 +141,8 @@ fn unpack_stream(stack: &Stack, options: &Options<'_>, seen: Seen<'_>) -> Result
             Ok(Some(job)) => {
                 for unit in job.stream.iter().filter(|unit| unit.unit.start >= job.range.start) {
                     let piece = piece_of(unit.unit.clone());
-                    let unpacked = Unpacked { ending: unit.ending, is_zero: is_zero(&unit.bytes) };
-                    if seen(&piece, Ok(unpacked)).is_break() {
+                    let decompressed = Decompressed { ending: unit.ending, is_zero: is_zero(&unit.bytes) };
+                    if seen(&piece, Ok(decompressed)).is_break() {
                         return Ok(());
                     }
                 }
@@ -156,27 +161,27 @@ fn unpack_stream(stack: &Stack, options: &Options<'_>, seen: Seen<'_>) -> Result
 /// 3.2.4). No finished stream ends so: its Adler-32 is never 0x0000ffff, since both halves are below 65521 (RFC 1950 9).
 const FLUSHED: [u8; 4] = [0, 0, 0xff, 0xff];
 
-/// Unpacks the zlib payloads of the layer `index` that may be finished streams, where they should only be flushed ones:
+/// Decompresses the zlib payloads of the layer `index` that may be finished streams, where they should only be flushed ones:
 /// those that do not end in a flush. Costs what a walk over the tables does where there are none.
-pub fn unpack_unflushed(
+pub fn decompress_unflushed(
     stack: &Stack,
     index: usize,
     options: &Options<'_>,
     seen: Seen<'_>,
 ) -> Result<(), Error> {
     let Some(layer) = stack.layers().get(index) else { return Ok(()) };
-    let pieces = Packed { layer, at: 0, found: Vec::new().into_iter(), last: None };
+    let pieces = Compressed { layer, at: 0, found: Vec::new().into_iter(), last: None };
     if layer.map.is_stream() {
         // Only its last record can end a stream.
         let is_unflushed = pieces.last().is_some_and(|piece| may_be_finished(layer, &piece));
-        return if index == 0 && is_unflushed { unpack_stream(stack, options, seen) } else { Ok(()) };
+        return if index == 0 && is_unflushed { decompress_stream(stack, options, seen) } else { Ok(()) };
     }
     let mut scratch = Scratch::new();
     for piece in pieces.filter(|piece| may_be_finished(layer, piece)) {
         options.interrupt.check()?;
-        let unpacked = scratch.unpack_whole(layer, &piece);
+        let decompressed = scratch.decompress_whole(layer, &piece);
         stack.verify_mapping()?;
-        if seen(&piece, unpacked).is_break() {
+        if seen(&piece, decompressed).is_break() {
             break;
         }
     }
@@ -185,7 +190,7 @@ pub fn unpack_unflushed(
 
 /// Whether a payload is zlib and does not end in a flush.
 fn may_be_finished(layer: &Layer, piece: &Piece) -> bool {
-    let Source::Packed { file, at, len: PackedLen::Exact(len), codec, .. } = &piece.source else {
+    let Source::Compressed { file, at, len: CompressedLen::Exact(len), codec, .. } = &piece.source else {
         return false;
     };
     let tail = at.saturating_add(u64::from(len.saturating_sub(4)));
@@ -198,18 +203,18 @@ fn piece_of(disk: Range<u64>) -> Piece {
     Piece { disk, layer: 0, source: Source::Zero { explicit: false } }
 }
 
-/// Units that one walk of [`Packed`] collects: a walk from there on may have to search its start.
+/// Units that one walk of [`Compressed`] collects: a walk from there on may have to search its start.
 const PACKED_AT_ONCE: usize = 4096;
 
-/// The packed units of a layer, each once. What the tables get wrong is passed over: [`gaps`] tells it.
-struct Packed<'a> {
+/// The compressed units of a layer, each once. What the tables get wrong is passed over: [`gaps`] tells it.
+struct Compressed<'a> {
     layer: &'a Layer,
     at: u64,
     found: std::vec::IntoIter<Piece>,
     last: Option<Range<u64>>,
 }
 
-impl Iterator for Packed<'_> {
+impl Iterator for Compressed<'_> {
     type Item = Piece;
 
     fn next(&mut self) -> Option<Piece> {
@@ -225,7 +230,7 @@ impl Iterator for Packed<'_> {
             let last = &mut self.last;
             let walked = self.layer.map.visit(&self.layer.files, self.at..size, &mut |extent| {
                 let end = extent.disk.end;
-                if let Source::Packed { unit, .. } = &extent.source
+                if let Source::Compressed { unit, .. } = &extent.source
                     && last.as_ref() != Some(unit)
                 {
                     *last = Some(unit.clone());

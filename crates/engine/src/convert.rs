@@ -2,15 +2,15 @@
 
 use std::ops::Range;
 
-use imgprep_codec::{context_bytes, packed_bound};
-use imgprep_map::{Error, Layout, Packing, Sink, SinkKind};
+use imgprep_codec::{compress_bound, context_bytes};
+use imgprep_map::{Compression, Error, Layout, Sink, SinkKind};
 
 use crate::load::{Loaded, Loader, Scratch};
 use crate::pipeline::{self, Share};
 use crate::reducer::Reducer;
 use crate::stream::{StreamUnit, Streams};
 use crate::work_units::WorkUnits;
-use crate::worker::{Packers, Worker, data_ranges};
+use crate::worker::{Compressors, Worker, data_ranges};
 use crate::writer::Writer;
 use crate::{Bitmap, BitmapShape, Checksums, Losses, Options, Stack, TableScan};
 
@@ -73,9 +73,12 @@ pub(crate) fn reading_share(
     table_scan: &TableScan,
     options: &Options<'_>,
 ) -> Result<Share, Error> {
-    let streamed =
-        if stack.layers().iter().any(|layer| layer.map.is_stream()) { table_scan.largest_packed } else { 0 };
-    let per_thread = table_scan.unit + table_scan.largest_packed + context_bytes(Packing::Plain);
+    let streamed = if stack.layers().iter().any(|layer| layer.map.is_stream()) {
+        table_scan.largest_compressed
+    } else {
+        0
+    };
+    let per_thread = table_scan.unit + table_scan.largest_compressed + context_bytes(Compression::Plain);
     Ok(Share::plan(options.threads, options.memory, per_thread, streamed.max(1))?)
 }
 
@@ -91,17 +94,17 @@ pub fn convert(
 ) -> Result<Converted, Error> {
     let Output { layout, sink, with_checksums, bitmap } = output;
     options.progress.begin(table_scan.total());
-    let is_plain = layout.packing() == Packing::Plain;
+    let is_plain = layout.compression() == Compression::Plain;
     let is_direct = is_plain && sink.kind() == SinkKind::Random && !sink.serializes_writes();
     let first_place = layout.fixed_place(0).filter(|_| is_direct);
-    let share = writing_share(stack, table_scan, layout.packing(), is_direct, options)?;
+    let share = writing_share(stack, table_scan, layout.compression(), is_direct, options)?;
     let writer = Writer { sink, stack, progress: options.progress };
     for patch in layout.begin() {
         writer.write(patch.at, &[&patch.bytes])?;
     }
     let worker = Worker {
         loader: Loader { stack, on_loss: options.on_loss, losses, progress: options.progress },
-        packing: layout.packing(),
+        compression: layout.compression(),
         unit: layout.unit(),
         writer,
         is_sparse: layout.fixed_place(0).is_some()
@@ -109,7 +112,7 @@ pub fn convert(
             && sink.reads_as_zeros(),
         with_checksums,
         bitmap,
-        packers: Packers::default(),
+        compressors: Compressors::default(),
     };
     let mut reducer = Reducer {
         writer,
@@ -127,7 +130,7 @@ pub fn convert(
         options.interrupt,
         feed,
         |job, scratch| worker.work(job, scratch),
-        |done| reducer.reduce(done, &worker.packers),
+        |done| reducer.reduce(done, &worker.compressors),
     )?;
     stack.verify_mapping()?;
     reducer.finish(table_scan.size)
@@ -174,7 +177,7 @@ pub fn scan(
 fn writing_share(
     stack: &Stack,
     table_scan: &TableScan,
-    packing: Packing,
+    compression: Compression,
     is_direct: bool,
     options: &Options<'_>,
 ) -> Result<Share, Error> {
@@ -182,7 +185,7 @@ fn writing_share(
     if is_direct {
         return Ok(read);
     }
-    let per_thread = table_scan.unit + table_scan.largest_packed + context_bytes(packing);
-    let per_unit = packed_bound(packing, table_scan.unit) + table_scan.largest_packed;
+    let per_thread = table_scan.unit + table_scan.largest_compressed + context_bytes(compression);
+    let per_unit = compress_bound(compression, table_scan.unit) + table_scan.largest_compressed;
     Ok(Share::plan(options.threads, options.memory, per_thread, per_unit)?)
 }

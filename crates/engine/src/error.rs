@@ -40,8 +40,8 @@ pub enum EngineError {
         /// The file's id.
         id: u32,
     },
-    /// A packed unit is larger than anything that a format may declare.
-    #[error("a packed unit of {len} bytes, at most {limit} are unpacked at once")]
+    /// A compressed unit is larger than anything that a format may declare.
+    #[error("a compressed unit of {len} bytes, at most {limit} are decompressed at once")]
     UnitTooLarge {
         /// Bytes that the unit would have.
         len: u64,
@@ -82,7 +82,7 @@ impl std::fmt::Display for Use<'_> {
         match self.0.0 {
             UseKind::Metadata(name) => f.write_str(name)?,
             UseKind::Data => f.write_str("data")?,
-            UseKind::Packed | UseKind::PackedAtMost => f.write_str("packed data")?,
+            UseKind::Compressed | UseKind::CompressedAtMost => f.write_str("compressed data")?,
         }
         self.0.1.map_or(Ok(()), |disk| write!(f, " of disk offset {disk}"))
     }

@@ -11,12 +11,12 @@
 //!    of every layer against each other, and counts the units that may hold data. No
 //!    payload is touched and no output exists yet.
 //!    Before it, [`cross_check`] finds what the tables say against each other though they can be read.
-//! 2. [`convert`] walks again, hands units with data to workers (read, unpack, scan
-//!    for zeros, checksum, pack) and places the results in order with one reducer.
+//! 2. [`convert`] walks again, hands units with data to workers (read, decompress, scan
+//!    for zeros, checksum, compress) and places the results in order with one reducer.
 //! 3. [`checksum`] reads a finished output the same way and [`Checksums::compare`]
 //!    holds it against what went in.
 //!
-//! A check looks without making anything: [`conflicts`], [`gaps`], [`unpack_all`]; [`each`]
+//! A check looks without making anything: [`conflicts`], [`gaps`], [`decompress_all`]; [`each`]
 //! does many files at once.
 //!
 //! The walk skips what the maps call zeros, so the cost follows the data.
@@ -48,7 +48,8 @@ mod zeros;
 pub use bitmap::{BitOrder, Bitmap, BitmapShape};
 pub use bounded_reader::BoundedReader;
 pub use check_walks::{
-    Seen, Unpacked, check_structure, check_unused, conflicts, each, gaps, unpack_all, unpack_unflushed,
+    Decompressed, Seen, check_structure, check_unused, conflicts, decompress_all, decompress_unflushed, each,
+    gaps,
 };
 pub use checksum::{Checksums, TrailingData, checksum};
 pub use convert::{Converted, Output, convert, scan};

@@ -3,14 +3,14 @@
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 
-use imgprep_codec::Unpacker;
-use imgprep_map::{Codec, Error, FileId, PackedLen, ReadAt, Source};
+use imgprep_codec::BlockDecompressor;
+use imgprep_map::{Codec, CompressedLen, Error, FileId, ReadAt, Source};
 
 use crate::prefetch::prefetch;
 use crate::stream::StreamUnit;
-use crate::{EngineError, Layer, Losses, OnLoss, Piece, Progress, Stack, Unpacked, is_zero};
+use crate::{Decompressed, EngineError, Layer, Losses, OnLoss, Piece, Progress, Stack, is_zero};
 
-/// Bytes that a packed unit may have: ZVHD2 allows blocks of 32 MiB, nothing has more.
+/// Bytes that a compressed unit may have: ZVHD2 allows blocks of 32 MiB, nothing has more.
 pub(crate) const LARGEST_UNIT: u64 = 32 << 20;
 
 /// The usual cluster: what is smaller is written from the buffer.
@@ -21,11 +21,11 @@ const SALVAGE_STEP: usize = 4096;
 
 /// What one worker keeps between units.
 pub(crate) struct Scratch {
-    unpacker: Unpacker,
+    decompressor: BlockDecompressor,
     pieces: Vec<Piece>,
     /// The unit, when it is not one piece of a mapping.
     pub(crate) buffer: Vec<u8>,
-    /// The last packed unit that was larger than what was wanted of it.
+    /// The last compressed unit that was larger than what was wanted of it.
     cached: Option<(usize, FileId, u64)>,
     cache: Vec<u8>,
 }
@@ -33,7 +33,7 @@ pub(crate) struct Scratch {
 impl Scratch {
     pub(crate) fn new() -> Self {
         Self {
-            unpacker: Unpacker::new(),
+            decompressor: BlockDecompressor::new(),
             pieces: Vec::new(),
             buffer: Vec::new(),
             cached: None,
@@ -43,14 +43,14 @@ impl Scratch {
 }
 
 impl Scratch {
-    /// Unpacks the whole unit of a packed piece, for nobody.
-    pub(crate) fn unpack_whole(&mut self, layer: &Layer, piece: &Piece) -> Result<Unpacked, Error> {
-        let Source::Packed { file, at, len, codec, unit } = &piece.source else {
-            unreachable!("only packed pieces are unpacked")
+    /// Decompresses the whole unit of a compressed piece and discards the result.
+    pub(crate) fn decompress_whole(&mut self, layer: &Layer, piece: &Piece) -> Result<Decompressed, Error> {
+        let Source::Compressed { file, at, len, codec, unit } = &piece.source else {
+            unreachable!("only compressed pieces are decompressed")
         };
         let describe = |error: Error| {
             let error = error.in_file(*file).at_offset(*at).hitting(piece.disk.clone());
-            layer.name(error).while_doing("unpacking")
+            layer.name(error).while_doing("decompressing")
         };
         let unit_len = check_unit(unit).map_err(describe)?;
         let stored = payload(layer, *file, *at, *len).map_err(describe)?;
@@ -59,9 +59,9 @@ impl Scratch {
         // A finished stream may end behind the part that the disk has of its unit.
         // OK: an extent lies in its unit, whose length was checked.
         let least = (piece.disk.end - unit.start) as usize;
-        let unpacked = self.unpacker.unpack_some(*codec, &stored, *len, &mut self.cache, least);
-        let produced = unpacked.map_err(|error| describe(error.into()))?;
-        Ok(Unpacked { ending: self.unpacker.ending(), is_zero: is_zero(&self.cache[..produced]) })
+        let decompressed = self.decompressor.decompress_some(*codec, &stored, *len, &mut self.cache, least);
+        let produced = decompressed.map_err(|error| describe(error.into()))?;
+        Ok(Decompressed { ending: self.decompressor.ending(), is_zero: is_zero(&self.cache[..produced]) })
     }
 }
 
@@ -191,10 +191,12 @@ impl<'a> Loader<'a> {
                 return Ok(());
             }
             Source::Data { file, at } => (*file, *at, self.copy(layer, piece, *file, *at, target)),
-            Source::Packed { codec: Codec::ZlibContinued, file, at, unit, .. } => {
+            Source::Compressed { codec: Codec::ZlibContinued, file, at, unit, .. } => {
                 (*file, *at, self.take_streamed(piece, unit, stream, target))
             }
-            Source::Packed { file, at, .. } => (*file, *at, self.unpack(layer, piece, target, scratch)),
+            Source::Compressed { file, at, .. } => {
+                (*file, *at, self.decompress(layer, piece, target, scratch))
+            }
         };
         filled.or_else(|error| {
             let error = error.in_file(file).at_offset(at).hitting(piece.disk.clone());
@@ -250,7 +252,7 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// Copies out of a record that the feeder unpacked. One that is missing was listed as lost there.
+    /// Copies out of a record that the feeder decompressed. One that is missing was listed as lost there.
     fn take_streamed(
         &self,
         piece: &Piece,
@@ -261,20 +263,20 @@ impl<'a> Loader<'a> {
         match stream.iter().find(|held| held.layer == piece.layer && held.unit == *unit) {
             Some(held) => target.copy_from_slice(part_of(&held.bytes, unit, &piece.disk)),
             None if self.on_loss == OnLoss::Zero => target.fill(0),
-            None => return Err(imgprep_codec::UnpackError::BrokenStream.into()),
+            None => return Err(imgprep_codec::DecompressError::BrokenStream.into()),
         }
         Ok(())
     }
 
-    fn unpack(
+    fn decompress(
         &self,
         layer: &Layer,
         piece: &Piece,
         target: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        let Source::Packed { file, at, len, codec, unit } = &piece.source else {
-            unreachable!("only packed pieces are unpacked")
+        let Source::Compressed { file, at, len, codec, unit } = &piece.source else {
+            unreachable!("only compressed pieces are decompressed")
         };
         let unit_len = check_unit(unit)?;
         let key = (piece.layer, *file, *at);
@@ -287,12 +289,13 @@ impl<'a> Loader<'a> {
         let stored = payload(layer, *file, *at, *len)?;
         self.progress.did_read(stored.len() as u64);
         if piece.disk == *unit {
-            return Ok(scratch.unpacker.unpack(*codec, &stored, *len, target)?);
+            return Ok(scratch.decompressor.decompress(*codec, &stored, *len, target)?);
         }
         scratch.cached = None;
         scratch.cache.resize(unit_len, 0);
         // The last unit of a disk may be no longer than what is left of the disk.
-        let produced = scratch.unpacker.unpack_some(*codec, &stored, *len, &mut scratch.cache, least)?;
+        let produced =
+            scratch.decompressor.decompress_some(*codec, &stored, *len, &mut scratch.cache, least)?;
         scratch.cache.truncate(produced);
         scratch.cached = Some(key);
         target.copy_from_slice(part_of(&scratch.cache, unit, &piece.disk));
@@ -300,13 +303,13 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// The part of an unpacked unit that `disk` wants of it.
-fn part_of<'b>(unpacked: &'b [u8], unit: &Range<u64>, disk: &Range<u64>) -> &'b [u8] {
-    // OK: a format's extent lies in its unit (held by the conformance tests), and `unpacked` reaches to the extent's end.
-    &unpacked[(disk.start - unit.start) as usize..(disk.end - unit.start) as usize]
+/// The part of a decompressed unit that `disk` wants of it.
+fn part_of<'b>(decompressed: &'b [u8], unit: &Range<u64>, disk: &Range<u64>) -> &'b [u8] {
+    // OK: a format's extent lies in its unit (held by the conformance tests), and `decompressed` reaches to the extent's end.
+    &decompressed[(disk.start - unit.start) as usize..(disk.end - unit.start) as usize]
 }
 
-/// The length of a packed unit, held against what may be unpacked at once.
+/// The length of a compressed unit, held against what may be decompressed at once.
 pub(crate) fn check_unit(unit: &Range<u64>) -> Result<usize, Error> {
     let len = unit.end.saturating_sub(unit.start);
     match usize::try_from(len) {
@@ -315,12 +318,17 @@ pub(crate) fn check_unit(unit: &Range<u64>) -> Result<usize, Error> {
     }
 }
 
-/// A packed payload. One of which only a bound is known ends at the file's end at the latest.
-pub(crate) fn payload(layer: &Layer, id: FileId, at: u64, len: PackedLen) -> Result<Cow<'_, [u8]>, Error> {
+/// A compressed payload. One of which only a bound is known ends at the file's end at the latest.
+pub(crate) fn payload(
+    layer: &Layer,
+    id: FileId,
+    at: u64,
+    len: CompressedLen,
+) -> Result<Cow<'_, [u8]>, Error> {
     let file = layer.file(id)?;
     let wanted = match len {
-        PackedLen::Exact(len) => u64::from(len),
-        PackedLen::AtMost(len) => u64::from(len).min(file.len().saturating_sub(at)),
+        CompressedLen::Exact(len) => u64::from(len),
+        CompressedLen::AtMost(len) => u64::from(len).min(file.len().saturating_sub(at)),
     };
     let limit = 2 * LARGEST_UNIT;
     match usize::try_from(wanted) {

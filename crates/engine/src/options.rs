@@ -13,7 +13,7 @@ use crate::EngineError;
 pub struct Options<'a> {
     /// Worker threads. With one, everything happens on the caller's thread.
     pub threads: NonZeroUsize,
-    /// Bytes that may be in flight: unit buffers, packed results, codec contexts.
+    /// Bytes that may be in flight: unit buffers, compressed results, codec contexts.
     pub memory: u64,
     /// What to do about a range that can't be read.
     pub on_loss: OnLoss,

@@ -39,7 +39,7 @@ fn scattered(pieces: &[Piece]) -> impl Iterator<Item = (usize, FileId, Range<u64
 
 #[cfg(test)]
 mod tests {
-    use imgprep_map::{Codec, PackedLen, Source};
+    use imgprep_map::{Codec, CompressedLen, Source};
 
     use super::*;
 
@@ -75,15 +75,15 @@ mod tests {
 
     #[test]
     fn the_stored_length_of_a_payload_counts() {
-        let packed = |at, len| {
+        let compressed = |at, len| {
             let (codec, unit) = (Codec::Zlib, 0..64 * K);
-            piece(0, Source::Packed { codec, file: FileId::SELF, at, len, unit })
+            piece(0, Source::Compressed { codec, file: FileId::SELF, at, len, unit })
         };
         let pieces = [
-            packed(0, PackedLen::Exact(1000)),
-            packed(1000, PackedLen::AtMost(512)),
-            packed(1500, PackedLen::AtMost(512)),
-            packed(u64::MAX, PackedLen::AtMost(512)),
+            compressed(0, CompressedLen::Exact(1000)),
+            compressed(1000, CompressedLen::AtMost(512)),
+            compressed(1500, CompressedLen::AtMost(512)),
+            compressed(u64::MAX, CompressedLen::AtMost(512)),
         ];
         assert_eq!(prefetched(&pieces), [(0, u64::MAX..u64::MAX)]);
     }

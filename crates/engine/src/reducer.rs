@@ -5,7 +5,7 @@ use std::ops::Range;
 use imgprep_map::{Error, Layout, SinkKind};
 
 use crate::convert::Converted;
-use crate::worker::{Body, Done, Packers};
+use crate::worker::{Body, Compressors, Done};
 use crate::writer::{Runs, Writer};
 use crate::{Bitmap, Checksums, Options};
 
@@ -24,7 +24,7 @@ pub(crate) struct Reducer<'a> {
 }
 
 impl Reducer<'_> {
-    pub(crate) fn reduce(&mut self, done: Done<'_>, packers: &Packers) -> Result<(), Error> {
+    pub(crate) fn reduce(&mut self, done: Done<'_>, compressors: &Compressors) -> Result<(), Error> {
         if let (Some(sums), Some(checksum)) = (&mut self.checksums, done.checksum) {
             sums.push(done.unit, checksum);
         }
@@ -37,7 +37,7 @@ impl Reducer<'_> {
             Body::Mapped(bytes) => self.place(done.unit, &done.range, bytes, &done.runs)?,
             Body::Owned(bytes) => {
                 self.place(done.unit, &done.range, &bytes, &done.runs)?;
-                packers.give_back(bytes);
+                compressors.give_back(bytes);
             }
         }
         self.options.progress.did_disk(done.range.end - done.range.start);

@@ -55,12 +55,14 @@ impl Piece {
         self.disk.end - self.disk.start
     }
 
-    /// Where its bytes stand, packed or not, if they stand in a file.
+    /// Where its bytes stand, compressed or not, if they stand in a file.
     pub(crate) fn stored(&self) -> Option<(FileId, Range<u64>)> {
         match self.source {
             Source::Zero { .. } | Source::Parent => None,
             Source::Data { file, at } => Some((file, at..at.saturating_add(self.len()))),
-            Source::Packed { file, at, len, .. } => Some((file, at..at.saturating_add(len.bound().into()))),
+            Source::Compressed { file, at, len, .. } => {
+                Some((file, at..at.saturating_add(len.bound().into())))
+            }
         }
     }
 

@@ -18,12 +18,12 @@ pub struct TableScan {
     pub units: u64,
     /// Bytes of the disk that are stored as they are.
     pub data: u64,
-    /// Bytes of the disk that are stored packed.
-    pub packed: u64,
+    /// Bytes of the disk that are stored compressed.
+    pub compressed: u64,
     /// Bytes of the disk that are known to be zeros.
     pub zeros: u64,
-    /// Bytes of the largest packed unit.
-    pub largest_packed: u64,
+    /// Bytes of the largest compressed unit.
+    pub largest_compressed: u64,
 }
 
 impl TableScan {
@@ -95,9 +95,10 @@ impl Count {
                 return;
             }
             Source::Data { .. } => self.table_scan.data += piece.len(),
-            Source::Packed { unit, .. } => {
-                self.table_scan.packed += piece.len();
-                self.table_scan.largest_packed = self.table_scan.largest_packed.max(unit.end - unit.start);
+            Source::Compressed { unit, .. } => {
+                self.table_scan.compressed += piece.len();
+                self.table_scan.largest_compressed =
+                    self.table_scan.largest_compressed.max(unit.end - unit.start);
             }
         }
         let first = (piece.disk.start / self.table_scan.unit).max(self.next_unit);

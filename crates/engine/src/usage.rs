@@ -65,7 +65,7 @@ impl Run {
                 next.bytes.start == self.bytes.end
                     && next.disk == self.disk.and_then(|disk| disk.checked_add(len))
             }
-            (UseKind::PackedAtMost, UseKind::PackedAtMost) => {
+            (UseKind::CompressedAtMost, UseKind::CompressedAtMost) => {
                 self.bytes.start <= next.bytes.start && next.bytes.start <= self.bytes.end
             }
             _ => false,
@@ -189,7 +189,7 @@ impl Pass {
     /// `Break` where no more is needed to report a conflict.
     fn add(&mut self, file_use: &FileUse, file_len: u64) -> ControlFlow<()> {
         if file_use.range.end > file_len
-            && file_use.kind != UseKind::PackedAtMost
+            && file_use.kind != UseKind::CompressedAtMost
             && !file_use.range.is_empty()
         {
             let user = (file_use.kind, file_use.disk);
@@ -425,13 +425,13 @@ mod tests {
 
     #[test]
     fn neighbours_are_no_conflict() {
-        use UseKind::{Data, Metadata, PackedAtMost};
+        use UseKind::{CompressedAtMost, Data, Metadata};
         let uses = vec![
             file_use(0..512, Metadata("header"), 0),
             file_use(512..1024, Data, 0),
             file_use(1024..2048, Data, 512),
-            file_use(2048..3000, PackedAtMost, 4096),
-            file_use(2900..3100, PackedAtMost, 8192),
+            file_use(2048..3000, CompressedAtMost, 4096),
+            file_use(2900..3100, CompressedAtMost, 8192),
         ];
         assert_eq!(check_with(uses, 1 << 20), None);
     }
@@ -451,31 +451,31 @@ mod tests {
 
     #[test]
     fn a_payload_in_a_table_is_found_though_payloads_may_share() {
-        use UseKind::{Metadata, PackedAtMost};
+        use UseKind::{CompressedAtMost, Metadata};
         let uses = vec![
             file_use(0..4096, Metadata("l2 table"), 0),
-            file_use(5000..5600, PackedAtMost, 0),
-            file_use(4000..4100, PackedAtMost, 4096),
+            file_use(5000..5600, CompressedAtMost, 0),
+            file_use(4000..4100, CompressedAtMost, 4096),
         ];
         let want = EngineError::Overlap {
             bytes: 4000..4096,
             first: (Metadata("l2 table"), Some(0)),
-            second: (PackedAtMost, Some(4096)),
+            second: (CompressedAtMost, Some(4096)),
         };
         assert_eq!(check_with(uses, 1 << 20), Some(want));
     }
 
     #[test]
     fn a_table_behind_long_payloads_is_found() {
-        use UseKind::{Metadata, PackedAtMost};
+        use UseKind::{CompressedAtMost, Metadata};
         let uses = vec![
-            file_use(0..5000, PackedAtMost, 0),
-            file_use(100..200, PackedAtMost, 4096),
+            file_use(0..5000, CompressedAtMost, 0),
+            file_use(100..200, CompressedAtMost, 4096),
             file_use(4000..4096, Metadata("l2 table"), 0),
         ];
         let want = EngineError::Overlap {
             bytes: 4000..4096,
-            first: (PackedAtMost, Some(0)),
+            first: (CompressedAtMost, Some(0)),
             second: (Metadata("l2 table"), Some(0)),
         };
         assert_eq!(check_with(uses, 1 << 20), Some(want));

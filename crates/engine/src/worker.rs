@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use imgprep_codec::Packer;
-use imgprep_map::{Error, Packing};
+use imgprep_codec::BlockCompressor;
+use imgprep_map::{Compression, Error};
 
 use crate::convert::Job;
 use crate::load::{Loaded, Loader, Scratch};
@@ -35,14 +35,14 @@ pub(crate) enum Body<'a> {
     Owned(Vec<u8>),
 }
 
-/// Packers that wait for the next unit, and buffers that wait for the next payload.
+/// Compressors that wait for the next unit, and buffers that wait for the next payload.
 #[derive(Default)]
-pub(crate) struct Packers {
-    idle: Mutex<Vec<Packer>>,
+pub(crate) struct Compressors {
+    idle: Mutex<Vec<BlockCompressor>>,
     buffers: Mutex<Vec<Vec<u8>>>,
 }
 
-impl Packers {
+impl Compressors {
     pub(crate) fn buffer(&self) -> Vec<u8> {
         pop(&self.buffers).unwrap_or_default()
     }
@@ -51,14 +51,14 @@ impl Packers {
         push(&self.buffers, buffer);
     }
 
-    fn pack(&self, packing: Packing, unit: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut packer = match pop(&self.idle) {
-            Some(packer) => packer,
-            None => Packer::new(packing)?,
+    fn compress(&self, compression: Compression, unit: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut compressor = match pop(&self.idle) {
+            Some(compressor) => compressor,
+            None => BlockCompressor::new(compression)?,
         };
         let mut out = self.buffer();
-        packer.pack(unit, &mut out).map_err(|error| Error::new(error).while_doing("packing"))?;
-        push(&self.idle, packer);
+        compressor.compress(unit, &mut out).map_err(|error| Error::new(error).while_doing("compressing"))?;
+        push(&self.idle, compressor);
         Ok(out)
     }
 }
@@ -75,14 +75,14 @@ fn push<T>(list: &Mutex<Vec<T>>, item: T) {
 /// What happens to a unit on any thread.
 pub(crate) struct Worker<'a> {
     pub(crate) loader: Loader<'a>,
-    pub(crate) packing: Packing,
+    pub(crate) compression: Compression,
     pub(crate) unit: u64,
     pub(crate) writer: Writer<'a>,
     /// Whether zeros need not be written.
     pub(crate) is_sparse: bool,
     pub(crate) with_checksums: bool,
     pub(crate) bitmap: Option<BitmapShape>,
-    pub(crate) packers: Packers,
+    pub(crate) compressors: Compressors,
 }
 
 impl<'a> Worker<'a> {
@@ -101,7 +101,7 @@ impl<'a> Worker<'a> {
         let checksum = self.with_checksums.then(|| crc32fast::hash(bytes));
         let data = self.bitmap.map(|shape| data_ranges(bytes, job.range.start, shape)).unwrap_or_default();
         let mut runs = Runs { ranges: self.ranges(bytes, &job.range), borrowed: Vec::new() };
-        let is_copy = mapped.is_none() && job.place.is_none() && self.packing == Packing::Plain;
+        let is_copy = mapped.is_none() && job.place.is_none() && self.compression == Compression::Plain;
         if is_copy && self.writer.sink.can_reflink() {
             runs.borrowed = self.loader.borrowed(&job.range, scratch);
         }
@@ -127,8 +127,8 @@ impl<'a> Worker<'a> {
         runs: &Runs<'a>,
         scratch: &mut Scratch,
     ) -> Result<Body<'a>, Error> {
-        if self.packing != Packing::Plain {
-            return self.pack(mapped, scratch).map(Body::Owned);
+        if self.compression != Compression::Plain {
+            return self.compress(mapped, scratch).map(Body::Owned);
         }
         if let Some(place) = job.place {
             let bytes = mapped.unwrap_or(&scratch.buffer);
@@ -137,23 +137,23 @@ impl<'a> Worker<'a> {
         }
         Ok(match mapped {
             Some(bytes) => Body::Mapped(bytes),
-            None => Body::Owned(std::mem::replace(&mut scratch.buffer, self.packers.buffer())),
+            None => Body::Owned(std::mem::replace(&mut scratch.buffer, self.compressors.buffer())),
         })
     }
 
-    /// A packed unit is whole: zeros follow where the disk ends in it.
-    fn pack(&self, mapped: Option<&[u8]>, scratch: &mut Scratch) -> Result<Vec<u8>, Error> {
+    /// A compressed unit is whole: zeros follow where the disk ends in it.
+    fn compress(&self, mapped: Option<&[u8]>, scratch: &mut Scratch) -> Result<Vec<u8>, Error> {
         // OK: a unit is a few MiB, set by the writer's layout.
         let whole = self.unit as usize;
         if let Some(bytes) = mapped {
             if bytes.len() == whole {
-                return self.packers.pack(self.packing, bytes);
+                return self.compressors.compress(self.compression, bytes);
             }
             scratch.buffer.clear();
             scratch.buffer.extend_from_slice(bytes);
         }
         scratch.buffer.resize(whole, 0);
-        self.packers.pack(self.packing, &scratch.buffer)
+        self.compressors.compress(self.compression, &scratch.buffer)
     }
 }
 

@@ -29,8 +29,8 @@ const HOLE_QUESTIONS: u32 = 1 << 16;
 pub struct Allocation {
     /// As it is, without holes of the file.
     pub data: u64,
-    /// Packed.
-    pub packed: u64,
+    /// Compressed.
+    pub compressed: u64,
     /// Zeros, stored or not.
     pub zeros: u64,
     /// Asked from the layer below.
@@ -71,7 +71,7 @@ pub(crate) fn count(layer: &Layer, limit: u64) -> Counted {
                 sum.data += data;
                 sum.zeros += len - data;
             }
-            Source::Packed { .. } => sum.packed += len,
+            Source::Compressed { .. } => sum.compressed += len,
             Source::Parent => sum.parent += len,
         }
         extents += 1;

@@ -4,7 +4,7 @@ use imgprep_disk::{DiskFacts, MOST_READ, Oddity, Wanted};
 use imgprep_engine::{BoundedReader, Stack};
 use imgprep_map::{Error, Finding, Severity};
 
-/// How far into a stream is looked: two blocks of a ZVHD. The end would cost unpacking all of it.
+/// How far into a stream is looked: two blocks of a ZVHD. The end would cost decompressing all of it.
 pub(crate) const STREAM_REACH: u64 = 4 << 20;
 
 /// Facts about the contents of a disk, and its anomalies.

@@ -30,7 +30,7 @@ pub enum Verify {
     /// No.
     #[default]
     Skip,
-    /// It is read back, unpacked and compared, before it gets its name.
+    /// It is read back, decompressed and compared, before it gets its name.
     ReadBack,
 }
 
@@ -103,8 +103,8 @@ pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<
     let losses = Losses::default();
     let layout = options.target.layout(disk.size(), options.uuid, options.unix_time)?;
     let table_scan = scan_tables(disk.stack(), layout.unit(), run, &losses)?;
-    let packed = imgprep_codec::packed_bound(layout.packing(), layout.unit());
-    let len = layout.bound(table_scan.units, packed);
+    let compressed = imgprep_codec::compress_bound(layout.compression(), layout.unit());
+    let len = layout.bound(table_scan.units, compressed);
     Ok(Plan { table_scan, len, is_exact: options.target == Target::Raw, losses: losses.into_sorted() })
 }
 

@@ -44,7 +44,7 @@ pub use imgprep_io::{
     space_taken, spool, stdout_was_closed, sync_folder, write_atomic,
 };
 pub use imgprep_map::{
-    Class, Detail, Encryption, Error, Evidence, Facts, FileId, Finding, Limits, Packing, ParseOptions,
+    Class, Compression, Detail, Encryption, Error, Evidence, Facts, FileId, Finding, Limits, ParseOptions,
     Printable, Severity, SizeChoice, Snapshot, Source, StructureCounts, Value, is_printable, printable,
     printable_json,
 };

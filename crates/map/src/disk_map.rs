@@ -43,9 +43,9 @@ pub trait DiskMap: Send + Sync {
     /// multiples. Never 0.
     fn stride(&self) -> u64;
 
-    /// Whether the packed units of this map form one stream
+    /// Whether the compressed units of this map form one stream
     /// ([`Codec::ZlibContinued`](crate::Codec::ZlibContinued)): then nothing can be
-    /// unpacked before all that stands before it.
+    /// decompressed before all that stands before it.
     fn is_stream(&self) -> bool {
         false
     }

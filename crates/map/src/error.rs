@@ -98,7 +98,7 @@ impl Error {
         self
     }
 
-    /// The same error, met while doing this ("reading", "packing"). The first one said stays.
+    /// The same error, that occurred during this step ("reading", "compressing"). The first one said stays.
     #[must_use]
     pub fn while_doing(mut self, doing: &'static str) -> Self {
         self.0.doing.get_or_insert(doing);

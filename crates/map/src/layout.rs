@@ -12,9 +12,9 @@ pub trait Layout: Send {
     /// Bytes of the disk that are placed together; a multiple of 4096.
     fn unit(&self) -> u64;
 
-    /// How a unit's bytes are stored. A packed unit is always whole: past the disk's
-    /// end it is filled up with zeros before it is packed.
-    fn packing(&self) -> Packing;
+    /// How a unit's bytes are stored. A compressed unit is always whole: past the disk's
+    /// end it is filled up with zeros before it is compressed.
+    fn compression(&self) -> Compression;
 
     /// The least that the output must be able to do.
     fn needs(&self) -> SinkKind;
@@ -23,7 +23,7 @@ pub trait Layout: Send {
     fn begin(&mut self) -> Vec<WriteAt>;
 
     /// Where unit number `unit` goes. `len` is the length of what is stored: of the
-    /// packed payload, or of the unit itself.
+    /// compressed payload, or of the unit itself.
     fn place(&mut self, unit: u64, len: u64) -> Result<Placement, Error>;
 
     /// Where unit number `unit` goes if that depends on nothing but its number: such
@@ -44,7 +44,7 @@ pub trait Layout: Send {
 
 /// How the bytes of a unit are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packing {
+pub enum Compression {
     /// As they are.
     Plain,
     /// One zstd frame.

@@ -47,7 +47,7 @@ pub use holes::LastHole;
 pub use image::{
     FileRef, FileRole, Image, ImageName, Needs, ParentRef, ParseOptions, Parsed, Resume, SizeChoice,
 };
-pub use layout::{Finish, Layout, Packing, Placement, WriteAt};
+pub use layout::{Compression, Finish, Layout, Placement, WriteAt};
 pub use limits::Limits;
 pub use overlay::{Overlay, OverlayReader};
 pub use printable::{Printable, is_printable, printable, printable_json};
@@ -56,7 +56,7 @@ pub use read::{ReadAt, ReadError};
 pub use report::Report;
 pub use revisit_limiter::RevisitLimiter;
 pub use sink::{Sink, SinkKind, WriteError};
-pub use source::{Codec, Extent, FileId, PackedLen, Source};
+pub use source::{Codec, CompressedLen, Extent, FileId, Source};
 pub use structure_counts::StructureCounts;
 pub use unit_set::{Full, UnitSet};
 pub use usage::{FileUse, UseKind};

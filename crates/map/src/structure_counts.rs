@@ -18,5 +18,5 @@ pub struct StructureCounts {
     /// Of those, the ones that do not follow their neighbour in the file.
     pub fragmented: Option<u64>,
     /// Of those, the compressed ones.
-    pub packed: Option<u64>,
+    pub compressed: Option<u64>,
 }

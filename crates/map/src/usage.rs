@@ -29,16 +29,16 @@ pub enum UseKind {
     Metadata(&'static str),
     /// Bytes of the disk, as they are.
     Data,
-    /// A packed payload that nothing else may touch.
-    Packed,
-    /// A packed payload of which only a bound is known: it may overlap other
+    /// A compressed payload that nothing else may touch.
+    Compressed,
+    /// A compressed payload of which only a bound is known: it may overlap other
     /// payloads of this kind (QCOW, QCOW2), and nothing else.
-    PackedAtMost,
+    CompressedAtMost,
 }
 
 impl UseKind {
     /// Whether two uses of these kinds may name the same bytes.
     pub fn may_share(self, other: Self) -> bool {
-        self == Self::PackedAtMost && other == Self::PackedAtMost
+        self == Self::CompressedAtMost && other == Self::CompressedAtMost
     }
 }

@@ -29,7 +29,7 @@ pub struct Check {
     pub disk: Option<DiskKind>,
     /// The route that counts.
     pub route: Option<String>,
-    /// Whether payloads are unpacked.
+    /// Whether payloads are decompressed.
     pub deep: Option<bool>,
     /// Rules that are errors.
     pub deny: Vec<String>,

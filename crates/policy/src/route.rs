@@ -188,7 +188,7 @@ fn convert(
         route.target
     );
     let command = std::iter::once(convert).chain(bitmap(&target)).collect::<Vec<_>>().join(" && ");
-    // A packed target is about as large as what is stored now, or smaller.
+    // A compressed target is about as large as what is stored now, or smaller.
     let is_open = !is_raw && subject.file_len > route.file_max.0;
     let condition = is_open.then(|| format!("if its result has at most {}", words(route.file_max.0)));
     Verdict::After { command, condition }

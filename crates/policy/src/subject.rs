@@ -75,7 +75,7 @@ pub enum Kind {
     Unread(String),
     /// An ISO image.
     Iso,
-    /// No disk image: an archive, a packed file.
+    /// No disk image: an archive, a compressed file.
     Other(String),
 }
 

@@ -114,7 +114,7 @@ pub const RULES: &[Rule] = rules![
         "this program", &["imgprep convert {src} {zvhd2}    # if it is of that format; else name another one with --from"];
     "format/no-disk" Error,
         "the file is a disk image",
-        "archives, packed files, text and ISO images are none",
+        "archives, compressed files, text and ISO images are none",
         "this program", &[];
     "format/extension" Error,
         "the contents of the file are what its name says",
@@ -216,7 +216,7 @@ pub const RULES: &[Rule] = rules![
         "the format's specification", &[REPAIR, CONVERT];
     "structure/checksum" Error, "checksums are right", "bytes were changed",
         "the format's specification", &[COPY_AGAIN];
-    "structure/payload" Error, "every packed range unpacks to exactly its part of the disk", "that part of the disk is lost",
+    "structure/payload" Error, "every compressed range decompresses to exactly its part of the disk", "that part of the disk is lost",
         "the format's specification", &[SALVAGE, COPY_AGAIN];
     "structure/vendor-layout" Error, "a ZVHD or ZVHD2 is laid out as the vendor's writer does it",
         "the cloud reads it with the vendor's reader, which refuses such a file or may read another disk from it",

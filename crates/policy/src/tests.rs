@@ -233,8 +233,8 @@ fn what_nothing_helps_is_told_with_its_reason() {
     assert!(never(&large, "fast-zvhd2").contains("1 TiB"), "{}", never(&large, "fast-zvhd2"));
     let locked = Subject { encryption: Some("AES".into()), ..subject("qcow2") };
     assert!(never(&locked, "import").contains("encrypted"));
-    let packed = Subject { file_len: TIB + 1, ..subject("zvhd2") };
-    assert!(never(&packed, "fast-zvhd2").contains("smallest"));
+    let compressed = Subject { file_len: TIB + 1, ..subject("zvhd2") };
+    assert!(never(&compressed, "fast-zvhd2").contains("smallest"));
     let iso = Subject { kind: Kind::Iso, ..subject("raw") };
     assert!(never(&iso, "import").contains("ISO"));
     let unread = Subject { kind: Kind::Unread("vmdk".into()), virtual_size: None, ..subject("vmdk") };

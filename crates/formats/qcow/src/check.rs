@@ -177,7 +177,7 @@ impl Walk<'_, '_> {
         let (start, len) = match cluster {
             Cluster::Unallocated => return None,
             Cluster::Data { at } => (at, self.map.header.cluster_size()),
-            Cluster::Packed { at, len } => (at, len.into()),
+            Cluster::Compressed { at, len } => (at, len.into()),
         };
         Some(start..start.saturating_add(len).min(self.file.len().max(start)))
     }
@@ -185,13 +185,13 @@ impl Walk<'_, '_> {
     fn count(&self, cluster: Cluster, range: &Range<u64>, expected: Option<u64>) {
         let checked = &mut self.report.borrow_mut().counts;
         let add = |number: &mut Option<u64>, is: bool| *number = Some(number.unwrap_or(0) + u64::from(is));
-        let is_packed = matches!(cluster, Cluster::Packed { .. });
+        let is_compressed = matches!(cluster, Cluster::Compressed { .. });
         add(&mut checked.allocated, true);
-        add(&mut checked.packed, is_packed);
-        // A plain cluster behind a packed one begins on a multiple of its size.
+        add(&mut checked.compressed, is_compressed);
+        // A plain cluster behind a compressed one begins on a multiple of its size.
         let size = self.map.header.cluster_size();
         let is_next = expected.is_none_or(|end| {
-            range.start == end || (!is_packed && end.checked_next_multiple_of(size) == Some(range.start))
+            range.start == end || (!is_compressed && end.checked_next_multiple_of(size) == Some(range.start))
         });
         add(&mut checked.fragmented, !is_next);
     }
@@ -298,7 +298,7 @@ mod tests {
             total: Some(8),
             allocated: Some(3),
             fragmented: Some(0),
-            packed: Some(1),
+            compressed: Some(1),
             ..StructureCounts::default()
         };
         assert_eq!(checked(&file()), (want, vec![]));

@@ -67,7 +67,7 @@ pub enum Corrupt {
         /// The table that it names.
         found: u64,
     },
-    /// Data, plain or packed, that does not lie inside the file.
+    /// Data, plain or compressed, that does not lie inside the file.
     #[error("the entry points to data at bytes {start}..{end}, the file has {file_len}")]
     DataPastEnd {
         /// Offset of the entry.

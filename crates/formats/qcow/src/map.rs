@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Codec, Contradictions, DiskMap, EntryRun, Error, ExtentBuilder, FileId, FileUse, Files, Finding,
-    PackedLen, ReadAt, RevisitLimiter, Severity, Source, StructureCounts, Visitor, walk_entries,
+    Codec, CompressedLen, Contradictions, DiskMap, EntryRun, Error, ExtentBuilder, FileId, FileUse, Files,
+    Finding, ReadAt, RevisitLimiter, Severity, Source, StructureCounts, Visitor, walk_entries,
 };
 
 use crate::Corrupt;
@@ -60,7 +60,7 @@ impl Map {
                 let seen = self.header.cluster_size().min(self.header.raw.size.saturating_sub(disk));
                 Some(at..at.saturating_add(seen))
             }
-            Cluster::Packed { at, len } => Some(at..at.saturating_add(len.into())),
+            Cluster::Compressed { at, len } => Some(at..at.saturating_add(len.into())),
         }
     }
 
@@ -68,10 +68,10 @@ impl Map {
         match cluster {
             Cluster::Unallocated => self.unallocated.clone(),
             Cluster::Data { at } => Source::Data { file: FileId::SELF, at },
-            Cluster::Packed { at, len } => Source::Packed {
+            Cluster::Compressed { at, len } => Source::Compressed {
                 file: FileId::SELF,
                 at,
-                len: PackedLen::Exact(len),
+                len: CompressedLen::Exact(len),
                 codec: Codec::Deflate,
                 unit: disk..disk.saturating_add(self.header.cluster_size()),
             },
@@ -182,7 +182,7 @@ impl DiskMap for Map {
             ControlFlow::Continue(())
         })?;
         let mut found = beyond.into_findings();
-        if checked.packed.unwrap_or(0) == 0 {
+        if checked.compressed.unwrap_or(0) == 0 {
             found.extend(lost.into_findings());
         }
         Ok(found)

@@ -61,8 +61,8 @@ impl Map {
                 return Ok(ControlFlow::Continue(()));
             };
             let Some(range) = self.stored(cluster, at) else { return Ok(ControlFlow::Continue(())) };
-            let is_packed = matches!(cluster, Cluster::Packed { .. });
-            let kind = if is_packed { UseKind::Packed } else { UseKind::Data };
+            let is_compressed = matches!(cluster, Cluster::Compressed { .. });
+            let kind = if is_compressed { UseKind::Compressed } else { UseKind::Data };
             Ok(visit(FileUse { file: FileId::SELF, range, kind, disk: Some(at) }))
         })
     }

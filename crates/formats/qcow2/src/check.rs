@@ -66,7 +66,7 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<St
     report.counts.total = Some(map.active_size().div_ceil(map.header.cluster_size()));
     report.counts.allocated = Some(0);
     report.counts.fragmented = Some(0);
-    report.counts.packed = Some(0);
+    report.counts.compressed = Some(0);
     refcounts.check_place(&mut report);
     let mut start = 0;
     let mut highest = 0;

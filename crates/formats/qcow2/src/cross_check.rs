@@ -125,7 +125,7 @@ impl Walk<'_, '_> {
                 }
                 self.counted("data cluster", at, entry, place)
             }
-            Cluster::Packed { at: place, len } => self.payload(at, entry, place, len),
+            Cluster::Compressed { at: place, len } => self.payload(at, entry, place, len),
         }
     }
 
@@ -194,7 +194,7 @@ impl Walk<'_, '_> {
                 self.tables(&mut |walk, _, table| {
                     map.entries(walk.file, table, &mut |at, entry, _| {
                         let entry = BigEndian::read_u64(entry);
-                        if let Ok(Cluster::Packed { at: place, .. }) = map.rules.l2(entry, at) {
+                        if let Ok(Cluster::Compressed { at: place, .. }) = map.rules.l2(entry, at) {
                             add(Use { bytes: place..place.saturating_add(1), by: at });
                         }
                         Ok(())

@@ -5,7 +5,7 @@ use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{
-    Codec, DiskMap, EntryRun, Error, ExtentBuilder, FileId, FileUse, Files, Finding, PackedLen, ReadAt,
+    Codec, CompressedLen, DiskMap, EntryRun, Error, ExtentBuilder, FileId, FileUse, Files, Finding, ReadAt,
     RevisitLimiter, Source, StructureCounts, Visitor, walk_entries,
 };
 
@@ -185,7 +185,7 @@ impl Map {
         if entry.len() == 16 {
             let bitmap = BigEndian::read_u64(&entry[8..]);
             check_subclusters(bitmap, cluster, at + 8)?;
-            if !matches!(cluster, Cluster::Packed { .. }) {
+            if !matches!(cluster, Cluster::Compressed { .. }) {
                 return Ok(self.push_subclusters(bitmap, cluster, builder));
             }
         }
@@ -202,7 +202,7 @@ impl Map {
         seen.min(last * (self.header.cluster_size() / SUBCLUSTERS))
     }
 
-    /// Data lies inside its file; packed data begins there.
+    /// Data lies inside its file; compressed data begins there.
     fn check_place(
         &self,
         (cluster, stored): (Cluster, u64),
@@ -222,7 +222,7 @@ impl Map {
                 }
                 Ok(())
             }
-            Cluster::Packed { at, len } if at >= file_len => {
+            Cluster::Compressed { at, len } if at >= file_len => {
                 let end = at.saturating_add(len.into());
                 Err(Corrupt::DataPastEnd { at: entry_at, start: at, end, file_len })
             }
@@ -235,10 +235,10 @@ impl Map {
             Cluster::Unallocated => self.unallocated.clone(),
             Cluster::Zero { .. } => Source::Zero { explicit: true },
             Cluster::Data { at } => Source::Data { file: self.data_file, at },
-            Cluster::Packed { at, len } => Source::Packed {
+            Cluster::Compressed { at, len } => Source::Compressed {
                 file: FileId::SELF,
                 at,
-                len: PackedLen::AtMost(len),
+                len: CompressedLen::AtMost(len),
                 codec: self.codec(),
                 unit: disk..disk + self.header.cluster_size(),
             },

@@ -41,7 +41,7 @@ struct L1 {
 enum Use {
     Nothing,
     Plain { at: u64 },
-    Packed { at: u64, len: u64 },
+    Compressed { at: u64, len: u64 },
 }
 
 impl Map {
@@ -224,7 +224,7 @@ impl Walk<'_, '_, '_> {
             }
             match self.entry(at, entry, bitmap, weight) {
                 Use::Nothing => {}
-                Use::Packed { at: place, len } => {
+                Use::Compressed { at: place, len } => {
                     self.counts.add(at, place, len, weight, self.report);
                     if is_active {
                         self.stored(weight, true, true);
@@ -258,7 +258,7 @@ impl Walk<'_, '_, '_> {
     }
 
     /// Numbers about the disk, told once.
-    fn stored(&mut self, weight: u32, is_fragmented: bool, is_packed: bool) {
+    fn stored(&mut self, weight: u32, is_fragmented: bool, is_compressed: bool) {
         if !self.report.is_first_pass {
             return;
         }
@@ -270,7 +270,7 @@ impl Walk<'_, '_, '_> {
         let checked = &mut self.report.counts;
         add(&mut checked.allocated, true);
         add(&mut checked.fragmented, is_fragmented);
-        add(&mut checked.packed, is_packed);
+        add(&mut checked.compressed, is_compressed);
     }
 
     /// One L2 entry: what is wrong with itself, and what it uses.
@@ -281,7 +281,7 @@ impl Walk<'_, '_, '_> {
         let has_data_file = self.header.has_data_file();
         let code = "qcow2.l2.entry";
         if entry & COMPRESSED != 0 {
-            return self.packed(at, entry, bitmap, weight);
+            return self.compressed(at, entry, bitmap, weight);
         }
         if entry & L2_RESERVED != 0 {
             self.report.corrupt(code, at, weight, format!("L2 entry {entry:#018x} has reserved bits set"));
@@ -307,25 +307,25 @@ impl Walk<'_, '_, '_> {
         Use::Plain { at: offset }
     }
 
-    fn packed(&mut self, at: u64, entry: u64, bitmap: u64, weight: u64) -> Use {
+    fn compressed(&mut self, at: u64, entry: u64, bitmap: u64, weight: u64) -> Use {
         let code = "qcow2.l2.packed";
         if entry & COPIED != 0 {
-            self.report.corrupt(code, at, weight, "COPIED is set for a packed cluster".into());
+            self.report.corrupt(code, at, weight, "COPIED is set for a compressed cluster".into());
         }
         if self.header.has_data_file() {
-            let message = "a packed cluster with an external data file".into();
+            let message = "a compressed cluster with an external data file".into();
             self.report.corrupt(code, at, weight, message);
             return Use::Nothing;
         }
         if bitmap != 0 {
-            self.report.corrupt(code, at + 8, weight, "a packed cluster with subclusters".into());
+            self.report.corrupt(code, at + 8, weight, "a compressed cluster with subclusters".into());
             return Use::Nothing;
         }
         // Section "Compressed Clusters Descriptor".
         let offset_bits = 62 - (self.header.cluster_bits - 8);
         let place = entry & ((1 << offset_bits) - 1);
         let sectors = (entry & (COMPRESSED - 1)) >> offset_bits;
-        Use::Packed { at: place, len: (sectors + 1) * 512 - place % 512 }
+        Use::Compressed { at: place, len: (sectors + 1) * 512 - place % 512 }
     }
 
     /// The directory of bitmaps and their tables (section "Bitmaps").

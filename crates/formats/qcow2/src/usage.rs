@@ -115,8 +115,8 @@ impl Map {
                     let range = if end <= data_len { at..end } else { 0..0 };
                     (self.data_file(), range, UseKind::Data)
                 }
-                Ok(Cluster::Packed { at, len }) => {
-                    (FileId::SELF, at..at.saturating_add(len.into()), UseKind::PackedAtMost)
+                Ok(Cluster::Compressed { at, len }) => {
+                    (FileId::SELF, at..at.saturating_add(len.into()), UseKind::CompressedAtMost)
                 }
                 _ => (FileId::SELF, 0..0, UseKind::Data),
             };

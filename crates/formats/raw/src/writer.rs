@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use imgprep_map::{Error, Finish, Layout, Packing, Placement, SinkKind, WriteAt};
+use imgprep_map::{Compression, Error, Finish, Layout, Placement, SinkKind, WriteAt};
 
 /// Bytes that are looked at together: a block of the import bitmap.
 const UNIT: u64 = 2 << 20;
@@ -24,8 +24,8 @@ impl Layout for RawLayout {
         UNIT
     }
 
-    fn packing(&self) -> Packing {
-        Packing::Plain
+    fn compression(&self) -> Compression {
+        Compression::Plain
     }
 
     fn needs(&self) -> SinkKind {

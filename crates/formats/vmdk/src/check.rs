@@ -117,7 +117,7 @@ fn contradictions_of(
     if let Some(redundant) = tables.redundant.filter(|redundant| *redundant != tables.directory) {
         check_tables::redundant(file, tables, redundant, file_report)?;
     }
-    if !matches!(tables.entries, Entries::Hosted { is_packed: true, .. }) {
+    if !matches!(tables.entries, Entries::Hosted { is_compressed: true, .. }) {
         return Ok(());
     }
     let Some(magic) = sparse::magic(&sparse::head(file)?) else { return Ok(()) };
@@ -156,7 +156,7 @@ fn extent(
     }
     count(file, tables, &frame, file_report)?;
     match tables.entries {
-        Entries::Hosted { is_packed: true, .. } => check_stream::walk(file, tables, &frame, file_report),
+        Entries::Hosted { is_compressed: true, .. } => check_stream::walk(file, tables, &frame, file_report),
         // Which grains of an seSparse file are free only its own undocumented bitmap tells.
         Entries::Se { .. } => Ok(()),
         Entries::Hosted { .. } | Entries::Cowd => leaks(file, tables, &frame, fixed, magic, file_report),
@@ -207,19 +207,19 @@ fn count(
     frame: &Frame,
     file_report: &mut FileReport<'_, '_>,
 ) -> Result<(), Error> {
-    let (mut allocated, mut fragmented, mut packed, mut next) = (0u64, 0u64, 0u64, None);
+    let (mut allocated, mut fragmented, mut compressed, mut next) = (0u64, 0u64, 0u64, None);
     let mut end = 0u64;
     walk_grains(file, tables, &mut |entry, start, grain| {
         let (at, len) = match grain {
             Grain::Data { at } => (at, tables.grain),
-            Grain::Packed { at } => match tables.packed(file, entry, at, start) {
+            Grain::Compressed { at } => match tables.compressed(file, entry, at, start) {
                 Ok((payload, len)) => (at, (payload - at + u64::from(len)).next_multiple_of(SECTOR)),
                 Err(_) => return,
             },
             Grain::Unallocated | Grain::Zero => return,
         };
         allocated += 1;
-        packed += u64::from(matches!(grain, Grain::Packed { .. }));
+        compressed += u64::from(matches!(grain, Grain::Compressed { .. }));
         fragmented += u64::from(next.is_some_and(|next| next != at));
         let behind = at.saturating_add(len);
         next = Some(behind);
@@ -250,7 +250,7 @@ fn count(
     add(&mut checked.total, tables.capacity.div_ceil(tables.grain));
     add(&mut checked.allocated, allocated);
     add(&mut checked.fragmented, fragmented);
-    add(&mut checked.packed, packed);
+    add(&mut checked.compressed, compressed);
     checked.image_end = Some(checked.image_end.unwrap_or(0).max(end).max(frame.overhead.min(file.len())));
     Ok(())
 }

@@ -66,9 +66,9 @@ fn hosted(file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) -> Result<Fra
         let message = format!("grains begin at {overhead} by the header, the file has {} bytes", file.len());
         file_report.warning("vmdk.check.overhead", 64, message);
     }
-    let is_packed = raw.flags & FLAG_COMPRESSED != 0;
+    let is_compressed = raw.flags & FLAG_COMPRESSED != 0;
     let is_at_end = raw.gd_offset == DIRECTORY_AT_END;
-    let is_stream = is_packed && raw.gd_offset.saturating_mul(SECTOR) >= overhead;
+    let is_stream = is_compressed && raw.gd_offset.saturating_mul(SECTOR) >= overhead;
     let footer_at = if is_stream { stream::find(file)? } else { None };
     if let Some(at) = footer_at {
         footer(file, at, &bytes, is_at_end, file_report)?;

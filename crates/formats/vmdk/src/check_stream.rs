@@ -61,8 +61,8 @@ pub(crate) fn is_short(file: &dyn ReadAt, tables: &Tables, frame: &Frame) -> Res
     let sectors = |bytes: u64| bytes.div_ceil(SECTOR);
     let mut named = 0u64;
     walk_grains(file, tables, &mut |entry, start, grain| {
-        if let Grain::Packed { at } = grain
-            && let Ok((_, len)) = tables.packed(file, entry, at, start)
+        if let Grain::Compressed { at } = grain
+            && let Ok((_, len)) = tables.compressed(file, entry, at, start)
         {
             named = named.saturating_add(sectors(RECORD_HEAD + u64::from(len)));
         }
@@ -141,10 +141,10 @@ impl Walk<'_> {
         let tables = self.tables;
         let grain = tables.grain / SECTOR;
         let end = (at + RECORD_HEAD).saturating_add(size.into());
-        if u64::from(size) > tables.packed_limit() || end > self.file.len() {
+        if u64::from(size) > tables.compressed_limit() || end > self.file.len() {
             let message = format!(
                 "a grain of {size} bytes, which is more than {} or reaches past the file's end: what follows is not looked at",
-                tables.packed_limit()
+                tables.compressed_limit()
             );
             file_report.warning("vmdk.check.stream-size", at + 8, message);
             return Ok(None);
@@ -181,7 +181,7 @@ impl Walk<'_> {
         let Ok(Some(table)) = tables.table(self.file, start / tables.coverage()) else { return Ok(false) };
         let entry_at = table.start + start % tables.coverage() / tables.grain * 4;
         let entry: [u8; 4] = self.file.array(entry_at)?;
-        Ok(tables.grain(&entry, entry_at) == Ok(Grain::Packed { at }))
+        Ok(tables.grain(&entry, entry_at) == Ok(Grain::Compressed { at }))
     }
 
     /// Grains and tables come before the directory.
@@ -261,7 +261,7 @@ mod tests {
             file[*at..*at + bytes.len()].copy_from_slice(bytes);
         }
         let tables = Tables {
-            entries: Entries::Hosted { has_zeroed: false, is_packed: true },
+            entries: Entries::Hosted { has_zeroed: false, is_compressed: true },
             grain: 4096,
             per_table: 128,
             capacity: 3 * 4096,

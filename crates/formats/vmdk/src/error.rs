@@ -367,7 +367,7 @@ pub enum Unsupported {
     },
     /// A combination of flags and method that no writer has.
     #[error("{what} (flags {flags:#x}, compressAlgorithm {algorithm}): not read")]
-    Packing {
+    Compression {
         /// Offset of the field.
         at: u64,
         /// What it is.
@@ -442,7 +442,7 @@ impl Detail for Unsupported {
             Self::Alone { .. } => "vmdk.extent.alone",
             Self::NotOpened { .. } => "vmdk.extent.not-opened",
             Self::GrainSize { .. } => "vmdk.header.grain-size",
-            Self::Packing { .. } => "vmdk.header.compression",
+            Self::Compression { .. } => "vmdk.header.compression",
             Self::Journal { .. } => "vmdk.sesparse.journal",
             Self::SeField { .. } => "vmdk.sesparse.field",
             Self::Encrypted { .. } => "vmdk.descriptor.encrypted",
@@ -470,7 +470,7 @@ impl Detail for Unsupported {
             | Self::NoAccess { at }
             | Self::NotOpened { at }
             | Self::GrainSize { at, .. }
-            | Self::Packing { at, .. }
+            | Self::Compression { at, .. }
             | Self::Journal { at }
             | Self::SeField { at, .. }
             | Self::Encrypted { at, .. }

@@ -30,7 +30,7 @@ impl Shown {
             name: name.map(|name| ImageName(name.to_vec()).to_string()).unwrap_or_default(),
             kind,
             size,
-            grain: sparse.map(|sparse| (sparse.grain, sparse.is_packed)),
+            grain: sparse.map(|sparse| (sparse.grain, sparse.is_compressed)),
             what: sparse.map(|sparse| (sparse.what, sparse.version)),
             is_dirty: sparse.is_some_and(|sparse| sparse.is_dirty),
         }
@@ -44,9 +44,9 @@ impl Shown {
         }
         table.push(("format", Value::Text(self.kind.to_string())));
         table.push(("virtual-size", Value::Number(self.size)));
-        if let Some((grain, is_packed)) = self.grain {
+        if let Some((grain, is_compressed)) = self.grain {
             table.push(("cluster-size", Value::Number(grain)));
-            if is_packed {
+            if is_compressed {
                 table.push(("compressed", Value::Flag(true)));
             }
         }

@@ -4,7 +4,7 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Codec, DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, PackedLen, ReadAt, Source,
+    Codec, CompressedLen, DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, ReadAt, Source,
     StructureCounts, Visitor,
 };
 
@@ -309,20 +309,20 @@ impl Walk<'_> {
                 }
                 Source::Data { file: self.part.file, at }
             }
-            Grain::Packed { at } => {
-                let (at, len) = tables.packed(file, entry_at, at, part.start)?;
-                self.packed(at, len, part.start, tables.grain)
+            Grain::Compressed { at } => {
+                let (at, len) = tables.compressed(file, entry_at, at, part.start)?;
+                self.compressed(at, len, part.start, tables.grain)
             }
         })
     }
 
-    /// A grain's payload; the last grain of an extent may unpack to no more than what is left of it.
-    fn packed(&self, at: u64, len: u32, start: u64, grain: u64) -> Source {
+    /// A grain's payload; the last grain of an extent may decompress to no more than what is left of it.
+    fn compressed(&self, at: u64, len: u32, start: u64, grain: u64) -> Source {
         let unit = self.part.disk.start + start;
-        Source::Packed {
+        Source::Compressed {
             file: self.part.file,
             at,
-            len: PackedLen::Exact(len),
+            len: CompressedLen::Exact(len),
             codec: Codec::Zlib,
             // OK: a grain is at most 2^25 here and the disk ends below 2^64 - 2^25, see `assemble`.
             unit: unit..unit + grain,
@@ -344,7 +344,7 @@ impl Walk<'_> {
             if gap > 0 && builder.push(gap, self.unallocated.clone()).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
-            let source = self.packed(record.at, record.len, record.start, walked.grain);
+            let source = self.compressed(record.at, record.len, record.start, walked.grain);
             if builder.push(walked.grain.min(len - record.start), source).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
@@ -388,7 +388,7 @@ mod tests {
     /// 2^40 directory entries, of which all but the first few lie in a hole.
     fn huge() -> (Map, Holey) {
         let tables = Tables {
-            entries: Entries::Hosted { has_zeroed: false, is_packed: false },
+            entries: Entries::Hosted { has_zeroed: false, is_compressed: false },
             grain: 4096,
             per_table: 512,
             capacity: 1 << 61,

@@ -22,7 +22,7 @@ pub(crate) struct Sparse {
     pub(crate) capacity_at: u64,
     /// Bytes of a grain.
     pub(crate) grain: u64,
-    pub(crate) is_packed: bool,
+    pub(crate) is_compressed: bool,
     pub(crate) is_dirty: bool,
     /// Where a descriptor stands inside the file.
     pub(crate) descriptor: Option<Range<u64>>,

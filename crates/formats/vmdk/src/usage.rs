@@ -46,7 +46,7 @@ impl ExtentUsage<'_> {
             Kind::Walked(walked) => Ok(walked.records.iter().try_for_each(|record| {
                 let end = record.at + u64::from(record.len);
                 let disk = self.part.disk.start + record.start;
-                self.file_use(record.at - RECORD_HEAD..end, UseKind::Packed, disk, visit)
+                self.file_use(record.at - RECORD_HEAD..end, UseKind::Compressed, disk, visit)
             })),
             Kind::Sparse(tables) => self.sparse(tables, visit),
         }
@@ -111,9 +111,9 @@ impl ExtentUsage<'_> {
             let left = tables.grain.min(tables.capacity - grain);
             let (range, kind) = match tables.grain(entry, 0) {
                 Ok(Grain::Data { at }) => (at..at.saturating_add(left), UseKind::Data),
-                Ok(Grain::Packed { at }) => match tables.packed(self.file, 0, at, grain) {
-                    Ok((payload, len)) => (at..payload + u64::from(len), UseKind::Packed),
-                    Err(_) => (0..0, UseKind::Packed),
+                Ok(Grain::Compressed { at }) => match tables.compressed(self.file, 0, at, grain) {
+                    Ok((payload, len)) => (at..payload + u64::from(len), UseKind::Compressed),
+                    Err(_) => (0..0, UseKind::Compressed),
                 },
                 _ => (0..0, UseKind::Data),
             };

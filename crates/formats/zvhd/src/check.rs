@@ -95,7 +95,7 @@ impl Teller<'_> {
         self.add("zvhd.record.gap", Severity::Error, start, message)
     }
 
-    /// A payload that unpacks to a block, stored in more than twice that.
+    /// A payload that decompresses to a block, stored in more than twice that.
     pub(crate) fn size(&mut self, record: &Record) -> ControlFlow<()> {
         if record.len <= MOST_RECORD {
             return ControlFlow::Continue(());

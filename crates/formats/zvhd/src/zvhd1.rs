@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Codec, DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, Image, PackedLen, ParseOptions,
-    Parsed, ReadAt, Source, StructureCounts, UseKind, Visitor,
+    Codec, CompressedLen, DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, Image,
+    ParseOptions, Parsed, ReadAt, Source, StructureCounts, UseKind, Visitor,
 };
 
 use crate::check::{Marks, Teller};
@@ -135,10 +135,10 @@ const NOTHING: Source = Source::Zero { explicit: false };
 
 fn source(record: &Record) -> Source {
     let start = u64::from(record.block) * BLOCK;
-    Source::Packed {
+    Source::Compressed {
         file: FileId::SELF,
         at: record.payload_at(),
-        len: PackedLen::Exact(record.payload),
+        len: CompressedLen::Exact(record.payload),
         codec: Codec::ZlibContinued,
         unit: start..start + BLOCK,
     }
@@ -149,7 +149,7 @@ pub(crate) fn file_use(record: &Record) -> FileUse {
     FileUse {
         file: FileId::SELF,
         range: record.at..record.at + record.len,
-        kind: UseKind::Packed,
+        kind: UseKind::Compressed,
         disk: Some(u64::from(record.block) * BLOCK),
     }
 }

@@ -5,8 +5,8 @@ use alloc::format;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Codec, DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, Image, PackedLen, ParseOptions,
-    Parsed, ReadAt, Source, StructureCounts, UseKind, Visitor,
+    Codec, CompressedLen, DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, Image,
+    ParseOptions, Parsed, ReadAt, Source, StructureCounts, UseKind, Visitor,
 };
 
 use crate::check::{Marks, Teller};
@@ -131,10 +131,10 @@ const NOTHING: Source = Source::Zero { explicit: false };
 impl Map {
     fn source(&self, record: &Record) -> Source {
         let start = u64::from(record.block) * BLOCK;
-        Source::Packed {
+        Source::Compressed {
             file: FileId::SELF,
             at: record.payload_at(),
-            len: PackedLen::Exact(record.payload),
+            len: CompressedLen::Exact(record.payload),
             codec: self.codec,
             unit: start..start + BLOCK,
         }

@@ -24,7 +24,7 @@ pub enum Depth {
     /// Headers and tables.
     #[default]
     Tables,
-    /// Every packed payload is unpacked, too.
+    /// Every compressed payload is decompressed, too.
     Payloads,
 }
 

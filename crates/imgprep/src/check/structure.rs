@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use imgprep_engine::{
-    Compared, EngineError, Piece, Unpacked, check_structure, check_unused, conflicts, gaps, unpack_all,
-    unpack_unflushed,
+    Compared, Decompressed, EngineError, Piece, check_structure, check_unused, conflicts, decompress_all,
+    decompress_unflushed, gaps,
 };
 use imgprep_map::{Class, Error, Finding, Severity, Source};
 use imgprep_policy::{Conversion, Place, Violation, rule_of_code};
@@ -95,16 +95,16 @@ impl Job<'_> {
     fn payloads(&mut self, disk: &Disk, index: usize) -> Result<(), Error> {
         let format = disk.layers()[index].facts.format;
         if index > 0 && disk.stack().layers()[index].map.is_stream() {
-            let fact = "the payloads of a stream below another image were not unpacked";
+            let fact = "the payloads of a stream below another image were not decompressed";
             under("structure/unchecked", fact).into_iter().for_each(|violation| self.keep(violation));
         }
-        unpack_all(disk.stack(), index, self.run, &mut |piece, unpacked| {
-            match unpacked {
+        decompress_all(disk.stack(), index, self.run, &mut |piece, decompressed| {
+            match decompressed {
                 Err(error) => {
                     self.hinders(after(&error));
                     self.error_in_passing(error);
                 }
-                Ok(unpacked) if format.starts_with("zvhd") => self.zvhd_payload(piece, unpacked),
+                Ok(decompressed) if format.starts_with("zvhd") => self.zvhd_payload(piece, decompressed),
                 Ok(_) => {}
             }
             self.go_on()
@@ -114,8 +114,8 @@ impl Job<'_> {
     /// The first finished zlib stream where none may be: the vendor's reader refuses such a file, whatever the depth of
     /// the check is.
     fn finished_payload(&mut self, disk: &Disk, index: usize) -> Result<(), Error> {
-        unpack_unflushed(disk.stack(), index, self.run, &mut |piece, unpacked| {
-            if !unpacked.is_ok_and(|unpacked| is_finished(&unpacked)) {
+        decompress_unflushed(disk.stack(), index, self.run, &mut |piece, decompressed| {
+            if !decompressed.is_ok_and(|decompressed| is_finished(&decompressed)) {
                 return self.go_on();
             }
             self.zvhd_finding(piece, "zvhd.payload.finished", Severity::Error, FINISHED);
@@ -124,15 +124,15 @@ impl Job<'_> {
     }
 
     /// What only the vendor's own reader minds: rules of the format, not of its map.
-    fn zvhd_payload(&mut self, piece: &Piece, unpacked: Unpacked) {
-        if is_finished(&unpacked) {
+    fn zvhd_payload(&mut self, piece: &Piece, decompressed: Decompressed) {
+        if is_finished(&decompressed) {
             self.zvhd_finding(piece, "zvhd.payload.finished", Severity::Error, FINISHED);
         }
-        if unpacked.is_zero {
+        if decompressed.is_zero {
             let message = "a block of zeros is stored";
             self.zvhd_finding(piece, "zvhd.payload.zeros", Severity::Warning, message);
         }
-        if unpacked.ending.frames > 1 {
+        if decompressed.ending.frames > 1 {
             // The vendor's reader accepts them, too.
             let message = "the payload has several zstd frames, files of the vendor's writer have one";
             self.zvhd_finding(piece, "zvhd.payload.frames", Severity::Note, message);
@@ -142,7 +142,7 @@ impl Job<'_> {
     fn zvhd_finding(&mut self, piece: &Piece, code: &'static str, severity: Severity, message: &str) {
         let Some(rule) = rule_of_code(code, None) else { return };
         let at = match &piece.source {
-            Source::Packed { at, .. } => Some(*at),
+            Source::Compressed { at, .. } => Some(*at),
             _ => None,
         };
         let place = Place { code: Some(code), at, disk: Some(piece.disk.clone()), ..Place::default() };
@@ -158,6 +158,6 @@ impl Job<'_> {
 const FINISHED: &str = "the zlib stream is finished: the vendor's reader refuses the file";
 
 /// Whether a zlib stream has its last block and its checksum. Of zstd the frames are counted.
-fn is_finished(unpacked: &Unpacked) -> bool {
-    unpacked.ending.frames == 0 && unpacked.ending.is_finished
+fn is_finished(decompressed: &Decompressed) -> bool {
+    decompressed.ending.frames == 0 && decompressed.ending.is_finished
 }

@@ -1,14 +1,14 @@
 //! Payloads into units.
 
 use flate2::{Decompress, FlushDecompress, Status};
-use imgprep_map::{Codec, PackedLen};
+use imgprep_map::{Codec, CompressedLen};
 use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
-use crate::{UnpackError, finished};
+use crate::{DecompressError, finished};
 
-/// Unpacks units one after the other; contexts are made on first use and kept.
+/// Decompresses units one after the other; contexts are made on first use and kept.
 #[derive(Default)]
-pub struct Unpacker {
+pub struct BlockDecompressor {
     finished: Option<libdeflater::Decompressor>,
     deflate: Option<Decompress>,
     zlib: Option<Decompress>,
@@ -25,43 +25,43 @@ pub struct PayloadEnd {
     pub frames: u32,
 }
 
-impl Unpacker {
+impl BlockDecompressor {
     /// Without any context yet.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How the payload ended that was unpacked last.
+    /// How the payload ended that was decompressed last.
     pub fn ending(&self) -> PayloadEnd {
         self.ending
     }
 
-    /// Unpacks one payload into `out`, the whole unit.
+    /// Decompresses one payload into `out`, the whole unit.
     ///
     /// Where the payload's own length is known nothing may be left over behind it; a
     /// zlib stream that is [`Codec::ZlibOpen`] may end in a flush instead of its checksum.
-    pub fn unpack(
+    pub fn decompress(
         &mut self,
         codec: Codec,
         payload: &[u8],
-        len: PackedLen,
+        len: CompressedLen,
         out: &mut [u8],
-    ) -> Result<(), UnpackError> {
+    ) -> Result<(), DecompressError> {
         let least = out.len();
-        self.unpack_some(codec, payload, len, out, least).map(|_| ())
+        self.decompress_some(codec, payload, len, out, least).map(|_| ())
     }
 
     /// The same for a unit whose end nobody wants: it may end after `least` bytes. How
     /// many it has; what stands behind them in `out` means nothing.
-    pub fn unpack_some(
+    pub fn decompress_some(
         &mut self,
         codec: Codec,
         payload: &[u8],
-        len: PackedLen,
+        len: CompressedLen,
         out: &mut [u8],
         least: usize,
-    ) -> Result<usize, UnpackError> {
-        if finished::unpack(&mut self.finished, codec, payload, len, out) {
+    ) -> Result<usize, DecompressError> {
+        if finished::decompress(&mut self.finished, codec, payload, len, out) {
             self.ending = PayloadEnd { is_finished: true, frames: 0 };
             return Ok(out.len());
         }
@@ -81,7 +81,7 @@ impl Unpacker {
                 let end = inflate("zlib", inflater, payload, out, least)?;
                 produced = end.produced;
                 if codec == Codec::Zlib && !end.is_finished {
-                    return Err(UnpackError::Short {
+                    return Err(DecompressError::Short {
                         produced: out.len() as u64,
                         expected: out.len() as u64,
                     });
@@ -102,8 +102,8 @@ impl Unpacker {
         };
         let left = payload.len() - used;
         match len {
-            PackedLen::Exact(_) if left > 0 => {
-                Err(UnpackError::LeftOver { left: left as u64, len: payload.len() as u64 })
+            CompressedLen::Exact(_) if left > 0 => {
+                Err(DecompressError::LeftOver { left: left as u64, len: payload.len() as u64 })
             }
             _ => Ok(produced),
         }
@@ -125,12 +125,12 @@ impl Continued {
         Self(Decompress::new(true))
     }
 
-    /// Unpacks the next record into `out`, the whole unit; all of `payload` must be used.
-    pub fn unpack(&mut self, payload: &[u8], out: &mut [u8]) -> Result<PayloadEnd, UnpackError> {
+    /// Decompresses the next record into `out`, the whole unit; all of `payload` must be used.
+    pub fn decompress(&mut self, payload: &[u8], out: &mut [u8]) -> Result<PayloadEnd, DecompressError> {
         let end = inflate("zlib", &mut self.0, payload, out, out.len())?;
         match payload.len() - end.used {
             0 => Ok(PayloadEnd { is_finished: end.is_finished, frames: 0 }),
-            left => Err(UnpackError::LeftOver { left: left as u64, len: payload.len() as u64 }),
+            left => Err(DecompressError::LeftOver { left: left as u64, len: payload.len() as u64 }),
         }
     }
 }
@@ -150,7 +150,7 @@ fn inflate(
     payload: &[u8],
     out: &mut [u8],
     least: usize,
-) -> Result<End, UnpackError> {
+) -> Result<End, DecompressError> {
     let (in_before, out_before) = (inflater.total_in(), inflater.total_out());
     // OK: neither runs past its slice's length.
     let used = |inflater: &Decompress| (inflater.total_in() - in_before) as usize;
@@ -164,7 +164,7 @@ fn inflate(
         let status = inflater.decompress(&payload[taken..], target, FlushDecompress::None);
         let now = produced(inflater);
         if now as u64 > expected {
-            return Err(UnpackError::Long { expected });
+            return Err(DecompressError::Long { expected });
         }
         let status = match status {
             Ok(status) => status,
@@ -176,7 +176,7 @@ fn inflate(
         let is_stuck = used(inflater) == taken && now == done;
         if is_finished || is_stuck {
             if now < if is_finished { least } else { out.len() } {
-                return Err(UnpackError::Short { produced: now as u64, expected });
+                return Err(DecompressError::Short { produced: now as u64, expected });
             }
             return Ok(End { used: used(inflater), produced: now, is_finished });
         }
@@ -188,7 +188,7 @@ fn zstd_frames(
     decoder: &mut Decoder<'static>,
     payload: &[u8],
     out: &mut [u8],
-) -> Result<(usize, u32), UnpackError> {
+) -> Result<(usize, u32), DecompressError> {
     let expected = out.len() as u64;
     let mut input = InBuffer::around(payload);
     let (mut produced, mut frames) = (0, 1u32);
@@ -202,14 +202,14 @@ fn zstd_frames(
         let written = output.pos();
         let hint = hint.map_err(|error| garbage("zstd", &error, produced, out))?;
         if is_full && written > 0 {
-            return Err(UnpackError::Long { expected });
+            return Err(DecompressError::Long { expected });
         }
         produced += written;
         if hint == 0 && produced == out.len() {
             return Ok((input.pos(), frames));
         }
         if input.pos() == taken && produced == done {
-            return Err(UnpackError::Short { produced: produced as u64, expected });
+            return Err(DecompressError::Short { produced: produced as u64, expected });
         }
         if hint == 0 {
             frames = frames.saturating_add(1);
@@ -218,8 +218,8 @@ fn zstd_frames(
     }
 }
 
-fn garbage(codec: &'static str, reason: &impl ToString, produced: usize, out: &[u8]) -> UnpackError {
-    UnpackError::Garbage {
+fn garbage(codec: &'static str, reason: &impl ToString, produced: usize, out: &[u8]) -> DecompressError {
+    DecompressError::Garbage {
         codec,
         reason: reason.to_string(),
         produced: produced as u64,
@@ -229,37 +229,44 @@ fn garbage(codec: &'static str, reason: &impl ToString, produced: usize, out: &[
 
 #[cfg(test)]
 mod tests {
-    use imgprep_map::Packing;
+    use imgprep_map::Compression;
 
     use super::*;
-    use crate::Packer;
+    use crate::BlockCompressor;
 
-    const ZSTD: Packing = Packing::Zstd { level: 3, has_checksum: true };
+    const ZSTD: Compression = Compression::Zstd { level: 3, has_checksum: true };
 
-    fn unpack(codec: Codec, payload: &[u8], len: PackedLen, unit: usize) -> Result<Vec<u8>, UnpackError> {
+    fn decompress(
+        codec: Codec,
+        payload: &[u8],
+        len: CompressedLen,
+        unit: usize,
+    ) -> Result<Vec<u8>, DecompressError> {
         let mut out = vec![0xee; unit];
-        Unpacker::new().unpack(codec, payload, len, &mut out).map(|()| out)
+        BlockDecompressor::new().decompress(codec, payload, len, &mut out).map(|()| out)
     }
 
-    fn exact(codec: Codec, payload: &[u8], unit: usize) -> Result<Vec<u8>, UnpackError> {
-        unpack(codec, payload, PackedLen::Exact(u32::try_from(payload.len()).unwrap()), unit)
+    fn exact(codec: Codec, payload: &[u8], unit: usize) -> Result<Vec<u8>, DecompressError> {
+        decompress(codec, payload, CompressedLen::Exact(u32::try_from(payload.len()).unwrap()), unit)
     }
 
-    fn at_most(codec: Codec, payload: &[u8], unit: usize) -> Result<Vec<u8>, UnpackError> {
-        unpack(codec, payload, PackedLen::AtMost(u32::try_from(payload.len()).unwrap()), unit)
+    fn at_most(codec: Codec, payload: &[u8], unit: usize) -> Result<Vec<u8>, DecompressError> {
+        decompress(codec, payload, CompressedLen::AtMost(u32::try_from(payload.len()).unwrap()), unit)
     }
 
     #[test]
     fn a_finished_unit_may_end_behind_what_is_wanted_of_it() {
         // RFC 1950: head, the stored block of "abcd", its Adler-32.
         let payload: Vec<u8> = [&[0x78, 0x01][..], &STORED, &[0x03, 0xd8, 0x01, 0x8b]].concat();
-        let len = PackedLen::Exact(u32::try_from(payload.len()).unwrap());
+        let len = CompressedLen::Exact(u32::try_from(payload.len()).unwrap());
         let some = |codec, payload: &[u8], least| {
             let mut out = [0xee; 6];
-            Unpacker::new().unpack_some(codec, payload, len, &mut out, least).map(|len| out[..len].to_vec())
+            BlockDecompressor::new()
+                .decompress_some(codec, payload, len, &mut out, least)
+                .map(|len| out[..len].to_vec())
         };
         assert_eq!(some(Codec::Zlib, &payload, 4).unwrap(), b"abcd");
-        let short = UnpackError::Short { produced: 4, expected: 6 };
+        let short = DecompressError::Short { produced: 4, expected: 6 };
         assert_eq!(some(Codec::Zlib, &payload, 5), Err(short.clone()));
         assert_eq!(some(Codec::ZlibOpen, &payload, 4), Err(short.clone()));
         // Cut in its checksum.
@@ -275,7 +282,7 @@ mod tests {
         let mut padded = STORED.to_vec();
         padded.extend([0xaa; 20]);
         assert_eq!(at_most(Codec::Deflate, &padded, 4).unwrap(), b"abcd");
-        assert_eq!(exact(Codec::Deflate, &padded, 4), Err(UnpackError::LeftOver { left: 20, len: 29 }));
+        assert_eq!(exact(Codec::Deflate, &padded, 4), Err(DecompressError::LeftOver { left: 20, len: 29 }));
     }
 
     #[test]
@@ -286,15 +293,18 @@ mod tests {
 
     #[test]
     fn one_byte_more_or_less_is_told() {
-        assert_eq!(exact(Codec::Deflate, &STORED, 5), Err(UnpackError::Short { produced: 4, expected: 5 }));
-        assert_eq!(exact(Codec::Deflate, &STORED, 3), Err(UnpackError::Long { expected: 3 }));
+        assert_eq!(
+            exact(Codec::Deflate, &STORED, 5),
+            Err(DecompressError::Short { produced: 4, expected: 5 })
+        );
+        assert_eq!(exact(Codec::Deflate, &STORED, 3), Err(DecompressError::Long { expected: 3 }));
     }
 
     #[test]
     fn a_cut_payload_is_short_and_never_full() {
         for len in 0..STORED.len() {
             let result = at_most(Codec::Deflate, &STORED[..len], 4);
-            assert!(matches!(result, Err(UnpackError::Short { .. })), "{len}: {result:?}");
+            assert!(matches!(result, Err(DecompressError::Short { .. })), "{len}: {result:?}");
         }
     }
 
@@ -302,13 +312,13 @@ mod tests {
     fn garbage_is_told_as_garbage() {
         let result = exact(Codec::Deflate, &[0xff; 16], 4);
         assert!(
-            matches!(result, Err(UnpackError::Garbage { codec: "deflate", produced: 0, .. })),
+            matches!(result, Err(DecompressError::Garbage { codec: "deflate", produced: 0, .. })),
             "{result:?}"
         );
         let result = exact(Codec::Zlib, &[0xff; 16], 4);
-        assert!(matches!(result, Err(UnpackError::Garbage { codec: "zlib", .. })), "{result:?}");
+        assert!(matches!(result, Err(DecompressError::Garbage { codec: "zlib", .. })), "{result:?}");
         let result = exact(Codec::Zstd, &[0xff; 16], 4);
-        assert!(matches!(result, Err(UnpackError::Garbage { codec: "zstd", .. })), "{result:?}");
+        assert!(matches!(result, Err(DecompressError::Garbage { codec: "zstd", .. })), "{result:?}");
     }
 
     fn zlib(finished: bool) -> Vec<u8> {
@@ -328,7 +338,7 @@ mod tests {
         assert_eq!(exact(Codec::Zlib, &zlib(true), 4).unwrap(), b"abcd");
         assert_eq!(exact(Codec::ZlibOpen, &zlib(true), 4).unwrap(), b"abcd");
         assert_eq!(exact(Codec::ZlibOpen, &zlib(false), 4).unwrap(), b"abcd");
-        assert!(matches!(exact(Codec::Zlib, &zlib(false), 4), Err(UnpackError::Short { .. })));
+        assert!(matches!(exact(Codec::Zlib, &zlib(false), 4), Err(DecompressError::Short { .. })));
     }
 
     #[test]
@@ -347,42 +357,45 @@ mod tests {
             let mut record = Vec::with_capacity(100);
             compress.compress_vec(text, &mut record, flate2::FlushCompress::Sync).unwrap();
             let mut out = [0; 16];
-            stream.unpack(&record, &mut out).unwrap();
+            stream.decompress(&record, &mut out).unwrap();
             assert_eq!(&out, text);
         }
     }
 
-    fn pack(packing: Packing, unit: &[u8]) -> Vec<u8> {
+    fn compress(compression: Compression, unit: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        Packer::new(packing).unwrap().pack(unit, &mut out).unwrap();
+        BlockCompressor::new(compression).unwrap().compress(unit, &mut out).unwrap();
         out
     }
 
     #[test]
     fn zstd_frames_follow_each_other_until_the_unit_is_full() {
-        let (a, b) = (pack(ZSTD, b"abcd"), pack(ZSTD, b"efgh"));
+        let (a, b) = (compress(ZSTD, b"abcd"), compress(ZSTD, b"efgh"));
         let both = [a.clone(), b].concat();
         assert_eq!(exact(Codec::Zstd, &both, 8).unwrap(), b"abcdefgh");
         let padded = [a.clone(), vec![0; 30]].concat();
         assert_eq!(at_most(Codec::Zstd, &padded, 4).unwrap(), b"abcd");
         assert_eq!(
             exact(Codec::Zstd, &padded, 4),
-            Err(UnpackError::LeftOver { left: 30, len: padded.len() as u64 })
+            Err(DecompressError::LeftOver { left: 30, len: padded.len() as u64 })
         );
         assert!(matches!(
             exact(Codec::Zstd, &a, 3),
-            Err(UnpackError::Long { .. } | UnpackError::Garbage { .. })
+            Err(DecompressError::Long { .. } | DecompressError::Garbage { .. })
         ));
-        assert_eq!(exact(Codec::Zstd, &a, 5), Err(UnpackError::Short { produced: 4, expected: 5 }));
+        assert_eq!(exact(Codec::Zstd, &a, 5), Err(DecompressError::Short { produced: 4, expected: 5 }));
         for len in 0..a.len() {
-            assert!(matches!(at_most(Codec::Zstd, &a[..len], 4), Err(UnpackError::Short { .. })), "{len}");
+            assert!(
+                matches!(at_most(Codec::Zstd, &a[..len], 4), Err(DecompressError::Short { .. })),
+                "{len}"
+            );
         }
     }
 
     #[test]
     fn every_changed_bit_of_a_zstd_frame_with_a_checksum_is_seen() {
         let unit = b"abcd".repeat(1000);
-        let frame = pack(ZSTD, &unit);
+        let frame = compress(ZSTD, &unit);
         for at in 0..frame.len() * 8 {
             let mut changed = frame.clone();
             changed[at / 8] ^= 1 << (at % 8);
@@ -393,7 +406,7 @@ mod tests {
         // The checksum itself: only it can tell.
         let mut changed = frame.clone();
         changed[frame.len() - 1] ^= 1;
-        assert!(matches!(exact(Codec::Zstd, &changed, unit.len()), Err(UnpackError::Garbage { .. })));
+        assert!(matches!(exact(Codec::Zstd, &changed, unit.len()), Err(DecompressError::Garbage { .. })));
     }
 
     #[test]
@@ -402,20 +415,20 @@ mod tests {
         let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0xe0];
         frame.extend((1u64 << 60).to_le_bytes());
         frame.extend([1, 0, 0]);
-        assert!(matches!(exact(Codec::Zstd, &frame, 4096), Err(UnpackError::Garbage { .. })));
+        assert!(matches!(exact(Codec::Zstd, &frame, 4096), Err(DecompressError::Garbage { .. })));
     }
 
     #[test]
     fn a_context_is_clean_after_a_failure() {
-        let mut unpacker = Unpacker::new();
+        let mut decompressor = BlockDecompressor::new();
         let mut out = [0; 4];
-        let frame = pack(ZSTD, b"abcd");
+        let frame = compress(ZSTD, b"abcd");
         for codec in [Codec::Deflate, Codec::Zlib, Codec::Zstd] {
-            assert!(unpacker.unpack(codec, &[0xff; 9], PackedLen::AtMost(9), &mut out).is_err());
+            assert!(decompressor.decompress(codec, &[0xff; 9], CompressedLen::AtMost(9), &mut out).is_err());
         }
-        unpacker.unpack(Codec::Zstd, &frame[..6], PackedLen::AtMost(6), &mut out).unwrap_err();
-        unpacker.unpack(Codec::Zstd, &frame, PackedLen::AtMost(99), &mut out).unwrap();
+        decompressor.decompress(Codec::Zstd, &frame[..6], CompressedLen::AtMost(6), &mut out).unwrap_err();
+        decompressor.decompress(Codec::Zstd, &frame, CompressedLen::AtMost(99), &mut out).unwrap();
         assert_eq!(&out, b"abcd");
-        unpacker.unpack(Codec::Deflate, &STORED, PackedLen::AtMost(9), &mut out).unwrap();
+        decompressor.decompress(Codec::Deflate, &STORED, CompressedLen::AtMost(9), &mut out).unwrap();
     }
 }

@@ -1,14 +1,14 @@
 //! Units into payloads.
 
-use flate2::{Compress, Compression, FlushCompress, Status};
-use imgprep_map::Packing;
+use flate2::{Compress, FlushCompress, Status};
+use imgprep_map::Compression;
 use zstd::bulk::Compressor;
 use zstd::zstd_safe::CParameter;
 
-use crate::PackError;
+use crate::CompressError;
 
-/// Packs units one after the other with one context.
-pub struct Packer(Encoder);
+/// Compresses units one after the other with one context.
+pub struct BlockCompressor(Encoder);
 
 enum Encoder {
     Plain,
@@ -16,14 +16,14 @@ enum Encoder {
     Zlib(Compress),
 }
 
-impl Packer {
+impl BlockCompressor {
     /// Makes the context. Fails on a level that does not exist.
-    pub fn new(packing: Packing) -> Result<Self, PackError> {
-        Ok(Self(match packing {
-            Packing::Plain => Encoder::Plain,
-            Packing::Zstd { level, has_checksum } => {
+    pub fn new(compression: Compression) -> Result<Self, CompressError> {
+        Ok(Self(match compression {
+            Compression::Plain => Encoder::Plain,
+            Compression::Zstd { level, has_checksum } => {
                 if !(1..=22).contains(&level) {
-                    return Err(PackError::Level { level: level.into(), range: "zstd has 1 to 22" });
+                    return Err(CompressError::Level { level: level.into(), range: "zstd has 1 to 22" });
                 }
                 let mut compressor = Compressor::new(level).map_err(|error| failed(&error))?;
                 compressor
@@ -31,18 +31,18 @@ impl Packer {
                     .map_err(|error| failed(&error))?;
                 Encoder::Zstd(compressor)
             }
-            Packing::ZlibOpen { level } => {
+            Compression::ZlibOpen { level } => {
                 if !(1..=9).contains(&level) {
-                    return Err(PackError::Level { level: level.into(), range: "zlib has 1 to 9" });
+                    return Err(CompressError::Level { level: level.into(), range: "zlib has 1 to 9" });
                 }
-                Encoder::Zlib(Compress::new(Compression::new(level), true))
+                Encoder::Zlib(Compress::new(flate2::Compression::new(level), true))
             }
         }))
     }
 
-    /// Replaces what is in `out` with the packed form of `unit`. The same unit always
+    /// Replaces what is in `out` with the compressed form of `unit`. The same unit always
     /// becomes the same bytes.
-    pub fn pack(&mut self, unit: &[u8], out: &mut Vec<u8>) -> Result<(), PackError> {
+    pub fn compress(&mut self, unit: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
         out.clear();
         match &mut self.0 {
             Encoder::Plain => out.extend_from_slice(unit),
@@ -60,7 +60,7 @@ impl Packer {
 }
 
 /// One stream up to a sync flush, without an end.
-fn zlib_open(compress: &mut Compress, unit: &[u8], out: &mut Vec<u8>) -> Result<(), PackError> {
+fn zlib_open(compress: &mut Compress, unit: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
     out.reserve(zlib_bound(unit.len()));
     loop {
         // OK: never more than the unit's length goes in.
@@ -70,13 +70,13 @@ fn zlib_open(compress: &mut Compress, unit: &[u8], out: &mut Vec<u8>) -> Result<
         match status {
             Status::Ok | Status::BufError if is_done => return Ok(()),
             Status::Ok | Status::BufError => out.reserve(4096),
-            Status::StreamEnd => return Err(PackError::Failed { reason: "the stream ended".into() }),
+            Status::StreamEnd => return Err(CompressError::Failed { reason: "the stream ended".into() }),
         }
     }
 }
 
-fn failed(error: &impl ToString) -> PackError {
-    PackError::Failed { reason: error.to_string() }
+fn failed(error: &impl ToString) -> CompressError {
+    CompressError::Failed { reason: error.to_string() }
 }
 
 /// Nine bits a byte: no literal of a fixed Huffman block has more (RFC 1951 3.2.6), and
@@ -86,24 +86,24 @@ fn zlib_bound(unit: usize) -> usize {
 }
 
 /// The most bytes that a unit can become.
-pub fn packed_bound(packing: Packing, unit: u64) -> u64 {
+pub fn compress_bound(compression: Compression, unit: u64) -> u64 {
     // OK: a unit is a few MiB, set by the writer's layout.
     let len = unit as usize;
-    (match packing {
-        Packing::Plain => len,
-        Packing::Zstd { .. } => zstd::zstd_safe::compress_bound(len),
-        Packing::ZlibOpen { .. } => zlib_bound(len),
+    (match compression {
+        Compression::Plain => len,
+        Compression::Zstd { .. } => zstd::zstd_safe::compress_bound(len),
+        Compression::ZlibOpen { .. } => zlib_bound(len),
     }) as u64
 }
 
-/// Memory that one [`Packer`] holds at most once it has packed a unit of 2 MiB, in
+/// Memory that one [`BlockCompressor`] holds at most once it has compressed a unit of 2 MiB, in
 /// bytes: a test holds zstd's own count against it, level by level.
-pub fn context_bytes(packing: Packing) -> u64 {
+pub fn context_bytes(compression: Compression) -> u64 {
     const MIB: u64 = 1 << 20;
-    match packing {
-        Packing::Plain => 0,
-        Packing::ZlibOpen { .. } => MIB,
-        Packing::Zstd { level, .. } => match level {
+    match compression {
+        Compression::Plain => 0,
+        Compression::ZlibOpen { .. } => MIB,
+        Compression::Zstd { level, .. } => match level {
             ..=3 => 2 * MIB,
             4..=8 => 6 * MIB,
             9..=12 => 24 * MIB,
@@ -116,8 +116,8 @@ pub fn context_bytes(packing: Packing) -> u64 {
 mod tests {
     use super::*;
 
-    fn zstd(level: i32) -> Packing {
-        Packing::Zstd { level, has_checksum: true }
+    fn zstd(level: i32) -> Compression {
+        Compression::Zstd { level, has_checksum: true }
     }
 
     #[test]
@@ -125,7 +125,10 @@ mod tests {
         let unit = b"abcd".repeat(1000);
         let frame = |has_checksum| {
             let mut out = Vec::new();
-            Packer::new(Packing::Zstd { level: 3, has_checksum }).unwrap().pack(&unit, &mut out).unwrap();
+            BlockCompressor::new(Compression::Zstd { level: 3, has_checksum })
+                .unwrap()
+                .compress(&unit, &mut out)
+                .unwrap();
             out
         };
         let (with, without) = (frame(true), frame(false));
@@ -136,8 +139,11 @@ mod tests {
 
     #[test]
     fn levels_that_do_not_exist_are_refused() {
-        for packing in [zstd(0), zstd(23), Packing::ZlibOpen { level: 10 }] {
-            assert!(matches!(Packer::new(packing).err(), Some(PackError::Level { .. })), "{packing:?}");
+        for compression in [zstd(0), zstd(23), Compression::ZlibOpen { level: 10 }] {
+            assert!(
+                matches!(BlockCompressor::new(compression).err(), Some(CompressError::Level { .. })),
+                "{compression:?}"
+            );
         }
     }
 
@@ -145,32 +151,37 @@ mod tests {
     fn no_zstd_context_is_larger_than_the_budget_believes() {
         let unit = vec![7; 2 << 20];
         for level in 1..=22 {
-            let packing = zstd(level);
-            let mut packer = Packer::new(packing).unwrap();
-            packer.pack(&unit, &mut Vec::new()).unwrap();
-            let Encoder::Zstd(compressor) = &mut packer.0 else { unreachable!("it packs with zstd") };
+            let compression = zstd(level);
+            let mut compressor = BlockCompressor::new(compression).unwrap();
+            compressor.compress(&unit, &mut Vec::new()).unwrap();
+            let Encoder::Zstd(compressor) = &mut compressor.0 else {
+                unreachable!("it compresses with zstd")
+            };
             let held = compressor.context_mut().sizeof() as u64;
-            assert!(held <= context_bytes(packing), "level {level}: {held}");
+            assert!(held <= context_bytes(compression), "level {level}: {held}");
         }
     }
 
     #[test]
     fn an_open_zlib_stream_ends_with_a_sync_flush() {
         let mut out = Vec::new();
-        Packer::new(Packing::ZlibOpen { level: 6 }).unwrap().pack(&[7; 4096], &mut out).unwrap();
+        BlockCompressor::new(Compression::ZlibOpen { level: 6 })
+            .unwrap()
+            .compress(&[7; 4096], &mut out)
+            .unwrap();
         assert_eq!(out[0], 0x78, "RFC 1950 head");
         assert_eq!(out[out.len() - 4..], [0, 0, 0xff, 0xff], "an empty stored block");
     }
 
     #[test]
-    fn a_context_that_was_used_packs_the_same() {
+    fn a_reused_context_compresses_the_same() {
         let units = [vec![1u8; 1 << 16], (0..1 << 16).map(|n: u32| ((n * n) >> 7) as u8).collect()];
-        for packing in [zstd(3), Packing::ZlibOpen { level: 6 }] {
-            let mut used = Packer::new(packing).unwrap();
+        for compression in [zstd(3), Compression::ZlibOpen { level: 6 }] {
+            let mut used = BlockCompressor::new(compression).unwrap();
             let (mut a, mut b) = (Vec::new(), Vec::new());
             for unit in [&units[0], &units[1], &units[0]] {
-                used.pack(unit, &mut a).unwrap();
-                Packer::new(packing).unwrap().pack(unit, &mut b).unwrap();
+                used.compress(unit, &mut a).unwrap();
+                BlockCompressor::new(compression).unwrap().compress(unit, &mut b).unwrap();
                 assert_eq!(a, b);
             }
         }
@@ -185,12 +196,12 @@ mod tests {
         })
         .take(2 << 20)
         .collect();
-        for packing in [zstd(3), Packing::ZlibOpen { level: 1 }, Packing::ZlibOpen { level: 9 }] {
+        for compression in [zstd(3), Compression::ZlibOpen { level: 1 }, Compression::ZlibOpen { level: 9 }] {
             let mut out = Vec::new();
-            Packer::new(packing).unwrap().pack(&noise, &mut out).unwrap();
+            BlockCompressor::new(compression).unwrap().compress(&noise, &mut out).unwrap();
             assert!(
-                out.len() > noise.len() && out.len() as u64 <= packed_bound(packing, 2 << 20),
-                "{packing:?} {}",
+                out.len() > noise.len() && out.len() as u64 <= compress_bound(compression, 2 << 20),
+                "{compression:?} {}",
                 out.len()
             );
         }
