@@ -2,23 +2,23 @@
 
 use std::ops::ControlFlow;
 
-use imgprep::{Disk, Piece, Source};
+use imgprep::{Disk, ResolvedExtent, Source};
 
 /// Parts of a bar.
 const PARTS: u64 = 96;
-/// Pieces after which no more are looked at: a bar must not cost what a conversion does.
-const MOST_PIECES: u64 = 200_000;
+/// Most extents that are walked: a bar must cost much less than a conversion.
+const MOST_EXTENTS: u64 = 200_000;
 
 /// Walks the tables and tells of each part what most of it is. Empty, if that would take long or fails.
 pub(crate) fn allocation_bar(disk: &Disk) -> String {
     let mut bar = AllocationBar::new(disk.size());
-    let mut pieces = 0;
-    let walked = disk.pieces(&mut |piece| {
-        bar.add(&piece);
-        pieces += 1;
-        if pieces < MOST_PIECES { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    let mut extents = 0;
+    let walked = disk.extents(&mut |extent| {
+        bar.add(&extent);
+        extents += 1;
+        if extents < MOST_EXTENTS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     });
-    if walked.is_ok() && pieces < MOST_PIECES { bar.text() } else { String::new() }
+    if walked.is_ok() && extents < MOST_EXTENTS { bar.text() } else { String::new() }
 }
 
 struct AllocationBar {
@@ -34,8 +34,8 @@ impl AllocationBar {
         Self { size, parts: vec![[0; 3]; usize::try_from(parts).unwrap_or(0)] }
     }
 
-    fn add(&mut self, piece: &Piece) {
-        let kind = match piece.source {
+    fn add(&mut self, extent: &ResolvedExtent) {
+        let kind = match extent.source {
             Source::Data { .. } => 0,
             Source::Compressed { .. } => 1,
             Source::Zero { .. } | Source::Parent => 2,
@@ -45,13 +45,13 @@ impl AllocationBar {
             return;
         }
         let each = self.size.div_ceil(count);
-        let first = piece.disk.start / each;
+        let first = extent.disk.start / each;
         for (index, part) in (first..).zip(self.parts.iter_mut().skip(usize::try_from(first).unwrap_or(0))) {
             let (start, end) = (index * each, (index + 1) * each);
-            if start >= piece.disk.end {
+            if start >= extent.disk.end {
                 break;
             }
-            part[kind] += piece.disk.end.min(end) - piece.disk.start.max(start);
+            part[kind] += extent.disk.end.min(end) - extent.disk.start.max(start);
         }
     }
 
@@ -74,8 +74,8 @@ mod tests {
         let mut bar = AllocationBar::new(96 << 20);
         let data = Source::Data { file: imgprep::FileId::SELF, at: 0 };
         let zero = Source::Zero { explicit: false };
-        bar.add(&Piece { disk: 0..(3 << 19) + 1, layer: 0, source: data });
-        bar.add(&Piece { disk: (3 << 19) + 1..96 << 20, layer: 0, source: zero });
+        bar.add(&ResolvedExtent { disk: 0..(3 << 19) + 1, layer: 0, source: data });
+        bar.add(&ResolvedExtent { disk: (3 << 19) + 1..96 << 20, layer: 0, source: zero });
         assert_eq!(bar.text(), format!("dd{}", "z".repeat(94)));
         assert_eq!(AllocationBar::new(0).text(), "");
         assert_eq!(AllocationBar::new(1024).text().len(), 2);

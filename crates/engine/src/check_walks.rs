@@ -11,13 +11,14 @@ use crate::load::Scratch;
 use crate::pipeline::{self, Share};
 use crate::usage::{self, Compared};
 use crate::watched::Watched;
-use crate::{Interrupt, Layer, Losses, OnLoss, Options, Piece, Stack, is_zero};
+use crate::{Interrupt, Layer, Losses, OnLoss, Options, ResolvedExtent, Stack, is_zero};
 
 /// Bytes of the disk that a stream is decompressed by.
 const STREAM_STEP: u64 = 2 << 20;
 
 /// Is told of each unit how it went; `Break` ends the walk.
-pub type Seen<'f> = &'f mut dyn FnMut(&Piece, Result<Decompressed, Error>) -> ControlFlow<()>;
+pub type DecompressVisitor<'f> =
+    &'f mut dyn FnMut(&ResolvedExtent, Result<Decompressed, Error>) -> ControlFlow<()>;
 
 type Found<'f> = &'f mut dyn FnMut(Error) -> ControlFlow<()>;
 
@@ -101,37 +102,41 @@ pub fn decompress_all(
     stack: &Stack,
     index: usize,
     options: &Options<'_>,
-    seen: Seen<'_>,
+    visitor: DecompressVisitor<'_>,
 ) -> Result<(), Error> {
     let Some(layer) = stack.layers().get(index) else { return Ok(()) };
     if layer.map.is_stream() {
-        return if index == 0 { decompress_stream(stack, options, seen) } else { Ok(()) };
+        return if index == 0 { decompress_stream(stack, options, visitor) } else { Ok(()) };
     }
-    let mut pieces = Compressed { layer, at: 0, found: Vec::new().into_iter(), last: None };
+    let mut extents = Compressed { layer, at: 0, found: Vec::new().into_iter(), last: None };
     // A unit of the largest kind, its payload and a decoder.
     let share = Share::plan(options.threads, options.memory.max(160 << 20), 72 << 20, 1)?;
     let mut is_enough = false;
-    let mut seen = |(piece, result): (Piece, Result<Decompressed, Error>)| {
+    let mut visitor = |(extent, result): (ResolvedExtent, Result<Decompressed, Error>)| {
         if !is_enough {
-            is_enough = seen(&piece, result).is_break();
+            is_enough = visitor(&extent, result).is_break();
         }
         Ok(())
     };
     pipeline::run(
         share,
         options.interrupt,
-        || Ok(pieces.next()),
-        |piece, scratch| {
-            let decompressed = scratch.decompress_whole(layer, &piece);
+        || Ok(extents.next()),
+        |extent, scratch| {
+            let decompressed = scratch.decompress_whole(layer, &extent);
             stack.verify_mapping()?;
-            Ok((piece, decompressed))
+            Ok((extent, decompressed))
         },
-        &mut seen,
+        &mut visitor,
     )
 }
 
 /// One record after the other; behind the first that fails nothing can be decompressed.
-fn decompress_stream(stack: &Stack, options: &Options<'_>, seen: Seen<'_>) -> Result<(), Error> {
+fn decompress_stream(
+    stack: &Stack,
+    options: &Options<'_>,
+    visitor: DecompressVisitor<'_>,
+) -> Result<(), Error> {
     let losses = Losses::default();
     let options = Options { on_loss: OnLoss::Stop, ..*options };
     let mut feed = jobs(stack, STREAM_STEP, &options, &losses, None);
@@ -140,17 +145,17 @@ fn decompress_stream(stack: &Stack, options: &Options<'_>, seen: Seen<'_>) -> Re
         match feed() {
             Ok(Some(job)) => {
                 for unit in job.stream.iter().filter(|unit| unit.unit.start >= job.range.start) {
-                    let piece = piece_of(unit.unit.clone());
+                    let extent = piece_of(unit.unit.clone());
                     let decompressed = Decompressed { ending: unit.ending, is_zero: is_zero(&unit.bytes) };
-                    if seen(&piece, Ok(decompressed)).is_break() {
+                    if visitor(&extent, Ok(decompressed)).is_break() {
                         return Ok(());
                     }
                 }
             }
             Ok(None) => return Ok(()),
             Err(error) => {
-                let piece = piece_of(error.disk().unwrap_or(0..0));
-                let _ = seen(&piece, Err(error));
+                let extent = piece_of(error.disk().unwrap_or(0..0));
+                let _ = visitor(&extent, Err(error));
                 return Ok(());
             }
         }
@@ -167,21 +172,21 @@ pub fn decompress_unflushed(
     stack: &Stack,
     index: usize,
     options: &Options<'_>,
-    seen: Seen<'_>,
+    visitor: DecompressVisitor<'_>,
 ) -> Result<(), Error> {
     let Some(layer) = stack.layers().get(index) else { return Ok(()) };
-    let pieces = Compressed { layer, at: 0, found: Vec::new().into_iter(), last: None };
+    let extents = Compressed { layer, at: 0, found: Vec::new().into_iter(), last: None };
     if layer.map.is_stream() {
         // Only its last record can end a stream.
-        let is_unflushed = pieces.last().is_some_and(|piece| may_be_finished(layer, &piece));
-        return if index == 0 && is_unflushed { decompress_stream(stack, options, seen) } else { Ok(()) };
+        let is_unflushed = extents.last().is_some_and(|extent| may_be_finished(layer, &extent));
+        return if index == 0 && is_unflushed { decompress_stream(stack, options, visitor) } else { Ok(()) };
     }
     let mut scratch = Scratch::new();
-    for piece in pieces.filter(|piece| may_be_finished(layer, piece)) {
+    for extent in extents.filter(|extent| may_be_finished(layer, extent)) {
         options.interrupt.check()?;
-        let decompressed = scratch.decompress_whole(layer, &piece);
+        let decompressed = scratch.decompress_whole(layer, &extent);
         stack.verify_mapping()?;
-        if seen(&piece, decompressed).is_break() {
+        if visitor(&extent, decompressed).is_break() {
             break;
         }
     }
@@ -189,8 +194,8 @@ pub fn decompress_unflushed(
 }
 
 /// Whether a payload is zlib and does not end in a flush.
-fn may_be_finished(layer: &Layer, piece: &Piece) -> bool {
-    let Source::Compressed { file, at, len: CompressedLen::Exact(len), codec, .. } = &piece.source else {
+fn may_be_finished(layer: &Layer, extent: &ResolvedExtent) -> bool {
+    let Source::Compressed { file, at, len: CompressedLen::Exact(len), codec, .. } = &extent.source else {
         return false;
     };
     let tail = at.saturating_add(u64::from(len.saturating_sub(4)));
@@ -199,8 +204,8 @@ fn may_be_finished(layer: &Layer, piece: &Piece) -> bool {
         && layer.files.get(*file).and_then(|file| file.array(tail).ok()).is_some_and(|tail| tail != FLUSHED)
 }
 
-fn piece_of(disk: Range<u64>) -> Piece {
-    Piece { disk, layer: 0, source: Source::Zero { explicit: false } }
+fn piece_of(disk: Range<u64>) -> ResolvedExtent {
+    ResolvedExtent { disk, layer: 0, source: Source::Zero { explicit: false } }
 }
 
 /// Units that one walk of [`Compressed`] collects: a walk from there on may have to search its start.
@@ -210,17 +215,17 @@ const PACKED_AT_ONCE: usize = 4096;
 struct Compressed<'a> {
     layer: &'a Layer,
     at: u64,
-    found: std::vec::IntoIter<Piece>,
+    found: std::vec::IntoIter<ResolvedExtent>,
     last: Option<Range<u64>>,
 }
 
 impl Iterator for Compressed<'_> {
-    type Item = Piece;
+    type Item = ResolvedExtent;
 
-    fn next(&mut self) -> Option<Piece> {
+    fn next(&mut self) -> Option<ResolvedExtent> {
         loop {
-            if let Some(piece) = self.found.next() {
-                return Some(piece);
+            if let Some(extent) = self.found.next() {
+                return Some(extent);
             }
             let size = self.layer.map.size();
             if self.at >= size {
@@ -234,7 +239,7 @@ impl Iterator for Compressed<'_> {
                     && last.as_ref() != Some(unit)
                 {
                     *last = Some(unit.clone());
-                    found.push(Piece { disk: extent.disk, layer: 0, source: extent.source });
+                    found.push(ResolvedExtent { disk: extent.disk, layer: 0, source: extent.source });
                 }
                 if found.len() < PACKED_AT_ONCE {
                     return ControlFlow::Continue(());

@@ -53,8 +53,8 @@ impl ReadAt for Failing {
     }
 }
 
-/// Five units, each with an entry in a table at the beginning of the file: 1 is data that stands in one piece, 2 is
-/// data in two pieces, 3 is data of zeros, 0 is a hole.
+/// Five units, each with an entry in a table at the beginning of the file: 1 is data that is stored contiguously, 2 is
+/// data in two extents, 3 is data of zeros, 0 is a hole.
 struct Table;
 
 const ENTRIES: [u8; 5] = [1, 2, 3, 1, 0];

@@ -48,8 +48,8 @@ mod zeros;
 pub use bitmap::{BitOrder, Bitmap, BitmapShape};
 pub use bounded_reader::BoundedReader;
 pub use check_walks::{
-    Decompressed, Seen, check_structure, check_unused, conflicts, decompress_all, decompress_unflushed, each,
-    gaps,
+    DecompressVisitor, Decompressed, check_structure, check_unused, conflicts, decompress_all,
+    decompress_unflushed, each, gaps,
 };
 pub use checksum::{Checksums, TrailingData, checksum};
 pub use convert::{Converted, Output, convert, scan};
@@ -57,7 +57,7 @@ pub use cross_check::cross_check;
 pub use error::{EngineError, Loss, Losses};
 pub use imgprep_codec::PayloadEnd;
 pub use options::{Interrupt, OnLoss, Options, Progress, ProgressReading};
-pub use stack::{Layer, Piece, Stack};
+pub use stack::{Layer, ResolvedExtent, Stack};
 pub use table_scan::{TableScan, scan_tables};
 pub use usage::Compared;
 pub use zeros::is_zero;

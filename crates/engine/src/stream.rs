@@ -11,7 +11,7 @@ use imgprep_codec::{Continued, PayloadEnd};
 use imgprep_map::{Error, Source};
 
 use crate::load::{check_unit, payload};
-use crate::{Layer, Losses, OnLoss, Piece, Stack};
+use crate::{Layer, Losses, OnLoss, ResolvedExtent, Stack};
 
 /// One decompressed record.
 #[derive(Clone)]
@@ -94,7 +94,7 @@ impl Stream<'_> {
     }
 
     /// The first record behind the last one that begins before `end`.
-    fn next_record(&mut self, end: u64) -> Result<Option<Piece>, Error> {
+    fn next_record(&mut self, end: u64) -> Result<Option<ResolvedExtent>, Error> {
         let mut found = None;
         if self.at < end {
             let layer = self.layer;
@@ -102,7 +102,7 @@ impl Stream<'_> {
                 if !matches!(extent.source, Source::Compressed { .. }) {
                     return ControlFlow::Continue(());
                 }
-                found = Some(Piece { disk: extent.disk, layer: self.index, source: extent.source });
+                found = Some(ResolvedExtent { disk: extent.disk, layer: self.index, source: extent.source });
                 ControlFlow::Break(())
             });
             walked.map_err(|error| layer.name(error))?;
@@ -113,7 +113,7 @@ impl Stream<'_> {
         Ok(found)
     }
 
-    fn decompress(&mut self, record: &Piece) -> Result<StreamUnit, Error> {
+    fn decompress(&mut self, record: &ResolvedExtent) -> Result<StreamUnit, Error> {
         let Source::Compressed { file, at, len, unit, .. } = &record.source else {
             unreachable!("only compressed records are asked for")
         };

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use imgprep_map::{Error, Source};
 
 use crate::usage::{self, Compared};
-use crate::{EngineError, Losses, OnLoss, Options, Piece, Stack};
+use crate::{EngineError, Losses, OnLoss, Options, ResolvedExtent, Stack};
 
 /// What a walk over all tables of a stack tells, without a look at payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -60,8 +60,8 @@ pub fn scan_tables(
         Count { table_scan: TableScan { size: stack.size(), unit, ..TableScan::default() }, next_unit: 0 };
     let mut at = 0;
     while at < stack.size() {
-        let walked = stack.visit_until(options.interrupt, at..u64::MAX, &mut |piece| {
-            counted.add(&piece);
+        let walked = stack.visit_until(options.interrupt, at..u64::MAX, &mut |extent| {
+            counted.add(&extent);
             if options.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
         options.interrupt.check()?;
@@ -88,21 +88,21 @@ struct Count {
 }
 
 impl Count {
-    fn add(&mut self, piece: &Piece) {
-        match &piece.source {
+    fn add(&mut self, extent: &ResolvedExtent) {
+        match &extent.source {
             Source::Zero { .. } | Source::Parent => {
-                self.table_scan.zeros += piece.len();
+                self.table_scan.zeros += extent.len();
                 return;
             }
-            Source::Data { .. } => self.table_scan.data += piece.len(),
+            Source::Data { .. } => self.table_scan.data += extent.len(),
             Source::Compressed { unit, .. } => {
-                self.table_scan.compressed += piece.len();
+                self.table_scan.compressed += extent.len();
                 self.table_scan.largest_compressed =
                     self.table_scan.largest_compressed.max(unit.end - unit.start);
             }
         }
-        let first = (piece.disk.start / self.table_scan.unit).max(self.next_unit);
-        let end = piece.disk.end.div_ceil(self.table_scan.unit);
+        let first = (extent.disk.start / self.table_scan.unit).max(self.next_unit);
+        let end = extent.disk.end.div_ceil(self.table_scan.unit);
         self.table_scan.units += end.saturating_sub(first);
         self.next_unit = self.next_unit.max(end);
     }

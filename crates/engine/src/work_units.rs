@@ -47,11 +47,11 @@ impl<'a> WorkUnits<'a> {
             // Whole windows, so that every walk begins where a table page does.
             let end = (self.at / WINDOW).saturating_add(1).saturating_mul(WINDOW);
             let mut found = None;
-            let walked = self.stack.visit_until(self.interrupt, self.at..end, &mut |piece| {
-                if piece.is_zero() {
+            let walked = self.stack.visit_until(self.interrupt, self.at..end, &mut |extent| {
+                if extent.is_zero() {
                     return ControlFlow::Continue(());
                 }
-                found = Some(piece.disk);
+                found = Some(extent.disk);
                 ControlFlow::Break(())
             });
             if let Some(disk) = found {

@@ -5,7 +5,9 @@ use std::path::Path;
 use std::sync::Arc;
 
 use imgprep_catalog::Match;
-use imgprep_engine::{Interrupt, Layer as EngineLayer, Options, Piece, Stack, check_unused, cross_check};
+use imgprep_engine::{
+    Interrupt, Layer as EngineLayer, Options, ResolvedExtent, Stack, check_unused, cross_check,
+};
 use imgprep_io::{FileIdentity, SourceFile, SourceOptions};
 use imgprep_map::{Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, ReadAt, StructureCounts};
 use imgprep_open::{Chain, Layer, Named, OpenOptions};
@@ -170,8 +172,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Walks the pieces of the disk, in order; they tile it.
-    pub fn pieces(&self, visitor: &mut dyn FnMut(Piece) -> ControlFlow<()>) -> Result<(), Error> {
+    /// Walks the extents of the disk, in order; they tile it.
+    pub fn extents(&self, visitor: &mut dyn FnMut(ResolvedExtent) -> ControlFlow<()>) -> Result<(), Error> {
         self.check_complete()?;
         self.stack.visit(0..u64::MAX, visitor)?;
         self.stack.verify_mapping()

@@ -36,7 +36,8 @@ pub use target::Target;
 pub use imgprep_catalog::{DetectError, FORMATS, Format, Match, by_name, commands as foreign_commands};
 pub use imgprep_disk::{Contents, DiskFacts, Partition, PartitionKind, Volume};
 pub use imgprep_engine::{
-    BitOrder, BitmapShape, Interrupt, Loss, OnLoss, Options as RunOptions, Piece, Progress, ProgressReading,
+    BitOrder, BitmapShape, Interrupt, Loss, OnLoss, Options as RunOptions, Progress, ProgressReading,
+    ResolvedExtent,
 };
 pub use imgprep_io::{
     Access, Allocator, Existing, OutputOptions, SourceFile, SourceOptions, Sync, free_space, hidden_prefix,

@@ -15,7 +15,7 @@ use imgprep_map::{Error, Finding, ReadAt, Severity};
 
 use crate::Corrupt;
 use crate::error::Unsupported;
-use crate::footer::{Note, Seen, damaged};
+use crate::footer::{FooterCandidate, Note, damaged};
 use crate::layout::{RawFooter, footer_at};
 
 /// The footer that counts.
@@ -30,22 +30,28 @@ pub(crate) struct SelectedFooter {
 
 /// Finds both footers and chooses.
 pub(crate) fn read(file: &dyn ReadAt) -> Result<SelectedFooter, Error> {
-    let end = Seen::at_end(file)?;
-    let is_one = matches!(end, Seen::Sound { at: 0, .. } | Seen::Damaged { at: 0, .. });
-    let start = if is_one { Seen::Nothing } else { Seen::at_start(file)? };
+    let end = FooterCandidate::at_end(file)?;
+    let is_one = matches!(end, FooterCandidate::Sound { at: 0, .. } | FooterCandidate::Damaged { at: 0, .. });
+    let start = if is_one { FooterCandidate::Nothing } else { FooterCandidate::at_start(file)? };
     footer_select(end, start, file.len())
 }
 
-fn footer_select(end: Seen, start: Seen, file_len: u64) -> Result<SelectedFooter, Error> {
+fn footer_select(
+    end: FooterCandidate,
+    start: FooterCandidate,
+    file_len: u64,
+) -> Result<SelectedFooter, Error> {
     let selected = |at, raw: RawFooter, tail, findings| Ok(SelectedFooter { at, raw, tail, findings });
     match (end, start) {
-        (Seen::Poisoned { at }, _) | (_, Seen::Poisoned { at }) => Err(Unsupported::Poisoned { at }.into()),
-        (Seen::Sound { at, raw, note }, start) => {
+        (FooterCandidate::Poisoned { at }, _) | (_, FooterCandidate::Poisoned { at }) => {
+            Err(Unsupported::Poisoned { at }.into())
+        }
+        (FooterCandidate::Sound { at, raw, note }, start) => {
             let mut findings: Vec<_> = note.into_iter().map(|note| note_finding(note, at)).collect();
             findings.extend(beside_sound(at, &raw, start)?);
             selected(at, raw, Some(at..file_len), findings)
         }
-        (Seen::Damaged { at, raw, expected }, Seen::Sound { raw: copy, .. })
+        (FooterCandidate::Damaged { at, raw, expected }, FooterCandidate::Sound { raw: copy, .. })
             if can_replace(at, &raw, &copy) =>
         {
             let error = damaged(at, &raw, expected);
@@ -54,19 +60,22 @@ fn footer_select(end: Seen, start: Seen, file_len: u64) -> Result<SelectedFooter
                 finding("vhd.footer.checksum", Severity::Warning, at + footer_at::CHECKSUM, message);
             selected(0, copy, Some(at..file_len), [finding].into())
         }
-        (Seen::Damaged { at, raw, expected }, _) | (Seen::Nothing, Seen::Damaged { at, raw, expected }) => {
+        (FooterCandidate::Damaged { at, raw, expected }, _)
+        | (FooterCandidate::Nothing, FooterCandidate::Damaged { at, raw, expected }) => {
             Err(damaged(at, &raw, expected).into())
         }
-        (end, Seen::Sound { raw, .. }) if is_sparse(&raw) => {
+        (end, FooterCandidate::Sound { raw, .. }) if is_sparse(&raw) => {
             selected(0, raw, None, [missing(&end, file_len)].into())
         }
-        (Seen::Cut { at }, _) | (_, Seen::Cut { at }) => Err(Corrupt::FooterCut { at, file_len }.into()),
-        (Seen::Followed { at }, _) => Err(Corrupt::FooterFollowed { at, file_len }.into()),
-        (Seen::Nothing, Seen::Sound { raw, .. }) => {
+        (FooterCandidate::Cut { at }, _) | (_, FooterCandidate::Cut { at }) => {
+            Err(Corrupt::FooterCut { at, file_len }.into())
+        }
+        (FooterCandidate::Followed { at }, _) => Err(Corrupt::FooterFollowed { at, file_len }.into()),
+        (FooterCandidate::Nothing, FooterCandidate::Sound { raw, .. }) => {
             let at = footer_at::DISK_TYPE;
             Err(Corrupt::OnlyAtStart { at, kind: raw.disk_type, file_len }.into())
         }
-        (Seen::Nothing, _) => Err(Corrupt::NoFooter { file_len }.into()),
+        (FooterCandidate::Nothing, _) => Err(Corrupt::NoFooter { file_len }.into()),
     }
 }
 
@@ -77,13 +86,13 @@ fn is_sparse(raw: &RawFooter) -> bool {
 }
 
 /// What the start says about a sound footer at the end.
-fn beside_sound(at: u64, raw: &RawFooter, start: Seen) -> Result<Option<Finding>, Error> {
+fn beside_sound(at: u64, raw: &RawFooter, start: FooterCandidate) -> Result<Option<Finding>, Error> {
     // A fixed disk begins at the file's start: what stands there is the guest's.
     if !is_sparse(raw) && raw.current_size == at {
         return Ok(None);
     }
     match start {
-        Seen::Sound { raw: copy, .. } => match difference(raw, &copy) {
+        FooterCandidate::Sound { raw: copy, .. } => match difference(raw, &copy) {
             Some(field) => Err(Corrupt::FootersDiffer { at, field }.into()),
             None if *raw == copy || !is_sparse(raw) => Ok(None),
             None => {
@@ -93,7 +102,7 @@ fn beside_sound(at: u64, raw: &RawFooter, start: Seen) -> Result<Option<Finding>
             }
         },
         _ if !is_sparse(raw) => Ok(None),
-        Seen::Damaged { raw: copy, expected, .. } => {
+        FooterCandidate::Damaged { raw: copy, expected, .. } => {
             let message =
                 format!("copy at the start: {}: the one at the end is used", damaged(0, &copy, expected));
             Ok(Some(finding("vhd.footer.copy", Severity::Warning, footer_at::CHECKSUM, message)))
@@ -124,10 +133,10 @@ fn can_replace(at: u64, raw: &RawFooter, copy: &RawFooter) -> bool {
     is_sparse(copy) && (is_sparse(raw) || raw.current_size != at)
 }
 
-fn missing(end: &Seen, file_len: u64) -> Finding {
+fn missing(end: &FooterCandidate, file_len: u64) -> Finding {
     let (at, why) = match end {
-        Seen::Cut { at } => (*at, "the footer at the end is cut off"),
-        Seen::Followed { at } => (*at, "the footer at the end has other bytes behind it"),
+        FooterCandidate::Cut { at } => (*at, "the footer at the end is cut off"),
+        FooterCandidate::Followed { at } => (*at, "the footer at the end has other bytes behind it"),
         _ => (file_len, "there is no footer at the end: the file may have been cut"),
     };
     let message = format!("{why}: the copy at the start is used, blocks that are missing are refused");
@@ -159,21 +168,21 @@ mod tests {
         RawFooter { current_size, disk_type, ..RawFooter::decode(&[0; 512]) }
     }
 
-    fn sound(at: u64, raw: RawFooter) -> Seen {
-        Seen::Sound { at, raw, note: None }
+    fn sound(at: u64, raw: RawFooter) -> FooterCandidate {
+        FooterCandidate::Sound { at, raw, note: None }
     }
 
-    fn broken(at: u64, raw: RawFooter) -> Seen {
-        Seen::Damaged { at, raw, expected: 7 }
+    fn broken(at: u64, raw: RawFooter) -> FooterCandidate {
+        FooterCandidate::Damaged { at, raw, expected: 7 }
     }
 
     /// Place of the footer taken and code of the first finding.
-    fn taken(end: Seen, start: Seen) -> (u64, Option<&'static str>) {
+    fn taken(end: FooterCandidate, start: FooterCandidate) -> (u64, Option<&'static str>) {
         let selected = footer_select(end, start, 8192).unwrap();
         (selected.at, selected.findings.first().map(|finding| finding.code))
     }
 
-    fn refused(end: Seen, start: Seen) -> Corrupt {
+    fn refused(end: FooterCandidate, start: FooterCandidate) -> Corrupt {
         detail(footer_select(end, start, 8192).map(|_| ()))
     }
 
@@ -184,7 +193,7 @@ mod tests {
         let disk = || raw(3, 9);
         assert_eq!(taken(sound(AT, disk()), sound(0, disk())), (AT, None));
         assert_eq!(taken(sound(AT, disk()), broken(0, disk())), (AT, Some("vhd.footer.copy")));
-        assert_eq!(taken(sound(AT, disk()), Seen::Nothing), (AT, Some("vhd.footer.copy")));
+        assert_eq!(taken(sound(AT, disk()), FooterCandidate::Nothing), (AT, Some("vhd.footer.copy")));
         let later = RawFooter { timestamp: 5, ..disk() };
         assert_eq!(taken(sound(AT, later), sound(0, disk())), (AT, Some("vhd.footer.differ")));
     }
@@ -193,7 +202,11 @@ mod tests {
     fn the_copy_stands_in_and_that_is_told() {
         let disk = || raw(4, 9);
         assert_eq!(taken(broken(AT, disk()), sound(0, disk())), (0, Some("vhd.footer.checksum")));
-        for end in [Seen::Nothing, Seen::Cut { at: 8000 }, Seen::Followed { at: 7000 }] {
+        for end in [
+            FooterCandidate::Nothing,
+            FooterCandidate::Cut { at: 8000 },
+            FooterCandidate::Followed { at: 7000 },
+        ] {
             assert_eq!(taken(end, sound(0, disk())), (0, Some("vhd.footer.missing")));
         }
     }
@@ -227,21 +240,25 @@ mod tests {
     fn without_a_sound_footer_nothing_is_read() {
         let want = |at| Corrupt::Checksum { at, part: "the footer", expected: 7, found: 0 };
         assert_eq!(refused(broken(AT, raw(3, 9)), broken(0, raw(3, 9))), want(AT + 64));
-        assert_eq!(refused(Seen::Nothing, broken(0, raw(3, 9))), want(64));
-        assert_eq!(refused(Seen::Nothing, Seen::Nothing), Corrupt::NoFooter { file_len: 8192 });
+        assert_eq!(refused(FooterCandidate::Nothing, broken(0, raw(3, 9))), want(64));
         assert_eq!(
-            refused(Seen::Cut { at: 8000 }, Seen::Nothing),
+            refused(FooterCandidate::Nothing, FooterCandidate::Nothing),
+            Corrupt::NoFooter { file_len: 8192 }
+        );
+        assert_eq!(
+            refused(FooterCandidate::Cut { at: 8000 }, FooterCandidate::Nothing),
             Corrupt::FooterCut { at: 8000, file_len: 8192 }
         );
         let want = Corrupt::FooterFollowed { at: 7000, file_len: 8192 };
-        assert_eq!(refused(Seen::Followed { at: 7000 }, Seen::Nothing), want);
+        assert_eq!(refused(FooterCandidate::Followed { at: 7000 }, FooterCandidate::Nothing), want);
         let want = Corrupt::OnlyAtStart { at: 60, kind: 2, file_len: 8192 };
-        assert_eq!(refused(Seen::Nothing, sound(0, raw(2, 9))), want);
+        assert_eq!(refused(FooterCandidate::Nothing, sound(0, raw(2, 9))), want);
     }
 
     #[test]
     fn an_image_in_the_middle_of_a_resize_is_refused() {
-        let error = footer_select(Seen::Poisoned { at: AT }, sound(0, raw(3, 9)), 8192).unwrap_err();
+        let error =
+            footer_select(FooterCandidate::Poisoned { at: AT }, sound(0, raw(3, 9)), 8192).unwrap_err();
         assert_eq!(error.detail(), Some(&Unsupported::Poisoned { at: AT }));
     }
 }

@@ -4,8 +4,8 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use imgprep_engine::{
-    Compared, Decompressed, EngineError, Piece, check_structure, check_unused, conflicts, decompress_all,
-    decompress_unflushed, gaps,
+    Compared, Decompressed, EngineError, ResolvedExtent, check_structure, check_unused, conflicts,
+    decompress_all, decompress_unflushed, gaps,
 };
 use imgprep_map::{Class, Error, Finding, Severity, Source};
 use imgprep_policy::{Conversion, Place, Violation, rule_of_code};
@@ -98,13 +98,13 @@ impl Job<'_> {
             let fact = "the payloads of a stream below another image were not decompressed";
             under("structure/unchecked", fact).into_iter().for_each(|violation| self.keep(violation));
         }
-        decompress_all(disk.stack(), index, self.run, &mut |piece, decompressed| {
+        decompress_all(disk.stack(), index, self.run, &mut |extent, decompressed| {
             match decompressed {
                 Err(error) => {
                     self.hinders(after(&error));
                     self.error_in_passing(error);
                 }
-                Ok(decompressed) if format.starts_with("zvhd") => self.zvhd_payload(piece, decompressed),
+                Ok(decompressed) if format.starts_with("zvhd") => self.zvhd_payload(extent, decompressed),
                 Ok(_) => {}
             }
             self.go_on()
@@ -114,38 +114,44 @@ impl Job<'_> {
     /// The first finished zlib stream where none may be: the vendor's reader refuses such a file, whatever the depth of
     /// the check is.
     fn finished_payload(&mut self, disk: &Disk, index: usize) -> Result<(), Error> {
-        decompress_unflushed(disk.stack(), index, self.run, &mut |piece, decompressed| {
+        decompress_unflushed(disk.stack(), index, self.run, &mut |extent, decompressed| {
             if !decompressed.is_ok_and(|decompressed| is_finished(&decompressed)) {
                 return self.go_on();
             }
-            self.zvhd_finding(piece, "zvhd.payload.finished", Severity::Error, FINISHED);
+            self.zvhd_finding(extent, "zvhd.payload.finished", Severity::Error, FINISHED);
             ControlFlow::Break(())
         })
     }
 
     /// What only the vendor's own reader minds: rules of the format, not of its map.
-    fn zvhd_payload(&mut self, piece: &Piece, decompressed: Decompressed) {
+    fn zvhd_payload(&mut self, extent: &ResolvedExtent, decompressed: Decompressed) {
         if is_finished(&decompressed) {
-            self.zvhd_finding(piece, "zvhd.payload.finished", Severity::Error, FINISHED);
+            self.zvhd_finding(extent, "zvhd.payload.finished", Severity::Error, FINISHED);
         }
         if decompressed.is_zero {
             let message = "a block of zeros is stored";
-            self.zvhd_finding(piece, "zvhd.payload.zeros", Severity::Warning, message);
+            self.zvhd_finding(extent, "zvhd.payload.zeros", Severity::Warning, message);
         }
         if decompressed.ending.frames > 1 {
             // The vendor's reader accepts them, too.
             let message = "the payload has several zstd frames, files of the vendor's writer have one";
-            self.zvhd_finding(piece, "zvhd.payload.frames", Severity::Note, message);
+            self.zvhd_finding(extent, "zvhd.payload.frames", Severity::Note, message);
         }
     }
 
-    fn zvhd_finding(&mut self, piece: &Piece, code: &'static str, severity: Severity, message: &str) {
+    fn zvhd_finding(
+        &mut self,
+        extent: &ResolvedExtent,
+        code: &'static str,
+        severity: Severity,
+        message: &str,
+    ) {
         let Some(rule) = rule_of_code(code, None) else { return };
-        let at = match &piece.source {
+        let at = match &extent.source {
             Source::Compressed { at, .. } => Some(*at),
             _ => None,
         };
-        let place = Place { code: Some(code), at, disk: Some(piece.disk.clone()), ..Place::default() };
+        let place = Place { code: Some(code), at, disk: Some(extent.disk.clone()), ..Place::default() };
         self.keep(Violation::new(rule, message).with_severity(severity).at(place));
     }
 
