@@ -43,7 +43,7 @@ pub(crate) fn open_options(
         Size::Named(choice) => choice,
         Size::Bytes(_) => SizeChoice::Current,
     };
-    // A failing disk then costs just the bytes that fail, not a whole mapped page's unit.
+    // A failing disk then costs just the bytes that fail, not a whole page.
     let access = if on_loss == OnLoss::Zero { Access::Positioned } else { Access::Mapped };
     Ok(OpenOptions {
         from,

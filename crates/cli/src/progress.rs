@@ -49,7 +49,7 @@ impl ProgressDisplay {
         Self { kind, passes, begun: now, last: Cell::new(now) }
     }
 
-    /// Called after every unit.
+    /// Called after every chunk.
     pub(crate) fn observe(&self, progress: &Progress) {
         let every = match &self.kind {
             Kind::Nothing => return,

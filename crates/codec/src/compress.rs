@@ -1,4 +1,4 @@
-//! Units into payloads.
+//! Blocks into payloads.
 
 use flate2::{Compress, FlushCompress, Status};
 use imgprep_map::Compression;
@@ -7,7 +7,7 @@ use zstd::zstd_safe::CParameter;
 
 use crate::CompressError;
 
-/// Compresses units one after the other with one context.
+/// Compresses blocks one after the other with one context.
 pub struct BlockCompressor(Encoder);
 
 enum Encoder {
@@ -40,19 +40,19 @@ impl BlockCompressor {
         }))
     }
 
-    /// Replaces what is in `out` with the compressed form of `unit`. The same unit always
+    /// Replaces what is in `out` with the compressed form of `block`. The same block always
     /// becomes the same bytes.
-    pub fn compress(&mut self, unit: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
+    pub fn compress(&mut self, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
         out.clear();
         match &mut self.0 {
-            Encoder::Plain => out.extend_from_slice(unit),
+            Encoder::Plain => out.extend_from_slice(block),
             Encoder::Zstd(compressor) => {
-                out.reserve(zstd::zstd_safe::compress_bound(unit.len()));
-                compressor.compress_to_buffer(unit, out).map_err(|error| failed(&error))?;
+                out.reserve(zstd::zstd_safe::compress_bound(block.len()));
+                compressor.compress_to_buffer(block, out).map_err(|error| failed(&error))?;
             }
             Encoder::Zlib(compress) => {
                 compress.reset();
-                zlib_open(compress, unit, out)?;
+                zlib_open(compress, block, out)?;
             }
         }
         Ok(())
@@ -60,13 +60,13 @@ impl BlockCompressor {
 }
 
 /// One stream up to a sync flush, without an end.
-fn zlib_open(compress: &mut Compress, unit: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
-    out.reserve(zlib_bound(unit.len()));
+fn zlib_open(compress: &mut Compress, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
+    out.reserve(zlib_bound(block.len()));
     loop {
-        // OK: never more than the unit's length goes in.
-        let rest = &unit[compress.total_in() as usize..];
+        // OK: never more than the block's length goes in.
+        let rest = &block[compress.total_in() as usize..];
         let status = compress.compress_vec(rest, out, FlushCompress::Sync).map_err(|error| failed(&error))?;
-        let is_done = compress.total_in() == unit.len() as u64 && out.len() < out.capacity();
+        let is_done = compress.total_in() == block.len() as u64 && out.len() < out.capacity();
         match status {
             Status::Ok | Status::BufError if is_done => return Ok(()),
             Status::Ok | Status::BufError => out.reserve(4096),
@@ -81,14 +81,14 @@ fn failed(error: &impl ToString) -> CompressError {
 
 /// Nine bits a byte: no literal of a fixed Huffman block has more (RFC 1951 3.2.6), and
 /// the fast levels do write those for noise. Head, block heads and flush mark come on top.
-fn zlib_bound(unit: usize) -> usize {
-    unit + unit / 8 + unit / 16384 * 5 + 64
+fn zlib_bound(block: usize) -> usize {
+    block + block / 8 + block / 16384 * 5 + 64
 }
 
-/// The most bytes that a unit can become.
-pub fn compress_bound(compression: Compression, unit: u64) -> u64 {
-    // OK: a unit is a few MiB, set by the writer's layout.
-    let len = unit as usize;
+/// The most bytes that a block can become.
+pub fn compress_bound(compression: Compression, block: u64) -> u64 {
+    // OK: a block is a few MiB, set by the writer's layout.
+    let len = block as usize;
     (match compression {
         Compression::Plain => len,
         Compression::Zstd { .. } => zstd::zstd_safe::compress_bound(len),
@@ -96,7 +96,7 @@ pub fn compress_bound(compression: Compression, unit: u64) -> u64 {
     }) as u64
 }
 
-/// Memory that one [`BlockCompressor`] holds at most once it has compressed a unit of 2 MiB, in
+/// Memory that one [`BlockCompressor`] holds at most once it has compressed a block of 2 MiB, in
 /// bytes: a test holds zstd's own count against it, level by level.
 pub fn context_bytes(compression: Compression) -> u64 {
     const MIB: u64 = 1 << 20;
@@ -122,12 +122,12 @@ mod tests {
 
     #[test]
     fn a_zstd_frame_has_its_checksum_where_it_is_asked_for() {
-        let unit = b"abcd".repeat(1000);
+        let block = b"abcd".repeat(1000);
         let frame = |has_checksum| {
             let mut out = Vec::new();
             BlockCompressor::new(Compression::Zstd { level: 3, has_checksum })
                 .unwrap()
-                .compress(&unit, &mut out)
+                .compress(&block, &mut out)
                 .unwrap();
             out
         };
@@ -149,11 +149,11 @@ mod tests {
 
     #[test]
     fn no_zstd_context_is_larger_than_the_budget_believes() {
-        let unit = vec![7; 2 << 20];
+        let block = vec![7; 2 << 20];
         for level in 1..=22 {
             let compression = zstd(level);
             let mut compressor = BlockCompressor::new(compression).unwrap();
-            compressor.compress(&unit, &mut Vec::new()).unwrap();
+            compressor.compress(&block, &mut Vec::new()).unwrap();
             let Encoder::Zstd(compressor) = &mut compressor.0 else {
                 unreachable!("it compresses with zstd")
             };
@@ -175,13 +175,13 @@ mod tests {
 
     #[test]
     fn a_reused_context_compresses_the_same() {
-        let units = [vec![1u8; 1 << 16], (0..1 << 16).map(|n: u32| ((n * n) >> 7) as u8).collect()];
+        let blocks = [vec![1u8; 1 << 16], (0..1 << 16).map(|n: u32| ((n * n) >> 7) as u8).collect()];
         for compression in [zstd(3), Compression::ZlibOpen { level: 6 }] {
             let mut used = BlockCompressor::new(compression).unwrap();
             let (mut a, mut b) = (Vec::new(), Vec::new());
-            for unit in [&units[0], &units[1], &units[0]] {
-                used.compress(unit, &mut a).unwrap();
-                BlockCompressor::new(compression).unwrap().compress(unit, &mut b).unwrap();
+            for block in [&blocks[0], &blocks[1], &blocks[0]] {
+                used.compress(block, &mut a).unwrap();
+                BlockCompressor::new(compression).unwrap().compress(block, &mut b).unwrap();
                 assert_eq!(a, b);
             }
         }

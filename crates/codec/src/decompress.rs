@@ -1,4 +1,4 @@
-//! Payloads into units.
+//! Payloads into blocks.
 
 use flate2::{Decompress, FlushDecompress, Status};
 use imgprep_map::{Codec, CompressedLen};
@@ -6,7 +6,7 @@ use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
 use crate::{DecompressError, finished};
 
-/// Decompresses units one after the other; contexts are made on first use and kept.
+/// Decompresses blocks one after the other; contexts are made on first use and kept.
 #[derive(Default)]
 pub struct BlockDecompressor {
     finished: Option<libdeflater::Decompressor>,
@@ -36,7 +36,7 @@ impl BlockDecompressor {
         self.ending
     }
 
-    /// Decompresses one payload into `out`, the whole unit.
+    /// Decompresses one payload into `out`, the whole block.
     ///
     /// Where the payload's own length is known nothing may be left over behind it; a
     /// zlib stream that is [`Codec::ZlibOpen`] may end in a flush instead of its checksum.
@@ -51,7 +51,7 @@ impl BlockDecompressor {
         self.decompress_some(codec, payload, len, out, least).map(|_| ())
     }
 
-    /// The same for a unit whose end nobody wants: it may end after `least` bytes. How
+    /// The same for a block whose end nobody wants: it may end after `least` bytes. How
     /// many it has; what stands behind them in `out` means nothing.
     pub fn decompress_some(
         &mut self,
@@ -125,7 +125,7 @@ impl Continued {
         Self(Decompress::new(true))
     }
 
-    /// Decompresses the next record into `out`, the whole unit; all of `payload` must be used.
+    /// Decompresses the next record into `out`, the whole block; all of `payload` must be used.
     pub fn decompress(&mut self, payload: &[u8], out: &mut [u8]) -> Result<PayloadEnd, DecompressError> {
         let end = inflate("zlib", &mut self.0, payload, out, out.len())?;
         match payload.len() - end.used {
@@ -159,7 +159,7 @@ fn inflate(
     loop {
         let (taken, done) = (used(inflater), produced(inflater));
         let mut probe = [0];
-        // Once the unit is full one more byte is offered: a stream that fills it is too long.
+        // Once the block is full one more byte is offered: a stream that fills it is too long.
         let target = if done < out.len() { &mut out[done..] } else { &mut probe[..] };
         let status = inflater.decompress(&payload[taken..], target, FlushDecompress::None);
         let now = produced(inflater);
@@ -168,7 +168,7 @@ fn inflate(
         }
         let status = match status {
             Ok(status) => status,
-            // Behind a full unit of bounded length anything may stand: padding, the next payload.
+            // Behind a full block of bounded length anything may stand: padding, the next payload.
             Err(_) if now == out.len() && done == now => Status::BufError,
             Err(error) => return Err(garbage(codec, &error, now, out)),
         };
@@ -240,18 +240,18 @@ mod tests {
         codec: Codec,
         payload: &[u8],
         len: CompressedLen,
-        unit: usize,
+        block: usize,
     ) -> Result<Vec<u8>, DecompressError> {
-        let mut out = vec![0xee; unit];
+        let mut out = vec![0xee; block];
         BlockDecompressor::new().decompress(codec, payload, len, &mut out).map(|()| out)
     }
 
-    fn exact(codec: Codec, payload: &[u8], unit: usize) -> Result<Vec<u8>, DecompressError> {
-        decompress(codec, payload, CompressedLen::Exact(u32::try_from(payload.len()).unwrap()), unit)
+    fn exact(codec: Codec, payload: &[u8], block: usize) -> Result<Vec<u8>, DecompressError> {
+        decompress(codec, payload, CompressedLen::Exact(u32::try_from(payload.len()).unwrap()), block)
     }
 
-    fn at_most(codec: Codec, payload: &[u8], unit: usize) -> Result<Vec<u8>, DecompressError> {
-        decompress(codec, payload, CompressedLen::AtMost(u32::try_from(payload.len()).unwrap()), unit)
+    fn at_most(codec: Codec, payload: &[u8], block: usize) -> Result<Vec<u8>, DecompressError> {
+        decompress(codec, payload, CompressedLen::AtMost(u32::try_from(payload.len()).unwrap()), block)
     }
 
     #[test]
@@ -362,9 +362,9 @@ mod tests {
         }
     }
 
-    fn compress(compression: Compression, unit: &[u8]) -> Vec<u8> {
+    fn compress(compression: Compression, block: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        BlockCompressor::new(compression).unwrap().compress(unit, &mut out).unwrap();
+        BlockCompressor::new(compression).unwrap().compress(block, &mut out).unwrap();
         out
     }
 
@@ -394,19 +394,19 @@ mod tests {
 
     #[test]
     fn every_changed_bit_of_a_zstd_frame_with_a_checksum_is_seen() {
-        let unit = b"abcd".repeat(1000);
-        let frame = compress(ZSTD, &unit);
+        let block = b"abcd".repeat(1000);
+        let frame = compress(ZSTD, &block);
         for at in 0..frame.len() * 8 {
             let mut changed = frame.clone();
             changed[at / 8] ^= 1 << (at % 8);
-            if let Ok(out) = exact(Codec::Zstd, &changed, unit.len()) {
-                assert!(out == unit, "bit {at} makes other bytes");
+            if let Ok(out) = exact(Codec::Zstd, &changed, block.len()) {
+                assert!(out == block, "bit {at} makes other bytes");
             }
         }
         // The checksum itself: only it can tell.
         let mut changed = frame.clone();
         changed[frame.len() - 1] ^= 1;
-        assert!(matches!(exact(Codec::Zstd, &changed, unit.len()), Err(DecompressError::Garbage { .. })));
+        assert!(matches!(exact(Codec::Zstd, &changed, block.len()), Err(DecompressError::Garbage { .. })));
     }
 
     #[test]

@@ -2,7 +2,7 @@
 
 use imgprep_map::{Class, Detail};
 
-/// A payload that does not decompress to one unit.
+/// A payload that does not decompress to one block.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecompressError {
     /// The decoder met something that its format does not allow.
@@ -14,25 +14,25 @@ pub enum DecompressError {
         reason: String,
         /// Bytes that came out before.
         produced: u64,
-        /// Bytes of the unit.
+        /// Bytes of the block.
         expected: u64,
     },
-    /// The payload ends before the unit is full.
+    /// The payload ends before the block is full.
     #[error("the payload decompresses to {produced} bytes, not {expected}")]
     Short {
         /// Bytes that came out.
         produced: u64,
-        /// Bytes of the unit.
+        /// Bytes of the block.
         expected: u64,
     },
-    /// The payload holds more than the unit.
+    /// The payload holds more than the block.
     #[error("the payload decompresses to more than {expected} bytes")]
     Long {
-        /// Bytes of the unit.
+        /// Bytes of the block.
         expected: u64,
     },
     /// Bytes of the payload are left over.
-    #[error("{left} of the payload's {len} bytes are left over when the unit is full")]
+    #[error("{left} of the payload's {len} bytes are left over when the block is full")]
     LeftOver {
         /// Bytes that were not used.
         left: u64,
@@ -64,7 +64,7 @@ impl Detail for DecompressError {
     }
 }
 
-/// A unit that could not be compressed.
+/// A block that could not be compressed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompressError {
     /// The level is none of the format's.

@@ -1,9 +1,9 @@
-//! Zlib streams that are finished and fill their unit, the usual case of VMDK: libdeflate inflates such a unit in one go,
+//! Zlib streams that are finished and fill their block, the usual case of VMDK: libdeflate inflates such a block in one go,
 //! faster than a decoder that can stop anywhere.
 //!
 //! It only ever says yes, and only where the stream's own Adler-32 says so, too: libdeflate takes codes that RFC 1951 forbids
 //! (length symbols 286 and 287, incomplete trees) for something, which a stream without a checksum would never show.
-//! Whatever is not exactly one finished stream of one unit is left to the decoder that can say what is wrong with it.
+//! Whatever is not exactly one finished stream of one block is left to the decoder that can say what is wrong with it.
 
 use imgprep_map::{Codec, CompressedLen};
 use libdeflater::{Decompressor, adler32};
@@ -43,47 +43,47 @@ mod tests {
 
     use super::*;
 
-    fn compressed(unit: &[u8], has_head: bool, flush: FlushCompress) -> Vec<u8> {
-        let mut out = Vec::with_capacity(unit.len() + 100);
-        Compress::new(Compression::new(6), has_head).compress_vec(unit, &mut out, flush).unwrap();
+    fn compressed(block: &[u8], has_head: bool, flush: FlushCompress) -> Vec<u8> {
+        let mut out = Vec::with_capacity(block.len() + 100);
+        Compress::new(Compression::new(6), has_head).compress_vec(block, &mut out, flush).unwrap();
         out
     }
 
-    fn takes(codec: Codec, payload: &[u8], is_exact: bool, unit: &[u8]) -> bool {
+    fn takes(codec: Codec, payload: &[u8], is_exact: bool, block: &[u8]) -> bool {
         let len = u32::try_from(payload.len()).unwrap();
         let len = if is_exact { CompressedLen::Exact(len) } else { CompressedLen::AtMost(len) };
-        let mut out = vec![0xee; unit.len()];
+        let mut out = vec![0xee; block.len()];
         let is_taken = decompress(&mut None, codec, payload, len, &mut out);
-        assert!(!is_taken || out == unit);
+        assert!(!is_taken || out == block);
         is_taken
     }
 
     #[test]
     fn a_finished_unit_with_its_checksum_is_taken() {
-        let unit = b"abcd".repeat(1000);
-        let zlib = compressed(&unit, true, FlushCompress::Finish);
-        assert!(takes(Codec::Zlib, &zlib, true, &unit));
-        assert!(takes(Codec::ZlibOpen, &zlib, true, &unit));
+        let block = b"abcd".repeat(1000);
+        let zlib = compressed(&block, true, FlushCompress::Finish);
+        assert!(takes(Codec::Zlib, &zlib, true, &block));
+        assert!(takes(Codec::ZlibOpen, &zlib, true, &block));
     }
 
     #[test]
     fn everything_else_is_left_to_the_other_decoder() {
-        let unit = b"abcd".repeat(1000);
-        let zlib = compressed(&unit, true, FlushCompress::Finish);
-        assert!(!takes(Codec::Zlib, &zlib, false, &unit), "where it ends is not known");
-        assert!(!takes(Codec::Zlib, &zlib, true, &unit[..3999]), "too long");
-        assert!(!takes(Codec::Zlib, &zlib, true, &[&unit[..], b"e"].concat()), "too short");
+        let block = b"abcd".repeat(1000);
+        let zlib = compressed(&block, true, FlushCompress::Finish);
+        assert!(!takes(Codec::Zlib, &zlib, false, &block), "where it ends is not known");
+        assert!(!takes(Codec::Zlib, &zlib, true, &block[..3999]), "too long");
+        assert!(!takes(Codec::Zlib, &zlib, true, &[&block[..], b"e"].concat()), "too short");
         assert!(
-            !takes(Codec::ZlibOpen, &compressed(&unit, true, FlushCompress::Sync), true, &unit),
+            !takes(Codec::ZlibOpen, &compressed(&block, true, FlushCompress::Sync), true, &block),
             "not finished"
         );
-        assert!(!takes(Codec::Zlib, &[&zlib[..], &[0]].concat(), true, &unit), "a byte is left over");
+        assert!(!takes(Codec::Zlib, &[&zlib[..], &[0]].concat(), true, &block), "a byte is left over");
         for at in [0, 1, zlib.len() - 1] {
             let mut broken = zlib.clone();
             broken[at] ^= 1;
-            assert!(!takes(Codec::Zlib, &broken, true, &unit), "byte {at}");
+            assert!(!takes(Codec::Zlib, &broken, true, &block), "byte {at}");
         }
-        (0..zlib.len()).for_each(|len| assert!(!takes(Codec::Zlib, &zlib[..len], true, &unit), "{len}"));
+        (0..zlib.len()).for_each(|len| assert!(!takes(Codec::Zlib, &zlib[..len], true, &block), "{len}"));
     }
 
     /// RFC 1951 3.2.6: a fixed block of the literal 'a', length symbol 286, which does not exist, distance 1, end of block.
@@ -92,9 +92,9 @@ mod tests {
 
     #[test]
     fn a_forbidden_length_symbol_without_a_checksum_is_an_error() {
-        let unit = [b'a'; 259];
+        let block = [b'a'; 259];
         let len = CompressedLen::AtMost(4);
-        assert!(!takes(Codec::Deflate, &FORBIDDEN, false, &unit));
+        assert!(!takes(Codec::Deflate, &FORBIDDEN, false, &block));
         let mut out = [0; 259];
         let error = crate::BlockDecompressor::new()
             .decompress(Codec::Deflate, &FORBIDDEN, len, &mut out)
@@ -104,12 +104,12 @@ mod tests {
 
     #[test]
     fn damaged_streams_are_never_taken_for_other_bytes() {
-        let unit: Vec<u8> = (0..4000u32).flat_map(|n| (n * n % 97).to_le_bytes()).collect();
-        let zlib = compressed(&unit, true, FlushCompress::Finish);
+        let block: Vec<u8> = (0..4000u32).flat_map(|n| (n * n % 97).to_le_bytes()).collect();
+        let zlib = compressed(&block, true, FlushCompress::Finish);
         for at in 0..zlib.len() * 8 {
             let mut broken = zlib.clone();
             broken[at / 8] ^= 1 << (at % 8);
-            takes(Codec::Zlib, &broken, true, &unit);
+            takes(Codec::Zlib, &broken, true, &block);
         }
     }
 }

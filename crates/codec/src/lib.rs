@@ -1,8 +1,8 @@
 //! Deflate and zstd, bounded.
 //!
-//! Everything here works on whole units: a payload comes in, exactly one unit goes
+//! Everything here works on whole blocks: a payload comes in, exactly one block goes
 //! out, or an error says how many bytes came instead. Nothing is allocated by what a
-//! payload declares, and no output grows past the unit.
+//! payload declares, and no output grows past the block.
 
 mod compress;
 mod decompress;

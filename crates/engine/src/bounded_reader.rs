@@ -10,7 +10,7 @@ use crate::{EngineError, Losses, OnLoss, Progress, Stack};
 
 /// A stack as something that can be read at any place, one small read at a time.
 ///
-/// Nothing is kept but the last compressed unit. In a stream every read decompresses all that
+/// Nothing is kept but the last compressed block. In a stream every read decompresses all that
 /// stands before it: ask for its beginning only.
 pub struct BoundedReader<'a> {
     stack: &'a Stack,
@@ -40,7 +40,7 @@ impl<'a> BoundedReader<'a> {
         let past_end = ReadError::PastEnd { at, len, file_len: self.stack.size() };
         let end = at.checked_add(len).filter(|end| *end <= self.stack.size()).ok_or(past_end)?;
         state.left =
-            state.left.checked_sub(len).ok_or(EngineError::UnitTooLarge { len, limit: state.left })?;
+            state.left.checked_sub(len).ok_or(EngineError::BlockTooLarge { len, limit: state.left })?;
         let (losses, progress) = (Losses::default(), Progress::default());
         let range = at..end;
         let stream = Streams::new(self.stack, OnLoss::Stop, &losses).advance(&range)?;

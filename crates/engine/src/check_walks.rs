@@ -16,7 +16,7 @@ use crate::{Interrupt, Layer, Losses, OnLoss, Options, ResolvedExtent, Stack, is
 /// Bytes of the disk that a stream is decompressed by.
 const STREAM_STEP: u64 = 2 << 20;
 
-/// Is told of each unit how it went; `Break` ends the walk.
+/// Is told of each block how it went; `Break` ends the walk.
 pub type DecompressVisitor<'f> =
     &'f mut dyn FnMut(&ResolvedExtent, Result<Decompressed, Error>) -> ControlFlow<()>;
 
@@ -87,7 +87,7 @@ pub fn gaps(layer: &Layer, options: &Options<'_>, found: Found<'_>) -> Result<()
     options.interrupt.check()
 }
 
-/// A compressed unit that was decompressed.
+/// A compressed block that was decompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Decompressed {
     /// How its payload ended.
@@ -96,7 +96,7 @@ pub struct Decompressed {
     pub is_zero: bool,
 }
 
-/// Decompresses every compressed unit of the layer `index` and tells how it went, in the order of its disk. Of a stream
+/// Decompresses every compressed block of the layer `index` and tells how it went, in the order of its disk. Of a stream
 /// below the top nothing is decompressed.
 pub fn decompress_all(
     stack: &Stack,
@@ -109,7 +109,7 @@ pub fn decompress_all(
         return if index == 0 { decompress_stream(stack, options, visitor) } else { Ok(()) };
     }
     let mut extents = Compressed { layer, at: 0, found: Vec::new().into_iter(), last: None };
-    // A unit of the largest kind, its payload and a decoder.
+    // A block of the largest kind, its payload and a decoder.
     let share = Share::plan(options.threads, options.memory.max(160 << 20), 72 << 20, 1)?;
     let mut is_enough = false;
     let mut visitor = |(extent, result): (ResolvedExtent, Result<Decompressed, Error>)| {
@@ -144,9 +144,9 @@ fn decompress_stream(
         options.interrupt.check()?;
         match feed() {
             Ok(Some(job)) => {
-                for unit in job.stream.iter().filter(|unit| unit.unit.start >= job.range.start) {
-                    let extent = piece_of(unit.unit.clone());
-                    let decompressed = Decompressed { ending: unit.ending, is_zero: is_zero(&unit.bytes) };
+                for block in job.stream.iter().filter(|block| block.block.start >= job.range.start) {
+                    let extent = piece_of(block.block.clone());
+                    let decompressed = Decompressed { ending: block.ending, is_zero: is_zero(&block.bytes) };
                     if visitor(&extent, Ok(decompressed)).is_break() {
                         return Ok(());
                     }
@@ -208,10 +208,10 @@ fn piece_of(disk: Range<u64>) -> ResolvedExtent {
     ResolvedExtent { disk, layer: 0, source: Source::Zero { explicit: false } }
 }
 
-/// Units that one walk of [`Compressed`] collects: a walk from there on may have to search its start.
+/// Blocks that one walk of [`Compressed`] collects: a walk from there on may have to search its start.
 const PACKED_AT_ONCE: usize = 4096;
 
-/// The compressed units of a layer, each once. What the tables get wrong is passed over: [`gaps`] tells it.
+/// The compressed blocks of a layer, each once. What the tables get wrong is passed over: [`gaps`] tells it.
 struct Compressed<'a> {
     layer: &'a Layer,
     at: u64,
@@ -235,10 +235,10 @@ impl Iterator for Compressed<'_> {
             let last = &mut self.last;
             let walked = self.layer.map.visit(&self.layer.files, self.at..size, &mut |extent| {
                 let end = extent.disk.end;
-                if let Source::Compressed { unit, .. } = &extent.source
-                    && last.as_ref() != Some(unit)
+                if let Source::Compressed { block, .. } = &extent.source
+                    && last.as_ref() != Some(block)
                 {
-                    *last = Some(unit.clone());
+                    *last = Some(block.clone());
                     found.push(ResolvedExtent { disk: extent.disk, layer: 0, source: extent.source });
                 }
                 if found.len() < PACKED_AT_ONCE {

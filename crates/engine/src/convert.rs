@@ -8,7 +8,7 @@ use imgprep_map::{Compression, Error, Layout, Sink, SinkKind};
 use crate::load::{Loaded, Loader, Scratch};
 use crate::pipeline::{self, Share};
 use crate::reducer::Reducer;
-use crate::stream::{StreamUnit, Streams};
+use crate::stream::{StreamBlock, Streams};
 use crate::work_units::WorkUnits;
 use crate::worker::{Compressors, Worker, data_ranges};
 use crate::writer::Writer;
@@ -31,39 +31,39 @@ pub struct Output<'a> {
 pub struct Converted {
     /// Length of the output, in bytes.
     pub len: u64,
-    /// Units that were stored: the others are zeros.
-    pub units: u64,
+    /// Chunks that were stored: the others are zeros.
+    pub chunks: u64,
     /// Checksums of what went in.
     pub checksums: Option<Checksums>,
     /// The bitmap of the same pass.
     pub bitmap: Option<Bitmap>,
 }
 
-/// One unit to be worked on.
+/// One chunk to be worked on.
 pub(crate) struct Job {
-    pub(crate) unit: u64,
+    pub(crate) chunk: u64,
     pub(crate) range: Range<u64>,
-    pub(crate) stream: Vec<StreamUnit>,
+    pub(crate) stream: Vec<StreamBlock>,
     /// Where its bytes go, if that depends on nothing else.
     pub(crate) place: Option<u64>,
 }
 
-/// A feeder of all units that may hold data.
+/// A feeder of all chunks that may hold data.
 pub(crate) fn jobs<'a>(
     stack: &'a Stack,
-    unit: u64,
+    chunk: u64,
     options: &Options<'a>,
     losses: &'a Losses,
     first_place: Option<u64>,
 ) -> impl FnMut() -> Result<Option<Job>, Error> + 'a {
-    let mut work_units = WorkUnits::new(stack, unit, options, losses);
+    let mut work_units = WorkUnits::new(stack, chunk, options, losses);
     let mut streams = Streams::new(stack, options.on_loss, losses);
     move || {
         let Some(number) = work_units.next()? else { return Ok(None) };
         let range = work_units.range(number);
         let stream = streams.advance(&range)?;
         let place = first_place.map(|first| first + range.start);
-        Ok(Some(Job { unit: number, range, stream, place }))
+        Ok(Some(Job { chunk: number, range, stream, place }))
     }
 }
 
@@ -78,7 +78,7 @@ pub(crate) fn reading_share(
     } else {
         0
     };
-    let per_thread = table_scan.unit + table_scan.largest_compressed + context_bytes(Compression::Plain);
+    let per_thread = table_scan.chunk + table_scan.largest_compressed + context_bytes(Compression::Plain);
     Ok(Share::plan(options.threads, options.memory, per_thread, streamed.max(1))?)
 }
 
@@ -105,7 +105,7 @@ pub fn convert(
     let worker = Worker {
         loader: Loader { stack, on_loss: options.on_loss, losses, progress: options.progress },
         compression: layout.compression(),
-        unit: layout.unit(),
+        chunk: layout.unit(),
         writer,
         is_sparse: layout.fixed_place(0).is_some()
             && sink.kind() == SinkKind::Random
@@ -121,10 +121,10 @@ pub fn convert(
         layout,
         done_to: 0,
         stored: 0,
-        checksums: with_checksums.then(|| Checksums::new(worker.unit, table_scan.size)),
+        checksums: with_checksums.then(|| Checksums::new(worker.chunk, table_scan.size)),
         bitmap: bitmap.map(|shape| Bitmap::new(shape, table_scan.size)),
     };
-    let feed = jobs(stack, worker.unit, options, losses, first_place);
+    let feed = jobs(stack, worker.chunk, options, losses, first_place);
     pipeline::run(
         share,
         options.interrupt,
@@ -160,7 +160,7 @@ pub fn scan(
     pipeline::run(
         share,
         options.interrupt,
-        jobs(stack, table_scan.unit, options, losses, None),
+        jobs(stack, table_scan.chunk, options, losses, None),
         work,
         |(range, data)| {
             data.iter().for_each(|data| bitmap.set(data));
@@ -169,7 +169,7 @@ pub fn scan(
             Ok(())
         },
     )?;
-    // The walk behind the last unit.
+    // The walk behind the last chunk.
     stack.verify_mapping()?;
     Ok(bitmap)
 }
@@ -185,7 +185,7 @@ fn writing_share(
     if is_direct {
         return Ok(read);
     }
-    let per_thread = table_scan.unit + table_scan.largest_compressed + context_bytes(compression);
-    let per_unit = compress_bound(compression, table_scan.unit) + table_scan.largest_compressed;
-    Ok(Share::plan(options.threads, options.memory, per_thread, per_unit)?)
+    let per_thread = table_scan.chunk + table_scan.largest_compressed + context_bytes(compression);
+    let per_chunk = compress_bound(compression, table_scan.chunk) + table_scan.largest_compressed;
+    Ok(Share::plan(options.threads, options.memory, per_thread, per_chunk)?)
 }

@@ -40,10 +40,10 @@ pub enum EngineError {
         /// The file's id.
         id: u32,
     },
-    /// A compressed unit is larger than anything that a format may declare.
-    #[error("a compressed unit of {len} bytes, at most {limit} are decompressed at once")]
-    UnitTooLarge {
-        /// Bytes that the unit would have.
+    /// A compressed block is larger than anything that a format may declare.
+    #[error("a compressed block of {len} bytes, at most {limit} are decompressed at once")]
+    BlockTooLarge {
+        /// Bytes that the block would have.
         len: u64,
         /// The bound.
         limit: u64,
@@ -57,7 +57,7 @@ pub enum EngineError {
     /// The interrupt was raised.
     #[error("interrupted")]
     Interrupted,
-    /// `--memory` leaves no room for a single unit.
+    /// `--memory` leaves no room for a single chunk.
     #[error("{needed} bytes of memory are needed for {threads} threads, the budget is {budget}")]
     Memory {
         /// Bytes that the smallest run takes.
@@ -95,7 +95,7 @@ impl Detail for EngineError {
             Self::PastEnd { .. } => "claims.past-end",
             Self::ManyConflicts { .. } => "claims.many",
             Self::NotOpen { .. } => "engine.file-not-open",
-            Self::UnitTooLarge { .. } => "engine.unit-too-large",
+            Self::BlockTooLarge { .. } => "engine.unit-too-large",
             Self::Differs { .. } => "verify.differs",
             Self::Interrupted => "engine.interrupted",
             Self::Memory { .. } => "engine.memory",
@@ -107,7 +107,7 @@ impl Detail for EngineError {
         match self {
             Self::Overlap { .. } | Self::PastEnd { .. } => Class::Corrupt,
             Self::NotOpen { .. } | Self::Interrupted => Class::Refused,
-            Self::ManyConflicts { .. } | Self::UnitTooLarge { .. } | Self::Memory { .. } => Class::Limit,
+            Self::ManyConflicts { .. } | Self::BlockTooLarge { .. } | Self::Memory { .. } => Class::Limit,
             Self::Differs { .. } | Self::Threads { .. } => Class::Io,
         }
     }

@@ -19,7 +19,7 @@ use crate::{
     convert, scan, scan_tables,
 };
 
-const UNIT: u64 = 2 << 20;
+const CHUNK: u64 = 2 << 20;
 
 /// A mapped file whose page fails at an access: it shows zeros from then on, as the handler of SIGBUS leaves them.
 struct Failing {
@@ -53,7 +53,7 @@ impl ReadAt for Failing {
     }
 }
 
-/// Five units, each with an entry in a table at the beginning of the file: 1 is data that is stored contiguously, 2 is
+/// Five chunks, each with an entry in a table at the beginning of the file: 1 is data that is stored contiguously, 2 is
 /// data in two extents, 3 is data of zeros, 0 is a hole.
 struct Table;
 
@@ -62,25 +62,25 @@ const TABLE: u64 = 4096;
 
 impl DiskMap for Table {
     fn size(&self) -> u64 {
-        UNIT * ENTRIES.len() as u64
+        CHUNK * ENTRIES.len() as u64
     }
 
     fn stride(&self) -> u64 {
-        UNIT
+        CHUNK
     }
 
     fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
         let file = files.get(FileId::SELF).expect("the file is open");
-        for unit in range.start / UNIT..range.end.min(self.size()).div_ceil(UNIT) {
-            let entry = file.mapped(unit..unit + 1).expect("the table is mapped")[0];
-            let (disk, at) = (unit * UNIT..(unit + 1) * UNIT, TABLE + unit * UNIT);
+        for chunk in range.start / CHUNK..range.end.min(self.size()).div_ceil(CHUNK) {
+            let entry = file.mapped(chunk..chunk + 1).expect("the table is mapped")[0];
+            let (disk, at) = (chunk * CHUNK..(chunk + 1) * CHUNK, TABLE + chunk * CHUNK);
             let data =
                 |part: Range<u64>, at| Extent { disk: part, source: Source::Data { file: FileId::SELF, at } };
-            let half = disk.start + UNIT / 2;
+            let half = disk.start + CHUNK / 2;
             let extents = match entry {
                 0 => vec![Extent { disk, source: Source::Zero { explicit: true } }],
                 // The halves change places.
-                2 => vec![data(disk.start..half, at + UNIT / 2), data(half..disk.end, at)],
+                2 => vec![data(disk.start..half, at + CHUNK / 2), data(half..disk.end, at)],
                 _ => vec![data(disk, at)],
             };
             for extent in extents {
@@ -99,11 +99,11 @@ impl DiskMap for Table {
 }
 
 fn stack(fails_at: u64) -> (Stack, Arc<Failing>) {
-    let mut bytes = vec![0; (TABLE + UNIT * ENTRIES.len() as u64) as usize];
+    let mut bytes = vec![0; (TABLE + CHUNK * ENTRIES.len() as u64) as usize];
     bytes[..ENTRIES.len()].copy_from_slice(&ENTRIES);
-    for (unit, entry) in ENTRIES.iter().enumerate().filter(|(_, entry)| (1..3).contains(*entry)) {
-        let at = TABLE as usize + unit * UNIT as usize;
-        bytes[at..at + UNIT as usize].fill(*entry);
+    for (chunk, entry) in ENTRIES.iter().enumerate().filter(|(_, entry)| (1..3).contains(*entry)) {
+        let at = TABLE as usize + chunk * CHUNK as usize;
+        bytes[at..at + CHUNK as usize].fill(*entry);
     }
     let file =
         Arc::new(Failing { zeros: vec![0; bytes.len()], bytes, accesses: AtomicU64::new(0), fails_at });
@@ -140,26 +140,26 @@ impl Sink for Sunk {
 type Run = fn(&Stack, &Options<'_>) -> Result<(), Error>;
 
 fn only_table_scan(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    scan_tables(stack, UNIT, options, &Losses::default()).map(|_| ())
+    scan_tables(stack, CHUNK, options, &Losses::default()).map(|_| ())
 }
 
 fn convert_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
     let losses = Losses::default();
-    let table_scan = scan_tables(stack, UNIT, options, &losses)?;
+    let table_scan = scan_tables(stack, CHUNK, options, &losses)?;
     let mut layout = RawLayout::new(table_scan.size);
-    assert_eq!(layout.unit(), UNIT);
+    assert_eq!(layout.unit(), CHUNK);
     let output = Output { layout: &mut layout, sink: &Sunk, with_checksums: true, bitmap: None };
     convert(stack, &table_scan, output, options, &losses).map(|_| ())
 }
 
 fn scan_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
     let losses = Losses::default();
-    let table_scan = scan_tables(stack, UNIT, options, &losses)?;
+    let table_scan = scan_tables(stack, CHUNK, options, &losses)?;
     scan(stack, &table_scan, BitmapShape::default(), options, &losses).map(|_| ())
 }
 
 fn checksum_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    let table_scan = scan_tables(stack, UNIT, options, &Losses::default())?;
+    let table_scan = scan_tables(stack, CHUNK, options, &Losses::default())?;
     checksum(stack, &table_scan, (table_scan.size, TrailingData::Zeros), options).map(|_| ())
 }
 

@@ -8,10 +8,10 @@
 //! One disk goes through it like this:
 //!
 //! 1. [`scan_tables`] walks all tables once: it finds what can't be read, holds the uses
-//!    of every layer against each other, and counts the units that may hold data. No
+//!    of every layer against each other, and counts the chunks that may hold data. No
 //!    payload is touched and no output exists yet.
 //!    Before it, [`cross_check`] finds what the tables say against each other though they can be read.
-//! 2. [`convert`] walks again, hands units with data to workers (read, decompress, scan
+//! 2. [`convert`] walks again, hands chunks with data to workers (read, decompress, scan
 //!    for zeros, checksum, compress) and places the results in order with one reducer.
 //! 3. [`checksum`] reads a finished output the same way and [`Checksums::compare`]
 //!    holds it against what went in.

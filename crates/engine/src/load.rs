@@ -1,4 +1,4 @@
-//! The bytes of one unit, from wherever its maps say they are.
+//! The bytes of one chunk, from wherever its maps say they are.
 
 use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
@@ -7,11 +7,11 @@ use imgprep_codec::BlockDecompressor;
 use imgprep_map::{Codec, CompressedLen, Error, FileId, ReadAt, Source};
 
 use crate::prefetch::prefetch;
-use crate::stream::StreamUnit;
+use crate::stream::StreamBlock;
 use crate::{Decompressed, EngineError, Layer, Losses, OnLoss, Progress, ResolvedExtent, Stack, is_zero};
 
-/// Bytes that a compressed unit may have: ZVHD2 allows blocks of 32 MiB, nothing has more.
-pub(crate) const LARGEST_UNIT: u64 = 32 << 20;
+/// Bytes that a compressed block may have: ZVHD2 allows blocks of 32 MiB, nothing has more.
+pub(crate) const LARGEST_BLOCK: u64 = 32 << 20;
 
 /// The usual cluster: what is smaller is written from the buffer.
 const LENT_FROM: u64 = 64 << 10;
@@ -19,13 +19,13 @@ const LENT_FROM: u64 = 64 << 10;
 /// What a failing disk is read in when a whole extent can't be had.
 const SALVAGE_STEP: usize = 4096;
 
-/// What one worker keeps between units.
+/// What one worker keeps between chunks.
 pub(crate) struct Scratch {
     decompressor: BlockDecompressor,
     extents: Vec<ResolvedExtent>,
-    /// The unit, when it is not contiguous in a mapping.
+    /// The chunk, when it is not contiguous in a mapping.
     pub(crate) buffer: Vec<u8>,
-    /// The last compressed unit that was larger than what was wanted of it.
+    /// The last compressed block that was larger than what was wanted of it.
     cached: Option<(usize, FileId, u64)>,
     cache: Vec<u8>,
 }
@@ -43,33 +43,33 @@ impl Scratch {
 }
 
 impl Scratch {
-    /// Decompresses the whole unit of a compressed extent and discards the result.
+    /// Decompresses the whole block of a compressed extent and discards the result.
     pub(crate) fn decompress_whole(
         &mut self,
         layer: &Layer,
         extent: &ResolvedExtent,
     ) -> Result<Decompressed, Error> {
-        let Source::Compressed { file, at, len, codec, unit } = &extent.source else {
+        let Source::Compressed { file, at, len, codec, block } = &extent.source else {
             unreachable!("only compressed extents are decompressed")
         };
         let describe = |error: Error| {
             let error = error.in_file(*file).at_offset(*at).hitting(extent.disk.clone());
             layer.name(error).while_doing("decompressing")
         };
-        let unit_len = check_unit(unit).map_err(describe)?;
+        let block_len = check_block(block).map_err(describe)?;
         let stored = payload(layer, *file, *at, *len).map_err(describe)?;
         self.cached = None;
-        self.cache.resize(unit_len, 0);
-        // A finished stream may end behind the part that the disk has of its unit.
-        // OK: an extent lies in its unit, whose length was checked.
-        let least = (extent.disk.end - unit.start) as usize;
+        self.cache.resize(block_len, 0);
+        // A finished stream may end behind the part that the disk has of its block.
+        // OK: an extent lies in its block, whose length was checked.
+        let least = (extent.disk.end - block.start) as usize;
         let decompressed = self.decompressor.decompress_some(*codec, &stored, *len, &mut self.cache, least);
         let produced = decompressed.map_err(|error| describe(error.into()))?;
         Ok(Decompressed { ending: self.decompressor.ending(), is_zero: is_zero(&self.cache[..produced]) })
     }
 }
 
-/// The bytes of a unit.
+/// The bytes of a chunk.
 pub(crate) enum Loaded<'a> {
     /// The maps say that all of it is zeros.
     Zero,
@@ -79,7 +79,7 @@ pub(crate) enum Loaded<'a> {
     Buffered,
 }
 
-/// Reads units of one stack.
+/// Reads chunks of one stack.
 pub(crate) struct Loader<'a> {
     pub(crate) stack: &'a Stack,
     pub(crate) on_loss: OnLoss,
@@ -92,7 +92,7 @@ impl<'a> Loader<'a> {
     pub(crate) fn load(
         &self,
         range: &Range<u64>,
-        stream: &[StreamUnit],
+        stream: &[StreamBlock],
         scratch: &mut Scratch,
     ) -> Result<Loaded<'a>, Error> {
         let mut extents = std::mem::take(&mut scratch.extents);
@@ -107,7 +107,7 @@ impl<'a> Loader<'a> {
         &self,
         range: &Range<u64>,
         extents: &[ResolvedExtent],
-        stream: &[StreamUnit],
+        stream: &[StreamBlock],
         scratch: &mut Scratch,
     ) -> Result<Loaded<'a>, Error> {
         if extents.iter().all(ResolvedExtent::is_zero) {
@@ -121,7 +121,7 @@ impl<'a> Loader<'a> {
         }
         prefetch(self.stack, extents);
         let mut buffer = std::mem::take(&mut scratch.buffer);
-        // OK: a unit is a few MiB, set by the writer's layout.
+        // OK: a chunk is a few MiB, set by the writer's layout.
         buffer.resize((range.end - range.start) as usize, 0);
         let filled = extents.iter().try_for_each(|extent| {
             // OK: the extents tile the range, which is as long as the buffer.
@@ -173,13 +173,13 @@ impl<'a> Loader<'a> {
         Some((self.stack.layers()[extent.layer].file(file).ok()?, range))
     }
 
-    /// What of a unit that was just loaded into the buffer stands in mappings as well, by its place in the unit.
+    /// What of a chunk that was just loaded into the buffer stands in mappings as well, by its place in the chunk.
     pub(crate) fn borrowed(&self, range: &Range<u64>, scratch: &Scratch) -> Vec<(usize, &'a [u8])> {
         let large = scratch.extents.iter().filter(|extent| extent.len() >= LENT_FROM);
         large
             .filter_map(|extent| {
                 let (file, place) = self.stored(extent)?;
-                // OK: the extents tile the unit, which is a few MiB.
+                // OK: the extents tile the chunk, which is a few MiB.
                 Some(((extent.disk.start - range.start) as usize, file.mapped(place)?))
             })
             .collect()
@@ -189,7 +189,7 @@ impl<'a> Loader<'a> {
         &self,
         extent: &ResolvedExtent,
         target: &mut [u8],
-        stream: &[StreamUnit],
+        stream: &[StreamBlock],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
         let layer = &self.stack.layers()[extent.layer];
@@ -199,8 +199,8 @@ impl<'a> Loader<'a> {
                 return Ok(());
             }
             Source::Data { file, at } => (*file, *at, self.copy(layer, extent, *file, *at, target)),
-            Source::Compressed { codec: Codec::ZlibContinued, file, at, unit, .. } => {
-                (*file, *at, self.take_streamed(extent, unit, stream, target))
+            Source::Compressed { codec: Codec::ZlibContinued, file, at, block, .. } => {
+                (*file, *at, self.take_streamed(extent, block, stream, target))
             }
             Source::Compressed { file, at, .. } => {
                 (*file, *at, self.decompress(layer, extent, target, scratch))
@@ -264,12 +264,12 @@ impl<'a> Loader<'a> {
     fn take_streamed(
         &self,
         extent: &ResolvedExtent,
-        unit: &Range<u64>,
-        stream: &[StreamUnit],
+        block: &Range<u64>,
+        stream: &[StreamBlock],
         target: &mut [u8],
     ) -> Result<(), Error> {
-        match stream.iter().find(|held| held.layer == extent.layer && held.unit == *unit) {
-            Some(held) => target.copy_from_slice(part_of(&held.bytes, unit, &extent.disk)),
+        match stream.iter().find(|held| held.layer == extent.layer && held.block == *block) {
+            Some(held) => target.copy_from_slice(part_of(&held.bytes, block, &extent.disk)),
             None if self.on_loss == OnLoss::Zero => target.fill(0),
             None => return Err(imgprep_codec::DecompressError::BrokenStream.into()),
         }
@@ -283,46 +283,46 @@ impl<'a> Loader<'a> {
         target: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        let Source::Compressed { file, at, len, codec, unit } = &extent.source else {
+        let Source::Compressed { file, at, len, codec, block } = &extent.source else {
             unreachable!("only compressed extents are decompressed")
         };
-        let unit_len = check_unit(unit)?;
+        let block_len = check_block(block)?;
         let key = (extent.layer, *file, *at);
-        // OK: inside the unit, whose length is a `usize`.
-        let least = (extent.disk.end - unit.start) as usize;
-        if extent.disk != *unit && scratch.cached == Some(key) && scratch.cache.len() >= least {
-            target.copy_from_slice(part_of(&scratch.cache, unit, &extent.disk));
+        // OK: inside the block, whose length is a `usize`.
+        let least = (extent.disk.end - block.start) as usize;
+        if extent.disk != *block && scratch.cached == Some(key) && scratch.cache.len() >= least {
+            target.copy_from_slice(part_of(&scratch.cache, block, &extent.disk));
             return Ok(());
         }
         let stored = payload(layer, *file, *at, *len)?;
         self.progress.did_read(stored.len() as u64);
-        if extent.disk == *unit {
+        if extent.disk == *block {
             return Ok(scratch.decompressor.decompress(*codec, &stored, *len, target)?);
         }
         scratch.cached = None;
-        scratch.cache.resize(unit_len, 0);
-        // The last unit of a disk may be no longer than what is left of the disk.
+        scratch.cache.resize(block_len, 0);
+        // The last block of a disk may be no longer than what is left of the disk.
         let produced =
             scratch.decompressor.decompress_some(*codec, &stored, *len, &mut scratch.cache, least)?;
         scratch.cache.truncate(produced);
         scratch.cached = Some(key);
-        target.copy_from_slice(part_of(&scratch.cache, unit, &extent.disk));
+        target.copy_from_slice(part_of(&scratch.cache, block, &extent.disk));
         Ok(())
     }
 }
 
-/// The part of a decompressed unit that `disk` wants of it.
-fn part_of<'b>(decompressed: &'b [u8], unit: &Range<u64>, disk: &Range<u64>) -> &'b [u8] {
-    // OK: a format's extent lies in its unit (held by the conformance tests), and `decompressed` reaches to the extent's end.
-    &decompressed[(disk.start - unit.start) as usize..(disk.end - unit.start) as usize]
+/// The part of a decompressed block that `disk` wants of it.
+fn part_of<'b>(decompressed: &'b [u8], block: &Range<u64>, disk: &Range<u64>) -> &'b [u8] {
+    // OK: a format's extent lies in its block (held by the conformance tests), and `decompressed` reaches to the extent's end.
+    &decompressed[(disk.start - block.start) as usize..(disk.end - block.start) as usize]
 }
 
-/// The length of a compressed unit, held against what may be decompressed at once.
-pub(crate) fn check_unit(unit: &Range<u64>) -> Result<usize, Error> {
-    let len = unit.end.saturating_sub(unit.start);
+/// The length of a compressed block, held against what may be decompressed at once.
+pub(crate) fn check_block(block: &Range<u64>) -> Result<usize, Error> {
+    let len = block.end.saturating_sub(block.start);
     match usize::try_from(len) {
-        Ok(fits) if len <= LARGEST_UNIT => Ok(fits),
-        _ => Err(EngineError::UnitTooLarge { len, limit: LARGEST_UNIT }.into()),
+        Ok(fits) if len <= LARGEST_BLOCK => Ok(fits),
+        _ => Err(EngineError::BlockTooLarge { len, limit: LARGEST_BLOCK }.into()),
     }
 }
 
@@ -338,9 +338,9 @@ pub(crate) fn payload(
         CompressedLen::Exact(len) => u64::from(len),
         CompressedLen::AtMost(len) => u64::from(len).min(file.len().saturating_sub(at)),
     };
-    let limit = 2 * LARGEST_UNIT;
+    let limit = 2 * LARGEST_BLOCK;
     match usize::try_from(wanted) {
         Ok(fits) if wanted <= limit => Ok(file.slice(at, fits)?),
-        _ => Err(EngineError::UnitTooLarge { len: wanted, limit }.into()),
+        _ => Err(EngineError::BlockTooLarge { len: wanted, limit }.into()),
     }
 }

@@ -13,7 +13,7 @@ use crate::EngineError;
 pub struct Options<'a> {
     /// Worker threads. With one, everything happens on the caller's thread.
     pub threads: NonZeroUsize,
-    /// Bytes that may be in flight: unit buffers, compressed results, codec contexts.
+    /// Bytes that may be in flight: chunk buffers, compressed results, codec contexts.
     pub memory: u64,
     /// What to do about a range that can't be read.
     pub on_loss: OnLoss,
@@ -21,7 +21,7 @@ pub struct Options<'a> {
     pub interrupt: &'a Interrupt,
     /// Where the run counts what it did.
     pub progress: &'a Progress,
-    /// Called on the caller's thread after every finished unit.
+    /// Called on the caller's thread after every finished chunk.
     pub observe: &'a dyn Fn(&Progress),
 }
 
@@ -40,7 +40,7 @@ pub enum OnLoss {
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Stops the run at the next unit.
+    /// Stops the run at the next chunk.
     pub fn raise(&self) {
         self.0.store(true, Ordering::Relaxed);
     }

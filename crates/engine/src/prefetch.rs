@@ -9,7 +9,7 @@ use crate::{ResolvedExtent, Stack};
 /// Bytes between two extents of a file that are read on their way.
 const NEAR: u64 = 256 << 10;
 
-/// Extents that are read ahead at once for one unit: enough to keep a disk busy. `io` keeps as many windows as four
+/// Extents that are read ahead at once for one chunk: enough to keep a disk busy. `io` keeps as many windows as four
 /// threads prefetch; with more, an extent may be dropped before it is used, and is read once more.
 const AT_ONCE: usize = 32;
 
@@ -76,8 +76,8 @@ mod tests {
     #[test]
     fn the_stored_length_of_a_payload_counts() {
         let compressed = |at, len| {
-            let (codec, unit) = (Codec::Zlib, 0..64 * K);
-            extent(0, Source::Compressed { codec, file: FileId::SELF, at, len, unit })
+            let (codec, block) = (Codec::Zlib, 0..64 * K);
+            extent(0, Source::Compressed { codec, file: FileId::SELF, at, len, block })
         };
         let extents = [
             compressed(0, CompressedLen::Exact(1000)),

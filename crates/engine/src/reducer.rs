@@ -26,7 +26,7 @@ pub(crate) struct Reducer<'a> {
 impl Reducer<'_> {
     pub(crate) fn reduce(&mut self, done: Done<'_>, compressors: &Compressors) -> Result<(), Error> {
         if let (Some(sums), Some(checksum)) = (&mut self.checksums, done.checksum) {
-            sums.push(done.unit, checksum);
+            sums.push(done.chunk, checksum);
         }
         if let Some(bitmap) = &mut self.bitmap {
             done.data.iter().for_each(|data| bitmap.set(data));
@@ -34,9 +34,9 @@ impl Reducer<'_> {
         match done.body {
             Body::Zero => {}
             Body::Written => self.pass(&done.range)?,
-            Body::Mapped(bytes) => self.place(done.unit, &done.range, bytes, &done.runs)?,
+            Body::Mapped(bytes) => self.place(done.chunk, &done.range, bytes, &done.runs)?,
             Body::Owned(bytes) => {
-                self.place(done.unit, &done.range, &bytes, &done.runs)?;
+                self.place(done.chunk, &done.range, &bytes, &done.runs)?;
                 compressors.give_back(bytes);
             }
         }
@@ -53,12 +53,12 @@ impl Reducer<'_> {
         Ok(())
     }
 
-    fn place(&mut self, unit: u64, range: &Range<u64>, bytes: &[u8], runs: &Runs<'_>) -> Result<(), Error> {
+    fn place(&mut self, chunk: u64, range: &Range<u64>, bytes: &[u8], runs: &Runs<'_>) -> Result<(), Error> {
         self.pass(range)?;
         if let Some(first) = self.first_place {
             self.writer.write_runs(first + range.start, bytes, runs)
         } else {
-            let placement = self.layout.place(unit, bytes.len() as u64)?;
+            let placement = self.layout.place(chunk, bytes.len() as u64)?;
             self.writer.write(placement.at, &[&placement.head, bytes, &placement.tail])
         }
     }
@@ -81,6 +81,6 @@ impl Reducer<'_> {
             self.writer.write(write.at, &[&write.bytes])?;
         }
         self.writer.sink.set_len(finish.len).map_err(|error| Error::new(error).while_doing("writing"))?;
-        Ok(Converted { len: finish.len, units: self.stored, checksums: self.checksums, bitmap: self.bitmap })
+        Ok(Converted { len: finish.len, chunks: self.stored, checksums: self.checksums, bitmap: self.bitmap })
     }
 }

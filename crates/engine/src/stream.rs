@@ -1,4 +1,4 @@
-//! The one producer of layers whose units form one stream (ZVHD).
+//! The one producer of layers whose blocks form one stream (ZVHD).
 //!
 //! Such a record can only be decompressed after all before it. So the feeder, which goes
 //! through the disk in order anyway, decompresses every record (also those that an upper
@@ -10,14 +10,14 @@ use std::sync::Arc;
 use imgprep_codec::{Continued, PayloadEnd};
 use imgprep_map::{Error, Source};
 
-use crate::load::{check_unit, payload};
+use crate::load::{check_block, payload};
 use crate::{Layer, Losses, OnLoss, ResolvedExtent, Stack};
 
 /// One decompressed record.
 #[derive(Clone)]
-pub(crate) struct StreamUnit {
+pub(crate) struct StreamBlock {
     pub(crate) layer: usize,
-    pub(crate) unit: Range<u64>,
+    pub(crate) block: Range<u64>,
     pub(crate) bytes: Arc<Vec<u8>>,
     /// How its payload ended.
     pub(crate) ending: PayloadEnd,
@@ -36,7 +36,7 @@ struct Stream<'a> {
     inflater: Continued,
     /// Disk offset behind the last record.
     at: u64,
-    held: Option<StreamUnit>,
+    held: Option<StreamBlock>,
     /// Set by a record that could not be decompressed: nothing after it can be.
     is_broken: bool,
 }
@@ -57,7 +57,7 @@ impl<'a> Streams<'a> {
 
     /// Decompresses up to the end of `range`, which must lie behind the last one asked for;
     /// the records that `range` touches.
-    pub(crate) fn advance(&mut self, range: &Range<u64>) -> Result<Vec<StreamUnit>, Error> {
+    pub(crate) fn advance(&mut self, range: &Range<u64>) -> Result<Vec<StreamBlock>, Error> {
         let mut touched = Vec::new();
         for stream in &mut self.streams {
             stream.advance(range, self.on_loss, self.losses, &mut touched)?;
@@ -72,15 +72,15 @@ impl Stream<'_> {
         range: &Range<u64>,
         on_loss: OnLoss,
         losses: &Losses,
-        touched: &mut Vec<StreamUnit>,
+        touched: &mut Vec<StreamBlock>,
     ) -> Result<(), Error> {
-        touched.extend(self.held.iter().filter(|held| held.unit.end > range.start).cloned());
+        touched.extend(self.held.iter().filter(|held| held.block.end > range.start).cloned());
         while let Some(record) = self.next_record(range.end)? {
-            let Source::Compressed { unit, .. } = &record.source else { continue };
-            self.at = unit.end;
+            let Source::Compressed { block, .. } = &record.source else { continue };
+            self.at = block.end;
             match self.decompress(&record) {
                 Ok(decompressed) => {
-                    touched.extend((decompressed.unit.end > range.start).then(|| decompressed.clone()));
+                    touched.extend((decompressed.block.end > range.start).then(|| decompressed.clone()));
                     self.held = Some(decompressed);
                 }
                 Err(error) if on_loss == OnLoss::Zero => {
@@ -113,20 +113,20 @@ impl Stream<'_> {
         Ok(found)
     }
 
-    fn decompress(&mut self, record: &ResolvedExtent) -> Result<StreamUnit, Error> {
-        let Source::Compressed { file, at, len, unit, .. } = &record.source else {
+    fn decompress(&mut self, record: &ResolvedExtent) -> Result<StreamBlock, Error> {
+        let Source::Compressed { file, at, len, block, .. } = &record.source else {
             unreachable!("only compressed records are asked for")
         };
         let describe = |error: Error| {
             let error = error.in_file(*file).at_offset(*at).hitting(record.disk.clone());
             self.layer.name(error).while_doing("decompressing")
         };
-        let mut bytes = vec![0; check_unit(unit).map_err(describe)?];
+        let mut bytes = vec![0; check_block(block).map_err(describe)?];
         let stored = payload(self.layer, *file, *at, *len).map_err(describe)?;
         if self.is_broken {
             return Err(describe(imgprep_codec::DecompressError::BrokenStream.into()));
         }
         let ending = self.inflater.decompress(&stored, &mut bytes).map_err(|error| describe(error.into()))?;
-        Ok(StreamUnit { layer: self.index, unit: unit.clone(), bytes: Arc::new(bytes), ending })
+        Ok(StreamBlock { layer: self.index, block: block.clone(), bytes: Arc::new(bytes), ending })
     }
 }

@@ -12,24 +12,24 @@ use crate::{EngineError, Losses, OnLoss, Options, ResolvedExtent, Stack};
 pub struct TableScan {
     /// Length of the disk, in bytes.
     pub size: u64,
-    /// Bytes of a unit.
-    pub unit: u64,
-    /// Units that may hold something else than zeros.
-    pub units: u64,
+    /// Bytes of a chunk.
+    pub chunk: u64,
+    /// Chunks that may hold something else than zeros.
+    pub chunks: u64,
     /// Bytes of the disk that are stored as they are.
     pub data: u64,
     /// Bytes of the disk that are stored compressed.
     pub compressed: u64,
     /// Bytes of the disk that are known to be zeros.
     pub zeros: u64,
-    /// Bytes of the largest compressed unit.
+    /// Bytes of the largest compressed block.
     pub largest_compressed: u64,
 }
 
 impl TableScan {
     /// Bytes of the disk that have to be looked at.
     pub fn total(&self) -> u64 {
-        self.units.saturating_mul(self.unit).min(self.size)
+        self.chunks.saturating_mul(self.chunk).min(self.size)
     }
 }
 
@@ -40,7 +40,7 @@ impl TableScan {
 /// as zeros; so are conflicts between entries, though what they name is still read.
 pub fn scan_tables(
     stack: &Stack,
-    unit: u64,
+    chunk: u64,
     options: &Options<'_>,
     losses: &Losses,
 ) -> Result<TableScan, Error> {
@@ -57,7 +57,7 @@ pub fn scan_tables(
         }
     }
     let mut counted =
-        Count { table_scan: TableScan { size: stack.size(), unit, ..TableScan::default() }, next_unit: 0 };
+        Count { table_scan: TableScan { size: stack.size(), chunk, ..TableScan::default() }, next_chunk: 0 };
     let mut at = 0;
     while at < stack.size() {
         let walked = stack.visit_until(options.interrupt, at..u64::MAX, &mut |extent| {
@@ -83,8 +83,8 @@ pub fn scan_tables(
 
 struct Count {
     table_scan: TableScan,
-    /// The first unit that was not counted yet.
-    next_unit: u64,
+    /// The first chunk that was not counted yet.
+    next_chunk: u64,
 }
 
 impl Count {
@@ -95,15 +95,15 @@ impl Count {
                 return;
             }
             Source::Data { .. } => self.table_scan.data += extent.len(),
-            Source::Compressed { unit, .. } => {
+            Source::Compressed { block, .. } => {
                 self.table_scan.compressed += extent.len();
                 self.table_scan.largest_compressed =
-                    self.table_scan.largest_compressed.max(unit.end - unit.start);
+                    self.table_scan.largest_compressed.max(block.end - block.start);
             }
         }
-        let first = (extent.disk.start / self.table_scan.unit).max(self.next_unit);
-        let end = extent.disk.end.div_ceil(self.table_scan.unit);
-        self.table_scan.units += end.saturating_sub(first);
-        self.next_unit = self.next_unit.max(end);
+        let first = (extent.disk.start / self.table_scan.chunk).max(self.next_chunk);
+        let end = extent.disk.end.div_ceil(self.table_scan.chunk);
+        self.table_scan.chunks += end.saturating_sub(first);
+        self.next_chunk = self.next_chunk.max(end);
     }
 }

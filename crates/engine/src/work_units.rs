@@ -1,4 +1,4 @@
-//! Which units of a disk may hold data, found by walking the maps once, in order.
+//! Which chunks of a disk may hold data, found by walking the maps once, in order.
 
 use std::ops::{ControlFlow, Range};
 
@@ -6,28 +6,28 @@ use imgprep_map::Error;
 
 use crate::{Interrupt, Losses, OnLoss, Options, Stack};
 
-/// Bytes of the disk that are walked before the first unit is handed out: a map may
+/// Bytes of the disk that are walked before the first chunk is handed out: a map may
 /// coalesce a whole disk into one extent before it says a word.
 const WINDOW: u64 = 1 << 30;
 
-/// Hands out the numbers of the units that may hold data, ascending.
+/// Hands out the numbers of the chunks that may hold data, ascending.
 pub(crate) struct WorkUnits<'a> {
     stack: &'a Stack,
     losses: &'a Losses,
     on_loss: OnLoss,
     interrupt: &'a Interrupt,
-    unit: u64,
+    chunk: u64,
     at: u64,
     run: Range<u64>,
 }
 
 impl<'a> WorkUnits<'a> {
-    pub(crate) fn new(stack: &'a Stack, unit: u64, options: &Options<'a>, losses: &'a Losses) -> Self {
+    pub(crate) fn new(stack: &'a Stack, chunk: u64, options: &Options<'a>, losses: &'a Losses) -> Self {
         let Options { on_loss, interrupt, .. } = *options;
-        Self { stack, losses, on_loss, interrupt, unit, at: 0, run: 0..0 }
+        Self { stack, losses, on_loss, interrupt, chunk, at: 0, run: 0..0 }
     }
 
-    /// The next unit, `None` after the last one. An error comes where it is met, and
+    /// The next chunk, `None` after the last one. An error comes where it is met, and
     /// with [`OnLoss::Zero`] only if the range that it hits is unknown.
     pub(crate) fn next(&mut self) -> Result<Option<u64>, Error> {
         if self.run.is_empty() && !self.find()? {
@@ -36,10 +36,10 @@ impl<'a> WorkUnits<'a> {
         Ok(self.run.next())
     }
 
-    /// Bytes of the disk in a unit.
-    pub(crate) fn range(&self, unit: u64) -> Range<u64> {
-        let start = unit * self.unit;
-        start..start.saturating_add(self.unit).min(self.stack.size())
+    /// Bytes of the disk in a chunk.
+    pub(crate) fn range(&self, chunk: u64) -> Range<u64> {
+        let start = chunk * self.chunk;
+        start..start.saturating_add(self.chunk).min(self.stack.size())
     }
 
     fn find(&mut self) -> Result<bool, Error> {
@@ -55,8 +55,8 @@ impl<'a> WorkUnits<'a> {
                 ControlFlow::Break(())
             });
             if let Some(disk) = found {
-                self.run = disk.start.max(self.at) / self.unit..disk.end.div_ceil(self.unit);
-                self.at = self.run.end.saturating_mul(self.unit);
+                self.run = disk.start.max(self.at) / self.chunk..disk.end.div_ceil(self.chunk);
+                self.at = self.run.end.saturating_mul(self.chunk);
                 return Ok(true);
             }
             self.at = match walked {

@@ -1,4 +1,4 @@
-//! What happens to a unit on any thread.
+//! What happens to a chunk on any thread.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -17,7 +17,7 @@ use crate::{BitmapShape, is_zero};
 const SPARSE_GRANULE: u64 = 4096;
 
 pub(crate) struct Done<'a> {
-    pub(crate) unit: u64,
+    pub(crate) chunk: u64,
     pub(crate) range: Range<u64>,
     pub(crate) body: Body<'a>,
     /// What of the body is written.
@@ -35,7 +35,7 @@ pub(crate) enum Body<'a> {
     Owned(Vec<u8>),
 }
 
-/// Compressors that wait for the next unit, and buffers that wait for the next payload.
+/// Compressors that wait for the next chunk, and buffers that wait for the next payload.
 #[derive(Default)]
 pub(crate) struct Compressors {
     idle: Mutex<Vec<BlockCompressor>>,
@@ -51,13 +51,13 @@ impl Compressors {
         push(&self.buffers, buffer);
     }
 
-    fn compress(&self, compression: Compression, unit: &[u8]) -> Result<Vec<u8>, Error> {
+    fn compress(&self, compression: Compression, chunk: &[u8]) -> Result<Vec<u8>, Error> {
         let mut compressor = match pop(&self.idle) {
             Some(compressor) => compressor,
             None => BlockCompressor::new(compression)?,
         };
         let mut out = self.buffer();
-        compressor.compress(unit, &mut out).map_err(|error| Error::new(error).while_doing("compressing"))?;
+        compressor.compress(chunk, &mut out).map_err(|error| Error::new(error).while_doing("compressing"))?;
         push(&self.idle, compressor);
         Ok(out)
     }
@@ -72,11 +72,11 @@ fn push<T>(list: &Mutex<Vec<T>>, item: T) {
     list.lock().unwrap_or_else(PoisonError::into_inner).push(item);
 }
 
-/// What happens to a unit on any thread.
+/// What happens to a chunk on any thread.
 pub(crate) struct Worker<'a> {
     pub(crate) loader: Loader<'a>,
     pub(crate) compression: Compression,
-    pub(crate) unit: u64,
+    pub(crate) chunk: u64,
     pub(crate) writer: Writer<'a>,
     /// Whether zeros need not be written.
     pub(crate) is_sparse: bool,
@@ -107,10 +107,10 @@ impl<'a> Worker<'a> {
         }
         let body = self.body(&job, mapped, &runs, scratch)?;
         self.loader.stack.verify_mapping()?;
-        Ok(Done { unit: job.unit, range: job.range, body, runs, checksum, data })
+        Ok(Done { chunk: job.chunk, range: job.range, body, runs, checksum, data })
     }
 
-    /// What of a unit has to be written.
+    /// What of a chunk has to be written.
     fn ranges(&self, bytes: &[u8], range: &Range<u64>) -> Vec<Range<usize>> {
         if !self.is_sparse {
             return std::iter::once(0..bytes.len()).collect();
@@ -141,10 +141,10 @@ impl<'a> Worker<'a> {
         })
     }
 
-    /// A compressed unit is whole: zeros follow where the disk ends in it.
+    /// A compressed chunk is whole: zeros follow where the disk ends in it.
     fn compress(&self, mapped: Option<&[u8]>, scratch: &mut Scratch) -> Result<Vec<u8>, Error> {
-        // OK: a unit is a few MiB, set by the writer's layout.
-        let whole = self.unit as usize;
+        // OK: a chunk is a few MiB, set by the writer's layout.
+        let whole = self.chunk as usize;
         if let Some(bytes) = mapped {
             if bytes.len() == whole {
                 return self.compressors.compress(self.compression, bytes);
@@ -159,7 +159,7 @@ impl<'a> Worker<'a> {
 
 fn zero_unit<'a>(job: Job) -> Done<'a> {
     Done {
-        unit: job.unit,
+        chunk: job.chunk,
         range: job.range,
         body: Body::Zero,
         runs: Runs::default(),

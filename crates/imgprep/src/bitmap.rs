@@ -73,8 +73,8 @@ fn scan_bitmap(
     run: &Options<'_>,
 ) -> Result<BitmapWritten, Error> {
     let losses = Losses::default();
-    let unit = RawLayout::new(disk.size()).unit();
-    let table_scan = scan_tables(disk.stack(), unit, run, &losses)?;
+    let chunk = RawLayout::new(disk.size()).unit();
+    let table_scan = scan_tables(disk.stack(), chunk, run, &losses)?;
     let bitmap = scan(disk.stack(), &table_scan, shape, run, &losses)?;
     disk.check_unchanged()?;
     Made::ours(&bitmap, path, output)?.publish()?;

@@ -104,7 +104,7 @@ pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<
     let layout = options.target.layout(disk.size(), options.uuid, options.unix_time)?;
     let table_scan = scan_tables(disk.stack(), layout.unit(), run, &losses)?;
     let compressed = imgprep_codec::compress_bound(layout.compression(), layout.unit());
-    let len = layout.bound(table_scan.units, compressed);
+    let len = layout.bound(table_scan.chunks, compressed);
     Ok(Plan { table_scan, len, is_exact: options.target == Target::Raw, losses: losses.into_sorted() })
 }
 
@@ -129,7 +129,7 @@ pub fn convert(
     Ok(Converted {
         table_scan,
         len: done.len,
-        data_blocks: done.units,
+        data_blocks: done.chunks,
         losses: losses.into_sorted(),
         bitmap: options.bitmap.as_ref().map(|(_, path)| path.clone()),
         is_verified,
@@ -328,7 +328,7 @@ impl Job<'_> {
         let options = Options { on_loss: imgprep_engine::OnLoss::Stop, ..*self.run };
         let losses = Losses::default();
         let in_path = |error: Error| error.in_path(&name).while_doing("verifying");
-        let seen = scan_tables(output.stack(), self.table_scan.unit, &options, &losses).map_err(in_path)?;
+        let seen = scan_tables(output.stack(), self.table_scan.chunk, &options, &losses).map_err(in_path)?;
         let trailing =
             if matches!(opened, Opened::Device(..)) { TrailingData::Anything } else { TrailingData::Zeros };
         let size = (self.table_scan.size, trailing);

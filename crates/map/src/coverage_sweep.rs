@@ -37,7 +37,7 @@ pub enum Swept {
 #[derive(Clone, Copy, Debug)]
 pub struct CoverageSweep {
     /// Bytes of a use, as most of them have.
-    pub unit: u64,
+    pub block: u64,
     /// Bytes of an entry.
     pub step: u64,
     /// Runs that are held at once: 48 bytes each.
@@ -60,8 +60,8 @@ struct Run {
 
 impl CoverageSweep {
     /// With room for a quarter of a million runs.
-    pub fn new(unit: u64, step: u64) -> Self {
-        Self { unit, step, room: ROOM }
+    pub fn new(block: u64, step: u64) -> Self {
+        Self { block, step, room: ROOM }
     }
 
     /// Tells gaps below `end` and shared bytes, in the order of the file; the end of the last use.
@@ -97,7 +97,7 @@ impl CoverageSweep {
 
     fn shared(&self, first: &Run, second: &Run) -> Swept {
         let start = second.bytes.start;
-        let nth = ((start - first.bytes.start) / self.unit.max(1)).min(first.count.saturating_sub(1));
+        let nth = ((start - first.bytes.start) / self.block.max(1)).min(first.count.saturating_sub(1));
         Swept::Shared {
             bytes: start..first.bytes.end.min(second.bytes.end),
             first: first.by.saturating_add(nth * self.step),
@@ -126,12 +126,12 @@ impl Pass {
         }
         if let Some(last) = self.runs.last_mut() {
             // Only the last use of a run may be shorter than the others.
-            let is_whole = last.bytes.end - last.bytes.start == self.sweep.unit.saturating_mul(last.count);
+            let is_whole = last.bytes.end - last.bytes.start == self.sweep.block.saturating_mul(last.count);
             let next = last.by.saturating_add(last.count.saturating_mul(self.sweep.step));
             if is_whole
                 && last.bytes.end == bytes.start
                 && next == by
-                && bytes.end - bytes.start <= self.sweep.unit
+                && bytes.end - bytes.start <= self.sweep.block
             {
                 last.bytes.end = bytes.end;
                 last.count += 1;
@@ -169,10 +169,10 @@ impl Pass {
         self.runs.truncate(half);
         for run in &mut self.runs {
             // Uses of a kept run that begin behind come again in the next pass.
-            let kept = (self.until - run.bytes.start).div_ceil(self.sweep.unit.max(1));
+            let kept = (self.until - run.bytes.start).div_ceil(self.sweep.block.max(1));
             if run.count > kept {
                 run.count = kept;
-                run.bytes.end = run.bytes.start + kept * self.sweep.unit;
+                run.bytes.end = run.bytes.start + kept * self.sweep.block;
             }
         }
     }
@@ -186,7 +186,7 @@ mod tests {
 
     fn swept(room: usize, end: u64, uses: &[(u64, u64)]) -> (Vec<Swept>, u64) {
         let mut seen = Vec::new();
-        let sweep = CoverageSweep { unit: 10, step: 4, room };
+        let sweep = CoverageSweep { block: 10, step: 4, room };
         let covered = sweep.run(
             end,
             &mut |add| {

@@ -43,7 +43,7 @@ pub trait DiskMap: Send + Sync {
     /// multiples. Never 0.
     fn stride(&self) -> u64;
 
-    /// Whether the compressed units of this map form one stream
+    /// Whether the compressed blocks of this map form one stream
     /// ([`Codec::ZlibContinued`](crate::Codec::ZlibContinued)): then nothing can be
     /// decompressed before all that stands before it.
     fn is_stream(&self) -> bool {

@@ -36,7 +36,7 @@ pub enum Source {
         /// File offset of the extent's first byte.
         at: u64,
     },
-    /// Stored compressed. The payload decompresses to the disk range `unit`, of which the
+    /// Stored compressed. The payload decompresses to the disk range `block`, of which the
     /// extent is a part.
     Compressed {
         /// The file that holds the payload.
@@ -48,7 +48,7 @@ pub enum Source {
         /// How it is compressed.
         codec: Codec,
         /// What it decompresses to, in bytes of the disk. May reach past the disk's end.
-        unit: Range<u64>,
+        block: Range<u64>,
     },
     /// The same offset of the next layer down; zeros past that layer's end.
     Parent,
@@ -81,10 +81,10 @@ pub enum Codec {
     Zlib,
     /// RFC 1950, flushed to a byte boundary; finished or not (ZVHD2).
     ZlibOpen,
-    /// One RFC 1950 stream over all units of the image in disk order (ZVHD).
-    /// A unit can only be decompressed after all units before it.
+    /// One RFC 1950 stream over all blocks of the image in disk order (ZVHD).
+    /// A block can only be decompressed after all blocks before it.
     ZlibContinued,
-    /// zstd frames, until the unit is full; padding may follow.
+    /// zstd frames, until the block is full; padding may follow.
     Zstd,
 }
 

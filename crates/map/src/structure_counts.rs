@@ -9,7 +9,7 @@ pub struct StructureCounts {
     pub leaks: u64,
     /// Allocation units that could not be checked.
     pub check_errors: u64,
-    /// File offset after the last unit in use.
+    /// File offset after the last allocation unit in use.
     pub image_end: Option<u64>,
     /// Allocation units of the disk.
     pub total: Option<u64>,

@@ -73,7 +73,7 @@ impl Map {
                 at,
                 len: CompressedLen::Exact(len),
                 codec: Codec::Deflate,
-                unit: disk..disk.saturating_add(self.header.cluster_size()),
+                block: disk..disk.saturating_add(self.header.cluster_size()),
             },
         }
     }

@@ -185,7 +185,7 @@ impl Walk<'_, '_> {
     /// Descriptor"); counts cannot tell, since payloads of one cluster count alike.
     fn payloads(&mut self) -> Result<(), Error> {
         let room = usize::try_from(self.map.budget / PLACE_BYTES).unwrap_or(usize::MAX);
-        let sweep = CoverageSweep { unit: 1, step: self.map.entry_bytes(), room };
+        let sweep = CoverageSweep { block: 1, step: self.map.entry_bytes(), room };
         let mut found = core::mem::take(&mut self.found);
         let map = self.map;
         sweep.run(

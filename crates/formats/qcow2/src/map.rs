@@ -240,7 +240,7 @@ impl Map {
                 at,
                 len: CompressedLen::AtMost(len),
                 codec: self.codec(),
-                unit: disk..disk + self.header.cluster_size(),
+                block: disk..disk + self.header.cluster_size(),
             },
         }
     }

@@ -44,13 +44,13 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<St
 
 impl Map {
     /// Bytes of a block and its extra space: less than 2^33.
-    fn unit(&self) -> u64 {
+    fn stride(&self) -> u64 {
         self.header.block_size + u64::from(self.header.raw.block_extra)
     }
 
     /// Where the extra space of a block begins.
     fn block_start(&self, number: u64) -> u64 {
-        self.header.data_at.saturating_add(number.saturating_mul(self.unit()))
+        self.header.data_at.saturating_add(number.saturating_mul(self.stride()))
     }
 }
 
@@ -199,10 +199,10 @@ impl Walk<'_, '_> {
 
     /// Blocks in the file that no entry names, and what stands behind the last block.
     fn leaks(&mut self) {
-        let (map, unit, file_len) = (self.map, self.map.unit(), self.file.len());
+        let (map, stride, file_len) = (self.map, self.map.stride(), self.file.len());
         let needed = self.end.max(map.header.raw.allocated.into());
-        // OK: `unit` is not 0, blocks are not.
-        let there = file_len.saturating_sub(map.header.data_at) / unit;
+        // OK: `stride` is not 0, blocks are not.
+        let there = file_len.saturating_sub(map.header.data_at) / stride;
         let Self { units, report, .. } = self;
         units.free(0..needed.min(there), &mut |run| {
             let count = run.end - run.start;
@@ -214,7 +214,7 @@ impl Walk<'_, '_> {
         // OK: less than 2^35.
         let map_end = map.header.map_at + map.header.blocks() * 4;
         let end = map.block_start(needed).max(map_end);
-        let (len, whole) = (file_len.saturating_sub(end), file_len.saturating_sub(end) / unit);
+        let (len, whole) = (file_len.saturating_sub(end), file_len.saturating_sub(end) / stride);
         // What fills up the last sector is nobody's loss.
         if whole > 0 || len >= 512 {
             report.counts.leaks += whole;

@@ -150,8 +150,8 @@ fn places_of_blocks(
         add("vdi.header.block-extra", Severity::Warning, at, message);
     }
     // OK: a block and its extra space have less than 2^33 bytes, and there are less than 2^32 of them.
-    let unit = header.block_size + u64::from(raw.block_extra);
-    let end = header.data_at.saturating_add(unit.saturating_mul(raw.allocated.into()));
+    let stride = header.block_size + u64::from(raw.block_extra);
+    let end = header.data_at.saturating_add(stride.saturating_mul(raw.allocated.into()));
     let (more, less) = (file_len.saturating_sub(end), end.saturating_sub(file_len));
     // Some writers fill up the last sector, others leave out what the disk does not need of the last block.
     let spare = (header.used_blocks() * header.block_size).saturating_sub(header.size());

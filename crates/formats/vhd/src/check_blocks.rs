@@ -73,16 +73,16 @@ impl Sparse {
 pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<Range<u64>, Error> {
     count(map, file, report)?;
     beyond(map, file, report)?;
-    let unit = map.bitmap_len + map.block_size;
+    let stride = map.bitmap_len + map.block_size;
     let spare_at = map.bat.start + map.blocks() * 4;
     let mut leaks = 0u64;
     let (mut last, mut reported) = (0, None);
-    let covered = CoverageSweep::new(unit, 4).run(
+    let covered = CoverageSweep::new(stride, 4).run(
         file.len(),
-        &mut |add| uses(map, file, unit, &mut last, add),
+        &mut |add| uses(map, file, stride, &mut last, add),
         &mut |swept| match swept {
             Swept::Gap(gap) => {
-                let count = (gap.end - gap.start) / unit;
+                let count = (gap.end - gap.start) / stride;
                 if count > 0 {
                     leaks = leaks.saturating_add(count);
                     let Range { start, end } = gap;
@@ -113,7 +113,7 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
 fn uses(
     map: &Sparse,
     file: &dyn ReadAt,
-    unit: u64,
+    stride: u64,
     last: &mut u64,
     add: &mut dyn FnMut(Use),
 ) -> Result<(), Error> {
@@ -131,7 +131,7 @@ fn uses(
             let stored = map.bitmap_len + map.stored(entry.index * map.block_size);
             // The part of the last block behind the disk's end may have been left out.
             let end =
-                if block < tail { (block + unit).min(tail).max(block + stored) } else { block + stored };
+                if block < tail { (block + stride).min(tail).max(block + stored) } else { block + stored };
             *last = (*last).max(end);
             add(Use { bytes: block..end, by: entry.at });
         }
@@ -139,7 +139,7 @@ fn uses(
     let spare = map.blocks()..(map.bat.end - map.bat.start) / 4;
     map.entries(file, spare, &mut |entry| {
         let start = u64::from(entry.value) * SECTOR;
-        add(Use { bytes: start..start + unit, by: entry.at });
+        add(Use { bytes: start..start + stride, by: entry.at });
     })
 }
 

@@ -318,14 +318,14 @@ impl Walk<'_> {
 
     /// A grain's payload; the last grain of an extent may decompress to no more than what is left of it.
     fn compressed(&self, at: u64, len: u32, start: u64, grain: u64) -> Source {
-        let unit = self.part.disk.start + start;
+        let disk = self.part.disk.start + start;
         Source::Compressed {
             file: self.part.file,
             at,
             len: CompressedLen::Exact(len),
             codec: Codec::Zlib,
             // OK: a grain is at most 2^25 here and the disk ends below 2^64 - 2^25, see `assemble`.
-            unit: unit..unit + grain,
+            block: disk..disk + grain,
         }
     }
 

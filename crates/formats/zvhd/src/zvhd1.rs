@@ -140,7 +140,7 @@ fn source(record: &Record) -> Source {
         at: record.payload_at(),
         len: CompressedLen::Exact(record.payload),
         codec: Codec::ZlibContinued,
-        unit: start..start + BLOCK,
+        block: start..start + BLOCK,
     }
 }
 

@@ -136,7 +136,7 @@ impl Map {
             at: record.payload_at(),
             len: CompressedLen::Exact(record.payload),
             codec: self.codec,
-            unit: start..start + BLOCK,
+            block: start..start + BLOCK,
         }
     }
 

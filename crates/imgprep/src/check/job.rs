@@ -202,8 +202,8 @@ impl<'a> Job<'a> {
         let file =
             SourceFile::open(&path, self.options.open.source).map_err(|error| in_path(error.into()))?;
         let losses = Losses::default();
-        let unit = RawLayout::new(disk.size()).unit();
-        let table_scan = scan_tables(disk.stack(), unit, self.run, &losses)?;
+        let chunk = RawLayout::new(disk.size()).unit();
+        let table_scan = scan_tables(disk.stack(), chunk, self.run, &losses)?;
         let bitmap = scan(disk.stack(), &table_scan, shape, self.run, &losses)?;
         let flaw = bitmap.flaw(&file).map_err(in_path)?;
         file.verify_mapping().map_err(|error| in_path(error.into()))?;
