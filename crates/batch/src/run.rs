@@ -414,7 +414,7 @@ impl Coordinator<'_> {
     fn count(&mut self, event: WorkerEvent) {
         match event {
             WorkerEvent::Started { job, attempt, threads } => {
-                self.observer.started(self.batch, job, attempt, threads)
+                self.observer.started(self.batch, job, attempt, threads);
             }
             WorkerEvent::Again { job, record, pause } => self.observer.again(self.batch, job, &record, pause),
             WorkerEvent::Done { job, finished } => self.over(job, finished.record),

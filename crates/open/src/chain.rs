@@ -406,7 +406,7 @@ fn open_layer(
             findings.extend(opened.findings);
         }
         Err((name, reason)) if open.follow == FollowPolicy::None => {
-            chain.unopened.push(Named { name, reason })
+            chain.unopened.push(Named { name, reason });
         }
         Err((_, reason)) => return Err(reason),
     }
