@@ -9,7 +9,7 @@ use serde::{Deserialize, Serialize};
 /// How one image is opened, converted and judged.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize)]
 pub struct JobSpec {
-    /// The source's format; detected if not said.
+    /// The source's format; detected by default.
     pub from: Option<String>,
     /// An internal snapshot, by id or name.
     pub snapshot: Option<String>,
@@ -21,7 +21,7 @@ pub struct JobSpec {
     pub to: String,
     /// Its options.
     pub options: BTreeMap<String, String>,
-    /// The output's uuid; random if not said.
+    /// The output's uuid; random by default.
     pub uuid: Option<String>,
     /// Whether the block bitmap is written beside a RAW.
     pub bitmap: bool,
@@ -112,7 +112,7 @@ pub struct Verdict {
     pub profile: Option<String>,
     /// The answer; `None` is "not judged".
     pub importable: Option<bool>,
-    /// What was said.
+    /// The violations.
     #[serde(default)]
     pub reasons: Vec<Reason>,
 }

@@ -14,7 +14,7 @@ use crate::record::path_text;
 use crate::template::{Template, below};
 use crate::{BatchError, JOURNAL_NAME};
 
-/// What is looked at in a folder if nothing else is said: images, and what people take for images.
+/// Files of a searched folder by default: images, and files that are often taken for images.
 const INCLUDED: &str = "*.{avhdx,bin,dd,disk,gz,img,image,iso,ova,qcow,qcow2,qed,raw,tar,tgz,vdi,vhd,vhdx,\
                         vmdk,vpc,xz,zst,zvhd,zvhd2}";
 

@@ -165,7 +165,7 @@ pub(crate) struct Journal {
     path: PathBuf,
     /// Bytes that were in it.
     found: u64,
-    /// What was said and not yet written.
+    /// Lines that are not written yet.
     pending: String,
     /// Whether what is pending must be on the disk before it counts.
     must_sync: bool,
@@ -215,7 +215,7 @@ impl Journal {
         Ok((Self { file, path, found: bytes.len() as u64, pending, must_sync: true }, history))
     }
 
-    /// Keeps room for what is to be said about so many images: a disk that runs full must not silence it.
+    /// Reserves space for the lines about `jobs` images: they must be written even when the disk is full.
     pub(crate) fn reserve(&self, jobs: usize) {
         if let Ok(found) = self.file.metadata() {
             let room = ROOM + ROOM_PER_JOB.saturating_mul(jobs as u64);
@@ -234,7 +234,7 @@ impl Journal {
         self.must_sync = true;
     }
 
-    /// A run that is refused said nothing.
+    /// Removes the lines of a rejected run.
     pub(crate) fn take_back(self) {
         let _ = self.file.set_len(self.found);
     }
@@ -243,7 +243,7 @@ impl Journal {
     pub(crate) fn end(&mut self, done: usize, failed: usize) -> Result<(), Error> {
         self.say(&Event::End { done, failed });
         self.commit()?;
-        // Room that was not needed; what could not be given back is in nobody's way.
+        // Room that was not needed; what could not be freed does no harm.
         let _ = self.file.metadata().and_then(|found| self.file.set_len(found.len()));
         Ok(())
     }
@@ -254,7 +254,7 @@ impl Journal {
         self.pending += &encode(event);
     }
 
-    /// Writes what was said. Results are on the disk when this returns.
+    /// Writes the pending lines. Results are on the disk when this returns.
     pub(crate) fn commit(&mut self) -> Result<(), Error> {
         if self.pending.is_empty() {
             return Ok(());
@@ -270,7 +270,7 @@ impl Journal {
     }
 }
 
-/// What the journal of a batch that runs says, and who runs it. `None`: there is none at work.
+/// What the journal of a batch that runs says, and who runs it. `None`: no batch runs.
 pub(crate) fn running(path: &Path) -> Option<(History, String)> {
     let mut file = File::open(path).ok()?;
     if !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {

@@ -29,7 +29,7 @@ struct Text {
     image: Vec<Spanned<Settings>>,
 }
 
-/// What can be said about one image, or about all.
+/// Settings of one image, or the defaults of all.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Settings {

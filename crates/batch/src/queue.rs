@@ -2,7 +2,7 @@
 //!
 //! Jobs start largest first, so that at the end only small ones are left to wait for. Each gets the threads that
 //! [`threads_for`] finds, and that part of the memory. Once its image is open and its tables are walked,
-//! files and space are known: it is let in when they are free, or when nobody else is at work.
+//! files and space are known: it is let in when they are free, or when no other job runs.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -184,7 +184,7 @@ impl Queue {
     }
 
     /// Waits until a job's files and space are free. What can't be promised because it is more than there is at
-    /// all runs when nobody else does: bounds are seldom met.
+    /// all runs alone: bounds are rarely reached.
     pub(crate) fn admit(
         &self,
         task: &Task,

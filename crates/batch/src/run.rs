@@ -71,7 +71,7 @@ pub enum OnFailure {
 
 /// The longest pause before an image is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Time between two looks at the interrupt and the meters.
+/// Time between two checks of the interrupt and the progress.
 const TICK: Duration = Duration::from_millis(100);
 /// Bytes that an image costs beside its own: opening, walking, naming.
 const OVERHEAD: u64 = 1 << 20;
@@ -231,7 +231,7 @@ fn announce(
     journal.commit()
 }
 
-/// Removes hidden files that a killed run left. The lock of the journal says that nobody is at it.
+/// Removes hidden files that a killed run left. The lock of the journal proves that no process uses them.
 fn remove_temporaries(batch: &Batch) {
     let mut prefixes: HashMap<&Path, Vec<String>> = HashMap::new();
     let written = batch.jobs.iter().flat_map(|job| std::iter::once(job.output.clone()).chain(job.bitmap()));
@@ -248,7 +248,7 @@ fn remove_temporaries(batch: &Batch) {
             // All prefixes have one length.
             let len = prefixes.iter().next().map_or(0, |prefix| prefix.len());
             if name.as_encoded_bytes().get(..len).is_some_and(|beginning| prefixes.contains(beginning)) {
-                // One that stays is in nobody's way.
+                // A file that remains does no harm.
                 let _ = std::fs::remove_file(entry.path());
             }
         }

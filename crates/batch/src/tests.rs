@@ -292,7 +292,7 @@ fn a_plan_that_is_interrupted_has_its_own_code() {
     assert!(!batch.out.exists());
 }
 
-/// The library looks at all files itself, whoever calls it.
+/// The library checks all files itself, whichever program calls it.
 #[test]
 fn an_output_or_journal_that_leads_to_an_image_is_refused() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,7 +1,7 @@
 //! The list of formats: one line each, and everything else works on it at once.
 //!
 //! Detection goes by evidence: every format is shown the head and the tail of a file,
-//! and every match is told. One match decides. Several are refused: only the user can say.
+//! and every match is reported. One match decides. Several are rejected: only the user can decide.
 //! No match means RAW where nothing speaks against it: not the contents (text, a signature
 //! of something that is no disk, emptiness) and not the name (the extension of another
 //! format, the name of a part of a disk).

@@ -97,7 +97,7 @@ fn report(args: &ConvertArgs, files: &Files, text: &[String], json: &Json) -> Re
         OutputFormat::Json => crate::json::text(json),
     };
     if args.is_piped() {
-        // The image is out: text that nobody reads changes nothing.
+        // The image is written: an error of this text is ignored.
         let _ = io::stderr().write_all(text.as_bytes());
         return Ok(());
     }

@@ -67,7 +67,7 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
     Ok(walked?)
 }
 
-/// Whether an extent goes on where the last one ends, so that both are one row.
+/// Whether an extent continues the last one, so that both are one row.
 fn continues(last: &ResolvedExtent, extent: &ResolvedExtent) -> bool {
     let is_next = match (&last.source, &extent.source) {
         (Source::Zero { explicit: one }, Source::Zero { explicit: other }) => one == other,

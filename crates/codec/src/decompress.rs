@@ -51,7 +51,7 @@ impl BlockDecompressor {
         self.decompress_some(codec, payload, len, out, least).map(|_| ())
     }
 
-    /// The same for a block whose end nobody wants: it may end after `least` bytes. How
+    /// The same for a block whose end is not needed: it may end after `least` bytes. How
     /// many it has; what stands behind them in `out` means nothing.
     pub fn decompress_some(
         &mut self,

@@ -67,7 +67,7 @@ impl Detail for DecompressError {
 /// A block that could not be compressed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompressError {
-    /// The level is none of the format's.
+    /// The format does not have this level.
     #[error("there is no level {level}: {range}")]
     Level {
         /// What was asked for.

@@ -53,7 +53,7 @@ impl Default for Wanted {
     }
 }
 
-/// Looks at a disk. Fails only if its beginning can't be read.
+/// Inspects a disk. Fails only if its beginning can't be read.
 pub fn inspect(disk: &dyn ReadAt, wanted: Wanted) -> Result<DiskFacts, ReadError> {
     let size = disk.len();
     let facts = DiskFacts {

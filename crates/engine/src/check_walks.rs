@@ -16,7 +16,7 @@ use crate::{Interrupt, Layer, Losses, OnLoss, Options, ResolvedExtent, Stack, is
 /// Bytes of the disk that a stream is decompressed by.
 const STREAM_STEP: u64 = 2 << 20;
 
-/// Is told of each block how it went; `Break` ends the walk.
+/// Receives the result of each block; `Break` ends the walk.
 pub type DecompressVisitor<'f> =
     &'f mut dyn FnMut(&ResolvedExtent, Result<Decompressed, Error>) -> ControlFlow<()>;
 
@@ -62,7 +62,7 @@ pub fn check_unused(
     }
 }
 
-/// Walks the tables of a layer and tells every part of its disk that can't be had.
+/// Walks the tables of a layer and reports every unreadable range of its disk.
 pub fn gaps(layer: &Layer, options: &Options<'_>, found: Found<'_>) -> Result<(), Error> {
     let size = layer.map.size();
     let files = Watched::new(&layer.files, options.interrupt);

@@ -16,7 +16,7 @@ pub(crate) const LARGEST_BLOCK: u64 = 32 << 20;
 /// The usual cluster: what is smaller is written from the buffer.
 const LENT_FROM: u64 = 64 << 10;
 
-/// What a failing disk is read in when a whole extent can't be had.
+/// Size of the reads from a failing disk when a whole extent cannot be read.
 const SALVAGE_STEP: usize = 4096;
 
 /// What one worker keeps between chunks.

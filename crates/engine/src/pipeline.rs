@@ -144,7 +144,7 @@ struct Reply<D> {
 impl<D> Reply<D> {
     fn send(&mut self, answer: Answer<D>) {
         if let Some(to) = self.to.take() {
-            // The receiver is gone only when the run is over: nobody wants the answer.
+            // The receiver is gone only when the run is over: the answer is not needed.
             let _ = to.send((self.number, answer));
         }
     }

@@ -16,7 +16,7 @@ pub(crate) struct Reducer<'a> {
     pub(crate) options: &'a Options<'a>,
     /// File offset of the disk's first byte, in layouts that store the disk as it is.
     pub(crate) first_place: Option<u64>,
-    /// Disk offset up to which the output is what it shall be.
+    /// Disk offset up to which the output is complete.
     pub(crate) done_to: u64,
     pub(crate) stored: u64,
     pub(crate) checksums: Option<Checksums>,

@@ -33,7 +33,7 @@ impl TableScan {
     }
 }
 
-/// Walks every table of every layer: all that the tables can tell to be wrong is told
+/// Walks every table of every layer: all errors that the tables reveal are reported
 /// now, before an output exists.
 ///
 /// With [`OnLoss::Zero`] ranges that can't be read are listed in `losses` and counted

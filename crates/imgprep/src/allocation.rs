@@ -13,7 +13,7 @@ const MOST_TABLES: u64 = 16 << 20;
 const LEAST_TABLES: u64 = 1 << 20;
 
 /// Bytes of tables that may be read to count a layer that takes `actual` bytes: a thousandth of them, since a look at an
-/// empty image shall not cost what its virtual size does.
+/// empty image must not cost what its virtual size does.
 pub(crate) fn counted_tables(actual: u64) -> u64 {
     (actual >> 10).clamp(LEAST_TABLES, MOST_TABLES)
 }

@@ -16,7 +16,7 @@ pub struct DiskInspection {
     pub findings: Vec<Finding>,
 }
 
-/// Looks at the disk that a stack makes. `format` is the top layer's.
+/// Inspects the disk of a stack. `format` is the top layer's.
 pub(crate) fn inspect(stack: &Stack, sector: u32, format: &str) -> DiskInspection {
     let is_stream = stack.layers().iter().any(|layer| layer.map.is_stream());
     let reach = if is_stream { STREAM_REACH } else { u64::MAX };

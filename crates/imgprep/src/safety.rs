@@ -15,7 +15,7 @@ pub(crate) fn under(id: &'static str, fact: impl Into<String>) -> Option<Violati
 /// All names that a layer has in it. No file is opened.
 ///
 /// A file that was opened (`has_parent`: the layer below is there) is judged by itself, so that its name is only noted.
-/// Of a file that was not, nobody knows what it adds to the disk: a parent or a data file is an error then. An extent
+/// What an unopened file adds to the disk is unknown: a parent or a data file is an error then. An extent
 /// is a warning: a descriptor without extents is no disk at all, so no reader takes it for one.
 pub(crate) fn names(layer: &LayerInfo, path: &Path, has_parent: bool) -> Vec<Violation> {
     let opened = |violation: Violation, is_open: bool| {

@@ -180,8 +180,8 @@ impl OutputFile {
         }
     }
 }
-/// Puts names that were made in a folder on the disk. Where that can't be had (a folder that may be written to and not
-/// read, a file system that syncs none), it is not an error: nobody can do better there.
+/// Puts names that were made in a folder on the disk. Where that is not possible (a folder that may be written to and not
+/// read, a file system that syncs none), it is not an error: no more is possible there.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder).and_then(|folder| folder.sync_all()) {
         Err(error)

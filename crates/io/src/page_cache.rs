@@ -50,7 +50,7 @@ pub(crate) struct PageCache {
 #[derive(Debug, Default)]
 struct Known {
     windows: VecDeque<Window>,
-    /// The furthest window of the reading that goes on.
+    /// The furthest window of the current sequential read.
     front: u64,
     /// How often it moved on without a jump.
     steps: u32,
@@ -123,7 +123,7 @@ impl PageCache {
         self.leave(mapping, file, all);
     }
 
-    /// Notes a window, and those behind it where reading goes on through the file: tells whether it does.
+    /// Notes a window, and those after it where the file is read sequentially: returns whether it is.
     fn note_with_next(&self, known: &mut Known, mapping: &Mmap, index: u64) -> bool {
         let follows = known.moves_on(index);
         self.note(known, mapping, index);
@@ -184,7 +184,7 @@ impl Known {
         self.windows.iter().rev().find(|window| window.index == index)
     }
 
-    /// Whether reading goes on through the file, by as many threads as there may be, and does not jump about in it.
+    /// Whether the file is read sequentially, by any number of threads.
     fn moves_on(&mut self, index: u64) -> bool {
         if index.abs_diff(self.front) > STRIDE {
             self.steps = 0;
@@ -212,7 +212,7 @@ mod tests {
 
     use super::*;
 
-    /// A file on a real file system, out of the page cache; `None` where that can't be had.
+    /// A file on a real file system, out of the page cache; `None` where that is not possible.
     fn cold_file(len: usize) -> Option<(tempfile::NamedTempFile, Mmap)> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&vec![7; len]).unwrap();

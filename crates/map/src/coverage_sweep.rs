@@ -44,7 +44,7 @@ pub struct CoverageSweep {
     pub room: usize,
 }
 
-/// Runs that are held if nobody says otherwise: 12 MiB.
+/// Runs that are held by default: 12 MiB.
 const ROOM: usize = 1 << 18;
 
 /// What tells all uses, in any order, as often as it is called.
@@ -106,7 +106,7 @@ impl CoverageSweep {
     }
 }
 
-/// Findings of a pass that are kept until they are told.
+/// Findings of a pass that are kept until they are reported.
 const SHARED: usize = 1 << 12;
 
 /// The uses that begin in a part of the file.

@@ -70,7 +70,7 @@ pub trait DiskMap: Send + Sync {
     /// against uses, copies against each other, snapshots, bitmaps.
     ///
     /// What [`visit`](Self::visit) refuses and what [`file_usage`](Self::file_usage) shows need not be
-    /// told again, but may. Each thing that is wrong is one finding, or one for a run of
+    /// reported again, but may be. Each thing that is wrong is one finding, or one for a run of
     /// neighbours; the exact numbers are in the answer. `Break` ends the check. Memory is
     /// bounded, payload is not touched, and cost follows what the file holds, not what it
     /// declares.

@@ -71,7 +71,7 @@ impl<'f> ExtentBuilder<'f> {
         if self.at >= self.range.end { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    /// The usual case, without a move: data that goes on where the last data ended.
+    /// The usual case, without a move: data that continues where the last data ended.
     fn lengthens(&mut self, len: u64, source: &Source) -> bool {
         let (Some(held), Source::Data { file, at }) = (&mut self.pending, source) else { return false };
         let Source::Data { file: held_file, at: held_at } = &held.source else { return false };

@@ -158,7 +158,7 @@ impl ReadAt for OverlayReader<&dyn ReadAt> {
         let mut at = at;
         while at < self.len() {
             let hole = self.file.next_hole(at);
-            // Behind the file's end there are zeros that nobody wrote.
+            // After the end of the file there are zeros that were never written.
             let hole = hole.min(self.file.len()).max(at);
             let mut patches = self.overlay.touching(hole..hole.saturating_add(1));
             match patches.find(|(_, patch)| patch.bytes.is_some()) {

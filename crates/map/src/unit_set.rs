@@ -6,7 +6,7 @@ use core::ops::{ControlFlow, Range};
 
 /// Units of a chunk: 512 bytes of bits.
 const CHUNK: u64 = 4096;
-/// Chunks that are held if nobody says otherwise: about 20 MiB, 128 million units that are close together.
+/// Chunks that are held by default: about 20 MiB, 128 million units that are close together.
 const ROOM: usize = 1 << 15;
 
 type Chunk = [u64; 64];

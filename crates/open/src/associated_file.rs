@@ -23,7 +23,7 @@ pub(crate) struct AssociatedFiles {
     names: Vec<(FileIdentity, String, bool)>,
 }
 
-/// Opens all of `wanted`; or the name of the first one that can't be had, and why.
+/// Opens all of `wanted`; or the name of the first one that cannot be opened, and why.
 pub(crate) fn associated_files(
     image: &Path,
     wanted: &[FileRef],

@@ -186,7 +186,7 @@ pub fn open_source(name: String, file: SourceFile, options: &OpenOptions) -> Res
 
 /// The layer below the lowest one.
 ///
-/// The names that the image gives are tried in turn; where its parent can be told by an
+/// The names that the image gives are tried in turn; where its parent can be recognised by an
 /// identity, so are their last parts beside the image.
 fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Result<Layer, Error> {
     let above = chain.lowest().files[0].path().to_path_buf();

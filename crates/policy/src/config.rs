@@ -35,7 +35,7 @@ pub struct Check {
     pub deny: Vec<String>,
     /// Rules that are warnings.
     pub warn: Vec<String>,
-    /// Rules that are not told.
+    /// Rules that are not reported.
     pub allow: Vec<String>,
 }
 

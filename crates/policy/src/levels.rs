@@ -11,7 +11,7 @@ pub enum Level {
     Deny,
     /// A warning.
     Warn,
-    /// Not told.
+    /// Not reported.
     Allow,
 }
 

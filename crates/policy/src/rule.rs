@@ -9,7 +9,7 @@ use crate::RULES;
 pub struct Rule {
     /// Stable: `group/name`.
     pub id: &'static str,
-    /// How much it matters unless it is said otherwise.
+    /// The default severity.
     pub severity: Severity,
     /// What it demands or says, one line.
     pub says: &'static str,

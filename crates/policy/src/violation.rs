@@ -7,7 +7,7 @@ use imgprep_map::Severity;
 use crate::remedy::remedied;
 use crate::{Rule, Subject};
 
-/// A rule that a file breaks, or a fact that the rule wants said.
+/// A rule that a file breaks, or a fact that the rule reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Violation {
     /// The rule.

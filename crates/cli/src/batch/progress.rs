@@ -16,7 +16,7 @@ use crate::print::warn;
 use crate::progress::message_only;
 use crate::size::short;
 
-/// Time between two lines about what goes on, where there is no terminal.
+/// Time between two progress lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Time between two JSON objects about it.
 const JSON_EVERY: Duration = Duration::from_secs(1);

@@ -117,7 +117,7 @@ impl Walk<'_, '_> {
                 }
             };
             (uses.add)(Use { bytes: table..table + header.l2_bytes(), by: entry.at });
-            // The first repetition is told by the sweep.
+            // The sweep reports the first repetition.
             if !revisits.may_walk(table, header.l2_bytes()) {
                 let message =
                     || format!("the table at {table} is named again and again: it is not looked at");
@@ -152,7 +152,7 @@ impl Walk<'_, '_> {
         let stored = match found {
             Ok(cluster) => self.stored(cluster).map(|range| (cluster, range)),
             Err(error) => {
-                // What nobody reads loses nothing.
+                // Unread data loses nothing.
                 let severity = if is_beyond { Severity::Warning } else { Severity::Error };
                 self.error(uses.tells, "qcow.check.l2-entry", severity, entry.at, || format!("{error}"));
                 return;

@@ -16,11 +16,11 @@ impl Map {
             return Ok(());
         }
         let (l1, entries) = (self.header.raw.l1_offset, 0..self.header.l1_entries);
-        // More bytes of tables than the file has: two of them share some, and what was told
+        // More bytes of tables than the file has: two of them share some, and what was reported
         // proves it. So the cost of a walk follows the file, whatever its L1 table repeats.
         let mut room = file.len();
         let _ = walk_entries(file, l1, entries, u64::from_be_bytes, &mut |entry| {
-            // What is wrong with an entry is told by `visit`.
+            // `visit` reports invalid entries.
             let Ok(Some(table)) = self.table(file, &entry) else { return Ok(ControlFlow::Continue(())) };
             let disk = self.described(&entry);
             let file_use = metadata(table..table + self.header.l2_bytes(), "an L2 table");

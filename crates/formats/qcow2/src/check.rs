@@ -22,7 +22,7 @@ type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
 pub(crate) struct Report<'f> {
     pub(crate) counts: StructureCounts,
     found: Found<'f>,
-    /// What is told once, not in every pass.
+    /// Findings that are reported once, not in every pass.
     pub(crate) is_first_pass: bool,
     pub(crate) is_over: bool,
 }
@@ -32,7 +32,7 @@ impl<'f> Report<'f> {
         Self { counts: StructureCounts::default(), found, is_first_pass: true, is_over: false }
     }
 
-    /// `count` corruptions of one kind, unless an earlier pass told them.
+    /// `count` corruptions of one kind, unless an earlier pass reported them.
     pub(crate) fn corrupt(&mut self, code: &'static str, at: u64, count: u64, message: String) {
         if self.is_first_pass {
             self.counts.corruptions = self.counts.corruptions.saturating_add(count);

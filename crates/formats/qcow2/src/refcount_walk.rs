@@ -257,7 +257,7 @@ impl Walk<'_, '_, '_> {
         self.copied(at, entry, place, weight, "data cluster")
     }
 
-    /// Numbers about the disk, told once.
+    /// Counts of the disk, reported once.
     fn stored(&mut self, weight: u32, is_fragmented: bool, is_compressed: bool) {
         if !self.report.is_first_pass {
             return;

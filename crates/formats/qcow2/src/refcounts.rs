@@ -186,7 +186,7 @@ impl<'a> Refcounts<'a> {
                 let is_counted = (counts.start()..counts.end()).contains(&cluster);
                 let uses = u64::from(counts.get(cluster)).min(most);
                 if is_counted && uses != 1 {
-                    // Told in the pass that counts this cluster, which may not be the first.
+                    // Reported in the pass that counts this cluster, which may not be the first.
                     let was_first = core::mem::replace(&mut report.is_first_pass, true);
                     let message = format!("the cluster of refcount block {number} is used {uses} times");
                     report.corrupt(code, entry_at, 1, message);
@@ -291,7 +291,7 @@ impl<'a> Refcounts<'a> {
     }
 }
 
-/// Neighbours that are wrong in the same way are told once.
+/// Adjacent clusters with the same error are reported once.
 struct Run {
     highest: u64,
     /// First cluster, how many, stored, used.

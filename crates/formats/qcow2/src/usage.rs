@@ -27,7 +27,7 @@ impl Map {
         }
         let data_len = files.get(self.data_file()).map_or(0, ReadAt::len);
         let tables = self.disk.size.div_ceil(self.header.l2_coverage());
-        // More bytes of tables than the file has: two of them share some, and what was told
+        // More bytes of tables than the file has: two of them share some, and what was reported
         // proves it. So the cost of a walk follows the file, whatever its L1 table repeats.
         let mut room = file.len();
         let walked = walk_entries(file, self.disk.l1_at, 0..tables, u64::from_be_bytes, &mut |entry| {
@@ -57,7 +57,7 @@ impl Map {
     }
 
     /// The refcount table and its blocks. They are not used for reading: what is wrong
-    /// with themselves is not told here.
+    /// with themselves is not reported here.
     fn claim_refcounts(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
         let start = self.header.raw.refcount_offset;
         let len = u64::from(self.header.raw.refcount_clusters) << self.header.cluster_bits;
@@ -111,7 +111,7 @@ impl Map {
             let (file, range, kind) = match self.rules.l2(BigEndian::read_u64(entry), 0) {
                 Ok(Cluster::Data { at } | Cluster::Zero { kept: Some(at) }) => {
                     let end = at.saturating_add(self.stored_len(entry, disk));
-                    // What runs past the end is told by `visit`, with the entry's place.
+                    // `visit` reports data past the end, with the offset of the entry.
                     let range = if end <= data_len { at..end } else { 0..0 };
                     (self.data_file(), range, UseKind::Data)
                 }

@@ -17,11 +17,11 @@ impl Map {
         if fixed.into_iter().try_for_each(|(range, name)| visit(metadata(range, name))).is_break() {
             return Ok(());
         }
-        // More bytes of tables than the file has: two of them share some, and what was told
+        // More bytes of tables than the file has: two of them share some, and what was reported
         // proves it. So the cost of a walk follows the file, whatever its L1 table repeats.
         let mut room = file.len();
         let _ = walk_entries(file, l1, 0..self.header.l1_entries(), u64::from_le_bytes, &mut |entry| {
-            // What is wrong with an entry is told by `visit`.
+            // `visit` reports invalid entries.
             let Ok(Some(table)) = self.table(file, &entry) else { return Ok(ControlFlow::Continue(())) };
             let disk = self.described(&entry);
             let file_use = metadata(table..table + table_bytes, "an L2 table");

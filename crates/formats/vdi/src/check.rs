@@ -136,7 +136,7 @@ impl Walk<'_, '_> {
             return ControlFlow::Break(());
         };
         self.end = self.end.max(u64::from(number) + 1);
-        // What nobody reads loses nothing.
+        // Unread data loses nothing.
         let severity = if is_of_disk { Severity::Error } else { Severity::Warning };
         if u64::from(number) >= blocks {
             let message = || format!("entry {index} names block {number}, a map of {blocks} has none such");
@@ -182,7 +182,7 @@ impl Walk<'_, '_> {
         let header = &self.map.header;
         if self.counted != u64::from(header.raw.allocated) {
             self.report.counts.corruptions += 1;
-            // Of a shorter map the parser told it.
+            // The parser reports a shorter map.
             if header.blocks() * 4 > COUNTED_BYTES {
                 let message = format!(
                     "{} blocks are allocated by the header, {} by the map",

@@ -24,7 +24,7 @@ impl Map {
             }
         }
         let (everything, kind) = (0..header.size(), UseKind::Data);
-        // What is wrong with an entry is told by `visit`, with its place.
+        // `visit` reports invalid entries with their offset.
         self.walk(file, &everything, &mut |_| Ok(ControlFlow::Continue(())), &mut |index, at, entry| {
             let Block::Stored(number) = block(entry) else { return Ok(ControlFlow::Continue(())) };
             let disk = self.disk_of(index);

@@ -87,7 +87,7 @@ fn footer_fields(file: &dyn ReadAt, footer: &Footer, report: &mut Report<'_>) ->
         report.note("vhd.check.features", at + footer_at::FEATURES, message);
     }
     let found = (raw.cylinders, raw.heads, raw.sectors_per_track);
-    // Empty geometries are told when an image is opened.
+    // Empty geometries are reported when the image is opened.
     if found != (0, 0, 0) && !is_geometry_of(found, raw.current_size) {
         let message = format!(
             "the geometry is {found:?} (cylinders, heads, sectors), by the rule {} bytes have {:?}",
@@ -147,7 +147,7 @@ fn hex(bytes: &[u8]) -> alloc::string::String {
     bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
-/// Fields of the header that nobody needs ("Dynamic Disk Header Format").
+/// Fields of the header that are not needed to read the disk ("Dynamic Disk Header Format").
 fn header_fields(header: &Header, report: &mut Report<'_>) {
     let bytes = &header.bytes;
     let data_offset = BigEndian::read_u64(&bytes[8..]);

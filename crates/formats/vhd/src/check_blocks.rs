@@ -278,7 +278,7 @@ impl BatmapWalk<'_> {
     /// Blocks up to `index` that are not stored can't be full.
     fn unused(&mut self, file: &dyn ReadAt, index: u64, report: &mut Report<'_>) {
         while self.seen < index {
-            // Eight at once where nothing is said.
+            // Eight at once where no bit is set.
             let at = self.place.start + self.seen / 8;
             if self.seen.is_multiple_of(8) {
                 // Holes begin at pages.

@@ -80,7 +80,7 @@ fn footer_select(
 }
 
 /// Whether the disk has blocks, and so a copy of the footer. A type that is none of ours is
-/// told later.
+/// reported later.
 fn is_sparse(raw: &RawFooter) -> bool {
     raw.disk_type != 2
 }

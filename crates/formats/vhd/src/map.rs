@@ -130,7 +130,7 @@ impl Sparse {
     }
 
     /// An error with what it hits. All entries in a hole of the file are as wrong as the first
-    /// one: that is told once, or it would be told four thousand million times.
+    /// one: it is reported once, not four thousand million times.
     fn lost(&self, file: &dyn ReadAt, error: Corrupt, (entry, at): (u32, u64), disk: u64) -> Error {
         let hole = if entry == 0 { file.next_data(at).saturating_sub(at) / 4 } else { 0 };
         let end = disk.saturating_add(self.block_size.saturating_mul(hole.max(1)));

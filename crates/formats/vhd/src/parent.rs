@@ -1,5 +1,5 @@
 //! What a differencing disk says of its parent: names, unique id, time ("Dynamic Disk Header
-//! Format", "Parent Locator"). Names are told in the order in which they should be tried.
+//! Format", "Parent Locator"). Names are listed in the order in which they should be tried.
 
 use alloc::format;
 use alloc::string::String;

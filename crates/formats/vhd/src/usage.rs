@@ -21,7 +21,7 @@ impl Sparse {
         let (mut index, end) = (0, self.size.div_ceil(self.block_size));
         while index < end {
             let at = self.bat.start + index * 4;
-            // Entries in a hole are 0 and refused by `visit`: the walk goes on behind the hole.
+            // Entries in a hole are 0 and refused by `visit`: the walk continues after the hole.
             let hole = (file.next_data(at).saturating_sub(at) / 4).min(end - index);
             if hole > 0 {
                 index += hole;

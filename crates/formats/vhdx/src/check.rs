@@ -1,5 +1,5 @@
-//! The structure of an image beyond where its bytes are. What is told when an image is opened (a
-//! damaged copy, a log that was replayed, a region that is not known) is not told again.
+//! The structure of an image beyond where its bytes are. What is reported when an image is opened (a
+//! damaged copy, a log that was replayed, an unknown region) is not reported again.
 
 use alloc::format;
 use core::ops::{ControlFlow, Range};

@@ -77,7 +77,7 @@ fn count(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
         Ok(_) if entries.place() != 0 => {
             kept.add(entries, "without data that keep a place in the file", report);
         }
-        // What is wrong with an entry is told by `visit`.
+        // `visit` reports invalid entries.
         Ok(_) | Err(_) => {}
     })?;
     kept.report("without data that keep a place in the file", report);

@@ -49,7 +49,7 @@ impl Map {
     }
 
     /// The entries from `first` on, at most to `end`; never none. Holes of the file and pages
-    /// of zeros are told in one piece: a zero entry says "not present".
+    /// of zeros are reported together: a zero entry says "not present".
     pub(crate) fn run<'f>(&self, file: &'f dyn ReadAt, first: u64, end: u64) -> Result<Run<'f>, Error> {
         let at = self.bat.entry_at(first);
         let data = file.next_data(at);
@@ -86,7 +86,7 @@ impl Map {
                 }
                 Run::Entries { at, bytes } => {
                     let mut at = at;
-                    // QEMU writes "zeros" into all entries of a new table: they are told in one piece.
+                    // QEMU writes "zeros" into all entries of a new table: they are reported together.
                     for alike in bytes.as_chunks::<8>().0.chunk_by(|a, b| a == b && has_no_place(*a)) {
                         let entry = Entry { at, found: u64::from_le_bytes(alike[0]), block: next };
                         let count = alike.len() as u64;

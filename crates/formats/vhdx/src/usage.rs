@@ -53,7 +53,7 @@ impl Map {
                 continue;
             }
             let found = LittleEndian::read_u64(&file.array::<8>(at)?);
-            // What is wrong with an entry is told by `visit`, if its bitmap is needed.
+            // `visit` reports invalid entries, if its bitmap is needed.
             let Ok(Some(place)) = bitmap(file, found, at) else { continue };
             let file_use = metadata(place..place + MIB, "a sector bitmap");
             if visit(FileUse { disk: Some(chunk * self.bat.chunk_size()), ..file_use }).is_break() {
@@ -70,7 +70,7 @@ impl Map {
         };
         let disk = self.bat.disk(index);
         if at.saturating_add(disk.end - disk.start) > file.len() {
-            // Told by `visit`, with the entry's place.
+            // Reported by `visit`, with the offset of the entry.
             return ControlFlow::Continue(());
         }
         let end = at.saturating_add(self.bat.block_size).min(file.len());

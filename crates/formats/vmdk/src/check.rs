@@ -177,7 +177,7 @@ pub(crate) fn walk_grains(
             index += skipped;
             continue;
         }
-        // What can't be read is told by those who read.
+        // Read errors are reported where the data is read.
         if let Ok(Some(table)) = tables.table(file, index)
             && !holes.has(&table)
         {

@@ -1,4 +1,4 @@
-//! Headers of extent files: fields that nobody needs to read the disk.
+//! Headers of extent files: fields that are not needed to read the disk.
 
 use alloc::format;
 use core::ops::Range;

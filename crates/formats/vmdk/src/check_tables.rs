@@ -120,7 +120,7 @@ pub(crate) fn redundant(
             index += skipped;
             continue;
         }
-        // What does not lie inside the file is told when it is opened.
+        // Tables outside of the file are reported when it is opened.
         let both = (tables.table_of(file, tables.directory, index), tables.table_of(file, redundant, index));
         if let (Ok(table), Ok(copy)) = both
             && table != copy

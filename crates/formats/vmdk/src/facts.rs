@@ -12,7 +12,7 @@ use crate::descriptor::Descriptor;
 use crate::refusal::Refusal;
 use crate::sparse::Sparse;
 
-/// What is told of one extent.
+/// The reported facts of one extent.
 pub(crate) struct Shown {
     name: String,
     /// The type in the descriptor; nothing where the extent is the image itself.

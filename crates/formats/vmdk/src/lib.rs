@@ -10,7 +10,7 @@
 //! may have a parent; a caller that salvages may take it for a disk), a stream without its
 //! footer (a salvage walks along its markers), NOACCESS extents, encrypted disks. Refused by
 //! name: physical disks, extents that stand for devices, seSparse journals that must be replayed,
-//! whatever flags, versions and types nobody has described.
+//! and undocumented flags, versions and types.
 //!
 //! No table is kept in memory: directories and grain tables are read where a walk comes by, and
 //! those that lie in a hole of the file are passed over.

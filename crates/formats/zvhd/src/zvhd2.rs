@@ -64,7 +64,7 @@ fn supported(last: &RawHeader, page: u64) -> Result<Codec, Unsupported> {
     }
 }
 
-/// What the first page said when it was written is still so at the end. Offsets are of the first page.
+/// The values of the first page are unchanged at the end. Offsets are of the first page.
 fn agree(first: &RawHeader, last: &RawHeader) -> Result<(), Corrupt> {
     require(0, 40, "original size", last.original_size, first.original_size)?;
     require(0, 48, "current size", last.current_size, first.current_size)?;
@@ -252,7 +252,7 @@ impl DiskMap for Map {
         let (mut expected, mut is_over) = (Some(PAGE), false);
         self.stored(file, 0, self.index.blocks, &mut |block, rank| {
             let Ok(record) = self.index.record(file, block, rank) else {
-                // Told by a walk; where the next one must begin is not known.
+                // Reported by a walk; where the next one must begin is not known.
                 expected = None;
                 return Ok(ControlFlow::Continue(()));
             };

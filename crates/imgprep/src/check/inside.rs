@@ -39,7 +39,7 @@ pub(crate) fn inside(disk: &Disk) -> Inside {
     let inspection = inspect(disk.stack(), top.sector, top.facts.format);
     let Some(facts) = inspection.facts else { return Inside::default() };
     let is_complete = disk.unopened().is_empty();
-    // What can't be read is told by the walk over the tables.
+    // The walk over the tables reports read errors.
     let is_oddity = |found: &Finding| found.code.starts_with("disk.") || found.code.starts_with("raw.");
     let findings = inspection.findings.into_iter().filter(|found| is_complete && is_oddity(found)).collect();
     let volumes = locked(&facts);
@@ -57,7 +57,7 @@ pub(crate) fn inside(disk: &Disk) -> Inside {
 
 fn boot(facts: &DiskFacts) -> Boot {
     let table = match facts.contents {
-        // The table itself is gone: nobody can say what was in it.
+        // The table itself is gone: its contents are unknown.
         Contents::Gpt | Contents::Protective => PartitionTable::Gpt,
         Contents::Mbr => PartitionTable::Mbr,
         _ => PartitionTable::None,

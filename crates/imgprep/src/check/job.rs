@@ -296,7 +296,7 @@ impl<'a> Job<'a> {
         let is_fact =
             matches!(rule.id, "safety/encrypted" | "safety/descriptor-line" | "structure/not-opened");
         let severity = if is_fact { rule.severity } else { finding.severity };
-        // Some parsers put an error's whole text into a finding: the code is told beside it.
+        // Some parsers put an error's whole text into a finding: the code is reported next to it.
         let text = finding.message.split(&format!(" [{}", finding.code)).next().unwrap_or_default();
         self.keep(Violation::new(rule, text).with_severity(severity).at(place));
     }

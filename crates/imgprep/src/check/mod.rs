@@ -35,11 +35,11 @@ pub struct CheckOptions {
     pub open: OpenOptions,
     /// The rules of an import.
     pub profile: Option<Profile>,
-    /// What the image shall be; its levels hold for all rules.
+    /// The intended use of the image; its levels apply to all rules.
     pub intent: CheckIntent,
     /// How far it goes.
     pub depth: Depth,
-    /// The layout of the bitmap beside a RAW, if its contents shall be held against the disk.
+    /// The layout of the bitmap next to a RAW, if it is compared with the disk.
     pub bitmap: Option<BitmapShape>,
 }
 

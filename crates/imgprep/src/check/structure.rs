@@ -23,7 +23,7 @@ impl Job<'_> {
     /// What the tables of the layer `index` say, and with [`Depth::Payloads`] what its payloads do.
     pub(super) fn structure(&mut self, disk: &Disk, index: usize) -> Result<(), Error> {
         let (info, layer) = (&disk.layers()[index], &disk.stack().layers()[index]);
-        // An encrypted image, or one marked corrupt, is told already: its walk refuses with the same words.
+        // An encrypted image, or one marked corrupt, is reported already: its walk fails with the same error.
         let is_shut = info.findings.iter().any(|finding| finding.severity == Severity::Error);
         let mut seen = Vec::new();
         gaps(layer, self.run, &mut |error| {
@@ -38,7 +38,7 @@ impl Job<'_> {
         let known: BTreeSet<u64> = seen.iter().filter_map(Error::at).collect();
         for error in seen {
             let is_told = already.contains(&(error.code(), error.at()));
-            // Where data lies in a file that was not opened nobody can say where that ends.
+            // Where data lies in a file that was not opened its end is unknown.
             let is_elsewhere = !info.is_whole() && error.code().ends_with(".past-end");
             if !is_elsewhere {
                 self.hinders(after(&error));
@@ -65,7 +65,7 @@ impl Job<'_> {
         }
         let run = self.run;
         let mut found = |finding: Finding| {
-            // An entry that the walk could not use is told once, with the part of the disk that it hits.
+            // An invalid entry is reported once, with the affected range of the disk.
             let is_entry = rule_of_code(finding.code, Some(Class::Corrupt))
                 .is_some_and(|rule| matches!(rule.id, "structure/table" | "structure/past-end"));
             if !(is_entry && finding.at.is_some_and(|at| known.contains(&at))) {
