@@ -64,7 +64,7 @@ fn output(args: &ConvertArgs, options: &ConvertOptions, done: &Converted) -> Jso
             json!({ "type": "zlib", "level": level, "checksum": false })
         }
     };
-    let uuid: String = options.uuid.iter().map(|byte| format!("{byte:02x}")).collect();
+    let uuid = imgprep::hex(&options.uuid);
     json!({
         "filename": args.dst.display().to_string(), "format": options.target.name(), "length": done.len,
         "data-blocks": done.data_blocks, "compression": compression,

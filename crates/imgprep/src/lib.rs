@@ -46,7 +46,7 @@ pub use imgprep_io::{
 };
 pub use imgprep_map::{
     Class, Compression, Detail, Encryption, Error, Evidence, Facts, FileId, Finding, Limits, ParseOptions,
-    Printable, Severity, SizeChoice, Snapshot, Source, StructureCounts, Value, is_printable, printable,
+    Printable, Severity, SizeChoice, Snapshot, Source, StructureCounts, Value, hex, is_printable, printable,
     printable_json,
 };
 pub use imgprep_open::{FollowPolicy, Mismatch, Named, OpenOptions, open_source};

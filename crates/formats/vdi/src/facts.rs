@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use imgprep_map::{Facts, Finding, ImageName, Severity, Value};
+use imgprep_map::{Facts, Finding, ImageName, Severity, Value, size_text};
 
 use crate::NAME;
 use crate::header::Header;
@@ -69,14 +69,6 @@ fn table([cylinders, heads, sectors, _]: Geometry) -> Value {
 fn text(bytes: &[u8]) -> String {
     let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     ImageName(text.trim_ascii_end().to_vec()).to_string()
-}
-
-fn size_text(size: u64) -> String {
-    match size {
-        size if size.is_multiple_of(1 << 20) => format!("{} MiB", size >> 20),
-        size if size.is_multiple_of(1 << 10) => format!("{} KiB", size >> 10),
-        size => format!("{size} bytes"),
-    }
 }
 
 /// `stored` is what the map says, if it was counted.

@@ -5,7 +5,7 @@ use alloc::format;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, Finding, ReadAt, Report, Severity, StructureCounts};
+use imgprep_map::{Error, Finding, ReadAt, Report, Severity, StructureCounts, hex};
 
 use crate::batmap::Batmap;
 use crate::footer::{DiskType, Footer};
@@ -141,10 +141,6 @@ fn copies(file: &dyn ReadAt, at: u64, other: u64, report: &mut Report<'_>) -> Re
         report.add("vhd.check.footers-differ", severity, other + place.start as u64, message);
     }
     Ok(())
-}
-
-fn hex(bytes: &[u8]) -> alloc::string::String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// Fields of the header that are not needed to read the disk ("Dynamic Disk Header Format").

@@ -1,10 +1,9 @@
 //! One footer: where it may stand, whether it is whole, what its fields mean ("Hard Disk
 //! Footer Format"). Which of two counts is decided in `footer_select`.
 
-use alloc::format;
 use alloc::string::String;
 
-use imgprep_map::{Error, Probe, ReadAt};
+use imgprep_map::{Error, Probe, ReadAt, hex};
 
 use crate::footer_select::SelectedFooter;
 use crate::layout::{COOKIE, FOOTER, POISON, RawFooter, SECTOR, SHORT_FOOTER, checksum, footer_at};
@@ -176,11 +175,6 @@ impl Footer {
     pub(crate) fn uuid_text(&self) -> String {
         hex(&self.raw.uuid)
     }
-}
-
-/// A unique id in hexadecimal, lower case.
-pub(crate) fn hex(uuid: &[u8; 16]) -> String {
-    uuid.iter().map(|byte| format!("{byte:02x}")).collect()
 }
 
 /// A footer that can't be used, as an error.

@@ -7,10 +7,9 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, Finding, ImageName, Limits, ParentRef, ReadAt, Severity};
+use imgprep_map::{Error, Finding, ImageName, Limits, ParentRef, ReadAt, Severity, hex};
 
 use crate::Unsupported;
-use crate::footer::hex;
 use crate::header::{Header, check_table};
 use crate::layout::{LOCATOR, LOCATORS, LOCATORS_AT, PARENT_NAME};
 

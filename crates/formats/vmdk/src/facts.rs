@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use imgprep_map::{Encryption, Facts, ImageName, Value};
+use imgprep_map::{Encryption, Facts, ImageName, Value, size_text};
 
 use crate::NAME;
 use crate::Unsupported;
@@ -99,12 +99,4 @@ fn variant(descriptor: Option<&Descriptor>, extents: &[Shown]) -> String {
         words.push(format!("grains of {}", size_text(grain)));
     }
     words.join(", ")
-}
-
-fn size_text(size: u64) -> String {
-    match size {
-        size if size >= 1 << 20 => format!("{} MiB", size >> 20),
-        size if size >= 1 << 10 => format!("{} KiB", size >> 10),
-        size => format!("{size} bytes"),
-    }
 }
