@@ -140,17 +140,8 @@ pub(crate) fn bitmap_path(raw: &Path) -> Result<PathBuf, Failure> {
 
 fn uuid(args: &ConvertArgs) -> Result<[u8; 16], Failure> {
     let Some(text) = &args.uuid else { return Ok(imgprep::random_uuid()?) };
-    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'-').collect();
-    let bad = || Failure::Usage(format!("--uuid {text}: not 32 hexadecimal digits"));
-    let mut uuid = [0; 16];
-    if digits.len() != 32 {
-        return Err(bad());
-    }
-    for (byte, pair) in uuid.iter_mut().zip(digits.chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
-    }
-    Ok(uuid)
+    let wrong = || Failure::Usage(format!("--uuid {text}: not 32 hexadecimal digits"));
+    imgprep::parse_uuid(text).ok_or_else(wrong)
 }
 
 /// `SOURCE_DATE_EPOCH`, else the clock.

@@ -18,6 +18,7 @@ mod parts;
 mod remedy;
 mod safety;
 mod target;
+mod uuid;
 
 pub use allocation::{Allocation, Counted};
 pub use bitmap::{BitmapMaker, BitmapWritten, write_bitmap};
@@ -32,6 +33,7 @@ pub use folder::{check_link, image_files};
 pub use parts::parts_among;
 pub use remedy::{descriptor_beside, remedy};
 pub use target::Target;
+pub use uuid::parse_uuid;
 
 pub use imgprep_catalog::{DetectError, FORMATS, Format, Match, by_name, commands as foreign_commands};
 pub use imgprep_disk::{Contents, DiskFacts, Partition, PartitionKind, Volume};
