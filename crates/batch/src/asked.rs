@@ -3,12 +3,13 @@
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::{Path, PathBuf};
 
-use imgprep::Error;
+use imgprep::policy::DiskRole;
+use imgprep::{Error, FollowPolicy};
 use serde::{Deserialize, Serialize};
 
 use crate::BatchError;
 use crate::fingerprint::JournalPath;
-use crate::job_spec::{DiskRole, Follow, JobSpec};
+use crate::job_spec::JobSpec;
 use crate::jobs::{Batch, Job};
 use crate::journal::{History, JOURNAL_NAME};
 use crate::record::path_text;
@@ -48,7 +49,7 @@ fn settings(spec: &JobSpec) -> BTreeMap<String, String> {
         ("to", Some(spec.to.clone())),
         ("uuid", spec.uuid.clone()),
         (PROFILE, spec.profile.clone()),
-        ("follow", (spec.follow != Follow::default()).then(|| spec.follow.name().to_string())),
+        ("follow", (spec.follow != FollowPolicy::default()).then(|| spec.follow.name().to_string())),
         ("disk", (spec.disk != DiskRole::default()).then(|| spec.disk.name().to_string())),
         ("accept-parent", set(spec.accept_parent)),
         ("bitmap", set(spec.bitmap)),

@@ -44,7 +44,7 @@ pub(crate) fn open_options(job: &Job) -> OpenOptions {
             size: SizeChoice::Current,
             salvage: spec.salvage,
         },
-        follow: spec.follow.into(),
+        follow: spec.follow,
         associated_follow: None,
         mismatch: if spec.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
         source: SourceOptions { access: if spec.salvage { Access::Positioned } else { Access::Mapped } },

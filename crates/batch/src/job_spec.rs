@@ -3,6 +3,7 @@
 use std::collections::BTreeMap;
 use std::path::Path;
 
+use imgprep::policy::DiskRole;
 use imgprep::{Disk, Error, FollowPolicy, Target};
 use serde::{Deserialize, Serialize};
 
@@ -14,7 +15,7 @@ pub struct JobSpec {
     /// An internal snapshot, by id or name.
     pub snapshot: Option<String>,
     /// Which files are opened that an image names.
-    pub follow: Follow,
+    pub follow: FollowPolicy,
     /// Whether a parent is taken that is not the one that the image was made over.
     pub accept_parent: bool,
     /// The target's format.
@@ -33,59 +34,6 @@ pub struct JobSpec {
     pub profile: Option<String>,
     /// What the image will be.
     pub disk: DiskRole,
-}
-
-/// The follow policy, as a manifest spells it.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum Follow {
-    /// No file.
-    None,
-    /// Files in the image's own folder.
-    #[default]
-    Beside,
-    /// Any file.
-    Any,
-}
-
-impl Follow {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::None => "none",
-            Self::Beside => "beside",
-            Self::Any => "any",
-        }
-    }
-}
-
-impl From<Follow> for FollowPolicy {
-    fn from(follow: Follow) -> Self {
-        match follow {
-            Follow::None => Self::None,
-            Follow::Beside => Self::Beside,
-            Follow::Any => Self::Any,
-        }
-    }
-}
-
-/// What an image will be in the cloud.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
-#[serde(rename_all = "lowercase")]
-pub enum DiskRole {
-    /// A machine starts from it.
-    #[default]
-    System,
-    /// It is a data disk.
-    Data,
-}
-
-impl DiskRole {
-    pub(crate) fn name(self) -> &'static str {
-        match self {
-            Self::System => "system",
-            Self::Data => "data",
-        }
-    }
 }
 
 /// What is judged.

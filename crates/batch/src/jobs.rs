@@ -74,7 +74,7 @@ impl Job {
     /// Opens the image. A link of a searched folder is followed within that folder only, unless the policy is `any`.
     pub(crate) fn open(&self) -> Result<Disk, Error> {
         if let Some(folder) = &self.searched {
-            imgprep::check_link(&self.source, folder, self.spec.follow.into())?;
+            imgprep::check_link(&self.source, folder, self.spec.follow)?;
         }
         Disk::open(&self.source, &open_options(self))
     }

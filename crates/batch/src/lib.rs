@@ -31,7 +31,7 @@ mod template;
 mod tests;
 
 pub use error::BatchError;
-pub use job_spec::{DiskRole, Follow, Host, JobSpec, Reason, Subject, Verdict};
+pub use job_spec::{Host, JobSpec, Reason, Subject, Verdict};
 pub use jobs::{Batch, Found, Job, Search, Searched, assemble, search};
 pub use journal::{ExistingJournal, JOURNAL_NAME};
 pub use manifest::{Defaults, EXAMPLE, Manifest};

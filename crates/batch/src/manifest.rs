@@ -6,12 +6,13 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use imgprep::{Error, by_name};
+use imgprep::policy::DiskRole;
+use imgprep::{Error, FollowPolicy, by_name};
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::BatchError;
-use crate::job_spec::{DiskRole, Follow, Host, JobSpec};
+use crate::job_spec::{Host, JobSpec};
 use crate::jobs::{Found, Search, search};
 use crate::template::{Template, below};
 
@@ -40,7 +41,7 @@ struct Settings {
     exclude: Option<Vec<String>>,
     from: Option<Spanned<String>>,
     snapshot: Option<String>,
-    follow: Option<Follow>,
+    follow: Option<FollowPolicy>,
     accept_parent: Option<bool>,
     to: Option<Spanned<String>>,
     options: Option<Spanned<BTreeMap<String, OptionValue>>>,

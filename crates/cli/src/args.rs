@@ -3,7 +3,10 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
 use clap::{Parser, Subcommand, ValueEnum};
+use imgprep::FollowPolicy;
+use imgprep::policy::DiskRole;
 
 use crate::size::Size;
 
@@ -102,14 +105,31 @@ pub(crate) enum OutputFormat {
     Json,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Follow {
-    /// Open no file that an image names
-    None,
-    /// Open files in the image's own folder
-    Beside,
-    /// Open any file, and follow links that lead out of a searched folder
-    Any,
+/// A parser of `--follow`.
+fn follow_policy() -> impl TypedValueParser<Value = FollowPolicy> {
+    let help = |policy| match policy {
+        FollowPolicy::None => "Open no file that an image names",
+        FollowPolicy::Beside => "Open files in the image's own folder",
+        FollowPolicy::Any => "Open any file, and follow links that lead out of a searched folder",
+    };
+    let value = move |policy: FollowPolicy| PossibleValue::new(policy.name()).help(help(policy));
+    choice(FollowPolicy::ALL, FollowPolicy::name, value)
+}
+
+/// A parser of `--disk`.
+pub(crate) fn disk_role() -> impl TypedValueParser<Value = DiskRole> {
+    choice(DiskRole::ALL, DiskRole::name, |role| PossibleValue::new(role.name()))
+}
+
+/// A parser of one of the values of an enum of the library.
+fn choice<T: Copy + Default + Send + Sync + 'static, const N: usize>(
+    all: [T; N],
+    name: fn(T) -> &'static str,
+    value: impl Fn(T) -> PossibleValue,
+) -> impl TypedValueParser<Value = T> {
+    // OK: the parser lets only these names pass.
+    let of_name = move |text: String| all.into_iter().find(|it| name(*it) == text).unwrap_or_default();
+    PossibleValuesParser::new(all.map(value)).map(of_name)
 }
 
 #[derive(clap::Args)]
@@ -132,8 +152,8 @@ pub(crate) struct SourceArgs {
 #[derive(clap::Args)]
 pub(crate) struct FollowArgs {
     /// Which files named inside an image are opened [default: beside; check, and info without --chain: none]
-    #[arg(long, value_enum)]
-    pub(crate) follow: Option<Follow>,
+    #[arg(long, value_parser = follow_policy())]
+    pub(crate) follow: Option<FollowPolicy>,
     /// Accept a parent whose id or timestamp does not match
     #[arg(long)]
     pub(crate) accept_parent: bool,
@@ -186,12 +206,6 @@ pub(crate) enum CheckOutput {
     Github,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DiskUse {
-    System,
-    Data,
-}
-
 #[derive(clap::Args)]
 #[command(after_help = "Exit codes: 0 fine, 1 not checked, 2 violations or corruption,\n\
     3 only leaks, or only warnings with --deny warnings, 130 interrupted. Settings are read from\n\
@@ -209,8 +223,8 @@ pub(crate) struct CheckArgs {
     #[arg(long, value_name = "FILE", conflicts_with = "profile")]
     pub(crate) profile_file: Option<PathBuf>,
     /// Whether the image becomes a system disk or a data disk [default: system]
-    #[arg(long, value_enum)]
-    pub(crate) disk: Option<DiskUse>,
+    #[arg(long, value_parser = disk_role())]
+    pub(crate) disk: Option<DiskRole>,
     /// Judge by this import route only [default: the best one]
     #[arg(long, value_name = "ROUTE")]
     pub(crate) route: Option<String>,

@@ -2,10 +2,10 @@
 
 use std::io::{self, Write};
 
-use imgprep::{BitmapMaker, OnLoss, OutputOptions, Sync, write_bitmap};
+use imgprep::{BitmapMaker, FollowPolicy, OnLoss, OutputOptions, Sync, write_bitmap};
 use serde_json::json;
 
-use crate::args::{BitmapArgs, Follow, OutputFormat};
+use crate::args::{BitmapArgs, OutputFormat};
 use crate::convert::bitmap_path;
 use crate::failure::{Failure, write_report};
 use crate::options::{Run, bitmap_maker, existing, open, open_options};
@@ -23,7 +23,7 @@ pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
     let disk = open(
         &args.src,
         &args.source,
-        &open_options(&args.source, &args.follow, Follow::Beside, OnLoss::Stop)?,
+        &open_options(&args.source, &args.follow, FollowPolicy::Beside, OnLoss::Stop)?,
     )?;
     let mut files = files::of_bitmap(args);
     files.reads_disk(&disk);

@@ -10,7 +10,7 @@ use imgprep::{
     Outcome, RequestError, SizeChoice, check_link, each_file, image_files,
 };
 
-use crate::args::{BitmapShapeArgs, CheckArgs, CheckOutput, Follow, Order, SourceArgs};
+use crate::args::{BitmapShapeArgs, CheckArgs, CheckOutput, Order, SourceArgs};
 use crate::config::{self, Settings};
 use crate::failure::Failure;
 use crate::options::{Run, open_options, shape};
@@ -126,7 +126,7 @@ fn opening(args: &CheckArgs) -> Result<OpenOptions, Failure> {
         size: Size::Named(SizeChoice::Current),
         parent: Vec::new(),
     };
-    let options = open_options(&source, &args.follow, Follow::None, OnLoss::Stop)?;
+    let options = open_options(&source, &args.follow, FollowPolicy::None, OnLoss::Stop)?;
     Ok(OpenOptions { mismatch: Mismatch::Accept, ..options })
 }
 

@@ -3,13 +3,11 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use imgprep::policy::{
-    CONFIG_NAME, CheckIntent, Config, DiskKind, Level, Levels, Profile, built_in, place_of,
-};
+use imgprep::policy::{CONFIG_NAME, CheckIntent, Config, Level, Levels, Profile, built_in, place_of};
 
 use serde_json::json;
 
-use crate::args::{CheckArgs, DiskUse};
+use crate::args::CheckArgs;
 use crate::failure::{Failure, file_error};
 use crate::print::say;
 use crate::text::read;
@@ -97,11 +95,7 @@ pub(crate) fn settings(args: &CheckArgs) -> Result<Settings, Failure> {
     }
     let check = &found.config.check;
     let profile = profile(args, &found)?;
-    let disk = match args.disk {
-        Some(DiskUse::System) => DiskKind::System,
-        Some(DiskUse::Data) => DiskKind::Data,
-        None => check.disk.unwrap_or_default(),
-    };
+    let disk = args.disk.or(check.disk).unwrap_or_default();
     let route = args.route.clone().or_else(|| check.route.clone());
     if let Some(wanted) = &route {
         let what = unknown_route(wanted, profile.as_ref());

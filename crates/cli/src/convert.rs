@@ -5,12 +5,12 @@ use std::path::{Path, PathBuf};
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use imgprep::{
-    Checksum, ConvertOptions, Converted, Destination, Disk, Files, LayerInfo, Loss, OnLoss, Plan, Severity,
-    Sync, Target, Verify, convert, plan,
+    Checksum, ConvertOptions, Converted, Destination, Disk, Files, FollowPolicy, LayerInfo, Loss, OnLoss,
+    Plan, Severity, Sync, Target, Verify, convert, plan,
 };
 use serde_json::{Value as Json, json};
 
-use crate::args::{ConvertArgs, Follow, OutputFormat};
+use crate::args::{ConvertArgs, OutputFormat};
 use crate::failure::{Failure, write_report};
 use crate::options::{Run, bitmap_maker, existing, open, open_options};
 use crate::print::{finding, lines, say};
@@ -21,8 +21,11 @@ use crate::{files, receipt, target};
 pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let on_loss = if args.salvage { OnLoss::Zero } else { OnLoss::Stop };
     let (destination, options) = options(args)?;
-    let mut disk =
-        open(&args.src, &args.source, &open_options(&args.source, &args.follow, Follow::Beside, on_loss)?)?;
+    let mut disk = open(
+        &args.src,
+        &args.source,
+        &open_options(&args.source, &args.follow, FollowPolicy::Beside, on_loss)?,
+    )?;
     let mut files = files::of_convert(args);
     files.reads_disk(&disk);
     files.check()?;

@@ -4,12 +4,12 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use imgprep::{
-    Allocation, Counted, Disk, DiskFacts, DiskInspection, Finding, LayerInfo, Mismatch, OnLoss, OpenOptions,
-    Partition, Severity, Snapshot, Value,
+    Allocation, Counted, Disk, DiskFacts, DiskInspection, Finding, FollowPolicy, LayerInfo, Mismatch, OnLoss,
+    OpenOptions, Partition, Severity, Snapshot, Value,
 };
 use serde_json::{Value as Json, json};
 
-use crate::args::{Follow, InfoArgs, OutputFormat};
+use crate::args::{InfoArgs, OutputFormat};
 use crate::failure::Failure;
 use crate::json;
 use crate::options::{open, open_options};
@@ -66,7 +66,7 @@ fn with_matches(failure: Failure, file: &Path) -> Failure {
 
 /// The layers of one file as JSON; text is printed at once.
 fn describe(file: &Path, args: &InfoArgs) -> Result<Vec<Json>, Failure> {
-    let by_default = if args.chain { Follow::Beside } else { Follow::None };
+    let by_default = if args.chain { FollowPolicy::Beside } else { FollowPolicy::None };
     let options = open_options(&args.source, &args.follow, by_default, OnLoss::Stop)?;
     // An inspector shows a parent that does not match, a converter refuses it.
     let disk = open(file, &args.source, &OpenOptions { mismatch: Mismatch::Accept, ..options })?;

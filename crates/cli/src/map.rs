@@ -3,10 +3,10 @@
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 
-use imgprep::{OnLoss, ResolvedExtent, Source};
+use imgprep::{FollowPolicy, OnLoss, ResolvedExtent, Source};
 use serde_json::{Map, json};
 
-use crate::args::{Follow, MapArgs, OutputFormat};
+use crate::args::{MapArgs, OutputFormat};
 use crate::failure::Failure;
 use crate::options::{open, open_options};
 
@@ -14,7 +14,7 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
     let disk = open(
         &args.file,
         &args.source,
-        &open_options(&args.source, &args.follow, Follow::Beside, OnLoss::Stop)?,
+        &open_options(&args.source, &args.follow, FollowPolicy::Beside, OnLoss::Stop)?,
     )?;
     let mut out = BufWriter::new(io::stdout().lock());
     let is_json = args.output == OutputFormat::Json;

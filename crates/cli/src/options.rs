@@ -10,23 +10,15 @@ use imgprep::{
     SourceOptions, by_name,
 };
 
-use crate::args::{BitmapShapeArgs, Follow, FollowArgs, Order, RunArgs, SourceArgs};
+use crate::args::{BitmapShapeArgs, FollowArgs, Order, RunArgs, SourceArgs};
 use crate::failure::Failure;
 use crate::signals;
 use crate::size::Size;
 
-pub(crate) fn follow_policy(follow: Follow) -> FollowPolicy {
-    match follow {
-        Follow::None => FollowPolicy::None,
-        Follow::Beside => FollowPolicy::Beside,
-        Follow::Any => FollowPolicy::Any,
-    }
-}
-
 pub(crate) fn open_options(
     source: &SourceArgs,
     follow: &FollowArgs,
-    by_default: Follow,
+    by_default: FollowPolicy,
     on_loss: OnLoss,
 ) -> Result<OpenOptions, Failure> {
     let from = match &source.from {
@@ -53,7 +45,7 @@ pub(crate) fn open_options(
             size,
             salvage: on_loss == OnLoss::Zero,
         },
-        follow: follow_policy(follow.follow.unwrap_or(by_default)),
+        follow: follow.follow.unwrap_or(by_default),
         associated_follow: None,
         mismatch: if follow.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
         source: SourceOptions { access },

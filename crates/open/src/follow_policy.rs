@@ -4,11 +4,13 @@ use std::path::{Component, Path, PathBuf};
 
 use imgprep_io::path_from_bytes;
 use imgprep_map::ImageName;
+use serde::{Deserialize, Serialize};
 
 use crate::ChainError;
 
 /// How far names found inside images are followed.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
+#[serde(rename_all = "kebab-case")]
 pub enum FollowPolicy {
     /// Not at all: they are reported.
     None,
@@ -20,6 +22,18 @@ pub enum FollowPolicy {
 }
 
 impl FollowPolicy {
+    /// All of them, in the order of the help.
+    pub const ALL: [Self; 3] = [Self::None, Self::Beside, Self::Any];
+
+    /// Its name, as in `--follow`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::None => "none",
+            Self::Beside => "beside",
+            Self::Any => "any",
+        }
+    }
+
     /// The path behind a name that the image at `image` gives at file offset `at`.
     pub(crate) fn resolve(self, image: &Path, name: &ImageName, at: u64) -> Result<PathBuf, ChainError> {
         let shown = || name.to_string();

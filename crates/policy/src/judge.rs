@@ -7,14 +7,14 @@ use crate::rule::known;
 use crate::size::words;
 use crate::violation::Violation;
 use crate::{
-    BitmapFile, DiskKind, Kind, Levels, PartitionTable, Profile, Route, RouteVerdict, Subject, route,
+    BitmapFile, DiskRole, Kind, Levels, PartitionTable, Profile, Route, RouteVerdict, Subject, route,
 };
 
 /// What the user wants to do with the image.
 #[derive(Clone, Debug, Default)]
 pub struct CheckIntent {
     /// What it will be.
-    pub disk: DiskKind,
+    pub disk: DiskRole,
     /// The route that counts; else the best one.
     pub route: Option<String>,
     /// Changed severities.
@@ -91,7 +91,7 @@ fn undoubted(violation: &Violation, relevant: &[&RouteVerdict]) -> Violation {
 }
 
 /// Violations that hold for every route.
-fn of_image(profile: &Profile, subject: &Subject, disk: DiskKind) -> Vec<Violation> {
+fn of_image(profile: &Profile, subject: &Subject, disk: DiskRole) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut add = |id: &'static str, fact: String, bound: Option<String>| {
         let violation = sourced(profile, Violation::new(known(id), fact));
@@ -124,7 +124,7 @@ fn of_image(profile: &Profile, subject: &Subject, disk: DiskKind) -> Vec<Violati
 }
 
 /// Violations on the disk, whose length is known.
-fn of_size(profile: &Profile, subject: &Subject, disk: DiskKind, size: u64) -> Vec<Violation> {
+fn of_size(profile: &Profile, subject: &Subject, disk: DiskRole, size: u64) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut add = |id: &'static str, fact: String, bound: Option<String>| {
         let violation = sourced(profile, Violation::new(known(id), fact));
@@ -145,7 +145,7 @@ fn of_size(profile: &Profile, subject: &Subject, disk: DiskKind, size: u64) -> V
     }
     // Where nothing finds the table, nothing starts.
     let is_found = sectors(profile, subject).is_none_or(|found| found.severity < Severity::Error);
-    if disk == DiskKind::System
+    if disk == DiskRole::System
         && is_found
         && let Some(fact) = boot(subject)
     {
@@ -162,7 +162,7 @@ fn of_size(profile: &Profile, subject: &Subject, disk: DiskKind, size: u64) -> V
 }
 
 /// Violations of one route.
-fn of_route(profile: &Profile, route: &Route, subject: &Subject, disk: DiskKind) -> Vec<Violation> {
+fn of_route(profile: &Profile, route: &Route, subject: &Subject, disk: DiskRole) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut add = |id: &'static str, fact: String, bound: Option<String>| {
         let violation = sourced(profile, Violation::new(known(id), fact));

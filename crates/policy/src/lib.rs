@@ -30,7 +30,7 @@ pub use input::{InputError, place_of};
 pub use judge::{CheckIntent, Report, judge};
 pub use levels::{Level, Levels, LevelsError};
 pub use page::page;
-pub use profile::{DiskBounds, DiskKind, Profile, Route, built_in};
+pub use profile::{DiskBounds, DiskRole, Profile, Route, built_in};
 pub use remedy_context::created_names;
 pub use route::{RouteVerdict, Verdict};
 pub use rule::{Rule, rule, rule_of_code};

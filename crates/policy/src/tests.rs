@@ -5,7 +5,7 @@ use std::path::PathBuf;
 use imgprep_map::Severity;
 
 use crate::{
-    BitmapFile, Boot, CheckIntent, Conversion, DiskKind, Kind, Level, PartitionTable, Profile, Report,
+    BitmapFile, Boot, CheckIntent, Conversion, DiskRole, Kind, Level, PartitionTable, Profile, Report,
     Sectors, Subject, Verdict, created_names, judge,
 };
 
@@ -51,7 +51,7 @@ fn errors(subject: &Subject) -> Vec<&'static str> {
     ids(&report(subject, &CheckIntent::default()), Severity::Error)
 }
 
-fn on_route(subject: &Subject, route: &str, disk: DiskKind) -> Report {
+fn on_route(subject: &Subject, route: &str, disk: DiskRole) -> Report {
     report(subject, &CheckIntent { disk, route: Some(route.into()), ..CheckIntent::default() })
 }
 
@@ -83,7 +83,7 @@ fn a_good_file_has_no_error_and_is_ready() {
 
 #[test]
 fn file_and_disk_sizes_at_their_boundaries() {
-    use DiskKind::{Data, System};
+    use DiskRole::{Data, System};
     use Severity::{Error, Note, Warning};
     let at = |route: &str, disk, file: u64, size: u64, id: &str| {
         let format = if route == "fast-zvhd2" { "zvhd2" } else { "raw" };
@@ -157,10 +157,10 @@ fn every_rule_that_asks_for_more_than_sizes() {
         (BitmapFile::Differs("block 3 holds data".into()), "import/bitmap-contents"),
     ];
     for (bitmap, id) in bitmaps {
-        let report = on_route(&Subject { bitmap, ..subject("raw") }, "fast-raw", DiskKind::System);
+        let report = on_route(&Subject { bitmap, ..subject("raw") }, "fast-raw", DiskRole::System);
         assert_eq!(ids(&report, Severity::Error), [id]);
         assert!(has(
-            &on_route(&subject("raw"), "fast-raw", DiskKind::System),
+            &on_route(&subject("raw"), "fast-raw", DiskRole::System),
             "after/encrypt",
             Severity::Note
         ));
@@ -193,9 +193,9 @@ fn firmware_by_what_is_on_the_disk() {
         (Gpt, true, false, true, "BIOS only"),
         (Gpt, false, false, false, "UEFI finds nothing"),
     ] {
-        let fact = fact_of(table, code, efi, bios, DiskKind::System).unwrap();
+        let fact = fact_of(table, code, efi, bios, DiskRole::System).unwrap();
         assert!(fact.contains(word), "{fact}");
-        assert_eq!(fact_of(table, code, efi, bios, DiskKind::Data), None, "a data disk starts nothing");
+        assert_eq!(fact_of(table, code, efi, bios, DiskRole::Data), None, "a data disk starts nothing");
     }
 }
 
@@ -268,9 +268,9 @@ fn a_data_disk_of_flexible_engine_has_at_least_40_gib() {
         let report = judge(&profile(name), &small, &CheckIntent { disk, ..CheckIntent::default() });
         report.violations.iter().find(|found| found.rule.id == "import/min-disk").unwrap().fact.clone()
     };
-    assert_eq!(fact("flexible-engine", DiskKind::Data), "min_disk 40");
-    assert_eq!(fact("flexible-engine", DiskKind::System), "min_disk 5");
-    assert_eq!(fact("otc", DiskKind::Data), "min_disk 5");
+    assert_eq!(fact("flexible-engine", DiskRole::Data), "min_disk 40");
+    assert_eq!(fact("flexible-engine", DiskRole::System), "min_disk 5");
+    assert_eq!(fact("otc", DiskRole::Data), "min_disk 5");
 }
 
 #[test]
@@ -375,7 +375,7 @@ fn a_doubt_about_one_way_in_is_a_note_where_another_way_is_open() {
     let large = Subject { virtual_size: Some(200 * GIB), ..subject("zvhd2") };
     assert!(has(&report(&large, &CheckIntent::default()), "size/disk-large", Severity::Note));
     assert_eq!(remedy(&large, "size/disk-large"), None);
-    assert!(has(&on_route(&large, "import", DiskKind::System), "size/disk-large", Severity::Warning));
+    assert!(has(&on_route(&large, "import", DiskRole::System), "size/disk-large", Severity::Warning));
     let qcow2 = Subject { virtual_size: Some(200 * GIB), ..subject("qcow2") };
     assert!(has(&report(&qcow2, &CheckIntent::default()), "size/disk-large", Severity::Warning));
 }

@@ -3,16 +3,10 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
+use imgprep::policy::DiskRole;
 
-use crate::args::{FollowArgs, OutputFormat, ProgressMode, threads};
+use crate::args::{FollowArgs, OutputFormat, ProgressMode, disk_role, threads};
 use crate::size::Size;
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Disk {
-    System,
-    Data,
-}
 
 #[derive(clap::Args)]
 #[command(
@@ -114,8 +108,8 @@ pub(crate) struct JobSpecArgs {
     #[arg(long, visible_alias = "for", value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
     /// Whether the images become system disks or data disks
-    #[arg(long, value_enum, default_value = "system")]
-    pub(crate) disk: Disk,
+    #[arg(long, value_parser = disk_role(), default_value = "system")]
+    pub(crate) disk: DiskRole,
 }
 
 /// How a folder is searched.

@@ -6,13 +6,11 @@ use std::path::{Path, PathBuf};
 
 use imgprep::{path_from_bytes, reason};
 use imgprep_batch::{
-    Batch, BatchError, Defaults, DiskRole, Follow, Found, JobSpec, Manifest, Search, Template, assemble,
-    search,
+    Batch, BatchError, Defaults, Found, JobSpec, Manifest, Search, Template, assemble, search,
 };
 
-use super::args::{BatchArgs, Disk};
+use super::args::BatchArgs;
 use super::host::Program;
-use crate::args::Follow as Typed;
 use crate::failure::Failure;
 use crate::text;
 
@@ -109,11 +107,7 @@ fn defaults(args: &BatchArgs) -> Result<Defaults, Failure> {
     let spec = JobSpec {
         from: given.from.clone(),
         snapshot: None,
-        follow: match given.follow.follow {
-            Some(Typed::None) => Follow::None,
-            Some(Typed::Any) => Follow::Any,
-            Some(Typed::Beside) | None => Follow::Beside,
-        },
+        follow: given.follow.follow.unwrap_or_default(),
         accept_parent: given.follow.accept_parent,
         to: given.to.clone(),
         options: options(args)?,
@@ -122,10 +116,7 @@ fn defaults(args: &BatchArgs) -> Result<Defaults, Failure> {
         verify: given.verify,
         salvage: given.salvage,
         profile: given.profile.clone(),
-        disk: match given.disk {
-            Disk::System => DiskRole::System,
-            Disk::Data => DiskRole::Data,
-        },
+        disk: given.disk,
     };
     let search = Search {
         recursive: args.search.recursive,

@@ -3,11 +3,11 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use imgprep::policy::{self, CheckIntent, DiskKind, Profile};
+use imgprep::policy::{self, CheckIntent, DiskRole, Profile};
 use imgprep::{
     CheckOptions, CheckedFile, Depth, Interrupt, OnLoss, OpenOptions, Progress, RunOptions, Severity, check,
 };
-use imgprep_batch::{DiskRole, Reason, Subject, Verdict};
+use imgprep_batch::{Reason, Subject, Verdict};
 
 /// Bytes that a check of tables may hold: it runs beside conversions.
 const MEMORY: u64 = 16 << 20;
@@ -37,10 +37,6 @@ pub(super) fn judge(subject: &Subject<'_>) -> Verdict {
 }
 
 fn checked(path: &Path, profile: Profile, disk: DiskRole) -> CheckedFile {
-    let disk = match disk {
-        DiskRole::System => DiskKind::System,
-        DiskRole::Data => DiskKind::Data,
-    };
     let options = CheckOptions {
         open: OpenOptions { follow: imgprep::FollowPolicy::None, ..OpenOptions::default() },
         profile: Some(profile),
