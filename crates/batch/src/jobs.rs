@@ -14,10 +14,6 @@ use crate::record::path_text;
 use crate::template::{Template, below};
 use crate::{BatchError, JOURNAL_NAME};
 
-/// Files of a searched folder by default: images, and files that are often taken for images.
-const INCLUDED: &str = "*.{avhdx,bin,dd,disk,gz,img,image,iso,ova,qcow,qcow2,qed,raw,tar,tgz,vdi,vhd,vhdx,\
-                        vmdk,vpc,xz,zst,zvhd,zvhd2}";
-
 /// How a folder is searched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Search {
@@ -104,7 +100,7 @@ pub type Searched = (Vec<(PathBuf, PathBuf)>, Vec<PathBuf>);
 
 /// Images below `folder` with their places, and files that are not taken. Hidden ones are not looked at.
 pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Error> {
-    let default = [INCLUDED.to_string()];
+    let default: Vec<_> = known_extensions().map(|extension| format!("*.{extension}")).collect();
     let include = globs(if search.include.is_empty() { &default } else { &search.include })?;
     let exclude = globs(&search.exclude)?;
     let out = out.canonicalize().ok();
@@ -139,6 +135,11 @@ pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Er
     }
     leave_out_parts(&mut found, &mut left_out);
     Ok((found, left_out))
+}
+
+/// Extensions of the files that a search takes by default.
+fn known_extensions() -> impl Iterator<Item = &'static &'static str> {
+    imgprep::IMAGE_EXTENSIONS.iter().chain(imgprep::LIKELY_EXTENSIONS)
 }
 
 /// Parts of a disk that another image of their folder names are no images of their own. Parts that none

@@ -28,6 +28,7 @@ use imgprep_map::{Error, Evidence, Finding, ParseOptions, Parsed, Probe, ReadAt,
 
 pub use error::DetectError;
 pub use evidence::Match;
+pub use file_name::{IMAGE_EXTENSIONS, LIKELY_EXTENSIONS};
 pub use remedy::commands;
 
 use evidence::{Ends, Kind};

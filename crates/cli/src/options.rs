@@ -124,6 +124,14 @@ impl Run {
         Ok(Self { threads: threads.unwrap_or(cores), memory, interrupt, progress: Progress::default() })
     }
 
+    pub(crate) fn threads(&self) -> NonZeroUsize {
+        self.threads
+    }
+
+    pub(crate) fn memory(&self) -> u64 {
+        self.memory
+    }
+
     /// What stops it.
     pub(crate) fn interrupt(&self) -> &Interrupt {
         &self.interrupt

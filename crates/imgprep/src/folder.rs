@@ -86,12 +86,9 @@ pub fn check_link(path: &Path, folder: &Path, follow: FollowPolicy) -> Result<()
     }
 }
 
-const EXTENSIONS: [&str; 13] =
-    ["img", "raw", "qcow2", "qcow", "qed", "vdi", "vhd", "vhdx", "vmdk", "zvhd", "zvhd2", "iso", "ova"];
-
 fn has_image_extension(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    imgprep_catalog::IMAGE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 fn is_image(path: &Path, options: &OpenOptions) -> bool {

@@ -35,7 +35,10 @@ pub use remedy::{descriptor_beside, remedy};
 pub use target::Target;
 pub use uuid::parse_uuid;
 
-pub use imgprep_catalog::{DetectError, FORMATS, Format, Match, by_name, commands as foreign_commands};
+pub use imgprep_catalog::{
+    DetectError, FORMATS, Format, IMAGE_EXTENSIONS, LIKELY_EXTENSIONS, Match, by_name,
+    commands as foreign_commands,
+};
 pub use imgprep_disk::{Contents, DiskFacts, Partition, PartitionKind, Volume};
 pub use imgprep_engine::{
     BitOrder, BitmapShape, Interrupt, Loss, OnLoss, Options as RunOptions, Progress, ProgressReading,

@@ -8,13 +8,12 @@ mod render;
 mod verdict;
 
 use std::io::{self, Write};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use imgprep::policy::quote;
-use imgprep::{Interrupt, OutputOptions, Sync, write_atomic};
+use imgprep::{OutputOptions, Sync, write_atomic};
 use imgprep_batch::{
     EXAMPLE, ExistingJournal, OnFailure, OtherOptions, RunSettings, plan, report, run as run_batch,
 };
@@ -26,7 +25,7 @@ use crate::args::OutputFormat;
 use crate::config::written;
 use crate::convert::unix_time;
 use crate::failure::Failure;
-use crate::options::existing;
+use crate::options::{Run, existing};
 use crate::signals;
 
 /// Files that the program itself has open, and some air.
@@ -38,8 +37,8 @@ pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
     }
     render::check_reports(args)?;
     let batch = options::batch(args)?;
-    let interrupt = signals::interrupt()?;
-    let settings = settings(args, &interrupt)?;
+    let run = Run::with(args.memory, args.threads)?;
+    let settings = settings(args, &run)?;
     let files = render::check_files(args, &batch)?;
     if args.plan {
         let plan = plan(&batch, &settings)?;
@@ -63,7 +62,7 @@ pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
         OutputFormat::Text => io::stdout().write_all(render::summary(&summary).as_bytes())?,
     }
     Ok(ExitCode::from(match () {
-        () if interrupt.is_raised() => signals::INTERRUPTED,
+        () if run.interrupt().is_raised() => signals::INTERRUPTED,
         () if summary.is_fine() => 0,
         () => 2,
     }))
@@ -84,12 +83,10 @@ fn init(args: &BatchArgs) -> Result<(), Failure> {
     written(&path.display().to_string(), &next, is_json)
 }
 
-fn settings<'a>(args: &BatchArgs, interrupt: &'a Interrupt) -> Result<RunSettings<'a>, Failure> {
-    let memory = args.memory.bytes().ok_or(Failure::Usage("--memory must be a number of bytes".into()))?;
-    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+fn settings<'a>(args: &BatchArgs, run: &'a Run) -> Result<RunSettings<'a>, Failure> {
     Ok(RunSettings {
-        threads: args.threads.unwrap_or(cores),
-        memory,
+        threads: run.threads(),
+        memory: run.memory(),
         files: imgprep::open_file_limit().saturating_sub(OWN_FILES),
         retries: args.retries,
         pause: Duration::from_millis(args.retry_pause),
@@ -102,7 +99,7 @@ fn settings<'a>(args: &BatchArgs, interrupt: &'a Interrupt) -> Result<RunSetting
         other_options: if args.force { OtherOptions::Accept } else { OtherOptions::Refuse },
         sync: if args.no_sync { Sync::None } else { Sync::Full },
         unix_time: unix_time()?,
-        interrupt,
+        interrupt: run.interrupt(),
         host: &Program,
     })
 }
