@@ -25,7 +25,7 @@ pub struct OpenOptions {
     pub follow: FollowPolicy,
     /// Which names of files that hold an image's own data are followed, where that differs.
     pub associated_follow: Option<FollowPolicy>,
-    /// What is done about a parent that is not the one that its child was made over.
+    /// How a parent is handled whose id does not match.
     pub mismatch: Mismatch,
     /// How files are read.
     pub source: SourceOptions,
@@ -33,7 +33,7 @@ pub struct OpenOptions {
     pub parents: Vec<PathBuf>,
 }
 
-/// What is done about a parent that is not the one that its child was made over.
+/// How a parent is handled whose id does not match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mismatch {
     /// The chain is refused.
@@ -255,7 +255,7 @@ fn follow_unnamed(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) 
     accept(chain, parent, layer, options.mismatch).map_err(in_above)
 }
 
-/// The opened parent, if it is the one that its child was made over.
+/// The opened parent, if its id matches.
 fn accept(
     chain: &mut Chain,
     parent: &ParentRef,
@@ -314,7 +314,7 @@ fn open_below(
     Ok(layer)
 }
 
-/// Whether the layer below is another than the one that its child was made over.
+/// Whether the id of the layer below differs from the expected one.
 fn mismatch(parent: &ParentRef, below: &Layer) -> Option<ChainError> {
     let found: Vec<_> = below.image.identities().map(String::as_str).collect();
     let is_same = parent.identities.is_empty()
@@ -451,7 +451,7 @@ mod tests {
         let (refuse, wanted) = (OpenOptions::default(), parent("base.raw", &["1", "2"]));
         let error = follow(&mut chain, &wanted, &refuse).err().unwrap();
         assert_eq!((error.code(), error.at()), ("open.parent.mismatch", Some(7)));
-        assert!(error.to_string().contains("made over 1 or 2; --accept-parent"), "{error}");
+        assert!(error.to_string().contains("expects 1 or 2; --accept-parent"), "{error}");
         assert!(chain.top().image.findings.is_empty());
         let accept = OpenOptions { mismatch: Mismatch::Accept, ..OpenOptions::default() };
         follow(&mut chain, &wanted, &accept).unwrap();

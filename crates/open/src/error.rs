@@ -145,10 +145,8 @@ pub enum ChainError {
         /// Layers that are followed.
         limit: u32,
     },
-    /// The file below is not the one that the image was made over.
-    #[error(
-        "{name:?} calls itself {found}, the image was made over {expected}; --accept-parent takes it all the same"
-    )]
+    /// The id of the parent does not match.
+    #[error("parent {name:?} has id {found}, but the image expects {expected}; --accept-parent accepts it")]
     Mismatch {
         /// File offset of the parent's name.
         at: u64,

@@ -155,7 +155,7 @@ pub const RULES: &[Rule] = rules![
         "this program", &[];
     "safety/unknown-feature" Error,
         "the image declares no incompatible feature that is not known",
-        "by its specification nobody may read it who does not know the feature",
+        "the specification forbids reading an image with an unknown incompatible feature",
         "the format's specification", &[];
     "safety/optional-feature" Warning,
         "the image declares no compatible or autoclear feature that is not known",

@@ -389,7 +389,7 @@ impl Walk<'_, '_, '_> {
                     || (offset != 0
                         && (entry & 1 != 0 || !offset.is_multiple_of(self.header.cluster_size())));
                 if is_bad {
-                    let message = format!("entry {entry:#018x} of a bitmap's table is none");
+                    let message = format!("invalid bitmap table entry {entry:#018x}");
                     self.report.corrupt("qcow2.bitmaps.entry", entry_at, 1, message);
                 } else if offset != 0 {
                     self.counts.add(entry_at, offset, self.header.cluster_size(), 1, self.report);

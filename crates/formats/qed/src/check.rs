@@ -64,7 +64,7 @@ fn check_header(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result
         return check_name(map, file, report);
     }
     if raw.features & BACKING_FORMAT_NO_PROBE != 0 {
-        let message = "a backing file is said to be raw, and there is none";
+        let message = "the flag for a RAW backing file is set, but the image has no backing file";
         report.note("qed.check.no-probe", 16, message.into());
     }
     Ok(())

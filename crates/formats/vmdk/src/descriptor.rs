@@ -136,7 +136,7 @@ impl Descriptor {
         if let Some((value, at)) = values.get("CID") {
             self.cid = Some(id("CID", value, at)?);
         } else {
-            let message = "the descriptor has no CID: children can't tell whether it is their parent";
+            let message = "the descriptor has no CID: children cannot verify their parent";
             self.find("vmdk.descriptor.no-cid", Severity::Warning, self.at, message.into());
         }
         if let Some((value, at)) = values.get("isNativeSnapshot")

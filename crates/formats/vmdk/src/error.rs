@@ -70,7 +70,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// An entry that can't be.
-    #[error("{table} entry {found:#x} is none: {reason}")]
+    #[error("invalid {table} entry {found:#x}: {reason}")]
     Entry {
         /// Offset of the entry.
         at: u64,
@@ -165,7 +165,7 @@ pub enum Corrupt {
         /// By the extent.
         found: u64,
     },
-    /// A line that begins as an extent's and is none.
+    /// A line that begins like an extent line and is invalid.
     #[error("extent line {line:?}: {reason}")]
     ExtentLine {
         /// Offset of the line.
