@@ -41,7 +41,7 @@ pub(crate) fn names(layer: &LayerInfo, path: &Path, has_parent: bool) -> Vec<Vio
     for associated in &layer.associated_files {
         let (id, what) = match associated.role {
             FileRole::DataFile => ("safety/data-file", "data file"),
-            FileRole::Extent | FileRole::ChangeTracking => ("safety/extent-path", "extent"),
+            FileRole::ExtentFile | FileRole::ChangeTracking => ("safety/extent-path", "extent"),
         };
         let place = Place { at: Some(associated.at), ..Place::default() };
         let fact = match &associated.name {

@@ -145,14 +145,14 @@ mod tests {
     use super::*;
 
     fn extent(name: &str) -> FileRef {
-        FileRef::new(Some(ImageName(name.into())), 7, FileRole::Extent)
+        FileRef::new(Some(ImageName(name.into())), 7, FileRole::ExtentFile)
     }
 
     #[test]
     fn too_many_associated_files_are_not_opened() {
         let temp = tempfile::tempdir().unwrap();
         let child = temp.path().join("child.raw");
-        let wanted = FileRef::new(None, 7, FileRole::Extent);
+        let wanted = FileRef::new(None, 7, FileRole::ExtentFile);
         let mut options = OpenOptions::default();
         let refused = |count: usize| {
             associated_files(&child, &vec![wanted.clone(); count], &options).unwrap_err().1.code()
@@ -200,7 +200,7 @@ mod tests {
         std::fs::write(&image, "image").unwrap();
         std::fs::hard_link(&image, temp.path().join("hard")).unwrap();
         std::os::unix::fs::symlink("disk.vmdk", temp.path().join("soft")).unwrap();
-        for role in [FileRole::Extent, FileRole::DataFile] {
+        for role in [FileRole::ExtentFile, FileRole::DataFile] {
             for name in ["disk.vmdk", "./disk.vmdk", "hard", "soft"] {
                 let wanted = FileRef { role, ..extent(name) };
                 let (_, error) = associated_files(&image, &[wanted], &OpenOptions::default()).unwrap_err();

@@ -82,7 +82,7 @@ struct Walk<'w, 'f> {
 
 /// One walk: where its uses go, and whether it tells what is wrong with an entry.
 struct Uses<'u> {
-    tells: bool,
+    reports: bool,
     add: &'u mut dyn FnMut(Use),
     /// Where the cluster before ended.
     expected: Option<u64>,
@@ -90,7 +90,7 @@ struct Uses<'u> {
 
 impl Walk<'_, '_> {
     /// Adds all uses of the file.
-    fn uses(&self, tells: bool, add: &mut dyn FnMut(Use)) -> Result<(), Error> {
+    fn uses(&self, reports: bool, add: &mut dyn FnMut(Use)) -> Result<(), Error> {
         let header = &self.map.header;
         let l1 = header.raw.l1_offset;
         // Tapdisk leaves the space up to a page.
@@ -104,13 +104,13 @@ impl Walk<'_, '_> {
         }
         add(Use { bytes: l1..l1 + header.l1_bytes(), by: 40 });
         let mut revisits = RevisitLimiter::new(self.file.len());
-        let mut uses = Uses { tells, add, expected: None };
+        let mut uses = Uses { reports, add, expected: None };
         let _ = walk_entries(self.file, l1, 0..header.l1_entries, u64::from_be_bytes, &mut |entry| {
             let table = match self.map.table(self.file, &entry) {
                 Ok(None) => return Ok(ControlFlow::Continue(())),
                 Ok(Some(table)) => table,
                 Err(error) => {
-                    self.error(tells, "qcow.check.l1-entry", Severity::Error, entry.at, || {
+                    self.error(reports, "qcow.check.l1-entry", Severity::Error, entry.at, || {
                         format!("{error}")
                     });
                     return Ok(ControlFlow::Continue(()));
@@ -121,7 +121,7 @@ impl Walk<'_, '_> {
             if !revisits.may_walk(table, header.l2_bytes()) {
                 let message =
                     || format!("the table at {table} is named again and again: it is not looked at");
-                self.error(tells, "qcow.check.repeated", Severity::Error, entry.at, message);
+                self.error(reports, "qcow.check.repeated", Severity::Error, entry.at, message);
                 return Ok(ControlFlow::Break(()));
             }
             self.l2(table, &entry, &mut uses)?;
@@ -154,12 +154,12 @@ impl Walk<'_, '_> {
             Err(error) => {
                 // Unread data loses nothing.
                 let severity = if is_beyond { Severity::Warning } else { Severity::Error };
-                self.error(uses.tells, "qcow.check.l2-entry", severity, entry.at, || format!("{error}"));
+                self.error(uses.reports, "qcow.check.l2-entry", severity, entry.at, || format!("{error}"));
                 return;
             }
         };
         let Some((cluster, range)) = stored else { return };
-        if uses.tells {
+        if uses.reports {
             self.count(cluster, &range, uses.expected);
             if is_beyond {
                 let (size, place) = (header.raw.size, range.start);
@@ -198,13 +198,13 @@ impl Walk<'_, '_> {
 
     fn error(
         &self,
-        tells: bool,
+        reports: bool,
         code: &'static str,
         severity: Severity,
         at: u64,
         message: impl FnOnce() -> alloc::string::String,
     ) {
-        if tells {
+        if reports {
             let mut report = self.report.borrow_mut();
             report.counts.corruptions += 1;
             report.add_with(code, severity, at, message);

@@ -57,7 +57,7 @@ fn associated_files(lines: &[Line]) -> (Vec<FileRef>, Vec<FileId>) {
         *places.entry(name.clone()).or_insert_with(|| {
             let name = Some(ImageName(name.clone()));
             let (others, encoding) = (line.others.clone(), line.encoding.clone());
-            files.push(FileRef { others, encoding, ..FileRef::new(name, *at, FileRole::Extent) });
+            files.push(FileRef { others, encoding, ..FileRef::new(name, *at, FileRole::ExtentFile) });
             FileId::associated(files.len() - 1)
         })
     });
