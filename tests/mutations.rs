@@ -19,7 +19,7 @@ fn walk(path: &Path) -> Result<(), imgprep::Error> {
     // A check may fail as a walk may: it must only end.
     let _ = disk.check_structure(0, &mut |_| std::ops::ControlFlow::Continue(()));
     let mut extents = 0;
-    disk.pieces(&mut |_| {
+    disk.extents(&mut |_| {
         extents += 1;
         if extents < ENDLESS { std::ops::ControlFlow::Continue(()) } else { std::ops::ControlFlow::Break(()) }
     })?;

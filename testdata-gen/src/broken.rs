@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 use crate::ImageFile;
 use crate::disk::{Noise, text};
 use crate::qcow2::{Cell, Qcow2, Written};
-use crate::zvhd::{Packing, pack, seal, zvhd, zvhd2, zvhd2_of};
+use crate::zvhd::{ZvhdCompression, compress, seal, zvhd, zvhd2, zvhd2_of};
 
 /// When a broken image must be refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -69,7 +69,7 @@ fn recipe() -> Qcow2 {
     recipe.cells = BTreeMap::from([
         (0, Cell::Data(text(1 << 16))),
         (2, Cell::Data(Noise::new(1).bytes(1 << 16))),
-        (3, Cell::Packed(text(1 << 16))),
+        (3, Cell::Compressed(text(1 << 16))),
     ]);
     recipe
 }
@@ -200,14 +200,7 @@ fn qcow2_headers() -> Vec<BrokenImage> {
             Some(36),
             with(36, &[0, 0, 0, 0]),
         ),
-        (
-            "qcow2-monster-size",
-            "a disk of 16 EiB",
-            AtOpen,
-            "qcow2.l1.too-short",
-            Some(36),
-            with(24, &[0xff; 8]),
-        ),
+        ("qcow2-bomb-size", "a disk of 16 EiB", AtOpen, "qcow2.l1.too-short", Some(36), with(24, &[0xff; 8])),
         (
             "qcow2-huge-l1",
             "an L1 table of 32 GiB",
@@ -408,7 +401,7 @@ fn qcow2_tables() -> Vec<BrokenImage> {
             entry(second, copied | first & !0xffff),
         ),
         (
-            "qcow2-packed-in-data",
+            "qcow2-compressed-in-data",
             "a payload inside another cluster",
             AtRead,
             "claims.overlap",
@@ -416,7 +409,7 @@ fn qcow2_tables() -> Vec<BrokenImage> {
             entry(third, 1 << 62 | written.places[&2]),
         ),
         (
-            "qcow2-packed-past-end",
+            "qcow2-compressed-past-end",
             "a payload behind the file's end",
             AtRead,
             "qcow2.l2.past-end",
@@ -424,7 +417,7 @@ fn qcow2_tables() -> Vec<BrokenImage> {
             entry(third, 1 << 62 | 1 << 40),
         ),
         (
-            "qcow2-packed-garbage",
+            "qcow2-compressed-garbage",
             "a payload that is no deflate data",
             AtRead,
             "codec.unpack.garbage",
@@ -435,8 +428,8 @@ fn qcow2_tables() -> Vec<BrokenImage> {
             }),
         ),
         (
-            "qcow2-packed-short",
-            "a payload that unpacks to less than a cluster",
+            "qcow2-compressed-short",
+            "a payload that decompresses to less than a cluster",
             AtRead,
             "codec.unpack.short",
             Some(written.places[&3]),
@@ -613,7 +606,7 @@ pub(crate) fn zvhds() -> Vec<BrokenImage> {
     let mut disk = vec![0; 6 << 20];
     disk[0] = 1;
     disk[4 << 20] = 2;
-    let (old, new) = (zvhd(&disk), zvhd2(&disk, Packing::Zstd));
+    let (old, new) = (zvhd(&disk), zvhd2(&disk, ZvhdCompression::Zstd));
     let last = new.len() - 4096;
     let index = u64::from_le_bytes(new[last + 96..last + 104].try_into().unwrap_or_default());
     let bitmap = u64::from_le_bytes(new[last + 104..last + 112].try_into().unwrap_or_default());
@@ -634,7 +627,9 @@ pub(crate) fn zvhds() -> Vec<BrokenImage> {
         put(&mut file, at as u64, bytes);
         file
     };
-    let unit = |len: usize| zvhd2_of(6 << 20, Packing::Zstd, &[(0, pack(Packing::Zstd, &vec![1; len]))]);
+    let unit = |len: usize| {
+        zvhd2_of(6 << 20, ZvhdCompression::Zstd, &[(0, compress(ZvhdCompression::Zstd, &vec![1; len]))])
+    };
     let second =
         u64::from_le_bytes(new[index as usize + 16..index as usize + 24].try_into().unwrap_or_default());
     let at = last as u64;

@@ -3,7 +3,7 @@
 use crate::ImageFile;
 use crate::disk::{Noise, disk_of, text};
 use crate::qcow2::{Cell, Qcow2};
-use crate::zvhd::{Packing, zvhd, zvhd2};
+use crate::zvhd::{ZvhdCompression, zvhd, zvhd2};
 
 /// An image and the disk that reading it yields.
 #[derive(Clone, Debug)]
@@ -88,13 +88,13 @@ fn plain(_: u64, bytes: Vec<u8>) -> Cell {
     Cell::Data(bytes)
 }
 
-fn packed(_: u64, bytes: Vec<u8>) -> Cell {
-    Cell::Packed(bytes)
+fn compressed(_: u64, bytes: Vec<u8>) -> Cell {
+    Cell::Compressed(bytes)
 }
 
-/// Every third plain, so that packed and plain clusters alternate.
-fn some_packed(index: u64, bytes: Vec<u8>) -> Cell {
-    if index.is_multiple_of(3) { Cell::Data(bytes) } else { Cell::Packed(bytes) }
+/// Every third plain, so that compressed and plain clusters alternate.
+fn some_compressed(index: u64, bytes: Vec<u8>) -> Cell {
+    if index.is_multiple_of(3) { Cell::Data(bytes) } else { Cell::Compressed(bytes) }
 }
 
 fn qcow2_clusters() -> Vec<GoodImage> {
@@ -111,28 +111,28 @@ fn qcow2_clusters() -> Vec<GoodImage> {
         ));
         all.push(qcow2(
             &format!("qcow2-v2-{bits}"),
-            "version 2, some packed",
-            &v2.with_disk(&disk, some_packed),
+            "version 2, some compressed",
+            &v2.with_disk(&disk, some_compressed),
             disk.clone(),
         ));
         all.push(qcow2(
             &format!("qcow2-zlib-{bits}"),
             "deflated clusters",
-            &recipe.clone().with_disk(&disk, packed),
+            &recipe.clone().with_disk(&disk, compressed),
             disk.clone(),
         ));
         let zstd = Qcow2 { zstd: true, ..recipe.clone() };
         all.push(qcow2(
             &format!("qcow2-zstd-{bits}"),
             "zstd clusters",
-            &zstd.with_disk(&disk, packed),
+            &zstd.with_disk(&disk, compressed),
             disk.clone(),
         ));
         let shuffled = Qcow2 { shuffled: true, ..recipe };
         all.push(qcow2(
             &format!("qcow2-shuffled-{bits}"),
             "data last to first, before the tables",
-            &shuffled.with_disk(&disk, some_packed),
+            &shuffled.with_disk(&disk, some_compressed),
             disk,
         ));
     }
@@ -142,7 +142,7 @@ fn qcow2_clusters() -> Vec<GoodImage> {
 fn qcow2_features() -> Vec<GoodImage> {
     let disk = mixed(1_000_000);
     let size = disk.len() as u64;
-    let base = Qcow2::new(16, size).with_disk(&disk, some_packed);
+    let base = Qcow2::new(16, size).with_disk(&disk, some_compressed);
     let mut zeros = base.clone();
     zeros.cells.insert(6, Cell::Zero);
     zeros.cells.insert(7, Cell::ZeroKept);
@@ -185,13 +185,13 @@ fn subclusters() -> GoodImage {
     recipe.cells.insert(3, Cell::Sub(data_bits, zero_bits, bytes.clone()));
     recipe.cells.insert(5, Cell::Data(bytes));
     recipe.cells.insert(6, Cell::Zero);
-    recipe.cells.insert(8, Cell::Packed(text(1 << bits)));
+    recipe.cells.insert(8, Cell::Compressed(text(1 << bits)));
     qcow2("qcow2-subclusters", "extended entries", &recipe, disk)
 }
 
 fn snapshots() -> Vec<GoodImage> {
     let (now, then) = (mixed(900_000), mixed(600_000));
-    let of_then = Qcow2::new(14, then.len() as u64).with_disk(&then, some_packed).cells;
+    let of_then = Qcow2::new(14, then.len() as u64).with_disk(&then, some_compressed).cells;
     let mut recipe = Qcow2::new(14, now.len() as u64).with_disk(&now, plain);
     recipe.snapshots = vec![
         ("1".into(), "first".into(), of_then, then.len() as u64),
@@ -281,20 +281,26 @@ pub(crate) fn zvhds() -> Vec<GoodImage> {
     vec![
         image("zvhd-mixed", "one stream, a short last block", "zvhd", zvhd(&disk), disk.clone()),
         image("zvhd-zeros", "no record", "zvhd", zvhd(&[0; 1024]), vec![0; 1024]),
-        image("zvhd2-zstd", "zstd records", "zvhd2", zvhd2(&disk, Packing::Zstd), disk.clone()),
-        image("zvhd2-zlib", "flushed zlib records", "zvhd2", zvhd2(&disk, Packing::Zlib), disk.clone()),
+        image("zvhd2-zstd", "zstd records", "zvhd2", zvhd2(&disk, ZvhdCompression::Zstd), disk.clone()),
+        image(
+            "zvhd2-zlib",
+            "flushed zlib records",
+            "zvhd2",
+            zvhd2(&disk, ZvhdCompression::Zlib),
+            disk.clone(),
+        ),
         image(
             "zvhd2-zlib-finished",
             "finished zlib records",
             "zvhd2",
-            zvhd2(&disk, Packing::ZlibFinished),
+            zvhd2(&disk, ZvhdCompression::ZlibFinished),
             disk,
         ),
-        image("zvhd2-zeros", "no record", "zvhd2", zvhd2(&[0; 1024], Packing::Zstd), vec![0; 1024]),
+        image("zvhd2-zeros", "no record", "zvhd2", zvhd2(&[0; 1024], ZvhdCompression::Zstd), vec![0; 1024]),
     ]
 }
 
-/// The image of the README: 64 MiB, an MBR, text, packed and zero clusters.
+/// The image of the README: 64 MiB, an MBR, text, compressed and zero clusters.
 pub fn sample() -> GoodImage {
     let size = 64 << 20;
     let mut boot = vec![0; 512];
@@ -310,13 +316,13 @@ pub fn sample() -> GoodImage {
             (40 << 20, text(3 << 20)),
         ],
     );
-    let mut recipe = Qcow2::new(16, size as u64).with_disk(&disk, some_packed);
+    let mut recipe = Qcow2::new(16, size as u64).with_disk(&disk, some_compressed);
     for (index, cell) in &mut recipe.cells {
         // Runs of text shrink to nothing: only the boot sector and the noise are kept plain.
         if let Cell::Data(bytes) = cell
             && *index != 0
         {
-            *cell = Cell::Packed(std::mem::take(bytes));
+            *cell = Cell::Compressed(std::mem::take(bytes));
         }
     }
     recipe.cells.insert(500, Cell::Zero);

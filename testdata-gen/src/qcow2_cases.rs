@@ -7,7 +7,7 @@ use crate::disk::{Noise, text};
 use crate::qcow::{Cell as QcowCell, Qcow};
 use crate::qcow2::{Cell, Qcow2, Written};
 use crate::qed::{Cell as QedCell, Qed};
-use crate::{ImageFile, OddImage};
+use crate::{AnomalousImage, ImageFile};
 
 const COPIED: u64 = 1 << 63;
 const K64: u64 = 1 << 16;
@@ -19,11 +19,11 @@ type Damaged = (Vec<u8>, u64);
 type Case = (&'static str, &'static str, &'static str, Damaged);
 
 /// Images that `convert` reads with a finding of this code at this place.
-pub fn damaged() -> Vec<OddImage> {
+pub fn damaged() -> Vec<AnomalousImage> {
     let named = |format: &'static str| {
         move |(name, about, code, (bytes, at)): Case| {
             let files = vec![ImageFile { name: format!("{name}.{format}"), bytes }];
-            OddImage { name, about, files, code, at: Some(at) }
+            AnomalousImage { name, about, files, code, at: Some(at) }
         }
     };
     let mut all: Vec<_> = qcow2_counts().into_iter().map(named("qcow2")).collect();
@@ -41,9 +41,9 @@ fn recipe() -> Qcow2 {
     recipe.cells = BTreeMap::from([
         (0, Cell::Data(text(1 << 16))),
         (2, Cell::Data(noise.bytes(1 << 16))),
-        (3, Cell::Packed(text(1 << 16))),
-        (4, Cell::Packed([text(1 << 15), vec![7; 1 << 15]].concat())),
-        (5, Cell::Packed([vec![9; 1 << 15], text(1 << 15)].concat())),
+        (3, Cell::Compressed(text(1 << 16))),
+        (4, Cell::Compressed([text(1 << 15), vec![7; 1 << 15]].concat())),
+        (5, Cell::Compressed([vec![9; 1 << 15], text(1 << 15)].concat())),
     ]);
     recipe
 }
@@ -231,7 +231,7 @@ pub fn undamaged() -> Vec<ImageFile> {
     let mut qcow = Qcow::new(12, 9, 16 << 12);
     qcow.cells.insert(1, QcowCell::Data(vec![1; 4096]));
     qcow.cells.insert(2, QcowCell::Data(vec![2; 4096]));
-    qcow.cells.insert(3, QcowCell::Packed(text(4096)));
+    qcow.cells.insert(3, QcowCell::Compressed(text(4096)));
     let mut left_behind = qcow.write();
     put(&mut left_behind.file, left_behind.entries[&1], &[0; 8]);
     // A QED that asks for a check may have lost clusters.

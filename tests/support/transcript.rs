@@ -9,8 +9,8 @@ use std::path::Path;
 use std::sync::Arc;
 
 use imgprep_map::{
-    Checked, Claim, Error, Extent, FileId, FileRef, Files, Finding, Image, Limits, ParseOptions, Parsed,
-    Probe, ReadAt, Replayed, SizeChoice, Source,
+    Error, Extent, FileId, FileRef, FileUse, Files, Finding, Image, Limits, OverlayReader, ParseOptions,
+    Parsed, Probe, ReadAt, SizeChoice, Source, StructureCounts,
 };
 use testdata_gen::{FormatImages, GoodImage, ImageFile, Noise, of_format};
 
@@ -127,7 +127,7 @@ impl<'a> Subject<'a> {
                         files.extend(image.files.iter().map(|wanted| self.named(wanted)));
                     }
                     if let Some(overlay) = &image.overlay {
-                        files[0] = Arc::new(Replayed::new(first, Arc::clone(overlay)));
+                        files[0] = Arc::new(OverlayReader::new(first, Arc::clone(overlay)));
                     }
                     return Ok(Opened { image: *image, files });
                 }
@@ -288,11 +288,11 @@ fn clipped(extent: &Extent, range: &Range<u64>) -> Option<Extent> {
 
 fn uses(opened: &Opened) -> String {
     let mut uses = Vec::new();
-    let told = opened.image.map.claims(&opened.files, &mut |claim| {
-        uses.push(claim);
+    let told = opened.image.map.file_usage(&opened.files, &mut |one| {
+        uses.push(one);
         ControlFlow::Continue(())
     });
-    uses.sort_by_key(|claim: &Claim| (claim.file, claim.range.start, claim.range.end));
+    uses.sort_by_key(|one: &FileUse| (one.file, one.range.start, one.range.end));
     told.map_or_else(|error| error_line(&error), |()| String::new()) + &lines(&uses)
 }
 
@@ -304,7 +304,8 @@ fn check(opened: &Opened) -> String {
         findings.push(finding);
         ControlFlow::Continue(())
     };
-    let checked = map.check(&opened.files, &mut found).map(|checked: Checked| format!("{checked:?}\n"));
+    let checked =
+        map.check(&opened.files, &mut found).map(|checked: StructureCounts| format!("{checked:?}\n"));
     let unused = map.check_unused(&opened.files, &mut found).map(|()| String::new());
     let crossed = map.cross_check(&opened.files).map(|findings| lines(&findings));
     let said = [checked, unused, crossed].map(|said| said.unwrap_or_else(|error| error_line(&error)));

@@ -101,7 +101,7 @@ mod tests {
         let ends = Ends::read(&file).unwrap();
         let found = |at, len| {
             let evidence = Evidence { at, len, says: String::new() };
-            Match::new(&ends.probe(), "x", evidence, Kind::Foreign(Remedy::NotYet)).hex()
+            Match::new(&ends.probe(), "x", evidence, Kind::Foreign(Remedy::Unsupported)).hex()
         };
         assert_eq!(found(100, 4), "68 65 61 64");
         assert_eq!(found(last as u64, 4), "74 61 69 6c");

@@ -7,7 +7,7 @@ use std::process::ExitCode;
 
 use imgprep::policy::quote;
 use imgprep::{
-    DetectError, Error, Existing, Match, OutputOptions, Sync, descriptor_beside, reason, remedy, write_whole,
+    DetectError, Error, Existing, Match, OutputOptions, Sync, descriptor_beside, reason, remedy, write_atomic,
 };
 use serde_json::json;
 
@@ -20,12 +20,12 @@ use crate::{files, json};
 pub(crate) enum Failure {
     /// An error with its code and place.
     Image(Box<Error>),
-    /// The same, of a file whose bytes speak for this.
-    Seen(Box<Error>, Vec<Match>),
+    /// The same, with the formats that the bytes of the file match.
+    WithEvidence(Box<Error>, Vec<Match>),
     /// Options that make no sense together.
     Usage(String),
-    /// One that stands in the output already.
-    Told,
+    /// An error that the output already contains.
+    Reported,
     /// Our own output could not be written.
     Print(io::Error),
 }
@@ -60,7 +60,7 @@ impl Failure {
     /// Text goes to standard error; JSON is an object on standard output also when nothing came of it. Where that
     /// cannot be written, and where the image goes there, it goes to standard error.
     pub(crate) fn print(&self, command: &Command) {
-        if matches!(self, Self::Told) {
+        if matches!(self, Self::Reported) {
             return;
         }
         if command.output() == OutputFormat::Json {
@@ -80,14 +80,14 @@ impl Failure {
 
     pub(crate) fn print_text(&self, command: &str) {
         match self {
-            Self::Image(error) | Self::Seen(error, _) => warn(format_args!("imgprep: {error}")),
+            Self::Image(error) | Self::WithEvidence(error, _) => warn(format_args!("imgprep: {error}")),
             Self::Usage(text) => warn(format_args!("imgprep: {text}")),
-            Self::Told => {}
+            Self::Reported => {}
             Self::Print(error) => {
                 warn(format_args!("imgprep: standard output could not be written: {}", reason(error)));
             }
         }
-        if let Self::Seen(_, matches) = self {
+        if let Self::WithEvidence(_, matches) = self {
             matches.iter().for_each(|found| warn(format_args!("  evidence: {}", matched(found))));
         }
         self.hints(command).iter().for_each(|hint| warn(format_args!("  {hint}")));
@@ -97,8 +97,8 @@ impl Failure {
     fn hints(&self, command: &str) -> Vec<String> {
         let (error, matches) = match self {
             Self::Image(error) => (error, &[][..]),
-            Self::Seen(error, matches) => (error, &matches[..]),
-            Self::Usage(_) | Self::Told | Self::Print(_) => return Vec::new(),
+            Self::WithEvidence(error, matches) => (error, &matches[..]),
+            Self::Usage(_) | Self::Reported | Self::Print(_) => return Vec::new(),
         };
         let Some(detail) = error.detail::<DetectError>() else { return Vec::new() };
         let file = quote(OsStr::new(error.path().unwrap_or("FILE")));
@@ -119,7 +119,7 @@ impl Failure {
     /// All that the file's bytes speak for, where that was looked at.
     pub(crate) fn matches_json(&self) -> Option<serde_json::Value> {
         match self {
-            Self::Seen(_, matches) => Some(matches.iter().map(json::matched).collect()),
+            Self::WithEvidence(_, matches) => Some(matches.iter().map(json::matched).collect()),
             _ => None,
         }
     }
@@ -154,9 +154,9 @@ impl Failure {
 
     pub(crate) fn json(&self) -> serde_json::Value {
         match self {
-            Self::Image(error) | Self::Seen(error, _) => error_json(error),
+            Self::Image(error) | Self::WithEvidence(error, _) => error_json(error),
             Self::Usage(text) => json!({ "code": "usage", "class": "usage", "message": text }),
-            Self::Told => serde_json::Value::Null,
+            Self::Reported => serde_json::Value::Null,
             Self::Print(error) => {
                 json!({ "code": "io.print", "class": "io", "message": reason(error) })
             }
@@ -179,10 +179,10 @@ fn may_replace(path: &Path) -> bool {
     read.is_some_and(|object| object["schema"].as_str().is_some_and(|name| name.starts_with("imgprep/")))
 }
 
-/// A report is made anew by every run: one that is there is replaced.
+/// Writes a report; an existing one is replaced.
 pub(crate) fn write_report(path: &Path, object: &serde_json::Value) -> Result<(), Failure> {
     let options = OutputOptions { existing: Existing::Replace, sync: Sync::Full };
-    Ok(write_whole(path, json::text(object).as_bytes(), options)?)
+    Ok(write_atomic(path, json::text(object).as_bytes(), options)?)
 }
 
 /// What was wrong with a file that the command line names.

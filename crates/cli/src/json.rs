@@ -1,7 +1,8 @@
 //! The shapes of JSON: a superset of `qemu-img info`'s.
 
 use imgprep::{
-    Counted, Encryption, Facts, Finding, LayerInfo, Match, Named, Seen, Snapshot, Value, printable_json,
+    Counted, DiskInspection, Encryption, Facts, Finding, LayerInfo, Match, Named, Snapshot, Value,
+    printable_json,
 };
 use serde_json::{Map, Value as Json, json};
 
@@ -22,7 +23,7 @@ pub(crate) fn line(value: &Json) -> String {
 pub(crate) fn layer(
     info: &LayerInfo,
     allocation: Option<&Counted>,
-    seen: &Seen,
+    inspection: &DiskInspection,
     findings: &[Finding],
 ) -> Map<String, Json> {
     let facts = &info.facts;
@@ -38,7 +39,7 @@ pub(crate) fn layer(
     if let Some(size) = facts.cluster_size {
         put("cluster-size", json!(size));
     }
-    if let Some(encryption) = encryption(facts, seen) {
+    if let Some(encryption) = encryption(facts, inspection) {
         put("encrypted", json!(true));
         put("encryption", json!(encryption));
     }
@@ -68,13 +69,13 @@ pub(crate) fn layer(
         "allocation",
         match allocation {
             Some(Counted::Whole(sum)) => {
-                json!({ "data": sum.data, "compressed": sum.packed, "zero": sum.zeros, "parent": sum.parent })
+                json!({ "data": sum.data, "compressed": sum.compressed, "zero": sum.zeros, "parent": sum.parent })
             }
             _ => Json::Null,
         },
     );
     put("contents", Json::Null);
-    for (key, found) in seen.facts.iter().flat_map(imgprep::DiskFacts::details) {
+    for (key, found) in inspection.facts.iter().flat_map(imgprep::DiskFacts::details) {
         put(key, value(&found));
     }
     put("findings", findings.iter().map(finding).collect());
@@ -91,8 +92,8 @@ fn child(info: &LayerInfo) -> Json {
 }
 
 /// The format's own, or that of a disk that is locked as a whole, as `qemu-img` has it for LUKS.
-fn encryption(facts: &Facts, seen: &Seen) -> Option<String> {
-    Some(match (facts.encryption, seen.facts.as_ref().map(|facts| facts.contents)) {
+fn encryption(facts: &Facts, inspection: &DiskInspection) -> Option<String> {
+    Some(match (facts.encryption, inspection.facts.as_ref().map(|facts| facts.contents)) {
         (Some(Encryption::Aes), _) => "aes".into(),
         (Some(Encryption::Luks), _) => "luks".into(),
         (Some(Encryption::Other(number)), _) => format!("method {number}"),

@@ -1,4 +1,4 @@
-//! `imgprep`: what was typed -> what is meant -> run.
+//! `imgprep`: parse the command line, translate it into options, run.
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "these panic where nobody can read them")]
 
 mod args;
@@ -6,6 +6,7 @@ mod bar;
 mod batch;
 mod bitmap;
 mod check;
+mod completions;
 mod config;
 mod convert;
 mod failure;
@@ -13,9 +14,9 @@ mod files;
 mod info;
 mod json;
 mod junit;
+mod man;
 mod map;
-mod meaning;
-mod packaging;
+mod options;
 mod print;
 mod progress;
 mod receipt;
@@ -75,8 +76,8 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Map(args) => map::run(args),
         Command::Convert(args) => convert::run(args),
         Command::Bitmap(args) => bitmap::run(args),
-        Command::Completions(args) => packaging::completions(args),
-        Command::Man(args) => packaging::man(args),
+        Command::Completions(args) => completions::completions(args),
+        Command::Man(args) => man::man(args),
     }
     .map(|()| ExitCode::SUCCESS)
 }

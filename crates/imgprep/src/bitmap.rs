@@ -2,12 +2,12 @@
 
 use std::path::{Path, PathBuf};
 
-use imgprep_engine::{Bitmap, BitmapShape, Losses, Options, scan, survey};
+use imgprep_engine::{Bitmap, BitmapShape, Losses, Options, scan, scan_tables};
 use imgprep_io::{OutputFile, OutputOptions, Published};
 use imgprep_map::{Error, Layout as _};
 use imgprep_raw::RawLayout;
 
-use crate::{BitmapCommand, Disk, FaceError, Files, Role};
+use crate::{BitmapCommand, Disk, Files, RequestError, Role};
 
 /// Who makes the bitmap of a RAW.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -56,7 +56,7 @@ fn run_command(
     output: OutputOptions,
 ) -> Result<BitmapWritten, Error> {
     let raw = disk.layers().first().filter(|layer| layer.facts.format == imgprep_raw::NAME);
-    let raw = raw.and_then(|layer| layer.path()).ok_or(FaceError::BitmapNeedsRaw)?;
+    let raw = raw.and_then(|layer| layer.path()).ok_or(RequestError::BitmapNeedsRaw)?;
     let made = command.make(raw, raw, path, output)?;
     disk.check_unchanged()?;
     let len = made.len;
@@ -73,9 +73,9 @@ fn scan_bitmap(
     run: &Options<'_>,
 ) -> Result<BitmapWritten, Error> {
     let losses = Losses::default();
-    let unit = RawLayout::new(disk.size()).unit();
-    let survey = survey(disk.stack(), unit, run, &losses)?;
-    let bitmap = scan(disk.stack(), &survey, shape, run, &losses)?;
+    let chunk = RawLayout::new(disk.size()).unit();
+    let table_scan = scan_tables(disk.stack(), chunk, run, &losses)?;
+    let bitmap = scan(disk.stack(), &table_scan, shape, run, &losses)?;
     disk.check_unchanged()?;
     Made::ours(&bitmap, path, output)?.publish()?;
     Ok(BitmapWritten {

@@ -4,7 +4,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
-use crate::{Checked, Claim, Error, Extent, FileId, Finding, ReadAt};
+use crate::{Error, Extent, FileId, FileUse, Finding, ReadAt, StructureCounts};
 
 /// What a walk over a map calls for each extent; `Break` ends the walk.
 pub type Visitor<'f> = &'f mut dyn FnMut(Extent) -> ControlFlow<()>;
@@ -43,9 +43,9 @@ pub trait DiskMap: Send + Sync {
     /// multiples. Never 0.
     fn stride(&self) -> u64;
 
-    /// Whether the packed units of this map form one stream
+    /// Whether the compressed blocks of this map form one stream
     /// ([`Codec::ZlibContinued`](crate::Codec::ZlibContinued)): then nothing can be
-    /// unpacked before all that stands before it.
+    /// decompressed before all that stands before it.
     fn is_stream(&self) -> bool {
         false
     }
@@ -60,17 +60,17 @@ pub trait DiskMap: Send + Sync {
 
     /// Tells every piece of the image's files that this disk uses, and who uses it.
     /// In any order. Entries that [`visit`](Self::visit) would refuse are left out.
-    fn claims(
+    fn file_usage(
         &self,
         files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error>;
 
     /// Checks what the image's tables tell beyond where the bytes of this disk are: counts
     /// against uses, copies against each other, snapshots, bitmaps.
     ///
-    /// What [`visit`](Self::visit) refuses and what [`claims`](Self::claims) shows need not be
-    /// told again, but may. Each thing that is wrong is one finding, or one for a run of
+    /// What [`visit`](Self::visit) refuses and what [`file_usage`](Self::file_usage) shows need not be
+    /// reported again, but may be. Each thing that is wrong is one finding, or one for a run of
     /// neighbours; the exact numbers are in the answer. `Break` ends the check. Memory is
     /// bounded, payload is not touched, and cost follows what the file holds, not what it
     /// declares.
@@ -78,9 +78,9 @@ pub trait DiskMap: Send + Sync {
         &self,
         files: &dyn Files,
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
+    ) -> Result<StructureCounts, Error> {
         let _ = (files, found);
-        Ok(Checked::default())
+        Ok(StructureCounts::default())
     }
 
     /// Checks what a conversion reads against what else the image says of it, and returns what

@@ -9,7 +9,7 @@ const ENTRY: u64 = 8;
 
 /// Bytes of a table that are looked at at once.
 const PAGE: u64 = 64 << 10;
-/// Holes are not smaller than this, so nobody asks for them below.
+/// Holes are not smaller than this, so smaller ranges are not checked.
 const LEAST_HOLE: u64 = 4096;
 
 /// Neighbouring entries of one value: more than one only where the value is 0.

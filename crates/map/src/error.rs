@@ -64,7 +64,7 @@ struct Envelope {
 }
 
 impl Error {
-    /// Wraps a crate's own error. It concerns [`FileId::SELF`] until said otherwise.
+    /// Wraps a crate's own error. It concerns [`FileId::SELF`] by default.
     pub fn new(detail: impl Detail) -> Self {
         Self(Box::new(Envelope {
             detail: Box::new(detail),
@@ -84,28 +84,28 @@ impl Error {
     }
 
     /// The same error, about the bytes at this file offset, for details that know no
-    /// place themselves (a decoder's). The first one said stays.
+    /// place themselves (a decoder's). The first value is kept.
     #[must_use]
     pub fn at_offset(mut self, at: u64) -> Self {
         self.0.at.get_or_insert(at);
         self
     }
 
-    /// The same error, hitting this range of the disk. The first one said stays.
+    /// The same error, hitting this range of the disk. The first value is kept.
     #[must_use]
     pub fn hitting(mut self, disk: Range<u64>) -> Self {
         self.0.disk.get_or_insert(disk);
         self
     }
 
-    /// The same error, met while doing this ("reading", "packing"). The first one said stays.
+    /// The same error, that occurred during this step ("reading", "compressing"). The first value is kept.
     #[must_use]
     pub fn while_doing(mut self, doing: &'static str) -> Self {
         self.0.doing.get_or_insert(doing);
         self
     }
 
-    /// The same error, in the file of this name. The first one said stays.
+    /// The same error, in the file of this name. The first value is kept.
     #[must_use]
     pub fn in_path(mut self, path: impl Into<String>) -> Self {
         self.0.path.get_or_insert_with(|| path.into());
@@ -142,12 +142,12 @@ impl Error {
         self.0.file
     }
 
-    /// The name of that file, once the opener has said it.
+    /// The name of that file, once the opener has set it.
     pub fn path(&self) -> Option<&str> {
         self.0.path.as_deref()
     }
 
-    /// Bytes of the disk that can't be had.
+    /// Bytes of the disk that cannot be read.
     pub fn disk(&self) -> Option<Range<u64>> {
         self.0.disk.clone()
     }

@@ -11,7 +11,7 @@ pub struct Facts {
     pub format: &'static str,
     /// The variant within the format, for people: `version 3, zstd`.
     pub variant: String,
-    /// Bytes that one table entry describes, if the format has such a unit.
+    /// Bytes that one table entry describes, if the format has an allocation unit.
     pub cluster_size: Option<u64>,
     /// What is locked away, if anything.
     pub encryption: Option<Encryption>,

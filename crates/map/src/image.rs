@@ -178,7 +178,7 @@ pub enum FileRole {
     /// QCOW2's external data file.
     DataFile,
     /// A part of a VMDK's disk.
-    Extent,
+    ExtentFile,
     /// The list of changed blocks of a VMDK: nothing of the disk.
     ChangeTracking,
 }

@@ -12,18 +12,18 @@ pub trait Layout: Send {
     /// Bytes of the disk that are placed together; a multiple of 4096.
     fn unit(&self) -> u64;
 
-    /// How a unit's bytes are stored. A packed unit is always whole: past the disk's
-    /// end it is filled up with zeros before it is packed.
-    fn packing(&self) -> Packing;
+    /// How a unit's bytes are stored. A compressed unit is always whole: past the disk's
+    /// end it is filled up with zeros before it is compressed.
+    fn compression(&self) -> Compression;
 
     /// The least that the output must be able to do.
     fn needs(&self) -> SinkKind;
 
     /// What is written before the first unit.
-    fn begin(&mut self) -> Vec<Patch>;
+    fn begin(&mut self) -> Vec<WriteAt>;
 
     /// Where unit number `unit` goes. `len` is the length of what is stored: of the
-    /// packed payload, or of the unit itself.
+    /// compressed payload, or of the unit itself.
     fn place(&mut self, unit: u64, len: u64) -> Result<Placement, Error>;
 
     /// Where unit number `unit` goes if that depends on nothing but its number: such
@@ -36,7 +36,7 @@ pub trait Layout: Send {
     }
 
     /// What is written after the last unit, and the length of the file.
-    fn finish(&mut self) -> Result<Ending, Error>;
+    fn finish(&mut self) -> Result<Finish, Error>;
 
     /// Length of the file if `units` units are stored, each in at most `stored` bytes.
     fn bound(&self, units: u64, stored: u64) -> u64;
@@ -44,7 +44,7 @@ pub trait Layout: Send {
 
 /// How the bytes of a unit are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packing {
+pub enum Compression {
     /// As they are.
     Plain,
     /// One zstd frame.
@@ -63,7 +63,7 @@ pub enum Packing {
 
 /// Bytes at a place of the output file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Patch {
+pub struct WriteAt {
     /// File offset.
     pub at: u64,
     /// What stands there.
@@ -83,9 +83,9 @@ pub struct Placement {
 
 /// The end of an output file.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Ending {
+pub struct Finish {
     /// The last pieces, in the order in which they are to be written.
-    pub patches: Vec<Patch>,
+    pub writes: Vec<WriteAt>,
     /// Length of the finished file.
     pub len: u64,
 }

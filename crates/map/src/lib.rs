@@ -13,13 +13,14 @@
 
 extern crate alloc;
 
-mod checked;
-mod claim;
 mod contradictions;
+mod coverage_sweep;
 mod disk_map;
 mod entries;
 mod error;
+mod extent_builder;
 mod facts;
+mod hex;
 mod holes;
 mod image;
 mod layout;
@@ -28,35 +29,38 @@ mod overlay;
 mod printable;
 mod probe;
 mod read;
-mod repeats;
 mod report;
+mod revisit_limiter;
 mod sink;
+mod size_text;
 mod source;
-mod sweep;
-mod tiler;
-mod units;
+mod structure_counts;
+mod unit_set;
+mod usage;
 
-pub use checked::Checked;
-pub use claim::{Claim, ClaimKind};
 pub use contradictions::Contradictions;
+pub use coverage_sweep::{CoverageSweep, Swept, Use, Uses};
 pub use disk_map::{DiskMap, Files, Visitor};
 pub use entries::{EntryRun, EntryVisitor, walk_entries};
 pub use error::{Class, Detail, Error};
+pub use extent_builder::ExtentBuilder;
 pub use facts::{Encryption, Facts, Finding, Severity, Snapshot, Value};
+pub use hex::hex;
 pub use holes::LastHole;
 pub use image::{
     FileRef, FileRole, Image, ImageName, Needs, ParentRef, ParseOptions, Parsed, Resume, SizeChoice,
 };
-pub use layout::{Ending, Layout, Packing, Patch, Placement};
+pub use layout::{Compression, Finish, Layout, Placement, WriteAt};
 pub use limits::Limits;
-pub use overlay::{Overlay, Replayed};
+pub use overlay::{Overlay, OverlayReader};
 pub use printable::{Printable, is_printable, printable, printable_json};
 pub use probe::{Evidence, Probe};
 pub use read::{ReadAt, ReadError};
-pub use repeats::Repeats;
 pub use report::Report;
+pub use revisit_limiter::RevisitLimiter;
 pub use sink::{Sink, SinkKind, WriteError};
-pub use source::{Codec, Extent, FileId, PackedLen, Source};
-pub use sweep::{Sweep, Swept, Use, Uses};
-pub use tiler::Tiler;
-pub use units::{Full, Units};
+pub use size_text::size_text;
+pub use source::{Codec, CompressedLen, Extent, FileId, Source};
+pub use structure_counts::StructureCounts;
+pub use unit_set::{Full, UnitSet};
+pub use usage::{FileUse, UseKind};

@@ -89,19 +89,19 @@ impl Overlay {
 
 /// A file read through an [`Overlay`]: `F` is a reference or a shared pointer to the file.
 #[derive(Clone, Debug)]
-pub struct Replayed<F> {
+pub struct OverlayReader<F> {
     file: F,
     overlay: Arc<Overlay>,
 }
 
-impl<F> Replayed<F> {
+impl<F> OverlayReader<F> {
     /// `file` as `overlay` makes it.
     pub fn new(file: F, overlay: Arc<Overlay>) -> Self {
         Self { file, overlay }
     }
 }
 
-impl ReadAt for Replayed<&dyn ReadAt> {
+impl ReadAt for OverlayReader<&dyn ReadAt> {
     fn len(&self) -> u64 {
         self.file.len().max(self.overlay.len)
     }
@@ -129,9 +129,9 @@ impl ReadAt for Replayed<&dyn ReadAt> {
         Ok(())
     }
 
-    fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
+    fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
         let is_patched = self.overlay.touching(range.clone()).next().is_some();
-        if is_patched { None } else { self.file.bytes(range) }
+        if is_patched { None } else { self.file.mapped(range) }
     }
 
     fn will_read(&self, range: Range<u64>) {
@@ -142,8 +142,8 @@ impl ReadAt for Replayed<&dyn ReadAt> {
         self.file.will_read_soon(range);
     }
 
-    fn sound(&self) -> Result<(), ReadError> {
-        self.file.sound()
+    fn verify_mapping(&self) -> Result<(), ReadError> {
+        self.file.verify_mapping()
     }
 
     fn next_data(&self, at: u64) -> u64 {
@@ -158,7 +158,7 @@ impl ReadAt for Replayed<&dyn ReadAt> {
         let mut at = at;
         while at < self.len() {
             let hole = self.file.next_hole(at);
-            // Behind the file's end there are zeros that nobody wrote.
+            // After the end of the file there are zeros that were never written.
             let hole = hole.min(self.file.len()).max(at);
             let mut patches = self.overlay.touching(hole..hole.saturating_add(1));
             match patches.find(|(_, patch)| patch.bytes.is_some()) {
@@ -170,7 +170,7 @@ impl ReadAt for Replayed<&dyn ReadAt> {
     }
 }
 
-impl ReadAt for Replayed<Arc<dyn ReadAt>> {
+impl ReadAt for OverlayReader<Arc<dyn ReadAt>> {
     fn len(&self) -> u64 {
         self.borrowed().len()
     }
@@ -179,9 +179,9 @@ impl ReadAt for Replayed<Arc<dyn ReadAt>> {
         self.borrowed().read_exact_at(buf, at)
     }
 
-    fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
+    fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
         let is_patched = self.overlay.touching(range.clone()).next().is_some();
-        if is_patched { None } else { self.file.bytes(range) }
+        if is_patched { None } else { self.file.mapped(range) }
     }
 
     fn will_read(&self, range: Range<u64>) {
@@ -192,8 +192,8 @@ impl ReadAt for Replayed<Arc<dyn ReadAt>> {
         self.file.will_read_soon(range);
     }
 
-    fn sound(&self) -> Result<(), ReadError> {
-        self.file.sound()
+    fn verify_mapping(&self) -> Result<(), ReadError> {
+        self.file.verify_mapping()
     }
 
     fn next_data(&self, at: u64) -> u64 {
@@ -205,9 +205,9 @@ impl ReadAt for Replayed<Arc<dyn ReadAt>> {
     }
 }
 
-impl Replayed<Arc<dyn ReadAt>> {
-    fn borrowed(&self) -> Replayed<&dyn ReadAt> {
-        Replayed { file: &*self.file, overlay: Arc::clone(&self.overlay) }
+impl OverlayReader<Arc<dyn ReadAt>> {
+    fn borrowed(&self) -> OverlayReader<&dyn ReadAt> {
+        OverlayReader { file: &*self.file, overlay: Arc::clone(&self.overlay) }
     }
 }
 
@@ -225,13 +225,13 @@ mod tests {
         overlay.zero(4..5);
         overlay.put(6, &[3; 1]);
         overlay.put(9, &[4; 3]);
-        let replayed = Replayed::new(&file as &dyn ReadAt, Arc::new(overlay));
+        let replayed = OverlayReader::new(&file as &dyn ReadAt, Arc::new(overlay));
         let mut buf = [9; 12];
         replayed.read_exact_at(&mut buf, 0).unwrap();
         assert_eq!(buf, [1, 1, 2, 2, 0, 2, 3, 2, 1, 4, 4, 4]);
         assert_eq!(replayed.len(), 12);
-        assert_eq!(replayed.bytes(0..2), Some(&[1u8, 1][..]));
-        assert_eq!(replayed.bytes(0..3), None);
+        assert_eq!(replayed.mapped(0..2), Some(&[1u8, 1][..]));
+        assert_eq!(replayed.mapped(0..3), None);
         assert!(replayed.read_exact_at(&mut buf, 1).is_err());
     }
 
@@ -241,7 +241,7 @@ mod tests {
         let mut overlay = Overlay::default();
         overlay.grow(8);
         overlay.put(6, &[5]);
-        let replayed = Replayed::new(&file as &dyn ReadAt, Arc::new(overlay));
+        let replayed = OverlayReader::new(&file as &dyn ReadAt, Arc::new(overlay));
         let mut buf = [9; 6];
         replayed.read_exact_at(&mut buf, 2).unwrap();
         assert_eq!(buf, [1, 1, 0, 0, 5, 0]);

@@ -16,9 +16,9 @@ pub trait ReadAt: Send + Sync {
     fn read_exact_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError>;
 
     /// The bytes themselves without a copy, where the file is mapped and `range` lies
-    /// inside it. A page that can't be read shows as zeros: ask [`sound`](Self::sound)
+    /// inside it. A page that can't be read shows as zeros: ask [`verify_mapping`](Self::verify_mapping)
     /// before anything made of the bytes is given away.
-    fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
+    fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
         let _ = range;
         None
     }
@@ -34,9 +34,9 @@ pub trait ReadAt: Send + Sync {
         let _ = range;
     }
 
-    /// Whether all that [`bytes`](Self::bytes) showed so far was truly read, and the
+    /// Whether all that [`mapped`](Self::mapped) showed so far was truly read, and the
     /// file is still as long as it was.
-    fn sound(&self) -> Result<(), ReadError> {
+    fn verify_mapping(&self) -> Result<(), ReadError> {
         Ok(())
     }
 
@@ -70,7 +70,7 @@ impl dyn ReadAt + '_ {
         if len > ONE_LOOK {
             self.will_read(at..end);
         }
-        if let Some(bytes) = self.bytes(at..end) {
+        if let Some(bytes) = self.mapped(at..end) {
             return Ok(Cow::Borrowed(bytes));
         }
         let mut buf = vec![0; len];
@@ -81,7 +81,7 @@ impl dyn ReadAt + '_ {
     /// `N` bytes from `at` on.
     pub fn array<const N: usize>(&self, at: u64) -> Result<[u8; N], ReadError> {
         let end = at.checked_add(N as u64);
-        if let Some(bytes) = end.and_then(|end| self.bytes(at..end)).and_then(|bytes| bytes.first_chunk()) {
+        if let Some(bytes) = end.and_then(|end| self.mapped(at..end)).and_then(|bytes| bytes.first_chunk()) {
             return Ok(*bytes);
         }
         let mut buf = [0; N];
@@ -99,12 +99,12 @@ impl ReadAt for [u8] {
     fn read_exact_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError> {
         let len = buf.len() as u64;
         let past_end = ReadError::PastEnd { at, len, file_len: ReadAt::len(self) };
-        let found = at.checked_add(len).and_then(|end| self.bytes(at..end)).ok_or(past_end)?;
+        let found = at.checked_add(len).and_then(|end| self.mapped(at..end)).ok_or(past_end)?;
         buf.copy_from_slice(found);
         Ok(())
     }
 
-    fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
+    fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
         self.get(usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?)
     }
 }
@@ -118,8 +118,8 @@ impl ReadAt for alloc::vec::Vec<u8> {
         self.as_slice().read_exact_at(buf, at)
     }
 
-    fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
-        self.as_slice().bytes(range)
+    fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
+        self.as_slice().mapped(range)
     }
 }
 

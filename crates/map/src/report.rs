@@ -1,26 +1,26 @@
-//! What a structure check has found so far: told once each, counted, bounded.
+//! Findings of a structure check: listed, counted and bounded per code.
 
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-use crate::{Checked, Finding, Severity};
+use crate::{Finding, Severity, StructureCounts};
 
-/// Findings of one code that are told one by one; the others are counted in one more.
-const TOLD: u64 = 64;
+/// Findings of one code that are listed; one more finding counts the others.
+const LISTED: u64 = 64;
 
-/// Findings on their way to who asked for a check, and the numbers beside them.
+/// Collects the findings and counts of a structure check.
 pub struct Report<'f> {
     /// The numbers so far.
-    pub checked: Checked,
+    pub counts: StructureCounts,
     found: &'f mut dyn FnMut(Finding) -> ControlFlow<()>,
-    told: Vec<Told>,
+    tallies: Vec<CodeTally>,
     is_over: bool,
 }
 
-/// A code that was told, and how often.
-struct Told {
+/// A code and the number of its findings.
+struct CodeTally {
     code: &'static str,
     count: u64,
     /// The first finding that was only counted.
@@ -30,66 +30,66 @@ struct Told {
 impl<'f> Report<'f> {
     /// Nothing found yet.
     pub fn new(found: &'f mut dyn FnMut(Finding) -> ControlFlow<()>) -> Self {
-        Self { checked: Checked::default(), found, told: Vec::new(), is_over: false }
+        Self { counts: StructureCounts::default(), found, tallies: Vec::new(), is_over: false }
     }
 
-    /// Whether the caller has heard enough.
+    /// Whether the caller ended the check.
     pub fn is_over(&self) -> bool {
         self.is_over
     }
 
     /// Part of the disk is not what it was: `count` corruptions of one kind.
     pub fn error(&mut self, code: &'static str, at: u64, count: u64, message: String) {
-        self.checked.corruptions = self.checked.corruptions.saturating_add(count);
-        self.tell(code, Severity::Error, at, message);
+        self.counts.corruptions = self.counts.corruptions.saturating_add(count);
+        self.add(code, Severity::Error, at, message);
     }
 
     /// A contradiction that readers survive.
     pub fn warning(&mut self, code: &'static str, at: u64, message: String) {
-        self.tell(code, Severity::Warning, at, message);
+        self.add(code, Severity::Warning, at, message);
     }
 
     /// Good to know.
     pub fn note(&mut self, code: &'static str, at: u64, message: String) {
-        self.tell(code, Severity::Note, at, message);
+        self.add(code, Severity::Note, at, message);
     }
 
     /// One finding; from the 65th of its code on it is only counted.
-    pub fn tell(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
-        self.tell_with(code, severity, at, || message);
+    pub fn add(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
+        self.add_with(code, severity, at, || message);
     }
 
     /// The same where there may be very many: what is only counted gets no message.
-    pub fn tell_with(
+    pub fn add_with(
         &mut self,
         code: &'static str,
         severity: Severity,
         at: u64,
         message: impl FnOnce() -> String,
     ) {
-        let index = self.told.iter().position(|told| told.code == code).unwrap_or_else(|| {
-            self.told.push(Told { code, count: 0, rest: None });
-            self.told.len() - 1
+        let index = self.tallies.iter().position(|tally| tally.code == code).unwrap_or_else(|| {
+            self.tallies.push(CodeTally { code, count: 0, rest: None });
+            self.tallies.len() - 1
         });
         // OK: found or pushed just now.
-        let told = &mut self.told[index];
-        told.count += 1;
-        if told.count > TOLD {
-            told.rest.get_or_insert((severity, at));
+        let tally = &mut self.tallies[index];
+        tally.count += 1;
+        if tally.count > LISTED {
+            tally.rest.get_or_insert((severity, at));
         } else {
             self.send(Finding { code, severity, at: Some(at), message: message() });
         }
     }
 
     /// Tells how many findings were only counted; the numbers.
-    pub fn finish(mut self) -> Checked {
-        for Told { code, count, rest } in core::mem::take(&mut self.told) {
+    pub fn finish(mut self) -> StructureCounts {
+        for CodeTally { code, count, rest } in core::mem::take(&mut self.tallies) {
             if let Some((severity, at)) = rest {
-                let message = format!("{} more of the same, this is the first of them", count - TOLD);
+                let message = format!("{} more of the same, this is the first of them", count - LISTED);
                 self.send(Finding { code, severity, at: Some(at), message });
             }
         }
-        self.checked
+        self.counts
     }
 
     fn send(&mut self, finding: Finding) {
@@ -130,7 +130,7 @@ mod tests {
         };
         let mut report = Report::new(&mut take);
         for at in 0..100 {
-            report.tell_with("x.check.a", Severity::Note, at, || {
+            report.add_with("x.check.a", Severity::Note, at, || {
                 made += 1;
                 String::new()
             });

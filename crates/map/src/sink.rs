@@ -11,7 +11,7 @@ pub trait Sink: Send + Sync {
     fn kind(&self) -> SinkKind;
 
     /// Whether what was never written reads as zeros. Not so on a device.
-    fn is_blank(&self) -> bool;
+    fn reads_as_zeros(&self) -> bool;
 
     /// Writes all parts, one after the other, from `at` on. Into a pipe `at` must be
     /// where the last write ended.
@@ -22,13 +22,13 @@ pub trait Sink: Send + Sync {
 
     /// Whether writers at different places wait for each other, as they do in a regular
     /// file: then one thread writes while the others work.
-    fn takes_turns(&self) -> bool {
+    fn serializes_writes(&self) -> bool {
         true
     }
 
     /// Whether bytes that are written out of a mapping may become blocks that both files have: then they
     /// are better written from there than from a copy.
-    fn shares(&self) -> bool {
+    fn can_reflink(&self) -> bool {
         false
     }
 

@@ -15,7 +15,7 @@ impl FileId {
     /// The file at `index` of [`Image::files`](crate::Image::files).
     ///
     /// Saturates: an index over 2^32 - 2 is no file that anybody opened.
-    pub fn companion(index: usize) -> Self {
+    pub fn associated(index: usize) -> Self {
         Self(u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1))
     }
 }
@@ -36,34 +36,34 @@ pub enum Source {
         /// File offset of the extent's first byte.
         at: u64,
     },
-    /// Stored packed. The payload unpacks to the disk range `unit`, of which the
+    /// Stored compressed. The payload decompresses to the disk range `block`, of which the
     /// extent is a part.
-    Packed {
+    Compressed {
         /// The file that holds the payload.
         file: FileId,
         /// File offset of the payload.
         at: u64,
         /// Length of the payload, in bytes.
-        len: PackedLen,
-        /// How it is packed.
+        len: CompressedLen,
+        /// How it is compressed.
         codec: Codec,
-        /// What it unpacks to, in bytes of the disk. May reach past the disk's end.
-        unit: Range<u64>,
+        /// What it decompresses to, in bytes of the disk. May reach past the disk's end.
+        block: Range<u64>,
     },
     /// The same offset of the next layer down; zeros past that layer's end.
     Parent,
 }
 
-/// The length of a packed payload, in bytes.
+/// The length of a compressed payload, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum PackedLen {
+pub enum CompressedLen {
     /// The payload's own length is stored.
     Exact(u32),
     /// Only a bound is stored (QCOW, QCOW2). It may run past the end of the file.
     AtMost(u32),
 }
 
-impl PackedLen {
+impl CompressedLen {
     /// The number of bytes to offer to the decoder.
     pub fn bound(self) -> u32 {
         match self {
@@ -72,7 +72,7 @@ impl PackedLen {
     }
 }
 
-/// How a payload is packed.
+/// How a payload is compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// RFC 1951 without a wrapper (QCOW, QCOW2).
@@ -81,10 +81,10 @@ pub enum Codec {
     Zlib,
     /// RFC 1950, flushed to a byte boundary; finished or not (ZVHD2).
     ZlibOpen,
-    /// One RFC 1950 stream over all units of the image in disk order (ZVHD).
-    /// A unit can only be unpacked after all units before it.
+    /// One RFC 1950 stream over all blocks of the image in disk order (ZVHD).
+    /// A block can only be decompressed after all blocks before it.
     ZlibContinued,
-    /// zstd frames, until the unit is full; padding may follow.
+    /// zstd frames, until the block is full; padding may follow.
     Zstd,
 }
 

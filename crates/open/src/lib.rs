@@ -1,17 +1,17 @@
 //! Names found inside images become open files: here and nowhere else.
 //!
 //! [`open`] opens what the user named and follows what the image names, as far as the
-//! [`Gate`] allows: companions that hold the image's data, and the layer below, again
+//! [`FollowPolicy`] allows: associated files that hold the image's data, and the layer below, again
 //! and again. The result is a [`Chain`], top first.
 
+mod associated_file;
 mod chain;
-mod companion;
 mod error;
-mod gate;
+mod follow_policy;
 mod near;
 mod search;
 
+pub use associated_file::part_of;
 pub use chain::{Chain, Layer, Mismatch, Named, OpenOptions, hints, open, open_source};
-pub use companion::part_of;
 pub use error::ChainError;
-pub use gate::Gate;
+pub use follow_policy::FollowPolicy;

@@ -9,7 +9,7 @@ use crate::RULES;
 pub struct Rule {
     /// Stable: `group/name`.
     pub id: &'static str,
-    /// How much it matters unless it is said otherwise.
+    /// The default severity.
     pub severity: Severity,
     /// What it demands or says, one line.
     pub says: &'static str,
@@ -41,7 +41,7 @@ pub(crate) fn known(id: &'static str) -> &'static Rule {
 const CODES: &[(&str, &str)] = &[
     ("detect.ambiguous",    "format/ambiguous"),
     ("detect.looks-like",   "format/ambiguous"),
-    ("detect.not-yet",      "format/unread"),
+    ("detect.unsupported",  "format/unread"),
     ("detect.no-disk",      "format/no-disk"),
     ("detect.extension-*",  "format/extension"),
     ("detect.empty",        "format/empty"),
@@ -117,8 +117,8 @@ const CODES: &[(&str, &str)] = &[
     ("*.footer.*",          "structure/header"),
 ];
 
-/// The rule that a parser's code and class belong to. `None`: it is no judgement on the
-/// image, the check could not be done (input and output, wishes).
+/// The rule that a parser's code and class belong to. `None`: it is no violation on the
+/// image, the check could not be done (I/O errors, contradicting options).
 pub fn rule_of_code(code: &str, class: Option<Class>) -> Option<&'static Rule> {
     let named = CODES.iter().find(|(pattern, _)| matches(pattern, code));
     match (named, class) {

@@ -351,7 +351,7 @@ fn metadata() -> Vec<Row> {
         ),
         ("vhdx-size-odd", "a disk of half a sector", AtOpen, field, Some(item(DISK_SIZE)), size(256)),
         ("vhdx-size-65t", "a disk larger than 64 TiB", AtOpen, field, Some(item(DISK_SIZE)), size(65 << 40)),
-        ("vhdx-size-monster", "a disk of 2^60 bytes", AtOpen, field, Some(item(DISK_SIZE)), size(1 << 60)),
+        ("vhdx-size-bomb", "a disk of 2^60 bytes", AtOpen, field, Some(item(DISK_SIZE)), size(1 << 60)),
         (
             "vhdx-item-missing",
             "no virtual disk id",
@@ -482,7 +482,7 @@ fn tables() -> Vec<Row> {
             entry(file_len | 6),
         ),
         (
-            "vhdx-entry-monster",
+            "vhdx-entry-bomb",
             "data at the end of all offsets",
             AtRead,
             "vhdx.bat.past-end",
@@ -596,7 +596,7 @@ fn logs() -> Vec<Row> {
         ),
         ("vhdx-log-sequence-0", "an entry of no number", AtOpen, none, Some(log), sealed(16, &[0; 8])),
         (
-            "vhdx-log-entry-monster",
+            "vhdx-log-entry-bomb",
             "an entry longer than its log",
             AtOpen,
             none,
@@ -660,7 +660,7 @@ fn logs() -> Vec<Row> {
             with(0, &one(Change::Data(file_len, vec![0; 4096]))),
         ),
         (
-            "vhdx-log-zeros-monster",
+            "vhdx-log-zeros-bomb",
             "a zero descriptor that ends behind all offsets",
             AtOpen,
             "vhdx.log.descriptor",

@@ -15,8 +15,8 @@ mod inputs;
 mod job;
 pub(crate) mod limits;
 mod machine;
-mod monsters;
 mod plot;
+mod resource_bombs;
 mod tables;
 mod ways;
 
@@ -69,7 +69,7 @@ const SECTIONS: [Section; 12] = [
 ];
 
 /// Not held against anything but its bounds: 100 ms and 32 MiB.
-const MONSTERS: &str = "Monsters: the slowest of each format";
+const RESOURCE_BOMBS: &str = "ResourceBombs: the slowest of each format";
 
 /// Runs the sections whose title contains `only` and prints their tables.
 pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result<()> {
@@ -91,11 +91,11 @@ pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result
         sections.push((*title, rows));
         report(root, &machine, &sections)?;
     }
-    if only.is_none_or(|only| MONSTERS.contains(only)) {
-        print_head(MONSTERS);
+    if only.is_none_or(|only| RESOURCE_BOMBS.contains(only)) {
+        print_head(RESOURCE_BOMBS);
         let slowest =
-            monsters::measure(&inputs, runs)?.into_iter().map(|job| Row::of(&Duel::of(vec![job]), 0));
-        sections.push((MONSTERS, slowest.inspect(|row| println!("{row}")).collect()));
+            resource_bombs::measure(&inputs, runs)?.into_iter().map(|job| Row::of(&Duel::of(vec![job]), 0));
+        sections.push((RESOURCE_BOMBS, slowest.inspect(|row| println!("{row}")).collect()));
         report(root, &machine, &sections)?;
     }
     inputs.page_cache(only)?;

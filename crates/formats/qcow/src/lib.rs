@@ -21,13 +21,13 @@
 extern crate alloc;
 
 mod check;
-mod claims;
 mod entry;
 mod error;
 mod facts;
 mod header;
 mod layout;
 mod map;
+mod usage;
 
 use alloc::boxed::Box;
 

@@ -19,7 +19,6 @@
 extern crate alloc;
 
 mod check;
-mod claims;
 mod counts;
 mod cross_check;
 mod entry;
@@ -29,9 +28,10 @@ mod facts;
 mod header;
 mod layout;
 mod map;
+mod refcount_walk;
 mod refcounts;
 mod snapshot;
-mod uses;
+mod usage;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;

@@ -4,8 +4,8 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Checked, Claim, Contradictions, DiskMap, EntryRun, Error, FileId, Files, Finding, ReadAt, Repeats,
-    Source, Tiler, Visitor, walk_entries,
+    Contradictions, DiskMap, EntryRun, Error, ExtentBuilder, FileId, FileUse, Files, Finding, ReadAt,
+    RevisitLimiter, Source, StructureCounts, Visitor, walk_entries,
 };
 
 use crate::Corrupt;
@@ -77,7 +77,7 @@ impl Map {
         table: u64,
         disk: &Range<u64>,
         range: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let size = self.header.cluster_size;
         let first = (range.start.max(disk.start) - disk.start) / size;
@@ -88,26 +88,31 @@ impl Map {
             let lost = at..at.saturating_add(size).min(disk.end);
             let found = self.cluster(&entry, at, file.len());
             let cluster = found.map_err(|error| Error::new(error).hitting(lost))?;
-            Ok(tiler.push(entry.count * size, self.source(cluster)))
+            Ok(builder.push(entry.count * size, self.source(cluster)))
         })
     }
 
-    fn walk(&self, file: &dyn ReadAt, range: &Range<u64>, tiler: &mut Tiler<'_>) -> Result<(), Error> {
+    fn walk(
+        &self,
+        file: &dyn ReadAt,
+        range: &Range<u64>,
+        builder: &mut ExtentBuilder<'_>,
+    ) -> Result<(), Error> {
         let coverage = self.header.l2_coverage();
         let (l1, entries) =
             (self.header.raw.l1_table_offset, range.start / coverage..range.end.div_ceil(coverage));
-        let mut repeats = Repeats::new(file.len());
+        let mut revisits = RevisitLimiter::new(file.len());
         let _ = walk_entries(file, l1, entries, u64::from_le_bytes, &mut |entry| {
             let disk = self.described(&entry);
             let table = self.table(file, &entry);
             match table.map_err(|error| Error::new(error).hitting(disk.clone()))? {
-                None => Ok(tiler.push(disk.end - tiler.at(), self.unallocated.clone())),
-                Some(table) if repeats.may_walk(table, self.header.table_bytes()) => {
-                    self.walk_table(file, table, &disk, range, tiler)
+                None => Ok(builder.push(disk.end - builder.at(), self.unallocated.clone())),
+                Some(table) if revisits.may_walk(table, self.header.table_bytes()) => {
+                    self.walk_table(file, table, &disk, range, builder)
                 }
                 Some(table) => {
                     let error = Corrupt::TablesRepeated { at: entry.at, found: table };
-                    Err(Error::new(error).hitting(tiler.at().max(range.start)..range.end))
+                    Err(Error::new(error).hitting(builder.at().max(range.start)..range.end))
                 }
             }
         })?;
@@ -129,13 +134,13 @@ impl DiskMap for Map {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let first = range.start & !(self.header.cluster_size - 1);
         let size = self.header.raw.image_size;
-        Tiler::visit(range, size, first, visitor, |range, tiler| self.walk(file, range, tiler))
+        ExtentBuilder::visit(range, size, first, visitor, |range, builder| self.walk(file, range, builder))
     }
 
-    fn claims(
+    fn file_usage(
         &self,
         files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         self.walk_claims(files, visitor)
     }
@@ -144,7 +149,7 @@ impl DiskMap for Map {
         &self,
         files: &dyn Files,
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
+    ) -> Result<StructureCounts, Error> {
         crate::check::check(self, files, found)
     }
 

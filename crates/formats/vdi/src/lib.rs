@@ -21,7 +21,6 @@ extern crate alloc;
 mod block;
 mod check;
 mod check_header;
-mod claims;
 mod error;
 mod facts;
 mod header;
@@ -30,6 +29,7 @@ mod map;
 mod parent;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod uuid;
 
 use alloc::boxed::Box;

@@ -3,7 +3,9 @@
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Checked, Claim, DiskMap, Error, FileId, Files, Finding, ReadAt, Source, Tiler, Visitor};
+use imgprep_map::{
+    DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, ReadAt, Source, StructureCounts, Visitor,
+};
 
 use crate::Corrupt;
 use crate::block::{Block, block};
@@ -61,7 +63,7 @@ impl Map {
 
     /// Where the hole ends in which these entries lie, if they all do; as an index.
     ///
-    /// Zero is a block's number: two entries of zeros are two claims on block 0. So a
+    /// Zero is a block's number: two entries of zeros are two uses on block 0. So a
     /// hole in the map is corrupt, and need not be looked at entry by entry.
     pub(crate) fn hole(&self, file: &dyn ReadAt, entries: Range<u64>) -> Option<u64> {
         let (start, end) = (self.entry_at(entries.start), self.entry_at(entries.end));
@@ -168,20 +170,20 @@ impl DiskMap for Map {
             let error = Corrupt::MapHole { at, len: (entries.end - entries.start) * 4 };
             Err(Error::new(error).hitting(lost))
         };
-        Tiler::visit(range, self.size(), from, visitor, |range, tiler| {
+        ExtentBuilder::visit(range, self.size(), from, visitor, |range, builder| {
             self.walk(file, range, &mut hole, &mut |index, at, entry| {
                 let disk = self.disk_of(index);
                 let len = disk.end - disk.start;
                 let source = self.source(entry, at, len, file.len());
-                Ok(tiler.push(len, source.map_err(|error| Error::new(error).hitting(disk))?))
+                Ok(builder.push(len, source.map_err(|error| Error::new(error).hitting(disk))?))
             })
         })
     }
 
-    fn claims(
+    fn file_usage(
         &self,
         files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         self.walk_claims(files, visitor)
     }
@@ -190,7 +192,7 @@ impl DiskMap for Map {
         &self,
         files: &dyn Files,
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
+    ) -> Result<StructureCounts, Error> {
         crate::check::check(self, files, found)
     }
 }

@@ -1,10 +1,10 @@
-//! The structure of an image beyond where its bytes are. What is told when an image is opened (a
-//! damaged copy, a log that was replayed, a region that is not known) is not told again.
+//! The structure of an image beyond where its bytes are. What is reported when an image is opened (a
+//! damaged copy, a log that was replayed, an unknown region) is not reported again.
 
 use alloc::format;
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{Checked, Error, Finding, ReadAt, Report};
+use imgprep_map::{Error, Finding, ReadAt, Report, StructureCounts};
 
 use crate::layout::MIB;
 use crate::map::Map;
@@ -19,7 +19,7 @@ pub(crate) fn check(
     map: &Map,
     file: &dyn ReadAt,
     found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-) -> Result<Checked, Error> {
+) -> Result<StructureCounts, Error> {
     let mut report = Report::new(found);
     check_header::check(file, &mut report)?;
     check_region::check(file, &mut report)?;

@@ -1,4 +1,4 @@
-//! What of the metadata nobody needs to read the disk (2.6).
+//! Metadata that is not needed to read the disk (2.6).
 
 use alloc::format;
 

@@ -1,5 +1,5 @@
 //! Reserved bytes of the region tables (2.2.3). That both copies agree, and which regions are not known,
-//! is told when the image is opened.
+//! is reported when the image is opened.
 
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Error, ReadAt, Report};

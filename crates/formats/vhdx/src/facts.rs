@@ -40,7 +40,7 @@ pub(crate) fn facts(header: &Header, metadata: &Metadata, replay: Option<&Replay
     facts
 }
 
-/// A salvage goes on without the log.
+/// A salvage continues without the log.
 pub(crate) fn log_skipped(header: &Header, error: &Error) -> Finding {
     Finding {
         code: "vhdx.log.skipped",

@@ -30,7 +30,6 @@ mod check_log;
 mod check_metadata;
 mod check_parent;
 mod check_region;
-mod claims;
 mod crc;
 mod error;
 mod facts;
@@ -45,13 +44,14 @@ mod region;
 mod replay;
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use imgprep_map::{Error, Evidence, Image, ParseOptions, Parsed, Probe, ReadAt, Replayed};
+use imgprep_map::{Error, Evidence, Image, OverlayReader, ParseOptions, Parsed, Probe, ReadAt};
 
 pub use error::{Corrupt, Unsupported};
 
@@ -83,7 +83,7 @@ pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error>
         }
         replayed => replayed?,
     };
-    let replayed = replay.as_ref().map(|replay| Replayed::new(file, Arc::clone(&replay.overlay)));
+    let replayed = replay.as_ref().map(|replay| OverlayReader::new(file, Arc::clone(&replay.overlay)));
     let file = replayed.as_ref().map_or(file, |replayed| replayed as &dyn ReadAt);
     let regions = Regions::read(file, &header, &mut findings)?;
     let metadata = Metadata::read(file, &regions.metadata)?;

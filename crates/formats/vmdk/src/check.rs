@@ -9,8 +9,8 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Checked, Contradictions, Error, FileId, Files, Finding, ImageName, ReadAt, Report, Severity, Sweep,
-    Swept, Use,
+    Contradictions, CoverageSweep, Error, FileId, Files, Finding, ImageName, ReadAt, Report, Severity,
+    StructureCounts, Swept, Use,
 };
 
 use crate::check_header::{Frame, frame};
@@ -23,23 +23,23 @@ use crate::tables::{Entries, Grain, Tables};
 use crate::{check_stream, check_tables};
 
 /// Where findings of one file go: their messages begin with its name.
-pub(crate) struct Said<'r, 'f> {
+pub(crate) struct FileReport<'r, 'f> {
     pub(crate) report: &'r mut Report<'f>,
     pub(crate) name: String,
 }
 
-impl Said<'_, '_> {
+impl FileReport<'_, '_> {
     pub(crate) fn warning(&mut self, code: &'static str, at: u64, message: String) {
-        self.tell(code, Severity::Warning, at, message);
+        self.add(code, Severity::Warning, at, message);
     }
 
     pub(crate) fn note(&mut self, code: &'static str, at: u64, message: String) {
-        self.tell(code, Severity::Note, at, message);
+        self.add(code, Severity::Note, at, message);
     }
 
-    pub(crate) fn tell(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
+    pub(crate) fn add(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
         let message = if self.name.is_empty() { message } else { format!("{}: {message}", self.name) };
-        self.report.tell(code, severity, at, message);
+        self.report.add(code, severity, at, message);
     }
 }
 
@@ -48,7 +48,7 @@ pub(crate) fn check(
     map: &Map,
     files: &dyn Files,
     found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-) -> Result<Checked, Error> {
+) -> Result<StructureCounts, Error> {
     let mut report = Report::new(found);
     let own = files.get(FileId::SELF);
     let text = own.map(Text::read).transpose()?.flatten();
@@ -63,17 +63,17 @@ pub(crate) fn check(
             Some(text) if part.file != FileId::SELF => text.name(index),
             _ => String::new(),
         };
-        let said = &mut Said { report: &mut report, name };
+        let file_report = &mut FileReport { report: &mut report, name };
         match &part.kind {
             Kind::Sparse(tables) => {
-                extent(file, tables, &part.fixed, said).map_err(|error| error.in_file(part.file))?;
+                extent(file, tables, &part.fixed, file_report).map_err(|error| error.in_file(part.file))?;
             }
-            Kind::Flat { .. } => flat(map, part.file, file, said),
+            Kind::Flat { .. } => flat(map, part.file, file, file_report),
             Kind::Zero | Kind::Walked(_) | Kind::Refused(_) => {}
         }
     }
     if map.parts.len() > 1 || map.parts.iter().any(|part| part.file != FileId::SELF) {
-        report.checked.image_end = None;
+        report.counts.image_end = None;
     }
     if let Some(text) = text {
         text.check(map, files, &mut report)?;
@@ -102,30 +102,34 @@ pub(crate) fn cross_check(map: &Map, files: &dyn Files) -> Result<Vec<Finding>, 
         }
         let name = text.as_ref().filter(|_| part.file != FileId::SELF).map(|text| text.name(index));
         let mut report = Report::new(&mut found);
-        let said = &mut Said { report: &mut report, name: name.unwrap_or_default() };
-        contradictions_of(file, tables, said).map_err(|error| error.in_file(part.file))?;
+        let file_report = &mut FileReport { report: &mut report, name: name.unwrap_or_default() };
+        contradictions_of(file, tables, file_report).map_err(|error| error.in_file(part.file))?;
         report.finish();
     }
     Ok(contradictions.into_findings())
 }
 
-fn contradictions_of(file: &dyn ReadAt, tables: &Tables, said: &mut Said<'_, '_>) -> Result<(), Error> {
+fn contradictions_of(
+    file: &dyn ReadAt,
+    tables: &Tables,
+    file_report: &mut FileReport<'_, '_>,
+) -> Result<(), Error> {
     if let Some(redundant) = tables.redundant.filter(|redundant| *redundant != tables.directory) {
-        check_tables::redundant(file, tables, redundant, said)?;
+        check_tables::redundant(file, tables, redundant, file_report)?;
     }
-    if !matches!(tables.entries, Entries::Hosted { is_packed: true, .. }) {
+    if !matches!(tables.entries, Entries::Hosted { is_compressed: true, .. }) {
         return Ok(());
     }
     let Some(magic) = sparse::magic(&sparse::head(file)?) else { return Ok(()) };
-    let frame = frame(file, magic, said)?;
+    let frame = frame(file, magic, file_report)?;
     if check_stream::is_short(file, tables, &frame)? {
-        check_stream::walk(file, tables, &frame, said)?;
+        check_stream::walk(file, tables, &frame, file_report)?;
     }
     Ok(())
 }
 
 /// A flat file that is longer than what is named of it.
-fn flat(map: &Map, id: FileId, file: &dyn ReadAt, said: &mut Said<'_, '_>) {
+fn flat(map: &Map, id: FileId, file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) {
     let end = |at: u64, disk: &Range<u64>| at.saturating_add(disk.end - disk.start);
     let ends = map.parts.iter().filter(|part| part.file == id).filter_map(|part| match part.kind {
         Kind::Flat { at } => Some(end(at, &part.disk)),
@@ -134,7 +138,7 @@ fn flat(map: &Map, id: FileId, file: &dyn ReadAt, said: &mut Said<'_, '_>) {
     let used = ends.max().unwrap_or(0);
     if used < file.len() {
         let message = format!("the file has {} bytes, the disk uses the first {used}", file.len());
-        said.note("vmdk.check.flat-longer", used, message);
+        file_report.note("vmdk.check.flat-longer", used, message);
     }
 }
 
@@ -142,20 +146,20 @@ fn extent(
     file: &dyn ReadAt,
     tables: &Tables,
     fixed: &[(Range<u64>, &'static str)],
-    said: &mut Said<'_, '_>,
+    file_report: &mut FileReport<'_, '_>,
 ) -> Result<(), Error> {
     let Some(magic) = sparse::magic(&sparse::head(file)?) else { return Ok(()) };
-    let frame = frame(file, magic, said)?;
-    check_tables::beyond(file, tables, &frame, said)?;
+    let frame = frame(file, magic, file_report)?;
+    check_tables::beyond(file, tables, &frame, file_report)?;
     if let Some(redundant) = tables.redundant.filter(|redundant| *redundant != tables.directory) {
-        check_tables::redundant(file, tables, redundant, said)?;
+        check_tables::redundant(file, tables, redundant, file_report)?;
     }
-    count(file, tables, &frame, said)?;
+    count(file, tables, &frame, file_report)?;
     match tables.entries {
-        Entries::Hosted { is_packed: true, .. } => check_stream::walk(file, tables, &frame, said),
+        Entries::Hosted { is_compressed: true, .. } => check_stream::walk(file, tables, &frame, file_report),
         // Which grains of an seSparse file are free only its own undocumented bitmap tells.
         Entries::Se { .. } => Ok(()),
-        Entries::Hosted { .. } | Entries::Cowd => leaks(file, tables, &frame, fixed, magic, said),
+        Entries::Hosted { .. } | Entries::Cowd => leaks(file, tables, &frame, fixed, magic, file_report),
     }
 }
 
@@ -173,7 +177,7 @@ pub(crate) fn walk_grains(
             index += skipped;
             continue;
         }
-        // What can't be read is told by those who read.
+        // Read errors are reported where the data is read.
         if let Ok(Some(table)) = tables.table(file, index)
             && !holes.has(&table)
         {
@@ -197,20 +201,25 @@ pub(crate) fn walk_grains(
 }
 
 /// Counts grains, and tells those that stand where none should.
-fn count(file: &dyn ReadAt, tables: &Tables, frame: &Frame, said: &mut Said<'_, '_>) -> Result<(), Error> {
-    let (mut allocated, mut fragmented, mut packed, mut next) = (0u64, 0u64, 0u64, None);
+fn count(
+    file: &dyn ReadAt,
+    tables: &Tables,
+    frame: &Frame,
+    file_report: &mut FileReport<'_, '_>,
+) -> Result<(), Error> {
+    let (mut allocated, mut fragmented, mut compressed, mut next) = (0u64, 0u64, 0u64, None);
     let mut end = 0u64;
     walk_grains(file, tables, &mut |entry, start, grain| {
         let (at, len) = match grain {
             Grain::Data { at } => (at, tables.grain),
-            Grain::Packed { at } => match tables.packed(file, entry, at, start) {
+            Grain::Compressed { at } => match tables.compressed(file, entry, at, start) {
                 Ok((payload, len)) => (at, (payload - at + u64::from(len)).next_multiple_of(SECTOR)),
                 Err(_) => return,
             },
             Grain::Unallocated | Grain::Zero => return,
         };
         allocated += 1;
-        packed += u64::from(matches!(grain, Grain::Packed { .. }));
+        compressed += u64::from(matches!(grain, Grain::Compressed { .. }));
         fragmented += u64::from(next.is_some_and(|next| next != at));
         let behind = at.saturating_add(len);
         next = Some(behind);
@@ -220,28 +229,28 @@ fn count(file: &dyn ReadAt, tables: &Tables, frame: &Frame, said: &mut Said<'_, 
                 "a grain stands at {at}, in front of {}, where the header says that grains begin",
                 frame.overhead
             );
-            said.warning("vmdk.check.grain-in-overhead", entry, message);
+            file_report.warning("vmdk.check.grain-in-overhead", entry, message);
         }
         if at >= frame.free.unwrap_or(u64::MAX) {
             let message = format!(
                 "a grain stands at {at}, the header says that all is free from {} on",
                 frame.free.unwrap_or(0)
             );
-            said.warning("vmdk.check.grain-in-free", entry, message);
+            file_report.warning("vmdk.check.grain-in-free", entry, message);
         }
         if frame.grains.as_ref().is_some_and(|grains| behind > grains.end) {
             let grains = frame.grains.clone().unwrap_or_default();
             let message =
                 format!("a grain stands at {at}, grains stand at bytes {}..{}", grains.start, grains.end);
-            said.warning("vmdk.check.grain-outside", entry, message);
+            file_report.warning("vmdk.check.grain-outside", entry, message);
         }
     })?;
-    let checked = &mut said.report.checked;
+    let checked = &mut file_report.report.counts;
     let add = |sum: &mut Option<u64>, count: u64| *sum = Some(sum.unwrap_or(0).saturating_add(count));
     add(&mut checked.total, tables.capacity.div_ceil(tables.grain));
     add(&mut checked.allocated, allocated);
     add(&mut checked.fragmented, fragmented);
-    add(&mut checked.packed, packed);
+    add(&mut checked.compressed, compressed);
     checked.image_end = Some(checked.image_end.unwrap_or(0).max(end).max(frame.overhead.min(file.len())));
     Ok(())
 }
@@ -253,10 +262,10 @@ fn leaks(
     frame: &Frame,
     fixed: &[(Range<u64>, &'static str)],
     magic: Magic,
-    said: &mut Said<'_, '_>,
+    file_report: &mut FileReport<'_, '_>,
 ) -> Result<(), Error> {
     let mut leaks = 0u64;
-    Sweep::new(tables.grain, tables.entry_bytes()).run(
+    CoverageSweep::new(tables.grain, tables.entry_bytes()).run(
         file.len(),
         &mut |add| {
             let mut add = |bytes: Range<u64>, by| add(Use { bytes, by });
@@ -280,11 +289,11 @@ fn leaks(
                 let message = format!(
                     "bytes {start}..{end} of {kind} have room for {count} grains that no table names"
                 );
-                said.warning("vmdk.check.leak", start, message);
+                file_report.warning("vmdk.check.leak", start, message);
             }
         },
     )?;
-    said.report.checked.leaks = said.report.checked.leaks.saturating_add(leaks);
+    file_report.report.counts.leaks = file_report.report.counts.leaks.saturating_add(leaks);
     Ok(())
 }
 

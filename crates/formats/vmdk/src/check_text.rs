@@ -33,7 +33,7 @@ struct Word {
     at: u64,
 }
 
-/// Types and the kinds of extent that they have; whether it is one only, whether it is packed.
+/// Types and the kinds of extent that they have; whether it is one only, whether it is compressed.
 const KINDS: [(&str, &[&str], bool, Option<bool>); 13] = [
     ("monolithicSparse", &["SPARSE"], true, Some(false)),
     ("streamOptimized", &["SPARSE"], true, Some(true)),
@@ -137,7 +137,7 @@ impl Text {
         let (Some(name), Some(word)) = (&self.descriptor.create_type, self.word("createType")) else {
             return;
         };
-        let Some((_, kinds, is_one, is_packed)) =
+        let Some((_, kinds, is_one, is_compressed)) =
             KINDS.iter().find(|(kind, ..)| kind.eq_ignore_ascii_case(name))
         else {
             return;
@@ -155,9 +155,11 @@ impl Text {
             );
             report.warning("vmdk.check.create-type", word.at, message);
         }
-        let found =
-            map.parts.iter().find_map(|part| packed(&part.kind).filter(|found| Some(*found) != *is_packed));
-        if let (Some(found), Some(_)) = (found, is_packed) {
+        let found = map
+            .parts
+            .iter()
+            .find_map(|part| compressed(&part.kind).filter(|found| Some(*found) != *is_compressed));
+        if let (Some(found), Some(_)) = (found, is_compressed) {
             let found = if found { "an extent has compressed grains" } else { "no grain is compressed" };
             report.warning("vmdk.check.create-type", word.at, format!("createType is {name} and {found}"));
         }
@@ -194,10 +196,10 @@ fn magic_of(line: &Line) -> Magic {
 }
 
 /// Whether the grains of a `KDMV` extent are compressed.
-fn packed(kind: &Kind) -> Option<bool> {
+fn compressed(kind: &Kind) -> Option<bool> {
     match kind {
         Kind::Sparse(tables) => match tables.entries {
-            Entries::Hosted { is_packed, .. } => Some(is_packed),
+            Entries::Hosted { is_compressed, .. } => Some(is_compressed),
             _ => None,
         },
         _ => None,

@@ -12,8 +12,8 @@ use crate::parent::{Parent, uuid_text};
 use crate::refusal::Refusal;
 use crate::{Corrupt, Unsupported, text_end};
 
-/// Odd lines that are told one by one.
-const TOLD: usize = 8;
+/// Anomalous lines that are reported one by one.
+const LISTED: usize = 8;
 
 /// A descriptor whose lines were understood.
 #[derive(Debug, Default)]
@@ -30,7 +30,7 @@ pub(crate) struct Descriptor {
     /// The list of changed blocks (`changeTrackPath`).
     pub(crate) tracking: Option<FileRef>,
     pub(crate) lines: Vec<Line>,
-    /// Values of the disk data base that are told.
+    /// Values of the disk data base that are reported.
     pub(crate) shown: Vec<(&'static str, String)>,
     /// Why the disk can't be read though it can be described.
     pub(crate) refusal: Option<Refusal>,
@@ -58,7 +58,7 @@ const KEYS: [&str; 12] = [
     "ddb.uuid.parent",
     "ddb.uuid.parentmodification",
 ];
-/// Keys of the disk data base, and the names under which they are told.
+/// Keys of the disk data base, and the names under which they are reported.
 const SHOWN: [(&str, &str); 5] = [
     ("ddb.adapterType", "adapter-type"),
     ("ddb.virtualHWVersion", "hardware-version"),
@@ -136,7 +136,7 @@ impl Descriptor {
         if let Some((value, at)) = values.get("CID") {
             self.cid = Some(id("CID", value, at)?);
         } else {
-            let message = "the descriptor has no CID: children can't tell whether it is their parent";
+            let message = "the descriptor has no CID: children cannot verify their parent";
             self.find("vmdk.descriptor.no-cid", Severity::Warning, self.at, message.into());
         }
         if let Some((value, at)) = values.get("isNativeSnapshot")
@@ -198,8 +198,8 @@ impl Descriptor {
     }
 
     fn tell_odd(&mut self, odd: Vec<(u64, String)>) {
-        let more = odd.len().saturating_sub(TOLD);
-        for (at, line) in odd.into_iter().take(TOLD) {
+        let more = odd.len().saturating_sub(LISTED);
+        for (at, line) in odd.into_iter().take(LISTED) {
             let message = format!("no line of a descriptor: {line}");
             self.find("vmdk.descriptor.odd-line", Severity::Warning, at, message);
         }
@@ -348,7 +348,7 @@ mod tests {
         let at = 512 + text.find("hello").unwrap() as u64;
         assert_eq!((found.findings.len(), found.findings[0].at), (1, Some(at)));
         let many = "x\n".repeat(20) + TEXT;
-        assert_eq!(read(&many).findings.len(), TOLD + 1);
+        assert_eq!(read(&many).findings.len(), LISTED + 1);
     }
 
     #[test]

@@ -10,7 +10,7 @@
 //! may have a parent; a caller that salvages may take it for a disk), a stream without its
 //! footer (a salvage walks along its markers), NOACCESS extents, encrypted disks. Refused by
 //! name: physical disks, extents that stand for devices, seSparse journals that must be replayed,
-//! whatever flags, versions and types nobody has described.
+//! and undocumented flags, versions and types.
 //!
 //! No table is kept in memory: directories and grain tables are read where a walk comes by, and
 //! those that lie in a hole of the file are passed over.
@@ -30,7 +30,6 @@ mod check_header;
 mod check_stream;
 mod check_tables;
 mod check_text;
-mod claims;
 mod cowd;
 mod descriptor;
 mod encoding;
@@ -48,6 +47,7 @@ mod sparse;
 mod stream;
 mod tables;
 mod text_end;
+mod usage;
 
 use alloc::boxed::Box;
 use core::ops::Range;

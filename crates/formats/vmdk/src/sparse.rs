@@ -22,13 +22,13 @@ pub(crate) struct Sparse {
     pub(crate) capacity_at: u64,
     /// Bytes of a grain.
     pub(crate) grain: u64,
-    pub(crate) is_packed: bool,
+    pub(crate) is_compressed: bool,
     pub(crate) is_dirty: bool,
     /// Where a descriptor stands inside the file.
     pub(crate) descriptor: Option<Range<u64>>,
     /// How its grains are found.
     pub(crate) kind: Kind,
-    /// Headers and the like, for the claims.
+    /// Headers and the like, for `file_usage`.
     pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
     pub(crate) findings: Vec<Finding>,
 }

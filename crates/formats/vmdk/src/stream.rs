@@ -166,6 +166,6 @@ fn record(file: &dyn ReadAt, tables: &Tables, at: u64, lba: u64, size: u32) -> O
     let start = lba.checked_mul(SECTOR).filter(|start| *start < tables.capacity)?;
     let payload = at + RECORD_HEAD;
     let is_whole = payload.checked_add(size.into()).is_some_and(|end| end <= file.len());
-    let is_one = start.is_multiple_of(tables.grain) && u64::from(size) <= tables.packed_limit();
+    let is_one = start.is_multiple_of(tables.grain) && u64::from(size) <= tables.compressed_limit();
     (is_whole && is_one).then_some(Record { start, at: payload, len: size })
 }

@@ -1,7 +1,7 @@
 //! One file under all rules: what it says, what it hides, whether it can be imported.
 //!
 //! Nothing here prints and nothing stops at the first finding. Only the file itself is
-//! opened (unless the gate says otherwise), and beside a RAW its bitmap is looked at.
+//! opened (unless the follow policy says otherwise), and beside a RAW its bitmap is looked at.
 
 mod conversion;
 mod inside;
@@ -12,9 +12,9 @@ use std::collections::BTreeMap;
 use std::path::Path;
 
 use imgprep_engine::{BitmapShape, Options, each};
-use imgprep_map::{Checked, Error, Severity};
+use imgprep_map::{Error, Severity, StructureCounts};
 use imgprep_open::OpenOptions;
-use imgprep_policy::{Judgement, Levels, Profile, RouteVerdict, Wish};
+use imgprep_policy::{CheckIntent, Levels, Profile, RouteVerdict, Violation};
 
 use job::Job;
 
@@ -24,22 +24,22 @@ pub enum Depth {
     /// Headers and tables.
     #[default]
     Tables,
-    /// Every packed payload is unpacked, too.
+    /// Every compressed payload is decompressed, too.
     Payloads,
 }
 
 /// What is checked.
 #[derive(Clone)]
 pub struct CheckOptions {
-    /// How the file is opened. With [`Gate::None`](crate::Gate::None) no other file is.
+    /// How the file is opened. With [`FollowPolicy::None`](crate::FollowPolicy::None) no other file is.
     pub open: OpenOptions,
     /// The rules of an import.
     pub profile: Option<Profile>,
-    /// What the image shall be; its levels hold for all rules.
-    pub wish: Wish,
+    /// The intended use of the image; its levels apply to all rules.
+    pub intent: CheckIntent,
     /// How far it goes.
     pub depth: Depth,
-    /// The layout of the bitmap beside a RAW, if its contents shall be held against the disk.
+    /// The layout of the bitmap next to a RAW, if it is compared with the disk.
     pub bitmap: Option<BitmapShape>,
 }
 
@@ -68,13 +68,13 @@ pub struct CheckedFile {
     /// Length of the disk, in bytes.
     pub size: Option<u64>,
     /// What was found, worst first.
-    pub judgements: Vec<Judgement>,
+    pub violations: Vec<Violation>,
     /// By rule and severity: findings beyond those that are kept.
     pub more: BTreeMap<(&'static str, Severity), u64>,
     /// Ways in, where a profile was asked.
     pub routes: Vec<RouteVerdict>,
     /// The numbers of the structure check.
-    pub checked: Checked,
+    pub counts: StructureCounts,
     /// Why it could not be checked to the end, if that was not the image's fault.
     pub error: Option<Error>,
 }
@@ -91,18 +91,18 @@ impl CheckedFile {
             format: None,
             file_len: None,
             size: None,
-            judgements: Vec::new(),
+            violations: Vec::new(),
             more: BTreeMap::new(),
             routes: Vec::new(),
-            checked: Checked::default(),
+            counts: StructureCounts::default(),
             error: None,
         }
     }
 
     /// How the check ended.
     pub fn outcome(&self, levels: &Levels) -> Outcome {
-        let has = |severity| self.judgements.iter().any(|judgement| judgement.severity == severity);
-        let has_leaks = self.judgements.iter().any(|judgement| judgement.rule.id == "structure/leak");
+        let has = |severity| self.violations.iter().any(|violation| violation.severity == severity);
+        let has_leaks = self.violations.iter().any(|violation| violation.rule.id == "structure/leak");
         match () {
             () if has(Severity::Error) => Outcome::Violations,
             () if self.error.is_some() => Outcome::Undone,
@@ -129,13 +129,13 @@ pub fn each_file<F: AsRef<Path> + Send>(
         interrupt,
         files,
         |file| {
-            let meter = imgprep_engine::Meter::default();
+            let progress = imgprep_engine::Progress::default();
             let alone = Options {
                 threads: std::num::NonZeroUsize::MIN,
                 memory,
                 on_loss: imgprep_engine::OnLoss::Stop,
                 interrupt,
-                meter: &meter,
+                progress: &progress,
                 observe: &|_| {},
             };
             check(file.as_ref(), options, &alone)
