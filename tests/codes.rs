@@ -1,13 +1,35 @@
-//! Every error code that the product can print is asserted by name in a test.
+//! Every error code that the product can print is listed once, leads to a rule and is asserted by name in a test.
 
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
+use imgprep::Code;
+use imgprep::policy::{RULES, WITHOUT_CODES, rule};
+
 use crate::program::root;
+
+#[path = "../crates/cli/src/codes.rs"]
+mod command_line;
 
 /// Literals of the shape of a code that are something else.
 const NO_CODES: [&str; 6] =
     ["ddb.encryption", "ddb.uuid", "example.toml", "page.css", "page.js", "raw.partition"];
+
+/// More such literals: keys of descriptors and names of files.
+const OTHER_LITERALS: [&str; 12] = [
+    "ddb.geometry.cylinders",
+    "ddb.geometry.heads",
+    "ddb.geometry.sectors",
+    "ddb.iofilters",
+    "ddb.uuid.image",
+    "ddb.uuid.modification",
+    "ddb.uuid.parent",
+    "ddb.uuid.parentmodification",
+    "imgprep-batch.journal",
+    "imgprep.toml",
+    "jobs.toml",
+    "ova.xml",
+];
 
 /// Codes that no test provokes yet. The list may only become shorter.
 const OPEN: [&str; 5] = [
@@ -94,4 +116,49 @@ fn literals_of_the_shape_of_a_code_are_found() {
     let text =
         "a => \"vhdx.bat.overlap\", b => \"{x}.y\"\n// \"not.this\"\nlet x = \"Not.this\" + \"io.open\";";
     assert_eq!(codes(text), BTreeSet::from(["vhdx.bat.overlap".to_string(), "io.open".to_string()]));
+}
+
+/// All codes that are listed.
+fn listed() -> Vec<&'static Code> {
+    let own = [&command_line::PRINT, &command_line::USAGE];
+    imgprep::codes().chain(imgprep_batch::CODES).chain(own).collect()
+}
+
+#[test]
+fn every_code_in_use_is_listed_once_and_every_listed_code_is_in_use() {
+    let mut sources = Vec::new();
+    files(&root().join("crates"), ".rs", &mut sources);
+    // The tables list codes, they do not use them. The constants of the command line are used or the compiler warns.
+    let is_table = |path: &PathBuf| path.ends_with("src/codes.rs") && !path.ends_with("cli/src/codes.rs");
+    let literals = sources.iter().filter(|path| !is_table(path)).flat_map(|path| codes(&split(path).0));
+    let mut used: BTreeSet<_> = literals
+        .filter(|literal| !NO_CODES.contains(&&**literal) && !OTHER_LITERALS.contains(&&**literal))
+        .collect();
+    used.insert(command_line::USAGE.id.to_string());
+    let all = listed();
+    let ids: BTreeSet<_> = all.iter().map(|code| code.id.to_string()).collect();
+    assert_eq!(ids.len(), all.len(), "every code is listed once");
+    assert_eq!(used.difference(&ids).collect::<Vec<_>>(), [""; 0], "used and not listed");
+    assert_eq!(ids.difference(&used).collect::<Vec<_>>(), [""; 0], "listed and not used");
+}
+
+#[test]
+fn every_code_has_a_meaning_of_one_line() {
+    for code in listed() {
+        let is_line = !code.meaning.is_empty() && code.meaning.len() <= 90 && !code.meaning.ends_with('.');
+        assert!(is_line, "{}: {:?}", code.id, code.meaning);
+    }
+}
+
+#[test]
+fn codes_and_rules_lead_to_each_other() {
+    let all = listed();
+    let named: BTreeSet<_> =
+        all.iter().flat_map(|code| code.rule.into_iter().chain(code.finding_rule)).collect();
+    for id in named.iter().chain(WITHOUT_CODES) {
+        assert!(rule(id).is_some(), "{id} is not a rule");
+    }
+    for rule in RULES {
+        assert_ne!(named.contains(rule.id), WITHOUT_CODES.contains(&rule.id), "{}", rule.id);
+    }
 }

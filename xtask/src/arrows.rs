@@ -57,7 +57,7 @@ const ARROWS: &[(&str, &[&str])] = &[
     ("imgprep-cli", &["imgprep", "imgprep-batch"]),
     ("imgprep-testdata-gen", &[]),
     ("imgprep-tests", &["imgprep-map", "imgprep-testdata-gen"]),
-    ("xtask", &["imgprep-policy"]),
+    ("xtask", &["imgprep", "imgprep-batch"]),
 ];
 
 /// Holds `cargo metadata` against the arrows and the lints.

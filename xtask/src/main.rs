@@ -6,6 +6,7 @@
 
 mod arrows;
 mod bench;
+mod codes;
 mod mutants;
 mod sources;
 
@@ -40,18 +41,22 @@ fn main() -> ExitCode {
     }
 }
 
-/// The page of rules.
-const RULES_PAGE: &str = "docs/rules.md";
+/// Pages that are made from tables: name and contents.
+fn pages() -> [(&'static str, String); 2] {
+    [("docs/rules.md", imgprep::policy::page()), ("docs/codes.md", codes::page())]
+}
 
 fn docs(root: &Path) -> ExitCode {
-    end(RULES_PAGE, std::fs::write(root.join(RULES_PAGE), imgprep_policy::page()))
+    end("docs", pages().into_iter().try_for_each(|(name, page)| std::fs::write(root.join(name), page)))
 }
 
 fn tidy(root: &Path) -> ExitCode {
     let mut found = sources::check_all(root);
     found.extend(arrows::check_workspace(root));
-    if std::fs::read_to_string(root.join(RULES_PAGE)).ok().as_deref() != Some(&imgprep_policy::page()) {
-        found.push(format!("{RULES_PAGE}: not what the table of rules says: cargo xtask docs"));
+    for (name, page) in pages() {
+        if std::fs::read_to_string(root.join(name)).ok().as_deref() != Some(&page) {
+            found.push(format!("{name}: differs from its table: run cargo xtask docs"));
+        }
     }
     for violation in &found {
         println!("{violation}");

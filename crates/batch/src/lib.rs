@@ -9,6 +9,7 @@
 
 mod allocation_bar;
 mod asked;
+mod codes;
 mod error;
 mod execute;
 pub mod files;
@@ -30,6 +31,7 @@ mod template;
 #[cfg(test)]
 mod tests;
 
+pub use codes::CODES;
 pub use error::BatchError;
 pub use job_spec::{Host, JobSpec, Reason, Subject, Verdict};
 pub use jobs::{Batch, Found, Job, Search, Searched, assemble, search};

@@ -7,6 +7,7 @@
 //! format, the name of a part of a disk).
 
 mod archive;
+mod codes;
 mod compressed;
 mod disc;
 mod error;
@@ -26,6 +27,7 @@ use std::path::Path;
 
 use imgprep_map::{Error, Evidence, Finding, ParseOptions, Parsed, Probe, ReadAt, Severity};
 
+pub use codes::{CODES, codes};
 pub use error::DetectError;
 pub use evidence::Match;
 pub use file_name::{IMAGE_EXTENSIONS, LIKELY_EXTENSIONS};

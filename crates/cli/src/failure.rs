@@ -14,7 +14,7 @@ use serde_json::json;
 use crate::args::{Command, OutputFormat};
 use crate::print::{matched, warn};
 use crate::signals::INTERRUPTED;
-use crate::{files, json};
+use crate::{codes, files, json};
 
 /// What ended a command.
 pub(crate) enum Failure {
@@ -155,10 +155,10 @@ impl Failure {
     pub(crate) fn json(&self) -> serde_json::Value {
         match self {
             Self::Image(error) | Self::WithEvidence(error, _) => error_json(error),
-            Self::Usage(text) => json!({ "code": "usage", "class": "usage", "message": text }),
+            Self::Usage(text) => json!({ "code": codes::USAGE.id, "class": "usage", "message": text }),
             Self::Reported => serde_json::Value::Null,
             Self::Print(error) => {
-                json!({ "code": "io.print", "class": "io", "message": reason(error) })
+                json!({ "code": codes::PRINT.id, "class": "io", "message": reason(error) })
             }
         }
     }

@@ -6,6 +6,7 @@ mod bar;
 mod batch;
 mod bitmap;
 mod check;
+mod codes;
 mod completions;
 mod config;
 mod convert;

@@ -18,6 +18,7 @@
 
 extern crate alloc;
 
+mod codes;
 mod facts;
 mod gpt;
 mod inspect;
@@ -25,6 +26,7 @@ mod kind;
 mod mbr;
 mod volume;
 
+pub use codes::CODES;
 pub use facts::{Contents, DiskFacts, Oddity, Partition, PartitionKind};
 pub use inspect::{MOST_READ, Wanted, inspect};
 pub use volume::Volume;

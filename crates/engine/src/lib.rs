@@ -25,6 +25,7 @@ mod bitmap;
 mod bounded_reader;
 mod check_walks;
 mod checksum;
+mod codes;
 mod convert;
 mod cross_check;
 mod error;
@@ -52,6 +53,7 @@ pub use check_walks::{
     decompress_unflushed, each, gaps,
 };
 pub use checksum::{Checksums, TrailingData, checksum};
+pub use codes::CODES;
 pub use convert::{Converted, Output, convert, scan};
 pub use cross_check::cross_check;
 pub use error::{EngineError, Loss, Losses};

@@ -8,6 +8,7 @@ mod allocation;
 mod bitmap;
 mod bitmap_command;
 mod check;
+mod codes;
 mod contents;
 mod convert;
 mod disk;
@@ -24,6 +25,7 @@ pub use allocation::{Allocation, Counted};
 pub use bitmap::{BitmapMaker, BitmapWritten, write_bitmap};
 pub use bitmap_command::BitmapCommand;
 pub use check::{CheckOptions, CheckedFile, Depth, Outcome, check, each_file};
+pub use codes::{code, codes};
 pub use contents::DiskInspection;
 pub use convert::{Checksum, ConvertOptions, Converted, Destination, Plan, Verify, convert, plan};
 pub use disk::{Disk, LayerInfo, matches_of};
@@ -50,9 +52,9 @@ pub use imgprep_io::{
     space_taken, spool, stdout_was_closed, sync_folder, write_atomic,
 };
 pub use imgprep_map::{
-    Class, Compression, Detail, Encryption, Error, Evidence, Facts, FileId, Finding, Limits, ParseOptions,
-    Printable, Severity, SizeChoice, Snapshot, Source, StructureCounts, Value, hex, is_printable, printable,
-    printable_json,
+    Class, Code, Compression, Detail, Encryption, Error, Evidence, Facts, FileId, Finding, Limits,
+    ParseOptions, Printable, Severity, SizeChoice, Snapshot, Source, StructureCounts, Value, hex,
+    is_printable, printable, printable_json,
 };
 pub use imgprep_open::{FollowPolicy, Mismatch, Named, OpenOptions, open_source};
 pub use imgprep_policy as policy;

@@ -5,6 +5,7 @@
 
 mod beneath;
 mod clone;
+mod codes;
 mod device;
 mod error;
 mod fault;
@@ -21,6 +22,7 @@ mod startup;
 mod temporary;
 mod write_atomic;
 
+pub use codes::CODES;
 pub use device::DeviceOutput;
 pub use error::{CreateError, OpenError, reason};
 pub use memory::Allocator;

@@ -13,6 +13,8 @@
 
 extern crate alloc;
 
+mod code;
+mod codes;
 mod contradictions;
 mod coverage_sweep;
 mod disk_map;
@@ -38,6 +40,8 @@ mod structure_counts;
 mod unit_set;
 mod usage;
 
+pub use code::Code;
+pub use codes::CODES;
 pub use contradictions::Contradictions;
 pub use coverage_sweep::{CoverageSweep, Swept, Use, Uses};
 pub use disk_map::{DiskMap, Files, Visitor};

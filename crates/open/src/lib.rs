@@ -6,6 +6,7 @@
 
 mod associated_file;
 mod chain;
+mod codes;
 mod error;
 mod follow_policy;
 mod near;
@@ -13,5 +14,6 @@ mod search;
 
 pub use associated_file::part_of;
 pub use chain::{Chain, Layer, Mismatch, Named, OpenOptions, hints, open, open_source};
+pub use codes::CODES;
 pub use error::ChainError;
 pub use follow_policy::FollowPolicy;

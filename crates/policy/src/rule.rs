@@ -24,6 +24,37 @@ pub struct Rule {
     pub remedies: &'static [&'static str],
 }
 
+/// Rules that no code leads to: the checks themselves report them.
+pub const WITHOUT_CODES: &[&str] = &[
+    "format/accepted",
+    "size/file",
+    "size/file-exact",
+    "size/disk",
+    "size/disk-large",
+    "size/disk-small",
+    "size/whole-gib",
+    "import/bitmap-missing",
+    "import/bitmap-stale",
+    "import/bitmap-contents",
+    "import/flat-vmdk",
+    "import/snapshot",
+    "import/encrypted",
+    "import/name",
+    "import/min-disk",
+    "import/boot",
+    "import/sector-size",
+    "import/iso",
+    "after/replicate",
+    "after/export",
+    "after/encrypt",
+    "safety/backing-file",
+    "safety/data-file",
+    "safety/extent-path",
+    "safety/outside-path",
+    "safety/symlink",
+    "safety/nested-format",
+];
+
 /// The rule of this id.
 pub fn rule(id: &str) -> Option<&'static Rule> {
     RULES.iter().find(|rule| rule.id == id)

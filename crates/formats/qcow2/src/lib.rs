@@ -19,6 +19,7 @@
 extern crate alloc;
 
 mod check;
+mod codes;
 mod counts;
 mod cross_check;
 mod entry;
@@ -42,6 +43,7 @@ use imgprep_map::{
     Error, Evidence, FileRef, FileRole, Image, ParentRef, ParseOptions, Parsed, Probe, ReadAt,
 };
 
+pub use codes::CODES;
 pub use error::{Corrupt, Unsupported};
 
 use crate::extension::Extensions;

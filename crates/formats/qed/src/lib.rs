@@ -19,6 +19,7 @@
 extern crate alloc;
 
 mod check;
+mod codes;
 mod entry;
 mod error;
 mod facts;
@@ -31,6 +32,7 @@ use alloc::boxed::Box;
 
 use imgprep_map::{Error, Evidence, Image, ImageName, ParentRef, ParseOptions, Parsed, Probe, ReadAt};
 
+pub use codes::CODES;
 pub use error::{Corrupt, Unsupported};
 
 use crate::header::Header;

@@ -21,6 +21,7 @@ extern crate alloc;
 mod block;
 mod check;
 mod check_header;
+mod codes;
 mod error;
 mod facts;
 mod header;
@@ -36,6 +37,7 @@ use alloc::boxed::Box;
 
 use imgprep_map::{Error, Evidence, Image, ParseOptions, Parsed, Probe, ReadAt};
 
+pub use codes::CODES;
 pub use error::{Corrupt, Unsupported};
 
 use crate::header::Header;

@@ -27,6 +27,7 @@ mod check;
 mod check_bitmaps;
 mod check_blocks;
 mod check_locators;
+mod codes;
 mod error;
 mod facts;
 mod fixed;
@@ -44,6 +45,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Error, Evidence, Finding, Image, ParseOptions, Parsed, Probe, ReadAt};
 
+pub use codes::CODES;
 pub use error::{Corrupt, Unsupported};
 
 use crate::batmap::Batmap;

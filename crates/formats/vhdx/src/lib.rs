@@ -30,6 +30,7 @@ mod check_log;
 mod check_metadata;
 mod check_parent;
 mod check_region;
+mod codes;
 mod crc;
 mod error;
 mod facts;
@@ -53,6 +54,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Error, Evidence, Image, OverlayReader, ParseOptions, Parsed, Probe, ReadAt};
 
+pub use codes::CODES;
 pub use error::{Corrupt, Unsupported};
 
 use crate::bat::Bat;

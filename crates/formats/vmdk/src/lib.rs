@@ -30,6 +30,7 @@ mod check_header;
 mod check_stream;
 mod check_tables;
 mod check_text;
+mod codes;
 mod cowd;
 mod descriptor;
 mod encoding;
@@ -54,6 +55,7 @@ use core::ops::Range;
 
 use imgprep_map::{Error, Evidence, ParseOptions, Parsed, Probe, ReadAt};
 
+pub use codes::CODES;
 pub use error::{Corrupt, Unsupported};
 
 use crate::descriptor::Descriptor;

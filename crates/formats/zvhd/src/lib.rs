@@ -19,6 +19,7 @@
 extern crate alloc;
 
 mod check;
+mod codes;
 mod error;
 mod header;
 mod index;
@@ -32,6 +33,7 @@ use alloc::string::ToString;
 
 use imgprep_map::{Error, Evidence, ParseOptions, Parsed, Probe, ReadAt};
 
+pub use codes::CODES;
 pub use error::{Corrupt, Unsupported};
 pub use writer::{WriteOptions, Zvhd2Layout};
 

@@ -1,0 +1,8 @@
+//! The codes of the command line itself.
+
+use imgprep::Code;
+
+/// Printing failed.
+pub(crate) const PRINT: Code = Code::io("io.print", "the output of the program could not be written");
+/// The arguments contradict themselves or each other.
+pub(crate) const USAGE: Code = Code::request("usage", "the command line is not valid");

@@ -1,0 +1,46 @@
+//! The codes of requests and of what only a check finds.
+
+use std::collections::BTreeMap;
+use std::sync::LazyLock;
+
+use imgprep_map::Code;
+
+/// All codes of this crate.
+#[rustfmt::skip]
+const CODES: &[Code] = &[
+    Code::io("bitmap.command-failed", "the command that makes the bitmap failed"),
+    Code::refused("bitmap.needs-raw", "a bitmap was requested for an output that is not RAW"),
+    Code::refused("check.no-images", "the folder contains no image files"),
+    Code::refused("convert.verify-pipe", "standard output cannot be verified"),
+    Code::refused("folder.link.dangling", "a symbolic link leads to a missing file"),
+    Code::refused("folder.link.outside", "a symbolic link leads outside of the searched folder"),
+    Code::refused("output.device", "the output is a block device, which is overwritten only on request"),
+    Code::refused("output.is-source", "an output is a file that is read as a source"),
+    Code::refused("output.twice", "two outputs are the same file"),
+    Code::finding("raw.partition-past-end", "structure/cut", "a partition of a RAW image reaches past the end of the file"),
+    Code::refused("source.in-use", "a running virtual machine has the image open for writing"),
+    Code::finding("zvhd.payload.finished", "structure/vendor-layout", "a zlib stream is finished, which the vendor's reader rejects"),
+    Code::finding("zvhd.payload.frames", "structure/note", "a payload has several zstd frames"),
+    Code::finding("zvhd.payload.zeros", "structure/payload", "a block of zeros is stored"),
+];
+
+/// The codes of this library: its own, and those of all parts that it is made of.
+pub fn codes() -> impl Iterator<Item = &'static Code> {
+    let tables = [
+        CODES,
+        imgprep_map::CODES,
+        imgprep_io::CODES,
+        imgprep_codec::CODES,
+        imgprep_engine::CODES,
+        imgprep_open::CODES,
+        imgprep_disk::CODES,
+    ];
+    imgprep_catalog::codes().chain(tables.into_iter().flatten())
+}
+
+/// The code of this id.
+pub fn code(id: &str) -> Option<&'static Code> {
+    static BY_ID: LazyLock<BTreeMap<&str, &Code>> =
+        LazyLock::new(|| codes().map(|code| (code.id, code)).collect());
+    BY_ID.get(id).copied()
+}
