@@ -4,6 +4,8 @@ use alloc::string::String;
 
 use imgprep_map::{Class, Detail};
 
+use crate::part::Part;
+
 /// A file that contradicts itself or the specification. Offsets are file offsets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
@@ -50,12 +52,12 @@ pub enum Corrupt {
         field: &'static str,
     },
     /// A checksum that is not that of the bytes.
-    #[error("the checksum of {part} is {found:#010x}, its bytes have {expected:#010x}")]
+    #[error("the checksum of the {part} is {found:#010x}, its bytes have {expected:#010x}")]
     Checksum {
         /// Offset of the checksum.
         at: u64,
         /// Which structure.
-        part: &'static str,
+        part: Part,
         /// What it must be.
         expected: u32,
         /// What it is.
@@ -155,7 +157,7 @@ impl Detail for Corrupt {
             Self::FooterFollowed { .. } => "vhd.footer.followed",
             Self::OnlyAtStart { .. } => "vhd.footer.only-at-start",
             Self::FootersDiffer { .. } => "vhd.footer.differ",
-            Self::Checksum { part: "the footer", .. } => "vhd.footer.checksum",
+            Self::Checksum { part: Part::Footer, .. } => "vhd.footer.checksum",
             Self::Checksum { .. } => "vhd.header.checksum",
             Self::HeaderCookie { .. } => "vhd.header.cookie",
             Self::Field { .. } => "vhd.header.field",
@@ -194,12 +196,12 @@ impl Detail for Corrupt {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// A major version that does not exist yet.
-    #[error("{part} has version {version:#010x}: 1.x is known")]
+    #[error("the {part} has version {version:#010x}: 1.x is known")]
     Version {
         /// Offset of the version.
         at: u64,
         /// Which structure.
-        part: &'static str,
+        part: Part,
         /// What it says.
         version: u32,
     },
@@ -246,7 +248,7 @@ pub enum Unsupported {
 impl Detail for Unsupported {
     fn code(&self) -> &'static str {
         match self {
-            Self::Version { part: "the footer", .. } => "vhd.footer.version",
+            Self::Version { part: Part::Footer, .. } => "vhd.footer.version",
             Self::Version { .. } => "vhd.header.version",
             Self::DiskType { .. } => "vhd.footer.disk-type",
             Self::BlockSize { .. } => "vhd.header.block-size",

@@ -8,7 +8,7 @@ use imgprep_map::{Error, Probe, ReadAt, hex};
 use crate::footer_select::SelectedFooter;
 use crate::layout::{COOKIE, FOOTER, POISON, RawFooter, SECTOR, SHORT_FOOTER, checksum, footer_at};
 use crate::size::Size;
-use crate::{Corrupt, Unsupported};
+use crate::{Corrupt, Part, Unsupported};
 
 /// Where a footer may begin in a file of this length, the likeliest first: 512 bytes before the
 /// end, 511, and the last sectors, in which one may stand that is cut or has padding behind it.
@@ -165,7 +165,7 @@ impl Footer {
         // A minor version changes nothing that an older reader has to know.
         if raw.version >> 16 != 1 {
             let at = at + footer_at::VERSION;
-            return Err(Unsupported::Version { at, part: "the footer", version: raw.version }.into());
+            return Err(Unsupported::Version { at, part: Part::Footer, version: raw.version }.into());
         }
         let disk_type = DiskType::of(&raw, at)?;
         Ok(Self { at, disk_type, size: Size::of(&raw), raw })
@@ -179,7 +179,7 @@ impl Footer {
 
 /// A footer that can't be used, as an error.
 pub(crate) fn damaged(at: u64, raw: &RawFooter, expected: u32) -> Corrupt {
-    Corrupt::Checksum { at: at + footer_at::CHECKSUM, part: "the footer", expected, found: raw.checksum }
+    Corrupt::Checksum { at: at + footer_at::CHECKSUM, part: Part::Footer, expected, found: raw.checksum }
 }
 
 #[cfg(test)]
@@ -273,7 +273,7 @@ mod tests {
         let raw = RawFooter { version: 0x0002_0000, disk_type: 2, ..RawFooter::decode(&[0; 512]) };
         let error =
             Footer::new(&SelectedFooter { at: 1024, raw, tail: None, findings: Vec::new() }).unwrap_err();
-        let want = Unsupported::Version { at: 1036, part: "the footer", version: 0x0002_0000 };
+        let want = Unsupported::Version { at: 1036, part: Part::Footer, version: 0x0002_0000 };
         assert_eq!(error.detail(), Some(&want));
     }
 }

@@ -161,6 +161,7 @@ fn finding(code: &'static str, severity: Severity, at: u64, message: String) -> 
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::Part;
     use crate::error::test::detail;
     use crate::layout::FOOTER;
 
@@ -232,13 +233,13 @@ mod tests {
     #[test]
     fn the_first_sector_of_a_fixed_disk_is_the_guests() {
         assert_eq!(taken(sound(AT, raw(2, AT)), sound(0, raw(3, 10))), (AT, None));
-        let want = Corrupt::Checksum { at: AT + 64, part: "the footer", expected: 7, found: 0 };
+        let want = Corrupt::Checksum { at: AT + 64, part: Part::Footer, expected: 7, found: 0 };
         assert_eq!(refused(broken(AT, raw(2, AT)), sound(0, raw(3, 10))), want);
     }
 
     #[test]
     fn without_a_sound_footer_nothing_is_read() {
-        let want = |at| Corrupt::Checksum { at, part: "the footer", expected: 7, found: 0 };
+        let want = |at| Corrupt::Checksum { at, part: Part::Footer, expected: 7, found: 0 };
         assert_eq!(refused(broken(AT, raw(3, 9)), broken(0, raw(3, 9))), want(AT + 64));
         assert_eq!(refused(FooterCandidate::Nothing, broken(0, raw(3, 9))), want(64));
         assert_eq!(

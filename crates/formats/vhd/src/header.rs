@@ -4,7 +4,7 @@ use imgprep_map::{Error, ReadAt};
 
 use crate::footer::Footer;
 use crate::layout::{HEADER, RawHeader, SPARSE_COOKIE, checksum, footer_at};
-use crate::{Corrupt, Unsupported};
+use crate::{Corrupt, Part, Unsupported};
 
 /// A header whose fields fit together and whose table lies inside the file.
 #[derive(Clone, Debug)]
@@ -31,10 +31,10 @@ impl Header {
         let expected = checksum(&bytes, 36);
         if raw.checksum != expected {
             let found = raw.checksum;
-            return Err(Corrupt::Checksum { at: at + 36, part: "the header", expected, found }.into());
+            return Err(Corrupt::Checksum { at: at + 36, part: Part::Header, expected, found }.into());
         }
         if raw.version >> 16 != 1 {
-            return Err(Unsupported::Version { at: at + 24, part: "the header", version: raw.version }.into());
+            return Err(Unsupported::Version { at: at + 24, part: Part::Header, version: raw.version }.into());
         }
         let header =
             Self { at, block_size: block_size(&raw, at)?, entries: raw.max_table_entries.into(), bytes, raw };
@@ -149,7 +149,7 @@ mod tests {
             refused::<Corrupt>(0, b"CXsparse"),
             Corrupt::HeaderCookie { at: 512, found: *b"CXsparse" }
         );
-        let want = Unsupported::Version { at: 536, part: "the header", version: 0x0002_0000 };
+        let want = Unsupported::Version { at: 536, part: Part::Header, version: 0x0002_0000 };
         assert_eq!(refused::<Unsupported>(24, &[0, 2]), want);
         for found in [0u32, 4095, 12288] {
             let want = Corrupt::Field {
@@ -181,7 +181,7 @@ mod tests {
         let found = checksum(&file[512..1536], 36);
         file[512 + 1000] = 3;
         let expected = found.wrapping_sub(3);
-        let want = Corrupt::Checksum { at: 548, part: "the header", expected, found };
+        let want = Corrupt::Checksum { at: 548, part: Part::Header, expected, found };
         assert_eq!(detail::<Corrupt>(Header::read(&file, &footer(512)).map(|_| ())), want);
     }
 }

@@ -37,6 +37,7 @@ mod header;
 mod layout;
 mod map;
 mod parent;
+mod part;
 mod size;
 mod usage;
 
@@ -47,6 +48,7 @@ use imgprep_map::{Error, Evidence, Finding, Image, ParseOptions, Parsed, Probe, 
 
 pub use codes::CODES;
 pub use error::{Corrupt, Unsupported};
+pub use part::Part;
 
 use crate::batmap::Batmap;
 use crate::facts::Subject;

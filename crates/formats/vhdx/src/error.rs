@@ -4,6 +4,8 @@ use alloc::string::String;
 
 use imgprep_map::{Class, Detail};
 
+use crate::part::Part;
+
 /// A file that contradicts itself or the specification. Offsets are file offsets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
@@ -18,12 +20,12 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// A structure does not begin with its signature.
-    #[error("{what} begins with {found:02x?}, not with {expected:?}")]
+    #[error("the {what} begins with {found:02x?}, not with {expected:?}")]
     Signature {
         /// Offset of the structure.
         at: u64,
         /// Which structure.
-        what: &'static str,
+        what: Part,
         /// Its signature.
         expected: &'static str,
         /// What stands there.
@@ -35,7 +37,7 @@ pub enum Corrupt {
         /// Offset of the first copy.
         at: u64,
         /// Which structure.
-        what: &'static str,
+        what: Part,
         /// What is wrong with the first.
         first: String,
         /// What is wrong with the second.
@@ -201,9 +203,9 @@ impl Detail for Corrupt {
     fn code(&self) -> &'static str {
         match self {
             Self::Cut { .. } => "vhdx.header.cut",
-            Self::Signature { what: "the metadata table", .. } => "vhdx.metadata.signature",
+            Self::Signature { what: Part::MetadataTable, .. } => "vhdx.metadata.signature",
             Self::Signature { .. } => "vhdx.file.signature",
-            Self::NoCopy { what: "region table", .. } => "vhdx.region.no-table",
+            Self::NoCopy { what: Part::RegionTable, .. } => "vhdx.region.no-table",
             Self::NoCopy { .. } => "vhdx.header.none",
             Self::Ambiguous { .. } => "vhdx.header.ambiguous",
             Self::TablesDiffer { .. } => "vhdx.region.tables-differ",
@@ -258,7 +260,7 @@ pub enum Unsupported {
         /// Offset of the version.
         at: u64,
         /// The file's or the log's.
-        what: &'static str,
+        what: Part,
         /// What the header says.
         found: u16,
         /// The one that is read.
@@ -311,7 +313,7 @@ pub enum Unsupported {
 impl Detail for Unsupported {
     fn code(&self) -> &'static str {
         match self {
-            Self::Version { what: "log", .. } => "vhdx.log.version",
+            Self::Version { what: Part::Log, .. } => "vhdx.log.version",
             Self::Version { .. } => "vhdx.header.version",
             Self::Region { .. } => "vhdx.region.unknown",
             Self::Item { .. } => "vhdx.metadata.unknown",

@@ -10,7 +10,7 @@ use imgprep_map::{Error, Finding, ReadAt, Severity};
 
 use crate::guid::Guid;
 use crate::layout::{FILE, HEADER, HEADER_BYTES, HEADERS, MIB, REGION_TABLES, RawHeader, TABLE_BYTES};
-use crate::{Corrupt, Unsupported, crc};
+use crate::{Corrupt, Part, Unsupported, crc};
 
 /// The header that counts. Its log lies inside the file.
 #[derive(Clone, Debug)]
@@ -43,12 +43,12 @@ impl Header {
     fn validate(file: &dyn ReadAt, raw: RawHeader, at: u64) -> Result<Self, Error> {
         if raw.version != 1 {
             return Err(
-                Unsupported::Version { at: at + 66, what: "file", found: raw.version, known: 1 }.into()
+                Unsupported::Version { at: at + 66, what: Part::File, found: raw.version, known: 1 }.into()
             );
         }
         if raw.log_version != 0 {
             let found = raw.log_version;
-            return Err(Unsupported::Version { at: at + 64, what: "log", found, known: 0 }.into());
+            return Err(Unsupported::Version { at: at + 64, what: Part::Log, found, known: 0 }.into());
         }
         let (start, len) = (raw.log_offset, u64::from(raw.log_length));
         if !len.is_multiple_of(MIB) {
@@ -84,7 +84,7 @@ fn check_signature(file: &dyn ReadAt) -> Result<(), Error> {
     if found == FILE {
         return Ok(());
     }
-    Err(Corrupt::Signature { at: 0, what: "the file", expected: "vhdxfile", found }.into())
+    Err(Corrupt::Signature { at: 0, what: Part::File, expected: "vhdxfile", found }.into())
 }
 
 /// One copy, or what is wrong with it.
@@ -132,7 +132,7 @@ fn current([first, second]: [Copy; 2], findings: &mut Vec<Finding>) -> Result<(u
         (Ok((first, _)), Err(damage)) => Ok((0, survived(first, 1, &damage, findings))),
         (Err(damage), Ok((second, _))) => Ok((1, survived(second, 0, &damage, findings))),
         (Err(first), Err(second)) => {
-            Err(Corrupt::NoCopy { at: HEADERS[0], what: "header", first, second }.into())
+            Err(Corrupt::NoCopy { at: HEADERS[0], what: Part::Header, first, second }.into())
         }
     }
 }

@@ -41,6 +41,7 @@ mod log;
 mod map;
 mod metadata;
 mod parent;
+mod part;
 mod region;
 mod replay;
 #[cfg(test)]
@@ -56,6 +57,7 @@ use imgprep_map::{Error, Evidence, Image, OverlayReader, ParseOptions, Parsed, P
 
 pub use codes::CODES;
 pub use error::{Corrupt, Unsupported};
+pub use part::Part;
 
 use crate::bat::Bat;
 use crate::header::Header;

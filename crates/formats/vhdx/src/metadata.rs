@@ -13,7 +13,7 @@ use crate::layout::{
     PARENT_LOCATOR, PHYSICAL_SECTOR, RawItem, TABLE_BYTES, VIRTUAL_DISK_SIZE,
 };
 use crate::region::Region;
-use crate::{Corrupt, Unsupported};
+use crate::{Corrupt, Part, Unsupported};
 
 /// What the items say, each held against its bounds.
 #[derive(Clone, Debug)]
@@ -122,7 +122,7 @@ fn read_table(file: &dyn ReadAt, region: &Region) -> Result<Vec<Item>, Error> {
     let mut found = [0; 8];
     found.copy_from_slice(&table[..8]);
     if found != METADATA {
-        let (what, expected) = ("the metadata table", "metadata");
+        let (what, expected) = (Part::MetadataTable, "metadata");
         return Err(Corrupt::Signature { at, what, expected, found }.into());
     }
     let count = LittleEndian::read_u16(&table[10..]);

@@ -14,7 +14,7 @@ use crate::header::{Header, check_seal};
 use crate::layout::{
     BAT_REGION, MAX_ENTRIES, METADATA_REGION, MIB, REGION, REGION_TABLES, RawRegion, TABLE_BYTES,
 };
-use crate::{Corrupt, Unsupported};
+use crate::{Corrupt, Part, Unsupported};
 
 /// A region inside the file, aligned, apart from all others.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,7 +122,7 @@ fn table<'f>(file: &'f dyn ReadAt, findings: &mut Vec<Finding>) -> Result<(u64, 
         }
         (Err(first_damage), Err(second_damage)) => {
             let (first, second) = (first_damage, second_damage);
-            Err(Corrupt::NoCopy { at: REGION_TABLES[0], what: "region table", first, second }.into())
+            Err(Corrupt::NoCopy { at: REGION_TABLES[0], what: Part::RegionTable, first, second }.into())
         }
     }
 }

@@ -1,6 +1,7 @@
 //! Headers, region tables and metadata: every field, every copy.
 
 use super::*;
+use crate::Part;
 
 #[test]
 fn a_small_image_is_understood() {
@@ -19,8 +20,8 @@ fn every_field_of_the_header() {
     let field =
         |at, field, expected, found| Corrupt::Field { code: "vhdx.header.field", at, field, expected, found };
     let version = |at, what, found, known| Unsupported::Version { at, what, found, known };
-    assert_eq!(header_refusal::<Unsupported>(66, &[2]), version(at + 66, "file", 2, 1));
-    assert_eq!(header_refusal::<Unsupported>(64, &[1]), version(at + 64, "log", 1, 0));
+    assert_eq!(header_refusal::<Unsupported>(66, &[2]), version(at + 66, Part::File, 2, 1));
+    assert_eq!(header_refusal::<Unsupported>(64, &[1]), version(at + 64, Part::Log, 1, 0));
     let want = field(at + 68, "LogLength", "a multiple of 1 MiB", MIB + 1);
     assert_eq!(header_refusal::<Corrupt>(68, &[1]), want);
     let want = field(at + 72, "LogOffset", "a multiple of 1 MiB, not 0", MIB + 512);
@@ -101,7 +102,7 @@ fn a_file_that_is_too_short_or_something_else() {
     let want = Corrupt::Cut { what: "the second region table", expected: 320 << 10, file_len: 100_000 };
     assert_eq!(cut(100_000), want);
     let found = *b"VHDXfile";
-    let want = Corrupt::Signature { at: 0, what: "the file", expected: "vhdxfile", found };
+    let want = Corrupt::Signature { at: 0, what: Part::File, expected: "vhdxfile", found };
     assert_eq!(refusal::<Corrupt>(SMALL, |file| file.put(0, b"VHDX")), want);
 }
 
@@ -183,7 +184,7 @@ fn every_field_of_the_metadata() {
         found,
     };
     let found = *b"Metadata";
-    let want = Corrupt::Signature { at: METADATA, what: "the metadata table", expected: "metadata", found };
+    let want = Corrupt::Signature { at: METADATA, what: Part::MetadataTable, expected: "metadata", found };
     assert_eq!(metadata_refusal::<Corrupt>(METADATA, b"M"), want);
     let want = field(METADATA + 10, "EntryCount", "at most 2047", 2048);
     assert_eq!(metadata_refusal::<Corrupt>(METADATA + 10, &2048u16.to_le_bytes()), want);
