@@ -3,7 +3,8 @@
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
 
-use imgprep_map::Code;
+use imgprep_map::{Code, Error, Severity};
+use imgprep_policy::Rule;
 
 /// All codes of this crate.
 #[rustfmt::skip]
@@ -43,4 +44,16 @@ pub fn code(id: &str) -> Option<&'static Code> {
     static BY_ID: LazyLock<BTreeMap<&str, &Code>> =
         LazyLock::new(|| codes().map(|code| (code.id, code)).collect());
     BY_ID.get(id).copied()
+}
+
+/// The rule that an error belongs to. `None`: it is no violation on the image, the check could not be done.
+pub(crate) fn rule_of_error(error: &Error) -> Option<&'static Rule> {
+    let code = code(error.code())?;
+    debug_assert_eq!(code.class, Some(error.class()), "{}: the class in the table", code.id);
+    imgprep_policy::rule_of_error(code)
+}
+
+/// The rule that a finding with the code `id` belongs to.
+pub(crate) fn rule_of_finding(id: &str, severity: Severity) -> &'static Rule {
+    imgprep_policy::rule_of_finding(code(id), severity)
 }

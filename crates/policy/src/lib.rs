@@ -33,7 +33,7 @@ pub use page::page;
 pub use profile::{DiskBounds, DiskRole, Profile, Route, built_in};
 pub use remedy_context::created_names;
 pub use route::{RouteVerdict, Verdict};
-pub use rule::{Rule, WITHOUT_CODES, rule, rule_of_code};
+pub use rule::{Rule, WITHOUT_CODES, rule, rule_of_error, rule_of_finding};
 pub use shell::quote;
 pub use subject::{BitmapFile, Boot, Conversion, Kind, PartitionTable, Sectors, Subject};
 pub use table::RULES;

@@ -8,15 +8,16 @@ use imgprep_engine::{conflicts, gaps};
 use imgprep_io::SourceFile;
 use imgprep_map::{Error, ParentRef, ParseOptions};
 use imgprep_open::{Mismatch, Named, OpenOptions};
-use imgprep_policy::{Conversion, Kind, created_names, rule_of_code};
+use imgprep_policy::{Conversion, Kind, created_names};
 
 use super::job::Job;
 use crate::Disk;
+use crate::codes::rule_of_error;
 use crate::safety::outside;
 
 /// What an error of a walk leaves of a conversion.
 pub(super) fn after(error: &Error) -> Conversion {
-    let rule = rule_of_code(error.code(), Some(error.class()));
+    let rule = rule_of_error(error);
     match error.disk() {
         // A conversion opens the file that the check did not.
         _ if rule.is_some_and(|rule| rule.id == "structure/not-opened") => Conversion::Whole,

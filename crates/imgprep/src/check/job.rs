@@ -9,12 +9,13 @@ use imgprep_io::SourceFile;
 use imgprep_map::{Class, Error, Facts, Finding, Layout as _, ReadAt as _, Severity, Value};
 use imgprep_open::{FollowPolicy, hints};
 use imgprep_policy::{
-    BitmapFile, Boot, Conversion, Kind, Place, Profile, Sectors, Subject, Violation, judge, rule_of_code,
+    BitmapFile, Boot, Conversion, Kind, Place, Profile, Sectors, Subject, Violation, judge,
 };
 use imgprep_raw::RawLayout;
 
 use super::inside::inside;
 use super::{CheckOptions, CheckedFile};
+use crate::codes::{rule_of_error, rule_of_finding};
 use crate::folder::kind_of;
 use crate::safety::{names, under};
 use crate::{Disk, LayerInfo, RequestError, descriptor_beside, remedy};
@@ -185,7 +186,10 @@ impl<'a> Job<'a> {
         for violation in names(layer, if self.layer.is_none() { self.path } else { &path }, has_parent) {
             self.keep(violation);
         }
-        let is_told = layer.findings.iter().any(|finding| finding.code.ends_with(".encrypted"));
+        let is_told = layer
+            .findings
+            .iter()
+            .any(|finding| rule_of_finding(finding.code, finding.severity).id == "safety/encrypted");
         if let Some(encryption) = layer.facts.encryption.filter(|_| !is_told) {
             let found = under("safety/encrypted", format!("the payload is encrypted ({encryption})"));
             found.into_iter().for_each(|violation| self.keep(violation));
@@ -258,7 +262,7 @@ impl<'a> Job<'a> {
     }
 
     pub(super) fn error(&mut self, error: Error) {
-        if rule_of_code(error.code(), Some(error.class())).is_some() {
+        if rule_of_error(&error).is_some() {
             self.error_of(&error);
         } else {
             self.out.error = Some(error);
@@ -275,7 +279,7 @@ impl<'a> Job<'a> {
     }
 
     pub(super) fn error_of(&mut self, error: &Error) {
-        let Some(rule) = rule_of_code(error.code(), Some(error.class())) else { return };
+        let Some(rule) = rule_of_error(error) else { return };
         let file = error.path().filter(|path| *path != self.out.name).map(String::from);
         let place = Place { code: Some(error.code()), file, at: error.at(), disk: error.disk() };
         let violation = Violation::new(rule, error.what()).at(place);
@@ -288,8 +292,7 @@ impl<'a> Job<'a> {
     }
 
     pub(super) fn finding(&mut self, finding: &Finding) {
-        let class = (finding.severity == Severity::Error).then_some(Class::Corrupt);
-        let Some(rule) = rule_of_code(finding.code, class) else { return };
+        let rule = rule_of_finding(finding.code, finding.severity);
         let place = Place { code: Some(finding.code), at: finding.at, ..Place::default() };
         // A parser takes what it can't read for an error and what it can for a warning; here it is a fact
         // about the image.

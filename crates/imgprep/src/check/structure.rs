@@ -7,13 +7,14 @@ use imgprep_engine::{
     Compared, Decompressed, EngineError, ResolvedExtent, check_structure, check_unused, conflicts,
     decompress_all, decompress_unflushed, gaps,
 };
-use imgprep_map::{Class, Error, Finding, Severity, Source};
-use imgprep_policy::{Conversion, Place, Violation, rule_of_code};
+use imgprep_map::{Error, Finding, Severity, Source};
+use imgprep_policy::{Conversion, Place, Violation};
 
 use super::Depth;
 use super::conversion::after;
 use super::job::Job;
 use crate::Disk;
+use crate::codes::rule_of_finding;
 use crate::safety::under;
 
 /// Gaps after which the walk ends: each is a place of the disk that can't be read.
@@ -66,8 +67,8 @@ impl Job<'_> {
         let run = self.run;
         let mut found = |finding: Finding| {
             // An invalid entry is reported once, with the affected range of the disk.
-            let is_entry = rule_of_code(finding.code, Some(Class::Corrupt))
-                .is_some_and(|rule| matches!(rule.id, "structure/table" | "structure/past-end"));
+            let rule = rule_of_finding(finding.code, Severity::Error);
+            let is_entry = matches!(rule.id, "structure/table" | "structure/past-end");
             if !(is_entry && finding.at.is_some_and(|at| known.contains(&at))) {
                 self.finding(&finding);
             }
@@ -146,7 +147,7 @@ impl Job<'_> {
         severity: Severity,
         message: &str,
     ) {
-        let Some(rule) = rule_of_code(code, None) else { return };
+        let rule = rule_of_finding(code, severity);
         let at = match &extent.source {
             Source::Compressed { at, .. } => Some(*at),
             _ => None,
