@@ -36,7 +36,7 @@ fn key(template: &str) -> (Vec<&str>, bool) {
 
 /// Which remedy of its rule a text is.
 fn template_of(rule: &str, remedy: &str) -> Remedy {
-    let row = RULES.iter().find(|row| row.id == rule).expect("a rule of the table");
+    let row = RULES.iter().find(|row| row.id.name() == rule).expect("a rule of the table");
     let words: Vec<&str> = remedy.split(' ').collect();
     let fits = |template: &&&str| {
         let (key, leaks) = key(template);
@@ -49,7 +49,7 @@ fn template_of(rule: &str, remedy: &str) -> Remedy {
     };
     let template =
         row.remedies.iter().find(fits).unwrap_or_else(|| panic!("{rule}: {remedy:?} is not in the table"));
-    (row.id, *template)
+    (row.id.name(), *template)
 }
 
 fn bash(folder: &Path, line: &str) -> Output {
@@ -321,7 +321,7 @@ fn every_remedy_is_shown_and_every_command_heals() {
             heals(&make, &["--follow", "beside"], &["--deep"], &mut shown, &mut wrong);
         }
     }
-    let all = RULES.iter().flat_map(|rule| rule.remedies.iter().map(|remedy| (rule.id, *remedy)));
+    let all = RULES.iter().flat_map(|rule| rule.remedies.iter().map(|remedy| (rule.id.name(), *remedy)));
     let has_qemu = has_tool("qemu-img");
     let silent: Vec<_> = all
         .filter(|remedy| !shown.contains(remedy))

@@ -23,7 +23,7 @@ fn suite(file: &CheckedFile, levels: &Levels) -> TestSuite {
         read.set_message(&*printable(&error.to_string())).set_type(error.code());
     }
     suite.add_test_case(case(file, "check", read));
-    let mut rules: Vec<&str> = file.violations.iter().map(|violation| violation.rule.id).collect();
+    let mut rules: Vec<&str> = file.violations.iter().map(|violation| violation.rule.id.name()).collect();
     rules.sort_unstable();
     rules.dedup();
     for rule in rules {
@@ -34,7 +34,7 @@ fn suite(file: &CheckedFile, levels: &Levels) -> TestSuite {
 
 /// All that one rule says of a file.
 fn of_rule(file: &CheckedFile, rule: &str, levels: &Levels) -> TestCase {
-    let of_rule = || file.violations.iter().filter(|violation| violation.rule.id == rule);
+    let of_rule = || file.violations.iter().filter(|violation| violation.rule.id.name() == rule);
     let is_failure = of_rule().any(|violation| {
         violation.severity == Severity::Error
             || (levels.deny_warnings && violation.severity == Severity::Warning)

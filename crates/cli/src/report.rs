@@ -40,12 +40,12 @@ fn text(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> io::Result<
     let mut seen: BTreeMap<(&str, Severity), u64> = BTreeMap::new();
     let mut advice = BTreeSet::new();
     for violation in &file.violations {
-        let count = seen.entry((violation.rule.id, violation.severity)).or_default();
+        let count = seen.entry((violation.rule.id.name(), violation.severity)).or_default();
         *count += 1;
         if *count <= SHOWN {
             judged(out, violation)?;
             // A message that was printed already is not repeated.
-            if advice.insert((violation.rule.id, &violation.source, &violation.remedy)) {
+            if advice.insert((violation.rule.id.name(), &violation.source, &violation.remedy)) {
                 advised(out, violation)?;
             }
         }
@@ -125,7 +125,11 @@ impl LeftOut<'_> {
 
 /// What a file has more, by rule and severity.
 pub(crate) fn left_out(file: &CheckedFile) -> impl Iterator<Item = LeftOut<'_>> {
-    file.more.iter().map(|((rule, severity), count)| LeftOut { rule, severity: *severity, count: *count })
+    file.more.iter().map(|((rule, severity), count)| LeftOut {
+        rule: rule.name(),
+        severity: *severity,
+        count: *count,
+    })
 }
 
 /// The same by rule.
@@ -181,7 +185,7 @@ fn github(out: &mut dyn Write, file: &CheckedFile) -> io::Result<()> {
         let name = violation.place.file.as_deref().map_or(name.clone(), property);
         let kind = annotation(violation.severity);
         let message = escape(&message(violation));
-        writeln!(out, "::{kind} file={name},line=1,title={}::{message}", property(violation.rule.id))?;
+        writeln!(out, "::{kind} file={name},line=1,title={}::{message}", property(violation.rule.id.name()))?;
     }
     for more in left_out(file) {
         let (kind, message) = (annotation(more.severity), more.message());

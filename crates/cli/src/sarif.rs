@@ -60,7 +60,7 @@ fn results(file: &CheckedFile) -> Vec<Json> {
     let mut all = Vec::new();
     for violation in &file.violations {
         let name = violation.place.file.as_ref().unwrap_or(&file.name);
-        let nth = seen.entry((violation.rule.id, violation.place.code, name)).or_default();
+        let nth = seen.entry((violation.rule.id.name(), violation.place.code, name)).or_default();
         all.push(result(name, violation, *nth));
         *nth += 1;
     }
@@ -78,14 +78,14 @@ fn result(name: &str, violation: &Violation, nth: u64) -> Json {
         region["byteOffset"] = json!(at);
     }
     let print = format!("{}|{}|{}|{nth}", violation.rule.id, violation.place.code.unwrap_or(""), name);
-    entry(name, violation.rule.id, violation.severity, &message(violation), &region, &print)
+    entry(name, violation.rule.id.name(), violation.severity, &message(violation), &region, &print)
 }
 
 /// One result, whose fingerprint is made of `print`.
 fn entry(name: &str, rule: &str, severity: Severity, text: &str, region: &Json, print: &str) -> Json {
     json!({
         "ruleId": rule,
-        "ruleIndex": RULES.iter().position(|known| known.id == rule),
+        "ruleIndex": RULES.iter().position(|known| known.id.name() == rule),
         "level": level(severity),
         "message": { "text": text },
         "locations": [{ "physicalLocation": {

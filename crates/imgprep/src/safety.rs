@@ -3,13 +3,13 @@
 use std::path::Path;
 
 use imgprep_map::{FileRole, ImageName, Severity};
-use imgprep_policy::{Place, Violation, rule};
+use imgprep_policy::{Place, RuleId, Violation};
 
 use crate::LayerInfo;
 
 /// A violation under a rule of the table.
-pub(crate) fn under(id: &'static str, fact: impl Into<String>) -> Option<Violation> {
-    rule(id).map(|rule| Violation::new(rule, fact))
+pub(crate) fn under(id: RuleId, fact: impl Into<String>) -> Violation {
+    Violation::new(id.rule(), fact)
 }
 
 /// All names that a layer has in it. No file is opened.
@@ -23,33 +23,31 @@ pub(crate) fn names(layer: &LayerInfo, path: &Path, has_parent: bool) -> Vec<Vio
     };
     let mut found = Vec::new();
     if is_link(path) {
-        found.extend(under("safety/symlink", format!("{} is a symbolic link", path.display())));
+        found.push(under(RuleId::SafetySymlink, format!("{} is a symbolic link", path.display())));
     }
     found.extend(unnamed_parent(layer, has_parent));
     if let Some(parent) = layer.parent.as_ref().filter(|parent| parent.is_named()) {
         let place = Place { at: Some(parent.at), ..Place::default() };
         let fact = format!("the image names the backing file \"{}\"", parent.name);
-        let named = under("safety/backing-file", fact).map(|violation| opened(violation, has_parent));
-        found.extend(named.map(|violation| violation.at(place.clone())));
+        found.push(opened(under(RuleId::SafetyBackingFile, fact), has_parent).at(place.clone()));
         // Where a parent is known by its identity the name is only a hint, often of another machine.
         let severity = if parent.identities.is_empty() { Severity::Error } else { Severity::Warning };
         found.extend(leads(&parent.name, path, &place).map(|violation| match violation.rule.id {
-            "safety/outside-path" => violation.with_severity(severity),
+            RuleId::SafetyOutsidePath => violation.with_severity(severity),
             _ => violation,
         }));
     }
     for associated in &layer.associated_files {
         let (id, what) = match associated.role {
-            FileRole::DataFile => ("safety/data-file", "data file"),
-            FileRole::ExtentFile | FileRole::ChangeTracking => ("safety/extent-path", "extent"),
+            FileRole::DataFile => (RuleId::SafetyDataFile, "data file"),
+            FileRole::ExtentFile | FileRole::ChangeTracking => (RuleId::SafetyExtentPath, "extent"),
         };
         let place = Place { at: Some(associated.at), ..Place::default() };
         let fact = match &associated.name {
             Some(name) => format!("the image names the {what} \"{name}\""),
             None => format!("the image needs a {what} that it does not name"),
         };
-        let named = under(id, fact).map(|violation| opened(violation, layer.is_whole()));
-        found.extend(named.map(|violation| violation.at(place.clone())));
+        found.push(opened(under(id, fact), layer.is_whole()).at(place.clone()));
         found.extend(associated.name.iter().filter_map(|name| leads(name, path, &place)));
     }
     found
@@ -60,7 +58,7 @@ fn unnamed_parent(layer: &LayerInfo, has_parent: bool) -> Option<Violation> {
     let parent = layer.parent.as_ref().filter(|parent| !parent.is_named())?;
     let place = Place { at: Some(parent.at), ..Place::default() };
     let fact = format!("the image needs the parent {} and does not name its file", parent.label());
-    let violation = under("safety/backing-file", fact)?.at(place);
+    let violation = under(RuleId::SafetyBackingFile, fact).at(place);
     Some(if has_parent { violation.with_severity(Severity::Note) } else { violation })
 }
 
@@ -68,13 +66,11 @@ fn unnamed_parent(layer: &LayerInfo, has_parent: bool) -> Option<Violation> {
 fn leads(name: &ImageName, image: &Path, place: &Place) -> Option<Violation> {
     if let Some(why) = outside(&name.0) {
         let fact = format!("the name \"{name}\" is {why}");
-        return under("safety/outside-path", fact).map(|violation| violation.at(place.clone()));
+        return Some(under(RuleId::SafetyOutsidePath, fact).at(place.clone()));
     }
     let text = std::str::from_utf8(&name.0).ok()?;
     let fact = || format!("the name \"{name}\" is a symbolic link beside the image");
-    is_link(&image.with_file_name(text))
-        .then(|| under("safety/symlink", fact()))?
-        .map(|it| it.at(place.clone()))
+    is_link(&image.with_file_name(text)).then(|| under(RuleId::SafetySymlink, fact()).at(place.clone()))
 }
 
 /// Why a name is none of a file in the image's own folder.

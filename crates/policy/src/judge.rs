@@ -3,11 +3,10 @@
 use imgprep_map::Severity;
 
 use crate::remedy::remedied;
-use crate::rule::known;
 use crate::size::words;
 use crate::violation::Violation;
 use crate::{
-    BitmapFile, DiskRole, Kind, Levels, PartitionTable, Profile, Route, RouteVerdict, Subject, route,
+    BitmapFile, DiskRole, Kind, Levels, PartitionTable, Profile, Route, RouteVerdict, RuleId, Subject, route,
 };
 
 /// What the user wants to do with the image.
@@ -79,7 +78,7 @@ fn relevant<'r>(routes: &'r [RouteVerdict], intent: &CheckIntent) -> Vec<&'r Rou
 
 /// A doubt about one way in is a note where another way without that doubt is open.
 fn undoubted(violation: &Violation, relevant: &[&RouteVerdict]) -> Violation {
-    let is_doubt = matches!(violation.rule.id, "size/file-exact" | "size/disk-large")
+    let is_doubt = matches!(violation.rule.id, RuleId::SizeFileExact | RuleId::SizeDiskLarge)
         && violation.severity == Severity::Warning;
     let is_free = |route: &&RouteVerdict| {
         route.verdict.is_ready() && route.violations.iter().all(|found| found.rule != violation.rule)
@@ -93,28 +92,28 @@ fn undoubted(violation: &Violation, relevant: &[&RouteVerdict]) -> Violation {
 /// Violations that hold for every route.
 fn of_image(profile: &Profile, subject: &Subject, disk: DiskRole) -> Vec<Violation> {
     let mut found = Vec::new();
-    let mut add = |id: &'static str, fact: String, bound: Option<String>| {
-        let violation = sourced(profile, Violation::new(known(id), fact));
+    let mut add = |id: RuleId, fact: String, bound: Option<String>| {
+        let violation = sourced(profile, Violation::new(id.rule(), fact));
         found.push(Violation { bound, ..violation });
     };
     if subject.kind == Kind::Iso {
-        add("import/iso", "the file is an ISO image".into(), None);
+        add(RuleId::ImportIso, "the file is an ISO image".into(), None);
     }
     if let Some(encryption) = &subject.encryption {
-        add("import/encrypted", format!("the image is encrypted ({encryption})"), None);
+        add(RuleId::ImportEncrypted, format!("the image is encrypted ({encryption})"), None);
     }
     for fact in &subject.locked {
-        add("import/encrypted", fact.clone(), None);
+        add(RuleId::ImportEncrypted, fact.clone(), None);
     }
     if let Some(parent) = &subject.parent {
-        add("import/snapshot", format!("the image needs {parent:?} below it"), None);
+        add(RuleId::ImportSnapshot, format!("the image needs {parent:?} below it"), None);
     }
     if let Some(fact) = flat_vmdk(profile, subject) {
-        add("import/flat-vmdk", fact, Some(profile.vmdk_in_one_file.join(" or ")));
+        add(RuleId::ImportFlatVmdk, fact, Some(profile.vmdk_in_one_file.join(" or ")));
     }
     let name = subject.path.file_name().unwrap_or_default().to_string_lossy();
     if let Some(bad) = name.chars().find(|c| profile.forbidden_in_names.contains(*c)) {
-        add("import/name", format!("the name {name:?} has {bad:?} in it"), None);
+        add(RuleId::ImportName, format!("the name {name:?} has {bad:?} in it"), None);
     }
     found.extend(sectors(profile, subject));
     if let Some(size) = subject.virtual_size {
@@ -126,22 +125,22 @@ fn of_image(profile: &Profile, subject: &Subject, disk: DiskRole) -> Vec<Violati
 /// Violations on the disk, whose length is known.
 fn of_size(profile: &Profile, subject: &Subject, disk: DiskRole, size: u64) -> Vec<Violation> {
     let mut found = Vec::new();
-    let mut add = |id: &'static str, fact: String, bound: Option<String>| {
-        let violation = sourced(profile, Violation::new(known(id), fact));
+    let mut add = |id: RuleId, fact: String, bound: Option<String>| {
+        let violation = sourced(profile, Violation::new(id.rule(), fact));
         // A disk of nothing is no small disk: there is nothing to import.
         let severity =
-            if size == 0 && id == "size/disk-small" { Severity::Error } else { violation.severity };
+            if size == 0 && id == RuleId::SizeDiskSmall { Severity::Error } else { violation.severity };
         found.push(Violation { bound, ..violation.with_severity(severity) });
     };
     if size < profile.disk_small.0 {
         let bound = format!("at least {}", words(profile.disk_small.0));
-        add("size/disk-small", format!("the disk has {}", words(size)), Some(bound));
+        add(RuleId::SizeDiskSmall, format!("the disk has {}", words(size)), Some(bound));
     }
     let unit = profile.disk_unit.0;
     if !size.is_multiple_of(unit) {
         let next = size.checked_next_multiple_of(unit).unwrap_or(u64::MAX);
         let fact = format!("the disk has {}, the cloud's will have {}", words(size), words(next));
-        add("size/whole-gib", fact, None);
+        add(RuleId::SizeWholeGib, fact, None);
     }
     // Where nothing finds the table, nothing starts.
     let is_found = sectors(profile, subject).is_none_or(|found| found.severity < Severity::Error);
@@ -149,14 +148,14 @@ fn of_size(profile: &Profile, subject: &Subject, disk: DiskRole, size: u64) -> V
         && is_found
         && let Some(fact) = boot(subject)
     {
-        add("import/boot", fact, None);
+        add(RuleId::ImportBoot, fact, None);
     }
     if let Some(large) = profile.after_large.map(|large| large.0).filter(|large| size > *large) {
         let bound = format!("at most {}", words(large));
-        add("after/replicate", "the image cannot be replicated".into(), Some(bound.clone()));
+        add(RuleId::AfterReplicate, "the image cannot be replicated".into(), Some(bound.clone()));
         let formats = profile.export_large_formats.join(", ");
         let most = profile.export_max.map_or(String::new(), |most| format!(", at most {}", words(most.0)));
-        add("after/export", format!("exported by fast export only, as {formats}{most}"), Some(bound));
+        add(RuleId::AfterExport, format!("exported by fast export only, as {formats}{most}"), Some(bound));
     }
     found
 }
@@ -164,46 +163,52 @@ fn of_size(profile: &Profile, subject: &Subject, disk: DiskRole, size: u64) -> V
 /// Violations of one route.
 fn of_route(profile: &Profile, route: &Route, subject: &Subject, disk: DiskRole) -> Vec<Violation> {
     let mut found = Vec::new();
-    let mut add = |id: &'static str, fact: String, bound: Option<String>| {
-        let violation = sourced(profile, Violation::new(known(id), fact));
+    let mut add = |id: RuleId, fact: String, bound: Option<String>| {
+        let violation = sourced(profile, Violation::new(id.rule(), fact));
         found.push(Violation { bound, route: Some(route.id.clone()), ..violation });
     };
     let format = subject.kind.name();
     if !route.formats.iter().any(|taken| taken == format) {
         let bound = format!("{}: {}", route.title, route.formats.join(", "));
-        add("format/accepted", format!("the file is {format}"), Some(bound));
+        add(RuleId::FormatAccepted, format!("the file is {format}"), Some(bound));
     }
     let (len, most) = (subject.file_len, route.file_max.0);
     if len > most {
-        add("size/file", format!("the file has {}", words(len)), Some(format!("at most {}", words(most))));
+        add(
+            RuleId::SizeFile,
+            format!("the file has {}", words(len)),
+            Some(format!("at most {}", words(most))),
+        );
     } else if let Some(doubt) = route.file_doubt.map(|doubt| doubt.0).filter(|doubt| len > *doubt) {
         let bound = format!("{} or {}", words(doubt), words(most));
-        add("size/file-exact", format!("the file has {}", words(len)), Some(bound));
+        add(RuleId::SizeFileExact, format!("the file has {}", words(len)), Some(bound));
     }
     if let Some(bitmap) = &route.bitmap
         && format == route.target
     {
         let name = subject.path.with_extension(&bitmap.extension).display().to_string();
         match &subject.bitmap {
-            BitmapFile::Missing => add("import/bitmap-missing", format!("there is no {name}"), None),
-            BitmapFile::Empty => add("import/bitmap-stale", format!("{name} is empty"), None),
-            BitmapFile::Older => add("import/bitmap-stale", format!("{name} is older than the image"), None),
-            BitmapFile::Differs(what) => add("import/bitmap-contents", format!("{name}: {what}"), None),
+            BitmapFile::Missing => add(RuleId::ImportBitmapMissing, format!("there is no {name}"), None),
+            BitmapFile::Empty => add(RuleId::ImportBitmapStale, format!("{name} is empty"), None),
+            BitmapFile::Older => {
+                add(RuleId::ImportBitmapStale, format!("{name} is older than the image"), None);
+            }
+            BitmapFile::Differs(what) => add(RuleId::ImportBitmapContents, format!("{name}: {what}"), None),
             BitmapFile::Present => {}
         }
     }
     if route.plain_storage {
-        add("after/encrypt", "the file must lie unencrypted in its bucket".into(), None);
+        add(RuleId::AfterEncrypt, "the file must lie unencrypted in its bucket".into(), None);
     }
     let Some(size) = subject.virtual_size else { return found };
     let bounds = profile.bounds(disk);
     let most = route.disk_max.map_or(bounds.max.0, |most| most.0.min(bounds.max.0));
     if size > most {
         let bound = format!("at most {}", words(most));
-        add("size/disk", format!("the disk has {}", words(size)), Some(bound));
+        add(RuleId::SizeDisk, format!("the disk has {}", words(size)), Some(bound));
     } else if let Some(doubt) = route.disk_doubt.map(|doubt| doubt.0).filter(|doubt| size > *doubt) {
         let bound = format!("at most {}", words(doubt));
-        add("size/disk-large", format!("the disk has {}", words(size)), Some(bound));
+        add(RuleId::SizeDiskLarge, format!("the disk has {}", words(size)), Some(bound));
     }
     found.push(min_disk(profile, route, size, bounds.min.0));
     found
@@ -214,7 +219,7 @@ fn min_disk(profile: &Profile, route: &Route, size: u64, least: u64) -> Violatio
     let units = size.div_ceil(unit).max(least.div_ceil(unit)).max(1);
     let violation = |fact| Violation {
         route: Some(route.id.clone()),
-        ..sourced(profile, Violation::new(known("import/min-disk"), fact))
+        ..sourced(profile, Violation::new(RuleId::ImportMinDisk.rule(), fact))
     };
     if route.min_disk_above && units.checked_mul(unit) == Some(size) {
         let fact = format!("min_disk {units} equals the disk's size, a document wants more: {}", units + 1);
@@ -224,7 +229,7 @@ fn min_disk(profile: &Profile, route: &Route, size: u64, least: u64) -> Violatio
 }
 
 fn sourced(profile: &Profile, violation: Violation) -> Violation {
-    match profile.sources.get(violation.rule.id) {
+    match profile.sources.get(violation.rule.id.name()) {
         Some(source) => Violation { source: Some(source.clone()), ..violation },
         None => violation,
     }
@@ -263,7 +268,7 @@ fn sectors(profile: &Profile, subject: &Subject) -> Option<Violation> {
         }
         _ => return None,
     };
-    let violation = sourced(profile, Violation::new(known("import/sector-size"), fact));
+    let violation = sourced(profile, Violation::new(RuleId::ImportSectorSize.rule(), fact));
     Some(violation.with_severity(severity).with_bound(format!("the cloud's disks have {cloud}-byte sectors")))
 }
 

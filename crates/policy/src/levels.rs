@@ -40,10 +40,10 @@ impl Levels {
             self.deny_warnings = level == Level::Deny;
             return Ok(());
         }
-        if !RULES.iter().any(|rule| covers(id, rule.id)) {
+        if !RULES.iter().any(|rule| covers(id, rule.id.name())) {
             let last = id.rsplit('/').next().unwrap_or(id);
-            let close = RULES.iter().find(|rule| !last.is_empty() && rule.id.contains(last));
-            return Err(LevelsError { id: id.into(), close: close.map(|rule| rule.id) });
+            let close = RULES.iter().find(|rule| !last.is_empty() && rule.id.name().contains(last));
+            return Err(LevelsError { id: id.into(), close: close.map(|rule| rule.id.name()) });
         }
         self.set.push((id.into(), level));
         Ok(())
@@ -51,7 +51,7 @@ impl Levels {
 
     /// The violation as the user wants it, or nothing.
     pub fn apply(&self, violation: Violation) -> Option<Violation> {
-        let level = self.set.iter().rev().find(|(id, _)| covers(id, violation.rule.id));
+        let level = self.set.iter().rev().find(|(id, _)| covers(id, violation.rule.id.name()));
         match level.map(|(_, level)| *level) {
             None => Some(violation),
             Some(Level::Allow) => None,
@@ -68,7 +68,7 @@ fn covers(id: &str, rule: &str) -> bool {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::rule::known;
+    use crate::rule;
 
     #[test]
     fn the_last_word_counts() {
@@ -76,7 +76,8 @@ mod tests {
         levels.set("structure/*", Level::Deny).unwrap();
         levels.set("structure/leak", Level::Allow).unwrap();
         levels.set("warnings", Level::Deny).unwrap();
-        let of = |id| levels.apply(Violation::new(known(id), "x")).map(|violation| violation.severity);
+        let of =
+            |id| levels.apply(Violation::new(rule(id).unwrap(), "x")).map(|violation| violation.severity);
         assert_eq!(of("structure/leak"), None);
         assert_eq!(of("structure/dirty"), Some(Severity::Error));
         assert_eq!(of("size/whole-gib"), Some(Severity::Note));

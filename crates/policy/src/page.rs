@@ -16,7 +16,7 @@ pub fn page() -> String {
     );
     let mut group = "";
     for rule in RULES {
-        let this = rule.id.split('/').next().unwrap_or_default();
+        let this = rule.id.group();
         if this != group {
             let _ = write!(page, "\n## {this}\n");
             group = this;

@@ -179,7 +179,7 @@ mod tests {
             assert_eq!(profile.name, name);
             assert_eq!(profile.routes().len(), 3);
             for rule in crate::RULES.iter().filter(|rule| rule.source.is_empty()) {
-                assert!(profile.sources.contains_key(rule.id), "{name}: no source for {}", rule.id);
+                assert!(profile.sources.contains_key(rule.id.name()), "{name}: no source for {}", rule.id);
             }
         }
         assert!(Profile::built_in("elsewhere").is_none());

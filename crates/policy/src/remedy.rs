@@ -3,7 +3,7 @@
 //! A remedy that cannot work is not shown. Commands leave the file as it is: they make a new one, or a copy.
 
 use crate::remedy_context::{RemedyContext, fill_bitmap, fill_in};
-use crate::{Conversion, Kind, Profile, Subject, Violation};
+use crate::{Conversion, Kind, Profile, RuleId, Subject, Violation};
 
 /// The violation with the remedy for this file, where it has none yet and one works.
 pub(crate) fn remedied(violation: Violation, subject: &Subject, profile: Option<&Profile>) -> Violation {
@@ -18,12 +18,12 @@ pub(crate) fn remedied(violation: Violation, subject: &Subject, profile: Option<
 /// Whether a remedy of the table removes what was found in this file.
 fn works(template: &str, violation: &Violation, subject: &Subject) -> bool {
     let kind = subject.kind.name();
-    let is_enlarging = violation.rule.id == "size/disk-small";
+    let is_enlarging = violation.rule.id == RuleId::SizeDiskSmall;
     let names_others = subject.parent.is_some() || !subject.associated_files.is_empty();
     match template.split_once(" {").map_or(template, |(command, _)| command) {
         "imgprep convert" => {
             // Bounds of the file: a ZVHD2 is what the conversion would make again.
-            let is_of_file = violation.rule.id.starts_with("size/");
+            let is_of_file = violation.rule.id.group() == "size";
             let is_made_again = is_of_file && !is_enlarging && kind == "zvhd2";
             let is_nothing = is_enlarging && subject.virtual_size == Some(0);
             subject.conversion == Conversion::Whole && !is_made_again && !is_nothing && !is_of_disk(violation)
@@ -32,10 +32,10 @@ fn works(template: &str, violation: &Violation, subject: &Subject) -> bool {
         "imgprep check --follow beside" => subject.conversion != Conversion::Refused && names_others,
         // It repairs these two if their tables are sound, and opens all files that an image names.
         "cp" => {
-            let is_sound =
-                subject.conversion == Conversion::Whole || violation.rule.id == "structure/marked-corrupt";
+            let is_sound = subject.conversion == Conversion::Whole
+                || violation.rule.id == RuleId::StructureMarkedCorrupt;
             // Leaks of a QED it finds and does not repair.
-            let is_repaired = kind == "qcow2" || kind == "qed" && violation.rule.id != "structure/leak";
+            let is_repaired = kind == "qcow2" || kind == "qed" && violation.rule.id != RuleId::StructureLeak;
             is_repaired && is_sound && !names_others && violation.place.file.is_none()
         }
         "qemu-img convert -O raw" => matches!(subject.kind, Kind::Unread(_)),

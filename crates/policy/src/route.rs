@@ -8,7 +8,7 @@ use crate::remedy::flags;
 use crate::remedy_context::{RemedyContext, fill_bitmap};
 use crate::size::words;
 use crate::violation::Violation;
-use crate::{Conversion, Kind, Profile, Route, Subject, quote};
+use crate::{Conversion, Kind, Profile, Route, RuleId, Subject, quote};
 
 /// What a route says of an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -24,7 +24,7 @@ pub struct RouteVerdict {
     /// What only this route says.
     pub violations: Vec<Violation>,
     /// Ids of the rules that stand in the way, those of the whole image included.
-    pub blocked_by: Vec<&'static str>,
+    pub blocked_by: Vec<RuleId>,
 }
 
 /// Whether a file can go in by a route.
@@ -62,18 +62,20 @@ enum RemedyStep {
     None,
 }
 
-fn route_for(rule: &str) -> RemedyStep {
+fn route_for(rule: RuleId) -> RemedyStep {
     match rule {
-        "format/accepted"
-        | "size/file"
-        | "size/file-exact"
-        | "size/disk-large"
-        | "import/flat-vmdk"
-        | "import/snapshot"
-        | "format/ambiguous"
-        | "structure/vendor-layout" => RemedyStep::Convert,
-        "import/name" => RemedyStep::Rename,
-        "import/bitmap-missing" | "import/bitmap-stale" | "import/bitmap-contents" => RemedyStep::Bitmap,
+        RuleId::FormatAccepted
+        | RuleId::SizeFile
+        | RuleId::SizeFileExact
+        | RuleId::SizeDiskLarge
+        | RuleId::ImportFlatVmdk
+        | RuleId::ImportSnapshot
+        | RuleId::FormatAmbiguous
+        | RuleId::StructureVendorLayout => RemedyStep::Convert,
+        RuleId::ImportName => RemedyStep::Rename,
+        RuleId::ImportBitmapMissing | RuleId::ImportBitmapStale | RuleId::ImportBitmapContents => {
+            RemedyStep::Bitmap
+        }
         _ => RemedyStep::None,
     }
 }
@@ -141,7 +143,7 @@ fn way_in(route: &Route, subject: &Subject, blocking: &[&Violation], context: &R
         return Verdict::After { command, condition: None };
     }
     let is_target = subject.kind.name() == route.target;
-    if is_target && blocking.iter().any(|violation| violation.rule.id == "size/file") {
+    if is_target && blocking.iter().any(|violation| violation.rule.id == RuleId::SizeFile) {
         return never(format!(
             "the file has {}, at most {} go this way, and {} is the smallest that there is",
             words(subject.file_len),

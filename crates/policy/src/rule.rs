@@ -2,13 +2,13 @@
 
 use imgprep_map::{Code, Severity};
 
-use crate::RULES;
+use crate::{RULES, RuleId};
 
 /// One rule. The table of them is the only list: the program's help and the documentation are made of it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Stable: `group/name`.
-    pub id: &'static str,
+    pub id: RuleId,
     /// The default severity.
     pub severity: Severity,
     /// What it demands or says, one line.
@@ -25,45 +25,47 @@ pub struct Rule {
 }
 
 /// Rules that no code leads to: the checks themselves report them.
-pub const WITHOUT_CODES: &[&str] = &[
-    "format/accepted",
-    "size/file",
-    "size/file-exact",
-    "size/disk",
-    "size/disk-large",
-    "size/disk-small",
-    "size/whole-gib",
-    "import/bitmap-missing",
-    "import/bitmap-stale",
-    "import/bitmap-contents",
-    "import/flat-vmdk",
-    "import/snapshot",
-    "import/encrypted",
-    "import/name",
-    "import/min-disk",
-    "import/boot",
-    "import/sector-size",
-    "import/iso",
-    "after/replicate",
-    "after/export",
-    "after/encrypt",
-    "safety/backing-file",
-    "safety/data-file",
-    "safety/extent-path",
-    "safety/outside-path",
-    "safety/symlink",
-    "safety/nested-format",
+pub const WITHOUT_CODES: &[RuleId] = &[
+    RuleId::FormatAccepted,
+    RuleId::SizeFile,
+    RuleId::SizeFileExact,
+    RuleId::SizeDisk,
+    RuleId::SizeDiskLarge,
+    RuleId::SizeDiskSmall,
+    RuleId::SizeWholeGib,
+    RuleId::ImportBitmapMissing,
+    RuleId::ImportBitmapStale,
+    RuleId::ImportBitmapContents,
+    RuleId::ImportFlatVmdk,
+    RuleId::ImportSnapshot,
+    RuleId::ImportEncrypted,
+    RuleId::ImportName,
+    RuleId::ImportMinDisk,
+    RuleId::ImportBoot,
+    RuleId::ImportSectorSize,
+    RuleId::ImportIso,
+    RuleId::AfterReplicate,
+    RuleId::AfterExport,
+    RuleId::AfterEncrypt,
+    RuleId::SafetyBackingFile,
+    RuleId::SafetyDataFile,
+    RuleId::SafetyExtentPath,
+    RuleId::SafetyOutsidePath,
+    RuleId::SafetySymlink,
+    RuleId::SafetyNestedFormat,
 ];
 
-/// The rule of this id.
-pub fn rule(id: &str) -> Option<&'static Rule> {
-    RULES.iter().find(|rule| rule.id == id)
+impl RuleId {
+    /// The row of the table.
+    pub fn rule(self) -> &'static Rule {
+        // OK: the table has one row for each id, in their order: a test compares them.
+        &RULES[self as usize]
+    }
 }
 
-/// The rule of this id, which is one of the table's own.
-pub(crate) fn known(id: &'static str) -> &'static Rule {
-    // OK: a test calls it with every id that the sources name; a wrong one falls on the last rule.
-    rule(id).unwrap_or(&RULES[RULES.len() - 1])
+/// The rule of this name.
+pub fn rule(name: &str) -> Option<&'static Rule> {
+    RuleId::parse(name).map(RuleId::rule)
 }
 
 /// The rule that an error with this code belongs to. `None`: it is no violation on the image, the check could not be
@@ -72,19 +74,20 @@ pub fn rule_of_error(code: &Code) -> Option<&'static Rule> {
     code.rule.and_then(rule)
 }
 
-/// The rule that a finding with this code belongs to. `None`: a code that is not listed.
+/// The rule that a finding with this code belongs to. `None` stands for a code that is not listed.
 ///
-/// What has no rule of its own is an invalid structure where it is an error, and else worth a note.
+/// Findings without a rule of their own are invalid structures where they are errors, and notes where they are less.
 pub fn rule_of_finding(code: Option<&Code>, severity: Severity) -> &'static Rule {
-    let own = code.and_then(|code| code.finding_rule.or(code.rule));
-    match own {
-        None | Some(TABLE | NOTE) => known(if severity == Severity::Error { TABLE } else { NOTE }),
-        Some(own) => known(own),
-    }
+    let own = code.and_then(|code| code.finding_rule.or(code.rule)).and_then(RuleId::parse);
+    let id = match (own, severity) {
+        (None | Some(RuleId::StructureTable | RuleId::StructureNote), Severity::Error) => {
+            RuleId::StructureTable
+        }
+        (None | Some(RuleId::StructureTable), _) => RuleId::StructureNote,
+        (Some(own), _) => own,
+    };
+    id.rule()
 }
-
-const TABLE: &str = "structure/table";
-const NOTE: &str = "structure/note";
 
 #[cfg(test)]
 mod tests {
@@ -96,19 +99,19 @@ mod tests {
         let odd = Code::finding("a.odd", "structure/note", "");
         let failed = Code::io("a.read.failed", "");
         for code in [Some(&entry), Some(&odd), Some(&failed), None] {
-            assert_eq!(rule_of_finding(code, Severity::Error).id, "structure/table", "{code:?}");
-            assert_eq!(rule_of_finding(code, Severity::Warning).id, "structure/note", "{code:?}");
-            assert_eq!(rule_of_finding(code, Severity::Note).id, "structure/note", "{code:?}");
+            assert_eq!(rule_of_finding(code, Severity::Error).id, RuleId::StructureTable, "{code:?}");
+            assert_eq!(rule_of_finding(code, Severity::Warning).id, RuleId::StructureNote, "{code:?}");
+            assert_eq!(rule_of_finding(code, Severity::Note).id, RuleId::StructureNote, "{code:?}");
         }
         let leak = Code::finding("a.leak", "structure/leak", "");
-        assert_eq!(rule_of_finding(Some(&leak), Severity::Error).id, "structure/leak");
+        assert_eq!(rule_of_finding(Some(&leak), Severity::Error).id, RuleId::StructureLeak);
     }
 
     #[test]
     fn a_finding_may_have_another_rule_than_the_error() {
         let code = Code::unsupported("a.odd", "format/unsupported", "").finding_under("structure/header");
-        assert_eq!(rule_of_finding(Some(&code), Severity::Error).id, "structure/header");
-        assert_eq!(rule_of_error(&code).map(|rule| rule.id), Some("format/unsupported"));
+        assert_eq!(rule_of_finding(Some(&code), Severity::Error).id, RuleId::StructureHeader);
+        assert_eq!(rule_of_error(&code).map(|rule| rule.id), Some(RuleId::FormatUnsupported));
         assert_eq!(rule_of_error(&Code::io("a.read.failed", "")), None);
     }
 }

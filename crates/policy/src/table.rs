@@ -2,12 +2,12 @@
 
 use imgprep_map::Severity::{Error, Note, Warning};
 
-use crate::Rule;
+use crate::{Rule, RuleId};
 
 /// A row: id, severity, what it says, why, source, remedies.
 macro_rules! rules {
     ($($id:literal $severity:ident, $says:literal, $why:literal, $source:literal, $remedies:expr;)*) => {
-        &[$(Rule { id: $id, severity: $severity, says: $says, why: $why, source: $source, remedies: $remedies }),*]
+        &[$(Rule { id: RuleId::of($id), severity: $severity, says: $says, why: $why, source: $source, remedies: $remedies }),*]
     };
 }
 
@@ -236,10 +236,11 @@ mod tests {
     use super::*;
 
     #[test]
-    fn ids_are_unique_and_every_row_says_what_and_why() {
+    fn every_id_has_one_row_and_every_row_says_what_and_why() {
+        assert_eq!(RULES.len(), RuleId::ALL.len());
         for (index, rule) in RULES.iter().enumerate() {
-            assert!(RULES[..index].iter().all(|other| other.id != rule.id), "{}", rule.id);
-            assert!(rule.id.split('/').count() == 2 && !rule.says.is_empty() && !rule.why.is_empty());
+            assert_eq!(rule.id as usize, index, "{}: the list of ids has the order of the table", rule.id);
+            assert!(rule.id.name().split('/').count() == 2 && !rule.says.is_empty() && !rule.why.is_empty());
         }
     }
 }

@@ -8,7 +8,7 @@ use imgprep_engine::{conflicts, gaps};
 use imgprep_io::SourceFile;
 use imgprep_map::{Error, ParentRef, ParseOptions};
 use imgprep_open::{Mismatch, Named, OpenOptions};
-use imgprep_policy::{Conversion, Kind, created_names};
+use imgprep_policy::{Conversion, Kind, RuleId, created_names};
 
 use super::job::Job;
 use crate::Disk;
@@ -20,7 +20,7 @@ pub(super) fn after(error: &Error) -> Conversion {
     let rule = rule_of_error(error);
     match error.disk() {
         // A conversion opens the file that the check did not.
-        _ if rule.is_some_and(|rule| rule.id == "structure/not-opened") => Conversion::Whole,
+        _ if rule.is_some_and(|rule| rule.id == RuleId::StructureNotOpened) => Conversion::Whole,
         Some(_) => Conversion::Salvage,
         None => Conversion::Refused,
     }
@@ -36,7 +36,7 @@ impl Job<'_> {
     pub(super) fn conversion_of(&self, disk: &Disk) -> Conversion {
         let is_locked = disk.layers().iter().any(|layer| layer.facts.encryption.is_some());
         // A conversion refuses a parent that does not match.
-        let is_mixed = self.out.violations.iter().any(|found| found.rule.id == "structure/parent");
+        let is_mixed = self.out.violations.iter().any(|found| found.rule.id == RuleId::StructureParent);
         let is_part = self.subject.from.is_none() && is_part(self.path) && disk.layers().len() == 1;
         let is_missing = disk.unopened().iter().any(|named| !is_beside(self.path, named, disk));
         if is_locked || is_mixed || is_missing || is_part && self.subject.kind == Kind::Disk("raw".into()) {

@@ -6,7 +6,7 @@ use imgprep_catalog::{DetectError, Hints, detect};
 use imgprep_disk::{Contents, DiskFacts, MOST_READ};
 use imgprep_engine::BoundedReader;
 use imgprep_map::{Finding, ReadAt};
-use imgprep_policy::{Boot, PartitionTable, Place, Sectors, Violation};
+use imgprep_policy::{Boot, PartitionTable, Place, RuleId, Sectors, Violation};
 
 use crate::Disk;
 use crate::contents::{STREAM_REACH, inspect};
@@ -44,9 +44,9 @@ pub(crate) fn inside(disk: &Disk) -> Inside {
     let findings = inspection.findings.into_iter().filter(|found| is_complete && is_oddity(found)).collect();
     let volumes = locked(&facts);
     let words: Vec<_> = volumes.iter().map(|(_, words)| words.clone()).collect();
-    let locked = volumes.into_iter().filter_map(|(disk, words)| {
+    let locked = volumes.into_iter().map(|(disk, words)| {
         let place = Place { disk: Some(disk), ..Place::default() };
-        under("safety/encrypted", words).map(|violation| violation.at(place))
+        under(RuleId::SafetyEncrypted, words).at(place)
     });
     let violations = locked.chain(hidden(disk, &facts)).collect();
     let boot = if is_complete { boot(&facts) } else { Boot::default() };
@@ -142,7 +142,7 @@ fn nested(head: &[u8], at: u64, what: &str) -> Option<Violation> {
             _ => return None,
         },
     };
-    under("safety/nested-format", fact).map(|violation| violation.at(place))
+    Some(under(RuleId::SafetyNestedFormat, fact).at(place))
 }
 
 #[cfg(test)]

@@ -9,7 +9,7 @@ use imgprep_io::SourceFile;
 use imgprep_map::{Class, Error, Facts, Finding, Layout as _, ReadAt as _, Severity, Value};
 use imgprep_open::{FollowPolicy, hints};
 use imgprep_policy::{
-    BitmapFile, Boot, Conversion, Kind, Place, Profile, Sectors, Subject, Violation, judge,
+    BitmapFile, Boot, Conversion, Kind, Place, Profile, RuleId, Sectors, Subject, Violation, judge,
 };
 use imgprep_raw::RawLayout;
 
@@ -25,18 +25,18 @@ const KEPT: u64 = 100;
 
 /// How many violations there were, by rule and severity: a hundred warnings leave room for an error of their rule.
 #[derive(Default)]
-pub(super) struct Kept(BTreeMap<(&'static str, Severity), u64>);
+pub(super) struct Kept(BTreeMap<(RuleId, Severity), u64>);
 
 impl Kept {
     /// Counts one more, and whether it is kept.
-    fn takes(&mut self, rule: &'static str, severity: Severity) -> bool {
+    fn takes(&mut self, rule: RuleId, severity: Severity) -> bool {
         let count = self.0.entry((rule, severity)).or_default();
         *count += 1;
         *count <= KEPT
     }
 
     /// What was counted and not kept.
-    pub(super) fn left_out(&self) -> BTreeMap<(&'static str, Severity), u64> {
+    pub(super) fn left_out(&self) -> BTreeMap<(RuleId, Severity), u64> {
         let beyond =
             |(key, count): (&_, &u64)| Some((*key, count.checked_sub(KEPT).filter(|more| *more > 0)?));
         self.0.iter().filter_map(beyond).collect()
@@ -189,10 +189,9 @@ impl<'a> Job<'a> {
         let is_told = layer
             .findings
             .iter()
-            .any(|finding| rule_of_finding(finding.code, finding.severity).id == "safety/encrypted");
+            .any(|finding| rule_of_finding(finding.code, finding.severity).id == RuleId::SafetyEncrypted);
         if let Some(encryption) = layer.facts.encryption.filter(|_| !is_told) {
-            let found = under("safety/encrypted", format!("the payload is encrypted ({encryption})"));
-            found.into_iter().for_each(|violation| self.keep(violation));
+            self.keep(under(RuleId::SafetyEncrypted, format!("the payload is encrypted ({encryption})")));
         }
     }
 
@@ -220,12 +219,14 @@ impl<'a> Job<'a> {
             let id = violation.rule.id;
             let is_doubtful = matches!(
                 id,
-                "structure/refcount" | "structure/copied" | "structure/bitmap" | "structure/vendor-layout"
+                RuleId::StructureRefcount
+                    | RuleId::StructureCopied
+                    | RuleId::StructureBitmap
+                    | RuleId::StructureVendorLayout
             );
-            let is_hostile = matches!(id, "safety/outside-path" | "safety/table-size" | "safety/limit");
-            violation.severity == Severity::Error
-                && !is_doubtful
-                && (id.starts_with("structure/") || is_hostile)
+            let is_hostile =
+                matches!(id, RuleId::SafetyOutsidePath | RuleId::SafetyTableSize | RuleId::SafetyLimit);
+            violation.severity == Severity::Error && !is_doubtful && (id.group() == "structure" || is_hostile)
         };
         let first = self.out.violations.iter().find(is_fatal)?;
         // Its format is sound then, and what it holds is not.
@@ -238,7 +239,7 @@ impl<'a> Job<'a> {
     /// Why the import would refuse the image, where a conversion makes one that it accepts.
     fn rewrite(&self) -> Vec<Violation> {
         let is_one = |violation: &&Violation| {
-            violation.severity == Severity::Error && violation.rule.id == "structure/vendor-layout"
+            violation.severity == Severity::Error && violation.rule.id == RuleId::StructureVendorLayout
         };
         self.out.violations.iter().filter(is_one).cloned().collect()
     }
@@ -296,8 +297,10 @@ impl<'a> Job<'a> {
         let place = Place { code: Some(finding.code), at: finding.at, ..Place::default() };
         // A parser takes what it can't read for an error and what it can for a warning; here it is a fact
         // about the image.
-        let is_fact =
-            matches!(rule.id, "safety/encrypted" | "safety/descriptor-line" | "structure/not-opened");
+        let is_fact = matches!(
+            rule.id,
+            RuleId::SafetyEncrypted | RuleId::SafetyDescriptorLine | RuleId::StructureNotOpened
+        );
         let severity = if is_fact { rule.severity } else { finding.severity };
         // Some parsers put an error's whole text into a finding: the code is reported next to it.
         let text = finding.message.split(&format!(" [{}", finding.code)).next().unwrap_or_default();
@@ -393,9 +396,9 @@ mod tests {
     #[test]
     fn many_warnings_of_a_rule_do_not_hide_its_first_error() {
         let mut kept = Kept::default();
-        let warnings = (0..500).filter(|_| kept.takes("structure/payload", Severity::Warning)).count();
+        let warnings = (0..500).filter(|_| kept.takes(RuleId::StructurePayload, Severity::Warning)).count();
         assert_eq!(warnings as u64, KEPT);
-        assert!(kept.takes("structure/payload", Severity::Error));
-        assert_eq!(kept.left_out(), BTreeMap::from([(("structure/payload", Severity::Warning), 400)]));
+        assert!(kept.takes(RuleId::StructurePayload, Severity::Error));
+        assert_eq!(kept.left_out(), BTreeMap::from([((RuleId::StructurePayload, Severity::Warning), 400)]));
     }
 }

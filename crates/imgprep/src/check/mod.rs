@@ -14,7 +14,7 @@ use std::path::Path;
 use imgprep_engine::{BitmapShape, Options, each};
 use imgprep_map::{Error, Severity, StructureCounts};
 use imgprep_open::OpenOptions;
-use imgprep_policy::{CheckIntent, Levels, Profile, RouteVerdict, Violation};
+use imgprep_policy::{CheckIntent, Levels, Profile, RouteVerdict, RuleId, Violation};
 
 use job::Job;
 
@@ -70,7 +70,7 @@ pub struct CheckedFile {
     /// What was found, worst first.
     pub violations: Vec<Violation>,
     /// By rule and severity: findings beyond those that are kept.
-    pub more: BTreeMap<(&'static str, Severity), u64>,
+    pub more: BTreeMap<(RuleId, Severity), u64>,
     /// Ways in, where a profile was asked.
     pub routes: Vec<RouteVerdict>,
     /// The numbers of the structure check.
@@ -102,7 +102,7 @@ impl CheckedFile {
     /// How the check ended.
     pub fn outcome(&self, levels: &Levels) -> Outcome {
         let has = |severity| self.violations.iter().any(|violation| violation.severity == severity);
-        let has_leaks = self.violations.iter().any(|violation| violation.rule.id == "structure/leak");
+        let has_leaks = self.violations.iter().any(|violation| violation.rule.id == RuleId::StructureLeak);
         match () {
             () if has(Severity::Error) => Outcome::Violations,
             () if self.error.is_some() => Outcome::Undone,

@@ -8,7 +8,7 @@ use imgprep_engine::{
     decompress_all, decompress_unflushed, gaps,
 };
 use imgprep_map::{Error, Finding, Severity, Source};
-use imgprep_policy::{Conversion, Place, Violation};
+use imgprep_policy::{Conversion, Place, RuleId, Violation};
 
 use super::Depth;
 use super::conversion::after;
@@ -33,7 +33,7 @@ impl Job<'_> {
         })?;
         if seen.len() == MOST_GAPS {
             let fact = format!("after {MOST_GAPS} places that can't be read the walk ended");
-            under("structure/unchecked", fact).into_iter().for_each(|violation| self.keep(violation));
+            self.keep(under(RuleId::StructureUnchecked, fact));
         }
         let already: Vec<_> = info.findings.iter().map(|finding| (finding.code, finding.at)).collect();
         let known: BTreeSet<u64> = seen.iter().filter_map(Error::at).collect();
@@ -57,7 +57,7 @@ impl Job<'_> {
             Ok(Compared::All) => {}
             Ok(Compared::Part) => {
                 let fact = "after many bytes that are used twice the tables were not compared further";
-                under("structure/unchecked", fact).into_iter().for_each(|violation| self.keep(violation));
+                self.keep(under(RuleId::StructureUnchecked, fact));
             }
             Err(error) => {
                 self.hinders(Conversion::Refused);
@@ -68,7 +68,7 @@ impl Job<'_> {
         let mut found = |finding: Finding| {
             // An invalid entry is reported once, with the affected range of the disk.
             let rule = rule_of_finding(finding.code, Severity::Error);
-            let is_entry = matches!(rule.id, "structure/table" | "structure/past-end");
+            let is_entry = matches!(rule.id, RuleId::StructureTable | RuleId::StructurePastEnd);
             if !(is_entry && finding.at.is_some_and(|at| known.contains(&at))) {
                 self.finding(&finding);
             }
@@ -97,7 +97,7 @@ impl Job<'_> {
         let format = disk.layers()[index].facts.format;
         if index > 0 && disk.stack().layers()[index].map.is_stream() {
             let fact = "the payloads of a stream below another image were not decompressed";
-            under("structure/unchecked", fact).into_iter().for_each(|violation| self.keep(violation));
+            self.keep(under(RuleId::StructureUnchecked, fact));
         }
         decompress_all(disk.stack(), index, self.run, &mut |extent, decompressed| {
             match decompressed {
