@@ -6,7 +6,7 @@
 //! they take more memory than the budget, the highest are dropped and counted in a pass of
 //! their own.
 
-use imgprep_map::{Error, FileId, Files, Finding, ReadAt, StructureCounts};
+use imgprep_map::{Error, FileId, Files, Finding, StructureCounts};
 
 use crate::counts::Counts;
 use crate::map::Map;
@@ -56,7 +56,7 @@ mod tests {
     use core::ops::ControlFlow;
     use core::sync::atomic::{AtomicU64, Ordering};
 
-    use imgprep_map::{Limits, ParseOptions, Parsed, ReadError};
+    use imgprep_map::{Limits, ParseOptions, Parsed, ReadAt, ReadError};
 
     use super::*;
     use crate::parse;
