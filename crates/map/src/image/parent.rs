@@ -42,12 +42,12 @@ pub struct ParentRef {
     pub format: Option<String>,
     /// Other names for the same file, to be tried in this order.
     pub others: Vec<ImageName>,
-    /// What the parent must call itself ([`Image::identity`]): one of these. Empty where
+    /// What the parent must call itself ([`Image::identity`](crate::Image::identity)): one of these. Empty where
     /// the format has no such check.
     pub identities: Vec<String>,
     /// The encoding that the image declares for the names, where their bytes are not UTF-8.
     pub encoding: Option<String>,
-    /// The parent's [`Image::revision`] when the child was made, where the child notes it.
+    /// The parent's [`Image::revision`](crate::Image::revision) when the child was made, where the child notes it.
     pub revision: Option<String>,
 }
 
