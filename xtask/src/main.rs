@@ -6,7 +6,9 @@
 
 mod arrows;
 mod bench;
+mod circles;
 mod codes;
+mod module_source;
 mod mutants;
 mod sources;
 

@@ -22,6 +22,7 @@ extern crate alloc;
 
 mod check;
 mod codes;
+mod disk_map;
 mod entry;
 mod error;
 mod facts;
@@ -35,13 +36,12 @@ use alloc::boxed::Box;
 use imgprep_map::{Error, Evidence, Image, ImageName, ParentRef, ParseOptions, Parsed, Probe, ReadAt};
 
 pub use codes::CODES;
-pub use error::{Corrupt, Unsupported};
 
 use crate::header::Header;
 use crate::map::Map;
 
-/// The format's name.
-pub const NAME: &str = "qcow";
+pub use error::{Corrupt, Unsupported};
+pub use layout::NAME;
 
 /// Recognises the magic with version 1, or with version 0, which is nobody's: from 2 on it
 /// is QCOW2.

@@ -20,6 +20,7 @@ extern crate alloc;
 
 mod check;
 mod codes;
+mod disk_map;
 mod entry;
 mod error;
 mod facts;
@@ -33,13 +34,12 @@ use alloc::boxed::Box;
 use imgprep_map::{Error, Evidence, Image, ImageName, ParentRef, ParseOptions, Parsed, Probe, ReadAt};
 
 pub use codes::CODES;
-pub use error::{Corrupt, Unsupported};
 
 use crate::header::Header;
 use crate::map::Map;
 
-/// The format's name.
-pub const NAME: &str = "qed";
+pub use error::{Corrupt, Unsupported};
+pub use layout::NAME;
 
 /// Recognises the magic.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {

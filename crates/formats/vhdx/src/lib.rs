@@ -32,6 +32,7 @@ mod check_parent;
 mod check_region;
 mod codes;
 mod crc;
+mod disk_map;
 mod error;
 mod facts;
 mod guid;
@@ -44,6 +45,8 @@ mod parent;
 mod part;
 mod region;
 mod replay;
+mod reserved;
+
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -56,7 +59,6 @@ use alloc::vec::Vec;
 use imgprep_map::{Error, Evidence, Image, OverlayReader, ParseOptions, Parsed, Probe, ReadAt};
 
 pub use codes::CODES;
-pub use error::{Corrupt, Unsupported};
 pub use part::Part;
 
 use crate::bat::Bat;
@@ -65,8 +67,8 @@ use crate::map::Map;
 use crate::metadata::Metadata;
 use crate::region::Regions;
 
-/// The format's name.
-pub const NAME: &str = "vhdx";
+pub use error::{Corrupt, Unsupported};
+pub use layout::NAME;
 
 /// Recognises the file type identifier.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
