@@ -42,6 +42,7 @@ mod junit;
 mod library;
 mod monsters;
 mod mutations;
+mod mutations_blind;
 mod program;
 mod readme;
 mod receipts;

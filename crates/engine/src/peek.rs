@@ -139,4 +139,16 @@ mod tests {
         let failure = peek.into_failure().unwrap();
         assert_eq!((failure.code(), failure.path()), ("io.read.past-end", Some("a")));
     }
+
+    #[test]
+    fn a_look_at_more_than_its_limit_is_an_error() {
+        let stack = stack(vec![1; 4096]);
+        let peek = Peek::new(&stack, 100);
+        let disk: &dyn ReadAt = &peek;
+        assert!(disk.slice(0, 60).is_ok());
+        assert!(disk.slice(0, 41).is_err());
+        let failure = peek.into_failure().unwrap();
+        let want = EngineError::UnitTooLarge { len: 41, limit: 40 };
+        assert_eq!((failure.code(), failure.detail()), ("engine.unit-too-large", Some(&want)));
+    }
 }

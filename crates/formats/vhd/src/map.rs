@@ -194,6 +194,11 @@ impl DiskMap for Sparse {
         check::sparse(self, file, found)
     }
 
+    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(Vec::new()) };
+        check::cross_check(self, file)
+    }
+
     fn check_unused(
         &self,
         files: &dyn Files,

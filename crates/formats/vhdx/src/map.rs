@@ -1,6 +1,7 @@
 //! Where the bytes are: a walk over the block allocation table, a page at a time.
 
 use alloc::borrow::Cow;
+use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
@@ -212,12 +213,15 @@ impl DiskMap for Map {
         let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
         crate::check::check(self, file, found)
     }
+
+    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(Vec::new()) };
+        crate::check_blocks::cross_check(self, file)
+    }
 }
 
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use super::*;
 
     #[test]
