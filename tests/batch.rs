@@ -433,7 +433,7 @@ fn a_plan_writes_nothing_and_tells_what_would_fail() {
     std::fs::write(images.join("a.raw"), vec![1; 1 << 20]).unwrap();
     std::fs::write(images.join("b.qcow2"), b"QFI\xfb\0\0\0\x09".repeat(99)).unwrap();
     std::fs::write(images.join("readme.txt"), "no image").unwrap();
-    let args = ["batch", "images", "--out", "out", "--for", "otc", "--plan"];
+    let args = ["batch", "images", "--out", "out", "--profile", "otc", "--plan"];
     let text = imgprep(folder.path(), &args);
     assert_eq!(text.status.code(), Some(2));
     let text = said(&text);
@@ -511,7 +511,7 @@ fn what_is_told_is_as_the_schemas_say() {
     std::fs::write(images.join("notes.txt"), "").unwrap();
     let (report, plan, progress) =
         (Schema::of("batch"), Schema::of("batch-plan"), Schema::of("batch-progress"));
-    let args = ["batch", "images", "--out", "out", "--for", "otc", "--output", "json"];
+    let args = ["batch", "images", "--out", "out", "--profile", "otc", "--output", "json"];
     let planned = imgprep(folder.path(), &[&args[..], &["--plan"]].concat());
     plan.holds(&planned.stdout, "a plan");
     let files = ["--report", "r.json", "--report", "r.xml", "--report", "r.html", "--progress", "jsonl"];
@@ -590,7 +590,7 @@ fn a_profile_judges_every_output() {
     std::fs::write(folder.path().join("in/small.raw"), vec![7; 2 << 20]).unwrap();
     let wide = testdata_gen::Qcow2::new(21, 3 << 40).write().file;
     std::fs::write(folder.path().join("in/wide.qcow2"), wide).unwrap();
-    let args = ["batch", "in", "--out", "out", "--for", "huawei-ims", "--report", "r.json", "-q"];
+    let args = ["batch", "in", "--out", "out", "--profile", "huawei-ims", "--report", "r.json", "-q"];
     let output = crate::program::imgprep(folder.path(), &args);
     assert_eq!(output.status.code(), Some(2), "{}", crate::program::said(&output));
     let report: serde_json::Value =
@@ -602,7 +602,8 @@ fn a_profile_judges_every_output() {
     };
     assert_eq!(importable("small.raw"), true, "{report:#}");
     assert_eq!(importable("wide.qcow2"), false, "{report:#}");
-    let output = crate::program::imgprep(folder.path(), &["batch", "in", "--out", "out2", "--for", "nobody"]);
+    let output =
+        crate::program::imgprep(folder.path(), &["batch", "in", "--out", "out2", "--profile", "nobody"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(crate::program::said(&output).contains("huawei-ims"), "{}", crate::program::said(&output));
 }

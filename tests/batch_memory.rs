@@ -11,12 +11,13 @@ use crate::program::{bounded, command, imgprep, names, said};
 /// What a batch may take beside its budget, in MiB.
 const BESIDE: u64 = 64;
 
-/// Packed images of 12 MiB and more: their records are unpacked and packed again.
-fn packed(folder: &Path) {
+/// Compressed images of 12 MiB and more: their records are decompressed and compressed again.
+fn compressed(folder: &Path) {
     let disk = Noise::new(7).half_compressible(12 << 20);
     std::fs::write(folder.join("plain.raw"), &disk).unwrap();
     for (name, bits, zstd) in [("wide", 21, true), ("narrow", 16, false), ("tiny", 9, false)] {
-        let mut recipe = Qcow2::new(bits, disk.len() as u64).with_disk(&disk, |_, bytes| Cell::Packed(bytes));
+        let mut recipe =
+            Qcow2::new(bits, disk.len() as u64).with_disk(&disk, |_, bytes| Cell::Compressed(bytes));
         recipe.zstd = zstd;
         std::fs::write(folder.join(format!("{name}.qcow2")), recipe.write().file).unwrap();
     }
@@ -30,7 +31,7 @@ fn packed(folder: &Path) {
     }
 }
 
-/// A disk of 30 GiB in 500000 clusters, last to first: no two of its claims continue each other. The file is
+/// A disk of 30 GiB in 500000 clusters, last to first: no two of its uses continue each other. The file is
 /// one hole behind its tables.
 fn fragmented(path: &Path) {
     const CLUSTER: u64 = 1 << 16;
@@ -63,7 +64,7 @@ fn a_batch_stays_within_its_memory_and_64_mib() {
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
     std::fs::create_dir(&images).unwrap();
-    packed(&images);
+    compressed(&images);
     fragmented(&images.join("fragmented.qcow2"));
     let count = names(&images).len();
     assert!(count > 20, "{count}");

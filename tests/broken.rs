@@ -51,7 +51,7 @@ fn a_salvage_goes_on_and_lists_what_is_lost() {
         ("qcow-l1-entry-past-end", 2 << 20, 4 << 20),
         ("qcow-l2-entry-past-end", 2 << 12, 3 << 12),
         ("qcow2-l2-entry-past-end", 2 << 16, 3 << 16),
-        ("qcow2-packed-garbage", 3 << 16, 4 << 16),
+        ("qcow2-compressed-garbage", 3 << 16, 4 << 16),
         ("qed-l1-entry-past-end", 2 << 20, 4 << 20),
         ("qed-l2-entry-unaligned", 2 << 12, 3 << 12),
         ("vhd-block-past-end", 2 << 14, 3 << 14),

@@ -52,7 +52,7 @@ fn a_batch_is_not_resumed_with_other_options() {
         (&["--level", "9"], "option level was 1, is 9 (2 images)"),
         (&["--level", "1", "--verify"], "verify was the default, is yes (2 images)"),
         (&["--level", "1", "--salvage"], "salvage was the default, is yes (2 images)"),
-        (&["--level", "1", "--for", "otc"], "for was the default, is otc (2 images)"),
+        (&["--level", "1", "--for", "otc"], "profile was the default, is otc (2 images)"),
         (&["--level", "1", "--disk", "data"], "disk was the default, is data (2 images)"),
         (&["--level", "1", "--follow", "any"], "follow was the default, is any (2 images)"),
         (&["--level", "1", "--accept-parent"], "accept-parent was the default, is yes (2 images)"),

@@ -390,7 +390,7 @@ fn a_wrong_value_in_the_configuration_is_reported_with_file_and_line() {
         let want =
             format!("{}:{place}: {what}", folder.canonicalize().unwrap().join("imgprep.toml").display());
         assert!(
-            said(&output).contains(&want) && !said(&output).contains("--for"),
+            said(&output).contains(&want) && !said(&output).contains("--profile "),
             "{want}: {}",
             said(&output)
         );
@@ -399,7 +399,7 @@ fn a_wrong_value_in_the_configuration_is_reported_with_file_and_line() {
     write(folder, "imgprep.toml", "[check]\nprofile = 'otc'\n");
     let output = said(&imgprep(&below, &["check", "--for", "mars", "a.raw"]));
     assert!(
-        output.contains("imgprep: --for mars: not a profile") && !output.contains("imgprep.toml"),
+        output.contains("imgprep: --profile mars: not a profile") && !output.contains("imgprep.toml"),
         "{output}"
     );
     let output = said(&imgprep(&below, &["check", "--route", "up", "a.raw"]));

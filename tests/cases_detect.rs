@@ -273,7 +273,7 @@ fn remedies_for_compressed_files_work_whatever_they_are_called() {
     let folder = temp.path();
     let disk = testdata_gen::Noise::new(3).half_compressible(1 << 20);
     put(folder, "disk.raw", &disk);
-    for (program, pack) in [
+    for (program, compress) in [
         ("gzip", "gzip -c"),
         ("xz", "xz -c"),
         ("xz", "xz -c --format=lzma"),
@@ -286,12 +286,12 @@ fn remedies_for_compressed_files_work_whatever_they_are_called() {
             continue;
         }
         for name in ["x.qcow2", "my disk", "it's.img", "-d", "x.vmdk"] {
-            tool(folder, "sh", &["-c", &format!("{pack} disk.raw > packed")]);
+            tool(folder, "sh", &["-c", &format!("{compress} disk.raw > packed")]);
             std::fs::rename(folder.join("packed"), folder.join(name)).unwrap();
             let before = get(folder, name);
             let shown = format!("./{name}");
             let error = json(folder, &["info", &shown])["error"].clone();
-            assert_eq!(error["code"], "detect.no-disk", "{pack}: {error}");
+            assert_eq!(error["code"], "detect.no-disk", "{compress}: {error}");
             let remedy = error["remedy"].as_str().expect("a remedy");
             tool(folder, "bash", &["-c", remedy]);
             assert!(get(folder, name) == before, "{remedy}");

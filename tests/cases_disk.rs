@@ -137,8 +137,8 @@ fn k4_vhdx_is_not_ready() {
     ] {
         std::fs::write(folder.join("k4.vhdx"), testdata_gen::vhdx_of_large_sectors_with(&made)).unwrap();
         let (json, code) = imported(folder, &["k4.vhdx"]);
-        let judgement = found(&json, "import/sector-size")[0];
-        assert_eq!((&judgement["severity"], code), (&json!(severity), exit), "{json:#}");
+        let violation = found(&json, "import/sector-size")[0];
+        assert_eq!((&violation["severity"], code), (&json!(severity), exit), "{json:#}");
         // A conversion keeps the sectors of the table, and says nothing else of them.
         std::fs::remove_file(folder.join("d.raw")).ok();
         assert!(imgprep(folder, &["convert", "-q", "k4.vhdx", "d.raw"]).status.success());

@@ -243,7 +243,7 @@ fn the_hidden_name_of_an_output_stands_in_no_error() {
     // A tool whose last words are its arguments.
     fs::write(at.join("tool.sh"), "echo \"cannot use $1 and $2\" >&2\nexit 9\n").unwrap();
     let args = ["convert", "top.qcow2", "out.raw", "--bitmap-command", "sh tool.sh {raw} {mf}"];
-    let text = refused(at, &args, "[bitmap.command");
+    let text = refused(at, &args, "[bitmap.command-failed");
     assert!(text.contains("cannot use out.raw and out.mf") && !text.contains("imgprep-"), "{text}");
 }
 
@@ -716,7 +716,7 @@ fn codes_of_inputs_and_outputs_that_cannot_be_used() {
         (&["convert", "disk.raw", "folder", "-O", "raw", "--force"], "[io.output.special"),
         (&["convert", "disk.raw", "/dev/null", "-O", "raw", "--force"], "[io.output.special"),
         (&["convert", "disk.raw", "no/such/folder.raw"], "[io.output.failed"),
-        (&["convert", "disk.raw", "-", "-O", "raw", "--verify"], "[verify.pipe"),
+        (&["convert", "disk.raw", "-", "-O", "raw", "--verify"], "[convert.verify-pipe"),
     ] {
         refused(at, args, code);
     }
@@ -740,7 +740,7 @@ fn image_file(name: &str) -> (Vec<u8>, Vec<u8>) {
 }
 
 #[test]
-fn codes_of_payloads_that_cannot_be_unpacked_or_packed() {
+fn codes_of_payloads_that_cannot_be_decompressed_or_compressed() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     // The first record of a ZVHD2 says three bytes more than its frame has: padding counts as payload then.
@@ -766,17 +766,17 @@ fn codes_of_payloads_that_cannot_be_unpacked_or_packed() {
 
 #[test]
 fn a_level_that_a_format_does_not_have_is_refused_by_the_library() {
-    use imgprep::{ConvertOptions, Destination, Disk, OpenOptions as Open, Packing, Target};
+    use imgprep::{Compression, ConvertOptions, Destination, Disk, OpenOptions as Open, Target};
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     fs::write(at.join("disk.raw"), disk_of(MIB, &[(0, vec![1; 4096])])).unwrap();
     let disk = Disk::open(&at.join("disk.raw"), &Open::default()).unwrap();
-    for packing in [
-        Packing::Zstd { level: 23, has_checksum: true },
-        Packing::Zstd { level: 0, has_checksum: true },
-        Packing::ZlibOpen { level: 10 },
+    for compression in [
+        Compression::Zstd { level: 23, has_checksum: true },
+        Compression::Zstd { level: 0, has_checksum: true },
+        Compression::ZlibOpen { level: 10 },
     ] {
-        let options = ConvertOptions { target: Target::Zvhd2(packing), ..crate::library::to_raw() };
+        let options = ConvertOptions { target: Target::Zvhd2(compression), ..crate::library::to_raw() };
         let to = Destination::Path(at.join("out.zvhd2"));
         let error =
             crate::library::on_one_thread(|run| imgprep::convert(&disk, &to, &options, run)).unwrap_err();

@@ -5,7 +5,7 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use imgprep::{Disk, Gate, OpenOptions};
+use imgprep::{Disk, FollowPolicy, OpenOptions};
 use serde_json::Value;
 use testdata_gen::{Cell, Provoked, Qcow2, damaged, provoking, undamaged, write_files};
 
@@ -225,8 +225,9 @@ fn every_other_code_is_provoked_at_its_place() {
     for (format, code, at, provoked, bytes) in provoking() {
         let path = temp.path().join("image");
         std::fs::write(&path, bytes).unwrap();
-        let gate = if code == "qcow2.snapshot.data-file" { Gate::Beside } else { Gate::None };
-        let options = OpenOptions { from: imgprep::by_name(format), gate, ..OpenOptions::default() };
+        let follow =
+            if code == "qcow2.snapshot.data-file" { FollowPolicy::Beside } else { FollowPolicy::None };
+        let options = OpenOptions { from: imgprep::by_name(format), follow, ..OpenOptions::default() };
         let disk = match (Disk::open(&path, &options), provoked) {
             (Err(error), Provoked::Refused) => {
                 assert_eq!((error.code(), error.at()), (code, Some(at)), "{error}");
@@ -235,7 +236,7 @@ fn every_other_code_is_provoked_at_its_place() {
             (opened, _) => opened.unwrap_or_else(|error| panic!("{code}: {error}")),
         };
         if provoked == Provoked::Walked {
-            let error = disk.pieces(&mut |_| ControlFlow::Continue(())).unwrap_err();
+            let error = disk.extents(&mut |_| ControlFlow::Continue(())).unwrap_err();
             assert_eq!((error.code(), error.at()), (code, Some(at)), "{error}");
             continue;
         }

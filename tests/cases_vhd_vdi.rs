@@ -9,7 +9,7 @@ use std::process::Output;
 use std::sync::Arc;
 
 use imgprep::{OpenOptions, SourceFile, SourceOptions};
-use imgprep_engine::{Compared, EngineError, Interrupt, Layer, Meter, OnLoss, Options, conflicts};
+use imgprep_engine::{Compared, EngineError, Interrupt, Layer, OnLoss, Options, Progress, conflicts};
 use imgprep_map::ReadAt;
 use serde_json::Value;
 use testdata_gen::{
@@ -28,12 +28,12 @@ fn json(output: &Output) -> Value {
     serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(output)))
 }
 
-/// Code, severity and offset of each judgement of `check`.
-fn judgements(folder: &Path, name: &str) -> Vec<(String, String, Option<u64>)> {
+/// Code, severity and offset of each violation of `check`.
+fn violations(folder: &Path, name: &str) -> Vec<(String, String, Option<u64>)> {
     let checked = json(&imgprep(folder, &["check", "--output", "json", name]));
-    let of = |judgement: &Value| {
-        let text = |key: &str| judgement[key].as_str().unwrap_or_default().to_string();
-        (text("code"), text("severity"), judgement["offset"].as_u64())
+    let of = |violation: &Value| {
+        let text = |key: &str| violation[key].as_str().unwrap_or_default().to_string();
+        (text("code"), text("severity"), violation["offset"].as_u64())
     };
     let file = checked["files"].get(0).unwrap_or(&checked);
     file["judgements"].as_array().unwrap_or_else(|| panic!("{checked}")).iter().map(of).collect()
@@ -105,7 +105,7 @@ fn vhd_bitmap_never_set_reads_as_zeros_with_a_warning() {
         let of_bitmap = |all: Vec<(String, String, Option<u64>)>| {
             all.into_iter().filter(|(code, ..)| code.starts_with("vhd.bitmap")).collect::<Vec<_>>()
         };
-        assert_eq!(of_bitmap(judgements(folder.path(), &case.file.name)), want, "{}", case.name);
+        assert_eq!(of_bitmap(violations(folder.path(), &case.file.name)), want, "{}", case.name);
         let report = convert(folder.path(), &case.file.name);
         assert_eq!(of_bitmap(found(&report)), want, "{}", case.name);
         if case.at.is_some() {
@@ -147,7 +147,7 @@ fn what_is_odd_about_a_vhd_has_its_code_and_place() {
     let folder = tempfile::tempdir().unwrap();
     for image in vhd_cases() {
         write_files(&image.files, folder.path()).unwrap();
-        let found = judgements(folder.path(), &image.files[0].name);
+        let found = violations(folder.path(), &image.files[0].name);
         let is_there = found.iter().any(|(code, _, at)| code == image.code && *at == image.at);
         assert!(is_there, "{}: {:?} {found:?}", image.name, (image.code, image.at));
     }
@@ -160,7 +160,7 @@ fn a_changed_byte_of_a_vdi_header_is_a_warning_of_check_and_convert() {
         let name = &image.files[0].name;
         write_files(&image.files, folder.path()).unwrap();
         let want = (image.code.to_string(), "warning".to_string(), image.at);
-        let checked = judgements(folder.path(), name);
+        let checked = violations(folder.path(), name);
         assert!(checked.contains(&want), "{}: {want:?} {checked:?}", image.name);
         let args = ["convert", name, "out.raw", "--force", "--no-sync", "-q", "--output", "json"];
         let output = imgprep(folder.path(), &args);
@@ -207,14 +207,14 @@ fn counted(path: &Path) -> (Layer, Asked) {
 /// Conflicts of an image with so much memory, how far the comparison went, and the bytes of tables that it read.
 fn compared(path: &Path, memory: u64) -> (Vec<EngineError>, Compared, u64) {
     let (layer, asked) = counted(path);
-    let (interrupt, meter) = (Interrupt::default(), Meter::default());
+    let (interrupt, progress) = (Interrupt::default(), Progress::default());
     let threads = std::num::NonZeroUsize::MIN;
     let options = Options {
         threads,
         memory,
         on_loss: OnLoss::Stop,
         interrupt: &interrupt,
-        meter: &meter,
+        progress: &progress,
         observe: &|_| {},
     };
     let mut found = Vec::new();
@@ -250,7 +250,7 @@ fn repeated_entries_vdi_is_refused_by_check_and_convert() {
     sparse(folder.path(), name, repeated_entries_vdi(1_000_000_000, 1 << 18));
     let output = imgprep(folder.path(), &["check", "--output", "json", name]);
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-    let found = judgements(folder.path(), name);
+    let found = violations(folder.path(), name);
     for code in ["claims.overlap", "vdi.map.hole"] {
         assert!(found.iter().any(|(found, ..)| found == code), "{code}: {found:?}");
     }
@@ -299,7 +299,7 @@ fn a_hole_with_all_blocks_of_a_shuffled_vhd_is_asked_about_once_in_a_while() {
 fn a_shuffled_vhd_has_no_conflicts() {
     let folder = tempfile::tempdir().unwrap();
     sparse(folder.path(), "shuffled.vhd", shuffled_vhd(1 << 14));
-    let errors: Vec<_> = judgements(folder.path(), "shuffled.vhd")
+    let errors: Vec<_> = violations(folder.path(), "shuffled.vhd")
         .into_iter()
         .filter(|(code, severity, _)| {
             severity == "error" || (severity == "warning" && code.starts_with("vhd."))
@@ -316,14 +316,14 @@ fn a_raised_interrupt_ends_every_walk_of_every_format() {
     let folder = tempfile::tempdir().unwrap();
     let interrupt = Interrupt::default();
     interrupt.raise();
-    let meter = Meter::default();
+    let progress = Progress::default();
     let threads = std::num::NonZeroUsize::MIN;
     let options = Options {
         threads,
         memory: 1 << 20,
         on_loss: OnLoss::Zero,
         interrupt: &interrupt,
-        meter: &meter,
+        progress: &progress,
         observe: &|_| {},
     };
     let mut formats = std::collections::BTreeSet::new();

@@ -36,7 +36,7 @@ fn refused(folder: &Path, source: &str, options: &[&str]) -> (String, Option<u64
     (text("code"), error["offset"].as_u64(), text("message"))
 }
 
-/// What `check` says of one file: exit code; code (else rule), severity and offset of every judgement.
+/// What `check` says of one file: exit code; code (else rule), severity and offset of every violation.
 fn checked(folder: &Path, source: &str, options: &[&str]) -> (i32, Vec<(String, String, Option<u64>)>) {
     let output = imgprep(folder, &[&["check", source, "--output", "json"], options].concat());
     let report: Value =
@@ -101,16 +101,16 @@ fn virtualbox_snapshot_names_its_parent_in_info_and_check() {
     let at = find(&case.snapshot.bytes, "ddb.uuid.parent=");
     let output = imgprep(folder, &["check", child, "--for", "huawei-ims", "--output", "json"]);
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
-    let judgements = report["judgements"].as_array().unwrap();
+    let violations = report["judgements"].as_array().unwrap();
     let of = |rule: &str| {
-        judgements.iter().find(|found| found["rule"] == rule).unwrap_or_else(|| panic!("{rule}"))
+        violations.iter().find(|found| found["rule"] == rule).unwrap_or_else(|| panic!("{rule}"))
     };
     assert!(of("import/snapshot")["fact"].as_str().unwrap().contains(VIRTUALBOX[0]));
     let named = of("safety/backing-file");
     assert_eq!(named["offset"], at);
     assert!(named["fact"].as_str().unwrap().contains(VIRTUALBOX[0]), "{named}");
     // No name leads anywhere.
-    assert!(judgements.iter().all(|found| found["rule"] != "safety/outside-path"), "{judgements:#?}");
+    assert!(violations.iter().all(|found| found["rule"] != "safety/outside-path"), "{violations:#?}");
     // Without opening other files nobody knows whether the parent is there: no command is shown.
     assert_eq!(named["remedy"], Value::Null);
     write(folder.join("vm.vmdk"), &case.base).unwrap();

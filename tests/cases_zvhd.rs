@@ -5,12 +5,12 @@ use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
 use imgprep::{
-    Checksum, ConvertOptions, Destination, Disk, Existing, Packing, Sync, Target, Verify, convert,
+    Checksum, Compression, ConvertOptions, Destination, Disk, Existing, Sync, Target, Verify, convert,
 };
 use serde_json::Value;
 use testdata_gen::{
-    Noise, Writer, ZvhdPacking, check_zvhd_strictly, good, pack_zvhd_block, seal_zvhd_page, write_files,
-    zvhd_finished, zvhd_of, zvhd2_of_disk, zvhd2_of_payloads,
+    Noise, Writer, ZvhdCompression, check_zvhd_strictly, compress_zvhd_block, good, seal_zvhd_page,
+    write_files, zvhd_finished, zvhd_of, zvhd2_of_disk, zvhd2_of_payloads,
 };
 
 use crate::conformance::open;
@@ -73,8 +73,8 @@ fn findings(json: &Value) -> Vec<(&str, &str, &str, Option<u64>)> {
     fn text<'j>(of: &'j Value, key: &str) -> &'j str {
         of[key].as_str().unwrap_or_default()
     }
-    let judgements = json["judgements"].as_array().unwrap().iter();
-    judgements
+    let violations = json["judgements"].as_array().unwrap().iter();
+    violations
         .map(|it| (text(it, "code"), text(it, "severity"), text(it, "rule"), it["offset"].as_u64()))
         .collect()
 }
@@ -111,7 +111,7 @@ fn a_flipped_byte_in_a_zstd_payload_is_never_other_bytes() {
     for (range, want) in payloads(&without).into_iter().zip([&disk[..BLOCK], &disk[2 * BLOCK..]]) {
         let mut block = want.to_vec();
         block.resize(BLOCK, 0);
-        assert!(without[range] == pack_zvhd_block(ZvhdPacking::Zstd, &block));
+        assert!(without[range] == compress_zvhd_block(ZvhdCompression::Zstd, &block));
     }
 }
 
@@ -178,7 +178,7 @@ fn finished_zlib_streams_are_an_error_of_check_and_convert_heals_them() {
     let folder = temp.path();
     let disk = disk();
     let files = [
-        ("finished.zvhd2", zvhd2_of_disk(&disk, ZvhdPacking::ZlibFinished), Some(PAGE as u64 + 48)),
+        ("finished.zvhd2", zvhd2_of_disk(&disk, ZvhdCompression::ZlibFinished), Some(PAGE as u64 + 48)),
         ("stream.zvhd", zvhd_finished(&disk), None),
         // Only the second payload is finished.
         ("half.zvhd2", half_finished(&disk), Some(2 * PAGE as u64 + 48)),
@@ -207,10 +207,10 @@ fn half_finished(disk: &[u8]) -> Vec<u8> {
     let mut last = disk[2 * BLOCK..].to_vec();
     last.resize(BLOCK, 0);
     let payloads = [
-        (0, pack_zvhd_block(ZvhdPacking::Zlib, &disk[..BLOCK])),
-        (2, pack_zvhd_block(ZvhdPacking::ZlibFinished, &last)),
+        (0, compress_zvhd_block(ZvhdCompression::Zlib, &disk[..BLOCK])),
+        (2, compress_zvhd_block(ZvhdCompression::ZlibFinished, &last)),
     ];
-    zvhd2_of_payloads(disk.len() as u64, ZvhdPacking::Zlib, &payloads)
+    zvhd2_of_payloads(disk.len() as u64, ZvhdCompression::Zlib, &payloads)
 }
 
 /// Runs a remedy as it is printed: its file is accepted and has the same disk; the image is as it was.
@@ -234,13 +234,13 @@ fn heals(folder: &Path, name: &str, remedy: &str, disk: &[u8]) {
     assert_eq!(code, Some(0), "{remedy}: {json:#}");
 }
 
-/// A payload that ends otherwise than in a sync flush is unpacked before it is judged.
+/// A payload that ends otherwise than in a sync flush is decompressed before it is judged.
 #[test]
 fn a_zlib_stream_that_is_neither_flushed_nor_finished_is_no_finding() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let disk = disk();
-    let mut file = zvhd2_of_disk(&disk, ZvhdPacking::ZlibFinished);
+    let mut file = zvhd2_of_disk(&disk, ZvhdCompression::ZlibFinished);
     for range in payloads(&file) {
         // Without its Adler-32 the stream is complete and not finished: the vendor's inflate has all bytes and no end.
         let (at, len) = (range.start - 48 + 12, range.len() - 4);
@@ -260,8 +260,8 @@ fn unused_index_entries_and_bytes_behind_a_header_are_no_error() {
     let folder = temp.path();
     let disk = disk();
     for (name, mut file) in [
-        ("dirty.zvhd2", zvhd2_of_disk(&disk, ZvhdPacking::Zstd)),
-        ("dirty-zlib.zvhd2", zvhd2_of_disk(&disk, ZvhdPacking::Zlib)),
+        ("dirty.zvhd2", zvhd2_of_disk(&disk, ZvhdCompression::Zstd)),
+        ("dirty-zlib.zvhd2", zvhd2_of_disk(&disk, ZvhdCompression::Zlib)),
         ("dirty.zvhd", zvhd_of(&disk)),
     ] {
         let last = file.len() - PAGE;
@@ -418,7 +418,7 @@ fn the_strict_checker_accepts_the_vendor_s_files_and_every_file_of_ours() {
 #[test]
 fn header_pages_that_contradict_each_other_and_unknown_versions_are_refused() {
     let temp = tempfile::tempdir().unwrap();
-    let good = zvhd2_of_disk(&disk(), ZvhdPacking::Zstd);
+    let good = zvhd2_of_disk(&disk(), ZvhdCompression::Zstd);
     let last = good.len() - PAGE;
     let with = |pages: &[usize], at: usize, value: u8| {
         let mut file = good.clone();
@@ -481,7 +481,8 @@ fn a_checksum_from_before_the_hidden_flag_was_set_is_accepted() {
         }
         file
     };
-    for (name, good) in [("a.zvhd2", zvhd2_of_disk(&disk, ZvhdPacking::Zstd)), ("a.zvhd", zvhd_of(&disk))] {
+    for (name, good) in [("a.zvhd2", zvhd2_of_disk(&disk, ZvhdCompression::Zstd)), ("a.zvhd", zvhd_of(&disk))]
+    {
         let (path, target) = (temp.path().join(name), temp.path().join("out.raw"));
         for version in [0x0000_0001, 0x0001_0001] {
             std::fs::write(&path, hidden(&good, version, b"tap\0")).unwrap();
@@ -505,27 +506,27 @@ fn what_the_vendor_s_reader_cannot_take_is_an_error_and_oddities_are_less() {
     last.resize(BLOCK, 0);
     let first = &disk[..BLOCK];
     let of = |payload: Vec<u8>| {
-        let rest = (2, pack_zvhd_block(ZvhdPacking::Zstd, &last));
-        zvhd2_of_payloads(disk.len() as u64, ZvhdPacking::Zstd, &[(0, payload), rest])
+        let rest = (2, compress_zvhd_block(ZvhdCompression::Zstd, &last));
+        zvhd2_of_payloads(disk.len() as u64, ZvhdCompression::Zstd, &[(0, payload), rest])
     };
     let halves = [&first[..BLOCK / 2], &first[BLOCK / 2..]];
-    let two_frames = halves.map(|half| pack_zvhd_block(ZvhdPacking::ZstdChecked, half)).concat();
+    let two_frames = halves.map(|half| compress_zvhd_block(ZvhdCompression::ZstdChecked, half)).concat();
     // RFC 8878 3.1.2: a skippable frame, of more than the vendor's buffer.
     let skipped = (4u32 << 20) + 8192;
     let mut large = [&0x184d_2a50u32.to_le_bytes()[..], &skipped.to_le_bytes()].concat();
     large.resize(8 + skipped as usize, 0);
-    large.extend(pack_zvhd_block(ZvhdPacking::Zstd, first));
+    large.extend(compress_zvhd_block(ZvhdCompression::Zstd, first));
     let zeros = zvhd2_of_payloads(
         disk.len() as u64,
-        ZvhdPacking::Zstd,
+        ZvhdCompression::Zstd,
         &[
-            (0, pack_zvhd_block(ZvhdPacking::Zstd, first)),
-            (1, pack_zvhd_block(ZvhdPacking::Zstd, &vec![0; BLOCK])),
-            (2, pack_zvhd_block(ZvhdPacking::Zstd, &last)),
+            (0, compress_zvhd_block(ZvhdCompression::Zstd, first)),
+            (1, compress_zvhd_block(ZvhdCompression::Zstd, &vec![0; BLOCK])),
+            (2, compress_zvhd_block(ZvhdCompression::Zstd, &last)),
         ],
     );
     let sized = |current: u64| {
-        let mut file = zvhd2_of_disk(&disk, ZvhdPacking::Zstd);
+        let mut file = zvhd2_of_disk(&disk, ZvhdCompression::Zstd);
         for page in [0, file.len() - PAGE] {
             file[page + 48..page + 56].copy_from_slice(&current.to_le_bytes());
             seal_zvhd_page(&mut file[page..page + PAGE]);
@@ -638,7 +639,7 @@ fn verify_sees_the_padding_of_the_last_block() {
     std::fs::write(folder.join("disk.raw"), &small).unwrap();
     let disk = open(&folder.join("disk.raw"), None).unwrap();
     let options = ConvertOptions {
-        target: Target::Zvhd2(Packing::Zstd { level: 3, has_checksum: true }),
+        target: Target::Zvhd2(Compression::Zstd { level: 3, has_checksum: true }),
         existing: Existing::Replace,
         sync: Sync::None,
         verify: Verify::ReadBack,
@@ -652,7 +653,7 @@ fn verify_sees_the_padding_of_the_last_block() {
     let run = |damage: bool| {
         is_done.set(false);
         library::on_one_thread(|run| {
-            let observe = |_: &imgprep::Meter| {
+            let observe = |_: &imgprep::Progress| {
                 if let Some(path) = finished_temporary(folder).filter(|_| damage && !is_done.get()) {
                     use std::os::unix::fs::FileExt;
                     let file = std::fs::File::options().write(true).open(path).unwrap();

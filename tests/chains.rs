@@ -4,7 +4,7 @@ use std::fs::{create_dir, write};
 use std::os::unix::fs::symlink;
 use std::path::Path;
 
-use imgprep::{Disk, Gate, Limits, OpenOptions, ParseOptions};
+use imgprep::{Disk, FollowPolicy, Limits, OpenOptions, ParseOptions};
 use testdata_gen::{Cell, GoodImage, Qcow2, broken, good, write_files};
 
 use crate::program::{imgprep, said};
@@ -58,11 +58,11 @@ fn formats_are_mixed_freely() {
     write(folder.join("top.qcow2"), thin("middle.qcow2", "qcow2", 600_000)).unwrap();
     assert!(disk(folder, "top.qcow2", &["--verify"]) == chain.disk);
     // QCOW2 over ZVHD2: a format of records below one of clusters.
-    let packed = image("zvhd2-zstd");
-    write_files(&packed.files, folder).unwrap();
-    let size = packed.disk.len() as u64;
+    let compressed = image("zvhd2-zstd");
+    write_files(&compressed.files, folder).unwrap();
+    let size = compressed.disk.len() as u64;
     write(folder.join("over-zvhd2.qcow2"), thin("zvhd2-zstd.zvhd2", "zvhd2", size)).unwrap();
-    assert!(disk(folder, "over-zvhd2.qcow2", &[]) == packed.disk);
+    assert!(disk(folder, "over-zvhd2.qcow2", &[]) == compressed.disk);
     // QCOW2 over QCOW2 over RAW.
     write(folder.join("base"), vec![1; 2 << 16]).unwrap();
     write(folder.join("lower.qcow2"), layer(2, Some(("base", Some("raw"))))).unwrap();
@@ -121,7 +121,10 @@ fn a_chain_ends_at_its_limit() {
     let open = |name: &str, chain_depth| {
         let limits = Limits { chain_depth, ..Limits::default() };
         let parse = ParseOptions { limits, ..ParseOptions::default() };
-        Disk::open(&folder.join(name), &OpenOptions { parse, gate: Gate::Beside, ..OpenOptions::default() })
+        Disk::open(
+            &folder.join(name),
+            &OpenOptions { parse, follow: FollowPolicy::Beside, ..OpenOptions::default() },
+        )
     };
     assert_eq!(open("2.qcow2", 3).unwrap().layers().len(), 3);
     assert_eq!(open("3.qcow2", 3).err().unwrap().code(), "open.chain.depth");
@@ -172,7 +175,7 @@ fn what_is_no_file_name_is_never_opened() {
 }
 
 #[test]
-fn the_gate_is_shut_ajar_or_open() {
+fn each_follow_policy_opens_its_files_only() {
     let temp = tempfile::tempdir().unwrap();
     let (root, folder) = (temp.path(), temp.path().join("images"));
     create_dir(&folder).unwrap();
@@ -237,7 +240,7 @@ fn links_are_judged_by_where_they_lead() {
             Some(code) => drop(refused(&folder, "top.qcow2", &[], code)),
             None => assert!(disk(&folder, "top.qcow2", &[])[..1 << 16] == vec![8; 1 << 16]),
         }
-        // A data file is let through by the same gate.
+        // A data file is subject to the same policy.
         let data = Qcow2 { data_file: Some((name.into(), true)), ..Qcow2::new(16, 2 << 16) };
         write(folder.join("data.qcow2"), data.write().file).unwrap();
         match code {

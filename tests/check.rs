@@ -7,7 +7,7 @@ use std::path::Path;
 use std::process::Output;
 
 use serde_json::{Value, json};
-use testdata_gen::{Cell, GoodImage, Noise, Qcow2, broken, good, odd, sample, write_files};
+use testdata_gen::{Cell, GoodImage, Noise, Qcow2, anomalous, broken, good, sample, write_files};
 
 use crate::program::{command, imgprep, root, said};
 
@@ -22,18 +22,18 @@ fn json_of(folder: &Path, args: &[&str]) -> (Value, Option<i32>) {
     (json, output.status.code())
 }
 
-fn judgements(json: &Value) -> Vec<&Value> {
+fn violations(json: &Value) -> Vec<&Value> {
     json["judgements"].as_array().into_iter().flatten().collect()
 }
 
 fn rules(json: &Value, severity: &str) -> Vec<String> {
     let of = |found: &&Value| found["severity"] == severity;
-    judgements(json).into_iter().filter(of).map(|found| found["rule"].as_str().unwrap().to_string()).collect()
+    violations(json).into_iter().filter(of).map(|found| found["rule"].as_str().unwrap().to_string()).collect()
 }
 
 /// Every rule that has said something about a file in these tests, by what was asked.
 fn fired(json: &Value, all: &mut BTreeSet<String>) {
-    all.extend(judgements(json).iter().map(|found| found["rule"].as_str().unwrap().to_string()));
+    all.extend(violations(json).iter().map(|found| found["rule"].as_str().unwrap().to_string()));
 }
 
 /// A QCOW2 with so many entries that point behind the end of the file, none beside another.
@@ -82,7 +82,7 @@ fn no_good_image_gets_an_error() {
     for name in ["mixed.zvhd", "sector.zvhd", "wide.zvhd", "zeros.zvhd", "zeros.zvhd2", "zeros-zlib.zvhd2"] {
         let path = root().join("tests/data/vendor").join(name).display().to_string();
         let (json, code) = json_of(folder.path(), &["--deep", &path]);
-        assert_eq!((code, judgements(&json).len()), (Some(0), 0), "{name}: {json:#}");
+        assert_eq!((code, violations(&json).len()), (Some(0), 0), "{name}: {json:#}");
     }
 }
 
@@ -117,7 +117,7 @@ fn every_broken_image_is_told_under_its_rule_and_place() {
                 found["code"] == image.code && image.at.is_none_or(|at| found["offset"] == json!(at))
             };
             let by_rule = |found: &Value| named.contains(&found["rule"].as_str().unwrap());
-            let found = judgements(&json);
+            let found = violations(&json);
             found.iter().any(|found| by_rule(found) || (is_it(found) && code == Some(2)))
         });
         if !is_told {
@@ -157,9 +157,9 @@ fn file_lengths_at_their_bounds() {
     for (route, disk, rule, bound, want) in cases {
         for (len, want) in [bound - 1, bound, bound + 1].into_iter().zip(want) {
             sparse(&raw, len);
-            let args = ["--for", "huawei-ims", "--route", route, "--disk", disk, "disk.raw"];
+            let args = ["--profile", "huawei-ims", "--route", route, "--disk", disk, "disk.raw"];
             let (json, _) = json_of(folder.path(), &args);
-            let found = judgements(&json).iter().any(|found| found["rule"] == rule);
+            let found = violations(&json).iter().any(|found| found["rule"] == rule);
             assert_eq!(found, want, "{route} {disk} {rule} at {len}: {json:#}");
         }
     }
@@ -179,9 +179,9 @@ fn virtual_sizes_at_their_bounds() {
     for (route, disk, rule, bound, want) in cases {
         for (size, want) in [bound - 1, bound, bound + 1].into_iter().zip(want) {
             std::fs::write(folder.path().join("a.qcow2"), Qcow2::new(16, size).write().file).unwrap();
-            let args = ["--for", "otc", "--route", route, "--disk", disk, "a.qcow2"];
+            let args = ["--profile", "otc", "--route", route, "--disk", disk, "a.qcow2"];
             let (json, code) = json_of(folder.path(), &args);
-            let found = judgements(&json).into_iter().find(|found| found["rule"] == rule);
+            let found = violations(&json).into_iter().find(|found| found["rule"] == rule);
             assert_eq!(found.is_some(), want, "{rule} at {size}: {json:#}");
             let is_error = found.is_some_and(|found| found["severity"] == "error");
             assert_eq!(code, Some(if is_error { 2 } else { 0 }), "{rule} at {size}");
@@ -198,7 +198,7 @@ fn hostile_files_and_every_rule_fires() {
     let mut all = BTreeSet::new();
     let mut told = |name: &str, args: &[&str], rule: &str, code: i32| {
         let (json, exit) = json_of(folder, &[args, &[name]].concat());
-        assert!(judgements(&json).iter().any(|found| found["rule"] == rule), "{name} {rule}: {json:#}");
+        assert!(violations(&json).iter().any(|found| found["rule"] == rule), "{name} {rule}: {json:#}");
         assert_eq!(exit, Some(code), "{name} {rule}: {json:#}");
         fired(&json, &mut all);
     };
@@ -215,14 +215,14 @@ fn hostile_files_and_every_rule_fires() {
     told("polyglot", &[], "format/ambiguous", 2);
     write("archive.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
     told("archive.gz", &[], "format/no-disk", 2);
-    told("archive.gz", &["--for", "otc"], "format/accepted", 2);
+    told("archive.gz", &["--profile", "otc"], "format/accepted", 2);
     write("it's.hdd", &with(0, b"WithoutFreeSpace", 4096));
     told("it's.hdd", &[], "format/unread", 2);
-    told("it's.hdd", &["--for", "otc"], "format/accepted", 2);
+    told("it's.hdd", &["--profile", "otc"], "format/accepted", 2);
     write("cd.iso", &with(32768, b"\x01CD001\x01", 40000));
-    told("cd.iso", &["--for", "otc"], "import/iso", 2);
+    told("cd.iso", &["--profile", "otc"], "import/iso", 2);
     write("4kn.vhdx", &testdata_gen::vhdx_of_large_sectors());
-    told("4kn.vhdx", &["--for", "otc"], "import/sector-size", 2);
+    told("4kn.vhdx", &["--profile", "otc"], "import/sector-size", 2);
     let split = b"# Disk DescriptorFile\nversion=1\nCID=00000001\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\nRW 2048 FLAT \"a-flat.vmdk\" 0\n";
     write("split.vmdk", split);
     told("split.vmdk", &[], "structure/not-opened", 0);
@@ -244,44 +244,44 @@ fn hostile_files_and_every_rule_fires() {
     };
     write("guessed.qcow2", &over("base", None));
     told("guessed.qcow2", &[], "safety/backing-format", 2);
-    told("guessed.qcow2", &["--for", "otc"], "import/snapshot", 2);
+    told("guessed.qcow2", &["--profile", "otc"], "import/snapshot", 2);
     write(
         "finished.zvhd2",
-        &testdata_gen::zvhd2_of_disk(&[1; 4096], testdata_gen::ZvhdPacking::ZlibFinished),
+        &testdata_gen::zvhd2_of_disk(&[1; 4096], testdata_gen::ZvhdCompression::ZlibFinished),
     );
     told("finished.zvhd2", &[], "structure/vendor-layout", 2);
     write("linked.qcow2", &over("link.qcow2", Some("qcow2")));
     told("linked.qcow2", &[], "safety/symlink", 2);
     write("my disk.raw", &with(0, b"x", 4096));
-    told("my disk.raw", &["--for", "otc"], "import/name", 2);
+    told("my disk.raw", &["--profile", "otc"], "import/name", 2);
     write("a-flat.vmdk", &with(0, b"x", 4096));
     told("a-flat.vmdk", &[], "format/extension", 2);
-    told("a-flat.vmdk", &["--for", "otc", "--from", "raw"], "import/flat-vmdk", 2);
+    told("a-flat.vmdk", &["--profile", "otc", "--from", "raw"], "import/flat-vmdk", 2);
     write("locked.qcow2", &Qcow2 { crypt: 2, ..Qcow2::new(16, 1 << 20) }.write().file);
-    told("locked.qcow2", &["--for", "otc"], "import/encrypted", 2);
+    told("locked.qcow2", &["--profile", "otc"], "import/encrypted", 2);
     write("bare.raw", &with(0, b"x", 4096));
-    told("bare.raw", &["--for", "otc", "--route", "fast-raw"], "import/bitmap-missing", 2);
+    told("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/bitmap-missing", 2);
     write("bare.mf", &[]);
-    told("bare.raw", &["--for", "otc", "--route", "fast-raw"], "import/bitmap-stale", 2);
+    told("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/bitmap-stale", 2);
     write("bare.mf", &[1; 4096]);
-    told("bare.raw", &["--for", "otc", "--route", "fast-raw"], "import/min-disk", 0);
+    told("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/min-disk", 0);
     let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(9);
     File::open(folder.join("bare.mf")).unwrap().set_modified(old).unwrap();
-    told("bare.raw", &["--for", "otc", "--route", "fast-raw"], "import/bitmap-stale", 2);
+    told("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/bitmap-stale", 2);
     let bitmap = imgprep(folder, &["bitmap", "bare.raw", "--force", "--bitmap-block", "512"]);
     assert!(bitmap.status.success(), "{}", said(&bitmap));
-    let named = ["--for", "otc", "--route", "fast-raw", "--bitmap-block", "512"];
+    let named = ["--profile", "otc", "--route", "fast-raw", "--bitmap-block", "512"];
     told("bare.raw", &named, "import/min-disk", 0);
     write("bare.mf", &[0; 4096]);
     told("bare.raw", &named, "import/bitmap-contents", 2);
     write("bare.mf", &[1; 4095]);
     told("bare.raw", &named, "import/bitmap-contents", 2);
     sparse(&folder.join("large.raw"), 2 * TIB + 1);
-    told("large.raw", &["--for", "otc"], "after/export", 2);
+    told("large.raw", &["--profile", "otc"], "after/export", 2);
     sparse(&folder.join("odd.raw"), 128 * GIB - 1);
-    told("odd.raw", &["--for", "otc"], "size/file-exact", 0);
+    told("odd.raw", &["--profile", "otc"], "size/file-exact", 0);
     sparse(&folder.join("wide.raw"), 129 * GIB);
-    told("wide.raw", &["--for", "otc", "--route", "import"], "size/disk-large", 2);
+    told("wide.raw", &["--profile", "otc", "--route", "import"], "size/disk-large", 2);
     // Reference counts: block 0 of the refcount table.
     let counted = |edit: fn(&mut [u8])| {
         let mut file =
@@ -333,12 +333,12 @@ fn hostile_files_and_every_rule_fires() {
             fired(&json_of(folder, &["--follow", "beside", &path]).0, &mut all);
         }
     }
-    for image in odd() {
+    for image in anomalous() {
         let path = write_files(&image.files, folder).unwrap().display().to_string();
         let (json, _) = json_of(folder, &["--follow", "beside", &path]);
         let is_it =
             |found: &&Value| found["code"] == image.code && image.at.is_none_or(|at| found["offset"] == at);
-        assert!(judgements(&json).iter().any(is_it), "{}: {json:#}", image.name);
+        assert!(violations(&json).iter().any(is_it), "{}: {json:#}", image.name);
         fired(&json, &mut all);
     }
     let listed = said(&check(folder, &["--rules"]));
@@ -386,12 +386,12 @@ fn what_is_inside_partitions_is_judged() {
         boot.resize(512.max(boot.len()), 0);
         boot[510..512].copy_from_slice(&[0x55, 0xaa]);
         let disk = partitioned(b"", &boot);
-        let qcow2 = Qcow2::new(16, disk.len() as u64).with_disk(&disk, |_, data| Cell::Packed(data));
+        let qcow2 = Qcow2::new(16, disk.len() as u64).with_disk(&disk, |_, data| Cell::Compressed(data));
         std::fs::write(folder.join(format!("{name}.raw")), &disk).unwrap();
         std::fs::write(folder.join(format!("{name}.qcow2")), qcow2.write().file).unwrap();
         for file in [format!("{name}.raw"), format!("{name}.qcow2")] {
             let (json, code) = json_of(folder, &[&file]);
-            let of_safety: Vec<_> = judgements(&json)
+            let of_safety: Vec<_> = violations(&json)
                 .into_iter()
                 .filter(|found| found["rule"].as_str().unwrap().starts_with("safety/"))
                 .collect();
@@ -401,14 +401,14 @@ fn what_is_inside_partitions_is_judged() {
                 assert!(found["fact"].as_str().unwrap().starts_with(fact), "{found:#}");
             }
             assert_eq!(code, Some(exit), "{file}: {json:#}");
-            let (json, _) = json_of(folder, &["--for", "otc", &file]);
+            let (json, _) = json_of(folder, &["--profile", "otc", &file]);
             let is_locked = rules(&json, "error").contains(&"import/encrypted".into());
             assert_eq!(is_locked, rule == "safety/encrypted", "{file}: {json:#}");
             let boots = |found: &&Value| {
                 found["rule"] == "import/boot"
                     && found["fact"] == "an MBR with boot code: register it as BIOS"
             };
-            assert!(judgements(&json).iter().any(boots), "{file}: {json:#}");
+            assert!(violations(&json).iter().any(boots), "{file}: {json:#}");
         }
     }
 }
@@ -422,17 +422,17 @@ fn a_disk_that_ends_before_its_partitions_is_cut() {
     let cut = &whole[..(2 << 20) + 4096];
     std::fs::write(folder.join("whole.raw"), &whole).unwrap();
     std::fs::write(folder.join("cut.raw"), cut).unwrap();
-    let qcow2 = Qcow2::new(16, cut.len() as u64).with_disk(cut, |_, data| Cell::Packed(data));
+    let qcow2 = Qcow2::new(16, cut.len() as u64).with_disk(cut, |_, data| Cell::Compressed(data));
     std::fs::write(folder.join("cut.qcow2"), qcow2.write().file).unwrap();
     for (name, code, at) in [
         ("cut.raw", "raw.partition-past-end", json!(462)),
         ("cut.qcow2", "disk.partition-past-end", Value::Null),
     ] {
-        let (json, exit) = json_of(folder, &["--for", "otc", name]);
+        let (json, exit) = json_of(folder, &["--profile", "otc", name]);
         let is_it = |found: &&Value| {
             found["rule"] == "structure/cut" && found["code"] == code && found["offset"] == at
         };
-        assert!(judgements(&json).iter().any(is_it), "{name}: {json:#}");
+        assert!(violations(&json).iter().any(is_it), "{name}: {json:#}");
         assert_eq!(exit, Some(2), "{name}: {json:#}");
         let reasons = json["routes"].as_array().unwrap().iter().map(|route| &route["reason"]);
         for reason in reasons {
@@ -455,8 +455,8 @@ fn a_disk_that_is_not_complete_is_not_said_to_boot() {
     let over = Qcow2 { backing, ..Qcow2::new(16, 4 << 20) };
     std::fs::write(folder.join("over.qcow2"), over.write().file).unwrap();
     let boots = |follow: &str| {
-        let (json, _) = json_of(folder, &["--for", "otc", "--follow", follow, "over.qcow2"]);
-        judgements(&json).iter().any(|found| found["rule"] == "import/boot")
+        let (json, _) = json_of(folder, &["--profile", "otc", "--follow", follow, "over.qcow2"]);
+        violations(&json).iter().any(|found| found["rule"] == "import/boot")
     };
     assert_eq!((boots("none"), boots("beside")), (false, true));
 }
@@ -472,12 +472,12 @@ fn unknown_optional_features_of_a_qcow2_are_told() {
     let recipe = Qcow2 { extensions: vec![(0x6803_f857, names)], ..Qcow2::new(16, 1 << 20) };
     let mut file = recipe.write().file;
     std::fs::write(folder.join("a.qcow2"), &file).unwrap();
-    assert!(judgements(&json_of(folder, &["a.qcow2"]).0).is_empty(), "a table of names says nothing");
+    assert!(violations(&json_of(folder, &["a.qcow2"]).0).is_empty(), "a table of names says nothing");
     // Bit 5 of the compatible ones, 63 and 7 of the autoclear ones, and those that are known.
     (file[87], file[88], file[95]) = (0x21, 0x80, 0x81);
     std::fs::write(folder.join("a.qcow2"), &file).unwrap();
     let (json, code) = json_of(folder, &["a.qcow2"]);
-    let told: Vec<_> = judgements(&json)
+    let told: Vec<_> = violations(&json)
         .into_iter()
         .filter(|found| found["rule"] == "safety/optional-feature")
         .map(|found| {
@@ -502,7 +502,7 @@ fn layer(backing: Option<&str>) -> Qcow2 {
     Qcow2 { backing, cells, ..Qcow2::new(16, 1 << 20) }
 }
 
-/// With `--follow` every layer is judged, and each judgement names its file.
+/// With `--follow` every layer is judged, and each violation names its file.
 #[test]
 fn every_layer_of_a_chain_is_checked() {
     let temp = tempfile::tempdir().unwrap();
@@ -518,7 +518,7 @@ fn every_layer_of_a_chain_is_checked() {
     write("top.qcow2", &layer(Some("mid.qcow2")).write().file);
     let of = |json: &Value| -> BTreeSet<(String, Option<String>)> {
         let word = |value: &Value| value.as_str().map(String::from);
-        judgements(json).iter().map(|found| (word(&found["rule"]).unwrap(), word(&found["file"]))).collect()
+        violations(json).iter().map(|found| (word(&found["rule"]).unwrap(), word(&found["file"]))).collect()
     };
     let (json, code) = json_of(folder, &["in/top.qcow2"]);
     assert_eq!((of(&json), code), ([("safety/backing-file".to_string(), None)].into(), Some(2)));
@@ -533,7 +533,7 @@ fn every_layer_of_a_chain_is_checked() {
         assert!(of(&json).contains(&(rule.into(), file.map(String::from))), "{rule} {file:?}: {json:#}");
     }
     assert_eq!((code, &json["corruptions"]), (Some(2), &json!(0)), "the numbers are the top's");
-    let past = judgements(&json).into_iter().find(|found| found["code"] == "qcow2.l2.past-end").unwrap();
+    let past = violations(&json).into_iter().find(|found| found["code"] == "qcow2.l2.past-end").unwrap();
     assert_eq!((&past["offset"], &past["disk"]["start"]), (&json!(entry), &json!(3 << 16)), "{past:#}");
     let sarif = check(folder, &["--follow", "beside", "--output", "sarif", "in/top.qcow2"]);
     let sarif: Value = serde_json::from_slice(&sarif.stdout).unwrap();
@@ -553,12 +553,12 @@ fn every_layer_of_a_chain_is_checked() {
     assert!(lines.contains("::warning file=in/mid.qcow2,line=1,title=structure/dirty::"), "{lines}");
 }
 
-/// With `--deep` the payloads of every layer are unpacked.
+/// With `--deep` the payloads of every layer are decompressed.
 #[test]
-fn deep_unpacks_the_payloads_of_lower_layers() {
+fn deep_decompresses_the_payloads_of_lower_layers() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
-    let cells = [(5, Cell::Packed(vec![7; 65536]))].into();
+    let cells = [(5, Cell::Compressed(vec![7; 65536]))].into();
     let written = Qcow2 { cells, ..layer(None) }.write();
     let mut base = written.file;
     base[usize::try_from(written.places[&5]).unwrap()..][..8].fill(0xff);
@@ -569,7 +569,7 @@ fn deep_unpacks_the_payloads_of_lower_layers() {
     {
         let (json, _) = json_of(folder, &[args, &["top.qcow2"]].concat());
         let is_it = |found: &&Value| found["rule"] == "structure/payload" && found["file"] == "base.qcow2";
-        assert_eq!(judgements(&json).into_iter().filter(is_it).count(), want, "{args:?}: {json:#}");
+        assert_eq!(violations(&json).into_iter().filter(is_it).count(), want, "{args:?}: {json:#}");
     }
 }
 
@@ -587,7 +587,7 @@ fn a_vmdk_that_says_two_things_is_told_under_a_rule_of_safety() {
         ("vmdk-descriptor-behind-end", "structure/header", "warning", 0),
         ("vmdk-descriptor-cut", "structure/header", "error", 2),
     ];
-    let odd = odd().into_iter().map(|image| (image.name, image.files, image.at));
+    let odd = anomalous().into_iter().map(|image| (image.name, image.files, image.at));
     let broken = broken().into_iter().map(|image| (image.name, image.files, image.at));
     let images: Vec<_> = odd.chain(broken).collect();
     for (name, rule, severity, exit) in cases {
@@ -597,13 +597,13 @@ fn a_vmdk_that_says_two_things_is_told_under_a_rule_of_safety() {
         let is_it = |found: &&Value| {
             found["rule"] == rule && found["severity"] == severity && found["offset"] == json!(at)
         };
-        assert!(judgements(&json).iter().any(is_it), "{name}: {json:#}");
+        assert!(violations(&json).iter().any(is_it), "{name}: {json:#}");
         assert_eq!(code, Some(exit), "{name}: {json:#}");
     }
 }
 
 #[test]
-fn a_header_that_declares_monsters_costs_little() {
+fn a_header_that_declares_huge_tables_costs_little() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let base =
@@ -623,14 +623,14 @@ fn a_header_that_declares_monsters_costs_little() {
             for (at, bytes) in *edit {
                 file[*at..at + bytes.len()].copy_from_slice(bytes);
             }
-            std::fs::write(folder.join("monster.qcow2"), &file).unwrap();
-            File::options().write(true).open(folder.join("monster.qcow2")).unwrap().set_len(len).unwrap();
+            std::fs::write(folder.join("bomb.qcow2"), &file).unwrap();
+            File::options().write(true).open(folder.join("bomb.qcow2")).unwrap().set_len(len).unwrap();
             // Not more than the mapping of the file and 400 MiB, of which the program's own code is the most;
             // not more than 20 s of processor time, also on the slowest of machines.
             let limit = len / 1024 + (400 << 10);
             let program = command(folder, &[]).get_program().to_os_string();
             let script = format!(
-                "ulimit -v {limit}; ulimit -t 20; exec \"$0\" check --deep -j 1 --output json monster.qcow2"
+                "ulimit -v {limit}; ulimit -t 20; exec \"$0\" check --deep -j 1 --output json bomb.qcow2"
             );
             let output = std::process::Command::new("bash")
                 .args(["-c", &script])
@@ -695,7 +695,7 @@ fn a_configuration_is_found_upwards_and_the_command_line_wins() {
     config("[check]\nprofile = \"otc\"\nallow = [\"size/*\"]\ndeny = [\"warnings\"]\n");
     let (json, code) = json_of(&inside, &["my disk.raw"]);
     assert_eq!((rules(&json, "error"), code), (vec!["import/name".to_string()], Some(2)));
-    assert!(!judgements(&json).iter().any(|found| found["rule"].as_str().unwrap().starts_with("size/")));
+    assert!(!violations(&json).iter().any(|found| found["rule"].as_str().unwrap().starts_with("size/")));
     let (json, code) = json_of(&inside, &["--warn", "import/name", "my disk.raw"]);
     assert_eq!((rules(&json, "warning"), code), (vec!["import/name".to_string()], Some(3)));
     config("[check]\nprofil = \"otc\"\n");
@@ -710,8 +710,8 @@ fn a_configuration_is_found_upwards_and_the_command_line_wins() {
     let (json, _) = json_of(&inside, &["--profile-file", "../../mine.toml", "my disk.raw"]);
     assert_eq!(json["routes"].as_array().unwrap().len(), 3);
     for wrong in [
-        &["--for", "mars"][..],
-        &["--for", "otc", "--route", "up"],
+        &["--profile", "mars"][..],
+        &["--profile", "otc", "--route", "up"],
         &["--deny", "x/y"],
         &["--route", "import"],
     ] {
@@ -747,7 +747,7 @@ fn the_commands_of_the_routes_work() {
     let bin = Path::new(&program).parent().unwrap().display().to_string();
     let path = format!("{bin}:{}", std::env::var("PATH").unwrap());
     for route in ["import", "fast-zvhd2"] {
-        let (json, _) = json_of(folder, &["--for", "huawei-ims", name]);
+        let (json, _) = json_of(folder, &["--profile", "huawei-ims", name]);
         let routes = json["routes"].as_array().unwrap();
         let line = routes.iter().find(|found| found["id"] == route).unwrap()["command"].as_str().unwrap();
         let before = crate::program::names(folder);
@@ -759,7 +759,7 @@ fn the_commands_of_the_routes_work() {
             .unwrap();
         assert!(output.status.success(), "{line}: {}", said(&output));
         let made = crate::program::names(folder).into_iter().find(|name| !before.contains(name)).unwrap();
-        let (json, code) = json_of(folder, &["--for", "huawei-ims", "--route", route, &made]);
+        let (json, code) = json_of(folder, &["--profile", "huawei-ims", "--route", route, &made]);
         assert_eq!(code, Some(0), "{line}: {json:#}");
         let ready = json["routes"].as_array().unwrap().iter().find(|found| found["id"] == route).unwrap();
         assert_eq!(ready["verdict"], "ready", "{line}");
@@ -774,7 +774,7 @@ fn sarif_is_what_its_schema_says() {
     for image in broken() {
         write_files(&image.files, folder).unwrap();
     }
-    let output = check(folder, &["--for", "otc", "--output", "sarif", ".", "gone.raw"]);
+    let output = check(folder, &["--profile", "otc", "--output", "sarif", ".", "gone.raw"]);
     assert_eq!(output.status.code(), Some(2));
     let log: Value = serde_json::from_slice(&output.stdout).unwrap();
     let schema = std::fs::read(root().join("tests/data/sarif/sarif-schema-2.1.0.json")).unwrap();
@@ -797,7 +797,7 @@ fn sarif_is_what_its_schema_says() {
         .map(|result| result["partialFingerprints"]["imgprepFinding/v1"].as_str().unwrap())
         .collect();
     assert_eq!(prints.len(), results.len(), "fingerprints are unique");
-    let again = check(folder, &["--for", "otc", "--output", "sarif", "-j", "1", ".", "gone.raw"]);
+    let again = check(folder, &["--profile", "otc", "--output", "sarif", "-j", "1", ".", "gone.raw"]);
     assert!(again.stdout == output.stdout, "and stable");
 }
 
@@ -820,7 +820,7 @@ fn an_entry_past_the_end_is_told_once() {
     let temp = tempfile::tempdir().unwrap();
     std::fs::write(temp.path().join("many.qcow2"), pointing_nowhere(9)).unwrap();
     let (json, _) = json_of(temp.path(), &["many.qcow2"]);
-    let told = judgements(&json).iter().filter(|found| found["rule"] == "structure/past-end").count();
+    let told = violations(&json).iter().filter(|found| found["rule"] == "structure/past-end").count();
     assert_eq!(told, 9, "{json:#}");
 }
 
@@ -834,7 +834,7 @@ fn what_is_left_out_is_counted_in_every_output() {
         |output: &str| String::from_utf8(check(folder, &["--output", output, "many.qcow2"]).stdout).unwrap();
     let json: Value = serde_json::from_str(&of("json")).unwrap();
     let more = json["more"]["structure/past-end"].as_u64().unwrap();
-    let kept = judgements(&json).iter().filter(|found| found["rule"] == "structure/past-end").count() as u64;
+    let kept = violations(&json).iter().filter(|found| found["rule"] == "structure/past-end").count() as u64;
     assert_eq!((kept, json["counts"]["errors"].as_u64() > Some(kept)), (100, true));
     let says = format!("and {more} more under this rule");
     let sarif: Value = serde_json::from_str(&of("sarif")).unwrap();
@@ -866,11 +866,11 @@ fn only_leaks_is_3_in_every_format() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let mut formats = BTreeSet::new();
-    for image in odd().into_iter().filter(|image| image.code.ends_with("check.leak")) {
+    for image in anomalous().into_iter().filter(|image| image.code.ends_with("check.leak")) {
         let path = write_files(&image.files, folder).unwrap().display().to_string();
         let (json, code) = json_of(folder, &["--follow", "beside", &path]);
         let is_it = |found: &&Value| found["rule"] == "structure/leak" && found["code"] == image.code;
-        assert!(judgements(&json).iter().any(is_it), "{}: {json:#}", image.name);
+        assert!(violations(&json).iter().any(is_it), "{}: {json:#}", image.name);
         assert_eq!(code, Some(3), "{}: {json:#}", image.name);
         formats.insert(image.code.split('.').next().unwrap().to_string());
     }
@@ -880,7 +880,7 @@ fn only_leaks_is_3_in_every_format() {
 /// What is known and not read is judged like everything else, in a run of many files, too, each with a command
 /// to go on with.
 #[test]
-fn a_format_that_is_not_read_is_a_judgement() {
+fn a_format_without_a_reader_is_reported() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let write = |name: &str, at: usize, magic: &[u8]| {
@@ -919,7 +919,7 @@ fn a_format_that_is_not_read_is_a_judgement() {
     for (name, at, magic, format, rule, remedy) in cases {
         write(name, at, magic);
         let (json, code) = json_of(folder, &[name]);
-        let found = judgements(&json);
+        let found = violations(&json);
         assert_eq!((found.len(), code), (1, Some(2)), "{json:#}");
         assert_eq!(
             (found[0]["rule"].as_str(), found[0]["remedy"].as_str().unwrap_or_default()),
@@ -950,7 +950,7 @@ fn what_can_not_be_checked_is_1() {
 
 /// Damaged payloads are seen with `--deep` only, in ZVHD's one stream, too.
 #[test]
-fn deep_unpacks_every_payload() {
+fn deep_decompresses_every_payload() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     for image in
@@ -971,7 +971,7 @@ fn deep_unpacks_every_payload() {
             "{}",
             image.name
         );
-        assert_eq!(judgements(&json)[0]["offset"], 4096 + 48, "{}", image.name);
+        assert_eq!(violations(&json)[0]["offset"], 4096 + 48, "{}", image.name);
     }
 }
 
@@ -1059,11 +1059,11 @@ fn zvhd2_rules_beyond_the_disk() {
         std::fs::write(folder.join("a.zvhd2"), file).unwrap();
         let (json, got) = json_of(folder, &["a.zvhd2"]);
         let is_it = |found: &&Value| found["code"] == code && found["offset"] == at;
-        assert!(judgements(&json).iter().any(is_it), "{name}: {json:#}");
+        assert!(violations(&json).iter().any(is_it), "{name}: {json:#}");
         assert_eq!(got, Some(exit), "{name}: {json:#}");
     }
     std::fs::write(folder.join("a.zvhd2"), good).unwrap();
-    assert!(judgements(&json_of(folder, &["--deep", "a.zvhd2"]).0).is_empty());
+    assert!(violations(&json_of(folder, &["--deep", "a.zvhd2"]).0).is_empty());
 }
 
 /// A check that was cut short says so.
@@ -1075,7 +1075,7 @@ fn an_interrupted_check_is_not_a_fine_image() {
     let options = imgprep::CheckOptions {
         open: imgprep::OpenOptions::default(),
         profile: None,
-        wish: imgprep::policy::Wish::default(),
+        intent: imgprep::policy::CheckIntent::default(),
         depth: imgprep::Depth::Tables,
         bitmap: None,
     };

@@ -181,7 +181,7 @@ fn sound_images_of_every_kind_count_the_same() {
     tool(folder, "qemu-img", &["snapshot", "-c", "two", "s.qcow2"]);
     assert_eq!(compare(folder, "s.qcow2", "snapshots"), Some((0, 0, 0)));
     tool(folder, "qemu-img", &["convert", "-c", "-O", "qcow2", "s.qcow2", "c.qcow2"]);
-    assert_eq!(compare(folder, "c.qcow2", "packed"), Some((0, 0, 0)));
+    assert_eq!(compare(folder, "c.qcow2", "compressed"), Some((0, 0, 0)));
     tool(folder, "qemu-img", &["bitmap", "--add", "s.qcow2", "b0"]);
     tool(folder, "qemu-img", &["bitmap", "--add", "-g", "64k", "s.qcow2", "b1"]);
     assert_eq!(compare(folder, "s.qcow2", "bitmaps"), Some((0, 0, 0)));
@@ -239,13 +239,13 @@ fn damage_by_byte_edits_counts_the_same() {
         ("two refcount blocks are one", |i| i.put64(i.refcount_table() + 8, i.refcount_block())),
         ("a refcount block is data", |i| i.put64(i.refcount_table() + 8, i.data(i.entries()[0]))),
         ("a refcount block is the header", |i| i.put64(i.refcount_table() + 8, i.cluster())),
-        ("a packed entry with COPIED", |i| {
+        ("a compressed entry with COPIED", |i| {
             i.put64(i.entries()[0], COPIED | 1 << 62 | i.data(i.entries()[0]));
         }),
-        ("a packed entry over two clusters", |i| {
+        ("a compressed entry over two clusters", |i| {
             i.put64(i.entries()[0], 1 << 62 | 255 << 54 | (i.data(i.entries()[0]) + 99));
         }),
-        ("a packed entry behind the end", |i| i.put64(i.entries()[0], 1 << 62 | 1 << 45)),
+        ("a compressed entry behind the end", |i| i.put64(i.entries()[0], 1 << 62 | 1 << 45)),
         ("an entry is a zero cluster that keeps its place", |i| {
             i.put64(i.entries()[0], i.u64(i.entries()[0]) | 1);
         }),
@@ -294,7 +294,7 @@ fn damage_of_other_variants_counts_the_same() {
     create(folder, "marks.qcow2", "cluster_size=64k", "8M", &writes);
     tool(folder, "qemu-img", &["bitmap", "--add", "-g", "512", "marks.qcow2", "b0"]);
     tool(folder, "qemu-io", &["-c", "write -P 7 3M 64k", "marks.qcow2"]);
-    tool(folder, "qemu-img", &["convert", "-c", "-O", "qcow2", "marks.qcow2", "packed.qcow2"]);
+    tool(folder, "qemu-img", &["convert", "-c", "-O", "qcow2", "marks.qcow2", "compressed.qcow2"]);
     create(folder, "small.qcow2", "cluster_size=512", "1M", &["write -P 1 0 64k"]);
     create(folder, "bit.qcow2", "refcount_bits=1", "8M", &writes);
     create(folder, "byte.qcow2", "refcount_bits=8", "8M", &writes);
@@ -317,7 +317,7 @@ fn damage_of_other_variants_counts_the_same() {
         ("snap", "a snapshot without its extra data", |i| i.put(i.u64(64) + 36, &[0, 0, 0, 8])),
         ("sub", "a subcluster is allocated and zero", |i| i.put64(i.entries()[0] + 8, 1 << 32 | 1)),
         ("sub", "subclusters of a cluster that is not allocated", |i| i.put64(i.entries()[0], 0)),
-        ("sub", "a packed entry with subclusters", |i| {
+        ("sub", "a compressed entry with subclusters", |i| {
             i.put64(i.entries()[0], 1 << 62 | i.data(i.entries()[0]));
         }),
         ("sub", "data not on a cluster and no subcluster of data", |i| {
@@ -333,10 +333,10 @@ fn damage_of_other_variants_counts_the_same() {
             let table = i.u64(i.u64(directory(i)));
             i.put64(table, i.data(i.entries()[0]));
         }),
-        ("packed", "packed data in the header", |i| i.put64(i.entries()[0], 1 << 62 | 0x100)),
-        ("packed", "packed entries are one", |i| i.put64(i.entries()[1], i.u64(i.entries()[0]))),
-        ("packed", "a packed entry is gone", |i| i.put64(i.entries()[0], 0)),
-        ("packed", "a count of packed data is 0", |i| {
+        ("compressed", "compressed data in the header", |i| i.put64(i.entries()[0], 1 << 62 | 0x100)),
+        ("compressed", "compressed entries are one", |i| i.put64(i.entries()[1], i.u64(i.entries()[0]))),
+        ("compressed", "a compressed entry is gone", |i| i.put64(i.entries()[0], 0)),
+        ("compressed", "a count of compressed data is 0", |i| {
             let at = i.u64(i.entries()[0]) & ((1 << 54) - 1);
             i.put(i.count_at(at), &[0, 0]);
         }),
@@ -357,7 +357,7 @@ fn damage_of_other_variants_counts_the_same() {
         ("data", "COPIED is clear for data in another file", |i| {
             i.put64(i.entries()[1], i.u64(i.entries()[1]) & !COPIED);
         }),
-        ("data", "a packed entry with a data file", |i| i.put64(i.entries()[0], 1 << 62 | 0x50000)),
+        ("data", "a compressed entry with a data file", |i| i.put64(i.entries()[0], 1 << 62 | 0x50000)),
         ("data", "snapshots with a data file", |i| i.put(60, &[0, 0, 0, 0])),
     ];
     let mut compared = 0;

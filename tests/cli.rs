@@ -14,20 +14,20 @@ const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
 fn the_same_input_gives_the_same_bytes_with_any_number_of_threads() {
     let folder = tempfile::tempdir().unwrap();
     let path = write_files(&sample().files, folder.path()).unwrap().display().to_string();
-    for packing in [&["--level", "3"][..], &["--zlib"]] {
+    for compression in [&["--level", "3"][..], &["--zlib"]] {
         let mut outputs = Vec::new();
         for threads in ["1", "2", "7"] {
             let args = [
                 &["convert", &path, "out.zvhd2", "--force", "--no-sync", "-q", "--uuid", UUID, "-j", threads]
                     [..],
-                packing,
+                compression,
             ]
             .concat();
             let output = imgprep(folder.path(), &args);
             assert!(output.status.success(), "{}", said(&output));
             outputs.push(std::fs::read(folder.path().join("out.zvhd2")).unwrap());
         }
-        assert!(outputs[0] == outputs[1] && outputs[1] == outputs[2], "{packing:?}");
+        assert!(outputs[0] == outputs[1] && outputs[1] == outputs[2], "{compression:?}");
     }
 }
 
@@ -139,7 +139,7 @@ fn what_is_no_disk_is_refused_with_what_to_do() {
     std::fs::write(folder.path().join("a.hdd"), [&b"WithoutFreeSpace"[..], &[0; 600]].concat()).unwrap();
     // What looks like a fixed VHD is never taken for RAW, though its footer is no good.
     for (file, code) in
-        [("a.gz", "detect.no-disk"), ("a.hdd", "detect.not-yet"), ("a.vhd", "vhd.footer.checksum")]
+        [("a.gz", "detect.no-disk"), ("a.hdd", "detect.unsupported"), ("a.vhd", "vhd.footer.checksum")]
     {
         let output = imgprep(folder.path(), &["convert", file, "out.raw"]);
         assert_eq!(output.status.code(), Some(1));

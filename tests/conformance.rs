@@ -3,7 +3,7 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use imgprep::{Disk, Gate, OpenOptions, ParseOptions, SizeChoice};
+use imgprep::{Disk, FollowPolicy, OpenOptions, ParseOptions, SizeChoice};
 use testdata_gen::{GoodImage, good, write_files};
 
 use crate::program::{imgprep, said};
@@ -14,7 +14,7 @@ pub(crate) fn open(path: &Path, snapshot: Option<&str>) -> Result<Disk, imgprep:
         size: SizeChoice::Original,
         ..ParseOptions::default()
     };
-    Disk::open(path, &OpenOptions { parse, gate: Gate::Beside, ..OpenOptions::default() })
+    Disk::open(path, &OpenOptions { parse, follow: FollowPolicy::Beside, ..OpenOptions::default() })
 }
 
 #[test]
@@ -34,10 +34,10 @@ fn every_map_tiles_its_disk() {
         let path = write_files(&image.files, folder.path()).unwrap();
         let disk = open(&path, image.snapshot).unwrap_or_else(|error| panic!("{}: {error}", image.name));
         let mut at = 0;
-        disk.pieces(&mut |piece| {
-            assert_eq!(piece.disk.start, at, "{}: a gap or an overlap", image.name);
-            assert!(piece.disk.end > piece.disk.start, "{}: an empty piece", image.name);
-            at = piece.disk.end;
+        disk.extents(&mut |extent| {
+            assert_eq!(extent.disk.start, at, "{}: a gap or an overlap", image.name);
+            assert!(extent.disk.end > extent.disk.start, "{}: an empty extent", image.name);
+            at = extent.disk.end;
             ControlFlow::Continue(())
         })
         .unwrap_or_else(|error| panic!("{}: {error}", image.name));
@@ -96,9 +96,9 @@ fn every_image_survives_a_zvhd2() {
     for image in good().into_iter().filter(|image| image.snapshot.is_none()) {
         let path = write_files(&image.files, folder.path()).unwrap();
         let source = path.display().to_string();
-        for packing in [&["--level", "1"][..], &["--zlib"]] {
+        for compression in [&["--level", "1"][..], &["--zlib"]] {
             let to = ["convert", &source, "out.zvhd2", "--force", "--no-sync", "--size", "original"];
-            let output = imgprep(folder.path(), &[&to[..], packing].concat());
+            let output = imgprep(folder.path(), &[&to[..], compression].concat());
             assert!(output.status.success(), "{}: {}", image.name, said(&output));
             let back = ["convert", "out.zvhd2", "out.raw", "--force", "--no-sync", "--size", "original"];
             let output = imgprep(folder.path(), &back);
@@ -106,7 +106,7 @@ fn every_image_survives_a_zvhd2() {
             let got = std::fs::read(folder.path().join("out.raw")).unwrap();
             let mut want = image.disk.clone();
             want.resize(want.len().next_multiple_of(512), 0);
-            assert!(got == want, "{} {packing:?}: other contents", image.name);
+            assert!(got == want, "{} {compression:?}: other contents", image.name);
         }
     }
 }

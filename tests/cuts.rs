@@ -104,7 +104,7 @@ fn no_cut_zvhd_is_read_wrong() {
 
 #[test]
 fn no_cut_qcow_is_read_wrong() {
-    let names = ["qcow-plain-9-6", "qcow-packed-12-9", "qcow-shuffled-16-13", "qcow-over-raw"];
+    let names = ["qcow-plain-9-6", "qcow-compressed-12-9", "qcow-shuffled-16-13", "qcow-over-raw"];
     let images = good();
     for name in names {
         cut(images.iter().find(|image| image.name == name).expect("it is there"), 30);
@@ -138,11 +138,11 @@ fn no_cut_vmdk_is_read_wrong() {
     for (name, extent) in [("vmdk-split-sparse", 2), ("vmdk-cowd", 1), ("vmdk-sesparse", 1), ("vmdk-vmfs", 1)]
     {
         let image = images.iter().find(|image| image.name == name).expect("it is there");
-        cut_companion(image, extent, 25);
+        cut_extent(image, extent, 25);
     }
 }
 
-fn cut_companion(image: &GoodImage, extent: usize, steps: usize) {
+fn cut_extent(image: &GoodImage, extent: usize, steps: usize) {
     let folder = tempfile::tempdir().unwrap();
     let path = write_files(&image.files, folder.path()).unwrap();
     let (cut, target) = (folder.path().join(&image.files[extent].name), folder.path().join("out.raw"));

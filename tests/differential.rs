@@ -24,7 +24,7 @@ pub(crate) fn source(folder: &Path) {
 }
 
 #[test]
-fn qcow2_of_every_cluster_size_version_and_packing() {
+fn qcow2_of_every_cluster_size_version_and_compression() {
     if !has_tool("qemu-img") {
         return;
     }
@@ -33,13 +33,13 @@ fn qcow2_of_every_cluster_size_version_and_packing() {
     for size in ["512", "1k", "4k", "64k", "2M"] {
         for options in ["compat=0.10", "compat=1.1", "compression_type=zstd"] {
             // No tool writes zstd clusters of 512 bytes.
-            for packed in
+            for compressed in
                 [&[][..], &["-c"]].into_iter().filter(|_| size != "512" || options != "compression_type=zstd")
             {
                 let options = format!("cluster_size={size},{options}");
                 let args = [
                     &["convert", "-f", "raw", "-O", "qcow2", "-o", &options],
-                    packed,
+                    compressed,
                     &["src.raw", "a.qcow2"],
                 ]
                 .concat();

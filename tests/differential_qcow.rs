@@ -34,18 +34,18 @@ fn qcow_of_every_odd_size() {
 }
 
 #[test]
-fn qcow_plain_and_packed() {
+fn qcow_plain_and_compressed() {
     if !has_qemu() {
         return;
     }
     let folder = tempfile::tempdir().unwrap();
     source(folder.path());
-    let convert = |packed: &[&str]| {
-        let args = [&["convert", "-f", "raw", "-O", "qcow"], packed, &["src.raw", "a.qcow"]].concat();
+    let convert = |compressed: &[&str]| {
+        let args = [&["convert", "-f", "raw", "-O", "qcow"], compressed, &["src.raw", "a.qcow"]].concat();
         Command::new("qemu-img").args(args).current_dir(folder.path()).output().unwrap()
     };
     let rewrite = || {
-        // Packed clusters that are written to become plain ones.
+        // Compressed clusters that are written to become plain ones.
         tool(folder.path(), "qemu-io", &["-c", "write -P 3 300k 70k", "-c", "write -z 1M 64k", "a.qcow"]);
         same(folder.path(), "a.qcow");
     };

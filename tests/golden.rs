@@ -15,9 +15,10 @@ fn check_of_the_sample_and_of_a_broken_image() {
         testdata_gen::write_files(&image.files, folder.path()).unwrap();
     }
     let files = ["sample.qcow2", "qcow2-data-shared-by-two-entries.qcow2", "qcow2-backing-absolute.qcow2"];
-    for (name, args) in
-        [("check.txt", &["check", "--for", "huawei-ims"][..]), ("check.json", &["check", "--output", "json"])]
-    {
+    for (name, args) in [
+        ("check.txt", &["check", "--profile", "huawei-ims"][..]),
+        ("check.json", &["check", "--output", "json"]),
+    ] {
         let output = imgprep(folder.path(), &[args, &files].concat());
         assert_eq!(output.status.code(), Some(2), "{}", said(&output));
         let got = String::from_utf8(output.stdout).unwrap();

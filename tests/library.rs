@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 
 use imgprep::{
-    Checksum, ConvertOptions, Existing, Interrupt, Meter, OnLoss, RunOptions, Sync, Target, Verify,
+    Checksum, ConvertOptions, Existing, Interrupt, OnLoss, Progress, RunOptions, Sync, Target, Verify,
 };
 
 /// To RAW, whatever is there.
@@ -27,7 +27,7 @@ pub(crate) fn on_one_thread<T>(work: impl FnOnce(&RunOptions<'_>) -> T) -> T {
         memory: 64 << 20,
         on_loss: OnLoss::Stop,
         interrupt: &Interrupt::default(),
-        meter: &Meter::default(),
+        progress: &Progress::default(),
         observe: &|_| {},
     })
 }

@@ -10,10 +10,10 @@ use std::path::{Path, PathBuf};
 use std::sync::atomic::{AtomicUsize, Ordering};
 
 use imgprep::{
-    CheckOptions, Depth, Destination, Gate, OpenOptions, ParseOptions, Severity, SizeChoice, Value, check,
-    convert,
+    CheckOptions, Depth, Destination, FollowPolicy, OpenOptions, ParseOptions, Severity, SizeChoice, Value,
+    check, convert,
 };
-use imgprep_map::{ClaimKind, FileId};
+use imgprep_map::{FileId, UseKind};
 use testdata_gen::{GoodImage, Noise, good};
 
 use crate::conformance::open;
@@ -95,16 +95,16 @@ impl<'a> Subject<'a> {
     /// The warnings and errors of `check --deep`.
     fn check(&self) -> BTreeSet<String> {
         let options = CheckOptions {
-            open: OpenOptions { parse: self.parse(), gate: Gate::Beside, ..OpenOptions::default() },
+            open: OpenOptions { parse: self.parse(), follow: FollowPolicy::Beside, ..OpenOptions::default() },
             profile: None,
-            wish: imgprep::policy::Wish::default(),
+            intent: imgprep::policy::CheckIntent::default(),
             depth: Depth::Payloads,
             bitmap: None,
         };
         let checked = on_one_thread(|run| check(&self.path(), &options, run));
-        let told = checked.judgements.iter().filter(|judgement| judgement.severity != Severity::Note);
+        let told = checked.violations.iter().filter(|violation| violation.severity != Severity::Note);
         let failed = checked.error.iter().map(ToString::to_string);
-        told.map(|judgement| format!("{} {}", judgement.rule.id, judgement.fact)).chain(failed).collect()
+        told.map(|violation| format!("{} {}", violation.rule.id, violation.fact)).chain(failed).collect()
     }
 
     fn parse(&self) -> ParseOptions {
@@ -168,20 +168,20 @@ impl<'a> Subject<'a> {
 /// The uses of an image's first file, by its map.
 fn regions(path: &Path, image: &GoodImage) -> Vec<Region> {
     let parse = ParseOptions { snapshot: image.snapshot.map(str::to_string), ..ParseOptions::default() };
-    let options = OpenOptions { parse, gate: Gate::Beside, ..OpenOptions::default() };
+    let options = OpenOptions { parse, follow: FollowPolicy::Beside, ..OpenOptions::default() };
     let chain = imgprep_open::open(path, &options).unwrap();
     let top = chain.top();
     let mut regions = Vec::new();
     top.image
         .map
-        .claims(&top.readers(), &mut |claim| {
-            let name = match claim.kind {
-                ClaimKind::Metadata(name) => name,
-                ClaimKind::Data => "data",
-                ClaimKind::Packed | ClaimKind::PackedAtMost => "payload",
+        .file_usage(&top.readers(), &mut |one| {
+            let name = match one.kind {
+                UseKind::Metadata(name) => name,
+                UseKind::Data => "data",
+                UseKind::Compressed | UseKind::CompressedAtMost => "payload",
             };
-            if claim.file == FileId::SELF {
-                regions.push(Region { range: claim.range, name });
+            if one.file == FileId::SELF {
+                regions.push(Region { range: one.range, name });
             }
             ControlFlow::Continue(())
         })

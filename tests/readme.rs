@@ -138,7 +138,7 @@ const POINTS: &[(&str, &[&str])] = &[
     ),
     (
         "Names found inside an image are followed only",
-        &["chains::the_gate_is_shut_ajar_or_open", "chains::what_is_no_file_name_is_never_opened"],
+        &["chains::each_follow_policy_opens_its_files_only", "chains::what_is_no_file_name_is_never_opened"],
     ),
     ("Zeros are left out", &["cli::a_raw_is_sparse_and_its_bitmap_comes_from_the_same_pass"]),
     (

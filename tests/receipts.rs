@@ -36,7 +36,7 @@ fn a_tool_that_fails_or_writes_nothing_leaves_neither_raw_nor_bitmap() {
         let output = imgprep(folder.path(), &["convert", &path, "out.raw", "--bitmap-command", &line]);
         assert_eq!(output.status.code(), Some(1));
         assert!(
-            said(&output).contains(what) && said(&output).contains("bitmap.command"),
+            said(&output).contains(what) && said(&output).contains("bitmap.command-failed"),
             "{}",
             said(&output)
         );

@@ -146,7 +146,7 @@ fn what_stands_elsewhere_within_its_block_is_written() {
     for (from, to) in [(0, 0), (0, 512), (512, 512), (700, 0), (100, 8292), (BLOCK, 3 * BLOCK)] {
         let path = at.join(format!("from-{from}-to-{to}"));
         let output = OutputFile::create(&path, OutputOptions::default()).unwrap();
-        let mapped = source.bytes(from as u64..bytes.len() as u64 - 3).unwrap();
+        let mapped = source.mapped(from as u64..bytes.len() as u64 - 3).unwrap();
         // In the middle of others, as a record is written.
         output.write_at(to as u64, &[mapped, &[1, 2, 3], &mapped[..100], mapped]).unwrap();
         output.publish().unwrap();
@@ -165,7 +165,7 @@ fn a_source_that_shrinks_before_its_blocks_are_shared_is_the_source_s_fault() {
     let path = mounted.0.join("source");
     std::fs::write(&path, Noise::new(4).bytes(1 << 20)).unwrap();
     let source = SourceFile::open(&path, SourceOptions::default()).unwrap();
-    let mapped = source.bytes(0..1 << 20).unwrap();
+    let mapped = source.mapped(0..1 << 20).unwrap();
     OpenOptions::new().write(true).open(&path).unwrap().set_len(512 << 10).unwrap();
     let output = OutputFile::create(&mounted.0.join("output"), OutputOptions::default()).unwrap();
     output.write_at(0, &[&mapped[..512 << 10]]).unwrap();

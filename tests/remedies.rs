@@ -10,7 +10,7 @@ use std::process::{Command, Output};
 
 use imgprep::policy::RULES;
 use serde_json::Value;
-use testdata_gen::{Cell, Qcow2, broken, good, odd, sample, write_files};
+use testdata_gen::{Cell, Qcow2, anomalous, broken, good, sample, write_files};
 
 use crate::program::{command, has_tool, imgprep, said, tool};
 
@@ -65,7 +65,7 @@ fn checked(folder: &Path, args: &[&str], name: &str) -> Value {
         .unwrap_or_else(|error| panic!("{name}: {error}: {}", said(&output)))
 }
 
-/// Rules and remedies of all judgements that have one.
+/// Rules and remedies of all violations that have one.
 fn remedies(json: &Value) -> BTreeSet<(String, String)> {
     let found = json["judgements"].as_array().into_iter().flatten();
     let text = |value: &Value| value.as_str().map(str::to_string);
@@ -284,7 +284,7 @@ const CASES: &[Case] = &[
         std::fs::write(f.join("finished.zvhd2"), &image.files[0].bytes).ok()
     } },
     Case { name: "damaged.qcow2", args: &["--deep"], after: &["--deep"], make: |f| {
-        let written = Qcow2 { cells: [(5, Cell::Packed(vec![7; 65536]))].into(), ..over("gone", Some("raw")) }.write();
+        let written = Qcow2 { cells: [(5, Cell::Compressed(vec![7; 65536]))].into(), ..over("gone", Some("raw")) }.write();
         let mut file = written.file;
         file[usize::try_from(written.places[&5]).ok()?..][..8].fill(0xff);
         std::fs::write(f.join("damaged.qcow2"), file).ok()
@@ -310,7 +310,7 @@ fn every_remedy_is_shown_and_every_command_heals() {
         }
     }
     let images =
-        broken().into_iter().map(|image| image.files).chain(odd().into_iter().map(|image| image.files));
+        broken().into_iter().map(|image| image.files).chain(anomalous().into_iter().map(|image| image.files));
     for files in images {
         let make = |folder: &Path| {
             let path = write_files(&files, folder).unwrap();
@@ -385,10 +385,10 @@ fn the_commands_of_a_route_with_a_bitmap_lead_there() {
 }
 
 /// What makes a file of a kind that is not read, if the tool is there.
-type Packer = (&'static str, &'static str, &'static str, &'static [&'static str]);
+type BlockCompressor = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 #[rustfmt::skip]
-const PACKERS: &[Packer] = &[
+const PACKERS: &[BlockCompressor] = &[
     ("gzip", "gzip", "d.raw.gz", &["-k", "d.raw"]),
     ("xz", "xz", "d.raw.xz", &["-k", "d.raw"]),
     ("lzma", "xz", "d.raw.lzma", &["-k", "--format=lzma", "d.raw"]),
@@ -433,9 +433,9 @@ const NOT_MADE: &[&str] = &[
     "vmdk-utf16be",
 ];
 
-/// Files are packed under misleading names, and their commands get the disk out of them.
+/// Files are compressed under misleading names, and their commands get the disk out of them.
 #[test]
-fn what_is_packed_gets_a_command_that_unpacks_it() {
+fn a_compressed_file_gets_a_command_that_decompresses_it() {
     for (kind, line) in imgprep::foreign_commands() {
         let Some((_, program, made, args)) = PACKERS.iter().find(|(name, ..)| *name == kind) else {
             assert!(NOT_MADE.contains(&kind), "{kind} ({line}) is run by no test");

@@ -5,11 +5,11 @@ use std::path::Path;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use imgprep::{Checked, Disk, Error, Finding, SourceFile, SourceOptions};
+use imgprep::{Disk, Error, Finding, SourceFile, SourceOptions, StructureCounts};
 use imgprep_map::{DiskMap, Files, ReadAt, ReadError};
 
 /// Numbers and findings.
-pub(crate) fn check(disk: &Disk) -> (Checked, Vec<Finding>) {
+pub(crate) fn check(disk: &Disk) -> (StructureCounts, Vec<Finding>) {
     let mut findings = Vec::new();
     let checked = disk.check_structure(0, &mut |finding| {
         findings.push(finding);
@@ -85,8 +85,8 @@ impl ReadAt for Counted {
         self.file.read_exact_at(buf, at)
     }
 
-    fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
-        let bytes = self.file.bytes(range)?;
+    fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
+        let bytes = self.file.mapped(range)?;
         self.asked.count(bytes.len() as u64);
         Some(bytes)
     }

@@ -5,8 +5,8 @@ use std::ops::ControlFlow;
 use std::path::Path;
 use std::process::Command;
 
-use imgprep::{Checked, Severity};
-use testdata_gen::{Cell, Qcow2, good, odd, write_files};
+use imgprep::{Severity, StructureCounts};
+use testdata_gen::{Cell, Qcow2, anomalous, good, write_files};
 
 use crate::conformance::open;
 use crate::program::{has_tool, imgprep, said, tool};
@@ -17,14 +17,14 @@ const FORMATS: [&str; 3] = ["vdi", "qed", "qcow"];
 #[test]
 fn every_odd_image_is_told_with_code_and_place_and_is_read() {
     let mut counts = [0; 3];
-    for image in odd() {
+    for image in anomalous() {
         let word = image.code.split('.').next().unwrap();
         let Some(format) = FORMATS.iter().position(|format| *format == word) else { continue };
         counts[format] += 1;
         let folder = tempfile::tempdir().unwrap();
         let path = write_files(&image.files, folder.path()).unwrap();
         let disk = open(&path, None).unwrap_or_else(|error| panic!("{}: {error}", image.name));
-        disk.pieces(&mut |_| ControlFlow::Continue(()))
+        disk.extents(&mut |_| ControlFlow::Continue(()))
             .unwrap_or_else(|error| panic!("{}: {error}", image.name));
         let (_, mut findings) = check(&disk);
         if !image.code.contains(".check.") {
@@ -55,7 +55,7 @@ fn every_odd_image_is_told_with_code_and_place_and_is_read() {
 #[test]
 fn odd_images_convert() {
     let folder = tempfile::tempdir().unwrap();
-    for image in odd() {
+    for image in anomalous() {
         if !FORMATS.contains(&image.code.split('.').next().unwrap()) {
             continue;
         }
@@ -89,7 +89,7 @@ fn no_good_image_is_called_wrong() {
 }
 
 /// Both checkers on one image: corruptions, leaks, and of QED the numbers of clusters.
-fn compare(folder: &Path, image: &str, what: &str) -> Checked {
+fn compare(folder: &Path, image: &str, what: &str) -> StructureCounts {
     let theirs = Command::new("qemu-img")
         .args(["check", "--output", "json", image])
         .current_dir(folder)
@@ -122,7 +122,7 @@ fn counts_are_those_of_qemu() {
     let folder = tempfile::tempdir().unwrap();
     let mut damaged = 0;
     // Not VDI: qemu-img reads blocks of 1 MiB only.
-    for image in odd().into_iter().filter(|image| image.code.starts_with("qed.")) {
+    for image in anomalous().into_iter().filter(|image| image.code.starts_with("qed.")) {
         let path = write_files(&image.files, folder.path()).unwrap();
         let checked = compare(folder.path(), &path.display().to_string(), image.name);
         damaged += u64::from(checked.corruptions + checked.leaks > 0);
@@ -179,7 +179,7 @@ fn a_damaged_qed_of_qemu_counts_as_qemu_counts() {
         ("data as a table", l1 + 16, data),
         ("a table of the last L1 entry", l1 + 1023 * 8, second as u64),
         ("the L1 table as a table", l1 + 24, l1 as u64),
-        ("a monster", l1 + 24, u64::MAX - 4095),
+        ("a bomb", l1 + 24, u64::MAX - 4095),
     ] {
         let mut file = whole.clone();
         file[at..at + 8].copy_from_slice(&value.to_le_bytes());
@@ -219,7 +219,7 @@ fn a_damaged_vdi_of_qemu_counts_as_qemu_counts() {
         ("a block that is not allocated", map + 4, 5),
         ("fewer allocated", 388, 1),
         ("more allocated", 388, 4),
-        ("a monster allocated", 388, u32::MAX),
+        ("a bomb allocated", 388, u32::MAX),
         ("nothing allocated", 388, 0),
     ] {
         let mut file = whole.clone();
@@ -257,7 +257,7 @@ fn repeated_tables_cost_what_the_file_has() {
         ("qcow2", repeated_qcow2(folder.path())),
     ] {
         let disk = open(&path, None).unwrap();
-        let error = disk.pieces(&mut |_| ControlFlow::Continue(())).unwrap_err();
+        let error = disk.extents(&mut |_| ControlFlow::Continue(())).unwrap_err();
         assert_eq!(error.code(), format!("{format}.table.repeated"));
         assert_eq!(error.disk().map(|lost| lost.end), Some(disk.size()), "{format}");
         let (checked, findings) = check(&disk);

@@ -5,7 +5,7 @@ use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
 
 use imgprep::{Finding, Severity};
-use testdata_gen::{broken, good, odd, write_files};
+use testdata_gen::{anomalous, broken, good, write_files};
 
 use crate::conformance::open;
 use crate::differential::source;
@@ -24,7 +24,7 @@ const FOLLOWS: [(&str, &str); 3] = [
 #[test]
 fn every_odd_image_is_told_with_code_and_place() {
     let mut counts = [0; 2];
-    for image in odd() {
+    for image in anomalous() {
         let Some(format) = FORMATS.iter().position(|format| image.code.starts_with(&format!("{format}.")))
         else {
             continue;
@@ -33,7 +33,7 @@ fn every_odd_image_is_told_with_code_and_place() {
         let folder = tempfile::tempdir().unwrap();
         let path = write_files(&image.files, folder.path()).unwrap();
         let disk = open(&path, None).unwrap_or_else(|error| panic!("{}: {error}", image.name));
-        disk.pieces(&mut |_| ControlFlow::Continue(()))
+        disk.extents(&mut |_| ControlFlow::Continue(()))
             .unwrap_or_else(|error| panic!("{}: {error}", image.name));
         let (_, mut findings) = check(&disk);
         // What opening the image has told already is not told again.
@@ -90,7 +90,7 @@ fn what_a_header_declares_costs_nothing() {
     let text = String::from_utf8_lossy(&header[512..]).replace("RW 1953 ", &format!("RW {sectors} "));
     header.truncate(512);
     header.extend(text.as_bytes());
-    let vmdk = sparse(folder.path(), "monster.vmdk", 1 << 40, &[(0, &header)]);
+    let vmdk = sparse(folder.path(), "bomb.vmdk", 1 << 40, &[(0, &header)]);
     // A table of 2^32 - 1 entries in a hole.
     let image = good().into_iter().find(|image| image.name == "vhd-dynamic-12").unwrap();
     let mut start = image.files[0].bytes[..1536].to_vec();
@@ -99,7 +99,7 @@ fn what_a_header_declares_costs_nothing() {
     let sum = start[512..].iter().fold(0u32, |sum, byte| sum + u32::from(*byte));
     start[512 + 36..512 + 40].copy_from_slice(&(!sum).to_be_bytes());
     let len = 1536 + (1u64 << 34);
-    let vhd = sparse(folder.path(), "monster.vhd", len + 512, &[(0, &start), (len, &start[..512])]);
+    let vhd = sparse(folder.path(), "bomb.vhd", len + 512, &[(0, &start), (len, &start[..512])]);
     for path in [vmdk, vhd] {
         let asked = cost_of_check(&path);
         assert!(asked.bytes() <= 64 << 10 && asked.calls() <= 100, "{}: {asked:?}", path.display());
@@ -143,7 +143,7 @@ fn what_qemu_writes_has_a_sound_structure() {
 
 #[test]
 fn names_of_odd_images_are_their_own() {
-    let mut names: Vec<String> = odd().into_iter().map(|image| image.name.into()).collect();
+    let mut names: Vec<String> = anomalous().into_iter().map(|image| image.name.into()).collect();
     names.extend(good().into_iter().map(|image| image.name));
     names.extend(broken().into_iter().map(|image| image.name.to_string()));
     names.sort();

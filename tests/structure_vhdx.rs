@@ -4,7 +4,7 @@
 use std::ops::ControlFlow;
 
 use imgprep::{Finding, Severity};
-use testdata_gen::{good, odd, write_files};
+use testdata_gen::{anomalous, good, write_files};
 
 use crate::conformance::open;
 use crate::program::{has_tool, tool};
@@ -22,12 +22,12 @@ const BESIDE: [(&str, &str); 5] = [
 #[test]
 fn every_odd_vhdx_is_told_with_code_and_place() {
     let mut count = 0;
-    for image in odd().into_iter().filter(|image| image.code.starts_with("vhdx.")) {
+    for image in anomalous().into_iter().filter(|image| image.code.starts_with("vhdx.")) {
         count += 1;
         let folder = tempfile::tempdir().unwrap();
         let path = write_files(&image.files, folder.path()).unwrap();
         let disk = open(&path, None).unwrap_or_else(|error| panic!("{}: {error}", image.name));
-        disk.pieces(&mut |_| ControlFlow::Continue(()))
+        disk.extents(&mut |_| ControlFlow::Continue(()))
             .unwrap_or_else(|error| panic!("{}: {error}", image.name));
         let (_, findings) = check(&disk);
         let is_it = |finding: &Finding| finding.code == image.code && finding.at == image.at;
@@ -78,7 +78,7 @@ fn what_qemu_writes_has_no_leaks() {
 
 /// 64 TiB: a table of half a gigabyte that nobody wrote to.
 #[test]
-fn a_monster_of_a_vhdx_costs_nothing() {
+fn a_resource_bomb_of_a_vhdx_costs_nothing() {
     if !has_tool("qemu-img") {
         return;
     }

@@ -6,10 +6,10 @@ use sha2::{Digest, Sha256};
 
 use crate::program::{imgprep, root, said, skip};
 
-fn digest(file: &str, size: &str, packed: &[&str]) -> (u64, String) {
+fn digest(file: &str, size: &str, compressed: &[&str]) -> (u64, String) {
     let folder = tempfile::tempdir().unwrap();
     let source = root().join("tests/data/vendor").join(file).display().to_string();
-    let args = [&["convert", &source, "out.raw", "--no-sync", "-q", "--size", size][..], packed].concat();
+    let args = [&["convert", &source, "out.raw", "--no-sync", "-q", "--size", size][..], compressed].concat();
     let output = imgprep(folder.path(), &args);
     assert!(output.status.success(), "{file}: {}", said(&output));
     let bytes = std::fs::read(folder.path().join("out.raw")).unwrap();

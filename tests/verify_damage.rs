@@ -9,8 +9,8 @@ use std::path::Path;
 use std::process::{Command, Output};
 
 use imgprep::{
-    BitmapMaker, BitmapShape, CheckOptions, Depth, Destination, Disk, Error, Existing, Interrupt, Meter,
-    OnLoss, OpenOptions, OutputOptions, RunOptions, Sync, policy,
+    BitmapMaker, BitmapShape, CheckOptions, Depth, Destination, Disk, Error, Existing, Interrupt, OnLoss,
+    OpenOptions, OutputOptions, Progress, RunOptions, Sync, policy,
 };
 use testdata_gen::Noise;
 
@@ -131,7 +131,7 @@ fn changing<T>(path: &Path, work: impl FnOnce(&RunOptions<'_>) -> T) -> T {
         memory: 64 << 20,
         on_loss: OnLoss::Stop,
         interrupt: &Interrupt::default(),
-        meter: &Meter::default(),
+        progress: &Progress::default(),
         observe: &|_| file.write_all_at(b"x", 0).unwrap(),
     })
 }
@@ -163,7 +163,7 @@ fn a_source_that_is_changed_in_place_ends_every_run() {
     let options = CheckOptions {
         open: OpenOptions::default(),
         profile: Some(policy::Profile::built_in("flexible-engine").unwrap().unwrap()),
-        wish: policy::Wish::default(),
+        intent: policy::CheckIntent::default(),
         depth: Depth::Tables,
         bitmap: Some(BitmapShape::default()),
     };

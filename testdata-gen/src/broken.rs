@@ -2,36 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::ImageFile;
-use crate::disk::{Noise, text};
+use crate::disk::{Noise, put, text};
+use crate::model::{BrokenImage, ImageFile, Refused, Row, named};
 use crate::qcow2::{Cell, Qcow2, Written};
-use crate::zvhd::{Packing, pack, seal, zvhd, zvhd2, zvhd2_of};
-
-/// When a broken image must be refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// When it is opened.
-    AtOpen,
-    /// At the latest when its data is read; it may be described.
-    AtRead,
-}
-
-/// An image that must not be converted.
-#[derive(Clone, Debug)]
-pub struct BrokenImage {
-    /// Unique, says what is wrong.
-    pub name: &'static str,
-    /// The same in words.
-    pub about: &'static str,
-    /// Its files; the first one is opened.
-    pub files: Vec<ImageFile>,
-    /// When it is refused.
-    pub refused: Refused,
-    /// The code of the refusal.
-    pub code: &'static str,
-    /// File offset that the error must name.
-    pub at: Option<u64>,
-}
+use crate::zvhd::{ZvhdCompression, compress, seal, zvhd, zvhd2, zvhd2_of};
 
 /// All of them.
 pub fn broken() -> Vec<BrokenImage> {
@@ -43,18 +17,17 @@ pub fn broken() -> Vec<BrokenImage> {
     all.extend(crate::qed::broken());
     all.extend(crate::vdi::broken());
     all.extend(crate::vhd_broken::broken());
-    all.extend(crate::vhdx::broken());
+    all.extend(crate::vhdx_broken::broken());
     all.extend(zvhds());
     all.extend(crate::vmdk::broken());
     all
 }
 
-/// Name, about, when refused, code, offset, the file.
-pub(crate) type Row = (&'static str, &'static str, Refused, &'static str, Option<u64>, Vec<u8>);
-
-pub(crate) fn named(format: &str, (name, about, refused, code, at, bytes): Row) -> BrokenImage {
-    let files = vec![ImageFile { name: format!("{name}.{format}"), bytes }];
-    BrokenImage { name, about, files, refused, code, at }
+pub(crate) fn qcow2s() -> Vec<BrokenImage> {
+    let mut all = qcow2_headers();
+    all.extend(qcow2_tables());
+    all.extend(qcow2_names());
+    all
 }
 
 fn recipe() -> Qcow2 {
@@ -62,7 +35,7 @@ fn recipe() -> Qcow2 {
     recipe.cells = BTreeMap::from([
         (0, Cell::Data(text(1 << 16))),
         (2, Cell::Data(Noise::new(1).bytes(1 << 16))),
-        (3, Cell::Packed(text(1 << 16))),
+        (3, Cell::Compressed(text(1 << 16))),
     ]);
     recipe
 }
@@ -71,11 +44,6 @@ fn edited(edit: impl Fn(&mut Written)) -> Vec<u8> {
     let mut written = recipe().write();
     edit(&mut written);
     written.file
-}
-
-/// Writes `bytes` over what is at `at`.
-pub(crate) fn put(file: &mut [u8], at: u64, bytes: &[u8]) {
-    file[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
 }
 
 fn qcow2_headers() -> Vec<BrokenImage> {
@@ -193,14 +161,7 @@ fn qcow2_headers() -> Vec<BrokenImage> {
             Some(36),
             with(36, &[0, 0, 0, 0]),
         ),
-        (
-            "qcow2-monster-size",
-            "a disk of 16 EiB",
-            AtOpen,
-            "qcow2.l1.too-short",
-            Some(36),
-            with(24, &[0xff; 8]),
-        ),
+        ("qcow2-bomb-size", "a disk of 16 EiB", AtOpen, "qcow2.l1.too-short", Some(36), with(24, &[0xff; 8])),
         (
             "qcow2-huge-l1",
             "an L1 table of 32 GiB",
@@ -401,7 +362,7 @@ fn qcow2_tables() -> Vec<BrokenImage> {
             entry(second, copied | first & !0xffff),
         ),
         (
-            "qcow2-packed-in-data",
+            "qcow2-compressed-in-data",
             "a payload inside another cluster",
             AtRead,
             "claims.overlap",
@@ -409,7 +370,7 @@ fn qcow2_tables() -> Vec<BrokenImage> {
             entry(third, 1 << 62 | written.places[&2]),
         ),
         (
-            "qcow2-packed-past-end",
+            "qcow2-compressed-past-end",
             "a payload behind the file's end",
             AtRead,
             "qcow2.l2.past-end",
@@ -417,7 +378,7 @@ fn qcow2_tables() -> Vec<BrokenImage> {
             entry(third, 1 << 62 | 1 << 40),
         ),
         (
-            "qcow2-packed-garbage",
+            "qcow2-compressed-garbage",
             "a payload that is no deflate data",
             AtRead,
             "codec.unpack.garbage",
@@ -428,8 +389,8 @@ fn qcow2_tables() -> Vec<BrokenImage> {
             }),
         ),
         (
-            "qcow2-packed-short",
-            "a payload that unpacks to less than a cluster",
+            "qcow2-compressed-short",
+            "a payload that decompresses to less than a cluster",
             AtRead,
             "codec.unpack.short",
             Some(written.places[&3]),
@@ -601,12 +562,12 @@ fn qcow2_data_files() -> [BrokenImage; 2] {
     [elsewhere, named("qcow2", row)]
 }
 
-fn zvhds() -> Vec<BrokenImage> {
+pub(crate) fn zvhds() -> Vec<BrokenImage> {
     use Refused::{AtOpen, AtRead};
     let mut disk = vec![0; 6 << 20];
     disk[0] = 1;
     disk[4 << 20] = 2;
-    let (old, new) = (zvhd(&disk), zvhd2(&disk, Packing::Zstd));
+    let (old, new) = (zvhd(&disk), zvhd2(&disk, ZvhdCompression::Zstd));
     let last = new.len() - 4096;
     let index = u64::from_le_bytes(new[last + 96..last + 104].try_into().unwrap_or_default());
     let bitmap = u64::from_le_bytes(new[last + 104..last + 112].try_into().unwrap_or_default());
@@ -627,7 +588,9 @@ fn zvhds() -> Vec<BrokenImage> {
         put(&mut file, at as u64, bytes);
         file
     };
-    let unit = |len: usize| zvhd2_of(6 << 20, Packing::Zstd, &[(0, pack(Packing::Zstd, &vec![1; len]))]);
+    let unit = |len: usize| {
+        zvhd2_of(6 << 20, ZvhdCompression::Zstd, &[(0, compress(ZvhdCompression::Zstd, &vec![1; len]))])
+    };
     let second =
         u64::from_le_bytes(new[index as usize + 16..index as usize + 24].try_into().unwrap_or_default());
     let at = last as u64;

@@ -1,71 +1,34 @@
 //! Images that must be read right.
 
-use crate::ImageFile;
-use crate::disk::{Noise, disk_of, text};
+use crate::disk::{Noise, disk_of, mixed, text};
+use crate::model::{GoodImage, ImageFile, image};
 use crate::qcow2::{Cell, Qcow2};
-use crate::zvhd::{Packing, zvhd, zvhd2};
-
-/// An image and the disk that reading it yields.
-#[derive(Clone, Debug)]
-pub struct GoodImage {
-    /// Unique, in words.
-    pub name: String,
-    /// What it exercises.
-    pub about: &'static str,
-    /// The format's name.
-    pub format: &'static str,
-    /// Its files; the first one is opened.
-    pub files: Vec<ImageFile>,
-    /// The disk, byte for byte, at its original size.
-    pub disk: Vec<u8>,
-    /// The snapshot to open instead of the current disk.
-    pub snapshot: Option<&'static str>,
-}
-
-/// An image of one file, called `NAME.FORMAT`.
-pub(crate) fn image(
-    name: &str,
-    about: &'static str,
-    format: &'static str,
-    bytes: Vec<u8>,
-    disk: Vec<u8>,
-) -> GoodImage {
-    let files = vec![ImageFile { name: format!("{name}.{format}"), bytes }];
-    GoodImage { name: name.into(), about, format, files, disk, snapshot: None }
-}
-
-/// Text, holes, noise across clusters, a lone byte, a last part that is no whole sector.
-pub(crate) fn mixed(size: usize) -> Vec<u8> {
-    let mut noise = Noise::new(size as u64);
-    disk_of(
-        size,
-        &[
-            (0, text(size / 5)),
-            (size / 3, noise.bytes(size / 7)),
-            (size / 2 + size / 4, vec![b'Z']),
-            (size.saturating_sub(700), noise.bytes(700)),
-        ],
-    )
-}
+use crate::zvhd::{ZvhdCompression, zvhd, zvhd2};
 
 /// All of them.
 pub fn good() -> Vec<GoodImage> {
     let mut all = raw();
     all.extend(crate::qcow::good());
-    all.extend(qcow2_clusters());
-    all.extend(qcow2_features());
-    all.extend(qcow2_chains());
+    all.extend(qcow2s());
     all.extend(crate::qed::good());
     all.extend(crate::vdi::good());
     all.extend(crate::vhd_good::good());
-    all.extend(crate::vhdx::good());
+    all.extend(crate::vhdx_good::good());
     all.extend(zvhds());
     all.extend(crate::vmdk::good());
     all.push(sample());
     all
 }
 
-fn raw() -> Vec<GoodImage> {
+/// QCOW2, but for the sample.
+pub(crate) fn qcow2s() -> Vec<GoodImage> {
+    let mut all = qcow2_clusters();
+    all.extend(qcow2_features());
+    all.extend(qcow2_chains());
+    all
+}
+
+pub(crate) fn raw() -> Vec<GoodImage> {
     let plain = |name: &str, about, disk: Vec<u8>| image(name, about, "raw", disk.clone(), disk);
     vec![
         plain("raw-mixed", "an odd size, no multiple of a sector", mixed(3_000_001)),
@@ -82,13 +45,13 @@ fn plain(_: u64, bytes: Vec<u8>) -> Cell {
     Cell::Data(bytes)
 }
 
-fn packed(_: u64, bytes: Vec<u8>) -> Cell {
-    Cell::Packed(bytes)
+fn compressed(_: u64, bytes: Vec<u8>) -> Cell {
+    Cell::Compressed(bytes)
 }
 
-/// Every third plain, so that packed and plain clusters alternate.
-fn some_packed(index: u64, bytes: Vec<u8>) -> Cell {
-    if index.is_multiple_of(3) { Cell::Data(bytes) } else { Cell::Packed(bytes) }
+/// Every third plain, so that compressed and plain clusters alternate.
+fn some_compressed(index: u64, bytes: Vec<u8>) -> Cell {
+    if index.is_multiple_of(3) { Cell::Data(bytes) } else { Cell::Compressed(bytes) }
 }
 
 fn qcow2_clusters() -> Vec<GoodImage> {
@@ -105,28 +68,28 @@ fn qcow2_clusters() -> Vec<GoodImage> {
         ));
         all.push(qcow2(
             &format!("qcow2-v2-{bits}"),
-            "version 2, some packed",
-            &v2.with_disk(&disk, some_packed),
+            "version 2, some compressed",
+            &v2.with_disk(&disk, some_compressed),
             disk.clone(),
         ));
         all.push(qcow2(
             &format!("qcow2-zlib-{bits}"),
             "deflated clusters",
-            &recipe.clone().with_disk(&disk, packed),
+            &recipe.clone().with_disk(&disk, compressed),
             disk.clone(),
         ));
         let zstd = Qcow2 { zstd: true, ..recipe.clone() };
         all.push(qcow2(
             &format!("qcow2-zstd-{bits}"),
             "zstd clusters",
-            &zstd.with_disk(&disk, packed),
+            &zstd.with_disk(&disk, compressed),
             disk.clone(),
         ));
         let shuffled = Qcow2 { shuffled: true, ..recipe };
         all.push(qcow2(
             &format!("qcow2-shuffled-{bits}"),
             "data last to first, before the tables",
-            &shuffled.with_disk(&disk, some_packed),
+            &shuffled.with_disk(&disk, some_compressed),
             disk,
         ));
     }
@@ -136,7 +99,7 @@ fn qcow2_clusters() -> Vec<GoodImage> {
 fn qcow2_features() -> Vec<GoodImage> {
     let disk = mixed(1_000_000);
     let size = disk.len() as u64;
-    let base = Qcow2::new(16, size).with_disk(&disk, some_packed);
+    let base = Qcow2::new(16, size).with_disk(&disk, some_compressed);
     let mut zeros = base.clone();
     zeros.cells.insert(6, Cell::Zero);
     zeros.cells.insert(7, Cell::ZeroKept);
@@ -179,13 +142,13 @@ fn subclusters() -> GoodImage {
     recipe.cells.insert(3, Cell::Sub(data_bits, zero_bits, bytes.clone()));
     recipe.cells.insert(5, Cell::Data(bytes));
     recipe.cells.insert(6, Cell::Zero);
-    recipe.cells.insert(8, Cell::Packed(text(1 << bits)));
+    recipe.cells.insert(8, Cell::Compressed(text(1 << bits)));
     qcow2("qcow2-subclusters", "extended entries", &recipe, disk)
 }
 
 fn snapshots() -> Vec<GoodImage> {
     let (now, then) = (mixed(900_000), mixed(600_000));
-    let of_then = Qcow2::new(14, then.len() as u64).with_disk(&then, some_packed).cells;
+    let of_then = Qcow2::new(14, then.len() as u64).with_disk(&then, some_compressed).cells;
     let mut recipe = Qcow2::new(14, now.len() as u64).with_disk(&now, plain);
     recipe.snapshots = vec![
         ("1".into(), "first".into(), of_then, then.len() as u64),
@@ -262,7 +225,7 @@ fn qcow2_chains() -> Vec<GoodImage> {
     all
 }
 
-fn zvhds() -> Vec<GoodImage> {
+pub(crate) fn zvhds() -> Vec<GoodImage> {
     let disk = disk_of(
         (9 << 20) + 1536,
         &[
@@ -275,20 +238,26 @@ fn zvhds() -> Vec<GoodImage> {
     vec![
         image("zvhd-mixed", "one stream, a short last block", "zvhd", zvhd(&disk), disk.clone()),
         image("zvhd-zeros", "no record", "zvhd", zvhd(&[0; 1024]), vec![0; 1024]),
-        image("zvhd2-zstd", "zstd records", "zvhd2", zvhd2(&disk, Packing::Zstd), disk.clone()),
-        image("zvhd2-zlib", "flushed zlib records", "zvhd2", zvhd2(&disk, Packing::Zlib), disk.clone()),
+        image("zvhd2-zstd", "zstd records", "zvhd2", zvhd2(&disk, ZvhdCompression::Zstd), disk.clone()),
+        image(
+            "zvhd2-zlib",
+            "flushed zlib records",
+            "zvhd2",
+            zvhd2(&disk, ZvhdCompression::Zlib),
+            disk.clone(),
+        ),
         image(
             "zvhd2-zlib-finished",
             "finished zlib records",
             "zvhd2",
-            zvhd2(&disk, Packing::ZlibFinished),
+            zvhd2(&disk, ZvhdCompression::ZlibFinished),
             disk,
         ),
-        image("zvhd2-zeros", "no record", "zvhd2", zvhd2(&[0; 1024], Packing::Zstd), vec![0; 1024]),
+        image("zvhd2-zeros", "no record", "zvhd2", zvhd2(&[0; 1024], ZvhdCompression::Zstd), vec![0; 1024]),
     ]
 }
 
-/// The image of the README: 64 MiB, an MBR, text, packed and zero clusters.
+/// The image of the README: 64 MiB, an MBR, text, compressed and zero clusters.
 pub fn sample() -> GoodImage {
     let size = 64 << 20;
     let mut boot = vec![0; 512];
@@ -304,13 +273,13 @@ pub fn sample() -> GoodImage {
             (40 << 20, text(3 << 20)),
         ],
     );
-    let mut recipe = Qcow2::new(16, size as u64).with_disk(&disk, some_packed);
+    let mut recipe = Qcow2::new(16, size as u64).with_disk(&disk, some_compressed);
     for (index, cell) in &mut recipe.cells {
         // Runs of text shrink to nothing: only the boot sector and the noise are kept plain.
         if let Cell::Data(bytes) = cell
             && *index != 0
         {
-            *cell = Cell::Packed(std::mem::take(bytes));
+            *cell = Cell::Compressed(std::mem::take(bytes));
         }
     }
     recipe.cells.insert(500, Cell::Zero);

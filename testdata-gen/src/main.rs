@@ -1,4 +1,4 @@
-//! `testdata-gen list`, `testdata-gen write DIR [NAME...]`, `testdata-gen monsters DIR`, `testdata-gen disks DIR`, `testdata-gen big FILE SIZE DATA`.
+//! `testdata-gen list`, `testdata-gen write DIR [NAME...]`, `testdata-gen resource-bombs DIR`, `testdata-gen disks DIR`, `testdata-gen big FILE SIZE DATA`.
 #![allow(clippy::too_many_lines, clippy::type_complexity, reason = "tables of cases read best in one piece")]
 
 use std::fs::File;
@@ -7,7 +7,7 @@ use std::os::unix::fs::FileExt;
 use std::path::Path;
 use std::process::ExitCode;
 
-use testdata_gen::{Noise, broken, good, monsters, odd, write_files};
+use testdata_gen::{Noise, anomalous, broken, good, resource_bombs, write_files};
 
 /// Bytes of data in one piece of a big disk.
 const RUN: u64 = 8 << 20;
@@ -21,12 +21,12 @@ fn main() -> ExitCode {
             Ok(())
         }
         ["write", folder, names @ ..] => write(Path::new(folder), names),
-        ["monsters", folder] => monsters_in(Path::new(folder)),
+        ["resource-bombs", folder] => resource_bombs_in(Path::new(folder)),
         ["disks", folder] => disks(Path::new(folder)),
         ["big", file, size, data] => big(Path::new(file), size, data),
         _ => {
             eprintln!(
-                "usage: testdata-gen list | write DIR [NAME...] | monsters DIR | disks DIR | big FILE SIZE_BYTES DATA_BYTES"
+                "usage: testdata-gen list | write DIR [NAME...] | resource-bombs DIR | disks DIR | big FILE SIZE_BYTES DATA_BYTES"
             );
             return ExitCode::FAILURE;
         }
@@ -47,8 +47,8 @@ fn list() {
     for image in broken() {
         println!("{} (broken): {}", image.name, image.about);
     }
-    for image in odd() {
-        println!("{} (odd): {}", image.name, image.about);
+    for image in anomalous() {
+        println!("{} (anomalous): {}", image.name, image.about);
     }
 }
 
@@ -61,17 +61,17 @@ fn write(folder: &Path, names: &[&str]) -> io::Result<()> {
     for image in broken().into_iter().filter(|image| is_wanted(image.name)) {
         println!("{}", write_files(&image.files, folder)?.display());
     }
-    for image in odd().into_iter().filter(|image| is_wanted(image.name)) {
+    for image in anomalous().into_iter().filter(|image| is_wanted(image.name)) {
         println!("{}", write_files(&image.files, folder)?.display());
     }
     Ok(())
 }
 
 /// Every file that declares more than it has: format, path.
-fn monsters_in(folder: &Path) -> io::Result<()> {
+fn resource_bombs_in(folder: &Path) -> io::Result<()> {
     std::fs::create_dir_all(folder)?;
-    for monster in monsters() {
-        println!("{}\t{}", monster.format, monster.write(folder)?.display());
+    for bomb in resource_bombs() {
+        println!("{}\t{}", bomb.format, bomb.write(folder)?.display());
     }
     Ok(())
 }

@@ -4,16 +4,18 @@ use std::collections::BTreeMap;
 
 use flate2::{Compress, Compression, FlushCompress, Status};
 
-use crate::ImageFile;
-use crate::broken::{BrokenImage, Refused, Row, named, put};
+use crate::disk::mixed;
+use crate::disk::put;
 use crate::disk::{Noise, text};
-use crate::good::{GoodImage, image, mixed};
+use crate::model::ImageFile;
+use crate::model::{BrokenImage, Refused, Row, named};
+use crate::model::{GoodImage, image};
 
 /// What one guest cluster is stored as; always a whole cluster.
 #[derive(Clone, Debug)]
 pub(crate) enum Cell {
     Data(Vec<u8>),
-    Packed(Vec<u8>),
+    Compressed(Vec<u8>),
 }
 
 /// What follows the header.
@@ -128,17 +130,17 @@ impl Qcow {
     }
 
     /// Entry and place of one cluster. A plain one begins on a multiple of its size, a
-    /// packed one at the file's end, wherever that is.
+    /// compressed one at the file's end, wherever that is.
     fn store(&self, file: &mut Vec<u8>, cell: &Cell) -> (u64, u64) {
         let bits = u32::from(self.cluster_bits);
-        if let Cell::Packed(bytes) = cell
+        if let Cell::Compressed(bytes) = cell
             && let Some(payload) = deflate(bytes)
         {
             let (at, len) = (file.len() as u64, payload.len() as u64);
             file.extend(payload);
             return (1 << 63 | len << (63 - bits) | at, at);
         }
-        let (Cell::Data(bytes) | Cell::Packed(bytes)) = cell;
+        let (Cell::Data(bytes) | Cell::Compressed(bytes)) = cell;
         let at = file.len().next_multiple_of(1 << bits);
         file.resize(at, 0);
         file.extend(bytes);
@@ -149,8 +151,8 @@ impl Qcow {
 /// A raw stream with a window of 4 KiB; nothing if that is no smaller than the bytes.
 fn deflate(bytes: &[u8]) -> Option<Vec<u8>> {
     let mut out = Vec::with_capacity(bytes.len());
-    let mut packer = Compress::new_with_window_bits(Compression::new(6), false, 12);
-    let status = packer.compress_vec(bytes, &mut out, FlushCompress::Finish).ok()?;
+    let mut compressor = Compress::new_with_window_bits(Compression::new(6), false, 12);
+    let status = compressor.compress_vec(bytes, &mut out, FlushCompress::Finish).ok()?;
     (status == Status::StreamEnd && out.len() < bytes.len()).then_some(out)
 }
 
@@ -163,12 +165,12 @@ fn plain(_: u64, bytes: Vec<u8>) -> Cell {
     Cell::Data(bytes)
 }
 
-fn packed(_: u64, bytes: Vec<u8>) -> Cell {
-    Cell::Packed(bytes)
+fn compressed(_: u64, bytes: Vec<u8>) -> Cell {
+    Cell::Compressed(bytes)
 }
 
-fn some_packed(index: u64, bytes: Vec<u8>) -> Cell {
-    if index.is_multiple_of(3) { Cell::Data(bytes) } else { Cell::Packed(bytes) }
+fn some_compressed(index: u64, bytes: Vec<u8>) -> Cell {
+    if index.is_multiple_of(3) { Cell::Data(bytes) } else { Cell::Compressed(bytes) }
 }
 
 fn qcow(name: &str, about: &'static str, recipe: &Qcow, disk: Vec<u8>) -> GoodImage {
@@ -185,9 +187,9 @@ pub(crate) fn good() -> Vec<GoodImage> {
         let name = |kind| format!("qcow-{kind}-{bits}-{l2_bits}");
         let plain = recipe.clone().with_disk(&disk, plain);
         all.push(qcow(&name("plain"), "plain clusters", &plain, disk.clone()));
-        let packed = recipe.clone().with_disk(&disk, packed);
-        all.push(qcow(&name("packed"), "deflated clusters", &packed, disk.clone()));
-        let shuffled = Qcow { shuffled: true, ..recipe }.with_disk(&disk, some_packed);
+        let compressed = recipe.clone().with_disk(&disk, compressed);
+        all.push(qcow(&name("compressed"), "deflated clusters", &compressed, disk.clone()));
+        let shuffled = Qcow { shuffled: true, ..recipe }.with_disk(&disk, some_compressed);
         all.push(qcow(&name("shuffled"), "data last to first, before its tables", &shuffled, disk));
     }
     all.extend(sizes());
@@ -200,7 +202,7 @@ pub(crate) fn good() -> Vec<GoodImage> {
 fn sizes() -> Vec<GoodImage> {
     let sized = |size: usize| {
         let disk = Noise::new(size as u64).bytes(size);
-        let recipe = Qcow::new(9, 6, size as u64).with_disk(&disk, some_packed);
+        let recipe = Qcow::new(9, 6, size as u64).with_disk(&disk, some_compressed);
         qcow(&format!("qcow-size-{size}"), "sizes around what a table covers", &recipe, disk)
     };
     [0, 1, 511, 512, 32_767, 32_768, 32_769, 33_280].into_iter().map(sized).collect()
@@ -208,20 +210,20 @@ fn sizes() -> Vec<GoodImage> {
 
 fn features() -> Vec<GoodImage> {
     let disk = mixed(500_000);
-    let base = Qcow::new(12, 9, 500_000).with_disk(&disk, some_packed);
+    let base = Qcow::new(12, 9, 500_000).with_disk(&disk, some_compressed);
     let xen = Qcow { xen: Xen::Flags(3), ..base.clone() };
     // Only the part of the last cluster that the disk reaches is there.
     let mut ends = Qcow::new(12, 9, 500_000).with_disk(&disk, plain).write().file;
     ends.truncate(ends.len() - 4096 + 500_000 % 4096);
     let mut zeros = base.clone();
     zeros.cells.insert(50, Cell::Data(vec![0; 4096]));
-    zeros.cells.insert(51, Cell::Packed(vec![0; 4096]));
+    zeros.cells.insert(51, Cell::Compressed(vec![0; 4096]));
     let mut with_zeros = disk.clone();
     with_zeros[50 << 12..52 << 12].fill(0);
     vec![
         qcow("qcow-xen", "tapdisk's extension of the header", &xen, disk.clone()),
         image("qcow-ends-with-disk", "a last cluster as long as the disk", "qcow", ends, disk),
-        qcow("qcow-allocated-zeros", "clusters of zeros, plain and packed", &zeros, with_zeros),
+        qcow("qcow-allocated-zeros", "clusters of zeros, plain and compressed", &zeros, with_zeros),
         qcow("qcow-nothing-stored", "no cluster at all", &Qcow::new(9, 6, 3 << 20), vec![0; 3 << 20]),
     ]
 }
@@ -247,13 +249,13 @@ fn chains() -> Vec<GoodImage> {
         let middle = Qcow { backing: Some(format!("{name}.base")), ..Qcow::new(9, 12, below.len() as u64) };
         ImageFile { name: format!("{name}.middle"), bytes: middle.write().file }
     };
-    let packed = Qcow::new(16, 13, below.len() as u64).with_disk(&below, packed);
-    let packed = ImageFile { name: "qcow-over-qcow.base".into(), bytes: packed.write().file };
+    let compressed = Qcow::new(16, 13, below.len() as u64).with_disk(&below, compressed);
+    let compressed = ImageFile { name: "qcow-over-qcow.base".into(), bytes: compressed.write().file };
     vec![
         chain("qcow-over-raw", "a RAW backing file", 300_000, vec![raw("qcow-over-raw")]),
         chain("qcow-over-shorter", "a shorter backing file", 500_000, vec![raw("qcow-over-shorter")]),
         chain("qcow-over-longer", "a longer backing file", 100_000, vec![raw("qcow-over-longer")]),
-        chain("qcow-over-qcow", "QCOW over QCOW", 300_000, vec![packed]),
+        chain("qcow-over-qcow", "QCOW over QCOW", 300_000, vec![compressed]),
         chain(
             "qcow-chain-of-three",
             "QCOW over QCOW over RAW",
@@ -263,13 +265,13 @@ fn chains() -> Vec<GoodImage> {
     ]
 }
 
-/// 1 MiB: clusters 0 and 2 plain, 3 packed.
+/// 1 MiB: clusters 0 and 2 plain, 3 compressed.
 fn recipe() -> Qcow {
     let mut recipe = Qcow::new(12, 9, 4 << 20);
     recipe.cells = BTreeMap::from([
         (0, Cell::Data(text(1 << 12))),
         (2, Cell::Data(Noise::new(1).bytes(1 << 12))),
-        (3, Cell::Packed(text(1 << 12))),
+        (3, Cell::Compressed(text(1 << 12))),
         (600, Cell::Data(text(1 << 12))),
     ]);
     recipe
@@ -323,7 +325,7 @@ fn headers() -> Vec<Row> {
         field("qcow-l1-in-header", "an L1 table in the header", 40, &40u64.to_be_bytes()),
         past("qcow-l1-past-end", "an L1 table behind the file's end", 40, &(1u64 << 40).to_be_bytes()),
         past("qcow-l1-overflow", "an L1 table at the end of all numbers", 40, &[0xff; 8]),
-        past("qcow-size-monster", "a disk of 2^64 - 1 bytes", 40, &[]),
+        past("qcow-size-bomb", "a disk of 2^64 - 1 bytes", 40, &[]),
         encrypted("qcow-aes", "AES", 1),
         encrypted("qcow-crypt-2", "an encryption that does not exist", 2),
         (
@@ -337,7 +339,7 @@ fn headers() -> Vec<Row> {
     ]
     .into_iter()
     .map(|mut row: Row| {
-        if row.0 == "qcow-size-monster" {
+        if row.0 == "qcow-size-bomb" {
             put(&mut row.5, 24, &[0xff; 8]);
         }
         row
@@ -415,7 +417,7 @@ fn tables() -> Vec<Row> {
             with(second, 1 << 40),
         ),
         (
-            "qcow-l2-entry-monster",
+            "qcow-l2-entry-bomb",
             "data at 2^63 - 4096",
             AtRead,
             past,
@@ -440,7 +442,7 @@ fn tables() -> Vec<Row> {
         ),
         ("qcow-data-in-l2", "data in its own table", AtRead, overlap, Some(first), with(second, first)),
         (
-            "qcow-packed-in-header",
+            "qcow-compressed-in-header",
             "a payload in the header",
             AtRead,
             overlap,
@@ -448,7 +450,7 @@ fn tables() -> Vec<Row> {
             with(third, payload(8, 20)),
         ),
         (
-            "qcow-packed-in-l1",
+            "qcow-compressed-in-l1",
             "a payload in the L1 table",
             AtRead,
             overlap,
@@ -456,7 +458,7 @@ fn tables() -> Vec<Row> {
             with(third, payload(l1, 8)),
         ),
         (
-            "qcow-packed-in-data",
+            "qcow-compressed-in-data",
             "a payload inside another cluster",
             AtRead,
             overlap,
@@ -464,7 +466,7 @@ fn tables() -> Vec<Row> {
             with(third, payload(two_data + 100, 20)),
         ),
         (
-            "qcow-packed-shared",
+            "qcow-compressed-shared",
             "one payload used twice",
             AtRead,
             overlap,
@@ -472,7 +474,7 @@ fn tables() -> Vec<Row> {
             with(second, payload(place, len)),
         ),
         (
-            "qcow-packed-empty",
+            "qcow-compressed-empty",
             "a payload of no bytes",
             AtRead,
             entry,
@@ -480,7 +482,7 @@ fn tables() -> Vec<Row> {
             with(third, payload(place, 0)),
         ),
         (
-            "qcow-packed-past-end",
+            "qcow-compressed-past-end",
             "a payload that runs past the file's end",
             AtRead,
             past,
@@ -488,7 +490,7 @@ fn tables() -> Vec<Row> {
             with(third, payload(end as u64 - 10, 11)),
         ),
         (
-            "qcow-packed-short",
+            "qcow-compressed-short",
             "a payload without its last byte",
             AtRead,
             "codec.unpack.short",
@@ -496,7 +498,7 @@ fn tables() -> Vec<Row> {
             with(third, payload(place, len / 2)),
         ),
         (
-            "qcow-packed-garbage",
+            "qcow-compressed-garbage",
             "a payload that is no deflate stream",
             AtRead,
             "codec.unpack.garbage",
@@ -558,7 +560,7 @@ fn names() -> Vec<BrokenImage> {
             with(16, &[0; 4]),
         ),
         (
-            "qcow-name-monster",
+            "qcow-name-bomb",
             "a name of 4 GiB",
             Refused::AtOpen,
             "qcow.header.field",

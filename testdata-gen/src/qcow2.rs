@@ -14,8 +14,8 @@ pub enum Cell {
     Zero,
     /// Reads as zeros and keeps a cluster of garbage.
     ZeroKept,
-    /// Packed.
-    Packed(Vec<u8>),
+    /// Compressed.
+    Compressed(Vec<u8>),
     /// Extended entry: which subclusters hold data, which are zeros, and the data.
     Sub(u32, u32, Vec<u8>),
 }
@@ -108,7 +108,7 @@ impl Qcow2 {
             cluster: 1 << self.cluster_bits,
             file: vec![0; 1 << self.cluster_bits],
             data: Vec::new(),
-            packed_end: 0,
+            compressed_end: 0,
             uses: BTreeMap::new(),
         };
         image.build()
@@ -120,9 +120,9 @@ struct Image<'a> {
     cluster: u64,
     file: Vec<u8>,
     data: Vec<u8>,
-    /// Where the last packed payload ended, if its cluster has room left.
-    packed_end: u64,
-    /// Clusters that are not used exactly once: by packed payloads, or not at all.
+    /// Where the last compressed payload ended, if its cluster has room left.
+    compressed_end: u64,
+    /// Clusters that are not used exactly once: by compressed payloads, or not at all.
     uses: BTreeMap<u64, u16>,
 }
 
@@ -230,7 +230,7 @@ impl Image<'_> {
                 let place = self.store_plain(index, bytes);
                 (COPIED | place, u64::from(*zeros) << 32 | u64::from(*data), place)
             }
-            Cell::Packed(bytes) => self.store_packed(bytes),
+            Cell::Compressed(bytes) => self.store_compressed(bytes),
         }
     }
 
@@ -249,27 +249,27 @@ impl Image<'_> {
     }
 
     /// Payloads stand byte after byte, as QEMU writes them, until a cluster has no room left.
-    fn store_packed(&mut self, bytes: &[u8]) -> (u64, u64, u64) {
-        let payload = self.pack(bytes);
+    fn store_compressed(&mut self, bytes: &[u8]) -> (u64, u64, u64) {
+        let payload = self.compress(bytes);
         let len = payload.len() as u64;
-        let left = self.packed_end.next_multiple_of(self.cluster) - self.packed_end;
-        let at = if self.packed_end > 0 && len <= left { self.packed_end } else { self.reserve(len) };
+        let left = self.compressed_end.next_multiple_of(self.cluster) - self.compressed_end;
+        let at = if self.compressed_end > 0 && len <= left { self.compressed_end } else { self.reserve(len) };
         self.put(at, &payload);
         for cluster in at / self.cluster..=(at + len - 1) / self.cluster {
             *self.uses.entry(cluster).or_default() += 1;
         }
-        self.packed_end = at + len;
+        self.compressed_end = at + len;
         let offset_bits = 62 - (self.recipe.cluster_bits - 8);
         let sectors = (at + len - 1) / 512 - at / 512;
         (1 << 62 | sectors << offset_bits | at, 0, at)
     }
 
-    fn pack(&self, bytes: &[u8]) -> Vec<u8> {
+    fn compress(&self, bytes: &[u8]) -> Vec<u8> {
         if self.recipe.zstd {
-            return zstd::bulk::compress(bytes, 3).expect("a cluster in memory packs");
+            return zstd::bulk::compress(bytes, 3).expect("a cluster in memory compresses");
         }
         let mut encoder = DeflateEncoder::new(Vec::new(), flate2::Compression::new(6));
-        encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("a cluster in memory packs")
+        encoder.write_all(bytes).and_then(|()| encoder.finish()).expect("a cluster in memory compresses")
     }
 
     fn snapshot_table(&self, snapshots: &[(String, String, u64, u64, u64)]) -> Vec<u8> {
@@ -294,7 +294,7 @@ impl Image<'_> {
         table
     }
 
-    /// Every cluster of the file is used once, packed ones once per payload.
+    /// Every cluster of the file is used once, compressed ones once per payload.
     fn refcounts(&mut self) -> (u64, u64) {
         let per_block = self.cluster / 2;
         let used = self.file.len() as u64 / self.cluster;

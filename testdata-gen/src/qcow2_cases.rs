@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::broken::put;
+use crate::AnomalousImage;
+use crate::disk::put;
 use crate::disk::{Noise, text};
+use crate::model::ImageFile;
 use crate::qcow::{Cell as QcowCell, Qcow};
 use crate::qcow2::{Cell, Qcow2, Written};
 use crate::qed::{Cell as QedCell, Qed};
-use crate::{ImageFile, OddImage};
 
 const COPIED: u64 = 1 << 63;
 const K64: u64 = 1 << 16;
@@ -19,11 +20,11 @@ type Damaged = (Vec<u8>, u64);
 type Case = (&'static str, &'static str, &'static str, Damaged);
 
 /// Images that `convert` reads with a finding of this code at this place.
-pub fn damaged() -> Vec<OddImage> {
+pub fn damaged() -> Vec<AnomalousImage> {
     let named = |format: &'static str| {
         move |(name, about, code, (bytes, at)): Case| {
             let files = vec![ImageFile { name: format!("{name}.{format}"), bytes }];
-            OddImage { name, about, files, code, at: Some(at) }
+            AnomalousImage { name, about, files, code, at: Some(at) }
         }
     };
     let mut all: Vec<_> = qcow2_counts().into_iter().map(named("qcow2")).collect();
@@ -32,7 +33,7 @@ pub fn damaged() -> Vec<OddImage> {
     all.extend(qeds().into_iter().map(named("qed")));
     all.extend(qcows().into_iter().map(named("qcow")));
     all.push(raw_data_file());
-    all.extend(crate::odd().into_iter().filter(|image| ODD.contains(&image.code)));
+    all.extend(crate::anomalous().into_iter().filter(|image| ODD.contains(&image.code)));
     all
 }
 
@@ -45,7 +46,7 @@ const ODD: [&str; 4] = [
 ];
 
 /// A raw data file that holds a cluster which the tables do not.
-fn raw_data_file() -> OddImage {
+fn raw_data_file() -> AnomalousImage {
     let name = "data-file-raw-entry-lost";
     let mut written = Qcow2 { data_file: Some((format!("{name}.data"), true)), ..Qcow2::new(16, 4 * K64) };
     written.cells = [(0, Cell::Data(text(1 << 16))), (2, Cell::Data(text(1 << 16)))].into();
@@ -56,7 +57,7 @@ fn raw_data_file() -> OddImage {
         ImageFile { name: format!("{name}.data"), bytes: written.data },
     ];
     let (about, code) = ("a raw data file with a cluster that no entry names", "qcow2.data-file.unallocated");
-    OddImage { name, about, files, code, at: None }
+    AnomalousImage { name, about, files, code, at: None }
 }
 
 /// 16 clusters: data in 0 and 2, compressed in 3, 4 and 5.
@@ -66,9 +67,9 @@ fn recipe() -> Qcow2 {
     recipe.cells = BTreeMap::from([
         (0, Cell::Data(text(1 << 16))),
         (2, Cell::Data(noise.bytes(1 << 16))),
-        (3, Cell::Packed(text(1 << 16))),
-        (4, Cell::Packed([text(1 << 15), vec![7; 1 << 15]].concat())),
-        (5, Cell::Packed([vec![9; 1 << 15], text(1 << 15)].concat())),
+        (3, Cell::Compressed(text(1 << 16))),
+        (4, Cell::Compressed([text(1 << 15), vec![7; 1 << 15]].concat())),
+        (5, Cell::Compressed([vec![9; 1 << 15], text(1 << 15)].concat())),
     ]);
     recipe
 }
@@ -259,7 +260,7 @@ pub fn undamaged() -> Vec<ImageFile> {
     let mut qcow = Qcow::new(12, 9, 16 << 12);
     qcow.cells.insert(1, QcowCell::Data(vec![1; 4096]));
     qcow.cells.insert(2, QcowCell::Data(vec![2; 4096]));
-    qcow.cells.insert(3, QcowCell::Packed(text(4096)));
+    qcow.cells.insert(3, QcowCell::Compressed(text(4096)));
     let mut left_behind = qcow.write();
     put(&mut left_behind.file, left_behind.entries[&1], &[0; 8]);
     // A QED that asks for a check may have lost clusters.

@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::broken::put;
+use crate::disk::put;
 use crate::disk::text;
 use crate::qcow::{Cell as QcowCell, Qcow};
 use crate::qcow2::{Cell, Qcow2, Written};
@@ -42,8 +42,8 @@ fn recipe() -> Qcow2 {
     let mut recipe = Qcow2::new(16, 16 * K64);
     recipe.cells = BTreeMap::from([
         (0, Cell::Data(text(1 << 16))),
-        (3, Cell::Packed(text(1 << 16))),
-        (4, Cell::Packed([text(1 << 15), vec![7; 1 << 15]].concat())),
+        (3, Cell::Compressed(text(1 << 16))),
+        (4, Cell::Compressed([text(1 << 15), vec![7; 1 << 15]].concat())),
     ]);
     recipe
 }
@@ -64,14 +64,14 @@ fn word(written: &Written, at: u64, change: impl Fn(u64) -> u64) -> Vec<u8> {
 fn tables() -> Vec<Provoking> {
     use Provoked::Checked;
     let written = recipe().write();
-    let (l1, data, packed) = (written.l1, written.entries[&0], written.entries[&3]);
+    let (l1, data, compressed) = (written.l1, written.entries[&0], written.entries[&3]);
     let case = |code, at, change: fn(u64) -> u64| ("qcow2", code, at, Checked, word(&written, at, change));
     vec![
         case("qcow2.l1.reserved", l1, |entry| entry | 1),
         case("qcow2.l1.unaligned", l1, |entry| entry + 512),
         case("qcow2.l2.entry", data, |entry| entry | 2),
         case("qcow2.l2.entry", data, |entry| entry + 512),
-        case("qcow2.l2.packed", packed, |entry| entry | COPIED),
+        case("qcow2.l2.packed", compressed, |entry| entry | COPIED),
         case("qcow2.use.past-end", data, |_| COPIED | 1 << 40),
         case("qcow2.copied", data, |entry| entry & !COPIED),
     ]
@@ -82,7 +82,7 @@ fn counts() -> Vec<Provoking> {
     let written = recipe().write();
     let table = u64_at(&written.file, 48);
     let block = u64_at(&written.file, table);
-    let (place, packed) = (written.places[&0], written.places[&3] / K64 * K64);
+    let (place, compressed) = (written.places[&0], written.places[&3] / K64 * K64);
     let count = |count: u16| {
         let mut file = written.file.clone();
         put(&mut file, block + place / K64 * 2, &count.to_be_bytes());
@@ -95,7 +95,7 @@ fn counts() -> Vec<Provoking> {
     vec![
         ("qcow2", "qcow2.refcount.leak", place, Checked, count(2)),
         ("qcow2", "qcow2.refcount.low", place, Checked, count(0)),
-        ("qcow2", "qcow2.refcount.overflow", packed, Checked, one_bit),
+        ("qcow2", "qcow2.refcount.overflow", compressed, Checked, one_bit),
         ("qcow2", "qcow2.refcount.block", table, Checked, word(&written, table, |entry| entry | 1)),
         ("qcow2", "qcow2.refcount.table", 48, Checked, word(&written, 48, |table| table + 512)),
         ("qcow2", "qcow2.refcount.table", 56, Checked, huge),

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::ImageFile;
-use crate::broken::{BrokenImage, Refused, Row, named, put};
+use crate::disk::mixed;
+use crate::disk::put;
 use crate::disk::{Noise, text};
-use crate::good::{GoodImage, image, mixed};
+use crate::model::ImageFile;
+use crate::model::{BrokenImage, Refused, Row, named};
+use crate::model::{GoodImage, image};
 
 /// What one guest cluster is stored as.
 #[derive(Clone, Debug)]
@@ -297,7 +299,7 @@ fn headers() -> Vec<Row> {
         field("qed-table-32", "tables too large", 8, &[32]),
         field("qed-header-0", "a header of no clusters", 12, &[0; 4]),
         field("qed-header-over-l1", "a header that covers the L1 table", 40, &[]).with(12, &[2]),
-        field("qed-header-monster", "a header of 2^44 bytes", 40, &[]).with(12, &[0xff; 4]),
+        field("qed-header-bomb", "a header of 2^44 bytes", 40, &[]).with(12, &[0xff; 4]),
         field("qed-l1-unaligned", "an L1 table between clusters", 40, &[8]),
         field("qed-l1-in-header", "an L1 table in the header", 40, &[0; 8]),
         field(
@@ -306,7 +308,7 @@ fn headers() -> Vec<Row> {
             48,
             &((1u64 << 30) + 1).to_le_bytes(),
         ),
-        field("qed-size-monster", "a disk of 2^64 - 1 bytes", 48, &[0xff; 8]),
+        field("qed-size-bomb", "a disk of 2^64 - 1 bytes", 48, &[0xff; 8]),
         past("qed-l1-past-end", "an L1 table behind the file's end", &(1u64 << 40).to_le_bytes()),
         past("qed-l1-overflow", "an L1 table at the end of all numbers", &(u64::MAX - 4095).to_le_bytes()),
         feature("qed-feature-3", "a feature that does not exist", 16, &[8]),
@@ -482,6 +484,6 @@ fn names() -> Vec<BrokenImage> {
     all.push(row("qed-name-in-header", "a name in the header's fields", 56, &[4]));
     all.push(row("qed-name-empty", "a feature without a name", 60, &[0]));
     all.push(row("qed-name-over-header", "a name that runs out of the header", 60, &4033u32.to_le_bytes()));
-    all.push(row("qed-name-monster", "a name of 4 GiB", 60, &[0xff; 4]));
+    all.push(row("qed-name-bomb", "a name of 4 GiB", 60, &[0xff; 4]));
     all
 }

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::broken::{BrokenImage, Refused, Row, named, put};
+use crate::disk::mixed;
+use crate::disk::put;
 use crate::disk::{Noise, disk_of, text};
-use crate::good::{GoodImage, image, mixed};
-use crate::{Cell, ImageFile, Qcow2};
+use crate::model::ImageFile;
+use crate::model::{BrokenImage, Refused, Row, named};
+use crate::model::{GoodImage, image};
+use crate::{Cell, Qcow2};
 
 /// What one entry of the map says.
 #[derive(Clone, Debug)]
@@ -399,7 +402,7 @@ fn headers() -> Vec<Row> {
             &[16, 0, 0, 0],
         ),
         (
-            "vdi-monster-size",
+            "vdi-bomb-size",
             "a disk of 16 EiB",
             AtOpen,
             "vdi.map.too-short",
@@ -407,7 +410,7 @@ fn headers() -> Vec<Row> {
             edited(368, &[0xff; 8]),
         ),
         (
-            "vdi-monster-map",
+            "vdi-bomb-map",
             "a map of 2^32 - 1 blocks",
             AtOpen,
             "vdi.map.past-end",
@@ -437,8 +440,8 @@ fn maps() -> Vec<Row> {
     put(&mut unallocated, 388, &2u32.to_le_bytes());
     let mut many = entry(3, 3);
     put(&mut many, 388, &100u32.to_le_bytes());
-    let mut monster = entry(3, 0x7fff_ffff);
-    put(&mut monster, 388, &[0xff; 4]);
+    let mut bomb = entry(3, 0x7fff_ffff);
+    put(&mut bomb, 388, &[0xff; 4]);
     let mut no_extra = many.clone();
     put(&mut no_extra, map + 12, &1u32.to_le_bytes());
     put(&mut no_extra, 380, &[0xff; 4]);
@@ -467,8 +470,8 @@ fn maps() -> Vec<Row> {
             Some(map + 12),
             many,
         ),
-        ("vdi-entry-monster", "a block at 2^47", AtRead, "vdi.block.past-end", Some(map + 12), monster),
-        ("vdi-extra-monster", "4 GiB before each block", AtRead, "vdi.block.past-end", Some(map), no_extra),
+        ("vdi-entry-bomb", "a block at 2^47", AtRead, "vdi.block.past-end", Some(map + 12), bomb),
+        ("vdi-extra-bomb", "4 GiB before each block", AtRead, "vdi.block.past-end", Some(map), no_extra),
         (
             "vdi-two-entries-one-block",
             "one block used twice",

@@ -1,9 +1,10 @@
 //! VDIs that users met: single bytes that the format does not protect, and a map that names one block again and again.
 
-use crate::broken::put;
+use crate::AnomalousImage;
+use crate::disk::put;
 use crate::disk::{Noise, disk_of, text};
+use crate::model::ImageFile;
 use crate::vdi::{Vdi, Written};
-use crate::{ImageFile, OddImage};
 
 /// Blocks of 64 KiB: 0, 3 and 16 are stored, the disk ends in the last one.
 fn recipe() -> Vdi {
@@ -15,12 +16,12 @@ fn recipe() -> Vdi {
 }
 
 /// Header fields that were changed, one byte each, and give another disk.
-pub fn vdi_cases() -> Vec<OddImage> {
+pub fn vdi_cases() -> Vec<AnomalousImage> {
     let row = |name, about, code, at: u64, changed: u64, byte: u8| {
         let mut bytes = recipe().write().file;
         put(&mut bytes, changed, &[byte]);
         let files = vec![ImageFile { name: format!("{name}.vdi"), bytes }];
-        OddImage { name, about, files, code, at: Some(at) }
+        AnomalousImage { name, about, files, code, at: Some(at) }
     };
     let Written { map, data, .. } = recipe().write();
     let (map, data) = (map.to_le_bytes(), data.to_le_bytes());

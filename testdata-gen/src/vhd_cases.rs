@@ -1,10 +1,11 @@
 //! VHDs that users met: images that are read with a word of warning, and those that must be refused.
 
-use crate::broken::put;
+use crate::AnomalousImage;
+use crate::disk::mixed;
+use crate::disk::put;
 use crate::disk::{Noise, disk_of, text};
-use crate::good::mixed;
+use crate::model::ImageFile;
 use crate::vhd::{Parent, Stored, Vhd, Written, seal};
-use crate::{ImageFile, OddImage};
 
 /// Blocks of 16 KiB; 0, 2 and 3 are stored, and every sector of them holds data.
 const BLOCK: u64 = 1 << 14;
@@ -107,8 +108,8 @@ pub fn footers_of_different_disks() -> Vec<(&'static str, ImageFile, u64)> {
 }
 
 /// Dynamic images that are read and about which something is reported.
-pub fn vhd_cases() -> Vec<OddImage> {
-    let row = |name, about, code, at: u64, bytes| OddImage {
+pub fn vhd_cases() -> Vec<AnomalousImage> {
+    let row = |name, about, code, at: u64, bytes| AnomalousImage {
         name,
         about,
         files: vec![ImageFile { name: format!("{name}.vhd"), bytes }],

@@ -6,10 +6,12 @@ use std::io::Write;
 
 use flate2::write::ZlibEncoder;
 
-use crate::ImageFile;
-use crate::broken::{BrokenImage, Refused, Row, named, put};
+use crate::disk::mixed;
+use crate::disk::put;
 use crate::disk::{Noise, text};
-use crate::good::{GoodImage, image, mixed};
+use crate::model::ImageFile;
+use crate::model::{BrokenImage, Refused, Row, named};
+use crate::model::{GoodImage, image};
 
 const SECTOR: usize = 512;
 /// Sectors that are kept for an embedded descriptor.
@@ -33,9 +35,9 @@ pub(crate) enum Order {
     TablesFirst,
     /// Grains last to first, then tables.
     GrainsFirst,
-    /// Packed, tables in front.
-    PackedTablesFirst,
-    /// Packed, with markers, the directory behind.
+    /// Compressed, tables in front.
+    CompressedTablesFirst,
+    /// Compressed, with markers, the directory behind.
     Stream,
 }
 
@@ -131,15 +133,15 @@ impl Hosted {
         (self.capacity as usize).div_ceil(self.grain * self.gtes)
     }
 
-    fn is_packed(&self) -> bool {
-        matches!(self.order, Order::PackedTablesFirst | Order::Stream)
+    fn is_compressed(&self) -> bool {
+        matches!(self.order, Order::CompressedTablesFirst | Order::Stream)
     }
 
     fn header(&self, redundant: u64, directory: u64, overhead: u64) -> Vec<u8> {
         let mut header = vec![0; SECTOR];
         header[..4].copy_from_slice(b"KDMV");
-        let packed = if self.is_packed() { 0x3_0000 } else { 0 };
-        let flags = 1 | u64::from(self.has_redundant) << 1 | u64::from(self.has_zeroed) << 2 | packed;
+        let compressed = if self.is_compressed() { 0x3_0000 } else { 0 };
+        let flags = 1 | u64::from(self.has_redundant) << 1 | u64::from(self.has_zeroed) << 2 | compressed;
         put32(&mut header, 4, self.version.into());
         put32(&mut header, 8, flags);
         put64(&mut header, 12, self.capacity);
@@ -154,7 +156,7 @@ impl Hosted {
         put64(&mut header, 64, overhead);
         header[72] = self.is_dirty.into();
         header[73..77].copy_from_slice(b"\n \r\n");
-        header[77] = self.is_packed().into();
+        header[77] = self.is_compressed().into();
         header
     }
 
@@ -217,8 +219,8 @@ impl Hosted {
         for (index, cell) in cells {
             let Cell::Data(bytes) = cell else { continue };
             written.places.insert(*index, file.len() as u64);
-            if self.is_packed() {
-                self.add_packed(file, *index, bytes);
+            if self.is_compressed() {
+                self.add_compressed(file, *index, bytes);
             } else {
                 file.extend(bytes);
                 pad(file, self.grain * SECTOR);
@@ -245,7 +247,7 @@ impl Hosted {
         written
     }
 
-    fn add_packed(&self, file: &mut Vec<u8>, index: u64, bytes: &[u8]) {
+    fn add_compressed(&self, file: &mut Vec<u8>, index: u64, bytes: &[u8]) {
         let payload = zlib(bytes);
         file.extend((index * self.grain as u64).to_le_bytes());
         file.extend((payload.len() as u32).to_le_bytes());
@@ -265,7 +267,7 @@ impl Hosted {
                 let value = match cell {
                     Cell::Data(bytes) => {
                         written.places.insert(*index, file.len() as u64);
-                        self.add_packed(file, *index, bytes);
+                        self.add_compressed(file, *index, bytes);
                         written.places[index] / SECTOR as u64
                     }
                     Cell::Zero | Cell::Unmapped => 1,
@@ -504,7 +506,7 @@ fn streams() -> Vec<GoodImage> {
     zeroed.cells.insert(3, Cell::Zero);
     let mut with_zeros = disk.clone();
     with_zeros[3 * 4096..4 * 4096].fill(0);
-    let front = Hosted { order: Order::PackedTablesFirst, has_redundant: true, ..stream.clone() };
+    let front = Hosted { order: Order::CompressedTablesFirst, has_redundant: true, ..stream.clone() };
     vec![
         own("vmdk-stream", "a directory at the end, a short last grain", &disk, stream.clone()),
         own("vmdk-stream-padded", "a last grain that is filled up", &disk, padded),
@@ -843,10 +845,10 @@ fn broken_headers() -> Vec<BrokenImage> {
         ("vmdk-newlines", "transferred as text", AtOpen, "vmdk.header.newlines", Some(73), mangled),
         field("vmdk-grain-4", "grains too small", header, 20, &eight(4)),
         field("vmdk-grain-24", "grains that are no power of two", header, 20, &eight(24)),
-        field("vmdk-grain-monster", "grains of 2^60 sectors", "vmdk.header.grain-size", 20, &eight(1 << 60)),
+        field("vmdk-grain-bomb", "grains of 2^60 sectors", "vmdk.header.grain-size", 20, &eight(1 << 60)),
         field("vmdk-gtes-0", "tables of nothing", header, 44, &[0; 4]),
         field("vmdk-gtes-513", "tables too large", header, 44, &[1, 2, 0, 0]),
-        field("vmdk-capacity-monster", "a disk of 2^60 sectors", header, 12, &eight(1 << 60)),
+        field("vmdk-capacity-bomb", "a disk of 2^60 sectors", header, 12, &eight(1 << 60)),
         (
             "vmdk-capacity-large",
             "a directory larger than the file",
@@ -879,7 +881,7 @@ fn broken_headers() -> Vec<BrokenImage> {
             &[3, 0, 2, 0],
         ),
         field(
-            "vmdk-packed-without-markers",
+            "vmdk-compressed-without-markers",
             "compressed grains without markers",
             "vmdk.header.compression",
             8,
@@ -1161,7 +1163,7 @@ fn broken_texts() -> Vec<BrokenImage> {
         of("vmdk-line-count", "an extent of x sectors", AtOpen, extent, Some("RW x"), "RW 2", "RW x"),
         of("vmdk-line-name", "an extent without name", AtOpen, extent, line, "\"", ""),
         of(
-            "vmdk-line-monster",
+            "vmdk-line-bomb",
             "an extent of 2^60 sectors",
             AtOpen,
             "vmdk.descriptor.too-large",

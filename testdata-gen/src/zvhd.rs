@@ -5,9 +5,9 @@ use flate2::{Compress, Compression, FlushCompress};
 const PAGE: usize = 4096;
 const BLOCK: usize = 2 << 20;
 
-/// How payloads are packed.
+/// How payloads are compressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Packing {
+pub enum ZvhdCompression {
     /// zstd, one frame each, without a content checksum, as the vendor's writer makes them.
     Zstd,
     /// zstd, one frame each, with a content checksum.
@@ -18,7 +18,7 @@ pub enum Packing {
     ZlibFinished,
 }
 
-fn header(cookie: [u8; 8], size: u64, zvhd2: Option<Packing>) -> Vec<u8> {
+fn header(cookie: [u8; 8], size: u64, zvhd2: Option<ZvhdCompression>) -> Vec<u8> {
     let mut page = vec![0; PAGE];
     let size = size.next_multiple_of(512);
     page[..8].copy_from_slice(&cookie);
@@ -32,11 +32,11 @@ fn header(cookie: [u8; 8], size: u64, zvhd2: Option<Packing>) -> Vec<u8> {
     page[48..56].copy_from_slice(&size.next_multiple_of(1 << 30).to_le_bytes());
     page[60..64].copy_from_slice(&4u32.to_le_bytes());
     page[68..84].copy_from_slice(&[0x5a; 16]);
-    if let Some(packing) = zvhd2 {
+    if let Some(compression) = zvhd2 {
         page[87] = 1;
         page[88..92].copy_from_slice(&(BLOCK as u32).to_le_bytes());
         page[92..96].copy_from_slice(&(size.div_ceil(BLOCK as u64) as u32).to_le_bytes());
-        page[141] = u8::from(matches!(packing, Packing::Zstd | Packing::ZstdChecked));
+        page[141] = u8::from(matches!(compression, ZvhdCompression::Zstd | ZvhdCompression::ZstdChecked));
     }
     seal(&mut page);
     page
@@ -75,7 +75,7 @@ fn blocks(disk: &[u8]) -> impl Iterator<Item = (u32, Vec<u8>)> {
 
 fn flushed(compress: &mut Compress, block: &[u8], flush: FlushCompress) -> Vec<u8> {
     let mut payload = Vec::with_capacity(block.len() + block.len() / 8 + 1024);
-    compress.compress_vec(block, &mut payload, flush).expect("a block in memory packs");
+    compress.compress_vec(block, &mut payload, flush).expect("a block in memory compresses");
     payload
 }
 
@@ -105,30 +105,31 @@ fn stream(disk: &[u8], end: FlushCompress) -> Vec<u8> {
 /// One block as a payload.
 ///
 /// # Panics
-/// If it cannot be packed, which does not happen in memory.
-pub fn pack(packing: Packing, block: &[u8]) -> Vec<u8> {
+/// If it cannot be compressed, which does not happen in memory.
+pub fn compress(compression: ZvhdCompression, block: &[u8]) -> Vec<u8> {
     let zlib = || Compress::new(Compression::new(6), true);
-    match packing {
-        Packing::Zstd => zstd::bulk::compress(block, 3).expect("a block in memory packs"),
-        Packing::ZstdChecked => {
+    match compression {
+        ZvhdCompression::Zstd => zstd::bulk::compress(block, 3).expect("a block in memory compresses"),
+        ZvhdCompression::ZstdChecked => {
             let mut encoder = zstd::bulk::Compressor::new(3).expect("level 3 exists");
             encoder.set_parameter(zstd::zstd_safe::CParameter::ChecksumFlag(true)).expect("a flag is set");
-            encoder.compress(block).expect("a block in memory packs")
+            encoder.compress(block).expect("a block in memory compresses")
         }
-        Packing::Zlib => flushed(&mut zlib(), block, FlushCompress::Sync),
-        Packing::ZlibFinished => flushed(&mut zlib(), block, FlushCompress::Finish),
+        ZvhdCompression::Zlib => flushed(&mut zlib(), block, FlushCompress::Sync),
+        ZvhdCompression::ZlibFinished => flushed(&mut zlib(), block, FlushCompress::Finish),
     }
 }
 
 /// Records, index, bitmap.
-pub fn zvhd2(disk: &[u8], packing: Packing) -> Vec<u8> {
-    let payloads: Vec<_> = blocks(disk).map(|(index, block)| (index, pack(packing, &block))).collect();
-    zvhd2_of(disk.len() as u64, packing, &payloads)
+pub fn zvhd2(disk: &[u8], compression: ZvhdCompression) -> Vec<u8> {
+    let payloads: Vec<_> =
+        blocks(disk).map(|(index, block)| (index, compress(compression, &block))).collect();
+    zvhd2_of(disk.len() as u64, compression, &payloads)
 }
 
-/// The same with payloads that somebody else packed.
-pub fn zvhd2_of(size: u64, packing: Packing, payloads: &[(u32, Vec<u8>)]) -> Vec<u8> {
-    let first = header(*b"z2strm\0\0", size, Some(packing));
+/// The same with payloads that somebody else compressed.
+pub fn zvhd2_of(size: u64, compression: ZvhdCompression, payloads: &[(u32, Vec<u8>)]) -> Vec<u8> {
+    let first = header(*b"z2strm\0\0", size, Some(compression));
     let mut file = first.clone();
     let (mut index, mut bits) = (Vec::new(), Vec::new());
     let segments = size.div_ceil(BLOCK as u64).div_ceil(32768) as usize;

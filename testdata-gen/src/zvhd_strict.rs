@@ -1,7 +1,7 @@
 //! A strict checker of ZVHD and ZVHD2 files that shares nothing with the reader and the writer under test: every rule is
 //! written down a second time, from what is known of the vendor's files.
 //!
-//! The first rule that a file breaks is the result, in words. A file that breaks none is unpacked.
+//! The first rule that a file breaks is the result, in words. A file that breaks none is decompressed.
 
 use flate2::{Decompress, FlushDecompress, Status};
 
@@ -68,7 +68,7 @@ fn page(file: &[u8], at: usize) -> Checked<&[u8]> {
     file.get(at..at + PAGE).ok_or_else(|| format!("at {at}: no whole page"))
 }
 
-/// Checks a file and unpacks it.
+/// Checks a file and decompresses it.
 pub fn check_zvhd_strictly(file: &[u8], writer: Writer) -> Checked<StrictImage> {
     match file.get(..8) {
         Some(b"stream\0\0") => zvhd(file, writer),

@@ -6,6 +6,10 @@
 //! `IMGPREP_REQUIRE_TOOLS=1` turns every skip into a failure, except those whose names `IMGPREP_ALLOW_SKIPS` lists, separated by
 //! commas.
 
+mod transcript;
+
+pub use transcript::{Parse, Recognise, assert_transcript};
+
 use std::collections::BTreeMap;
 use std::io::Write;
 use std::process::{Command, Stdio};

@@ -1,10 +1,14 @@
 //! `cargo xtask tidy`: the laws of ARCHITECTURE.md that no compiler checks.
 //! `cargo xtask docs`: writes the pages that are made from tables.
 //! `cargo xtask bench [--quick] [PART OF A SECTION'S TITLE]`: how fast it is, beside what else there is.
+//! `cargo xtask mutants [--shard K/N] [PACKAGE]`: whether the tests see every change of a crate.
 //! `cargo xtask bench --count [--accept]`: instructions of the hot loops, beside those that were accepted.
 
 mod arrows;
 mod bench;
+mod circles;
+mod module_source;
+mod mutants;
 mod sources;
 
 use std::path::Path;
@@ -21,11 +25,17 @@ fn main() -> ExitCode {
         ["bench", "--quick", only] => bench(&root, true, Some(only)),
         ["bench", "--count"] => end("bench", bench::count::run(&root, false)),
         ["bench", "--count", "--accept"] => end("bench", bench::count::run(&root, true)),
+        ["mutants"] => end("mutants", mutants::run(&root, None, None)),
+        ["mutants", "--shard", shard] => end("mutants", mutants::run(&root, Some(shard), None)),
+        ["mutants", "--shard", shard, package] => {
+            end("mutants", mutants::run(&root, Some(shard), Some(package)))
+        }
+        ["mutants", package] => end("mutants", mutants::run(&root, None, Some(package))),
         ["limit", name, file] => end("limit", bench::limits::run(name, file)),
         ["bench", only] => bench(&root, false, Some(only)),
         _ => {
             eprintln!(
-                "usage: cargo xtask tidy | docs | bench [--quick] [PART OF A SECTION'S TITLE] | bench --count [--accept]"
+                "usage: cargo xtask tidy | docs | bench [--quick] [PART OF A SECTION'S TITLE] | bench --count [--accept] | mutants [--shard K/N] [PACKAGE]"
             );
             ExitCode::FAILURE
         }

@@ -1,60 +1,46 @@
 //! What a run was asked for, kept in the journal: a batch that is resumed with other options would replace what is done.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
-use imgprep::Error;
-use serde::{Deserialize, Serialize};
+use imgprep::policy::DiskRole;
+use imgprep::{Error, FollowPolicy};
 
 use crate::BatchError;
+use crate::fingerprint::{JournalPath, absolute};
+use crate::job_spec::JobSpec;
 use crate::jobs::{Batch, Job};
-use crate::journal::{History, JOURNAL_NAME};
+use crate::journal::{Asked, History, JOURNAL_NAME};
 use crate::record::path_text;
-use crate::stamp::Place;
-use crate::wish::{DiskRole, Follow, Wish};
 
+/// The key of the profile in the journal. The command line calls it `--profile`, and accepts the older `--for`.
+const PROFILE: &str = "for";
 /// Differences that an error names, at most.
 const SHOWN: usize = 8;
 
-/// The source of an output and the settings that are not the defaults, by the names that the command line has for them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Asked {
-    source: Place,
-    settings: BTreeMap<String, String>,
-}
-
 impl Asked {
     pub(crate) fn of(job: &Job) -> Self {
-        Self { source: Place(absolute(&job.source)), settings: settings(&job.wish) }
+        Self { source: JournalPath(absolute(&job.source)), settings: settings(&job.spec) }
     }
 }
 
-/// A path that does not depend on the working directory or on links above it. The last name may be a link itself.
-pub(crate) fn absolute(path: &Path) -> PathBuf {
-    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    match (whole.parent().map(Path::canonicalize), whole.file_name()) {
-        (Some(Ok(folder)), Some(name)) => folder.join(name),
-        _ => whole,
-    }
-}
-
-fn settings(wish: &Wish) -> BTreeMap<String, String> {
+fn settings(spec: &JobSpec) -> BTreeMap<String, String> {
     let set = |is_set: bool| is_set.then(|| "yes".to_string());
     let named = [
-        ("from", wish.from.clone()),
-        ("snapshot", wish.snapshot.clone()),
-        ("to", Some(wish.to.clone())),
-        ("uuid", wish.uuid.clone()),
-        ("for", wish.profile.clone()),
-        ("follow", (wish.follow != Follow::default()).then(|| wish.follow.name().to_string())),
-        ("disk", (wish.disk != DiskRole::default()).then(|| wish.disk.name().to_string())),
-        ("accept-parent", set(wish.accept_parent)),
-        ("bitmap", set(wish.bitmap)),
-        ("verify", set(wish.verify)),
-        ("salvage", set(wish.salvage)),
+        ("from", spec.from.clone()),
+        ("snapshot", spec.snapshot.clone()),
+        ("to", Some(spec.to.clone())),
+        ("uuid", spec.uuid.clone()),
+        (PROFILE, spec.profile.clone()),
+        ("follow", (spec.follow != FollowPolicy::default()).then(|| spec.follow.name().to_string())),
+        ("disk", (spec.disk != DiskRole::default()).then(|| spec.disk.name().to_string())),
+        ("accept-parent", set(spec.accept_parent)),
+        ("bitmap", set(spec.bitmap)),
+        ("verify", set(spec.verify)),
+        ("salvage", set(spec.salvage)),
     ];
     let named = named.into_iter().filter_map(|(name, value)| Some((name.to_string(), value?)));
-    let options = wish.options.iter().map(|(key, value)| (format!("option {key}"), value.clone()));
+    let options = spec.options.iter().map(|(key, value)| (format!("option {key}"), value.clone()));
     named.chain(options).collect()
 }
 
@@ -101,7 +87,7 @@ fn differences(batch: &Batch, history: &History) -> BTreeMap<String, usize> {
         let names: HashSet<&String> = then.settings.keys().chain(now.settings.keys()).collect();
         for name in names {
             differ(
-                name,
+                if name == PROFILE { "profile" } else { name },
                 then.settings.get(name).map(String::as_str),
                 now.settings.get(name).map(String::as_str),
             );

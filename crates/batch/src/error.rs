@@ -101,7 +101,7 @@ pub enum BatchError {
         /// The words of the panic.
         what: String,
     },
-    /// The batch was told to stop.
+    /// The batch was stopped.
     #[error("the batch was stopped before this image was done")]
     Stopped,
 }

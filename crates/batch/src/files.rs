@@ -3,13 +3,13 @@
 use imgprep::{Disk, Files, Role};
 
 use crate::JOURNAL_NAME;
-use crate::attempt::open_options;
 use crate::jobs::Batch;
-use crate::journal::Before;
+use crate::jobs::open_options;
+use crate::journal::ExistingJournal;
 
 /// All sources, outputs, bitmaps and the journal. Where files that are there may be replaced, the images are opened, too:
 /// their backing files and extents are files that are read.
-pub fn of(batch: &Batch, before: Before) -> Files {
+pub fn of(batch: &Batch, existing_journal: ExistingJournal) -> Files {
     let mut files = Files::default();
     for job in &batch.jobs {
         files.reads(&job.source);
@@ -18,7 +18,7 @@ pub fn of(batch: &Batch, before: Before) -> Files {
             files.writes(Role::Bitmap, &bitmap);
         }
     }
-    if before != Before::Refuse && files.replaces() {
+    if existing_journal != ExistingJournal::Refuse && files.replaces() {
         read_chains(batch, &mut files);
     }
     files.writes(Role::Journal, &batch.out.join(JOURNAL_NAME));

@@ -4,19 +4,17 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use imgprep::{Disk, Error, Gate, OpenOptions, Target, check_link, parts_among, reason};
+use imgprep::{
+    Access, Disk, Error, FollowPolicy, Limits, Mismatch, OpenOptions, ParseOptions, SizeChoice,
+    SourceOptions, Target, by_name, check_link, parts_among, reason,
+};
 use walkdir::WalkDir;
 
-use crate::asked::absolute;
-use crate::attempt::open_options;
+use crate::fingerprint::absolute;
+use crate::job_spec::{Host, JobSpec};
 use crate::record::path_text;
 use crate::template::{Template, below};
-use crate::wish::{Host, Wish};
 use crate::{BatchError, JOURNAL_NAME};
-
-/// What is looked at in a folder if nothing else is said: images, and what people take for images.
-const INCLUDED: &str = "*.{avhdx,bin,dd,disk,gz,img,image,iso,ova,qcow,qcow2,qed,raw,tar,tgz,vdi,vhd,vhdx,\
-                        vmdk,vpc,xz,zst,zvhd,zvhd2}";
 
 /// How a folder is searched.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
@@ -29,15 +27,15 @@ pub struct Search {
     pub exclude: Vec<String>,
 }
 
-/// An image with what is wished of it.
+/// An image with its job specification.
 #[derive(Clone, Debug)]
 pub struct Found {
     /// Its file.
     pub source: PathBuf,
     /// Its folder, below the one that was searched.
     pub dir: PathBuf,
-    /// What is wished.
-    pub wish: Wish,
+    /// Its options.
+    pub spec: JobSpec,
     /// How its output is named.
     pub name: Template,
     /// The output's own name, if it has one.
@@ -55,9 +53,9 @@ pub struct Job {
     pub output: PathBuf,
     /// The output below the output folder: what tells this job from all others.
     pub key: String,
-    /// What is wished.
-    pub wish: Wish,
-    /// What the wishes come to.
+    /// Its options.
+    pub spec: JobSpec,
+    /// The target that these options select.
     pub target: Target,
     /// Bytes that the source takes on its file system.
     pub weight: u64,
@@ -66,24 +64,24 @@ pub struct Job {
 }
 
 impl Job {
-    /// The bitmap beside a RAW, if it is wished.
+    /// The bitmap next to a RAW, if requested.
     pub fn bitmap(&self) -> Option<PathBuf> {
-        (self.wish.bitmap && self.target == Target::Raw).then(|| self.output.with_extension("mf"))
+        (self.spec.bitmap && self.target == Target::Raw).then(|| self.output.with_extension("mf"))
     }
 
-    /// Opens the image. A link of a searched folder is followed within that folder only, unless the gate is open.
+    /// Opens the image. A link of a searched folder is followed within that folder only, unless the policy is `any`.
     pub(crate) fn open(&self) -> Result<Disk, Error> {
         if let Some(folder) = &self.searched {
-            imgprep::check_link(&self.source, folder, self.wish.follow.into())?;
+            imgprep::check_link(&self.source, folder, self.spec.follow)?;
         }
         Disk::open(&self.source, &open_options(self))
     }
 
-    /// A checksum of source and wishes: it differs if something else is asked for.
+    /// A checksum of the source path and the specification: it changes with any option.
     pub(crate) fn checksum(&self) -> u32 {
         // OK: plain values and a map with text keys always have a JSON.
-        let wish = serde_json::to_vec(&self.wish).unwrap_or_default();
-        crc32fast::hash(&[absolute(&self.source).as_os_str().as_encoded_bytes(), &wish].concat())
+        let spec = serde_json::to_vec(&self.spec).unwrap_or_default();
+        crc32fast::hash(&[absolute(&self.source).as_os_str().as_encoded_bytes(), &spec].concat())
     }
 }
 
@@ -104,7 +102,7 @@ pub type Searched = (Vec<(PathBuf, PathBuf)>, Vec<PathBuf>);
 
 /// Images below `folder` with their places, and files that are not taken. Hidden ones are not looked at.
 pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Error> {
-    let default = [INCLUDED.to_string()];
+    let default: Vec<_> = known_extensions().map(|extension| format!("*.{extension}")).collect();
     let include = globs(if search.include.is_empty() { &default } else { &search.include })?;
     let exclude = globs(&search.exclude)?;
     let out = out.canonicalize().ok();
@@ -141,12 +139,18 @@ pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Er
     Ok((found, left_out))
 }
 
+/// Extensions of the files that a search takes by default.
+fn known_extensions() -> impl Iterator<Item = &'static &'static str> {
+    imgprep::IMAGE_EXTENSIONS.iter().chain(imgprep::LIKELY_EXTENSIONS)
+}
+
 /// Parts of a disk that another image of their folder names are no images of their own. Parts that none
 /// names stay: they fail, and are reported so.
 fn leave_out_parts(found: &mut Vec<(PathBuf, PathBuf)>, left_out: &mut Vec<PathBuf>) {
     let mut folders: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
     // A link that leads out of its folder is not opened to look for names of parts.
-    let is_own = |path: &Path| check_link(path, path.parent().unwrap_or(Path::new("")), Gate::Beside).is_ok();
+    let is_own =
+        |path: &Path| check_link(path, path.parent().unwrap_or(Path::new("")), FollowPolicy::Beside).is_ok();
     for (path, _) in found.iter().filter(|(path, _)| is_own(path)) {
         folders.entry(path.parent().unwrap_or(Path::new("")).to_path_buf()).or_default().push(path.clone());
     }
@@ -216,14 +220,14 @@ pub fn assemble(
 
 fn job(out: &Path, image: Found, host: &dyn Host) -> Result<Job, Error> {
     let wrong = |what| Error::new(BatchError::Setting { what }).in_path(path_text(&image.source));
-    image.wish.profile.as_deref().map_or(Ok(()), |name| host.check_profile(name)).map_err(wrong)?;
-    let target = host.target(&image.wish.to, &image.wish.options).map_err(wrong)?;
+    image.spec.profile.as_deref().map_or(Ok(()), |name| host.check_profile(name)).map_err(wrong)?;
+    let target = host.target(&image.spec.to, &image.spec.options).map_err(wrong)?;
     let relative = match &image.output {
         Some(output) => below(output),
         None => image.name.output(&image.source, &image.dir, target.name()),
     };
     let relative = relative.map_err(wrong)?;
-    if image.wish.bitmap && target != Target::Raw {
+    if image.spec.bitmap && target != Target::Raw {
         return Err(wrong("a bitmap is written beside a RAW only".into()));
     }
     let weight = imgprep::space_taken(&image.source).unwrap_or(0);
@@ -231,11 +235,30 @@ fn job(out: &Path, image: Found, host: &dyn Host) -> Result<Job, Error> {
         output: out.join(&relative),
         key: path_text(&relative),
         source: image.source,
-        wish: image.wish,
+        spec: image.spec,
         target,
         weight,
         searched: image.searched,
     })
+}
+
+/// How a source is opened.
+pub(crate) fn open_options(job: &Job) -> OpenOptions {
+    let spec = &job.spec;
+    OpenOptions {
+        from: spec.from.as_deref().and_then(by_name),
+        parse: ParseOptions {
+            limits: Limits::default(),
+            snapshot: spec.snapshot.clone(),
+            size: SizeChoice::Current,
+            salvage: spec.salvage,
+        },
+        follow: spec.follow,
+        associated_follow: None,
+        mismatch: if spec.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
+        source: SourceOptions { access: if spec.salvage { Access::Positioned } else { Access::Mapped } },
+        parents: Vec::new(),
+    }
 }
 
 #[cfg(test)]
@@ -258,7 +281,7 @@ mod tests {
         Found {
             source: source.into(),
             dir: PathBuf::new(),
-            wish: Wish::default(),
+            spec: JobSpec::default(),
             name,
             output: None,
             searched: None,

@@ -4,7 +4,7 @@
 //! power cut, or damaged, is as if it had not been written: then an image is converted once more.
 //! The file is locked as long as its batch runs: that is what keeps a second batch out of the folder.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -13,9 +13,8 @@ use imgprep::{Error, reason};
 use serde::{Deserialize, Serialize};
 
 use crate::BatchError;
-use crate::asked::Asked;
+use crate::fingerprint::{FileStamp, Fingerprint, JournalPath};
 use crate::record::Record;
-use crate::stamp::{Place, Proof, Stamp};
 
 /// Its name in the output folder.
 pub const JOURNAL_NAME: &str = "imgprep-batch.journal";
@@ -51,22 +50,24 @@ pub(crate) enum Event {
 /// A finished output, and how it is recognised.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Finished {
-    /// Checksum of all that was wished.
-    pub(crate) wish: u32,
+    /// Checksum of the job specification.
+    #[serde(rename = "wish")]
+    pub(crate) spec: u32,
     /// The output and what was written along with it, by path.
-    pub(crate) outputs: Vec<(Place, Proof)>,
+    pub(crate) outputs: Vec<(JournalPath, Fingerprint)>,
     /// All files that were read.
-    pub(crate) sources: Vec<(Place, Stamp)>,
+    pub(crate) sources: Vec<(JournalPath, FileStamp)>,
     pub(crate) record: Record,
 }
 
 impl Finished {
-    /// Whether nothing changed since: neither what was read nor what was written nor what is wished.
-    pub(crate) fn holds(&self, wish: u32) -> bool {
-        let is_same = |(place, stamp): &(Place, Stamp)| Stamp::of(&place.0).is_ok_and(|now| now == *stamp);
-        self.wish == wish
+    /// Whether sources, outputs and specification are all unchanged.
+    pub(crate) fn holds(&self, spec: u32) -> bool {
+        let is_same =
+            |(path, stamp): &(JournalPath, FileStamp)| FileStamp::of(&path.0).is_ok_and(|now| now == *stamp);
+        self.spec == spec
             && self.sources.iter().all(is_same)
-            && self.outputs.iter().all(|(place, proof)| proof.holds(&place.0))
+            && self.outputs.iter().all(|(path, fingerprint)| fingerprint.holds(&path.0))
     }
 }
 
@@ -163,27 +164,27 @@ pub(crate) struct Journal {
     path: PathBuf,
     /// Bytes that were in it.
     found: u64,
-    /// What was said and not yet written.
+    /// Lines that are not written yet.
     pending: String,
     /// Whether what is pending must be on the disk before it counts.
     must_sync: bool,
 }
 
-/// What is done about the journal of an earlier batch.
+/// How an existing journal in the output folder is handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Before {
-    /// There must be none.
+pub enum ExistingJournal {
+    /// Reject it.
     #[default]
     Refuse,
-    /// Its batch is gone on with.
+    /// Continue its batch.
     Resume,
-    /// It begins anew, and outputs are replaced.
+    /// Start over and replace the outputs.
     Replace,
 }
 
 impl Journal {
     /// Opens the journal of a folder, keeps others out, and reads what is in it.
-    pub(crate) fn open(folder: &Path, before: Before) -> Result<(Self, History), Error> {
+    pub(crate) fn open(folder: &Path, existing_journal: ExistingJournal) -> Result<(Self, History), Error> {
         let path = folder.join(JOURNAL_NAME);
         let in_path = |error: BatchError| Error::new(error).in_path(path.display().to_string());
         let failed = |doing| move |error: io::Error| BatchError::Journal { doing, reason: reason(&error) };
@@ -199,10 +200,10 @@ impl Journal {
         imgprep::sync_folder(folder).map_err(failed("synced")).map_err(in_path)?;
         let mut bytes = Vec::new();
         file.read_to_end(&mut bytes).map_err(failed("read")).map_err(in_path)?;
-        if before == Before::Refuse && !bytes.is_empty() {
+        if existing_journal == ExistingJournal::Refuse && !bytes.is_empty() {
             return Err(in_path(BatchError::JournalExists));
         }
-        if before == Before::Replace {
+        if existing_journal == ExistingJournal::Replace {
             file.set_len(0).map_err(failed("emptied")).map_err(in_path)?;
             bytes.clear();
         }
@@ -213,7 +214,7 @@ impl Journal {
         Ok((Self { file, path, found: bytes.len() as u64, pending, must_sync: true }, history))
     }
 
-    /// Keeps room for what is to be said about so many images: a disk that runs full must not silence it.
+    /// Reserves space for the lines about `jobs` images: they must be written even when the disk is full.
     pub(crate) fn reserve(&self, jobs: usize) {
         if let Ok(found) = self.file.metadata() {
             let room = ROOM + ROOM_PER_JOB.saturating_mul(jobs as u64);
@@ -232,7 +233,7 @@ impl Journal {
         self.must_sync = true;
     }
 
-    /// A run that is refused said nothing.
+    /// Removes the lines of a rejected run.
     pub(crate) fn take_back(self) {
         let _ = self.file.set_len(self.found);
     }
@@ -241,7 +242,7 @@ impl Journal {
     pub(crate) fn end(&mut self, done: usize, failed: usize) -> Result<(), Error> {
         self.say(&Event::End { done, failed });
         self.commit()?;
-        // Room that was not needed; what could not be given back is in nobody's way.
+        // Room that was not needed; what could not be freed does no harm.
         let _ = self.file.metadata().and_then(|found| self.file.set_len(found.len()));
         Ok(())
     }
@@ -252,7 +253,7 @@ impl Journal {
         self.pending += &encode(event);
     }
 
-    /// Writes what was said. Results are on the disk when this returns.
+    /// Writes the pending lines. Results are on the disk when this returns.
     pub(crate) fn commit(&mut self) -> Result<(), Error> {
         if self.pending.is_empty() {
             return Ok(());
@@ -268,7 +269,7 @@ impl Journal {
     }
 }
 
-/// What the journal of a batch that runs says, and who runs it. `None`: there is none at work.
+/// What the journal of a batch that runs says, and who runs it. `None`: no batch runs.
 pub(crate) fn running(path: &Path) -> Option<(History, String)> {
     let mut file = File::open(path).ok()?;
     if !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {
@@ -290,6 +291,13 @@ fn holder(file: &mut File) -> String {
         })
     });
     begun.map_or(String::new(), |process| format!(" (process {process})"))
+}
+
+/// The source of an output and the settings that are not the defaults, by the names that the command line has for them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) source: JournalPath,
+    pub(crate) settings: BTreeMap<String, String>,
 }
 
 #[cfg(test)]
@@ -318,24 +326,27 @@ mod tests {
     #[test]
     fn a_file_that_was_there_before_never_becomes_ours() {
         let folder = tempfile::tempdir().unwrap();
-        let (mut journal, history) = Journal::open(folder.path(), Before::Refuse).unwrap();
+        let (mut journal, history) = Journal::open(folder.path(), ExistingJournal::Refuse).unwrap();
         assert!(history.finished.is_empty());
         journal.begin(2);
         journal.say(&job("theirs", true));
         journal.say(&job("ours", false));
         journal.commit().unwrap();
-        let error = Journal::open(folder.path(), Before::Resume).unwrap_err();
+        let error = Journal::open(folder.path(), ExistingJournal::Resume).unwrap_err();
         assert_eq!(error.code(), "batch.locked");
         assert!(error.to_string().contains(&format!("(process {})", std::process::id())), "{error}");
         drop(journal);
-        assert_eq!(Journal::open(folder.path(), Before::Refuse).unwrap_err().code(), "batch.journal.exists");
-        let (mut journal, history) = Journal::open(folder.path(), Before::Resume).unwrap();
+        assert_eq!(
+            Journal::open(folder.path(), ExistingJournal::Refuse).unwrap_err().code(),
+            "batch.journal.exists"
+        );
+        let (mut journal, history) = Journal::open(folder.path(), ExistingJournal::Resume).unwrap();
         assert!(!history.is_ours("theirs") && history.is_ours("ours"));
         // On the second run our own output is there.
         journal.say(&job("ours", true));
         journal.commit().unwrap();
         drop(journal);
-        let (_journal, history) = Journal::open(folder.path(), Before::Resume).unwrap();
+        let (_journal, history) = Journal::open(folder.path(), ExistingJournal::Resume).unwrap();
         assert!(history.is_ours("ours"));
     }
 
@@ -343,13 +354,13 @@ mod tests {
     fn a_torn_end_does_not_spoil_what_comes_after() {
         let folder = tempfile::tempdir().unwrap();
         std::fs::write(folder.path().join(JOURNAL_NAME), "1234").unwrap();
-        let (mut journal, history) = Journal::open(folder.path(), Before::Resume).unwrap();
+        let (mut journal, history) = Journal::open(folder.path(), ExistingJournal::Resume).unwrap();
         assert_eq!(history.damaged, 1);
         journal.say(&job("a", false));
         journal.commit().unwrap();
         drop(journal);
-        assert!(Journal::open(folder.path(), Before::Resume).unwrap().1.is_ours("a"));
-        let (_journal, history) = Journal::open(folder.path(), Before::Replace).unwrap();
+        assert!(Journal::open(folder.path(), ExistingJournal::Resume).unwrap().1.is_ours("a"));
+        let (_journal, history) = Journal::open(folder.path(), ExistingJournal::Replace).unwrap();
         assert!(!history.is_ours("a"));
     }
 }

@@ -7,38 +7,38 @@
 //!
 //! Nothing here prints or reads the environment.
 
+mod allocation_bar;
 mod asked;
-mod attempt;
-#[cfg(test)]
-mod cases;
 mod error;
+mod execute;
 pub mod files;
+mod fingerprint;
+mod job_spec;
 mod jobs;
 mod journal;
 mod manifest;
-mod neighbours;
+mod observer;
+mod overlapping_batches;
 mod plan;
 mod queue;
 mod record;
 pub mod report;
 mod run;
 mod share;
-mod stamp;
-mod strip;
 mod summary;
 mod template;
-mod watch;
-mod wish;
+#[cfg(test)]
+mod tests;
 
 pub use error::BatchError;
+pub use job_spec::{Host, JobSpec, Reason, Subject, Verdict};
 pub use jobs::{Batch, Found, Job, Search, Searched, assemble, search};
-pub use journal::{Before, JOURNAL_NAME};
+pub use journal::{ExistingJournal, JOURNAL_NAME};
 pub use manifest::{Defaults, EXAMPLE, Manifest};
+pub use observer::{BatchObserver, ProgressSnapshot};
 pub use plan::{BatchPlan, Intent, Planned, plan};
-pub use queue::AtWork;
+pub use queue::RunningJob;
 pub use record::{Failure, Lost, Note, Record, State};
 pub use run::{OnFailure, OtherOptions, RunSettings, run};
 pub use summary::Summary;
 pub use template::Template;
-pub use watch::{Now, Watch};
-pub use wish::{DiskRole, Follow, Host, Reason, Subject, Verdict, Wish};

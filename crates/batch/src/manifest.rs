@@ -1,4 +1,4 @@
-//! The manifest: which images, and what is wished of each, in TOML.
+//! The manifest: images and their options, in TOML.
 //!
 //! What an image does not say is taken from `[defaults]`, and what that does not say from the command line.
 
@@ -6,14 +6,15 @@ use std::collections::BTreeMap;
 use std::ops::Range;
 use std::path::{Path, PathBuf};
 
-use imgprep::{Error, by_name};
+use imgprep::policy::DiskRole;
+use imgprep::{Error, FollowPolicy, by_name};
 use serde::Deserialize;
 use toml::Spanned;
 
 use crate::BatchError;
+use crate::job_spec::{Host, JobSpec};
 use crate::jobs::{Found, Search, search};
 use crate::template::{Template, below};
-use crate::wish::{DiskRole, Follow, Host, Wish};
 
 /// A commented manifest to begin with.
 pub const EXAMPLE: &str = include_str!("example.toml");
@@ -29,7 +30,7 @@ struct Text {
     image: Vec<Spanned<Settings>>,
 }
 
-/// What can be said about one image, or about all.
+/// Settings of one image, or the defaults of all.
 #[derive(Clone, Debug, Default, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 struct Settings {
@@ -40,7 +41,7 @@ struct Settings {
     exclude: Option<Vec<String>>,
     from: Option<Spanned<String>>,
     snapshot: Option<String>,
-    follow: Option<Follow>,
+    follow: Option<FollowPolicy>,
     accept_parent: Option<bool>,
     to: Option<Spanned<String>>,
     options: Option<Spanned<BTreeMap<String, OptionValue>>>,
@@ -75,8 +76,8 @@ impl OptionValue {
 /// What the command line says about all images.
 #[derive(Clone, Debug, Default)]
 pub struct Defaults {
-    /// What is wished of each image.
-    pub wish: Wish,
+    /// Options of each image.
+    pub spec: JobSpec,
     /// How outputs are named.
     pub name: Template,
     /// How folders are searched.
@@ -122,15 +123,15 @@ impl<'a> Manifest<'a> {
             let Some(path) = &settings.path else {
                 return Err(self.wrong(image.span(), "an [[image]] needs a path".into()));
             };
-            let (wish, name) = self.settle(settings, defaults, host)?;
+            let (spec, name) = self.settle(settings, defaults, host)?;
             let source = self.folder().join(path.as_ref());
             let mut place = |source, dir, output, searched| {
-                images.push(Found { source, dir, wish: wish.clone(), name: name.clone(), output, searched });
+                images.push(Found { source, dir, spec: spec.clone(), name: name.clone(), output, searched });
             };
             if !source.is_dir() {
                 let output = settings.output.as_ref().map(|output| output.as_ref().clone());
-                if let (Some(output), Some(said)) = (&output, &settings.output) {
-                    below(output).map_err(|what| self.wrong(said.span(), what))?;
+                if let (Some(output), Some(set)) = (&output, &settings.output) {
+                    below(output).map_err(|what| self.wrong(set.span(), what))?;
                 }
                 place(source, PathBuf::new(), output, None);
                 continue;
@@ -168,24 +169,24 @@ impl<'a> Manifest<'a> {
         image: &Settings,
         defaults: &Defaults,
         host: &dyn Host,
-    ) -> Result<(Wish, Template), Error> {
-        let (all, line) = (&self.parsed.defaults, &defaults.wish);
-        macro_rules! said {
+    ) -> Result<(JobSpec, Template), Error> {
+        let (all, line) = (&self.parsed.defaults, &defaults.spec);
+        macro_rules! setting {
             ($field:ident) => {
                 image.$field.as_ref().or(all.$field.as_ref())
             };
         }
-        let text = |said: Option<&Spanned<String>>| said.map(|said| said.as_ref().clone());
+        let text = |set: Option<&Spanned<String>>| set.map(|set| set.as_ref().clone());
         // Options belong to a target: another target has none of the ones above it.
         let to_below = image.to.is_none().then_some(&all.options);
         let options = image.options.as_ref().or(to_below.and_then(Option::as_ref));
-        let inherits_line = said!(to).is_none();
-        let wish = Wish {
-            from: text(said!(from)).or_else(|| line.from.clone()),
-            snapshot: said!(snapshot).cloned().or_else(|| line.snapshot.clone()),
-            follow: said!(follow).copied().unwrap_or(line.follow),
-            accept_parent: said!(accept_parent).copied().unwrap_or(line.accept_parent),
-            to: text(said!(to)).unwrap_or_else(|| line.to.clone()),
+        let inherits_line = setting!(to).is_none();
+        let spec = JobSpec {
+            from: text(setting!(from)).or_else(|| line.from.clone()),
+            snapshot: setting!(snapshot).cloned().or_else(|| line.snapshot.clone()),
+            follow: setting!(follow).copied().unwrap_or(line.follow),
+            accept_parent: setting!(accept_parent).copied().unwrap_or(line.accept_parent),
+            to: text(setting!(to)).unwrap_or_else(|| line.to.clone()),
             options: match options {
                 Some(options) => {
                     options.as_ref().iter().map(|(key, value)| (key.clone(), value.text())).collect()
@@ -193,26 +194,26 @@ impl<'a> Manifest<'a> {
                 None if inherits_line => line.options.clone(),
                 None => BTreeMap::new(),
             },
-            uuid: text(said!(uuid)).or_else(|| line.uuid.clone()),
-            bitmap: said!(bitmap).copied().unwrap_or(line.bitmap),
-            verify: said!(verify).copied().unwrap_or(line.verify),
-            salvage: said!(salvage).copied().unwrap_or(line.salvage),
-            profile: text(said!(r#for)).or_else(|| line.profile.clone()),
-            disk: said!(disk).copied().unwrap_or(line.disk),
+            uuid: text(setting!(uuid)).or_else(|| line.uuid.clone()),
+            bitmap: setting!(bitmap).copied().unwrap_or(line.bitmap),
+            verify: setting!(verify).copied().unwrap_or(line.verify),
+            salvage: setting!(salvage).copied().unwrap_or(line.salvage),
+            profile: text(setting!(r#for)).or_else(|| line.profile.clone()),
+            disk: setting!(disk).copied().unwrap_or(line.disk),
         };
-        if let Some(from) = said!(from).filter(|from| by_name(from.as_ref()).is_none()) {
+        if let Some(from) = setting!(from).filter(|from| by_name(from.as_ref()).is_none()) {
             return Err(self.wrong(from.span(), format!("from {}: not a format that is read", from.as_ref())));
         }
-        if let Some(name) = said!(r#for) {
+        if let Some(name) = setting!(r#for) {
             host.check_profile(name.as_ref()).map_err(|what| self.wrong(name.span(), what))?;
         }
-        let blamed = options.map(Spanned::span).or(said!(to).map(Spanned::span)).unwrap_or_default();
-        host.target(&wish.to, &wish.options).map_err(|what| self.wrong(blamed, what))?;
-        let name = match said!(name) {
+        let blamed = options.map(Spanned::span).or(setting!(to).map(Spanned::span)).unwrap_or_default();
+        host.target(&spec.to, &spec.options).map_err(|what| self.wrong(blamed, what))?;
+        let name = match setting!(name) {
             Some(name) => Template::parse(name.as_ref()).map_err(|what| self.wrong(name.span(), what))?,
             None => defaults.name.clone(),
         };
-        Ok((wish, name))
+        Ok((spec, name))
     }
 
     fn wrong(&self, span: Range<usize>, what: String) -> Error {
@@ -230,7 +231,7 @@ fn wrong(text: &str, path: &Path, span: Range<usize>, what: String) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use imgprep::{Packing, Target};
+    use imgprep::{Compression, Target};
 
     use super::*;
 
@@ -241,7 +242,7 @@ mod tests {
             match (name, options.keys().find(|key| *key != "level")) {
                 (_, Some(key)) => Err(format!("no option {key}")),
                 ("raw", _) => Ok(Target::Raw),
-                ("zvhd2", _) => Ok(Target::Zvhd2(Packing::Plain)),
+                ("zvhd2", _) => Ok(Target::Zvhd2(Compression::Plain)),
                 _ => Err(format!("no target {name:?}")),
             }
         }
@@ -254,8 +255,8 @@ mod tests {
     }
 
     fn images(text: &str) -> Result<Vec<Found>, Error> {
-        let wish = Wish { to: "zvhd2".into(), ..Wish::default() };
-        let defaults = Defaults { wish, ..Defaults::default() };
+        let spec = JobSpec { to: "zvhd2".into(), ..JobSpec::default() };
+        let defaults = Defaults { spec, ..Defaults::default() };
         let manifest = Manifest::parse(text, Path::new("dir/jobs.toml"))?;
         Ok(manifest.images(&defaults, Path::new("out"), &Known)?.0)
     }
@@ -276,14 +277,14 @@ mod tests {
         let (first, second) = (&found[0], &found[1]);
         assert_eq!(first.source, Path::new("dir/a.img"));
         assert_eq!(
-            (first.wish.to.as_str(), first.wish.verify, first.wish.profile.as_deref()),
+            (first.spec.to.as_str(), first.spec.verify, first.spec.profile.as_deref()),
             ("raw", true, Some("p"))
         );
         assert_eq!(second.source, Path::new("/b.img"));
-        assert_eq!((second.wish.to.as_str(), second.wish.verify), ("zvhd2", false));
-        assert_eq!(second.wish.options["level"], "3");
+        assert_eq!((second.spec.to.as_str(), second.spec.verify), ("zvhd2", false));
+        assert_eq!(second.spec.options["level"], "3");
         assert_eq!(second.output.as_deref(), Some(Path::new("c/d.z")));
-        assert_eq!(second.wish.disk, DiskRole::Data);
+        assert_eq!(second.spec.disk, DiskRole::Data);
         assert!(second.name.output(Path::new("b"), Path::new(""), "e").unwrap() == Path::new("b.x"));
     }
 

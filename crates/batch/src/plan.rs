@@ -1,15 +1,15 @@
 //! What a batch would do. Tables are walked, no payload is read, nothing is written.
 
-use imgprep::{Error, Existing, Meter, RunOptions, Sync, plan as plan_one};
+use imgprep::{Error, Existing, Progress, RunOptions, Sync, plan as plan_one};
 use serde::Serialize;
 
 use crate::asked;
-use crate::attempt::{convert_options, judge, on_loss, room};
+use crate::execute::{convert_options, judge, on_loss, room};
+use crate::job_spec::Verdict;
 use crate::jobs::{Batch, Job};
-use crate::journal::{Before, History};
+use crate::journal::{ExistingJournal, History};
 use crate::record::{Failure, Record, path_text};
 use crate::run::{OtherOptions, RunSettings};
-use crate::wish::Verdict;
 
 /// What would be done about one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
@@ -68,7 +68,7 @@ pub struct BatchPlan {
 }
 
 impl BatchPlan {
-    /// Whether all of it would go as it is wished.
+    /// Whether every image would be converted and could be imported.
     pub fn is_fine(&self) -> bool {
         let is_fine =
             |image: &Planned| image.intent != Intent::Fail && image.verdict.importable != Some(false);
@@ -83,8 +83,11 @@ impl BatchPlan {
 
 /// Tells what [`run`](crate::run) would do.
 pub fn plan(batch: &Batch, settings: &RunSettings<'_>) -> Result<BatchPlan, Error> {
-    let history =
-        if settings.before == Before::Resume { History::look(&batch.out) } else { History::default() };
+    let history = if settings.existing_journal == ExistingJournal::Resume {
+        History::look(&batch.out)
+    } else {
+        History::default()
+    };
     if settings.other_options == OtherOptions::Refuse {
         asked::check(batch, &history)?;
     }
@@ -157,14 +160,14 @@ fn look(
         memory: settings.memory,
         on_loss: on_loss(job),
         interrupt: settings.interrupt,
-        meter: &Meter::default(),
+        progress: &Progress::default(),
         observe: &|_| {},
     };
     let found = plan_one(&disk, &options, &run)?;
     planned.output_size = Some(found.len);
     planned.space = room(job, &found);
     planned.verdict = judge(settings.host, job, &disk, found.len, None);
-    let is_ours = settings.before == Before::Replace || history.is_ours(&job.key);
+    let is_ours = settings.existing_journal == ExistingJournal::Replace || history.is_ours(&job.key);
     if !is_ours && job.output.symlink_metadata().is_ok() {
         let error = crate::BatchError::OutputExists;
         return Err(Error::new(error).in_path(path_text(&job.output)));

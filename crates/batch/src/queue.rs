@@ -2,13 +2,13 @@
 //!
 //! Jobs start largest first, so that at the end only small ones are left to wait for. Each gets the threads that
 //! [`threads_for`] finds, and that part of the memory. Once its image is open and its tables are walked,
-//! files and space are known: it is let in when they are free, or when nobody else is at work.
+//! files and space are known: it is let in when they are free, or when no other job runs.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
 use std::time::{Duration, Instant};
 
-use imgprep::{Interrupt, Meter, MeterReading};
+use imgprep::{Interrupt, Progress, ProgressReading};
 
 use crate::share::{Busy, threads_for};
 
@@ -20,7 +20,7 @@ pub(crate) struct Budget {
     pub(crate) files: u64,
 }
 
-/// Memory below which a thread is of no use: it packs units of 2 MiB.
+/// Memory below which a thread is of no use: it compresses units of 2 MiB.
 const MEMORY_PER_THREAD: u64 = 32 << 20;
 /// Time after which a wait looks whether it was stopped.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
@@ -44,7 +44,7 @@ pub(crate) struct Task {
     pub(crate) memory: u64,
     /// Whether it has the whole budget for itself.
     pub(crate) is_alone: bool,
-    pub(crate) meter: Arc<Meter>,
+    pub(crate) progress: Arc<Progress>,
 }
 
 struct Working {
@@ -78,13 +78,13 @@ pub(crate) struct Queue {
 
 /// A job at work, for whoever shows progress.
 #[derive(Clone, Debug)]
-pub struct AtWork {
+pub struct RunningJob {
     /// Its place in the batch.
     pub job: usize,
     /// Threads that it has.
     pub threads: usize,
     /// What it did so far.
-    pub reading: MeterReading,
+    pub reading: ProgressReading,
     /// Since it began.
     pub elapsed: Duration,
 }
@@ -157,7 +157,7 @@ impl Queue {
             .working
             .values()
             .map(|working| {
-                let left = left(self.weights[working.task.job], &working.task.meter.read());
+                let left = left(self.weights[working.task.job], &working.task.progress.read());
                 Busy { left, threads: working.task.threads }
             })
             .collect();
@@ -171,7 +171,7 @@ impl Queue {
         let attempt = state.attempts.entry(job).or_insert(0);
         *attempt += 1;
         let memory = if is_alone { self.budget.memory } else { self.memory(threads) };
-        let task = Task { job, attempt: *attempt, threads, memory, is_alone, meter: Arc::default() };
+        let task = Task { job, attempt: *attempt, threads, memory, is_alone, progress: Arc::default() };
         state.working.insert(job, Working { task: task.clone(), begun: Instant::now(), admitted: None });
         // Another one may begin beside it.
         self.changed.notify_all();
@@ -184,7 +184,7 @@ impl Queue {
     }
 
     /// Waits until a job's files and space are free. What can't be promised because it is more than there is at
-    /// all runs when nobody else does: bounds are seldom met.
+    /// all runs alone: bounds are rarely reached.
     pub(crate) fn admit(
         &self,
         task: &Task,
@@ -199,7 +199,7 @@ impl Queue {
                 || state.working.values().filter_map(|working| Some((working.admitted?, &working.task)));
             let open: u64 = admitted().map(|((files, _), _)| files).sum();
             let promised =
-                admitted().map(|((_, space), task)| space.saturating_sub(task.meter.read().output));
+                admitted().map(|((_, space), task)| space.saturating_sub(task.progress.read().output));
             let promised = promised.fold(0_u64, u64::saturating_add);
             let fits = open + files <= self.budget.files && promised.saturating_add(space) <= free();
             if fits || admitted().next().is_none() || interrupt.is_raised() {
@@ -245,22 +245,22 @@ impl Queue {
     }
 
     /// What is at work, in the order of the batch.
-    pub(crate) fn at_work(&self) -> Vec<AtWork> {
+    pub(crate) fn running_jobs(&self) -> Vec<RunningJob> {
         let state = self.lock();
-        let at_work = |working: &Working| AtWork {
+        let running_job = |working: &Working| RunningJob {
             job: working.task.job,
             threads: working.task.threads,
-            reading: working.task.meter.read(),
+            reading: working.task.progress.read(),
             elapsed: working.begun.elapsed(),
         };
-        let mut list: Vec<_> = state.working.values().map(at_work).collect();
-        list.sort_by_key(|at_work| at_work.job);
+        let mut list: Vec<_> = state.working.values().map(running_job).collect();
+        list.sort_by_key(|running| running.job);
         list
     }
 }
 
 /// What is left of a weight when a job did so much.
-pub(crate) fn left(weight: u64, reading: &MeterReading) -> u64 {
+pub(crate) fn left(weight: u64, reading: &ProgressReading) -> u64 {
     if reading.total == 0 {
         return weight;
     }

@@ -1,11 +1,11 @@
-//! What is known of one image's job: told while it runs, kept in the journal, shown in the report.
+//! The record of one image's job: reported while it runs, kept in the journal, shown in the report.
 
 use std::path::Path;
 
 use imgprep::{Disk, Error, Finding, LayerInfo, Severity};
 use serde::{Deserialize, Serialize};
 
-use crate::wish::Verdict;
+use crate::job_spec::Verdict;
 
 /// How a job ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
@@ -62,8 +62,9 @@ pub struct Record {
     /// Why it failed.
     pub error: Option<Failure>,
     /// How the source stores the disk, from its beginning to its end: a letter for each of equal
-    /// parts. `d` data, `p` packed, `z` zeros; what most of the part is.
-    pub strip: String,
+    /// parts. `d` data, `p` compressed, `z` zeros; what most of the part is.
+    #[serde(rename = "strip")]
+    pub allocation: String,
 }
 
 /// An oddity, with what to do.

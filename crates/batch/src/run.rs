@@ -1,4 +1,4 @@
-//! Runs a batch: workers beside one thread that keeps the journal and tells what happens.
+//! Runs a batch: worker threads, and a coordinator thread that writes the journal and reports events.
 
 use std::collections::{HashMap, HashSet};
 use std::num::NonZeroUsize;
@@ -9,16 +9,16 @@ use std::time::{Duration, Instant};
 
 use imgprep::{Class, Error, Existing, Interrupt, Sync, reason};
 
-use crate::asked::Asked;
-use crate::attempt::Surroundings;
+use crate::execute::JobContext;
+use crate::job_spec::Host;
 use crate::jobs::{Batch, Job};
-use crate::journal::{Before, Event, Finished, History, Journal};
+use crate::journal::Asked;
+use crate::journal::{Event, ExistingJournal, Finished, History, Journal};
+use crate::observer::{BatchObserver, ProgressSnapshot};
 use crate::queue::{Budget, Queue, Task, left};
 use crate::record::{Failure, Record, State, path_text};
 use crate::summary::Summary;
-use crate::watch::{Now, Watch};
-use crate::wish::Host;
-use crate::{BatchError, asked, files, neighbours};
+use crate::{BatchError, asked, files, overlapping_batches};
 
 /// How a batch is run.
 #[derive(Clone, Copy)]
@@ -35,8 +35,8 @@ pub struct RunSettings<'a> {
     pub pause: Duration,
     /// Whether the first failure is the last.
     pub on_failure: OnFailure,
-    /// What is done about an earlier batch in the same folder.
-    pub before: Before,
+    /// How an existing journal in the output folder is handled.
+    pub existing_journal: ExistingJournal,
     /// What is done about options that differ from the earlier batch's, when it is resumed.
     pub other_options: OtherOptions,
     /// Whether outputs are synced.
@@ -71,30 +71,34 @@ pub enum OnFailure {
 
 /// The longest pause before an image is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// Time between two looks at the interrupt and the meters.
+/// Time between two checks of the interrupt and the progress.
 const TICK: Duration = Duration::from_millis(100);
 /// Bytes that an image costs beside its own: opening, walking, naming.
 const OVERHEAD: u64 = 1 << 20;
 
 /// Runs a batch until nothing is left to do or it is stopped. The error is why it could not run at all.
-pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> Result<Summary, Error> {
+pub fn run(
+    batch: &Batch,
+    settings: &RunSettings<'_>,
+    observer: &mut dyn BatchObserver,
+) -> Result<Summary, Error> {
     let begun = Instant::now();
-    files::of(batch, settings.before).check()?;
+    files::of(batch, settings.existing_journal).check()?;
     create_folder(&batch.out)?;
     // Once before the journal is touched, and once more when what this one does can be seen.
-    neighbours::check(batch)?;
-    let (mut journal, history) = Journal::open(&batch.out, settings.before)?;
+    overlapping_batches::check(batch)?;
+    let (mut journal, history) = Journal::open(&batch.out, settings.existing_journal)?;
     if settings.other_options == OtherOptions::Refuse {
         asked::check(batch, &history)?;
     }
     let mut records: Vec<Option<Record>> =
         batch.jobs.iter().map(|job| earlier(job, &history, settings.interrupt)).collect();
     announce(batch, &records, &history, &mut journal)?;
-    if let Err(error) = neighbours::check(batch) {
+    if let Err(error) = overlapping_batches::check(batch) {
         journal.take_back();
         return Err(error);
     }
-    if settings.before != Before::Refuse {
+    if settings.existing_journal != ExistingJournal::Refuse {
         remove_temporaries(batch);
     }
     let weights: Vec<_> = batch.jobs.iter().map(|job| job.weight.saturating_add(OVERHEAD)).collect();
@@ -102,11 +106,11 @@ pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> 
     let pending = (0..batch.jobs.len()).filter(|job| records[*job].is_none());
     let queue = Queue::new(budget, weights.clone(), pending);
     if settings.interrupt.is_raised() {
-        // Not even begun: the journal would take that for a wish to do it again.
+        // No job starts: the journal would record a new attempt.
         queue.stop();
     }
-    watch.begun(batch, &records.iter().flatten().collect::<Vec<_>>(), history.damaged);
-    let surroundings = Surroundings {
+    observer.begun(batch, &records.iter().flatten().collect::<Vec<_>>(), history.damaged);
+    let context = JobContext {
         batch,
         queue: &queue,
         host: settings.host,
@@ -119,8 +123,7 @@ pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> 
     let (replies, inbox) = mpsc::channel();
     let journalled = std::thread::scope(|scope| {
         for index in 0..budget.threads.min(batch.jobs.len()) {
-            let worker =
-                Worker { surroundings: &surroundings, settings, history: &history, replies: replies.clone() };
+            let worker = Worker { context: &context, settings, history: &history, replies: replies.clone() };
             let begun = std::thread::Builder::new().spawn_scoped(scope, move || worker.work());
             match begun {
                 Ok(_) => {}
@@ -133,13 +136,13 @@ pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> 
             }
         }
         drop(replies);
-        let mut desk = Desk {
+        let mut coordinator = Coordinator {
             batch,
             settings,
             queue: &queue,
             weights: &weights,
             journal: &mut journal,
-            watch,
+            observer,
             records: &mut records,
             begun,
             bytes,
@@ -148,7 +151,7 @@ pub fn run(batch: &Batch, settings: &RunSettings<'_>, watch: &mut dyn Watch) -> 
             running: HashMap::new(),
             is_stopping: false,
         };
-        let kept = desk.keep(&inbox);
+        let kept = coordinator.keep(&inbox);
         // Also when the journal can't be written: workers must come to an end.
         queue.stop();
         if kept.is_err() {
@@ -208,7 +211,7 @@ fn earlier(job: &Job, history: &History, interrupt: &Interrupt) -> Option<Record
     Some(record)
 }
 
-/// Tells the journal all outputs that will be made, before the first of them is.
+/// Writes all outputs into the journal before the first of them is created.
 fn announce(
     batch: &Batch,
     records: &[Option<Record>],
@@ -228,7 +231,7 @@ fn announce(
     journal.commit()
 }
 
-/// Removes hidden files that a killed run left. The lock of the journal says that nobody is at it.
+/// Removes hidden files that a killed run left. The lock of the journal proves that no process uses them.
 fn remove_temporaries(batch: &Batch) {
     let mut prefixes: HashMap<&Path, Vec<String>> = HashMap::new();
     let written = batch.jobs.iter().flat_map(|job| std::iter::once(job.output.clone()).chain(job.bitmap()));
@@ -245,15 +248,15 @@ fn remove_temporaries(batch: &Batch) {
             // All prefixes have one length.
             let len = prefixes.iter().next().map_or(0, |prefix| prefix.len());
             if name.as_encoded_bytes().get(..len).is_some_and(|beginning| prefixes.contains(beginning)) {
-                // One that stays is in nobody's way.
+                // A file that remains does no harm.
                 let _ = std::fs::remove_file(entry.path());
             }
         }
     }
 }
 
-/// What workers tell the desk.
-enum Told {
+/// What workers send to the coordinator.
+enum WorkerEvent {
     Started { job: usize, attempt: u32, threads: usize },
     Again { job: usize, record: Box<Record>, pause: Duration },
     Done { job: usize, finished: Box<Finished> },
@@ -261,30 +264,29 @@ enum Told {
 }
 
 struct Worker<'a> {
-    surroundings: &'a Surroundings<'a>,
+    context: &'a JobContext<'a>,
     settings: &'a RunSettings<'a>,
     history: &'a History,
-    replies: Sender<Told>,
+    replies: Sender<WorkerEvent>,
 }
 
 impl Worker<'_> {
     fn work(&self) {
-        while let Some(task) = self.surroundings.queue.next() {
-            self.tell(Told::Started { job: task.job, attempt: task.attempt, threads: task.threads });
+        while let Some(task) = self.context.queue.next() {
+            self.send(WorkerEvent::Started { job: task.job, attempt: task.attempt, threads: task.threads });
             let begun = Instant::now();
-            let job = &self.surroundings.batch.jobs[task.job];
+            let job = &self.context.batch.jobs[task.job];
             let mut record = blank(job);
             record.attempts = task.attempt;
             record.threads = task.threads;
             let tried = job.output.parent().map_or(Ok(()), |folder| self.create_folder(folder));
-            let tried =
-                tried.and_then(|()| self.surroundings.attempt(&task, self.existing(job), &mut record));
+            let tried = tried.and_then(|()| self.context.execute(&task, self.existing(job), &mut record));
             record.seconds = begun.elapsed().as_secs_f64();
             match tried {
                 Ok(mut finished) => {
                     finished.record.seconds = record.seconds;
-                    self.surroundings.queue.end(task.job);
-                    self.tell(Told::Done { job: task.job, finished: Box::new(finished) });
+                    self.context.queue.end(task.job);
+                    self.send(WorkerEvent::Done { job: task.job, finished: Box::new(finished) });
                 }
                 Err(error) => self.failed(&task, record, &error),
             }
@@ -293,52 +295,53 @@ impl Worker<'_> {
 
     /// One after the other: a folder that is there was synced by whoever made it.
     fn create_folder(&self, folder: &Path) -> Result<(), Error> {
-        let _one = self.surroundings.folders.lock().unwrap_or_else(PoisonError::into_inner);
+        let _one = self.context.folders.lock().unwrap_or_else(PoisonError::into_inner);
         create_folder(folder)
     }
 
     fn existing(&self, job: &Job) -> Existing {
-        let is_ours = self.settings.before == Before::Replace || self.history.is_ours(&job.key);
+        let is_ours =
+            self.settings.existing_journal == ExistingJournal::Replace || self.history.is_ours(&job.key);
         if is_ours { Existing::Replace } else { Existing::Refuse }
     }
 
     fn failed(&self, task: &Task, mut record: Record, error: &Error) {
-        let queue = self.surroundings.queue;
+        let queue = self.context.queue;
         if error.code() == "engine.memory" && !task.is_alone {
             return queue.again_alone(task.job);
         }
         record.error = Some(Failure::of(error, self.settings.host.remedy(error)));
         let is_stopped = self.settings.interrupt.is_raised();
         record.state = if is_stopped { State::Stopped } else { State::Failed };
-        if !is_stopped && task.attempt <= self.settings.retries && may_pass(error) {
+        if !is_stopped && task.attempt <= self.settings.retries && is_transient(error) {
             let pause = pause(self.settings.pause, task.attempt);
             queue.again(task.job, pause);
-            return self.tell(Told::Again { job: task.job, record: Box::new(record), pause });
+            return self.send(WorkerEvent::Again { job: task.job, record: Box::new(record), pause });
         }
-        // Said before another worker can take the next one.
+        // Before another worker can take the next job.
         if self.settings.on_failure == OnFailure::Stop {
             queue.stop();
         }
         queue.end(task.job);
-        self.tell(Told::Failed { job: task.job, record: Box::new(record) });
+        self.send(WorkerEvent::Failed { job: task.job, record: Box::new(record) });
     }
 
-    fn tell(&self, told: Told) {
-        // The desk is gone only when the journal can't be written: then nothing counts any more.
-        let _ = self.replies.send(told);
+    fn send(&self, event: WorkerEvent) {
+        // The coordinator is gone only when the journal can't be written: then nothing counts any more.
+        let _ = self.replies.send(event);
     }
 }
 
-/// Whether an error may be gone the next time: the system's are, what an image says is not.
-fn may_pass(error: &Error) -> bool {
-    let lasts = [
+/// Whether a retry may succeed: I/O errors are transient, errors of the image are not.
+fn is_transient(error: &Error) -> bool {
+    let permanent = [
         "io.open.not-found",
         "io.open.permission",
         "io.open.directory",
         "io.open.special",
         "io.read.past-end",
     ];
-    error.class() == Class::Io && !lasts.contains(&error.code())
+    error.class() == Class::Io && !permanent.contains(&error.code())
 }
 
 /// Doubled with every attempt.
@@ -346,14 +349,14 @@ fn pause(first: Duration, attempt: u32) -> Duration {
     first.saturating_mul(1 << (attempt - 1).min(16)).min(LONGEST_PAUSE)
 }
 
-/// Where everything comes together: the journal, the records, the watch.
-struct Desk<'a> {
+/// Collects the events of all workers: the journal, the records, the observer.
+struct Coordinator<'a> {
     batch: &'a Batch,
     settings: &'a RunSettings<'a>,
     queue: &'a Queue,
     weights: &'a [u64],
     journal: &'a mut Journal,
-    watch: &'a mut dyn Watch,
+    observer: &'a mut dyn BatchObserver,
     records: &'a mut Vec<Option<Record>>,
     begun: Instant,
     bytes: u64,
@@ -364,12 +367,12 @@ struct Desk<'a> {
     is_stopping: bool,
 }
 
-impl Desk<'_> {
-    /// Takes what the workers tell until they are done. All that came together is synced together, and counts then.
-    fn keep(&mut self, inbox: &Receiver<Told>) -> Result<(), Error> {
+impl Coordinator<'_> {
+    /// Handles events until all workers are done. Events that arrive together are synced together before they are reported.
+    fn keep(&mut self, inbox: &Receiver<WorkerEvent>) -> Result<(), Error> {
         let mut last_tick = Instant::now();
         loop {
-            let told = match inbox.recv_timeout(TICK) {
+            let events = match inbox.recv_timeout(TICK) {
                 Ok(first) => std::iter::once(first).chain(inbox.try_iter()).collect(),
                 Err(RecvTimeoutError::Timeout) => Vec::new(),
                 Err(RecvTimeoutError::Disconnected) => return Ok(()),
@@ -377,13 +380,13 @@ impl Desk<'_> {
             if self.settings.interrupt.is_raised() && !self.is_stopping {
                 self.stop();
             }
-            told.iter().for_each(|told| self.note(told));
+            events.iter().for_each(|event| self.note(event));
             self.journal.commit()?;
-            told.into_iter().for_each(|told| self.count(told));
+            events.into_iter().for_each(|event| self.count(event));
             if last_tick.elapsed() >= TICK {
                 last_tick = Instant::now();
-                let now = self.now();
-                self.watch.tick(self.batch, &now);
+                let snapshot = self.snapshot();
+                self.observer.tick(self.batch, &snapshot);
             }
         }
     }
@@ -391,29 +394,31 @@ impl Desk<'_> {
     fn stop(&mut self) {
         self.is_stopping = true;
         self.queue.stop();
-        self.watch.stopping(self.batch, self.queue.at_work().len());
+        self.observer.stopping(self.batch, self.queue.running_jobs().len());
     }
 
-    fn note(&mut self, told: &Told) {
-        let event = match told {
-            Told::Started { job, attempt, .. } => {
+    fn note(&mut self, event: &WorkerEvent) {
+        let event = match event {
+            WorkerEvent::Started { job, attempt, .. } => {
                 Event::Start { output: self.batch.jobs[*job].key.clone(), attempt: *attempt }
             }
-            Told::Again { record, .. } | Told::Failed { record, .. } => {
+            WorkerEvent::Again { record, .. } | WorkerEvent::Failed { record, .. } => {
                 Event::Fail { record: record.clone() }
             }
-            Told::Done { finished, .. } => Event::Done(finished.clone()),
+            WorkerEvent::Done { finished, .. } => Event::Done(finished.clone()),
         };
         self.journal.say(&event);
     }
 
     /// What stands in the journal counts.
-    fn count(&mut self, told: Told) {
-        match told {
-            Told::Started { job, attempt, threads } => self.watch.started(self.batch, job, attempt, threads),
-            Told::Again { job, record, pause } => self.watch.again(self.batch, job, &record, pause),
-            Told::Done { job, finished } => self.over(job, finished.record),
-            Told::Failed { job, record } => self.over(job, *record),
+    fn count(&mut self, event: WorkerEvent) {
+        match event {
+            WorkerEvent::Started { job, attempt, threads } => {
+                self.observer.started(self.batch, job, attempt, threads);
+            }
+            WorkerEvent::Again { job, record, pause } => self.observer.again(self.batch, job, &record, pause),
+            WorkerEvent::Done { job, finished } => self.over(job, finished.record),
+            WorkerEvent::Failed { job, record } => self.over(job, *record),
         }
     }
 
@@ -423,15 +428,15 @@ impl Desk<'_> {
             self.totals.0 += read;
             self.totals.1 += written.max(record.output_size.unwrap_or(0).min(written));
         }
-        self.watch.finished(self.batch, job, &record);
+        self.observer.finished(self.batch, job, &record);
         self.records[job] = Some(record);
     }
 
-    fn now(&mut self) -> Now {
-        let at_work = self.queue.at_work();
+    fn snapshot(&mut self) -> ProgressSnapshot {
+        let running_jobs = self.queue.running_jobs();
         let (mut read, mut written) = self.totals;
         let mut bytes_done = self.bytes_done;
-        for working in &at_work {
+        for working in &running_jobs {
             let reading = working.reading;
             read += reading.source;
             written += reading.output;
@@ -440,7 +445,7 @@ impl Desk<'_> {
             bytes_done += weight - left(weight, &reading);
         }
         let count = |state| self.records.iter().flatten().filter(|record| record.state == state).count();
-        Now {
+        ProgressSnapshot {
             jobs: self.batch.jobs.len(),
             done: count(State::Done),
             failed: count(State::Failed),
@@ -449,7 +454,7 @@ impl Desk<'_> {
             read,
             written,
             elapsed: self.begun.elapsed(),
-            at_work,
+            running_jobs,
         }
     }
 }

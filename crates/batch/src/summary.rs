@@ -55,7 +55,7 @@ impl Summary {
         self.records.iter().filter(is_rejected).count()
     }
 
-    /// Whether all is as it was wished.
+    /// Whether every image is done and none is rejected.
     pub fn is_fine(&self) -> bool {
         !self.records.iter().any(Record::needs_attention)
     }

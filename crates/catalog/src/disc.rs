@@ -85,20 +85,20 @@ mod tests {
 
     #[test]
     fn discs_are_known_and_say_what_they_also_are() {
-        let said = |parts: &[(usize, &[u8])]| {
+        let found = |parts: &[(usize, &[u8])]| {
             image(parts).map(|found| (found.name, found.evidence.at, found.evidence.says))
         };
-        assert_eq!(said(&[ISO]), Some(("iso9660", 32769, "\"CD001\"".into())));
-        assert_eq!(said(&[ISO, UDF[0], UDF[1]]), Some(("iso9660", 32769, "\"CD001\", and UDF".into())));
+        assert_eq!(found(&[ISO]), Some(("iso9660", 32769, "\"CD001\"".into())));
+        assert_eq!(found(&[ISO, UDF[0], UDF[1]]), Some(("iso9660", 32769, "\"CD001\", and UDF".into())));
         let boot: [(usize, &[u8]); 2] =
             [(446, &[0x80, 0, 0, 0, 0x17, 0, 0, 0, 0, 0, 0, 0, 0, 8]), (510, &[0x55, 0xaa])];
-        let (_, _, hybrid) = said(&[ISO, boot[0], boot[1]]).unwrap();
+        let (_, _, hybrid) = found(&[ISO, boot[0], boot[1]]).unwrap();
         assert!(hybrid.ends_with("a hybrid image"), "{hybrid}");
-        let (name, at, _) = said(&UDF).unwrap();
+        let (name, at, _) = found(&UDF).unwrap();
         assert_eq!((name, at), ("udf", 36865));
-        assert_eq!(said(&[(32777, b"CDROM\x01")]).unwrap().0, "iso9660");
+        assert_eq!(found(&[(32777, b"CDROM\x01")]).unwrap().0, "iso9660");
         assert_eq!(
-            said(&[(0, b"\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\x02\0\x01")]).unwrap().0,
+            found(&[(0, b"\0\xff\xff\xff\xff\xff\xff\xff\xff\xff\xff\0\0\x02\0\x01")]).unwrap().0,
             "cd-sectors"
         );
     }

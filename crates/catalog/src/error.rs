@@ -16,7 +16,7 @@ pub enum DetectError {
     },
     /// An image format that is known but not read.
     #[error("this is a {name} image ({says}): imgprep does not read this format yet")]
-    NotYet {
+    Unsupported {
         /// The format.
         name: &'static str,
         /// File offset of what says so.
@@ -84,7 +84,9 @@ impl DetectError {
     /// that is not there yet.
     pub fn command(&self) -> Option<String> {
         match self {
-            Self::NotYet { name, .. } => Some(remedy::command(name).unwrap_or(remedy::ANOTHER_READER).into()),
+            Self::Unsupported { name, .. } => {
+                Some(remedy::command(name).unwrap_or(remedy::ANOTHER_READER).into())
+            }
             Self::NoDisk { name, .. } => remedy::command(name).map(String::from),
             Self::ExtensionDenied { .. } | Self::Empty => Some(remedy::AS_RAW.into()),
             Self::Padded { len, .. } => Some(format!("head -c {len} FILE > OUT.vhd")),
@@ -110,7 +112,7 @@ impl Detail for DetectError {
     fn code(&self) -> &'static str {
         match self {
             Self::Ambiguous { .. } => "detect.ambiguous",
-            Self::NotYet { .. } => "detect.not-yet",
+            Self::Unsupported { .. } => "detect.unsupported",
             Self::NoDisk { .. } => "detect.no-disk",
             Self::ExtensionDenied { .. } => "detect.extension-denied",
             Self::Empty => "detect.empty",
@@ -125,14 +127,14 @@ impl Detail for DetectError {
             | Self::ExtensionDenied { .. }
             | Self::Empty
             | Self::NoSnapshots { .. } => Class::Refused,
-            Self::NotYet { .. } | Self::NoDisk { .. } => Class::Unsupported,
+            Self::Unsupported { .. } | Self::NoDisk { .. } => Class::Unsupported,
             Self::Padded { .. } => Class::Corrupt,
         }
     }
 
     fn at(&self) -> Option<u64> {
         match self {
-            Self::NotYet { at, .. } | Self::NoDisk { at, .. } | Self::Padded { at, .. } => Some(*at),
+            Self::Unsupported { at, .. } | Self::NoDisk { at, .. } | Self::Padded { at, .. } => Some(*at),
             Self::Ambiguous { .. }
             | Self::ExtensionDenied { .. }
             | Self::Empty

@@ -5,8 +5,8 @@ use std::fmt;
 
 use imgprep_map::{Error, Evidence, Probe, ReadAt};
 
-use crate::Format;
 use crate::foreign::Remedy;
+use crate::format::Format;
 
 /// Bytes of one piece of evidence that are shown: no magic is longer.
 const SHOWN: u64 = 32;
@@ -101,7 +101,7 @@ mod tests {
         let ends = Ends::read(&file).unwrap();
         let found = |at, len| {
             let evidence = Evidence { at, len, says: String::new() };
-            Match::new(&ends.probe(), "x", evidence, Kind::Foreign(Remedy::NotYet)).hex()
+            Match::new(&ends.probe(), "x", evidence, Kind::Foreign(Remedy::Unsupported)).hex()
         };
         assert_eq!(found(100, 4), "68 65 61 64");
         assert_eq!(found(last as u64, 4), "74 61 69 6c");

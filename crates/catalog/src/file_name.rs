@@ -29,6 +29,14 @@ impl Denial {
     }
 }
 
+/// Extensions of images, for the search of a folder: readable formats, and ISO and OVA files, which are reported.
+pub const IMAGE_EXTENSIONS: &[&str] =
+    &["img", "raw", "qcow2", "qcow", "qed", "vdi", "vhd", "vhdx", "vmdk", "zvhd", "zvhd2", "iso", "ova"];
+
+/// Further extensions of files that are often taken for images.
+pub const LIKELY_EXTENSIONS: &[&str] =
+    &["avhdx", "bin", "dd", "disk", "gz", "image", "tar", "tgz", "vpc", "xz", "zst"];
+
 /// Readable formats by extension, and what each of their files holds.
 const READABLE: &[(&[&str], &str)] = &[
     (&["qcow2", "qcow3"], "a QCOW2 image has \"QFI\\xfb\" at byte 0"),

@@ -1,11 +1,6 @@
-//! Files that must never be taken for RAW. Here: image formats that are not read yet; what is no
-//! image of a disk is in [`packed`](crate::packed), [`archive`](crate::archive), [`disc`](crate::disc),
-//! [`other`](crate::other), [`openpgp`](crate::openpgp), [`program`](crate::program), [`library`](crate::library)
-//! and [`text`](crate::text).
+//! Vocabulary for files that are recognised but not read.
 
-use imgprep_map::{Evidence, Probe};
-
-use crate::archive::tar;
+use imgprep_map::Evidence;
 
 /// Something recognised that is not read.
 pub(crate) struct Foreign {
@@ -18,53 +13,14 @@ pub(crate) struct Foreign {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Remedy {
     /// An image format whose reader does not exist yet.
-    NotYet,
+    Unsupported,
     /// Not a disk image: what to do instead.
     NoDisk(&'static str),
     /// An image that ends at this file offset, with zeros behind it.
     Cut(u64),
 }
 
-use Remedy::NotYet;
-
-/// Name, offset, magic, what it says, what to do.
-type Row = (&'static str, usize, &'static [u8], &'static str, Remedy);
-
-#[rustfmt::skip]
-const HEADS: &[Row] = &[
-    ("parallels", 0,     b"WithoutFreeSpace",  "magic \"WithoutFreeSpace\"",          NotYet),
-    ("parallels", 0,     b"WithouFreSpacExt",  "magic \"WithouFreSpacExt\"",          NotYet),
-    ("bochs",     0,     b"Bochs Virtual HD Image\0", "magic \"Bochs Virtual HD Image\"", NotYet),
-    ("cloop",     0,     b"#!/bin/sh\n#V2.0 Format\n", "the first lines of a compressed loop image", NotYet),
-];
-
-/// Everything in `probe` that is known and not read.
-pub(crate) fn recognise(probe: &Probe<'_>) -> Vec<Foreign> {
-    let heads = HEADS.iter().filter(|(_, at, magic, ..)| probe.has(*at, magic));
-    let mut found: Vec<_> = heads
-        .map(|(name, at, magic, says, remedy)| foreign(name, *at as u64, magic.len(), says, *remedy))
-        .collect();
-    found.extend(tar(probe));
-    found.extend(dmg_trailer(probe));
-    found.extend(crate::packed::recognise(probe));
-    found.extend(crate::archive::recognise(probe));
-    found.extend(crate::disc::recognise(probe));
-    found.extend(crate::other::recognise(probe));
-    found.extend(crate::openpgp::recognise(probe));
-    found.extend(crate::program::recognise(probe));
-    if found.is_empty() {
-        found.extend(crate::library::recognise(probe));
-    }
-    found
-}
-
 /// What was recognised, and where.
 pub(crate) fn foreign(name: &'static str, at: u64, len: usize, says: &str, remedy: Remedy) -> Foreign {
     Foreign { name, evidence: Evidence { at, len: len as u64, says: says.into() }, remedy }
-}
-
-fn dmg_trailer(probe: &Probe<'_>) -> Option<Foreign> {
-    let at = probe.tail.len().checked_sub(512)?;
-    let is_dmg = probe.tail[at..].starts_with(b"koly\0\0\0\x04\0\0\x02\0");
-    is_dmg.then(|| foreign("dmg", probe.tail_at() + at as u64, 12, "trailer \"koly\", version 4", NotYet))
 }

@@ -1,56 +1,39 @@
 //! The list of formats: one line each, and everything else works on it at once.
 //!
 //! Detection goes by evidence: every format is shown the head and the tail of a file,
-//! and every match is told. One match decides. Several are refused: only the user can say.
+//! and every match is reported. One match decides. Several are rejected: only the user can decide.
 //! No match means RAW where nothing speaks against it: not the contents (text, a signature
 //! of something that is no disk, emptiness) and not the name (the extension of another
 //! format, the name of a part of a disk).
 
 mod archive;
+mod compressed;
 mod disc;
 mod error;
 mod evidence;
 mod file_name;
 mod foreign;
+mod format;
 mod library;
 mod openpgp;
 mod other;
-mod packed;
 mod padding;
 mod program;
+mod recognise;
 mod remedy;
 mod text;
 
 use std::path::Path;
 
+use evidence::{Ends, Kind};
+use foreign::{Foreign, Remedy};
 use imgprep_map::{Error, Evidence, Finding, ParseOptions, Parsed, Probe, ReadAt, Severity};
 
 pub use error::DetectError;
 pub use evidence::Match;
+pub use file_name::{IMAGE_EXTENSIONS, LIKELY_EXTENSIONS};
+pub use format::Format;
 pub use remedy::commands;
-
-use evidence::{Ends, Kind};
-use foreign::{Foreign, Remedy};
-
-type ProbeFn = fn(&Probe<'_>) -> Option<Evidence>;
-type ParseFn = fn(&dyn ReadAt, &ParseOptions) -> Result<Parsed, Error>;
-
-/// One readable format.
-pub struct Format {
-    /// Its name, as in `--from`.
-    pub name: &'static str,
-    /// Other names that images and people use for it.
-    pub aliases: &'static [&'static str],
-    has_snapshots: bool,
-    probe: ProbeFn,
-    parse: ParseFn,
-}
-
-impl std::fmt::Debug for Format {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name)
-    }
-}
 
 /// All readable formats. RAW is what nothing else is.
 #[rustfmt::skip]
@@ -139,7 +122,7 @@ fn matches(file: &dyn ReadAt, probe: &Probe<'_>) -> Result<Vec<Match>, Error> {
         let evidence = (format.probe)(probe)?;
         Some(Match::new(probe, format.name, evidence, Kind::Readable(format)))
     });
-    let mut found: Vec<_> = ours.chain(foreign::recognise(probe).into_iter().map(foreign)).collect();
+    let mut found: Vec<_> = ours.chain(recognise::recognise(probe).into_iter().map(foreign)).collect();
     if found.is_empty() {
         let less =
             text::recognise(probe).map_or_else(|| padding::recognise(file, probe), |text| Ok(Some(text)));
@@ -169,7 +152,7 @@ fn decide(file: &dyn ReadAt, name: Option<&Path>, matches: Vec<Match>) -> Result
             let evidence = Some(found.evidence.clone());
             Ok(Detection { format, evidence, matches, findings: Vec::new() })
         }
-        Kind::Foreign(Remedy::NotYet) => Err(DetectError::NotYet { name, at, says }.into()),
+        Kind::Foreign(Remedy::Unsupported) => Err(DetectError::Unsupported { name, at, says }.into()),
         Kind::Foreign(Remedy::Cut(len)) => Err(DetectError::Padded { name, at, says, len }.into()),
         // The name of a piece says more than what stands in it.
         Kind::Foreign(Remedy::NoDisk(remedy)) => Err(match denial.filter(|denial| denial.is_piece(name)) {

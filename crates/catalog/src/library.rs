@@ -22,7 +22,7 @@ static BINARY: &[F] = &[
     F::AudioVideoInterleave, F::WaveformAudio, F::AudioInterchangeFileFormat, F::OggOpus, F::OggVorbis, F::OggTheora, F::OggFlac,
     F::AdvancedSystemsFormat, F::Mpeg4Part14, F::AppleItunesVideo, F::AppleItunesAudio, F::ThirdGenerationPartnershipProject, F::Realmedia,
     F::Djvu, F::MicrosoftAccess2007Database, F::MicrosoftAccessDatabase, F::Sqlite3, F::WindowsShortcut, F::MacosAlias,
-    // Archives, packed and encrypted files.
+    // Archives, compressed and encrypted files.
     F::Ace, F::Stuffit, F::StuffitX, F::Snappy, F::AgeEncryption, F::MultiLayerArchive,
     // Programs.
     F::DalvikExecutable, F::Bittorrent,

@@ -3,90 +3,13 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use clap::{Parser, Subcommand, ValueEnum};
+use clap::ValueEnum;
+use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
+use clap_complete::Shell;
+use imgprep::FollowPolicy;
+use imgprep::policy::DiskRole;
 
 use crate::size::Size;
-
-/// Inspects, checks and converts virtual disk images.
-#[derive(Parser)]
-#[command(name = "imgprep", version, max_term_width = 100, propagate_version = true)]
-#[command(after_help = "Examples:\n  imgprep info disk.vmdk\n  imgprep check --for huawei-ims disk.vmdk\n  \
-    imgprep convert disk.vmdk disk.zvhd2")]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Command {
-    /// Show format, sizes, allocation, backing chain and anomalies
-    Info(InfoArgs),
-    /// List the extents of a disk: data, zeros, compressed, holes
-    Map(MapArgs),
-    /// Check images: structure, safety, and the import rules of a cloud
-    Check(CheckArgs),
-    /// Convert a disk to ZVHD2 or RAW
-    Convert(ConvertArgs),
-    /// Write the block bitmap (.mf) of a disk
-    Bitmap(BitmapArgs),
-    /// Convert many images with a budget, a journal and a report
-    Batch(Box<crate::batch::BatchArgs>),
-    /// Print a completion script for a shell
-    Completions(crate::packaging::CompletionsArgs),
-    /// Print the manual, or write its pages into a folder
-    Man(crate::packaging::ManArgs),
-}
-
-impl Command {
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Info(_) => "info",
-            Self::Map(_) => "map",
-            Self::Check(_) => "check",
-            Self::Convert(_) => "convert",
-            Self::Bitmap(_) => "bitmap",
-            Self::Batch(_) => "batch",
-            Self::Completions(_) => "completions",
-            Self::Man(_) => "man",
-        }
-    }
-
-    pub(crate) fn output(&self) -> OutputFormat {
-        match self {
-            Self::Info(args) => args.output,
-            Self::Map(args) => args.output,
-            Self::Check(args) if args.output == CheckOutput::Json => OutputFormat::Json,
-            Self::Check(_) | Self::Completions(_) | Self::Man(_) => OutputFormat::Text,
-            Self::Convert(args) => args.run.output,
-            Self::Bitmap(args) => args.run.output,
-            Self::Batch(args) => args.output,
-        }
-    }
-
-    /// Whether standard output is for a program: then all of it must arrive.
-    pub(crate) fn prints_data(&self) -> bool {
-        match self {
-            Self::Check(args) => args.output != CheckOutput::Text,
-            Self::Convert(args) if args.is_piped() => true,
-            _ => self.output() == OutputFormat::Json,
-        }
-    }
-
-    /// Whether an image goes to standard output, and nothing else may.
-    pub(crate) fn is_piped(&self) -> bool {
-        matches!(self, Self::Convert(args) if args.is_piped())
-    }
-
-    /// Where the result goes as JSON, too.
-    pub(crate) fn report(&self) -> Option<&Path> {
-        match self {
-            Self::Info(_) | Self::Map(_) | Self::Check(_) | Self::Completions(_) | Self::Man(_) => None,
-            Self::Convert(args) => args.run.report.as_deref(),
-            Self::Bitmap(args) => args.run.report.as_deref(),
-            Self::Batch(args) => args.json_report(),
-        }
-    }
-}
 
 /// A number of worker threads.
 pub(crate) fn threads(text: &str) -> Result<NonZeroUsize, String> {
@@ -100,14 +23,31 @@ pub(crate) enum OutputFormat {
     Json,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Follow {
-    /// Open no file that an image names
-    None,
-    /// Open files in the image's own folder
-    Beside,
-    /// Open any file, and follow links that lead out of a searched folder
-    Any,
+/// A parser of `--follow`.
+fn follow_policy() -> impl TypedValueParser<Value = FollowPolicy> {
+    let help = |policy| match policy {
+        FollowPolicy::None => "Open no file that an image names",
+        FollowPolicy::Beside => "Open files in the image's own folder",
+        FollowPolicy::Any => "Open any file, and follow links that lead out of a searched folder",
+    };
+    let value = move |policy: FollowPolicy| PossibleValue::new(policy.name()).help(help(policy));
+    choice(FollowPolicy::ALL, FollowPolicy::name, value)
+}
+
+/// A parser of `--disk`.
+pub(crate) fn disk_role() -> impl TypedValueParser<Value = DiskRole> {
+    choice(DiskRole::ALL, DiskRole::name, |role| PossibleValue::new(role.name()))
+}
+
+/// A parser of one of the values of an enum of the library.
+fn choice<T: Copy + Default + Send + Sync + 'static, const N: usize>(
+    all: [T; N],
+    name: fn(T) -> &'static str,
+    value: impl Fn(T) -> PossibleValue,
+) -> impl TypedValueParser<Value = T> {
+    // OK: the parser lets only these names pass.
+    let of_name = move |text: String| all.into_iter().find(|it| name(*it) == text).unwrap_or_default();
+    PossibleValuesParser::new(all.map(value)).map(of_name)
 }
 
 #[derive(clap::Args)]
@@ -130,8 +70,8 @@ pub(crate) struct SourceArgs {
 #[derive(clap::Args)]
 pub(crate) struct FollowArgs {
     /// Which files named inside an image are opened [default: beside; check, and info without --chain: none]
-    #[arg(long, value_enum)]
-    pub(crate) follow: Option<Follow>,
+    #[arg(long, value_parser = follow_policy())]
+    pub(crate) follow: Option<FollowPolicy>,
     /// Accept a parent whose id or timestamp does not match
     #[arg(long)]
     pub(crate) accept_parent: bool,
@@ -184,31 +124,25 @@ pub(crate) enum CheckOutput {
     Github,
 }
 
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum DiskUse {
-    System,
-    Data,
-}
-
 #[derive(clap::Args)]
 #[command(after_help = "Exit codes: 0 fine, 1 not checked, 2 violations or corruption,\n\
     3 only leaks, or only warnings with --deny warnings, 130 interrupted. Settings are read from\n\
     imgprep.toml in the working directory or a folder above it.\n\n\
-    Examples:\n  imgprep check disk.qcow2\n  imgprep check --for huawei-ims disk.vmdk\n  \
+    Examples:\n  imgprep check disk.qcow2\n  imgprep check --profile huawei-ims disk.vmdk\n  \
     imgprep check --deep --output sarif images/\n  imgprep check --explain safety/backing-file")]
 pub(crate) struct CheckArgs {
     /// Images, and folders of images
     #[arg(value_name = "FILE|DIR")]
     pub(crate) files: Vec<PathBuf>,
     /// Import rules of a cloud: huawei-ims, otc or flexible-engine
-    #[arg(long = "for", value_name = "PROFILE")]
+    #[arg(long, visible_alias = "for", value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
     /// Import rules from a file of your own
     #[arg(long, value_name = "FILE", conflicts_with = "profile")]
     pub(crate) profile_file: Option<PathBuf>,
     /// Whether the image becomes a system disk or a data disk [default: system]
-    #[arg(long, value_enum)]
-    pub(crate) disk: Option<DiskUse>,
+    #[arg(long, value_parser = disk_role())]
+    pub(crate) disk: Option<DiskRole>,
     /// Judge by this import route only [default: the best one]
     #[arg(long, value_name = "ROUTE")]
     pub(crate) route: Option<String>,
@@ -256,7 +190,7 @@ pub(crate) struct CheckArgs {
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Progress {
+pub(crate) enum ProgressMode {
     /// A bar on a terminal, otherwise a line every 10 seconds
     Auto,
     /// One JSON object a line, on standard error
@@ -273,9 +207,9 @@ pub(crate) struct RunArgs {
     /// Memory for buffers
     #[arg(long, value_name = "SIZE", default_value = "256M")]
     pub(crate) memory: Size,
-    /// How progress is shown
+    /// How progress is display
     #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) progress: Progress,
+    pub(crate) progress: ProgressMode,
     /// Show progress, as with qemu-img (always on unless -q is given)
     #[arg(short)]
     pub(crate) p: bool,
@@ -401,4 +335,25 @@ pub(crate) struct BitmapArgs {
     pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  imgprep completions bash > /etc/bash_completion.d/imgprep\n  \
+    imgprep completions zsh > ~/.zfunc/_imgprep\n  \
+    imgprep completions fish > ~/.config/fish/completions/imgprep.fish")]
+pub(crate) struct CompletionsArgs {
+    /// Shell to complete in
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  imgprep man | man -l -\n  imgprep man /usr/local/share/man/man1")]
+pub(crate) struct ManArgs {
+    /// Folder for all pages, imgprep.1, imgprep-convert.1 and so on [default: print the first one]
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Replace existing pages
+    #[arg(long, requires = "dir")]
+    pub(crate) force: bool,
 }

@@ -2,15 +2,15 @@
 
 use std::io::{self, Write};
 
-use imgprep::{BitmapMaker, OnLoss, OutputOptions, Sync, write_bitmap};
+use imgprep::{BitmapMaker, FollowPolicy, OnLoss, OutputOptions, Sync, write_bitmap};
 use serde_json::json;
 
-use crate::args::{BitmapArgs, Follow, OutputFormat};
-use crate::convert::bitmap_path;
+use crate::args::{BitmapArgs, OutputFormat};
 use crate::failure::{Failure, write_report};
-use crate::meaning::{Run, bitmap_maker, existing, open, open_options};
+use crate::options::bitmap_path;
+use crate::options::{Run, bitmap_maker, existing, open, open_options};
 use crate::print::say;
-use crate::progress::Shown;
+use crate::progress::ProgressDisplay;
 use crate::size::full;
 use crate::{files, json};
 
@@ -23,18 +23,18 @@ pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
     let disk = open(
         &args.src,
         &args.source,
-        &open_options(&args.source, &args.follow, Follow::Beside, OnLoss::Stop)?,
+        &open_options(&args.source, &args.follow, FollowPolicy::Beside, OnLoss::Stop)?,
     )?;
     let mut files = files::of_bitmap(args);
     files.reads_disk(&disk);
     files.check()?;
     let run = Run::new(&args.run)?;
-    let shown = Shown::new(&args.run, ["reading", "reading"]);
-    let observe = |meter: &imgprep::Meter| shown.observe(meter);
+    let display = ProgressDisplay::new(&args.run, ["reading", "reading"]);
+    let observe = |progress: &imgprep::Progress| display.observe(progress);
     let settings = run.options(OnLoss::Stop, &observe);
     let output = OutputOptions { existing: existing(args.force), sync: Sync::Full };
     let done = write_bitmap(&disk, &path, &maker, output, &settings);
-    shown.finish(settings.meter.read());
+    display.finish(settings.progress.read());
     let done = done?;
     let block = match &maker {
         BitmapMaker::Ours(shape) => Some(shape.block),

@@ -6,16 +6,16 @@ use std::process::ExitCode;
 
 use imgprep::policy::Levels;
 use imgprep::{
-    BitmapShape, CheckOptions, CheckedFile, Depth, Error, FaceError, Gate, Mismatch, OnLoss, OpenOptions,
-    Outcome, SizeChoice, check_link, each_file, image_files,
+    BitmapShape, CheckOptions, CheckedFile, Depth, Error, FollowPolicy, Mismatch, OnLoss, OpenOptions,
+    Outcome, RequestError, SizeChoice, check_link, each_file, image_files,
 };
 
-use crate::args::{BitmapShapeArgs, CheckArgs, CheckOutput, Follow, Order, SourceArgs};
+use crate::args::{BitmapShapeArgs, CheckArgs, CheckOutput, Order, SourceArgs};
 use crate::config::{self, Settings};
 use crate::failure::Failure;
-use crate::meaning::{Run, open_options, shape};
+use crate::failure::INTERRUPTED;
+use crate::options::{Run, open_options, shape};
 use crate::report::{Printer, summary};
-use crate::signals::INTERRUPTED;
 use crate::size::Size;
 use crate::{junit, report, rules, sarif};
 
@@ -33,10 +33,10 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let settings = config::settings(args)?;
     let open = opening(args)?;
     let (files, missing) = files(args, &open);
-    let levels = settings.wish.levels.clone();
-    let Settings { profile, wish, is_deep } = settings;
+    let levels = settings.intent.levels.clone();
+    let Settings { profile, intent, is_deep } = settings;
     let depth = if is_deep { Depth::Payloads } else { Depth::Tables };
-    let options = CheckOptions { open, profile, wish, depth, bitmap: bitmap(args)? };
+    let options = CheckOptions { open, profile, intent, depth, bitmap: bitmap(args)? };
     let run = Run::with(args.memory, args.threads)?;
     let running = run.options(OnLoss::Stop, &|_| {});
     let mut printer = Printer::new(args.output);
@@ -47,8 +47,9 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     }
     for group in files {
         // What the files of a folder name in that folder is checked with them, not by itself.
-        let companions = Some(Gate::Beside).filter(|_| group.is_folder && args.follow.follow.is_none());
-        let open = OpenOptions { companions, ..options.open.clone() };
+        let associated_follow =
+            Some(FollowPolicy::Beside).filter(|_| group.is_folder && args.follow.follow.is_none());
+        let open = OpenOptions { associated_follow, ..options.open.clone() };
         each_file(group.files, &CheckOptions { open, ..options.clone() }, &running, |file| {
             if printed.is_ok() {
                 printed = printer.file(&file, &levels);
@@ -125,7 +126,7 @@ fn opening(args: &CheckArgs) -> Result<OpenOptions, Failure> {
         size: Size::Named(SizeChoice::Current),
         parent: Vec::new(),
     };
-    let options = open_options(&source, &args.follow, Follow::None, OnLoss::Stop)?;
+    let options = open_options(&source, &args.follow, FollowPolicy::None, OnLoss::Stop)?;
     Ok(OpenOptions { mismatch: Mismatch::Accept, ..options })
 }
 
@@ -158,12 +159,12 @@ fn files(args: &CheckArgs, open: &OpenOptions) -> (Vec<Group>, Vec<CheckedFile>)
             missing.push(CheckedFile::undone(failed, error));
         });
         if found.is_empty() && missing.len() == before {
-            let error = Error::new(FaceError::NoImages).in_path(path.display().to_string());
+            let error = Error::new(RequestError::NoImages).in_path(path.display().to_string());
             missing.push(CheckedFile::undone(path, error));
         }
         let mut own = Vec::new();
         for file in found {
-            match check_link(&file, path, open.gate) {
+            match check_link(&file, path, open.follow) {
                 Ok(()) => own.push(file),
                 Err(error) => missing.push(CheckedFile::undone(&file, error)),
             }

@@ -3,11 +3,11 @@
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
 
-use imgprep::policy::{CONFIG_NAME, Config, DiskKind, Level, Levels, Profile, Wish, built_in, place_of};
+use imgprep::policy::{CONFIG_NAME, CheckIntent, Config, Level, Levels, Profile, built_in, place_of};
 
 use serde_json::json;
 
-use crate::args::{CheckArgs, DiskUse};
+use crate::args::CheckArgs;
 use crate::failure::{Failure, file_error};
 use crate::print::say;
 use crate::text::read;
@@ -15,7 +15,7 @@ use crate::text::read;
 /// What a check is asked for, from both.
 pub(crate) struct Settings {
     pub(crate) profile: Option<Profile>,
-    pub(crate) wish: Wish,
+    pub(crate) intent: CheckIntent,
     pub(crate) is_deep: bool,
 }
 
@@ -95,11 +95,7 @@ pub(crate) fn settings(args: &CheckArgs) -> Result<Settings, Failure> {
     }
     let check = &found.config.check;
     let profile = profile(args, &found)?;
-    let disk = match args.disk {
-        Some(DiskUse::System) => DiskKind::System,
-        Some(DiskUse::Data) => DiskKind::Data,
-        None => check.disk.unwrap_or_default(),
-    };
+    let disk = args.disk.or(check.disk).unwrap_or_default();
     let route = args.route.clone().or_else(|| check.route.clone());
     if let Some(wanted) = &route {
         let what = unknown_route(wanted, profile.as_ref());
@@ -112,7 +108,7 @@ pub(crate) fn settings(args: &CheckArgs) -> Result<Settings, Failure> {
     }
     Ok(Settings {
         profile,
-        wish: Wish { disk, route, levels },
+        intent: CheckIntent { disk, route, levels },
         is_deep: args.deep || check.deep.unwrap_or(false),
     })
 }
@@ -133,7 +129,9 @@ fn unknown_route(wanted: &str, profile: Option<&Profile>) -> Option<String> {
 fn profile(args: &CheckArgs, found: &Found) -> Result<Option<Profile>, Failure> {
     let check = &found.config.check;
     match (&args.profile, &args.profile_file, &check.profile, &check.profile_file) {
-        (Some(name), ..) => built_in_profile(name).map_err(|what| Failure::Usage(format!("--for {what}"))),
+        (Some(name), ..) => {
+            built_in_profile(name).map_err(|what| Failure::Usage(format!("--profile {what}")))
+        }
         (None, Some(file), ..) => from_file(file),
         (None, None, Some(name), _) => {
             built_in_profile(name).map_err(|what| found.wrong("profile", name, &what))

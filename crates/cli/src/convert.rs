@@ -1,35 +1,39 @@
 //! `imgprep convert`.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use imgprep::{
-    Checksum, ConvertOptions, Converted, Destination, Disk, Files, LayerInfo, Loss, OnLoss, Plan, Severity,
-    Sync, Target, Verify, convert, plan,
+    Checksum, ConvertOptions, Converted, Destination, Disk, Files, FollowPolicy, LayerInfo, Loss, OnLoss,
+    Plan, Severity, Sync, Target, Verify, convert, plan,
 };
 use serde_json::{Value as Json, json};
 
-use crate::args::{ConvertArgs, Follow, OutputFormat};
+use crate::args::{ConvertArgs, OutputFormat};
 use crate::failure::{Failure, write_report};
-use crate::meaning::{Run, bitmap_maker, existing, open, open_options};
+use crate::json::loss_json;
+use crate::options::{Run, bitmap_maker, bitmap_path, existing, open, open_options};
 use crate::print::{finding, lines, say};
-use crate::progress::Shown;
+use crate::progress::ProgressDisplay;
 use crate::size::{full, short};
 use crate::{files, receipt, target};
 
 pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     let on_loss = if args.salvage { OnLoss::Zero } else { OnLoss::Stop };
-    let (destination, options) = meant(args)?;
-    let mut disk =
-        open(&args.src, &args.source, &open_options(&args.source, &args.follow, Follow::Beside, on_loss)?)?;
+    let (destination, options) = options(args)?;
+    let mut disk = open(
+        &args.src,
+        &args.source,
+        &open_options(&args.source, &args.follow, FollowPolicy::Beside, on_loss)?,
+    )?;
     let mut files = files::of_convert(args);
     files.reads_disk(&disk);
     files.check()?;
     receipt::check_place(args)?;
     let run = Run::new(&args.run)?;
-    let shown = Shown::new(&args.run, ["converting", "verifying"]);
-    let observe = |meter: &imgprep::Meter| shown.observe(meter);
+    let display = ProgressDisplay::new(&args.run, ["converting", "verifying"]);
+    let observe = |progress: &imgprep::Progress| display.observe(progress);
     let settings = run.options(on_loss, &observe);
     disk.cross_check(&settings)?;
     if !args.dry_run {
@@ -43,22 +47,22 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
         return report(
             args,
             &files,
-            &planned(args, &disk, &options, &plan),
-            &planned_json(&disk, &options, &plan),
+            &render_plan(args, &disk, &options, &plan),
+            &render_plan_json(&disk, &options, &plan),
         );
     }
     let done = convert(&disk, &destination, &options, &settings);
-    shown.finish(settings.meter.read());
+    display.finish(settings.progress.read());
     let done = done?;
-    let seconds = shown.elapsed().as_secs_f64();
+    let seconds = display.elapsed().as_secs_f64();
     // Once more, for the output is a file now.
     files.check()?;
     receipt::write(args, &disk, &options, &done)?;
     report(
         args,
         &files,
-        &told(args, &disk, &options, &done, seconds),
-        &told_json(&disk, &options, &done, seconds),
+        &render(args, &disk, &options, &done, seconds),
+        &render_json(&disk, &options, &done, seconds),
     )
 }
 
@@ -97,15 +101,15 @@ fn report(args: &ConvertArgs, files: &Files, text: &[String], json: &Json) -> Re
         OutputFormat::Json => crate::json::text(json),
     };
     if args.is_piped() {
-        // The image is out: text that nobody reads changes nothing.
+        // The image is written: an error of this text is ignored.
         let _ = io::stderr().write_all(text.as_bytes());
         return Ok(());
     }
     Ok(io::stdout().write_all(text.as_bytes())?)
 }
 
-fn meant(args: &ConvertArgs) -> Result<(Destination, ConvertOptions), Failure> {
-    let target = target::meant(args)?;
+fn options(args: &ConvertArgs) -> Result<(Destination, ConvertOptions), Failure> {
+    let target = target::parse(args)?;
     let is_piped = args.dst == Path::new("-");
     let destination = if is_piped { Destination::Stdout } else { Destination::Path(args.dst.clone()) };
     let with_bitmap = args.bitmap || args.shape.bitmap_command.is_some();
@@ -126,31 +130,10 @@ fn meant(args: &ConvertArgs) -> Result<(Destination, ConvertOptions), Failure> {
     Ok((destination, options))
 }
 
-/// `NAME.mf` beside `NAME.raw`.
-pub(crate) fn bitmap_path(raw: &Path) -> Result<PathBuf, Failure> {
-    let path = raw.with_extension("mf");
-    if path == raw {
-        return Err(Failure::Usage(format!(
-            "{}: a RAW cannot have the name of its own bitmap",
-            raw.display()
-        )));
-    }
-    Ok(path)
-}
-
 fn uuid(args: &ConvertArgs) -> Result<[u8; 16], Failure> {
     let Some(text) = &args.uuid else { return Ok(imgprep::random_uuid()?) };
-    let digits: Vec<u8> = text.bytes().filter(|byte| *byte != b'-').collect();
-    let bad = || Failure::Usage(format!("--uuid {text}: not 32 hexadecimal digits"));
-    let mut uuid = [0; 16];
-    if digits.len() != 32 {
-        return Err(bad());
-    }
-    for (byte, pair) in uuid.iter_mut().zip(digits.chunks_exact(2)) {
-        let pair = std::str::from_utf8(pair).map_err(|_| bad())?;
-        *byte = u8::from_str_radix(pair, 16).map_err(|_| bad())?;
-    }
-    Ok(uuid)
+    let wrong = || Failure::Usage(format!("--uuid {text}: not 32 hexadecimal digits"));
+    imgprep::parse_uuid(text).ok_or_else(wrong)
 }
 
 /// `SOURCE_DATE_EPOCH`, else the clock.
@@ -163,7 +146,7 @@ pub(crate) fn unix_time() -> Result<u64, Failure> {
     }
 }
 
-fn planned(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Vec<String> {
+fn render_plan(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Vec<String> {
     let size = if plan.is_exact { full(plan.len) } else { format!("at most {}", full(plan.len)) };
     let mut lines = vec![
         format!(
@@ -176,8 +159,8 @@ fn planned(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Pla
         ),
         format!(
             "{} of the disk may hold data, {} are known to be zeros",
-            short(plan.survey.total()),
-            short(plan.survey.zeros),
+            short(plan.table_scan.total()),
+            short(plan.table_scan.zeros),
         ),
     ];
     lines.extend(options.bitmap.as_ref().map(|(_, path)| format!("bitmap: {}", path.display())));
@@ -186,17 +169,17 @@ fn planned(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Pla
     lines
 }
 
-fn planned_json(disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json {
+fn render_plan_json(disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json {
     json!({
         "schema": "imgprep/convert/1", "dry-run": true, "target": options.target.name(),
         "virtual-size": disk.size(), "target-virtual-size": options.target.disk_size(disk.size()), "output-size": plan.len, "output-size-exact": plan.is_exact,
-        "data": plan.survey.data, "compressed": plan.survey.packed, "zero": plan.survey.zeros,
+        "data": plan.table_scan.data, "compressed": plan.table_scan.compressed, "zero": plan.table_scan.zeros,
         "findings": findings_json(disk),
         "losses": plan.losses.iter().map(loss_json).collect::<Vec<_>>(),
     })
 }
 
-fn told(
+fn render(
     args: &ConvertArgs,
     disk: &Disk,
     options: &ConvertOptions,
@@ -227,7 +210,7 @@ fn enlarged(disk: &Disk, options: &ConvertOptions) -> Option<String> {
     })
 }
 
-fn told_json(disk: &Disk, options: &ConvertOptions, done: &Converted, seconds: f64) -> Json {
+fn render_json(disk: &Disk, options: &ConvertOptions, done: &Converted, seconds: f64) -> Json {
     json!({
         "schema": "imgprep/convert/1", "dry-run": false, "target": options.target.name(),
         "virtual-size": disk.size(), "target-virtual-size": options.target.disk_size(disk.size()), "output-size": done.len, "data-blocks": done.data_blocks,
@@ -240,8 +223,4 @@ fn losses(losses: &[Loss]) -> impl Iterator<Item = String> {
     losses.iter().map(|loss| {
         format!("lost: disk bytes {}..{} are zeros now: {}", loss.disk.start, loss.disk.end, loss.message)
     })
-}
-
-pub(crate) fn loss_json(loss: &Loss) -> Json {
-    json!({ "start": loss.disk.start, "end": loss.disk.end, "code": loss.code, "message": loss.message })
 }

@@ -7,25 +7,26 @@ use std::process::ExitCode;
 
 use imgprep::policy::quote;
 use imgprep::{
-    DetectError, Error, Existing, Match, OutputOptions, Sync, descriptor_beside, reason, remedy, write_whole,
+    DetectError, Error, Existing, Match, OutputOptions, Sync, descriptor_beside, reason, remedy, write_atomic,
 };
 use serde_json::json;
 
-use crate::args::{Command, OutputFormat};
+use crate::args::OutputFormat;
+use crate::command::Command;
+use crate::json;
+use crate::json::error_json;
 use crate::print::{matched, warn};
-use crate::signals::INTERRUPTED;
-use crate::{files, json};
 
 /// What ended a command.
 pub(crate) enum Failure {
     /// An error with its code and place.
     Image(Box<Error>),
-    /// The same, of a file whose bytes speak for this.
-    Seen(Box<Error>, Vec<Match>),
+    /// The same, with the formats that the bytes of the file match.
+    WithEvidence(Box<Error>, Vec<Match>),
     /// Options that make no sense together.
     Usage(String),
-    /// One that stands in the output already.
-    Told,
+    /// An error that the output already contains.
+    Reported,
     /// Our own output could not be written.
     Print(io::Error),
 }
@@ -60,7 +61,7 @@ impl Failure {
     /// Text goes to standard error; JSON is an object on standard output also when nothing came of it. Where that
     /// cannot be written, and where the image goes there, it goes to standard error.
     pub(crate) fn print(&self, command: &Command) {
-        if matches!(self, Self::Told) {
+        if matches!(self, Self::Reported) {
             return;
         }
         if command.output() == OutputFormat::Json {
@@ -80,14 +81,14 @@ impl Failure {
 
     pub(crate) fn print_text(&self, command: &str) {
         match self {
-            Self::Image(error) | Self::Seen(error, _) => warn(format_args!("imgprep: {error}")),
+            Self::Image(error) | Self::WithEvidence(error, _) => warn(format_args!("imgprep: {error}")),
             Self::Usage(text) => warn(format_args!("imgprep: {text}")),
-            Self::Told => {}
+            Self::Reported => {}
             Self::Print(error) => {
                 warn(format_args!("imgprep: standard output could not be written: {}", reason(error)));
             }
         }
-        if let Self::Seen(_, matches) = self {
+        if let Self::WithEvidence(_, matches) = self {
             matches.iter().for_each(|found| warn(format_args!("  evidence: {}", matched(found))));
         }
         self.hints(command).iter().for_each(|hint| warn(format_args!("  {hint}")));
@@ -97,8 +98,8 @@ impl Failure {
     fn hints(&self, command: &str) -> Vec<String> {
         let (error, matches) = match self {
             Self::Image(error) => (error, &[][..]),
-            Self::Seen(error, matches) => (error, &matches[..]),
-            Self::Usage(_) | Self::Told | Self::Print(_) => return Vec::new(),
+            Self::WithEvidence(error, matches) => (error, &matches[..]),
+            Self::Usage(_) | Self::Reported | Self::Print(_) => return Vec::new(),
         };
         let Some(detail) = error.detail::<DetectError>() else { return Vec::new() };
         let file = quote(OsStr::new(error.path().unwrap_or("FILE")));
@@ -119,32 +120,12 @@ impl Failure {
     /// All that the file's bytes speak for, where that was looked at.
     pub(crate) fn matches_json(&self) -> Option<serde_json::Value> {
         match self {
-            Self::Seen(_, matches) => Some(matches.iter().map(json::matched).collect()),
+            Self::WithEvidence(_, matches) => Some(matches.iter().map(json::matched).collect()),
             _ => None,
         }
     }
 
-    /// The same object in a file. That the file could not be written is not worse than what it would say.
-    ///
-    /// A command that failed need not have opened all files that it would have read. So the report replaces nothing
-    /// but an earlier report.
-    pub(crate) fn report(&self, command: &Command, path: &Path) {
-        let is_refused = self.json()["code"].as_str().is_some_and(|code| code.starts_with("output."));
-        if is_refused || files::named(command).check().is_err() {
-            return;
-        }
-        if !may_replace(path) {
-            let path = path.display();
-            return warn(format_args!(
-                "imgprep: {path}: not replaced: the file is not a report of this program"
-            ));
-        }
-        if let Err(failure) = write_report(path, &self.object(command.name())) {
-            failure.print_text(command.name());
-        }
-    }
-
-    fn object(&self, command: &str) -> serde_json::Value {
+    pub(crate) fn object(&self, command: &str) -> serde_json::Value {
         let mut object = json!({ "schema": format!("imgprep/{command}/1"), "error": self.json() });
         if let Some(matches) = self.matches_json() {
             object["matches"] = matches;
@@ -154,9 +135,9 @@ impl Failure {
 
     pub(crate) fn json(&self) -> serde_json::Value {
         match self {
-            Self::Image(error) | Self::Seen(error, _) => error_json(error),
+            Self::Image(error) | Self::WithEvidence(error, _) => error_json(error),
             Self::Usage(text) => json!({ "code": "usage", "class": "usage", "message": text }),
-            Self::Told => serde_json::Value::Null,
+            Self::Reported => serde_json::Value::Null,
             Self::Print(error) => {
                 json!({ "code": "io.print", "class": "io", "message": reason(error) })
             }
@@ -164,25 +145,10 @@ impl Failure {
     }
 }
 
-/// The longest report that is read to see whether it is one.
-const LONGEST_REPORT: u64 = 256 << 20;
-
-/// Whether there is nothing at `path`, an empty file, or a report of this program.
-fn may_replace(path: &Path) -> bool {
-    let Ok(found) = std::fs::metadata(path) else { return true };
-    if !found.is_file() || found.len() == 0 {
-        return found.is_file();
-    }
-    let file = std::fs::File::open(path).ok().filter(|_| found.len() <= LONGEST_REPORT);
-    let read =
-        file.and_then(|file| serde_json::from_reader::<_, serde_json::Value>(io::BufReader::new(file)).ok());
-    read.is_some_and(|object| object["schema"].as_str().is_some_and(|name| name.starts_with("imgprep/")))
-}
-
-/// A report is made anew by every run: one that is there is replaced.
+/// Writes a report; an existing one is replaced.
 pub(crate) fn write_report(path: &Path, object: &serde_json::Value) -> Result<(), Failure> {
     let options = OutputOptions { existing: Existing::Replace, sync: Sync::Full };
-    Ok(write_whole(path, json::text(object).as_bytes(), options)?)
+    Ok(write_atomic(path, json::text(object).as_bytes(), options)?)
 }
 
 /// What was wrong with a file that the command line names.
@@ -190,24 +156,10 @@ pub(crate) fn file_error(path: &Path, error: &io::Error) -> Failure {
     Failure::Usage(format!("{}: {}", path.display(), reason(error)))
 }
 
-/// `{code, class, message, file, offset, disk}`.
-pub(crate) fn error_json(error: &Error) -> serde_json::Value {
-    let disk = error.disk().map(|disk| json!({ "start": disk.start, "end": disk.end }));
-    let mut object = json!({
-        "code": error.code(),
-        "class": error.class().name(),
-        "message": error.to_string(),
-        "file": error.path(),
-        "offset": error.at(),
-        "disk": disk,
-    });
-    if let Some(remedy) = remedy(error) {
-        object["remedy"] = json!(remedy);
-    }
-    object
-}
-
 /// 130 after Ctrl-C, as a shell has it; 1 for everything else.
 pub(crate) fn exit_code(failure: &Failure) -> ExitCode {
     ExitCode::from(if failure.is_interrupt() { INTERRUPTED } else { 1 })
 }
+
+/// Exit code of an interrupted command, as a shell has it after Ctrl-C.
+pub(crate) const INTERRUPTED: u8 = 130;

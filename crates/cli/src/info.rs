@@ -4,15 +4,15 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use imgprep::{
-    Allocation, Counted, Disk, DiskFacts, Finding, LayerInfo, Mismatch, OnLoss, OpenOptions, Partition, Seen,
-    Severity, Snapshot, Value,
+    Allocation, Counted, Disk, DiskFacts, DiskInspection, Finding, FollowPolicy, LayerInfo, Mismatch, OnLoss,
+    OpenOptions, Partition, Severity, Snapshot, Value,
 };
 use serde_json::{Value as Json, json};
 
-use crate::args::{Follow, InfoArgs, OutputFormat};
+use crate::args::{InfoArgs, OutputFormat};
 use crate::failure::Failure;
 use crate::json;
-use crate::meaning::{open, open_options};
+use crate::options::{open, open_options};
 use crate::print::{finding, line, matched};
 use crate::size::{full, short};
 
@@ -31,7 +31,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
     }
     if args.output == OutputFormat::Json {
         print_json(args, images, failure.as_ref())?;
-        failure = failure.map(|_| Failure::Told);
+        failure = failure.map(|_| Failure::Reported);
     }
     failure.map_or(Ok(()), Err)
 }
@@ -50,13 +50,13 @@ fn keep_on(file: &Path, error: &Failure, args: &InfoArgs, images: &mut Vec<Json>
     Failure::Usage(format!("not all of the {} images could be read", args.files.len()))
 }
 
-/// An inspector tells what it saw, also of a file that it can't describe.
+/// Reports the matching formats of a file that cannot be described.
 fn with_matches(failure: Failure, file: &Path) -> Failure {
     match failure {
         // A layer below is not what the user named.
         Failure::Image(error) if error.path().is_none_or(|path| Path::new(path) == file) => {
             match imgprep::matches_of(file) {
-                Ok(matches) => Failure::Seen(error, matches),
+                Ok(matches) => Failure::WithEvidence(error, matches),
                 Err(_) => Failure::Image(error),
             }
         }
@@ -66,28 +66,28 @@ fn with_matches(failure: Failure, file: &Path) -> Failure {
 
 /// The layers of one file as JSON; text is printed at once.
 fn describe(file: &Path, args: &InfoArgs) -> Result<Vec<Json>, Failure> {
-    let by_default = if args.chain { Follow::Beside } else { Follow::None };
+    let by_default = if args.chain { FollowPolicy::Beside } else { FollowPolicy::None };
     let options = open_options(&args.source, &args.follow, by_default, OnLoss::Stop)?;
     // An inspector shows a parent that does not match, a converter refuses it.
     let disk = open(file, &args.source, &OpenOptions { mismatch: Mismatch::Accept, ..options })?;
-    let shown = if args.chain { disk.layers().len() } else { 1 };
+    let display = if args.chain { disk.layers().len() } else { 1 };
     let mut images = Vec::new();
-    for (index, info) in disk.layers().iter().take(shown).enumerate() {
+    for (index, info) in disk.layers().iter().take(display).enumerate() {
         let allocation = disk.allocation(index);
         // What is on the disk is asked of all its layers together.
-        let seen = if index == 0 { disk.contents() } else { Seen::default() };
-        let findings = findings(info, allocation.as_ref(), &seen);
+        let inspection = if index == 0 { disk.contents() } else { DiskInspection::default() };
+        let findings = findings(info, allocation.as_ref(), &inspection);
         match args.output {
             OutputFormat::Text => {
                 let mut out = io::stdout().lock();
                 if index > 0 || args.files.first().map(|first| &**first) != Some(file) {
                     writeln!(out)?;
                 }
-                print_text(&mut out, &disk, info, allocation.as_ref(), &seen)?;
+                print_text(&mut out, &disk, info, allocation.as_ref(), &inspection)?;
                 print_findings(&mut out, &findings)?;
             }
             OutputFormat::Json => {
-                let mut object = json::layer(info, allocation.as_ref(), &seen, &findings);
+                let mut object = json::layer(info, allocation.as_ref(), &inspection, &findings);
                 if index == 0 {
                     object.insert("unopened".into(), disk.unopened().iter().map(json::unopened).collect());
                 }
@@ -99,10 +99,10 @@ fn describe(file: &Path, args: &InfoArgs) -> Result<Vec<Json>, Failure> {
 }
 
 /// The image's own, then what was met on the walk and on the disk: each once.
-fn findings(info: &LayerInfo, allocation: Option<&Counted>, seen: &Seen) -> Vec<Finding> {
+fn findings(info: &LayerInfo, allocation: Option<&Counted>, inspection: &DiskInspection) -> Vec<Finding> {
     let mut all = info.findings.clone();
-    // What the image says of itself is not told again because counting met it.
-    let is_new = |met: &imgprep::Error| info.findings.iter().all(|told| told.code != met.code());
+    // A finding of the image itself is not repeated when counting reports it.
+    let is_new = |met: &imgprep::Error| info.findings.iter().all(|known| known.code != met.code());
     if let Some(Counted::Failed(error)) = allocation
         && is_new(error)
     {
@@ -113,8 +113,8 @@ fn findings(info: &LayerInfo, allocation: Option<&Counted>, seen: &Seen) -> Vec<
             message: without_code(error, &info.name),
         });
     }
-    for found in &seen.findings {
-        if !all.iter().any(|told| (told.code, told.at) == (found.code, found.at) && found.at.is_some()) {
+    for found in &inspection.findings {
+        if !all.iter().any(|known| (known.code, known.at) == (found.code, found.at) && found.at.is_some()) {
             all.push(found.clone());
         }
     }
@@ -151,7 +151,7 @@ fn print_text(
     disk: &Disk,
     info: &LayerInfo,
     allocation: Option<&Counted>,
-    seen: &Seen,
+    inspection: &DiskInspection,
 ) -> io::Result<()> {
     line(out, "image", &info.name)?;
     line(out, "format", &format!("{}, {}", info.facts.format, info.facts.variant))?;
@@ -177,11 +177,11 @@ fn print_text(
         };
         line(out, "backing file", &format!("{name} ({format})"))?;
     }
-    for companion in &info.companions {
-        let name = companion.name.as_ref().map_or("(not named)".into(), ToString::to_string);
+    for associated in &info.associated_files {
+        let name = associated.name.as_ref().map_or("(not named)".into(), ToString::to_string);
         line(out, "data file", &name)?;
     }
-    if let Some(facts) = &seen.facts {
+    if let Some(facts) = &inspection.facts {
         print_contents(out, facts)?;
     }
     for (key, value) in &info.facts.details {
@@ -223,8 +223,12 @@ fn print_allocation(out: &mut dyn Write, counted: Option<&Counted>) -> io::Resul
 }
 
 fn summed(sum: &Allocation) -> String {
-    let parts =
-        [("data", sum.data), ("compressed", sum.packed), ("zeros", sum.zeros), ("from below", sum.parent)];
+    let parts = [
+        ("data", sum.data),
+        ("compressed", sum.compressed),
+        ("zeros", sum.zeros),
+        ("from below", sum.parent),
+    ];
     let parts = parts.into_iter().filter(|(_, bytes)| *bytes > 0);
     let parts: Vec<_> = parts.map(|(name, bytes)| format!("{name} {}", short(bytes))).collect();
     if parts.is_empty() { "nothing".into() } else { parts.join(", ") }

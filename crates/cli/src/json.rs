@@ -1,11 +1,11 @@
 //! The shapes of JSON: a superset of `qemu-img info`'s.
 
 use imgprep::{
-    Counted, Encryption, Facts, Finding, LayerInfo, Match, Named, Seen, Snapshot, Value, printable_json,
+    Counted, DiskInspection, Encryption, Error, Facts, Finding, LayerInfo, Loss, Match, Named, Snapshot,
+    Value, printable_json, remedy,
 };
 use serde_json::{Map, Value as Json, json};
 
-use crate::failure::error_json;
 use crate::print::severity;
 
 /// A value as an indented text. Characters that are not printable are escaped; the strings keep their values.
@@ -22,7 +22,7 @@ pub(crate) fn line(value: &Json) -> String {
 pub(crate) fn layer(
     info: &LayerInfo,
     allocation: Option<&Counted>,
-    seen: &Seen,
+    inspection: &DiskInspection,
     findings: &[Finding],
 ) -> Map<String, Json> {
     let facts = &info.facts;
@@ -38,7 +38,7 @@ pub(crate) fn layer(
     if let Some(size) = facts.cluster_size {
         put("cluster-size", json!(size));
     }
-    if let Some(encryption) = encryption(facts, seen) {
+    if let Some(encryption) = encryption(facts, inspection) {
         put("encrypted", json!(true));
         put("encryption", json!(encryption));
     }
@@ -68,13 +68,13 @@ pub(crate) fn layer(
         "allocation",
         match allocation {
             Some(Counted::Whole(sum)) => {
-                json!({ "data": sum.data, "compressed": sum.packed, "zero": sum.zeros, "parent": sum.parent })
+                json!({ "data": sum.data, "compressed": sum.compressed, "zero": sum.zeros, "parent": sum.parent })
             }
             _ => Json::Null,
         },
     );
     put("contents", Json::Null);
-    for (key, found) in seen.facts.iter().flat_map(imgprep::DiskFacts::details) {
+    for (key, found) in inspection.facts.iter().flat_map(imgprep::DiskFacts::details) {
         put(key, value(&found));
     }
     put("findings", findings.iter().map(finding).collect());
@@ -91,8 +91,8 @@ fn child(info: &LayerInfo) -> Json {
 }
 
 /// The format's own, or that of a disk that is locked as a whole, as `qemu-img` has it for LUKS.
-fn encryption(facts: &Facts, seen: &Seen) -> Option<String> {
-    Some(match (facts.encryption, seen.facts.as_ref().map(|facts| facts.contents)) {
+fn encryption(facts: &Facts, inspection: &DiskInspection) -> Option<String> {
+    Some(match (facts.encryption, inspection.facts.as_ref().map(|facts| facts.contents)) {
         (Some(Encryption::Aes), _) => "aes".into(),
         (Some(Encryption::Luks), _) => "luks".into(),
         (Some(Encryption::Other(number)), _) => format!("method {number}"),
@@ -143,4 +143,25 @@ pub(crate) fn finding(found: &Finding) -> Json {
 
 pub(crate) fn unopened(named: &Named) -> Json {
     json!({ "name": named.name, "reason": error_json(&named.reason) })
+}
+
+pub(crate) fn loss_json(loss: &Loss) -> Json {
+    json!({ "start": loss.disk.start, "end": loss.disk.end, "code": loss.code, "message": loss.message })
+}
+
+/// `{code, class, message, file, offset, disk}`.
+pub(crate) fn error_json(error: &Error) -> serde_json::Value {
+    let disk = error.disk().map(|disk| json!({ "start": disk.start, "end": disk.end }));
+    let mut object = json!({
+        "code": error.code(),
+        "class": error.class().name(),
+        "message": error.to_string(),
+        "file": error.path(),
+        "offset": error.at(),
+        "disk": disk,
+    });
+    if let Some(remedy) = remedy(error) {
+        object["remedy"] = json!(remedy);
+    }
+    object
 }

@@ -1,8 +1,8 @@
-//! A check as `JUnit`: a suite a file, a case a rule that said something.
+//! A check as `JUnit`: a suite a file, a case per rule with findings.
 
 use std::io::{self, Write};
 
-use imgprep::policy::{Judgement, Levels};
+use imgprep::policy::{Levels, Violation};
 use imgprep::{CheckedFile, Severity, printable};
 use imgprep_batch::report::xml;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
@@ -23,7 +23,7 @@ fn suite(file: &CheckedFile, levels: &Levels) -> TestSuite {
         read.set_message(&*printable(&error.to_string())).set_type(error.code());
     }
     suite.add_test_case(case(file, "check", read));
-    let mut rules: Vec<&str> = file.judgements.iter().map(|judgement| judgement.rule.id).collect();
+    let mut rules: Vec<&str> = file.violations.iter().map(|violation| violation.rule.id).collect();
     rules.sort_unstable();
     rules.dedup();
     for rule in rules {
@@ -34,27 +34,27 @@ fn suite(file: &CheckedFile, levels: &Levels) -> TestSuite {
 
 /// All that one rule says of a file.
 fn of_rule(file: &CheckedFile, rule: &str, levels: &Levels) -> TestCase {
-    let of_rule = || file.judgements.iter().filter(|judgement| judgement.rule.id == rule);
-    let is_failure = of_rule().any(|judgement| {
-        judgement.severity == Severity::Error
-            || (levels.deny_warnings && judgement.severity == Severity::Warning)
+    let of_rule = || file.violations.iter().filter(|violation| violation.rule.id == rule);
+    let is_failure = of_rule().any(|violation| {
+        violation.severity == Severity::Error
+            || (levels.deny_warnings && violation.severity == Severity::Warning)
     });
     let more = left_out(file).filter(|more| more.rule == rule).map(|more| more.message());
-    let all = of_rule().map(shown).chain(more).collect::<Vec<_>>().join("\n");
+    let all = of_rule().map(display).chain(more).collect::<Vec<_>>().join("\n");
     if !is_failure {
         let mut case = case(file, rule, TestCaseStatus::success());
         case.set_system_out(all);
         return case;
     }
     let mut status = TestCaseStatus::non_success(NonSuccessKind::Failure);
-    let first = of_rule().next().map(shown).unwrap_or_default();
+    let first = of_rule().next().map(display).unwrap_or_default();
     status.set_message(first).set_type(rule).set_description(all);
     case(file, rule, status)
 }
 
 /// XML cannot hold control characters, and `quick-junit` drops them: they are escaped instead.
-fn shown(judgement: &Judgement) -> String {
-    printable(&message(judgement)).into_owned()
+fn display(violation: &Violation) -> String {
+    printable(&message(violation)).into_owned()
 }
 
 fn case(file: &CheckedFile, name: &str, status: TestCaseStatus) -> TestCase {

@@ -1,4 +1,4 @@
-//! `imgprep`: what was typed -> what is meant -> run.
+//! `imgprep`: parse the command line, translate it into options, run.
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "these panic where nobody can read them")]
 
 mod args;
@@ -6,16 +6,19 @@ mod bar;
 mod batch;
 mod bitmap;
 mod check;
+mod command;
+mod completions;
 mod config;
 mod convert;
 mod failure;
+mod failure_report;
 mod files;
 mod info;
 mod json;
 mod junit;
+mod man;
 mod map;
-mod meaning;
-mod packaging;
+mod options;
 mod print;
 mod progress;
 mod receipt;
@@ -31,7 +34,7 @@ mod usage;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::args::Command;
+use crate::command::Command;
 use crate::failure::{Failure, exit_code};
 
 #[global_allocator]
@@ -75,8 +78,8 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Map(args) => map::run(args),
         Command::Convert(args) => convert::run(args),
         Command::Bitmap(args) => bitmap::run(args),
-        Command::Completions(args) => packaging::completions(args),
-        Command::Man(args) => packaging::man(args),
+        Command::Completions(args) => completions::completions(args),
+        Command::Man(args) => man::man(args),
     }
     .map(|()| ExitCode::SUCCESS)
 }

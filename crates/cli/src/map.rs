@@ -3,18 +3,18 @@
 use std::io::{self, BufWriter, Write};
 use std::ops::ControlFlow;
 
-use imgprep::{OnLoss, Piece, Source};
+use imgprep::{FollowPolicy, OnLoss, ResolvedExtent, Source};
 use serde_json::{Map, json};
 
-use crate::args::{Follow, MapArgs, OutputFormat};
+use crate::args::{MapArgs, OutputFormat};
 use crate::failure::Failure;
-use crate::meaning::{open, open_options};
+use crate::options::{open, open_options};
 
 pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
     let disk = open(
         &args.file,
         &args.source,
-        &open_options(&args.source, &args.follow, Follow::Beside, OnLoss::Stop)?,
+        &open_options(&args.source, &args.follow, FollowPolicy::Beside, OnLoss::Stop)?,
     )?;
     let mut out = BufWriter::new(io::stdout().lock());
     let is_json = args.output == OutputFormat::Json;
@@ -36,18 +36,18 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
     }
     let mut printed: io::Result<()> = Ok(());
     let mut is_first = true;
-    let mut print = |piece: &Piece| {
-        printed = if is_json { print_json(&mut out, piece, is_first) } else { print_text(&mut out, piece) };
+    let mut print = |extent: &ResolvedExtent| {
+        printed = if is_json { print_json(&mut out, extent, is_first) } else { print_text(&mut out, extent) };
         is_first = false;
         if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
-    let mut pending: Option<Piece> = None;
-    let walked = disk.pieces(&mut |piece| match &mut pending {
-        Some(last) if continues(last, &piece) => {
-            last.disk.end = piece.disk.end;
+    let mut pending: Option<ResolvedExtent> = None;
+    let walked = disk.extents(&mut |extent| match &mut pending {
+        Some(last) if continues(last, &extent) => {
+            last.disk.end = extent.disk.end;
             ControlFlow::Continue(())
         }
-        _ => pending.replace(piece).map_or(ControlFlow::Continue(()), |last| print(&last)),
+        _ => pending.replace(extent).map_or(ControlFlow::Continue(()), |last| print(&last)),
     });
     let _ = pending.map(|last| print(&last));
     printed?;
@@ -58,7 +58,7 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
             let failure = Failure::from(error);
             writeln!(out, ",\"error\":{}}}", crate::json::line(&failure.json()).trim_end())?;
             out.flush()?;
-            return Err(Failure::Told);
+            return Err(Failure::Reported);
         }
         writeln!(out, "}}")?;
         return Ok(out.flush()?);
@@ -67,46 +67,46 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
     Ok(walked?)
 }
 
-/// Whether a piece goes on where the last one ends, so that both are one row.
-fn continues(last: &Piece, piece: &Piece) -> bool {
-    let is_next = match (&last.source, &piece.source) {
+/// Whether an extent continues the last one, so that both are one row.
+fn continues(last: &ResolvedExtent, extent: &ResolvedExtent) -> bool {
+    let is_next = match (&last.source, &extent.source) {
         (Source::Zero { explicit: one }, Source::Zero { explicit: other }) => one == other,
         (Source::Data { file, at }, Source::Data { file: next, at: next_at }) => {
             file == next && at.checked_add(last.len()) == Some(*next_at)
         }
         _ => false,
     };
-    is_next && last.layer == piece.layer && last.disk.end == piece.disk.start
+    is_next && last.layer == extent.layer && last.disk.end == extent.disk.start
 }
 
-fn print_text(out: &mut dyn Write, piece: &Piece) -> io::Result<()> {
-    let (start, len, depth) = (piece.disk.start, piece.len(), piece.layer);
-    let (kind, at) = match &piece.source {
+fn print_text(out: &mut dyn Write, extent: &ResolvedExtent) -> io::Result<()> {
+    let (start, len, depth) = (extent.disk.start, extent.len(), extent.layer);
+    let (kind, at) = match &extent.source {
         Source::Zero { explicit: true } => ("zero", None),
         Source::Zero { explicit: false } | Source::Parent => ("hole", None),
         Source::Data { at, .. } => ("data", Some(at)),
-        Source::Packed { at, .. } => ("compressed", Some(at)),
+        Source::Compressed { at, .. } => ("compressed", Some(at)),
     };
     let at = at.map_or("-".into(), ToString::to_string);
     writeln!(out, "{start:>16} {len:>16} {depth:>5}  {kind:<10} {at:>16}")
 }
 
-fn print_json(out: &mut dyn Write, piece: &Piece, is_first: bool) -> io::Result<()> {
-    let (is_present, is_packed, at) = match &piece.source {
+fn print_json(out: &mut dyn Write, extent: &ResolvedExtent, is_first: bool) -> io::Result<()> {
+    let (is_present, is_compressed, at) = match &extent.source {
         Source::Zero { explicit } => (*explicit, false, None),
         Source::Parent => (false, false, None),
         Source::Data { at, .. } => (true, false, Some(*at)),
-        Source::Packed { at, .. } => (true, true, Some(*at)),
+        Source::Compressed { at, .. } => (true, true, Some(*at)),
     };
     let mut object = Map::new();
-    object.insert("start".into(), json!(piece.disk.start));
-    object.insert("length".into(), json!(piece.len()));
-    object.insert("depth".into(), json!(piece.layer));
+    object.insert("start".into(), json!(extent.disk.start));
+    object.insert("length".into(), json!(extent.len()));
+    object.insert("depth".into(), json!(extent.layer));
     object.insert("present".into(), json!(is_present));
-    object.insert("zero".into(), json!(piece.is_zero()));
-    object.insert("data".into(), json!(!piece.is_zero()));
-    object.insert("compressed".into(), json!(is_packed));
-    if let Some(at) = at.filter(|_| !is_packed) {
+    object.insert("zero".into(), json!(extent.is_zero()));
+    object.insert("data".into(), json!(!extent.is_zero()));
+    object.insert("compressed".into(), json!(is_compressed));
+    if let Some(at) = at.filter(|_| !is_compressed) {
         object.insert("offset".into(), json!(at));
     }
     let separator = if is_first { "\n" } else { ",\n" };

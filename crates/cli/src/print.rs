@@ -39,7 +39,7 @@ pub(crate) fn lines(lines: &[String]) -> String {
     lines.iter().map(|line| one_line(line) + "\n").collect()
 }
 
-/// `label: value`, aligned. An empty value is shown as such.
+/// `label: value`, aligned. An empty value is display as such.
 pub(crate) fn line(out: &mut dyn Write, label: &str, value: &str) -> io::Result<()> {
     let value = if value.trim_end().is_empty() { "(empty)" } else { value.trim_end() };
     say(out, format_args!("{:<18}{value}", format!("{label}:")))

@@ -4,11 +4,11 @@ use std::cell::Cell;
 use std::io::{IsTerminal, Write, stderr};
 use std::time::{Duration, Instant};
 
-use imgprep::{Meter, MeterReading};
+use imgprep::{Progress, ProgressReading};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use crate::args::{Progress, RunArgs};
+use crate::args::{ProgressMode, RunArgs};
 use crate::print::warn;
 use crate::size::short;
 use crate::{bar, json};
@@ -20,8 +20,8 @@ const JSON_EVERY: Duration = Duration::from_secs(1);
 /// Time between two updates of the bar.
 const BAR_EVERY: Duration = Duration::from_millis(100);
 
-/// Shows what a [`Meter`] counts.
-pub(crate) struct Shown {
+/// Shows what a [`Progress`] counts.
+pub(crate) struct ProgressDisplay {
     kind: Kind,
     /// Names of the first pass over the disk and of the second.
     passes: [&'static str; 2],
@@ -36,21 +36,21 @@ enum Kind {
     Json,
 }
 
-impl Shown {
+impl ProgressDisplay {
     pub(crate) fn new(args: &RunArgs, passes: [&'static str; 2]) -> Self {
         let kind = match args.progress {
             _ if args.quiet => Kind::Nothing,
-            Progress::None => Kind::Nothing,
-            Progress::Jsonl => Kind::Json,
-            Progress::Auto if stderr().is_terminal() => Kind::Bar(empty_bar()),
-            Progress::Auto => Kind::Lines,
+            ProgressMode::None => Kind::Nothing,
+            ProgressMode::Jsonl => Kind::Json,
+            ProgressMode::Auto if stderr().is_terminal() => Kind::Bar(empty_bar()),
+            ProgressMode::Auto => Kind::Lines,
         };
         let now = Instant::now();
         Self { kind, passes, begun: now, last: Cell::new(now) }
     }
 
-    /// Called after every unit.
-    pub(crate) fn observe(&self, meter: &Meter) {
+    /// Called after every chunk.
+    pub(crate) fn observe(&self, progress: &Progress) {
         let every = match &self.kind {
             Kind::Nothing => return,
             Kind::Bar(_) => BAR_EVERY,
@@ -61,14 +61,14 @@ impl Shown {
             return;
         }
         self.last.set(Instant::now());
-        self.show(&meter.read());
+        self.show(&progress.read());
     }
 
     /// Takes the bar away; programs get a last object.
-    pub(crate) fn finish(&self, meter: MeterReading) {
+    pub(crate) fn finish(&self, progress: ProgressReading) {
         match &self.kind {
             Kind::Bar(bar) => bar.finish_and_clear(),
-            Kind::Json => self.show(&meter),
+            Kind::Json => self.show(&progress),
             Kind::Nothing | Kind::Lines => {}
         }
     }
@@ -78,7 +78,7 @@ impl Shown {
         self.begun.elapsed()
     }
 
-    fn show(&self, now: &MeterReading) {
+    fn show(&self, now: &ProgressReading) {
         match &self.kind {
             Kind::Nothing => {}
             Kind::Bar(bar) => bar.set_message(bar::line(bar::width(), now.disk, now.total, &self.parts(now))),
@@ -95,12 +95,12 @@ impl Shown {
         }
     }
 
-    fn phase(&self, now: &MeterReading) -> &'static str {
+    fn phase(&self, now: &ProgressReading) -> &'static str {
         self.passes[usize::from(now.passes > 1)]
     }
 
-    /// What is shown beside the bar, what matters most first.
-    fn parts(&self, now: &MeterReading) -> Vec<String> {
+    /// What is display beside the bar, what matters most first.
+    fn parts(&self, now: &ProgressReading) -> Vec<String> {
         // OK: for people; a rate need not be exact.
         #[expect(
             clippy::cast_precision_loss,

@@ -3,17 +3,16 @@
 use std::path::Path;
 
 use imgprep::{
-    BitmapMaker, ConvertOptions, Converted, Disk, OutputOptions, Packing, Sync, Target, write_whole,
+    BitmapMaker, Compression, ConvertOptions, Converted, Disk, OutputOptions, Sync, Target, write_atomic,
 };
 use serde_json::{Value as Json, json};
 
 use crate::args::ConvertArgs;
-use crate::convert::loss_json;
 use crate::failure::Failure;
-use crate::json;
-use crate::meaning::existing;
+use crate::json::{self, loss_json};
+use crate::options::existing;
 
-/// Told before hours of work, and again when it gets its name.
+/// Checked before the conversion starts, and again when the receipt gets its name.
 pub(crate) fn check_place(args: &ConvertArgs) -> Result<(), Failure> {
     match &args.receipt {
         Some(path) if path.exists() && !args.force => Err(Failure::Usage(format!(
@@ -45,7 +44,7 @@ pub(crate) fn write(
     });
     let sync = if args.no_sync { Sync::None } else { Sync::Full };
     let written = OutputOptions { existing: existing(args.force), sync };
-    Ok(write_whole(path, json::text(&receipt).as_bytes(), written)?)
+    Ok(write_atomic(path, json::text(&receipt).as_bytes(), written)?)
 }
 
 fn layer(info: &imgprep::LayerInfo) -> Json {
@@ -55,19 +54,19 @@ fn layer(info: &imgprep::LayerInfo) -> Json {
 }
 
 fn output(args: &ConvertArgs, options: &ConvertOptions, done: &Converted) -> Json {
-    let packing = match options.target {
-        Target::Raw | Target::Zvhd2(Packing::Plain) => json!(null),
-        Target::Zvhd2(Packing::Zstd { level, has_checksum }) => {
+    let compression = match options.target {
+        Target::Raw | Target::Zvhd2(Compression::Plain) => json!(null),
+        Target::Zvhd2(Compression::Zstd { level, has_checksum }) => {
             json!({ "type": "zstd", "level": level, "checksum": has_checksum })
         }
-        Target::Zvhd2(Packing::ZlibOpen { level }) => {
+        Target::Zvhd2(Compression::ZlibOpen { level }) => {
             json!({ "type": "zlib", "level": level, "checksum": false })
         }
     };
-    let uuid: String = options.uuid.iter().map(|byte| format!("{byte:02x}")).collect();
+    let uuid = imgprep::hex(&options.uuid);
     json!({
         "filename": args.dst.display().to_string(), "format": options.target.name(), "length": done.len,
-        "data-blocks": done.data_blocks, "compression": packing,
+        "data-blocks": done.data_blocks, "compression": compression,
         "uuid": (options.target != Target::Raw).then_some(uuid),
     })
 }

@@ -3,12 +3,12 @@
 use std::collections::{BTreeMap, BTreeSet};
 use std::io::{self, Write};
 
-use imgprep::policy::{Judgement, Levels, RouteVerdict, Verdict};
+use imgprep::policy::{Levels, RouteVerdict, Verdict, Violation};
 use imgprep::{CheckedFile, Outcome, Severity, printable};
 use serde_json::{Map, Value as Json, json};
 
 use crate::args::CheckOutput;
-use crate::failure::error_json;
+use crate::json::error_json;
 use crate::print::{say, severity, without_commands};
 
 /// Prints what can be printed while other files are still being checked.
@@ -31,7 +31,7 @@ impl Printer {
     }
 }
 
-/// Judgements of one rule and severity that are printed for people: who wants all of them has them read by a program.
+/// Violations of one rule and severity that are printed for people: who wants all of them has them read by a program.
 const SHOWN: u64 = 10;
 
 fn text(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> io::Result<()> {
@@ -39,14 +39,14 @@ fn text(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> io::Result<
     say(out, format_args!("{}: {format}, {}", file.name, verdict(file, levels)))?;
     let mut seen: BTreeMap<(&str, Severity), u64> = BTreeMap::new();
     let mut advice = BTreeSet::new();
-    for judgement in &file.judgements {
-        let count = seen.entry((judgement.rule.id, judgement.severity)).or_default();
+    for violation in &file.violations {
+        let count = seen.entry((violation.rule.id, violation.severity)).or_default();
         *count += 1;
         if *count <= SHOWN {
-            judged(out, judgement)?;
-            // What is said once need not be said again.
-            if advice.insert((judgement.rule.id, &judgement.source, &judgement.remedy)) {
-                advised(out, judgement)?;
+            judged(out, violation)?;
+            // A message that was printed already is not repeated.
+            if advice.insert((violation.rule.id, &violation.source, &violation.remedy)) {
+                advised(out, violation)?;
             }
         }
     }
@@ -65,9 +65,9 @@ fn text(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> io::Result<
     Ok(())
 }
 
-fn judged(out: &mut dyn Write, judgement: &Judgement) -> io::Result<()> {
-    let place = &judgement.place;
-    let route = judgement.route.as_ref().map_or(String::new(), |route| format!(", {route}"));
+fn judged(out: &mut dyn Write, violation: &Violation) -> io::Result<()> {
+    let place = &violation.place;
+    let route = violation.route.as_ref().map_or(String::new(), |route| format!(", {route}"));
     let code = place.code.map_or(String::new(), |code| format!(", {code}"));
     let at = place.at.map_or(String::new(), |at| format!(", file offset {at}"));
     let file = place.file.as_ref().map_or(String::new(), |file| format!(", in {file}"));
@@ -75,18 +75,18 @@ fn judged(out: &mut dyn Write, judgement: &Judgement) -> io::Result<()> {
         .disk
         .as_ref()
         .map_or(String::new(), |disk| format!(", disk bytes {}..{}", disk.start, disk.end));
-    let bound = judgement.bound.as_ref().map_or(String::new(), |bound| format!("; {bound}"));
-    let (word, id) = (severity(judgement.severity), judgement.rule.id);
-    say(out, format_args!("  {word}: {}{bound} [{id}{route}{code}{file}{at}{disk}]", judgement.fact))
+    let bound = violation.bound.as_ref().map_or(String::new(), |bound| format!("; {bound}"));
+    let (word, id) = (severity(violation.severity), violation.rule.id);
+    say(out, format_args!("  {word}: {}{bound} [{id}{route}{code}{file}{at}{disk}]", violation.fact))
 }
 
 /// Whose rule it is, and what to do.
-fn advised(out: &mut dyn Write, judgement: &Judgement) -> io::Result<()> {
-    if judgement.severity >= Severity::Warning {
-        if let Some(source) = judgement.source.as_ref().filter(|source| *source != "this program") {
+fn advised(out: &mut dyn Write, violation: &Violation) -> io::Result<()> {
+    if violation.severity >= Severity::Warning {
+        if let Some(source) = violation.source.as_ref().filter(|source| *source != "this program") {
             say(out, format_args!("    source: {source}"))?;
         }
-        if let Some(remedy) = &judgement.remedy {
+        if let Some(remedy) = &violation.remedy {
             say(out, format_args!("    remedy: {remedy}"))?;
         }
     }
@@ -104,7 +104,7 @@ fn way(route: &RouteVerdict) -> String {
 
 fn counts(file: &CheckedFile) -> [u64; 3] {
     [Severity::Error, Severity::Warning, Severity::Note].map(|wanted| {
-        let kept = file.judgements.iter().filter(|judgement| judgement.severity == wanted).count() as u64;
+        let kept = file.violations.iter().filter(|violation| violation.severity == wanted).count() as u64;
         kept + left_out(file).filter(|more| more.severity == wanted).map(|more| more.count).sum::<u64>()
     })
 }
@@ -177,11 +177,11 @@ fn github(out: &mut dyn Write, file: &CheckedFile) -> io::Result<()> {
     let escape = |text: &str| without_commands(&printable(text)).replace('%', "%25");
     let property = |text: &str| escape(text).replace(':', "%3A").replace(',', "%2C");
     let name = property(&file.name);
-    for judgement in &file.judgements {
-        let name = judgement.place.file.as_deref().map_or(name.clone(), property);
-        let kind = annotation(judgement.severity);
-        let message = escape(&message(judgement));
-        writeln!(out, "::{kind} file={name},line=1,title={}::{message}", property(judgement.rule.id))?;
+    for violation in &file.violations {
+        let name = violation.place.file.as_deref().map_or(name.clone(), property);
+        let kind = annotation(violation.severity);
+        let message = escape(&message(violation));
+        writeln!(out, "::{kind} file={name},line=1,title={}::{message}", property(violation.rule.id))?;
     }
     for more in left_out(file) {
         let (kind, message) = (annotation(more.severity), more.message());
@@ -203,18 +203,18 @@ fn annotation(severity: Severity) -> &'static str {
 }
 
 /// Fact, bound, place and remedy in one text.
-pub(crate) fn message(judgement: &Judgement) -> String {
-    let mut text = judgement.fact.clone();
-    if let Some(bound) = &judgement.bound {
+pub(crate) fn message(violation: &Violation) -> String {
+    let mut text = violation.fact.clone();
+    if let Some(bound) = &violation.bound {
         text.push_str(&format!("; {bound}"));
     }
-    match (&judgement.place.file, judgement.place.at) {
+    match (&violation.place.file, violation.place.at) {
         (Some(file), Some(at)) => text.push_str(&format!(" (file offset {at} of {file})")),
         (Some(file), None) => text.push_str(&format!(" (in {file})")),
         (None, Some(at)) => text.push_str(&format!(" (file offset {at})")),
         (None, None) => {}
     }
-    if let Some(remedy) = &judgement.remedy {
+    if let Some(remedy) = &violation.remedy {
         text.push_str(&format!(". Remedy: {remedy}"));
     }
     text
@@ -236,7 +236,7 @@ pub(crate) fn json(out: &mut dyn Write, files: &[CheckedFile], levels: &Levels) 
 fn file_json(file: &CheckedFile, levels: &Levels) -> Map<String, Json> {
     let mut object = Map::new();
     let mut put = |key: &str, value: Json| object.insert(key.into(), value);
-    let checked = &file.checked;
+    let checked = &file.counts;
     put("filename", json!(file.name));
     put("format", json!(file.format));
     put("file-length", json!(file.file_len));
@@ -249,7 +249,7 @@ fn file_json(file: &CheckedFile, levels: &Levels) -> Map<String, Json> {
         ("total-clusters", checked.total),
         ("allocated-clusters", checked.allocated),
         ("fragmented-clusters", checked.fragmented),
-        ("compressed-clusters", checked.packed),
+        ("compressed-clusters", checked.compressed),
     ] {
         if let Some(value) = value {
             put(key, json!(value));
@@ -258,7 +258,7 @@ fn file_json(file: &CheckedFile, levels: &Levels) -> Map<String, Json> {
     let [errors, warnings, notes] = counts(file);
     put("outcome", json!(outcome(file.outcome(levels))));
     put("counts", json!({ "errors": errors, "warnings": warnings, "notes": notes }));
-    put("judgements", file.judgements.iter().map(judgement_json).collect());
+    put("judgements", file.violations.iter().map(violation_json).collect());
     put("more", json!(more(file)));
     put("routes", file.routes.iter().map(route_json).collect());
     if let Some(error) = &file.error {
@@ -276,16 +276,16 @@ fn outcome(outcome: Outcome) -> &'static str {
     }
 }
 
-fn judgement_json(judgement: &Judgement) -> Json {
-    let place = &judgement.place;
+fn violation_json(violation: &Violation) -> Json {
+    let place = &violation.place;
     json!({
-        "rule": judgement.rule.id,
-        "severity": severity(judgement.severity),
-        "fact": judgement.fact,
-        "bound": judgement.bound,
-        "source": judgement.source,
-        "remedy": judgement.remedy,
-        "route": judgement.route,
+        "rule": violation.rule.id,
+        "severity": severity(violation.severity),
+        "fact": violation.fact,
+        "bound": violation.bound,
+        "source": violation.source,
+        "remedy": violation.remedy,
+        "route": violation.route,
         "code": place.code,
         "file": place.file,
         "offset": place.at,
@@ -302,6 +302,6 @@ fn route_json(route: &RouteVerdict) -> Json {
     json!({
         "id": route.id, "title": route.title, "verdict": verdict, "command": command,
         "condition": condition, "reason": reason, "blocked-by": route.blocked_by,
-        "judgements": route.judgements.iter().map(judgement_json).collect::<Vec<_>>(),
+        "judgements": route.violations.iter().map(violation_json).collect::<Vec<_>>(),
     })
 }

@@ -5,7 +5,7 @@
 use std::collections::HashMap;
 use std::io::{self, Write};
 
-use imgprep::policy::{Judgement, RULES};
+use imgprep::policy::{RULES, Violation};
 use imgprep::{CheckedFile, Severity};
 use serde_json::{Value as Json, json};
 
@@ -58,10 +58,10 @@ fn results(file: &CheckedFile) -> Vec<Json> {
     // The n-th finding of a rule keeps its fingerprint whatever numbers are in its words.
     let mut seen: HashMap<(&str, Option<&str>, &str), u64> = HashMap::new();
     let mut all = Vec::new();
-    for judgement in &file.judgements {
-        let name = judgement.place.file.as_ref().unwrap_or(&file.name);
-        let nth = seen.entry((judgement.rule.id, judgement.place.code, name)).or_default();
-        all.push(result(name, judgement, *nth));
+    for violation in &file.violations {
+        let name = violation.place.file.as_ref().unwrap_or(&file.name);
+        let nth = seen.entry((violation.rule.id, violation.place.code, name)).or_default();
+        all.push(result(name, violation, *nth));
         *nth += 1;
     }
     all.extend(left_out(file).map(|more| {
@@ -72,13 +72,13 @@ fn results(file: &CheckedFile) -> Vec<Json> {
     all
 }
 
-fn result(name: &str, judgement: &Judgement, nth: u64) -> Json {
+fn result(name: &str, violation: &Violation, nth: u64) -> Json {
     let mut region = json!({ "startLine": 1 });
-    if let Some(at) = judgement.place.at.filter(|at| i64::try_from(*at).is_ok()) {
+    if let Some(at) = violation.place.at.filter(|at| i64::try_from(*at).is_ok()) {
         region["byteOffset"] = json!(at);
     }
-    let print = format!("{}|{}|{}|{nth}", judgement.rule.id, judgement.place.code.unwrap_or(""), name);
-    entry(name, judgement.rule.id, judgement.severity, &message(judgement), &region, &print)
+    let print = format!("{}|{}|{}|{nth}", violation.rule.id, violation.place.code.unwrap_or(""), name);
+    entry(name, violation.rule.id, violation.severity, &message(violation), &region, &print)
 }
 
 /// One result, whose fingerprint is made of `print`.

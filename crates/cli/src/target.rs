@@ -1,35 +1,35 @@
-//! Which format a conversion makes, and how it is packed.
+//! The target of a conversion: its format and its compression.
 
 use std::path::Path;
 
 use imgprep::policy::quote;
-use imgprep::{Packing, Target};
+use imgprep::{Compression, Target};
 
 use crate::args::ConvertArgs;
 use crate::failure::Failure;
 
-/// What is said about a target's options.
-pub(crate) struct Said<'a> {
+/// The options of a target as they were typed.
+pub(crate) struct TargetOptions<'a> {
     /// `K=V`.
     pub(crate) options: &'a [String],
     pub(crate) level: Option<u32>,
     pub(crate) is_zlib: bool,
 }
 
-/// What is wished of the packing, from `-o` or from the options of their own.
+/// Compression settings of a ZVHD2, from `-o` or from --level and --zlib.
 #[derive(Default)]
-struct Wishes {
+struct Zvhd2Options {
     level: Option<u32>,
     is_zlib: Option<bool>,
     has_checksum: Option<bool>,
 }
 
 /// By `-O`, else by the output's extension.
-pub(crate) fn meant(args: &ConvertArgs) -> Result<Target, Failure> {
+pub(crate) fn parse(args: &ConvertArgs) -> Result<Target, Failure> {
     let extension = || args.dst.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     let name = args.to.clone().or_else(extension).unwrap_or_default();
-    let said = Said { options: &args.options, level: args.level, is_zlib: args.zlib };
-    if let Some(target) = named(&name, &said)? {
+    let options = TargetOptions { options: &args.options, level: args.level, is_zlib: args.zlib };
+    if let Some(target) = named(&name, &options)? {
         return Ok(target);
     }
     if is_not_written(&name) {
@@ -68,57 +68,57 @@ fn not_written(name: &str, src: &Path, dst: &Path) -> String {
 }
 
 /// The target of this name, if there is one.
-pub(crate) fn named(name: &str, said: &Said<'_>) -> Result<Option<Target>, Failure> {
+pub(crate) fn named(name: &str, options: &TargetOptions<'_>) -> Result<Option<Target>, Failure> {
     match name {
-        "raw" | "img" => raw(said).map(Some),
-        "zvhd2" => zvhd2(&wishes(said)?).map(Some),
+        "raw" | "img" => raw(options).map(Some),
+        "zvhd2" => zvhd2(&zvhd2_options(options)?).map(Some),
         _ => Ok(None),
     }
 }
 
-fn raw(said: &Said<'_>) -> Result<Target, Failure> {
-    if let Some(option) = said.options.first() {
+fn raw(options: &TargetOptions<'_>) -> Result<Target, Failure> {
+    if let Some(option) = options.options.first() {
         return Err(Failure::Usage(format!("-o {option}: raw has no options")));
     }
-    if said.level.is_some() || said.is_zlib {
+    if options.level.is_some() || options.is_zlib {
         return Err(Failure::Usage("--level and --zlib are for ZVHD2: a RAW is not compressed".into()));
     }
     Ok(Target::Raw)
 }
 
-fn zvhd2(wishes: &Wishes) -> Result<Target, Failure> {
-    let is_zlib = wishes.is_zlib.unwrap_or(false);
-    let (level, highest) =
-        (wishes.level.unwrap_or(if is_zlib { 6 } else { 3 }), if is_zlib { 9 } else { 22 });
+fn zvhd2(zvhd2: &Zvhd2Options) -> Result<Target, Failure> {
+    let is_zlib = zvhd2.is_zlib.unwrap_or(false);
+    let (level, highest) = (zvhd2.level.unwrap_or(if is_zlib { 6 } else { 3 }), if is_zlib { 9 } else { 22 });
     if !(1..=highest).contains(&level) {
         let name = if is_zlib { "zlib" } else { "zstd" };
         return Err(Failure::Usage(format!("level {level}: {name} has the levels 1 to {highest}")));
     }
-    if is_zlib && wishes.has_checksum == Some(true) {
+    if is_zlib && zvhd2.has_checksum == Some(true) {
         // Its checksum would be that of a finished stream, which the vendor's reader refuses.
         return Err(Failure::Usage("-o checksum=on: zlib payloads of a ZVHD2 have no checksum".into()));
     }
     Ok(Target::Zvhd2(if is_zlib {
-        Packing::ZlibOpen { level }
+        Compression::ZlibOpen { level }
     } else {
         // OK: 22 at most.
         let level = i32::try_from(level).unwrap_or(3);
-        Packing::Zstd { level, has_checksum: wishes.has_checksum.unwrap_or(true) }
+        Compression::Zstd { level, has_checksum: zvhd2.has_checksum.unwrap_or(true) }
     }))
 }
 
-fn wishes(said: &Said<'_>) -> Result<Wishes, Failure> {
-    let mut wishes = Wishes { level: said.level, is_zlib: said.is_zlib.then_some(true), has_checksum: None };
-    for option in said.options {
+fn zvhd2_options(options: &TargetOptions<'_>) -> Result<Zvhd2Options, Failure> {
+    let mut zvhd2 =
+        Zvhd2Options { level: options.level, is_zlib: options.is_zlib.then_some(true), has_checksum: None };
+    for option in options.options {
         match option.split_once('=') {
             Some(("level", level)) => {
                 let level = level.parse().map_err(|_| wrong(option, "a whole number is needed"))?;
-                set(&mut wishes.level, level, option)?;
+                set(&mut zvhd2.level, level, option)?;
             }
-            Some(("compression_type", "zstd")) => set(&mut wishes.is_zlib, false, option)?,
-            Some(("compression_type", "zlib")) => set(&mut wishes.is_zlib, true, option)?,
-            Some(("checksum", "on" | "true")) => set(&mut wishes.has_checksum, true, option)?,
-            Some(("checksum", "off" | "false")) => set(&mut wishes.has_checksum, false, option)?,
+            Some(("compression_type", "zstd")) => set(&mut zvhd2.is_zlib, false, option)?,
+            Some(("compression_type", "zlib")) => set(&mut zvhd2.is_zlib, true, option)?,
+            Some(("checksum", "on" | "true")) => set(&mut zvhd2.has_checksum, true, option)?,
+            Some(("checksum", "off" | "false")) => set(&mut zvhd2.has_checksum, false, option)?,
             _ => {
                 return Err(wrong(
                     option,
@@ -127,7 +127,7 @@ fn wishes(said: &Said<'_>) -> Result<Wishes, Failure> {
             }
         }
     }
-    Ok(wishes)
+    Ok(zvhd2)
 }
 
 fn set<T>(place: &mut Option<T>, value: T, option: &str) -> Result<(), Failure> {

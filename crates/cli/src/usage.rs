@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Error, Parser};
 use imgprep::printable;
 
-use crate::args::Args;
+use crate::command::Args;
 use crate::print::{warn, without_commands};
 
 /// What was typed, or the exit code: 0 for help and version; 1 for an error, since 2 means that a check found something.
@@ -61,7 +61,7 @@ fn missing_command(error: &Error) -> Option<String> {
         "compare" => {
             "to compare two disks: qemu-img compare A B; to compare an output with its source: imgprep convert --verify"
         }
-        "optimize" => "imgprep convert leaves zeros out of every output; --level packs a ZVHD2 smaller",
+        "optimize" => "imgprep convert leaves zeros out of every output; --level compresses a ZVHD2 smaller",
         "digest" => "for the checksum of a disk: imgprep convert IMAGE - -O raw | sha256sum",
         "verify" => {
             "to check an image with all its payloads: imgprep check --deep IMAGE; to check an output while it is made: imgprep convert --verify"

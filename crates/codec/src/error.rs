@@ -2,9 +2,9 @@
 
 use imgprep_map::{Class, Detail};
 
-/// A payload that does not unpack to one unit.
+/// A payload that does not decompress to one block.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum UnpackError {
+pub enum DecompressError {
     /// The decoder met something that its format does not allow.
     #[error("the payload is no {codec} data: {reason}, after {produced} of {expected} bytes")]
     Garbage {
@@ -14,37 +14,37 @@ pub enum UnpackError {
         reason: String,
         /// Bytes that came out before.
         produced: u64,
-        /// Bytes of the unit.
+        /// Bytes of the block.
         expected: u64,
     },
-    /// The payload ends before the unit is full.
-    #[error("the payload unpacks to {produced} bytes, not {expected}")]
+    /// The payload ends before the block is full.
+    #[error("the payload decompresses to {produced} bytes, not {expected}")]
     Short {
         /// Bytes that came out.
         produced: u64,
-        /// Bytes of the unit.
+        /// Bytes of the block.
         expected: u64,
     },
-    /// The payload holds more than the unit.
-    #[error("the payload unpacks to more than {expected} bytes")]
+    /// The payload holds more than the block.
+    #[error("the payload decompresses to more than {expected} bytes")]
     Long {
-        /// Bytes of the unit.
+        /// Bytes of the block.
         expected: u64,
     },
     /// Bytes of the payload are left over.
-    #[error("{left} of the payload's {len} bytes are left over when the unit is full")]
+    #[error("{left} of the payload's {len} bytes are left over when the block is full")]
     LeftOver {
         /// Bytes that were not used.
         left: u64,
         /// Bytes of the payload.
         len: u64,
     },
-    /// An earlier record of the stream could not be unpacked, so this one can't be.
+    /// An earlier record of the stream could not be decompressed, so this one can't be.
     #[error("the stream is broken at an earlier record")]
     BrokenStream,
 }
 
-impl Detail for UnpackError {
+impl Detail for DecompressError {
     fn code(&self) -> &'static str {
         match self {
             Self::Garbage { .. } => "codec.unpack.garbage",
@@ -64,10 +64,10 @@ impl Detail for UnpackError {
     }
 }
 
-/// A unit that could not be packed.
+/// A block that could not be compressed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum PackError {
-    /// The level is none of the format's.
+pub enum CompressError {
+    /// The format does not have this level.
     #[error("there is no level {level}: {range}")]
     Level {
         /// What was asked for.
@@ -76,14 +76,14 @@ pub enum PackError {
         range: &'static str,
     },
     /// The encoder failed.
-    #[error("packing failed: {reason}")]
+    #[error("compression failed: {reason}")]
     Failed {
         /// The encoder's words.
         reason: String,
     },
 }
 
-impl Detail for PackError {
+impl Detail for CompressError {
     fn code(&self) -> &'static str {
         match self {
             Self::Level { .. } => "codec.pack.level",

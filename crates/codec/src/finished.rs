@@ -1,11 +1,11 @@
-//! Zlib streams that are finished and fill their unit, the usual case of VMDK: libdeflate inflates such a unit in one go,
+//! Zlib streams that are finished and fill their block, the usual case of VMDK: libdeflate inflates such a block in one go,
 //! faster than a decoder that can stop anywhere.
 //!
 //! It only ever says yes, and only where the stream's own Adler-32 says so, too: libdeflate takes codes that RFC 1951 forbids
 //! (length symbols 286 and 287, incomplete trees) for something, which a stream without a checksum would never show.
-//! Whatever is not exactly one finished stream of one unit is left to the decoder that can say what is wrong with it.
+//! Whatever is not exactly one finished stream of one block is left to the decoder that can say what is wrong with it.
 
-use imgprep_map::{Codec, PackedLen};
+use imgprep_map::{Codec, CompressedLen};
 use libdeflater::{Decompressor, adler32};
 
 /// RFC 1950 2.2: CMF and FLG, and the Adler-32 at the end.
@@ -13,28 +13,28 @@ const ZLIB_HEAD: usize = 2;
 const ZLIB_TAIL: usize = 4;
 
 /// Fills `out` from a payload that is one finished stream of as many bytes. False: nothing is known about it.
-pub(crate) fn unpack(
+pub(crate) fn decompress(
     inflater: &mut Option<Decompressor>,
     codec: Codec,
     payload: &[u8],
-    len: PackedLen,
+    len: CompressedLen,
     out: &mut [u8],
 ) -> bool {
     // It does not tell how much it used: that nothing is left over, too, only the checksum at the end shows.
-    let (Codec::Zlib | Codec::ZlibOpen, PackedLen::Exact(_)) = (codec, len) else { return false };
-    let Some((packed, sum)) = zlib_parts(payload) else { return false };
+    let (Codec::Zlib | Codec::ZlibOpen, CompressedLen::Exact(_)) = (codec, len) else { return false };
+    let Some((compressed, sum)) = zlib_parts(payload) else { return false };
     let inflater = inflater.get_or_insert_with(Decompressor::new);
-    let produced = inflater.deflate_decompress(packed, out);
+    let produced = inflater.deflate_decompress(compressed, out);
     produced.is_ok_and(|produced| produced == out.len()) && adler32(out) == sum
 }
 
 /// The deflate stream in a zlib stream that fills `payload`, and its checksum.
 fn zlib_parts(payload: &[u8]) -> Option<(&[u8], u32)> {
     let (head, rest) = payload.split_first_chunk::<ZLIB_HEAD>()?;
-    let (packed, sum) = rest.split_last_chunk::<ZLIB_TAIL>()?;
+    let (compressed, sum) = rest.split_last_chunk::<ZLIB_TAIL>()?;
     let (is_deflate, has_dictionary) = (head[0] & 0x0f == 8 && head[0] >> 4 <= 7, head[1] & 0x20 != 0);
     let is_sound = u16::from_be_bytes(*head).is_multiple_of(31);
-    (is_deflate && is_sound && !has_dictionary).then_some((packed, u32::from_be_bytes(*sum)))
+    (is_deflate && is_sound && !has_dictionary).then_some((compressed, u32::from_be_bytes(*sum)))
 }
 
 #[cfg(test)]
@@ -43,47 +43,47 @@ mod tests {
 
     use super::*;
 
-    fn packed(unit: &[u8], has_head: bool, flush: FlushCompress) -> Vec<u8> {
-        let mut out = Vec::with_capacity(unit.len() + 100);
-        Compress::new(Compression::new(6), has_head).compress_vec(unit, &mut out, flush).unwrap();
+    fn compressed(block: &[u8], has_head: bool, flush: FlushCompress) -> Vec<u8> {
+        let mut out = Vec::with_capacity(block.len() + 100);
+        Compress::new(Compression::new(6), has_head).compress_vec(block, &mut out, flush).unwrap();
         out
     }
 
-    fn takes(codec: Codec, payload: &[u8], is_exact: bool, unit: &[u8]) -> bool {
+    fn takes(codec: Codec, payload: &[u8], is_exact: bool, block: &[u8]) -> bool {
         let len = u32::try_from(payload.len()).unwrap();
-        let len = if is_exact { PackedLen::Exact(len) } else { PackedLen::AtMost(len) };
-        let mut out = vec![0xee; unit.len()];
-        let is_taken = unpack(&mut None, codec, payload, len, &mut out);
-        assert!(!is_taken || out == unit);
+        let len = if is_exact { CompressedLen::Exact(len) } else { CompressedLen::AtMost(len) };
+        let mut out = vec![0xee; block.len()];
+        let is_taken = decompress(&mut None, codec, payload, len, &mut out);
+        assert!(!is_taken || out == block);
         is_taken
     }
 
     #[test]
     fn a_finished_unit_with_its_checksum_is_taken() {
-        let unit = b"abcd".repeat(1000);
-        let zlib = packed(&unit, true, FlushCompress::Finish);
-        assert!(takes(Codec::Zlib, &zlib, true, &unit));
-        assert!(takes(Codec::ZlibOpen, &zlib, true, &unit));
+        let block = b"abcd".repeat(1000);
+        let zlib = compressed(&block, true, FlushCompress::Finish);
+        assert!(takes(Codec::Zlib, &zlib, true, &block));
+        assert!(takes(Codec::ZlibOpen, &zlib, true, &block));
     }
 
     #[test]
     fn everything_else_is_left_to_the_other_decoder() {
-        let unit = b"abcd".repeat(1000);
-        let zlib = packed(&unit, true, FlushCompress::Finish);
-        assert!(!takes(Codec::Zlib, &zlib, false, &unit), "where it ends is not known");
-        assert!(!takes(Codec::Zlib, &zlib, true, &unit[..3999]), "too long");
-        assert!(!takes(Codec::Zlib, &zlib, true, &[&unit[..], b"e"].concat()), "too short");
+        let block = b"abcd".repeat(1000);
+        let zlib = compressed(&block, true, FlushCompress::Finish);
+        assert!(!takes(Codec::Zlib, &zlib, false, &block), "where it ends is not known");
+        assert!(!takes(Codec::Zlib, &zlib, true, &block[..3999]), "too long");
+        assert!(!takes(Codec::Zlib, &zlib, true, &[&block[..], b"e"].concat()), "too short");
         assert!(
-            !takes(Codec::ZlibOpen, &packed(&unit, true, FlushCompress::Sync), true, &unit),
+            !takes(Codec::ZlibOpen, &compressed(&block, true, FlushCompress::Sync), true, &block),
             "not finished"
         );
-        assert!(!takes(Codec::Zlib, &[&zlib[..], &[0]].concat(), true, &unit), "a byte is left over");
+        assert!(!takes(Codec::Zlib, &[&zlib[..], &[0]].concat(), true, &block), "a byte is left over");
         for at in [0, 1, zlib.len() - 1] {
             let mut broken = zlib.clone();
             broken[at] ^= 1;
-            assert!(!takes(Codec::Zlib, &broken, true, &unit), "byte {at}");
+            assert!(!takes(Codec::Zlib, &broken, true, &block), "byte {at}");
         }
-        (0..zlib.len()).for_each(|len| assert!(!takes(Codec::Zlib, &zlib[..len], true, &unit), "{len}"));
+        (0..zlib.len()).for_each(|len| assert!(!takes(Codec::Zlib, &zlib[..len], true, &block), "{len}"));
     }
 
     /// RFC 1951 3.2.6: a fixed block of the literal 'a', length symbol 286, which does not exist, distance 1, end of block.
@@ -92,22 +92,24 @@ mod tests {
 
     #[test]
     fn a_forbidden_length_symbol_without_a_checksum_is_an_error() {
-        let unit = [b'a'; 259];
-        let len = PackedLen::AtMost(4);
-        assert!(!takes(Codec::Deflate, &FORBIDDEN, false, &unit));
+        let block = [b'a'; 259];
+        let len = CompressedLen::AtMost(4);
+        assert!(!takes(Codec::Deflate, &FORBIDDEN, false, &block));
         let mut out = [0; 259];
-        let error = crate::Unpacker::new().unpack(Codec::Deflate, &FORBIDDEN, len, &mut out).unwrap_err();
-        assert!(matches!(error, crate::UnpackError::Garbage { codec: "deflate", .. }), "{error}");
+        let error = crate::BlockDecompressor::new()
+            .decompress(Codec::Deflate, &FORBIDDEN, len, &mut out)
+            .unwrap_err();
+        assert!(matches!(error, crate::DecompressError::Garbage { codec: "deflate", .. }), "{error}");
     }
 
     #[test]
     fn damaged_streams_are_never_taken_for_other_bytes() {
-        let unit: Vec<u8> = (0..4000u32).flat_map(|n| (n * n % 97).to_le_bytes()).collect();
-        let zlib = packed(&unit, true, FlushCompress::Finish);
+        let block: Vec<u8> = (0..4000u32).flat_map(|n| (n * n % 97).to_le_bytes()).collect();
+        let zlib = compressed(&block, true, FlushCompress::Finish);
         for at in 0..zlib.len() * 8 {
             let mut broken = zlib.clone();
             broken[at / 8] ^= 1 << (at % 8);
-            takes(Codec::Zlib, &broken, true, &unit);
+            takes(Codec::Zlib, &broken, true, &block);
         }
     }
 }

@@ -1,14 +1,14 @@
 //! Deflate and zstd, bounded.
 //!
-//! Everything here works on whole units: a payload comes in, exactly one unit goes
+//! Everything here works on whole blocks: a payload comes in, exactly one block goes
 //! out, or an error says how many bytes came instead. Nothing is allocated by what a
-//! payload declares, and no output grows past the unit.
+//! payload declares, and no output grows past the block.
 
+mod compress;
+mod decompress;
 mod error;
 mod finished;
-mod pack;
-mod unpack;
 
-pub use error::{PackError, UnpackError};
-pub use pack::{Packer, context_bytes, packed_bound};
-pub use unpack::{Continued, Ending, Unpacker};
+pub use compress::{BlockCompressor, compress_bound, context_bytes};
+pub use decompress::{BlockDecompressor, Continued, PayloadEnd};
+pub use error::{CompressError, DecompressError};

@@ -90,7 +90,7 @@ pub struct Partition {
     pub kind: PartitionKind,
     /// The name that a GPT gives it, as it stands.
     pub name: String,
-    /// Whether a BIOS is told to boot it.
+    /// Whether it is marked as bootable for a BIOS.
     pub is_active: bool,
     /// Disk offset of the entry.
     pub entry_at: u64,

@@ -153,16 +153,16 @@ mod tests {
     }
 
     #[test]
-    fn monsters_have_no_entries() {
+    fn oversized_tables_have_no_entries() {
         let sound = Header::decode(&header(512)).unwrap();
-        for monster in [
+        for header in [
             Header { count: u32::MAX, ..sound },
             Header { entry_size: 0, ..sound },
             Header { entry_size: 120, ..sound },
             Header { entry_size: u32::MAX, ..sound },
             Header { entries: u64::MAX, ..sound },
         ] {
-            assert_eq!(monster.entry_range(), None, "{monster:?}");
+            assert_eq!(header.entry_range(), None, "{header:?}");
         }
     }
 

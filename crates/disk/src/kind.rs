@@ -74,7 +74,7 @@ pub(crate) fn guid_text(guid: &[u8; 16]) -> String {
         LittleEndian::read_u16(&guid[4..]),
         LittleEndian::read_u16(&guid[6..]),
     );
-    let rest: String = guid[8..].iter().map(|byte| format!("{byte:02x}")).collect();
+    let rest = imgprep_map::hex(&guid[8..]);
     // OK: eight bytes are sixteen digits.
     let (family, node) = rest.split_at(4);
     format!("{time:08x}-{middle:04x}-{high:04x}-{family}-{node}")

@@ -20,11 +20,11 @@ extern crate alloc;
 
 mod facts;
 mod gpt;
+mod inspect;
 mod kind;
-mod look;
 mod mbr;
 mod volume;
 
 pub use facts::{Contents, DiskFacts, Oddity, Partition, PartitionKind};
-pub use look::{MOST_READ, Wanted, look};
+pub use inspect::{MOST_READ, Wanted, inspect};
 pub use volume::Volume;

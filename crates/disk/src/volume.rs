@@ -7,7 +7,7 @@ use byteorder::{BigEndian, ByteOrder, LittleEndian};
 pub struct Volume {
     /// What it is: `ext4`.
     pub name: &'static str,
-    /// Whether nobody can look inside without a key.
+    /// Whether the contents are encrypted.
     pub is_encrypted: bool,
 }
 

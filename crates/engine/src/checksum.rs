@@ -1,48 +1,48 @@
-//! CRC-32 of every unit that is not all zeros: what went in, held against what came out.
+//! CRC-32 of every chunk that is not all zeros: what went in, held against what came out.
 
 use std::ops::Range;
 
 use crc32fast::Hasher;
 use imgprep_map::Error;
 
-use crate::convert::{Job, jobs, reading_share};
+use crate::job::{Job, jobs, reading_share};
 use crate::load::{Loaded, Loader};
-use crate::{EngineError, Losses, Options, Stack, Survey, is_zero, pipeline};
+use crate::{EngineError, Losses, Options, Stack, TableScan, is_zero, pipeline};
 
-/// Checksums of the units of a disk that are not all zeros, ascending.
+/// Checksums of the chunks of a disk that are not all zeros, ascending.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Checksums {
-    unit: u64,
+    chunk: u64,
     size: u64,
-    units: Vec<(u64, u32)>,
+    chunks: Vec<(u64, u32)>,
 }
 
 impl Checksums {
-    pub(crate) fn new(unit: u64, size: u64) -> Self {
-        Self { unit, size, units: Vec::new() }
+    pub(crate) fn new(chunk: u64, size: u64) -> Self {
+        Self { chunk, size, chunks: Vec::new() }
     }
 
-    pub(crate) fn push(&mut self, unit: u64, checksum: u32) {
-        self.units.push((unit, checksum));
+    pub(crate) fn push(&mut self, chunk: u64, checksum: u32) {
+        self.chunks.push((chunk, checksum));
     }
 
-    /// How many units are not all zeros.
+    /// How many chunks are not all zeros.
     pub fn len(&self) -> usize {
-        self.units.len()
+        self.chunks.len()
     }
 
     /// Whether the disk is all zeros.
     pub fn is_empty(&self) -> bool {
-        self.units.is_empty()
+        self.chunks.is_empty()
     }
 
     /// CRC-32 of the whole disk, zeros included: that of a RAW with the same contents.
     pub fn disk_crc32(&self) -> u32 {
         let mut whole = Hasher::new();
         let mut at = 0;
-        for (unit, checksum) in &self.units {
-            let start = unit * self.unit;
-            let len = self.unit.min(self.size.saturating_sub(start));
+        for (chunk, checksum) in &self.chunks {
+            let start = chunk * self.chunk;
+            let len = self.chunk.min(self.size.saturating_sub(start));
             whole.combine(&zeros(start - at));
             whole.combine(&Hasher::new_with_initial_len(*checksum, len));
             at = start + len;
@@ -51,27 +51,27 @@ impl Checksums {
         whole.finalize()
     }
 
-    /// Fails at the first unit in which the two disks differ.
+    /// Fails at the first chunk in which the two disks differ.
     pub fn compare(&self, output: &Self) -> Result<(), Error> {
-        if self.units == output.units {
+        if self.chunks == output.chunks {
             return Ok(());
         }
-        let equal = self.units.iter().zip(&output.units).take_while(|(a, b)| a == b).count();
-        let (source, output) = (self.units.get(equal), output.units.get(equal));
-        let unit = source.into_iter().chain(output).map(|(unit, _)| *unit).min().unwrap_or_default();
+        let equal = self.chunks.iter().zip(&output.chunks).take_while(|(a, b)| a == b).count();
+        let (source, output) = (self.chunks.get(equal), output.chunks.get(equal));
+        let chunk = source.into_iter().chain(output).map(|(chunk, _)| *chunk).min().unwrap_or_default();
         let crc = |side: Option<&(u64, u32)>| {
-            side.filter(|(at, _)| *at == unit).map_or("zeros".into(), |(_, crc)| format!("CRC-32 {crc:08x}"))
+            side.filter(|(at, _)| *at == chunk).map_or("zeros".into(), |(_, crc)| format!("CRC-32 {crc:08x}"))
         };
         let what = format!("{} went in, {} came out", crc(source), crc(output));
-        let start = unit * self.unit;
-        let range: Range<u64> = start..(start + self.unit).min(self.size);
+        let start = chunk * self.chunk;
+        let range: Range<u64> = start..(start + self.chunk).min(self.size);
         Err(Error::new(EngineError::Differs { what }).hitting(range))
     }
 }
 
-/// What may lie behind a disk that is read back.
+/// Data that may follow the disk when it is read back.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Behind {
+pub enum TrailingData {
     /// Zeros: a format rounded the disk's size up.
     Zeros,
     /// Anything: the disk is on a device that is longer.
@@ -80,24 +80,24 @@ pub enum Behind {
 
 /// Reads a disk and checksums its first `size` bytes.
 ///
-/// `survey` must be of the same stack.
+/// `table_scan` must be of the same stack.
 pub fn checksum(
     stack: &Stack,
-    survey: &Survey,
-    (size, behind): (u64, Behind),
+    table_scan: &TableScan,
+    (size, trailing): (u64, TrailingData),
     options: &Options<'_>,
 ) -> Result<Checksums, Error> {
     if stack.size() < size {
         let what = format!("{size} bytes went in, {} came out", stack.size());
         return Err(EngineError::Differs { what }.into());
     }
-    options.meter.begin(survey.total());
+    options.progress.begin(table_scan.total());
     let losses = Losses::default();
-    let loader = Loader { stack, on_loss: options.on_loss, losses: &losses, meter: options.meter };
-    let share = reading_share(stack, survey, options)?;
-    let mut sums = Checksums::new(survey.unit, size);
+    let loader = Loader { stack, on_loss: options.on_loss, losses: &losses, progress: options.progress };
+    let share = reading_share(stack, table_scan, options)?;
+    let mut sums = Checksums::new(table_scan.chunk, size);
     let work = |job: Job, scratch: &mut _| {
-        if behind == Behind::Anything && job.range.start >= size {
+        if trailing == TrailingData::Anything && job.range.start >= size {
             return Ok((job, None));
         }
         let loaded = loader.load(&job.range, &job.stream, scratch)?;
@@ -109,28 +109,28 @@ pub fn checksum(
         // OK: clipped to the slice's length.
         let inside = size.saturating_sub(job.range.start).min(bytes.len() as u64) as usize;
         let (inside, rest) = bytes.split_at(inside);
-        if behind == Behind::Zeros && !is_zero(rest) {
+        if trailing == TrailingData::Zeros && !is_zero(rest) {
             let what = format!("bytes behind the disk's end at {size} are not zeros");
             return Err(Error::new(EngineError::Differs { what }).hitting(job.range));
         }
         let sum = (!is_zero(inside)).then(|| crc32fast::hash(inside));
-        stack.sound()?;
+        stack.verify_mapping()?;
         Ok((job, sum))
     };
     pipeline::run(
         share,
         options.interrupt,
-        jobs(stack, survey.unit, options, &losses, None),
+        jobs(stack, table_scan.chunk, options, &losses, None),
         work,
         |(job, sum)| {
-            sums.units.extend(sum.map(|sum| (job.unit, sum)));
-            options.meter.did_disk(job.range.end - job.range.start);
-            (options.observe)(options.meter);
+            sums.chunks.extend(sum.map(|sum| (job.chunk, sum)));
+            options.progress.did_disk(job.range.end - job.range.start);
+            (options.observe)(options.progress);
             Ok(())
         },
     )?;
-    // The walk behind the last unit.
-    stack.sound()?;
+    // The walk behind the last chunk.
+    stack.verify_mapping()?;
     Ok(sums)
 }
 
@@ -160,13 +160,13 @@ mod tests {
         let mut disk = vec![0u8; 95];
         disk[20..30].fill(7);
         disk[90..].fill(9);
-        let units = [(2, crc32fast::hash(&disk[20..30])), (9, crc32fast::hash(&disk[90..]))];
-        assert_eq!(sums(&units).disk_crc32(), crc32fast::hash(&disk));
+        let chunks = [(2, crc32fast::hash(&disk[20..30])), (9, crc32fast::hash(&disk[90..]))];
+        assert_eq!(sums(&chunks).disk_crc32(), crc32fast::hash(&disk));
         assert_eq!(sums(&[]).disk_crc32(), crc32fast::hash(&[0; 95]));
     }
 
-    fn sums(units: &[(u64, u32)]) -> Checksums {
-        Checksums { unit: 10, size: 95, units: units.to_vec() }
+    fn sums(chunks: &[(u64, u32)]) -> Checksums {
+        Checksums { chunk: 10, size: 95, chunks: chunks.to_vec() }
     }
 
     fn differs(a: &[(u64, u32)], b: &[(u64, u32)]) -> (Range<u64>, String) {

@@ -1,18 +1,16 @@
 //! A disk into an output file, or only into its bitmap.
 
-use std::ops::Range;
+use imgprep_codec::{compress_bound, context_bytes};
+use imgprep_map::{Compression, Error, Layout, Sink, SinkKind};
 
-use imgprep_codec::{context_bytes, packed_bound};
-use imgprep_map::{Error, Layout, Packing, Sink, SinkKind};
-
-use crate::frontier::Frontier;
-use crate::load::{Loaded, Loader, Scratch};
-use crate::pipeline::{self, Share};
-use crate::reducer::Reducer;
-use crate::stream::{StreamUnit, Streams};
-use crate::worker::{Packers, Worker, data_ranges};
+use crate::job::{Job, jobs, reading_share};
+use crate::load::{Loaded, Loader};
+use crate::pipeline::Share;
+use crate::reducer::{Converted, Reducer};
+use crate::scratch::Scratch;
+use crate::worker::{Compressors, Worker, data_ranges};
 use crate::writer::Writer;
-use crate::{Bitmap, BitmapShape, Checksums, Losses, Options, Stack, Survey};
+use crate::{Bitmap, BitmapShape, Checksums, Losses, Options, Stack, TableScan, pipeline};
 
 /// Where a conversion goes.
 pub struct Output<'a> {
@@ -26,84 +24,37 @@ pub struct Output<'a> {
     pub bitmap: Option<BitmapShape>,
 }
 
-/// What a conversion did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Converted {
-    /// Length of the output, in bytes.
-    pub len: u64,
-    /// Units that were stored: the others are zeros.
-    pub units: u64,
-    /// Checksums of what went in.
-    pub checksums: Option<Checksums>,
-    /// The bitmap of the same pass.
-    pub bitmap: Option<Bitmap>,
-}
-
-/// One unit to be worked on.
-pub(crate) struct Job {
-    pub(crate) unit: u64,
-    pub(crate) range: Range<u64>,
-    pub(crate) stream: Vec<StreamUnit>,
-    /// Where its bytes go, if that depends on nothing else.
-    pub(crate) place: Option<u64>,
-}
-
-/// A feeder of all units that may hold data.
-pub(crate) fn jobs<'a>(
-    stack: &'a Stack,
-    unit: u64,
-    options: &Options<'a>,
-    losses: &'a Losses,
-    first_place: Option<u64>,
-) -> impl FnMut() -> Result<Option<Job>, Error> + 'a {
-    let mut frontier = Frontier::new(stack, unit, options, losses);
-    let mut streams = Streams::new(stack, options.on_loss, losses);
-    move || {
-        let Some(number) = frontier.next()? else { return Ok(None) };
-        let range = frontier.range(number);
-        let stream = streams.advance(&range)?;
-        let place = first_place.map(|first| first + range.start);
-        Ok(Some(Job { unit: number, range, stream, place }))
-    }
-}
-
-/// The share of a run that only reads.
-pub(crate) fn reading_share(stack: &Stack, survey: &Survey, options: &Options<'_>) -> Result<Share, Error> {
-    let streamed =
-        if stack.layers().iter().any(|layer| layer.map.is_stream()) { survey.largest_packed } else { 0 };
-    let per_thread = survey.unit + survey.largest_packed + context_bytes(Packing::Plain);
-    Ok(Share::plan(options.threads, options.memory, per_thread, streamed.max(1))?)
-}
-
-/// Converts a stack into an output. `survey` must be of the same stack, with the layout's unit.
+/// Converts a stack into an output. `table_scan` must be of the same stack, with the layout's unit.
 ///
 /// The sink is left without its final sync; an error leaves it unfinished.
 pub fn convert(
     stack: &Stack,
-    survey: &Survey,
+    table_scan: &TableScan,
     output: Output<'_>,
     options: &Options<'_>,
     losses: &Losses,
 ) -> Result<Converted, Error> {
     let Output { layout, sink, with_checksums, bitmap } = output;
-    options.meter.begin(survey.total());
-    let is_plain = layout.packing() == Packing::Plain;
-    let is_direct = is_plain && sink.kind() == SinkKind::Random && !sink.takes_turns();
+    options.progress.begin(table_scan.total());
+    let is_plain = layout.compression() == Compression::Plain;
+    let is_direct = is_plain && sink.kind() == SinkKind::Random && !sink.serializes_writes();
     let first_place = layout.fixed_place(0).filter(|_| is_direct);
-    let share = writing_share(stack, survey, layout.packing(), is_direct, options)?;
-    let writer = Writer { sink, stack, meter: options.meter };
+    let share = writing_share(stack, table_scan, layout.compression(), is_direct, options)?;
+    let writer = Writer { sink, stack, progress: options.progress };
     for patch in layout.begin() {
         writer.write(patch.at, &[&patch.bytes])?;
     }
     let worker = Worker {
-        loader: Loader { stack, on_loss: options.on_loss, losses, meter: options.meter },
-        packing: layout.packing(),
-        unit: layout.unit(),
+        loader: Loader { stack, on_loss: options.on_loss, losses, progress: options.progress },
+        compression: layout.compression(),
+        chunk: layout.unit(),
         writer,
-        is_sparse: layout.fixed_place(0).is_some() && sink.kind() == SinkKind::Random && sink.is_blank(),
+        is_sparse: layout.fixed_place(0).is_some()
+            && sink.kind() == SinkKind::Random
+            && sink.reads_as_zeros(),
         with_checksums,
         bitmap,
-        packers: Packers::default(),
+        compressors: Compressors::default(),
     };
     let mut reducer = Reducer {
         writer,
@@ -112,71 +63,71 @@ pub fn convert(
         layout,
         done_to: 0,
         stored: 0,
-        checksums: with_checksums.then(|| Checksums::new(worker.unit, survey.size)),
-        bitmap: bitmap.map(|shape| Bitmap::new(shape, survey.size)),
+        checksums: with_checksums.then(|| Checksums::new(worker.chunk, table_scan.size)),
+        bitmap: bitmap.map(|shape| Bitmap::new(shape, table_scan.size)),
     };
-    let feed = jobs(stack, worker.unit, options, losses, first_place);
+    let feed = jobs(stack, worker.chunk, options, losses, first_place);
     pipeline::run(
         share,
         options.interrupt,
         feed,
         |job, scratch| worker.work(job, scratch),
-        |done| reducer.reduce(done, &worker.packers),
+        |done| reducer.reduce(done, &worker.compressors),
     )?;
-    stack.sound()?;
-    reducer.finish(survey.size)
+    stack.verify_mapping()?;
+    reducer.finish(table_scan.size)
 }
 
 /// Only the bitmap of a disk.
 pub fn scan(
     stack: &Stack,
-    survey: &Survey,
+    table_scan: &TableScan,
     shape: BitmapShape,
     options: &Options<'_>,
     losses: &Losses,
 ) -> Result<Bitmap, Error> {
-    options.meter.begin(survey.total());
-    let loader = Loader { stack, on_loss: options.on_loss, losses, meter: options.meter };
-    let share = reading_share(stack, survey, options)?;
-    let mut bitmap = Bitmap::new(shape, survey.size);
+    options.progress.begin(table_scan.total());
+    let loader = Loader { stack, on_loss: options.on_loss, losses, progress: options.progress };
+    let share = reading_share(stack, table_scan, options)?;
+    let mut bitmap = Bitmap::new(shape, table_scan.size);
     let work = |job: Job, scratch: &mut Scratch| {
         let data = match loader.load(&job.range, &job.stream, scratch)? {
             Loaded::Zero => Vec::new(),
             Loaded::Mapped(bytes) => data_ranges(bytes, job.range.start, shape),
             Loaded::Buffered => data_ranges(&scratch.buffer, job.range.start, shape),
         };
-        stack.sound()?;
+        stack.verify_mapping()?;
         Ok((job.range, data))
     };
     pipeline::run(
         share,
         options.interrupt,
-        jobs(stack, survey.unit, options, losses, None),
+        jobs(stack, table_scan.chunk, options, losses, None),
         work,
         |(range, data)| {
             data.iter().for_each(|data| bitmap.set(data));
-            options.meter.did_disk(range.end - range.start);
-            (options.observe)(options.meter);
+            options.progress.did_disk(range.end - range.start);
+            (options.observe)(options.progress);
             Ok(())
         },
     )?;
-    // The walk behind the last unit.
-    stack.sound()?;
+    // The walk behind the last chunk.
+    stack.verify_mapping()?;
     Ok(bitmap)
 }
 
 fn writing_share(
     stack: &Stack,
-    survey: &Survey,
-    packing: Packing,
+    table_scan: &TableScan,
+    compression: Compression,
     is_direct: bool,
     options: &Options<'_>,
 ) -> Result<Share, Error> {
-    let read = reading_share(stack, survey, options)?;
+    let read = reading_share(stack, table_scan, options)?;
     if is_direct {
         return Ok(read);
     }
-    let per_thread = survey.unit + survey.largest_packed + context_bytes(packing);
-    let per_unit = packed_bound(packing, survey.unit) + survey.largest_packed;
-    Ok(Share::plan(options.threads, options.memory, per_thread, per_unit)?)
+    let per_thread = table_scan.chunk + table_scan.largest_compressed + context_bytes(compression);
+    let per_chunk = compress_bound(compression, table_scan.chunk) + table_scan.largest_compressed;
+    Ok(Share::plan(options.threads, options.memory, per_thread, per_chunk)?)
 }

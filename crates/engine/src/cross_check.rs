@@ -43,8 +43,8 @@ impl ReadAt for Interruptible {
         self.file.read_exact_at(buf, at)
     }
 
-    fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
-        if self.interrupt.is_raised() { None } else { self.file.bytes(range) }
+    fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
+        if self.interrupt.is_raised() { None } else { self.file.mapped(range) }
     }
 
     fn will_read(&self, range: Range<u64>) {
@@ -55,8 +55,8 @@ impl ReadAt for Interruptible {
         self.file.will_read_soon(range);
     }
 
-    fn sound(&self) -> Result<(), ReadError> {
-        self.file.sound()
+    fn verify_mapping(&self) -> Result<(), ReadError> {
+        self.file.verify_mapping()
     }
 
     fn next_data(&self, at: u64) -> u64 {
@@ -73,10 +73,10 @@ mod tests {
     use std::num::NonZeroUsize;
     use std::ops::ControlFlow;
 
-    use imgprep_map::{Claim, DiskMap, FileId, Files, Visitor};
+    use imgprep_map::{DiskMap, FileId, FileUse, Files, Visitor};
 
     use super::*;
-    use crate::{EngineError, Meter, OnLoss};
+    use crate::{EngineError, OnLoss, Progress};
 
     /// Reads its file until that fails.
     struct Endless;
@@ -91,7 +91,11 @@ mod tests {
         fn visit(&self, _: &dyn Files, _: Range<u64>, _: Visitor<'_>) -> Result<(), Error> {
             Ok(())
         }
-        fn claims(&self, _: &dyn Files, _: &mut dyn FnMut(Claim) -> ControlFlow<()>) -> Result<(), Error> {
+        fn file_usage(
+            &self,
+            _: &dyn Files,
+            _: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
+        ) -> Result<(), Error> {
             Ok(())
         }
         fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
@@ -110,7 +114,7 @@ mod tests {
             memory: 1 << 20,
             on_loss: OnLoss::Stop,
             interrupt,
-            meter: &Meter::default(),
+            progress: &Progress::default(),
             observe: &|_| {},
         };
         cross_check(&layer, &options)

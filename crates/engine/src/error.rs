@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use imgprep_map::{ClaimKind, Class, Detail, Error};
+use imgprep_map::{Class, Detail, Error, UseKind};
 
 /// Trouble that only the engine can see.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -14,9 +14,9 @@ pub enum EngineError {
         /// The shared bytes, as file offsets.
         bytes: Range<u64>,
         /// What uses them, and the disk offset of the first shared byte.
-        first: (ClaimKind, Option<u64>),
+        first: (UseKind, Option<u64>),
         /// What else uses them.
-        second: (ClaimKind, Option<u64>),
+        second: (UseKind, Option<u64>),
     },
     /// A map names bytes that its file does not have.
     #[error("{} needs bytes {}..{}, the file ends at {file_len}", Use(.user), .bytes.start, .bytes.end)]
@@ -24,7 +24,7 @@ pub enum EngineError {
         /// The bytes, as file offsets.
         bytes: Range<u64>,
         /// What uses them.
-        user: (ClaimKind, Option<u64>),
+        user: (UseKind, Option<u64>),
         /// Length of the file.
         file_len: u64,
     },
@@ -40,10 +40,10 @@ pub enum EngineError {
         /// The file's id.
         id: u32,
     },
-    /// A packed unit is larger than anything that a format may declare.
-    #[error("a packed unit of {len} bytes, at most {limit} are unpacked at once")]
-    UnitTooLarge {
-        /// Bytes that the unit would have.
+    /// A compressed block is larger than anything that a format may declare.
+    #[error("a compressed block of {len} bytes, at most {limit} are decompressed at once")]
+    BlockTooLarge {
+        /// Bytes that the block would have.
         len: u64,
         /// The bound.
         limit: u64,
@@ -57,7 +57,7 @@ pub enum EngineError {
     /// The interrupt was raised.
     #[error("interrupted")]
     Interrupted,
-    /// `--memory` leaves no room for a single unit.
+    /// `--memory` leaves no room for a single chunk.
     #[error("{needed} bytes of memory are needed for {threads} threads, the budget is {budget}")]
     Memory {
         /// Bytes that the smallest run takes.
@@ -75,14 +75,14 @@ pub enum EngineError {
     },
 }
 
-struct Use<'a>(&'a (ClaimKind, Option<u64>));
+struct Use<'a>(&'a (UseKind, Option<u64>));
 
 impl std::fmt::Display for Use<'_> {
     fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
         match self.0.0 {
-            ClaimKind::Metadata(name) => f.write_str(name)?,
-            ClaimKind::Data => f.write_str("data")?,
-            ClaimKind::Packed | ClaimKind::PackedAtMost => f.write_str("packed data")?,
+            UseKind::Metadata(name) => f.write_str(name)?,
+            UseKind::Data => f.write_str("data")?,
+            UseKind::Compressed | UseKind::CompressedAtMost => f.write_str("compressed data")?,
         }
         self.0.1.map_or(Ok(()), |disk| write!(f, " of disk offset {disk}"))
     }
@@ -95,7 +95,7 @@ impl Detail for EngineError {
             Self::PastEnd { .. } => "claims.past-end",
             Self::ManyConflicts { .. } => "claims.many",
             Self::NotOpen { .. } => "engine.file-not-open",
-            Self::UnitTooLarge { .. } => "engine.unit-too-large",
+            Self::BlockTooLarge { .. } => "engine.unit-too-large",
             Self::Differs { .. } => "verify.differs",
             Self::Interrupted => "engine.interrupted",
             Self::Memory { .. } => "engine.memory",
@@ -107,7 +107,7 @@ impl Detail for EngineError {
         match self {
             Self::Overlap { .. } | Self::PastEnd { .. } => Class::Corrupt,
             Self::NotOpen { .. } | Self::Interrupted => Class::Refused,
-            Self::ManyConflicts { .. } | Self::UnitTooLarge { .. } | Self::Memory { .. } => Class::Limit,
+            Self::ManyConflicts { .. } | Self::BlockTooLarge { .. } | Self::Memory { .. } => Class::Limit,
             Self::Differs { .. } | Self::Threads { .. } => Class::Io,
         }
     }

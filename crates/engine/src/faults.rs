@@ -9,17 +9,17 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use imgprep_map::{
-    Claim, DiskMap, Error, Extent, FileId, Files, Layout, ReadAt, ReadError, Sink, SinkKind, Source, Visitor,
-    WriteError,
+    DiskMap, Error, Extent, FileId, FileUse, Files, Layout, ReadAt, ReadError, Sink, SinkKind, Source,
+    Visitor, WriteError,
 };
 use imgprep_raw::RawLayout;
 
 use crate::{
-    Behind, BitmapShape, Interrupt, Layer, Losses, Meter, OnLoss, Options, Output, Stack, checksum, convert,
-    scan, survey,
+    BitmapShape, Interrupt, Layer, Losses, OnLoss, Options, Output, Progress, Stack, TrailingData, checksum,
+    convert, scan, scan_tables,
 };
 
-const UNIT: u64 = 2 << 20;
+const CHUNK: u64 = 2 << 20;
 
 /// A mapped file whose page fails at an access: it shows zeros from then on, as the handler of SIGBUS leaves them.
 struct Failing {
@@ -39,13 +39,13 @@ impl ReadAt for Failing {
         self.bytes.read_exact_at(buf, at)
     }
 
-    fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
+    fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
         let access = self.accesses.fetch_add(1, Ordering::Relaxed);
         let bytes = if access >= self.fails_at { &self.zeros } else { &self.bytes };
         bytes.get(range.start as usize..range.end as usize)
     }
 
-    fn sound(&self) -> Result<(), ReadError> {
+    fn verify_mapping(&self) -> Result<(), ReadError> {
         if self.accesses.load(Ordering::Relaxed) > self.fails_at {
             return Err(ReadError::Failed { at: 0, reason: "a page".into() });
         }
@@ -53,8 +53,8 @@ impl ReadAt for Failing {
     }
 }
 
-/// Five units, each with an entry in a table at the beginning of the file: 1 is data that stands in one piece, 2 is
-/// data in two pieces, 3 is data of zeros, 0 is a hole.
+/// Five chunks, each with an entry in a table at the beginning of the file: 1 is data that is stored contiguously, 2 is
+/// data in two extents, 3 is data of zeros, 0 is a hole.
 struct Table;
 
 const ENTRIES: [u8; 5] = [1, 2, 3, 1, 0];
@@ -62,25 +62,25 @@ const TABLE: u64 = 4096;
 
 impl DiskMap for Table {
     fn size(&self) -> u64 {
-        UNIT * ENTRIES.len() as u64
+        CHUNK * ENTRIES.len() as u64
     }
 
     fn stride(&self) -> u64 {
-        UNIT
+        CHUNK
     }
 
     fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
         let file = files.get(FileId::SELF).expect("the file is open");
-        for unit in range.start / UNIT..range.end.min(self.size()).div_ceil(UNIT) {
-            let entry = file.bytes(unit..unit + 1).expect("the table is mapped")[0];
-            let (disk, at) = (unit * UNIT..(unit + 1) * UNIT, TABLE + unit * UNIT);
+        for chunk in range.start / CHUNK..range.end.min(self.size()).div_ceil(CHUNK) {
+            let entry = file.mapped(chunk..chunk + 1).expect("the table is mapped")[0];
+            let (disk, at) = (chunk * CHUNK..(chunk + 1) * CHUNK, TABLE + chunk * CHUNK);
             let data =
                 |part: Range<u64>, at| Extent { disk: part, source: Source::Data { file: FileId::SELF, at } };
-            let half = disk.start + UNIT / 2;
+            let half = disk.start + CHUNK / 2;
             let extents = match entry {
                 0 => vec![Extent { disk, source: Source::Zero { explicit: true } }],
                 // The halves change places.
-                2 => vec![data(disk.start..half, at + UNIT / 2), data(half..disk.end, at)],
+                2 => vec![data(disk.start..half, at + CHUNK / 2), data(half..disk.end, at)],
                 _ => vec![data(disk, at)],
             };
             for extent in extents {
@@ -93,17 +93,17 @@ impl DiskMap for Table {
         Ok(())
     }
 
-    fn claims(&self, _: &dyn Files, _: &mut dyn FnMut(Claim) -> ControlFlow<()>) -> Result<(), Error> {
+    fn file_usage(&self, _: &dyn Files, _: &mut dyn FnMut(FileUse) -> ControlFlow<()>) -> Result<(), Error> {
         Ok(())
     }
 }
 
 fn stack(fails_at: u64) -> (Stack, Arc<Failing>) {
-    let mut bytes = vec![0; (TABLE + UNIT * ENTRIES.len() as u64) as usize];
+    let mut bytes = vec![0; (TABLE + CHUNK * ENTRIES.len() as u64) as usize];
     bytes[..ENTRIES.len()].copy_from_slice(&ENTRIES);
-    for (unit, entry) in ENTRIES.iter().enumerate().filter(|(_, entry)| (1..3).contains(*entry)) {
-        let at = TABLE as usize + unit * UNIT as usize;
-        bytes[at..at + UNIT as usize].fill(*entry);
+    for (chunk, entry) in ENTRIES.iter().enumerate().filter(|(_, entry)| (1..3).contains(*entry)) {
+        let at = TABLE as usize + chunk * CHUNK as usize;
+        bytes[at..at + CHUNK as usize].fill(*entry);
     }
     let file =
         Arc::new(Failing { zeros: vec![0; bytes.len()], bytes, accesses: AtomicU64::new(0), fails_at });
@@ -119,7 +119,7 @@ impl Sink for Sunk {
         SinkKind::Random
     }
 
-    fn is_blank(&self) -> bool {
+    fn reads_as_zeros(&self) -> bool {
         true
     }
 
@@ -139,34 +139,38 @@ impl Sink for Sunk {
 /// One run over a stack.
 type Run = fn(&Stack, &Options<'_>) -> Result<(), Error>;
 
-fn only_survey(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    survey(stack, UNIT, options, &Losses::default()).map(|_| ())
+fn only_table_scan(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
+    scan_tables(stack, CHUNK, options, &Losses::default()).map(|_| ())
 }
 
 fn convert_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
     let losses = Losses::default();
-    let survey = survey(stack, UNIT, options, &losses)?;
-    let mut layout = RawLayout::new(survey.size);
-    assert_eq!(layout.unit(), UNIT);
+    let table_scan = scan_tables(stack, CHUNK, options, &losses)?;
+    let mut layout = RawLayout::new(table_scan.size);
+    assert_eq!(layout.unit(), CHUNK);
     let output = Output { layout: &mut layout, sink: &Sunk, with_checksums: true, bitmap: None };
-    convert(stack, &survey, output, options, &losses).map(|_| ())
+    convert(stack, &table_scan, output, options, &losses).map(|_| ())
 }
 
 fn scan_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
     let losses = Losses::default();
-    let survey = survey(stack, UNIT, options, &losses)?;
-    scan(stack, &survey, BitmapShape::default(), options, &losses).map(|_| ())
+    let table_scan = scan_tables(stack, CHUNK, options, &losses)?;
+    scan(stack, &table_scan, BitmapShape::default(), options, &losses).map(|_| ())
 }
 
 fn checksum_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    let survey = survey(stack, UNIT, options, &Losses::default())?;
-    checksum(stack, &survey, (survey.size, Behind::Zeros), options).map(|_| ())
+    let table_scan = scan_tables(stack, CHUNK, options, &Losses::default())?;
+    checksum(stack, &table_scan, (table_scan.size, TrailingData::Zeros), options).map(|_| ())
 }
 
 #[test]
 fn a_page_that_fails_at_any_access_of_any_run_is_an_error() {
-    let runs: [(&str, Run); 4] =
-        [("survey", only_survey), ("convert", convert_all), ("scan", scan_all), ("checksum", checksum_all)];
+    let runs: [(&str, Run); 4] = [
+        ("table scan", only_table_scan),
+        ("convert", convert_all),
+        ("scan", scan_all),
+        ("checksum", checksum_all),
+    ];
     for (name, run) in runs {
         for threads in [1, 2] {
             let options = Options {
@@ -174,7 +178,7 @@ fn a_page_that_fails_at_any_access_of_any_run_is_an_error() {
                 memory: 256 << 20,
                 on_loss: OnLoss::Stop,
                 interrupt: &Interrupt::default(),
-                meter: &Meter::default(),
+                progress: &Progress::default(),
                 observe: &|_| {},
             };
             let (whole, file) = stack(u64::MAX);

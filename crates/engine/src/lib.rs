@@ -7,56 +7,62 @@
 //!
 //! One disk goes through it like this:
 //!
-//! 1. [`survey`] walks all tables once: it finds what can't be read, holds the claims
-//!    of every layer against each other, and counts the units that may hold data. No
+//! 1. [`scan_tables`] walks all tables once: it finds what can't be read, holds the uses
+//!    of every layer against each other, and counts the chunks that may hold data. No
 //!    payload is touched and no output exists yet.
 //!    Before it, [`cross_check`] finds what the tables say against each other though they can be read.
-//! 2. [`convert`] walks again, hands units with data to workers (read, unpack, scan
-//!    for zeros, checksum, pack) and places the results in order with one reducer.
+//! 2. [`convert`] walks again, hands chunks with data to workers (read, decompress, scan
+//!    for zeros, checksum, compress) and places the results in order with one reducer.
 //! 3. [`checksum`] reads a finished output the same way and [`Checksums::compare`]
 //!    holds it against what went in.
 //!
-//! A check looks without making anything: [`conflicts`], [`gaps`], [`unpack_all`]; [`each`]
+//! A check looks without making anything: [`conflicts`], [`gaps`], [`decompress_all`]; [`each`]
 //! does many files at once.
 //!
 //! The walk skips what the maps call zeros, so the cost follows the data.
 
-mod announce;
 mod bitmap;
+mod bounded_reader;
+mod check_walks;
 mod checksum;
-mod claims;
 mod convert;
 mod cross_check;
 mod error;
-mod examine;
 #[cfg(test)]
 mod faults;
-mod frontier;
+mod job;
 mod load;
 mod options;
-mod peek;
+mod payload;
 mod pipeline;
+mod prefetch;
 mod reducer;
+mod scratch;
 mod stack;
 mod stream;
-mod survey;
+mod table_scan;
+mod usage;
 mod watched;
+mod work_units;
 mod worker;
 mod writer;
 mod zeros;
 
 pub use bitmap::{BitOrder, Bitmap, BitmapShape};
-pub use checksum::{Behind, Checksums, checksum};
-pub use claims::Compared;
-pub use convert::{Converted, Output, convert, scan};
+pub use bounded_reader::BoundedReader;
+pub use check_walks::{
+    DecompressVisitor, check_structure, check_unused, conflicts, decompress_all, decompress_unflushed, each,
+    gaps,
+};
+pub use checksum::{Checksums, TrailingData, checksum};
+pub use convert::{Output, convert, scan};
 pub use cross_check::cross_check;
 pub use error::{EngineError, Loss, Losses};
-pub use examine::{
-    Seen, Unpacked, check_structure, check_unused, conflicts, each, gaps, unpack_all, unpack_unflushed,
-};
-pub use imgprep_codec::Ending;
-pub use options::{Interrupt, Meter, MeterReading, OnLoss, Options};
-pub use peek::Peek;
-pub use stack::{Layer, Piece, Stack};
-pub use survey::{Survey, survey};
+pub use imgprep_codec::PayloadEnd;
+pub use options::{Interrupt, OnLoss, Options, Progress, ProgressReading};
+pub use reducer::Converted;
+pub use scratch::Decompressed;
+pub use stack::{Layer, ResolvedExtent, Stack};
+pub use table_scan::{TableScan, scan_tables};
+pub use usage::Compared;
 pub use zeros::is_zero;

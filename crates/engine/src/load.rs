@@ -1,86 +1,37 @@
-//! The bytes of one unit, from wherever its maps say they are.
+//! The bytes of one chunk, from wherever its maps say they are.
 
-use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 
-use imgprep_codec::Unpacker;
-use imgprep_map::{Codec, Error, FileId, PackedLen, ReadAt, Source};
+use imgprep_map::{Codec, Error, FileId, ReadAt, Source};
 
-use crate::announce::announce;
-use crate::stream::StreamUnit;
-use crate::{EngineError, Layer, Losses, Meter, OnLoss, Piece, Stack, Unpacked, is_zero};
-
-/// Bytes that a packed unit may have: ZVHD2 allows blocks of 32 MiB, nothing has more.
-pub(crate) const LARGEST_UNIT: u64 = 32 << 20;
+use crate::payload::{check_block, payload};
+use crate::prefetch::prefetch;
+use crate::scratch::Scratch;
+use crate::stream::StreamBlock;
+use crate::{Layer, Losses, OnLoss, Progress, ResolvedExtent, Stack};
 
 /// The usual cluster: what is smaller is written from the buffer.
 const LENT_FROM: u64 = 64 << 10;
 
-/// What a failing disk is read in when a whole piece can't be had.
+/// Size of the reads from a failing disk when a whole extent cannot be read.
 const SALVAGE_STEP: usize = 4096;
 
-/// What one worker keeps between units.
-pub(crate) struct Scratch {
-    unpacker: Unpacker,
-    pieces: Vec<Piece>,
-    /// The unit, when it is not one piece of a mapping.
-    pub(crate) buffer: Vec<u8>,
-    /// The last packed unit that was larger than what was wanted of it.
-    cached: Option<(usize, FileId, u64)>,
-    cache: Vec<u8>,
-}
-
-impl Scratch {
-    pub(crate) fn new() -> Self {
-        Self {
-            unpacker: Unpacker::new(),
-            pieces: Vec::new(),
-            buffer: Vec::new(),
-            cached: None,
-            cache: Vec::new(),
-        }
-    }
-}
-
-impl Scratch {
-    /// Unpacks the whole unit of a packed piece, for nobody.
-    pub(crate) fn unpack_whole(&mut self, layer: &Layer, piece: &Piece) -> Result<Unpacked, Error> {
-        let Source::Packed { file, at, len, codec, unit } = &piece.source else {
-            unreachable!("only packed pieces are unpacked")
-        };
-        let describe = |error: Error| {
-            let error = error.in_file(*file).at_offset(*at).hitting(piece.disk.clone());
-            layer.name(error).while_doing("unpacking")
-        };
-        let unit_len = check_unit(unit).map_err(describe)?;
-        let stored = payload(layer, *file, *at, *len).map_err(describe)?;
-        self.cached = None;
-        self.cache.resize(unit_len, 0);
-        // A finished stream may end behind the part that the disk has of its unit.
-        // OK: an extent lies in its unit, whose length was checked.
-        let least = (piece.disk.end - unit.start) as usize;
-        let unpacked = self.unpacker.unpack_some(*codec, &stored, *len, &mut self.cache, least);
-        let produced = unpacked.map_err(|error| describe(error.into()))?;
-        Ok(Unpacked { ending: self.unpacker.ending(), is_zero: is_zero(&self.cache[..produced]) })
-    }
-}
-
-/// The bytes of a unit.
+/// The bytes of a chunk.
 pub(crate) enum Loaded<'a> {
     /// The maps say that all of it is zeros.
     Zero,
-    /// All of it is one piece of a mapping.
+    /// All of it is contiguous in a mapping.
     Mapped(&'a [u8]),
     /// It stands in [`Scratch::buffer`].
     Buffered,
 }
 
-/// Reads units of one stack.
+/// Reads chunks of one stack.
 pub(crate) struct Loader<'a> {
     pub(crate) stack: &'a Stack,
     pub(crate) on_loss: OnLoss,
     pub(crate) losses: &'a Losses,
-    pub(crate) meter: &'a Meter,
+    pub(crate) progress: &'a Progress,
 }
 
 impl<'a> Loader<'a> {
@@ -88,62 +39,66 @@ impl<'a> Loader<'a> {
     pub(crate) fn load(
         &self,
         range: &Range<u64>,
-        stream: &[StreamUnit],
+        stream: &[StreamBlock],
         scratch: &mut Scratch,
     ) -> Result<Loaded<'a>, Error> {
-        let mut pieces = std::mem::take(&mut scratch.pieces);
-        pieces.clear();
-        self.collect(range, &mut pieces)?;
-        let loaded = self.load_pieces(range, &pieces, stream, scratch);
-        scratch.pieces = pieces;
+        let mut extents = std::mem::take(&mut scratch.extents);
+        extents.clear();
+        self.collect(range, &mut extents)?;
+        let loaded = self.load_pieces(range, &extents, stream, scratch);
+        scratch.extents = extents;
         loaded
     }
 
     fn load_pieces(
         &self,
         range: &Range<u64>,
-        pieces: &[Piece],
-        stream: &[StreamUnit],
+        extents: &[ResolvedExtent],
+        stream: &[StreamBlock],
         scratch: &mut Scratch,
     ) -> Result<Loaded<'a>, Error> {
-        if pieces.iter().all(Piece::is_zero) {
+        if extents.iter().all(ResolvedExtent::is_zero) {
             return Ok(Loaded::Zero);
         }
-        if let [piece] = pieces
-            && let Some(bytes) = self.mapped(piece)
+        if let [extent] = extents
+            && let Some(bytes) = self.mapped(extent)
         {
-            self.meter.did_read(piece.len());
+            self.progress.did_read(extent.len());
             return Ok(Loaded::Mapped(bytes));
         }
-        announce(self.stack, pieces);
+        prefetch(self.stack, extents);
         let mut buffer = std::mem::take(&mut scratch.buffer);
-        // OK: a unit is a few MiB, set by the writer's layout.
+        // OK: a chunk is a few MiB, set by the writer's layout.
         buffer.resize((range.end - range.start) as usize, 0);
-        let filled = pieces.iter().try_for_each(|piece| {
-            // OK: the pieces tile the range, which is as long as the buffer.
-            let target = (piece.disk.start - range.start) as usize..(piece.disk.end - range.start) as usize;
-            self.fill(piece, &mut buffer[target], stream, scratch)
+        let filled = extents.iter().try_for_each(|extent| {
+            // OK: the extents tile the range, which is as long as the buffer.
+            let target = (extent.disk.start - range.start) as usize..(extent.disk.end - range.start) as usize;
+            self.fill(extent, &mut buffer[target], stream, scratch)
         });
         scratch.buffer = buffer;
         filled.map(|()| Loaded::Buffered)
     }
 
-    /// The pieces that tile `range`; with [`OnLoss::Zero`] zeros where a table is broken.
-    fn collect(&self, range: &Range<u64>, pieces: &mut Vec<Piece>) -> Result<(), Error> {
+    /// The extents that tile `range`; with [`OnLoss::Zero`] zeros where a table is broken.
+    fn collect(&self, range: &Range<u64>, extents: &mut Vec<ResolvedExtent>) -> Result<(), Error> {
         let mut at = range.start;
         loop {
-            let walked = self.stack.visit(at..range.end, &mut |piece| {
-                pieces.push(piece);
+            let walked = self.stack.visit(at..range.end, &mut |extent| {
+                extents.push(extent);
                 ControlFlow::Continue(())
             });
             let Err(error) = walked else { return Ok(()) };
-            let done = pieces.last().map_or(range.start, |piece| piece.disk.end);
+            let done = extents.last().map_or(range.start, |extent| extent.disk.end);
             match error.disk() {
                 Some(lost) if self.on_loss == OnLoss::Zero && lost.end > done => {
                     let lost = done..lost.end.min(range.end);
                     self.losses.add(lost.clone(), &error);
                     at = lost.end;
-                    pieces.push(Piece { disk: lost, layer: 0, source: Source::Zero { explicit: false } });
+                    extents.push(ResolvedExtent {
+                        disk: lost,
+                        layer: 0,
+                        source: Source::Zero { explicit: false },
+                    });
                     if at == range.end {
                         return Ok(());
                     }
@@ -153,57 +108,59 @@ impl<'a> Loader<'a> {
         }
     }
 
-    fn mapped(&self, piece: &Piece) -> Option<&'a [u8]> {
-        let (file, range) = self.stored(piece)?;
+    fn mapped(&self, extent: &ResolvedExtent) -> Option<&'a [u8]> {
+        let (file, range) = self.stored(extent)?;
         file.will_read(range.clone());
-        file.bytes(range)
+        file.mapped(range)
     }
 
-    /// Where a piece of data stands.
-    fn stored(&self, piece: &Piece) -> Option<(&'a dyn ReadAt, Range<u64>)> {
-        let (file, range) = piece.stored().filter(|_| matches!(piece.source, Source::Data { .. }))?;
-        Some((self.stack.layers()[piece.layer].file(file).ok()?, range))
+    /// Where an extent of data stands.
+    fn stored(&self, extent: &ResolvedExtent) -> Option<(&'a dyn ReadAt, Range<u64>)> {
+        let (file, range) = extent.stored().filter(|_| matches!(extent.source, Source::Data { .. }))?;
+        Some((self.stack.layers()[extent.layer].file(file).ok()?, range))
     }
 
-    /// What of a unit that was just loaded into the buffer stands in mappings as well, by its place in the unit.
-    pub(crate) fn lent(&self, range: &Range<u64>, scratch: &Scratch) -> Vec<(usize, &'a [u8])> {
-        let large = scratch.pieces.iter().filter(|piece| piece.len() >= LENT_FROM);
+    /// What of a chunk that was just loaded into the buffer stands in mappings as well, by its place in the chunk.
+    pub(crate) fn borrowed(&self, range: &Range<u64>, scratch: &Scratch) -> Vec<(usize, &'a [u8])> {
+        let large = scratch.extents.iter().filter(|extent| extent.len() >= LENT_FROM);
         large
-            .filter_map(|piece| {
-                let (file, place) = self.stored(piece)?;
-                // OK: the pieces tile the unit, which is a few MiB.
-                Some(((piece.disk.start - range.start) as usize, file.bytes(place)?))
+            .filter_map(|extent| {
+                let (file, place) = self.stored(extent)?;
+                // OK: the extents tile the chunk, which is a few MiB.
+                Some(((extent.disk.start - range.start) as usize, file.mapped(place)?))
             })
             .collect()
     }
 
     fn fill(
         &self,
-        piece: &Piece,
+        extent: &ResolvedExtent,
         target: &mut [u8],
-        stream: &[StreamUnit],
+        stream: &[StreamBlock],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        let layer = &self.stack.layers()[piece.layer];
-        let (file, at, filled) = match &piece.source {
+        let layer = &self.stack.layers()[extent.layer];
+        let (file, at, filled) = match &extent.source {
             Source::Zero { .. } | Source::Parent => {
                 target.fill(0);
                 return Ok(());
             }
-            Source::Data { file, at } => (*file, *at, self.copy(layer, piece, *file, *at, target)),
-            Source::Packed { codec: Codec::ZlibContinued, file, at, unit, .. } => {
-                (*file, *at, self.take_streamed(piece, unit, stream, target))
+            Source::Data { file, at } => (*file, *at, self.copy(layer, extent, *file, *at, target)),
+            Source::Compressed { codec: Codec::ZlibContinued, file, at, block, .. } => {
+                (*file, *at, self.take_streamed(extent, block, stream, target))
             }
-            Source::Packed { file, at, .. } => (*file, *at, self.unpack(layer, piece, target, scratch)),
+            Source::Compressed { file, at, .. } => {
+                (*file, *at, self.decompress(layer, extent, target, scratch))
+            }
         };
         filled.or_else(|error| {
-            let error = error.in_file(file).at_offset(at).hitting(piece.disk.clone());
+            let error = error.in_file(file).at_offset(at).hitting(extent.disk.clone());
             let error = layer.name(error).while_doing("reading");
             if self.on_loss == OnLoss::Stop {
                 return Err(error);
             }
             target.fill(0);
-            self.losses.add(piece.disk.clone(), &error);
+            self.losses.add(extent.disk.clone(), &error);
             Ok(())
         })
     }
@@ -211,20 +168,20 @@ impl<'a> Loader<'a> {
     fn copy(
         &self,
         layer: &Layer,
-        piece: &Piece,
+        extent: &ResolvedExtent,
         id: FileId,
         at: u64,
         target: &mut [u8],
     ) -> Result<(), Error> {
         let file = layer.file(id)?;
-        self.meter.did_read(piece.len());
-        file.will_read(at..at.saturating_add(piece.len()));
-        if let Some(bytes) = at.checked_add(piece.len()).and_then(|end| file.bytes(at..end)) {
+        self.progress.did_read(extent.len());
+        file.will_read(at..at.saturating_add(extent.len()));
+        if let Some(bytes) = at.checked_add(extent.len()).and_then(|end| file.mapped(at..end)) {
             target.copy_from_slice(bytes);
             return Ok(());
         }
         match file.read_exact_at(target, at) {
-            Err(_) if self.on_loss == OnLoss::Zero => self.copy_in_steps(layer, piece, (id, at), target),
+            Err(_) if self.on_loss == OnLoss::Zero => self.copy_in_steps(layer, extent, (id, at), target),
             done => done.map_err(Error::from),
         }
     }
@@ -233,7 +190,7 @@ impl<'a> Loader<'a> {
     fn copy_in_steps(
         &self,
         layer: &Layer,
-        piece: &Piece,
+        extent: &ResolvedExtent,
         (id, at): (FileId, u64),
         target: &mut [u8],
     ) -> Result<(), Error> {
@@ -242,7 +199,7 @@ impl<'a> Loader<'a> {
             let done = (index * SALVAGE_STEP) as u64;
             if let Err(error) = file.read_exact_at(step, at + done) {
                 step.fill(0);
-                let disk = piece.disk.start + done;
+                let disk = extent.disk.start + done;
                 let error = layer.name(Error::new(error).in_file(id)).while_doing("reading");
                 self.losses.add(disk..disk + step.len() as u64, &error);
             }
@@ -250,81 +207,59 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// Copies out of a record that the feeder unpacked. One that is missing was listed as lost there.
+    /// Copies out of a record that the feeder decompressed. One that is missing was listed as lost there.
     fn take_streamed(
         &self,
-        piece: &Piece,
-        unit: &Range<u64>,
-        stream: &[StreamUnit],
+        extent: &ResolvedExtent,
+        block: &Range<u64>,
+        stream: &[StreamBlock],
         target: &mut [u8],
     ) -> Result<(), Error> {
-        match stream.iter().find(|held| held.layer == piece.layer && held.unit == *unit) {
-            Some(held) => target.copy_from_slice(part_of(&held.bytes, unit, &piece.disk)),
+        match stream.iter().find(|held| held.layer == extent.layer && held.block == *block) {
+            Some(held) => target.copy_from_slice(part_of(&held.bytes, block, &extent.disk)),
             None if self.on_loss == OnLoss::Zero => target.fill(0),
-            None => return Err(imgprep_codec::UnpackError::BrokenStream.into()),
+            None => return Err(imgprep_codec::DecompressError::BrokenStream.into()),
         }
         Ok(())
     }
 
-    fn unpack(
+    fn decompress(
         &self,
         layer: &Layer,
-        piece: &Piece,
+        extent: &ResolvedExtent,
         target: &mut [u8],
         scratch: &mut Scratch,
     ) -> Result<(), Error> {
-        let Source::Packed { file, at, len, codec, unit } = &piece.source else {
-            unreachable!("only packed pieces are unpacked")
+        let Source::Compressed { file, at, len, codec, block } = &extent.source else {
+            unreachable!("only compressed extents are decompressed")
         };
-        let unit_len = check_unit(unit)?;
-        let key = (piece.layer, *file, *at);
-        // OK: inside the unit, whose length is a `usize`.
-        let least = (piece.disk.end - unit.start) as usize;
-        if piece.disk != *unit && scratch.cached == Some(key) && scratch.cache.len() >= least {
-            target.copy_from_slice(part_of(&scratch.cache, unit, &piece.disk));
+        let block_len = check_block(block)?;
+        let key = (extent.layer, *file, *at);
+        // OK: inside the block, whose length is a `usize`.
+        let least = (extent.disk.end - block.start) as usize;
+        if extent.disk != *block && scratch.cached == Some(key) && scratch.cache.len() >= least {
+            target.copy_from_slice(part_of(&scratch.cache, block, &extent.disk));
             return Ok(());
         }
         let stored = payload(layer, *file, *at, *len)?;
-        self.meter.did_read(stored.len() as u64);
-        if piece.disk == *unit {
-            return Ok(scratch.unpacker.unpack(*codec, &stored, *len, target)?);
+        self.progress.did_read(stored.len() as u64);
+        if extent.disk == *block {
+            return Ok(scratch.decompressor.decompress(*codec, &stored, *len, target)?);
         }
         scratch.cached = None;
-        scratch.cache.resize(unit_len, 0);
-        // The last unit of a disk may be no longer than what is left of the disk.
-        let produced = scratch.unpacker.unpack_some(*codec, &stored, *len, &mut scratch.cache, least)?;
+        scratch.cache.resize(block_len, 0);
+        // The last block of a disk may be no longer than what is left of the disk.
+        let produced =
+            scratch.decompressor.decompress_some(*codec, &stored, *len, &mut scratch.cache, least)?;
         scratch.cache.truncate(produced);
         scratch.cached = Some(key);
-        target.copy_from_slice(part_of(&scratch.cache, unit, &piece.disk));
+        target.copy_from_slice(part_of(&scratch.cache, block, &extent.disk));
         Ok(())
     }
 }
 
-/// The part of an unpacked unit that `disk` wants of it.
-fn part_of<'b>(unpacked: &'b [u8], unit: &Range<u64>, disk: &Range<u64>) -> &'b [u8] {
-    // OK: a format's extent lies in its unit (held by the conformance tests), and `unpacked` reaches to the extent's end.
-    &unpacked[(disk.start - unit.start) as usize..(disk.end - unit.start) as usize]
-}
-
-/// The length of a packed unit, held against what may be unpacked at once.
-pub(crate) fn check_unit(unit: &Range<u64>) -> Result<usize, Error> {
-    let len = unit.end.saturating_sub(unit.start);
-    match usize::try_from(len) {
-        Ok(fits) if len <= LARGEST_UNIT => Ok(fits),
-        _ => Err(EngineError::UnitTooLarge { len, limit: LARGEST_UNIT }.into()),
-    }
-}
-
-/// A packed payload. One of which only a bound is known ends at the file's end at the latest.
-pub(crate) fn payload(layer: &Layer, id: FileId, at: u64, len: PackedLen) -> Result<Cow<'_, [u8]>, Error> {
-    let file = layer.file(id)?;
-    let wanted = match len {
-        PackedLen::Exact(len) => u64::from(len),
-        PackedLen::AtMost(len) => u64::from(len).min(file.len().saturating_sub(at)),
-    };
-    let limit = 2 * LARGEST_UNIT;
-    match usize::try_from(wanted) {
-        Ok(fits) if wanted <= limit => Ok(file.slice(at, fits)?),
-        _ => Err(EngineError::UnitTooLarge { len: wanted, limit }.into()),
-    }
+/// The part of a decompressed block that `disk` wants of it.
+fn part_of<'b>(decompressed: &'b [u8], block: &Range<u64>, disk: &Range<u64>) -> &'b [u8] {
+    // OK: a format's extent lies in its block (held by the conformance tests), and `decompressed` reaches to the extent's end.
+    &decompressed[(disk.start - block.start) as usize..(disk.end - block.start) as usize]
 }

@@ -13,16 +13,16 @@ use crate::EngineError;
 pub struct Options<'a> {
     /// Worker threads. With one, everything happens on the caller's thread.
     pub threads: NonZeroUsize,
-    /// Bytes that may be in flight: unit buffers, packed results, codec contexts.
+    /// Bytes that may be in flight: chunk buffers, compressed results, codec contexts.
     pub memory: u64,
     /// What to do about a range that can't be read.
     pub on_loss: OnLoss,
     /// Raised to stop the run.
     pub interrupt: &'a Interrupt,
     /// Where the run counts what it did.
-    pub meter: &'a Meter,
-    /// Called on the caller's thread after every finished unit.
-    pub observe: &'a dyn Fn(&Meter),
+    pub progress: &'a Progress,
+    /// Called on the caller's thread after every finished chunk.
+    pub observe: &'a dyn Fn(&Progress),
 }
 
 /// What to do about a range of the disk that can't be read.
@@ -40,7 +40,7 @@ pub enum OnLoss {
 pub struct Interrupt(Arc<AtomicBool>);
 
 impl Interrupt {
-    /// Stops the run at the next unit.
+    /// Stops the run at the next chunk.
     pub fn raise(&self) {
         self.0.store(true, Ordering::Relaxed);
     }
@@ -62,7 +62,7 @@ impl Interrupt {
 
 /// Counters of one run, for whoever shows progress.
 #[derive(Debug, Default)]
-pub struct Meter {
+pub struct Progress {
     passes: AtomicU64,
     total: AtomicU64,
     disk: AtomicU64,
@@ -70,9 +70,9 @@ pub struct Meter {
     output: AtomicU64,
 }
 
-/// What a [`Meter`] showed at one moment. All in bytes, but for the passes.
+/// What a [`Progress`] showed at one moment. All in bytes, but for the passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct MeterReading {
+pub struct ProgressReading {
     /// Passes over the disk that began: the first converts, the second reads the output back.
     pub passes: u64,
     /// Bytes of the disk that have to be looked at: what the maps call zeros is not counted.
@@ -85,10 +85,10 @@ pub struct MeterReading {
     pub output: u64,
 }
 
-impl Meter {
+impl Progress {
     /// The counters now.
-    pub fn read(&self) -> MeterReading {
-        MeterReading {
+    pub fn read(&self) -> ProgressReading {
+        ProgressReading {
             passes: self.passes.load(Ordering::Relaxed),
             total: self.total.load(Ordering::Relaxed),
             disk: self.disk.load(Ordering::Relaxed),

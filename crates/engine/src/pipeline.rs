@@ -8,37 +8,37 @@ use std::sync::{Mutex, PoisonError};
 
 use imgprep_map::Error;
 
-use crate::load::Scratch;
+use crate::scratch::Scratch;
 use crate::{EngineError, Interrupt};
 
-/// Threads and units in flight that a memory budget allows.
+/// Threads and chunks in flight that a memory budget allows.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Share {
     pub(crate) threads: NonZeroUsize,
-    /// Units that were fed and not yet reduced.
+    /// Chunks that were fed and not yet reduced.
     pub(crate) in_flight: usize,
 }
 
-/// Units in flight for each thread: enough that none waits while one unit of them is slow.
+/// Chunks in flight for each thread: enough that none waits while one chunk of them is slow.
 const AHEAD: usize = 4;
 
 impl Share {
-    /// What fits into `budget` bytes when a thread keeps `per_thread` bytes and a unit in flight `per_unit`.
+    /// What fits into `budget` bytes when a thread keeps `per_thread` bytes and a chunk in flight `per_chunk`.
     /// Rather fewer threads than more memory.
     pub(crate) fn plan(
         threads: NonZeroUsize,
         budget: u64,
         per_thread: u64,
-        per_unit: u64,
+        per_chunk: u64,
     ) -> Result<Self, EngineError> {
-        let needed = per_thread + per_unit;
+        let needed = per_thread + per_chunk;
         let fitting = usize::try_from(budget / needed.max(1)).unwrap_or(usize::MAX).min(threads.get());
         let Some(fitting) = NonZeroUsize::new(fitting) else {
             return Err(EngineError::Memory { needed, budget, threads: threads.get() });
         };
         let left = budget - per_thread * fitting.get() as u64;
-        let units = usize::try_from(left / per_unit.max(1)).unwrap_or(usize::MAX);
-        Ok(Self { threads: fitting, in_flight: units.min(fitting.get() * AHEAD) })
+        let chunks = usize::try_from(left / per_chunk.max(1)).unwrap_or(usize::MAX);
+        Ok(Self { threads: fitting, in_flight: chunks.min(fitting.get() * AHEAD) })
     }
 }
 
@@ -130,7 +130,7 @@ fn run_together<J: Send, D: Send>(
 
 enum Answer<D> {
     Done(Result<D, Error>),
-    /// Not even begun, since an earlier unit failed.
+    /// Not even begun, since an earlier chunk failed.
     Skipped,
     Panicked,
 }
@@ -144,7 +144,7 @@ struct Reply<D> {
 impl<D> Reply<D> {
     fn send(&mut self, answer: Answer<D>) {
         if let Some(to) = self.to.take() {
-            // The receiver is gone only when the run is over: nobody wants the answer.
+            // The receiver is gone only when the run is over: the answer is not needed.
             let _ = to.send((self.number, answer));
         }
     }

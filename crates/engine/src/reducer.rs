@@ -4,10 +4,22 @@ use std::ops::Range;
 
 use imgprep_map::{Error, Layout, SinkKind};
 
-use crate::convert::Converted;
-use crate::worker::{Body, Done, Packers};
+use crate::worker::{Body, Compressors, Done};
 use crate::writer::{Runs, Writer};
 use crate::{Bitmap, Checksums, Options};
+
+/// What a conversion did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Converted {
+    /// Length of the output, in bytes.
+    pub len: u64,
+    /// Chunks that were stored: the others are zeros.
+    pub chunks: u64,
+    /// Checksums of what went in.
+    pub checksums: Option<Checksums>,
+    /// The bitmap of the same pass.
+    pub bitmap: Option<Bitmap>,
+}
 
 /// What happens to the results, in the order of the disk.
 pub(crate) struct Reducer<'a> {
@@ -16,7 +28,7 @@ pub(crate) struct Reducer<'a> {
     pub(crate) options: &'a Options<'a>,
     /// File offset of the disk's first byte, in layouts that store the disk as it is.
     pub(crate) first_place: Option<u64>,
-    /// Disk offset up to which the output is what it shall be.
+    /// Disk offset up to which the output is complete.
     pub(crate) done_to: u64,
     pub(crate) stored: u64,
     pub(crate) checksums: Option<Checksums>,
@@ -24,9 +36,9 @@ pub(crate) struct Reducer<'a> {
 }
 
 impl Reducer<'_> {
-    pub(crate) fn reduce(&mut self, done: Done<'_>, packers: &Packers) -> Result<(), Error> {
+    pub(crate) fn reduce(&mut self, done: Done<'_>, compressors: &Compressors) -> Result<(), Error> {
         if let (Some(sums), Some(checksum)) = (&mut self.checksums, done.checksum) {
-            sums.push(done.unit, checksum);
+            sums.push(done.chunk, checksum);
         }
         if let Some(bitmap) = &mut self.bitmap {
             done.data.iter().for_each(|data| bitmap.set(data));
@@ -34,14 +46,14 @@ impl Reducer<'_> {
         match done.body {
             Body::Zero => {}
             Body::Written => self.pass(&done.range)?,
-            Body::Mapped(bytes) => self.place(done.unit, &done.range, bytes, &done.runs)?,
+            Body::Mapped(bytes) => self.place(done.chunk, &done.range, bytes, &done.runs)?,
             Body::Owned(bytes) => {
-                self.place(done.unit, &done.range, &bytes, &done.runs)?;
-                packers.give_back(bytes);
+                self.place(done.chunk, &done.range, &bytes, &done.runs)?;
+                compressors.give_back(bytes);
             }
         }
-        self.options.meter.did_disk(done.range.end - done.range.start);
-        (self.options.observe)(self.options.meter);
+        self.options.progress.did_disk(done.range.end - done.range.start);
+        (self.options.observe)(self.options.progress);
         Ok(())
     }
 
@@ -53,12 +65,12 @@ impl Reducer<'_> {
         Ok(())
     }
 
-    fn place(&mut self, unit: u64, range: &Range<u64>, bytes: &[u8], runs: &Runs<'_>) -> Result<(), Error> {
+    fn place(&mut self, chunk: u64, range: &Range<u64>, bytes: &[u8], runs: &Runs<'_>) -> Result<(), Error> {
         self.pass(range)?;
         if let Some(first) = self.first_place {
             self.writer.write_runs(first + range.start, bytes, runs)
         } else {
-            let placement = self.layout.place(unit, bytes.len() as u64)?;
+            let placement = self.layout.place(chunk, bytes.len() as u64)?;
             self.writer.write(placement.at, &[&placement.head, bytes, &placement.tail])
         }
     }
@@ -66,7 +78,7 @@ impl Reducer<'_> {
     /// Where the output stores the disk as it is and does not read as zeros by itself.
     fn zero_to(&mut self, end: u64) -> Result<(), Error> {
         let Some(first) = self.first_place else { return Ok(()) };
-        let needs_zeros = !self.writer.sink.is_blank() || self.writer.sink.kind() == SinkKind::Append;
+        let needs_zeros = !self.writer.sink.reads_as_zeros() || self.writer.sink.kind() == SinkKind::Append;
         if needs_zeros && self.done_to < end {
             let zeroed = self.writer.sink.zero(first + self.done_to..first + end);
             zeroed.map_err(|error| Error::new(error).while_doing("writing"))?;
@@ -76,11 +88,11 @@ impl Reducer<'_> {
 
     pub(crate) fn finish(mut self, size: u64) -> Result<Converted, Error> {
         self.zero_to(size)?;
-        let ending = self.layout.finish()?;
-        for patch in &ending.patches {
-            self.writer.write(patch.at, &[&patch.bytes])?;
+        let finish = self.layout.finish()?;
+        for write in &finish.writes {
+            self.writer.write(write.at, &[&write.bytes])?;
         }
-        self.writer.sink.set_len(ending.len).map_err(|error| Error::new(error).while_doing("writing"))?;
-        Ok(Converted { len: ending.len, units: self.stored, checksums: self.checksums, bitmap: self.bitmap })
+        self.writer.sink.set_len(finish.len).map_err(|error| Error::new(error).while_doing("writing"))?;
+        Ok(Converted { len: finish.len, chunks: self.stored, checksums: self.checksums, bitmap: self.bitmap })
     }
 }

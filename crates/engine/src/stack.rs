@@ -12,7 +12,7 @@ use crate::{EngineError, Interrupt};
 pub struct Layer {
     /// Where its bytes are.
     pub map: Box<dyn DiskMap>,
-    /// Its files by [`FileId`]: the image itself, then its companions.
+    /// Its files by [`FileId`]: the image itself, then its associated files.
     pub files: Vec<Arc<dyn ReadAt>>,
     /// The names of those files, for messages.
     pub names: Vec<String>,
@@ -33,9 +33,9 @@ impl Layer {
     }
 }
 
-/// A piece of the disk and which layer has it. Never [`Source::Parent`].
+/// An extent of the disk and the layer that stores it. Never [`Source::Parent`].
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Piece {
+pub struct ResolvedExtent {
     /// Bytes of the disk.
     pub disk: Range<u64>,
     /// Index of the layer that answered: 0 is the top.
@@ -44,8 +44,8 @@ pub struct Piece {
     pub source: Source,
 }
 
-impl Piece {
-    /// Whether the piece is known to be zeros without a look at payload.
+impl ResolvedExtent {
+    /// Whether the extent is known to be zeros without reading payload.
     pub fn is_zero(&self) -> bool {
         matches!(self.source, Source::Zero { .. })
     }
@@ -55,16 +55,18 @@ impl Piece {
         self.disk.end - self.disk.start
     }
 
-    /// Where its bytes stand, packed or not, if they stand in a file.
+    /// The stored bytes, compressed or not, if the extent is stored in a file.
     pub(crate) fn stored(&self) -> Option<(FileId, Range<u64>)> {
         match self.source {
             Source::Zero { .. } | Source::Parent => None,
             Source::Data { file, at } => Some((file, at..at.saturating_add(self.len()))),
-            Source::Packed { file, at, len, .. } => Some((file, at..at.saturating_add(len.bound().into()))),
+            Source::Compressed { file, at, len, .. } => {
+                Some((file, at..at.saturating_add(len.bound().into())))
+            }
         }
     }
 
-    /// Whether the piece covers nothing.
+    /// Whether the extent covers nothing.
     pub fn is_empty(&self) -> bool {
         self.disk.is_empty()
     }
@@ -75,7 +77,7 @@ pub struct Stack {
     layers: Vec<Layer>,
 }
 
-type Visit<'f> = &'f mut dyn FnMut(Piece) -> ControlFlow<()>;
+type Visit<'f> = &'f mut dyn FnMut(ResolvedExtent) -> ControlFlow<()>;
 
 impl Stack {
     /// A disk as large as its top layer. Layers without a parent below them read as
@@ -97,16 +99,16 @@ impl Stack {
         &self.layers
     }
 
-    /// Walks the pieces of `range` (clipped to the disk) in ascending order; they tile it.
+    /// Walks the extents of `range` (clipped to the disk) in ascending order; they tile it.
     /// What the maps call data and the files call a hole comes as zeros.
     ///
-    /// On an error all pieces before the bad place have been handed out.
+    /// On an error all extents before the bad place have been handed out.
     pub fn visit(&self, range: Range<u64>, visitor: Visit<'_>) -> Result<(), Error> {
         let files: Vec<_> = self.layers.iter().map(|layer| &layer.files as &dyn Files).collect();
         self.visit_through(&files, range, visitor)
     }
 
-    /// The same, ended by a raised interrupt wherever the walk is: also between two pieces.
+    /// The same, ended by a raised interrupt wherever the walk is: also between two extents.
     pub(crate) fn visit_until(
         &self,
         interrupt: &Interrupt,
@@ -132,10 +134,10 @@ impl Stack {
     }
 
     /// Whether everything that was read through mappings was truly read.
-    pub fn sound(&self) -> Result<(), Error> {
+    pub fn verify_mapping(&self) -> Result<(), Error> {
         for layer in &self.layers {
             for (index, file) in layer.files.iter().enumerate() {
-                file.sound().map_err(|error| {
+                file.verify_mapping().map_err(|error| {
                     let id = u32::try_from(index).map_or(FileId::SELF, FileId);
                     layer.name(Error::new(error).in_file(id)).while_doing("reading")
                 })?;
@@ -187,7 +189,7 @@ impl Stack {
         match extent.source {
             Source::Parent => self.visit_layer(files, index + 1, extent.disk, visitor),
             Source::Data { file, at } => self.visit_holes(index, extent.disk, file, at, visitor),
-            source => Ok(visitor(Piece { disk: extent.disk, layer: index, source })),
+            source => Ok(visitor(ResolvedExtent { disk: extent.disk, layer: index, source })),
         }
     }
 
@@ -217,7 +219,7 @@ impl Stack {
             // A file that changes under us may answer anything: at least one byte is data.
             let hole = (disk.start + before(file.next_hole(data_at))).max(data + 1);
             let source = Source::Data { file: id, at: data_at };
-            if visitor(Piece { disk: data..hole, layer, source }).is_break() {
+            if visitor(ResolvedExtent { disk: data..hole, layer, source }).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             done = hole;
@@ -227,5 +229,5 @@ impl Stack {
 }
 
 fn zeros(layer: usize, disk: Range<u64>, visitor: Visit<'_>) -> ControlFlow<()> {
-    visitor(Piece { disk, layer, source: Source::Zero { explicit: false } })
+    visitor(ResolvedExtent { disk, layer, source: Source::Zero { explicit: false } })
 }

@@ -1,26 +1,26 @@
-//! The one producer of layers whose units form one stream (ZVHD).
+//! The one producer of layers whose blocks form one stream (ZVHD).
 //!
-//! Such a record can only be unpacked after all before it. So the feeder, which goes
-//! through the disk in order anyway, unpacks every record (also those that an upper
+//! Such a record can only be decompressed after all before it. So the feeder, which goes
+//! through the disk in order anyway, decompresses every record (also those that an upper
 //! layer hides) and gives each job the ones that it touches.
 
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
 
-use imgprep_codec::{Continued, Ending};
+use imgprep_codec::{Continued, PayloadEnd};
 use imgprep_map::{Error, Source};
 
-use crate::load::{check_unit, payload};
-use crate::{Layer, Losses, OnLoss, Piece, Stack};
+use crate::payload::{check_block, payload};
+use crate::{Layer, Losses, OnLoss, ResolvedExtent, Stack};
 
-/// One unpacked record.
+/// One decompressed record.
 #[derive(Clone)]
-pub(crate) struct StreamUnit {
+pub(crate) struct StreamBlock {
     pub(crate) layer: usize,
-    pub(crate) unit: Range<u64>,
+    pub(crate) block: Range<u64>,
     pub(crate) bytes: Arc<Vec<u8>>,
     /// How its payload ended.
-    pub(crate) ending: Ending,
+    pub(crate) ending: PayloadEnd,
 }
 
 /// All streams of a stack.
@@ -36,8 +36,8 @@ struct Stream<'a> {
     inflater: Continued,
     /// Disk offset behind the last record.
     at: u64,
-    held: Option<StreamUnit>,
-    /// Set by a record that could not be unpacked: nothing after it can be.
+    held: Option<StreamBlock>,
+    /// Set by a record that could not be decompressed: nothing after it can be.
     is_broken: bool,
 }
 
@@ -55,9 +55,9 @@ impl<'a> Streams<'a> {
         Self { streams: streams.collect(), on_loss, losses }
     }
 
-    /// Unpacks up to the end of `range`, which must lie behind the last one asked for;
+    /// Decompresses up to the end of `range`, which must lie behind the last one asked for;
     /// the records that `range` touches.
-    pub(crate) fn advance(&mut self, range: &Range<u64>) -> Result<Vec<StreamUnit>, Error> {
+    pub(crate) fn advance(&mut self, range: &Range<u64>) -> Result<Vec<StreamBlock>, Error> {
         let mut touched = Vec::new();
         for stream in &mut self.streams {
             stream.advance(range, self.on_loss, self.losses, &mut touched)?;
@@ -72,16 +72,16 @@ impl Stream<'_> {
         range: &Range<u64>,
         on_loss: OnLoss,
         losses: &Losses,
-        touched: &mut Vec<StreamUnit>,
+        touched: &mut Vec<StreamBlock>,
     ) -> Result<(), Error> {
-        touched.extend(self.held.iter().filter(|held| held.unit.end > range.start).cloned());
+        touched.extend(self.held.iter().filter(|held| held.block.end > range.start).cloned());
         while let Some(record) = self.next_record(range.end)? {
-            let Source::Packed { unit, .. } = &record.source else { continue };
-            self.at = unit.end;
-            match self.unpack(&record) {
-                Ok(unpacked) => {
-                    touched.extend((unpacked.unit.end > range.start).then(|| unpacked.clone()));
-                    self.held = Some(unpacked);
+            let Source::Compressed { block, .. } = &record.source else { continue };
+            self.at = block.end;
+            match self.decompress(&record) {
+                Ok(decompressed) => {
+                    touched.extend((decompressed.block.end > range.start).then(|| decompressed.clone()));
+                    self.held = Some(decompressed);
                 }
                 Err(error) if on_loss == OnLoss::Zero => {
                     self.is_broken = true;
@@ -94,15 +94,15 @@ impl Stream<'_> {
     }
 
     /// The first record behind the last one that begins before `end`.
-    fn next_record(&mut self, end: u64) -> Result<Option<Piece>, Error> {
+    fn next_record(&mut self, end: u64) -> Result<Option<ResolvedExtent>, Error> {
         let mut found = None;
         if self.at < end {
             let layer = self.layer;
             let walked = layer.map.visit(&layer.files, self.at..end, &mut |extent| {
-                if !matches!(extent.source, Source::Packed { .. }) {
+                if !matches!(extent.source, Source::Compressed { .. }) {
                     return ControlFlow::Continue(());
                 }
-                found = Some(Piece { disk: extent.disk, layer: self.index, source: extent.source });
+                found = Some(ResolvedExtent { disk: extent.disk, layer: self.index, source: extent.source });
                 ControlFlow::Break(())
             });
             walked.map_err(|error| layer.name(error))?;
@@ -113,20 +113,20 @@ impl Stream<'_> {
         Ok(found)
     }
 
-    fn unpack(&mut self, record: &Piece) -> Result<StreamUnit, Error> {
-        let Source::Packed { file, at, len, unit, .. } = &record.source else {
-            unreachable!("only packed records are asked for")
+    fn decompress(&mut self, record: &ResolvedExtent) -> Result<StreamBlock, Error> {
+        let Source::Compressed { file, at, len, block, .. } = &record.source else {
+            unreachable!("only compressed records are asked for")
         };
         let describe = |error: Error| {
             let error = error.in_file(*file).at_offset(*at).hitting(record.disk.clone());
-            self.layer.name(error).while_doing("unpacking")
+            self.layer.name(error).while_doing("decompressing")
         };
-        let mut bytes = vec![0; check_unit(unit).map_err(describe)?];
+        let mut bytes = vec![0; check_block(block).map_err(describe)?];
         let stored = payload(self.layer, *file, *at, *len).map_err(describe)?;
         if self.is_broken {
-            return Err(describe(imgprep_codec::UnpackError::BrokenStream.into()));
+            return Err(describe(imgprep_codec::DecompressError::BrokenStream.into()));
         }
-        let ending = self.inflater.unpack(&stored, &mut bytes).map_err(|error| describe(error.into()))?;
-        Ok(StreamUnit { layer: self.index, unit: unit.clone(), bytes: Arc::new(bytes), ending })
+        let ending = self.inflater.decompress(&stored, &mut bytes).map_err(|error| describe(error.into()))?;
+        Ok(StreamBlock { layer: self.index, block: block.clone(), bytes: Arc::new(bytes), ending })
     }
 }

@@ -45,9 +45,9 @@ impl ReadAt for WatchedFile<'_> {
         self.file.read_exact_at(buf, at)
     }
 
-    fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
+    fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
         // Without a mapping the caller reads, and that fails.
-        if self.interrupt.is_raised() { None } else { self.file.bytes(range) }
+        if self.interrupt.is_raised() { None } else { self.file.mapped(range) }
     }
 
     fn will_read(&self, range: Range<u64>) {
@@ -58,8 +58,8 @@ impl ReadAt for WatchedFile<'_> {
         self.file.will_read_soon(range);
     }
 
-    fn sound(&self) -> Result<(), ReadError> {
-        self.file.sound()
+    fn verify_mapping(&self) -> Result<(), ReadError> {
+        self.file.verify_mapping()
     }
 
     fn next_data(&self, at: u64) -> u64 {

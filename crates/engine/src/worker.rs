@@ -1,13 +1,14 @@
-//! What happens to a unit on any thread.
+//! What happens to a chunk on any thread.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use imgprep_codec::Packer;
-use imgprep_map::{Error, Packing};
+use imgprep_codec::BlockCompressor;
+use imgprep_map::{Compression, Error};
 
-use crate::convert::Job;
-use crate::load::{Loaded, Loader, Scratch};
+use crate::job::Job;
+use crate::load::{Loaded, Loader};
+use crate::scratch::Scratch;
 use crate::writer::{Runs, Writer};
 use crate::zeros::data_runs;
 use crate::{BitmapShape, is_zero};
@@ -17,7 +18,7 @@ use crate::{BitmapShape, is_zero};
 const SPARSE_GRANULE: u64 = 4096;
 
 pub(crate) struct Done<'a> {
-    pub(crate) unit: u64,
+    pub(crate) chunk: u64,
     pub(crate) range: Range<u64>,
     pub(crate) body: Body<'a>,
     /// What of the body is written.
@@ -35,14 +36,14 @@ pub(crate) enum Body<'a> {
     Owned(Vec<u8>),
 }
 
-/// Packers that wait for the next unit, and buffers that wait for the next payload.
+/// Compressors that wait for the next chunk, and buffers that wait for the next payload.
 #[derive(Default)]
-pub(crate) struct Packers {
-    idle: Mutex<Vec<Packer>>,
+pub(crate) struct Compressors {
+    idle: Mutex<Vec<BlockCompressor>>,
     buffers: Mutex<Vec<Vec<u8>>>,
 }
 
-impl Packers {
+impl Compressors {
     pub(crate) fn buffer(&self) -> Vec<u8> {
         pop(&self.buffers).unwrap_or_default()
     }
@@ -51,14 +52,14 @@ impl Packers {
         push(&self.buffers, buffer);
     }
 
-    fn pack(&self, packing: Packing, unit: &[u8]) -> Result<Vec<u8>, Error> {
-        let mut packer = match pop(&self.idle) {
-            Some(packer) => packer,
-            None => Packer::new(packing)?,
+    fn compress(&self, compression: Compression, chunk: &[u8]) -> Result<Vec<u8>, Error> {
+        let mut compressor = match pop(&self.idle) {
+            Some(compressor) => compressor,
+            None => BlockCompressor::new(compression)?,
         };
         let mut out = self.buffer();
-        packer.pack(unit, &mut out).map_err(|error| Error::new(error).while_doing("packing"))?;
-        push(&self.idle, packer);
+        compressor.compress(chunk, &mut out).map_err(|error| Error::new(error).while_doing("compressing"))?;
+        push(&self.idle, compressor);
         Ok(out)
     }
 }
@@ -72,17 +73,17 @@ fn push<T>(list: &Mutex<Vec<T>>, item: T) {
     list.lock().unwrap_or_else(PoisonError::into_inner).push(item);
 }
 
-/// What happens to a unit on any thread.
+/// What happens to a chunk on any thread.
 pub(crate) struct Worker<'a> {
     pub(crate) loader: Loader<'a>,
-    pub(crate) packing: Packing,
-    pub(crate) unit: u64,
+    pub(crate) compression: Compression,
+    pub(crate) chunk: u64,
     pub(crate) writer: Writer<'a>,
     /// Whether zeros need not be written.
     pub(crate) is_sparse: bool,
     pub(crate) with_checksums: bool,
     pub(crate) bitmap: Option<BitmapShape>,
-    pub(crate) packers: Packers,
+    pub(crate) compressors: Compressors,
 }
 
 impl<'a> Worker<'a> {
@@ -95,22 +96,22 @@ impl<'a> Worker<'a> {
         };
         let bytes = mapped.unwrap_or(&scratch.buffer);
         if is_zero(bytes) {
-            self.loader.stack.sound()?;
+            self.loader.stack.verify_mapping()?;
             return Ok(zero_unit(job));
         }
         let checksum = self.with_checksums.then(|| crc32fast::hash(bytes));
         let data = self.bitmap.map(|shape| data_ranges(bytes, job.range.start, shape)).unwrap_or_default();
-        let mut runs = Runs { ranges: self.ranges(bytes, &job.range), lent: Vec::new() };
-        let is_copy = mapped.is_none() && job.place.is_none() && self.packing == Packing::Plain;
-        if is_copy && self.writer.sink.shares() {
-            runs.lent = self.loader.lent(&job.range, scratch);
+        let mut runs = Runs { ranges: self.ranges(bytes, &job.range), borrowed: Vec::new() };
+        let is_copy = mapped.is_none() && job.place.is_none() && self.compression == Compression::Plain;
+        if is_copy && self.writer.sink.can_reflink() {
+            runs.borrowed = self.loader.borrowed(&job.range, scratch);
         }
         let body = self.body(&job, mapped, &runs, scratch)?;
-        self.loader.stack.sound()?;
-        Ok(Done { unit: job.unit, range: job.range, body, runs, checksum, data })
+        self.loader.stack.verify_mapping()?;
+        Ok(Done { chunk: job.chunk, range: job.range, body, runs, checksum, data })
     }
 
-    /// What of a unit has to be written.
+    /// What of a chunk has to be written.
     fn ranges(&self, bytes: &[u8], range: &Range<u64>) -> Vec<Range<usize>> {
         if !self.is_sparse {
             return std::iter::once(0..bytes.len()).collect();
@@ -127,8 +128,8 @@ impl<'a> Worker<'a> {
         runs: &Runs<'a>,
         scratch: &mut Scratch,
     ) -> Result<Body<'a>, Error> {
-        if self.packing != Packing::Plain {
-            return self.pack(mapped, scratch).map(Body::Owned);
+        if self.compression != Compression::Plain {
+            return self.compress(mapped, scratch).map(Body::Owned);
         }
         if let Some(place) = job.place {
             let bytes = mapped.unwrap_or(&scratch.buffer);
@@ -137,29 +138,29 @@ impl<'a> Worker<'a> {
         }
         Ok(match mapped {
             Some(bytes) => Body::Mapped(bytes),
-            None => Body::Owned(std::mem::replace(&mut scratch.buffer, self.packers.buffer())),
+            None => Body::Owned(std::mem::replace(&mut scratch.buffer, self.compressors.buffer())),
         })
     }
 
-    /// A packed unit is whole: zeros follow where the disk ends in it.
-    fn pack(&self, mapped: Option<&[u8]>, scratch: &mut Scratch) -> Result<Vec<u8>, Error> {
-        // OK: a unit is a few MiB, set by the writer's layout.
-        let whole = self.unit as usize;
+    /// A compressed chunk is whole: zeros follow where the disk ends in it.
+    fn compress(&self, mapped: Option<&[u8]>, scratch: &mut Scratch) -> Result<Vec<u8>, Error> {
+        // OK: a chunk is a few MiB, set by the writer's layout.
+        let whole = self.chunk as usize;
         if let Some(bytes) = mapped {
             if bytes.len() == whole {
-                return self.packers.pack(self.packing, bytes);
+                return self.compressors.compress(self.compression, bytes);
             }
             scratch.buffer.clear();
             scratch.buffer.extend_from_slice(bytes);
         }
         scratch.buffer.resize(whole, 0);
-        self.packers.pack(self.packing, &scratch.buffer)
+        self.compressors.compress(self.compression, &scratch.buffer)
     }
 }
 
 fn zero_unit<'a>(job: Job) -> Done<'a> {
     Done {
-        unit: job.unit,
+        chunk: job.chunk,
         range: job.range,
         body: Body::Zero,
         runs: Runs::default(),

@@ -13,7 +13,7 @@ const MOST_TABLES: u64 = 16 << 20;
 const LEAST_TABLES: u64 = 1 << 20;
 
 /// Bytes of tables that may be read to count a layer that takes `actual` bytes: a thousandth of them, since a look at an
-/// empty image shall not cost what its virtual size does.
+/// empty image must not cost what its virtual size does.
 pub(crate) fn counted_tables(actual: u64) -> u64 {
     (actual >> 10).clamp(LEAST_TABLES, MOST_TABLES)
 }
@@ -29,8 +29,8 @@ const HOLE_QUESTIONS: u32 = 1 << 16;
 pub struct Allocation {
     /// As it is, without holes of the file.
     pub data: u64,
-    /// Packed.
-    pub packed: u64,
+    /// Compressed.
+    pub compressed: u64,
     /// Zeros, stored or not.
     pub zeros: u64,
     /// Asked from the layer below.
@@ -71,7 +71,7 @@ pub(crate) fn count(layer: &Layer, limit: u64) -> Counted {
                 sum.data += data;
                 sum.zeros += len - data;
             }
-            Source::Packed { .. } => sum.packed += len,
+            Source::Compressed { .. } => sum.compressed += len,
             Source::Parent => sum.parent += len,
         }
         extents += 1;
@@ -130,9 +130,9 @@ impl ReadAt for Limited {
         Err(ReadError::Failed { at, reason: "enough of the tables was read".into() })
     }
 
-    fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
+    fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
         // Where a file has no mapping, nothing is counted: the read that follows is.
-        let bytes = self.file.bytes(range)?;
+        let bytes = self.file.mapped(range)?;
         self.take(bytes.len() as u64).then_some(bytes)
     }
 
@@ -143,8 +143,8 @@ impl ReadAt for Limited {
         }
     }
 
-    fn sound(&self) -> Result<(), ReadError> {
-        self.file.sound()
+    fn verify_mapping(&self) -> Result<(), ReadError> {
+        self.file.verify_mapping()
     }
 
     fn next_data(&self, at: u64) -> u64 {
@@ -160,7 +160,7 @@ impl ReadAt for Limited {
 
 #[cfg(test)]
 mod tests {
-    use imgprep_map::{Claim, DiskMap, Extent, FileId, Files, Visitor};
+    use imgprep_map::{DiskMap, Extent, FileId, FileUse, Files, Visitor};
 
     use super::*;
 
@@ -195,7 +195,11 @@ mod tests {
             Ok(())
         }
 
-        fn claims(&self, _: &dyn Files, _: &mut dyn FnMut(Claim) -> ControlFlow<()>) -> Result<(), Error> {
+        fn file_usage(
+            &self,
+            _: &dyn Files,
+            _: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
+        ) -> Result<(), Error> {
             Ok(())
         }
     }

@@ -6,8 +6,8 @@ use std::process::{Command, Stdio};
 use imgprep_io::{OutputFile, OutputOptions};
 use imgprep_map::Error;
 
-use crate::FaceError;
-use crate::bitmap::Made;
+use crate::RequestError;
+use crate::bitmap_file::Made;
 
 /// A command with its arguments, in which `{raw}` and `{mf}` stand for the two files.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -41,7 +41,7 @@ impl BitmapCommand {
         self.run(&[("{raw}", raw, name), ("{mf}", mf, path)]).map_err(in_path)?;
         let len = std::fs::metadata(mf).map_or(0, |found| found.len());
         if len == 0 {
-            return Err(in_path(FaceError::BitmapCommand { what: "it wrote nothing".into() }.into()));
+            return Err(in_path(RequestError::BitmapCommand { what: "it wrote nothing".into() }.into()));
         }
         Ok(Made::theirs(file, path, len))
     }
@@ -50,7 +50,7 @@ impl BitmapCommand {
     fn run(&self, files: &[(&str, &Path, &Path)]) -> Result<(), Error> {
         // Names that are not UTF-8 cannot stand inside of a word.
         if files.iter().any(|(_, path, _)| path.to_str().is_none()) {
-            return Err(FaceError::BitmapCommand { what: "a file's name is not UTF-8".into() }.into());
+            return Err(RequestError::BitmapCommand { what: "a file's name is not UTF-8".into() }.into());
         }
         let fill = |word: &String| {
             files.iter().fold(word.clone(), |word, (place, path, _)| {
@@ -61,7 +61,7 @@ impl BitmapCommand {
         // OK: `parse` lets no empty list pass.
         let ran = Command::new(&words[0]).args(&words[1..]).stdin(Stdio::null()).output();
         let output =
-            ran.map_err(|error| FaceError::BitmapCommand { what: format!("{}: {error}", words[0]) })?;
+            ran.map_err(|error| RequestError::BitmapCommand { what: format!("{}: {error}", words[0]) })?;
         if output.status.success() {
             return Ok(());
         }
@@ -73,12 +73,12 @@ impl BitmapCommand {
         let last = files.iter().fold(last, |last, (_, path, name)| {
             last.replace(path.to_str().unwrap_or_default(), &name.display().to_string())
         });
-        Err(FaceError::BitmapCommand { what: format!("{}: {last}", output.status) }.into())
+        Err(RequestError::BitmapCommand { what: format!("{}: {last}", output.status) }.into())
     }
 }
 
 fn wrong(line: &str, what: &str) -> Error {
-    FaceError::BitmapCommand { what: format!("{line:?}: {what}") }.into()
+    RequestError::BitmapCommand { what: format!("{line:?}: {what}") }.into()
 }
 
 #[cfg(test)]

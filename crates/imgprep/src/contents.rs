@@ -1,32 +1,32 @@
 //! What is on a disk, from its first and last sectors, whatever format it came in.
 
-use imgprep_disk::{DiskFacts, MOST_READ, Oddity, Wanted, look};
-use imgprep_engine::{Peek, Stack};
+use imgprep_disk::{DiskFacts, MOST_READ, Oddity, Wanted};
+use imgprep_engine::{BoundedReader, Stack};
 use imgprep_map::{Error, Finding, Severity};
 
-/// How far into a stream is looked: two blocks of a ZVHD. The end would cost unpacking all of it.
+/// How far into a stream is looked: two blocks of a ZVHD. The end would cost decompressing all of it.
 pub(crate) const STREAM_REACH: u64 = 4 << 20;
 
-/// What was seen on a disk, and what was odd about that.
+/// Facts about the contents of a disk, and its anomalies.
 #[derive(Debug, Default)]
-pub struct Seen {
+pub struct DiskInspection {
     /// Nothing, if the disk's beginning can't be read.
     pub facts: Option<DiskFacts>,
     /// Oddities, and what could not be read.
     pub findings: Vec<Finding>,
 }
 
-/// Looks at the disk that a stack makes. `format` is the top layer's.
-pub(crate) fn see(stack: &Stack, sector: u32, format: &str) -> Seen {
+/// Inspects the disk of a stack. `format` is the top layer's.
+pub(crate) fn inspect(stack: &Stack, sector: u32, format: &str) -> DiskInspection {
     let is_stream = stack.layers().iter().any(|layer| layer.map.is_stream());
     let reach = if is_stream { STREAM_REACH } else { u64::MAX };
-    let peek = Peek::new(stack, MOST_READ);
-    let facts = look(&peek, Wanted { sector, reach }).ok();
+    let reader = BoundedReader::new(stack, MOST_READ);
+    let facts = imgprep_disk::inspect(&reader, Wanted { sector, reach }).ok();
     let is_raw = format == imgprep_raw::NAME;
     let oddities = facts.iter().flat_map(|facts| &facts.oddities);
     let mut findings: Vec<_> = oddities.map(|oddity| finding(oddity, is_raw)).collect();
-    findings.extend(peek.into_failure().as_ref().map(unread));
-    Seen { facts, findings }
+    findings.extend(reader.into_failure().as_ref().map(unread));
+    DiskInspection { facts, findings }
 }
 
 /// Offsets in a RAW are those of its file; elsewhere the message says that the place is the disk's.

@@ -3,16 +3,17 @@
 use std::path::{Path, PathBuf};
 
 use imgprep_engine::{
-    Behind, Bitmap, Checksums, Loss, Losses, Options, Output, Survey, checksum, convert as run, survey,
+    Bitmap, Checksums, Loss, Losses, Options, Output, TableScan, TrailingData, checksum, convert as run,
+    scan_tables,
 };
 use imgprep_io::{
     DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput, SourceFile, SourceOptions, Sync,
 };
 use imgprep_map::{Error, Layout, ParseOptions, Sink, SizeChoice, WriteError};
-use imgprep_open::{Gate, OpenOptions};
+use imgprep_open::{FollowPolicy, OpenOptions};
 
-use crate::bitmap::Made;
-use crate::{BitmapMaker, Disk, FaceError, Files, Role, Target};
+use crate::bitmap_file::Made;
+use crate::{BitmapMaker, Disk, Files, RequestError, Role, Target};
 
 /// Where a conversion goes.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -29,7 +30,7 @@ pub enum Verify {
     /// No.
     #[default]
     Skip,
-    /// It is read back, unpacked and compared, before it gets its name.
+    /// It is read back, decompressed and compared, before it gets its name.
     ReadBack,
 }
 
@@ -68,7 +69,7 @@ pub struct ConvertOptions {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Converted {
     /// What was found before it began.
-    pub survey: Survey,
+    pub table_scan: TableScan,
     /// Length of the output, in bytes.
     pub len: u64,
     /// Blocks of 2 MiB that hold data.
@@ -87,7 +88,7 @@ pub struct Converted {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// What the tables tell.
-    pub survey: Survey,
+    pub table_scan: TableScan,
     /// Length of the output: exact for RAW, else at most this.
     pub len: u64,
     /// Whether the length is exact.
@@ -101,10 +102,10 @@ pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<
     disk.check_readable()?;
     let losses = Losses::default();
     let layout = options.target.layout(disk.size(), options.uuid, options.unix_time)?;
-    let survey = survey(disk.stack(), layout.unit(), run, &losses)?;
-    let packed = imgprep_codec::packed_bound(layout.packing(), layout.unit());
-    let len = layout.bound(survey.units, packed);
-    Ok(Plan { survey, len, is_exact: options.target == Target::Raw, losses: losses.into_sorted() })
+    let table_scan = scan_tables(disk.stack(), layout.unit(), run, &losses)?;
+    let compressed = imgprep_codec::compress_bound(layout.compression(), layout.unit());
+    let len = layout.bound(table_scan.chunks, compressed);
+    Ok(Plan { table_scan, len, is_exact: options.target == Target::Raw, losses: losses.into_sorted() })
 }
 
 /// Converts a disk. What fails leaves no file behind; a device or a pipe is left as far as it was written.
@@ -117,18 +118,18 @@ pub fn convert(
     check_wishes(disk, destination, options)?;
     let losses = Losses::default();
     let mut layout = options.target.layout(disk.size(), options.uuid, options.unix_time)?;
-    let survey = survey(disk.stack(), layout.unit(), run, &losses)?;
+    let table_scan = scan_tables(disk.stack(), layout.unit(), run, &losses)?;
     let opened = Opened::new(destination, options, disk.size())?;
-    let job = Job { disk, survey: &survey, options, run, losses: &losses };
+    let job = Job { disk, table_scan: &table_scan, options, run, losses: &losses };
     let done = job.write(&opened, &mut *layout)?;
     disk.check_unchanged()?;
     let is_verified = job.verify(&opened, done.checksums.as_ref())?;
     let bitmap = job.bitmap(&opened, done.bitmap.as_ref())?;
     publish(opened, bitmap)?;
     Ok(Converted {
-        survey,
+        table_scan,
         len: done.len,
-        data_blocks: done.units,
+        data_blocks: done.chunks,
         losses: losses.into_sorted(),
         bitmap: options.bitmap.as_ref().map(|(_, path)| path.clone()),
         is_verified,
@@ -141,14 +142,16 @@ fn check_wishes(disk: &Disk, destination: &Destination, options: &ConvertOptions
     let mut files = Files::default();
     files.reads_disk(disk);
     match destination {
-        Destination::Stdout if options.verify == Verify::ReadBack => return Err(FaceError::VerifyPipe.into()),
-        Destination::Stdout if options.bitmap.is_some() => return Err(FaceError::BitmapNeedsRaw.into()),
+        Destination::Stdout if options.verify == Verify::ReadBack => {
+            return Err(RequestError::VerifyPipe.into());
+        }
+        Destination::Stdout if options.bitmap.is_some() => return Err(RequestError::BitmapNeedsRaw.into()),
         Destination::Stdout => files.writes_stdout(),
         Destination::Path(path) => files.writes(Role::Output, path),
     }
     let Some((_, bitmap)) = &options.bitmap else { return files.check() };
     if options.target != Target::Raw {
-        return Err(FaceError::BitmapNeedsRaw.into());
+        return Err(RequestError::BitmapNeedsRaw.into());
     }
     files.writes(Role::Bitmap, bitmap);
     files.check()?;
@@ -208,7 +211,7 @@ impl Opened {
             return Ok(Self::File(file, path.clone()));
         }
         if options.existing == Existing::Refuse {
-            return Err(in_path(FaceError::DeviceNeedsForce.into()));
+            return Err(in_path(RequestError::DeviceNeedsForce.into()));
         }
         let device = DeviceOutput::open(path).map_err(|error| in_path(error.into()))?;
         if device.capacity() < size && options.target == Target::Raw {
@@ -270,7 +273,7 @@ impl Opened {
 
 struct Job<'a> {
     disk: &'a Disk,
-    survey: &'a Survey,
+    table_scan: &'a TableScan,
     options: &'a ConvertOptions,
     run: &'a Options<'a>,
     losses: &'a Losses,
@@ -288,7 +291,7 @@ impl Job<'_> {
                 BitmapMaker::Command(_) => None,
             }),
         };
-        run(self.disk.stack(), self.survey, output, self.run, self.losses).map_err(|error| {
+        run(self.disk.stack(), self.table_scan, output, self.run, self.losses).map_err(|error| {
             // What the source's layers are to blame for has their name already.
             if error.format() == "io" { error.in_path(opened.name()) } else { error }
         })
@@ -302,7 +305,7 @@ impl Job<'_> {
             (BitmapMaker::Command(command), _, Some((raw, name))) => command.make(raw, name, path, options),
             (BitmapMaker::Ours(_), Some(bitmap), _) => Made::ours(bitmap, path, options),
             // OK: `check_wishes` lets a bitmap only beside a file or a device pass.
-            _ => Err(FaceError::BitmapNeedsRaw.into()),
+            _ => Err(RequestError::BitmapNeedsRaw.into()),
         }
         .map(Some)
     }
@@ -318,16 +321,17 @@ impl Job<'_> {
             from: imgprep_catalog::by_name(self.options.target.name()),
             // What lies behind the disk's end is on the cloud's disk, too: it is read as far as the format rounds up.
             parse: ParseOptions { size: SizeChoice::Current, ..ParseOptions::default() },
-            gate: Gate::None,
+            follow: FollowPolicy::None,
             ..OpenOptions::default()
         };
         let output = Disk::from_chain(imgprep_open::open_source(name.clone(), file, &open)?);
         let options = Options { on_loss: imgprep_engine::OnLoss::Stop, ..*self.run };
         let losses = Losses::default();
         let in_path = |error: Error| error.in_path(&name).while_doing("verifying");
-        let seen = survey(output.stack(), self.survey.unit, &options, &losses).map_err(in_path)?;
-        let behind = if matches!(opened, Opened::Device(..)) { Behind::Anything } else { Behind::Zeros };
-        let size = (self.survey.size, behind);
+        let seen = scan_tables(output.stack(), self.table_scan.chunk, &options, &losses).map_err(in_path)?;
+        let trailing =
+            if matches!(opened, Opened::Device(..)) { TrailingData::Anything } else { TrailingData::Zeros };
+        let size = (self.table_scan.size, trailing);
         let back = checksum(output.stack(), &seen, size, &options).map_err(in_path)?;
         source.compare(&back).map_err(in_path)?;
         Ok(true)

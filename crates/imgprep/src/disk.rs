@@ -5,14 +5,16 @@ use std::path::Path;
 use std::sync::Arc;
 
 use imgprep_catalog::Match;
-use imgprep_engine::{Interrupt, Layer as EngineLayer, Options, Piece, Stack, check_unused, cross_check};
+use imgprep_engine::{
+    Interrupt, Layer as EngineLayer, Options, ResolvedExtent, Stack, check_unused, cross_check,
+};
 use imgprep_io::{FileIdentity, SourceFile, SourceOptions};
-use imgprep_map::{Checked, Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, ReadAt};
+use imgprep_map::{Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, ReadAt, StructureCounts};
 use imgprep_open::{Chain, Layer, Named, OpenOptions};
 
-use crate::FaceError;
+use crate::RequestError;
 use crate::allocation::{Counted, count, counted_tables};
-use crate::contents::{Seen, see};
+use crate::contents::{DiskInspection, inspect};
 
 /// What is known of one layer.
 #[derive(Debug)]
@@ -34,7 +36,7 @@ pub struct LayerInfo {
     /// The layer below, as the image names it.
     pub parent: Option<ParentRef>,
     /// Other files of this layer, as the image names them.
-    pub companions: Vec<FileRef>,
+    pub associated_files: Vec<FileRef>,
     files: Vec<Arc<SourceFile>>,
 }
 
@@ -46,7 +48,7 @@ impl LayerInfo {
 
     /// Whether all of its files are open.
     pub(crate) fn is_whole(&self) -> bool {
-        self.files.len() > self.companions.len()
+        self.files.len() > self.associated_files.len()
     }
 
     /// Bytes that all files of the layer take on their file systems.
@@ -123,14 +125,14 @@ impl Disk {
 
     /// What is on the disk. Reads a mebibyte at most, and nothing at all of a disk that is not complete
     /// or locked away.
-    pub fn contents(&self) -> Seen {
+    pub fn contents(&self) -> DiskInspection {
         // OK: a chain has at least the image that the user named.
         let top = &self.layers[0];
         let is_locked = self.layers.iter().any(|layer| layer.facts.encryption.is_some());
         if is_locked || !self.unopened.is_empty() {
-            return Seen::default();
+            return DiskInspection::default();
         }
-        see(&self.stack, top.sector, top.facts.format)
+        inspect(&self.stack, top.sector, top.facts.format)
     }
 
     /// Checks what the tables of the layer `index` tell beyond where its bytes are; nothing where
@@ -139,13 +141,13 @@ impl Disk {
         &self,
         index: usize,
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
+    ) -> Result<StructureCounts, Error> {
         let is_open = self.layers.get(index).is_some_and(LayerInfo::is_whole);
         let Some(layer) = self.stack.layers().get(index).filter(|_| is_open) else {
-            return Ok(Checked::default());
+            return Ok(StructureCounts::default());
         };
         let checked = layer.map.check(&layer.files, found)?;
-        self.stack.sound()?;
+        self.stack.verify_mapping()?;
         Ok(checked)
     }
 
@@ -170,11 +172,11 @@ impl Disk {
         Ok(())
     }
 
-    /// Walks the pieces of the disk, in order; they tile it.
-    pub fn pieces(&self, visitor: &mut dyn FnMut(Piece) -> ControlFlow<()>) -> Result<(), Error> {
+    /// Walks the extents of the disk, in order; they tile it.
+    pub fn extents(&self, visitor: &mut dyn FnMut(ResolvedExtent) -> ControlFlow<()>) -> Result<(), Error> {
         self.check_complete()?;
         self.stack.visit(0..u64::MAX, visitor)?;
-        self.stack.sound()
+        self.stack.verify_mapping()
     }
 
     /// Whether a running QEMU writes to it.
@@ -191,13 +193,13 @@ impl Disk {
         self.check_complete()?;
         let in_use = self.files().find(|file| file.has_writer());
         in_use.map_or(Ok(()), |file| {
-            Err(Error::new(FaceError::InUse).in_path(file.path().display().to_string()))
+            Err(Error::new(RequestError::InUse).in_path(file.path().display().to_string()))
         })
     }
 
     /// All that must still be so after the last one.
     pub(crate) fn check_unchanged(&self) -> Result<(), Error> {
-        self.stack.sound()?;
+        self.stack.verify_mapping()?;
         self.files().try_for_each(|file| {
             file.unchanged().map_err(|error| Error::new(error).in_path(file.path().display().to_string()))
         })
@@ -219,7 +221,7 @@ impl Disk {
         if let Some(failed) = missing.reason.detail::<imgprep_io::OpenError>() {
             return Err(Error::new(failed.clone()).in_path(path));
         }
-        // The name may be one that no gate lets through: then that is what is told.
+        // If the policy forbids the name, that error is reported.
         let reason = missing.reason.detail::<imgprep_open::ChainError>().cloned();
         let reason = reason.unwrap_or_else(|| imgprep_open::ChainError::Shut {
             at: missing.reason.at().unwrap_or(0),
@@ -232,7 +234,7 @@ impl Disk {
 /// What describes a layer, and what the engine reads.
 fn split(layer: Layer) -> (LayerInfo, EngineLayer) {
     let (files, names, readers) = (layer.files.clone(), layer.names(), layer.readers());
-    let Image { size, sector, parent, files: companions, facts, mut findings, map, .. } = *layer.image;
+    let Image { size, sector, parent, files: associated_files, facts, mut findings, map, .. } = *layer.image;
     findings.extend(layer.detection.findings);
     let info = LayerInfo {
         name: layer.name,
@@ -243,7 +245,7 @@ fn split(layer: Layer) -> (LayerInfo, EngineLayer) {
         facts,
         findings,
         parent,
-        companions,
+        associated_files,
         files,
     };
     (info, EngineLayer { map, files: readers, names })

@@ -1,10 +1,10 @@
-//! What only the whole program can refuse.
+//! Requests that the library rejects.
 
 use imgprep_map::{Class, Detail};
 
-/// A wish that contradicts another one, or the state of the files.
+/// A request that contradicts itself or the state of the files.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum FaceError {
+pub enum RequestError {
     /// Somebody writes to the source.
     #[error("a running QEMU has this image open for writing: shut the machine down first")]
     InUse,
@@ -54,15 +54,15 @@ pub enum FaceError {
     DeviceNeedsForce,
 }
 
-impl Detail for FaceError {
+impl Detail for RequestError {
     fn code(&self) -> &'static str {
         match self {
             Self::InUse => "source.in-use",
             Self::OutputIsSource { .. } => "output.is-source",
             Self::OutputTwice { .. } => "output.twice",
-            Self::VerifyPipe => "verify.pipe",
+            Self::VerifyPipe => "convert.verify-pipe",
             Self::BitmapNeedsRaw => "bitmap.needs-raw",
-            Self::BitmapCommand { .. } => "bitmap.command",
+            Self::BitmapCommand { .. } => "bitmap.command-failed",
             Self::LinkDangling { .. } => "folder.link.dangling",
             Self::LinkOutside { .. } => "folder.link.outside",
             Self::NoImages => "check.no-images",

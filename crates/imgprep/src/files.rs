@@ -6,7 +6,7 @@ use std::path::{Path, PathBuf};
 use imgprep_io::{FileIdentity, FilePlace};
 use imgprep_map::Error;
 
-use crate::{Disk, FaceError};
+use crate::{Disk, RequestError};
 
 /// What a file is to the command that writes it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -94,7 +94,7 @@ impl Files {
             }
             if let Some(first) = seen.insert(place, *role) {
                 let (first, second) = (first.name(), role.name());
-                return Err(in_path(FaceError::OutputTwice { first, second }.into()));
+                return Err(in_path(RequestError::OutputTwice { first, second }.into()));
             }
         }
         Ok(())
@@ -102,6 +102,6 @@ impl Files {
 
     fn check_read(&self, role: Role, identity: FileIdentity) -> Result<(), Error> {
         let role = role.name();
-        if self.read.contains(&identity) { Err(FaceError::OutputIsSource { role }.into()) } else { Ok(()) }
+        if self.read.contains(&identity) { Err(RequestError::OutputIsSource { role }.into()) } else { Ok(()) }
     }
 }

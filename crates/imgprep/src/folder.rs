@@ -5,10 +5,10 @@ use std::path::{Path, PathBuf};
 use imgprep_catalog::{DetectError, detect};
 use imgprep_io::SourceFile;
 use imgprep_map::Error;
-use imgprep_open::{Gate, OpenOptions, hints};
+use imgprep_open::{FollowPolicy, OpenOptions, hints};
 use imgprep_policy::Kind;
 
-use crate::FaceError;
+use crate::RequestError;
 use crate::parts::parts_among;
 
 /// The images in a folder and the folders in it, by name: files with an extension of an image, and
@@ -35,7 +35,7 @@ fn files_below(
         match std::fs::symlink_metadata(&path) {
             Err(error) => failed(&path, unreadable(&path, error)),
             Ok(kind) if kind.is_dir() => below.extend(files_below(top, &path, options, failed)),
-            Ok(kind) if kind.is_symlink() && check_link(&path, top, options.gate).is_err() => {
+            Ok(kind) if kind.is_symlink() && check_link(&path, top, options.follow).is_err() => {
                 if has_image_extension(&path) && !path.is_dir() {
                     below.push(path);
                 }
@@ -69,29 +69,26 @@ fn unreadable(path: &Path, error: std::io::Error) -> Error {
     Error::new(imgprep_io::OpenError::from(error)).in_path(path.display().to_string())
 }
 
-/// Refuses a link found in the searched `folder` that leads nowhere, or out of the folder unless the gate is open. Whatever
+/// Refuses a link found in the searched `folder` that leads nowhere, or out of the folder unless the policy is `Any`. Whatever
 /// is no link passes.
-pub fn check_link(path: &Path, folder: &Path, gate: Gate) -> Result<(), Error> {
+pub fn check_link(path: &Path, folder: &Path, follow: FollowPolicy) -> Result<(), Error> {
     if !path.is_symlink() {
         return Ok(());
     }
     let target = || std::fs::read_link(path).map_or(String::new(), |target| target.display().to_string());
-    let refused = |error: FaceError| Err(Error::new(error).in_path(path.display().to_string()));
+    let refused = |error: RequestError| Err(Error::new(error).in_path(path.display().to_string()));
     // A folder that cannot be resolved holds nothing.
     let (real, folder) = (path.canonicalize(), folder.canonicalize());
     match (real, folder) {
-        (Ok(real), Ok(folder)) if gate == Gate::Any || real.starts_with(&folder) => Ok(()),
-        (Ok(_), _) => refused(FaceError::LinkOutside { target: target() }),
-        (Err(_), _) => refused(FaceError::LinkDangling { target: target() }),
+        (Ok(real), Ok(folder)) if follow == FollowPolicy::Any || real.starts_with(&folder) => Ok(()),
+        (Ok(_), _) => refused(RequestError::LinkOutside { target: target() }),
+        (Err(_), _) => refused(RequestError::LinkDangling { target: target() }),
     }
 }
 
-const EXTENSIONS: [&str; 13] =
-    ["img", "raw", "qcow2", "qcow", "qed", "vdi", "vhd", "vhdx", "vmdk", "zvhd", "zvhd2", "iso", "ova"];
-
 fn has_image_extension(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    imgprep_catalog::IMAGE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 fn is_image(path: &Path, options: &OpenOptions) -> bool {
@@ -108,7 +105,7 @@ fn is_image(path: &Path, options: &OpenOptions) -> bool {
 /// What a file is that was not taken for a readable disk.
 pub(crate) fn kind_of(error: &Error) -> Kind {
     match error.detail::<DetectError>() {
-        Some(DetectError::NotYet { name, .. } | DetectError::Padded { name, .. }) => {
+        Some(DetectError::Unsupported { name, .. } | DetectError::Padded { name, .. }) => {
             Kind::Unread((*name).into())
         }
         Some(DetectError::NoDisk { name: "iso9660", .. }) => Kind::Iso,
@@ -123,7 +120,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn links_stay_in_their_folder_unless_the_gate_is_open() {
+    fn links_stay_in_their_folder_unless_any_file_is_followed() {
         let temp = tempfile::tempdir().unwrap();
         let folder = temp.path().join("images");
         std::fs::create_dir_all(folder.join("sub")).unwrap();
@@ -140,22 +137,27 @@ mod tests {
         ] {
             std::os::unix::fs::symlink(target, folder.join(link)).unwrap();
         }
-        let code =
-            |link: &str, gate| check_link(&folder.join(link), &folder, gate).err().map(|error| error.code());
+        let code = |link: &str, follow| {
+            check_link(&folder.join(link), &folder, follow).err().map(|error| error.code())
+        };
         for link in ["inside", "sub/up", "b.raw"] {
-            assert_eq!((code(link, Gate::None), code(link, Gate::Any)), (None, None), "{link}");
+            assert_eq!(
+                (code(link, FollowPolicy::None), code(link, FollowPolicy::Any)),
+                (None, None),
+                "{link}"
+            );
         }
         for link in ["out.raw", "passwd"] {
             assert_eq!(
-                (code(link, Gate::Beside), code(link, Gate::Any)),
+                (code(link, FollowPolicy::Beside), code(link, FollowPolicy::Any)),
                 (Some("folder.link.outside"), None),
                 "{link}"
             );
         }
         for link in ["gone.raw", "loop.raw"] {
-            assert_eq!(code(link, Gate::Any), Some("folder.link.dangling"), "{link}");
+            assert_eq!(code(link, FollowPolicy::Any), Some("folder.link.dangling"), "{link}");
         }
-        let options = OpenOptions { gate: Gate::None, ..OpenOptions::default() };
+        let options = OpenOptions { follow: FollowPolicy::None, ..OpenOptions::default() };
         let found = image_files(&folder, &options, &mut |path, error| panic!("{}: {error}", path.display()));
         let names: Vec<_> =
             found.iter().map(|path| path.strip_prefix(&folder).unwrap().display().to_string()).collect();

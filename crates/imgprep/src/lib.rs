@@ -7,6 +7,7 @@
 mod allocation;
 mod bitmap;
 mod bitmap_command;
+mod bitmap_file;
 mod check;
 mod contents;
 mod convert;
@@ -18,37 +19,41 @@ mod parts;
 mod remedy;
 mod safety;
 mod target;
-mod whole;
+mod uuid;
 
 pub use allocation::{Allocation, Counted};
 pub use bitmap::{BitmapMaker, BitmapWritten, write_bitmap};
 pub use bitmap_command::BitmapCommand;
 pub use check::{CheckOptions, CheckedFile, Depth, Outcome, check, each_file};
-pub use contents::Seen;
+pub use contents::DiskInspection;
 pub use convert::{Checksum, ConvertOptions, Converted, Destination, Plan, Verify, convert, plan};
 pub use disk::{Disk, LayerInfo, matches_of};
-pub use error::FaceError;
+pub use error::RequestError;
 pub use files::{Files, Role};
 pub use folder::{check_link, image_files};
 pub use parts::parts_among;
 pub use remedy::{descriptor_beside, remedy};
 pub use target::Target;
-pub use whole::write_whole;
+pub use uuid::parse_uuid;
 
-pub use imgprep_catalog::{DetectError, FORMATS, Format, Match, by_name, commands as foreign_commands};
+pub use imgprep_catalog::{
+    DetectError, FORMATS, Format, IMAGE_EXTENSIONS, LIKELY_EXTENSIONS, Match, by_name,
+    commands as foreign_commands,
+};
 pub use imgprep_disk::{Contents, DiskFacts, Partition, PartitionKind, Volume};
 pub use imgprep_engine::{
-    BitOrder, BitmapShape, Interrupt, Loss, Meter, MeterReading, OnLoss, Options as RunOptions, Piece,
+    BitOrder, BitmapShape, Interrupt, Loss, OnLoss, Options as RunOptions, Progress, ProgressReading,
+    ResolvedExtent,
 };
 pub use imgprep_io::{
     Access, Allocator, Existing, OutputOptions, SourceFile, SourceOptions, Sync, free_space, hidden_prefix,
     ignores_hangup, open_file_limit, path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve,
-    space_taken, spool, stdout_was_closed, sync_folder,
+    space_taken, spool, stdout_was_closed, sync_folder, write_atomic,
 };
 pub use imgprep_map::{
-    Checked, Class, Detail, Encryption, Error, Evidence, Facts, FileId, Finding, Limits, Packing,
-    ParseOptions, Printable, Severity, SizeChoice, Snapshot, Source, Value, is_printable, printable,
+    Class, Compression, Detail, Encryption, Error, Evidence, Facts, FileId, Finding, Limits, ParseOptions,
+    Printable, Severity, SizeChoice, Snapshot, Source, StructureCounts, Value, hex, is_printable, printable,
     printable_json,
 };
-pub use imgprep_open::{Gate, Mismatch, Named, OpenOptions, open_source};
+pub use imgprep_open::{FollowPolicy, Mismatch, Named, OpenOptions, open_source};
 pub use imgprep_policy as policy;

@@ -44,11 +44,11 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
     name.into()
 }
 
-/// A name beside `path` that no file has: its own without the extension of a packer, else with `.raw` (or `ending`)
+/// A name beside `path` that no file has: its own without the extension of a compressor, else with `.raw` (or `ending`)
 /// behind it.
 fn free(path: &Path, ending: &str) -> PathBuf {
-    let is_packed = |extension: &OsStr| PACKED.iter().any(|known| extension.eq_ignore_ascii_case(known));
-    let shorter = path.extension().is_some_and(is_packed) && ending.is_empty();
+    let is_compressed = |extension: &OsStr| PACKED.iter().any(|known| extension.eq_ignore_ascii_case(known));
+    let shorter = path.extension().is_some_and(is_compressed) && ending.is_empty();
     let ending = if ending.is_empty() { ".raw" } else { ending };
     let numbered = (1_u32..).map(|number| with_ending(path, &format!(".{number}{ending}")));
     let names = shorter.then(|| path.with_extension("")).into_iter();
@@ -65,7 +65,7 @@ mod tests {
         remedy(&Error::new(detail).in_path(path.display().to_string())).unwrap()
     }
 
-    fn packed(name: &'static str) -> DetectError {
+    fn compressed(name: &'static str) -> DetectError {
         DetectError::NoDisk { name, at: 0, says: String::new(), remedy: "" }
     }
 
@@ -75,15 +75,15 @@ mod tests {
         let at = |name: &str| folder.path().join(name);
         let shown = |name: &str| at(name).display().to_string();
         assert_eq!(
-            command(packed("gzip"), &at("disk.raw.gz")),
+            command(compressed("gzip"), &at("disk.raw.gz")),
             format!("gzip -dc {} > {}", shown("disk.raw.gz"), shown("disk.raw"))
         );
         std::fs::write(at("disk.raw"), "").unwrap();
-        assert!(command(packed("gzip"), &at("disk.raw.gz")).ends_with(&shown("disk.raw.gz.raw")));
-        assert!(command(packed("xz"), &at("x.qcow2")).ends_with(&shown("x.qcow2.raw")));
+        assert!(command(compressed("gzip"), &at("disk.raw.gz")).ends_with(&shown("disk.raw.gz.raw")));
+        assert!(command(compressed("xz"), &at("x.qcow2")).ends_with(&shown("x.qcow2.raw")));
         std::fs::write(at("x.qcow2.raw"), "").unwrap();
-        assert!(command(packed("xz"), &at("x.qcow2")).ends_with(&shown("x.qcow2.1.raw")));
-        let spaced = command(packed("zstd"), &at("my disk.zst"));
+        assert!(command(compressed("xz"), &at("x.qcow2")).ends_with(&shown("x.qcow2.1.raw")));
+        let spaced = command(compressed("zstd"), &at("my disk.zst"));
         assert_eq!(spaced, format!("zstd -dc '{}' > '{}'", shown("my disk.zst"), shown("my disk")));
     }
 

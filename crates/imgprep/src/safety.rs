@@ -3,23 +3,23 @@
 use std::path::Path;
 
 use imgprep_map::{FileRole, ImageName, Severity};
-use imgprep_policy::{Judgement, Place, rule};
+use imgprep_policy::{Place, Violation, rule};
 
 use crate::LayerInfo;
 
-/// A judgement under a rule of the table.
-pub(crate) fn under(id: &'static str, fact: impl Into<String>) -> Option<Judgement> {
-    rule(id).map(|rule| Judgement::new(rule, fact))
+/// A violation under a rule of the table.
+pub(crate) fn under(id: &'static str, fact: impl Into<String>) -> Option<Violation> {
+    rule(id).map(|rule| Violation::new(rule, fact))
 }
 
 /// All names that a layer has in it. No file is opened.
 ///
 /// A file that was opened (`has_parent`: the layer below is there) is judged by itself, so that its name is only noted.
-/// Of a file that was not, nobody knows what it adds to the disk: a parent or a data file is an error then. An extent
+/// What an unopened file adds to the disk is unknown: a parent or a data file is an error then. An extent
 /// is a warning: a descriptor without extents is no disk at all, so no reader takes it for one.
-pub(crate) fn names(layer: &LayerInfo, path: &Path, has_parent: bool) -> Vec<Judgement> {
-    let opened = |judgement: Judgement, is_open: bool| {
-        if is_open { judgement.with_severity(Severity::Note) } else { judgement }
+pub(crate) fn names(layer: &LayerInfo, path: &Path, has_parent: bool) -> Vec<Violation> {
+    let opened = |violation: Violation, is_open: bool| {
+        if is_open { violation.with_severity(Severity::Note) } else { violation }
     };
     let mut found = Vec::new();
     if is_link(path) {
@@ -29,46 +29,46 @@ pub(crate) fn names(layer: &LayerInfo, path: &Path, has_parent: bool) -> Vec<Jud
     if let Some(parent) = layer.parent.as_ref().filter(|parent| parent.is_named()) {
         let place = Place { at: Some(parent.at), ..Place::default() };
         let fact = format!("the image names the backing file \"{}\"", parent.name);
-        let named = under("safety/backing-file", fact).map(|judgement| opened(judgement, has_parent));
-        found.extend(named.map(|judgement| judgement.at(place.clone())));
+        let named = under("safety/backing-file", fact).map(|violation| opened(violation, has_parent));
+        found.extend(named.map(|violation| violation.at(place.clone())));
         // Where a parent is known by its identity the name is only a hint, often of another machine.
         let severity = if parent.identities.is_empty() { Severity::Error } else { Severity::Warning };
-        found.extend(leads(&parent.name, path, &place).map(|judgement| match judgement.rule.id {
-            "safety/outside-path" => judgement.with_severity(severity),
-            _ => judgement,
+        found.extend(leads(&parent.name, path, &place).map(|violation| match violation.rule.id {
+            "safety/outside-path" => violation.with_severity(severity),
+            _ => violation,
         }));
     }
-    for companion in &layer.companions {
-        let (id, what) = match companion.role {
+    for associated in &layer.associated_files {
+        let (id, what) = match associated.role {
             FileRole::DataFile => ("safety/data-file", "data file"),
-            FileRole::Extent | FileRole::ChangeTracking => ("safety/extent-path", "extent"),
+            FileRole::ExtentFile | FileRole::ChangeTracking => ("safety/extent-path", "extent"),
         };
-        let place = Place { at: Some(companion.at), ..Place::default() };
-        let fact = match &companion.name {
+        let place = Place { at: Some(associated.at), ..Place::default() };
+        let fact = match &associated.name {
             Some(name) => format!("the image names the {what} \"{name}\""),
             None => format!("the image needs a {what} that it does not name"),
         };
-        let named = under(id, fact).map(|judgement| opened(judgement, layer.is_whole()));
-        found.extend(named.map(|judgement| judgement.at(place.clone())));
-        found.extend(companion.name.iter().filter_map(|name| leads(name, path, &place)));
+        let named = under(id, fact).map(|violation| opened(violation, layer.is_whole()));
+        found.extend(named.map(|violation| violation.at(place.clone())));
+        found.extend(associated.name.iter().filter_map(|name| leads(name, path, &place)));
     }
     found
 }
 
 /// A parent that is known by its identity alone: no name leads anywhere.
-fn unnamed_parent(layer: &LayerInfo, has_parent: bool) -> Option<Judgement> {
+fn unnamed_parent(layer: &LayerInfo, has_parent: bool) -> Option<Violation> {
     let parent = layer.parent.as_ref().filter(|parent| !parent.is_named())?;
     let place = Place { at: Some(parent.at), ..Place::default() };
     let fact = format!("the image needs the parent {} and does not name its file", parent.label());
-    let judgement = under("safety/backing-file", fact)?.at(place);
-    Some(if has_parent { judgement.with_severity(Severity::Note) } else { judgement })
+    let violation = under("safety/backing-file", fact)?.at(place);
+    Some(if has_parent { violation.with_severity(Severity::Note) } else { violation })
 }
 
 /// Where a name leads: out of the folder, or over a link.
-fn leads(name: &ImageName, image: &Path, place: &Place) -> Option<Judgement> {
+fn leads(name: &ImageName, image: &Path, place: &Place) -> Option<Violation> {
     if let Some(why) = outside(&name.0) {
         let fact = format!("the name \"{name}\" is {why}");
-        return under("safety/outside-path", fact).map(|judgement| judgement.at(place.clone()));
+        return under("safety/outside-path", fact).map(|violation| violation.at(place.clone()));
     }
     let text = std::str::from_utf8(&name.0).ok()?;
     let fact = || format!("the name \"{name}\" is a symbolic link beside the image");

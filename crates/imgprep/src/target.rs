@@ -1,6 +1,6 @@
 //! The formats that are written.
 
-use imgprep_map::{Error, Layout, Packing};
+use imgprep_map::{Compression, Error, Layout};
 use imgprep_raw::RawLayout;
 use imgprep_zvhd::{WriteOptions, Zvhd2Layout};
 
@@ -9,8 +9,8 @@ use imgprep_zvhd::{WriteOptions, Zvhd2Layout};
 pub enum Target {
     /// The bytes of the disk as they are.
     Raw,
-    /// ZVHD2 with this packing.
-    Zvhd2(Packing),
+    /// ZVHD2 with this compression.
+    Zvhd2(Compression),
 }
 
 impl Target {
@@ -35,8 +35,8 @@ impl Target {
     pub(crate) fn layout(self, size: u64, uuid: [u8; 16], unix_time: u64) -> Result<Box<dyn Layout>, Error> {
         Ok(match self {
             Self::Raw => Box::new(RawLayout::new(size)),
-            Self::Zvhd2(packing) => {
-                Box::new(Zvhd2Layout::new(WriteOptions { disk_size: size, packing, uuid, unix_time })?)
+            Self::Zvhd2(compression) => {
+                Box::new(Zvhd2Layout::new(WriteOptions { disk_size: size, compression, uuid, unix_time })?)
             }
         })
     }

@@ -172,7 +172,7 @@ mod tests {
             (&second, &b, 0..5000),
             (&second, &b, 4999..5000),
         ] {
-            let found = place(source.bytes(range.clone()).unwrap());
+            let found = place(source.mapped(range.clone()).unwrap());
             assert_eq!(found, Some((inode(file), range.start)), "{range:?}");
         }
     }
@@ -182,7 +182,7 @@ mod tests {
         let (_temp, source) = source_of(&[1; 4096]);
         assert_eq!(place(&[1; 4096]), None);
         assert_eq!(place(&vec![1; 1 << 20]), None);
-        assert_eq!(place(&source.bytes(0..4096).unwrap()[4096..]), None, "right behind the end");
+        assert_eq!(place(&source.mapped(0..4096).unwrap()[4096..]), None, "right behind the end");
         assert_eq!(place(b""), None);
     }
 
@@ -198,7 +198,7 @@ mod tests {
     #[test]
     fn a_mapping_leaves_the_list_before_it_goes() {
         let (_temp, source) = source_of(&[1; 4096]);
-        let start = source.bytes(0..4096).unwrap().as_ptr().addr();
+        let start = source.mapped(0..4096).unwrap().as_ptr().addr();
         let file = Arc::clone(&MAPPED.read().unwrap()[&start].file);
         drop(source);
         // Another test may have mapped its file at the same address since.

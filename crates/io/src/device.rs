@@ -20,7 +20,7 @@ pub struct DeviceOutput {
 }
 
 impl DeviceOutput {
-    /// Opens a device that nobody uses.
+    /// Opens a device that is not in use.
     pub fn open(path: &Path) -> Result<Self, CreateError> {
         // On a block device the system refuses O_EXCL while it is mounted or held.
         let exclusive = i32::try_from(rustix::fs::OFlags::EXCL.bits()).unwrap_or(0);
@@ -54,11 +54,11 @@ impl Sink for DeviceOutput {
         SinkKind::Random
     }
 
-    fn is_blank(&self) -> bool {
+    fn reads_as_zeros(&self) -> bool {
         false
     }
 
-    fn takes_turns(&self) -> bool {
+    fn serializes_writes(&self) -> bool {
         false
     }
 

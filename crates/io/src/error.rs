@@ -49,7 +49,7 @@ pub enum OpenError {
         /// Bytes that came.
         found: u64,
     },
-    /// A pipe goes on after its declared size.
+    /// A pipe is longer than its declared size.
     #[error("standard input goes on after the {expected} bytes that --size says")]
     Long {
         /// The declared size.

@@ -1,7 +1,7 @@
 //! SIGBUS: a mapped file that shrinks, or a disk that fails under it.
 //!
 //! The handler puts a page of zeros over the page that can't be read, notes its place
-//! in the mapping's slot and returns: the reader goes on with zeros and learns from
+//! in the mapping's slot and returns: the reader continues with zeros and learns from
 //! [`Registration::first_fault`] that they are not the file's. Faults outside of our
 //! mappings go to the handler that was there before.
 #![expect(unsafe_code, reason = "signal handlers and the mappings that they repair")]

@@ -11,14 +11,15 @@ mod fault;
 mod memory;
 mod os;
 mod output;
+mod page_cache;
 mod pipe;
 mod place;
 mod published;
-mod residence;
 mod source;
 mod spool;
 mod startup;
 mod temporary;
+mod write_atomic;
 
 pub use device::DeviceOutput;
 pub use error::{CreateError, OpenError, reason};
@@ -32,3 +33,4 @@ pub use source::{Access, SourceFile, SourceOptions, is_block_device, is_same_fil
 pub use spool::spool;
 pub use startup::{ignores_hangup, stdout_was_closed};
 pub use temporary::hidden_prefix;
+pub use write_atomic::write_atomic;

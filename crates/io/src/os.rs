@@ -18,7 +18,7 @@ pub(crate) fn map(file: &File, len: usize) -> io::Result<Mmap> {
     // looked at as bytes, decoded values are validated after they were copied out, and a conversion ends
     // with an error if the file's length or times changed. A page that vanishes is handled in `fault`.
     let mapping = unsafe { MmapOptions::new().len(len).map(file)? };
-    // A look at a header shall not read the megabytes around it: what is read ahead, `residence` says.
+    // Reading a header must not read the megabytes around it: `page_cache` decides what is read ahead.
     let _ = mapping.advise(Advice::Random);
     Ok(mapping)
 }
@@ -46,8 +46,8 @@ pub(crate) fn missing_pages(mapping: &Mmap, range: Range<u64>) -> Vec<Range<u64>
     missing
 }
 
-/// Whether [`missing_pages`] tells this user the truth about a file of `owner`.
-pub(crate) fn may_ask_residence(file: &File, owner: u32) -> bool {
+/// Whether [`missing_pages`] is accurate for this user and a file of `owner`.
+pub(crate) fn can_query_page_cache(file: &File, owner: u32) -> bool {
     let user = rustix::process::geteuid();
     let may_write = || {
         let flags = rustix::fs::AtFlags::EACCESS;
@@ -98,7 +98,7 @@ pub(crate) fn reads_in_a_row(file: &File) {
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Sequential);
 }
 
-/// The system shall read no page that nobody asked for.
+/// Disables the read-ahead of the system.
 #[cfg(test)]
 pub(crate) fn read_no_further(file: &File) {
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);

@@ -180,8 +180,8 @@ impl OutputFile {
         }
     }
 }
-/// Puts names that were made in a folder on the disk. Where that can't be had (a folder that may be written to and not
-/// read, a file system that syncs none), it is not an error: nobody can do better there.
+/// Puts names that were made in a folder on the disk. Where that is not possible (a folder that may be written to and not
+/// read, a file system that syncs none), it is not an error: no more is possible there.
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder).and_then(|folder| folder.sync_all()) {
         Err(error)
@@ -233,11 +233,11 @@ impl Sink for OutputFile {
         SinkKind::Random
     }
 
-    fn is_blank(&self) -> bool {
+    fn reads_as_zeros(&self) -> bool {
         true
     }
 
-    fn shares(&self) -> bool {
+    fn can_reflink(&self) -> bool {
         self.sharing.is_hopeful()
     }
 
@@ -370,7 +370,7 @@ mod tests {
                 before.map_or(Ok(()), |text| std::fs::write(&path, text)).unwrap();
                 let output = create(&path, OutputOptions { existing, sync: Sync::None }).unwrap();
                 output.write_at(0, &[b"new"]).unwrap();
-                assert_eq!(output.read_back().unwrap().bytes(0..3), Some(&b"new"[..]));
+                assert_eq!(output.read_back().unwrap().mapped(0..3), Some(&b"new"[..]));
                 let hidden = output.temporary_path().map(Path::to_path_buf);
                 let seen: Vec<_> = names(folder.path()).into_iter().filter(|name| name != "a").collect();
                 let known: Vec<_> = hidden
@@ -467,7 +467,7 @@ mod tests {
         source_file.as_file().set_len(0).unwrap();
         let folder = tempfile::tempdir().unwrap();
         let output = OutputFile::create(&folder.path().join("a"), OutputOptions::default()).unwrap();
-        let error = output.write_at(512, &[source.bytes(0..4096).unwrap()]).unwrap_err();
+        let error = output.write_at(512, &[source.mapped(0..4096).unwrap()]).unwrap_err();
         assert_eq!(error, WriteError::SourceFault { at: 512 });
         assert_eq!(imgprep_map::Detail::code(&error), "io.write.source-fault");
     }
@@ -481,7 +481,7 @@ mod tests {
         let folder = tempfile::tempdir().unwrap();
         let output = OutputFile::create(&folder.path().join("a"), OutputOptions::default()).unwrap();
         let error =
-            output.write_at(8192, &[b"head", &source.bytes(4..1 << 20).unwrap()[..1 << 19]]).unwrap_err();
+            output.write_at(8192, &[b"head", &source.mapped(4..1 << 20).unwrap()[..1 << 19]]).unwrap_err();
         // The system may have written the head before.
         assert!(matches!(error, WriteError::SourceFault { at: 8192 | 8196 }), "{error:?}");
         assert!(source.unchanged().is_err());
@@ -493,7 +493,7 @@ mod tests {
         let bytes: Vec<u8> = (0..1 << 18).map(|at: u32| (at / 7) as u8).collect();
         std::fs::write(source_file.path(), &bytes).unwrap();
         let source = SourceFile::open(source_file.path(), SourceOptions::default()).unwrap();
-        let mapped = source.bytes(0..1 << 18).unwrap();
+        let mapped = source.mapped(0..1 << 18).unwrap();
         let folder = tempfile::tempdir().unwrap();
         for at in [0, 1, 512, 4095, 4096, 5000] {
             let path = folder.path().join(at.to_string());

@@ -76,7 +76,7 @@ impl Sink for PipeOutput {
         SinkKind::Append
     }
 
-    fn is_blank(&self) -> bool {
+    fn reads_as_zeros(&self) -> bool {
         true
     }
 
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn a_reader_that_went_away_is_told() {
+    fn a_closed_reader_is_reported() {
         let (reader, writer) = std::io::pipe().unwrap();
         drop(reader);
         let output = PipeOutput::from_file(std::os::fd::OwnedFd::from(writer).into());
@@ -126,7 +126,7 @@ mod tests {
     }
 
     #[test]
-    fn a_full_device_is_told() {
+    fn a_full_device_is_reported() {
         let full = File::options().write(true).open("/dev/full").unwrap();
         assert_eq!(PipeOutput::from_file(full).write_at(0, &[b"x"]), Err(WriteError::NoSpace { at: 0 }));
     }

@@ -130,7 +130,7 @@ mod tests {
         assert!(!remove_unfinished(&path).unwrap(), "there is nothing");
         let living = published(&path);
         assert!(!remove_unfinished(&path).unwrap(), "its process is alive");
-        // What a kill leaves: both names, and nobody holds the lock.
+        // What a kill leaves: both names, and no process holds the lock.
         let mark = living.mark.as_ref().unwrap().0.path().to_path_buf();
         let copy = folder.path().join("copy");
         std::fs::hard_link(&mark, &copy).unwrap();

@@ -14,8 +14,8 @@ use memmap2::Mmap;
 use crate::beneath::{Folder, is_link, open_at_once};
 use crate::clone::Listed;
 use crate::fault::Registration;
+use crate::page_cache::PageCache;
 use crate::place::FileIdentity;
-use crate::residence::Residence;
 use crate::{OpenError, os};
 
 /// How a source is read.
@@ -53,13 +53,13 @@ pub struct SourceFile {
     registration: Option<Registration>,
     listed: Option<Listed>,
     mapping: Option<Mmap>,
-    residence: Residence,
+    page_cache: PageCache,
 }
 
 impl Drop for SourceFile {
     fn drop(&mut self) {
         if let Some(mapping) = &self.mapping {
-            self.residence.leave_all(mapping, &self.file);
+            self.page_cache.leave_all(mapping, &self.file);
         }
     }
 }
@@ -96,7 +96,7 @@ impl SourceFile {
         } else {
             opened.len()
         };
-        let is_told = os::may_ask_residence(&file, opened.uid());
+        let is_accurate = os::can_query_page_cache(&file, opened.uid());
         let mut source = Self {
             path,
             file: Arc::new(file),
@@ -106,7 +106,7 @@ impl SourceFile {
             registration: None,
             listed: None,
             mapping: None,
-            residence: Residence::new(is_told),
+            page_cache: PageCache::new(is_accurate),
         };
         if options.access == Access::Mapped {
             source.map();
@@ -197,24 +197,24 @@ impl ReadAt for SourceFile {
         })
     }
 
-    fn bytes(&self, range: Range<u64>) -> Option<&[u8]> {
+    fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
         let range = usize::try_from(range.start).ok()?..usize::try_from(range.end).ok()?;
         self.mapping.as_ref()?.get(range)
     }
 
     fn will_read(&self, range: Range<u64>) {
         if let Some(mapping) = &self.mapping {
-            self.residence.enter(mapping, &self.file, &range);
+            self.page_cache.enter(mapping, &self.file, &range);
         }
     }
 
     fn will_read_soon(&self, range: Range<u64>) {
         if let Some(mapping) = &self.mapping {
-            self.residence.announce(mapping, &range);
+            self.page_cache.prefetch(mapping, &range);
         }
     }
 
-    fn sound(&self) -> Result<(), ReadError> {
+    fn verify_mapping(&self) -> Result<(), ReadError> {
         let fault = self.registration.as_ref().and_then(Registration::first_fault);
         let at = fault.unwrap_or(u64::MAX).min(self.cut.load(Ordering::Acquire));
         if at == u64::MAX {
@@ -329,11 +329,11 @@ mod tests {
     #[test]
     fn mapped_and_positioned_reads_are_the_same_bytes() {
         let (temp, source) = file_of(b"0123456789");
-        assert_eq!(source.bytes(2..5), Some(&b"234"[..]));
-        assert_eq!(source.bytes(8..11), None);
+        assert_eq!(source.mapped(2..5), Some(&b"234"[..]));
+        assert_eq!(source.mapped(8..11), None);
         let options = SourceOptions { access: Access::Positioned };
         let positioned = SourceFile::open(temp.path(), options).unwrap();
-        assert_eq!(positioned.bytes(2..5), None);
+        assert_eq!(positioned.mapped(2..5), None);
         let mut buf = [0; 3];
         positioned.read_exact_at(&mut buf, 7).unwrap();
         assert_eq!(&buf, b"789");
@@ -365,14 +365,14 @@ mod tests {
     fn a_file_that_shrinks_while_it_is_mapped_is_an_error_not_a_signal() {
         let (temp, source) = file_of(&[7; 3 * 4096]);
         temp.as_file().set_len(4096).unwrap();
-        let bytes = source.bytes(0..3 * 4096).unwrap();
+        let bytes = source.mapped(0..3 * 4096).unwrap();
         assert_eq!(bytes[0], 7);
-        assert_eq!(source.sound(), Ok(()), "nothing was missed yet");
+        assert_eq!(source.verify_mapping(), Ok(()), "nothing was missed yet");
         assert_eq!(bytes[2 * 4096], 0);
         let changed = ReadError::Changed { at: Some(8192), what: "it had 12288 bytes and has 4096".into() };
-        assert_eq!(source.sound(), Err(changed));
+        assert_eq!(source.verify_mapping(), Err(changed));
         temp.as_file().set_len(3 * 4096).unwrap();
-        assert!(source.sound().is_err(), "the fault stays known when the length is back");
+        assert!(source.verify_mapping().is_err(), "the fault stays known when the length is back");
     }
 
     #[test]
@@ -382,11 +382,11 @@ mod tests {
         temp.as_file().set_len(4096).unwrap();
         assert_eq!(source.next_data(8192), 3 * 4096);
         let changed = ReadError::Changed { at: Some(4096), what: "it had 12288 bytes and has 4096".into() };
-        assert_eq!(source.sound(), Err(changed));
+        assert_eq!(source.verify_mapping(), Err(changed));
     }
 
     #[test]
-    fn a_file_that_is_written_to_is_told() {
+    fn a_file_changed_while_reading_is_reported() {
         let (temp, source) = file_of(&[7; 4096]);
         assert_eq!(source.unchanged(), Ok(()));
         temp.as_file().write_all_at(b"x", 5).unwrap();

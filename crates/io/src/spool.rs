@@ -59,7 +59,7 @@ mod tests {
         let mut disk = vec![0; 3 * BLOCK + 100];
         disk[2 * BLOCK + 5] = 9;
         let source = spool(&disk[..], disk.len() as u64, folder.path()).unwrap();
-        assert_eq!(source.bytes(0..disk.len() as u64), Some(&disk[..]));
+        assert_eq!(source.mapped(0..disk.len() as u64), Some(&disk[..]));
         let short = spool(&disk[..=BLOCK], BLOCK as u64 + 2, folder.path()).unwrap_err();
         assert_eq!(short, OpenError::Short { expected: BLOCK as u64 + 2, found: BLOCK as u64 + 1 });
         let long = spool(&disk[..], BLOCK as u64, folder.path()).unwrap_err();

@@ -1,47 +1,20 @@
 //! From one path to the layers of a disk.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use imgprep_catalog::{Detection, Format, Hints, by_name, denied_as_raw, detect, is_raw, parse};
-use imgprep_io::{SourceFile, SourceOptions};
+use imgprep_catalog::{Detection, Format, by_name, denied_as_raw, is_raw};
+use imgprep_io::SourceFile;
 use imgprep_map::{
-    Detail as _, Error, Finding, Image, ImageName, Overlay, ParentRef, ParseOptions, Parsed, ReadAt,
-    ReadError, Replayed, Severity,
+    Detail as _, Error, Finding, Image, ImageName, Overlay, OverlayReader, ParentRef, ParseOptions, Parsed,
+    ReadAt, ReadError, Severity,
 };
 
-use crate::companion::companions;
-use crate::gate::last_part;
-use crate::{ChainError, Gate, near, search};
-
-/// How a chain is opened.
-#[derive(Clone, Default)]
-pub struct OpenOptions {
-    /// The first image's format, if the user says it.
-    pub from: Option<&'static Format>,
-    /// Snapshot and size hold for the first image, limits for all.
-    pub parse: ParseOptions,
-    /// Which names are followed.
-    pub gate: Gate,
-    /// Which names of files that hold an image's own data are followed, where that differs.
-    pub companions: Option<Gate>,
-    /// What is done about a parent that is not the one that its child was made over.
-    pub mismatch: Mismatch,
-    /// How files are read.
-    pub source: SourceOptions,
-    /// The layers below the first one, in order, where the user says them: names in images do not count then.
-    pub parents: Vec<PathBuf>,
-}
-
-/// What is done about a parent that is not the one that its child was made over.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mismatch {
-    /// The chain is refused.
-    #[default]
-    Refuse,
-    /// The child gets a finding.
-    Accept,
-}
+use crate::associated_file::associated_files;
+use crate::follow_policy::last_part;
+use crate::options::{Mismatch, OpenOptions};
+use crate::read_image::{open_file, read};
+use crate::{ChainError, FollowPolicy, near, search};
 
 /// One opened image.
 #[derive(Debug)]
@@ -52,7 +25,7 @@ pub struct Layer {
     pub detection: Detection,
     /// What it says.
     pub image: Box<Image>,
-    /// Its files by [`FileId`](imgprep_map::FileId): itself, then its companions.
+    /// Its files by [`FileId`](imgprep_map::FileId): itself, then its associated files.
     pub files: Vec<Arc<SourceFile>>,
 }
 
@@ -64,8 +37,8 @@ impl Layer {
 
     /// The files' names, in the same order.
     pub fn names(&self) -> Vec<String> {
-        let companions = self.files.iter().skip(1).map(|file| file.path().display().to_string());
-        std::iter::once(self.name.clone()).chain(companions).collect()
+        let associated_files = self.files.iter().skip(1).map(|file| file.path().display().to_string());
+        std::iter::once(self.name.clone()).chain(associated_files).collect()
     }
 }
 
@@ -73,7 +46,7 @@ impl Layer {
 fn readers(files: &[Arc<SourceFile>], overlay: Option<&Arc<Overlay>>) -> Vec<Arc<dyn ReadAt>> {
     let mut readers: Vec<_> = files.iter().map(|file| Arc::clone(file) as Arc<dyn ReadAt>).collect();
     if let (Some(first), Some(overlay)) = (readers.first_mut(), overlay) {
-        *first = Arc::new(Replayed::new(Arc::clone(first), Arc::clone(overlay)));
+        *first = Arc::new(OverlayReader::new(Arc::clone(first), Arc::clone(overlay)));
     }
     readers
 }
@@ -92,7 +65,7 @@ pub struct Named {
 pub struct Chain {
     /// At least one.
     pub layers: Vec<Layer>,
-    /// What the last layer, or a companion, still needs: with [`Gate::None`] only.
+    /// What the last layer, or an associated file, still needs: with [`FollowPolicy::None`] only.
     pub unopened: Vec<Named>,
 }
 
@@ -109,8 +82,8 @@ impl Chain {
     }
 
     /// Fails if a mapping showed bytes that could not be read.
-    pub fn sound(&self) -> Result<(), Error> {
-        self.each_file(imgprep_map::ReadAt::sound)
+    pub fn verify_mapping(&self) -> Result<(), Error> {
+        self.each_file(imgprep_map::ReadAt::verify_mapping)
     }
 
     /// The first file that somebody else has open for writing.
@@ -154,7 +127,7 @@ impl Chain {
 
 /// Opens an image and what it needs.
 ///
-/// With [`Gate::None`] other files are listed as unopened instead of opened.
+/// With [`FollowPolicy::None`] other files are listed as unopened instead of opened.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Chain, Error> {
     let name = path.display().to_string();
     let file = SourceFile::open(path, options.source).map_err(|error| Error::new(error).in_path(&name))?;
@@ -169,7 +142,7 @@ pub fn open_source(name: String, file: SourceFile, options: &OpenOptions) -> Res
     while let Some(parent) = chain.lowest().image.parent.clone() {
         match follow(&mut chain, &parent, options) {
             Ok(layer) => chain.layers.push(layer),
-            Err(reason) if options.gate == Gate::None => {
+            Err(reason) if options.follow == FollowPolicy::None => {
                 chain.unopened.push(Named { name: parent.label(), reason });
                 break;
             }
@@ -180,20 +153,20 @@ pub fn open_source(name: String, file: SourceFile, options: &OpenOptions) -> Res
         let surplus = ChainError::NoParent { parent: path.display().to_string() };
         return Err(Error::new(surplus).in_path(chain.lowest().name.clone()));
     }
-    chain.sound()?;
+    chain.verify_mapping()?;
     Ok(chain)
 }
 
 /// The layer below the lowest one.
 ///
-/// The names that the image gives are tried in turn; where its parent can be told by an
+/// The names that the image gives are tried in turn; where its parent can be recognised by an
 /// identity, so are their last parts beside the image.
 fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Result<Layer, Error> {
     let above = chain.lowest().files[0].path().to_path_buf();
     let in_above = |error: ChainError| Error::new(error).in_path(above.display().to_string());
     let depth = options.parse.limits.chain_depth;
     if let Some(path) = options.parents.get(chain.layers.len() - 1) {
-        return follow_said(chain, parent, path, options);
+        return follow_given(chain, parent, path, options);
     }
     if !parent.is_named() {
         return follow_unnamed(chain, parent, options);
@@ -202,7 +175,7 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
     let beside: Vec<_> = named().filter(|_| !parent.identities.is_empty()).filter_map(last_part).collect();
     let (mut refused, mut stranger) = (None, None);
     for name in named().chain(&beside) {
-        let path = match options.gate.resolve(&above, name, parent.at) {
+        let path = match options.follow.resolve(&above, name, parent.at) {
             Ok(path) => path,
             Err(error) => {
                 refused.get_or_insert_with(|| near::explain(error, &above, parent.encoding.as_deref(), &[]));
@@ -226,19 +199,19 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
     Err(in_above(refused.unwrap_or(nameless)))
 }
 
-/// The layer below that the user says. It must still be the one that its child was made over.
-fn follow_said(
+/// The layer below that the user names. Its identity must match what the child expects.
+fn follow_given(
     chain: &mut Chain,
     parent: &ParentRef,
     path: &Path,
     options: &OpenOptions,
 ) -> Result<Layer, Error> {
     let above = chain.lowest().files[0].path().display().to_string();
-    let said = || {
+    let open = || {
         let opened = SourceFile::open(path, options.source);
         opened.map_err(|error| Error::new(error).in_path(path.display().to_string()))
     };
-    let layer = open_below(chain, said, parent, options)?;
+    let layer = open_below(chain, open, parent, options)?;
     accept(chain, parent, layer, options.mismatch).map_err(|error| Error::new(error).in_path(above))
 }
 
@@ -247,7 +220,7 @@ fn follow_unnamed(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) 
     let above = chain.lowest().files[0].path().to_path_buf();
     let in_above = |error: ChainError| Error::new(error).in_path(above.display().to_string());
     let depth = options.parse.limits.chain_depth;
-    if chain.layers.len() as u64 >= u64::from(depth) && options.gate != Gate::None {
+    if chain.layers.len() as u64 >= u64::from(depth) && options.follow != FollowPolicy::None {
         return Err(in_above(ChainError::Depth { limit: depth }));
     }
     let path = search::parent_of(&above, parent, options).map_err(in_above)?;
@@ -255,7 +228,7 @@ fn follow_unnamed(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) 
     accept(chain, parent, layer, options.mismatch).map_err(in_above)
 }
 
-/// The opened parent, if it is the one that its child was made over.
+/// The opened parent, if its id matches.
 fn accept(
     chain: &mut Chain,
     parent: &ParentRef,
@@ -314,7 +287,7 @@ fn open_below(
     Ok(layer)
 }
 
-/// Whether the layer below is another than the one that its child was made over.
+/// Whether the id of the layer below differs from the expected one.
 fn mismatch(parent: &ParentRef, below: &Layer) -> Option<ChainError> {
     let found: Vec<_> = below.image.identities().map(String::as_str).collect();
     let is_same = parent.identities.is_empty()
@@ -340,34 +313,6 @@ fn parent_format(parent: &ParentRef) -> Result<Option<&'static Format>, Error> {
     }
 }
 
-/// Opens a file that the gate lets through, whose path has no links: a link that took its place since is not followed.
-pub(crate) fn open_file(path: &Path, options: &OpenOptions) -> Result<SourceFile, Error> {
-    let opened = SourceFile::open_without_links(path, options.source);
-    opened.map_err(|error| Error::new(error).in_path(path.display().to_string()))
-}
-
-/// What is known of a file beside its bytes: a device's name says nothing.
-pub fn hints<'a>(file: &'a SourceFile, format: Option<&'static Format>) -> Hints<'a> {
-    Hints { name: (!file.is_device()).then(|| file.path()), format }
-}
-
-/// What a file is, and what it says. A page that could not be read is not the image's fault: it shows as zeros, which
-/// may be wrong in any way.
-pub(crate) fn read(
-    file: &SourceFile,
-    from: Option<&'static Format>,
-    options: &ParseOptions,
-) -> Result<(Detection, Parsed), Error> {
-    let found = detect(file, hints(file, from)).and_then(|detection| {
-        let parsed = parse(file, &detection, options)?;
-        Ok((detection, parsed))
-    });
-    match found {
-        Ok(found) => Ok(found),
-        Err(error) => Err(file.sound().map_or_else(Error::from, |()| error)),
-    }
-}
-
 fn open_layer(
     chain: &mut Chain,
     name: String,
@@ -384,14 +329,14 @@ fn open_layer(
     let mut image = loop {
         match parsed {
             Parsed::Done(image) => break image,
-            Parsed::Needs(needs) => match companions(&path, &needs.files, open) {
+            Parsed::Needs(needs) => match associated_files(&path, &needs.files, open) {
                 Ok(opened) => {
                     files.extend(opened.files);
                     findings.extend(opened.findings);
                     let resumed = (needs.resume)(&readers(&files, None));
                     parsed = resumed.map_err(|error| in_file(error, &files)).map_err(in_path)?;
                 }
-                Err((name, reason)) if open.gate == Gate::None => {
+                Err((name, reason)) if open.follow == FollowPolicy::None => {
                     chain.unopened.push(Named { name, reason });
                     return Ok(Layer { name: shown, detection, image: needs.described, files });
                 }
@@ -400,19 +345,21 @@ fn open_layer(
         }
     };
     // Those that the tables needed are open already.
-    match companions(&path, image.files.get(files.len() - 1..).unwrap_or_default(), open) {
+    match associated_files(&path, image.files.get(files.len() - 1..).unwrap_or_default(), open) {
         Ok(opened) => {
             files.extend(opened.files);
             findings.extend(opened.findings);
         }
-        Err((name, reason)) if open.gate == Gate::None => chain.unopened.push(Named { name, reason }),
+        Err((name, reason)) if open.follow == FollowPolicy::None => {
+            chain.unopened.push(Named { name, reason });
+        }
         Err((_, reason)) => return Err(reason),
     }
     image.findings.extend(findings);
     Ok(Layer { name: shown, detection, image, files })
 }
 
-/// The same error with the name of the companion that it is about.
+/// The same error with the name of the associated file that it is about.
 fn in_file(error: Error, files: &[Arc<SourceFile>]) -> Error {
     let index = usize::try_from(error.file().0).unwrap_or(usize::MAX);
     match files.get(index).filter(|_| index > 0) {
@@ -449,7 +396,7 @@ mod tests {
         let (refuse, wanted) = (OpenOptions::default(), parent("base.raw", &["1", "2"]));
         let error = follow(&mut chain, &wanted, &refuse).err().unwrap();
         assert_eq!((error.code(), error.at()), ("open.parent.mismatch", Some(7)));
-        assert!(error.to_string().contains("made over 1 or 2; --accept-parent"), "{error}");
+        assert!(error.to_string().contains("expects 1 or 2; --accept-parent"), "{error}");
         assert!(chain.top().image.findings.is_empty());
         let accept = OpenOptions { mismatch: Mismatch::Accept, ..OpenOptions::default() };
         follow(&mut chain, &wanted, &accept).unwrap();
@@ -509,7 +456,7 @@ mod tests {
             // An identity could tell it from a namesake: it is looked for beside the child.
             assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &options)), "opened", "{foreign}");
             assert_eq!(code(follow(&mut chain, &parent(foreign, &[]), &options)), "open.gate.outside");
-            let shut = OpenOptions { gate: Gate::None, ..options.clone() };
+            let shut = OpenOptions { follow: FollowPolicy::None, ..options.clone() };
             assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &shut)), "open.gate.shut");
         }
         let others = vec![ImageName(b"gone".to_vec()), ImageName(b"base.raw".to_vec())];
@@ -519,7 +466,7 @@ mod tests {
         assert_eq!(
             code(follow(&mut chain, &none, &options)),
             "open.name.protocol",
-            "the first reason is told"
+            "the first reason is reported"
         );
     }
 }

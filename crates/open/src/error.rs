@@ -15,7 +15,7 @@ pub enum ChainError {
         /// What stands before the colon.
         scheme: String,
     },
-    /// The file lies where the gate does not reach.
+    /// The follow policy forbids the place of the file.
     #[error("the image names {name:?}, which leads outside its own folder; --follow any follows it")]
     Outside {
         /// File offset of the name.
@@ -41,7 +41,7 @@ pub enum ChainError {
         /// The encoding of the name and the file that it may be; begins with a semicolon.
         hint: String,
     },
-    /// The gate is shut.
+    /// The follow policy forbids every file.
     #[error("the image needs {name:?}, and --follow none opens no other file")]
     Shut {
         /// File offset of the name.
@@ -145,10 +145,8 @@ pub enum ChainError {
         /// Layers that are followed.
         limit: u32,
     },
-    /// The file below is not the one that the image was made over.
-    #[error(
-        "{name:?} calls itself {found}, the image was made over {expected}; --accept-parent takes it all the same"
-    )]
+    /// The id of the parent does not match.
+    #[error("parent {name:?} has id {found}, but the image expects {expected}; --accept-parent accepts it")]
     Mismatch {
         /// File offset of the parent's name.
         at: u64,

@@ -1,17 +1,21 @@
 //! Names found inside images become open files: here and nowhere else.
 //!
 //! [`open`] opens what the user named and follows what the image names, as far as the
-//! [`Gate`] allows: companions that hold the image's data, and the layer below, again
+//! [`FollowPolicy`] allows: associated files that hold the image's data, and the layer below, again
 //! and again. The result is a [`Chain`], top first.
 
+mod associated_file;
 mod chain;
-mod companion;
 mod error;
-mod gate;
+mod follow_policy;
 mod near;
+mod options;
+mod read_image;
 mod search;
 
-pub use chain::{Chain, Layer, Mismatch, Named, OpenOptions, hints, open, open_source};
-pub use companion::part_of;
+pub use associated_file::part_of;
+pub use chain::{Chain, Layer, Named, open, open_source};
 pub use error::ChainError;
-pub use gate::Gate;
+pub use follow_policy::FollowPolicy;
+pub use options::{Mismatch, OpenOptions};
+pub use read_image::hints;

@@ -182,7 +182,7 @@ mod tests {
         assert_eq!(explained("C:\\images\\base.raw", None, &[]), case);
         assert_eq!(explained("../base.raw", Some("GBK"), &[]), format!("; its name is in GBK{case}"));
         let name = imgprep_map::ImageName(b"BASE.raw".to_vec());
-        let named = FileRef::new(Some(name), 0, imgprep_map::FileRole::Extent);
+        let named = FileRef::new(Some(name), 0, imgprep_map::FileRole::ExtentFile);
         let other = "; \"based.raw\" beside the image differs in one character";
         assert_eq!(explained("base.raw", None, std::slice::from_ref(&named)), other);
         assert_eq!(explained("disk.vmd", None, &[]), "", "the image itself is not meant");

@@ -1,6 +1,6 @@
 //! The parent that its child does not name: found by what it calls itself.
 //!
-//! Files with the child's own extension are looked at, in its folder, and where the gate
+//! Files with the child's own extension are looked at, in its folder, and where the follow policy
 //! lets everything through also in the folder above: there the base of a disk lies whose
 //! snapshots have a folder of their own. Exactly one must be the parent.
 
@@ -10,8 +10,9 @@ use std::path::{Path, PathBuf};
 use imgprep_io::SourceFile;
 use imgprep_map::{Error, ImageName, ParentRef, ParseOptions, Parsed};
 
-use crate::chain::{OpenOptions, read};
-use crate::{ChainError, Gate};
+use crate::options::OpenOptions;
+use crate::read_image::read;
+use crate::{ChainError, FollowPolicy};
 
 /// Files of one folder that are opened to look for a parent.
 const CANDIDATES: usize = 1024;
@@ -23,13 +24,13 @@ pub(crate) fn parent_of(
     options: &OpenOptions,
 ) -> Result<PathBuf, ChainError> {
     let (at, identity) = (parent.at, parent.label());
-    if options.gate == Gate::None {
+    if options.follow == FollowPolicy::None {
         return Err(ChainError::Shut { at, name: identity });
     }
     let mut seen = Seen::default();
-    let folders = folders(above, options.gate);
+    let folders = folders(above, options.follow);
     for folder in &folders {
-        for path in candidates(above, folder, parent, options.gate)? {
+        for path in candidates(above, folder, parent, options.follow)? {
             seen.look_at(path, parent, options);
         }
         if !seen.matches.is_empty() {
@@ -44,8 +45,8 @@ pub(crate) fn parent_of(
             // The image itself was among them: it may be its own parent, which is a cycle.
             looked_at: (seen.files.len() + seen.unreadable).saturating_sub(1),
             unreadable: seen.unreadable,
-            remedy: match options.gate {
-                Gate::Any => "put it beside the image, or name it with --parent",
+            remedy: match options.follow {
+                FollowPolicy::Any => "put it beside the image, or name it with --parent",
                 _ => {
                     "put it beside the image, name it with --parent, or have the folder above looked through with \
                      --follow any"
@@ -58,21 +59,21 @@ pub(crate) fn parent_of(
 }
 
 /// The image's own folder, and the one above.
-fn folders(above: &Path, gate: Gate) -> Vec<PathBuf> {
+fn folders(above: &Path, follow: FollowPolicy) -> Vec<PathBuf> {
     let own = above.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     let mut folders = vec![own.to_path_buf()];
-    if gate == Gate::Any {
+    if follow == FollowPolicy::Any {
         folders.extend(own.canonicalize().ok().and_then(|own| own.parent().map(Path::to_path_buf)));
     }
     folders
 }
 
-/// Regular files in `folder` that have the extension of the image and that the gate lets through.
+/// Regular files in `folder` that have the extension of the image and that the follow policy allows.
 fn candidates(
     above: &Path,
     folder: &Path,
     parent: &ParentRef,
-    gate: Gate,
+    follow: FollowPolicy,
 ) -> Result<Vec<PathBuf>, ChainError> {
     let wanted = above.extension().map(OsStr::to_ascii_lowercase);
     // A folder that can't be listed has none.
@@ -83,7 +84,7 @@ fn candidates(
             continue;
         }
         let name = path.canonicalize().ok().and_then(|path| path.to_str().map(str::to_string));
-        let resolved = name.and_then(|name| gate.resolve(above, &ImageName(name.into()), parent.at).ok());
+        let resolved = name.and_then(|name| follow.resolve(above, &ImageName(name.into()), parent.at).ok());
         found.extend(resolved);
         if found.len() > CANDIDATES {
             let (identity, folder) = (parent.label(), folder.display().to_string());
@@ -126,7 +127,7 @@ impl Seen {
     }
 }
 
-/// What an image calls itself. Its companions are not opened for that.
+/// What an image calls itself. Its associated files are not opened for that.
 fn identities_of(file: &SourceFile, options: &OpenOptions) -> Result<Vec<String>, Error> {
     let parse_options = ParseOptions { limits: options.parse.limits, ..ParseOptions::default() };
     let image = match read(file, None, &parse_options)?.1 {
@@ -153,7 +154,7 @@ mod tests {
     }
 
     #[test]
-    fn regular_files_of_the_same_extension_that_the_gate_lets_through() {
+    fn candidates_are_regular_files_with_the_same_extension() {
         let temp = tempfile::tempdir().unwrap();
         let root = temp.path().canonicalize().unwrap();
         let folder = root.join("images");
@@ -167,9 +168,9 @@ mod tests {
         let made = std::process::Command::new("mkfifo").arg(folder.join("pipe.vdi")).status();
         assert!(made.unwrap().success());
         let child = folder.join("child.vdi");
-        let found = candidates(&child, &folder, &wanted(), Gate::Beside).unwrap();
+        let found = candidates(&child, &folder, &wanted(), FollowPolicy::Beside).unwrap();
         assert_eq!(names(&found), ["a.VDI", "a.VDI", "child.vdi"]);
-        let found = candidates(&child, &folder, &wanted(), Gate::Any).unwrap();
+        let found = candidates(&child, &folder, &wanted(), FollowPolicy::Any).unwrap();
         assert_eq!(names(&found), ["a.VDI", "a.VDI", "child.vdi", "secret.vdi"]);
     }
 
@@ -179,9 +180,9 @@ mod tests {
         let root = temp.path().canonicalize().unwrap();
         let own = root.join("Snapshots");
         std::fs::create_dir(&own).unwrap();
-        assert_eq!(folders(&own.join("child.vdi"), Gate::Beside), std::slice::from_ref(&own));
-        assert_eq!(folders(&own.join("child.vdi"), Gate::Any), [own, root]);
-        assert_eq!(folders(Path::new("child.vdi"), Gate::Beside), [Path::new(".")]);
+        assert_eq!(folders(&own.join("child.vdi"), FollowPolicy::Beside), std::slice::from_ref(&own));
+        assert_eq!(folders(&own.join("child.vdi"), FollowPolicy::Any), [own, root]);
+        assert_eq!(folders(Path::new("child.vdi"), FollowPolicy::Beside), [Path::new(".")]);
     }
 
     #[test]
@@ -191,7 +192,7 @@ mod tests {
             std::fs::write(temp.path().join(format!("{n}.vdi")), "").unwrap();
         }
         let child = temp.path().join("0.vdi");
-        let error = candidates(&child, temp.path(), &wanted(), Gate::Beside).unwrap_err();
+        let error = candidates(&child, temp.path(), &wanted(), FollowPolicy::Beside).unwrap_err();
         let (identity, folder) = ("1-2".into(), temp.path().display().to_string());
         assert_eq!(error, ChainError::TooManyCandidates { at: 9, identity, folder, limit: CANDIDATES });
     }
@@ -201,7 +202,7 @@ mod tests {
         let temp = tempfile::tempdir().unwrap();
         let child = temp.path().join("child.raw");
         std::fs::write(&child, [1; 512]).unwrap();
-        let shut = OpenOptions { gate: Gate::None, ..OpenOptions::default() };
+        let shut = OpenOptions { follow: FollowPolicy::None, ..OpenOptions::default() };
         let error = parent_of(&child, &wanted(), &shut).unwrap_err();
         assert_eq!(error, ChainError::Shut { at: 9, name: "1-2".into() });
         match parent_of(&child, &wanted(), &OpenOptions::default()) {

@@ -3,7 +3,7 @@
 use serde::Deserialize;
 
 use crate::input::read;
-use crate::{DiskKind, InputError};
+use crate::{DiskRole, InputError};
 
 /// The file's name.
 pub const CONFIG_NAME: &str = "imgprep.toml";
@@ -26,16 +26,16 @@ pub struct Check {
     /// A profile of one's own, relative to the configuration's folder.
     pub profile_file: Option<String>,
     /// What the image will be.
-    pub disk: Option<DiskKind>,
+    pub disk: Option<DiskRole>,
     /// The route that counts.
     pub route: Option<String>,
-    /// Whether payloads are unpacked.
+    /// Whether payloads are decompressed.
     pub deep: Option<bool>,
     /// Rules that are errors.
     pub deny: Vec<String>,
     /// Rules that are warnings.
     pub warn: Vec<String>,
-    /// Rules that are not told.
+    /// Rules that are not reported.
     pub allow: Vec<String>,
 }
 
@@ -70,7 +70,7 @@ mod tests {
         assert_eq!(Config::parse("t", Config::TEMPLATE), Ok(Config::default()));
         let all = Config::TEMPLATE.replace("\n# ", "\n").replace("What is", "# What is");
         let all = Config::parse("t", &all).unwrap();
-        assert_eq!(all.check.disk, Some(DiskKind::System));
+        assert_eq!(all.check.disk, Some(DiskRole::System));
         assert_eq!(all.check.profile.as_deref(), Some("huawei-ims"));
     }
 

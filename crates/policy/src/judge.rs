@@ -2,19 +2,19 @@
 
 use imgprep_map::Severity;
 
-use crate::judgement::Judgement;
 use crate::remedy::remedied;
 use crate::rule::known;
 use crate::size::words;
+use crate::violation::Violation;
 use crate::{
-    BitmapFile, DiskKind, Kind, Levels, PartitionTable, Profile, Route, RouteVerdict, Subject, route,
+    BitmapFile, DiskRole, Kind, Levels, PartitionTable, Profile, Route, RouteVerdict, Subject, route,
 };
 
 /// What the user wants to do with the image.
 #[derive(Clone, Debug, Default)]
-pub struct Wish {
+pub struct CheckIntent {
     /// What it will be.
-    pub disk: DiskKind,
+    pub disk: DiskRole,
     /// The route that counts; else the best one.
     pub route: Option<String>,
     /// Changed severities.
@@ -25,51 +25,51 @@ pub struct Wish {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Report {
     /// What counts: everything about the image, and of the routes that are wanted or open.
-    pub judgements: Vec<Judgement>,
+    pub violations: Vec<Violation>,
     /// Every route.
     pub routes: Vec<RouteVerdict>,
 }
 
 /// Judges an image.
-pub fn judge(profile: &Profile, subject: &Subject, wish: &Wish) -> Report {
-    let apply = |found: Vec<Judgement>| -> Vec<Judgement> {
-        let remedied = found.into_iter().map(|judgement| remedied(judgement, subject, Some(profile)));
-        remedied.filter_map(|judgement| wish.levels.apply(judgement)).collect()
+pub fn judge(profile: &Profile, subject: &Subject, intent: &CheckIntent) -> Report {
+    let apply = |found: Vec<Violation>| -> Vec<Violation> {
+        let remedied = found.into_iter().map(|violation| remedied(violation, subject, Some(profile)));
+        remedied.filter_map(|violation| intent.levels.apply(violation)).collect()
     };
-    let whole = apply(of_image(profile, subject, wish.disk));
+    let whole = apply(of_image(profile, subject, intent.disk));
     let mut routes = Vec::new();
     for route in profile.routes() {
-        let own = apply(of_route(profile, route, subject, wish.disk));
+        let own = apply(of_route(profile, route, subject, intent.disk));
         routes.push(route::verdict(profile, route, subject, &whole, own));
     }
-    let mut judgements = whole;
-    let relevant = relevant(&routes, wish);
+    let mut violations = whole;
+    let relevant = relevant(&routes, intent);
     for verdict in &relevant {
-        for judgement in &verdict.judgements {
-            let judgement = &undoubted(judgement, &relevant);
+        for violation in &verdict.violations {
+            let violation = &undoubted(violation, &relevant);
             // Two routes that say the same say it once.
-            let same = |held: &&mut Judgement| held.rule == judgement.rule && held.fact == judgement.fact;
-            match judgements.iter_mut().find(same) {
+            let same = |held: &&mut Violation| held.rule == violation.rule && held.fact == violation.fact;
+            match violations.iter_mut().find(same) {
                 Some(held) => held.route = None,
-                None => judgements.push(judgement.clone()),
+                None => violations.push(violation.clone()),
             }
         }
     }
-    Report { judgements, routes }
+    Report { violations, routes }
 }
 
-/// The routes whose judgements count: the wanted one; else those that are open; else, of those
+/// The routes whose violations count: the wanted one; else those that are open; else, of those
 /// that take the format at all, the ones with the fewest errors of their own; else the first.
-fn relevant<'r>(routes: &'r [RouteVerdict], wish: &Wish) -> Vec<&'r RouteVerdict> {
+fn relevant<'r>(routes: &'r [RouteVerdict], intent: &CheckIntent) -> Vec<&'r RouteVerdict> {
     let chosen = |wanted: &dyn Fn(&RouteVerdict) -> bool| -> Option<Vec<&'r RouteVerdict>> {
         let chosen: Vec<_> = routes.iter().filter(|route| wanted(route)).collect();
         (!chosen.is_empty()).then_some(chosen)
     };
-    if let Some(wanted) = &wish.route {
+    if let Some(wanted) = &intent.route {
         return chosen(&|route| route.id == *wanted).unwrap_or_default();
     }
     let errors = |route: &RouteVerdict| {
-        route.judgements.iter().filter(|judgement| judgement.severity == Severity::Error).count()
+        route.violations.iter().filter(|violation| violation.severity == Severity::Error).count()
     };
     let fewest = routes.iter().filter(|route| route.takes_format).map(errors).min();
     chosen(&|route| route.verdict.is_ready())
@@ -78,24 +78,24 @@ fn relevant<'r>(routes: &'r [RouteVerdict], wish: &Wish) -> Vec<&'r RouteVerdict
 }
 
 /// A doubt about one way in is a note where another way without that doubt is open.
-fn undoubted(judgement: &Judgement, relevant: &[&RouteVerdict]) -> Judgement {
-    let is_doubt = matches!(judgement.rule.id, "size/file-exact" | "size/disk-large")
-        && judgement.severity == Severity::Warning;
+fn undoubted(violation: &Violation, relevant: &[&RouteVerdict]) -> Violation {
+    let is_doubt = matches!(violation.rule.id, "size/file-exact" | "size/disk-large")
+        && violation.severity == Severity::Warning;
     let is_free = |route: &&RouteVerdict| {
-        route.verdict.is_ready() && route.judgements.iter().all(|found| found.rule != judgement.rule)
+        route.verdict.is_ready() && route.violations.iter().all(|found| found.rule != violation.rule)
     };
     if !is_doubt || !relevant.iter().any(is_free) {
-        return judgement.clone();
+        return violation.clone();
     }
-    Judgement { remedy: None, ..judgement.clone().with_severity(Severity::Note) }
+    Violation { remedy: None, ..violation.clone().with_severity(Severity::Note) }
 }
 
-/// Judgements that hold for every route.
-fn of_image(profile: &Profile, subject: &Subject, disk: DiskKind) -> Vec<Judgement> {
+/// Violations that hold for every route.
+fn of_image(profile: &Profile, subject: &Subject, disk: DiskRole) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut add = |id: &'static str, fact: String, bound: Option<String>| {
-        let judgement = sourced(profile, Judgement::new(known(id), fact));
-        found.push(Judgement { bound, ..judgement });
+        let violation = sourced(profile, Violation::new(known(id), fact));
+        found.push(Violation { bound, ..violation });
     };
     if subject.kind == Kind::Iso {
         add("import/iso", "the file is an ISO image".into(), None);
@@ -123,15 +123,15 @@ fn of_image(profile: &Profile, subject: &Subject, disk: DiskKind) -> Vec<Judgeme
     found
 }
 
-/// Judgements on the disk, whose length is known.
-fn of_size(profile: &Profile, subject: &Subject, disk: DiskKind, size: u64) -> Vec<Judgement> {
+/// Violations on the disk, whose length is known.
+fn of_size(profile: &Profile, subject: &Subject, disk: DiskRole, size: u64) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut add = |id: &'static str, fact: String, bound: Option<String>| {
-        let judgement = sourced(profile, Judgement::new(known(id), fact));
+        let violation = sourced(profile, Violation::new(known(id), fact));
         // A disk of nothing is no small disk: there is nothing to import.
         let severity =
-            if size == 0 && id == "size/disk-small" { Severity::Error } else { judgement.severity };
-        found.push(Judgement { bound, ..judgement.with_severity(severity) });
+            if size == 0 && id == "size/disk-small" { Severity::Error } else { violation.severity };
+        found.push(Violation { bound, ..violation.with_severity(severity) });
     };
     if size < profile.disk_small.0 {
         let bound = format!("at least {}", words(profile.disk_small.0));
@@ -145,7 +145,7 @@ fn of_size(profile: &Profile, subject: &Subject, disk: DiskKind, size: u64) -> V
     }
     // Where nothing finds the table, nothing starts.
     let is_found = sectors(profile, subject).is_none_or(|found| found.severity < Severity::Error);
-    if disk == DiskKind::System
+    if disk == DiskRole::System
         && is_found
         && let Some(fact) = boot(subject)
     {
@@ -161,12 +161,12 @@ fn of_size(profile: &Profile, subject: &Subject, disk: DiskKind, size: u64) -> V
     found
 }
 
-/// Judgements of one route.
-fn of_route(profile: &Profile, route: &Route, subject: &Subject, disk: DiskKind) -> Vec<Judgement> {
+/// Violations of one route.
+fn of_route(profile: &Profile, route: &Route, subject: &Subject, disk: DiskRole) -> Vec<Violation> {
     let mut found = Vec::new();
     let mut add = |id: &'static str, fact: String, bound: Option<String>| {
-        let judgement = sourced(profile, Judgement::new(known(id), fact));
-        found.push(Judgement { bound, route: Some(route.id.clone()), ..judgement });
+        let violation = sourced(profile, Violation::new(known(id), fact));
+        found.push(Violation { bound, route: Some(route.id.clone()), ..violation });
     };
     let format = subject.kind.name();
     if !route.formats.iter().any(|taken| taken == format) {
@@ -209,24 +209,24 @@ fn of_route(profile: &Profile, route: &Route, subject: &Subject, disk: DiskKind)
     found
 }
 
-fn min_disk(profile: &Profile, route: &Route, size: u64, least: u64) -> Judgement {
+fn min_disk(profile: &Profile, route: &Route, size: u64, least: u64) -> Violation {
     let unit = profile.disk_unit.0;
     let units = size.div_ceil(unit).max(least.div_ceil(unit)).max(1);
-    let judgement = |fact| Judgement {
+    let violation = |fact| Violation {
         route: Some(route.id.clone()),
-        ..sourced(profile, Judgement::new(known("import/min-disk"), fact))
+        ..sourced(profile, Violation::new(known("import/min-disk"), fact))
     };
     if route.min_disk_above && units.checked_mul(unit) == Some(size) {
         let fact = format!("min_disk {units} equals the disk's size, a document wants more: {}", units + 1);
-        return judgement(fact).with_severity(Severity::Warning);
+        return violation(fact).with_severity(Severity::Warning);
     }
-    judgement(format!("min_disk {units}"))
+    violation(format!("min_disk {units}"))
 }
 
-fn sourced(profile: &Profile, judgement: Judgement) -> Judgement {
-    match profile.sources.get(judgement.rule.id) {
-        Some(source) => Judgement { source: Some(source.clone()), ..judgement },
-        None => judgement,
+fn sourced(profile: &Profile, violation: Violation) -> Violation {
+    match profile.sources.get(violation.rule.id) {
+        Some(source) => Violation { source: Some(source.clone()), ..violation },
+        None => violation,
     }
 }
 
@@ -235,8 +235,8 @@ fn flat_vmdk(profile: &Profile, subject: &Subject) -> Option<String> {
     let name = subject.path.file_name().unwrap_or_default().to_string_lossy().to_lowercase();
     match subject.kind.name() {
         "vmdk" => {
-            if let Some(first) = subject.companions.first() {
-                let count = subject.companions.len();
+            if let Some(first) = subject.associated_files.first() {
+                let count = subject.associated_files.len();
                 return Some(format!("the data is in {count} other files, the first of them {first:?}"));
             }
             let kind = subject.create_type.as_ref()?;
@@ -251,7 +251,7 @@ fn flat_vmdk(profile: &Profile, subject: &Subject) -> Option<String> {
 }
 
 /// A table, or an image, in sectors that the cloud's disks do not have.
-fn sectors(profile: &Profile, subject: &Subject) -> Option<Judgement> {
+fn sectors(profile: &Profile, subject: &Subject) -> Option<Violation> {
     let cloud = profile.disk_sector?;
     let (fact, severity) = match (subject.sectors.table, subject.sectors.declared) {
         (Some(table), _) if table != cloud => {
@@ -263,8 +263,8 @@ fn sectors(profile: &Profile, subject: &Subject) -> Option<Judgement> {
         }
         _ => return None,
     };
-    let judgement = sourced(profile, Judgement::new(known("import/sector-size"), fact));
-    Some(judgement.with_severity(severity).with_bound(format!("the cloud's disks have {cloud}-byte sectors")))
+    let violation = sourced(profile, Violation::new(known("import/sector-size"), fact));
+    Some(violation.with_severity(severity).with_bound(format!("the cloud's disks have {cloud}-byte sectors")))
 }
 
 /// Which firmware starts it; nothing where the disk was not looked at.

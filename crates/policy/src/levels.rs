@@ -2,7 +2,7 @@
 
 use imgprep_map::Severity;
 
-use crate::{Judgement, RULES};
+use crate::{RULES, Violation};
 
 /// What becomes of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,7 +11,7 @@ pub enum Level {
     Deny,
     /// A warning.
     Warn,
-    /// Not told.
+    /// Not reported.
     Allow,
 }
 
@@ -49,14 +49,14 @@ impl Levels {
         Ok(())
     }
 
-    /// The judgement as the user wants it, or nothing.
-    pub fn apply(&self, judgement: Judgement) -> Option<Judgement> {
-        let level = self.set.iter().rev().find(|(id, _)| covers(id, judgement.rule.id));
+    /// The violation as the user wants it, or nothing.
+    pub fn apply(&self, violation: Violation) -> Option<Violation> {
+        let level = self.set.iter().rev().find(|(id, _)| covers(id, violation.rule.id));
         match level.map(|(_, level)| *level) {
-            None => Some(judgement),
+            None => Some(violation),
             Some(Level::Allow) => None,
-            Some(Level::Warn) => Some(judgement.with_severity(Severity::Warning)),
-            Some(Level::Deny) => Some(judgement.with_severity(Severity::Error)),
+            Some(Level::Warn) => Some(violation.with_severity(Severity::Warning)),
+            Some(Level::Deny) => Some(violation.with_severity(Severity::Error)),
         }
     }
 }
@@ -76,7 +76,7 @@ mod tests {
         levels.set("structure/*", Level::Deny).unwrap();
         levels.set("structure/leak", Level::Allow).unwrap();
         levels.set("warnings", Level::Deny).unwrap();
-        let of = |id| levels.apply(Judgement::new(known(id), "x")).map(|judgement| judgement.severity);
+        let of = |id| levels.apply(Violation::new(known(id), "x")).map(|violation| violation.severity);
         assert_eq!(of("structure/leak"), None);
         assert_eq!(of("structure/dirty"), Some(Severity::Error));
         assert_eq!(of("size/whole-gib"), Some(Severity::Note));

@@ -1,40 +1,40 @@
 //! Rules for disk images: what a cloud's import takes, what a careful person looks at.
 //!
-//! Pure: facts in ([`Subject`]), judgements out ([`judge`]). A profile is data
+//! Pure: facts in ([`Subject`]), violations out ([`judge`]). A profile is data
 //! ([`Profile`]): no code here knows a cloud's name. The table of rules ([`RULES`]) is what
 //! the program lists, explains and documents; a rule that is not in it can't be broken.
 //!
 //! Policy never stops a parse: who opened the image, how far it was read and what was
 //! printed is decided elsewhere.
 
-#[cfg(test)]
-mod cases;
 mod config;
 mod input;
 mod judge;
-mod judgement;
 mod levels;
-mod names;
 mod page;
 mod profile;
 mod remedy;
+mod remedy_context;
 mod route;
 mod rule;
 mod shell;
 mod size;
 mod subject;
 mod table;
+#[cfg(test)]
+mod tests;
+mod violation;
 
 pub use config::{CONFIG_NAME, Config};
 pub use input::{InputError, place_of};
-pub use judge::{Report, Wish, judge};
-pub use judgement::{Judgement, Place};
+pub use judge::{CheckIntent, Report, judge};
 pub use levels::{Level, Levels, LevelsError};
-pub use names::created_names;
 pub use page::page;
-pub use profile::{DiskBounds, DiskKind, Profile, Route, built_in};
+pub use profile::{DiskBounds, DiskRole, Profile, Route, built_in};
+pub use remedy_context::created_names;
 pub use route::{RouteVerdict, Verdict};
-pub use rule::{Rule, rule, rule_of_code};
+pub use rule::{rule, rule_of_code};
 pub use shell::quote;
 pub use subject::{BitmapFile, Boot, Conversion, Kind, PartitionTable, Sectors, Subject};
-pub use table::RULES;
+pub use table::{RULES, Rule};
+pub use violation::{Place, Violation};

@@ -12,7 +12,7 @@ pub fn page() -> String {
         "# Rules of `imgprep check`\n\n\
          Made from the table in `crates/policy/src/table.rs` by `cargo xtask docs`: edit that one.\n\
          `imgprep check --explain RULE` says the same. The severity is the usual one; `--deny`, `--warn` and\n\
-         `--allow` change it. Rules without a source take it from the profile (`--for`).\n",
+         `--allow` change it. Rules without a source take it from the profile (`--profile`).\n",
     );
     let mut group = "";
     for rule in RULES {

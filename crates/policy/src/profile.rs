@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use serde::Deserialize;
+use serde::{Deserialize, Serialize};
 
 use crate::InputError;
 use crate::input::read;
@@ -12,7 +12,7 @@ use crate::size::Bytes;
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Profile {
-    /// As in `--for`.
+    /// As in `--profile`.
     pub name: String,
     /// For people.
     pub title: String,
@@ -96,15 +96,28 @@ pub(crate) struct Bitmap {
     pub(crate) command: String,
 }
 
-/// What the image will be.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Deserialize)]
+/// The use of an image in the cloud.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
-pub enum DiskKind {
-    /// The disk that a machine starts from.
+pub enum DiskRole {
+    /// The disk that a machine boots from.
     #[default]
     System,
-    /// Another one.
+    /// Any other disk.
     Data,
+}
+
+impl DiskRole {
+    /// Both, in the order of the help.
+    pub const ALL: [Self; 2] = [Self::System, Self::Data];
+
+    /// Its name, as in `--disk`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::System => "system",
+            Self::Data => "data",
+        }
+    }
 }
 
 const BUILT_IN: &[(&str, &str)] = &[
@@ -147,10 +160,10 @@ impl Profile {
         self.route.iter().find_map(|route| route.bitmap.as_ref()).map(|bitmap| &*bitmap.extension)
     }
 
-    pub(crate) fn bounds(&self, disk: DiskKind) -> DiskBounds {
+    pub(crate) fn bounds(&self, disk: DiskRole) -> DiskBounds {
         match disk {
-            DiskKind::System => self.system,
-            DiskKind::Data => self.data,
+            DiskRole::System => self.system,
+            DiskRole::Data => self.data,
         }
     }
 }

@@ -2,41 +2,42 @@
 //!
 //! A remedy that cannot work is not shown. Commands leave the file as it is: they make a new one, or a copy.
 
-use crate::names::{Names, fill_bitmap, fill_in};
-use crate::{Conversion, Judgement, Kind, Profile, Subject};
+use crate::remedy_context::{RemedyContext, fill_bitmap, fill_in};
+use crate::violation::Violation;
+use crate::{Conversion, Kind, Profile, Subject};
 
-/// The judgement with the remedy for this file, where it has none yet and one works.
-pub(crate) fn remedied(judgement: Judgement, subject: &Subject, profile: Option<&Profile>) -> Judgement {
-    if judgement.remedy.is_some() {
-        return judgement;
+/// The violation with the remedy for this file, where it has none yet and one works.
+pub(crate) fn remedied(violation: Violation, subject: &Subject, profile: Option<&Profile>) -> Violation {
+    if violation.remedy.is_some() {
+        return violation;
     }
-    let template = judgement.rule.remedies.iter().find(|template| works(template, &judgement, subject));
-    let remedy = template.map(|template| fill(template, &judgement, subject, profile));
-    Judgement { remedy, ..judgement }
+    let template = violation.rule.remedies.iter().find(|template| works(template, &violation, subject));
+    let remedy = template.map(|template| fill(template, &violation, subject, profile));
+    Violation { remedy, ..violation }
 }
 
 /// Whether a remedy of the table removes what was found in this file.
-fn works(template: &str, judgement: &Judgement, subject: &Subject) -> bool {
+fn works(template: &str, violation: &Violation, subject: &Subject) -> bool {
     let kind = subject.kind.name();
-    let is_enlarging = judgement.rule.id == "size/disk-small";
-    let names_others = subject.parent.is_some() || !subject.companions.is_empty();
+    let is_enlarging = violation.rule.id == "size/disk-small";
+    let names_others = subject.parent.is_some() || !subject.associated_files.is_empty();
     match template.split_once(" {").map_or(template, |(command, _)| command) {
         "imgprep convert" => {
             // Bounds of the file: a ZVHD2 is what the conversion would make again.
-            let is_of_file = judgement.rule.id.starts_with("size/");
+            let is_of_file = violation.rule.id.starts_with("size/");
             let is_made_again = is_of_file && !is_enlarging && kind == "zvhd2";
             let is_nothing = is_enlarging && subject.virtual_size == Some(0);
-            subject.conversion == Conversion::Whole && !is_made_again && !is_nothing && !is_of_disk(judgement)
+            subject.conversion == Conversion::Whole && !is_made_again && !is_nothing && !is_of_disk(violation)
         }
-        "imgprep convert --salvage" => subject.conversion == Conversion::Salvage && !is_of_disk(judgement),
+        "imgprep convert --salvage" => subject.conversion == Conversion::Salvage && !is_of_disk(violation),
         "imgprep check --follow beside" => subject.conversion != Conversion::Refused && names_others,
         // It repairs these two if their tables are sound, and opens all files that an image names.
         "cp" => {
             let is_sound =
-                subject.conversion == Conversion::Whole || judgement.rule.id == "structure/marked-corrupt";
+                subject.conversion == Conversion::Whole || violation.rule.id == "structure/marked-corrupt";
             // Leaks of a QED it finds and does not repair.
-            let is_repaired = kind == "qcow2" || kind == "qed" && judgement.rule.id != "structure/leak";
-            is_repaired && is_sound && !names_others && judgement.place.file.is_none()
+            let is_repaired = kind == "qcow2" || kind == "qed" && violation.rule.id != "structure/leak";
+            is_repaired && is_sound && !names_others && violation.place.file.is_none()
         }
         "qemu-img convert -O raw" => matches!(subject.kind, Kind::Unread(_)),
         _ => true,
@@ -44,30 +45,30 @@ fn works(template: &str, judgement: &Judgement, subject: &Subject) -> bool {
 }
 
 /// Whether the finding is about what is on the disk: a conversion keeps that.
-fn is_of_disk(judgement: &Judgement) -> bool {
-    judgement.place.code.is_some_and(|code| code.starts_with("disk.") || code.starts_with("raw.partition"))
+fn is_of_disk(violation: &Violation) -> bool {
+    violation.place.code.is_some_and(|code| code.starts_with("disk.") || code.starts_with("raw.partition"))
 }
 
-fn fill(template: &str, judgement: &Judgement, subject: &Subject, profile: Option<&Profile>) -> String {
+fn fill(template: &str, violation: &Violation, subject: &Subject, profile: Option<&Profile>) -> String {
     let forbidden = profile.map_or("", |profile| &profile.forbidden_in_names);
-    let names = Names::of(subject, forbidden);
+    let context = RemedyContext::of(subject, forbidden);
     let bitmap = profile.and_then(|profile| profile.routes().iter().find_map(|route| route.bitmap.as_ref()));
-    let bitmap = bitmap.map(|bitmap| fill_bitmap(&bitmap.command, &bitmap.extension, names.source));
+    let bitmap = bitmap.map(|bitmap| fill_bitmap(&bitmap.command, &bitmap.extension, context.source));
     let least = profile.map_or(0, |profile| profile.disk_small.0);
     let chosen = template.replace("imgprep convert", &format!("imgprep convert{}", flags(subject)));
     let chosen = if subject.is_followed_anywhere { chosen.replace(" --follow beside", "") } else { chosen };
     fill_in(&chosen, &|key| match key {
         "least" => Some(least.to_string()),
         "bitmap" => Some(bitmap.clone().unwrap_or_default()),
-        "target" => names.word(target(judgement, profile)),
-        name => names.word(name),
+        "target" => context.word(target(violation, profile)),
+        name => context.word(name),
     })
 }
 
-/// What the judgement's route takes: `zvhd2` or `raw`.
-fn target<'p>(judgement: &Judgement, profile: Option<&'p Profile>) -> &'p str {
+/// What the violation's route takes: `zvhd2` or `raw`.
+fn target<'p>(violation: &Violation, profile: Option<&'p Profile>) -> &'p str {
     let routes = profile.map_or(&[][..], Profile::routes);
-    let own = routes.iter().find(|route| judgement.route.as_deref() == Some(&route.id));
+    let own = routes.iter().find(|route| violation.route.as_deref() == Some(&route.id));
     own.filter(|route| route.target == "raw").map_or("zvhd2", |route| &route.target)
 }
 
@@ -76,4 +77,12 @@ pub(crate) fn flags(subject: &Subject) -> String {
     let from = subject.from.as_ref().map_or(String::new(), |from| format!(" --from {from}"));
     let follow = if subject.is_followed_anywhere { " --follow any" } else { "" };
     format!("{from}{follow}")
+}
+
+impl Violation {
+    /// The same with the rule's remedy for this file, where it has none yet and one works.
+    #[must_use]
+    pub fn remedied(self, subject: &Subject) -> Self {
+        remedied(self, subject, None)
+    }
 }

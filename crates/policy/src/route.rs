@@ -1,13 +1,13 @@
-//! One way in: open, open after one command, or shut.
+//! One import route: open, open after a command, or closed.
 
 use std::path::Path;
 
 use imgprep_map::Severity;
 
-use crate::judgement::Judgement;
-use crate::names::{Names, fill_bitmap};
 use crate::remedy::flags;
+use crate::remedy_context::{RemedyContext, fill_bitmap};
 use crate::size::words;
+use crate::violation::Violation;
 use crate::{Conversion, Kind, Profile, Route, Subject, quote};
 
 /// What a route says of an image.
@@ -22,7 +22,7 @@ pub struct RouteVerdict {
     /// Whether the route takes the file's format.
     pub takes_format: bool,
     /// What only this route says.
-    pub judgements: Vec<Judgement>,
+    pub violations: Vec<Violation>,
     /// Ids of the rules that stand in the way, those of the whole image included.
     pub blocked_by: Vec<&'static str>,
 }
@@ -53,16 +53,16 @@ impl Verdict {
     }
 }
 
-/// What stands in the way of a file, and what may remove it.
+/// The command that removes a violation.
 #[derive(Clone, Copy, PartialEq, Eq)]
-enum Way {
+enum RemedyStep {
     Convert,
     Rename,
     Bitmap,
     None,
 }
 
-fn way(rule: &str) -> Way {
+fn route_for(rule: &str) -> RemedyStep {
     match rule {
         "format/accepted"
         | "size/file"
@@ -71,10 +71,10 @@ fn way(rule: &str) -> Way {
         | "import/flat-vmdk"
         | "import/snapshot"
         | "format/ambiguous"
-        | "structure/vendor-layout" => Way::Convert,
-        "import/name" => Way::Rename,
-        "import/bitmap-missing" | "import/bitmap-stale" | "import/bitmap-contents" => Way::Bitmap,
-        _ => Way::None,
+        | "structure/vendor-layout" => RemedyStep::Convert,
+        "import/name" => RemedyStep::Rename,
+        "import/bitmap-missing" | "import/bitmap-stale" | "import/bitmap-contents" => RemedyStep::Bitmap,
+        _ => RemedyStep::None,
     }
 }
 
@@ -82,64 +82,66 @@ pub(crate) fn verdict(
     profile: &Profile,
     route: &Route,
     subject: &Subject,
-    whole: &[Judgement],
-    own: Vec<Judgement>,
+    whole: &[Violation],
+    own: Vec<Violation>,
 ) -> RouteVerdict {
-    let blocking: Vec<&Judgement> = whole
+    let blocking: Vec<&Violation> = whole
         .iter()
         .chain(&own)
         .chain(&subject.rewrite)
         .filter(|it| it.severity == Severity::Error)
         .collect();
-    let mut blocked_by: Vec<_> = blocking.iter().map(|judgement| judgement.rule.id).collect();
+    let mut blocked_by: Vec<_> = blocking.iter().map(|violation| violation.rule.id).collect();
     blocked_by.dedup();
     let takes_format = route.formats.iter().any(|taken| taken == subject.kind.name());
-    let names = Names::of(subject, &profile.forbidden_in_names);
+    let context = RemedyContext::of(subject, &profile.forbidden_in_names);
     let verdict = match () {
         () if subject.broken.is_some() => {
             Verdict::Never { reason: subject.broken.clone().unwrap_or_default() }
         }
         () if blocking.is_empty() => Verdict::Ready,
-        () => way_in(route, subject, &blocking, &names),
+        () => way_in(route, subject, &blocking, &context),
     };
     RouteVerdict {
         id: route.id.clone(),
         title: route.title.clone(),
         verdict,
         takes_format,
-        judgements: own,
+        violations: own,
         blocked_by,
     }
 }
 
-fn way_in(route: &Route, subject: &Subject, blocking: &[&Judgement], names: &Names) -> Verdict {
-    let ways: Vec<Way> = blocking.iter().map(|judgement| way(judgement.rule.id)).collect();
+fn way_in(route: &Route, subject: &Subject, blocking: &[&Violation], context: &RemedyContext) -> Verdict {
+    let steps: Vec<RemedyStep> = blocking.iter().map(|violation| route_for(violation.rule.id)).collect();
     let never = |reason: String| Verdict::Never { reason };
-    if let Some(judgement) = blocking.iter().find(|judgement| way(judgement.rule.id) == Way::None) {
-        let bound = judgement.bound.as_ref().map_or(String::new(), |bound| format!(", {bound}"));
-        return never(format!("{}{bound}", judgement.fact));
+    if let Some(violation) =
+        blocking.iter().find(|violation| route_for(violation.rule.id) == RemedyStep::None)
+    {
+        let bound = violation.bound.as_ref().map_or(String::new(), |bound| format!(", {bound}"));
+        return never(format!("{}{bound}", violation.fact));
     }
     match &subject.kind {
         Kind::Iso => return never("an ISO is registered as an ISO image, not imported as a disk".into()),
         Kind::Other(name) => return never(format!("the file is {name}, no disk image: unpack it first")),
-        Kind::Unread(name) if ways.contains(&Way::Convert) => {
+        Kind::Unread(name) if steps.contains(&RemedyStep::Convert) => {
             return never(format!("{name} would have to be converted, and this program does not read it"));
         }
         _ => {}
     }
     let bitmap =
         |raw: &Path| route.bitmap.as_ref().map(|bitmap| fill_bitmap(&bitmap.command, &bitmap.extension, raw));
-    if !ways.contains(&Way::Convert) {
-        let renamed = ways
-            .contains(&Way::Rename)
-            .then(|| format!("mv -n {} {}", names.src(), quote(names.renamed.as_os_str())));
-        let path = if renamed.is_some() { &*names.renamed } else { names.source };
-        let made = ways.contains(&Way::Bitmap).then(|| bitmap(path)).flatten();
+    if !steps.contains(&RemedyStep::Convert) {
+        let renamed = steps
+            .contains(&RemedyStep::Rename)
+            .then(|| format!("mv -n {} {}", context.src(), quote(context.renamed.as_os_str())));
+        let path = if renamed.is_some() { &*context.renamed } else { context.source };
+        let made = steps.contains(&RemedyStep::Bitmap).then(|| bitmap(path)).flatten();
         let command = renamed.into_iter().chain(made).collect::<Vec<_>>().join(" && ");
         return Verdict::After { command, condition: None };
     }
     let is_target = subject.kind.name() == route.target;
-    if is_target && blocking.iter().any(|judgement| judgement.rule.id == "size/file") {
+    if is_target && blocking.iter().any(|violation| violation.rule.id == "size/file") {
         return never(format!(
             "the file has {}, at most {} go this way, and {} is the smallest that there is",
             words(subject.file_len),
@@ -148,14 +150,14 @@ fn way_in(route: &Route, subject: &Subject, blocking: &[&Judgement], names: &Nam
         ));
     }
     match subject.conversion {
-        Conversion::Whole => convert(route, subject, names, bitmap),
+        Conversion::Whole => convert(route, subject, context, bitmap),
         _ => never(unconvertible(subject)),
     }
 }
 
 /// Why no conversion helps.
 fn unconvertible(subject: &Subject) -> String {
-    let others = subject.parent.iter().chain(&subject.companions).collect::<Vec<_>>();
+    let others = subject.parent.iter().chain(&subject.associated_files).collect::<Vec<_>>();
     match &others[..] {
         [] => "it would have to be converted, and parts of it cannot be read".into(),
         [only] => format!("it would have to be converted, together with {only:?}"),
@@ -166,27 +168,27 @@ fn unconvertible(subject: &Subject) -> String {
 fn convert(
     route: &Route,
     subject: &Subject,
-    names: &Names,
+    context: &RemedyContext,
     bitmap: impl Fn(&Path) -> Option<String>,
 ) -> Verdict {
-    let target = names.target(&route.target);
+    let target = context.target(&route.target);
     let is_raw = route.target == "raw";
     if let Some(size) = subject.virtual_size.filter(|size| is_raw && *size > route.file_max.0) {
         let reason =
             format!("as RAW the file would have {}, at most {}", words(size), words(route.file_max.0));
         return Verdict::Never { reason };
     }
-    let names_others = subject.parent.is_some() || !subject.companions.is_empty();
+    let names_others = subject.parent.is_some() || !subject.associated_files.is_empty();
     let follow = if names_others && !subject.is_followed_anywhere { " --follow beside" } else { "" };
     let convert = format!(
         "imgprep convert{} {} {} -O {}{follow}",
         flags(subject),
-        names.src(),
+        context.src(),
         quote(target.as_os_str()),
         route.target
     );
     let command = std::iter::once(convert).chain(bitmap(&target)).collect::<Vec<_>>().join(" && ");
-    // A packed target is about as large as what is stored now, or smaller.
+    // A compressed target is about as large as what is stored now, or smaller.
     let is_open = !is_raw && subject.file_len > route.file_max.0;
     let condition = is_open.then(|| format!("if its result has at most {}", words(route.file_max.0)));
     Verdict::After { command, condition }

@@ -1,28 +1,9 @@
 //! A rule, and which rule a parser's code belongs to.
 
-use imgprep_map::{Class, Severity};
+use imgprep_map::Class;
 
 use crate::RULES;
-
-/// One rule. The table of them is the only list: the program's help and the documentation are made of it.
-#[derive(Debug, PartialEq, Eq)]
-pub struct Rule {
-    /// Stable: `group/name`.
-    pub id: &'static str,
-    /// How much it matters unless it is said otherwise.
-    pub severity: Severity,
-    /// What it demands or says, one line.
-    pub says: &'static str,
-    /// Why that matters.
-    pub why: &'static str,
-    /// Where the bound comes from. Empty: from the profile, which names a document for each rule.
-    pub source: &'static str,
-    /// What to do, best first: the first one that works on the file is shown. Commands stand by themselves, to be
-    /// pasted into a shell; `{src}`, `{zvhd2}`, `{raw}`, `{copy}`, `{renamed}` stand for quoted names, `{target}` for the one that
-    /// the route takes, `{least}` for
-    /// the size of the cloud's smallest disk, `{bitmap}` for the command that makes a bitmap.
-    pub remedies: &'static [&'static str],
-}
+use crate::table::Rule;
 
 /// The rule of this id.
 pub fn rule(id: &str) -> Option<&'static Rule> {
@@ -41,7 +22,7 @@ pub(crate) fn known(id: &'static str) -> &'static Rule {
 const CODES: &[(&str, &str)] = &[
     ("detect.ambiguous",    "format/ambiguous"),
     ("detect.looks-like",   "format/ambiguous"),
-    ("detect.not-yet",      "format/unread"),
+    ("detect.unsupported",  "format/unread"),
     ("detect.no-disk",      "format/no-disk"),
     ("detect.extension-*",  "format/extension"),
     ("detect.empty",        "format/empty"),
@@ -117,8 +98,8 @@ const CODES: &[(&str, &str)] = &[
     ("*.footer.*",          "structure/header"),
 ];
 
-/// The rule that a parser's code and class belong to. `None`: it is no judgement on the
-/// image, the check could not be done (input and output, wishes).
+/// The rule that a parser's code and class belong to. `None`: it is no violation on the
+/// image, the check could not be done (I/O errors, contradicting options).
 pub fn rule_of_code(code: &str, class: Option<Class>) -> Option<&'static Rule> {
     let named = CODES.iter().find(|(pattern, _)| matches(pattern, code));
     match (named, class) {

@@ -2,7 +2,7 @@
 
 use std::path::PathBuf;
 
-use crate::Judgement;
+use crate::Violation;
 
 /// What is known of one image file.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -20,7 +20,7 @@ pub struct Subject {
     /// The name of the layer below.
     pub parent: Option<String>,
     /// Other files that hold the disk's data, as the image names them.
-    pub companions: Vec<String>,
+    pub associated_files: Vec<String>,
     /// A VMDK's `createType`.
     pub create_type: Option<String>,
     /// What lies beside the image under its stem and the extension of a bitmap.
@@ -42,7 +42,7 @@ pub struct Subject {
     /// Files that exist, of those that a remedy may create: see [`created_names`](crate::created_names).
     pub taken: Vec<PathBuf>,
     /// Errors that are reported already and that a conversion removes: no route is open before that.
-    pub rewrite: Vec<Judgement>,
+    pub rewrite: Vec<Violation>,
 }
 
 /// What a conversion of a file can do.
@@ -75,7 +75,7 @@ pub enum Kind {
     Unread(String),
     /// An ISO image.
     Iso,
-    /// No disk image: an archive, a packed file.
+    /// No disk image: an archive, a compressed file.
     Other(String),
 }
 

@@ -1,8 +1,27 @@
 //! The table of rules.
 
+use imgprep_map::Severity;
 use imgprep_map::Severity::{Error, Note, Warning};
 
-use crate::Rule;
+/// One rule. The table of them is the only list: the program's help and the documentation are made of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Stable: `group/name`.
+    pub id: &'static str,
+    /// The default severity.
+    pub severity: Severity,
+    /// What it demands or says, one line.
+    pub says: &'static str,
+    /// Why that matters.
+    pub why: &'static str,
+    /// Where the bound comes from. Empty: from the profile, which names a document for each rule.
+    pub source: &'static str,
+    /// What to do, best first: the first one that works on the file is shown. Commands stand by themselves, to be
+    /// pasted into a shell; `{src}`, `{zvhd2}`, `{raw}`, `{copy}`, `{renamed}` stand for quoted names, `{target}` for the one that
+    /// the route takes, `{least}` for
+    /// the size of the cloud's smallest disk, `{bitmap}` for the command that makes a bitmap.
+    pub remedies: &'static [&'static str],
+}
 
 /// A row: id, severity, what it says, why, source, remedies.
 macro_rules! rules {
@@ -114,7 +133,7 @@ pub const RULES: &[Rule] = rules![
         "this program", &["imgprep convert {src} {zvhd2}    # if it is of that format; else name another one with --from"];
     "format/no-disk" Error,
         "the file is a disk image",
-        "archives, packed files, text and ISO images are none",
+        "archives, compressed files, text and ISO images are none",
         "this program", &[];
     "format/extension" Error,
         "the contents of the file are what its name says",
@@ -155,7 +174,7 @@ pub const RULES: &[Rule] = rules![
         "this program", &[];
     "safety/unknown-feature" Error,
         "the image declares no incompatible feature that is not known",
-        "by its specification nobody may read it who does not know the feature",
+        "the specification forbids reading an image with an unknown incompatible feature",
         "the format's specification", &[];
     "safety/optional-feature" Warning,
         "the image declares no compatible or autoclear feature that is not known",
@@ -171,7 +190,7 @@ pub const RULES: &[Rule] = rules![
         "OpenStack OSSA-2024-001", &["read it with --from raw only, and never let a program guess"];
     "safety/table-size" Error,
         "tables are as large as the disk needs and lie inside the file",
-        "a header that declares monsters makes readers allocate them",
+        "a header that declares huge tables makes readers allocate them",
         "the format's specification", &[];
     "safety/limit" Error,
         "the image stays below this program's limits",
@@ -216,7 +235,7 @@ pub const RULES: &[Rule] = rules![
         "the format's specification", &[REPAIR, CONVERT];
     "structure/checksum" Error, "checksums are right", "bytes were changed",
         "the format's specification", &[COPY_AGAIN];
-    "structure/payload" Error, "every packed range unpacks to exactly its part of the disk", "that part of the disk is lost",
+    "structure/payload" Error, "every compressed range decompresses to exactly its part of the disk", "that part of the disk is lost",
         "the format's specification", &[SALVAGE, COPY_AGAIN];
     "structure/vendor-layout" Error, "a ZVHD or ZVHD2 is laid out as the vendor's writer does it",
         "the cloud reads it with the vendor's reader, which refuses such a file or may read another disk from it",

@@ -15,40 +15,40 @@ fn main() {
         println!("{}\t{what}\t{:.0}", args[1], data.len() as f64 / best(work) / 1e6);
     };
     let clusters: Vec<_> =
-        data.chunks(CLUSTER).map(|unit| pack(unit, false, FlushCompress::Finish)).collect();
-    let blocks: Vec<_> = data.chunks(BLOCK).map(|unit| pack(unit, true, FlushCompress::Sync)).collect();
+        data.chunks(CLUSTER).map(|unit| compress(unit, false, FlushCompress::Finish)).collect();
+    let blocks: Vec<_> = data.chunks(BLOCK).map(|unit| compress(unit, true, FlushCompress::Sync)).collect();
     let mut out = vec![0; BLOCK];
     if args[1] == "libdeflate" {
         let mut inflater = libdeflater::Decompressor::new();
         say("inflate 64 KiB", &mut || {
-            for packed in &clusters {
-                inflater.deflate_decompress(packed, &mut out[..CLUSTER]).expect("it inflates");
+            for compressed in &clusters {
+                inflater.deflate_decompress(compressed, &mut out[..CLUSTER]).expect("it inflates");
             }
         });
-        let packed: Vec<_> = data.chunks(BLOCK).map(|unit| zstd::bulk::compress(unit, 3).unwrap()).collect();
-        say("zstd, unpack 2 MiB", &mut || {
-            for packed in &packed {
-                zstd::bulk::decompress_to_buffer(packed, &mut out).expect("it unpacks");
+        let compressed: Vec<_> = data.chunks(BLOCK).map(|unit| zstd::bulk::compress(unit, 3).unwrap()).collect();
+        say("zstd, decompress 2 MiB", &mut || {
+            for compressed in &compressed {
+                zstd::bulk::decompress_to_buffer(compressed, &mut out).expect("it decompresses");
             }
         });
         return;
     }
-    let mut inflate = |packed: &[Vec<u8>], has_head: bool, len: usize| {
+    let mut inflate = |compressed: &[Vec<u8>], has_head: bool, len: usize| {
         let mut inflater = Decompress::new(has_head);
-        for packed in packed {
+        for compressed in compressed {
             inflater.reset(has_head);
-            inflater.decompress(packed, &mut out[..len], FlushDecompress::None).expect("it inflates");
+            inflater.decompress(compressed, &mut out[..len], FlushDecompress::None).expect("it inflates");
             assert_eq!(inflater.total_out(), len as u64);
         }
     };
     say("inflate 64 KiB", &mut || inflate(&clusters, false, CLUSTER));
     say("inflate 2 MiB", &mut || inflate(&blocks, true, BLOCK));
     say("deflate 2 MiB, level 6", &mut || {
-        data.chunks(BLOCK).for_each(|unit| drop(pack(unit, true, FlushCompress::Sync)));
+        data.chunks(BLOCK).for_each(|unit| drop(compress(unit, true, FlushCompress::Sync)));
     });
 }
 
-fn pack(unit: &[u8], has_head: bool, flush: FlushCompress) -> Vec<u8> {
+fn compress(unit: &[u8], has_head: bool, flush: FlushCompress) -> Vec<u8> {
     let mut out = Vec::with_capacity(unit.len() + unit.len() / 8 + 1024);
     let mut deflater = Compress::new(Compression::new(6), has_head);
     deflater.compress_vec(unit, &mut out, flush).expect("it deflates");

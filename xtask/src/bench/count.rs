@@ -22,8 +22,8 @@ const DATA: u64 = 16 << 20;
 const LOOPS: [(&str, &str); 4] = [
     ("zero scan: bitmap of 16 MiB of zeros", "bitmap $zeros.raw $o.mf -q -j 1"),
     ("map walk: dry run of a QCOW2 with 64 GiB of clusters", "convert $wide.qcow2 $o.raw --dry-run -q -j 1"),
-    ("packing: 16 MiB to ZVHD2", "convert $full.raw $o.zvhd2 -q --no-sync -j 1"),
-    ("inflating: a QCOW2 of 16 MiB, zlib, to RAW", "convert $packed.qcow2 $o.raw -q --no-sync -j 1"),
+    ("compression: 16 MiB to ZVHD2", "convert $full.raw $o.zvhd2 -q --no-sync -j 1"),
+    ("inflating: a QCOW2 of 16 MiB, zlib, to RAW", "convert $compressed.qcow2 $o.raw -q --no-sync -j 1"),
 ];
 
 /// Counts, and fails if one grew. `accepts`: what was counted is what is right from now on.
@@ -40,8 +40,18 @@ pub(crate) fn run(root: &Path, accepts: bool) -> io::Result<()> {
         &wide,
         "64G",
     ]))?;
-    let packed = inputs.path("packed.qcow2");
-    must(Command::new("qemu-img").args(["convert", "-q", "-c", "-f", "raw", "-O", "qcow2", &full, &packed]))?;
+    let compressed = inputs.path("compressed.qcow2");
+    must(Command::new("qemu-img").args([
+        "convert",
+        "-q",
+        "-c",
+        "-f",
+        "raw",
+        "-O",
+        "qcow2",
+        &full,
+        &compressed,
+    ]))?;
     let accepted: BTreeMap<String, u64> = match File::open(root.join(ACCEPTED)) {
         Ok(file) => serde_json::from_reader(file)?,
         Err(_) => BTreeMap::new(),

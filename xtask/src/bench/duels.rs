@@ -38,8 +38,8 @@ const FILE_SYSTEM_FORMATS: &[(&str, f64, &[&str])] = &[
 ];
 
 /// Bare works, and what they are called.
-const PACK: (&str, &str) = ("pack", "zstd 3 of the blocks");
-const UNPACK: (&str, &str) = ("unpack", "unpacking the blocks");
+const PACK: (&str, &str) = ("compress", "zstd 3 of the blocks");
+const UNPACK: (&str, &str) = ("decompress", "decompressing the blocks");
 const SCAN: (&str, &str) = ("scan", "positioned reads of every byte and an OR over them");
 
 /// The name of the output in the line of a job.
@@ -61,9 +61,9 @@ impl Inputs {
         ];
         if has_qemu_img() {
             self.image("full.raw", "full.qcow2", &["-O", "qcow2"])?;
-            self.image("full.raw", "packed.qcow2", &["-c", "-O", "qcow2"])?;
+            self.image("full.raw", "compressed.qcow2", &["-c", "-O", "qcow2"])?;
             lines.push(("QCOW2 to ZVHD2", "convert $full.qcow2 $o.zvhd2 --no-sync"));
-            lines.push(("QCOW2 zlib to RAW", "convert $packed.qcow2 $o.raw --no-sync"));
+            lines.push(("QCOW2 zlib to RAW", "convert $compressed.qcow2 $o.raw --no-sync"));
         }
         let duel = |(name, line): (&str, &str), threads: usize| {
             let job = |count: usize| {
@@ -125,8 +125,8 @@ impl Inputs {
         let mut noise = io::Read::take(fs::File::open("/dev/urandom")?, len);
         io::copy(&mut noise, &mut fs::File::create(self.path("noise.raw"))?)?;
         let mut duels = vec![
-            self.packed("noise to ZVHD2", "noise.raw", "noise.raw"),
-            self.packed("RAW to ZVHD2", "full.raw", "full.raw"),
+            self.compressed("noise to ZVHD2", "noise.raw", "noise.raw"),
+            self.compressed("RAW to ZVHD2", "full.raw", "full.raw"),
             self.beside("ZVHD2 to RAW", "convert $full.zvhd2 $o.raw --no-sync", UNPACK, "full.zvhd2")
                 .at_most(1.25),
             self.beside("ZVHD2 to a bitmap", "bitmap $full.zvhd2 $o.mf", UNPACK, "full.zvhd2"),
@@ -135,13 +135,13 @@ impl Inputs {
         ];
         if has_qemu_img() {
             self.image("full.raw", "full.qcow2", &["-O", "qcow2"])?;
-            duels.push(self.packed("QCOW2 to ZVHD2", "full.qcow2", "full.raw"));
+            duels.push(self.compressed("QCOW2 to ZVHD2", "full.qcow2", "full.raw"));
         }
         Ok(duels)
     }
 
     /// An image into ZVHD2, beside zstd on the blocks of its disk.
-    fn packed(&self, name: &str, image: &str, disk: &str) -> Duel {
+    fn compressed(&self, name: &str, image: &str, disk: &str) -> Duel {
         self.beside(name, &format!("convert ${image} $o.zvhd2 --no-sync"), PACK, disk).at_most(1.10)
     }
 
@@ -203,7 +203,7 @@ impl Inputs {
             return Ok(Vec::new());
         }
         let mut duels = self.all_to_raw("files.raw", FILE_SYSTEM_FORMATS)?;
-        duels.push(self.packed("a file system to ZVHD2", "files.raw", "files.raw"));
+        duels.push(self.compressed("a file system to ZVHD2", "files.raw", "files.raw"));
         Ok(duels)
     }
 
@@ -216,7 +216,7 @@ impl Inputs {
         for (index, (name, at_most, options)) in formats.iter().enumerate() {
             let image = format!("image-{index}");
             match self.image(disk, &image, options) {
-                // qemu-img 10 closes a packed QCOW with a write that its own driver refuses: the file is whole.
+                // qemu-img 10 closes a compressed QCOW with a write that its own driver refuses: the file is whole.
                 Err(_) if *name == "QCOW zlib" => {}
                 made => made?,
             }
@@ -250,11 +250,11 @@ impl Inputs {
         let mut duels = vec![("RAW", "full.raw")];
         if has_qemu_img() {
             self.image("full.raw", "full.qcow2", &["-O", "qcow2"])?;
-            self.image("full.raw", "packed.qcow2", &["-c", "-O", "qcow2"])?;
+            self.image("full.raw", "compressed.qcow2", &["-c", "-O", "qcow2"])?;
             self.scattered_image("scattered.qcow2", fs::metadata(self.path("full.raw"))?.len())?;
             duels.extend([
                 ("QCOW2", "full.qcow2"),
-                ("QCOW2 zlib", "packed.qcow2"),
+                ("QCOW2 zlib", "compressed.qcow2"),
                 ("QCOW2, clusters anywhere", "scattered.qcow2"),
             ]);
         }

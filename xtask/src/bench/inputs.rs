@@ -61,10 +61,11 @@ impl Inputs {
     }
 
     /// Files that declare more than they have: format and path.
-    pub(super) fn monsters(&self) -> io::Result<Vec<(String, String)>> {
-        let made = Command::new(&self.maker).args(["monsters", &self.path("monsters")]).output()?;
+    pub(super) fn resource_bombs(&self) -> io::Result<Vec<(String, String)>> {
+        let made =
+            Command::new(&self.maker).args(["resource-bombs", &self.path("resource-bombs")]).output()?;
         if !made.status.success() {
-            return Err(io::Error::other("the monsters could not be written"));
+            return Err(io::Error::other("the resource bombs could not be written"));
         }
         let text = String::from_utf8_lossy(&made.stdout).into_owned();
         Ok(text

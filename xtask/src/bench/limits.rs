@@ -6,54 +6,29 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::ways;
-
-/// Bytes of a block of ZVHD2.
-pub(super) const BLOCK: usize = 2 << 20;
+use super::workers::{BLOCK, Work, each};
 
 /// Runs one of them.
 pub(crate) fn run(name: &str, path: &str) -> io::Result<()> {
     let file = File::open(path)?;
     let len = usize::try_from(file.metadata()?.len()).unwrap_or(0);
     match name {
-        "pack" => each(len.div_ceil(BLOCK), || pack(&file, len)),
+        "compress" => each(len.div_ceil(BLOCK), || compress(&file, len)),
         "scan" => each(len.div_ceil(BLOCK), || scan(&file, len)),
-        "unpack" => {
+        "decompress" => {
             let records = records(&file, len)?;
-            each(records.len(), || unpack(&file, &records));
+            each(records.len(), || decompress(&file, &records));
         }
         _ => return ways::run(name, &file, Path::new(path)),
     }
     Ok(())
 }
 
-pub(super) type Work<'a> = Box<dyn FnMut(usize) + 'a>;
-
-/// Hands the numbers below `count` to one worker a core.
-pub(super) fn each<'a>(count: usize, worker: impl Fn() -> Work<'a> + Sync) {
-    let next = AtomicUsize::new(0);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                let mut work = worker();
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= count {
-                        return;
-                    }
-                    work(index);
-                }
-            });
-        }
-    });
-}
-
 /// zstd of level 3 on every block that is not all zeros.
-fn pack(file: &File, len: usize) -> Work<'_> {
-    let mut packer = zstd::bulk::Compressor::new(3).expect("a context of level 3");
+fn compress(file: &File, len: usize) -> Work<'_> {
+    let mut compressor = zstd::bulk::Compressor::new(3).expect("a context of level 3");
     let mut block = vec![0; BLOCK];
     let mut out = vec![0; zstd::zstd_safe::compress_bound(BLOCK)];
     Box::new(move |index| {
@@ -61,7 +36,7 @@ fn pack(file: &File, len: usize) -> Work<'_> {
         let end = BLOCK.min(len - at);
         file.read_exact_at(&mut block[..end], at as u64).expect("the file is there");
         if block.iter().any(|byte| *byte != 0) {
-            packer.compress_to_buffer(&block[..end], &mut out[..]).expect("there is room");
+            compressor.compress_to_buffer(&block[..end], &mut out[..]).expect("there is room");
         }
     })
 }
@@ -96,13 +71,13 @@ fn records(file: &File, len: usize) -> io::Result<Vec<(usize, usize)>> {
     Ok(records)
 }
 
-fn unpack<'a>(file: &'a File, records: &'a [(usize, usize)]) -> Work<'a> {
-    let mut unpacker = zstd::bulk::Decompressor::new().expect("a context");
+fn decompress<'a>(file: &'a File, records: &'a [(usize, usize)]) -> Work<'a> {
+    let mut decompressor = zstd::bulk::Decompressor::new().expect("a context");
     let (mut payload, mut block) = (Vec::new(), vec![0; BLOCK]);
     Box::new(move |index| {
         let (at, len) = records[index];
         payload.resize(len, 0);
         file.read_exact_at(&mut payload, at as u64).expect("the file is there");
-        unpacker.decompress_to_buffer(&payload, &mut block[..]).expect("it is zstd");
+        decompressor.decompress_to_buffer(&payload, &mut block[..]).expect("it is zstd");
     })
 }

@@ -10,46 +10,26 @@ mod cache;
 mod control_group;
 pub(crate) mod count;
 mod disks;
+mod duel;
 mod duels;
 mod inputs;
 mod job;
 pub(crate) mod limits;
 mod machine;
-mod monsters;
 mod plot;
+mod resource_bombs;
 mod tables;
 mod ways;
+mod workers;
 
-use std::fs;
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
 use inputs::Inputs;
-use job::{Job, race};
+use job::race;
 use tables::{Row, print_head};
 
-/// Jobs that are run in turns and compared: the first is held against the best of the others.
-pub(crate) struct Duel {
-    jobs: Vec<Job>,
-    /// The ratio that we want.
-    at_most: Option<f64>,
-    /// Threads of the first, where the other has one.
-    threads: Option<usize>,
-}
-
-impl Duel {
-    fn of(jobs: Vec<Job>) -> Self {
-        Self { jobs, at_most: None, threads: None }
-    }
-
-    fn on_threads(self, threads: usize) -> Self {
-        Self { threads: Some(threads), ..self }
-    }
-
-    fn at_most(self, ratio: f64) -> Self {
-        Self { at_most: Some(ratio), ..self }
-    }
-}
+use crate::bench::duel::Duel;
 
 type Section = (&'static str, fn(&Inputs, bool) -> io::Result<Vec<Duel>>);
 
@@ -69,7 +49,7 @@ const SECTIONS: [Section; 12] = [
 ];
 
 /// Not held against anything but its bounds: 100 ms and 32 MiB.
-const MONSTERS: &str = "Monsters: the slowest of each format";
+const RESOURCE_BOMBS: &str = "ResourceBombs: the slowest of each format";
 
 /// Runs the sections whose title contains `only` and prints their tables.
 pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result<()> {
@@ -91,11 +71,11 @@ pub(crate) fn run(root: &Path, is_quick: bool, only: Option<&str>) -> io::Result
         sections.push((*title, rows));
         report(root, &machine, &sections)?;
     }
-    if only.is_none_or(|only| MONSTERS.contains(only)) {
-        print_head(MONSTERS);
+    if only.is_none_or(|only| RESOURCE_BOMBS.contains(only)) {
+        print_head(RESOURCE_BOMBS);
         let slowest =
-            monsters::measure(&inputs, runs)?.into_iter().map(|job| Row::of(&Duel::of(vec![job]), 0));
-        sections.push((MONSTERS, slowest.inspect(|row| println!("{row}")).collect()));
+            resource_bombs::measure(&inputs, runs)?.into_iter().map(|job| Row::of(&Duel::of(vec![job]), 0));
+        sections.push((RESOURCE_BOMBS, slowest.inspect(|row| println!("{row}")).collect()));
         report(root, &machine, &sections)?;
     }
     inputs.page_cache(only)?;

@@ -94,7 +94,7 @@ fn row(record: &Record) -> String {
          <td data-label=State data-key=\"{state}\"><span class=\"state {class}\">{state}</span></td>\
          {disk}{before}{after}\
          <td class=n data-label=Seconds data-key=\"{seconds:.3}\">{seconds:.2}</td>{rate}\
-         <td class=n data-label=Allocation data-key=\"{filled}\">{strip}</td>{findings}</tr>\n",
+         <td class=n data-label=Allocation data-key=\"{filled}\">{bar}</td>{findings}</tr>\n",
         source = Text(&record.source),
         output = Text(&record.output),
         format = Text(format),
@@ -107,8 +107,8 @@ fn row(record: &Record) -> String {
         before = bytes(4, record.source_size),
         after = bytes(5, record.output_size),
         rate = number(7, rate, &rate.map_or(String::new(), |rate| format!("{}/s", size(rate)))),
-        filled = filled(&record.strip),
-        strip = svg(&record.strip),
+        filled = filled(&record.allocation),
+        bar = svg(&record.allocation),
         findings = findings(record),
     )
 }
@@ -129,17 +129,17 @@ fn rate(record: &Record) -> Option<u64> {
     Some((size as f64 / record.seconds.max(0.001)) as u64)
 }
 
-/// How many of the strip's parts hold data.
-fn filled(strip: &str) -> usize {
-    strip.bytes().filter(|part| *part != b'z').count()
+/// How many of the bar's parts hold data.
+fn filled(bar: &str) -> usize {
+    bar.bytes().filter(|part| *part != b'z').count()
 }
 
 /// The allocation as a picture: a rectangle for each run of equal parts; zeros are the ground.
-fn svg(strip: &str) -> String {
-    if strip.is_empty() {
+fn svg(bar: &str) -> String {
+    if bar.is_empty() {
         return String::new();
     }
-    let parts = strip.as_bytes();
+    let parts = bar.as_bytes();
     let mut rects = String::new();
     let mut at = 0;
     for run in parts.chunk_by(|one, other| one == other) {
@@ -149,7 +149,7 @@ fn svg(strip: &str) -> String {
         }
         at += run.len();
     }
-    let percent = filled(strip) * 100 / parts.len();
+    let percent = filled(bar) * 100 / parts.len();
     format!(
         "<svg viewBox=\"0 0 {} 1\" preserveAspectRatio=none role=img aria-label=\"{percent} percent hold data\">{rects}</svg>",
         parts.len()
@@ -267,7 +267,7 @@ mod tests {
     }
 
     #[test]
-    fn a_strip_is_a_rectangle_a_run() {
+    fn an_allocation_bar_has_one_rectangle_per_run() {
         assert_eq!(svg(""), "");
         let svg = svg("ddzzpz");
         assert!(svg.contains("viewBox=\"0 0 6 1\""), "{svg}");

@@ -3,23 +3,17 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
-use clap::ValueEnum;
+use imgprep::policy::DiskRole;
 
-use crate::args::{FollowArgs, OutputFormat, Progress, threads};
+use crate::args::{FollowArgs, OutputFormat, ProgressMode, disk_role, threads};
 use crate::size::Size;
-
-#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
-pub(crate) enum Disk {
-    System,
-    Data,
-}
 
 #[derive(clap::Args)]
 #[command(
     after_help = "Exit codes: 0 all images are done; 2 some failed or cannot be imported; 1 the batch could \
     not run;\n130 interrupted.\n\nCtrl-C once: running conversions stop at a safe place, no other image is started. \
     Twice: stop now.\nAfter either, and after a kill or a power cut, --resume continues the batch.\n\n\
-    Examples:\n  imgprep batch images/ --out ready/\n  imgprep batch images/ --out ready/ --for huawei-ims --plan\n  \
+    Examples:\n  imgprep batch images/ --out ready/\n  imgprep batch images/ --out ready/ --profile huawei-ims --plan\n  \
     find . -name '*.vmdk' -print0 | imgprep batch - --out ready/\n  \
     imgprep batch --init && imgprep batch jobs.toml --report report.html"
 )]
@@ -43,7 +37,7 @@ pub(crate) struct BatchArgs {
     #[arg(long)]
     pub(crate) force: bool,
     #[command(flatten)]
-    pub(crate) wish: WishArgs,
+    pub(crate) spec: JobSpecArgs,
     #[command(flatten)]
     pub(crate) search: SearchArgs,
     /// Retries per image after an I/O error, with exponential back-off
@@ -64,9 +58,9 @@ pub(crate) struct BatchArgs {
     /// Memory for the buffers of all images together
     #[arg(long, value_name = "SIZE", default_value = "256M")]
     pub(crate) memory: Size,
-    /// How progress is shown
+    /// How progress is display
     #[arg(long, value_enum, default_value = "auto")]
-    pub(crate) progress: Progress,
+    pub(crate) progress: ProgressMode,
     /// Show no progress and no summary
     #[arg(short, long)]
     pub(crate) quiet: bool,
@@ -80,7 +74,7 @@ pub(crate) struct BatchArgs {
 
 /// Options of every image; those of a manifest override them.
 #[derive(clap::Args)]
-pub(crate) struct WishArgs {
+pub(crate) struct JobSpecArgs {
     /// Format of the sources [default: detected]
     #[arg(short, long = "from", value_name = "FMT")]
     pub(crate) from: Option<String>,
@@ -111,11 +105,11 @@ pub(crate) struct WishArgs {
     #[arg(long)]
     pub(crate) salvage: bool,
     /// Judge by the import rules of a cloud: huawei-ims, otc or flexible-engine
-    #[arg(long = "for", value_name = "PROFILE")]
+    #[arg(long, visible_alias = "for", value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
     /// Whether the images become system disks or data disks
-    #[arg(long, value_enum, default_value = "system")]
-    pub(crate) disk: Disk,
+    #[arg(long, value_parser = disk_role(), default_value = "system")]
+    pub(crate) disk: DiskRole,
 }
 
 /// How a folder is searched.

@@ -7,7 +7,7 @@ use imgprep_batch::{Host, Subject, Verdict};
 
 use super::verdict;
 use crate::failure::Failure;
-use crate::target::{Said, is_not_written, named};
+use crate::target::{TargetOptions, is_not_written, named};
 
 /// This program.
 pub(crate) struct Program;
@@ -15,7 +15,7 @@ pub(crate) struct Program;
 impl Host for Program {
     fn target(&self, name: &str, options: &BTreeMap<String, String>) -> Result<Target, String> {
         let options: Vec<_> = options.iter().map(|(key, value)| format!("{key}={value}")).collect();
-        match named(name, &Said { options: &options, level: None, is_zlib: false }) {
+        match named(name, &TargetOptions { options: &options, level: None, is_zlib: false }) {
             Ok(Some(target)) => Ok(target),
             Ok(None) if is_not_written(name) => {
                 Err(format!("{name} is not written yet, only zvhd2 and raw are"))

@@ -2,30 +2,30 @@
 
 mod args;
 mod host;
-mod meant;
-mod tell;
+mod options;
+mod progress;
+mod render;
 mod verdict;
-mod watch;
 
 use std::io::{self, Write};
-use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::process::ExitCode;
 use std::time::Duration;
 
 use imgprep::policy::quote;
-use imgprep::{Interrupt, OutputOptions, Sync, write_whole};
-use imgprep_batch::{Before, EXAMPLE, OnFailure, OtherOptions, RunSettings, plan, report, run as run_batch};
+use imgprep::{OutputOptions, Sync, write_atomic};
+use imgprep_batch::{
+    EXAMPLE, ExistingJournal, OnFailure, OtherOptions, RunSettings, plan, report, run as run_batch,
+};
 
 pub(crate) use self::args::BatchArgs;
 use self::host::Program;
-use self::watch::Shown;
+use self::progress::ProgressDisplay;
 use crate::args::OutputFormat;
 use crate::config::written;
 use crate::convert::unix_time;
-use crate::failure::Failure;
-use crate::meaning::existing;
-use crate::signals;
+use crate::failure::{Failure, INTERRUPTED};
+use crate::options::{Run, existing};
 
 /// Files that the program itself has open, and some air.
 const OWN_FILES: u64 = 64;
@@ -34,31 +34,34 @@ pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
     if args.init {
         return init(args).map(|()| ExitCode::SUCCESS);
     }
-    tell::check_reports(args)?;
-    let batch = meant::batch(args)?;
-    let interrupt = signals::interrupt()?;
-    let settings = settings(args, &interrupt)?;
-    let files = tell::check_files(args, &batch)?;
+    render::check_reports(args)?;
+    let batch = options::batch(args)?;
+    let run = Run::with(args.memory, args.threads)?;
+    let settings = settings(args, &run)?;
+    let files = render::check_files(args, &batch)?;
     if args.plan {
         let plan = plan(&batch, &settings)?;
-        let text =
-            if args.output == OutputFormat::Json { tell::plan_json(&plan)? } else { tell::plan_text(&plan) };
+        let text = if args.output == OutputFormat::Json {
+            render::plan_json(&plan)?
+        } else {
+            render::plan_text(&plan)
+        };
         io::stdout().write_all(text.as_bytes())?;
         return Ok(ExitCode::from(if plan.is_fine() { 0 } else { 2 }));
     }
-    let mut shown = Shown::new(args);
-    let done = run_batch(&batch, &settings, &mut shown);
-    shown.end();
+    let mut display = ProgressDisplay::new(args);
+    let done = run_batch(&batch, &settings, &mut display);
+    display.end();
     let summary = done?;
     files.check()?;
-    tell::reports(args, &summary)?;
+    render::reports(args, &summary)?;
     match args.output {
         OutputFormat::Json => io::stdout().write_all(report::json(&summary).as_bytes())?,
         OutputFormat::Text if args.quiet => {}
-        OutputFormat::Text => io::stdout().write_all(tell::summary(&summary).as_bytes())?,
+        OutputFormat::Text => io::stdout().write_all(render::summary(&summary).as_bytes())?,
     }
     Ok(ExitCode::from(match () {
-        () if interrupt.is_raised() => signals::INTERRUPTED,
+        () if run.interrupt().is_raised() => INTERRUPTED,
         () if summary.is_fine() => 0,
         () => 2,
     }))
@@ -70,7 +73,7 @@ fn init(args: &BatchArgs) -> Result<(), Failure> {
         return Ok(io::stdout().write_all(EXAMPLE.as_bytes())?);
     }
     let options = OutputOptions { existing: existing(args.force), sync: Sync::Full };
-    write_whole(&path, EXAMPLE.as_bytes(), options)?;
+    write_atomic(&path, EXAMPLE.as_bytes(), options)?;
     let is_json = args.output == OutputFormat::Json;
     if args.quiet && !is_json {
         return Ok(());
@@ -79,25 +82,23 @@ fn init(args: &BatchArgs) -> Result<(), Failure> {
     written(&path.display().to_string(), &next, is_json)
 }
 
-fn settings<'a>(args: &BatchArgs, interrupt: &'a Interrupt) -> Result<RunSettings<'a>, Failure> {
-    let memory = args.memory.bytes().ok_or(Failure::Usage("--memory must be a number of bytes".into()))?;
-    let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+fn settings<'a>(args: &BatchArgs, run: &'a Run) -> Result<RunSettings<'a>, Failure> {
     Ok(RunSettings {
-        threads: args.threads.unwrap_or(cores),
-        memory,
+        threads: run.threads(),
+        memory: run.memory(),
         files: imgprep::open_file_limit().saturating_sub(OWN_FILES),
         retries: args.retries,
         pause: Duration::from_millis(args.retry_pause),
         on_failure: if args.fail_fast { OnFailure::Stop } else { OnFailure::GoOn },
-        before: match (args.resume, args.force) {
-            (true, _) => Before::Resume,
-            (_, true) => Before::Replace,
-            _ => Before::Refuse,
+        existing_journal: match (args.resume, args.force) {
+            (true, _) => ExistingJournal::Resume,
+            (_, true) => ExistingJournal::Replace,
+            _ => ExistingJournal::Refuse,
         },
         other_options: if args.force { OtherOptions::Accept } else { OtherOptions::Refuse },
         sync: if args.no_sync { Sync::None } else { Sync::Full },
         unix_time: unix_time()?,
-        interrupt,
+        interrupt: run.interrupt(),
         host: &Program,
     })
 }

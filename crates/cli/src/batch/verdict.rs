@@ -3,11 +3,11 @@
 use std::num::NonZeroUsize;
 use std::path::Path;
 
-use imgprep::policy::{self, DiskKind, Profile, Wish};
+use imgprep::policy::{self, CheckIntent, DiskRole, Profile};
 use imgprep::{
-    CheckOptions, CheckedFile, Depth, Interrupt, Meter, OnLoss, OpenOptions, RunOptions, Severity, check,
+    CheckOptions, CheckedFile, Depth, Interrupt, OnLoss, OpenOptions, Progress, RunOptions, Severity, check,
 };
-use imgprep_batch::{DiskRole, Reason, Subject, Verdict};
+use imgprep_batch::{Reason, Subject, Verdict};
 
 /// Bytes that a check of tables may hold: it runs beside conversions.
 const MEMORY: u64 = 16 << 20;
@@ -30,21 +30,17 @@ pub(super) fn judge(subject: &Subject<'_>) -> Verdict {
             policy::Verdict::Never { .. } => false,
         };
         verdict.importable = Some(checked.routes.iter().any(is_open));
-        let told = checked.judgements.iter().filter(|judgement| judgement.severity > Severity::Note);
-        verdict.reasons = told.map(reason).collect();
+        let reported = checked.violations.iter().filter(|violation| violation.severity > Severity::Note);
+        verdict.reasons = reported.map(reason).collect();
     }
     verdict
 }
 
 fn checked(path: &Path, profile: Profile, disk: DiskRole) -> CheckedFile {
-    let disk = match disk {
-        DiskRole::System => DiskKind::System,
-        DiskRole::Data => DiskKind::Data,
-    };
     let options = CheckOptions {
-        open: OpenOptions { gate: imgprep::Gate::None, ..OpenOptions::default() },
+        open: OpenOptions { follow: imgprep::FollowPolicy::None, ..OpenOptions::default() },
         profile: Some(profile),
-        wish: Wish { disk, ..Wish::default() },
+        intent: CheckIntent { disk, ..CheckIntent::default() },
         depth: Depth::Tables,
         bitmap: None,
     };
@@ -53,17 +49,17 @@ fn checked(path: &Path, profile: Profile, disk: DiskRole) -> CheckedFile {
         memory: MEMORY,
         on_loss: OnLoss::Stop,
         interrupt: &Interrupt::default(),
-        meter: &Meter::default(),
+        progress: &Progress::default(),
         observe: &|_| {},
     };
     check(path, &options, &run)
 }
 
-fn reason(judgement: &policy::Judgement) -> Reason {
+fn reason(violation: &policy::Violation) -> Reason {
     Reason {
-        rule: judgement.rule.id.into(),
-        severity: crate::print::severity(judgement.severity).into(),
-        message: judgement.fact.clone(),
-        remedy: judgement.remedy.clone(),
+        rule: violation.rule.id.into(),
+        severity: crate::print::severity(violation.severity).into(),
+        message: violation.fact.clone(),
+        remedy: violation.remedy.clone(),
     }
 }

@@ -6,8 +6,8 @@ use core::cell::RefCell;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Checked, EntryRun, Error, FileId, Files, Finding, ReadAt, Repeats, Report, Severity, Sweep, Swept, Use,
-    walk_entries,
+    CoverageSweep, EntryRun, Error, FileId, Files, Finding, ReadAt, Report, RevisitLimiter, Severity,
+    StructureCounts, Swept, Use, walk_entries,
 };
 
 use crate::Unsupported;
@@ -17,12 +17,12 @@ use crate::map::Map;
 
 type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
 
-pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<Checked, Error> {
-    let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
+pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<StructureCounts, Error> {
+    let Some(file) = files.get(FileId::SELF) else { return Ok(StructureCounts::default()) };
     let mut report = Report::new(found);
     let size = map.header.cluster_size();
     check_header(map, file, &mut report)?;
-    report.checked.total = Some(map.header.raw.size.div_ceil(size));
+    report.counts.total = Some(map.header.raw.size.div_ceil(size));
     let is_native = map.header.refusal().is_some_and(|error| error.detail() == Some(&Unsupported::NativeL1));
     if is_native {
         return Ok(report.finish());
@@ -35,9 +35,9 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<Ch
         is_first = false;
         walked
     };
-    let end = Sweep::new(size, ENTRY).run(file.len(), &mut uses, &mut |swept| walk.swept(swept))?;
+    let end = CoverageSweep::new(size, ENTRY).run(file.len(), &mut uses, &mut |swept| walk.swept(swept))?;
     let mut report = walk.report.into_inner();
-    report.checked.image_end = Some(end);
+    report.counts.image_end = Some(end);
     Ok(report.finish())
 }
 
@@ -82,7 +82,7 @@ struct Walk<'w, 'f> {
 
 /// One walk: where its uses go, and whether it tells what is wrong with an entry.
 struct Uses<'u> {
-    tells: bool,
+    reports: bool,
     add: &'u mut dyn FnMut(Use),
     /// Where the cluster before ended.
     expected: Option<u64>,
@@ -90,7 +90,7 @@ struct Uses<'u> {
 
 impl Walk<'_, '_> {
     /// Adds all uses of the file.
-    fn uses(&self, tells: bool, add: &mut dyn FnMut(Use)) -> Result<(), Error> {
+    fn uses(&self, reports: bool, add: &mut dyn FnMut(Use)) -> Result<(), Error> {
         let header = &self.map.header;
         let l1 = header.raw.l1_offset;
         // Tapdisk leaves the space up to a page.
@@ -103,25 +103,25 @@ impl Walk<'_, '_> {
             return Ok(());
         }
         add(Use { bytes: l1..l1 + header.l1_bytes(), by: 40 });
-        let mut repeats = Repeats::new(self.file.len());
-        let mut uses = Uses { tells, add, expected: None };
+        let mut revisits = RevisitLimiter::new(self.file.len());
+        let mut uses = Uses { reports, add, expected: None };
         let _ = walk_entries(self.file, l1, 0..header.l1_entries, u64::from_be_bytes, &mut |entry| {
             let table = match self.map.table(self.file, &entry) {
                 Ok(None) => return Ok(ControlFlow::Continue(())),
                 Ok(Some(table)) => table,
                 Err(error) => {
-                    self.error(tells, "qcow.check.l1-entry", Severity::Error, entry.at, || {
+                    self.error(reports, "qcow.check.l1-entry", Severity::Error, entry.at, || {
                         format!("{error}")
                     });
                     return Ok(ControlFlow::Continue(()));
                 }
             };
             (uses.add)(Use { bytes: table..table + header.l2_bytes(), by: entry.at });
-            // The first repetition is told by the sweep.
-            if !repeats.may_walk(table, header.l2_bytes()) {
+            // The sweep reports the first repetition.
+            if !revisits.may_walk(table, header.l2_bytes()) {
                 let message =
                     || format!("the table at {table} is named again and again: it is not looked at");
-                self.error(tells, "qcow.check.repeated", Severity::Error, entry.at, message);
+                self.error(reports, "qcow.check.repeated", Severity::Error, entry.at, message);
                 return Ok(ControlFlow::Break(()));
             }
             self.l2(table, &entry, &mut uses)?;
@@ -152,14 +152,14 @@ impl Walk<'_, '_> {
         let stored = match found {
             Ok(cluster) => self.stored(cluster).map(|range| (cluster, range)),
             Err(error) => {
-                // What nobody reads loses nothing.
+                // Unread data loses nothing.
                 let severity = if is_beyond { Severity::Warning } else { Severity::Error };
-                self.error(uses.tells, "qcow.check.l2-entry", severity, entry.at, || format!("{error}"));
+                self.error(uses.reports, "qcow.check.l2-entry", severity, entry.at, || format!("{error}"));
                 return;
             }
         };
         let Some((cluster, range)) = stored else { return };
-        if uses.tells {
+        if uses.reports {
             self.count(cluster, &range, uses.expected);
             if is_beyond {
                 let (size, place) = (header.raw.size, range.start);
@@ -177,37 +177,37 @@ impl Walk<'_, '_> {
         let (start, len) = match cluster {
             Cluster::Unallocated => return None,
             Cluster::Data { at } => (at, self.map.header.cluster_size()),
-            Cluster::Packed { at, len } => (at, len.into()),
+            Cluster::Compressed { at, len } => (at, len.into()),
         };
         Some(start..start.saturating_add(len).min(self.file.len().max(start)))
     }
 
     fn count(&self, cluster: Cluster, range: &Range<u64>, expected: Option<u64>) {
-        let checked = &mut self.report.borrow_mut().checked;
+        let checked = &mut self.report.borrow_mut().counts;
         let add = |number: &mut Option<u64>, is: bool| *number = Some(number.unwrap_or(0) + u64::from(is));
-        let is_packed = matches!(cluster, Cluster::Packed { .. });
+        let is_compressed = matches!(cluster, Cluster::Compressed { .. });
         add(&mut checked.allocated, true);
-        add(&mut checked.packed, is_packed);
-        // A plain cluster behind a packed one begins on a multiple of its size.
+        add(&mut checked.compressed, is_compressed);
+        // A plain cluster behind a compressed one begins on a multiple of its size.
         let size = self.map.header.cluster_size();
         let is_next = expected.is_none_or(|end| {
-            range.start == end || (!is_packed && end.checked_next_multiple_of(size) == Some(range.start))
+            range.start == end || (!is_compressed && end.checked_next_multiple_of(size) == Some(range.start))
         });
         add(&mut checked.fragmented, !is_next);
     }
 
     fn error(
         &self,
-        tells: bool,
+        reports: bool,
         code: &'static str,
         severity: Severity,
         at: u64,
         message: impl FnOnce() -> alloc::string::String,
     ) {
-        if tells {
+        if reports {
             let mut report = self.report.borrow_mut();
-            report.checked.corruptions += 1;
-            report.tell_with(code, severity, at, message);
+            report.counts.corruptions += 1;
+            report.add_with(code, severity, at, message);
         }
     }
 
@@ -240,7 +240,7 @@ impl Walk<'_, '_> {
         // Less than a cluster is filled with zeros, unless an entry was lost.
         let data = if whole == 0 { self.first_set(bytes) } else { None };
         let mut report = self.report.borrow_mut();
-        report.checked.leaks += whole;
+        report.counts.leaks += whole;
         if is_last {
             let message = format!("{} bytes behind all that is used, {whole} clusters of them", end - start);
             if whole > 0 || data.is_some() {
@@ -301,7 +301,7 @@ mod tests {
         file[at..at + 8].copy_from_slice(&value.to_be_bytes());
     }
 
-    fn checked(file: &dyn ReadAt) -> (Checked, Vec<(&'static str, Severity, u64)>) {
+    fn checked(file: &dyn ReadAt) -> (StructureCounts, Vec<(&'static str, Severity, u64)>) {
         let map = Map::new(&Header::read(file).unwrap());
         let mut all = Vec::new();
         let checked = check(&map, &file, &mut |finding| {
@@ -313,13 +313,13 @@ mod tests {
 
     #[test]
     fn a_good_image_has_numbers_and_no_findings() {
-        let want = Checked {
+        let want = StructureCounts {
             image_end: Some(2148),
             total: Some(8),
             allocated: Some(3),
             fragmented: Some(0),
-            packed: Some(1),
-            ..Checked::default()
+            compressed: Some(1),
+            ..StructureCounts::default()
         };
         assert_eq!(checked(&file()), (want, vec![]));
     }

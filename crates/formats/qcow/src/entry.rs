@@ -19,14 +19,14 @@ pub(crate) enum Cluster {
     Data {
         at: u64,
     },
-    /// `len` is exact: QEMU stores what its packer gave, less than a cluster.
-    Packed {
+    /// `len` is exact: QEMU stores what its compressor gave, less than a cluster.
+    Compressed {
         at: u64,
         len: u32,
     },
 }
 
-/// Every writer puts plain clusters on multiples of the cluster size, packed ones anywhere.
+/// Every writer puts plain clusters on multiples of the cluster size, compressed ones anywhere.
 pub(crate) fn l2(found: u64, at: u64, cluster_bits: u32) -> Result<Cluster, Corrupt> {
     let bad = |reason| Corrupt::Entry { at, table: "L2", found, reason };
     if found & COMPRESSED != 0 {
@@ -36,7 +36,7 @@ pub(crate) fn l2(found: u64, at: u64, cluster_bits: u32) -> Result<Cluster, Corr
         return if len == 0 {
             Err(bad("a compressed cluster of no bytes"))
         } else {
-            Ok(Cluster::Packed { at: found & ((1 << offset_bits) - 1), len })
+            Ok(Cluster::Compressed { at: found & ((1 << offset_bits) - 1), len })
         };
     }
     if !found.is_multiple_of(1 << cluster_bits) {
@@ -68,10 +68,10 @@ mod tests {
         for (bits, shift, len) in [(12, 51, 0xfff), (16, 47, 0xffff), (9, 54, 0x1ff)] {
             let found = COMPRESSED | len << shift | 0x5_0123;
             let len = u32::try_from(len).unwrap();
-            assert_eq!(l2(found, 9, bits), Ok(Cluster::Packed { at: 0x5_0123, len }), "{bits}");
+            assert_eq!(l2(found, 9, bits), Ok(Cluster::Compressed { at: 0x5_0123, len }), "{bits}");
         }
         let last = COMPRESSED | 1 << 51 | ((1 << 51) - 1);
-        assert_eq!(l2(last, 9, 12), Ok(Cluster::Packed { at: (1 << 51) - 1, len: 1 }));
+        assert_eq!(l2(last, 9, 12), Ok(Cluster::Compressed { at: (1 << 51) - 1, len: 1 }));
     }
 
     #[test]

@@ -48,7 +48,7 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// An L1 or L2 entry that no writer writes.
-    #[error("{table} entry {found:#018x} is none: {reason}")]
+    #[error("invalid {table} entry {found:#018x}: {reason}")]
     Entry {
         /// Offset of the entry.
         at: u64,
@@ -67,7 +67,7 @@ pub enum Corrupt {
         /// The table that it names.
         found: u64,
     },
-    /// Data, plain or packed, that does not lie inside the file.
+    /// Data, plain or compressed, that does not lie inside the file.
     #[error("the entry points to data at bytes {start}..{end}, the file has {file_len}")]
     DataPastEnd {
         /// Offset of the entry.

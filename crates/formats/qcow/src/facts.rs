@@ -1,14 +1,13 @@
 //! What an inspector tells. `qemu-img info` has no fields of its own for QCOW.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use imgprep_map::{Facts, Finding, ParentRef, Severity, Value};
+use imgprep_map::{Facts, Finding, ParentRef, Severity, Value, size_text};
 
-use crate::NAME;
 use crate::header::Header;
+use crate::layout::NAME;
 use crate::layout::XEN_AT;
 
 pub(crate) fn facts(header: &Header) -> Facts {
@@ -27,10 +26,6 @@ pub(crate) fn facts(header: &Header) -> Facts {
 }
 
 /// At most 64 KiB.
-fn size_text(size: u64) -> String {
-    if size >= 1 << 10 { format!("{} KiB", size >> 10) } else { format!("{size} bytes") }
-}
-
 pub(crate) fn findings(header: &Header, parent: Option<&ParentRef>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut add =

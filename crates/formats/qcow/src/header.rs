@@ -245,8 +245,8 @@ mod tests {
         let grown = with(24, &(2u64 << 20 | 1).to_be_bytes());
         let past = Corrupt::TablePastEnd { at: 40, table: "the L1 table", start: 48, end: 64, file_len: 56 };
         assert_eq!(corrupt(grown), past);
-        let monster = with(24, &u64::MAX.to_be_bytes());
-        assert!(matches!(corrupt(monster), Corrupt::TablePastEnd { at: 40, .. }));
+        let oversized = with(24, &u64::MAX.to_be_bytes());
+        assert!(matches!(corrupt(oversized), Corrupt::TablePastEnd { at: 40, .. }));
         let nothing = with(24, &[0; 8]).unwrap();
         assert_eq!(nothing.l1_entries, 0);
     }

@@ -1,11 +1,10 @@
 //! Where the bytes are: a walk over L1 and L2.
 
-use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Checked, Claim, Codec, Contradictions, DiskMap, EntryRun, Error, FileId, Files, Finding, PackedLen,
-    ReadAt, Repeats, Severity, Source, Tiler, Visitor, walk_entries,
+    Codec, CompressedLen, EntryRun, Error, ExtentBuilder, FileId, ReadAt, RevisitLimiter, Source,
+    walk_entries,
 };
 
 use crate::Corrupt;
@@ -60,20 +59,20 @@ impl Map {
                 let seen = self.header.cluster_size().min(self.header.raw.size.saturating_sub(disk));
                 Some(at..at.saturating_add(seen))
             }
-            Cluster::Packed { at, len } => Some(at..at.saturating_add(len.into())),
+            Cluster::Compressed { at, len } => Some(at..at.saturating_add(len.into())),
         }
     }
 
-    fn source(&self, cluster: Cluster, disk: u64) -> Source {
+    pub(crate) fn source(&self, cluster: Cluster, disk: u64) -> Source {
         match cluster {
             Cluster::Unallocated => self.unallocated.clone(),
             Cluster::Data { at } => Source::Data { file: FileId::SELF, at },
-            Cluster::Packed { at, len } => Source::Packed {
+            Cluster::Compressed { at, len } => Source::Compressed {
                 file: FileId::SELF,
                 at,
-                len: PackedLen::Exact(len),
+                len: CompressedLen::Exact(len),
                 codec: Codec::Deflate,
-                unit: disk..disk.saturating_add(self.header.cluster_size()),
+                block: disk..disk.saturating_add(self.header.cluster_size()),
             },
         }
     }
@@ -85,7 +84,7 @@ impl Map {
         table: u64,
         disk: &Range<u64>,
         range: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let size = self.header.cluster_size();
         let first = (range.start.max(disk.start) - disk.start) / size;
@@ -96,93 +95,33 @@ impl Map {
             let lost = at..at.saturating_add(size).min(disk.end);
             let found = self.cluster(&entry, at, file.len());
             let cluster = found.map_err(|error| Error::new(error).hitting(lost))?;
-            Ok(tiler.push(entry.count * size, self.source(cluster, at)))
+            Ok(builder.push(entry.count * size, self.source(cluster, at)))
         })
     }
 
-    fn walk(&self, file: &dyn ReadAt, range: &Range<u64>, tiler: &mut Tiler<'_>) -> Result<(), Error> {
+    pub(crate) fn walk(
+        &self,
+        file: &dyn ReadAt,
+        range: &Range<u64>,
+        builder: &mut ExtentBuilder<'_>,
+    ) -> Result<(), Error> {
         let coverage = self.header.l2_coverage();
         let entries = range.start / coverage..range.end.div_ceil(coverage);
-        let mut repeats = Repeats::new(file.len());
+        let mut revisits = RevisitLimiter::new(file.len());
         let _ = walk_entries(file, self.header.raw.l1_offset, entries, u64::from_be_bytes, &mut |entry| {
             let disk = self.described(&entry);
             let table = self.table(file, &entry);
             match table.map_err(|error| Error::new(error).hitting(disk.clone()))? {
-                None => Ok(tiler.push(disk.end - tiler.at(), self.unallocated.clone())),
-                Some(table) if repeats.may_walk(table, self.header.l2_bytes()) => {
-                    self.walk_table(file, table, &disk, range, tiler)
+                None => Ok(builder.push(disk.end - builder.at(), self.unallocated.clone())),
+                Some(table) if revisits.may_walk(table, self.header.l2_bytes()) => {
+                    self.walk_table(file, table, &disk, range, builder)
                 }
                 Some(table) => {
                     let error = Corrupt::TablesRepeated { at: entry.at, found: table };
-                    Err(Error::new(error).hitting(tiler.at().max(range.start)..range.end))
+                    Err(Error::new(error).hitting(builder.at().max(range.start)..range.end))
                 }
             }
         })?;
         Ok(())
-    }
-}
-
-impl DiskMap for Map {
-    fn size(&self) -> u64 {
-        self.header.raw.size
-    }
-
-    fn stride(&self) -> u64 {
-        self.header.l2_coverage()
-    }
-
-    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        let first = range.start & !(self.header.cluster_size() - 1);
-        Tiler::visit(range, self.header.raw.size, first, visitor, |range, tiler| {
-            match self.header.refusal() {
-                Some(refusal) => Err(refusal.hitting(range.clone())),
-                None => self.walk(file, range, tiler),
-            }
-        })
-    }
-
-    fn claims(
-        &self,
-        files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        self.walk_claims(files, visitor)
-    }
-
-    fn check(
-        &self,
-        files: &dyn Files,
-        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
-        crate::check::check(self, files, found)
-    }
-
-    /// Entries behind the disk, the name of a backing file that is not set, and clusters that nothing names: an entry
-    /// may have been lost. Where clusters are
-    /// compressed, QEMU leaves their payload behind when they are written to, so lost clusters mean nothing there.
-    /// The check's walks over the tables are as cheap as the one that follows them.
-    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
-        if self.header.refusal().is_some() {
-            return Ok(Vec::new());
-        }
-        let (mut beyond, mut lost) = (Contradictions::default(), Contradictions::default());
-        let checked = self.check(files, &mut |finding| {
-            match finding.code {
-                "qcow.check.beyond-disk" | "qcow.backing.unplaced" => beyond.add_finding(finding),
-                "qcow.check.leak" | "qcow.check.trailing" | "qcow.check.remains"
-                    if finding.severity > Severity::Note =>
-                {
-                    lost.add_finding(finding);
-                }
-                _ => {}
-            }
-            ControlFlow::Continue(())
-        })?;
-        let mut found = beyond.into_findings();
-        if checked.packed.unwrap_or(0) == 0 {
-            found.extend(lost.into_findings());
-        }
-        Ok(found)
     }
 }

@@ -6,67 +6,22 @@
 //! they take more memory than the budget, the highest are dropped and counted in a pass of
 //! their own.
 
-use alloc::format;
-use alloc::string::String;
-use core::ops::ControlFlow;
-
-use imgprep_map::{Checked, Error, FileId, Files, Finding, ReadAt, Severity};
+use imgprep_map::{Error, FileId, Files, Finding, StructureCounts};
 
 use crate::counts::Counts;
 use crate::map::Map;
 use crate::refcounts::Refcounts;
-
-type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
-
-/// What a check writes down.
-pub(crate) struct Report<'f> {
-    pub(crate) checked: Checked,
-    found: Found<'f>,
-    /// What is told once, not in every pass.
-    pub(crate) is_first_pass: bool,
-    pub(crate) is_over: bool,
-}
-
-impl<'f> Report<'f> {
-    pub(crate) fn new(found: Found<'f>) -> Self {
-        Self { checked: Checked::default(), found, is_first_pass: true, is_over: false }
-    }
-
-    /// `count` corruptions of one kind, unless an earlier pass told them.
-    pub(crate) fn corrupt(&mut self, code: &'static str, at: u64, count: u64, message: String) {
-        if self.is_first_pass {
-            self.checked.corruptions = self.checked.corruptions.saturating_add(count);
-            self.tell(code, Severity::Error, Some(at), message);
-        }
-    }
-
-    pub(crate) fn tell(&mut self, code: &'static str, severity: Severity, at: Option<u64>, message: String) {
-        if !self.is_over {
-            self.is_over = (self.found)(Finding { code, severity, at, message }).is_break();
-        }
-    }
-}
-
-/// Bytes of a table, with zeros where the file ends before it does.
-pub(crate) fn padded(file: &dyn ReadAt, at: u64, len: usize) -> Result<alloc::borrow::Cow<'_, [u8]>, Error> {
-    let there = usize::try_from(file.len().saturating_sub(at)).unwrap_or(usize::MAX).min(len);
-    let mut bytes = file.slice(at.min(file.len()), there)?;
-    if there < len {
-        // OK: at most a cluster or a page of a table.
-        bytes.to_mut().resize(len, 0);
-    }
-    Ok(bytes)
-}
+use crate::report::{Found, Report};
 
 /// Checks all of an image.
-pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<Checked, Error> {
-    let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
+pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<StructureCounts, Error> {
+    let Some(file) = files.get(FileId::SELF) else { return Ok(StructureCounts::default()) };
     let mut report = Report::new(found);
     let refcounts = Refcounts::new(&map.header, file);
-    report.checked.total = Some(map.active_size().div_ceil(map.header.cluster_size()));
-    report.checked.allocated = Some(0);
-    report.checked.fragmented = Some(0);
-    report.checked.packed = Some(0);
+    report.counts.total = Some(map.active_size().div_ceil(map.header.cluster_size()));
+    report.counts.allocated = Some(0);
+    report.counts.fragmented = Some(0);
+    report.counts.compressed = Some(0);
     refcounts.check_place(&mut report);
     let mut start = 0;
     let mut highest = 0;
@@ -83,19 +38,14 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<Ch
         start = end;
         report.is_first_pass = false;
     }
-    report.checked.image_end = Some(highest.saturating_add(1) << map.header.cluster_bits);
+    report.counts.image_end = Some(highest.saturating_add(1) << map.header.cluster_bits);
     // Not among the numbers: `qemu-img check` does not know them.
     if map.header.refusal().is_none() {
         for Finding { code, severity, at, message } in crate::cross_check::check_places(map, file)? {
-            report.tell(code, severity, at, message);
+            report.add(code, severity, at, message);
         }
     }
-    Ok(report.checked)
-}
-
-/// `clusters 3 to 7` or `cluster 3`.
-pub(crate) fn clusters(first: u64, count: u64) -> String {
-    if count == 1 { format!("cluster {first}") } else { format!("clusters {first} to {}", first + count - 1) }
+    Ok(report.counts)
 }
 
 #[cfg(test)]
@@ -103,9 +53,10 @@ mod tests {
     use alloc::collections::BTreeMap;
     use alloc::vec;
     use alloc::vec::Vec;
+    use core::ops::ControlFlow;
     use core::sync::atomic::{AtomicU64, Ordering};
 
-    use imgprep_map::{Limits, ParseOptions, Parsed, ReadError};
+    use imgprep_map::{Limits, ParseOptions, Parsed, ReadAt, ReadError};
 
     use super::*;
     use crate::parse;
@@ -173,7 +124,7 @@ mod tests {
         Sparse { pieces: pieces.into(), len, read: AtomicU64::new(0) }
     }
 
-    fn checked(file: &Sparse, budget: u64) -> (Checked, Vec<&'static str>) {
+    fn checked(file: &Sparse, budget: u64) -> (StructureCounts, Vec<&'static str>) {
         let limits = Limits { resident_bytes: budget, ..Limits::default() };
         let Ok(Parsed::Done(image)) = parse(file, &ParseOptions { limits, ..ParseOptions::default() }) else {
             panic!("it is parsed")
@@ -213,9 +164,9 @@ mod tests {
         let _ = checked(&few, 1 << 20);
         let small = few.read.load(Ordering::Relaxed);
         assert!(small < 1 << 19, "{small} bytes are read of six clusters");
-        let monster = image(1, 1 << 20, 1 << 62);
-        let (_, codes) = checked(&monster, 1 << 20);
-        let read = monster.read.load(Ordering::Relaxed);
+        let oversized = image(1, 1 << 20, 1 << 62);
+        let (_, codes) = checked(&oversized, 1 << 20);
+        let read = oversized.read.load(Ordering::Relaxed);
         assert!(
             read <= small + 2 * CLUSTER,
             "{read} bytes are read of a file of 4 EiB, {small} of a small one"

@@ -26,7 +26,7 @@ pub(crate) fn check(
     };
     let (mut hole, mut first) = (LastHole::default(), Ok(None));
     map.visit(files, 0..map.disk.size, &mut |extent| {
-        if !matches!(extent.source, Source::Data { .. } | Source::Packed { .. }) {
+        if !matches!(extent.source, Source::Data { .. } | Source::Compressed { .. }) {
             let end = extent.disk.end.min(data.len());
             first = first_set(data, &mut hole, extent.disk.start..end);
         }

@@ -5,8 +5,8 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::check::Report;
 use crate::header::Header;
+use crate::report::Report;
 
 /// Clusters of a chunk: 16 KiB of memory.
 pub(crate) const CHUNK: u64 = 4096;
@@ -149,7 +149,7 @@ impl Counts {
 mod tests {
     use core::ops::ControlFlow;
 
-    use imgprep_map::Checked;
+    use imgprep_map::StructureCounts;
 
     use super::*;
 
@@ -183,7 +183,7 @@ mod tests {
         }
         assert_eq!(later.end(), u64::MAX);
         assert_eq!([0, 1, 3, 5].map(|chunk| later.get(chunk * CHUNK + 2)), [0, 0, 2, 2]);
-        assert_eq!(report.checked, Checked::default());
+        assert_eq!(report.counts, StructureCounts::default());
     }
 
     #[test]
@@ -192,9 +192,9 @@ mod tests {
         let mut report = Report::new(&mut found);
         let mut counts = counts(0, 9);
         counts.add(7, (1 << 40) - 1, 65536, 1, &mut report);
-        assert_eq!((report.checked.corruptions, counts.clusters), (0, (1 << 24) + 1));
+        assert_eq!((report.counts.corruptions, counts.clusters), (0, (1 << 24) + 1));
         counts.add(7, (1 << 40) - 1, 65537, 1, &mut report);
         counts.add(7, u64::MAX, 9, 1, &mut report);
-        assert_eq!(report.checked.corruptions, 2);
+        assert_eq!(report.counts.corruptions, 2);
     }
 }

@@ -13,8 +13,8 @@ use core::ops::ControlFlow;
 
 use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{
-    Contradictions, EntryRun, Error, FileId, Files, Finding, ReadAt, Repeats, Severity, Sweep, Swept, Use,
-    walk_entries,
+    Contradictions, CoverageSweep, EntryRun, Error, FileId, Files, Finding, ReadAt, RevisitLimiter, Severity,
+    Swept, Use, walk_entries,
 };
 
 use crate::entry::Cluster;
@@ -78,11 +78,11 @@ impl Walk<'_, '_> {
     ) -> Result<(), Error> {
         let (map, file) = (self.map, self.file);
         // Bounds the walk by the file, however often a table is named.
-        let mut repeats = Repeats::new(file.len());
+        let mut revisits = RevisitLimiter::new(file.len());
         let entries = 0..map.disk.l1_entries;
         let _ = walk_entries(file, map.disk.l1_at, entries, u64::from_be_bytes, &mut |entry| -> Flow {
             let Ok(Some(table)) = map.table(file, entry) else { return Ok(ControlFlow::Continue(())) };
-            if !repeats.may_walk(table.at, map.header.cluster_size()) {
+            if !revisits.may_walk(table.at, map.header.cluster_size()) {
                 return Ok(ControlFlow::Break(()));
             }
             each(self, entry, &table)?;
@@ -125,7 +125,7 @@ impl Walk<'_, '_> {
                 }
                 self.counted("data cluster", at, entry, place)
             }
-            Cluster::Packed { at: place, len } => self.payload(at, entry, place, len),
+            Cluster::Compressed { at: place, len } => self.payload(at, entry, place, len),
         }
     }
 
@@ -185,7 +185,7 @@ impl Walk<'_, '_> {
     /// Descriptor"); counts cannot tell, since payloads of one cluster count alike.
     fn payloads(&mut self) -> Result<(), Error> {
         let room = usize::try_from(self.map.budget / PLACE_BYTES).unwrap_or(usize::MAX);
-        let sweep = Sweep { unit: 1, step: self.map.entry_bytes(), room };
+        let sweep = CoverageSweep { block: 1, step: self.map.entry_bytes(), room };
         let mut found = core::mem::take(&mut self.found);
         let map = self.map;
         sweep.run(
@@ -194,7 +194,7 @@ impl Walk<'_, '_> {
                 self.tables(&mut |walk, _, table| {
                     map.entries(walk.file, table, &mut |at, entry, _| {
                         let entry = BigEndian::read_u64(entry);
-                        if let Ok(Cluster::Packed { at: place, .. }) = map.rules.l2(entry, at) {
+                        if let Ok(Cluster::Compressed { at: place, .. }) = map.rules.l2(entry, at) {
                             add(Use { bytes: place..place.saturating_add(1), by: at });
                         }
                         Ok(())

@@ -32,7 +32,7 @@ pub(crate) enum Cluster {
         at: u64,
     },
     /// `len` is an upper bound.
-    Packed {
+    Compressed {
         at: u64,
         len: u32,
     },
@@ -85,7 +85,7 @@ impl Rules {
         let sectors = (found & (COMPRESSED - 1)) >> offset_bits;
         // OK: at most 2^13 sectors of 512 bytes, by `cluster_bits` <= 21.
         let len = u32::try_from((sectors + 1) * 512 - at % 512).unwrap_or(u32::MAX);
-        Cluster::Packed { at, len }
+        Cluster::Compressed { at, len }
     }
 }
 
@@ -105,7 +105,7 @@ pub(crate) fn check_subclusters(bitmap: u64, cluster: Cluster, at: u64) -> Resul
         return bad("a subcluster is both allocated and zero");
     }
     match cluster {
-        Cluster::Packed { .. } if bitmap != 0 => bad("a compressed cluster has no subclusters"),
+        Cluster::Compressed { .. } if bitmap != 0 => bad("a compressed cluster has no subclusters"),
         Cluster::Unallocated if allocated != 0 => bad("a subcluster is allocated, its cluster is not"),
         _ => Ok(()),
     }
@@ -148,7 +148,7 @@ mod tests {
     fn a_compressed_entry_by_hand() {
         // 64 KiB clusters: 54 bits of offset, 8 bits of sectors; 3 more sectors after the first.
         let found = COMPRESSED | 3 << 54 | 0x50123;
-        assert_eq!(V3.l2(found, 9), Ok(Cluster::Packed { at: 0x50123, len: 4 * 512 - 0x123 }));
+        assert_eq!(V3.l2(found, 9), Ok(Cluster::Compressed { at: 0x50123, len: 4 * 512 - 0x123 }));
     }
 
     #[test]
@@ -185,7 +185,7 @@ mod tests {
         let data = Cluster::Data { at: 0 };
         assert_eq!(check_subclusters(bitmap, data, 9), Ok(()));
         for (bitmap, cluster) in
-            [(1 | 1 << 32, data), (1, Cluster::Unallocated), (1 << 32, Cluster::Packed { at: 0, len: 1 })]
+            [(1 | 1 << 32, data), (1, Cluster::Unallocated), (1 << 32, Cluster::Compressed { at: 0, len: 1 })]
         {
             let result = check_subclusters(bitmap, cluster, 9);
             assert!(matches!(result, Err(Corrupt::Subclusters { at: 9, .. })), "{bitmap:x}");

@@ -60,7 +60,7 @@ pub enum Corrupt {
         size: u64,
     },
     /// An L1 or L2 entry has bits that must be clear, or an offset that is not aligned.
-    #[error("{table} entry {found:#018x} is none: {reason}")]
+    #[error("invalid {table} entry {found:#018x}: {reason}")]
     Entry {
         /// Offset of the entry.
         at: u64,
@@ -186,7 +186,7 @@ impl Detail for Corrupt {
     }
 }
 
-/// An image that may be fine, or a wish, that this crate can't serve.
+/// A valid image, or a request, that this crate does not support.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// A version that does not exist yet.

@@ -5,39 +5,16 @@ use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{
-    Checked, Claim, Codec, DiskMap, EntryRun, Error, FileId, Files, Finding, PackedLen, ReadAt, Repeats,
-    Source, Tiler, Visitor, walk_entries,
+    Codec, CompressedLen, EntryRun, Error, ExtentBuilder, FileId, Files, ReadAt, RevisitLimiter, Source,
+    walk_entries,
 };
 
 use crate::Corrupt;
+use crate::disk::Disk;
 use crate::entry::{Cluster, Rules, Subcluster, check_subclusters, l1, subcluster};
 use crate::header::{Header, check_table};
 use crate::layout::SUBCLUSTERS;
 use crate::snapshot::Entry;
-
-/// One disk of the image: the current one, or a snapshot's.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Disk {
-    pub(crate) size: u64,
-    pub(crate) l1_at: u64,
-    pub(crate) l1_entries: u64,
-    /// File offset of what names the L1 table.
-    pub(crate) l1_field_at: u64,
-    /// Whether it is the current disk and not a snapshot's.
-    pub(crate) is_active: bool,
-}
-
-impl Disk {
-    pub(crate) fn active(header: &Header) -> Self {
-        Self {
-            size: header.raw.size,
-            l1_at: header.raw.l1_offset,
-            l1_entries: header.raw.l1_size.into(),
-            l1_field_at: 36,
-            is_active: true,
-        }
-    }
-}
 
 pub(crate) struct Map {
     pub(crate) header: Header,
@@ -91,7 +68,7 @@ impl Map {
             l1_tables,
             snapshot_table,
             tables,
-            data_file: if header.has_data_file() { FileId::companion(0) } else { FileId::SELF },
+            data_file: if header.has_data_file() { FileId::associated(0) } else { FileId::SELF },
             unallocated: if has_parent { Source::Parent } else { Source::Zero { explicit: false } },
             header: header.clone(),
         }
@@ -147,7 +124,7 @@ impl Map {
         files: (&dyn ReadAt, Option<&dyn ReadAt>),
         table: &Table,
         range: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let (file, data) = files;
         let bits = self.header.cluster_bits;
@@ -161,7 +138,7 @@ impl Map {
         let step = if self.header.has_extended_l2() { 16 } else { 8 };
         let mut disk = table.disk.start + (first << bits);
         for (entry_at, entry) in (at..).step_by(step).zip(bytes.chunks_exact(step)) {
-            let flow = self.walk_entry(file, entry_at, entry, disk, data_len, tiler);
+            let flow = self.walk_entry(file, entry_at, entry, disk, data_len, builder);
             let lost = disk..(disk + (1 << bits)).min(self.disk.size);
             if flow.map_err(|error| Error::new(error).hitting(lost))?.is_break() {
                 return Ok(ControlFlow::Break(()));
@@ -178,18 +155,18 @@ impl Map {
         entry: &[u8],
         disk: u64,
         data_len: u64,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Corrupt> {
         let cluster = self.rules.l2(BigEndian::read_u64(entry), at)?;
         self.check_place((cluster, self.stored_len(entry, disk)), at, disk, file.len(), data_len)?;
         if entry.len() == 16 {
             let bitmap = BigEndian::read_u64(&entry[8..]);
             check_subclusters(bitmap, cluster, at + 8)?;
-            if !matches!(cluster, Cluster::Packed { .. }) {
-                return Ok(self.push_subclusters(bitmap, cluster, tiler));
+            if !matches!(cluster, Cluster::Compressed { .. }) {
+                return Ok(self.push_subclusters(bitmap, cluster, builder));
             }
         }
-        Ok(tiler.push(self.header.cluster_size(), self.source(cluster, disk)))
+        Ok(builder.push(self.header.cluster_size(), self.source(cluster, disk)))
     }
 
     /// Bytes of the cluster at `disk` that are stored and read: up to the disk's end, and with an
@@ -202,7 +179,7 @@ impl Map {
         seen.min(last * (self.header.cluster_size() / SUBCLUSTERS))
     }
 
-    /// Data lies inside its file; packed data begins there.
+    /// Data lies inside its file; compressed data begins there.
     fn check_place(
         &self,
         (cluster, stored): (Cluster, u64),
@@ -222,7 +199,7 @@ impl Map {
                 }
                 Ok(())
             }
-            Cluster::Packed { at, len } if at >= file_len => {
+            Cluster::Compressed { at, len } if at >= file_len => {
                 let end = at.saturating_add(len.into());
                 Err(Corrupt::DataPastEnd { at: entry_at, start: at, end, file_len })
             }
@@ -235,12 +212,12 @@ impl Map {
             Cluster::Unallocated => self.unallocated.clone(),
             Cluster::Zero { .. } => Source::Zero { explicit: true },
             Cluster::Data { at } => Source::Data { file: self.data_file, at },
-            Cluster::Packed { at, len } => Source::Packed {
+            Cluster::Compressed { at, len } => Source::Compressed {
                 file: FileId::SELF,
                 at,
-                len: PackedLen::AtMost(len),
+                len: CompressedLen::AtMost(len),
                 codec: self.codec(),
-                unit: disk..disk + self.header.cluster_size(),
+                block: disk..disk + self.header.cluster_size(),
             },
         }
     }
@@ -249,7 +226,12 @@ impl Map {
         self.header.codec
     }
 
-    fn push_subclusters(&self, bitmap: u64, cluster: Cluster, tiler: &mut Tiler<'_>) -> ControlFlow<()> {
+    fn push_subclusters(
+        &self,
+        bitmap: u64,
+        cluster: Cluster,
+        builder: &mut ExtentBuilder<'_>,
+    ) -> ControlFlow<()> {
         let len = self.header.cluster_size() / SUBCLUSTERS;
         for index in 0..SUBCLUSTERS {
             let source = match (subcluster(bitmap, index), cluster) {
@@ -259,74 +241,33 @@ impl Map {
                 }
                 _ => self.unallocated.clone(),
             };
-            tiler.push(len, source)?;
+            builder.push(len, source)?;
         }
         ControlFlow::Continue(())
     }
 
-    fn walk(&self, files: &dyn Files, range: &Range<u64>, tiler: &mut Tiler<'_>) -> Result<(), Error> {
+    pub(crate) fn walk(
+        &self,
+        files: &dyn Files,
+        range: &Range<u64>,
+        builder: &mut ExtentBuilder<'_>,
+    ) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let data = files.get(self.data_file);
         let coverage = self.header.l2_coverage();
-        let mut repeats = Repeats::new(file.len());
+        let mut revisits = RevisitLimiter::new(file.len());
         let entries = range.start / coverage..range.end.div_ceil(coverage);
         let walked = walk_entries(file, self.disk.l1_at, entries, u64::from_be_bytes, &mut |entry| {
             let Some(table) = self.table(file, entry)? else {
                 let end = (entry.index + entry.count).saturating_mul(coverage);
-                return Ok(tiler.push(end - tiler.at(), self.unallocated.clone()));
+                return Ok(builder.push(end - builder.at(), self.unallocated.clone()));
             };
-            if !repeats.may_walk(table.at, self.header.cluster_size()) {
+            if !revisits.may_walk(table.at, self.header.cluster_size()) {
                 let error = Corrupt::TablesRepeated { at: entry.at, found: table.at };
-                return Err(Error::new(error).hitting(tiler.at().max(range.start)..range.end));
+                return Err(Error::new(error).hitting(builder.at().max(range.start)..range.end));
             }
-            self.walk_table((file, data), &table, range, tiler)
+            self.walk_table((file, data), &table, range, builder)
         });
         walked.map(|_| ())
-    }
-}
-
-impl DiskMap for Map {
-    fn size(&self) -> u64 {
-        self.disk.size
-    }
-
-    fn stride(&self) -> u64 {
-        self.header.l2_coverage()
-    }
-
-    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let first = range.start & !(self.header.cluster_size() - 1);
-        Tiler::visit(range, self.disk.size, first, visitor, |range, tiler| match self.header.refusal() {
-            Some(refusal) => Err(refusal.hitting(range.clone())),
-            None => self.walk(files, range, tiler),
-        })
-    }
-
-    fn claims(
-        &self,
-        files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        self.walk_claims(files, visitor)
-    }
-
-    fn check(
-        &self,
-        files: &dyn Files,
-        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
-        crate::check::check(self, files, found)
-    }
-
-    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
-        crate::cross_check::cross_check(self, files)
-    }
-
-    fn check_unused(
-        &self,
-        files: &dyn Files,
-        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        crate::check_data_file::check(self, files, found)
     }
 }

@@ -7,10 +7,10 @@ use core::cell::Cell;
 use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{Error, ReadAt, Severity};
 
-use crate::check::{Report, clusters, padded};
 use crate::counts::{CHUNK, Counts};
 use crate::header::Header;
 use crate::layout::REFCOUNT_TABLE_BYTES;
+use crate::report::{Report, clusters, padded};
 
 /// Bits 9 to 63 of a refcount table entry: the block's offset. The others must be zero.
 const BLOCK_MASK: u64 = !0x1ff;
@@ -105,7 +105,7 @@ impl<'a> Refcounts<'a> {
     fn mapped(&self, block: u64, at: u64, index: u64) -> Option<u64> {
         let bytes = match self.bytes.get().filter(|(number, _)| *number == block) {
             Some((_, bytes)) => bytes,
-            None => self.file.bytes(at..at.checked_add(1 << self.cluster_bits)?)?,
+            None => self.file.mapped(at..at.checked_add(1 << self.cluster_bits)?)?,
         };
         self.bytes.set(Some((block, bytes)));
         let from = usize::try_from((index << self.order) / 8).ok()?;
@@ -186,7 +186,7 @@ impl<'a> Refcounts<'a> {
                 let is_counted = (counts.start()..counts.end()).contains(&cluster);
                 let uses = u64::from(counts.get(cluster)).min(most);
                 if is_counted && uses != 1 {
-                    // Told in the pass that counts this cluster, which may not be the first.
+                    // Reported in the pass that counts this cluster, which may not be the first.
                     let was_first = core::mem::replace(&mut report.is_first_pass, true);
                     let message = format!("the cluster of refcount block {number} is used {uses} times");
                     report.corrupt(code, entry_at, 1, message);
@@ -251,9 +251,9 @@ impl<'a> Refcounts<'a> {
         report: &mut Report<'_>,
     ) -> Result<(), Error> {
         let Some(block_at) = self.block_at(entry) else {
-            report.checked.check_errors += end - start;
+            report.counts.check_errors += end - start;
             let message = format!("the counts of {} can't be read", clusters(start, end - start));
-            report.tell("qcow2.refcount.unreadable", Severity::Error, Some(entry & BLOCK_MASK), message);
+            report.add("qcow2.refcount.unreadable", Severity::Error, Some(entry & BLOCK_MASK), message);
             return Ok(());
         };
         let first = start % self.per_block();
@@ -276,9 +276,9 @@ impl<'a> Refcounts<'a> {
             let uses = u64::from(used.map_or(0, |used| used[within]));
             let most = self.most();
             if uses > most {
-                report.checked.corruptions += uses - most;
+                report.counts.corruptions += uses - most;
                 let message = format!("cluster {cluster} is used {uses} times, a count goes up to {most}");
-                report.tell(
+                report.add(
                     "qcow2.refcount.overflow",
                     Severity::Error,
                     Some(cluster << self.cluster_bits),
@@ -291,7 +291,7 @@ impl<'a> Refcounts<'a> {
     }
 }
 
-/// Neighbours that are wrong in the same way are told once.
+/// Adjacent clusters with the same error are reported once.
 struct Run {
     highest: u64,
     /// First cluster, how many, stored, used.
@@ -322,13 +322,13 @@ impl Run {
         let at = Some(first << cluster_bits);
         let what = clusters(first, count);
         if stored > used {
-            report.checked.leaks += count;
+            report.counts.leaks += count;
             let message = format!("{what}: the reference count is {stored}, there are {used} uses");
-            report.tell("qcow2.refcount.leak", Severity::Warning, at, message);
+            report.add("qcow2.refcount.leak", Severity::Warning, at, message);
         } else {
-            report.checked.corruptions += count;
+            report.counts.corruptions += count;
             let message = format!("{what}: the reference count is {stored}, there are {used} uses");
-            report.tell("qcow2.refcount.low", Severity::Error, at, message);
+            report.add("qcow2.refcount.low", Severity::Error, at, message);
         }
     }
 }

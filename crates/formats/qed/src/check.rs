@@ -5,7 +5,9 @@ use alloc::format;
 use alloc::string::String;
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{Checked, EntryRun, Error, FileId, Files, Finding, ReadAt, Report, Units, walk_entries};
+use imgprep_map::{
+    EntryRun, Error, FileId, Files, Finding, ReadAt, Report, StructureCounts, UnitSet, walk_entries,
+};
 
 use crate::layout::{BACKING_FILE, BACKING_FORMAT_NO_PROBE, ZERO};
 use crate::map::Map;
@@ -15,17 +17,17 @@ const SECTOR: u64 = 512;
 
 type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
 
-pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<Checked, Error> {
-    let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
+pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<StructureCounts, Error> {
+    let Some(file) = files.get(FileId::SELF) else { return Ok(StructureCounts::default()) };
     let mut report = Report::new(found);
     check_header(map, file, &mut report)?;
     let size = map.header.cluster_size;
-    report.checked.total = Some(map.header.raw.image_size.div_ceil(size));
+    report.counts.total = Some(map.header.raw.image_size.div_ceil(size));
     let mut walk = Walk {
         map,
         file,
-        whole: file.len().saturating_add(SECTOR - 1) & !(SECTOR - 1) & !(size - 1),
-        units: Units::default(),
+        whole: file.len().saturating_add(SECTOR - 1) / size * size,
+        units: UnitSet::default(),
         end: map.header.length,
         uses_tail: false,
         allocated: 0,
@@ -37,7 +39,7 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<Ch
         walk.leaks();
         walk.tail();
     }
-    let checked = &mut walk.report.checked;
+    let checked = &mut walk.report.counts;
     checked.image_end = Some(walk.end);
     (checked.allocated, checked.fragmented) = (Some(walk.allocated), Some(walk.fragmented));
     Ok(walk.report.finish())
@@ -62,7 +64,7 @@ fn check_header(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result
         return check_name(map, file, report);
     }
     if raw.features & BACKING_FORMAT_NO_PROBE != 0 {
-        let message = "a backing file is said to be raw, and there is none";
+        let message = "the flag for a RAW backing file is set, but the image has no backing file";
         report.note("qed.check.no-probe", 16, message.into());
     }
     Ok(())
@@ -85,7 +87,7 @@ struct Walk<'w, 'f> {
     /// Bytes of the file in whole clusters, with its last sector filled up, as QEMU sees files.
     whole: u64,
     /// Clusters that something names.
-    units: Units,
+    units: UnitSet,
     /// Where the last of them ends.
     end: u64,
     /// Whether a cluster is named that the file holds a part of.
@@ -171,7 +173,7 @@ impl Walk<'_, '_> {
             let message = format!("the L2 entry is {place:#x}: {reason}");
             if self.is_tail(place, disk) {
                 self.uses_tail = true;
-                self.report.checked.corruptions += 1;
+                self.report.counts.corruptions += 1;
                 self.report.warning("qed.check.cut-cluster", entry.at, message);
             } else {
                 self.report.error("qed.check.l2-entry", entry.at, 1, message);
@@ -219,7 +221,7 @@ impl Walk<'_, '_> {
         for unit in start / size..(start + len) / size {
             let Ok(was) = self.units.take(unit) else {
                 let message = "the image uses more places than are kept: it is not checked from here on";
-                self.report.checked.check_errors += 1;
+                self.report.counts.check_errors += 1;
                 self.report.warning("qed.check.too-large", by, message.into());
                 return None;
             };
@@ -235,7 +237,7 @@ impl Walk<'_, '_> {
         let clusters = self.map.header.length / size..self.whole / size;
         units.free(clusters, &mut |run: Range<u64>| {
             let count = run.end - run.start;
-            report.checked.leaks += count;
+            report.counts.leaks += count;
             let end = run.end * size;
             let message = format!("{count} clusters that nothing names, up to {end}");
             report.warning("qed.check.leak", run.start * size, message);
@@ -283,7 +285,7 @@ mod tests {
         file[at..at + 8].copy_from_slice(&value.to_le_bytes());
     }
 
-    fn checked(file: &dyn ReadAt) -> (Checked, Vec<(&'static str, Severity, u64)>) {
+    fn checked(file: &dyn ReadAt) -> (StructureCounts, Vec<(&'static str, Severity, u64)>) {
         let map = Map::new(&Header::read(file, &Limits::default()).unwrap());
         let mut all = Vec::new();
         let checked = check(&map, &file, &mut |finding| {
@@ -295,12 +297,12 @@ mod tests {
 
     #[test]
     fn a_good_image_has_numbers_and_no_findings() {
-        let want = Checked {
+        let want = StructureCounts {
             image_end: Some(7 * CLUSTER),
             total: Some(8),
             allocated: Some(2),
             fragmented: Some(0),
-            ..Checked::default()
+            ..StructureCounts::default()
         };
         assert_eq!(checked(&file()), (want, vec![]));
     }
@@ -345,9 +347,9 @@ mod tests {
     }
 
     /// An L1 table of a GiB and a file of 2^60 bytes in holes.
-    struct Monster;
+    struct HugeFile;
 
-    impl ReadAt for Monster {
+    impl ReadAt for HugeFile {
         fn len(&self) -> u64 {
             1 << 60
         }
@@ -378,7 +380,7 @@ mod tests {
             length: 1 << 26,
             backing_name: None,
         };
-        let file: &dyn ReadAt = &Monster;
+        let file: &dyn ReadAt = &HugeFile;
         let mut found = |_| ControlFlow::Continue(());
         let checked = check(&Map::new(&header), &file, &mut found).unwrap();
         assert_eq!((checked.leaks, checked.allocated), ((1 << 34) - 17, Some(0)));

@@ -48,7 +48,7 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// An L1 or L2 entry that can be none.
-    #[error("{table} entry {found:#018x} is none: {reason}")]
+    #[error("invalid {table} entry {found:#018x}: {reason}")]
     Entry {
         /// Offset of the entry.
         at: u64,

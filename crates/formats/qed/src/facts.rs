@@ -1,15 +1,14 @@
 //! What an inspector tells. `qemu-img info` has no fields of its own for QED.
 
 use alloc::format;
-use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use imgprep_map::{Facts, Finding, ParentRef, Severity, Value};
+use imgprep_map::{Facts, Finding, ParentRef, Severity, Value, size_text};
 
-use crate::NAME;
 use crate::header::Header;
 use crate::layout::BACKING_FILE;
+use crate::layout::NAME;
 
 pub(crate) fn facts(header: &Header) -> Facts {
     let (clusters, table) = (size_text(header.cluster_size), header.raw.table_size);
@@ -33,10 +32,6 @@ pub(crate) fn facts(header: &Header) -> Facts {
 }
 
 /// 4 KiB to 64 MiB.
-fn size_text(size: u64) -> String {
-    if size >= 1 << 20 { format!("{} MiB", size >> 20) } else { format!("{} KiB", size >> 10) }
-}
-
 pub(crate) fn findings(header: &Header, parent: Option<&ParentRef>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut add = |code, at, message| {

@@ -3,7 +3,7 @@
 //!
 //! Read: clusters of 4 KiB to 64 MiB, tables of 1 to 16 clusters, zero clusters, backing
 //! files, images that need a check (as they are: their tables are sound, clusters may be
-//! lost). Refused by name: unknown features. Compatible and autoclear features are told
+//! lost). Refused by name: unknown features. Compatible and autoclear features are reported
 //! and change nothing for a reader.
 //!
 //! No table is kept in memory: L1 and L2 are read where a walk comes by, and what lies in
@@ -19,25 +19,24 @@
 extern crate alloc;
 
 mod check;
-mod claims;
+mod disk_map;
 mod entry;
 mod error;
 mod facts;
 mod header;
 mod layout;
 mod map;
+mod usage;
 
 use alloc::boxed::Box;
 
 use imgprep_map::{Error, Evidence, Image, ImageName, ParentRef, ParseOptions, Parsed, Probe, ReadAt};
 
-pub use error::{Corrupt, Unsupported};
-
 use crate::header::Header;
 use crate::map::Map;
 
-/// The format's name.
-pub const NAME: &str = "qed";
+pub use error::{Corrupt, Unsupported};
+pub use layout::NAME;
 
 /// Recognises the magic.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {

@@ -1,19 +1,15 @@
 //! Where the bytes are: a walk over L1 and L2.
 
-use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{
-    Checked, Claim, Contradictions, DiskMap, EntryRun, Error, FileId, Files, Finding, ReadAt, Repeats,
-    Source, Tiler, Visitor, walk_entries,
-};
+use imgprep_map::{EntryRun, Error, ExtentBuilder, FileId, ReadAt, RevisitLimiter, Source, walk_entries};
 
 use crate::Corrupt;
 use crate::entry::{Cluster, l1, l2};
 use crate::header::{Header, check_table};
 
 /// Entries of a table that make up a stride: 64 KiB of them.
-const STRIDE_ENTRIES: u64 = 8192;
+pub(crate) const STRIDE_ENTRIES: u64 = 8192;
 
 pub(crate) struct Map {
     pub(crate) header: Header,
@@ -62,7 +58,7 @@ impl Map {
         at..at.saturating_add(seen)
     }
 
-    fn source(&self, cluster: Cluster) -> Source {
+    pub(crate) fn source(&self, cluster: Cluster) -> Source {
         match cluster {
             Cluster::Unallocated => self.unallocated.clone(),
             Cluster::Zero => Source::Zero { explicit: true },
@@ -77,7 +73,7 @@ impl Map {
         table: u64,
         disk: &Range<u64>,
         range: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let size = self.header.cluster_size;
         let first = (range.start.max(disk.start) - disk.start) / size;
@@ -88,81 +84,35 @@ impl Map {
             let lost = at..at.saturating_add(size).min(disk.end);
             let found = self.cluster(&entry, at, file.len());
             let cluster = found.map_err(|error| Error::new(error).hitting(lost))?;
-            Ok(tiler.push(entry.count * size, self.source(cluster)))
+            Ok(builder.push(entry.count * size, self.source(cluster)))
         })
     }
 
-    fn walk(&self, file: &dyn ReadAt, range: &Range<u64>, tiler: &mut Tiler<'_>) -> Result<(), Error> {
+    pub(crate) fn walk(
+        &self,
+        file: &dyn ReadAt,
+        range: &Range<u64>,
+        builder: &mut ExtentBuilder<'_>,
+    ) -> Result<(), Error> {
         let coverage = self.header.l2_coverage();
         let (l1, entries) =
             (self.header.raw.l1_table_offset, range.start / coverage..range.end.div_ceil(coverage));
-        let mut repeats = Repeats::new(file.len());
+        let mut revisits = RevisitLimiter::new(file.len());
         let _ = walk_entries(file, l1, entries, u64::from_le_bytes, &mut |entry| {
             let disk = self.described(&entry);
             let table = self.table(file, &entry);
             match table.map_err(|error| Error::new(error).hitting(disk.clone()))? {
-                None => Ok(tiler.push(disk.end - tiler.at(), self.unallocated.clone())),
-                Some(table) if repeats.may_walk(table, self.header.table_bytes()) => {
-                    self.walk_table(file, table, &disk, range, tiler)
+                None => Ok(builder.push(disk.end - builder.at(), self.unallocated.clone())),
+                Some(table) if revisits.may_walk(table, self.header.table_bytes()) => {
+                    self.walk_table(file, table, &disk, range, builder)
                 }
                 Some(table) => {
                     let error = Corrupt::TablesRepeated { at: entry.at, found: table };
-                    Err(Error::new(error).hitting(tiler.at().max(range.start)..range.end))
+                    Err(Error::new(error).hitting(builder.at().max(range.start)..range.end))
                 }
             }
         })?;
         Ok(())
-    }
-}
-
-impl DiskMap for Map {
-    fn size(&self) -> u64 {
-        self.header.raw.image_size
-    }
-
-    fn stride(&self) -> u64 {
-        // OK: at most 2^13 entries of 2^26 bytes.
-        self.header.table_entries.min(STRIDE_ENTRIES) * self.header.cluster_size
-    }
-
-    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        let first = range.start & !(self.header.cluster_size - 1);
-        let size = self.header.raw.image_size;
-        Tiler::visit(range, size, first, visitor, |range, tiler| self.walk(file, range, tiler))
-    }
-
-    fn claims(
-        &self,
-        files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        self.walk_claims(files, visitor)
-    }
-
-    fn check(
-        &self,
-        files: &dyn Files,
-        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
-        crate::check::check(self, files, found)
-    }
-
-    /// Entries behind the disk, and clusters that nothing names: an image whose feature bits do not ask for a check
-    /// has none (specification, "Consistency checking"), so an entry was lost. The check's walk over the tables is
-    /// as cheap as the one that follows it.
-    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
-        let has_leaks = self.header.needs_check();
-        let mut found = Contradictions::default();
-        self.check(files, &mut |finding| {
-            match finding.code {
-                "qed.check.leak" if has_leaks => {}
-                "qed.check.leak" | "qed.check.beyond-disk" => found.add_finding(finding),
-                _ => {}
-            }
-            ControlFlow::Continue(())
-        })?;
-        Ok(found.into_findings())
     }
 }
 
@@ -172,7 +122,7 @@ mod tests {
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use imgprep_map::{Extent, Limits, ReadError};
+    use imgprep_map::{DiskMap, Extent, Limits, ReadError};
 
     use super::*;
 

@@ -2,7 +2,7 @@
 
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{Claim, ClaimKind, DiskMap, Error, Extent, FileId, Files, Source, Visitor};
+use imgprep_map::{DiskMap, Error, Extent, FileId, FileUse, Files, Source, UseKind, Visitor};
 
 pub(crate) struct Map {
     pub(crate) size: u64,
@@ -26,10 +26,14 @@ impl DiskMap for Map {
         Ok(())
     }
 
-    fn claims(&self, _: &dyn Files, visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>) -> Result<(), Error> {
+    fn file_usage(
+        &self,
+        _: &dyn Files,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         if self.size > 0 {
             let range = 0..self.size;
-            let _ = visitor(Claim { file: FileId::SELF, range, kind: ClaimKind::Data, disk: Some(0) });
+            let _ = visitor(FileUse { file: FileId::SELF, range, kind: UseKind::Data, disk: Some(0) });
         }
         Ok(())
     }

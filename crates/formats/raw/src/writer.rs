@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use imgprep_map::{Ending, Error, Layout, Packing, Patch, Placement, SinkKind};
+use imgprep_map::{Compression, Error, Finish, Layout, Placement, SinkKind, WriteAt};
 
 /// Bytes that are looked at together: a block of the import bitmap.
 const UNIT: u64 = 2 << 20;
@@ -24,15 +24,15 @@ impl Layout for RawLayout {
         UNIT
     }
 
-    fn packing(&self) -> Packing {
-        Packing::Plain
+    fn compression(&self) -> Compression {
+        Compression::Plain
     }
 
     fn needs(&self) -> SinkKind {
         SinkKind::Append
     }
 
-    fn begin(&mut self) -> Vec<Patch> {
+    fn begin(&mut self) -> Vec<WriteAt> {
         Vec::new()
     }
 
@@ -44,8 +44,8 @@ impl Layout for RawLayout {
         Some(unit * UNIT)
     }
 
-    fn finish(&mut self) -> Result<Ending, Error> {
-        Ok(Ending { patches: Vec::new(), len: self.size })
+    fn finish(&mut self) -> Result<Finish, Error> {
+        Ok(Finish { writes: Vec::new(), len: self.size })
     }
 
     fn bound(&self, _: u64, _: u64) -> u64 {

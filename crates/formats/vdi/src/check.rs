@@ -6,7 +6,7 @@ use alloc::format;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Checked, Error, FileId, Files, Finding, ReadAt, Report, Severity, Units};
+use imgprep_map::{Error, FileId, Files, Finding, ReadAt, Report, Severity, StructureCounts, UnitSet};
 
 use crate::block::{Block, block};
 use crate::check_header::check_header;
@@ -15,15 +15,15 @@ use crate::map::{COUNTED_BYTES, Map, PAGE, bytes_of};
 
 type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
 
-pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<Checked, Error> {
-    let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
+pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<StructureCounts, Error> {
+    let Some(file) = files.get(FileId::SELF) else { return Ok(StructureCounts::default()) };
     let mut report = Report::new(found);
     check_header(&map.header, file.len(), &mut report);
-    report.checked.total = Some(map.header.used_blocks());
+    report.counts.total = Some(map.header.used_blocks());
     let mut walk = Walk {
         map,
         file,
-        units: Units::default(),
+        units: UnitSet::default(),
         end: 0,
         counted: 0,
         missing: 0,
@@ -36,7 +36,7 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<Ch
         walk.check_allocated();
         walk.leaks();
     }
-    let checked = &mut walk.report.checked;
+    let checked = &mut walk.report.counts;
     checked.image_end = Some(walk.map.block_start(walk.end).min(file.len()));
     (checked.allocated, checked.fragmented) = (Some(walk.allocated), Some(walk.fragmented));
     Ok(walk.report.finish())
@@ -44,13 +44,13 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<Ch
 
 impl Map {
     /// Bytes of a block and its extra space: less than 2^33.
-    fn unit(&self) -> u64 {
+    fn stride(&self) -> u64 {
         self.header.block_size + u64::from(self.header.raw.block_extra)
     }
 
     /// Where the extra space of a block begins.
     fn block_start(&self, number: u64) -> u64 {
-        self.header.data_at.saturating_add(number.saturating_mul(self.unit()))
+        self.header.data_at.saturating_add(number.saturating_mul(self.stride()))
     }
 }
 
@@ -58,7 +58,7 @@ struct Walk<'w, 'f> {
     map: &'w Map,
     file: &'w dyn ReadAt,
     /// Blocks that an entry names.
-    units: Units,
+    units: UnitSet,
     /// The number behind the highest of them.
     end: u64,
     /// Entries that name blocks which the map can have.
@@ -131,36 +131,36 @@ impl Walk<'_, '_> {
         let (at, blocks) = (self.map.entry_at(index), self.map.header.blocks());
         let Ok(was_taken) = self.units.take(number.into()) else {
             let message = "the image uses more places than are kept: it is not checked from here on";
-            self.report.checked.check_errors += 1;
+            self.report.counts.check_errors += 1;
             self.report.warning("vdi.check.too-large", at, message.into());
             return ControlFlow::Break(());
         };
         self.end = self.end.max(u64::from(number) + 1);
-        // What nobody reads loses nothing.
+        // Unread data loses nothing.
         let severity = if is_of_disk { Severity::Error } else { Severity::Warning };
         if u64::from(number) >= blocks {
             let message = || format!("entry {index} names block {number}, a map of {blocks} has none such");
-            self.report.checked.corruptions += 1;
-            self.report.tell_with("vdi.check.out-of-range", severity, at, message);
+            self.report.counts.corruptions += 1;
+            self.report.add_with("vdi.check.out-of-range", severity, at, message);
             return ControlFlow::Continue(());
         }
         self.counted += 1;
         let allocated = self.map.header.raw.allocated;
         if was_taken {
             let message = || format!("entry {index} names block {number}, as another does");
-            self.report.checked.corruptions += 1;
-            self.report.tell_with("vdi.check.duplicate", severity, at, message);
+            self.report.counts.corruptions += 1;
+            self.report.add_with("vdi.check.duplicate", severity, at, message);
         } else if number >= allocated {
             let message = || format!("entry {index} names block {number}, {allocated} are allocated");
-            self.report.tell_with("vdi.check.past-allocated", severity, at, message);
+            self.report.add_with("vdi.check.past-allocated", severity, at, message);
         } else if let Some(end) = self.past_end(index, number, is_of_disk) {
             let file_len = self.file.len();
             let message = || format!("block {number} ends at {end}, the file has {file_len}");
-            self.report.tell_with("vdi.check.past-end", severity, at, message);
+            self.report.add_with("vdi.check.past-end", severity, at, message);
         } else if !is_of_disk {
             let used = self.map.header.used_blocks();
             let message = || format!("entry {index} names block {number}, the disk has {used} blocks");
-            self.report.tell_with("vdi.check.beyond-disk", Severity::Warning, at, message);
+            self.report.add_with("vdi.check.beyond-disk", Severity::Warning, at, message);
         }
         ControlFlow::Continue(())
     }
@@ -181,8 +181,8 @@ impl Walk<'_, '_> {
     fn check_allocated(&mut self) {
         let header = &self.map.header;
         if self.counted != u64::from(header.raw.allocated) {
-            self.report.checked.corruptions += 1;
-            // Of a shorter map the parser told it.
+            self.report.counts.corruptions += 1;
+            // The parser reports a shorter map.
             if header.blocks() * 4 > COUNTED_BYTES {
                 let message = format!(
                     "{} blocks are allocated by the header, {} by the map",
@@ -199,14 +199,14 @@ impl Walk<'_, '_> {
 
     /// Blocks in the file that no entry names, and what stands behind the last block.
     fn leaks(&mut self) {
-        let (map, unit, file_len) = (self.map, self.map.unit(), self.file.len());
+        let (map, stride, file_len) = (self.map, self.map.stride(), self.file.len());
         let needed = self.end.max(map.header.raw.allocated.into());
-        // OK: `unit` is not 0, blocks are not.
-        let there = file_len.saturating_sub(map.header.data_at) / unit;
+        // OK: `stride` is not 0, blocks are not.
+        let there = file_len.saturating_sub(map.header.data_at) / stride;
         let Self { units, report, .. } = self;
         units.free(0..needed.min(there), &mut |run| {
             let count = run.end - run.start;
-            report.checked.leaks += count;
+            report.counts.leaks += count;
             let message = format!("{count} blocks from number {} on that no entry names", run.start);
             report.warning("vdi.check.leak", map.block_start(run.start), message);
             if report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -214,13 +214,13 @@ impl Walk<'_, '_> {
         // OK: less than 2^35.
         let map_end = map.header.map_at + map.header.blocks() * 4;
         let end = map.block_start(needed).max(map_end);
-        let (len, whole) = (file_len.saturating_sub(end), file_len.saturating_sub(end) / unit);
+        let (len, whole) = (file_len.saturating_sub(end), file_len.saturating_sub(end) / stride);
         // What fills up the last sector is nobody's loss.
         if whole > 0 || len >= 512 {
-            report.checked.leaks += whole;
+            report.counts.leaks += whole;
             let severity = if whole > 0 { Severity::Warning } else { Severity::Note };
             let message = format!("{len} bytes behind the last allocated block, {whole} blocks of them");
-            report.tell("vdi.check.trailing", severity, end, message);
+            report.add("vdi.check.trailing", severity, end, message);
         }
     }
 }

@@ -71,13 +71,13 @@ fn check_uuids(header: &Header, report: &mut Report<'_>) {
         report.warning("vdi.check.uuid", places.image as u64, message.into());
     }
     if header.modified.known().is_none() {
-        let message = "uuidModify is null: a child can't tell whether this image changed";
+        let message = "uuidModify is null: a child cannot detect a change of this image";
         report.note("vdi.check.modified-uuid", places.modified as u64, message.into());
     }
     let Some(at) = places.parent_modified else { return };
     match (header.kind.has_parent(), raw.parent_modified.known()) {
         (true, None) => {
-            let message = "uuidParentModify is null: whether the parent changed can't be told";
+            let message = "uuidParentModify is null: a change of the parent cannot be detected";
             report.note("vdi.check.parent-modified", at as u64, message.into());
         }
         (false, Some(_)) => {

@@ -5,10 +5,10 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use imgprep_map::{Facts, Finding, ImageName, Severity, Value};
+use imgprep_map::{Facts, Finding, ImageName, Severity, Value, size_text};
 
-use crate::NAME;
 use crate::header::Header;
+use crate::layout::NAME;
 use crate::layout::{Geometry, LCHS_AT, SECTOR, ZERO_EXPAND};
 use crate::uuid::Uuid;
 
@@ -69,14 +69,6 @@ fn table([cylinders, heads, sectors, _]: Geometry) -> Value {
 fn text(bytes: &[u8]) -> String {
     let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     ImageName(text.trim_ascii_end().to_vec()).to_string()
-}
-
-fn size_text(size: u64) -> String {
-    match size {
-        size if size.is_multiple_of(1 << 20) => format!("{} MiB", size >> 20),
-        size if size.is_multiple_of(1 << 10) => format!("{} KiB", size >> 10),
-        size => format!("{size} bytes"),
-    }
 }
 
 /// `stored` is what the map says, if it was counted.
@@ -150,8 +142,8 @@ fn places_of_blocks(
         add("vdi.header.block-extra", Severity::Warning, at, message);
     }
     // OK: a block and its extra space have less than 2^33 bytes, and there are less than 2^32 of them.
-    let unit = header.block_size + u64::from(raw.block_extra);
-    let end = header.data_at.saturating_add(unit.saturating_mul(raw.allocated.into()));
+    let stride = header.block_size + u64::from(raw.block_extra);
+    let end = header.data_at.saturating_add(stride.saturating_mul(raw.allocated.into()));
     let (more, less) = (file_len.saturating_sub(end), end.saturating_sub(file_len));
     // Some writers fill up the last sector, others leave out what the disk does not need of the last block.
     let spare = (header.used_blocks() * header.block_size).saturating_sub(header.size());

@@ -21,7 +21,7 @@ extern crate alloc;
 mod block;
 mod check;
 mod check_header;
-mod claims;
+mod disk_map;
 mod error;
 mod facts;
 mod header;
@@ -30,20 +30,19 @@ mod map;
 mod parent;
 #[cfg(test)]
 mod tests;
+mod usage;
 mod uuid;
 
 use alloc::boxed::Box;
 
 use imgprep_map::{Error, Evidence, Image, ParseOptions, Parsed, Probe, ReadAt};
 
-pub use error::{Corrupt, Unsupported};
-
 use crate::header::Header;
 use crate::map::Map;
 use crate::uuid::Uuid;
 
-/// The format's name.
-pub const NAME: &str = "vdi";
+pub use error::{Corrupt, Unsupported};
+pub use layout::NAME;
 
 /// Recognises the signature behind the text, or the text alone if the file ends there.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {

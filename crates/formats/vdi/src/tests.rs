@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Checked, ClaimKind, Error, Extent, FileId, Image, ParseOptions, Parsed, Probe, ReadAt, ReadError,
-    Severity, Source,
+    Error, Extent, FileId, Image, ParseOptions, Parsed, Probe, ReadAt, ReadError, Severity, Source,
+    StructureCounts, UseKind,
 };
 
 use crate::Corrupt;
@@ -123,20 +123,20 @@ fn a_block_that_is_not_allocated_is_read_by_a_salvage_only() {
 #[test]
 fn claims_are_the_header_the_map_and_what_is_stored() {
     let file = file(&[2, ZERO, NEVER, 9, 0], 1, 3);
-    let mut claims = Vec::new();
+    let mut uses = Vec::new();
     let image = parse(&file);
-    let done = image.map.claims(&(&file as &dyn ReadAt), &mut |claim| {
-        claims.push((claim.range, claim.kind, claim.disk));
+    let done = image.map.file_usage(&(&file as &dyn ReadAt), &mut |file_use| {
+        uses.push((file_use.range, file_use.kind, file_use.disk));
         ControlFlow::Continue(())
     });
     done.unwrap();
     let want = [
-        (0..472, ClaimKind::Metadata("the header"), None),
-        (512..532, ClaimKind::Metadata("the map of blocks"), None),
-        (2048..2560, ClaimKind::Data, Some(0)),
-        (1024..1124, ClaimKind::Data, Some(2048)),
+        (0..472, UseKind::Metadata("the header"), None),
+        (512..532, UseKind::Metadata("the map of blocks"), None),
+        (2048..2560, UseKind::Data, Some(0)),
+        (1024..1124, UseKind::Data, Some(2048)),
     ];
-    assert_eq!(claims, want);
+    assert_eq!(uses, want);
 }
 
 #[test]
@@ -230,12 +230,12 @@ fn a_map_that_was_never_written_is_not_walked() {
     let error = visit(&image, &file, 0..image.size).1.unwrap_err();
     assert_eq!(error.detail(), Some(&Corrupt::MapHole { at: 512, len: 0xffff_fff0 * 4 }));
     assert_eq!(error.disk(), Some(0..image.size));
-    let mut claims = 0;
-    let done = image.map.claims(&(&file as &dyn ReadAt), &mut |_| {
-        claims += 1;
+    let mut uses = 0;
+    let done = image.map.file_usage(&(&file as &dyn ReadAt), &mut |_| {
+        uses += 1;
         ControlFlow::Continue(())
     });
-    assert!(done.is_ok() && claims == 2, "{claims}");
+    assert!(done.is_ok() && uses == 2, "{uses}");
     let want = [
         ("vdi.header.allocated-unchecked", Severity::Note, Some(388)),
         ("vdi.file.length", Severity::Warning, Some(344)),
@@ -256,7 +256,7 @@ fn known_by_its_signature_or_by_its_text_where_it_is_cut() {
     assert_eq!(probe(&[0; 512]), None);
 }
 
-fn check(image: &Image, file: &dyn ReadAt) -> (Checked, Vec<(&'static str, Severity, u64)>) {
+fn check(image: &Image, file: &dyn ReadAt) -> (StructureCounts, Vec<(&'static str, Severity, u64)>) {
     let mut all = Vec::new();
     let checked = image.map.check(&file, &mut |finding| {
         all.push((finding.code, finding.severity, finding.at.unwrap()));
@@ -268,12 +268,12 @@ fn check(image: &Image, file: &dyn ReadAt) -> (Checked, Vec<(&'static str, Sever
 #[test]
 fn a_good_image_has_numbers_and_no_findings() {
     let file = file(&[0, ZERO, 1, NEVER, 2], 1, 3);
-    let want = Checked {
+    let want = StructureCounts {
         image_end: Some(1024 + 3 * 512),
         total: Some(5),
         allocated: Some(3),
         fragmented: Some(0),
-        ..Checked::default()
+        ..StructureCounts::default()
     };
     assert_eq!(check(&parse(&file), &file), (want, vec![]));
 }

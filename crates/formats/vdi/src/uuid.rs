@@ -4,6 +4,7 @@ use alloc::format;
 use alloc::string::String;
 
 use byteorder::{ByteOrder, LittleEndian};
+use imgprep_map::hex;
 
 /// 16 bytes, the first three fields little-endian.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -31,7 +32,6 @@ impl Uuid {
             LittleEndian::read_u16(&self.0[4..]),
             LittleEndian::read_u16(&self.0[6..]),
         );
-        let hex = |bytes: &[u8]| bytes.iter().map(|byte| format!("{byte:02x}")).collect::<String>();
         format!("{low:08x}-{middle:04x}-{high:04x}-{}-{}", hex(&self.0[8..10]), hex(&self.0[10..]))
     }
 }

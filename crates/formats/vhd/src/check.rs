@@ -6,11 +6,11 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Checked, Contradictions, Error, Finding, ReadAt, Report, Severity};
+use imgprep_map::{Contradictions, Error, Finding, ReadAt, Report, Severity, StructureCounts, hex};
 
 use crate::batmap::Batmap;
-use crate::choose;
 use crate::footer::{DiskType, Footer};
+use crate::footer_select;
 use crate::header::Header;
 use crate::layout::{COOKIE, FOOTER, footer_at};
 use crate::map::Sparse;
@@ -42,10 +42,10 @@ const FIELDS: [(usize, usize, &str, bool); 17] = [
 ];
 
 /// Checks a fixed disk.
-pub(crate) fn fixed(file: &dyn ReadAt, found: Found<'_>) -> Result<Checked, Error> {
+pub(crate) fn fixed(file: &dyn ReadAt, found: Found<'_>) -> Result<StructureCounts, Error> {
     let mut report = Report::new(found);
-    let chosen = choose::read(file)?;
-    let footer = Footer::new(&chosen)?;
+    let selected = footer_select::read(file)?;
+    let footer = Footer::new(&selected)?;
     footer_fields(file, &footer, &mut report)?;
     // "For fixed disks, this field should be set to 0xFFFFFFFF", of which it has 64 bits.
     if ![u64::MAX, u32::MAX.into()].contains(&footer.raw.data_offset) {
@@ -55,17 +55,17 @@ pub(crate) fn fixed(file: &dyn ReadAt, found: Found<'_>) -> Result<Checked, Erro
         );
         report.note("vhd.check.data-offset", footer.at + footer_at::DATA_OFFSET, message);
     }
-    report.checked.image_end = Some(file.len());
+    report.counts.image_end = Some(file.len());
     Ok(report.finish())
 }
 
 /// Checks a dynamic or differencing disk.
-pub(crate) fn sparse(map: &Sparse, file: &dyn ReadAt, found: Found<'_>) -> Result<Checked, Error> {
+pub(crate) fn sparse(map: &Sparse, file: &dyn ReadAt, found: Found<'_>) -> Result<StructureCounts, Error> {
     let mut report = Report::new(found);
-    let chosen = choose::read(file)?;
-    let footer = Footer::new(&chosen)?;
+    let selected = footer_select::read(file)?;
+    let footer = Footer::new(&selected)?;
     footer_fields(file, &footer, &mut report)?;
-    let other = if footer.at == 0 { chosen.tail.map(|tail| tail.start) } else { Some(0) };
+    let other = if footer.at == 0 { selected.tail.map(|tail| tail.start) } else { Some(0) };
     if let Some(other) = other {
         copies(file, footer.at, other, &mut report)?;
     }
@@ -83,7 +83,7 @@ pub(crate) fn sparse(map: &Sparse, file: &dyn ReadAt, found: Found<'_>) -> Resul
 /// Blocks that `XenServer`'s map calls full and whose bitmap does not: it reads sectors of them that the conversion
 /// leaves out.
 pub(crate) fn cross_check(map: &Sparse, file: &dyn ReadAt) -> Result<Vec<Finding>, Error> {
-    let header = Header::read(file, &Footer::new(&choose::read(file)?)?)?;
+    let header = Header::read(file, &Footer::new(&footer_select::read(file)?)?)?;
     let Some(batmap) = Batmap::read(file, &header)?.filter(Batmap::is_sound) else { return Ok(Vec::new()) };
     let mut found = Contradictions::default();
     let mut add = |finding: Finding| {
@@ -106,7 +106,7 @@ fn footer_fields(file: &dyn ReadAt, footer: &Footer, report: &mut Report<'_>) ->
         report.note("vhd.check.features", at + footer_at::FEATURES, message);
     }
     let found = (raw.cylinders, raw.heads, raw.sectors_per_track);
-    // Empty geometries are told when an image is opened.
+    // Empty geometries are reported when the image is opened.
     if found != (0, 0, 0) && !is_geometry_of(found, raw.current_size) {
         let message = format!(
             "the geometry is {found:?} (cylinders, heads, sectors), by the rule {} bytes have {:?}",
@@ -157,16 +157,12 @@ fn copies(file: &dyn ReadAt, at: u64, other: u64, report: &mut Report<'_>) -> Re
             at + place.start as u64
         );
         let severity = if is_state { Severity::Note } else { Severity::Warning };
-        report.tell("vhd.check.footers-differ", severity, other + place.start as u64, message);
+        report.add("vhd.check.footers-differ", severity, other + place.start as u64, message);
     }
     Ok(())
 }
 
-fn hex(bytes: &[u8]) -> alloc::string::String {
-    bytes.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
-/// Fields of the header that nobody needs ("Dynamic Disk Header Format").
+/// Fields of the header that are not needed to read the disk ("Dynamic Disk Header Format").
 fn header_fields(header: &Header, report: &mut Report<'_>) {
     let bytes = &header.bytes;
     let data_offset = BigEndian::read_u64(&bytes[8..]);

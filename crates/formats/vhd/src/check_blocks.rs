@@ -5,7 +5,7 @@ use alloc::format;
 use core::ops::Range;
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, LastHole, ReadAt, Report, Sweep, Swept, Use};
+use imgprep_map::{CoverageSweep, Error, LastHole, ReadAt, Report, Swept, Use};
 
 use crate::bat::{Block, Rules};
 use crate::batmap::Batmap;
@@ -73,16 +73,16 @@ impl Sparse {
 pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<Range<u64>, Error> {
     count(map, file, report)?;
     beyond(map, file, report)?;
-    let unit = map.bitmap_len + map.block_size;
+    let stride = map.bitmap_len + map.block_size;
     let spare_at = map.bat.start + map.blocks() * 4;
     let mut leaks = 0u64;
-    let (mut last, mut told) = (0, None);
-    let covered = Sweep::new(unit, 4).run(
+    let (mut last, mut reported) = (0, None);
+    let covered = CoverageSweep::new(stride, 4).run(
         file.len(),
-        &mut |add| uses(map, file, unit, &mut last, add),
+        &mut |add| uses(map, file, stride, &mut last, add),
         &mut |swept| match swept {
             Swept::Gap(gap) => {
-                let count = (gap.end - gap.start) / unit;
+                let count = (gap.end - gap.start) / stride;
                 if count > 0 {
                     leaks = leaks.saturating_add(count);
                     let Range { start, end } = gap;
@@ -90,11 +90,11 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
                     report.warning("vhd.check.leak", start, message);
                 }
             }
-            // Blocks of the disk are held against each other and against all else by their claims.
+            // Blocks of the disk are compared with each other and with everything else by the usage check.
             Swept::Shared { bytes, first, second } => {
                 let spare = [first, second].into_iter().filter(|by| *by != STRUCTURE && *by >= spare_at).max();
                 // Once an entry, however much its block overlaps.
-                if let Some(spare) = spare.filter(|spare| told.replace(*spare) != Some(*spare)) {
+                if let Some(spare) = spare.filter(|spare| reported.replace(*spare) != Some(*spare)) {
                     let Range { start, end } = bytes;
                     let message = format!(
                         "an entry behind the disk's end names bytes {start}..{end}, which something else uses: a larger disk would share them"
@@ -104,8 +104,8 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
             }
         },
     )?;
-    report.checked.leaks = leaks;
-    report.checked.image_end = Some(covered.min(file.len()));
+    report.counts.leaks = leaks;
+    report.counts.image_end = Some(covered.min(file.len()));
     Ok(last..file.len())
 }
 
@@ -113,7 +113,7 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
 fn uses(
     map: &Sparse,
     file: &dyn ReadAt,
-    unit: u64,
+    stride: u64,
     last: &mut u64,
     add: &mut dyn FnMut(Use),
 ) -> Result<(), Error> {
@@ -131,7 +131,7 @@ fn uses(
             let stored = map.bitmap_len + map.stored(entry.index * map.block_size);
             // The part of the last block behind the disk's end may have been left out.
             let end =
-                if block < tail { (block + unit).min(tail).max(block + stored) } else { block + stored };
+                if block < tail { (block + stride).min(tail).max(block + stored) } else { block + stored };
             *last = (*last).max(end);
             add(Use { bytes: block..end, by: entry.at });
         }
@@ -139,7 +139,7 @@ fn uses(
     let spare = map.blocks()..(map.bat.end - map.bat.start) / 4;
     map.entries(file, spare, &mut |entry| {
         let start = u64::from(entry.value) * SECTOR;
-        add(Use { bytes: start..start + unit, by: entry.at });
+        add(Use { bytes: start..start + stride, by: entry.at });
     })
 }
 
@@ -164,9 +164,9 @@ fn count(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(),
     if let Some(error) = failed {
         return Err(error);
     }
-    report.checked.total = Some(map.blocks());
-    report.checked.allocated = Some(allocated);
-    report.checked.fragmented = Some(fragmented);
+    report.counts.total = Some(map.blocks());
+    report.counts.allocated = Some(allocated);
+    report.counts.fragmented = Some(fragmented);
     Ok(())
 }
 
@@ -195,7 +195,7 @@ fn padding(
 /// Entries of the table that the disk does not have: one finding a run.
 fn beyond(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let mut run: Option<(Entry, u64)> = None;
-    let mut tell = |(entry, count): (Entry, u64)| {
+    let mut add_run = |(entry, count): (Entry, u64)| {
         let Entry { index, at, value } = entry;
         let message = format!(
             "entry {index} is {value:#010x} (with its neighbours {count} such), the disk has {} blocks: unused ones are 0xffffffff",
@@ -207,12 +207,12 @@ fn beyond(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<()
         Some((first, count)) if first.index + *count == entry.index => *count += 1,
         _ => {
             if let Some(run) = run.replace((entry, 1)) {
-                tell(run);
+                add_run(run);
             }
         }
     })?;
     if let Some(run) = run {
-        tell(run);
+        add_run(run);
     }
     Ok(())
 }
@@ -278,7 +278,7 @@ impl BatmapWalk<'_> {
     /// Blocks up to `index` that are not stored can't be full.
     fn unused(&mut self, file: &dyn ReadAt, index: u64, report: &mut Report<'_>) {
         while self.seen < index {
-            // Eight at once where nothing is said.
+            // Eight at once where no bit is set.
             let at = self.place.start + self.seen / 8;
             if self.seen.is_multiple_of(8) {
                 // Holes begin at pages.
@@ -324,13 +324,13 @@ mod tests {
     use alloc::vec::Vec;
     use core::ops::ControlFlow;
 
-    use imgprep_map::{Checked, Source};
+    use imgprep_map::{Source, StructureCounts};
 
     use super::*;
     use crate::bitmap::BitOrder;
 
     /// Five blocks of 4 KiB and two entries more, the table at 1536, blocks from 2048 on.
-    fn checked(entries: [u32; 7], file_len: usize) -> (Checked, Vec<(&'static str, u64)>) {
+    fn checked(entries: [u32; 7], file_len: usize) -> (StructureCounts, Vec<(&'static str, u64)>) {
         let bat = 1536..1536 + 28;
         let taken = [(0..512, "copy"), (512..1536, "header"), (bat.clone(), "table")];
         let tail = file_len as u64 - 512..file_len as u64;

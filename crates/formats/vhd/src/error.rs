@@ -213,7 +213,7 @@ pub enum Unsupported {
         /// The specification's word for it.
         name: &'static str,
     },
-    /// A block size that nobody uses.
+    /// An unused block size.
     #[error("blocks of {found} bytes: 4 KiB to 256 MiB are read")]
     BlockSize {
         /// Offset of the field.

@@ -5,12 +5,12 @@ use alloc::string::{String, ToString};
 use alloc::vec;
 use alloc::vec::Vec;
 
-use imgprep_map::{Facts, Finding, ImageName, Severity, Value};
+use imgprep_map::{Facts, Finding, ImageName, Severity, Value, hex, size_text};
 
-use crate::NAME;
 use crate::batmap::Batmap;
-use crate::footer::{DiskType, Footer, hex};
+use crate::footer::{DiskType, Footer};
 use crate::header::Header;
+use crate::layout::NAME;
 use crate::layout::{RESERVED, TEMPORARY, footer_at};
 use crate::parent::Parent;
 use crate::size::Rule;
@@ -54,10 +54,6 @@ pub(crate) fn facts(subject: &Subject<'_>) -> Facts {
         facts.details.push(("batmap", Value::Table(batmap_facts(batmap))));
     }
     facts
-}
-
-fn size_text(size: u64) -> String {
-    if size >= 1 << 20 { format!("{} MiB", size >> 20) } else { format!("{} KiB", size >> 10) }
 }
 
 fn creator(footer: &Footer) -> [(&'static str, Value); 3] {

@@ -3,7 +3,8 @@
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Checked, Claim, ClaimKind, DiskMap, Error, FileId, Files, Finding, ReadAt, Source, Tiler, Visitor,
+    DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, ReadAt, Source, StructureCounts, UseKind,
+    Visitor,
 };
 
 use crate::{Corrupt, check};
@@ -41,10 +42,10 @@ impl DiskMap for Fixed {
         let present = self.present(file);
         let there = range.start..range.end.min(present);
         if !there.is_empty() {
-            let mut tiler = Tiler::new(there.clone(), there.start, visitor);
+            let mut builder = ExtentBuilder::new(there.clone(), there.start, visitor);
             let data = Source::Data { file: FileId::SELF, at: there.start };
-            let _ = tiler.push(there.end - there.start, data);
-            tiler.finish();
+            let _ = builder.push(there.end - there.start, data);
+            builder.finish();
         }
         if range.end > present && !range.is_empty() {
             let error = Corrupt::FixedPastEnd { at: self.size_at, size: self.size, present };
@@ -53,19 +54,19 @@ impl DiskMap for Fixed {
         Ok(())
     }
 
-    fn claims(
+    fn file_usage(
         &self,
         files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let data = 0..self.size.min(self.present(file));
         let (file, disk) = (FileId::SELF, Some(0));
-        if !data.is_empty() && visitor(Claim { file, range: data, kind: ClaimKind::Data, disk }).is_break() {
+        if !data.is_empty() && visitor(FileUse { file, range: data, kind: UseKind::Data, disk }).is_break() {
             return Ok(());
         }
         if let Some(tail) = self.tail.clone() {
-            let _ = visitor(Claim { file, range: tail, kind: ClaimKind::Metadata("the footer"), disk: None });
+            let _ = visitor(FileUse { file, range: tail, kind: UseKind::Metadata("the footer"), disk: None });
         }
         Ok(())
     }
@@ -74,8 +75,8 @@ impl DiskMap for Fixed {
         &self,
         files: &dyn Files,
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
+    ) -> Result<StructureCounts, Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(StructureCounts::default()) };
         check::fixed(file, found)
     }
 }

@@ -1,12 +1,12 @@
 //! One footer: where it may stand, whether it is whole, what its fields mean ("Hard Disk
-//! Footer Format"). Which of two counts is decided in `choose`.
+//! Footer Format"). Which of two counts is decided in `footer_select`.
 
-use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::Range;
 
-use imgprep_map::{Error, Probe, ReadAt};
+use imgprep_map::{Error, Finding, Probe, ReadAt, hex};
 
-use crate::choose::Chosen;
 use crate::layout::{COOKIE, FOOTER, POISON, RawFooter, SECTOR, SHORT_FOOTER, checksum, footer_at};
 use crate::size::Size;
 use crate::{Corrupt, Unsupported};
@@ -27,7 +27,7 @@ pub(crate) fn may_begin(bytes: &[u8]) -> bool {
 
 /// What was found where a footer may be.
 #[derive(Clone, Debug, PartialEq, Eq)]
-pub(crate) enum Seen {
+pub(crate) enum FooterCandidate {
     /// No cookie.
     Nothing,
     /// A cookie, and the file ends before the footer does.
@@ -49,7 +49,7 @@ pub(crate) enum Note {
     HiddenAfterwards,
 }
 
-impl Seen {
+impl FooterCandidate {
     /// The footer at the end.
     pub(crate) fn at_end(file: &dyn ReadAt) -> Result<Self, Error> {
         let mut best = Self::Nothing;
@@ -161,8 +161,8 @@ pub(crate) struct Footer {
 }
 
 impl Footer {
-    pub(crate) fn new(chosen: &Chosen) -> Result<Self, Error> {
-        let (at, raw) = (chosen.at, chosen.raw.clone());
+    pub(crate) fn new(selected: &SelectedFooter) -> Result<Self, Error> {
+        let (at, raw) = (selected.at, selected.raw.clone());
         // A minor version changes nothing that an older reader has to know.
         if raw.version >> 16 != 1 {
             let at = at + footer_at::VERSION;
@@ -178,14 +178,19 @@ impl Footer {
     }
 }
 
-/// A unique id in hexadecimal, lower case.
-pub(crate) fn hex(uuid: &[u8; 16]) -> String {
-    uuid.iter().map(|byte| format!("{byte:02x}")).collect()
-}
-
 /// A footer that can't be used, as an error.
 pub(crate) fn damaged(at: u64, raw: &RawFooter, expected: u32) -> Corrupt {
     Corrupt::Checksum { at: at + footer_at::CHECKSUM, part: "the footer", expected, found: raw.checksum }
+}
+
+/// The footer that counts.
+#[derive(Clone, Debug)]
+pub(crate) struct SelectedFooter {
+    pub(crate) at: u64,
+    pub(crate) raw: RawFooter,
+    /// Where a footer stands at the end of the file, sound or not.
+    pub(crate) tail: Option<Range<u64>>,
+    pub(crate) findings: Vec<Finding>,
 }
 
 #[cfg(test)]
@@ -210,15 +215,15 @@ mod tests {
         file
     }
 
-    fn at_end(file: &[u8]) -> Seen {
-        Seen::at_end(&file.to_vec()).unwrap()
+    fn at_end(file: &[u8]) -> FooterCandidate {
+        FooterCandidate::at_end(&file.to_vec()).unwrap()
     }
 
     #[test]
     fn a_footer_stands_at_the_end_wherever_that_is() {
         for room in [0, 512, 1000, 5000] {
             let want = RawFooter::decode(&bytes(|_| ())[..].try_into().unwrap());
-            let want = Seen::Sound { at: room as u64, raw: want, note: None };
+            let want = FooterCandidate::Sound { at: room as u64, raw: want, note: None };
             assert_eq!(at_end(&after(room, &bytes(|_| ()))), want);
             assert_eq!(at_end(&after(room, &bytes(|_| ())[..511])), want);
         }
@@ -226,14 +231,14 @@ mod tests {
 
     #[test]
     fn one_that_is_cut_or_followed_is_told() {
-        assert_eq!(at_end(&after(1024, &bytes(|_| ())[..300])), Seen::Cut { at: 1024 });
-        assert_eq!(at_end(&after(1024, &bytes(|_| ())[..7])), Seen::Nothing);
+        assert_eq!(at_end(&after(1024, &bytes(|_| ())[..300])), FooterCandidate::Cut { at: 1024 });
+        assert_eq!(at_end(&after(1024, &bytes(|_| ())[..7])), FooterCandidate::Nothing);
         let mut padded = after(1024, &bytes(|_| ()));
         padded.resize(4096, 0);
-        assert_eq!(at_end(&padded), Seen::Followed { at: 1024 });
+        assert_eq!(at_end(&padded), FooterCandidate::Followed { at: 1024 });
         padded.push(1);
-        assert_eq!(at_end(&padded), Seen::Nothing, "something else lies behind it");
-        assert_eq!(at_end(&[]), Seen::Nothing);
+        assert_eq!(at_end(&padded), FooterCandidate::Nothing, "something else lies behind it");
+        assert_eq!(at_end(&[]), FooterCandidate::Nothing);
     }
 
     #[test]
@@ -241,10 +246,10 @@ mod tests {
         let mut damaged = bytes(|_| ());
         damaged[500] = 2;
         let seen = at_end(&after(1024, &damaged));
-        assert!(matches!(seen, Seen::Damaged { at: 1024, .. }), "{seen:?}");
+        assert!(matches!(seen, FooterCandidate::Damaged { at: 1024, .. }), "{seen:?}");
         assert_eq!(
             at_end(&after(1024, &bytes(|bytes| bytes[..8].copy_from_slice(&POISON)))),
-            Seen::Poisoned { at: 1024 }
+            FooterCandidate::Poisoned { at: 1024 }
         );
     }
 
@@ -253,9 +258,12 @@ mod tests {
         let mut hidden = bytes(|bytes| bytes[28..31].copy_from_slice(b"tap"));
         hidden[85] = 1;
         let seen = at_end(&hidden);
-        assert!(matches!(seen, Seen::Sound { note: Some(Note::HiddenAfterwards), .. }), "{seen:?}");
+        assert!(
+            matches!(seen, FooterCandidate::Sound { note: Some(Note::HiddenAfterwards), .. }),
+            "{seen:?}"
+        );
         hidden[28] = b'x';
-        assert!(matches!(at_end(&hidden), Seen::Damaged { .. }));
+        assert!(matches!(at_end(&hidden), FooterCandidate::Damaged { .. }));
     }
 
     #[test]
@@ -274,7 +282,8 @@ mod tests {
     #[test]
     fn a_version_that_does_not_exist() {
         let raw = RawFooter { version: 0x0002_0000, disk_type: 2, ..RawFooter::decode(&[0; 512]) };
-        let error = Footer::new(&Chosen { at: 1024, raw, tail: None, findings: Vec::new() }).unwrap_err();
+        let error =
+            Footer::new(&SelectedFooter { at: 1024, raw, tail: None, findings: Vec::new() }).unwrap_err();
         let want = Unsupported::Version { at: 1036, part: "the footer", version: 0x0002_0000 };
         assert_eq!(error.detail(), Some(&want));
     }

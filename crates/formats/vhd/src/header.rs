@@ -90,8 +90,8 @@ mod tests {
     use alloc::vec::Vec;
 
     use super::*;
-    use crate::choose::Chosen;
     use crate::error::test::detail;
+    use crate::footer::SelectedFooter;
     use crate::layout::RawFooter;
 
     /// A header at 512, a table at 1536, a disk of four blocks of 4 KiB.
@@ -119,7 +119,7 @@ mod tests {
             current_size: 16384,
             ..RawFooter::decode(&[0; 512])
         };
-        Footer::new(&Chosen { at: 9000, raw, tail: None, findings: Vec::new() }).unwrap()
+        Footer::new(&SelectedFooter { at: 9000, raw, tail: None, findings: Vec::new() }).unwrap()
     }
 
     fn refused<D: imgprep_map::Detail + Clone>(at: usize, bytes: &[u8]) -> D {

@@ -27,36 +27,35 @@ mod check;
 mod check_bitmaps;
 mod check_blocks;
 mod check_locators;
-mod choose;
-mod claims;
+mod disk_map;
 mod error;
 mod facts;
 mod fixed;
 mod footer;
+mod footer_select;
 mod header;
 mod layout;
 mod map;
 mod parent;
 mod size;
+mod usage;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
 
 use imgprep_map::{Error, Evidence, Finding, Image, ParseOptions, Parsed, Probe, ReadAt};
 
-pub use error::{Corrupt, Unsupported};
-
 use crate::batmap::Batmap;
-use crate::choose::Chosen;
 use crate::facts::Subject;
 use crate::fixed::Fixed;
+use crate::footer::SelectedFooter;
 use crate::footer::{DiskType, Footer};
 use crate::header::Header;
 use crate::map::Sparse;
 use crate::parent::Parent;
 
-/// The format's name.
-pub const NAME: &str = "vhd";
+pub use error::{Corrupt, Unsupported};
+pub use layout::NAME;
 
 /// Recognises a footer at the end (whole, of 511 bytes, cut, or with padding behind it)
 /// or its copy at the start.
@@ -80,24 +79,26 @@ pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
 
 /// Understands an image: its footers, and the header and names of one that is not fixed.
 pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
-    let chosen = choose::read(file)?;
-    let footer = Footer::new(&chosen)?;
-    let mut findings = chosen.findings.clone();
+    let selected = footer_select::read(file)?;
+    let footer = Footer::new(&selected)?;
+    let mut findings = selected.findings.clone();
     findings.extend(facts::findings(&footer, file.len()));
     let image = match footer.disk_type {
-        DiskType::Fixed => fixed(file, &footer, &chosen),
-        DiskType::Dynamic | DiskType::Differencing => sparse(file, &footer, &chosen, options, &mut findings)?,
+        DiskType::Fixed => fixed(file, &footer, &selected),
+        DiskType::Dynamic | DiskType::Differencing => {
+            sparse(file, &footer, &selected, options, &mut findings)?
+        }
     };
     let identity = Some(footer.uuid_text());
     Ok(Parsed::Done(Box::new(Image { findings, identity, ..image })))
 }
 
-fn fixed(file: &dyn ReadAt, footer: &Footer, chosen: &Chosen) -> Image {
+fn fixed(file: &dyn ReadAt, footer: &Footer, selected: &SelectedFooter) -> Image {
     let facts = facts::facts(&Subject { footer, header: None, parent: None, batmap: None });
     let map = Fixed {
         size: footer.size.taken(),
         size_at: footer.at + footer.size.field_at(),
-        tail: chosen.tail.clone(),
+        tail: selected.tail.clone(),
     };
     debug_assert!(map.tail.as_ref().is_none_or(|tail| tail.end <= file.len()));
     Image::new(facts, map)
@@ -106,7 +107,7 @@ fn fixed(file: &dyn ReadAt, footer: &Footer, chosen: &Chosen) -> Image {
 fn sparse(
     file: &dyn ReadAt,
     footer: &Footer,
-    chosen: &Chosen,
+    selected: &SelectedFooter,
     options: &ParseOptions,
     findings: &mut Vec<Finding>,
 ) -> Result<Image, Error> {
@@ -118,7 +119,7 @@ fn sparse(
     findings.extend(batmap.iter().filter_map(Batmap::finding));
     let subject = Subject { footer, header: Some(&header), parent: parent.as_ref(), batmap: batmap.as_ref() };
     let facts = facts::facts(&subject);
-    let map = Sparse::new(footer, &header, chosen.tail.clone(), parent.as_ref(), batmap.as_ref());
+    let map = Sparse::new(footer, &header, selected.tail.clone(), parent.as_ref(), batmap.as_ref());
     let parent = parent.map(|parent| parent.named);
     Ok(Image { parent, ..Image::new(facts, map) })
 }

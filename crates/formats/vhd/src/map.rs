@@ -5,10 +5,9 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{
-    Checked, Claim, DiskMap, Error, FileId, Files, Finding, LastHole, ReadAt, Source, Tiler, Visitor,
-};
+use imgprep_map::{Error, ExtentBuilder, FileId, LastHole, ReadAt, Source};
 
+use crate::Corrupt;
 use crate::bat::{Block, Rules};
 use crate::batmap::Batmap;
 use crate::bitmap::{BitOrder, Runs};
@@ -16,7 +15,6 @@ use crate::footer::Footer;
 use crate::header::Header;
 use crate::layout::{FOOTER, HEADER, SECTOR};
 use crate::parent::Parent;
-use crate::{Corrupt, check, check_bitmaps};
 
 /// Entries that are read at once.
 pub(crate) const PAGE: u64 = 1024;
@@ -28,7 +26,7 @@ pub(crate) struct Sparse {
     pub(crate) bit_order: BitOrder,
     /// What a block or a sector that was never written reads as.
     pub(crate) unwritten: Source,
-    /// Tables and names, for the claims.
+    /// Tables and names, for `file_usage`.
     pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
     pub(crate) bitmap_len: u64,
     pub(crate) taken: [(Range<u64>, &'static str); 3],
@@ -83,7 +81,12 @@ impl Sparse {
         self.block_size.min(self.size.saturating_sub(disk))
     }
 
-    fn walk(&self, file: &dyn ReadAt, range: &Range<u64>, tiler: &mut Tiler<'_>) -> Result<(), Error> {
+    pub(crate) fn walk(
+        &self,
+        file: &dyn ReadAt,
+        range: &Range<u64>,
+        builder: &mut ExtentBuilder<'_>,
+    ) -> Result<(), Error> {
         let (rules, mut hole) = (self.rules(file), LastHole::default());
         let (mut index, end) = (range.start / self.block_size, range.end.div_ceil(self.block_size));
         while index < end {
@@ -94,7 +97,7 @@ impl Sparse {
             for (at, entry) in (at..).step_by(4).zip(bytes.chunks_exact(4)) {
                 let disk = index * self.block_size;
                 let entry = (BigEndian::read_u32(entry), at);
-                if self.walk_entry(file, &mut hole, &rules, entry, disk, tiler)?.is_break() {
+                if self.walk_entry(file, &mut hole, &rules, entry, disk, builder)?.is_break() {
                     return Ok(());
                 }
                 index += 1;
@@ -110,13 +113,13 @@ impl Sparse {
         rules: &Rules,
         (entry, at): (u32, u64),
         disk: u64,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let stored = self.stored(disk);
         match rules.block(entry, at, stored) {
-            Ok(Block::Unused) => Ok(tiler.push(self.block_size, self.unwritten.clone())),
+            Ok(Block::Unused) => Ok(builder.push(self.block_size, self.unwritten.clone())),
             Ok(Block::At(block)) => {
-                let flow = self.push_sectors(file, hole, block, stored, tiler);
+                let flow = self.push_sectors(file, hole, block, stored, builder);
                 flow.map_err(|error| error.hitting(disk..disk + stored))
             }
             Err(error) => Err(self.lost(file, error, (entry, at), disk)),
@@ -124,7 +127,7 @@ impl Sparse {
     }
 
     /// An error with what it hits. All entries in a hole of the file are as wrong as the first
-    /// one: that is told once, or it would be told four thousand million times.
+    /// one: it is reported once, not four thousand million times.
     fn lost(&self, file: &dyn ReadAt, error: Corrupt, (entry, at): (u32, u64), disk: u64) -> Error {
         let hole = if entry == 0 { file.next_data(at).saturating_sub(at) / 4 } else { 0 };
         let end = disk.saturating_add(self.block_size.saturating_mul(hole.max(1)));
@@ -138,12 +141,12 @@ impl Sparse {
         hole: &mut LastHole,
         block: u64,
         stored: u64,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         // OK: `Rules::block` has held the block against the file's length.
         let data = block + self.bitmap_len;
         if hole.next_data(file, block) >= data {
-            return Ok(tiler.push(stored, self.unwritten.clone()));
+            return Ok(builder.push(stored, self.unwritten.clone()));
         }
         let sectors = stored.div_ceil(SECTOR);
         // OK: at most 64 KiB, the bitmap of the largest block.
@@ -152,7 +155,7 @@ impl Sparse {
         for (is_set, count) in Runs::new(&bits, sectors, self.bit_order) {
             let source =
                 if is_set { Source::Data { file: FileId::SELF, at } } else { self.unwritten.clone() };
-            if tiler.push(count * SECTOR, source).is_break() {
+            if builder.push(count * SECTOR, source).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             at += count * SECTOR;
@@ -161,59 +164,11 @@ impl Sparse {
     }
 }
 
-impl DiskMap for Sparse {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn stride(&self) -> u64 {
-        self.block_size * PAGE
-    }
-
-    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        let first = range.start - range.start % self.block_size;
-        Tiler::visit(range, self.size, first, visitor, |range, tiler| self.walk(file, range, tiler))
-    }
-
-    fn claims(
-        &self,
-        files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        self.walk_claims(file, visitor)
-    }
-
-    fn check(
-        &self,
-        files: &dyn Files,
-        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
-        check::sparse(self, file, found)
-    }
-
-    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(Vec::new()) };
-        check::cross_check(self, file)
-    }
-
-    fn check_unused(
-        &self,
-        files: &dyn Files,
-        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        check_bitmaps::check(self, file, found)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::vec;
 
-    use imgprep_map::{Extent, ReadError};
+    use imgprep_map::{DiskMap, Extent, ReadError};
 
     use super::*;
 
@@ -300,12 +255,12 @@ mod tests {
         assert_eq!(error.detail(), Some(&want));
         assert_eq!(error.disk(), Some(1024 * 4096..map.size));
         assert_eq!(got, [Extent { disk: 0..1024 * 4096, source: Source::Parent }]);
-        let mut claims = 0;
-        map.claims(&(&file as &dyn ReadAt), &mut |_| {
-            claims += 1;
+        let mut uses = 0;
+        map.file_usage(&(&file as &dyn ReadAt), &mut |_| {
+            uses += 1;
             ControlFlow::Continue(())
         })
         .unwrap();
-        assert_eq!(claims, 3, "the hole of the table is stepped over");
+        assert_eq!(uses, 3, "the hole of the table is stepped over");
     }
 }

@@ -1,5 +1,5 @@
 //! What a differencing disk says of its parent: names, unique id, time ("Dynamic Disk Header
-//! Format", "Parent Locator"). Names are told in the order in which they should be tried.
+//! Format", "Parent Locator"). Names are listed in the order in which they should be tried.
 
 use alloc::format;
 use alloc::string::String;
@@ -7,10 +7,9 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, Finding, ImageName, Limits, ParentRef, ReadAt, Severity};
+use imgprep_map::{Error, Finding, ImageName, Limits, ParentRef, ReadAt, Severity, hex};
 
 use crate::Unsupported;
-use crate::footer::hex;
 use crate::header::{Header, check_table};
 use crate::layout::{LOCATOR, LOCATORS, LOCATORS_AT, PARENT_NAME};
 

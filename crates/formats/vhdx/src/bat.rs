@@ -95,7 +95,7 @@ pub(crate) const RESERVED: u64 = 0xf_fff8;
 pub(crate) enum Block {
     /// Zeros, or the parent's if there is one.
     NotPresent,
-    /// Nobody may rely on what is there, the parent is not asked: zeros.
+    /// The contents are undefined and the parent is not read: zeros.
     Undefined,
     Zero,
     /// Trimmed. The old contents or zeros may be had, the parent is not asked: zeros.

@@ -6,14 +6,14 @@ use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{
-    Contradictions, Error, Finding, ReadAt, Report, Severity, Sweep, Swept, Use, walk_entries,
+    Contradictions, CoverageSweep, Error, Finding, ReadAt, Report, Severity, Swept, Use, walk_entries,
 };
 
 use crate::bat::{self, Block, has_no_place};
-use crate::check::first_set;
 use crate::layout::{HEADERS, MIB};
 use crate::map::{Map, Run};
 use crate::metadata::Metadata;
+use crate::reserved::first_set;
 
 /// Neighbouring entries: more than one only where they are the same and have no data.
 struct Entries {
@@ -36,7 +36,7 @@ pub(crate) fn check(
     report: &mut Report<'_>,
 ) -> Result<(), Error> {
     count(map, file, report)?;
-    let allocated = report.checked.allocated.unwrap_or(0);
+    let allocated = report.counts.allocated.unwrap_or(0);
     if metadata.leaves_allocated && !metadata.has_parent && allocated < map.bat.blocks() {
         let blocks = map.bat.blocks();
         let message =
@@ -104,18 +104,18 @@ fn count(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
         Ok(_) if entries.place() != 0 => {
             kept.add(entries, "without data that keep a place in the file", report);
         }
-        // What is wrong with an entry is told by `visit`.
+        // `visit` reports invalid entries.
         Ok(_) | Err(_) => {}
     })?;
-    kept.tell("without data that keep a place in the file", report);
-    reserved.tell(NO_PLACE, report);
-    report.checked.total = Some(map.bat.blocks());
-    report.checked.allocated = Some(allocated);
-    report.checked.fragmented = Some(fragmented);
+    kept.report("without data that keep a place in the file", report);
+    reserved.report(NO_PLACE, report);
+    report.counts.total = Some(map.bat.blocks());
+    report.counts.allocated = Some(allocated);
+    report.counts.fragmented = Some(fragmented);
     Ok(())
 }
 
-/// Entries beside each other that are told in one piece.
+/// Entries beside each other that are reported together.
 struct Neighbours {
     code: &'static str,
     is_warning: bool,
@@ -129,11 +129,11 @@ impl Neighbours {
             run.count += count;
             return;
         }
-        self.tell(what, report);
+        self.report(what, report);
         self.run = Some(Entries { at, found, count });
     }
 
-    fn tell(&mut self, what: &str, report: &mut Report<'_>) {
+    fn report(&mut self, what: &str, report: &mut Report<'_>) {
         let Some(Entries { at, found, count }) = self.run.take() else { return };
         let message = if count == 1 {
             format!("one entry {what}: {found:#x}")
@@ -196,8 +196,8 @@ fn behind(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), E
         Ok(if report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
     })?;
     if flow.is_continue() {
-        used.tell(is_used, report);
-        other.tell(is_other, report);
+        used.report(is_used, report);
+        other.report(is_other, report);
     }
     Ok(())
 }
@@ -207,7 +207,7 @@ fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
     // What a log adds to the file is not there yet.
     let end = file.len().min(map.stored_len);
     let mut uses = |add: &mut dyn FnMut(Use)| uses(map, file, add);
-    let used = Sweep::new(map.bat.block_size, 8).run(end, &mut uses, &mut |swept| match swept {
+    let used = CoverageSweep::new(map.bat.block_size, 8).run(end, &mut uses, &mut |swept| match swept {
         Swept::Gap(gap) => {
             let start = gap.start.next_multiple_of(MIB);
             let count = gap.end.saturating_sub(start) / MIB;
@@ -215,7 +215,7 @@ fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
                 let message = format!("{count} MiB behind the tables are kept free and hold zeros");
                 report.note("vhdx.check.room", start, message);
             } else if count > 0 {
-                report.checked.leaks += count;
+                report.counts.leaks += count;
                 let message = format!("{count} MiB of the file are named by no entry");
                 report.warning("vhdx.check.leak", start, message);
             }
@@ -231,12 +231,12 @@ fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
                 );
                 report.warning("vhdx.check.place-shared", at, message);
             } else {
-                // Told by the claims, with both names.
-                report.checked.corruptions += 1;
+                // Reported by the usage check, with both names.
+                report.counts.corruptions += 1;
             }
         }
     })?;
-    report.checked.image_end = Some(used);
+    report.counts.image_end = Some(used);
     Ok(())
 }
 

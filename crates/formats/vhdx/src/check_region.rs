@@ -1,12 +1,12 @@
 //! Reserved bytes of the region tables (2.2.3). That both copies agree, and which regions are not known,
-//! is told when the image is opened.
+//! is reported when the image is opened.
 
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Error, ReadAt, Report};
 
-use crate::check::reserved;
 use crate::header::check_seal;
 use crate::layout::{MAX_ENTRIES, REGION, REGION_TABLES, RawRegion, TABLE_BYTES};
+use crate::reserved::reserved;
 
 const CODE: &str = "vhdx.check.region-reserved";
 

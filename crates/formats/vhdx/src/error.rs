@@ -50,7 +50,7 @@ pub enum Corrupt {
         sequence: u64,
     },
     /// Two valid region tables that name different things.
-    #[error("both region tables are valid and they differ: neither can be told to be right")]
+    #[error("the two region tables are both valid but differ: cannot decide which to use")]
     TablesDiffer {
         /// Offset of the second one.
         at: u64,
@@ -148,7 +148,7 @@ pub enum Corrupt {
         size: u64,
     },
     /// An entry of the block allocation table that can't be.
-    #[error("block allocation entry {found:#018x} is none: {reason}")]
+    #[error("invalid block allocation entry {found:#018x}: {reason}")]
     Entry {
         /// Offset of the entry.
         at: u64,
@@ -157,7 +157,7 @@ pub enum Corrupt {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The header says that there is a log and there is none.
+    /// The header refers to a log that does not exist.
     #[error("the header names log {guid}, and no valid sequence of its entries is in the log")]
     NoSequence {
         /// Offset of the log.
@@ -166,7 +166,7 @@ pub enum Corrupt {
         guid: String,
     },
     /// The file is shorter than it was when the log was written.
-    #[error("the file had {expected} bytes when its log was written, it has {file_len}: it was cut")]
+    #[error("file truncated: the log was written at {expected} bytes, the file has {file_len}")]
     Truncated {
         /// Offset of the length in the log.
         at: u64,
@@ -188,7 +188,7 @@ pub enum Corrupt {
         reason: &'static str,
     },
     /// The parent locator can't be understood.
-    #[error("the parent locator is none: {reason}")]
+    #[error("invalid parent locator: {reason}")]
     Locator {
         /// Offset of what is wrong.
         at: u64,

@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Error, Facts, Finding, Severity, Value};
 
-use crate::NAME;
 use crate::header::Header;
 use crate::layout::MIB;
+use crate::layout::NAME;
 use crate::metadata::Metadata;
 use crate::replay::Replay;
 
@@ -40,7 +40,7 @@ pub(crate) fn facts(header: &Header, metadata: &Metadata, replay: Option<&Replay
     facts
 }
 
-/// A salvage goes on without the log.
+/// A salvage continues without the log.
 pub(crate) fn log_skipped(header: &Header, error: &Error) -> Finding {
     Finding {
         code: "vhdx.log.skipped",

@@ -30,8 +30,8 @@ mod check_log;
 mod check_metadata;
 mod check_parent;
 mod check_region;
-mod claims;
 mod crc;
+mod disk_map;
 mod error;
 mod facts;
 mod guid;
@@ -43,17 +43,18 @@ mod metadata;
 mod parent;
 mod region;
 mod replay;
+mod reserved;
+
 #[cfg(test)]
 mod tests;
+mod usage;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
 use alloc::sync::Arc;
 use alloc::vec::Vec;
 
-use imgprep_map::{Error, Evidence, Image, ParseOptions, Parsed, Probe, ReadAt, Replayed};
-
-pub use error::{Corrupt, Unsupported};
+use imgprep_map::{Error, Evidence, Image, OverlayReader, ParseOptions, Parsed, Probe, ReadAt};
 
 use crate::bat::Bat;
 use crate::header::Header;
@@ -61,8 +62,8 @@ use crate::map::Map;
 use crate::metadata::Metadata;
 use crate::region::Regions;
 
-/// The format's name.
-pub const NAME: &str = "vhdx";
+pub use error::{Corrupt, Unsupported};
+pub use layout::NAME;
 
 /// Recognises the file type identifier.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
@@ -83,7 +84,7 @@ pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error>
         }
         replayed => replayed?,
     };
-    let replayed = replay.as_ref().map(|replay| Replayed::new(file, Arc::clone(&replay.overlay)));
+    let replayed = replay.as_ref().map(|replay| OverlayReader::new(file, Arc::clone(&replay.overlay)));
     let file = replayed.as_ref().map_or(file, |replayed| replayed as &dyn ReadAt);
     let regions = Regions::read(file, &header, &mut findings)?;
     let metadata = Metadata::read(file, &regions.metadata)?;

@@ -1,11 +1,10 @@
 //! Where the bytes are: a walk over the block allocation table, a page at a time.
 
 use alloc::borrow::Cow;
-use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Checked, Claim, DiskMap, Error, FileId, Files, Finding, ReadAt, Source, Tiler, Visitor};
+use imgprep_map::{Error, ExtentBuilder, FileId, ReadAt, Source};
 
 use crate::Corrupt;
 use crate::bat::{Bat, Block, bitmap, block, check_place, has_no_place};
@@ -48,7 +47,7 @@ impl Map {
     }
 
     /// The entries from `first` on, at most to `end`; never none. Holes of the file and pages
-    /// of zeros are told in one piece: a zero entry says "not present".
+    /// of zeros are reported together: a zero entry says "not present".
     pub(crate) fn run<'f>(&self, file: &'f dyn ReadAt, first: u64, end: u64) -> Result<Run<'f>, Error> {
         let at = self.bat.entry_at(first);
         let data = file.next_data(at);
@@ -67,24 +66,29 @@ impl Map {
         Ok(Run::Entries { at, bytes })
     }
 
-    fn walk(&self, file: &dyn ReadAt, range: &Range<u64>, tiler: &mut Tiler<'_>) -> Result<(), Error> {
+    pub(crate) fn walk(
+        &self,
+        file: &dyn ReadAt,
+        range: &Range<u64>,
+        builder: &mut ExtentBuilder<'_>,
+    ) -> Result<(), Error> {
         let mut next = range.start / self.bat.block_size;
         let end = range.end.div_ceil(self.bat.block_size);
         while next < end {
             match self.run(file, next, end)? {
                 Run::Absent { until } => {
-                    if tiler.push((until - next) * self.bat.block_size, self.absent()).is_break() {
+                    if builder.push((until - next) * self.bat.block_size, self.absent()).is_break() {
                         return Ok(());
                     }
                     next = until;
                 }
                 Run::Entries { at, bytes } => {
                     let mut at = at;
-                    // QEMU writes "zeros" into all entries of a new table: they are told in one piece.
+                    // QEMU writes "zeros" into all entries of a new table: they are reported together.
                     for alike in bytes.as_chunks::<8>().0.chunk_by(|a, b| a == b && has_no_place(*a)) {
                         let entry = Entry { at, found: u64::from_le_bytes(alike[0]), block: next };
                         let count = alike.len() as u64;
-                        let flow = self.walk_entry(file, &entry, count, range, tiler);
+                        let flow = self.walk_entry(file, &entry, count, range, builder);
                         if flow.map_err(|error| error.hitting(self.bat.disk(next)))?.is_break() {
                             return Ok(());
                         }
@@ -104,7 +108,7 @@ impl Map {
         entry: &Entry,
         count: u64,
         range: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let (at, disk) = (entry.at, self.bat.disk(entry.block));
         let source = match block(entry.found, at, self.bat.has_parent)? {
@@ -118,10 +122,10 @@ impl Map {
             Block::Partial { at: place } => {
                 check_place(file, at, "the block", place, disk.end - disk.start)?;
                 let seen = disk.start.max(range.start)..disk.end.min(range.end);
-                return self.walk_sectors(file, entry.block, place, &seen, tiler);
+                return self.walk_sectors(file, entry.block, place, &seen, builder);
             }
         };
-        Ok(tiler.push(count * self.bat.block_size, source))
+        Ok(builder.push(count * self.bat.block_size, source))
     }
 
     /// A block of which some sectors are here and some are the parent's (2.4, 2.5.1.1).
@@ -131,18 +135,18 @@ impl Map {
         index: u64,
         place: u64,
         seen: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let bitmap_at = self.bitmap_of(file, index / self.bat.ratio)?;
         let per_block = self.bat.block_size / self.bat.sector;
         let start = self.bat.disk(index).start;
-        // Whole bytes of the bitmap; what of them is not in the range the tiler drops.
+        // Whole bytes of the bitmap; what of them is not in the range the builder drops.
         let first = (seen.start - start) / self.bat.sector / 8 * 8;
         let end = (seen.end - start).div_ceil(self.bat.sector).next_multiple_of(8);
         // OK: a block has a multiple of 8 sectors, at most 2^19.
         let len = usize::try_from((end - first) / 8).unwrap_or(0);
         let bits = file.slice(bitmap_at + (index % self.bat.ratio * per_block + first) / 8, len)?;
-        if first > 0 && tiler.push(first * self.bat.sector, Source::Parent).is_break() {
+        if first > 0 && builder.push(first * self.bat.sector, Source::Parent).is_break() {
             return Ok(ControlFlow::Break(()));
         }
         let mut at = 0;
@@ -150,7 +154,7 @@ impl Map {
             let (is_here, until) = bit_run(&bits, at, end - first);
             let here = Source::Data { file: FileId::SELF, at: place + (first + at) * self.bat.sector };
             let source = if is_here { here } else { Source::Parent };
-            if tiler.push((until - at) * self.bat.sector, source).is_break() {
+            if builder.push((until - at) * self.bat.sector, source).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             at = until;
@@ -179,45 +183,6 @@ fn bit_run(bits: &[u8], at: u64, end: u64) -> (bool, u64) {
         until += if until.is_multiple_of(8) && byte(until) == whole { 8 } else { 1 };
     }
     (is_set, until.min(end))
-}
-
-impl DiskMap for Map {
-    fn size(&self) -> u64 {
-        self.bat.size
-    }
-
-    fn stride(&self) -> u64 {
-        self.bat.chunk_size()
-    }
-
-    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        let first = range.start / self.bat.block_size * self.bat.block_size;
-        Tiler::visit(range, self.bat.size, first, visitor, |range, tiler| self.walk(file, range, tiler))
-    }
-
-    fn claims(
-        &self,
-        files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        self.walk_claims(file, visitor).map(|_| ())
-    }
-
-    fn check(
-        &self,
-        files: &dyn Files,
-        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
-        crate::check::check(self, file, found)
-    }
-
-    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(Vec::new()) };
-        crate::check_blocks::cross_check(self, file)
-    }
 }
 
 #[cfg(test)]

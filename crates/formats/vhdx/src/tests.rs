@@ -28,7 +28,7 @@ use crate::{Corrupt, Unsupported, crc, parse};
 
 const PAGE: u64 = 4096;
 
-/// A file of pages: those that nobody wrote are holes.
+/// A file of pages: those that were never written are holes.
 struct Sparse {
     pages: BTreeMap<u64, Vec<u8>>,
     len: u64,

@@ -14,10 +14,12 @@ use crate::descriptor::Descriptor;
 use crate::extent_line::{Line, Storage};
 use crate::facts::{Shown, facts};
 use crate::layout::SECTOR;
-use crate::map::{Kind, Map, Part};
+use crate::magic::{Magic, head, magic};
+use crate::map::Map;
 use crate::parent::{Parent, identity};
+use crate::part::{Kind, Part};
 use crate::refusal::Refusal;
-use crate::sparse::{Magic, Sparse, head, magic};
+use crate::sparse::Sparse;
 use crate::{Corrupt, Unsupported};
 
 /// Bytes that a disk may have: a grain that begins on it then ends below 2^64.
@@ -28,7 +30,7 @@ pub(crate) fn split(descriptor: Descriptor, options: &ParseOptions) -> Result<Pa
     if descriptor.lines.is_empty() {
         return Err(Corrupt::NoExtents { at: descriptor.at }.into());
     }
-    let (files, ids) = companions(&descriptor.lines);
+    let (files, ids) = associated_files(&descriptor.lines);
     if files.is_empty() {
         let image = from_lines(&descriptor, Vec::new(), &ids, |_, _| Ok(None))?;
         return Ok(Parsed::Done(Box::new(image)));
@@ -49,7 +51,7 @@ pub(crate) fn split(descriptor: Descriptor, options: &ParseOptions) -> Result<Pa
 
 /// The files that lines name, each name once, and which of them each line means. One file under one id:
 /// two extents that share bytes of it are seen.
-fn companions(lines: &[Line]) -> (Vec<FileRef>, Vec<FileId>) {
+fn associated_files(lines: &[Line]) -> (Vec<FileRef>, Vec<FileId>) {
     let mut files: Vec<FileRef> = Vec::new();
     let mut places = alloc::collections::BTreeMap::new();
     let ids = lines.iter().map(|line| {
@@ -57,8 +59,8 @@ fn companions(lines: &[Line]) -> (Vec<FileRef>, Vec<FileId>) {
         *places.entry(name.clone()).or_insert_with(|| {
             let name = Some(ImageName(name.clone()));
             let (others, encoding) = (line.others.clone(), line.encoding.clone());
-            files.push(FileRef { others, encoding, ..FileRef::new(name, *at, FileRole::Extent) });
-            FileId::companion(files.len() - 1)
+            files.push(FileRef { others, encoding, ..FileRef::new(name, *at, FileRole::ExtentFile) });
+            FileId::associated(files.len() - 1)
         })
     });
     let ids = ids.collect();
@@ -91,7 +93,7 @@ fn from_lines(
             Some(sparse) => (sparse.kind, sparse.fixed, sparse.findings),
             None => (plain(line), Vec::new(), Vec::new()),
         };
-        layout.told(line, findings);
+        layout.add_findings(line, findings);
         layout.add(line, *id, kind, fixed)?;
     }
     Ok(layout.finish(Some(descriptor), files))
@@ -258,7 +260,7 @@ impl Disk {
     }
 
     /// Findings of an extent's file, with its name.
-    fn told(&mut self, line: &Line, findings: Vec<Finding>) {
+    fn add_findings(&mut self, line: &Line, findings: Vec<Finding>) {
         let name =
             line.name.as_ref().map(|(_, name)| ImageName(name.clone()).to_string()).unwrap_or_default();
         self.findings.extend(
@@ -300,8 +302,8 @@ fn refusal_findings(parts: &[Part]) -> Vec<Finding> {
     for part in parts {
         let Kind::Refused(refusal) = &part.kind else { continue };
         let error = refusal.error();
-        let is_told = findings.iter().any(|told| told.code == error.code());
-        if refusal.is_unopened() || is_told {
+        let is_known = findings.iter().any(|known| known.code == error.code());
+        if refusal.is_unopened() || is_known {
             continue;
         }
         let message = match refusal {

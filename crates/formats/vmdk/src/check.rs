@@ -4,51 +4,31 @@
 
 use alloc::collections::BTreeSet;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Checked, Contradictions, Error, FileId, Files, Finding, ImageName, ReadAt, Report, Severity, Sweep,
-    Swept, Use,
+    Contradictions, CoverageSweep, Error, FileId, Files, Finding, ReadAt, Report, StructureCounts, Swept, Use,
 };
 
 use crate::check_header::{Frame, frame};
 use crate::check_text::Text;
-use crate::holes::Holes;
+use crate::file_report::FileReport;
+use crate::grain_walk::walk_grains;
 use crate::layout::SECTOR;
-use crate::map::{Kind, Map};
-use crate::sparse::{self, Magic};
+use crate::magic::{Magic, head, magic};
+use crate::map::Map;
+use crate::part::Kind;
 use crate::tables::{Entries, Grain, Tables};
 use crate::{check_stream, check_tables};
-
-/// Where findings of one file go: their messages begin with its name.
-pub(crate) struct Said<'r, 'f> {
-    pub(crate) report: &'r mut Report<'f>,
-    pub(crate) name: String,
-}
-
-impl Said<'_, '_> {
-    pub(crate) fn warning(&mut self, code: &'static str, at: u64, message: String) {
-        self.tell(code, Severity::Warning, at, message);
-    }
-
-    pub(crate) fn note(&mut self, code: &'static str, at: u64, message: String) {
-        self.tell(code, Severity::Note, at, message);
-    }
-
-    pub(crate) fn tell(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
-        let message = if self.name.is_empty() { message } else { format!("{}: {message}", self.name) };
-        self.report.tell(code, severity, at, message);
-    }
-}
 
 /// Checks the files of an image.
 pub(crate) fn check(
     map: &Map,
     files: &dyn Files,
     found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-) -> Result<Checked, Error> {
+) -> Result<StructureCounts, Error> {
     let mut report = Report::new(found);
     let own = files.get(FileId::SELF);
     let text = own.map(Text::read).transpose()?.flatten();
@@ -63,17 +43,17 @@ pub(crate) fn check(
             Some(text) if part.file != FileId::SELF => text.name(index),
             _ => String::new(),
         };
-        let said = &mut Said { report: &mut report, name };
+        let file_report = &mut FileReport { report: &mut report, name };
         match &part.kind {
             Kind::Sparse(tables) => {
-                extent(file, tables, &part.fixed, said).map_err(|error| error.in_file(part.file))?;
+                extent(file, tables, &part.fixed, file_report).map_err(|error| error.in_file(part.file))?;
             }
-            Kind::Flat { .. } => flat(map, part.file, file, said),
+            Kind::Flat { .. } => flat(map, part.file, file, file_report),
             Kind::Zero | Kind::Walked(_) | Kind::Refused(_) => {}
         }
     }
     if map.parts.len() > 1 || map.parts.iter().any(|part| part.file != FileId::SELF) {
-        report.checked.image_end = None;
+        report.counts.image_end = None;
     }
     if let Some(text) = text {
         text.check(map, files, &mut report)?;
@@ -108,29 +88,33 @@ pub(crate) fn cross_check(map: &Map, files: &dyn Files) -> Result<Vec<Finding>, 
         }
         let name = text.as_ref().filter(|_| part.file != FileId::SELF).map(|text| text.name(index));
         let mut report = Report::new(&mut found);
-        let said = &mut Said { report: &mut report, name: name.unwrap_or_default() };
-        contradictions_of(file, tables, said).map_err(|error| error.in_file(part.file))?;
+        let file_report = &mut FileReport { report: &mut report, name: name.unwrap_or_default() };
+        contradictions_of(file, tables, file_report).map_err(|error| error.in_file(part.file))?;
         report.finish();
     }
     Ok(contradictions.into_findings())
 }
 
-fn contradictions_of(file: &dyn ReadAt, tables: &Tables, said: &mut Said<'_, '_>) -> Result<(), Error> {
+fn contradictions_of(
+    file: &dyn ReadAt,
+    tables: &Tables,
+    file_report: &mut FileReport<'_, '_>,
+) -> Result<(), Error> {
     if let Some(redundant) = tables.redundant.filter(|redundant| *redundant != tables.directory) {
-        check_tables::redundant(file, tables, redundant, said)?;
+        check_tables::redundant(file, tables, redundant, file_report)?;
     }
-    let Some(magic) = sparse::magic(&sparse::head(file)?) else { return Ok(()) };
-    let frame = frame(file, magic, said)?;
-    check_tables::beyond(file, tables, &frame, said)?;
-    let is_stream = matches!(tables.entries, Entries::Hosted { is_packed: true, .. });
+    let Some(magic) = magic(&head(file)?) else { return Ok(()) };
+    let frame = frame(file, magic, file_report)?;
+    check_tables::beyond(file, tables, &frame, file_report)?;
+    let is_stream = matches!(tables.entries, Entries::Hosted { is_compressed: true, .. });
     if is_stream && check_stream::is_short(file, tables, &frame)? {
-        check_stream::walk(file, tables, &frame, said)?;
+        check_stream::walk(file, tables, &frame, file_report)?;
     }
     Ok(())
 }
 
 /// A flat file that is longer than what is named of it.
-fn flat(map: &Map, id: FileId, file: &dyn ReadAt, said: &mut Said<'_, '_>) {
+fn flat(map: &Map, id: FileId, file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) {
     let end = |at: u64, disk: &Range<u64>| at.saturating_add(disk.end - disk.start);
     let ends = map.parts.iter().filter(|part| part.file == id).filter_map(|part| match part.kind {
         Kind::Flat { at } => Some(end(at, &part.disk)),
@@ -139,7 +123,7 @@ fn flat(map: &Map, id: FileId, file: &dyn ReadAt, said: &mut Said<'_, '_>) {
     let used = ends.max().unwrap_or(0);
     if used < file.len() {
         let message = format!("the file has {} bytes, the disk uses the first {used}", file.len());
-        said.note("vmdk.check.flat-longer", used, message);
+        file_report.note("vmdk.check.flat-longer", used, message);
     }
 }
 
@@ -147,75 +131,43 @@ fn extent(
     file: &dyn ReadAt,
     tables: &Tables,
     fixed: &[(Range<u64>, &'static str)],
-    said: &mut Said<'_, '_>,
+    file_report: &mut FileReport<'_, '_>,
 ) -> Result<(), Error> {
-    let Some(magic) = sparse::magic(&sparse::head(file)?) else { return Ok(()) };
-    let frame = frame(file, magic, said)?;
-    check_tables::beyond(file, tables, &frame, said)?;
+    let Some(magic) = magic(&head(file)?) else { return Ok(()) };
+    let frame = frame(file, magic, file_report)?;
+    check_tables::beyond(file, tables, &frame, file_report)?;
     if let Some(redundant) = tables.redundant.filter(|redundant| *redundant != tables.directory) {
-        check_tables::redundant(file, tables, redundant, said)?;
+        check_tables::redundant(file, tables, redundant, file_report)?;
     }
-    count(file, tables, &frame, said)?;
+    count(file, tables, &frame, file_report)?;
     match tables.entries {
-        Entries::Hosted { is_packed: true, .. } => check_stream::walk(file, tables, &frame, said),
+        Entries::Hosted { is_compressed: true, .. } => check_stream::walk(file, tables, &frame, file_report),
         // Which grains of an seSparse file are free only its own undocumented bitmap tells.
         Entries::Se { .. } => Ok(()),
-        Entries::Hosted { .. } | Entries::Cowd => leaks(file, tables, &frame, fixed, magic, said),
+        Entries::Hosted { .. } | Entries::Cowd => leaks(file, tables, &frame, fixed, magic, file_report),
     }
-}
-
-/// Walks the grains that tables name: place of the entry, first byte in the extent, state.
-pub(crate) fn walk_grains(
-    file: &dyn ReadAt,
-    tables: &Tables,
-    see: &mut dyn FnMut(u64, u64, Grain),
-) -> Result<(), Error> {
-    let mut holes = Holes::new(file);
-    let mut index = 0;
-    while index < tables.count() {
-        let skipped = holes.entries(tables.directory + index * tables.entry_bytes(), tables.entry_bytes());
-        if skipped > 0 {
-            index += skipped;
-            continue;
-        }
-        // What can't be read is told by those who read.
-        if let Ok(Some(table)) = tables.table(file, index)
-            && !holes.has(&table)
-        {
-            // OK: at most 4096 entries of 8 bytes, inside the file.
-            let bytes = file.slice(table.start, usize::try_from(table.end - table.start).unwrap_or(0))?;
-            let step = if tables.entry_bytes() == 8 { 8 } else { 4 };
-            let starts =
-                (tables.described(index).start..).step_by(usize::try_from(tables.grain).unwrap_or(1));
-            for ((at, entry), start) in
-                (table.start..).step_by(step).zip(bytes.chunks_exact(step)).zip(starts)
-            {
-                match tables.grain(entry, at) {
-                    Ok(Grain::Unallocated) | Err(_) => {}
-                    Ok(grain) => see(at, start, grain),
-                }
-            }
-        }
-        index += 1;
-    }
-    Ok(())
 }
 
 /// Counts grains, and tells those that stand where none should.
-fn count(file: &dyn ReadAt, tables: &Tables, frame: &Frame, said: &mut Said<'_, '_>) -> Result<(), Error> {
-    let (mut allocated, mut fragmented, mut packed, mut next) = (0u64, 0u64, 0u64, None);
+fn count(
+    file: &dyn ReadAt,
+    tables: &Tables,
+    frame: &Frame,
+    file_report: &mut FileReport<'_, '_>,
+) -> Result<(), Error> {
+    let (mut allocated, mut fragmented, mut compressed, mut next) = (0u64, 0u64, 0u64, None);
     let mut end = 0u64;
     walk_grains(file, tables, &mut |entry, start, grain| {
         let (at, len) = match grain {
             Grain::Data { at } => (at, tables.grain),
-            Grain::Packed { at } => match tables.packed(file, entry, at, start) {
+            Grain::Compressed { at } => match tables.compressed(file, entry, at, start) {
                 Ok((payload, len)) => (at, (payload - at + u64::from(len)).next_multiple_of(SECTOR)),
                 Err(_) => return,
             },
             Grain::Unallocated | Grain::Zero => return,
         };
         allocated += 1;
-        packed += u64::from(matches!(grain, Grain::Packed { .. }));
+        compressed += u64::from(matches!(grain, Grain::Compressed { .. }));
         fragmented += u64::from(next.is_some_and(|next| next != at));
         let behind = at.saturating_add(len);
         next = Some(behind);
@@ -225,28 +177,28 @@ fn count(file: &dyn ReadAt, tables: &Tables, frame: &Frame, said: &mut Said<'_, 
                 "a grain stands at {at}, in front of {}, where the header says that grains begin",
                 frame.overhead
             );
-            said.warning("vmdk.check.grain-in-overhead", entry, message);
+            file_report.warning("vmdk.check.grain-in-overhead", entry, message);
         }
         if at >= frame.free.unwrap_or(u64::MAX) {
             let message = format!(
                 "a grain stands at {at}, the header says that all is free from {} on",
                 frame.free.unwrap_or(0)
             );
-            said.warning("vmdk.check.grain-in-free", entry, message);
+            file_report.warning("vmdk.check.grain-in-free", entry, message);
         }
         if frame.grains.as_ref().is_some_and(|grains| behind > grains.end) {
             let grains = frame.grains.clone().unwrap_or_default();
             let message =
                 format!("a grain stands at {at}, grains stand at bytes {}..{}", grains.start, grains.end);
-            said.warning("vmdk.check.grain-outside", entry, message);
+            file_report.warning("vmdk.check.grain-outside", entry, message);
         }
     })?;
-    let checked = &mut said.report.checked;
+    let checked = &mut file_report.report.counts;
     let add = |sum: &mut Option<u64>, count: u64| *sum = Some(sum.unwrap_or(0).saturating_add(count));
     add(&mut checked.total, tables.capacity.div_ceil(tables.grain));
     add(&mut checked.allocated, allocated);
     add(&mut checked.fragmented, fragmented);
-    add(&mut checked.packed, packed);
+    add(&mut checked.compressed, compressed);
     checked.image_end = Some(checked.image_end.unwrap_or(0).max(end).max(frame.overhead.min(file.len())));
     Ok(())
 }
@@ -258,10 +210,10 @@ fn leaks(
     frame: &Frame,
     fixed: &[(Range<u64>, &'static str)],
     magic: Magic,
-    said: &mut Said<'_, '_>,
+    file_report: &mut FileReport<'_, '_>,
 ) -> Result<(), Error> {
     let mut leaks = 0u64;
-    Sweep::new(tables.grain, tables.entry_bytes()).run(
+    CoverageSweep::new(tables.grain, tables.entry_bytes()).run(
         file.len(),
         &mut |add| {
             let mut add = |bytes: Range<u64>, by| add(Use { bytes, by });
@@ -285,15 +237,10 @@ fn leaks(
                 let message = format!(
                     "bytes {start}..{end} of {kind} have room for {count} grains that no table names"
                 );
-                said.warning("vmdk.check.leak", start, message);
+                file_report.warning("vmdk.check.leak", start, message);
             }
         },
     )?;
-    said.report.checked.leaks = said.report.checked.leaks.saturating_add(leaks);
+    file_report.report.counts.leaks = file_report.report.counts.leaks.saturating_add(leaks);
     Ok(())
-}
-
-/// For messages.
-pub(crate) fn shown_name(name: &[u8]) -> String {
-    ImageName(name.to_vec()).to_string()
 }

@@ -1,16 +1,17 @@
-//! Headers of extent files: fields that nobody needs to read the disk.
+//! Headers of extent files: fields that are not needed to read the disk.
 
 use alloc::format;
 use core::ops::Range;
 
 use imgprep_map::{Error, ReadAt, Severity};
 
-use crate::check::Said;
+use crate::file_report::FileReport;
 use crate::layout::{
     COWD_BYTES, DIRECTORY_AT_END, FLAG_COMPRESSED, FLAG_REDUNDANT, FLAG_ZEROED, HOSTED_BYTES, RawCowd,
     RawHosted, RawSe, SE_BYTES, SECTOR,
 };
-use crate::sparse::{Magic, header};
+use crate::magic::Magic;
+use crate::sparse::header;
 use crate::stream;
 
 /// What a header says of the places in its file, in bytes.
@@ -33,41 +34,45 @@ pub(crate) struct Frame {
 }
 
 /// Checks the header of a file and tells what follows from it.
-pub(crate) fn frame(file: &dyn ReadAt, magic: Magic, said: &mut Said<'_, '_>) -> Result<Frame, Error> {
+pub(crate) fn frame(
+    file: &dyn ReadAt,
+    magic: Magic,
+    file_report: &mut FileReport<'_, '_>,
+) -> Result<Frame, Error> {
     match magic {
-        Magic::Hosted => hosted(file, said),
-        Magic::Cowd => cowd(file, said),
-        Magic::Se => sesparse(file, said),
+        Magic::Hosted => hosted(file, file_report),
+        Magic::Cowd => cowd(file, file_report),
+        Magic::Se => sesparse(file, file_report),
     }
 }
 
-fn hosted(file: &dyn ReadAt, said: &mut Said<'_, '_>) -> Result<Frame, Error> {
+fn hosted(file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) -> Result<Frame, Error> {
     let bytes = header::<HOSTED_BYTES>(file)?;
     let raw = RawHosted::decode(&bytes);
     if let Some(index) = (79..HOSTED_BYTES).find(|index| bytes[*index] != 0) {
         let message = format!("byte {index} of the header is {:#04x}, its padding is 0", bytes[index]);
-        said.note("vmdk.check.header-padding", index as u64, message);
+        file_report.note("vmdk.check.header-padding", index as u64, message);
     }
     if raw.flags & FLAG_REDUNDANT != 0 && raw.rgd_offset == 0 {
         let message = "the flags say that there is a redundant grain directory, which stands nowhere";
-        said.note("vmdk.check.redundant-none", 48, message.into());
+        file_report.note("vmdk.check.redundant-none", 48, message.into());
     }
     if raw.flags & FLAG_ZEROED != 0 && raw.version < 2 {
         let message =
             format!("version {} knows no zeroed grains, the flags say that there may be some", raw.version);
-        said.note("vmdk.check.version", 4, message);
+        file_report.note("vmdk.check.version", 4, message);
     }
     let overhead = raw.over_head.saturating_mul(SECTOR);
     if overhead > file.len() {
         let message = format!("grains begin at {overhead} by the header, the file has {} bytes", file.len());
-        said.warning("vmdk.check.overhead", 64, message);
+        file_report.warning("vmdk.check.overhead", 64, message);
     }
-    let is_packed = raw.flags & FLAG_COMPRESSED != 0;
+    let is_compressed = raw.flags & FLAG_COMPRESSED != 0;
     let is_at_end = raw.gd_offset == DIRECTORY_AT_END;
-    let is_stream = is_packed && raw.gd_offset.saturating_mul(SECTOR) >= overhead;
+    let is_stream = is_compressed && raw.gd_offset.saturating_mul(SECTOR) >= overhead;
     let footer_at = if is_stream { stream::find(file)? } else { None };
     if let Some(at) = footer_at {
-        footer(file, at, &bytes, is_at_end, said)?;
+        footer(file, at, &bytes, is_at_end, file_report)?;
     }
     let directory_field = 56 + footer_at.filter(|_| is_at_end).unwrap_or(0);
     Ok(Frame { overhead: overhead.min(file.len()), is_stream, directory_field, ..Frame::default() })
@@ -91,7 +96,7 @@ fn footer(
     at: u64,
     header: &[u8; HOSTED_BYTES],
     is_at_end: bool,
-    said: &mut Said<'_, '_>,
+    file_report: &mut FileReport<'_, '_>,
 ) -> Result<(), Error> {
     let footer: [u8; HOSTED_BYTES] = file.array(at)?;
     for (start, len, name) in
@@ -107,20 +112,20 @@ fn footer(
             // Whoever goes by the footer reads another descriptor, which may name other files, or another directory.
             let is_other = name.starts_with("descriptor") || name == "gdOffset";
             let severity = if is_other { Severity::Error } else { Severity::Warning };
-            said.tell("vmdk.check.footer", severity, at + place as u64, message);
+            file_report.add("vmdk.check.footer", severity, at + place as u64, message);
         }
     }
     Ok(())
 }
 
-fn cowd(file: &dyn ReadAt, said: &mut Said<'_, '_>) -> Result<Frame, Error> {
+fn cowd(file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) -> Result<Frame, Error> {
     let bytes = header::<COWD_BYTES>(file)?;
     let raw = RawCowd::decode(&bytes);
     // freeSector: where the next table or grain will be put.
     let free = u64::from(u32::from_le_bytes([bytes[28], bytes[29], bytes[30], bytes[31]])) * SECTOR;
     if free > file.len() {
         let message = format!("the file is in use up to {free} by the header, it has {} bytes", file.len());
-        said.warning("vmdk.check.free-sector", 28, message);
+        file_report.warning("vmdk.check.free-sector", 28, message);
     }
     Ok(Frame {
         free: (free > 0 && free <= file.len()).then_some(free),
@@ -129,7 +134,7 @@ fn cowd(file: &dyn ReadAt, said: &mut Said<'_, '_>) -> Result<Frame, Error> {
     })
 }
 
-fn sesparse(file: &dyn ReadAt, said: &mut Said<'_, '_>) -> Result<Frame, Error> {
+fn sesparse(file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) -> Result<Frame, Error> {
     let raw = RawSe::decode(&header::<SE_BYTES>(file)?);
     let bytes = |(offset, size): (u64, u64)| {
         let start = offset.saturating_mul(SECTOR);
@@ -148,7 +153,7 @@ fn sesparse(file: &dyn ReadAt, said: &mut Said<'_, '_>) -> Result<Frame, Error> 
         let Range { start, end } = bytes(place);
         if end > file.len() {
             let message = format!("{name} takes bytes {start}..{end}, the file has {}", file.len());
-            said.warning("vmdk.check.place-past-end", at, message);
+            file_report.warning("vmdk.check.place-past-end", at, message);
         }
     }
     Ok(Frame {

@@ -6,9 +6,10 @@ use core::ops::Range;
 
 use imgprep_map::{Error, ReadAt};
 
-use crate::check::{Said, walk_grains};
 use crate::check_header::Frame;
 use crate::check_tables;
+use crate::file_report::FileReport;
+use crate::grain_walk::walk_grains;
 use crate::layout::{MARKER_BYTES, Marker, RECORD_HEAD, SECTOR};
 use crate::stream;
 use crate::tables::{Grain, Tables};
@@ -29,13 +30,15 @@ pub(crate) fn walk(
     file: &dyn ReadAt,
     tables: &Tables,
     frame: &Frame,
-    said: &mut Said<'_, '_>,
+    file_report: &mut FileReport<'_, '_>,
 ) -> Result<(), Error> {
     let mut walk = Walk { file, tables, is_stream: frame.is_stream, next_lba: 0, directory: None, leaks: 0 };
     let mut at = frame.overhead.max(SECTOR);
-    while at.checked_add(MARKER_BYTES as u64).is_some_and(|end| end <= file.len()) && !said.report.is_over() {
+    while at.checked_add(MARKER_BYTES as u64).is_some_and(|end| end <= file.len())
+        && !file_report.report.is_over()
+    {
         let marker = Marker::decode(file.array(at)?);
-        let Some(len) = walk.step(at, marker, said)? else { break };
+        let Some(len) = walk.step(at, marker, file_report)? else { break };
         at = at.saturating_add(len.saturating_mul(SECTOR));
     }
     if walk.is_stream && walk.directory.is_some_and(|directory| directory != tables.directory) {
@@ -44,9 +47,9 @@ pub(crate) fn walk(
             "the directory that is read stands at {}, that of the marker at {found}",
             tables.directory
         );
-        said.warning("vmdk.check.stream-directory", frame.directory_field, message);
+        file_report.warning("vmdk.check.stream-directory", frame.directory_field, message);
     }
-    let leaks = &mut said.report.checked.leaks;
+    let leaks = &mut file_report.report.counts.leaks;
     *leaks = leaks.saturating_add(walk.leaks);
     Ok(())
 }
@@ -59,8 +62,8 @@ pub(crate) fn is_short(file: &dyn ReadAt, tables: &Tables, frame: &Frame) -> Res
     let sectors = |bytes: u64| bytes.div_ceil(SECTOR);
     let mut named = 0u64;
     walk_grains(file, tables, &mut |entry, start, grain| {
-        if let Grain::Packed { at } = grain
-            && let Ok((_, len)) = tables.packed(file, entry, at, start)
+        if let Grain::Compressed { at } = grain
+            && let Ok((_, len)) = tables.compressed(file, entry, at, start)
         {
             named = named.saturating_add(sectors(RECORD_HEAD + u64::from(len)));
         }
@@ -77,55 +80,74 @@ pub(crate) fn is_short(file: &dyn ReadAt, tables: &Tables, frame: &Frame) -> Res
 
 impl Walk<'_> {
     /// Looks at the marker at `at`; the sectors that it and what it announces take. `None` at the end.
-    fn step(&mut self, at: u64, marker: Marker, said: &mut Said<'_, '_>) -> Result<Option<u64>, Error> {
+    fn step(
+        &mut self,
+        at: u64,
+        marker: Marker,
+        file_report: &mut FileReport<'_, '_>,
+    ) -> Result<Option<u64>, Error> {
         let table_len = (self.tables.per_table * 4).div_ceil(SECTOR);
         let directory = self.tables.directory_range(0);
         Ok(match marker {
-            Marker::Grain { lba, size } => self.grain(at, lba, size, said)?,
+            Marker::Grain { lba, size } => self.grain(at, lba, size, file_report)?,
             // Tables in front have no markers, and nothing follows the grains.
             _ if !self.is_stream => {
-                self.foreign(at, said)?;
+                self.foreign(at, file_report)?;
                 None
             }
             Marker::GrainTable(sectors) => {
-                self.late(at, "a grain table", said);
-                Some(1 + sized(at, "a grain table", sectors, table_len, said))
+                self.late(at, "a grain table", file_report);
+                Some(1 + sized(at, "a grain table", sectors, table_len, file_report))
             }
             Marker::GrainDirectory(sectors) => {
-                self.late(at, "a second grain directory", said);
+                self.late(at, "a second grain directory", file_report);
                 self.directory = Some(at + SECTOR);
-                Some(1 + sized(at, "the grain directory", sectors, directory.end.div_ceil(SECTOR), said))
+                Some(
+                    1 + sized(
+                        at,
+                        "the grain directory",
+                        sectors,
+                        directory.end.div_ceil(SECTOR),
+                        file_report,
+                    ),
+                )
             }
             Marker::Footer(sectors) => {
                 if self.directory.is_none() {
                     let message = "the footer's marker comes without one of a grain directory before it";
-                    said.warning("vmdk.check.stream-order", at, message.into());
+                    file_report.warning("vmdk.check.stream-order", at, message.into());
                 }
-                Some(1 + sized(at, "the footer", sectors, 1, said))
+                Some(1 + sized(at, "the footer", sectors, 1, file_report))
             }
             Marker::EndOfStream => {
-                self.ended(at, said)?;
+                self.ended(at, file_report)?;
                 None
             }
             Marker::Unknown => {
                 let message = "a marker of an unknown type: what follows is not looked at";
-                said.warning("vmdk.check.stream-marker", at + 12, message.into());
+                file_report.warning("vmdk.check.stream-marker", at + 12, message.into());
                 None
             }
         })
     }
 
-    fn grain(&mut self, at: u64, lba: u64, size: u32, said: &mut Said<'_, '_>) -> Result<Option<u64>, Error> {
-        self.late(at, "a grain", said);
+    fn grain(
+        &mut self,
+        at: u64,
+        lba: u64,
+        size: u32,
+        file_report: &mut FileReport<'_, '_>,
+    ) -> Result<Option<u64>, Error> {
+        self.late(at, "a grain", file_report);
         let tables = self.tables;
         let grain = tables.grain / SECTOR;
         let end = (at + RECORD_HEAD).saturating_add(size.into());
-        if u64::from(size) > tables.packed_limit() || end > self.file.len() {
+        if u64::from(size) > tables.compressed_limit() || end > self.file.len() {
             let message = format!(
                 "a grain of {size} bytes, which is more than {} or reaches past the file's end: what follows is not looked at",
-                tables.packed_limit()
+                tables.compressed_limit()
             );
-            said.warning("vmdk.check.stream-size", at + 8, message);
+            file_report.warning("vmdk.check.stream-size", at + 8, message);
             return Ok(None);
         }
         let sectors = (RECORD_HEAD + u64::from(size)).div_ceil(SECTOR);
@@ -134,7 +156,7 @@ impl Walk<'_> {
                 "a grain for sector {lba}, grains begin at multiples of {grain} below {}",
                 tables.capacity / SECTOR
             );
-            said.warning("vmdk.check.stream-lba", at, message);
+            file_report.warning("vmdk.check.stream-lba", at, message);
             self.leaks += 1;
             return Ok(Some(sectors));
         }
@@ -143,12 +165,12 @@ impl Walk<'_> {
                 "a grain for sector {lba} follows that for sector {}: grains are in the order of the disk",
                 self.next_lba - grain
             );
-            said.warning("vmdk.check.stream-order", at, message);
+            file_report.warning("vmdk.check.stream-order", at, message);
         }
         self.next_lba = lba + grain;
         if !self.is_named(at, lba * SECTOR)? {
             let message = format!("a grain for sector {lba} that no table names");
-            said.warning("vmdk.check.leak", at, message);
+            file_report.warning("vmdk.check.leak", at, message);
             self.leaks += 1;
         }
         Ok(Some(sectors))
@@ -160,49 +182,49 @@ impl Walk<'_> {
         let Ok(Some(table)) = tables.table(self.file, start / tables.coverage()) else { return Ok(false) };
         let entry_at = table.start + start % tables.coverage() / tables.grain * 4;
         let entry: [u8; 4] = self.file.array(entry_at)?;
-        Ok(tables.grain(&entry, entry_at) == Ok(Grain::Packed { at }))
+        Ok(tables.grain(&entry, entry_at) == Ok(Grain::Compressed { at }))
     }
 
     /// Grains and tables come before the directory.
-    fn late(&self, at: u64, what: &str, said: &mut Said<'_, '_>) {
+    fn late(&self, at: u64, what: &str, file_report: &mut FileReport<'_, '_>) {
         if let Some(directory) = self.directory {
             let message = format!("{what} comes behind the grain directory at {directory}");
-            said.warning("vmdk.check.stream-order", at, message);
+            file_report.warning("vmdk.check.stream-order", at, message);
         }
     }
 
     /// The end of the stream is that of the file. Zeros behind it are reported when the footer is read.
-    fn ended(&self, at: u64, said: &mut Said<'_, '_>) -> Result<(), Error> {
+    fn ended(&self, at: u64, file_report: &mut FileReport<'_, '_>) -> Result<(), Error> {
         let end = at + SECTOR;
         if end < self.file.len() && stream::data_end(self.file)?.is_none_or(|data_end| data_end > end) {
             let message = format!(
                 "the stream ends here by its marker, the file has {} bytes: what follows is not looked at",
                 self.file.len()
             );
-            said.warning("vmdk.check.stream-end", at, message);
+            file_report.warning("vmdk.check.stream-end", at, message);
         }
         Ok(())
     }
 
     /// Bytes behind the last grain of a file whose tables stand in front.
-    fn foreign(&self, at: u64, said: &mut Said<'_, '_>) -> Result<(), Error> {
+    fn foreign(&self, at: u64, file_report: &mut FileReport<'_, '_>) -> Result<(), Error> {
         let rest = at..self.file.len();
         if self.file.next_data(rest.start) < rest.end
             && self.file.array::<MARKER_BYTES>(at)? != [0; MARKER_BYTES]
         {
             let Range { start, end } = rest;
             let message = format!("bytes {start}..{end} are no grain, and only grains follow the tables");
-            said.warning("vmdk.check.stream-marker", at, message);
+            file_report.warning("vmdk.check.stream-marker", at, message);
         }
         Ok(())
     }
 }
 
 /// The sectors that a marker announces, which are to be as many as its table has. 0 says nothing.
-fn sized(at: u64, what: &str, found: u64, expected: u64, said: &mut Said<'_, '_>) -> u64 {
+fn sized(at: u64, what: &str, found: u64, expected: u64, file_report: &mut FileReport<'_, '_>) -> u64 {
     if found != 0 && found != expected {
         let message = format!("the marker of {what} says {found} sectors, it has {expected}");
-        said.warning("vmdk.check.stream-size", at, message);
+        file_report.warning("vmdk.check.stream-size", at, message);
     }
     expected
 }
@@ -240,7 +262,7 @@ mod tests {
             file[*at..*at + bytes.len()].copy_from_slice(bytes);
         }
         let tables = Tables {
-            entries: Entries::Hosted { has_zeroed: false, is_packed: true },
+            entries: Entries::Hosted { has_zeroed: false, is_compressed: true },
             grain: 4096,
             per_table: 128,
             capacity: 3 * 4096,
@@ -255,7 +277,7 @@ mod tests {
         };
         let mut report = Report::new(&mut take);
         let frame = Frame { overhead: 1024, is_stream: true, directory_field: 4664, ..Frame::default() };
-        walk(&file, &tables, &frame, &mut Said { report: &mut report, name: String::new() }).unwrap();
+        walk(&file, &tables, &frame, &mut FileReport { report: &mut report, name: String::new() }).unwrap();
         let leaks = report.finish().leaks;
         (found, leaks)
     }

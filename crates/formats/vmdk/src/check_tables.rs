@@ -8,8 +8,8 @@ use core::ops::Range;
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Error, ReadAt};
 
-use crate::check::Said;
 use crate::check_header::Frame;
+use crate::file_report::FileReport;
 use crate::holes::Holes;
 use crate::layout::SECTOR;
 use crate::tables::Tables;
@@ -22,7 +22,7 @@ pub(crate) fn beyond(
     file: &dyn ReadAt,
     tables: &Tables,
     frame: &Frame,
-    said: &mut Said<'_, '_>,
+    file_report: &mut FileReport<'_, '_>,
 ) -> Result<(), Error> {
     for directory in [Some(tables.directory), tables.redundant].into_iter().flatten() {
         let needed = tables.directory_range(directory);
@@ -33,7 +33,7 @@ pub(crate) fn beyond(
                 "an entry of the grain directory is not 0 and the disk needs no more than {} of them",
                 tables.count()
             );
-            said.warning("vmdk.check.table-beyond-capacity", at, message);
+            file_report.warning("vmdk.check.table-beyond-capacity", at, message);
         }
         if tables.redundant == Some(tables.directory) {
             break;
@@ -47,7 +47,7 @@ pub(crate) fn beyond(
             "an entry of the last grain table is not 0 and describes what is behind the disk's end at {}",
             tables.capacity
         );
-        said.warning("vmdk.check.entry-beyond-capacity", at, message);
+        file_report.warning("vmdk.check.entry-beyond-capacity", at, message);
     }
     if let Some(place) = &frame.tables
         && (table.start < place.start || table.end > place.end)
@@ -56,7 +56,11 @@ pub(crate) fn beyond(
             "the last grain table stands at {}, tables stand at bytes {}..{}",
             table.start, place.start, place.end
         );
-        said.warning("vmdk.check.table-outside", tables.directory + last * tables.entry_bytes(), message);
+        file_report.warning(
+            "vmdk.check.table-outside",
+            tables.directory + last * tables.entry_bytes(),
+            message,
+        );
     }
     Ok(())
 }
@@ -104,7 +108,7 @@ pub(crate) fn redundant(
     file: &dyn ReadAt,
     tables: &Tables,
     redundant: u64,
-    said: &mut Said<'_, '_>,
+    file_report: &mut FileReport<'_, '_>,
 ) -> Result<(), Error> {
     let step = tables.entry_bytes();
     let (mut holes, mut copy_holes) = (Holes::new(file), Holes::new(file));
@@ -116,7 +120,7 @@ pub(crate) fn redundant(
             index += skipped;
             continue;
         }
-        // What does not lie inside the file is told when it is opened.
+        // Tables outside of the file are reported when it is opened.
         let both = (tables.table_of(file, tables.directory, index), tables.table_of(file, redundant, index));
         if let (Ok(table), Ok(copy)) = both
             && table != copy
@@ -124,7 +128,7 @@ pub(crate) fn redundant(
             let table_bytes = bytes(file, table.as_ref(), &mut holes)?;
             let copy_bytes = bytes(file, copy.as_ref(), &mut copy_holes)?;
             let place = copy.map_or(redundant + index * step, |copy| copy.start);
-            compare(&table_bytes, &copy_bytes, place, said);
+            compare(&table_bytes, &copy_bytes, place, file_report);
         }
         index += 1;
     }
@@ -147,7 +151,7 @@ fn bytes<'f>(
 }
 
 /// Tells runs of entries that differ; `at` is where the copy stands, or its directory entry.
-fn compare(table: &[u8], copy: &[u8], at: u64, said: &mut Said<'_, '_>) {
+fn compare(table: &[u8], copy: &[u8], at: u64, file_report: &mut FileReport<'_, '_>) {
     let entry =
         |bytes: &[u8], index: usize| bytes.get(index * 4..index * 4 + 4).map_or(0, LittleEndian::read_u32);
     let count = table.len().max(copy.len()) / 4;
@@ -163,7 +167,7 @@ fn compare(table: &[u8], copy: &[u8], at: u64, said: &mut Said<'_, '_>) {
         let message = format!(
             "{run} entries of the redundant grain table differ, the first: {found:#x}, {expected:#x} in the table that is read"
         );
-        said.warning("vmdk.check.redundant", place, message);
+        file_report.warning("vmdk.check.redundant", place, message);
         index += run;
     }
 }
@@ -197,11 +201,11 @@ mod tests {
             ControlFlow::Continue(())
         };
         let mut report = Report::new(&mut take);
-        let mut said = Said { report: &mut report, name: String::new() };
+        let mut file_report = FileReport { report: &mut report, name: String::new() };
         let table = [1, 0, 0, 0, 2, 0, 0, 0, 3, 0, 0, 0, 4, 0, 0, 0];
-        compare(&table, &[1, 0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 4, 0, 0, 0], 100, &mut said);
-        compare(&table, &[], 200, &mut said);
-        compare(&[], &[0; 16], 300, &mut said);
+        compare(&table, &[1, 0, 0, 0, 9, 0, 0, 0, 8, 0, 0, 0, 4, 0, 0, 0], 100, &mut file_report);
+        compare(&table, &[], 200, &mut file_report);
+        compare(&[], &[0; 16], 300, &mut file_report);
         report.finish();
         assert_eq!(places, [104, 200]);
     }

@@ -7,12 +7,14 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Error, FileId, Files, Limits, ReadAt, Report};
 
-use crate::check::shown_name;
-use crate::descriptor::{Descriptor, key_and_value};
+use crate::descriptor::Descriptor;
 use crate::extent_line::{Line, Storage, number};
+use crate::file_report::shown_name;
+use crate::key_values::key_and_value;
 use crate::layout::{HOSTED_BYTES, RawHosted, SECTOR};
-use crate::map::{Kind, Map};
-use crate::sparse::{self, Magic};
+use crate::magic::{Magic, head, magic};
+use crate::map::Map;
+use crate::part::Kind;
 use crate::tables::Entries;
 
 /// Bytes of a descriptor that are looked at: longer ones are refused, unless limits were raised.
@@ -33,7 +35,7 @@ struct Word {
     at: u64,
 }
 
-/// Types and the kinds of extent that they have; whether it is one only, whether it is packed.
+/// Types and the kinds of extent that they have; whether it is one only, whether it is compressed.
 const KINDS: [(&str, &[&str], bool, Option<bool>); 13] = [
     ("monolithicSparse", &["SPARSE"], true, Some(false)),
     ("streamOptimized", &["SPARSE"], true, Some(true)),
@@ -137,7 +139,7 @@ impl Text {
         let (Some(name), Some(word)) = (&self.descriptor.create_type, self.word("createType")) else {
             return;
         };
-        let Some((_, kinds, is_one, is_packed)) =
+        let Some((_, kinds, is_one, is_compressed)) =
             KINDS.iter().find(|(kind, ..)| kind.eq_ignore_ascii_case(name))
         else {
             return;
@@ -155,9 +157,11 @@ impl Text {
             );
             report.warning("vmdk.check.create-type", word.at, message);
         }
-        let found =
-            map.parts.iter().find_map(|part| packed(&part.kind).filter(|found| Some(*found) != *is_packed));
-        if let (Some(found), Some(_)) = (found, is_packed) {
+        let found = map
+            .parts
+            .iter()
+            .find_map(|part| compressed(&part.kind).filter(|found| Some(*found) != *is_compressed));
+        if let (Some(found), Some(_)) = (found, is_compressed) {
             let found = if found { "an extent has compressed grains" } else { "no grain is compressed" };
             report.warning("vmdk.check.create-type", word.at, format!("createType is {name} and {found}"));
         }
@@ -178,7 +182,7 @@ impl Text {
             let Some(file) = files.get(part.file).filter(|_| line.storage == Storage::Sparse) else {
                 continue;
             };
-            let found = sparse::magic(&sparse::head(file)?);
+            let found = magic(&head(file)?);
             if found.is_some() && found != Some(magic_of(line)) && part.file != FileId::SELF {
                 let found = if found == Some(Magic::Cowd) { "COWD" } else { "KDMV" };
                 let message = format!("an extent of type {} is a {found} file", line.kind);
@@ -194,10 +198,10 @@ fn magic_of(line: &Line) -> Magic {
 }
 
 /// Whether the grains of a `KDMV` extent are compressed.
-fn packed(kind: &Kind) -> Option<bool> {
+fn compressed(kind: &Kind) -> Option<bool> {
     match kind {
         Kind::Sparse(tables) => match tables.entries {
-            Entries::Hosted { is_packed, .. } => Some(is_packed),
+            Entries::Hosted { is_compressed, .. } => Some(is_compressed),
             _ => None,
         },
         _ => None,
@@ -209,7 +213,7 @@ type Placed<'f> = (Cow<'f, [u8]>, u64);
 
 /// The bytes of the descriptor.
 fn bytes(file: &dyn ReadAt) -> Result<Option<Placed<'_>>, Error> {
-    let range = match sparse::magic(&sparse::head(file)?) {
+    let range = match magic(&head(file)?) {
         None => 0..file.len(),
         Some(Magic::Hosted) if file.len() >= HOSTED_BYTES as u64 => {
             let raw = RawHosted::decode(&file.array(0)?);

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use imgprep_map::{Error, Finding, ParseOptions, ReadAt, Severity};
 
 use crate::layout::{COWD_BYTES, RawCowd, SECTOR};
-use crate::map::Kind;
+use crate::part::Kind;
 use crate::sparse::{Sparse, check_directory, field, header, scan_directories};
 use crate::tables::{Entries, Tables};
 use crate::{Corrupt, Unsupported};
@@ -71,7 +71,7 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
         capacity,
         capacity_at: 12,
         grain,
-        is_packed: false,
+        is_compressed: false,
         is_dirty: raw.unclean_shutdown != 0,
         descriptor: None,
         kind: if capacity == 0 { Kind::Zero } else { Kind::Sparse(tables) },

@@ -1,19 +1,20 @@
 //! The text descriptor (5.0, "The Descriptor File"): lines -> meaning.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use imgprep_map::{Error, FileRef, FileRole, Finding, ImageName, Severity};
 
 use crate::encoding::Charset;
-use crate::extent_line::{self, Line, Problem, Storage, shown};
+use crate::extent_line::{Line, Problem, Storage, shown};
+use crate::key_values::{KEYS, Values, id, key_and_value};
 use crate::parent::{Parent, uuid_text};
 use crate::refusal::Refusal;
-use crate::{Corrupt, Unsupported, text_end};
+use crate::{Corrupt, Unsupported, extent_line, text_end};
 
-/// Odd lines that are told one by one.
-const TOLD: usize = 8;
+/// Anomalous lines that are reported one by one.
+const LISTED: usize = 8;
 
 /// A descriptor whose lines were understood.
 #[derive(Debug, Default)]
@@ -30,35 +31,14 @@ pub(crate) struct Descriptor {
     /// The list of changed blocks (`changeTrackPath`).
     pub(crate) tracking: Option<FileRef>,
     pub(crate) lines: Vec<Line>,
-    /// Values of the disk data base that are told.
+    /// Values of the disk data base that are reported.
     pub(crate) shown: Vec<(&'static str, String)>,
     /// Why the disk can't be read though it can be described.
     pub(crate) refusal: Option<Refusal>,
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Lines `KEY = "VALUE"` that mean something here, as they were found.
-#[derive(Default)]
-pub(crate) struct Values {
-    found: Vec<(&'static str, Vec<u8>, u64)>,
-}
-
-/// Keys of the header that decide what the disk is.
-const KEYS: [&str; 12] = [
-    "version",
-    "createType",
-    "CID",
-    "parentCID",
-    "parentFileNameHint",
-    "encoding",
-    "isNativeSnapshot",
-    "changeTrackPath",
-    "ddb.uuid.image",
-    "ddb.uuid.modification",
-    "ddb.uuid.parent",
-    "ddb.uuid.parentmodification",
-];
-/// Keys of the disk data base, and the names under which they are told.
+/// Keys of the disk data base, and the names under which they are reported.
 const SHOWN: [(&str, &str); 5] = [
     ("ddb.adapterType", "adapter-type"),
     ("ddb.virtualHWVersion", "hardware-version"),
@@ -136,7 +116,7 @@ impl Descriptor {
         if let Some((value, at)) = values.get("CID") {
             self.cid = Some(id("CID", value, at)?);
         } else {
-            let message = "the descriptor has no CID: children can't tell whether it is their parent";
+            let message = "the descriptor has no CID: children cannot verify their parent";
             self.find("vmdk.descriptor.no-cid", Severity::Warning, self.at, message.into());
         }
         if let Some((value, at)) = values.get("isNativeSnapshot")
@@ -198,8 +178,8 @@ impl Descriptor {
     }
 
     fn tell_odd(&mut self, odd: Vec<(u64, String)>) {
-        let more = odd.len().saturating_sub(TOLD);
-        for (at, line) in odd.into_iter().take(TOLD) {
+        let more = odd.len().saturating_sub(LISTED);
+        for (at, line) in odd.into_iter().take(LISTED) {
             let message = format!("no line of a descriptor: {line}");
             self.find("vmdk.descriptor.odd-line", Severity::Warning, at, message);
         }
@@ -208,11 +188,6 @@ impl Descriptor {
             self.find("vmdk.descriptor.odd-line", Severity::Warning, self.at, message);
         }
     }
-}
-
-/// Whether a key decides what the disk is, or what lies below it.
-pub(crate) fn is_decisive(key: &[u8]) -> bool {
-    KEYS.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(key))
 }
 
 /// Version 2 marks encrypted disks, 3 adds a file of changed blocks; what 4 adds (ESX 6.5 and later) was never
@@ -259,48 +234,11 @@ const PHYSICAL: [&str; 9] = [
     "vmfsSparseRDMP",
 ];
 
-impl Values {
-    pub(crate) fn get(&self, key: &str) -> Option<(&[u8], u64)> {
-        self.found.iter().find(|(name, ..)| *name == key).map(|(_, value, at)| (&value[..], *at))
-    }
-
-    fn add(&mut self, key: &'static str, value: &[u8], at: u64) -> Result<(), Corrupt> {
-        match self.get(key) {
-            Some((before, _)) if before == value => Ok(()),
-            Some(_) => Err(Corrupt::Twice { at, key }),
-            None => {
-                self.found.push((key, value.to_vec(), at));
-                Ok(())
-            }
-        }
-    }
-}
-
 fn refused(problem: Problem) -> Error {
     match problem {
         Problem::Corrupt(detail) => detail.into(),
         Problem::Unsupported(detail) => detail.into(),
     }
-}
-
-/// `KEY = "VALUE"`, blanks and quotes left out.
-pub(crate) fn key_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let equals = line.iter().position(|byte| *byte == b'=').filter(|_| !line.starts_with(b"#"))?;
-    let (key, value) = (line[..equals].trim_ascii(), line[equals + 1..].trim_ascii());
-    let inner = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
-    // A key is one word: else the line is a sentence with a sign in it.
-    let is_key = !key.is_empty() && !key.iter().any(u8::is_ascii_whitespace);
-    is_key.then_some((key, inner.unwrap_or(value)))
-}
-
-pub(crate) fn id(key: &'static str, value: &[u8], at: u64) -> Result<u32, Corrupt> {
-    let digits = core::str::from_utf8(value).ok().filter(|text| !text.starts_with('+'));
-    digits.and_then(|text| u32::from_str_radix(text, 16).ok()).ok_or_else(|| Corrupt::Value {
-        at,
-        key,
-        expected: "1 to 8 hexadecimal digits",
-        found: ImageName(value.to_vec()).to_string(),
-    })
 }
 
 #[cfg(test)]
@@ -348,7 +286,7 @@ mod tests {
         let at = 512 + text.find("hello").unwrap() as u64;
         assert_eq!((found.findings.len(), found.findings[0].at), (1, Some(at)));
         let many = "x\n".repeat(20) + TEXT;
-        assert_eq!(read(&many).findings.len(), TOLD + 1);
+        assert_eq!(read(&many).findings.len(), LISTED + 1);
     }
 
     #[test]

@@ -70,7 +70,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// An entry that can't be.
-    #[error("{table} entry {found:#x} is none: {reason}")]
+    #[error("invalid {table} entry {found:#x}: {reason}")]
     Entry {
         /// Offset of the entry.
         at: u64,
@@ -165,7 +165,7 @@ pub enum Corrupt {
         /// By the extent.
         found: u64,
     },
-    /// A line that begins as an extent's and is none.
+    /// A line that begins like an extent line and is invalid.
     #[error("extent line {line:?}: {reason}")]
     ExtentLine {
         /// Offset of the line.
@@ -367,7 +367,7 @@ pub enum Unsupported {
     },
     /// A combination of flags and method that no writer has.
     #[error("{what} (flags {flags:#x}, compressAlgorithm {algorithm}): not read")]
-    Packing {
+    Compression {
         /// Offset of the field.
         at: u64,
         /// What it is.
@@ -442,7 +442,7 @@ impl Detail for Unsupported {
             Self::Alone { .. } => "vmdk.extent.alone",
             Self::NotOpened { .. } => "vmdk.extent.not-opened",
             Self::GrainSize { .. } => "vmdk.header.grain-size",
-            Self::Packing { .. } => "vmdk.header.compression",
+            Self::Compression { .. } => "vmdk.header.compression",
             Self::Journal { .. } => "vmdk.sesparse.journal",
             Self::SeField { .. } => "vmdk.sesparse.field",
             Self::Encrypted { .. } => "vmdk.descriptor.encrypted",
@@ -470,7 +470,7 @@ impl Detail for Unsupported {
             | Self::NoAccess { at }
             | Self::NotOpened { at }
             | Self::GrainSize { at, .. }
-            | Self::Packing { at, .. }
+            | Self::Compression { at, .. }
             | Self::Journal { at }
             | Self::SeField { at, .. }
             | Self::Encrypted { at, .. }

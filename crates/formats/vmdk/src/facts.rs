@@ -4,15 +4,15 @@ use alloc::format;
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
-use imgprep_map::{Encryption, Facts, ImageName, Value};
+use imgprep_map::{Encryption, Facts, ImageName, Value, size_text};
 
-use crate::NAME;
 use crate::Unsupported;
 use crate::descriptor::Descriptor;
+use crate::layout::NAME;
 use crate::refusal::Refusal;
 use crate::sparse::Sparse;
 
-/// What is told of one extent.
+/// The reported facts of one extent.
 pub(crate) struct Shown {
     name: String,
     /// The type in the descriptor; nothing where the extent is the image itself.
@@ -30,7 +30,7 @@ impl Shown {
             name: name.map(|name| ImageName(name.to_vec()).to_string()).unwrap_or_default(),
             kind,
             size,
-            grain: sparse.map(|sparse| (sparse.grain, sparse.is_packed)),
+            grain: sparse.map(|sparse| (sparse.grain, sparse.is_compressed)),
             what: sparse.map(|sparse| (sparse.what, sparse.version)),
             is_dirty: sparse.is_some_and(|sparse| sparse.is_dirty),
         }
@@ -44,9 +44,9 @@ impl Shown {
         }
         table.push(("format", Value::Text(self.kind.to_string())));
         table.push(("virtual-size", Value::Number(self.size)));
-        if let Some((grain, is_packed)) = self.grain {
+        if let Some((grain, is_compressed)) = self.grain {
             table.push(("cluster-size", Value::Number(grain)));
-            if is_packed {
+            if is_compressed {
                 table.push(("compressed", Value::Flag(true)));
             }
         }
@@ -99,12 +99,4 @@ fn variant(descriptor: Option<&Descriptor>, extents: &[Shown]) -> String {
         words.push(format!("grains of {}", size_text(grain)));
     }
     words.join(", ")
-}
-
-fn size_text(size: u64) -> String {
-    match size {
-        size if size >= 1 << 20 => format!("{} MiB", size >> 20),
-        size if size >= 1 << 10 => format!("{} KiB", size >> 10),
-        size => format!("{size} bytes"),
-    }
 }

@@ -11,16 +11,17 @@ use crate::layout::{
     DIRECTORY_AT_END, FLAG_COMPRESSED, FLAG_MARKERS, FLAG_NEWLINES, FLAG_REDUNDANT, FLAG_ZEROED,
     HOSTED_BYTES, HOSTED_MAGIC, KNOWN_FLAGS, NEWLINES, RawHosted, SECTOR,
 };
-use crate::map::Kind;
+use crate::magic::head;
+use crate::part::Kind;
 use crate::refusal::Refusal;
-use crate::sparse::{Sparse, bytes, check_directory, field, head, header, scan_directories};
+use crate::sparse::{Sparse, bytes, check_directory, field, header, scan_directories};
 use crate::stream::{self, Footer};
 use crate::tables::{Entries, Tables};
 use crate::{Corrupt, Unsupported};
 
 /// Sectors of a plain grain: QEMU's own bound, 1 GiB.
 const GRAIN_LIMIT: u64 = 1 << 21;
-/// Sectors of a compressed grain, which is unpacked in memory: 32 MiB.
+/// Sectors of a compressed grain, which is decompressed in memory: 32 MiB.
 const PACKED_GRAIN_LIMIT: u64 = 1 << 16;
 /// Entries of a grain table: the specification's constant, which QEMU takes for a bound.
 const GTES_LIMIT: u32 = 512;
@@ -31,12 +32,12 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
         return Err(Corrupt::Magic { expected: "\"KDMV\"", found: head(file)? }.into());
     }
     check_fields(&raw)?;
-    let is_packed = check_packing(&raw)?;
+    let is_compressed = check_compression(&raw)?;
     let capacity = bytes(12, "capacity", raw.capacity)?;
     // OK: bounded by `check_fields`.
     let grain = raw.grain_size * SECTOR;
     let mut sparse = Sparse {
-        what: if is_packed { "a stream-optimized KDMV file" } else { "a sparse KDMV file" },
+        what: if is_compressed { "a stream-optimized KDMV file" } else { "a sparse KDMV file" },
         version: match raw.version {
             1 => "1",
             2 => "2",
@@ -46,7 +47,7 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
         capacity,
         capacity_at: 12,
         grain,
-        is_packed,
+        is_compressed,
         is_dirty: raw.unclean_shutdown != 0,
         descriptor: None,
         kind: Kind::Zero,
@@ -64,7 +65,7 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
         sparse.fixed.push((start..end, "the descriptor"));
     }
     let tables = Tables {
-        entries: Entries::Hosted { has_zeroed: raw.flags & FLAG_ZEROED != 0, is_packed },
+        entries: Entries::Hosted { has_zeroed: raw.flags & FLAG_ZEROED != 0, is_compressed },
         grain,
         per_table: raw.num_gtes_per_gt.into(),
         capacity,
@@ -114,7 +115,7 @@ fn place_tables(
     match (placed, tables.redundant) {
         (Ok(()), _) => {}
         (Err(_), Some(redundant)) if options.salvage => tables.directory = redundant,
-        (Err(_), None) if options.salvage && sparse.is_packed => {
+        (Err(_), None) if options.salvage && sparse.is_compressed => {
             sparse.kind = stream::walk(file, raw, &tables, options)?;
             return Ok(());
         }
@@ -186,9 +187,9 @@ fn check_fields(raw: &RawHosted) -> Result<(), Error> {
 }
 
 /// Whether grains are compressed. Only all of it together is in use: flag, markers and method.
-fn check_packing(raw: &RawHosted) -> Result<bool, Error> {
+fn check_compression(raw: &RawHosted) -> Result<bool, Error> {
     let (flags, algorithm) = (raw.flags, raw.compress_algorithm);
-    let refuse = |at, what| Err(Unsupported::Packing { at, what, flags, algorithm }.into());
+    let refuse = |at, what| Err(Unsupported::Compression { at, what, flags, algorithm }.into());
     match (flags & FLAG_COMPRESSED != 0, flags & FLAG_MARKERS != 0, algorithm) {
         (false, false, 0) => Ok(false),
         (true, true, 1) => Ok(true),
@@ -266,7 +267,7 @@ mod tests {
     fn a_plain_header() {
         let sparse = with(&[]).unwrap();
         assert_eq!(
-            (sparse.capacity, sparse.grain, sparse.is_packed, sparse.is_dirty),
+            (sparse.capacity, sparse.grain, sparse.is_compressed, sparse.is_dirty),
             (1 << 20, 65536, false, false)
         );
         assert!(sparse.findings.is_empty() && sparse.descriptor.is_none());
@@ -302,12 +303,13 @@ mod tests {
         assert_eq!(unsupported(&[(4, &[4])]), Unsupported::Version { at: 4, what, known, version: 4 });
         let large = Unsupported::GrainSize { at: 20, sectors: 1 << 22, limit: 1 << 21 };
         assert_eq!(unsupported(&[(20, &[0, 0, 0x40])]), large);
-        let packing = |at, what, flags, algorithm| Unsupported::Packing { at, what, flags, algorithm };
+        let compression =
+            |at, what, flags, algorithm| Unsupported::Compression { at, what, flags, algorithm };
         let what = "compressed grains without markers, which tell their length";
-        assert_eq!(unsupported(&[(10, &[1]), (77, &[1])]), packing(8, what, 0x1_0001, 1));
-        assert_eq!(unsupported(&[(10, &[2])]), packing(8, "markers without compression", 0x2_0001, 0));
+        assert_eq!(unsupported(&[(10, &[1]), (77, &[1])]), compression(8, what, 0x1_0001, 1));
+        assert_eq!(unsupported(&[(10, &[2])]), compression(8, "markers without compression", 0x2_0001, 0));
         let what = "a compression method that is not known";
-        assert_eq!(unsupported(&[(10, &[3]), (77, &[2])]), packing(77, what, 0x3_0001, 2));
+        assert_eq!(unsupported(&[(10, &[3]), (77, &[2])]), compression(77, what, 0x3_0001, 2));
     }
 
     #[test]
@@ -352,7 +354,7 @@ mod tests {
         let file = cut_stream();
         let options = ParseOptions { salvage: true, ..ParseOptions::default() };
         let Kind::Walked(walked) = read(&file, &options).unwrap().kind else { panic!("not walked") };
-        let record = stream::Record { start: 256 * 512, at: 8192 + 12, len: 100 };
+        let record = crate::walked::Record { start: 256 * 512, at: 8192 + 12, len: 100 };
         assert_eq!((&walked.records[..], walked.unknown), (&[record][..], 256 * 512 + 65536..1 << 20));
         let mut tight = options;
         tight.limits.resident_bytes = 0;

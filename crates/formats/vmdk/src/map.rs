@@ -3,43 +3,16 @@
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{
-    Checked, Claim, Codec, DiskMap, Error, FileId, Files, Finding, PackedLen, ReadAt, Source, Tiler, Visitor,
-};
+use imgprep_map::{Codec, CompressedLen, Error, ExtentBuilder, Files, ReadAt, Source};
 
 use crate::Corrupt;
-use crate::check;
 use crate::holes::Holes;
-use crate::refusal::Refusal;
-use crate::stream::Walked;
+use crate::part::{Kind, Part};
 use crate::tables::{Grain, Tables};
+use crate::walked::Walked;
 
 /// What a walk splits at where nothing is sparse.
-const FLAT_STRIDE: u64 = 64 << 20;
-
-/// How the bytes of one extent are found.
-#[derive(Clone, Debug)]
-pub(crate) enum Kind {
-    Zero,
-    /// The bytes themselves, from this offset on.
-    Flat {
-        at: u64,
-    },
-    Sparse(Tables),
-    Walked(Walked),
-    Refused(Refusal),
-}
-
-/// One extent.
-#[derive(Clone, Debug)]
-pub(crate) struct Part {
-    /// Bytes of the disk.
-    pub(crate) disk: Range<u64>,
-    pub(crate) file: FileId,
-    pub(crate) kind: Kind,
-    /// Headers and the like, for the claims.
-    pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
-}
+pub(crate) const FLAT_STRIDE: u64 = 64 << 20;
 
 /// The map of a disk.
 pub(crate) struct Map {
@@ -58,11 +31,11 @@ impl Map {
         }
     }
 
-    fn walk(
+    pub(crate) fn walk(
         &self,
         files: &dyn Files,
         range: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let first = self.parts.partition_point(|part| part.disk.end <= range.start);
         let parts = (first..).zip(&self.parts[first..]);
@@ -76,7 +49,7 @@ impl Map {
                 let lost = wanted.start..self.refused_until(index, range.end);
                 return Err(refusal.error().in_file(part.file).hitting(lost));
             }
-            if self.walk_part(files, part, &wanted, tiler)?.is_break() {
+            if self.walk_part(files, part, &wanted, builder)?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -105,11 +78,11 @@ impl Map {
         files: &dyn Files,
         part: &Part,
         wanted: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let missing = Walk { part, unallocated: &self.unallocated };
         let file = match &part.kind {
-            Kind::Zero => return Ok(tiler.push(wanted.end - tiler.at(), Source::Zero { explicit: true })),
+            Kind::Zero => return Ok(builder.push(wanted.end - builder.at(), Source::Zero { explicit: true })),
             // The caller has refused it.
             Kind::Refused(_) => return Ok(ControlFlow::Break(())),
             _ => files.get(part.file),
@@ -117,15 +90,15 @@ impl Map {
         // OK: whoever walks a map has opened the files that it was made of.
         let Some(file) = file else { return Ok(ControlFlow::Break(())) };
         match &part.kind {
-            Kind::Flat { at } => missing.flat(file, *at, wanted, tiler),
-            Kind::Sparse(tables) => missing.sparse(file, tables, wanted, tiler),
-            Kind::Walked(walked) => missing.walked(walked, wanted, tiler),
+            Kind::Flat { at } => missing.flat(file, *at, wanted, builder),
+            Kind::Sparse(tables) => missing.sparse(file, tables, wanted, builder),
+            Kind::Walked(walked) => missing.walked(walked, wanted, builder),
             Kind::Zero | Kind::Refused(_) => Ok(ControlFlow::Continue(())),
         }
     }
 
     /// Where the walk of a range begins: at a grain of its first part.
-    fn first(&self, at: u64) -> u64 {
+    pub(crate) fn first(&self, at: u64) -> u64 {
         let index = self.parts.partition_point(|part| part.disk.end <= at);
         let Some(part) = self.parts.get(index) else { return at };
         let grain = match &part.kind {
@@ -135,46 +108,6 @@ impl Map {
         };
         // OK: a grain is not 0.
         at - (at - part.disk.start) % grain
-    }
-}
-
-impl DiskMap for Map {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn stride(&self) -> u64 {
-        let coverage = self.parts.iter().filter_map(|part| match &part.kind {
-            Kind::Sparse(tables) => Some(tables.coverage()),
-            _ => None,
-        });
-        coverage.max().unwrap_or(FLAT_STRIDE)
-    }
-
-    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let first = self.first(range.start);
-        Tiler::visit(range, self.size, first, visitor, |range, tiler| self.walk(files, range, tiler))
-    }
-
-    fn claims(
-        &self,
-        files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        self.walk_claims(files, visitor)
-    }
-
-    fn check(
-        &self,
-        files: &dyn Files,
-        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
-        check::check(self, files, found)
-    }
-
-    /// The redundant directories against those that are read.
-    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
-        check::cross_check(self, files)
     }
 }
 
@@ -190,14 +123,14 @@ impl Walk<'_> {
         file: &dyn ReadAt,
         at: u64,
         wanted: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let (disk, file_len) = (&self.part.disk, file.len());
         let present = file_len.saturating_sub(at).min(disk.end - disk.start);
         let there = wanted.start..wanted.end.min(disk.start + present);
         if there.start < there.end {
             let source = Source::Data { file: self.part.file, at: at + (there.start - disk.start) };
-            if tiler.push(there.end - there.start, source).is_break() {
+            if builder.push(there.end - there.start, source).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
@@ -215,7 +148,7 @@ impl Walk<'_> {
         file: &dyn ReadAt,
         tables: &Tables,
         wanted: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let start = self.part.disk.start;
         let coverage = tables.coverage();
@@ -228,8 +161,8 @@ impl Walk<'_> {
             let described = tables.described(index + skipped.saturating_sub(1));
             let table = if skipped > 0 { None } else { self.find_table(file, tables, index, &mut holes)? };
             let flow = match table {
-                None => tiler.push(start + described.end - tiler.at(), self.unallocated.clone()),
-                Some(table) => self.table(file, tables, (index, table), wanted, tiler)?,
+                None => builder.push(start + described.end - builder.at(), self.unallocated.clone()),
+                Some(table) => self.table(file, tables, (index, table), wanted, builder)?,
             };
             if flow.is_break() {
                 return Ok(flow);
@@ -261,7 +194,7 @@ impl Walk<'_> {
         tables: &Tables,
         (index, table): (u64, Range<u64>),
         wanted: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let start = self.part.disk.start;
         let described = tables.described(index);
@@ -280,7 +213,7 @@ impl Walk<'_> {
             let source = self.source(file, tables, (entry, entry_at), &part).map_err(|error| {
                 error.in_file(self.part.file).hitting(start + part.start..start + part.end)
             })?;
-            if tiler.push(part.end - part.start, source).is_break() {
+            if builder.push(part.end - part.start, source).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             grain += tables.grain;
@@ -306,23 +239,23 @@ impl Walk<'_> {
                 }
                 Source::Data { file: self.part.file, at }
             }
-            Grain::Packed { at } => {
-                let (at, len) = tables.packed(file, entry_at, at, part.start)?;
-                self.packed(at, len, part.start, tables.grain)
+            Grain::Compressed { at } => {
+                let (at, len) = tables.compressed(file, entry_at, at, part.start)?;
+                self.compressed(at, len, part.start, tables.grain)
             }
         })
     }
 
-    /// A grain's payload; the last grain of an extent may unpack to no more than what is left of it.
-    fn packed(&self, at: u64, len: u32, start: u64, grain: u64) -> Source {
-        let unit = self.part.disk.start + start;
-        Source::Packed {
+    /// A grain's payload; the last grain of an extent may decompress to no more than what is left of it.
+    fn compressed(&self, at: u64, len: u32, start: u64, grain: u64) -> Source {
+        let disk = self.part.disk.start + start;
+        Source::Compressed {
             file: self.part.file,
             at,
-            len: PackedLen::Exact(len),
+            len: CompressedLen::Exact(len),
             codec: Codec::Zlib,
             // OK: a grain is at most 2^25 here and the disk ends below 2^64 - 2^25, see `assemble`.
-            unit: unit..unit + grain,
+            block: disk..disk + grain,
         }
     }
 
@@ -330,25 +263,25 @@ impl Walk<'_> {
         &self,
         walked: &Walked,
         wanted: &Range<u64>,
-        tiler: &mut Tiler<'_>,
+        builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         let start = self.part.disk.start;
         let len = self.part.disk.end - start;
-        let from = tiler.at() - start;
+        let from = builder.at() - start;
         let first = walked.records.partition_point(|record| record.start < from);
         for record in &walked.records[first..] {
-            let gap = start + record.start - tiler.at();
-            if gap > 0 && tiler.push(gap, self.unallocated.clone()).is_break() {
+            let gap = start + record.start - builder.at();
+            if gap > 0 && builder.push(gap, self.unallocated.clone()).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
-            let source = self.packed(record.at, record.len, record.start, walked.grain);
-            if tiler.push(walked.grain.min(len - record.start), source).is_break() {
+            let source = self.compressed(record.at, record.len, record.start, walked.grain);
+            if builder.push(walked.grain.min(len - record.start), source).is_break() {
                 return Ok(ControlFlow::Break(()));
             }
         }
         let unknown = (start + walked.unknown.start).max(wanted.start)..wanted.end;
         if walked.unknown.is_empty() || unknown.is_empty() {
-            return Ok(tiler.push(wanted.end - tiler.at(), self.unallocated.clone()));
+            return Ok(builder.push(wanted.end - builder.at(), self.unallocated.clone()));
         }
         let error = Error::new(Corrupt::StreamCut { file_len: walked.file_len });
         Err(error.in_file(self.part.file).hitting(unknown))
@@ -359,7 +292,7 @@ impl Walk<'_> {
 mod tests {
     use alloc::vec;
 
-    use imgprep_map::ReadError;
+    use imgprep_map::{DiskMap, FileId, ReadError};
 
     use super::*;
     use crate::tables::Entries;
@@ -383,9 +316,9 @@ mod tests {
     }
 
     /// 2^40 directory entries, of which all but the first few lie in a hole.
-    fn monster() -> (Map, Holey) {
+    fn huge() -> (Map, Holey) {
         let tables = Tables {
-            entries: Entries::Hosted { has_zeroed: false, is_packed: false },
+            entries: Entries::Hosted { has_zeroed: false, is_compressed: false },
             grain: 4096,
             per_table: 512,
             capacity: 1 << 61,
@@ -402,7 +335,7 @@ mod tests {
 
     #[test]
     fn a_directory_in_a_hole_is_one_piece() {
-        let (map, file) = monster();
+        let (map, file) = huge();
         let files = &file as &dyn ReadAt;
         let mut extents = 0;
         map.visit(&files, 0..u64::MAX, &mut |extent| {
@@ -412,18 +345,18 @@ mod tests {
         })
         .unwrap();
         assert_eq!(extents, 1);
-        let mut claims = 0;
-        map.claims(&files, &mut |_| {
-            claims += 1;
+        let mut uses = 0;
+        map.file_usage(&files, &mut |_| {
+            uses += 1;
             ControlFlow::Continue(())
         })
         .unwrap();
-        assert_eq!(claims, 2, "the two directories");
+        assert_eq!(uses, 2, "the two directories");
     }
 
     #[test]
-    fn a_check_of_a_monster_follows_the_file() {
-        let (map, file) = monster();
+    fn the_cost_of_a_check_follows_the_file() {
+        let (map, file) = huge();
         let mut codes = Vec::new();
         let checked = map.check(&(&file as &dyn ReadAt), &mut |finding| {
             codes.push(finding.code);

@@ -1,15 +1,15 @@
 //! streamOptimized files: the footer, and the way along the markers where it is lost.
 
 use alloc::vec::Vec;
-use core::ops::Range;
 
 use imgprep_map::{Error, ParseOptions, ReadAt};
 
 use crate::layout::{
     DIRECTORY_AT_END, HOSTED_BYTES, HOSTED_MAGIC, MARKER_BYTES, Marker, RECORD_HEAD, RawHosted, SECTOR,
 };
-use crate::map::Kind;
+use crate::part::Kind;
 use crate::tables::Tables;
+use crate::walked::{Record, Walked};
 use crate::{Corrupt, Unsupported};
 
 /// What the end of the file is.
@@ -96,29 +96,6 @@ pub(crate) fn footer(file: &dyn ReadAt, header: &RawHosted) -> Result<Footer, Er
     Ok(Footer::Found { at, gd_offset: raw.gd_offset, end: at + 2 * SECTOR })
 }
 
-/// One grain that the walk came by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Record {
-    /// Its first byte in the extent.
-    pub(crate) start: u64,
-    /// Where its payload stands.
-    pub(crate) at: u64,
-    /// Bytes of its payload.
-    pub(crate) len: u32,
-}
-
-/// The grains of a stream whose directory is lost.
-#[derive(Clone, Debug)]
-pub(crate) struct Walked {
-    /// Ascending, each grain once.
-    pub(crate) records: Vec<Record>,
-    pub(crate) grain: u64,
-    /// What nothing tells anything about: whether it was ever stored is not known.
-    pub(crate) unknown: Range<u64>,
-    /// Length of the file, where it was cut.
-    pub(crate) file_len: u64,
-}
-
 /// Walks along the markers from the first grain on. Payloads are stepped over.
 ///
 /// Grains are written in the order of the disk: what lies behind the last one that was
@@ -166,6 +143,6 @@ fn record(file: &dyn ReadAt, tables: &Tables, at: u64, lba: u64, size: u32) -> O
     let start = lba.checked_mul(SECTOR).filter(|start| *start < tables.capacity)?;
     let payload = at + RECORD_HEAD;
     let is_whole = payload.checked_add(size.into()).is_some_and(|end| end <= file.len());
-    let is_one = start.is_multiple_of(tables.grain) && u64::from(size) <= tables.packed_limit();
+    let is_one = start.is_multiple_of(tables.grain) && u64::from(size) <= tables.compressed_limit();
     (is_whole && is_one).then_some(Record { start, at: payload, len: size })
 }

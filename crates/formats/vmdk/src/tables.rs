@@ -13,7 +13,7 @@ use crate::layout::{MARKER_BYTES, Marker, RECORD_HEAD, SECTOR};
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entries {
     /// 32 bits, sector numbers.
-    Hosted { has_zeroed: bool, is_packed: bool },
+    Hosted { has_zeroed: bool, is_compressed: bool },
     /// 32 bits, sector numbers.
     Cowd,
     /// 64 bits, numbers of tables and grains; the places are byte offsets.
@@ -31,7 +31,7 @@ pub(crate) enum Grain {
         at: u64,
     },
     /// `at` is where the grain's own head stands.
-    Packed {
+    Compressed {
         at: u64,
     },
 }
@@ -138,11 +138,11 @@ impl Tables {
     pub(crate) fn grain(&self, entry: &[u8], at: u64) -> Result<Grain, Corrupt> {
         let bad = |found, reason| Err(Corrupt::Entry { at, table: "grain table", found, reason });
         match self.entries {
-            Entries::Hosted { has_zeroed, is_packed } => match LittleEndian::read_u32(entry) {
+            Entries::Hosted { has_zeroed, is_compressed } => match LittleEndian::read_u32(entry) {
                 0 => Ok(Grain::Unallocated),
                 1 if has_zeroed => Ok(Grain::Zero),
                 1 => bad(1, "sector 1 is the header's, and the header says no zeroed grains"),
-                sector if is_packed => Ok(Grain::Packed { at: u64::from(sector) * SECTOR }),
+                sector if is_compressed => Ok(Grain::Compressed { at: u64::from(sector) * SECTOR }),
                 sector => Ok(Grain::Data { at: u64::from(sector) * SECTOR }),
             },
             Entries::Cowd => match LittleEndian::read_u32(entry) {
@@ -171,7 +171,7 @@ impl Tables {
 
     /// The payload of a compressed grain whose head stands at `head`; `entry` is the place of its
     /// table entry, `start` its first byte in the extent.
-    pub(crate) fn packed(
+    pub(crate) fn compressed(
         &self,
         file: &dyn ReadAt,
         entry: u64,
@@ -187,7 +187,7 @@ impl Tables {
             return Err(past_end(head_end));
         }
         let bad_length =
-            |found| Error::new(Corrupt::GrainLength { at: head + 8, limit: self.packed_limit(), found });
+            |found| Error::new(Corrupt::GrainLength { at: head + 8, limit: self.compressed_limit(), found });
         let Marker::Grain { lba, size } = Marker::decode(file.array(head)?) else {
             return Err(bad_length(0));
         };
@@ -195,7 +195,7 @@ impl Tables {
         if lba != expected {
             return Err(Corrupt::GrainLba { at: head, expected, found: lba }.into());
         }
-        if u64::from(size) > self.packed_limit() {
+        if u64::from(size) > self.compressed_limit() {
             return Err(bad_length(size.into()));
         }
         let end = head + RECORD_HEAD + u64::from(size);
@@ -207,7 +207,7 @@ impl Tables {
 
     /// What a compressed grain may take: QEMU's own bound is twice the grain, and zlib
     /// never adds more than a few bytes in a thousand.
-    pub(crate) fn packed_limit(&self) -> u64 {
+    pub(crate) fn compressed_limit(&self) -> u64 {
         self.grain * 2
     }
 }
@@ -230,7 +230,7 @@ mod tests {
         }
     }
 
-    const HOSTED: Entries = Entries::Hosted { has_zeroed: false, is_packed: false };
+    const HOSTED: Entries = Entries::Hosted { has_zeroed: false, is_compressed: false };
     const SE: Entries = Entries::Se { tables_at: 1 << 20, grains_at: 2 << 20 };
 
     fn bad(result: Result<Grain, Corrupt>) -> (u64, &'static str) {
@@ -247,10 +247,10 @@ mod tests {
         assert_eq!(bad(plain.grain(&[1, 0, 0, 0], 9)).0, 1);
         assert_eq!(plain.grain(&[2, 0, 0, 0], 9), Ok(Grain::Data { at: 1024 }));
         assert_eq!(plain.grain(&[0xff; 4], 9), Ok(Grain::Data { at: 0xffff_ffff * 512 }));
-        let zeroed = tables(Entries::Hosted { has_zeroed: true, is_packed: true });
+        let zeroed = tables(Entries::Hosted { has_zeroed: true, is_compressed: true });
         assert_eq!(zeroed.grain(&[0, 0, 0, 0], 9), Ok(Grain::Unallocated));
         assert_eq!(zeroed.grain(&[1, 0, 0, 0], 9), Ok(Grain::Zero));
-        assert_eq!(zeroed.grain(&[2, 0, 0, 0], 9), Ok(Grain::Packed { at: 1024 }));
+        assert_eq!(zeroed.grain(&[2, 0, 0, 0], 9), Ok(Grain::Compressed { at: 1024 }));
     }
 
     #[test]
@@ -318,7 +318,7 @@ mod tests {
 
     #[test]
     fn the_head_of_a_compressed_grain_is_held_against_its_entry() {
-        let tables = tables(Entries::Hosted { has_zeroed: false, is_packed: true });
+        let tables = tables(Entries::Hosted { has_zeroed: false, is_compressed: true });
         let mut file = vec![0u8; 2048];
         let head = |lba: u64, size: u32| {
             let mut head = lba.to_le_bytes().to_vec();
@@ -327,7 +327,9 @@ mod tests {
         };
         let mut at = |head: alloc::vec::Vec<u8>| {
             file[1024..1036].copy_from_slice(&head);
-            tables.packed(&file, 77, 1024, 4096).map_err(|error| error.detail::<Corrupt>().unwrap().clone())
+            tables
+                .compressed(&file, 77, 1024, 4096)
+                .map_err(|error| error.detail::<Corrupt>().unwrap().clone())
         };
         assert_eq!(at(head(8, 100)), Ok((1036, 100)));
         assert_eq!(at(head(9, 100)), Err(Corrupt::GrainLba { at: 1024, expected: 8, found: 9 }));

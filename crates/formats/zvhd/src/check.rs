@@ -47,7 +47,7 @@ impl Marks {
 pub(crate) struct Teller<'f>(pub(crate) &'f mut dyn FnMut(Finding) -> ControlFlow<()>);
 
 impl Teller<'_> {
-    pub(crate) fn tell(
+    pub(crate) fn add(
         &mut self,
         code: &'static str,
         severity: Severity,
@@ -62,16 +62,16 @@ impl Teller<'_> {
         let whole = marks.original.div_ceil(GIB).saturating_mul(GIB);
         if marks.current != whole {
             let message = format!("current size is {}, the next whole GiB is {whole}", marks.current);
-            self.tell("zvhd.header.current-size", Severity::Error, marks.page + 48, message)?;
+            self.add("zvhd.header.current-size", Severity::Error, marks.page + 48, message)?;
         }
         if marks.disk_type != DYNAMIC {
             let message = format!("disk type is {}, every known file has {DYNAMIC}", marks.disk_type);
-            self.tell("zvhd.header.disk-type", Severity::Warning, marks.page + 60, message)?;
+            self.add("zvhd.header.disk-type", Severity::Warning, marks.page + 60, message)?;
         }
         if marks.application != *b"tap\0" {
             let message =
                 format!("the application is {:02x?}, every known file has \"tap\"", marks.application);
-            self.tell("zvhd.header.application", Severity::Warning, marks.page + 28, message)?;
+            self.add("zvhd.header.application", Severity::Warning, marks.page + 28, message)?;
         }
         ControlFlow::Continue(())
     }
@@ -83,7 +83,7 @@ impl Teller<'_> {
             return Ok(ControlFlow::Continue(()));
         }
         let message = format!("no header page behind the records: found {found:02x?}");
-        Ok(self.tell("zvhd.header.middle", Severity::Error, at, message))
+        Ok(self.add("zvhd.header.middle", Severity::Error, at, message))
     }
 
     /// The record at `start`, where one must begin at `expected`.
@@ -92,17 +92,17 @@ impl Teller<'_> {
             return ControlFlow::Continue(());
         }
         let message = format!("the record begins at {start}, the one before it ends at {expected}");
-        self.tell("zvhd.record.gap", Severity::Error, start, message)
+        self.add("zvhd.record.gap", Severity::Error, start, message)
     }
 
-    /// A payload that unpacks to a block, stored in more than twice that.
+    /// A payload that decompresses to a block, stored in more than twice that.
     pub(crate) fn size(&mut self, record: &Record) -> ControlFlow<()> {
         if record.len <= MOST_RECORD {
             return ControlFlow::Continue(());
         }
         let len = record.len;
         let message = format!("the record has {len} bytes, the vendor's reader has room for {MOST_RECORD}");
-        self.tell("zvhd.record.size", Severity::Error, record.at, message)
+        self.add("zvhd.record.size", Severity::Error, record.at, message)
     }
 
     /// Behind the last record comes the header page.
@@ -111,7 +111,7 @@ impl Teller<'_> {
             return ControlFlow::Continue(());
         }
         let message = format!("the last record ends at {end}, the page behind it stands at {middle}");
-        self.tell("zvhd.record.gap", Severity::Error, end, message)
+        self.add("zvhd.record.gap", Severity::Error, end, message)
     }
 
     /// The rest of the index's last segment: the vendor's writer never clears that memory, and no reader needs it.
@@ -133,7 +133,7 @@ impl Teller<'_> {
             if let Some(found) = bytes.iter().position(|byte| *byte != 0) {
                 let message: String =
                     "bytes follow the index entry of the last data block: they are ignored".into();
-                return Ok(self.tell("zvhd.index.rest", Severity::Note, at + found as u64, message));
+                return Ok(self.add("zvhd.index.rest", Severity::Note, at + found as u64, message));
             }
             at += len as u64;
         }

@@ -199,7 +199,7 @@ impl Detail for Corrupt {
     }
 }
 
-/// A file that may be fine, or a wish, that this crate can't serve.
+/// A valid file, or a request, that this crate does not support.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// The vendor's own reader works in 2 MiB blocks whatever the field says, so
@@ -254,7 +254,7 @@ pub enum Unsupported {
     IndexTooLarge,
     /// A writer was asked for something that the format does not store.
     #[error("ZVHD2 stores zstd or zlib payloads only")]
-    Packing,
+    WriteCompression,
 }
 
 impl Detail for Unsupported {
@@ -267,7 +267,7 @@ impl Detail for Unsupported {
             Self::TooManyRecords { .. } => "zvhd.limit.records",
             Self::DiskTooLarge { .. } => "zvhd.write.disk-too-large",
             Self::IndexTooLarge => "zvhd.write.index-too-large",
-            Self::Packing => "zvhd.write.packing",
+            Self::WriteCompression => "zvhd.write.packing",
         }
     }
 
@@ -285,7 +285,7 @@ impl Detail for Unsupported {
             | Self::Compression { at, .. }
             | Self::Version { at, .. }
             | Self::TooManyRecords { at, .. } => Some(*at),
-            Self::DiskTooLarge { .. } | Self::IndexTooLarge | Self::Packing => None,
+            Self::DiskTooLarge { .. } | Self::IndexTooLarge | Self::WriteCompression => None,
         }
     }
 }

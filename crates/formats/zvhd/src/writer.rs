@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use imgprep_map::{Ending, Error, Layout, Packing, Patch, Placement, SinkKind};
+use imgprep_map::{Compression, Error, Finish, Layout, Placement, SinkKind, WriteAt};
 
 use crate::Unsupported;
 use crate::header::SECONDS_TO_2000;
@@ -19,7 +19,7 @@ pub struct WriteOptions {
     /// Bytes of the disk; the file says it rounded up to 512.
     pub disk_size: u64,
     /// zstd or an open zlib stream.
-    pub packing: Packing,
+    pub compression: Compression,
     /// Any 16 bytes, best random.
     pub uuid: [u8; 16],
     /// Seconds since 1970 for the time stamp.
@@ -29,7 +29,7 @@ pub struct WriteOptions {
 /// The plan of a ZVHD2.
 pub struct Zvhd2Layout {
     header: RawHeader,
-    packing: Packing,
+    compression: Compression,
     /// Where the next record goes.
     at: u64,
     index: Vec<u8>,
@@ -38,16 +38,16 @@ pub struct Zvhd2Layout {
 }
 
 impl Zvhd2Layout {
-    /// Fails on a disk that the format can't number and on a packing that it does not know.
+    /// Fails on a disk that the format can't number and on a compression that it does not know.
     pub fn new(options: WriteOptions) -> Result<Self, Error> {
         let too_large = Unsupported::DiskTooLarge { size: options.disk_size };
         let original = options.disk_size.checked_next_multiple_of(512).ok_or(too_large.clone())?;
         let current = original.checked_next_multiple_of(1 << 30).ok_or(too_large.clone())?;
         let block_count = u32::try_from(original.div_ceil(BLOCK)).map_err(|_| too_large)?;
-        let compression = match options.packing {
-            Packing::ZlibOpen { .. } => 0,
-            Packing::Zstd { .. } => 1,
-            Packing::Plain => return Err(Unsupported::Packing.into()),
+        let compression = match options.compression {
+            Compression::ZlibOpen { .. } => 0,
+            Compression::Zstd { .. } => 1,
+            Compression::Plain => return Err(Unsupported::WriteCompression.into()),
         };
         // Before 2000 there is no time stamp; in 2136 it is full.
         let since_2000 = options.unix_time.saturating_sub(SECONDS_TO_2000);
@@ -83,7 +83,13 @@ impl Zvhd2Layout {
             index_has_zeros: 0,
             compression,
         };
-        Ok(Self { header, packing: options.packing, at: PAGE, index: Vec::new(), bitmap: BTreeMap::new() })
+        Ok(Self {
+            header,
+            compression: options.compression,
+            at: PAGE,
+            index: Vec::new(),
+            bitmap: BTreeMap::new(),
+        })
     }
 
     fn set_bit(&mut self, block: u64) {
@@ -136,16 +142,16 @@ impl Layout for Zvhd2Layout {
         BLOCK
     }
 
-    fn packing(&self) -> Packing {
-        self.packing
+    fn compression(&self) -> Compression {
+        self.compression
     }
 
     fn needs(&self) -> SinkKind {
         SinkKind::Append
     }
 
-    fn begin(&mut self) -> Vec<Patch> {
-        vec![Patch { at: 0, bytes: self.header.encode().to_vec() }]
+    fn begin(&mut self) -> Vec<WriteAt> {
+        vec![WriteAt { at: 0, bytes: self.header.encode().to_vec() }]
     }
 
     fn place(&mut self, unit: u64, len: u64) -> Result<Placement, Error> {
@@ -166,7 +172,7 @@ impl Layout for Zvhd2Layout {
         Ok(Placement { at, head: RawRecord { payload, block }.encode().to_vec(), tail })
     }
 
-    fn finish(&mut self) -> Result<Ending, Error> {
+    fn finish(&mut self) -> Result<Finish, Error> {
         let middle = self.behind_records();
         let mut index = core::mem::take(&mut self.index);
         index.resize(index.len().next_multiple_of(INDEX_SEGMENT as usize), 0);
@@ -174,14 +180,14 @@ impl Layout for Zvhd2Layout {
         self.complete(index.len(), bitmap.len())?;
         let header = &self.header;
         let last_at = header.bitmap_offset + u64::from(header.bitmap_size);
-        let patches = vec![
-            Patch { at: self.at, bytes: middle.to_vec() },
-            Patch { at: header.index_offset, bytes: index },
-            Patch { at: header.bitmap_offset, bytes: bitmap },
-            Patch { at: last_at, bytes: header.encode().to_vec() },
+        let writes = vec![
+            WriteAt { at: self.at, bytes: middle.to_vec() },
+            WriteAt { at: header.index_offset, bytes: index },
+            WriteAt { at: header.bitmap_offset, bytes: bitmap },
+            WriteAt { at: last_at, bytes: header.encode().to_vec() },
         ];
-        let patches = patches.into_iter().filter(|patch| !patch.bytes.is_empty()).collect();
-        Ok(Ending { patches, len: last_at + PAGE })
+        let writes = writes.into_iter().filter(|write| !write.bytes.is_empty()).collect();
+        Ok(Finish { writes, len: last_at + PAGE })
     }
 
     fn bound(&self, units: u64, stored: u64) -> u64 {
@@ -216,10 +222,15 @@ fn geometry(size: u64) -> u32 {
 mod tests {
     use super::*;
 
-    const ZSTD: Packing = Packing::Zstd { level: 3, has_checksum: true };
+    const ZSTD: Compression = Compression::Zstd { level: 3, has_checksum: true };
 
-    fn layout(disk_size: u64, packing: Packing) -> Result<Zvhd2Layout, Error> {
-        Zvhd2Layout::new(WriteOptions { disk_size, packing, uuid: [7; 16], unix_time: SECONDS_TO_2000 + 9 })
+    fn layout(disk_size: u64, compression: Compression) -> Result<Zvhd2Layout, Error> {
+        Zvhd2Layout::new(WriteOptions {
+            disk_size,
+            compression,
+            uuid: [7; 16],
+            unix_time: SECONDS_TO_2000 + 9,
+        })
     }
 
     #[test]
@@ -229,22 +240,22 @@ mod tests {
         assert_eq!((first.at, first.head.len(), first.tail.len()), (4096, 48, 4096 - 58));
         assert_eq!(first.tail[first.tail.len() - 4..], *b"end\0");
         assert_eq!(layout.place(2, 5000).unwrap().at, 8192);
-        let ending = layout.finish().unwrap();
+        let finish = layout.finish().unwrap();
         assert_eq!(
-            ending.patches.iter().map(|patch| patch.at).collect::<Vec<_>>(),
+            finish.writes.iter().map(|write| write.at).collect::<Vec<_>>(),
             [16384, 20480, 544_768, 548_864]
         );
-        assert_eq!(ending.len, 552_960);
-        assert_eq!(ending.patches[2].bytes[0], 0b101);
-        assert!(layout.bound(2, 5000) >= ending.len);
+        assert_eq!(finish.len, 552_960);
+        assert_eq!(finish.writes[2].bytes[0], 0b101);
+        assert!(layout.bound(2, 5000) >= finish.len);
     }
 
     #[test]
     fn a_disk_of_zeros_has_no_index() {
-        let mut layout = layout(BLOCK, Packing::ZlibOpen { level: 6 }).unwrap();
-        let ending = layout.finish().unwrap();
-        assert_eq!(ending.patches.len(), 3);
-        assert_eq!(ending.len, 16384);
+        let mut layout = layout(BLOCK, Compression::ZlibOpen { level: 6 }).unwrap();
+        let finish = layout.finish().unwrap();
+        assert_eq!(finish.writes.len(), 3);
+        assert_eq!(finish.len, 16384);
     }
 
     #[test]
@@ -254,8 +265,8 @@ mod tests {
         assert_eq!(error.detail(), Some(&Unsupported::DiskTooLarge { size }));
         assert_eq!(error.code(), "zvhd.write.disk-too-large");
         assert!(layout(u64::from(u32::MAX) * BLOCK, ZSTD).is_ok(), "the largest disk that has block numbers");
-        let error = layout(1, Packing::Plain).err().unwrap();
-        assert_eq!(error.detail(), Some(&Unsupported::Packing));
+        let error = layout(1, Compression::Plain).err().unwrap();
+        assert_eq!(error.detail(), Some(&Unsupported::WriteCompression));
         assert_eq!(error.code(), "zvhd.write.packing");
     }
 
@@ -277,10 +288,10 @@ mod tests {
         let first = layout.begin().remove(0).bytes;
         layout.place(0, 10).unwrap();
         layout.place(2, 10).unwrap();
-        let ending = layout.finish().unwrap();
+        let finish = layout.finish().unwrap();
         let mut want = first.clone();
         want[136] = 2;
-        assert_eq!(ending.patches[0].bytes, want);
+        assert_eq!(finish.writes[0].bytes, want);
         let page: &[u8; PAGE_BYTES] = want[..].try_into().unwrap();
         assert_ne!(RawHeader::decode(page).checksum, checksum(page), "a cut file must not open");
     }

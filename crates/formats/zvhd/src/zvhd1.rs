@@ -6,15 +6,16 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Checked, Claim, ClaimKind, Codec, DiskMap, Error, FileId, Files, Finding, Image, PackedLen, ParseOptions,
-    Parsed, ReadAt, Source, Tiler, Visitor,
+    Codec, CompressedLen, DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, Image,
+    ParseOptions, Parsed, ReadAt, Source, StructureCounts, UseKind, Visitor,
 };
 
 use crate::check::{Marks, Teller};
 use crate::header::{Sizes, facts, read, require};
+use crate::layout::ZVHD;
 use crate::layout::{BLOCK, COOKIE_ZVHD, PAGE};
 use crate::record::Record;
-use crate::{Corrupt, Unsupported, ZVHD};
+use crate::{Corrupt, Unsupported};
 
 /// Scans the record heads once: payloads are not touched.
 pub(crate) fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
@@ -85,32 +86,36 @@ impl DiskMap for Map {
 
     fn visit(&self, _: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
         let first_block = range.start / BLOCK;
-        Tiler::visit(range, self.size, first_block * BLOCK, visitor, |range, tiler| {
+        ExtentBuilder::visit(range, self.size, first_block * BLOCK, visitor, |range, builder| {
             let first = self.records.partition_point(|record| u64::from(record.block) < first_block);
             for record in &self.records[first..] {
                 let start = u64::from(record.block) * BLOCK;
-                if tiler.at() < start && tiler.push(start - tiler.at(), NOTHING).is_break() {
+                if builder.at() < start && builder.push(start - builder.at(), NOTHING).is_break() {
                     break;
                 }
-                if tiler.push(BLOCK, source(record)).is_break() {
+                if builder.push(BLOCK, source(record)).is_break() {
                     break;
                 }
             }
-            if tiler.at() < range.end {
-                let _ = tiler.push(range.end - tiler.at(), NOTHING);
+            if builder.at() < range.end {
+                let _ = builder.push(range.end - builder.at(), NOTHING);
             }
             Ok(())
         })
     }
 
-    fn claims(&self, _: &dyn Files, visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>) -> Result<(), Error> {
-        let headers = [0, self.last_header].into_iter().map(|at| Claim {
+    fn file_usage(
+        &self,
+        _: &dyn Files,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let headers = [0, self.last_header].into_iter().map(|at| FileUse {
             file: FileId::SELF,
             range: at..at + PAGE,
-            kind: ClaimKind::Metadata("header page"),
+            kind: UseKind::Metadata("header page"),
             disk: None,
         });
-        let _ = headers.chain(self.records.iter().map(claim)).try_for_each(visitor);
+        let _ = headers.chain(self.records.iter().map(file_use)).try_for_each(visitor);
         Ok(())
     }
 
@@ -118,12 +123,12 @@ impl DiskMap for Map {
         &self,
         _: &dyn Files,
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
+    ) -> Result<StructureCounts, Error> {
         let mut teller = Teller(found);
         if teller.marks(&self.marks).is_continue() {
             let _ = self.records.iter().try_for_each(|record| teller.size(record));
         }
-        Ok(Checked::default())
+        Ok(StructureCounts::default())
     }
 }
 
@@ -131,21 +136,21 @@ const NOTHING: Source = Source::Zero { explicit: false };
 
 fn source(record: &Record) -> Source {
     let start = u64::from(record.block) * BLOCK;
-    Source::Packed {
+    Source::Compressed {
         file: FileId::SELF,
         at: record.payload_at(),
-        len: PackedLen::Exact(record.payload),
+        len: CompressedLen::Exact(record.payload),
         codec: Codec::ZlibContinued,
-        unit: start..start + BLOCK,
+        block: start..start + BLOCK,
     }
 }
 
-/// The claim of a whole record, padding included.
-pub(crate) fn claim(record: &Record) -> Claim {
-    Claim {
+/// The use of a whole record, padding included.
+pub(crate) fn file_use(record: &Record) -> FileUse {
+    FileUse {
         file: FileId::SELF,
         range: record.at..record.at + record.len,
-        kind: ClaimKind::Packed,
+        kind: UseKind::Compressed,
         disk: Some(u64::from(record.block) * BLOCK),
     }
 }

@@ -5,19 +5,20 @@ use alloc::format;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Checked, Claim, ClaimKind, Codec, DiskMap, Error, FileId, Files, Finding, Image, PackedLen, ParseOptions,
-    Parsed, ReadAt, Source, Tiler, Visitor,
+    Codec, CompressedLen, DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, Image,
+    ParseOptions, Parsed, ReadAt, Source, StructureCounts, UseKind, Visitor,
 };
 
 use crate::check::{Marks, Teller};
 use crate::header::{Sizes, facts, read, require};
 use crate::index::{Index, Segment};
+use crate::layout::ZVHD2;
 use crate::layout::{
     BITMAP_SEGMENT, BLOCK, COOKIE_ZVHD2, ENTRY_BYTES, INDEX_SEGMENT, PAGE, PER_SEGMENT, RawHeader,
 };
 use crate::record::Record;
-use crate::zvhd1::claim;
-use crate::{Corrupt, Unsupported, ZVHD2};
+use crate::zvhd1::file_use;
+use crate::{Corrupt, Unsupported};
 
 /// First page, header page behind the records, last page.
 const SMALLEST: u64 = 3 * PAGE;
@@ -64,7 +65,7 @@ fn supported(last: &RawHeader, page: u64) -> Result<Codec, Unsupported> {
     }
 }
 
-/// What the first page said when it was written is still so at the end. Offsets are of the first page.
+/// The values of the first page are unchanged at the end. Offsets are of the first page.
 fn agree(first: &RawHeader, last: &RawHeader) -> Result<(), Corrupt> {
     require(0, 40, "original size", last.original_size, first.original_size)?;
     require(0, 48, "current size", last.current_size, first.current_size)?;
@@ -131,12 +132,12 @@ const NOTHING: Source = Source::Zero { explicit: false };
 impl Map {
     fn source(&self, record: &Record) -> Source {
         let start = u64::from(record.block) * BLOCK;
-        Source::Packed {
+        Source::Compressed {
             file: FileId::SELF,
             at: record.payload_at(),
-            len: PackedLen::Exact(record.payload),
+            len: CompressedLen::Exact(record.payload),
             codec: self.codec,
-            unit: start..start + BLOCK,
+            block: start..start + BLOCK,
         }
     }
 
@@ -189,28 +190,28 @@ impl DiskMap for Map {
     fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let first = range.start / BLOCK;
-        Tiler::visit(range, self.size, first * BLOCK, visitor, |range, tiler| {
+        ExtentBuilder::visit(range, self.size, first * BLOCK, visitor, |range, builder| {
             let end = range.end.div_ceil(BLOCK).min(self.index.blocks);
             self.stored(file, first, end, &mut |block, rank| {
                 let start = block * BLOCK;
-                if tiler.at() < start && tiler.push(start - tiler.at(), NOTHING).is_break() {
+                if builder.at() < start && builder.push(start - builder.at(), NOTHING).is_break() {
                     return Ok(ControlFlow::Break(()));
                 }
                 let lost = start.max(range.start)..(start + BLOCK).min(self.data_end).min(range.end);
                 let record = self.index.record(file, block, rank).map_err(|error| error.hitting(lost))?;
-                Ok(tiler.push(BLOCK, self.source(&record)))
+                Ok(builder.push(BLOCK, self.source(&record)))
             })?;
-            if tiler.at() < range.end {
-                let _ = tiler.push(range.end - tiler.at(), NOTHING);
+            if builder.at() < range.end {
+                let _ = builder.push(range.end - builder.at(), NOTHING);
             }
             Ok(())
         })
     }
 
-    fn claims(
+    fn file_usage(
         &self,
         files: &dyn Files,
-        visitor: &mut dyn FnMut(Claim) -> ControlFlow<()>,
+        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let tables = [
@@ -221,8 +222,8 @@ impl DiskMap for Map {
             (self.last_page..self.last_page + PAGE, "header page"),
         ];
         for (range, name) in tables.into_iter().filter(|(range, _)| !range.is_empty()) {
-            let kind = ClaimKind::Metadata(name);
-            if visitor(Claim { file: FileId::SELF, range, kind, disk: None }).is_break() {
+            let kind = UseKind::Metadata(name);
+            if visitor(FileUse { file: FileId::SELF, range, kind, disk: None }).is_break() {
                 return Ok(());
             }
         }
@@ -231,7 +232,7 @@ impl DiskMap for Map {
             Ok(self
                 .index
                 .record(file, block, rank)
-                .map_or(ControlFlow::Continue(()), |record| visitor(claim(&record))))
+                .map_or(ControlFlow::Continue(()), |record| visitor(file_use(&record))))
         })
     }
 
@@ -239,20 +240,20 @@ impl DiskMap for Map {
         &self,
         files: &dyn Files,
         found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<Checked, Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(Checked::default()) };
+    ) -> Result<StructureCounts, Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(StructureCounts::default()) };
         let mut teller = Teller(found);
         let rest = self.index.entries_at + self.data_blocks * ENTRY_BYTES;
         if teller.marks(&self.marks).is_break()
             || teller.middle(file, self.middle)?.is_break()
             || teller.index_rest(file, rest, self.index.bitmap_at)?.is_break()
         {
-            return Ok(Checked::default());
+            return Ok(StructureCounts::default());
         }
         let (mut expected, mut is_over) = (Some(PAGE), false);
         self.stored(file, 0, self.index.blocks, &mut |block, rank| {
             let Ok(record) = self.index.record(file, block, rank) else {
-                // Told by a walk; where the next one must begin is not known.
+                // Reported by a walk; where the next one must begin is not known.
                 expected = None;
                 return Ok(ControlFlow::Continue(()));
             };
@@ -264,6 +265,6 @@ impl DiskMap for Map {
         if let Some(end) = expected.filter(|_| !is_over) {
             let _ = teller.last(end, self.middle);
         }
-        Ok(Checked::default())
+        Ok(StructureCounts::default())
     }
 }

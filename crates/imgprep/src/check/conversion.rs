@@ -35,7 +35,7 @@ impl Job<'_> {
     pub(super) fn conversion_of(&self, disk: &Disk) -> Conversion {
         let is_locked = disk.layers().iter().any(|layer| layer.facts.encryption.is_some());
         // A conversion refuses a parent that does not match.
-        let is_mixed = self.out.judgements.iter().any(|found| found.rule.id == "structure/parent");
+        let is_mixed = self.out.violations.iter().any(|found| found.rule.id == "structure/parent");
         let is_part = self.subject.from.is_none() && is_part(self.path) && disk.layers().len() == 1;
         let is_missing = disk.unopened().iter().any(|named| !is_beside(self.path, named, disk));
         if is_locked || is_mixed || is_missing || is_part && self.subject.kind == Kind::Disk("raw".into()) {
@@ -94,7 +94,7 @@ impl Job<'_> {
     }
 }
 
-/// Whether a conversion may find the file that an image names, and that was not opened since the gate is shut, beside
+/// Whether a conversion may find the file that an image names, and that was not opened under `FollowPolicy::None`, beside
 /// the image. What is in that file is not known.
 fn is_beside(image: &Path, named: &Named, disk: &Disk) -> bool {
     let parent = disk.layers().first().and_then(|layer| layer.parent.as_ref());

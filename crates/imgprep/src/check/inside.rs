@@ -4,21 +4,21 @@ use std::ops::Range;
 
 use imgprep_catalog::{DetectError, Hints, detect};
 use imgprep_disk::{Contents, DiskFacts, MOST_READ};
-use imgprep_engine::Peek;
+use imgprep_engine::BoundedReader;
 use imgprep_map::{Finding, ReadAt};
-use imgprep_policy::{Boot, Judgement, PartitionTable, Place, Sectors};
+use imgprep_policy::{Boot, PartitionTable, Place, Sectors, Violation};
 
 use crate::Disk;
-use crate::contents::{STREAM_REACH, see};
+use crate::contents::{STREAM_REACH, inspect};
 use crate::safety::under;
 
 /// Bytes of the disk's start, and of a partition's, in which the head of another image is looked for.
 const HEAD: u64 = 64 << 10;
 const PARTITION_HEAD: u64 = 4096;
-/// Partitions that are looked into: as many as a GPT usually has room for.
+/// Partitions that are inspected: as many as a GPT usually has room for.
 const PARTITIONS: usize = 128;
 
-/// What was seen in a disk.
+/// Findings and facts about the contents of a disk.
 #[derive(Default)]
 pub(crate) struct Inside {
     /// What starts the machine; not known where files are missing.
@@ -28,36 +28,36 @@ pub(crate) struct Inside {
     /// Volumes that are locked away, in words.
     pub(crate) locked: Vec<String>,
     /// What strangers may have put there.
-    pub(crate) judgements: Vec<Judgement>,
+    pub(crate) violations: Vec<Violation>,
     /// What is odd about its partitions: an end that is missing, above all.
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Looks into a disk. What lies in files that are not open is not seen.
+/// Inspects a disk. What lies in files that are not open is not inspected.
 pub(crate) fn inside(disk: &Disk) -> Inside {
     let top = &disk.layers()[0]; // OK: a disk has at least the layer that the user named.
-    let seen = see(disk.stack(), top.sector, top.facts.format);
-    let Some(facts) = seen.facts else { return Inside::default() };
+    let inspection = inspect(disk.stack(), top.sector, top.facts.format);
+    let Some(facts) = inspection.facts else { return Inside::default() };
     let is_complete = disk.unopened().is_empty();
-    // What can't be read is told by the walk over the tables.
+    // The walk over the tables reports read errors.
     let is_oddity = |found: &Finding| found.code.starts_with("disk.") || found.code.starts_with("raw.");
-    let findings = seen.findings.into_iter().filter(|found| is_complete && is_oddity(found)).collect();
+    let findings = inspection.findings.into_iter().filter(|found| is_complete && is_oddity(found)).collect();
     let volumes = locked(&facts);
     let words: Vec<_> = volumes.iter().map(|(_, words)| words.clone()).collect();
-    let told = volumes.into_iter().filter_map(|(disk, words)| {
+    let locked = volumes.into_iter().filter_map(|(disk, words)| {
         let place = Place { disk: Some(disk), ..Place::default() };
-        under("safety/encrypted", words).map(|judgement| judgement.at(place))
+        under("safety/encrypted", words).map(|violation| violation.at(place))
     });
-    let judgements = told.chain(hidden(disk, &facts)).collect();
+    let violations = locked.chain(hidden(disk, &facts)).collect();
     let boot = if is_complete { boot(&facts) } else { Boot::default() };
     let table = facts.table().map(|_| facts.sector).filter(|_| is_complete);
     let sectors = Sectors { declared: Some(top.sector), table };
-    Inside { boot, sectors, locked: words, judgements, findings }
+    Inside { boot, sectors, locked: words, violations, findings }
 }
 
 fn boot(facts: &DiskFacts) -> Boot {
     let table = match facts.contents {
-        // The table itself is gone: nobody can say what was in it.
+        // The table itself is gone: its contents are unknown.
         Contents::Gpt | Contents::Protective => PartitionTable::Gpt,
         Contents::Mbr => PartitionTable::Mbr,
         _ => PartitionTable::None,
@@ -93,14 +93,14 @@ fn locked(facts: &DiskFacts) -> Vec<(Range<u64>, String)> {
 }
 
 /// Heads of other images where a guest, or whoever made the disk, could put them.
-fn hidden(disk: &Disk, facts: &DiskFacts) -> Vec<Judgement> {
+fn hidden(disk: &Disk, facts: &DiskFacts) -> Vec<Violation> {
     let stack = disk.stack();
     let is_stream = stack.layers().iter().any(|layer| layer.map.is_stream());
     let reach = if is_stream { STREAM_REACH } else { u64::MAX };
-    let peek = Peek::new(stack, MOST_READ);
-    let reader: &dyn ReadAt = &peek;
+    let reader = BoundedReader::new(stack, MOST_READ);
+    let reader: &dyn ReadAt = &reader;
     let mut found = Vec::new();
-    let mut look = |at: u64, len: u64, what: &str| {
+    let mut search = |at: u64, len: u64, what: &str| {
         let len = len.min(facts.size.saturating_sub(at));
         if len == 0 || at.saturating_add(len) > reach {
             return;
@@ -109,9 +109,13 @@ fn hidden(disk: &Disk, facts: &DiskFacts) -> Vec<Judgement> {
         let Ok(head) = reader.slice(at, usize::try_from(len).unwrap_or(0)) else { return };
         found.extend(nested(&head, at, what));
     };
-    look(0, HEAD, "the disk");
+    search(0, HEAD, "the disk");
     for partition in facts.partitions.iter().filter(|it| it.start > 0 && it.len > 0).take(PARTITIONS) {
-        look(partition.start, PARTITION_HEAD.min(partition.len), &format!("partition {}", partition.number));
+        search(
+            partition.start,
+            PARTITION_HEAD.min(partition.len),
+            &format!("partition {}", partition.number),
+        );
     }
     found
 }
@@ -120,7 +124,7 @@ fn hidden(disk: &Disk, facts: &DiskFacts) -> Vec<Judgement> {
 const _: () = assert!(HEAD + PARTITION_HEAD * PARTITIONS as u64 <= MOST_READ);
 
 /// The head of another image at this place of the disk. Archives are no trap: nothing takes a disk for one.
-fn nested(head: &[u8], at: u64, what: &str) -> Option<Judgement> {
+fn nested(head: &[u8], at: u64, what: &str) -> Option<Violation> {
     // Only the head: what ends a format's file may end a disk, too.
     let mut shown = head.to_vec();
     shown.resize(head.len() + 8192, 0);
@@ -131,17 +135,19 @@ fn nested(head: &[u8], at: u64, what: &str) -> Option<Judgement> {
             format!("{what} begins like a {} image ({})", detection.format.name, evidence.says)
         }
         Err(error) => match error.detail::<DetectError>()? {
-            DetectError::NotYet { name, says, .. } => format!("{what} begins like a {name} image ({says})"),
+            DetectError::Unsupported { name, says, .. } => {
+                format!("{what} begins like a {name} image ({says})")
+            }
             DetectError::Ambiguous { matches } => format!("{what} begins like several images: {matches}"),
             _ => return None,
         },
     };
-    under("safety/nested-format", fact).map(|judgement| judgement.at(place))
+    under("safety/nested-format", fact).map(|violation| violation.at(place))
 }
 
 #[cfg(test)]
 mod tests {
-    use imgprep_disk::{Wanted, look};
+    use imgprep_disk::{Wanted, inspect};
 
     use super::*;
 
@@ -151,7 +157,7 @@ mod tests {
         for (at, bytes) in parts {
             disk[*at..*at + bytes.len()].copy_from_slice(bytes);
         }
-        look(&disk, Wanted::default()).unwrap()
+        inspect(&disk, Wanted::default()).unwrap()
     }
 
     const SIGNED: (usize, &[u8]) = (510, &[0x55, 0xaa]);
@@ -182,7 +188,7 @@ mod tests {
         let of_header = |header: &[u8]| of(&[SIGNED, (446, &entry(0xee)), (512, header)]);
         assert_eq!(of_header(&header), (PartitionTable::Gpt, false, None), "a wrong checksum");
         header[80..84].fill(0xff);
-        assert_eq!(of_header(&header), (PartitionTable::Gpt, false, None), "a monster");
+        assert_eq!(of_header(&header), (PartitionTable::Gpt, false, None), "an oversized table");
         assert_eq!(
             of(&[SIGNED, (512, &header)]),
             (PartitionTable::None, false, Some(false)),

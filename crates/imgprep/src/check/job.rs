@@ -4,12 +4,12 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use imgprep_catalog::{DetectError, detect};
-use imgprep_engine::{BitmapShape, EngineError, Losses, Options, scan, survey};
+use imgprep_engine::{BitmapShape, EngineError, Losses, Options, scan, scan_tables};
 use imgprep_io::SourceFile;
 use imgprep_map::{Class, Error, Facts, Finding, Layout as _, ReadAt as _, Severity, Value};
-use imgprep_open::{Gate, hints};
+use imgprep_open::{FollowPolicy, hints};
 use imgprep_policy::{
-    BitmapFile, Boot, Conversion, Judgement, Kind, Place, Profile, Sectors, Subject, judge, rule_of_code,
+    BitmapFile, Boot, Conversion, Kind, Place, Profile, Sectors, Subject, Violation, judge, rule_of_code,
 };
 use imgprep_raw::RawLayout;
 
@@ -17,12 +17,12 @@ use super::inside::inside;
 use super::{CheckOptions, CheckedFile};
 use crate::folder::kind_of;
 use crate::safety::{names, under};
-use crate::{Disk, FaceError, LayerInfo, descriptor_beside, remedy};
+use crate::{Disk, LayerInfo, RequestError, descriptor_beside, remedy};
 
-/// Judgements of one rule that are kept; the others are counted.
+/// Violations of one rule that are kept; the others are counted.
 const KEPT: u64 = 100;
 
-/// How many judgements there were, by rule and severity: a hundred warnings leave room for an error of their rule.
+/// How many violations there were, by rule and severity: a hundred warnings leave room for an error of their rule.
 #[derive(Default)]
 pub(super) struct Kept(BTreeMap<(&'static str, Severity), u64>);
 
@@ -55,7 +55,7 @@ pub(super) struct Job<'a> {
     /// What the walks leave of a conversion.
     pub(super) conversion: Conversion,
     /// What the profile says.
-    imported: Vec<Judgement>,
+    imported: Vec<Violation>,
 }
 
 impl<'a> Job<'a> {
@@ -76,13 +76,13 @@ impl<'a> Job<'a> {
     /// What was found, with the remedies that work on the file.
     pub(super) fn finish(mut self) -> CheckedFile {
         self.out.more = self.kept.left_out();
-        let found = std::mem::take(&mut self.out.judgements);
-        if found.iter().any(|judgement| !judgement.rule.remedies.is_empty()) {
+        let found = std::mem::take(&mut self.out.violations);
+        if found.iter().any(|violation| !violation.rule.remedies.is_empty()) {
             self.subject.taken = self.taken();
         }
-        self.out.judgements = found.into_iter().map(|judgement| judgement.remedied(&self.subject)).collect();
-        self.out.judgements.append(&mut self.imported);
-        self.out.judgements.sort_by_key(|judgement| std::cmp::Reverse(judgement.severity));
+        self.out.violations = found.into_iter().map(|violation| violation.remedied(&self.subject)).collect();
+        self.out.violations.append(&mut self.imported);
+        self.out.violations.sort_by_key(|violation| std::cmp::Reverse(violation.severity));
         self.out
     }
 
@@ -103,7 +103,7 @@ impl<'a> Job<'a> {
             }
             Err(error) => {
                 // A page that could not be read is not the image's fault.
-                file.sound().map_err(|error| in_path(error.into()))?;
+                file.verify_mapping().map_err(|error| in_path(error.into()))?;
                 self.subject.kind = kind_of(&error);
                 self.out.format = Some(self.subject.kind.name().into());
                 if self.subject.kind != Kind::Iso && !matches!(self.subject.kind, Kind::Unread(_)) {
@@ -135,11 +135,11 @@ impl<'a> Job<'a> {
         self.out.size = Some(disk.size());
         for (index, layer) in disk.layers().iter().enumerate() {
             self.layer = (index > 0).then(|| layer.name.clone());
-            self.told(layer, index + 1 < disk.layers().len());
+            self.judge_findings(layer, index + 1 < disk.layers().len());
         }
         self.layer = None;
         for unopened in disk.unopened() {
-            // That the gate is shut is what was asked for; the names themselves were judged above.
+            // Unfollowed names are what was asked for; the names themselves were judged above.
             if unopened.reason.class() == Class::Corrupt {
                 self.error_of(&unopened.reason);
             } else if unopened.reason.class() == Class::Io && self.out.error.is_none() {
@@ -148,7 +148,7 @@ impl<'a> Job<'a> {
             }
         }
         if disk.is_in_use() {
-            return Err(Error::new(FaceError::InUse).in_path(&self.out.name));
+            return Err(Error::new(RequestError::InUse).in_path(&self.out.name));
         }
         for (index, layer) in disk.layers().iter().enumerate() {
             self.layer = (index > 0).then(|| layer.name.clone());
@@ -158,7 +158,7 @@ impl<'a> Job<'a> {
         describe(&mut self.subject, disk, &top.facts);
         if top.facts.encryption.is_none() {
             let inside = inside(disk);
-            inside.judgements.into_iter().for_each(|judgement| self.keep(judgement));
+            inside.violations.into_iter().for_each(|violation| self.keep(violation));
             inside.findings.iter().for_each(|finding| self.finding(finding));
             self.subject.sectors = inside.sectors;
             (self.subject.boot, self.subject.locked) = (inside.boot, inside.locked);
@@ -177,18 +177,18 @@ impl<'a> Job<'a> {
     }
 
     /// What opening a layer found, and the names in it.
-    fn told(&mut self, layer: &LayerInfo, has_parent: bool) {
+    fn judge_findings(&mut self, layer: &LayerInfo, has_parent: bool) {
         for finding in &layer.findings {
             self.finding(finding);
         }
         let path = layer.path().unwrap_or(self.path).to_path_buf();
-        for judgement in names(layer, if self.layer.is_none() { self.path } else { &path }, has_parent) {
-            self.keep(judgement);
+        for violation in names(layer, if self.layer.is_none() { self.path } else { &path }, has_parent) {
+            self.keep(violation);
         }
         let is_told = layer.findings.iter().any(|finding| finding.code.ends_with(".encrypted"));
         if let Some(encryption) = layer.facts.encryption.filter(|_| !is_told) {
             let found = under("safety/encrypted", format!("the payload is encrypted ({encryption})"));
-            found.into_iter().for_each(|judgement| self.keep(judgement));
+            found.into_iter().for_each(|violation| self.keep(violation));
         }
     }
 
@@ -202,28 +202,28 @@ impl<'a> Job<'a> {
         let file =
             SourceFile::open(&path, self.options.open.source).map_err(|error| in_path(error.into()))?;
         let losses = Losses::default();
-        let unit = RawLayout::new(disk.size()).unit();
-        let surveyed = survey(disk.stack(), unit, self.run, &losses)?;
-        let bitmap = scan(disk.stack(), &surveyed, shape, self.run, &losses)?;
+        let chunk = RawLayout::new(disk.size()).unit();
+        let table_scan = scan_tables(disk.stack(), chunk, self.run, &losses)?;
+        let bitmap = scan(disk.stack(), &table_scan, shape, self.run, &losses)?;
         let flaw = bitmap.flaw(&file).map_err(in_path)?;
-        file.sound().map_err(|error| in_path(error.into()))?;
+        file.verify_mapping().map_err(|error| in_path(error.into()))?;
         Ok(flaw)
     }
 
     /// Why a conversion would refuse the image.
     fn broken(&self) -> Option<String> {
-        let is_fatal = |judgement: &&Judgement| {
-            let id = judgement.rule.id;
+        let is_fatal = |violation: &&Violation| {
+            let id = violation.rule.id;
             let is_doubtful = matches!(
                 id,
                 "structure/refcount" | "structure/copied" | "structure/bitmap" | "structure/vendor-layout"
             );
             let is_hostile = matches!(id, "safety/outside-path" | "safety/table-size" | "safety/limit");
-            judgement.severity == Severity::Error
+            violation.severity == Severity::Error
                 && !is_doubtful
                 && (id.starts_with("structure/") || is_hostile)
         };
-        let first = self.out.judgements.iter().find(is_fatal)?;
+        let first = self.out.violations.iter().find(is_fatal)?;
         // Its format is sound then, and what it holds is not.
         let is_of_the_disk =
             first.place.code.is_some_and(|code| code.starts_with("disk.") || code.starts_with("raw."));
@@ -232,23 +232,23 @@ impl<'a> Job<'a> {
     }
 
     /// Why the import would refuse the image, where a conversion makes one that it accepts.
-    fn rewrite(&self) -> Vec<Judgement> {
-        let is_one = |judgement: &&Judgement| {
-            judgement.severity == Severity::Error && judgement.rule.id == "structure/vendor-layout"
+    fn rewrite(&self) -> Vec<Violation> {
+        let is_one = |violation: &&Violation| {
+            violation.severity == Severity::Error && violation.rule.id == "structure/vendor-layout"
         };
-        self.out.judgements.iter().filter(is_one).cloned().collect()
+        self.out.violations.iter().filter(is_one).cloned().collect()
     }
 
     fn judge(&mut self) {
         let Some(profile) = &self.options.profile else { return };
         self.subject.taken = self.taken();
-        let report = judge(profile, &self.subject, &self.options.wish);
+        let report = judge(profile, &self.subject, &self.options.intent);
         // Its levels were applied before the routes were judged.
-        self.imported = report.judgements;
+        self.imported = report.violations;
         self.out.routes = report.routes;
     }
 
-    /// What stopped a walk: a judgement on the image, or the reason why it can't be judged.
+    /// What stopped a walk: a violation on the image, or the reason why it can't be judged.
     pub(super) fn absorb(&mut self, error: Error) -> Result<(), Error> {
         if let Some(EngineError::Interrupted) = error.detail::<EngineError>() {
             return Err(error);
@@ -265,7 +265,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// An error that a walk went on behind: one that is no judgement on the image means that it could not be judged.
+    /// An error that a walk went on behind: one that is no violation on the image means that it could not be judged.
     pub(super) fn error_in_passing(&mut self, error: Error) {
         if self.out.error.is_none() {
             self.error(error);
@@ -278,12 +278,12 @@ impl<'a> Job<'a> {
         let Some(rule) = rule_of_code(error.code(), Some(error.class())) else { return };
         let file = error.path().filter(|path| *path != self.out.name).map(String::from);
         let place = Place { code: Some(error.code()), file, at: error.at(), disk: error.disk() };
-        let judgement = Judgement::new(rule, error.what()).at(place);
+        let violation = Violation::new(rule, error.what()).at(place);
         // A check is repeated with the format named: the rule says how.
         let own = if is_undecided(error) { None } else { remedy(error) };
         self.keep(match own {
-            Some(remedy) => Judgement { remedy: Some(remedy), ..judgement },
-            None => judgement,
+            Some(remedy) => Violation { remedy: Some(remedy), ..violation },
+            None => violation,
         });
     }
 
@@ -296,20 +296,20 @@ impl<'a> Job<'a> {
         let is_fact =
             matches!(rule.id, "safety/encrypted" | "safety/descriptor-line" | "structure/not-opened");
         let severity = if is_fact { rule.severity } else { finding.severity };
-        // Some parsers put an error's whole text into a finding: the code is told beside it.
+        // Some parsers put an error's whole text into a finding: the code is reported next to it.
         let text = finding.message.split(&format!(" [{}", finding.code)).next().unwrap_or_default();
-        self.keep(Judgement::new(rule, text).with_severity(severity).at(place));
+        self.keep(Violation::new(rule, text).with_severity(severity).at(place));
     }
 
-    pub(super) fn keep(&mut self, judgement: Judgement) {
-        let Some(mut judgement) = self.options.wish.levels.apply(judgement) else { return };
-        if !self.kept.takes(judgement.rule.id, judgement.severity) {
+    pub(super) fn keep(&mut self, violation: Violation) {
+        let Some(mut violation) = self.options.intent.levels.apply(violation) else { return };
+        if !self.kept.takes(violation.rule.id, violation.severity) {
             return;
         }
-        let file = judgement.place.file.take().or_else(|| self.layer.clone());
+        let file = violation.place.file.take().or_else(|| self.layer.clone());
         let file = file.map(|file| beside(self.path, Path::new(&file)));
-        judgement.place.file = file.as_ref().map(|file| file.display().to_string());
-        self.out.judgements.push(judgement);
+        violation.place.file = file.as_ref().map(|file| file.display().to_string());
+        self.out.violations.push(violation);
     }
 }
 
@@ -326,7 +326,7 @@ fn subject(path: &Path, options: &CheckOptions) -> Subject {
         virtual_size: None,
         encryption: None,
         parent: None,
-        companions: Vec::new(),
+        associated_files: Vec::new(),
         create_type: None,
         bitmap: extension.map_or(BitmapFile::Missing, |extension| bitmap_beside(path, extension)),
         boot: Boot::default(),
@@ -335,7 +335,7 @@ fn subject(path: &Path, options: &CheckOptions) -> Subject {
         broken: None,
         conversion: Conversion::Refused,
         from: from.map(String::from),
-        is_followed_anywhere: options.open.gate == Gate::Any,
+        is_followed_anywhere: options.open.follow == FollowPolicy::Any,
         taken: Vec::new(),
         rewrite: Vec::new(),
     }
@@ -353,9 +353,10 @@ fn describe(subject: &mut Subject, disk: &Disk, facts: &Facts) {
     subject.virtual_size = Some(disk.size());
     subject.encryption = facts.encryption.map(|encryption| encryption.to_string());
     subject.parent = top.parent.as_ref().map(imgprep_map::ParentRef::label);
-    let name =
-        |companion: &imgprep_map::FileRef| companion.name.as_ref().map_or(String::new(), ToString::to_string);
-    subject.companions = top.companions.iter().map(name).collect();
+    let name = |associated: &imgprep_map::FileRef| {
+        associated.name.as_ref().map_or(String::new(), ToString::to_string)
+    };
+    subject.associated_files = top.associated_files.iter().map(name).collect();
     subject.create_type = facts.details.iter().find_map(|(key, value)| match (*key, value) {
         ("create-type", Value::Text(text)) => Some(text.clone()),
         _ => None,

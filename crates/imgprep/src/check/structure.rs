@@ -4,11 +4,11 @@ use std::collections::BTreeSet;
 use std::ops::ControlFlow;
 
 use imgprep_engine::{
-    Compared, EngineError, Piece, Unpacked, check_structure, check_unused, conflicts, gaps, unpack_all,
-    unpack_unflushed,
+    Compared, Decompressed, EngineError, ResolvedExtent, check_structure, check_unused, conflicts,
+    decompress_all, decompress_unflushed, gaps,
 };
 use imgprep_map::{Class, Error, Finding, Severity, Source};
-use imgprep_policy::{Conversion, Judgement, Place, rule_of_code};
+use imgprep_policy::{Conversion, Place, Violation, rule_of_code};
 
 use super::Depth;
 use super::conversion::after;
@@ -23,7 +23,7 @@ impl Job<'_> {
     /// What the tables of the layer `index` say, and with [`Depth::Payloads`] what its payloads do.
     pub(super) fn structure(&mut self, disk: &Disk, index: usize) -> Result<(), Error> {
         let (info, layer) = (&disk.layers()[index], &disk.stack().layers()[index]);
-        // An encrypted image, or one marked corrupt, is told already: its walk refuses with the same words.
+        // An encrypted image, or one marked corrupt, is reported already: its walk fails with the same error.
         let is_shut = info.findings.iter().any(|finding| finding.severity == Severity::Error);
         let mut seen = Vec::new();
         gaps(layer, self.run, &mut |error| {
@@ -32,13 +32,13 @@ impl Job<'_> {
         })?;
         if seen.len() == MOST_GAPS {
             let fact = format!("after {MOST_GAPS} places that can't be read the walk ended");
-            under("structure/unchecked", fact).into_iter().for_each(|judgement| self.keep(judgement));
+            under("structure/unchecked", fact).into_iter().for_each(|violation| self.keep(violation));
         }
         let already: Vec<_> = info.findings.iter().map(|finding| (finding.code, finding.at)).collect();
-        let told: BTreeSet<u64> = seen.iter().filter_map(Error::at).collect();
+        let known: BTreeSet<u64> = seen.iter().filter_map(Error::at).collect();
         for error in seen {
             let is_told = already.contains(&(error.code(), error.at()));
-            // Where data lies in a file that was not opened nobody can say where that ends.
+            // Where data lies in a file that was not opened its end is unknown.
             let is_elsewhere = !info.is_whole() && error.code().ends_with(".past-end");
             if !is_elsewhere {
                 self.hinders(after(&error));
@@ -56,7 +56,7 @@ impl Job<'_> {
             Ok(Compared::All) => {}
             Ok(Compared::Part) => {
                 let fact = "after many bytes that are used twice the tables were not compared further";
-                under("structure/unchecked", fact).into_iter().for_each(|judgement| self.keep(judgement));
+                under("structure/unchecked", fact).into_iter().for_each(|violation| self.keep(violation));
             }
             Err(error) => {
                 self.hinders(Conversion::Refused);
@@ -65,17 +65,17 @@ impl Job<'_> {
         }
         let run = self.run;
         let mut found = |finding: Finding| {
-            // An entry that the walk could not use is told once, with the part of the disk that it hits.
+            // An invalid entry is reported once, with the affected range of the disk.
             let is_entry = rule_of_code(finding.code, Some(Class::Corrupt))
                 .is_some_and(|rule| matches!(rule.id, "structure/table" | "structure/past-end"));
-            if !(is_entry && finding.at.is_some_and(|at| told.contains(&at))) {
+            if !(is_entry && finding.at.is_some_and(|at| known.contains(&at))) {
                 self.finding(&finding);
             }
             self.go_on()
         };
         match check_structure(layer, run, &mut found) {
             // The numbers are those of the image that was asked about.
-            Ok(checked) if index == 0 => self.out.checked = checked,
+            Ok(checked) if index == 0 => self.out.counts = checked,
             Ok(_) => {}
             Err(error) => self.absorb(error)?,
         }
@@ -89,22 +89,22 @@ impl Job<'_> {
             Depth::Tables if info.facts.format.starts_with("zvhd") => self.finished_payload(disk, index)?,
             Depth::Tables => {}
         }
-        disk.stack().sound()
+        disk.stack().verify_mapping()
     }
 
     fn payloads(&mut self, disk: &Disk, index: usize) -> Result<(), Error> {
         let format = disk.layers()[index].facts.format;
         if index > 0 && disk.stack().layers()[index].map.is_stream() {
-            let fact = "the payloads of a stream below another image were not unpacked";
-            under("structure/unchecked", fact).into_iter().for_each(|judgement| self.keep(judgement));
+            let fact = "the payloads of a stream below another image were not decompressed";
+            under("structure/unchecked", fact).into_iter().for_each(|violation| self.keep(violation));
         }
-        unpack_all(disk.stack(), index, self.run, &mut |piece, unpacked| {
-            match unpacked {
+        decompress_all(disk.stack(), index, self.run, &mut |extent, decompressed| {
+            match decompressed {
                 Err(error) => {
                     self.hinders(after(&error));
                     self.error_in_passing(error);
                 }
-                Ok(unpacked) if format.starts_with("zvhd") => self.zvhd_payload(piece, unpacked),
+                Ok(decompressed) if format.starts_with("zvhd") => self.zvhd_payload(extent, decompressed),
                 Ok(_) => {}
             }
             self.go_on()
@@ -114,39 +114,45 @@ impl Job<'_> {
     /// The first finished zlib stream where none may be: the vendor's reader refuses such a file, whatever the depth of
     /// the check is.
     fn finished_payload(&mut self, disk: &Disk, index: usize) -> Result<(), Error> {
-        unpack_unflushed(disk.stack(), index, self.run, &mut |piece, unpacked| {
-            if !unpacked.is_ok_and(|unpacked| is_finished(&unpacked)) {
+        decompress_unflushed(disk.stack(), index, self.run, &mut |extent, decompressed| {
+            if !decompressed.is_ok_and(|decompressed| is_finished(&decompressed)) {
                 return self.go_on();
             }
-            self.zvhd_finding(piece, "zvhd.payload.finished", Severity::Error, FINISHED);
+            self.zvhd_finding(extent, "zvhd.payload.finished", Severity::Error, FINISHED);
             ControlFlow::Break(())
         })
     }
 
     /// What only the vendor's own reader minds: rules of the format, not of its map.
-    fn zvhd_payload(&mut self, piece: &Piece, unpacked: Unpacked) {
-        if is_finished(&unpacked) {
-            self.zvhd_finding(piece, "zvhd.payload.finished", Severity::Error, FINISHED);
+    fn zvhd_payload(&mut self, extent: &ResolvedExtent, decompressed: Decompressed) {
+        if is_finished(&decompressed) {
+            self.zvhd_finding(extent, "zvhd.payload.finished", Severity::Error, FINISHED);
         }
-        if unpacked.is_zero {
+        if decompressed.is_zero {
             let message = "a block of zeros is stored";
-            self.zvhd_finding(piece, "zvhd.payload.zeros", Severity::Warning, message);
+            self.zvhd_finding(extent, "zvhd.payload.zeros", Severity::Warning, message);
         }
-        if unpacked.ending.frames > 1 {
+        if decompressed.ending.frames > 1 {
             // The vendor's reader accepts them, too.
             let message = "the payload has several zstd frames, files of the vendor's writer have one";
-            self.zvhd_finding(piece, "zvhd.payload.frames", Severity::Note, message);
+            self.zvhd_finding(extent, "zvhd.payload.frames", Severity::Note, message);
         }
     }
 
-    fn zvhd_finding(&mut self, piece: &Piece, code: &'static str, severity: Severity, message: &str) {
+    fn zvhd_finding(
+        &mut self,
+        extent: &ResolvedExtent,
+        code: &'static str,
+        severity: Severity,
+        message: &str,
+    ) {
         let Some(rule) = rule_of_code(code, None) else { return };
-        let at = match &piece.source {
-            Source::Packed { at, .. } => Some(*at),
+        let at = match &extent.source {
+            Source::Compressed { at, .. } => Some(*at),
             _ => None,
         };
-        let place = Place { code: Some(code), at, disk: Some(piece.disk.clone()), ..Place::default() };
-        self.keep(Judgement::new(rule, message).with_severity(severity).at(place));
+        let place = Place { code: Some(code), at, disk: Some(extent.disk.clone()), ..Place::default() };
+        self.keep(Violation::new(rule, message).with_severity(severity).at(place));
     }
 
     fn go_on(&self) -> ControlFlow<()> {
@@ -158,6 +164,6 @@ impl Job<'_> {
 const FINISHED: &str = "the zlib stream is finished: the vendor's reader refuses the file";
 
 /// Whether a zlib stream has its last block and its checksum. Of zstd the frames are counted.
-fn is_finished(unpacked: &Unpacked) -> bool {
-    unpacked.ending.frames == 0 && unpacked.ending.is_finished
+fn is_finished(decompressed: &Decompressed) -> bool {
+    decompressed.ending.frames == 0 && decompressed.ending.is_finished
 }

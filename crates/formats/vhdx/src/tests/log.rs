@@ -56,7 +56,7 @@ fn a_log_is_replayed_over_the_file() {
     let image = parsed(&file).unwrap();
     assert_eq!(codes(&image), ["vhdx.log.replayed"]);
     assert!(image.facts.dirty && image.facts.details.contains(&("log-entries", Value::Number(1))));
-    let replayed = imgprep_map::Replayed::new(&file as &dyn ReadAt, image.overlay.unwrap());
+    let replayed = imgprep_map::OverlayReader::new(&file as &dyn ReadAt, image.overlay.unwrap());
     let replayed = &replayed as &dyn ReadAt;
     assert!(replayed.slice(BAT + 4096, 4096).unwrap().iter().all(|byte| *byte == 0x5a));
     assert_eq!(replayed.array::<1>(BAT + 8192).unwrap(), [0]);

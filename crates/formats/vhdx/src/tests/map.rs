@@ -127,15 +127,15 @@ fn a_disk_of_64_tib_costs_what_is_stored() {
         Extent { disk: (far + 1) * MIB..size, source: hole },
     ];
     assert_eq!(extents, want);
-    let mut claims = 0;
+    let mut uses = 0;
     image
         .map
-        .claims(&files, &mut |_| {
-            claims += 1;
+        .file_usage(&files, &mut |_| {
+            uses += 1;
             ControlFlow::Continue(())
         })
         .unwrap();
-    assert_eq!(claims, 5);
+    assert_eq!(uses, 5);
     let read = file.read.load(Ordering::Relaxed);
     assert!(read < 512 << 10, "{read}");
 }

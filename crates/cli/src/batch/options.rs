@@ -1,0 +1,153 @@
+//! Typed arguments to a batch.
+
+use std::collections::BTreeMap;
+use std::io::{self, IsTerminal, Read};
+use std::path::{Path, PathBuf};
+
+use imgprep::{path_from_bytes, reason};
+use imgprep_batch::{
+    Batch, BatchError, Defaults, Found, JobSpec, Manifest, Search, Template, assemble, search,
+};
+
+use super::args::BatchArgs;
+use super::host::Program;
+use crate::failure::Failure;
+use crate::text;
+
+/// All images, from wherever they are named.
+pub(crate) fn batch(args: &BatchArgs) -> Result<Batch, Failure> {
+    let defaults = defaults(args)?;
+    let jobs = args.jobs.as_deref().unwrap_or(Path::new("."));
+    let out = || args.out.clone().ok_or(Failure::Usage("no output folder: use --out DIR".into()));
+    let (out, found, left_out) = if jobs == Path::new("-") {
+        (out()?, list(&defaults)?, Vec::new())
+    } else if jobs.is_dir() {
+        let out = out()?;
+        let (found, left_out) = search(jobs, &defaults.search, &out)?;
+        let found =
+            found.into_iter().map(|(source, dir)| image(source, dir, &defaults, Some(jobs.to_path_buf())));
+        (out, found.collect(), left_out)
+    } else {
+        manifest(jobs, args, &defaults)?
+    };
+    if found.is_empty() {
+        let what = match left_out.len() {
+            0 => jobs.display().to_string(),
+            others => {
+                format!(
+                    "{} ({others} files there have other names: use --include '*' to take all)",
+                    jobs.display()
+                )
+            }
+        };
+        return Err(imgprep::Error::new(BatchError::NoJobs { what }).into());
+    }
+    Ok(assemble(&out, found, left_out, &Program)?)
+}
+
+fn manifest(
+    path: &Path,
+    args: &BatchArgs,
+    defaults: &Defaults,
+) -> Result<(PathBuf, Vec<Found>, Vec<PathBuf>), Failure> {
+    let is_manifest = path.extension().is_some_and(|extension| extension == "toml");
+    if !is_manifest && path.exists() {
+        let path = path.display();
+        return Err(Failure::Usage(format!("{path}: not a folder, a manifest (.toml) or -")));
+    }
+    let text = text::read(path)?;
+    let manifest = Manifest::parse(&text, path)?;
+    let out = args.out.clone().or_else(|| manifest.out());
+    let out =
+        out.ok_or(Failure::Usage("no output folder: the manifest has no `out`, use --out DIR".into()))?;
+    let (found, left_out) = manifest.images(defaults, &out, &Program)?;
+    Ok((out, found, left_out))
+}
+
+/// One path a line, in the bytes that it has.
+fn list(defaults: &Defaults) -> Result<Vec<Found>, Failure> {
+    if io::stdin().is_terminal() {
+        return Err(Failure::Usage("standard input is a terminal: a list of paths is read from it".into()));
+    }
+    let wrong = |what: String| Failure::Usage(format!("the list on standard input: {what}"));
+    let mut bytes = Vec::new();
+    io::stdin().lock().read_to_end(&mut bytes).map_err(|error| wrong(reason(&error)))?;
+    let bytes = text::without_mark(bytes).map_err(wrong)?;
+    Ok(paths(&bytes).map(|path| image(path, PathBuf::new(), defaults, None)).collect())
+}
+
+/// One path a line. No name has a NUL: where there is one, as `find -print0` writes it, it ends a path in place of a line.
+fn paths(list: &[u8]) -> impl Iterator<Item = PathBuf> {
+    let is_nul_separated = list.contains(&0);
+    let is_break = move |byte: &u8| *byte == if is_nul_separated { 0 } else { b'\n' };
+    let names = list.split(is_break).map(move |name| {
+        let without = name.strip_suffix(b"\r").filter(|_| !is_nul_separated);
+        without.unwrap_or(name)
+    });
+    names.filter(|name| !name.trim_ascii().is_empty()).map(|name| path_from_bytes(name.to_vec()))
+}
+
+fn image(source: PathBuf, dir: PathBuf, defaults: &Defaults, searched: Option<PathBuf>) -> Found {
+    Found { source, dir, spec: defaults.spec.clone(), name: defaults.name.clone(), output: None, searched }
+}
+
+fn defaults(args: &BatchArgs) -> Result<Defaults, Failure> {
+    let given = &args.spec;
+    if let Some(from) = given.from.as_deref().filter(|from| imgprep::by_name(from).is_none()) {
+        let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
+        return Err(Failure::Usage(format!(
+            "--from {from}: not a readable format; the formats are {}",
+            known.join(", ")
+        )));
+    }
+    let name = match &given.name {
+        Some(name) => Template::parse(name).map_err(|what| Failure::Usage(format!("--name {what}")))?,
+        None => Template::default(),
+    };
+    let spec = JobSpec {
+        from: given.from.clone(),
+        snapshot: None,
+        follow: given.follow.follow.unwrap_or_default(),
+        accept_parent: given.follow.accept_parent,
+        to: given.to.clone(),
+        options: options(args)?,
+        uuid: None,
+        bitmap: given.bitmap,
+        verify: given.verify,
+        salvage: given.salvage,
+        profile: given.profile.clone(),
+        disk: given.disk,
+    };
+    let search = Search {
+        recursive: args.search.recursive,
+        include: args.search.include.clone(),
+        exclude: args.search.exclude.clone(),
+    };
+    Ok(Defaults { spec, name, search })
+}
+
+fn options(args: &BatchArgs) -> Result<BTreeMap<String, String>, Failure> {
+    let mut options = BTreeMap::new();
+    let level = args.spec.level.map(|level| format!("level={level}"));
+    let zlib = args.spec.zlib.then(|| "compression_type=zlib".to_string());
+    for option in args.spec.options.iter().cloned().chain(level).chain(zlib) {
+        let (key, value) = option.split_once('=').unwrap_or((&option, ""));
+        if options.insert(key.to_string(), value.to_string()).is_some() {
+            return Err(Failure::Usage(format!("-o {option}: this option is given twice")));
+        }
+    }
+    Ok(options)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn names_are_separated_by_lines_or_by_nul() {
+        let texts = |list: &[u8]| paths(list).map(|path| path.display().to_string()).collect::<Vec<_>>();
+        assert_eq!(texts(b"a.raw\r\n\n b\tc.raw\n"), ["a.raw", " b\tc.raw"]);
+        assert_eq!(texts(b"a\nb.raw\0c\r\0\0"), ["a\nb.raw", "c\r"]);
+        assert_eq!(texts(b""), [""; 0]);
+    }
+}

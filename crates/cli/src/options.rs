@@ -1,0 +1,162 @@
+//! Typed arguments to options of the library.
+
+use std::io::{self, IsTerminal};
+use std::num::NonZeroUsize;
+use std::path::{Path, PathBuf};
+
+use imgprep::{
+    Access, BitOrder, BitmapCommand, BitmapMaker, BitmapShape, Disk, Error, Existing, FollowPolicy,
+    Interrupt, Limits, Mismatch, OnLoss, OpenOptions, ParseOptions, Progress, RunOptions, SizeChoice,
+    SourceOptions, by_name,
+};
+
+use crate::args::{BitmapShapeArgs, FollowArgs, Order, RunArgs, SourceArgs};
+use crate::failure::Failure;
+use crate::signals;
+use crate::size::Size;
+
+pub(crate) fn open_options(
+    source: &SourceArgs,
+    follow: &FollowArgs,
+    by_default: FollowPolicy,
+    on_loss: OnLoss,
+) -> Result<OpenOptions, Failure> {
+    let from = match &source.from {
+        None => None,
+        Some(name) => Some(by_name(name).ok_or_else(|| {
+            let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
+            Failure::Usage(format!(
+                "--from {name}: not a readable format; the formats are {}",
+                known.join(", ")
+            ))
+        })?),
+    };
+    let size = match source.size {
+        Size::Named(choice) => choice,
+        Size::Bytes(_) => SizeChoice::Current,
+    };
+    // A failing disk then costs just the bytes that fail, not a whole page.
+    let access = if on_loss == OnLoss::Zero { Access::Positioned } else { Access::Mapped };
+    Ok(OpenOptions {
+        from,
+        parse: ParseOptions {
+            limits: Limits::default(),
+            snapshot: source.snapshot.clone(),
+            size,
+            salvage: on_loss == OnLoss::Zero,
+        },
+        follow: follow.follow.unwrap_or(by_default),
+        associated_follow: None,
+        mismatch: if follow.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
+        source: SourceOptions { access },
+        parents: source.parent.clone(),
+    })
+}
+
+/// Opens a file, or a RAW disk on standard input.
+pub(crate) fn open(path: &Path, source: &SourceArgs, options: &OpenOptions) -> Result<Disk, Failure> {
+    let size = source.size.bytes();
+    if path != Path::new("-") {
+        if size.is_some() {
+            return Err(Failure::Usage(
+                "--size with a number works with a RAW on standard input only".into(),
+            ));
+        }
+        return Ok(Disk::open(path, options)?);
+    }
+    let (Some("raw"), Some(size)) = (source.from.as_deref(), size) else {
+        return Err(Failure::Usage(
+            "standard input is read with --from raw --size N only: an image of another format must be a file"
+                .into(),
+        ));
+    };
+    if io::stdin().is_terminal() {
+        return Err(Failure::Usage("standard input is a terminal".into()));
+    }
+    let folder = std::env::temp_dir();
+    let file = imgprep::spool(io::stdin().lock(), size, &folder).map_err(Error::from)?;
+    Ok(Disk::from_chain(imgprep::open_source("standard input".into(), file, options)?))
+}
+
+pub(crate) fn shape(args: &BitmapShapeArgs) -> Result<BitmapShape, Failure> {
+    let block =
+        args.bitmap_block.bytes().filter(|block| block.is_power_of_two() && (512..=64 << 20).contains(block));
+    let block =
+        block.ok_or(Failure::Usage("--bitmap-block must be a power of two from 512 to 64M".into()))?;
+    let order = match args.bitmap_order {
+        Order::Lsb => BitOrder::LeastFirst,
+        Order::Msb => BitOrder::MostFirst,
+    };
+    Ok(BitmapShape { block, order })
+}
+
+/// Who makes the bitmap, and how.
+pub(crate) fn bitmap_maker(args: &BitmapShapeArgs) -> Result<BitmapMaker, Failure> {
+    Ok(match &args.bitmap_command {
+        Some(line) => BitmapMaker::Command(BitmapCommand::parse(line)?),
+        None => BitmapMaker::Ours(shape(args)?),
+    })
+}
+
+pub(crate) fn existing(force: bool) -> Existing {
+    if force { Existing::Replace } else { Existing::Refuse }
+}
+
+/// Resources of a run; they live as long as the command.
+pub(crate) struct Run {
+    threads: NonZeroUsize,
+    memory: u64,
+    interrupt: Interrupt,
+    progress: Progress,
+}
+
+impl Run {
+    /// Signals stop the run from now on.
+    pub(crate) fn new(args: &RunArgs) -> Result<Self, Failure> {
+        Self::with(args.memory, args.threads)
+    }
+
+    pub(crate) fn with(memory: Size, threads: Option<NonZeroUsize>) -> Result<Self, Failure> {
+        let memory = memory.bytes();
+        let memory = memory.ok_or(Failure::Usage("--memory must be a number of bytes".into()))?;
+        let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
+        let interrupt = signals::interrupt()?;
+        Ok(Self { threads: threads.unwrap_or(cores), memory, interrupt, progress: Progress::default() })
+    }
+
+    pub(crate) fn threads(&self) -> NonZeroUsize {
+        self.threads
+    }
+
+    pub(crate) fn memory(&self) -> u64 {
+        self.memory
+    }
+
+    /// What stops it.
+    pub(crate) fn interrupt(&self) -> &Interrupt {
+        &self.interrupt
+    }
+
+    pub(crate) fn options<'a>(&'a self, on_loss: OnLoss, observe: &'a dyn Fn(&Progress)) -> RunOptions<'a> {
+        RunOptions {
+            threads: self.threads,
+            memory: self.memory,
+            on_loss,
+            interrupt: &self.interrupt,
+            progress: &self.progress,
+            observe,
+        }
+    }
+}
+
+/// `NAME.mf` beside `NAME.raw`.
+pub(crate) fn bitmap_path(raw: &Path) -> Result<PathBuf, Failure> {
+    let path = raw.with_extension("mf");
+    if path == raw {
+        return Err(Failure::Usage(format!(
+            "{}: a RAW cannot have the name of its own bitmap",
+            raw.display()
+        )));
+    }
+    Ok(path)
+}

@@ -1,0 +1,209 @@
+//! Blocks into payloads.
+
+use flate2::{Compress, FlushCompress, Status};
+use imgprep_map::Compression;
+use zstd::bulk::Compressor;
+use zstd::zstd_safe::CParameter;
+
+use crate::CompressError;
+
+/// Compresses blocks one after the other with one context.
+pub struct BlockCompressor(Encoder);
+
+enum Encoder {
+    Plain,
+    Zstd(Compressor<'static>),
+    Zlib(Compress),
+}
+
+impl BlockCompressor {
+    /// Makes the context. Fails on a level that does not exist.
+    pub fn new(compression: Compression) -> Result<Self, CompressError> {
+        Ok(Self(match compression {
+            Compression::Plain => Encoder::Plain,
+            Compression::Zstd { level, has_checksum } => {
+                if !(1..=22).contains(&level) {
+                    return Err(CompressError::Level { level: level.into(), range: "zstd has 1 to 22" });
+                }
+                let mut compressor = Compressor::new(level).map_err(|error| failed(&error))?;
+                compressor
+                    .set_parameter(CParameter::ChecksumFlag(has_checksum))
+                    .map_err(|error| failed(&error))?;
+                Encoder::Zstd(compressor)
+            }
+            Compression::ZlibOpen { level } => {
+                if !(1..=9).contains(&level) {
+                    return Err(CompressError::Level { level: level.into(), range: "zlib has 1 to 9" });
+                }
+                Encoder::Zlib(Compress::new(flate2::Compression::new(level), true))
+            }
+        }))
+    }
+
+    /// Replaces what is in `out` with the compressed form of `block`. The same block always
+    /// becomes the same bytes.
+    pub fn compress(&mut self, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
+        out.clear();
+        match &mut self.0 {
+            Encoder::Plain => out.extend_from_slice(block),
+            Encoder::Zstd(compressor) => {
+                out.reserve(zstd::zstd_safe::compress_bound(block.len()));
+                compressor.compress_to_buffer(block, out).map_err(|error| failed(&error))?;
+            }
+            Encoder::Zlib(compress) => {
+                compress.reset();
+                zlib_open(compress, block, out)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+/// One stream up to a sync flush, without an end.
+fn zlib_open(compress: &mut Compress, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
+    out.reserve(zlib_bound(block.len()));
+    loop {
+        // OK: never more than the block's length goes in.
+        let rest = &block[compress.total_in() as usize..];
+        let status = compress.compress_vec(rest, out, FlushCompress::Sync).map_err(|error| failed(&error))?;
+        let is_done = compress.total_in() == block.len() as u64 && out.len() < out.capacity();
+        match status {
+            Status::Ok | Status::BufError if is_done => return Ok(()),
+            Status::Ok | Status::BufError => out.reserve(4096),
+            Status::StreamEnd => return Err(CompressError::Failed { reason: "the stream ended".into() }),
+        }
+    }
+}
+
+fn failed(error: &impl ToString) -> CompressError {
+    CompressError::Failed { reason: error.to_string() }
+}
+
+/// Nine bits a byte: no literal of a fixed Huffman block has more (RFC 1951 3.2.6), and
+/// the fast levels do write those for noise. Head, block heads and flush mark come on top.
+fn zlib_bound(block: usize) -> usize {
+    block + block / 8 + block / 16384 * 5 + 64
+}
+
+/// The most bytes that a block can become.
+pub fn compress_bound(compression: Compression, block: u64) -> u64 {
+    // OK: a block is a few MiB, set by the writer's layout.
+    let len = block as usize;
+    (match compression {
+        Compression::Plain => len,
+        Compression::Zstd { .. } => zstd::zstd_safe::compress_bound(len),
+        Compression::ZlibOpen { .. } => zlib_bound(len),
+    }) as u64
+}
+
+/// Memory that one [`BlockCompressor`] holds at most once it has compressed a block of 2 MiB, in
+/// bytes: a test holds zstd's own count against it, level by level.
+pub fn context_bytes(compression: Compression) -> u64 {
+    const MIB: u64 = 1 << 20;
+    match compression {
+        Compression::Plain => 0,
+        Compression::ZlibOpen { .. } => MIB,
+        Compression::Zstd { level, .. } => match level {
+            ..=3 => 2 * MIB,
+            4..=8 => 6 * MIB,
+            9..=12 => 24 * MIB,
+            _ => 40 * MIB,
+        },
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    fn zstd(level: i32) -> Compression {
+        Compression::Zstd { level, has_checksum: true }
+    }
+
+    #[test]
+    fn a_zstd_frame_has_its_checksum_where_it_is_asked_for() {
+        let block = b"abcd".repeat(1000);
+        let frame = |has_checksum| {
+            let mut out = Vec::new();
+            BlockCompressor::new(Compression::Zstd { level: 3, has_checksum })
+                .unwrap()
+                .compress(&block, &mut out)
+                .unwrap();
+            out
+        };
+        let (with, without) = (frame(true), frame(false));
+        // RFC 8878 3.1.1.1.1: bit 2 of the frame header descriptor; the checksum is the frame's last 4 bytes.
+        assert_eq!((with[4] & 4, without[4] & 4), (4, 0));
+        assert_eq!((with[4] & !4, &with[5..with.len() - 4]), (without[4], &without[5..]));
+    }
+
+    #[test]
+    fn levels_that_do_not_exist_are_refused() {
+        for compression in [zstd(0), zstd(23), Compression::ZlibOpen { level: 10 }] {
+            assert!(
+                matches!(BlockCompressor::new(compression).err(), Some(CompressError::Level { .. })),
+                "{compression:?}"
+            );
+        }
+    }
+
+    #[test]
+    fn no_zstd_context_is_larger_than_the_budget_believes() {
+        let block = vec![7; 2 << 20];
+        for level in 1..=22 {
+            let compression = zstd(level);
+            let mut compressor = BlockCompressor::new(compression).unwrap();
+            compressor.compress(&block, &mut Vec::new()).unwrap();
+            let Encoder::Zstd(compressor) = &mut compressor.0 else {
+                unreachable!("it compresses with zstd")
+            };
+            let held = compressor.context_mut().sizeof() as u64;
+            assert!(held <= context_bytes(compression), "level {level}: {held}");
+        }
+    }
+
+    #[test]
+    fn an_open_zlib_stream_ends_with_a_sync_flush() {
+        let mut out = Vec::new();
+        BlockCompressor::new(Compression::ZlibOpen { level: 6 })
+            .unwrap()
+            .compress(&[7; 4096], &mut out)
+            .unwrap();
+        assert_eq!(out[0], 0x78, "RFC 1950 head");
+        assert_eq!(out[out.len() - 4..], [0, 0, 0xff, 0xff], "an empty stored block");
+    }
+
+    #[test]
+    fn a_reused_context_compresses_the_same() {
+        let blocks = [vec![1u8; 1 << 16], (0..1 << 16).map(|n: u32| ((n * n) >> 7) as u8).collect()];
+        for compression in [zstd(3), Compression::ZlibOpen { level: 6 }] {
+            let mut used = BlockCompressor::new(compression).unwrap();
+            let (mut a, mut b) = (Vec::new(), Vec::new());
+            for block in [&blocks[0], &blocks[1], &blocks[0]] {
+                used.compress(block, &mut a).unwrap();
+                BlockCompressor::new(compression).unwrap().compress(block, &mut b).unwrap();
+                assert_eq!(a, b);
+            }
+        }
+    }
+
+    #[test]
+    fn noise_stays_within_the_bound() {
+        let mut state = 1u64;
+        let noise: Vec<u8> = std::iter::repeat_with(|| {
+            state = state.wrapping_mul(6_364_136_223_846_793_005).wrapping_add(1);
+            (state >> 56) as u8
+        })
+        .take(2 << 20)
+        .collect();
+        for compression in [zstd(3), Compression::ZlibOpen { level: 1 }, Compression::ZlibOpen { level: 9 }] {
+            let mut out = Vec::new();
+            BlockCompressor::new(compression).unwrap().compress(&noise, &mut out).unwrap();
+            assert!(
+                out.len() > noise.len() && out.len() as u64 <= compress_bound(compression, 2 << 20),
+                "{compression:?} {}",
+                out.len()
+            );
+        }
+    }
+}

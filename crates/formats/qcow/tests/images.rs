@@ -1,0 +1,12 @@
+//! Every test image of the format, in the words of this crate.
+
+#[test]
+fn what_is_said_of_every_image() {
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/qcow.txt");
+    imgprep_tests::assert_transcript(
+        "qcow",
+        |probe| format!("{:?}", imgprep_qcow::probe(probe)),
+        imgprep_qcow::parse,
+        golden,
+    );
+}

@@ -1,0 +1,12 @@
+//! Every test image of the format, in the words of this crate.
+
+#[test]
+fn what_is_said_of_every_image() {
+    let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/qcow2.txt");
+    imgprep_tests::assert_transcript(
+        "qcow2",
+        |probe| format!("{:?}", imgprep_qcow2::probe(probe)),
+        imgprep_qcow2::parse,
+        golden,
+    );
+}

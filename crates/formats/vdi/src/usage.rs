@@ -1,0 +1,37 @@
+//! File usage: which structure uses which bytes of the file: the header, the map, stored blocks.
+
+use core::ops::ControlFlow;
+
+use imgprep_map::{Error, FileId, FileUse, Files, UseKind};
+
+use crate::block::{Block, block};
+use crate::map::Map;
+
+impl Map {
+    pub(crate) fn walk_claims(
+        &self,
+        files: &dyn Files,
+        visit: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
+        let header = &self.header;
+        let map = header.map_at..header.map_at + header.blocks() * 4;
+        for (range, name) in [(0..header.end, "the header"), (map, "the map of blocks")] {
+            let kind = UseKind::Metadata(name);
+            let file_use = FileUse { file: FileId::SELF, range, kind, disk: None };
+            if !file_use.range.is_empty() && visit(file_use).is_break() {
+                return Ok(());
+            }
+        }
+        let (everything, kind) = (0..header.size(), UseKind::Data);
+        // `visit` reports invalid entries with their offset.
+        self.walk(file, &everything, &mut |_| Ok(ControlFlow::Continue(())), &mut |index, at, entry| {
+            let Block::Stored(number) = block(entry) else { return Ok(ControlFlow::Continue(())) };
+            let disk = self.disk_of(index);
+            let Ok(range) = self.stored(number, at, disk.end - disk.start, file.len()) else {
+                return Ok(ControlFlow::Continue(()));
+            };
+            Ok(visit(FileUse { file: FileId::SELF, range, kind, disk: Some(disk.start) }))
+        })
+    }
+}

@@ -1,0 +1,83 @@
+//! File usage: which structure uses which bytes of the image: headers, log, regions, bitmaps, blocks.
+
+use core::ops::{ControlFlow, Range};
+
+use byteorder::{ByteOrder, LittleEndian};
+use imgprep_map::{Error, FileId, FileUse, ReadAt, UseKind};
+
+use crate::bat::{Block, bitmap, block};
+use crate::layout::MIB;
+use crate::map::{Map, Run};
+
+type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
+
+impl Map {
+    pub(crate) fn walk_claims(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
+        if self.claim_fixed(file, visit).is_break() || self.claim_bitmaps(file, visit)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        let (mut next, end) = (0, self.bat.blocks());
+        while next < end {
+            match self.run(file, next, end)? {
+                Run::Absent { until } => next = until,
+                Run::Entries { bytes, .. } => {
+                    for entry in bytes.chunks_exact(8) {
+                        if self.claim_block(file, next, LittleEndian::read_u64(entry), visit).is_break() {
+                            return Ok(ControlFlow::Break(()));
+                        }
+                        next += 1;
+                    }
+                }
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    fn claim_fixed(&self, file: &dyn ReadAt, visit: Visit<'_>) -> ControlFlow<()> {
+        visit(metadata(0..MIB.min(file.len()), "the headers"))?;
+        if !self.header.log.is_empty() {
+            visit(metadata(self.header.log.clone(), "the log"))?;
+        }
+        visit(metadata(self.regions.bat.bytes.clone(), "the block allocation table"))?;
+        visit(metadata(self.regions.metadata.bytes.clone(), "the metadata region"))?;
+        let others = &self.regions.others;
+        others.iter().try_for_each(|other| visit(metadata(other.bytes.clone(), "an unknown region")))
+    }
+
+    /// Those of a differencing image; in others their entries mean nothing.
+    fn claim_bitmaps(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
+        let chunks = if self.bat.has_parent { self.bat.blocks().div_ceil(self.bat.ratio) } else { 0 };
+        for chunk in 0..chunks {
+            let at = self.bat.bitmap_entry_at(chunk);
+            if file.next_data(at) >= at + 8 {
+                continue;
+            }
+            let found = LittleEndian::read_u64(&file.array::<8>(at)?);
+            // `visit` reports invalid entries, if its bitmap is needed.
+            let Ok(Some(place)) = bitmap(file, found, at) else { continue };
+            let file_use = metadata(place..place + MIB, "a sector bitmap");
+            if visit(FileUse { disk: Some(chunk * self.bat.chunk_size()), ..file_use }).is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// A whole block, as far as the file has it: the last one of a disk may be cut.
+    fn claim_block(&self, file: &dyn ReadAt, index: u64, found: u64, visit: Visit<'_>) -> ControlFlow<()> {
+        let Ok(Block::Present { at } | Block::Partial { at }) = block(found, 0, self.bat.has_parent) else {
+            return ControlFlow::Continue(());
+        };
+        let disk = self.bat.disk(index);
+        if at.saturating_add(disk.end - disk.start) > file.len() {
+            // Reported by `visit`, with the offset of the entry.
+            return ControlFlow::Continue(());
+        }
+        let end = at.saturating_add(self.bat.block_size).min(file.len());
+        visit(FileUse { file: FileId::SELF, range: at..end, kind: UseKind::Data, disk: Some(disk.start) })
+    }
+}
+
+fn metadata(range: Range<u64>, name: &'static str) -> FileUse {
+    FileUse { file: FileId::SELF, range, kind: UseKind::Metadata(name), disk: None }
+}

@@ -1,0 +1,156 @@
+//! Findings of a structure check: listed, counted and bounded per code.
+
+use alloc::format;
+use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::ControlFlow;
+
+use crate::{Finding, Severity, StructureCounts};
+
+/// Findings of one code that are listed; one more finding counts the others.
+const LISTED: u64 = 64;
+
+/// Collects the findings and counts of a structure check.
+pub struct Report<'f> {
+    /// The numbers so far.
+    pub counts: StructureCounts,
+    found: &'f mut dyn FnMut(Finding) -> ControlFlow<()>,
+    tallies: Vec<CodeTally>,
+    is_over: bool,
+}
+
+/// A code and the number of its findings.
+struct CodeTally {
+    code: &'static str,
+    count: u64,
+    /// The first finding that was only counted.
+    rest: Option<(Severity, u64)>,
+}
+
+impl<'f> Report<'f> {
+    /// Nothing found yet.
+    pub fn new(found: &'f mut dyn FnMut(Finding) -> ControlFlow<()>) -> Self {
+        Self { counts: StructureCounts::default(), found, tallies: Vec::new(), is_over: false }
+    }
+
+    /// Whether the caller ended the check.
+    pub fn is_over(&self) -> bool {
+        self.is_over
+    }
+
+    /// Part of the disk is not what it was: `count` corruptions of one kind.
+    pub fn error(&mut self, code: &'static str, at: u64, count: u64, message: String) {
+        self.counts.corruptions = self.counts.corruptions.saturating_add(count);
+        self.add(code, Severity::Error, at, message);
+    }
+
+    /// A contradiction that readers survive.
+    pub fn warning(&mut self, code: &'static str, at: u64, message: String) {
+        self.add(code, Severity::Warning, at, message);
+    }
+
+    /// Good to know.
+    pub fn note(&mut self, code: &'static str, at: u64, message: String) {
+        self.add(code, Severity::Note, at, message);
+    }
+
+    /// One finding; from the 65th of its code on it is only counted.
+    pub fn add(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
+        self.add_with(code, severity, at, || message);
+    }
+
+    /// The same where there may be very many: what is only counted gets no message.
+    pub fn add_with(
+        &mut self,
+        code: &'static str,
+        severity: Severity,
+        at: u64,
+        message: impl FnOnce() -> String,
+    ) {
+        let index = self.tallies.iter().position(|tally| tally.code == code).unwrap_or_else(|| {
+            self.tallies.push(CodeTally { code, count: 0, rest: None });
+            self.tallies.len() - 1
+        });
+        // OK: found or pushed just now.
+        let tally = &mut self.tallies[index];
+        tally.count += 1;
+        if tally.count > LISTED {
+            tally.rest.get_or_insert((severity, at));
+        } else {
+            self.send(Finding { code, severity, at: Some(at), message: message() });
+        }
+    }
+
+    /// Tells how many findings were only counted; the numbers.
+    pub fn finish(mut self) -> StructureCounts {
+        for CodeTally { code, count, rest } in core::mem::take(&mut self.tallies) {
+            if let Some((severity, at)) = rest {
+                let message = format!("{} more of the same, this is the first of them", count - LISTED);
+                self.send(Finding { code, severity, at: Some(at), message });
+            }
+        }
+        self.counts
+    }
+
+    fn send(&mut self, finding: Finding) {
+        if !self.is_over {
+            self.is_over = (self.found)(finding).is_break();
+        }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn what_is_found_too_often_is_counted() {
+        let mut found = Vec::new();
+        let mut take = |finding: Finding| {
+            found.push((finding.code, finding.at, finding.severity));
+            ControlFlow::Continue(())
+        };
+        let mut report = Report::new(&mut take);
+        for at in 0..100 {
+            report.error("x.check.a", at, 2, String::new());
+        }
+        report.note("x.check.b", 7, String::new());
+        assert_eq!(report.finish().corruptions, 200);
+        assert_eq!(found.len(), 66);
+        assert_eq!(found[64], ("x.check.b", Some(7), Severity::Note));
+        assert_eq!(found[65], ("x.check.a", Some(64), Severity::Error));
+    }
+
+    #[test]
+    fn what_is_only_counted_gets_no_message() {
+        let (mut found, mut made) = (0, 0);
+        let mut take = |_| {
+            found += 1;
+            ControlFlow::Continue(())
+        };
+        let mut report = Report::new(&mut take);
+        for at in 0..100 {
+            report.add_with("x.check.a", Severity::Note, at, || {
+                made += 1;
+                String::new()
+            });
+        }
+        report.finish();
+        assert_eq!((found, made), (65, 64));
+    }
+
+    #[test]
+    fn who_has_heard_enough_hears_no_more() {
+        let mut count = 0;
+        let mut take = |_: Finding| {
+            count += 1;
+            ControlFlow::Break(())
+        };
+        let mut report = Report::new(&mut take);
+        report.note("x.check.a", 1, String::new());
+        assert!(report.is_over());
+        report.note("x.check.a", 2, String::new());
+        report.finish();
+        assert_eq!(count, 1);
+    }
+}

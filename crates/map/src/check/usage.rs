@@ -1,0 +1,44 @@
+//! File usage: which structure uses which bytes of a file.
+
+use core::ops::Range;
+
+use crate::FileId;
+
+/// One use of a piece of a file.
+///
+/// Two entries that share a block, or an entry that points into a header, can't be
+/// seen by workers that walk different parts of a disk. So uses are collected and
+/// held against each other before the first output byte.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FileUse {
+    /// The file.
+    pub file: FileId,
+    /// Bytes of that file.
+    pub range: Range<u64>,
+    /// What they are used for.
+    pub kind: UseKind,
+    /// The disk offset that the bytes belong to, for data; the first one that a
+    /// table describes, for tables that describe a part of the disk.
+    pub disk: Option<u64>,
+}
+
+/// What a piece of a file is used for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
+pub enum UseKind {
+    /// Headers, tables, bitmaps; the name is the specification's.
+    Metadata(&'static str),
+    /// Bytes of the disk, as they are.
+    Data,
+    /// A compressed payload that nothing else may touch.
+    Compressed,
+    /// A compressed payload of which only a bound is known: it may overlap other
+    /// payloads of this kind (QCOW, QCOW2), and nothing else.
+    CompressedAtMost,
+}
+
+impl UseKind {
+    /// Whether two uses of these kinds may name the same bytes.
+    pub fn may_share(self, other: Self) -> bool {
+        self == Self::CompressedAtMost && other == Self::CompressedAtMost
+    }
+}

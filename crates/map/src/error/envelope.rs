@@ -1,0 +1,229 @@
+//! One envelope for all that goes wrong.
+
+use alloc::boxed::Box;
+use alloc::string::{String, ToString};
+use core::fmt;
+use core::ops::Range;
+
+use crate::FileId;
+
+/// What kind of trouble it is, and so what the user can do about it.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+pub enum Class {
+    /// The system could not read or write.
+    Io,
+    /// The image contradicts itself or its specification.
+    Corrupt,
+    /// The image is fine, but this program can't do what it asks for.
+    Unsupported,
+    /// A limit that protects this program was met.
+    Limit,
+    /// It could be done, but the options given forbid it.
+    Refused,
+}
+
+impl Class {
+    /// The name in JSON.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Io => "io",
+            Self::Corrupt => "corrupt",
+            Self::Unsupported => "unsupported",
+            Self::Limit => "limit",
+            Self::Refused => "refused",
+        }
+    }
+}
+
+/// What a crate's own error type tells the envelope about itself.
+///
+/// Its `Display` says what was found and what was expected, without the file offset
+/// of [`at`](Self::at), which the envelope prints.
+pub trait Detail: core::error::Error + Send + Sync + 'static {
+    /// Stable, dotted, lower case: `qcow2.l2.past-end`.
+    fn code(&self) -> &'static str;
+    /// The kind of trouble.
+    fn class(&self) -> Class;
+    /// File offset of the bytes that are wrong.
+    fn at(&self) -> Option<u64>;
+}
+
+/// An error with its place.
+///
+/// A format makes it with [`Error::new`]; the opener adds the path, the engine
+/// the range of the disk and what it was doing.
+pub struct Error(Box<Envelope>);
+
+struct Envelope {
+    detail: Box<dyn Detail>,
+    file: FileId,
+    at: Option<u64>,
+    path: Option<String>,
+    disk: Option<Range<u64>>,
+    doing: Option<&'static str>,
+}
+
+impl Error {
+    /// Wraps a crate's own error. It concerns [`FileId::SELF`] by default.
+    pub fn new(detail: impl Detail) -> Self {
+        Self(Box::new(Envelope {
+            detail: Box::new(detail),
+            file: FileId::SELF,
+            at: None,
+            path: None,
+            disk: None,
+            doing: None,
+        }))
+    }
+
+    /// The same error, about another file of the image.
+    #[must_use]
+    pub fn in_file(mut self, file: FileId) -> Self {
+        self.0.file = file;
+        self
+    }
+
+    /// The same error, about the bytes at this file offset, for details that know no
+    /// place themselves (a decoder's). The first value is kept.
+    #[must_use]
+    pub fn at_offset(mut self, at: u64) -> Self {
+        self.0.at.get_or_insert(at);
+        self
+    }
+
+    /// The same error, hitting this range of the disk. The first value is kept.
+    #[must_use]
+    pub fn hitting(mut self, disk: Range<u64>) -> Self {
+        self.0.disk.get_or_insert(disk);
+        self
+    }
+
+    /// The same error, that occurred during this step ("reading", "compressing"). The first value is kept.
+    #[must_use]
+    pub fn while_doing(mut self, doing: &'static str) -> Self {
+        self.0.doing.get_or_insert(doing);
+        self
+    }
+
+    /// The same error, in the file of this name. The first value is kept.
+    #[must_use]
+    pub fn in_path(mut self, path: impl Into<String>) -> Self {
+        self.0.path.get_or_insert_with(|| path.into());
+        self
+    }
+
+    /// Stable, dotted, lower case.
+    pub fn code(&self) -> &'static str {
+        self.0.detail.code()
+    }
+
+    /// The format or part that speaks: the first word of the code.
+    pub fn format(&self) -> &'static str {
+        self.code().split('.').next().unwrap_or_default()
+    }
+
+    /// What was found and what was expected: the message without places and path.
+    pub fn what(&self) -> String {
+        self.0.detail.to_string()
+    }
+
+    /// The kind of trouble.
+    pub fn class(&self) -> Class {
+        self.0.detail.class()
+    }
+
+    /// File offset of the bytes that are wrong.
+    pub fn at(&self) -> Option<u64> {
+        self.0.detail.at().or(self.0.at)
+    }
+
+    /// Which file of its image the offset is in.
+    pub fn file(&self) -> FileId {
+        self.0.file
+    }
+
+    /// The name of that file, once the opener has set it.
+    pub fn path(&self) -> Option<&str> {
+        self.0.path.as_deref()
+    }
+
+    /// Bytes of the disk that cannot be read.
+    pub fn disk(&self) -> Option<Range<u64>> {
+        self.0.disk.clone()
+    }
+
+    /// The crate's own error, if it is a `D`.
+    pub fn detail<D: Detail>(&self) -> Option<&D> {
+        let detail: &dyn Detail = &*self.0.detail;
+        let error: &(dyn core::error::Error + 'static) = detail;
+        error.downcast_ref()
+    }
+}
+
+impl<D: Detail> From<D> for Error {
+    fn from(detail: D) -> Self {
+        Self::new(detail)
+    }
+}
+
+/// `[PATH: ][while DOING: ]WHAT [CODE, file offset N, disk bytes A..B]`
+impl fmt::Display for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        let envelope = &*self.0;
+        if let Some(path) = &envelope.path {
+            write!(f, "{path}: ")?;
+        }
+        if let Some(doing) = envelope.doing {
+            write!(f, "while {doing}: ")?;
+        }
+        write!(f, "{} [{}", envelope.detail, self.code())?;
+        if let Some(at) = self.at() {
+            write!(f, ", file offset {at}")?;
+        }
+        if let Some(disk) = &envelope.disk {
+            write!(f, ", disk bytes {}..{}", disk.start, disk.end)?;
+        }
+        f.write_str("]")
+    }
+}
+
+impl fmt::Debug for Error {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "Error({self}: {:?})", self.0.detail)
+    }
+}
+
+impl core::error::Error for Error {
+    fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
+        // The message holds the detail's own words: only what lies behind them is a source.
+        self.0.detail.source()
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+    use crate::ReadError;
+
+    #[test]
+    fn the_message_names_every_place_once() {
+        let error = Error::new(ReadError::PastEnd { at: 7, len: 2, file_len: 8 })
+            .hitting(0..512)
+            .hitting(1..2)
+            .while_doing("reading")
+            .in_path("a.img");
+        assert_eq!(
+            error.to_string(),
+            "a.img: while reading: 2 bytes at 7 reach past the end of the file at 8 \
+             [io.read.past-end, file offset 7, disk bytes 0..512]"
+        );
+        assert_eq!(error.format(), "io");
+    }
+
+    #[test]
+    fn the_detail_can_be_had_back() {
+        let detail = ReadError::Changed { at: None, what: "length".into() };
+        let error = Error::new(detail.clone());
+        assert_eq!(error.detail::<ReadError>(), Some(&detail));
+    }
+}

@@ -1,0 +1,249 @@
+//! Files that an image names as parts of itself: data files and extents.
+//!
+//! An extent that is named by an absolute path, of another machine or outside the folder, is looked for beside the image,
+//! by the last part of its name; whether the path leads to a file makes no difference where it must not be opened. Such a
+//! file cannot be distinguished from a namesake, so that is a finding, and one file is never used for two names.
+
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
+
+use imgprep_io::{FileIdentity, SourceFile, is_same_file};
+use imgprep_map::{Error, FileRef, FileRole, Finding, ImageName, Severity};
+
+use crate::follow_policy::{is_absolute, last_part};
+use crate::options::OpenOptions;
+use crate::read_image::open_file;
+use crate::{ChainError, FollowPolicy, near};
+
+/// Associated files in the order in which they are wanted.
+#[derive(Debug, Default)]
+pub(crate) struct AssociatedFiles {
+    pub(crate) files: Vec<Arc<SourceFile>>,
+    pub(crate) findings: Vec<Finding>,
+    /// Names of the files, and whether each lies where it is named.
+    names: Vec<(FileIdentity, String, bool)>,
+}
+
+/// Opens all of `wanted`; or the name of the first one that cannot be opened, and why.
+pub(crate) fn associated_files(
+    image: &Path,
+    wanted: &[FileRef],
+    options: &OpenOptions,
+) -> Result<AssociatedFiles, (String, Error)> {
+    let in_image = |error: ChainError| Error::new(error).in_path(image.display().to_string());
+    let limit = options.parse.limits.files;
+    if wanted.len() as u64 > u64::from(limit) {
+        let error = ChainError::TooManyFiles { found: wanted.len() as u64, limit };
+        return Err((String::new(), in_image(error)));
+    }
+    let mut opened = AssociatedFiles::default();
+    for part in wanted {
+        let name = || part.name.as_ref().map(ToString::to_string).unwrap_or_default();
+        let added = associated_file(image, part, wanted, options, &mut opened);
+        added.map_err(|reason| (name(), reason.in_path(image.display().to_string())))?;
+    }
+    Ok(opened)
+}
+
+fn associated_file(
+    image: &Path,
+    wanted: &FileRef,
+    named: &[FileRef],
+    options: &OpenOptions,
+    opened: &mut AssociatedFiles,
+) -> Result<(), Error> {
+    let name = wanted.name.as_ref().ok_or(ChainError::Unnamed { at: wanted.at })?;
+    let follow = options.associated_follow.unwrap_or(options.follow);
+    let (path, is_there) = locate(image, name, wanted, follow)
+        .map_err(|error| near::explain(error, image, wanted.encoding.as_deref(), named))?;
+    let file = open_file(&path, options)?;
+    opened.take(image, name, wanted.at, file, is_there)
+}
+
+/// Where an associated file is, and whether that is where it is named: each spelling of its name is tried, then the last
+/// part of an absolute one beside the image.
+fn locate(
+    image: &Path,
+    name: &ImageName,
+    wanted: &FileRef,
+    follow: FollowPolicy,
+) -> Result<(PathBuf, bool), ChainError> {
+    let mut missing = None;
+    let spellings = || std::iter::once(name).chain(&wanted.others);
+    for spelling in spellings() {
+        match follow.resolve(image, spelling, wanted.at) {
+            Ok(path) => return Ok((path, true)),
+            Err(error @ (ChainError::Missing { .. } | ChainError::Outside { .. })) => {
+                missing.get_or_insert(error);
+            }
+            Err(error) => return Err(error),
+        }
+    }
+    let is_extent = wanted.role != FileRole::DataFile;
+    let last = |name: &ImageName| last_part(name).filter(|_| is_extent && is_absolute(name));
+    for last in spellings().filter_map(last) {
+        if let Ok(path) = follow.resolve(image, &last, wanted.at) {
+            return Ok((path, false));
+        }
+    }
+    match missing.unwrap_or(ChainError::Unnamed { at: wanted.at }) {
+        // A path of another system leads nowhere on this one.
+        ChainError::Outside { at, name: outside } if !name.0.starts_with(b"/") && is_absolute(name) => {
+            Err(ChainError::Missing { at, name: outside })
+        }
+        error => Err(error),
+    }
+}
+
+/// The file in the folder of the image at `image` that it names as its own: nothing where there is none.
+pub fn part_of(image: &Path, wanted: &FileRef) -> Option<PathBuf> {
+    let (path, _) = locate(image, wanted.name.as_ref()?, wanted, FollowPolicy::Beside).ok()?;
+    Some(path)
+}
+
+impl AssociatedFiles {
+    fn take(
+        &mut self,
+        image: &Path,
+        name: &ImageName,
+        at: u64,
+        file: SourceFile,
+        is_there: bool,
+    ) -> Result<(), Error> {
+        let (identity, name) = (file.identity(), name.to_string());
+        if is_there && is_same_file(image, identity) {
+            return Err(ChainError::OwnPart { at, name }.into());
+        }
+        let is_other = |(other, _, is_other_there): &&(FileIdentity, String, bool)| {
+            *other == identity && !(is_there && *is_other_there)
+        };
+        let itself = || (!is_there && is_same_file(image, identity)).then(|| image.display().to_string());
+        let other = self.names.iter().find(is_other).map(|(_, name, _)| name.clone()).or_else(itself);
+        if let Some(other) = other {
+            return Err(ChainError::Namesakes { at, name, other }.into());
+        }
+        if !is_there {
+            self.findings.push(Finding {
+                code: "open.extent.beside",
+                severity: Severity::Warning,
+                at: Some(at),
+                message: format!(
+                    "the image names {name:?}, which is not in its folder: {} beside it is read instead",
+                    file.path().display()
+                ),
+            });
+        }
+        self.names.push((identity, name, is_there));
+        self.files.push(Arc::new(file));
+        Ok(())
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use imgprep_map::ReadAt as _;
+
+    use super::*;
+
+    fn extent(name: &str) -> FileRef {
+        FileRef::new(Some(ImageName(name.into())), 7, FileRole::ExtentFile)
+    }
+
+    #[test]
+    fn too_many_associated_files_are_not_opened() {
+        let temp = tempfile::tempdir().unwrap();
+        let child = temp.path().join("child.raw");
+        let wanted = FileRef::new(None, 7, FileRole::ExtentFile);
+        let mut options = OpenOptions::default();
+        let refused = |count: usize| {
+            associated_files(&child, &vec![wanted.clone(); count], &options).unwrap_err().1.code()
+        };
+        assert_eq!(refused(4097), "open.files.limit");
+        assert_eq!(refused(4096), "open.name.unnamed");
+        options.parse.limits.files = 0;
+        assert!(associated_files(&child, &[], &options).unwrap().files.is_empty());
+    }
+
+    #[test]
+    fn the_decoded_name_is_tried_before_the_bytes_as_they_stand() {
+        let temp = tempfile::tempdir().unwrap();
+        let image = temp.path().join("disk.vmdk");
+        let raw = b"\xb7\xfe-flat.vmdk".to_vec();
+        let wanted = FileRef {
+            others: vec![ImageName(raw.clone())],
+            encoding: Some("GBK".into()),
+            ..extent("\u{670d}-flat.vmdk")
+        };
+        let opened = |folder: &Path| {
+            let options = OpenOptions::default();
+            associated_files(&folder.join("disk.vmdk"), std::slice::from_ref(&wanted), &options)
+                .map(|opened| opened.files[0].len())
+                .map_err(|(_, error)| error.detail::<ChainError>().unwrap().clone())
+        };
+        std::fs::write(temp.path().join("other-flat.vmdk"), "other").unwrap();
+        match opened(temp.path()) {
+            Err(ChainError::NotThere { at: 7, hint, .. }) => assert_eq!(hint, "; its name is in GBK"),
+            other => panic!("{other:?}"),
+        }
+        assert_eq!(part_of(&image, &wanted), None);
+        std::fs::write(temp.path().join(imgprep_io::path_from_bytes(raw)), "12").unwrap();
+        assert_eq!(opened(temp.path()), Ok(2));
+        std::fs::write(temp.path().join("\u{670d}-flat.vmdk"), "1").unwrap();
+        assert_eq!(opened(temp.path()), Ok(1));
+        let folder = temp.path().canonicalize().unwrap();
+        assert_eq!(part_of(&image, &wanted), Some(folder.join("\u{670d}-flat.vmdk")));
+    }
+
+    #[test]
+    fn an_image_is_no_part_of_itself() {
+        let temp = tempfile::tempdir().unwrap();
+        let image = temp.path().join("disk.vmdk");
+        std::fs::write(&image, "image").unwrap();
+        std::fs::hard_link(&image, temp.path().join("hard")).unwrap();
+        std::os::unix::fs::symlink("disk.vmdk", temp.path().join("soft")).unwrap();
+        for role in [FileRole::ExtentFile, FileRole::DataFile] {
+            for name in ["disk.vmdk", "./disk.vmdk", "hard", "soft"] {
+                let wanted = FileRef { role, ..extent(name) };
+                let (_, error) = associated_files(&image, &[wanted], &OpenOptions::default()).unwrap_err();
+                assert_eq!(error.detail(), Some(&ChainError::OwnPart { at: 7, name: name.into() }));
+            }
+        }
+    }
+
+    #[test]
+    fn an_extent_with_a_foreign_absolute_name_is_taken_from_beside_and_told() {
+        let temp = tempfile::tempdir().unwrap();
+        let image = temp.path().join("disk.vmdk");
+        for name in ["disk.vmdk", "a.vmdk", "b.vmdk"] {
+            std::fs::write(temp.path().join(name), name).unwrap();
+        }
+        let code = |wanted: &[FileRef]| match associated_files(&image, wanted, &OpenOptions::default()) {
+            Ok(opened) => opened.findings.iter().map(|finding| finding.code).collect::<Vec<_>>().join(" "),
+            Err((_, error)) => error.code().into(),
+        };
+        for name in ["C:\\VMs\\a.vmdk", "/vmfs/volumes/x/a.vmdk", "\\\\host\\share\\a.vmdk", "d:/a.vmdk"] {
+            assert_eq!(code(&[extent(name)]), "open.extent.beside", "{name}");
+            assert_eq!(code(&[extent(name), extent("b.vmdk")]), "open.extent.beside", "{name}");
+            // The same file for two names.
+            assert_eq!(code(&[extent(name), extent("a.vmdk")]), "open.extent.namesakes", "{name}");
+            assert_eq!(code(&[extent("a.vmdk"), extent(name)]), "open.extent.namesakes", "{name}");
+            let data = FileRef { role: FileRole::DataFile, ..extent(name) };
+            // A path of another system is nowhere on this one; where one of this system leads is not asked.
+            let want = if name.starts_with('/') { "open.gate.outside" } else { "open.name.missing" };
+            assert_eq!(code(&[data]), want, "{name}");
+        }
+        assert_eq!(code(&[extent("/x/a.vmdk"), extent("/y/a.vmdk")]), "open.extent.namesakes");
+        assert_eq!(code(&[extent("/x/disk.vmdk")]), "open.extent.namesakes");
+        assert_eq!(code(&[extent("sub\\a.vmdk")]), "open.gate.outside");
+        // Whether the file outside is there makes no difference: not for a stand-in either.
+        let outside = tempfile::tempdir().unwrap();
+        for name in ["a.vmdk", "c.vmdk"] {
+            std::fs::write(outside.path().join(name), name).unwrap();
+        }
+        let at = |name: &str| extent(&outside.path().join(name).display().to_string());
+        assert_eq!(code(&[extent("/x/gone.vmdk")]), "open.gate.outside");
+        assert_eq!(code(&[at("gone.vmdk")]), "open.gate.outside");
+        assert_eq!(code(&[at("c.vmdk")]), "open.gate.outside");
+        assert_eq!(code(&[at("a.vmdk")]), "open.extent.beside");
+    }
+}

@@ -1,0 +1,164 @@
+//! QED images whose structure is wrong where no reader looks.
+
+use std::collections::BTreeMap;
+
+use crate::disk::put;
+use crate::disk::{Noise, text};
+use crate::model::AnomalousImage;
+use crate::model::ImageFile;
+use crate::qed::{Cell, Qed, Written, append};
+
+const CLUSTER: usize = 4096;
+
+/// 5 MiB, tables of two clusters for 4 MiB each: clusters 0 and 2 of the first, 1100 of the second.
+fn recipe() -> Qed {
+    let mut recipe = Qed::new(CLUSTER, 2, 5 << 20);
+    recipe.cells = BTreeMap::from([
+        (0, Cell::Data(text(CLUSTER))),
+        (2, Cell::Data(Noise::new(1).bytes(CLUSTER))),
+        (1100, Cell::Data(text(CLUSTER))),
+    ]);
+    recipe
+}
+
+pub(crate) fn anomalous() -> Vec<AnomalousImage> {
+    tables().into_iter().chain(headers()).collect()
+}
+
+fn odd_image(
+    (name, about, code, at): (&'static str, &'static str, &'static str, u64),
+    bytes: Vec<u8>,
+) -> AnomalousImage {
+    let files = vec![ImageFile { name: format!("{name}.qed"), bytes }];
+    AnomalousImage { name, about, files, code, at: Some(at) }
+}
+
+fn tables() -> Vec<AnomalousImage> {
+    let written = recipe().write();
+    let Written { file, l1, entries, places } = &written;
+    let (end, second) = (file.len() as u64, entries[&1100] - (1100 - 1024) * 8);
+    // The entry for disk byte 6 MiB, and an L1 entry for 40 MiB.
+    let (beyond, l1_beyond) = (second + 512 * 8, l1 + 10 * 8);
+    let with = |at: u64, value: u64| {
+        let mut file = file.clone();
+        put(&mut file, at, &value.to_le_bytes());
+        file
+    };
+    let longer = |len: usize, at: u64, value: u64| {
+        let mut file = with(at, value);
+        append(&mut file, &vec![0; len]);
+        file
+    };
+    let table = |name, about, code, at, file| odd_image((name, about, code, at), file);
+    let (l1_entry, l2_entry, leak) = ("qed.check.l1-entry", "qed.check.l2-entry", "qed.check.leak");
+    let cut = {
+        // Half a sector more than the last cluster's beginning.
+        let mut cut = Qed { size: (1100 << 12) + 512, ..recipe() }.write().file;
+        cut.truncate(cut.len() - CLUSTER + 512);
+        cut
+    };
+    vec![
+        table("qed-leak", "a cluster that was lost", leak, places[&2], with(entries[&2], 0)),
+        table("qed-leak-of-a-table", "a table that was lost, and all in it", leak, second, with(l1 + 8, 0)),
+        table("qed-leak-at-end", "a cluster behind all others", leak, end, longer(CLUSTER, 56, 0)),
+        table(
+            "qed-l1-behind-disk-past-end",
+            "a lost table behind the disk",
+            l1_entry,
+            l1_beyond,
+            with(l1_beyond, 1 << 40),
+        ),
+        table("qed-l1-behind-disk-zeros", "an L1 entry of zeros", l1_entry, l1_beyond, with(l1_beyond, 1)),
+        table(
+            "qed-l1-behind-disk-in-header",
+            "a table in the header",
+            l1_entry,
+            l1_beyond,
+            with(l1_beyond, 4096 - 512),
+        ),
+        table(
+            "qed-l1-behind-disk-shared",
+            "the first table again, behind the disk",
+            "qed.check.table-shared",
+            l1_beyond,
+            with(l1_beyond, entries[&0]),
+        ),
+        table(
+            "qed-l1-behind-disk",
+            "a table behind the disk",
+            "qed.check.beyond-disk",
+            l1_beyond,
+            longer(2 * CLUSTER, l1_beyond, end),
+        ),
+        table(
+            "qed-l2-behind-disk-past-end",
+            "lost data behind the disk",
+            l2_entry,
+            beyond,
+            with(beyond, 1 << 40),
+        ),
+        table(
+            "qed-l2-behind-disk-unaligned",
+            "data between clusters",
+            l2_entry,
+            beyond,
+            with(beyond, end - 512),
+        ),
+        table("qed-l2-behind-disk-2", "an entry that is none", l2_entry, beyond, with(beyond, 2)),
+        table(
+            "qed-l2-behind-disk-shared",
+            "a cluster of the disk again, behind it",
+            "qed.check.cluster-shared",
+            beyond,
+            with(beyond, places[&0]),
+        ),
+        table(
+            "qed-l2-behind-disk",
+            "data behind the disk",
+            "qed.check.beyond-disk",
+            beyond,
+            longer(CLUSTER, beyond, end),
+        ),
+        table(
+            "qed-l2-behind-disk-in-l1",
+            "data in the L1 table, behind the disk",
+            "qed.check.cluster-shared",
+            beyond,
+            with(beyond, *l1),
+        ),
+        table("qed-trailing", "bytes that are no cluster", "qed.check.trailing", end, longer(100, 56, 0)),
+        table(
+            "qed-cut-cluster",
+            "a last cluster as long as the disk",
+            "qed.check.cut-cluster",
+            entries[&1100],
+            cut,
+        ),
+    ]
+}
+
+fn headers() -> Vec<AnomalousImage> {
+    let field = |name, about, code, at: u64, bytes: &[u8]| {
+        let mut file = recipe().write().file;
+        put(&mut file, at, bytes);
+        odd_image((name, about, code, at), file)
+    };
+    vec![
+        field(
+            "qed-compat-feature",
+            "a compatible feature of a later time",
+            "qed.check.compat-features",
+            24,
+            &[4],
+        ),
+        field("qed-autoclear-feature", "an autoclear feature", "qed.check.autoclear-features", 32, &[0, 1]),
+        field(
+            "qed-name-unflagged",
+            "a name without its feature",
+            "qed.backing.unflagged",
+            56,
+            &[64, 0, 0, 0, 9],
+        ),
+        field("qed-raw-without-backing", "no backing file, and it is raw", "qed.check.no-probe", 16, &[4]),
+    ]
+}
