@@ -58,9 +58,7 @@ impl DiskMap for Map {
         let checked = self.check(files, &mut |finding| {
             match finding.code {
                 "qcow.check.beyond-disk" | "qcow.backing.unplaced" => beyond.add_finding(finding),
-                "qcow.check.leak" | "qcow.check.trailing" | "qcow.check.remains"
-                    if finding.severity > Severity::Note =>
-                {
+                "qcow.check.leak" | "qcow.check.trailing" if finding.severity > Severity::Note => {
                     lost.add_finding(finding);
                 }
                 _ => {}

@@ -187,6 +187,8 @@ fn bit_run(bits: &[u8], at: u64, end: u64) -> (bool, u64) {
 
 #[cfg(test)]
 mod tests {
+    use alloc::vec::Vec;
+
     use super::*;
 
     #[test]
