@@ -31,15 +31,6 @@ const OTHER_LITERALS: [&str; 12] = [
     "ova.xml",
 ];
 
-/// Codes that no test provokes yet. The list may only become shorter.
-const OPEN: [&str; 5] = [
-    "engine.unit-too-large",
-    "qcow2.snapshot.overlap",
-    "vdi.check.too-large",
-    "vhd.check.parent-name",
-    "vhdx.check.room",
-];
-
 /// All files below a folder whose names end so, build output left out.
 fn files(folder: &Path, end: &str, into: &mut Vec<PathBuf>) {
     for entry in std::fs::read_dir(folder).unwrap() {
@@ -108,7 +99,7 @@ fn every_code_is_provoked_by_a_test() {
     };
     let missing: Vec<_> =
         product.iter().filter(|code| !NO_CODES.contains(&code.as_str()) && !is_named(code)).collect();
-    assert_eq!(missing, OPEN, "codes that no test provokes, and those that are listed as such");
+    assert!(missing.is_empty(), "codes that no test provokes: {missing:?}");
 }
 
 #[test]

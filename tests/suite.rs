@@ -41,6 +41,7 @@ mod hooks;
 mod junit;
 mod library;
 mod mutations;
+mod mutations_blind;
 mod program;
 mod readme;
 mod receipts;

@@ -58,7 +58,15 @@ fn tables() -> Vec<AnomalousImage> {
         Qcow { cells: BTreeMap::from([(3, Cell::Compressed(text(CLUSTER)))]), ..recipe() }.write();
     let padded_end = padded.file.len() as u64;
     padded.file.resize(padded.file.len() + 1000, 7);
+    // In front of the second table, which stands on a cluster.
+    let mut part = recipe();
+    part.cells.remove(&600);
+    part.cells.insert(601, Cell::Compressed(text(CLUSTER)));
+    let mut part = part.write();
+    let part_at = part.places[&3] + compressed_len(u64_at(&part.file, part.entries[&3])) + 20;
+    put(&mut part.file, part_at, &[1]);
     vec![
+        table("qcow-leak-of-a-part", "data behind a payload", leak, part_at, part.file),
         table("qcow-leak", "a cluster that was lost", leak, places[&2], with(entries[&2], 0)),
         table(
             "qcow-leak-of-a-table",

@@ -269,7 +269,21 @@ fn locators() -> Vec<AnomalousImage> {
     let entry = HEADER + 576;
     // The locator's name stands behind the table, which takes a sector.
     let name_at = 2048;
+    let surrogate = "vhd-name-surrogate";
+    let base = format!("\\{surrogate}.base.vhd");
+    let mut name = child(
+        surrogate,
+        "a name in the header that does not decode",
+        "vhd.check.parent-name",
+        HEADER + 64,
+        wide(&format!(".{base}")),
+        &|_| {},
+    );
+    let units = [0xd800].into_iter().chain(base.encode_utf16());
+    put(&mut name.files[0].bytes, HEADER + 64, &units.flat_map(u16::to_be_bytes).collect::<Vec<_>>());
+    seal(&mut name.files[0].bytes[HEADER as usize..][..1024], 36);
     vec![
+        name,
         child(
             "vhd-locator-space",
             "no room for the name",

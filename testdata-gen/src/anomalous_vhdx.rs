@@ -234,7 +234,14 @@ fn entries() -> Vec<AnomalousImage> {
     unmapped.blocks.insert(1, Block::State(3, true));
     let mut undefined = recipe();
     undefined.blocks.insert(3, Block::State(1, true));
-    let place = "vhdx.check.entry-place";
+    let (place, reserved) = ("vhdx.check.entry-place", "vhdx.check.place-reserved");
+    let state = |state: u64| {
+        move |written: &mut Written| {
+            let (at, place) = (written.entries[&2], written.places[&2]);
+            put(&mut written.file, at, &(place | state).to_le_bytes());
+            at
+        }
+    };
     let shared = |state: u64| {
         move |written: &mut Written| {
             let at = written.bat + 8;
@@ -279,6 +286,14 @@ fn entries() -> Vec<AnomalousImage> {
             |written| written.entries[&3],
         ),
         row(
+            "vhdx-absent-with-place",
+            "a block that is not present has a place",
+            reserved,
+            &recipe(),
+            state(0),
+        ),
+        row("vhdx-zero-with-place", "a block of zeros has a place", reserved, &recipe(), state(2)),
+        row(
             "vhdx-unmapped-shares",
             "an unmapped block keeps the place of one with data",
             "vhdx.check.place-shared",
@@ -303,6 +318,18 @@ fn space() -> Vec<AnomalousImage> {
             put(&mut written.file, at, &vec![1; 3 * MIB as usize]);
             at
         }),
+        row(
+            "vhdx-room",
+            "zeros between the tables and the first block",
+            "vhdx.check.room",
+            &recipe(),
+            |written| {
+                let (entry, place) = (written.entries[&0], written.places[&0]);
+                put(&mut written.file, entry, &[0; 8]);
+                put(&mut written.file, place, &vec![0; MIB as usize]);
+                place
+            },
+        ),
         row("vhdx-leak-between", "a block that no entry names", leak, &recipe(), |written| {
             let at = written.entries[&0];
             put(&mut written.file, at, &[0; 8]);

@@ -1,4 +1,4 @@
-//! QCOW2, QED and QCOW images with one damage that the format can see though the disk can be read.
+//! Images with one damage that the format can see though the disk can be read, most of them QCOW2, QED and QCOW.
 
 use std::collections::BTreeMap;
 
@@ -32,7 +32,32 @@ pub fn damaged() -> Vec<AnomalousImage> {
     all.extend(qcow2_fields().into_iter().map(named("qcow2")));
     all.extend(qeds().into_iter().map(named("qed")));
     all.extend(qcows().into_iter().map(named("qcow")));
+    all.push(raw_data_file());
+    all.extend(crate::anomalous().into_iter().filter(|image| ODD.contains(&image.code)));
     all
+}
+
+/// Codes of a check's that a conversion reports, too.
+const ODD: [&str; 4] = [
+    "vhd.check.batmap-full",
+    "vhdx.check.place-reserved",
+    "vmdk.check.entry-beyond-capacity",
+    "vmdk.check.table-beyond-capacity",
+];
+
+/// A raw data file that holds a cluster which the tables do not.
+fn raw_data_file() -> AnomalousImage {
+    let name = "data-file-raw-entry-lost";
+    let mut written = Qcow2 { data_file: Some((format!("{name}.data"), true)), ..Qcow2::new(16, 4 * K64) };
+    written.cells = [(0, Cell::Data(text(1 << 16))), (2, Cell::Data(text(1 << 16)))].into();
+    let mut written = written.write();
+    put(&mut written.file, written.entries[&2], &[0; 8]);
+    let files = vec![
+        ImageFile { name: format!("{name}.qcow2"), bytes: written.file },
+        ImageFile { name: format!("{name}.data"), bytes: written.data },
+    ];
+    let (about, code) = ("a raw data file with a cluster that no entry names", "qcow2.data-file.unallocated");
+    AnomalousImage { name, about, files, code, at: None }
 }
 
 /// 16 clusters: data in 0 and 2, compressed in 3, 4 and 5.
@@ -206,12 +231,15 @@ fn qcows() -> Vec<Case> {
     recipe.cells = (1..6).map(|index| (index, QcowCell::Data(vec![index as u8; 4096]))).collect();
     let mut no_place = Qcow { backing: Some("base.raw".into()), ..recipe.clone() }.write().file;
     put(&mut no_place, 8, &[0; 8]);
+    let mut no_name = no_place.clone();
+    put(&mut no_name, 16, &[0; 4]);
     let written = recipe.write();
     let (mut lost, mut smaller) = (written.file.clone(), written.file.clone());
     put(&mut lost, written.entries[&3], &[0; 8]);
     put(&mut smaller, 24, &(5u64 << 12).to_be_bytes());
     vec![
         ("qcow-backing-offset-zero", "a length without its offset", "qcow.backing.unplaced", (no_place, 16)),
+        ("qcow-backing-fields-zero", "a name without its fields", "qcow.backing.unplaced", (no_name, 48)),
         ("qcow-entry-lost", "a cluster that nothing names", "qcow.check.leak", (lost, written.places[&3])),
         (
             "qcow-size-smaller",

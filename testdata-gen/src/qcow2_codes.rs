@@ -114,7 +114,19 @@ fn snapshots() -> Vec<Provoking> {
         put(&mut file, at, bytes);
         file
     };
+    // Two L1 tables at the same place, each of them longer than half of the file.
+    let two = [("1", 16 * K64), ("2", 16 * K64)]
+        .map(|(id, size)| (id.to_string(), "then".to_string(), BTreeMap::new(), size));
+    let mut overlap = Qcow2 { snapshots: two.into(), ..recipe() }.write();
+    let entries = overlap.file.len() as u64 / 8;
+    // Fixed part, extra data, the texts "1" and "then"; a multiple of 8.
+    let second = overlap.snapshot_table + (40 + 16 + 5u64).next_multiple_of(8);
+    for entry in [overlap.snapshot_table, second] {
+        put(&mut overlap.file, entry, &K64.to_be_bytes());
+        put(&mut overlap.file, entry + 8, &(entries as u32).to_be_bytes());
+    }
     vec![
+        ("qcow2", "qcow2.snapshot.overlap", second, Checked, overlap.file),
         ("qcow2", "qcow2.snapshot.l1", at, Checked, word(&written, at, |l1| l1 + 512)),
         ("qcow2", "qcow2.snapshot.l1", at + 8, Checked, with(at + 8, &[0, 0x40, 0, 1])),
         ("qcow2", "qcow2.snapshot.incomplete", at, Checked, with(at + 36, &[0, 0, 0, 8])),

@@ -145,4 +145,16 @@ mod tests {
         let failure = reader.into_failure().unwrap();
         assert_eq!((failure.code(), failure.path()), ("io.read.past-end", Some("a")));
     }
+
+    #[test]
+    fn a_look_at_more_than_its_limit_is_an_error() {
+        let stack = stack(vec![1; 4096]);
+        let reader = BoundedReader::new(&stack, 100);
+        let disk: &dyn ReadAt = &reader;
+        assert!(disk.slice(0, 60).is_ok());
+        assert!(disk.slice(0, 41).is_err());
+        let failure = reader.into_failure().unwrap();
+        let want = EngineError::BlockTooLarge { len: 41, limit: 40 };
+        assert_eq!((failure.code(), failure.detail()), ("engine.unit-too-large", Some(&want)));
+    }
 }

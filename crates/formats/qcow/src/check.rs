@@ -228,28 +228,48 @@ impl Walk<'_, '_> {
     fn gap(&self, bytes: &Range<u64>) {
         let size = self.map.header.cluster_size();
         let (start, end) = (bytes.start, bytes.end);
+        let is_last = end == self.file.len() && start < end;
+        // What fills up the last sector, or the cluster of the last payload, is nobody's loss.
+        // OK: `end` is at most the file's length.
+        let (first, last) = if is_last {
+            (start.next_multiple_of(size).min(end), end)
+        } else {
+            (start.div_ceil(size) * size, end / size * size)
+        };
+        let whole = last.saturating_sub(first).div_ceil(size);
+        // Less than a cluster is filled with zeros, unless an entry was lost.
+        let data = if whole == 0 { self.first_set(bytes) } else { None };
         let mut report = self.report.borrow_mut();
-        if end == self.file.len() && start < end {
-            // What fills up the last sector, or the cluster of the last payload, is nobody's loss.
-            let first = start.next_multiple_of(size).min(end);
-            let whole = (end - first).div_ceil(size);
-            report.counts.leaks += whole;
+        report.counts.leaks += whole;
+        if is_last {
             let message = format!("{} bytes behind all that is used, {whole} clusters of them", end - start);
-            if whole > 0 {
+            if whole > 0 || data.is_some() {
                 report.warning("qcow.check.trailing", start, message);
             } else if end - start >= 512 {
                 report.note("qcow.check.trailing", start, message);
             }
-            return;
+        } else if whole > 0 {
+            let message = format!("{whole} clusters that nothing names, up to {last}");
+            report.warning("qcow.check.leak", first, message);
+        } else if let Some(at) = data {
+            let header = &self.map.header;
+            // A length without an offset is reported when the image is opened.
+            if start == HEADER && header.backing_name.is_none() && header.raw.backing_len == 0 {
+                let message = format!(
+                    "bytes up to {end}, where the name of a backing file stands, are not 0, and no backing file is set"
+                );
+                report.warning("qcow.backing.unplaced", at, message);
+            } else {
+                report.warning("qcow.check.leak", at, format!("data up to {end} that nothing names"));
+            }
         }
-        // OK: `end` is at most the file's length.
-        let (first, last) = (start.div_ceil(size), end / size);
-        if first < last {
-            let count = last - first;
-            report.counts.leaks += count;
-            let message = format!("{count} clusters that nothing names, up to {}", last * size);
-            report.warning("qcow.check.leak", first * size, message);
-        }
+    }
+
+    /// The first byte of less than two clusters that is not 0; what cannot be read is no finding.
+    fn first_set(&self, bytes: &Range<u64>) -> Option<u64> {
+        // OK: less than two clusters, at most 128 KiB.
+        let found = self.file.slice(bytes.start, usize::try_from(bytes.end - bytes.start).ok()?).ok()?;
+        found.iter().position(|byte| *byte != 0).map(|index| bytes.start + index as u64)
     }
 }
 
@@ -318,6 +338,7 @@ mod tests {
             (528, 1 << 63 | 100 << 54 | 0x664, "qcow.check.overlap", Error, 528, 1, 1),
             (576, 1024, "qcow.check.beyond-disk", Warning, 576, 1, 0),
             (576, 1 << 40, "qcow.check.l2-entry", Warning, 576, 1, 0),
+            (64, 1, "qcow.check.leak", Warning, 71, 0, 0),
         ] {
             let mut file = file();
             put(&mut file, at, value);
@@ -326,5 +347,19 @@ mod tests {
             let counts = (checked.corruptions, checked.leaks);
             assert_eq!(counts, (corruptions, leaks), "{at} {value:#x} {findings:?}");
         }
+    }
+
+    #[test]
+    fn bytes_in_front_of_the_l1_table_may_be_the_name_of_a_backing_file() {
+        let mut file = file();
+        put(&mut file, 40, 72);
+        put(&mut file, 48, 0);
+        put(&mut file, 72, 512);
+        assert_eq!(checked(&file).1, []);
+        file[50] = b'b';
+        assert_eq!(checked(&file).1, [("qcow.backing.unplaced", Severity::Warning, 50)]);
+        put(&mut file, 8, 50);
+        put(&mut file, 16, 1 << 32);
+        assert_eq!(checked(&file).1, []);
     }
 }

@@ -46,8 +46,9 @@ impl DiskMap for Map {
         crate::check::check(self, files, found)
     }
 
-    /// Entries behind the disk, and clusters that nothing names: an entry may have been lost. Where clusters are
-    /// compressed, QEMU leaves their payload behind when they are written to, so lost clusters mean nothing there.
+    /// Entries behind the disk, the name of a backing file that is not set, and clusters that no entry names: an entry
+    /// may have been lost. Where clusters are compressed, QEMU leaves their payload behind when they are written to,
+    /// so lost clusters mean nothing there.
     /// The check's walks over the tables are as cheap as the one that follows them.
     fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
         if self.header.refusal().is_some() {
@@ -56,7 +57,7 @@ impl DiskMap for Map {
         let (mut beyond, mut lost) = (Contradictions::default(), Contradictions::default());
         let checked = self.check(files, &mut |finding| {
             match finding.code {
-                "qcow.check.beyond-disk" => beyond.add_finding(finding),
+                "qcow.check.beyond-disk" | "qcow.backing.unplaced" => beyond.add_finding(finding),
                 "qcow.check.leak" | "qcow.check.trailing" if finding.severity > Severity::Note => {
                     lost.add_finding(finding);
                 }

@@ -11,6 +11,7 @@ pub const CODES: &[Code] = &[
     Code::finding("qcow2.bitmaps.directory", "structure/bitmap", "the directory of persistent bitmaps is invalid"),
     Code::finding("qcow2.bitmaps.entry", "structure/bitmap", "an entry of a bitmap table is invalid"),
     Code::finding("qcow2.copied", "structure/copied", "a COPIED flag contradicts the reference count"),
+    Code::finding("qcow2.data-file.unallocated", "structure/note", "a raw data file holds data where the tables store nothing"),
     Code::finding("qcow2.data-file.unflagged", "structure/header", "a data file is named, but its feature bit is clear"),
     Code::corrupt("qcow2.extension.overrun", "structure/header", "a header extension is longer than its room"),
     Code::unsupported("qcow2.header.compression", "format/unsupported", "the compression type is unknown"),

@@ -45,4 +45,12 @@ impl DiskMap for Map {
     fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
         crate::cross_check::cross_check(self, files)
     }
+
+    fn check_unused(
+        &self,
+        files: &dyn Files,
+        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
+        crate::check_data_file::check(self, files, found)
+    }
 }

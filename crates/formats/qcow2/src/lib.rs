@@ -19,6 +19,7 @@
 extern crate alloc;
 
 mod check;
+mod check_data_file;
 mod codes;
 mod counts;
 mod cross_check;

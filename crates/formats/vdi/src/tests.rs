@@ -313,6 +313,26 @@ fn a_number_of_blocks_that_a_long_map_contradicts_is_found_by_the_check() {
 }
 
 #[test]
+fn a_check_of_more_places_than_are_kept_ends_with_a_finding() {
+    // Each entry names a block in another chunk of 4096 blocks; 2^15 chunks are kept.
+    let entries = (1u32 << 15) + 2;
+    let (map_at, data_at) = (512, (512 + entries * 4).next_multiple_of(512));
+    let mut head = file(&[NEVER; 5], 1, entries);
+    head.resize(data_at as usize, 0);
+    head[344..348].copy_from_slice(&data_at.to_le_bytes());
+    head[368..376].copy_from_slice(&(512 * u64::from(entries)).to_le_bytes());
+    head[384..388].copy_from_slice(&entries.to_le_bytes());
+    for (index, at) in (0..entries).zip((map_at..).step_by(4)) {
+        head[at..at + 4].copy_from_slice(&(index * 4096).to_le_bytes());
+    }
+    let file = Sparse { head, len: 1 << 40 };
+    let (checked, findings) = check(&parse(&file), &file);
+    let at = map_at as u64 + (4 << 15);
+    assert_eq!(findings.last(), Some(&("vdi.check.too-large", Severity::Warning, at)));
+    assert_eq!((checked.check_errors, checked.allocated), (1, Some((1 << 15) + 1)));
+}
+
+#[test]
 fn data_that_begin_behind_the_file_are_found_by_the_check() {
     let mut file = file(&[NEVER; 5], 1, 0);
     file[344..348].copy_from_slice(&4096u32.to_le_bytes());

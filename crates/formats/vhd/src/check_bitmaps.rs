@@ -24,10 +24,11 @@ struct Walk {
     first: Option<u64>,
     /// Blocks that have such sectors.
     blocks: u64,
+    sectors: u64,
 }
 
-/// One finding if there are such sectors. Reads what the disk does not use of its blocks, up to the first
-/// sector of each block that holds data; holes of the file are skipped.
+/// One finding if there are such sectors, with their number. Reads what the disk does not use of its blocks; holes
+/// of the file are skipped.
 pub(crate) fn check(
     map: &Sparse,
     file: &dyn ReadAt,
@@ -52,8 +53,9 @@ pub(crate) fn check(
     if let Some(at) = walk.first {
         let blocks =
             if walk.blocks == 1 { "1 block holds".into() } else { format!("{} blocks hold", walk.blocks) };
+        let sectors = if walk.sectors == 1 { "1 sector".into() } else { format!("{} sectors", walk.sectors) };
         let message = format!(
-            "{blocks} data in sectors whose bit in the sector bitmap is clear: they read as zeros, other programs may read the data"
+            "{blocks} data in {sectors} whose bit in the sector bitmap is clear: they read as zeros, other programs may read the data"
         );
         let _ =
             found(Finding { code: "vhd.bitmap.clear", severity: Severity::Warning, at: Some(at), message });
@@ -72,15 +74,26 @@ impl Walk {
         let sectors = stored.div_ceil(SECTOR);
         // OK: at most 64 KiB, the bitmap of the largest block.
         let bits = file.slice(block, usize::try_from(sectors.div_ceil(8)).unwrap_or(0))?;
-        let mut at = data;
+        let (mut at, before) = (data, self.sectors);
         for (is_set, count) in Runs::new(&bits, sectors, map.bit_order) {
             let end = (at + count * SECTOR).min(data + stored);
-            if !is_set && let Some(set) = self.first_set(file, at..end)? {
-                self.first.get_or_insert(data + (set - data) / SECTOR * SECTOR);
-                self.blocks += 1;
-                return Ok(());
+            if !is_set {
+                self.count_set(file, at..end)?;
             }
             at = end;
+        }
+        self.blocks += u64::from(self.sectors > before);
+        Ok(())
+    }
+
+    /// Counts the sectors of `range` that hold data. It begins on a sector of the block.
+    fn count_set(&mut self, file: &dyn ReadAt, range: Range<u64>) -> Result<(), Error> {
+        let mut at = range.start;
+        while let Some(set) = self.first_set(file, at..range.end)? {
+            let sector = set - (set - range.start) % SECTOR;
+            self.first.get_or_insert(sector);
+            self.sectors += 1;
+            at = sector + SECTOR;
         }
         Ok(())
     }

@@ -1,5 +1,6 @@
 //! The [`DiskMap`] of an image.
 
+use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, StructureCounts, Visitor};
@@ -40,6 +41,11 @@ impl DiskMap for Sparse {
     ) -> Result<StructureCounts, Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(StructureCounts::default()) };
         check::sparse(self, file, found)
+    }
+
+    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(Vec::new()) };
+        check::cross_check(self, file)
     }
 
     fn check_unused(

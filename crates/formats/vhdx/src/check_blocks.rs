@@ -1,10 +1,13 @@
 //! The block allocation table against the file: entries that say too much, space that no entry names.
 
 use alloc::format;
+use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{CoverageSweep, Error, ReadAt, Report, Swept, Use, walk_entries};
+use imgprep_map::{
+    Contradictions, CoverageSweep, Error, Finding, ReadAt, Report, Severity, Swept, Use, walk_entries,
+};
 
 use crate::bat::{self, Block, has_no_place};
 use crate::layout::{HEADERS, MIB};
@@ -45,6 +48,26 @@ pub(crate) fn check(
     space(map, file, report)
 }
 
+/// An entry whose state has no place names one: its state may be wrong, and the block's data lost.
+const RESERVED_PLACE: &str = "vhdx.check.place-reserved";
+const NO_PLACE: &str = "that are \"not present\" or \"zero\", where a place in the file is reserved";
+
+/// Entries of blocks without data that name a place where the state has none (2.5.1.1).
+pub(crate) fn cross_check(map: &Map, file: &dyn ReadAt) -> Result<Vec<Finding>, Error> {
+    let mut found = Contradictions::default();
+    walk(map, file, &mut |entries| {
+        let has_none = matches!(
+            bat::block(entries.found, entries.at, map.bat.has_parent),
+            Ok(Block::NotPresent | Block::Zero)
+        );
+        if has_none && entries.place() != 0 {
+            let message = || format!("one entry {NO_PLACE}: {:#x}", entries.found);
+            found.add(RESERVED_PLACE, Severity::Warning, entries.at, message);
+        }
+    })?;
+    Ok(found.into_findings())
+}
+
 /// All entries of blocks that are not "not present" without a place.
 fn walk(map: &Map, file: &dyn ReadAt, see: &mut dyn FnMut(&Entries)) -> Result<(), Error> {
     let (mut next, end) = (0, map.bat.blocks());
@@ -68,11 +91,15 @@ fn walk(map: &Map, file: &dyn ReadAt, see: &mut dyn FnMut(&Entries)) -> Result<(
 fn count(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let (mut allocated, mut fragmented, mut expected) = (0, 0, None);
     let mut kept = Neighbours { code: "vhdx.check.entry-place", is_warning: false, run: None };
+    let mut reserved = Neighbours { code: RESERVED_PLACE, is_warning: true, run: None };
     walk(map, file, &mut |entries| match bat::block(entries.found, entries.at, map.bat.has_parent) {
         Ok(Block::Present { at } | Block::Partial { at }) => {
             allocated += 1;
             fragmented += u64::from(expected.is_some_and(|expected| expected != at));
             expected = at.checked_add(map.bat.block_size);
+        }
+        Ok(Block::NotPresent | Block::Zero) if entries.place() != 0 => {
+            reserved.add(entries, NO_PLACE, report);
         }
         Ok(_) if entries.place() != 0 => {
             kept.add(entries, "without data that keep a place in the file", report);
@@ -81,6 +108,7 @@ fn count(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
         Ok(_) | Err(_) => {}
     })?;
     kept.report("without data that keep a place in the file", report);
+    reserved.report(NO_PLACE, report);
     report.counts.total = Some(map.bat.blocks());
     report.counts.allocated = Some(allocated);
     report.counts.fragmented = Some(fragmented);

@@ -39,6 +39,7 @@ pub const CODES: &[Code] = &[
     Code::finding("vhdx.check.metadata-reserved", "structure/note", "reserved bytes of the metadata table are not zero"),
     Code::finding("vhdx.check.no-log", "structure/note", "the image has no room for a log"),
     Code::finding("vhdx.check.parameters-reserved", "structure/note", "the file parameters have reserved flags set"),
+    Code::finding("vhdx.check.place-reserved", "structure/note", "an entry of a block without data has an offset, where its state has none"),
     Code::finding("vhdx.check.place-shared", "structure/overlap", "two entries use the same place of the file"),
     Code::finding("vhdx.check.region-reserved", "structure/note", "reserved bytes of a region table are not zero"),
     Code::finding("vhdx.check.room", "structure/note", "unused space behind the tables contains zeros"),

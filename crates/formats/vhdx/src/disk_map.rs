@@ -1,5 +1,6 @@
 //! The [`DiskMap`] of an image.
 
+use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, StructureCounts, Visitor};
@@ -39,5 +40,10 @@ impl DiskMap for Map {
     ) -> Result<StructureCounts, Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(StructureCounts::default()) };
         crate::check::check(self, file, found)
+    }
+
+    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(Vec::new()) };
+        crate::check_blocks::cross_check(self, file)
     }
 }

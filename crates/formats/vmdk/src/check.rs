@@ -61,8 +61,14 @@ pub(crate) fn check(
     Ok(report.finish())
 }
 
-/// What contradicts the tables that a conversion reads: their copies, and grains of a stream that none names.
-const CONTRADICTIONS: [&str; 2] = ["vmdk.check.redundant", "vmdk.check.leak"];
+/// What contradicts the tables that a conversion reads: their copies, grains of a stream that none names, and entries
+/// behind the disk's end.
+const CONTRADICTIONS: [&str; 4] = [
+    "vmdk.check.redundant",
+    "vmdk.check.leak",
+    "vmdk.check.table-beyond-capacity",
+    "vmdk.check.entry-beyond-capacity",
+];
 
 /// What else the files say of the tables that a conversion reads; a disk of many extents has one finding of a kind.
 pub(crate) fn cross_check(map: &Map, files: &dyn Files) -> Result<Vec<Finding>, Error> {
@@ -97,12 +103,11 @@ fn contradictions_of(
     if let Some(redundant) = tables.redundant.filter(|redundant| *redundant != tables.directory) {
         check_tables::redundant(file, tables, redundant, file_report)?;
     }
-    if !matches!(tables.entries, Entries::Hosted { is_compressed: true, .. }) {
-        return Ok(());
-    }
     let Some(magic) = magic(&head(file)?) else { return Ok(()) };
     let frame = frame(file, magic, file_report)?;
-    if check_stream::is_short(file, tables, &frame)? {
+    check_tables::beyond(file, tables, &frame, file_report)?;
+    let is_stream = matches!(tables.entries, Entries::Hosted { is_compressed: true, .. });
+    if is_stream && check_stream::is_short(file, tables, &frame)? {
         check_stream::walk(file, tables, &frame, file_report)?;
     }
     Ok(())

@@ -1,0 +1,62 @@
+//! A raw data file against the tables (section "Header", autoclear bit 1).
+//!
+//! "The external data file can be read as a consistent standalone raw image without looking at the qcow2 metadata".
+//! So where the tables store nothing, the data file must be zeros. The disk is read by its tables; this check reports
+//! where the two readings differ.
+
+use alloc::format;
+use core::ops::{ControlFlow, Range};
+
+use imgprep_map::{DiskMap, Error, Files, Finding, LastHole, ReadAt, Severity, Source};
+
+use crate::map::Map;
+
+/// Bytes that are read at once.
+const CHUNK: u64 = 256 << 10;
+
+/// One finding if there is such data. Reads what the disk does not use of the data file, up to the first byte that
+/// is not 0; holes are skipped.
+pub(crate) fn check(
+    map: &Map,
+    files: &dyn Files,
+    found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
+) -> Result<(), Error> {
+    let Some(data) = files.get(map.data_file()).filter(|_| map.header.has_raw_data_file()) else {
+        return Ok(());
+    };
+    let (mut hole, mut first) = (LastHole::default(), Ok(None));
+    map.visit(files, 0..map.disk.size, &mut |extent| {
+        if !matches!(extent.source, Source::Data { .. } | Source::Compressed { .. }) {
+            let end = extent.disk.end.min(data.len());
+            first = first_set(data, &mut hole, extent.disk.start..end);
+        }
+        if matches!(first, Ok(None)) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+    })?;
+    if let Some(at) = first.map_err(|error| error.in_file(map.data_file()))? {
+        let message = format!(
+            "the data file is to be read as a raw image and holds data at {at}, where the tables store nothing: the disk reads as zeros there, other programs may read the data"
+        );
+        let code = "qcow2.data-file.unallocated";
+        let _ = found(Finding { code, severity: Severity::Warning, at: None, message });
+    }
+    Ok(())
+}
+
+/// Offset of the first byte in `range` that is not 0.
+fn first_set(data: &dyn ReadAt, hole: &mut LastHole, range: Range<u64>) -> Result<Option<u64>, Error> {
+    let mut at = range.start;
+    while at < range.end {
+        at = hole.next_data(data, at);
+        if at >= range.end {
+            break;
+        }
+        let len = (range.end - at).min(CHUNK);
+        // OK: at most a chunk.
+        let bytes = data.slice(at, usize::try_from(len).unwrap_or(0))?;
+        if let Some(index) = bytes.iter().position(|byte| *byte != 0) {
+            return Ok(Some(at + index as u64));
+        }
+        at += len;
+    }
+    Ok(None)
+}
