@@ -2,10 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::ImageFile;
-use crate::anomalous::AnomalousImage;
-use crate::broken::put;
+use crate::disk::put;
 use crate::disk::{Noise, text};
+use crate::model::AnomalousImage;
+use crate::model::ImageFile;
 use crate::qed::{Cell, Qed, Written, append};
 
 const CLUSTER: usize = 4096;

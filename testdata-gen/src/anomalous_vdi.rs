@@ -1,9 +1,9 @@
 //! VDI images whose structure is wrong where no reader looks.
 
-use crate::ImageFile;
-use crate::anomalous::AnomalousImage;
-use crate::broken::put;
+use crate::disk::put;
 use crate::disk::{Noise, disk_of, text};
+use crate::model::AnomalousImage;
+use crate::model::ImageFile;
 use crate::vdi::{Head, Vdi, Written};
 
 /// Blocks of 64 KiB: 0, 3 and 16 are stored, and the map has 8 entries that the disk does not need.

@@ -1,10 +1,10 @@
 //! VHDs that read right and whose structure is wrong.
 
-use crate::ImageFile;
-use crate::anomalous::AnomalousImage;
-use crate::broken::put;
+use crate::disk::mixed;
+use crate::disk::put;
 use crate::disk::{Noise, disk_of, text};
-use crate::good::mixed;
+use crate::model::AnomalousImage;
+use crate::model::ImageFile;
 use crate::vhd::{Parent, Vhd, Written, seal, wide};
 
 const HEADER: u64 = 512;

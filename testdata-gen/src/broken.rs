@@ -2,36 +2,10 @@
 
 use std::collections::BTreeMap;
 
-use crate::ImageFile;
-use crate::disk::{Noise, text};
+use crate::disk::{Noise, put, text};
+use crate::model::{BrokenImage, ImageFile, Refused, Row, named};
 use crate::qcow2::{Cell, Qcow2, Written};
 use crate::zvhd::{ZvhdCompression, compress, seal, zvhd, zvhd2, zvhd2_of};
-
-/// When a broken image must be refused.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Refused {
-    /// When it is opened.
-    AtOpen,
-    /// At the latest when its data is read; it may be described.
-    AtRead,
-}
-
-/// An image that must not be converted.
-#[derive(Clone, Debug)]
-pub struct BrokenImage {
-    /// Unique, says what is wrong.
-    pub name: &'static str,
-    /// The same in words.
-    pub about: &'static str,
-    /// Its files; the first one is opened.
-    pub files: Vec<ImageFile>,
-    /// When it is refused.
-    pub refused: Refused,
-    /// The code of the refusal.
-    pub code: &'static str,
-    /// File offset that the error must name.
-    pub at: Option<u64>,
-}
 
 /// All of them.
 pub fn broken() -> Vec<BrokenImage> {
@@ -43,7 +17,7 @@ pub fn broken() -> Vec<BrokenImage> {
     all.extend(crate::qed::broken());
     all.extend(crate::vdi::broken());
     all.extend(crate::vhd_broken::broken());
-    all.extend(crate::vhdx::broken());
+    all.extend(crate::vhdx_broken::broken());
     all.extend(zvhds());
     all.extend(crate::vmdk::broken());
     all
@@ -54,14 +28,6 @@ pub(crate) fn qcow2s() -> Vec<BrokenImage> {
     all.extend(qcow2_tables());
     all.extend(qcow2_names());
     all
-}
-
-/// Name, about, when refused, code, offset, the file.
-pub(crate) type Row = (&'static str, &'static str, Refused, &'static str, Option<u64>, Vec<u8>);
-
-pub(crate) fn named(format: &str, (name, about, refused, code, at, bytes): Row) -> BrokenImage {
-    let files = vec![ImageFile { name: format!("{name}.{format}"), bytes }];
-    BrokenImage { name, about, files, refused, code, at }
 }
 
 fn recipe() -> Qcow2 {
@@ -78,11 +44,6 @@ fn edited(edit: impl Fn(&mut Written)) -> Vec<u8> {
     let mut written = recipe().write();
     edit(&mut written);
     written.file
-}
-
-/// Writes `bytes` over what is at `at`.
-pub(crate) fn put(file: &mut [u8], at: u64, bytes: &[u8]) {
-    file[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
 }
 
 fn qcow2_headers() -> Vec<BrokenImage> {

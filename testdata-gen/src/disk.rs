@@ -50,3 +50,22 @@ pub fn disk_of(size: usize, pieces: &[(usize, Vec<u8>)]) -> Vec<u8> {
     }
     disk
 }
+
+/// Text, holes, noise across clusters, a lone byte, a last part that is no whole sector.
+pub(crate) fn mixed(size: usize) -> Vec<u8> {
+    let mut noise = Noise::new(size as u64);
+    disk_of(
+        size,
+        &[
+            (0, text(size / 5)),
+            (size / 3, noise.bytes(size / 7)),
+            (size / 2 + size / 4, vec![b'Z']),
+            (size.saturating_sub(700), noise.bytes(700)),
+        ],
+    )
+}
+
+/// Writes `bytes` over what is at `at`.
+pub(crate) fn put(file: &mut [u8], at: u64, bytes: &[u8]) {
+    file[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
+}

@@ -1,52 +1,9 @@
 //! Images that must be read right.
 
-use crate::ImageFile;
-use crate::disk::{Noise, disk_of, text};
+use crate::disk::{Noise, disk_of, mixed, text};
+use crate::model::{GoodImage, ImageFile, image};
 use crate::qcow2::{Cell, Qcow2};
 use crate::zvhd::{ZvhdCompression, zvhd, zvhd2};
-
-/// An image and the disk that reading it yields.
-#[derive(Clone, Debug)]
-pub struct GoodImage {
-    /// Unique, in words.
-    pub name: String,
-    /// What it exercises.
-    pub about: &'static str,
-    /// The format's name.
-    pub format: &'static str,
-    /// Its files; the first one is opened.
-    pub files: Vec<ImageFile>,
-    /// The disk, byte for byte, at its original size.
-    pub disk: Vec<u8>,
-    /// The snapshot to open instead of the current disk.
-    pub snapshot: Option<&'static str>,
-}
-
-/// An image of one file, called `NAME.FORMAT`.
-pub(crate) fn image(
-    name: &str,
-    about: &'static str,
-    format: &'static str,
-    bytes: Vec<u8>,
-    disk: Vec<u8>,
-) -> GoodImage {
-    let files = vec![ImageFile { name: format!("{name}.{format}"), bytes }];
-    GoodImage { name: name.into(), about, format, files, disk, snapshot: None }
-}
-
-/// Text, holes, noise across clusters, a lone byte, a last part that is no whole sector.
-pub(crate) fn mixed(size: usize) -> Vec<u8> {
-    let mut noise = Noise::new(size as u64);
-    disk_of(
-        size,
-        &[
-            (0, text(size / 5)),
-            (size / 3, noise.bytes(size / 7)),
-            (size / 2 + size / 4, vec![b'Z']),
-            (size.saturating_sub(700), noise.bytes(700)),
-        ],
-    )
-}
 
 /// All of them.
 pub fn good() -> Vec<GoodImage> {
@@ -56,7 +13,7 @@ pub fn good() -> Vec<GoodImage> {
     all.extend(crate::qed::good());
     all.extend(crate::vdi::good());
     all.extend(crate::vhd_good::good());
-    all.extend(crate::vhdx::good());
+    all.extend(crate::vhdx_good::good());
     all.extend(zvhds());
     all.extend(crate::vmdk::good());
     all.push(sample());

@@ -17,6 +17,7 @@ mod detect_cases;
 mod disk;
 mod disk_cases;
 mod good;
+mod model;
 mod of_format;
 mod polyglot;
 mod qcow;
@@ -32,6 +33,8 @@ mod vhd_broken;
 mod vhd_cases;
 mod vhd_good;
 mod vhdx;
+mod vhdx_broken;
+mod vhdx_good;
 mod vmdk;
 pub mod vmdk_cases;
 mod zvhd;
@@ -40,15 +43,16 @@ mod zvhd_strict;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use anomalous::{AnomalousImage, anomalous};
-pub use broken::{BrokenImage, Refused, broken};
+pub use anomalous::anomalous;
+pub use broken::broken;
 pub use detect_cases::{Stranger, disks, plain_disk, strangers, wiped};
 pub use disk::{Noise, disk_of};
 pub use disk_cases::{
     SparseDisk, bios_and_uefi, gpt_of_large_sectors, hybrid_mbr, mbr_of_large_sectors, stale_gpt,
     uefi_with_code, unprotected_gpt, vhdx_of_large_sectors, vhdx_of_large_sectors_with,
 };
-pub use good::{GoodImage, good, sample};
+pub use good::{good, sample};
+pub use model::{AnomalousImage, BrokenImage, GoodImage, ImageFile, Refused};
 pub use of_format::{FormatImages, of_format};
 pub use qcow2::{Cell, Qcow2};
 pub use qcow2_cases::{damaged, undamaged};
@@ -63,15 +67,6 @@ pub use zvhd::{
 };
 pub use zvhd::{compress as compress_zvhd_block, zvhd2_of as zvhd2_of_payloads};
 pub use zvhd_strict::{StrictImage, Writer, check_zvhd_strictly};
-
-/// One file of an image.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct ImageFile {
-    /// Its name, without a folder.
-    pub name: String,
-    /// Its bytes.
-    pub bytes: Vec<u8>,
-}
 
 /// Writes the files of an image into `folder`; the path of the one to open.
 pub fn write_files(files: &[ImageFile], folder: &Path) -> io::Result<PathBuf> {

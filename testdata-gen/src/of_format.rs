@@ -1,12 +1,15 @@
 //! The images of one format, without the cost of making all others.
 
-use crate::broken::{self, BrokenImage};
-use crate::good::{self, GoodImage};
+use crate::broken;
+use crate::good;
+use crate::model::BrokenImage;
+use crate::model::GoodImage;
+use crate::model::ImageFile;
 use crate::qcow2_cases::damaged;
 use crate::qcow2_codes::provoking;
 use crate::{
-    AnomalousImage, ImageFile, anomalous_qcow, anomalous_qed, anomalous_vdi, anomalous_vhd, anomalous_vhdx,
-    anomalous_vmdk, qcow, qed, vdi, vdi_cases, vhd_broken, vhd_cases, vhd_good, vhdx, vmdk,
+    AnomalousImage, anomalous_qcow, anomalous_qed, anomalous_vdi, anomalous_vhd, anomalous_vhdx,
+    anomalous_vmdk, qcow, qed, vdi, vdi_cases, vhd_broken, vhd_cases, vhd_good, vhdx_broken, vhdx_good, vmdk,
 };
 
 /// All images of a format but those that are large.
@@ -31,7 +34,7 @@ pub fn of_format(format: &str) -> FormatImages {
             vhd_broken::broken(),
             [anomalous_vhd::anomalous(), vhd_cases::vhd_cases()].concat(),
         ),
-        "vhdx" => (vhdx::good(), vhdx::broken(), anomalous_vhdx::anomalous()),
+        "vhdx" => (vhdx_good::good(), vhdx_broken::broken(), anomalous_vhdx::anomalous()),
         "vmdk" => (vmdk::good(), vmdk::broken(), anomalous_vmdk::anomalous()),
         "zvhd" | "zvhd2" => (good::zvhds(), broken::zvhds(), Vec::new()),
         _ => return FormatImages::default(),

@@ -1,7 +1,7 @@
 //! Files that are several formats at once: what one reader takes for the disk, another takes for its wrapping.
 
-use crate::broken::{BrokenImage, Refused, named};
-use crate::good::mixed;
+use crate::disk::mixed;
+use crate::model::{BrokenImage, Refused, named};
 use crate::qcow2::{Cell, Qcow2};
 use crate::vhd::Vhd;
 

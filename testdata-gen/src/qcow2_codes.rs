@@ -2,7 +2,7 @@
 
 use std::collections::BTreeMap;
 
-use crate::broken::put;
+use crate::disk::put;
 use crate::disk::text;
 use crate::qcow::{Cell as QcowCell, Qcow};
 use crate::qcow2::{Cell, Qcow2, Written};

@@ -2,10 +2,12 @@
 
 use std::collections::BTreeMap;
 
-use crate::ImageFile;
-use crate::broken::{BrokenImage, Refused, Row, named, put};
+use crate::disk::mixed;
+use crate::disk::put;
 use crate::disk::{Noise, text};
-use crate::good::{GoodImage, image, mixed};
+use crate::model::ImageFile;
+use crate::model::{BrokenImage, Refused, Row, named};
+use crate::model::{GoodImage, image};
 
 /// What one guest cluster is stored as.
 #[derive(Clone, Debug)]

@@ -2,10 +2,13 @@
 
 use std::collections::BTreeMap;
 
-use crate::broken::{BrokenImage, Refused, Row, named, put};
+use crate::disk::mixed;
+use crate::disk::put;
 use crate::disk::{Noise, disk_of, text};
-use crate::good::{GoodImage, image, mixed};
-use crate::{Cell, ImageFile, Qcow2};
+use crate::model::ImageFile;
+use crate::model::{BrokenImage, Refused, Row, named};
+use crate::model::{GoodImage, image};
+use crate::{Cell, Qcow2};
 
 /// What one entry of the map says.
 #[derive(Clone, Debug)]

@@ -1,9 +1,10 @@
 //! VDIs that users met: single bytes that the format does not protect, and a map that names one block again and again.
 
-use crate::broken::put;
+use crate::AnomalousImage;
+use crate::disk::put;
 use crate::disk::{Noise, disk_of, text};
+use crate::model::ImageFile;
 use crate::vdi::{Vdi, Written};
-use crate::{AnomalousImage, ImageFile};
 
 /// Blocks of 64 KiB: 0, 3 and 16 are stored, the disk ends in the last one.
 fn recipe() -> Vdi {

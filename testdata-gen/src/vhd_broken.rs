@@ -1,10 +1,11 @@
 //! VHDs that must be refused.
 
-use crate::ImageFile;
-use crate::broken::Refused::{AtOpen, AtRead};
-use crate::broken::{BrokenImage, Row, named, put};
+use crate::disk::mixed;
+use crate::disk::put;
 use crate::disk::{Noise, disk_of, text};
-use crate::good::mixed;
+use crate::model::ImageFile;
+use crate::model::Refused::{AtOpen, AtRead};
+use crate::model::{BrokenImage, Row, named};
 use crate::vhd::{Parent, Vhd, Written, seal, wide};
 
 const HEADER: usize = 512;

@@ -1,10 +1,11 @@
 //! VHDs that users met: images that are read with a word of warning, and those that must be refused.
 
-use crate::broken::put;
+use crate::AnomalousImage;
+use crate::disk::mixed;
+use crate::disk::put;
 use crate::disk::{Noise, disk_of, text};
-use crate::good::mixed;
+use crate::model::ImageFile;
 use crate::vhd::{Parent, Stored, Vhd, Written, seal};
-use crate::{AnomalousImage, ImageFile};
 
 /// Blocks of 16 KiB; 0, 2 and 3 are stored, and every sector of them holds data.
 const BLOCK: u64 = 1 << 14;

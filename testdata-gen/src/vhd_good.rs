@@ -1,8 +1,9 @@
 //! VHDs that must be read right.
 
-use crate::ImageFile;
+use crate::disk::mixed;
 use crate::disk::{Noise, disk_of, text};
-use crate::good::{GoodImage, image, mixed};
+use crate::model::ImageFile;
+use crate::model::{GoodImage, image};
 use crate::vhd::{Parent, Stored, Vhd, seal, wide};
 
 const DYNAMIC: u32 = 3;

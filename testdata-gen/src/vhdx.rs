@@ -1,12 +1,6 @@
 //! A writer of VHDX, from the specification (MS-VHDX).
 
-mod broken;
-mod good;
-
 use std::collections::BTreeMap;
-
-pub(crate) use broken::broken;
-pub(crate) use good::good;
 
 const MIB: u64 = 1 << 20;
 const KIB: u64 = 1 << 10;

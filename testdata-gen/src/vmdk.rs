@@ -6,10 +6,12 @@ use std::io::Write;
 
 use flate2::write::ZlibEncoder;
 
-use crate::ImageFile;
-use crate::broken::{BrokenImage, Refused, Row, named, put};
+use crate::disk::mixed;
+use crate::disk::put;
 use crate::disk::{Noise, text};
-use crate::good::{GoodImage, image, mixed};
+use crate::model::ImageFile;
+use crate::model::{BrokenImage, Refused, Row, named};
+use crate::model::{GoodImage, image};
 
 const SECTOR: usize = 512;
 /// Sectors that are kept for an embedded descriptor.

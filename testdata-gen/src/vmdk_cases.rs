@@ -3,8 +3,8 @@
 
 use std::collections::BTreeMap;
 
-use crate::ImageFile;
 use crate::disk::{Noise, text};
+use crate::model::ImageFile;
 use crate::vmdk::{Cell, Hosted, Order, Written, cowd, descriptor, file, recipe, sectors, sesparse};
 
 const SECTOR: usize = 512;

@@ -69,6 +69,7 @@ fn transcript(format: &str, recognise: Recognise, parse: Parse) -> Vec<(String, 
         let mut sections = subject.sections();
         sections.push(("probe", probed(&image.files[0].bytes, recognise)));
         sections.push(("limits", subject.limited()));
+        sections.push(("cuts", subject.cut()));
         sections.push(("changes", subject.changed(image)));
         subject.assert_plain_bytes(image);
         all.push((image.name.clone(), sections));
@@ -194,6 +195,26 @@ impl<'a> Subject<'a> {
         said.concat()
     }
 
+    /// What is reported about a file that was cut where structures begin or end.
+    fn cut(&self) -> String {
+        let original = &self.files[0].bytes;
+        let short =
+            [0, 4, 16, 24, 48, 64, 72, 80, 104, 112, 384, 511, 512, 513, 1024, 1536, 2048, 4096, 65536];
+        let long = [original.len() / 2, original.len() - 512.min(original.len()), original.len() - 1];
+        let lens = short.into_iter().chain(long).filter(|len| *len < original.len());
+        let mut text = String::new();
+        for len in lens {
+            let said = match self.open_as(Arc::new(original[..len].to_vec()), &self.options()) {
+                Ok(opened) => {
+                    [facts(&opened.image), extents(&opened), uses(&opened), check(&opened)].concat()
+                }
+                Err(error) => error_line(&error),
+            };
+            _ = writeln!(text, "cut to {len}: {:08x}", crc32fast::hash(said.as_bytes()));
+        }
+        text
+    }
+
     /// What is said where a few bytes of the metadata are others.
     fn changed(&self, image: &GoodImage) -> String {
         let original = &image.files[0].bytes;
@@ -308,6 +329,12 @@ fn check(opened: &Opened) -> String {
         map.check(&opened.files, &mut found).map(|checked: StructureCounts| format!("{checked:?}\n"));
     let unused = map.check_unused(&opened.files, &mut found).map(|()| String::new());
     let crossed = map.cross_check(&opened.files).map(|findings| lines(&findings));
+    let mut count = 0;
+    let _ = map.check(&opened.files, &mut |_| {
+        count += 1;
+        ControlFlow::Break(())
+    });
+    assert!(count <= 1, "a check that ends after one finding has {count}");
     let said = [checked, unused, crossed].map(|said| said.unwrap_or_else(|error| error_line(&error)));
     said.concat() + &lines(&findings)
 }

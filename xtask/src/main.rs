@@ -6,6 +6,8 @@
 
 mod arrows;
 mod bench;
+mod circles;
+mod module_source;
 mod mutants;
 mod sources;
 

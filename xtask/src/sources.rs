@@ -47,6 +47,11 @@ const RULES: &[Rule] = &[
         applies: |path| product(path) && !engine(path),
         why: "law 6: only engine and batch start threads",
     },
+    Rule {
+        text: "thread::scope",
+        applies: |path| product(path) && !engine(path),
+        why: "law 6: only engine and batch start threads",
+    },
     Rule { text: "unsafe {", applies: |path| product(path) && !io(path), why: "law 6: only io has unsafe" },
     Rule {
         text: "std::os::",

@@ -1,17 +1,16 @@
 //! What a run was asked for, kept in the journal: a batch that is resumed with other options would replace what is done.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use imgprep::policy::DiskRole;
 use imgprep::{Error, FollowPolicy};
-use serde::{Deserialize, Serialize};
 
 use crate::BatchError;
-use crate::fingerprint::JournalPath;
+use crate::fingerprint::{JournalPath, absolute};
 use crate::job_spec::JobSpec;
 use crate::jobs::{Batch, Job};
-use crate::journal::{History, JOURNAL_NAME};
+use crate::journal::{Asked, History, JOURNAL_NAME};
 use crate::record::path_text;
 
 /// The key of the profile in the journal. The command line calls it `--profile`, and accepts the older `--for`.
@@ -19,25 +18,9 @@ const PROFILE: &str = "for";
 /// Differences that an error names, at most.
 const SHOWN: usize = 8;
 
-/// The source of an output and the settings that are not the defaults, by the names that the command line has for them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Asked {
-    source: JournalPath,
-    settings: BTreeMap<String, String>,
-}
-
 impl Asked {
     pub(crate) fn of(job: &Job) -> Self {
         Self { source: JournalPath(absolute(&job.source)), settings: settings(&job.spec) }
-    }
-}
-
-/// A path that does not depend on the working directory or on links above it. The last name may be a link itself.
-pub(crate) fn absolute(path: &Path) -> PathBuf {
-    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
-    match (whole.parent().map(Path::canonicalize), whole.file_name()) {
-        (Some(Ok(folder)), Some(name)) => folder.join(name),
-        _ => whole,
     }
 }
 

@@ -6,15 +6,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Mutex;
 
 use imgprep::{
-    Access, BitOrder, BitmapMaker, BitmapShape, Checksum, ConvertOptions, Converted, Destination, Disk,
-    Error, Existing, Interrupt, Limits, Mismatch, OnLoss, OpenOptions, ParseOptions, Plan, RunOptions,
-    SizeChoice, SourceOptions, Sync, Target, Verify, by_name, convert, plan, reason,
+    BitOrder, BitmapMaker, BitmapShape, Checksum, ConvertOptions, Converted, Destination, Disk, Error,
+    Existing, Interrupt, OnLoss, Plan, RunOptions, Sync, Target, Verify, convert, plan, reason,
 };
 
 use crate::BatchError;
 use crate::allocation_bar::allocation_bar;
-use crate::asked::absolute;
-use crate::fingerprint::{FileStamp, Fingerprint, JournalPath};
+use crate::fingerprint::{FileStamp, Fingerprint, JournalPath, absolute};
 use crate::job_spec::{Host, Subject, Verdict};
 use crate::jobs::{Batch, Job};
 use crate::journal::Finished;
@@ -31,25 +29,6 @@ pub(crate) struct JobContext<'a> {
     pub(crate) unix_time: u64,
     /// Held while a folder is made.
     pub(crate) folders: Mutex<()>,
-}
-
-/// How a source is opened.
-pub(crate) fn open_options(job: &Job) -> OpenOptions {
-    let spec = &job.spec;
-    OpenOptions {
-        from: spec.from.as_deref().and_then(by_name),
-        parse: ParseOptions {
-            limits: Limits::default(),
-            snapshot: spec.snapshot.clone(),
-            size: SizeChoice::Current,
-            salvage: spec.salvage,
-        },
-        follow: spec.follow,
-        associated_follow: None,
-        mismatch: if spec.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
-        source: SourceOptions { access: if spec.salvage { Access::Positioned } else { Access::Mapped } },
-        parents: Vec::new(),
-    }
 }
 
 /// What is made of it.

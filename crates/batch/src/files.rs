@@ -3,8 +3,8 @@
 use imgprep::{Disk, Files, Role};
 
 use crate::JOURNAL_NAME;
-use crate::execute::open_options;
 use crate::jobs::Batch;
+use crate::jobs::open_options;
 use crate::journal::ExistingJournal;
 
 /// All sources, outputs, bitmaps and the journal. Where files that are there may be replaced, the images are opened, too:

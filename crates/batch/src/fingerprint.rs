@@ -110,6 +110,15 @@ fn samples(file: &mut File, len: u64) -> io::Result<u32> {
     Ok(crc.finalize())
 }
 
+/// A path that does not depend on the working directory or on links above it. The last name may be a link itself.
+pub(crate) fn absolute(path: &Path) -> PathBuf {
+    let whole = std::path::absolute(path).unwrap_or_else(|_| path.to_path_buf());
+    match (whole.parent().map(Path::canonicalize), whole.file_name()) {
+        (Some(Ok(folder)), Some(name)) => folder.join(name),
+        _ => whole,
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use super::*;

@@ -4,11 +4,13 @@ use std::collections::{BTreeMap, BTreeSet, HashMap};
 use std::path::{Path, PathBuf};
 
 use globset::{Glob, GlobSet, GlobSetBuilder};
-use imgprep::{Disk, Error, FollowPolicy, OpenOptions, Target, check_link, parts_among, reason};
+use imgprep::{
+    Access, Disk, Error, FollowPolicy, Limits, Mismatch, OpenOptions, ParseOptions, SizeChoice,
+    SourceOptions, Target, by_name, check_link, parts_among, reason,
+};
 use walkdir::WalkDir;
 
-use crate::asked::absolute;
-use crate::execute::open_options;
+use crate::fingerprint::absolute;
 use crate::job_spec::{Host, JobSpec};
 use crate::record::path_text;
 use crate::template::{Template, below};
@@ -238,6 +240,25 @@ fn job(out: &Path, image: Found, host: &dyn Host) -> Result<Job, Error> {
         weight,
         searched: image.searched,
     })
+}
+
+/// How a source is opened.
+pub(crate) fn open_options(job: &Job) -> OpenOptions {
+    let spec = &job.spec;
+    OpenOptions {
+        from: spec.from.as_deref().and_then(by_name),
+        parse: ParseOptions {
+            limits: Limits::default(),
+            snapshot: spec.snapshot.clone(),
+            size: SizeChoice::Current,
+            salvage: spec.salvage,
+        },
+        follow: spec.follow,
+        associated_follow: None,
+        mismatch: if spec.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
+        source: SourceOptions { access: if spec.salvage { Access::Positioned } else { Access::Mapped } },
+        parents: Vec::new(),
+    }
 }
 
 #[cfg(test)]

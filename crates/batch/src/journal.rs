@@ -4,7 +4,7 @@
 //! power cut, or damaged, is as if it had not been written: then an image is converted once more.
 //! The file is locked as long as its batch runs: that is what keeps a second batch out of the folder.
 
-use std::collections::HashMap;
+use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
@@ -13,7 +13,6 @@ use imgprep::{Error, reason};
 use serde::{Deserialize, Serialize};
 
 use crate::BatchError;
-use crate::asked::Asked;
 use crate::fingerprint::{FileStamp, Fingerprint, JournalPath};
 use crate::record::Record;
 
@@ -292,6 +291,13 @@ fn holder(file: &mut File) -> String {
         })
     });
     begun.map_or(String::new(), |process| format!(" (process {process})"))
+}
+
+/// The source of an output and the settings that are not the defaults, by the names that the command line has for them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) source: JournalPath,
+    pub(crate) settings: BTreeMap<String, String>,
 }
 
 #[cfg(test)]

@@ -9,10 +9,10 @@ use std::time::{Duration, Instant};
 
 use imgprep::{Class, Error, Existing, Interrupt, Sync, reason};
 
-use crate::asked::Asked;
 use crate::execute::JobContext;
 use crate::job_spec::Host;
 use crate::jobs::{Batch, Job};
+use crate::journal::Asked;
 use crate::journal::{Event, ExistingJournal, Finished, History, Journal};
 use crate::observer::{BatchObserver, ProgressSnapshot};
 use crate::queue::{Budget, Queue, Task, left};

@@ -5,8 +5,8 @@ use std::fmt;
 
 use imgprep_map::{Error, Evidence, Probe, ReadAt};
 
-use crate::Format;
 use crate::foreign::Remedy;
+use crate::format::Format;
 
 /// Bytes of one piece of evidence that are shown: no magic is longer.
 const SHOWN: u64 = 32;

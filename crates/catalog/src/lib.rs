@@ -13,6 +13,7 @@ mod error;
 mod evidence;
 mod file_name;
 mod foreign;
+mod format;
 mod library;
 mod openpgp;
 mod other;
@@ -24,35 +25,15 @@ mod text;
 
 use std::path::Path;
 
+use evidence::{Ends, Kind};
+use foreign::{Foreign, Remedy};
 use imgprep_map::{Error, Evidence, Finding, ParseOptions, Parsed, Probe, ReadAt, Severity};
 
 pub use error::DetectError;
 pub use evidence::Match;
 pub use file_name::{IMAGE_EXTENSIONS, LIKELY_EXTENSIONS};
+pub use format::Format;
 pub use remedy::commands;
-
-use evidence::{Ends, Kind};
-use foreign::{Foreign, Remedy};
-
-type ProbeFn = fn(&Probe<'_>) -> Option<Evidence>;
-type ParseFn = fn(&dyn ReadAt, &ParseOptions) -> Result<Parsed, Error>;
-
-/// One readable format.
-pub struct Format {
-    /// Its name, as in `--from`.
-    pub name: &'static str,
-    /// Other names that images and people use for it.
-    pub aliases: &'static [&'static str],
-    has_snapshots: bool,
-    probe: ProbeFn,
-    parse: ParseFn,
-}
-
-impl std::fmt::Debug for Format {
-    fn fmt(&self, f: &mut std::fmt::Formatter<'_>) -> std::fmt::Result {
-        f.write_str(self.name)
-    }
-}
 
 /// All readable formats. RAW is what nothing else is.
 #[rustfmt::skip]

@@ -3,95 +3,13 @@
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
+use clap::ValueEnum;
 use clap::builder::{PossibleValue, PossibleValuesParser, TypedValueParser};
-use clap::{Parser, Subcommand, ValueEnum};
+use clap_complete::Shell;
 use imgprep::FollowPolicy;
 use imgprep::policy::DiskRole;
 
 use crate::size::Size;
-
-/// Inspects, checks and converts virtual disk images.
-#[derive(Parser)]
-#[command(name = "imgprep", version, max_term_width = 100, propagate_version = true)]
-#[command(
-    after_help = "Examples:\n  imgprep info disk.vmdk\n  imgprep check --profile huawei-ims disk.vmdk\n  \
-    imgprep convert disk.vmdk disk.zvhd2"
-)]
-pub(crate) struct Args {
-    #[command(subcommand)]
-    pub(crate) command: Command,
-}
-
-#[derive(Subcommand)]
-pub(crate) enum Command {
-    /// Show format, sizes, allocation, backing chain and anomalies
-    Info(InfoArgs),
-    /// List the extents of a disk: data, zeros, compressed, holes
-    Map(MapArgs),
-    /// Check images: structure, safety, and the import rules of a cloud
-    Check(CheckArgs),
-    /// Convert a disk to ZVHD2 or RAW
-    Convert(ConvertArgs),
-    /// Write the block bitmap (.mf) of a disk
-    Bitmap(BitmapArgs),
-    /// Convert many images with a budget, a journal and a report
-    Batch(Box<crate::batch::BatchArgs>),
-    /// Print a completion script for a shell
-    Completions(crate::completions::CompletionsArgs),
-    /// Print the manual, or write its pages into a folder
-    Man(crate::man::ManArgs),
-}
-
-impl Command {
-    pub(crate) fn name(&self) -> &'static str {
-        match self {
-            Self::Info(_) => "info",
-            Self::Map(_) => "map",
-            Self::Check(_) => "check",
-            Self::Convert(_) => "convert",
-            Self::Bitmap(_) => "bitmap",
-            Self::Batch(_) => "batch",
-            Self::Completions(_) => "completions",
-            Self::Man(_) => "man",
-        }
-    }
-
-    pub(crate) fn output(&self) -> OutputFormat {
-        match self {
-            Self::Info(args) => args.output,
-            Self::Map(args) => args.output,
-            Self::Check(args) if args.output == CheckOutput::Json => OutputFormat::Json,
-            Self::Check(_) | Self::Completions(_) | Self::Man(_) => OutputFormat::Text,
-            Self::Convert(args) => args.run.output,
-            Self::Bitmap(args) => args.run.output,
-            Self::Batch(args) => args.output,
-        }
-    }
-
-    /// Whether standard output is for a program: then all of it must arrive.
-    pub(crate) fn prints_data(&self) -> bool {
-        match self {
-            Self::Check(args) => args.output != CheckOutput::Text,
-            Self::Convert(args) if args.is_piped() => true,
-            _ => self.output() == OutputFormat::Json,
-        }
-    }
-
-    /// Whether an image goes to standard output, and nothing else may.
-    pub(crate) fn is_piped(&self) -> bool {
-        matches!(self, Self::Convert(args) if args.is_piped())
-    }
-
-    /// Where the result goes as JSON, too.
-    pub(crate) fn report(&self) -> Option<&Path> {
-        match self {
-            Self::Info(_) | Self::Map(_) | Self::Check(_) | Self::Completions(_) | Self::Man(_) => None,
-            Self::Convert(args) => args.run.report.as_deref(),
-            Self::Bitmap(args) => args.run.report.as_deref(),
-            Self::Batch(args) => args.json_report(),
-        }
-    }
-}
 
 /// A number of worker threads.
 pub(crate) fn threads(text: &str) -> Result<NonZeroUsize, String> {
@@ -417,4 +335,25 @@ pub(crate) struct BitmapArgs {
     pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  imgprep completions bash > /etc/bash_completion.d/imgprep\n  \
+    imgprep completions zsh > ~/.zfunc/_imgprep\n  \
+    imgprep completions fish > ~/.config/fish/completions/imgprep.fish")]
+pub(crate) struct CompletionsArgs {
+    /// Shell to complete in
+    #[arg(value_enum)]
+    pub(crate) shell: Shell,
+}
+
+#[derive(clap::Args)]
+#[command(after_help = "Examples:\n  imgprep man | man -l -\n  imgprep man /usr/local/share/man/man1")]
+pub(crate) struct ManArgs {
+    /// Folder for all pages, imgprep.1, imgprep-convert.1 and so on [default: print the first one]
+    #[arg(value_name = "DIR")]
+    pub(crate) dir: Option<PathBuf>,
+    /// Replace existing pages
+    #[arg(long, requires = "dir")]
+    pub(crate) force: bool,
 }

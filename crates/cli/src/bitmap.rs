@@ -6,8 +6,8 @@ use imgprep::{BitmapMaker, FollowPolicy, OnLoss, OutputOptions, Sync, write_bitm
 use serde_json::json;
 
 use crate::args::{BitmapArgs, OutputFormat};
-use crate::convert::bitmap_path;
 use crate::failure::{Failure, write_report};
+use crate::options::bitmap_path;
 use crate::options::{Run, bitmap_maker, existing, open, open_options};
 use crate::print::say;
 use crate::progress::ProgressDisplay;

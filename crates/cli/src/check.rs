@@ -13,9 +13,9 @@ use imgprep::{
 use crate::args::{BitmapShapeArgs, CheckArgs, CheckOutput, Order, SourceArgs};
 use crate::config::{self, Settings};
 use crate::failure::Failure;
+use crate::failure::INTERRUPTED;
 use crate::options::{Run, open_options, shape};
 use crate::report::{Printer, summary};
-use crate::signals::INTERRUPTED;
 use crate::size::Size;
 use crate::{junit, report, rules, sarif};
 

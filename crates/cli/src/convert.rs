@@ -1,7 +1,7 @@
 //! `imgprep convert`.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use imgprep::{
@@ -12,7 +12,8 @@ use serde_json::{Value as Json, json};
 
 use crate::args::{ConvertArgs, OutputFormat};
 use crate::failure::{Failure, write_report};
-use crate::options::{Run, bitmap_maker, existing, open, open_options};
+use crate::json::loss_json;
+use crate::options::{Run, bitmap_maker, bitmap_path, existing, open, open_options};
 use crate::print::{finding, lines, say};
 use crate::progress::ProgressDisplay;
 use crate::size::{full, short};
@@ -129,18 +130,6 @@ fn options(args: &ConvertArgs) -> Result<(Destination, ConvertOptions), Failure>
     Ok((destination, options))
 }
 
-/// `NAME.mf` beside `NAME.raw`.
-pub(crate) fn bitmap_path(raw: &Path) -> Result<PathBuf, Failure> {
-    let path = raw.with_extension("mf");
-    if path == raw {
-        return Err(Failure::Usage(format!(
-            "{}: a RAW cannot have the name of its own bitmap",
-            raw.display()
-        )));
-    }
-    Ok(path)
-}
-
 fn uuid(args: &ConvertArgs) -> Result<[u8; 16], Failure> {
     let Some(text) = &args.uuid else { return Ok(imgprep::random_uuid()?) };
     let wrong = || Failure::Usage(format!("--uuid {text}: not 32 hexadecimal digits"));
@@ -234,8 +223,4 @@ fn losses(losses: &[Loss]) -> impl Iterator<Item = String> {
     losses.iter().map(|loss| {
         format!("lost: disk bytes {}..{} are zeros now: {}", loss.disk.start, loss.disk.end, loss.message)
     })
-}
-
-pub(crate) fn loss_json(loss: &Loss) -> Json {
-    json!({ "start": loss.disk.start, "end": loss.disk.end, "code": loss.code, "message": loss.message })
 }

@@ -11,10 +11,11 @@ use imgprep::{
 };
 use serde_json::json;
 
-use crate::args::{Command, OutputFormat};
+use crate::args::OutputFormat;
+use crate::command::Command;
+use crate::json;
+use crate::json::error_json;
 use crate::print::{matched, warn};
-use crate::signals::INTERRUPTED;
-use crate::{files, json};
 
 /// What ended a command.
 pub(crate) enum Failure {
@@ -124,27 +125,7 @@ impl Failure {
         }
     }
 
-    /// The same object in a file. That the file could not be written is not worse than what it would say.
-    ///
-    /// A command that failed need not have opened all files that it would have read. So the report replaces nothing
-    /// but an earlier report.
-    pub(crate) fn report(&self, command: &Command, path: &Path) {
-        let is_refused = self.json()["code"].as_str().is_some_and(|code| code.starts_with("output."));
-        if is_refused || files::named(command).check().is_err() {
-            return;
-        }
-        if !may_replace(path) {
-            let path = path.display();
-            return warn(format_args!(
-                "imgprep: {path}: not replaced: the file is not a report of this program"
-            ));
-        }
-        if let Err(failure) = write_report(path, &self.object(command.name())) {
-            failure.print_text(command.name());
-        }
-    }
-
-    fn object(&self, command: &str) -> serde_json::Value {
+    pub(crate) fn object(&self, command: &str) -> serde_json::Value {
         let mut object = json!({ "schema": format!("imgprep/{command}/1"), "error": self.json() });
         if let Some(matches) = self.matches_json() {
             object["matches"] = matches;
@@ -164,21 +145,6 @@ impl Failure {
     }
 }
 
-/// The longest report that is read to see whether it is one.
-const LONGEST_REPORT: u64 = 256 << 20;
-
-/// Whether there is nothing at `path`, an empty file, or a report of this program.
-fn may_replace(path: &Path) -> bool {
-    let Ok(found) = std::fs::metadata(path) else { return true };
-    if !found.is_file() || found.len() == 0 {
-        return found.is_file();
-    }
-    let file = std::fs::File::open(path).ok().filter(|_| found.len() <= LONGEST_REPORT);
-    let read =
-        file.and_then(|file| serde_json::from_reader::<_, serde_json::Value>(io::BufReader::new(file)).ok());
-    read.is_some_and(|object| object["schema"].as_str().is_some_and(|name| name.starts_with("imgprep/")))
-}
-
 /// Writes a report; an existing one is replaced.
 pub(crate) fn write_report(path: &Path, object: &serde_json::Value) -> Result<(), Failure> {
     let options = OutputOptions { existing: Existing::Replace, sync: Sync::Full };
@@ -190,24 +156,10 @@ pub(crate) fn file_error(path: &Path, error: &io::Error) -> Failure {
     Failure::Usage(format!("{}: {}", path.display(), reason(error)))
 }
 
-/// `{code, class, message, file, offset, disk}`.
-pub(crate) fn error_json(error: &Error) -> serde_json::Value {
-    let disk = error.disk().map(|disk| json!({ "start": disk.start, "end": disk.end }));
-    let mut object = json!({
-        "code": error.code(),
-        "class": error.class().name(),
-        "message": error.to_string(),
-        "file": error.path(),
-        "offset": error.at(),
-        "disk": disk,
-    });
-    if let Some(remedy) = remedy(error) {
-        object["remedy"] = json!(remedy);
-    }
-    object
-}
-
 /// 130 after Ctrl-C, as a shell has it; 1 for everything else.
 pub(crate) fn exit_code(failure: &Failure) -> ExitCode {
     ExitCode::from(if failure.is_interrupt() { INTERRUPTED } else { 1 })
 }
+
+/// Exit code of an interrupted command, as a shell has it after Ctrl-C.
+pub(crate) const INTERRUPTED: u8 = 130;

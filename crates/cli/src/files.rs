@@ -4,8 +4,9 @@ use std::path::Path;
 
 use imgprep::{Files, Role};
 
-use crate::args::{BitmapArgs, Command, ConvertArgs, SourceArgs};
-use crate::convert::bitmap_path;
+use crate::args::{BitmapArgs, ConvertArgs, SourceArgs};
+use crate::command::Command;
+use crate::options::bitmap_path;
 
 /// All files that a command names. The files that its images name are added when those are open.
 pub(crate) fn named(command: &Command) -> Files {

@@ -1,12 +1,11 @@
 //! The shapes of JSON: a superset of `qemu-img info`'s.
 
 use imgprep::{
-    Counted, DiskInspection, Encryption, Facts, Finding, LayerInfo, Match, Named, Snapshot, Value,
-    printable_json,
+    Counted, DiskInspection, Encryption, Error, Facts, Finding, LayerInfo, Loss, Match, Named, Snapshot,
+    Value, printable_json, remedy,
 };
 use serde_json::{Map, Value as Json, json};
 
-use crate::failure::error_json;
 use crate::print::severity;
 
 /// A value as an indented text. Characters that are not printable are escaped; the strings keep their values.
@@ -144,4 +143,25 @@ pub(crate) fn finding(found: &Finding) -> Json {
 
 pub(crate) fn unopened(named: &Named) -> Json {
     json!({ "name": named.name, "reason": error_json(&named.reason) })
+}
+
+pub(crate) fn loss_json(loss: &Loss) -> Json {
+    json!({ "start": loss.disk.start, "end": loss.disk.end, "code": loss.code, "message": loss.message })
+}
+
+/// `{code, class, message, file, offset, disk}`.
+pub(crate) fn error_json(error: &Error) -> serde_json::Value {
+    let disk = error.disk().map(|disk| json!({ "start": disk.start, "end": disk.end }));
+    let mut object = json!({
+        "code": error.code(),
+        "class": error.class().name(),
+        "message": error.to_string(),
+        "file": error.path(),
+        "offset": error.at(),
+        "disk": disk,
+    });
+    if let Some(remedy) = remedy(error) {
+        object["remedy"] = json!(remedy);
+    }
+    object
 }

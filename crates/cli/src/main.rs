@@ -6,10 +6,12 @@ mod bar;
 mod batch;
 mod bitmap;
 mod check;
+mod command;
 mod completions;
 mod config;
 mod convert;
 mod failure;
+mod failure_report;
 mod files;
 mod info;
 mod json;
@@ -32,7 +34,7 @@ mod usage;
 use std::io::{self, Write};
 use std::process::ExitCode;
 
-use crate::args::Command;
+use crate::command::Command;
 use crate::failure::{Failure, exit_code};
 
 #[global_allocator]

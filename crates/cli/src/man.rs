@@ -1,25 +1,15 @@
 //! `imgprep man`: pages generated from the definition of the command line.
 
 use std::io::{self, Write};
-use std::path::{Path, PathBuf};
+use std::path::Path;
 
 use clap::CommandFactory;
 use imgprep::{Existing, OutputOptions, Sync, write_atomic};
 
-use crate::args::Args;
+use crate::args::ManArgs;
+use crate::command::Args;
 use crate::failure::{Failure, file_error};
 use crate::options::existing;
-
-#[derive(clap::Args)]
-#[command(after_help = "Examples:\n  imgprep man | man -l -\n  imgprep man /usr/local/share/man/man1")]
-pub(crate) struct ManArgs {
-    /// Folder for all pages, imgprep.1, imgprep-convert.1 and so on [default: print the first one]
-    #[arg(value_name = "DIR")]
-    pub(crate) dir: Option<PathBuf>,
-    /// Replace existing pages
-    #[arg(long, requires = "dir")]
-    pub(crate) force: bool,
-}
 
 pub(crate) fn man(args: &ManArgs) -> Result<(), Failure> {
     let mut command = Args::command().disable_help_subcommand(true);

@@ -2,7 +2,7 @@
 
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
-use std::path::Path;
+use std::path::{Path, PathBuf};
 
 use imgprep::{
     Access, BitOrder, BitmapCommand, BitmapMaker, BitmapShape, Disk, Error, Existing, FollowPolicy,
@@ -147,4 +147,16 @@ impl Run {
             observe,
         }
     }
+}
+
+/// `NAME.mf` beside `NAME.raw`.
+pub(crate) fn bitmap_path(raw: &Path) -> Result<PathBuf, Failure> {
+    let path = raw.with_extension("mf");
+    if path == raw {
+        return Err(Failure::Usage(format!(
+            "{}: a RAW cannot have the name of its own bitmap",
+            raw.display()
+        )));
+    }
+    Ok(path)
 }

@@ -8,9 +8,8 @@ use imgprep::{
 use serde_json::{Value as Json, json};
 
 use crate::args::ConvertArgs;
-use crate::convert::loss_json;
 use crate::failure::Failure;
-use crate::json;
+use crate::json::{self, loss_json};
 use crate::options::existing;
 
 /// Checked before the conversion starts, and again when the receipt gets its name.

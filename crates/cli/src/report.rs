@@ -8,7 +8,7 @@ use imgprep::{CheckedFile, Outcome, Severity, printable};
 use serde_json::{Map, Value as Json, json};
 
 use crate::args::CheckOutput;
-use crate::failure::error_json;
+use crate::json::error_json;
 use crate::print::{say, severity, without_commands};
 
 /// Prints what can be printed while other files are still being checked.

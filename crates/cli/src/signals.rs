@@ -4,10 +4,7 @@ use imgprep::Interrupt;
 use signal_hook::consts::{SIGHUP, SIGINT, SIGQUIT, SIGTERM, SIGXCPU, SIGXFSZ};
 use signal_hook::flag::{register, register_conditional_shutdown};
 
-use crate::failure::Failure;
-
-/// Exit code of an interrupted command, as a shell has it after Ctrl-C.
-pub(crate) const INTERRUPTED: u8 = 130;
+use crate::failure::{Failure, INTERRUPTED};
 
 /// The flag that signals raise from now on. A second one of those that a person sends ends the process at once; a
 /// terminal that closes sends SIGHUP more than once, and SIGXCPU comes every second.

@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Error, Parser};
 use imgprep::printable;
 
-use crate::args::Args;
+use crate::command::Args;
 use crate::print::{warn, without_commands};
 
 /// What was typed, or the exit code: 0 for help and version; 1 for an error, since 2 means that a check found something.

@@ -1,25 +1,23 @@
 //! The inspection: what is read, and in which order the evidence counts.
 
 use alloc::format;
-use alloc::string::String;
-use alloc::vec;
 use alloc::vec::Vec;
 
 use imgprep_map::{ReadAt, ReadError, Severity};
 
 use crate::gpt::MOST_ENTRY_BYTES;
+use crate::inspect::inspector::{Inspector, TAIL};
 use crate::kind::is_extended;
-use crate::mbr::{self, Frame, RECORD};
+use crate::mbr::{Frame, RECORD};
 use crate::volume::{Start, recognise};
-use crate::{Contents, DiskFacts, Oddity, Partition, PartitionKind, Volume};
+use crate::{Contents, DiskFacts, Partition, PartitionKind, Volume, mbr};
 
 mod guid_table;
+mod inspector;
 
 /// Read of the disk's beginning: some file systems say who they are behind 64 KiB.
 const HEAD: usize = (64 << 10) + LATER;
 const LATER: usize = 4096;
-/// Read of its end: one sector of any size.
-const TAIL: u64 = 4096;
 /// Read of a partition's beginning: nearly all say who they are there.
 const START: usize = 20 << 10;
 /// Partitions that are inspected.
@@ -75,14 +73,6 @@ pub fn inspect(disk: &dyn ReadAt, wanted: Wanted) -> Result<DiskFacts, ReadError
     inspector.check_ends();
     inspector.inspect_partitions();
     Ok(inspector.facts)
-}
-
-struct Inspector<'d> {
-    disk: &'d dyn ReadAt,
-    reach: u64,
-    /// Bytes of a logical sector that the image declares.
-    declared: u32,
-    facts: DiskFacts,
 }
 
 impl Inspector<'_> {
@@ -191,28 +181,6 @@ impl Inspector<'_> {
         }
         let later = self.read(start.checked_add(65536)?, (len - 65536).min(LATER as u64))?;
         recognise(&Start { head: &head, at_64k: &later })
-    }
-
-    /// Bytes of the disk, as many as it has; nothing where it can't or need not be read.
-    fn read(&mut self, at: u64, len: u64) -> Option<Vec<u8>> {
-        let end = at.saturating_add(len).min(self.facts.size);
-        let at = at.min(end);
-        if end > self.reach {
-            return None;
-        }
-        // OK: every caller asks for a constant number of bytes at most.
-        let mut bytes = vec![0; usize::try_from(end - at).ok()?];
-        match self.disk.read_exact_at(&mut bytes, at) {
-            Ok(()) => Some(bytes),
-            Err(error) => {
-                self.facts.unread.push(error);
-                None
-            }
-        }
-    }
-
-    fn odd(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
-        self.facts.oddities.push(Oddity { code, severity, at, message });
     }
 }
 

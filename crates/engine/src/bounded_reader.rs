@@ -4,7 +4,8 @@ use std::sync::Mutex;
 
 use imgprep_map::{Error, ReadAt, ReadError};
 
-use crate::load::{Loaded, Loader, Scratch};
+use crate::load::{Loaded, Loader};
+use crate::scratch::Scratch;
 use crate::stream::Streams;
 use crate::{EngineError, Losses, OnLoss, Progress, Stack};
 

@@ -3,15 +3,14 @@
 use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Range};
 
-use imgprep_codec::PayloadEnd;
 use imgprep_map::{Codec, CompressedLen, Error, Files as _, Finding, Source, StructureCounts};
 
-use crate::convert::jobs;
-use crate::load::Scratch;
-use crate::pipeline::{self, Share};
-use crate::usage::{self, Compared};
+use crate::job::jobs;
+use crate::pipeline::Share;
+use crate::scratch::{Decompressed, Scratch};
+use crate::usage::Compared;
 use crate::watched::Watched;
-use crate::{Interrupt, Layer, Losses, OnLoss, Options, ResolvedExtent, Stack, is_zero};
+use crate::{Interrupt, Layer, Losses, OnLoss, Options, ResolvedExtent, Stack, is_zero, pipeline, usage};
 
 /// Bytes of the disk that a stream is decompressed by.
 const STREAM_STEP: u64 = 2 << 20;
@@ -85,15 +84,6 @@ pub fn gaps(layer: &Layer, options: &Options<'_>, found: Found<'_>) -> Result<()
         }
     }
     options.interrupt.check()
-}
-
-/// A compressed block that was decompressed.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct Decompressed {
-    /// How its payload ended.
-    pub ending: PayloadEnd,
-    /// Whether all of it is zeros.
-    pub is_zero: bool,
 }
 
 /// Decompresses every compressed block of the layer `index` and tells how it went, in the order of its disk. Of a stream

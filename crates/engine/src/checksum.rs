@@ -5,7 +5,7 @@ use std::ops::Range;
 use crc32fast::Hasher;
 use imgprep_map::Error;
 
-use crate::convert::{Job, jobs, reading_share};
+use crate::job::{Job, jobs, reading_share};
 use crate::load::{Loaded, Loader};
 use crate::{EngineError, Losses, Options, Stack, TableScan, is_zero, pipeline};
 

@@ -1,18 +1,16 @@
 //! A disk into an output file, or only into its bitmap.
 
-use std::ops::Range;
-
 use imgprep_codec::{compress_bound, context_bytes};
 use imgprep_map::{Compression, Error, Layout, Sink, SinkKind};
 
-use crate::load::{Loaded, Loader, Scratch};
-use crate::pipeline::{self, Share};
-use crate::reducer::Reducer;
-use crate::stream::{StreamBlock, Streams};
-use crate::work_units::WorkUnits;
+use crate::job::{Job, jobs, reading_share};
+use crate::load::{Loaded, Loader};
+use crate::pipeline::Share;
+use crate::reducer::{Converted, Reducer};
+use crate::scratch::Scratch;
 use crate::worker::{Compressors, Worker, data_ranges};
 use crate::writer::Writer;
-use crate::{Bitmap, BitmapShape, Checksums, Losses, Options, Stack, TableScan};
+use crate::{Bitmap, BitmapShape, Checksums, Losses, Options, Stack, TableScan, pipeline};
 
 /// Where a conversion goes.
 pub struct Output<'a> {
@@ -24,62 +22,6 @@ pub struct Output<'a> {
     pub with_checksums: bool,
     /// Which bitmap is wanted along with it.
     pub bitmap: Option<BitmapShape>,
-}
-
-/// What a conversion did.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Converted {
-    /// Length of the output, in bytes.
-    pub len: u64,
-    /// Chunks that were stored: the others are zeros.
-    pub chunks: u64,
-    /// Checksums of what went in.
-    pub checksums: Option<Checksums>,
-    /// The bitmap of the same pass.
-    pub bitmap: Option<Bitmap>,
-}
-
-/// One chunk to be worked on.
-pub(crate) struct Job {
-    pub(crate) chunk: u64,
-    pub(crate) range: Range<u64>,
-    pub(crate) stream: Vec<StreamBlock>,
-    /// Where its bytes go, if that depends on nothing else.
-    pub(crate) place: Option<u64>,
-}
-
-/// A feeder of all chunks that may hold data.
-pub(crate) fn jobs<'a>(
-    stack: &'a Stack,
-    chunk: u64,
-    options: &Options<'a>,
-    losses: &'a Losses,
-    first_place: Option<u64>,
-) -> impl FnMut() -> Result<Option<Job>, Error> + 'a {
-    let mut work_units = WorkUnits::new(stack, chunk, options, losses);
-    let mut streams = Streams::new(stack, options.on_loss, losses);
-    move || {
-        let Some(number) = work_units.next()? else { return Ok(None) };
-        let range = work_units.range(number);
-        let stream = streams.advance(&range)?;
-        let place = first_place.map(|first| first + range.start);
-        Ok(Some(Job { chunk: number, range, stream, place }))
-    }
-}
-
-/// The share of a run that only reads.
-pub(crate) fn reading_share(
-    stack: &Stack,
-    table_scan: &TableScan,
-    options: &Options<'_>,
-) -> Result<Share, Error> {
-    let streamed = if stack.layers().iter().any(|layer| layer.map.is_stream()) {
-        table_scan.largest_compressed
-    } else {
-        0
-    };
-    let per_thread = table_scan.chunk + table_scan.largest_compressed + context_bytes(Compression::Plain);
-    Ok(Share::plan(options.threads, options.memory, per_thread, streamed.max(1))?)
 }
 
 /// Converts a stack into an output. `table_scan` must be of the same stack, with the layout's unit.

@@ -30,11 +30,14 @@ mod cross_check;
 mod error;
 #[cfg(test)]
 mod faults;
+mod job;
 mod load;
 mod options;
+mod payload;
 mod pipeline;
 mod prefetch;
 mod reducer;
+mod scratch;
 mod stack;
 mod stream;
 mod table_scan;
@@ -48,15 +51,17 @@ mod zeros;
 pub use bitmap::{BitOrder, Bitmap, BitmapShape};
 pub use bounded_reader::BoundedReader;
 pub use check_walks::{
-    DecompressVisitor, Decompressed, check_structure, check_unused, conflicts, decompress_all,
-    decompress_unflushed, each, gaps,
+    DecompressVisitor, check_structure, check_unused, conflicts, decompress_all, decompress_unflushed, each,
+    gaps,
 };
 pub use checksum::{Checksums, TrailingData, checksum};
-pub use convert::{Converted, Output, convert, scan};
+pub use convert::{Output, convert, scan};
 pub use cross_check::cross_check;
 pub use error::{EngineError, Loss, Losses};
 pub use imgprep_codec::PayloadEnd;
 pub use options::{Interrupt, OnLoss, Options, Progress, ProgressReading};
+pub use reducer::Converted;
+pub use scratch::Decompressed;
 pub use stack::{Layer, ResolvedExtent, Stack};
 pub use table_scan::{TableScan, scan_tables};
 pub use usage::Compared;

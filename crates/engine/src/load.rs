@@ -1,73 +1,20 @@
 //! The bytes of one chunk, from wherever its maps say they are.
 
-use std::borrow::Cow;
 use std::ops::{ControlFlow, Range};
 
-use imgprep_codec::BlockDecompressor;
-use imgprep_map::{Codec, CompressedLen, Error, FileId, ReadAt, Source};
+use imgprep_map::{Codec, Error, FileId, ReadAt, Source};
 
+use crate::payload::{check_block, payload};
 use crate::prefetch::prefetch;
+use crate::scratch::Scratch;
 use crate::stream::StreamBlock;
-use crate::{Decompressed, EngineError, Layer, Losses, OnLoss, Progress, ResolvedExtent, Stack, is_zero};
-
-/// Bytes that a compressed block may have: ZVHD2 allows blocks of 32 MiB, nothing has more.
-pub(crate) const LARGEST_BLOCK: u64 = 32 << 20;
+use crate::{Layer, Losses, OnLoss, Progress, ResolvedExtent, Stack};
 
 /// The usual cluster: what is smaller is written from the buffer.
 const LENT_FROM: u64 = 64 << 10;
 
 /// Size of the reads from a failing disk when a whole extent cannot be read.
 const SALVAGE_STEP: usize = 4096;
-
-/// What one worker keeps between chunks.
-pub(crate) struct Scratch {
-    decompressor: BlockDecompressor,
-    extents: Vec<ResolvedExtent>,
-    /// The chunk, when it is not contiguous in a mapping.
-    pub(crate) buffer: Vec<u8>,
-    /// The last compressed block that was larger than what was wanted of it.
-    cached: Option<(usize, FileId, u64)>,
-    cache: Vec<u8>,
-}
-
-impl Scratch {
-    pub(crate) fn new() -> Self {
-        Self {
-            decompressor: BlockDecompressor::new(),
-            extents: Vec::new(),
-            buffer: Vec::new(),
-            cached: None,
-            cache: Vec::new(),
-        }
-    }
-}
-
-impl Scratch {
-    /// Decompresses the whole block of a compressed extent and discards the result.
-    pub(crate) fn decompress_whole(
-        &mut self,
-        layer: &Layer,
-        extent: &ResolvedExtent,
-    ) -> Result<Decompressed, Error> {
-        let Source::Compressed { file, at, len, codec, block } = &extent.source else {
-            unreachable!("only compressed extents are decompressed")
-        };
-        let describe = |error: Error| {
-            let error = error.in_file(*file).at_offset(*at).hitting(extent.disk.clone());
-            layer.name(error).while_doing("decompressing")
-        };
-        let block_len = check_block(block).map_err(describe)?;
-        let stored = payload(layer, *file, *at, *len).map_err(describe)?;
-        self.cached = None;
-        self.cache.resize(block_len, 0);
-        // A finished stream may end behind the part that the disk has of its block.
-        // OK: an extent lies in its block, whose length was checked.
-        let least = (extent.disk.end - block.start) as usize;
-        let decompressed = self.decompressor.decompress_some(*codec, &stored, *len, &mut self.cache, least);
-        let produced = decompressed.map_err(|error| describe(error.into()))?;
-        Ok(Decompressed { ending: self.decompressor.ending(), is_zero: is_zero(&self.cache[..produced]) })
-    }
-}
 
 /// The bytes of a chunk.
 pub(crate) enum Loaded<'a> {
@@ -315,32 +262,4 @@ impl<'a> Loader<'a> {
 fn part_of<'b>(decompressed: &'b [u8], block: &Range<u64>, disk: &Range<u64>) -> &'b [u8] {
     // OK: a format's extent lies in its block (held by the conformance tests), and `decompressed` reaches to the extent's end.
     &decompressed[(disk.start - block.start) as usize..(disk.end - block.start) as usize]
-}
-
-/// The length of a compressed block, held against what may be decompressed at once.
-pub(crate) fn check_block(block: &Range<u64>) -> Result<usize, Error> {
-    let len = block.end.saturating_sub(block.start);
-    match usize::try_from(len) {
-        Ok(fits) if len <= LARGEST_BLOCK => Ok(fits),
-        _ => Err(EngineError::BlockTooLarge { len, limit: LARGEST_BLOCK }.into()),
-    }
-}
-
-/// A compressed payload. One of which only a bound is known ends at the file's end at the latest.
-pub(crate) fn payload(
-    layer: &Layer,
-    id: FileId,
-    at: u64,
-    len: CompressedLen,
-) -> Result<Cow<'_, [u8]>, Error> {
-    let file = layer.file(id)?;
-    let wanted = match len {
-        CompressedLen::Exact(len) => u64::from(len),
-        CompressedLen::AtMost(len) => u64::from(len).min(file.len().saturating_sub(at)),
-    };
-    let limit = 2 * LARGEST_BLOCK;
-    match usize::try_from(wanted) {
-        Ok(fits) if wanted <= limit => Ok(file.slice(at, fits)?),
-        _ => Err(EngineError::BlockTooLarge { len: wanted, limit }.into()),
-    }
 }

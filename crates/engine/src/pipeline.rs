@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use imgprep_map::Error;
 
-use crate::load::Scratch;
+use crate::scratch::Scratch;
 use crate::{EngineError, Interrupt};
 
 /// Threads and chunks in flight that a memory budget allows.

@@ -4,10 +4,22 @@ use std::ops::Range;
 
 use imgprep_map::{Error, Layout, SinkKind};
 
-use crate::convert::Converted;
 use crate::worker::{Body, Compressors, Done};
 use crate::writer::{Runs, Writer};
 use crate::{Bitmap, Checksums, Options};
+
+/// What a conversion did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Converted {
+    /// Length of the output, in bytes.
+    pub len: u64,
+    /// Chunks that were stored: the others are zeros.
+    pub chunks: u64,
+    /// Checksums of what went in.
+    pub checksums: Option<Checksums>,
+    /// The bitmap of the same pass.
+    pub bitmap: Option<Bitmap>,
+}
 
 /// What happens to the results, in the order of the disk.
 pub(crate) struct Reducer<'a> {

@@ -6,8 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use imgprep_codec::BlockCompressor;
 use imgprep_map::{Compression, Error};
 
-use crate::convert::Job;
-use crate::load::{Loaded, Loader, Scratch};
+use crate::job::Job;
+use crate::load::{Loaded, Loader};
+use crate::scratch::Scratch;
 use crate::writer::{Runs, Writer};
 use crate::zeros::data_runs;
 use crate::{BitmapShape, is_zero};

@@ -7,7 +7,7 @@ use imgprep_io::{OutputFile, OutputOptions};
 use imgprep_map::Error;
 
 use crate::RequestError;
-use crate::bitmap::Made;
+use crate::bitmap_file::Made;
 
 /// A command with its arguments, in which `{raw}` and `{mf}` stand for the two files.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -12,7 +12,7 @@ use imgprep_io::{
 use imgprep_map::{Error, Layout, ParseOptions, Sink, SizeChoice, WriteError};
 use imgprep_open::{FollowPolicy, OpenOptions};
 
-use crate::bitmap::Made;
+use crate::bitmap_file::Made;
 use crate::{BitmapMaker, Disk, Files, RequestError, Role, Target};
 
 /// Where a conversion goes.

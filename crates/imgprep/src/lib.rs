@@ -7,6 +7,7 @@
 mod allocation;
 mod bitmap;
 mod bitmap_command;
+mod bitmap_file;
 mod check;
 mod contents;
 mod convert;

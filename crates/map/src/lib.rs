@@ -13,54 +13,34 @@
 
 extern crate alloc;
 
-mod contradictions;
-mod coverage_sweep;
+mod check;
 mod disk_map;
-mod entries;
 mod error;
-mod extent_builder;
-mod facts;
-mod hex;
-mod holes;
 mod image;
-mod layout;
-mod limits;
-mod overlay;
-mod printable;
-mod probe;
 mod read;
-mod report;
-mod revisit_limiter;
-mod sink;
-mod size_text;
-mod source;
-mod structure_counts;
-mod unit_set;
-mod usage;
+mod write;
 
-pub use contradictions::Contradictions;
-pub use coverage_sweep::{CoverageSweep, Swept, Use, Uses};
-pub use disk_map::{DiskMap, Files, Visitor};
-pub use entries::{EntryRun, EntryVisitor, walk_entries};
-pub use error::{Class, Detail, Error};
-pub use extent_builder::ExtentBuilder;
-pub use facts::{Encryption, Facts, Finding, Severity, Snapshot, Value};
-pub use hex::hex;
-pub use holes::LastHole;
+// Where the bytes of a disk are. A format implements `DiskMap`; `ExtentBuilder` makes sure that its extents tile the disk.
+pub use disk_map::{Codec, CompressedLen, DiskMap, Extent, ExtentBuilder, FileId, Files, Source, Visitor};
+
+// What a format reports about an image: how it is recognised, what parsing it yields, its facts and findings, the
+// other files that it names, and the limits within which all of that is read.
 pub use image::{
-    FileRef, FileRole, Image, ImageName, Needs, ParentRef, ParseOptions, Parsed, Resume, SizeChoice,
+    Encryption, Evidence, Facts, FileRef, FileRole, Finding, Image, ImageName, Limits, Needs, ParentRef,
+    ParseOptions, Parsed, Probe, Resume, Severity, SizeChoice, Snapshot, Value,
 };
-pub use layout::{Compression, Finish, Layout, Placement, WriteAt};
-pub use limits::Limits;
-pub use overlay::{Overlay, OverlayReader};
-pub use printable::{Printable, is_printable, printable, printable_json};
-pub use probe::{Evidence, Probe};
-pub use read::{ReadAt, ReadError};
-pub use report::Report;
-pub use revisit_limiter::RevisitLimiter;
-pub use sink::{Sink, SinkKind, WriteError};
-pub use size_text::size_text;
-pub use source::{Codec, CompressedLen, Extent, FileId, Source};
-pub use structure_counts::StructureCounts;
-pub use unit_set::{Full, UnitSet};
-pub use usage::{FileUse, UseKind};
+
+// What bytes are read from: a file or what replaces parts of it, and where its holes are.
+pub use read::{LastHole, Overlay, OverlayReader, ReadAt, ReadError};
+
+// The seam for writers: a layout decides where bytes go, a sink takes them.
+pub use write::{Compression, Finish, Layout, Placement, Sink, SinkKind, WriteAt, WriteError};
+
+// What structure checks share: uses of the file and how they are swept, walks over table entries, counts and findings.
+pub use check::{
+    Contradictions, CoverageSweep, EntryRun, EntryVisitor, FileUse, Full, Report, RevisitLimiter,
+    StructureCounts, Swept, UnitSet, Use, UseKind, Uses, walk_entries,
+};
+
+// One envelope for all that goes wrong, and the text of strangers as people see it.
+pub use error::{Class, Detail, Error, Printable, hex, is_printable, printable, printable_json, size_text};

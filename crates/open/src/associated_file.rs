@@ -10,8 +10,9 @@ use std::sync::Arc;
 use imgprep_io::{FileIdentity, SourceFile, is_same_file};
 use imgprep_map::{Error, FileRef, FileRole, Finding, ImageName, Severity};
 
-use crate::chain::{OpenOptions, open_file};
 use crate::follow_policy::{is_absolute, last_part};
+use crate::options::OpenOptions;
+use crate::read_image::open_file;
 use crate::{ChainError, FollowPolicy, near};
 
 /// Associated files in the order in which they are wanted.

@@ -1,10 +1,10 @@
 //! From one path to the layers of a disk.
 
-use std::path::{Path, PathBuf};
+use std::path::Path;
 use std::sync::Arc;
 
-use imgprep_catalog::{Detection, Format, Hints, by_name, denied_as_raw, detect, is_raw, parse};
-use imgprep_io::{SourceFile, SourceOptions};
+use imgprep_catalog::{Detection, Format, by_name, denied_as_raw, is_raw};
+use imgprep_io::SourceFile;
 use imgprep_map::{
     Detail as _, Error, Finding, Image, ImageName, Overlay, OverlayReader, ParentRef, ParseOptions, Parsed,
     ReadAt, ReadError, Severity,
@@ -12,36 +12,9 @@ use imgprep_map::{
 
 use crate::associated_file::associated_files;
 use crate::follow_policy::last_part;
+use crate::options::{Mismatch, OpenOptions};
+use crate::read_image::{open_file, read};
 use crate::{ChainError, FollowPolicy, near, search};
-
-/// How a chain is opened.
-#[derive(Clone, Default)]
-pub struct OpenOptions {
-    /// The first image's format, if the user says it.
-    pub from: Option<&'static Format>,
-    /// Snapshot and size hold for the first image, limits for all.
-    pub parse: ParseOptions,
-    /// Which names are followed.
-    pub follow: FollowPolicy,
-    /// Which names of files that hold an image's own data are followed, where that differs.
-    pub associated_follow: Option<FollowPolicy>,
-    /// How a parent is handled whose id does not match.
-    pub mismatch: Mismatch,
-    /// How files are read.
-    pub source: SourceOptions,
-    /// The layers below the first one, in order, where the user says them: names in images do not count then.
-    pub parents: Vec<PathBuf>,
-}
-
-/// How a parent is handled whose id does not match.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Mismatch {
-    /// The chain is refused.
-    #[default]
-    Refuse,
-    /// The child gets a finding.
-    Accept,
-}
 
 /// One opened image.
 #[derive(Debug)]
@@ -337,34 +310,6 @@ fn parent_format(parent: &ParentRef) -> Result<Option<&'static Format>, Error> {
             format: ImageName(format.clone().into_bytes()).to_string(),
         }
         .into()),
-    }
-}
-
-/// Opens a file that the follow policy allows, whose path has no links: a link that took its place since is not followed.
-pub(crate) fn open_file(path: &Path, options: &OpenOptions) -> Result<SourceFile, Error> {
-    let opened = SourceFile::open_without_links(path, options.source);
-    opened.map_err(|error| Error::new(error).in_path(path.display().to_string()))
-}
-
-/// What is known of a file beside its bytes: a device's name says nothing.
-pub fn hints<'a>(file: &'a SourceFile, format: Option<&'static Format>) -> Hints<'a> {
-    Hints { name: (!file.is_device()).then(|| file.path()), format }
-}
-
-/// What a file is, and what it says. A page that could not be read is not the image's fault: it shows as zeros, which
-/// may be wrong in any way.
-pub(crate) fn read(
-    file: &SourceFile,
-    from: Option<&'static Format>,
-    options: &ParseOptions,
-) -> Result<(Detection, Parsed), Error> {
-    let found = detect(file, hints(file, from)).and_then(|detection| {
-        let parsed = parse(file, &detection, options)?;
-        Ok((detection, parsed))
-    });
-    match found {
-        Ok(found) => Ok(found),
-        Err(error) => Err(file.verify_mapping().map_or_else(Error::from, |()| error)),
     }
 }
 

@@ -9,9 +9,13 @@ mod chain;
 mod error;
 mod follow_policy;
 mod near;
+mod options;
+mod read_image;
 mod search;
 
 pub use associated_file::part_of;
-pub use chain::{Chain, Layer, Mismatch, Named, OpenOptions, hints, open, open_source};
+pub use chain::{Chain, Layer, Named, open, open_source};
 pub use error::ChainError;
 pub use follow_policy::FollowPolicy;
+pub use options::{Mismatch, OpenOptions};
+pub use read_image::hints;

@@ -10,7 +10,8 @@ use std::path::{Path, PathBuf};
 use imgprep_io::SourceFile;
 use imgprep_map::{Error, ImageName, ParentRef, ParseOptions, Parsed};
 
-use crate::chain::{OpenOptions, read};
+use crate::options::OpenOptions;
+use crate::read_image::read;
 use crate::{ChainError, FollowPolicy};
 
 /// Files of one folder that are opened to look for a parent.

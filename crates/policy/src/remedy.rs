@@ -3,7 +3,8 @@
 //! A remedy that cannot work is not shown. Commands leave the file as it is: they make a new one, or a copy.
 
 use crate::remedy_context::{RemedyContext, fill_bitmap, fill_in};
-use crate::{Conversion, Kind, Profile, Subject, Violation};
+use crate::violation::Violation;
+use crate::{Conversion, Kind, Profile, Subject};
 
 /// The violation with the remedy for this file, where it has none yet and one works.
 pub(crate) fn remedied(violation: Violation, subject: &Subject, profile: Option<&Profile>) -> Violation {
@@ -76,4 +77,12 @@ pub(crate) fn flags(subject: &Subject) -> String {
     let from = subject.from.as_ref().map_or(String::new(), |from| format!(" --from {from}"));
     let follow = if subject.is_followed_anywhere { " --follow any" } else { "" };
     format!("{from}{follow}")
+}
+
+impl Violation {
+    /// The same with the rule's remedy for this file, where it has none yet and one works.
+    #[must_use]
+    pub fn remedied(self, subject: &Subject) -> Self {
+        remedied(self, subject, None)
+    }
 }

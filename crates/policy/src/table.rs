@@ -1,8 +1,27 @@
 //! The table of rules.
 
+use imgprep_map::Severity;
 use imgprep_map::Severity::{Error, Note, Warning};
 
-use crate::Rule;
+/// One rule. The table of them is the only list: the program's help and the documentation are made of it.
+#[derive(Debug, PartialEq, Eq)]
+pub struct Rule {
+    /// Stable: `group/name`.
+    pub id: &'static str,
+    /// The default severity.
+    pub severity: Severity,
+    /// What it demands or says, one line.
+    pub says: &'static str,
+    /// Why that matters.
+    pub why: &'static str,
+    /// Where the bound comes from. Empty: from the profile, which names a document for each rule.
+    pub source: &'static str,
+    /// What to do, best first: the first one that works on the file is shown. Commands stand by themselves, to be
+    /// pasted into a shell; `{src}`, `{zvhd2}`, `{raw}`, `{copy}`, `{renamed}` stand for quoted names, `{target}` for the one that
+    /// the route takes, `{least}` for
+    /// the size of the cloud's smallest disk, `{bitmap}` for the command that makes a bitmap.
+    pub remedies: &'static [&'static str],
+}
 
 /// A row: id, severity, what it says, why, source, remedies.
 macro_rules! rules {

@@ -4,8 +4,7 @@ use std::ops::Range;
 
 use imgprep_map::Severity;
 
-use crate::remedy::remedied;
-use crate::{Rule, Subject};
+use crate::Rule;
 
 /// A rule that a file breaks, or a fact that the rule reports.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -67,12 +66,6 @@ impl Violation {
     #[must_use]
     pub fn with_bound(self, bound: impl Into<String>) -> Self {
         Self { bound: Some(bound.into()), ..self }
-    }
-
-    /// The same with the rule's remedy for this file, where it has none yet and one works.
-    #[must_use]
-    pub fn remedied(self, subject: &Subject) -> Self {
-        remedied(self, subject, None)
     }
 
     /// The same at this place.

@@ -6,12 +6,9 @@ use std::fs::File;
 use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
-use std::sync::atomic::{AtomicUsize, Ordering};
 
 use super::ways;
-
-/// Bytes of a block of ZVHD2.
-pub(super) const BLOCK: usize = 2 << 20;
+use super::workers::{BLOCK, Work, each};
 
 /// Runs one of them.
 pub(crate) fn run(name: &str, path: &str) -> io::Result<()> {
@@ -27,28 +24,6 @@ pub(crate) fn run(name: &str, path: &str) -> io::Result<()> {
         _ => return ways::run(name, &file, Path::new(path)),
     }
     Ok(())
-}
-
-pub(super) type Work<'a> = Box<dyn FnMut(usize) + 'a>;
-
-/// Hands the numbers below `count` to one worker a core.
-pub(super) fn each<'a>(count: usize, worker: impl Fn() -> Work<'a> + Sync) {
-    let next = AtomicUsize::new(0);
-    let cores = std::thread::available_parallelism().map_or(1, usize::from);
-    std::thread::scope(|scope| {
-        for _ in 0..cores {
-            scope.spawn(|| {
-                let mut work = worker();
-                loop {
-                    let index = next.fetch_add(1, Ordering::Relaxed);
-                    if index >= count {
-                        return;
-                    }
-                    work(index);
-                }
-            });
-        }
-    });
 }
 
 /// zstd of level 3 on every block that is not all zeros.

@@ -10,6 +10,7 @@ mod cache;
 mod control_group;
 pub(crate) mod count;
 mod disks;
+mod duel;
 mod duels;
 mod inputs;
 mod job;
@@ -19,37 +20,16 @@ mod plot;
 mod resource_bombs;
 mod tables;
 mod ways;
+mod workers;
 
-use std::fs;
-use std::io;
 use std::path::Path;
+use std::{fs, io};
 
 use inputs::Inputs;
-use job::{Job, race};
+use job::race;
 use tables::{Row, print_head};
 
-/// Jobs that are run in turns and compared: the first is held against the best of the others.
-pub(crate) struct Duel {
-    jobs: Vec<Job>,
-    /// The ratio that we want.
-    at_most: Option<f64>,
-    /// Threads of the first, where the other has one.
-    threads: Option<usize>,
-}
-
-impl Duel {
-    fn of(jobs: Vec<Job>) -> Self {
-        Self { jobs, at_most: None, threads: None }
-    }
-
-    fn on_threads(self, threads: usize) -> Self {
-        Self { threads: Some(threads), ..self }
-    }
-
-    fn at_most(self, ratio: f64) -> Self {
-        Self { at_most: Some(ratio), ..self }
-    }
-}
+use crate::bench::duel::Duel;
 
 type Section = (&'static str, fn(&Inputs, bool) -> io::Result<Vec<Duel>>);
 

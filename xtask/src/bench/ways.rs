@@ -7,7 +7,7 @@ use std::path::Path;
 
 use rustix::fs::{FallocateFlags, copy_file_range, fallocate};
 
-use super::limits::{BLOCK, each};
+use super::workers::{BLOCK, each};
 
 /// What they are called, and the name of the first is what the others are held against.
 pub(super) const WAYS: [(&str, &str); 5] = [

@@ -24,9 +24,8 @@ use self::progress::ProgressDisplay;
 use crate::args::OutputFormat;
 use crate::config::written;
 use crate::convert::unix_time;
-use crate::failure::Failure;
+use crate::failure::{Failure, INTERRUPTED};
 use crate::options::{Run, existing};
-use crate::signals;
 
 /// Files that the program itself has open, and some air.
 const OWN_FILES: u64 = 64;
@@ -62,7 +61,7 @@ pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
         OutputFormat::Text => io::stdout().write_all(render::summary(&summary).as_bytes())?,
     }
     Ok(ExitCode::from(match () {
-        () if run.interrupt().is_raised() => signals::INTERRUPTED,
+        () if run.interrupt().is_raised() => INTERRUPTED,
         () if summary.is_fine() => 0,
         () => 2,
     }))

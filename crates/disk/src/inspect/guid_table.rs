@@ -9,7 +9,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::Severity;
 
-use super::{Inspector, TAIL};
+use super::inspector::{Inspector, TAIL};
 use crate::gpt::{Header, crc32};
 use crate::{Contents, Oddity, Partition, mbr};
 

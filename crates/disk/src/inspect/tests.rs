@@ -1,5 +1,6 @@
 //! Disks of a few sectors, one for each thing that a inspection reports.
 
+use alloc::vec;
 use core::sync::atomic::{AtomicU64, Ordering};
 
 use super::*;

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Facts, Finding, ParentRef, Severity, Value, size_text};
 
-use crate::NAME;
 use crate::header::Header;
+use crate::layout::NAME;
 use crate::layout::XEN_AT;
 
 pub(crate) fn facts(header: &Header) -> Facts {

@@ -21,6 +21,7 @@
 extern crate alloc;
 
 mod check;
+mod disk_map;
 mod entry;
 mod error;
 mod facts;
@@ -33,13 +34,11 @@ use alloc::boxed::Box;
 
 use imgprep_map::{Error, Evidence, Image, ImageName, ParentRef, ParseOptions, Parsed, Probe, ReadAt};
 
-pub use error::{Corrupt, Unsupported};
-
 use crate::header::Header;
 use crate::map::Map;
 
-/// The format's name.
-pub const NAME: &str = "qcow";
+pub use error::{Corrupt, Unsupported};
+pub use layout::NAME;
 
 /// Recognises the magic with version 1, or with version 0, which is nobody's: from 2 on it
 /// is QCOW2.

@@ -1,11 +1,10 @@
 //! Where the bytes are: a walk over L1 and L2.
 
-use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Codec, CompressedLen, Contradictions, DiskMap, EntryRun, Error, ExtentBuilder, FileId, FileUse, Files,
-    Finding, ReadAt, RevisitLimiter, Severity, Source, StructureCounts, Visitor, walk_entries,
+    Codec, CompressedLen, EntryRun, Error, ExtentBuilder, FileId, ReadAt, RevisitLimiter, Source,
+    walk_entries,
 };
 
 use crate::Corrupt;
@@ -64,7 +63,7 @@ impl Map {
         }
     }
 
-    fn source(&self, cluster: Cluster, disk: u64) -> Source {
+    pub(crate) fn source(&self, cluster: Cluster, disk: u64) -> Source {
         match cluster {
             Cluster::Unallocated => self.unallocated.clone(),
             Cluster::Data { at } => Source::Data { file: FileId::SELF, at },
@@ -100,7 +99,7 @@ impl Map {
         })
     }
 
-    fn walk(
+    pub(crate) fn walk(
         &self,
         file: &dyn ReadAt,
         range: &Range<u64>,
@@ -124,67 +123,5 @@ impl Map {
             }
         })?;
         Ok(())
-    }
-}
-
-impl DiskMap for Map {
-    fn size(&self) -> u64 {
-        self.header.raw.size
-    }
-
-    fn stride(&self) -> u64 {
-        self.header.l2_coverage()
-    }
-
-    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        let first = range.start & !(self.header.cluster_size() - 1);
-        ExtentBuilder::visit(range, self.header.raw.size, first, visitor, |range, builder| {
-            match self.header.refusal() {
-                Some(refusal) => Err(refusal.hitting(range.clone())),
-                None => self.walk(file, range, builder),
-            }
-        })
-    }
-
-    fn file_usage(
-        &self,
-        files: &dyn Files,
-        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        self.walk_claims(files, visitor)
-    }
-
-    fn check(
-        &self,
-        files: &dyn Files,
-        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<StructureCounts, Error> {
-        crate::check::check(self, files, found)
-    }
-
-    /// Entries behind the disk, and clusters that nothing names: an entry may have been lost. Where clusters are
-    /// compressed, QEMU leaves their payload behind when they are written to, so lost clusters mean nothing there.
-    /// The check's walks over the tables are as cheap as the one that follows them.
-    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
-        if self.header.refusal().is_some() {
-            return Ok(Vec::new());
-        }
-        let (mut beyond, mut lost) = (Contradictions::default(), Contradictions::default());
-        let checked = self.check(files, &mut |finding| {
-            match finding.code {
-                "qcow.check.beyond-disk" => beyond.add_finding(finding),
-                "qcow.check.leak" | "qcow.check.trailing" if finding.severity > Severity::Note => {
-                    lost.add_finding(finding);
-                }
-                _ => {}
-            }
-            ControlFlow::Continue(())
-        })?;
-        let mut found = beyond.into_findings();
-        if checked.compressed.unwrap_or(0) == 0 {
-            found.extend(lost.into_findings());
-        }
-        Ok(found)
     }
 }

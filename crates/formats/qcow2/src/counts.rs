@@ -5,8 +5,8 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use crate::check::Report;
 use crate::header::Header;
+use crate::report::Report;
 
 /// Clusters of a chunk: 16 KiB of memory.
 pub(crate) const CHUNK: u64 = 4096;

@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Codec, Facts, Finding, ParentRef, Severity, Value};
 
-use crate::NAME;
 use crate::extension::{Extensions, FeatureSet};
 use crate::header::Header;
+use crate::layout::NAME;
 use crate::layout::{BITMAPS, CORRUPT, DIRTY, KNOWN_AUTOCLEAR, LAZY_REFCOUNTS};
 use crate::snapshot::Entry;
 

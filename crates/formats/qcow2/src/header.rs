@@ -2,12 +2,10 @@
 
 use imgprep_map::{Codec, Encryption, Error, ReadAt};
 
-use crate::extension::{Extensions, FeatureSet};
 use crate::layout::{
     COMPRESSION_AT, COMPRESSION_TYPE, CORRUPT, DATA_FILE, DATA_FILE_RAW, EXTENDED_L2, HEADER_V2, HEADER_V3,
-    KNOWN_INCOMPATIBLE, L1_BYTES, MAGIC, RawHeader,
+    MAGIC, RawHeader,
 };
-use crate::map::Disk;
 use crate::{Corrupt, Unsupported};
 
 /// A header whose fields fit together. What they point at is checked where it is read.
@@ -94,31 +92,6 @@ impl Header {
         self.l2_entries() << self.cluster_bits
     }
 
-    /// Unknown incompatible features refuse, by the name that the image itself gives them. So do an encryption header
-    /// without its method and a raw data file without its bit.
-    pub(crate) fn check_features(&self, extensions: &Extensions) -> Result<(), Error> {
-        let unknown = self.raw.incompatible & !KNOWN_INCOMPATIBLE;
-        if unknown != 0 {
-            return Err(Unsupported::Features {
-                at: 72,
-                names: extensions.feature_names(FeatureSet::Incompatible, unknown),
-            }
-            .into());
-        }
-        // Section "Header", autoclear bit 1.
-        if self.raw.autoclear & DATA_FILE_RAW != 0 && !self.has_data_file() {
-            let expected = "without bit 1 (raw data file) where there is no data file";
-            return Err(field(88, "autoclear_features", expected, self.raw.autoclear));
-        }
-        // Section "Full disk encryption header pointer": there for LUKS only. Without this an image whose method was
-        // lost would be read as if it were not encrypted.
-        if extensions.has_crypto && self.encryption != Some(Encryption::Luks) {
-            let expected = "2 (LUKS) with an encryption header";
-            return Err(field(32, "crypt_method", expected, self.raw.crypt_method.into()));
-        }
-        Ok(())
-    }
-
     /// Why data can't be read, though the image can be described.
     pub(crate) fn refusal(&self) -> Option<Error> {
         if self.raw.incompatible & CORRUPT != 0 {
@@ -130,29 +103,6 @@ impl Header {
             Encryption::Other(number) => alloc::format!("method {number}"),
         };
         Some(Unsupported::Encrypted { at: 32, method }.into())
-    }
-
-    /// The L1 table of a disk lies inside the file and covers the disk.
-    pub(crate) fn check_l1(&self, file: &dyn ReadAt, disk: &Disk) -> Result<(), Error> {
-        let needed = disk.size.div_ceil(self.l2_coverage());
-        if disk.l1_entries < needed {
-            let (at, expected, found) = (disk.l1_field_at, needed, disk.l1_entries);
-            return Err(Corrupt::L1TooShort { at, expected, found, size: disk.size }.into());
-        }
-        let bytes = disk.l1_entries * 8;
-        if bytes > L1_BYTES {
-            return Err(field(disk.l1_field_at, "l1_size", "at most 4194304 entries", disk.l1_entries));
-        }
-        if !disk.l1_at.is_multiple_of(self.cluster_size()) {
-            return Err(field(
-                disk.l1_field_at,
-                "l1_table_offset",
-                "a multiple of the cluster size",
-                disk.l1_at,
-            ));
-        }
-        check_table(file, disk.l1_field_at, "the L1 table", disk.l1_at, bytes)?;
-        Ok(())
     }
 }
 
@@ -168,7 +118,7 @@ pub(crate) fn check_table(
     if end > file_len { Err(Corrupt::TablePastEnd { at, table, start, end, file_len }) } else { Ok(()) }
 }
 
-fn field(at: u64, field: &'static str, expected: &'static str, found: u64) -> Error {
+pub(crate) fn field(at: u64, field: &'static str, expected: &'static str, found: u64) -> Error {
     Corrupt::Field { at, field, expected, found }.into()
 }
 

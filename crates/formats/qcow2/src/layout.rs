@@ -2,6 +2,8 @@
 
 use byteorder::{BigEndian, ByteOrder};
 
+/// The format's name.
+pub const NAME: &str = "qcow2";
 /// First bytes of the file.
 pub(crate) const MAGIC: [u8; 4] = *b"QFI\xfb";
 /// Length of a version 2 header.

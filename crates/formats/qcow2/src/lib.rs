@@ -21,15 +21,19 @@ extern crate alloc;
 mod check;
 mod counts;
 mod cross_check;
+mod disk;
+mod disk_map;
 mod entry;
 mod error;
 mod extension;
 mod facts;
+mod features;
 mod header;
 mod layout;
 mod map;
 mod refcount_walk;
 mod refcounts;
+mod report;
 mod snapshot;
 mod usage;
 
@@ -42,14 +46,13 @@ use imgprep_map::{
     Error, Evidence, FileRef, FileRole, Image, ParentRef, ParseOptions, Parsed, Probe, ReadAt,
 };
 
-pub use error::{Corrupt, Unsupported};
-
+use crate::disk::Disk;
 use crate::extension::Extensions;
 use crate::header::Header;
-use crate::map::{Disk, Map, Tables};
+use crate::map::{Map, Tables};
 
-/// The format's name.
-pub const NAME: &str = "qcow2";
+pub use error::{Corrupt, Unsupported};
+pub use layout::NAME;
 
 /// Recognises the magic with a version of 2 or more: version 1 is QCOW.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {

@@ -5,39 +5,16 @@ use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{
-    Codec, CompressedLen, DiskMap, EntryRun, Error, ExtentBuilder, FileId, FileUse, Files, Finding, ReadAt,
-    RevisitLimiter, Source, StructureCounts, Visitor, walk_entries,
+    Codec, CompressedLen, EntryRun, Error, ExtentBuilder, FileId, Files, ReadAt, RevisitLimiter, Source,
+    walk_entries,
 };
 
 use crate::Corrupt;
+use crate::disk::Disk;
 use crate::entry::{Cluster, Rules, Subcluster, check_subclusters, l1, subcluster};
 use crate::header::{Header, check_table};
 use crate::layout::SUBCLUSTERS;
 use crate::snapshot::Entry;
-
-/// One disk of the image: the current one, or a snapshot's.
-#[derive(Clone, Copy, Debug)]
-pub(crate) struct Disk {
-    pub(crate) size: u64,
-    pub(crate) l1_at: u64,
-    pub(crate) l1_entries: u64,
-    /// File offset of what names the L1 table.
-    pub(crate) l1_field_at: u64,
-    /// Whether it is the current disk and not a snapshot's.
-    pub(crate) is_active: bool,
-}
-
-impl Disk {
-    pub(crate) fn active(header: &Header) -> Self {
-        Self {
-            size: header.raw.size,
-            l1_at: header.raw.l1_offset,
-            l1_entries: header.raw.l1_size.into(),
-            l1_field_at: 36,
-            is_active: true,
-        }
-    }
-}
 
 pub(crate) struct Map {
     pub(crate) header: Header,
@@ -269,7 +246,7 @@ impl Map {
         ControlFlow::Continue(())
     }
 
-    fn walk(
+    pub(crate) fn walk(
         &self,
         files: &dyn Files,
         range: &Range<u64>,
@@ -292,45 +269,5 @@ impl Map {
             self.walk_table((file, data), &table, range, builder)
         });
         walked.map(|_| ())
-    }
-}
-
-impl DiskMap for Map {
-    fn size(&self) -> u64 {
-        self.disk.size
-    }
-
-    fn stride(&self) -> u64 {
-        self.header.l2_coverage()
-    }
-
-    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let first = range.start & !(self.header.cluster_size() - 1);
-        ExtentBuilder::visit(range, self.disk.size, first, visitor, |range, builder| {
-            match self.header.refusal() {
-                Some(refusal) => Err(refusal.hitting(range.clone())),
-                None => self.walk(files, range, builder),
-            }
-        })
-    }
-
-    fn file_usage(
-        &self,
-        files: &dyn Files,
-        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        self.walk_claims(files, visitor)
-    }
-
-    fn check(
-        &self,
-        files: &dyn Files,
-        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<StructureCounts, Error> {
-        crate::check::check(self, files, found)
-    }
-
-    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
-        crate::cross_check::cross_check(self, files)
     }
 }

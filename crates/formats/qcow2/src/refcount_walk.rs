@@ -7,7 +7,6 @@ use alloc::vec::Vec;
 use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{Error, ReadAt, Severity};
 
-use crate::check::{Report, padded};
 use crate::counts::Counts;
 use crate::header::Header;
 use crate::layout::{
@@ -15,6 +14,7 @@ use crate::layout::{
 };
 use crate::map::Map;
 use crate::refcounts::Refcounts;
+use crate::report::{Report, padded};
 
 /// Bits of an L1 entry that must be zero.
 const L1_RESERVED: u64 = !(OFFSET_MASK | COPIED);

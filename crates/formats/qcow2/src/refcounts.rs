@@ -7,10 +7,10 @@ use core::cell::Cell;
 use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{Error, ReadAt, Severity};
 
-use crate::check::{Report, clusters, padded};
 use crate::counts::{CHUNK, Counts};
 use crate::header::Header;
 use crate::layout::REFCOUNT_TABLE_BYTES;
+use crate::report::{Report, clusters, padded};
 
 /// Bits 9 to 63 of a refcount table entry: the block's offset. The others must be zero.
 const BLOCK_MASK: u64 = !0x1ff;

@@ -6,8 +6,8 @@ use alloc::vec::Vec;
 use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{Error, ImageName, Limits, ReadAt, Snapshot};
 
+use crate::disk::Disk;
 use crate::header::Header;
-use crate::map::Disk;
 use crate::{Corrupt, Unsupported};
 
 /// Bytes of an entry's fixed part.

@@ -26,7 +26,7 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<St
     let mut walk = Walk {
         map,
         file,
-        whole: file.len().saturating_add(SECTOR - 1) & !(SECTOR - 1) & !(size - 1),
+        whole: file.len().saturating_add(SECTOR - 1) / size * size,
         units: UnitSet::default(),
         end: map.header.length,
         uses_tail: false,

@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Facts, Finding, ParentRef, Severity, Value, size_text};
 
-use crate::NAME;
 use crate::header::Header;
 use crate::layout::BACKING_FILE;
+use crate::layout::NAME;
 
 pub(crate) fn facts(header: &Header) -> Facts {
     let (clusters, table) = (size_text(header.cluster_size), header.raw.table_size);

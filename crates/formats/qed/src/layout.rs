@@ -2,6 +2,8 @@
 
 use byteorder::{ByteOrder, LittleEndian};
 
+/// The format's name.
+pub const NAME: &str = "qed";
 /// First bytes of the file.
 pub(crate) const MAGIC: [u8; 4] = *b"QED\0";
 /// Length of the header's fields.

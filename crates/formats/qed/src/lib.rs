@@ -19,6 +19,7 @@
 extern crate alloc;
 
 mod check;
+mod disk_map;
 mod entry;
 mod error;
 mod facts;
@@ -31,13 +32,11 @@ use alloc::boxed::Box;
 
 use imgprep_map::{Error, Evidence, Image, ImageName, ParentRef, ParseOptions, Parsed, Probe, ReadAt};
 
-pub use error::{Corrupt, Unsupported};
-
 use crate::header::Header;
 use crate::map::Map;
 
-/// The format's name.
-pub const NAME: &str = "qed";
+pub use error::{Corrupt, Unsupported};
+pub use layout::NAME;
 
 /// Recognises the magic.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {

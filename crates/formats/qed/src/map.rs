@@ -1,19 +1,15 @@
 //! Where the bytes are: a walk over L1 and L2.
 
-use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{
-    Contradictions, DiskMap, EntryRun, Error, ExtentBuilder, FileId, FileUse, Files, Finding, ReadAt,
-    RevisitLimiter, Source, StructureCounts, Visitor, walk_entries,
-};
+use imgprep_map::{EntryRun, Error, ExtentBuilder, FileId, ReadAt, RevisitLimiter, Source, walk_entries};
 
 use crate::Corrupt;
 use crate::entry::{Cluster, l1, l2};
 use crate::header::{Header, check_table};
 
 /// Entries of a table that make up a stride: 64 KiB of them.
-const STRIDE_ENTRIES: u64 = 8192;
+pub(crate) const STRIDE_ENTRIES: u64 = 8192;
 
 pub(crate) struct Map {
     pub(crate) header: Header,
@@ -62,7 +58,7 @@ impl Map {
         at..at.saturating_add(seen)
     }
 
-    fn source(&self, cluster: Cluster) -> Source {
+    pub(crate) fn source(&self, cluster: Cluster) -> Source {
         match cluster {
             Cluster::Unallocated => self.unallocated.clone(),
             Cluster::Zero => Source::Zero { explicit: true },
@@ -92,7 +88,7 @@ impl Map {
         })
     }
 
-    fn walk(
+    pub(crate) fn walk(
         &self,
         file: &dyn ReadAt,
         range: &Range<u64>,
@@ -120,64 +116,13 @@ impl Map {
     }
 }
 
-impl DiskMap for Map {
-    fn size(&self) -> u64 {
-        self.header.raw.image_size
-    }
-
-    fn stride(&self) -> u64 {
-        // OK: at most 2^13 entries of 2^26 bytes.
-        self.header.table_entries.min(STRIDE_ENTRIES) * self.header.cluster_size
-    }
-
-    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        let first = range.start & !(self.header.cluster_size - 1);
-        let size = self.header.raw.image_size;
-        ExtentBuilder::visit(range, size, first, visitor, |range, builder| self.walk(file, range, builder))
-    }
-
-    fn file_usage(
-        &self,
-        files: &dyn Files,
-        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        self.walk_claims(files, visitor)
-    }
-
-    fn check(
-        &self,
-        files: &dyn Files,
-        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<StructureCounts, Error> {
-        crate::check::check(self, files, found)
-    }
-
-    /// Entries behind the disk, and clusters that nothing names: an image whose feature bits do not ask for a check
-    /// has none (specification, "Consistency checking"), so an entry was lost. The check's walk over the tables is
-    /// as cheap as the one that follows it.
-    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
-        let has_leaks = self.header.needs_check();
-        let mut found = Contradictions::default();
-        self.check(files, &mut |finding| {
-            match finding.code {
-                "qed.check.leak" if has_leaks => {}
-                "qed.check.leak" | "qed.check.beyond-disk" => found.add_finding(finding),
-                _ => {}
-            }
-            ControlFlow::Continue(())
-        })?;
-        Ok(found.into_findings())
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::collections::BTreeMap;
     use alloc::vec;
     use alloc::vec::Vec;
 
-    use imgprep_map::{Extent, Limits, ReadError};
+    use imgprep_map::{DiskMap, Extent, Limits, ReadError};
 
     use super::*;
 

@@ -7,8 +7,8 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Facts, Finding, ImageName, Severity, Value, size_text};
 
-use crate::NAME;
 use crate::header::Header;
+use crate::layout::NAME;
 use crate::layout::{Geometry, LCHS_AT, SECTOR, ZERO_EXPAND};
 use crate::uuid::Uuid;
 

@@ -4,6 +4,8 @@ use byteorder::{ByteOrder, LittleEndian};
 
 use crate::uuid::Uuid;
 
+/// The format's name.
+pub const NAME: &str = "vdi";
 /// How the text before the signature begins, in the files of every writer.
 pub(crate) const TEXT: &[u8] = b"<<< ";
 /// Offset of the signature.

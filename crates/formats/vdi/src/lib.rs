@@ -21,6 +21,7 @@ extern crate alloc;
 mod block;
 mod check;
 mod check_header;
+mod disk_map;
 mod error;
 mod facts;
 mod header;
@@ -36,14 +37,12 @@ use alloc::boxed::Box;
 
 use imgprep_map::{Error, Evidence, Image, ParseOptions, Parsed, Probe, ReadAt};
 
-pub use error::{Corrupt, Unsupported};
-
 use crate::header::Header;
 use crate::map::Map;
 use crate::uuid::Uuid;
 
-/// The format's name.
-pub const NAME: &str = "vdi";
+pub use error::{Corrupt, Unsupported};
+pub use layout::NAME;
 
 /// Recognises the signature behind the text, or the text alone if the file ends there.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {

@@ -7,10 +7,10 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Facts, Finding, ImageName, Severity, Value, hex, size_text};
 
-use crate::NAME;
 use crate::batmap::Batmap;
 use crate::footer::{DiskType, Footer};
 use crate::header::Header;
+use crate::layout::NAME;
 use crate::layout::{RESERVED, TEMPORARY, footer_at};
 use crate::parent::Parent;
 use crate::size::Rule;

@@ -2,10 +2,11 @@
 //! Footer Format"). Which of two counts is decided in `footer_select`.
 
 use alloc::string::String;
+use alloc::vec::Vec;
+use core::ops::Range;
 
-use imgprep_map::{Error, Probe, ReadAt, hex};
+use imgprep_map::{Error, Finding, Probe, ReadAt, hex};
 
-use crate::footer_select::SelectedFooter;
 use crate::layout::{COOKIE, FOOTER, POISON, RawFooter, SECTOR, SHORT_FOOTER, checksum, footer_at};
 use crate::size::Size;
 use crate::{Corrupt, Unsupported};
@@ -180,6 +181,16 @@ impl Footer {
 /// A footer that can't be used, as an error.
 pub(crate) fn damaged(at: u64, raw: &RawFooter, expected: u32) -> Corrupt {
     Corrupt::Checksum { at: at + footer_at::CHECKSUM, part: "the footer", expected, found: raw.checksum }
+}
+
+/// The footer that counts.
+#[derive(Clone, Debug)]
+pub(crate) struct SelectedFooter {
+    pub(crate) at: u64,
+    pub(crate) raw: RawFooter,
+    /// Where a footer stands at the end of the file, sound or not.
+    pub(crate) tail: Option<Range<u64>>,
+    pub(crate) findings: Vec<Finding>,
 }
 
 #[cfg(test)]

@@ -9,24 +9,13 @@
 use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
-use core::ops::Range;
 
 use imgprep_map::{Error, Finding, ReadAt, Severity};
 
 use crate::Corrupt;
 use crate::error::Unsupported;
-use crate::footer::{FooterCandidate, Note, damaged};
+use crate::footer::{FooterCandidate, Note, SelectedFooter, damaged};
 use crate::layout::{RawFooter, footer_at};
-
-/// The footer that counts.
-#[derive(Clone, Debug)]
-pub(crate) struct SelectedFooter {
-    pub(crate) at: u64,
-    pub(crate) raw: RawFooter,
-    /// Where a footer stands at the end of the file, sound or not.
-    pub(crate) tail: Option<Range<u64>>,
-    pub(crate) findings: Vec<Finding>,
-}
 
 /// Finds both footers and chooses.
 pub(crate) fn read(file: &dyn ReadAt) -> Result<SelectedFooter, Error> {

@@ -91,7 +91,7 @@ mod tests {
 
     use super::*;
     use crate::error::test::detail;
-    use crate::footer_select::SelectedFooter;
+    use crate::footer::SelectedFooter;
     use crate::layout::RawFooter;
 
     /// A header at 512, a table at 1536, a disk of four blocks of 4 KiB.

@@ -2,6 +2,8 @@
 
 use byteorder::{BigEndian, ByteOrder};
 
+/// The format's name.
+pub const NAME: &str = "vhd";
 /// First bytes of a footer and of its copy.
 pub(crate) const COOKIE: [u8; 8] = *b"conectix";
 /// What `vhd-util` writes over the cookie while it resizes an image.

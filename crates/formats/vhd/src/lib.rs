@@ -27,6 +27,7 @@ mod check;
 mod check_bitmaps;
 mod check_blocks;
 mod check_locators;
+mod disk_map;
 mod error;
 mod facts;
 mod fixed;
@@ -44,19 +45,17 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Error, Evidence, Finding, Image, ParseOptions, Parsed, Probe, ReadAt};
 
-pub use error::{Corrupt, Unsupported};
-
 use crate::batmap::Batmap;
 use crate::facts::Subject;
 use crate::fixed::Fixed;
+use crate::footer::SelectedFooter;
 use crate::footer::{DiskType, Footer};
-use crate::footer_select::SelectedFooter;
 use crate::header::Header;
 use crate::map::Sparse;
 use crate::parent::Parent;
 
-/// The format's name.
-pub const NAME: &str = "vhd";
+pub use error::{Corrupt, Unsupported};
+pub use layout::NAME;
 
 /// Recognises a footer at the end (whole, of 511 bytes, cut, or with padding behind it)
 /// or its copy at the start.

@@ -5,11 +5,9 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{
-    DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, LastHole, ReadAt, Source,
-    StructureCounts, Visitor,
-};
+use imgprep_map::{Error, ExtentBuilder, FileId, LastHole, ReadAt, Source};
 
+use crate::Corrupt;
 use crate::bat::{Block, Rules};
 use crate::batmap::Batmap;
 use crate::bitmap::{BitOrder, Runs};
@@ -17,7 +15,6 @@ use crate::footer::Footer;
 use crate::header::Header;
 use crate::layout::{FOOTER, HEADER, SECTOR};
 use crate::parent::Parent;
-use crate::{Corrupt, check, check_bitmaps};
 
 /// Entries that are read at once.
 pub(crate) const PAGE: u64 = 1024;
@@ -84,7 +81,7 @@ impl Sparse {
         self.block_size.min(self.size.saturating_sub(disk))
     }
 
-    fn walk(
+    pub(crate) fn walk(
         &self,
         file: &dyn ReadAt,
         range: &Range<u64>,
@@ -167,56 +164,11 @@ impl Sparse {
     }
 }
 
-impl DiskMap for Sparse {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn stride(&self) -> u64 {
-        self.block_size * PAGE
-    }
-
-    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        let first = range.start - range.start % self.block_size;
-        ExtentBuilder::visit(range, self.size, first, visitor, |range, builder| {
-            self.walk(file, range, builder)
-        })
-    }
-
-    fn file_usage(
-        &self,
-        files: &dyn Files,
-        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        self.walk_claims(file, visitor)
-    }
-
-    fn check(
-        &self,
-        files: &dyn Files,
-        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<StructureCounts, Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(StructureCounts::default()) };
-        check::sparse(self, file, found)
-    }
-
-    fn check_unused(
-        &self,
-        files: &dyn Files,
-        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        check_bitmaps::check(self, file, found)
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::vec;
 
-    use imgprep_map::{Extent, ReadError};
+    use imgprep_map::{DiskMap, Extent, ReadError};
 
     use super::*;
 

@@ -2,7 +2,7 @@
 //! damaged copy, a log that was replayed, an unknown region) is not reported again.
 
 use alloc::format;
-use core::ops::{ControlFlow, Range};
+use core::ops::ControlFlow;
 
 use imgprep_map::{Error, Finding, ReadAt, Report, StructureCounts};
 
@@ -10,9 +10,6 @@ use crate::layout::MIB;
 use crate::map::Map;
 use crate::metadata::Metadata;
 use crate::{check_blocks, check_header, check_log, check_metadata, check_parent, check_region};
-
-/// Bytes that are looked at at once.
-const PAGE: u64 = 64 << 10;
 
 /// Checks all of an image whose log was replayed.
 pub(crate) fn check(
@@ -36,32 +33,4 @@ pub(crate) fn check(
         report.note("vhdx.check.file-unaligned", file.len(), message);
     }
     Ok(report.finish())
-}
-
-/// Place and value of the first byte of `range` that is not 0; holes are not read.
-pub(crate) fn first_set(file: &dyn ReadAt, range: Range<u64>) -> Result<Option<(u64, u8)>, Error> {
-    let mut at = file.next_data(range.start).max(range.start);
-    while at < range.end {
-        // OK: at most 64 KiB.
-        let bytes = file.slice(at, usize::try_from((range.end - at).min(PAGE)).unwrap_or(0))?;
-        if let Some(index) = bytes.iter().position(|byte| *byte != 0) {
-            return Ok(Some((at + index as u64, bytes[index])));
-        }
-        at = file.next_data(at + bytes.len() as u64).max(at + bytes.len() as u64);
-    }
-    Ok(None)
-}
-
-/// A note if a byte of `range` is not 0, which is reserved.
-pub(crate) fn reserved(
-    file: &dyn ReadAt,
-    range: Range<u64>,
-    code: &'static str,
-    what: &str,
-    report: &mut Report<'_>,
-) -> Result<(), Error> {
-    if let Some((at, byte)) = first_set(file, range)? {
-        report.note(code, at, format!("{what}: a reserved byte is {byte:#04x}, it must be 0"));
-    }
-    Ok(())
 }

@@ -7,10 +7,10 @@ use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{CoverageSweep, Error, ReadAt, Report, Swept, Use, walk_entries};
 
 use crate::bat::{self, Block, has_no_place};
-use crate::check::first_set;
 use crate::layout::{HEADERS, MIB};
 use crate::map::{Map, Run};
 use crate::metadata::Metadata;
+use crate::reserved::first_set;
 
 /// Neighbouring entries: more than one only where they are the same and have no data.
 struct Entries {

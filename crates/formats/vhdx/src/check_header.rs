@@ -5,12 +5,12 @@ use alloc::format;
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Error, ReadAt, Report};
 
-use crate::check::{first_set, reserved};
 use crate::guid::Guid;
 use crate::header::check_seal;
 use crate::layout::{
     CREATOR_BYTES, FILE, HEADER, HEADER_BYTES, HEADERS, KIB, MIB, REGION_TABLES, RawHeader, TABLE_BYTES,
 };
+use crate::reserved::{first_set, reserved};
 
 /// Bytes of a header that have a meaning.
 const FIELDS: u64 = 80;

@@ -5,13 +5,13 @@ use alloc::format;
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Error, ReadAt, Report};
 
-use crate::check::reserved;
 use crate::guid::Guid;
 use crate::layout::{
     FILE_PARAMETERS, IS_REQUIRED, IS_USER, LOGICAL_SECTOR, MAX_ENTRIES, PAGE_83, PARENT_LOCATOR,
     PHYSICAL_SECTOR, RawItem, TABLE_BYTES, VIRTUAL_DISK_SIZE,
 };
 use crate::metadata::Metadata;
+use crate::reserved::reserved;
 
 /// The item is one of the disk, not of the file.
 const IS_DISK: u32 = 1 << 1;

@@ -6,8 +6,8 @@ use core::ops::Range;
 
 use imgprep_map::{Error, ImageName, Limits, ReadAt, Report};
 
-use crate::check::reserved;
 use crate::parent::{LINKAGES, NAMES, values};
+use crate::reserved::reserved;
 
 pub(crate) fn check(file: &dyn ReadAt, locator: &Range<u64>, report: &mut Report<'_>) -> Result<(), Error> {
     // A locator that cannot be read refuses the image if it has a parent, and means nothing if not.

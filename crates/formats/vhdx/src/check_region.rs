@@ -4,9 +4,9 @@
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Error, ReadAt, Report};
 
-use crate::check::reserved;
 use crate::header::check_seal;
 use crate::layout::{MAX_ENTRIES, REGION, REGION_TABLES, RawRegion, TABLE_BYTES};
+use crate::reserved::reserved;
 
 const CODE: &str = "vhdx.check.region-reserved";
 

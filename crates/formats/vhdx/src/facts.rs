@@ -7,9 +7,9 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Error, Facts, Finding, Severity, Value};
 
-use crate::NAME;
 use crate::header::Header;
 use crate::layout::MIB;
+use crate::layout::NAME;
 use crate::metadata::Metadata;
 use crate::replay::Replay;
 

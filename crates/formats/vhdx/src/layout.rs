@@ -4,6 +4,8 @@ use byteorder::{ByteOrder, LittleEndian};
 
 use crate::guid::Guid;
 
+/// The format's name.
+pub const NAME: &str = "vhdx";
 pub(crate) const KIB: u64 = 1 << 10;
 /// Regions, the log and blocks begin at multiples of it.
 pub(crate) const MIB: u64 = 1 << 20;

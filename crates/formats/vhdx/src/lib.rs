@@ -31,6 +31,7 @@ mod check_metadata;
 mod check_parent;
 mod check_region;
 mod crc;
+mod disk_map;
 mod error;
 mod facts;
 mod guid;
@@ -42,6 +43,8 @@ mod metadata;
 mod parent;
 mod region;
 mod replay;
+mod reserved;
+
 #[cfg(test)]
 mod tests;
 mod usage;
@@ -53,16 +56,14 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Error, Evidence, Image, OverlayReader, ParseOptions, Parsed, Probe, ReadAt};
 
-pub use error::{Corrupt, Unsupported};
-
 use crate::bat::Bat;
 use crate::header::Header;
 use crate::map::Map;
 use crate::metadata::Metadata;
 use crate::region::Regions;
 
-/// The format's name.
-pub const NAME: &str = "vhdx";
+pub use error::{Corrupt, Unsupported};
+pub use layout::NAME;
 
 /// Recognises the file type identifier.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {

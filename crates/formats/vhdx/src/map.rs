@@ -4,9 +4,7 @@ use alloc::borrow::Cow;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{
-    DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, ReadAt, Source, StructureCounts, Visitor,
-};
+use imgprep_map::{Error, ExtentBuilder, FileId, ReadAt, Source};
 
 use crate::Corrupt;
 use crate::bat::{Bat, Block, bitmap, block, check_place, has_no_place};
@@ -68,7 +66,7 @@ impl Map {
         Ok(Run::Entries { at, bytes })
     }
 
-    fn walk(
+    pub(crate) fn walk(
         &self,
         file: &dyn ReadAt,
         range: &Range<u64>,
@@ -185,42 +183,6 @@ fn bit_run(bits: &[u8], at: u64, end: u64) -> (bool, u64) {
         until += if until.is_multiple_of(8) && byte(until) == whole { 8 } else { 1 };
     }
     (is_set, until.min(end))
-}
-
-impl DiskMap for Map {
-    fn size(&self) -> u64 {
-        self.bat.size
-    }
-
-    fn stride(&self) -> u64 {
-        self.bat.chunk_size()
-    }
-
-    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        let first = range.start / self.bat.block_size * self.bat.block_size;
-        ExtentBuilder::visit(range, self.bat.size, first, visitor, |range, builder| {
-            self.walk(file, range, builder)
-        })
-    }
-
-    fn file_usage(
-        &self,
-        files: &dyn Files,
-        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        self.walk_claims(file, visitor).map(|_| ())
-    }
-
-    fn check(
-        &self,
-        files: &dyn Files,
-        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<StructureCounts, Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(StructureCounts::default()) };
-        crate::check::check(self, file, found)
-    }
 }
 
 #[cfg(test)]

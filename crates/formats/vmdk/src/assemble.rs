@@ -14,10 +14,12 @@ use crate::descriptor::Descriptor;
 use crate::extent_line::{Line, Storage};
 use crate::facts::{Shown, facts};
 use crate::layout::SECTOR;
-use crate::map::{Kind, Map, Part};
+use crate::magic::{Magic, head, magic};
+use crate::map::Map;
 use crate::parent::{Parent, identity};
+use crate::part::{Kind, Part};
 use crate::refusal::Refusal;
-use crate::sparse::{Magic, Sparse, head, magic};
+use crate::sparse::Sparse;
 use crate::{Corrupt, Unsupported};
 
 /// Bytes that a disk may have: a grain that begins on it then ends below 2^64.

@@ -4,44 +4,24 @@
 
 use alloc::collections::BTreeSet;
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Contradictions, CoverageSweep, Error, FileId, Files, Finding, ImageName, ReadAt, Report, Severity,
-    StructureCounts, Swept, Use,
+    Contradictions, CoverageSweep, Error, FileId, Files, Finding, ReadAt, Report, StructureCounts, Swept, Use,
 };
 
 use crate::check_header::{Frame, frame};
 use crate::check_text::Text;
-use crate::holes::Holes;
+use crate::file_report::FileReport;
+use crate::grain_walk::walk_grains;
 use crate::layout::SECTOR;
-use crate::map::{Kind, Map};
-use crate::sparse::{self, Magic};
+use crate::magic::{Magic, head, magic};
+use crate::map::Map;
+use crate::part::Kind;
 use crate::tables::{Entries, Grain, Tables};
 use crate::{check_stream, check_tables};
-
-/// Where findings of one file go: their messages begin with its name.
-pub(crate) struct FileReport<'r, 'f> {
-    pub(crate) report: &'r mut Report<'f>,
-    pub(crate) name: String,
-}
-
-impl FileReport<'_, '_> {
-    pub(crate) fn warning(&mut self, code: &'static str, at: u64, message: String) {
-        self.add(code, Severity::Warning, at, message);
-    }
-
-    pub(crate) fn note(&mut self, code: &'static str, at: u64, message: String) {
-        self.add(code, Severity::Note, at, message);
-    }
-
-    pub(crate) fn add(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
-        let message = if self.name.is_empty() { message } else { format!("{}: {message}", self.name) };
-        self.report.add(code, severity, at, message);
-    }
-}
 
 /// Checks the files of an image.
 pub(crate) fn check(
@@ -120,7 +100,7 @@ fn contradictions_of(
     if !matches!(tables.entries, Entries::Hosted { is_compressed: true, .. }) {
         return Ok(());
     }
-    let Some(magic) = sparse::magic(&sparse::head(file)?) else { return Ok(()) };
+    let Some(magic) = magic(&head(file)?) else { return Ok(()) };
     let frame = frame(file, magic, file_report)?;
     if check_stream::is_short(file, tables, &frame)? {
         check_stream::walk(file, tables, &frame, file_report)?;
@@ -148,7 +128,7 @@ fn extent(
     fixed: &[(Range<u64>, &'static str)],
     file_report: &mut FileReport<'_, '_>,
 ) -> Result<(), Error> {
-    let Some(magic) = sparse::magic(&sparse::head(file)?) else { return Ok(()) };
+    let Some(magic) = magic(&head(file)?) else { return Ok(()) };
     let frame = frame(file, magic, file_report)?;
     check_tables::beyond(file, tables, &frame, file_report)?;
     if let Some(redundant) = tables.redundant.filter(|redundant| *redundant != tables.directory) {
@@ -161,43 +141,6 @@ fn extent(
         Entries::Se { .. } => Ok(()),
         Entries::Hosted { .. } | Entries::Cowd => leaks(file, tables, &frame, fixed, magic, file_report),
     }
-}
-
-/// Walks the grains that tables name: place of the entry, first byte in the extent, state.
-pub(crate) fn walk_grains(
-    file: &dyn ReadAt,
-    tables: &Tables,
-    see: &mut dyn FnMut(u64, u64, Grain),
-) -> Result<(), Error> {
-    let mut holes = Holes::new(file);
-    let mut index = 0;
-    while index < tables.count() {
-        let skipped = holes.entries(tables.directory + index * tables.entry_bytes(), tables.entry_bytes());
-        if skipped > 0 {
-            index += skipped;
-            continue;
-        }
-        // Read errors are reported where the data is read.
-        if let Ok(Some(table)) = tables.table(file, index)
-            && !holes.has(&table)
-        {
-            // OK: at most 4096 entries of 8 bytes, inside the file.
-            let bytes = file.slice(table.start, usize::try_from(table.end - table.start).unwrap_or(0))?;
-            let step = if tables.entry_bytes() == 8 { 8 } else { 4 };
-            let starts =
-                (tables.described(index).start..).step_by(usize::try_from(tables.grain).unwrap_or(1));
-            for ((at, entry), start) in
-                (table.start..).step_by(step).zip(bytes.chunks_exact(step)).zip(starts)
-            {
-                match tables.grain(entry, at) {
-                    Ok(Grain::Unallocated) | Err(_) => {}
-                    Ok(grain) => see(at, start, grain),
-                }
-            }
-        }
-        index += 1;
-    }
-    Ok(())
 }
 
 /// Counts grains, and tells those that stand where none should.
@@ -295,9 +238,4 @@ fn leaks(
     )?;
     file_report.report.counts.leaks = file_report.report.counts.leaks.saturating_add(leaks);
     Ok(())
-}
-
-/// For messages.
-pub(crate) fn shown_name(name: &[u8]) -> String {
-    ImageName(name.to_vec()).to_string()
 }

@@ -5,12 +5,13 @@ use core::ops::Range;
 
 use imgprep_map::{Error, ReadAt, Severity};
 
-use crate::check::FileReport;
+use crate::file_report::FileReport;
 use crate::layout::{
     COWD_BYTES, DIRECTORY_AT_END, FLAG_COMPRESSED, FLAG_REDUNDANT, FLAG_ZEROED, HOSTED_BYTES, RawCowd,
     RawHosted, RawSe, SE_BYTES, SECTOR,
 };
-use crate::sparse::{Magic, header};
+use crate::magic::Magic;
+use crate::sparse::header;
 use crate::stream;
 
 /// What a header says of the places in its file, in bytes.

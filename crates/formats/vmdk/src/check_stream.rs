@@ -6,9 +6,10 @@ use core::ops::Range;
 
 use imgprep_map::{Error, ReadAt};
 
-use crate::check::{FileReport, walk_grains};
 use crate::check_header::Frame;
 use crate::check_tables;
+use crate::file_report::FileReport;
+use crate::grain_walk::walk_grains;
 use crate::layout::{MARKER_BYTES, Marker, RECORD_HEAD, SECTOR};
 use crate::stream;
 use crate::tables::{Grain, Tables};

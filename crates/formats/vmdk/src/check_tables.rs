@@ -8,8 +8,8 @@ use core::ops::Range;
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Error, ReadAt};
 
-use crate::check::FileReport;
 use crate::check_header::Frame;
+use crate::file_report::FileReport;
 use crate::holes::Holes;
 use crate::layout::SECTOR;
 use crate::tables::Tables;

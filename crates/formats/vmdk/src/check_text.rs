@@ -7,12 +7,14 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Error, FileId, Files, Limits, ReadAt, Report};
 
-use crate::check::shown_name;
-use crate::descriptor::{Descriptor, key_and_value};
+use crate::descriptor::Descriptor;
 use crate::extent_line::{Line, Storage, number};
+use crate::file_report::shown_name;
+use crate::key_values::key_and_value;
 use crate::layout::{HOSTED_BYTES, RawHosted, SECTOR};
-use crate::map::{Kind, Map};
-use crate::sparse::{self, Magic};
+use crate::magic::{Magic, head, magic};
+use crate::map::Map;
+use crate::part::Kind;
 use crate::tables::Entries;
 
 /// Bytes of a descriptor that are looked at: longer ones are refused, unless limits were raised.
@@ -180,7 +182,7 @@ impl Text {
             let Some(file) = files.get(part.file).filter(|_| line.storage == Storage::Sparse) else {
                 continue;
             };
-            let found = sparse::magic(&sparse::head(file)?);
+            let found = magic(&head(file)?);
             if found.is_some() && found != Some(magic_of(line)) && part.file != FileId::SELF {
                 let found = if found == Some(Magic::Cowd) { "COWD" } else { "KDMV" };
                 let message = format!("an extent of type {} is a {found} file", line.kind);
@@ -211,7 +213,7 @@ type Placed<'f> = (Cow<'f, [u8]>, u64);
 
 /// The bytes of the descriptor.
 fn bytes(file: &dyn ReadAt) -> Result<Option<Placed<'_>>, Error> {
-    let range = match sparse::magic(&sparse::head(file)?) {
+    let range = match magic(&head(file)?) {
         None => 0..file.len(),
         Some(Magic::Hosted) if file.len() >= HOSTED_BYTES as u64 => {
             let raw = RawHosted::decode(&file.array(0)?);

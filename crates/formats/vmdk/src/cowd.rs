@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use imgprep_map::{Error, Finding, ParseOptions, ReadAt, Severity};
 
 use crate::layout::{COWD_BYTES, RawCowd, SECTOR};
-use crate::map::Kind;
+use crate::part::Kind;
 use crate::sparse::{Sparse, check_directory, field, header, scan_directories};
 use crate::tables::{Entries, Tables};
 use crate::{Corrupt, Unsupported};

@@ -1,16 +1,17 @@
 //! The text descriptor (5.0, "The Descriptor File"): lines -> meaning.
 
 use alloc::format;
-use alloc::string::{String, ToString};
+use alloc::string::String;
 use alloc::vec::Vec;
 
 use imgprep_map::{Error, FileRef, FileRole, Finding, ImageName, Severity};
 
 use crate::encoding::Charset;
-use crate::extent_line::{self, Line, Problem, Storage, shown};
+use crate::extent_line::{Line, Problem, Storage, shown};
+use crate::key_values::{KEYS, Values, id, key_and_value};
 use crate::parent::{Parent, uuid_text};
 use crate::refusal::Refusal;
-use crate::{Corrupt, Unsupported, text_end};
+use crate::{Corrupt, Unsupported, extent_line, text_end};
 
 /// Anomalous lines that are reported one by one.
 const LISTED: usize = 8;
@@ -37,27 +38,6 @@ pub(crate) struct Descriptor {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Lines `KEY = "VALUE"` that mean something here, as they were found.
-#[derive(Default)]
-pub(crate) struct Values {
-    found: Vec<(&'static str, Vec<u8>, u64)>,
-}
-
-/// Keys of the header that decide what the disk is.
-const KEYS: [&str; 12] = [
-    "version",
-    "createType",
-    "CID",
-    "parentCID",
-    "parentFileNameHint",
-    "encoding",
-    "isNativeSnapshot",
-    "changeTrackPath",
-    "ddb.uuid.image",
-    "ddb.uuid.modification",
-    "ddb.uuid.parent",
-    "ddb.uuid.parentmodification",
-];
 /// Keys of the disk data base, and the names under which they are reported.
 const SHOWN: [(&str, &str); 5] = [
     ("ddb.adapterType", "adapter-type"),
@@ -210,11 +190,6 @@ impl Descriptor {
     }
 }
 
-/// Whether a key decides what the disk is, or what lies below it.
-pub(crate) fn is_decisive(key: &[u8]) -> bool {
-    KEYS.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(key))
-}
-
 /// Version 2 marks encrypted disks, 3 adds a file of changed blocks; what 4 adds (ESX 6.5 and later) was never
 /// described, and its lines are those of the others.
 fn check_version(values: &Values) -> Result<(), Error> {
@@ -259,48 +234,11 @@ const PHYSICAL: [&str; 9] = [
     "vmfsSparseRDMP",
 ];
 
-impl Values {
-    pub(crate) fn get(&self, key: &str) -> Option<(&[u8], u64)> {
-        self.found.iter().find(|(name, ..)| *name == key).map(|(_, value, at)| (&value[..], *at))
-    }
-
-    fn add(&mut self, key: &'static str, value: &[u8], at: u64) -> Result<(), Corrupt> {
-        match self.get(key) {
-            Some((before, _)) if before == value => Ok(()),
-            Some(_) => Err(Corrupt::Twice { at, key }),
-            None => {
-                self.found.push((key, value.to_vec(), at));
-                Ok(())
-            }
-        }
-    }
-}
-
 fn refused(problem: Problem) -> Error {
     match problem {
         Problem::Corrupt(detail) => detail.into(),
         Problem::Unsupported(detail) => detail.into(),
     }
-}
-
-/// `KEY = "VALUE"`, blanks and quotes left out.
-pub(crate) fn key_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
-    let equals = line.iter().position(|byte| *byte == b'=').filter(|_| !line.starts_with(b"#"))?;
-    let (key, value) = (line[..equals].trim_ascii(), line[equals + 1..].trim_ascii());
-    let inner = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
-    // A key is one word: else the line is a sentence with a sign in it.
-    let is_key = !key.is_empty() && !key.iter().any(u8::is_ascii_whitespace);
-    is_key.then_some((key, inner.unwrap_or(value)))
-}
-
-pub(crate) fn id(key: &'static str, value: &[u8], at: u64) -> Result<u32, Corrupt> {
-    let digits = core::str::from_utf8(value).ok().filter(|text| !text.starts_with('+'));
-    digits.and_then(|text| u32::from_str_radix(text, 16).ok()).ok_or_else(|| Corrupt::Value {
-        at,
-        key,
-        expected: "1 to 8 hexadecimal digits",
-        found: ImageName(value.to_vec()).to_string(),
-    })
 }
 
 #[cfg(test)]

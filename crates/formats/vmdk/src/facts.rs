@@ -6,9 +6,9 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Encryption, Facts, ImageName, Value, size_text};
 
-use crate::NAME;
 use crate::Unsupported;
 use crate::descriptor::Descriptor;
+use crate::layout::NAME;
 use crate::refusal::Refusal;
 use crate::sparse::Sparse;
 

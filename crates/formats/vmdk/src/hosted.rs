@@ -11,9 +11,10 @@ use crate::layout::{
     DIRECTORY_AT_END, FLAG_COMPRESSED, FLAG_MARKERS, FLAG_NEWLINES, FLAG_REDUNDANT, FLAG_ZEROED,
     HOSTED_BYTES, HOSTED_MAGIC, KNOWN_FLAGS, NEWLINES, RawHosted, SECTOR,
 };
-use crate::map::Kind;
+use crate::magic::head;
+use crate::part::Kind;
 use crate::refusal::Refusal;
-use crate::sparse::{Sparse, bytes, check_directory, field, head, header, scan_directories};
+use crate::sparse::{Sparse, bytes, check_directory, field, header, scan_directories};
 use crate::stream::{self, Footer};
 use crate::tables::{Entries, Tables};
 use crate::{Corrupt, Unsupported};
@@ -353,7 +354,7 @@ mod tests {
         let file = cut_stream();
         let options = ParseOptions { salvage: true, ..ParseOptions::default() };
         let Kind::Walked(walked) = read(&file, &options).unwrap().kind else { panic!("not walked") };
-        let record = stream::Record { start: 256 * 512, at: 8192 + 12, len: 100 };
+        let record = crate::walked::Record { start: 256 * 512, at: 8192 + 12, len: 100 };
         assert_eq!((&walked.records[..], walked.unknown), (&[record][..], 256 * 512 + 65536..1 << 20));
         let mut tight = options;
         tight.limits.resident_bytes = 0;

@@ -3,6 +3,8 @@
 
 use byteorder::{ByteOrder, LittleEndian};
 
+/// The format's name.
+pub const NAME: &str = "vmdk";
 /// Bytes of a sector, whatever the disk.
 pub(crate) const SECTOR: u64 = 512;
 

@@ -32,39 +32,46 @@ mod check_tables;
 mod check_text;
 mod cowd;
 mod descriptor;
+mod disk_map;
 mod encoding;
 mod error;
 mod extent_line;
 mod facts;
+mod file_report;
+mod grain_walk;
 mod holes;
 mod hosted;
+mod key_values;
 mod layout;
+mod magic;
 mod map;
 mod parent;
+mod part;
 mod refusal;
 mod sesparse;
 mod sparse;
+mod sparse_read;
 mod stream;
 mod tables;
 mod text_end;
 mod usage;
+mod walked;
 
 use alloc::boxed::Box;
 use core::ops::Range;
 
 use imgprep_map::{Error, Evidence, ParseOptions, Parsed, Probe, ReadAt};
 
-pub use error::{Corrupt, Unsupported};
-
 use crate::descriptor::Descriptor;
-use crate::sparse::{Magic, Sparse};
+use crate::magic::Magic;
+use crate::sparse::Sparse;
 
-/// The format's name.
-pub const NAME: &str = "vmdk";
+pub use error::{Corrupt, Unsupported};
+pub use layout::NAME;
 
 /// Recognises the magic of each kind of extent file, or a text that is a descriptor.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
-    let says = match sparse::magic(probe.head) {
+    let says = match magic::magic(probe.head) {
         Some(Magic::Hosted) => "magic \"KDMV\"",
         Some(Magic::Cowd) => "magic \"COWD\"",
         Some(Magic::Se) => "magic 0xcafebabe",
@@ -98,12 +105,12 @@ fn text_evidence(head: &[u8]) -> Option<Evidence> {
 
 /// Understands an image: its descriptor and, once they are opened, its extents.
 pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
-    let Some(magic) = sparse::magic(&sparse::head(file)?) else {
+    let Some(magic) = magic::magic(&magic::head(file)?) else {
         // OK: at most 64 KiB.
         let shown = file.slice(0, usize::try_from(file.len().min(Probe::HEAD)).unwrap_or(0))?;
         if text_evidence(&shown).is_none() {
             let expected = "a magic of VMDK or a text descriptor";
-            return Err(Corrupt::Magic { expected, found: sparse::head(file)? }.into());
+            return Err(Corrupt::Magic { expected, found: magic::head(file)? }.into());
         }
         let text = text(file, 0..file.len(), 0, options)?;
         return assemble::split(Descriptor::read(&text, 0)?, options);

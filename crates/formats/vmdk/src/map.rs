@@ -3,44 +3,16 @@
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{
-    Codec, CompressedLen, DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, ReadAt, Source,
-    StructureCounts, Visitor,
-};
+use imgprep_map::{Codec, CompressedLen, Error, ExtentBuilder, Files, ReadAt, Source};
 
 use crate::Corrupt;
-use crate::check;
 use crate::holes::Holes;
-use crate::refusal::Refusal;
-use crate::stream::Walked;
+use crate::part::{Kind, Part};
 use crate::tables::{Grain, Tables};
+use crate::walked::Walked;
 
 /// What a walk splits at where nothing is sparse.
-const FLAT_STRIDE: u64 = 64 << 20;
-
-/// How the bytes of one extent are found.
-#[derive(Clone, Debug)]
-pub(crate) enum Kind {
-    Zero,
-    /// The bytes themselves, from this offset on.
-    Flat {
-        at: u64,
-    },
-    Sparse(Tables),
-    Walked(Walked),
-    Refused(Refusal),
-}
-
-/// One extent.
-#[derive(Clone, Debug)]
-pub(crate) struct Part {
-    /// Bytes of the disk.
-    pub(crate) disk: Range<u64>,
-    pub(crate) file: FileId,
-    pub(crate) kind: Kind,
-    /// Headers and the like, for `file_usage`.
-    pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
-}
+pub(crate) const FLAT_STRIDE: u64 = 64 << 20;
 
 /// The map of a disk.
 pub(crate) struct Map {
@@ -59,7 +31,7 @@ impl Map {
         }
     }
 
-    fn walk(
+    pub(crate) fn walk(
         &self,
         files: &dyn Files,
         range: &Range<u64>,
@@ -126,7 +98,7 @@ impl Map {
     }
 
     /// Where the walk of a range begins: at a grain of its first part.
-    fn first(&self, at: u64) -> u64 {
+    pub(crate) fn first(&self, at: u64) -> u64 {
         let index = self.parts.partition_point(|part| part.disk.end <= at);
         let Some(part) = self.parts.get(index) else { return at };
         let grain = match &part.kind {
@@ -136,48 +108,6 @@ impl Map {
         };
         // OK: a grain is not 0.
         at - (at - part.disk.start) % grain
-    }
-}
-
-impl DiskMap for Map {
-    fn size(&self) -> u64 {
-        self.size
-    }
-
-    fn stride(&self) -> u64 {
-        let coverage = self.parts.iter().filter_map(|part| match &part.kind {
-            Kind::Sparse(tables) => Some(tables.coverage()),
-            _ => None,
-        });
-        coverage.max().unwrap_or(FLAT_STRIDE)
-    }
-
-    fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error> {
-        let first = self.first(range.start);
-        ExtentBuilder::visit(range, self.size, first, visitor, |range, builder| {
-            self.walk(files, range, builder)
-        })
-    }
-
-    fn file_usage(
-        &self,
-        files: &dyn Files,
-        visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
-    ) -> Result<(), Error> {
-        self.walk_claims(files, visitor)
-    }
-
-    fn check(
-        &self,
-        files: &dyn Files,
-        found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-    ) -> Result<StructureCounts, Error> {
-        check::check(self, files, found)
-    }
-
-    /// The redundant directories against those that are read.
-    fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
-        check::cross_check(self, files)
     }
 }
 
@@ -362,7 +292,7 @@ impl Walk<'_> {
 mod tests {
     use alloc::vec;
 
-    use imgprep_map::ReadError;
+    use imgprep_map::{DiskMap, FileId, ReadError};
 
     use super::*;
     use crate::tables::Entries;

@@ -10,10 +10,11 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Error, ImageName, ParentRef};
 
-use crate::descriptor::{Values, id};
+use crate::Corrupt;
 use crate::encoding::{Charset, Name};
 use crate::extent_line::shown;
-use crate::{Corrupt, NAME};
+use crate::key_values::{Values, id};
+use crate::layout::NAME;
 
 /// A parent's id that means "no parent".
 const NO_PARENT: u32 = 0xffff_ffff;

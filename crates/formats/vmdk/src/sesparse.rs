@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use imgprep_map::{Error, ParseOptions, ReadAt};
 
 use crate::layout::{RawSe, SE_BYTES, SE_VOLATILE_MAGIC, SECTOR};
-use crate::map::Kind;
+use crate::part::Kind;
 use crate::sparse::{Sparse, bytes, check_directory, field, header, scan_directories};
 use crate::tables::{Entries, Tables};
 use crate::{Corrupt, Unsupported};

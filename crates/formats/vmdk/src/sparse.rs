@@ -4,12 +4,12 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use imgprep_map::{Error, Finding, ParseOptions, ReadAt, Severity};
+use imgprep_map::{Error, Finding, ReadAt, Severity};
 
-use crate::layout::{COWD_MAGIC, HOSTED_MAGIC, SE_MAGIC, SECTOR};
-use crate::map::Kind;
+use crate::Corrupt;
+use crate::layout::SECTOR;
+use crate::part::Kind;
 use crate::tables::Tables;
-use crate::{Corrupt, cowd, hosted, sesparse};
 
 /// A sparse extent file, understood.
 pub(crate) struct Sparse {
@@ -31,39 +31,6 @@ pub(crate) struct Sparse {
     /// Headers and the like, for `file_usage`.
     pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
     pub(crate) findings: Vec<Finding>,
-}
-
-/// The kinds of sparse extent files.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub(crate) enum Magic {
-    Hosted,
-    Cowd,
-    Se,
-}
-
-/// The kind of a file by its first bytes.
-pub(crate) fn magic(head: &[u8]) -> Option<Magic> {
-    let magics = [(&HOSTED_MAGIC[..], Magic::Hosted), (&COWD_MAGIC, Magic::Cowd), (&SE_MAGIC, Magic::Se)];
-    magics.into_iter().find(|(bytes, _)| head.starts_with(bytes)).map(|(_, magic)| magic)
-}
-
-/// The first bytes of a file, zeros where it is shorter.
-pub(crate) fn head(file: &dyn ReadAt) -> Result<[u8; 8], Error> {
-    let mut head = [0; 8];
-    // OK: at most 8.
-    let present = usize::try_from(file.len().min(8)).unwrap_or(8);
-    file.read_exact_at(&mut head[..present], 0)?;
-    Ok(head)
-}
-
-impl Sparse {
-    pub(crate) fn read(file: &dyn ReadAt, magic: Magic, options: &ParseOptions) -> Result<Self, Error> {
-        match magic {
-            Magic::Hosted => hosted::read(file, options),
-            Magic::Cowd => cowd::read(file, options),
-            Magic::Se => sesparse::read(file, options),
-        }
-    }
 }
 
 /// The whole header, or why there is none.

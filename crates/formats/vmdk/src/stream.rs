@@ -1,15 +1,15 @@
 //! streamOptimized files: the footer, and the way along the markers where it is lost.
 
 use alloc::vec::Vec;
-use core::ops::Range;
 
 use imgprep_map::{Error, ParseOptions, ReadAt};
 
 use crate::layout::{
     DIRECTORY_AT_END, HOSTED_BYTES, HOSTED_MAGIC, MARKER_BYTES, Marker, RECORD_HEAD, RawHosted, SECTOR,
 };
-use crate::map::Kind;
+use crate::part::Kind;
 use crate::tables::Tables;
+use crate::walked::{Record, Walked};
 use crate::{Corrupt, Unsupported};
 
 /// What the end of the file is.
@@ -94,29 +94,6 @@ pub(crate) fn footer(file: &dyn ReadAt, header: &RawHosted) -> Result<Footer, Er
         return Err(Corrupt::Field { at: at + 56, field: "gdOffset", expected, found: raw.gd_offset }.into());
     }
     Ok(Footer::Found { at, gd_offset: raw.gd_offset, end: at + 2 * SECTOR })
-}
-
-/// One grain that the walk came by.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
-pub(crate) struct Record {
-    /// Its first byte in the extent.
-    pub(crate) start: u64,
-    /// Where its payload stands.
-    pub(crate) at: u64,
-    /// Bytes of its payload.
-    pub(crate) len: u32,
-}
-
-/// The grains of a stream whose directory is lost.
-#[derive(Clone, Debug)]
-pub(crate) struct Walked {
-    /// Ascending, each grain once.
-    pub(crate) records: Vec<Record>,
-    pub(crate) grain: u64,
-    /// What nothing tells anything about: whether it was ever stored is not known.
-    pub(crate) unknown: Range<u64>,
-    /// Length of the file, where it was cut.
-    pub(crate) file_len: u64,
 }
 
 /// Walks along the markers from the first grain on. Payloads are stepped over.

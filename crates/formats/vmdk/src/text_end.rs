@@ -5,8 +5,8 @@ use alloc::string::String;
 use imgprep_map::{Finding, Severity};
 
 use crate::Corrupt;
-use crate::descriptor::{is_decisive, key_and_value};
 use crate::extent_line::{is_extent_line, shown};
+use crate::key_values::{is_decisive, key_and_value};
 
 /// What follows the NUL at `end` of a text that stands at `at` of its file.
 ///

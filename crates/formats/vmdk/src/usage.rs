@@ -6,7 +6,8 @@ use imgprep_map::{Error, FileUse, Files, ReadAt, UseKind};
 
 use crate::holes::Holes;
 use crate::layout::RECORD_HEAD;
-use crate::map::{Kind, Map, Part};
+use crate::map::Map;
+use crate::part::{Kind, Part};
 use crate::tables::{Grain, Tables};
 
 type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;

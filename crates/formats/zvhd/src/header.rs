@@ -8,8 +8,9 @@ use core::fmt::Write;
 
 use imgprep_map::{Error, Facts, ParseOptions, ReadAt, SizeChoice, Value};
 
+use crate::Corrupt;
 use crate::layout::{BLOCK, CHECKSUM_AT, COOKIE_ZVHD, COOKIE_ZVHD2, PAGE, PAGE_BYTES, RawHeader, checksum};
-use crate::{Corrupt, ZVHD, ZVHD2};
+use crate::layout::{ZVHD, ZVHD2};
 
 /// What the first page says the file is.
 pub(crate) fn cookie_of(file: &dyn ReadAt) -> Result<&'static str, Error> {

@@ -2,6 +2,10 @@
 
 use byteorder::{ByteOrder, LittleEndian};
 
+/// The name of the format of 2015: one stream.
+pub const ZVHD: &str = "zvhd";
+/// The name of the format with records, index and bitmap.
+pub const ZVHD2: &str = "zvhd2";
 /// Everything but a payload's end is aligned to this.
 pub(crate) const PAGE: u64 = 4096;
 /// [`PAGE`] as the size of a buffer.

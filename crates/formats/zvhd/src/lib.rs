@@ -33,12 +33,8 @@ use alloc::string::ToString;
 use imgprep_map::{Error, Evidence, ParseOptions, Parsed, Probe, ReadAt};
 
 pub use error::{Corrupt, Unsupported};
+pub use layout::{ZVHD, ZVHD2};
 pub use writer::{WriteOptions, Zvhd2Layout};
-
-/// The name of the format of 2015: one stream.
-pub const ZVHD: &str = "zvhd";
-/// The name of the format with records, index and bitmap.
-pub const ZVHD2: &str = "zvhd2";
 
 /// Recognises both formats by the cookie of their first page.
 pub fn probe(probe: &Probe<'_>) -> Option<(&'static str, Evidence)> {

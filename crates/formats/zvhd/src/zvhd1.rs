@@ -12,9 +12,10 @@ use imgprep_map::{
 
 use crate::check::{Marks, Teller};
 use crate::header::{Sizes, facts, read, require};
+use crate::layout::ZVHD;
 use crate::layout::{BLOCK, COOKIE_ZVHD, PAGE};
 use crate::record::Record;
-use crate::{Corrupt, Unsupported, ZVHD};
+use crate::{Corrupt, Unsupported};
 
 /// Scans the record heads once: payloads are not touched.
 pub(crate) fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {

@@ -12,12 +12,13 @@ use imgprep_map::{
 use crate::check::{Marks, Teller};
 use crate::header::{Sizes, facts, read, require};
 use crate::index::{Index, Segment};
+use crate::layout::ZVHD2;
 use crate::layout::{
     BITMAP_SEGMENT, BLOCK, COOKIE_ZVHD2, ENTRY_BYTES, INDEX_SEGMENT, PAGE, PER_SEGMENT, RawHeader,
 };
 use crate::record::Record;
 use crate::zvhd1::file_use;
-use crate::{Corrupt, Unsupported, ZVHD2};
+use crate::{Corrupt, Unsupported};
 
 /// First page, header page behind the records, last page.
 const SMALLEST: u64 = 3 * PAGE;

@@ -1,12 +1,12 @@
 //! Images that must be refused, each named after what is wrong with it.
 
-use super::{
+use crate::disk::{Noise, text};
+use crate::model::ImageFile;
+use crate::model::{BrokenImage, Refused, Row, named};
+use crate::vhdx::{
     BAT, Block, Change, DATA_WRITE, DISK_SIZE, Entry, FILE_PARAMETERS, HEADERS, LOCATOR, LOG, LOGICAL,
     PAGE_83, PHYSICAL, REGION_TABLES, Vhdx, Written, guid, put,
 };
-use crate::ImageFile;
-use crate::broken::{BrokenImage, Refused, Row, named};
-use crate::disk::{Noise, text};
 
 use Refused::{AtOpen, AtRead};
 
@@ -178,7 +178,7 @@ fn regions() -> Vec<Row> {
             edited(&recipe(), |written| {
                 let place = written.places[&0];
                 put(&mut written.file, REGION_TABLES[1] + bat + 16, &place.to_le_bytes());
-                super::seal(&mut written.file, REGION_TABLES[1], 65536);
+                crate::vhdx::seal(&mut written.file, REGION_TABLES[1], 65536);
             }),
         ),
         (
@@ -544,7 +544,7 @@ fn logs() -> Vec<Row> {
         edited(&recipe(), |written| {
             written.dirty(0, 3, &one(right()));
             put(&mut written.file, log + at, bytes);
-            super::seal(&mut written.file, log, 8192);
+            crate::vhdx::seal(&mut written.file, log, 8192);
         })
     };
     vec![

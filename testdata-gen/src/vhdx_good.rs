@@ -1,9 +1,9 @@
 //! Images that must be read right.
 
-use super::{Block, Change, DATA_WRITE, Entry, HEADERS, LOG, REGION_TABLES, Vhdx, Written, guid, put};
-use crate::ImageFile;
 use crate::disk::{Noise, disk_of, text};
-use crate::good::{GoodImage, image};
+use crate::model::ImageFile;
+use crate::model::{GoodImage, image};
+use crate::vhdx::{Block, Change, DATA_WRITE, Entry, HEADERS, LOG, REGION_TABLES, Vhdx, Written, guid, put};
 
 const MIB: u64 = 1 << 20;
 
@@ -106,7 +106,7 @@ fn heads() -> Vec<GoodImage> {
         items: vec![
             ("0badcafe-0000-4000-8000-000000000002", 2, vec![1; 100]),
             // A user's item may have the name of one of the format's.
-            (super::DISK_SIZE, 1, vec![2; 8]),
+            (crate::vhdx::DISK_SIZE, 1, vec![2; 8]),
             ("0badcafe-0000-4000-8000-000000000003", 1, Vec::new()),
         ],
         ..recipe.clone()

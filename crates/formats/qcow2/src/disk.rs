@@ -1,0 +1,56 @@
+//! One disk of an image and the place of its L1 table.
+
+use imgprep_map::{Error, ReadAt};
+
+use crate::Corrupt;
+use crate::header::{Header, check_table, field};
+use crate::layout::L1_BYTES;
+
+/// One disk of the image: the current one, or a snapshot's.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct Disk {
+    pub(crate) size: u64,
+    pub(crate) l1_at: u64,
+    pub(crate) l1_entries: u64,
+    /// File offset of what names the L1 table.
+    pub(crate) l1_field_at: u64,
+    /// Whether it is the current disk and not a snapshot's.
+    pub(crate) is_active: bool,
+}
+
+impl Disk {
+    pub(crate) fn active(header: &Header) -> Self {
+        Self {
+            size: header.raw.size,
+            l1_at: header.raw.l1_offset,
+            l1_entries: header.raw.l1_size.into(),
+            l1_field_at: 36,
+            is_active: true,
+        }
+    }
+}
+
+impl Header {
+    /// The L1 table of a disk lies inside the file and covers the disk.
+    pub(crate) fn check_l1(&self, file: &dyn ReadAt, disk: &Disk) -> Result<(), Error> {
+        let needed = disk.size.div_ceil(self.l2_coverage());
+        if disk.l1_entries < needed {
+            let (at, expected, found) = (disk.l1_field_at, needed, disk.l1_entries);
+            return Err(Corrupt::L1TooShort { at, expected, found, size: disk.size }.into());
+        }
+        let bytes = disk.l1_entries * 8;
+        if bytes > L1_BYTES {
+            return Err(field(disk.l1_field_at, "l1_size", "at most 4194304 entries", disk.l1_entries));
+        }
+        if !disk.l1_at.is_multiple_of(self.cluster_size()) {
+            return Err(field(
+                disk.l1_field_at,
+                "l1_table_offset",
+                "a multiple of the cluster size",
+                disk.l1_at,
+            ));
+        }
+        check_table(file, disk.l1_field_at, "the L1 table", disk.l1_at, bytes)?;
+        Ok(())
+    }
+}

@@ -1,0 +1,54 @@
+//! What a check reports, and how it reads tables that the file may cut.
+
+use alloc::format;
+use alloc::string::String;
+use core::ops::ControlFlow;
+
+use imgprep_map::{Error, Finding, ReadAt, Severity, StructureCounts};
+
+pub(crate) type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
+
+/// What a check writes down.
+pub(crate) struct Report<'f> {
+    pub(crate) counts: StructureCounts,
+    found: Found<'f>,
+    /// Findings that are reported once, not in every pass.
+    pub(crate) is_first_pass: bool,
+    pub(crate) is_over: bool,
+}
+
+impl<'f> Report<'f> {
+    pub(crate) fn new(found: Found<'f>) -> Self {
+        Self { counts: StructureCounts::default(), found, is_first_pass: true, is_over: false }
+    }
+
+    /// `count` corruptions of one kind, unless an earlier pass reported them.
+    pub(crate) fn corrupt(&mut self, code: &'static str, at: u64, count: u64, message: String) {
+        if self.is_first_pass {
+            self.counts.corruptions = self.counts.corruptions.saturating_add(count);
+            self.add(code, Severity::Error, Some(at), message);
+        }
+    }
+
+    pub(crate) fn add(&mut self, code: &'static str, severity: Severity, at: Option<u64>, message: String) {
+        if !self.is_over {
+            self.is_over = (self.found)(Finding { code, severity, at, message }).is_break();
+        }
+    }
+}
+
+/// Bytes of a table, with zeros where the file ends before it does.
+pub(crate) fn padded(file: &dyn ReadAt, at: u64, len: usize) -> Result<alloc::borrow::Cow<'_, [u8]>, Error> {
+    let there = usize::try_from(file.len().saturating_sub(at)).unwrap_or(usize::MAX).min(len);
+    let mut bytes = file.slice(at.min(file.len()), there)?;
+    if there < len {
+        // OK: at most a cluster or a page of a table.
+        bytes.to_mut().resize(len, 0);
+    }
+    Ok(bytes)
+}
+
+/// `clusters 3 to 7` or `cluster 3`.
+pub(crate) fn clusters(first: u64, count: u64) -> String {
+    if count == 1 { format!("cluster {first}") } else { format!("clusters {first} to {}", first + count - 1) }
+}

@@ -1,0 +1,32 @@
+//! Findings of one file of an image.
+
+use alloc::format;
+use alloc::string::{String, ToString};
+
+use imgprep_map::{ImageName, Report, Severity};
+
+/// Where findings of one file go: their messages begin with its name.
+pub(crate) struct FileReport<'r, 'f> {
+    pub(crate) report: &'r mut Report<'f>,
+    pub(crate) name: String,
+}
+
+impl FileReport<'_, '_> {
+    pub(crate) fn warning(&mut self, code: &'static str, at: u64, message: String) {
+        self.add(code, Severity::Warning, at, message);
+    }
+
+    pub(crate) fn note(&mut self, code: &'static str, at: u64, message: String) {
+        self.add(code, Severity::Note, at, message);
+    }
+
+    pub(crate) fn add(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
+        let message = if self.name.is_empty() { message } else { format!("{}: {message}", self.name) };
+        self.report.add(code, severity, at, message);
+    }
+}
+
+/// For messages.
+pub(crate) fn shown_name(name: &[u8]) -> String {
+    ImageName(name.to_vec()).to_string()
+}

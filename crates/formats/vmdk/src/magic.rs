@@ -1,0 +1,28 @@
+//! The kinds of sparse extent files, by their first bytes.
+
+use imgprep_map::{Error, ReadAt};
+
+use crate::layout::{COWD_MAGIC, HOSTED_MAGIC, SE_MAGIC};
+
+/// The kinds of sparse extent files.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Magic {
+    Hosted,
+    Cowd,
+    Se,
+}
+
+/// The kind of a file by its first bytes.
+pub(crate) fn magic(head: &[u8]) -> Option<Magic> {
+    let magics = [(&HOSTED_MAGIC[..], Magic::Hosted), (&COWD_MAGIC, Magic::Cowd), (&SE_MAGIC, Magic::Se)];
+    magics.into_iter().find(|(bytes, _)| head.starts_with(bytes)).map(|(_, magic)| magic)
+}
+
+/// The first bytes of a file, zeros where it is shorter.
+pub(crate) fn head(file: &dyn ReadAt) -> Result<[u8; 8], Error> {
+    let mut head = [0; 8];
+    // OK: at most 8.
+    let present = usize::try_from(file.len().min(8)).unwrap_or(8);
+    file.read_exact_at(&mut head[..present], 0)?;
+    Ok(head)
+}

@@ -1,0 +1,11 @@
+//! One envelope for all errors, and text from images as it is printed.
+
+mod envelope;
+mod hex;
+mod printable;
+mod size_text;
+
+pub use envelope::{Class, Detail, Error};
+pub use hex::hex;
+pub use printable::{Printable, is_printable, printable, printable_json};
+pub use size_text::size_text;

@@ -1,0 +1,94 @@
+//! Names that an image stores, and the image that it was made over.
+
+use alloc::string::{String, ToString as _};
+use alloc::vec;
+use alloc::vec::Vec;
+use core::fmt;
+
+/// A file name as an image gives it: bytes of unknown origin, not a path yet.
+#[derive(Clone, PartialEq, Eq)]
+pub struct ImageName(pub Vec<u8>);
+
+impl fmt::Display for ImageName {
+    /// Control characters are escaped: the name ends up on somebody's terminal.
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        for part in self.0.utf8_chunks() {
+            for c in part.valid().chars() {
+                if c.is_control() { write!(f, "{}", c.escape_default())? } else { write!(f, "{c}")? }
+            }
+            if !part.invalid().is_empty() {
+                write!(f, "{}", char::REPLACEMENT_CHARACTER)?;
+            }
+        }
+        Ok(())
+    }
+}
+
+impl fmt::Debug for ImageName {
+    fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
+        write!(f, "\"{self}\"")
+    }
+}
+
+/// The layer below, as the image names it.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ParentRef {
+    /// Its name, relative to the image's folder unless absolute. Empty: the image
+    /// does not name its parent, it knows it by its identity only.
+    pub name: ImageName,
+    /// File offset of the name.
+    pub at: u64,
+    /// The format that the image says it has, in the image's words (`raw`, `qcow2`).
+    pub format: Option<String>,
+    /// Other names for the same file, to be tried in this order.
+    pub others: Vec<ImageName>,
+    /// What the parent must call itself ([`Image::identity`](crate::Image::identity)): one of these. Empty where
+    /// the format has no such check.
+    pub identities: Vec<String>,
+    /// The encoding that the image declares for the names, where their bytes are not UTF-8.
+    pub encoding: Option<String>,
+    /// The parent's [`Image::revision`](crate::Image::revision) when the child was made, where the child notes it.
+    pub revision: Option<String>,
+}
+
+impl ParentRef {
+    /// A parent that is known by its name alone.
+    pub fn named(name: ImageName, at: u64) -> Self {
+        let (others, identities) = (Vec::new(), Vec::new());
+        Self { name, at, format: None, others, identities, encoding: None, revision: None }
+    }
+
+    /// A parent that is known by what it calls itself alone; `at` is where that stands.
+    pub fn unnamed(identity: String, at: u64) -> Self {
+        Self { identities: vec![identity], ..Self::named(ImageName(Vec::new()), at) }
+    }
+
+    /// Whether the image gives a name at all.
+    pub fn is_named(&self) -> bool {
+        !self.name.0.is_empty() || !self.others.is_empty()
+    }
+
+    /// What to call it in a message: its name, or else what it must call itself.
+    pub fn label(&self) -> String {
+        if self.is_named() { self.name.to_string() } else { self.identities.join(" or ") }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn a_name_never_reaches_the_terminal_unescaped() {
+        let name = ImageName(b"a\x1b[2J\nb\xff\xc3\xa9".to_vec());
+        assert_eq!(name.to_string(), "a\\u{1b}[2J\\nb\u{fffd}\u{e9}");
+    }
+
+    #[test]
+    fn a_parent_without_a_name_is_called_what_it_calls_itself() {
+        let parent = ParentRef::unnamed("1-2".into(), 7);
+        assert_eq!((parent.is_named(), parent.label()), (false, "1-2".into()));
+        let parent = ParentRef::named(ImageName(b"base".to_vec()), 7);
+        assert_eq!((parent.is_named(), parent.label()), (true, "base".into()));
+    }
+}

@@ -1,0 +1,9 @@
+//! What bytes are read from.
+
+mod holes;
+mod overlay;
+mod read_at;
+
+pub use holes::LastHole;
+pub use overlay::{Overlay, OverlayReader};
+pub use read_at::{ReadAt, ReadError};
