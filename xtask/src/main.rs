@@ -1,8 +1,8 @@
-//! `cargo xtask tidy`: the laws of ARCHITECTURE.md that no compiler checks.
-//! `cargo xtask docs`: writes the pages that are made from tables.
-//! `cargo xtask bench [--quick] [PART OF A SECTION'S TITLE]`: how fast it is, beside what else there is.
-//! `cargo xtask mutants [--shard K/N] [PACKAGE]`: whether the tests see every change of a crate.
-//! `cargo xtask bench --count [--accept]`: instructions of the hot loops, beside those that were accepted.
+//! `cargo xtask tidy`: the rules of ARCHITECTURE.md that the compiler does not check.
+//! `cargo xtask docs`: writes the pages that are generated from tables.
+//! `cargo xtask bench [--quick] [PART OF A SECTION'S TITLE]`: benchmarks, compared with other tools.
+//! `cargo xtask mutants [--shard K/N] [PACKAGE]`: mutation tests of a crate.
+//! `cargo xtask bench --count [--accept]`: instruction counts of the hot loops, compared with the accepted ones.
 
 mod arrows;
 mod bench;
@@ -10,6 +10,7 @@ mod circles;
 mod module_source;
 mod mutants;
 mod sources;
+mod words;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -42,7 +43,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// The page of rules.
+/// The generated page of rules.
 const RULES_PAGE: &str = "docs/rules.md";
 
 fn docs(root: &Path) -> ExitCode {
@@ -52,8 +53,9 @@ fn docs(root: &Path) -> ExitCode {
 fn tidy(root: &Path) -> ExitCode {
     let mut found = sources::check_all(root);
     found.extend(arrows::check_workspace(root));
+    found.extend(words::check_all(root));
     if std::fs::read_to_string(root.join(RULES_PAGE)).ok().as_deref() != Some(&imgprep_policy::page()) {
-        found.push(format!("{RULES_PAGE}: not what the table of rules says: cargo xtask docs"));
+        found.push(format!("{RULES_PAGE}: differs from the table of rules: run cargo xtask docs"));
     }
     for violation in &found {
         println!("{violation}");

@@ -313,11 +313,13 @@ impl ConvertArgs {
 }
 
 #[derive(clap::Args)]
-#[command(after_help = "The bitmap has the layout that ZVHD2 files use internally: one bit per block, set if the block\n\
+#[command(
+    after_help = "The bitmap has the layout that ZVHD2 files use internally: one bit per block, set if the block\n\
     contains a non-zero byte, padded to 4096 bytes. The file format of the vendor's own tool\n\
     (CreateMF.jar) is not documented: for a fast import of a RAW use that tool (--bitmap-command),\n\
     or import a ZVHD2, which needs no bitmap.\n\n\
-    Examples:\n  imgprep bitmap disk.raw\n  imgprep bitmap --bitmap-block 4M disk.raw other.mf")]
+    Examples:\n  imgprep bitmap disk.raw\n  imgprep bitmap --bitmap-block 4M disk.raw other.mf"
+)]
 pub(crate) struct BitmapArgs {
     /// Image to read, usually a RAW
     #[arg(value_name = "RAW")]

@@ -8,7 +8,7 @@
 //! tells), [`Error`] (one envelope for all that goes wrong) and [`Printable`] (text of
 //! strangers as people see it).
 //!
-//! It opens no file, starts no thread and knows no format.
+//! It opens no file, starts no thread and depends on no format.
 #![no_std]
 
 extern crate alloc;
@@ -42,5 +42,5 @@ pub use check::{
     StructureCounts, Swept, UnitSet, Use, UseKind, Uses, walk_entries,
 };
 
-// One envelope for all that goes wrong, and the text of strangers as people see it.
+// The envelope of all errors, and escaping of untrusted text.
 pub use error::{Class, Detail, Error, Printable, hex, is_printable, printable, printable_json, size_text};

@@ -227,7 +227,7 @@ impl<'a> Job<'a> {
         // Its format is sound then, and what it holds is not.
         let is_of_the_disk =
             first.place.code.is_some_and(|code| code.starts_with("disk.") || code.starts_with("raw."));
-        let what = if is_of_the_disk { "the disk is not whole" } else { "the image can't be converted" };
+        let what = if is_of_the_disk { "the disk is incomplete" } else { "the image cannot be converted" };
         Some(format!("{what} ({}): {}", first.rule.id, first.fact))
     }
 
@@ -248,7 +248,7 @@ impl<'a> Job<'a> {
         self.out.routes = report.routes;
     }
 
-    /// What stopped a walk: a violation on the image, or the reason why it can't be judged.
+    /// What stopped a walk: a violation on the image, or the reason why it cannot be judged.
     pub(super) fn absorb(&mut self, error: Error) -> Result<(), Error> {
         if let Some(EngineError::Interrupted) = error.detail::<EngineError>() {
             return Err(error);
@@ -291,7 +291,7 @@ impl<'a> Job<'a> {
         let class = (finding.severity == Severity::Error).then_some(Class::Corrupt);
         let Some(rule) = rule_of_code(finding.code, class) else { return };
         let place = Place { code: Some(finding.code), at: finding.at, ..Place::default() };
-        // A parser takes what it can't read for an error and what it can for a warning; here it is a fact
+        // A parser takes what it cannot read for an error and what it can for a warning; here it is a fact
         // about the image.
         let is_fact =
             matches!(rule.id, "safety/encrypted" | "safety/descriptor-line" | "structure/not-opened");
