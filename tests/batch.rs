@@ -130,7 +130,7 @@ fn thirty_kills_lose_nothing_and_do_nothing_twice() {
     let folder = tempfile::tempdir().unwrap();
     let want = twelve(folder.path());
     let out = folder.path().join("out");
-    // Times that differ with every run of the test, and are told when it fails.
+    // Times that differ with every run of the test, printed when it fails.
     let seed = std::time::SystemTime::now().duration_since(std::time::UNIX_EPOCH).unwrap().subsec_nanos();
     let mut random = u64::from(seed) | 1;
     // Inode and time of every output once it is journalled: it stays that file for ever.
@@ -229,7 +229,7 @@ fn resume_does_again_what_changed_and_only_that() {
     assert_eq!(fast(&["--force"]).1["earlier"].as_u64(), Some(0));
 }
 
-/// Damage in the journal is told, and costs what the line said.
+/// Damage in the journal is reported, and loses only the damaged line.
 #[test]
 fn a_damaged_line_of_the_journal_is_told_and_its_image_done_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -250,7 +250,8 @@ fn a_damaged_line_of_the_journal_is_told_and_its_image_done_again() {
     std::fs::write(&path, [&text[..done + 10], "?", &text[done + 11..]].concat()).unwrap();
     let told = batch(&["--resume"]);
     assert!(
-        told.contains("in the journal: 1 lines") && told.contains("1 of them by an earlier run"),
+        told.contains("1 incomplete or damaged lines in the journal")
+            && told.contains("1 of them by an earlier run"),
         "{told}"
     );
     let told = batch(&["--resume", "--progress", "jsonl"]);
@@ -437,8 +438,7 @@ fn a_plan_writes_nothing_and_tells_what_would_fail() {
     let text = imgprep(folder.path(), &args);
     assert_eq!(text.status.code(), Some(2));
     let text = said(&text);
-    for part in ["images/a.raw", "can be imported (otc)", "fails: ", "2 images into out", "left out", "free"]
-    {
+    for part in ["images/a.raw", "can be imported (otc)", "fails: ", "2 images into out", "ignored", "free"] {
         assert!(text.contains(part), "{part}: {text}");
     }
     let json = imgprep(folder.path(), &[&args[..], &["--output", "json"]].concat());
@@ -526,7 +526,7 @@ fn what_is_told_is_as_the_schemas_say() {
     plan.holds(&again.stdout, "a plan of what is left");
     assert!(said(&again).contains("\"done\""));
     let refused = imgprep(folder.path(), &args);
-    report.holds(&refused.stdout, "a batch that can't run");
+    report.holds(&refused.stdout, "a batch that cannot run");
     let xml = std::fs::read_to_string(folder.path().join("r.xml")).unwrap();
     assert!(
         xml.contains("tests=\"4\"") && xml.contains("errors=\"2\"") && xml.contains("detect.no-disk"),

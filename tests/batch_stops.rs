@@ -78,7 +78,7 @@ fn images(folder: &Path, mib: usize) -> Vec<(String, Vec<u8>)> {
 const BATCH: &[&str] =
     &["batch", "images", "--out", "out", "-j", "1", "--memory", "1G", "--progress", "jsonl"];
 
-/// Ends what was stopped, and looks at every output.
+/// Finishes the stopped batch, and checks every output.
 fn goes_on(folder: &Path, want: &[(String, Vec<u8>)]) {
     // At another level than the run that was stopped, which is slow on purpose.
     let output = imgprep(folder, &["batch", "images", "--out", "out", "--resume", "--force", "--no-sync"]);
@@ -152,7 +152,7 @@ fn a_second_interrupt_stops_now_and_the_batch_goes_on_later() {
     let out = folder.path().join("out");
     let process = journal(&out)[0]["process"].as_u64().unwrap();
     let process = u32::try_from(process).unwrap();
-    // All is written: what is left are the sync and the name, and nothing on the way there looks at the interrupt.
+    // All is written: what is left are the sync and the name, and nothing on the way there checks the interrupt flag.
     until("all is written", || written(process, &out).filter(|len| *len == whole));
     signal(process, "-INT");
     assert_eq!(running.wait_for("stopping")["running"], 1);
@@ -164,7 +164,7 @@ fn a_second_interrupt_stops_now_and_the_batch_goes_on_later() {
     let threads = || std::fs::read_dir(format!("/proc/{process}/task")).map_or(0, Iterator::count);
     until("its files are closed", || (threads() < 2).then_some(()));
     let events = journal(&out);
-    assert_eq!(events.last().unwrap()["event"], "start", "nothing was done and nothing is said to be");
+    assert_eq!(events.last().unwrap()["event"], "start", "nothing was done and nothing is reported as done");
     goes_on(folder.path(), &want);
 }
 

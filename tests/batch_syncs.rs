@@ -90,8 +90,8 @@ fn traced(folder: &Path) -> Vec<Call> {
     calls(&std::fs::read_to_string(folder.join("trace")).unwrap())
 }
 
-/// What is told to be done survives a power cut at any later moment: the output's bytes are synced before it gets its
-/// name, the name before the journal says so, the journal before anybody is told.
+/// What is reported as done survives a power failure at any later moment: the output's bytes are synced before it gets its
+/// name, the name before the journal says so, the journal before the event is printed.
 #[test]
 fn a_result_counts_when_all_of_it_is_on_the_disk() {
     if !has_strace() {

@@ -250,7 +250,7 @@ fn links_that_lead_nowhere_or_out_of_the_folder_are_reported_by_check() {
     assert!(said(&output).contains("images/out.qcow2: qcow2, fine"), "{}", said(&output));
 }
 
-/// The case `convert -O vmdk`: what is not written is said with a way that works.
+/// The case `convert -O vmdk`: an unsupported output format is reported with a conversion that works.
 #[test]
 fn a_format_that_is_not_written_is_named_with_what_to_do() {
     let temp = tempfile::tempdir().unwrap();
@@ -272,7 +272,10 @@ fn a_format_that_is_not_written_is_named_with_what_to_do() {
             let output = imgprep(folder, &args);
             assert_eq!(output.status.code(), Some(1));
             let text = said(&output);
-            assert!(text.contains(&format!("{to} is not written yet, only zvhd2 and raw are")), "{text}");
+            assert!(
+                text.contains(&format!("cannot write {to}: the writable formats are zvhd2 and raw")),
+                "{text}"
+            );
             let (_, commands) = text.trim_end().split_once("first: ").unwrap();
             let want = format!(
                 "imgprep convert 'my disk.qcow2' 'o'\\''ut.raw' && qemu-img convert -f raw -O {qemu} 'o'\\''ut.raw' 'o'\\''ut.{to}'"
@@ -281,19 +284,22 @@ fn a_format_that_is_not_written_is_named_with_what_to_do() {
         }
     }
     for (args, want) in [
-        (&["convert", "a.raw", "b.zvhd"][..], "zvhd is not written yet, only zvhd2 and raw are"),
+        (&["convert", "a.raw", "b.zvhd"][..], "cannot write zvhd: the writable formats are zvhd2 and raw"),
         (
             &["convert", "a.raw", "b.raw", "-O", "floppy"],
-            "-O floppy: not a format; the formats that are written are zvhd2 and raw",
+            "-O floppy: unknown format; the writable formats are zvhd2 and raw",
         ),
         (
             &["convert", "a.raw", "b"],
             "b: its name has no extension of a format that is written: use -O zvhd2 or -O raw",
         ),
-        (&["batch", ".", "--out", "x", "--to", "vmdk"], "vmdk is not written yet, only zvhd2 and raw are"),
+        (
+            &["batch", ".", "--out", "x", "--to", "vmdk"],
+            "cannot write vmdk: the writable formats are zvhd2 and raw",
+        ),
         (
             &["batch", ".", "--out", "x", "--to", "floppy"],
-            "to floppy: not a format; the formats that are written are zvhd2 and raw",
+            "to floppy: unknown format; the writable formats are zvhd2 and raw",
         ),
     ] {
         let output = imgprep(folder, args);
@@ -371,18 +377,18 @@ fn a_wrong_value_in_the_configuration_is_reported_with_file_and_line() {
     std::fs::create_dir(&below).unwrap();
     write(&below, "a.raw", vec![1; 4096]);
     for (text, place, what) in [
-        ("[check]\nprofile = \"mars\"\n", "2:11", "profile mars: not a profile; the profiles are "),
+        ("[check]\nprofile = \"mars\"\n", "2:11", "profile: mars: unknown profile; the profiles are "),
         (
             "# a\n[check]\nprofile = 'otc'\nroute = \"up\"\n",
             "4:9",
-            "route up: not a route of the profile, which has ",
+            "route: up: unknown route; the profile has ",
         ),
-        ("[check]\nroute = \"up\"\n", "2:9", "route up: no profile is named"),
-        ("[check]\ndeny = [\n  'size/*',\n  'no/rule',\n]\n", "4:3", "deny there is no rule \"no/rule\""),
-        ("[check]\nallow = ['x']\n", "2:10", "allow there is no rule \"x\""),
-        ("[check]\nprofile-file = 'gone.toml'\n", "2:16", "profile-file "),
+        ("[check]\nroute = \"up\"\n", "2:9", "route: up: a route requires a profile"),
+        ("[check]\ndeny = [\n  'size/*',\n  'no/rule',\n]\n", "4:3", "deny: unknown rule \"no/rule\""),
+        ("[check]\nallow = ['x']\n", "2:10", "allow: unknown rule \"x\""),
+        ("[check]\nprofile-file = 'gone.toml'\n", "2:16", "profile-file: "),
         ("[check]\nprofil = 'otc'\n", "2:1", "unknown field"),
-        ("\u{feff}[check]\r\nprofile = 'mars'\r\n", "2:11", "profile mars"),
+        ("\u{feff}[check]\r\nprofile = 'mars'\r\n", "2:11", "profile: mars"),
     ] {
         write(folder, "imgprep.toml", text);
         let output = imgprep(&below, &["check", "a.raw"]);
@@ -395,15 +401,15 @@ fn a_wrong_value_in_the_configuration_is_reported_with_file_and_line() {
             said(&output)
         );
     }
-    // What is typed is blamed where it is typed.
+    // An invalid option is reported for the option, not for the file.
     write(folder, "imgprep.toml", "[check]\nprofile = 'otc'\n");
     let output = said(&imgprep(&below, &["check", "--for", "mars", "a.raw"]));
     assert!(
-        output.contains("imgprep: --profile mars: not a profile") && !output.contains("imgprep.toml"),
+        output.contains("imgprep: --profile mars: unknown profile") && !output.contains("imgprep.toml"),
         "{output}"
     );
     let output = said(&imgprep(&below, &["check", "--route", "up", "a.raw"]));
-    assert!(output.contains("imgprep: --route up: not a route"), "{output}");
+    assert!(output.contains("imgprep: --route up: unknown route"), "{output}");
 }
 
 /// Every command that reports something has `--output json`.

@@ -286,8 +286,8 @@ fn remedies_for_compressed_files_work_whatever_they_are_called() {
             continue;
         }
         for name in ["x.qcow2", "my disk", "it's.img", "-d", "x.vmdk"] {
-            tool(folder, "sh", &["-c", &format!("{compress} disk.raw > packed")]);
-            std::fs::rename(folder.join("packed"), folder.join(name)).unwrap();
+            tool(folder, "sh", &["-c", &format!("{compress} disk.raw > compressed")]);
+            std::fs::rename(folder.join("compressed"), folder.join(name)).unwrap();
             let before = get(folder, name);
             let shown = format!("./{name}");
             let error = json(folder, &["info", &shown])["error"].clone();

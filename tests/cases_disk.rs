@@ -66,7 +66,7 @@ fn a_gpt_without_a_protective_mbr_is_ignored_with_a_warning() {
         (code, &warning["code"], &warning["severity"]),
         (Some(0), &json!("disk.gpt-unprotected"), &json!("warning"))
     );
-    assert_eq!(boot(&json), "no boot sector and no partition table: nothing can start from it");
+    assert_eq!(boot(&json), "no boot sector and no partition table: not bootable");
 }
 
 #[test]
@@ -169,7 +169,7 @@ fn check_of_standard_input_is_refused() {
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
         said(&output),
-        "imgprep: standard input cannot be checked: name a file (a file called - is ./-)\n"
+        "imgprep: standard input cannot be checked: give a file (for a file named -, use ./-)\n"
     );
     write_files(&sample().files, temp.path()).unwrap();
     std::fs::rename(temp.path().join("sample.qcow2"), temp.path().join("-")).unwrap();
@@ -189,8 +189,7 @@ fn check_of_a_folder_without_images_is_1() {
         assert_eq!(output.status.code(), Some(1), "{args:?}: {}", said(&output));
     }
     let output = imgprep(folder, &["check", "empty"]);
-    let want = "empty: unknown format, not checked\n  not checked: empty: the folder has no image files: nothing was \
-                checked [check.no-images]\n";
+    let want = "empty: unknown format, not checked\n  not checked: empty: the folder contains no image files: nothing was checked [check.no-images]\n";
     assert_eq!(said(&output), want);
 }
 

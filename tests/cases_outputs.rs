@@ -61,7 +61,7 @@ fn a_report_or_receipt_path_that_is_the_source_a_backing_file_a_link_or_the_outp
         for option in ["--report", "--receipt"] {
             for more in [&[][..], &["--force"], &["--dry-run"], &["--dry-run", "--force"]] {
                 let text = refused(at, &[&convert[..], &[option, path], more].concat(), "[output.is-source");
-                assert!(text.contains(&format!("the {} is a file that is read", &option[2..])), "{text}");
+                assert!(text.contains(&format!("the {} is also a source", &option[2..])), "{text}");
             }
         }
     }
@@ -469,7 +469,7 @@ fn json_onto_a_full_or_closed_standard_output_is_an_error() {
     assert_eq!(output.status.code(), Some(1));
     let output = shell(">&-", &["convert", "disk.raw", "-", "-O", "raw", "-q"]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    assert!(said(&output).contains("standard output could not be written"), "{}", said(&output));
+    assert!(said(&output).contains("cannot write standard output"), "{}", said(&output));
 }
 
 /// The names that a conversion with a bitmap leaves when it is killed at its `nth` link.
@@ -797,7 +797,7 @@ fn an_unreadable_range_of_a_salvage_has_its_code() {
         command(at, &["convert", "disk.raw", "out.raw", "--salvage", "-q", "--output", "json", "-j", "1"]);
     let mut strace = Command::new("strace");
     strace.args(["-f", "-qq", "-o", "/dev/null", "-P", "disk.raw", "-e", "trace=pread64"]);
-    // Behind two looks at its ends and the first unit: the second unit, and the first step of its second attempt.
+    // After two reads at its ends and the first unit: the second unit, and the first step of its second attempt.
     strace.args(["-e", "inject=pread64:error=EIO:when=4..5"]);
     let output = strace.arg(program.get_program()).args(program.get_args()).current_dir(at).output().unwrap();
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -110,7 +110,7 @@ fn vhd_bitmap_never_set_reads_as_zeros_with_a_warning() {
         assert_eq!(of_bitmap(found(&report)), want, "{}", case.name);
         if case.at.is_some() {
             let message = report["findings"][0]["findings"][0]["message"].as_str().unwrap().to_string();
-            let want = if case.blocks == 1 { "1 block holds data" } else { "3 blocks hold data" };
+            let want = if case.blocks == 1 { "1 block contains data" } else { "3 blocks contain data" };
             assert!(message.starts_with(want), "{}: {message}", case.name);
         }
         let raw = std::fs::read(folder.path().join("out.raw")).unwrap();

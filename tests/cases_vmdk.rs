@@ -472,7 +472,7 @@ fn file_names_that_are_almost_right_are_named_in_the_error() {
         write(folder.join("disk.vmdk"), cases::text_descriptor("vmfs", &[("VMFS", wanted)])).unwrap();
         let (code, _, message) = refused(folder, "disk.vmdk", &[]);
         assert_eq!(code, "open.name.missing");
-        assert!(message.contains(&format!("{there:?} beside the image {why}")), "{message}");
+        assert!(message.contains(&format!("{there:?} next to the image {why}")), "{message}");
         std::fs::remove_file(folder.join(there)).unwrap();
     }
     // Nothing near: no guess. Another part of the disk is not meant.
@@ -481,7 +481,7 @@ fn file_names_that_are_almost_right_are_named_in_the_error() {
         cases::text_descriptor("custom", &[("SPARSE", "disk-s001.vmdk"), ("SPARSE", "disk-s002.vmdk")]);
     write(folder.join("disk.vmdk"), text).unwrap();
     let (_, _, message) = refused(folder, "disk.vmdk", &[]);
-    assert!(message.contains("\"disk-s002.vmdk\", and there is no such file ["), "{message}");
+    assert!(message.contains("\"disk-s002.vmdk\", and no such file ["), "{message}");
 }
 
 #[test]

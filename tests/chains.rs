@@ -75,10 +75,10 @@ fn a_backing_format_is_believed_or_refused_by_name() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     write(folder.join("base"), layer(3, None)).unwrap();
-    // Said to be RAW: then it is, whatever its first bytes are.
+    // Declared RAW: read as RAW, whatever its first bytes are.
     write(folder.join("raw.qcow2"), thin("base", "raw", 2 << 16)).unwrap();
     assert!(disk(folder, "raw.qcow2", &[]).starts_with(b"QFI\xfb"));
-    // Not said: found out.
+    // Not declared: probed.
     let backing = Some(("base".into(), None));
     let quiet = Qcow2 { backing, ..Qcow2::new(16, 2 << 16) };
     write(folder.join("quiet.qcow2"), quiet.write().file).unwrap();
@@ -129,7 +129,7 @@ fn a_chain_ends_at_its_limit() {
     assert_eq!(open("2.qcow2", 3).unwrap().layers().len(), 3);
     assert_eq!(open("3.qcow2", 3).err().unwrap().code(), "open.chain.depth");
     assert_eq!(open("0.qcow2", 1).unwrap().layers().len(), 1);
-    // The limit that is set when nothing else is said.
+    // The default limit.
     disk(folder, "255.qcow2", &[]);
     refused(folder, "256.qcow2", &[], "open.chain.depth");
     // The same for parents that are not named.
@@ -204,7 +204,7 @@ fn each_follow_policy_opens_its_files_only() {
             assert!(said.contains("--follow any"), "{said}");
         }
         assert!(disk(&folder, "top.qcow2", &["--follow", "any"])[..1 << 16] == vec![7; 1 << 16]);
-        // From another working folder, names are the image's all the same.
+        // From another working folder, names are still relative to the image.
         disk(root, "images/top.qcow2", &["--follow", "any"]);
         // A description opens nothing and says what it would need.
         let output = imgprep(&folder, &["info", "top.qcow2", "--output", "json"]);
@@ -337,7 +337,7 @@ fn a_parent_that_was_changed_under_its_child_is_a_finding() {
     // The parent's own modification uuid.
     chain.files[1].bytes[408] = 0x77;
     write_files(&chain.files, folder).unwrap();
-    let finding = findings(folder).expect("it is told");
+    let finding = findings(folder).expect("it is reported");
     assert_eq!((&finding["severity"], &finding["offset"]), (&"error".into(), &424.into()));
     assert!(disk(folder, "vdi-over-vdi.vdi", &[]) == chain.disk);
     // A child that does not note it has nothing to compare.
@@ -357,7 +357,7 @@ fn broken_chains_are_described_without_their_parents() {
     }
 }
 
-/// A parent that its child can't name, in another folder and under another extension.
+/// A parent that its child cannot name, in another folder and under another extension.
 #[test]
 fn a_parent_is_the_one_that_the_user_names() {
     let temp = tempfile::tempdir().unwrap();
@@ -398,7 +398,7 @@ fn every_parent_of_a_chain_can_be_named() {
         std::fs::copy(&file, folder.join(format!("{name}-copy.vdi"))).unwrap();
     }
     let said = refused(folder, "vdi-chain-of-three.vdi", &[], "open.parent.several");
-    assert!(said.contains("--parent says which"), "{said}");
+    assert!(said.contains("select one with --parent"), "{said}");
     let middle = ["--parent", "middle-copy.vdi"];
     refused(folder, "vdi-chain-of-three.vdi", &middle, "open.parent.several");
     let both = [&middle[..], &["--parent", "base-copy.vdi"]].concat();
@@ -410,7 +410,7 @@ fn every_parent_of_a_chain_can_be_named() {
     assert!(disk(folder, "top.qcow2", &["--parent", "other"]) == vec![4; 2 << 16]);
     let info = imgprep(folder, &["info", "top.qcow2", "base", "--parent", "other"]);
     let said = crate::program::said(&info);
-    assert!(info.status.code() == Some(1) && said.contains("--parent works with one image only"), "{said}");
+    assert!(info.status.code() == Some(1) && said.contains("--parent applies to one image"), "{said}");
 }
 
 /// A descriptor that was moved with its data, and still names the place on the machine that it came from.
@@ -432,7 +432,7 @@ fn extents_of_another_machine_are_found_beside_the_descriptor() {
         assert!(info.contains("open.extent.beside") && info.contains("is read instead"), "{info}");
         refused(folder, "disk.vmdk", &["--follow", "none"], "open.gate.shut");
     }
-    // Two files of one name: which is which can't be told.
+    // Two files of one name: they cannot be distinguished.
     descriptor(&["RW 128 VMFS \"/a/disk-flat.vmdk\"", "RW 128 VMFS \"/b/disk-flat.vmdk\""]);
     refused(folder, "disk.vmdk", &[], "open.extent.namesakes");
     descriptor(&["RW 128 VMFS \"/a/gone.vmdk\""]);

@@ -1,4 +1,4 @@
-//! `imgprep check`: no good image gets an error, every broken one is told under its rule and place.
+//! `imgprep check`: no good image gets an error, every broken one is reported under its rule and offset.
 
 use std::collections::BTreeSet;
 use std::fs::File;
@@ -31,7 +31,7 @@ fn rules(json: &Value, severity: &str) -> Vec<String> {
     violations(json).into_iter().filter(of).map(|found| found["rule"].as_str().unwrap().to_string()).collect()
 }
 
-/// Every rule that has said something about a file in these tests, by what was asked.
+/// Every rule that was reported for a file in these tests.
 fn fired(json: &Value, all: &mut BTreeSet<String>) {
     all.extend(violations(json).iter().map(|found| found["rule"].as_str().unwrap().to_string()));
 }
@@ -55,7 +55,7 @@ fn no_good_image_gets_an_error() {
     let nested = ["qed-over-raw-like-qcow2", "vhd-fixed-of-a-dynamic"];
     // These read right by the footer that is left: that the other one is gone shows a cut.
     let cut = ["vhd-end-without-cookie", "vhd-end-missing", "vhd-end-cut", "vhd-end-followed"];
-    // It has a line that is none on purpose.
+    // It has an invalid line on purpose.
     let lines = ["vmdk-text-odd"];
     // The vendor's reader refuses it.
     let finished = ["zvhd2-zlib-finished"];
@@ -347,7 +347,7 @@ fn hostile_files_and_every_rule_fires() {
         .filter_map(|line| line.split_whitespace().next())
         .filter(|id| !all.contains(*id))
         .collect();
-    assert!(silent.is_empty(), "never said: {silent:?}");
+    assert!(silent.is_empty(), "never reported: {silent:?}");
 }
 
 /// A disk of 4 MiB with an MBR and these bytes at the start of its two partitions, at 1 and 2 MiB.
@@ -365,7 +365,7 @@ fn partitioned(first: &[u8], second: &[u8]) -> Vec<u8> {
     disk
 }
 
-/// What hides in a partition is told with the place of the disk, whatever format the disk came in.
+/// An image hidden in a partition is reported with its disk offset, for every format.
 #[test]
 fn what_is_inside_partitions_is_judged() {
     let temp = tempfile::tempdir().unwrap();
@@ -376,8 +376,8 @@ fn what_is_inside_partitions_is_judged() {
     let cases: [(&str, &[u8], &str, &str, i32); 5] = [
         ("hidden", &inner[..4096], "safety/nested-format", "partition 2 begins like a qcow2 image", 2),
         ("vmdk", b"KDMV\x01\0\0\0", "safety/nested-format", "partition 2 begins like a vmdk image", 2),
-        ("luks", luks, "safety/encrypted", "partition 2 is locked with LUKS2", 0),
-        ("bitlocker", bitlocker, "safety/encrypted", "partition 2 is locked with BitLocker", 0),
+        ("luks", luks, "safety/encrypted", "partition 2 is encrypted with LUKS2", 0),
+        ("bitlocker", bitlocker, "safety/encrypted", "partition 2 is encrypted with BitLocker", 0),
         ("plain", b"x", "", "", 0),
     ];
     for (name, start, rule, fact, exit) in cases {
@@ -413,7 +413,7 @@ fn what_is_inside_partitions_is_judged() {
     }
 }
 
-/// A RAW can't tell that it was cut; its partitions can.
+/// A RAW cannot tell that it was cut; its partitions can.
 #[test]
 fn a_disk_that_ends_before_its_partitions_is_cut() {
     let temp = tempfile::tempdir().unwrap();
@@ -437,7 +437,7 @@ fn a_disk_that_ends_before_its_partitions_is_cut() {
         let reasons = json["routes"].as_array().unwrap().iter().map(|route| &route["reason"]);
         for reason in reasons {
             assert!(
-                reason.as_str().unwrap().starts_with("the disk is not whole (structure/cut): "),
+                reason.as_str().unwrap().starts_with("the disk is incomplete (structure/cut): "),
                 "{reason}"
             );
         }
@@ -461,7 +461,7 @@ fn a_disk_that_is_not_complete_is_not_said_to_boot() {
     assert_eq!((boots("none"), boots("beside")), (false, true));
 }
 
-/// Bits that a reader may ignore are told, by the names that the image gives them.
+/// Bits that a reader may ignore are reported, by the names that the image stores.
 #[test]
 fn unknown_optional_features_of_a_qcow2_are_told() {
     let temp = tempfile::tempdir().unwrap();
@@ -733,7 +733,7 @@ fn rules_are_listed_and_explained() {
     }
     let output = check(folder.path(), &["--explain", "size/fil"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("is size/file meant?"), "{}", said(&output));
+    assert!(said(&output).contains("did you mean size/file?"), "{}", said(&output));
 }
 
 /// The commands that `check` gives are pasted into a shell, and the route is open afterwards.

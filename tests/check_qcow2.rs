@@ -307,7 +307,7 @@ fn damage_of_other_variants_counts_the_same() {
                 i.entries().into_iter().find(|at| i.u64(*at) & COPIED == 0 && i.data(*at) != 0).unwrap();
             i.put64(shared, i.u64(shared) | COPIED);
         }),
-        ("snap", "the snapshot's L1 table is not on a cluster", |i| {
+        ("snap", "the snapshot's L1 table is not cluster-aligned", |i| {
             i.put64(i.u64(64), i.u64(i.u64(64)) + 512);
         }),
         ("snap", "the snapshot's L1 table is too large", |i| i.put(i.u64(64) + 8, &[0xff; 4])),

@@ -177,7 +177,7 @@ fn a_source_that_shrinks_is_a_clean_error_with_its_offset() {
             [&["convert", "shrinks.raw", target, "-j", "1", "--progress", "jsonl"][..], &options].concat();
         let piped = command(folder.path(), &args).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = piped.unwrap();
-        // At work for certain: progress is told, or (a pipe) the first bytes are out and nobody takes the rest.
+        // At work for certain: progress is shown, or (a pipe) the first bytes are out and nobody takes the rest.
         let mut first = [0; 1];
         match target {
             "-" => child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap(),

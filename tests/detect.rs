@@ -170,7 +170,7 @@ fn a_hybrid_iso_is_an_iso_and_says_what_else_it_is() {
 fn what_real_programs_write_is_known() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("d.ovf"), "<Envelope/>").unwrap();
-    std::fs::write(folder.path().join("d.raw"), with(100_000, &[(0, b"some text to be packed")])).unwrap();
+    std::fs::write(folder.path().join("d.raw"), with(100_000, &[(0, b"some text to compress")])).unwrap();
     for (name, program, args) in [
         ("gzip", "gzip", &["-k", "d.raw"][..]),
         ("xz", "xz", &["-k", "d.raw"]),

@@ -1,6 +1,6 @@
 //! VHD against `qemu-img` and `qemu-io`.
 //!
-//! `qemu-img` takes a fixed VHD for RAW, footer included, unless it is told `-f vpc`.
+//! `qemu-img` takes a fixed VHD for RAW, footer included, unless `-f vpc` is given.
 
 use std::path::Path;
 
@@ -33,7 +33,7 @@ fn vhd_of_every_subformat_and_size() {
     for options in OPTIONS {
         // Of 2 MiB blocks: one, one less, one more.
         for size in [0u64, 512, 2 << 20, (2 << 20) - 512, (2 << 20) + 512, (6 << 20) + 1536] {
-            // qemu-img can't open the fixed disk of nothing that it has made: the footer is
+            // qemu-img cannot open the fixed disk of nothing that it has made: the footer is
             // the file's first sector, and it takes that for a dynamic disk's copy.
             if size == 0 && options.starts_with("subformat=fixed") {
                 continue;

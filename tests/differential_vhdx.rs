@@ -85,7 +85,7 @@ fn vhdx_of_odd_sizes_and_of_more_than_a_chunk() {
             let options = format!("block_size={block}");
             let create = ["create", "-q", "-f", "vhdx", "-o", &options, "a.vhdx", &size.to_string()];
             tool(folder.path(), "qemu-img", &create);
-            // Across the end of the chunk where the disk goes on, at its own end else.
+            // Across the end of the chunk if the disk continues, otherwise at its own end.
             let near = (4u64 << 30).min(size) - 8192;
             let len = 12288.min(size - near - 512);
             let written = [(3, size - 512, 512), (4, near, len), (5, 5 << 20, 4096)];
@@ -115,7 +115,7 @@ fn vhdx_of_odd_sizes_and_of_more_than_a_chunk() {
 /// * logical sectors of 4096 bytes and differencing images: it says "not supported";
 /// * a disk of 0 bytes: by 2.5 its table has no entry, QEMU counts one less than none blocks and
 ///   wants (and writes) 2^32 of them divided by the chunk ratio;
-/// * an image whose first region table is damaged: it never looks at the second copy;
+/// * an image whose first region table is damaged: it never reads the second copy;
 /// * a user's metadata item that has the name of one of the format's: names are unique together
 ///   with the flag `IsUser` only (2.6.1.2), it takes the two for one.
 #[test]

@@ -136,7 +136,7 @@ fn vmdk_chains() {
     assert!(output.status.success(), "{}", said(&output));
 }
 
-/// What `qemu-img` can't read of our images, or reads otherwise, and who is right.
+/// What `qemu-img` cannot read of our images, or reads otherwise, and who is right.
 const BEYOND_QEMU: [&str; 8] = [
     // It refuses createType "custom", which the specification has.
     "vmdk-custom",

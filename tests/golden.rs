@@ -1,4 +1,4 @@
-//! What `info` and `map` print, kept beside the sample. `IMGPREP_UPDATE_GOLDEN=1` writes it anew.
+//! What `info` and `map` print, kept next to the sample. `IMGPREP_UPDATE_GOLDEN=1` updates it.
 
 use testdata_gen::sample;
 

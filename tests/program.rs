@@ -29,7 +29,7 @@ pub(crate) fn bounded(command: &Command, kib: u64) -> Command {
     shell
 }
 
-/// What a command said on standard error and standard output.
+/// The standard error and standard output of a command.
 pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout))
 }

@@ -51,7 +51,7 @@ fn the_commands_of_the_readme_run() {
 #[test]
 fn the_table_of_commands_is_complete() {
     let text = readme();
-    let table = section(&text, "What it does now");
+    let table = section(&text, "Commands and formats");
     let codes = table.lines().filter(|line| line.starts_with("| `")).flat_map(|line| line.split('`'));
     let names = codes.filter_map(|code| code.strip_prefix("imgprep ")?.split(' ').next());
     let mut named: Vec<_> = names.map(String::from).collect();
@@ -105,7 +105,7 @@ fn options_of_the_readme_exist() {
 fn the_formats_of_the_readme_are_those_of_the_program() {
     let folder = tempfile::tempdir().unwrap();
     let text = readme();
-    let table = section(&text, "What it does now").split("Read:\n").nth(1).unwrap();
+    let table = section(&text, "Commands and formats").split("Readable formats:\n").nth(1).unwrap();
     let rows = table
         .lines()
         .filter_map(|line| line.strip_prefix("| ")?.split(" |").next())
@@ -119,10 +119,10 @@ fn the_formats_of_the_readme_are_those_of_the_program() {
     assert_eq!(named, known);
 }
 
-/// The beginning of each point of "Unlike qemu-img", and tests that show it.
+/// The beginning of each point of "Differences from qemu-img", and tests that show it.
 const POINTS: &[(&str, &[&str])] = &[
     (
-        "A cut or contradicting image is refused",
+        "Truncated or contradictory images are rejected",
         &[
             "broken::every_broken_image_is_refused_with_code_and_place_and_leaves_nothing",
             "cuts::no_cut_qcow2_is_read_wrong",
@@ -130,30 +130,30 @@ const POINTS: &[(&str, &[&str])] = &[
         ],
     ),
     (
-        "Outputs appear under their names whole or not at all",
+        "Outputs appear under their names complete or not at all",
         &[
             "cli::an_existing_output_is_kept_without_force",
             "cli::an_interrupt_removes_what_is_unfinished_and_exits_130",
         ],
     ),
     (
-        "Names found inside an image are followed only",
+        "File names inside an image are followed only",
         &["chains::each_follow_policy_opens_its_files_only", "chains::what_is_no_file_name_is_never_opened"],
     ),
-    ("Zeros are left out", &["cli::a_raw_is_sparse_and_its_bitmap_comes_from_the_same_pass"]),
+    ("Zeros are omitted", &["cli::a_raw_is_sparse_and_its_bitmap_comes_from_the_same_pass"]),
     (
-        "Where a file system can share blocks",
+        "On file systems that can share blocks",
         &["reflinks::blocks_are_shared_on_xfs", "reflinks::blocks_are_shared_on_btrfs"],
     ),
     (
-        "A log of VHDX is replayed",
+        "The log of a VHDX is replayed",
         &[
             "differential_vhdx::vhdx_logs_replayed_by_qemu_give_the_same_disk",
             "chains::a_parent_is_the_one_that_the_user_names",
         ],
     ),
     (
-        "An extent of a VMDK without its descriptor is refused by name",
+        "VMDK extents without their descriptor are rejected by name",
         &["broken::every_broken_image_is_refused_with_code_and_place_and_leaves_nothing"],
     ),
     (
@@ -161,7 +161,7 @@ const POINTS: &[(&str, &[&str])] = &[
         &["conformance::every_image_converts_to_its_disk_on_one_thread"],
     ),
     (
-        "A snapshot is as long as the disk was",
+        "Snapshots have the size that the disk had",
         &["conformance::every_image_converts_to_its_disk_on_several_threads"],
     ),
 ];
@@ -169,7 +169,7 @@ const POINTS: &[(&str, &[&str])] = &[
 #[test]
 fn every_point_of_the_readme_has_a_test() {
     let text = readme();
-    let section = section(&text, "Unlike qemu-img");
+    let section = section(&text, "Differences from qemu-img");
     let points: Vec<_> = section.lines().filter_map(|line| line.strip_prefix("* ")).collect();
     for point in &points {
         let known = POINTS.iter().filter(|(begins, _)| point.starts_with(begins)).count();

@@ -89,7 +89,7 @@ fn options_of_the_target_are_those_of_their_own_flags() {
     let options = made("b.zvhd2", &["-o", "compression_type=zlib,level=9"]).2.unwrap();
     assert!(flags == options);
     for (name, options, what) in [
-        ("c.zvhd2", &["-o", "level=9", "--level", "3"][..], "given twice"),
+        ("c.zvhd2", &["-o", "level=9", "--level", "3"][..], "duplicate option"),
         ("c.zvhd2", &["-o", "level=x"], "whole number"),
         ("c.zvhd2", &["-o", "cluster_size=4k"], "level=N"),
         ("c.zvhd2", &["-o", "level=23"], "1 to 22"),

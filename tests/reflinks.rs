@@ -1,4 +1,4 @@
-//! Outputs that share blocks with their sources, on file systems that can and on such that can't.
+//! Outputs that share blocks with their sources, on file systems that can and on such that cannot.
 
 use std::fs::{File, OpenOptions};
 use std::os::unix::fs::FileExt;
@@ -156,7 +156,7 @@ fn what_stands_elsewhere_within_its_block_is_written() {
     }
 }
 
-/// A range that the source lost can't be shared, and neither be written: the source is to blame, as where nothing is
+/// A range that the source lost cannot be shared, and neither be written: the source is to blame, as where nothing is
 /// ever shared.
 #[test]
 fn a_source_that_shrinks_before_its_blocks_are_shared_is_the_source_s_fault() {

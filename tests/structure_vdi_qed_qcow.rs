@@ -1,4 +1,4 @@
-//! Structure checks of VDI, QED and QCOW: every odd image is told with its code at its place, no
+//! Structure checks of VDI, QED and QCOW: every anomalous image is reported with its code at its offset, no
 //! good image is called wrong, counts are those of `qemu-img check`.
 
 use std::ops::ControlFlow;
@@ -28,7 +28,7 @@ fn every_odd_image_is_told_with_code_and_place_and_is_read() {
             .unwrap_or_else(|error| panic!("{}: {error}", image.name));
         let (_, mut findings) = check(&disk);
         if !image.code.contains(".check.") {
-            // What the parser told is not told again.
+            // What the parser reported is not reported again.
             let told = disk.layers()[0].findings.iter().filter(|finding| finding.code == image.code);
             findings.extend(told.cloned());
         }
@@ -214,7 +214,7 @@ fn a_damaged_vdi_of_qemu_counts_as_qemu_counts() {
         ("two entries, one block", map + 4, 0u32),
         ("a block lost", map, u32::MAX),
         ("zeros for a block", map, u32::MAX - 1),
-        ("a block that the map can't have", map, 9),
+        ("a block that the map cannot have", map, 9),
         ("the last number", map, u32::MAX - 2),
         ("a block that is not allocated", map + 4, 5),
         ("fewer allocated", 388, 1),

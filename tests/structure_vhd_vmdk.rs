@@ -1,4 +1,4 @@
-//! Structure checks of VHD and VMDK: every odd image is told with its code at its place, no good
+//! Structure checks of VHD and VMDK: every anomalous image is reported with its code at its offset, no good
 //! image is called wrong.
 
 use std::ops::ControlFlow;
@@ -36,7 +36,7 @@ fn every_odd_image_is_told_with_code_and_place() {
         disk.extents(&mut |_| ControlFlow::Continue(()))
             .unwrap_or_else(|error| panic!("{}: {error}", image.name));
         let (_, mut findings) = check(&disk);
-        // What opening the image has told already is not told again.
+        // What opening the image already reported is not reported again.
         if !image.code.contains(".check.") {
             findings.extend(disk.layers()[0].findings.iter().cloned());
         }

@@ -1,4 +1,4 @@
-//! Structure checks of VHDX: every odd image is told with its code at its place, no good image is
+//! Structure checks of VHDX: every anomalous image is reported with its code at its offset, no good image is
 //! called wrong.
 
 use std::ops::ControlFlow;

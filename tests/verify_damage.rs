@@ -139,7 +139,7 @@ fn changing<T>(path: &Path, work: impl FnOnce(&RunOptions<'_>) -> T) -> T {
 #[track_caller]
 fn is_changed(error: &Error) {
     assert_eq!(error.code(), "io.read.changed");
-    assert!(error.to_string().contains("its times are others"), "{error}");
+    assert!(error.to_string().contains("its timestamps changed"), "{error}");
 }
 
 /// The last look at the source is the one that sees a change in place: one for each way through the engine.

@@ -104,7 +104,7 @@ fn tables() -> Vec<AnomalousImage> {
             beyond,
             with(beyond, end - 512),
         ),
-        table("qed-l2-behind-disk-2", "an entry that is none", l2_entry, beyond, with(beyond, 2)),
+        table("qed-l2-behind-disk-2", "an invalid entry", l2_entry, beyond, with(beyond, 2)),
         table(
             "qed-l2-behind-disk-shared",
             "a cluster of the disk again, behind it",

@@ -164,7 +164,7 @@ fn blocks() -> Vec<AnomalousImage> {
         })
     };
     let bat = recipe().write().bat;
-    // Block 2 is none any more: the disk reads zeros there, and its place is lost.
+    // Block 2 is no longer allocated: the disk reads zeros there, and its space is leaked.
     let forgotten = edited(&recipe(), |written| put(&mut written.file, written.bat + 8, &[0xff; 4]));
     let written = recipe().write();
     let (leaked, first) = (written.blocks[&2], written.blocks[&0]);

@@ -313,7 +313,7 @@ fn entries() -> Vec<AnomalousImage> {
 fn space() -> Vec<AnomalousImage> {
     let leak = "vhdx.check.leak";
     vec![
-        row("vhdx-leak-at-end", "the file goes on behind its last block", leak, &recipe(), |written| {
+        row("vhdx-leak-at-end", "the file continues after its last block", leak, &recipe(), |written| {
             let at = written.file.len() as u64;
             put(&mut written.file, at, &vec![1; 3 * MIB as usize]);
             at

@@ -179,7 +179,7 @@ fn streams() -> Vec<AnomalousImage> {
         ),
         row(
             "vmdk-stream-unknown",
-            "a marker that is none",
+            "an invalid marker",
             "vmdk.check.stream-marker",
             table - SECTOR + 12,
             with(&[(table - SECTOR + 12, &[9])]),

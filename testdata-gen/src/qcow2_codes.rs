@@ -11,7 +11,7 @@ use crate::qed::{Cell as QedCell, Qed};
 /// What comes upon the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provoked {
-    /// Opening, which goes on.
+    /// Opening, which continues.
     Opened,
     /// Opening, which fails.
     Refused,

@@ -26,7 +26,7 @@ pub(crate) struct Qed {
     pub(crate) header: u32,
     pub(crate) size: u64,
     pub(crate) cells: BTreeMap<u64, Cell>,
-    /// Name, and whether it is said to be RAW.
+    /// Name, and whether it is declared RAW.
     pub(crate) backing: Option<(String, bool)>,
     /// Further bits of the three feature fields.
     pub(crate) features: [u64; 3],
@@ -221,7 +221,7 @@ fn chains() -> Vec<GoodImage> {
         chain("qed-over-raw", "a RAW backing file", &below, 300_032, true, raw("qed-over-raw")),
         chain(
             "qed-over-guessed",
-            "a backing file whose format is not said",
+            "a backing file whose format is not declared",
             &below,
             300_000,
             false,

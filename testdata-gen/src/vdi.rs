@@ -312,7 +312,7 @@ fn under_qcow2(below: &[u8]) -> GoodImage {
     top.cells.insert(5, Cell::Data(bytes));
     top.backing = Some(("qcow2-over-vdi-middle.vdi".into(), Some("vdi".into())));
     let mut image = image("qcow2-over-vdi", "QCOW2 over VDI over VDI", "qcow2", top.write().file, disk);
-    // qemu-img can't read what is below it.
+    // qemu-img cannot read what is below it.
     image.format = "vdi";
     let file = |name: &str, bytes| ImageFile { name: name.into(), bytes };
     image.files.push(file("qcow2-over-vdi-middle.vdi", middle.write().file));
@@ -389,7 +389,7 @@ fn headers() -> Vec<Row> {
             Some(whole.len() as u64),
             edited(72, &[0xff; 4]),
         ),
-        field("vdi-type-0", "an image type that is none", "vdi.header.type", 76, &[0; 4]),
+        field("vdi-type-0", "an invalid image type", "vdi.header.type", 76, &[0; 4]),
         field("vdi-type-5", "an image type that is not known", "vdi.header.type", 76, &[5, 0, 0, 0]),
         field("vdi-sector-4096", "sectors of 4 KiB", "vdi.header.sector-size", 360, &[0, 16, 0, 0]),
         field("vdi-block-size-0", "blocks of nothing", "vdi.header.field", 376, &[0; 4]),

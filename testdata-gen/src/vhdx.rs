@@ -410,7 +410,7 @@ pub(crate) struct Entry {
     pub(crate) torn: bool,
     /// `FlushedFileOffset` and `LastFileOffset`, if not the file's length.
     pub(crate) lengths: Option<(u64, u64)>,
-    /// The tail it names: the number of an entry, the first one if nothing is said.
+    /// The tail it names: the number of an entry, the first one by default.
     pub(crate) tail: usize,
 }
 

@@ -748,7 +748,7 @@ fn parents() -> Vec<BrokenImage> {
         ),
         with(
             "vhdx-parent-linkage-no-guid",
-            "a parent_linkage that is none",
+            "an invalid parent_linkage",
             AtOpen,
             bad,
             keys(&[("parent_linkage", "{me}"), ("relative_path", "below.vhdx")]).write().values["parent_linkage"],

@@ -675,7 +675,7 @@ fn texts() -> Vec<GoodImage> {
             "vmdk-text-w.raw",
         ),
         flat("vmdk-text-encoding", "a name in windows-1252", "vmdk café.raw", &latin, "vmdk café.raw"),
-        flat("vmdk-text-odd", "a line that is none, a name with blanks and quotes", own_name, &odd, own_name),
+        flat("vmdk-text-odd", "an invalid line, a name with blanks and quotes", own_name, &odd, own_name),
         flat(
             "vmdk-text-no-magic",
             "comments in front, not the usual first line",
@@ -1173,7 +1173,7 @@ fn broken_texts() -> Vec<BrokenImage> {
         ),
         of(
             "vmdk-cid",
-            "an id that is none",
+            "an invalid id",
             AtOpen,
             "vmdk.descriptor.value",
             Some("CID=xyz"),

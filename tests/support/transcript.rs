@@ -27,7 +27,7 @@ pub type Parse = fn(&dyn ReadAt, &ParseOptions) -> Result<Parsed, Error>;
 pub type Recognise = fn(&Probe<'_>) -> String;
 
 /// Compares what a format's crate says of every image of `format` with the golden file at `golden`: one line an image, with
-/// checksums of what is said.
+/// checksums of the output.
 ///
 /// `IMGPREP_UPDATE_GOLDEN` writes the golden file instead, `IMGPREP_TRANSCRIPTS=FOLDER` writes the whole text into a folder.
 ///
@@ -178,7 +178,7 @@ impl<'a> Subject<'a> {
         all
     }
 
-    /// What is said where little is allowed.
+    /// The output with small limits.
     fn limited(&self) -> String {
         let whole = Limits::default();
         let limits = [
@@ -215,7 +215,7 @@ impl<'a> Subject<'a> {
         text
     }
 
-    /// What is said where a few bytes of the metadata are others.
+    /// The output with a few changed bytes of the metadata.
     fn changed(&self, image: &GoodImage) -> String {
         let original = &image.files[0].bytes;
         let seed = image.name.bytes().fold(7u64, |sum, byte| sum.wrapping_mul(31).wrapping_add(byte.into()));
@@ -339,7 +339,7 @@ fn check(opened: &Opened) -> String {
     said.concat() + &lines(&findings)
 }
 
-/// The walk of a caller that goes on behind every range that is lost.
+/// The walk of a caller that continues after every lost range.
 fn salvaged(opened: &Opened) -> String {
     let size = opened.image.size;
     let (mut text, mut at) = (lines(&opened.image.findings), 0);

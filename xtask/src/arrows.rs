@@ -64,7 +64,7 @@ pub(crate) fn check_workspace(root: &Path) -> Vec<String> {
         .current_dir(root)
         .output();
     let metadata = output.ok().and_then(|output| serde_json::from_slice(&output.stdout).ok());
-    let Some(metadata) = metadata else { return vec!["cargo metadata can't be read".into()] };
+    let Some(metadata) = metadata else { return vec!["cargo metadata cannot be read".into()] };
     let mut found = check(&metadata);
     let workspace = metadata["workspace_root"].as_str().unwrap_or_default();
     for package in metadata["packages"].as_array().into_iter().flatten() {

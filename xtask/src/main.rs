@@ -1,8 +1,8 @@
-//! `cargo xtask tidy`: the laws of ARCHITECTURE.md that no compiler checks.
-//! `cargo xtask docs`: writes the pages that are made from tables.
-//! `cargo xtask bench [--quick] [PART OF A SECTION'S TITLE]`: how fast it is, beside what else there is.
-//! `cargo xtask mutants [--shard K/N] [PACKAGE]`: whether the tests see every change of a crate.
-//! `cargo xtask bench --count [--accept]`: instructions of the hot loops, beside those that were accepted.
+//! `cargo xtask tidy`: the rules of ARCHITECTURE.md that the compiler does not check.
+//! `cargo xtask docs`: writes the pages that are generated from tables.
+//! `cargo xtask bench [--quick] [PART OF A SECTION'S TITLE]`: benchmarks, compared with other tools.
+//! `cargo xtask mutants [--shard K/N] [PACKAGE]`: mutation tests of a crate.
+//! `cargo xtask bench --count [--accept]`: instruction counts of the hot loops, compared with the accepted ones.
 
 mod arrows;
 mod bench;
@@ -11,6 +11,7 @@ mod codes;
 mod module_source;
 mod mutants;
 mod sources;
+mod words;
 
 use std::path::Path;
 use std::process::ExitCode;
@@ -43,7 +44,7 @@ fn main() -> ExitCode {
     }
 }
 
-/// Pages that are made from tables: name and contents.
+/// The generated pages: name and contents.
 fn pages() -> [(&'static str, String); 2] {
     [("docs/rules.md", imgprep::policy::page()), ("docs/codes.md", codes::page())]
 }
@@ -55,6 +56,7 @@ fn docs(root: &Path) -> ExitCode {
 fn tidy(root: &Path) -> ExitCode {
     let mut found = sources::check_all(root);
     found.extend(arrows::check_workspace(root));
+    found.extend(words::check_all(root));
     for (name, page) in pages() {
         if std::fs::read_to_string(root.join(name)).ok().as_deref() != Some(&page) {
             found.push(format!("{name}: differs from its table: run cargo xtask docs"));

@@ -182,7 +182,7 @@ fn tokens(text: &str) -> Vec<String> {
 }
 
 /// Length of the block comment that begins here; comments nest.
-fn block_comment(text: &str) -> usize {
+pub(crate) fn block_comment(text: &str) -> usize {
     let mut depth = 0_usize;
     let mut at = 0;
     while at < text.len() {
@@ -206,7 +206,7 @@ fn block_comment(text: &str) -> usize {
 }
 
 /// Length of the string, byte string or character that begins here.
-fn quoted(text: &str) -> Option<usize> {
+pub(crate) fn quoted(text: &str) -> Option<usize> {
     if text.starts_with('\'') {
         return character(text);
     }

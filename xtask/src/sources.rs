@@ -20,45 +20,45 @@ const RULES: &[Rule] = &[
     Rule {
         text: "print!(",
         applies: product,
-        why: "law 6: it panics where nobody can read it; the CLI has `print`",
+        why: "rule 6: it panics where nobody can read it; the CLI has `print`",
     },
     Rule {
         text: "println!(",
         applies: product,
-        why: "law 6: it panics where nobody can read it; the CLI has `print`",
+        why: "rule 6: it panics where nobody can read it; the CLI has `print`",
     },
     Rule {
         text: "io::stdout()",
         applies: |path| product(path) && !cli(path) && !io(path),
-        why: "law 6: only the CLI prints",
+        why: "rule 6: only the CLI prints",
     },
     Rule {
         text: "std::env::",
         applies: |path| product(path) && !cli(path),
-        why: "law 6: only the CLI reads the environment",
+        why: "rule 6: only the CLI reads the environment",
     },
     Rule {
         text: "rayon::",
         applies: |path| product(path) && !engine(path),
-        why: "law 6: only engine and batch start threads",
+        why: "rule 6: only engine and batch start threads",
     },
     Rule {
         text: "thread::spawn",
         applies: |path| product(path) && !engine(path),
-        why: "law 6: only engine and batch start threads",
+        why: "rule 6: only engine and batch start threads",
     },
     Rule {
         text: "thread::scope",
         applies: |path| product(path) && !engine(path),
-        why: "law 6: only engine and batch start threads",
+        why: "rule 6: only engine and batch start threads",
     },
-    Rule { text: "unsafe {", applies: |path| product(path) && !io(path), why: "law 6: only io has unsafe" },
+    Rule { text: "unsafe {", applies: |path| product(path) && !io(path), why: "rule 6: only io has unsafe" },
     Rule {
         text: "std::os::",
         applies: |path| product(path) && !io(path),
-        why: "law 10: only io names a system",
+        why: "rule 10: only io names a system",
     },
-    Rule { text: "use std::", applies: format, why: "law 1: format crates are no_std" },
+    Rule { text: "use std::", applies: format, why: "rule 1: format crates are no_std" },
 ];
 
 fn product(path: &str) -> bool {
@@ -120,16 +120,16 @@ fn check_source(name: &str, text: &str) -> Vec<String> {
     }
     let lines = product.lines().count();
     if lines > LONGEST {
-        found.push(format!("{name}: {lines} lines: more than can be read in one sitting"));
+        found.push(format!("{name}: {lines} lines: longer than {LONGEST}"));
     }
     let is_vague = ["util", "common", "helper", "base", "manager"]
         .iter()
         .any(|word| name.ends_with(&format!("/{word}.rs")));
     if is_vague {
-        found.push(format!("{name}: a name that says nothing"));
+        found.push(format!("{name}: a name that is too vague"));
     }
     if format(name) && name.ends_with("/lib.rs") && !text.contains("#![no_std]") {
-        found.push(format!("{name}: law 1: format crates are no_std"));
+        found.push(format!("{name}: rule 1: format crates are no_std"));
     }
     found
 }
@@ -140,7 +140,7 @@ fn check_manifest(name: &str, text: &str) -> Vec<String> {
     if has_workspace_lints || name == "crates/io/Cargo.toml" {
         Vec::new()
     } else {
-        vec![format!("{name}: law 6: the workspace's lints are not inherited")]
+        vec![format!("{name}: rule 6: the workspace's lints are not inherited")]
     }
 }
 

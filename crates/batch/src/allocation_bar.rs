@@ -9,7 +9,7 @@ const PARTS: u64 = 96;
 /// Most extents that are walked: a bar must cost much less than a conversion.
 const MOST_EXTENTS: u64 = 200_000;
 
-/// Walks the tables and tells of each part what most of it is. Empty, if that would take long or fails.
+/// Walks the tables and reports the predominant kind of each part. Empty if that would take long or fails.
 pub(crate) fn allocation_bar(disk: &Disk) -> String {
     let mut bar = AllocationBar::new(disk.size());
     let mut extents = 0;

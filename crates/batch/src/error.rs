@@ -1,4 +1,4 @@
-//! Why a batch can't run, and how one of its images fails that no other part has a word for.
+//! Why a batch cannot run, and how one of its images fails that no other part has a word for.
 
 use imgprep::{Class, Detail};
 
@@ -28,14 +28,14 @@ pub enum BatchError {
         what: String,
     },
     /// There is nothing to do.
-    #[error("no image is named or found: {what}")]
+    #[error("no images given or found: {what}")]
     NoJobs {
         /// Where was looked.
         what: String,
     },
     /// Two images would become one file.
     #[error(
-        "{first} and {second} would both become {output}: give them other names, as in --name '{{name}}.{{ext}}'"
+        "{first} and {second} would both be written to {output}: choose other names, for example --name '{{name}}.{{ext}}'"
     )]
     OutputTwice {
         /// The output.
@@ -46,23 +46,23 @@ pub enum BatchError {
         second: String,
     },
     /// An image would be written over one that is read.
-    #[error("{output} would be written, and is an image of this batch: choose another folder with --out")]
+    #[error("output {output} is also an input of this batch: choose another folder with --out")]
     OutputIsInput {
         /// The output.
         output: String,
     },
     /// Something of the output's name is there.
-    #[error("it exists already; --force replaces it")]
+    #[error("the file already exists; --force replaces it")]
     OutputExists,
     /// Somebody else writes there.
-    #[error("another batch{by} works in this folder: wait until it is done")]
+    #[error("another batch{by} is running in this folder: wait until it has finished")]
     Locked {
         /// ` (process 12)`, where that is known.
         by: String,
     },
     /// Somebody else writes there, from a folder above or below.
     #[error(
-        "another batch{by} works in this folder, and {output} lies in the folders of both: wait until it is done"
+        "another batch{by} is running in this folder, and {output} is in the folders of both: wait until it has finished"
     )]
     OutputLocked {
         /// ` (process 12)`, where that is known.
@@ -81,7 +81,7 @@ pub enum BatchError {
         /// Each with what it was and what it is.
         differences: String,
     },
-    /// The journal can't be read or written.
+    /// The journal cannot be read or written.
     #[error("the journal cannot be {doing}: {reason}")]
     Journal {
         /// What was tried.
@@ -90,19 +90,19 @@ pub enum BatchError {
         reason: String,
     },
     /// Not even one thread could be started.
-    #[error("no thread could be started: {reason}")]
+    #[error("cannot start a thread: {reason}")]
     Threads {
         /// The system's words.
         reason: String,
     },
     /// A defect of this program met an image.
-    #[error("a defect of imgprep: {what}")]
+    #[error("internal error in imgprep: {what}")]
     Defect {
         /// The words of the panic.
         what: String,
     },
     /// The batch was stopped.
-    #[error("the batch was stopped before this image was done")]
+    #[error("the batch was stopped before this image was converted")]
     Stopped,
 }
 

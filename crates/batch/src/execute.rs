@@ -157,7 +157,7 @@ fn fingerprints(job: &Job, done: &Converted) -> Result<Vec<(JournalPath, Fingerp
     let written = std::iter::once(&job.output).chain(&done.bitmap);
     let fingerprint = |path: &PathBuf| {
         let fingerprint = Fingerprint::of(path).map_err(|error| {
-            let what = format!("the output cannot be read back: {}", reason(&error));
+            let what = format!("cannot read the output back: {}", reason(&error));
             Error::new(BatchError::Listing { what }).in_path(path.display().to_string())
         });
         Ok((JournalPath(absolute(path)), fingerprint?))

@@ -28,7 +28,7 @@ pub struct JobSpec {
     pub bitmap: bool,
     /// Whether the output is read back.
     pub verify: bool,
-    /// Whether zeros take the place of what can't be read.
+    /// Whether zeros take the place of what cannot be read.
     pub salvage: bool,
     /// The import profile that judges.
     pub profile: Option<String>,
@@ -79,7 +79,7 @@ pub struct Reason {
     pub remedy: Option<String>,
 }
 
-/// What the program around a batch knows and this crate does not.
+/// The services of the program that this crate needs.
 pub trait Host: Sync {
     /// The target of this name with these options, or what is wrong with them.
     fn target(&self, name: &str, options: &BTreeMap<String, String>) -> Result<Target, String>;

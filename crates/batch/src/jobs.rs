@@ -51,7 +51,7 @@ pub struct Job {
     pub source: PathBuf,
     /// The output's whole path.
     pub output: PathBuf,
-    /// The output below the output folder: what tells this job from all others.
+    /// The output path relative to the output folder: it identifies the job.
     pub key: String,
     /// Its options.
     pub spec: JobSpec,
@@ -163,7 +163,7 @@ fn leave_out_parts(found: &mut Vec<(PathBuf, PathBuf)>, left_out: &mut Vec<PathB
 /// Why a folder could not be listed, with its name.
 fn unlisted(error: &walkdir::Error) -> Error {
     let what = match error.io_error() {
-        Some(error) => format!("the folder cannot be listed: {}", reason(error)),
+        Some(error) => format!("cannot list the folder: {}", reason(error)),
         None => error.to_string(),
     };
     let listed = Error::new(BatchError::Listing { what });
@@ -228,7 +228,7 @@ fn job(out: &Path, image: Found, host: &dyn Host) -> Result<Job, Error> {
     };
     let relative = relative.map_err(wrong)?;
     if image.spec.bitmap && target != Target::Raw {
-        return Err(wrong("a bitmap is written beside a RAW only".into()));
+        return Err(wrong("a bitmap can only be written next to a RAW".into()));
     }
     let weight = imgprep::space_taken(&image.source).unwrap_or(0);
     Ok(Job {
@@ -348,7 +348,7 @@ mod tests {
             vec![found(Path::new("a.vhd"), "{stem}.{ext}"), found(Path::new("a.vmdk"), "{stem}.{ext}")];
         let error = assemble(out, images, Vec::new(), &Raw).unwrap_err();
         assert_eq!(error.code(), "batch.output.twice");
-        assert!(error.to_string().contains("a.vhd and a.vmdk would both become out/a.raw"), "{error}");
+        assert!(error.to_string().contains("a.vhd and a.vmdk would both be written to out/a.raw"), "{error}");
     }
 
     #[test]

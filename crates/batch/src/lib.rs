@@ -1,8 +1,8 @@
 //! Many images: which ones, what each becomes, in which order, and what came of it.
 //!
-//! A [`Batch`] is assembled from a folder ([`search`]), a [`Manifest`] or a list; [`plan`] tells what it would
+//! A [`Batch`] is assembled from a folder ([`search`]), a [`Manifest`] or a list; [`plan`] reports what it would
 //! do, [`run`] does it. One budget holds for all jobs together (`queue`), a journal in the output folder lets a
-//! batch go on after a kill (`journal`), and [`report`] tells afterwards what happened. What is a target, whether
+//! batch continue after a kill (`journal`), and [`report`] describes the results. What is a target, whether
 //! an image can be imported and what to do about an error is the word of a [`Host`].
 //!
 //! Nothing here prints or reads the environment.

@@ -92,7 +92,7 @@ pub struct Manifest<'a> {
 }
 
 impl<'a> Manifest<'a> {
-    /// Reads a manifest. What it does not know is an error with its line and column.
+    /// Reads a manifest. An unknown key is an error with its line and column.
     pub fn parse(text: &'a str, path: &'a Path) -> Result<Self, Error> {
         let parsed = toml::from_str(text).map_err(|error| {
             let what = error.message().to_string();
@@ -115,7 +115,9 @@ impl<'a> Manifest<'a> {
     ) -> Result<(Vec<Found>, Vec<PathBuf>), Error> {
         let all = &self.parsed.defaults;
         if let Some(path) = all.path.as_ref().or(all.output.as_ref()) {
-            return Err(self.wrong(path.span(), "this belongs to one [[image]], not to [defaults]".into()));
+            return Err(
+                self.wrong(path.span(), "this key is allowed in [[image]] only, not in [defaults]".into())
+            );
         }
         let (mut images, mut left_out) = (Vec::new(), Vec::new());
         for image in &self.parsed.image {
@@ -202,7 +204,7 @@ impl<'a> Manifest<'a> {
             disk: setting!(disk).copied().unwrap_or(line.disk),
         };
         if let Some(from) = setting!(from).filter(|from| by_name(from.as_ref()).is_none()) {
-            return Err(self.wrong(from.span(), format!("from {}: not a format that is read", from.as_ref())));
+            return Err(self.wrong(from.span(), format!("from {}: not a readable format", from.as_ref())));
         }
         if let Some(name) = setting!(r#for) {
             host.check_profile(name.as_ref()).map_err(|what| self.wrong(name.span(), what))?;

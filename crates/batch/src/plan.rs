@@ -81,7 +81,7 @@ impl BatchPlan {
     }
 }
 
-/// Tells what [`run`](crate::run) would do.
+/// Reports what [`run`](crate::run) would do.
 pub fn plan(batch: &Batch, settings: &RunSettings<'_>) -> Result<BatchPlan, Error> {
     let history = if settings.existing_journal == ExistingJournal::Resume {
         History::look(&batch.out)

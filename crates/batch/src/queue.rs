@@ -76,7 +76,7 @@ pub(crate) struct Queue {
     changed: Condvar,
 }
 
-/// A job at work, for whoever shows progress.
+/// A running job, for progress output.
 #[derive(Clone, Debug)]
 pub struct RunningJob {
     /// Its place in the batch.
@@ -183,7 +183,7 @@ impl Queue {
         self.budget.memory / self.budget.threads as u64 * threads as u64
     }
 
-    /// Waits until a job's files and space are free. What can't be promised because it is more than there is at
+    /// Waits until a job's files and space are free. What cannot be promised because it is more than there is at
     /// all runs alone: bounds are rarely reached.
     pub(crate) fn admit(
         &self,

@@ -128,7 +128,7 @@ impl Failure {
 }
 
 impl Record {
-    /// What an opened disk tells.
+    /// The facts of an opened disk.
     pub(crate) fn describe(&mut self, disk: &Disk) {
         let top = disk.layers().first();
         self.format = top.map(|layer| layer.facts.format.into());

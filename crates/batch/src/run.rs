@@ -152,7 +152,7 @@ pub fn run(
             is_stopping: false,
         };
         let kept = coordinator.keep(&inbox);
-        // Also when the journal can't be written: workers must come to an end.
+        // Also when the journal cannot be written: workers must come to an end.
         queue.stop();
         if kept.is_err() {
             settings.interrupt.raise();
@@ -177,7 +177,7 @@ fn create_folder(folder: &Path) -> Result<(), Error> {
     create_folder(above)?;
     let made = std::fs::create_dir(folder).or_else(|error| if folder.is_dir() { Ok(()) } else { Err(error) });
     made.and_then(|()| imgprep::sync_folder(above)).map_err(|error| {
-        let what = format!("the folder cannot be created: {}", reason(&error));
+        let what = format!("cannot create the folder: {}", reason(&error));
         Error::new(BatchError::Listing { what }).in_path(folder.display().to_string())
     })
 }
@@ -293,7 +293,7 @@ impl Worker<'_> {
         }
     }
 
-    /// One after the other: a folder that is there was synced by whoever made it.
+    /// One after the other: an existing folder was synced by its creator.
     fn create_folder(&self, folder: &Path) -> Result<(), Error> {
         let _one = self.context.folders.lock().unwrap_or_else(PoisonError::into_inner);
         create_folder(folder)
@@ -327,7 +327,7 @@ impl Worker<'_> {
     }
 
     fn send(&self, event: WorkerEvent) {
-        // The coordinator is gone only when the journal can't be written: then nothing counts any more.
+        // The coordinator is gone only when the journal cannot be written: then nothing counts any more.
         let _ = self.replies.send(event);
     }
 }

@@ -50,7 +50,7 @@ impl Template {
         parts.push(Part::Text(rest.into()));
         parts.retain(|part| *part != Part::Text(String::new()));
         if parts.iter().all(|part| matches!(part, Part::Text(_))) {
-            return Err(format!("{text}: gives all outputs one name, {{stem}} or {{name}} is missing"));
+            return Err(format!("{text}: all outputs would have the same name; add {{stem}} or {{name}}"));
         }
         Ok(Self(parts))
     }
@@ -79,7 +79,7 @@ pub(crate) fn below(path: &Path) -> Result<PathBuf, String> {
     let is_below = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     let normal: PathBuf = path.components().filter(|part| matches!(part, Component::Normal(_))).collect();
     if !is_below || normal.as_os_str().is_empty() {
-        return Err(format!("{}: an output lies inside of the output folder", path.display()));
+        return Err(format!("{}: outputs must be inside the output folder", path.display()));
     }
     Ok(normal)
 }
@@ -110,6 +110,6 @@ mod tests {
         assert!(name("{nom}", "a", "").unwrap_err().contains("{stem}"));
         assert!(name("{stem", "a", "").unwrap_err().contains("braces"));
         assert!(name("stem}", "a", "").unwrap_err().contains("braces"));
-        assert!(name("out.raw", "a", "").unwrap_err().contains("one name"));
+        assert!(name("out.raw", "a", "").unwrap_err().contains("the same name"));
     }
 }

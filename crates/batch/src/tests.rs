@@ -13,7 +13,7 @@ use crate::{
     Record, RunSettings, Summary, Template, Verdict, assemble, plan, report, run,
 };
 
-/// Outputs over 1 MiB can't be imported; one of 3 MiB meets a defect.
+/// Outputs over 1 MiB cannot be imported; one of 3 MiB meets a defect.
 struct Strict;
 
 impl Host for Strict {
@@ -170,7 +170,7 @@ fn a_plan_that_is_interrupted_is_batch_stopped() {
     interrupt.raise();
     let error = plan(&batch, &settings(&interrupt)).unwrap_err();
     assert_eq!(error.code(), "batch.stopped");
-    assert_eq!(error.to_string(), "the batch was stopped before this image was done [batch.stopped]");
+    assert_eq!(error.to_string(), "the batch was stopped before this image was converted [batch.stopped]");
 }
 
 /// An interrupt while earlier outputs are looked at ends the run; what is done stays done.

@@ -4,7 +4,7 @@ use imgprep_map::Probe;
 
 use crate::foreign::{Foreign, Remedy, foreign};
 
-const UNPACK: Remedy = Remedy::NoDisk("unpack it and convert the disk inside");
+const UNPACK: Remedy = Remedy::NoDisk("extract it and convert the disk inside");
 
 /// Bytes of a tar header.
 const TAR_HEADER: usize = 512;
@@ -31,8 +31,12 @@ const KINDS: &[Row] = &[
 pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     let row = KINDS.iter().find(|(.., test)| test(probe.head));
     row.map(|(name, len, says, _)| match *name {
-        "wim" => foreign(name, 0, *len, says, Remedy::NoDisk("it holds files, not a disk: apply it to one")),
-        "squashfs" => foreign(name, 0, *len, says, Remedy::NoDisk("it holds files, not a disk: unpack them")),
+        "wim" => {
+            foreign(name, 0, *len, says, Remedy::NoDisk("contains files, not a disk: apply it to a disk"))
+        }
+        "squashfs" => {
+            foreign(name, 0, *len, says, Remedy::NoDisk("contains files, not a disk: extract them"))
+        }
         _ => foreign(name, 0, *len, says, UNPACK),
     })
 }
@@ -72,12 +76,12 @@ pub(crate) fn tar(probe: &Probe<'_>) -> Option<Foreign> {
     Some(if lower.ends_with(b".ovf") {
         foreign("ova", 0, name.len(), "a tar whose first member is an OVF descriptor", UNPACK)
     } else if lower == b"ova.xml" {
-        let remedy = Remedy::NoDisk("its disks are cut in pieces: join them with xva-img");
+        let remedy = Remedy::NoDisk("its disks are split into chunks: join them with xva-img");
         foreign("xva", 0, name.len(), "a tar whose first member is \"ova.xml\"", remedy)
     } else if has_magic {
         foreign("tar", 257, 5, "magic \"ustar\"", UNPACK)
     } else {
-        foreign("tar", 148, 8, "a header whose checksum is right", UNPACK)
+        foreign("tar", 148, 8, "a header with a valid checksum", UNPACK)
     })
 }
 

@@ -5,7 +5,7 @@ use imgprep_map::Probe;
 
 use crate::foreign::{Foreign, Remedy, foreign};
 
-const UNPACK: Remedy = Remedy::NoDisk("unpack it first");
+const UNPACK: Remedy = Remedy::NoDisk("extract it first");
 
 /// Name, bytes that speak, what they say, the test.
 type Row = (&'static str, usize, &'static str, fn(&[u8]) -> bool);
@@ -15,7 +15,7 @@ const KINDS: &[Row] = &[
     ("gzip",     10, "magic 1f 8b, method deflate",        is_gzip),
     ("xz",       8,  "magic \"\\xfd7zXZ\"",                is_xz),
     ("zstd",     5,  "magic 28 b5 2f fd",                  is_zstd),
-    ("bzip2",    10, "magic \"BZh\" and that of a block",  is_bzip2),
+    ("bzip2",    10, "magic \"BZh\" and a block magic",  is_bzip2),
     ("lz4",      6,  "magic 04 22 4d 18, version 1",       is_lz4),
     ("lz4",      8,  "magic 02 21 4c 18",                  is_old_lz4),
     ("lzma",     14, "properties 5d, dictionary and length", is_lzma),

@@ -5,9 +5,9 @@ use imgprep_map::{Evidence, Probe};
 use crate::foreign::{Foreign, Remedy};
 
 const REMEDY: Remedy = Remedy::NoDisk(
-    "an ISO is registered as an ISO image, not imported as a disk; --from raw reads it as the disk it may also be",
+    "register an ISO as an ISO image instead of importing it as a disk; --from raw reads a hybrid image as a disk",
 );
-const SECTORS: Remedy = Remedy::NoDisk("it holds whole CD sectors: take an ISO out of it first");
+const SECTORS: Remedy = Remedy::NoDisk("contains raw CD sectors: extract the ISO first");
 
 /// Where the volume descriptors begin, and how far apart they are.
 const FIRST: usize = 32768;

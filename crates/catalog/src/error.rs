@@ -9,13 +9,13 @@ use crate::remedy;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DetectError {
     /// The bytes speak for several formats.
-    #[error("the file looks like several formats: {matches}; say which with --from")]
+    #[error("the file matches several formats: {matches}; select one with --from")]
     Ambiguous {
         /// All of them with their evidence.
         matches: String,
     },
     /// An image format that is known but not read.
-    #[error("this is a {name} image ({says}): imgprep does not read this format yet")]
+    #[error("unsupported format: {name} image ({says})")]
     Unsupported {
         /// The format.
         name: &'static str,
@@ -25,7 +25,7 @@ pub enum DetectError {
         says: String,
     },
     /// Not a disk image.
-    #[error("this is no disk image but {name} ({says}): {remedy}")]
+    #[error("not a disk image: {name} ({says}): {remedy}")]
     NoDisk {
         /// What it is.
         name: &'static str,
@@ -38,7 +38,7 @@ pub enum DetectError {
     },
     /// The contents match no format, and the name speaks against a RAW disk.
     #[error(
-        "the contents match no known format, but the name ends in {ending:?}: {says}; --from raw reads them as a disk"
+        "the contents match no known format, but the name ends in {ending:?}: {says}; --from raw reads the file as a RAW disk"
     )]
     ExtensionDenied {
         /// The end of the name.
@@ -50,11 +50,11 @@ pub enum DetectError {
     },
     /// The file has no bytes.
     #[error(
-        "the file is empty: most often a copy or a download that failed; --from raw reads it as a disk of 0 bytes"
+        "the file is empty, usually because of a failed copy or download; --from raw reads it as a disk of 0 bytes"
     )]
     Empty,
     /// Zeros follow what ends the image.
-    #[error("the {name} image ends at byte {len} ({says}): cut them off on a copy")]
+    #[error("the {name} image ends at byte {len} ({says}): truncate a copy of the file")]
     Padded {
         /// The format.
         name: &'static str,

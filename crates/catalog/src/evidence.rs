@@ -66,7 +66,7 @@ fn bytes_at<'p>(probe: &Probe<'p>, at: u64, len: u64) -> Option<&'p [u8]> {
     within(probe.head, 0).or_else(|| within(probe.tail, probe.tail_at()))
 }
 
-/// Head and tail of a file, as probes want them.
+/// Head and tail of a file, for probes.
 pub(crate) struct Ends<'f> {
     head: Cow<'f, [u8]>,
     tail: Cow<'f, [u8]>,

@@ -53,7 +53,7 @@ const READABLE: &[(&[&str], &str)] = &[
 /// Everything else, by extension.
 #[rustfmt::skip]
 const OTHERS: &[(&[&str], &str)] = &[
-    (&["vhds"], "a VHD set keeps its disk in the .avhdx files beside it"),
+    (&["vhds"], "a VHD set stores its disk in the .avhdx files next to it"),
     (&["hdd", "hds", "hdx"], "Parallels images have these extensions"),
     (&["dmg", "sparseimage", "asif"], "macOS disk images have these extensions"),
     (&["cloop"], "compressed loop images have this extension"),
@@ -72,14 +72,14 @@ const OTHERS: &[(&[&str], &str)] = &[
     (&["gpg", "pgp", "asc", "sig", "age", "minisig", "enc", "p7s"], "encrypted files and signatures have these extensions"),
     (&["tib", "tibx", "gho", "ghs", "v2i", "iv2i", "mrimg", "mrbak", "vbk", "vib", "vrb", "pbd", "spf", "spi", "adi", "afi",
         "sna", "fsa", "partimg", "ptcl", "fidx", "didx", "wbcat", "bkf"],
-        "backups have these extensions: restore it with the program that made it"),
-    (&["vmem", "vmss", "vmsn", "vswp", "vsv", "vmrs", "sav"], "these extensions hold a machine's memory, not its disk"),
+        "backups have these extensions: restore the disk with the program that created the backup"),
+    (&["vmem", "vmss", "vmsn", "vswp", "vsv", "vmrs", "sav"], "files with these extensions contain a machine's memory, not its disk"),
     (&["vmx", "vmxf", "vmsd", "vmtx", "vbox", "vbox-prev", "vmcx", "nvram", "vmgs", "pvs", "utm"],
-        "these extensions hold a machine's settings, not its disk"),
-    (&["rct", "mrt"], "Hyper-V lists changed blocks in files with these extensions: take the .vhdx"),
-    (&["mf"], "block bitmaps and manifests have this extension: take the image beside it"),
+        "files with these extensions contain a machine's settings, not its disk"),
+    (&["rct", "mrt"], "Hyper-V lists changed blocks in files with these extensions: use the .vhdx"),
+    (&["mf"], "block bitmaps and manifests have this extension: use the image next to it"),
     (&["rbd"], "exports of Ceph block devices have this extension"),
-    (&["torrent", "aria2", "metalink", "zsync", "jigdo", "bmap"], "these extensions belong to downloads, not to images"),
+    (&["torrent", "aria2", "metalink", "zsync", "jigdo", "bmap"], "incomplete downloads have these extensions"),
 ];
 
 /// Extensions of RAW disks.
@@ -132,7 +132,7 @@ pub(crate) fn denial(path: &Path) -> Option<Denial> {
     let denial =
         |says: String| Some(Denial { ending: ending.clone(), says, descriptor: None, is_clonezilla: false });
     if let Some((_, is_first)) = split.filter(|_| RAW.contains(&extension)) {
-        let says = "it is a piece of a split file: join all pieces first";
+        let says = "this is a part of a split file: join all parts first";
         return if is_first { None } else { denial(says.into()) };
     }
     if extension == "vmdk"
@@ -141,7 +141,7 @@ pub(crate) fn denial(path: &Path) -> Option<Denial> {
         let descriptor = format!("{}{}", &name[..part], &name[stem.len()..stem.len() + ".vmdk".len()]);
         return Some(Denial {
             ending: name[part..].into(),
-            says: format!("it is a part of a VMDK disk, which its descriptor {descriptor:?} describes"),
+            says: format!("this is a part of a VMDK disk: use its descriptor {descriptor:?}"),
             descriptor: Some(descriptor),
             is_clonezilla: false,
         });
@@ -199,7 +199,7 @@ fn clonezilla(name: &str) -> Option<Denial> {
     let at = at.or_else(|| name.ends_with("-mbr").then(|| name.len() - 4).filter(|_| is_device()))?;
     Some(Denial {
         ending: name[at..].into(),
-        says: "it is a piece of a Clonezilla image: restore that with Clonezilla".into(),
+        says: "this is a part of a Clonezilla image: restore the image with Clonezilla".into(),
         descriptor: None,
         is_clonezilla: true,
     })

@@ -1,4 +1,4 @@
-//! What the catalog knows of one readable format.
+//! One readable format in the catalog.
 
 use imgprep_map::{Error, Evidence, ParseOptions, Parsed, Probe, ReadAt};
 

@@ -1,6 +1,6 @@
-//! The list of formats: one line each, and everything else works on it at once.
+//! The list of formats, one row each, and the detection of a file's format.
 //!
-//! Detection goes by evidence: every format is shown the head and the tail of a file,
+//! Detection is based on evidence: every format probes the head and the tail of a file,
 //! and every match is reported. One match decides. Several are rejected: only the user can decide.
 //! No match means RAW where nothing speaks against it: not the contents (text, a signature
 //! of something that is no disk, emptiness) and not the name (the extension of another
@@ -37,7 +37,7 @@ pub use file_name::{IMAGE_EXTENSIONS, LIKELY_EXTENSIONS};
 pub use format::Format;
 pub use remedy::commands;
 
-/// All readable formats. RAW is what nothing else is.
+/// All readable formats. RAW is the fallback.
 #[rustfmt::skip]
 pub const FORMATS: &[Format] = &[
     Format { name: imgprep_raw::NAME, aliases: &["img", "file"], has_snapshots: false, probe: |_| None, parse: imgprep_raw::parse },
@@ -61,20 +61,20 @@ pub fn by_name(name: &str) -> Option<&'static Format> {
     FORMATS.iter().find(|format| format.name == name || format.aliases.contains(&name))
 }
 
-/// What a file was taken for, and why.
+/// The detected format of a file, and the evidence.
 #[derive(Debug)]
 pub struct Detection {
     /// The format.
     pub format: &'static Format,
-    /// What speaks for it; nothing for RAW, which is what nothing else is.
+    /// The evidence for it; none for RAW, which is the fallback.
     pub evidence: Option<Evidence>,
-    /// All that the bytes speak for, the choice included.
+    /// All formats that the bytes match, including the chosen one.
     pub matches: Vec<Match>,
-    /// Oddities that the choice has.
+    /// Anomalies of the chosen format.
     pub findings: Vec<Finding>,
 }
 
-/// What is known of a file beside its bytes.
+/// What is known of a file in addition to its bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hints<'a> {
     /// Its name. A device or a stream has none that says something.
@@ -83,7 +83,7 @@ pub struct Hints<'a> {
     pub format: Option<&'static Format>,
 }
 
-/// Finds out what a file is; with a format named only whether something speaks against it.
+/// Detects the format of a file; with a given format only whether something contradicts it.
 pub fn detect(file: &dyn ReadAt, hints: Hints<'_>) -> Result<Detection, Error> {
     let ends = Ends::read(file)?;
     let matches = matches(file, &ends.probe())?;
@@ -93,7 +93,7 @@ pub fn detect(file: &dyn ReadAt, hints: Hints<'_>) -> Result<Detection, Error> {
     }
 }
 
-/// Why the name of a file speaks against a RAW disk, if it does.
+/// Why the name of a file contradicts a RAW disk, if it does.
 pub fn denied_as_raw(name: &Path) -> Option<String> {
     file_name::denial(name).map(|denial| format!("the name ends in {:?}: {}", denial.ending, denial.says))
 }
@@ -103,13 +103,13 @@ pub fn is_raw(format: &Format) -> bool {
     format.name == imgprep_raw::NAME
 }
 
-/// All that the bytes of a file speak for, whatever is made of it.
+/// All formats that the bytes of a file match.
 pub fn matches_of(file: &dyn ReadAt) -> Result<Vec<Match>, Error> {
     let ends = Ends::read(file)?;
     matches(file, &ends.probe())
 }
 
-/// Understands a file as what it was detected to be.
+/// Parses a file as its detected format.
 pub fn parse(file: &dyn ReadAt, detection: &Detection, options: &ParseOptions) -> Result<Parsed, Error> {
     if options.snapshot.is_some() && !detection.format.has_snapshots {
         return Err(DetectError::NoSnapshots { format: detection.format.name }.into());
@@ -171,7 +171,7 @@ fn chosen(format: &'static Format, matches: Vec<Match>, is_empty: bool) -> Detec
         severity: Severity::Warning,
         at: Some(found.evidence.at),
         message: format!(
-            "read as {} as asked, but {}: that is {}",
+            "read as {} as requested, but {} indicates {}",
             format.name, found.evidence.says, found.name
         ),
     });

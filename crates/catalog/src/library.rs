@@ -9,7 +9,7 @@ use imgprep_map::Probe;
 
 use crate::foreign::{Foreign, Remedy, foreign};
 
-const REMEDY: Remedy = Remedy::NoDisk("it is no image of a disk: get the file itself");
+const REMEDY: Remedy = Remedy::NoDisk("not an image of a disk: obtain the image file itself");
 
 /// Bytes that are shown as evidence.
 const SHOWN: usize = 12;

@@ -6,8 +6,8 @@ use imgprep_map::Probe;
 
 use crate::foreign::{Foreign, Remedy, foreign};
 
-const LOCKED: Remedy = Remedy::NoDisk("it is encrypted: decrypt it first");
-const SIGNATURE: Remedy = Remedy::NoDisk("it belongs to another file: take that one");
+const LOCKED: Remedy = Remedy::NoDisk("the file is encrypted: decrypt it first");
+const SIGNATURE: Remedy = Remedy::NoDisk("it belongs to another file: use that one");
 
 /// Packet types of the first packet (RFC 9580, 5).
 const KEY_FOR_PUBLIC: u8 = 1;

@@ -7,44 +7,43 @@ use crate::foreign::{Foreign, Remedy, foreign};
 
 use Remedy::NoDisk;
 
-const BACKUP: Remedy = NoDisk("restore it with the program that made it");
-const STATE: Remedy = NoDisk("it is the memory of a machine, not its disk: take the disk's own file");
-const STREAM: Remedy =
-    NoDisk("it holds the contents of a file system, not a disk: receive it where it belongs");
-const DUMP: Remedy = NoDisk("it holds files of a file system, not a disk: restore it onto one");
+const BACKUP: Remedy = NoDisk("restore it with the program that created it");
+const STATE: Remedy = NoDisk("contains the memory of a machine, not its disk: use the disk's own file");
+const STREAM: Remedy = NoDisk("contains a file system stream, not a disk: receive it into a file system");
+const DUMP: Remedy = NoDisk("contains files of a file system, not a disk: restore it onto a disk");
 const CEPH: Remedy =
     NoDisk("import it into Ceph with rbd import, then export the image without --export-format 2");
-const FORENSIC: Remedy = NoDisk("it is a forensic copy: export it as RAW");
-const LOCKED: Remedy = NoDisk("it is encrypted: decrypt it first");
-const PATCH: Remedy = NoDisk("it is a difference between two files: apply it first");
+const FORENSIC: Remedy = NoDisk("a forensic copy: export it as RAW");
+const LOCKED: Remedy = NoDisk("the file is encrypted: decrypt it first");
+const PATCH: Remedy = NoDisk("a difference between two files: apply it first");
 
 /// Name, offset, magic, what it says, what to do.
 type Row = (&'static str, usize, &'static [u8], &'static str, Remedy);
 
 #[rustfmt::skip]
 const HEADS: &[Row] = &[
-    ("android-sparse", 0, b"\x3a\xff\x26\xed\x01\0", "magic 3a ff 26 ed, version 1", NoDisk("it is a phone's sparse image: unfold it first")),
-    ("sparseimage", 0, b"sprs\0\0\0",              "magic \"sprs\"",              NoDisk("macOS unfolds it")),
+    ("android-sparse", 0, b"\x3a\xff\x26\xed\x01\0", "magic 3a ff 26 ed, version 1", NoDisk("a sparse image of a phone: expand it first")),
+    ("sparseimage", 0, b"sprs\0\0\0",              "magic \"sprs\"",              NoDisk("expand it on macOS")),
     ("ewf",         0, b"EVF\x09\x0d\x0a\xff\0",   "magic \"EVF\"",               FORENSIC),
     ("ewf",         0, b"EVF2\x0d\x0a\x81\0",      "magic \"EVF2\"",              FORENSIC),
     ("partclone",   0, b"partclone-image",         "magic \"partclone-image\"",   BACKUP),
-    ("ewf",         0, b"LVF\x09\x0d\x0a\xff\0",   "magic \"LVF\"",               NoDisk("it holds files of a forensic copy, not a disk")),
-    ("ewf",         0, b"LEF2\x0d\x0a\x81\0",      "magic \"LEF2\"",              NoDisk("it holds files of a forensic copy, not a disk")),
+    ("ewf",         0, b"LVF\x09\x0d\x0a\xff\0",   "magic \"LVF\"",               NoDisk("contains files of a forensic copy, not a disk")),
+    ("ewf",         0, b"LEF2\x0d\x0a\x81\0",      "magic \"LEF2\"",              NoDisk("contains files of a forensic copy, not a disk")),
     ("aff",         0, b"AFF10\x0d\x0a\0",         "magic \"AFF10\"",             FORENSIC),
-    ("ad1",         0, b"ADSEGMENTEDFILE\0",       "magic \"ADSEGMENTEDFILE\"",   NoDisk("it holds files of a forensic copy, not a disk")),
+    ("ad1",         0, b"ADSEGMENTEDFILE\0",       "magic \"ADSEGMENTEDFILE\"",   NoDisk("contains files of a forensic copy, not a disk")),
     ("ad-encrypted", 0, b"ADCRYPT\0",              "magic \"ADCRYPT\"",           LOCKED),
-    ("asif",        0, b"shdw\0\0\0\x01\0\0\x02\0", "magic \"shdw\", version 1", NoDisk("macOS 26 and newer convert it")),
-    ("dmg-encrypted", 0, b"encrcdsa\0\0\0",         "magic \"encrcdsa\"",          NoDisk("it is an encrypted disk image: macOS decrypts it")),
-    ("ffu",         4, b"SignedImage ",            "\"SignedImage\"",             NoDisk("it is a flash image of Windows: apply it to a disk first")),
-    ("change-tracking", 0, b"rod\xa2",             "magic 72 6f 64 a2",           NoDisk("it lists the changed blocks of a VMDK and has no data: take the descriptor beside it")),
-    ("appledouble", 0, b"\0\x05\x16\x07\0\x02\0\0", "magic 00 05 16 07, version 2", NoDisk("macOS keeps attributes in it: take the file without \"._\" in its name")),
-    ("appledouble", 0, b"\0\x05\x16\x07\0\x01\0\0", "magic 00 05 16 07, version 1", NoDisk("macOS keeps attributes in it: take the file without \"._\" in its name")),
-    ("applesingle", 0, b"\0\x05\x16\0\0\x02\0\0", "magic 00 05 16 00, version 2", NoDisk("macOS packed a file with its attributes into it: unpack it there")),
-    ("ds-store",    0, b"\0\0\0\x01Bud1",          "magic \"Bud1\"",              NoDisk("macOS keeps the view of a folder in it: take the image beside it")),
+    ("asif",        0, b"shdw\0\0\0\x01\0\0\x02\0", "magic \"shdw\", version 1", NoDisk("convert it with macOS 26 or newer")),
+    ("dmg-encrypted", 0, b"encrcdsa\0\0\0",         "magic \"encrcdsa\"",          NoDisk("an encrypted disk image: decrypt it on macOS")),
+    ("ffu",         4, b"SignedImage ",            "\"SignedImage\"",             NoDisk("a Windows flash image: apply it to a disk first")),
+    ("change-tracking", 0, b"rod\xa2",             "magic 72 6f 64 a2",           NoDisk("lists the changed blocks of a VMDK, without data: use the descriptor next to it")),
+    ("appledouble", 0, b"\0\x05\x16\x07\0\x02\0\0", "magic 00 05 16 07, version 2", NoDisk("contains macOS file attributes: use the file without \"._\" in its name")),
+    ("appledouble", 0, b"\0\x05\x16\x07\0\x01\0\0", "magic 00 05 16 07, version 1", NoDisk("contains macOS file attributes: use the file without \"._\" in its name")),
+    ("applesingle", 0, b"\0\x05\x16\0\0\x02\0\0", "magic 00 05 16 00, version 2", NoDisk("contains a file with its attributes from macOS: extract it on macOS")),
+    ("ds-store",    0, b"\0\0\0\x01Bud1",          "magic \"Bud1\"",              NoDisk("contains macOS folder settings: use the image next to it")),
     ("rbd-export",  0, b"rbd image v2\n",          "\"rbd image v2\"",            CEPH),
     ("rbd-export",  0, b"rbd image diffs v2\n",    "\"rbd image diffs v2\"",      CEPH),
-    ("rbd-diff",    0, b"rbd diff v1\n",           "\"rbd diff v1\"",             NoDisk("it holds changes only: import it into Ceph over its image, then export that")),
-    ("rbd-diff",    0, b"rbd diff v2\n",           "\"rbd diff v2\"",             NoDisk("it holds changes only: import it into Ceph over its image, then export that")),
+    ("rbd-diff",    0, b"rbd diff v1\n",           "\"rbd diff v1\"",             NoDisk("contains changes only: import it into Ceph onto its image, then export that image")),
+    ("rbd-diff",    0, b"rbd diff v2\n",           "\"rbd diff v2\"",             NoDisk("contains changes only: import it into Ceph onto its image, then export that image")),
     ("ntfsclone",   0, b"\0ntfsclone-image",       "magic \"ntfsclone-image\"",   BACKUP),
     ("xfsdump",     0, b"xFSdump0",                "magic \"xFSdump0\"",          DUMP),
     ("btrfs-stream", 0, b"btrfs-stream\0",         "magic \"btrfs-stream\"",      STREAM),
@@ -52,8 +51,8 @@ const HEADS: &[Row] = &[
     ("zfs-stream",  8, b"\0\0\0\x02\xf5\xba\xcb\xac", "magic 02 f5 ba cb ac",   STREAM),
     ("acronis",     0, b"\xce\x24\xb9\xa2\x20\0\0\0", "magic ce 24 b9 a2",       BACKUP),
     ("borg",        0, b"BORG_SEG",                "magic \"BORG_SEG\"",          BACKUP),
-    ("chd",         0, b"MComprHD",                "magic \"MComprHD\"",          NoDisk("it is a compressed disc or disk of an emulator: unpack it with chdman")),
-    ("mds",         0, b"MEDIA DESCRIPTOR\x01",    "magic \"MEDIA DESCRIPTOR\"",  NoDisk("it describes an optical disc: take the image beside it")),
+    ("chd",         0, b"MComprHD",                "magic \"MComprHD\"",          NoDisk("a compressed disk of an emulator: extract it with chdman")),
+    ("mds",         0, b"MEDIA DESCRIPTOR\x01",    "magic \"MEDIA DESCRIPTOR\"",  NoDisk("describes an optical disc: use the image next to it")),
     ("libvirt-state", 0, b"LibvirtQemudSave",      "magic \"LibvirtQemudSave\"",  STATE),
     ("libvirt-state", 0, b"LibvirtQemudPart",      "magic \"LibvirtQemudPart\"",  STATE),
     ("xen-state",   0, b"LinuxGuestRecord",        "magic \"LinuxGuestRecord\"",  STATE),
@@ -64,8 +63,8 @@ const HEADS: &[Row] = &[
     ("memory-dump", 0, b"PAGEDUMP",                "magic \"PAGEDUMP\"",          STATE),
     ("memory-dump", 0, b"PAGEDU64",                "magic \"PAGEDU64\"",          STATE),
     ("memory-dump", 0, b"EMiL\x01\0\0\0",         "magic \"EMiL\", version 1",   STATE),
-    ("android-boot", 0, b"ANDROID!",               "magic \"ANDROID!\"",          NoDisk("it holds a phone's kernel, not a disk")),
-    ("android-ota", 0, b"CrAU\0\0\0\0\0\0\0\x02", "magic \"CrAU\", version 2",   NoDisk("it is an update of a phone: unpack its images first")),
+    ("android-boot", 0, b"ANDROID!",               "magic \"ANDROID!\"",          NoDisk("contains a phone's kernel, not a disk")),
+    ("android-ota", 0, b"CrAU\0\0\0\0\0\0\0\x02", "magic \"CrAU\", version 2",   NoDisk("a phone update: extract its images first")),
     ("openssl",     0, b"Salted__",                "magic \"Salted__\"",          LOCKED),
     ("bsdiff",      0, b"BSDIFF40",                "magic \"BSDIFF40\"",          PATCH),
     ("partimage",   0, b"PaRtImAgE-VoLuMe",        "magic \"PaRtImAgE-VoLuMe\"",  BACKUP),
@@ -74,7 +73,7 @@ const HEADS: &[Row] = &[
     ("vmware-state", 0, b"\xd0\xbe\xd2\xbe",       "magic d0 be d2 be",           STATE),
     ("vmware-state", 0, b"\xd2\xbe\xd2\xbe",       "magic d2 be d2 be",           STATE),
     ("virtualbox-state", 0, b"\x7fVirtualBox SavedState V", "magic \"VirtualBox SavedState\"", STATE),
-    ("git-lfs",     0, b"version https://git-lfs.github.com/spec/", "the first line of a Git LFS pointer", NoDisk("it is a pointer that Git left: fetch the file that it stands for")),
+    ("git-lfs",     0, b"version https://git-lfs.github.com/spec/", "the first line of a Git LFS pointer", NoDisk("a Git LFS pointer: fetch the file itself")),
 ];
 
 pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {

@@ -6,10 +6,9 @@ use imgprep_map::Probe;
 use crate::foreign::{Foreign, Remedy, foreign};
 use crate::library::may_be_disk;
 
-const PROGRAM: Remedy = Remedy::NoDisk("it is a program, not a disk");
-const FIRMWARE: Remedy =
-    Remedy::NoDisk("it is firmware or its settings, not a disk: take the disk's own file");
-const PICTURE: Remedy = Remedy::NoDisk("it is no image of a disk: get the file itself");
+const PROGRAM: Remedy = Remedy::NoDisk("a program, not a disk");
+const FIRMWARE: Remedy = Remedy::NoDisk("firmware or its settings, not a disk: use the disk's own file");
+const PICTURE: Remedy = Remedy::NoDisk("not an image of a disk: obtain the image file itself");
 
 /// Name, bytes that speak, what they say, what to do, the test.
 type Row = (&'static str, usize, &'static str, Remedy, fn(&[u8]) -> bool);

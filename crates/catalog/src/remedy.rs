@@ -1,4 +1,4 @@
-//! The one command that gets somebody on from a file that is not read.
+//! The command that extracts or converts a file that is not readable as an image.
 //!
 //! `FILE` stands for the file's name everywhere here, `OUT` for a name that no file has yet. Commands must work whatever
 //! the file is called (packers refuse names without their extension, but not on their standard output), and leave the file as it is.

@@ -1,6 +1,6 @@
 //! Text in any encoding: pages and messages that a download left, checksums, settings. A disk is no text.
 //!
-//! All bytes of the head and of the tail must be text, so a disk that only begins with words is none.
+//! All bytes of the head and of the tail must be text, so a disk that only begins with text does not count as text.
 
 use imgprep_map::Probe;
 
@@ -9,10 +9,10 @@ use crate::library;
 
 use Remedy::NoDisk;
 
-const OTHER: Remedy = NoDisk("it is text: get the file itself");
-const FETCH: Remedy = NoDisk("the download left a message instead of the file: fetch the file again");
+const OTHER: Remedy = NoDisk("text, not a disk: obtain the image file itself");
+const FETCH: Remedy = NoDisk("the download contains a message instead of the file: download it again");
 
-/// Characters of the beginning that tell the kind.
+/// Characters of the beginning that are searched for the kind.
 const SHOWN: usize = 512;
 /// A file without a space or a line break is text only below this length, in bytes.
 const SHORT: u64 = 4096;
@@ -149,15 +149,16 @@ const BEGINNINGS: &[(&str, &[&str], &str, Remedy)] = &[
     ("error-page", &["http/1.", "http/2", "404", "403", "401", "400 bad", "500 internal", "502 bad", "503 service", "not found",
         "access denied", "forbidden", "unauthorized", "no such key", "nosuchkey", "file not found", "error:"],
         "an error message of a server", FETCH),
-    ("pem", &["-----begin "], "a key, certificate or signature", NoDisk("it belongs to another file: take that one")),
-    ("signature", &["untrusted comment:"], "a signature of minisign", NoDisk("it belongs to another file: take that one")),
+    ("pem", &["-----begin "], "a key, certificate or signature", NoDisk("it belongs to another file: use that one")),
+    ("signature", &["untrusted comment:"], "a signature of minisign", NoDisk("it belongs to another file: use that one")),
     ("script", &["#!/"], "a script", OTHER),
 ];
 
 const SUMS: (&str, &str, Remedy) =
-    ("checksum", "a list of checksums", NoDisk("it belongs to another file: take that one"));
+    ("checksum", "a list of checksums", NoDisk("it belongs to another file: use that one"));
 const IN_UTF16: &str = "a VMDK descriptor";
-const RECODE: Remedy = NoDisk("descriptors are read in ASCII-based encodings: recode it beside the original");
+const RECODE: Remedy =
+    NoDisk("descriptors must have an ASCII-based encoding: convert a copy next to the original");
 
 fn kind(start: &str, encoding: Encoding, head: &[u8]) -> (&'static str, &'static str, Remedy) {
     let lower = start.to_ascii_lowercase();
@@ -180,7 +181,7 @@ fn kind(start: &str, encoding: Encoding, head: &[u8]) -> (&'static str, &'static
     if is_checksum(&lower) {
         return SUMS;
     }
-    library::text(head).map_or(("text", "nothing but text", OTHER), |(name, says)| (name, says, OTHER))
+    library::text(head).map_or(("text", "only text", OTHER), |(name, says)| (name, says, OTHER))
 }
 
 /// An object or a list, by its first two characters that are no space.
@@ -259,21 +260,21 @@ mod tests {
     fn text_is_known_in_every_encoding() {
         let words = "Gr\u{fc}\u{df}e vom Server\r\n";
         let latin: Vec<u8> = words.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
-        assert_eq!(found(words.as_bytes()).unwrap().evidence.says, "nothing but text");
-        assert_eq!(found(&latin).unwrap().evidence.says, "nothing but text: text in an 8-bit encoding");
+        assert_eq!(found(words.as_bytes()).unwrap().evidence.says, "only text");
+        assert_eq!(found(&latin).unwrap().evidence.says, "only text: text in an 8-bit encoding");
         for is_little in [true, false] {
             for mark in [true, false] {
                 let says = found(&wide(words, is_little, mark)).unwrap().evidence.says;
                 let want = if is_little { "UTF-16LE" } else { "UTF-16BE" };
-                assert_eq!(says, format!("nothing but text: text in {want}"));
+                assert_eq!(says, format!("only text: text in {want}"));
             }
         }
         let utf32: Vec<u8> =
             format!("\u{feff}{words}").chars().flat_map(|c| u32::from(c).to_le_bytes()).collect();
-        assert_eq!(found(&utf32).unwrap().evidence.says, "nothing but text: text in UTF-32");
+        assert_eq!(found(&utf32).unwrap().evidence.says, "only text: text in UTF-32");
         // The head ends within a character of the long text.
         let long = "\u{20ac} ".repeat(30_000);
-        assert_eq!(found(long.as_bytes()).unwrap().evidence.says, "nothing but text");
+        assert_eq!(found(long.as_bytes()).unwrap().evidence.says, "only text");
     }
 
     #[test]

@@ -1,4 +1,4 @@
-//! What can be typed.
+//! Command-line arguments.
 
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
@@ -52,13 +52,13 @@ fn choice<T: Copy + Default + Send + Sync + 'static, const N: usize>(
 
 #[derive(clap::Args)]
 pub(crate) struct SourceArgs {
-    /// Format of the source [default: detected]
+    /// Format of the source [default: detect]
     #[arg(short, long = "from", value_name = "FMT")]
     pub(crate) from: Option<String>,
-    /// Read an internal snapshot, given by id or name
+    /// Read this internal snapshot, given by id or name
     #[arg(short = 'l', long, value_name = "NAME")]
     pub(crate) snapshot: Option<String>,
-    /// Which of the two sizes of a ZVHD or ZVHD2 to use; for a RAW on standard input, its size
+    /// Size of a ZVHD or ZVHD2 to use: its original or its current size; or the size of a RAW on standard input
     #[arg(long, value_name = "original|current|N", default_value = "current")]
     pub(crate) size: Size,
     /// Parent (backing) image, overriding the name stored in the image; repeat for each further level
@@ -66,10 +66,10 @@ pub(crate) struct SourceArgs {
     pub(crate) parent: Vec<PathBuf>,
 }
 
-/// Which other files are opened.
+/// Which associated files are opened.
 #[derive(clap::Args)]
 pub(crate) struct FollowArgs {
-    /// Which files named inside an image are opened [default: beside; check, and info without --chain: none]
+    /// Which of the files named inside an image to open [default: beside; check, and info without --chain: none]
     #[arg(long, value_parser = follow_policy())]
     pub(crate) follow: Option<FollowPolicy>,
     /// Accept a parent whose id or timestamp does not match
@@ -81,17 +81,17 @@ pub(crate) struct FollowArgs {
 #[command(after_help = "Examples:\n  imgprep info disk.vmdk\n  imgprep info --chain snapshot.qcow2\n  \
     imgprep info --output json *.vhdx")]
 pub(crate) struct InfoArgs {
-    /// Images to describe
+    /// Images to inspect
     #[arg(required = true, value_name = "FILE")]
     pub(crate) files: Vec<PathBuf>,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
-    /// Describe the images of the backing chain, too
+    /// Also show the images of the backing chain
     #[arg(long)]
     pub(crate) chain: bool,
     #[command(flatten)]
     pub(crate) follow: FollowArgs,
-    /// Format of the result
+    /// Format of the output on standard output
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: OutputFormat,
 }
@@ -99,14 +99,14 @@ pub(crate) struct InfoArgs {
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  imgprep map disk.qcow2\n  imgprep map --output json disk.vmdk")]
 pub(crate) struct MapArgs {
-    /// Image whose extents are listed
+    /// Image to list the extents of
     #[arg(value_name = "FILE")]
     pub(crate) file: PathBuf,
     #[command(flatten)]
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) follow: FollowArgs,
-    /// Format of the result
+    /// Format of the output on standard output
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: OutputFormat,
 }
@@ -125,34 +125,34 @@ pub(crate) enum CheckOutput {
 }
 
 #[derive(clap::Args)]
-#[command(after_help = "Exit codes: 0 fine, 1 not checked, 2 violations or corruption,\n\
+#[command(after_help = "Exit codes: 0 no problems, 1 could not be checked, 2 violations or corruption,\n\
     3 only leaks, or only warnings with --deny warnings, 130 interrupted. Settings are read from\n\
-    imgprep.toml in the working directory or a folder above it.\n\n\
+    imgprep.toml in the working directory or the nearest folder above it.\n\n\
     Examples:\n  imgprep check disk.qcow2\n  imgprep check --profile huawei-ims disk.vmdk\n  \
     imgprep check --deep --output sarif images/\n  imgprep check --explain safety/backing-file")]
 pub(crate) struct CheckArgs {
-    /// Images, and folders of images
+    /// Images or folders of images to check
     #[arg(value_name = "FILE|DIR")]
     pub(crate) files: Vec<PathBuf>,
-    /// Import rules of a cloud: huawei-ims, otc or flexible-engine
+    /// Also check the import rules of a cloud: huawei-ims, otc or flexible-engine
     #[arg(long, visible_alias = "for", value_name = "PROFILE")]
     pub(crate) profile: Option<String>,
-    /// Import rules from a file of your own
+    /// Also check the import rules of a custom profile file
     #[arg(long, value_name = "FILE", conflicts_with = "profile")]
     pub(crate) profile_file: Option<PathBuf>,
     /// Whether the image becomes a system disk or a data disk [default: system]
     #[arg(long, value_parser = disk_role())]
     pub(crate) disk: Option<DiskRole>,
-    /// Judge by this import route only [default: the best one]
+    /// Check this import route only [default: the best route]
     #[arg(long, value_name = "ROUTE")]
     pub(crate) route: Option<String>,
     /// Compare the bitmap next to a RAW image with its contents, using this block size
     #[arg(long, value_name = "SIZE")]
     pub(crate) bitmap_block: Option<Size>,
-    /// The same, with this bit of each byte first
+    /// Bit order of the bitmap next to a RAW image: the least or the most significant bit first
     #[arg(long, value_enum)]
     pub(crate) bitmap_order: Option<Order>,
-    /// Decompress every compressed range, too
+    /// Also decompress every compressed range
     #[arg(long)]
     pub(crate) deep: bool,
     /// Treat a rule, a group (`safety/*`) or all `warnings` as errors
@@ -167,13 +167,13 @@ pub(crate) struct CheckArgs {
     /// List all rules
     #[arg(long)]
     pub(crate) rules: bool,
-    /// Explain a rule: what it requires, why, its source, and the remedy
+    /// Explain a rule: requirement, reason, source and remedies
     #[arg(long, value_name = "RULE")]
     pub(crate) explain: Option<String>,
     /// Write an imgprep.toml with all settings into the working directory
     #[arg(long)]
     pub(crate) config_init: bool,
-    /// Format of the files [default: detected]
+    /// Format of the files [default: detect]
     #[arg(short, long = "from", value_name = "FMT")]
     pub(crate) from: Option<String>,
     #[command(flatten)]
@@ -181,59 +181,60 @@ pub(crate) struct CheckArgs {
     /// Worker threads [default: all cores]
     #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
-    /// Memory for buffers
+    /// Memory limit for buffers
     #[arg(long, value_name = "SIZE", default_value = "256M")]
     pub(crate) memory: Size,
-    /// Format of the result
+    /// Format of the output on standard output
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: CheckOutput,
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
 pub(crate) enum ProgressMode {
-    /// A bar on a terminal, otherwise a line every 10 seconds
+    /// A bar on a terminal, otherwise one line every 10 seconds
     Auto,
-    /// One JSON object a line, on standard error
+    /// One JSON object per line
     Jsonl,
+    /// No progress
     None,
 }
 
-/// How a run is carried out and reported.
+/// Resources and reporting of a run.
 #[derive(clap::Args)]
 pub(crate) struct RunArgs {
     /// Worker threads [default: all cores]
     #[arg(short = 'j', long, value_name = "N", value_parser = threads)]
     pub(crate) threads: Option<NonZeroUsize>,
-    /// Memory for buffers
+    /// Memory limit for buffers
     #[arg(long, value_name = "SIZE", default_value = "256M")]
     pub(crate) memory: Size,
-    /// How progress is display
+    /// How to show progress on standard error
     #[arg(long, value_enum, default_value = "auto")]
     pub(crate) progress: ProgressMode,
-    /// Show progress, as with qemu-img (always on unless -q is given)
+    /// Accepted for compatibility with qemu-img: progress is shown unless -q is given
     #[arg(short)]
     pub(crate) p: bool,
     /// Show no progress, warnings or result
     #[arg(short, long)]
     pub(crate) quiet: bool,
-    /// Format of the result
+    /// Format of the output on standard output
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: OutputFormat,
-    /// Also write the result as JSON into FILE
+    /// Also write the result as JSON to FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Option<PathBuf>,
 }
 
-/// How a bitmap is made.
+/// Shape of a bitmap.
 #[derive(clap::Args)]
 pub(crate) struct BitmapShapeArgs {
-    /// Bytes of the disk per bit: a power of two from 512 to 64M
+    /// Bytes of the disk per bit of the bitmap: a power of two from 512 to 64M
     #[arg(long, value_name = "SIZE", default_value = "2M")]
     pub(crate) bitmap_block: Size,
-    /// Which bit of a byte comes first
+    /// Bit order of the bitmap: the least or the most significant bit first
     #[arg(long, value_enum, default_value = "lsb")]
     pub(crate) bitmap_order: Order,
-    /// Make the bitmap with this tool, as in 'java -jar CreateMF.jar {raw} {mf}'
+    /// Create the bitmap with an external tool, for example 'java -jar CreateMF.jar {raw} {mf}'
     #[arg(long, value_name = "COMMAND", conflicts_with_all = ["bitmap_block", "bitmap_order"])]
     pub(crate) bitmap_command: Option<String>,
 }
@@ -246,8 +247,8 @@ pub(crate) enum Order {
 
 #[derive(clap::Args)]
 #[command(after_help = "The output appears under its name only when it is complete.\n\
-    Standard output: `-` as DST. Standard input: `-` as SRC with --from raw --size N.\n\
-    Reproducible output: set SOURCE_DATE_EPOCH and --uuid.\n\n\
+    Use `-` as DST for standard output, and `-` as SRC with --from raw --size N for standard input.\n\
+    For reproducible output, set SOURCE_DATE_EPOCH and --uuid.\n\n\
     Examples:\n  imgprep convert disk.vmdk disk.zvhd2\n  imgprep convert --verify disk.qcow2 disk.raw\n  \
     imgprep convert --dry-run disk.vhdx disk.zvhd2\n  imgprep convert disk.qcow2 - -O raw | sha256sum")]
 pub(crate) struct ConvertArgs {
@@ -261,11 +262,11 @@ pub(crate) struct ConvertArgs {
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) follow: FollowArgs,
-    /// Format of the output, raw or zvhd2 [default: by the extension of DST]
+    /// Format of the output: raw or zvhd2 [default: from the extension of DST]
     #[arg(short = 'O', long = "to", value_name = "FMT")]
     pub(crate) to: Option<String>,
-    /// Options of the output format, for zvhd2: `level=N`, `compression_type=zstd|zlib`, `checksum=on|off`
-    /// (zstd: whether each block ends with the checksum of its contents; on by default)
+    /// Options of the output format; zvhd2 has `level=N`, `compression_type=zstd|zlib` and `checksum=on|off`
+    /// (a checksum per zstd block, on by default)
     #[arg(short = 'o', value_name = "K=V,...", value_delimiter = ',')]
     pub(crate) options: Vec<String>,
     /// Compression level: zstd 1 to 22 (default 3), with --zlib 1 to 9 (default 6)
@@ -274,27 +275,27 @@ pub(crate) struct ConvertArgs {
     /// Compress with zlib instead of zstd
     #[arg(long)]
     pub(crate) zlib: bool,
-    /// Write the block bitmap next to a RAW, as NAME.mf (implied by --bitmap-command)
+    /// Write the block bitmap next to a RAW output, as NAME.mf (implied by --bitmap-command)
     #[arg(long)]
     pub(crate) bitmap: bool,
     #[command(flatten)]
     pub(crate) shape: BitmapShapeArgs,
-    /// Read the finished output back and compare it with the source
+    /// Read the output back and compare it with the source
     #[arg(long)]
     pub(crate) verify: bool,
-    /// Show what would be done; write nothing
+    /// Show what would be done, without writing anything
     #[arg(long)]
     pub(crate) dry_run: bool,
     /// Continue past unreadable ranges: fill them with zeros and list them
     #[arg(long)]
     pub(crate) salvage: bool,
-    /// Replace an existing output; write to a block device
+    /// Replace an existing output, or write to a block device
     #[arg(long)]
     pub(crate) force: bool,
     /// Do not wait until the output is on stable storage
     #[arg(long)]
     pub(crate) no_sync: bool,
-    /// Write source, output and the CRC-32 of the disk as JSON into FILE
+    /// Write a JSON receipt with source, output and the CRC-32 of the disk to FILE
     #[arg(long, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
     /// UUID of the output [default: random]
@@ -312,16 +313,18 @@ impl ConvertArgs {
 }
 
 #[derive(clap::Args)]
-#[command(after_help = "This writes the layout that is known from inside ZVHD2 files: one bit per block,\n\
-    set where the block has a byte that is not zero, padded to 4096 bytes. What the vendor's own tool\n\
-    (CreateMF.jar) writes is not documented: for a fast import as RAW use that tool, or import\n\
-    a ZVHD2, which needs no bitmap.\n\n\
-    Examples:\n  imgprep bitmap disk.raw\n  imgprep bitmap --bitmap-block 4M disk.raw other.mf")]
+#[command(
+    after_help = "The bitmap has the layout that ZVHD2 files use internally: one bit per block, set if the block\n\
+    contains a non-zero byte, padded to 4096 bytes. The file format of the vendor's own tool\n\
+    (CreateMF.jar) is not documented: for a fast import of a RAW use that tool (--bitmap-command),\n\
+    or import a ZVHD2, which needs no bitmap.\n\n\
+    Examples:\n  imgprep bitmap disk.raw\n  imgprep bitmap --bitmap-block 4M disk.raw other.mf"
+)]
 pub(crate) struct BitmapArgs {
-    /// Disk to read
+    /// Image to read, usually a RAW
     #[arg(value_name = "RAW")]
     pub(crate) src: PathBuf,
-    /// File to write [default: RAW with the extension .mf]
+    /// Bitmap file to write [default: RAW with the extension .mf]
     #[arg(value_name = "OUT.mf")]
     pub(crate) out: Option<PathBuf>,
     #[command(flatten)]
@@ -342,7 +345,7 @@ pub(crate) struct BitmapArgs {
     imgprep completions zsh > ~/.zfunc/_imgprep\n  \
     imgprep completions fish > ~/.config/fish/completions/imgprep.fish")]
 pub(crate) struct CompletionsArgs {
-    /// Shell to complete in
+    /// Shell to generate the script for
     #[arg(value_enum)]
     pub(crate) shell: Shell,
 }
@@ -350,7 +353,7 @@ pub(crate) struct CompletionsArgs {
 #[derive(clap::Args)]
 #[command(after_help = "Examples:\n  imgprep man | man -l -\n  imgprep man /usr/local/share/man/man1")]
 pub(crate) struct ManArgs {
-    /// Folder for all pages, imgprep.1, imgprep-convert.1 and so on [default: print the first one]
+    /// Folder to write all pages to (imgprep.1, imgprep-convert.1 ...) [default: print imgprep.1]
     #[arg(value_name = "DIR")]
     pub(crate) dir: Option<PathBuf>,
     /// Replace existing pages

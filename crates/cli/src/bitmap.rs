@@ -54,7 +54,7 @@ pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
         out.write_all(json::text(&json).as_bytes())?;
     } else if !args.run.quiet {
         let counted =
-            done.blocks.map_or(String::new(), |(all, data)| format!(", {data} of {all} blocks hold data"));
+            done.blocks.map_or(String::new(), |(all, data)| format!(", {data} of {all} blocks contain data"));
         say(&mut out, format_args!("{}: bitmap of {}{counted}", path.display(), full(done.len)))?;
     }
     Ok(())

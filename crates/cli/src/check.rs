@@ -24,11 +24,11 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
         return done.map(|()| ExitCode::SUCCESS);
     }
     if args.files.iter().any(|file| file == Path::new("-")) {
-        let text = "standard input cannot be checked: name a file (a file called - is ./-)";
+        let text = "standard input cannot be checked: give a file (for a file named -, use ./-)";
         return Err(Failure::Usage(text.into()));
     }
     if args.files.is_empty() {
-        return Err(Failure::Usage("nothing to check: name a file or a folder".into()));
+        return Err(Failure::Usage("nothing to check: give a file or a folder".into()));
     }
     let settings = config::settings(args)?;
     let open = opening(args)?;

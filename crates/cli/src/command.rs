@@ -1,4 +1,4 @@
-//! The command line: its commands and what holds for each of them.
+//! The top-level commands and their common properties.
 
 use std::path::Path;
 
@@ -9,7 +9,7 @@ use crate::args::{
     OutputFormat,
 };
 
-/// Inspects, checks and converts virtual disk images.
+/// Inspect, check and convert virtual disk images
 #[derive(Parser)]
 #[command(name = "imgprep", version, max_term_width = 100, propagate_version = true)]
 #[command(
@@ -33,11 +33,11 @@ pub(crate) enum Command {
     Convert(ConvertArgs),
     /// Write the block bitmap (.mf) of a disk
     Bitmap(BitmapArgs),
-    /// Convert many images with a budget, a journal and a report
+    /// Convert many images with a resource budget, a journal and reports
     Batch(Box<crate::batch::BatchArgs>),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
-    /// Print the manual, or write its pages into a folder
+    /// Print the manual page, or write all manual pages into a folder
     Man(ManArgs),
 }
 
@@ -67,7 +67,7 @@ impl Command {
         }
     }
 
-    /// Whether standard output is for a program: then all of it must arrive.
+    /// Whether standard output is read by a program: a failed write is then an error.
     pub(crate) fn prints_data(&self) -> bool {
         match self {
             Self::Check(args) => args.output != CheckOutput::Text,
@@ -76,12 +76,12 @@ impl Command {
         }
     }
 
-    /// Whether an image goes to standard output, and nothing else may.
+    /// Whether standard output is reserved for an image.
     pub(crate) fn is_piped(&self) -> bool {
         matches!(self, Self::Convert(args) if args.is_piped())
     }
 
-    /// Where the result goes as JSON, too.
+    /// The additional JSON report.
     pub(crate) fn report(&self) -> Option<&Path> {
         match self {
             Self::Info(_) | Self::Map(_) | Self::Check(_) | Self::Completions(_) | Self::Man(_) => None,

@@ -44,7 +44,7 @@ impl Found {
     fn wrong(&self, key: &str, value: &str, what: &str) -> Failure {
         let place = place_of(&self.text, "check", key, value);
         let place = place.map_or(String::new(), |(line, column)| format!(":{line}:{column}"));
-        Failure::Usage(format!("{}{place}: {key} {what}", self.path.display()))
+        Failure::Usage(format!("{}{place}: {key}: {what}", self.path.display()))
     }
 
     /// The levels that it sets.
@@ -118,10 +118,8 @@ fn unknown_route(wanted: &str, profile: Option<&Profile>) -> Option<String> {
         profile.into_iter().flat_map(Profile::routes).map(|route| route.id.as_str()).collect();
     match (known.contains(&wanted), known.is_empty()) {
         (true, _) => None,
-        (false, true) => Some(format!("{wanted}: no profile is named, and routes belong to a profile")),
-        (false, false) => {
-            Some(format!("{wanted}: not a route of the profile, which has {}", known.join(", ")))
-        }
+        (false, true) => Some(format!("{wanted}: a route requires a profile")),
+        (false, false) => Some(format!("{wanted}: unknown route; the profile has {}", known.join(", "))),
     }
 }
 
@@ -152,7 +150,7 @@ fn profile(args: &CheckArgs, found: &Found) -> Result<Option<Profile>, Failure> 
 pub(crate) fn built_in_profile(name: &str) -> Result<Profile, String> {
     let known = || built_in().collect::<Vec<_>>().join(", ");
     let profile = Profile::built_in(name);
-    let profile = profile.ok_or_else(|| format!("{name}: not a profile; the profiles are {}", known()))?;
+    let profile = profile.ok_or_else(|| format!("{name}: unknown profile; the profiles are {}", known()))?;
     profile.map_err(|error| error.to_string())
 }
 

@@ -66,7 +66,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     )
 }
 
-/// What is odd about the source, on standard error: it converts, but somebody should look.
+/// Prints anomalies of the source that do not prevent a conversion on standard error.
 fn warn(disk: &Disk) -> io::Result<()> {
     let mut out = Vec::new();
     for layer in disk.layers() {
@@ -158,7 +158,7 @@ fn render_plan(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: 
             args.dst.display(),
         ),
         format!(
-            "{} of the disk may hold data, {} are known to be zeros",
+            "{} of the disk may contain data, {} are known to be zeros",
             short(plan.table_scan.total()),
             short(plan.table_scan.zeros),
         ),
@@ -195,7 +195,7 @@ fn render(
     )];
     lines.extend(done.bitmap.as_ref().map(|path| format!("{}: bitmap", path.display())));
     if done.is_verified {
-        lines.push("verified: the output reads back as the source".into());
+        lines.push("verified: the output matches the source".into());
     }
     lines.extend(enlarged(disk, options));
     lines.extend(losses(&done.losses));
@@ -206,7 +206,7 @@ fn render(
 fn enlarged(disk: &Disk, options: &ConvertOptions) -> Option<String> {
     let (size, target) = (disk.size(), options.target.disk_size(disk.size()));
     (size != target).then(|| {
-        format!("the disk has {}, in the cloud it will have {}: zeros follow", full(size), full(target))
+        format!("the disk has {}; in the cloud it will have {}, padded with zeros", full(size), full(target))
     })
 }
 

@@ -86,7 +86,7 @@ impl Failure {
             Self::Usage(text) => warn(format_args!("imgprep: {text}")),
             Self::Reported => {}
             Self::Print(error) => {
-                warn(format_args!("imgprep: standard output could not be written: {}", reason(error)));
+                warn(format_args!("imgprep: cannot write standard output: {}", reason(error)));
             }
         }
         if let Self::WithEvidence(_, matches) = self {
@@ -106,16 +106,16 @@ impl Failure {
         let file = quote(OsStr::new(error.path().unwrap_or("FILE")));
         if detail.is_undecided() {
             if let Some(descriptor) = descriptor_beside(error) {
-                return vec![format!("go on with: imgprep {command} {}", quote(descriptor.as_os_str()))];
+                return vec![format!("remedy: imgprep {command} {}", quote(descriptor.as_os_str()))];
             }
             if matches.is_empty() && matches!(detail, DetectError::Ambiguous { .. }) {
-                return vec![format!("see all of it with: imgprep info {file}")];
+                return vec![format!("for all matches, run: imgprep info {file}")];
             }
             let readable = matches.iter().filter(|found| found.is_readable()).map(|found| found.name);
-            let decide = |name| format!("decide with: imgprep {command} --from {name} {file}");
+            let decide = |name| format!("select one with: imgprep {command} --from {name} {file}");
             return readable.chain(["raw"]).map(decide).collect();
         }
-        remedy(error).map(|remedy| format!("go on with: {remedy}")).into_iter().collect()
+        remedy(error).map(|remedy| format!("remedy: {remedy}")).into_iter().collect()
     }
 
     /// All that the file's bytes speak for, where that was looked at.

@@ -18,7 +18,7 @@ use crate::size::{full, short};
 
 pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
     if args.files.len() > 1 && !args.source.parent.is_empty() {
-        return Err(Failure::Usage("--parent works with one image only, but several are named".into()));
+        return Err(Failure::Usage("--parent applies to one image, but several are given".into()));
     }
     let mut images: Vec<Json> = Vec::new();
     let mut failure = None;
@@ -156,7 +156,7 @@ fn print_text(
     line(out, "image", &info.name)?;
     line(out, "format", &format!("{}, {}", info.facts.format, info.facts.variant))?;
     if info.matches.is_empty() {
-        line(out, "evidence", "none of any other format")?;
+        line(out, "evidence", "none for any other format")?;
     }
     for found in &info.matches {
         line(out, "evidence", &matched(found))?;
@@ -191,7 +191,7 @@ fn print_text(
     for named in disk.unopened().iter().filter(|_| std::ptr::eq(info, &raw const disk.layers()[0])) {
         let why = match named.reason.code() {
             "open.gate.shut" => "--follow beside opens files in the image's own folder".to_string(),
-            "open.gate.outside" => "--follow any opens files outside of the image's folder".to_string(),
+            "open.gate.outside" => "--follow any opens files outside the image's folder".to_string(),
             code => format!("{code}: no --follow opens it"),
         };
         line(out, "not opened", &format!("{} ({why})", named.name))?;
@@ -217,7 +217,7 @@ fn print_allocation(out: &mut dyn Write, counted: Option<&Counted>) -> io::Resul
             line(out, "allocation", &why)
         }
         Some(Counted::TooManyExtents) => line(out, "allocation", "not counted (more than 4 million extents)"),
-        // A finding tells why.
+        // A finding gives the reason.
         Some(Counted::Failed(_)) | None => Ok(()),
     }
 }

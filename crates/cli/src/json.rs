@@ -18,7 +18,7 @@ pub(crate) fn line(value: &Json) -> String {
     printable_json(&format!("{value}\n")).into_owned()
 }
 
-/// One layer as `qemu-img info` describes an image, and what we know beyond that.
+/// One layer as `qemu-img info` describes an image, and additional facts.
 pub(crate) fn layer(
     info: &LayerInfo,
     allocation: Option<&Counted>,

@@ -25,10 +25,7 @@ pub(crate) fn open_options(
         None => None,
         Some(name) => Some(by_name(name).ok_or_else(|| {
             let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
-            Failure::Usage(format!(
-                "--from {name}: not a readable format; the formats are {}",
-                known.join(", ")
-            ))
+            Failure::Usage(format!("--from {name}: unknown format; the formats are {}", known.join(", ")))
         })?),
     };
     let size = match source.size {
@@ -59,15 +56,14 @@ pub(crate) fn open(path: &Path, source: &SourceArgs, options: &OpenOptions) -> R
     if path != Path::new("-") {
         if size.is_some() {
             return Err(Failure::Usage(
-                "--size with a number works with a RAW on standard input only".into(),
+                "--size with a number is valid only for a RAW on standard input".into(),
             ));
         }
         return Ok(Disk::open(path, options)?);
     }
     let (Some("raw"), Some(size)) = (source.from.as_deref(), size) else {
         return Err(Failure::Usage(
-            "standard input is read with --from raw --size N only: an image of another format must be a file"
-                .into(),
+            "standard input requires --from raw --size N: images of other formats must be files".into(),
         ));
     };
     if io::stdin().is_terminal() {

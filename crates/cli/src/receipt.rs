@@ -16,7 +16,7 @@ use crate::options::existing;
 pub(crate) fn check_place(args: &ConvertArgs) -> Result<(), Failure> {
     match &args.receipt {
         Some(path) if path.exists() && !args.force => Err(Failure::Usage(format!(
-            "{}: the receipt exists already: --force replaces it",
+            "{}: the receipt already exists; --force replaces it",
             path.display()
         ))),
         _ => Ok(()),

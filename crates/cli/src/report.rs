@@ -31,7 +31,7 @@ impl Printer {
     }
 }
 
-/// Violations of one rule and severity that are printed for people: who wants all of them has them read by a program.
+/// Violations of one rule and severity that text output prints; the JSON output has more.
 const SHOWN: u64 = 10;
 
 fn text(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> io::Result<()> {

@@ -36,9 +36,9 @@ pub(crate) fn parse(args: &ConvertArgs) -> Result<Target, Failure> {
         return Err(Failure::Usage(not_written(&name, &args.src, &args.dst)));
     }
     Err(Failure::Usage(match &args.to {
-        Some(to) => format!("-O {to}: not a format; the formats that are written are zvhd2 and raw"),
+        Some(to) => format!("-O {to}: unknown format; the writable formats are zvhd2 and raw"),
         None => format!(
-            "{}: its name has no extension of a format that is written: use -O zvhd2 or -O raw",
+            "{}: the extension selects no writable format: use -O zvhd2 or -O raw",
             args.dst.display()
         ),
     }))
@@ -58,7 +58,7 @@ fn qemu_name(name: &str) -> Option<&'static str> {
 
 /// What to do instead, as commands to paste.
 fn not_written(name: &str, src: &Path, dst: &Path) -> String {
-    let known = format!("{name} is not written yet, only zvhd2 and raw are");
+    let known = format!("cannot write {name}: the writable formats are zvhd2 and raw");
     let Some(qemu) = qemu_name(name) else { return known };
     let raw = dst.with_extension("raw");
     let (src, raw, dst) = (quote(src.as_os_str()), quote(raw.as_os_str()), quote(dst.as_os_str()));
@@ -91,7 +91,7 @@ fn zvhd2(zvhd2: &Zvhd2Options) -> Result<Target, Failure> {
     let (level, highest) = (zvhd2.level.unwrap_or(if is_zlib { 6 } else { 3 }), if is_zlib { 9 } else { 22 });
     if !(1..=highest).contains(&level) {
         let name = if is_zlib { "zlib" } else { "zstd" };
-        return Err(Failure::Usage(format!("level {level}: {name} has the levels 1 to {highest}")));
+        return Err(Failure::Usage(format!("level {level}: {name} has levels 1 to {highest}")));
     }
     if is_zlib && zvhd2.has_checksum == Some(true) {
         // Its checksum would be that of a finished stream, which the vendor's reader refuses.
@@ -112,7 +112,7 @@ fn zvhd2_options(options: &TargetOptions<'_>) -> Result<Zvhd2Options, Failure> {
     for option in options.options {
         match option.split_once('=') {
             Some(("level", level)) => {
-                let level = level.parse().map_err(|_| wrong(option, "a whole number is needed"))?;
+                let level = level.parse().map_err(|_| wrong(option, "expected a whole number"))?;
                 set(&mut zvhd2.level, level, option)?;
             }
             Some(("compression_type", "zstd")) => set(&mut zvhd2.is_zlib, false, option)?,
@@ -131,7 +131,7 @@ fn zvhd2_options(options: &TargetOptions<'_>) -> Result<Zvhd2Options, Failure> {
 }
 
 fn set<T>(place: &mut Option<T>, value: T, option: &str) -> Result<(), Failure> {
-    if place.replace(value).is_some() { Err(wrong(option, "this option is given twice")) } else { Ok(()) }
+    if place.replace(value).is_some() { Err(wrong(option, "duplicate option")) } else { Ok(()) }
 }
 
 fn wrong(option: &str, what: &str) -> Failure {

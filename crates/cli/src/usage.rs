@@ -46,7 +46,7 @@ fn escaped() -> Error {
     let args = std::env::args_os().map(|arg| without_commands(&printable(&arg.to_string_lossy())));
     match Args::try_parse_from(args) {
         Err(error) => error,
-        Ok(_) => Error::raw(ErrorKind::InvalidValue, "an argument has characters that are not printable\n"),
+        Ok(_) => Error::raw(ErrorKind::InvalidValue, "an argument contains unprintable characters\n"),
     }
 }
 
@@ -64,13 +64,13 @@ fn missing_command(error: &Error) -> Option<String> {
         "optimize" => "imgprep convert leaves zeros out of every output; --level compresses a ZVHD2 smaller",
         "digest" => "for the checksum of a disk: imgprep convert IMAGE - -O raw | sha256sum",
         "verify" => {
-            "to check an image with all its payloads: imgprep check --deep IMAGE; to check an output while it is made: imgprep convert --verify"
+            "to check an image with all its payloads: imgprep check --deep IMAGE; to verify an output: imgprep convert --verify"
         }
         "measure" => "for the size of an output: imgprep convert IMAGE OUTPUT --dry-run",
         "amend" | "bench" | "bitmap-merge" | "commit" | "create" | "dd" | "rebase" | "resize"
         | "snapshot" => {
             return Some(format!(
-                "there is no command '{name}': imgprep does not write into images; qemu-img {name} does"
+                "unknown command '{name}': imgprep does not modify images; use qemu-img {name}"
             ));
         }
         _ => return None,

@@ -23,7 +23,10 @@ impl BlockCompressor {
             Compression::Plain => Encoder::Plain,
             Compression::Zstd { level, has_checksum } => {
                 if !(1..=22).contains(&level) {
-                    return Err(CompressError::Level { level: level.into(), range: "zstd has 1 to 22" });
+                    return Err(CompressError::Level {
+                        level: level.into(),
+                        range: "zstd has levels 1 to 22",
+                    });
                 }
                 let mut compressor = Compressor::new(level).map_err(|error| failed(&error))?;
                 compressor
@@ -33,7 +36,10 @@ impl BlockCompressor {
             }
             Compression::ZlibOpen { level } => {
                 if !(1..=9).contains(&level) {
-                    return Err(CompressError::Level { level: level.into(), range: "zlib has 1 to 9" });
+                    return Err(CompressError::Level {
+                        level: level.into(),
+                        range: "zlib has levels 1 to 9",
+                    });
                 }
                 Encoder::Zlib(Compress::new(flate2::Compression::new(level), true))
             }

@@ -16,7 +16,7 @@ pub struct BlockDecompressor {
     ending: PayloadEnd,
 }
 
-/// How the last payload ended, for whoever has rules about that.
+/// How the last payload ended, for formats with rules about that.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct PayloadEnd {
     /// Whether its deflate stream had a last block.

@@ -6,7 +6,7 @@ use imgprep_map::{Class, Detail};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecompressError {
     /// The decoder met something that its format does not allow.
-    #[error("the payload is no {codec} data: {reason}, after {produced} of {expected} bytes")]
+    #[error("invalid {codec} payload: {reason}, after {produced} of {expected} bytes")]
     Garbage {
         /// The format's name.
         codec: &'static str,
@@ -18,7 +18,7 @@ pub enum DecompressError {
         expected: u64,
     },
     /// The payload ends before the block is full.
-    #[error("the payload decompresses to {produced} bytes, not {expected}")]
+    #[error("the payload decompresses to {produced} bytes, expected {expected}")]
     Short {
         /// Bytes that came out.
         produced: u64,
@@ -26,21 +26,21 @@ pub enum DecompressError {
         expected: u64,
     },
     /// The payload holds more than the block.
-    #[error("the payload decompresses to more than {expected} bytes")]
+    #[error("the payload decompresses to more than the expected {expected} bytes")]
     Long {
         /// Bytes of the block.
         expected: u64,
     },
     /// Bytes of the payload are left over.
-    #[error("{left} of the payload's {len} bytes are left over when the block is full")]
+    #[error("the block is full with {left} of {len} payload bytes left")]
     LeftOver {
         /// Bytes that were not used.
         left: u64,
         /// Bytes of the payload.
         len: u64,
     },
-    /// An earlier record of the stream could not be decompressed, so this one can't be.
-    #[error("the stream is broken at an earlier record")]
+    /// An earlier record of the stream could not be decompressed, so this one cannot be.
+    #[error("the stream is damaged in an earlier record")]
     BrokenStream,
 }
 
@@ -68,7 +68,7 @@ impl Detail for DecompressError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompressError {
     /// The format does not have this level.
-    #[error("there is no level {level}: {range}")]
+    #[error("invalid compression level {level}: {range}")]
     Level {
         /// What was asked for.
         level: i64,

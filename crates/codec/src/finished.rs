@@ -20,7 +20,7 @@ pub(crate) fn decompress(
     len: CompressedLen,
     out: &mut [u8],
 ) -> bool {
-    // It does not tell how much it used: that nothing is left over, too, only the checksum at the end shows.
+    // The decoder does not report how much input it used; only the checksum at the end shows that nothing is left over.
     let (Codec::Zlib | Codec::ZlibOpen, CompressedLen::Exact(_)) = (codec, len) else { return false };
     let Some((compressed, sum)) = zlib_parts(payload) else { return false };
     let inflater = inflater.get_or_insert_with(Decompressor::new);

@@ -94,7 +94,7 @@ pub struct Partition {
     pub is_active: bool,
     /// Disk offset of the entry.
     pub entry_at: u64,
-    /// What its first bytes are, if they were looked at and tell.
+    /// The contents of its first bytes, if they were read and recognised.
     pub volume: Option<Volume>,
 }
 
@@ -140,7 +140,7 @@ pub struct Oddity {
     pub message: String,
 }
 
-/// What the first and last sectors of a disk tell.
+/// The contents of a disk, from its first and last sectors.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct DiskFacts {
     /// Length of the disk, in bytes.

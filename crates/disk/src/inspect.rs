@@ -51,7 +51,7 @@ impl Default for Wanted {
     }
 }
 
-/// Inspects a disk. Fails only if its beginning can't be read.
+/// Inspects a disk. Fails only if its beginning cannot be read.
 pub fn inspect(disk: &dyn ReadAt, wanted: Wanted) -> Result<DiskFacts, ReadError> {
     let size = disk.len();
     let facts = DiskFacts {
@@ -104,7 +104,8 @@ impl Inspector<'_> {
             self.report_unprotected_gpt(head);
         }
         if let (Some(_), Some(volume)) = (self.facts.table(), whole(head)) {
-            let message = format!("beside its partition table the disk begins like a bare {}", volume.name);
+            let message =
+                format!("in addition to its partition table, the disk begins like a bare {}", volume.name);
             self.odd("disk.also", Severity::Note, 0, message);
         }
     }
@@ -156,7 +157,7 @@ impl Inspector<'_> {
             if end > size {
                 let (number, start, missing) = (partition.number, partition.start, end - size);
                 let message = format!(
-                    "partition {number} lies from {start} to {end}, the disk ends at {size}: {missing} bytes are missing"
+                    "partition {number} is at {start} to {end}, but the disk ends at {size}: {missing} bytes are missing"
                 );
                 self.odd("disk.partition-past-end", Severity::Error, partition.entry_at, message);
             }

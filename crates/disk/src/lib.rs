@@ -1,4 +1,4 @@
-//! What a few sectors of a disk tell: is it empty, partitioned (MBR, GPT), one bare file system, locked
+//! Inspection of a few sectors of a disk: is it empty, partitioned (MBR, GPT), one bare file system, locked
 //! away, able to boot?
 //!
 //! Works on the bytes of a *disk*, whatever format they came in: the caller hands in something that reads

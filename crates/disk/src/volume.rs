@@ -81,7 +81,7 @@ const KINDS: &[Row] = &[
     ("FAT12",            false, |start| fat(start) == Some(12)),
 ];
 
-/// What a volume is, if its first bytes tell.
+/// The kind of a volume, if its first bytes are recognised.
 pub(crate) fn recognise(start: &Start<'_>) -> Option<Volume> {
     let (name, is_encrypted, _) = KINDS.iter().find(|(.., test)| test(start))?;
     Some(Volume { name, is_encrypted: *is_encrypted })

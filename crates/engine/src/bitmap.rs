@@ -88,7 +88,7 @@ impl Bitmap {
     pub fn flaw(&self, file: &dyn ReadAt) -> Result<Option<String>, Error> {
         if file.len() != self.file_len() {
             let (found, wanted) = (file.len(), self.file_len());
-            return Ok(Some(format!("it has {found} bytes, a bitmap of this disk has {wanted}")));
+            return Ok(Some(format!("the bitmap has {found} bytes, but a bitmap of this disk has {wanted}")));
         }
         for (number, page) in &self.pages {
             let theirs: [u8; PAGE as usize] = file.array(number * PAGE)?;
@@ -98,7 +98,9 @@ impl Bitmap {
             });
             if let Some(block) = first {
                 let at = block * self.shape.block;
-                return Ok(Some(format!("block {block} at disk offset {at} holds data and is not marked")));
+                return Ok(Some(format!(
+                    "block {block} at disk offset {at} contains data, but is not marked"
+                )));
             }
         }
         Ok(None)

@@ -86,7 +86,7 @@ pub fn gaps(layer: &Layer, options: &Options<'_>, found: Found<'_>) -> Result<()
     options.interrupt.check()
 }
 
-/// Decompresses every compressed block of the layer `index` and tells how it went, in the order of its disk. Of a stream
+/// Decompresses every compressed block of the layer `index` and reports the results, in disk order. Of a stream
 /// below the top nothing is decompressed.
 pub fn decompress_all(
     stack: &Stack,
@@ -201,7 +201,7 @@ fn piece_of(disk: Range<u64>) -> ResolvedExtent {
 /// Blocks that one walk of [`Compressed`] collects: a walk from there on may have to search its start.
 const PACKED_AT_ONCE: usize = 4096;
 
-/// The compressed blocks of a layer, each once. What the tables get wrong is passed over: [`gaps`] tells it.
+/// The compressed blocks of a layer, each once. Invalid entries are skipped: [`gaps`] reports them.
 struct Compressed<'a> {
     layer: &'a Layer,
     at: u64,

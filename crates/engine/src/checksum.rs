@@ -110,7 +110,7 @@ pub fn checksum(
         let inside = size.saturating_sub(job.range.start).min(bytes.len() as u64) as usize;
         let (inside, rest) = bytes.split_at(inside);
         if trailing == TrailingData::Zeros && !is_zero(rest) {
-            let what = format!("bytes behind the disk's end at {size} are not zeros");
+            let what = format!("bytes after the end of the disk at {size} are not zero");
             return Err(Error::new(EngineError::Differs { what }).hitting(job.range));
         }
         let sum = (!is_zero(inside)).then(|| crc32fast::hash(inside));

@@ -12,7 +12,7 @@ use crate::worker::{Compressors, Worker, data_ranges};
 use crate::writer::Writer;
 use crate::{Bitmap, BitmapShape, Checksums, Losses, Options, Stack, TableScan, pipeline};
 
-/// Where a conversion goes.
+/// The destination of a conversion.
 pub struct Output<'a> {
     /// The writer's plan.
     pub layout: &'a mut dyn Layout,

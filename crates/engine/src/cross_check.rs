@@ -16,7 +16,7 @@ pub fn cross_check(layer: &Layer, options: &Options<'_>) -> Result<Vec<Finding>,
     let checked = layer.map.cross_check(&files);
     options.interrupt.check()?;
     Ok(checked.unwrap_or_else(|error| {
-        let message = format!("the tables were not checked against each other: {}", error.what());
+        let message = format!("the tables could not be cross-checked: {}", error.what());
         vec![Finding { code: error.code(), severity: Severity::Warning, at: error.at(), message }]
     }))
 }

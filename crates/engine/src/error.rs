@@ -1,4 +1,4 @@
-//! What goes wrong in the engine itself, and what a salvage leaves behind.
+//! Errors of the engine itself, and the losses of a salvage.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -19,7 +19,7 @@ pub enum EngineError {
         second: (UseKind, Option<u64>),
     },
     /// A map names bytes that its file does not have.
-    #[error("{} needs bytes {}..{}, the file ends at {file_len}", Use(.user), .bytes.start, .bytes.end)]
+    #[error("{} uses bytes {}..{}, but the file ends at {file_len}", Use(.user), .bytes.start, .bytes.end)]
     PastEnd {
         /// The bytes, as file offsets.
         bytes: Range<u64>,
@@ -29,7 +29,7 @@ pub enum EngineError {
         file_len: u64,
     },
     /// So many conflicts that the comparison of the tables ended.
-    #[error("the tables were not compared further after {conflicts} conflicts: there may be more")]
+    #[error("comparison of the tables stopped after {conflicts} conflicts: there may be more")]
     ManyConflicts {
         /// Those that were reported.
         conflicts: usize,
@@ -41,7 +41,7 @@ pub enum EngineError {
         id: u32,
     },
     /// A compressed block is larger than anything that a format may declare.
-    #[error("a compressed block of {len} bytes, at most {limit} are decompressed at once")]
+    #[error("compressed block of {len} bytes exceeds the limit of {limit}")]
     BlockTooLarge {
         /// Bytes that the block would have.
         len: u64,
@@ -58,7 +58,7 @@ pub enum EngineError {
     #[error("interrupted")]
     Interrupted,
     /// `--memory` leaves no room for a single chunk.
-    #[error("{needed} bytes of memory are needed for {threads} threads, the budget is {budget}")]
+    #[error("{threads} threads need {needed} bytes of memory, but the budget is {budget}")]
     Memory {
         /// Bytes that the smallest run takes.
         needed: u64,
@@ -68,7 +68,7 @@ pub enum EngineError {
         threads: usize,
     },
     /// The system gave no threads.
-    #[error("threads could not be started: {reason}")]
+    #[error("cannot start threads: {reason}")]
     Threads {
         /// The system's words.
         reason: String,

@@ -1,13 +1,13 @@
 //! The engine: it moves the bytes that a stack of maps describes.
 //!
-//! It knows no format, no file and no policy. It is handed a [`Stack`] (the layers of
+//! It depends on no format, file or policy. It is handed a [`Stack`] (the layers of
 //! a disk with their opened sources) and, for a conversion, a writer's
 //! [`Layout`](imgprep_map::Layout) and a [`Sink`](imgprep_map::Sink). So all its tests
 //! run in memory.
 //!
 //! One disk goes through it like this:
 //!
-//! 1. [`scan_tables`] walks all tables once: it finds what can't be read, holds the uses
+//! 1. [`scan_tables`] walks all tables once: it finds what cannot be read, holds the uses
 //!    of every layer against each other, and counts the chunks that may hold data. No
 //!    payload is touched and no output exists yet.
 //!    Before it, [`cross_check`] finds what the tables say against each other though they can be read.

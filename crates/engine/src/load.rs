@@ -258,7 +258,7 @@ impl<'a> Loader<'a> {
     }
 }
 
-/// The part of a decompressed block that `disk` wants of it.
+/// The part of a decompressed block that `disk` covers.
 fn part_of<'b>(decompressed: &'b [u8], block: &Range<u64>, disk: &Range<u64>) -> &'b [u8] {
     // OK: a format's extent lies in its block (held by the conformance tests), and `decompressed` reaches to the extent's end.
     &decompressed[(disk.start - block.start) as usize..(disk.end - block.start) as usize]

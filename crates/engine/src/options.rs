@@ -15,7 +15,7 @@ pub struct Options<'a> {
     pub threads: NonZeroUsize,
     /// Bytes that may be in flight: chunk buffers, compressed results, codec contexts.
     pub memory: u64,
-    /// What to do about a range that can't be read.
+    /// What to do about a range that cannot be read.
     pub on_loss: OnLoss,
     /// Raised to stop the run.
     pub interrupt: &'a Interrupt,
@@ -25,7 +25,7 @@ pub struct Options<'a> {
     pub observe: &'a dyn Fn(&Progress),
 }
 
-/// What to do about a range of the disk that can't be read.
+/// What to do about a range of the disk that cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnLoss {
     /// Stop with the error.
@@ -60,7 +60,7 @@ impl Interrupt {
     }
 }
 
-/// Counters of one run, for whoever shows progress.
+/// Counters of one run, for progress output.
 #[derive(Debug, Default)]
 pub struct Progress {
     passes: AtomicU64,

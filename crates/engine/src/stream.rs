@@ -115,7 +115,7 @@ impl Stream<'_> {
 
     fn decompress(&mut self, record: &ResolvedExtent) -> Result<StreamBlock, Error> {
         let Source::Compressed { file, at, len, block, .. } = &record.source else {
-            unreachable!("only compressed records are asked for")
+            unreachable!("only compressed records are requested")
         };
         let describe = |error: Error| {
             let error = error.in_file(*file).at_offset(*at).hitting(record.disk.clone());

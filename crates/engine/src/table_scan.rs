@@ -7,7 +7,7 @@ use imgprep_map::{Error, Source};
 use crate::usage::{self, Compared};
 use crate::{EngineError, Losses, OnLoss, Options, ResolvedExtent, Stack};
 
-/// What a walk over all tables of a stack tells, without a look at payload.
+/// The result of a walk over all tables of a stack, without reading payload.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct TableScan {
     /// Length of the disk, in bytes.
@@ -36,7 +36,7 @@ impl TableScan {
 /// Walks every table of every layer: all errors that the tables reveal are reported
 /// now, before an output exists.
 ///
-/// With [`OnLoss::Zero`] ranges that can't be read are listed in `losses` and counted
+/// With [`OnLoss::Zero`] ranges that cannot be read are listed in `losses` and counted
 /// as zeros; so are conflicts between entries, though what they name is still read.
 pub fn scan_tables(
     stack: &Stack,

@@ -67,7 +67,7 @@ impl<'a> WorkUnits<'a> {
         Ok(false)
     }
 
-    /// Where to go on after an error, or the error.
+    /// Where to continue after an error, or the error.
     fn pass_over(&self, error: Error) -> Result<u64, Error> {
         match error.disk() {
             Some(lost) if self.on_loss == OnLoss::Zero && lost.end > self.at => {

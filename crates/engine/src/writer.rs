@@ -6,7 +6,7 @@ use imgprep_map::{Error, Sink, WriteError};
 
 use crate::{Progress, Stack};
 
-/// Writes, counts, and tells a source that failed from an output that did.
+/// Writes, counts, and distinguishes a failed source from a failed output.
 #[derive(Clone, Copy)]
 pub(crate) struct Writer<'a> {
     pub(crate) sink: &'a dyn Sink,
@@ -67,8 +67,8 @@ impl Runs<'_> {
     }
 }
 
-/// Looks at every page: the system could not read one of them for a write, and only a look
-/// of our own tells which.
+/// Reads every page: the system could not read one of them for a write, and only reading
+/// them again shows which.
 fn touch(bytes: &[u8]) {
     const PAGE: usize = 4096;
     let seen = bytes.iter().step_by(PAGE).chain(bytes.last()).fold(0, |seen, byte| seen ^ byte);

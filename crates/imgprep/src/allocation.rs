@@ -46,7 +46,7 @@ pub enum Counted {
     TablesTooLarge(u64),
     /// It has more than four million extents.
     TooManyExtents,
-    /// A table can't be walked.
+    /// A table cannot be walked.
     Failed(Error),
 }
 

@@ -17,10 +17,10 @@ impl BitmapCommand {
     /// Splits a line as a shell would (quotes, backslashes); nothing is expanded, no shell runs.
     pub fn parse(line: &str) -> Result<Self, Error> {
         let words = shlex::split(line).filter(|words| !words.is_empty());
-        let words = words.ok_or_else(|| wrong(line, "its quotes do not match, or it is empty"))?;
+        let words = words.ok_or_else(|| wrong(line, "the command is empty or its quotes do not match"))?;
         for place in ["{raw}", "{mf}"] {
             if !words.iter().any(|word| word.contains(place)) {
-                return Err(wrong(line, "it must name both {raw} and {mf}"));
+                return Err(wrong(line, "the command must contain both {raw} and {mf}"));
             }
         }
         Ok(Self(words))
@@ -41,7 +41,9 @@ impl BitmapCommand {
         self.run(&[("{raw}", raw, name), ("{mf}", mf, path)]).map_err(in_path)?;
         let len = std::fs::metadata(mf).map_or(0, |found| found.len());
         if len == 0 {
-            return Err(in_path(RequestError::BitmapCommand { what: "it wrote nothing".into() }.into()));
+            return Err(in_path(
+                RequestError::BitmapCommand { what: "the command wrote nothing".into() }.into(),
+            ));
         }
         Ok(Made::theirs(file, path, len))
     }
@@ -50,7 +52,7 @@ impl BitmapCommand {
     fn run(&self, files: &[(&str, &Path, &Path)]) -> Result<(), Error> {
         // Names that are not UTF-8 cannot stand inside of a word.
         if files.iter().any(|(_, path, _)| path.to_str().is_none()) {
-            return Err(RequestError::BitmapCommand { what: "a file's name is not UTF-8".into() }.into());
+            return Err(RequestError::BitmapCommand { what: "a file name is not UTF-8".into() }.into());
         }
         let fill = |word: &String| {
             files.iter().fold(word.clone(), |word, (place, path, _)| {

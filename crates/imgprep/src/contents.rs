@@ -10,7 +10,7 @@ pub(crate) const STREAM_REACH: u64 = 4 << 20;
 /// Facts about the contents of a disk, and its anomalies.
 #[derive(Debug, Default)]
 pub struct DiskInspection {
-    /// Nothing, if the disk's beginning can't be read.
+    /// Nothing, if the disk's beginning cannot be read.
     pub facts: Option<DiskFacts>,
     /// Oddities, and what could not be read.
     pub findings: Vec<Finding>,
@@ -33,7 +33,7 @@ pub(crate) fn inspect(stack: &Stack, sector: u32, format: &str) -> DiskInspectio
 fn finding(oddity: &Oddity, is_raw: bool) -> Finding {
     let Oddity { severity, at, message, .. } = oddity.clone();
     if !is_raw {
-        let message = format!("{message} (said at disk offset {at})");
+        let message = format!("{message} (at disk offset {at})");
         return Finding { code: oddity.code, severity, at: None, message };
     }
     let code = match oddity.code {
@@ -48,6 +48,6 @@ fn unread(error: &Error) -> Finding {
         code: error.code(),
         severity: Severity::Error,
         at: error.at(),
-        message: format!("the contents of the disk cannot be read: {}", error.what()),
+        message: format!("cannot read the contents of the disk: {}", error.what()),
     }
 }

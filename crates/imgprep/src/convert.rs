@@ -15,7 +15,7 @@ use imgprep_open::{FollowPolicy, OpenOptions};
 use crate::bitmap_file::Made;
 use crate::{BitmapMaker, Disk, Files, RequestError, Role, Target};
 
-/// Where a conversion goes.
+/// The destination of a conversion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Destination {
     /// A file or a block device.
@@ -34,7 +34,7 @@ pub enum Verify {
     ReadBack,
 }
 
-/// Whether a conversion tells the checksum of the disk.
+/// Whether a conversion computes the checksum of the disk.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Checksum {
     /// No.
@@ -87,13 +87,13 @@ pub struct Converted {
 /// What a conversion would do.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
-    /// What the tables tell.
+    /// The result of the table scan.
     pub table_scan: TableScan,
     /// Length of the output: exact for RAW, else at most this.
     pub len: u64,
     /// Whether the length is exact.
     pub is_exact: bool,
-    /// Ranges that can't be read.
+    /// Ranges that cannot be read.
     pub losses: Vec<Loss>,
 }
 

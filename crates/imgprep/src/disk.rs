@@ -135,7 +135,7 @@ impl Disk {
         inspect(&self.stack, top.sector, top.facts.format)
     }
 
-    /// Checks what the tables of the layer `index` tell beyond where its bytes are; nothing where
+    /// Checks the tables of the layer `index` beyond the location of its bytes; nothing where
     /// there is no such layer, or not all of its files are open.
     pub fn check_structure(
         &self,

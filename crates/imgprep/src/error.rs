@@ -9,7 +9,7 @@ pub enum RequestError {
     #[error("a running QEMU has this image open for writing: shut the machine down first")]
     InUse,
     /// A file that is written is one of those that are read.
-    #[error("the {role} is a file that is read as a source: choose another name")]
+    #[error("the {role} is also a source: choose another name")]
     OutputIsSource {
         /// What would be written.
         role: &'static str,
@@ -23,10 +23,10 @@ pub enum RequestError {
         second: &'static str,
     },
     /// Only a file can be read back.
-    #[error("standard output can't be verified")]
+    #[error("standard output cannot be verified")]
     VerifyPipe,
     /// A bitmap belongs to a RAW file with a name.
-    #[error("a bitmap is written beside a RAW file only")]
+    #[error("a bitmap can only be written next to a RAW file")]
     BitmapNeedsRaw,
     /// The tool that should make the bitmap did not.
     #[error("--bitmap-command: {what}")]
@@ -35,22 +35,22 @@ pub enum RequestError {
         what: String,
     },
     /// A link of a searched folder leads nowhere.
-    #[error("the link leads to \"{target}\", which does not exist")]
+    #[error("the link points to \"{target}\", which does not exist")]
     LinkDangling {
         /// What the link names.
         target: String,
     },
     /// A link of a searched folder leads out of it.
-    #[error("the link leads to \"{target}\", outside of the searched folder; --follow any follows it")]
+    #[error("the link points to \"{target}\", outside the searched folder; --follow any follows it")]
     LinkOutside {
         /// What the link names.
         target: String,
     },
     /// A folder under which nothing was checked.
-    #[error("the folder has no image files: nothing was checked")]
+    #[error("the folder contains no image files: nothing was checked")]
     NoImages,
     /// A device is written in place.
-    #[error("the output is a block device: --force writes over all that is on it")]
+    #[error("the output is a block device; --force overwrites its contents")]
     DeviceNeedsForce,
 }
 

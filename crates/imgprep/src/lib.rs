@@ -1,7 +1,7 @@
 //! The library's face: what the program and other programs call.
 //!
 //! [`Disk::open`] opens an image with all that it needs, [`Disk::describe`]s it;
-//! [`plan`] tells what a conversion would do, [`convert`] does it, [`write_bitmap`]
+//! [`plan`] reports what a conversion would do, [`convert`] performs it, [`write_bitmap`]
 //! makes the block bitmap of a disk, [`check`] judges a file by the rules of the policy. Nothing here prints or reads the environment.
 
 mod allocation;

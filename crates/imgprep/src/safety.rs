@@ -45,7 +45,7 @@ pub(crate) fn names(layer: &LayerInfo, path: &Path, has_parent: bool) -> Vec<Vio
         let place = Place { at: Some(associated.at), ..Place::default() };
         let fact = match &associated.name {
             Some(name) => format!("the image names the {what} \"{name}\""),
-            None => format!("the image needs a {what} that it does not name"),
+            None => format!("the image needs a {what}, but does not name it"),
         };
         found.push(opened(under(id, fact), layer.is_whole()).at(place.clone()));
         found.extend(associated.name.iter().filter_map(|name| leads(name, path, &place)));
@@ -57,7 +57,7 @@ pub(crate) fn names(layer: &LayerInfo, path: &Path, has_parent: bool) -> Vec<Vio
 fn unnamed_parent(layer: &LayerInfo, has_parent: bool) -> Option<Violation> {
     let parent = layer.parent.as_ref().filter(|parent| !parent.is_named())?;
     let place = Place { at: Some(parent.at), ..Place::default() };
-    let fact = format!("the image needs the parent {} and does not name its file", parent.label());
+    let fact = format!("the image needs the parent {}, but does not name its file", parent.label());
     let violation = under(RuleId::SafetyBackingFile, fact).at(place);
     Some(if has_parent { violation.with_severity(Severity::Note) } else { violation })
 }
@@ -69,11 +69,11 @@ fn leads(name: &ImageName, image: &Path, place: &Place) -> Option<Violation> {
         return Some(under(RuleId::SafetyOutsidePath, fact).at(place.clone()));
     }
     let text = std::str::from_utf8(&name.0).ok()?;
-    let fact = || format!("the name \"{name}\" is a symbolic link beside the image");
+    let fact = || format!("the name \"{name}\" is a symbolic link next to the image");
     is_link(&image.with_file_name(text)).then(|| under(RuleId::SafetySymlink, fact()).at(place.clone()))
 }
 
-/// Why a name is none of a file in the image's own folder.
+/// Why a name does not refer to a file in the image's own folder.
 pub(crate) fn outside(name: &[u8]) -> Option<&'static str> {
     let colon = name.iter().position(|byte| *byte == b':');
     let is_word =
@@ -82,12 +82,12 @@ pub(crate) fn outside(name: &[u8]) -> Option<&'static str> {
         [b'/' | b'\\', ..] => Some("absolute"),
         [drive, b':', b'\\' | b'/', ..] if drive.is_ascii_alphabetic() => Some("absolute"),
         _ if name.split(|byte| matches!(byte, b'/' | b'\\')).any(|part| part == b"..") => {
-            Some("a way out with ..")
+            Some("a path with ..")
         }
         _ if colon.is_some_and(|colon| colon > 1 && is_word(&name[..colon])) => {
             Some("an address, not a file name")
         }
-        _ if name.is_empty() || name.contains(&0) => Some("no file name"),
+        _ if name.is_empty() || name.contains(&0) => Some("not a file name"),
         _ => None,
     }
 }
@@ -110,8 +110,8 @@ mod tests {
             ("sub\\..\\..\\base", ".."),
             ("json:{}", "address"),
             ("nbd://host/x", "address"),
-            ("", "no file name"),
-            ("a\0b", "no file name"),
+            ("", "not a file name"),
+            ("a\0b", "not a file name"),
         ] {
             let why = outside(name.as_bytes()).unwrap_or_else(|| panic!("{name}"));
             assert!(why.contains(word), "{name}: {why}");

@@ -1,7 +1,7 @@
 //! Blocks that two files share: what goes into an output as it stands in a mapped source need not be written where the
 //! file system can have both files refer to the same blocks (a reflink), until one of them is written to.
 //!
-//! Whoever writes has a slice. Which file it is mapped from, a list of all mappings knows.
+//! A writer has a slice; a list of all mappings shows which file it is mapped from.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -82,7 +82,7 @@ fn whole_blocks(from: u64, to: u64, len: u64, block: u64) -> Range<u64> {
 #[derive(Debug)]
 pub(crate) struct Sharing {
     block: u64,
-    /// Devices whose files can't be shared with this one.
+    /// Devices whose files cannot be shared with this one.
     refused: Mutex<Vec<u64>>,
 }
 
@@ -96,7 +96,7 @@ impl Sharing {
     }
 
     /// Has the output share what it can of the bytes that go to `at`; which of them it has then. The others have to
-    /// be written, and where something is wrong, their write tells what.
+    /// be written, and a failing write reports the error.
     pub(crate) fn share(&self, output: &File, at: u64, bytes: &[u8]) -> Range<usize> {
         self.try_share(output, at, bytes).unwrap_or(0..0)
     }
@@ -131,7 +131,7 @@ impl Sharing {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(&device)
     }
 
-    /// Most errors say that it can't be done with such files at all: then nobody is asked again.
+    /// Most errors say that it cannot be done with such files at all: then nobody is asked again.
     fn note(&self, error: &io::Error, device: u64) {
         let errno = error.raw_os_error().map(Errno::from_raw_os_error);
         if !matches!(errno, Some(Errno::NOSPC | Errno::DQUOT | Errno::IO | Errno::INTR)) {

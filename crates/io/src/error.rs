@@ -11,38 +11,38 @@ pub fn reason(error: &std::io::Error) -> String {
     text
 }
 
-/// A source that can't be opened.
+/// A source that cannot be opened.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum OpenError {
     /// There is nothing of this name.
-    #[error("there is no such file")]
+    #[error("no such file")]
     NotFound,
     /// The system forbids it.
     #[error("permission denied")]
     Permission,
     /// It is a directory.
-    #[error("it is a directory, not an image")]
+    #[error("this is a directory, not an image")]
     Directory,
     /// It is a pipe, a socket or a character device.
-    #[error("it is a {kind}, which can't be read at any place")]
+    #[error("this is a {kind}, which does not support random access")]
     Special {
         /// What it is.
         kind: &'static str,
     },
     /// It is a symbolic link, or a link is on the way to it, where none is followed.
-    #[error("it is a symbolic link, or reached over one, and was not when it was checked")]
+    #[error("the path contains a symbolic link that was not there when it was checked")]
     Link,
     /// Between the check and the opening another file took its name.
-    #[error("another file took its name while it was opened")]
+    #[error("the file was replaced by another one while it was being opened")]
     Replaced,
     /// The system could not open it.
-    #[error("it could not be opened: {reason}")]
+    #[error("cannot open the file: {reason}")]
     Failed {
         /// The system's words.
         reason: String,
     },
     /// A pipe ended before its declared size.
-    #[error("standard input ended after {found} bytes, --size says {expected}")]
+    #[error("standard input ended after {found} bytes, but --size is {expected}")]
     Short {
         /// The declared size.
         expected: u64,
@@ -50,7 +50,7 @@ pub enum OpenError {
         found: u64,
     },
     /// A pipe is longer than its declared size.
-    #[error("standard input goes on after the {expected} bytes that --size says")]
+    #[error("standard input is longer than the {expected} bytes of --size")]
     Long {
         /// The declared size.
         expected: u64,
@@ -94,29 +94,29 @@ impl From<std::io::Error> for OpenError {
     }
 }
 
-/// An output that can't be made or published.
+/// An output that cannot be made or published.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CreateError {
     /// Something of this name is there.
-    #[error("it exists already; --force replaces it")]
+    #[error("the file already exists; --force replaces it")]
     Exists,
     /// It is a directory or something else that is not replaced.
-    #[error("it is a {kind}, which is not replaced")]
+    #[error("this is a {kind}, which cannot be replaced")]
     Special {
         /// What it is.
         kind: &'static str,
     },
-    /// A device that is mounted or held by somebody.
+    /// A device that is mounted or in use.
     #[error("the device is mounted or otherwise in use")]
     Busy,
     /// The file system is full.
-    #[error("it could not be {doing}: no space left on the output's file system")]
+    #[error("the file could not be {doing}: no space left on the output's file system")]
     NoSpace {
         /// What was tried.
         doing: &'static str,
     },
     /// The system could not.
-    #[error("it could not be {doing}: {reason}")]
+    #[error("the file could not be {doing}: {reason}")]
     Failed {
         /// What was tried.
         doing: &'static str,

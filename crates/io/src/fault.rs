@@ -1,6 +1,6 @@
 //! SIGBUS: a mapped file that shrinks, or a disk that fails under it.
 //!
-//! The handler puts a page of zeros over the page that can't be read, notes its place
+//! The handler puts a page of zeros over the page that cannot be read, notes its place
 //! in the mapping's slot and returns: the reader continues with zeros and learns from
 //! [`Registration::first_fault`] that they are not the file's. Faults outside of our
 //! mappings go to the handler that was there before.
@@ -29,7 +29,7 @@ static TABLE: [Slot; SLOTS] = [const {
 static PREVIOUS: AtomicPtr<libc::sigaction> = AtomicPtr::new(std::ptr::null_mut());
 static PAGE: AtomicUsize = AtomicUsize::new(4096);
 
-/// A mapping that the handler knows. Must be dropped before the mapping is.
+/// A mapping that is registered with the handler. Must be dropped before the mapping is.
 #[derive(Debug)]
 pub(crate) struct Registration(usize);
 
@@ -109,7 +109,7 @@ fn repair(address: usize) -> bool {
     false
 }
 
-/// Hands a fault that is not ours to whoever handled it before.
+/// Passes an unrelated fault to the previous handler.
 fn chain(signal: libc::c_int, info: *mut libc::siginfo_t, context: *mut libc::c_void) {
     let previous = PREVIOUS.load(Ordering::Acquire);
     // SAFETY: `install` stored a valid, leaked action before this handler could run; its handler has the

@@ -50,7 +50,7 @@ fn end(size: usize) -> ! {
     remove_hidden();
     let mut text = [0; 96];
     let mut cursor = Cursor::new(&mut text[..]);
-    let _ = writeln!(cursor, "imgprep: out of memory: {size} bytes could not be allocated");
+    let _ = writeln!(cursor, "imgprep: out of memory: cannot allocate {size} bytes");
     let len = usize::try_from(cursor.position()).unwrap_or(0);
     let _ = rustix::io::write(std::io::stderr(), &text[..len]);
     // SAFETY: nothing runs after it. Handlers of `exit` could allocate, so they are left out.

@@ -66,7 +66,7 @@ fn whole_pages(mapping: &Mmap, range: Range<u64>) -> Option<Range<u64>> {
 }
 
 /// Puts a range of a mapping into memory with one call instead of a fault every few pages. Only advice: a page that
-/// can't be read says so when it is looked at.
+/// cannot be read says so when it is looked at.
 pub(crate) fn populate(mapping: &Mmap, range: Range<u64>) {
     if let Some(range) = whole_pages(mapping, range) {
         let len = (range.end - range.start) as usize;
@@ -182,7 +182,7 @@ pub(crate) fn has_writer(file: &File) -> bool {
 /// Raises the soft limit of open files to the hard one: a split disk has a thousand.
 pub fn raise_open_file_limit() {
     let limit = rustix::process::getrlimit(Resource::Nofile);
-    // Where it can't be raised, opening a file too many says so.
+    // Where it cannot be raised, opening a file too many says so.
     let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 

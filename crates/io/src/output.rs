@@ -51,7 +51,7 @@ pub struct OutputFile {
     temporary: Temporary,
     options: OutputOptions,
     written: AtomicU64,
-    /// Cleared by a file system that can't allocate ahead.
+    /// Cleared by a file system that cannot allocate ahead.
     allocates: AtomicBool,
     sharing: Sharing,
 }
@@ -116,7 +116,7 @@ impl OutputFile {
         }
     }
 
-    /// Takes the blocks of a large write at once. Where that fails, the write tells why.
+    /// Allocates the blocks of a large write at once. If that fails, the write reports why.
     fn allocate(&self, at: u64, len: u64) {
         let is_wanted = len >= ALLOCATE_FROM && self.allocates.load(Ordering::Relaxed);
         if !is_wanted {
@@ -290,7 +290,7 @@ pub(crate) fn write_parts(file: &File, at: u64, parts: &[&[u8]]) -> Result<(), W
     if done == total {
         return Ok(());
     }
-    // Written in part: go on part by part.
+    // Partial write: continue with the rest.
     let (mut skip, mut place) = (done, at);
     for part in parts {
         let rest = &part[skip.min(part.len())..];

@@ -146,7 +146,7 @@ impl PageCache {
         true
     }
 
-    /// Brings a range into memory, and has the system read ahead. What can't be read says so when it is looked at.
+    /// Brings a range into memory, and has the system read ahead. What cannot be read says so when it is looked at.
     fn read(&self, file: &File, range: Range<u64>) {
         if !self.is_in_a_row.swap(true, Ordering::Relaxed) {
             os::reads_in_a_row(file);

@@ -58,7 +58,7 @@ impl State {
         if at == self.position {
             return Ok(());
         }
-        let reason = format!("a pipe can't be written at {at} after {} bytes", self.position);
+        let reason = format!("cannot write to a pipe at {at} after {} bytes", self.position);
         Err(WriteError::Failed { at, reason })
     }
 

@@ -1,4 +1,4 @@
-//! Which file a name leads to: what tells whether two names are one file.
+//! File identity: whether two names refer to one file.
 
 use std::ffi::OsString;
 use std::fs::Metadata;
@@ -8,7 +8,7 @@ use std::path::{Path, PathBuf};
 
 use crate::temporary::folder_of;
 
-/// What tells two files apart whatever their names: device and inode.
+/// The identity of a file, regardless of its name: device and inode.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub struct FileIdentity {
     device: u64,

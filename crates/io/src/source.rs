@@ -164,11 +164,11 @@ impl SourceFile {
         let now = self.file.metadata().map_err(failed)?;
         let changed = |what: String| Err(ReadError::Changed { at: missed, what });
         if now.len() != self.len {
-            return changed(format!("it had {} bytes and has {}", self.len, now.len()));
+            return changed(format!("its size changed from {} to {} bytes", self.len, now.len()));
         }
         let times = |of: &Metadata| (of.mtime(), of.mtime_nsec(), of.ctime(), of.ctime_nsec());
         if times(&now) != times(&self.opened) {
-            return changed("its times are others".into());
+            return changed("its timestamps changed".into());
         }
         Ok(())
     }
@@ -191,7 +191,7 @@ impl ReadAt for SourceFile {
         }
         self.file.read_exact_at(buf, at).map_err(|error| match error.kind() {
             std::io::ErrorKind::UnexpectedEof => {
-                ReadError::Changed { at: Some(at), what: "it became shorter".into() }
+                ReadError::Changed { at: Some(at), what: "it was truncated".into() }
             }
             _ => ReadError::Failed { at, reason: crate::reason(&error) },
         })
@@ -235,7 +235,7 @@ impl ReadAt for SourceFile {
                 self.check_end();
                 self.len
             }
-            // Where the file system can't tell, everything is data.
+            // If the file system cannot report holes, everything is data.
             Err(_) => at,
         }
     }
@@ -369,7 +369,8 @@ mod tests {
         assert_eq!(bytes[0], 7);
         assert_eq!(source.verify_mapping(), Ok(()), "nothing was missed yet");
         assert_eq!(bytes[2 * 4096], 0);
-        let changed = ReadError::Changed { at: Some(8192), what: "it had 12288 bytes and has 4096".into() };
+        let changed =
+            ReadError::Changed { at: Some(8192), what: "its size changed from 12288 to 4096 bytes".into() };
         assert_eq!(source.verify_mapping(), Err(changed));
         temp.as_file().set_len(3 * 4096).unwrap();
         assert!(source.verify_mapping().is_err(), "the fault stays known when the length is back");
@@ -381,7 +382,8 @@ mod tests {
         assert_eq!(source.next_data(4096), 4096);
         temp.as_file().set_len(4096).unwrap();
         assert_eq!(source.next_data(8192), 3 * 4096);
-        let changed = ReadError::Changed { at: Some(4096), what: "it had 12288 bytes and has 4096".into() };
+        let changed =
+            ReadError::Changed { at: Some(4096), what: "its size changed from 12288 to 4096 bytes".into() };
         assert_eq!(source.verify_mapping(), Err(changed));
     }
 
@@ -402,7 +404,7 @@ mod tests {
         .unwrap();
         assert_eq!(
             source.unchanged(),
-            Err(ReadError::Changed { at: None, what: "its times are others".into() })
+            Err(ReadError::Changed { at: None, what: "its timestamps changed".into() })
         );
     }
 

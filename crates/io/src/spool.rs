@@ -1,5 +1,5 @@
 //! A disk from a pipe: kept in a nameless temporary file, for it is read in parallel
-//! and a pipe can't be.
+//! and a pipe cannot be.
 
 use std::io::Read;
 use std::os::unix::fs::FileExt;

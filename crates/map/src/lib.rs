@@ -8,7 +8,7 @@
 //! tells), [`Error`] (one envelope for all that goes wrong) and [`Printable`] (text of
 //! strangers as people see it).
 //!
-//! It opens no file, starts no thread and knows no format.
+//! It opens no file, starts no thread and depends on no format.
 #![no_std]
 
 extern crate alloc;
@@ -44,9 +44,9 @@ pub use check::{
     StructureCounts, Swept, UnitSet, Use, UseKind, Uses, walk_entries,
 };
 
-// What goes wrong has a code, and each code one meaning.
+// Every error and finding has a code; each code is listed once.
 pub use code::Code;
 pub use codes::CODES;
 
-// One envelope for all that goes wrong, and the text of strangers as people see it.
+// The envelope of all errors, and escaping of untrusted text.
 pub use error::{Class, Detail, Error, Printable, hex, is_printable, printable, printable_json, size_text};

@@ -95,7 +95,7 @@ fn locate(
     }
 }
 
-/// The file in the folder of the image at `image` that it names as its own: nothing where there is none.
+/// The file in the folder of the image at `image` that it names as its own, if it exists.
 pub fn part_of(image: &Path, wanted: &FileRef) -> Option<PathBuf> {
     let (path, _) = locate(image, wanted.name.as_ref()?, wanted, FollowPolicy::Beside).ok()?;
     Some(path)
@@ -128,7 +128,7 @@ impl AssociatedFiles {
                 severity: Severity::Warning,
                 at: Some(at),
                 message: format!(
-                    "the image names {name:?}, which is not in its folder: {} beside it is read instead",
+                    "the image names {name:?}, which is not in its folder: {} next to it is read instead",
                     file.path().display()
                 ),
             });

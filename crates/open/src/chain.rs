@@ -86,7 +86,7 @@ impl Chain {
         self.each_file(imgprep_map::ReadAt::verify_mapping)
     }
 
-    /// The first file that somebody else has open for writing.
+    /// The first file that another process has open for writing.
     pub fn file_in_use(&self) -> Option<&Path> {
         let mut files = self.layers.iter().flat_map(|layer| &layer.files);
         files.find(|file| file.has_writer()).map(|file| file.path())
@@ -215,7 +215,7 @@ fn follow_given(
     accept(chain, parent, layer, options.mismatch).map_err(|error| Error::new(error).in_path(above))
 }
 
-/// The layer below, if its image knows it by what it calls itself only.
+/// The parent, if the image identifies it by id only.
 fn follow_unnamed(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Result<Layer, Error> {
     let above = chain.lowest().files[0].path().to_path_buf();
     let in_above = |error: ChainError| Error::new(error).in_path(above.display().to_string());
@@ -281,7 +281,7 @@ fn open_below(
             code: "detect.extension-differs",
             severity: Severity::Warning,
             at: None,
-            message: format!("read as raw, as the image above says, but {denied}"),
+            message: format!("read as raw, as declared by its child, but {denied}"),
         });
     }
     Ok(layer)
@@ -453,7 +453,7 @@ mod tests {
         let mut chain = opened(temp.path());
         let options = OpenOptions { mismatch: Mismatch::Accept, ..OpenOptions::default() };
         for foreign in ["C:\\images\\base.raw", "/srv/images/base.raw", "..\\elsewhere\\base.raw"] {
-            // An identity could tell it from a namesake: it is looked for beside the child.
+            // The id distinguishes it from a file of the same name: it is searched next to the child.
             assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &options)), "opened", "{foreign}");
             assert_eq!(code(follow(&mut chain, &parent(foreign, &[]), &options)), "open.gate.outside");
             let shut = OpenOptions { follow: FollowPolicy::None, ..options.clone() };

@@ -6,7 +6,7 @@ use imgprep_map::{Class, Detail};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
     /// The name is a protocol or options, not a file.
-    #[error("the image names {name:?}: that is no file name but a {scheme}: address, which is never opened")]
+    #[error("the image names {name:?}, a {scheme}: address, which is never opened")]
     Protocol {
         /// File offset of the name.
         at: u64,
@@ -16,7 +16,7 @@ pub enum ChainError {
         scheme: String,
     },
     /// The follow policy forbids the place of the file.
-    #[error("the image names {name:?}, which leads outside its own folder; --follow any follows it")]
+    #[error("the image names {name:?}, which is outside its own folder; --follow any opens it")]
     Outside {
         /// File offset of the name.
         at: u64,
@@ -24,7 +24,7 @@ pub enum ChainError {
         name: String,
     },
     /// There is no such file.
-    #[error("the image names {name:?}, and there is no such file")]
+    #[error("the image names {name:?}, which does not exist")]
     Missing {
         /// File offset of the name.
         at: u64,
@@ -32,7 +32,7 @@ pub enum ChainError {
         name: String,
     },
     /// There is no such file, and something is known that may help to find it.
-    #[error("the image names {name:?}, and there is no such file{hint}")]
+    #[error("the image names {name:?}, which does not exist{hint}")]
     NotThere {
         /// File offset of the name.
         at: u64,
@@ -42,7 +42,7 @@ pub enum ChainError {
         hint: String,
     },
     /// The follow policy forbids every file.
-    #[error("the image needs {name:?}, and --follow none opens no other file")]
+    #[error("the image needs {name:?}, but --follow none opens no other files")]
     Shut {
         /// File offset of the name.
         at: u64,
@@ -50,15 +50,14 @@ pub enum ChainError {
         name: String,
     },
     /// The image needs a file that it does not name.
-    #[error("the image keeps its data in another file that it does not name")]
+    #[error("the image stores its data in another file, but does not name it")]
     Unnamed {
         /// File offset of where the name would be.
         at: u64,
     },
     /// The parent is known by what it calls itself only, and is not there.
     #[error(
-        "the image was made over one that calls itself {identity} and does not name it; none of the {looked_at} other \
-         files of its kind in {folders} is that one ({unreadable} could not be read): {remedy}"
+        "the image does not name its parent, which has id {identity}; none of the {looked_at} files with the same extension in {folders} has that id ({unreadable} could not be read): {remedy}"
     )]
     NotFound {
         /// File offset of the identity.
@@ -75,9 +74,7 @@ pub enum ChainError {
         remedy: &'static str,
     },
     /// The parent is known by what it calls itself only, and several call themselves so.
-    #[error(
-        "the image was made over one that calls itself {identity}, and several do: {names}; --parent says which"
-    )]
+    #[error("several files have the id {identity} of the parent: {names}; select one with --parent")]
     Several {
         /// File offset of the identity.
         at: u64,
@@ -88,8 +85,7 @@ pub enum ChainError {
     },
     /// The parent is known by what it calls itself only, and there are too many files to look for it.
     #[error(
-        "the image was made over one that calls itself {identity}, which it does not name; {folder} has more than \
-         {limit} files that could be it: put those of this chain into a folder of their own"
+        "the image does not name its parent, which has id {identity}; {folder} contains more than {limit} candidates: move the files of this chain into a separate folder"
     )]
     TooManyCandidates {
         /// File offset of the identity.
@@ -103,7 +99,7 @@ pub enum ChainError {
     },
     /// The parent was written to after its child was made.
     #[error(
-        "{name:?} was changed after the image was made over it: its revision is {found}, it was {expected}"
+        "parent {name:?} was modified after the image was created: it has revision {found}, expected {expected}"
     )]
     Changed {
         /// File offset of the parent's name.
@@ -115,8 +111,8 @@ pub enum ChainError {
         /// The revision that the parent has.
         found: String,
     },
-    /// The name is none that this system can have.
-    #[error("the image names {name:?}, which is no name of a file")]
+    /// The name is not a valid file name on this system.
+    #[error("the image names {name:?}, which is not a file name")]
     BadName {
         /// File offset of the name.
         at: u64,
@@ -124,7 +120,7 @@ pub enum ChainError {
         name: String,
     },
     /// A layer is its own ancestor.
-    #[error("the chain comes back to {name:?}, which is already a layer of it")]
+    #[error("the chain is circular: {name:?} is already a layer of it")]
     Cycle {
         /// File offset of the name.
         at: u64,
@@ -132,7 +128,7 @@ pub enum ChainError {
         name: String,
     },
     /// More files than the limit.
-    #[error("the image names {found} files, at most {limit} are opened")]
+    #[error("the image names {found} files, the limit is {limit}")]
     TooManyFiles {
         /// Files that are named.
         found: u64,
@@ -158,7 +154,9 @@ pub enum ChainError {
         found: String,
     },
     /// Two names that would be one file beside the image.
-    #[error("{name:?} is not there, and the file of that name beside the image is {other:?} already")]
+    #[error(
+        "{name:?} does not exist, and the file of that name next to the image is already used for {other:?}"
+    )]
     Namesakes {
         /// File offset of the name.
         at: u64,
@@ -168,7 +166,7 @@ pub enum ChainError {
         other: String,
     },
     /// The image names its own file as a part of itself.
-    #[error("the image names {name:?} as a part of itself, and that is its own file")]
+    #[error("the image names its own file {name:?} as a part of itself")]
     OwnPart {
         /// File offset of the name.
         at: u64,
@@ -176,13 +174,13 @@ pub enum ChainError {
         name: String,
     },
     /// The user names a layer below an image that has none.
-    #[error("it was made over no other image, and --parent names {parent}")]
+    #[error("the image has no parent, but --parent names {parent}")]
     NoParent {
         /// What was named.
         parent: String,
     },
     /// The image says that its parent has a format that is not known.
-    #[error("the image says that {name:?} is of the format {format:?}, which is not read")]
+    #[error("the image declares {name:?} to have format {format:?}, which is not supported")]
     ParentFormat {
         /// File offset of the name.
         at: u64,

@@ -1,6 +1,6 @@
 //! The file that an image may mean where it names one that is not there.
 //!
-//! Only the image's own folder is listed, whatever folder the name leads to: the answer tells nothing about others.
+//! Only the image's own folder is listed, whatever folder the name leads to: the result reveals nothing about others.
 //! Nothing found here is opened.
 
 use std::path::Path;
@@ -38,7 +38,7 @@ pub(crate) fn explain(
     let others = named.iter().filter_map(|file| file.name.as_ref()).map(ToString::to_string);
     let others: Vec<_> = others.filter(|other| *other != name).collect();
     if let Some((found, difference)) = nearest(image, &name, &others) {
-        hint += &format!("; {found:?} beside the image {}", difference.text());
+        hint += &format!("; {found:?} next to the image {}", difference.text());
     }
     if hint.is_empty() { ChainError::Missing { at, name } } else { ChainError::NotThere { at, name, hint } }
 }
@@ -177,13 +177,13 @@ mod tests {
             ChainError::Missing { .. } => String::new(),
             other => panic!("{other:?}"),
         };
-        let case = "; \"BASE.raw\" beside the image differs in upper and lower case";
+        let case = "; \"BASE.raw\" next to the image differs in upper and lower case";
         assert_eq!(explained("base.raw", None, &[]), case);
         assert_eq!(explained("C:\\images\\base.raw", None, &[]), case);
         assert_eq!(explained("../base.raw", Some("GBK"), &[]), format!("; its name is in GBK{case}"));
         let name = imgprep_map::ImageName(b"BASE.raw".to_vec());
         let named = FileRef::new(Some(name), 0, imgprep_map::FileRole::ExtentFile);
-        let other = "; \"based.raw\" beside the image differs in one character";
+        let other = "; \"based.raw\" next to the image differs in one character";
         assert_eq!(explained("base.raw", None, std::slice::from_ref(&named)), other);
         assert_eq!(explained("disk.vmd", None, &[]), "", "the image itself is not meant");
         assert_eq!(explained("something else", None, &[]), "");

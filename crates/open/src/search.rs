@@ -46,10 +46,9 @@ pub(crate) fn parent_of(
             looked_at: (seen.files.len() + seen.unreadable).saturating_sub(1),
             unreadable: seen.unreadable,
             remedy: match options.follow {
-                FollowPolicy::Any => "put it beside the image, or name it with --parent",
+                FollowPolicy::Any => "put it next to the image, or specify it with --parent",
                 _ => {
-                    "put it beside the image, name it with --parent, or have the folder above looked through with \
-                     --follow any"
+                    "put it next to the image, specify it with --parent, or search the folder above with --follow any"
                 }
             },
         }),
@@ -76,7 +75,7 @@ fn candidates(
     follow: FollowPolicy,
 ) -> Result<Vec<PathBuf>, ChainError> {
     let wanted = above.extension().map(OsStr::to_ascii_lowercase);
-    // A folder that can't be listed has none.
+    // A folder that cannot be listed has none.
     let entries = std::fs::read_dir(folder).into_iter().flatten().flatten();
     let mut found = Vec::new();
     for path in entries.map(|entry| entry.path()) {

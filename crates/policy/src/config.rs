@@ -43,7 +43,7 @@ impl Config {
     /// A configuration with every setting, commented out.
     pub const TEMPLATE: &str = "\
 # Settings of `imgprep check`, found from the working directory upwards.
-# What is typed on the command line wins.
+# Command-line options take precedence.
 [check]
 # profile = \"huawei-ims\"          # or otc, flexible-engine
 # profile-file = \"my-cloud.toml\"  # relative to this file
@@ -68,7 +68,8 @@ mod tests {
     #[test]
     fn the_template_is_a_configuration_that_changes_nothing() {
         assert_eq!(Config::parse("t", Config::TEMPLATE), Ok(Config::default()));
-        let all = Config::TEMPLATE.replace("\n# ", "\n").replace("What is", "# What is");
+        let all =
+            Config::TEMPLATE.replace("\n# ", "\n").replace("Command-line options", "# Command-line options");
         let all = Config::parse("t", &all).unwrap();
         assert_eq!(all.check.disk, Some(DiskRole::System));
         assert_eq!(all.check.profile.as_deref(), Some("huawei-ims"));

@@ -9,7 +9,7 @@ use crate::{
     BitmapFile, DiskRole, Kind, Levels, PartitionTable, Profile, Route, RouteVerdict, RuleId, Subject, route,
 };
 
-/// What the user wants to do with the image.
+/// The intended use of the image.
 #[derive(Clone, Debug, Default)]
 pub struct CheckIntent {
     /// What it will be.
@@ -106,14 +106,14 @@ fn of_image(profile: &Profile, subject: &Subject, disk: DiskRole) -> Vec<Violati
         add(RuleId::ImportEncrypted, fact.clone(), None);
     }
     if let Some(parent) = &subject.parent {
-        add(RuleId::ImportSnapshot, format!("the image needs {parent:?} below it"), None);
+        add(RuleId::ImportSnapshot, format!("the image needs its parent {parent:?}"), None);
     }
     if let Some(fact) = flat_vmdk(profile, subject) {
         add(RuleId::ImportFlatVmdk, fact, Some(profile.vmdk_in_one_file.join(" or ")));
     }
     let name = subject.path.file_name().unwrap_or_default().to_string_lossy();
     if let Some(bad) = name.chars().find(|c| profile.forbidden_in_names.contains(*c)) {
-        add(RuleId::ImportName, format!("the name {name:?} has {bad:?} in it"), None);
+        add(RuleId::ImportName, format!("the name {name:?} contains {bad:?}"), None);
     }
     found.extend(sectors(profile, subject));
     if let Some(size) = subject.virtual_size {
@@ -139,7 +139,7 @@ fn of_size(profile: &Profile, subject: &Subject, disk: DiskRole, size: u64) -> V
     let unit = profile.disk_unit.0;
     if !size.is_multiple_of(unit) {
         let next = size.checked_next_multiple_of(unit).unwrap_or(u64::MAX);
-        let fact = format!("the disk has {}, the cloud's will have {}", words(size), words(next));
+        let fact = format!("the disk has {}, in the cloud it will have {}", words(size), words(next));
         add(RuleId::SizeWholeGib, fact, None);
     }
     // Where nothing finds the table, nothing starts.
@@ -155,7 +155,11 @@ fn of_size(profile: &Profile, subject: &Subject, disk: DiskRole, size: u64) -> V
         add(RuleId::AfterReplicate, "the image cannot be replicated".into(), Some(bound.clone()));
         let formats = profile.export_large_formats.join(", ");
         let most = profile.export_max.map_or(String::new(), |most| format!(", at most {}", words(most.0)));
-        add(RuleId::AfterExport, format!("exported by fast export only, as {formats}{most}"), Some(bound));
+        add(
+            RuleId::AfterExport,
+            format!("can be exported by fast export only, as {formats}{most}"),
+            Some(bound),
+        );
     }
     found
 }
@@ -198,7 +202,7 @@ fn of_route(profile: &Profile, route: &Route, subject: &Subject, disk: DiskRole)
         }
     }
     if route.plain_storage {
-        add(RuleId::AfterEncrypt, "the file must lie unencrypted in its bucket".into(), None);
+        add(RuleId::AfterEncrypt, "the file must be unencrypted in its bucket".into(), None);
     }
     let Some(size) = subject.virtual_size else { return found };
     let bounds = profile.bounds(disk);
@@ -222,7 +226,8 @@ fn min_disk(profile: &Profile, route: &Route, size: u64, least: u64) -> Violatio
         ..sourced(profile, Violation::new(RuleId::ImportMinDisk.rule(), fact))
     };
     if route.min_disk_above && units.checked_mul(unit) == Some(size) {
-        let fact = format!("min_disk {units} equals the disk's size, a document wants more: {}", units + 1);
+        let fact =
+            format!("min_disk {units} equals the disk size, the documentation requires more: {}", units + 1);
         return violation(fact).with_severity(Severity::Warning);
     }
     violation(format!("min_disk {units}"))
@@ -278,19 +283,19 @@ fn boot(subject: &Subject) -> Option<String> {
     let bios = boot.starts_from_bios == Some(true);
     let fact = match (boot.table?, boot.has_boot_code, boot.has_efi_partition) {
         (PartitionTable::None, Some(true), _) => "no partition table: a bare boot sector, for BIOS only",
-        (PartitionTable::None, _, _) => "no boot sector and no partition table: nothing can start from it",
+        (PartitionTable::None, _, _) => "no boot sector and no partition table: not bootable",
         (PartitionTable::Mbr, Some(false), Some(true)) => {
-            "an EFI partition on an MBR: UEFI only, some firmware refuses it"
+            "an EFI partition on an MBR: UEFI only, rejected by some firmware"
         }
         (PartitionTable::Mbr, _, Some(true)) => {
-            "an MBR with boot code and an EFI partition: BIOS, and UEFI where that takes an MBR"
+            "an MBR with boot code and an EFI partition: BIOS, and UEFI if the firmware accepts an MBR"
         }
-        (PartitionTable::Mbr, Some(false), _) => "an MBR without boot code: nothing can start from it",
+        (PartitionTable::Mbr, Some(false), _) => "an MBR without boot code: not bootable",
         (PartitionTable::Mbr, _, _) => "an MBR with boot code: register it as BIOS",
         (PartitionTable::Gpt, Some(true), Some(false)) => {
             "a GPT without EFI partition and with boot code: BIOS only"
         }
-        (PartitionTable::Gpt, _, Some(false)) => "a GPT without EFI partition: UEFI finds nothing to start",
+        (PartitionTable::Gpt, _, Some(false)) => "a GPT without EFI partition: not bootable with UEFI",
         (PartitionTable::Gpt, _, Some(true)) if bios => {
             "a GPT with an EFI partition, and boot code with a partition for it: register it as BIOS or as UEFI"
         }

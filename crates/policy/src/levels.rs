@@ -25,7 +25,7 @@ pub struct Levels {
 
 /// A rule that does not exist.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-#[error("there is no rule {id:?}{}", .close.as_ref().map_or(String::new(), |close| format!(": is {close} meant?")))]
+#[error("unknown rule {id:?}{}", .close.as_ref().map_or(String::new(), |close| format!(": did you mean {close}?")))]
 pub struct LevelsError {
     /// What was asked for.
     pub id: String,
@@ -49,7 +49,7 @@ impl Levels {
         Ok(())
     }
 
-    /// The violation as the user wants it, or nothing.
+    /// The violation with the configured severity, or nothing.
     pub fn apply(&self, violation: Violation) -> Option<Violation> {
         let level = self.set.iter().rev().find(|(id, _)| covers(id, violation.rule.id.name()));
         match level.map(|(_, level)| *level) {
@@ -99,6 +99,6 @@ mod tests {
     #[test]
     fn a_rule_that_does_not_exist_is_told_with_its_neighbour() {
         let error = Levels::default().set("import/leak", Level::Deny).unwrap_err();
-        assert_eq!(error.to_string(), "there is no rule \"import/leak\": is structure/leak meant?");
+        assert_eq!(error.to_string(), "unknown rule \"import/leak\": did you mean structure/leak?");
     }
 }

@@ -1,8 +1,8 @@
-//! Rules for disk images: what a cloud's import takes, what a careful person looks at.
+//! Rules for disk images: what the import of a cloud accepts, and what deserves a review.
 //!
 //! Pure: facts in ([`Subject`]), violations out ([`judge`]). A profile is data
 //! ([`Profile`]): no code here knows a cloud's name. The table of rules ([`RULES`]) is what
-//! the program lists, explains and documents; a rule that is not in it can't be broken.
+//! the program lists, explains and documents; a rule that is not in it cannot be broken.
 //!
 //! Policy never stops a parse: who opened the image, how far it was read and what was
 //! printed is decided elsewhere.

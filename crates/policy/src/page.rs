@@ -6,13 +6,13 @@ use imgprep_map::Severity;
 
 use crate::RULES;
 
-/// The page, in Markdown. A test holds the file in the repository against it.
+/// The page, in Markdown. A test compares the file in the repository with it.
 pub fn page() -> String {
     let mut page = String::from(
         "# Rules of `imgprep check`\n\n\
-         Made from the table in `crates/policy/src/table.rs` by `cargo xtask docs`: edit that one.\n\
-         `imgprep check --explain RULE` says the same. The severity is the usual one; `--deny`, `--warn` and\n\
-         `--allow` change it. Rules without a source take it from the profile (`--profile`).\n",
+         Generated from the table in `crates/policy/src/table.rs` by `cargo xtask docs`: edit the table.\n\
+         `imgprep check --explain RULE` prints the same text. Severities are defaults; `--deny`, `--warn` and\n\
+         `--allow` change them. The source of some rules is the document of the profile (`--profile`).\n",
     );
     let mut group = "";
     for rule in RULES {

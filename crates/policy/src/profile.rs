@@ -25,9 +25,9 @@ pub struct Profile {
     pub(crate) disk_unit: Bytes,
     /// Bytes of a logical sector of the cloud's disks, if its documents show them.
     pub(crate) disk_sector: Option<u32>,
-    /// Images larger than this can't be copied on, or exported in the usual way.
+    /// Images larger than this cannot be copied on, or exported in the usual way.
     pub(crate) after_large: Option<Bytes>,
-    /// Images larger than this can't be exported at all.
+    /// Images larger than this cannot be exported at all.
     pub(crate) export_max: Option<Bytes>,
     /// Formats of an export.
     #[serde(default)]
@@ -140,7 +140,7 @@ impl Profile {
             return Err(at_top("disk-unit is 0".into()));
         }
         if let Some(id) = profile.sources.keys().find(|id| crate::rule(id).is_none()) {
-            return Err(at_top(format!("sources: there is no rule {id:?}")));
+            return Err(at_top(format!("sources: unknown rule {id:?}")));
         }
         Ok(profile)
     }
@@ -155,7 +155,7 @@ impl Profile {
         &self.route
     }
 
-    /// The extension of the bitmap that a route wants beside the file.
+    /// The extension of the bitmap that a route requires next to the file.
     pub fn bitmap_extension(&self) -> Option<&str> {
         self.route.iter().find_map(|route| route.bitmap.as_ref()).map(|bitmap| &*bitmap.extension)
     }
@@ -191,7 +191,7 @@ mod tests {
         let first = |text: &str, needle: &str| text[..text.find(needle).unwrap()].matches('\n').count() + 1;
         for (from, to, word) in [
             ("disk-small =", "disk-smal =", "disk-smal"),
-            ("disk-unit = \"1 GiB\"", "disk-unit = \"1 GB\"", "no size"),
+            ("disk-unit = \"1 GiB\"", "disk-unit = \"1 GB\"", "invalid size"),
             ("file-max = \"128 GiB\"", "file-max = -1", "negative"),
         ] {
             assert!(good.contains(from), "{from}");
@@ -201,6 +201,6 @@ mod tests {
             assert!(error.message.contains(word) && error.to_string().starts_with("my.toml:"), "{error}");
         }
         let error = Profile::parse("x", &good.replace("\"size/whole-gib\"", "\"size/whole\"")).unwrap_err();
-        assert_eq!(error.message, "sources: there is no rule \"size/whole\"");
+        assert_eq!(error.message, "sources: unknown rule \"size/whole\"");
     }
 }

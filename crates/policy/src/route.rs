@@ -36,7 +36,7 @@ pub enum Verdict {
     After {
         /// To be pasted into a shell.
         command: String,
-        /// What must hold of its result, if that can't be known before.
+        /// What must hold of its result, if that cannot be known before.
         condition: Option<String>,
     },
     /// Nothing gets it there.
@@ -125,9 +125,9 @@ fn way_in(route: &Route, subject: &Subject, blocking: &[&Violation], context: &R
     }
     match &subject.kind {
         Kind::Iso => return never("an ISO is registered as an ISO image, not imported as a disk".into()),
-        Kind::Other(name) => return never(format!("the file is {name}, no disk image: unpack it first")),
+        Kind::Other(name) => return never(format!("the file is {name}, not a disk image: extract it first")),
         Kind::Unread(name) if steps.contains(&RemedyStep::Convert) => {
-            return never(format!("{name} would have to be converted, and this program does not read it"));
+            return never(format!("{name} would have to be converted, but is not supported by this program"));
         }
         _ => {}
     }
@@ -145,7 +145,7 @@ fn way_in(route: &Route, subject: &Subject, blocking: &[&Violation], context: &R
     let is_target = subject.kind.name() == route.target;
     if is_target && blocking.iter().any(|violation| violation.rule.id == RuleId::SizeFile) {
         return never(format!(
-            "the file has {}, at most {} go this way, and {} is the smallest that there is",
+            "the file has {}, the limit of this route is {}, and {} is the smallest format available",
             words(subject.file_len),
             words(route.file_max.0),
             route.target
@@ -161,9 +161,11 @@ fn way_in(route: &Route, subject: &Subject, blocking: &[&Violation], context: &R
 fn unconvertible(subject: &Subject) -> String {
     let others = subject.parent.iter().chain(&subject.associated_files).collect::<Vec<_>>();
     match &others[..] {
-        [] => "it would have to be converted, and parts of it cannot be read".into(),
-        [only] => format!("it would have to be converted, together with {only:?}"),
-        [first, ..] => format!("it would have to be converted, together with {first:?} and more files"),
+        [] => "the image would have to be converted, but parts of it cannot be read".into(),
+        [only] => format!("the image would have to be converted, together with {only:?}"),
+        [first, ..] => {
+            format!("the image would have to be converted, together with {first:?} and more files")
+        }
     }
 }
 
@@ -177,7 +179,7 @@ fn convert(
     let is_raw = route.target == "raw";
     if let Some(size) = subject.virtual_size.filter(|size| is_raw && *size > route.file_max.0) {
         let reason =
-            format!("as RAW the file would have {}, at most {}", words(size), words(route.file_max.0));
+            format!("as RAW the file would have {}, the limit is {}", words(size), words(route.file_max.0));
         return Verdict::Never { reason };
     }
     let names_others = subject.parent.is_some() || !subject.associated_files.is_empty();

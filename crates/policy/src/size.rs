@@ -17,14 +17,16 @@ impl<'de> serde::Deserialize<'de> for Bytes {
                 f.write_str("a number of bytes, or a size like \"128 GiB\"")
             }
             fn visit_i64<E: Error>(self, value: i64) -> Result<Bytes, E> {
-                u64::try_from(value).map(Bytes).map_err(|_| E::custom("a size can't be negative"))
+                u64::try_from(value).map(Bytes).map_err(|_| E::custom("a size cannot be negative"))
             }
             fn visit_u64<E: Error>(self, value: u64) -> Result<Bytes, E> {
                 Ok(Bytes(value))
             }
             fn visit_str<E: Error>(self, text: &str) -> Result<Bytes, E> {
                 parse(text).map(Bytes).ok_or_else(|| {
-                    E::custom(format!("{text:?} is no size: a whole number, then B, KiB, MiB, GiB or TiB"))
+                    E::custom(format!(
+                        "invalid size {text:?}: expected a whole number, then B, KiB, MiB, GiB or TiB"
+                    ))
                 })
             }
         }

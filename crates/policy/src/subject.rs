@@ -31,7 +31,7 @@ pub struct Subject {
     pub sectors: Sectors,
     /// Volumes inside that are locked away, in words.
     pub locked: Vec<String>,
-    /// Why the image can't be converted as it is, if it can't.
+    /// Why the image cannot be converted as it is, if it cannot.
     pub broken: Option<String>,
     /// What a conversion of the file can do.
     pub conversion: Conversion,
@@ -92,7 +92,7 @@ impl Kind {
 /// The bitmap beside a RAW.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BitmapFile {
-    /// There is none.
+    /// The bitmap does not exist.
     #[default]
     Missing,
     /// It has no byte.

@@ -191,16 +191,16 @@ fn firmware_by_what_is_on_the_disk() {
             .map(|found| found.fact.clone())
     };
     for (table, code, efi, bios, word) in [
-        (Bare, false, false, false, "nothing can start"),
+        (Bare, false, false, false, "not bootable"),
         (Bare, true, false, true, "BIOS only"),
         (Mbr, true, false, true, "as BIOS"),
-        (Mbr, false, false, false, "nothing can start"),
+        (Mbr, false, false, false, "not bootable"),
         (Mbr, false, true, false, "EFI partition on an MBR"),
         (Gpt, false, true, false, "register it as UEFI"),
         (Gpt, true, true, false, "register it as UEFI"),
         (Gpt, true, true, true, "register it as BIOS or as UEFI"),
         (Gpt, true, false, true, "BIOS only"),
-        (Gpt, false, false, false, "UEFI finds nothing"),
+        (Gpt, false, false, false, "not bootable with UEFI"),
     ] {
         let fact = fact_of(table, code, efi, bios, DiskRole::System).unwrap();
         assert!(fact.contains(word), "{fact}");
@@ -247,7 +247,7 @@ fn what_nothing_helps_is_told_with_its_reason() {
     let iso = Subject { kind: Kind::Iso, ..subject("raw") };
     assert!(never(&iso, "import").contains("ISO"));
     let unread = Subject { kind: Kind::Unread("vmdk".into()), virtual_size: None, ..subject("vmdk") };
-    assert!(never(&unread, "fast-zvhd2").contains("does not read"));
+    assert!(never(&unread, "fast-zvhd2").contains("is not supported"));
     assert!(verdict(&report(&unread, &CheckIntent::default()), "import").is_ready());
     let broken = Subject { broken: Some("it is corrupt".into()), ..subject("qcow2") };
     assert_eq!(never(&broken, "import"), "it is corrupt");
@@ -350,7 +350,7 @@ fn a_remedy_that_cannot_work_is_not_shown() {
     let orphan = Subject { conversion: Conversion::Refused, ..over.clone() };
     assert_eq!(
         remedy(&orphan, "import/snapshot").unwrap(),
-        "put the file that it names beside it, and convert it"
+        "put the named file into the same folder, then convert the image"
     );
     let reason = "it would have to be converted, together with \"base\"";
     assert_eq!(

@@ -5,7 +5,7 @@ use super::job::Job;
 /// Jobs that are run in turns and compared: the first is held against the best of the others.
 pub(crate) struct Duel {
     pub(super) jobs: Vec<Job>,
-    /// The ratio that we want.
+    /// The target ratio.
     pub(super) at_most: Option<f64>,
     /// Threads of the first, where the other has one.
     pub(super) threads: Option<usize>,

@@ -12,7 +12,7 @@ use super::inputs::{Inputs, has_qemu_img, must};
 use super::job::Job;
 use super::ways::{self, WAYS};
 
-/// A format as `qemu-img convert` makes it: name, the ratio that we want, arguments.
+/// A format as `qemu-img convert` writes it: name, target ratio, arguments.
 const FORMATS: &[(&str, f64, &[&str])] = &[
     ("QCOW2", 0.60, &["-O", "qcow2"]),
     ("QCOW2 zlib", 0.35, &["-c", "-O", "qcow2"]),

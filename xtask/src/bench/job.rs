@@ -15,7 +15,7 @@ use super::control_group::ControlGroup;
 /// A command that is timed.
 pub(crate) struct Job {
     pub(crate) name: String,
-    /// What tells it from the others of its duel.
+    /// Its label within the duel.
     pub(crate) label: String,
     program: PathBuf,
     args: Vec<String>,
@@ -85,7 +85,7 @@ impl Job {
     }
 
     fn run(&mut self) -> io::Result<(f64, f64)> {
-        // Inputs only. The output goes last: its pages shall not lie free for long.
+        // Inputs only. The output is removed last, so that its pages do not stay free for long.
         let mut inputs = files_among(&self.args);
         inputs.extend(self.more_inputs.iter().cloned());
         inputs.retain(|file| *file != self.output);

@@ -36,16 +36,16 @@ type Section = (&'static str, fn(&Inputs, bool) -> io::Result<Vec<Duel>>);
 const SECTIONS: [Section; 12] = [
     ("One thread, two threads and more", |inputs, _| inputs.threads()),
     ("Twice the data", |inputs, _| inputs.sizes()),
-    ("Beside the least that the work takes, on all cores", |inputs, _| inputs.limits()),
-    ("Ways into a file", |inputs, _| inputs.ways()),
-    ("Large disks with little on them", |inputs, _| Ok(inputs.sparse())),
+    ("Compared with the minimal work, on all cores", |inputs, _| inputs.limits()),
+    ("Ways to write a file", |inputs, _| inputs.ways()),
+    ("Large disks with little data", |inputs, _| Ok(inputs.sparse())),
     ("Within a budget of 48 MiB", |inputs, _| inputs.small()),
-    ("To RAW, beside qemu-img", |inputs, _| inputs.to_raw()),
-    ("A file system to RAW, beside qemu-img", |inputs, _| inputs.file_system()),
-    ("Synced, beside qemu-img and sync", |inputs, _| inputs.synced()),
+    ("To RAW, compared with qemu-img", |inputs, _| inputs.to_raw()),
+    ("A file system to RAW, compared with qemu-img", |inputs, _| inputs.file_system()),
+    ("Synced, compared with qemu-img and sync", |inputs, _| inputs.synced()),
     ("From a cold cache", |inputs, _| inputs.cold()),
-    ("Checks, beside qemu-img", |inputs, _| inputs.checks()),
-    ("Batches, beside one image after the other", |inputs, is_quick| inputs.batches(is_quick)),
+    ("Checks, compared with qemu-img", |inputs, _| inputs.checks()),
+    ("Batches, compared with one image after the other", |inputs, is_quick| inputs.batches(is_quick)),
 ];
 
 /// Not held against anything but its bounds: 100 ms and 32 MiB.

@@ -12,7 +12,7 @@ const ONE: f64 = 400.0;
 const LONGEST: f64 = 1.3;
 const LINE: f64 = 22.0;
 
-/// Time by the best of the others, a bar a row; a mark where it shall end.
+/// Time relative to the fastest other tool, one bar per row; a mark at the target.
 pub(super) fn svg(sections: &[(&str, Vec<Row>)]) -> String {
     let mut body = String::new();
     let mut y = LINE;

@@ -67,7 +67,7 @@ impl Row {
 
 pub(super) fn print_head(title: &str) {
     println!(
-        "\n## {title}\n\n| job | seconds (of processor time) | MB of data/s | ratio (of the fastest runs) | wanted | peak MiB: anonymous | of the control group |\n|---|---|---|---|---|---|---|"
+        "\n## {title}\n\n| job | seconds (of processor time) | MB of data/s | ratio (of the fastest runs) | target | peak MiB: anonymous | of the control group |\n|---|---|---|---|---|---|---|"
     );
 }
 

@@ -151,7 +151,7 @@ fn svg(bar: &str) -> String {
     }
     let percent = filled(bar) * 100 / parts.len();
     format!(
-        "<svg viewBox=\"0 0 {} 1\" preserveAspectRatio=none role=img aria-label=\"{percent} percent hold data\">{rects}</svg>",
+        "<svg viewBox=\"0 0 {} 1\" preserveAspectRatio=none role=img aria-label=\"{percent} percent data\">{rects}</svg>",
         parts.len()
     )
 }
@@ -191,8 +191,7 @@ fn class(severity: &str) -> &'static str {
 }
 
 fn item(class: &str, message: &str, code: &str, remedy: Option<&str>) -> String {
-    let remedy =
-        remedy.map_or(String::new(), |remedy| format!("<br>Go on with: <code>{}</code>", Text(remedy)));
+    let remedy = remedy.map_or(String::new(), |remedy| format!("<br>Remedy: <code>{}</code>", Text(remedy)));
     // An error's message has its code already.
     let code = if code.is_empty() { String::new() } else { format!(" <code>{}</code>", Text(code)) };
     format!("<li><span class=\"{class}\">{}</span>{code}{remedy}</li>", Text(message))
@@ -204,7 +203,7 @@ fn left_out(summary: &Summary) -> String {
     }
     let items = summary.left_out.iter().map(|path| format!("<li>{}</li>", Text(path)));
     format!(
-        "<details><summary>{} left out: not images by their names, parts of others, or links to folders</summary><ul>{}</ul></details>\n",
+        "<details><summary>{} ignored: no image extension, a part of another image, or a link to a folder</summary><ul>{}</ul></details>\n",
         summary.left_out.len(),
         items.collect::<String>()
     )

@@ -43,7 +43,7 @@ fn status(record: &Record) -> TestCaseStatus {
     }
     if record.state != State::Done {
         let mut status = TestCaseStatus::skipped();
-        status.set_message("the batch was stopped before this image was done");
+        status.set_message("the batch was stopped before this image was converted");
         return status;
     }
     if record.verdict.importable == Some(false) {

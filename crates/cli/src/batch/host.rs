@@ -1,4 +1,4 @@
-//! What the program knows and a batch does not: targets, rules, remedies.
+//! The program's part of a batch: targets, rules, remedies.
 
 use std::collections::BTreeMap;
 
@@ -18,13 +18,11 @@ impl Host for Program {
         match named(name, &TargetOptions { options: &options, level: None, is_zlib: false }) {
             Ok(Some(target)) => Ok(target),
             Ok(None) if is_not_written(name) => {
-                Err(format!("{name} is not written yet, only zvhd2 and raw are"))
+                Err(format!("cannot write {name}: the writable formats are zvhd2 and raw"))
             }
-            Ok(None) => {
-                Err(format!("to {name}: not a format; the formats that are written are zvhd2 and raw"))
-            }
+            Ok(None) => Err(format!("to {name}: unknown format; the writable formats are zvhd2 and raw")),
             Err(Failure::Usage(text)) => Err(text),
-            Err(_) => Err(format!("{name}: these options cannot be used")),
+            Err(_) => Err(format!("{name}: unsupported options")),
         }
     }
 

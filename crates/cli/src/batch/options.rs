@@ -35,7 +35,7 @@ pub(crate) fn batch(args: &BatchArgs) -> Result<Batch, Failure> {
             0 => jobs.display().to_string(),
             others => {
                 format!(
-                    "{} ({others} files there have other names: use --include '*' to take all)",
+                    "{} ({others} files there have other extensions: use --include '*' to include all)",
                     jobs.display()
                 )
             }
@@ -67,7 +67,7 @@ fn manifest(
 /// One path a line, in the bytes that it has.
 fn list(defaults: &Defaults) -> Result<Vec<Found>, Failure> {
     if io::stdin().is_terminal() {
-        return Err(Failure::Usage("standard input is a terminal: a list of paths is read from it".into()));
+        return Err(Failure::Usage("standard input is a terminal, expected a list of paths".into()));
     }
     let wrong = |what: String| Failure::Usage(format!("the list on standard input: {what}"));
     let mut bytes = Vec::new();
@@ -96,7 +96,7 @@ fn defaults(args: &BatchArgs) -> Result<Defaults, Failure> {
     if let Some(from) = given.from.as_deref().filter(|from| imgprep::by_name(from).is_none()) {
         let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
         return Err(Failure::Usage(format!(
-            "--from {from}: not a readable format; the formats are {}",
+            "--from {from}: unknown format; the formats are {}",
             known.join(", ")
         )));
     }
@@ -133,7 +133,7 @@ fn options(args: &BatchArgs) -> Result<BTreeMap<String, String>, Failure> {
     for option in args.spec.options.iter().cloned().chain(level).chain(zlib) {
         let (key, value) = option.split_once('=').unwrap_or((&option, ""));
         if options.insert(key.to_string(), value.to_string()).is_some() {
-            return Err(Failure::Usage(format!("-o {option}: this option is given twice")));
+            return Err(Failure::Usage(format!("-o {option}: duplicate option")));
         }
     }
     Ok(options)

@@ -91,11 +91,11 @@ impl BatchObserver for ProgressDisplay {
         );
         if damaged > 0 {
             self.say(&format!(
-                "torn or damaged in the journal: {damaged} lines; their images are converted again"
+                "{damaged} incomplete or damaged lines in the journal; their images are converted again"
             ));
         }
         if !earlier.is_empty() {
-            self.say(&format!("{} of {} images are done already", earlier.len(), batch.jobs.len()));
+            self.say(&format!("{} of {} images are already converted", earlier.len(), batch.jobs.len()));
         }
     }
 
@@ -143,7 +143,9 @@ impl BatchObserver for ProgressDisplay {
 
     fn stopping(&mut self, _: &Batch, running: usize) {
         self.emit("stopping", json!({ "running": running }));
-        self.say(&format!("stopping: {running} at work end at a safe place; a second interrupt stops now"));
+        self.say(&format!(
+            "stopping: waiting for {running} running conversions; interrupt again to stop immediately"
+        ));
     }
 
     fn tick(&mut self, batch: &Batch, snapshot: &ProgressSnapshot) {

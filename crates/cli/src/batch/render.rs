@@ -76,8 +76,11 @@ pub(crate) fn summary(summary: &Summary) -> String {
     put(summary.earlier(), "of them by an earlier run");
     put(summary.failed(), "failed");
     put(summary.rejected(), "cannot be imported");
-    put(summary.stopped(), "not done: continue with --resume");
-    put(summary.left_out.len(), "left out: not images by their names, parts of others, or links to folders");
+    put(summary.stopped(), "not converted: continue with --resume");
+    put(
+        summary.left_out.len(),
+        "ignored: no image extension, a part of another image, or a link to a folder",
+    );
     let seconds = summary.elapsed.as_secs_f64();
     text.push(format!(
         "{}; {} became {} in {seconds:.1} s",
@@ -90,7 +93,7 @@ pub(crate) fn summary(summary: &Summary) -> String {
 
 /// What is wrong with one image, and what to do.
 fn trouble(record: &Record) -> Vec<String> {
-    let remedy = |remedy: &Option<String>| remedy.as_ref().map(|remedy| format!("  go on with: {remedy}"));
+    let remedy = |remedy: &Option<String>| remedy.as_ref().map(|remedy| format!("  remedy: {remedy}"));
     let mut text = Vec::new();
     if let Some(error) = &record.error {
         text.push(format!("failed: {}", error.message));
@@ -125,10 +128,10 @@ pub(crate) fn plan_text(plan: &BatchPlan) -> String {
         plan.space_free.map_or("?".into(), short),
     ));
     if let Some(missing) = plan.space_missing() {
-        text.push(format!("not enough space: up to {} are missing there", short(missing)));
+        text.push(format!("not enough space: up to {} more needed", short(missing)));
     }
     let left_out = |path: &String| {
-        format!("left out, not an image by its name, part of another, or a link to a folder: {path}")
+        format!("ignored (no image extension, a part of another image, or a link to a folder): {path}")
     };
     text.extend(plan.left_out.iter().map(left_out));
     lines(&text)

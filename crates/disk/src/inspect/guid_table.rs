@@ -49,8 +49,7 @@ impl Inspector<'_> {
         let Some(header) = self.header_at_the_beginning(head) else { return };
         let is_leftover = matches!(self.facts.contents, Contents::Mbr | Contents::Volume(_));
         let severity = if is_leftover { Severity::Note } else { Severity::Warning };
-        let message =
-            "a GPT stands behind an MBR that does not protect it: it is ignored, as by firmware and systems";
+        let message = "a GPT without a protective MBR is ignored, as firmware and operating systems do";
         self.odd("disk.gpt-unprotected", severity, header.sector, message.into());
     }
 
@@ -80,10 +79,10 @@ impl Inspector<'_> {
             table.flaws.push(Oddity { code, severity, at, message });
         };
         if !header.is_sound {
-            flaw("disk.gpt-header", Severity::Warning, at, "the GPT header's checksum is wrong".into());
+            flaw("disk.gpt-header", Severity::Warning, at, "the checksum of the GPT header is wrong".into());
         }
         let Some((start, len)) = header.entry_range() else {
-            let message = format!("{} entries of {} bytes are no table", header.count, header.entry_size);
+            let message = format!("invalid table of {} entries of {} bytes", header.count, header.entry_size);
             flaw("disk.gpt-entries", Severity::Warning, at + 80, message);
             return table;
         };
@@ -116,7 +115,7 @@ impl Inspector<'_> {
             "disk.gpt-backup-only",
             Severity::Warning,
             at,
-            "the GPT at the beginning is gone, the copy at the end is there".into(),
+            "the GPT at the start is missing, but the copy at the end exists".into(),
         );
     }
 
@@ -148,7 +147,7 @@ impl Inspector<'_> {
             self.odd("disk.gpt-past-end", Severity::Error, at, message);
         } else if copy_end < size {
             let message =
-                format!("the GPT's copy ends at {copy_end}, the disk at {size}: the disk was made larger");
+                format!("the GPT's copy ends at {copy_end}, the disk at {size}: the disk was enlarged");
             self.odd("disk.gpt-not-at-end", Severity::Note, at, message);
         } else if size <= self.reach && self.copy_at_the_end().is_none() && self.facts.unread.is_empty() {
             let message = "the GPT has no copy at the end of the disk".into();
@@ -161,7 +160,7 @@ impl Inspector<'_> {
         let own = mbr::entries(head).into_iter().flatten().find(|entry| entry.kind != mbr::PROTECTIVE);
         let Some(entry) = own else { return };
         self.facts.has_hybrid_mbr = true;
-        let message = "the MBR before the GPT has partitions of its own: a hybrid MBR".into();
+        let message = "the MBR also contains partitions: a hybrid MBR".into();
         self.odd("disk.hybrid-mbr", Severity::Note, entry.at, message);
     }
 }

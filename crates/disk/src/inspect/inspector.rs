@@ -20,7 +20,7 @@ pub(super) struct Inspector<'d> {
 }
 
 impl Inspector<'_> {
-    /// Bytes of the disk, as many as it has; nothing where it can't or need not be read.
+    /// Bytes of the disk, as many as it has; nothing where it cannot or need not be read.
     pub(super) fn read(&mut self, at: u64, len: u64) -> Option<Vec<u8>> {
         let end = at.saturating_add(len).min(self.facts.size);
         let at = at.min(end);

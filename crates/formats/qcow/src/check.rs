@@ -1,4 +1,4 @@
-//! All that the tables tell beyond where the bytes are: clusters that nothing names, bytes that two
+//! Checks of the tables beyond the location of the bytes: unreferenced clusters, bytes that two
 //! entries name, entries behind the disk. `qemu-img check` knows nothing of this format.
 
 use alloc::format;
@@ -27,7 +27,7 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<St
     if is_native {
         return Ok(report.finish());
     }
-    // Both walks tell: what uses the file, and what the order of all uses shows.
+    // Both walks report findings: the usage of the file, and the overlaps in its sorted order.
     let walk = Walk { map, file, report: RefCell::new(report) };
     let mut is_first = true;
     let mut uses = |add: &mut dyn FnMut(Use)| {
@@ -45,17 +45,13 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<St
 fn check_header(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let raw = &map.header.raw;
     if !raw.size.is_multiple_of(512) {
-        let message = format!("the disk has {} bytes, which are not whole sectors", raw.size);
+        let message = format!("the disk size {} is not a multiple of a sector", raw.size);
         report.note("qcow.check.odd-size", 24, message);
     }
     // Two bytes behind `l2_bits`.
     let padding = file.array::<2>(34)?;
     if padding != [0; 2] {
-        report.note(
-            "qcow.check.padding",
-            34,
-            format!("the header's padding is {padding:02x?}: 0 is expected"),
-        );
+        report.note("qcow.check.padding", 34, format!("the header padding is {padding:02x?}, expected 0"));
     }
     if let Some((at, len)) = map.header.backing_name {
         // OK: at most 1023 bytes.
@@ -68,7 +64,7 @@ fn check_header(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result
     }
     if raw.mtime != 0 {
         let message =
-            format!("a backing file was changed at {}, and there is none: 0 is expected", raw.mtime);
+            format!("the backing file timestamp is {}, but there is no backing file: expected 0", raw.mtime);
         report.note("qcow.check.mtime", 20, message);
     }
     Ok(())
@@ -80,7 +76,7 @@ struct Walk<'w, 'f> {
     report: RefCell<Report<'f>>,
 }
 
-/// One walk: where its uses go, and whether it tells what is wrong with an entry.
+/// One walk: the receiver of its usage, and whether it reports invalid entries.
 struct Uses<'u> {
     reports: bool,
     add: &'u mut dyn FnMut(Use),
@@ -119,8 +115,7 @@ impl Walk<'_, '_> {
             (uses.add)(Use { bytes: table..table + header.l2_bytes(), by: entry.at });
             // The sweep reports the first repetition.
             if !revisits.may_walk(table, header.l2_bytes()) {
-                let message =
-                    || format!("the table at {table} is named again and again: it is not looked at");
+                let message = || format!("the table at {table} is referenced repeatedly and was skipped");
                 self.error(reports, "qcow.check.repeated", Severity::Error, entry.at, message);
                 return Ok(ControlFlow::Break(()));
             }
@@ -163,8 +158,9 @@ impl Walk<'_, '_> {
             self.count(cluster, &range, uses.expected);
             if is_beyond {
                 let (size, place) = (header.raw.size, range.start);
-                let message =
-                    format!("the entry is for disk byte {disk}, the disk has {size}, and names {place}");
+                let message = format!(
+                    "the entry is for disk byte {disk} and references {place}, but the disk has {size} bytes"
+                );
                 self.report.borrow_mut().warning("qcow.check.beyond-disk", entry.at, message);
             }
         }
@@ -216,7 +212,7 @@ impl Walk<'_, '_> {
             Swept::Shared { bytes, first, second } => {
                 self.error(true, "qcow.check.overlap", Severity::Error, second, || {
                     format!(
-                        "bytes {}..{} are named here and at {first}: once is expected",
+                        "bytes {}..{} are referenced here and at {first}, expected once",
                         bytes.start, bytes.end
                     )
                 });
@@ -242,25 +238,28 @@ impl Walk<'_, '_> {
         let mut report = self.report.borrow_mut();
         report.counts.leaks += whole;
         if is_last {
-            let message = format!("{} bytes behind all that is used, {whole} clusters of them", end - start);
+            let message = format!(
+                "{} unused bytes at the end of the file, including {whole} whole clusters",
+                end - start
+            );
             if whole > 0 || data.is_some() {
                 report.warning("qcow.check.trailing", start, message);
             } else if end - start >= 512 {
                 report.note("qcow.check.trailing", start, message);
             }
         } else if whole > 0 {
-            let message = format!("{whole} clusters that nothing names, up to {last}");
+            let message = format!("{whole} unreferenced clusters, up to {last}");
             report.warning("qcow.check.leak", first, message);
         } else if let Some(at) = data {
             let header = &self.map.header;
             // A length without an offset is reported when the image is opened.
             if start == HEADER && header.backing_name.is_none() && header.raw.backing_len == 0 {
                 let message = format!(
-                    "bytes up to {end}, where the name of a backing file stands, are not 0, and no backing file is set"
+                    "the bytes up to {end}, where a backing file name is stored, are not 0, but no backing file is set"
                 );
                 report.warning("qcow.backing.unplaced", at, message);
             } else {
-                report.warning("qcow.check.leak", at, format!("data up to {end} that nothing names"));
+                report.warning("qcow.check.leak", at, format!("unreferenced data up to {end}"));
             }
         }
     }

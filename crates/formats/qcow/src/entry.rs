@@ -3,7 +3,7 @@
 use crate::Corrupt;
 use crate::layout::COMPRESSED;
 
-/// Where an L2 table stands; `None` if there is none. An L1 entry has no flags.
+/// The offset of an L2 table; `None` if it is not allocated. An L1 entry has no flags.
 pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, Corrupt> {
     if !found.is_multiple_of(1 << cluster_bits) {
         let reason = "the offset is not a multiple of the cluster size";
@@ -34,7 +34,7 @@ pub(crate) fn l2(found: u64, at: u64, cluster_bits: u32) -> Result<Cluster, Corr
         // OK: at most 16 bits, by `cluster_bits`.
         let len = u32::try_from((found & !COMPRESSED) >> offset_bits).unwrap_or(u32::MAX);
         return if len == 0 {
-            Err(bad("a compressed cluster of no bytes"))
+            Err(bad("a compressed cluster of 0 bytes"))
         } else {
             Ok(Cluster::Compressed { at: found & ((1 << offset_bits) - 1), len })
         };
@@ -59,7 +59,7 @@ mod tests {
         assert_eq!(l2(0x5200, 9, 12), bad(0x5200, misplaced));
         assert_eq!(l2(0x5200, 9, 9), Ok(Cluster::Data { at: 0x5200 }));
         let empty = COMPRESSED | 0x5123;
-        assert_eq!(l2(empty, 9, 12), bad(empty, "a compressed cluster of no bytes"));
+        assert_eq!(l2(empty, 9, 12), bad(empty, "a compressed cluster of 0 bytes"));
     }
 
     #[test]

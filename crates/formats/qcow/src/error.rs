@@ -8,7 +8,7 @@ use imgprep_map::{Class, Detail};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
     /// The file ends before its header does.
-    #[error("the header has {expected} bytes, the file has {file_len}")]
+    #[error("the header needs {expected} bytes, but the file has {file_len}")]
     HeaderCut {
         /// Bytes that are needed.
         expected: u64,
@@ -16,13 +16,13 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// The first bytes are not QCOW's.
-    #[error("the file begins with {found:02x?}, not with the magic of QCOW")]
+    #[error("the file begins with {found:02x?}, expected the QCOW magic")]
     Magic {
         /// What stands there.
         found: [u8; 4],
     },
-    /// A field has a value that can't be.
-    #[error("{field} is {found}, which must be {expected}")]
+    /// A field has a value that cannot be.
+    #[error("{field} is {found}, expected {expected}")]
     Field {
         /// Offset of the field.
         at: u64,
@@ -34,7 +34,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// A table does not lie inside the file.
-    #[error("{table} takes bytes {start}..{end}, the file has {file_len}")]
+    #[error("{table} is at bytes {start}..{end}, but the file has {file_len}")]
     TablePastEnd {
         /// Offset of the field or entry that names it.
         at: u64,
@@ -60,7 +60,7 @@ pub enum Corrupt {
         reason: &'static str,
     },
     /// An L1 table that names L2 tables again and again: each of them can describe one part of the disk.
-    #[error("the L2 table at {found}, or one before it, is named again and again: once is expected")]
+    #[error("the L2 table at {found}, or one before it, is referenced repeatedly, expected once")]
     TablesRepeated {
         /// Offset of the L1 entry with which it was too often.
         at: u64,
@@ -68,7 +68,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// Data, plain or compressed, that does not lie inside the file.
-    #[error("the entry points to data at bytes {start}..{end}, the file has {file_len}")]
+    #[error("the entry points to bytes {start}..{end}, but the file has {file_len}")]
     DataPastEnd {
         /// Offset of the entry.
         at: u64,
@@ -111,25 +111,24 @@ impl Detail for Corrupt {
     }
 }
 
-/// An image that may be fine, but that this crate can't serve.
+/// An image that may be fine, but that this crate cannot serve.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// Another version than 1.
-    #[error("version {version}: QCOW is version 1, QCOW2 has 2 and 3")]
+    #[error("unsupported version {version}: QCOW has version 1, QCOW2 has versions 2 and 3")]
     Version {
         /// What the header says.
         version: u32,
     },
     /// The payload is locked away.
-    #[error("the image is encrypted ({method}): its data is not read")]
+    #[error("the image is encrypted ({method}): encrypted data cannot be read")]
     Encrypted {
         /// AES or a number.
         method: String,
     },
     /// An early tapdisk wrote the L1 table.
     #[error(
-        "the L1 table is in the byte order of the machine that wrote it (an early tapdisk of Xen): \
-         open the image once with a later tapdisk, which turns it"
+        "the L1 table is in the byte order of the machine that wrote it (early Xen tapdisk): open the image once with a later tapdisk, which converts it"
     )]
     NativeL1,
 }

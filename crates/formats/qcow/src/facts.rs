@@ -1,4 +1,4 @@
-//! What an inspector tells. `qemu-img info` has no fields of its own for QCOW.
+//! The facts for `info`. `qemu-img info` has no fields of its own for QCOW.
 
 use alloc::format;
 use alloc::vec;
@@ -34,15 +34,15 @@ pub(crate) fn findings(header: &Header, parent: Option<&ParentRef>) -> Vec<Findi
         let at = refusal.at().unwrap_or(XEN_AT);
         add(refusal.code(), Severity::Error, at, refusal.what());
     }
-    // What is left of a backing file whose offset was lost: QEMU writes 0 bytes where there is none.
+    // The remains of a backing file whose offset was lost: without a backing file, QEMU writes 0 bytes.
     if header.backing_name.is_none() && header.raw.backing_len != 0 {
         let len = header.raw.backing_len;
-        let message = format!("a backing file name of {len} bytes without an offset: 0 bytes are expected");
+        let message = format!("a backing file name of {len} bytes without an offset, expected 0 bytes");
         add("qcow.backing.unplaced", Severity::Warning, 16, message);
     }
     if let Some(parent) = parent {
         let message =
-            format!("QCOW does not say which format its backing file {} has: it is guessed", parent.name);
+            format!("QCOW does not store the format of its backing file {}: it is probed", parent.name);
         add("qcow.backing.no-format", Severity::Warning, parent.at, message);
     }
     findings

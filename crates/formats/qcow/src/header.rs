@@ -77,7 +77,7 @@ impl Header {
         HEADER + if self.xen.is_some() { XEN_HEADER } else { 0 }
     }
 
-    /// Why data can't be read, though the image can be described.
+    /// Why data cannot be read, though the image can be described.
     pub(crate) fn refusal(&self) -> Option<Error> {
         if let Some(encryption) = self.encryption {
             let method = match encryption {

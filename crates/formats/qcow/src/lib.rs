@@ -43,7 +43,7 @@ use crate::map::Map;
 pub use error::{Corrupt, Unsupported};
 pub use layout::NAME;
 
-/// Recognises the magic with version 1, or with version 0, which is nobody's: from 2 on it
+/// Recognises the magic with version 1, or with the unused version 0: from 2 on it
 /// is QCOW2.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
     let version = probe.head.get(4..8).filter(|_| probe.has(0, &layout::MAGIC))?;

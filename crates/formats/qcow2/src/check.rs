@@ -39,7 +39,7 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<St
         report.is_first_pass = false;
     }
     report.counts.image_end = Some(highest.saturating_add(1) << map.header.cluster_bits);
-    // Not among the numbers: `qemu-img check` does not know them.
+    // Not included in the counts: `qemu-img check` does not report them.
     if map.header.refusal().is_none() {
         for Finding { code, severity, at, message } in crate::cross_check::check_places(map, file)? {
             report.add(code, severity, at, message);

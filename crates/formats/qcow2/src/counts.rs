@@ -61,7 +61,7 @@ impl Counts {
         }
         // The last cluster of a file may be cut off, not more than that.
         if end.saturating_sub(self.file_len) >= cluster_size {
-            let message = format!("bytes {at}..{end} are used, the file has {}", self.file_len);
+            let message = format!("bytes {at}..{end} are used, but the file has {}", self.file_len);
             report.corrupt("qcow2.use.past-end", told_at, weight.into(), message);
             return;
         }

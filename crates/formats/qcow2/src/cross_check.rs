@@ -101,7 +101,7 @@ impl Walk<'_, '_> {
             if disk >= map.disk.size && !is_saved_state && stores(cluster) {
                 let size = map.disk.size;
                 let message =
-                    || format!("the disk has {size} bytes, and a cluster is allocated for byte {disk}");
+                    || format!("a cluster is allocated for byte {disk}, but the disk has {size} bytes");
                 self.found.add("qcow2.size.beyond", Severity::Warning, at, message);
             }
             Ok(())
@@ -163,7 +163,7 @@ impl Walk<'_, '_> {
 
     fn used(&mut self, what: &str, at: u64, place: u64, count: Option<u64>) {
         if count == Some(0) {
-            let message = || format!("the {what} at {place} is used, its reference count is 0");
+            let message = || format!("the {what} at {place} is used, but its reference count is 0");
             self.found.add("qcow2.refcount.low", Severity::Error, at, message);
         } else if count.is_none() {
             let message = || format!("the reference count of the {what} at {place} cannot be read");
@@ -176,13 +176,14 @@ impl Walk<'_, '_> {
         // The flag is kept up to date in the tables of the current disk only (section "L1 table entry").
         if self.map.disk.is_active && self.has_counts && is_copied != (count == 1) {
             let is = if is_copied { "set" } else { "clear" };
-            let message = || format!("COPIED of the {what} is {is}, its reference count is {count}");
+            let message =
+                || format!("the COPIED flag of the {what} is {is}, but its reference count is {count}");
             self.found.add("qcow2.copied", Severity::Warning, at, message);
         }
     }
 
     /// Two entries with one payload. Payloads may share a sector, not a start (section "Compressed Clusters
-    /// Descriptor"); counts cannot tell, since payloads of one cluster count alike.
+    /// Descriptor"); counts cannot detect it, since all payloads in one cluster are counted.
     fn payloads(&mut self) -> Result<(), Error> {
         let room = usize::try_from(self.map.budget / PLACE_BYTES).unwrap_or(usize::MAX);
         let sweep = CoverageSweep { block: 1, step: self.map.entry_bytes(), room };
@@ -206,7 +207,7 @@ impl Walk<'_, '_> {
                     let place = bytes.start;
                     let message = || {
                         format!(
-                            "the compressed cluster at {place} is named here and at {first}: once is expected"
+                            "the compressed cluster at {place} is referenced here and at {first}, expected once"
                         )
                     };
                     found.add("qcow2.l2.payload-shared", Severity::Warning, second, message);

@@ -4,7 +4,7 @@
 use crate::Corrupt;
 use crate::layout::{COMPRESSED, COPIED, OFFSET_MASK, ZERO};
 
-/// Where an L2 table stands; `None` if there is none.
+/// The offset of an L2 table; `None` if it is not allocated.
 pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, Corrupt> {
     let bad = |reason| Corrupt::Entry { at, table: "L1", found, reason };
     if found & !(OFFSET_MASK | COPIED) != 0 {
@@ -15,7 +15,7 @@ pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, 
         return Err(bad("the offset is not a multiple of the cluster size"));
     }
     if found == COPIED {
-        return Err(bad("COPIED is set, and there is no table"));
+        return Err(bad("COPIED is set without a table"));
     }
     Ok((offset != 0).then_some(offset))
 }
@@ -66,7 +66,7 @@ impl Rules {
             return Err(bad("the offset is not a multiple of the cluster size"));
         }
         if found == COPIED && !self.has_data_file {
-            return Err(bad("COPIED is set, and there is no cluster"));
+            return Err(bad("COPIED is set without a cluster"));
         }
         // In an external data file offset 0 is a place: COPIED says that it is one.
         let has_offset = offset != 0 || (self.has_data_file && found & COPIED != 0);
@@ -106,7 +106,7 @@ pub(crate) fn check_subclusters(bitmap: u64, cluster: Cluster, at: u64) -> Resul
     }
     match cluster {
         Cluster::Compressed { .. } if bitmap != 0 => bad("a compressed cluster has no subclusters"),
-        Cluster::Unallocated if allocated != 0 => bad("a subcluster is allocated, its cluster is not"),
+        Cluster::Unallocated if allocated != 0 => bad("a subcluster of an unallocated cluster is allocated"),
         _ => Ok(()),
     }
 }
@@ -160,7 +160,7 @@ mod tests {
         let v2 = Rules { has_zero_flag: false, ..V3 };
         assert_eq!(reason(v2.l2(ZERO, 9)), zero);
         assert_eq!(reason(V3.l2(0x50200, 9)), "the offset is not a multiple of the cluster size");
-        assert_eq!(reason(V3.l2(COPIED, 9)), "COPIED is set, and there is no cluster");
+        assert_eq!(reason(V3.l2(COPIED, 9)), "COPIED is set without a cluster");
         let external = Rules { has_data_file: true, ..V3 };
         assert_eq!(reason(external.l2(COMPRESSED, 9)), "a compressed cluster with an external data file");
     }
@@ -169,7 +169,7 @@ mod tests {
     fn l1_entries() {
         assert_eq!(l1(0, 9, 16), Ok(None));
         assert_eq!(l1(COPIED | 0x10000, 9, 16), Ok(Some(0x10000)));
-        let reason = "COPIED is set, and there is no table";
+        let reason = "COPIED is set without a table";
         assert_eq!(l1(COPIED, 9, 16), Err(Corrupt::Entry { at: 9, table: "L1", found: COPIED, reason }));
         assert!(matches!(l1(0x10001, 9, 16), Err(Corrupt::Entry { at: 9, table: "L1", .. })));
         assert!(matches!(l1(0x10200, 9, 16), Err(Corrupt::Entry { at: 9, table: "L1", .. })));

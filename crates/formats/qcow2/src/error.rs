@@ -8,7 +8,7 @@ use imgprep_map::{Class, Detail};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
     /// The file ends before its header does.
-    #[error("the header has {expected} bytes, the file has {file_len}")]
+    #[error("the header needs {expected} bytes, but the file has {file_len}")]
     HeaderCut {
         /// Bytes that are needed.
         expected: u64,
@@ -16,13 +16,13 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// The first bytes are not QCOW2's.
-    #[error("the file begins with {found:02x?}, not with the magic of QCOW2")]
+    #[error("the file begins with {found:02x?}, expected the QCOW2 magic")]
     Magic {
         /// What stands there.
         found: [u8; 4],
     },
-    /// A field has a value that can't be.
-    #[error("{field} is {found}, which must be {expected}")]
+    /// A field has a value that cannot be.
+    #[error("{field} is {found}, expected {expected}")]
     Field {
         /// Offset of the field.
         at: u64,
@@ -34,7 +34,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// A table does not lie inside the file.
-    #[error("{table} takes bytes {start}..{end}, the file has {file_len}")]
+    #[error("{table} is at bytes {start}..{end}, but the file has {file_len}")]
     TablePastEnd {
         /// Offset of the field or entry that names it.
         at: u64,
@@ -48,7 +48,7 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// The L1 table does not cover the disk.
-    #[error("the L1 table has {found} entries, a disk of {size} bytes needs {expected}")]
+    #[error("the L1 table has {found} entries, but a disk of {size} bytes needs {expected}")]
     L1TooShort {
         /// Offset of its size.
         at: u64,
@@ -72,7 +72,7 @@ pub enum Corrupt {
         reason: &'static str,
     },
     /// An L1 table that names L2 tables again and again: each of them can describe one part of the disk.
-    #[error("the L2 table at {found}, or one before it, is named again and again: once is expected")]
+    #[error("the L2 table at {found}, or one before it, is referenced repeatedly, expected once")]
     TablesRepeated {
         /// Offset of the L1 entry with which it was too often.
         at: u64,
@@ -80,7 +80,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// Data that does not lie inside its file.
-    #[error("the entry points to data at bytes {start}..{end}, the file has {file_len}")]
+    #[error("the entry points to bytes {start}..{end}, but the file has {file_len}")]
     DataPastEnd {
         /// Offset of the entry.
         at: u64,
@@ -92,7 +92,7 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// A subcluster bitmap that contradicts itself or its entry.
-    #[error("subcluster bitmap {found:#018x}: {reason}")]
+    #[error("invalid subcluster bitmap {found:#018x}: {reason}")]
     Subclusters {
         /// Offset of the bitmap.
         at: u64,
@@ -103,7 +103,7 @@ pub enum Corrupt {
     },
     /// In an external data file every cluster stands at its own offset, raw or not: QEMU
     /// takes any other place for corruption.
-    #[error("the entry points to data at {found}, in an external data file it must be {expected}")]
+    #[error("the entry points to {found}, but in an external data file it must point to {expected}")]
     NotRaw {
         /// Offset of the entry.
         at: u64,
@@ -113,7 +113,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// A header extension runs out of the header's cluster.
-    #[error("header extension {kind:#010x} has {len} bytes, there is room for {room}")]
+    #[error("header extension {kind:#010x} has {len} bytes, but there is space for {room}")]
     ExtensionOverrun {
         /// Offset of the extension.
         at: u64,
@@ -125,7 +125,7 @@ pub enum Corrupt {
         room: u64,
     },
     /// A snapshot table entry runs out of the file.
-    #[error("entry {index} of the snapshot table ends at {end}, the file has {file_len}")]
+    #[error("snapshot table entry {index} ends at {end}, but the file has {file_len}")]
     SnapshotPastEnd {
         /// Offset of the entry.
         at: u64,
@@ -190,7 +190,7 @@ impl Detail for Corrupt {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// A version that does not exist yet.
-    #[error("version {version}: 2 and 3 are known")]
+    #[error("unsupported version {version}: supported are 2 and 3")]
     Version {
         /// What the header says.
         version: u32,
@@ -204,7 +204,7 @@ pub enum Unsupported {
         names: String,
     },
     /// A compression that does not exist yet.
-    #[error("compression type {kind}: 0 (zlib) and 1 (zstd) are known")]
+    #[error("unsupported compression type {kind}: supported are 0 (zlib) and 1 (zstd)")]
     Compression {
         /// Offset of the field.
         at: u64,
@@ -212,7 +212,7 @@ pub enum Unsupported {
         kind: u8,
     },
     /// The payload is locked away.
-    #[error("the image is encrypted ({method}): its data is not read")]
+    #[error("the image is encrypted ({method}): encrypted data cannot be read")]
     Encrypted {
         /// Offset of the field.
         at: u64,
@@ -220,7 +220,7 @@ pub enum Unsupported {
         method: String,
     },
     /// There is no such snapshot.
-    #[error("no snapshot has the id or name {wanted:?}; there are: {present}")]
+    #[error("unknown snapshot {wanted:?}; the image has: {present}")]
     NoSnapshot {
         /// What was asked for.
         wanted: String,
@@ -228,7 +228,7 @@ pub enum Unsupported {
         present: String,
     },
     /// More snapshots than are listed.
-    #[error("{found} snapshots, at most {limit} are listed")]
+    #[error("{found} snapshots exceed the limit of {limit}")]
     TooManySnapshots {
         /// Offset of the count.
         at: u64,
@@ -238,7 +238,7 @@ pub enum Unsupported {
         limit: u32,
     },
     /// A name or extension longer than what is kept.
-    #[error("a text of {found} bytes, at most {limit} are kept")]
+    #[error("text of {found} bytes exceeds the limit of {limit}")]
     TextTooLong {
         /// Offset of its length.
         at: u64,

@@ -1,4 +1,4 @@
-//! What an inspector tells, under the names that `qemu-img info` uses.
+//! The facts for `info`, under the names that `qemu-img info` uses.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -52,7 +52,7 @@ pub(crate) fn findings(header: &Header, extensions: &Extensions, parent: Option<
         |code, severity, at, message| findings.push(Finding { code, severity, at: Some(at), message });
     if header.raw.incompatible & DIRTY != 0 {
         let message =
-            "the image was not closed properly: its reference counts may be stale, its tables are sound";
+            "the image was not closed properly: its reference counts may be stale, its tables are valid";
         add("qcow2.header.dirty", Severity::Warning, 72, message.into());
     }
     // By the specification a reader may ignore both; what they stand for is lost by a conversion.
@@ -82,7 +82,7 @@ pub(crate) fn findings(header: &Header, extensions: &Extensions, parent: Option<
     }
     if let Some(parent) = parent.filter(|parent| parent.format.is_none()) {
         let message = format!(
-            "the image does not say which format its backing file {} has: it is guessed",
+            "the image does not declare the format of its backing file {}: it is probed",
             parent.name
         );
         add("qcow2.backing.no-format", Severity::Warning, parent.at, message);
@@ -90,16 +90,16 @@ pub(crate) fn findings(header: &Header, extensions: &Extensions, parent: Option<
     // Legal ("undefined if the image doesn't have a backing file"), and what is left of one whose offset was lost.
     if header.backing_name.is_none() && header.raw.backing_len != 0 {
         let len = header.raw.backing_len;
-        let message = format!("a backing file name of {len} bytes without an offset: 0 bytes are expected");
+        let message = format!("a backing file name of {len} bytes without an offset, expected 0 bytes");
         add("qcow2.backing.unplaced", Severity::Warning, 16, message);
     }
     if let Some(format) = extensions.backing_format.as_ref().filter(|_| header.backing_name.is_none()) {
-        let message = format!("the format of a backing file is {format}, and no backing file is named");
+        let message = format!("the backing file format {format} is declared without a backing file");
         add("qcow2.backing.unplaced", Severity::Warning, header.length, message);
     }
     // What is left of a data file whose feature bit was lost.
     if let Some((at, name)) = extensions.data_file.as_ref().filter(|_| !header.has_data_file()) {
-        let message = format!("the data file {name} is named, and the feature bit of data files is clear");
+        let message = format!("the image names the data file {name}, but its data file feature bit is clear");
         add("qcow2.data-file.unflagged", Severity::Warning, *at, message);
     }
     if let Some(count) = extensions.bitmaps.filter(|_| header.raw.autoclear & BITMAPS != 0) {
@@ -107,7 +107,7 @@ pub(crate) fn findings(header: &Header, extensions: &Extensions, parent: Option<
             "qcow2.bitmaps",
             Severity::Note,
             header.length,
-            format!("{count} persistent bitmaps: not kept by a conversion"),
+            format!("{count} persistent bitmaps, which a conversion drops"),
         );
     }
     findings

@@ -1,4 +1,4 @@
-//! Features that an image expects its reader to know.
+//! Features that an image requires its reader to support.
 
 use imgprep_map::{Encryption, Error};
 

@@ -92,7 +92,7 @@ impl Header {
         self.l2_entries() << self.cluster_bits
     }
 
-    /// Why data can't be read, though the image can be described.
+    /// Why data cannot be read, though the image can be described.
     pub(crate) fn refusal(&self) -> Option<Error> {
         if self.raw.incompatible & CORRUPT != 0 {
             return Some(Corrupt::MarkedCorrupt { at: 72 }.into());

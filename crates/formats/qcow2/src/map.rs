@@ -23,7 +23,7 @@ pub(crate) struct Map {
     /// All L1 tables of the image: place and length.
     pub(crate) l1_tables: Vec<Range<u64>>,
     pub(crate) snapshot_table: Option<Range<u64>>,
-    /// What only a check looks at.
+    /// What only a check reads.
     pub(crate) tables: Tables,
     /// Bytes of memory that a check may take.
     pub(crate) budget: u64,

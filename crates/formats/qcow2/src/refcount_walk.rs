@@ -72,7 +72,7 @@ impl Map {
         if table_len <= REFCOUNT_TABLE_BYTES {
             walk.counts.add(REFCOUNTS_FIELD, header.raw.refcount_offset, table_len, 1, walk.report);
         } else {
-            let message = format!("the refcount table has {table_len} bytes, more than any image needs");
+            let message = format!("the refcount table of {table_len} bytes is larger than any image needs");
             walk.report.corrupt("qcow2.refcount.table", 56, 1, message);
         }
         if let Some((at, len)) = self.tables.crypto.filter(|(_, len)| *len <= SIDE_TABLE_BYTES) {
@@ -94,11 +94,11 @@ impl Map {
         for snapshot in snapshots {
             let (at, entries) = (snapshot.l1_at, u64::from(snapshot.l1_entries));
             if self.header.is_v3() && snapshot.extra_len < 16 {
-                let message = "the entry has less extra data than version 3 demands".into();
+                let message = "the entry has less extra data than version 3 requires".into();
                 walk.report.corrupt("qcow2.snapshot.incomplete", snapshot.at, 1, message);
             }
             if !at.is_multiple_of(self.header.cluster_size()) {
-                let message = format!("its L1 table at {at} is not on a cluster");
+                let message = format!("its L1 table at {at} is not cluster-aligned");
                 walk.report.corrupt("qcow2.snapshot.l1", snapshot.at, 1, message);
                 continue;
             }
@@ -111,8 +111,7 @@ impl Map {
             walked = walked.saturating_add((entries * 8).min(walk.file.len().saturating_sub(at)));
             if walked > walk.file.len() {
                 walk.report.counts.check_errors += 1;
-                let message =
-                    "the snapshots' L1 tables overlap each other: the others are not checked".into();
+                let message = "the L1 tables of snapshots overlap: the remaining ones are not checked".into();
                 walk.report.add("qcow2.snapshot.overlap", Severity::Error, Some(snapshot.at), message);
                 return Ok(());
             }
@@ -178,7 +177,7 @@ impl Walk<'_, '_, '_> {
         }
         self.counts.add(at, offset, self.header.cluster_size(), 1, self.report);
         if !offset.is_multiple_of(self.header.cluster_size()) {
-            let message = format!("the L2 table at {offset} is not on a cluster");
+            let message = format!("the L2 table at {offset} is not cluster-aligned");
             self.report.corrupt("qcow2.l1.unaligned", at, 1, message);
         }
         if table.is_active && offset != 0 {
@@ -201,7 +200,8 @@ impl Walk<'_, '_, '_> {
         let is_copied = entry & COPIED != 0;
         if is_copied != (count == 1) {
             let is = if is_copied { "set" } else { "clear" };
-            let message = format!("COPIED of the {what} is {is}, its reference count is {count}");
+            let message =
+                format!("the COPIED flag of the {what} is {is}, but its reference count is {count}");
             self.report.corrupt("qcow2.copied", at, weight.into(), message);
         }
     }
@@ -292,7 +292,7 @@ impl Walk<'_, '_, '_> {
         }
         if offset == 0 && !(has_data_file && entry & COPIED != 0) {
             if allocated != 0 {
-                let message = "subclusters are allocated, their cluster is not".into();
+                let message = "subclusters of an unallocated cluster are allocated".into();
                 self.report.corrupt("qcow2.l2.subclusters", at + 8, weight, message);
             }
             return Use::Nothing;
@@ -302,7 +302,7 @@ impl Walk<'_, '_, '_> {
             self.report.corrupt("qcow2.l2.subclusters", at + 8, weight, message);
         }
         if !offset.is_multiple_of(self.header.cluster_size()) {
-            self.report.corrupt(code, at, weight, format!("the data at {offset} is not on a cluster"));
+            self.report.corrupt(code, at, weight, format!("the data at {offset} is not cluster-aligned"));
         }
         Use::Plain { at: offset }
     }
@@ -342,7 +342,7 @@ impl Walk<'_, '_, '_> {
             let fits =
                 |at: u64, len: u64| at.checked_add(len).is_some_and(|to| to <= end.min(self.file.len()));
             if !fits(at, 24) {
-                self.no_bitmap(at, format!("entry {number} of the bitmap directory runs out of it"));
+                self.no_bitmap(at, format!("bitmap directory entry {number} extends past the directory"));
                 return Ok(());
             }
             let head: [u8; 24] = self.file.array(at)?;
@@ -351,16 +351,16 @@ impl Walk<'_, '_, '_> {
             let extra = u64::from(BigEndian::read_u32(&head[20..]));
             let whole = (24 + name + extra).next_multiple_of(8);
             if !fits(at, whole) {
-                self.no_bitmap(at, format!("entry {number} of the bitmap directory runs out of it"));
+                self.no_bitmap(at, format!("bitmap directory entry {number} extends past the directory"));
                 return Ok(());
             }
             walked = walked.saturating_add(entries * 8);
             if table.saturating_add(entries * 8) > self.file.len() || walked > SIDE_TABLE_BYTES {
-                self.no_bitmap(at, format!("the table of bitmap {number} does not fit into the file"));
+                self.no_bitmap(at, format!("the table of bitmap {number} extends past the end of the file"));
                 return Ok(());
             }
             if !table.is_multiple_of(self.header.cluster_size()) {
-                self.no_bitmap(at, format!("the table of bitmap {number} is not on a cluster"));
+                self.no_bitmap(at, format!("the table of bitmap {number} is not cluster-aligned"));
                 return Ok(());
             }
             self.counts.add(at, table, entries * 8, 1, self.report);

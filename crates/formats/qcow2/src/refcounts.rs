@@ -50,7 +50,7 @@ impl<'a> Refcounts<'a> {
     pub(crate) fn check_place(&self, report: &mut Report<'_>) {
         if self.entries == 0 || !self.table_at.is_multiple_of(1 << self.cluster_bits) {
             let at = self.table_at;
-            report.corrupt("qcow2.refcount.table", 48, 1, format!("no refcount table can stand at {at}"));
+            report.corrupt("qcow2.refcount.table", 48, 1, format!("invalid refcount table offset {at}"));
         }
     }
 
@@ -83,7 +83,7 @@ impl<'a> Refcounts<'a> {
         at.is_multiple_of(1 << self.cluster_bits).then_some(at)
     }
 
-    /// The count of a cluster; `None` if its block can't be read.
+    /// The count of a cluster; `None` if its block cannot be read.
     pub(crate) fn get(&self, cluster: u64) -> Result<Option<u64>, Error> {
         let block = cluster / self.per_block();
         let entry = self.entry(block)?;
@@ -178,9 +178,9 @@ impl<'a> Refcounts<'a> {
                     format!("refcount table entry {number} has reserved bits set"),
                 );
             } else if !at.is_multiple_of(cluster_size) {
-                report.corrupt(code, entry_at, 1, format!("refcount block {number} is not on a cluster"));
+                report.corrupt(code, entry_at, 1, format!("refcount block {number} is not cluster-aligned"));
             } else if cluster >= counts.clusters {
-                report.corrupt(code, entry_at, 1, format!("refcount block {number} lies outside the file"));
+                report.corrupt(code, entry_at, 1, format!("refcount block {number} is outside the file"));
             } else {
                 counts.add(entry_at, at, cluster_size, 1, report);
                 let is_counted = (counts.start()..counts.end()).contains(&cluster);
@@ -188,7 +188,7 @@ impl<'a> Refcounts<'a> {
                 if is_counted && uses != 1 {
                     // Reported in the pass that counts this cluster, which may not be the first.
                     let was_first = core::mem::replace(&mut report.is_first_pass, true);
-                    let message = format!("the cluster of refcount block {number} is used {uses} times");
+                    let message = format!("the cluster of refcount block {number} has {uses} references");
                     report.corrupt(code, entry_at, 1, message);
                     report.is_first_pass = was_first;
                 }
@@ -252,7 +252,7 @@ impl<'a> Refcounts<'a> {
     ) -> Result<(), Error> {
         let Some(block_at) = self.block_at(entry) else {
             report.counts.check_errors += end - start;
-            let message = format!("the counts of {} can't be read", clusters(start, end - start));
+            let message = format!("the reference counts of {} cannot be read", clusters(start, end - start));
             report.add("qcow2.refcount.unreadable", Severity::Error, Some(entry & BLOCK_MASK), message);
             return Ok(());
         };
@@ -277,7 +277,7 @@ impl<'a> Refcounts<'a> {
             let most = self.most();
             if uses > most {
                 report.counts.corruptions += uses - most;
-                let message = format!("cluster {cluster} is used {uses} times, a count goes up to {most}");
+                let message = format!("cluster {cluster} has {uses} references, the maximum count is {most}");
                 report.add(
                     "qcow2.refcount.overflow",
                     Severity::Error,
@@ -323,11 +323,11 @@ impl Run {
         let what = clusters(first, count);
         if stored > used {
             report.counts.leaks += count;
-            let message = format!("{what}: the reference count is {stored}, there are {used} uses");
+            let message = format!("{what}: the reference count is {stored}, but there are {used} references");
             report.add("qcow2.refcount.leak", Severity::Warning, at, message);
         } else {
             report.counts.corruptions += count;
-            let message = format!("{what}: the reference count is {stored}, there are {used} uses");
+            let message = format!("{what}: the reference count is {stored}, but there are {used} references");
             report.add("qcow2.refcount.low", Severity::Error, at, message);
         }
     }

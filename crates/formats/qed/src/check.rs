@@ -1,4 +1,4 @@
-//! All that the tables tell beyond where the bytes are: clusters that two entries name, clusters
+//! Checks of the tables beyond the location of the bytes: clusters that two entries reference, clusters
 //! that none does, entries behind the disk. Counts are those of `qemu-img check`.
 
 use alloc::format;
@@ -53,11 +53,7 @@ fn check_header(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result
         ("qed.check.autoclear-features", 32, raw.autoclear_features, "autoclear"),
     ] {
         if bits != 0 {
-            report.note(
-                code,
-                at,
-                format!("{what} features {bits:#x}, of which none is known: 0 is expected"),
-            );
+            report.note(code, at, format!("unknown {what} features {bits:#x}, expected 0"));
         }
     }
     if raw.features & BACKING_FILE != 0 {
@@ -125,10 +121,10 @@ impl Walk<'_, '_> {
         let reason = self.misplaced(table).or_else(|| {
             let is_inside = table.checked_add(len).is_some_and(|end| end <= self.whole.min(self.file.len()));
             (!is_inside)
-                .then(|| format!("the table ends behind the file's last whole cluster, {}", self.whole))
+                .then(|| format!("the table ends after the file's last whole cluster, {}", self.whole))
         });
         if let Some(reason) = reason {
-            let message = format!("L1 entry {} is {table:#x}: {reason}", entry.index);
+            let message = format!("invalid L1 entry {}: {table:#x}: {reason}", entry.index);
             self.report.error("qed.check.l1-entry", entry.at, 1, message);
             return Ok(ControlFlow::Continue(()));
         }
@@ -137,14 +133,17 @@ impl Walk<'_, '_> {
             Some(0) => {}
             Some(twice) => {
                 let message = format!(
-                    "{twice} clusters of the L2 table at {table} are used already: it is not looked at"
+                    "{twice} clusters of the L2 table at {table} are already used: the table was skipped"
                 );
                 self.report.error("qed.check.table-shared", entry.at, twice, message);
                 return Ok(ControlFlow::Continue(()));
             }
         }
         if entry.index >= self.map.header.l1_entries() {
-            let message = format!("L1 entry {} is behind the disk and names a table at {table}", entry.index);
+            let message = format!(
+                "L1 entry {} is past the end of the disk and references a table at {table}",
+                entry.index
+            );
             self.report.warning("qed.check.beyond-disk", entry.at, message);
         }
         self.l2(table, entry.index.saturating_mul(self.map.header.l2_coverage()))
@@ -170,7 +169,7 @@ impl Walk<'_, '_> {
     fn l2_entry(&mut self, entry: &EntryRun, disk: u64) -> ControlFlow<()> {
         let place = entry.value;
         if let Some(reason) = self.misplaced(place) {
-            let message = format!("the L2 entry is {place:#x}: {reason}");
+            let message = format!("invalid L2 entry {place:#x}: {reason}");
             if self.is_tail(place, disk) {
                 self.uses_tail = true;
                 self.report.counts.corruptions += 1;
@@ -184,12 +183,13 @@ impl Walk<'_, '_> {
             return ControlFlow::Break(());
         };
         if twice > 0 {
-            let message = format!("the cluster at {place} is used already");
+            let message = format!("the cluster at {place} is already used");
             self.report.error("qed.check.cluster-shared", entry.at, 1, message);
         } else if disk >= self.map.header.raw.image_size {
             let size = self.map.header.raw.image_size;
-            let message =
-                format!("the entry is for disk byte {disk}, the disk has {size}, and names {place}");
+            let message = format!(
+                "the entry is for disk byte {disk} and references {place}, but the disk has {size} bytes"
+            );
             self.report.warning("qed.check.beyond-disk", entry.at, message);
         }
         if self.report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
@@ -199,12 +199,12 @@ impl Walk<'_, '_> {
     fn misplaced(&self, place: u64) -> Option<String> {
         let (size, header) = (self.map.header.cluster_size, self.map.header.length);
         if !place.is_multiple_of(size) {
-            return Some(format!("no multiple of the cluster size, {size}"));
+            return Some(format!("not a multiple of the cluster size, {size}"));
         }
         if place < header {
             return Some(format!("inside the header, which ends at {header}"));
         }
-        (place >= self.whole).then(|| format!("behind the file's last whole cluster, {}", self.whole))
+        (place >= self.whole).then(|| format!("after the file's last whole cluster, {}", self.whole))
     }
 
     /// Whether the file ends in this cluster, behind all of it that is read.
@@ -220,7 +220,7 @@ impl Walk<'_, '_> {
         // OK: a table has at most 16 clusters.
         for unit in start / size..(start + len) / size {
             let Ok(was) = self.units.take(unit) else {
-                let message = "the image uses more places than are kept: it is not checked from here on";
+                let message = "the image uses more units than can be tracked: the check stops here";
                 self.report.counts.check_errors += 1;
                 self.report.warning("qed.check.too-large", by, message.into());
                 return None;
@@ -239,7 +239,7 @@ impl Walk<'_, '_> {
             let count = run.end - run.start;
             report.counts.leaks += count;
             let end = run.end * size;
-            let message = format!("{count} clusters that nothing names, up to {end}");
+            let message = format!("{count} unreferenced clusters, up to {end}");
             report.warning("qed.check.leak", run.start * size, message);
             if report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -248,7 +248,7 @@ impl Walk<'_, '_> {
     fn tail(&mut self) {
         let tail = self.file.len().saturating_sub(self.whole);
         if tail > 0 && !self.uses_tail {
-            let message = format!("the file ends with {tail} bytes that are no cluster");
+            let message = format!("the file ends with {tail} bytes that are not a whole cluster");
             self.report.note("qed.check.trailing", self.whole, message);
         }
     }

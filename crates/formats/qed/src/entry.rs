@@ -4,7 +4,7 @@ use crate::Corrupt;
 use crate::header::Header;
 use crate::layout::ZERO;
 
-/// Where an L2 table stands; `None` if there is none. Only L2 entries can mean zeros.
+/// The offset of an L2 table; `None` if it is not allocated. Only L2 entries can mean zeros.
 pub(crate) fn l1(header: &Header, found: u64, at: u64) -> Result<Option<u64>, Corrupt> {
     check_offset(header, "L1", found, at)?;
     Ok((found != 0).then_some(found))
@@ -32,7 +32,7 @@ fn check_offset(header: &Header, table: &'static str, found: u64, at: u64) -> Re
         return bad("the offset is not a multiple of the cluster size");
     }
     if found != 0 && found < header.length {
-        return bad("the offset lies in the header's clusters");
+        return bad("the offset is inside the header clusters");
     }
     Ok(())
 }
@@ -58,7 +58,7 @@ mod tests {
             let reason = "the offset is not a multiple of the cluster size";
             assert_eq!(l2(&header(), found, 9), bad(found, reason));
         }
-        assert_eq!(l2(&header(), 4096, 9), bad(4096, "the offset lies in the header's clusters"));
+        assert_eq!(l2(&header(), 4096, 9), bad(4096, "the offset is inside the header clusters"));
     }
 
     #[test]

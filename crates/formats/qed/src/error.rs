@@ -8,7 +8,7 @@ use imgprep_map::{Class, Detail};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
     /// The file ends before its header does.
-    #[error("the header has {expected} bytes, the file has {file_len}")]
+    #[error("the header needs {expected} bytes, but the file has {file_len}")]
     HeaderCut {
         /// Bytes that are needed.
         expected: u64,
@@ -16,13 +16,13 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// The first bytes are not QED's.
-    #[error("the file begins with {found:02x?}, not with the magic of QED")]
+    #[error("the file begins with {found:02x?}, expected the QED magic")]
     Magic {
         /// What stands there.
         found: [u8; 4],
     },
-    /// A field has a value that can't be.
-    #[error("{field} is {found}, which must be {expected}")]
+    /// A field has a value that cannot be.
+    #[error("{field} is {found}, expected {expected}")]
     Field {
         /// Offset of the field.
         at: u64,
@@ -34,7 +34,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// A table does not lie inside the file.
-    #[error("{table} takes bytes {start}..{end}, the file has {file_len}")]
+    #[error("{table} is at bytes {start}..{end}, but the file has {file_len}")]
     TablePastEnd {
         /// Offset of the field or entry that names it.
         at: u64,
@@ -60,7 +60,7 @@ pub enum Corrupt {
         reason: &'static str,
     },
     /// An L1 table that names L2 tables again and again: each of them can describe one part of the disk.
-    #[error("the L2 table at {found}, or one before it, is named again and again: once is expected")]
+    #[error("the L2 table at {found}, or one before it, is referenced repeatedly, expected once")]
     TablesRepeated {
         /// Offset of the L1 entry with which it was too often.
         at: u64,
@@ -68,7 +68,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// Data that does not lie inside the file.
-    #[error("the entry points to data at bytes {start}..{end}, the file has {file_len}")]
+    #[error("the entry points to bytes {start}..{end}, but the file has {file_len}")]
     DataPastEnd {
         /// Offset of the entry.
         at: u64,
@@ -111,7 +111,7 @@ impl Detail for Corrupt {
     }
 }
 
-/// An image that may be fine, but that this crate can't serve.
+/// An image that may be fine, but that this crate cannot serve.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// Features of a later time.
@@ -121,7 +121,7 @@ pub enum Unsupported {
         names: String,
     },
     /// A name longer than what is kept.
-    #[error("a backing file name of {found} bytes, at most {limit} are kept")]
+    #[error("backing file name of {found} bytes exceeds the limit of {limit}")]
     TextTooLong {
         /// How long.
         found: u64,

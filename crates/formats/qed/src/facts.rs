@@ -1,4 +1,4 @@
-//! What an inspector tells. `qemu-img info` has no fields of its own for QED.
+//! The facts for `info`. `qemu-img info` has no fields of its own for QED.
 
 use alloc::format;
 use alloc::vec;
@@ -38,25 +38,24 @@ pub(crate) fn findings(header: &Header, parent: Option<&ParentRef>) -> Vec<Findi
         findings.push(Finding { code, severity: Severity::Warning, at: Some(at), message });
     };
     if header.needs_check() {
-        let message = "the image was not closed properly and needs a check: clusters may be lost in the \
-                       file, what the tables name is read";
+        let message = "the image was not closed properly and needs a check: clusters may have leaked, but the tables are valid";
         add("qed.header.need-check", 16, message.into());
     }
     if !header.raw.image_size.is_multiple_of(512) {
         let size = header.raw.image_size;
-        add("qed.header.odd-size", 48, format!("the disk has {size} bytes, which are not whole sectors"));
+        add("qed.header.odd-size", 48, format!("the disk size {size} is not a multiple of a sector"));
     }
     // Legal ("only valid if the backing file feature bit is set"), and what is left where that bit was lost.
     let (start, len) = (header.raw.backing_filename_offset, header.raw.backing_filename_size);
     if header.raw.features & BACKING_FILE == 0 && len != 0 {
         let message = format!(
-            "a backing file name of {len} bytes at {start} without its feature bit: 0 bytes are expected"
+            "a backing file name of {len} bytes at {start} without its feature bit, expected 0 bytes"
         );
         add("qed.backing.unflagged", 56, message);
     }
     if let Some(parent) = parent.filter(|parent| parent.format.is_none()) {
         let message = format!(
-            "the image does not say which format its backing file {} has: it is guessed",
+            "the image does not declare the format of its backing file {}: it is probed",
             parent.name
         );
         add("qed.backing.no-format", parent.at, message);

@@ -82,13 +82,13 @@ impl Header {
     fn check_l1(&self, file: &dyn ReadAt) -> Result<(), Error> {
         let (start, size) = (self.raw.l1_table_offset, self.raw.image_size);
         if self.l1_entries() > self.table_entries {
-            return Err(field(48, "image_size", "what its L1 table can describe", size));
+            return Err(field(48, "image_size", "at most the size that its L1 table covers", size));
         }
         if !start.is_multiple_of(self.cluster_size) {
             return Err(field(40, "l1_table_offset", "a multiple of the cluster size", start));
         }
         if start < self.length {
-            return Err(field(40, "l1_table_offset", "behind the header's clusters", start));
+            return Err(field(40, "l1_table_offset", "after the header clusters", start));
         }
         check_table(file, 40, "the L1 table", start, self.table_bytes())?;
         Ok(())
@@ -222,7 +222,7 @@ mod tests {
         let behind = Corrupt::Field {
             at: 40,
             field: "l1_table_offset",
-            expected: "behind the header's clusters",
+            expected: "after the header clusters",
             found: 4096,
         };
         assert_eq!(corrupt(with(&[(12, &[2])])), behind);

@@ -11,7 +11,7 @@ pub(crate) const HEADER: u64 = 64;
 /// Bytes of an entry of either table.
 pub(crate) const ENTRY: u64 = 8;
 
-/// Features that a reader must know (section "Feature bits").
+/// Features that a reader must support (section "Feature bits").
 pub(crate) const BACKING_FILE: u64 = 1 << 0;
 pub(crate) const NEED_CHECK: u64 = 1 << 1;
 pub(crate) const BACKING_FORMAT_NO_PROBE: u64 = 1 << 2;

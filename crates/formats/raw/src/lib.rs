@@ -27,6 +27,6 @@ pub const NAME: &str = "raw";
 
 /// Takes any file for a disk.
 pub fn parse(file: &dyn ReadAt, _: &ParseOptions) -> Result<Parsed, Error> {
-    let facts = Facts::new(NAME, "the disk as it is");
+    let facts = Facts::new(NAME, "the plain disk contents");
     Ok(Parsed::Done(Box::new(Image::new(facts, map::Map { size: file.len() }))))
 }

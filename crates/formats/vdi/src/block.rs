@@ -3,7 +3,7 @@
 /// What an entry says of its block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Block {
-    /// Never written: the parent's, or zeros where there is none.
+    /// Never written: the parent's, or zeros without a parent.
     Unwritten,
     /// Zeros, whatever the parent has.
     Zero,

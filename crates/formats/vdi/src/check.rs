@@ -1,4 +1,4 @@
-//! All that the map tells beyond where the bytes are: blocks that two entries name, blocks that
+//! Checks of the map beyond the location of the bytes: blocks that two entries reference, blocks that
 //! none does, entries behind the disk. Corruptions are counted as `qemu-img check` does, which
 //! knows no leaks of VDI.
 
@@ -105,7 +105,7 @@ impl Walk<'_, '_> {
         self.allocated += of_disk;
         self.fragmented += of_disk;
         if others > 0 {
-            let message = format!("{others} entries that were never written name block 0, as another does");
+            let message = format!("{others} unwritten entries reference block 0, as another entry does");
             self.report.error("vdi.check.duplicate", self.map.entry_at(entries.start + 1), others, message);
         }
         ControlFlow::Continue(())
@@ -130,7 +130,7 @@ impl Walk<'_, '_> {
     fn stored(&mut self, index: u64, number: u32, is_of_disk: bool) -> ControlFlow<()> {
         let (at, blocks) = (self.map.entry_at(index), self.map.header.blocks());
         let Ok(was_taken) = self.units.take(number.into()) else {
-            let message = "the image uses more places than are kept: it is not checked from here on";
+            let message = "the image uses more units than can be tracked: the check stops here";
             self.report.counts.check_errors += 1;
             self.report.warning("vdi.check.too-large", at, message.into());
             return ControlFlow::Break(());
@@ -139,7 +139,8 @@ impl Walk<'_, '_> {
         // Unread data loses nothing.
         let severity = if is_of_disk { Severity::Error } else { Severity::Warning };
         if u64::from(number) >= blocks {
-            let message = || format!("entry {index} names block {number}, a map of {blocks} has none such");
+            let message =
+                || format!("entry {index} references block {number}, but the map has {blocks} blocks");
             self.report.counts.corruptions += 1;
             self.report.add_with("vdi.check.out-of-range", severity, at, message);
             return ControlFlow::Continue(());
@@ -147,19 +148,21 @@ impl Walk<'_, '_> {
         self.counted += 1;
         let allocated = self.map.header.raw.allocated;
         if was_taken {
-            let message = || format!("entry {index} names block {number}, as another does");
+            let message = || format!("entry {index} references block {number}, as another entry does");
             self.report.counts.corruptions += 1;
             self.report.add_with("vdi.check.duplicate", severity, at, message);
         } else if number >= allocated {
-            let message = || format!("entry {index} names block {number}, {allocated} are allocated");
+            let message =
+                || format!("entry {index} references block {number}, but {allocated} are allocated");
             self.report.add_with("vdi.check.past-allocated", severity, at, message);
         } else if let Some(end) = self.past_end(index, number, is_of_disk) {
             let file_len = self.file.len();
-            let message = || format!("block {number} ends at {end}, the file has {file_len}");
+            let message = || format!("block {number} ends at {end}, but the file has {file_len}");
             self.report.add_with("vdi.check.past-end", severity, at, message);
         } else if !is_of_disk {
             let used = self.map.header.used_blocks();
-            let message = || format!("entry {index} names block {number}, the disk has {used} blocks");
+            let message =
+                || format!("entry {index} references block {number}, but the disk has {used} blocks");
             self.report.add_with("vdi.check.beyond-disk", Severity::Warning, at, message);
         }
         ControlFlow::Continue(())
@@ -185,14 +188,14 @@ impl Walk<'_, '_> {
             // The parser reports a shorter map.
             if header.blocks() * 4 > COUNTED_BYTES {
                 let message = format!(
-                    "{} blocks are allocated by the header, {} by the map",
+                    "the header counts {} allocated blocks, the map {}",
                     header.raw.allocated, self.counted
                 );
                 self.report.warning("vdi.check.allocated", header.places.allocated as u64, message);
             }
         }
         if header.kind == Kind::Static && self.missing > 0 {
-            let message = format!("{} blocks of a static image were never written", self.missing);
+            let message = format!("{} blocks of a static image are not allocated", self.missing);
             self.report.note("vdi.check.static-holes", header.places.kind as u64, message);
         }
     }
@@ -207,7 +210,7 @@ impl Walk<'_, '_> {
         units.free(0..needed.min(there), &mut |run| {
             let count = run.end - run.start;
             report.counts.leaks += count;
-            let message = format!("{count} blocks from number {} on that no entry names", run.start);
+            let message = format!("{count} unreferenced blocks from number {} on", run.start);
             report.warning("vdi.check.leak", map.block_start(run.start), message);
             if report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
@@ -215,11 +218,12 @@ impl Walk<'_, '_> {
         let map_end = map.header.map_at + map.header.blocks() * 4;
         let end = map.block_start(needed).max(map_end);
         let (len, whole) = (file_len.saturating_sub(end), file_len.saturating_sub(end) / stride);
-        // What fills up the last sector is nobody's loss.
+        // Padding of the last sector is not a leak.
         if whole > 0 || len >= 512 {
             report.counts.leaks += whole;
             let severity = if whole > 0 { Severity::Warning } else { Severity::Note };
-            let message = format!("{len} bytes behind the last allocated block, {whole} blocks of them");
+            let message =
+                format!("{len} bytes after the last allocated block, including {whole} whole blocks");
             report.add("vdi.check.trailing", severity, end, message);
         }
     }

@@ -1,4 +1,4 @@
-//! What the header tells beyond what a reader needs of it.
+//! Checks of header fields that a reader does not need.
 
 use alloc::format;
 
@@ -16,7 +16,7 @@ pub(crate) fn check_header(header: &Header, file_len: u64, report: &mut Report<'
 
 fn check_texts(header: &Header, report: &mut Report<'_>) {
     if !header.text.starts_with(TEXT) {
-        let message = "the file does not begin with \"<<< \", as every writer's does";
+        let message = "the file does not begin with \"<<< \", which every writer stores";
         report.note("vdi.check.text", 0, message.into());
     }
     if !header.raw.comment.contains(&0) {
@@ -32,17 +32,17 @@ fn check_offsets(header: &Header, file_len: u64, report: &mut Report<'_>) {
         && size != HEADER_V1
         && size != HEADER_V1_PLUS
     {
-        let message = format!("cbHeader is {size}, writers give {HEADER_V1} or {HEADER_V1_PLUS}");
+        let message = format!("cbHeader is {size}, expected {HEADER_V1} or {HEADER_V1_PLUS}");
         report.note("vdi.check.header-size", at as u64, message);
     }
     let at = places.data_offset.unwrap_or(places.blocks) as u64;
     // OK: less than 2^35.
     let map_end = header.map_at + header.blocks() * 4;
     if header.data_at < map_end {
-        let message = format!("the data begin at {}, the map ends at {map_end}", header.data_at);
+        let message = format!("the data begins at {}, but the map ends at {map_end}", header.data_at);
         report.warning("vdi.check.data-in-map", at, message);
     } else if header.data_at > file_len {
-        let message = format!("the data begin at {}, the file has {file_len}", header.data_at);
+        let message = format!("the data begins at {}, but the file has {file_len}", header.data_at);
         report.warning("vdi.check.data-past-end", at, message);
     }
 }
@@ -58,7 +58,7 @@ fn check_geometry(header: &Header, report: &mut Report<'_>) {
         let described = cylinders.saturating_mul(heads).saturating_mul(sectors).saturating_mul(SECTOR);
         if described > header.size() {
             let size = header.size();
-            let message = format!("a geometry of {described} bytes, the disk has {size}");
+            let message = format!("the geometry describes {described} bytes, but the disk has {size}");
             report.note(code, at as u64, message);
         }
     }
@@ -81,7 +81,7 @@ fn check_uuids(header: &Header, report: &mut Report<'_>) {
             report.note("vdi.check.parent-modified", at as u64, message.into());
         }
         (false, Some(_)) => {
-            let message = "uuidParentModify is set, and there is no parent";
+            let message = "uuidParentModify is set, but there is no parent";
             report.warning("vdi.check.parent-modified", at as u64, message.into());
         }
         _ => {}

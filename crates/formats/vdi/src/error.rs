@@ -8,7 +8,7 @@ use imgprep_map::{Class, Detail};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
     /// The file ends before its header does.
-    #[error("the header ends at {expected}, the file has {file_len} bytes")]
+    #[error("the header ends at {expected}, but the file has {file_len} bytes")]
     HeaderCut {
         /// Bytes that are needed.
         expected: u64,
@@ -16,13 +16,13 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// No signature behind the text.
-    #[error("{found:02x?} stands where the signature of VDI must be")]
+    #[error("VDI signature missing: found {found:02x?}")]
     Signature {
         /// What stands there.
         found: [u8; 4],
     },
-    /// A field has a value that can't be.
-    #[error("{field} is {found}, which must be {expected}")]
+    /// A field has a value that cannot be.
+    #[error("{field} is {found}, expected {expected}")]
     Field {
         /// Offset of the field.
         at: u64,
@@ -34,7 +34,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// The map does not cover the disk.
-    #[error("the map has {found} blocks, a disk of {size} bytes needs {expected}")]
+    #[error("the block map has {found} blocks, but a disk of {size} bytes needs {expected}")]
     MapTooShort {
         /// Offset of their number.
         at: u64,
@@ -46,7 +46,7 @@ pub enum Corrupt {
         size: u64,
     },
     /// The map does not lie inside the file.
-    #[error("the map of blocks takes bytes {start}..{end}, the file has {file_len}")]
+    #[error("the block map is at bytes {start}..{end}, but the file has {file_len}")]
     MapPastEnd {
         /// Offset of the field that places it.
         at: u64,
@@ -59,7 +59,7 @@ pub enum Corrupt {
     },
     /// A parent where there can be none, or none where there must be one.
     #[error(
-        "an image of the type {kind} has {} parent, and its link is {}",
+        "an image of type {kind} has {} parent, but its link is {}",
         if *.has_parent { "a" } else { "no" },
         .found.as_deref().unwrap_or("null")
     )]
@@ -74,7 +74,7 @@ pub enum Corrupt {
         found: Option<String>,
     },
     /// An entry of the map for a block that was never allocated.
-    #[error("the entry names block {found}, {allocated} are allocated")]
+    #[error("the entry references block {found}, but {allocated} are allocated")]
     PastAllocated {
         /// Offset of the entry.
         at: u64,
@@ -84,7 +84,7 @@ pub enum Corrupt {
         allocated: u32,
     },
     /// Data that does not lie inside the file.
-    #[error("the entry points to data at bytes {start}..{end}, the file has {file_len}")]
+    #[error("the entry points to bytes {start}..{end}, but the file has {file_len}")]
     DataPastEnd {
         /// Offset of the entry.
         at: u64,
@@ -96,7 +96,7 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// A part of the map that was never written: all its entries name block 0.
-    #[error("{len} bytes of the map of blocks are a hole of the file: every entry there names block 0")]
+    #[error("{len} bytes of the block map are a hole in the file: every entry there references block 0")]
     MapHole {
         /// Offset of the hole's first byte.
         at: u64,
@@ -139,11 +139,11 @@ impl Detail for Corrupt {
     }
 }
 
-/// An image that may be fine and that this crate can't read.
+/// An image that may be fine and that this crate cannot read.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// A version that is not known.
-    #[error("version {major}.{minor}: 0.0 to 1.1 are known")]
+    #[error("unsupported version {major}.{minor}: supported are 0.0 to 1.1")]
     Version {
         /// Major version.
         major: u16,
@@ -151,7 +151,9 @@ pub enum Unsupported {
         minor: u16,
     },
     /// An image type that is not known.
-    #[error("image type {found}: 1 (dynamic), 2 (static), 3 (undo) and 4 (differencing) are known")]
+    #[error(
+        "unsupported image type {found}: supported are 1 (dynamic), 2 (static), 3 (undo) and 4 (differencing)"
+    )]
     Kind {
         /// Offset of the field.
         at: u64,
@@ -159,7 +161,7 @@ pub enum Unsupported {
         found: u32,
     },
     /// Sectors that are not 512 bytes long.
-    #[error("sectors of {found} bytes: only 512 are known")]
+    #[error("unsupported sector size {found}: supported is 512")]
     SectorSize {
         /// Offset of the field.
         at: u64,

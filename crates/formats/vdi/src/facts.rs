@@ -1,4 +1,4 @@
-//! What an inspector tells. `qemu-img info` has no names of its own for VDI's fields.
+//! The facts for `info`. `qemu-img info` has no names of its own for VDI's fields.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -80,12 +80,12 @@ pub(crate) fn findings(header: &Header, stored: Option<u64>, file_len: u64) -> V
     };
     match stored {
         None => {
-            let message = "the map is too long to be counted: the number of allocated blocks was not checked";
+            let message =
+                "the map is too large to be counted: the number of allocated blocks was not checked";
             add("vdi.header.allocated-unchecked", Severity::Note, places.allocated, message.into());
         }
         Some(stored) if stored != u64::from(raw.allocated) => {
-            let message =
-                format!("{} blocks are allocated by the header, {stored} by the map", raw.allocated);
+            let message = format!("the header counts {} allocated blocks, the map {stored}", raw.allocated);
             add("vdi.header.allocated", Severity::Warning, places.allocated, message);
         }
         Some(_) => {}
@@ -93,21 +93,20 @@ pub(crate) fn findings(header: &Header, stored: Option<u64>, file_len: u64) -> V
     let used = header.used_blocks();
     if header.blocks() > used {
         let message =
-            format!("the map has {} blocks, the disk only {used}: the rest is not read", raw.blocks);
+            format!("the map has {} blocks, but the disk has only {used}: the rest is ignored", raw.blocks);
         add("vdi.map.longer", Severity::Warning, places.blocks, message);
     }
     if !raw.block_size.is_power_of_two() {
-        let message =
-            format!("blocks of {} bytes, no power of two: VirtualBox does not read them", raw.block_size);
+        let message = format!("block size {} is not a power of two: VirtualBox rejects it", raw.block_size);
         add("vdi.header.block-size", Severity::Warning, places.block_size, message);
     }
     places_of_blocks(header, file_len, &mut add);
     if !raw.disk_size.is_multiple_of(512) {
-        let message = format!("the disk has {} bytes, no whole number of sectors", raw.disk_size);
+        let message = format!("the disk size {} is not a multiple of a sector", raw.disk_size);
         add("vdi.header.odd-size", Severity::Note, places.disk_size, message);
     }
     if raw.flags & !ZERO_EXPAND != 0 {
-        let message = format!("flags {:#010x} hold unknown ones", raw.flags);
+        let message = format!("flags {:#010x} contain unknown flags", raw.flags);
         add("vdi.header.unknown-flags", Severity::Note, places.flags, message);
     }
     if header.has_lchs && !matches!(raw.lchs[3], 0 | 512) {
@@ -131,14 +130,13 @@ fn places_of_blocks(
         if let Some(at) = place
             && !start.is_multiple_of(SECTOR)
         {
-            let message =
-                format!("{what} offset {start} is not a multiple of {SECTOR}: QEMU does not read it");
+            let message = format!("{what} offset {start} is not a multiple of {SECTOR}: QEMU rejects it");
             add(code, Severity::Warning, at, message);
         }
     }
     if let Some(at) = places.block_extra.filter(|_| raw.block_extra != 0) {
         let message =
-            format!("{} bytes of extra space before each block: no known writer leaves any", raw.block_extra);
+            format!("{} bytes of extra space before each block, which no known writer uses", raw.block_extra);
         add("vdi.header.block-extra", Severity::Warning, at, message);
     }
     // OK: a block and its extra space have less than 2^33 bytes, and there are less than 2^32 of them.
@@ -150,7 +148,7 @@ fn places_of_blocks(
     let is_cut_short = less > spare || (less > 0 && spare - less >= SECTOR);
     if more >= SECTOR || is_cut_short {
         let message = format!(
-            "the last of {} allocated blocks ends at {end}, the file at {file_len}: data offset, block size or number of blocks may be wrong",
+            "the last of {} allocated blocks ends at {end}, but the file at {file_len}: data offset, block size or number of blocks may be wrong",
             raw.allocated
         );
         add("vdi.file.length", Severity::Warning, places.data_offset.unwrap_or(places.blocks), message);

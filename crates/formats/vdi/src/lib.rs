@@ -6,7 +6,7 @@
 //! ends where the disk does. Refused by name: other versions and image types, sectors that
 //! are not 512 bytes long.
 //!
-//! A VDI knows its parent by uuid only: whoever opens the chain finds the file.
+//! A VDI identifies its parent by UUID only: `open` searches the file.
 //! The map of blocks is not kept in memory: it is read where a walk comes by.
 #![no_std]
 #![deny(

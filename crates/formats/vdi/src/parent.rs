@@ -8,7 +8,7 @@ use crate::uuid::Uuid;
 
 /// The parent, in undo and differencing images.
 ///
-/// An image of another type that has a link all the same can't be read for sure: blocks
+/// An image of another type that also has a link cannot be read reliably: blocks
 /// never written might be zeros or the parent's.
 pub(crate) fn parent(header: &Header) -> Result<Option<ParentRef>, Error> {
     let at = header.places.parent as u64;

@@ -132,7 +132,7 @@ fn claims_are_the_header_the_map_and_what_is_stored() {
     done.unwrap();
     let want = [
         (0..472, UseKind::Metadata("the header"), None),
-        (512..532, UseKind::Metadata("the map of blocks"), None),
+        (512..532, UseKind::Metadata("the block map"), None),
         (2048..2560, UseKind::Data, Some(0)),
         (1024..1124, UseKind::Data, Some(2048)),
     ];
@@ -165,7 +165,7 @@ fn a_link_fits_the_type() {
     let error = parse_with(&orphan, &ParseOptions::default()).unwrap_err();
     assert_eq!(error.detail(), Some(&Corrupt::Link { at: 424, kind: "undo", has_parent: true, found: None }));
     assert!(
-        error.to_string().starts_with("an image of the type undo has a parent, and its link is null"),
+        error.to_string().starts_with("an image of type undo has a parent, but its link is null"),
         "{error}"
     );
 }

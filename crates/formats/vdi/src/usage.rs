@@ -16,7 +16,7 @@ impl Map {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let header = &self.header;
         let map = header.map_at..header.map_at + header.blocks() * 4;
-        for (range, name) in [(0..header.end, "the header"), (map, "the map of blocks")] {
+        for (range, name) in [(0..header.end, "the header"), (map, "the block map")] {
             let kind = UseKind::Metadata(name);
             let file_use = FileUse { file: FileId::SELF, range, kind, disk: None };
             if !file_use.range.is_empty() && visit(file_use).is_break() {

@@ -58,14 +58,13 @@ impl Batmap {
         let unused = "it is not used for reading";
         let (code, at, message) = match self.expected {
             None => {
-                let message =
-                    format!("XenServer's map of full blocks does not lie where it can be: {unused}");
+                let message = format!("XenServer's batmap has an invalid offset: {unused}");
                 ("vhd.batmap.past-end", self.at + 8, message)
             }
             Some(expected) if expected != self.checksum => {
                 let found = self.checksum;
                 let message = format!(
-                    "the checksum of XenServer's map of full blocks is {found:#010x}, its bytes have {expected:#010x}: {unused}"
+                    "the checksum of XenServer's batmap is {found:#010x}, expected {expected:#010x}: {unused}"
                 );
                 ("vhd.batmap.checksum", self.at + 24, message)
             }

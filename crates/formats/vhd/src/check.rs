@@ -49,10 +49,8 @@ pub(crate) fn fixed(file: &dyn ReadAt, found: Found<'_>) -> Result<StructureCoun
     footer_fields(file, &footer, &mut report)?;
     // "For fixed disks, this field should be set to 0xFFFFFFFF", of which it has 64 bits.
     if ![u64::MAX, u32::MAX.into()].contains(&footer.raw.data_offset) {
-        let message = format!(
-            "the data offset of a fixed disk is {:#x}, all ones are expected",
-            footer.raw.data_offset
-        );
+        let message =
+            format!("the data offset of a fixed disk is {:#x}, expected all ones", footer.raw.data_offset);
         report.note("vhd.check.data-offset", footer.at + footer_at::DATA_OFFSET, message);
     }
     report.counts.image_end = Some(file.len());
@@ -102,14 +100,14 @@ pub(crate) fn cross_check(map: &Sparse, file: &dyn ReadAt) -> Result<Vec<Finding
 fn footer_fields(file: &dyn ReadAt, footer: &Footer, report: &mut Report<'_>) -> Result<(), Error> {
     let (raw, at) = (&footer.raw, footer.at);
     if raw.features & crate::layout::RESERVED == 0 {
-        let message = format!("feature bits {:#x}: bit 1 is reserved and always set", raw.features);
+        let message = format!("feature bits are {:#x}, expected the reserved bit 1 to be set", raw.features);
         report.note("vhd.check.features", at + footer_at::FEATURES, message);
     }
     let found = (raw.cylinders, raw.heads, raw.sectors_per_track);
     // Empty geometries are reported when the image is opened.
     if found != (0, 0, 0) && !is_geometry_of(found, raw.current_size) {
         let message = format!(
-            "the geometry is {found:?} (cylinders, heads, sectors), by the rule {} bytes have {:?}",
+            "the geometry is {found:?} (cylinders, heads, sectors), expected for {} bytes {:?}",
             raw.current_size,
             chs(raw.current_size)
         );
@@ -118,7 +116,7 @@ fn footer_fields(file: &dyn ReadAt, footer: &Footer, report: &mut Report<'_>) ->
     let bytes = footer_bytes(file, at)?;
     if let Some(first) = bytes[86..].iter().position(|byte| *byte != 0) {
         let message =
-            format!("byte {} of the footer is {:#04x}, reserved bytes are 0", 86 + first, bytes[86 + first]);
+            format!("reserved byte {} of the footer is {:#04x}, expected 0", 86 + first, bytes[86 + first]);
         report.note("vhd.check.footer-reserved", at + 86 + first as u64, message);
     }
     Ok(())
@@ -151,7 +149,7 @@ fn copies(file: &dyn ReadAt, at: u64, other: u64, report: &mut Report<'_>) -> Re
         let Some(first) = range.clone().find(|index| counts[*index] != copy[*index]) else { continue };
         let place = if len > 16 { first..first + 1 } else { range };
         let message = format!(
-            "the two footers differ in the {name}: {} here, {} in the one that counts, at {}",
+            "the two footers differ in the {name}: {} here, {} in the one in use, at {}",
             hex(&copy[place.clone()]),
             hex(&counts[place.clone()]),
             at + place.start as u64
@@ -167,21 +165,20 @@ fn header_fields(header: &Header, report: &mut Report<'_>) {
     let bytes = &header.bytes;
     let data_offset = BigEndian::read_u64(&bytes[8..]);
     if ![u64::MAX, u32::MAX.into()].contains(&data_offset) {
-        let message = format!(
-            "the header's data offset is {data_offset:#x}, all ones are expected: nothing follows it"
-        );
+        let message = format!("the header's data offset is {data_offset:#x}, expected all ones");
         report.warning("vhd.check.header-data-offset", header.at + 8, message);
     }
     for range in [60..64, 768..1024] {
         if let Some(index) = range.into_iter().find(|index| bytes[*index] != 0) {
-            let message =
-                format!("byte {index} of the header is {:#04x}, reserved bytes are 0", bytes[index]);
+            let message = format!("reserved byte {index} of the header is {:#04x}, expected 0", bytes[index]);
             report.note("vhd.check.header-reserved", header.at + index as u64, message);
         }
     }
     if !header.raw.table_offset.is_multiple_of(512) {
-        let message =
-            format!("the block allocation table begins at {}, which is no sector", header.raw.table_offset);
+        let message = format!(
+            "the block allocation table begins at {}, which is not sector-aligned",
+            header.raw.table_offset
+        );
         report.note("vhd.check.bat-unaligned", header.at + 16, message);
     }
 }
@@ -191,7 +188,7 @@ fn behind(file: &dyn ReadAt, end: Range<u64>, report: &mut Report<'_>) -> Result
     let footer_end = end.start.saturating_add(FOOTER);
     if footer_end < end.end && file.array::<8>(end.start)? == COOKIE {
         let message = format!(
-            "{} bytes follow the footer at {}, which must be the file's end",
+            "{} bytes follow the footer at {}, which must be at the end of the file",
             end.end - footer_end,
             end.start
         );

@@ -51,11 +51,14 @@ pub(crate) fn check(
         return Err(error);
     }
     if let Some(at) = walk.first {
-        let blocks =
-            if walk.blocks == 1 { "1 block holds".into() } else { format!("{} blocks hold", walk.blocks) };
+        let blocks = if walk.blocks == 1 {
+            "1 block contains".into()
+        } else {
+            format!("{} blocks contain", walk.blocks)
+        };
         let sectors = if walk.sectors == 1 { "1 sector".into() } else { format!("{} sectors", walk.sectors) };
         let message = format!(
-            "{blocks} data in {sectors} whose bit in the sector bitmap is clear: they read as zeros, other programs may read the data"
+            "{blocks} data in {sectors} whose bit in the sector bitmap is clear: they read as zeros, but other programs may read the data"
         );
         let _ =
             found(Finding { code: "vhd.bitmap.clear", severity: Severity::Warning, at: Some(at), message });

@@ -86,7 +86,7 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
                 if count > 0 {
                     leaks = leaks.saturating_add(count);
                     let Range { start, end } = gap;
-                    let message = format!("bytes {start}..{end} have room for {count} blocks that no entry names");
+                    let message = format!("bytes {start}..{end} have space for {count} unreferenced blocks");
                     report.warning("vhd.check.leak", start, message);
                 }
             }
@@ -97,7 +97,7 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
                 if let Some(spare) = spare.filter(|spare| reported.replace(*spare) != Some(*spare)) {
                     let Range { start, end } = bytes;
                     let message = format!(
-                        "an entry behind the disk's end names bytes {start}..{end}, which something else uses: a larger disk would share them"
+                        "an entry past the end of the disk references bytes {start}..{end}, which are used otherwise: an enlarged disk would share them"
                     );
                     report.warning("vhd.check.bat-overlap", spare, message);
                 }
@@ -183,10 +183,8 @@ fn padding(
     // OK: less than a sector, in front of the block's data.
     let bytes = file.slice(range.start, usize::try_from(range.end - range.start).unwrap_or(0))?;
     if let Some(first) = bytes.iter().position(|byte| *byte != 0) {
-        let message = format!(
-            "byte {:#04x} in a sector bitmap behind the bits of its block, 0 is expected",
-            bytes[first]
-        );
+        let message =
+            format!("byte {:#04x} in a sector bitmap after the bits of its block, expected 0", bytes[first]);
         report.note("vhd.check.bitmap-padding", range.start + first as u64, message);
     }
     Ok(())
@@ -198,7 +196,7 @@ fn beyond(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<()
     let mut add_run = |(entry, count): (Entry, u64)| {
         let Entry { index, at, value } = entry;
         let message = format!(
-            "entry {index} is {value:#010x} (with its neighbours {count} such), the disk has {} blocks: unused ones are 0xffffffff",
+            "entry {index} is {value:#010x} ({count} adjacent such entries), but the disk has {} blocks: expected 0xffffffff",
             map.blocks()
         );
         report.warning("vhd.check.bat-beyond-disk", at, message);
@@ -227,8 +225,7 @@ pub(crate) fn batmap(
     let Some(place) = batmap.map.clone() else { return Ok(()) };
     let bits = (place.end - place.start) * 8;
     if bits < map.blocks() {
-        let message =
-            format!("XenServer's map of full blocks has {bits} bits, the disk {} blocks", map.blocks());
+        let message = format!("XenServer's batmap has {bits} bits, but the disk has {} blocks", map.blocks());
         report.warning("vhd.check.batmap-short", batmap.at + 16, message);
     }
     let mut walk = BatmapWalk { map, place, seen: 0, failed: None };
@@ -261,21 +258,21 @@ impl BatmapWalk<'_> {
         };
         if bit && !is_full {
             let message = format!(
-                "XenServer's map says that block {} is full, its bitmap at {block} that it is not: XenServer reads sectors that were never written",
+                "XenServer's batmap marks block {} as full, but its sector bitmap at {block} does not: XenServer reads unwritten sectors",
                 entry.index
             );
             report.error("vhd.check.batmap-full", at, 1, message);
         } else if is_full && !bit && self.map.stored(entry.index * self.map.block_size) == self.map.block_size
         {
             let message = format!(
-                "the bitmap of block {} at {block} has every bit set, XenServer's map says that it is not full",
+                "the sector bitmap of block {} at {block} has every bit set, but XenServer's batmap does not mark the block as full",
                 entry.index
             );
             report.note("vhd.check.batmap-missing", at, message);
         }
     }
 
-    /// Blocks up to `index` that are not stored can't be full.
+    /// Blocks up to `index` that are not stored cannot be full.
     fn unused(&mut self, file: &dyn ReadAt, index: u64, report: &mut Report<'_>) {
         while self.seen < index {
             // Eight at once where no bit is set.
@@ -295,8 +292,10 @@ impl BatmapWalk<'_> {
                 }
             }
             if self.bit(file, self.seen).unwrap_or(false) {
-                let message =
-                    format!("XenServer's map says that block {} is full, no entry names one", self.seen);
+                let message = format!(
+                    "XenServer's batmap marks block {} as full, but no entry references it",
+                    self.seen
+                );
                 report.warning("vhd.check.batmap-unused", at, message);
             }
             self.seen += 1;

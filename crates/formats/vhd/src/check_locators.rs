@@ -29,7 +29,7 @@ pub(crate) fn check(
     let name_at = header.at + at as u64;
     let name = wide(units.clone());
     if is_broken(units) {
-        let message = "the parent's name in the header is no UTF-16: a surrogate stands alone";
+        let message = "the parent's name in the header is invalid UTF-16: unpaired surrogate";
         report.warning("vhd.check.parent-name", name_at, message.into());
     }
     for index in 0..LOCATORS {
@@ -45,7 +45,7 @@ fn of_none(header: &Header, report: &mut Report<'_>) {
     // Unique id, time, name, locators; between them stands a reserved field.
     let range = (40..60).chain(PARENT_NAME.0..LOCATORS_AT + LOCATORS * LOCATOR);
     if let Some(index) = range.into_iter().find(|index| header.bytes[*index] != 0) {
-        let message = "the header tells of a parent, and the disk type says that there is none";
+        let message = "the header describes a parent, but the disk type has none";
         report.note("vhd.check.parent-of-none", header.at + index as u64, message.into());
     }
 }
@@ -62,19 +62,19 @@ fn locator(
     let start = BigEndian::read_u64(&entry[16..]);
     if entry[..4] == [0; 4] {
         if let Some(index) = entry.iter().position(|byte| *byte != 0) {
-            let message = "a parent locator without a platform code has other fields that are set";
+            let message = "a parent locator without a platform code has non-zero fields";
             report.note("vhd.check.locator-empty", at + index as u64, message.into());
         }
         return Ok(());
     }
     if reserved != 0 {
-        let message = format!("the reserved field of a parent locator is {reserved:#x}, not 0");
+        let message = format!("the reserved field of a parent locator is {reserved:#x}, expected 0");
         report.note("vhd.check.locator-reserved", at + 12, message);
     }
     // Counted in bytes by some, by the specification in sectors.
     if u64::from(space) * 512 < u64::from(len) {
         let message =
-            format!("a parent locator has room for {space} bytes or sectors, and a name of {len} bytes");
+            format!("a parent locator has space for {space} bytes or sectors, but a name of {len} bytes");
         report.warning("vhd.check.locator-space", at + 4, message);
     }
     let is_inside = start.checked_add(len.into()).is_some_and(|end| end <= file.len());
@@ -91,7 +91,7 @@ fn locator(
     if !name.is_empty() && !own.0.is_empty() && !last_part(name).eq_ignore_ascii_case(last_part(&own.0)) {
         let (own, name) =
             (String::from_utf8_lossy(last_part(&own.0)), String::from_utf8_lossy(last_part(name)));
-        let message = format!("a parent locator names {own:?}, the header {name:?}");
+        let message = format!("a parent locator names {own:?}, but the header {name:?}");
         report.warning("vhd.check.parent-names", start, message);
     }
     Ok(())
@@ -104,7 +104,7 @@ fn broken(bytes: &[u8], text: Text) -> Option<&'static str> {
         Text::Wide => {
             let units: Vec<u16> =
                 bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
-            is_broken(units.into_iter()).then_some("no UTF-16: a surrogate stands alone")
+            is_broken(units.into_iter()).then_some("invalid UTF-16: unpaired surrogate")
         }
         Text::Url => core::str::from_utf8(bytes).is_err().then_some("no UTF-8"),
         Text::Narrow => None,
@@ -134,7 +134,7 @@ mod tests {
     #[test]
     fn names_that_do_not_decode() {
         assert_eq!(broken(b"a\0b", Text::Wide), Some("UTF-16 of an odd number of bytes"));
-        assert_eq!(broken(b"\0\xd8a\0", Text::Wide), Some("no UTF-16: a surrogate stands alone"));
+        assert_eq!(broken(b"\0\xd8a\0", Text::Wide), Some("invalid UTF-16: unpaired surrogate"));
         assert_eq!(broken(b"a\0\0\0\0\xd8", Text::Wide), None, "what is behind the end does not count");
         assert_eq!(broken(b"\xff", Text::Url), Some("no UTF-8"));
         assert_eq!(broken(b"\xff", Text::Narrow), None);

@@ -10,13 +10,13 @@ use crate::part::Part;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
     /// Neither the end nor the start of the file has the cookie.
-    #[error("no footer: neither the end nor the start of the file has the cookie \"conectix\"")]
+    #[error("no footer: the cookie \"conectix\" is neither at the end nor at the start of the file")]
     NoFooter {
         /// Length of the file.
         file_len: u64,
     },
     /// The file ends in its footer.
-    #[error("the footer is cut: it has 512 bytes, the file ends at {file_len}")]
+    #[error("the footer is truncated: it has 512 bytes, but the file ends at {file_len}")]
     FooterCut {
         /// Where the footer begins.
         at: u64,
@@ -24,7 +24,9 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// A footer near the end with other bytes behind it.
-    #[error("a footer that is not the end of the file, which has {file_len} bytes: cut what lies behind it")]
+    #[error(
+        "the footer is not at the end of the file, which has {file_len} bytes: truncate the file after it"
+    )]
     FooterFollowed {
         /// Where the footer begins.
         at: u64,
@@ -32,7 +34,9 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// The only footer is at the start, and of a kind of disk that has no copy there.
-    #[error("the only footer is at the start and says disk type {kind}: 3 and 4 have one there")]
+    #[error(
+        "the only footer is at the start and has disk type {kind}, but only types 3 and 4 have one there"
+    )]
     OnlyAtStart {
         /// Offset of the disk type.
         at: u64,
@@ -43,7 +47,7 @@ pub enum Corrupt {
     },
     /// Two sound footers that describe different disks.
     #[error(
-        "the footer and the copy at the start, both with a right checksum, differ in the {field}: the file may have been cut behind an image inside it"
+        "the footer and its copy at the start, both with a valid checksum, differ in the {field}: the file may have been truncated after a nested image"
     )]
     FootersDiffer {
         /// Where the one at the end begins.
@@ -52,7 +56,7 @@ pub enum Corrupt {
         field: &'static str,
     },
     /// A checksum that is not that of the bytes.
-    #[error("the checksum of the {part} is {found:#010x}, its bytes have {expected:#010x}")]
+    #[error("the checksum of the {part} is {found:#010x}, expected {expected:#010x}")]
     Checksum {
         /// Offset of the checksum.
         at: u64,
@@ -64,15 +68,15 @@ pub enum Corrupt {
         found: u32,
     },
     /// The header of a dynamic disk has another cookie.
-    #[error("the header begins with {found:02x?}, not with \"cxsparse\"")]
+    #[error("the header begins with {found:02x?}, expected \"cxsparse\"")]
     HeaderCookie {
         /// Where the header should be.
         at: u64,
         /// What stands there.
         found: [u8; 8],
     },
-    /// A field has a value that can't be.
-    #[error("{field} is {found}, which must be {expected}")]
+    /// A field has a value that cannot be.
+    #[error("{field} is {found}, expected {expected}")]
     Field {
         /// Offset of the field.
         at: u64,
@@ -84,7 +88,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// A header, table or name does not lie inside the file.
-    #[error("{table} takes bytes {start}..{end}, the file has {file_len}")]
+    #[error("{table} is at bytes {start}..{end}, but the file has {file_len}")]
     TablePastEnd {
         /// Offset of the field that names it.
         at: u64,
@@ -98,7 +102,7 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// The block allocation table does not cover the disk.
-    #[error("the block allocation table has {found} entries, a disk of {size} bytes needs {expected}")]
+    #[error("the block allocation table has {found} entries, but a disk of {size} bytes needs {expected}")]
     BatTooShort {
         /// Offset of its size.
         at: u64,
@@ -110,7 +114,7 @@ pub enum Corrupt {
         size: u64,
     },
     /// An entry that points into the header or into the table itself.
-    #[error("entry {found:#010x} points to a block at bytes {start}..{end}, where {part} is")]
+    #[error("entry {found:#010x} points to a block at bytes {start}..{end}, which overlaps {part}")]
     BlockInHeader {
         /// Offset of the entry.
         at: u64,
@@ -124,7 +128,7 @@ pub enum Corrupt {
         part: &'static str,
     },
     /// A block that does not lie inside the file.
-    #[error("entry {found:#010x} points to a block at bytes {start}..{end}, the file has {file_len}")]
+    #[error("entry {found:#010x} points to a block at bytes {start}..{end}, but the file has {file_len}")]
     BlockPastEnd {
         /// Offset of the entry.
         at: u64,
@@ -138,7 +142,7 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// A fixed disk that is larger than the room before its footer.
-    #[error("a fixed disk of {size} bytes, {present} are there before the footer")]
+    #[error("a fixed disk of {size} bytes, but only {present} bytes precede the footer")]
     FixedPastEnd {
         /// Offset of the size.
         at: u64,
@@ -192,11 +196,11 @@ impl Detail for Corrupt {
     }
 }
 
-/// An image that may be fine, and that this crate can't serve.
+/// An image that may be fine, and that this crate cannot serve.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// A major version that does not exist yet.
-    #[error("the {part} has version {version:#010x}: 1.x is known")]
+    #[error("unsupported version {version:#010x} of the {part}: supported is 1.x")]
     Version {
         /// Offset of the version.
         at: u64,
@@ -206,7 +210,9 @@ pub enum Unsupported {
         version: u32,
     },
     /// A disk type that is not read.
-    #[error("disk type {kind} ({name}): 2 (fixed), 3 (dynamic) and 4 (differencing) are read")]
+    #[error(
+        "unsupported disk type {kind} ({name}): supported are 2 (fixed), 3 (dynamic) and 4 (differencing)"
+    )]
     DiskType {
         /// Offset of the type.
         at: u64,
@@ -216,7 +222,7 @@ pub enum Unsupported {
         name: &'static str,
     },
     /// An unused block size.
-    #[error("blocks of {found} bytes: 4 KiB to 256 MiB are read")]
+    #[error("unsupported block size {found}: supported are 4 KiB to 256 MiB")]
     BlockSize {
         /// Offset of the field.
         at: u64,
@@ -232,7 +238,7 @@ pub enum Unsupported {
         at: u64,
     },
     /// A parent locator longer than what is kept.
-    #[error("a parent locator of {found} bytes ({kind}), at most {limit} are kept")]
+    #[error("parent locator of {found} bytes ({kind}) exceeds the limit of {limit}")]
     TextTooLong {
         /// Offset of its length.
         at: u64,

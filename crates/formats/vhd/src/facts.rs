@@ -1,4 +1,4 @@
-//! What an inspector tells. `qemu-img info` has no fields of its own for this format.
+//! The facts for `info`. `qemu-img info` has no fields of its own for this format.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -130,20 +130,22 @@ pub(crate) fn findings(footer: &Footer, file_len: u64) -> Vec<Finding> {
         add("vhd.features.unknown", Severity::Warning, footer_at::FEATURES, message);
     }
     if raw.saved_state != 0 {
-        let message = "the machine is in a saved state: its memory is in another file, the disk is that of a running machine";
+        let message =
+            "the machine is in a saved state: its memory is in another file, and the disk was in use";
         add("vhd.saved-state", Severity::Warning, footer_at::SAVED_STATE, message.into());
     }
     if raw.is_by_tapdisk() && raw.hidden != 0 {
-        let message = "marked hidden: XenServer shows it no longer, other disks may need it as their parent";
+        let message =
+            "marked hidden: XenServer no longer shows it, but other disks may have it as their parent";
         add("vhd.hidden", Severity::Note, footer_at::HIDDEN, message.into());
     }
     let size = &footer.size;
     if size.rule == Rule::NoGeometry {
-        let message = format!("the geometry is empty: the size is the field's, {} bytes", size.field);
+        let message = format!("the geometry is empty: the size field of {} bytes is used", size.field);
         add("vhd.size.no-geometry", Severity::Warning, footer_at::GEOMETRY, message);
     } else if size.rule == Rule::Geometry && size.field != size.geometry {
         let message = format!(
-            "the disk has the {} bytes of its geometry, as its creator means it; the size field says {}",
+            "the disk has the {} bytes of its geometry, as its creator field requires; the size field is {}",
             size.geometry, size.field
         );
         add("vhd.size.differ", Severity::Note, footer_at::GEOMETRY, message);
@@ -152,7 +154,7 @@ pub(crate) fn findings(footer: &Footer, file_len: u64) -> Vec<Finding> {
     let largest = size.field.max(size.taken());
     if present > largest {
         let message =
-            format!("{} bytes of the file lie between the disk's end and the footer", present - largest);
+            format!("{} bytes of the file are between the end of the disk and the footer", present - largest);
         add("vhd.fixed.gap", Severity::Warning, size.field_at(), message);
     }
     debug_assert!(footer.at < file_len);

@@ -163,7 +163,7 @@ pub(crate) struct Footer {
 impl Footer {
     pub(crate) fn new(selected: &SelectedFooter) -> Result<Self, Error> {
         let (at, raw) = (selected.at, selected.raw.clone());
-        // A minor version changes nothing that an older reader has to know.
+        // A minor version is compatible with older readers.
         if raw.version >> 16 != 1 {
             let at = at + footer_at::VERSION;
             return Err(Unsupported::Version { at, part: Part::Footer, version: raw.version }.into());
@@ -178,7 +178,7 @@ impl Footer {
     }
 }
 
-/// A footer that can't be used, as an error.
+/// A footer that cannot be used, as an error.
 pub(crate) fn damaged(at: u64, raw: &RawFooter, expected: u32) -> Corrupt {
     Corrupt::Checksum { at: at + footer_at::CHECKSUM, part: Part::Footer, expected, found: raw.checksum }
 }

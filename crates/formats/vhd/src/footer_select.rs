@@ -68,7 +68,7 @@ fn footer_select(
     }
 }
 
-/// Whether the disk has blocks, and so a copy of the footer. A type that is none of ours is
+/// Whether the disk has blocks, and so a copy of the footer. An unsupported type is
 /// reported later.
 fn is_sparse(raw: &RawFooter) -> bool {
     raw.disk_type != 2
@@ -86,18 +86,19 @@ fn beside_sound(at: u64, raw: &RawFooter, start: FooterCandidate) -> Result<Opti
             None if *raw == copy || !is_sparse(raw) => Ok(None),
             None => {
                 let severity = if raw.uuid == copy.uuid { Severity::Note } else { Severity::Warning };
-                let message = "the footer and its copy at the start differ, not in what describes the disk";
+                let message =
+                    "the footer and its copy at the start differ in fields that do not affect the disk";
                 Ok(Some(finding("vhd.footer.differ", severity, 0, message.into())))
             }
         },
         _ if !is_sparse(raw) => Ok(None),
         FooterCandidate::Damaged { raw: copy, expected, .. } => {
             let message =
-                format!("copy at the start: {}: the one at the end is used", damaged(0, &copy, expected));
+                format!("copy at the start: {}: the footer at the end is used", damaged(0, &copy, expected));
             Ok(Some(finding("vhd.footer.copy", Severity::Warning, footer_at::CHECKSUM, message)))
         }
         _ => {
-            let message = "there is no copy of the footer at the start: the one at the end is used";
+            let message = "the footer has no copy at the start: the one at the end is used";
             Ok(Some(finding("vhd.footer.copy", Severity::Warning, 0, message.into())))
         }
     }
@@ -124,11 +125,11 @@ fn can_replace(at: u64, raw: &RawFooter, copy: &RawFooter) -> bool {
 
 fn missing(end: &FooterCandidate, file_len: u64) -> Finding {
     let (at, why) = match end {
-        FooterCandidate::Cut { at } => (*at, "the footer at the end is cut off"),
-        FooterCandidate::Followed { at } => (*at, "the footer at the end has other bytes behind it"),
-        _ => (file_len, "there is no footer at the end: the file may have been cut"),
+        FooterCandidate::Cut { at } => (*at, "the footer at the end is truncated"),
+        FooterCandidate::Followed { at } => (*at, "the footer at the end is followed by other bytes"),
+        _ => (file_len, "the footer at the end is missing: the file may have been truncated"),
     };
-    let message = format!("{why}: the copy at the start is used, blocks that are missing are refused");
+    let message = format!("{why}: the copy at the start is used, missing blocks are rejected");
     finding("vhd.footer.missing", Severity::Error, at, message)
 }
 
@@ -138,7 +139,7 @@ fn note_finding(note: Note, at: u64) -> Finding {
             "vhd.footer.hidden-checksum",
             Severity::Note,
             at + footer_at::HIDDEN,
-            "marked hidden after its checksum was made, as early td-util did".into(),
+            "marked hidden after the checksum was computed, as early td-util did".into(),
         ),
     }
 }

@@ -53,11 +53,8 @@ impl Sparse {
             parent.iter().flat_map(|parent| &parent.places).map(|place| (place.clone(), "a parent locator")),
         );
         if let Some(batmap) = batmap {
-            fixed.push((
-                batmap.at..batmap.at + crate::layout::BATMAP_HEADER,
-                "the header of the map of full blocks",
-            ));
-            fixed.extend(batmap.map.clone().map(|map| (map, "the map of full blocks")));
+            fixed.push((batmap.at..batmap.at + crate::layout::BATMAP_HEADER, "the batmap header"));
+            fixed.extend(batmap.map.clone().map(|map| (map, "the batmap")));
         }
         let is_old_tapdisk = footer.raw.is_by_tapdisk() && footer.raw.creator_version == 1;
         Self {

@@ -93,7 +93,7 @@ impl Parent {
         }
         let Some(rank) = CODES.iter().position(|(known, ..)| code == known) else {
             let shown = ImageName(code.to_vec());
-            let message = format!("a parent locator of the kind \"{shown}\" is not understood");
+            let message = format!("unknown parent locator kind \"{shown}\"");
             self.add("vhd.locator.unknown", Severity::Note, entry_at, message);
             return Ok(None);
         };
@@ -115,7 +115,7 @@ impl Parent {
     fn name(&mut self, names: Vec<Name>) {
         let mut names = names.into_iter().filter(|name| !name.name.0.is_empty());
         let Some(first) = names.next() else {
-            let message = "the image has a parent and does not name it";
+            let message = "the image has a parent, but does not name it";
             self.add("vhd.parent.unnamed", Severity::Error, self.named.at, message.into());
             return;
         };
@@ -129,7 +129,7 @@ impl Parent {
 
     fn identify(&mut self, header: &Header) {
         if header.raw.parent_uuid == [0; 16] {
-            let message = "the parent's unique id is empty, as XenServer writes it over a RAW parent: nothing tells the right parent from another file of that name";
+            let message = "the parent's unique id is empty, as XenServer writes it for a RAW parent: the parent cannot be verified";
             self.add("vhd.parent.no-uuid", Severity::Warning, header.at + 40, message.into());
             return;
         }

@@ -64,9 +64,9 @@ impl Size {
     /// Why it counts.
     pub(crate) fn reason(&self) -> &'static str {
         match self.rule {
-            Rule::Geometry => "this creator means the geometry",
-            Rule::Field => "this creator means the field",
-            Rule::MaxGeometry => "the geometry is the maximal one and says nothing",
+            Rule::Geometry => "this creator uses the geometry",
+            Rule::Field => "this creator uses the size field",
+            Rule::MaxGeometry => "the geometry is at its maximum",
             Rule::NoGeometry => "the geometry is empty",
         }
     }
@@ -111,7 +111,7 @@ mod tests {
         for (sectors, want) in [
             (0, (0, 4, 17)),
             (4 * 17 * 1024 - 1, (1023, 4, 17)),
-            // Full cylinders go on to the next kind of track.
+            // Full cylinders continue with the next kind of track.
             (4 * 17 * 1024, (140, 16, 31)),
             (16 * 17 * 1024 - 1, (1023, 16, 17)),
             (16 * 17 * 1024, (561, 16, 31)),

@@ -103,7 +103,7 @@ pub(crate) enum Block {
     Present {
         at: u64,
     },
-    /// The sector bitmap tells which sectors are here, which are the parent's.
+    /// The sector bitmap selects which sectors are here and which are the parent's.
     Partial {
         at: u64,
     },
@@ -117,7 +117,7 @@ pub(crate) fn has_no_place(entry: [u8; 8]) -> bool {
 pub(crate) fn block(found: u64, at: u64, has_parent: bool) -> Result<Block, Corrupt> {
     let bad = |reason| Err(Corrupt::Entry { at, found, reason });
     if found & RESERVED != 0 {
-        return bad("bits that are reserved are set");
+        return bad("reserved bits are set");
     }
     match found & STATE {
         0 => Ok(Block::NotPresent),
@@ -149,7 +149,7 @@ pub(crate) fn bitmap(file: &dyn ReadAt, found: u64, at: u64) -> Result<Option<u6
 fn offset(found: u64, at: u64) -> Result<u64, Corrupt> {
     let place = found & !(MIB - 1);
     if place == 0 {
-        return Err(Corrupt::Entry { at, found, reason: "it points into the headers" });
+        return Err(Corrupt::Entry { at, found, reason: "points into the headers" });
     }
     Ok(place)
 }
@@ -195,9 +195,9 @@ mod tests {
         refused(5 << 20 | 4, true, "a reserved state");
         refused(5 << 20 | 5, true, "a reserved state");
         refused(5 << 20 | 7, false, "partially present without a parent");
-        refused(6, true, "it points into the headers");
+        refused(6, true, "points into the headers");
         for bit in 3..20 {
-            refused(5 << 20 | 1 << bit | 6, true, "bits that are reserved are set");
+            refused(5 << 20 | 1 << bit | 6, true, "reserved bits are set");
         }
     }
 

@@ -29,7 +29,7 @@ pub(crate) fn check(
     check_log::check(map, file, &mut report)?;
     let rest = file.len() % MIB;
     if rest != 0 {
-        let message = format!("the file has {} bytes, {rest} more than whole MiB", file.len());
+        let message = format!("the file size {} exceeds a whole MiB by {rest} bytes", file.len());
         report.note("vhdx.check.file-unaligned", file.len(), message);
     }
     Ok(report.finish())

@@ -39,8 +39,7 @@ pub(crate) fn check(
     let allocated = report.counts.allocated.unwrap_or(0);
     if metadata.leaves_allocated && !metadata.has_parent && allocated < map.bat.blocks() {
         let blocks = map.bat.blocks();
-        let message =
-            format!("a fixed disk has all of its {blocks} blocks in the file, this one has {allocated}");
+        let message = format!("a fixed disk must have all {blocks} blocks in the file, but has {allocated}");
         report.warning("vhdx.check.fixed-absent", metadata.parameters_at + 4, message);
     }
     bitmaps(map, file, report)?;
@@ -102,12 +101,12 @@ fn count(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
             reserved.add(entries, NO_PLACE, report);
         }
         Ok(_) if entries.place() != 0 => {
-            kept.add(entries, "without data that keep a place in the file", report);
+            kept.add(entries, "without data that reserve space in the file", report);
         }
         // `visit` reports invalid entries.
         Ok(_) | Err(_) => {}
     })?;
-    kept.report("without data that keep a place in the file", report);
+    kept.report("without data that reserve space in the file", report);
     reserved.report(NO_PLACE, report);
     report.counts.total = Some(map.bat.blocks());
     report.counts.allocated = Some(allocated);
@@ -148,7 +147,7 @@ impl Neighbours {
     }
 }
 
-/// Entries of sector bitmaps (2.5.1.2): without a parent there is none, with one `visit` only sees those
+/// Entries of sector bitmaps (2.5.1.2): an image without a parent has no such entries, with one `visit` only sees those
 /// that a block needs.
 fn bitmaps(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let chunks = map.bat.blocks().div_ceil(map.bat.ratio);
@@ -163,7 +162,7 @@ fn bitmaps(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), 
         if !map.bat.has_parent {
             if found != 0 {
                 let message =
-                    format!("{found:#x} names a sector bitmap, but the image has no parent: 0 is expected");
+                    format!("{found:#x} references a sector bitmap, but the image has no parent: expected 0");
                 report.warning("vhdx.check.bitmap-unused", at, message);
             }
             continue;
@@ -185,7 +184,7 @@ fn behind(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), E
     let mut used = Neighbours { code: "vhdx.check.bat-behind-end", is_warning: true, run: None };
     let mut other = Neighbours { code: "vhdx.check.bat-slack", is_warning: false, run: None };
     let (is_used, is_other) =
-        ("behind the disk's end that name data", "behind the disk's end that are not 0");
+        ("past the end of the disk that reference data", "past the end of the disk that are not 0");
     let flow = walk_entries(file, map.bat.at, first..end, u64::from_le_bytes, &mut |run| {
         let entries = Entries { at: run.at, found: run.value, count: run.count };
         match entries.found & bat::STATE {
@@ -212,11 +211,11 @@ fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
             let start = gap.start.next_multiple_of(MIB);
             let count = gap.end.saturating_sub(start) / MIB;
             if count > 0 && is_room(map, file, &(start..gap.end)) {
-                let message = format!("{count} MiB behind the tables are kept free and hold zeros");
+                let message = format!("{count} MiB after the tables are reserved and contain zeros");
                 report.note("vhdx.check.room", start, message);
             } else if count > 0 {
                 report.counts.leaks += count;
-                let message = format!("{count} MiB of the file are named by no entry");
+                let message = format!("{count} MiB of the file are unreferenced");
                 report.warning("vhdx.check.leak", start, message);
             }
         }
@@ -225,7 +224,7 @@ fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
             if let Some(at) = kept {
                 let other = if at == first { second } else { first };
                 let message = format!(
-                    "a block without data keeps {} bytes at {}, which the entry at {other} names too",
+                    "a block without data reserves {} bytes at {}, which the entry at {other} also references",
                     bytes.end - bytes.start,
                     bytes.start
                 );

@@ -45,10 +45,10 @@ fn creator(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let len = units.clone().take_while(|unit| *unit != 0).count();
     let text_end = start + 2 * len as u64;
     if let Some((at, byte)) = first_set(file, text_end..start + CREATOR_BYTES as u64)? {
-        let message = format!("behind the end of the creator's name stands {byte:#04x}, 0 is expected");
+        let message = format!("the creator's name is followed by {byte:#04x}, expected 0");
         report.note("vhdx.check.creator", at, message);
     } else if char::decode_utf16(units.take(len)).any(|c| c.is_err()) {
-        report.note("vhdx.check.creator", start, "the creator's name is no UTF-16".into());
+        report.note("vhdx.check.creator", start, "the creator's name is invalid UTF-16".into());
     }
     Ok(())
 }
@@ -74,13 +74,12 @@ fn current(at: u64, raw: &RawHeader, report: &mut Report<'_>) {
         [(16, "FileWriteGuid", raw.file_write_guid), (32, "DataWriteGuid", raw.data_write_guid)]
     {
         if guid == Guid::ZERO {
-            let message =
-                format!("{name} is all zeros, a random one is expected: no two images may share it");
+            let message = format!("{name} is all zeros, expected a random one: images must not share it");
             report.note("vhdx.check.header-guid", at + field, message);
         }
     }
     if raw.log_length == 0 {
-        let message = "LogLength is 0, at least 1 MiB is expected: nobody can write to the image";
+        let message = "LogLength is 0, expected at least 1 MiB: the image cannot be written to";
         report.note("vhdx.check.no-log", at + 68, message.into());
     }
 }
@@ -90,8 +89,9 @@ fn copies(current: &RawHeader, at: u64, other: &RawHeader, report: &mut Report<'
     let ahead = current.sequence_number - other.sequence_number;
     if ahead > 1 {
         let (found, counts) = (other.sequence_number, current.sequence_number);
-        let message =
-            format!("this header's number is {found}, the other one's {counts}: one apart is expected");
+        let message = format!(
+            "the sequence numbers of the headers are {found} and {counts}, expected a difference of one"
+        );
         report.note("vhdx.check.header-sequence", at + 8, message);
     }
     let guids = [
@@ -100,14 +100,14 @@ fn copies(current: &RawHeader, at: u64, other: &RawHeader, report: &mut Report<'
     ];
     for (field, name, found, counts) in guids {
         if found != counts {
-            let message = format!("{name} is {found} in the older header, {counts} in the one that counts");
+            let message = format!("{name} is {found} in the older header, {counts} in the current one");
             report.note("vhdx.check.headers-differ", at + field, message);
         }
     }
     // Whoever falls back to the older header would take another log or none.
     if other.log_guid != current.log_guid {
         let (found, counts) = (other.log_guid, current.log_guid);
-        let message = format!("LogGuid is {found} in the older header, {counts} in the one that counts");
+        let message = format!("LogGuid is {found} in the older header, {counts} in the current one");
         report.warning("vhdx.check.headers-differ", at + 48, message);
     }
     let numbers = [
@@ -118,7 +118,7 @@ fn copies(current: &RawHeader, at: u64, other: &RawHeader, report: &mut Report<'
     ];
     for (field, name, found, counts) in numbers {
         if found != counts {
-            let message = format!("{name} is {found} in the older header, {counts} in the one that counts");
+            let message = format!("{name} is {found} in the older header, {counts} in the current one");
             report.warning("vhdx.check.headers-differ", at + field, message);
         }
     }

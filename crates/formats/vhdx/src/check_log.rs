@@ -36,12 +36,13 @@ fn behind(log: &Log<'_>, at: u64, number: u64, last: u64, report: &mut Report<'_
     let place = log.place(at);
     if log.entry(at)?.is_some() {
         let message = format!(
-            "log entry {number} is whole and cannot be replayed: the ones between {last} and it are not there"
+            "log entry {number} is valid but cannot be replayed: the entries between {last} and it are missing"
         );
         report.error("vhdx.check.log-lost", place, 1, message);
     } else {
-        let message =
-            format!("log entry {number} is damaged: entries up to {last} are replayed, this one is lost");
+        let message = format!(
+            "log entry {number} is damaged: entries up to {last} are replayed, later changes are lost"
+        );
         report.warning("vhdx.check.log-torn", place, message);
     }
     Ok(())
@@ -51,11 +52,12 @@ fn behind(log: &Log<'_>, at: u64, number: u64, last: u64, report: &mut Report<'_
 fn length(map: &Map, log: &Log<'_>, head: &Entry, report: &mut Report<'_>) {
     let (found, expected, at) = (map.stored_len, head.raw.last_file_offset, log.place(head.at) + 56);
     if found < expected {
-        let message =
-            format!("the file has {found} bytes, by its log it had {expected}: the rest is read as zeros");
+        let message = format!(
+            "the file has {found} bytes, but {expected} according to its log: the rest reads as zeros"
+        );
         report.warning("vhdx.check.log-length", at, message);
     } else if found > expected {
-        let message = format!("the file has {found} bytes, by its log it had {expected}");
+        let message = format!("the file has {found} bytes, but {expected} according to its log");
         report.note("vhdx.check.log-length", at, message);
     }
 }

@@ -42,7 +42,7 @@ pub(crate) fn check(file: &dyn ReadAt, metadata: &Metadata, report: &mut Report<
         reserved(file, entry_at + 28..entry_at + 32, RESERVED, "an entry of the metadata table", report)?;
     }
     let rest = at + end..at + TABLE_BYTES as u64;
-    reserved(file, rest, RESERVED, "behind the last entry of the metadata table", report)?;
+    reserved(file, rest, RESERVED, "after the last entry of the metadata table", report)?;
     if metadata.physical_sector < metadata.logical_sector {
         let (physical, logical) = (metadata.physical_sector, metadata.logical_sector);
         let message =
@@ -50,7 +50,7 @@ pub(crate) fn check(file: &dyn ReadAt, metadata: &Metadata, report: &mut Report<
         report.note("vhdx.check.sectors", at, message);
     }
     if metadata.page_83 == Guid::ZERO {
-        report.note("vhdx.check.disk-id", at, "the disk's id is all zeros, a random one is expected".into());
+        report.note("vhdx.check.disk-id", at, "the disk id is all zeros, expected a random one".into());
     }
     Ok(())
 }
@@ -65,12 +65,12 @@ fn item(
     let known = KNOWN.iter().find(|(guid, ..)| *guid == raw.guid && raw.flags & IS_USER == 0);
     let Some((guid, name, expected)) = known else {
         let kind = if raw.flags & IS_USER == 0 { "metadata item" } else { "a user's metadata item" };
-        let message = format!("{kind} {} is not known and not required: it is not looked at", raw.guid);
+        let message = format!("unknown optional {kind} {} is ignored", raw.guid);
         report.note("vhdx.check.item-optional", entry_at, message);
         return Ok(());
     };
     if raw.flags != *expected {
-        let message = format!("the flags of {name} are {:#x}, {expected:#x} is expected", raw.flags);
+        let message = format!("the flags of {name} are {:#x}, expected {expected:#x}", raw.flags);
         report.note("vhdx.check.item-flags", entry_at + 24, message);
     }
     if *guid == FILE_PARAMETERS {

@@ -19,15 +19,15 @@ pub(crate) fn check(file: &dyn ReadAt, locator: &Range<u64>, report: &mut Report
         let is_known = NAMES.contains(&&*value.key) || LINKAGES.contains(&&*value.key);
         let key = ImageName(value.key.clone().into_bytes());
         if !is_known {
-            let message = format!("the parent locator has a key \"{key}\", which is not known");
+            let message = format!("the parent locator has the unknown key \"{key}\"");
             report.note("vhdx.check.locator-key", value.at, message);
         }
         if value.text.is_empty() {
-            let message = format!("the parent locator has nothing under \"{key}\"");
+            let message = format!("the parent locator has an empty value for \"{key}\"");
             report.warning("vhdx.check.locator-empty", value.at, message);
         }
         if !seen.insert(&*value.key) {
-            let message = format!("the parent locator has \"{key}\" again, the first one counts");
+            let message = format!("the parent locator has a duplicate \"{key}\", the first one is used");
             report.warning("vhdx.check.locator-twice", value.at, message);
         }
     }
@@ -36,11 +36,11 @@ pub(crate) fn check(file: &dyn ReadAt, locator: &Range<u64>, report: &mut Report
         report.warning("vhdx.check.locator-linkage", at, message.into());
     }
     if let Some(value) = values.iter().find(|value| value.key == "parent_linkage2") {
-        let message = "parent_linkage2 is there, which only stands while the parent is being changed";
+        let message = "parent_linkage2 is present, which is allowed only while the parent is being modified";
         report.note("vhdx.check.locator-linkage2", value.at, message.into());
     }
     if !seen.contains("relative_path") {
-        let message = "no relative_path: the parent is not found once both files are moved";
+        let message = "no relative_path: the parent is not found after both files are moved";
         report.note("vhdx.check.locator-relative", at, message.into());
     }
     Ok(())

@@ -29,7 +29,7 @@ pub(crate) fn check(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
             }
         }
         let rest = at + entries_end..at + TABLE_BYTES as u64;
-        reserved(file, rest, CODE, "behind the last entry of the region table", report)?;
+        reserved(file, rest, CODE, "after the last entry of the region table", report)?;
     }
     Ok(())
 }

@@ -11,7 +11,7 @@ const fn table() -> [u32; 256] {
         // OK: below 256.
         #[allow(
             clippy::cast_possible_truncation,
-            reason = "a u32 can't be had from a usize otherwise in const"
+            reason = "const code has no other conversion from usize to u32"
         )]
         let mut crc = index as u32;
         let mut bit = 0;

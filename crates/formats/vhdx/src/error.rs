@@ -10,7 +10,7 @@ use crate::part::Part;
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
     /// The file ends before a structure that stands at a fixed place does.
-    #[error("{what} ends at {expected}, the file has {file_len} bytes")]
+    #[error("{what} ends at {expected}, but the file has {file_len} bytes")]
     Cut {
         /// Which structure.
         what: &'static str,
@@ -20,7 +20,7 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// A structure does not begin with its signature.
-    #[error("the {what} begins with {found:02x?}, not with {expected:?}")]
+    #[error("the {what} begins with {found:02x?}, expected {expected:?}")]
     Signature {
         /// Offset of the structure.
         at: u64,
@@ -44,7 +44,7 @@ pub enum Corrupt {
         second: String,
     },
     /// Two valid headers of the same age that differ.
-    #[error("both headers have sequence number {sequence} and they differ: none is current")]
+    #[error("both headers have sequence number {sequence}, but differ: cannot decide which is current")]
     Ambiguous {
         /// Offset of the second one's number.
         at: u64,
@@ -57,8 +57,8 @@ pub enum Corrupt {
         /// Offset of the second one.
         at: u64,
     },
-    /// A field has a value that can't be.
-    #[error("{field} is {found}, which must be {expected}")]
+    /// A field has a value that cannot be.
+    #[error("{field} is {found}, expected {expected}")]
     Field {
         /// The part of the image: `vhdx.header.field` and so on.
         code: &'static str,
@@ -72,7 +72,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// A piece of the file that is named does not lie inside it.
-    #[error("{what} takes bytes {start}..{end}, which must end by {room}")]
+    #[error("{what} is at bytes {start}..{end}, but must end by {room}")]
     PastEnd {
         /// The part of the image: `vhdx.region.past-end` and so on.
         code: &'static str,
@@ -88,7 +88,7 @@ pub enum Corrupt {
         room: u64,
     },
     /// Two entries of a table name the same thing.
-    #[error("{what} {guid} has two entries")]
+    #[error("duplicate entry for {what} {guid}")]
     Twice {
         /// `vhdx.region.twice` or `vhdx.metadata.twice`.
         code: &'static str,
@@ -116,7 +116,7 @@ pub enum Corrupt {
         other: String,
     },
     /// Something that every image has is not there.
-    #[error("there is no {what}")]
+    #[error("{what} is missing")]
     Missing {
         /// `vhdx.region.missing` or `vhdx.metadata.missing`.
         code: &'static str,
@@ -126,7 +126,7 @@ pub enum Corrupt {
         what: &'static str,
     },
     /// An item is longer or shorter than the specification says.
-    #[error("the item {item} has {found} bytes, {expected} expected")]
+    #[error("item {item} has {found} bytes, expected {expected}")]
     ItemLength {
         /// Offset of the length.
         at: u64,
@@ -138,7 +138,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// The block allocation table does not cover the disk.
-    #[error("the block allocation table has {found} entries, a disk of {size} bytes needs {expected}")]
+    #[error("the block allocation table has {found} entries, but a disk of {size} bytes needs {expected}")]
     BatTooShort {
         /// Offset of the region's length.
         at: u64,
@@ -149,7 +149,7 @@ pub enum Corrupt {
         /// Length of the disk.
         size: u64,
     },
-    /// An entry of the block allocation table that can't be.
+    /// An entry of the block allocation table that cannot be.
     #[error("invalid block allocation entry {found:#018x}: {reason}")]
     Entry {
         /// Offset of the entry.
@@ -160,7 +160,7 @@ pub enum Corrupt {
         reason: &'static str,
     },
     /// The header refers to a log that does not exist.
-    #[error("the header names log {guid}, and no valid sequence of its entries is in the log")]
+    #[error("no valid sequence of entries for log {guid}, which the header declares")]
     NoSequence {
         /// Offset of the log.
         at: u64,
@@ -177,8 +177,8 @@ pub enum Corrupt {
         /// Length of the file.
         file_len: u64,
     },
-    /// A descriptor in a valid log entry that can't be followed.
-    #[error("a log descriptor for bytes {start}..{end} of the file: {reason}")]
+    /// A descriptor in a valid log entry that cannot be followed.
+    #[error("invalid log descriptor for file bytes {start}..{end}: {reason}")]
     Descriptor {
         /// Offset of the descriptor.
         at: u64,
@@ -189,7 +189,7 @@ pub enum Corrupt {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// The parent locator can't be understood.
+    /// The parent locator cannot be understood.
     #[error("invalid parent locator: {reason}")]
     Locator {
         /// Offset of what is wrong.
@@ -251,11 +251,11 @@ impl Detail for Corrupt {
     }
 }
 
-/// An image that may be fine, and that this crate can't serve.
+/// An image that may be fine, and that this crate cannot serve.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// A version that does not exist yet.
-    #[error("{what} version {found}: {known} is known")]
+    #[error("unsupported {what} version {found}: supported is {known}")]
     Version {
         /// Offset of the version.
         at: u64,
@@ -267,7 +267,7 @@ pub enum Unsupported {
         known: u16,
     },
     /// A required region of a later time.
-    #[error("region {guid} is required and not known")]
+    #[error("unknown required region {guid}")]
     Region {
         /// Offset of its entry.
         at: u64,
@@ -275,7 +275,7 @@ pub enum Unsupported {
         guid: String,
     },
     /// A required metadata item of a later time.
-    #[error("metadata item {guid} is required and not known")]
+    #[error("unknown required metadata item {guid}")]
     Item {
         /// Offset of its entry.
         at: u64,
@@ -283,7 +283,7 @@ pub enum Unsupported {
         guid: String,
     },
     /// The parent is named in a way of a later time.
-    #[error("parent locators of type {guid} are not known")]
+    #[error("unknown parent locator type {guid}")]
     LocatorType {
         /// Offset of the type.
         at: u64,
@@ -291,7 +291,7 @@ pub enum Unsupported {
         guid: String,
     },
     /// The log changes more than what is kept in memory.
-    #[error("the log changes more than the {limit} bytes that are kept in memory")]
+    #[error("the log changes more than {limit} bytes, the limit for a replay in memory")]
     LogTooLarge {
         /// Offset of the descriptor that was too much.
         at: u64,
@@ -299,7 +299,7 @@ pub enum Unsupported {
         limit: u64,
     },
     /// The parent locator is longer than what is kept.
-    #[error("a parent locator of {found} bytes, at most {limit} are kept")]
+    #[error("parent locator of {found} bytes exceeds the limit of {limit}")]
     TextTooLong {
         /// Offset of its length.
         at: u64,

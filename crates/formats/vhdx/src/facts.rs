@@ -1,4 +1,4 @@
-//! What an inspector tells. `qemu-img info` has no field of its own for this format.
+//! The facts for `info`. `qemu-img info` has no field of its own for this format.
 
 use alloc::format;
 use alloc::string::ToString;
@@ -47,8 +47,7 @@ pub(crate) fn log_skipped(header: &Header, error: &Error) -> Finding {
         severity: Severity::Error,
         at: Some(header.log.start),
         message: format!(
-            "the image was not closed properly and its log can't be replayed: {error}. The disk is as it was before: \
-             what stands in the log only is lost, and what it was to bring in order may be inconsistent"
+            "the image was not closed properly and its log cannot be replayed: {error}; changes that are only in the log are lost, and the disk may be inconsistent"
         ),
     }
 }
@@ -66,7 +65,7 @@ pub(crate) fn findings(header: &Header, metadata: &Metadata, replay: Option<&Rep
             severity: Severity::Warning,
             at: Some(header.log.start),
             message: format!(
-                "the image was not closed properly: {count}, the last one number {}, replayed in memory",
+                "the image was not closed properly: {count} replayed in memory, the last one number {}",
                 replay.sequence
             ),
         });
@@ -76,7 +75,7 @@ pub(crate) fn findings(header: &Header, metadata: &Metadata, replay: Option<&Rep
             code: "vhdx.parent.unused",
             severity: Severity::Warning,
             at: Some(locator.start),
-            message: "there is a parent locator, but the image says that it has no parent".into(),
+            message: "the image has a parent locator, but is not marked as having a parent".into(),
         });
     }
     findings

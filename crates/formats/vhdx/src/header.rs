@@ -97,18 +97,18 @@ fn read_copy(file: &dyn ReadAt, at: u64) -> Result<Copy, Error> {
 pub(crate) fn check_seal(bytes: &[u8], signature: [u8; 4]) -> Result<(), String> {
     if !bytes.starts_with(&signature) {
         let name = signature.escape_ascii();
-        return Err(format!("begins with {:02x?}, not with \"{name}\"", &bytes[..4]));
+        return Err(format!("begins with {:02x?}, expected \"{name}\"", &bytes[..4]));
     }
     let (stored, computed) = (LittleEndian::read_u32(&bytes[4..]), crc::sealed(bytes));
     if stored != computed {
-        return Err(format!("has checksum {stored:#010x}, its bytes have {computed:#010x}"));
+        return Err(format!("has checksum {stored:#010x}, expected {computed:#010x}"));
     }
     Ok(())
 }
 
 /// The valid one with the higher sequence number.
 ///
-/// The specification knows no current header if both numbers are the same; Disk2vhd writes
+/// The specification defines no current header if both numbers are the same; Disk2vhd writes
 /// the same header twice, which leaves no doubt either.
 fn current([first, second]: [Copy; 2], findings: &mut Vec<Finding>) -> Result<(usize, RawHeader), Error> {
     match (first, second) {
@@ -120,7 +120,7 @@ fn current([first, second]: [Copy; 2], findings: &mut Vec<Finding>) -> Result<(u
                     code: "vhdx.header.twins",
                     severity: Severity::Note,
                     at: Some(HEADERS[1]),
-                    message: "both headers are the same, sequence number included".into(),
+                    message: "both headers are identical, including the sequence number".into(),
                 });
                 Ok((0, first))
             }

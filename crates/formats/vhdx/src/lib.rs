@@ -2,7 +2,7 @@
 //!
 //! Read: fixed, dynamic and differencing images, blocks of 1 to 256 MiB, logical sectors of
 //! 512 and 4096 bytes, disks up to 64 TiB. A log that is not empty is replayed in memory
-//! before anything behind the headers is read; the file is never written. One that can't be
+//! before anything behind the headers is read; the file is never written. One that cannot be
 //! replayed is an error, and a finding for a caller that salvages. A damaged copy of the header
 //! or the region table is survived with a finding. Refused by name: other versions of the file
 //! and the log, regions and metadata items that are required and not known, parent locators of

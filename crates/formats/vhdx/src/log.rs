@@ -126,7 +126,7 @@ impl<'f> Log<'f> {
 
     /// The entry at an offset in the ring, if it is whole.
     ///
-    /// It is walked sector by sector and given up at the first that can't be its own. No
+    /// It is walked sector by sector and given up at the first that cannot be its own. No
     /// sector can belong to two entries (each kind has its own first bytes), so however many
     /// heads claim to be long, all walks together read the ring a few times at most.
     pub(crate) fn entry(&self, at: u64) -> Result<Option<Entry>, ReadError> {
@@ -157,7 +157,7 @@ impl<'f> Log<'f> {
         Ok(is_whole.then_some(entry))
     }
 
-    /// What the head alone can tell (2.3.1.1).
+    /// Checks that need only the head (2.3.1.1).
     fn plausible(&self, raw: RawEntry, at: u64) -> Option<Entry> {
         let (len, tail) = (u64::from(raw.entry_length), u64::from(raw.tail));
         let head_bytes = ENTRY_HEAD as u64 + u64::from(raw.descriptor_count) * DESCRIPTOR as u64;
@@ -169,7 +169,7 @@ impl<'f> Log<'f> {
     }
 }
 
-/// Cuts off what stands before the tail that the head names; `None` if that is none of its own.
+/// Cuts off what stands before the tail that the head names; `None` if that tail is not inside the sequence.
 fn from_tail(mut found: Sequence) -> Option<Sequence> {
     let tail = u64::from(found.head.raw.tail);
     let index = found.entries.iter().position(|at| *at == tail)?;
@@ -182,7 +182,7 @@ struct Walk {
     sequence: u64,
     /// Descriptors still to come.
     descriptors: u64,
-    /// Data sectors that the descriptors so far want.
+    /// Data sectors that the descriptors so far require.
     data_sectors: u64,
     crc: Crc32c,
 }

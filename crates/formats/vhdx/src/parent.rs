@@ -51,7 +51,7 @@ pub(crate) fn read(
         return Err(bad(locator.start, "no parent_linkage"));
     }
     let mut names = NAMES.iter().filter_map(find);
-    let first = names.next().ok_or_else(|| bad(locator.start, "no name of the parent"))?;
+    let first = names.next().ok_or_else(|| bad(locator.start, "it does not name the parent"))?;
     let name = |value: &Value| ImageName(value.text.clone().into_bytes());
     Ok(Some(ParentRef {
         format: Some(crate::NAME.to_string()),
@@ -69,20 +69,20 @@ pub(crate) fn values(file: &dyn ReadAt, locator: &Range<u64>, limits: &Limits) -
     // OK: at most 1 MiB, as every item.
     let bytes = file.slice(at, usize::try_from(len).unwrap_or(0))?;
     let bad = |at, reason| Error::from(Corrupt::Locator { at, reason });
-    let head = bytes.get(..20).ok_or_else(|| bad(at, "it is shorter than its head"))?;
+    let head = bytes.get(..20).ok_or_else(|| bad(at, "it is shorter than its header"))?;
     let kind = Guid::at(head, 0);
     if kind != VHDX_LOCATOR {
         return Err(Unsupported::LocatorType { at, guid: kind.to_string() }.into());
     }
     let count = usize::from(LittleEndian::read_u16(&head[18..]));
     let entries = bytes.get(20..20 + count * 12);
-    let entries = entries.ok_or_else(|| bad(at + 18, "it has no room for its entries"))?;
+    let entries = entries.ok_or_else(|| bad(at + 18, "it has no space for its entries"))?;
     let mut values = Vec::new();
     for (entry_at, entry) in (at + 20..).step_by(12).zip(entries.chunks_exact(12)) {
         let (key_at, value_at) = (LittleEndian::read_u32(entry), LittleEndian::read_u32(&entry[4..]));
         let (key_len, value_len) =
             (LittleEndian::read_u16(&entry[8..]), LittleEndian::read_u16(&entry[10..]));
-        let outside = || bad(entry_at, "a key or value does not lie inside it");
+        let outside = || bad(entry_at, "a key or value is outside it");
         let key = text(&bytes, key_at, key_len).ok_or_else(outside)?;
         let text = text(&bytes, value_at, value_len).ok_or_else(outside)?;
         values.push(Value { key, text, at: at + u64::from(value_at) });

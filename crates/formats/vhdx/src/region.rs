@@ -66,7 +66,7 @@ impl Regions {
                         code: "vhdx.region.optional",
                         severity: Severity::Note,
                         at: Some(region.entry_at),
-                        message: format!("region {guid} is not known and not required: it is not looked at"),
+                        message: format!("unknown optional region {guid} is ignored"),
                     });
                     others.push(region);
                 }

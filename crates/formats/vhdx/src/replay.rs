@@ -128,7 +128,7 @@ impl Replayer<'_> {
         }
         // The file's own end may lie inside a sector.
         if start.checked_add(len).is_none() || end.saturating_sub(SECTOR) >= room.min(MAX_FILE) {
-            return bad("past the end that the log itself gives the file");
+            return bad("past the end of the file as recorded in the log");
         }
         Ok(())
     }

@@ -31,7 +31,7 @@ pub(crate) fn reserved(
     report: &mut Report<'_>,
 ) -> Result<(), Error> {
     if let Some((at, byte)) = first_set(file, range)? {
-        report.note(code, at, format!("{what}: a reserved byte is {byte:#04x}, it must be 0"));
+        report.note(code, at, format!("{what}: a reserved byte is {byte:#04x}, expected 0"));
     }
     Ok(())
 }

@@ -112,11 +112,12 @@ fn open_extent(file: &dyn ReadAt, line: &Line, options: &ParseOptions) -> Result
     let head = head(file)?;
     let (found, expected) = match line.storage {
         Storage::Zero | Storage::Flat { .. } => return Ok(None),
-        Storage::Sparse => {
-            (magic(&head).filter(|magic| *magic != Magic::Se), "\"KDMV\" or \"COWD\", as the descriptor says")
-        }
+        Storage::Sparse => (
+            magic(&head).filter(|magic| *magic != Magic::Se),
+            "\"KDMV\" or \"COWD\", as the descriptor declares",
+        ),
         Storage::SeSparse => {
-            (magic(&head).filter(|magic| *magic == Magic::Se), "0xcafebabe, as the descriptor says")
+            (magic(&head).filter(|magic| *magic == Magic::Se), "0xcafebabe, as the descriptor declares")
         }
     };
     let Some(found) = found else { return Err(Corrupt::Magic { expected, found: head }.into()) };
@@ -157,7 +158,7 @@ pub(crate) fn monolithic(mut sparse: Sparse, descriptor: &Descriptor) -> Result<
         return Err(Unsupported::EmbeddedExtents { at: second.at, count }.into());
     }
     let Some(line) = descriptor.lines.first() else {
-        let message = "the descriptor names no extent: the file it is in is taken for the disk";
+        let message = "the descriptor names no extent: its own file is used as the disk";
         layout.findings.push(Finding {
             code: "vmdk.descriptor.no-extents",
             severity: Severity::Warning,
@@ -168,7 +169,7 @@ pub(crate) fn monolithic(mut sparse: Sparse, descriptor: &Descriptor) -> Result<
         return Ok(layout.finish(Some(descriptor), Vec::new()));
     };
     if line.storage != Storage::Sparse {
-        let reason = "the descriptor stands inside a sparse extent, and this is another type";
+        let reason = "the descriptor is embedded in a sparse extent, but this is another type";
         return Err(Corrupt::ExtentLine { at: line.at, line: line.kind.to_string(), reason }.into());
     }
     agree(&mut sparse, line.sectors)?;
@@ -183,7 +184,7 @@ pub(crate) fn monolithic(mut sparse: Sparse, descriptor: &Descriptor) -> Result<
     Ok(layout.finish(Some(descriptor), Vec::new()))
 }
 
-/// An extent without descriptor: described and not read, unless the caller wants what can be had.
+/// An extent without descriptor: described but not read, unless the caller salvages.
 pub(crate) fn alone(mut sparse: Sparse, options: &ParseOptions) -> Result<Image, Error> {
     let mut layout = Disk::default();
     let refusal = Unsupported::Alone { what: sparse.what };
@@ -192,7 +193,7 @@ pub(crate) fn alone(mut sparse: Sparse, options: &ParseOptions) -> Result<Image,
             code: "vmdk.extent.alone",
             severity: Severity::Error,
             at: Some(0),
-            message: "an extent without its descriptor, taken for a whole disk without a parent".into(),
+            message: "an extent without its descriptor is read as a complete disk without a parent".into(),
         });
     } else {
         sparse.kind = Kind::Refused(Refusal::Unsupported(refusal));
@@ -296,7 +297,7 @@ impl Disk {
     }
 }
 
-/// Tells, once each, why parts can't be read; not that files were left unopened, which is no oddity.
+/// Reports, once each, why parts cannot be read; unopened files are not an anomaly.
 fn refusal_findings(parts: &[Part]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for part in parts {

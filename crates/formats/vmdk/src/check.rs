@@ -122,7 +122,7 @@ fn flat(map: &Map, id: FileId, file: &dyn ReadAt, file_report: &mut FileReport<'
     });
     let used = ends.max().unwrap_or(0);
     if used < file.len() {
-        let message = format!("the file has {} bytes, the disk uses the first {used}", file.len());
+        let message = format!("the file has {} bytes, but the disk uses only the first {used}", file.len());
         file_report.note("vmdk.check.flat-longer", used, message);
     }
 }
@@ -142,13 +142,13 @@ fn extent(
     count(file, tables, &frame, file_report)?;
     match tables.entries {
         Entries::Hosted { is_compressed: true, .. } => check_stream::walk(file, tables, &frame, file_report),
-        // Which grains of an seSparse file are free only its own undocumented bitmap tells.
+        // Only the undocumented bitmap of an seSparse file shows which grains are free.
         Entries::Se { .. } => Ok(()),
         Entries::Hosted { .. } | Entries::Cowd => leaks(file, tables, &frame, fixed, magic, file_report),
     }
 }
 
-/// Counts grains, and tells those that stand where none should.
+/// Counts grains, and reports those at invalid offsets.
 fn count(
     file: &dyn ReadAt,
     tables: &Tables,
@@ -174,14 +174,14 @@ fn count(
         end = end.max(behind.min(file.len()));
         if at < frame.overhead {
             let message = format!(
-                "a grain stands at {at}, in front of {}, where the header says that grains begin",
+                "a grain is at {at}, before {}, where grains begin according to the header",
                 frame.overhead
             );
             file_report.warning("vmdk.check.grain-in-overhead", entry, message);
         }
         if at >= frame.free.unwrap_or(u64::MAX) {
             let message = format!(
-                "a grain stands at {at}, the header says that all is free from {} on",
+                "a grain is at {at}, but the header marks everything from {} on as free",
                 frame.free.unwrap_or(0)
             );
             file_report.warning("vmdk.check.grain-in-free", entry, message);
@@ -189,7 +189,7 @@ fn count(
         if frame.grains.as_ref().is_some_and(|grains| behind > grains.end) {
             let grains = frame.grains.clone().unwrap_or_default();
             let message =
-                format!("a grain stands at {at}, grains stand at bytes {}..{}", grains.start, grains.end);
+                format!("a grain is at {at}, but grains must be at bytes {}..{}", grains.start, grains.end);
             file_report.warning("vmdk.check.grain-outside", entry, message);
         }
     })?;
@@ -234,9 +234,8 @@ fn leaks(
                 leaks = leaks.saturating_add(count);
                 let Range { start, end } = gap;
                 let kind = if magic == Magic::Cowd { "a COWD file" } else { "the file" };
-                let message = format!(
-                    "bytes {start}..{end} of {kind} have room for {count} grains that no table names"
-                );
+                let message =
+                    format!("bytes {start}..{end} of {kind} have space for {count} unreferenced grains");
                 file_report.warning("vmdk.check.leak", start, message);
             }
         },

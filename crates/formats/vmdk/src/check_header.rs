@@ -33,7 +33,7 @@ pub(crate) struct Frame {
     pub(crate) directory_field: u64,
 }
 
-/// Checks the header of a file and tells what follows from it.
+/// Checks the header of a file and reports the findings.
 pub(crate) fn frame(
     file: &dyn ReadAt,
     magic: Magic,
@@ -50,21 +50,23 @@ fn hosted(file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) -> Result<Fra
     let bytes = header::<HOSTED_BYTES>(file)?;
     let raw = RawHosted::decode(&bytes);
     if let Some(index) = (79..HOSTED_BYTES).find(|index| bytes[*index] != 0) {
-        let message = format!("byte {index} of the header is {:#04x}, its padding is 0", bytes[index]);
+        let message = format!("padding byte {index} of the header is {:#04x}, expected 0", bytes[index]);
         file_report.note("vmdk.check.header-padding", index as u64, message);
     }
     if raw.flags & FLAG_REDUNDANT != 0 && raw.rgd_offset == 0 {
-        let message = "the flags say that there is a redundant grain directory, which stands nowhere";
+        let message = "the flags declare a redundant grain directory, but it has no offset";
         file_report.note("vmdk.check.redundant-none", 48, message.into());
     }
     if raw.flags & FLAG_ZEROED != 0 && raw.version < 2 {
-        let message =
-            format!("version {} knows no zeroed grains, the flags say that there may be some", raw.version);
+        let message = format!("version {} has no zeroed grains, but the flags allow them", raw.version);
         file_report.note("vmdk.check.version", 4, message);
     }
     let overhead = raw.over_head.saturating_mul(SECTOR);
     if overhead > file.len() {
-        let message = format!("grains begin at {overhead} by the header, the file has {} bytes", file.len());
+        let message = format!(
+            "grains begin at {overhead} according to the header, but the file has {} bytes",
+            file.len()
+        );
         file_report.warning("vmdk.check.overhead", 64, message);
     }
     let is_compressed = raw.flags & FLAG_COMPRESSED != 0;
@@ -109,7 +111,7 @@ fn footer(
                 "the footer differs from the header in {name}: byte {first} is {:#04x}, there {:#04x}",
                 footer[first], header[first]
             );
-            // Whoever goes by the footer reads another descriptor, which may name other files, or another directory.
+            // A reader that uses the footer reads another descriptor, which may name other files, or another directory.
             let is_other = name.starts_with("descriptor") || name == "gdOffset";
             let severity = if is_other { Severity::Error } else { Severity::Warning };
             file_report.add("vmdk.check.footer", severity, at + place as u64, message);
@@ -124,7 +126,8 @@ fn cowd(file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) -> Result<Frame
     // freeSector: where the next table or grain will be put.
     let free = u64::from(u32::from_le_bytes([bytes[28], bytes[29], bytes[30], bytes[31]])) * SECTOR;
     if free > file.len() {
-        let message = format!("the file is in use up to {free} by the header, it has {} bytes", file.len());
+        let message =
+            format!("the file is in use up to {free} according to the header, but has {} bytes", file.len());
         file_report.warning("vmdk.check.free-sector", 28, message);
     }
     Ok(Frame {
@@ -152,7 +155,7 @@ fn sesparse(file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) -> Result<F
     for (at, name, place) in places {
         let Range { start, end } = bytes(place);
         if end > file.len() {
-            let message = format!("{name} takes bytes {start}..{end}, the file has {}", file.len());
+            let message = format!("{name} is at bytes {start}..{end}, but the file has {}", file.len());
             file_report.warning("vmdk.check.place-past-end", at, message);
         }
     }

@@ -43,10 +43,8 @@ pub(crate) fn walk(
     }
     if walk.is_stream && walk.directory.is_some_and(|directory| directory != tables.directory) {
         let found = walk.directory.unwrap_or(0);
-        let message = format!(
-            "the directory that is read stands at {}, that of the marker at {found}",
-            tables.directory
-        );
+        let message =
+            format!("the grain directory in use is at {}, but its marker is for {found}", tables.directory);
         file_report.warning("vmdk.check.stream-directory", frame.directory_field, message);
     }
     let leaks = &mut file_report.report.counts.leaks;
@@ -79,7 +77,7 @@ pub(crate) fn is_short(file: &dyn ReadAt, tables: &Tables, frame: &Frame) -> Res
 }
 
 impl Walk<'_> {
-    /// Looks at the marker at `at`; the sectors that it and what it announces take. `None` at the end.
+    /// Checks the marker at `at`; returns the sectors of the marker and its contents. `None` at the end.
     fn step(
         &mut self,
         at: u64,
@@ -114,7 +112,7 @@ impl Walk<'_> {
             }
             Marker::Footer(sectors) => {
                 if self.directory.is_none() {
-                    let message = "the footer's marker comes without one of a grain directory before it";
+                    let message = "the footer marker is not preceded by a grain directory marker";
                     file_report.warning("vmdk.check.stream-order", at, message.into());
                 }
                 Some(1 + sized(at, "the footer", sectors, 1, file_report))
@@ -124,7 +122,7 @@ impl Walk<'_> {
                 None
             }
             Marker::Unknown => {
-                let message = "a marker of an unknown type: what follows is not looked at";
+                let message = "unknown marker type: the rest of the stream is not checked";
                 file_report.warning("vmdk.check.stream-marker", at + 12, message.into());
                 None
             }
@@ -144,7 +142,7 @@ impl Walk<'_> {
         let end = (at + RECORD_HEAD).saturating_add(size.into());
         if u64::from(size) > tables.compressed_limit() || end > self.file.len() {
             let message = format!(
-                "a grain of {size} bytes, which is more than {} or reaches past the file's end: what follows is not looked at",
+                "a grain of {size} bytes exceeds {} bytes or the end of the file: the rest of the stream is not checked",
                 tables.compressed_limit()
             );
             file_report.warning("vmdk.check.stream-size", at + 8, message);
@@ -153,7 +151,7 @@ impl Walk<'_> {
         let sectors = (RECORD_HEAD + u64::from(size)).div_ceil(SECTOR);
         if !lba.is_multiple_of(grain) || lba >= tables.capacity.div_ceil(SECTOR) {
             let message = format!(
-                "a grain for sector {lba}, grains begin at multiples of {grain} below {}",
+                "a grain for sector {lba}, expected a multiple of {grain} below {}",
                 tables.capacity / SECTOR
             );
             file_report.warning("vmdk.check.stream-lba", at, message);
@@ -162,14 +160,14 @@ impl Walk<'_> {
         }
         if self.is_stream && lba < self.next_lba {
             let message = format!(
-                "a grain for sector {lba} follows that for sector {}: grains are in the order of the disk",
+                "a grain for sector {lba} follows the one for sector {}, expected disk order",
                 self.next_lba - grain
             );
             file_report.warning("vmdk.check.stream-order", at, message);
         }
         self.next_lba = lba + grain;
         if !self.is_named(at, lba * SECTOR)? {
-            let message = format!("a grain for sector {lba} that no table names");
+            let message = format!("an unreferenced grain for sector {lba}");
             file_report.warning("vmdk.check.leak", at, message);
             self.leaks += 1;
         }
@@ -188,7 +186,7 @@ impl Walk<'_> {
     /// Grains and tables come before the directory.
     fn late(&self, at: u64, what: &str, file_report: &mut FileReport<'_, '_>) {
         if let Some(directory) = self.directory {
-            let message = format!("{what} comes behind the grain directory at {directory}");
+            let message = format!("{what} follows the grain directory at {directory}");
             file_report.warning("vmdk.check.stream-order", at, message);
         }
     }
@@ -198,7 +196,7 @@ impl Walk<'_> {
         let end = at + SECTOR;
         if end < self.file.len() && stream::data_end(self.file)?.is_none_or(|data_end| data_end > end) {
             let message = format!(
-                "the stream ends here by its marker, the file has {} bytes: what follows is not looked at",
+                "the stream ends here according to its marker, but the file has {} bytes: the rest is not checked",
                 self.file.len()
             );
             file_report.warning("vmdk.check.stream-end", at, message);
@@ -213,7 +211,8 @@ impl Walk<'_> {
             && self.file.array::<MARKER_BYTES>(at)? != [0; MARKER_BYTES]
         {
             let Range { start, end } = rest;
-            let message = format!("bytes {start}..{end} are no grain, and only grains follow the tables");
+            let message =
+                format!("bytes {start}..{end} are not a grain, but only grains may follow the tables");
             file_report.warning("vmdk.check.stream-marker", at, message);
         }
         Ok(())
@@ -223,7 +222,7 @@ impl Walk<'_> {
 /// The sectors that a marker announces, which are to be as many as its table has. 0 says nothing.
 fn sized(at: u64, what: &str, found: u64, expected: u64, file_report: &mut FileReport<'_, '_>) -> u64 {
     if found != 0 && found != expected {
-        let message = format!("the marker of {what} says {found} sectors, it has {expected}");
+        let message = format!("the marker of {what} declares {found} sectors, expected {expected}");
         file_report.warning("vmdk.check.stream-size", at, message);
     }
     expected

@@ -29,10 +29,8 @@ pub(crate) fn beyond(
         let end = directory.saturating_add(frame.directory_len).max(needed.end).min(file.len());
         let padded = end.checked_next_multiple_of(SECTOR).unwrap_or(end).min(file.len());
         if let Some(at) = first_entry(file, needed.end..padded, tables.entry_bytes())? {
-            let message = format!(
-                "an entry of the grain directory is not 0 and the disk needs no more than {} of them",
-                tables.count()
-            );
+            let message =
+                format!("a grain directory entry past the {} that the disk needs is not 0", tables.count());
             file_report.warning("vmdk.check.table-beyond-capacity", at, message);
         }
         if tables.redundant == Some(tables.directory) {
@@ -44,7 +42,7 @@ pub(crate) fn beyond(
     let whole = table.start.saturating_add(tables.per_table * tables.entry_bytes()).min(file.len());
     if let Some(at) = first_entry(file, table.end..whole, tables.entry_bytes())? {
         let message = format!(
-            "an entry of the last grain table is not 0 and describes what is behind the disk's end at {}",
+            "an entry of the last grain table past the end of the disk at {} is not 0",
             tables.capacity
         );
         file_report.warning("vmdk.check.entry-beyond-capacity", at, message);
@@ -53,7 +51,7 @@ pub(crate) fn beyond(
         && (table.start < place.start || table.end > place.end)
     {
         let message = format!(
-            "the last grain table stands at {}, tables stand at bytes {}..{}",
+            "the last grain table is at {}, but tables must be at bytes {}..{}",
             table.start, place.start, place.end
         );
         file_report.warning(
@@ -81,7 +79,7 @@ fn first_entry(file: &dyn ReadAt, range: Range<u64>, entry: u64) -> Result<Optio
     Ok(None)
 }
 
-/// Tells where directories and tables stand, each padded to whole sectors.
+/// Reports the ranges of directories and tables, each padded to whole sectors.
 pub(crate) fn places(file: &dyn ReadAt, tables: &Tables, frame: &Frame, see: &mut dyn FnMut(Range<u64>)) {
     let padded = |range: Range<u64>| {
         range.start..range.end.checked_next_multiple_of(SECTOR).unwrap_or(range.end).min(file.len())
@@ -135,7 +133,7 @@ pub(crate) fn redundant(
     Ok(())
 }
 
-/// A table, nothing where there is none or where it lies in a hole.
+/// A table; `None` if it is not allocated or lies in a hole.
 fn bytes<'f>(
     file: &'f dyn ReadAt,
     table: Option<&Range<u64>>,

@@ -56,7 +56,7 @@ impl Text {
     /// The descriptor of an image's own file, if it has one.
     pub(crate) fn read(file: &dyn ReadAt) -> Result<Option<Self>, Error> {
         let Some((bytes, at)) = bytes(file)? else { return Ok(None) };
-        // One that can't be read was refused when the image was opened.
+        // One that cannot be read was refused when the image was opened.
         let Ok(descriptor) = Descriptor::read(&bytes, at) else { return Ok(None) };
         let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
         let mut words = Vec::new();
@@ -97,7 +97,8 @@ impl Text {
     fn ids(&self, report: &mut Report<'_>) {
         let (Some(cid), Some(word)) = (self.descriptor.cid, self.word("CID")) else { return };
         if cid == u32::MAX {
-            let message = "the disk's own id is ffffffff, by which children say that they have no parent";
+            let message =
+                "the disk's own id is ffffffff, which children use to declare that they have no parent";
             report.warning("vmdk.check.cid", word.at, message.into());
         }
         if self.descriptor.parent.as_ref().is_some_and(|parent| parent.cid == Some(cid)) {
@@ -107,8 +108,10 @@ impl Text {
         if let Some(long) = self.word("ddb.longContentID")
             && !long.value.to_ascii_lowercase().ends_with(format!("{cid:08x}").as_bytes())
         {
-            let message =
-                format!("ddb.longContentID is {}, which ends in the CID {cid:08x}", shown_name(&long.value));
+            let message = format!(
+                "ddb.longContentID is {}, expected to end in the CID {cid:08x}",
+                shown_name(&long.value)
+            );
             report.note("vmdk.check.long-content-id", long.at, message);
         }
     }
@@ -118,7 +121,7 @@ impl Text {
         let keys = ["ddb.geometry.cylinders", "ddb.geometry.heads", "ddb.geometry.sectors"];
         let [Some(cylinders), Some(heads), Some(sectors)] = keys.map(|key| self.word(key)) else { return };
         let [Some(c), Some(h), Some(s)] = [cylinders, heads, sectors].map(|word| number(&word.value)) else {
-            let message = "the geometry in the disk data base is no numbers";
+            let message = "the geometry in the disk database is not numeric";
             report.note("vmdk.check.geometry", cylinders.at, message.into());
             return;
         };
@@ -128,7 +131,7 @@ impl Text {
         let is_too_small = track > 0 && c < (capacity / track).min(16383);
         if !is_possible || is_too_small || c.saturating_mul(track) > capacity {
             let message = format!(
-                "the geometry in the disk data base is {c} cylinders, {h} heads, {s} sectors, the disk has {capacity} sectors"
+                "the geometry in the disk database is {c} cylinders, {h} heads, {s} sectors, but the disk has {capacity} sectors"
             );
             report.note("vmdk.check.geometry", cylinders.at, message);
         }
@@ -146,12 +149,12 @@ impl Text {
         };
         let lines = &self.descriptor.lines;
         if *is_one && lines.len() > 1 {
-            let message = format!("createType {name} has one extent, there are {}", lines.len());
+            let message = format!("createType {name} requires one extent, but there are {}", lines.len());
             report.warning("vmdk.check.create-type", word.at, message);
         }
         if let Some(line) = lines.iter().find(|line| !kinds.contains(&line.kind)) {
             let message = format!(
-                "createType {name} has extents {}, there is one of {}",
+                "createType {name} requires extents {}, but there is one of {}",
                 kinds.join(" and "),
                 line.kind
             );
@@ -168,7 +171,7 @@ impl Text {
         if name.to_ascii_lowercase().contains("gbmax") {
             for line in lines.iter().filter(|line| line.sectors > TWO_GB) {
                 let message = format!(
-                    "an extent of {} sectors, createType {name} has none above {TWO_GB}",
+                    "an extent of {} sectors exceeds the limit {TWO_GB} of createType {name}",
                     line.sectors
                 );
                 report.warning("vmdk.check.extent-large", line.at, message);

@@ -45,7 +45,7 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
         return Err(Corrupt::DirectoryShort { at: 24, expected, found }.into());
     }
     if expected > 0 && directory < COWD_BYTES as u64 {
-        return Err(field(20, "gdOffset", "behind the header, 4 or more", raw.gd_offset.into()));
+        return Err(field(20, "gdOffset", "after the header, 4 or more", raw.gd_offset.into()));
     }
     check_directory(file, 20, &tables, directory)?;
     let mut findings = scan_directories(file, &tables);
@@ -62,7 +62,7 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
             code: "vmdk.header.flags",
             severity: Severity::Warning,
             at: Some(8),
-            message: alloc::format!("flags are {:#x}, 0x3 is known", raw.flags),
+            message: alloc::format!("flags are {:#x}, expected 0x3", raw.flags),
         });
     }
     Ok(Sparse {
@@ -108,7 +108,7 @@ mod tests {
         let field = |at, field, expected, found| Corrupt::Field { at, field, expected, found };
         assert_eq!(corrupt(&[(16, &[0])]), field(16, "grainSize", "a power of two", 0));
         assert_eq!(corrupt(&[(16, &[3])]), field(16, "grainSize", "a power of two", 3));
-        assert_eq!(corrupt(&[(20, &[3])]), field(20, "gdOffset", "behind the header, 4 or more", 3));
+        assert_eq!(corrupt(&[(20, &[3])]), field(20, "gdOffset", "after the header, 4 or more", 3));
         assert_eq!(corrupt(&[(24, &[0])]), Corrupt::DirectoryShort { at: 24, expected: 1, found: 0 });
         let (table, file_len) = ("the grain directory", 4096);
         let past = Corrupt::TablePastEnd { at: 20, table, start: 4096, end: 4100, file_len };

@@ -33,7 +33,7 @@ pub(crate) struct Descriptor {
     pub(crate) lines: Vec<Line>,
     /// Values of the disk data base that are reported.
     pub(crate) shown: Vec<(&'static str, String)>,
-    /// Why the disk can't be read though it can be described.
+    /// Why the disk cannot be read though it can be described.
     pub(crate) refusal: Option<Refusal>,
     pub(crate) findings: Vec<Finding>,
 }
@@ -97,7 +97,7 @@ impl Descriptor {
         let charset = Charset::new(label);
         if let Some(problem) = charset.problem(self.names(values)) {
             let message =
-                format!("the declared encoding {} {problem}: names are used as they stand", charset.label());
+                format!("the declared encoding {} {problem}: names are used unchanged", charset.label());
             self.find("vmdk.descriptor.encoding", Severity::Warning, self.at, message);
         }
         self.lines.iter_mut().for_each(|line| line.decode(&charset));
@@ -122,7 +122,7 @@ impl Descriptor {
         if let Some((value, at)) = values.get("isNativeSnapshot")
             && value.eq_ignore_ascii_case(b"yes")
         {
-            let message = "a snapshot that the storage system keeps: its files may not be all of it";
+            let message = "a snapshot kept by the storage system: the files may be incomplete";
             self.find("vmdk.descriptor.native-snapshot", Severity::Warning, at, message.into());
         }
         self.uuid = uuid_text(values, "ddb.uuid.image")?;
@@ -154,7 +154,7 @@ impl Descriptor {
 
     fn conclude_type(&mut self, values: &Values) -> Result<(), Error> {
         let Some((value, at)) = values.get("createType") else {
-            let message = "the descriptor has no createType: its extents tell what it is".into();
+            let message = "the descriptor has no createType: the type is derived from its extents".into();
             self.find("vmdk.descriptor.no-create-type", Severity::Warning, self.at, message);
             return Ok(());
         };
@@ -180,11 +180,11 @@ impl Descriptor {
     fn tell_odd(&mut self, odd: Vec<(u64, String)>) {
         let more = odd.len().saturating_sub(LISTED);
         for (at, line) in odd.into_iter().take(LISTED) {
-            let message = format!("no line of a descriptor: {line}");
+            let message = format!("invalid descriptor line: {line}");
             self.find("vmdk.descriptor.odd-line", Severity::Warning, at, message);
         }
         if more > 0 {
-            let message = format!("{more} more odd lines");
+            let message = format!("{more} more invalid lines");
             self.find("vmdk.descriptor.odd-line", Severity::Warning, self.at, message);
         }
     }
@@ -197,7 +197,7 @@ fn check_version(values: &Values) -> Result<(), Error> {
     match extent_line::number(value) {
         Some(1..=4) => Ok(()),
         Some(version) => {
-            let (what, known) = ("the descriptor", "1 to 4 are");
+            let (what, known) = ("the descriptor", "1 to 4");
             Err(Unsupported::Version { at, what, known, version }.into())
         }
         None => Err(Corrupt::Value { at, key: "version", expected: "a number", found: shown(value) }.into()),
@@ -358,7 +358,7 @@ mod tests {
             read(&TEXT.replace("version=1", &format!("version={version}")));
         }
         let error = Descriptor::read(TEXT.replace("version=1", "version=5").as_bytes(), 512).unwrap_err();
-        let (what, known) = ("the descriptor", "1 to 4 are");
+        let (what, known) = ("the descriptor", "1 to 4");
         assert_eq!(error.detail(), Some(&Unsupported::Version { at, what, known, version: 5 }));
         let want = Corrupt::Value { at, key: "version", expected: "a number", found: "x".into() };
         assert_eq!(corrupt(&TEXT.replace("version=1", "version=x")), want);

@@ -85,8 +85,8 @@ impl Charset {
             return None;
         }
         match foreign.find(|name| !is_known || self.decoded(name).is_none()) {
-            Some(_) if is_known => Some("is not what a name in the descriptor is encoded in"),
-            Some(_) => Some("is not known"),
+            Some(_) if is_known => Some("does not match a name in the descriptor"),
+            Some(_) => Some("is unknown"),
             None => None,
         }
     }
@@ -160,11 +160,11 @@ mod tests {
         let problem = |label: &str, raw: &[u8]| Charset::new(label.to_owned()).problem([raw].into_iter());
         for label in ["IBM850", "UTF-16LE", "ISO-2022-JP", "x"] {
             assert_eq!(decoded(label, b"\xe9\xe9"), None);
-            assert_eq!(problem(label, b"\xe9\xe9"), Some("is not known"), "{label}");
+            assert_eq!(problem(label, b"\xe9\xe9"), Some("is unknown"), "{label}");
             assert_eq!(problem(label, b"e"), None, "{label}");
         }
         for label in ["UTF-8", "GBK", "Big5", "Shift_JIS", "EUC-KR"] {
-            let want = Some("is not what a name in the descriptor is encoded in");
+            let want = Some("does not match a name in the descriptor");
             assert_eq!(problem(label, b"a\xff"), want, "{label}");
         }
         assert_eq!(problem("", b"\xff"), None);

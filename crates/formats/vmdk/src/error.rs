@@ -9,7 +9,7 @@ use imgprep_map::{Class, Detail};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
     /// The file ends before its header does.
-    #[error("the header has {expected} bytes, the file has {file_len}")]
+    #[error("the header needs {expected} bytes, but the file has {file_len}")]
     HeaderCut {
         /// Bytes that are needed.
         expected: u64,
@@ -17,15 +17,15 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// The first bytes are not what they must be.
-    #[error("the file begins with {found:02x?}, not with {expected}")]
+    #[error("the file begins with {found:02x?}, expected {expected}")]
     Magic {
         /// What must stand there.
         expected: &'static str,
         /// What stands there.
         found: [u8; 8],
     },
-    /// A field has a value that can't be.
-    #[error("{field} is {found}, which must be {expected}")]
+    /// A field has a value that cannot be.
+    #[error("{field} is {found}, expected {expected}")]
     Field {
         /// Offset of the field.
         at: u64,
@@ -38,15 +38,14 @@ pub enum Corrupt {
     },
     /// The newline check bytes were changed: by a transfer in text mode.
     #[error(
-        "the newline check bytes are {found:02x?}, not [0a, 20, 0d, 0a]: the file was transferred as text, \
-         which changes bytes all over it; transfer it again in binary mode"
+        "the newline check bytes are {found:02x?}, not [0a, 20, 0d, 0a]: the file was transferred in text mode, which changes bytes throughout; transfer it again in binary mode"
     )]
     Newlines {
         /// What stands there.
         found: [u8; 4],
     },
     /// A directory or table does not lie inside the file.
-    #[error("{table} takes bytes {start}..{end}, the file has {file_len}")]
+    #[error("{table} is at bytes {start}..{end}, but the file has {file_len}")]
     TablePastEnd {
         /// Offset of the field or entry that names it.
         at: u64,
@@ -60,7 +59,7 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// The grain directory does not cover the disk.
-    #[error("the grain directory has {found} entries, the extent needs {expected}")]
+    #[error("the grain directory has {found} entries, but the extent needs {expected}")]
     DirectoryShort {
         /// Offset of its size.
         at: u64,
@@ -69,7 +68,7 @@ pub enum Corrupt {
         /// Entries that are there.
         found: u64,
     },
-    /// An entry that can't be.
+    /// An entry that cannot be.
     #[error("invalid {table} entry {found:#x}: {reason}")]
     Entry {
         /// Offset of the entry.
@@ -82,7 +81,7 @@ pub enum Corrupt {
         reason: &'static str,
     },
     /// Data that does not lie inside the file.
-    #[error("the entry points to data at bytes {start}..{end}, the file has {file_len}")]
+    #[error("the entry points to bytes {start}..{end}, but the file has {file_len}")]
     DataPastEnd {
         /// Offset of the entry.
         at: u64,
@@ -94,7 +93,7 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// A compressed grain is for another place of the disk than its table entry.
-    #[error("the compressed grain is for sector {found}, its table says sector {expected}")]
+    #[error("the compressed grain is for sector {found}, but its table expects sector {expected}")]
     GrainLba {
         /// Offset of the grain's own sector number.
         at: u64,
@@ -103,8 +102,8 @@ pub enum Corrupt {
         /// By the grain.
         found: u64,
     },
-    /// A compressed grain's length can't be.
-    #[error("the compressed grain has {found} bytes, 1 to {limit} can be")]
+    /// A compressed grain's length cannot be.
+    #[error("the compressed grain has {found} bytes, expected 1 to {limit}")]
     GrainLength {
         /// Offset of the length.
         at: u64,
@@ -115,8 +114,7 @@ pub enum Corrupt {
     },
     /// A stream without its footer: the end is missing.
     #[error(
-        "the stream has no footer in front of the file's end, so its grain directory is lost: the file is cut; \
-         get it again, or --salvage reads the grains that are there"
+        "the stream has no footer before the end of the file, so its grain directory is missing: the file is truncated; obtain it again, or read the remaining grains with --salvage"
     )]
     StreamCut {
         /// Length of the file.
@@ -146,7 +144,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// A flat extent's file is shorter than the descriptor says.
-    #[error("the flat extent takes bytes {start}..{end} of this file, which has {file_len}")]
+    #[error("the flat extent is at bytes {start}..{end}, but the file has {file_len}")]
     FlatPastEnd {
         /// First byte of the extent.
         start: u64,
@@ -156,7 +154,7 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// Descriptor and extent disagree about the extent's size.
-    #[error("the descriptor says {expected} sectors, this extent has {found}")]
+    #[error("the descriptor declares {expected} sectors, but this extent has {found}")]
     ExtentSize {
         /// Offset of the extent's own size.
         at: u64,
@@ -166,7 +164,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// A line that begins like an extent line and is invalid.
-    #[error("extent line {line:?}: {reason}")]
+    #[error("invalid extent line {line:?}: {reason}")]
     ExtentLine {
         /// Offset of the line.
         at: u64,
@@ -175,8 +173,8 @@ pub enum Corrupt {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// A value of the descriptor that can't be.
-    #[error("{key} is {found:?}, which must be {expected}")]
+    /// A value of the descriptor that cannot be.
+    #[error("{key} is {found:?}, expected {expected}")]
     Value {
         /// Offset of the line.
         at: u64,
@@ -188,7 +186,7 @@ pub enum Corrupt {
         found: String,
     },
     /// A key of the descriptor that is there twice, with two values.
-    #[error("{key} is there twice, and the two differ")]
+    #[error("duplicate {key} with different values")]
     Twice {
         /// Offset of the second line.
         at: u64,
@@ -196,7 +194,7 @@ pub enum Corrupt {
         key: &'static str,
     },
     /// A NUL that ends the text in front of further lines.
-    #[error("a NUL byte ends the descriptor, and more of it follows: {line:?}")]
+    #[error("a NUL byte ends the descriptor, but more lines follow: {line:?}")]
     Nul {
         /// Offset of the NUL.
         at: u64,
@@ -218,7 +216,7 @@ pub enum Corrupt {
         reason: &'static str,
     },
     /// All extents together are larger than any disk.
-    #[error("the extents up to this line are more than 2^64 bytes")]
+    #[error("the extents up to this line exceed 2^64 bytes")]
     TooLarge {
         /// Offset of the line.
         at: u64,
@@ -289,7 +287,7 @@ impl Detail for Corrupt {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// A version of an extent file that is not known.
-    #[error("version {version} of {what}: {known} known")]
+    #[error("unsupported version {version} of {what}: supported are {known}")]
     Version {
         /// Offset of the field.
         at: u64,
@@ -309,7 +307,7 @@ pub enum Unsupported {
         name: String,
     },
     /// The disk is called a device and is a file.
-    #[error("createType {name:?}: {file} is the disk: convert it with --from raw")]
+    #[error("createType {name:?}: the disk is in {file}: convert that with --from raw")]
     PhysicalFile {
         /// Offset of the line.
         at: u64,
@@ -319,7 +317,7 @@ pub enum Unsupported {
         file: String,
     },
     /// A type of disk that is not known.
-    #[error("createType {name:?} is not known")]
+    #[error("unknown createType {name:?}")]
     CreateType {
         /// Offset of the line.
         at: u64,
@@ -327,7 +325,7 @@ pub enum Unsupported {
         name: String,
     },
     /// A type of extent that is not read.
-    #[error("extents of type {name:?} are not read")]
+    #[error("unsupported extent type {name:?}")]
     ExtentType {
         /// Offset of the line.
         at: u64,
@@ -342,21 +340,20 @@ pub enum Unsupported {
     },
     /// An extent was opened instead of its descriptor.
     #[error(
-        "this is {what} without a descriptor, which states what part of the disk this is and what lies below \
-         it: open the descriptor that names this file, mostly a small text file"
+        "{what} without a descriptor, which defines its part of the disk and its parent: open the descriptor that names this file, usually a small text file"
     )]
     Alone {
         /// The kind of extent.
         what: &'static str,
     },
     /// The extents' files were not opened.
-    #[error("the disk is in other files, which were not opened")]
+    #[error("the disk is stored in other files, which were not opened")]
     NotOpened {
         /// Offset of the first extent line.
         at: u64,
     },
     /// A grain size that no writer has.
-    #[error("grains of {sectors} sectors: at most {limit} are read")]
+    #[error("unsupported grain size of {sectors} sectors: the limit is {limit}")]
     GrainSize {
         /// Offset of the field.
         at: u64,
@@ -366,7 +363,7 @@ pub enum Unsupported {
         limit: u64,
     },
     /// A combination of flags and method that no writer has.
-    #[error("{what} (flags {flags:#x}, compressAlgorithm {algorithm}): not read")]
+    #[error("unsupported: {what} (flags {flags:#x}, compressAlgorithm {algorithm})")]
     Compression {
         /// Offset of the field.
         at: u64,
@@ -384,7 +381,7 @@ pub enum Unsupported {
         at: u64,
     },
     /// A field of an seSparse header that is not known to have such a value.
-    #[error("{field} of the seSparse header is {found:#x}, only {known} is known")]
+    #[error("unsupported {field} {found:#x} in the seSparse header: supported is {known}")]
     SeField {
         /// Offset of the field.
         at: u64,
@@ -396,7 +393,7 @@ pub enum Unsupported {
         found: u64,
     },
     /// The contents are encrypted.
-    #[error("the descriptor says that the disk is encrypted ({key})")]
+    #[error("the descriptor declares the disk to be encrypted ({key})")]
     Encrypted {
         /// Offset of the line.
         at: u64,
@@ -404,7 +401,7 @@ pub enum Unsupported {
         key: String,
     },
     /// A descriptor inside an extent that describes more than its own file.
-    #[error("the descriptor inside this file names {count} extents: only its own file is expected")]
+    #[error("the descriptor inside this file names {count} extents, expected only its own file")]
     EmbeddedExtents {
         /// Offset of the second extent line.
         at: u64,
@@ -412,7 +409,7 @@ pub enum Unsupported {
         count: u64,
     },
     /// A descriptor longer than the limit.
-    #[error("a descriptor of {len} bytes, at most {limit} are read")]
+    #[error("descriptor of {len} bytes exceeds the limit of {limit}")]
     DescriptorTooLong {
         /// Offset of its length.
         at: u64,
@@ -422,7 +419,7 @@ pub enum Unsupported {
         limit: u64,
     },
     /// More grains in a cut stream than memory is given for.
-    #[error("more than {limit} grains in a stream without directory")]
+    #[error("a stream without directory has more than {limit} grains")]
     TooManyGrains {
         /// Offset of the first grain that is too much.
         at: u64,

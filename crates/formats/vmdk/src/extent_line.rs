@@ -74,7 +74,7 @@ pub(crate) fn read(line: &[u8], at: u64) -> Result<Line, Problem> {
     let (access, rest) = word(line);
     let (count, rest) = word(rest);
     let (kind, rest) = word(rest);
-    let sectors = number(count).ok_or_else(|| bad("the second word is no number of sectors"))?;
+    let sectors = number(count).ok_or_else(|| bad("the second word is not a number of sectors"))?;
     if kind.is_empty() {
         return Err(bad("the type is missing"));
     }
@@ -99,10 +99,10 @@ pub(crate) fn read(line: &[u8], at: u64) -> Result<Line, Problem> {
     let behind = trim(&rest[last + 1..]);
     if let Storage::Flat { at: place } = &mut line_out.storage {
         let offset = if behind.is_empty() { Some(0) } else { number(behind) };
-        let offset = offset.ok_or_else(|| bad("what follows the name is no offset in sectors"))?;
+        let offset = offset.ok_or_else(|| bad("the name is not followed by an offset in sectors"))?;
         *place = offset.checked_mul(SECTOR).ok_or_else(|| bad("the offset is larger than any file"))?;
     } else if !behind.is_empty() && number(behind) != Some(0) {
-        return Err(bad("only a flat extent has something behind its name"));
+        return Err(bad("only a flat extent may have text after its name"));
     }
     // OK: `rest` is the line's end.
     let name_at = at + (line.len() - rest.len() + first + 1) as u64;
@@ -193,18 +193,18 @@ mod tests {
 
     #[test]
     fn lines_that_are_none() {
-        assert_eq!(reason("RW x SPARSE \"a\""), "the second word is no number of sectors");
-        assert_eq!(reason("RW +5 SPARSE \"a\""), "the second word is no number of sectors");
-        assert_eq!(reason("RW 99999999999999999999 ZERO"), "the second word is no number of sectors");
+        assert_eq!(reason("RW x SPARSE \"a\""), "the second word is not a number of sectors");
+        assert_eq!(reason("RW +5 SPARSE \"a\""), "the second word is not a number of sectors");
+        assert_eq!(reason("RW 99999999999999999999 ZERO"), "the second word is not a number of sectors");
         assert_eq!(reason("RW 5"), "the type is missing");
         for line in
             ["RW 5 SPARSE", "RW 5 SPARSE a", "RW 5 SPARSE \"", "RW 5 SPARSE \"\"", "RW 5 FLAT x \"a\""]
         {
             assert_eq!(reason(line), "no file name in quotes follows the type");
         }
-        assert_eq!(reason("RW 5 FLAT \"a\" x"), "what follows the name is no offset in sectors");
+        assert_eq!(reason("RW 5 FLAT \"a\" x"), "the name is not followed by an offset in sectors");
         assert_eq!(reason("RW 5 FLAT \"a\" 99999999999999999"), "the offset is larger than any file");
-        assert_eq!(reason("RW 5 SPARSE \"a\" 7"), "only a flat extent has something behind its name");
+        assert_eq!(reason("RW 5 SPARSE \"a\" 7"), "only a flat extent may have text after its name");
         let want = Unsupported::ExtentType { at: 100, name: "VMFSRDM".into() };
         assert_eq!(read(b"RW 5 VMFSRDM \"a\"", 100), Err(Problem::Unsupported(want)));
         assert!(is_extent_line(b"RW 5 FLAT") && !is_extent_line(b"RW") && !is_extent_line(b"ROW 5 x"));

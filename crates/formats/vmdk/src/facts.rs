@@ -1,4 +1,4 @@
-//! What an inspector tells, under the names that `qemu-img info` uses.
+//! The facts for `info`, under the names that `qemu-img info` uses.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -38,7 +38,7 @@ impl Shown {
 
     fn value(&self) -> Value {
         let mut table = Vec::new();
-        // An extent without descriptor has no name that it knows.
+        // An extent without descriptor does not contain its own name.
         if !self.name.is_empty() {
             table.push(("filename", Value::Text(self.name.clone())));
         }

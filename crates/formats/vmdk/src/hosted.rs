@@ -159,14 +159,14 @@ fn place_redundant(file: &dyn ReadAt, raw: &RawHosted, tables: &mut Tables, spar
             code: "vmdk.redundant.past-end",
             severity: Severity::Warning,
             at: Some(48),
-            message: format!("the redundant grain directory at {start} does not lie inside the file"),
+            message: format!("the redundant grain directory at {start} is outside the file"),
         });
     }
 }
 
 fn check_fields(raw: &RawHosted) -> Result<(), Error> {
     if !(1..=3).contains(&raw.version) {
-        let (what, known) = ("a KDMV file", "1 to 3 are");
+        let (what, known) = ("a KDMV file", "1 to 3");
         return Err(Unsupported::Version { at: 4, what, known, version: raw.version.into() }.into());
     }
     // First of all: where they are wrong nothing else can be believed.
@@ -194,8 +194,8 @@ fn check_compression(raw: &RawHosted) -> Result<bool, Error> {
         (false, false, 0) => Ok(false),
         (true, true, 1) => Ok(true),
         (true, true, 0) => Err(field(77, "compressAlgorithm", "1 (deflate) with compressed grains", 0)),
-        (true, true, _) => refuse(77, "a compression method that is not known"),
-        (true, false, _) => refuse(8, "compressed grains without markers, which tell their length"),
+        (true, true, _) => refuse(77, "an unknown compression method"),
+        (true, false, _) => refuse(8, "compressed grains without markers, which define their length"),
         (false, true, _) => refuse(8, "markers without compression"),
         (false, false, _) => {
             Err(field(77, "compressAlgorithm", "0 without compressed grains", algorithm.into()))
@@ -219,7 +219,7 @@ fn findings(raw: &RawHosted) -> Vec<Finding> {
             code: "vmdk.header.flags",
             severity: Severity::Warning,
             at: Some(8),
-            message: format!("flags {unknown:#x} are not known"),
+            message: format!("unknown flags {unknown:#x}"),
         });
     }
     findings
@@ -299,16 +299,16 @@ mod tests {
 
     #[test]
     fn what_nobody_writes_is_refused_by_name() {
-        let (what, known) = ("a KDMV file", "1 to 3 are");
+        let (what, known) = ("a KDMV file", "1 to 3");
         assert_eq!(unsupported(&[(4, &[4])]), Unsupported::Version { at: 4, what, known, version: 4 });
         let large = Unsupported::GrainSize { at: 20, sectors: 1 << 22, limit: 1 << 21 };
         assert_eq!(unsupported(&[(20, &[0, 0, 0x40])]), large);
         let compression =
             |at, what, flags, algorithm| Unsupported::Compression { at, what, flags, algorithm };
-        let what = "compressed grains without markers, which tell their length";
+        let what = "compressed grains without markers, which define their length";
         assert_eq!(unsupported(&[(10, &[1]), (77, &[1])]), compression(8, what, 0x1_0001, 1));
         assert_eq!(unsupported(&[(10, &[2])]), compression(8, "markers without compression", 0x2_0001, 0));
-        let what = "a compression method that is not known";
+        let what = "an unknown compression method";
         assert_eq!(unsupported(&[(10, &[3]), (77, &[2])]), compression(77, what, 0x3_0001, 2));
     }
 

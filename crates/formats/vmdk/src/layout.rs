@@ -39,11 +39,11 @@ pub(crate) const FLAG_MARKERS: u32 = 1 << 17;
 pub(crate) const KNOWN_FLAGS: u32 =
     FLAG_NEWLINES | FLAG_REDUNDANT | FLAG_ZEROED | FLAG_COMPRESSED | FLAG_MARKERS;
 
-/// What the newline check bytes must be: they tell a transfer that "translated" line ends.
+/// The expected newline check bytes: they detect a transfer that converted line ends.
 pub(crate) const NEWLINES: [u8; 4] = *b"\n \r\n";
 /// Where they stand.
 pub(crate) const NEWLINES_AT: u64 = 73;
-/// `gdOffset` of a stream: the footer knows.
+/// `gdOffset` of a stream: the offset is in the footer.
 pub(crate) const DIRECTORY_AT_END: u64 = u64::MAX;
 
 /// The header of a hosted sparse extent as it stands in the file (5.0, "Hosted Sparse Extents").

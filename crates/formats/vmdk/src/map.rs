@@ -87,7 +87,7 @@ impl Map {
             Kind::Refused(_) => return Ok(ControlFlow::Break(())),
             _ => files.get(part.file),
         };
-        // OK: whoever walks a map has opened the files that it was made of.
+        // OK: a caller that walks a map has opened its files.
         let Some(file) = file else { return Ok(ControlFlow::Break(())) };
         match &part.kind {
             Kind::Flat { at } => missing.flat(file, *at, wanted, builder),

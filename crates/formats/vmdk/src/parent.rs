@@ -1,4 +1,4 @@
-//! The layer below, as a descriptor knows it.
+//! The parent, as described by the descriptor.
 //!
 //! `VMware` names it by its content id and its file (5.0, "The Descriptor File": `parentCID`,
 //! `parentFileNameHint`). `VirtualBox` leaves `parentCID` at "no parent" and writes a uuid instead
@@ -52,12 +52,11 @@ impl Parent {
         match (cid, uuid, name) {
             (None, None, None) => Ok(None),
             (Some((_, at)), None, None) => {
-                let reason = "the disk has a parent (parentCID), which is not named (parentFileNameHint)";
+                let reason = "the disk has a parent (parentCID), but does not name it (parentFileNameHint)";
                 Err(Corrupt::Parent { at, reason }.into())
             }
             (None, None, Some((_, at))) => {
-                let reason =
-                    "the disk names a parent (parentFileNameHint), and parentCID says that it has none";
+                let reason = "the disk names a parent (parentFileNameHint), but parentCID declares none";
                 Err(Corrupt::Parent { at, reason }.into())
             }
             (cid, uuid, Some((name, at))) => parent(cid, uuid, Some(name), at),

@@ -78,7 +78,7 @@ fn check_fields(raw: &RawSe) -> Result<(), Error> {
 fn check_volatile(file: &dyn ReadAt, raw: &RawSe) -> Result<(), Error> {
     let at = inside(file, 80, "volatileHeaderOffset", raw.volatile.0)?;
     if at == 0 {
-        return Err(field(80, "volatileHeaderOffset", "behind the constant header", 0));
+        return Err(field(80, "volatileHeaderOffset", "after the constant header", 0));
     }
     let end = at.saturating_add(SECTOR);
     if end > file.len() {

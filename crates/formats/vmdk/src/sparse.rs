@@ -33,7 +33,7 @@ pub(crate) struct Sparse {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// The whole header, or why there is none.
+/// The whole header, or the reason why it cannot be read.
 pub(crate) fn header<const N: usize>(file: &dyn ReadAt) -> Result<[u8; N], Error> {
     if file.len() < N as u64 {
         return Err(Corrupt::HeaderCut { expected: N as u64, file_len: file.len() }.into());
@@ -64,24 +64,24 @@ pub(crate) fn check_directory(file: &dyn ReadAt, at: u64, tables: &Tables, start
 /// Directory entries that are looked at when a file is opened: enough for 32 TiB.
 const SCANNED: u64 = 1 << 20;
 
-/// Tells directory entries that point nowhere; what they describe is refused when it is read.
+/// Reports invalid directory entries; reading their range is an error.
 pub(crate) fn scan_directories(file: &dyn ReadAt, tables: &Tables) -> Vec<Finding> {
     let primary = bad_entries(file, tables, tables.directory);
     let redundant = tables.redundant.map(|redundant| bad_entries(file, tables, redundant));
     let mut findings = Vec::new();
     if let Some((at, count)) = primary {
         let remedy = match redundant {
-            Some(None) => "; the redundant directory is sound: --salvage reads by it",
+            Some(None) => "; the redundant directory is valid: --salvage uses it",
             _ => "",
         };
         let message =
-            format!("entries of the grain directory that name no table inside the file: {count}{remedy}");
+            format!("grain directory entries that reference no table inside the file: {count}{remedy}");
         let (code, severity) = ("vmdk.directory.entries", Severity::Error);
         findings.push(Finding { code, severity, at: Some(at), message });
     }
     if let Some(Some((at, count))) = redundant {
         let message =
-            format!("entries of the redundant grain directory that name no table inside the file: {count}");
+            format!("redundant grain directory entries that reference no table inside the file: {count}");
         let (code, severity) = ("vmdk.redundant.entries", Severity::Warning);
         findings.push(Finding { code, severity, at: Some(at), message });
     }

@@ -24,7 +24,7 @@ pub(crate) fn behind(text: &[u8], end: usize, at: u64) -> Result<Option<Finding>
     if let Some(line) = cut {
         return Err(Corrupt::Nul { at: at + end as u64, line: shown(line) });
     }
-    let message = String::from("there are bytes behind the end of the text");
+    let message = String::from("bytes follow the end of the text");
     let (code, severity, at) = ("vmdk.descriptor.behind-end", Severity::Warning, at + (end + first) as u64);
     Ok(Some(Finding { code, severity, at: Some(at), message }))
 }

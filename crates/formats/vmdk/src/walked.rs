@@ -20,7 +20,7 @@ pub(crate) struct Walked {
     /// Ascending, each grain once.
     pub(crate) records: Vec<Record>,
     pub(crate) grain: u64,
-    /// What nothing tells anything about: whether it was ever stored is not known.
+    /// Unknown ranges: whether they were ever stored cannot be determined.
     pub(crate) unknown: Range<u64>,
     /// Length of the file, where it was cut.
     pub(crate) file_len: u64,

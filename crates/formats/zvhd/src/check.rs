@@ -20,7 +20,7 @@ const MOST_RECORD: u64 = PAGE + 2 * BLOCK;
 /// Disk type of a dynamic disk, as in a VHD footer.
 const DYNAMIC: u32 = 4;
 
-/// Fields of the header that only a check looks at.
+/// Fields of the header that only a check reads.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Marks {
     /// Offset of the header page.
@@ -61,16 +61,15 @@ impl Teller<'_> {
     pub(crate) fn marks(&mut self, marks: &Marks) -> ControlFlow<()> {
         let whole = marks.original.div_ceil(GIB).saturating_mul(GIB);
         if marks.current != whole {
-            let message = format!("current size is {}, the next whole GiB is {whole}", marks.current);
+            let message = format!("current size is {}, expected the next whole GiB {whole}", marks.current);
             self.add("zvhd.header.current-size", Severity::Error, marks.page + 48, message)?;
         }
         if marks.disk_type != DYNAMIC {
-            let message = format!("disk type is {}, every known file has {DYNAMIC}", marks.disk_type);
+            let message = format!("disk type is {}, expected {DYNAMIC}", marks.disk_type);
             self.add("zvhd.header.disk-type", Severity::Warning, marks.page + 60, message)?;
         }
         if marks.application != *b"tap\0" {
-            let message =
-                format!("the application is {:02x?}, every known file has \"tap\"", marks.application);
+            let message = format!("the application is {:02x?}, expected \"tap\"", marks.application);
             self.add("zvhd.header.application", Severity::Warning, marks.page + 28, message)?;
         }
         ControlFlow::Continue(())
@@ -82,7 +81,7 @@ impl Teller<'_> {
         if found == *COOKIE_ZVHD2 {
             return Ok(ControlFlow::Continue(()));
         }
-        let message = format!("no header page behind the records: found {found:02x?}");
+        let message = format!("no header page after the records: found {found:02x?}");
         Ok(self.add("zvhd.header.middle", Severity::Error, at, message))
     }
 
@@ -91,7 +90,7 @@ impl Teller<'_> {
         if start == expected {
             return ControlFlow::Continue(());
         }
-        let message = format!("the record begins at {start}, the one before it ends at {expected}");
+        let message = format!("the record begins at {start}, but the one before it ends at {expected}");
         self.add("zvhd.record.gap", Severity::Error, start, message)
     }
 
@@ -101,7 +100,8 @@ impl Teller<'_> {
             return ControlFlow::Continue(());
         }
         let len = record.len;
-        let message = format!("the record has {len} bytes, the vendor's reader has room for {MOST_RECORD}");
+        let message =
+            format!("the record has {len} bytes, but the vendor's reader supports at most {MOST_RECORD}");
         self.add("zvhd.record.size", Severity::Error, record.at, message)
     }
 
@@ -110,7 +110,7 @@ impl Teller<'_> {
         if end == middle {
             return ControlFlow::Continue(());
         }
-        let message = format!("the last record ends at {end}, the page behind it stands at {middle}");
+        let message = format!("the last record ends at {end}, but the page after it is at {middle}");
         self.add("zvhd.record.gap", Severity::Error, end, message)
     }
 

@@ -6,7 +6,7 @@ use imgprep_map::{Class, Detail};
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
     /// The file is too short for what every file has.
-    #[error("a {format} has at least {expected} bytes, this file has {file_len}")]
+    #[error("a {format} has at least {expected} bytes, but the file has {file_len}")]
     TooShort {
         /// The format's name.
         format: &'static str,
@@ -16,7 +16,7 @@ pub enum Corrupt {
         file_len: u64,
     },
     /// Where a header page must be is something else.
-    #[error("no header page where one must be, the file looks cut: found {found:02x?}")]
+    #[error("header page missing, the file is probably truncated: found {found:02x?}")]
     NoHeader {
         /// Offset of the page.
         at: u64,
@@ -24,7 +24,7 @@ pub enum Corrupt {
         found: [u8; 8],
     },
     /// A header's checksum is wrong.
-    #[error("checksum of the header page is {found:#010x}, its bytes sum up to {expected:#010x}")]
+    #[error("header page checksum is {found:#010x}, expected {expected:#010x}")]
     Checksum {
         /// Offset of the checksum.
         at: u64,
@@ -33,7 +33,7 @@ pub enum Corrupt {
         /// What the field says.
         found: u32,
     },
-    /// A field has a value that can't be.
+    /// A field has a value that cannot be.
     #[error("{field} is {found}, expected {expected}")]
     Field {
         /// Offset of the field.
@@ -46,7 +46,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// The bitmap has another number of bits set than there are data blocks.
-    #[error("the bitmap has {found} bits set, the header says {expected} data blocks")]
+    #[error("the bitmap has {found} bits set, but the header declares {expected} data blocks")]
     BitmapCount {
         /// Offset of the bitmap.
         at: u64,
@@ -56,7 +56,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// The bitmap marks a block that the disk does not have.
-    #[error("the bitmap marks block {block}, the disk has {blocks}")]
+    #[error("the bitmap marks block {block}, but the disk has {blocks}")]
     BitmapPastEnd {
         /// Offset of the bitmap's byte.
         at: u64,
@@ -66,7 +66,7 @@ pub enum Corrupt {
         blocks: u64,
     },
     /// An index entry is not for the block whose turn it is.
-    #[error("the index entry is for block {found}, the bitmap says block {expected}")]
+    #[error("the index entry is for block {found}, but the bitmap expects block {expected}")]
     EntryBlock {
         /// Offset of the entry.
         at: u64,
@@ -76,7 +76,9 @@ pub enum Corrupt {
         found: u64,
     },
     /// An index entry points where no record can be.
-    #[error("the index entry points to bytes {start}..{end}, records lie in {first}..{last}, on pages")]
+    #[error(
+        "the index entry points to bytes {start}..{end}, but records are page-aligned in {first}..{last}"
+    )]
     EntryRange {
         /// Offset of the entry.
         at: u64,
@@ -90,7 +92,7 @@ pub enum Corrupt {
         last: u64,
     },
     /// No record where one must be.
-    #[error("no record where one must be: found {found:02x?}")]
+    #[error("record missing: found {found:02x?}")]
     RecordMagic {
         /// Offset of the record.
         at: u64,
@@ -98,7 +100,7 @@ pub enum Corrupt {
         found: [u8; 12],
     },
     /// A record is for another block than the index says.
-    #[error("the record is for block {found}, the index says block {expected}")]
+    #[error("the record is for block {found}, but the index expects block {expected}")]
     RecordBlock {
         /// Offset of the block number.
         at: u64,
@@ -108,7 +110,7 @@ pub enum Corrupt {
         found: u64,
     },
     /// A record's length does not fit.
-    #[error("the record takes {found} bytes, there is room for {expected}")]
+    #[error("the record needs {found} bytes, but has space for {expected}")]
     RecordLength {
         /// Offset of the payload's length.
         at: u64,
@@ -124,7 +126,7 @@ pub enum Corrupt {
         at: u64,
     },
     /// A record without its end mark.
-    #[error("no end mark at the record's end: found {found:02x?}")]
+    #[error("end mark of the record missing: found {found:02x?}")]
     RecordEnd {
         /// Offset of the mark.
         at: u64,
@@ -132,7 +134,7 @@ pub enum Corrupt {
         found: [u8; 4],
     },
     /// Block numbers of a ZVHD do not ascend, or name a block that the disk does not have.
-    #[error("block {found} after {before} blocks of a disk of {blocks}")]
+    #[error("block {found} follows {before} blocks of a disk of {blocks}")]
     RecordOrder {
         /// Offset of the block number.
         at: u64,
@@ -203,8 +205,8 @@ impl Detail for Corrupt {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// The vendor's own reader works in 2 MiB blocks whatever the field says, so
-    /// nobody knows what such a file means.
-    #[error("blocks of {block_size} bytes: only 2 MiB are read")]
+    /// the meaning of such a file is unknown.
+    #[error("unsupported block size {block_size}: only 2 MiB is supported")]
     BlockSize {
         /// Offset of the field.
         at: u64,
@@ -212,7 +214,7 @@ pub enum Unsupported {
         block_size: u32,
     },
     /// No file with such an index is known.
-    #[error("the index has entries for blocks of zeros (flag {flag}): no such file is known")]
+    #[error("unsupported index with entries for zero blocks (flag {flag})")]
     IndexWithZeros {
         /// Offset of the flag.
         at: u64,
@@ -220,7 +222,7 @@ pub enum Unsupported {
         flag: u8,
     },
     /// Not zlib and not zstd.
-    #[error("compression {method}: 0 (zlib) and 1 (zstd) are known")]
+    #[error("unsupported compression {method}: supported are 0 (zlib) and 1 (zstd)")]
     Compression {
         /// Offset of the field.
         at: u64,
@@ -228,7 +230,7 @@ pub enum Unsupported {
         method: u8,
     },
     /// Another version than 1.
-    #[error("version {version} of ZVHD2: version 1 is known")]
+    #[error("unsupported ZVHD2 version {version}: supported is 1")]
     Version {
         /// Offset of the field.
         at: u64,
@@ -249,8 +251,8 @@ pub enum Unsupported {
         /// Bytes of the disk.
         size: u64,
     },
-    /// More data than the header's 32-bit sizes can tell.
-    #[error("the index would be larger than its 32-bit size can tell")]
+    /// More data than the header's 32-bit sizes can represent.
+    #[error("the index would exceed its 32-bit size field")]
     IndexTooLarge,
     /// A writer was asked for something that the format does not store.
     #[error("ZVHD2 stores zstd or zlib payloads only")]

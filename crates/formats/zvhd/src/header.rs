@@ -86,7 +86,7 @@ impl Sizes {
     }
 }
 
-/// What an inspector tells of both formats.
+/// The facts of both formats.
 pub(crate) fn facts(
     format: &'static str,
     variant: String,
@@ -116,7 +116,7 @@ fn uuid_text(uuid: &[u8; 16]) -> String {
         if matches!(index, 4 | 6 | 8 | 10) {
             text.push('-');
         }
-        // Writing into a string can't fail.
+        // Writing into a string cannot fail.
         let _ = write!(text, "{byte:02x}");
     }
     text

@@ -35,7 +35,7 @@ impl Index {
         let mut index = Self { entries_at, bitmap_at, blocks, records, ranks: Vec::new() };
         let mut rank: u64 = 0;
         for segment in 0..blocks.div_ceil(PER_SEGMENT) {
-            // More bits than 2^32 can't be: there are at most 2^32 blocks, and bits past them refuse.
+            // More bits than 2^32 cannot be: there are at most 2^32 blocks, and bits past them refuse.
             index.ranks.push(u32::try_from(rank).unwrap_or(u32::MAX));
             let bits = index.segment(file, segment)?;
             rank += bits.iter().map(|byte| u64::from(byte.count_ones())).sum::<u64>();

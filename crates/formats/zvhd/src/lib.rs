@@ -4,7 +4,7 @@
 //! beside the structures in `layout`. Integers are little-endian, a *page* is 4096
 //! bytes, a *block* 2 MiB.
 //!
-//! Checked: what the vendor's reader relies on beyond that, as far as tables tell it.
+//! Checked: what the vendor's reader relies on beyond that, as far as the tables show it.
 //! Read: ZVHD (one zlib stream over all records), ZVHD2 with zstd and zlib payloads.
 //! Written: ZVHD2. Refused by name: ZVHD2 with another block size than 2 MiB, with an
 //! index that has entries for blocks of zeros, with an unknown compression.

@@ -36,7 +36,7 @@ impl Record {
         if raw.payload == 0 {
             return Err(Corrupt::RecordEmpty { at: at + 12 }.into());
         }
-        // A payload of 32 bits can't overflow: the fallback is out of every file's reach.
+        // A payload of 32 bits cannot overflow: the fallback is out of every file's reach.
         let len = record_len(u64::from(raw.payload)).unwrap_or(u64::MAX);
         if len > room {
             return Err(Corrupt::RecordLength { at: at + 12, expected: room, found: len }.into());

@@ -38,7 +38,7 @@ pub struct Zvhd2Layout {
 }
 
 impl Zvhd2Layout {
-    /// Fails on a disk that the format can't number and on a compression that it does not know.
+    /// Fails for a disk that exceeds the format and for an unsupported compression.
     pub fn new(options: WriteOptions) -> Result<Self, Error> {
         let too_large = Unsupported::DiskTooLarge { size: options.disk_size };
         let original = options.disk_size.checked_next_multiple_of(512).ok_or(too_large.clone())?;

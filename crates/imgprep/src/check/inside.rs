@@ -80,19 +80,19 @@ fn boot(facts: &DiskFacts) -> Boot {
 fn locked(facts: &DiskFacts) -> Vec<(Range<u64>, String)> {
     let whole = match facts.contents {
         Contents::Volume(volume) if volume.is_encrypted => {
-            Some((0..facts.size, format!("the disk is a volume locked with {}", volume.name)))
+            Some((0..facts.size, format!("the disk is a volume encrypted with {}", volume.name)))
         }
         _ => None,
     };
     let parts = facts.partitions.iter().filter_map(|partition| {
         let volume = partition.volume.filter(|volume| volume.is_encrypted)?;
-        let words = format!("partition {} is locked with {}", partition.number, volume.name);
+        let words = format!("partition {} is encrypted with {}", partition.number, volume.name);
         Some((partition.start..partition.end().min(facts.size), words))
     });
     whole.into_iter().chain(parts).collect()
 }
 
-/// Heads of other images where a guest, or whoever made the disk, could put them.
+/// Headers of other images where a guest or the creator of the disk could place them.
 fn hidden(disk: &Disk, facts: &DiskFacts) -> Vec<Violation> {
     let stack = disk.stack();
     let is_stream = stack.layers().iter().any(|layer| layer.map.is_stream());
@@ -202,9 +202,9 @@ mod tests {
         assert_eq!(words(&[SIGNED, (446, &entry(0x83))]), []);
         let luks = b"LUKS\xba\xbe\0\x02";
         let found = words(&[(0, luks)]);
-        assert_eq!(found, [(0..1 << 20, "the disk is a volume locked with LUKS2".to_string())]);
+        assert_eq!(found, [(0..1 << 20, "the disk is a volume encrypted with LUKS2".to_string())]);
         let found = words(&[SIGNED, (446, &entry(0x83)), (32768, luks)]);
-        assert_eq!(found, [(32768..65536, "partition 1 is locked with LUKS2".to_string())]);
+        assert_eq!(found, [(32768..65536, "partition 1 is encrypted with LUKS2".to_string())]);
     }
 
     #[test]

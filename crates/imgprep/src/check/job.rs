@@ -232,7 +232,7 @@ impl<'a> Job<'a> {
         // Its format is sound then, and what it holds is not.
         let is_of_the_disk =
             first.place.code.is_some_and(|code| code.starts_with("disk.") || code.starts_with("raw."));
-        let what = if is_of_the_disk { "the disk is not whole" } else { "the image can't be converted" };
+        let what = if is_of_the_disk { "the disk is incomplete" } else { "the image cannot be converted" };
         Some(format!("{what} ({}): {}", first.rule.id, first.fact))
     }
 
@@ -253,7 +253,7 @@ impl<'a> Job<'a> {
         self.out.routes = report.routes;
     }
 
-    /// What stopped a walk: a violation on the image, or the reason why it can't be judged.
+    /// What stopped a walk: a violation on the image, or the reason why it cannot be judged.
     pub(super) fn absorb(&mut self, error: Error) -> Result<(), Error> {
         if let Some(EngineError::Interrupted) = error.detail::<EngineError>() {
             return Err(error);
@@ -295,7 +295,7 @@ impl<'a> Job<'a> {
     pub(super) fn finding(&mut self, finding: &Finding) {
         let rule = rule_of_finding(finding.code, finding.severity);
         let place = Place { code: Some(finding.code), at: finding.at, ..Place::default() };
-        // A parser takes what it can't read for an error and what it can for a warning; here it is a fact
+        // A parser takes what it cannot read for an error and what it can for a warning; here it is a fact
         // about the image.
         let is_fact = matches!(
             rule.id,

@@ -1,10 +1,10 @@
-//! What is checked, and how far a check goes.
+//! The scope and depth of a check.
 
 use imgprep_engine::BitmapShape;
 use imgprep_open::OpenOptions;
 use imgprep_policy::{CheckIntent, Profile};
 
-/// How far a check goes.
+/// The depth of a check.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Depth {
     /// Headers and tables.
@@ -23,7 +23,7 @@ pub struct CheckOptions {
     pub profile: Option<Profile>,
     /// The intended use of the image; its levels apply to all rules.
     pub intent: CheckIntent,
-    /// How far it goes.
+    /// The depth of the check.
     pub depth: Depth,
     /// The layout of the bitmap next to a RAW, if it is compared with the disk.
     pub bitmap: Option<BitmapShape>,

@@ -17,7 +17,7 @@ use crate::Disk;
 use crate::codes::rule_of_finding;
 use crate::safety::under;
 
-/// Gaps after which the walk ends: each is a place of the disk that can't be read.
+/// Gaps after which the walk ends: each is a place of the disk that cannot be read.
 const MOST_GAPS: usize = 4096;
 
 impl Job<'_> {
@@ -32,7 +32,7 @@ impl Job<'_> {
             if seen.len() < MOST_GAPS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
         if seen.len() == MOST_GAPS {
-            let fact = format!("after {MOST_GAPS} places that can't be read the walk ended");
+            let fact = format!("the walk ended after {MOST_GAPS} unreadable locations");
             self.keep(under(RuleId::StructureUnchecked, fact));
         }
         let already: Vec<_> = info.findings.iter().map(|finding| (finding.code, finding.at)).collect();
@@ -56,7 +56,7 @@ impl Job<'_> {
         match walked {
             Ok(Compared::All) => {}
             Ok(Compared::Part) => {
-                let fact = "after many bytes that are used twice the tables were not compared further";
+                let fact = "the tables overlap in many places and were not compared further";
                 self.keep(under(RuleId::StructureUnchecked, fact));
             }
             Err(error) => {
@@ -96,7 +96,7 @@ impl Job<'_> {
     fn payloads(&mut self, disk: &Disk, index: usize) -> Result<(), Error> {
         let format = disk.layers()[index].facts.format;
         if index > 0 && disk.stack().layers()[index].map.is_stream() {
-            let fact = "the payloads of a stream below another image were not decompressed";
+            let fact = "the payloads of a parent stream were not decompressed";
             self.keep(under(RuleId::StructureUnchecked, fact));
         }
         decompress_all(disk.stack(), index, self.run, &mut |extent, decompressed| {
@@ -135,7 +135,7 @@ impl Job<'_> {
         }
         if decompressed.ending.frames > 1 {
             // The vendor's reader accepts them, too.
-            let message = "the payload has several zstd frames, files of the vendor's writer have one";
+            let message = "the payload has several zstd frames, expected one as the vendor's writer stores";
             self.zvhd_finding(extent, "zvhd.payload.frames", Severity::Note, message);
         }
     }
@@ -162,7 +162,7 @@ impl Job<'_> {
 }
 
 /// What is wrong with a finished stream.
-const FINISHED: &str = "the zlib stream is finished: the vendor's reader refuses the file";
+const FINISHED: &str = "the zlib stream is finished: the vendor's reader rejects the file";
 
 /// Whether a zlib stream has its last block and its checksum. Of zstd the frames are counted.
 fn is_finished(decompressed: &Decompressed) -> bool {

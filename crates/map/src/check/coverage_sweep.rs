@@ -47,7 +47,7 @@ pub struct CoverageSweep {
 /// Runs that are held by default: 12 MiB.
 const ROOM: usize = 1 << 18;
 
-/// What tells all uses, in any order, as often as it is called.
+/// Reports the whole file usage, in any order, each time it is called.
 pub type Uses<'w> = &'w mut dyn FnMut(&mut dyn FnMut(Use)) -> Result<(), Error>;
 
 /// Uses that continue each other, named by entries that do.
@@ -64,7 +64,7 @@ impl CoverageSweep {
         Self { block, step, room: ROOM }
     }
 
-    /// Tells gaps below `end` and shared bytes, in the order of the file; the end of the last use.
+    /// Reports gaps below `end` and shared bytes, in file order; returns the end of the last use.
     pub fn run(&self, end: u64, uses: Uses<'_>, see: &mut dyn FnMut(Swept)) -> Result<u64, Error> {
         let (mut from, mut covered) = (0, Run { bytes: 0..0, by: 0, count: 0 });
         loop {

@@ -81,11 +81,11 @@ impl<'f> Report<'f> {
         }
     }
 
-    /// Tells how many findings were only counted; the numbers.
+    /// Reports how many findings were only counted; returns the counts.
     pub fn finish(mut self) -> StructureCounts {
         for CodeTally { code, count, rest } in core::mem::take(&mut self.tallies) {
             if let Some((severity, at)) = rest {
-                let message = format!("{} more of the same, this is the first of them", count - LISTED);
+                let message = format!("{} more of the same, starting here", count - LISTED);
                 self.send(Finding { code, severity, at: Some(at), message });
             }
         }

@@ -6,7 +6,7 @@ use crate::FileId;
 
 /// One use of a piece of a file.
 ///
-/// Two entries that share a block, or an entry that points into a header, can't be
+/// Two entries that share a block, or an entry that points into a header, cannot be
 /// seen by workers that walk different parts of a disk. So uses are collected and
 /// held against each other before the first output byte.
 #[derive(Clone, Debug, PartialEq, Eq)]

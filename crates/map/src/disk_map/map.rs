@@ -45,35 +45,35 @@ pub trait DiskMap: Send + Sync {
 
     /// Whether the compressed blocks of this map form one stream
     /// ([`Codec::ZlibContinued`](crate::Codec::ZlibContinued)): then nothing can be
-    /// decompressed before all that stands before it.
+    /// decompressed before everything that precedes it.
     fn is_stream(&self) -> bool {
         false
     }
 
     /// Walks the extents of `range` (clipped to the disk) in ascending order.
     ///
-    /// What is handed to `visitor` tiles the range: no gap, no overlap, neighbours
-    /// that continue each other merged. On an error all extents before the bad place
-    /// have been handed out, and [`Error::disk`] is the range of the disk that is
-    /// lost, so that a salvaging caller can go on behind it.
+    /// The extents passed to `visitor` cover the range without gaps or overlaps; adjacent
+    /// extents that continue each other are merged. On an error all extents before the
+    /// invalid one have been passed, and [`Error::disk`] is the range of the disk that is
+    /// lost, so that a salvaging caller can continue after it.
     fn visit(&self, files: &dyn Files, range: Range<u64>, visitor: Visitor<'_>) -> Result<(), Error>;
 
-    /// Tells every piece of the image's files that this disk uses, and who uses it.
-    /// In any order. Entries that [`visit`](Self::visit) would refuse are left out.
+    /// Reports every range of the image's files that this disk uses, with its purpose,
+    /// in any order. Entries that [`visit`](Self::visit) rejects are omitted.
     fn file_usage(
         &self,
         files: &dyn Files,
         visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error>;
 
-    /// Checks what the image's tables tell beyond where the bytes of this disk are: counts
-    /// against uses, copies against each other, snapshots, bitmaps.
+    /// Checks the tables beyond the location of the disk's bytes: counts against
+    /// references, copies against each other, snapshots, bitmaps.
     ///
-    /// What [`visit`](Self::visit) refuses and what [`file_usage`](Self::file_usage) shows need not be
-    /// reported again, but may be. Each thing that is wrong is one finding, or one for a run of
-    /// neighbours; the exact numbers are in the answer. `Break` ends the check. Memory is
-    /// bounded, payload is not touched, and cost follows what the file holds, not what it
-    /// declares.
+    /// Problems that [`visit`](Self::visit) rejects or [`file_usage`](Self::file_usage) shows may be
+    /// reported again. Each problem is one finding, or one for a run of adjacent
+    /// ones; the result has the exact counts. `Break` ends the check. Memory is
+    /// bounded, payload is not read, and the cost depends on the contents of the file, not on
+    /// declared sizes.
     fn check(
         &self,
         files: &dyn Files,
@@ -83,20 +83,20 @@ pub trait DiskMap: Send + Sync {
         Ok(StructureCounts::default())
     }
 
-    /// Checks what a conversion reads against what else the image says of it, and returns what
-    /// contradicts: one finding for each code, those that matter to a reader of the disk.
+    /// Compares the tables that a conversion reads with the rest of the image, and returns the
+    /// contradictions that matter to a reader of the disk: one finding per code.
     ///
-    /// For contradictions that leave the disk readable: what cannot be read is an error of
+    /// Only for contradictions that leave the disk readable: unreadable ranges are errors of
     /// [`visit`](Self::visit). A conversion calls it before its first output byte, so it reads
-    /// nothing but tables, once where that is enough, and keeps little in memory.
+    /// only tables, once if possible, and uses little memory.
     fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
         let _ = files;
         Ok(Vec::new())
     }
 
-    /// Checks payload that the tables leave out of the disk, where other readers may see something else in it.
+    /// Checks payload that the tables exclude from the disk but other readers may include.
     ///
-    /// Unlike [`check`](Self::check) this reads payload, each byte at most once, and none that the disk uses.
+    /// Unlike [`check`](Self::check) this reads payload: each unused byte at most once.
     fn check_unused(
         &self,
         files: &dyn Files,

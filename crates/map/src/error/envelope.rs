@@ -1,4 +1,4 @@
-//! One envelope for all that goes wrong.
+//! The envelope of all errors.
 
 use alloc::boxed::Box;
 use alloc::string::{String, ToString};
@@ -14,7 +14,7 @@ pub enum Class {
     Io,
     /// The image contradicts itself or its specification.
     Corrupt,
-    /// The image is fine, but this program can't do what it asks for.
+    /// The image is fine, but this program cannot do what it asks for.
     Unsupported,
     /// A limit that protects this program was met.
     Limit,
@@ -35,7 +35,7 @@ impl Class {
     }
 }
 
-/// What a crate's own error type tells the envelope about itself.
+/// The properties of a crate's own error type that the envelope needs.
 ///
 /// Its `Display` says what was found and what was expected, without the file offset
 /// of [`at`](Self::at), which the envelope prints.
@@ -214,7 +214,7 @@ mod tests {
             .in_path("a.img");
         assert_eq!(
             error.to_string(),
-            "a.img: while reading: 2 bytes at 7 reach past the end of the file at 8 \
+            "a.img: while reading: 2 bytes at 7 extend past the end of the file at 8 \
              [io.read.past-end, file offset 7, disk bytes 0..512]"
         );
         assert_eq!(error.format(), "io");

@@ -1,4 +1,4 @@
-//! What an inspector tells about an image.
+//! The facts of an image, for `info`.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -101,7 +101,7 @@ pub struct Snapshot {
 pub struct Finding {
     /// Stable, dotted, lower case: `qcow2.header.dirty`.
     pub code: &'static str,
-    /// How much it matters to somebody who only reads the disk.
+    /// How much it matters to a reader of the disk.
     pub severity: Severity,
     /// File offset of what is odd.
     pub at: Option<u64>,
@@ -114,7 +114,7 @@ pub struct Finding {
 pub enum Severity {
     /// Good to know.
     Note,
-    /// The disk reads right, but somebody should look.
+    /// The disk is read correctly, but needs attention.
     Warning,
     /// Part of the disk may not be what it was.
     Error,

@@ -1,5 +1,5 @@
 //! What protects this program from hostile images. Not policy: a profile of import
-//! rules states somebody else's limits and lives elsewhere.
+//! rules states the limits of others and is elsewhere.
 
 /// Bounds on what an image may make us do.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

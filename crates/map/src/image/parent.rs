@@ -10,7 +10,7 @@ use core::fmt;
 pub struct ImageName(pub Vec<u8>);
 
 impl fmt::Display for ImageName {
-    /// Control characters are escaped: the name ends up on somebody's terminal.
+    /// Control characters are escaped, because names are printed on terminals.
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
         for part in self.0.utf8_chunks() {
             for c in part.valid().chars() {
@@ -34,7 +34,7 @@ impl fmt::Debug for ImageName {
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParentRef {
     /// Its name, relative to the image's folder unless absolute. Empty: the image
-    /// does not name its parent, it knows it by its identity only.
+    /// does not name its parent, it identifies it by id only.
     pub name: ImageName,
     /// File offset of the name.
     pub at: u64,

@@ -8,7 +8,7 @@ use core::fmt;
 
 use crate::{DiskMap, Error, Facts, FileRef, Files, Finding, Limits, Overlay, ParentRef};
 
-/// What the caller wants of an image, beyond its bytes.
+/// The caller's options for parsing an image.
 #[derive(Clone, Debug, Default)]
 pub struct ParseOptions {
     /// What the image may make us do.
@@ -35,18 +35,18 @@ pub enum SizeChoice {
 pub enum Parsed {
     /// All was in the one file.
     Done(Box<Image>),
-    /// The tables are in other files: open these and go on.
+    /// The tables are in other files, which must be opened to continue.
     Needs(Needs),
 }
 
 /// The rest of a parse that waits for more files.
 pub struct Needs {
-    /// What to open, in the order in which [`resume`](Self::resume) wants it.
+    /// The files to open, in the order that [`resume`](Self::resume) expects.
     pub files: Vec<FileRef>,
     /// What is known without them, for a caller that opens no other file: it can be
     /// described, not read.
     pub described: Box<Image>,
-    /// Goes on. Gets all files of the image: the first one as
+    /// Continues parsing with all files of the image: the first one as
     /// [`FileId::SELF`](crate::FileId::SELF), then those asked for.
     pub resume: Resume,
 }
@@ -64,7 +64,7 @@ pub struct Image {
     pub parent: Option<ParentRef>,
     /// Other files that hold this layer's data, after the one that was opened.
     pub files: Vec<FileRef>,
-    /// What an inspector tells.
+    /// The facts for `info`.
     pub facts: Facts,
     /// Oddities that were survived.
     pub findings: Vec<Finding>,

@@ -16,20 +16,20 @@ pub trait ReadAt: Send + Sync {
     fn read_exact_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError>;
 
     /// The bytes themselves without a copy, where the file is mapped and `range` lies
-    /// inside it. A page that can't be read shows as zeros: ask [`verify_mapping`](Self::verify_mapping)
+    /// inside it. A page that cannot be read shows as zeros: ask [`verify_mapping`](Self::verify_mapping)
     /// before anything made of the bytes is given away.
     fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
         let _ = range;
         None
     }
 
-    /// Tells that this range is looked at next, so that it can be brought in at once and leave
+    /// Announces that this range is read next, so that it can be fetched at once and leave
     /// again when others have followed. Only advice.
     fn will_read(&self, range: Range<u64>) {
         let _ = range;
     }
 
-    /// Tells that this range is looked at after others, so that it can be on its way meanwhile. Only advice.
+    /// Announces that this range is read later, so that it can be prefetched. Only advice.
     fn will_read_soon(&self, range: Range<u64>) {
         let _ = range;
     }
@@ -127,7 +127,7 @@ impl ReadAt for alloc::vec::Vec<u8> {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ReadError {
     /// The range does not lie inside the file.
-    #[error("{len} bytes at {at} reach past the end of the file at {file_len}")]
+    #[error("{len} bytes at {at} extend past the end of the file at {file_len}")]
     PastEnd {
         /// File offset of the read.
         at: u64,
@@ -137,7 +137,7 @@ pub enum ReadError {
         file_len: u64,
     },
     /// The system could not read.
-    #[error("reading failed: {reason}")]
+    #[error("read failed: {reason}")]
     Failed {
         /// File offset of the read, or of the page that failed.
         at: u64,
@@ -145,7 +145,7 @@ pub enum ReadError {
         reason: String,
     },
     /// The file is not the one that was opened any more.
-    #[error("the file changed while it was read: {what}")]
+    #[error("the file changed during reading: {what}")]
     Changed {
         /// File offset of the first bytes that were missed, if some were.
         at: Option<u64>,

@@ -6,7 +6,7 @@ use crate::{Error, SinkKind};
 
 /// How a format lays out the file that it writes.
 ///
-/// Pure: it moves no payload, it says where payload goes. One reducer calls it, with
+/// Pure: it moves no payload, it determines where payload is stored. One reducer calls it, with
 /// the units in ascending order; units that are all zeros are not placed at all.
 pub trait Layout: Send {
     /// Bytes of the disk that are placed together; a multiple of 4096.

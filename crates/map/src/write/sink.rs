@@ -49,7 +49,7 @@ pub enum SinkKind {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
     /// The system could not write.
-    #[error("writing failed: {reason}")]
+    #[error("write failed: {reason}")]
     Failed {
         /// Output offset.
         at: u64,
@@ -63,19 +63,19 @@ pub enum WriteError {
         at: u64,
     },
     /// The reader of the pipe is gone.
-    #[error("the reader of the output closed it")]
+    #[error("the reader closed the output")]
     Closed {
         /// Bytes that were written before.
         at: u64,
     },
     /// The bytes to be written could not be read from their mapping: the *source* failed.
-    #[error("the source could not be read while it was written out")]
+    #[error("cannot read the source while writing it")]
     SourceFault {
         /// Output offset.
         at: u64,
     },
     /// The output is a device, and not large enough.
-    #[error("the output has {available} bytes, {needed} are needed")]
+    #[error("the output has {available} bytes, but {needed} are needed")]
     TooSmall {
         /// Bytes that the disk has.
         needed: u64,

@@ -68,7 +68,11 @@ fn a_sequence_counts_only_with_its_tail() {
     let entries =
         [(0, log_entry(5, &[], &[(BAT + 4096, 1)])), (65536, log_entry(9, &[], &[(BAT + 4096, 2)]))];
     let image = parsed(&with_log(&entries)).unwrap();
-    assert!(image.findings[0].message.contains("1 log entry, the last one number 5"), "{:?}", image.findings);
+    assert!(
+        image.findings[0].message.contains("1 log entry replayed in memory, the last one number 5"),
+        "{:?}",
+        image.findings
+    );
     let error = parsed(&with_log(&entries[1..])).unwrap_err();
     assert_eq!((error.code(), error.at()), ("vhdx.log.no-sequence", Some(LOG)));
 }
@@ -84,7 +88,7 @@ fn what_a_descriptor_must_be() {
     assert_eq!(refused(log_entry(1, &[(BAT, 512)], &[])), bad(BAT, BAT + 512, whole));
     assert_eq!(refused(log_entry(1, &[(BAT + 1, 4096)], &[])), bad(BAT + 1, BAT + 4097, whole));
     assert_eq!(refused(log_entry(1, &[], &[(BAT + 512, 1)])), bad(BAT + 512, BAT + 512 + 4096, whole));
-    let past = "past the end that the log itself gives the file";
+    let past = "past the end of the file as recorded in the log";
     assert_eq!(refused(log_entry(1, &[], &[(4 * MIB, 1)])), bad(4 * MIB, 4 * MIB + 4096, past));
     let mut entry = log_entry(1, &[(4096, 4096)], &[]);
     entry[72..80].copy_from_slice(&(u64::MAX - 4095).to_le_bytes());
@@ -135,7 +139,7 @@ fn a_hostile_log_costs_what_it_has() {
     assert_eq!(parsed(&file).unwrap_err().code(), "vhdx.log.no-sequence");
     let read = file.read.load(Ordering::Relaxed);
     assert!(read < 4 * MIB, "{read}");
-    // A chain of whole entries with numbers that go on, whose heads all name a tail elsewhere.
+    // A chain of complete entries with consecutive numbers, whose heads all reference a tail elsewhere.
     let mut chain = |first: u64, numbers: Range<u64>| {
         for (sector, number) in (first..).zip(numbers) {
             let mut entry = log_entry(number, &[], &[]);
@@ -170,7 +174,7 @@ fn a_salvage_goes_on_without_a_log_that_can_t_be_replayed() {
         let Ok(Parsed::Done(image)) = parse(&file, &salvage) else { panic!("it needs nothing") };
         assert_eq!(codes(&image), ["vhdx.log.skipped"]);
         let message = &image.findings[0].message;
-        assert!(message.contains(error.code()) && message.contains("as it was before"), "{message}");
+        assert!(message.contains(error.code()) && message.contains("only in the log are lost"), "{message}");
         assert!(image.facts.dirty && image.overlay.is_none());
     }
     // One that can be replayed is.

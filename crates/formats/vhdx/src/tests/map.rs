@@ -97,7 +97,7 @@ fn a_block_in_part_needs_its_bitmap() {
     let entry = |found, reason| Corrupt::Entry { at, found, reason };
     assert_eq!(refused(0), entry(0, "no sector bitmap, but a block is partially present"));
     assert_eq!(refused((5 * MIB) | 1), entry((5 * MIB) | 1, "a reserved state of a sector bitmap"));
-    assert_eq!(refused(6), entry(6, "it points into the headers"));
+    assert_eq!(refused(6), entry(6, "points into the headers"));
     assert!(matches!(refused((6 * MIB) | 6), Corrupt::PastEnd { what: "the sector bitmap", .. }));
 }
 

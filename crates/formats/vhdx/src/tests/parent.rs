@@ -39,17 +39,17 @@ fn every_way_a_locator_can_be_wrong() {
     let bad = |at, reason| Corrupt::Locator { at, reason };
     let linkage = ("parent_linkage", "{22222222-2222-2222-2222-222222222222}");
     assert_eq!(with(&[("relative_path", "p.vhdx")]), bad(at, "no parent_linkage"));
-    assert_eq!(with(&[linkage]), bad(at, "no name of the parent"));
+    assert_eq!(with(&[linkage]), bad(at, "it does not name the parent"));
     let value = at + 20 + 12 + utf16("parent_linkage").len() as u64;
     assert_eq!(with(&[("parent_linkage", "{2}")]), bad(value, "a linkage that is no GUID"));
     let edit = |edit: &dyn Fn(&mut Sparse)| refusal::<Corrupt>(CHILD, |file| edit(file));
     let short = edit(&|file| file.put(item_entry(5) + 20, &[19, 0]));
-    assert_eq!(short, bad(at, "it is shorter than its head"));
+    assert_eq!(short, bad(at, "it is shorter than its header"));
     let count = edit(&|file| file.put(at + 18, &[0xff, 0xff]));
-    assert_eq!(count, bad(at + 18, "it has no room for its entries"));
+    assert_eq!(count, bad(at + 18, "it has no space for its entries"));
     for field in [20, 24, 28, 30] {
         let outside = edit(&|file| file.put(at + field, &[0xff, 0xff]));
-        assert_eq!(outside, bad(at + 20, "a key or value does not lie inside it"), "{field}");
+        assert_eq!(outside, bad(at + 20, "a key or value is outside it"), "{field}");
     }
     let kind = refusal::<Unsupported>(CHILD, |file| file.put(at, &[9; 16]));
     assert_eq!(kind, Unsupported::LocatorType { at, guid: Guid([9; 16]).to_string() });
