@@ -315,11 +315,7 @@ fn a_batch_that_cannot_run_has_a_code() {
             "batch.journal.failed",
             "the journal cannot be opened: Is a directory",
         ),
-        (
-            &["images", "--out", "file/out"],
-            "batch.listing",
-            "file: the folder cannot be created: File exists",
-        ),
+        (&["images", "--out", "file/out"], "batch.listing", "file: cannot create the folder: File exists"),
         (&["bad.toml"], "batch.manifest", "line 1, column "),
         (&["images", "--out", "x", "--include", "{a"], "batch.setting", "{a"),
     ] {

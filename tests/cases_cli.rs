@@ -233,7 +233,7 @@ fn links_that_lead_nowhere_or_out_of_the_folder_are_reported_by_check() {
     );
     let output = imgprep(folder, &["check", "images"]);
     assert_eq!(output.status.code(), Some(1));
-    let want = "images/dangling.qcow2: the link leads to \"/nonexistent\", which does not exist [folder.link.dangling]\n";
+    let want = "images/dangling.qcow2: the link points to \"/nonexistent\", which does not exist [folder.link.dangling]\n";
     assert!(said(&output).contains(want), "{}", said(&output));
     std::fs::remove_file(folder.join("images/dangling.qcow2")).unwrap();
     link("../outside.qcow2", "out.qcow2");
@@ -289,10 +289,7 @@ fn a_format_that_is_not_written_is_named_with_what_to_do() {
             &["convert", "a.raw", "b.raw", "-O", "floppy"],
             "-O floppy: unknown format; the writable formats are zvhd2 and raw",
         ),
-        (
-            &["convert", "a.raw", "b"],
-            "b: its name has no extension of a format that is written: use -O zvhd2 or -O raw",
-        ),
+        (&["convert", "a.raw", "b"], "b: the extension selects no writable format: use -O zvhd2 or -O raw"),
         (
             &["batch", ".", "--out", "x", "--to", "vmdk"],
             "cannot write vmdk: the writable formats are zvhd2 and raw",
@@ -321,10 +318,7 @@ fn a_command_that_does_not_exist_is_named_with_what_to_use() {
         (&["digest", "a"], "imgprep convert IMAGE - -O raw | sha256sum"),
         (&["verify", "a"], "imgprep check --deep IMAGE"),
         (&["measure", "a"], "imgprep convert IMAGE OUTPUT --dry-run"),
-        (
-            &["resize", "a"],
-            "there is no command 'resize': imgprep does not write into images; qemu-img resize does",
-        ),
+        (&["resize", "a"], "unknown command 'resize': imgprep does not modify images; use qemu-img resize"),
     ] {
         let output = imgprep(temp.path(), args);
         assert_eq!(output.status.code(), Some(1));
@@ -510,7 +504,7 @@ fn a_result_that_cannot_be_printed_is_io_print() {
     let mut command = crate::program::command(temp.path(), &["info", "sample.qcow2"]);
     let output = command.stdout(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(said(&output), "imgprep: standard output could not be written: No space left on device\n");
+    assert_eq!(said(&output), "imgprep: cannot write standard output: No space left on device\n");
     // As JSON in the report of a conversion whose text has no place.
     let args = ["convert", "sample.qcow2", "out.raw", "--report", "r.json", "--no-sync"];
     let output = crate::program::command(temp.path(), &args).stdout(full()).output().unwrap();

@@ -68,7 +68,10 @@ fn an_image_with_its_header_wiped_is_refused() {
         let text = said(&imgprep(folder, &["convert", &name, "out.raw"]));
         assert!(text.contains(&format!("the name ends in \".{}\"", image.format)), "{text}");
         assert!(text.contains("its header is missing or overwritten"), "{text}");
-        assert!(text.contains(&format!("decide with: imgprep convert --from raw {name}")), "{text}");
+        assert!(
+            text.contains(&format!("select the format with: imgprep convert --from raw {name}")),
+            "{text}"
+        );
         // Whoever knows better decides.
         let output = imgprep(folder, &["convert", "--from", "raw", &name, "out.raw", "-q"]);
         assert!(output.status.success(), "{}", said(&output));
@@ -142,7 +145,7 @@ fn a_part_of_a_vmdk_is_refused_by_itself_and_read_through_its_descriptor() {
         );
         put(folder, &descriptor, text.as_bytes());
         let words = said(&imgprep(folder, &["convert", part, "out.raw"]));
-        assert!(words.contains(&format!("go on with: imgprep convert {descriptor}")), "{words}");
+        assert!(words.contains(&format!("remedy: imgprep convert {descriptor}")), "{words}");
         let error = json(folder, &["info", part])["error"].clone();
         assert_eq!(error["remedy"], format!("imgprep info {descriptor}"), "{error}");
         for args in [
@@ -223,7 +226,10 @@ fn an_empty_file_is_refused_and_a_disk_of_0_bytes_where_raw_is_asked_for() {
         put(folder, name, b"");
         refused_everywhere(folder, name, "detect.empty");
         let text = said(&imgprep(folder, &["convert", name, "out.raw"]));
-        assert!(text.contains(&format!("decide with: imgprep convert --from raw {name}")), "{text}");
+        assert!(
+            text.contains(&format!("select the format with: imgprep convert --from raw {name}")),
+            "{text}"
+        );
         let info = json(folder, &["info", "--from", "raw", name]);
         assert_eq!((&info["virtual-size"], &info["findings"][0]["code"]), (&0.into(), &"raw.empty".into()));
         let output = imgprep(folder, &["convert", "--from", "raw", name, "out.raw", "-q"]);

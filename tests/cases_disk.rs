@@ -298,7 +298,7 @@ fn neighbouring_holes_are_one_row_of_the_map() {
 fn a_conversion_that_enlarges_a_disk_says_so() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
-    let line = "the disk has 64 MiB (67108864 bytes), in the cloud it will have 1 GiB (1073741824 bytes): zeros follow\n";
+    let line = "the disk has 64 MiB (67108864 bytes); in the cloud it will have 1 GiB (1073741824 bytes), padded with zeros\n";
     write_files(&sample().files, folder).unwrap();
     for args in [&["--dry-run"][..], &[]] {
         let text = said(&imgprep(folder, &[&["convert", "sample.qcow2", "a.zvhd2"], args].concat()));

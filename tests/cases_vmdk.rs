@@ -196,7 +196,7 @@ fn descriptor_version_4_is_read_and_5_is_refused() {
     write(folder.join("srv.vmdk"), text.replace("version=1", "version=5")).unwrap();
     let (code, at, message) = refused(folder, "srv.vmdk", &[]);
     assert_eq!((&*code, at), ("vmdk.header.version", Some(find(text.as_bytes(), "version"))));
-    assert!(message.contains("version 5 of the descriptor: 1 to 4"), "{message}");
+    assert!(message.contains("version 5 of the descriptor: supported are 1 to 4"), "{message}");
 }
 
 /// A descriptor in `label` of a flat extent that has this name in it.
@@ -481,7 +481,7 @@ fn file_names_that_are_almost_right_are_named_in_the_error() {
         cases::text_descriptor("custom", &[("SPARSE", "disk-s001.vmdk"), ("SPARSE", "disk-s002.vmdk")]);
     write(folder.join("disk.vmdk"), text).unwrap();
     let (_, _, message) = refused(folder, "disk.vmdk", &[]);
-    assert!(message.contains("\"disk-s002.vmdk\", and no such file ["), "{message}");
+    assert!(message.contains("\"disk-s002.vmdk\", which does not exist ["), "{message}");
 }
 
 #[test]
@@ -493,7 +493,7 @@ fn file_names_fulldevice_over_a_file_says_that_the_file_is_the_disk() {
     write(folder.join("fulldevice.vmdk"), &text).unwrap();
     let (code, at, message) = refused(folder, "fulldevice.vmdk", &[]);
     assert_eq!((&*code, at), ("vmdk.descriptor.physical", Some(find(text.as_bytes(), "createType"))));
-    assert!(message.contains(": pc.img is the disk: convert it with --from raw ["), "{message}");
+    assert!(message.contains(": the disk is in pc.img: convert that with --from raw ["), "{message}");
     assert!(disk(folder, "pc.img", &["--from", "raw"]) == vec![9; 1 << 20]);
     let device = cases::text_descriptor("fullDevice", &[("FLAT", "/dev/sdb")]);
     write(folder.join("fulldevice.vmdk"), device).unwrap();

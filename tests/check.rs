@@ -809,7 +809,7 @@ fn annotations_are_one_line_each() {
     let text = said(&check(folder, &["--output", "github", "a,b:c%.qcow2"]));
     assert_eq!(text.lines().count(), 1);
     assert!(
-        text.starts_with("::error file=a%2Cb%3Ac%25.qcow2,line=1,title=structure/cut::the header has"),
+        text.starts_with("::error file=a%2Cb%3Ac%25.qcow2,line=1,title=structure/cut::the header needs"),
         "{text}"
     );
 }

@@ -212,8 +212,8 @@ fn an_ambiguous_file_is_listed_refused_and_decided_by_from() {
         format!(
             "dmg: trailer \"koly\", version 4 (12 bytes at {trailer}: 6b 6f 6c 79 00 00 00 04 00 00 02 00)"
         ),
-        "decide with: imgprep info --from qcow2 two.img".into(),
-        "decide with: imgprep info --from raw two.img".into(),
+        "select the format with: imgprep info --from qcow2 two.img".into(),
+        "select the format with: imgprep info --from raw two.img".into(),
     ] {
         assert!(said(&output).contains(&want), "{want}: {}", said(&output));
     }

@@ -112,7 +112,7 @@ impl Failure {
                 return vec![format!("for all matches, run: imgprep info {file}")];
             }
             let readable = matches.iter().filter(|found| found.is_readable()).map(|found| found.name);
-            let decide = |name| format!("select one with: imgprep {command} --from {name} {file}");
+            let decide = |name| format!("select the format with: imgprep {command} --from {name} {file}");
             return readable.chain(["raw"]).map(decide).collect();
         }
         remedy(error).map(|remedy| format!("remedy: {remedy}")).into_iter().collect()

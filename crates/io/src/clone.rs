@@ -89,7 +89,7 @@ pub(crate) struct Sharing {
 impl Sharing {
     /// Of a file of which nothing was written yet.
     pub(crate) fn of(output: &File) -> Self {
-        // Where a network's best piece is called a block, the usual one will do.
+        // Network file systems report their preferred request size as the block size: the default is used then.
         let block = output.metadata().map_or(USUAL_BLOCK, |found| found.blksize());
         let block = if (512..=SHARE_FROM).contains(&block) { block } else { USUAL_BLOCK };
         Self { block, refused: Mutex::default() }

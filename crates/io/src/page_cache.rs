@@ -5,7 +5,7 @@
 //! ahead of it, before the system reads ahead. A window leaves when [`KEPT`] others came after it.
 //!
 //! Where windows follow each other, what is missing comes with plain reads whose bytes are thrown away: for those the
-//! system reads ahead in large pieces and keeps them in large folios, at half the processor time of
+//! system reads ahead in large requests and keeps them in large folios, at half the processor time of
 //! `madvise(MADV_WILLNEED)`, which takes page by page (`docs/performance.md`).
 
 use std::collections::VecDeque;
@@ -158,7 +158,7 @@ impl PageCache {
         }
     }
 
-    /// The system reads ahead in pieces that know nothing of windows and leave only as a whole: so a range goes
+    /// The system reads ahead in folios that are not aligned to windows and are dropped only as a whole: so a range goes
     /// together with the one before it.
     fn leave(&self, mapping: &Mmap, file: &File, windows: impl IntoIterator<Item = Window>) {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);

@@ -2,7 +2,7 @@
 //!
 //! A format says *where* the bytes of a disk are, one engine moves them. This
 //! crate holds the words for that sentence: [`Extent`] and [`Source`] (where a
-//! piece of the disk comes from), [`DiskMap`] (a format's whole answer),
+//! range of the disk comes from), [`DiskMap`] (a format's whole answer),
 //! [`ReadAt`] and [`Sink`] (what bytes are read from and written to),
 //! [`Layout`] (a writer's plan), [`Facts`] and [`Finding`] (what an inspector
 //! tells), [`Error`] (one envelope for all that goes wrong) and [`Printable`] (text of

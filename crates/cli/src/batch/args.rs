@@ -67,7 +67,7 @@ pub(crate) struct BatchArgs {
     /// Format of the output on standard output
     #[arg(long, value_enum, default_value = "text")]
     pub(crate) output: OutputFormat,
-    /// Write a report to FILE.json, FILE.xml (junit test results) or FILE.html; repeat for several reports
+    /// Write a report to FILE.json, FILE.xml (test results for Jenkins and other CI systems) or FILE.html; repeat for several reports
     #[arg(long, value_name = "FILE")]
     pub(crate) report: Vec<PathBuf>,
 }

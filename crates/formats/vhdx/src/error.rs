@@ -71,7 +71,7 @@ pub enum Corrupt {
         /// What it is.
         found: u64,
     },
-    /// A piece of the file that is named does not lie inside it.
+    /// A referenced range is not inside the file.
     #[error("{what} is at bytes {start}..{end}, but must end by {room}")]
     PastEnd {
         /// The part of the image: `vhdx.region.past-end` and so on.

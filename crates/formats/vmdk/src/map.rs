@@ -155,7 +155,7 @@ impl Walk<'_> {
         let (mut index, end) = ((wanted.start - start) / coverage, (wanted.end - start).div_ceil(coverage));
         let mut holes = Holes::new(file);
         while index < end {
-            // Entries in a hole name nothing: all of them are one piece.
+            // Entries in a hole are unallocated: all of them are one extent.
             let at = tables.directory + index * tables.entry_bytes();
             let skipped = holes.entries(at, tables.entry_bytes()).min(end - index);
             let described = tables.described(index + skipped.saturating_sub(1));

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use crate::FileId;
 
-/// One use of a piece of a file.
+/// One use of a range of a file.
 ///
 /// Two entries that share a block, or an entry that points into a header, cannot be
 /// seen by workers that walk different parts of a disk. So uses are collected and
@@ -22,7 +22,7 @@ pub struct FileUse {
     pub disk: Option<u64>,
 }
 
-/// What a piece of a file is used for.
+/// The purpose of a range of a file.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum UseKind {
     /// Headers, tables, bitmaps; the name is the specification's.

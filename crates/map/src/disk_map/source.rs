@@ -1,4 +1,4 @@
-//! Where a piece of a disk comes from.
+//! The source of a range of a disk.
 
 use core::ops::Range;
 
@@ -88,7 +88,7 @@ pub enum Codec {
     Zstd,
 }
 
-/// A piece of a disk and where its bytes are.
+/// A range of a disk and the location of its bytes.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Extent {
     /// Bytes of the disk.

@@ -1,4 +1,4 @@
-//! A writer's plan: where the pieces of an output file go.
+//! A writer's plan: the offsets of the parts of an output file.
 
 use alloc::vec::Vec;
 
@@ -84,7 +84,7 @@ pub struct Placement {
 /// The end of an output file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finish {
-    /// The last pieces, in the order in which they are to be written.
+    /// The last parts, in the order in which they are written.
     pub writes: Vec<WriteAt>,
     /// Length of the finished file.
     pub len: u64,
