@@ -352,7 +352,7 @@ fn a_remedy_that_cannot_work_is_not_shown() {
         remedy(&orphan, "import/snapshot").unwrap(),
         "put the named file into the same folder, then convert the image"
     );
-    let reason = "it would have to be converted, together with \"base\"";
+    let reason = "the image would have to be converted, together with \"base\"";
     assert_eq!(
         *verdict(&report(&orphan, &CheckIntent::default()), "import"),
         Verdict::Never { reason: reason.into() }
