@@ -247,6 +247,28 @@ fn plain_entry(bytes: &[u8], subject: &Subject<'_>) -> Option<(usize, Vec<u8>)> 
     Some((at, place(entry).to_be_bytes().to_vec()))
 }
 
+/// A free block of a VDI becomes one of zeros.
+fn zero_block(bytes: &[u8], subject: &Subject<'_>) -> Option<(usize, Vec<u8>)> {
+    let is_map = |region: &&Region| subject.format == "vdi" && region.name == "the block map";
+    let map = subject.regions.iter().find(is_map)?;
+    let mut entries = map.range.clone().step_by(4).map(|at| usize::try_from(at).unwrap());
+    entries.find(|at| bytes[*at..*at + 4] == [0xff; 4]).map(|at| (at, vec![0xfe]))
+}
+
+/// A change by 1 in either byte order, and by a sector, of each listed field of the header, so that every row is met.
+fn listed_fields(bytes: &[u8], subject: &Subject<'_>) -> Vec<(usize, Vec<u8>)> {
+    let Some(header) = subject.regions.iter().find(|region| region.name == "the header") else {
+        return Vec::new();
+    };
+    let is_of = |row: &&Blind| row.format == subject.format && row.region == header.name;
+    let bits = |row: &Blind| [(row.at.start, 1), (row.at.start + 1, 2), (row.at.end - 1, 1)];
+    let change = |(within, bit): (u64, u8)| {
+        let at = usize::try_from(header.range.start + within).unwrap();
+        (at, vec![bytes[at] ^ bit])
+    };
+    BLIND.iter().filter(is_of).flat_map(bits).map(change).collect()
+}
+
 /// A change, and how it went.
 struct Change {
     format: &'static str,
@@ -279,7 +301,9 @@ fn change_all(image: &GoodImage, changes: usize) -> Vec<Change> {
     let mut noise = Noise::new(seed);
     let original = &image.files[0].bytes;
     let places = places(original, &subject.regions);
-    let direct = plain_entry(original, &subject);
+    let mut direct = listed_fields(original, &subject);
+    direct.extend(plain_entry(original, &subject));
+    direct.extend(zero_block(original, &subject));
     let mut all = Vec::new();
     // Most places of some images are bytes of the disk: those are left out.
     let random = (0..changes * 8).map(|_| change(original, &places, &noise.bytes(11)));

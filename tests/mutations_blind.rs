@@ -109,7 +109,7 @@ pub(crate) const BLIND: &[Blind] = &[
     row(
         "vdi",
         Of::Child,
-        "the map of blocks",
+        "the block map",
         0..4 << 20,
         "0xffffffff is a block of the parent and 0xfffffffe one of zeros: neither names a place (VirtualBox VDICore.h, \
          VDI_IMAGE_BLOCK_FREE and VDI_IMAGE_BLOCK_ZERO)",

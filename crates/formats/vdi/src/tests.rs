@@ -328,7 +328,7 @@ fn a_check_of_more_places_than_are_kept_ends_with_a_finding() {
     let file = Sparse { head, len: 1 << 40 };
     let (checked, findings) = check(&parse(&file), &file);
     let at = map_at as u64 + (4 << 15);
-    assert_eq!(findings.last(), Some(&("vdi.check.too-large", Severity::Warning, at)));
+    assert!(findings.contains(&("vdi.check.too-large", Severity::Warning, at)), "{findings:?}");
     assert_eq!((checked.check_errors, checked.allocated), (1, Some((1 << 15) + 1)));
 }
 
