@@ -241,3 +241,19 @@ fn every_command_has_a_manual_page() {
     assert_eq!(imgprep(folder.path(), &["man", "pages"]).status.code(), Some(1));
     assert!(imgprep(folder.path(), &["man", "pages", "--force"]).status.success());
 }
+
+#[test]
+fn a_check_whose_reader_has_gone_keeps_its_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = write_files(&sample().files, folder.path()).unwrap();
+    let path = path.display().to_string();
+    for (args, code) in [
+        (&["check", &path, "missing"][..], 1),
+        (&["check", "--profile", "otc", "--deny", "warnings", &path], 3),
+    ] {
+        let mut child =
+            command(folder.path(), args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
+        drop(child.stdout.take());
+        assert_eq!(child.wait().unwrap().code(), Some(code), "{args:?}");
+    }
+}

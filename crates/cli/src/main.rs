@@ -48,7 +48,7 @@ fn main() -> ExitCode {
     };
     imgprep::raise_open_file_limit();
     let command = &args.command;
-    match begin(command).and_then(|()| run(command)).and_then(flushed) {
+    match begin(command).and_then(|()| run(command)).and_then(|code| flushed(command, code)) {
         Ok(code) => code,
         // Whoever closed the pipe has seen enough, unless it is a program.
         Err(failure) if failure.is_closed_pipe() && !command.prints_data() => ExitCode::SUCCESS,
@@ -85,8 +85,10 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
     .map(|()| ExitCode::SUCCESS)
 }
 
-/// All that was printed has left this process.
-fn flushed(code: ExitCode) -> Result<ExitCode, Failure> {
-    io::stdout().flush()?;
-    Ok(code)
+/// Writes out all that was printed. Where a reader of text has closed the pipe, the result still counts.
+fn flushed(command: &Command, code: ExitCode) -> Result<ExitCode, Failure> {
+    match io::stdout().flush().map_err(Failure::from) {
+        Err(failure) if failure.is_closed_pipe() && !command.prints_data() => Ok(code),
+        flushed => flushed.map(|()| code),
+    }
 }
