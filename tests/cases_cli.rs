@@ -258,7 +258,6 @@ fn a_format_that_is_not_written_is_named_with_what_to_do() {
     write(folder, "my disk.qcow2", qcow2());
     for (to, qemu) in [
         ("vmdk", "vmdk"),
-        ("qcow2", "qcow2"),
         ("vdi", "vdi"),
         ("vhdx", "vhdx"),
         ("vhd", "vpc"),
@@ -273,7 +272,7 @@ fn a_format_that_is_not_written_is_named_with_what_to_do() {
             assert_eq!(output.status.code(), Some(1));
             let text = said(&output);
             assert!(
-                text.contains(&format!("cannot write {to}: the writable formats are zvhd2 and raw")),
+                text.contains(&format!("cannot write {to}: the writable formats are zvhd2, qcow2 and raw")),
                 "{text}"
             );
             let (_, commands) = text.trim_end().split_once("first: ").unwrap();
@@ -284,19 +283,25 @@ fn a_format_that_is_not_written_is_named_with_what_to_do() {
         }
     }
     for (args, want) in [
-        (&["convert", "a.raw", "b.zvhd"][..], "cannot write zvhd: the writable formats are zvhd2 and raw"),
+        (
+            &["convert", "a.raw", "b.zvhd"][..],
+            "cannot write zvhd: the writable formats are zvhd2, qcow2 and raw",
+        ),
         (
             &["convert", "a.raw", "b.raw", "-O", "floppy"],
-            "-O floppy: unknown format; the writable formats are zvhd2 and raw",
+            "-O floppy: unknown format; the writable formats are zvhd2, qcow2 and raw",
         ),
-        (&["convert", "a.raw", "b"], "b: the extension selects no writable format: use -O zvhd2 or -O raw"),
+        (
+            &["convert", "a.raw", "b"],
+            "b: the extension selects no writable format: use -O zvhd2, -O qcow2 or -O raw",
+        ),
         (
             &["batch", ".", "--out", "x", "--to", "vmdk"],
-            "cannot write vmdk: the writable formats are zvhd2 and raw",
+            "cannot write vmdk: the writable formats are zvhd2, qcow2 and raw",
         ),
         (
             &["batch", ".", "--out", "x", "--to", "floppy"],
-            "to floppy: unknown format; the writable formats are zvhd2 and raw",
+            "to floppy: unknown format; the writable formats are zvhd2, qcow2 and raw",
         ),
     ] {
         let output = imgprep(folder, args);

@@ -56,3 +56,4 @@ mod structure_vhdx;
 mod syncs;
 mod vendor;
 mod verify_damage;
+mod write_qcow2;

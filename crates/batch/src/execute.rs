@@ -7,7 +7,7 @@ use std::sync::Mutex;
 
 use imgprep::{
     BitOrder, BitmapMaker, BitmapShape, Checksum, ConvertOptions, Converted, Destination, Disk, Error,
-    Existing, Interrupt, OnLoss, Plan, RunOptions, Sync, Target, Verify, convert, plan, reason,
+    Existing, Interrupt, OnLoss, Plan, RunOptions, Sync, Verify, convert, plan, reason,
 };
 
 use crate::BatchError;
@@ -66,7 +66,7 @@ pub(crate) fn on_loss(job: &Job) -> OnLoss {
 
 /// Room that a planned output takes at most: a RAW has holes where the disk has zeros.
 pub(crate) fn room(job: &Job, plan: &Plan) -> u64 {
-    if job.target == Target::Raw { plan.table_scan.total() } else { plan.len }
+    if job.target.has_exact_len() { plan.table_scan.total() } else { plan.len }
 }
 
 /// Requests a verdict, if the job has a profile.

@@ -66,7 +66,7 @@ pub struct Job {
 impl Job {
     /// The bitmap next to a RAW, if requested.
     pub fn bitmap(&self) -> Option<PathBuf> {
-        (self.spec.bitmap && self.target == Target::Raw).then(|| self.output.with_extension("mf"))
+        (self.spec.bitmap && self.target.takes_bitmap()).then(|| self.output.with_extension("mf"))
     }
 
     /// Opens the image. A link of a searched folder is followed within that folder only, unless the policy is `any`.
@@ -227,7 +227,7 @@ fn job(out: &Path, image: Found, host: &dyn Host) -> Result<Job, Error> {
         None => image.name.output(&image.source, &image.dir, target.name()),
     };
     let relative = relative.map_err(wrong)?;
-    if image.spec.bitmap && target != Target::Raw {
+    if image.spec.bitmap && !target.takes_bitmap() {
         return Err(wrong("a bitmap can only be written next to a RAW".into()));
     }
     let weight = imgprep::space_taken(&image.source).unwrap_or(0);

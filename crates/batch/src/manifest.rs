@@ -244,7 +244,7 @@ mod tests {
             match (name, options.keys().find(|key| *key != "level")) {
                 (_, Some(key)) => Err(format!("no option {key}")),
                 ("raw", _) => Ok(Target::Raw),
-                ("zvhd2", _) => Ok(Target::Zvhd2(Compression::Plain)),
+                ("zvhd2", _) => Ok(Target::Zvhd2(Compression::ZlibOpen { level: 6 })),
                 _ => Err(format!("no target {name:?}")),
             }
         }

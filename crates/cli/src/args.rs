@@ -262,14 +262,15 @@ pub(crate) struct ConvertArgs {
     pub(crate) source: SourceArgs,
     #[command(flatten)]
     pub(crate) follow: FollowArgs,
-    /// Format of the output: raw or zvhd2 [default: from the extension of DST]
+    /// Format of the output: raw, zvhd2 or qcow2 [default: from the extension of DST]
     #[arg(short = 'O', long = "to", value_name = "FMT")]
     pub(crate) to: Option<String>,
     /// Options of the output format; zvhd2 has `level=N`, `compression_type=zstd|zlib` and `checksum=on|off`
-    /// (a checksum per zstd block, on by default)
+    /// (a checksum per zstd block, on by default); qcow2 has `cluster_size=SIZE` (64K), `compress=on|off`,
+    /// `compression_type=zlib|zstd` and `level=N`
     #[arg(short = 'o', value_name = "K=V,...", value_delimiter = ',')]
     pub(crate) options: Vec<String>,
-    /// Compression level: zstd 1 to 22 (default 3), with --zlib 1 to 9 (default 6)
+    /// Compression level: zstd 1 to 22 (default 3), zlib 1 to 9 (default 6); compresses a QCOW2
     #[arg(long, value_name = "N")]
     pub(crate) level: Option<u32>,
     /// Compress with zlib instead of zstd

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use imgprep::{
     Checksum, ConvertOptions, Converted, Destination, Disk, Files, FollowPolicy, LayerInfo, Loss, OnLoss,
-    Plan, Severity, Sync, Target, Verify, convert, plan,
+    Plan, Severity, Sync, Verify, convert, plan,
 };
 use serde_json::{Value as Json, json};
 
@@ -113,7 +113,7 @@ fn options(args: &ConvertArgs) -> Result<(Destination, ConvertOptions), Failure>
     let is_piped = args.dst == Path::new("-");
     let destination = if is_piped { Destination::Stdout } else { Destination::Path(args.dst.clone()) };
     let with_bitmap = args.bitmap || args.shape.bitmap_command.is_some();
-    if with_bitmap && (is_piped || target != Target::Raw) {
+    if with_bitmap && (is_piped || !target.takes_bitmap()) {
         return Err(Failure::Usage("--bitmap is for a RAW file".into()));
     }
     let bitmap = if with_bitmap { Some((bitmap_maker(&args.shape)?, bitmap_path(&args.dst)?)) } else { None };

@@ -2,9 +2,7 @@
 
 use std::path::Path;
 
-use imgprep::{
-    BitmapMaker, Compression, ConvertOptions, Converted, Disk, OutputOptions, Sync, Target, write_atomic,
-};
+use imgprep::{BitmapMaker, Compression, ConvertOptions, Converted, Disk, OutputOptions, Sync, write_atomic};
 use serde_json::{Value as Json, json};
 
 use crate::args::ConvertArgs;
@@ -54,20 +52,19 @@ fn layer(info: &imgprep::LayerInfo) -> Json {
 }
 
 fn output(args: &ConvertArgs, options: &ConvertOptions, done: &Converted) -> Json {
-    let compression = match options.target {
-        Target::Raw | Target::Zvhd2(Compression::Plain) => json!(null),
-        Target::Zvhd2(Compression::Zstd { level, has_checksum }) => {
+    let compression = options.target.compression().map(|compression| match compression {
+        Compression::Zstd { level, has_checksum } => {
             json!({ "type": "zstd", "level": level, "checksum": has_checksum })
         }
-        Target::Zvhd2(Compression::ZlibOpen { level }) => {
+        Compression::ZlibOpen { level } | Compression::Deflate { level, .. } => {
             json!({ "type": "zlib", "level": level, "checksum": false })
         }
-    };
+    });
     let uuid = imgprep::hex(&options.uuid);
     json!({
         "filename": args.dst.display().to_string(), "format": options.target.name(), "length": done.len,
         "data-blocks": done.data_blocks, "compression": compression,
-        "uuid": (options.target != Target::Raw).then_some(uuid),
+        "uuid": options.target.has_uuid().then_some(uuid),
     })
 }
 

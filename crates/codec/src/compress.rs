@@ -11,23 +11,17 @@ use crate::CompressError;
 pub struct BlockCompressor(Encoder);
 
 enum Encoder {
-    Plain,
     Zstd(Compressor<'static>),
     Zlib(Compress),
+    Deflate(Compress),
 }
 
 impl BlockCompressor {
     /// Makes the context. Fails on a level that does not exist.
     pub fn new(compression: Compression) -> Result<Self, CompressError> {
         Ok(Self(match compression {
-            Compression::Plain => Encoder::Plain,
             Compression::Zstd { level, has_checksum } => {
-                if !(1..=22).contains(&level) {
-                    return Err(CompressError::Level {
-                        level: level.into(),
-                        range: "zstd has levels 1 to 22",
-                    });
-                }
+                check_level(level.into(), 22, "zstd has levels 1 to 22")?;
                 let mut compressor = Compressor::new(level).map_err(|error| failed(&error))?;
                 compressor
                     .set_parameter(CParameter::ChecksumFlag(has_checksum))
@@ -35,34 +29,41 @@ impl BlockCompressor {
                 Encoder::Zstd(compressor)
             }
             Compression::ZlibOpen { level } => {
-                if !(1..=9).contains(&level) {
-                    return Err(CompressError::Level {
-                        level: level.into(),
-                        range: "zlib has levels 1 to 9",
-                    });
-                }
+                check_level(level.into(), 9, ZLIB_LEVELS)?;
                 Encoder::Zlib(Compress::new(flate2::Compression::new(level), true))
+            }
+            Compression::Deflate { level, window_bits } => {
+                check_level(level.into(), 9, ZLIB_LEVELS)?;
+                let level = flate2::Compression::new(level);
+                Encoder::Deflate(Compress::new_with_window_bits(level, false, window_bits))
             }
         }))
     }
 
-    /// Replaces what is in `out` with the compressed form of `block`. The same block always
-    /// becomes the same bytes.
-    pub fn compress(&mut self, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
-        out.clear();
+    /// Appends the compressed form of `block` to `out`. The same block always becomes the same bytes.
+    pub fn append(&mut self, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
         match &mut self.0 {
-            Encoder::Plain => out.extend_from_slice(block),
-            Encoder::Zstd(compressor) => {
-                out.reserve(zstd::zstd_safe::compress_bound(block.len()));
-                compressor.compress_to_buffer(block, out).map_err(|error| failed(&error))?;
-            }
+            Encoder::Zstd(compressor) => zstd_frame(compressor, block, out),
             Encoder::Zlib(compress) => {
                 compress.reset();
-                zlib_open(compress, block, out)?;
+                zlib_open(compress, block, out)
+            }
+            Encoder::Deflate(compress) => {
+                compress.reset();
+                deflate(compress, block, out)
             }
         }
-        Ok(())
     }
+}
+
+/// Writes behind what is in `out`: zstd itself would replace it.
+fn zstd_frame(compressor: &mut Compressor<'_>, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
+    let start = out.len();
+    out.reserve(zstd::zstd_safe::compress_bound(block.len()));
+    let mut behind = std::io::Cursor::new(&mut *out);
+    behind.set_position(start as u64);
+    compressor.compress_to_buffer(block, &mut behind).map_err(|error| failed(&error))?;
+    Ok(())
 }
 
 /// One stream up to a sync flush, without an end.
@@ -81,6 +82,23 @@ fn zlib_open(compress: &mut Compress, block: &[u8], out: &mut Vec<u8>) -> Result
     }
 }
 
+/// One whole stream.
+fn deflate(compress: &mut Compress, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
+    out.reserve(zlib_bound(block.len()));
+    match compress.compress_vec(block, out, FlushCompress::Finish).map_err(|error| failed(&error))? {
+        Status::StreamEnd => Ok(()),
+        Status::Ok | Status::BufError => {
+            Err(CompressError::Failed { reason: "the stream is longer than its bound".into() })
+        }
+    }
+}
+
+const ZLIB_LEVELS: &str = "zlib has levels 1 to 9";
+
+fn check_level(level: i64, highest: i64, range: &'static str) -> Result<(), CompressError> {
+    if (1..=highest).contains(&level) { Ok(()) } else { Err(CompressError::Level { level, range }) }
+}
+
 fn failed(error: &impl ToString) -> CompressError {
     CompressError::Failed { reason: error.to_string() }
 }
@@ -93,12 +111,11 @@ fn zlib_bound(block: usize) -> usize {
 
 /// The most bytes that a block can become.
 pub fn compress_bound(compression: Compression, block: u64) -> u64 {
-    // OK: a block is a few MiB, set by the writer's layout.
+    // OK: a block is a few MiB, set by the writer.
     let len = block as usize;
     (match compression {
-        Compression::Plain => len,
         Compression::Zstd { .. } => zstd::zstd_safe::compress_bound(len),
-        Compression::ZlibOpen { .. } => zlib_bound(len),
+        Compression::ZlibOpen { .. } | Compression::Deflate { .. } => zlib_bound(len),
     }) as u64
 }
 
@@ -107,8 +124,7 @@ pub fn compress_bound(compression: Compression, block: u64) -> u64 {
 pub fn context_bytes(compression: Compression) -> u64 {
     const MIB: u64 = 1 << 20;
     match compression {
-        Compression::Plain => 0,
-        Compression::ZlibOpen { .. } => MIB,
+        Compression::ZlibOpen { .. } | Compression::Deflate { .. } => MIB,
         Compression::Zstd { level, .. } => match level {
             ..=3 => 2 * MIB,
             4..=8 => 6 * MIB,
@@ -126,6 +142,26 @@ mod tests {
         Compression::Zstd { level, has_checksum: true }
     }
 
+    fn deflate_12(level: u32) -> Compression {
+        Compression::Deflate { level, window_bits: 12 }
+    }
+
+    /// A decoder with a window of 4 KiB, as QEMU's for QCOW2, cannot reach further back.
+    #[test]
+    fn a_deflate_stream_keeps_to_its_window() {
+        let mut block: Vec<u8> = (0..5000u32).map(|n| (n * n % 251) as u8 ^ (n >> 3) as u8).collect();
+        block.extend_from_within(..);
+        block.resize(1 << 16, 0);
+        for level in 1..=9 {
+            let mut out = Vec::new();
+            BlockCompressor::new(deflate_12(level)).unwrap().append(&block, &mut out).unwrap();
+            let mut back = vec![0; block.len()];
+            let mut decoder = flate2::Decompress::new_with_window_bits(false, 12);
+            let status = decoder.decompress(&out, &mut back, flate2::FlushDecompress::Finish).unwrap();
+            assert_eq!((status, back == block), (Status::StreamEnd, true), "level {level}");
+        }
+    }
+
     #[test]
     fn a_zstd_frame_has_its_checksum_where_it_is_asked_for() {
         let block = b"abcd".repeat(1000);
@@ -133,7 +169,7 @@ mod tests {
             let mut out = Vec::new();
             BlockCompressor::new(Compression::Zstd { level: 3, has_checksum })
                 .unwrap()
-                .compress(&block, &mut out)
+                .append(&block, &mut out)
                 .unwrap();
             out
         };
@@ -145,7 +181,7 @@ mod tests {
 
     #[test]
     fn levels_that_do_not_exist_are_refused() {
-        for compression in [zstd(0), zstd(23), Compression::ZlibOpen { level: 10 }] {
+        for compression in [zstd(0), zstd(23), Compression::ZlibOpen { level: 10 }, deflate_12(0)] {
             assert!(
                 matches!(BlockCompressor::new(compression).err(), Some(CompressError::Level { .. })),
                 "{compression:?}"
@@ -159,7 +195,7 @@ mod tests {
         for level in 1..=22 {
             let compression = zstd(level);
             let mut compressor = BlockCompressor::new(compression).unwrap();
-            compressor.compress(&block, &mut Vec::new()).unwrap();
+            compressor.append(&block, &mut Vec::new()).unwrap();
             let Encoder::Zstd(compressor) = &mut compressor.0 else {
                 unreachable!("it compresses with zstd")
             };
@@ -173,7 +209,7 @@ mod tests {
         let mut out = Vec::new();
         BlockCompressor::new(Compression::ZlibOpen { level: 6 })
             .unwrap()
-            .compress(&[7; 4096], &mut out)
+            .append(&[7; 4096], &mut out)
             .unwrap();
         assert_eq!(out[0], 0x78, "RFC 1950 head");
         assert_eq!(out[out.len() - 4..], [0, 0, 0xff, 0xff], "an empty stored block");
@@ -182,12 +218,12 @@ mod tests {
     #[test]
     fn a_reused_context_compresses_the_same() {
         let blocks = [vec![1u8; 1 << 16], (0..1 << 16).map(|n: u32| ((n * n) >> 7) as u8).collect()];
-        for compression in [zstd(3), Compression::ZlibOpen { level: 6 }] {
+        for compression in [zstd(3), Compression::ZlibOpen { level: 6 }, deflate_12(6)] {
             let mut used = BlockCompressor::new(compression).unwrap();
             let (mut a, mut b) = (Vec::new(), Vec::new());
             for block in [&blocks[0], &blocks[1], &blocks[0]] {
-                used.compress(block, &mut a).unwrap();
-                BlockCompressor::new(compression).unwrap().compress(block, &mut b).unwrap();
+                used.append(block, &mut a).unwrap();
+                BlockCompressor::new(compression).unwrap().append(block, &mut b).unwrap();
                 assert_eq!(a, b);
             }
         }
@@ -202,9 +238,10 @@ mod tests {
         })
         .take(2 << 20)
         .collect();
-        for compression in [zstd(3), Compression::ZlibOpen { level: 1 }, Compression::ZlibOpen { level: 9 }] {
+        let zlib = |level| Compression::ZlibOpen { level };
+        for compression in [zstd(3), zlib(1), zlib(9), deflate_12(1), deflate_12(9)] {
             let mut out = Vec::new();
-            BlockCompressor::new(compression).unwrap().compress(&noise, &mut out).unwrap();
+            BlockCompressor::new(compression).unwrap().append(&noise, &mut out).unwrap();
             assert!(
                 out.len() > noise.len() && out.len() as u64 <= compress_bound(compression, 2 << 20),
                 "{compression:?} {}",

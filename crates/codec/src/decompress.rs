@@ -364,7 +364,7 @@ mod tests {
 
     fn compress(compression: Compression, block: &[u8]) -> Vec<u8> {
         let mut out = Vec::new();
-        BlockCompressor::new(compression).unwrap().compress(block, &mut out).unwrap();
+        BlockCompressor::new(compression).unwrap().append(block, &mut out).unwrap();
         out
     }
 

@@ -1,7 +1,7 @@
 //! A disk into an output file, or only into its bitmap.
 
 use imgprep_codec::{compress_bound, context_bytes};
-use imgprep_map::{Compression, Error, Layout, Sink, SinkKind};
+use imgprep_map::{Encoding, Error, ImageWriter, Sink, SinkKind};
 
 use crate::job::{Job, jobs, reading_share};
 use crate::load::{Loaded, Loader};
@@ -14,8 +14,8 @@ use crate::{Bitmap, BitmapShape, Checksums, Losses, Options, Stack, TableScan, p
 
 /// The destination of a conversion.
 pub struct Output<'a> {
-    /// The writer's plan.
-    pub layout: &'a mut dyn Layout,
+    /// The format's writer.
+    pub format: &'a mut dyn ImageWriter,
     /// The file, device or pipe.
     pub sink: &'a dyn Sink,
     /// Whether [`Converted::checksums`] are wanted.
@@ -24,7 +24,15 @@ pub struct Output<'a> {
     pub bitmap: Option<BitmapShape>,
 }
 
-/// Converts a stack into an output. `table_scan` must be of the same stack, with the layout's unit.
+/// Bytes of the disk that are worked on together, unless a format's blocks are larger.
+const CHUNK: u64 = 2 << 20;
+
+/// Bytes of the disk that are worked on together when an image with blocks of `block` bytes is written: whole blocks.
+pub fn chunk_size(block: u64) -> u64 {
+    block.max(CHUNK)
+}
+
+/// Converts a stack into an output. `table_scan` must be of the same stack, in chunks of [`chunk_size`].
 ///
 /// The sink is left without its final sync; an error leaves it unfinished.
 pub fn convert(
@@ -34,39 +42,29 @@ pub fn convert(
     options: &Options<'_>,
     losses: &Losses,
 ) -> Result<Converted, Error> {
-    let Output { layout, sink, with_checksums, bitmap } = output;
+    let Output { format, sink, with_checksums, bitmap } = output;
     options.progress.begin(table_scan.total());
-    let is_plain = layout.compression() == Compression::Plain;
-    let is_direct = is_plain && sink.kind() == SinkKind::Random && !sink.serializes_writes();
-    let first_place = layout.fixed_place(0).filter(|_| is_direct);
-    let share = writing_share(stack, table_scan, layout.compression(), is_direct, options)?;
+    let (encoding, linear_at) = (format.encoding(), format.linear_at());
+    let is_direct = linear_at.is_some() && sink.kind() == SinkKind::Random && !sink.serializes_writes();
+    let share = writing_share(stack, table_scan, encoding, is_direct, options)?;
     let writer = Writer { sink, stack, progress: options.progress };
-    for patch in layout.begin() {
-        writer.write(patch.at, &[&patch.bytes])?;
-    }
     let worker = Worker {
         loader: Loader { stack, on_loss: options.on_loss, losses, progress: options.progress },
-        compression: layout.compression(),
-        chunk: layout.unit(),
+        encoding,
+        chunk: table_scan.chunk,
+        block: format.block(),
         writer,
-        is_sparse: layout.fixed_place(0).is_some()
-            && sink.kind() == SinkKind::Random
-            && sink.reads_as_zeros(),
+        is_linear: linear_at.is_some(),
+        is_sparse: linear_at.is_some() && sink.kind() == SinkKind::Random && sink.reads_as_zeros(),
         with_checksums,
         bitmap,
         compressors: Compressors::default(),
     };
-    let mut reducer = Reducer {
-        writer,
-        options,
-        first_place: layout.fixed_place(0),
-        layout,
-        done_to: 0,
-        stored: 0,
-        checksums: with_checksums.then(|| Checksums::new(worker.chunk, table_scan.size)),
-        bitmap: bitmap.map(|shape| Bitmap::new(shape, table_scan.size)),
-    };
-    let feed = jobs(stack, worker.chunk, options, losses, first_place);
+    let checksums = with_checksums.then(|| Checksums::new(worker.chunk, table_scan.size));
+    let bitmap = bitmap.map(|shape| Bitmap::new(shape, table_scan.size));
+    let mut reducer = Reducer::new(writer, format, options, checksums, bitmap);
+    reducer.begin()?;
+    let feed = jobs(stack, worker.chunk, options, losses, linear_at.filter(|_| is_direct));
     pipeline::run(
         share,
         options.interrupt,
@@ -119,7 +117,7 @@ pub fn scan(
 fn writing_share(
     stack: &Stack,
     table_scan: &TableScan,
-    compression: Compression,
+    encoding: Encoding,
     is_direct: bool,
     options: &Options<'_>,
 ) -> Result<Share, Error> {
@@ -127,7 +125,13 @@ fn writing_share(
     if is_direct {
         return Ok(read);
     }
-    let per_thread = table_scan.chunk + table_scan.largest_compressed + context_bytes(compression);
-    let per_chunk = compress_bound(compression, table_scan.chunk) + table_scan.largest_compressed;
+    let (context, stored) = match encoding {
+        Encoding::Plain => (0, table_scan.chunk),
+        Encoding::PerBlock { compression, .. } => {
+            (context_bytes(compression), compress_bound(compression, table_scan.chunk))
+        }
+    };
+    let per_thread = table_scan.chunk + table_scan.largest_compressed + context;
+    let per_chunk = stored + table_scan.largest_compressed;
     Ok(Share::plan(options.threads, options.memory, per_thread, per_chunk)?)
 }

@@ -9,10 +9,10 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use imgprep_map::{
-    DiskMap, Error, Extent, FileId, FileUse, Files, Layout, ReadAt, ReadError, Sink, SinkKind, Source,
+    DiskMap, Error, Extent, FileId, FileUse, Files, ImageWriter, ReadAt, ReadError, Sink, SinkKind, Source,
     Visitor, WriteError,
 };
-use imgprep_raw::RawLayout;
+use imgprep_raw::RawWriter;
 
 use crate::{
     BitmapShape, Interrupt, Layer, Losses, OnLoss, Options, Output, Progress, Stack, TrailingData, checksum,
@@ -146,9 +146,9 @@ fn only_table_scan(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
 fn convert_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
     let losses = Losses::default();
     let table_scan = scan_tables(stack, CHUNK, options, &losses)?;
-    let mut layout = RawLayout::new(table_scan.size);
-    assert_eq!(layout.unit(), CHUNK);
-    let output = Output { layout: &mut layout, sink: &Sunk, with_checksums: true, bitmap: None };
+    let mut format = RawWriter::new(table_scan.size);
+    assert_eq!(crate::chunk_size(format.block()), CHUNK);
+    let output = Output { format: &mut format, sink: &Sunk, with_checksums: true, bitmap: None };
     convert(stack, &table_scan, output, options, &losses).map(|_| ())
 }
 

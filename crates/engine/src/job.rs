@@ -2,8 +2,7 @@
 
 use std::ops::Range;
 
-use imgprep_codec::context_bytes;
-use imgprep_map::{Compression, Error};
+use imgprep_map::Error;
 
 use crate::pipeline::Share;
 use crate::stream::{StreamBlock, Streams};
@@ -25,7 +24,7 @@ pub(crate) fn jobs<'a>(
     chunk: u64,
     options: &Options<'a>,
     losses: &'a Losses,
-    first_place: Option<u64>,
+    linear_at: Option<u64>,
 ) -> impl FnMut() -> Result<Option<Job>, Error> + 'a {
     let mut work_units = WorkUnits::new(stack, chunk, options, losses);
     let mut streams = Streams::new(stack, options.on_loss, losses);
@@ -33,7 +32,7 @@ pub(crate) fn jobs<'a>(
         let Some(number) = work_units.next()? else { return Ok(None) };
         let range = work_units.range(number);
         let stream = streams.advance(&range)?;
-        let place = first_place.map(|first| first + range.start);
+        let place = linear_at.map(|first| first + range.start);
         Ok(Some(Job { chunk: number, range, stream, place }))
     }
 }
@@ -49,6 +48,6 @@ pub(crate) fn reading_share(
     } else {
         0
     };
-    let per_thread = table_scan.chunk + table_scan.largest_compressed + context_bytes(Compression::Plain);
+    let per_thread = table_scan.chunk + table_scan.largest_compressed;
     Ok(Share::plan(options.threads, options.memory, per_thread, streamed.max(1))?)
 }

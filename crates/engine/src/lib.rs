@@ -1,8 +1,8 @@
 //! The engine: it moves the bytes that a stack of maps describes.
 //!
 //! It depends on no format, file or policy. It is handed a [`Stack`] (the layers of
-//! a disk with their opened sources) and, for a conversion, a writer's
-//! [`Layout`](imgprep_map::Layout) and a [`Sink`](imgprep_map::Sink). So all its tests
+//! a disk with their opened sources) and, for a conversion, a format's
+//! [`ImageWriter`](imgprep_map::ImageWriter) and a [`Sink`](imgprep_map::Sink). So all its tests
 //! run in memory.
 //!
 //! One disk goes through it like this:
@@ -22,6 +22,7 @@
 //! The walk skips what the maps call zeros, so the cost follows the data.
 
 mod bitmap;
+mod block_writes;
 mod bounded_reader;
 mod check_walks;
 mod checksum;
@@ -57,7 +58,7 @@ pub use check_walks::{
 };
 pub use checksum::{Checksums, TrailingData, checksum};
 pub use codes::CODES;
-pub use convert::{Output, convert, scan};
+pub use convert::{Output, chunk_size, convert, scan};
 pub use cross_check::cross_check;
 pub use error::{EngineError, Loss, Losses};
 pub use imgprep_codec::PayloadEnd;

@@ -2,9 +2,10 @@
 
 use std::ops::Range;
 
-use imgprep_map::{Error, Layout, SinkKind};
+use imgprep_map::{Error, ImageWriter, SinkKind, Stored};
 
-use crate::worker::{Body, Compressors, Done};
+use crate::block_writes::BlockWrites;
+use crate::worker::{Body, Compressors, Done, StoredBlock};
 use crate::writer::{Runs, Writer};
 use crate::{Bitmap, Checksums, Options};
 
@@ -23,19 +24,36 @@ pub struct Converted {
 
 /// What happens to the results, in the order of the disk.
 pub(crate) struct Reducer<'a> {
-    pub(crate) writer: Writer<'a>,
-    pub(crate) layout: &'a mut dyn Layout,
-    pub(crate) options: &'a Options<'a>,
-    /// File offset of the disk's first byte, in layouts that store the disk as it is.
-    pub(crate) first_place: Option<u64>,
+    writer: Writer<'a>,
+    format: &'a mut dyn ImageWriter,
+    options: &'a Options<'a>,
+    /// File offset of the disk's first byte, in files that store the disk as it is.
+    linear_at: Option<u64>,
     /// Disk offset up to which the output is complete.
-    pub(crate) done_to: u64,
-    pub(crate) stored: u64,
-    pub(crate) checksums: Option<Checksums>,
-    pub(crate) bitmap: Option<Bitmap>,
+    done_to: u64,
+    /// File offset up to which the output is written, in all other files.
+    written_to: u64,
+    stored: u64,
+    checksums: Option<Checksums>,
+    bitmap: Option<Bitmap>,
 }
 
-impl Reducer<'_> {
+impl<'a> Reducer<'a> {
+    pub(crate) fn new(
+        writer: Writer<'a>,
+        format: &'a mut dyn ImageWriter,
+        options: &'a Options<'a>,
+        checksums: Option<Checksums>,
+        bitmap: Option<Bitmap>,
+    ) -> Self {
+        let linear_at = format.linear_at();
+        Self { writer, format, options, linear_at, done_to: 0, written_to: 0, stored: 0, checksums, bitmap }
+    }
+
+    pub(crate) fn begin(&mut self) -> Result<(), Error> {
+        self.format.begin(&mut BlockWrites::new(self.writer, &[], &Runs::default(), &mut self.written_to))
+    }
+
     pub(crate) fn reduce(&mut self, done: Done<'_>, compressors: &Compressors) -> Result<(), Error> {
         if let (Some(sums), Some(checksum)) = (&mut self.checksums, done.checksum) {
             sums.push(done.chunk, checksum);
@@ -46,9 +64,9 @@ impl Reducer<'_> {
         match done.body {
             Body::Zero => {}
             Body::Written => self.pass(&done.range)?,
-            Body::Mapped(bytes) => self.place(done.chunk, &done.range, bytes, &done.runs)?,
+            Body::Mapped(bytes) => self.store(&done.range, bytes, &done.runs, &done.blocks)?,
             Body::Owned(bytes) => {
-                self.place(done.chunk, &done.range, &bytes, &done.runs)?;
+                self.store(&done.range, &bytes, &done.runs, &done.blocks)?;
                 compressors.give_back(bytes);
             }
         }
@@ -65,19 +83,29 @@ impl Reducer<'_> {
         Ok(())
     }
 
-    fn place(&mut self, chunk: u64, range: &Range<u64>, bytes: &[u8], runs: &Runs<'_>) -> Result<(), Error> {
+    fn store(
+        &mut self,
+        range: &Range<u64>,
+        bytes: &[u8],
+        runs: &Runs<'_>,
+        blocks: &[StoredBlock],
+    ) -> Result<(), Error> {
         self.pass(range)?;
-        if let Some(first) = self.first_place {
-            self.writer.write_runs(first + range.start, bytes, runs)
-        } else {
-            let placement = self.layout.place(chunk, bytes.len() as u64)?;
-            self.writer.write(placement.at, &[&placement.head, bytes, &placement.tail])
+        if let Some(first) = self.linear_at {
+            return self.writer.write_runs(first + range.start, bytes, runs);
         }
+        let mut out = BlockWrites::new(self.writer, bytes, runs, &mut self.written_to);
+        for block in blocks {
+            let stored = Stored { len: block.range.len() as u64, is_compressed: block.is_compressed };
+            let placement = self.format.place(block.number, stored, &mut out)?;
+            out.store(placement, block.range.clone())?;
+        }
+        out.flush()
     }
 
     /// Where the output stores the disk as it is and does not read as zeros by itself.
     fn zero_to(&mut self, end: u64) -> Result<(), Error> {
-        let Some(first) = self.first_place else { return Ok(()) };
+        let Some(first) = self.linear_at else { return Ok(()) };
         let needs_zeros = !self.writer.sink.reads_as_zeros() || self.writer.sink.kind() == SinkKind::Append;
         if needs_zeros && self.done_to < end {
             let zeroed = self.writer.sink.zero(first + self.done_to..first + end);
@@ -88,11 +116,11 @@ impl Reducer<'_> {
 
     pub(crate) fn finish(mut self, size: u64) -> Result<Converted, Error> {
         self.zero_to(size)?;
-        let finish = self.layout.finish()?;
-        for write in &finish.writes {
-            self.writer.write(write.at, &[&write.bytes])?;
-        }
-        self.writer.sink.set_len(finish.len).map_err(|error| Error::new(error).while_doing("writing"))?;
-        Ok(Converted { len: finish.len, chunks: self.stored, checksums: self.checksums, bitmap: self.bitmap })
+        let runs = Runs::default();
+        let mut out = BlockWrites::new(self.writer, &[], &runs, &mut self.written_to);
+        let len = self.format.finish(&mut out)?;
+        out.zero_to(len)?;
+        self.writer.sink.set_len(len).map_err(|error| Error::new(error).while_doing("writing"))?;
+        Ok(Converted { len, chunks: self.stored, checksums: self.checksums, bitmap: self.bitmap })
     }
 }

@@ -3,8 +3,8 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use imgprep_codec::BlockCompressor;
-use imgprep_map::{Compression, Error};
+use imgprep_codec::{BlockCompressor, CompressError};
+use imgprep_map::{Compression, Encoding, Error};
 
 use crate::job::Job;
 use crate::load::{Loaded, Loader};
@@ -23,6 +23,8 @@ pub(crate) struct Done<'a> {
     pub(crate) body: Body<'a>,
     /// What of the body is written.
     pub(crate) runs: Runs<'a>,
+    /// The blocks in the body, ascending; none where the output is linear.
+    pub(crate) blocks: Vec<StoredBlock>,
     pub(crate) checksum: Option<u32>,
     pub(crate) data: Vec<Range<u64>>,
 }
@@ -34,6 +36,15 @@ pub(crate) enum Body<'a> {
     Written,
     Mapped(&'a [u8]),
     Owned(Vec<u8>),
+}
+
+/// A block of the output that is stored.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredBlock {
+    pub(crate) number: u64,
+    /// Its bytes in the body.
+    pub(crate) range: Range<usize>,
+    pub(crate) is_compressed: bool,
 }
 
 /// Compressors that wait for the next chunk, and buffers that wait for the next payload.
@@ -52,15 +63,19 @@ impl Compressors {
         push(&self.buffers, buffer);
     }
 
-    fn compress(&self, compression: Compression, chunk: &[u8]) -> Result<Vec<u8>, Error> {
+    /// Runs `work` with a compressor.
+    fn with<T>(
+        &self,
+        compression: Compression,
+        work: impl FnOnce(&mut BlockCompressor) -> Result<T, CompressError>,
+    ) -> Result<T, Error> {
         let mut compressor = match pop(&self.idle) {
             Some(compressor) => compressor,
             None => BlockCompressor::new(compression)?,
         };
-        let mut out = self.buffer();
-        compressor.compress(chunk, &mut out).map_err(|error| Error::new(error).while_doing("compressing"))?;
+        let worked = work(&mut compressor).map_err(|error| Error::new(error).while_doing("compressing"))?;
         push(&self.idle, compressor);
-        Ok(out)
+        Ok(worked)
     }
 }
 
@@ -76,9 +91,13 @@ fn push<T>(list: &Mutex<Vec<T>>, item: T) {
 /// What happens to a chunk on any thread.
 pub(crate) struct Worker<'a> {
     pub(crate) loader: Loader<'a>,
-    pub(crate) compression: Compression,
+    pub(crate) encoding: Encoding,
     pub(crate) chunk: u64,
+    /// Bytes of a block of the output.
+    pub(crate) block: u64,
     pub(crate) writer: Writer<'a>,
+    /// Whether the output stores the disk as it is.
+    pub(crate) is_linear: bool,
     /// Whether zeros need not be written.
     pub(crate) is_sparse: bool,
     pub(crate) with_checksums: bool,
@@ -102,13 +121,13 @@ impl<'a> Worker<'a> {
         let checksum = self.with_checksums.then(|| crc32fast::hash(bytes));
         let data = self.bitmap.map(|shape| data_ranges(bytes, job.range.start, shape)).unwrap_or_default();
         let mut runs = Runs { ranges: self.ranges(bytes, &job.range), borrowed: Vec::new() };
-        let is_copy = mapped.is_none() && job.place.is_none() && self.compression == Compression::Plain;
+        let is_copy = mapped.is_none() && job.place.is_none() && self.encoding == Encoding::Plain;
         if is_copy && self.writer.sink.can_reflink() {
             runs.borrowed = self.loader.borrowed(&job.range, scratch);
         }
-        let body = self.body(&job, mapped, &runs, scratch)?;
+        let (body, blocks) = self.body(&job, mapped, &runs, scratch)?;
         self.loader.stack.verify_mapping()?;
-        Ok(Done { chunk: job.chunk, range: job.range, body, runs, checksum, data })
+        Ok(Done { chunk: job.chunk, range: job.range, body, runs, blocks, checksum, data })
     }
 
     /// What of a chunk has to be written.
@@ -127,34 +146,81 @@ impl<'a> Worker<'a> {
         mapped: Option<&'a [u8]>,
         runs: &Runs<'a>,
         scratch: &mut Scratch,
-    ) -> Result<Body<'a>, Error> {
-        if self.compression != Compression::Plain {
-            return self.compress(mapped, scratch).map(Body::Owned);
-        }
+    ) -> Result<(Body<'a>, Vec<StoredBlock>), Error> {
         if let Some(place) = job.place {
             let bytes = mapped.unwrap_or(&scratch.buffer);
             self.writer.write_runs(place, bytes, runs)?;
-            return Ok(Body::Written);
+            return Ok((Body::Written, Vec::new()));
         }
-        Ok(match mapped {
+        let mapped = if self.is_linear { mapped } else { self.whole_blocks(mapped, scratch) };
+        let blocks = self.data_blocks(job, mapped.unwrap_or(&scratch.buffer));
+        if let Encoding::PerBlock { compression, keep_if_smaller } = self.encoding {
+            let chunk = mapped.unwrap_or(&scratch.buffer);
+            let (bytes, blocks) = self.compress(chunk, blocks, compression, keep_if_smaller)?;
+            return Ok((Body::Owned(bytes), blocks));
+        }
+        let body = match mapped {
             Some(bytes) => Body::Mapped(bytes),
             None => Body::Owned(std::mem::replace(&mut scratch.buffer, self.compressors.buffer())),
-        })
+        };
+        Ok((body, blocks))
     }
 
-    /// A compressed chunk is whole: zeros follow where the disk ends in it.
-    fn compress(&self, mapped: Option<&[u8]>, scratch: &mut Scratch) -> Result<Vec<u8>, Error> {
-        // OK: a chunk is a few MiB, set by the writer's layout.
-        let whole = self.chunk as usize;
+    /// A chunk in whole blocks: zeros follow where the disk ends in one.
+    fn whole_blocks(&self, mapped: Option<&'a [u8]>, scratch: &mut Scratch) -> Option<&'a [u8]> {
+        // OK: a block is at most a chunk.
+        let whole = |len: usize| len.next_multiple_of(self.block as usize);
         if let Some(bytes) = mapped {
-            if bytes.len() == whole {
-                return self.compressors.compress(self.compression, bytes);
+            if bytes.len() == whole(bytes.len()) {
+                return mapped;
             }
             scratch.buffer.clear();
             scratch.buffer.extend_from_slice(bytes);
         }
-        scratch.buffer.resize(whole, 0);
-        self.compressors.compress(self.compression, &scratch.buffer)
+        scratch.buffer.resize(whole(scratch.buffer.len()), 0);
+        None
+    }
+
+    /// The blocks of a chunk that hold data.
+    fn data_blocks(&self, job: &Job, chunk: &[u8]) -> Vec<StoredBlock> {
+        if self.is_linear {
+            return Vec::new();
+        }
+        // OK: a block is at most a chunk.
+        let (first, len) = (job.range.start / self.block, self.block as usize);
+        let data = chunk.chunks(len).enumerate().filter(|(_, block)| !is_zero(block));
+        data.map(|(index, block)| StoredBlock {
+            number: first + index as u64,
+            range: index * len..index * len + block.len(),
+            is_compressed: false,
+        })
+        .collect()
+    }
+
+    /// The stored bytes of blocks, one after the other.
+    fn compress(
+        &self,
+        chunk: &[u8],
+        mut blocks: Vec<StoredBlock>,
+        compression: Compression,
+        keep_if_smaller: bool,
+    ) -> Result<(Vec<u8>, Vec<StoredBlock>), Error> {
+        let mut stored = self.compressors.buffer();
+        stored.clear();
+        self.compressors.with(compression, |compressor| {
+            for block in &mut blocks {
+                let (plain, start) = (&chunk[block.range.clone()], stored.len());
+                compressor.append(plain, &mut stored)?;
+                block.is_compressed = !keep_if_smaller || stored.len() - start < plain.len();
+                if !block.is_compressed {
+                    stored.truncate(start);
+                    stored.extend_from_slice(plain);
+                }
+                block.range = start..stored.len();
+            }
+            Ok(())
+        })?;
+        Ok((stored, blocks))
     }
 }
 
@@ -164,6 +230,7 @@ fn zero_unit<'a>(job: Job) -> Done<'a> {
         range: job.range,
         body: Body::Zero,
         runs: Runs::default(),
+        blocks: Vec::new(),
         checksum: None,
         data: Vec::new(),
     }

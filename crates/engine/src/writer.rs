@@ -51,7 +51,7 @@ pub(crate) struct Runs<'a> {
 
 impl Runs<'_> {
     /// A range of the chunk, from where each part of it is best written.
-    fn parts<'b>(&'b self, chunk: &'b [u8], run: &Range<usize>) -> Vec<&'b [u8]> {
+    pub(crate) fn parts<'b>(&'b self, chunk: &'b [u8], run: &Range<usize>) -> Vec<&'b [u8]> {
         let mut parts = Vec::with_capacity(1);
         let mut at = run.start;
         for (start, bytes) in &self.borrowed {

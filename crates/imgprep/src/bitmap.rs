@@ -2,10 +2,10 @@
 
 use std::path::{Path, PathBuf};
 
-use imgprep_engine::{BitmapShape, Losses, Options, scan, scan_tables};
+use imgprep_engine::{BitmapShape, Losses, Options, chunk_size, scan, scan_tables};
 use imgprep_io::OutputOptions;
-use imgprep_map::{Error, Layout as _};
-use imgprep_raw::RawLayout;
+use imgprep_map::{Error, ImageWriter as _};
+use imgprep_raw::RawWriter;
 
 use crate::bitmap_file::Made;
 use crate::{BitmapCommand, Disk, Files, RequestError, Role};
@@ -74,7 +74,7 @@ fn scan_bitmap(
     run: &Options<'_>,
 ) -> Result<BitmapWritten, Error> {
     let losses = Losses::default();
-    let chunk = RawLayout::new(disk.size()).unit();
+    let chunk = chunk_size(RawWriter::new(disk.size()).block());
     let table_scan = scan_tables(disk.stack(), chunk, run, &losses)?;
     let bitmap = scan(disk.stack(), &table_scan, shape, run, &losses)?;
     disk.check_unchanged()?;

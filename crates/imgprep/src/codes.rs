@@ -12,6 +12,7 @@ const CODES: &[Code] = &[
     Code::io("bitmap.command-failed", "the command that makes the bitmap failed"),
     Code::refused("bitmap.needs-raw", "a bitmap was requested for an output that is not RAW"),
     Code::refused("check.no-images", "the folder contains no image files"),
+    Code::refused("convert.needs-file", "the target format cannot be written to standard output"),
     Code::refused("convert.verify-pipe", "standard output cannot be verified"),
     Code::refused("folder.link.dangling", "a symbolic link leads to a missing file"),
     Code::refused("folder.link.outside", "a symbolic link leads outside of the searched folder"),

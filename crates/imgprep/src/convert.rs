@@ -2,14 +2,15 @@
 
 use std::path::{Path, PathBuf};
 
+use imgprep_codec::compress_bound;
 use imgprep_engine::{
-    Bitmap, Checksums, Loss, Losses, Options, Output, TableScan, TrailingData, checksum, convert as run,
-    scan_tables,
+    Bitmap, Checksums, Loss, Losses, Options, Output, TableScan, TrailingData, checksum, chunk_size,
+    convert as run, scan_tables,
 };
 use imgprep_io::{
     DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput, SourceFile, SourceOptions, Sync,
 };
-use imgprep_map::{Error, Layout, ParseOptions, Sink, SizeChoice, WriteError};
+use imgprep_map::{Encoding, Error, ImageWriter, ParseOptions, Sink, SinkKind, SizeChoice, WriteError};
 use imgprep_open::{FollowPolicy, OpenOptions};
 
 use crate::bitmap_file::Made;
@@ -101,11 +102,16 @@ pub struct Plan {
 pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<Plan, Error> {
     disk.check_readable()?;
     let losses = Losses::default();
-    let layout = options.target.layout(disk.size(), options.uuid, options.unix_time)?;
-    let table_scan = scan_tables(disk.stack(), layout.unit(), run, &losses)?;
-    let compressed = imgprep_codec::compress_bound(layout.compression(), layout.unit());
-    let len = layout.bound(table_scan.chunks, compressed);
-    Ok(Plan { table_scan, len, is_exact: options.target == Target::Raw, losses: losses.into_sorted() })
+    let format = options.target.writer(disk.size(), options.uuid, options.unix_time)?;
+    let block = format.block();
+    let table_scan = scan_tables(disk.stack(), chunk_size(block), run, &losses)?;
+    let stored = match format.encoding() {
+        Encoding::PerBlock { compression, keep_if_smaller: false } => compress_bound(compression, block),
+        Encoding::Plain | Encoding::PerBlock { .. } => block,
+    };
+    let blocks = table_scan.chunks * (chunk_size(block) / block);
+    let len = format.max_len(blocks.min(disk.size().div_ceil(block)), stored);
+    Ok(Plan { table_scan, len, is_exact: options.target.has_exact_len(), losses: losses.into_sorted() })
 }
 
 /// Converts a disk. What fails leaves no file behind; a device or a pipe is left as far as it was written.
@@ -117,11 +123,14 @@ pub fn convert(
 ) -> Result<Converted, Error> {
     check_wishes(disk, destination, options)?;
     let losses = Losses::default();
-    let mut layout = options.target.layout(disk.size(), options.uuid, options.unix_time)?;
-    let table_scan = scan_tables(disk.stack(), layout.unit(), run, &losses)?;
+    let mut format = options.target.writer(disk.size(), options.uuid, options.unix_time)?;
+    if *destination == Destination::Stdout && format.needs() == SinkKind::Random {
+        return Err(RequestError::TargetNeedsFile { format: options.target.name() }.into());
+    }
+    let table_scan = scan_tables(disk.stack(), chunk_size(format.block()), run, &losses)?;
     let opened = Opened::new(destination, options, disk.size())?;
     let job = Job { disk, table_scan: &table_scan, options, run, losses: &losses };
-    let done = job.write(&opened, &mut *layout)?;
+    let done = job.write(&opened, &mut *format)?;
     disk.check_unchanged()?;
     let is_verified = job.verify(&opened, done.checksums.as_ref())?;
     let bitmap = job.bitmap(&opened, done.bitmap.as_ref())?;
@@ -150,7 +159,7 @@ fn check_wishes(disk: &Disk, destination: &Destination, options: &ConvertOptions
         Destination::Path(path) => files.writes(Role::Output, path),
     }
     let Some((_, bitmap)) = &options.bitmap else { return files.check() };
-    if options.target != Target::Raw {
+    if !options.target.takes_bitmap() {
         return Err(RequestError::BitmapNeedsRaw.into());
     }
     files.writes(Role::Bitmap, bitmap);
@@ -214,7 +223,7 @@ impl Opened {
             return Err(in_path(RequestError::DeviceNeedsForce.into()));
         }
         let device = DeviceOutput::open(path).map_err(|error| in_path(error.into()))?;
-        if device.capacity() < size && options.target == Target::Raw {
+        if device.capacity() < size && options.target.has_exact_len() {
             let available = device.capacity();
             return Err(in_path(WriteError::TooSmall { needed: size, available }.into()));
         }
@@ -280,9 +289,13 @@ struct Job<'a> {
 }
 
 impl Job<'_> {
-    fn write(&self, opened: &Opened, layout: &mut dyn Layout) -> Result<imgprep_engine::Converted, Error> {
+    fn write(
+        &self,
+        opened: &Opened,
+        format: &mut dyn ImageWriter,
+    ) -> Result<imgprep_engine::Converted, Error> {
         let output = Output {
-            layout,
+            format,
             sink: opened.sink(),
             with_checksums: self.options.verify == Verify::ReadBack
                 || self.options.checksum == Checksum::Crc32,

@@ -25,6 +25,12 @@ pub enum RequestError {
     /// Only a file can be read back.
     #[error("standard output cannot be verified")]
     VerifyPipe,
+    /// A format whose header or tables are written last.
+    #[error("{format} cannot be written to standard output: its header is written last, which needs a file")]
+    TargetNeedsFile {
+        /// The format's name.
+        format: &'static str,
+    },
     /// A bitmap belongs to a RAW file with a name.
     #[error("a bitmap can only be written next to a RAW file")]
     BitmapNeedsRaw,
@@ -61,6 +67,7 @@ impl Detail for RequestError {
             Self::OutputIsSource { .. } => "output.is-source",
             Self::OutputTwice { .. } => "output.twice",
             Self::VerifyPipe => "convert.verify-pipe",
+            Self::TargetNeedsFile { .. } => "convert.needs-file",
             Self::BitmapNeedsRaw => "bitmap.needs-raw",
             Self::BitmapCommand { .. } => "bitmap.command-failed",
             Self::LinkDangling { .. } => "folder.link.dangling",

@@ -59,3 +59,4 @@ pub use imgprep_map::{
 };
 pub use imgprep_open::{FollowPolicy, Mismatch, Named, OpenOptions, open_source};
 pub use imgprep_policy as policy;
+pub use imgprep_qcow2::{ClusterCompression, ClusterSize};

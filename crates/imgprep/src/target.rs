@@ -1,8 +1,9 @@
 //! The formats that are written.
 
-use imgprep_map::{Compression, Error, Layout};
-use imgprep_raw::RawLayout;
-use imgprep_zvhd::{WriteOptions, Zvhd2Layout};
+use imgprep_map::{Compression, Error, ImageWriter};
+use imgprep_qcow2::{ClusterCompression, ClusterSize, Qcow2Writer};
+use imgprep_raw::RawWriter;
+use imgprep_zvhd::{WriteOptions, Zvhd2Writer};
 
 /// What a conversion makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -11,6 +12,13 @@ pub enum Target {
     Raw,
     /// ZVHD2 with this compression.
     Zvhd2(Compression),
+    /// QCOW2, version 3.
+    Qcow2 {
+        /// Bytes of a cluster.
+        cluster_size: ClusterSize,
+        /// Compression of the clusters that become smaller by it.
+        compression: Option<ClusterCompression>,
+    },
 }
 
 impl Target {
@@ -19,24 +27,59 @@ impl Target {
         match self {
             Self::Raw => imgprep_raw::NAME,
             Self::Zvhd2(_) => imgprep_zvhd::ZVHD2,
+            Self::Qcow2 { .. } => imgprep_qcow2::NAME,
         }
     }
 
     /// Bytes of the disk that a reader of the output sees for one of `size` bytes: the disk of a ZVHD2 is a whole number
-    /// of GiB, as the cloud's disks are.
+    /// of GiB, as the cloud's disks are, and QEMU reads whole sectors of a QCOW2.
     pub fn disk_size(self, size: u64) -> u64 {
+        let granule = match self {
+            Self::Raw => 1,
+            Self::Zvhd2(_) => 1 << 30,
+            Self::Qcow2 { .. } => 512,
+        };
+        size.checked_next_multiple_of(granule).unwrap_or(size)
+    }
+
+    /// How its blocks are compressed.
+    pub fn compression(self) -> Option<Compression> {
         match self {
-            Self::Raw => size,
-            Self::Zvhd2(_) => size.checked_next_multiple_of(1 << 30).unwrap_or(size),
+            Self::Raw => None,
+            Self::Zvhd2(compression) => Some(compression),
+            Self::Qcow2 { compression, .. } => compression.map(Into::into),
         }
     }
 
-    /// The writer's plan for a disk of `size` bytes.
-    pub(crate) fn layout(self, size: u64, uuid: [u8; 16], unix_time: u64) -> Result<Box<dyn Layout>, Error> {
+    /// Whether the file's length follows from the disk's alone. Such a file has holes where the disk has zeros.
+    pub fn has_exact_len(self) -> bool {
+        self == Self::Raw
+    }
+
+    /// Whether a bitmap of its blocks can be written next to it.
+    pub fn takes_bitmap(self) -> bool {
+        self == Self::Raw
+    }
+
+    /// Whether the file holds a UUID.
+    pub fn has_uuid(self) -> bool {
+        matches!(self, Self::Zvhd2(_))
+    }
+
+    /// The writer for a disk of `size` bytes.
+    pub(crate) fn writer(
+        self,
+        size: u64,
+        uuid: [u8; 16],
+        unix_time: u64,
+    ) -> Result<Box<dyn ImageWriter>, Error> {
         Ok(match self {
-            Self::Raw => Box::new(RawLayout::new(size)),
+            Self::Raw => Box::new(RawWriter::new(size)),
             Self::Zvhd2(compression) => {
-                Box::new(Zvhd2Layout::new(WriteOptions { disk_size: size, compression, uuid, unix_time })?)
+                Box::new(Zvhd2Writer::new(WriteOptions { disk_size: size, compression, uuid, unix_time })?)
+            }
+            Self::Qcow2 { cluster_size, compression } => {
+                Box::new(Qcow2Writer::new(self.disk_size(size), cluster_size, compression)?)
             }
         })
     }

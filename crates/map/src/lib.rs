@@ -4,7 +4,7 @@
 //! crate holds the words for that sentence: [`Extent`] and [`Source`] (where a
 //! range of the disk comes from), [`DiskMap`] (a format's whole answer),
 //! [`ReadAt`] and [`Sink`] (what bytes are read from and written to),
-//! [`Layout`] (a writer's plan), [`Facts`] and [`Finding`] (what an inspector
+//! [`ImageWriter`] (what a format writes), [`Facts`] and [`Finding`] (what an inspector
 //! tells), [`Error`] (one envelope for all that goes wrong) and [`Printable`] (text of
 //! strangers as people see it).
 //!
@@ -35,8 +35,8 @@ pub use image::{
 // What bytes are read from: a file or what replaces parts of it, and where its holes are.
 pub use read::{LastHole, Overlay, OverlayReader, ReadAt, ReadError};
 
-// The seam for writers: a layout decides where bytes go, a sink takes them.
-pub use write::{Compression, Finish, Layout, Placement, Sink, SinkKind, WriteAt, WriteError};
+// The seam for writers: an image writer decides where bytes go, a sink takes them.
+pub use write::{Compression, Emit, Encoding, ImageWriter, Placement, Sink, SinkKind, Stored, WriteError};
 
 // What structure checks share: uses of the file and how they are swept, walks over table entries, counts and findings.
 pub use check::{

@@ -80,10 +80,11 @@ pub(crate) struct JobSpecArgs {
     pub(crate) from: Option<String>,
     #[command(flatten)]
     pub(crate) follow: FollowArgs,
-    /// Format of the outputs: zvhd2 or raw
+    /// Format of the outputs: zvhd2, qcow2 or raw
     #[arg(short = 'O', long = "to", value_name = "FMT", default_value = "zvhd2")]
     pub(crate) to: String,
-    /// Options of the output format; zvhd2 has `level=N`, `compression_type=zstd|zlib` and `checksum=on|off`
+    /// Options of the output format; zvhd2 has `level=N`, `compression_type=zstd|zlib` and `checksum=on|off`;
+    /// qcow2 has `cluster_size=SIZE`, `compress=on|off`, `compression_type=zlib|zstd` and `level=N`
     #[arg(short = 'o', value_name = "K=V,...", value_delimiter = ',')]
     pub(crate) options: Vec<String>,
     /// Compression level: zstd 1 to 22 (default 3), with --zlib 1 to 9 (default 6)

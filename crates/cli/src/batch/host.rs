@@ -7,7 +7,7 @@ use imgprep_batch::{Host, Subject, Verdict};
 
 use super::verdict;
 use crate::failure::Failure;
-use crate::target::{TargetOptions, is_not_written, named};
+use crate::target::{TargetOptions, WRITABLE, is_not_written, named};
 
 /// This program.
 pub(crate) struct Program;
@@ -17,10 +17,8 @@ impl Host for Program {
         let options: Vec<_> = options.iter().map(|(key, value)| format!("{key}={value}")).collect();
         match named(name, &TargetOptions { options: &options, level: None, is_zlib: false }) {
             Ok(Some(target)) => Ok(target),
-            Ok(None) if is_not_written(name) => {
-                Err(format!("cannot write {name}: the writable formats are zvhd2 and raw"))
-            }
-            Ok(None) => Err(format!("to {name}: unknown format; the writable formats are zvhd2 and raw")),
+            Ok(None) if is_not_written(name) => Err(format!("cannot write {name}: {WRITABLE}")),
+            Ok(None) => Err(format!("to {name}: unknown format; {WRITABLE}")),
             Err(Failure::Usage(text)) => Err(text),
             Err(_) => Err(format!("{name}: unsupported options")),
         }

@@ -227,6 +227,16 @@ pub enum Unsupported {
         /// Those that there are.
         present: String,
     },
+    /// A disk that needs larger tables than QEMU reads.
+    #[error(
+        "a disk of {size} bytes does not fit into a QCOW2 with clusters of {cluster} bytes: choose larger clusters"
+    )]
+    WriteDiskTooLarge {
+        /// Length of the disk.
+        size: u64,
+        /// Bytes of a cluster.
+        cluster: u64,
+    },
     /// More snapshots than are listed.
     #[error("{found} snapshots exceed the limit of {limit}")]
     TooManySnapshots {
@@ -259,6 +269,7 @@ impl Detail for Unsupported {
             Self::NoSnapshot { .. } => "qcow2.snapshot.not-found",
             Self::TooManySnapshots { .. } => "qcow2.limit.snapshots",
             Self::TextTooLong { .. } => "qcow2.limit.text",
+            Self::WriteDiskTooLarge { .. } => "qcow2.write.disk-too-large",
         }
     }
 
@@ -278,7 +289,7 @@ impl Detail for Unsupported {
             | Self::Encrypted { at, .. }
             | Self::TooManySnapshots { at, .. }
             | Self::TextTooLong { at, .. } => Some(*at),
-            Self::NoSnapshot { .. } => None,
+            Self::NoSnapshot { .. } | Self::WriteDiskTooLarge { .. } => None,
         }
     }
 }

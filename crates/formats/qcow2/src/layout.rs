@@ -10,6 +10,8 @@ pub(crate) const MAGIC: [u8; 4] = *b"QFI\xfb";
 pub(crate) const HEADER_V2: u64 = 72;
 /// The least length of a version 3 header.
 pub(crate) const HEADER_V3: u64 = 104;
+/// The length of a version 3 header with a compression type.
+pub(crate) const HEADER_WITH_COMPRESSION: u32 = 112;
 /// Where the compression type stands, in headers that reach so far.
 pub(crate) const COMPRESSION_AT: usize = 104;
 
@@ -65,6 +67,32 @@ impl RawHeader {
             length,
             compression: if is_v3 && u64::from(length) > HEADER_V3 { bytes[COMPRESSION_AT] } else { 0 },
         }
+    }
+
+    /// A version 3 header with a compression type.
+    pub(crate) fn encode(&self) -> [u8; HEADER_WITH_COMPRESSION as usize] {
+        let mut bytes = [0; HEADER_WITH_COMPRESSION as usize];
+        // OK: every field lies in the header, by the offsets of the structure above.
+        bytes[..4].copy_from_slice(&MAGIC);
+        BigEndian::write_u32(&mut bytes[4..], self.version);
+        BigEndian::write_u64(&mut bytes[8..], self.backing_offset);
+        BigEndian::write_u32(&mut bytes[16..], self.backing_len);
+        BigEndian::write_u32(&mut bytes[20..], self.cluster_bits);
+        BigEndian::write_u64(&mut bytes[24..], self.size);
+        BigEndian::write_u32(&mut bytes[32..], self.crypt_method);
+        BigEndian::write_u32(&mut bytes[36..], self.l1_size);
+        BigEndian::write_u64(&mut bytes[40..], self.l1_offset);
+        BigEndian::write_u64(&mut bytes[48..], self.refcount_offset);
+        BigEndian::write_u32(&mut bytes[56..], self.refcount_clusters);
+        BigEndian::write_u32(&mut bytes[60..], self.snapshots);
+        BigEndian::write_u64(&mut bytes[64..], self.snapshots_offset);
+        BigEndian::write_u64(&mut bytes[72..], self.incompatible);
+        BigEndian::write_u64(&mut bytes[80..], self.compatible);
+        BigEndian::write_u64(&mut bytes[88..], self.autoclear);
+        BigEndian::write_u32(&mut bytes[96..], self.refcount_order);
+        BigEndian::write_u32(&mut bytes[100..], self.length);
+        bytes[COMPRESSION_AT] = self.compression;
+        bytes
     }
 }
 

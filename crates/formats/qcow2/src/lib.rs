@@ -7,7 +7,9 @@
 //! tables that it reads against the counts and flags of their clusters.
 //! Refused by name: unknown incompatible features.
 //!
-//! No table is kept in memory: L1 and L2 are read where a walk comes by.
+//! Written: version 3, plain or with compressed clusters, clusters of every size.
+//!
+//! No table is kept in memory when an image is read: L1 and L2 are read where a walk comes by.
 #![no_std]
 #![deny(
     clippy::cast_possible_truncation,
@@ -18,6 +20,7 @@
 
 extern crate alloc;
 
+mod allocator;
 mod check;
 mod check_data_file;
 mod codes;
@@ -38,6 +41,7 @@ mod refcounts;
 mod report;
 mod snapshot;
 mod usage;
+mod writer;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -57,6 +61,7 @@ use crate::map::{Map, Tables};
 
 pub use error::{Corrupt, Unsupported};
 pub use layout::NAME;
+pub use writer::{ClusterCompression, ClusterSize, Qcow2Writer};
 
 /// Recognises the magic with a version of 2 or more: version 1 is QCOW.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {

@@ -20,7 +20,7 @@ use alloc::boxed::Box;
 
 use imgprep_map::{Error, Facts, Image, ParseOptions, Parsed, ReadAt};
 
-pub use writer::RawLayout;
+pub use writer::RawWriter;
 
 /// The format's name.
 pub const NAME: &str = "raw";

@@ -1,54 +1,52 @@
-//! RAW written: every unit at its own offset.
+//! RAW written: every block at its own offset.
 
-use alloc::vec::Vec;
-
-use imgprep_map::{Compression, Error, Finish, Layout, Placement, SinkKind, WriteAt};
+use imgprep_map::{Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Stored};
 
 /// Bytes that are looked at together: a block of the import bitmap.
-const UNIT: u64 = 2 << 20;
+const BLOCK: u64 = 2 << 20;
 
-/// The plan of a RAW file.
-pub struct RawLayout {
+/// Writes a RAW file.
+pub struct RawWriter {
     size: u64,
 }
 
-impl RawLayout {
+impl RawWriter {
     /// For a disk of `size` bytes.
     pub fn new(size: u64) -> Self {
         Self { size }
     }
 }
 
-impl Layout for RawLayout {
-    fn unit(&self) -> u64 {
-        UNIT
+impl ImageWriter for RawWriter {
+    fn block(&self) -> u64 {
+        BLOCK
     }
 
-    fn compression(&self) -> Compression {
-        Compression::Plain
+    fn encoding(&self) -> Encoding {
+        Encoding::Plain
     }
 
     fn needs(&self) -> SinkKind {
         SinkKind::Append
     }
 
-    fn begin(&mut self) -> Vec<WriteAt> {
-        Vec::new()
+    fn linear_at(&self) -> Option<u64> {
+        Some(0)
     }
 
-    fn place(&mut self, unit: u64, _: u64) -> Result<Placement, Error> {
-        Ok(Placement { at: unit * UNIT, head: Vec::new(), tail: Vec::new() })
+    fn begin(&mut self, _: &mut dyn Emit) -> Result<(), Error> {
+        Ok(())
     }
 
-    fn fixed_place(&self, unit: u64) -> Option<u64> {
-        Some(unit * UNIT)
+    fn place(&mut self, block: u64, _: Stored, _: &mut dyn Emit) -> Result<Placement, Error> {
+        Ok(Placement::bare(block * BLOCK))
     }
 
-    fn finish(&mut self) -> Result<Finish, Error> {
-        Ok(Finish { writes: Vec::new(), len: self.size })
+    fn finish(&mut self, _: &mut dyn Emit) -> Result<u64, Error> {
+        Ok(self.size)
     }
 
-    fn bound(&self, _: u64, _: u64) -> u64 {
+    fn max_len(&self, _: u64, _: u64) -> u64 {
         self.size
     }
 }

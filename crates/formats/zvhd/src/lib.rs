@@ -36,7 +36,7 @@ use imgprep_map::{Error, Evidence, ParseOptions, Parsed, Probe, ReadAt};
 pub use codes::CODES;
 pub use error::{Corrupt, Unsupported};
 pub use layout::{ZVHD, ZVHD2};
-pub use writer::{WriteOptions, Zvhd2Layout};
+pub use writer::{WriteOptions, Zvhd2Writer};
 
 /// Recognises both formats by the cookie of their first page.
 pub fn probe(probe: &Probe<'_>) -> Option<(&'static str, Evidence)> {

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use imgprep_map::{Compression, Error, Finish, Layout, Placement, SinkKind, WriteAt};
+use imgprep_map::{Compression, Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Stored};
 
 use crate::Unsupported;
 use crate::header::SECONDS_TO_2000;
@@ -26,8 +26,8 @@ pub struct WriteOptions {
     pub unix_time: u64,
 }
 
-/// The plan of a ZVHD2.
-pub struct Zvhd2Layout {
+/// Writes a ZVHD2.
+pub struct Zvhd2Writer {
     header: RawHeader,
     compression: Compression,
     /// Where the next record goes.
@@ -37,7 +37,7 @@ pub struct Zvhd2Layout {
     bitmap: BTreeMap<u64, Vec<u8>>,
 }
 
-impl Zvhd2Layout {
+impl Zvhd2Writer {
     /// Fails for a disk that exceeds the format and for an unsupported compression.
     pub fn new(options: WriteOptions) -> Result<Self, Error> {
         let too_large = Unsupported::DiskTooLarge { size: options.disk_size };
@@ -47,7 +47,7 @@ impl Zvhd2Layout {
         let compression = match options.compression {
             Compression::ZlibOpen { .. } => 0,
             Compression::Zstd { .. } => 1,
-            Compression::Plain => return Err(Unsupported::WriteCompression.into()),
+            Compression::Deflate { .. } => return Err(Unsupported::WriteCompression.into()),
         };
         // Before 2000 there is no time stamp; in 2136 it is full.
         let since_2000 = options.unix_time.saturating_sub(SECONDS_TO_2000);
@@ -137,42 +137,43 @@ impl Zvhd2Layout {
     }
 }
 
-impl Layout for Zvhd2Layout {
-    fn unit(&self) -> u64 {
+impl ImageWriter for Zvhd2Writer {
+    fn block(&self) -> u64 {
         BLOCK
     }
 
-    fn compression(&self) -> Compression {
-        self.compression
+    fn encoding(&self) -> Encoding {
+        Encoding::PerBlock { compression: self.compression, keep_if_smaller: false }
     }
 
     fn needs(&self) -> SinkKind {
         SinkKind::Append
     }
 
-    fn begin(&mut self) -> Vec<WriteAt> {
-        vec![WriteAt { at: 0, bytes: self.header.encode().to_vec() }]
+    fn begin(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
+        out.write(0, &self.header.encode())
     }
 
-    fn place(&mut self, unit: u64, len: u64) -> Result<Placement, Error> {
-        let too_large = || Unsupported::DiskTooLarge { size: unit.saturating_mul(BLOCK) };
-        let block = u32::try_from(unit).map_err(|_| too_large())?;
-        let payload = u32::try_from(len).map_err(|_| too_large())?;
-        let whole = record_len(len).and_then(|whole| u32::try_from(whole).ok()).ok_or_else(too_large)?;
+    fn place(&mut self, number: u64, stored: Stored, _: &mut dyn Emit) -> Result<Placement, Error> {
+        let too_large = || Unsupported::DiskTooLarge { size: number.saturating_mul(BLOCK) };
+        let block = u32::try_from(number).map_err(|_| too_large())?;
+        let payload = u32::try_from(stored.len).map_err(|_| too_large())?;
+        let whole = record_len(stored.len).and_then(|whole| u32::try_from(whole).ok());
+        let whole = whole.ok_or_else(too_large)?;
         let at = self.at;
         self.index.extend_from_slice(&RawEntry { offset: at, block, len: whole }.encode());
-        self.set_bit(unit);
+        self.set_bit(number);
         self.header.data_blocks += 1;
         self.at += u64::from(whole);
         // OK: `record_len` rounds up from head, payload and end mark; the padding is less than a page.
-        let padding = usize::try_from(u64::from(whole) - RECORD_HEAD - len).unwrap_or(0);
+        let padding = usize::try_from(u64::from(whole) - RECORD_HEAD - stored.len).unwrap_or(0);
         let mut tail = vec![0; padding];
         let mark = padding - RECORD_END.len();
         tail[mark..].copy_from_slice(RECORD_END);
         Ok(Placement { at, head: RawRecord { payload, block }.encode().to_vec(), tail })
     }
 
-    fn finish(&mut self) -> Result<Finish, Error> {
+    fn finish(&mut self, out: &mut dyn Emit) -> Result<u64, Error> {
         let middle = self.behind_records();
         let mut index = core::mem::take(&mut self.index);
         index.resize(index.len().next_multiple_of(INDEX_SEGMENT as usize), 0);
@@ -180,19 +181,16 @@ impl Layout for Zvhd2Layout {
         self.complete(index.len(), bitmap.len())?;
         let header = &self.header;
         let last_at = header.bitmap_offset + u64::from(header.bitmap_size);
-        let writes = vec![
-            WriteAt { at: self.at, bytes: middle.to_vec() },
-            WriteAt { at: header.index_offset, bytes: index },
-            WriteAt { at: header.bitmap_offset, bytes: bitmap },
-            WriteAt { at: last_at, bytes: header.encode().to_vec() },
-        ];
-        let writes = writes.into_iter().filter(|write| !write.bytes.is_empty()).collect();
-        Ok(Finish { writes, len: last_at + PAGE })
+        out.write(self.at, &middle)?;
+        out.write(header.index_offset, &index)?;
+        out.write(header.bitmap_offset, &bitmap)?;
+        out.write(last_at, &header.encode())?;
+        Ok(last_at + PAGE)
     }
 
-    fn bound(&self, units: u64, stored: u64) -> u64 {
-        let records = units.saturating_mul(record_len(stored).unwrap_or(u64::MAX));
-        let index = (units * ENTRY_BYTES).next_multiple_of(u64::from(INDEX_SEGMENT));
+    fn max_len(&self, blocks: u64, stored: u64) -> u64 {
+        let records = blocks.saturating_mul(record_len(stored).unwrap_or(u64::MAX));
+        let index = (blocks * ENTRY_BYTES).next_multiple_of(u64::from(INDEX_SEGMENT));
         let bitmap = u64::from(self.header.block_count).div_ceil(PER_SEGMENT) * u64::from(BITMAP_SEGMENT);
         records.saturating_add(3 * PAGE + index + bitmap)
     }
@@ -224,8 +222,19 @@ mod tests {
 
     const ZSTD: Compression = Compression::Zstd { level: 3, has_checksum: true };
 
-    fn layout(disk_size: u64, compression: Compression) -> Result<Zvhd2Layout, Error> {
-        Zvhd2Layout::new(WriteOptions {
+    /// What a writer emits.
+    #[derive(Default)]
+    struct Emitted(Vec<(u64, Vec<u8>)>);
+
+    impl Emit for Emitted {
+        fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error> {
+            self.0.push((at, bytes.to_vec()));
+            Ok(())
+        }
+    }
+
+    fn writer(disk_size: u64, compression: Compression) -> Result<Zvhd2Writer, Error> {
+        Zvhd2Writer::new(WriteOptions {
             disk_size,
             compression,
             uuid: [7; 16],
@@ -233,39 +242,41 @@ mod tests {
         })
     }
 
+    fn place(writer: &mut Zvhd2Writer, block: u64, len: u64) -> Placement {
+        writer.place(block, Stored { len, is_compressed: true }, &mut Emitted::default()).unwrap()
+    }
+
     #[test]
     fn a_record_is_padded_to_pages_and_marked() {
-        let mut layout = layout(BLOCK * 3, ZSTD).unwrap();
-        let first = layout.place(0, 10).unwrap();
+        let mut writer = writer(BLOCK * 3, ZSTD).unwrap();
+        let first = place(&mut writer, 0, 10);
         assert_eq!((first.at, first.head.len(), first.tail.len()), (4096, 48, 4096 - 58));
         assert_eq!(first.tail[first.tail.len() - 4..], *b"end\0");
-        assert_eq!(layout.place(2, 5000).unwrap().at, 8192);
-        let finish = layout.finish().unwrap();
-        assert_eq!(
-            finish.writes.iter().map(|write| write.at).collect::<Vec<_>>(),
-            [16384, 20480, 544_768, 548_864]
-        );
-        assert_eq!(finish.len, 552_960);
-        assert_eq!(finish.writes[2].bytes[0], 0b101);
-        assert!(layout.bound(2, 5000) >= finish.len);
+        assert_eq!(place(&mut writer, 2, 5000).at, 8192);
+        let mut out = Emitted::default();
+        let len = writer.finish(&mut out).unwrap();
+        assert_eq!(out.0.iter().map(|(at, _)| *at).collect::<Vec<_>>(), [16384, 20480, 544_768, 548_864]);
+        assert_eq!(len, 552_960);
+        assert_eq!(out.0[2].1[0], 0b101);
+        assert!(writer.max_len(2, 5000) >= len);
     }
 
     #[test]
     fn a_disk_of_zeros_has_no_index() {
-        let mut layout = layout(BLOCK, Compression::ZlibOpen { level: 6 }).unwrap();
-        let finish = layout.finish().unwrap();
-        assert_eq!(finish.writes.len(), 3);
-        assert_eq!(finish.len, 16384);
+        let mut writer = writer(BLOCK, Compression::ZlibOpen { level: 6 }).unwrap();
+        let mut out = Emitted::default();
+        assert_eq!(writer.finish(&mut out).unwrap(), 16384);
+        assert!(out.0[1].1.is_empty(), "the index");
     }
 
     #[test]
     fn what_the_format_can_t_say_is_refused() {
         let size = (1 << 53) + 1;
-        let error = layout(size, ZSTD).err().unwrap();
+        let error = writer(size, ZSTD).err().unwrap();
         assert_eq!(error.detail(), Some(&Unsupported::DiskTooLarge { size }));
         assert_eq!(error.code(), "zvhd.write.disk-too-large");
-        assert!(layout(u64::from(u32::MAX) * BLOCK, ZSTD).is_ok(), "the largest disk that has block numbers");
-        let error = layout(1, Compression::Plain).err().unwrap();
+        assert!(writer(u64::from(u32::MAX) * BLOCK, ZSTD).is_ok(), "the largest disk that has block numbers");
+        let error = writer(1, Compression::Deflate { level: 6, window_bits: 12 }).err().unwrap();
         assert_eq!(error.detail(), Some(&Unsupported::WriteCompression));
         assert_eq!(error.code(), "zvhd.write.packing");
     }
@@ -273,25 +284,26 @@ mod tests {
     #[cfg(target_pointer_width = "64")]
     #[test]
     fn tables_of_4_gib_are_refused() {
-        let mut layout = layout(BLOCK, ZSTD).unwrap();
+        let mut writer = writer(BLOCK, ZSTD).unwrap();
         for (index, bitmap) in [(1 << 32, 0), (0, 1 << 32)] {
-            let error = layout.complete(index, bitmap).unwrap_err();
+            let error = writer.complete(index, bitmap).unwrap_err();
             assert_eq!(error.detail(), Some(&Unsupported::IndexTooLarge));
             assert_eq!(error.code(), "zvhd.write.index-too-large");
         }
-        assert!(layout.complete((1 << 32) - 524_288, (1 << 32) - 4096).is_ok());
+        assert!(writer.complete((1 << 32) - 524_288, (1 << 32) - 4096).is_ok());
     }
 
     #[test]
     fn the_page_behind_the_records_has_the_count_of_blocks_and_the_first_page_s_checksum() {
-        let mut layout = layout(BLOCK * 3, ZSTD).unwrap();
-        let first = layout.begin().remove(0).bytes;
-        layout.place(0, 10).unwrap();
-        layout.place(2, 10).unwrap();
-        let finish = layout.finish().unwrap();
-        let mut want = first.clone();
+        let mut writer = writer(BLOCK * 3, ZSTD).unwrap();
+        let mut out = Emitted::default();
+        writer.begin(&mut out).unwrap();
+        place(&mut writer, 0, 10);
+        place(&mut writer, 2, 10);
+        writer.finish(&mut out).unwrap();
+        let mut want = out.0[0].1.clone();
         want[136] = 2;
-        assert_eq!(finish.writes[0].bytes, want);
+        assert_eq!(out.0[1].1, want);
         let page: &[u8; PAGE_BYTES] = want[..].try_into().unwrap();
         assert_ne!(RawHeader::decode(page).checksum, checksum(page), "a cut file must not open");
     }

@@ -4,14 +4,14 @@ use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
 
 use imgprep_catalog::{DetectError, detect};
-use imgprep_engine::{BitmapShape, EngineError, Losses, Options, scan, scan_tables};
+use imgprep_engine::{BitmapShape, EngineError, Losses, Options, chunk_size, scan, scan_tables};
 use imgprep_io::SourceFile;
-use imgprep_map::{Class, Error, Facts, Finding, Layout as _, ReadAt as _, Severity, Value};
+use imgprep_map::{Class, Error, Facts, Finding, ImageWriter as _, ReadAt as _, Severity, Value};
 use imgprep_open::{FollowPolicy, hints};
 use imgprep_policy::{
     BitmapFile, Boot, Conversion, Kind, Place, Profile, RuleId, Sectors, Subject, Violation, judge,
 };
-use imgprep_raw::RawLayout;
+use imgprep_raw::RawWriter;
 
 use super::inside::inside;
 use super::{CheckOptions, CheckedFile};
@@ -205,7 +205,7 @@ impl<'a> Job<'a> {
         let file =
             SourceFile::open(&path, self.options.open.source).map_err(|error| in_path(error.into()))?;
         let losses = Losses::default();
-        let chunk = RawLayout::new(disk.size()).unit();
+        let chunk = chunk_size(RawWriter::new(disk.size()).block());
         let table_scan = scan_tables(disk.stack(), chunk, self.run, &losses)?;
         let bitmap = scan(disk.stack(), &table_scan, shape, self.run, &losses)?;
         let flaw = bitmap.flaw(&file).map_err(in_path)?;

@@ -1,7 +1,7 @@
-//! What bytes are written to, and the plan of a writer.
+//! What bytes are written to, and the seam for writers.
 
-mod layout;
+mod image_writer;
 mod sink;
 
-pub use layout::{Compression, Finish, Layout, Placement, WriteAt};
+pub use image_writer::{Compression, Emit, Encoding, ImageWriter, Placement, Stored};
 pub use sink::{Sink, SinkKind, WriteError};

@@ -1,0 +1,165 @@
+//! Clusters of a file that is being written, and their reference counts (sections "Host cluster management" and
+//! "Reference counts").
+//!
+//! Clusters are handed out one after the other and never given back. So a refcount block is final when the clusters
+//! that it counts are handed out; it is then written into the first cluster behind them.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use imgprep_map::{Emit, Error};
+
+use crate::writer::{ClusterSize, ENTRY, write_table};
+
+/// Bytes of a reference count.
+const COUNT: u64 = 2;
+
+pub(crate) struct Allocator {
+    cluster: ClusterSize,
+    /// Number of the next free cluster.
+    next: u64,
+    /// The free bytes of the last cluster that compressed clusters were packed into, as file offsets.
+    packing: Option<(u64, u64)>,
+    /// The refcount block that is being filled.
+    counts: Vec<u16>,
+    /// Offsets of those that are written.
+    table: Vec<u64>,
+}
+
+impl Allocator {
+    pub(crate) fn new(cluster: ClusterSize) -> Self {
+        Self { cluster, next: 0, packing: None, counts: empty_block(cluster), table: Vec::new() }
+    }
+
+    /// File offset of the first free cluster.
+    pub(crate) fn end(&self) -> u64 {
+        self.next * self.cluster.bytes()
+    }
+
+    /// A whole cluster, for one use.
+    pub(crate) fn cluster(&mut self, out: &mut dyn Emit) -> Result<u64, Error> {
+        if self.next == self.counts_end() {
+            self.write_block(out)?;
+        }
+        Ok(self.take())
+    }
+
+    /// Room for a compressed cluster, which is smaller than a cluster: behind the one before, if possible.
+    pub(crate) fn bytes(&mut self, len: u64, out: &mut dyn Emit) -> Result<u64, Error> {
+        let at = match self.packed(len) {
+            Some(at) => at,
+            None => {
+                let at = self.cluster(out)?;
+                self.packing = Some((at, at + self.cluster.bytes()));
+                at
+            }
+        };
+        if let Some((free, _)) = &mut self.packing {
+            *free = at + len;
+        }
+        Ok(at)
+    }
+
+    /// Room behind the last compressed cluster. It may reach into the next cluster of the file if that is free and
+    /// counted by the same refcount block.
+    fn packed(&mut self, len: u64) -> Option<u64> {
+        let (at, end) = self.packing.filter(|(at, end)| at < end)?;
+        let count = self.count_of(at)?;
+        let raised = count.checked_add(1)?;
+        if at + len > end {
+            if end != self.end() || self.next == self.counts_end() {
+                return None;
+            }
+            self.take();
+            self.packing = Some((at, end + self.cluster.bytes()));
+        }
+        *self.count_of_mut(at)? = raised;
+        Some(at)
+    }
+
+    /// Writes the last refcount blocks and the refcount table. Returns the table's offset and its clusters.
+    pub(crate) fn finish(&mut self, out: &mut dyn Emit) -> Result<(u64, u64), Error> {
+        let (blocks, table) = refcount_structures(self.cluster, self.next, self.table.len() as u64);
+        let first = self.next;
+        let end = first + blocks + table;
+        for index in 0..blocks {
+            let from = self.counts_end() - self.per_block();
+            for number in first.max(from)..end.min(self.counts_end()) {
+                // OK: below the end of the block.
+                self.counts[(number - from) as usize] = 1;
+            }
+            self.put_block((first + index) * self.cluster.bytes(), out)?;
+        }
+        self.next = end;
+        let at = (first + blocks) * self.cluster.bytes();
+        write_table(out, at, &self.table)?;
+        Ok((at, table))
+    }
+
+    /// The next cluster, which the current refcount block counts.
+    fn take(&mut self) -> u64 {
+        let at = self.end();
+        self.next += 1;
+        if let Some(count) = self.count_of_mut(at) {
+            *count = 1;
+        }
+        at
+    }
+
+    /// Writes the refcount block that is full into the next cluster.
+    fn write_block(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
+        self.put_block(self.end(), out)?;
+        // Counts in a block that is written cannot rise any more.
+        self.packing = None;
+        self.take();
+        Ok(())
+    }
+
+    fn put_block(&mut self, at: u64, out: &mut dyn Emit) -> Result<(), Error> {
+        let counts = core::mem::replace(&mut self.counts, empty_block(self.cluster));
+        let bytes: Vec<u8> = counts.iter().flat_map(|count| count.to_be_bytes()).collect();
+        self.table.push(at);
+        out.write(at, &bytes)
+    }
+
+    fn per_block(&self) -> u64 {
+        self.cluster.bytes() / COUNT
+    }
+
+    /// Number of the first cluster behind those that the current refcount block counts.
+    fn counts_end(&self) -> u64 {
+        (self.table.len() as u64 + 1) * self.per_block()
+    }
+
+    fn count_of(&self, at: u64) -> Option<u16> {
+        let from = self.counts_end() - self.per_block();
+        let index = (at / self.cluster.bytes()).checked_sub(from)?;
+        self.counts.get(usize::try_from(index).ok()?).copied()
+    }
+
+    fn count_of_mut(&mut self, at: u64) -> Option<&mut u16> {
+        let from = self.counts_end() - self.per_block();
+        let index = (at / self.cluster.bytes()).checked_sub(from)?;
+        self.counts.get_mut(usize::try_from(index).ok()?)
+    }
+}
+
+fn empty_block(cluster: ClusterSize) -> Vec<u16> {
+    // OK: a block is a cluster, 2 MiB at most.
+    vec![0; (cluster.bytes() / COUNT) as usize]
+}
+
+/// Refcount blocks beyond the `written` ones, and clusters of the refcount table, for a file whose first `clusters`
+/// clusters are in use otherwise. The blocks and the table count themselves, too.
+pub(crate) fn refcount_structures(cluster: ClusterSize, clusters: u64, written: u64) -> (u64, u64) {
+    let per_block = cluster.bytes() / COUNT;
+    let mut blocks = written + 1;
+    loop {
+        let table = (blocks * ENTRY).div_ceil(cluster.bytes());
+        let needed = (clusters + (blocks - written) + table).div_ceil(per_block);
+        if needed <= blocks {
+            return (blocks - written, table);
+        }
+        blocks = needed;
+    }
+}

@@ -1,0 +1,279 @@
+//! QCOW2 version 3 written in one pass: clusters, L2 tables and refcount blocks follow each other in the order in which
+//! they become final; the L1 table and the header, whose places are known before, come last.
+//!
+//! In memory are one L2 table, one refcount block, the L1 table and the refcount table: at most 45 MiB for the
+//! largest disk that QEMU opens.
+
+use alloc::vec;
+use alloc::vec::Vec;
+
+use imgprep_map::{Compression, Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Stored};
+
+use crate::Unsupported;
+use crate::allocator::{Allocator, refcount_structures};
+use crate::layout::{
+    COMPRESSED, COMPRESSION_TYPE, COPIED, HEADER_WITH_COMPRESSION, L1_BYTES, REFCOUNT_TABLE_BYTES, RawHeader,
+};
+
+/// Bits of a reference count, as a power of two: 16 bits, as QEMU writes them unless it is told otherwise.
+const REFCOUNT_ORDER: u32 = 4;
+/// Bytes of an entry of an L1, L2 or refcount table.
+pub(crate) const ENTRY: u64 = 8;
+/// Compressed clusters are read with a window of 4 KiB (section "Compressed Clusters Descriptor").
+const WINDOW_BITS: u8 = 12;
+
+/// How clusters are compressed. One that does not become smaller is stored as it is.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum ClusterCompression {
+    /// Raw deflate streams, which QCOW2 calls zlib.
+    Zlib {
+        /// 1 to 9.
+        level: u32,
+    },
+    /// zstd frames with the checksum of their contents, which decoders verify.
+    Zstd {
+        /// 1 to 22.
+        level: i32,
+    },
+}
+
+impl From<ClusterCompression> for Compression {
+    fn from(compression: ClusterCompression) -> Self {
+        match compression {
+            ClusterCompression::Zlib { level } => Self::Deflate { level, window_bits: WINDOW_BITS },
+            ClusterCompression::Zstd { level } => Self::Zstd { level, has_checksum: true },
+        }
+    }
+}
+
+/// Bytes of a cluster: a power of two from 512 to 2 MiB.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ClusterSize {
+    bits: u32,
+}
+
+impl ClusterSize {
+    /// `None` if the format has no clusters of that size.
+    pub fn new(bytes: u64) -> Option<Self> {
+        let bits = bytes.trailing_zeros();
+        (bytes.is_power_of_two() && (9..=21).contains(&bits)).then_some(Self { bits })
+    }
+
+    /// In bytes.
+    pub fn bytes(self) -> u64 {
+        1 << self.bits
+    }
+
+    /// Entries of a table that fills a cluster.
+    pub(crate) fn entries(self) -> u64 {
+        self.bytes() / ENTRY
+    }
+}
+
+impl Default for ClusterSize {
+    /// 64 KiB.
+    fn default() -> Self {
+        Self { bits: 16 }
+    }
+}
+
+/// Writes a QCOW2.
+pub struct Qcow2Writer {
+    disk_size: u64,
+    cluster: ClusterSize,
+    compression: Option<ClusterCompression>,
+    l1: Vec<u64>,
+    l2: Option<L2>,
+    allocator: Allocator,
+}
+
+/// The L2 table that is being filled.
+struct L2 {
+    index: u64,
+    entries: Vec<u64>,
+}
+
+impl Qcow2Writer {
+    /// For a disk of whole sectors. Fails for a disk that needs larger tables than QEMU reads when all of it is data.
+    pub fn new(
+        disk_size: u64,
+        cluster: ClusterSize,
+        compression: Option<ClusterCompression>,
+    ) -> Result<Self, Error> {
+        let too_large = Unsupported::WriteDiskTooLarge { size: disk_size, cluster: cluster.bytes() };
+        let tables = disk_size.div_ceil(cluster.entries() * cluster.bytes());
+        let most = most_clusters(cluster, tables, disk_size.div_ceil(cluster.bytes()));
+        let (blocks, _) = refcount_structures(cluster, most, 0);
+        if tables > L1_BYTES / ENTRY || blocks > REFCOUNT_TABLE_BYTES / ENTRY {
+            return Err(too_large.into());
+        }
+        let l1 = vec![0; usize::try_from(tables).map_err(|_| too_large)?];
+        Ok(Self { disk_size, cluster, compression, l1, l2: None, allocator: Allocator::new(cluster) })
+    }
+
+    /// The L1 table follows the header's cluster.
+    fn l1_offset(&self) -> u64 {
+        self.cluster.bytes()
+    }
+
+    /// Makes a table the one that is being filled, and writes the one before.
+    fn open_l2(&mut self, index: u64, out: &mut dyn Emit) -> Result<(), Error> {
+        if self.l2.as_ref().is_some_and(|l2| l2.index == index) {
+            return Ok(());
+        }
+        self.close_l2(out)?;
+        // OK: a table is a cluster, 2 MiB at most.
+        self.l2 = Some(L2 { index, entries: vec![0; self.cluster.entries() as usize] });
+        Ok(())
+    }
+
+    fn close_l2(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
+        let Some(L2 { index, entries }) = self.l2.take() else { return Ok(()) };
+        let at = self.allocator.cluster(out)?;
+        // OK: the engine places blocks of the disk only, and L1 has an entry for each table of the disk.
+        self.l1[index as usize] = at | COPIED;
+        write_table(out, at, &entries)
+    }
+
+    /// Section "Compressed Clusters Descriptor": the offset in the low bits, then the number of sectors beyond the
+    /// first.
+    fn descriptor(&self, at: u64, len: u64) -> u64 {
+        let offset_bits = 62 - (self.cluster.bits - 8);
+        let sectors = (at + len - 1) / 512 - at / 512;
+        COMPRESSED | sectors << offset_bits | at
+    }
+
+    fn header(&self, refcount_offset: u64, refcount_clusters: u64) -> RawHeader {
+        let is_zstd = matches!(self.compression, Some(ClusterCompression::Zstd { .. }));
+        RawHeader {
+            version: 3,
+            backing_offset: 0,
+            backing_len: 0,
+            cluster_bits: self.cluster.bits,
+            size: self.disk_size,
+            crypt_method: 0,
+            // OK: `new` holds both tables against QEMU's bounds, which are a few MiB.
+            l1_size: self.l1.len() as u32,
+            l1_offset: self.l1_offset(),
+            refcount_offset,
+            refcount_clusters: refcount_clusters as u32,
+            snapshots: 0,
+            snapshots_offset: 0,
+            incompatible: if is_zstd { COMPRESSION_TYPE } else { 0 },
+            compatible: 0,
+            autoclear: 0,
+            refcount_order: REFCOUNT_ORDER,
+            length: HEADER_WITH_COMPRESSION,
+            compression: u8::from(is_zstd),
+        }
+    }
+}
+
+impl ImageWriter for Qcow2Writer {
+    fn block(&self) -> u64 {
+        self.cluster.bytes()
+    }
+
+    fn encoding(&self) -> Encoding {
+        match self.compression {
+            None => Encoding::Plain,
+            Some(compression) => {
+                Encoding::PerBlock { compression: compression.into(), keep_if_smaller: true }
+            }
+        }
+    }
+
+    fn needs(&self) -> SinkKind {
+        SinkKind::Random
+    }
+
+    fn begin(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
+        let l1_clusters = (self.l1.len() as u64 * ENTRY).div_ceil(self.cluster.bytes());
+        (0..=l1_clusters).try_for_each(|_| self.allocator.cluster(out).map(|_| ()))
+    }
+
+    fn place(&mut self, block: u64, stored: Stored, out: &mut dyn Emit) -> Result<Placement, Error> {
+        let per_table = self.cluster.entries();
+        self.open_l2(block / per_table, out)?;
+        let (at, entry) = if stored.is_compressed {
+            let at = self.allocator.bytes(stored.len, out)?;
+            (at, self.descriptor(at, stored.len))
+        } else {
+            let at = self.allocator.cluster(out)?;
+            (at, at | COPIED)
+        };
+        if let Some(l2) = &mut self.l2 {
+            // OK: below the number of entries of a table.
+            l2.entries[(block % per_table) as usize] = entry;
+        }
+        Ok(Placement::bare(at))
+    }
+
+    fn finish(&mut self, out: &mut dyn Emit) -> Result<u64, Error> {
+        self.close_l2(out)?;
+        let (refcount_offset, refcount_clusters) = self.allocator.finish(out)?;
+        write_table(out, self.l1_offset(), &self.l1)?;
+        // The zeros behind the header end the list of its extensions.
+        out.write(0, &self.header(refcount_offset, refcount_clusters).encode())?;
+        Ok(self.allocator.end())
+    }
+
+    fn max_len(&self, blocks: u64, _: u64) -> u64 {
+        let clusters = most_clusters(self.cluster, self.l1.len() as u64, blocks);
+        let (refcount_blocks, table) = refcount_structures(self.cluster, clusters, 0);
+        (clusters + refcount_blocks + table).saturating_mul(self.cluster.bytes())
+    }
+}
+
+/// Clusters of header, L1, L2 tables and data, if `blocks` clusters of the disk hold data and L1 has `tables` entries.
+fn most_clusters(cluster: ClusterSize, tables: u64, blocks: u64) -> u64 {
+    1 + tables.saturating_mul(ENTRY).div_ceil(cluster.bytes()) + blocks.min(tables) + blocks
+}
+
+/// Writes a table, a part at a time: the largest are 32 MiB.
+pub(crate) fn write_table(out: &mut dyn Emit, at: u64, entries: &[u64]) -> Result<(), Error> {
+    const PART: usize = 8192;
+    entries.chunks(PART).enumerate().try_for_each(|(index, part)| {
+        let bytes: Vec<u8> = part.iter().flat_map(|entry| entry.to_be_bytes()).collect();
+        out.write(at + (index * PART) as u64 * ENTRY, &bytes)
+    })
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn cluster_sizes_of_the_format() {
+        let sizes: Vec<u64> =
+            (0..64).map(|bits| 1 << bits).filter(|size| ClusterSize::new(*size).is_some()).collect();
+        assert_eq!((sizes.first(), sizes.last(), sizes.len()), (Some(&512), Some(&(2 << 20)), 13));
+        assert_eq!(ClusterSize::new(1000), None);
+        assert_eq!(ClusterSize::default().bytes(), 65536);
+    }
+
+    #[test]
+    fn a_disk_with_larger_tables_than_qemu_reads_is_refused() {
+        // The L1 table of 32 MiB: 2^22 tables of 2^13 clusters of 64 KiB.
+        let size = 1 << (22 + 13 + 16);
+        assert!(Qcow2Writer::new(size, ClusterSize::default(), None).is_ok());
+        let error = Qcow2Writer::new(size + 512, ClusterSize::default(), None).err().unwrap();
+        assert_eq!(error.code(), "qcow2.write.disk-too-large");
+        assert_eq!(
+            error.detail(),
+            Some(&Unsupported::WriteDiskTooLarge { size: size + 512, cluster: 65536 })
+        );
+        // The refcount table of 8 MiB comes first: the file is longer than the disk.
+        let small = ClusterSize::new(512).unwrap();
+        assert!(Qcow2Writer::new(120 << 30, small, None).is_ok());
+        assert!(Qcow2Writer::new(128 << 30, small, None).is_err());
+    }
+
+    #[test]
+    fn descriptors_count_the_sectors_that_a_payload_touches() {
+        let writer = Qcow2Writer::new(1 << 20, ClusterSize::default(), None).unwrap();
+        let sectors = |at, len| writer.descriptor(at, len) >> 54 & 0xff;
+        assert_eq!([sectors(0, 1), sectors(0, 512), sectors(0, 513), sectors(511, 2)], [0, 0, 1, 1]);
+        assert_eq!(writer.descriptor(0x1_2345, 1), COMPRESSED | 0x1_2345);
+    }
+}
