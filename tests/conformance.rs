@@ -89,24 +89,29 @@ fn every_image_converts_to_its_disk_on_several_threads() {
     good().iter().for_each(|image| converts_to_its_disk(image, folder.path(), "3"));
 }
 
-/// Through our ZVHD2 writer and back.
+/// Through each of our writers and back.
 #[test]
-fn every_image_survives_a_zvhd2() {
+fn every_image_survives_a_zvhd2_and_a_qcow2() {
     let folder = tempfile::tempdir().unwrap();
     for image in good().into_iter().filter(|image| image.snapshot.is_none()) {
         let path = write_files(&image.files, folder.path()).unwrap();
         let source = path.display().to_string();
-        for compression in [&["--level", "1"][..], &["--zlib"]] {
-            let to = ["convert", &source, "out.zvhd2", "--force", "--no-sync", "--size", "original"];
-            let output = imgprep(folder.path(), &[&to[..], compression].concat());
+        for (out, options) in [
+            ("out.zvhd2", &["--level", "1"][..]),
+            ("out.zvhd2", &["--zlib"]),
+            ("out.qcow2", &[]),
+            ("out.qcow2", &["--level", "1", "-o", "cluster_size=4k,compression_type=zstd"]),
+        ] {
+            let to = ["convert", &source, out, "--force", "--no-sync", "--size", "original"];
+            let output = imgprep(folder.path(), &[&to[..], options].concat());
             assert!(output.status.success(), "{}: {}", image.name, said(&output));
-            let back = ["convert", "out.zvhd2", "out.raw", "--force", "--no-sync", "--size", "original"];
+            let back = ["convert", out, "out.raw", "--force", "--no-sync", "--size", "original"];
             let output = imgprep(folder.path(), &back);
             assert!(output.status.success(), "{}: {}", image.name, said(&output));
             let got = std::fs::read(folder.path().join("out.raw")).unwrap();
             let mut want = image.disk.clone();
             want.resize(want.len().next_multiple_of(512), 0);
-            assert!(got == want, "{} {compression:?}: other contents", image.name);
+            assert!(got == want, "{} {out} {options:?}: other contents", image.name);
         }
     }
 }

@@ -29,7 +29,7 @@ fn disk(seed: u64, size: usize) -> Vec<u8> {
 }
 
 fn convert(folder: &Path, args: &[&str]) {
-    let from = if args[0].ends_with(".qcow2") { "qcow2" } else { "raw" };
+    let from = if args[0].contains("qcow2") { "qcow2" } else { "raw" };
     let fixed = ["convert", "--from", from, "--force", "--no-sync", "-q"];
     let output = imgprep(folder, &[&fixed, args].concat());
     assert!(output.status.success(), "{args:?}: {}", said(&output));

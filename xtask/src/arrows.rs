@@ -19,7 +19,7 @@ const ARROWS: &[(Crates, &[Crates])] = &[
     (Crates::One("disk"), &[Crates::One("map")]),
     (Crates::One("engine"), &[Crates::One("codec"), Crates::One("map")]),
     (Crates::One("policy"), &[Crates::One("map")]),
-    (Crates::One("imgprep"), &[Crates::Libraries, Crates::One("raw"), Crates::One("zvhd")]),
+    (Crates::One("imgprep"), &[Crates::Libraries, Crates::Formats]),
     (Crates::One("batch"), &[Crates::One("imgprep")]),
     (Crates::One("cli"), &[Crates::One("imgprep"), Crates::One("batch")]),
     (Crates::One("testdata-gen"), &[]),

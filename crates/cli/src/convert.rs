@@ -206,7 +206,8 @@ fn render(
 fn enlarged(disk: &Disk, options: &ConvertOptions) -> Option<String> {
     let (size, target) = (disk.size(), options.target.disk_size(disk.size()));
     (size != target).then(|| {
-        format!("the disk has {}; in the cloud it will have {}, padded with zeros", full(size), full(target))
+        let place = if options.target.has_uuid() { "in the cloud it" } else { "in the output it" };
+        format!("the disk has {}; {place} will have {}, padded with zeros", full(size), full(target))
     })
 }
 

@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use byteorder::{ByteOrder, LittleEndian};
+use imgprep_map::usize_of;
 
 use crate::{Partition, PartitionKind};
 
@@ -69,7 +70,7 @@ impl Header {
     /// The used entries of an array that stands at disk offset `at`.
     pub(crate) fn partitions(&self, at: u64, array: &[u8]) -> Vec<Partition> {
         // OK: at least 128, see `entry_range`.
-        let size = usize::try_from(self.entry_size).unwrap_or(usize::MAX);
+        let size = usize_of(self.entry_size);
         let numbered = (1..).zip((at..).step_by(size)).zip(array.chunks_exact(size));
         numbered.filter_map(|((number, at), entry)| self.partition(number, at, entry)).collect()
     }

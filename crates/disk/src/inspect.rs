@@ -3,7 +3,7 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use imgprep_map::{ReadAt, ReadError, Severity};
+use imgprep_map::{ReadAt, ReadError, Severity, usize_of};
 
 use crate::gpt::MOST_ENTRY_BYTES;
 use crate::inspect::inspector::{Inspector, TAIL};
@@ -66,7 +66,7 @@ pub fn inspect(disk: &dyn ReadAt, wanted: Wanted) -> Result<DiskFacts, ReadError
         unread: Vec::new(),
     };
     // OK: clipped to a constant.
-    let len = usize::try_from(size.min(HEAD as u64)).unwrap_or(HEAD);
+    let len = usize_of(size.min(HEAD as u64));
     let head = disk.slice(0, len)?.into_owned();
     let mut inspector = Inspector { disk, reach: wanted.reach, declared: wanted.sector, facts };
     inspector.decide(&head);

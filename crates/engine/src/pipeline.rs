@@ -6,7 +6,7 @@ use std::sync::atomic::{AtomicBool, Ordering};
 use std::sync::mpsc::{self, Sender};
 use std::sync::{Mutex, PoisonError};
 
-use imgprep_map::Error;
+use imgprep_map::{Error, usize_of};
 
 use crate::scratch::Scratch;
 use crate::{EngineError, Interrupt};
@@ -32,12 +32,12 @@ impl Share {
         per_chunk: u64,
     ) -> Result<Self, EngineError> {
         let needed = per_thread + per_chunk;
-        let fitting = usize::try_from(budget / needed.max(1)).unwrap_or(usize::MAX).min(threads.get());
+        let fitting = usize_of(budget / needed.max(1)).min(threads.get());
         let Some(fitting) = NonZeroUsize::new(fitting) else {
             return Err(EngineError::Memory { needed, budget, threads: threads.get() });
         };
         let left = budget - per_thread * fitting.get() as u64;
-        let chunks = usize::try_from(left / per_chunk.max(1)).unwrap_or(usize::MAX);
+        let chunks = usize_of(left / per_chunk.max(1));
         Ok(Self { threads: fitting, in_flight: chunks.min(fitting.get() * AHEAD) })
     }
 }
@@ -192,7 +192,7 @@ where
 
     fn take(&mut self, number: u64, answer: Answer<D>) {
         // OK: a number is answered once, and its place stays until then.
-        let index = usize::try_from(number - self.next).unwrap_or(usize::MAX);
+        let index = usize_of(number - self.next);
         if let Some(place) = self.waiting.get_mut(index) {
             *place = Some(answer);
         }

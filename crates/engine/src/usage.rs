@@ -10,7 +10,7 @@
 
 use std::ops::{ControlFlow, Range};
 
-use imgprep_map::{Error, FileId, FileUse, UseKind};
+use imgprep_map::{Error, FileId, FileUse, UseKind, usize_of};
 
 use crate::watched::Watched;
 use crate::{EngineError, Interrupt, Layer, OnLoss};
@@ -88,7 +88,7 @@ pub(crate) fn check(
     interrupt: &Interrupt,
     found: &mut dyn FnMut(Error),
 ) -> Result<Compared, Error> {
-    let room = usize::try_from(memory).unwrap_or(usize::MAX) / size_of::<Run>();
+    let room = usize_of(memory) / size_of::<Run>();
     let room = room.max(LEAST_ROOM);
     for (index, file) in layer.files.iter().enumerate() {
         let id = u32::try_from(index).map_or(FileId(u32::MAX), FileId);

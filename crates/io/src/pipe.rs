@@ -6,7 +6,7 @@ use std::ops::Range;
 use std::os::fd::AsFd;
 use std::sync::{Mutex, PoisonError};
 
-use imgprep_map::{Sink, SinkKind, WriteError};
+use imgprep_map::{Sink, SinkKind, WriteError, usize_of};
 
 use crate::output::{ZEROS, write_error};
 use crate::{CreateError, stdout_was_closed};
@@ -64,7 +64,7 @@ impl State {
 
     fn zero_to(&mut self, end: u64) -> Result<(), WriteError> {
         while self.position < end {
-            let left = usize::try_from(end - self.position).unwrap_or(usize::MAX);
+            let left = usize_of(end - self.position);
             self.append(&ZEROS[..left.min(ZEROS.len())])?;
         }
         Ok(())

@@ -20,6 +20,7 @@ mod disk_map;
 mod error;
 mod image;
 mod read;
+mod size;
 mod write;
 
 // Where the bytes of a disk are. A format implements `DiskMap`; `ExtentBuilder` makes sure that its extents tile the disk.
@@ -43,6 +44,9 @@ pub use check::{
     Contradictions, CoverageSweep, EntryRun, EntryVisitor, FileUse, Full, Report, RevisitLimiter,
     StructureCounts, Swept, UnitSet, Use, UseKind, Uses, walk_entries,
 };
+
+// One conversion from sizes of files to sizes in memory.
+pub use size::usize_of;
 
 // Every error and finding has a code; each code is listed once.
 pub use code::Code;

@@ -7,7 +7,7 @@ use imgprep_catalog::{Detection, Format, by_name, denied_as_raw, is_raw};
 use imgprep_io::SourceFile;
 use imgprep_map::{
     Detail as _, Error, Finding, Image, ImageName, Overlay, OverlayReader, ParentRef, ParseOptions, Parsed,
-    ReadAt, ReadError, Severity,
+    ReadAt, ReadError, Severity, usize_of,
 };
 
 use crate::associated_file::associated_files;
@@ -361,7 +361,7 @@ fn open_layer(
 
 /// The same error with the name of the associated file that it is about.
 fn in_file(error: Error, files: &[Arc<SourceFile>]) -> Error {
-    let index = usize::try_from(error.file().0).unwrap_or(usize::MAX);
+    let index = usize_of(error.file().0);
     match files.get(index).filter(|_| index > 0) {
         Some(file) => error.in_path(file.path().display().to_string()),
         None => error,

@@ -1,6 +1,6 @@
 //! The header: raw -> validated.
 
-use imgprep_map::{Encryption, Error, ReadAt};
+use imgprep_map::{Encryption, Error, ReadAt, usize_of};
 
 use crate::layout::{
     ENTRY, HEADER, MAGIC, RawHeader, XEN_AT, XEN_BIG_ENDIAN, XEN_HEADER, XEN_PAGE, XenHeader,
@@ -155,7 +155,7 @@ fn backing_name(file: &dyn ReadAt, raw: &RawHeader) -> Result<Option<(u64, usize
     }
     check_table(file, 8, "the backing file name", raw.backing_offset, raw.backing_len.into())?;
     // OK: at most 1023.
-    Ok(Some((raw.backing_offset, usize::try_from(raw.backing_len).unwrap_or(0))))
+    Ok(Some((raw.backing_offset, usize_of(raw.backing_len))))
 }
 
 #[cfg(test)]

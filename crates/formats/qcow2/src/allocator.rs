@@ -7,9 +7,10 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use imgprep_map::{Emit, Error};
+use imgprep_map::{Emit, Error, usize_of};
 
-use crate::writer::{ClusterSize, ENTRY, write_table};
+use crate::cluster_size::{ClusterSize, ENTRY};
+use crate::tables::write_table;
 
 /// Bytes of a reference count.
 const COUNT: u64 = 2;
@@ -46,13 +47,12 @@ impl Allocator {
 
     /// Room for a compressed cluster, which is smaller than a cluster: behind the one before, if possible.
     pub(crate) fn bytes(&mut self, len: u64, out: &mut dyn Emit) -> Result<u64, Error> {
-        let at = match self.packed(len) {
-            Some(at) => at,
-            None => {
-                let at = self.cluster(out)?;
-                self.packing = Some((at, at + self.cluster.bytes()));
-                at
-            }
+        let at = if let Some(at) = self.packed(len) {
+            at
+        } else {
+            let at = self.cluster(out)?;
+            self.packing = Some((at, at + self.cluster.bytes()));
+            at
         };
         if let Some((free, _)) = &mut self.packing {
             *free = at + len;
@@ -86,7 +86,7 @@ impl Allocator {
             let from = self.counts_end() - self.per_block();
             for number in first.max(from)..end.min(self.counts_end()) {
                 // OK: below the end of the block.
-                self.counts[(number - from) as usize] = 1;
+                self.counts[usize_of(number - from)] = 1;
             }
             self.put_block((first + index) * self.cluster.bytes(), out)?;
         }
@@ -134,19 +134,19 @@ impl Allocator {
     fn count_of(&self, at: u64) -> Option<u16> {
         let from = self.counts_end() - self.per_block();
         let index = (at / self.cluster.bytes()).checked_sub(from)?;
-        self.counts.get(usize::try_from(index).ok()?).copied()
+        self.counts.get(usize_of(index)).copied()
     }
 
     fn count_of_mut(&mut self, at: u64) -> Option<&mut u16> {
         let from = self.counts_end() - self.per_block();
         let index = (at / self.cluster.bytes()).checked_sub(from)?;
-        self.counts.get_mut(usize::try_from(index).ok()?)
+        self.counts.get_mut(usize_of(index))
     }
 }
 
 fn empty_block(cluster: ClusterSize) -> Vec<u16> {
     // OK: a block is a cluster, 2 MiB at most.
-    vec![0; (cluster.bytes() / COUNT) as usize]
+    vec![0; usize_of(cluster.bytes() / COUNT)]
 }
 
 /// Refcount blocks beyond the `written` ones, and clusters of the refcount table, for a file whose first `clusters`

@@ -7,7 +7,7 @@
 use alloc::format;
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{DiskMap, Error, Files, Finding, LastHole, ReadAt, Severity, Source};
+use imgprep_map::{DiskMap, Error, Files, Finding, LastHole, ReadAt, Severity, Source, usize_of};
 
 use crate::map::Map;
 
@@ -52,7 +52,7 @@ fn first_set(data: &dyn ReadAt, hole: &mut LastHole, range: Range<u64>) -> Resul
         }
         let len = (range.end - at).min(CHUNK);
         // OK: at most a chunk.
-        let bytes = data.slice(at, usize::try_from(len).unwrap_or(0))?;
+        let bytes = data.slice(at, usize_of(len))?;
         if let Some(index) = bytes.iter().position(|byte| *byte != 0) {
             return Ok(Some(at + index as u64));
         }

@@ -5,6 +5,8 @@ use alloc::format;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use imgprep_map::usize_of;
+
 use crate::header::Header;
 use crate::report::Report;
 
@@ -38,7 +40,7 @@ impl Counts {
             file_len,
             start,
             end: u64::MAX,
-            room: usize::try_from(budget / chunk_bytes).unwrap_or(usize::MAX).max(2),
+            room: usize_of(budget / chunk_bytes).max(2),
             clusters: file_len.div_ceil(header.cluster_size()),
         }
     }
@@ -102,7 +104,7 @@ impl Counts {
             return Some(*place);
         }
         // OK: 4096.
-        let len = usize::try_from(CHUNK).unwrap_or(0);
+        let len = usize_of(CHUNK);
         let place = if self.counts.len() < self.room {
             self.counts.push(vec![0; len]);
             self.counts.len() - 1

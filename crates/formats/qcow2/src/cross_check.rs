@@ -14,7 +14,7 @@ use core::ops::ControlFlow;
 use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{
     Contradictions, CoverageSweep, EntryRun, Error, FileId, Files, Finding, ReadAt, RevisitLimiter, Severity,
-    Swept, Use, walk_entries,
+    Swept, Use, usize_of, walk_entries,
 };
 
 use crate::entry::Cluster;
@@ -185,7 +185,7 @@ impl Walk<'_, '_> {
     /// Two entries with one payload. Payloads may share a sector, not a start (section "Compressed Clusters
     /// Descriptor"); counts cannot detect it, since all payloads in one cluster are counted.
     fn payloads(&mut self) -> Result<(), Error> {
-        let room = usize::try_from(self.map.budget / PLACE_BYTES).unwrap_or(usize::MAX);
+        let room = usize_of(self.map.budget / PLACE_BYTES);
         let sweep = CoverageSweep { block: 1, step: self.map.entry_bytes(), room };
         let mut found = core::mem::take(&mut self.found);
         let map = self.map;

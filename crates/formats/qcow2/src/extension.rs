@@ -4,7 +4,7 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, ImageName, Limits, ReadAt};
+use imgprep_map::{Error, ImageName, Limits, ReadAt, usize_of};
 
 use crate::header::Header;
 use crate::{Corrupt, Unsupported};
@@ -73,7 +73,7 @@ impl Extensions {
                 );
             }
             // OK: held against a limit of a MiB above.
-            let data = file.slice(at + 8, usize::try_from(len).unwrap_or(0))?;
+            let data = file.slice(at + 8, usize_of(len))?;
             found.take(kind, at + 8, &data);
             at += 8 + len.next_multiple_of(8);
         }

@@ -1,6 +1,6 @@
 //! The header: raw -> validated (specification, section "Header").
 
-use imgprep_map::{Codec, Encryption, Error, ReadAt};
+use imgprep_map::{Codec, Encryption, Error, ReadAt, usize_of};
 
 use crate::layout::{
     COMPRESSION_AT, COMPRESSION_TYPE, CORRUPT, DATA_FILE, DATA_FILE_RAW, EXTENDED_L2, HEADER_V2, HEADER_V3,
@@ -130,7 +130,7 @@ fn read_raw(file: &dyn ReadAt) -> Result<RawHeader, Error> {
         return Err(cut(HEADER_V2).into());
     }
     // OK: at most 112.
-    let present = usize::try_from(file.len().min(112)).unwrap_or(112);
+    let present = usize_of(file.len().min(112));
     file.read_exact_at(&mut bytes[..present], 0)?;
     if bytes[..4] != MAGIC {
         return Err(Corrupt::Magic { found: [bytes[0], bytes[1], bytes[2], bytes[3]] }.into());
@@ -164,6 +164,6 @@ fn backing_name(file: &dyn ReadAt, raw: &RawHeader) -> Result<Option<(u64, usize
     }
     check_table(file, 8, "the backing file name", raw.backing_offset, raw.backing_len.into())?;
     // OK: at most 1023.
-    let len = usize::try_from(raw.backing_len).unwrap_or(0);
+    let len = usize_of(raw.backing_len);
     Ok(Some((raw.backing_offset, len)))
 }

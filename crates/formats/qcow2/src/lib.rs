@@ -23,6 +23,7 @@ extern crate alloc;
 mod allocator;
 mod check;
 mod check_data_file;
+mod cluster_size;
 mod codes;
 mod counts;
 mod cross_check;
@@ -40,6 +41,7 @@ mod refcount_walk;
 mod refcounts;
 mod report;
 mod snapshot;
+mod tables;
 mod usage;
 mod writer;
 
@@ -59,9 +61,10 @@ use crate::extension::Extensions;
 use crate::header::Header;
 use crate::map::{Map, Tables};
 
+pub use cluster_size::ClusterSize;
 pub use error::{Corrupt, Unsupported};
 pub use layout::NAME;
-pub use writer::{ClusterCompression, ClusterSize, Qcow2Writer};
+pub use writer::{ClusterCompression, Qcow2Writer};
 
 /// Recognises the magic with a version of 2 or more: version 1 is QCOW.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {

@@ -6,7 +6,7 @@ use core::ops::{ControlFlow, Range};
 use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{
     Codec, CompressedLen, EntryRun, Error, ExtentBuilder, FileId, Files, ReadAt, RevisitLimiter, Source,
-    walk_entries,
+    usize_of, walk_entries,
 };
 
 use crate::Corrupt;
@@ -105,9 +105,9 @@ impl Map {
             return Ok(());
         }
         // OK: a cluster, at most 2 MiB, which `table` found inside the file.
-        let bytes = file.slice(table.at, usize::try_from(self.header.cluster_size()).unwrap_or(0))?;
+        let bytes = file.slice(table.at, usize_of(self.header.cluster_size()))?;
         // OK: 8 or 16.
-        let step = usize::try_from(self.entry_bytes()).unwrap_or(8);
+        let step = usize_of(self.entry_bytes());
         let mut disk = table.disk.start;
         for (at, entry) in (table.at..end).step_by(step).zip(bytes.chunks_exact(step)) {
             if entry.iter().any(|byte| *byte != 0) {
@@ -132,7 +132,7 @@ impl Map {
         let end = (range.end.min(table.disk.end) - table.disk.start).div_ceil(1 << bits);
         let at = table.at + first * self.entry_bytes();
         // OK: at most a cluster.
-        let len = usize::try_from((end - first) * self.entry_bytes()).unwrap_or(0);
+        let len = usize_of((end - first) * self.entry_bytes());
         let bytes = file.slice(at, len)?;
         let data_len = data.map_or(0, ReadAt::len);
         let step = if self.header.has_extended_l2() { 16 } else { 8 };

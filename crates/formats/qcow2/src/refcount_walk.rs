@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, ReadAt, Severity};
+use imgprep_map::{Error, ReadAt, Severity, usize_of};
 
 use crate::counts::Counts;
 use crate::header::Header;
@@ -146,7 +146,7 @@ impl Walk<'_, '_, '_> {
                 continue;
             }
             // OK: at most a page.
-            let len = usize::try_from((end - at) / 8 * 8).unwrap_or(PAGE).min(PAGE);
+            let len = usize_of((end - at) / 8 * 8).min(PAGE);
             let bytes = self.file.slice(at, len)?;
             for (entry_at, entry) in (at..).step_by(8).zip(bytes.chunks_exact(8)) {
                 let entry = BigEndian::read_u64(entry);
@@ -213,7 +213,7 @@ impl Walk<'_, '_, '_> {
             return Ok(());
         }
         // OK: a cluster, at most 2 MiB.
-        let bytes = padded(self.file, table, usize::try_from(cluster_size).unwrap_or(0))?;
+        let bytes = padded(self.file, table, usize_of(cluster_size))?;
         let step = if self.header.has_extended_l2() { 16 } else { 8 };
         let mut expected = None;
         for (at, entry) in (table..).step_by(step).zip(bytes.chunks_exact(step)) {
@@ -379,7 +379,7 @@ impl Walk<'_, '_, '_> {
         let end = table + entries * 8;
         while at < end {
             // OK: at most a page.
-            let len = usize::try_from(end - at).unwrap_or(PAGE).min(PAGE);
+            let len = usize_of(end - at).min(PAGE);
             let bytes = self.file.slice(at, len)?;
             for (entry_at, entry) in (at..).step_by(8).zip(bytes.chunks_exact(8)) {
                 let entry = BigEndian::read_u64(entry);

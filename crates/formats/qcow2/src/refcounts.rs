@@ -5,7 +5,7 @@ use alloc::format;
 use core::cell::Cell;
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, ReadAt, Severity};
+use imgprep_map::{Error, ReadAt, Severity, usize_of};
 
 use crate::counts::{CHUNK, Counts};
 use crate::header::Header;
@@ -139,7 +139,7 @@ impl<'a> Refcounts<'a> {
             }
             let count = (self.entries - index).min(8192);
             // OK: at most 64 KiB.
-            let bytes = self.file.slice(at, usize::try_from(count * 8).unwrap_or(0))?;
+            let bytes = self.file.slice(at, usize_of(count * 8))?;
             for (number, entry) in (index..).zip(bytes.chunks_exact(8)) {
                 let entry = BigEndian::read_u64(entry);
                 if entry != 0 {
@@ -232,7 +232,7 @@ impl<'a> Refcounts<'a> {
             }
             let count = (self.entries - block).min(8192);
             // OK: at most 64 KiB.
-            let bytes = self.file.slice(at, usize::try_from(count * 8).unwrap_or(0))?;
+            let bytes = self.file.slice(at, usize_of(count * 8))?;
             if let Some(found) = bytes.chunks_exact(8).position(|entry| entry.iter().any(|byte| *byte != 0)) {
                 return Ok(Some(block + found as u64));
             }
@@ -260,7 +260,7 @@ impl<'a> Refcounts<'a> {
         let bits = 1u64 << self.order;
         let from = block_at.saturating_add(first * bits / 8);
         // OK: at most a chunk's counts, of at most 8 bytes.
-        let len = usize::try_from(((end - start) * bits).div_ceil(8) + 1).unwrap_or(0);
+        let len = usize_of(((end - start) * bits).div_ceil(8) + 1);
         let bytes = if block_at == 0 { alloc::vec![0; len].into() } else { padded(self.file, from, len)? };
         if bytes.iter().all(|byte| *byte == 0) && !counts.has_chunk(start) {
             return Ok(());
@@ -269,10 +269,10 @@ impl<'a> Refcounts<'a> {
         for cluster in start..end {
             let index = cluster % self.per_block();
             // OK: within `bytes`, which reach over the part's last count.
-            let byte = usize::try_from((index * bits) / 8 - (first * bits) / 8).unwrap_or(0);
+            let byte = usize_of((index * bits) / 8 - (first * bits) / 8);
             let stored = self.decode(&bytes[byte..], index);
             // OK: a part lies in one chunk.
-            let within = usize::try_from(cluster % CHUNK).unwrap_or(0);
+            let within = usize_of(cluster % CHUNK);
             let uses = u64::from(used.map_or(0, |used| used[within]));
             let most = self.most();
             if uses > most {

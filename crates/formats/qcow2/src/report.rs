@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use core::ops::ControlFlow;
 
-use imgprep_map::{Error, Finding, ReadAt, Severity, StructureCounts};
+use imgprep_map::{Error, Finding, ReadAt, Severity, StructureCounts, usize_of};
 
 pub(crate) type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
 
@@ -39,7 +39,7 @@ impl<'f> Report<'f> {
 
 /// Bytes of a table, with zeros where the file ends before it does.
 pub(crate) fn padded(file: &dyn ReadAt, at: u64, len: usize) -> Result<alloc::borrow::Cow<'_, [u8]>, Error> {
-    let there = usize::try_from(file.len().saturating_sub(at)).unwrap_or(usize::MAX).min(len);
+    let there = usize_of(file.len().saturating_sub(at)).min(len);
     let mut bytes = file.slice(at.min(file.len()), there)?;
     if there < len {
         // OK: at most a cluster or a page of a table.

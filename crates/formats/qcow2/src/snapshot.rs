@@ -4,7 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, ImageName, Limits, ReadAt, Snapshot};
+use imgprep_map::{Error, ImageName, Limits, ReadAt, Snapshot, usize_of};
 
 use crate::disk::Disk;
 use crate::header::Header;
@@ -83,8 +83,8 @@ fn read(file: &dyn ReadAt, at: u64, index: u32, limits: &Limits) -> Result<(Entr
         return Err(past_end(len).into());
     }
     // OK: a few 16-bit lengths and one held against a MiB.
-    let rest = file.slice(at + FIXED as u64, usize::try_from(len).unwrap_or(FIXED) - FIXED)?;
-    let (extra, texts) = rest.split_at(usize::try_from(extra_len).unwrap_or(0));
+    let rest = file.slice(at + FIXED as u64, usize_of(len) - FIXED)?;
+    let (extra, texts) = rest.split_at(usize_of(extra_len));
     let (id, name) = texts.split_at(id_len.into());
     let entry = Entry {
         shown: shown(&fixed, extra, id, name),

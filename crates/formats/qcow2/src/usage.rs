@@ -3,7 +3,7 @@
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, FileId, FileUse, Files, ReadAt, UseKind, walk_entries};
+use imgprep_map::{Error, FileId, FileUse, Files, ReadAt, UseKind, usize_of, walk_entries};
 
 use crate::entry::Cluster;
 use crate::layout::{OFFSET_MASK, REFCOUNT_TABLE_BYTES};
@@ -79,7 +79,7 @@ impl Map {
             }
             let count = ((end - at) / 8).min(CHUNK);
             // OK: at most 64 KiB.
-            let bytes = file.slice(at, usize::try_from(count * 8).unwrap_or(0))?;
+            let bytes = file.slice(at, usize_of(count * 8))?;
             for entry in bytes.chunks_exact(8) {
                 let block = BigEndian::read_u64(entry) & OFFSET_MASK;
                 let block_end = block.saturating_add(self.header.cluster_size());
@@ -103,9 +103,9 @@ impl Map {
         let left = self.disk.size.saturating_sub(table.disk.start).div_ceil(cluster_size);
         let count = left.min(self.header.l2_entries());
         // OK: at most a cluster.
-        let bytes = file.slice(table.at, usize::try_from(count * self.entry_bytes()).unwrap_or(0))?;
+        let bytes = file.slice(table.at, usize_of(count * self.entry_bytes()))?;
         // OK: 8 or 16.
-        let step = usize::try_from(self.entry_bytes()).unwrap_or(8);
+        let step = usize_of(self.entry_bytes());
         let mut disk = table.disk.start;
         for entry in bytes.chunks_exact(step) {
             let (file, range, kind) = match self.rules.l2(BigEndian::read_u64(entry), 0) {

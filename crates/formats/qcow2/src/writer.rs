@@ -7,18 +7,18 @@
 use alloc::vec;
 use alloc::vec::Vec;
 
-use imgprep_map::{Compression, Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Stored};
+use imgprep_map::{Compression, Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Stored, usize_of};
 
 use crate::Unsupported;
 use crate::allocator::{Allocator, refcount_structures};
+use crate::cluster_size::{ClusterSize, ENTRY};
 use crate::layout::{
     COMPRESSED, COMPRESSION_TYPE, COPIED, HEADER_WITH_COMPRESSION, L1_BYTES, REFCOUNT_TABLE_BYTES, RawHeader,
 };
+use crate::tables::write_table;
 
-/// Bits of a reference count, as a power of two: 16 bits, as QEMU writes them unless it is told otherwise.
+/// Bits of a reference count, as a power of two: 16 bits, as QEMU writes them by default.
 const REFCOUNT_ORDER: u32 = 4;
-/// Bytes of an entry of an L1, L2 or refcount table.
-pub(crate) const ENTRY: u64 = 8;
 /// Compressed clusters are read with a window of 4 KiB (section "Compressed Clusters Descriptor").
 const WINDOW_BITS: u8 = 12;
 
@@ -43,37 +43,6 @@ impl From<ClusterCompression> for Compression {
             ClusterCompression::Zlib { level } => Self::Deflate { level, window_bits: WINDOW_BITS },
             ClusterCompression::Zstd { level } => Self::Zstd { level, has_checksum: true },
         }
-    }
-}
-
-/// Bytes of a cluster: a power of two from 512 to 2 MiB.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub struct ClusterSize {
-    bits: u32,
-}
-
-impl ClusterSize {
-    /// `None` if the format has no clusters of that size.
-    pub fn new(bytes: u64) -> Option<Self> {
-        let bits = bytes.trailing_zeros();
-        (bytes.is_power_of_two() && (9..=21).contains(&bits)).then_some(Self { bits })
-    }
-
-    /// In bytes.
-    pub fn bytes(self) -> u64 {
-        1 << self.bits
-    }
-
-    /// Entries of a table that fills a cluster.
-    pub(crate) fn entries(self) -> u64 {
-        self.bytes() / ENTRY
-    }
-}
-
-impl Default for ClusterSize {
-    /// 64 KiB.
-    fn default() -> Self {
-        Self { bits: 16 }
     }
 }
 
@@ -107,7 +76,7 @@ impl Qcow2Writer {
         if tables > L1_BYTES / ENTRY || blocks > REFCOUNT_TABLE_BYTES / ENTRY {
             return Err(too_large.into());
         }
-        let l1 = vec![0; usize::try_from(tables).map_err(|_| too_large)?];
+        let l1 = vec![0; usize_of(tables)];
         Ok(Self { disk_size, cluster, compression, l1, l2: None, allocator: Allocator::new(cluster) })
     }
 
@@ -123,7 +92,7 @@ impl Qcow2Writer {
         }
         self.close_l2(out)?;
         // OK: a table is a cluster, 2 MiB at most.
-        self.l2 = Some(L2 { index, entries: vec![0; self.cluster.entries() as usize] });
+        self.l2 = Some(L2 { index, entries: vec![0; usize_of(self.cluster.entries())] });
         Ok(())
     }
 
@@ -131,7 +100,7 @@ impl Qcow2Writer {
         let Some(L2 { index, entries }) = self.l2.take() else { return Ok(()) };
         let at = self.allocator.cluster(out)?;
         // OK: the engine places blocks of the disk only, and L1 has an entry for each table of the disk.
-        self.l1[index as usize] = at | COPIED;
+        self.l1[usize_of(index)] = at | COPIED;
         write_table(out, at, &entries)
     }
 
@@ -153,10 +122,10 @@ impl Qcow2Writer {
             size: self.disk_size,
             crypt_method: 0,
             // OK: `new` holds both tables against QEMU's bounds, which are a few MiB.
-            l1_size: self.l1.len() as u32,
+            l1_size: u32::try_from(self.l1.len()).unwrap_or(u32::MAX),
             l1_offset: self.l1_offset(),
             refcount_offset,
-            refcount_clusters: refcount_clusters as u32,
+            refcount_clusters: u32::try_from(refcount_clusters).unwrap_or(u32::MAX),
             snapshots: 0,
             snapshots_offset: 0,
             incompatible: if is_zstd { COMPRESSION_TYPE } else { 0 },
@@ -204,7 +173,7 @@ impl ImageWriter for Qcow2Writer {
         };
         if let Some(l2) = &mut self.l2 {
             // OK: below the number of entries of a table.
-            l2.entries[(block % per_table) as usize] = entry;
+            l2.entries[usize_of(block % per_table)] = entry;
         }
         Ok(Placement::bare(at))
     }
@@ -230,27 +199,9 @@ fn most_clusters(cluster: ClusterSize, tables: u64, blocks: u64) -> u64 {
     1 + tables.saturating_mul(ENTRY).div_ceil(cluster.bytes()) + blocks.min(tables) + blocks
 }
 
-/// Writes a table, a part at a time: the largest are 32 MiB.
-pub(crate) fn write_table(out: &mut dyn Emit, at: u64, entries: &[u64]) -> Result<(), Error> {
-    const PART: usize = 8192;
-    entries.chunks(PART).enumerate().try_for_each(|(index, part)| {
-        let bytes: Vec<u8> = part.iter().flat_map(|entry| entry.to_be_bytes()).collect();
-        out.write(at + (index * PART) as u64 * ENTRY, &bytes)
-    })
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
-
-    #[test]
-    fn cluster_sizes_of_the_format() {
-        let sizes: Vec<u64> =
-            (0..64).map(|bits| 1 << bits).filter(|size| ClusterSize::new(*size).is_some()).collect();
-        assert_eq!((sizes.first(), sizes.last(), sizes.len()), (Some(&512), Some(&(2 << 20)), 13));
-        assert_eq!(ClusterSize::new(1000), None);
-        assert_eq!(ClusterSize::default().bytes(), 65536);
-    }
 
     #[test]
     fn a_disk_with_larger_tables_than_qemu_reads_is_refused() {

@@ -1,6 +1,6 @@
 //! The header: raw -> validated.
 
-use imgprep_map::{Error, ReadAt};
+use imgprep_map::{Error, ReadAt, usize_of};
 
 use crate::layout::{
     HEAD, HEADER_V1, HEADER_V1_PLUS, PREHEADER, Places, RawHeader, SIGNATURE, SIGNATURE_AT, V0, V1,
@@ -114,7 +114,7 @@ fn read_head(file: &dyn ReadAt) -> Result<[u8; HEAD], Error> {
     if file.len() < PREHEADER {
         return Err(Corrupt::HeaderCut { expected: PREHEADER, file_len: file.len() }.into());
     }
-    let present = usize::try_from(file.len()).unwrap_or(HEAD).min(HEAD);
+    let present = usize_of(file.len()).min(HEAD);
     file.read_exact_at(&mut head[..present], 0)?;
     let mut found = [0; 4];
     found.copy_from_slice(&head[SIGNATURE_AT..VERSION_AT]);

@@ -3,7 +3,7 @@
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Error, FileId, ReadAt, Source};
+use imgprep_map::{Error, FileId, ReadAt, Source, usize_of};
 
 use crate::Corrupt;
 use crate::block::{Block, block};
@@ -146,5 +146,5 @@ impl Map {
 /// Bytes of at most a page of entries.
 pub(crate) fn bytes_of(entries: Range<u64>) -> usize {
     // OK: at most `PAGE` entries.
-    usize::try_from((entries.end - entries.start) * 4).unwrap_or(0)
+    usize_of((entries.end - entries.start) * 4)
 }

@@ -5,7 +5,7 @@ use alloc::format;
 use core::ops::Range;
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, Finding, ReadAt, Severity};
+use imgprep_map::{Error, Finding, ReadAt, Severity, usize_of};
 
 use crate::header::Header;
 use crate::layout::{BATMAP_COOKIE, BATMAP_HEADER, SECTOR};
@@ -82,7 +82,7 @@ fn checksum(file: &dyn ReadAt, map: Range<u64>, version: u32) -> Result<u32, Err
     while at < map.end {
         let len = (map.end - at).min(CHUNK);
         // OK: at most 64 KiB.
-        let bytes = file.slice(at, usize::try_from(len).unwrap_or(0))?;
+        let bytes = file.slice(at, usize_of(len))?;
         for byte in bytes.iter() {
             let value =
                 if is_signed && *byte >= 0x80 { u32::from(*byte) | 0xffff_ff00 } else { (*byte).into() };

@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Contradictions, Error, Finding, ReadAt, Report, Severity, StructureCounts, hex};
+use imgprep_map::{Contradictions, Error, Finding, ReadAt, Report, Severity, StructureCounts, hex, usize_of};
 
 use crate::batmap::Batmap;
 use crate::footer::{DiskType, Footer};
@@ -136,7 +136,7 @@ fn is_geometry_of(found: (u16, u8, u8), size: u64) -> bool {
 fn footer_bytes(file: &dyn ReadAt, at: u64) -> Result<[u8; 512], Error> {
     let mut bytes = [0; 512];
     // OK: at most 512.
-    let present = usize::try_from(file.len().saturating_sub(at).min(FOOTER)).unwrap_or(0);
+    let present = usize_of(file.len().saturating_sub(at).min(FOOTER));
     file.read_exact_at(&mut bytes[..present], at)?;
     Ok(bytes)
 }

@@ -7,7 +7,7 @@
 use alloc::format;
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{Error, Finding, LastHole, ReadAt, Severity, Source};
+use imgprep_map::{Error, Finding, LastHole, ReadAt, Severity, Source, usize_of};
 
 use crate::bitmap::Runs;
 use crate::layout::SECTOR;
@@ -76,7 +76,7 @@ impl Walk {
         }
         let sectors = stored.div_ceil(SECTOR);
         // OK: at most 64 KiB, the bitmap of the largest block.
-        let bits = file.slice(block, usize::try_from(sectors.div_ceil(8)).unwrap_or(0))?;
+        let bits = file.slice(block, usize_of(sectors.div_ceil(8)))?;
         let (mut at, before) = (data, self.sectors);
         for (is_set, count) in Runs::new(&bits, sectors, map.bit_order) {
             let end = (at + count * SECTOR).min(data + stored);
@@ -111,7 +111,7 @@ impl Walk {
             }
             let len = (range.end - at).min(CHUNK);
             // OK: at most a chunk.
-            let bytes = file.slice(at, usize::try_from(len).unwrap_or(0))?;
+            let bytes = file.slice(at, usize_of(len))?;
             if let Some(index) = bytes.iter().position(|byte| *byte != 0) {
                 return Ok(Some(at + index as u64));
             }

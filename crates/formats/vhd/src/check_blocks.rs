@@ -5,7 +5,7 @@ use alloc::format;
 use core::ops::Range;
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{CoverageSweep, Error, LastHole, ReadAt, Report, Swept, Use};
+use imgprep_map::{CoverageSweep, Error, LastHole, ReadAt, Report, Swept, Use, usize_of};
 
 use crate::bat::{Block, Rules};
 use crate::batmap::Batmap;
@@ -47,7 +47,7 @@ impl Sparse {
             }
             let count = (range.end - index).min(PAGE);
             // OK: at most a page; the table lies inside the file.
-            let bytes = file.slice(at, usize::try_from(count * 4).unwrap_or(0))?;
+            let bytes = file.slice(at, usize_of(count * 4))?;
             for entry in bytes.chunks_exact(4) {
                 let value = BigEndian::read_u32(entry);
                 if value != UNUSED {
@@ -181,7 +181,7 @@ fn padding(
         return Ok(());
     }
     // OK: less than a sector, in front of the block's data.
-    let bytes = file.slice(range.start, usize::try_from(range.end - range.start).unwrap_or(0))?;
+    let bytes = file.slice(range.start, usize_of(range.end - range.start))?;
     if let Some(first) = bytes.iter().position(|byte| *byte != 0) {
         let message =
             format!("byte {:#04x} in a sector bitmap after the bits of its block, expected 0", bytes[first]);
@@ -311,7 +311,7 @@ impl BatmapWalk<'_> {
     fn is_full(&self, file: &dyn ReadAt, block: u64, index: u64) -> Result<bool, Error> {
         let sectors = self.map.stored(index * self.map.block_size).div_ceil(SECTOR);
         // OK: at most 64 KiB; `Rules::block` has held the block against the file's length.
-        let bytes = file.slice(block, usize::try_from(sectors.div_ceil(8)).unwrap_or(0))?;
+        let bytes = file.slice(block, usize_of(sectors.div_ceil(8)))?;
         let first = Runs::new(&bytes, sectors, self.map.bit_order).next();
         Ok(first.is_none_or(|(is_set, count)| is_set && count == sectors))
     }

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, ReadAt, Report};
+use imgprep_map::{Error, ReadAt, Report, usize_of};
 
 use crate::header::Header;
 use crate::layout::{LOCATOR, LOCATORS, LOCATORS_AT, PARENT_NAME};
@@ -82,7 +82,7 @@ fn locator(
         return Ok(());
     };
     // OK: at most a mebibyte, inside the file.
-    let bytes = file.slice(start, usize::try_from(len).unwrap_or(0))?;
+    let bytes = file.slice(start, usize_of(len))?;
     if let Some(reason) = broken(&bytes, text) {
         let message = format!("the name of a parent locator is {reason}");
         report.warning("vhd.check.locator-name", start, message);

@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use imgprep_map::{Error, Finding, Probe, ReadAt, hex};
+use imgprep_map::{Error, Finding, Probe, ReadAt, hex, usize_of};
 
 use crate::layout::{COOKIE, FOOTER, POISON, RawFooter, SECTOR, SHORT_FOOTER, checksum, footer_at};
 use crate::size::Size;
@@ -87,7 +87,7 @@ impl FooterCandidate {
     fn whole(file: &dyn ReadAt, at: u64) -> Result<Self, Error> {
         let mut bytes = [0; 512];
         // OK: at most 512.
-        let present = usize::try_from((file.len() - at).min(FOOTER)).unwrap_or(0);
+        let present = usize_of((file.len() - at).min(FOOTER));
         file.read_exact_at(&mut bytes[..present], at)?;
         if bytes.starts_with(&POISON) {
             return Ok(Self::Poisoned { at });
@@ -112,7 +112,7 @@ impl FooterCandidate {
 /// Whether only zeros follow, of which there are less than a few pages.
 fn is_zeros(file: &dyn ReadAt, from: u64) -> Result<bool, Error> {
     // OK: `places` are in the file's tail.
-    let len = usize::try_from(file.len().saturating_sub(from).min(Probe::TAIL)).unwrap_or(0);
+    let len = usize_of(file.len().saturating_sub(from).min(Probe::TAIL));
     Ok(file.slice(from, len)?.iter().all(|byte| *byte == 0))
 }
 

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, ExtentBuilder, FileId, LastHole, ReadAt, Source};
+use imgprep_map::{Error, ExtentBuilder, FileId, LastHole, ReadAt, Source, usize_of};
 
 use crate::Corrupt;
 use crate::bat::{Block, Rules};
@@ -90,7 +90,7 @@ impl Sparse {
             let count = (end - index).min(PAGE - index % PAGE);
             let at = self.bat.start + index * 4;
             // OK: at most a page; the table has an entry for every block of the disk.
-            let bytes = file.slice(at, usize::try_from(count * 4).unwrap_or(0))?;
+            let bytes = file.slice(at, usize_of(count * 4))?;
             for (at, entry) in (at..).step_by(4).zip(bytes.chunks_exact(4)) {
                 let disk = index * self.block_size;
                 let entry = (BigEndian::read_u32(entry), at);
@@ -147,7 +147,7 @@ impl Sparse {
         }
         let sectors = stored.div_ceil(SECTOR);
         // OK: at most 64 KiB, the bitmap of the largest block.
-        let bits = file.slice(block, usize::try_from(sectors.div_ceil(8)).unwrap_or(0))?;
+        let bits = file.slice(block, usize_of(sectors.div_ceil(8)))?;
         let mut at = data;
         for (is_set, count) in Runs::new(&bits, sectors, self.bit_order) {
             let source =

@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, Finding, ImageName, Limits, ParentRef, ReadAt, Severity, hex};
+use imgprep_map::{Error, Finding, ImageName, Limits, ParentRef, ReadAt, Severity, hex, usize_of};
 
 use crate::Unsupported;
 use crate::header::{Header, check_table};
@@ -105,7 +105,7 @@ impl Parent {
         check_table(file, entry_at + 16, "a parent locator", start, len.into())?;
         self.places.push(start..start + u64::from(len));
         // OK: held against a limit and against the file.
-        let bytes = file.slice(start, usize::try_from(len).unwrap_or(0))?;
+        let bytes = file.slice(start, usize_of(len))?;
         let name = decode(&bytes, text);
         self.locators.push((kind, name.clone()));
         Ok(Some(Name { rank, at: start, name }))

@@ -3,7 +3,7 @@
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, FileId, FileUse, ReadAt, UseKind};
+use imgprep_map::{Error, FileId, FileUse, ReadAt, UseKind, usize_of};
 
 use crate::bat::{Block, Rules};
 use crate::map::{PAGE, Sparse};
@@ -29,7 +29,7 @@ impl Sparse {
             }
             let count = (end - index).min(PAGE);
             // OK: at most a page; the table has an entry for every block of the disk.
-            let bytes = file.slice(at, usize::try_from(count * 4).unwrap_or(0))?;
+            let bytes = file.slice(at, usize_of(count * 4))?;
             for entry in bytes.chunks_exact(4) {
                 let disk = index * self.block_size;
                 if self.claim_block(&rules, BigEndian::read_u32(entry), disk, visit).is_break() {

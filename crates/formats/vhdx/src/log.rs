@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Error, ReadAt, ReadError};
+use imgprep_map::{Error, ReadAt, ReadError, usize_of};
 
 use crate::Corrupt;
 use crate::crc::{Crc32c, update_sealed};
@@ -66,7 +66,7 @@ impl<'f> Log<'f> {
     /// The sector at an offset in the ring. The ring is whole sectors: none is split.
     pub(crate) fn sector(&self, at: u64) -> Result<Cow<'f, [u8]>, ReadError> {
         // OK: 4096.
-        self.file.slice(self.place(at), usize::try_from(SECTOR).unwrap_or(0))
+        self.file.slice(self.place(at), usize_of(SECTOR))
     }
 
     /// The active sequence (2.3.2): of all sequences whose head names one of its own entries

@@ -4,7 +4,7 @@ use alloc::borrow::Cow;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Error, ExtentBuilder, FileId, ReadAt, Source};
+use imgprep_map::{Error, ExtentBuilder, FileId, ReadAt, Source, usize_of};
 
 use crate::Corrupt;
 use crate::bat::{Bat, Block, bitmap, block, check_place, has_no_place};
@@ -59,7 +59,7 @@ impl Map {
         let page_end = (at + 1).next_multiple_of(PAGE);
         let count = (page_end - at).div_ceil(8).min(chunk_end.min(end) - first);
         // OK: at most a page.
-        let bytes = file.slice(at, usize::try_from(count * 8).unwrap_or(0))?;
+        let bytes = file.slice(at, usize_of(count * 8))?;
         if bytes.iter().all(|byte| *byte == 0) {
             return Ok(Run::Absent { until: first + count });
         }
@@ -144,7 +144,7 @@ impl Map {
         let first = (seen.start - start) / self.bat.sector / 8 * 8;
         let end = (seen.end - start).div_ceil(self.bat.sector).next_multiple_of(8);
         // OK: a block has a multiple of 8 sectors, at most 2^19.
-        let len = usize::try_from((end - first) / 8).unwrap_or(0);
+        let len = usize_of((end - first) / 8);
         let bits = file.slice(bitmap_at + (index % self.bat.ratio * per_block + first) / 8, len)?;
         if first > 0 && builder.push(first * self.bat.sector, Source::Parent).is_break() {
             return Ok(ControlFlow::Break(()));

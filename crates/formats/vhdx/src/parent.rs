@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Error, ImageName, Limits, ParentRef, ReadAt};
+use imgprep_map::{Error, ImageName, Limits, ParentRef, ReadAt, usize_of};
 
 use crate::guid::Guid;
 use crate::layout::VHDX_LOCATOR;
@@ -67,7 +67,7 @@ pub(crate) fn values(file: &dyn ReadAt, locator: &Range<u64>, limits: &Limits) -
         return Err(Unsupported::TextTooLong { at, found: len, limit: limits.text_bytes }.into());
     }
     // OK: at most 1 MiB, as every item.
-    let bytes = file.slice(at, usize::try_from(len).unwrap_or(0))?;
+    let bytes = file.slice(at, usize_of(len))?;
     let bad = |at, reason| Error::from(Corrupt::Locator { at, reason });
     let head = bytes.get(..20).ok_or_else(|| bad(at, "it is shorter than its header"))?;
     let kind = Guid::at(head, 0);

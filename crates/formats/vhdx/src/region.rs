@@ -7,7 +7,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Error, Finding, ReadAt, Severity};
+use imgprep_map::{Error, Finding, ReadAt, Severity, usize_of};
 
 use crate::guid::Guid;
 use crate::header::{Header, check_seal};
@@ -46,7 +46,7 @@ impl Regions {
             return Err(field(at + 8, "EntryCount", "at most 2047", count.into()));
         }
         // OK: at most 2047, and a table has room for so many entries.
-        let count = usize::try_from(count).unwrap_or(0);
+        let count = usize_of(count);
         let mut regions: Vec<Region> = Vec::new();
         for (entry_at, entry) in (at + 16..).step_by(32).zip(bytes[16..].chunks_exact(32)).take(count) {
             regions.push(validate(file, &RawRegion::decode(entry), entry_at)?);
@@ -131,7 +131,7 @@ fn table<'f>(file: &'f dyn ReadAt, findings: &mut Vec<Finding>) -> Result<(u64, 
 fn entries(table: &[u8]) -> &[u8] {
     let count = LittleEndian::read_u32(&table[8..]).min(MAX_ENTRIES);
     // OK: a table has room for 2047 entries.
-    &table[8..16 + usize::try_from(count).unwrap_or(0) * 32]
+    &table[8..16 + usize_of(count) * 32]
 }
 
 fn validate(file: &dyn ReadAt, raw: &RawRegion, at: u64) -> Result<Region, Error> {

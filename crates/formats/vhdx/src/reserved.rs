@@ -3,7 +3,7 @@
 use alloc::format;
 use core::ops::Range;
 
-use imgprep_map::{Error, ReadAt, Report};
+use imgprep_map::{Error, ReadAt, Report, usize_of};
 
 /// Bytes that are looked at at once.
 pub(crate) const PAGE: u64 = 64 << 10;
@@ -13,7 +13,7 @@ pub(crate) fn first_set(file: &dyn ReadAt, range: Range<u64>) -> Result<Option<(
     let mut at = file.next_data(range.start).max(range.start);
     while at < range.end {
         // OK: at most 64 KiB.
-        let bytes = file.slice(at, usize::try_from((range.end - at).min(PAGE)).unwrap_or(0))?;
+        let bytes = file.slice(at, usize_of((range.end - at).min(PAGE)))?;
         if let Some(index) = bytes.iter().position(|byte| *byte != 0) {
             return Ok(Some((at + index as u64, bytes[index])));
         }

@@ -6,7 +6,7 @@ use alloc::format;
 use core::ops::Range;
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Error, ReadAt};
+use imgprep_map::{Error, ReadAt, usize_of};
 
 use crate::check_header::Frame;
 use crate::file_report::FileReport;
@@ -69,7 +69,7 @@ fn first_entry(file: &dyn ReadAt, range: Range<u64>, entry: u64) -> Result<Optio
     while at < range.end {
         let len = (range.end - at).min(PAGE);
         // OK: at most 64 KiB, inside the file.
-        let bytes = file.slice(at, usize::try_from(len).unwrap_or(0))?;
+        let bytes = file.slice(at, usize_of(len))?;
         if let Some(first) = bytes.iter().position(|byte| *byte != 0) {
             let found = at + first as u64;
             return Ok(Some(found - (found - range.start) % entry));
@@ -141,9 +141,7 @@ fn bytes<'f>(
 ) -> Result<Cow<'f, [u8]>, Error> {
     match table {
         // OK: at most 512 entries of 4 bytes, inside the file.
-        Some(table) if !holes.has(table) => {
-            Ok(file.slice(table.start, usize::try_from(table.end - table.start).unwrap_or(0))?)
-        }
+        Some(table) if !holes.has(table) => Ok(file.slice(table.start, usize_of(table.end - table.start))?),
         _ => Ok(Cow::Borrowed(&[])),
     }
 }

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use imgprep_map::{Error, FileId, Files, Limits, ReadAt, Report};
+use imgprep_map::{Error, FileId, Files, Limits, ReadAt, Report, usize_of};
 
 use crate::descriptor::Descriptor;
 use crate::extent_line::{Line, Storage, number};
@@ -231,7 +231,7 @@ fn bytes(file: &dyn ReadAt) -> Result<Option<Placed<'_>>, Error> {
         return Ok(None);
     }
     // OK: held against a limit and against the file.
-    let bytes = file.slice(range.start, usize::try_from(len).unwrap_or(0))?;
+    let bytes = file.slice(range.start, usize_of(len))?;
     let is_empty = bytes.first().is_none_or(|first| *first == 0);
     Ok((!is_empty).then_some((bytes, range.start)))
 }

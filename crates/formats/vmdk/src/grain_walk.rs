@@ -1,6 +1,6 @@
 //! A walk over the grains that tables name.
 
-use imgprep_map::{Error, ReadAt};
+use imgprep_map::{Error, ReadAt, usize_of};
 
 use crate::holes::Holes;
 use crate::tables::{Grain, Tables};
@@ -24,7 +24,7 @@ pub(crate) fn walk_grains(
             && !holes.has(&table)
         {
             // OK: at most 4096 entries of 8 bytes, inside the file.
-            let bytes = file.slice(table.start, usize::try_from(table.end - table.start).unwrap_or(0))?;
+            let bytes = file.slice(table.start, usize_of(table.end - table.start))?;
             let step = if tables.entry_bytes() == 8 { 8 } else { 4 };
             let starts =
                 (tables.described(index).start..).step_by(usize::try_from(tables.grain).unwrap_or(1));

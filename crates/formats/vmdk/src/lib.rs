@@ -61,7 +61,7 @@ mod walked;
 use alloc::boxed::Box;
 use core::ops::Range;
 
-use imgprep_map::{Error, Evidence, ParseOptions, Parsed, Probe, ReadAt};
+use imgprep_map::{Error, Evidence, ParseOptions, Parsed, Probe, ReadAt, usize_of};
 
 pub use codes::CODES;
 
@@ -110,7 +110,7 @@ fn text_evidence(head: &[u8]) -> Option<Evidence> {
 pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     let Some(magic) = magic::magic(&magic::head(file)?) else {
         // OK: at most 64 KiB.
-        let shown = file.slice(0, usize::try_from(file.len().min(Probe::HEAD)).unwrap_or(0))?;
+        let shown = file.slice(0, usize_of(file.len().min(Probe::HEAD)))?;
         if text_evidence(&shown).is_none() {
             let expected = "a magic of VMDK or a text descriptor";
             return Err(Corrupt::Magic { expected, found: magic::head(file)? }.into());

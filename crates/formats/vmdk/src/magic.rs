@@ -1,6 +1,6 @@
 //! The kinds of sparse extent files, by their first bytes.
 
-use imgprep_map::{Error, ReadAt};
+use imgprep_map::{Error, ReadAt, usize_of};
 
 use crate::layout::{COWD_MAGIC, HOSTED_MAGIC, SE_MAGIC};
 
@@ -22,7 +22,7 @@ pub(crate) fn magic(head: &[u8]) -> Option<Magic> {
 pub(crate) fn head(file: &dyn ReadAt) -> Result<[u8; 8], Error> {
     let mut head = [0; 8];
     // OK: at most 8.
-    let present = usize::try_from(file.len().min(8)).unwrap_or(8);
+    let present = usize_of(file.len().min(8));
     file.read_exact_at(&mut head[..present], 0)?;
     Ok(head)
 }

@@ -3,7 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{Codec, CompressedLen, Error, ExtentBuilder, Files, ReadAt, Source};
+use imgprep_map::{Codec, CompressedLen, Error, ExtentBuilder, Files, ReadAt, Source, usize_of};
 
 use crate::Corrupt;
 use crate::holes::Holes;
@@ -204,7 +204,7 @@ impl Walk<'_> {
         let end = (to - described.start).div_ceil(tables.grain);
         let at = table.start + first * tables.entry_bytes();
         // OK: at most 4096 entries of 8 bytes.
-        let len = usize::try_from((end - first) * tables.entry_bytes()).unwrap_or(0);
+        let len = usize_of((end - first) * tables.entry_bytes());
         let bytes = file.slice(at, len)?;
         let step = if tables.entry_bytes() == 8 { 8 } else { 4 };
         let mut grain = described.start + first * tables.grain;

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use imgprep_map::{Error, ParseOptions, ReadAt};
+use imgprep_map::{Error, ParseOptions, ReadAt, usize_of};
 
 use crate::layout::{
     DIRECTORY_AT_END, HOSTED_BYTES, HOSTED_MAGIC, MARKER_BYTES, Marker, RECORD_HEAD, RawHosted, SECTOR,
@@ -40,7 +40,7 @@ pub(crate) fn data_end(file: &dyn ReadAt) -> Result<Option<u64>, Error> {
     while end > 0 && low - end < ZEROS_LIMIT {
         let start = end.saturating_sub(PAGE);
         // OK: at most 64 KiB, inside the file.
-        let bytes = file.slice(start, usize::try_from(end - start).unwrap_or(0))?;
+        let bytes = file.slice(start, usize_of(end - start))?;
         if let Some(last) = bytes.iter().rposition(|byte| *byte != 0) {
             return Ok(Some(start + last as u64 + 1));
         }

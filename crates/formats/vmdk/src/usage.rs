@@ -2,7 +2,7 @@
 
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{Error, FileUse, Files, ReadAt, UseKind};
+use imgprep_map::{Error, FileUse, Files, ReadAt, UseKind, usize_of};
 
 use crate::holes::Holes;
 use crate::layout::RECORD_HEAD;
@@ -105,7 +105,7 @@ impl ExtentUsage<'_> {
         visit: Visit<'_>,
     ) -> Result<ControlFlow<()>, Error> {
         // OK: at most 4096 entries of 8 bytes.
-        let bytes = self.file.slice(table.start, usize::try_from(table.end - table.start).unwrap_or(0))?;
+        let bytes = self.file.slice(table.start, usize_of(table.end - table.start))?;
         let step = if tables.entry_bytes() == 8 { 8 } else { 4 };
         let mut grain = tables.described(index).start;
         for entry in bytes.chunks_exact(step) {

@@ -5,7 +5,7 @@ use alloc::format;
 use alloc::string::String;
 use core::ops::ControlFlow;
 
-use imgprep_map::{Error, Finding, ReadAt, Severity};
+use imgprep_map::{Error, Finding, ReadAt, Severity, usize_of};
 
 use crate::layout::{BLOCK, COOKIE_ZVHD2, PAGE, RawHeader};
 use crate::record::Record;
@@ -128,7 +128,7 @@ impl Teller<'_> {
                 break;
             }
             // OK: at most a page.
-            let len = usize::try_from((end - at).min(PAGE)).unwrap_or(0);
+            let len = usize_of((end - at).min(PAGE));
             let bytes = file.slice(at, len)?;
             if let Some(found) = bytes.iter().position(|byte| *byte != 0) {
                 let message: String =

@@ -2,7 +2,7 @@
 
 use alloc::vec::Vec;
 
-use imgprep_map::{Error, ReadAt};
+use imgprep_map::{Error, ReadAt, usize_of};
 
 use crate::Corrupt;
 use crate::layout::{BITMAP_SEGMENT, ENTRY_BYTES, PAGE, PER_SEGMENT, RawEntry};
@@ -69,7 +69,7 @@ impl Index {
     pub(crate) fn rank(&self, segment: u64, within: u64, bits: &Segment) -> u64 {
         // OK: `segment` is below `ranks.len()` and `within` below PER_SEGMENT: both come from a block of the disk.
         let before = usize::try_from(segment).ok().and_then(|segment| self.ranks.get(segment)).copied();
-        let whole = usize::try_from(within / 8).unwrap_or(usize::MAX).min(bits.len() - 1);
+        let whole = usize_of(within / 8).min(bits.len() - 1);
         let in_bytes: u32 = bits[..whole].iter().map(|byte| byte.count_ones()).sum();
         let in_last = (u32::from(bits[whole]) & ((1 << (within % 8)) - 1)).count_ones();
         u64::from(before.unwrap_or(0)) + u64::from(in_bytes) + u64::from(in_last)

@@ -4,7 +4,7 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use imgprep_map::{Compression, Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Stored};
+use imgprep_map::{Compression, Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Stored, usize_of};
 
 use crate::Unsupported;
 use crate::header::SECONDS_TO_2000;
@@ -166,7 +166,7 @@ impl ImageWriter for Zvhd2Writer {
         self.header.data_blocks += 1;
         self.at += u64::from(whole);
         // OK: `record_len` rounds up from head, payload and end mark; the padding is less than a page.
-        let padding = usize::try_from(u64::from(whole) - RECORD_HEAD - stored.len).unwrap_or(0);
+        let padding = usize_of(u64::from(whole) - RECORD_HEAD - stored.len);
         let mut tail = vec![0; padding];
         let mark = padding - RECORD_END.len();
         tail[mark..].copy_from_slice(RECORD_END);

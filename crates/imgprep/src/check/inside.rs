@@ -5,7 +5,7 @@ use std::ops::Range;
 use imgprep_catalog::{DetectError, Hints, detect};
 use imgprep_disk::{Contents, DiskFacts, MOST_READ};
 use imgprep_engine::BoundedReader;
-use imgprep_map::{Finding, ReadAt};
+use imgprep_map::{Finding, ReadAt, usize_of};
 use imgprep_policy::{Boot, PartitionTable, Place, RuleId, Sectors, Violation};
 
 use crate::Disk;
@@ -106,7 +106,7 @@ fn hidden(disk: &Disk, facts: &DiskFacts) -> Vec<Violation> {
             return;
         }
         // OK: both lengths are constants of a few pages.
-        let Ok(head) = reader.slice(at, usize::try_from(len).unwrap_or(0)) else { return };
+        let Ok(head) = reader.slice(at, usize_of(len)) else { return };
         found.extend(nested(&head, at, what));
     };
     search(0, HEAD, "the disk");

@@ -2,6 +2,7 @@
 
 use core::ops::{ControlFlow, Range};
 
+use crate::size::usize_of;
 use crate::{Error, ReadAt};
 
 /// Bytes of an entry.
@@ -50,7 +51,7 @@ pub fn walk_entries(
             continue;
         }
         // OK: at most 64 KiB.
-        let bytes = file.slice(at, usize::try_from((end - at).min(PAGE)).unwrap_or(0))?;
+        let bytes = file.slice(at, usize_of((end - at).min(PAGE)))?;
         for entry in bytes.as_chunks::<8>().0 {
             let value = decode(*entry);
             if visit(EntryRun { at, index, count: 1, value })?.is_break() {

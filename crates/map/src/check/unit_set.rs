@@ -4,6 +4,8 @@ use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
 use core::ops::{ControlFlow, Range};
 
+use crate::size::usize_of;
+
 /// Units of a chunk: 512 bytes of bits.
 const CHUNK: u64 = 4096;
 /// Chunks that are held by default: about 20 MiB, 128 million units that are close together.
@@ -65,7 +67,7 @@ impl UnitSet {
 /// The word of a chunk and the bit in it.
 fn place(unit: u64) -> (usize, u64) {
     // OK: less than 64.
-    (usize::try_from(unit % CHUNK / 64).unwrap_or(0), 1 << (unit % 64))
+    (usize_of(unit % CHUNK / 64), 1 << (unit % 64))
 }
 
 #[cfg(test)]

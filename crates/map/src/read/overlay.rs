@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use crate::size::usize_of;
 use crate::{ReadAt, ReadError};
 
 /// What a replayed log changes in a file.
@@ -72,7 +73,7 @@ impl Overlay {
             return;
         }
         // OK: inside a patch, whose bytes are in memory.
-        let skip = usize::try_from(at - start).unwrap_or(usize::MAX);
+        let skip = usize_of(at - start);
         let bytes = patch.bytes.clone().map(|(bytes, from)| (bytes, from + skip));
         let end = core::mem::replace(&mut patch.end, at);
         self.patches.insert(at, Patch { end, bytes });
@@ -111,7 +112,7 @@ impl ReadAt for OverlayReader<&dyn ReadAt> {
         let past_end = ReadError::PastEnd { at, len, file_len: self.len() };
         let end = at.checked_add(len).filter(|end| *end <= self.len()).ok_or(past_end)?;
         // OK: positions in `buf`, which is in memory.
-        let place = |offset: u64| usize::try_from(offset - at).unwrap_or(usize::MAX);
+        let place = |offset: u64| usize_of(offset - at);
         let stored = place(end.min(self.file.len()).max(at));
         self.file.read_exact_at(&mut buf[..stored], at)?;
         buf[stored..].fill(0);
@@ -121,7 +122,7 @@ impl ReadAt for OverlayReader<&dyn ReadAt> {
             match &patch.bytes {
                 None => target.fill(0),
                 Some((bytes, skip)) => {
-                    let skip = skip + usize::try_from(from - range.start).unwrap_or(usize::MAX);
+                    let skip = skip + usize_of(from - range.start);
                     target.copy_from_slice(&bytes[skip..skip + target.len()]);
                 }
             }
