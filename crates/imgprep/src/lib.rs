@@ -20,6 +20,7 @@ mod parts;
 mod remedy;
 mod safety;
 mod target;
+mod target_options;
 mod uuid;
 
 pub use allocation::{Allocation, Counted};
@@ -36,6 +37,7 @@ pub use folder::{check_link, image_files};
 pub use parts::parts_among;
 pub use remedy::{descriptor_beside, remedy};
 pub use target::Target;
+pub use target_options::{TARGETS, TargetError, TargetFormat, TargetOption, writable};
 pub use uuid::parse_uuid;
 
 pub use imgprep_catalog::{

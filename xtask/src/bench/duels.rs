@@ -225,6 +225,32 @@ impl Inputs {
         Ok(duels)
     }
 
+    /// The formats that both write.
+    pub(super) fn to_qcow2(&self) -> io::Result<Vec<Duel>> {
+        if !has_qemu_img() {
+            return Ok(Vec::new());
+        }
+        let duel = |(name, at_most, ours, theirs): (&str, f64, &str, &str)| {
+            let qemu = |label: &str, flags: &str| {
+                let line = format!("qemu-img convert -f raw -O qcow2 {theirs} {flags} full.raw o.qcow2");
+                self.shell(name, "o.qcow2", &line).reading(vec![self.folder.join("full.raw")]).called(label)
+            };
+            let line = format!("convert $full.raw $o.qcow2 -q --no-sync {ours}");
+            Duel::of(vec![
+                self.ours(name, "o.qcow2", line.trim_end()).called("imgprep"),
+                qemu("qemu-img", "-t writeback"),
+                qemu("qemu-img -m 16 -W", "-t writeback -m 16 -W"),
+            ])
+            .at_most(at_most)
+        };
+        let zstd = ("-o compression_type=zstd", "-c -o compression_type=zstd");
+        Ok(vec![
+            duel(("plain", 0.75, "", "")),
+            duel(("zlib", 0.35, "-o compress=on", "-c")),
+            duel(("zstd", 0.35, zstd.0, zstd.1)),
+        ])
+    }
+
     /// Both with their data on the disk at the end.
     pub(super) fn synced(&self) -> io::Result<Vec<Duel>> {
         if !has_qemu_img() {

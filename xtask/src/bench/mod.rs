@@ -33,7 +33,7 @@ use crate::bench::duel::Duel;
 
 type Section = (&'static str, fn(&Inputs, bool) -> io::Result<Vec<Duel>>);
 
-const SECTIONS: [Section; 12] = [
+const SECTIONS: [Section; 13] = [
     ("One thread, two threads and more", |inputs, _| inputs.threads()),
     ("Twice the data", |inputs, _| inputs.sizes()),
     ("Compared with the minimal work, on all cores", |inputs, _| inputs.limits()),
@@ -42,6 +42,7 @@ const SECTIONS: [Section; 12] = [
     ("Within a budget of 48 MiB", |inputs, _| inputs.small()),
     ("To RAW, compared with qemu-img", |inputs, _| inputs.to_raw()),
     ("A file system to RAW, compared with qemu-img", |inputs, _| inputs.file_system()),
+    ("To QCOW2, compared with qemu-img", |inputs, _| inputs.to_qcow2()),
     ("Synced, compared with qemu-img and sync", |inputs, _| inputs.synced()),
     ("From a cold cache", |inputs, _| inputs.cold()),
     ("Checks, compared with qemu-img", |inputs, _| inputs.checks()),

@@ -1,0 +1,339 @@
+//! The formats that are written and their options: one table for the command line, manifests and help texts.
+
+use imgprep_map::Compression;
+use imgprep_qcow2::{ClusterCompression, ClusterSize};
+
+use crate::Target;
+
+/// A format that is written.
+pub struct TargetFormat {
+    /// Its name, as in [`Target::name`].
+    pub name: &'static str,
+    /// What else selects it: names of other tools and extensions of files.
+    pub aliases: &'static [&'static str],
+    /// Its options.
+    pub options: &'static [TargetOption],
+    make: fn(&Settings) -> Result<Target, TargetError>,
+}
+
+/// An option of a format that is written.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct TargetOption {
+    /// The name before the `=`.
+    pub key: &'static str,
+    /// What may stand behind it, as help texts show it.
+    pub values: &'static str,
+    /// What holds without it.
+    pub default: &'static str,
+    /// What it does.
+    pub about: &'static str,
+    set: fn(&mut Settings, &str) -> Result<(), String>,
+}
+
+/// Why there is no such target.
+#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
+pub enum TargetError {
+    /// No format that is written has this name.
+    #[error("unknown format; the writable formats are {}", writable())]
+    Format {
+        /// What was asked for.
+        name: String,
+    },
+    /// An option that the format does not have, that was given twice or that has a wrong value.
+    #[error("{what}")]
+    Option {
+        /// The option as it was given.
+        option: String,
+        /// What is wrong with it.
+        what: String,
+    },
+    /// A level that the compression does not have.
+    #[error("level {level}: {compression} has levels 1 to {highest}")]
+    Level {
+        /// What was asked for.
+        level: u32,
+        /// The compression's name.
+        compression: &'static str,
+        /// Its highest level.
+        highest: u32,
+    },
+    /// Options that contradict each other.
+    #[error("{0}")]
+    Contradiction(&'static str),
+}
+
+/// The formats that are written.
+pub const TARGETS: &[TargetFormat] = &[
+    TargetFormat {
+        name: imgprep_zvhd::ZVHD2,
+        aliases: &[],
+        options: &[
+            LEVEL,
+            TargetOption {
+                key: "compression_type",
+                values: "zstd|zlib",
+                default: "zstd",
+                about: "compression of the blocks",
+                set: compression_type,
+            },
+            TargetOption {
+                key: "checksum",
+                values: "on|off",
+                default: "on",
+                about: "a checksum of the contents of each zstd block",
+                set: |settings, value| put(&mut settings.has_checksum, switch(value)?),
+            },
+        ],
+        make: zvhd2,
+    },
+    TargetFormat {
+        name: imgprep_qcow2::NAME,
+        aliases: &[],
+        options: &[
+            TargetOption {
+                key: "cluster_size",
+                values: "SIZE",
+                default: "64K",
+                about: "bytes of a cluster, a power of two from 512 to 2M",
+                set: |settings, value| put(&mut settings.cluster_size, cluster_size(value)?),
+            },
+            TargetOption {
+                key: "compress",
+                values: "on|off",
+                default: "off, or on with one of the next two",
+                about: "whether clusters are compressed where that makes them smaller",
+                set: |settings, value| put(&mut settings.compress, switch(value)?),
+            },
+            TargetOption {
+                key: "compression_type",
+                values: "zlib|zstd",
+                default: "zlib",
+                about: "compression of the clusters; QEMU reads zstd since version 5.1",
+                set: compression_type,
+            },
+            LEVEL,
+        ],
+        make: qcow2,
+    },
+    TargetFormat { name: imgprep_raw::NAME, aliases: &["img"], options: &[], make: |_| Ok(Target::Raw) },
+];
+
+const LEVEL: TargetOption = TargetOption {
+    key: "level",
+    values: "N",
+    default: "3 for zstd, 6 for zlib",
+    about: "compression level: zstd 1 to 22, zlib 1 to 9",
+    set: |settings, value| {
+        let level = value.parse().map_err(|_| String::from("expected a whole number"))?;
+        put(&mut settings.level, level)
+    },
+};
+
+/// `zvhd2, qcow2 and raw`.
+pub fn writable() -> String {
+    let names: Vec<_> = TARGETS.iter().map(|format| format.name).collect();
+    let (last, others) = names.split_last().unwrap_or((&"", &[]));
+    format!("{} and {last}", others.join(", "))
+}
+
+impl TargetFormat {
+    /// The format of this name, alias or extension.
+    pub fn by_name(name: &str) -> Option<&'static Self> {
+        TARGETS.iter().find(|format| format.name == name || format.aliases.contains(&name))
+    }
+
+    /// The target with these options, each as `KEY=VALUE`.
+    pub fn target<'a>(&self, options: impl IntoIterator<Item = &'a str>) -> Result<Target, TargetError> {
+        let mut settings = Settings::default();
+        for option in options {
+            let wrong = |what: String| TargetError::Option { option: option.into(), what };
+            let (key, value) = option.split_once('=').unwrap_or((option, ""));
+            let known = self.options.iter().find(|known| known.key == key);
+            let known = known.ok_or_else(|| wrong(self.usage()))?;
+            (known.set)(&mut settings, value).map_err(|what| {
+                wrong(if what.is_empty() { format!("expected {}={}", known.key, known.values) } else { what })
+            })?;
+        }
+        (self.make)(&settings)
+    }
+
+    /// The options that there are: `zvhd2 has level=N and checksum=on|off`.
+    pub fn usage(&self) -> String {
+        let options: Vec<_> =
+            self.options.iter().map(|option| format!("{}={}", option.key, option.values)).collect();
+        match options.split_last() {
+            None => format!("{} has no options", self.name),
+            Some((only, [])) => format!("{} has {only}", self.name),
+            Some((last, others)) => format!("{} has {} and {last}", self.name, others.join(", ")),
+        }
+    }
+}
+
+impl Target {
+    /// The target of this name with these options, each as `KEY=VALUE`.
+    pub fn parse<'a>(name: &str, options: impl IntoIterator<Item = &'a str>) -> Result<Self, TargetError> {
+        let format = TargetFormat::by_name(name);
+        format.ok_or_else(|| TargetError::Format { name: name.into() })?.target(options)
+    }
+}
+
+/// What the options of a target say, whatever its format.
+#[derive(Default)]
+struct Settings {
+    level: Option<u32>,
+    is_zlib: Option<bool>,
+    has_checksum: Option<bool>,
+    compress: Option<bool>,
+    cluster_size: Option<ClusterSize>,
+}
+
+fn put<T>(place: &mut Option<T>, value: T) -> Result<(), String> {
+    if place.replace(value).is_some() { Err("duplicate option".into()) } else { Ok(()) }
+}
+
+/// An empty message stands for the values that the table lists.
+fn switch(value: &str) -> Result<bool, String> {
+    match value {
+        "on" | "true" => Ok(true),
+        "off" | "false" => Ok(false),
+        _ => Err(String::new()),
+    }
+}
+
+fn compression_type(settings: &mut Settings, value: &str) -> Result<(), String> {
+    match value {
+        "zlib" => put(&mut settings.is_zlib, true),
+        "zstd" => put(&mut settings.is_zlib, false),
+        _ => Err(String::new()),
+    }
+}
+
+/// `512`, `64k`, `64K`, `2M`.
+fn cluster_size(value: &str) -> Result<ClusterSize, String> {
+    let digits = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
+    let (number, unit) = value.split_at(digits);
+    let shift = match unit {
+        "" => Some(0),
+        "k" | "K" => Some(10),
+        "m" | "M" => Some(20),
+        _ => None,
+    };
+    let bytes = shift.zip(number.parse::<u32>().ok()).map(|(shift, number)| u64::from(number) << shift);
+    bytes
+        .and_then(ClusterSize::new)
+        .ok_or_else(|| "clusters have a power of two from 512 to 2M bytes".into())
+}
+
+fn zvhd2(settings: &Settings) -> Result<Target, TargetError> {
+    let is_zlib = settings.is_zlib.unwrap_or(false);
+    let level = level(settings, is_zlib)?;
+    if is_zlib && settings.has_checksum == Some(true) {
+        // Its checksum would be that of a finished stream, which the vendor's reader refuses.
+        return Err(TargetError::Option {
+            option: "checksum=on".into(),
+            what: "zlib payloads of a ZVHD2 have no checksum".into(),
+        });
+    }
+    Ok(Target::Zvhd2(if is_zlib {
+        Compression::ZlibOpen { level }
+    } else {
+        Compression::Zstd { level: signed(level), has_checksum: settings.has_checksum.unwrap_or(true) }
+    }))
+}
+
+/// A kind of compression or a level says that clusters are compressed.
+fn qcow2(settings: &Settings) -> Result<Target, TargetError> {
+    let is_implied = settings.level.is_some() || settings.is_zlib.is_some();
+    if is_implied && settings.compress == Some(false) {
+        return Err(TargetError::Contradiction(
+            "compress=off contradicts the compression that is asked for",
+        ));
+    }
+    // As QEMU: all its versions that read QCOW2 read zlib.
+    let is_zlib = settings.is_zlib.unwrap_or(true);
+    let level = level(settings, is_zlib)?;
+    let compression = if is_zlib {
+        ClusterCompression::Zlib { level }
+    } else {
+        ClusterCompression::Zstd { level: signed(level) }
+    };
+    Ok(Target::Qcow2 {
+        cluster_size: settings.cluster_size.unwrap_or_default(),
+        compression: settings.compress.unwrap_or(is_implied).then_some(compression),
+    })
+}
+
+fn level(settings: &Settings, is_zlib: bool) -> Result<u32, TargetError> {
+    let (compression, default, highest) = if is_zlib { ("zlib", 6, 9) } else { ("zstd", 3, 22) };
+    let level = settings.level.unwrap_or(default);
+    if (1..=highest).contains(&level) {
+        Ok(level)
+    } else {
+        Err(TargetError::Level { level, compression, highest })
+    }
+}
+
+fn signed(level: u32) -> i32 {
+    // OK: 22 at most.
+    i32::try_from(level).unwrap_or(3)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn every_format_is_made_by_its_name_with_its_defaults() {
+        for format in TARGETS {
+            assert_eq!(Target::parse(format.name, []).unwrap().name(), format.name);
+        }
+        assert_eq!(Target::parse("img", []), Ok(Target::Raw));
+        assert_eq!(writable(), "zvhd2, qcow2 and raw");
+        let error = Target::parse("vmdk", []).unwrap_err();
+        assert_eq!(error.to_string(), "unknown format; the writable formats are zvhd2, qcow2 and raw");
+    }
+
+    #[test]
+    fn options_are_read_by_the_table() {
+        let sized = |bytes| ClusterSize::new(bytes).unwrap();
+        let plain = Target::Qcow2 { cluster_size: sized(4096), compression: None };
+        assert_eq!(Target::parse("qcow2", ["cluster_size=4k"]), Ok(plain));
+        let zstd = Target::Qcow2 {
+            cluster_size: sized(65536),
+            compression: Some(ClusterCompression::Zstd { level: 9 }),
+        };
+        assert_eq!(Target::parse("qcow2", ["compression_type=zstd", "level=9"]), Ok(zstd));
+        let zlib = Target::Qcow2 {
+            cluster_size: sized(65536),
+            compression: Some(ClusterCompression::Zlib { level: 6 }),
+        };
+        assert_eq!(Target::parse("qcow2", ["compress=on"]), Ok(zlib));
+        let unchecked = Target::Zvhd2(Compression::Zstd { level: 3, has_checksum: false });
+        assert_eq!(Target::parse("zvhd2", ["checksum=off"]), Ok(unchecked));
+        assert_eq!(
+            Target::parse("zvhd2", ["compression_type=zlib", "level=1"]),
+            Ok(Target::Zvhd2(Compression::ZlibOpen { level: 1 }))
+        );
+    }
+
+    #[test]
+    fn wrong_options_are_named() {
+        for (name, options, want) in [
+            ("raw", &["level=3"][..], "raw has no options"),
+            ("zvhd2", &["cluster_size=4k"], "zvhd2 has level=N, compression_type=zstd|zlib and checksum=on|off"),
+            ("zvhd2", &["checksum=maybe"], "expected checksum=on|off"),
+            ("zvhd2", &["level=x"], "expected a whole number"),
+            ("zvhd2", &["level=3", "level=3"], "duplicate option"),
+            ("zvhd2", &["level=23"], "level 23: zstd has levels 1 to 22"),
+            ("zvhd2", &["compression_type=zlib", "checksum=on"], "zlib payloads of a ZVHD2 have no checksum"),
+            ("qcow2", &["compression_type=lz4"], "expected compression_type=zlib|zstd"),
+            ("qcow2", &["cluster_size=256"], "clusters have a power of two from 512 to 2M bytes"),
+            ("qcow2", &["cluster_size=4G"], "clusters have a power of two from 512 to 2M bytes"),
+            ("qcow2", &["compress"], "expected compress=on|off"),
+            ("qcow2", &["compress=off", "level=1"], "compress=off contradicts the compression that is asked for"),
+        ] {
+            let error = Target::parse(name, options.iter().copied()).unwrap_err();
+            assert_eq!(error.to_string(), want, "{name} {options:?}");
+        }
+    }
+}
