@@ -15,9 +15,10 @@ use crate::config::{self, Settings};
 use crate::failure::Failure;
 use crate::failure::INTERRUPTED;
 use crate::options::{Run, open_options, shape};
-use crate::report::{Printer, summary};
+use crate::render::text::summary;
+use crate::render::{Printer, check_json, junit, sarif};
+use crate::rules;
 use crate::size::Size;
-use crate::{junit, report, rules, sarif};
 
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     if let Some(done) = without_files(args) {
@@ -77,7 +78,7 @@ fn print_all(output: CheckOutput, checked: &[CheckedFile], levels: &Levels) -> i
     match output {
         CheckOutput::Text => summary(&mut out, checked, levels)?,
         CheckOutput::Github => {}
-        CheckOutput::Json => report::json(&mut out, checked, levels)?,
+        CheckOutput::Json => check_json::write(&mut out, checked, levels)?,
         CheckOutput::Junit => junit::write(&mut out, checked, levels)?,
         CheckOutput::Sarif => sarif::write(&mut out, checked)?,
     }

@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::args::CheckArgs;
 use crate::failure::{Failure, file_error};
-use crate::print::say;
-use crate::text::read;
+use crate::render::print::say;
+use crate::text_file::read;
 
 /// What a check is asked for, from both.
 pub(crate) struct Settings {
@@ -81,7 +81,7 @@ pub(crate) fn written(name: &str, next: &str, is_json: bool) -> Result<(), Failu
     let mut out = io::stdout().lock();
     if is_json {
         let object = json!({ "schema": "imgprep/init/1", "written": name });
-        return Ok(out.write_all(crate::json::text(&object).as_bytes())?);
+        return Ok(out.write_all(crate::render::json::text(&object).as_bytes())?);
     }
     Ok(say(&mut out, format_args!("{name}: {next}"))?)
 }

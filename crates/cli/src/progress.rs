@@ -9,9 +9,10 @@ use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
 use crate::args::{ProgressMode, RunArgs};
-use crate::print::warn;
+use crate::bar;
+use crate::render::json;
+use crate::render::print::warn;
 use crate::size::short;
-use crate::{bar, json};
 
 /// Time between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);

@@ -12,7 +12,7 @@ use imgprep_batch::{
 use super::args::BatchArgs;
 use super::host::Program;
 use crate::failure::Failure;
-use crate::text;
+use crate::text_file;
 
 /// All images, from wherever they are named.
 pub(crate) fn batch(args: &BatchArgs) -> Result<Batch, Failure> {
@@ -55,7 +55,7 @@ fn manifest(
         let path = path.display();
         return Err(Failure::Usage(format!("{path}: not a folder, a manifest (.toml) or -")));
     }
-    let text = text::read(path)?;
+    let text = text_file::read(path)?;
     let manifest = Manifest::parse(&text, path)?;
     let out = args.out.clone().or_else(|| manifest.out());
     let out =
@@ -72,7 +72,7 @@ fn list(defaults: &Defaults) -> Result<Vec<Found>, Failure> {
     let wrong = |what: String| Failure::Usage(format!("the list on standard input: {what}"));
     let mut bytes = Vec::new();
     io::stdin().lock().read_to_end(&mut bytes).map_err(|error| wrong(reason(&error)))?;
-    let bytes = text::without_mark(bytes).map_err(wrong)?;
+    let bytes = text_file::without_mark(bytes).map_err(wrong)?;
     Ok(paths(&bytes).map(|path| image(path, PathBuf::new(), defaults, None)).collect())
 }
 

@@ -11,9 +11,9 @@ use serde_json::{Value as Json, json};
 use super::args::BatchArgs;
 use crate::args::ProgressMode;
 use crate::bar::{self, end_of};
-use crate::json;
-use crate::print::warn;
 use crate::progress::message_only;
+use crate::render::json;
+use crate::render::print::warn;
 use crate::size::short;
 
 /// Time between two progress lines without a terminal.
