@@ -13,7 +13,7 @@ use crate::args::{
 #[derive(Parser)]
 #[command(name = "imgprep", version, max_term_width = 100, propagate_version = true)]
 #[command(
-    after_help = "Examples:\n  imgprep info disk.vmdk\n  imgprep check --profile huawei-ims disk.vmdk\n  \
+    after_long_help = "Examples:\n  imgprep info disk.vmdk\n  imgprep check --profile huawei-ims disk.vmdk\n  \
     imgprep convert disk.vmdk disk.zvhd2"
 )]
 pub(crate) struct Args {
@@ -63,7 +63,7 @@ impl Command {
             Self::Check(_) | Self::Completions(_) | Self::Man(_) => OutputFormat::Text,
             Self::Convert(args) => args.run.output,
             Self::Bitmap(args) => args.run.output,
-            Self::Batch(args) => args.output,
+            Self::Batch(args) => args.progress.output,
         }
     }
 

@@ -95,7 +95,7 @@ pub(crate) fn settings(args: &CheckArgs) -> Result<Settings, Failure> {
     }
     let check = &found.config.check;
     let profile = profile(args, &found)?;
-    let disk = args.disk.or(check.disk).unwrap_or_default();
+    let disk = args.import.disk.or(check.disk).unwrap_or_default();
     let route = args.route.clone().or_else(|| check.route.clone());
     if let Some(wanted) = &route {
         let what = unknown_route(wanted, profile.as_ref());
@@ -126,7 +126,7 @@ fn unknown_route(wanted: &str, profile: Option<&Profile>) -> Option<String> {
 /// The command line's profile, else the configuration's.
 fn profile(args: &CheckArgs, found: &Found) -> Result<Option<Profile>, Failure> {
     let check = &found.config.check;
-    match (&args.profile, &args.profile_file, &check.profile, &check.profile_file) {
+    match (&args.import.profile, &args.profile_file, &check.profile, &check.profile_file) {
         (Some(name), ..) => {
             built_in_profile(name).map_err(|what| Failure::Usage(format!("--profile {what}")))
         }

@@ -8,8 +8,7 @@ use imgprep_batch::{Batch, BatchObserver, ProgressSnapshot, Record, RunningJob, 
 use indicatif::{MultiProgress, ProgressBar};
 use serde_json::{Value as Json, json};
 
-use super::args::BatchArgs;
-use crate::args::ProgressMode;
+use crate::args::{ProgressArgs, ProgressMode};
 use crate::bar::{self, end_of};
 use crate::progress::message_only;
 use crate::render::json;
@@ -42,7 +41,7 @@ struct Bars {
 }
 
 impl ProgressDisplay {
-    pub(crate) fn new(args: &BatchArgs) -> Self {
+    pub(crate) fn new(args: &ProgressArgs) -> Self {
         let kind = match args.progress {
             _ if args.quiet => Kind::Nothing,
             ProgressMode::None => Kind::Nothing,
