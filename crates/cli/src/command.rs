@@ -97,8 +97,11 @@ mod tests {
     use std::collections::BTreeMap;
 
     use clap::CommandFactory;
+    use imgprep::BitmapShape;
+    use imgprep::policy::DiskRole;
 
     use super::*;
+    use crate::size::Size;
 
     /// The program and all its commands.
     fn commands() -> Vec<clap::Command> {
@@ -177,5 +180,31 @@ mod tests {
             }
         }
         assert!(forms.len() > 30);
+    }
+
+    /// Defaults that help or parser repeat from the library.
+    #[test]
+    fn stated_defaults_are_those_of_the_library() {
+        let mut count = 0;
+        for command in commands() {
+            for arg in command.get_arguments() {
+                let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                let value = arg.get_default_values().first().and_then(|value| value.to_str());
+                match (arg.get_id().as_str(), value) {
+                    ("disk", _) => {
+                        assert!(
+                            help.ends_with(&format!("[default: {}]", DiskRole::default().name())),
+                            "{help}"
+                        );
+                    }
+                    ("bitmap_block", Some(value)) => {
+                        assert_eq!(value.parse(), Ok(Size::Bytes(BitmapShape::default().block)));
+                    }
+                    _ => continue,
+                }
+                count += 1;
+            }
+        }
+        assert_eq!(count, 4);
     }
 }
