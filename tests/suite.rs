@@ -36,6 +36,7 @@ mod differential_vhdx;
 mod differential_vmdk;
 mod disk_full;
 mod escaping;
+mod follow_defaults;
 mod golden;
 mod hooks;
 mod junit;

@@ -13,7 +13,7 @@ use imgprep::{
 use crate::BatchError;
 use crate::allocation_bar::allocation_bar;
 use crate::fingerprint::{FileStamp, Fingerprint, JournalPath, absolute};
-use crate::job_spec::{Host, Subject, Verdict};
+use crate::job_spec::{ImportRules, Subject, Verdict};
 use crate::jobs::{Batch, Job};
 use crate::journal::Finished;
 use crate::queue::{Queue, Task};
@@ -23,7 +23,7 @@ use crate::record::{Lost, Record, State};
 pub(crate) struct JobContext<'a> {
     pub(crate) batch: &'a Batch,
     pub(crate) queue: &'a Queue,
-    pub(crate) host: &'a dyn Host,
+    pub(crate) rules: &'a dyn ImportRules,
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) sync: Sync,
     pub(crate) unix_time: u64,
@@ -71,14 +71,14 @@ pub(crate) fn room(job: &Job, plan: &Plan) -> u64 {
 
 /// Requests a verdict, if the job has a profile.
 pub(crate) fn judge(
-    host: &dyn Host,
+    rules: &dyn ImportRules,
     job: &Job,
     disk: &Disk,
     output_len: u64,
     output: Option<&Path>,
 ) -> Verdict {
     let Some(profile) = &job.spec.profile else { return Verdict::default() };
-    host.judge(&Subject {
+    rules.judge(&Subject {
         source: disk,
         target: job.target,
         output_len,
@@ -129,7 +129,7 @@ impl JobContext<'_> {
         let free = || imgprep::free_space(&self.batch.out).unwrap_or(u64::MAX);
         self.queue.admit(task, sources.len() as u64 + 1, room(job, &planned), &free, self.interrupt);
         let done = convert(&disk, &Destination::Path(job.output.clone()), &options, &run)?;
-        record.verdict = judge(self.host, job, &disk, done.len, Some(&job.output));
+        record.verdict = judge(self.rules, job, &disk, done.len, Some(&job.output));
         finish(record, &done);
         Ok(Finished {
             spec: job.checksum(),

@@ -1,10 +1,10 @@
-//! The specification of one job, and the interface to the program that runs the batch.
+//! The specification of one job, and the import rules that judge its output.
 
 use std::collections::BTreeMap;
 use std::path::Path;
 
 use imgprep::policy::DiskRole;
-use imgprep::{Disk, Error, FollowPolicy, Target};
+use imgprep::{Disk, FollowPolicy, Target, TargetError};
 use serde::{Deserialize, Serialize};
 
 /// How one image is opened, converted and judged.
@@ -79,11 +79,8 @@ pub struct Reason {
     pub remedy: Option<String>,
 }
 
-/// The services of the program that this crate needs.
-pub trait Host: Sync {
-    /// The target of this name with these options, or what is wrong with them.
-    fn target(&self, name: &str, options: &BTreeMap<String, String>) -> Result<Target, String>;
-
+/// The import rules that outputs are judged by.
+pub trait ImportRules: Sync {
     /// Whether there is a profile of this name, or what is wrong with it.
     fn check_profile(&self, _name: &str) -> Result<(), String> {
         Ok(())
@@ -93,7 +90,16 @@ pub trait Host: Sync {
     fn judge(&self, subject: &Subject<'_>) -> Verdict {
         Verdict { profile: Some(subject.profile.into()), ..Verdict::default() }
     }
+}
 
-    /// What to do about an error, as a command to paste.
-    fn remedy(&self, error: &Error) -> Option<String>;
+impl JobSpec {
+    /// The target that the name and its options describe, or what is wrong with them.
+    pub(crate) fn target(&self) -> Result<Target, String> {
+        let options: Vec<_> = self.options.iter().map(|(key, value)| format!("{key}={value}")).collect();
+        let target = Target::parse(&self.to, options.iter().map(String::as_str));
+        target.map_err(|error| match error {
+            TargetError::Unknown { .. } => format!("to {error}"),
+            error => error.to_string(),
+        })
+    }
 }

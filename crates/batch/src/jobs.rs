@@ -11,7 +11,7 @@ use imgprep::{
 use walkdir::WalkDir;
 
 use crate::fingerprint::absolute;
-use crate::job_spec::{Host, JobSpec};
+use crate::job_spec::{ImportRules, JobSpec};
 use crate::record::path_text;
 use crate::template::{Template, below};
 use crate::{BatchError, JOURNAL_NAME};
@@ -188,11 +188,11 @@ pub fn assemble(
     out: &Path,
     found: Vec<Found>,
     left_out: Vec<PathBuf>,
-    host: &dyn Host,
+    rules: &dyn ImportRules,
 ) -> Result<Batch, Error> {
     let mut jobs: Vec<Job> = Vec::with_capacity(found.len());
     for image in found {
-        jobs.push(job(out, image, host)?);
+        jobs.push(job(out, image, rules)?);
     }
     let mut written: HashMap<PathBuf, usize> = HashMap::with_capacity(jobs.len());
     for (index, job) in jobs.iter().enumerate() {
@@ -218,10 +218,10 @@ pub fn assemble(
     Ok(Batch { out: out.to_path_buf(), jobs, left_out })
 }
 
-fn job(out: &Path, image: Found, host: &dyn Host) -> Result<Job, Error> {
+fn job(out: &Path, image: Found, rules: &dyn ImportRules) -> Result<Job, Error> {
     let wrong = |what| Error::new(BatchError::Setting { what }).in_path(path_text(&image.source));
-    image.spec.profile.as_deref().map_or(Ok(()), |name| host.check_profile(name)).map_err(wrong)?;
-    let target = host.target(&image.spec.to, &image.spec.options).map_err(wrong)?;
+    image.spec.profile.as_deref().map_or(Ok(()), |name| rules.check_profile(name)).map_err(wrong)?;
+    let target = image.spec.target().map_err(wrong)?;
     let relative = match &image.output {
         Some(output) => below(output),
         None => image.name.output(&image.source, &image.dir, target.name()),
@@ -265,16 +265,9 @@ pub(crate) fn open_options(job: &Job) -> OpenOptions {
 mod tests {
     use super::*;
 
-    struct Raw;
+    struct NoRules;
 
-    impl Host for Raw {
-        fn target(&self, _: &str, _: &BTreeMap<String, String>) -> Result<Target, String> {
-            Ok(Target::Raw)
-        }
-        fn remedy(&self, _: &Error) -> Option<String> {
-            None
-        }
-    }
+    impl ImportRules for NoRules {}
 
     fn found(source: &Path, name: &str) -> Found {
         let name = Template::parse(name).unwrap();
@@ -346,7 +339,7 @@ mod tests {
         let out = Path::new("out");
         let images =
             vec![found(Path::new("a.vhd"), "{stem}.{ext}"), found(Path::new("a.vmdk"), "{stem}.{ext}")];
-        let error = assemble(out, images, Vec::new(), &Raw).unwrap_err();
+        let error = assemble(out, images, Vec::new(), &NoRules).unwrap_err();
         assert_eq!(error.code(), "batch.output.twice");
         assert!(error.to_string().contains("a.vhd and a.vmdk would both be written to out/a.raw"), "{error}");
     }
@@ -357,7 +350,7 @@ mod tests {
         let source = folder.path().join("a.raw");
         std::fs::write(&source, "").unwrap();
         let images = vec![found(&source, "{name}")];
-        let error = assemble(folder.path(), images, Vec::new(), &Raw).unwrap_err();
+        let error = assemble(folder.path(), images, Vec::new(), &NoRules).unwrap_err();
         assert_eq!(error.code(), "batch.output.is-input");
     }
 }

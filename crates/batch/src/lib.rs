@@ -2,8 +2,8 @@
 //!
 //! A [`Batch`] is assembled from a folder ([`search`]), a [`Manifest`] or a list; [`plan`] reports what it would
 //! do, [`run`] does it. One budget holds for all jobs together (`queue`), a journal in the output folder lets a
-//! batch continue after a kill (`journal`), and [`report`] describes the results. What is a target, whether
-//! an image can be imported and what to do about an error is the word of a [`Host`].
+//! batch continue after a kill (`journal`), and [`report`] describes the results. Whether
+//! an image can be imported is the word of [`ImportRules`].
 //!
 //! Nothing here prints or reads the environment.
 
@@ -33,7 +33,7 @@ mod tests;
 
 pub use codes::CODES;
 pub use error::BatchError;
-pub use job_spec::{Host, JobSpec, Reason, Subject, Verdict};
+pub use job_spec::{ImportRules, JobSpec, Reason, Subject, Verdict};
 pub use jobs::{Batch, Found, Job, Search, Searched, assemble, search};
 pub use journal::{ExistingJournal, JOURNAL_NAME};
 pub use manifest::{Defaults, EXAMPLE, Manifest};

@@ -12,7 +12,7 @@ use serde::Deserialize;
 use toml::Spanned;
 
 use crate::BatchError;
-use crate::job_spec::{Host, JobSpec};
+use crate::job_spec::{ImportRules, JobSpec};
 use crate::jobs::{Found, Search, search};
 use crate::template::{Template, below};
 
@@ -111,7 +111,7 @@ impl<'a> Manifest<'a> {
         &self,
         defaults: &Defaults,
         out: &Path,
-        host: &dyn Host,
+        rules: &dyn ImportRules,
     ) -> Result<(Vec<Found>, Vec<PathBuf>), Error> {
         let all = &self.parsed.defaults;
         if let Some(path) = all.path.as_ref().or(all.output.as_ref()) {
@@ -125,7 +125,7 @@ impl<'a> Manifest<'a> {
             let Some(path) = &settings.path else {
                 return Err(self.wrong(image.span(), "an [[image]] needs a path".into()));
             };
-            let (spec, name) = self.settle(settings, defaults, host)?;
+            let (spec, name) = self.settle(settings, defaults, rules)?;
             let source = self.folder().join(path.as_ref());
             let mut place = |source, dir, output, searched| {
                 images.push(Found { source, dir, spec: spec.clone(), name: name.clone(), output, searched });
@@ -170,7 +170,7 @@ impl<'a> Manifest<'a> {
         &self,
         image: &Settings,
         defaults: &Defaults,
-        host: &dyn Host,
+        rules: &dyn ImportRules,
     ) -> Result<(JobSpec, Template), Error> {
         let (all, line) = (&self.parsed.defaults, &defaults.spec);
         macro_rules! setting {
@@ -207,10 +207,10 @@ impl<'a> Manifest<'a> {
             return Err(self.wrong(from.span(), format!("from {}: not a readable format", from.as_ref())));
         }
         if let Some(name) = setting!(r#for) {
-            host.check_profile(name.as_ref()).map_err(|what| self.wrong(name.span(), what))?;
+            rules.check_profile(name.as_ref()).map_err(|what| self.wrong(name.span(), what))?;
         }
         let blamed = options.map(Spanned::span).or(setting!(to).map(Spanned::span)).unwrap_or_default();
-        host.target(&spec.to, &spec.options).map_err(|what| self.wrong(blamed, what))?;
+        spec.target().map_err(|what| self.wrong(blamed, what))?;
         let name = match setting!(name) {
             Some(name) => Template::parse(name.as_ref()).map_err(|what| self.wrong(name.span(), what))?,
             None => defaults.name.clone(),
@@ -233,26 +233,13 @@ fn wrong(text: &str, path: &Path, span: Range<usize>, what: String) -> Error {
 
 #[cfg(test)]
 mod tests {
-    use imgprep::{Compression, Target};
-
     use super::*;
 
     struct Known;
 
-    impl Host for Known {
-        fn target(&self, name: &str, options: &BTreeMap<String, String>) -> Result<Target, String> {
-            match (name, options.keys().find(|key| *key != "level")) {
-                (_, Some(key)) => Err(format!("no option {key}")),
-                ("raw", _) => Ok(Target::Raw),
-                ("zvhd2", _) => Ok(Target::Zvhd2(Compression::ZlibOpen { level: 6 })),
-                _ => Err(format!("no target {name:?}")),
-            }
-        }
+    impl ImportRules for Known {
         fn check_profile(&self, name: &str) -> Result<(), String> {
             if name == "p" { Ok(()) } else { Err(format!("no profile {name}")) }
-        }
-        fn remedy(&self, _: &Error) -> Option<String> {
-            None
         }
     }
 
@@ -298,7 +285,7 @@ mod tests {
         assert_eq!(place("[[image]]\npath = 'a'\n[[image]]\npath='b'\nto = 'floppy'").0, 5);
         assert_eq!(
             place("[[image]]\npath = 'a'\noptions = { speed = 1 }"),
-            (3, 11, "no option speed".into())
+            (3, 11, "speed=1: zvhd2 has level=N, compression_type=zstd|zlib and checksum=on|off".into())
         );
         assert_eq!(place("x = 1\n").0, 1);
         assert_eq!(place("[[image]]\npath = 'ä' 1").0, 2);

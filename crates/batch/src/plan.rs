@@ -137,7 +137,7 @@ fn one(job: &Job, settings: &RunSettings<'_>, history: &History) -> Planned {
     }
     if let Err(error) = look(job, settings, history, &mut planned) {
         planned.intent = Intent::Fail;
-        planned.error = Some(Failure::of(&error, settings.host.remedy(&error)));
+        planned.error = Some(Failure::of(&error, imgprep::remedy(&error)));
     }
     planned
 }
@@ -166,7 +166,7 @@ fn look(
     let found = plan_one(&disk, &options, &run)?;
     planned.output_size = Some(found.len);
     planned.space = room(job, &found);
-    planned.verdict = judge(settings.host, job, &disk, found.len, None);
+    planned.verdict = judge(settings.rules, job, &disk, found.len, None);
     let is_ours = settings.existing_journal == ExistingJournal::Replace || history.is_ours(&job.key);
     if !is_ours && job.output.symlink_metadata().is_ok() {
         let error = crate::BatchError::OutputExists;

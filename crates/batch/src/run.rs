@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 use imgprep::{Class, Error, Existing, Interrupt, Sync, reason};
 
 use crate::execute::JobContext;
-use crate::job_spec::Host;
+use crate::job_spec::ImportRules;
 use crate::jobs::{Batch, Job};
 use crate::journal::Asked;
 use crate::journal::{Event, ExistingJournal, Finished, History, Journal};
@@ -45,8 +45,8 @@ pub struct RunSettings<'a> {
     pub unix_time: u64,
     /// Raised to stop.
     pub interrupt: &'a Interrupt,
-    /// Targets, rules and remedies.
-    pub host: &'a dyn Host,
+    /// The import rules that judge.
+    pub rules: &'a dyn ImportRules,
 }
 
 /// What is done when a batch is resumed with other options than it was started with.
@@ -113,7 +113,7 @@ pub fn run(
     let context = JobContext {
         batch,
         queue: &queue,
-        host: settings.host,
+        rules: settings.rules,
         interrupt: settings.interrupt,
         sync: settings.sync,
         unix_time: settings.unix_time,
@@ -310,7 +310,7 @@ impl Worker<'_> {
         if error.code() == "engine.memory" && !task.is_alone {
             return queue.again_alone(task.job);
         }
-        record.error = Some(Failure::of(error, self.settings.host.remedy(error)));
+        record.error = Some(Failure::of(error, imgprep::remedy(error)));
         let is_stopped = self.settings.interrupt.is_raised();
         record.state = if is_stopped { State::Stopped } else { State::Failed };
         if !is_stopped && task.attempt <= self.settings.retries && is_transient(error) {

@@ -1,4 +1,4 @@
-//! Whole batches in a temporary folder, with a host that has rules and defects.
+//! Whole batches in a temporary folder, with import rules that have a defect.
 
 use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
@@ -9,18 +9,14 @@ use imgprep::{Error, Interrupt, Sync, Target};
 
 use crate::job_spec::{Reason, Subject};
 use crate::{
-    Batch, BatchObserver, ExistingJournal, Found, Host, JobSpec, OnFailure, OtherOptions, ProgressSnapshot,
+    Batch, BatchObserver, ExistingJournal, Found, ImportRules, JobSpec, OnFailure, OtherOptions, ProgressSnapshot,
     Record, RunSettings, Summary, Template, Verdict, assemble, plan, report, run,
 };
 
 /// Outputs over 1 MiB cannot be imported; one of 3 MiB meets a defect.
 struct Strict;
 
-impl Host for Strict {
-    fn target(&self, _: &str, _: &BTreeMap<String, String>) -> Result<Target, String> {
-        Ok(Target::Raw)
-    }
-
+impl ImportRules for Strict {
     fn judge(&self, subject: &Subject<'_>) -> Verdict {
         assert!(subject.output_len != 3 << 20 || subject.output.is_none(), "a rule that breaks");
         let is_small = subject.output_len <= 1 << 20;
@@ -35,10 +31,6 @@ impl Host for Strict {
             importable: Some(is_small),
             reasons: if is_small { Vec::new() } else { vec![reason] },
         }
-    }
-
-    fn remedy(&self, _: &Error) -> Option<String> {
-        None
     }
 }
 
@@ -65,7 +57,7 @@ fn settings(interrupt: &Interrupt) -> RunSettings<'_> {
         sync: Sync::None,
         unix_time: 0,
         interrupt,
-        host: &Strict,
+        rules: &Strict,
     }
 }
 

@@ -7,12 +7,13 @@ use serde_json::json;
 
 use crate::args::{BitmapArgs, OutputFormat};
 use crate::failure::{Failure, write_report};
+use crate::files;
 use crate::options::bitmap_path;
 use crate::options::{Run, bitmap_maker, existing, open, open_options};
-use crate::print::say;
 use crate::progress::ProgressDisplay;
+use crate::render::json;
+use crate::render::print::say;
 use crate::size::full;
-use crate::{files, json};
 
 pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
     let path = match &args.out {

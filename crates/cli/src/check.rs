@@ -10,14 +10,15 @@ use imgprep::{
     Outcome, RequestError, SizeChoice, check_link, each_file, image_files,
 };
 
-use crate::args::{BitmapShapeArgs, CheckArgs, CheckOutput, Order, SourceArgs};
+use crate::args::{CheckArgs, CheckOutput, FormatArgs, SourceArgs};
 use crate::config::{self, Settings};
 use crate::failure::Failure;
 use crate::failure::INTERRUPTED;
 use crate::options::{Run, open_options, shape};
-use crate::report::{Printer, summary};
+use crate::render::text::summary;
+use crate::render::{Printer, check_json, junit, sarif};
+use crate::rules;
 use crate::size::Size;
-use crate::{junit, report, rules, sarif};
 
 pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     if let Some(done) = without_files(args) {
@@ -37,7 +38,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let Settings { profile, intent, is_deep } = settings;
     let depth = if is_deep { Depth::Payloads } else { Depth::Tables };
     let options = CheckOptions { open, profile, intent, depth, bitmap: bitmap(args)? };
-    let run = Run::with(args.memory, args.threads)?;
+    let run = Run::with(&args.resources)?;
     let running = run.options(OnLoss::Stop, &|_| {});
     let mut printer = Printer::new(args.output);
     let mut checked: Vec<CheckedFile> = missing;
@@ -77,7 +78,7 @@ fn print_all(output: CheckOutput, checked: &[CheckedFile], levels: &Levels) -> i
     match output {
         CheckOutput::Text => summary(&mut out, checked, levels)?,
         CheckOutput::Github => {}
-        CheckOutput::Json => report::json(&mut out, checked, levels)?,
+        CheckOutput::Json => check_json::write(&mut out, checked, levels)?,
         CheckOutput::Junit => junit::write(&mut out, checked, levels)?,
         CheckOutput::Sarif => sarif::write(&mut out, checked)?,
     }
@@ -98,16 +99,9 @@ fn without_files(args: &CheckArgs) -> Option<Result<(), Failure>> {
 
 /// The layout of bitmaps, if one was named.
 fn bitmap(args: &CheckArgs) -> Result<Option<BitmapShape>, Failure> {
-    if args.bitmap_block.is_none() && args.bitmap_order.is_none() {
-        return Ok(None);
-    }
-    let bitmap_block = args.bitmap_block.unwrap_or(Size::Bytes(BitmapShape::default().block));
-    shape(&BitmapShapeArgs {
-        bitmap_block,
-        bitmap_order: args.bitmap_order.unwrap_or(Order::Lsb),
-        bitmap_command: None,
-    })
-    .map(Some)
+    let layout = &args.bitmap;
+    let is_named = layout.bitmap_block.is_some() || layout.bitmap_order.is_some();
+    is_named.then(|| shape(layout)).transpose()
 }
 
 fn code(outcome: Outcome) -> u8 {
@@ -121,7 +115,7 @@ fn code(outcome: Outcome) -> u8 {
 
 fn opening(args: &CheckArgs) -> Result<OpenOptions, Failure> {
     let source = SourceArgs {
-        from: args.from.clone(),
+        format: FormatArgs { from: args.format.from.clone() },
         snapshot: None,
         size: Size::Named(SizeChoice::Current),
         parent: Vec::new(),

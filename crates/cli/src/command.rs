@@ -13,7 +13,7 @@ use crate::args::{
 #[derive(Parser)]
 #[command(name = "imgprep", version, max_term_width = 100, propagate_version = true)]
 #[command(
-    after_help = "Examples:\n  imgprep info disk.vmdk\n  imgprep check --profile huawei-ims disk.vmdk\n  \
+    after_long_help = "Examples:\n  imgprep info disk.vmdk\n  imgprep check --profile huawei-ims disk.vmdk\n  \
     imgprep convert disk.vmdk disk.zvhd2"
 )]
 pub(crate) struct Args {
@@ -63,7 +63,7 @@ impl Command {
             Self::Check(_) | Self::Completions(_) | Self::Man(_) => OutputFormat::Text,
             Self::Convert(args) => args.run.output,
             Self::Bitmap(args) => args.run.output,
-            Self::Batch(args) => args.output,
+            Self::Batch(args) => args.progress.output,
         }
     }
 
@@ -89,5 +89,122 @@ impl Command {
             Self::Bitmap(args) => args.run.report.as_deref(),
             Self::Batch(args) => args.json_report(),
         }
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::BTreeMap;
+
+    use clap::CommandFactory;
+    use imgprep::BitmapShape;
+    use imgprep::policy::DiskRole;
+
+    use super::*;
+    use crate::size::Size;
+
+    /// The program and all its commands.
+    fn commands() -> Vec<clap::Command> {
+        fn walk(command: clap::Command, found: &mut Vec<clap::Command>) {
+            command.get_subcommands().cloned().for_each(|below| walk(below, found));
+            found.push(command);
+        }
+        let mut found = Vec::new();
+        walk(Args::command(), &mut found);
+        assert!(found.len() > 8);
+        found
+    }
+
+    /// The examples at the end of a long help.
+    fn examples(command: &clap::Command) -> Vec<String> {
+        let end = command.get_after_long_help().map(ToString::to_string).unwrap_or_default();
+        let examples = end.rsplit_once("Examples:\n").map(|(_, examples)| examples).unwrap_or_default();
+        examples.lines().map(|line| line.strip_prefix("  ").unwrap_or_default().to_string()).collect()
+    }
+
+    /// The words of a command of a shell, without the redirection of its output.
+    fn words(command: &str) -> Vec<&str> {
+        command.split_whitespace().take_while(|word| *word != ">").collect()
+    }
+
+    #[test]
+    fn every_command_and_argument_has_help() {
+        for command in commands() {
+            let name = command.get_name();
+            let about = command.get_about().map(ToString::to_string).unwrap_or_default();
+            let arguments = command.get_arguments().map(|arg| {
+                (arg.get_id().as_str(), arg.get_help().map(ToString::to_string).unwrap_or_default())
+            });
+            for (arg, help) in [("", about)].into_iter().chain(arguments) {
+                assert!(help.starts_with(char::is_uppercase), "{name} {arg}: {help:?}");
+                assert!(!help.ends_with('.'), "{name} {arg}: {help:?}");
+            }
+        }
+    }
+
+    #[test]
+    fn every_long_help_ends_with_examples() {
+        for command in commands() {
+            let examples = examples(&command);
+            let name = command.get_name();
+            assert!((2..=4).contains(&examples.len()), "{name}: {examples:?}");
+            let start = if name == "imgprep" { name.into() } else { format!("imgprep {name}") };
+            assert!(examples.iter().all(|example| example.contains(&start)), "{name}: {examples:?}");
+        }
+    }
+
+    #[test]
+    fn examples_are_accepted() {
+        let mut count = 0;
+        for example in commands().iter().flat_map(examples) {
+            let parts = example.split(" | ").flat_map(|part| part.split(" && ")).map(words);
+            for part in parts.filter(|words| words[0] == "imgprep") {
+                let error = Args::try_parse_from(part).err().map(|error| error.to_string());
+                assert_eq!(error, None, "{example}");
+                count += 1;
+            }
+        }
+        assert!(count >= 20, "{count}");
+    }
+
+    #[test]
+    fn an_option_has_the_same_form_in_every_command() {
+        let mut forms = BTreeMap::new();
+        for command in commands() {
+            for arg in command.get_arguments() {
+                let Some(long) = arg.get_long() else { continue };
+                let form = (arg.get_short(), arg.get_value_names().map(<[_]>::to_vec), arg.get_all_aliases());
+                let form = format!("{form:?}");
+                let first = forms.entry(long.to_string()).or_insert_with(|| form.clone());
+                assert_eq!(*first, form, "{} --{long}", command.get_name());
+            }
+        }
+        assert!(forms.len() > 30);
+    }
+
+    /// Defaults that help or parser repeat from the library.
+    #[test]
+    fn stated_defaults_are_those_of_the_library() {
+        let mut count = 0;
+        for command in commands() {
+            for arg in command.get_arguments() {
+                let help = arg.get_help().map(ToString::to_string).unwrap_or_default();
+                let value = arg.get_default_values().first().and_then(|value| value.to_str());
+                match (arg.get_id().as_str(), value) {
+                    ("disk", _) => {
+                        assert!(
+                            help.ends_with(&format!("[default: {}]", DiskRole::default().name())),
+                            "{help}"
+                        );
+                    }
+                    ("bitmap_block", Some(value)) => {
+                        assert_eq!(value.parse(), Ok(Size::Bytes(BitmapShape::default().block)));
+                    }
+                    _ => continue,
+                }
+                count += 1;
+            }
+        }
+        assert_eq!(count, 4);
     }
 }

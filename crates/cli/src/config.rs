@@ -9,8 +9,8 @@ use serde_json::json;
 
 use crate::args::CheckArgs;
 use crate::failure::{Failure, file_error};
-use crate::print::say;
-use crate::text::read;
+use crate::render::print::say;
+use crate::text_file::read;
 
 /// What a check is asked for, from both.
 pub(crate) struct Settings {
@@ -81,7 +81,7 @@ pub(crate) fn written(name: &str, next: &str, is_json: bool) -> Result<(), Failu
     let mut out = io::stdout().lock();
     if is_json {
         let object = json!({ "schema": "imgprep/init/1", "written": name });
-        return Ok(out.write_all(crate::json::text(&object).as_bytes())?);
+        return Ok(out.write_all(crate::render::json::text(&object).as_bytes())?);
     }
     Ok(say(&mut out, format_args!("{name}: {next}"))?)
 }
@@ -95,7 +95,7 @@ pub(crate) fn settings(args: &CheckArgs) -> Result<Settings, Failure> {
     }
     let check = &found.config.check;
     let profile = profile(args, &found)?;
-    let disk = args.disk.or(check.disk).unwrap_or_default();
+    let disk = args.import.disk.or(check.disk).unwrap_or_default();
     let route = args.route.clone().or_else(|| check.route.clone());
     if let Some(wanted) = &route {
         let what = unknown_route(wanted, profile.as_ref());
@@ -126,7 +126,7 @@ fn unknown_route(wanted: &str, profile: Option<&Profile>) -> Option<String> {
 /// The command line's profile, else the configuration's.
 fn profile(args: &CheckArgs, found: &Found) -> Result<Option<Profile>, Failure> {
     let check = &found.config.check;
-    match (&args.profile, &args.profile_file, &check.profile, &check.profile_file) {
+    match (&args.import.profile, &args.profile_file, &check.profile, &check.profile_file) {
         (Some(name), ..) => {
             built_in_profile(name).map_err(|what| Failure::Usage(format!("--profile {what}")))
         }

@@ -12,10 +12,10 @@ use serde_json::{Value as Json, json};
 
 use crate::args::{ConvertArgs, OutputFormat};
 use crate::failure::{Failure, write_report};
-use crate::json::loss_json;
 use crate::options::{Run, bitmap_maker, bitmap_path, existing, open, open_options};
-use crate::print::{finding, lines, say};
 use crate::progress::ProgressDisplay;
+use crate::render::json::loss_json;
+use crate::render::print::{finding, lines, say};
 use crate::size::{full, short};
 use crate::{files, receipt, target};
 
@@ -82,7 +82,7 @@ fn warn(disk: &Disk) -> io::Result<()> {
 
 fn findings_json(disk: &Disk) -> Json {
     let findings = |layer: &LayerInfo| {
-        let all = layer.findings.iter().map(crate::json::finding).collect::<Vec<_>>();
+        let all = layer.findings.iter().map(crate::render::json::finding).collect::<Vec<_>>();
         json!({ "filename": layer.name, "findings": all })
     };
     let odd = disk.layers().iter().filter(|layer| !layer.findings.is_empty());
@@ -98,7 +98,7 @@ fn report(args: &ConvertArgs, files: &Files, text: &[String], json: &Json) -> Re
     let text = match args.run.output {
         OutputFormat::Text if args.run.quiet => return Ok(()),
         OutputFormat::Text => lines(text),
-        OutputFormat::Json => crate::json::text(json),
+        OutputFormat::Json => crate::render::json::text(json),
     };
     if args.is_piped() {
         // The image is written: an error of this text is ignored.

@@ -14,9 +14,9 @@ use serde_json::json;
 use crate::args::OutputFormat;
 use crate::codes;
 use crate::command::Command;
-use crate::json;
-use crate::json::error_json;
-use crate::print::{matched, warn};
+use crate::render::json;
+use crate::render::json::error_json;
+use crate::render::print::{matched, warn};
 
 /// What ended a command.
 pub(crate) enum Failure {

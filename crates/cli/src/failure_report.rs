@@ -6,7 +6,7 @@ use std::path::Path;
 use crate::command::Command;
 use crate::failure::{Failure, write_report};
 use crate::files;
-use crate::print::warn;
+use crate::render::print::warn;
 
 impl Failure {
     /// The same object in a file. That the file could not be written is not worse than what it would say.

@@ -11,9 +11,9 @@ use serde_json::{Value as Json, json};
 
 use crate::args::{InfoArgs, OutputFormat};
 use crate::failure::Failure;
-use crate::json;
 use crate::options::{open, open_options};
-use crate::print::{finding, line, matched};
+use crate::render::json;
+use crate::render::print::{finding, line, matched};
 use crate::size::{full, short};
 
 pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {

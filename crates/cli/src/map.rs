@@ -20,7 +20,7 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
     let is_json = args.output == OutputFormat::Json;
     if is_json {
         let head = json!({ "filename": args.file.display().to_string(), "virtual-size": disk.size() });
-        let head = crate::json::line(&head);
+        let head = crate::render::json::line(&head);
         // Streamed: the extents may be millions.
         write!(
             out,
@@ -56,7 +56,7 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
         // One object, also when it could not be finished: the error is in it.
         if let Err(error) = walked {
             let failure = Failure::from(error);
-            writeln!(out, ",\"error\":{}}}", crate::json::line(&failure.json()).trim_end())?;
+            writeln!(out, ",\"error\":{}}}", crate::render::json::line(&failure.json()).trim_end())?;
             out.flush()?;
             return Err(Failure::Reported);
         }

@@ -10,7 +10,7 @@ use imgprep::{
     SourceOptions, by_name,
 };
 
-use crate::args::{BitmapShapeArgs, FollowArgs, Order, RunArgs, SourceArgs};
+use crate::args::{BitmapLayoutArgs, BitmapShapeArgs, FollowArgs, Order, ResourceArgs, RunArgs, SourceArgs};
 use crate::failure::Failure;
 use crate::signals;
 use crate::size::Size;
@@ -21,7 +21,7 @@ pub(crate) fn open_options(
     by_default: FollowPolicy,
     on_loss: OnLoss,
 ) -> Result<OpenOptions, Failure> {
-    let from = match &source.from {
+    let from = match &source.format.from {
         None => None,
         Some(name) => Some(by_name(name).ok_or_else(|| {
             let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
@@ -61,7 +61,7 @@ pub(crate) fn open(path: &Path, source: &SourceArgs, options: &OpenOptions) -> R
         }
         return Ok(Disk::open(path, options)?);
     }
-    let (Some("raw"), Some(size)) = (source.from.as_deref(), size) else {
+    let (Some("raw"), Some(size)) = (source.format.from.as_deref(), size) else {
         return Err(Failure::Usage(
             "standard input requires --from raw --size N: images of other formats must be files".into(),
         ));
@@ -74,12 +74,12 @@ pub(crate) fn open(path: &Path, source: &SourceArgs, options: &OpenOptions) -> R
     Ok(Disk::from_chain(imgprep::open_source("standard input".into(), file, options)?))
 }
 
-pub(crate) fn shape(args: &BitmapShapeArgs) -> Result<BitmapShape, Failure> {
-    let block =
-        args.bitmap_block.bytes().filter(|block| block.is_power_of_two() && (512..=64 << 20).contains(block));
+pub(crate) fn shape(args: &BitmapLayoutArgs) -> Result<BitmapShape, Failure> {
+    let block = args.bitmap_block.map_or(Some(BitmapShape::default().block), Size::bytes);
+    let block = block.filter(|block| block.is_power_of_two() && (512..=64 << 20).contains(block));
     let block =
         block.ok_or(Failure::Usage("--bitmap-block must be a power of two from 512 to 64M".into()))?;
-    let order = match args.bitmap_order {
+    let order = match args.bitmap_order.unwrap_or(Order::Lsb) {
         Order::Lsb => BitOrder::LeastFirst,
         Order::Msb => BitOrder::MostFirst,
     };
@@ -90,7 +90,7 @@ pub(crate) fn shape(args: &BitmapShapeArgs) -> Result<BitmapShape, Failure> {
 pub(crate) fn bitmap_maker(args: &BitmapShapeArgs) -> Result<BitmapMaker, Failure> {
     Ok(match &args.bitmap_command {
         Some(line) => BitmapMaker::Command(BitmapCommand::parse(line)?),
-        None => BitmapMaker::Ours(shape(args)?),
+        None => BitmapMaker::Ours(shape(&args.layout)?),
     })
 }
 
@@ -109,15 +109,15 @@ pub(crate) struct Run {
 impl Run {
     /// Signals stop the run from now on.
     pub(crate) fn new(args: &RunArgs) -> Result<Self, Failure> {
-        Self::with(args.memory, args.threads)
+        Self::with(&args.resources)
     }
 
-    pub(crate) fn with(memory: Size, threads: Option<NonZeroUsize>) -> Result<Self, Failure> {
-        let memory = memory.bytes();
+    pub(crate) fn with(args: &ResourceArgs) -> Result<Self, Failure> {
+        let memory = args.memory.bytes();
         let memory = memory.ok_or(Failure::Usage("--memory must be a number of bytes".into()))?;
         let cores = std::thread::available_parallelism().unwrap_or(NonZeroUsize::MIN);
         let interrupt = signals::interrupt()?;
-        Ok(Self { threads: threads.unwrap_or(cores), memory, interrupt, progress: Progress::default() })
+        Ok(Self { threads: args.threads.unwrap_or(cores), memory, interrupt, progress: Progress::default() })
     }
 
     pub(crate) fn threads(&self) -> NonZeroUsize {

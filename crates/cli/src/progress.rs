@@ -8,10 +8,11 @@ use imgprep::{Progress, ProgressReading};
 use indicatif::{ProgressBar, ProgressDrawTarget, ProgressStyle};
 use serde_json::json;
 
-use crate::args::{ProgressMode, RunArgs};
-use crate::print::warn;
+use crate::args::{ProgressArgs, ProgressMode};
+use crate::bar;
+use crate::render::json;
+use crate::render::print::warn;
 use crate::size::short;
-use crate::{bar, json};
 
 /// Time between two lines where there is no terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
@@ -37,7 +38,7 @@ enum Kind {
 }
 
 impl ProgressDisplay {
-    pub(crate) fn new(args: &RunArgs, passes: [&'static str; 2]) -> Self {
+    pub(crate) fn new(args: &ProgressArgs, passes: [&'static str; 2]) -> Self {
         let kind = match args.progress {
             _ if args.quiet => Kind::Nothing,
             ProgressMode::None => Kind::Nothing,

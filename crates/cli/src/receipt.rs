@@ -7,8 +7,8 @@ use serde_json::{Value as Json, json};
 
 use crate::args::ConvertArgs;
 use crate::failure::Failure;
-use crate::json::{self, loss_json};
 use crate::options::existing;
+use crate::render::json::{self, loss_json};
 
 /// Checked before the conversion starts, and again when the receipt gets its name.
 pub(crate) fn check_place(args: &ConvertArgs) -> Result<(), Failure> {

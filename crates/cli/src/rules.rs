@@ -6,7 +6,7 @@ use imgprep::policy::{Level, Levels, RULES, Rule, rule};
 use serde_json::{Value as Json, json};
 
 use crate::failure::Failure;
-use crate::print::{say, severity};
+use crate::render::print::{say, severity};
 
 /// All rules, one a line.
 pub(crate) fn list(is_json: bool) -> Result<(), Failure> {
@@ -58,5 +58,5 @@ fn source(rule: &Rule) -> &str {
 }
 
 fn write(object: &Json) -> Result<(), Failure> {
-    Ok(io::stdout().write_all(crate::json::text(object).as_bytes())?)
+    Ok(io::stdout().write_all(crate::render::json::text(object).as_bytes())?)
 }

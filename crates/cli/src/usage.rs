@@ -9,7 +9,7 @@ use clap::{Error, Parser};
 use imgprep::printable;
 
 use crate::command::Args;
-use crate::print::{warn, without_commands};
+use crate::render::print::{warn, without_commands};
 
 /// What was typed, or the exit code: 0 for help and version; 1 for an error, since 2 means that a check found something.
 pub(crate) fn parse() -> Result<Args, ExitCode> {

@@ -33,14 +33,20 @@ pub struct TargetOption {
 /// Why there is no such target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// No format that is written has this name.
-    #[error("unknown format; the writable formats are {}", writable())]
-    Format {
+    /// No format has this name.
+    #[error("{name}: unknown format; the writable formats are {}", writable())]
+    Unknown {
+        /// What was asked for.
+        name: String,
+    },
+    /// A format that is read, or known, and not written.
+    #[error("cannot write {name}: the writable formats are {}", writable())]
+    NotWritten {
         /// What was asked for.
         name: String,
     },
     /// An option that the format does not have, that was given twice or that has a wrong value.
-    #[error("{what}")]
+    #[error("{option}: {what}")]
     Option {
         /// The option as it was given.
         option: String,
@@ -129,6 +135,10 @@ const LEVEL: TargetOption = TargetOption {
     },
 };
 
+/// Formats that are known and not written, by their names, those of `qemu-img` and their extensions.
+const NOT_WRITTEN: [&str; 11] =
+    ["vmdk", "qcow", "qed", "vdi", "vhd", "vpc", "vhdx", "zvhd", "avhd", "avhdx", "vhds"];
+
 /// `zvhd2, qcow2 and raw`.
 pub fn writable() -> String {
     let names: Vec<_> = TARGETS.iter().map(|format| format.name).collect();
@@ -172,8 +182,11 @@ impl TargetFormat {
 impl Target {
     /// The target of this name with these options, each as `KEY=VALUE`.
     pub fn parse<'a>(name: &str, options: impl IntoIterator<Item = &'a str>) -> Result<Self, TargetError> {
-        let format = TargetFormat::by_name(name);
-        format.ok_or_else(|| TargetError::Format { name: name.into() })?.target(options)
+        match TargetFormat::by_name(name) {
+            Some(format) => format.target(options),
+            None if NOT_WRITTEN.contains(&name) => Err(TargetError::NotWritten { name: name.into() }),
+            None => Err(TargetError::Unknown { name: name.into() }),
+        }
     }
 }
 
@@ -289,8 +302,12 @@ mod tests {
         }
         assert_eq!(Target::parse("img", []), Ok(Target::Raw));
         assert_eq!(writable(), "zvhd2, qcow2 and raw");
-        let error = Target::parse("vmdk", []).unwrap_err();
-        assert_eq!(error.to_string(), "unknown format; the writable formats are zvhd2, qcow2 and raw");
+        for (name, want) in [
+            ("vmdk", "cannot write vmdk: the writable formats are zvhd2, qcow2 and raw"),
+            ("floppy", "floppy: unknown format; the writable formats are zvhd2, qcow2 and raw"),
+        ] {
+            assert_eq!(Target::parse(name, []).unwrap_err().to_string(), want);
+        }
     }
 
     #[test]
@@ -333,7 +350,7 @@ mod tests {
             ("qcow2", &["compress=off", "level=1"], "compress=off contradicts the compression that is asked for"),
         ] {
             let error = Target::parse(name, options.iter().copied()).unwrap_err();
-            assert_eq!(error.to_string(), want, "{name} {options:?}");
+            assert!(error.to_string().ends_with(want), "{name} {options:?}: {error}");
         }
     }
 }

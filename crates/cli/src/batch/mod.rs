@@ -1,7 +1,7 @@
 //! `imgprep batch`.
 
 mod args;
-mod host;
+mod import_rules;
 mod options;
 mod progress;
 mod render;
@@ -19,7 +19,7 @@ use imgprep_batch::{
 };
 
 pub(crate) use self::args::BatchArgs;
-use self::host::Program;
+use self::import_rules::Profiles;
 use self::progress::ProgressDisplay;
 use crate::args::OutputFormat;
 use crate::config::written;
@@ -36,12 +36,12 @@ pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
     }
     render::check_reports(args)?;
     let batch = options::batch(args)?;
-    let run = Run::with(args.memory, args.threads)?;
+    let run = Run::with(&args.resources)?;
     let settings = settings(args, &run)?;
     let files = render::check_files(args, &batch)?;
     if args.plan {
         let plan = plan(&batch, &settings)?;
-        let text = if args.output == OutputFormat::Json {
+        let text = if args.progress.output == OutputFormat::Json {
             render::plan_json(&plan)?
         } else {
             render::plan_text(&plan)
@@ -49,15 +49,15 @@ pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
         io::stdout().write_all(text.as_bytes())?;
         return Ok(ExitCode::from(if plan.is_fine() { 0 } else { 2 }));
     }
-    let mut display = ProgressDisplay::new(args);
+    let mut display = ProgressDisplay::new(&args.progress);
     let done = run_batch(&batch, &settings, &mut display);
     display.end();
     let summary = done?;
     files.check()?;
     render::reports(args, &summary)?;
-    match args.output {
+    match args.progress.output {
         OutputFormat::Json => io::stdout().write_all(report::json(&summary).as_bytes())?,
-        OutputFormat::Text if args.quiet => {}
+        OutputFormat::Text if args.progress.quiet => {}
         OutputFormat::Text => io::stdout().write_all(render::summary(&summary).as_bytes())?,
     }
     Ok(ExitCode::from(match () {
@@ -74,8 +74,8 @@ fn init(args: &BatchArgs) -> Result<(), Failure> {
     }
     let options = OutputOptions { existing: existing(args.force), sync: Sync::Full };
     write_atomic(&path, EXAMPLE.as_bytes(), options)?;
-    let is_json = args.output == OutputFormat::Json;
-    if args.quiet && !is_json {
+    let is_json = args.progress.output == OutputFormat::Json;
+    if args.progress.quiet && !is_json {
         return Ok(());
     }
     let next = format!("edit it, then run: imgprep batch {} --plan", quote(path.as_os_str()));
@@ -96,9 +96,9 @@ fn settings<'a>(args: &BatchArgs, run: &'a Run) -> Result<RunSettings<'a>, Failu
             _ => ExistingJournal::Refuse,
         },
         other_options: if args.force { OtherOptions::Accept } else { OtherOptions::Refuse },
-        sync: if args.no_sync { Sync::None } else { Sync::Full },
+        sync: if args.spec.target.no_sync { Sync::None } else { Sync::Full },
         unix_time: unix_time()?,
         interrupt: run.interrupt(),
-        host: &Program,
+        rules: &Profiles,
     })
 }

@@ -9,10 +9,10 @@ use imgprep_batch::{
     Batch, BatchError, Defaults, Found, JobSpec, Manifest, Search, Template, assemble, search,
 };
 
-use super::args::BatchArgs;
-use super::host::Program;
+use super::args::{BatchArgs, DEFAULT_TARGET};
+use super::import_rules::Profiles;
 use crate::failure::Failure;
-use crate::text;
+use crate::text_file;
 
 /// All images, from wherever they are named.
 pub(crate) fn batch(args: &BatchArgs) -> Result<Batch, Failure> {
@@ -42,7 +42,7 @@ pub(crate) fn batch(args: &BatchArgs) -> Result<Batch, Failure> {
         };
         return Err(imgprep::Error::new(BatchError::NoJobs { what }).into());
     }
-    Ok(assemble(&out, found, left_out, &Program)?)
+    Ok(assemble(&out, found, left_out, &Profiles)?)
 }
 
 fn manifest(
@@ -55,12 +55,12 @@ fn manifest(
         let path = path.display();
         return Err(Failure::Usage(format!("{path}: not a folder, a manifest (.toml) or -")));
     }
-    let text = text::read(path)?;
+    let text = text_file::read(path)?;
     let manifest = Manifest::parse(&text, path)?;
     let out = args.out.clone().or_else(|| manifest.out());
     let out =
         out.ok_or(Failure::Usage("no output folder: the manifest has no `out`, use --out DIR".into()))?;
-    let (found, left_out) = manifest.images(defaults, &out, &Program)?;
+    let (found, left_out) = manifest.images(defaults, &out, &Profiles)?;
     Ok((out, found, left_out))
 }
 
@@ -72,7 +72,7 @@ fn list(defaults: &Defaults) -> Result<Vec<Found>, Failure> {
     let wrong = |what: String| Failure::Usage(format!("the list on standard input: {what}"));
     let mut bytes = Vec::new();
     io::stdin().lock().read_to_end(&mut bytes).map_err(|error| wrong(reason(&error)))?;
-    let bytes = text::without_mark(bytes).map_err(wrong)?;
+    let bytes = text_file::without_mark(bytes).map_err(wrong)?;
     Ok(paths(&bytes).map(|path| image(path, PathBuf::new(), defaults, None)).collect())
 }
 
@@ -93,7 +93,7 @@ fn image(source: PathBuf, dir: PathBuf, defaults: &Defaults, searched: Option<Pa
 
 fn defaults(args: &BatchArgs) -> Result<Defaults, Failure> {
     let given = &args.spec;
-    if let Some(from) = given.from.as_deref().filter(|from| imgprep::by_name(from).is_none()) {
+    if let Some(from) = given.format.from.as_deref().filter(|from| imgprep::by_name(from).is_none()) {
         let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
         return Err(Failure::Usage(format!(
             "--from {from}: unknown format; the formats are {}",
@@ -105,18 +105,18 @@ fn defaults(args: &BatchArgs) -> Result<Defaults, Failure> {
         None => Template::default(),
     };
     let spec = JobSpec {
-        from: given.from.clone(),
+        from: given.format.from.clone(),
         snapshot: None,
         follow: given.follow.follow.unwrap_or_default(),
         accept_parent: given.follow.accept_parent,
-        to: given.to.clone(),
+        to: given.target.to.clone().unwrap_or_else(|| DEFAULT_TARGET.into()),
         options: options(args)?,
         uuid: None,
-        bitmap: given.bitmap,
-        verify: given.verify,
-        salvage: given.salvage,
-        profile: given.profile.clone(),
-        disk: given.disk,
+        bitmap: given.target.bitmap,
+        verify: given.target.verify,
+        salvage: given.target.salvage,
+        profile: given.import.profile.clone(),
+        disk: given.import.disk.unwrap_or_default(),
     };
     let search = Search {
         recursive: args.search.recursive,
@@ -128,9 +128,9 @@ fn defaults(args: &BatchArgs) -> Result<Defaults, Failure> {
 
 fn options(args: &BatchArgs) -> Result<BTreeMap<String, String>, Failure> {
     let mut options = BTreeMap::new();
-    let level = args.spec.level.map(|level| format!("level={level}"));
-    let zlib = args.spec.zlib.then(|| "compression_type=zlib".to_string());
-    for option in args.spec.options.iter().cloned().chain(level).chain(zlib) {
+    let level = args.spec.target.level.map(|level| format!("level={level}"));
+    let zlib = args.spec.target.zlib.then(|| "compression_type=zlib".to_string());
+    for option in args.spec.target.options.iter().cloned().chain(level).chain(zlib) {
         let (key, value) = option.split_once('=').unwrap_or((&option, ""));
         if options.insert(key.to_string(), value.to_string()).is_some() {
             return Err(Failure::Usage(format!("-o {option}: duplicate option")));

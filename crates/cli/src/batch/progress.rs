@@ -8,12 +8,11 @@ use imgprep_batch::{Batch, BatchObserver, ProgressSnapshot, Record, RunningJob, 
 use indicatif::{MultiProgress, ProgressBar};
 use serde_json::{Value as Json, json};
 
-use super::args::BatchArgs;
-use crate::args::ProgressMode;
+use crate::args::{ProgressArgs, ProgressMode};
 use crate::bar::{self, end_of};
-use crate::json;
-use crate::print::warn;
 use crate::progress::message_only;
+use crate::render::json;
+use crate::render::print::warn;
 use crate::size::short;
 
 /// Time between two progress lines without a terminal.
@@ -42,7 +41,7 @@ struct Bars {
 }
 
 impl ProgressDisplay {
-    pub(crate) fn new(args: &BatchArgs) -> Self {
+    pub(crate) fn new(args: &ProgressArgs) -> Self {
         let kind = match args.progress {
             _ if args.quiet => Kind::Nothing,
             ProgressMode::None => Kind::Nothing,

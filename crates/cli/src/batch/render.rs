@@ -11,7 +11,7 @@ use serde_json::json;
 
 use super::args::BatchArgs;
 use crate::failure::Failure;
-use crate::print::lines;
+use crate::render::print::lines;
 use crate::size::short;
 
 type Writer = fn(&Summary) -> String;
@@ -59,7 +59,7 @@ pub(crate) fn reports(args: &BatchArgs, summary: &Summary) -> Result<(), Failure
 pub(crate) fn plan_json(plan: &BatchPlan) -> Result<String, Failure> {
     let mut object = serde_json::to_value(plan)?;
     object["schema"] = json!("imgprep/batch-plan/1");
-    Ok(crate::json::text(&object))
+    Ok(crate::render::json::text(&object))
 }
 
 /// What came of it, and what a person has to look at.

@@ -58,7 +58,7 @@ fn checked(path: &Path, profile: Profile, disk: DiskRole) -> CheckedFile {
 fn reason(violation: &policy::Violation) -> Reason {
     Reason {
         rule: violation.rule.id.name().into(),
-        severity: crate::print::severity(violation.severity).into(),
+        severity: crate::render::print::severity(violation.severity).into(),
         message: violation.fact.clone(),
         remedy: violation.remedy.clone(),
     }

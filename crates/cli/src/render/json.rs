@@ -6,7 +6,7 @@ use imgprep::{
 };
 use serde_json::{Map, Value as Json, json};
 
-use crate::print::severity;
+use super::print::severity;
 
 /// A value as an indented text. Characters that are not printable are escaped; the strings keep their values.
 pub(crate) fn text(value: &Json) -> String {

@@ -9,7 +9,7 @@ use imgprep::policy::{RULES, Violation};
 use imgprep::{CheckedFile, Severity};
 use serde_json::{Value as Json, json};
 
-use crate::report::{left_out, message};
+use super::findings::{left_out, message};
 
 pub(crate) fn write(out: &mut dyn Write, files: &[CheckedFile]) -> io::Result<()> {
     let results: Vec<Json> = files.iter().flat_map(results).collect();
@@ -34,7 +34,7 @@ pub(crate) fn write(out: &mut dyn Write, files: &[CheckedFile]) -> io::Result<()
             "results": results,
         }],
     });
-    out.write_all(crate::json::text(&log).as_bytes())
+    out.write_all(super::json::text(&log).as_bytes())
 }
 
 fn level(severity: Severity) -> &'static str {

@@ -7,7 +7,7 @@ use imgprep::{CheckedFile, Severity, printable};
 use imgprep_batch::report::xml;
 use quick_junit::{NonSuccessKind, Report, TestCase, TestCaseStatus, TestSuite};
 
-use crate::report::{left_out, message};
+use super::findings::{left_out, message};
 
 pub(crate) fn write(out: &mut dyn Write, files: &[CheckedFile], levels: &Levels) -> io::Result<()> {
     let mut report = Report::new("imgprep check");

@@ -1,7 +1,7 @@
 //! One printer for what people read.
 //!
 //! Every line of text passes [`say`]: what is not printable in it, a line break out of a file name included, is escaped.
-//! JSON is for programs and keeps the exact strings; it passes [`crate::json::text`].
+//! JSON is for programs and keeps the exact strings; it passes [`crate::render::json::text`].
 
 use std::fmt::{Arguments, Display};
 use std::io::{self, Write, stderr};
