@@ -1,16 +1,15 @@
 //! Whole batches in a temporary folder, with import rules that have a defect.
 
-use std::collections::BTreeMap;
 use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use imgprep::{Error, Interrupt, Sync, Target};
+use imgprep::{Interrupt, Sync};
 
 use crate::job_spec::{Reason, Subject};
 use crate::{
-    Batch, BatchObserver, ExistingJournal, Found, ImportRules, JobSpec, OnFailure, OtherOptions, ProgressSnapshot,
-    Record, RunSettings, Summary, Template, Verdict, assemble, plan, report, run,
+    Batch, BatchObserver, ExistingJournal, Found, ImportRules, JobSpec, OnFailure, OtherOptions,
+    ProgressSnapshot, Record, RunSettings, Summary, Template, Verdict, assemble, plan, report, run,
 };
 
 /// Outputs over 1 MiB cannot be imported; one of 3 MiB meets a defect.

@@ -12,7 +12,8 @@ use crate::failure::Failure;
 pub(crate) fn parse(args: &ConvertArgs) -> Result<Target, Failure> {
     let extension = || args.dst.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
     let name = args.to.clone().or_else(extension).unwrap_or_default();
-    if (args.level.is_some() || args.zlib) && TargetFormat::by_name(&name).is_some_and(|it| it.options.is_empty())
+    if (args.level.is_some() || args.zlib)
+        && TargetFormat::by_name(&name).is_some_and(|it| it.options.is_empty())
     {
         return Err(Failure::Usage(format!("--level and --zlib: {name} is not compressed")));
     }

@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use imgprep_map::{Emit, Error, Placement};
+use imgprep_map::{Emit, Error, Placement, SinkKind};
 
 use crate::writer::{Runs, Writer};
 
@@ -56,9 +56,11 @@ impl<'a> BlockWrites<'a> {
         self.write_parts(at, &parts)
     }
 
-    /// A file's gaps read as zeros. Those of a device are zeroed.
+    /// A file's gaps read as zeros. Those of a device are zeroed, and a pipe has none.
     pub(crate) fn zero_to(&mut self, end: u64) -> Result<(), Error> {
-        if *self.written_to < end && !self.writer.sink.reads_as_zeros() {
+        let sink = self.writer.sink;
+        let needs_zeros = !sink.reads_as_zeros() || sink.kind() == SinkKind::Append;
+        if needs_zeros && *self.written_to < end {
             let zeroed = self.writer.sink.zero(*self.written_to..end);
             zeroed.map_err(|error| Error::new(error).while_doing("writing"))?;
         }

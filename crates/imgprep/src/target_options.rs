@@ -17,7 +17,7 @@ pub struct TargetFormat {
 }
 
 /// An option of a format that is written.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+#[derive(Clone, Copy, Debug)]
 pub struct TargetOption {
     /// The name before the `=`.
     pub key: &'static str,
@@ -232,9 +232,7 @@ fn cluster_size(value: &str) -> Result<ClusterSize, String> {
         _ => None,
     };
     let bytes = shift.zip(number.parse::<u32>().ok()).map(|(shift, number)| u64::from(number) << shift);
-    bytes
-        .and_then(ClusterSize::new)
-        .ok_or_else(|| "clusters have a power of two from 512 to 2M bytes".into())
+    bytes.and_then(ClusterSize::new).ok_or_else(|| "clusters have a power of two from 512 to 2M bytes".into())
 }
 
 fn zvhd2(settings: &Settings) -> Result<Target, TargetError> {
@@ -258,9 +256,7 @@ fn zvhd2(settings: &Settings) -> Result<Target, TargetError> {
 fn qcow2(settings: &Settings) -> Result<Target, TargetError> {
     let is_implied = settings.level.is_some() || settings.is_zlib.is_some();
     if is_implied && settings.compress == Some(false) {
-        return Err(TargetError::Contradiction(
-            "compress=off contradicts the compression that is asked for",
-        ));
+        return Err(TargetError::Contradiction("compress=off contradicts the compression that is asked for"));
     }
     // As QEMU: all its versions that read QCOW2 read zlib.
     let is_zlib = settings.is_zlib.unwrap_or(true);
@@ -337,7 +333,11 @@ mod tests {
     fn wrong_options_are_named() {
         for (name, options, want) in [
             ("raw", &["level=3"][..], "raw has no options"),
-            ("zvhd2", &["cluster_size=4k"], "zvhd2 has level=N, compression_type=zstd|zlib and checksum=on|off"),
+            (
+                "zvhd2",
+                &["cluster_size=4k"],
+                "zvhd2 has level=N, compression_type=zstd|zlib and checksum=on|off",
+            ),
             ("zvhd2", &["checksum=maybe"], "expected checksum=on|off"),
             ("zvhd2", &["level=x"], "expected a whole number"),
             ("zvhd2", &["level=3", "level=3"], "duplicate option"),
@@ -347,7 +347,11 @@ mod tests {
             ("qcow2", &["cluster_size=256"], "clusters have a power of two from 512 to 2M bytes"),
             ("qcow2", &["cluster_size=4G"], "clusters have a power of two from 512 to 2M bytes"),
             ("qcow2", &["compress"], "expected compress=on|off"),
-            ("qcow2", &["compress=off", "level=1"], "compress=off contradicts the compression that is asked for"),
+            (
+                "qcow2",
+                &["compress=off", "level=1"],
+                "compress=off contradicts the compression that is asked for",
+            ),
         ] {
             let error = Target::parse(name, options.iter().copied()).unwrap_err();
             assert!(error.to_string().ends_with(want), "{name} {options:?}: {error}");
