@@ -274,7 +274,7 @@ mod tests {
         Found {
             source: source.into(),
             dir: PathBuf::new(),
-            spec: JobSpec::default(),
+            spec: JobSpec { to: "raw".into(), ..JobSpec::default() },
             name,
             output: None,
             searched: None,
