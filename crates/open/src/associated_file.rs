@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use imgprep_io::{FileIdentity, SourceFile, is_same_file};
+use imgprep_io::{FileIdentity, ImageFile, is_same_file};
 use imgprep_map::{Error, FileRef, FileRole, Finding, ImageName, Severity};
 
 use crate::follow_policy::{is_absolute, last_part};
@@ -18,7 +18,7 @@ use crate::{ChainError, FollowPolicy, near};
 /// Associated files in the order in which they are wanted.
 #[derive(Debug, Default)]
 pub(crate) struct AssociatedFiles {
-    pub(crate) files: Vec<Arc<SourceFile>>,
+    pub(crate) files: Vec<Arc<dyn ImageFile>>,
     pub(crate) findings: Vec<Finding>,
     /// Names of the files, and whether each lies where it is named.
     names: Vec<(FileIdentity, String, bool)>,
@@ -107,7 +107,7 @@ impl AssociatedFiles {
         image: &Path,
         name: &ImageName,
         at: u64,
-        file: SourceFile,
+        file: Arc<dyn ImageFile>,
         is_there: bool,
     ) -> Result<(), Error> {
         let (identity, name) = (file.identity(), name.to_string());
@@ -134,14 +134,13 @@ impl AssociatedFiles {
             });
         }
         self.names.push((identity, name, is_there));
-        self.files.push(Arc::new(file));
+        self.files.push(file);
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use imgprep_map::ReadAt as _;
 
     use super::*;
 

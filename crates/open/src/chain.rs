@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use imgprep_catalog::{Detection, Format, by_name, denied_as_raw, is_raw};
-use imgprep_io::SourceFile;
+use imgprep_io::{ImageFile, SourceFile};
 use imgprep_map::{
     Detail as _, Error, Finding, Image, ImageName, Overlay, OverlayReader, ParentRef, ParseOptions, Parsed,
     ReadAt, ReadError, Severity,
@@ -26,7 +26,7 @@ pub struct Layer {
     /// What it says.
     pub image: Box<Image>,
     /// Its files by [`FileId`](imgprep_map::FileId): itself, then its associated files.
-    pub files: Vec<Arc<SourceFile>>,
+    pub files: Vec<Arc<dyn ImageFile>>,
 }
 
 impl Layer {
@@ -43,7 +43,7 @@ impl Layer {
 }
 
 /// The files as a map reads them: the image itself with its log replayed.
-fn readers(files: &[Arc<SourceFile>], overlay: Option<&Arc<Overlay>>) -> Vec<Arc<dyn ReadAt>> {
+fn readers(files: &[Arc<dyn ImageFile>], overlay: Option<&Arc<Overlay>>) -> Vec<Arc<dyn ReadAt>> {
     let mut readers: Vec<_> = files.iter().map(|file| Arc::clone(file) as Arc<dyn ReadAt>).collect();
     if let (Some(first), Some(overlay)) = (readers.first_mut(), overlay) {
         *first = Arc::new(OverlayReader::new(Arc::clone(first), Arc::clone(overlay)));
@@ -78,12 +78,12 @@ impl Chain {
 
     /// Fails if a file is not the one any more that was opened.
     pub fn unchanged(&self) -> Result<(), Error> {
-        self.each_file(SourceFile::unchanged)
+        self.each_file(|file| file.unchanged())
     }
 
     /// Fails if a mapping showed bytes that could not be read.
     pub fn verify_mapping(&self) -> Result<(), Error> {
-        self.each_file(imgprep_map::ReadAt::verify_mapping)
+        self.each_file(|file| file.verify_mapping())
     }
 
     /// The first file that another process has open for writing.
@@ -117,9 +117,9 @@ impl Chain {
         }
     }
 
-    fn each_file(&self, check: impl Fn(&SourceFile) -> Result<(), ReadError>) -> Result<(), Error> {
+    fn each_file(&self, check: impl Fn(&dyn ImageFile) -> Result<(), ReadError>) -> Result<(), Error> {
         for file in self.layers.iter().flat_map(|layer| &layer.files) {
-            check(file).map_err(|error| Error::new(error).in_path(file.path().display().to_string()))?;
+            check(&**file).map_err(|error| Error::new(error).in_path(file.path().display().to_string()))?;
         }
         Ok(())
     }
@@ -131,11 +131,19 @@ impl Chain {
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Chain, Error> {
     let name = path.display().to_string();
     let file = SourceFile::open(path, options.source).map_err(|error| Error::new(error).in_path(&name))?;
-    open_source(name, file, options)
+    open_chain(name, Arc::new(file), options)
 }
 
-/// The same for a file that is open already, under the name `name`.
-pub fn open_source(name: String, file: SourceFile, options: &OpenOptions) -> Result<Chain, Error> {
+/// The same for a source that is open already, under the name `name`.
+pub fn open_source(
+    name: String,
+    file: impl Into<Arc<dyn ImageFile>>,
+    options: &OpenOptions,
+) -> Result<Chain, Error> {
+    open_chain(name, file.into(), options)
+}
+
+fn open_chain(name: String, file: Arc<dyn ImageFile>, options: &OpenOptions) -> Result<Chain, Error> {
     let mut chain = Chain { layers: Vec::new(), unopened: Vec::new() };
     let top = open_layer(&mut chain, name, file, options.from, &options.parse, options)?;
     chain.layers.push(top);
@@ -209,7 +217,8 @@ fn follow_given(
     let above = chain.lowest().files[0].path().display().to_string();
     let open = || {
         let opened = SourceFile::open(path, options.source);
-        opened.map_err(|error| Error::new(error).in_path(path.display().to_string()))
+        let opened = opened.map_err(|error| Error::new(error).in_path(path.display().to_string()))?;
+        Ok(Arc::new(opened) as Arc<dyn ImageFile>)
     };
     let layer = open_below(chain, open, parent, options)?;
     accept(chain, parent, layer, options.mismatch).map_err(|error| Error::new(error).in_path(above))
@@ -255,7 +264,7 @@ fn accept(
 
 fn open_below(
     chain: &mut Chain,
-    open: impl FnOnce() -> Result<SourceFile, Error>,
+    open: impl FnOnce() -> Result<Arc<dyn ImageFile>, Error>,
     parent: &ParentRef,
     options: &OpenOptions,
 ) -> Result<Layer, Error> {
@@ -316,16 +325,16 @@ fn parent_format(parent: &ParentRef) -> Result<Option<&'static Format>, Error> {
 fn open_layer(
     chain: &mut Chain,
     name: String,
-    file: SourceFile,
+    file: Arc<dyn ImageFile>,
     from: Option<&'static Format>,
     options: &ParseOptions,
     open: &OpenOptions,
 ) -> Result<Layer, Error> {
     let shown = name;
     let in_path = |error: Error| error.in_path(&shown);
-    let (detection, mut parsed) = read(&file, from, options).map_err(in_path)?;
+    let (detection, mut parsed) = read(&*file, from, options).map_err(in_path)?;
     let path = file.path().to_path_buf();
-    let (mut files, mut findings) = (vec![Arc::new(file)], Vec::new());
+    let (mut files, mut findings) = (vec![file], Vec::new());
     let mut image = loop {
         match parsed {
             Parsed::Done(image) => break image,
@@ -360,7 +369,7 @@ fn open_layer(
 }
 
 /// The same error with the name of the associated file that it is about.
-fn in_file(error: Error, files: &[Arc<SourceFile>]) -> Error {
+fn in_file(error: Error, files: &[Arc<dyn ImageFile>]) -> Error {
     let index = usize::try_from(error.file().0).unwrap_or(usize::MAX);
     match files.get(index).filter(|_| index > 0) {
         Some(file) => error.in_path(file.path().display().to_string()),

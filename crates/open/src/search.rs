@@ -7,7 +7,7 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use imgprep_io::SourceFile;
+use imgprep_io::{ImageFile, SourceFile};
 use imgprep_map::{Error, ImageName, ParentRef, ParseOptions, Parsed};
 
 use crate::options::OpenOptions;
@@ -127,7 +127,7 @@ impl Seen {
 }
 
 /// What an image calls itself. Its associated files are not opened for that.
-fn identities_of(file: &SourceFile, options: &OpenOptions) -> Result<Vec<String>, Error> {
+fn identities_of(file: &dyn ImageFile, options: &OpenOptions) -> Result<Vec<String>, Error> {
     let parse_options = ParseOptions { limits: options.parse.limits, ..ParseOptions::default() };
     let image = match read(file, None, &parse_options)?.1 {
         Parsed::Done(image) => image,
