@@ -172,8 +172,12 @@ impl Disk {
         Ok(())
     }
 
-    /// Walks the extents of the disk, in order; they tile it.
-    pub fn extents(&self, visitor: &mut dyn FnMut(ResolvedExtent) -> ControlFlow<()>) -> Result<(), Error> {
+    /// Walks the extents of the disk in ascending order, without gaps or overlaps. [`extents`](Self::extents) is the same as an
+    /// iterator.
+    pub fn visit_extents(
+        &self,
+        visitor: &mut dyn FnMut(ResolvedExtent) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         self.check_complete()?;
         self.stack.visit(0..u64::MAX, visitor)?;
         self.stack.verify_mapping()

@@ -25,6 +25,31 @@ pub enum RequestError {
     /// Only a file can be read back.
     #[error("standard output cannot be verified")]
     VerifyPipe,
+    /// An output of the caller that cannot be opened for reading.
+    #[error("the output cannot be read back, so it cannot be verified")]
+    NotReadable,
+    /// A format that does not exist or cannot be written.
+    #[error("cannot write format {name:?}: the writable formats are raw and zvhd2")]
+    UnknownTarget {
+        /// The requested name.
+        name: String,
+    },
+    /// A compression level that the target does not have.
+    #[error("invalid compression level {level}: {target} accepts {accepts}")]
+    Level {
+        /// The requested level.
+        level: u32,
+        /// The format.
+        target: &'static str,
+        /// The valid levels.
+        accepts: &'static str,
+    },
+    /// A profile that is not built in.
+    #[error("unknown profile {name:?}")]
+    UnknownProfile {
+        /// The requested name.
+        name: String,
+    },
     /// A bitmap belongs to a RAW file with a name.
     #[error("a bitmap can only be written next to a RAW file")]
     BitmapNeedsRaw,
@@ -61,6 +86,10 @@ impl Detail for RequestError {
             Self::OutputIsSource { .. } => "output.is-source",
             Self::OutputTwice { .. } => "output.twice",
             Self::VerifyPipe => "convert.verify-pipe",
+            Self::NotReadable => "convert.verify-unreadable",
+            Self::UnknownTarget { .. } => "convert.target",
+            Self::Level { .. } => "convert.level",
+            Self::UnknownProfile { .. } => "check.profile",
             Self::BitmapNeedsRaw => "bitmap.needs-raw",
             Self::BitmapCommand { .. } => "bitmap.command-failed",
             Self::LinkDangling { .. } => "folder.link.dangling",

@@ -4,6 +4,8 @@ use imgprep_map::{Compression, Error, Layout};
 use imgprep_raw::RawLayout;
 use imgprep_zvhd::{WriteOptions, Zvhd2Layout};
 
+use crate::RequestError;
+
 /// What a conversion makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -14,6 +16,31 @@ pub enum Target {
 }
 
 impl Target {
+    /// The target of this name (`raw`, `img`, `zvhd2`), with default compression.
+    pub fn from_name(name: &str) -> Result<Self, Error> {
+        match name {
+            imgprep_raw::NAME | "img" => Ok(Self::Raw),
+            imgprep_zvhd::ZVHD2 => Ok(Self::Zvhd2(Compression::Zstd { level: 3, has_checksum: true })),
+            _ => Err(RequestError::UnknownTarget { name: name.into() }.into()),
+        }
+    }
+
+    /// The same target with another compression level: 1 to 22 for zstd, 1 to 9 for zlib, none for RAW.
+    pub fn with_level(self, level: u32) -> Result<Self, Error> {
+        let rejected = |accepts| RequestError::Level { level, target: self.name(), accepts };
+        match self {
+            Self::Zvhd2(Compression::Zstd { has_checksum, .. }) => match i32::try_from(level) {
+                Ok(level @ 1..=22) => Ok(Self::Zvhd2(Compression::Zstd { level, has_checksum })),
+                _ => Err(rejected("1 to 22").into()),
+            },
+            Self::Zvhd2(Compression::ZlibOpen { .. }) if (1..=9).contains(&level) => {
+                Ok(Self::Zvhd2(Compression::ZlibOpen { level }))
+            }
+            Self::Zvhd2(Compression::ZlibOpen { .. }) => Err(rejected("1 to 9").into()),
+            Self::Zvhd2(Compression::Plain) | Self::Raw => Err(rejected("no level").into()),
+        }
+    }
+
     /// The format's name.
     pub fn name(self) -> &'static str {
         match self {

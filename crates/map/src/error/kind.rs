@@ -33,7 +33,7 @@ pub enum ErrorKind {
 }
 
 /// Codes whose kind is more precise than their class.
-const KINDS: [(&str, ErrorKind); 9] = [
+const KINDS: [(&str, ErrorKind); 10] = [
     ("io.open.not-found", ErrorKind::NotFound),
     ("open.name.missing", ErrorKind::NotFound),
     ("open.parent.not-found", ErrorKind::NotFound),
@@ -42,6 +42,7 @@ const KINDS: [(&str, ErrorKind); 9] = [
     ("io.write.no-space", ErrorKind::NoSpace),
     ("io.write.too-small", ErrorKind::NoSpace),
     ("io.read.changed", ErrorKind::Changed),
+    ("convert.target", ErrorKind::Unsupported),
     ("engine.interrupted", ErrorKind::Interrupted),
 ];
 
