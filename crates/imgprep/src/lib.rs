@@ -115,5 +115,7 @@ pub use imgprep_map::{
     ReadAt, ReadError, Severity, Sink, SinkKind, SizeChoice, Snapshot, Source, StructureCounts, Value,
     WriteError, hex, is_printable, printable, printable_json,
 };
-pub use imgprep_open::{Chain, ChainError, FollowPolicy, Layer, Mismatch, Named, OpenOptions, open_source};
+pub use imgprep_open::{
+    Chain, ChainError, FollowPolicy, Layer, MemoryFiles, Mismatch, Named, Namespace, OpenOptions, open_source,
+};
 pub use imgprep_policy as policy;

@@ -2,10 +2,11 @@
 
 use std::cell::RefCell;
 use std::ops::Range;
+use std::sync::Arc;
 
 use imgprep::{
-    Checksum, Compression, Error, ErrorKind, Existing, Interrupt, MemoryOutput, Output, ReadAt, ReadError,
-    Sink, SinkKind, Target, WriteError,
+    Checksum, Compression, Error, ErrorKind, Existing, Interrupt, MemoryFiles, MemoryOutput, OpenOptions,
+    Output, ReadAt, ReadError, Sink, SinkKind, Target, WriteError,
 };
 use testdata_gen::{GoodImage, good, sample};
 
@@ -245,4 +246,38 @@ fn a_reader_opens_no_other_file() {
     let error = disk.extents().next().unwrap().unwrap_err();
     assert_eq!((error.kind(), error.code()), (ErrorKind::Refused, "open.gate.shut"));
     assert_eq!(failed(disk.convert(Target::Raw).write_to(MemoryOutput::new())).code(), "open.gate.shut");
+}
+
+#[test]
+fn a_chain_in_memory_is_read_from_its_namespace() {
+    let mut formats = std::collections::BTreeSet::new();
+    for image in good().into_iter().filter(|image| image.files.len() > 1 && image.snapshot.is_none()) {
+        let mut files = MemoryFiles::new();
+        for file in &image.files {
+            files.add(format!("folder/{}", file.name), file.bytes.clone());
+        }
+        let options = OpenOptions { namespace: Some(Arc::new(files)), ..OpenOptions::default() };
+        let disk = match imgprep::open_with(format!("folder/{}", image.files[0].name), &options) {
+            Ok(disk) => disk,
+            Err(error) => panic!("{}: {error}", image.name),
+        };
+        if disk.size() > 64 << 20 {
+            continue;
+        }
+        let raw = MemoryOutput::new();
+        disk.convert(Target::Raw).write_to(&raw).unwrap();
+        assert!(raw.to_vec().starts_with(&image.disk), "{}", image.name);
+        formats.insert(image.format);
+    }
+    assert!(formats.len() >= 4, "{formats:?}");
+}
+
+#[test]
+fn a_missing_parent_in_memory_is_not_searched_on_disk() {
+    let image = good().into_iter().find(|image| image.format == "qcow2" && image.files.len() == 2).unwrap();
+    let mut files = MemoryFiles::new();
+    files.add("top.qcow2", image.files[0].bytes.clone());
+    let options = OpenOptions { namespace: Some(Arc::new(files)), ..OpenOptions::default() };
+    let error = failed(imgprep::open_with("top.qcow2", &options));
+    assert_eq!((error.kind(), error.code()), (ErrorKind::NotFound, "open.name.missing"));
 }

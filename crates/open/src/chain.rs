@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use imgprep_catalog::{Detection, Format, by_name, denied_as_raw, is_raw};
-use imgprep_io::{ImageFile, SourceFile};
+use imgprep_io::ImageFile;
 use imgprep_map::{
     Detail as _, Error, Finding, Image, ImageName, Overlay, OverlayReader, ParentRef, ParseOptions, Parsed,
     ReadAt, ReadError, Severity,
@@ -13,7 +13,7 @@ use imgprep_map::{
 use crate::associated_file::associated_files;
 use crate::follow_policy::last_part;
 use crate::options::{Mismatch, OpenOptions};
-use crate::read_image::{open_file, read};
+use crate::read_image::{open_file, open_given, read};
 use crate::{ChainError, FollowPolicy, near, search};
 
 /// One opened image.
@@ -130,8 +130,7 @@ impl Chain {
 /// With [`FollowPolicy::None`] other files are listed as unopened instead of opened.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Chain, Error> {
     let name = path.display().to_string();
-    let file = SourceFile::open(path, options.source).map_err(|error| Error::new(error).in_path(&name))?;
-    open_chain(name, Arc::new(file), options)
+    open_chain(name, open_given(path, options)?, options)
 }
 
 /// The same for a source that is open already, under the name `name`.
@@ -183,10 +182,12 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
     let beside: Vec<_> = named().filter(|_| !parent.identities.is_empty()).filter_map(last_part).collect();
     let (mut refused, mut stranger) = (None, None);
     for name in named().chain(&beside) {
-        let path = match options.follow.resolve(&above, name, parent.at) {
+        let path = match options.resolve(&above, name, parent.at, options.follow) {
             Ok(path) => path,
             Err(error) => {
-                refused.get_or_insert_with(|| near::explain(error, &above, parent.encoding.as_deref(), &[]));
+                refused.get_or_insert_with(|| {
+                    near::explain(error, &above, parent.encoding.as_deref(), &[], options)
+                });
                 continue;
             }
         };
@@ -215,12 +216,7 @@ fn follow_given(
     options: &OpenOptions,
 ) -> Result<Layer, Error> {
     let above = chain.lowest().files[0].path().display().to_string();
-    let open = || {
-        let opened = SourceFile::open(path, options.source);
-        let opened = opened.map_err(|error| Error::new(error).in_path(path.display().to_string()))?;
-        Ok(Arc::new(opened) as Arc<dyn ImageFile>)
-    };
-    let layer = open_below(chain, open, parent, options)?;
+    let layer = open_below(chain, || open_given(path, options), parent, options)?;
     accept(chain, parent, layer, options.mismatch).map_err(|error| Error::new(error).in_path(above))
 }
 
