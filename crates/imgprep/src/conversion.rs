@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
-use imgprep_engine::{Interrupt, OnLoss, Progress, ProgressReading};
+use imgprep_engine::{Interrupt, OnLoss, Options, Progress, ProgressReading};
 use imgprep_io::{Existing, OpenError, Sync};
 use imgprep_map::Error;
 
@@ -128,7 +128,7 @@ impl<'a> Conversion<'a> {
 
     /// Computes what the conversion would do, from the tables alone: nothing is written.
     pub fn plan(self) -> Result<Plan, Error> {
-        self.run(|disk, options, run| plan(disk, options, run))
+        self.run(plan)
     }
 
     /// Converts into a file, which appears complete or not at all, or into a block device.
@@ -144,7 +144,7 @@ impl<'a> Conversion<'a> {
 
     fn run<T>(
         self,
-        work: impl FnOnce(&Disk, &ConvertOptions, &crate::RunOptions<'_>) -> Result<T, Error>,
+        work: impl FnOnce(&Disk, &ConvertOptions, &Options<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let uuid = self.uuid.map_or_else(imgprep_io::random_uuid, Ok).map_err(OpenError::from)?;
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());

@@ -11,7 +11,7 @@ use imgprep_map::{Error, Layout, ParseOptions, SizeChoice, WriteError};
 use imgprep_open::{FollowPolicy, OpenOptions};
 
 use crate::bitmap_file::Made;
-use crate::output::{DeviceTarget, FileTarget, PipeTarget};
+use crate::local_output::{DeviceTarget, FileTarget, PipeTarget};
 use crate::{BitmapMaker, Disk, Files, Output, RequestError, Role, Target};
 
 /// The destination of a conversion.

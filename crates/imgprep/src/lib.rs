@@ -62,6 +62,8 @@ mod error;
 mod extents;
 mod files;
 mod folder;
+mod local_output;
+mod memory_output;
 mod open;
 mod output;
 mod parts;
@@ -87,18 +89,19 @@ pub use error::RequestError;
 pub use extents::Extents;
 pub use files::{Files, Role};
 pub use folder::{check_link, image_files};
+pub use memory_output::MemoryOutput;
 pub use open::{open, open_reader, open_reader_with, open_with};
-pub use output::{MemoryOutput, Output};
+pub use output::Output;
 pub use parts::parts_among;
 pub use remedy::{descriptor_beside, remedy};
 pub use target::Target;
 pub use uuid::parse_uuid;
 
 pub use imgprep_catalog::{
-    DetectError, FORMATS, Format, IMAGE_EXTENSIONS, LIKELY_EXTENSIONS, Match, by_name,
+    DetectError, Detection, FORMATS, Format, IMAGE_EXTENSIONS, LIKELY_EXTENSIONS, Match, by_name,
     commands as foreign_commands,
 };
-pub use imgprep_disk::{Contents, DiskFacts, Partition, PartitionKind, Volume};
+pub use imgprep_disk::{Contents, DiskFacts, Oddity, Partition, PartitionKind, Volume};
 pub use imgprep_engine::{
     BitOrder, BitmapShape, EngineError, Interrupt, Loss, OnLoss, Options as RunOptions, Progress,
     ProgressReading, ResolvedExtent, TableScan,
@@ -109,6 +112,7 @@ pub use imgprep_io::{
     path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve, space_taken, spool,
     stdout_was_closed, sync_folder, write_atomic,
 };
+pub use imgprep_map as map;
 pub use imgprep_map::{
     Class, Code, Codec, CompressedLen, Compression, Detail, DiskMap, Encryption, Error, ErrorKind, Evidence,
     Facts, FileId, FileRef, FileRole, Finding, Image, ImageName, Limits, ParentRef, ParseOptions, Printable,

@@ -6,7 +6,7 @@ use std::sync::Arc;
 use imgprep_io::{DeviceOutput, ImageFile, OutputFile, PipeOutput, SourceFile, SourceOptions};
 use imgprep_map::{Error, Sink};
 
-use super::Output;
+use crate::Output;
 
 /// A file that gets its name when it is complete.
 pub(crate) struct FileTarget {

@@ -6,7 +6,7 @@ use std::sync::{Arc, PoisonError, RwLock, RwLockReadGuard, RwLockWriteGuard};
 use imgprep_io::{ImageFile, NamedReader};
 use imgprep_map::{Error, ReadAt, ReadError, Sink, SinkKind, WriteError};
 
-use super::Output;
+use crate::Output;
 
 /// An output in memory, which can be read as a source, too.
 ///

@@ -1,16 +1,10 @@
 //! What a conversion writes to: a local file, a device, a pipe, memory, or an output of the caller.
 
-mod local;
-mod memory;
-
 use std::path::Path;
 use std::sync::Arc;
 
 use imgprep_io::ImageFile;
 use imgprep_map::{Error, Sink};
-
-pub(crate) use local::{DeviceTarget, FileTarget, PipeTarget};
-pub use memory::MemoryOutput;
 
 /// An output of a conversion.
 ///
