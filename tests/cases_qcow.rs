@@ -236,7 +236,7 @@ fn every_other_code_is_provoked_at_its_place() {
             (opened, _) => opened.unwrap_or_else(|error| panic!("{code}: {error}")),
         };
         if provoked == Provoked::Walked {
-            let error = disk.extents(&mut |_| ControlFlow::Continue(())).unwrap_err();
+            let error = disk.visit_extents(&mut |_| ControlFlow::Continue(())).unwrap_err();
             assert_eq!((error.code(), error.at()), (code, Some(at)), "{error}");
             continue;
         }

@@ -1081,9 +1081,9 @@ fn an_interrupted_check_is_not_a_fine_image() {
     };
     let levels = imgprep::policy::Levels::default();
     crate::library::on_one_thread(|run| {
-        assert_eq!(imgprep::check(&path, &options, run).outcome(&levels), imgprep::Outcome::Fine);
+        assert_eq!(imgprep::check_file(&path, &options, run).outcome(&levels), imgprep::Outcome::Fine);
         run.interrupt.raise();
-        let checked = imgprep::check(&path, &options, run);
+        let checked = imgprep::check_file(&path, &options, run);
         assert_eq!(checked.error.as_ref().map(imgprep::Error::code), Some("engine.interrupted"));
         assert_eq!(checked.outcome(&levels), imgprep::Outcome::Undone);
     });

@@ -34,7 +34,7 @@ fn every_map_tiles_its_disk() {
         let path = write_files(&image.files, folder.path()).unwrap();
         let disk = open(&path, image.snapshot).unwrap_or_else(|error| panic!("{}: {error}", image.name));
         let mut at = 0;
-        disk.extents(&mut |extent| {
+        disk.visit_extents(&mut |extent| {
             assert_eq!(extent.disk.start, at, "{}: a gap or an overlap", image.name);
             assert!(extent.disk.end > extent.disk.start, "{}: an empty extent", image.name);
             at = extent.disk.end;

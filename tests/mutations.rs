@@ -11,7 +11,7 @@ use std::sync::atomic::{AtomicUsize, Ordering};
 
 use imgprep::{
     CheckOptions, Depth, Destination, FollowPolicy, OpenOptions, ParseOptions, Severity, SizeChoice, Value,
-    check, convert,
+    check_file, convert,
 };
 use imgprep_map::{FileId, UseKind};
 use testdata_gen::{GoodImage, Noise, good};
@@ -101,7 +101,7 @@ impl<'a> Subject<'a> {
             depth: Depth::Payloads,
             bitmap: None,
         };
-        let checked = on_one_thread(|run| check(&self.path(), &options, run));
+        let checked = on_one_thread(|run| check_file(&self.path(), &options, run));
         let told = checked.violations.iter().filter(|violation| violation.severity != Severity::Note);
         let failed = checked.error.iter().map(ToString::to_string);
         told.map(|violation| format!("{} {}", violation.rule.id, violation.fact)).chain(failed).collect()

@@ -24,7 +24,7 @@ fn every_odd_image_is_told_with_code_and_place_and_is_read() {
         let folder = tempfile::tempdir().unwrap();
         let path = write_files(&image.files, folder.path()).unwrap();
         let disk = open(&path, None).unwrap_or_else(|error| panic!("{}: {error}", image.name));
-        disk.extents(&mut |_| ControlFlow::Continue(()))
+        disk.visit_extents(&mut |_| ControlFlow::Continue(()))
             .unwrap_or_else(|error| panic!("{}: {error}", image.name));
         let (_, mut findings) = check(&disk);
         if !image.code.contains(".check.") {
@@ -257,7 +257,7 @@ fn repeated_tables_cost_what_the_file_has() {
         ("qcow2", repeated_qcow2(folder.path())),
     ] {
         let disk = open(&path, None).unwrap();
-        let error = disk.extents(&mut |_| ControlFlow::Continue(())).unwrap_err();
+        let error = disk.visit_extents(&mut |_| ControlFlow::Continue(())).unwrap_err();
         assert_eq!(error.code(), format!("{format}.table.repeated"));
         assert_eq!(error.disk().map(|lost| lost.end), Some(disk.size()), "{format}");
         let (checked, findings) = check(&disk);

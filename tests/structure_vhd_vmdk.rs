@@ -33,7 +33,7 @@ fn every_odd_image_is_told_with_code_and_place() {
         let folder = tempfile::tempdir().unwrap();
         let path = write_files(&image.files, folder.path()).unwrap();
         let disk = open(&path, None).unwrap_or_else(|error| panic!("{}: {error}", image.name));
-        disk.extents(&mut |_| ControlFlow::Continue(()))
+        disk.visit_extents(&mut |_| ControlFlow::Continue(()))
             .unwrap_or_else(|error| panic!("{}: {error}", image.name));
         let (_, mut findings) = check(&disk);
         // What opening the image already reported is not reported again.

@@ -27,7 +27,7 @@ fn every_odd_vhdx_is_told_with_code_and_place() {
         let folder = tempfile::tempdir().unwrap();
         let path = write_files(&image.files, folder.path()).unwrap();
         let disk = open(&path, None).unwrap_or_else(|error| panic!("{}: {error}", image.name));
-        disk.extents(&mut |_| ControlFlow::Continue(()))
+        disk.visit_extents(&mut |_| ControlFlow::Continue(()))
             .unwrap_or_else(|error| panic!("{}: {error}", image.name));
         let (_, findings) = check(&disk);
         let is_it = |finding: &Finding| finding.code == image.code && finding.at == image.at;

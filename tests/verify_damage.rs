@@ -167,6 +167,6 @@ fn a_source_that_is_changed_in_place_ends_every_run() {
         depth: Depth::Tables,
         bitmap: Some(BitmapShape::default()),
     };
-    let checked = changing(&path, |run| imgprep::check(&path, &options, run));
+    let checked = changing(&path, |run| imgprep::check_file(&path, &options, run));
     is_changed(&checked.error.expect("the check does not end well"));
 }

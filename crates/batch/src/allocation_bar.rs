@@ -13,7 +13,7 @@ const MOST_EXTENTS: u64 = 200_000;
 pub(crate) fn allocation_bar(disk: &Disk) -> String {
     let mut bar = AllocationBar::new(disk.size());
     let mut extents = 0;
-    let walked = disk.extents(&mut |extent| {
+    let walked = disk.visit_extents(&mut |extent| {
         bar.add(&extent);
         extents += 1;
         if extents < MOST_EXTENTS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }

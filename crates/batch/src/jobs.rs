@@ -258,6 +258,7 @@ pub(crate) fn open_options(job: &Job) -> OpenOptions {
         mismatch: if spec.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
         source: SourceOptions { access: if spec.salvage { Access::Positioned } else { Access::Mapped } },
         parents: Vec::new(),
+        namespace: None,
     }
 }
 

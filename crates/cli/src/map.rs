@@ -42,7 +42,7 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
         if printed.is_ok() { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     };
     let mut pending: Option<ResolvedExtent> = None;
-    let walked = disk.extents(&mut |extent| match &mut pending {
+    let walked = disk.visit_extents(&mut |extent| match &mut pending {
         Some(last) if continues(last, &extent) => {
             last.disk.end = extent.disk.end;
             ControlFlow::Continue(())

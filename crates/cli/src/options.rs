@@ -47,6 +47,7 @@ pub(crate) fn open_options(
         mismatch: if follow.accept_parent { Mismatch::Accept } else { Mismatch::Refuse },
         source: SourceOptions { access },
         parents: source.parent.clone(),
+        namespace: None,
     })
 }
 

@@ -33,7 +33,7 @@ fn message(error: &TargetError, args: &ConvertArgs) -> String {
             format_options()
         ),
         (TargetError::Option { .. } | TargetError::Contradiction(_), _) => format!("-o {error}"),
-        (TargetError::Level { .. }, _) => error.to_string(),
+        (TargetError::Level { .. } | TargetError::NoLevel { .. }, _) => error.to_string(),
     }
 }
 

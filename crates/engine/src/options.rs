@@ -85,6 +85,15 @@ pub struct ProgressReading {
     pub output: u64,
 }
 
+impl ProgressReading {
+    /// Percentage of the current pass, 0 to 100.
+    pub fn percent(&self) -> u8 {
+        let done = u128::from(self.disk.min(self.total)) * 100;
+        // OK: at most 100.
+        done.checked_div(self.total.into()).map_or(100, |percent| u8::try_from(percent).unwrap_or(100))
+    }
+}
+
 impl Progress {
     /// The counters now.
     pub fn read(&self) -> ProgressReading {

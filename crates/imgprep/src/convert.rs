@@ -1,20 +1,19 @@
 //! A disk into an output, and the proof that it is the same disk.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use imgprep_codec::compress_bound;
 use imgprep_engine::{
-    Bitmap, Checksums, Loss, Losses, Options, Output, TableScan, TrailingData, checksum, chunk_size,
-    convert as run, scan_tables,
+    Bitmap, Checksums, Loss, Losses, Options, Output as EngineOutput, TableScan, TrailingData, checksum,
+    chunk_size, convert as run, scan_tables,
 };
-use imgprep_io::{
-    DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput, SourceFile, SourceOptions, Sync,
-};
-use imgprep_map::{Encoding, Error, ImageWriter, ParseOptions, Sink, SinkKind, SizeChoice, WriteError};
+use imgprep_io::{DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput, Sync};
+use imgprep_map::{Encoding, Error, ImageWriter, ParseOptions, SinkKind, SizeChoice, WriteError};
 use imgprep_open::{FollowPolicy, OpenOptions};
 
 use crate::bitmap_file::Made;
-use crate::{BitmapMaker, Disk, Files, RequestError, Role, Target};
+use crate::local_output::{DeviceTarget, FileTarget, PipeTarget};
+use crate::{BitmapMaker, Disk, Files, Output, RequestError, Role, Target};
 
 /// The destination of a conversion.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -122,18 +121,51 @@ pub fn convert(
     run: &Options<'_>,
 ) -> Result<Converted, Error> {
     check_wishes(disk, destination, options)?;
+    let kind = match destination {
+        Destination::Stdout => SinkKind::Append,
+        Destination::Path(_) => SinkKind::Random,
+    };
+    convert_into(disk, kind, || create(destination, options, disk.size()), options, run)
+}
+
+/// Converts a disk into any output: in memory, or one that the caller implements. A bitmap needs a path and is rejected.
+pub fn convert_to(
+    disk: &Disk,
+    output: impl Output,
+    options: &ConvertOptions,
+    run: &Options<'_>,
+) -> Result<Converted, Error> {
+    disk.check_readable()?;
+    if options.bitmap.is_some() {
+        return Err(RequestError::BitmapNeedsRaw.into());
+    }
+    // Rejected before hours of work.
+    if options.verify == Verify::ReadBack && output.reopen()?.is_none() {
+        return Err(Error::new(RequestError::NotReadable).in_path(output.label()));
+    }
+    convert_into(disk, output.sink().kind(), || Ok(Box::new(output)), options, run)
+}
+
+/// Converts into the output of this kind that `create` makes once the tables have been scanned.
+fn convert_into<'o>(
+    disk: &Disk,
+    kind: SinkKind,
+    create: impl FnOnce() -> Result<Box<dyn Output + 'o>, Error>,
+    options: &ConvertOptions,
+    run: &Options<'_>,
+) -> Result<Converted, Error> {
     let losses = Losses::default();
     let mut format = options.target.writer(disk.size(), options.uuid, options.unix_time)?;
-    if *destination == Destination::Stdout && format.needs() == SinkKind::Random {
+    if kind < format.needs() {
         return Err(RequestError::TargetNeedsFile { format: options.target.name() }.into());
     }
     let table_scan = scan_tables(disk.stack(), chunk_size(format.block()), run, &losses)?;
-    let opened = Opened::new(destination, options, disk.size())?;
+    let opened = create()?;
     let job = Job { disk, table_scan: &table_scan, options, run, losses: &losses };
-    let done = job.write(&opened, &mut *format)?;
+    let done = job.write(&*opened, &mut *format)?;
     disk.check_unchanged()?;
-    let is_verified = job.verify(&opened, done.checksums.as_ref())?;
-    let bitmap = job.bitmap(&opened, done.bitmap.as_ref())?;
+    let is_verified = job.verify(&*opened, done.checksums.as_ref())?;
+    let bitmap = job.bitmap(&*opened, done.bitmap.as_ref())?;
     publish(opened, bitmap)?;
     Ok(Converted {
         table_scan,
@@ -181,16 +213,16 @@ fn check_wishes(disk: &Disk, destination: &Destination, options: &ConvertOptions
 /// Gives the output and its bitmap their names: the bitmap first, so that a RAW that appears is complete. A RAW that is
 /// replaced must not be seen beside a bitmap of the other one, whatever ends the process: then the old bitmap goes
 /// first and the new one comes last.
-fn publish(opened: Opened, bitmap: Option<Made>) -> Result<(), Error> {
-    let Some(bitmap) = bitmap else { return opened.finish() };
+fn publish(opened: Box<dyn Output + '_>, bitmap: Option<Made>) -> Result<(), Error> {
+    let Some(bitmap) = bitmap else { return opened.publish() };
     if opened.is_new() {
         let published = bitmap.publish_before()?;
-        opened.finish()?;
+        opened.publish()?;
         published.keep();
         return Ok(());
     }
     bitmap.remove_replaced()?;
-    opened.finish()?;
+    opened.publish()?;
     bitmap.publish()
 }
 
@@ -198,86 +230,29 @@ fn output_options(options: &ConvertOptions) -> OutputOptions {
     OutputOptions { existing: options.existing, sync: options.sync }
 }
 
-/// An output that is being written.
-enum Opened {
-    File(OutputFile, PathBuf),
-    Device(DeviceOutput, PathBuf),
-    Pipe(PipeOutput),
-}
-
-impl Opened {
-    fn new(destination: &Destination, options: &ConvertOptions, size: u64) -> Result<Self, Error> {
-        let Destination::Path(path) = destination else {
-            return Ok(Self::Pipe(PipeOutput::stdout()?));
+/// Creates the file or opens the device or standard output.
+fn create(destination: &Destination, options: &ConvertOptions, size: u64) -> Result<Box<dyn Output>, Error> {
+    let Destination::Path(path) = destination else {
+        return Ok(Box::new(PipeTarget(PipeOutput::stdout()?)));
+    };
+    let in_path = |error: Error| error.in_path(path.display().to_string());
+    if !imgprep_io::is_block_device(path) {
+        let create = match options.bitmap {
+            Some((BitmapMaker::Command(_), _)) => OutputFile::create_hidden,
+            _ => OutputFile::create,
         };
-        let in_path = |error: Error| error.in_path(path.display().to_string());
-        if !imgprep_io::is_block_device(path) {
-            let create = match options.bitmap {
-                Some((BitmapMaker::Command(_), _)) => OutputFile::create_hidden,
-                _ => OutputFile::create,
-            };
-            let file = create(path, output_options(options)).map_err(|error| in_path(error.into()))?;
-            return Ok(Self::File(file, path.clone()));
-        }
-        if options.existing == Existing::Refuse {
-            return Err(in_path(RequestError::DeviceNeedsForce.into()));
-        }
-        let device = DeviceOutput::open(path).map_err(|error| in_path(error.into()))?;
-        if device.capacity() < size && options.target.has_exact_len() {
-            let available = device.capacity();
-            return Err(in_path(WriteError::TooSmall { needed: size, available }.into()));
-        }
-        Ok(Self::Device(device, path.clone()))
+        let file = create(path, output_options(options)).map_err(|error| in_path(error.into()))?;
+        return Ok(Box::new(FileTarget { file, path: path.clone() }));
     }
-
-    fn sink(&self) -> &dyn Sink {
-        match self {
-            Self::File(file, _) => file,
-            Self::Device(device, _) => device,
-            Self::Pipe(pipe) => pipe,
-        }
+    if options.existing == Existing::Refuse {
+        return Err(in_path(RequestError::DeviceNeedsForce.into()));
     }
-
-    /// Whether it has a name that no file has yet.
-    fn is_new(&self) -> bool {
-        matches!(self, Self::File(_, path) if path.symlink_metadata().is_err())
+    let device = DeviceOutput::open(path).map_err(|error| in_path(error.into()))?;
+    if device.capacity() < size && options.target.has_exact_len() {
+        let available = device.capacity();
+        return Err(in_path(WriteError::TooSmall { needed: size, available }.into()));
     }
-
-    /// Where another program can read it, and what it will be called.
-    fn readable(&self) -> Option<(&Path, &Path)> {
-        match self {
-            Self::File(file, path) => Some((file.temporary_path()?, path)),
-            Self::Device(_, path) => Some((path, path)),
-            Self::Pipe(_) => None,
-        }
-    }
-
-    /// What was written, for reading it back.
-    fn read_back(&self) -> Result<Option<SourceFile>, Error> {
-        let file = match self {
-            Self::File(file, _) => file.read_back(),
-            Self::Device(_, path) => SourceFile::open(path, SourceOptions::default()),
-            Self::Pipe(_) => return Ok(None),
-        };
-        file.map(Some).map_err(|error| Error::new(error).in_path(self.name()))
-    }
-
-    fn name(&self) -> String {
-        match self {
-            Self::File(_, path) | Self::Device(_, path) => path.display().to_string(),
-            Self::Pipe(_) => "standard output".into(),
-        }
-    }
-
-    fn finish(self) -> Result<(), Error> {
-        let name = self.name();
-        let finished = match self {
-            Self::File(file, _) => file.publish(),
-            Self::Device(device, _) => device.finish(),
-            Self::Pipe(_) => Ok(()),
-        };
-        finished.map_err(|error| Error::new(error).in_path(name))
-    }
+    Ok(Box::new(DeviceTarget { device, path: path.clone() }))
 }
 
 struct Job<'a> {
@@ -291,10 +266,10 @@ struct Job<'a> {
 impl Job<'_> {
     fn write(
         &self,
-        opened: &Opened,
+        opened: &dyn Output,
         format: &mut dyn ImageWriter,
     ) -> Result<imgprep_engine::Converted, Error> {
-        let output = Output {
+        let output = EngineOutput {
             format,
             sink: opened.sink(),
             with_checksums: self.options.verify == Verify::ReadBack
@@ -306,15 +281,15 @@ impl Job<'_> {
         };
         run(self.disk.stack(), self.table_scan, output, self.run, self.losses).map_err(|error| {
             // What the source's layers are to blame for has their name already.
-            if error.format() == "io" { error.in_path(opened.name()) } else { error }
+            if error.format() == "io" { error.in_path(opened.label()) } else { error }
         })
     }
 
     /// The bitmap, whole and without its name.
-    fn bitmap(&self, opened: &Opened, ours: Option<&Bitmap>) -> Result<Option<Made>, Error> {
+    fn bitmap(&self, opened: &dyn Output, ours: Option<&Bitmap>) -> Result<Option<Made>, Error> {
         let Some((maker, path)) = &self.options.bitmap else { return Ok(None) };
         let options = output_options(self.options);
-        match (maker, ours, opened.readable()) {
+        match (maker, ours, opened.readable_paths()) {
             (BitmapMaker::Command(command), _, Some((raw, name))) => command.make(raw, name, path, options),
             (BitmapMaker::Ours(_), Some(bitmap), _) => Made::ours(bitmap, path, options),
             // OK: `check_wishes` lets a bitmap only beside a file or a device pass.
@@ -324,12 +299,12 @@ impl Job<'_> {
     }
 
     /// Reads the output back as anybody would, from its file, and compares.
-    fn verify(&self, opened: &Opened, source: Option<&Checksums>) -> Result<bool, Error> {
+    fn verify(&self, opened: &dyn Output, source: Option<&Checksums>) -> Result<bool, Error> {
         if self.options.verify == Verify::Skip {
             return Ok(false);
         }
-        let (Some(file), Some(source)) = (opened.read_back()?, source) else { return Ok(false) };
-        let name = opened.name();
+        let (Some(file), Some(source)) = (opened.reopen()?, source) else { return Ok(false) };
+        let name = opened.label();
         let open = OpenOptions {
             from: imgprep_catalog::by_name(self.options.target.name()),
             // What lies behind the disk's end is on the cloud's disk, too: it is read as far as the format rounds up.
@@ -342,8 +317,7 @@ impl Job<'_> {
         let losses = Losses::default();
         let in_path = |error: Error| error.in_path(&name).while_doing("verifying");
         let seen = scan_tables(output.stack(), self.table_scan.chunk, &options, &losses).map_err(in_path)?;
-        let trailing =
-            if matches!(opened, Opened::Device(..)) { TrailingData::Anything } else { TrailingData::Zeros };
+        let trailing = if opened.has_exact_len() { TrailingData::Zeros } else { TrailingData::Anything };
         let size = (self.table_scan.size, trailing);
         let back = checksum(output.stack(), &seen, size, &options).map_err(in_path)?;
         source.compare(&back).map_err(in_path)?;

@@ -8,8 +8,8 @@ use imgprep_catalog::Match;
 use imgprep_engine::{
     Interrupt, Layer as EngineLayer, Options, ResolvedExtent, Stack, check_unused, cross_check,
 };
-use imgprep_io::{FileIdentity, SourceFile, SourceOptions};
-use imgprep_map::{Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, ReadAt, StructureCounts};
+use imgprep_io::{FileIdentity, ImageFile, SourceFile, SourceOptions};
+use imgprep_map::{Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, StructureCounts};
 use imgprep_open::{Chain, Layer, Named, OpenOptions};
 
 use crate::RequestError;
@@ -37,7 +37,7 @@ pub struct LayerInfo {
     pub parent: Option<ParentRef>,
     /// Other files of this layer, as the image names them.
     pub associated_files: Vec<FileRef>,
-    files: Vec<Arc<SourceFile>>,
+    files: Vec<Arc<dyn ImageFile>>,
 }
 
 impl LayerInfo {
@@ -63,7 +63,7 @@ impl LayerInfo {
 
     /// When its file was last changed, in seconds since 1970.
     pub fn modified(&self) -> Option<i64> {
-        self.files.first().map(|file| file.modified())
+        self.files.first().and_then(|file| file.modified())
     }
 
     /// Whether it is a block device.
@@ -172,8 +172,12 @@ impl Disk {
         Ok(())
     }
 
-    /// Walks the extents of the disk, in order; they tile it.
-    pub fn extents(&self, visitor: &mut dyn FnMut(ResolvedExtent) -> ControlFlow<()>) -> Result<(), Error> {
+    /// Walks the extents of the disk in ascending order, without gaps or overlaps. [`extents`](Self::extents) is the same as an
+    /// iterator.
+    pub fn visit_extents(
+        &self,
+        visitor: &mut dyn FnMut(ResolvedExtent) -> ControlFlow<()>,
+    ) -> Result<(), Error> {
         self.check_complete()?;
         self.stack.visit(0..u64::MAX, visitor)?;
         self.stack.verify_mapping()
@@ -210,7 +214,7 @@ impl Disk {
         self.files().map(|file| file.identity())
     }
 
-    fn files(&self) -> impl Iterator<Item = &Arc<SourceFile>> {
+    fn files(&self) -> impl Iterator<Item = &Arc<dyn ImageFile>> {
         self.layers.iter().flat_map(|layer| &layer.files)
     }
 

@@ -31,6 +31,15 @@ pub enum RequestError {
         /// The format's name.
         format: &'static str,
     },
+    /// An output of the caller that cannot be opened for reading.
+    #[error("the output cannot be read back, so it cannot be verified")]
+    NotReadable,
+    /// A profile that is not built in.
+    #[error("unknown profile {name:?}")]
+    UnknownProfile {
+        /// The requested name.
+        name: String,
+    },
     /// A bitmap belongs to a RAW file with a name.
     #[error("a bitmap can only be written next to a RAW file")]
     BitmapNeedsRaw,
@@ -68,6 +77,8 @@ impl Detail for RequestError {
             Self::OutputTwice { .. } => "output.twice",
             Self::VerifyPipe => "convert.verify-pipe",
             Self::TargetNeedsFile { .. } => "convert.needs-file",
+            Self::NotReadable => "convert.verify-unreadable",
+            Self::UnknownProfile { .. } => "check.profile",
             Self::BitmapNeedsRaw => "bitmap.needs-raw",
             Self::BitmapCommand { .. } => "bitmap.command-failed",
             Self::LinkDangling { .. } => "folder.link.dangling",

@@ -1,23 +1,74 @@
-//! The library's face: what the program and other programs call.
+//! Inspects and converts virtual-disk images: the library behind the program.
 //!
-//! [`Disk::open`] opens an image with all that it needs, [`Disk::describe`]s it;
-//! [`plan`] reports what a conversion would do, [`convert`] performs it, [`write_bitmap`]
-//! makes the block bitmap of a disk, [`check`] judges a file by the rules of the policy. Nothing here prints or reads the environment.
+//! ```
+//! use imgprep::{ErrorKind, Target};
+//!
+//! # fn main() -> Result<(), Box<dyn std::error::Error>> {
+//! # let folder = tempfile::tempdir()?;
+//! # let (source, output) = (folder.path().join("a.img"), folder.path().join("a.zvhd2"));
+//! # let mut bytes = vec![0; 8 << 20];
+//! # bytes[5 << 20..6 << 20].fill(7);
+//! # std::fs::write(&source, &bytes)?;
+//! let disk = imgprep::open(&source)?;
+//! for extent in disk.extents() {
+//!     let extent = extent?;
+//!     println!("{:?}: {:?}", extent.disk, extent.source);
+//! }
+//! disk.convert(Target::from_name("zvhd2")?)
+//!     .compression_level(3)
+//!     .verify(true)
+//!     .on_progress(|progress| eprintln!("{} %", progress.percent()))
+//!     .write_to_path(&output)?;
+//!
+//! let checked = imgprep::check(&output).profile("otc").run()?;
+//! for violation in &checked.violations {
+//!     println!("{}: {}", violation.rule.id.name(), violation.fact);
+//! }
+//!
+//! match imgprep::open(folder.path().join("missing.qcow2")) {
+//!     Err(error) if error.kind() == ErrorKind::NotFound => println!("{:?}: {}", error.path(), error.code()),
+//!     other => panic!("{:?}", other.err()),
+//! }
+//! # Ok(())
+//! # }
+//! ```
+//!
+//! # Sources and outputs
+//!
+//! [`open`] and [`open_with`] read local files and block devices, [`open_reader`] any [`ReadAt`]. [`Disk::convert`] sets up a
+//! conversion into a file ([`Conversion::write_to_path`]) or into any [`Output`] ([`Conversion::write_to`]), such as
+//! [`MemoryOutput`]. [`check`] applies the rules of the policy to a file; [`each_file`] checks many files.
+//!
+//! The free functions [`plan`], [`convert`], [`convert_to`], [`write_bitmap`] and [`check_file`] accept all options as one value;
+//! the builders are shorter forms of them.
+//!
+//! # Errors
+//!
+//! Every [`Error`] has a kind ([`Error::kind`]), a stable code ([`Error::code`]; [`codes`] lists all of them), and, if known, the
+//! path of the file and the offset in it. Nothing here prints or reads the environment.
 
 mod allocation;
 mod bitmap;
 mod bitmap_command;
 mod bitmap_file;
 mod check;
+mod check_request;
 mod codes;
 mod contents;
+mod conversion;
 mod convert;
 mod disk;
 mod error;
+mod extents;
 mod files;
 mod folder;
+mod local_output;
+mod memory_output;
+mod open;
+mod output;
 mod parts;
 mod remedy;
+mod resources;
 mod safety;
 mod target;
 mod target_options;
@@ -26,14 +77,22 @@ mod uuid;
 pub use allocation::{Allocation, Counted};
 pub use bitmap::{BitmapMaker, BitmapWritten, write_bitmap};
 pub use bitmap_command::BitmapCommand;
-pub use check::{CheckOptions, CheckedFile, Depth, Outcome, check, each_file};
+pub use check::{CheckOptions, CheckedFile, Depth, Outcome, check_file, each_file};
+pub use check_request::{Check, check};
 pub use codes::{code, codes};
 pub use contents::DiskInspection;
-pub use convert::{Checksum, ConvertOptions, Converted, Destination, Plan, Verify, convert, plan};
+pub use conversion::Conversion;
+pub use convert::{
+    Checksum, ConvertOptions, Converted, Destination, Plan, Verify, convert, convert_to, plan,
+};
 pub use disk::{Disk, LayerInfo, matches_of};
 pub use error::RequestError;
+pub use extents::Extents;
 pub use files::{Files, Role};
 pub use folder::{check_link, image_files};
+pub use memory_output::MemoryOutput;
+pub use open::{open, open_reader, open_reader_with, open_with};
+pub use output::Output;
 pub use parts::parts_among;
 pub use remedy::{descriptor_beside, remedy};
 pub use target::Target;
@@ -41,24 +100,29 @@ pub use target_options::{TARGETS, TargetError, TargetFormat, TargetOption, writa
 pub use uuid::parse_uuid;
 
 pub use imgprep_catalog::{
-    DetectError, FORMATS, Format, IMAGE_EXTENSIONS, LIKELY_EXTENSIONS, Match, by_name,
+    DetectError, Detection, FORMATS, Format, IMAGE_EXTENSIONS, LIKELY_EXTENSIONS, Match, by_name,
     commands as foreign_commands,
 };
-pub use imgprep_disk::{Contents, DiskFacts, Partition, PartitionKind, Volume};
+pub use imgprep_disk::{Contents, DiskFacts, Oddity, Partition, PartitionKind, Volume};
 pub use imgprep_engine::{
-    BitOrder, BitmapShape, Interrupt, Loss, OnLoss, Options as RunOptions, Progress, ProgressReading,
-    ResolvedExtent,
+    BitOrder, BitmapShape, EngineError, Interrupt, Loss, OnLoss, Options as RunOptions, Progress,
+    ProgressReading, ResolvedExtent, TableScan,
 };
 pub use imgprep_io::{
-    Access, Allocator, Existing, OutputOptions, SourceFile, SourceOptions, Sync, free_space, hidden_prefix,
-    ignores_hangup, open_file_limit, path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve,
-    space_taken, spool, stdout_was_closed, sync_folder, write_atomic,
+    Access, Allocator, CreateError, Existing, FileIdentity, ImageFile, NamedReader, OpenError, OutputOptions,
+    SourceFile, SourceOptions, Sync, free_space, hidden_prefix, ignores_hangup, open_file_limit,
+    path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve, space_taken, spool,
+    stdout_was_closed, sync_folder, write_atomic,
 };
+pub use imgprep_map as map;
 pub use imgprep_map::{
-    Class, Code, Compression, Detail, Encryption, Error, Evidence, Facts, FileId, Finding, Limits,
-    ParseOptions, Printable, Severity, SizeChoice, Snapshot, Source, StructureCounts, Value, hex,
-    is_printable, printable, printable_json,
+    Class, Code, Codec, CompressedLen, Compression, Detail, DiskMap, Encryption, Error, ErrorKind, Evidence,
+    Facts, FileId, FileRef, FileRole, Finding, Image, ImageName, Limits, ParentRef, ParseOptions, Printable,
+    ReadAt, ReadError, Severity, Sink, SinkKind, SizeChoice, Snapshot, Source, StructureCounts, Value,
+    WriteError, hex, is_printable, printable, printable_json,
 };
-pub use imgprep_open::{FollowPolicy, Mismatch, Named, OpenOptions, open_source};
+pub use imgprep_open::{
+    Chain, ChainError, FollowPolicy, Layer, MemoryFiles, Mismatch, Named, Namespace, OpenOptions, open_source,
+};
 pub use imgprep_policy as policy;
 pub use imgprep_qcow2::{ClusterCompression, ClusterSize};

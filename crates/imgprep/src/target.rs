@@ -5,6 +5,8 @@ use imgprep_qcow2::{ClusterCompression, ClusterSize, Qcow2Writer};
 use imgprep_raw::RawWriter;
 use imgprep_zvhd::{WriteOptions, Zvhd2Writer};
 
+use crate::target_options::{TargetError, zlib_level, zstd_level};
+
 /// What a conversion makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
@@ -22,6 +24,32 @@ pub enum Target {
 }
 
 impl Target {
+    /// The target of this name (`raw`, `img`, `zvhd2`, `qcow2`), with default options.
+    pub fn from_name(name: &str) -> Result<Self, Error> {
+        Ok(Self::parse(name, [])?)
+    }
+
+    /// The same target with another compression level: 1 to 22 for zstd, 1 to 9 for zlib. A plain QCOW2 becomes one with
+    /// zlib clusters.
+    pub fn with_level(self, level: u32) -> Result<Self, Error> {
+        Ok(match self {
+            Self::Raw => return Err(TargetError::NoLevel { level, target: self.name() }.into()),
+            Self::Zvhd2(Compression::Zstd { has_checksum, .. }) => {
+                Self::Zvhd2(Compression::Zstd { level: zstd_level(level)?, has_checksum })
+            }
+            Self::Zvhd2(_) => Self::Zvhd2(Compression::ZlibOpen { level: zlib_level(level)? }),
+            Self::Qcow2 { cluster_size, compression } => {
+                let compression = Some(match compression {
+                    Some(ClusterCompression::Zstd { .. }) => {
+                        ClusterCompression::Zstd { level: zstd_level(level)? }
+                    }
+                    _ => ClusterCompression::Zlib { level: zlib_level(level)? },
+                });
+                Self::Qcow2 { cluster_size, compression }
+            }
+        })
+    }
+
     /// The format's name.
     pub fn name(self) -> &'static str {
         match self {

@@ -1,6 +1,6 @@
 //! The formats that are written and their options: one table for the command line, manifests and help texts.
 
-use imgprep_map::Compression;
+use imgprep_map::{Class, Compression, Detail};
 use imgprep_qcow2::{ClusterCompression, ClusterSize};
 
 use crate::Target;
@@ -63,9 +63,38 @@ pub enum TargetError {
         /// Its highest level.
         highest: u32,
     },
+    /// A level for a target that is not compressed.
+    #[error("level {level}: {target} has no levels")]
+    NoLevel {
+        /// What was asked for.
+        level: u32,
+        /// The format.
+        target: &'static str,
+    },
     /// Options that contradict each other.
     #[error("{0}")]
     Contradiction(&'static str),
+}
+
+impl Detail for TargetError {
+    fn code(&self) -> &'static str {
+        match self {
+            Self::Unknown { .. } | Self::NotWritten { .. } => "convert.target",
+            Self::Option { .. } | Self::Contradiction(_) => "convert.option",
+            Self::Level { .. } | Self::NoLevel { .. } => "convert.level",
+        }
+    }
+
+    fn class(&self) -> Class {
+        match self {
+            Self::Unknown { .. } | Self::NotWritten { .. } => Class::Unsupported,
+            _ => Class::Refused,
+        }
+    }
+
+    fn at(&self) -> Option<u64> {
+        None
+    }
 }
 
 /// The formats that are written.
@@ -237,7 +266,6 @@ fn cluster_size(value: &str) -> Result<ClusterSize, String> {
 
 fn zvhd2(settings: &Settings) -> Result<Target, TargetError> {
     let is_zlib = settings.is_zlib.unwrap_or(false);
-    let level = level(settings, is_zlib)?;
     if is_zlib && settings.has_checksum == Some(true) {
         // Its checksum would be that of a finished stream, which the vendor's reader refuses.
         return Err(TargetError::Option {
@@ -246,9 +274,10 @@ fn zvhd2(settings: &Settings) -> Result<Target, TargetError> {
         });
     }
     Ok(Target::Zvhd2(if is_zlib {
-        Compression::ZlibOpen { level }
+        Compression::ZlibOpen { level: zlib_level(settings.level.unwrap_or(6))? }
     } else {
-        Compression::Zstd { level: signed(level), has_checksum: settings.has_checksum.unwrap_or(true) }
+        let has_checksum = settings.has_checksum.unwrap_or(true);
+        Compression::Zstd { level: zstd_level(settings.level.unwrap_or(3))?, has_checksum }
     }))
 }
 
@@ -260,11 +289,10 @@ fn qcow2(settings: &Settings) -> Result<Target, TargetError> {
     }
     // As QEMU: all its versions that read QCOW2 read zlib.
     let is_zlib = settings.is_zlib.unwrap_or(true);
-    let level = level(settings, is_zlib)?;
     let compression = if is_zlib {
-        ClusterCompression::Zlib { level }
+        ClusterCompression::Zlib { level: zlib_level(settings.level.unwrap_or(6))? }
     } else {
-        ClusterCompression::Zstd { level: signed(level) }
+        ClusterCompression::Zstd { level: zstd_level(settings.level.unwrap_or(3))? }
     };
     Ok(Target::Qcow2 {
         cluster_size: settings.cluster_size.unwrap_or_default(),
@@ -272,19 +300,19 @@ fn qcow2(settings: &Settings) -> Result<Target, TargetError> {
     })
 }
 
-fn level(settings: &Settings, is_zlib: bool) -> Result<u32, TargetError> {
-    let (compression, default, highest) = if is_zlib { ("zlib", 6, 9) } else { ("zstd", 3, 22) };
-    let level = settings.level.unwrap_or(default);
-    if (1..=highest).contains(&level) {
-        Ok(level)
-    } else {
-        Err(TargetError::Level { level, compression, highest })
-    }
+/// A level of zstd, if there is such a one.
+pub(crate) fn zstd_level(level: u32) -> Result<i32, TargetError> {
+    let wrong = TargetError::Level { level, compression: "zstd", highest: 22 };
+    i32::try_from(level).ok().filter(|level| (1..=22).contains(level)).ok_or(wrong)
 }
 
-fn signed(level: u32) -> i32 {
-    // OK: 22 at most.
-    i32::try_from(level).unwrap_or(3)
+/// A level of zlib, if there is such a one.
+pub(crate) fn zlib_level(level: u32) -> Result<u32, TargetError> {
+    if (1..=9).contains(&level) {
+        Ok(level)
+    } else {
+        Err(TargetError::Level { level, compression: "zlib", highest: 9 })
+    }
 }
 
 #[cfg(test)]
@@ -355,6 +383,8 @@ mod tests {
         ] {
             let error = Target::parse(name, options.iter().copied()).unwrap_err();
             assert!(error.to_string().ends_with(want), "{name} {options:?}: {error}");
+            let is_level = matches!(error, TargetError::Level { .. });
+            assert_eq!(error.code(), if is_level { "convert.level" } else { "convert.option" });
         }
     }
 }

@@ -5,6 +5,7 @@ use std::fs::Metadata;
 use std::os::fd::{AsFd, BorrowedFd};
 use std::os::unix::fs::{FileTypeExt, MetadataExt};
 use std::path::{Path, PathBuf};
+use std::sync::atomic::{AtomicU64, Ordering};
 
 use crate::temporary::folder_of;
 
@@ -23,6 +24,13 @@ impl FileIdentity {
             return Self { device: found.rdev(), inode: 0 };
         }
         Self { device: found.dev(), inode: found.ino() }
+    }
+
+    /// The identity of a source that is no file of this system: it equals no other.
+    pub(crate) fn unique() -> Self {
+        static NEXT: AtomicU64 = AtomicU64::new(0);
+        // OK: no device has this number (`NODEV`).
+        Self { device: u64::MAX, inode: NEXT.fetch_add(1, Ordering::Relaxed) }
     }
 
     /// Of the file that standard input comes from; nothing where it is a pipe or a terminal.

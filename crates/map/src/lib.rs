@@ -53,4 +53,6 @@ pub use code::Code;
 pub use codes::CODES;
 
 // The envelope of all errors, and escaping of untrusted text.
-pub use error::{Class, Detail, Error, Printable, hex, is_printable, printable, printable_json, size_text};
+pub use error::{
+    Class, Detail, Error, ErrorKind, Printable, hex, is_printable, printable, printable_json, size_text,
+};

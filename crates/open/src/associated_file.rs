@@ -7,7 +7,7 @@
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use imgprep_io::{FileIdentity, SourceFile, is_same_file};
+use imgprep_io::{FileIdentity, ImageFile};
 use imgprep_map::{Error, FileRef, FileRole, Finding, ImageName, Severity};
 
 use crate::follow_policy::{is_absolute, last_part};
@@ -18,7 +18,7 @@ use crate::{ChainError, FollowPolicy, near};
 /// Associated files in the order in which they are wanted.
 #[derive(Debug, Default)]
 pub(crate) struct AssociatedFiles {
-    pub(crate) files: Vec<Arc<SourceFile>>,
+    pub(crate) files: Vec<Arc<dyn ImageFile>>,
     pub(crate) findings: Vec<Finding>,
     /// Names of the files, and whether each lies where it is named.
     names: Vec<(FileIdentity, String, bool)>,
@@ -54,10 +54,11 @@ fn associated_file(
 ) -> Result<(), Error> {
     let name = wanted.name.as_ref().ok_or(ChainError::Unnamed { at: wanted.at })?;
     let follow = options.associated_follow.unwrap_or(options.follow);
-    let (path, is_there) = locate(image, name, wanted, follow)
-        .map_err(|error| near::explain(error, image, wanted.encoding.as_deref(), named))?;
+    let (path, is_there) = locate(image, name, wanted, follow, options)
+        .map_err(|error| near::explain(error, image, wanted.encoding.as_deref(), named, options))?;
     let file = open_file(&path, options)?;
-    opened.take(image, name, wanted.at, file, is_there)
+    let is_own = options.is_same_file(image, file.identity());
+    opened.take(image, name, wanted.at, file, is_there, is_own)
 }
 
 /// Where an associated file is, and whether that is where it is named: each spelling of its name is tried, then the last
@@ -67,11 +68,12 @@ fn locate(
     name: &ImageName,
     wanted: &FileRef,
     follow: FollowPolicy,
+    options: &OpenOptions,
 ) -> Result<(PathBuf, bool), ChainError> {
     let mut missing = None;
     let spellings = || std::iter::once(name).chain(&wanted.others);
     for spelling in spellings() {
-        match follow.resolve(image, spelling, wanted.at) {
+        match options.resolve(image, spelling, wanted.at, follow) {
             Ok(path) => return Ok((path, true)),
             Err(error @ (ChainError::Missing { .. } | ChainError::Outside { .. })) => {
                 missing.get_or_insert(error);
@@ -82,7 +84,7 @@ fn locate(
     let is_extent = wanted.role != FileRole::DataFile;
     let last = |name: &ImageName| last_part(name).filter(|_| is_extent && is_absolute(name));
     for last in spellings().filter_map(last) {
-        if let Ok(path) = follow.resolve(image, &last, wanted.at) {
+        if let Ok(path) = options.resolve(image, &last, wanted.at, follow) {
             return Ok((path, false));
         }
     }
@@ -97,7 +99,8 @@ fn locate(
 
 /// The file in the folder of the image at `image` that it names as its own, if it exists.
 pub fn part_of(image: &Path, wanted: &FileRef) -> Option<PathBuf> {
-    let (path, _) = locate(image, wanted.name.as_ref()?, wanted, FollowPolicy::Beside).ok()?;
+    let (path, _) =
+        locate(image, wanted.name.as_ref()?, wanted, FollowPolicy::Beside, &OpenOptions::default()).ok()?;
     Some(path)
 }
 
@@ -107,17 +110,18 @@ impl AssociatedFiles {
         image: &Path,
         name: &ImageName,
         at: u64,
-        file: SourceFile,
+        file: Arc<dyn ImageFile>,
         is_there: bool,
+        is_own: bool,
     ) -> Result<(), Error> {
         let (identity, name) = (file.identity(), name.to_string());
-        if is_there && is_same_file(image, identity) {
+        if is_there && is_own {
             return Err(ChainError::OwnPart { at, name }.into());
         }
         let is_other = |(other, _, is_other_there): &&(FileIdentity, String, bool)| {
             *other == identity && !(is_there && *is_other_there)
         };
-        let itself = || (!is_there && is_same_file(image, identity)).then(|| image.display().to_string());
+        let itself = || (!is_there && is_own).then(|| image.display().to_string());
         let other = self.names.iter().find(is_other).map(|(_, name, _)| name.clone()).or_else(itself);
         if let Some(other) = other {
             return Err(ChainError::Namesakes { at, name, other }.into());
@@ -134,14 +138,13 @@ impl AssociatedFiles {
             });
         }
         self.names.push((identity, name, is_there));
-        self.files.push(Arc::new(file));
+        self.files.push(file);
         Ok(())
     }
 }
 
 #[cfg(test)]
 mod tests {
-    use imgprep_map::ReadAt as _;
 
     use super::*;
 

@@ -4,7 +4,7 @@ use std::path::Path;
 use std::sync::Arc;
 
 use imgprep_catalog::{Detection, Format, by_name, denied_as_raw, is_raw};
-use imgprep_io::SourceFile;
+use imgprep_io::ImageFile;
 use imgprep_map::{
     Detail as _, Error, Finding, Image, ImageName, Overlay, OverlayReader, ParentRef, ParseOptions, Parsed,
     ReadAt, ReadError, Severity, usize_of,
@@ -13,7 +13,7 @@ use imgprep_map::{
 use crate::associated_file::associated_files;
 use crate::follow_policy::last_part;
 use crate::options::{Mismatch, OpenOptions};
-use crate::read_image::{open_file, read};
+use crate::read_image::{open_file, open_given, read};
 use crate::{ChainError, FollowPolicy, near, search};
 
 /// One opened image.
@@ -26,7 +26,7 @@ pub struct Layer {
     /// What it says.
     pub image: Box<Image>,
     /// Its files by [`FileId`](imgprep_map::FileId): itself, then its associated files.
-    pub files: Vec<Arc<SourceFile>>,
+    pub files: Vec<Arc<dyn ImageFile>>,
 }
 
 impl Layer {
@@ -43,7 +43,7 @@ impl Layer {
 }
 
 /// The files as a map reads them: the image itself with its log replayed.
-fn readers(files: &[Arc<SourceFile>], overlay: Option<&Arc<Overlay>>) -> Vec<Arc<dyn ReadAt>> {
+fn readers(files: &[Arc<dyn ImageFile>], overlay: Option<&Arc<Overlay>>) -> Vec<Arc<dyn ReadAt>> {
     let mut readers: Vec<_> = files.iter().map(|file| Arc::clone(file) as Arc<dyn ReadAt>).collect();
     if let (Some(first), Some(overlay)) = (readers.first_mut(), overlay) {
         *first = Arc::new(OverlayReader::new(Arc::clone(first), Arc::clone(overlay)));
@@ -78,12 +78,12 @@ impl Chain {
 
     /// Fails if a file is not the one any more that was opened.
     pub fn unchanged(&self) -> Result<(), Error> {
-        self.each_file(SourceFile::unchanged)
+        self.each_file(|file| file.unchanged())
     }
 
     /// Fails if a mapping showed bytes that could not be read.
     pub fn verify_mapping(&self) -> Result<(), Error> {
-        self.each_file(imgprep_map::ReadAt::verify_mapping)
+        self.each_file(|file| file.verify_mapping())
     }
 
     /// The first file that another process has open for writing.
@@ -117,9 +117,9 @@ impl Chain {
         }
     }
 
-    fn each_file(&self, check: impl Fn(&SourceFile) -> Result<(), ReadError>) -> Result<(), Error> {
+    fn each_file(&self, check: impl Fn(&dyn ImageFile) -> Result<(), ReadError>) -> Result<(), Error> {
         for file in self.layers.iter().flat_map(|layer| &layer.files) {
-            check(file).map_err(|error| Error::new(error).in_path(file.path().display().to_string()))?;
+            check(&**file).map_err(|error| Error::new(error).in_path(file.path().display().to_string()))?;
         }
         Ok(())
     }
@@ -130,12 +130,19 @@ impl Chain {
 /// With [`FollowPolicy::None`] other files are listed as unopened instead of opened.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Chain, Error> {
     let name = path.display().to_string();
-    let file = SourceFile::open(path, options.source).map_err(|error| Error::new(error).in_path(&name))?;
-    open_source(name, file, options)
+    open_chain(name, open_given(path, options)?, options)
 }
 
-/// The same for a file that is open already, under the name `name`.
-pub fn open_source(name: String, file: SourceFile, options: &OpenOptions) -> Result<Chain, Error> {
+/// The same for a source that is open already, under the name `name`.
+pub fn open_source(
+    name: String,
+    file: impl Into<Arc<dyn ImageFile>>,
+    options: &OpenOptions,
+) -> Result<Chain, Error> {
+    open_chain(name, file.into(), options)
+}
+
+fn open_chain(name: String, file: Arc<dyn ImageFile>, options: &OpenOptions) -> Result<Chain, Error> {
     let mut chain = Chain { layers: Vec::new(), unopened: Vec::new() };
     let top = open_layer(&mut chain, name, file, options.from, &options.parse, options)?;
     chain.layers.push(top);
@@ -175,10 +182,12 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
     let beside: Vec<_> = named().filter(|_| !parent.identities.is_empty()).filter_map(last_part).collect();
     let (mut refused, mut stranger) = (None, None);
     for name in named().chain(&beside) {
-        let path = match options.follow.resolve(&above, name, parent.at) {
+        let path = match options.resolve(&above, name, parent.at, options.follow) {
             Ok(path) => path,
             Err(error) => {
-                refused.get_or_insert_with(|| near::explain(error, &above, parent.encoding.as_deref(), &[]));
+                refused.get_or_insert_with(|| {
+                    near::explain(error, &above, parent.encoding.as_deref(), &[], options)
+                });
                 continue;
             }
         };
@@ -207,11 +216,7 @@ fn follow_given(
     options: &OpenOptions,
 ) -> Result<Layer, Error> {
     let above = chain.lowest().files[0].path().display().to_string();
-    let open = || {
-        let opened = SourceFile::open(path, options.source);
-        opened.map_err(|error| Error::new(error).in_path(path.display().to_string()))
-    };
-    let layer = open_below(chain, open, parent, options)?;
+    let layer = open_below(chain, || open_given(path, options), parent, options)?;
     accept(chain, parent, layer, options.mismatch).map_err(|error| Error::new(error).in_path(above))
 }
 
@@ -255,7 +260,7 @@ fn accept(
 
 fn open_below(
     chain: &mut Chain,
-    open: impl FnOnce() -> Result<SourceFile, Error>,
+    open: impl FnOnce() -> Result<Arc<dyn ImageFile>, Error>,
     parent: &ParentRef,
     options: &OpenOptions,
 ) -> Result<Layer, Error> {
@@ -316,16 +321,16 @@ fn parent_format(parent: &ParentRef) -> Result<Option<&'static Format>, Error> {
 fn open_layer(
     chain: &mut Chain,
     name: String,
-    file: SourceFile,
+    file: Arc<dyn ImageFile>,
     from: Option<&'static Format>,
     options: &ParseOptions,
     open: &OpenOptions,
 ) -> Result<Layer, Error> {
     let shown = name;
     let in_path = |error: Error| error.in_path(&shown);
-    let (detection, mut parsed) = read(&file, from, options).map_err(in_path)?;
+    let (detection, mut parsed) = read(&*file, from, options).map_err(in_path)?;
     let path = file.path().to_path_buf();
-    let (mut files, mut findings) = (vec![Arc::new(file)], Vec::new());
+    let (mut files, mut findings) = (vec![file], Vec::new());
     let mut image = loop {
         match parsed {
             Parsed::Done(image) => break image,
@@ -360,7 +365,7 @@ fn open_layer(
 }
 
 /// The same error with the name of the associated file that it is about.
-fn in_file(error: Error, files: &[Arc<SourceFile>]) -> Error {
+fn in_file(error: Error, files: &[Arc<dyn ImageFile>]) -> Error {
     let index = usize_of(error.file().0);
     match files.get(index).filter(|_| index > 0) {
         Some(file) => error.in_path(file.path().display().to_string()),

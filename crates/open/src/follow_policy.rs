@@ -34,8 +34,8 @@ impl FollowPolicy {
         }
     }
 
-    /// The path behind a name that the image at `image` gives at file offset `at`.
-    pub(crate) fn resolve(self, image: &Path, name: &ImageName, at: u64) -> Result<PathBuf, ChainError> {
+    /// Rejects a name that leads to no file in any namespace: a protocol, an invalid name, or any name if the policy is `None`.
+    pub fn check_name(self, name: &ImageName, at: u64) -> Result<(), ChainError> {
         let shown = || name.to_string();
         if let Some(scheme) = scheme_of(&name.0) {
             return Err(ChainError::Protocol { at, name: shown(), scheme: scheme.into() });
@@ -47,6 +47,13 @@ impl FollowPolicy {
         if self == Self::None {
             return Err(ChainError::Shut { at, name: shown() });
         }
+        Ok(())
+    }
+
+    /// The path behind a name that the image at `image` gives at file offset `at`.
+    pub(crate) fn resolve(self, image: &Path, name: &ImageName, at: u64) -> Result<PathBuf, ChainError> {
+        self.check_name(name, at)?;
+        let shown = || name.to_string();
         let missing = || ChainError::Missing { at, name: shown() };
         let folder = image.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
         let folder = folder.canonicalize().map_err(|_| missing())?;

@@ -8,7 +8,7 @@ use std::path::Path;
 use imgprep_map::FileRef;
 use unicode_normalization::UnicodeNormalization as _;
 
-use crate::ChainError;
+use crate::{ChainError, OpenOptions};
 
 /// Files of a folder that are compared.
 const ENTRIES: usize = 4096;
@@ -32,12 +32,14 @@ pub(crate) fn explain(
     image: &Path,
     encoding: Option<&str>,
     named: &[FileRef],
+    options: &OpenOptions,
 ) -> ChainError {
     let ChainError::Missing { at, name } = error else { return error };
     let mut hint = encoding.map(|encoding| format!("; its name is in {encoding}")).unwrap_or_default();
     let others = named.iter().filter_map(|file| file.name.as_ref()).map(ToString::to_string);
     let others: Vec<_> = others.filter(|other| *other != name).collect();
-    if let Some((found, difference)) = nearest(image, &name, &others) {
+    let nearest = if options.namespace.is_none() { nearest(image, &name, &others) } else { None };
+    if let Some((found, difference)) = nearest {
         hint += &format!("; {found:?} next to the image {}", difference.text());
     }
     if hint.is_empty() { ChainError::Missing { at, name } } else { ChainError::NotThere { at, name, hint } }
@@ -172,6 +174,7 @@ mod tests {
             &image,
             encoding,
             named,
+            &OpenOptions::default(),
         ) {
             ChainError::NotThere { at: 7, hint, .. } => hint,
             ChainError::Missing { .. } => String::new(),
@@ -188,6 +191,6 @@ mod tests {
         assert_eq!(explained("disk.vmd", None, &[]), "", "the image itself is not meant");
         assert_eq!(explained("something else", None, &[]), "");
         let other = ChainError::Unnamed { at: 1 };
-        assert_eq!(explain(other.clone(), &image, None, &[]), other);
+        assert_eq!(explain(other.clone(), &image, None, &[], &OpenOptions::default()), other);
     }
 }

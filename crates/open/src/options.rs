@@ -1,12 +1,13 @@
 //! How a chain is opened.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use imgprep_catalog::Format;
-use imgprep_io::SourceOptions;
-use imgprep_map::ParseOptions;
+use imgprep_io::{FileIdentity, SourceOptions, is_same_file};
+use imgprep_map::{ImageName, ParseOptions};
 
-use crate::FollowPolicy;
+use crate::{ChainError, FollowPolicy, Namespace};
 
 /// How a chain is opened.
 #[derive(Clone, Default)]
@@ -25,6 +26,32 @@ pub struct OpenOptions {
     pub source: SourceOptions,
     /// The layers below the first one, in order, where the user says them: names in images do not count then.
     pub parents: Vec<PathBuf>,
+    /// Where all files come from, if not from the local file system.
+    pub namespace: Option<Arc<dyn Namespace>>,
+}
+
+impl OpenOptions {
+    /// The path of the file that the image at `image` names at file offset `at`.
+    pub(crate) fn resolve(
+        &self,
+        image: &Path,
+        name: &ImageName,
+        at: u64,
+        follow: FollowPolicy,
+    ) -> Result<PathBuf, ChainError> {
+        match &self.namespace {
+            Some(namespace) => namespace.resolve(image, name, at, follow),
+            None => follow.resolve(image, name, at),
+        }
+    }
+
+    /// Whether `identity` is that of the file at `path`.
+    pub(crate) fn is_same_file(&self, path: &Path, identity: FileIdentity) -> bool {
+        match &self.namespace {
+            Some(namespace) => namespace.open(path).is_ok_and(|file| file.identity() == identity),
+            None => is_same_file(path, identity),
+        }
+    }
 }
 
 /// How a parent is handled whose id does not match.

@@ -1,28 +1,45 @@
 //! One file: opened, detected, understood.
 
 use std::path::Path;
+use std::sync::Arc;
 
 use imgprep_catalog::{Detection, Format, Hints, detect, parse};
-use imgprep_io::SourceFile;
-use imgprep_map::{Error, ParseOptions, Parsed, ReadAt};
+use imgprep_io::{ImageFile, OpenError, SourceFile};
+use imgprep_map::{Error, ParseOptions, Parsed};
 
 use crate::options::OpenOptions;
 
 /// Opens a file that the follow policy allows, whose path has no links: a link that took its place since is not followed.
-pub(crate) fn open_file(path: &Path, options: &OpenOptions) -> Result<SourceFile, Error> {
-    let opened = SourceFile::open_without_links(path, options.source);
+pub(crate) fn open_file(path: &Path, options: &OpenOptions) -> Result<Arc<dyn ImageFile>, Error> {
+    open_quietly(path, options).map_err(|error| Error::new(error).in_path(path.display().to_string()))
+}
+
+/// The same, with the plain error.
+pub(crate) fn open_quietly(path: &Path, options: &OpenOptions) -> Result<Arc<dyn ImageFile>, OpenError> {
+    match &options.namespace {
+        Some(namespace) => namespace.open(path),
+        None => Ok(SourceFile::open_without_links(path, options.source)?.into()),
+    }
+}
+
+/// Opens a file that the user names, over links.
+pub(crate) fn open_given(path: &Path, options: &OpenOptions) -> Result<Arc<dyn ImageFile>, Error> {
+    let opened = match &options.namespace {
+        Some(namespace) => namespace.open(path),
+        None => SourceFile::open(path, options.source).map(Into::into),
+    };
     opened.map_err(|error| Error::new(error).in_path(path.display().to_string()))
 }
 
 /// What is known of a file beside its bytes: a device's name says nothing.
-pub fn hints<'a>(file: &'a SourceFile, format: Option<&'static Format>) -> Hints<'a> {
+pub fn hints<'a>(file: &'a dyn ImageFile, format: Option<&'static Format>) -> Hints<'a> {
     Hints { name: (!file.is_device()).then(|| file.path()), format }
 }
 
 /// What a file is, and what it says. A page that could not be read is not the image's fault: it shows as zeros, which
 /// may be wrong in any way.
 pub(crate) fn read(
-    file: &SourceFile,
+    file: &dyn ImageFile,
     from: Option<&'static Format>,
     options: &ParseOptions,
 ) -> Result<(Detection, Parsed), Error> {

@@ -7,12 +7,12 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
-use imgprep_io::SourceFile;
+use imgprep_io::ImageFile;
 use imgprep_map::{Error, ImageName, ParentRef, ParseOptions, Parsed};
 
 use crate::options::OpenOptions;
-use crate::read_image::read;
-use crate::{ChainError, FollowPolicy};
+use crate::read_image::{open_quietly, read};
+use crate::{ChainError, FollowPolicy, Namespace};
 
 /// Files of one folder that are opened to look for a parent.
 const CANDIDATES: usize = 1024;
@@ -28,9 +28,14 @@ pub(crate) fn parent_of(
         return Err(ChainError::Shut { at, name: identity });
     }
     let mut seen = Seen::default();
-    let folders = folders(above, options.follow);
+    let follow = if options.namespace.is_some() { FollowPolicy::Beside } else { options.follow };
+    let folders = folders(above, follow);
     for folder in &folders {
-        for path in candidates(above, folder, parent, options.follow)? {
+        let found = match &options.namespace {
+            Some(namespace) => siblings(above, &**namespace, parent)?,
+            None => candidates(above, folder, parent, options.follow)?,
+        };
+        for path in found {
             seen.look_at(path, parent, options);
         }
         if !seen.matches.is_empty() {
@@ -65,6 +70,19 @@ fn folders(above: &Path, follow: FollowPolicy) -> Vec<PathBuf> {
         folders.extend(own.canonicalize().ok().and_then(|own| own.parent().map(Path::to_path_buf)));
     }
     folders
+}
+
+/// Files of a namespace in the folder of the image that have its extension.
+fn siblings(above: &Path, namespace: &dyn Namespace, parent: &ParentRef) -> Result<Vec<PathBuf>, ChainError> {
+    let extension = |path: &Path| path.extension().map(OsStr::to_ascii_lowercase);
+    let mut found = namespace.siblings(above);
+    found.retain(|path| extension(path) == extension(above));
+    if found.len() > CANDIDATES {
+        let (identity, folder) = (parent.label(), shown(&folders(above, FollowPolicy::Beside), ""));
+        return Err(ChainError::TooManyCandidates { at: parent.at, identity, folder, limit: CANDIDATES });
+    }
+    found.sort();
+    Ok(found)
 }
 
 /// Regular files in `folder` that have the extension of the image and that the follow policy allows.
@@ -105,7 +123,7 @@ struct Seen {
 impl Seen {
     /// Files of several names count once.
     fn look_at(&mut self, path: PathBuf, parent: &ParentRef, options: &OpenOptions) {
-        let Ok(file) = SourceFile::open_without_links(&path, options.source) else {
+        let Ok(file) = open_quietly(&path, options) else {
             self.unreadable += 1;
             return;
         };
@@ -113,7 +131,7 @@ impl Seen {
             return;
         }
         self.files.push(file.identity());
-        match identities_of(&file, options) {
+        match identities_of(&*file, options) {
             Ok(found) if found.iter().any(|found| parent.identities.contains(found)) => {
                 self.matches.push(path);
             }
@@ -127,7 +145,7 @@ impl Seen {
 }
 
 /// What an image calls itself. Its associated files are not opened for that.
-fn identities_of(file: &SourceFile, options: &OpenOptions) -> Result<Vec<String>, Error> {
+fn identities_of(file: &dyn ImageFile, options: &OpenOptions) -> Result<Vec<String>, Error> {
     let parse_options = ParseOptions { limits: options.parse.limits, ..ParseOptions::default() };
     let image = match read(file, None, &parse_options)?.1 {
         Parsed::Done(image) => image,

@@ -5,7 +5,8 @@ use std::path::Path;
 
 use imgprep::policy::{self, CheckIntent, DiskRole, Profile};
 use imgprep::{
-    CheckOptions, CheckedFile, Depth, Interrupt, OnLoss, OpenOptions, Progress, RunOptions, Severity, check,
+    CheckOptions, CheckedFile, Depth, Interrupt, OnLoss, OpenOptions, Progress, RunOptions, Severity,
+    check_file,
 };
 use imgprep_batch::{Reason, Subject, Verdict};
 
@@ -52,7 +53,7 @@ fn checked(path: &Path, profile: Profile, disk: DiskRole) -> CheckedFile {
         progress: &Progress::default(),
         observe: &|_| {},
     };
-    check(path, &options, &run)
+    check_file(path, &options, &run)
 }
 
 fn reason(violation: &policy::Violation) -> Reason {

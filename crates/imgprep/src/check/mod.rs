@@ -28,7 +28,7 @@ pub fn each_file<F: AsRef<Path> + Send>(
     done: impl FnMut(CheckedFile) -> Result<(), Error>,
 ) -> Result<(), Error> {
     if files.len() <= 1 {
-        return files.iter().map(|file| check(file.as_ref(), options, run)).try_for_each(done);
+        return files.iter().map(|file| check_file(file.as_ref(), options, run)).try_for_each(done);
     }
     let (threads, interrupt) = (run.threads, run.interrupt);
     let memory = run.memory / threads.get() as u64;
@@ -46,14 +46,14 @@ pub fn each_file<F: AsRef<Path> + Send>(
                 progress: &progress,
                 observe: &|_| {},
             };
-            check(file.as_ref(), options, &alone)
+            check_file(file.as_ref(), options, &alone)
         },
         done,
     )
 }
 
-/// Checks one file.
-pub fn check(path: &Path, options: &CheckOptions, run: &Options<'_>) -> CheckedFile {
+/// Checks one file. A file that cannot be opened is in [`CheckedFile::error`].
+pub fn check_file(path: &Path, options: &CheckOptions, run: &Options<'_>) -> CheckedFile {
     let mut job = Job::new(path, options, run);
     if let Err(error) = job.run() {
         job.error(error);
