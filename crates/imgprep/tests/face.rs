@@ -284,9 +284,10 @@ fn a_missing_parent_in_memory_is_not_searched_on_disk() {
 
 /// Compiles only if the types in the signatures of the public functions have names in `imgprep`.
 #[test]
+#[expect(clippy::too_many_lines, reason = "a list of types")]
 fn types_in_public_signatures_can_be_named() {
     fn named<T: ?Sized>() -> usize {
-        1
+        usize::from(!std::any::type_name::<T>().is_empty())
     }
     macro_rules! count {
         ($($name:ty),* $(,)?) => { 0 $(+ named::<$name>())* };
