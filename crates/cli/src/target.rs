@@ -25,7 +25,7 @@ pub(crate) fn parse(args: &ConvertArgs) -> Result<Target, Failure> {
 
 fn message(error: &TargetError, args: &ConvertArgs) -> String {
     match (error, &args.to) {
-        (TargetError::NotWritten { name }, _) => not_written(name, &args.src, &args.dst),
+        (TargetError::NotWritten { name, .. }, _) => not_written(name, &args.src, &args.dst),
         (TargetError::Unknown { .. }, Some(_)) => format!("-O {error}"),
         (TargetError::Unknown { .. }, None) => format!(
             "{}: the extension selects no writable format: use {}",
@@ -53,7 +53,7 @@ fn qemu_name(name: &str) -> Option<&'static str> {
 
 /// What to do instead, as commands to paste.
 fn not_written(name: &str, src: &Path, dst: &Path) -> String {
-    let known = TargetError::NotWritten { name: name.into() }.to_string();
+    let known = TargetError::NotWritten { name: name.into(), writable: imgprep::writable() }.to_string();
     let Some(qemu) = qemu_name(name) else { return known };
     let raw = dst.with_extension("raw");
     let (src, raw, dst) = (quote(src.as_os_str()), quote(raw.as_os_str()), quote(dst.as_os_str()));

@@ -71,6 +71,7 @@ mod remedy;
 mod resources;
 mod safety;
 mod target;
+mod target_error;
 mod target_options;
 mod uuid;
 
@@ -96,7 +97,8 @@ pub use output::Output;
 pub use parts::parts_among;
 pub use remedy::{descriptor_beside, remedy};
 pub use target::Target;
-pub use target_options::{TARGETS, TargetError, TargetFormat, TargetOption, writable};
+pub use target_error::TargetError;
+pub use target_options::{TARGETS, TargetFormat, TargetOption, writable};
 pub use uuid::parse_uuid;
 
 pub use imgprep_catalog::{

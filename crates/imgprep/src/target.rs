@@ -5,7 +5,7 @@ use imgprep_qcow2::{ClusterCompression, ClusterSize, Qcow2Writer};
 use imgprep_raw::RawWriter;
 use imgprep_zvhd::{WriteOptions, Zvhd2Writer};
 
-use crate::target_options::{TargetError, zlib_level, zstd_level};
+use crate::target_error::{TargetError, zlib_level, zstd_level};
 
 /// What a conversion makes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
