@@ -77,6 +77,15 @@ MADE = [
     ("vmdk", ["-O", "vmdk", "-o", "subformat=twoGbMaxExtentSparse"]),
 ]
 
+# What imgprep makes of the sample disk.
+WRITTEN = [
+    ("qcow2", "cluster_size=64k"),
+    ("qcow2", "cluster_size=512"),
+    ("qcow2", "compress=on"),
+    ("qcow2", "compress=on,cluster_size=4k"),
+    ("qcow2", "compression_type=zstd"),
+]
+
 
 class Known:
     """One difference that is understood: who reads which images otherwise, which field of the file decides, who is right.
@@ -112,6 +121,8 @@ KNOWN = [
     Known("libqcow", "qcow2-zlib-16 qcow2-zlib-18 qcow2-zlib-21 qcow2-shuffled-18 qcow2-zero-clusters qcow2-allocated-zeros qcow2-dirty"
           " qcow2-extensions sample", QCOW2_PACKED, QEMU_READS_IT, "zeros other"),
     Known("libqcow", "qemu-img-c-O-qcow2", QCOW2_PACKED, "qemu-img, which wrote it, and dissect", "zeros other"),
+    Known("libqcow", "imgprep-qcow2-compress=on imgprep-qcow2-compress=on,cluster_size=4k", QCOW2_PACKED,
+          "qemu-img and dissect, which read these images as they were written", "zeros other"),
     Known("dissect", "vdi-over-vdi vdi-undo vdi-over-shorter vdi-over-longer vdi-chain-of-three", "uuidLinkage", PARENT, "zeros other"),
     Known("dissect", "vdi-extra-1048576", "cbBlockExtra", "the recipe: the blocks begin behind their extra space, which dissect ignores",
           "garbage zeros other"),
@@ -226,7 +237,7 @@ def of_file(path):
         return digest(size, lambda at, n: (file.seek(at), file.read(n))[1])
 
 
-def images(folder, testdata_gen):
+def images(folder, testdata_gen, imgprep):
     """Name, format, image, disk of everything to be read."""
     listed = subprocess.run([testdata_gen, "disks", folder], check=True, capture_output=True, text=True).stdout
     for line in listed.splitlines():
@@ -239,6 +250,10 @@ def images(folder, testdata_gen):
         path = own / f"image.{kind}"
         subprocess.run(["qemu-img", "convert", "-f", "raw", *options, disk, path], check=True)
         yield "-".join(["qemu-img", *(option.lstrip("-") for option in options)]), kind, str(path), disk
+    for number, (kind, options) in enumerate(WRITTEN):
+        path = pathlib.Path(folder) / f"written-{number}.{kind}"
+        subprocess.run([imgprep, "convert", "-q", "--from", "raw", disk, path, "-o", options], check=True)
+        yield f"imgprep-{kind}-{options}", kind, str(path), disk
 
 
 def main():
@@ -246,7 +261,7 @@ def main():
     same, unable, wrong = {}, [], []
     unmet = {(known.reader, name) for known in KNOWN for name in known.names}
     with tempfile.TemporaryDirectory() as folder:
-        for name, kind, path, disk in images(folder, testdata_gen):
+        for name, kind, path, disk in images(folder, testdata_gen, imgprep):
             want = of_file(disk)
             if name.startswith("qemu-img"):
                 ours = pathlib.Path(folder) / "ours.raw"

@@ -119,7 +119,9 @@ impl<'a> Reducer<'a> {
         let runs = Runs::default();
         let mut out = BlockWrites::new(self.writer, &[], &runs, &mut self.written_to);
         let len = self.format.finish(&mut out)?;
-        out.zero_to(len)?;
+        if self.linear_at.is_none() {
+            out.zero_to(len)?;
+        }
         self.writer.sink.set_len(len).map_err(|error| Error::new(error).while_doing("writing"))?;
         Ok(Converted { len, chunks: self.stored, checksums: self.checksums, bitmap: self.bitmap })
     }
