@@ -13,7 +13,7 @@ use crate::Unsupported;
 use crate::allocator::{Allocator, refcount_structures};
 use crate::cluster_size::{ClusterSize, ENTRY};
 use crate::layout::{
-    COMPRESSED, COMPRESSION_TYPE, COPIED, HEADER_WITH_COMPRESSION, L1_BYTES, REFCOUNT_TABLE_BYTES, RawHeader,
+    COMPRESSED, COMPRESSION_TYPE, COPIED, HEADER_WITH_COMPRESSION, REFCOUNT_TABLE_BYTES, RawHeader,
 };
 use crate::tables::write_table;
 
@@ -73,7 +73,9 @@ impl Qcow2Writer {
         let tables = disk_size.div_ceil(cluster.entries() * cluster.bytes());
         let most = most_clusters(cluster, tables, disk_size.div_ceil(cluster.bytes()));
         let (blocks, _) = refcount_structures(cluster, most, 0);
-        if tables > L1_BYTES / ENTRY || blocks > REFCOUNT_TABLE_BYTES / ENTRY {
+        // An L1 table of the 32 MiB that QEMU reads describes as many clusters as a refcount table of this size counts, and the refcount
+        // table counts those of all tables, too: it is always the first that is too large.
+        if blocks > REFCOUNT_TABLE_BYTES / ENTRY {
             return Err(too_large.into());
         }
         let l1 = vec![0; usize_of(tables)];
@@ -205,16 +207,18 @@ mod tests {
 
     #[test]
     fn a_disk_with_larger_tables_than_qemu_reads_is_refused() {
-        // The L1 table of 32 MiB: 2^22 tables of 2^13 clusters of 64 KiB.
-        let size = 1 << (22 + 13 + 16);
-        assert!(Qcow2Writer::new(size, ClusterSize::default(), None).is_ok());
-        let error = Qcow2Writer::new(size + 512, ClusterSize::default(), None).err().unwrap();
-        assert_eq!(error.code(), "qcow2.write.disk-too-large");
-        assert_eq!(
-            error.detail(),
-            Some(&Unsupported::WriteDiskTooLarge { size: size + 512, cluster: 65536 })
-        );
-        // The refcount table of 8 MiB comes first: the file is longer than the disk.
+        // An L1 table of 32 MiB describes 2 PiB in clusters of 64 KiB, and so does a refcount table of 8 MiB: but it
+        // counts the tables as well.
+        let (size, cluster) = (1 << 51, ClusterSize::default());
+        assert!(Qcow2Writer::new(size - (1 << 40), cluster, None).is_ok());
+        for size in [size, size + 512] {
+            let error = Qcow2Writer::new(size, cluster, None).err().unwrap();
+            assert_eq!(error.code(), "qcow2.write.disk-too-large");
+            assert_eq!(error.detail(), Some(&Unsupported::WriteDiskTooLarge { size, cluster: 65536 }));
+        }
+        let large = ClusterSize::new(2 << 20).unwrap();
+        assert!(Qcow2Writer::new(1 << 60, large, None).is_ok());
+        assert!(Qcow2Writer::new(1 << 61, large, None).is_err());
         let small = ClusterSize::new(512).unwrap();
         assert!(Qcow2Writer::new(120 << 30, small, None).is_ok());
         assert!(Qcow2Writer::new(128 << 30, small, None).is_err());
