@@ -29,7 +29,7 @@ pub(crate) enum Command {
     Map(MapArgs),
     /// Check images: structure, safety, and the import rules of a cloud
     Check(CheckArgs),
-    /// Convert a disk to ZVHD2 or RAW
+    /// Convert a disk to ZVHD2, QCOW2 or RAW
     Convert(ConvertArgs),
     /// Write the block bitmap (.mf) of a disk
     Bitmap(BitmapArgs),
@@ -113,6 +113,28 @@ mod tests {
         walk(Args::command(), &mut found);
         assert!(found.len() > 8);
         found
+    }
+
+    /// The table of the library has all options; the help texts of `-O` and `-o` repeat it.
+    #[test]
+    fn the_formats_that_are_written_and_their_options_are_in_the_help() {
+        for name in ["convert", "batch"] {
+            let command = commands().into_iter().find(|command| command.get_name() == name).unwrap();
+            let help = |id: &str| {
+                let arg = command.get_arguments().find(|arg| arg.get_id() == id).unwrap();
+                arg.get_help().unwrap().to_string()
+            };
+            for format in imgprep::TARGETS {
+                assert!(help("to").contains(format.name), "{name} -O: {}", format.name);
+                assert!(
+                    format.options.is_empty() || help("options").contains(&format!("{} has", format.name))
+                );
+                for option in format.options {
+                    let text = format!("`{}={}`", option.key, option.values);
+                    assert!(help("options").contains(&text), "{name} -o: {text}");
+                }
+            }
+        }
     }
 
     /// The examples at the end of a long help.
