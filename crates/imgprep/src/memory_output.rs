@@ -55,8 +55,9 @@ impl Sink for MemoryOutput {
         SinkKind::Random
     }
 
+    /// Only while it is empty: it may hold an earlier output.
     fn reads_as_zeros(&self) -> bool {
-        true
+        self.bytes().is_empty()
     }
 
     fn write_at(&self, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
@@ -146,6 +147,22 @@ mod tests {
         output.set_len(5).unwrap();
         assert_eq!(output.to_vec(), b"\0\0\0\0a");
         assert_eq!(ReadAt::len(&output), 5);
+    }
+
+    #[test]
+    fn a_second_conversion_replaces_the_first() {
+        let output = MemoryOutput::new();
+        let convert = |disk: Vec<u8>, target| {
+            let converted = crate::open_reader(disk).unwrap().convert(target).verify(true).write_to(&output);
+            converted.unwrap();
+        };
+        convert(vec![0xee; 6 << 20], crate::Target::Raw);
+        let mut disk = vec![0; 5 << 20];
+        disk[3 << 20] = 1;
+        for target in ["raw", "qcow2", "raw"] {
+            convert(disk.clone(), crate::Target::from_name(target).unwrap());
+        }
+        assert!(output.to_vec() == disk);
     }
 
     #[test]
