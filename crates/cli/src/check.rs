@@ -6,8 +6,8 @@ use std::process::ExitCode;
 
 use imgprep::policy::Levels;
 use imgprep::{
-    BitmapShape, CheckOptions, CheckedFile, Depth, Error, FollowPolicy, Mismatch, OnLoss, OpenOptions,
-    Outcome, RequestError, SizeChoice, check_link, each_file, image_files,
+    BitmapShape, CheckOptions, CheckedFile, Depth, Error, ErrorKind, FollowPolicy, Mismatch, OnLoss,
+    OpenOptions, Outcome, RequestError, SizeChoice, check_link, each_file, image_files,
 };
 
 use crate::args::{CheckArgs, CheckOutput, FormatArgs, SourceArgs};
@@ -68,7 +68,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     let is_interrupted = checked
         .iter()
         .filter_map(|file| file.error.as_ref())
-        .any(|error| error.code() == "engine.interrupted");
+        .any(|error| error.kind() == ErrorKind::Interrupted);
     Ok(ExitCode::from(if is_interrupted { INTERRUPTED } else { code(outcome) }))
 }
 

@@ -6,7 +6,7 @@ use std::time::{SystemTime, UNIX_EPOCH};
 
 use imgprep::{
     Checksum, ConvertOptions, Converted, Destination, Disk, Files, FollowPolicy, LayerInfo, Loss, OnLoss,
-    Plan, Severity, Sync, Verify, convert, plan,
+    Plan, Severity, Sync, Target, Verify, convert, plan,
 };
 use serde_json::{Value as Json, json};
 
@@ -206,7 +206,8 @@ fn render(
 fn enlarged(disk: &Disk, options: &ConvertOptions) -> Option<String> {
     let (size, target) = (disk.size(), options.target.disk_size(disk.size()));
     (size != target).then(|| {
-        let place = if options.target.has_uuid() { "in the cloud it" } else { "in the output it" };
+        let place =
+            if matches!(options.target, Target::Zvhd2(_)) { "in the cloud it" } else { "in the output it" };
         format!("the disk has {}; {place} will have {}, padded with zeros", full(size), full(target))
     })
 }

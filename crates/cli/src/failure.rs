@@ -7,7 +7,8 @@ use std::process::ExitCode;
 
 use imgprep::policy::quote;
 use imgprep::{
-    DetectError, Error, Existing, Match, OutputOptions, Sync, descriptor_beside, reason, remedy, write_atomic,
+    DetectError, Error, ErrorKind, Existing, Match, OutputOptions, Sync, descriptor_beside, reason, remedy,
+    write_atomic,
 };
 use serde_json::json;
 
@@ -56,7 +57,7 @@ impl Failure {
     }
 
     fn is_interrupt(&self) -> bool {
-        matches!(self, Self::Image(error) if error.code() == "engine.interrupted")
+        matches!(self, Self::Image(error) if error.kind() == ErrorKind::Interrupted)
     }
 
     /// Text goes to standard error; JSON is an object on standard output also when nothing came of it. Where that

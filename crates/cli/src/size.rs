@@ -20,32 +20,15 @@ impl Size {
     }
 }
 
-const NO_SIZE: &str = "expected a whole number, optionally followed by K, M, G or T";
-
 impl FromStr for Size {
     type Err = String;
 
-    /// `4096`, `4096B`, `64K`, `64KiB`, `2M`, `1.5G` no: whole numbers only.
     fn from_str(text: &str) -> Result<Self, String> {
         match text {
-            "original" => return Ok(Self::Named(SizeChoice::Original)),
-            "current" => return Ok(Self::Named(SizeChoice::Current)),
-            _ => {}
+            "original" => Ok(Self::Named(SizeChoice::Original)),
+            "current" => Ok(Self::Named(SizeChoice::Current)),
+            _ => imgprep::parse_size(text).map(Self::Bytes).map_err(|error| error.to_string()),
         }
-        let digits = text.find(|c: char| !c.is_ascii_digit()).unwrap_or(text.len());
-        let (number, unit) = text.split_at(digits);
-        let unit = unit.trim_end_matches("iB").trim_end_matches(['b', 'B']);
-        let shift = match unit.to_ascii_uppercase().as_str() {
-            "" => 0,
-            "K" => 10,
-            "M" => 20,
-            "G" => 30,
-            "T" => 40,
-            _ => return Err(NO_SIZE.into()),
-        };
-        let number: u64 = number.parse().map_err(|_| NO_SIZE)?;
-        let bytes = number.checked_mul(1 << shift).ok_or("more than 16 EiB")?;
-        Ok(Self::Bytes(bytes))
     }
 }
 

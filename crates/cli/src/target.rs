@@ -1,7 +1,5 @@
 //! The target of a conversion, from `-O`, `-o`, --level and --zlib or from the name of the output.
 
-use std::path::Path;
-
 use imgprep::policy::quote;
 use imgprep::{Target, TargetError, TargetFormat};
 
@@ -25,7 +23,7 @@ pub(crate) fn parse(args: &ConvertArgs) -> Result<Target, Failure> {
 
 fn message(error: &TargetError, args: &ConvertArgs) -> String {
     match (error, &args.to) {
-        (TargetError::NotWritten { name, .. }, _) => not_written(name, &args.src, &args.dst),
+        (TargetError::NotWritten { name, .. }, _) => not_written(error, name, args),
         (TargetError::Unknown { .. }, Some(_)) => format!("-O {error}"),
         (TargetError::Unknown { .. }, None) => format!(
             "{}: the extension selects no writable format: use {}",
@@ -40,8 +38,7 @@ fn message(error: &TargetError, args: &ConvertArgs) -> String {
 /// `-O zvhd2, -O qcow2 or -O raw`.
 fn format_options() -> String {
     let options: Vec<_> = imgprep::TARGETS.iter().map(|format| format!("-O {}", format.name)).collect();
-    let (last, others) = options.split_last().map_or(("", &[][..]), |(last, others)| (last.as_str(), others));
-    format!("{} or {last}", others.join(", "))
+    imgprep::listed(&options, "or")
 }
 
 /// What `qemu-img` calls a format that it writes and this program does not.
@@ -51,13 +48,12 @@ fn qemu_name(name: &str) -> Option<&'static str> {
     names.into_iter().find(|known| *known == asked)
 }
 
-/// What to do instead, as commands to paste.
-fn not_written(name: &str, src: &Path, dst: &Path) -> String {
-    let known = TargetError::NotWritten { name: name.into(), writable: imgprep::writable() }.to_string();
-    let Some(qemu) = qemu_name(name) else { return known };
-    let raw = dst.with_extension("raw");
-    let (src, raw, dst) = (quote(src.as_os_str()), quote(raw.as_os_str()), quote(dst.as_os_str()));
+/// The error with the commands that convert with `qemu-img`, ready to paste.
+fn not_written(error: &TargetError, name: &str, args: &ConvertArgs) -> String {
+    let Some(qemu) = qemu_name(name) else { return error.to_string() };
+    let raw = args.dst.with_extension("raw");
+    let [src, raw, dst] = [&args.src, &raw, &args.dst].map(|path| quote(path.as_os_str()));
     format!(
-        "{known}; for {name}, convert to RAW first: imgprep convert {src} {raw} && qemu-img convert -f raw -O {qemu} {raw} {dst}"
+        "{error}; for {name}, convert to RAW first: imgprep convert {src} {raw} && qemu-img convert -f raw -O {qemu} {raw} {dst}"
     )
 }

@@ -3,7 +3,7 @@
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
-use imgprep_map::{Class, Detail, Error, UseKind};
+use imgprep_map::{Class, Detail, Error, ErrorKind, UseKind};
 
 /// Trouble that only the engine can see.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -109,6 +109,13 @@ impl Detail for EngineError {
             Self::NotOpen { .. } | Self::Interrupted => Class::Refused,
             Self::ManyConflicts { .. } | Self::BlockTooLarge { .. } | Self::Memory { .. } => Class::Limit,
             Self::Differs { .. } | Self::Threads { .. } => Class::Io,
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Interrupted => ErrorKind::Interrupted,
+            _ => self.class().kind(),
         }
     }
 

@@ -19,11 +19,11 @@ use crate::{
     convert, scan, scan_tables,
 };
 
-const CHUNK: u64 = 2 << 20;
+pub(crate) const CHUNK: u64 = 2 << 20;
 
 /// A mapped file whose page fails at an access: it shows zeros from then on, as the handler of SIGBUS leaves them.
-struct Failing {
-    bytes: Vec<u8>,
+pub(crate) struct Failing {
+    pub(crate) bytes: Vec<u8>,
     zeros: Vec<u8>,
     /// Accesses so far, and the one that fails.
     accesses: AtomicU64,
@@ -58,7 +58,7 @@ impl ReadAt for Failing {
 struct Table;
 
 const ENTRIES: [u8; 5] = [1, 2, 3, 1, 0];
-const TABLE: u64 = 4096;
+pub(crate) const TABLE: u64 = 4096;
 
 impl DiskMap for Table {
     fn size(&self) -> u64 {
@@ -98,7 +98,7 @@ impl DiskMap for Table {
     }
 }
 
-fn stack(fails_at: u64) -> (Stack, Arc<Failing>) {
+pub(crate) fn stack(fails_at: u64) -> (Stack, Arc<Failing>) {
     let mut bytes = vec![0; (TABLE + CHUNK * ENTRIES.len() as u64) as usize];
     bytes[..ENTRIES.len()].copy_from_slice(&ENTRIES);
     for (chunk, entry) in ENTRIES.iter().enumerate().filter(|(_, entry)| (1..3).contains(*entry)) {
@@ -196,59 +196,4 @@ fn a_page_that_fails_at_any_access_of_any_run_is_an_error() {
             }
         }
     }
-}
-
-/// A device: it holds other bytes than zeros wherever nothing was written.
-struct Device(std::sync::Mutex<Vec<u8>>);
-
-impl Sink for Device {
-    fn kind(&self) -> SinkKind {
-        SinkKind::Random
-    }
-
-    fn reads_as_zeros(&self) -> bool {
-        false
-    }
-
-    fn write_at(&self, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
-        let whole = parts.concat();
-        self.0.lock().unwrap()[at as usize..at as usize + whole.len()].copy_from_slice(&whole);
-        Ok(())
-    }
-
-    fn zero(&self, range: Range<u64>) -> Result<(), WriteError> {
-        self.0.lock().unwrap()[range.start as usize..range.end as usize].fill(0);
-        Ok(())
-    }
-
-    fn set_len(&self, _: u64) -> Result<(), WriteError> {
-        Ok(())
-    }
-}
-
-#[test]
-fn a_raw_on_a_device_is_the_disk_and_zeros() {
-    let (whole, file) = stack(u64::MAX);
-    let options = Options {
-        threads: NonZeroUsize::MIN,
-        memory: 256 << 20,
-        on_loss: OnLoss::Stop,
-        interrupt: &Interrupt::default(),
-        progress: &Progress::default(),
-        observe: &|_| {},
-    };
-    let losses = Losses::default();
-    let table_scan = scan_tables(&whole, CHUNK, &options, &losses).unwrap();
-    let device = Device(std::sync::Mutex::new(vec![0xee; table_scan.size as usize + 1]));
-    let mut format = RawWriter::new(table_scan.size);
-    let output = Output { format: &mut format, sink: &device, with_checksums: false, bitmap: None };
-    convert(&whole, &table_scan, output, &options, &losses).unwrap();
-    let chunk = |number: u64| {
-        let at = (TABLE + number * CHUNK) as usize;
-        file.bytes[at..at + CHUNK as usize].to_vec()
-    };
-    let mut swapped = chunk(1);
-    swapped.rotate_left(CHUNK as usize / 2);
-    let want = [chunk(0), swapped, chunk(2), chunk(3), vec![0; CHUNK as usize], vec![0xee]].concat();
-    assert!(*device.0.lock().unwrap() == want);
 }

@@ -29,6 +29,8 @@ mod checksum;
 mod codes;
 mod convert;
 mod cross_check;
+#[cfg(test)]
+mod devices;
 mod error;
 #[cfg(test)]
 mod faults;

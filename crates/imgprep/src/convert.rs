@@ -120,7 +120,7 @@ pub fn convert(
     options: &ConvertOptions,
     run: &Options<'_>,
 ) -> Result<Converted, Error> {
-    check_wishes(disk, destination, options)?;
+    check_request(disk, destination, options)?;
     let kind = match destination {
         Destination::Stdout => SinkKind::Append,
         Destination::Path(_) => SinkKind::Random,
@@ -178,7 +178,7 @@ fn convert_into<'o>(
     })
 }
 
-fn check_wishes(disk: &Disk, destination: &Destination, options: &ConvertOptions) -> Result<(), Error> {
+fn check_request(disk: &Disk, destination: &Destination, options: &ConvertOptions) -> Result<(), Error> {
     disk.check_readable()?;
     let mut files = Files::default();
     files.reads_disk(disk);
@@ -292,7 +292,7 @@ impl Job<'_> {
         match (maker, ours, opened.readable_paths()) {
             (BitmapMaker::Command(command), _, Some((raw, name))) => command.make(raw, name, path, options),
             (BitmapMaker::Ours(_), Some(bitmap), _) => Made::ours(bitmap, path, options),
-            // OK: `check_wishes` lets a bitmap only beside a file or a device pass.
+            // OK: `check_request` lets a bitmap only beside a file or a device pass.
             _ => Err(RequestError::BitmapNeedsRaw.into()),
         }
         .map(Some)

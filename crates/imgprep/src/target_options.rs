@@ -4,6 +4,8 @@ use imgprep_map::Compression;
 use imgprep_qcow2::{ClusterCompression, ClusterSize};
 
 use crate::Target;
+use crate::listed::listed;
+use crate::size::parse_size;
 use crate::target_error::{TargetError, zlib_level, zstd_level};
 
 /// A format that is written.
@@ -98,15 +100,16 @@ const LEVEL: TargetOption = TargetOption {
     },
 };
 
-/// Formats that are known and not written, by their names, those of `qemu-img` and their extensions.
-const NOT_WRITTEN: [&str; 11] =
-    ["vmdk", "qcow", "qed", "vdi", "vhd", "vpc", "vhdx", "zvhd", "avhd", "avhdx", "vhds"];
-
-/// `zvhd2, qcow2 and raw`.
+/// The names of the writable formats: `zvhd2, qcow2 and raw`.
 pub fn writable() -> String {
     let names: Vec<_> = TARGETS.iter().map(|format| format.name).collect();
-    let (last, others) = names.split_last().unwrap_or((&"", &[]));
-    format!("{} and {last}", others.join(", "))
+    listed(&names, "and")
+}
+
+/// Whether this is the name or extension of an image format, though not of RAW, whose aliases are common words.
+fn is_image_format(name: &str) -> bool {
+    let is_readable = imgprep_catalog::by_name(name).is_some_and(|format| format.name != imgprep_raw::NAME);
+    is_readable || ["avhd", "avhdx", "vhds"].contains(&name)
 }
 
 impl TargetFormat {
@@ -130,15 +133,14 @@ impl TargetFormat {
         (self.make)(&settings)
     }
 
-    /// The options that there are: `zvhd2 has level=N and checksum=on|off`.
+    /// A summary of the options: `zvhd2 has level=N and checksum=on|off`.
     pub fn usage(&self) -> String {
+        if self.options.is_empty() {
+            return format!("{} has no options", self.name);
+        }
         let options: Vec<_> =
             self.options.iter().map(|option| format!("{}={}", option.key, option.values)).collect();
-        match options.split_last() {
-            None => format!("{} has no options", self.name),
-            Some((only, [])) => format!("{} has {only}", self.name),
-            Some((last, others)) => format!("{} has {} and {last}", self.name, others.join(", ")),
-        }
+        format!("{} has {}", self.name, listed(&options, "and"))
     }
 }
 
@@ -147,7 +149,7 @@ impl Target {
     pub fn parse<'a>(name: &str, options: impl IntoIterator<Item = &'a str>) -> Result<Self, TargetError> {
         match TargetFormat::by_name(name) {
             Some(format) => format.target(options),
-            None if NOT_WRITTEN.contains(&name) => {
+            None if is_image_format(name) => {
                 Err(TargetError::NotWritten { name: name.into(), writable: writable() })
             }
             None => Err(TargetError::Unknown { name: name.into(), writable: writable() }),
@@ -186,18 +188,9 @@ fn compression_type(settings: &mut Settings, value: &str) -> Result<(), String> 
     }
 }
 
-/// `512`, `64k`, `64K`, `2M`.
 fn cluster_size(value: &str) -> Result<ClusterSize, String> {
-    let digits = value.find(|c: char| !c.is_ascii_digit()).unwrap_or(value.len());
-    let (number, unit) = value.split_at(digits);
-    let shift = match unit {
-        "" => Some(0),
-        "k" | "K" => Some(10),
-        "m" | "M" => Some(20),
-        _ => None,
-    };
-    let bytes = shift.zip(number.parse::<u32>().ok()).map(|(shift, number)| u64::from(number) << shift);
-    bytes.and_then(ClusterSize::new).ok_or_else(|| "clusters have a power of two from 512 to 2M bytes".into())
+    let size = parse_size(value).ok().and_then(ClusterSize::new);
+    size.ok_or_else(|| "clusters have a power of two from 512 to 2M bytes".into())
 }
 
 fn zvhd2(settings: &Settings) -> Result<Target, TargetError> {

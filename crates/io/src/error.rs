@@ -76,6 +76,14 @@ impl Detail for OpenError {
         Class::Io
     }
 
+    fn kind(&self) -> imgprep_map::ErrorKind {
+        match self {
+            Self::NotFound => imgprep_map::ErrorKind::NotFound,
+            Self::Permission => imgprep_map::ErrorKind::PermissionDenied,
+            _ => self.class().kind(),
+        }
+    }
+
     fn at(&self) -> Option<u64> {
         match self {
             Self::Short { found, .. } => Some(*found),
@@ -150,6 +158,14 @@ impl Detail for CreateError {
         match self {
             Self::NoSpace { .. } | Self::Failed { .. } => Class::Io,
             _ => Class::Refused,
+        }
+    }
+
+    fn kind(&self) -> imgprep_map::ErrorKind {
+        match self {
+            Self::Exists => imgprep_map::ErrorKind::AlreadyExists,
+            Self::NoSpace { .. } => imgprep_map::ErrorKind::NoSpace,
+            _ => self.class().kind(),
         }
     }
 

@@ -1,6 +1,6 @@
 //! Why a chain could not be opened.
 
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Detail, ErrorKind};
 
 /// A name that leads nowhere, or must not be followed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -230,6 +230,13 @@ impl Detail for ChainError {
             | Self::OwnPart { .. }
             | Self::Changed { .. } => Class::Corrupt,
             Self::TooManyFiles { .. } | Self::Depth { .. } | Self::TooManyCandidates { .. } => Class::Limit,
+        }
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Missing { .. } | Self::NotThere { .. } | Self::NotFound { .. } => ErrorKind::NotFound,
+            _ => self.class().kind(),
         }
     }
 

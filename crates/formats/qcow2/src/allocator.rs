@@ -64,8 +64,8 @@ impl Allocator {
     /// counted by the same refcount block.
     fn packed(&mut self, len: u64) -> Option<u64> {
         let (at, end) = self.packing.filter(|(at, end)| at < end)?;
-        let count = self.count_of(at)?;
-        let raised = count.checked_add(1)?;
+        let index = self.index_of(at)?;
+        let raised = self.counts.get(index)?.checked_add(1)?;
         if at + len > end {
             if end != self.end() || self.next == self.counts_end() {
                 return None;
@@ -73,7 +73,7 @@ impl Allocator {
             self.take();
             self.packing = Some((at, end + self.cluster.bytes()));
         }
-        *self.count_of_mut(at)? = raised;
+        *self.counts.get_mut(index)? = raised;
         Some(at)
     }
 
@@ -100,7 +100,7 @@ impl Allocator {
     fn take(&mut self) -> u64 {
         let at = self.end();
         self.next += 1;
-        if let Some(count) = self.count_of_mut(at) {
+        if let Some(count) = self.index_of(at).and_then(|index| self.counts.get_mut(index)) {
             *count = 1;
         }
         at
@@ -109,8 +109,6 @@ impl Allocator {
     /// Writes the refcount block that is full into the next cluster.
     fn write_block(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
         self.put_block(self.end(), out)?;
-        // Counts in a block that is written cannot rise any more.
-        self.packing = None;
         self.take();
         Ok(())
     }
@@ -131,16 +129,11 @@ impl Allocator {
         (self.table.len() as u64 + 1) * self.per_block()
     }
 
-    fn count_of(&self, at: u64) -> Option<u16> {
+    /// Index of a cluster's count in the current refcount block. `None` if an earlier block counts it: that block is
+    /// written, and its counts are final.
+    fn index_of(&self, at: u64) -> Option<usize> {
         let from = self.counts_end() - self.per_block();
-        let index = (at / self.cluster.bytes()).checked_sub(from)?;
-        self.counts.get(usize_of(index)).copied()
-    }
-
-    fn count_of_mut(&mut self, at: u64) -> Option<&mut u16> {
-        let from = self.counts_end() - self.per_block();
-        let index = (at / self.cluster.bytes()).checked_sub(from)?;
-        self.counts.get_mut(usize_of(index))
+        (at / self.cluster.bytes()).checked_sub(from).map(usize_of)
     }
 }
 

@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 use core::ops::Range;
 
+use super::kind::ErrorKind;
 use crate::FileId;
 
 /// What kind of trouble it is, and so what the user can do about it.
@@ -23,6 +24,17 @@ pub enum Class {
 }
 
 impl Class {
+    /// The kind of an error of this class, unless the error itself is more precise.
+    pub fn kind(self) -> ErrorKind {
+        match self {
+            Self::Io => ErrorKind::Io,
+            Self::Corrupt => ErrorKind::Corrupt,
+            Self::Unsupported => ErrorKind::Unsupported,
+            Self::Limit => ErrorKind::LimitExceeded,
+            Self::Refused => ErrorKind::Refused,
+        }
+    }
+
     /// The name in JSON.
     pub fn name(self) -> &'static str {
         match self {
@@ -44,6 +56,10 @@ pub trait Detail: core::error::Error + Send + Sync + 'static {
     fn code(&self) -> &'static str;
     /// The kind of trouble.
     fn class(&self) -> Class;
+    /// The kind for callers, where it is more precise than that of the class.
+    fn kind(&self) -> ErrorKind {
+        self.class().kind()
+    }
     /// File offset of the bytes that are wrong.
     fn at(&self) -> Option<u64>;
 }
@@ -110,6 +126,16 @@ impl Error {
     pub fn in_path(mut self, path: impl Into<String>) -> Self {
         self.0.path.get_or_insert_with(|| path.into());
         self
+    }
+
+    /// The kind, for callers that handle some errors differently from others.
+    pub fn kind(&self) -> ErrorKind {
+        self.0.detail.kind()
+    }
+
+    /// File offset of the invalid bytes, if the error has one. The same as [`at`](Self::at).
+    pub fn offset(&self) -> Option<u64> {
+        self.at()
     }
 
     /// Stable, dotted, lower case.
@@ -203,7 +229,7 @@ impl core::error::Error for Error {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::ReadError;
+    use crate::{ReadError, WriteError};
 
     #[test]
     fn the_message_names_every_place_once() {
@@ -218,6 +244,16 @@ mod tests {
              [io.read.past-end, file offset 7, disk bytes 0..512]"
         );
         assert_eq!(error.format(), "io");
+    }
+
+    #[test]
+    fn the_kind_is_that_of_the_class_unless_the_error_is_more_precise() {
+        let kind = |error: Error| (error.kind(), error.offset());
+        assert_eq!(kind(WriteError::NoSpace { at: 5 }.into()), (ErrorKind::NoSpace, Some(5)));
+        let changed = ReadError::Changed { at: None, what: String::new() };
+        assert_eq!(kind(changed.into()), (ErrorKind::Changed, None));
+        let failed = ReadError::Failed { at: 1, reason: String::new() };
+        assert_eq!(kind(failed.into()), (ErrorKind::Io, Some(1)));
     }
 
     #[test]

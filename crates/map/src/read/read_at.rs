@@ -5,7 +5,7 @@ use alloc::string::String;
 use alloc::vec;
 use core::ops::Range;
 
-use crate::{Class, Detail};
+use crate::{Class, Detail, ErrorKind};
 
 /// A file, a device or a slice that can be read at any place by many threads.
 pub trait ReadAt: Send + Sync {
@@ -165,6 +165,13 @@ impl Detail for ReadError {
 
     fn class(&self) -> Class {
         Class::Io
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::Changed { .. } => ErrorKind::Changed,
+            Self::PastEnd { .. } | Self::Failed { .. } => self.class().kind(),
+        }
     }
 
     fn at(&self) -> Option<u64> {

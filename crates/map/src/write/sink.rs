@@ -3,7 +3,7 @@
 use alloc::string::String;
 use core::ops::Range;
 
-use crate::{Class, Detail};
+use crate::{Class, Detail, ErrorKind};
 
 /// A file, a device or a pipe that an image is written to, by many threads.
 pub trait Sink: Send + Sync {
@@ -97,6 +97,13 @@ impl Detail for WriteError {
 
     fn class(&self) -> Class {
         Class::Io
+    }
+
+    fn kind(&self) -> ErrorKind {
+        match self {
+            Self::NoSpace { .. } | Self::TooSmall { .. } => ErrorKind::NoSpace,
+            Self::Failed { .. } | Self::Closed { .. } | Self::SourceFault { .. } => self.class().kind(),
+        }
     }
 
     fn at(&self) -> Option<u64> {
