@@ -231,7 +231,7 @@ fn resume_does_again_what_changed_and_only_that() {
 
 /// Damage in the journal is reported, and loses only the damaged line.
 #[test]
-fn a_damaged_line_of_the_journal_is_told_and_its_image_done_again() {
+fn a_damaged_line_of_the_journal_is_output_text_and_its_image_done_again() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("images")).unwrap();
     for name in ["a.raw", "b.raw"] {
@@ -248,14 +248,17 @@ fn a_damaged_line_of_the_journal_is_told_and_its_image_done_again() {
     let text = std::fs::read_to_string(&path).unwrap();
     let done = text.find("\"event\":\"done\"").unwrap();
     std::fs::write(&path, [&text[..done + 10], "?", &text[done + 11..]].concat()).unwrap();
-    let told = batch(&["--resume"]);
+    let output_text = batch(&["--resume"]);
     assert!(
-        told.contains("1 incomplete or damaged lines in the journal")
-            && told.contains("1 of them by an earlier run"),
-        "{told}"
+        output_text.contains("1 incomplete or damaged lines in the journal")
+            && output_text.contains("1 of them by an earlier run"),
+        "{output_text}"
     );
-    let told = batch(&["--resume", "--progress", "jsonl"]);
-    assert!(told.contains("\"damaged-lines\":1") && told.contains("2 of them by an earlier run"), "{told}");
+    let output_text = batch(&["--resume", "--progress", "jsonl"]);
+    assert!(
+        output_text.contains("\"damaged-lines\":1") && output_text.contains("2 of them by an earlier run"),
+        "{output_text}"
+    );
 }
 
 #[test]

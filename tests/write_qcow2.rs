@@ -35,7 +35,7 @@ fn convert(folder: &Path, args: &[&str]) {
     assert!(output.status.success(), "{args:?}: {}", said(&output));
 }
 
-/// Writes a disk with 1, 2 and 7 threads, and reads it with everything that reads QCOW2.
+/// Writes a disk with 1, 2 and 7 threads, and compares what our reader and `qemu-img` read.
 fn written(folder: &Path, disk: &[u8], options: &str) -> Vec<u8> {
     std::fs::write(folder.join("a.raw"), disk).unwrap();
     convert(folder, &["a.raw", "a.qcow2", "-o", options, "--verify"]);
@@ -79,7 +79,7 @@ fn sizes_at_the_ends_of_tables() {
     for end in [32 << 10, 64 << 10, 128 << 10, 256 << 10] {
         sizes.extend([end - 512, end - 1, end, end + 1, end + 512]);
     }
-    // The file's own tables move the end of a refcount block: every cluster near it.
+    // The tables of the file shift the end of a refcount block: try every size near it.
     sizes.extend((118 << 10..126 << 10).step_by(512));
     for size in sizes {
         let file = written(folder.path(), &whole[..size], "cluster_size=512");
@@ -173,7 +173,7 @@ fn the_bytes_of_a_small_image() {
     assert_eq!(file.len(), 0x6_0000);
 }
 
-/// The largest disk of the other tests of memory, with data at its ends and in its middle.
+/// Data at both ends and in the middle of a disk of 64 TiB.
 #[test]
 fn a_disk_of_64_tib_stays_within_the_memory_limit() {
     if !has_tool("qemu-img") || !has_tool("qemu-io") {
@@ -192,7 +192,7 @@ fn a_disk_of_64_tib_stays_within_the_memory_limit() {
         ["cluster_size=64k", "cluster_size=32k,compress=on", "cluster_size=2M,compression_type=zstd"]
     {
         let args = ["convert", "a.qcow2", "b.qcow2", "-o", options, "--force", "--memory", "32M", "-q"];
-        // Twice the memory: libraries and stacks count, too.
+        // Libraries and stacks count as well.
         let output = bounded(&command(folder.path(), &args), (32 + 64) << 10).output().unwrap();
         assert!(output.status.success(), "{options}: {}", said(&output));
         tool(folder.path(), "qemu-img", &["check", "-q", "b.qcow2"]);
@@ -209,7 +209,7 @@ fn what_cannot_be_written_is_refused_before_there_is_an_output() {
     for (args, want) in [
         (
             &["a.raw", "-", "-O", "qcow2"][..],
-            "its header is written last, which needs a file [convert.needs-file]",
+            "its header is written last, which requires a file [convert.needs-file]",
         ),
         (&["large.raw", "b.qcow2", "-o", "cluster_size=512"], "[qcow2.write.disk-too-large]"),
         (
@@ -231,7 +231,7 @@ fn what_cannot_be_written_is_refused_before_there_is_an_output() {
     }
 }
 
-/// The longest that `--dry-run` announces is never exceeded.
+/// The output is never longer than `--dry-run` announces.
 #[test]
 fn the_announced_length_is_a_bound() {
     let folder = tempfile::tempdir().unwrap();
@@ -249,7 +249,7 @@ fn the_announced_length_is_a_bound() {
     }
 }
 
-/// A batch, its journal and a receipt know the format.
+/// Batches and receipts support the format.
 #[test]
 fn a_batch_and_a_receipt_of_qcow2() {
     let folder = tempfile::tempdir().unwrap();

@@ -79,7 +79,7 @@ pub struct Reason {
     pub remedy: Option<String>,
 }
 
-/// The import rules that outputs are judged by.
+/// The import rules that outputs are checked against.
 pub trait ImportRules: Sync {
     /// Whether there is a profile of this name, or what is wrong with it.
     fn check_profile(&self, _name: &str) -> Result<(), String> {
@@ -93,7 +93,7 @@ pub trait ImportRules: Sync {
 }
 
 impl JobSpec {
-    /// The target that the name and its options describe, or what is wrong with them.
+    /// The target of the job, or the reason why it is invalid.
     pub(crate) fn target(&self) -> Result<Target, String> {
         let options: Vec<_> = self.options.iter().map(|(key, value)| format!("{key}={value}")).collect();
         let target = Target::parse(&self.to, options.iter().map(String::as_str));

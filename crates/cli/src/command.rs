@@ -115,7 +115,7 @@ mod tests {
         found
     }
 
-    /// The table of the library has all options; the help texts of `-O` and `-o` repeat it.
+    /// The help texts of `-O` and `-o` list all formats and options of the library's table.
     #[test]
     fn the_formats_that_are_written_and_their_options_are_in_the_help() {
         for name in ["convert", "batch"] {

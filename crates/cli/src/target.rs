@@ -13,7 +13,9 @@ pub(crate) fn parse(args: &ConvertArgs) -> Result<Target, Failure> {
     if (args.level.is_some() || args.zlib)
         && TargetFormat::by_name(&name).is_some_and(|it| it.options.is_empty())
     {
-        return Err(Failure::Usage(format!("--level and --zlib: {name} is not compressed")));
+        return Err(Failure::Usage(format!(
+            "--level and --zlib do not apply to {name}, which is not compressed"
+        )));
     }
     let level = args.level.map(|level| format!("level={level}"));
     let zlib = args.zlib.then(|| "compression_type=zlib".to_string());

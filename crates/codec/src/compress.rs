@@ -56,7 +56,7 @@ impl BlockCompressor {
     }
 }
 
-/// Writes behind what is in `out`: zstd itself would replace it.
+/// Appends a frame. zstd itself replaces the contents of a `Vec`.
 fn zstd_frame(compressor: &mut Compressor<'_>, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
     let start = out.len();
     out.reserve(zstd::zstd_safe::compress_bound(block.len()));
@@ -82,7 +82,7 @@ fn zlib_open(compress: &mut Compress, block: &[u8], out: &mut Vec<u8>) -> Result
     }
 }
 
-/// One whole stream.
+/// Appends one finished raw stream.
 fn deflate(compress: &mut Compress, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
     out.reserve(zlib_bound(block.len()));
     match compress.compress_vec(block, out, FlushCompress::Finish).map_err(|error| failed(&error))? {
@@ -146,7 +146,7 @@ mod tests {
         Compression::Deflate { level, window_bits: 12 }
     }
 
-    /// A decoder with a window of 4 KiB, as QEMU's for QCOW2, cannot reach further back.
+    /// QEMU decodes QCOW2 clusters with a window of 4 KiB.
     #[test]
     fn a_deflate_stream_keeps_to_its_window() {
         let mut block: Vec<u8> = (0..5000u32).map(|n| (n * n % 251) as u8 ^ (n >> 3) as u8).collect();

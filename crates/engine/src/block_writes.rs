@@ -1,4 +1,4 @@
-//! Blocks and tables into an output whose format decides where they go.
+//! Writes blocks and tables to the places that the format determines.
 
 use std::ops::Range;
 
@@ -6,15 +6,15 @@ use imgprep_map::{Emit, Error, Placement, SinkKind};
 
 use crate::writer::{Runs, Writer};
 
-/// Writes blocks of one chunk, and the tables between them. Blocks that lie next to each other in the chunk and in
-/// the file are one write.
+/// Writes the blocks of one chunk and the tables between them. Blocks that are adjacent in the chunk and in the file
+/// are combined into one write.
 pub(crate) struct BlockWrites<'a> {
     writer: Writer<'a>,
     chunk: &'a [u8],
     runs: &'a Runs<'a>,
-    /// File offset up to which the output is written, or zeroed.
+    /// File offset up to which the output is written or zeroed.
     written_to: &'a mut u64,
-    /// What is placed and not yet written: its file offset and its bytes in the chunk.
+    /// Blocks that are placed but not written yet: their file offset, and their range in the chunk.
     pending: Option<(u64, Range<usize>)>,
 }
 
@@ -28,7 +28,7 @@ impl<'a> BlockWrites<'a> {
         Self { writer, chunk, runs, written_to, pending: None }
     }
 
-    /// Stores the block that stands at `range` in the chunk.
+    /// Stores the block at `range` of the chunk.
     pub(crate) fn store(&mut self, placement: Placement, range: Range<usize>) -> Result<(), Error> {
         let Placement { at, head, tail } = placement;
         if !head.is_empty() || !tail.is_empty() {
@@ -49,14 +49,14 @@ impl<'a> BlockWrites<'a> {
         Ok(())
     }
 
-    /// Writes what is placed.
+    /// Writes the blocks that are placed.
     pub(crate) fn flush(&mut self) -> Result<(), Error> {
         let Some((at, range)) = self.pending.take() else { return Ok(()) };
         let parts = self.runs.parts(self.chunk, &range);
         self.write_parts(at, &parts)
     }
 
-    /// A file's gaps read as zeros. Those of a device are zeroed, and a pipe has none.
+    /// Zeros the gap up to `end`, where it does not read as zeros by itself.
     pub(crate) fn zero_to(&mut self, end: u64) -> Result<(), Error> {
         let sink = self.writer.sink;
         let needs_zeros = !sink.reads_as_zeros() || sink.kind() == SinkKind::Append;

@@ -24,10 +24,10 @@ pub struct Output<'a> {
     pub bitmap: Option<BitmapShape>,
 }
 
-/// Bytes of the disk that are worked on together, unless a format's blocks are larger.
+/// Size of a chunk, unless the blocks of the output format are larger.
 const CHUNK: u64 = 2 << 20;
 
-/// Bytes of the disk that are worked on together when an image with blocks of `block` bytes is written: whole blocks.
+/// Size of a chunk in bytes of the disk, for an output with blocks of `block` bytes. A chunk is one block or more.
 pub fn chunk_size(block: u64) -> u64 {
     block.max(CHUNK)
 }

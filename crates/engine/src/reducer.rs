@@ -27,11 +27,11 @@ pub(crate) struct Reducer<'a> {
     writer: Writer<'a>,
     format: &'a mut dyn ImageWriter,
     options: &'a Options<'a>,
-    /// File offset of the disk's first byte, in files that store the disk as it is.
+    /// File offset of the disk's first byte, if the output is linear.
     linear_at: Option<u64>,
     /// Disk offset up to which the output is complete.
     done_to: u64,
-    /// File offset up to which the output is written, in all other files.
+    /// File offset up to which the output is written, if it is not linear.
     written_to: u64,
     stored: u64,
     checksums: Option<Checksums>,

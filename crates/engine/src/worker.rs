@@ -23,7 +23,7 @@ pub(crate) struct Done<'a> {
     pub(crate) body: Body<'a>,
     /// What of the body is written.
     pub(crate) runs: Runs<'a>,
-    /// The blocks in the body, ascending; none where the output is linear.
+    /// The blocks in the body, in ascending order. Empty if the output is linear.
     pub(crate) blocks: Vec<StoredBlock>,
     pub(crate) checksum: Option<u32>,
     pub(crate) data: Vec<Range<u64>>,
@@ -38,11 +38,11 @@ pub(crate) enum Body<'a> {
     Owned(Vec<u8>),
 }
 
-/// A block of the output that is stored.
+/// A block of the output that contains data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct StoredBlock {
     pub(crate) number: u64,
-    /// Its bytes in the body.
+    /// Its range in the body.
     pub(crate) range: Range<usize>,
     pub(crate) is_compressed: bool,
 }
@@ -63,7 +63,7 @@ impl Compressors {
         push(&self.buffers, buffer);
     }
 
-    /// Runs `work` with a compressor.
+    /// Lends an idle compressor to `work`, or a new one.
     fn with<T>(
         &self,
         compression: Compression,
@@ -93,10 +93,10 @@ pub(crate) struct Worker<'a> {
     pub(crate) loader: Loader<'a>,
     pub(crate) encoding: Encoding,
     pub(crate) chunk: u64,
-    /// Bytes of a block of the output.
+    /// Size of a block of the output.
     pub(crate) block: u64,
     pub(crate) writer: Writer<'a>,
-    /// Whether the output stores the disk as it is.
+    /// Whether the output stores the disk contiguously and unchanged.
     pub(crate) is_linear: bool,
     /// Whether zeros need not be written.
     pub(crate) is_sparse: bool,
@@ -166,9 +166,9 @@ impl<'a> Worker<'a> {
         Ok((body, blocks))
     }
 
-    /// A chunk in whole blocks: zeros follow where the disk ends in one.
+    /// A chunk of whole blocks: the last block of the disk is padded with zeros.
     fn whole_blocks(&self, mapped: Option<&'a [u8]>, scratch: &mut Scratch) -> Option<&'a [u8]> {
-        // OK: a block is at most a chunk.
+        // OK: a block is at most as large as a chunk.
         let whole = |len: usize| len.next_multiple_of(self.block as usize);
         if let Some(bytes) = mapped {
             if bytes.len() == whole(bytes.len()) {
@@ -181,12 +181,12 @@ impl<'a> Worker<'a> {
         None
     }
 
-    /// The blocks of a chunk that hold data.
+    /// The blocks of a chunk that contain data.
     fn data_blocks(&self, job: &Job, chunk: &[u8]) -> Vec<StoredBlock> {
         if self.is_linear {
             return Vec::new();
         }
-        // OK: a block is at most a chunk.
+        // OK: a block is at most as large as a chunk.
         let (first, len) = (job.range.start / self.block, self.block as usize);
         let data = chunk.chunks(len).enumerate().filter(|(_, block)| !is_zero(block));
         data.map(|(index, block)| StoredBlock {
@@ -197,7 +197,7 @@ impl<'a> Worker<'a> {
         .collect()
     }
 
-    /// The stored bytes of blocks, one after the other.
+    /// The stored bytes of the blocks, one after the other.
     fn compress(
         &self,
         chunk: &[u8],

@@ -25,8 +25,10 @@ pub enum RequestError {
     /// Only a file can be read back.
     #[error("standard output cannot be verified")]
     VerifyPipe,
-    /// A format whose header or tables are written last.
-    #[error("{format} cannot be written to standard output: its header is written last, which needs a file")]
+    /// The format needs an output that is not written in order.
+    #[error(
+        "{format} cannot be written to standard output: its header is written last, which requires a file"
+    )]
     TargetNeedsFile {
         /// The format's name.
         format: &'static str,

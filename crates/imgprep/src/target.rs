@@ -1,4 +1,4 @@
-//! The formats that are written.
+//! The target of a conversion.
 
 use imgprep_map::{Compression, Error, ImageWriter};
 use imgprep_qcow2::{ClusterCompression, ClusterSize, Qcow2Writer};
@@ -7,10 +7,10 @@ use imgprep_zvhd::{WriteOptions, Zvhd2Writer};
 
 use crate::target_error::{TargetError, zlib_level, zstd_level};
 
-/// What a conversion makes.
+/// The format of an output, with its options.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Target {
-    /// The bytes of the disk as they are.
+    /// The bytes of the disk, unchanged.
     Raw,
     /// ZVHD2 with this compression.
     Zvhd2(Compression),
@@ -18,7 +18,7 @@ pub enum Target {
     Qcow2 {
         /// Bytes of a cluster.
         cluster_size: ClusterSize,
-        /// Compression of the clusters that become smaller by it.
+        /// The compression, if clusters are compressed.
         compression: Option<ClusterCompression>,
     },
 }
@@ -29,8 +29,8 @@ impl Target {
         Ok(Self::parse(name, [])?)
     }
 
-    /// The same target with another compression level: 1 to 22 for zstd, 1 to 9 for zlib. A plain QCOW2 becomes one with
-    /// zlib clusters.
+    /// The same target with another compression level: 1 to 22 for zstd, 1 to 9 for zlib. A plain QCOW2 is then
+    /// compressed with zlib.
     pub fn with_level(self, level: u32) -> Result<Self, Error> {
         Ok(match self {
             Self::Raw => return Err(TargetError::NoLevel { level, target: self.name() }.into()),
@@ -59,8 +59,8 @@ impl Target {
         }
     }
 
-    /// Bytes of the disk that a reader of the output sees for one of `size` bytes: the disk of a ZVHD2 is a whole number
-    /// of GiB, as the cloud's disks are, and QEMU reads whole sectors of a QCOW2.
+    /// The virtual size of the output for a disk of `size` bytes. It is a whole number of GiB in a ZVHD2, like all disks of
+    /// the cloud, and a whole number of sectors in a QCOW2.
     pub fn disk_size(self, size: u64) -> u64 {
         let granule = match self {
             Self::Raw => 1,
@@ -70,7 +70,7 @@ impl Target {
         size.checked_next_multiple_of(granule).unwrap_or(size)
     }
 
-    /// How its blocks are compressed.
+    /// The compression of its blocks.
     pub fn compression(self) -> Option<Compression> {
         match self {
             Self::Raw => None,
@@ -79,7 +79,7 @@ impl Target {
         }
     }
 
-    /// Whether the file's length follows from the disk's alone. Such a file has holes where the disk has zeros.
+    /// Whether the length of the file depends on the size of the disk only. Zeros are then holes in the file.
     pub fn has_exact_len(self) -> bool {
         self == Self::Raw
     }

@@ -1,48 +1,48 @@
-//! Why a conversion has no target.
+//! Errors in the target of a conversion.
 
 use imgprep_map::{Class, Detail};
 
-/// Why there is no such target.
+/// An invalid target.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum TargetError {
-    /// No format has this name.
+    /// The name of the format is unknown.
     #[error("{name}: unknown format; the writable formats are {writable}")]
     Unknown {
-        /// What was asked for.
+        /// The requested value.
         name: String,
-        /// The formats that are written.
+        /// The writable formats.
         writable: String,
     },
-    /// A format that is read, or known, and not written.
+    /// The format is known, but not writable.
     #[error("cannot write {name}: the writable formats are {writable}")]
     NotWritten {
-        /// What was asked for.
+        /// The requested value.
         name: String,
-        /// The formats that are written.
+        /// The writable formats.
         writable: String,
     },
-    /// An option that the format does not have, that was given twice or that has a wrong value.
+    /// The option is unknown, repeated or has an invalid value.
     #[error("{option}: {what}")]
     Option {
-        /// The option as it was given.
+        /// The option, as given.
         option: String,
         /// What is wrong with it.
         what: String,
     },
-    /// A level that the compression does not have.
+    /// The compression has no such level.
     #[error("level {level}: {compression} has levels 1 to {highest}")]
     Level {
-        /// What was asked for.
+        /// The requested value.
         level: u32,
         /// The compression's name.
         compression: &'static str,
         /// Its highest level.
         highest: u32,
     },
-    /// A level for a target that is not compressed.
+    /// The target is not compressed.
     #[error("level {level}: {target} has no levels")]
     NoLevel {
-        /// What was asked for.
+        /// The requested value.
         level: u32,
         /// The format.
         target: &'static str,
@@ -73,13 +73,13 @@ impl Detail for TargetError {
     }
 }
 
-/// A level of zstd, if there is such a one.
+/// A compression level of zstd, if it is valid.
 pub(crate) fn zstd_level(level: u32) -> Result<i32, TargetError> {
     let wrong = TargetError::Level { level, compression: "zstd", highest: 22 };
     i32::try_from(level).ok().filter(|level| (1..=22).contains(level)).ok_or(wrong)
 }
 
-/// A level of zlib, if there is such a one.
+/// A compression level of zlib, if it is valid.
 pub(crate) fn zlib_level(level: u32) -> Result<u32, TargetError> {
     if (1..=9).contains(&level) {
         Ok(level)

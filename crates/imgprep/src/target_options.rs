@@ -1,4 +1,4 @@
-//! The formats that are written and their options: one table for the command line, manifests and help texts.
+//! The writable formats and their options: one table for the command line, manifests and messages.
 
 use imgprep_map::Compression;
 use imgprep_qcow2::{ClusterCompression, ClusterSize};
@@ -8,32 +8,32 @@ use crate::listed::listed;
 use crate::size::parse_size;
 use crate::target_error::{TargetError, zlib_level, zstd_level};
 
-/// A format that is written.
+/// A writable format.
 pub struct TargetFormat {
     /// Its name, as in [`Target::name`].
     pub name: &'static str,
-    /// What else selects it: names of other tools and extensions of files.
+    /// Other names and file extensions that select it.
     pub aliases: &'static [&'static str],
     /// Its options.
     pub options: &'static [TargetOption],
     make: fn(&Settings) -> Result<Target, TargetError>,
 }
 
-/// An option of a format that is written.
+/// An option of a writable format.
 #[derive(Clone, Copy, Debug)]
 pub struct TargetOption {
-    /// The name before the `=`.
+    /// The name, before the `=`.
     pub key: &'static str,
-    /// What may stand behind it, as help texts show it.
+    /// The valid values, as in help texts.
     pub values: &'static str,
-    /// What holds without it.
+    /// The default value.
     pub default: &'static str,
-    /// What it does.
+    /// Its effect.
     pub about: &'static str,
     set: fn(&mut Settings, &str) -> Result<(), String>,
 }
 
-/// The formats that are written.
+/// The writable formats.
 pub const TARGETS: &[TargetFormat] = &[
     TargetFormat {
         name: imgprep_zvhd::ZVHD2,
@@ -51,7 +51,7 @@ pub const TARGETS: &[TargetFormat] = &[
                 key: "checksum",
                 values: "on|off",
                 default: "on",
-                about: "a checksum of the contents of each zstd block",
+                about: "store a checksum of the contents in each zstd block",
                 set: |settings, value| put(&mut settings.has_checksum, switch(value)?),
             },
         ],
@@ -71,8 +71,8 @@ pub const TARGETS: &[TargetFormat] = &[
             TargetOption {
                 key: "compress",
                 values: "on|off",
-                default: "off, or on with one of the next two",
-                about: "whether clusters are compressed where that makes them smaller",
+                default: "off, but on if a compression type or level is given",
+                about: "compress clusters that become smaller",
                 set: |settings, value| put(&mut settings.compress, switch(value)?),
             },
             TargetOption {
@@ -157,7 +157,7 @@ impl Target {
     }
 }
 
-/// What the options of a target say, whatever its format.
+/// The parsed options of a target of any format.
 #[derive(Default)]
 struct Settings {
     level: Option<u32>,
@@ -171,7 +171,7 @@ fn put<T>(place: &mut Option<T>, value: T) -> Result<(), String> {
     if place.replace(value).is_some() { Err("duplicate option".into()) } else { Ok(()) }
 }
 
-/// An empty message stands for the values that the table lists.
+/// An empty message means "one of the values in the table".
 fn switch(value: &str) -> Result<bool, String> {
     match value {
         "on" | "true" => Ok(true),
@@ -196,7 +196,7 @@ fn cluster_size(value: &str) -> Result<ClusterSize, String> {
 fn zvhd2(settings: &Settings) -> Result<Target, TargetError> {
     let is_zlib = settings.is_zlib.unwrap_or(false);
     if is_zlib && settings.has_checksum == Some(true) {
-        // Its checksum would be that of a finished stream, which the vendor's reader refuses.
+        // Only a finished stream has a checksum, and the vendor's reader rejects finished streams.
         return Err(TargetError::Option {
             option: "checksum=on".into(),
             what: "zlib payloads of a ZVHD2 have no checksum".into(),
@@ -210,13 +210,13 @@ fn zvhd2(settings: &Settings) -> Result<Target, TargetError> {
     }))
 }
 
-/// A kind of compression or a level says that clusters are compressed.
+/// A compression type or a level implies compression.
 fn qcow2(settings: &Settings) -> Result<Target, TargetError> {
     let is_implied = settings.level.is_some() || settings.is_zlib.is_some();
     if is_implied && settings.compress == Some(false) {
-        return Err(TargetError::Contradiction("compress=off contradicts the compression that is asked for"));
+        return Err(TargetError::Contradiction("compress=off contradicts the compression type or level"));
     }
-    // As QEMU: all its versions that read QCOW2 read zlib.
+    // QEMU's default, which all its versions read.
     let is_zlib = settings.is_zlib.unwrap_or(true);
     let compression = if is_zlib {
         ClusterCompression::Zlib { level: zlib_level(settings.level.unwrap_or(6))? }
@@ -291,11 +291,7 @@ mod tests {
             ("qcow2", &["cluster_size=256"], "clusters have a power of two from 512 to 2M bytes"),
             ("qcow2", &["cluster_size=4G"], "clusters have a power of two from 512 to 2M bytes"),
             ("qcow2", &["compress"], "expected compress=on|off"),
-            (
-                "qcow2",
-                &["compress=off", "level=1"],
-                "compress=off contradicts the compression that is asked for",
-            ),
+            ("qcow2", &["compress=off", "level=1"], "compress=off contradicts the compression type or level"),
         ] {
             let error = Target::parse(name, options.iter().copied()).unwrap_err();
             assert!(error.to_string().ends_with(want), "{name} {options:?}: {error}");

@@ -4,7 +4,7 @@
 //! crate holds the words for that sentence: [`Extent`] and [`Source`] (where a
 //! range of the disk comes from), [`DiskMap`] (a format's whole answer),
 //! [`ReadAt`] and [`Sink`] (what bytes are read from and written to),
-//! [`ImageWriter`] (what a format writes), [`Facts`] and [`Finding`] (what an inspector
+//! [`ImageWriter`] (where a format stores blocks), [`Facts`] and [`Finding`] (what an inspector
 //! tells), [`Error`] (one envelope for all that goes wrong) and [`Printable`] (text of
 //! strangers as people see it).
 //!
@@ -36,7 +36,7 @@ pub use image::{
 // What bytes are read from: a file or what replaces parts of it, and where its holes are.
 pub use read::{LastHole, Overlay, OverlayReader, ReadAt, ReadError};
 
-// The seam for writers: an image writer decides where bytes go, a sink takes them.
+// The writer interface: an image writer determines where bytes are stored, a sink receives them.
 pub use write::{Compression, Emit, Encoding, ImageWriter, Placement, Sink, SinkKind, Stored, WriteError};
 
 // What structure checks share: uses of the file and how they are swept, walks over table entries, counts and findings.
@@ -45,7 +45,7 @@ pub use check::{
     StructureCounts, Swept, UnitSet, Use, UseKind, Uses, walk_entries,
 };
 
-// One conversion from sizes of files to sizes in memory.
+// The conversion from sizes of files to sizes in memory.
 pub use size::usize_of;
 
 // Every error and finding has a code; each code is listed once.

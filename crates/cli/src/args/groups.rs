@@ -115,10 +115,10 @@ pub(crate) struct TargetArgs {
     /// `compression_type=zlib|zstd` and `level=N`
     #[arg(short = 'o', value_name = "K=V,...", value_delimiter = ',')]
     pub(crate) options: Vec<String>,
-    /// Compression level: zstd 1 to 22 (default 3), zlib 1 to 9 (default 6); a QCOW2 becomes compressed
+    /// Compression level: zstd 1 to 22 (default 3), zlib 1 to 9 (default 6); enables compression of a QCOW2
     #[arg(long, value_name = "N")]
     pub(crate) level: Option<u32>,
-    /// Compress with zlib instead of zstd; a QCOW2 becomes compressed
+    /// Compress with zlib instead of zstd; enables compression of a QCOW2
     #[arg(long)]
     pub(crate) zlib: bool,
     /// Write the block bitmap next to a RAW output, as NAME.mf

@@ -1,8 +1,8 @@
-//! Clusters of a file that is being written, and their reference counts (sections "Host cluster management" and
-//! "Reference counts").
+//! Allocates the clusters of a file that is being written and counts their references (section "Host cluster
+//! management").
 //!
-//! Clusters are handed out one after the other and never given back. So a refcount block is final when the clusters
-//! that it counts are handed out; it is then written into the first cluster behind them.
+//! Clusters are allocated in ascending order and never freed. A refcount block is therefore final once all clusters
+//! that it covers are allocated. It is then written to the cluster after them.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -19,11 +19,11 @@ pub(crate) struct Allocator {
     cluster: ClusterSize,
     /// Number of the next free cluster.
     next: u64,
-    /// The free bytes of the last cluster that compressed clusters were packed into, as file offsets.
+    /// Free space after the last compressed cluster: file offsets of its start and of the end of the host cluster.
     packing: Option<(u64, u64)>,
     /// The refcount block that is being filled.
     counts: Vec<u16>,
-    /// Offsets of those that are written.
+    /// The refcount table: offsets of the blocks that are written.
     table: Vec<u64>,
 }
 
@@ -37,7 +37,7 @@ impl Allocator {
         self.next * self.cluster.bytes()
     }
 
-    /// A whole cluster, for one use.
+    /// Allocates a cluster with one reference. Returns its file offset.
     pub(crate) fn cluster(&mut self, out: &mut dyn Emit) -> Result<u64, Error> {
         if self.next == self.counts_end() {
             self.write_block(out)?;
@@ -45,7 +45,8 @@ impl Allocator {
         Ok(self.take())
     }
 
-    /// Room for a compressed cluster, which is smaller than a cluster: behind the one before, if possible.
+    /// Allocates space for a compressed cluster of `len` bytes, less than a cluster: directly after the previous one
+    /// if possible. Returns its file offset.
     pub(crate) fn bytes(&mut self, len: u64, out: &mut dyn Emit) -> Result<u64, Error> {
         let at = if let Some(at) = self.packed(len) {
             at
@@ -60,8 +61,8 @@ impl Allocator {
         Ok(at)
     }
 
-    /// Room behind the last compressed cluster. It may reach into the next cluster of the file if that is free and
-    /// counted by the same refcount block.
+    /// Space after the last compressed cluster. It may extend into the next host cluster if that is free and covered by
+    /// the same refcount block.
     fn packed(&mut self, len: u64) -> Option<u64> {
         let (at, end) = self.packing.filter(|(at, end)| at < end)?;
         let index = self.index_of(at)?;
@@ -77,7 +78,7 @@ impl Allocator {
         Some(at)
     }
 
-    /// Writes the last refcount blocks and the refcount table. Returns the table's offset and its clusters.
+    /// Writes the remaining refcount blocks and the refcount table. Returns the table's offset and its size in clusters.
     pub(crate) fn finish(&mut self, out: &mut dyn Emit) -> Result<(u64, u64), Error> {
         let (blocks, table) = refcount_structures(self.cluster, self.next, self.table.len() as u64);
         let first = self.next;
@@ -85,7 +86,7 @@ impl Allocator {
         for index in 0..blocks {
             let from = self.counts_end() - self.per_block();
             for number in first.max(from)..end.min(self.counts_end()) {
-                // OK: below the end of the block.
+                // OK: less than the number of counts in a block.
                 self.counts[usize_of(number - from)] = 1;
             }
             self.put_block((first + index) * self.cluster.bytes(), out)?;
@@ -96,7 +97,7 @@ impl Allocator {
         Ok((at, table))
     }
 
-    /// The next cluster, which the current refcount block counts.
+    /// Takes the next cluster, which the current refcount block covers.
     fn take(&mut self) -> u64 {
         let at = self.end();
         self.next += 1;
@@ -106,7 +107,7 @@ impl Allocator {
         at
     }
 
-    /// Writes the refcount block that is full into the next cluster.
+    /// Writes the complete refcount block to the next cluster.
     fn write_block(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
         self.put_block(self.end(), out)?;
         self.take();
@@ -124,13 +125,13 @@ impl Allocator {
         self.cluster.bytes() / COUNT
     }
 
-    /// Number of the first cluster behind those that the current refcount block counts.
+    /// Number of the first cluster after those that the current refcount block covers.
     fn counts_end(&self) -> u64 {
         (self.table.len() as u64 + 1) * self.per_block()
     }
 
-    /// Index of a cluster's count in the current refcount block. `None` if an earlier block counts it: that block is
-    /// written, and its counts are final.
+    /// Index of a cluster's count in the current refcount block. `None` if an earlier block covers the cluster: that
+    /// block is already written.
     fn index_of(&self, at: u64) -> Option<usize> {
         let from = self.counts_end() - self.per_block();
         (at / self.cluster.bytes()).checked_sub(from).map(usize_of)
@@ -142,8 +143,8 @@ fn empty_block(cluster: ClusterSize) -> Vec<u16> {
     vec![0; usize_of(cluster.bytes() / COUNT)]
 }
 
-/// Refcount blocks beyond the `written` ones, and clusters of the refcount table, for a file whose first `clusters`
-/// clusters are in use otherwise. The blocks and the table count themselves, too.
+/// The number of refcount blocks to write in addition to the `written` ones, and the size of the refcount table in
+/// clusters, for a file with `clusters` clusters before them. The blocks also cover themselves and the table.
 pub(crate) fn refcount_structures(cluster: ClusterSize, clusters: u64, written: u64) -> (u64, u64) {
     let per_block = cluster.bytes() / COUNT;
     let mut blocks = written + 1;

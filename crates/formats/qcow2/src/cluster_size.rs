@@ -1,16 +1,16 @@
-//! The sizes that clusters can have (section "Header", `cluster_bits`).
+//! Valid sizes of clusters (section "Header", `cluster_bits`).
 
 /// Bytes of an entry of an L1, L2 or refcount table.
 pub(crate) const ENTRY: u64 = 8;
 
-/// Bytes of a cluster: a power of two from 512 to 2 MiB.
+/// The size of a cluster in bytes: a power of two from 512 to 2 MiB.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClusterSize {
     pub(crate) bits: u32,
 }
 
 impl ClusterSize {
-    /// `None` if the format has no clusters of that size.
+    /// `None` if the size is invalid.
     pub fn new(bytes: u64) -> Option<Self> {
         let bits = bytes.trailing_zeros();
         (bytes.is_power_of_two() && (9..=21).contains(&bits)).then_some(Self { bits })
@@ -21,7 +21,7 @@ impl ClusterSize {
         1 << self.bits
     }
 
-    /// Entries of a table that fills a cluster.
+    /// Number of entries in a table of one cluster.
     pub(crate) fn entries(self) -> u64 {
         self.bytes() / ENTRY
     }

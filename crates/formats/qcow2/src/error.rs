@@ -227,9 +227,9 @@ pub enum Unsupported {
         /// Those that there are.
         present: String,
     },
-    /// A disk that needs larger tables than QEMU reads.
+    /// The tables of the disk would exceed the limits of QEMU.
     #[error(
-        "a disk of {size} bytes does not fit into a QCOW2 with clusters of {cluster} bytes: choose larger clusters"
+        "a disk of {size} bytes is too large for a QCOW2 with clusters of {cluster} bytes: choose larger clusters"
     )]
     WriteDiskTooLarge {
         /// Length of the disk.

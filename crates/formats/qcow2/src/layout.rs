@@ -10,7 +10,7 @@ pub(crate) const MAGIC: [u8; 4] = *b"QFI\xfb";
 pub(crate) const HEADER_V2: u64 = 72;
 /// The least length of a version 3 header.
 pub(crate) const HEADER_V3: u64 = 104;
-/// The length of a version 3 header with a compression type.
+/// Length of a version 3 header that includes the compression type.
 pub(crate) const HEADER_WITH_COMPRESSION: u32 = 112;
 /// Where the compression type stands, in headers that reach so far.
 pub(crate) const COMPRESSION_AT: usize = 104;
@@ -69,10 +69,10 @@ impl RawHeader {
         }
     }
 
-    /// A version 3 header with a compression type.
+    /// Encodes a version 3 header, including the compression type.
     pub(crate) fn encode(&self) -> [u8; HEADER_WITH_COMPRESSION as usize] {
         let mut bytes = [0; HEADER_WITH_COMPRESSION as usize];
-        // OK: every field lies in the header, by the offsets of the structure above.
+        // OK: all offsets are less than the header's length.
         bytes[..4].copy_from_slice(&MAGIC);
         BigEndian::write_u32(&mut bytes[4..], self.version);
         BigEndian::write_u64(&mut bytes[8..], self.backing_offset);

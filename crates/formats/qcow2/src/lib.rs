@@ -7,7 +7,7 @@
 //! tables that it reads against the counts and flags of their clusters.
 //! Refused by name: unknown incompatible features.
 //!
-//! Written: version 3, plain or with compressed clusters, clusters of every size.
+//! Written: version 3, uncompressed or compressed, with all cluster sizes.
 //!
 //! No table is kept in memory when an image is read: L1 and L2 are read where a walk comes by.
 #![no_std]

@@ -1,4 +1,4 @@
-//! Tables of big-endian entries, written.
+//! Writes tables of big-endian entries.
 
 use alloc::vec::Vec;
 
@@ -6,7 +6,7 @@ use imgprep_map::{Emit, Error};
 
 use crate::cluster_size::ENTRY;
 
-/// Writes a table, a part at a time: the largest are 32 MiB.
+/// Writes a table in parts: the largest tables have 32 MiB.
 pub(crate) fn write_table(out: &mut dyn Emit, at: u64, entries: &[u64]) -> Result<(), Error> {
     const PART: usize = 8192;
     entries.chunks(PART).enumerate().try_for_each(|(index, part)| {

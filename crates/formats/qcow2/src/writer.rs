@@ -1,8 +1,9 @@
-//! QCOW2 version 3 written in one pass: clusters, L2 tables and refcount blocks follow each other in the order in which
-//! they become final; the L1 table and the header, whose places are known before, come last.
+//! Writes QCOW2, version 3, in one pass.
 //!
-//! In memory are one L2 table, one refcount block, the L1 table and the refcount table: at most 45 MiB for the
-//! largest disk that QEMU opens.
+//! Data clusters, L2 tables and refcount blocks are stored in the order in which they become final. The L1 table and
+//! the header, whose places are known in advance, are written last.
+//!
+//! Memory: one L2 table, one refcount block, the L1 table and the refcount table, at most 45 MiB for the largest disk.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -17,20 +18,20 @@ use crate::layout::{
 };
 use crate::tables::write_table;
 
-/// Bits of a reference count, as a power of two: 16 bits, as QEMU writes them by default.
+/// Width of a reference count, as a power of two: 16 bits, QEMU's default.
 const REFCOUNT_ORDER: u32 = 4;
-/// Compressed clusters are read with a window of 4 KiB (section "Compressed Clusters Descriptor").
+/// QEMU decodes compressed clusters with a window of 4 KiB.
 const WINDOW_BITS: u8 = 12;
 
-/// How clusters are compressed. One that does not become smaller is stored as it is.
+/// The compression of clusters. A cluster that does not become smaller stays uncompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClusterCompression {
-    /// Raw deflate streams, which QCOW2 calls zlib.
+    /// Raw deflate streams; the specification calls this type zlib.
     Zlib {
         /// 1 to 9.
         level: u32,
     },
-    /// zstd frames with the checksum of their contents, which decoders verify.
+    /// zstd frames with a checksum of their contents, which decoders verify.
     Zstd {
         /// 1 to 22.
         level: i32,
@@ -46,7 +47,7 @@ impl From<ClusterCompression> for Compression {
     }
 }
 
-/// Writes a QCOW2.
+/// A writer of QCOW2 images.
 pub struct Qcow2Writer {
     disk_size: u64,
     cluster: ClusterSize,
@@ -63,7 +64,9 @@ struct L2 {
 }
 
 impl Qcow2Writer {
-    /// For a disk of whole sectors. Fails for a disk that needs larger tables than QEMU reads when all of it is data.
+    /// Creates a writer for a disk of whole sectors.
+    ///
+    /// Fails if the tables would exceed the limits of QEMU once the whole disk contains data.
     pub fn new(
         disk_size: u64,
         cluster: ClusterSize,
@@ -73,8 +76,8 @@ impl Qcow2Writer {
         let tables = disk_size.div_ceil(cluster.entries() * cluster.bytes());
         let most = most_clusters(cluster, tables, disk_size.div_ceil(cluster.bytes()));
         let (blocks, _) = refcount_structures(cluster, most, 0);
-        // An L1 table of the 32 MiB that QEMU reads describes as many clusters as a refcount table of this size counts, and the refcount
-        // table counts those of all tables, too: it is always the first that is too large.
+        // QEMU also limits the L1 table, to 32 MiB. Such a table describes as many clusters as the largest refcount table
+        // covers, and the refcount table also covers the clusters of all tables: it always exceeds its limit first.
         if blocks > REFCOUNT_TABLE_BYTES / ENTRY {
             return Err(too_large.into());
         }
@@ -87,7 +90,7 @@ impl Qcow2Writer {
         self.cluster.bytes()
     }
 
-    /// Makes a table the one that is being filled, and writes the one before.
+    /// Starts the L2 table `index`, unless it is the current one, and writes the previous one.
     fn open_l2(&mut self, index: u64, out: &mut dyn Emit) -> Result<(), Error> {
         if self.l2.as_ref().is_some_and(|l2| l2.index == index) {
             return Ok(());
@@ -101,13 +104,13 @@ impl Qcow2Writer {
     fn close_l2(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
         let Some(L2 { index, entries }) = self.l2.take() else { return Ok(()) };
         let at = self.allocator.cluster(out)?;
-        // OK: the engine places blocks of the disk only, and L1 has an entry for each table of the disk.
+        // OK: blocks are within the disk, and L1 has an entry for each L2 table of the disk.
         self.l1[usize_of(index)] = at | COPIED;
         write_table(out, at, &entries)
     }
 
-    /// Section "Compressed Clusters Descriptor": the offset in the low bits, then the number of sectors beyond the
-    /// first.
+    /// The L2 entry of a compressed cluster (section "Compressed Clusters Descriptor"): the offset in the low bits, then
+    /// the number of additional sectors.
     fn descriptor(&self, at: u64, len: u64) -> u64 {
         let offset_bits = 62 - (self.cluster.bits - 8);
         let sectors = (at + len - 1) / 512 - at / 512;
@@ -123,7 +126,7 @@ impl Qcow2Writer {
             cluster_bits: self.cluster.bits,
             size: self.disk_size,
             crypt_method: 0,
-            // OK: `new` holds both tables against QEMU's bounds, which are a few MiB.
+            // OK: `new` limits both tables to a few MiB.
             l1_size: u32::try_from(self.l1.len()).unwrap_or(u32::MAX),
             l1_offset: self.l1_offset(),
             refcount_offset,
@@ -174,7 +177,7 @@ impl ImageWriter for Qcow2Writer {
             (at, at | COPIED)
         };
         if let Some(l2) = &mut self.l2 {
-            // OK: below the number of entries of a table.
+            // OK: less than the number of entries in a table.
             l2.entries[usize_of(block % per_table)] = entry;
         }
         Ok(Placement::bare(at))
@@ -184,7 +187,7 @@ impl ImageWriter for Qcow2Writer {
         self.close_l2(out)?;
         let (refcount_offset, refcount_clusters) = self.allocator.finish(out)?;
         write_table(out, self.l1_offset(), &self.l1)?;
-        // The zeros behind the header end the list of its extensions.
+        // The zeros after the header terminate the list of header extensions.
         out.write(0, &self.header(refcount_offset, refcount_clusters).encode())?;
         Ok(self.allocator.end())
     }
@@ -196,7 +199,8 @@ impl ImageWriter for Qcow2Writer {
     }
 }
 
-/// Clusters of header, L1, L2 tables and data, if `blocks` clusters of the disk hold data and L1 has `tables` entries.
+/// The maximum number of clusters of header, L1 table, L2 tables and data, for `blocks` clusters of data and an L1 table
+/// with `tables` entries.
 fn most_clusters(cluster: ClusterSize, tables: u64, blocks: u64) -> u64 {
     1 + tables.saturating_mul(ENTRY).div_ceil(cluster.bytes()) + blocks.min(tables) + blocks
 }
@@ -207,8 +211,7 @@ mod tests {
 
     #[test]
     fn a_disk_with_larger_tables_than_qemu_reads_is_refused() {
-        // An L1 table of 32 MiB describes 2 PiB in clusters of 64 KiB, and so does a refcount table of 8 MiB: but it
-        // counts the tables as well.
+        // A refcount table of 8 MiB covers 2 PiB in clusters of 64 KiB, tables included.
         let (size, cluster) = (1 << 51, ClusterSize::default());
         assert!(Qcow2Writer::new(size - (1 << 40), cluster, None).is_ok());
         for size in [size, size + 512] {

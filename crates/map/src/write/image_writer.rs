@@ -1,4 +1,4 @@
-//! The seam for writers: a format decides where its blocks are stored and what its tables say.
+//! The writer interface: a format determines where blocks are stored and what its tables contain.
 
 use alloc::vec::Vec;
 
@@ -6,41 +6,43 @@ use crate::{Error, SinkKind};
 
 /// A format's writer.
 ///
-/// Pure: it moves no payload, it determines where payload is stored. The engine calls it on one thread, with the
-/// blocks that hold data in ascending order; blocks that are all zeros are never placed. What the writer says itself,
-/// headers and tables, it hands to an [`Emit`] as soon as it is final, so that its memory does not grow with the disk.
+/// Pure: it determines where payload is stored and moves none. The engine calls it on one thread, for the blocks
+/// that contain data, in ascending order; blocks of zeros are never placed. The writer passes headers and tables to an
+/// [`Emit`] as soon as they are final, so its memory does not grow with the disk.
 pub trait ImageWriter: Send {
-    /// The format's allocation unit, in bytes of the disk: a power of two from 512 on. The last block of a disk may
-    /// be shorter; it is stored whole, filled up with zeros, unless the writer is [linear](Self::linear_at).
+    /// The format's allocation unit in bytes of the disk: a power of two, at least 512.
+    ///
+    /// The last block of a disk may be shorter. It is padded with zeros, unless the writer is
+    /// [linear](Self::linear_at).
     fn block(&self) -> u64;
 
     /// How the bytes of a block are stored.
     fn encoding(&self) -> Encoding;
 
-    /// The least that the output must be able to do.
+    /// The least capable kind of output that is sufficient.
     fn needs(&self) -> SinkKind;
 
-    /// File offset of the disk's first byte if the file stores the disk as it is, one block after the other. Such
-    /// blocks may be written in any order, zeros inside them need not be written, and [`place`](Self::place) is not
-    /// called.
+    /// File offset of the disk's first byte, if the file stores the disk contiguously and unchanged.
+    ///
+    /// Blocks are then written in any order, zeros inside them may be omitted, and [`place`](Self::place) is not called.
     fn linear_at(&self) -> Option<u64> {
         None
     }
 
-    /// Writes what is written before the first block.
+    /// Emits what precedes the first block.
     fn begin(&mut self, out: &mut dyn Emit) -> Result<(), Error>;
 
-    /// Where a block goes. What the writer emits here is written before the block.
+    /// The place of a block. Tables that are emitted here are written before the block.
     fn place(&mut self, block: u64, stored: Stored, out: &mut dyn Emit) -> Result<Placement, Error>;
 
-    /// Writes what is written after the last block. Returns the length of the file.
+    /// Emits what follows the last block, and returns the length of the file.
     fn finish(&mut self, out: &mut dyn Emit) -> Result<u64, Error>;
 
-    /// The greatest length of a file with `blocks` blocks of data, each stored in at most `stored` bytes.
+    /// The maximum length of a file with `blocks` blocks of data of at most `stored` bytes each.
     fn max_len(&self, blocks: u64, stored: u64) -> u64;
 }
 
-/// Takes the headers and tables of a file that is being written.
+/// Receives the headers and tables of a file that is being written.
 pub trait Emit {
     /// Writes bytes at a file offset.
     fn write(&mut self, at: u64, bytes: &[u8]) -> Result<(), Error>;
@@ -49,13 +51,13 @@ pub trait Emit {
 /// How the bytes of a block are stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encoding {
-    /// As they are.
+    /// Uncompressed.
     Plain,
-    /// Each block compressed on its own.
+    /// Each block is compressed separately.
     PerBlock {
-        /// How.
+        /// The compression.
         compression: Compression,
-        /// Whether a block that compression does not make smaller is stored as it is.
+        /// Whether a block stays uncompressed unless compression makes it smaller.
         keep_if_smaller: bool,
     },
 }
@@ -75,7 +77,7 @@ pub enum Compression {
         /// zlib's level, 1 to 9.
         level: u32,
     },
-    /// A raw deflate stream whose distances reach back at most `1 << window_bits` bytes.
+    /// A raw deflate stream with a window of `1 << window_bits` bytes.
     Deflate {
         /// zlib's level, 1 to 9.
         level: u32,
@@ -84,28 +86,28 @@ pub enum Compression {
     },
 }
 
-/// The bytes of a block as they are stored.
+/// The stored form of a block.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Stored {
-    /// How many there are.
+    /// Its length in bytes.
     pub len: u64,
-    /// Whether they are compressed.
+    /// Whether it is compressed.
     pub is_compressed: bool,
 }
 
-/// Where one block goes: `head`, the stored bytes and `tail`, one after the other.
+/// The place of one block: `head`, the stored bytes and `tail`, one after the other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Placement {
     /// File offset of `head`.
     pub at: u64,
-    /// What stands before the stored bytes.
+    /// Bytes before the stored bytes.
     pub head: Vec<u8>,
-    /// What stands after them.
+    /// Bytes after the stored bytes.
     pub tail: Vec<u8>,
 }
 
 impl Placement {
-    /// Only the stored bytes.
+    /// A place without head and tail.
     pub fn bare(at: u64) -> Self {
         Self { at, head: Vec::new(), tail: Vec::new() }
     }

@@ -1,4 +1,4 @@
-//! What bytes are written to, and the seam for writers.
+//! Outputs, and the writer interface of formats.
 
 mod image_writer;
 mod sink;
