@@ -67,10 +67,14 @@ fn a_batch_is_not_resumed_with_other_options() {
             let output = imgprep(folder, &[BATCH, &["--resume"], more, plan].concat());
             assert_eq!(output.status.code(), Some(1), "{more:?}");
             let want = format!(
-                "out/{JOURNAL}: the batch was started with other options: {difference}; --force converts these images again \
-                 [batch.options.differ]"
+                "out/{JOURNAL}: the batch was started with other options: {difference} [batch.options.differ]"
             );
-            assert_eq!(json(&output)["error"]["message"], want.as_str(), "{more:?}");
+            let error = &json(&output)["error"];
+            assert_eq!(
+                (&error["message"], &error["hint"]),
+                (&want.into(), &"restart-batch".into()),
+                "{more:?}"
+            );
             assert!(bytes() == before, "{more:?}");
         }
     }
@@ -118,8 +122,10 @@ fn a_manifest_that_changed_for_one_image_is_shown_for_that_image() {
         ("snapshot = 'a'", "snapshot was the default, is a"),
     ] {
         manifest(second);
-        let error = json(&run(&["--resume"]))["error"]["message"].as_str().unwrap().to_string();
-        assert!(error.contains(&format!("other options: {difference}; --force")), "{error}");
+        let error = json(&run(&["--resume"]))["error"].clone();
+        assert_eq!(error["hint"], "restart-batch");
+        let message = error["message"].as_str().unwrap();
+        assert!(message.contains(&format!("other options: {difference} [")), "{message}");
     }
     // Another image under the name of an output that is there.
     std::fs::copy(folder.join("images/0.raw"), folder.join("1.raw")).unwrap();

@@ -731,7 +731,10 @@ fn codes_of_inputs_and_outputs_that_cannot_be_used() {
     let short = piped("1000", &[1; 999]);
     assert!(short.contains("ended after 999 bytes") && short.contains("[io.stdin.short"), "{short}");
     let long = piped("1000", &[1; 1001]);
-    assert!(long.contains("longer than the 1000 bytes") && long.contains("[io.stdin.long"), "{long}");
+    assert!(
+        long.contains("longer than the declared 1000 bytes") && long.contains("[io.stdin.long"),
+        "{long}"
+    );
 }
 
 fn image_file(name: &str) -> (Vec<u8>, Vec<u8>) {

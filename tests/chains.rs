@@ -398,7 +398,7 @@ fn every_parent_of_a_chain_can_be_named() {
         std::fs::copy(&file, folder.join(format!("{name}-copy.vdi"))).unwrap();
     }
     let said = refused(folder, "vdi-chain-of-three.vdi", &[], "open.parent.several");
-    assert!(said.contains("select one with --parent"), "{said}");
+    assert!(said.contains("select the parent with --parent"), "{said}");
     let middle = ["--parent", "middle-copy.vdi"];
     refused(folder, "vdi-chain-of-three.vdi", &middle, "open.parent.several");
     let both = [&middle[..], &["--parent", "base-copy.vdi"]].concat();

@@ -15,6 +15,7 @@ use serde_json::json;
 use crate::args::OutputFormat;
 use crate::codes;
 use crate::command::Command;
+use crate::render::hint;
 use crate::render::json;
 use crate::render::json::error_json;
 use crate::render::print::{matched, warn};
@@ -103,9 +104,8 @@ impl Failure {
             Self::WithEvidence(error, matches) => (error, &matches[..]),
             Self::Usage(_) | Self::Reported | Self::Print(_) => return Vec::new(),
         };
-        let Some(detail) = error.detail::<DetectError>() else { return Vec::new() };
         let file = quote(OsStr::new(error.path().unwrap_or("FILE")));
-        if detail.is_undecided() {
+        if let Some(detail) = error.detail::<DetectError>().filter(|detail| detail.is_undecided()) {
             if let Some(descriptor) = descriptor_beside(error) {
                 return vec![format!("remedy: imgprep {command} {}", quote(descriptor.as_os_str()))];
             }
@@ -116,7 +116,9 @@ impl Failure {
             let decide = |name| format!("select the format with: imgprep {command} --from {name} {file}");
             return readable.chain(["raw"]).map(decide).collect();
         }
-        remedy(error).map(|remedy| format!("remedy: {remedy}")).into_iter().collect()
+        let remedy = remedy(error);
+        let hint = hint::beside(error.hint(), remedy.as_deref()).map(|hint| format!("hint: {hint}"));
+        remedy.map(|remedy| format!("remedy: {remedy}")).into_iter().chain(hint).collect()
     }
 
     /// All that the file's bytes speak for, where that was looked at.

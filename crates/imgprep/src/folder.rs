@@ -88,7 +88,7 @@ pub fn check_link(path: &Path, folder: &Path, follow: FollowPolicy) -> Result<()
 
 fn has_image_extension(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    imgprep_catalog::IMAGE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    imgprep_catalog::image_extensions().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 fn is_image(path: &Path, options: &OpenOptions) -> bool {

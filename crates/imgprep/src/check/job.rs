@@ -283,7 +283,7 @@ impl<'a> Job<'a> {
         let Some(rule) = rule_of_error(error) else { return };
         let file = error.path().filter(|path| *path != self.out.name).map(String::from);
         let place = Place { code: Some(error.code()), file, at: error.at(), disk: error.disk() };
-        let violation = Violation::new(rule, error.what()).at(place);
+        let violation = Violation { hint: error.hint(), ..Violation::new(rule, error.what()).at(place) };
         // A check is repeated with the format named: the rule says how.
         let own = if is_undecided(error) { None } else { remedy(error) };
         self.keep(match own {
