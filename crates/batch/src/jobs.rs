@@ -140,8 +140,8 @@ pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Er
 }
 
 /// Extensions of the files that a search takes by default.
-fn known_extensions() -> impl Iterator<Item = &'static &'static str> {
-    imgprep::IMAGE_EXTENSIONS.iter().chain(imgprep::LIKELY_EXTENSIONS)
+fn known_extensions() -> impl Iterator<Item = &'static str> {
+    imgprep::image_extensions().chain(imgprep::LIKELY_EXTENSIONS.iter().copied())
 }
 
 /// Parts of a disk that another image of their folder names are no images of their own. Parts that none
