@@ -2,14 +2,15 @@
 
 use core::ops::{ControlFlow, Range};
 
+use imgprep_format_kit::Invalid;
 use imgprep_map::{
     Codec, CompressedLen, EntryRun, Error, ExtentBuilder, FileId, ReadAt, RevisitLimiter, Source,
     walk_entries,
 };
 
-use crate::Corrupt;
 use crate::entry::{Cluster, l1, l2};
-use crate::header::{Header, check_table};
+use crate::error::HEADER_CODES;
+use crate::header::Header;
 
 pub(crate) struct Map {
     pub(crate) header: Header,
@@ -34,19 +35,25 @@ impl Map {
     }
 
     /// The L2 table that an L1 entry names, inside the file.
-    pub(crate) fn table(&self, file: &dyn ReadAt, entry: &EntryRun) -> Result<Option<u64>, Corrupt> {
+    pub(crate) fn table(&self, file: &dyn ReadAt, entry: &EntryRun) -> Result<Option<u64>, Invalid> {
         let Some(table) = l1(entry.value, entry.at, self.header.cluster_bits)? else { return Ok(None) };
-        check_table(file, entry.at, "an L2 table", table, self.header.l2_bytes())?;
+        HEADER_CODES.check_table(file, entry.at, "an L2 table", table, self.header.l2_bytes())?;
         Ok(Some(table))
     }
 
     /// The cluster at `disk`, all that is read of it inside the file.
-    pub(crate) fn cluster(&self, entry: &EntryRun, disk: u64, file_len: u64) -> Result<Cluster, Corrupt> {
+    pub(crate) fn cluster(&self, entry: &EntryRun, disk: u64, file_len: u64) -> Result<Cluster, Invalid> {
         let cluster = l2(entry.value, entry.at, self.header.cluster_bits)?;
         let Some(range) = self.stored(cluster, disk) else { return Ok(cluster) };
         if range.end > file_len {
             let Range { start, end } = range;
-            return Err(Corrupt::DataPastEnd { at: entry.at, start, end, file_len });
+            return Err(Invalid::DataPastEnd {
+                code: "qcow.l2.past-end",
+                at: entry.at,
+                start,
+                end,
+                file_len,
+            });
         }
         Ok(cluster)
     }
@@ -117,7 +124,8 @@ impl Map {
                     self.walk_table(file, table, &disk, range, builder)
                 }
                 Some(table) => {
-                    let error = Corrupt::TablesRepeated { at: entry.at, found: table };
+                    let error =
+                        Invalid::TablesRepeated { code: "qcow.table.repeated", at: entry.at, found: table };
                     Err(Error::new(error).hitting(builder.at().max(range.start)..range.end))
                 }
             }

@@ -2,6 +2,7 @@
 
 use core::ops::{ControlFlow, Range};
 
+use imgprep_format_kit::metadata;
 use imgprep_map::{Error, FileId, FileUse, Files, ReadAt, UseKind, walk_entries};
 
 use crate::entry::Cluster;
@@ -66,8 +67,4 @@ impl Map {
             Ok(visit(FileUse { file: FileId::SELF, range, kind, disk: Some(at) }))
         })
     }
-}
-
-fn metadata(range: Range<u64>, name: &'static str) -> FileUse {
-    FileUse { file: FileId::SELF, range, kind: UseKind::Metadata(name), disk: None }
 }

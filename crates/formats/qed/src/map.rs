@@ -2,11 +2,12 @@
 
 use core::ops::{ControlFlow, Range};
 
+use imgprep_format_kit::Invalid;
 use imgprep_map::{EntryRun, Error, ExtentBuilder, FileId, ReadAt, RevisitLimiter, Source, walk_entries};
 
-use crate::Corrupt;
 use crate::entry::{Cluster, l1, l2};
-use crate::header::{Header, check_table};
+use crate::error::HEADER_CODES;
+use crate::header::Header;
 
 /// Entries of a table that make up a stride: 64 KiB of them.
 pub(crate) const STRIDE_ENTRIES: u64 = 8192;
@@ -34,19 +35,25 @@ impl Map {
     }
 
     /// The L2 table that an L1 entry names, inside the file.
-    pub(crate) fn table(&self, file: &dyn ReadAt, entry: &EntryRun) -> Result<Option<u64>, Corrupt> {
+    pub(crate) fn table(&self, file: &dyn ReadAt, entry: &EntryRun) -> Result<Option<u64>, Invalid> {
         let Some(table) = l1(&self.header, entry.value, entry.at)? else { return Ok(None) };
-        check_table(file, entry.at, "an L2 table", table, self.header.table_bytes())?;
+        HEADER_CODES.check_table(file, entry.at, "an L2 table", table, self.header.table_bytes())?;
         Ok(Some(table))
     }
 
     /// The cluster at `disk`, all that is read of it inside the file.
-    pub(crate) fn cluster(&self, entry: &EntryRun, disk: u64, file_len: u64) -> Result<Cluster, Corrupt> {
+    pub(crate) fn cluster(&self, entry: &EntryRun, disk: u64, file_len: u64) -> Result<Cluster, Invalid> {
         let cluster = l2(&self.header, entry.value, entry.at)?;
         if let Cluster::Data { at } = cluster {
             let end = self.stored(at, disk).end;
             if end > file_len {
-                return Err(Corrupt::DataPastEnd { at: entry.at, start: at, end, file_len });
+                return Err(Invalid::DataPastEnd {
+                    code: "qed.l2.past-end",
+                    at: entry.at,
+                    start: at,
+                    end,
+                    file_len,
+                });
             }
         }
         Ok(cluster)
@@ -107,7 +114,8 @@ impl Map {
                     self.walk_table(file, table, &disk, range, builder)
                 }
                 Some(table) => {
-                    let error = Corrupt::TablesRepeated { at: entry.at, found: table };
+                    let error =
+                        Invalid::TablesRepeated { code: "qed.table.repeated", at: entry.at, found: table };
                     Err(Error::new(error).hitting(builder.at().max(range.start)..range.end))
                 }
             }
@@ -210,7 +218,13 @@ mod tests {
         let error = extents(&file, &map, 0..u64::MAX).unwrap_err();
         assert_eq!(error.disk(), Some(10 * CLUSTER..10 * CLUSTER + 1));
         let start = 100 * CLUSTER;
-        let past = Corrupt::DataPastEnd { at: table + 80, start, end: start + 1, file_len: start };
+        let past = Invalid::DataPastEnd {
+            code: "qed.l2.past-end",
+            at: table + 80,
+            start,
+            end: start + 1,
+            file_len: start,
+        };
         assert_eq!(error.detail(), Some(&past));
     }
 }
