@@ -15,12 +15,14 @@ mod codes;
 mod fields;
 mod invalid;
 mod nonzero;
+mod padded;
 mod unsupported;
 mod usage;
 
 pub use codes::HeaderCodes;
-pub use fields::Fields;
+pub use fields::{Fields, FieldsMut};
 pub use invalid::Invalid;
 pub use nonzero::first_nonzero;
+pub use padded::{padded, padded_head};
 pub use unsupported::{Encrypted, TextTooLong};
 pub use usage::metadata;

@@ -1,12 +1,17 @@
 //! L1 and L2 entries: bits -> state (sections "L1 table entry", "Standard L2 entry",
 //! "Extended L2 entries").
 
+use imgprep_format_kit::Invalid;
+
 use crate::Corrupt;
 use crate::layout::{COMPRESSED, COPIED, OFFSET_MASK, ZERO};
 
+/// Code of an invalid entry of either table.
+const ENTRY: &str = "qcow2.table.entry";
+
 /// The offset of an L2 table; `None` if it is not allocated.
-pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, Corrupt> {
-    let bad = |reason| Corrupt::Entry { at, table: "L1", found, reason };
+pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, Invalid> {
+    let bad = |reason| Invalid::Entry { code: ENTRY, at, table: "L1", found, reason };
     if found & !(OFFSET_MASK | COPIED) != 0 {
         return Err(bad("bits that must be zero are set"));
     }
@@ -48,8 +53,8 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    pub(crate) fn l2(self, found: u64, at: u64) -> Result<Cluster, Corrupt> {
-        let bad = |reason| Corrupt::Entry { at, table: "L2", found, reason };
+    pub(crate) fn l2(self, found: u64, at: u64) -> Result<Cluster, Invalid> {
+        let bad = |reason| Invalid::Entry { code: ENTRY, at, table: "L2", found, reason };
         if found & COMPRESSED != 0 {
             return if self.has_data_file {
                 Err(bad("a compressed cluster with an external data file"))
@@ -126,9 +131,9 @@ mod tests {
 
     const V3: Rules = Rules { cluster_bits: 16, has_zero_flag: true, has_data_file: false };
 
-    fn reason(result: Result<Cluster, Corrupt>) -> &'static str {
+    fn reason(result: Result<Cluster, Invalid>) -> &'static str {
         match result {
-            Err(Corrupt::Entry { at: 9, table: "L2", reason, .. }) => reason,
+            Err(Invalid::Entry { at: 9, table: "L2", reason, .. }) => reason,
             other => panic!("{other:?}"),
         }
     }
@@ -170,9 +175,12 @@ mod tests {
         assert_eq!(l1(0, 9, 16), Ok(None));
         assert_eq!(l1(COPIED | 0x10000, 9, 16), Ok(Some(0x10000)));
         let reason = "COPIED is set without a table";
-        assert_eq!(l1(COPIED, 9, 16), Err(Corrupt::Entry { at: 9, table: "L1", found: COPIED, reason }));
-        assert!(matches!(l1(0x10001, 9, 16), Err(Corrupt::Entry { at: 9, table: "L1", .. })));
-        assert!(matches!(l1(0x10200, 9, 16), Err(Corrupt::Entry { at: 9, table: "L1", .. })));
+        assert_eq!(
+            l1(COPIED, 9, 16),
+            Err(Invalid::Entry { code: ENTRY, at: 9, table: "L1", found: COPIED, reason })
+        );
+        assert!(matches!(l1(0x10001, 9, 16), Err(Invalid::Entry { at: 9, table: "L1", .. })));
+        assert!(matches!(l1(0x10200, 9, 16), Err(Invalid::Entry { at: 9, table: "L1", .. })));
     }
 
     #[test]

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::Invalid;
 use imgprep_map::{
     Codec, CompressedLen, EntryRun, Error, ExtentBuilder, FileId, Files, ReadAt, RevisitLimiter, Source,
     usize_of, walk_entries,
@@ -12,7 +13,8 @@ use imgprep_map::{
 use crate::Corrupt;
 use crate::disk::Disk;
 use crate::entry::{Cluster, Rules, Subcluster, check_subclusters, l1, subcluster};
-use crate::header::{Header, check_table};
+use crate::error::HEADER_CODES;
+use crate::header::Header;
 use crate::layout::SUBCLUSTERS;
 use crate::snapshot::Entry;
 
@@ -90,11 +92,13 @@ impl Map {
         let start = entry.index * coverage;
         let disk = start..start.saturating_add(coverage);
         let lost = disk.start..disk.end.min(self.disk.size);
-        let hit = |error: Corrupt| Error::new(error).hitting(lost.clone());
+        let hit = |error: Invalid| Error::new(error).hitting(lost.clone());
         let Some(table) = l1(entry.value, entry.at, self.header.cluster_bits).map_err(hit)? else {
             return Ok(None);
         };
-        check_table(file, entry.at, "an L2 table", table, self.header.cluster_size()).map_err(hit)?;
+        HEADER_CODES
+            .check_table(file, entry.at, "an L2 table", table, self.header.cluster_size())
+            .map_err(hit)?;
         Ok(Some(Table { at: table, disk }))
     }
 
@@ -140,7 +144,7 @@ impl Map {
         for (entry_at, entry) in (at..).step_by(step).zip(bytes.chunks_exact(step)) {
             let flow = self.walk_entry(file, entry_at, entry, disk, data_len, builder);
             let lost = disk..(disk + (1 << bits)).min(self.disk.size);
-            if flow.map_err(|error| Error::new(error).hitting(lost))?.is_break() {
+            if flow.map_err(|error| error.hitting(lost))?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
             disk += 1 << bits;
@@ -156,7 +160,7 @@ impl Map {
         disk: u64,
         data_len: u64,
         builder: &mut ExtentBuilder<'_>,
-    ) -> Result<ControlFlow<()>, Corrupt> {
+    ) -> Result<ControlFlow<()>, Error> {
         let cluster = self.rules.l2(BigEndian::read_u64(entry), at)?;
         self.check_place((cluster, self.stored_len(entry, disk)), at, disk, file.len(), data_len)?;
         if entry.len() == 16 {
@@ -187,21 +191,21 @@ impl Map {
         disk: u64,
         file_len: u64,
         data_len: u64,
-    ) -> Result<(), Corrupt> {
+    ) -> Result<(), Error> {
         match cluster {
             Cluster::Data { at } => {
                 let end = at.saturating_add(stored);
                 if end > data_len {
-                    return Err(Corrupt::DataPastEnd { at: entry_at, start: at, end, file_len: data_len });
+                    return Err(past_end(entry_at, at..end, data_len));
                 }
                 if self.header.has_data_file() && at != disk {
-                    return Err(Corrupt::NotRaw { at: entry_at, expected: disk, found: at });
+                    return Err(Corrupt::NotRaw { at: entry_at, expected: disk, found: at }.into());
                 }
                 Ok(())
             }
             Cluster::Compressed { at, len } if at >= file_len => {
                 let end = at.saturating_add(len.into());
-                Err(Corrupt::DataPastEnd { at: entry_at, start: at, end, file_len })
+                Err(past_end(entry_at, at..end, file_len))
             }
             _ => Ok(()),
         }
@@ -263,11 +267,17 @@ impl Map {
                 return Ok(builder.push(end - builder.at(), self.unallocated.clone()));
             };
             if !revisits.may_walk(table.at, self.header.cluster_size()) {
-                let error = Corrupt::TablesRepeated { at: entry.at, found: table.at };
+                let error =
+                    Invalid::TablesRepeated { code: "qcow2.table.repeated", at: entry.at, found: table.at };
                 return Err(Error::new(error).hitting(builder.at().max(range.start)..range.end));
             }
             self.walk_table((file, data), &table, range, builder)
         });
         walked.map(|_| ())
     }
+}
+
+fn past_end(at: u64, data: Range<u64>, file_len: u64) -> Error {
+    let (code, Range { start, end }) = ("qcow2.l2.past-end", data);
+    Invalid::DataPastEnd { code, at, start, end, file_len }.into()
 }

@@ -5,6 +5,7 @@ use alloc::format;
 use alloc::vec::Vec;
 
 use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::padded;
 use imgprep_map::{Error, ReadAt, Severity, usize_of};
 
 use crate::counts::Counts;
@@ -14,7 +15,7 @@ use crate::layout::{
 };
 use crate::map::Map;
 use crate::refcounts::Refcounts;
-use crate::report::{Report, padded};
+use crate::report::Report;
 
 /// Bits of an L1 entry that must be zero.
 const L1_RESERVED: u64 = !(OFFSET_MASK | COPIED);

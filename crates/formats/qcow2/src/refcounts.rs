@@ -5,12 +5,13 @@ use alloc::format;
 use core::cell::Cell;
 
 use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::padded;
 use imgprep_map::{Error, ReadAt, Severity, usize_of};
 
 use crate::counts::{CHUNK, Counts};
 use crate::header::Header;
 use crate::layout::REFCOUNT_TABLE_BYTES;
-use crate::report::{Report, clusters, padded};
+use crate::report::{Report, clusters};
 
 /// Bits 9 to 63 of a refcount table entry: the block's offset. The others must be zero.
 const BLOCK_MASK: u64 = !0x1ff;

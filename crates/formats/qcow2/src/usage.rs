@@ -3,6 +3,7 @@
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::metadata;
 use imgprep_map::{Error, FileId, FileUse, Files, ReadAt, UseKind, usize_of, walk_entries};
 
 use crate::entry::Cluster;
@@ -127,8 +128,4 @@ impl Map {
         }
         Ok(ControlFlow::Continue(()))
     }
-}
-
-fn metadata(range: Range<u64>, name: &'static str) -> FileUse {
-    FileUse { file: FileId::SELF, range, kind: UseKind::Metadata(name), disk: None }
 }
