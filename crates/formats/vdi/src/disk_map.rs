@@ -31,7 +31,7 @@ impl DiskMap for Map {
                 let disk = self.disk_of(index);
                 let len = disk.end - disk.start;
                 let source = self.source(entry, at, len, file.len());
-                Ok(builder.push(len, source.map_err(|error| Error::new(error).hitting(disk))?))
+                Ok(builder.push(len, source.map_err(|error| error.hitting(disk))?))
             })
         })
     }

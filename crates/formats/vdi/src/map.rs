@@ -3,6 +3,7 @@
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::Invalid;
 use imgprep_map::{Error, FileId, ReadAt, Source, usize_of};
 
 use crate::Corrupt;
@@ -111,33 +112,37 @@ impl Map {
         start..start.saturating_add(self.header.block_size).min(self.header.size())
     }
 
-    /// Where the bytes of a stored block are. A file may end where the disk does.
-    pub(crate) fn stored(
-        &self,
-        number: u32,
-        entry_at: u64,
-        len: u64,
-        file_len: u64,
-    ) -> Result<Range<u64>, Corrupt> {
-        if number >= self.allocated {
-            let allocated = self.header.raw.allocated;
-            return Err(Corrupt::PastAllocated { at: entry_at, found: number, allocated });
-        }
+    /// Where the bytes of a stored block are, `len` of which the disk needs. It saturates.
+    pub(crate) fn place(&self, number: u32, len: u64) -> Range<u64> {
         let start = self.header.block_at(number);
-        let end = start.saturating_add(len);
-        if end > file_len {
-            return Err(Corrupt::DataPastEnd { at: entry_at, start, end, file_len });
-        }
-        Ok(start..end)
+        start..start.saturating_add(len)
     }
 
-    pub(crate) fn source(&self, entry: u32, at: u64, len: u64, file_len: u64) -> Result<Source, Corrupt> {
+    /// Whether a block is allocated and inside the file. A file may end where the disk does.
+    pub(crate) fn is_stored(&self, number: u32, place: &Range<u64>, file_len: u64) -> bool {
+        number < self.allocated && place.end <= file_len
+    }
+
+    /// The error of an entry whose block is not stored.
+    fn not_stored(&self, number: u32, at: u64, place: Range<u64>, file_len: u64) -> Error {
+        if number >= self.allocated {
+            let allocated = self.header.raw.allocated;
+            return Corrupt::PastAllocated { at, found: number, allocated }.into();
+        }
+        let (code, Range { start, end }) = ("vdi.block.past-end", place);
+        Invalid::DataPastEnd { code, at, start, end, file_len }.into()
+    }
+
+    pub(crate) fn source(&self, entry: u32, at: u64, len: u64, file_len: u64) -> Result<Source, Error> {
         Ok(match block(entry) {
             Block::Unwritten => self.unwritten.clone(),
             Block::Zero => Source::Zero { explicit: true },
             Block::Stored(number) => {
-                let stored = self.stored(number, at, len, file_len)?;
-                Source::Data { file: FileId::SELF, at: stored.start }
+                let place = self.place(number, len);
+                if !self.is_stored(number, &place, file_len) {
+                    return Err(self.not_stored(number, at, place, file_len));
+                }
+                Source::Data { file: FileId::SELF, at: place.start }
             }
         })
     }
