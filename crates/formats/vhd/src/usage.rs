@@ -1,8 +1,9 @@
 //! File usage: which structure uses which bytes of a dynamic or differencing image.
 
-use core::ops::{ControlFlow, Range};
+use core::ops::ControlFlow;
 
 use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::metadata;
 use imgprep_map::{Error, FileId, FileUse, ReadAt, UseKind, usize_of};
 
 use crate::bat::{Block, Rules};
@@ -13,7 +14,7 @@ type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
 impl Sparse {
     pub(crate) fn walk_claims(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Result<(), Error> {
         for (range, name) in self.fixed.iter().filter(|(range, _)| !range.is_empty()) {
-            if visit(metadata(range.clone(), name, None)).is_break() {
+            if visit(metadata(range.clone(), name)).is_break() {
                 return Ok(());
             }
         }
@@ -45,12 +46,8 @@ impl Sparse {
         let stored = self.stored(disk);
         let Ok(Block::At(block)) = rules.block(entry, 0, stored) else { return ControlFlow::Continue(()) };
         let data = block + self.bitmap_len;
-        visit(metadata(block..data, "a sector bitmap", Some(disk)))?;
+        visit(FileUse { disk: Some(disk), ..metadata(block..data, "a sector bitmap") })?;
         let range = data..data + stored;
         visit(FileUse { file: FileId::SELF, range, kind: UseKind::Data, disk: Some(disk) })
     }
-}
-
-fn metadata(range: Range<u64>, name: &'static str, disk: Option<u64>) -> FileUse {
-    FileUse { file: FileId::SELF, range, kind: UseKind::Metadata(name), disk }
 }

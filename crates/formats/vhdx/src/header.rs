@@ -8,6 +8,7 @@ use core::ops::Range;
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Error, Finding, ReadAt, Severity};
 
+use crate::error::HEADER_CODES;
 use crate::guid::Guid;
 use crate::layout::{FILE, HEADER, HEADER_BYTES, HEADERS, MIB, REGION_TABLES, RawHeader, TABLE_BYTES};
 use crate::{Corrupt, Part, Unsupported, crc};
@@ -52,28 +53,21 @@ impl Header {
         }
         let (start, len) = (raw.log_offset, u64::from(raw.log_length));
         if !len.is_multiple_of(MIB) {
-            return Err(field(at + 68, "LogLength", "a multiple of 1 MiB", len));
+            return Err(HEADER_CODES.field(at + 68, "LogLength", "a multiple of 1 MiB", len));
         }
         if len == 0 && raw.log_guid != Guid::ZERO {
-            return Err(field(at + 68, "LogLength", "at least 1 MiB with a log in use", len));
+            return Err(HEADER_CODES.field(at + 68, "LogLength", "at least 1 MiB with a log in use", len));
         }
         if len == 0 {
             return Ok(Self { raw, log: 0..0 });
         }
         if !start.is_multiple_of(MIB) || start == 0 {
-            return Err(field(at + 72, "LogOffset", "a multiple of 1 MiB, not 0", start));
+            return Err(HEADER_CODES.field(at + 72, "LogOffset", "a multiple of 1 MiB, not 0", start));
         }
-        let (end, room) = (start.saturating_add(len), file.len());
-        if end > room {
-            let (code, what) = ("vhdx.log.past-end", "the log");
-            return Err(Corrupt::PastEnd { code, at: at + 72, what, start, end, room }.into());
-        }
-        Ok(Self { raw, log: start..end })
+        HEADER_CODES.check_table(file, at + 72, "the log", start, len)?;
+        // OK: inside the file.
+        Ok(Self { raw, log: start..start + len })
     }
-}
-
-fn field(at: u64, field: &'static str, expected: &'static str, found: u64) -> Error {
-    Corrupt::Field { code: "vhdx.header.field", at, field, expected, found }.into()
 }
 
 fn check_signature(file: &dyn ReadAt) -> Result<(), Error> {

@@ -6,8 +6,8 @@ use core::ops::{ControlFlow, Range};
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Error, ExtentBuilder, FileId, ReadAt, Source, usize_of};
 
-use crate::Corrupt;
-use crate::bat::{Bat, Block, bitmap, block, check_place, has_no_place};
+use crate::bat::{Bat, Block, bitmap, block, has_no_place, invalid};
+use crate::error::BAT_CODES;
 use crate::header::Header;
 use crate::region::Regions;
 
@@ -116,11 +116,11 @@ impl Map {
             Block::Undefined | Block::Unmapped => Source::Zero { explicit: false },
             Block::Zero => Source::Zero { explicit: true },
             Block::Present { at: place } => {
-                check_place(file, at, "the block", place, disk.end - disk.start)?;
+                BAT_CODES.check_table(file, at, "the block", place, disk.end - disk.start)?;
                 Source::Data { file: FileId::SELF, at: place }
             }
             Block::Partial { at: place } => {
-                check_place(file, at, "the block", place, disk.end - disk.start)?;
+                BAT_CODES.check_table(file, at, "the block", place, disk.end - disk.start)?;
                 let seen = disk.start.max(range.start)..disk.end.min(range.end);
                 return self.walk_sectors(file, entry.block, place, &seen, builder);
             }
@@ -166,8 +166,8 @@ impl Map {
     fn bitmap_of(&self, file: &dyn ReadAt, chunk: u64) -> Result<u64, Error> {
         let at = self.bat.bitmap_entry_at(chunk);
         let found = LittleEndian::read_u64(&file.array::<8>(at)?);
-        let none = Corrupt::Entry { at, found, reason: "no sector bitmap, but a block is partially present" };
-        Ok(bitmap(file, found, at)?.ok_or(none)?)
+        let none = || invalid(at, found, "no sector bitmap, but a block is partially present");
+        Ok(bitmap(file, found, at)?.ok_or_else(none)?)
     }
 }
 

@@ -7,6 +7,7 @@ use core::ops::Range;
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Error, ReadAt};
 
+use crate::error::METADATA_CODES;
 use crate::guid::Guid;
 use crate::layout::{
     FILE_PARAMETERS, IS_REQUIRED, IS_USER, LOGICAL_SECTOR, MAX_ENTRIES, MAX_SIZE, METADATA, MIB, PAGE_83,
@@ -52,16 +53,21 @@ impl Metadata {
         let flags = LittleEndian::read_u32(&bytes[4..]);
         if !block_size.is_power_of_two() || !(1 << 20..=256 << 20).contains(&block_size) {
             let expected = "a power of two from 1 MiB to 256 MiB";
-            return Err(field(parameters_at, "BlockSize", expected, block_size.into()));
+            return Err(METADATA_CODES.field(parameters_at, "BlockSize", expected, block_size.into()));
         }
         let logical_sector = items.sector(LOGICAL_SECTOR, "LogicalSectorSize")?;
         let (at, bytes) = items.fixed::<8>(VIRTUAL_DISK_SIZE, "VirtualDiskSize")?;
         let size = LittleEndian::read_u64(&bytes);
         if !size.is_multiple_of(logical_sector.into()) {
-            return Err(field(at, "VirtualDiskSize", "a multiple of the logical sector size", size));
+            return Err(METADATA_CODES.field(
+                at,
+                "VirtualDiskSize",
+                "a multiple of the logical sector size",
+                size,
+            ));
         }
         if size > MAX_SIZE {
-            return Err(field(at, "VirtualDiskSize", "at most 64 TiB", size));
+            return Err(METADATA_CODES.field(at, "VirtualDiskSize", "at most 64 TiB", size));
         }
         let (_, page_83) = items.fixed::<16>(PAGE_83, "Page83Data")?;
         Ok(Self {
@@ -77,10 +83,6 @@ impl Metadata {
             table_at: region.bytes.start,
         })
     }
-}
-
-fn field(at: u64, field: &'static str, expected: &'static str, found: u64) -> Error {
-    Corrupt::Field { code: "vhdx.metadata.field", at, field, expected, found }.into()
 }
 
 struct Items<'f> {
@@ -109,7 +111,7 @@ impl Items<'_> {
         let (at, bytes) = self.fixed::<4>(guid, name)?;
         match LittleEndian::read_u32(&bytes) {
             size @ (512 | 4096) => Ok(size),
-            other => Err(field(at, name, "512 or 4096", other.into())),
+            other => Err(METADATA_CODES.field(at, name, "512 or 4096", other.into())),
         }
     }
 }
@@ -127,7 +129,7 @@ fn read_table(file: &dyn ReadAt, region: &Region) -> Result<Vec<Item>, Error> {
     }
     let count = LittleEndian::read_u16(&table[10..]);
     if u32::from(count) > MAX_ENTRIES {
-        return Err(field(at + 10, "EntryCount", "at most 2047", count.into()));
+        return Err(METADATA_CODES.field(at + 10, "EntryCount", "at most 2047", count.into()));
     }
     let mut items = Vec::new();
     let entries = (at + 32..).step_by(32).zip(table[32..].chunks_exact(32));
@@ -148,17 +150,16 @@ fn validate(raw: &RawItem, at: u64, region: &Region) -> Result<Item, Error> {
     }
     let (offset, len) = (u64::from(raw.offset), u64::from(raw.length));
     if len > MIB {
-        return Err(field(at + 20, "Length", "at most 1 MiB", len));
+        return Err(METADATA_CODES.field(at + 20, "Length", "at most 1 MiB", len));
     }
     if len > 0 && offset < TABLE_BYTES as u64 {
-        return Err(field(at + 16, "Offset", "at least 64 KiB", offset));
+        return Err(METADATA_CODES.field(at + 16, "Offset", "at least 64 KiB", offset));
     }
     // OK: a region's end is a file offset; offset and length have 32 bits.
     let (start, room) = (region.bytes.start + offset, region.bytes.end);
     let end = start + len;
     if end > room {
-        let (code, what) = ("vhdx.metadata.past-end", "the metadata item");
-        return Err(Corrupt::PastEnd { code, at: at + 16, what, start, end, room }.into());
+        return Err(Corrupt::ItemPastEnd { at: at + 16, start, end, room }.into());
     }
     Ok(Item { guid: raw.guid, bytes: start..end, is_user, entry_at: at })
 }

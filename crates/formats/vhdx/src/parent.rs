@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::TextTooLong;
 use imgprep_map::{Error, ImageName, Limits, ParentRef, ReadAt, usize_of};
 
 use crate::guid::Guid;
@@ -64,7 +65,8 @@ pub(crate) fn read(
 pub(crate) fn values(file: &dyn ReadAt, locator: &Range<u64>, limits: &Limits) -> Result<Vec<Value>, Error> {
     let (at, len) = (locator.start, locator.end - locator.start);
     if len > limits.text_bytes {
-        return Err(Unsupported::TextTooLong { at, found: len, limit: limits.text_bytes }.into());
+        let (code, what) = ("vhdx.limit.text", "parent locator");
+        return Err(TextTooLong { code, at, what, found: len, limit: limits.text_bytes }.into());
     }
     // OK: at most 1 MiB, as every item.
     let bytes = file.slice(at, usize_of(len))?;

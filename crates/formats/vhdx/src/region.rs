@@ -9,6 +9,7 @@ use core::ops::Range;
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Error, Finding, ReadAt, Severity, usize_of};
 
+use crate::error::REGION_CODES;
 use crate::guid::Guid;
 use crate::header::{Header, check_seal};
 use crate::layout::{
@@ -43,7 +44,7 @@ impl Regions {
         let (at, bytes) = table(file, findings)?;
         let count = LittleEndian::read_u32(&bytes[8..]);
         if count > MAX_ENTRIES {
-            return Err(field(at + 8, "EntryCount", "at most 2047", count.into()));
+            return Err(REGION_CODES.field(at + 8, "EntryCount", "at most 2047", count.into()));
         }
         // OK: at most 2047, and a table has room for so many entries.
         let count = usize_of(count);
@@ -79,10 +80,6 @@ impl Regions {
             others,
         })
     }
-}
-
-fn field(at: u64, field: &'static str, expected: &'static str, found: u64) -> Error {
-    Corrupt::Field { code: "vhdx.region.field", at, field, expected, found }.into()
 }
 
 /// The copy to use, and where it stands. Both are changed through the log, so they are the
@@ -141,17 +138,14 @@ fn validate(file: &dyn ReadAt, raw: &RawRegion, at: u64) -> Result<Region, Error
     }
     let (start, len) = (raw.file_offset, u64::from(raw.length));
     if !start.is_multiple_of(MIB) || start == 0 {
-        return Err(field(at + 16, "FileOffset", "a multiple of 1 MiB, not 0", start));
+        return Err(REGION_CODES.field(at + 16, "FileOffset", "a multiple of 1 MiB, not 0", start));
     }
     if !len.is_multiple_of(MIB) || len == 0 {
-        return Err(field(at + 24, "Length", "a multiple of 1 MiB, not 0", len));
+        return Err(REGION_CODES.field(at + 24, "Length", "a multiple of 1 MiB, not 0", len));
     }
-    let (end, room) = (start.saturating_add(len), file.len());
-    if end > room {
-        let (code, what) = ("vhdx.region.past-end", "the region");
-        return Err(Corrupt::PastEnd { code, at: at + 16, what, start, end, room }.into());
-    }
-    Ok(Region { guid: raw.guid, bytes: start..end, entry_at: at })
+    REGION_CODES.check_table(file, at + 16, "the region", start, len)?;
+    // OK: inside the file.
+    Ok(Region { guid: raw.guid, bytes: start..start + len, entry_at: at })
 }
 
 /// No two regions share a byte or a name, and none lies in the log.

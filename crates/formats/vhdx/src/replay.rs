@@ -3,6 +3,7 @@
 use alloc::sync::Arc;
 
 use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::Invalid;
 use imgprep_map::{Error, Limits, Overlay, ReadAt};
 
 use crate::header::Header;
@@ -42,7 +43,7 @@ pub(crate) fn replay(file: &dyn ReadAt, header: &Header, limits: &Limits) -> Res
     if last > MAX_FILE {
         let (code, at) = ("vhdx.log.field", log.place(head.at) + 56);
         let (field, expected) = ("LastFileOffset", "less than 2^63");
-        return Err(Corrupt::Field { code, at, field, expected, found: last }.into());
+        return Err(Invalid::Field { code, at, field, expected, found: last }.into());
     }
     let mut replayer =
         Replayer { log, limits, file_len: file.len(), overlay: Overlay::default(), patches: 0 };

@@ -8,7 +8,7 @@ use imgprep_map::{Codec, CompressedLen, Error, ExtentBuilder, Files, ReadAt, Sou
 use crate::Corrupt;
 use crate::holes::Holes;
 use crate::part::{Kind, Part};
-use crate::tables::{Grain, Tables};
+use crate::tables::{Grain, Tables, past_end};
 use crate::walked::Walked;
 
 /// What a walk splits at where nothing is sparse.
@@ -235,7 +235,7 @@ impl Walk<'_> {
             Grain::Data { at } => {
                 let (end, file_len) = (at.saturating_add(part.end - part.start), file.len());
                 if end > file_len {
-                    return Err(Corrupt::DataPastEnd { at: entry_at, start: at, end, file_len }.into());
+                    return Err(past_end(entry_at, at..end, file_len));
                 }
                 Source::Data { file: self.part.file, at }
             }

@@ -4,9 +4,11 @@
 use core::ops::Range;
 
 use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::Invalid;
 use imgprep_map::{Error, ReadAt};
 
 use crate::Corrupt;
+use crate::error::HEADER_CODES;
 use crate::layout::{MARKER_BYTES, Marker, RECORD_HEAD, SECTOR};
 
 /// What entries mean in this extent.
@@ -74,7 +76,12 @@ impl Tables {
 
     /// Where a whole directory at `start` stands.
     pub(crate) fn directory_range(&self, start: u64) -> Range<u64> {
-        start..start.saturating_add(self.count().saturating_mul(self.entry_bytes()))
+        start..start.saturating_add(self.directory_bytes())
+    }
+
+    /// Bytes of a whole directory.
+    pub(crate) fn directory_bytes(&self) -> u64 {
+        self.count().saturating_mul(self.entry_bytes())
     }
 
     /// The part of the extent that table `index` describes.
@@ -106,11 +113,9 @@ impl Tables {
         let Some(start) = self.directory_entry(&entry, at)? else { return Ok(None) };
         let described = self.described(index);
         let needed = (described.end - described.start).div_ceil(self.grain) * self.entry_bytes();
-        let (end, file_len) = (start.saturating_add(needed), file.len());
-        if end > file_len {
-            return Err(Corrupt::TablePastEnd { at, table: "the grain table", start, end, file_len }.into());
-        }
-        Ok(Some(start..end))
+        HEADER_CODES.check_table(file, at, "the grain table", start, needed)?;
+        // OK: inside the file.
+        Ok(Some(start..start + needed))
     }
 
     fn directory_entry(&self, entry: &[u8], at: u64) -> Result<Option<u64>, Corrupt> {
@@ -178,10 +183,7 @@ impl Tables {
         head: u64,
         start: u64,
     ) -> Result<(u64, u32), Error> {
-        let past_end = |end| {
-            let file_len = file.len();
-            Error::new(Corrupt::DataPastEnd { at: entry, start: head, end, file_len })
-        };
+        let past_end = |end| past_end(entry, head..end, file.len());
         let head_end = head + MARKER_BYTES as u64;
         if head_end > file.len() {
             return Err(past_end(head_end));
@@ -210,6 +212,12 @@ impl Tables {
     pub(crate) fn compressed_limit(&self) -> u64 {
         self.grain * 2
     }
+}
+
+/// The error of the entry at `at`, whose data extends past the end of the file.
+pub(crate) fn past_end(at: u64, data: Range<u64>, file_len: u64) -> Error {
+    let (code, Range { start, end }) = ("vmdk.grain.past-end", data);
+    Invalid::DataPastEnd { code, at, start, end, file_len }.into()
 }
 
 #[cfg(test)]
@@ -304,7 +312,8 @@ mod tests {
         let mut tables = tables(HOSTED);
         tables.redundant = Some(8192);
         let error = tables.table(&file, 0).unwrap_err();
-        let want = Corrupt::TablePastEnd {
+        let want = Invalid::TablePastEnd {
+            code: "vmdk.table.past-end",
             at: 4096,
             table: "the grain table",
             start: 0xff * 512,
@@ -327,15 +336,17 @@ mod tests {
         };
         let mut at = |head: alloc::vec::Vec<u8>| {
             file[1024..1036].copy_from_slice(&head);
-            tables
-                .compressed(&file, 77, 1024, 4096)
-                .map_err(|error| error.detail::<Corrupt>().unwrap().clone())
+            tables.compressed(&file, 77, 1024, 4096)
         };
-        assert_eq!(at(head(8, 100)), Ok((1036, 100)));
-        assert_eq!(at(head(9, 100)), Err(Corrupt::GrainLba { at: 1024, expected: 8, found: 9 }));
-        assert_eq!(at(head(8, 0)), Err(Corrupt::GrainLength { at: 1032, limit: 8192, found: 0 }));
-        assert_eq!(at(head(8, 8193)), Err(Corrupt::GrainLength { at: 1032, limit: 8192, found: 8193 }));
-        let past = Corrupt::DataPastEnd { at: 77, start: 1024, end: 2049, file_len: 2048 };
-        assert_eq!(at(head(8, 1013)), Err(past));
+        assert_eq!(at(head(8, 100)).unwrap(), (1036, 100));
+        let lba = Corrupt::GrainLba { at: 1024, expected: 8, found: 9 };
+        assert_eq!(at(head(9, 100)).unwrap_err().detail(), Some(&lba));
+        for found in [0, 8193] {
+            let error = at(head(8, u32::try_from(found).unwrap())).unwrap_err();
+            assert_eq!(error.detail(), Some(&Corrupt::GrainLength { at: 1032, limit: 8192, found }));
+        }
+        let (code, start, end) = ("vmdk.grain.past-end", 1024, 2049);
+        let past = Invalid::DataPastEnd { code, at: 77, start, end, file_len: 2048 };
+        assert_eq!(at(head(8, 1013)).unwrap_err().detail(), Some(&past));
     }
 }
