@@ -25,6 +25,28 @@ pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, 
     Ok((offset != 0).then_some(offset))
 }
 
+/// An L2 entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Section "Standard Cluster Descriptor" or "Compressed Clusters Descriptor".
+    pub(crate) descriptor: u64,
+    /// The subclusters of an extended entry.
+    pub(crate) bitmap: Option<u64>,
+}
+
+impl Entry {
+    /// A standard entry of 8 bytes or an extended one of 16.
+    pub(crate) fn decode<const N: usize>(bytes: [u8; N]) -> Self {
+        let (words, _) = bytes.as_chunks::<8>();
+        let word = |index: usize| words.get(index).map(|word| u64::from_be_bytes(*word));
+        Self { descriptor: word(0).unwrap_or(0), bitmap: word(1) }
+    }
+
+    pub(crate) fn is_zero(self) -> bool {
+        self.descriptor == 0 && self.bitmap.unwrap_or(0) == 0
+    }
+}
+
 /// What an L2 entry says of its cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cluster {

@@ -5,9 +5,8 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{
-    Contradictions, CoverageSweep, Error, Finding, ReadAt, Report, Severity, Swept, Use, walk_entries,
-};
+use imgprep_format_kit::walk_entries;
+use imgprep_map::{Contradictions, CoverageSweep, Error, Finding, ReadAt, Report, Severity, Swept, Use};
 
 use crate::bat::{self, Block, has_no_place};
 use crate::layout::{HEADERS, MIB};
@@ -185,7 +184,7 @@ fn behind(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), E
     let mut other = Neighbours { code: "vhdx.check.bat-slack", is_warning: false, run: None };
     let (is_used, is_other) =
         ("past the end of the disk that reference data", "past the end of the disk that are not 0");
-    let flow = walk_entries(file, map.bat.at, first..end, u64::from_le_bytes, &mut |run| {
+    let flow = walk_entries(file, map.bat.at, first..end, u64::from_le_bytes, |run| {
         let entries = Entries { at: run.at, found: run.value, count: run.count };
         match entries.found & bat::STATE {
             _ if entries.found == 0 => {}
