@@ -5,10 +5,10 @@ use alloc::format;
 use core::cell::RefCell;
 use core::ops::{ControlFlow, Range};
 
-use imgprep_format_kit::{Clusters, EntryRun, Flow, Step, TableVisitor};
+use imgprep_format_kit::{Clusters, EntryRun, Flow, Step, TableVisitor, first_nonzero_in};
 use imgprep_map::{
-    CoverageSweep, Error, FileId, Files, Finding, ReadAt, Report, RevisitLimiter, Severity, StructureCounts,
-    Swept, Use,
+    CoverageSweep, Error, FileId, Files, Finding, LastHole, ReadAt, Report, RevisitLimiter, Severity,
+    StructureCounts, Swept, Use,
 };
 
 use crate::Unsupported;
@@ -271,9 +271,8 @@ impl Walk<'_, '_> {
 
     /// The first byte of less than two clusters that is not 0; what cannot be read is no finding.
     fn first_set(&self, bytes: &Range<u64>) -> Option<u64> {
-        // OK: less than two clusters, at most 128 KiB.
-        let found = self.file.slice(bytes.start, usize::try_from(bytes.end - bytes.start).ok()?).ok()?;
-        found.iter().position(|byte| *byte != 0).map(|index| bytes.start + index as u64)
+        let found = first_nonzero_in(self.file, &mut LastHole::default(), bytes.clone());
+        found.ok().flatten().map(|(at, _)| at)
     }
 }
 

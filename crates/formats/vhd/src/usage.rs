@@ -2,12 +2,12 @@
 
 use core::ops::ControlFlow;
 
-use byteorder::{BigEndian, ByteOrder};
 use imgprep_format_kit::metadata;
-use imgprep_map::{Error, FileId, FileUse, ReadAt, UseKind, usize_of};
+use imgprep_map::{Error, FileId, FileUse, ReadAt, UseKind};
 
-use crate::bat::{Block, Rules};
-use crate::map::{PAGE, Sparse};
+use crate::bat::Rules;
+use crate::bat_walk::Entry;
+use crate::map::Sparse;
 
 type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
 
@@ -19,32 +19,14 @@ impl Sparse {
             }
         }
         let rules = self.rules(file);
-        let (mut index, end) = (0, self.size.div_ceil(self.block_size));
-        while index < end {
-            let at = self.bat.start + index * 4;
-            // Entries in a hole are 0 and refused by `visit`: the walk continues after the hole.
-            let hole = (file.next_data(at).saturating_sub(at) / 4).min(end - index);
-            if hole > 0 {
-                index += hole;
-                continue;
-            }
-            let count = (end - index).min(PAGE);
-            // OK: at most a page; the table has an entry for every block of the disk.
-            let bytes = file.slice(at, usize_of(count * 4))?;
-            for entry in bytes.chunks_exact(4) {
-                let disk = index * self.block_size;
-                if self.claim_block(&rules, BigEndian::read_u32(entry), disk, visit).is_break() {
-                    return Ok(());
-                }
-                index += 1;
-            }
-        }
+        let _ = self.entries(file, 0..self.blocks(), |entry| Ok(self.claim_block(&rules, &entry, visit)))?;
         Ok(())
     }
 
-    fn claim_block(&self, rules: &Rules, entry: u32, disk: u64, visit: Visit<'_>) -> ControlFlow<()> {
+    fn claim_block(&self, rules: &Rules, entry: &Entry, visit: Visit<'_>) -> ControlFlow<()> {
+        let disk = entry.index * self.block_size;
         let stored = self.stored(disk);
-        let Ok(Block::At(block)) = rules.block(entry, 0, stored) else { return ControlFlow::Continue(()) };
+        let Some(block) = self.block(rules, entry) else { return ControlFlow::Continue(()) };
         let data = block + self.bitmap_len;
         visit(FileUse { disk: Some(disk), ..metadata(block..data, "a sector bitmap") })?;
         let range = data..data + stored;

@@ -5,14 +5,15 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_format_kit::walk_entries;
-use imgprep_map::{Contradictions, CoverageSweep, Error, Finding, ReadAt, Report, Severity, Swept, Use};
+use imgprep_format_kit::{first_nonzero_in, walk_entries};
+use imgprep_map::{
+    Contradictions, CoverageSweep, Error, Finding, LastHole, ReadAt, Report, Severity, Swept, Use,
+};
 
 use crate::bat::{self, Block, has_no_place};
 use crate::layout::{HEADERS, MIB};
 use crate::map::{Map, Run};
 use crate::metadata::Metadata;
-use crate::reserved::first_set;
 
 /// Neighbouring entries: more than one only where they are the same and have no data.
 struct Entries {
@@ -245,7 +246,7 @@ const ROOM: u64 = 4 * MIB;
 fn is_room(map: &Map, file: &dyn ReadAt, gap: &Range<u64>) -> bool {
     let tables = [map.regions.bat.bytes.end, map.regions.metadata.bytes.end, map.header.log.end];
     let is_behind = tables.contains(&gap.start) && gap.end - gap.start <= ROOM;
-    is_behind && matches!(first_set(file, gap.clone()), Ok(None))
+    is_behind && matches!(first_nonzero_in(file, &mut LastHole::default(), gap.clone()), Ok(None))
 }
 
 /// Whether an entry of the table stands at `at` that has no data.

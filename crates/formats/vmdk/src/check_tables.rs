@@ -6,7 +6,8 @@ use alloc::format;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Error, ReadAt, usize_of};
+use imgprep_format_kit::first_nonzero_in;
+use imgprep_map::{Error, LastHole, ReadAt, usize_of};
 
 use crate::check_header::Frame;
 use crate::file_report::FileReport;
@@ -14,9 +15,6 @@ use crate::grain_walk::walk_directories;
 use crate::holes::Holes;
 use crate::layout::SECTOR;
 use crate::tables::Tables;
-
-/// Bytes that are looked at at once.
-const PAGE: u64 = 64 << 10;
 
 /// Entries behind those that the disk needs: of the directory, of the last table.
 pub(crate) fn beyond(
@@ -66,18 +64,9 @@ pub(crate) fn beyond(
 
 /// The first entry of a range that is not 0.
 fn first_entry(file: &dyn ReadAt, range: Range<u64>, entry: u64) -> Result<Option<u64>, Error> {
-    let mut at = file.next_data(range.start);
-    while at < range.end {
-        let len = (range.end - at).min(PAGE);
-        // OK: at most 64 KiB, inside the file.
-        let bytes = file.slice(at, usize_of(len))?;
-        if let Some(first) = bytes.iter().position(|byte| *byte != 0) {
-            let found = at + first as u64;
-            return Ok(Some(found - (found - range.start) % entry));
-        }
-        at = file.next_data(at + len);
-    }
-    Ok(None)
+    let start = range.start;
+    let found = first_nonzero_in(file, &mut LastHole::default(), range)?;
+    Ok(found.map(|(at, _)| at - (at - start) % entry))
 }
 
 /// Reports the ranges of directories and tables, each padded to whole sectors.
