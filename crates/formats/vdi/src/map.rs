@@ -37,21 +37,21 @@ impl Map {
         if self.header.blocks() * 4 > COUNTED_BYTES {
             return Ok(None);
         }
-        let (mut stored, mut first) = (0, 0);
-        while first < self.header.blocks() {
-            let end = (first + PAGE).min(self.header.blocks());
-            if let Some(hole_end) = self.hole(file, first..end) {
-                let hole_end = hole_end.min(self.header.blocks());
-                stored += hole_end - first;
-                first = hole_end;
-                continue;
-            }
-            let bytes = file.slice(self.entry_at(first), bytes_of(first..end))?;
-            let is_stored = |entry: &&[u8]| matches!(block(LittleEndian::read_u32(entry)), Block::Stored(_));
-            stored += bytes.chunks_exact(4).filter(is_stored).count() as u64;
-            first = end;
-        }
-        Ok(Some(stored))
+        let (mut stored, mut in_holes) = (0, 0);
+        self.walk_entries(
+            file,
+            0..self.header.blocks(),
+            self.header.blocks(),
+            &mut |hole| {
+                in_holes += hole.end - hole.start;
+                Ok::<_, Error>(ControlFlow::Continue(()))
+            },
+            &mut |_, _, entry| {
+                stored += u64::from(matches!(block(entry), Block::Stored(_)));
+                Ok(ControlFlow::Continue(()))
+            },
+        )?;
+        Ok(Some(stored + in_holes))
     }
 
     /// File offset of an entry.

@@ -67,22 +67,13 @@ pub(crate) fn cross_check(map: &Map, file: &dyn ReadAt) -> Result<Vec<Finding>, 
     Ok(found.into_findings())
 }
 
-/// All entries of blocks that are not "not present" without a place.
+/// The entries of all blocks.
 fn walk(map: &Map, file: &dyn ReadAt, see: &mut dyn FnMut(&Entries)) -> Result<(), Error> {
-    let (mut next, end) = (0, map.bat.blocks());
-    while next < end {
-        match map.run(file, next, end)? {
-            Run::Absent { until } => next = until,
-            Run::Entries { mut at, bytes } => {
-                for alike in bytes.as_chunks::<8>().0.chunk_by(|a, b| a == b && has_no_place(*a)) {
-                    let count = alike.len() as u64;
-                    see(&Entries { at, found: u64::from_le_bytes(alike[0]), count });
-                    next += count;
-                    at += count * 8;
-                }
-            }
-        }
-    }
+    let _ = map.walk_bat(file, 0..map.bat.blocks(), |run| {
+        let Run { at, found, ref blocks } = *run;
+        see(&Entries { at, found, count: blocks.end - blocks.start });
+        Ok(ControlFlow::Continue(()))
+    })?;
     Ok(())
 }
 
