@@ -2,8 +2,7 @@
 
 use core::ops::{ControlFlow, Range};
 
-use byteorder::{ByteOrder, LittleEndian};
-use imgprep_format_kit::Invalid;
+use imgprep_format_kit::{Flow, Invalid};
 use imgprep_map::{Error, FileId, ReadAt, Source, usize_of};
 
 use crate::Corrupt;
@@ -14,6 +13,14 @@ use crate::header::Header;
 pub(crate) const PAGE: u64 = 1024;
 /// Bytes of the largest map whose stored blocks are counted: 16 TiB in the usual blocks.
 pub(crate) const COUNTED_BYTES: u64 = 64 << 20;
+
+/// What a walk over the map visits.
+pub(crate) enum Entry {
+    /// Entries of which nothing was ever written.
+    Hole(Range<u64>),
+    /// An entry: its number, its file offset and itself.
+    One { index: u64, at: u64, value: u32 },
+}
 
 pub(crate) struct Map {
     pub(crate) header: Header,
@@ -37,21 +44,15 @@ impl Map {
         if self.header.blocks() * 4 > COUNTED_BYTES {
             return Ok(None);
         }
-        let (mut stored, mut in_holes) = (0, 0);
-        self.walk_entries(
-            file,
-            0..self.header.blocks(),
-            self.header.blocks(),
-            &mut |hole| {
-                in_holes += hole.end - hole.start;
-                Ok::<_, Error>(ControlFlow::Continue(()))
-            },
-            &mut |_, _, entry| {
-                stored += u64::from(matches!(block(entry), Block::Stored(_)));
-                Ok(ControlFlow::Continue(()))
-            },
-        )?;
-        Ok(Some(stored + in_holes))
+        let (mut stored, blocks) = (0, self.header.blocks());
+        let _ = self.walk_entries(file, 0..blocks, blocks, |entry| {
+            stored += match entry {
+                Entry::Hole(hole) => hole.end - hole.start,
+                Entry::One { value, .. } => u64::from(matches!(block(value), Block::Stored(_))),
+            };
+            Ok(ControlFlow::Continue(()))
+        })?;
+        Ok(Some(stored))
     }
 
     /// File offset of an entry.
@@ -64,45 +65,59 @@ impl Map {
     ///
     /// Zero is a block's number: two entries of zeros are two uses on block 0. So a
     /// hole in the map is corrupt, and need not be looked at entry by entry.
-    pub(crate) fn hole(&self, file: &dyn ReadAt, entries: Range<u64>) -> Option<u64> {
+    fn hole(&self, file: &dyn ReadAt, entries: Range<u64>) -> Option<u64> {
         let (start, end) = (self.entry_at(entries.start), self.entry_at(entries.end));
         let data = file.next_data(start);
         (data >= end && entries.end - entries.start > 1).then(|| (data - self.header.map_at) / 4)
     }
 
-    /// Calls `each` with the index of every entry that describes a part of `range`, its place
-    /// and itself; `hole` with the entries of which nothing was ever written.
-    pub(crate) fn walk<E: From<Error>>(
+    /// Visits the entries that describe a part of `range`.
+    pub(crate) fn walk(
         &self,
         file: &dyn ReadAt,
         range: &Range<u64>,
-        hole: &mut dyn FnMut(Range<u64>) -> Result<ControlFlow<()>, E>,
-        each: &mut dyn FnMut(u64, u64, u32) -> Result<ControlFlow<()>, E>,
-    ) -> Result<(), E> {
-        let end = range.end.div_ceil(self.header.block_size).min(self.header.used_blocks());
-        let mut index = range.start / self.header.block_size;
-        while index < end {
+        visit: impl FnMut(Entry) -> Flow,
+    ) -> Result<(), Error> {
+        let used = self.header.used_blocks();
+        let first = range.start / self.header.block_size;
+        let end = range.end.div_ceil(self.header.block_size).min(used);
+        let _ = self.walk_entries(file, first..end, used, visit)?;
+        Ok(())
+    }
+
+    /// Visits `entries`, of the first `count` in the map. Pages of them that were never written are holes.
+    pub(crate) fn walk_entries(
+        &self,
+        file: &dyn ReadAt,
+        entries: Range<u64>,
+        count: u64,
+        mut visit: impl FnMut(Entry) -> Flow,
+    ) -> Flow {
+        let mut index = entries.start;
+        while index < entries.end {
             let page = index / PAGE * PAGE;
-            let page_end = (page + PAGE).min(self.header.used_blocks());
+            let page_end = (page + PAGE).min(count);
             if let Some(hole_end) = self.hole(file, page..page_end) {
-                let hole_end = hole_end.clamp(page_end, self.header.used_blocks());
-                if hole(index..hole_end)?.is_break() {
-                    return Ok(());
+                let hole_end = hole_end.clamp(page_end, count);
+                if visit(Entry::Hole(index..hole_end))?.is_break() {
+                    return Ok(ControlFlow::Break(()));
                 }
                 index = hole_end;
                 continue;
             }
-            let stop = page_end.min(end);
+            let stop = page_end.min(entries.end);
             let at = self.entry_at(index);
-            let bytes = file.slice(at, bytes_of(index..stop)).map_err(Error::new)?;
-            for (n, entry) in (0..).zip(bytes.chunks_exact(4)) {
-                if each(index + n, at + n * 4, LittleEndian::read_u32(entry))?.is_break() {
-                    return Ok(());
+            // OK: at most a page.
+            let bytes = file.slice(at, usize_of((stop - index) * 4))?;
+            for ((at, index), entry) in (at..).step_by(4).zip(index..).zip(bytes.as_chunks::<4>().0) {
+                let value = u32::from_le_bytes(*entry);
+                if visit(Entry::One { index, at, value })?.is_break() {
+                    return Ok(ControlFlow::Break(()));
                 }
             }
             index = stop;
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Bytes of the disk that the block describes: the last one may be cut by the disk's end.
@@ -146,10 +161,4 @@ impl Map {
             }
         })
     }
-}
-
-/// Bytes of at most a page of entries.
-pub(crate) fn bytes_of(entries: Range<u64>) -> usize {
-    // OK: at most `PAGE` entries.
-    usize_of((entries.end - entries.start) * 4)
 }

@@ -6,7 +6,7 @@ use imgprep_format_kit::metadata;
 use imgprep_map::{Error, FileId, FileUse, Files, UseKind};
 
 use crate::block::{Block, block};
-use crate::map::Map;
+use crate::map::{Entry, Map};
 
 impl Map {
     pub(crate) fn walk_claims(
@@ -24,8 +24,9 @@ impl Map {
         }
         let (everything, kind) = (0..header.size(), UseKind::Data);
         // `visit` reports invalid entries with their offset.
-        self.walk(file, &everything, &mut |_| Ok(ControlFlow::Continue(())), &mut |index, _, entry| {
-            let Block::Stored(number) = block(entry) else { return Ok(ControlFlow::Continue(())) };
+        self.walk(file, &everything, |entry| {
+            let Entry::One { index, value, .. } = entry else { return Ok(ControlFlow::Continue(())) };
+            let Block::Stored(number) = block(value) else { return Ok(ControlFlow::Continue(())) };
             let disk = self.disk_of(index);
             let range = self.place(number, disk.end - disk.start);
             if !self.is_stored(number, &range, file.len()) {
