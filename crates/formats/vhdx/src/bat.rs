@@ -118,7 +118,7 @@ pub(crate) enum Block {
 
 /// Whether the state in an entry's first byte is one without data.
 pub(crate) fn has_no_place(entry: [u8; 8]) -> bool {
-    u64::from(entry[0]) & STATE < 4
+    u64::from_le_bytes(entry) & STATE < 4
 }
 
 pub(crate) fn block(found: u64, at: u64, has_parent: bool) -> Result<Block, Invalid> {

@@ -32,7 +32,7 @@ pub(crate) fn check(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
     if let Some((at, raw)) = valid.first() {
         current(*at, raw, report);
     }
-    if let [current, other] = &valid[..] {
+    if let [current, other] = valid.as_slice() {
         copies(&current.1, other.0, &other.1, report);
     }
     Ok(())

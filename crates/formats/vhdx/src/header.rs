@@ -33,6 +33,7 @@ impl Header {
         }
         let copies = [read_copy(file, HEADERS[0])?, read_copy(file, HEADERS[1])?];
         let (index, raw) = current(copies, findings)?;
+        // OK: 0 or 1.
         Self::validate(file, raw, HEADERS[index])
     }
 
@@ -91,8 +92,10 @@ fn read_copy(file: &dyn ReadAt, at: u64) -> Result<Copy, Error> {
 pub(crate) fn check_seal(bytes: &[u8], signature: [u8; 4]) -> Result<(), String> {
     if !bytes.starts_with(&signature) {
         let name = signature.escape_ascii();
+        // OK: every sealed structure has at least 4 KiB.
         return Err(format!("begins with {:02x?}, expected \"{name}\"", &bytes[..4]));
     }
+    // OK: as above.
     let (stored, computed) = (LittleEndian::read_u32(&bytes[4..]), crc::sealed(bytes));
     if stored != computed {
         return Err(format!("has checksum {stored:#010x}, expected {computed:#010x}"));
@@ -132,11 +135,12 @@ fn current([first, second]: [Copy; 2], findings: &mut Vec<Finding>) -> Result<(u
 }
 
 fn survived(other: RawHeader, index: usize, damage: &str, findings: &mut Vec<Finding>) -> RawHeader {
-    let name = ["first", "second"][index];
+    // OK: 0 or 1.
+    let (name, at) = (["first", "second"][index], HEADERS[index]);
     findings.push(Finding {
         code: "vhdx.header.damaged",
         severity: Severity::Warning,
-        at: Some(HEADERS[index]),
+        at: Some(at),
         message: format!("the {name} header {damage}: the other one is used, which may be the older one"),
     });
     other

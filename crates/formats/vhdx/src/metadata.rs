@@ -5,13 +5,14 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::Fields;
 use imgprep_map::{Error, ReadAt};
 
 use crate::error::METADATA_CODES;
 use crate::guid::Guid;
 use crate::layout::{
     FILE_PARAMETERS, IS_REQUIRED, IS_USER, LOGICAL_SECTOR, MAX_ENTRIES, MAX_SIZE, METADATA, MIB, PAGE_83,
-    PARENT_LOCATOR, PHYSICAL_SECTOR, RawItem, TABLE_BYTES, VIRTUAL_DISK_SIZE,
+    PARENT_LOCATOR, PHYSICAL_SECTOR, RawItem, TABLE_BYTES, VIRTUAL_DISK_SIZE, split_table,
 };
 use crate::region::Region;
 use crate::{Corrupt, Part, Unsupported};
@@ -121,19 +122,19 @@ fn read_table(file: &dyn ReadAt, region: &Region) -> Result<Vec<Item>, Error> {
     let at = region.bytes.start;
     // OK: a region has 1 MiB at least and lies inside the file.
     let table = file.slice(at, TABLE_BYTES)?;
-    let mut found = [0; 8];
-    found.copy_from_slice(&table[..8]);
+    let (head, entries) = split_table::<32>(&table);
+    let head = Fields::le(&head);
+    let found = head.array::<0, 8>();
     if found != METADATA {
         let (what, expected) = (Part::MetadataTable, "metadata");
         return Err(Corrupt::Signature { at, what, expected, found }.into());
     }
-    let count = LittleEndian::read_u16(&table[10..]);
+    let count = head.u16::<10>();
     if u32::from(count) > MAX_ENTRIES {
         return Err(METADATA_CODES.field(at + 10, "EntryCount", "at most 2047", count.into()));
     }
     let mut items = Vec::new();
-    let entries = (at + 32..).step_by(32).zip(table[32..].chunks_exact(32));
-    for (entry_at, entry) in entries.take(count.into()) {
+    for (entry_at, entry) in (at + 32..).step_by(32).zip(entries).take(count.into()) {
         items.push(validate(&RawItem::decode(entry), entry_at, region)?);
     }
     check_apart(&items)?;
@@ -168,22 +169,24 @@ fn validate(raw: &RawItem, at: u64, region: &Region) -> Result<Item, Error> {
 fn check_apart(items: &[Item]) -> Result<(), Corrupt> {
     let mut by_place: Vec<&Item> = items.iter().filter(|item| !item.bytes.is_empty()).collect();
     by_place.sort_by_key(|item| (item.bytes.start, item.entry_at));
-    if let Some(pair) = by_place.windows(2).find(|pair| pair[0].bytes.end > pair[1].bytes.start) {
+    let mut pairs = by_place.iter().zip(by_place.iter().skip(1));
+    if let Some((before, item)) = pairs.find(|(before, item)| before.bytes.end > item.bytes.start) {
         return Err(Corrupt::Overlap {
             code: "vhdx.metadata.overlap",
-            at: pair[1].entry_at,
+            at: item.entry_at,
             what: "the metadata item",
-            start: pair[1].bytes.start,
-            end: pair[1].bytes.end,
-            other: alloc::format!("item {}", pair[0].guid),
+            start: item.bytes.start,
+            end: item.bytes.end,
+            other: alloc::format!("item {}", before.guid),
         });
     }
     let mut by_name: Vec<&Item> = items.iter().collect();
     by_name.sort_by_key(|item| (item.guid, item.is_user, item.entry_at));
-    let same = |pair: &&[&Item]| pair[0].guid == pair[1].guid && pair[0].is_user == pair[1].is_user;
-    if let Some(pair) = by_name.windows(2).find(same) {
-        let (code, guid) = ("vhdx.metadata.twice", pair[1].guid.to_string());
-        return Err(Corrupt::Twice { code, at: pair[1].entry_at, what: "metadata item", guid });
+    let mut pairs = by_name.iter().zip(by_name.iter().skip(1));
+    let same = |(a, b): &(&&Item, &&Item)| a.guid == b.guid && a.is_user == b.is_user;
+    if let Some((_, item)) = pairs.find(same) {
+        let (code, guid) = ("vhdx.metadata.twice", item.guid.to_string());
+        return Err(Corrupt::Twice { code, at: item.entry_at, what: "metadata item", guid });
     }
     Ok(())
 }
