@@ -3,14 +3,16 @@
 
 use alloc::format;
 use core::cell::Cell;
+use core::ops::ControlFlow;
 
 use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::{padded, walk_entries};
 use imgprep_map::{Error, ReadAt, Severity, usize_of};
 
 use crate::counts::{CHUNK, Counts};
 use crate::header::Header;
 use crate::layout::REFCOUNT_TABLE_BYTES;
-use crate::report::{Report, clusters, padded};
+use crate::report::{Report, clusters};
 
 /// Bits 9 to 63 of a refcount table entry: the block's offset. The others must be zero.
 const BLOCK_MASK: u64 = !0x1ff;
@@ -129,25 +131,12 @@ impl<'a> Refcounts<'a> {
 
     /// Calls `each` for every entry that is not zero, with its number; holes of the file are skipped.
     fn each_entry(&self, mut each: impl FnMut(u64, u64)) -> Result<(), Error> {
-        let mut index = 0;
-        while index < self.entries {
-            let at = self.table_at + index * 8;
-            let data = self.file.next_data(at);
-            if data >= at + 8 {
-                index += (data - at) / 8;
-                continue;
+        let _ = walk_entries(self.file, self.table_at, 0..self.entries, u64::from_be_bytes, |entry| {
+            if entry.value != 0 {
+                each(entry.index, entry.value);
             }
-            let count = (self.entries - index).min(8192);
-            // OK: at most 64 KiB.
-            let bytes = self.file.slice(at, usize_of(count * 8))?;
-            for (number, entry) in (index..).zip(bytes.chunks_exact(8)) {
-                let entry = BigEndian::read_u64(entry);
-                if entry != 0 {
-                    each(number, entry);
-                }
-            }
-            index += count;
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(())
     }
 
@@ -222,23 +211,12 @@ impl<'a> Refcounts<'a> {
 
     /// The first block at or after `block` whose entry is not zero.
     fn next_block(&self, block: u64) -> Result<Option<u64>, Error> {
-        let mut block = block;
-        while block < self.entries {
-            let at = self.table_at + block * 8;
-            let data = self.file.next_data(at);
-            if data >= at + 8 {
-                block += (data - at) / 8;
-                continue;
-            }
-            let count = (self.entries - block).min(8192);
-            // OK: at most 64 KiB.
-            let bytes = self.file.slice(at, usize_of(count * 8))?;
-            if let Some(found) = bytes.chunks_exact(8).position(|entry| entry.iter().any(|byte| *byte != 0)) {
-                return Ok(Some(block + found as u64));
-            }
-            block += count;
-        }
-        Ok(None)
+        let (mut found, entries) = (None, block.min(self.entries)..self.entries);
+        let _ = walk_entries(self.file, self.table_at, entries, u64::from_be_bytes, |entry| {
+            found = (entry.value != 0).then_some(entry.index);
+            Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(found)
     }
 
     /// Clusters of one block and one chunk.
