@@ -4,7 +4,7 @@ use std::ops::ControlFlow;
 
 use imgprep_map::{Error, Source};
 
-use crate::usage::{self, Compared};
+use super::usage::{self, Compared};
 use crate::{EngineError, Losses, OnLoss, Options, ResolvedExtent, Stack};
 
 /// The result of a walk over all tables of a stack, without reading payload.

@@ -7,9 +7,8 @@ use std::sync::Mutex;
 use imgprep_map::{Emit, Placement, Sink, SinkKind, WriteError};
 use imgprep_raw::RawWriter;
 
-use crate::block_writes::BlockWrites;
-use crate::faults::{CHUNK, TABLE, stack};
-use crate::writer::{Runs, Writer};
+use super::faults::{CHUNK, TABLE, stack};
+use crate::convert::{BlockWrites, Runs, Writer};
 use crate::{Interrupt, Losses, OnLoss, Options, Output, Progress, convert, scan_tables};
 
 /// A device that is filled with `0xee`, and a record of its writes.
