@@ -47,6 +47,7 @@ pub use load::{
 };
 pub use options::{Interrupt, OnLoss, Options, Progress, ProgressReading};
 pub use scan::{
-    Compared, TableScan, check_structure, check_unused, conflicts, cross_check, gaps, scan_tables,
+    AllocationHistogram, Compared, PartAllocation, TableScan, check_structure, check_unused, conflicts,
+    cross_check, gaps, scan_tables,
 };
 pub use stack::{Layer, ResolvedExtent, Stack};

@@ -77,7 +77,12 @@ pub struct Disk {
     layers: Vec<LayerInfo>,
     unopened: Vec<Named>,
     stack: Stack,
+    token: Arc<DiskToken>,
 }
+
+/// The identity of an opened disk: a plan is valid for the disk that it was made of.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct DiskToken;
 
 impl Disk {
     /// Opens an image and what it needs.
@@ -93,7 +98,12 @@ impl Disk {
         let (infos, below): (Vec<_>, Vec<_>) = layers.unzip();
         let mut all = vec![info];
         all.extend(infos);
-        Self { layers: all, unopened: chain.unopened, stack: Stack::new(top, below) }
+        Self {
+            layers: all,
+            unopened: chain.unopened,
+            stack: Stack::new(top, below),
+            token: Arc::new(DiskToken),
+        }
     }
 
     /// Length of the disk, in bytes.
@@ -186,6 +196,10 @@ impl Disk {
     /// Whether a running QEMU writes to it.
     pub(crate) fn is_in_use(&self) -> bool {
         self.files().any(|file| file.has_writer())
+    }
+
+    pub(crate) fn token(&self) -> &Arc<DiskToken> {
+        &self.token
     }
 
     pub(crate) fn stack(&self) -> &Stack {

@@ -57,6 +57,7 @@ mod codes;
 mod contents;
 mod conversion;
 mod convert;
+mod convert_options;
 mod disk;
 mod error;
 mod extents;
@@ -68,6 +69,7 @@ mod memory_output;
 mod open;
 mod output;
 mod parts;
+mod plan;
 mod remedy;
 mod resources;
 mod safety;
@@ -85,9 +87,8 @@ pub use check_request::{Check, check};
 pub use codes::{code, codes};
 pub use contents::DiskInspection;
 pub use conversion::Conversion;
-pub use convert::{
-    Checksum, ConvertOptions, Converted, Destination, Plan, Verify, convert, convert_to, plan,
-};
+pub use convert::{Converted, convert, convert_planned, convert_planned_to, convert_to};
+pub use convert_options::{Checksum, ConvertOptions, Destination, Verify};
 pub use disk::{Disk, LayerInfo, matches_of};
 pub use error::RequestError;
 pub use extents::Extents;
@@ -98,6 +99,7 @@ pub use memory_output::MemoryOutput;
 pub use open::{open, open_reader, open_reader_with, open_with};
 pub use output::Output;
 pub use parts::parts_among;
+pub use plan::{Plan, plan};
 pub use remedy::{descriptor_beside, remedy};
 pub use size::{SizeError, parse_size};
 pub use target::Target;
@@ -111,8 +113,8 @@ pub use imgprep_catalog::{
 };
 pub use imgprep_disk::{Contents, DiskFacts, Oddity, Partition, PartitionKind, Volume};
 pub use imgprep_engine::{
-    BitOrder, BitmapShape, EngineError, Interrupt, Loss, OnLoss, Options as RunOptions, Progress,
-    ProgressReading, ResolvedExtent, TableScan,
+    AllocationHistogram, BitOrder, BitmapShape, EngineError, Interrupt, Loss, OnLoss, Options as RunOptions,
+    PartAllocation, Progress, ProgressReading, ResolvedExtent, TableScan,
 };
 pub use imgprep_io::{
     Access, Allocator, CreateError, Existing, FileIdentity, ImageFile, NamedReader, OpenError, OutputOptions,

@@ -140,12 +140,12 @@ impl Sink for Sunk {
 type Run = fn(&Stack, &Options<'_>) -> Result<(), Error>;
 
 fn only_table_scan(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    scan_tables(stack, CHUNK, options, &Losses::default()).map(|_| ())
+    scan_tables(stack, CHUNK, options).map(|_| ())
 }
 
 fn convert_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    let losses = Losses::default();
-    let table_scan = scan_tables(stack, CHUNK, options, &losses)?;
+    let table_scan = scan_tables(stack, CHUNK, options)?;
+    let losses = Losses::from(table_scan.losses.clone());
     let mut format = RawWriter::new(table_scan.size);
     assert_eq!(crate::chunk_size(format.block()), CHUNK);
     let output = Output { format: &mut format, sink: &Sunk, with_checksums: true, bitmap: None };
@@ -153,13 +153,13 @@ fn convert_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
 }
 
 fn scan_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    let losses = Losses::default();
-    let table_scan = scan_tables(stack, CHUNK, options, &losses)?;
+    let table_scan = scan_tables(stack, CHUNK, options)?;
+    let losses = Losses::from(table_scan.losses.clone());
     scan(stack, &table_scan, BitmapShape::default(), options, &losses).map(|_| ())
 }
 
 fn checksum_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    let table_scan = scan_tables(stack, CHUNK, options, &Losses::default())?;
+    let table_scan = scan_tables(stack, CHUNK, options)?;
     checksum(stack, &table_scan, (table_scan.size, TrailingData::Zeros), options).map(|_| ())
 }
 

@@ -204,9 +204,9 @@ impl<'a> Job<'a> {
         let in_path = |error: Error| error.in_path(path.display().to_string());
         let file =
             SourceFile::open(&path, self.options.open.source).map_err(|error| in_path(error.into()))?;
-        let losses = Losses::default();
         let chunk = chunk_size(RawWriter::new(disk.size()).block());
-        let table_scan = scan_tables(disk.stack(), chunk, self.run, &losses)?;
+        let table_scan = scan_tables(disk.stack(), chunk, self.run)?;
+        let losses = Losses::default();
         let bitmap = scan(disk.stack(), &table_scan, shape, self.run, &losses)?;
         let flaw = bitmap.flaw(&file).map_err(in_path)?;
         file.verify_mapping().map_err(|error| in_path(error.into()))?;
