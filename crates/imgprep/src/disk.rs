@@ -10,7 +10,7 @@ use imgprep_engine::{
 };
 use imgprep_io::{FileIdentity, ImageFile, SourceFile, SourceOptions};
 use imgprep_map::{Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, StructureCounts};
-use imgprep_open::{Chain, Layer, Named, OpenOptions};
+use imgprep_open::{Chain, DetectedFile, Layer, Named, OpenOptions};
 
 use crate::RequestError;
 use crate::allocation::{Counted, count, counted_tables};
@@ -77,6 +77,7 @@ pub struct Disk {
     layers: Vec<LayerInfo>,
     unopened: Vec<Named>,
     stack: Stack,
+    top: DetectedFile,
     token: Arc<DiskToken>,
 }
 
@@ -92,18 +93,31 @@ impl Disk {
 
     /// From a chain that is open already.
     pub fn from_chain(chain: Chain) -> Self {
+        let layer = chain.top();
+        let top = DetectedFile {
+            name: layer.name.clone(),
+            file: Arc::clone(&layer.files[0]), // OK: a layer has at least its own file.
+            from: chain.from,
+            detection: layer.detection.clone(),
+        };
         let mut layers = chain.layers.into_iter().map(split);
         // OK: a chain has at least the image that the user named.
-        let Some((info, top)) = layers.next() else { unreachable!("a chain without layers") };
+        let Some((info, first)) = layers.next() else { unreachable!("a chain without layers") };
         let (infos, below): (Vec<_>, Vec<_>) = layers.unzip();
         let mut all = vec![info];
         all.extend(infos);
         Self {
             layers: all,
             unopened: chain.unopened,
-            stack: Stack::new(top, below),
+            stack: Stack::new(first, below),
+            top,
             token: Arc::new(DiskToken),
         }
+    }
+
+    /// The file of the top layer with its format.
+    pub(crate) fn top_file(&self) -> &DetectedFile {
+        &self.top
     }
 
     /// Length of the disk, in bytes.

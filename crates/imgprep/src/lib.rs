@@ -82,7 +82,7 @@ mod uuid;
 pub use allocation::{Allocation, Counted};
 pub use bitmap::{BitmapMaker, BitmapWritten, write_bitmap};
 pub use bitmap_command::BitmapCommand;
-pub use check::{CheckOptions, CheckedFile, Depth, Outcome, check_file, each_file};
+pub use check::{CheckOptions, CheckedFile, Depth, Outcome, check_disk, check_file, each_file};
 pub use check_request::{Check, check};
 pub use codes::{code, codes};
 pub use contents::DiskInspection;
