@@ -26,6 +26,7 @@ mod convert;
 mod each;
 mod error;
 mod load;
+mod mask;
 mod options;
 mod pipeline;
 mod scan;

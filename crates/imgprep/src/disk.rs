@@ -1,6 +1,6 @@
 //! An opened disk: its layers, described, and the stack that the engine reads.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -118,6 +118,16 @@ impl Disk {
     /// The file of the top layer with its format.
     pub(crate) fn top_file(&self) -> &DetectedFile {
         &self.top
+    }
+
+    /// The same disk with free ranges, which read as zeros: neither payload nor tables are read for them. The ranges may
+    /// overlap and have any order.
+    ///
+    /// The layers and their allocation are described as before.
+    #[must_use]
+    pub fn with_mask(self, ranges: impl IntoIterator<Item = Range<u64>>) -> Self {
+        // A plan of the disk without the mask is not valid for this one.
+        Self { stack: self.stack.with_mask(ranges), token: Arc::new(DiskToken), ..self }
     }
 
     /// Length of the disk, in bytes.

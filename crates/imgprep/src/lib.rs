@@ -117,10 +117,10 @@ pub use imgprep_engine::{
     PartAllocation, Progress, ProgressReading, ResolvedExtent, TableScan,
 };
 pub use imgprep_io::{
-    Access, Allocator, CreateError, Existing, FileIdentity, ImageFile, NamedReader, OpenError, OutputOptions,
-    SourceFile, SourceOptions, Sync, free_space, hidden_prefix, ignores_hangup, open_file_limit,
-    path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve, space_taken, spool,
-    stdout_was_closed, sync_folder, write_atomic,
+    Access, Allocator, BlockCache, CreateError, Existing, FileIdentity, ImageFile, NamedReader, OpenError,
+    OutputOptions, SourceFile, SourceOptions, Sync, free_space, hidden_prefix, ignores_hangup,
+    open_file_limit, path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve, space_taken,
+    spool, stdout_was_closed, sync_folder, write_atomic,
 };
 pub use imgprep_map as map;
 pub use imgprep_map::{
