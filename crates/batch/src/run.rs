@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use imgprep::{Class, Error, Existing, Interrupt, Sync, reason};
+use imgprep::{Error, Existing, Interrupt, Sync, reason};
 
 use crate::execute::JobContext;
 use crate::job_spec::ImportRules;
@@ -313,7 +313,7 @@ impl Worker<'_> {
         record.error = Some(Failure::of(error, imgprep::remedy(error)));
         let is_stopped = self.settings.interrupt.is_raised();
         record.state = if is_stopped { State::Stopped } else { State::Failed };
-        if !is_stopped && task.attempt <= self.settings.retries && is_transient(error) {
+        if !is_stopped && task.attempt <= self.settings.retries && error.is_transient() {
             let pause = pause(self.settings.pause, task.attempt);
             queue.again(task.job, pause);
             return self.send(WorkerEvent::Again { job: task.job, record: Box::new(record), pause });
@@ -330,18 +330,6 @@ impl Worker<'_> {
         // The coordinator is gone only when the journal cannot be written: then nothing counts any more.
         let _ = self.replies.send(event);
     }
-}
-
-/// Whether a retry may succeed: I/O errors are transient, errors of the image are not.
-fn is_transient(error: &Error) -> bool {
-    let permanent = [
-        "io.open.not-found",
-        "io.open.permission",
-        "io.open.directory",
-        "io.open.special",
-        "io.read.past-end",
-    ];
-    error.class() == Class::Io && !permanent.contains(&error.code())
 }
 
 /// Doubled with every attempt.

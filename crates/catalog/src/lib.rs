@@ -43,7 +43,7 @@ pub fn by_name(name: &str) -> Option<&'static Format> {
 }
 
 /// The detected format of a file, and the evidence.
-#[derive(Debug)]
+#[derive(Clone, Debug)]
 pub struct Detection {
     /// The format.
     pub format: &'static Format,

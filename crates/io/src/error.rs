@@ -76,6 +76,10 @@ impl Detail for OpenError {
         Class::Io
     }
 
+    fn is_transient(&self) -> bool {
+        !matches!(self, Self::NotFound | Self::Permission | Self::Directory | Self::Special { .. })
+    }
+
     fn kind(&self) -> imgprep_map::ErrorKind {
         match self {
             Self::NotFound => imgprep_map::ErrorKind::NotFound,
@@ -161,6 +165,10 @@ impl Detail for CreateError {
         }
     }
 
+    fn is_transient(&self) -> bool {
+        self.class() == Class::Io
+    }
+
     fn kind(&self) -> imgprep_map::ErrorKind {
         match self {
             Self::Exists => imgprep_map::ErrorKind::AlreadyExists,
@@ -189,6 +197,22 @@ mod tests {
             assert_eq!((error.code(), error.class()), ("io.write.no-space", Class::Io));
         }
         assert_eq!(CreateError::failed("synced")(ErrorKind::Other.into()).code(), "io.output.failed");
+    }
+
+    #[test]
+    fn a_retry_may_succeed_unless_the_name_itself_is_wrong() {
+        let permanent = [
+            OpenError::NotFound,
+            OpenError::Permission,
+            OpenError::Directory,
+            OpenError::Special { kind: "pipe" },
+        ];
+        assert!(permanent.iter().all(|error| !error.is_transient()));
+        assert!(
+            OpenError::Failed { reason: String::new() }.is_transient() && OpenError::Replaced.is_transient()
+        );
+        assert!(CreateError::NoSpace { doing: "written" }.is_transient());
+        assert!(!CreateError::Exists.is_transient() && !CreateError::Busy.is_transient());
     }
 
     #[test]

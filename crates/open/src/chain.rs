@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::sync::Arc;
 
-use imgprep_catalog::{Detection, Format, by_name, denied_as_raw, is_raw};
+use imgprep_catalog::{Detection, Format, by_name, denied_as_raw, is_raw, parse};
 use imgprep_io::ImageFile;
 use imgprep_map::{
     Detail as _, Error, Finding, Image, ImageName, Overlay, OverlayReader, ParentRef, ParseOptions, Parsed,
@@ -13,8 +13,8 @@ use imgprep_map::{
 use crate::associated_file::associated_files;
 use crate::follow_policy::last_part;
 use crate::options::{Mismatch, OpenOptions};
-use crate::read_image::{open_file, open_given, read};
-use crate::{ChainError, FollowPolicy, near, search};
+use crate::read_image::{open_file, open_given, or_unread};
+use crate::{ChainError, DetectedFile, FollowPolicy, near, search};
 
 /// One opened image.
 #[derive(Debug)]
@@ -63,6 +63,8 @@ pub struct Named {
 /// The layers of a disk, top first.
 #[derive(Debug)]
 pub struct Chain {
+    /// The format of the first layer, if the caller selected it.
+    pub from: Option<&'static Format>,
     /// At least one.
     pub layers: Vec<Layer>,
     /// Unopened files of the last layer: with [`FollowPolicy::None`] only.
@@ -130,7 +132,7 @@ impl Chain {
 /// With [`FollowPolicy::None`] other files are listed as unopened instead of opened.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Chain, Error> {
     let name = path.display().to_string();
-    open_chain(name, open_given(path, options)?, options)
+    open_source(name, open_given(path, options)?, options)
 }
 
 /// The same for an open source with the name `name`.
@@ -139,12 +141,13 @@ pub fn open_source(
     file: impl Into<Arc<dyn ImageFile>>,
     options: &OpenOptions,
 ) -> Result<Chain, Error> {
-    open_chain(name, file.into(), options)
+    open_detected(detect(name, file.into(), options.from)?, options)
 }
 
-fn open_chain(name: String, file: Arc<dyn ImageFile>, options: &OpenOptions) -> Result<Chain, Error> {
-    let mut chain = Chain { layers: Vec::new(), unopened: Vec::new() };
-    let top = open_layer(&mut chain, name, file, options.from, &options.parse, options)?;
+/// The same for a file whose format is known. [`OpenOptions::from`] is not used.
+pub fn open_detected(file: DetectedFile, options: &OpenOptions) -> Result<Chain, Error> {
+    let mut chain = Chain { from: file.from, layers: Vec::new(), unopened: Vec::new() };
+    let top = open_layer(&mut chain, file, &options.parse, options)?;
     chain.layers.push(top);
     while let Some(parent) = chain.lowest().image.parent.clone() {
         match follow(&mut chain, &parent, options) {
@@ -279,7 +282,7 @@ fn open_below(
         ..ParseOptions::default()
     };
     let denied = from.filter(|format| is_raw(format)).and_then(|_| denied_as_raw(file.path()));
-    let mut layer = open_layer(chain, path, file, from, &parse, options)?;
+    let mut layer = open_layer(chain, detect(path, file, from)?, &parse, options)?;
     if let Some(denied) = denied.filter(|_| layer.detection.matches.is_empty() && !layer.files[0].is_device())
     {
         layer.image.findings.push(Finding {
@@ -318,17 +321,23 @@ fn parent_format(parent: &ParentRef) -> Result<Option<&'static Format>, Error> {
     }
 }
 
-fn open_layer(
-    chain: &mut Chain,
+fn detect(
     name: String,
     file: Arc<dyn ImageFile>,
     from: Option<&'static Format>,
+) -> Result<DetectedFile, Error> {
+    DetectedFile::detect(name.clone(), file, from).map_err(|error| error.in_path(name))
+}
+
+fn open_layer(
+    chain: &mut Chain,
+    file: DetectedFile,
     options: &ParseOptions,
     open: &OpenOptions,
 ) -> Result<Layer, Error> {
-    let shown = name;
+    let DetectedFile { name: shown, file, detection, .. } = file;
     let in_path = |error: Error| error.in_path(&shown);
-    let (detection, mut parsed) = read(&*file, from, options).map_err(in_path)?;
+    let mut parsed = or_unread(&*file, parse(&*file, &detection, options)).map_err(in_path)?;
     let path = file.path().to_path_buf();
     let (mut files, mut findings) = (vec![file], Vec::new());
     let mut image = loop {

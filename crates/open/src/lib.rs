@@ -7,6 +7,7 @@
 mod associated_file;
 mod chain;
 mod codes;
+mod detected;
 mod error;
 mod follow_policy;
 mod namespace;
@@ -16,10 +17,11 @@ mod read_image;
 mod search;
 
 pub use associated_file::part_of;
-pub use chain::{Chain, Layer, Named, open, open_source};
+pub use chain::{Chain, Layer, Named, open, open_detected, open_source};
 pub use codes::CODES;
+pub use detected::DetectedFile;
 pub use error::ChainError;
 pub use follow_policy::FollowPolicy;
 pub use namespace::{MemoryFiles, Namespace};
 pub use options::{Mismatch, OpenOptions};
-pub use read_image::hints;
+pub use read_image::{hints, open_given};

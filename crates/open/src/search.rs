@@ -7,11 +7,12 @@
 use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
+use imgprep_catalog::{detect, parse};
 use imgprep_io::ImageFile;
 use imgprep_map::{Error, Hint, ImageName, ParentRef, ParseOptions, Parsed};
 
 use crate::options::OpenOptions;
-use crate::read_image::{open_quietly, read};
+use crate::read_image::{hints, open_quietly, or_unread};
 use crate::{ChainError, FollowPolicy, Namespace};
 
 /// Maximum number of candidates in one folder.
@@ -145,7 +146,8 @@ impl Seen {
 /// The id of an image, without opening its associated files.
 fn identities_of(file: &dyn ImageFile, options: &OpenOptions) -> Result<Vec<String>, Error> {
     let parse_options = ParseOptions { limits: options.parse.limits, ..ParseOptions::default() };
-    let image = match read(file, None, &parse_options)?.1 {
+    let parsed = detect(file, hints(file, None)).and_then(|found| parse(file, &found, &parse_options));
+    let image = match or_unread(file, parsed)? {
         Parsed::Done(image) => image,
         Parsed::Needs(needs) => needs.described,
     };

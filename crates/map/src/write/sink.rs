@@ -99,6 +99,10 @@ impl Detail for WriteError {
         Class::Io
     }
 
+    fn is_transient(&self) -> bool {
+        true
+    }
+
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NoSpace { .. } | Self::TooSmall { .. } => ErrorKind::NoSpace,

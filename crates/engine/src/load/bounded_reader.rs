@@ -4,9 +4,9 @@ use std::sync::Mutex;
 
 use imgprep_map::{Error, ReadAt, ReadError};
 
-use crate::load::{Loaded, Loader};
-use crate::scratch::Scratch;
-use crate::stream::Streams;
+use super::loader::{Loaded, Loader};
+use super::scratch::Scratch;
+use super::stream::Streams;
 use crate::{EngineError, Losses, OnLoss, Progress, Stack};
 
 /// A stack as something that can be read at any place, one small read at a time.

@@ -10,7 +10,7 @@ use std::sync::Arc;
 use imgprep_codec::{Continued, PayloadEnd};
 use imgprep_map::{Error, Source};
 
-use crate::payload::{check_block, payload};
+use super::payload::{check_block, payload};
 use crate::{Layer, Losses, OnLoss, ResolvedExtent, Stack};
 
 /// One decompressed record.

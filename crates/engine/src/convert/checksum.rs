@@ -5,8 +5,7 @@ use std::ops::Range;
 use crc32fast::Hasher;
 use imgprep_map::Error;
 
-use crate::job::{Job, jobs, reading_share};
-use crate::load::{Loaded, Loader};
+use crate::load::{Job, Loaded, Loader, Scratch, jobs, reading_share};
 use crate::{EngineError, Losses, Options, Stack, TableScan, is_zero, pipeline};
 
 /// Checksums of the chunks of a disk that are not all zeros, ascending.
@@ -96,7 +95,7 @@ pub fn checksum(
     let loader = Loader { stack, on_loss: options.on_loss, losses: &losses, progress: options.progress };
     let share = reading_share(stack, table_scan, options)?;
     let mut sums = Checksums::new(table_scan.chunk, size);
-    let work = |job: Job, scratch: &mut _| {
+    let work = |job: Job, scratch: &mut Scratch| {
         if trailing == TrailingData::Anything && job.range.start >= size {
             return Ok((job, None));
         }
@@ -121,6 +120,7 @@ pub fn checksum(
         share,
         options.interrupt,
         jobs(stack, table_scan.chunk, options, &losses, None),
+        Scratch::new,
         work,
         |(job, sum)| {
             sums.chunks.extend(sum.map(|sum| (job.chunk, sum)));

@@ -3,7 +3,7 @@
 use imgprep_codec::{BlockDecompressor, PayloadEnd};
 use imgprep_map::{Error, FileId, Source};
 
-use crate::payload::{check_block, payload};
+use super::payload::{check_block, payload};
 use crate::{Layer, ResolvedExtent, is_zero};
 
 /// A compressed block that was decompressed.

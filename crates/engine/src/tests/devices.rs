@@ -7,9 +7,8 @@ use std::sync::Mutex;
 use imgprep_map::{Emit, Placement, Sink, SinkKind, WriteError};
 use imgprep_raw::RawWriter;
 
-use crate::block_writes::BlockWrites;
-use crate::faults::{CHUNK, TABLE, stack};
-use crate::writer::{Runs, Writer};
+use super::faults::{CHUNK, TABLE, stack};
+use crate::convert::{BlockWrites, Runs, Writer};
 use crate::{Interrupt, Losses, OnLoss, Options, Output, Progress, convert, scan_tables};
 
 /// A device that is filled with `0xee`, and a record of its writes.
@@ -91,8 +90,8 @@ fn a_raw_on_a_device_is_the_disk_and_zeros() {
         progress: &Progress::default(),
         observe: &|_| {},
     };
+    let table_scan = scan_tables(&stack, CHUNK, &options).unwrap();
     let losses = Losses::default();
-    let table_scan = scan_tables(&stack, CHUNK, &options, &losses).unwrap();
     let device = Device::new(table_scan.size as usize + 1);
     let mut format = RawWriter::new(table_scan.size);
     let output = Output { format: &mut format, sink: &device, with_checksums: false, bitmap: None };

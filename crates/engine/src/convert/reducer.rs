@@ -4,10 +4,12 @@ use std::ops::Range;
 
 use imgprep_map::{Error, ImageWriter, SinkKind, Stored};
 
-use crate::block_writes::BlockWrites;
-use crate::worker::{Body, Compressors, Done, StoredBlock};
-use crate::writer::{Runs, Writer};
-use crate::{Bitmap, Checksums, Options};
+use super::bitmap::Bitmap;
+use super::block_writes::BlockWrites;
+use super::checksum::Checksums;
+use super::worker::{Body, Compressors, Done, StoredBlock};
+use super::writer::{Runs, Writer};
+use crate::Options;
 
 /// What a conversion did.
 #[derive(Clone, Debug, PartialEq, Eq)]

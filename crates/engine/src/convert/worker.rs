@@ -6,12 +6,9 @@ use std::sync::{Mutex, PoisonError};
 use imgprep_codec::{BlockCompressor, CompressError};
 use imgprep_map::{Compression, Encoding, Error};
 
-use crate::job::Job;
-use crate::load::{Loaded, Loader};
-use crate::scratch::Scratch;
-use crate::writer::{Runs, Writer};
-use crate::zeros::data_runs;
-use crate::{BitmapShape, is_zero};
+use super::bitmap::BitmapShape;
+use super::writer::{Runs, Writer};
+use crate::load::{Job, Loaded, Loader, Scratch, data_runs, is_zero};
 
 /// Zeros of this many bytes at a multiple of it are left out of a sparse file: the
 /// block of every common file system.

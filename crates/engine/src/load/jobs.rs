@@ -4,9 +4,9 @@ use std::ops::Range;
 
 use imgprep_map::Error;
 
+use super::stream::{StreamBlock, Streams};
 use crate::pipeline::Share;
-use crate::stream::{StreamBlock, Streams};
-use crate::work_units::WorkUnits;
+use crate::scan::WorkUnits;
 use crate::{Losses, Options, Stack, TableScan};
 
 /// One chunk to be worked on.

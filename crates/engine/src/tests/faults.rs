@@ -19,11 +19,11 @@ use crate::{
     convert, scan, scan_tables,
 };
 
-pub(crate) const CHUNK: u64 = 2 << 20;
+pub(super) const CHUNK: u64 = 2 << 20;
 
 /// A mapped file whose page fails at an access: it shows zeros from then on, as the handler of SIGBUS leaves them.
-pub(crate) struct Failing {
-    pub(crate) bytes: Vec<u8>,
+pub(super) struct Failing {
+    pub(super) bytes: Vec<u8>,
     zeros: Vec<u8>,
     /// Accesses so far, and the one that fails.
     accesses: AtomicU64,
@@ -58,7 +58,7 @@ impl ReadAt for Failing {
 struct Table;
 
 const ENTRIES: [u8; 5] = [1, 2, 3, 1, 0];
-pub(crate) const TABLE: u64 = 4096;
+pub(super) const TABLE: u64 = 4096;
 
 impl DiskMap for Table {
     fn size(&self) -> u64 {
@@ -98,7 +98,7 @@ impl DiskMap for Table {
     }
 }
 
-pub(crate) fn stack(fails_at: u64) -> (Stack, Arc<Failing>) {
+pub(super) fn stack(fails_at: u64) -> (Stack, Arc<Failing>) {
     let mut bytes = vec![0; (TABLE + CHUNK * ENTRIES.len() as u64) as usize];
     bytes[..ENTRIES.len()].copy_from_slice(&ENTRIES);
     for (chunk, entry) in ENTRIES.iter().enumerate().filter(|(_, entry)| (1..3).contains(*entry)) {
@@ -140,12 +140,12 @@ impl Sink for Sunk {
 type Run = fn(&Stack, &Options<'_>) -> Result<(), Error>;
 
 fn only_table_scan(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    scan_tables(stack, CHUNK, options, &Losses::default()).map(|_| ())
+    scan_tables(stack, CHUNK, options).map(|_| ())
 }
 
 fn convert_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    let losses = Losses::default();
-    let table_scan = scan_tables(stack, CHUNK, options, &losses)?;
+    let table_scan = scan_tables(stack, CHUNK, options)?;
+    let losses = Losses::from(table_scan.losses.clone());
     let mut format = RawWriter::new(table_scan.size);
     assert_eq!(crate::chunk_size(format.block()), CHUNK);
     let output = Output { format: &mut format, sink: &Sunk, with_checksums: true, bitmap: None };
@@ -153,13 +153,13 @@ fn convert_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
 }
 
 fn scan_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    let losses = Losses::default();
-    let table_scan = scan_tables(stack, CHUNK, options, &losses)?;
+    let table_scan = scan_tables(stack, CHUNK, options)?;
+    let losses = Losses::from(table_scan.losses.clone());
     scan(stack, &table_scan, BitmapShape::default(), options, &losses).map(|_| ())
 }
 
 fn checksum_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    let table_scan = scan_tables(stack, CHUNK, options, &Losses::default())?;
+    let table_scan = scan_tables(stack, CHUNK, options)?;
     checksum(stack, &table_scan, (table_scan.size, TrailingData::Zeros), options).map(|_| ())
 }
 

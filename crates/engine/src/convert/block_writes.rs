@@ -4,7 +4,7 @@ use std::ops::Range;
 
 use imgprep_map::{Emit, Error, Placement, SinkKind};
 
-use crate::writer::{Runs, Writer};
+use super::writer::{Runs, Writer};
 
 /// Writes the blocks of one chunk and the tables between them. Blocks that are adjacent in the chunk and in the file
 /// are combined into one write.

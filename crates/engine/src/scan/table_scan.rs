@@ -4,19 +4,24 @@ use std::ops::ControlFlow;
 
 use imgprep_map::{Error, Source};
 
-use crate::usage::{self, Compared};
-use crate::{EngineError, Losses, OnLoss, Options, ResolvedExtent, Stack};
+use super::allocation::AllocationHistogram;
+use super::usage::{self, Compared};
+use crate::{EngineError, Loss, Losses, OnLoss, Options, ResolvedExtent, Stack};
 
 /// The result of a walk over all tables of a stack, without reading payload.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+///
+/// It is made once and passed to whatever needs it: the plan, the conversion, the reports.
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct TableScan {
     /// Length of the disk, in bytes.
     pub size: u64,
     /// Bytes of a chunk.
     pub chunk: u64,
-    /// Chunks that may hold something else than zeros.
+    /// Chunks that may contain something else than zeros.
     pub chunks: u64,
-    /// Bytes of the disk that are stored as they are.
+    /// Extents of the disk.
+    pub extents: u64,
+    /// Bytes of the disk that are stored uncompressed.
     pub data: u64,
     /// Bytes of the disk that are stored compressed.
     pub compressed: u64,
@@ -24,26 +29,25 @@ pub struct TableScan {
     pub zeros: u64,
     /// Bytes of the largest compressed block.
     pub largest_compressed: u64,
+    /// The allocation of each part of the disk; `None` if a range of the disk could not be walked.
+    pub allocation: Option<AllocationHistogram>,
+    /// Ranges that cannot be read, and conflicts, in the order in which they were found.
+    pub losses: Vec<Loss>,
 }
 
 impl TableScan {
-    /// Bytes of the disk that have to be looked at.
+    /// Bytes of the disk that have to be read.
     pub fn total(&self) -> u64 {
         self.chunks.saturating_mul(self.chunk).min(self.size)
     }
 }
 
-/// Walks every table of every layer: all errors that the tables reveal are reported
-/// now, before an output exists.
+/// Walks every table of every layer: all errors in the tables are reported now, before an output exists.
 ///
-/// With [`OnLoss::Zero`] ranges that cannot be read are listed in `losses` and counted
-/// as zeros; so are conflicts between entries, though what they name is still read.
-pub fn scan_tables(
-    stack: &Stack,
-    chunk: u64,
-    options: &Options<'_>,
-    losses: &Losses,
-) -> Result<TableScan, Error> {
+/// With [`OnLoss::Zero`] ranges that cannot be read are listed in [`TableScan::losses`] and counted as zeros; so are
+/// conflicts between entries, though what they name is still read.
+pub fn scan_tables(stack: &Stack, chunk: u64, options: &Options<'_>) -> Result<TableScan, Error> {
+    let losses = Losses::default();
     for layer in stack.layers() {
         options.interrupt.check()?;
         let mut conflicts = 0;
@@ -56,8 +60,7 @@ pub fn scan_tables(
             losses.add(0..0, &layer.name(EngineError::ManyConflicts { conflicts }.into()));
         }
     }
-    let mut counted =
-        Count { table_scan: TableScan { size: stack.size(), chunk, ..TableScan::default() }, next_chunk: 0 };
+    let mut counted = Count::new(stack.size(), chunk);
     let mut at = 0;
     while at < stack.size() {
         let walked = stack.visit_until(options.interrupt, at..u64::MAX, &mut |extent| {
@@ -70,6 +73,7 @@ pub fn scan_tables(
             Err(error) => match error.disk() {
                 Some(lost) if options.on_loss == OnLoss::Zero && lost.end > at => {
                     losses.add(lost.clone(), &error);
+                    counted.table_scan.allocation = None;
                     counted.table_scan.zeros += lost.end - lost.start;
                     at = lost.end;
                 }
@@ -78,7 +82,7 @@ pub fn scan_tables(
         }
     }
     stack.verify_mapping()?;
-    Ok(counted.table_scan)
+    Ok(TableScan { losses: losses.into_found(), ..counted.table_scan })
 }
 
 struct Count {
@@ -88,22 +92,31 @@ struct Count {
 }
 
 impl Count {
+    fn new(size: u64, chunk: u64) -> Self {
+        let allocation = Some(AllocationHistogram::new(size));
+        Self { table_scan: TableScan { size, chunk, allocation, ..TableScan::default() }, next_chunk: 0 }
+    }
+
     fn add(&mut self, extent: &ResolvedExtent) {
+        let found = &mut self.table_scan;
+        found.extents += 1;
+        if let Some(allocation) = &mut found.allocation {
+            allocation.add(extent);
+        }
         match &extent.source {
             Source::Zero { .. } | Source::Parent => {
-                self.table_scan.zeros += extent.len();
+                found.zeros += extent.len();
                 return;
             }
-            Source::Data { .. } => self.table_scan.data += extent.len(),
+            Source::Data { .. } => found.data += extent.len(),
             Source::Compressed { block, .. } => {
-                self.table_scan.compressed += extent.len();
-                self.table_scan.largest_compressed =
-                    self.table_scan.largest_compressed.max(block.end - block.start);
+                found.compressed += extent.len();
+                found.largest_compressed = found.largest_compressed.max(block.end - block.start);
             }
         }
-        let first = (extent.disk.start / self.table_scan.chunk).max(self.next_chunk);
-        let end = extent.disk.end.div_ceil(self.table_scan.chunk);
-        self.table_scan.chunks += end.saturating_sub(first);
+        let first = (extent.disk.start / found.chunk).max(self.next_chunk);
+        let end = extent.disk.end.div_ceil(found.chunk);
+        found.chunks += end.saturating_sub(first);
         self.next_chunk = self.next_chunk.max(end);
     }
 }

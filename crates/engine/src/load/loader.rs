@@ -4,10 +4,10 @@ use std::ops::{ControlFlow, Range};
 
 use imgprep_map::{Codec, Error, FileId, ReadAt, Source};
 
-use crate::payload::{check_block, payload};
-use crate::prefetch::prefetch;
-use crate::scratch::Scratch;
-use crate::stream::StreamBlock;
+use super::payload::{check_block, payload};
+use super::prefetch::prefetch;
+use super::scratch::Scratch;
+use super::stream::StreamBlock;
 use crate::{Layer, Losses, OnLoss, Progress, ResolvedExtent, Stack};
 
 /// The usual cluster: what is smaller is written from the buffer.

@@ -3,14 +3,14 @@
 use imgprep_codec::{compress_bound, context_bytes};
 use imgprep_map::{Encoding, Error, ImageWriter, Sink, SinkKind};
 
-use crate::job::{Job, jobs, reading_share};
-use crate::load::{Loaded, Loader};
+use super::bitmap::{Bitmap, BitmapShape};
+use super::checksum::Checksums;
+use super::reducer::{Converted, Reducer};
+use super::worker::{Compressors, Worker, data_ranges};
+use super::writer::Writer;
+use crate::load::{Job, Loaded, Loader, Scratch, jobs, reading_share};
 use crate::pipeline::Share;
-use crate::reducer::{Converted, Reducer};
-use crate::scratch::Scratch;
-use crate::worker::{Compressors, Worker, data_ranges};
-use crate::writer::Writer;
-use crate::{Bitmap, BitmapShape, Checksums, Losses, Options, Stack, TableScan, pipeline};
+use crate::{Losses, Options, Stack, TableScan, pipeline};
 
 /// The destination of a conversion.
 pub struct Output<'a> {
@@ -69,6 +69,7 @@ pub fn convert(
         share,
         options.interrupt,
         feed,
+        Scratch::new,
         |job, scratch| worker.work(job, scratch),
         |done| reducer.reduce(done, &worker.compressors),
     )?;
@@ -101,6 +102,7 @@ pub fn scan(
         share,
         options.interrupt,
         jobs(stack, table_scan.chunk, options, losses, None),
+        Scratch::new,
         work,
         |(range, data)| {
             data.iter().for_each(|data| bitmap.set(data));

@@ -1,16 +1,13 @@
-//! Looking at an image without making anything of it: the walks of a check.
+//! The walks of a check over the compressed blocks of a layer.
 
-use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Range};
 
-use imgprep_map::{Codec, CompressedLen, Error, Files as _, Finding, Source, StructureCounts};
+use imgprep_map::{Codec, CompressedLen, Error, Files as _, Source};
 
-use crate::job::jobs;
+use super::jobs::jobs;
+use super::scratch::{Decompressed, Scratch};
 use crate::pipeline::Share;
-use crate::scratch::{Decompressed, Scratch};
-use crate::usage::Compared;
-use crate::watched::Watched;
-use crate::{Interrupt, Layer, Losses, OnLoss, Options, ResolvedExtent, Stack, is_zero, pipeline, usage};
+use crate::{Layer, Losses, OnLoss, Options, ResolvedExtent, Stack, is_zero, pipeline};
 
 /// Bytes of the disk that a stream is decompressed by.
 const STREAM_STEP: u64 = 2 << 20;
@@ -18,73 +15,6 @@ const STREAM_STEP: u64 = 2 << 20;
 /// Receives the result of each block; `Break` ends the walk.
 pub type DecompressVisitor<'f> =
     &'f mut dyn FnMut(&ResolvedExtent, Result<Decompressed, Error>) -> ControlFlow<()>;
-
-type Found<'f> = &'f mut dyn FnMut(Error) -> ControlFlow<()>;
-
-/// Compares the uses of a layer with each other and with its files, and reports the
-/// conflicts in the order of the file.
-pub fn conflicts(
-    layer: &Layer,
-    options: &Options<'_>,
-    found: &mut dyn FnMut(Error),
-) -> Result<Compared, Error> {
-    usage::check(layer, options.memory / 2, OnLoss::Zero, options.interrupt, found)
-}
-
-/// Runs the structure check of a layer's format ([`DiskMap::check`](imgprep_map::DiskMap::check)).
-pub fn check_structure(
-    layer: &Layer,
-    options: &Options<'_>,
-    found: &mut dyn FnMut(Finding) -> ControlFlow<()>,
-) -> Result<StructureCounts, Error> {
-    let checked = layer.map.check(&Watched::new(&layer.files, options.interrupt), found);
-    options.interrupt.check()?;
-    checked
-}
-
-/// Runs the check of what a layer's tables leave out of its disk
-/// ([`DiskMap::check_unused`](imgprep_map::DiskMap::check_unused)). Bytes that cannot be read are no part of the
-/// disk: they end the check of the layer without an error.
-pub fn check_unused(
-    layer: &Layer,
-    interrupt: &Interrupt,
-    found: &mut dyn FnMut(Finding),
-) -> Result<(), Error> {
-    let checked = layer.map.check_unused(&Watched::new(&layer.files, interrupt), &mut |finding| {
-        found(finding);
-        ControlFlow::Continue(())
-    });
-    interrupt.check()?;
-    match checked {
-        Err(error) if error.format() != "io" => Err(layer.name(error)),
-        _ => Ok(()),
-    }
-}
-
-/// Walks the tables of a layer and reports every unreadable range of its disk.
-pub fn gaps(layer: &Layer, options: &Options<'_>, found: Found<'_>) -> Result<(), Error> {
-    let size = layer.map.size();
-    let files = Watched::new(&layer.files, options.interrupt);
-    let mut at = 0;
-    while at < size {
-        options.interrupt.check()?;
-        let walked = layer.map.visit(&files, at..size, &mut |_| {
-            if options.interrupt.is_raised() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
-        });
-        options.interrupt.check()?;
-        let Err(error) = walked else { break };
-        let error = layer.name(error);
-        let lost = error.disk();
-        if found(error).is_break() {
-            break;
-        }
-        match lost {
-            Some(lost) if lost.end > at => at = lost.end,
-            _ => break,
-        }
-    }
-    options.interrupt.check()
-}
 
 /// Decompresses every compressed block of the layer `index` and reports the results, in disk order. Of a stream
 /// below the top nothing is decompressed.
@@ -112,6 +42,7 @@ pub fn decompress_all(
         share,
         options.interrupt,
         || Ok(extents.next()),
+        Scratch::new,
         |extent, scratch| {
             let decompressed = scratch.decompress_whole(layer, &extent);
             stack.verify_mapping()?;
@@ -243,18 +174,4 @@ impl Iterator for Compressed<'_> {
             self.found = found.into_iter();
         }
     }
-}
-
-/// Works on many things at once, as many as there are threads; results come in order, on the
-/// caller's thread.
-pub fn each<J: Send, D: Send>(
-    threads: NonZeroUsize,
-    interrupt: &Interrupt,
-    jobs: impl IntoIterator<Item = J>,
-    work: impl Fn(J) -> D + Sync,
-    mut reduce: impl FnMut(D) -> Result<(), Error>,
-) -> Result<(), Error> {
-    let mut jobs = jobs.into_iter();
-    let share = Share { threads, in_flight: threads.get() * 4 };
-    pipeline::run(share, interrupt, || Ok(jobs.next()), |job, _| Ok(work(job)), &mut reduce)
 }
