@@ -5,11 +5,11 @@ use crate::model::AnomalousImage;
 /// All of them.
 pub fn anomalous() -> Vec<AnomalousImage> {
     let mut all = Vec::new();
-    all.extend(crate::anomalous_vhdx::anomalous());
-    all.extend(crate::anomalous_vhd::anomalous());
-    all.extend(crate::anomalous_vmdk::anomalous());
-    all.extend(crate::anomalous_qcow::anomalous());
-    all.extend(crate::anomalous_qed::anomalous());
-    all.extend(crate::anomalous_vdi::anomalous());
+    all.extend(crate::vhdx::anomalous::anomalous());
+    all.extend(crate::vhd::anomalous::anomalous());
+    all.extend(crate::vmdk::anomalous::anomalous());
+    all.extend(crate::qcow::anomalous::anomalous());
+    all.extend(crate::qed::anomalous::anomalous());
+    all.extend(crate::vdi::anomalous::anomalous());
     all
 }

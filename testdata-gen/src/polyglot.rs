@@ -2,8 +2,8 @@
 
 use crate::disk::mixed;
 use crate::model::{BrokenImage, Refused, named};
-use crate::qcow2::{Cell, Qcow2};
-use crate::vhd::Vhd;
+use crate::qcow2::encode::{Cell, Qcow2};
+use crate::vhd::encode::Vhd;
 
 fn qcow2() -> Vec<u8> {
     let disk = mixed(300_000);

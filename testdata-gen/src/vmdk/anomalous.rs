@@ -6,7 +6,9 @@ use crate::disk::put;
 use crate::disk::{Noise, text};
 use crate::model::AnomalousImage;
 use crate::model::ImageFile;
-use crate::vmdk::{Cell, Hosted, Written, cells_of, cowd, descriptor, file, recipe, sectors, sesparse};
+use crate::vmdk::encode::{
+    Cell, Hosted, Written, cells_of, cowd, descriptor, file, recipe, sectors, sesparse,
+};
 
 const SECTOR: u64 = 512;
 /// Bytes of a grain of the recipe.

@@ -6,7 +6,7 @@ use crate::disk::put;
 use crate::disk::{Noise, text};
 use crate::model::AnomalousImage;
 use crate::model::ImageFile;
-use crate::qcow::{Cell, Qcow, Written, u64_at};
+use crate::qcow::encode::{Cell, Qcow, Written, u64_at};
 
 const CLUSTER: usize = 4096;
 

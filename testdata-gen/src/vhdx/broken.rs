@@ -3,7 +3,7 @@
 use crate::disk::{Noise, text};
 use crate::model::ImageFile;
 use crate::model::{BrokenImage, Refused, Row, named};
-use crate::vhdx::{
+use crate::vhdx::encode::{
     BAT, Block, Change, DATA_WRITE, DISK_SIZE, Entry, FILE_PARAMETERS, HEADERS, LOCATOR, LOG, LOGICAL,
     PAGE_83, PHYSICAL, REGION_TABLES, Vhdx, Written, guid, put,
 };
@@ -178,7 +178,7 @@ fn regions() -> Vec<Row> {
             edited(&recipe(), |written| {
                 let place = written.places[&0];
                 put(&mut written.file, REGION_TABLES[1] + bat + 16, &place.to_le_bytes());
-                crate::vhdx::seal(&mut written.file, REGION_TABLES[1], 65536);
+                crate::vhdx::encode::seal(&mut written.file, REGION_TABLES[1], 65536);
             }),
         ),
         (
@@ -544,7 +544,7 @@ fn logs() -> Vec<Row> {
         edited(&recipe(), |written| {
             written.dirty(0, 3, &one(right()));
             put(&mut written.file, log + at, bytes);
-            crate::vhdx::seal(&mut written.file, log, 8192);
+            crate::vhdx::encode::seal(&mut written.file, log, 8192);
         })
     };
     vec![

@@ -4,7 +4,7 @@ use crate::AnomalousImage;
 use crate::disk::put;
 use crate::disk::{Noise, disk_of, text};
 use crate::model::ImageFile;
-use crate::vdi::{Vdi, Written};
+use crate::vdi::encode::{Vdi, Written};
 
 /// Blocks of 64 KiB: 0, 3 and 16 are stored, the disk ends in the last one.
 fn recipe() -> Vdi {

@@ -6,7 +6,7 @@ use crate::disk::put;
 use crate::disk::{Noise, text};
 use crate::model::AnomalousImage;
 use crate::model::ImageFile;
-use crate::qed::{Cell, Qed, Written, append};
+use crate::qed::encode::{Cell, Qed, Written, append};
 
 const CLUSTER: usize = 4096;
 

@@ -4,9 +4,9 @@ use std::collections::BTreeMap;
 
 use crate::disk::put;
 use crate::disk::text;
-use crate::qcow::{Cell as QcowCell, Qcow};
-use crate::qcow2::{Cell, Qcow2, Written};
-use crate::qed::{Cell as QedCell, Qed};
+use crate::qcow::encode::{Cell as QcowCell, Qcow};
+use crate::qcow2::encode::{Cell, Qcow2, Written};
+use crate::qed::encode::{Cell as QedCell, Qed};
 
 /// What comes upon the code.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

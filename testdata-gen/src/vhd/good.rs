@@ -4,7 +4,7 @@ use crate::disk::mixed;
 use crate::disk::{Noise, disk_of, text};
 use crate::model::ImageFile;
 use crate::model::{GoodImage, image};
-use crate::vhd::{Parent, Stored, Vhd, seal, wide};
+use crate::vhd::encode::{Parent, Stored, Vhd, seal, wide};
 
 const DYNAMIC: u32 = 3;
 const DIFFERENCING: u32 = 4;

@@ -5,7 +5,7 @@ use crate::disk::put;
 use crate::disk::{Noise, disk_of, text};
 use crate::model::AnomalousImage;
 use crate::model::ImageFile;
-use crate::vhd::{Parent, Vhd, Written, seal, wide};
+use crate::vhd::encode::{Parent, Vhd, Written, seal, wide};
 
 const HEADER: u64 = 512;
 /// Blocks of 16 KiB; 0, 2 and 3 are stored.

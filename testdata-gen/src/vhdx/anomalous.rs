@@ -3,7 +3,7 @@
 use crate::disk::{Noise, text};
 use crate::model::AnomalousImage;
 use crate::model::ImageFile;
-use crate::vhdx::{
+use crate::vhdx::encode::{
     Block, Change, DATA_WRITE, Entry, FILE_PARAMETERS, HEADERS, LOCATOR, LOG, REGION_TABLES, Vhdx, Written,
     guid, put, seal,
 };

@@ -1,16 +1,11 @@
 //! The images of one format, without the cost of making all others.
 
-use crate::broken;
-use crate::good;
 use crate::model::BrokenImage;
 use crate::model::GoodImage;
 use crate::model::ImageFile;
-use crate::qcow2_cases::damaged;
-use crate::qcow2_codes::provoking;
-use crate::{
-    AnomalousImage, anomalous_qcow, anomalous_qed, anomalous_vdi, anomalous_vhd, anomalous_vhdx,
-    anomalous_vmdk, qcow, qed, vdi, vdi_cases, vhd_broken, vhd_cases, vhd_good, vhdx_broken, vhdx_good, vmdk,
-};
+use crate::qcow2::cases::damaged;
+use crate::qcow2::codes::provoking;
+use crate::{AnomalousImage, qcow, qcow2, qed, vdi, vhd, vhdx, vmdk};
 
 /// All images of a format but those that are large.
 #[derive(Clone, Debug, Default)]
@@ -24,19 +19,23 @@ pub struct FormatImages {
 /// The images of the format of this name; none where there is no such format.
 pub fn of_format(format: &str) -> FormatImages {
     let (good, broken, anomalous) = match format {
-        "raw" => (good::raw(), Vec::new(), Vec::new()),
-        "qcow" => (qcow::good(), qcow::broken(), anomalous_qcow::anomalous()),
-        "qcow2" => (good::qcow2s(), broken::qcow2s(), Vec::new()),
-        "qed" => (qed::good(), qed::broken(), anomalous_qed::anomalous()),
-        "vdi" => (vdi::good(), vdi::broken(), [anomalous_vdi::anomalous(), vdi_cases::vdi_cases()].concat()),
-        "vhd" => (
-            vhd_good::good(),
-            vhd_broken::broken(),
-            [anomalous_vhd::anomalous(), vhd_cases::vhd_cases()].concat(),
+        "raw" => (qcow2::good::raw(), Vec::new(), Vec::new()),
+        "qcow" => (qcow::encode::good(), qcow::encode::broken(), qcow::anomalous::anomalous()),
+        "qcow2" => (qcow2::good::qcow2s(), qcow2::broken::qcow2s(), Vec::new()),
+        "qed" => (qed::encode::good(), qed::encode::broken(), qed::anomalous::anomalous()),
+        "vdi" => (
+            vdi::encode::good(),
+            vdi::encode::broken(),
+            [vdi::anomalous::anomalous(), vdi::cases::vdi_cases()].concat(),
         ),
-        "vhdx" => (vhdx_good::good(), vhdx_broken::broken(), anomalous_vhdx::anomalous()),
-        "vmdk" => (vmdk::good(), vmdk::broken(), anomalous_vmdk::anomalous()),
-        "zvhd" | "zvhd2" => (good::zvhds(), broken::zvhds(), Vec::new()),
+        "vhd" => (
+            vhd::good::good(),
+            vhd::broken::broken(),
+            [vhd::anomalous::anomalous(), vhd::cases::vhd_cases()].concat(),
+        ),
+        "vhdx" => (vhdx::good::good(), vhdx::broken::broken(), vhdx::anomalous::anomalous()),
+        "vmdk" => (vmdk::encode::good(), vmdk::encode::broken(), vmdk::anomalous::anomalous()),
+        "zvhd" | "zvhd2" => (qcow2::good::zvhds(), qcow2::broken::zvhds(), Vec::new()),
         _ => return FormatImages::default(),
     };
     let is_of_format = |files: &[ImageFile]| files[0].name.rsplit('.').next() == Some(format);

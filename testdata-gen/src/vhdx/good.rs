@@ -3,7 +3,9 @@
 use crate::disk::{Noise, disk_of, text};
 use crate::model::ImageFile;
 use crate::model::{GoodImage, image};
-use crate::vhdx::{Block, Change, DATA_WRITE, Entry, HEADERS, LOG, REGION_TABLES, Vhdx, Written, guid, put};
+use crate::vhdx::encode::{
+    Block, Change, DATA_WRITE, Entry, HEADERS, LOG, REGION_TABLES, Vhdx, Written, guid, put,
+};
 
 const MIB: u64 = 1 << 20;
 
@@ -106,7 +108,7 @@ fn heads() -> Vec<GoodImage> {
         items: vec![
             ("0badcafe-0000-4000-8000-000000000002", 2, vec![1; 100]),
             // A user's item may have the name of one of the format's.
-            (crate::vhdx::DISK_SIZE, 1, vec![2; 8]),
+            (crate::vhdx::encode::DISK_SIZE, 1, vec![2; 8]),
             ("0badcafe-0000-4000-8000-000000000003", 1, Vec::new()),
         ],
         ..recipe.clone()

@@ -4,7 +4,7 @@ use crate::disk::put;
 use crate::disk::{Noise, disk_of, text};
 use crate::model::AnomalousImage;
 use crate::model::ImageFile;
-use crate::vdi::{Head, Vdi, Written};
+use crate::vdi::encode::{Head, Vdi, Written};
 
 /// Blocks of 64 KiB: 0, 3 and 16 are stored, and the map has 8 entries that the disk does not need.
 fn recipe() -> Vdi {

@@ -4,22 +4,22 @@ use std::collections::BTreeMap;
 
 use crate::disk::{Noise, put, text};
 use crate::model::{BrokenImage, ImageFile, Refused, Row, named};
-use crate::qcow2::{Cell, Qcow2, Written};
-use crate::zvhd::{ZvhdCompression, compress, seal, zvhd, zvhd2, zvhd2_of};
+use crate::qcow2::encode::{Cell, Qcow2, Written};
+use crate::zvhd::encode::{ZvhdCompression, compress, seal, zvhd, zvhd2, zvhd2_of};
 
 /// All of them.
 pub fn broken() -> Vec<BrokenImage> {
     let mut all = qcow2_headers();
-    all.extend(crate::qcow::broken());
+    all.extend(crate::qcow::encode::broken());
     all.extend(qcow2_tables());
     all.extend(qcow2_names());
     all.extend(crate::polyglot::broken());
-    all.extend(crate::qed::broken());
-    all.extend(crate::vdi::broken());
-    all.extend(crate::vhd_broken::broken());
-    all.extend(crate::vhdx_broken::broken());
+    all.extend(crate::qed::encode::broken());
+    all.extend(crate::vdi::encode::broken());
+    all.extend(crate::vhd::broken::broken());
+    all.extend(crate::vhdx::broken::broken());
     all.extend(zvhds());
-    all.extend(crate::vmdk::broken());
+    all.extend(crate::vmdk::encode::broken());
     all
 }
 

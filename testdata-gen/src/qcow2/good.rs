@@ -2,20 +2,20 @@
 
 use crate::disk::{Noise, disk_of, mixed, text};
 use crate::model::{GoodImage, ImageFile, image};
-use crate::qcow2::{Cell, Qcow2};
-use crate::zvhd::{ZvhdCompression, zvhd, zvhd2};
+use crate::qcow2::encode::{Cell, Qcow2};
+use crate::zvhd::encode::{ZvhdCompression, zvhd, zvhd2};
 
 /// All of them.
 pub fn good() -> Vec<GoodImage> {
     let mut all = raw();
-    all.extend(crate::qcow::good());
+    all.extend(crate::qcow::encode::good());
     all.extend(qcow2s());
-    all.extend(crate::qed::good());
-    all.extend(crate::vdi::good());
-    all.extend(crate::vhd_good::good());
-    all.extend(crate::vhdx_good::good());
+    all.extend(crate::qed::encode::good());
+    all.extend(crate::vdi::encode::good());
+    all.extend(crate::vhd::good::good());
+    all.extend(crate::vhdx::good::good());
     all.extend(zvhds());
-    all.extend(crate::vmdk::good());
+    all.extend(crate::vmdk::encode::good());
     all.push(sample());
     all
 }

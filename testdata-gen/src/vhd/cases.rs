@@ -5,7 +5,7 @@ use crate::disk::mixed;
 use crate::disk::put;
 use crate::disk::{Noise, disk_of, text};
 use crate::model::ImageFile;
-use crate::vhd::{Parent, Stored, Vhd, Written, seal};
+use crate::vhd::encode::{Parent, Stored, Vhd, Written, seal};
 
 /// Blocks of 16 KiB; 0, 2 and 3 are stored, and every sector of them holds data.
 const BLOCK: u64 = 1 << 14;
@@ -153,7 +153,7 @@ pub fn vhd_cases() -> Vec<AnomalousImage> {
     let unknown = Parent {
         uuid: [1; 16],
         name: "p.vhd".into(),
-        locators: vec![(*b"W2ru", crate::vhd::wide("p.vhd")), (*b"Mac ", vec![1, 2, 3])],
+        locators: vec![(*b"W2ru", crate::vhd::encode::wide("p.vhd")), (*b"Mac ", vec![1, 2, 3])],
         ..Parent::default()
     };
     let unnamed = Parent { uuid: [1; 16], ..Parent::default() };

@@ -5,7 +5,7 @@ use std::collections::BTreeMap;
 
 use crate::disk::{Noise, text};
 use crate::model::ImageFile;
-use crate::vmdk::{Cell, Hosted, Order, Written, cowd, descriptor, file, recipe, sectors, sesparse};
+use crate::vmdk::encode::{Cell, Hosted, Order, Written, cowd, descriptor, file, recipe, sectors, sesparse};
 
 const SECTOR: usize = 512;
 /// Bytes of a grain in most of these.

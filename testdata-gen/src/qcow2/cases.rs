@@ -6,9 +6,9 @@ use crate::AnomalousImage;
 use crate::disk::put;
 use crate::disk::{Noise, text};
 use crate::model::ImageFile;
-use crate::qcow::{Cell as QcowCell, Qcow};
-use crate::qcow2::{Cell, Qcow2, Written};
-use crate::qed::{Cell as QedCell, Qed};
+use crate::qcow::encode::{Cell as QcowCell, Qcow};
+use crate::qcow2::encode::{Cell, Qcow2, Written};
+use crate::qed::encode::{Cell as QedCell, Qed};
 
 const COPIED: u64 = 1 << 63;
 const K64: u64 = 1 << 16;

@@ -6,7 +6,7 @@ use crate::disk::{Noise, disk_of, text};
 use crate::model::ImageFile;
 use crate::model::Refused::{AtOpen, AtRead};
 use crate::model::{BrokenImage, Row, named};
-use crate::vhd::{Parent, Vhd, Written, seal, wide};
+use crate::vhd::encode::{Parent, Vhd, Written, seal, wide};
 
 const HEADER: usize = 512;
 /// Blocks of 16 KiB; 0, 2 and 3 are stored.

@@ -1,0 +1,4 @@
+//! QCOW (version 1).
+
+pub(crate) mod anomalous;
+pub(crate) mod encode;

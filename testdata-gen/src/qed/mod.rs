@@ -1,0 +1,4 @@
+//! QED.
+
+pub(crate) mod anomalous;
+pub(crate) mod encode;

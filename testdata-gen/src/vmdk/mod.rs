@@ -1,0 +1,5 @@
+//! VMDK.
+
+pub(crate) mod anomalous;
+pub mod cases;
+pub(crate) mod encode;
