@@ -5,7 +5,7 @@
 //! the disk that reading it must yield.
 #![allow(clippy::too_many_lines, clippy::type_complexity, reason = "tables of cases read best in one piece")]
 
-mod anomalous;
+mod bytes;
 mod detect_cases;
 mod disk;
 mod disk_cases;
@@ -15,7 +15,9 @@ mod polyglot;
 mod qcow;
 mod qcow2;
 mod qed;
+mod raw;
 mod resource_bombs;
+mod rows;
 mod vdi;
 mod vhd;
 mod vhdx;
@@ -25,20 +27,16 @@ mod zvhd;
 use std::io;
 use std::path::{Path, PathBuf};
 
-pub use anomalous::anomalous;
 pub use detect_cases::{Stranger, disks, plain_disk, strangers, wiped};
 pub use disk::{Noise, disk_of};
 pub use disk_cases::{
     SparseDisk, bios_and_uefi, gpt_of_large_sectors, hybrid_mbr, mbr_of_large_sectors, stale_gpt,
     uefi_with_code, unprotected_gpt, vhdx_of_large_sectors, vhdx_of_large_sectors_with,
 };
-pub use formats::{FormatImages, of_format};
-pub use model::{AnomalousImage, BrokenImage, GoodImage, ImageFile, Refused};
-pub use qcow2::broken::broken;
-pub use qcow2::cases::{damaged, undamaged};
-pub use qcow2::codes::{Provoked, Provoking, provoking};
+pub use formats::{FormatImages, anomalous, broken, damaged, good, of_format, provoking, undamaged};
+pub use model::{AnomalousImage, BrokenImage, GoodImage, ImageFile, Provoked, Provoking, Refused};
 pub use qcow2::encode::{Cell, Qcow2};
-pub use qcow2::good::{good, sample};
+pub use qcow2::good::sample;
 pub use resource_bombs::{ResourceBomb, resource_bombs};
 pub use vdi::cases::{repeated_entries_vdi, vdi_cases};
 pub use vhd::cases::{

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::disk::put;
+use crate::bytes::{be64_at, put};
 use crate::disk::{Noise, text};
 use crate::model::AnomalousImage;
-use crate::model::ImageFile;
-use crate::qcow::encode::{Cell, Qcow, Written, u64_at};
+use crate::qcow::encode::{Cell, Qcow, Written};
+use crate::rows::anomaly;
 
 const CLUSTER: usize = 4096;
 
@@ -20,14 +20,6 @@ fn recipe() -> Qcow {
         (600, Cell::Data(text(CLUSTER))),
     ]);
     recipe
-}
-
-fn odd_image(
-    (name, about, code, at): (&'static str, &'static str, &'static str, u64),
-    bytes: Vec<u8>,
-) -> AnomalousImage {
-    let files = vec![ImageFile { name: format!("{name}.qcow"), bytes }];
-    AnomalousImage { name, about, files, code, at: Some(at) }
 }
 
 pub(crate) fn anomalous() -> Vec<AnomalousImage> {
@@ -49,11 +41,11 @@ fn tables() -> Vec<AnomalousImage> {
         file.resize(file.len() + len, 0);
         file
     };
-    let table = |name, about, code, at, file| odd_image((name, about, code, at), file);
+    let table = |name, about, code, at, file| anomaly("qcow", (name, about, code, at), file);
     let payload = |at: u64, len: u64| 1u64 << 63 | len << 51 | at;
     let (leak, trailing, entry) = ("qcow.check.leak", "qcow.check.trailing", "qcow.check.l2-entry");
     let (overlap, behind) = ("qcow.check.overlap", "qcow.check.beyond-disk");
-    let compressed = u64_at(&file, entries[&3]);
+    let compressed = be64_at(&file, entries[&3]);
     let mut padded =
         Qcow { cells: BTreeMap::from([(3, Cell::Compressed(text(CLUSTER)))]), ..recipe() }.write();
     let padded_end = padded.file.len() as u64;
@@ -63,7 +55,7 @@ fn tables() -> Vec<AnomalousImage> {
     part.cells.remove(&600);
     part.cells.insert(601, Cell::Compressed(text(CLUSTER)));
     let mut part = part.write();
-    let part_at = part.places[&3] + compressed_len(u64_at(&part.file, part.entries[&3])) + 20;
+    let part_at = part.places[&3] + compressed_len(be64_at(&part.file, part.entries[&3])) + 20;
     put(&mut part.file, part_at, &[1]);
     vec![
         table("qcow-leak-of-a-part", "data behind a payload", leak, part_at, part.file),
@@ -123,7 +115,7 @@ fn headers() -> Vec<AnomalousImage> {
     let field = |name, about, code, at: u64, bytes: &[u8]| {
         let mut file = recipe().write().file;
         put(&mut file, at, bytes);
-        odd_image((name, about, code, at), file)
+        anomaly("qcow", (name, about, code, at), file)
     };
     let size = (3u64 << 20) - 100;
     vec![

@@ -1,32 +1,17 @@
-//! Images that must be refused, each named after what is wrong with it.
+//! Images that must be rejected, each named after its defect.
 
 use std::collections::BTreeMap;
 
-use crate::disk::{Noise, put, text};
-use crate::model::{BrokenImage, ImageFile, Refused, Row, named};
+use crate::bytes::put;
+use crate::disk::{Noise, text};
+use crate::model::{BrokenImage, ImageFile, Refused};
 use crate::qcow2::encode::{Cell, Qcow2, Written};
-use crate::zvhd::encode::{ZvhdCompression, compress, seal, zvhd, zvhd2, zvhd2_of};
+use crate::rows::{Row, named};
 
-/// All of them.
-pub fn broken() -> Vec<BrokenImage> {
-    let mut all = qcow2_headers();
-    all.extend(crate::qcow::encode::broken());
-    all.extend(qcow2_tables());
-    all.extend(qcow2_names());
-    all.extend(crate::polyglot::broken());
-    all.extend(crate::qed::encode::broken());
-    all.extend(crate::vdi::encode::broken());
-    all.extend(crate::vhd::broken::broken());
-    all.extend(crate::vhdx::broken::broken());
-    all.extend(zvhds());
-    all.extend(crate::vmdk::encode::broken());
-    all
-}
-
-pub(crate) fn qcow2s() -> Vec<BrokenImage> {
-    let mut all = qcow2_headers();
-    all.extend(qcow2_tables());
-    all.extend(qcow2_names());
+pub(crate) fn broken() -> Vec<BrokenImage> {
+    let mut all = headers();
+    all.extend(tables());
+    all.extend(names());
     all
 }
 
@@ -46,7 +31,7 @@ fn edited(edit: impl Fn(&mut Written)) -> Vec<u8> {
     written.file
 }
 
-fn qcow2_headers() -> Vec<BrokenImage> {
+fn headers() -> Vec<BrokenImage> {
     use Refused::{AtOpen, AtRead};
     let with = |at, bytes: &'static [u8]| edited(|written| put(&mut written.file, at, bytes));
     let written = recipe().write();
@@ -273,7 +258,7 @@ fn qcow2_headers() -> Vec<BrokenImage> {
     rows.into_iter().map(|row| named("qcow2", row)).collect()
 }
 
-fn qcow2_tables() -> Vec<BrokenImage> {
+fn tables() -> Vec<BrokenImage> {
     use Refused::AtRead;
     let written = recipe().write();
     let (first, second, third) = (written.entries[&0], written.entries[&2], written.entries[&3]);
@@ -472,7 +457,7 @@ fn cut_in_data() -> Vec<u8> {
     written.file[..at + 1000].to_vec()
 }
 
-fn qcow2_names() -> Vec<BrokenImage> {
+fn names() -> Vec<BrokenImage> {
     let over = |name: &'static str, about, backing: &str, code| {
         let mut top = recipe();
         top.backing = Some((backing.into(), Some("qcow2".into())));
@@ -540,12 +525,12 @@ fn qcow2_names() -> Vec<BrokenImage> {
             data.write().file,
         ),
     ));
-    all.extend(qcow2_data_files());
+    all.extend(data_files());
     all
 }
 
 /// A data file whose cluster is not at its own offset, and one that is the image itself.
-fn qcow2_data_files() -> [BrokenImage; 2] {
+fn data_files() -> [BrokenImage; 2] {
     let over = |name: &str| Qcow2 { data_file: Some((name.into(), false)), ..Qcow2::new(16, 1 << 20) };
     let stored = Qcow2 { cells: BTreeMap::from([(2, Cell::Data(text(1 << 16)))]), ..over("elsewhere.data") };
     let mut written = stored.write();
@@ -560,342 +545,4 @@ fn qcow2_data_files() -> [BrokenImage; 2] {
     // Behind the header and the extension's head.
     let row = (name, about, Refused::AtOpen, "open.file.own-part", Some(120), itself);
     [elsewhere, named("qcow2", row)]
-}
-
-pub(crate) fn zvhds() -> Vec<BrokenImage> {
-    use Refused::{AtOpen, AtRead};
-    let mut disk = vec![0; 6 << 20];
-    disk[0] = 1;
-    disk[4 << 20] = 2;
-    let (old, new) = (zvhd(&disk), zvhd2(&disk, ZvhdCompression::Zstd));
-    let last = new.len() - 4096;
-    let index = u64::from_le_bytes(new[last + 96..last + 104].try_into().unwrap_or_default());
-    let bitmap = u64::from_le_bytes(new[last + 104..last + 112].try_into().unwrap_or_default());
-    // Changes a field of the last page and makes its checksum right again.
-    let field = |at: usize, bytes: &[u8]| {
-        let mut file = new.clone();
-        put(&mut file, (last + at) as u64, bytes);
-        seal(&mut file[last..]);
-        file
-    };
-    let byte = |at: u64, bytes: &[u8]| {
-        let mut file = new.clone();
-        put(&mut file, at, bytes);
-        file
-    };
-    let of = |file: &[u8], at: usize, bytes: &[u8]| {
-        let mut file = file.to_vec();
-        put(&mut file, at as u64, bytes);
-        file
-    };
-    let unit = |len: usize| {
-        zvhd2_of(6 << 20, ZvhdCompression::Zstd, &[(0, compress(ZvhdCompression::Zstd, &vec![1; len]))])
-    };
-    let second =
-        u64::from_le_bytes(new[index as usize + 16..index as usize + 24].try_into().unwrap_or_default());
-    let at = last as u64;
-    let rows: Vec<(&str, Row)> = vec![
-        (
-            "zvhd2",
-            ("zvhd2-cut", "the last page is gone", AtOpen, "zvhd.header.missing", None, new[..last].to_vec()),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-trailer-checksum",
-                "a wrong checksum",
-                AtOpen,
-                "zvhd.header.checksum",
-                Some(at + 64),
-                byte(at + 300, &[1]),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-block-size-4mib",
-                "blocks of 4 MiB",
-                AtOpen,
-                "zvhd.header.block-size",
-                Some(at + 88),
-                field(88, &(4u32 << 20).to_le_bytes()),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-compression-7",
-                "an unknown compression",
-                AtOpen,
-                "zvhd.header.compression",
-                Some(at + 141),
-                field(141, &[7]),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-index-has-zeros",
-                "an index of all blocks",
-                AtOpen,
-                "zvhd.header.index-has-zeros",
-                Some(at + 140),
-                field(140, &[1]),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-block-count",
-                "a wrong number of blocks",
-                AtOpen,
-                "zvhd.header.field",
-                Some(92),
-                field(92, &9u32.to_le_bytes()),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-sizes-differ",
-                "another size in the first page",
-                AtOpen,
-                "zvhd.header.field",
-                Some(40),
-                field(40, &(8u64 << 20).to_le_bytes()),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-data-blocks",
-                "more data blocks than bits",
-                AtOpen,
-                "zvhd.bitmap.count",
-                Some(bitmap),
-                field(136, &3u32.to_le_bytes()),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-index-offset",
-                "an index elsewhere",
-                AtOpen,
-                "zvhd.header.field",
-                Some(at + 96),
-                field(96, &(index + 4096).to_le_bytes()),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-bitmap-count",
-                "more bits than data blocks",
-                AtOpen,
-                "zvhd.bitmap.count",
-                Some(bitmap),
-                byte(bitmap, &[7]),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-bitmap-past-end",
-                "a bit behind the disk's end",
-                AtOpen,
-                "zvhd.bitmap.past-end",
-                Some(bitmap + 9),
-                byte(bitmap + 9, &[1]),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-index-wrong-block",
-                "an entry for another block",
-                AtRead,
-                "zvhd.index.block",
-                Some(index + 16),
-                byte(index + 24, &[1]),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-index-past-records",
-                "an entry that points behind the records",
-                AtRead,
-                "zvhd.index.range",
-                Some(index + 16),
-                byte(index + 16, &(1u64 << 40).to_le_bytes()),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-index-unaligned",
-                "an entry not on a page",
-                AtRead,
-                "zvhd.index.range",
-                Some(index),
-                byte(index, &4097u64.to_le_bytes()),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-two-entries-one-record",
-                "two entries for one record",
-                AtRead,
-                "zvhd.record.block",
-                Some(4096 + 16),
-                byte(index + 16, &4096u64.to_le_bytes()),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-record-magic",
-                "no record where one must be",
-                AtRead,
-                "zvhd.record.magic",
-                Some(second),
-                byte(second, b"HWSTREAM"),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-record-empty",
-                "a record without payload",
-                AtRead,
-                "zvhd.record.empty",
-                Some(second + 12),
-                byte(second + 12, &[0; 4]),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-record-length",
-                "a payload longer than its record",
-                AtRead,
-                "zvhd.record.length",
-                Some(second + 12),
-                byte(second + 12, &[0xff; 4]),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-record-end",
-                "no end mark",
-                AtRead,
-                "zvhd.record.end-mark",
-                Some(second + 4092),
-                byte(second + 4092, b"END\0"),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-payload-garbage",
-                "a payload that is no zstd frame",
-                AtRead,
-                "codec.unpack.garbage",
-                Some(4096 + 48),
-                byte(4096 + 48, &[0; 8]),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-payload-short",
-                "a payload of less than a block",
-                AtRead,
-                "codec.unpack.short",
-                Some(4096 + 48),
-                unit((2 << 20) - 1),
-            ),
-        ),
-        (
-            "zvhd2",
-            (
-                "zvhd2-payload-long",
-                "a payload of more than a block",
-                AtRead,
-                "codec.unpack.long",
-                Some(4096 + 48),
-                unit((2 << 20) + 1),
-            ),
-        ),
-        (
-            "zvhd",
-            (
-                "zvhd-cut",
-                "the closing page is gone",
-                AtOpen,
-                "zvhd.header.missing",
-                None,
-                old[..old.len() - 4096].to_vec(),
-            ),
-        ),
-        (
-            "zvhd",
-            (
-                "zvhd-trailing",
-                "bytes behind the closing page",
-                AtOpen,
-                "zvhd.file.trailing",
-                Some(old.len() as u64),
-                [&old[..], &[0; 5]].concat(),
-            ),
-        ),
-        (
-            "zvhd",
-            (
-                "zvhd-header-checksum",
-                "a wrong checksum",
-                AtOpen,
-                "zvhd.header.checksum",
-                Some(64),
-                of(&old, 300, &[1]),
-            ),
-        ),
-        (
-            "zvhd",
-            (
-                "zvhd-block-past-end",
-                "a block that the disk does not have",
-                AtOpen,
-                "zvhd.record.order",
-                Some(4096 + 16),
-                of(&old, 4096 + 16, &[9]),
-            ),
-        ),
-        (
-            "zvhd",
-            (
-                "zvhd-blocks-descend",
-                "blocks out of order",
-                AtOpen,
-                "zvhd.record.order",
-                Some(8192 + 16),
-                of(&old, 8192 + 16, &[0]),
-            ),
-        ),
-        (
-            "zvhd",
-            (
-                "zvhd-payload-garbage",
-                "a payload that is no zlib data",
-                AtRead,
-                "codec.unpack.garbage",
-                Some(4096 + 48),
-                of(&old, 4096 + 48, &[0xff; 8]),
-            ),
-        ),
-    ];
-    rows.into_iter().map(|(format, row)| named(format, row)).collect()
 }

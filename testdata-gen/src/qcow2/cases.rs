@@ -1,14 +1,12 @@
-//! Images with one damage that the format can see though the disk can be read, most of them QCOW2, QED and QCOW.
+//! Images with one damage that the format can detect although the disk can be read.
 
 use std::collections::BTreeMap;
 
-use crate::AnomalousImage;
-use crate::disk::put;
+use crate::bytes::{be64_at, put};
 use crate::disk::{Noise, text};
-use crate::model::ImageFile;
-use crate::qcow::encode::{Cell as QcowCell, Qcow};
+use crate::model::{AnomalousImage, ImageFile};
 use crate::qcow2::encode::{Cell, Qcow2, Written};
-use crate::qed::encode::{Cell as QedCell, Qed};
+use crate::rows::anomaly;
 
 const COPIED: u64 = 1 << 63;
 const K64: u64 = 1 << 16;
@@ -19,31 +17,15 @@ type Damaged = (Vec<u8>, u64);
 /// Name, what it is, the code, the damaged file and its place.
 type Case = (&'static str, &'static str, &'static str, Damaged);
 
-/// Images that `convert` reads with a finding of this code at this place.
-pub fn damaged() -> Vec<AnomalousImage> {
-    let named = |format: &'static str| {
-        move |(name, about, code, (bytes, at)): Case| {
-            let files = vec![ImageFile { name: format!("{name}.{format}"), bytes }];
-            AnomalousImage { name, about, files, code, at: Some(at) }
-        }
-    };
-    let mut all: Vec<_> = qcow2_counts().into_iter().map(named("qcow2")).collect();
-    all.extend(qcow2_payloads().into_iter().map(named("qcow2")));
-    all.extend(qcow2_fields().into_iter().map(named("qcow2")));
-    all.extend(qeds().into_iter().map(named("qed")));
-    all.extend(qcows().into_iter().map(named("qcow")));
+/// Images that a conversion reads with a finding of this code at this place.
+pub(crate) fn damaged() -> Vec<AnomalousImage> {
+    let rows = counts().into_iter().chain(payloads()).chain(fields());
+    let mut all: Vec<_> = rows
+        .map(|(name, about, code, (bytes, at))| anomaly("qcow2", (name, about, code, at), bytes))
+        .collect();
     all.push(raw_data_file());
-    all.extend(crate::anomalous().into_iter().filter(|image| ODD.contains(&image.code)));
     all
 }
-
-/// Codes of a check's that a conversion reports, too.
-const ODD: [&str; 4] = [
-    "vhd.check.batmap-full",
-    "vhdx.check.place-reserved",
-    "vmdk.check.entry-beyond-capacity",
-    "vmdk.check.table-beyond-capacity",
-];
 
 /// A raw data file that holds a cluster which the tables do not.
 fn raw_data_file() -> AnomalousImage {
@@ -74,14 +56,9 @@ fn recipe() -> Qcow2 {
     recipe
 }
 
-fn u64_at(file: &[u8], at: u64) -> u64 {
-    let at = at as usize;
-    file[at..at + 8].try_into().map(u64::from_be_bytes).unwrap_or_default()
-}
-
 /// Sets the reference count of the cluster at `place`.
 fn set_count(file: &mut [u8], place: u64, count: u16) {
-    let block = u64_at(file, u64_at(file, 48));
+    let block = be64_at(file, be64_at(file, 48));
     put(file, block + place / K64 * 2, &count.to_be_bytes());
 }
 
@@ -91,11 +68,11 @@ fn edited(edit: impl Fn(&mut Written) -> u64) -> Damaged {
     (written.file, at)
 }
 
-fn qcow2_counts() -> Vec<Case> {
+fn counts() -> Vec<Case> {
     let entry = |index: u64, value: fn(u64) -> u64| {
         edited(move |written| {
             let at = written.entries[&index];
-            let found = u64_at(&written.file, at);
+            let found = be64_at(&written.file, at);
             put(&mut written.file, at, &value(found).to_be_bytes());
             at
         })
@@ -114,13 +91,13 @@ fn qcow2_counts() -> Vec<Case> {
         at
     });
     let table = edited(|written| {
-        let l2 = u64_at(&written.file, written.l1) & !COPIED;
+        let l2 = be64_at(&written.file, written.l1) & !COPIED;
         set_count(&mut written.file, l2, 0);
         written.l1
     });
     let unreadable = edited(|written| {
-        let table = u64_at(&written.file, 48);
-        let block = u64_at(&written.file, table);
+        let table = be64_at(&written.file, 48);
+        let block = be64_at(&written.file, table);
         put(&mut written.file, table, &(block + 512).to_be_bytes());
         written.l1
     });
@@ -146,10 +123,10 @@ fn qcow2_counts() -> Vec<Case> {
     ]
 }
 
-fn qcow2_payloads() -> Vec<Case> {
+fn payloads() -> Vec<Case> {
     let one_start = edited(|written| {
         let (from, at) = (written.entries[&3], written.entries[&5]);
-        let found = u64_at(&written.file, from);
+        let found = be64_at(&written.file, from);
         put(&mut written.file, at, &found.to_be_bytes());
         at
     });
@@ -157,7 +134,7 @@ fn qcow2_payloads() -> Vec<Case> {
     let shuffled = {
         let mut written = Qcow2 { shuffled: true, ..recipe() }.write();
         let at = written.entries[&4];
-        let found = u64_at(&written.file, written.entries[&3]);
+        let found = be64_at(&written.file, written.entries[&3]);
         put(&mut written.file, at, &found.to_be_bytes());
         (written.file, at)
     };
@@ -168,7 +145,7 @@ fn qcow2_payloads() -> Vec<Case> {
     ]
 }
 
-fn qcow2_fields() -> Vec<Case> {
+fn fields() -> Vec<Case> {
     let smaller = edited(|written| {
         put(&mut written.file, 24, &(5 * K64).to_be_bytes());
         written.entries[&5]
@@ -205,81 +182,18 @@ fn qcow2_fields() -> Vec<Case> {
     ]
 }
 
-fn qeds() -> Vec<Case> {
-    let mut recipe = Qed::new(4096, 1, 16 << 12);
-    recipe.cells = (1..6).map(|index| (index, QedCell::Data(vec![index as u8; 4096]))).collect();
-    let mut flag = Qed { backing: Some(("base.raw".into(), true)), ..recipe.clone() }.write().file;
-    flag[16] = 4;
-    let written = recipe.write();
-    let (mut lost, mut smaller) = (written.file.clone(), written.file.clone());
-    put(&mut lost, written.entries[&3], &[0; 8]);
-    put(&mut smaller, 48, &(5u64 << 12).to_le_bytes());
-    vec![
-        ("qed-backing-flag-cleared", "a name without its flag", "qed.backing.unflagged", (flag, 56)),
-        ("qed-entry-lost", "a cluster that nothing names", "qed.check.leak", (lost, written.places[&3])),
-        (
-            "qed-size-smaller",
-            "a size below a cluster",
-            "qed.check.beyond-disk",
-            (smaller, written.entries[&5]),
-        ),
-    ]
-}
-
-fn qcows() -> Vec<Case> {
-    let mut recipe = Qcow::new(12, 9, 16 << 12);
-    recipe.cells = (1..6).map(|index| (index, QcowCell::Data(vec![index as u8; 4096]))).collect();
-    let mut no_place = Qcow { backing: Some("base.raw".into()), ..recipe.clone() }.write().file;
-    put(&mut no_place, 8, &[0; 8]);
-    let mut no_name = no_place.clone();
-    put(&mut no_name, 16, &[0; 4]);
-    let written = recipe.write();
-    let (mut lost, mut smaller) = (written.file.clone(), written.file.clone());
-    put(&mut lost, written.entries[&3], &[0; 8]);
-    put(&mut smaller, 24, &(5u64 << 12).to_be_bytes());
-    vec![
-        ("qcow-backing-offset-zero", "a length without its offset", "qcow.backing.unplaced", (no_place, 16)),
-        ("qcow-backing-fields-zero", "a name without its fields", "qcow.backing.unplaced", (no_name, 48)),
-        ("qcow-entry-lost", "a cluster that nothing names", "qcow.check.leak", (lost, written.places[&3])),
-        (
-            "qcow-size-smaller",
-            "a size below a cluster",
-            "qcow.check.beyond-disk",
-            (smaller, written.entries[&5]),
-        ),
-    ]
-}
-
-/// Images that look like the damaged ones and are not: `convert` has nothing to say of them.
-pub fn undamaged() -> Vec<ImageFile> {
+/// Images that look like the damaged ones and are correct: a conversion reports nothing.
+pub(crate) fn undamaged() -> Vec<ImageFile> {
     // Counts are stale while an image is open with lazy reference counts.
     let mut lazy = Qcow2 { incompatible: 1, ..recipe() }.write();
     let place = lazy.places[&0];
     set_count(&mut lazy.file, place, 0);
-    // QEMU leaves the payload of a compressed cluster that is written to.
-    let mut qcow = Qcow::new(12, 9, 16 << 12);
-    qcow.cells.insert(1, QcowCell::Data(vec![1; 4096]));
-    qcow.cells.insert(2, QcowCell::Data(vec![2; 4096]));
-    qcow.cells.insert(3, QcowCell::Compressed(text(4096)));
-    let mut left_behind = qcow.write();
-    put(&mut left_behind.file, left_behind.entries[&1], &[0; 8]);
-    // A QED that asks for a check may have lost clusters.
-    let mut qed = Qed { features: [2, 0, 0], ..Qed::new(4096, 1, 16 << 12) };
-    qed.cells = (1..4).map(|index| (index, QedCell::Data(vec![1; 4096]))).collect();
-    let mut unchecked = qed.write();
-    put(&mut unchecked.file, unchecked.entries[&3], &[0; 8]);
     // A crash leaves clusters with a count and no use.
     let mut leaked = recipe().write();
     put(&mut leaked.file, leaked.entries[&2], &[0; 8]);
-    [
-        ("lazy.qcow2", lazy.file),
-        ("left-behind.qcow", left_behind.file),
-        ("unchecked.qed", unchecked.file),
-        ("leaked.qcow2", leaked.file),
-        ("saved-state.qcow2", saved_state()),
-    ]
-    .map(|(name, bytes)| ImageFile { name: name.into(), bytes })
-    .into()
+    [("lazy.qcow2", lazy.file), ("leaked.qcow2", leaked.file), ("saved-state.qcow2", saved_state())]
+        .map(|(name, bytes)| ImageFile { name: name.into(), bytes })
+        .into()
 }
 
 /// The state of a machine behind the disk, and a snapshot that says so.

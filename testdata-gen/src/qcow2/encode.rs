@@ -1,9 +1,8 @@
 //! A writer of QCOW2, from the specification (QEMU's `docs/interop/qcow2.txt`).
 
+use flate2::write::DeflateEncoder;
 use std::collections::BTreeMap;
 use std::io::Write;
-
-use flate2::write::DeflateEncoder;
 
 /// What one guest cluster is stored as.
 #[derive(Clone, Debug)]

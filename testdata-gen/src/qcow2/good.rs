@@ -1,40 +1,16 @@
-//! Images that must be read right.
+//! Images that must be read correctly.
 
 use crate::disk::{Noise, disk_of, mixed, text};
-use crate::model::{GoodImage, ImageFile, image};
+use crate::model::{GoodImage, ImageFile};
 use crate::qcow2::encode::{Cell, Qcow2};
-use crate::zvhd::encode::{ZvhdCompression, zvhd, zvhd2};
+use crate::rows::image;
 
-/// All of them.
-pub fn good() -> Vec<GoodImage> {
-    let mut all = raw();
-    all.extend(crate::qcow::encode::good());
-    all.extend(qcow2s());
-    all.extend(crate::qed::encode::good());
-    all.extend(crate::vdi::encode::good());
-    all.extend(crate::vhd::good::good());
-    all.extend(crate::vhdx::good::good());
-    all.extend(zvhds());
-    all.extend(crate::vmdk::encode::good());
-    all.push(sample());
+/// All but the sample.
+pub(crate) fn good() -> Vec<GoodImage> {
+    let mut all = clusters();
+    all.extend(features());
+    all.extend(chains());
     all
-}
-
-/// QCOW2, but for the sample.
-pub(crate) fn qcow2s() -> Vec<GoodImage> {
-    let mut all = qcow2_clusters();
-    all.extend(qcow2_features());
-    all.extend(qcow2_chains());
-    all
-}
-
-pub(crate) fn raw() -> Vec<GoodImage> {
-    let plain = |name: &str, about, disk: Vec<u8>| image(name, about, "raw", disk.clone(), disk);
-    vec![
-        plain("raw-mixed", "an odd size, no multiple of a sector", mixed(3_000_001)),
-        plain("raw-byte", "a disk of one byte", vec![7]),
-        plain("raw-zeros", "zeros only", vec![0; 5 << 20]),
-    ]
 }
 
 fn qcow2(name: &str, about: &'static str, recipe: &Qcow2, disk: Vec<u8>) -> GoodImage {
@@ -54,7 +30,7 @@ fn some_compressed(index: u64, bytes: Vec<u8>) -> Cell {
     if index.is_multiple_of(3) { Cell::Data(bytes) } else { Cell::Compressed(bytes) }
 }
 
-fn qcow2_clusters() -> Vec<GoodImage> {
+fn clusters() -> Vec<GoodImage> {
     let mut all = Vec::new();
     for bits in [9, 10, 12, 14, 16, 18, 21] {
         let disk = mixed((5 << bits).max(300_000) + 1234);
@@ -96,7 +72,7 @@ fn qcow2_clusters() -> Vec<GoodImage> {
     all
 }
 
-fn qcow2_features() -> Vec<GoodImage> {
+fn features() -> Vec<GoodImage> {
     let disk = mixed(1_000_000);
     let size = disk.len() as u64;
     let base = Qcow2::new(16, size).with_disk(&disk, some_compressed);
@@ -168,7 +144,7 @@ fn snapshots() -> Vec<GoodImage> {
 }
 
 /// The overlay `top` over `base`: clusters that `top` stores, else what is below.
-fn qcow2_chains() -> Vec<GoodImage> {
+fn chains() -> Vec<GoodImage> {
     let below = mixed(500_000);
     let top_bytes = Noise::new(9).bytes(1 << 16);
     let chain = |name: &str, about, size: usize, files: Vec<ImageFile>, format: &str| {
@@ -223,38 +199,6 @@ fn qcow2_chains() -> Vec<GoodImage> {
         all.push(image);
     }
     all
-}
-
-pub(crate) fn zvhds() -> Vec<GoodImage> {
-    let disk = disk_of(
-        (9 << 20) + 1536,
-        &[
-            (0, text(65536)),
-            ((2 << 20) - 10, vec![1; 20]),
-            (6 << 20, Noise::new(4).bytes(2 << 20)),
-            ((9 << 20) + 1000, vec![3]),
-        ],
-    );
-    vec![
-        image("zvhd-mixed", "one stream, a short last block", "zvhd", zvhd(&disk), disk.clone()),
-        image("zvhd-zeros", "no record", "zvhd", zvhd(&[0; 1024]), vec![0; 1024]),
-        image("zvhd2-zstd", "zstd records", "zvhd2", zvhd2(&disk, ZvhdCompression::Zstd), disk.clone()),
-        image(
-            "zvhd2-zlib",
-            "flushed zlib records",
-            "zvhd2",
-            zvhd2(&disk, ZvhdCompression::Zlib),
-            disk.clone(),
-        ),
-        image(
-            "zvhd2-zlib-finished",
-            "finished zlib records",
-            "zvhd2",
-            zvhd2(&disk, ZvhdCompression::ZlibFinished),
-            disk,
-        ),
-        image("zvhd2-zeros", "no record", "zvhd2", zvhd2(&[0; 1024], ZvhdCompression::Zstd), vec![0; 1024]),
-    ]
 }
 
 /// The image of the README: 64 MiB, an MBR, text, compressed and zero clusters.

@@ -2,11 +2,11 @@
 
 use std::collections::BTreeMap;
 
-use crate::disk::put;
+use crate::bytes::put;
 use crate::disk::{Noise, text};
 use crate::model::AnomalousImage;
-use crate::model::ImageFile;
 use crate::qed::encode::{Cell, Qed, Written, append};
+use crate::rows::anomaly;
 
 const CLUSTER: usize = 4096;
 
@@ -25,14 +25,6 @@ pub(crate) fn anomalous() -> Vec<AnomalousImage> {
     tables().into_iter().chain(headers()).collect()
 }
 
-fn odd_image(
-    (name, about, code, at): (&'static str, &'static str, &'static str, u64),
-    bytes: Vec<u8>,
-) -> AnomalousImage {
-    let files = vec![ImageFile { name: format!("{name}.qed"), bytes }];
-    AnomalousImage { name, about, files, code, at: Some(at) }
-}
-
 fn tables() -> Vec<AnomalousImage> {
     let written = recipe().write();
     let Written { file, l1, entries, places } = &written;
@@ -49,7 +41,7 @@ fn tables() -> Vec<AnomalousImage> {
         append(&mut file, &vec![0; len]);
         file
     };
-    let table = |name, about, code, at, file| odd_image((name, about, code, at), file);
+    let table = |name, about, code, at, file| anomaly("qed", (name, about, code, at), file);
     let (l1_entry, l2_entry, leak) = ("qed.check.l1-entry", "qed.check.l2-entry", "qed.check.leak");
     let cut = {
         // Half a sector more than the last cluster's beginning.
@@ -141,7 +133,7 @@ fn headers() -> Vec<AnomalousImage> {
     let field = |name, about, code, at: u64, bytes: &[u8]| {
         let mut file = recipe().write().file;
         put(&mut file, at, bytes);
-        odd_image((name, about, code, at), file)
+        anomaly("qed", (name, about, code, at), file)
     };
     vec![
         field(

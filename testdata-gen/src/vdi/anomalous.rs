@@ -1,9 +1,9 @@
 //! VDI images whose structure is wrong where no reader looks.
 
-use crate::disk::put;
+use crate::bytes::put;
 use crate::disk::{Noise, disk_of, text};
 use crate::model::AnomalousImage;
-use crate::model::ImageFile;
+use crate::rows::anomaly;
 use crate::vdi::encode::{Head, Vdi, Written};
 
 /// Blocks of 64 KiB: 0, 3 and 16 are stored, and the map has 8 entries that the disk does not need.
@@ -13,14 +13,6 @@ fn recipe() -> Vdi {
         &[(0, text(65536)), (3 << 16, Noise::new(1).bytes(65536)), (1 << 20, vec![7; 512])],
     );
     Vdi { spare: 8, head: Head::V1(1), cylinders: 2, ..Vdi::new(1 << 16, disk.len() as u64) }.with_disk(&disk)
-}
-
-fn odd_image(
-    (name, about, code, at): (&'static str, &'static str, &'static str, u64),
-    bytes: Vec<u8>,
-) -> AnomalousImage {
-    let files = vec![ImageFile { name: format!("{name}.vdi"), bytes }];
-    AnomalousImage { name, about, files, code, at: Some(at) }
 }
 
 pub(crate) fn anomalous() -> Vec<AnomalousImage> {
@@ -39,7 +31,7 @@ fn maps() -> Vec<AnomalousImage> {
         file.resize(file.len() + more, 0);
         file
     };
-    let row = |name, about, code, at, file| odd_image((name, about, code, at), file);
+    let row = |name, about, code, at, file| anomaly("vdi", (name, about, code, at), file);
     let never = u32::MAX;
     vec![
         row(
@@ -121,7 +113,7 @@ fn headers() -> Vec<AnomalousImage> {
         file
     };
     let field = |name, about, code, at: u64, bytes: &[u8]| {
-        odd_image((name, about, code, at), of(&recipe(), at, bytes))
+        anomaly("vdi", (name, about, code, at), of(&recipe(), at, bytes))
     };
     let moved = |field: u64, more: usize| {
         // The map or the data, and all behind them, 100 bytes later.
@@ -151,23 +143,28 @@ fn headers() -> Vec<AnomalousImage> {
             72,
             &[0x88, 1, 0, 0],
         ),
-        odd_image(
+        anomaly(
+            "vdi",
             ("vdi-logical-geometry", "a geometry larger than the disk", "vdi.check.logical-geometry", 456),
             of(&Vdi { head: Head::V1Plus, ..recipe() }, 456, &[200, 0, 0, 0]),
         ),
-        odd_image(
+        anomaly(
+            "vdi",
             ("vdi-map-unaligned", "a map between sectors", "vdi.header.map-unaligned", 340),
             moved(340, 100),
         ),
-        odd_image(
+        anomaly(
+            "vdi",
             ("vdi-data-unaligned", "data between sectors", "vdi.header.data-unaligned", 344),
             moved(344, 100),
         ),
-        odd_image(
+        anomaly(
+            "vdi",
             ("vdi-static-with-holes", "a static image that is not whole", "vdi.check.static-holes", 76),
             of(&recipe(), 76, &[2, 0, 0, 0]),
         ),
-        odd_image(
+        anomaly(
+            "vdi",
             ("vdi-nothing-in-map", "no data, and they begin in the map", "vdi.check.data-in-map", 344),
             of(&Vdi { cells: std::collections::BTreeMap::new(), ..recipe() }, 344, &[0, 2, 0, 0]),
         ),

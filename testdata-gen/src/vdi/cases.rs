@@ -1,9 +1,8 @@
 //! VDIs that users met: single bytes that the format does not protect, and a map that names one block again and again.
 
-use crate::AnomalousImage;
-use crate::disk::put;
+use crate::bytes::put;
 use crate::disk::{Noise, disk_of, text};
-use crate::model::ImageFile;
+use crate::model::{AnomalousImage, ImageFile};
 use crate::vdi::encode::{Vdi, Written};
 
 /// Blocks of 64 KiB: 0, 3 and 16 are stored, the disk ends in the last one.

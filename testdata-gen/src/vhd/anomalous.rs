@@ -1,10 +1,8 @@
 //! VHDs that read right and whose structure is wrong.
 
-use crate::disk::mixed;
-use crate::disk::put;
-use crate::disk::{Noise, disk_of, text};
-use crate::model::AnomalousImage;
-use crate::model::ImageFile;
+use crate::bytes::put;
+use crate::disk::{Noise, disk_of, mixed, text};
+use crate::model::{AnomalousImage, ImageFile};
 use crate::vhd::encode::{Parent, Vhd, Written, seal, wide};
 
 const HEADER: u64 = 512;

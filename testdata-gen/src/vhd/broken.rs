@@ -1,11 +1,10 @@
 //! VHDs that must be refused.
 
-use crate::disk::mixed;
-use crate::disk::put;
-use crate::disk::{Noise, disk_of, text};
-use crate::model::ImageFile;
+use crate::bytes::put;
+use crate::disk::{Noise, disk_of, mixed, text};
 use crate::model::Refused::{AtOpen, AtRead};
-use crate::model::{BrokenImage, Row, named};
+use crate::model::{BrokenImage, ImageFile};
+use crate::rows::{Row, named};
 use crate::vhd::encode::{Parent, Vhd, Written, seal, wide};
 
 const HEADER: usize = 512;

@@ -1,10 +1,8 @@
 //! VHDs that users met: images that are read with a word of warning, and those that must be refused.
 
-use crate::AnomalousImage;
-use crate::disk::mixed;
-use crate::disk::put;
-use crate::disk::{Noise, disk_of, text};
-use crate::model::ImageFile;
+use crate::bytes::put;
+use crate::disk::{Noise, disk_of, mixed, text};
+use crate::model::{AnomalousImage, ImageFile};
 use crate::vhd::encode::{Parent, Stored, Vhd, Written, seal};
 
 /// Blocks of 16 KiB; 0, 2 and 3 are stored, and every sector of them holds data.

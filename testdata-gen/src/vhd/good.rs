@@ -1,9 +1,8 @@
 //! VHDs that must be read right.
 
-use crate::disk::mixed;
-use crate::disk::{Noise, disk_of, text};
-use crate::model::ImageFile;
-use crate::model::{GoodImage, image};
+use crate::disk::{Noise, disk_of, mixed, text};
+use crate::model::{GoodImage, ImageFile};
+use crate::rows::image;
 use crate::vhd::encode::{Parent, Stored, Vhd, seal, wide};
 
 const DYNAMIC: u32 = 3;

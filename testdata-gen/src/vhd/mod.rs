@@ -1,4 +1,4 @@
-//! VHD.
+//! Test images of VHD.
 
 pub(crate) mod anomalous;
 pub(crate) mod broken;

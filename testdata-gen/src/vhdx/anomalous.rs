@@ -1,8 +1,7 @@
 //! VHDX images that read right and whose structure is wrong.
 
 use crate::disk::{Noise, text};
-use crate::model::AnomalousImage;
-use crate::model::ImageFile;
+use crate::model::{AnomalousImage, ImageFile};
 use crate::vhdx::encode::{
     Block, Change, DATA_WRITE, Entry, FILE_PARAMETERS, HEADERS, LOCATOR, LOG, REGION_TABLES, Vhdx, Written,
     guid, put, seal,

@@ -1,14 +1,14 @@
 //! Images that must be refused, each named after what is wrong with it.
 
 use crate::disk::{Noise, text};
-use crate::model::ImageFile;
-use crate::model::{BrokenImage, Refused, Row, named};
+use crate::model::{BrokenImage, ImageFile};
+use crate::rows::{Row, named};
 use crate::vhdx::encode::{
     BAT, Block, Change, DATA_WRITE, DISK_SIZE, Entry, FILE_PARAMETERS, HEADERS, LOCATOR, LOG, LOGICAL,
     PAGE_83, PHYSICAL, REGION_TABLES, Vhdx, Written, guid, put,
 };
 
-use Refused::{AtOpen, AtRead};
+use crate::model::Refused::{AtOpen, AtRead};
 
 const MIB: u64 = 1 << 20;
 const OWN: &str = "22222222-2222-4333-8444-555555555555";

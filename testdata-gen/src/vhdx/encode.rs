@@ -4,7 +4,6 @@ use std::collections::BTreeMap;
 
 const MIB: u64 = 1 << 20;
 const KIB: u64 = 1 << 10;
-
 pub(crate) const HEADERS: [u64; 2] = [64 * KIB, 128 * KIB];
 pub(crate) const REGION_TABLES: [u64; 2] = [192 * KIB, 256 * KIB];
 

@@ -1,8 +1,8 @@
 //! Images that must be read right.
 
 use crate::disk::{Noise, disk_of, text};
-use crate::model::ImageFile;
-use crate::model::{GoodImage, image};
+use crate::model::{GoodImage, ImageFile};
+use crate::rows::image;
 use crate::vhdx::encode::{
     Block, Change, DATA_WRITE, Entry, HEADERS, LOG, REGION_TABLES, Vhdx, Written, guid, put,
 };

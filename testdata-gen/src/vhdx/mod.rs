@@ -1,4 +1,4 @@
-//! VHDX.
+//! Test images of VHDX.
 
 pub(crate) mod anomalous;
 pub(crate) mod broken;

@@ -2,10 +2,9 @@
 
 use std::collections::BTreeMap;
 
-use crate::disk::put;
+use crate::bytes::put;
 use crate::disk::{Noise, text};
-use crate::model::AnomalousImage;
-use crate::model::ImageFile;
+use crate::model::{AnomalousImage, ImageFile};
 use crate::vmdk::encode::{
     Cell, Hosted, Written, cells_of, cowd, descriptor, file, recipe, sectors, sesparse,
 };

@@ -13,6 +13,7 @@ const GRAIN: usize = 1 << 16;
 /// The uuids of the two images of [`virtualbox`].
 pub const VIRTUALBOX: [&str; 2] =
     ["3f1c2b6a-0d7e-4a55-9a0b-6a1d2c3e4f50", "b7d2a9e4-5c31-4f0e-8e6d-112233445566"];
+
 const NIL: &str = "00000000-0000-0000-0000-000000000000";
 
 /// A base and a snapshot of it as `VirtualBox` writes them: `parentCID` says that there is no parent.

@@ -1,34 +1,17 @@
-//! One image for each code of QCOW2, QED and QCOW that no other image here provokes.
+//! One image for each code of QCOW2 that no other image here provokes.
 
 use std::collections::BTreeMap;
 
-use crate::disk::put;
+use crate::bytes::{be64_at, put};
 use crate::disk::text;
-use crate::qcow::encode::{Cell as QcowCell, Qcow};
+use crate::model::{Provoked, Provoking};
 use crate::qcow2::encode::{Cell, Qcow2, Written};
-use crate::qed::encode::{Cell as QedCell, Qed};
-
-/// What comes upon the code.
-#[derive(Clone, Copy, Debug, PartialEq, Eq)]
-pub enum Provoked {
-    /// Opening, which continues.
-    Opened,
-    /// Opening, which fails.
-    Refused,
-    /// The walk over the tables.
-    Walked,
-    /// The structure check.
-    Checked,
-}
-
-/// Format, code, its file offset, what comes upon it, and the file.
-pub type Provoking = (&'static str, &'static str, u64, Provoked, Vec<u8>);
 
 const K64: u64 = 1 << 16;
 const COPIED: u64 = 1 << 63;
 
 /// All of them.
-pub fn provoking() -> Vec<Provoking> {
+pub(crate) fn provoking() -> Vec<Provoking> {
     let mut all = tables();
     all.extend(counts());
     all.extend(snapshots());
@@ -48,15 +31,10 @@ fn recipe() -> Qcow2 {
     recipe
 }
 
-fn u64_at(file: &[u8], at: u64) -> u64 {
-    let at = at as usize;
-    file[at..at + 8].try_into().map(u64::from_be_bytes).unwrap_or_default()
-}
-
 /// The word at `at`, changed.
 fn word(written: &Written, at: u64, change: impl Fn(u64) -> u64) -> Vec<u8> {
     let mut file = written.file.clone();
-    let found = u64_at(&file, at);
+    let found = be64_at(&file, at);
     put(&mut file, at, &change(found).to_be_bytes());
     file
 }
@@ -80,8 +58,8 @@ fn tables() -> Vec<Provoking> {
 fn counts() -> Vec<Provoking> {
     use Provoked::Checked;
     let written = recipe().write();
-    let table = u64_at(&written.file, 48);
-    let block = u64_at(&written.file, table);
+    let table = be64_at(&written.file, 48);
+    let block = be64_at(&written.file, table);
     let (place, compressed) = (written.places[&0], written.places[&3] / K64 * K64);
     let count = |count: u16| {
         let mut file = written.file.clone();
@@ -162,67 +140,31 @@ fn bitmaps() -> Vec<Provoking> {
 }
 
 fn opened() -> Vec<Provoking> {
-    use Provoked::{Checked, Opened, Refused};
+    use Provoked::{Opened, Refused};
     let over = Qcow2 { backing: Some(("base".into(), None)), ..recipe() }.write().file;
-    let name_at = u64_at(&over, 8);
+    let name_at = be64_at(&over, 8);
     let feature = |at: usize| {
         let mut file = recipe().write().file;
         file[at] = 0x80;
         file
     };
-    let qed = || Qed::new(4096, 1, 16 << 12);
-    let qcow = || Qcow::new(12, 9, 16 << 12);
-    let qed_over = |name: &str| Qed { backing: Some((name.into(), false)), ..qed() }.write().file;
-    let qcow_over = |name: &str| Qcow { backing: Some(name.into()), ..qcow() }.write().file;
-    let qcow_name = u64_at(&qcow_over("base"), 8);
-    let long = Qed { header: 300, backing: Some(("a".repeat((1 << 20) + 1), true)), ..qed() }.write().file;
     vec![
         ("qcow2", "qcow2.backing.no-format", name_at, Opened, over),
         ("qcow2", "qcow2.header.dirty", 72, Opened, Qcow2 { incompatible: 1, ..recipe() }.write().file),
         ("qcow2", "qcow2.header.optional-feature", 80, Opened, feature(80)),
         ("qcow2", "qcow2.header.optional-feature", 88, Opened, feature(88)),
         ("qcow2", "qcow2.header.magic", 0, Refused, vec![0; 512]),
-        ("qed", "qed.backing.no-format", 64, Opened, qed_over("base")),
-        ("qed", "qed.check.backing-name", 66, Checked, qed_over("ba\0e")),
-        ("qed", "qed.header.need-check", 16, Opened, Qed { features: [2, 0, 0], ..qed() }.write().file),
-        ("qed", "qed.header.odd-size", 48, Opened, Qed { size: 999, ..qed() }.write().file),
-        ("qed", "qed.header.magic", 0, Refused, vec![0; 512]),
-        ("qed", "qed.limit.text", 60, Refused, long),
-        ("qcow", "qcow.backing.no-format", qcow_name, Opened, qcow_over("base")),
-        ("qcow", "qcow.check.backing-name", qcow_name + 2, Checked, qcow_over("ba\0e")),
-        ("qcow", "qcow.header.magic", 0, Refused, vec![0; 512]),
     ]
 }
 
-/// L1 tables whose entries all name one L2 table: it is walked as often as it fits into the file.
+/// An L1 table whose entries all name one L2 table: it is walked as often as it fits into the file.
 fn repeated() -> Vec<Provoking> {
-    use Provoked::{Checked, Walked};
-    let repeat = |file: &mut [u8], l1: u64, entry: &[u8]| {
-        let at = l1 as usize;
-        file[at..at + 64 * 8].copy_from_slice(&entry.repeat(64));
-    };
-    let mut qcow2 = Qcow2::new(9, 64 << 15);
-    qcow2.cells.insert(0, Cell::Data(vec![1; 512]));
-    let mut qcow2 = qcow2.write();
-    let entry = u64_at(&qcow2.file, qcow2.l1).to_be_bytes();
-    repeat(&mut qcow2.file, qcow2.l1, &entry);
-    let mut qed = Qed::new(4096, 1, 64 << 21);
-    qed.cells.insert(0, QedCell::Data(vec![1; 4096]));
-    let mut qed = qed.write();
-    let entry = u64_at(&qed.file, qed.l1).to_be_bytes();
-    repeat(&mut qed.file, qed.l1, &entry);
-    let mut qcow = Qcow::new(9, 6, 64 << 15);
-    qcow.cells.insert(0, QcowCell::Data(vec![1; 512]));
-    let mut qcow = qcow.write();
-    let entry = u64_at(&qcow.file, qcow.l1).to_be_bytes();
-    repeat(&mut qcow.file, qcow.l1, &entry);
+    let mut recipe = Qcow2::new(9, 64 << 15);
+    recipe.cells.insert(0, Cell::Data(vec![1; 512]));
+    let Written { mut file, l1, .. } = recipe.write();
+    let entry = be64_at(&file, l1).to_be_bytes();
+    put(&mut file, l1, &entry.repeat(64));
     // The first entry that would walk more bytes of tables than the file has.
-    let over = |l1: u64, file: &[u8], table: u64| l1 + file.len() as u64 / table * 8;
-    let of_qcow = over(qcow.l1, &qcow.file, 512);
-    vec![
-        ("qcow2", "qcow2.table.repeated", over(qcow2.l1, &qcow2.file, 512), Walked, qcow2.file),
-        ("qed", "qed.table.repeated", over(qed.l1, &qed.file, 4096), Walked, qed.file),
-        ("qcow", "qcow.table.repeated", of_qcow, Walked, qcow.file.clone()),
-        ("qcow", "qcow.check.repeated", of_qcow, Checked, qcow.file),
-    ]
+    let at = l1 + file.len() as u64 / 512 * 8;
+    vec![("qcow2", "qcow2.table.repeated", at, Provoked::Walked, file)]
 }
