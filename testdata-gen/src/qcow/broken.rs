@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::bytes::{be64_at, put};
 use crate::disk::{Noise, text};
-use crate::model::{BrokenImage, ImageFile, Refused};
+use crate::model::Refused::{AtOpen, AtRead};
+use crate::model::{BrokenImage, ImageFile};
 use crate::qcow::encode::{Cell, Qcow, Xen};
 use crate::rows::{Row, named};
 
@@ -29,7 +30,6 @@ pub(crate) fn broken() -> Vec<BrokenImage> {
 }
 
 fn headers() -> Vec<Row> {
-    use Refused::{AtOpen, AtRead};
     let written = recipe().write();
     let with = |at: u64, bytes: &[u8]| {
         let mut file = written.file.clone();
@@ -91,32 +91,28 @@ fn headers() -> Vec<Row> {
 }
 
 fn tables() -> Vec<Row> {
-    use Refused::AtRead;
+    [l1_entries(), l2_entries(), compressed_clusters()].concat()
+}
+
+/// The recipe's file with another number at `at`.
+fn with(at: u64, value: u64) -> Vec<u8> {
+    let mut file = recipe().write().file;
+    put(&mut file, at, &value.to_be_bytes());
+    file
+}
+
+/// Entries of the L1 table.
+fn l1_entries() -> Vec<Row> {
     let written = recipe().write();
-    let (l1, first, second) = (written.l1, written.entries[&0], written.entries[&2]);
-    let (third, far) = (written.entries[&3], written.entries[&600]);
-    let with = |at: u64, value: u64| {
-        let mut file = written.file.clone();
-        put(&mut file, at, &value.to_be_bytes());
-        file
-    };
-    let payload = |at: u64, len: u64| 1u64 << 63 | len << 51 | at;
-    let (place, len) = (written.places[&3], be64_at(&written.file, third) << 1 >> 52);
+    let (l1, first) = (written.l1, written.entries[&0]);
     let overlap = "claims.overlap";
-    let (entry, past) = ("qcow.table.entry", "qcow.l2.past-end");
-    let garbage = {
-        let mut file = written.file.clone();
-        put(&mut file, place, &[0xff; 8]);
-        file
-    };
+    let entry = "qcow.table.entry";
     let repeated = {
         let mut repeated = Qcow { size: 8 << 30, ..recipe() }.write();
         let table = be64_at(&repeated.file, repeated.l1);
         (0..4096).for_each(|index| put(&mut repeated.file, repeated.l1 + index * 8, &table.to_be_bytes()));
         (table, repeated.file)
     };
-    let end = written.file.len();
-    let two_data = written.places[&600];
     vec![
         (
             "qcow-l1-entry-past-end",
@@ -151,6 +147,16 @@ fn tables() -> Vec<Row> {
             Some(repeated.0),
             repeated.1,
         ),
+    ]
+}
+
+/// Entries of L2 tables.
+fn l2_entries() -> Vec<Row> {
+    let written = recipe().write();
+    let (first, second) = (written.entries[&0], written.entries[&2]);
+    let overlap = "claims.overlap";
+    let (entry, past) = ("qcow.table.entry", "qcow.l2.past-end");
+    vec![
         (
             "qcow-l2-entry-past-end",
             "data behind the file's end",
@@ -184,6 +190,26 @@ fn tables() -> Vec<Row> {
             with(second, written.places[&0]),
         ),
         ("qcow-data-in-l2", "data in its own table", AtRead, overlap, Some(first), with(second, first)),
+    ]
+}
+
+/// Compressed clusters.
+fn compressed_clusters() -> Vec<Row> {
+    let written = recipe().write();
+    let (l1, second) = (written.l1, written.entries[&2]);
+    let (third, far) = (written.entries[&3], written.entries[&600]);
+    let payload = |at: u64, len: u64| 1u64 << 63 | len << 51 | at;
+    let (place, len) = (written.places[&3], be64_at(&written.file, third) << 1 >> 52);
+    let overlap = "claims.overlap";
+    let (entry, past) = ("qcow.table.entry", "qcow.l2.past-end");
+    let garbage = {
+        let mut file = written.file.clone();
+        put(&mut file, place, &[0xff; 8]);
+        file
+    };
+    let end = written.file.len();
+    let two_data = written.places[&600];
+    vec![
         (
             "qcow-compressed-in-header",
             "a payload in the header",
@@ -262,7 +288,7 @@ fn tables() -> Vec<Row> {
 fn names() -> Vec<BrokenImage> {
     let over = |name: &'static str, about, backing: &str, code| {
         let top = Qcow { backing: Some(backing.into()), ..recipe() };
-        named("qcow", (name, about, Refused::AtOpen, code, None, top.write().file))
+        named("qcow", (name, about, AtOpen, code, None, top.write().file))
     };
     let mut all = vec![
         over("qcow-backing-missing", "no such backing file", "gone.raw", "open.name.missing"),
@@ -289,31 +315,17 @@ fn names() -> Vec<BrokenImage> {
         (
             "qcow-name-in-header",
             "a name in the header",
-            Refused::AtOpen,
+            AtOpen,
             "qcow.header.field",
             Some(8),
             with(8, &4u64.to_be_bytes()),
         ),
-        (
-            "qcow-name-empty",
-            "a name of no bytes",
-            Refused::AtOpen,
-            "qcow.header.field",
-            Some(16),
-            with(16, &[0; 4]),
-        ),
-        (
-            "qcow-name-bomb",
-            "a name of 4 GiB",
-            Refused::AtOpen,
-            "qcow.header.field",
-            Some(16),
-            with(16, &[0xff; 4]),
-        ),
+        ("qcow-name-empty", "a name of no bytes", AtOpen, "qcow.header.field", Some(16), with(16, &[0; 4])),
+        ("qcow-name-bomb", "a name of 4 GiB", AtOpen, "qcow.header.field", Some(16), with(16, &[0xff; 4])),
         (
             "qcow-name-past-end",
             "a name behind the file's end",
-            Refused::AtOpen,
+            AtOpen,
             "qcow.table.past-end",
             Some(8),
             with(8, &[0xff; 8]),

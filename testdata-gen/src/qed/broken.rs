@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::bytes::put;
 use crate::disk::{Noise, text};
-use crate::model::{BrokenImage, ImageFile, Refused};
+use crate::model::Refused::{AtOpen, AtRead};
+use crate::model::{BrokenImage, ImageFile};
 use crate::qed::encode::{Cell, K, Qed};
 use crate::rows::{Row, named};
 
@@ -29,7 +30,6 @@ pub(crate) fn broken() -> Vec<BrokenImage> {
 }
 
 fn headers() -> Vec<Row> {
-    use Refused::AtOpen;
     let written = recipe().write();
     let with = |at: u64, bytes: &[u8]| {
         let mut file = written.file.clone();
@@ -90,17 +90,21 @@ impl With for Row {
 }
 
 fn tables() -> Vec<Row> {
-    use Refused::AtRead;
+    [l1_entries(), l2_entries(), shared_clusters()].concat()
+}
+
+/// The recipe's file with another number at `at`.
+fn with(at: u64, value: u64) -> Vec<u8> {
+    let mut file = recipe().write().file;
+    put(&mut file, at, &value.to_le_bytes());
+    file
+}
+
+/// Entries of the L1 table.
+fn l1_entries() -> Vec<Row> {
     let written = recipe().write();
-    let (l1, first, second) = (written.l1, written.entries[&0], written.entries[&2]);
-    let far = written.entries[&600];
-    let with = |at: u64, value: u64| {
-        let mut file = written.file.clone();
-        put(&mut file, at, &value.to_le_bytes());
-        file
-    };
-    let (overlap, entry, past) = ("claims.overlap", "qed.table.entry", "qed.l2.past-end");
-    let end = written.file.len();
+    let (l1, first) = (written.l1, written.entries[&0]);
+    let (overlap, entry) = ("claims.overlap", "qed.table.entry");
     let repeated = {
         let mut repeated = Qed { size: 1 << 30, ..recipe() }.write().file;
         (0..512).for_each(|index| put(&mut repeated, l1 + index * 8, &first.to_le_bytes()));
@@ -142,6 +146,15 @@ fn tables() -> Vec<Row> {
             with(l1 + 8, first),
         ),
         ("qed-table-repeated", "one table for all parts of the disk", AtRead, overlap, Some(first), repeated),
+    ]
+}
+
+/// Entries of L2 tables.
+fn l2_entries() -> Vec<Row> {
+    let written = recipe().write();
+    let second = written.entries[&2];
+    let (entry, past) = ("qed.table.entry", "qed.l2.past-end");
+    vec![
         (
             "qed-l2-entry-past-end",
             "data behind the file's end",
@@ -174,6 +187,17 @@ fn tables() -> Vec<Row> {
             Some(second),
             with(second, 2),
         ),
+    ]
+}
+
+/// Entries that name bytes in use, and cut files.
+fn shared_clusters() -> Vec<Row> {
+    let written = recipe().write();
+    let (l1, first, second) = (written.l1, written.entries[&0], written.entries[&2]);
+    let far = written.entries[&600];
+    let (overlap, entry, past) = ("claims.overlap", "qed.table.entry", "qed.l2.past-end");
+    let end = written.file.len();
+    vec![
         (
             "qed-data-shared",
             "one cluster used twice",
@@ -219,7 +243,7 @@ fn names() -> Vec<BrokenImage> {
     let with_name = |backing: &str, is_raw| Qed { backing: Some((backing.into(), is_raw)), ..recipe() };
     let over = |name: &'static str, about, backing: &str, code| {
         let top = with_name(backing, false);
-        named("qed", (name, about, Refused::AtOpen, code, None, top.write().file))
+        named("qed", (name, about, AtOpen, code, None, top.write().file))
     };
     let mut all = vec![
         over("qed-backing-missing", "no such backing file", "gone.raw", "open.name.missing"),
@@ -240,7 +264,7 @@ fn names() -> Vec<BrokenImage> {
     let row = |name, about, at: u64, bytes: &[u8]| {
         let mut file = with_name("base.raw", true).write().file;
         put(&mut file, at, bytes);
-        named("qed", (name, about, Refused::AtOpen, "qed.header.field", Some(at), file))
+        named("qed", (name, about, AtOpen, "qed.header.field", Some(at), file))
     };
     all.push(row("qed-name-in-header", "a name in the header's fields", 56, &[4]));
     all.push(row("qed-name-empty", "a feature without a name", 60, &[0]));

@@ -2,7 +2,8 @@
 
 use crate::bytes::put;
 use crate::disk::{Noise, disk_of, mixed, text};
-use crate::model::{BrokenImage, ImageFile, Refused};
+use crate::model::Refused::{AtOpen, AtRead};
+use crate::model::{BrokenImage, ImageFile};
 use crate::rows::{Row, named};
 use crate::vdi::encode::{Head, Vdi, Written};
 use crate::vdi::good::{base, over};
@@ -29,7 +30,6 @@ fn edited(at: u64, bytes: &[u8]) -> Vec<u8> {
 }
 
 fn headers() -> Vec<Row> {
-    use Refused::AtOpen;
     let whole = recipe().write().file;
     let old = Vdi { head: Head::V0(1), ..recipe() }.write().file;
     let field =
@@ -118,7 +118,6 @@ fn headers() -> Vec<Row> {
 }
 
 fn maps() -> Vec<Row> {
-    use Refused::AtRead;
     let Written { file, map, data } = recipe().write();
     let stored = |number: u64| data + (number << 16);
     // Entries 0, 3 and 16 name blocks 0, 1 and 2.
@@ -212,7 +211,6 @@ fn maps() -> Vec<Row> {
 
 /// Children whose parents are not what they must be. Their uuids are in no other image.
 fn parents() -> Vec<BrokenImage> {
-    use Refused::AtOpen;
     let below = mixed(400_000);
     let child = |uuid: u8, parent: u8| over(&below, 400_000, uuid, parent).0.write().file;
     let broken = |name: &'static str, about, code, at, files: Vec<(&str, Vec<u8>)>| {

@@ -3,6 +3,7 @@
 use crate::bytes::put;
 use crate::disk::{Noise, disk_of, mixed, text};
 use crate::model::{AnomalousImage, ImageFile};
+use crate::rows::anomaly;
 use crate::vhd::encode::{Parent, Stored, Vhd, Written, seal};
 
 /// Blocks of 16 KiB; 0, 2 and 3 are stored, and every sector of them holds data.
@@ -107,16 +108,26 @@ pub fn footers_of_different_disks() -> Vec<(&'static str, ImageFile, u64)> {
 
 /// Dynamic images that are read and about which something is reported.
 pub fn vhd_cases() -> Vec<AnomalousImage> {
-    let row = |name, about, code, at: u64, bytes| AnomalousImage {
-        name,
-        about,
-        files: vec![ImageFile { name: format!("{name}.vhd"), bytes }],
-        code,
-        at: Some(at),
-    };
+    [marks(), sizes_and_copies(), batmaps(), tables_and_parents()].concat()
+}
+
+fn row(
+    name: &'static str,
+    about: &'static str,
+    code: &'static str,
+    at: u64,
+    bytes: Vec<u8>,
+) -> AnomalousImage {
+    anomaly("vhd", (name, about, code, at), bytes)
+}
+
+fn of(recipe: &Vhd) -> Vec<u8> {
+    recipe.write().file
+}
+
+/// Marks of the footer.
+fn marks() -> Vec<AnomalousImage> {
     let end = recipe().write().footer;
-    let of = |recipe: &Vhd| recipe.write().file;
-    let geometry = |creator: &[u8; 4], geometry| of(&Vhd { creator: *creator, geometry, ..recipe() });
     let tap = Vhd { creator: *b"tap\0", creator_version: 0x0001_0003, ..recipe() };
     let hidden = |version: u32, is_sealed: bool| {
         let mut written = Vhd { creator_version: version, ..tap.clone() }.write();
@@ -126,39 +137,6 @@ pub fn vhd_cases() -> Vec<AnomalousImage> {
                 seal(&mut written.file[start..start + 512], 64);
             }
         }
-        written.file
-    };
-    let batmap = || Vhd { batmap: Some(0x0001_0002), ..tap.clone() }.write();
-    let batmap_with = |at: u64, bytes: &[u8]| {
-        let mut written = batmap();
-        let at = written.batmap + at;
-        put(&mut written.file, at, bytes);
-        written.file
-    };
-    let batmap_at = batmap().batmap;
-    let mut gap = Vhd::new(2, 100_352, 0).fixed(&mixed(100_352));
-    let gap_at = gap.footer;
-    put(&mut gap.file, gap_at + 48, &99_840u64.to_be_bytes());
-    seal(&mut gap.file[gap_at as usize..], 64);
-    // The table begins 4 bytes behind a sector.
-    let mut shifted = recipe().write();
-    let bat = shifted.bat;
-    shifted.file.copy_within(bat as usize..bat as usize + 24, bat as usize + 4);
-    put(&mut shifted.file, bat, &[0xff; 4]);
-    put(&mut shifted.file, HEADER + 16, &(bat + 4).to_be_bytes());
-    seal(&mut shifted.file[HEADER as usize..][..1024], 36);
-    let child = |parent| of(&Vhd { disk_type: 4, parent: Some(parent), ..recipe() });
-    let unknown = Parent {
-        uuid: [1; 16],
-        name: "p.vhd".into(),
-        locators: vec![(*b"W2ru", crate::vhd::encode::wide("p.vhd")), (*b"Mac ", vec![1, 2, 3])],
-        ..Parent::default()
-    };
-    let unnamed = Parent { uuid: [1; 16], ..Parent::default() };
-    let no_uuid = Parent { name: "p.raw".into(), ..Parent::default() };
-    let edited = |edit: &dyn Fn(&mut Written)| {
-        let mut written = recipe().write();
-        edit(&mut written);
         written.file
     };
     vec![
@@ -191,6 +169,23 @@ pub fn vhd_cases() -> Vec<AnomalousImage> {
             end + 85,
             hidden(0x0001_0001, false),
         ),
+    ]
+}
+
+/// Sizes and the copy of the footer.
+fn sizes_and_copies() -> Vec<AnomalousImage> {
+    let end = recipe().write().footer;
+    let geometry = |creator: &[u8; 4], geometry| of(&Vhd { creator: *creator, geometry, ..recipe() });
+    let mut gap = Vhd::new(2, 100_352, 0).fixed(&mixed(100_352));
+    let gap_at = gap.footer;
+    put(&mut gap.file, gap_at + 48, &99_840u64.to_be_bytes());
+    seal(&mut gap.file[gap_at as usize..], 64);
+    let edited = |edit: &dyn Fn(&mut Written)| {
+        let mut written = recipe().write();
+        edit(&mut written);
+        written.file
+    };
+    vec![
         row("vhd-size-differs", "two sizes", "vhd.size.differ", end + 56, geometry(b"vpc ", (2, 4, 17))),
         row(
             "vhd-geometry-empty",
@@ -215,6 +210,21 @@ pub fn vhd_cases() -> Vec<AnomalousImage> {
             end,
             edited(&|written| written.file.truncate(written.footer as usize)),
         ),
+    ]
+}
+
+/// Maps of full blocks.
+fn batmaps() -> Vec<AnomalousImage> {
+    let tap = Vhd { creator: *b"tap\0", creator_version: 0x0001_0003, ..recipe() };
+    let batmap = || Vhd { batmap: Some(0x0001_0002), ..tap.clone() }.write();
+    let batmap_with = |at: u64, bytes: &[u8]| {
+        let mut written = batmap();
+        let at = written.batmap + at;
+        put(&mut written.file, at, bytes);
+        written.file
+    };
+    let batmap_at = batmap().batmap;
+    vec![
         row(
             "vhd-batmap-sum",
             "a map of full blocks with a wrong sum",
@@ -236,6 +246,28 @@ pub fn vhd_cases() -> Vec<AnomalousImage> {
             batmap_at + 16,
             batmap_with(16, &[0; 4]),
         ),
+    ]
+}
+
+/// The table and the parent.
+fn tables_and_parents() -> Vec<AnomalousImage> {
+    // The table begins 4 bytes behind a sector.
+    let mut shifted = recipe().write();
+    let bat = shifted.bat;
+    shifted.file.copy_within(bat as usize..bat as usize + 24, bat as usize + 4);
+    put(&mut shifted.file, bat, &[0xff; 4]);
+    put(&mut shifted.file, HEADER + 16, &(bat + 4).to_be_bytes());
+    seal(&mut shifted.file[HEADER as usize..][..1024], 36);
+    let child = |parent| of(&Vhd { disk_type: 4, parent: Some(parent), ..recipe() });
+    let unknown = Parent {
+        uuid: [1; 16],
+        name: "p.vhd".into(),
+        locators: vec![(*b"W2ru", crate::vhd::encode::wide("p.vhd")), (*b"Mac ", vec![1, 2, 3])],
+        ..Parent::default()
+    };
+    let unnamed = Parent { uuid: [1; 16], ..Parent::default() };
+    let no_uuid = Parent { name: "p.raw".into(), ..Parent::default() };
+    vec![
         row(
             "vhd-table-shifted",
             "a table between sectors",

@@ -1,11 +1,10 @@
 //! Images that must be read correctly.
 
-use std::collections::BTreeMap;
-
 use crate::disk::{Noise, text};
 use crate::model::{GoodImage, ImageFile};
 use crate::rows::image;
 use crate::vmdk::encode::{Cell, Hosted, Order, SECTOR, cells_of, cowd, descriptor, file, sectors, sesparse};
+use crate::vmdk::snapshots::snapshots;
 
 /// An image whose first file is `NAME.vmdk` with this text.
 fn described(
@@ -266,108 +265,5 @@ fn texts() -> Vec<GoodImage> {
             &|text| text.replace("# Disk DescriptorFile", "\n  # made by hand").into_bytes(),
             "vmdk-text-n.raw",
         ),
-    ]
-}
-
-/// Children over parents: what the child stores, else what is below.
-fn snapshots() -> Vec<GoodImage> {
-    let below = sectors(500_224);
-    let written = Noise::new(11).bytes(1 << 16);
-    let grain = 1 << 16;
-    let merged = |size: usize| {
-        let mut disk = below.clone();
-        disk.resize(size, 0);
-        disk[2 * grain..3 * grain].copy_from_slice(&written);
-        disk
-    };
-    let cells = || BTreeMap::from([(2, Cell::Data(written.clone()))]);
-    let base = |name: &str| {
-        let recipe = Hosted::new(128, &below).embedded("monolithicSparse", name);
-        file(name, recipe.write().file)
-    };
-    let child = |name: &str, hint: &str, size: usize, cells: BTreeMap<u64, Cell>, parent: u32| {
-        let line = format!("RW {} SPARSE \"{name}.vmdk\"", size / SECTOR);
-        let text = descriptor("monolithicSparse", 0x99, Some((parent, hint)), &[line]);
-        let recipe = Hosted { has_zeroed: true, cells, ..Hosted::new(128, &vec![0; size]) };
-        Hosted { descriptor: Some(text), ..recipe }.write().file
-    };
-    let over = |name: &str, about, hint: &str, size: usize, base_name: &str| {
-        let mut cells = cells();
-        cells.insert(4, Cell::Zero);
-        let mut disk = merged(size);
-        disk[4 * grain..5 * grain].fill(0);
-        let mut image = image(name, about, "vmdk", child(name, hint, size, cells, 0x1234_abcd), disk);
-        image.files.push(base(base_name));
-        image
-    };
-    let size = below.len();
-    let mut chain = image(
-        "vmdk-chain-of-three",
-        "a child of a child",
-        "vmdk",
-        child("vmdk-chain-of-three", "vmdk-chain-2.vmdk", size, cells(), 0x99),
-        merged(size),
-    );
-    chain.files.push(file(
-        "vmdk-chain-2.vmdk",
-        child("vmdk-chain-2", "vmdk-chain-1.vmdk", size, BTreeMap::new(), 0x1234_abcd),
-    ));
-    chain.files.push(base("vmdk-chain-1.vmdk"));
-    let delta = |name: &str, about, create_type: &str, kind: &str, extent: Vec<u8>| {
-        let line = format!("RW {} {kind} \"{name}-delta\"", size / SECTOR);
-        let text = descriptor(create_type, 7, Some((6, &format!("{name}-base.vmdk"))), &[line]);
-        let flat = [format!("RW {} VMFS \"{name}-flat\"", size / SECTOR)];
-        let files = vec![
-            file(format!("{name}-delta"), extent),
-            file(format!("{name}-base.vmdk"), descriptor("vmfs", 6, None, &flat)),
-            file(format!("{name}-flat"), below.clone()),
-        ];
-        described(name, about, &text, merged(size), files)
-    };
-    let mut only = vec![0; size];
-    only[2 * grain..3 * grain].copy_from_slice(&written);
-    let line = format!("RW {} SPARSE \"x\"", size / SECTOR);
-    let text = descriptor("streamOptimized", 7, Some((0x1234_abcd, "vmdk-stream-base.vmdk")), &[line]);
-    let stream = Hosted { descriptor: Some(text), ..Hosted::new(128, &only).stream() }.write().file;
-    let mut stream = image("vmdk-over-stream", "a stream over a sparse disk", "vmdk", stream, merged(size));
-    stream.files.push(base("vmdk-stream-base.vmdk"));
-    vec![
-        over(
-            "vmdk-over",
-            "a child, a zeroed grain hides its parent",
-            "vmdk-base.vmdk",
-            size,
-            "vmdk-base.vmdk",
-        ),
-        over(
-            "vmdk-over-shorter",
-            "a parent shorter than the disk",
-            "vmdk-base-2.vmdk",
-            800_256,
-            "vmdk-base-2.vmdk",
-        ),
-        over(
-            "vmdk-over-foreign",
-            "a parent by a foreign path",
-            "C:\\vm\\vmdk-base-3.vmdk",
-            size,
-            "vmdk-base-3.vmdk",
-        ),
-        chain,
-        delta(
-            "vmdk-over-cowd",
-            "a redo log over a flat disk",
-            "vmfsSparse",
-            "VMFSSPARSE",
-            cowd(1, &only).file,
-        ),
-        delta(
-            "vmdk-over-sesparse",
-            "an seSparse delta over a flat disk",
-            "seSparse",
-            "SESPARSE",
-            sesparse(size, &cells_of(&only, 4096)).file,
-        ),
-        stream,
     ]
 }

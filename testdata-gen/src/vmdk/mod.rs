@@ -5,3 +5,4 @@ pub(crate) mod broken;
 pub mod cases;
 pub(crate) mod encode;
 pub(crate) mod good;
+mod snapshots;
