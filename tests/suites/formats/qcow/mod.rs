@@ -1,0 +1,3 @@
+//! QCOW (version 1).
+
+pub(crate) mod differential;

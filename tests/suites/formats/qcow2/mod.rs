@@ -1,0 +1,6 @@
+//! QCOW2.
+
+pub(crate) mod cases;
+pub(crate) mod check;
+pub(crate) mod differential;
+pub(crate) mod writer;

@@ -1,0 +1,4 @@
+//! QED.
+
+pub(crate) mod differential;
+pub(crate) mod structure;

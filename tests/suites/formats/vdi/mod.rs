@@ -1,0 +1,3 @@
+//! VDI.
+
+pub(crate) mod differential;

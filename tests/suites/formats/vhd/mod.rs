@@ -1,0 +1,4 @@
+//! VHD.
+
+pub(crate) mod cases;
+pub(crate) mod differential;

@@ -1,0 +1,4 @@
+//! VHDX.
+
+pub(crate) mod differential;
+pub(crate) mod structure;

@@ -1,0 +1,5 @@
+//! VMDK.
+
+pub(crate) mod cases;
+pub(crate) mod differential;
+pub(crate) mod structure;
