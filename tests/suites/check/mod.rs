@@ -3,6 +3,5 @@
 pub(crate) mod disks;
 pub(crate) mod hooks;
 pub(crate) mod junit;
-pub(crate) mod notes;
 pub(crate) mod remedies;
 pub(crate) mod rules;

@@ -125,8 +125,8 @@ const POINTS: &[(&str, &[&str])] = &[
         "Truncated or contradictory images are rejected",
         &[
             "formats::all::broken::every_broken_image_is_refused_with_code_and_place_and_leaves_nothing",
-            "formats::all::cuts::no_cut_qcow2_is_read_wrong",
-            "formats::all::cuts::no_cut_vmdk_is_read_wrong",
+            "formats::qcow2::robustness::no_cut_qcow2_is_read_wrong",
+            "formats::vmdk::robustness::no_cut_vmdk_is_read_wrong",
         ],
     ),
     (

@@ -1,10 +1,22 @@
 //! The library called within this process: for what is tried hundreds of times.
 
 use std::num::NonZeroUsize;
+use std::path::Path;
 
 use imgprep::{
-    Checksum, ConvertOptions, Existing, Interrupt, OnLoss, Progress, RunOptions, Sync, Target, Verify,
+    Checksum, ConvertOptions, Disk, Existing, FollowPolicy, Interrupt, OnLoss, OpenOptions, ParseOptions,
+    Progress, RunOptions, SizeChoice, Sync, Target, Verify,
 };
+
+/// Opens an image at its original size, and what it names in its folder.
+pub(crate) fn open(path: &Path, snapshot: Option<&str>) -> Result<Disk, imgprep::Error> {
+    let parse = ParseOptions {
+        snapshot: snapshot.map(str::to_string),
+        size: SizeChoice::Original,
+        ..ParseOptions::default()
+    };
+    Disk::open(path, &OpenOptions { parse, follow: FollowPolicy::Beside, ..OpenOptions::default() })
+}
 
 /// To RAW, whatever is there.
 pub(crate) fn to_raw() -> ConvertOptions {

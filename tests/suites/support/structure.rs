@@ -2,11 +2,16 @@
 
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
+use std::process::Command;
 use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
-use imgprep::{Disk, Error, Finding, SourceFile, SourceOptions, StructureCounts};
+use imgprep::{Disk, Error, Finding, OpenOptions, SourceFile, SourceOptions, StructureCounts};
+use imgprep_engine::Layer;
 use imgprep_map::{DiskMap, Files, ReadAt, ReadError};
+
+use crate::support::library::open;
+use crate::support::program::said;
 
 /// Numbers and findings.
 pub(crate) fn check(disk: &Disk) -> (StructureCounts, Vec<Finding>) {
@@ -100,4 +105,43 @@ impl ReadAt for Counted {
         self.asked.count(0);
         self.file.next_hole(at)
     }
+}
+
+/// The top layer of an image, with its reads counted.
+pub(crate) fn counted(path: &Path) -> (Layer, Asked) {
+    let file = SourceFile::open(path, SourceOptions::default()).unwrap();
+    let mut chain = imgprep::open_source("image".into(), file, &OpenOptions::default()).unwrap();
+    let asked = Asked::default();
+    let top = chain.layers.remove(0);
+    let wrap =
+        |file: Arc<dyn ReadAt>| -> Arc<dyn ReadAt> { Arc::new(Counted { file, asked: asked.clone() }) };
+    let (files, names) = (top.readers().into_iter().map(wrap).collect(), top.names());
+    let image = *top.image;
+    (Layer { map: image.map, files, names }, asked)
+}
+
+/// Asserts that both checkers count the same in an image: corruptions, leaks, and of QED the clusters.
+pub(crate) fn compare_with_qemu(folder: &Path, image: &str, what: &str) -> StructureCounts {
+    let theirs = Command::new("qemu-img")
+        .args(["check", "--output", "json", image])
+        .current_dir(folder)
+        .output()
+        .unwrap();
+    let json: serde_json::Value = serde_json::from_slice(&theirs.stdout)
+        .unwrap_or_else(|_| panic!("{what}: qemu-img gives up: {}", said(&theirs)));
+    let number = |key: &str| json[key].as_u64().unwrap_or(0);
+    let disk = open(&folder.join(image), None).unwrap_or_else(|error| panic!("{what}: {error}"));
+    let (checked, findings) = check(&disk);
+    assert_eq!(checked.corruptions, number("corruptions"), "{what}: {findings:#?} {}", said(&theirs));
+    if disk.layers()[0].facts.format == "qed" {
+        let ours = (checked.leaks, checked.total, checked.allocated, checked.fragmented);
+        let theirs = (
+            number("leaks"),
+            Some(number("total-clusters")),
+            Some(number("allocated-clusters")),
+            Some(number("fragmented-clusters")),
+        );
+        assert_eq!(ours, theirs, "{what}: {findings:#?}");
+    }
+    checked
 }

@@ -2,7 +2,7 @@
 
 use testdata_gen::{Refused, broken, write_files};
 
-use crate::formats::all::conformance::open;
+use crate::support::library::open;
 use crate::support::program::{imgprep, names, said};
 
 #[test]
@@ -93,41 +93,4 @@ fn a_salvage_goes_on_and_lists_what_is_lost() {
         assert!(disk[start..end].iter().all(|byte| *byte == 0), "{name}");
         assert!(disk.iter().any(|byte| *byte != 0), "{name}: the rest is there");
     }
-}
-
-#[test]
-fn a_vmdk_table_that_is_lost_is_salvaged_by_the_redundant_directory() {
-    let folder = tempfile::tempdir().unwrap();
-    let image = broken().into_iter().find(|image| image.name == "vmdk-table-past-end").expect("it is there");
-    let path = write_files(&image.files, folder.path()).unwrap().display().to_string();
-    let args = ["convert", &path, "out.raw", "--no-sync", "--salvage", "--output", "json"];
-    let output = imgprep(folder.path(), &args);
-    assert!(output.status.success(), "{}", said(&output));
-    let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert!(report["losses"].as_array().is_none_or(Vec::is_empty), "{report}");
-    let disk = std::fs::read(folder.path().join("out.raw")).unwrap();
-    assert!(disk[1 << 16..2 << 16].iter().any(|byte| *byte != 0), "the second grain is there");
-}
-
-/// The log of these would only have written what is there already.
-#[test]
-fn a_vhdx_whose_log_can_t_be_replayed_is_salvaged_as_it_was_before() {
-    let folder = tempfile::tempdir().unwrap();
-    let mut disks = Vec::new();
-    for name in ["vhdx-log-named-and-empty", "vhdx-log-all-torn", "vhdx-log-checksum", "vhdx-log-sequence-0"]
-    {
-        let image = broken().into_iter().find(|image| image.name == name).expect("it is there");
-        let path = write_files(&image.files, folder.path()).unwrap().display().to_string();
-        let refused = imgprep(folder.path(), &["convert", &path, "out.raw", "--no-sync"]);
-        assert_eq!(refused.status.code(), Some(1));
-        assert!(said(&refused).contains(image.code) && !folder.path().join("out.raw").exists());
-        let args = ["convert", &path, "out.raw", "--no-sync", "--salvage", "--verify"];
-        let output = imgprep(folder.path(), &args);
-        assert!(output.status.success(), "{name}: {}", said(&output));
-        let told = said(&output);
-        assert!(told.contains("vhdx.log.skipped") && told.contains(image.code), "{name}: {told}");
-        disks.push(std::fs::read(folder.path().join("out.raw")).unwrap());
-        std::fs::remove_file(folder.path().join("out.raw")).unwrap();
-    }
-    assert!(disks[0].iter().any(|byte| *byte != 0) && disks.iter().all(|disk| *disk == disks[0]));
 }

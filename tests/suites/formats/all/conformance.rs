@@ -3,19 +3,10 @@
 use std::ops::ControlFlow;
 use std::path::Path;
 
-use imgprep::{Disk, FollowPolicy, OpenOptions, ParseOptions, SizeChoice};
-use testdata_gen::{GoodImage, good, write_files};
+use testdata_gen::{GoodImage, anomalous, broken, good, write_files};
 
+use crate::support::library::open;
 use crate::support::program::{imgprep, said};
-
-pub(crate) fn open(path: &Path, snapshot: Option<&str>) -> Result<Disk, imgprep::Error> {
-    let parse = ParseOptions {
-        snapshot: snapshot.map(str::to_string),
-        size: SizeChoice::Original,
-        ..ParseOptions::default()
-    };
-    Disk::open(path, &OpenOptions { parse, follow: FollowPolicy::Beside, ..OpenOptions::default() })
-}
 
 #[test]
 fn the_catalogue_is_large_and_has_unique_names() {
@@ -114,4 +105,14 @@ fn every_image_survives_a_zvhd2_and_a_qcow2() {
             assert!(got == want, "{} {out} {options:?}: other contents", image.name);
         }
     }
+}
+
+#[test]
+fn names_of_odd_images_are_their_own() {
+    let mut names: Vec<String> = anomalous().into_iter().map(|image| image.name.into()).collect();
+    names.extend(good().into_iter().map(|image| image.name));
+    names.extend(broken().into_iter().map(|image| image.name.to_string()));
+    names.sort();
+    let twice: Vec<_> = names.windows(2).filter(|pair| pair[0] == pair[1]).collect();
+    assert!(twice.is_empty(), "{twice:?}");
 }

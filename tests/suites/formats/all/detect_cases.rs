@@ -430,3 +430,20 @@ fn refusals_are_as_the_schemas_say() {
     write_files(&sample().files, folder).unwrap();
     assert_eq!(json(folder, &["info", "sample.qcow2"])["error"], Value::Null);
 }
+
+#[test]
+fn contents_without_a_signature_are_no_image_of_the_format_asked_for() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("zeros.img"), vec![0; 1 << 20]).unwrap();
+    for (format, code, at) in [
+        ("vhd", "vhd.footer.none", (1 << 20) - 512),
+        ("vhdx", "vhdx.file.signature", 0),
+        ("vdi", "vdi.header.signature", 64),
+    ] {
+        let args = ["convert", "zeros.img", "out.raw", "--from", format, "--output", "json"];
+        let output = imgprep(folder.path(), &args);
+        assert_eq!(output.status.code(), Some(1), "{format}: {}", said(&output));
+        let error = serde_json::from_slice::<Value>(&output.stdout).unwrap()["error"].clone();
+        assert_eq!((&error["code"], &error["offset"]), (&code.into(), &at.into()), "{error}");
+    }
+}

@@ -3,9 +3,10 @@
 pub(crate) mod broken;
 pub(crate) mod chains;
 pub(crate) mod conformance;
-pub(crate) mod cuts;
+pub(crate) mod damaged;
 pub(crate) mod detect;
 pub(crate) mod detect_cases;
+pub(crate) mod interrupts;
 pub(crate) mod mutations;
 pub(crate) mod mutations_blind;
 pub(crate) mod resource_bombs;

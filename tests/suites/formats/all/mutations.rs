@@ -16,8 +16,8 @@ use imgprep::{
 use imgprep_map::{FileId, UseKind};
 use testdata_gen::{GoodImage, Noise, good};
 
-use crate::formats::all::conformance::open;
 use crate::formats::all::mutations_blind::{BLIND, Blind, Of};
+use crate::support::library::open;
 use crate::support::library::{on_one_thread, to_raw};
 
 /// Changes tried on each image; `IMGPREP_MUTATIONS` takes another number.

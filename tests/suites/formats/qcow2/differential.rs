@@ -1,27 +1,9 @@
-//! Against `qemu-img` and `qemu-io`: images of another writer, read by another reader.
+//! QCOW2 against `qemu-img` and `qemu-io`: images of another writer, read by another reader.
 
-use std::path::Path;
-
-use testdata_gen::{Noise, disk_of, good, write_files};
+use testdata_gen::{good, write_files};
 
 use crate::support::program::{has_tool, imgprep, said, tool};
-
-/// Both tools read `image` the same.
-pub(crate) fn same(folder: &Path, image: &str) {
-    tool(folder, "qemu-img", &["convert", "-O", "raw", image, "theirs.raw"]);
-    let output = imgprep(folder, &["convert", image, "ours.raw", "--force", "--no-sync", "--verify"]);
-    assert!(output.status.success(), "{image}: {}", said(&output));
-    let (ours, theirs) =
-        (std::fs::read(folder.join("ours.raw")).unwrap(), std::fs::read(folder.join("theirs.raw")).unwrap());
-    assert!(ours == theirs, "{image}: {} bytes, {} of theirs, or other contents", ours.len(), theirs.len());
-}
-
-pub(crate) fn source(folder: &Path) {
-    let mut noise = Noise::new(8);
-    let pieces: Vec<_> =
-        (0..20).map(|n| (n * 250_000 + n * n * 512, noise.half_compressible(n * 3000 + 10))).collect();
-    std::fs::write(folder.join("src.raw"), disk_of(6_000_128, &pieces)).unwrap();
-}
+use crate::support::qemu::{same, source};
 
 #[test]
 fn qcow2_of_every_cluster_size_version_and_compression() {

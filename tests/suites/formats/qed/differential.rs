@@ -5,12 +5,8 @@ use std::process::Command;
 
 use testdata_gen::{good, write_files};
 
-use crate::formats::qcow2::differential::{same, source};
-use crate::support::program::{has_tool, imgprep, said, tool};
-
-fn has_qemu() -> bool {
-    has_tool("qemu-img") && has_tool("qemu-io")
-}
+use crate::support::program::{imgprep, said, tool};
+use crate::support::qemu::{has_qemu, same, source};
 
 fn create(folder: &Path, args: &[&str]) {
     tool(folder, "qemu-img", &[&["create", "-q", "-f", "qed"], args].concat());

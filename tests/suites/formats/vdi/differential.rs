@@ -5,8 +5,8 @@ use std::process::Command;
 
 use testdata_gen::{good, write_files};
 
-use crate::formats::qcow2::differential::{same, source};
 use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::qemu::{same, source};
 
 #[test]
 fn created_by_qemu_img_at_odd_sizes() {

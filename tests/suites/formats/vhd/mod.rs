@@ -2,3 +2,5 @@
 
 pub(crate) mod cases;
 pub(crate) mod differential;
+pub(crate) mod robustness;
+pub(crate) mod structure;

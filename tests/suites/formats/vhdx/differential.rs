@@ -6,15 +6,11 @@ use std::path::Path;
 
 use testdata_gen::{GoodImage, Noise, disk_of, good, write_files};
 
-use crate::formats::qcow2::differential::same;
-use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::program::{imgprep, said, tool};
+use crate::support::qemu::{has_qemu, same};
 
 fn images() -> impl Iterator<Item = GoodImage> {
     good().into_iter().filter(|image| image.format == "vhdx")
-}
-
-fn has_qemu() -> bool {
-    has_tool("qemu-img") && has_tool("qemu-io")
 }
 
 #[test]

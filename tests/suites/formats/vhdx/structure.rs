@@ -1,12 +1,9 @@
-//! Structure checks of VHDX: every anomalous image is reported with its code at its offset, no good image is
-//! called wrong.
+//! The structure check of VHDX: anomalous images are reported with code and offset, good images without an error.
 
-use std::ops::ControlFlow;
+use imgprep::Severity;
 
-use imgprep::{Finding, Severity};
-use testdata_gen::{anomalous, good, write_files};
-
-use crate::formats::all::conformance::open;
+use crate::support::anomalies::{good_images_have_no_errors, images_are_reported};
+use crate::support::library::open;
 use crate::support::program::{has_tool, tool};
 use crate::support::structure::{check, cost_of_check};
 
@@ -21,42 +18,12 @@ const BESIDE: [(&str, &str); 5] = [
 
 #[test]
 fn every_odd_vhdx_is_told_with_code_and_place() {
-    let mut count = 0;
-    for image in anomalous().into_iter().filter(|image| image.code.starts_with("vhdx.")) {
-        count += 1;
-        let folder = tempfile::tempdir().unwrap();
-        let path = write_files(&image.files, folder.path()).unwrap();
-        let disk = open(&path, None).unwrap_or_else(|error| panic!("{}: {error}", image.name));
-        disk.visit_extents(&mut |_| ControlFlow::Continue(()))
-            .unwrap_or_else(|error| panic!("{}: {error}", image.name));
-        let (_, findings) = check(&disk);
-        let is_it = |finding: &Finding| finding.code == image.code && finding.at == image.at;
-        assert!(findings.iter().any(is_it), "{}: {findings:#?}", image.name);
-        let is_beside =
-            |finding: &Finding| finding.code == image.code || BESIDE.contains(&(image.name, finding.code));
-        assert!(findings.iter().all(is_beside), "{}: {findings:#?}", image.name);
-        assert!(findings.iter().all(|finding| finding.at.is_some()), "{}: {findings:#?}", image.name);
-    }
-    assert!(count >= 12, "{count}");
+    images_are_reported("vhdx", 12, |image, other| BESIDE.contains(&(image.name, other.code)));
 }
 
 #[test]
 fn no_good_vhdx_is_called_wrong() {
-    for image in good().into_iter().filter(|image| image.format == "vhdx") {
-        let folder = tempfile::tempdir().unwrap();
-        let path = write_files(&image.files, folder.path()).unwrap();
-        let disk = open(&path, None).unwrap_or_else(|error| panic!("{}: {error}", image.name));
-        let (checked, findings) = check(&disk);
-        if std::env::var_os("SHOW").is_some() {
-            eprintln!("{}: {checked:?}", image.name);
-            for found in &findings {
-                eprintln!("    {} {:?} {:?} {}", found.code, found.severity, found.at, found.message);
-            }
-        }
-        let errors: Vec<_> = findings.iter().filter(|found| found.severity == Severity::Error).collect();
-        assert!(errors.is_empty(), "{}: {errors:#?}", image.name);
-        assert_eq!((checked.leaks, checked.corruptions), (0, 0), "{}: {findings:#?}", image.name);
-    }
+    good_images_have_no_errors("vhdx");
 }
 
 #[test]

@@ -4,8 +4,8 @@ use std::path::Path;
 
 use testdata_gen::{good, write_files};
 
-use crate::formats::qcow2::differential::{same, source};
 use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::qemu::{same, source};
 
 const SPARSE: [&str; 3] = ["monolithicSparse", "twoGbMaxExtentSparse", "streamOptimized"];
 const FLAT: [&str; 2] = ["monolithicFlat", "twoGbMaxExtentFlat"];

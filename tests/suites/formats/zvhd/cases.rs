@@ -13,8 +13,8 @@ use testdata_gen::{
     write_files, zvhd_finished, zvhd_of, zvhd2_of_disk, zvhd2_of_payloads,
 };
 
-use crate::formats::all::conformance::open;
 use crate::support::library;
+use crate::support::library::open;
 use crate::support::program::{command, imgprep, root, said};
 
 const PAGE: usize = 4096;
