@@ -5,7 +5,7 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::vhdx::Vhdx;
+use crate::vhdx::encode::Vhdx;
 
 const GIB: u64 = 1 << 30;
 /// As they stand on disk.

@@ -26,18 +26,6 @@ pub struct GoodImage {
     pub snapshot: Option<&'static str>,
 }
 
-/// An image of one file, called `NAME.FORMAT`.
-pub(crate) fn image(
-    name: &str,
-    about: &'static str,
-    format: &'static str,
-    bytes: Vec<u8>,
-    disk: Vec<u8>,
-) -> GoodImage {
-    let files = vec![ImageFile { name: format!("{name}.{format}"), bytes }];
-    GoodImage { name: name.into(), about, format, files, disk, snapshot: None }
-}
-
 /// When a broken image must be refused.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
@@ -64,14 +52,6 @@ pub struct BrokenImage {
     pub at: Option<u64>,
 }
 
-/// Name, about, when refused, code, offset, the file.
-pub(crate) type Row = (&'static str, &'static str, Refused, &'static str, Option<u64>, Vec<u8>);
-
-pub(crate) fn named(format: &str, (name, about, refused, code, at, bytes): Row) -> BrokenImage {
-    let files = vec![ImageFile { name: format!("{name}.{format}"), bytes }];
-    BrokenImage { name, about, files, refused, code, at }
-}
-
 /// An image that converts and that a check must have a word about.
 #[derive(Clone, Debug)]
 pub struct AnomalousImage {
@@ -86,3 +66,19 @@ pub struct AnomalousImage {
     /// File offset that the finding must name.
     pub at: Option<u64>,
 }
+
+/// What comes upon the code.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provoked {
+    /// Opening, which continues.
+    Opened,
+    /// Opening, which fails.
+    Refused,
+    /// The walk over the tables.
+    Walked,
+    /// The structure check.
+    Checked,
+}
+
+/// Format, code, its file offset, what comes upon it, and the file.
+pub type Provoking = (&'static str, &'static str, u64, Provoked, Vec<u8>);

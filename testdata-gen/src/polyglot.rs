@@ -1,9 +1,10 @@
 //! Files that are several formats at once: what one reader takes for the disk, another takes for its wrapping.
 
 use crate::disk::mixed;
-use crate::model::{BrokenImage, Refused, named};
-use crate::qcow2::{Cell, Qcow2};
-use crate::vhd::Vhd;
+use crate::model::{BrokenImage, Refused};
+use crate::qcow2::encode::{Cell, Qcow2};
+use crate::rows::named;
+use crate::vhd::encode::Vhd;
 
 fn qcow2() -> Vec<u8> {
     let disk = mixed(300_000);
