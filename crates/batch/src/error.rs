@@ -142,10 +142,6 @@ impl Detail for BatchError {
         }
     }
 
-    fn is_transient(&self) -> bool {
-        self.class() == Class::Io
-    }
-
     fn at(&self) -> Option<u64> {
         None
     }

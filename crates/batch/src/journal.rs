@@ -9,7 +9,7 @@ use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use imgprep::{Error, reason};
+use imgprep::{Detail, Error, reason};
 use serde::{Deserialize, Serialize};
 
 use crate::BatchError;
@@ -136,7 +136,10 @@ impl History {
             }
             // Somebody else's file appeared meanwhile.
             Event::Fail { record }
-                if record.error.as_ref().is_some_and(|error| error.code == "io.output.exists") =>
+                if record
+                    .error
+                    .as_ref()
+                    .is_some_and(|error| error.code == BatchError::OutputExists.code()) =>
             {
                 self.foreign.insert(record.output.clone(), true);
             }

@@ -7,7 +7,7 @@ use std::sync::mpsc::{self, Receiver, RecvTimeoutError, Sender};
 use std::sync::{Mutex, PoisonError};
 use std::time::{Duration, Instant};
 
-use imgprep::{Error, Existing, Interrupt, Sync, reason};
+use imgprep::{EngineError, Error, Existing, Interrupt, Sync, reason};
 
 use crate::execute::JobContext;
 use crate::job_spec::ImportRules;
@@ -307,7 +307,7 @@ impl Worker<'_> {
 
     fn failed(&self, task: &Task, mut record: Record, error: &Error) {
         let queue = self.context.queue;
-        if error.code() == "engine.memory" && !task.is_alone {
+        if matches!(error.detail(), Some(EngineError::Memory { .. })) && !task.is_alone {
             return queue.again_alone(task.job);
         }
         record.error = Some(Failure::of(error, imgprep::remedy(error)));

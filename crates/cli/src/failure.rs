@@ -7,8 +7,8 @@ use std::process::ExitCode;
 
 use imgprep::policy::quote;
 use imgprep::{
-    DetectError, Error, ErrorKind, Existing, Match, OutputOptions, Sync, descriptor_beside, reason, remedy,
-    write_atomic,
+    DetectError, Error, ErrorKind, Existing, Match, OutputOptions, RequestError, Sync, descriptor_beside,
+    reason, remedy, write_atomic,
 };
 use serde_json::json;
 
@@ -55,6 +55,19 @@ impl From<serde_json::Error> for Failure {
 impl Failure {
     pub(crate) fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// Whether the outputs of the command were rejected before anything was written.
+    pub(crate) fn is_about_outputs(&self) -> bool {
+        let Self::Image(error) = self else { return false };
+        matches!(
+            error.detail(),
+            Some(
+                RequestError::OutputIsSource { .. }
+                    | RequestError::OutputTwice { .. }
+                    | RequestError::DeviceNeedsForce
+            )
+        )
     }
 
     fn is_interrupt(&self) -> bool {

@@ -98,10 +98,6 @@ impl Detail for CompressError {
         }
     }
 
-    fn is_transient(&self) -> bool {
-        self.class() == Class::Io
-    }
-
     fn at(&self) -> Option<u64> {
         None
     }

@@ -7,6 +7,7 @@ use core::fmt;
 use imgprep_map::{ReadError, Severity, Value};
 
 use crate::Volume;
+use crate::codes::GPT_ENTRIES;
 use crate::kind::{BIOS_BOOT, EFI_SYSTEM, guid_text, of_gpt, of_mbr};
 
 /// The contents of a disk, judged by its first bytes: information for people and policies, never used for reading.
@@ -171,6 +172,11 @@ impl DiskFacts {
             Contents::Mbr | Contents::Protective => Some("mbr"),
             _ => None,
         }
+    }
+
+    /// Whether entries of the GPT are invalid.
+    pub fn has_invalid_gpt_entries(&self) -> bool {
+        self.oddities.iter().any(|oddity| oddity.code == GPT_ENTRIES)
     }
 
     /// Whether there is an EFI system partition.

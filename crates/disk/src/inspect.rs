@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::{ReadAt, ReadError, Severity, usize_of};
 
+use crate::codes::PARTITION_PAST_END;
 use crate::gpt::MOST_ENTRY_BYTES;
 use crate::inspect::inspector::{Inspector, TAIL};
 use crate::kind::is_extended;
@@ -159,7 +160,7 @@ impl Inspector<'_> {
                 let message = format!(
                     "partition {number} is at {start} to {end}, but the disk ends at {size}: {missing} bytes are missing"
                 );
-                self.odd("disk.partition-past-end", Severity::Error, partition.entry_at, message);
+                self.odd(PARTITION_PAST_END, Severity::Error, partition.entry_at, message);
             }
             self.facts.partitions.push(partition);
         }

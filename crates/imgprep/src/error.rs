@@ -105,10 +105,6 @@ impl Detail for RequestError {
         }
     }
 
-    fn is_transient(&self) -> bool {
-        self.class() == Class::Io
-    }
-
     fn at(&self) -> Option<u64> {
         None
     }

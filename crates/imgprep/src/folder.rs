@@ -98,7 +98,10 @@ fn is_image(path: &Path, options: &OpenOptions) -> bool {
     let Ok(file) = SourceFile::open(path, options.source) else { return false };
     match detect(&file, hints(&file, None)) {
         Ok(detection) => detection.evidence.is_some(),
-        Err(error) => !matches!(kind_of(&error), Kind::Other(_)) || error.code() == "detect.ambiguous",
+        Err(error) => {
+            let is_ambiguous = matches!(error.detail(), Some(DetectError::Ambiguous { .. }));
+            is_ambiguous || !matches!(kind_of(&error), Kind::Other(_))
+        }
     }
 }
 

@@ -165,10 +165,6 @@ impl Detail for CreateError {
         }
     }
 
-    fn is_transient(&self) -> bool {
-        self.class() == Class::Io
-    }
-
     fn kind(&self) -> imgprep_map::ErrorKind {
         match self {
             Self::Exists => imgprep_map::ErrorKind::AlreadyExists,

@@ -233,10 +233,6 @@ impl Detail for ChainError {
         }
     }
 
-    fn is_transient(&self) -> bool {
-        self.class() == Class::Io
-    }
-
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Missing { .. } | Self::NotThere { .. } | Self::NotFound { .. } => ErrorKind::NotFound,

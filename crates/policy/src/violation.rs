@@ -40,6 +40,8 @@ pub struct Place {
     pub at: Option<u64>,
     /// The affected range of the disk.
     pub disk: Option<Range<u64>>,
+    /// Whether the finding is about the contents of the disk, not the structure of the image: a conversion keeps them.
+    pub is_on_disk: bool,
 }
 
 impl Violation {

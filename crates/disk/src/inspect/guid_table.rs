@@ -10,6 +10,7 @@ use alloc::vec::Vec;
 use imgprep_map::Severity;
 
 use super::inspector::{Inspector, TAIL};
+use crate::codes::GPT_ENTRIES;
 use crate::gpt::{Header, crc32};
 use crate::{Contents, Oddity, Partition, mbr};
 
@@ -83,18 +84,18 @@ impl Inspector<'_> {
         }
         let Some((start, len)) = header.entry_range() else {
             let message = format!("invalid table of {} entries of {} bytes", header.count, header.entry_size);
-            flaw("disk.gpt-entries", Severity::Warning, at + 80, message);
+            flaw(GPT_ENTRIES, Severity::Warning, at + 80, message);
             return table;
         };
         let Some(array) = self.read(start, len as u64) else { return table };
         if array.len() < len {
             let message = format!("the GPT's entries reach past the end of the disk at {}", self.facts.size);
-            flaw("disk.gpt-entries", Severity::Error, at + 72, message);
+            flaw(GPT_ENTRIES, Severity::Error, at + 72, message);
             return table;
         }
         if crc32(&array) != header.entries_crc {
             let message = "the checksum of the GPT's entries is wrong".into();
-            flaw("disk.gpt-entries", Severity::Warning, at + 88, message);
+            flaw(GPT_ENTRIES, Severity::Warning, at + 88, message);
         }
         table.partitions = header.partitions(start, &array);
         table

@@ -60,7 +60,7 @@ pub trait Detail: core::error::Error + Send + Sync + 'static {
     /// Whether the same step may succeed if it is repeated later: a failed read or write, not a fault of the image or of
     /// the request.
     fn is_transient(&self) -> bool {
-        false
+        self.class() == Class::Io
     }
     /// The kind for callers, where it is more precise than that of the class.
     fn kind(&self) -> ErrorKind {
