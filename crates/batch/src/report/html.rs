@@ -244,7 +244,7 @@ impl fmt::Display for Text<'_> {
 #[cfg(test)]
 mod tests {
     use super::*;
-    use crate::record::{Failure, Note};
+    use crate::journal::record::{Failure, Note};
 
     #[test]
     fn a_stranger_s_text_stays_text() {

@@ -11,10 +11,11 @@ use imgprep::{Error, FollowPolicy, by_name};
 use serde::Deserialize;
 use toml::Spanned;
 
+use super::job_spec::{ImportRules, JobSpec};
+use super::jobs::Found;
+use super::search::{Search, search};
+use super::template::{Template, below};
 use crate::BatchError;
-use crate::job_spec::{ImportRules, JobSpec};
-use crate::jobs::{Found, Search, search};
-use crate::template::{Template, below};
 
 /// A commented manifest to begin with.
 pub const EXAMPLE: &str = include_str!("example.toml");

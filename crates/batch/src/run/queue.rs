@@ -10,7 +10,7 @@ use std::time::{Duration, Instant};
 
 use imgprep::{Interrupt, Progress, ProgressReading};
 
-use crate::share::{Busy, threads_for};
+use super::share::{Busy, threads_for};
 
 /// What all jobs together may use.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]

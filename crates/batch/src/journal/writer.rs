@@ -4,161 +4,20 @@
 //! power cut, or damaged, is as if it had not been written: then an image is converted once more.
 //! The file is locked as long as its batch runs: that is what keeps a second batch out of the folder.
 
-use std::collections::{BTreeMap, HashMap};
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
 use std::path::{Path, PathBuf};
 
-use imgprep::{Detail, Error, reason};
-use serde::{Deserialize, Serialize};
+use imgprep::{Error, reason};
 
+use super::event::{Event, JOURNAL_NAME, decode, encode};
+use super::history::History;
 use crate::BatchError;
-use crate::fingerprint::{FileStamp, Fingerprint, JournalPath};
-use crate::record::Record;
 
-/// Its name in the output folder.
-pub const JOURNAL_NAME: &str = "imgprep-batch.journal";
 const SCHEMA: &str = "imgprep/journal/1";
 /// Room that is kept for the lines about one image, and for the others.
 const ROOM_PER_JOB: u64 = 4096;
 const ROOM: u64 = 64 << 10;
-
-/// What a line says.
-#[derive(Debug, Serialize, Deserialize)]
-#[serde(tag = "event", rename_all = "kebab-case")]
-pub(crate) enum Event {
-    /// A run begins.
-    Begin { schema: String, program: String, process: u32, jobs: usize },
-    /// An output that this batch is going to make. `foreign`: there was a file of this name already.
-    Job {
-        output: String,
-        source: String,
-        foreign: bool,
-        #[serde(default, skip_serializing_if = "Option::is_none")]
-        asked: Option<Asked>,
-    },
-    /// An attempt begins.
-    Start { output: String, attempt: u32 },
-    /// The output is there.
-    Done(Box<Finished>),
-    /// It is not.
-    Fail { record: Box<Record> },
-    /// Nothing is left to do.
-    End { done: usize, failed: usize },
-}
-
-/// A finished output, and how it is recognised.
-#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
-pub(crate) struct Finished {
-    /// Checksum of the job specification.
-    #[serde(rename = "wish")]
-    pub(crate) spec: u32,
-    /// The output and what was written along with it, by path.
-    pub(crate) outputs: Vec<(JournalPath, Fingerprint)>,
-    /// All files that were read.
-    pub(crate) sources: Vec<(JournalPath, FileStamp)>,
-    pub(crate) record: Record,
-}
-
-impl Finished {
-    /// Whether sources, outputs and specification are all unchanged.
-    pub(crate) fn holds(&self, spec: u32) -> bool {
-        let is_same =
-            |(path, stamp): &(JournalPath, FileStamp)| FileStamp::of(&path.0).is_ok_and(|now| now == *stamp);
-        self.spec == spec
-            && self.sources.iter().all(is_same)
-            && self.outputs.iter().all(|(path, fingerprint)| fingerprint.holds(&path.0))
-    }
-}
-
-/// What earlier runs left.
-#[derive(Debug, Default)]
-pub(crate) struct History {
-    /// Outputs that are ours to replace, and those that were not.
-    foreign: HashMap<String, bool>,
-    pub(crate) finished: HashMap<String, Finished>,
-    /// What was asked for, by output, where the journal has it.
-    asked: HashMap<String, Asked>,
-    /// Lines that do not say what was written.
-    pub(crate) damaged: usize,
-}
-
-impl History {
-    /// Whether a file of this output's name was made by this batch.
-    pub(crate) fn is_ours(&self, output: &str) -> bool {
-        self.finished.contains_key(output) || self.foreign.get(output) == Some(&false)
-    }
-
-    /// All outputs that the batch named.
-    pub(crate) fn outputs(&self) -> impl Iterator<Item = &str> {
-        self.foreign.keys().map(String::as_str)
-    }
-
-    /// What was last asked for, by output.
-    pub(crate) fn asked(&self) -> impl Iterator<Item = (&str, &Asked)> {
-        self.asked.iter().map(|(output, asked)| (output.as_str(), asked))
-    }
-
-    /// What was last asked for under this output's name.
-    pub(crate) fn asked_of(&self, output: &str) -> Option<&Asked> {
-        self.asked.get(output)
-    }
-
-    /// What the journal of a folder says, without a lock and without a trace.
-    pub(crate) fn look(folder: &Path) -> Self {
-        std::fs::read(folder.join(JOURNAL_NAME)).map_or_else(|_| Self::default(), |bytes| Self::read(&bytes))
-    }
-
-    pub(crate) fn read(bytes: &[u8]) -> Self {
-        let mut history = Self::default();
-        for line in bytes.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()) {
-            match decode(line) {
-                Some(event) => history.take(event),
-                None => history.damaged += 1,
-            }
-        }
-        history
-    }
-
-    fn take(&mut self, event: Event) {
-        match event {
-            Event::Job { output, foreign, asked, .. } => {
-                asked.map(|asked| self.asked.insert(output.clone(), asked));
-                // What was ours once stays ours.
-                let known = self.foreign.entry(output).or_insert(foreign);
-                *known &= foreign;
-            }
-            Event::Done(finished) => {
-                self.finished.insert(finished.record.output.clone(), *finished);
-            }
-            Event::Start { output, .. } => {
-                self.finished.remove(&output);
-            }
-            // Somebody else's file appeared meanwhile.
-            Event::Fail { record }
-                if record
-                    .error
-                    .as_ref()
-                    .is_some_and(|error| error.code == BatchError::OutputExists.code()) =>
-            {
-                self.foreign.insert(record.output.clone(), true);
-            }
-            Event::Begin { .. } | Event::Fail { .. } | Event::End { .. } => {}
-        }
-    }
-}
-
-fn encode(event: &Event) -> String {
-    // OK: maps with text keys and plain values always have a JSON.
-    let json = serde_json::to_string(event).unwrap_or_default();
-    format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()))
-}
-
-fn decode(line: &[u8]) -> Option<Event> {
-    let json = line.get(9..)?;
-    let head = format!("{:08x} ", crc32fast::hash(json));
-    if line.starts_with(head.as_bytes()) { serde_json::from_slice(json).ok() } else { None }
-}
 
 /// An open, locked journal.
 #[derive(Debug)]
@@ -294,13 +153,6 @@ fn holder(file: &mut File) -> String {
         })
     });
     begun.map_or(String::new(), |process| format!(" (process {process})"))
-}
-
-/// The source of an output and the settings that are not the defaults, by the names that the command line has for them.
-#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
-pub(crate) struct Asked {
-    pub(crate) source: JournalPath,
-    pub(crate) settings: BTreeMap<String, String>,
 }
 
 #[cfg(test)]

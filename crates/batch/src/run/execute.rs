@@ -2,22 +2,22 @@
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 use std::sync::Mutex;
 
 use imgprep::{
-    BitOrder, BitmapMaker, BitmapShape, Checksum, ConvertOptions, Converted, Destination, Disk, Error,
-    Existing, Interrupt, OnLoss, Plan, RunOptions, Sync, Verify, convert_planned, plan, reason,
+    Converted, Destination, Disk, Error, Existing, Interrupt, RunOptions, Sync, convert_planned, plan, reason,
 };
 
+use super::allocation_bar::allocation_bar;
+use super::queue::{Queue, Task};
 use crate::BatchError;
-use crate::allocation_bar::allocation_bar;
-use crate::fingerprint::{FileStamp, Fingerprint, JournalPath, absolute};
-use crate::job_spec::{ImportRules, Subject, Verdict};
-use crate::jobs::{Batch, Job};
 use crate::journal::Finished;
-use crate::queue::{Queue, Task};
-use crate::record::{Lost, Record, State};
+use crate::journal::fingerprint::{FileStamp, Fingerprint, JournalPath, absolute};
+use crate::journal::record::{Lost, Record, State};
+use crate::plan::conversion::{convert_options, judge, on_loss, room};
+use crate::plan::job_spec::ImportRules;
+use crate::plan::jobs::{Batch, Job};
 
 /// What is the same for all attempts.
 pub(crate) struct JobContext<'a> {
@@ -29,63 +29,6 @@ pub(crate) struct JobContext<'a> {
     pub(crate) unix_time: u64,
     /// Held while a folder is made.
     pub(crate) folders: Mutex<()>,
-}
-
-/// What is made of it.
-pub(crate) fn convert_options(
-    job: &Job,
-    existing: Existing,
-    sync: Sync,
-    unix_time: u64,
-) -> Result<ConvertOptions, Error> {
-    let uuid = match job.spec.uuid.as_deref() {
-        Some(text) => uuid(text).map_err(|what| BatchError::Setting { what })?,
-        None => imgprep::random_uuid().map_err(|error| BatchError::Setting { what: reason(&error) })?,
-    };
-    let shape = BitmapShape { block: 2 << 20, order: BitOrder::LeastFirst };
-    Ok(ConvertOptions {
-        target: job.target,
-        existing,
-        sync,
-        verify: if job.spec.verify { Verify::ReadBack } else { Verify::Skip },
-        checksum: Checksum::Skip,
-        bitmap: job.bitmap().map(|path| (BitmapMaker::Ours(shape), path)),
-        uuid,
-        unix_time,
-    })
-}
-
-/// The uuid of an output, or what is wrong with it.
-pub(crate) fn uuid(text: &str) -> Result<[u8; 16], String> {
-    imgprep::parse_uuid(text).ok_or_else(|| format!("uuid {text}: not 32 hexadecimal digits"))
-}
-
-pub(crate) fn on_loss(job: &Job) -> OnLoss {
-    if job.spec.salvage { OnLoss::Zero } else { OnLoss::Stop }
-}
-
-/// Room that a planned output takes at most: a RAW has holes where the disk has zeros.
-pub(crate) fn room(job: &Job, plan: &Plan) -> u64 {
-    if job.target.has_exact_len() { plan.table_scan.total() } else { plan.len }
-}
-
-/// Requests a verdict, if the job has a profile.
-pub(crate) fn judge(
-    rules: &dyn ImportRules,
-    job: &Job,
-    disk: &Disk,
-    output_len: u64,
-    output: Option<&Path>,
-) -> Verdict {
-    let Some(profile) = &job.spec.profile else { return Verdict::default() };
-    rules.judge(&Subject {
-        source: disk,
-        target: job.target,
-        output_len,
-        output,
-        profile,
-        disk: job.spec.disk,
-    })
 }
 
 impl JobContext<'_> {
@@ -182,14 +125,15 @@ fn fingerprints(job: &Job, done: &Converted) -> Result<Vec<(JournalPath, Fingerp
 mod tests {
     use std::collections::BTreeMap;
     use std::ops::Range;
+    use std::path::Path;
     use std::sync::Arc;
     use std::sync::atomic::{AtomicU64, Ordering};
 
     use imgprep::{FollowPolicy, MemoryOutput, ReadAt, ReadError, Target};
 
     use super::*;
-    use crate::job_spec::JobSpec;
-    use crate::queue::Budget;
+    use crate::plan::job_spec::JobSpec;
+    use crate::run::queue::Budget;
 
     /// The size of the disk that one L2 table describes with clusters of 4 KiB.
     const TABLE: usize = 2 << 20;

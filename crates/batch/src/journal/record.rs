@@ -5,7 +5,7 @@ use std::path::Path;
 use imgprep::{Disk, Error, Finding, Hint, LayerInfo, Severity};
 use serde::{Deserialize, Serialize};
 
-use crate::job_spec::Verdict;
+use crate::plan::job_spec::Verdict;
 
 /// How a job ended.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]

@@ -8,10 +8,10 @@ use std::path::Path;
 
 use imgprep::Error;
 
+use super::jobs::Batch;
 use crate::BatchError;
-use crate::jobs::Batch;
+use crate::journal::record::path_text;
 use crate::journal::{JOURNAL_NAME, running};
-use crate::record::path_text;
 
 /// Refuses outputs in the folder of a batch that runs, and a folder that such a batch has outputs in.
 pub(crate) fn check(batch: &Batch) -> Result<(), Error> {

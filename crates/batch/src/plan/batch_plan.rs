@@ -3,13 +3,13 @@
 use imgprep::{Error, Existing, Progress, RunOptions, Sync, plan as plan_one};
 use serde::Serialize;
 
-use crate::asked;
-use crate::execute::{convert_options, judge, on_loss, room};
-use crate::job_spec::Verdict;
-use crate::jobs::{Batch, Job};
+use super::conversion::{convert_options, judge, on_loss, room};
+use super::job_spec::Verdict;
+use super::jobs::{Batch, Job};
+use crate::journal::asked;
+use crate::journal::record::{Failure, Record, path_text};
 use crate::journal::{ExistingJournal, History};
-use crate::record::{Failure, Record, path_text};
-use crate::run::{OtherOptions, RunSettings};
+use crate::settings::{OtherOptions, RunSettings};
 
 /// What would be done about one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]

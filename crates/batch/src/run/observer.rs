@@ -2,9 +2,9 @@
 
 use std::time::Duration;
 
-use crate::jobs::Batch;
-use crate::queue::RunningJob;
-use crate::record::Record;
+use super::queue::RunningJob;
+use crate::journal::record::Record;
+use crate::plan::jobs::Batch;
 
 /// Receives the events of a batch. Every method is called on the thread that runs the batch.
 pub trait BatchObserver {

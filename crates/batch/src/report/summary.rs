@@ -2,8 +2,8 @@
 
 use std::time::Duration;
 
-use crate::jobs::Batch;
-use crate::record::{Record, State, path_text};
+use crate::journal::record::{Record, State, path_text};
+use crate::plan::jobs::Batch;
 
 /// What came of a batch.
 #[derive(Clone, Debug)]

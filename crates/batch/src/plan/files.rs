@@ -2,9 +2,9 @@
 
 use imgprep::{Disk, Files, Role};
 
+use super::jobs::Batch;
+use super::jobs::open_options;
 use crate::JOURNAL_NAME;
-use crate::jobs::Batch;
-use crate::jobs::open_options;
 use crate::journal::ExistingJournal;
 
 /// All sources, outputs, bitmaps and the journal. Where files that are there may be replaced, the images are opened, too:

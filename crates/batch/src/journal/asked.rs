@@ -6,12 +6,13 @@ use std::path::Path;
 use imgprep::policy::DiskRole;
 use imgprep::{Error, FollowPolicy};
 
+use super::event::{Asked, JOURNAL_NAME};
+use super::fingerprint::{JournalPath, absolute};
+use super::history::History;
+use super::record::path_text;
 use crate::BatchError;
-use crate::fingerprint::{JournalPath, absolute};
-use crate::job_spec::JobSpec;
-use crate::jobs::{Batch, Job};
-use crate::journal::{Asked, History, JOURNAL_NAME};
-use crate::record::path_text;
+use crate::plan::job_spec::JobSpec;
+use crate::plan::jobs::{Batch, Job};
 
 /// The key of the profile in the journal. The command line calls it `--profile`, and accepts the older `--for`.
 const PROFILE: &str = "for";
