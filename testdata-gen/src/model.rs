@@ -12,7 +12,7 @@ pub struct ImageFile {
 /// An image and the disk that reading it yields.
 #[derive(Clone, Debug)]
 pub struct GoodImage {
-    /// Unique, in words.
+    /// Unique.
     pub name: String,
     /// What it exercises.
     pub about: &'static str,
@@ -26,7 +26,7 @@ pub struct GoodImage {
     pub snapshot: Option<&'static str>,
 }
 
-/// When a broken image must be refused.
+/// When a broken image must be rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// When it is opened.
@@ -38,13 +38,13 @@ pub enum Refused {
 /// An image that must not be converted.
 #[derive(Clone, Debug)]
 pub struct BrokenImage {
-    /// Unique, says what is wrong.
+    /// Unique, names the defect.
     pub name: &'static str,
     /// The same in words.
     pub about: &'static str,
     /// Its files; the first one is opened.
     pub files: Vec<ImageFile>,
-    /// When it is refused.
+    /// When it is rejected.
     pub refused: Refused,
     /// The code of the refusal.
     pub code: &'static str,
@@ -52,10 +52,10 @@ pub struct BrokenImage {
     pub at: Option<u64>,
 }
 
-/// An image that converts and that a check must have a word about.
+/// An image that converts and of which a check reports a finding.
 #[derive(Clone, Debug)]
 pub struct AnomalousImage {
-    /// Unique, says what is wrong.
+    /// Unique, names the defect.
     pub name: &'static str,
     /// The same in words.
     pub about: &'static str,
@@ -67,7 +67,7 @@ pub struct AnomalousImage {
     pub at: Option<u64>,
 }
 
-/// What comes upon the code.
+/// Where the code is reported.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Provoked {
     /// Opening, which continues.
@@ -80,5 +80,5 @@ pub enum Provoked {
     Checked,
 }
 
-/// Format, code, its file offset, what comes upon it, and the file.
+/// Format, code, its file offset, where it is reported, and the file.
 pub type Provoking = (&'static str, &'static str, u64, Provoked, Vec<u8>);

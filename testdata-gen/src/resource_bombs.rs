@@ -1,5 +1,5 @@
 //! Headers that declare more than any machine has: disks of 16 EiB, tables of 2^60 bytes, tables that lie in a
-//! hole of terabytes. What a reader says of them is its own affair; it must not cost what they declare.
+//! hole of terabytes. A reader may report anything, but its memory must not depend on what they declare.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -22,7 +22,7 @@ const LONG: u64 = 1 << 42;
 /// A file that is mostly a hole.
 #[derive(Clone, Debug)]
 pub struct ResourceBomb {
-    /// Unique, says what is declared.
+    /// Unique, names what is declared.
     pub name: String,
     /// The format.
     pub format: &'static str,
@@ -278,7 +278,7 @@ fn vmdks() -> Vec<ResourceBomb> {
 
 fn zvhds() -> Vec<ResourceBomb> {
     let disk = vec![1; 4 << 20];
-    // Both header pages say it.
+    // In both header pages.
     let of = |format: &'static str, file: &[u8], name: &str, edits: Edits<'_>| {
         let mut file = file.to_vec();
         let last = file.len() - 4096;

@@ -1,4 +1,4 @@
-//! QCOW images whose structure is wrong where no reader looks.
+//! QCOW images whose structure is wrong where readers do not read.
 
 use std::collections::BTreeMap;
 
@@ -50,7 +50,7 @@ fn tables() -> Vec<AnomalousImage> {
         Qcow { cells: BTreeMap::from([(3, Cell::Compressed(text(CLUSTER)))]), ..recipe() }.write();
     let padded_end = padded.file.len() as u64;
     padded.file.resize(padded.file.len() + 1000, 7);
-    // In front of the second table, which stands on a cluster.
+    // In front of the second table, which is cluster-aligned.
     let mut part = recipe();
     part.cells.remove(&600);
     part.cells.insert(601, Cell::Compressed(text(CLUSTER)));
@@ -83,7 +83,7 @@ fn tables() -> Vec<AnomalousImage> {
         table("qcow-behind-disk-unaligned", "data between clusters", entry, beyond, with(beyond, 512)),
         table(
             "qcow-behind-disk-compressed-empty",
-            "a payload of nothing",
+            "a payload of length 0",
             entry,
             beyond,
             with(beyond, payload(end, 0)),
@@ -128,6 +128,12 @@ fn headers() -> Vec<AnomalousImage> {
         ),
         field("qcow-name-unplaced", "a name of 9 bytes nowhere", "qcow.backing.unplaced", 16, &[0, 0, 0, 9]),
         field("qcow-padding", "bytes that mean nothing", "qcow.check.padding", 34, &[1, 2]),
-        field("qcow-odd-size", "a disk of no whole sectors", "qcow.check.odd-size", 24, &size.to_be_bytes()),
+        field(
+            "qcow-odd-size",
+            "a size that is not a multiple of a sector",
+            "qcow.check.odd-size",
+            24,
+            &size.to_be_bytes(),
+        ),
     ]
 }

@@ -21,7 +21,7 @@ fn recipe() -> Qcow {
     recipe
 }
 
-/// Images that must be refused.
+/// All of them.
 pub(crate) fn broken() -> Vec<BrokenImage> {
     let mut all: Vec<_> = headers().into_iter().map(|row| named("qcow", row)).collect();
     all.extend(tables().into_iter().map(|row| named("qcow", row)));
@@ -55,7 +55,7 @@ fn headers() -> Vec<Row> {
         ),
         (
             "qcow-version-0",
-            "a version that never was",
+            "a version that does not exist",
             AtOpen,
             "qcow.header.version",
             Some(4),
@@ -244,7 +244,7 @@ fn compressed_clusters() -> Vec<Row> {
         ),
         (
             "qcow-compressed-empty",
-            "a payload of no bytes",
+            "a payload of 0 bytes",
             AtRead,
             entry,
             Some(third),
@@ -268,7 +268,7 @@ fn compressed_clusters() -> Vec<Row> {
         ),
         (
             "qcow-compressed-garbage",
-            "a payload that is no deflate stream",
+            "a payload that is not a deflate stream",
             AtRead,
             "codec.unpack.garbage",
             Some(place),
@@ -291,8 +291,8 @@ fn names() -> Vec<BrokenImage> {
         named("qcow", (name, about, AtOpen, code, None, top.write().file))
     };
     let mut all = vec![
-        over("qcow-backing-missing", "no such backing file", "gone.raw", "open.name.missing"),
-        over("qcow-backing-absolute", "a file elsewhere", "/etc/passwd", "open.gate.outside"),
+        over("qcow-backing-missing", "a missing backing file", "gone.raw", "open.name.missing"),
+        over("qcow-backing-absolute", "a file outside the folder", "/etc/passwd", "open.gate.outside"),
         over("qcow-backing-nbd", "a server instead of a name", "nbd://127.0.0.1/x", "open.name.protocol"),
         over("qcow-backing-itself", "its own backing file", "qcow-backing-itself.qcow", "open.chain.cycle"),
         over(
@@ -320,7 +320,7 @@ fn names() -> Vec<BrokenImage> {
             Some(8),
             with(8, &4u64.to_be_bytes()),
         ),
-        ("qcow-name-empty", "a name of no bytes", AtOpen, "qcow.header.field", Some(16), with(16, &[0; 4])),
+        ("qcow-name-empty", "a name of 0 bytes", AtOpen, "qcow.header.field", Some(16), with(16, &[0; 4])),
         ("qcow-name-bomb", "a name of 4 GiB", AtOpen, "qcow.header.field", Some(16), with(16, &[0xff; 4])),
         (
             "qcow-name-past-end",

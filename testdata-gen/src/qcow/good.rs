@@ -21,7 +21,7 @@ fn qcow(name: &str, about: &'static str, recipe: &Qcow, disk: Vec<u8>) -> GoodIm
     image(name, about, "qcow", recipe.write().file, disk)
 }
 
-/// Images that must be read right.
+/// All of them.
 pub(crate) fn good() -> Vec<GoodImage> {
     let mut all = Vec::new();
     // The smallest and largest of both sizes, QEMU's two choices (12 and 9, 9 and 12), one between.
@@ -56,7 +56,7 @@ fn features() -> Vec<GoodImage> {
     let disk = mixed(500_000);
     let base = Qcow::new(12, 9, 500_000).with_disk(&disk, some_compressed);
     let xen = Qcow { xen: Xen::Flags(3), ..base.clone() };
-    // Only the part of the last cluster that the disk reaches is there.
+    // The last cluster ends where the disk does.
     let mut ends = Qcow::new(12, 9, 500_000).with_disk(&disk, plain).write().file;
     ends.truncate(ends.len() - 4096 + 500_000 % 4096);
     let mut zeros = base.clone();

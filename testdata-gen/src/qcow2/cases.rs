@@ -130,7 +130,7 @@ fn payloads() -> Vec<Case> {
         put(&mut written.file, at, &found.to_be_bytes());
         at
     });
-    // Payloads stand from the last to the first, so that their order alone proves nothing.
+    // Payloads are stored last to first, so that their order alone proves nothing.
     let shuffled = {
         let mut written = Qcow2 { shuffled: true, ..recipe() }.write();
         let at = written.entries[&4];
@@ -161,7 +161,7 @@ fn fields() -> Vec<Case> {
     let over = || Qcow2 { backing: Some(("base.raw".into(), Some("raw".into()))), ..recipe() }.write().file;
     let mut no_place = over();
     put(&mut no_place, 8, &[0; 8]);
-    // Without its feature bit the name stands behind the header and the extension's head.
+    // Without its feature bit the name is behind the header and the extension's head.
     let unflagged = Qcow2 { extensions: vec![(0x4441_5441, b"disk.data".to_vec())], ..recipe() }.write().file;
     let code = "qcow2.size.beyond";
     vec![
@@ -196,7 +196,7 @@ pub(crate) fn undamaged() -> Vec<ImageFile> {
         .into()
 }
 
-/// The state of a machine behind the disk, and a snapshot that says so.
+/// The state of a machine behind the disk, and a snapshot with its length.
 fn saved_state() -> Vec<u8> {
     let state = || Cell::Data(vec![3; 512]);
     let mut recipe = Qcow2::new(9, 1 << 16);

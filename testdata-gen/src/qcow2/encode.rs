@@ -50,7 +50,7 @@ pub struct Qcow2 {
     pub snapshots: Vec<(String, String, BTreeMap<u64, Cell>, u64)>,
 }
 
-/// An image, and where its tables came to stand.
+/// An image, and the offsets of its tables.
 pub struct Written {
     /// The image file.
     pub file: Vec<u8>,
@@ -86,7 +86,7 @@ impl Qcow2 {
         }
     }
 
-    /// Stores every cluster of `disk` that is not all zeros, as `cell` says.
+    /// Stores every cluster of `disk` that is not all zeros, in the cell that `cell` makes.
     #[must_use]
     pub fn with_disk(mut self, disk: &[u8], cell: impl Fn(u64, Vec<u8>) -> Cell) -> Self {
         let cluster = 1usize << self.cluster_bits;
@@ -237,7 +237,7 @@ impl Image<'_> {
         if self.recipe.data_file.is_none() {
             return self.append(bytes);
         }
-        // QEMU wants every cluster at its own offset, raw or not.
+        // QEMU expects every cluster at its own offset, raw or not.
         let place = index * self.cluster;
         let end = place as usize + bytes.len();
         if self.data.len() < end {
@@ -247,7 +247,7 @@ impl Image<'_> {
         place
     }
 
-    /// Payloads stand byte after byte, as QEMU writes them, until a cluster has no room left.
+    /// Payloads follow each other byte by byte, as QEMU writes them, until a cluster is full.
     fn store_compressed(&mut self, bytes: &[u8]) -> (u64, u64, u64) {
         let payload = self.compress(bytes);
         let len = payload.len() as u64;

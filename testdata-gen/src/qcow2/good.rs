@@ -95,7 +95,7 @@ fn features() -> Vec<GoodImage> {
         qcow2("qcow2-allocated-zeros", "an allocated cluster of zeros", &allocated, with_zeros),
         qcow2("qcow2-dirty", "not closed properly", &dirty, disk.clone()),
         qcow2("qcow2-extensions", "a feature name table and an unknown extension", &extensions, disk),
-        qcow2("qcow2-empty", "a disk of nothing", &Qcow2::new(16, 0), Vec::new()),
+        qcow2("qcow2-empty", "a disk of size 0", &Qcow2::new(16, 0), Vec::new()),
         qcow2("qcow2-nothing-stored", "no cluster at all", &Qcow2::new(12, 3 << 20), vec![0; 3 << 20]),
     ];
     all.push(subclusters());

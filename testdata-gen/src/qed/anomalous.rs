@@ -1,4 +1,4 @@
-//! QED images whose structure is wrong where no reader looks.
+//! QED images whose structure is wrong where readers do not read.
 
 use std::collections::BTreeMap;
 
@@ -167,7 +167,7 @@ fn ends() -> Vec<AnomalousImage> {
         cut
     };
     vec![
-        row("qed-trailing", "bytes that are no cluster", "qed.check.trailing", end, longer(100, 56, 0)),
+        row("qed-trailing", "bytes behind the last cluster", "qed.check.trailing", end, longer(100, 56, 0)),
         row(
             "qed-cut-cluster",
             "a last cluster as long as the disk",
@@ -185,13 +185,7 @@ fn headers() -> Vec<AnomalousImage> {
         anomaly("qed", (name, about, code, at), file)
     };
     vec![
-        field(
-            "qed-compat-feature",
-            "a compatible feature of a later time",
-            "qed.check.compat-features",
-            24,
-            &[4],
-        ),
+        field("qed-compat-feature", "an unknown compatible feature", "qed.check.compat-features", 24, &[4]),
         field("qed-autoclear-feature", "an autoclear feature", "qed.check.autoclear-features", 32, &[0, 1]),
         field(
             "qed-name-unflagged",

@@ -21,7 +21,7 @@ fn recipe() -> Qed {
     recipe
 }
 
-/// Images that must be refused.
+/// All of them.
 pub(crate) fn broken() -> Vec<BrokenImage> {
     let mut all: Vec<_> = headers().into_iter().map(|row| named("qed", row)).collect();
     all.extend(tables().into_iter().map(|row| named("qed", row)));
@@ -54,11 +54,16 @@ fn headers() -> Vec<Row> {
         ),
         field("qed-cluster-2k", "clusters too small", 4, &2048u32.to_le_bytes()),
         field("qed-cluster-128m", "clusters too large", 4, &(1u32 << 27).to_le_bytes()),
-        field("qed-cluster-12k", "clusters of no power of two", 4, &(12u32 << 10).to_le_bytes()),
-        field("qed-table-0", "tables of nothing", 8, &[0; 4]),
-        field("qed-table-3", "tables of no power of two", 8, &[3]),
+        field(
+            "qed-cluster-12k",
+            "a cluster size that is not a power of two",
+            4,
+            &(12u32 << 10).to_le_bytes(),
+        ),
+        field("qed-table-0", "tables of length 0", 8, &[0; 4]),
+        field("qed-table-3", "a table size that is not a power of two", 8, &[3]),
         field("qed-table-32", "tables too large", 8, &[32]),
-        field("qed-header-0", "a header of no clusters", 12, &[0; 4]),
+        field("qed-header-0", "a header of 0 clusters", 12, &[0; 4]),
         field("qed-header-over-l1", "a header that covers the L1 table", 40, &[]).with(12, &[2]),
         field("qed-header-bomb", "a header of 2^44 bytes", 40, &[]).with(12, &[0xff; 4]),
         field("qed-l1-unaligned", "an L1 table between clusters", 40, &[8]),
@@ -246,8 +251,8 @@ fn names() -> Vec<BrokenImage> {
         named("qed", (name, about, AtOpen, code, None, top.write().file))
     };
     let mut all = vec![
-        over("qed-backing-missing", "no such backing file", "gone.raw", "open.name.missing"),
-        over("qed-backing-absolute", "a file elsewhere", "/etc/passwd", "open.gate.outside"),
+        over("qed-backing-missing", "a missing backing file", "gone.raw", "open.name.missing"),
+        over("qed-backing-absolute", "a file outside the folder", "/etc/passwd", "open.gate.outside"),
         over("qed-backing-nbd", "a server instead of a name", "nbd://127.0.0.1/x", "open.name.protocol"),
         over("qed-backing-itself", "its own backing file", "qed-backing-itself.qed", "open.chain.cycle"),
         over(

@@ -117,7 +117,7 @@ pub(crate) fn append(file: &mut Vec<u8>, bytes: &[u8]) -> u64 {
     at
 }
 
-/// The entry: a place, or 1 for zeros.
+/// The entry: an offset, or 1 for zeros.
 fn store(file: &mut Vec<u8>, cell: &Cell) -> u64 {
     match cell {
         Cell::Data(bytes) => append(file, bytes),

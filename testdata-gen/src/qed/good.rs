@@ -9,7 +9,7 @@ fn qed(name: &str, about: &'static str, recipe: &Qed, disk: Vec<u8>) -> GoodImag
     image(name, about, "qed", recipe.write().file, disk)
 }
 
-/// Images that must be read right.
+/// All of them.
 pub(crate) fn good() -> Vec<GoodImage> {
     let mut all = Vec::new();
     for (cluster, table) in
@@ -51,7 +51,7 @@ fn features() -> Vec<GoodImage> {
     vec![
         qed("qed-zero-clusters", "a zero cluster, and a stored one of zeros", &zeros, with_zeros),
         qed("qed-need-check", "not closed properly", &need_check, disk.clone()),
-        qed("qed-ignored-features", "compatible and autoclear bits of a later time", &ignored, disk.clone()),
+        qed("qed-ignored-features", "unknown compatible and autoclear bits", &ignored, disk.clone()),
         qed("qed-header-of-three", "a header of three clusters", &header, disk.clone()),
         image("qed-ends-with-disk", "a last cluster as long as the disk", "qed", ends, disk),
         qed("qed-nothing-stored", "no cluster at all", &Qed::new(4 * K, 2, 3 << 20), vec![0; 3 << 20]),
@@ -107,7 +107,7 @@ fn chains() -> Vec<GoodImage> {
         ),
         chain("qed-chain-of-three", "QED over QED over RAW", &below, 300_032, false, three),
     ];
-    // Whoever guesses takes this disk for an image.
+    // Format detection would read this disk as an image.
     below[..8].copy_from_slice(b"QFI\xfb\0\0\0\x03");
     let name = "qed-over-raw-like-qcow2";
     let base = vec![file(name, "base", below.clone())];

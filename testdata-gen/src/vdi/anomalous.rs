@@ -1,4 +1,4 @@
-//! VDI images whose structure is wrong where no reader looks.
+//! VDI images whose structure is wrong where readers do not read.
 
 use crate::bytes::put;
 use crate::disk::{Noise, disk_of, text};
@@ -132,17 +132,17 @@ fn headers() -> Vec<AnomalousImage> {
     vec![
         field("vdi-uuid-null", "an image without a name", "vdi.check.uuid", 392, &[0; 16]),
         field("vdi-modified-null", "no revision", "vdi.check.modified-uuid", 408, &[0; 16]),
-        field("vdi-parent-modified", "the revision of no parent", "vdi.check.parent-modified", 440, &[5; 16]),
+        field(
+            "vdi-parent-modified",
+            "a parent revision without a parent",
+            "vdi.check.parent-modified",
+            440,
+            &[5; 16],
+        ),
         field("vdi-geometry", "a geometry larger than the disk", "vdi.check.geometry", 348, &[200, 0, 0, 0]),
         field("vdi-text", "another text at the beginning", "vdi.check.text", 0, b"### "),
         field("vdi-comment", "a comment that does not end", "vdi.check.comment", 84, &[b'x'; 256]),
-        field(
-            "vdi-header-size-392",
-            "a header of no writer's size",
-            "vdi.check.header-size",
-            72,
-            &[0x88, 1, 0, 0],
-        ),
+        field("vdi-header-size-392", "an unusual header size", "vdi.check.header-size", 72, &[0x88, 1, 0, 0]),
         anomaly(
             "vdi",
             ("vdi-logical-geometry", "a geometry larger than the disk", "vdi.check.logical-geometry", 456),

@@ -16,7 +16,7 @@ fn recipe() -> Vdi {
     Vdi::new(1 << 16, disk.len() as u64).with_disk(&disk)
 }
 
-/// Those that must be refused.
+/// All of them.
 pub(crate) fn broken() -> Vec<BrokenImage> {
     let mut all: Vec<_> = headers().into_iter().chain(maps()).map(|row| named("vdi", row)).collect();
     all.extend(parents());
@@ -59,14 +59,8 @@ fn headers() -> Vec<Row> {
             Some(419),
             old[..419].to_vec(),
         ),
-        field("vdi-version-2", "a version that is not known", "vdi.header.version", 68, &[0, 0, 2, 0]),
-        field(
-            "vdi-version-1.2",
-            "a minor version that is not known",
-            "vdi.header.version",
-            68,
-            &[2, 0, 1, 0],
-        ),
+        field("vdi-version-2", "an unknown version", "vdi.header.version", 68, &[0, 0, 2, 0]),
+        field("vdi-version-1.2", "an unknown minor version", "vdi.header.version", 68, &[2, 0, 1, 0]),
         field("vdi-header-size-383", "a header too short", "vdi.header.field", 72, &[0x7f, 1, 0, 0]),
         (
             "vdi-header-size-huge",
@@ -77,10 +71,16 @@ fn headers() -> Vec<Row> {
             edited(72, &[0xff; 4]),
         ),
         field("vdi-type-0", "an invalid image type", "vdi.header.type", 76, &[0; 4]),
-        field("vdi-type-5", "an image type that is not known", "vdi.header.type", 76, &[5, 0, 0, 0]),
+        field("vdi-type-5", "an unknown image type", "vdi.header.type", 76, &[5, 0, 0, 0]),
         field("vdi-sector-4096", "sectors of 4 KiB", "vdi.header.sector-size", 360, &[0, 16, 0, 0]),
-        field("vdi-block-size-0", "blocks of nothing", "vdi.header.field", 376, &[0; 4]),
-        field("vdi-block-size-odd", "blocks that are no sectors", "vdi.header.field", 376, &[1, 0, 1, 0]),
+        field("vdi-block-size-0", "blocks of 0 bytes", "vdi.header.field", 376, &[0; 4]),
+        field(
+            "vdi-block-size-odd",
+            "a block size that is not a multiple of a sector",
+            "vdi.header.field",
+            376,
+            &[1, 0, 1, 0],
+        ),
         field(
             "vdi-block-size-smaller",
             "a map too short for such blocks",
@@ -142,7 +142,7 @@ fn maps() -> Vec<Row> {
         ),
         (
             "vdi-allocated-too-few",
-            "a header that knows of fewer blocks",
+            "a header with fewer allocated blocks",
             AtRead,
             "vdi.block.past-allocated",
             Some(map + 64),
@@ -222,7 +222,7 @@ fn parents() -> Vec<BrokenImage> {
         broken("vdi-orphan", "no parent", "open.parent.not-found", 424, vec![("", child(0x81, 0x82))]),
         broken(
             "vdi-twins",
-            "two files that call themselves the parent",
+            "two files with the parent's id",
             "open.parent.several",
             424,
             vec![("", child(0x83, 0x84)), ("-a", base(&below, 0x84)), ("-b", base(&below, 0x84))],

@@ -1,4 +1,4 @@
-//! VDIs that users met: single bytes that the format does not protect, and a map that names one block again and again.
+//! Images from reports of users: single bytes that the format does not protect, and a map that names one block many times.
 
 use crate::bytes::put;
 use crate::disk::{Noise, disk_of, text};

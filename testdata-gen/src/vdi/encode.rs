@@ -4,7 +4,7 @@ use std::collections::BTreeMap;
 
 use crate::bytes::put;
 
-/// What one entry of the map says.
+/// An entry of the map.
 #[derive(Clone, Debug)]
 pub(crate) enum Entry {
     /// 0xfffffffe.
@@ -33,7 +33,7 @@ pub(crate) struct Vdi {
     pub(crate) extra: u64,
     /// Entries of the map beyond those that the disk needs.
     pub(crate) spare: u64,
-    /// Blocks stand in the file last to first.
+    /// Blocks are stored last to first.
     pub(crate) reversed: bool,
     /// The file ends with the last byte that is read.
     pub(crate) tight: bool,

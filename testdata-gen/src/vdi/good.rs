@@ -10,7 +10,7 @@ fn vdi(name: &str, about: &'static str, recipe: &Vdi, disk: Vec<u8>) -> GoodImag
     image(name, about, "vdi", recipe.write().file, disk)
 }
 
-/// Those that must be read right.
+/// All of them.
 pub(crate) fn good() -> Vec<GoodImage> {
     let mut all = blocks();
     all.extend(variants());
@@ -36,7 +36,7 @@ fn blocks() -> Vec<GoodImage> {
     }
     let disk = mixed(900_000);
     let odd = Vdi::new(1536, 900_000).with_disk(&disk);
-    all.push(vdi("vdi-1536", "blocks whose size is no power of two", &odd, disk));
+    all.push(vdi("vdi-1536", "a block size that is not a power of two", &odd, disk));
     // A page of the map has 1024 entries: one less, as many, one more; with blocks of a sector.
     for sectors in [1, 1023, 1024, 1025] {
         let mut disk = mixed(sectors * 512);
@@ -78,12 +78,12 @@ fn variants() -> Vec<GoodImage> {
     let extra = Vdi { extra: 512, ..Vdi::new(1 << 20, 2_500_000) }.with_disk(&disk);
     all.push(vdi("vdi-extra-1048576", "a sector before each block of a MiB", &extra, disk));
     all.push(vdi("vdi-zero-blocks", "blocks of zeros by their entry", &zeros, without));
-    all.push(vdi("vdi-empty", "a disk of nothing", &Vdi::new(1 << 20, 0), Vec::new()));
+    all.push(vdi("vdi-empty", "a disk of size 0", &Vdi::new(1 << 20, 0), Vec::new()));
     all.push(vdi("vdi-nothing-stored", "no block at all", &Vdi::new(4096, 3 << 20), vec![0; 3 << 20]));
     all
 }
 
-/// A child's recipe over the image that calls itself `parent`, and its disk over `below`.
+/// A child's recipe over the image with the id `parent`, and its disk over `below`.
 pub(crate) fn over(below: &[u8], size: usize, uuid: u8, parent: u8) -> (Vdi, Vec<u8>) {
     let bytes = Noise::new(uuid.into()).bytes(1 << 16);
     let at = usize::from(uuid % 4) << 16;

@@ -1,4 +1,4 @@
-//! VHDs that read right and whose structure is wrong.
+//! Images that are read correctly and whose structure is wrong.
 
 use crate::bytes::put;
 use crate::disk::{Noise, disk_of, mixed, text};
@@ -227,7 +227,7 @@ fn batmaps() -> Vec<AnomalousImage> {
     vec![
         row(
             "vhd-batmap-not-full",
-            "a block called full that is not",
+            "a block marked full that is not",
             "vhd.check.batmap-full",
             map,
             // The sector is zeros on the disk, and garbage where it is not set.
@@ -242,7 +242,7 @@ fn batmaps() -> Vec<AnomalousImage> {
         ),
         row(
             "vhd-batmap-unused",
-            "a block called full that is not stored",
+            "a block marked full that is not stored",
             "vhd.check.batmap-unused",
             map,
             with(&|written| put(&mut written.file, map, &[0xf0])),
@@ -265,7 +265,7 @@ fn locators() -> Vec<AnomalousImage> {
         odd
     };
     let entry = HEADER + 576;
-    // The locator's name stands behind the table, which takes a sector.
+    // The locator's name is behind the table, which has one sector.
     let name_at = 2048;
     let surrogate = "vhd-name-surrogate";
     let base = format!("\\{surrogate}.base.vhd");

@@ -1,4 +1,4 @@
-//! VHDs that users met: images that are read with a word of warning, and those that must be refused.
+//! Images from reports of users: some are read with a warning, some must be rejected.
 
 use crate::bytes::put;
 use crate::disk::{Noise, disk_of, mixed, text};
@@ -106,7 +106,7 @@ pub fn footers_of_different_disks() -> Vec<(&'static str, ImageFile, u64)> {
     fields.into_iter().map(case).collect()
 }
 
-/// Dynamic images that are read and about which something is reported.
+/// Dynamic images that are read with a finding.
 pub fn vhd_cases() -> Vec<AnomalousImage> {
     [marks(), sizes_and_copies(), batmaps(), tables_and_parents()].concat()
 }
@@ -149,7 +149,7 @@ fn marks() -> Vec<AnomalousImage> {
         ),
         row(
             "vhd-features",
-            "a bit of no meaning",
+            "an undefined feature bit",
             "vhd.features.unknown",
             end + 8,
             of(&Vhd { features: 0x102, ..recipe() }),

@@ -12,7 +12,7 @@ pub(crate) struct Stored {
     pub(crate) sectors: Vec<bool>,
 }
 
-/// What a differencing image says of its parent.
+/// The parent's fields in a differencing image.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Parent {
     pub(crate) uuid: [u8; 16],
@@ -48,11 +48,11 @@ pub(crate) struct Vhd {
     pub(crate) short: bool,
     /// Blocks last to first, the table behind them.
     pub(crate) shuffled: bool,
-    /// Blocks begin so that their data stands on a page.
+    /// Blocks are placed so that their data are page-aligned.
     pub(crate) paged: bool,
 }
 
-/// An image, and where its parts came to stand.
+/// An image, and the offsets of its parts.
 pub(crate) struct Written {
     pub(crate) file: Vec<u8>,
     /// The table.

@@ -1,4 +1,4 @@
-//! VHDs that must be read right.
+//! Images that must be read correctly.
 
 use crate::disk::{Noise, disk_of, mixed, text};
 use crate::model::{GoodImage, ImageFile};
@@ -35,7 +35,7 @@ fn fixed() -> Vec<GoodImage> {
         plain("vhd-fixed-odd", "a fixed disk of an odd size", disk),
         plain("vhd-fixed-empty", "a footer and nothing else", Vec::new()),
         plain("vhd-fixed-sector", "a disk of one sector", text(512)),
-        plain("vhd-fixed-mib", "a fixed disk of whole MiB, as Azure wants it", mixed(1 << 20)),
+        plain("vhd-fixed-mib", "a fixed disk of whole MiB, as Azure requires", mixed(1 << 20)),
         plain("vhd-fixed-of-a-dynamic", "a fixed disk whose contents are a dynamic image", nested),
         image(
             "vhd-fixed-511",
@@ -82,7 +82,7 @@ fn dynamic() -> Vec<GoodImage> {
     disk[5 * 4096..7 * 4096].fill(0);
     all.extend([
         vhd("vhd-dynamic-zeros", "a block of zeros, and one of which no sector is set", &zeros, disk),
-        vhd("vhd-dynamic-empty", "a disk of nothing", &Vhd::new(DYNAMIC, 0, 2 << 20), Vec::new()),
+        vhd("vhd-dynamic-empty", "a disk of size 0", &Vhd::new(DYNAMIC, 0, 2 << 20), Vec::new()),
         vhd(
             "vhd-dynamic-nothing-stored",
             "no block at all",
@@ -131,7 +131,7 @@ fn sizes() -> Vec<GoodImage> {
         [("vhd-size-maximal-geometry", (65535, 16, 255)), ("vhd-size-no-geometry", (0, 0, 0))]
     {
         let recipe = Vhd { creator: *b"vpc ", geometry, ..Vhd::new(DYNAMIC, field as u64, 1 << 16) };
-        all.push(vhd(name, "a geometry that says nothing", &recipe.with_disk(&disk), disk.clone()));
+        all.push(vhd(name, "an empty geometry", &recipe.with_disk(&disk), disk.clone()));
     }
     all
 }

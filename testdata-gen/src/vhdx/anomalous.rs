@@ -1,4 +1,4 @@
-//! VHDX images that read right and whose structure is wrong.
+//! Images that are read correctly and whose structure is wrong.
 
 use crate::disk::{Noise, text};
 use crate::model::{AnomalousImage, ImageFile};
@@ -61,14 +61,14 @@ fn heads() -> Vec<AnomalousImage> {
         ),
         row(
             "vhdx-header-number-jumps",
-            "the headers' numbers are not neighbours",
+            "the sequence numbers of the headers are not consecutive",
             "vhdx.check.header-sequence",
             &Vhdx { sequences: [7, 20], ..recipe() },
             |_| HEADERS[0] + 8,
         ),
         row(
             "vhdx-headers-data-guid",
-            "the older header tells of another state of the data",
+            "the older header has another data write GUID",
             "vhdx.check.headers-differ",
             &plain,
             |written| {
@@ -78,7 +78,7 @@ fn heads() -> Vec<AnomalousImage> {
         ),
         row(
             "vhdx-headers-file-guid",
-            "the older header tells of another state of the file",
+            "the older header has another file write GUID",
             "vhdx.check.headers-differ",
             &plain,
             |written| {
@@ -98,7 +98,7 @@ fn heads() -> Vec<AnomalousImage> {
         ),
         row(
             "vhdx-headers-log-place",
-            "the older header has its log elsewhere",
+            "the older header has another log offset",
             "vhdx.check.headers-differ",
             &plain,
             |written| {
@@ -182,14 +182,18 @@ fn metadata() -> Vec<AnomalousImage> {
         row("vhdx-metadata-behind", "something behind the last entry", code, &recipe(), put_at(3000, &[1])),
         row(
             "vhdx-item-flags",
-            "a size that need not be known",
+            "a size in an optional item",
             "vhdx.check.item-flags",
             &recipe(),
             put_at(64 + 24, &[2]),
         ),
-        row("vhdx-item-optional", "an item of a later time", "vhdx.check.item-optional", &later, |written| {
-            written.metadata + 32 + 5 * 32
-        }),
+        row(
+            "vhdx-item-optional",
+            "an unknown optional item",
+            "vhdx.check.item-optional",
+            &later,
+            |written| written.metadata + 32 + 5 * 32,
+        ),
         row(
             "vhdx-parameters-reserved",
             "reserved bits of the file parameters",
@@ -226,7 +230,7 @@ fn entries() -> Vec<AnomalousImage> {
             at
         }
     };
-    // Two chunks: the entry of the first one's bitmap stands between those of blocks.
+    // Two chunks: the entry of the first one's bitmap is between those of blocks.
     let mut large = Vhdx::new(256 * MIB, 16 * 256 * MIB + MIB);
     large.blocks.insert(16, Block::Data(text(MIB as usize)));
     let mut unmapped = recipe();
@@ -441,7 +445,7 @@ fn parents() -> Vec<AnomalousImage> {
         ),
         row(
             "vhdx-locator-key",
-            "a key of a later time",
+            "an unknown key",
             "vhdx.check.locator-key",
             &keys(&[own, named, ("a_key_of_later", "times")]),
             |written| written.values["a_key_of_later"],

@@ -37,7 +37,7 @@ pub(crate) struct Vhdx {
     pub(crate) sequences: [u64; 2],
     /// Length of the log.
     pub(crate) log_len: u64,
-    /// Data stands before the tables, blocks last to first.
+    /// Data precedes the tables, blocks last to first.
     pub(crate) shuffled: bool,
     /// Further regions: name, whether required.
     pub(crate) regions: Vec<(&'static str, bool)>,
@@ -45,7 +45,7 @@ pub(crate) struct Vhdx {
     pub(crate) items: Vec<(&'static str, u32, Vec<u8>)>,
 }
 
-/// An image, and where its parts came to stand.
+/// An image, and the offsets of its parts.
 #[derive(Clone, Debug)]
 pub(crate) struct Written {
     pub(crate) file: Vec<u8>,
@@ -462,7 +462,7 @@ impl Written {
         ring.iter().map(|at| self.log + at).collect()
     }
 
-    /// Takes what stands at these sectors into a change, and puts garbage there.
+    /// Moves the contents of these sectors into a change, and leaves garbage there.
     pub(crate) fn withdraw(&mut self, at: u64) -> Change {
         let range = at as usize..at as usize + 4096;
         let bytes = self.file[range.clone()].to_vec();

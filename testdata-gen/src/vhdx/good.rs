@@ -1,4 +1,4 @@
-//! Images that must be read right.
+//! Images that must be read correctly.
 
 use crate::disk::{Noise, disk_of, text};
 use crate::model::{GoodImage, ImageFile};
@@ -67,14 +67,14 @@ fn shapes() -> Vec<GoodImage> {
     let shuffled = Vhdx { shuffled: true, log_len: 2 * MIB, ..recipe };
     all.push(vhdx("vhdx-shuffled", "data last to first, before tables and log", shuffled.write(), disk));
     let empty = Vhdx::new(MIB, 0);
-    all.push(vhdx("vhdx-empty", "a disk of nothing", empty.write(), Vec::new()));
+    all.push(vhdx("vhdx-empty", "a disk of size 0", empty.write(), Vec::new()));
     all.push(plain("vhdx-one-sector", "a disk of one sector", &Vhdx::new(MIB, 512), &[7; 512]));
     let nothing = Vhdx::new(MIB, 3 * MIB);
     all.push(vhdx("vhdx-nothing-stored", "no block at all", nothing.write(), vec![0; 3 * MIB as usize]));
     all
 }
 
-/// Blocks that have no data, some of which keep a place full of garbage.
+/// Blocks without data, some of which keep an offset with garbage.
 fn states() -> Vec<GoodImage> {
     let noise = Noise::new(11).bytes(MIB as usize);
     let mut recipe = Vhdx::new(MIB, 8 * MIB);
@@ -130,7 +130,7 @@ fn heads() -> Vec<GoodImage> {
         edited("vhdx-second-table-damaged", "only the first region table is valid", &recipe, &|written| {
             put(&mut written.file, REGION_TABLES[1] + 9000, &[1]);
         }),
-        edited("vhdx-unknown-optional", "regions and items that need not be known", &optional, &|_| {}),
+        edited("vhdx-unknown-optional", "unknown optional regions and items", &optional, &|_| {}),
     ]
 }
 
@@ -200,7 +200,7 @@ fn logs() -> Vec<GoodImage> {
             let (a, b, c) = (wrong(), wrong(), wrong());
             written.log_of(LOG, 0, 3, &[a]);
             written.log_of("77777777-0000-4000-8000-000000000000", 65536, 900, &[b]);
-            // The tail has moved on: what the first entry says is done already and must not be done again.
+            // The tail has moved on: the first entry was replayed already and must not be replayed again.
             let entries = [c, Entry { tail: 1, ..Entry::new(vec![right]) }];
             written.dirty(131_072, 20, &entries);
             written.log_of(LOG, 524_288, 10, &[Entry::new(vec![Change::Zero(written.bat, 4096)])]);

@@ -1,4 +1,4 @@
-//! VMDKs that read right and whose structure is wrong.
+//! Images that are read correctly and whose structure is wrong.
 
 use std::collections::BTreeMap;
 
@@ -72,7 +72,7 @@ fn hosted() -> Vec<AnomalousImage> {
         ),
         row(
             "vmdk-redundant-none",
-            "a redundant directory that is nowhere",
+            "a redundant directory without an offset",
             "vmdk.check.redundant-none",
             48,
             with(&[(48, &[0; 8])]),
@@ -135,7 +135,7 @@ fn streams() -> Vec<AnomalousImage> {
     let with = |edits: &[(u64, &[u8])]| edited(&written, edits);
     let len = written.file.len() as u64;
     let (footer, first, table) = (len - 2 * SECTOR, written.places[&0], written.entries[&0]);
-    // Grain 4 in the place of grain 0: tables say the same, the order is another.
+    // Grain 4 in the place of grain 0: the tables agree, the order differs.
     let swapped = with(&[
         (first, &512u64.to_le_bytes()),
         (written.places[&4], &0u64.to_le_bytes()),
@@ -201,7 +201,7 @@ fn streams() -> Vec<AnomalousImage> {
         ),
         row(
             "vmdk-footer-descriptor",
-            "a footer with the descriptor elsewhere",
+            "a footer with another offset of the descriptor",
             "vmdk.check.footer",
             footer + 28,
             with(&[(footer + 28, &[2])]),
@@ -262,7 +262,7 @@ fn texts() -> Vec<AnomalousImage> {
         ),
         of(
             "vmdk-descriptor-odd-line",
-            "a line that is no descriptor line",
+            "an invalid line",
             "vmdk.descriptor.odd-line",
             "monolithicFlat",
             "curl",

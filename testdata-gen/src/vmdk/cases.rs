@@ -1,4 +1,4 @@
-//! VMDKs as users met them: snapshots of `VirtualBox`, folders of ESX, descriptors in other encodings, streams
+//! VMDKs from reports of users: snapshots of `VirtualBox`, folders of ESX, descriptors in other encodings, streams
 //! of other writers, and extents whose descriptor is blank.
 
 use std::collections::BTreeMap;
@@ -16,7 +16,7 @@ pub const VIRTUALBOX: [&str; 2] =
 
 const NIL: &str = "00000000-0000-0000-0000-000000000000";
 
-/// A base and a snapshot of it as `VirtualBox` writes them: `parentCID` says that there is no parent.
+/// A base and a snapshot of it as `VirtualBox` writes them: by its `parentCID` it has no parent.
 #[derive(Clone, Debug)]
 pub struct VirtualBox {
     /// `vm.vmdk`.
@@ -211,7 +211,7 @@ pub fn large_extent() -> (String, Vec<u8>) {
     (descriptor("twoGbMaxExtentSparse", 1, None, &[line]), recipe.write().file)
 }
 
-/// A disk in an seSparse extent whose header declares a sector for its tables, and where its directory stands.
+/// A disk in an seSparse extent whose header declares a sector for its tables, and the offset of its directory.
 pub fn sesparse_table_outside() -> (String, Vec<u8>, u64) {
     let cells = BTreeMap::from([(1, Cell::Data(text(4096)))]);
     let Written { mut file, .. } = sesparse(1 << 20, &cells);

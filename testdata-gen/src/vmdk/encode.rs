@@ -54,7 +54,7 @@ pub(crate) struct Hosted {
     pub(crate) descriptor: Option<String>,
 }
 
-/// A file, and where its tables came to stand.
+/// A file, and the offsets of its tables.
 #[derive(Default)]
 pub(crate) struct Written {
     pub(crate) file: Vec<u8>,
@@ -176,7 +176,7 @@ impl Hosted {
         }
     }
 
-    /// An empty directory with its tables right behind it; where it stands.
+    /// An empty directory with its tables right behind it; returns its offset.
     fn add_tables(&self, file: &mut Vec<u8>) -> u64 {
         let at = file.len();
         let directory = (self.count() * 4).next_multiple_of(SECTOR);
@@ -368,7 +368,7 @@ pub(crate) fn sesparse(size: usize, cells: &BTreeMap<u64, Cell>) -> Written {
     let mut number = 1;
     file.resize((grains + 8) * SECTOR, 0);
     for (index, cell) in cells {
-        // Tables are handed out from the last one on: an entry is a number, not a place.
+        // Tables are allocated last to first: an entry is a number, not an offset.
         let slot = directory * SECTOR + *index as usize / gtes * 8;
         let table = count - 1 - *index as usize / gtes;
         put64(file, slot, 0x1000_0000_0000_0000 | table as u64);

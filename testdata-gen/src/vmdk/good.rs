@@ -19,7 +19,7 @@ fn described(
     described
 }
 
-/// Images that must be read right.
+/// All of them.
 pub(crate) fn good() -> Vec<GoodImage> {
     let mut all = monolithic();
     all.extend(streams());
@@ -69,7 +69,7 @@ fn monolithic() -> Vec<GoodImage> {
     with_zeros[2 << 16..3 << 16].fill(0);
     all.push(own("vmdk-sparse-allocated-zeros", "a stored grain of zeros", &with_zeros, allocated));
     let renamed = plain.embedded("monolithicSparse", "another name.vmdk").write().file;
-    all.push(image("vmdk-sparse-renamed", "a descriptor that calls it otherwise", "vmdk", renamed, disk));
+    all.push(image("vmdk-sparse-renamed", "a descriptor with another file name", "vmdk", renamed, disk));
     all
 }
 

@@ -131,7 +131,7 @@ fn tables() -> Vec<Row> {
         ),
         (
             "zvhd2-index-offset",
-            "an index elsewhere",
+            "another offset of the index",
             AtOpen,
             "zvhd.header.field",
             Some(at + 96),
@@ -230,7 +230,7 @@ fn records() -> Vec<Row> {
         ),
         (
             "zvhd2-payload-garbage",
-            "a payload that is no zstd frame",
+            "a payload that is not a zstd frame",
             AtRead,
             "codec.unpack.garbage",
             Some(4096 + 48),
@@ -306,7 +306,7 @@ fn zvhds() -> Vec<Row> {
         ),
         (
             "zvhd-payload-garbage",
-            "a payload that is no zlib data",
+            "a payload that is not zlib data",
             AtRead,
             "codec.unpack.garbage",
             Some(4096 + 48),

@@ -127,7 +127,7 @@ pub fn zvhd2(disk: &[u8], compression: ZvhdCompression) -> Vec<u8> {
     zvhd2_of(disk.len() as u64, compression, &payloads)
 }
 
-/// The same with payloads that somebody else compressed.
+/// The same with payloads that are compressed already.
 pub fn zvhd2_of(size: u64, compression: ZvhdCompression, payloads: &[(u32, Vec<u8>)]) -> Vec<u8> {
     let first = header(*b"z2strm\0\0", size, Some(compression));
     let mut file = first.clone();

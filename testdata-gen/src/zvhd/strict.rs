@@ -245,7 +245,7 @@ fn zvhd2(file: &[u8], writer: Writer) -> Checked<StrictImage> {
     Ok(image(first, stored_blocks, checksums))
 }
 
-/// Where index and bitmap stand, and how many blocks are stored.
+/// The offsets of index and bitmap, and the number of stored blocks.
 fn tables(last: &[u8], last_at: usize, blocks: usize) -> Checked<(usize, usize, usize)> {
     let field = |at: usize| u32_at(last, at) as usize;
     let (data_blocks, bitmap_segments) = (field(136), blocks.div_ceil(PER_SEGMENT));

@@ -127,7 +127,7 @@ fn a_manifest_that_changed_for_one_image_is_shown_for_that_image() {
         let message = error["message"].as_str().unwrap();
         assert!(message.contains(&format!("other options: {difference} [")), "{message}");
     }
-    // Another image under the name of an output that is there.
+    // Another image under the name of an existing output.
     std::fs::copy(folder.join("images/0.raw"), folder.join("1.raw")).unwrap();
     let text = "out = 'out'\n[[image]]\npath = '1.raw'\n";
     std::fs::write(folder.join("jobs.toml"), text).unwrap();
@@ -308,7 +308,7 @@ fn control_characters_in_file_names_are_escaped_in_every_output_of_a_batch() {
 
 /// Errors that end a batch before its first image, each with its code.
 #[test]
-fn a_batch_that_cannot_run_has_a_code() {
+fn batch_that_cannot_run_reports_a_code() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     two(folder);
@@ -336,7 +336,7 @@ fn a_batch_that_cannot_run_has_a_code() {
 
 /// The files of an image that is converted are not shown under the names that they have while they are written.
 #[test]
-fn errors_name_the_output_and_not_its_temporary() {
+fn errors_name_the_output_and_not_its_temporary_file() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let path = write_files(&sample().files, folder).unwrap().display().to_string();

@@ -8,7 +8,7 @@ use crate::batch::interrupts::Running;
 use crate::batch::jobs::JOURNAL;
 use crate::support::program::{command, imgprep, said};
 
-/// A batch at work that takes long.
+/// A batch that runs for a long time.
 fn at_work(folder: &Path, args: &[&str]) -> Running {
     std::fs::create_dir(folder.join("slow")).unwrap();
     std::fs::write(folder.join("slow/a.raw"), Noise::new(1).half_compressible(64 << 20)).unwrap();
@@ -19,7 +19,7 @@ fn at_work(folder: &Path, args: &[&str]) -> Running {
 }
 
 #[test]
-fn batches_in_each_other_s_folders_are_refused_where_their_outputs_could_meet() {
+fn nested_batches_are_rejected_if_their_outputs_could_collide() {
     for (first, refused, fine) in [
         (
             &["--out", "out", "--name", "sub/{name}"][..],
@@ -57,7 +57,7 @@ fn batches_in_each_other_s_folders_are_refused_where_their_outputs_could_meet() 
 }
 
 #[test]
-fn a_batch_that_is_refused_leaves_an_earlier_journal_as_it_was() {
+fn rejected_batch_leaves_an_earlier_journal_unchanged() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("images")).unwrap();
     std::fs::write(folder.path().join("images/b.raw"), vec![1; 4096]).unwrap();

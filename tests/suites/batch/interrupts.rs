@@ -52,7 +52,7 @@ impl Drop for Running {
     }
 }
 
-/// Waits for something that comes soon, or never: all that is waited for here takes a minute and more if it is wrong.
+/// Waits for an event that occurs soon or never: in the case of an error each takes a minute or more.
 fn until<T>(what: &str, mut look: impl FnMut() -> Option<T>) -> T {
     let end = Instant::now() + Duration::from_secs(45);
     while Instant::now() < end {
@@ -93,7 +93,7 @@ fn goes_on(folder: &Path, want: &[(String, Vec<u8>)]) {
 }
 
 #[test]
-fn an_interrupt_is_journalled_and_the_batch_goes_on_later() {
+fn interrupt_is_journalled_and_the_batch_can_be_resumed() {
     for name in ["-INT", "-TERM"] {
         let folder = tempfile::tempdir().unwrap();
         let want = images(folder.path(), 48);
@@ -132,7 +132,7 @@ fn exit_code(process: u32) -> Option<u32> {
 
 /// The first image hangs when it gets its name, as with a disk that does not answer: a safe place does not come.
 #[test]
-fn a_second_interrupt_stops_now_and_the_batch_goes_on_later() {
+fn second_interrupt_stops_immediately_and_the_batch_can_be_resumed() {
     if !has_strace() {
         return;
     }

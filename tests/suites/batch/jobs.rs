@@ -16,7 +16,7 @@ use crate::support::program::{command, imgprep, names, said};
 
 pub(crate) const JOURNAL: &str = "imgprep-batch.journal";
 
-/// What the journal says, whole lines only.
+/// The complete lines of the journal.
 pub(crate) fn journal(out: &Path) -> Vec<Value> {
     let text = std::fs::read_to_string(out.join(JOURNAL)).unwrap_or_default();
     let lines = text.split_inclusive('\n').filter(|line| line.ends_with('\n') && line.len() > 9);
@@ -40,7 +40,7 @@ pub(crate) fn signal(process: u32, name: &str) {
 }
 
 #[test]
-fn good_and_broken_images_end_as_they_should() {
+fn batch_converts_good_images_and_reports_broken_ones() {
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
     std::fs::create_dir(&images).unwrap();
@@ -58,7 +58,7 @@ fn good_and_broken_images_end_as_they_should() {
         let _ = std::fs::remove_file(images.join("x.raw"));
         match said["error"]["code"].as_str() {
             Some(code) => want.insert(name, Err(code.to_string())),
-            // One that is refused for other reasons than what is tested here.
+            // An image that is rejected for another reason.
             None => continue,
         };
     }
@@ -126,7 +126,7 @@ const TWELVE: &[&str] = &[
 ];
 
 #[test]
-fn thirty_kills_lose_nothing_and_do_nothing_twice() {
+fn thirty_kills_neither_lose_nor_repeat_an_image() {
     let folder = tempfile::tempdir().unwrap();
     let want = twelve(folder.path());
     let out = folder.path().join("out");
@@ -180,7 +180,7 @@ fn thirty_kills_lose_nothing_and_do_nothing_twice() {
 }
 
 #[test]
-fn resume_does_again_what_changed_and_only_that() {
+fn resume_converts_only_changed_images_again() {
     let folder = tempfile::tempdir().unwrap();
     twelve(folder.path());
     let out = folder.path().join("out");
@@ -231,7 +231,7 @@ fn resume_does_again_what_changed_and_only_that() {
 
 /// Damage in the journal is reported, and loses only the damaged line.
 #[test]
-fn a_damaged_line_of_the_journal_is_output_text_and_its_image_done_again() {
+fn damaged_journal_line_is_reported_and_its_image_converted_again() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("images")).unwrap();
     for name in ["a.raw", "b.raw"] {
@@ -262,7 +262,7 @@ fn a_damaged_line_of_the_journal_is_output_text_and_its_image_done_again() {
 }
 
 #[test]
-fn a_file_that_the_batch_did_not_make_stays() {
+fn batch_keeps_files_that_it_did_not_create() {
     let folder = tempfile::tempdir().unwrap();
     twelve(folder.path());
     let out = folder.path().join("out");
@@ -317,7 +317,7 @@ fn slow(folder: &Path, extra: &[&str]) -> Child {
 }
 
 #[test]
-fn a_second_batch_on_one_folder_says_so_and_stops() {
+fn second_batch_on_a_folder_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let mut first = slow(folder.path(), &[]);
     for extra in [&[][..], &["--resume"], &["--force"]] {
@@ -331,7 +331,7 @@ fn a_second_batch_on_one_folder_says_so_and_stops() {
 }
 
 #[test]
-fn fail_fast_begins_no_other_image() {
+fn fail_fast_starts_no_further_image() {
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
     std::fs::create_dir(&images).unwrap();
@@ -352,14 +352,14 @@ fn fail_fast_begins_no_other_image() {
 /// A folder without the right to write is an error of the system: it is tried again. A missing image and a
 /// corrupt one are not.
 #[test]
-fn only_errors_of_the_system_are_tried_again() {
+fn only_io_errors_are_retried() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("bad.qcow2"), b"QFI\xfb\0\0\0\x09".repeat(99)).unwrap();
     std::fs::write(folder.path().join("fine.raw"), vec![1; 4096]).unwrap();
     let manifest = "out = 'out'\n[[image]]\npath = 'bad.qcow2'\n[[image]]\npath = 'gone.raw'\n\
                     [[image]]\npath = 'fine.raw'\noutput = 'no/such/x.zvhd2'\n";
     std::fs::write(folder.path().join("jobs.toml"), manifest).unwrap();
-    // A file stands where the output's folder would be.
+    // A file has the name of the output's folder.
     std::fs::create_dir(folder.path().join("out")).unwrap();
     std::fs::write(folder.path().join("out/no"), "").unwrap();
     let begun = std::time::Instant::now();
@@ -392,7 +392,7 @@ fn only_errors_of_the_system_are_tried_again() {
 }
 
 #[test]
-fn a_list_comes_by_standard_input() {
+fn list_is_read_from_standard_input() {
     let folder = tempfile::tempdir().unwrap();
     for name in ["a.raw", "b c.raw"] {
         std::fs::write(folder.path().join(name), vec![1; 4096]).unwrap();
@@ -406,7 +406,7 @@ fn a_list_comes_by_standard_input() {
 
 /// Names of files are bytes: a list and the journal take them as they are.
 #[test]
-fn names_that_are_no_utf8_are_converted_and_known_again() {
+fn file_names_that_are_not_utf8_are_converted_and_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let names = [&b"\xff\xfe.raw"[..], b"caf\xe9.raw", b"caf\xc3\xa9.raw"];
     for name in names {
@@ -430,7 +430,7 @@ fn names_that_are_no_utf8_are_converted_and_known_again() {
 }
 
 #[test]
-fn a_plan_writes_nothing_and_tells_what_would_fail() {
+fn plan_writes_nothing_and_lists_expected_failures() {
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
     std::fs::create_dir(&images).unwrap();
@@ -455,7 +455,7 @@ fn a_plan_writes_nothing_and_tells_what_would_fail() {
 }
 
 #[test]
-fn the_example_is_written_and_understood() {
+fn example_manifest_is_written_and_accepted() {
     let folder = tempfile::tempdir().unwrap();
     assert!(imgprep(folder.path(), &["batch", "--init"]).status.success());
     // It is kept.
@@ -470,7 +470,7 @@ fn the_example_is_written_and_understood() {
 }
 
 #[test]
-fn what_is_wrong_with_a_batch_is_said_before_anything_is_written() {
+fn invalid_batch_is_rejected_before_writing() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("images")).unwrap();
     for name in ["a.raw", "a.img"] {
@@ -501,9 +501,9 @@ fn what_is_wrong_with_a_batch_is_said_before_anything_is_written() {
     }
 }
 
-/// Reports, plans, progress and manifests, held against the schemas in `schemas/`.
+/// Reports, plans, progress and manifests, validated against `schemas/`.
 #[test]
-fn what_is_told_is_as_the_schemas_say() {
+fn batch_reports_match_the_schemas() {
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
     std::fs::create_dir(&images).unwrap();
@@ -540,11 +540,11 @@ fn what_is_told_is_as_the_schemas_say() {
 /// Every kind of line that a program can get, with a job in it that works for longer than a second and one
 /// that is tried again after a longer one.
 #[test]
-fn every_kind_of_line_of_progress_is_as_its_schema_says() {
+fn every_kind_of_progress_line_matches_its_schema() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("fine.raw"), Noise::new(1).half_compressible(24 << 20)).unwrap();
     std::fs::write(folder.path().join("small.raw"), vec![1; 4096]).unwrap();
-    // A file stands where the output's folder would be.
+    // A file has the name of the output's folder.
     std::fs::create_dir(folder.path().join("out")).unwrap();
     std::fs::write(folder.path().join("out/no"), "").unwrap();
     let manifest =
@@ -568,7 +568,7 @@ fn every_kind_of_line_of_progress_is_as_its_schema_says() {
 }
 
 #[test]
-fn a_manifest_is_as_its_schema_says() {
+fn manifest_matches_its_schema() {
     let folder = tempfile::tempdir().unwrap();
     assert!(imgprep(folder.path(), &["batch", "--init"]).status.success());
     let example = std::fs::read_to_string(folder.path().join("jobs.toml")).unwrap();

@@ -60,7 +60,7 @@ fn fragmented(path: &Path) {
 }
 
 #[test]
-fn a_batch_stays_within_its_memory_and_64_mib() {
+fn batch_memory_stays_within_the_budget_plus_64_mib() {
     let folder = tempfile::tempdir().unwrap();
     let images = folder.path().join("images");
     std::fs::create_dir(&images).unwrap();

@@ -17,7 +17,7 @@ pub(crate) struct Call {
     pub(crate) text: String,
 }
 
-/// The calls of a trace. One that another thread's came between stands in two lines.
+/// The calls of a trace. A call that another thread interrupts has two lines.
 pub(crate) fn calls(trace: &str) -> Vec<Call> {
     let mut calls: Vec<Call> = Vec::new();
     let mut open: HashMap<&str, usize> = HashMap::new();
@@ -27,7 +27,7 @@ pub(crate) fn calls(trace: &str) -> Vec<Call> {
         if text.starts_with("<...") {
             if let Some(call) = open.remove(thread) {
                 calls[call].over = number;
-                // Its result stands in the second line.
+                // Its result is in the second line.
                 calls[call].text += text.split_once("resumed>").map_or("", |(_, rest)| rest);
             }
             continue;
@@ -91,9 +91,9 @@ fn traced(folder: &Path) -> Vec<Call> {
 }
 
 /// What is reported as done survives a power failure at any later moment: the output's bytes are synced before it gets its
-/// name, the name before the journal says so, the journal before the event is printed.
+/// name, the name before the line of the journal, the journal before the event is printed.
 #[test]
-fn a_result_counts_when_all_of_it_is_on_the_disk() {
+fn result_is_journalled_after_all_its_files_are_synced() {
     if !has_strace() {
         return;
     }

@@ -1,4 +1,4 @@
-//! Cases that users met: partition tables, sectors, folders, and what the program says about disks.
+//! Cases that users met: partition tables, sectors, folders, and reports about disks.
 
 use std::fs::File;
 use std::os::unix::fs::FileExt;
@@ -40,7 +40,7 @@ fn disk(folder: &Path, disk: &SparseDisk) -> (Value, Option<i32>) {
 }
 
 #[test]
-fn stale_gpt_raw_is_an_mbr_disk() {
+fn disk_with_a_stale_gpt_is_an_mbr_disk() {
     let temp = tempfile::tempdir().unwrap();
     let (json, code) = disk(temp.path(), &testdata_gen::stale_gpt());
     assert_eq!((code, verdict(&json, "import")["verdict"].as_str()), (Some(0), Some("ready")), "{json:#}");
@@ -139,7 +139,7 @@ fn k4_vhdx_is_not_ready() {
         let (json, code) = imported(folder, &["k4.vhdx"]);
         let violation = found(&json, "import/sector-size")[0];
         assert_eq!((&violation["severity"], code), (&json!(severity), exit), "{json:#}");
-        // A conversion keeps the sectors of the table, and says nothing else of them.
+        // A conversion keeps the sectors of the table and reports nothing else about them.
         std::fs::remove_file(folder.join("d.raw")).ok();
         assert!(imgprep(folder, &["convert", "-q", "k4.vhdx", "d.raw"]).status.success());
         let (json, _) = imported(folder, &["d.raw"]);
@@ -163,7 +163,7 @@ fn an_empty_disk_is_not_ready() {
 }
 
 #[test]
-fn check_of_standard_input_is_refused() {
+fn check_of_standard_input_is_rejected() {
     let temp = tempfile::tempdir().unwrap();
     let output = imgprep(temp.path(), &["check", "-"]);
     assert_eq!(output.status.code(), Some(1));
@@ -177,7 +177,7 @@ fn check_of_standard_input_is_refused() {
 }
 
 #[test]
-fn check_of_a_folder_without_images_is_1() {
+fn check_of_a_folder_without_images_exits_1() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     std::fs::create_dir_all(folder.join("empty/deeper")).unwrap();
@@ -195,7 +195,7 @@ fn check_of_a_folder_without_images_is_1() {
 
 /// As `lost+found` is to everybody but root.
 #[test]
-fn an_unreadable_folder_does_not_hide_the_others() {
+fn unreadable_folder_does_not_hide_other_folders() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     std::fs::create_dir_all(folder.join("images/lost+found")).unwrap();
@@ -295,7 +295,7 @@ fn neighbouring_holes_are_one_row_of_the_map() {
 }
 
 #[test]
-fn a_conversion_that_enlarges_a_disk_says_so() {
+fn conversion_reports_that_it_enlarges_the_disk() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let line = "the disk has 64 MiB (67108864 bytes); in the cloud it will have 1 GiB (1073741824 bytes), padded with zeros\n";

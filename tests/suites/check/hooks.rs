@@ -73,7 +73,7 @@ fn the_action_checks_annotates_and_leaves_a_sarif() {
     }
 }
 
-/// A stand-in for cargo: checks the arguments of `cargo install` and installs the program under test.
+/// A replacement of cargo: checks the arguments of `cargo install` and installs the program under test.
 fn stand_in_for_cargo(folder: &Path) {
     let program = command(folder, &[]).get_program().to_os_string();
     let script = format!(
@@ -127,7 +127,7 @@ fn the_action_installs_itself() {
 }
 
 #[test]
-fn the_action_takes_names_for_data() {
+fn action_treats_file_names_as_data() {
     let temp = tempfile::tempdir().unwrap();
     let outputs = temp.path().join("outputs").display().to_string();
     let env = [
@@ -163,7 +163,7 @@ fn the_hook_runs_on_the_images_that_are_staged() {
             field("entry:")
         );
         let output = run(temp.path(), &script, &[]);
-        // xargs says 123 where the command failed.
+        // xargs exits with 123 if the command failed.
         assert_eq!(output.status.code(), Some(if code == 0 { 0 } else { 123 }), "{}", said(&output));
         assert!(said(&output).contains("images/good one.qcow2: qcow2, fine"), "{}", said(&output));
         assert!(!said(&output).contains("README"));

@@ -1,4 +1,4 @@
-//! `JUnit` of `check` and `batch`, held against the schema of Jenkins' xUnit plugin by a validator that is not ours.
+//! `JUnit` of `check` and `batch`, validated against the schema of Jenkins' xUnit plugin by xmllint.
 
 use std::path::Path;
 use std::process::Command;
@@ -7,7 +7,7 @@ use testdata_gen::{Qcow2, broken, good, write_files};
 
 use crate::support::program::{has_tool, imgprep, root, said};
 
-/// What `xmllint` has to say against a report; nothing if it is valid.
+/// The errors of `xmllint` about a report; nothing if it is valid.
 fn flaw(folder: &Path, name: &str) -> Option<String> {
     let schema = root().join("tests/data/junit/junit-10.xsd");
     let mut command = Command::new("xmllint");
@@ -83,7 +83,7 @@ fn the_report_of_a_batch_is_valid_and_read_back() {
 }
 
 #[test]
-fn the_schema_refuses_what_it_must() {
+fn junit_schema_rejects_invalid_reports() {
     if !has_tool("xmllint") {
         return;
     }

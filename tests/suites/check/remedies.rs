@@ -28,7 +28,7 @@ fn is_command(remedy: &str) -> bool {
     COMMANDS.contains(&remedy.split(' ').next().unwrap_or_default())
 }
 
-/// The words before the first name in a remedy of the table, and those in front of which `--from` and `--follow` stand.
+/// The words before the first name in a remedy of the table, and those that follow `--from` and `--follow`.
 fn key(template: &str) -> (Vec<&str>, bool) {
     let words = template.split(" {").next().unwrap_or_default();
     (words.split(' ').collect(), template.contains("qemu-img check -r leaks"))
@@ -40,7 +40,7 @@ fn template_of(rule: &str, remedy: &str) -> Remedy {
     let words: Vec<&str> = remedy.split(' ').collect();
     let fits = |template: &&&str| {
         let (key, leaks) = key(template);
-        // `--from FORMAT` and `--follow any` may stand behind the command.
+        // `--from FORMAT` and `--follow any` may follow the command.
         let bare =
             remedy.replace(" --from raw", "").replace(" --from qcow2", "").replace(" --follow any", "");
         let bare: Vec<&str> = if words.starts_with(&key) { words.clone() } else { bare.split(' ').collect() };
@@ -156,7 +156,7 @@ fn heal(folder: &Path, name: &str, (rule, remedy): (&str, &str), args: &[&str]) 
     Ok(())
 }
 
-/// A file that its rule has something to say about.
+/// A file that violates a rule.
 struct Case {
     name: &'static str,
     args: &'static [&'static str],
@@ -186,7 +186,7 @@ fn begun(path: &Path, len: u64) -> Option<()> {
     File::options().write(true).open(path).ok()?.write_all_at(b"some data", 4096).ok()
 }
 
-/// A flat VMDK: the descriptor `name`, and the data if it is there.
+/// A flat VMDK: the descriptor `name`, and its data if `has_data`.
 fn flat(folder: &Path, name: &str, has_data: bool) -> Option<()> {
     let text = "# Disk DescriptorFile\nversion=1\nCID=00000001\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\n\
                 RW 4096 FLAT \"a-flat.vmdk\" 0\n";
@@ -298,7 +298,7 @@ const CASES: &[Case] = &[
 ];
 
 #[test]
-fn every_remedy_is_shown_and_every_command_heals() {
+fn every_remedy_is_shown_and_every_command_removes_its_violation() {
     let (mut shown, mut wrong) = (Shown::new(), Vec::new());
     for case in CASES {
         let is_there = (case.make)(tempfile::tempdir().unwrap().path()).is_some();
@@ -333,7 +333,7 @@ fn every_remedy_is_shown_and_every_command_heals() {
 
 /// A remedy for what it cannot help is worse than none.
 #[test]
-fn no_command_is_shown_where_it_leads_nowhere() {
+fn commands_without_effect_are_not_shown() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let commands = |name: &str, args: &[&str]| -> Vec<String> {
@@ -349,16 +349,16 @@ fn no_command_is_shown_where_it_leads_nowhere() {
     assert!(commands("server.ova", IMS).iter().all(|command| !command.contains("imgprep convert")));
     begun(&folder.join("a-s001.vmdk"), 4096 + 512).unwrap();
     assert!(commands("a-s001.vmdk", IMS).iter().all(|command| !command.contains("imgprep convert")));
-    // A disk that was cut keeps its hole, whatever it is converted to.
+    // A truncated disk stays incomplete after a conversion to any format.
     let cut = testdata_gen::bios_and_uefi();
     cut.write(&folder.join("cut.raw")).unwrap();
     File::options().write(true).open(folder.join("cut.raw")).unwrap().set_len(GIB / 2).unwrap();
     assert!(commands("cut.raw", &[]).is_empty());
 }
 
-/// The commands of the routes, with a stand-in for the vendor's tool that writes our bitmap.
+/// The commands of the routes, with a replacement of the vendor's tool that writes our bitmap.
 #[test]
-fn the_commands_of_a_route_with_a_bitmap_lead_there() {
+fn commands_of_a_route_with_a_bitmap_work() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     std::fs::create_dir(folder.join("bin")).unwrap();
@@ -384,7 +384,7 @@ fn the_commands_of_a_route_with_a_bitmap_lead_there() {
     }
 }
 
-/// What makes a file of a kind that is not read, if the tool is there.
+/// Commands that make files of unreadable kinds, if the tool exists.
 type BlockCompressor = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 #[rustfmt::skip]

@@ -48,12 +48,12 @@ pub(crate) fn pointing_nowhere(count: u64) -> Vec<u8> {
 }
 
 #[test]
-fn no_good_image_gets_an_error() {
+fn good_images_have_no_errors() {
     let folder = tempfile::tempdir().unwrap();
     // These disks begin like other images on purpose: `hostile_files` has that rule.
     let mut wrong = Vec::new();
     let nested = ["qed-over-raw-like-qcow2", "vhd-fixed-of-a-dynamic"];
-    // These read right by the footer that is left: that the other one is gone shows a cut.
+    // These are read by the remaining footer: the missing one indicates a cut.
     let cut = ["vhd-end-without-cookie", "vhd-end-missing", "vhd-end-cut", "vhd-end-followed"];
     // It has an invalid line on purpose.
     let lines = ["vmdk-text-odd"];
@@ -68,7 +68,7 @@ fn no_good_image_gets_an_error() {
         for follow in ["none", "beside"] {
             let (json, code) = json_of(folder.path(), &["--deep", "--follow", follow, &path]);
             let errors = rules(&json, "error");
-            // Names of files that are not followed are errors, whatever stands in these files.
+            // Names of files that are not followed are errors, independent of the contents of these files.
             let is_named =
                 |rule: &String| matches!(rule.as_str(), "safety/backing-file" | "safety/data-file");
             let (named, others): (Vec<_>, Vec<_>) = errors.into_iter().partition(is_named);
@@ -86,7 +86,7 @@ fn no_good_image_gets_an_error() {
     }
 }
 
-/// What `check`, which follows no name, says of an image that only a follower stumbles over.
+/// The rule of `check`, which follows no names, for an image that is broken only if names are followed.
 fn by_name(code: &str) -> &'static [&'static str] {
     match code {
         "open.name.missing" | "open.name.bad" | "open.chain.cycle" => {
@@ -102,7 +102,7 @@ fn by_name(code: &str) -> &'static [&'static str] {
 }
 
 #[test]
-fn every_broken_image_is_told_under_its_rule_and_place() {
+fn every_broken_image_is_reported_under_its_rule_and_offset() {
     let folder = tempfile::tempdir().unwrap();
     let all = broken();
     assert!(all.len() >= 60, "{}", all.len());
@@ -127,7 +127,7 @@ fn every_broken_image_is_told_under_its_rule_and_place() {
     assert!(wrong.is_empty(), "{wrong:#?}");
 }
 
-/// A file as long as it says, and nothing in it.
+/// A file of the declared length without contents.
 fn sparse(path: &Path, len: u64) {
     File::create(path).unwrap().set_len(len).unwrap();
 }
@@ -137,7 +137,7 @@ const TIB: u64 = 1 << 40;
 
 /// Lengths of files at their bounds, by files that are really so long.
 #[test]
-fn file_lengths_at_their_bounds() {
+fn file_lengths_around_their_limits() {
     let folder = tempfile::tempdir().unwrap();
     let raw = folder.path().join("disk.raw");
     // On, before and behind the bound: whether the rule fires.
@@ -167,7 +167,7 @@ fn file_lengths_at_their_bounds() {
 
 /// Virtual sizes at their bounds: QCOW2 files of a few KiB.
 #[test]
-fn virtual_sizes_at_their_bounds() {
+fn virtual_sizes_around_their_limits() {
     let folder = tempfile::tempdir().unwrap();
     let cases = [
         ("import", "system", "size/disk", TIB, [false, false, true]),
@@ -190,9 +190,9 @@ fn virtual_sizes_at_their_bounds() {
     }
 }
 
-/// Files that no recipe makes: each named after what is wrong with it, and the rule that says so.
+/// Files that `testdata-gen` does not make: each named after its defect, with its rule.
 #[test]
-fn hostile_files_and_every_rule_fires() {
+fn every_rule_is_reported_for_hostile_files() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let mut all = BTreeSet::new();
@@ -367,7 +367,7 @@ fn partitioned(first: &[u8], second: &[u8]) -> Vec<u8> {
 
 /// An image hidden in a partition is reported with its disk offset, for every format.
 #[test]
-fn what_is_inside_partitions_is_judged() {
+fn contents_of_partitions_are_judged() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let inner = Qcow2::new(16, 1 << 20).write().file;
@@ -413,9 +413,9 @@ fn what_is_inside_partitions_is_judged() {
     }
 }
 
-/// A RAW cannot tell that it was cut; its partitions can.
+/// A truncated RAW is recognised by its partitions only.
 #[test]
-fn a_disk_that_ends_before_its_partitions_is_cut() {
+fn disk_that_ends_before_its_partitions_is_reported_as_truncated() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let whole = partitioned(b"x", b"y");
@@ -445,9 +445,9 @@ fn a_disk_that_ends_before_its_partitions_is_cut() {
     assert_eq!(rules(&json_of(folder, &["whole.raw"]).0, "error"), Vec::<String>::new());
 }
 
-/// Without its backing file nobody knows what starts the machine.
+/// Without its backing file the boot sector is unknown.
 #[test]
-fn a_disk_that_is_not_complete_is_not_said_to_boot() {
+fn incomplete_disk_is_not_reported_as_bootable() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     std::fs::write(folder.join("base.raw"), partitioned(b"", b"")).unwrap();
@@ -463,7 +463,7 @@ fn a_disk_that_is_not_complete_is_not_said_to_boot() {
 
 /// Bits that a reader may ignore are reported, by the names that the image stores.
 #[test]
-fn unknown_optional_features_of_a_qcow2_are_told() {
+fn unknown_optional_features_of_a_qcow2_are_reported() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let entry =
@@ -573,9 +573,9 @@ fn deep_decompresses_the_payloads_of_lower_layers() {
     }
 }
 
-/// What is safe to read by this program and means something else to another one.
+/// Files that this program reads safely and other programs read differently.
 #[test]
-fn a_vmdk_that_says_two_things_is_told_under_a_rule_of_safety() {
+fn contradicting_vmdk_is_reported_under_a_safety_rule() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let cases = [
@@ -603,7 +603,7 @@ fn a_vmdk_that_says_two_things_is_told_under_a_rule_of_safety() {
 }
 
 #[test]
-fn a_header_that_declares_huge_tables_costs_little() {
+fn header_that_declares_huge_tables_needs_little_memory() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let base =
@@ -682,7 +682,7 @@ fn many_files_and_folders_at_once_in_order_with_one_summary() {
 }
 
 #[test]
-fn a_configuration_is_found_upwards_and_the_command_line_wins() {
+fn configuration_is_found_in_parent_folders_and_options_override_it() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     std::fs::create_dir_all(folder.join("a/b")).unwrap();
@@ -738,7 +738,7 @@ fn rules_are_listed_and_explained() {
 
 /// The commands that `check` gives are pasted into a shell, and the route is open afterwards.
 #[test]
-fn the_commands_of_the_routes_work() {
+fn commands_of_the_routes_work() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let name = "it's my $disk.qcow2";
@@ -769,7 +769,7 @@ fn the_commands_of_the_routes_work() {
 }
 
 #[test]
-fn sarif_is_what_its_schema_says() {
+fn sarif_matches_its_schema() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     for image in broken() {
@@ -815,9 +815,9 @@ fn annotations_are_one_line_each() {
     );
 }
 
-/// The walk tells such an entry with the part of the disk that it loses, the count of uses needs not tell it again.
+/// The walk reports such an entry with the lost range of the disk; the count of uses does not report it again.
 #[test]
-fn an_entry_past_the_end_is_told_once() {
+fn entry_past_the_end_is_reported_once() {
     let temp = tempfile::tempdir().unwrap();
     std::fs::write(temp.path().join("many.qcow2"), pointing_nowhere(9)).unwrap();
     let (json, _) = json_of(temp.path(), &["many.qcow2"]);
@@ -825,9 +825,9 @@ fn an_entry_past_the_end_is_told_once() {
     assert_eq!(told, 9, "{json:#}");
 }
 
-/// What is not kept of a rule stands in every output as one entry that says how many.
+/// Omitted findings of a rule are one entry with their number in every output.
 #[test]
-fn what_is_left_out_is_counted_in_every_output() {
+fn omitted_findings_are_counted_in_every_output() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     std::fs::write(folder.join("many.qcow2"), pointing_nowhere(107)).unwrap();
@@ -863,7 +863,7 @@ fn what_is_left_out_is_counted_in_every_output() {
 
 /// Space that is taken and not used is a leak in every format that has such, and nothing worse.
 #[test]
-fn only_leaks_is_3_in_every_format() {
+fn leaks_alone_exit_3_in_every_format() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let mut formats = BTreeSet::new();
@@ -941,7 +941,7 @@ fn a_format_without_a_reader_is_reported() {
 
 /// A file in use, one that is no file, standard output that is closed.
 #[test]
-fn what_can_not_be_checked_is_1() {
+fn check_exits_1_if_a_file_cannot_be_checked() {
     let temp = tempfile::tempdir().unwrap();
     let output = check(temp.path(), &["/dev/null"]);
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
@@ -976,7 +976,7 @@ fn deep_decompresses_every_payload() {
     }
 }
 
-/// A ZVHD2 of two records, and where its last page stands.
+/// A ZVHD2 of two records, and the offset of its last page.
 fn zvhd2() -> (Vec<u8>, usize) {
     let image = good().into_iter().find(|image| image.name == "zvhd2-zstd").expect("it is there");
     let bytes = image.files[0].bytes.clone();
@@ -997,7 +997,7 @@ fn seal(page: &mut [u8]) {
 
 /// What the vendor's reader relies on, and reading the disk does not.
 #[test]
-fn zvhd2_rules_beyond_the_disk() {
+fn zvhd2_structure_rules_are_reported() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let (good, last) = zvhd2();
@@ -1067,9 +1067,9 @@ fn zvhd2_rules_beyond_the_disk() {
     assert!(violations(&json_of(folder, &["--deep", "a.zvhd2"]).0).is_empty());
 }
 
-/// A check that was cut short says so.
+/// An interrupted check is reported as such.
 #[test]
-fn an_interrupted_check_is_not_a_fine_image() {
+fn interrupted_check_does_not_pass_the_image() {
     let temp = tempfile::tempdir().unwrap();
     let image = testdata_gen::good().into_iter().find(|image| image.name.starts_with("qcow2-")).unwrap();
     let path = testdata_gen::write_files(&image.files, temp.path()).unwrap();

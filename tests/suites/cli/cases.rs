@@ -252,7 +252,7 @@ fn links_that_lead_nowhere_or_out_of_the_folder_are_reported_by_check() {
 
 /// The case `convert -O vmdk`: an unsupported output format is reported with a conversion that works.
 #[test]
-fn a_format_that_is_not_written_is_named_with_what_to_do() {
+fn error_for_a_read_only_format_names_the_alternative() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     write(folder, "my disk.qcow2", qcow2());
@@ -312,7 +312,7 @@ fn a_format_that_is_not_written_is_named_with_what_to_do() {
 
 /// The case `imgprep compare`: what is missing is named, and nothing is suggested that is not near.
 #[test]
-fn a_command_that_does_not_exist_is_named_with_what_to_use() {
+fn unknown_command_error_names_the_alternative() {
     let temp = tempfile::tempdir().unwrap();
     for (args, want) in [
         (
@@ -341,7 +341,7 @@ fn a_command_that_does_not_exist_is_named_with_what_to_use() {
 
 /// The digest that the advice names is the digest of the disk.
 #[test]
-fn the_advice_for_a_digest_works() {
+fn advised_command_for_a_digest_works() {
     let temp = tempfile::tempdir().unwrap();
     write_files(&sample().files, temp.path()).unwrap();
     let output = imgprep(temp.path(), &["convert", "sample.qcow2", "-", "-O", "raw"]);
@@ -350,7 +350,7 @@ fn the_advice_for_a_digest_works() {
 
 /// The case `-j 0`, and other numbers that are not.
 #[test]
-fn a_wrong_number_is_explained_in_plain_words() {
+fn invalid_number_is_explained() {
     let temp = tempfile::tempdir().unwrap();
     for command in
         [&["convert", "a", "b.raw"][..], &["check", "a"], &["bitmap", "a"], &["batch", "a", "--out", "b"]]
@@ -413,7 +413,7 @@ fn a_wrong_value_in_the_configuration_is_reported_with_file_and_line() {
 
 /// Every command that reports something has `--output json`.
 #[test]
-fn every_result_is_there_as_json() {
+fn every_command_prints_its_result_as_json() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let (rules, init) = (Schema::of("rules"), Schema::of("init"));
@@ -502,7 +502,7 @@ fn the_second_pass_of_a_verified_conversion_is_called_verifying() {
 
 /// A failure to print the result is a failure, with its code.
 #[test]
-fn a_result_that_cannot_be_printed_is_io_print() {
+fn unprintable_result_is_io_print() {
     let temp = tempfile::tempdir().unwrap();
     write_files(&sample().files, temp.path()).unwrap();
     let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
@@ -520,7 +520,7 @@ fn a_result_that_cannot_be_printed_is_io_print() {
 
 /// Examples of the help are command lines that the program understands: what they lack here is the images.
 #[test]
-fn examples_of_the_help_are_understood() {
+fn examples_of_the_help_are_accepted() {
     let temp = tempfile::tempdir().unwrap();
     let mut count = 0;
     for command in ["", "info", "map", "check", "convert", "bitmap", "batch"] {

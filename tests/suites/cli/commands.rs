@@ -45,7 +45,7 @@ fn a_pipe_gets_the_same_bytes_as_a_file() {
 }
 
 #[test]
-fn a_raw_comes_in_by_a_pipe() {
+fn raw_is_read_from_a_pipe() {
     let folder = tempfile::tempdir().unwrap();
     let disk = disk_of(5_000_000, &[(4_000_000, vec![9; 5000])]);
     let args = ["convert", "-", "out.raw", "--from", "raw", "--size", "5000000", "-q"];
@@ -56,7 +56,7 @@ fn a_raw_comes_in_by_a_pipe() {
 }
 
 #[test]
-fn a_raw_is_sparse_and_its_bitmap_comes_from_the_same_pass() {
+fn raw_output_is_sparse_and_its_bitmap_is_made_in_the_same_pass() {
     let folder = tempfile::tempdir().unwrap();
     let path = write_files(&sample().files, folder.path()).unwrap().display().to_string();
     let output = imgprep(folder.path(), &["convert", &path, "a.raw", "--bitmap", "-q"]);
@@ -84,7 +84,7 @@ fn a_raw_is_sparse_and_its_bitmap_comes_from_the_same_pass() {
 }
 
 #[test]
-fn an_existing_output_is_kept_without_force() {
+fn existing_output_is_kept_without_force() {
     let folder = tempfile::tempdir().unwrap();
     let path = write_files(&sample().files, folder.path()).unwrap().display().to_string();
     std::fs::write(folder.path().join("out.raw"), "mine").unwrap();
@@ -97,7 +97,7 @@ fn an_existing_output_is_kept_without_force() {
 }
 
 #[test]
-fn a_dry_run_writes_nothing_and_its_size_holds() {
+fn dry_run_writes_nothing_and_predicts_the_size() {
     let folder = tempfile::tempdir().unwrap();
     for image in good().into_iter().filter(|image| image.snapshot.is_none()) {
         let path = write_files(&image.files, folder.path()).unwrap().display().to_string();
@@ -129,7 +129,7 @@ fn usage_errors_are_1_and_help_is_0() {
 }
 
 #[test]
-fn what_is_no_disk_is_refused_with_what_to_do() {
+fn files_that_are_not_disks_are_rejected_with_advice() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.gz"), [&[0x1f, 0x8b, 8][..], &[0; 600]].concat()).unwrap();
     let mut vhd = vec![0; 1 << 20];
@@ -137,7 +137,7 @@ fn what_is_no_disk_is_refused_with_what_to_do() {
     vhd.resize((1 << 20) + 512, 0);
     std::fs::write(folder.path().join("a.vhd"), vhd).unwrap();
     std::fs::write(folder.path().join("a.hdd"), [&b"WithoutFreeSpace"[..], &[0; 600]].concat()).unwrap();
-    // What looks like a fixed VHD is never taken for RAW, though its footer is no good.
+    // A file like a fixed VHD is never read as RAW, even if its footer is invalid.
     for (file, code) in
         [("a.gz", "detect.no-disk"), ("a.hdd", "detect.unsupported"), ("a.vhd", "vhd.footer.checksum")]
     {
@@ -149,11 +149,11 @@ fn what_is_no_disk_is_refused_with_what_to_do() {
 }
 
 #[test]
-fn an_interrupt_removes_what_is_unfinished_and_exits_130() {
+fn interrupt_removes_unfinished_outputs_and_exits_130() {
     let folder = tempfile::tempdir().unwrap();
     let noise = testdata_gen::Noise::new(1).bytes(64 << 20);
     std::fs::write(folder.path().join("big.raw"), noise).unwrap();
-    // Slow enough that the signal finds it at work: it is sent when the first progress line is there.
+    // Slow enough to be running when the signal is sent, after the first progress line.
     let args = ["convert", "big.raw", "out.zvhd2", "--level", "22", "-j", "1", "--progress", "jsonl"];
     let mut child = command(folder.path(), &args).stderr(Stdio::piped()).spawn().unwrap();
     let mut first = [0; 1];
@@ -177,7 +177,7 @@ fn a_source_that_shrinks_is_a_clean_error_with_its_offset() {
             [&["convert", "shrinks.raw", target, "-j", "1", "--progress", "jsonl"][..], &options].concat();
         let piped = command(folder.path(), &args).stderr(Stdio::piped()).stdout(Stdio::piped()).spawn();
         let mut child = piped.unwrap();
-        // At work for certain: progress is shown, or (a pipe) the first bytes are out and nobody takes the rest.
+        // The conversion has started: progress is shown, or (a pipe) the first bytes are written and the pipe is full.
         let mut first = [0; 1];
         match target {
             "-" => child.stdout.as_mut().unwrap().read_exact(&mut first).unwrap(),
@@ -243,7 +243,7 @@ fn every_command_has_a_manual_page() {
 }
 
 #[test]
-fn a_check_whose_reader_has_gone_keeps_its_exit_code() {
+fn check_keeps_its_exit_code_if_its_output_is_closed() {
     let folder = tempfile::tempdir().unwrap();
     let path = write_files(&sample().files, folder.path()).unwrap();
     let path = path.display().to_string();

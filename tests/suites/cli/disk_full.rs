@@ -28,7 +28,7 @@ impl Small {
         None
     }
 
-    /// Somebody else takes all that is free, to the last byte.
+    /// Another file fills the file system to the last byte.
     fn fill(&self) -> PathBuf {
         let path = self.0.join("somebody-else's");
         let mut file = File::create(&path).unwrap();
@@ -56,7 +56,7 @@ fn noise(path: &Path, mib: usize) -> Vec<u8> {
 }
 
 #[test]
-fn a_conversion_onto_a_full_disk_says_so_and_leaves_nothing() {
+fn conversion_onto_a_full_disk_reports_it_and_leaves_no_output() {
     let folder = tempfile::tempdir().unwrap();
     let Some(small) = Small::new(folder.path(), 6) else { return };
     noise(&folder.path().join("a.raw"), 8);
@@ -91,7 +91,7 @@ fn fourteen(folder: &Path) -> Vec<(String, Vec<u8>)> {
 const BATCH: &[&str] = &["batch", "images", "--out", "small/out", "-j", "1"];
 
 #[test]
-fn a_plan_tells_that_space_is_short() {
+fn plan_reports_missing_space() {
     let folder = tempfile::tempdir().unwrap();
     let Some(small) = Small::new(folder.path(), 6) else { return };
     fourteen(folder.path());
@@ -106,7 +106,7 @@ fn a_plan_tells_that_space_is_short() {
 /// What fits is done. What does not fails with its code and leaves nothing, also when not even a byte for the journal
 /// is free any more. With room again the rest is done.
 #[test]
-fn a_batch_on_a_disk_that_runs_full_does_what_fits_and_goes_on_later() {
+fn batch_on_a_full_disk_converts_what_fits_and_can_be_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let Some(small) = Small::new(folder.path(), 6) else { return };
     let fit = fourteen(folder.path());

@@ -43,7 +43,7 @@ fn results(args: &[&str], policy: Option<&str>) -> Vec<(Option<i32>, String)> {
 }
 
 #[test]
-fn the_stated_default_of_follow_is_what_each_command_does() {
+fn stated_default_of_follow_matches_every_command() {
     for (args, chain) in [
         (&["info", "IMAGE"][..], false),
         (&["info", "--chain", "IMAGE"], true),

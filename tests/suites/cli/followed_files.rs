@@ -1,4 +1,4 @@
-//! Files that images name, while somebody exchanges them: what is opened is what was checked, and nothing hangs.
+//! Files that images name, exchanged while they are opened: the file that was checked is the one that is read, and nothing blocks.
 
 use std::collections::BTreeMap;
 use std::fs::{create_dir, rename, write};
@@ -111,7 +111,7 @@ fn contents(disk: &Disk) -> Vec<u8> {
 
 /// The case: 39 of 1,698 conversions read the file outside.
 #[test]
-fn a_backing_file_that_is_swapped_for_a_link_is_never_followed() {
+fn backing_file_swapped_for_a_link_is_never_followed() {
     let ended = race(|spare| symlink("../secret", spare).unwrap(), 1500, &["opened", "open.gate.outside"]);
     let known = ["opened", "open.gate.outside", "io.open.link", "io.open.replaced"];
     assert!(ended.keys().all(|code| known.contains(&&**code)), "{ended:?}");
@@ -120,7 +120,7 @@ fn a_backing_file_that_is_swapped_for_a_link_is_never_followed() {
 
 /// The case: 6 of 449 hung in `open`.
 #[test]
-fn a_backing_file_that_is_swapped_for_a_pipe_never_hangs() {
+fn backing_file_swapped_for_a_pipe_does_not_block() {
     let ended = race(make_pipe, 1500, &["opened", "io.open.special"]);
     let known = ["opened", "io.open.special", "io.open.replaced"];
     assert!(ended.keys().all(|code| known.contains(&&**code)), "{ended:?}");
@@ -129,7 +129,7 @@ fn a_backing_file_that_is_swapped_for_a_pipe_never_hangs() {
 
 /// Pipes, sockets, devices and folders, named by the user or by an image.
 #[test]
-fn what_is_no_file_is_refused_by_its_kind_and_never_waited_for() {
+fn special_files_are_rejected_by_kind_without_blocking() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     make_pipe(&folder.join("pipe"));
@@ -171,7 +171,7 @@ fn what_is_no_file_is_refused_by_its_kind_and_never_waited_for() {
 /// A file outside the folder that is there, and one that is not: the same message, the same code, for every name that an
 /// image can have in it and every command that opens it.
 #[test]
-fn whether_a_file_outside_is_there_is_not_shown() {
+fn existence_of_outside_files_is_not_revealed() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path().canonicalize().unwrap().join("images");
     create_dir(&folder).unwrap();
@@ -250,7 +250,7 @@ fn vmdk_extent(name: &str) -> Vec<u8> {
 
 /// The parent of a VDI is searched in its folder: only so many files are opened for that.
 #[test]
-fn a_folder_with_too_many_candidates_for_a_parent_is_refused() {
+fn folder_with_too_many_candidates_for_a_parent_is_rejected() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let chain =

@@ -41,7 +41,7 @@ fn check(name: &str, args: &[&str]) {
     let got: String = String::from_utf8(output.stdout)
         .unwrap()
         .lines()
-        // What a file takes on disk is the file system's affair.
+        // The allocated size of a file depends on the file system.
         .filter(|line| !line.contains("actual-size") && !line.starts_with("size on disk"))
         .map(|line| format!("{line}\n"))
         .collect();
@@ -54,7 +54,7 @@ fn check(name: &str, args: &[&str]) {
 }
 
 #[test]
-fn the_sample_is_what_its_recipe_writes() {
+fn sample_matches_its_recipe() {
     let path = root().join("tests/data/sample.qcow2");
     if std::env::var_os("IMGPREP_UPDATE_GOLDEN").is_some() {
         std::fs::write(&path, &sample().files[0].bytes).unwrap();

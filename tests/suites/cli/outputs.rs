@@ -34,7 +34,7 @@ fn contents(folder: &Path) -> Vec<(String, Vec<u8>)> {
         .collect()
 }
 
-/// Runs a command that must be refused with this code and change nothing.
+/// Runs a command that must be rejected with this code and change nothing.
 #[track_caller]
 fn refused(folder: &Path, args: &[&str], code: &str) -> String {
     let before = contents(folder);
@@ -47,7 +47,7 @@ fn refused(folder: &Path, args: &[&str], code: &str) -> String {
 }
 
 #[test]
-fn a_report_or_receipt_path_that_is_the_source_a_backing_file_a_link_or_the_output_is_refused() {
+fn report_or_receipt_path_that_names_an_input_or_output_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     overlay(at);
@@ -76,7 +76,7 @@ fn a_report_or_receipt_path_that_is_the_source_a_backing_file_a_link_or_the_outp
 }
 
 #[test]
-fn an_output_or_bitmap_path_that_is_read_is_refused() {
+fn output_or_bitmap_path_that_names_an_input_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     overlay(at);
@@ -120,7 +120,7 @@ fn every_extent_of_a_split_image_is_protected() {
 }
 
 #[test]
-fn standard_input_and_output_that_are_files_count_too() {
+fn files_behind_standard_input_and_output_are_protected() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     fs::write(at.join("disk.raw"), vec![5; MIB]).unwrap();
@@ -164,7 +164,7 @@ fn the_report_of_a_failed_conversion_replaces_no_image() {
 }
 
 #[test]
-fn a_batch_writes_over_no_image_backing_file_manifest_or_output() {
+fn batch_never_overwrites_images_backing_files_manifests_or_outputs() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     fs::create_dir(at.join("images")).unwrap();
@@ -236,7 +236,7 @@ fn an_output_name_of_240_to_255_bytes_is_written() {
 }
 
 #[test]
-fn the_hidden_name_of_an_output_stands_in_no_error() {
+fn errors_do_not_contain_hidden_file_names() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     overlay(at);
@@ -261,7 +261,7 @@ fn stopped(folder: &Path, program: &Command, name: &str) -> Option<i32> {
     output.status.code()
 }
 
-/// Slow enough that a signal finds it at work when the first line of progress is there.
+/// Slow enough to be running when a signal is sent after the first line of progress.
 const SLOW: &[&str] = &["convert", "big.raw", "out.zvhd2", "--level", "22", "-j", "1", "--progress", "jsonl"];
 
 #[test]
@@ -274,7 +274,7 @@ fn sighup_sigquit_sigterm_and_sigxcpu_stop_a_conversion_and_leave_nothing() {
 }
 
 #[test]
-fn sighup_that_is_ignored_stays_ignored() {
+fn ignored_sighup_stays_ignored() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("big.raw"), Noise::new(1).bytes(24 * MIB)).unwrap();
     let program = command(folder.path(), SLOW);
@@ -310,7 +310,7 @@ fn limited(limit: &str, folder: &Path, args: &[&str]) -> Output {
 }
 
 #[test]
-fn a_file_size_limit_is_an_error_of_the_write_and_leaves_nothing() {
+fn file_size_limit_is_a_write_error_and_leaves_no_output() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("big.raw"), Noise::new(1).bytes(8 * MIB)).unwrap();
     for output in ["out.raw", "out.zvhd2"] {
@@ -327,7 +327,7 @@ fn a_file_size_limit_is_an_error_of_the_write_and_leaves_nothing() {
 }
 
 #[test]
-fn memory_that_runs_out_is_an_error_and_leaves_nothing() {
+fn exhausted_memory_is_an_error_and_leaves_no_output() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("big.raw"), Noise::new(1).bytes(16 * MIB)).unwrap();
     let mut texts = String::new();
@@ -355,7 +355,7 @@ fn memory_that_runs_out_is_an_error_and_leaves_nothing() {
     assert!(texts.contains("out of memory: ") && texts.contains("[codec.pack.failed"), "{texts}");
 }
 
-/// A command on a file system that has no files without a name: the first open of the folder is refused as there.
+/// A command on a file system without unnamed files: the first open of the folder fails as it does there.
 fn without_nameless_files(folder: &Path, line: &str, args: &[&str]) -> Output {
     let program = command(folder, args);
     let mut strace = Command::new("strace");
@@ -366,7 +366,7 @@ fn without_nameless_files(folder: &Path, line: &str, args: &[&str]) -> Output {
 }
 
 #[test]
-fn a_file_system_without_nameless_files_gets_hidden_ones_that_are_gone_in_the_end() {
+fn file_system_without_unnamed_files_gets_hidden_files_that_are_removed() {
     if !has_strace() {
         return;
     }
@@ -386,7 +386,7 @@ fn a_file_system_without_nameless_files_gets_hidden_ones_that_are_gone_in_the_en
         fs::remove_file(out.join(name)).unwrap();
     }
     let args = ["convert", "big.raw", "out/a.zvhd2", "-q", "-j", "1", "--level", "19"];
-    // Memory that runs out in the allocator, while the hidden file is there.
+    // Memory that runs out in the allocator while the hidden file exists.
     let mut seen = Vec::new();
     for mib in (20..120).step_by(4) {
         let line = format!("ulimit -v {};", mib << 10);
@@ -401,7 +401,7 @@ fn a_file_system_without_nameless_files_gets_hidden_ones_that_are_gone_in_the_en
 }
 
 #[test]
-fn payload_that_could_not_be_written_is_a_failure_and_text_that_nobody_reads_is_not() {
+fn unwritten_payload_is_a_failure_and_unread_text_is_not() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     fs::write(at.join("big.raw"), Noise::new(1).bytes(8 * MIB)).unwrap();
@@ -428,7 +428,7 @@ fn payload_that_could_not_be_written_is_a_failure_and_text_that_nobody_reads_is_
 }
 
 #[test]
-fn json_onto_a_full_or_closed_standard_output_is_an_error() {
+fn json_to_a_full_or_closed_standard_output_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     fs::write(at.join("disk.raw"), Noise::new(1).bytes(MIB)).unwrap();
@@ -485,7 +485,7 @@ fn killed_at_link(folder: &Path, args: &[&str], nth: u32) -> Vec<String> {
 }
 
 #[test]
-fn a_bitmap_whose_raw_was_lost_to_sigkill_is_replaced_and_a_stranger_s_is_kept() {
+fn bitmap_left_by_sigkill_is_replaced_and_a_foreign_bitmap_is_kept() {
     if !has_strace() {
         return;
     }
@@ -504,11 +504,11 @@ fn a_bitmap_whose_raw_was_lost_to_sigkill_is_replaced_and_a_stranger_s_is_kept()
     assert!(output.status.success(), "{}", said(&output));
     assert!(fs::read(at.join("out.raw")).unwrap() == disk);
     assert_eq!(names(at), ["base.raw", "out.mf", "out.raw", "top.qcow2"]);
-    // A whole pair, and a bitmap of somebody else.
+    // A complete pair, and a foreign bitmap.
     refused(at, &args, "[io.output.exists");
     fs::remove_file(at.join("out.raw")).unwrap();
     refused(at, &args, "[io.output.exists");
-    // One that somebody wrote to since.
+    // A bitmap that was changed later.
     fs::remove_file(at.join("out.mf")).unwrap();
     killed_at_link(at, &args, 3);
     fs::write(at.join("out.mf"), "somebody's").unwrap();
@@ -519,7 +519,7 @@ fn a_bitmap_whose_raw_was_lost_to_sigkill_is_replaced_and_a_stranger_s_is_kept()
 }
 
 #[test]
-fn a_raw_that_is_replaced_is_never_beside_a_bitmap_of_another_one() {
+fn replaced_raw_never_stands_beside_a_bitmap_of_another_disk() {
     if !has_strace() {
         return;
     }
@@ -560,7 +560,7 @@ fn a_raw_that_is_replaced_is_never_beside_a_bitmap_of_another_one() {
 }
 
 #[test]
-fn the_mode_of_a_new_output_is_what_the_umask_leaves_and_a_replaced_one_keeps_its_own() {
+fn new_outputs_follow_the_umask_and_replaced_ones_keep_their_mode() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     overlay(at);
@@ -601,7 +601,7 @@ fn the_mode_of_a_new_output_is_what_the_umask_leaves_and_a_replaced_one_keeps_it
 }
 
 #[test]
-fn a_quota_that_is_used_up_is_no_space() {
+fn exhausted_quota_is_reported_as_no_space() {
     if !has_strace() {
         return;
     }
@@ -652,7 +652,7 @@ fn held_by_qemu(folder: &Path, format: &str, image: &str) -> Held {
 }
 
 #[test]
-fn an_image_that_a_qemu_writes_to_is_refused() {
+fn image_locked_by_qemu_is_rejected() {
     if !has_tool("qemu-io") {
         return;
     }
@@ -675,7 +675,7 @@ fn an_image_that_a_qemu_writes_to_is_refused() {
 }
 
 #[test]
-fn a_source_that_is_changed_in_place_while_it_is_converted_is_an_error() {
+fn source_changed_in_place_during_a_conversion_is_an_error() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     fs::write(at.join("big.raw"), Noise::new(1).bytes(8 * MIB)).unwrap();
@@ -746,13 +746,13 @@ fn image_file(name: &str) -> (Vec<u8>, Vec<u8>) {
 fn codes_of_payloads_that_cannot_be_decompressed_or_compressed() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
-    // The first record of a ZVHD2 says three bytes more than its frame has: padding counts as payload then.
+    // The first record of a ZVHD2 declares three bytes more than its frame has: padding counts as payload then.
     let (mut file, _) = image_file("zvhd2-zstd");
     let len = u32::from_le_bytes(file[4096 + 12..4096 + 16].try_into().unwrap());
     file[4096 + 12..4096 + 16].copy_from_slice(&(len + 3).to_le_bytes());
     fs::write(at.join("a.zvhd2"), file).unwrap();
     refused(at, &["convert", "a.zvhd2", "out.raw"], "[codec.unpack.left-over");
-    // One stream: all records behind a broken one are lost, and each says why.
+    // One stream: all records behind a broken one are lost, and each has its reason.
     let (mut file, _) = image_file("zvhd-mixed");
     file[4096 + 48..4096 + 64].fill(0xff);
     fs::write(at.join("a.zvhd"), file).unwrap();

@@ -1,4 +1,4 @@
-//! What the README says, run: its commands, its table of commands, and a test for each point that it makes.
+//! The README: its commands run, its table of commands is complete, and each of its points has a test.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ fn the_commands_of_the_readme_run() {
             let output = imgprep(folder.path(), &args);
             assert!(output.status.success(), "{line}: {}", said(&output));
             ran += 1;
-            // What it printed stands in the next block, but for the time that it took.
+            // The next block has its output, except for the duration.
             for line in said(&output).lines() {
                 let want = match line.rsplit_once(", ") {
                     Some((rest, time)) if time.ends_with(" s") => rest,
@@ -124,26 +124,26 @@ const POINTS: &[(&str, &[&str])] = &[
     (
         "Truncated or contradictory images are rejected",
         &[
-            "formats::all::broken::every_broken_image_is_refused_with_code_and_place_and_leaves_nothing",
-            "formats::qcow2::robustness::no_cut_qcow2_is_read_wrong",
-            "formats::vmdk::robustness::no_cut_vmdk_is_read_wrong",
+            "formats::all::broken::every_broken_image_is_rejected_with_code_and_offset_and_leaves_no_output",
+            "formats::qcow2::robustness::truncated_qcow2_is_never_read_as_another_disk",
+            "formats::vmdk::robustness::truncated_vmdk_is_never_read_as_another_disk",
         ],
     ),
     (
         "Outputs appear under their names complete or not at all",
         &[
-            "cli::commands::an_existing_output_is_kept_without_force",
-            "cli::commands::an_interrupt_removes_what_is_unfinished_and_exits_130",
+            "cli::commands::existing_output_is_kept_without_force",
+            "cli::commands::interrupt_removes_unfinished_outputs_and_exits_130",
         ],
     ),
     (
         "File names inside an image are followed only",
         &[
             "formats::all::chains::each_follow_policy_opens_its_files_only",
-            "formats::all::chains::what_is_no_file_name_is_never_opened",
+            "formats::all::chains::backing_names_that_are_not_file_names_are_never_opened",
         ],
     ),
-    ("Zeros are omitted", &["cli::commands::a_raw_is_sparse_and_its_bitmap_comes_from_the_same_pass"]),
+    ("Zeros are omitted", &["cli::commands::raw_output_is_sparse_and_its_bitmap_is_made_in_the_same_pass"]),
     (
         "On file systems that can share blocks",
         &["cli::reflinks::blocks_are_shared_on_xfs", "cli::reflinks::blocks_are_shared_on_btrfs"],
@@ -152,12 +152,12 @@ const POINTS: &[(&str, &[&str])] = &[
         "The log of a VHDX is replayed",
         &[
             "formats::vhdx::differential::vhdx_logs_replayed_by_qemu_give_the_same_disk",
-            "formats::all::chains::a_parent_is_the_one_that_the_user_names",
+            "formats::all::chains::parent_named_by_the_user_is_used",
         ],
     ),
     (
         "VMDK extents without their descriptor are rejected by name",
-        &["formats::all::broken::every_broken_image_is_refused_with_code_and_place_and_leaves_nothing"],
+        &["formats::all::broken::every_broken_image_is_rejected_with_code_and_offset_and_leaves_no_output"],
     ),
     (
         "The sector bitmap of a dynamic VHD is honoured",

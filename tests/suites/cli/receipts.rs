@@ -12,10 +12,10 @@ fn source(folder: &Path) -> String {
 }
 
 #[test]
-fn another_tool_makes_the_bitmap_before_the_raw_has_its_name() {
+fn bitmap_command_runs_before_the_raw_gets_its_name() {
     let folder = tempfile::tempdir().unwrap();
     let path = source(folder.path());
-    // A stand-in for the import service's tool: it sees the finished RAW and writes its length.
+    // A replacement of the import service's tool: it reads the finished RAW and writes its length.
     std::fs::write(folder.path().join("tool.sh"), "test ! -e out.raw && wc -c < \"$1\" > \"$2\"\n").unwrap();
     let args = ["convert", &path, "out.raw", "--bitmap-command", "sh tool.sh {raw} {mf}"];
     let output = imgprep(folder.path(), &args);
@@ -26,7 +26,7 @@ fn another_tool_makes_the_bitmap_before_the_raw_has_its_name() {
 }
 
 #[test]
-fn a_tool_that_fails_or_writes_nothing_leaves_neither_raw_nor_bitmap() {
+fn failing_bitmap_command_leaves_neither_raw_nor_bitmap() {
     for (tool, what) in
         [("false", "exit status: 1"), ("true", "wrote nothing"), ("no-such-tool", "No such file")]
     {
@@ -45,7 +45,7 @@ fn a_tool_that_fails_or_writes_nothing_leaves_neither_raw_nor_bitmap() {
 }
 
 #[test]
-fn the_tool_gets_only_a_raw() {
+fn bitmap_command_is_run_for_raw_outputs_only() {
     let folder = tempfile::tempdir().unwrap();
     let path = source(folder.path());
     let output = imgprep(folder.path(), &["bitmap", &path, "out.mf", "--bitmap-command", "cp {raw} {mf}"]);
@@ -58,7 +58,7 @@ fn the_tool_gets_only_a_raw() {
 }
 
 #[test]
-fn a_receipt_tells_the_crc_of_the_disk_and_is_kept_without_force() {
+fn receipt_contains_the_crc_and_is_not_replaced_without_force() {
     let folder = tempfile::tempdir().unwrap();
     let path = source(folder.path());
     let args =
@@ -76,7 +76,7 @@ fn a_receipt_tells_the_crc_of_the_disk_and_is_kept_without_force() {
 }
 
 #[test]
-fn options_of_the_target_are_those_of_their_own_flags() {
+fn target_options_equal_their_flags() {
     let folder = tempfile::tempdir().unwrap();
     let path = source(folder.path());
     let made = |name: &str, options: &[&str]| {
@@ -123,7 +123,7 @@ impl Drop for Loop {
 }
 
 #[test]
-fn a_block_device_is_an_input_and_with_force_an_output() {
+fn block_device_can_be_read_and_with_force_written() {
     let folder = tempfile::tempdir().unwrap();
     let path = source(folder.path());
     let backing = folder.path().join("device");

@@ -136,7 +136,7 @@ fn blocks_are_shared_on_btrfs() {
 
 /// Where the place in the source and in the output are not the same within a block, all is written.
 #[test]
-fn what_stands_elsewhere_within_its_block_is_written() {
+fn data_at_another_offset_within_its_block_is_copied() {
     let folder = tempfile::tempdir().unwrap();
     let Some(mounted) = Mounted::new(folder.path(), "mkfs.xfs") else { return };
     let at = &mounted.0;
@@ -159,7 +159,7 @@ fn what_stands_elsewhere_within_its_block_is_written() {
 /// A range that the source lost cannot be shared, and neither be written: the source is to blame, as where nothing is
 /// ever shared.
 #[test]
-fn a_source_that_shrinks_before_its_blocks_are_shared_is_the_source_s_fault() {
+fn source_that_shrinks_before_sharing_blocks_is_a_source_error() {
     let folder = tempfile::tempdir().unwrap();
     let Some(mounted) = Mounted::new(folder.path(), "mkfs.xfs") else { return };
     let path = mounted.0.join("source");
@@ -187,7 +187,7 @@ fn asked(folder: &Path, source: &str, output: &str) -> usize {
 }
 
 #[test]
-fn a_file_system_that_can_not_share_is_asked_once() {
+fn file_system_that_cannot_share_blocks_is_asked_once() {
     let folder = tempfile::tempdir().unwrap();
     let Some(memory) = Mounted::in_memory(folder.path()).filter(|_| has_strace()) else { return };
     let disk = disk();

@@ -1,4 +1,4 @@
-//! What the program says as JSON, held against the schemas in `schemas/`.
+//! The JSON output of the program, validated against `schemas/`.
 
 use std::path::Path;
 
@@ -84,7 +84,7 @@ fn convert_and_bitmap_their_reports_and_receipts() {
 }
 
 #[test]
-fn progress_is_one_object_a_line() {
+fn progress_is_one_json_object_per_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = write_files(&sample().files, folder.path()).unwrap().display().to_string();
     let output = imgprep(folder.path(), &["convert", &path, "a.zvhd2", "--progress", "jsonl"]);
@@ -94,9 +94,9 @@ fn progress_is_one_object_a_line() {
     lines.iter().for_each(|line| progress.holds(line, "a line"));
 }
 
-/// A schema that takes anything would hold nothing.
+/// A schema that accepts everything would verify nothing.
 #[test]
-fn the_schema_of_check_refuses_what_it_does_not_know() {
+fn schema_of_check_rejects_unknown_fields() {
     let folder = tempfile::tempdir().unwrap();
     write_files(&sample().files, folder.path()).unwrap();
     let check = Schema::of("check");

@@ -102,7 +102,7 @@ fn without_sync_only_the_report_is_synced() {
 }
 
 #[test]
-fn a_device_is_synced_when_it_is_written_and_held_by_nobody_else() {
+fn device_is_synced_after_writing_and_opened_exclusively() {
     if !has_strace() {
         return;
     }

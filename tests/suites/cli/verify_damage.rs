@@ -142,9 +142,9 @@ fn is_changed(error: &Error) {
     assert!(error.to_string().contains("its timestamps changed"), "{error}");
 }
 
-/// The last look at the source is the one that sees a change in place: one for each way through the engine.
+/// A change in place is detected by the last check of the source: one for each path through the engine.
 #[test]
-fn a_source_that_is_changed_in_place_ends_every_run() {
+fn source_changed_in_place_ends_every_run() {
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     let path = at.join("disk.raw");

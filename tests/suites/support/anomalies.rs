@@ -90,7 +90,7 @@ pub(crate) fn good_images_have_no_errors(format: &str) -> Vec<(GoodImage, u64, S
 }
 
 /// Asserts that a table that is named thousands of times costs what one walk of it costs.
-pub(crate) fn repeated_tables_cost_what_the_file_has(format: &str, path: &Path) {
+pub(crate) fn repeated_tables_cost_a_single_walk(format: &str, path: &Path) {
     let disk = open(path, None).unwrap();
     let error = disk.visit_extents(&mut |_| ControlFlow::Continue(())).unwrap_err();
     assert_eq!(error.code(), format!("{format}.table.repeated"));

@@ -3,7 +3,7 @@
 use std::path::Path;
 use std::process::Output;
 
-/// Names of files as strangers choose them, and what each would do if it were printed.
+/// Hostile names of files, and what each would do if it were printed unescaped.
 pub(crate) const HOSTILE: [&str; 7] = [
     // Lines that the program never wrote.
     "ok.qcow2: qcow2, fine\n::error title=forged::a line\r\nz.qcow2",

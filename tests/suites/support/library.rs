@@ -18,7 +18,7 @@ pub(crate) fn open(path: &Path, snapshot: Option<&str>) -> Result<Disk, imgprep:
     Disk::open(path, &OpenOptions { parse, follow: FollowPolicy::Beside, ..OpenOptions::default() })
 }
 
-/// To RAW, whatever is there.
+/// Options of a conversion to RAW that replaces an existing file.
 pub(crate) fn to_raw() -> ConvertOptions {
     ConvertOptions {
         target: Target::Raw,

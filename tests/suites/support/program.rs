@@ -34,7 +34,7 @@ pub(crate) fn said(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout))
 }
 
-/// Whether `strace` is there and may trace: containers often forbid that.
+/// Whether `strace` exists and may trace: containers often forbid that.
 pub(crate) fn has_strace() -> bool {
     let may_trace = || Command::new("strace").args(["-qq", "-o", "/dev/null", "true"]).status();
     if !has_tool("strace") {

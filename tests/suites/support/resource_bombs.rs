@@ -27,7 +27,7 @@ pub(crate) fn cost_little(format: &str) {
             let asking = command(folder.path(), &[asked, "--output", "json", &name]);
             let output = bounded(&asking, BOUND_KIB).output().unwrap();
             let is_object = serde_json::from_slice::<serde_json::Value>(&output.stdout).is_ok();
-            // Refused for want of memory or of threads is not cheap, it is not done.
+            // An error for lack of memory or threads is not a cheap answer.
             let is_starved =
                 ["engine.memory", "engine.threads"].iter().any(|code| said(&output).contains(code));
             if is_starved || !is_object || !matches!(output.status.code(), Some(0..=3)) {

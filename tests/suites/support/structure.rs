@@ -23,12 +23,12 @@ pub(crate) fn check(disk: &Disk) -> (StructureCounts, Vec<Finding>) {
     (checked.unwrap_or_else(|error| panic!("{error}")), findings)
 }
 
-/// What was asked of the files of a layer. It is the same on every machine, whatever else that does.
+/// The reads of the files of a layer, counted. The counts are the same on every machine under any load.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Asked {
-    /// Bytes that were read or looked at.
+    /// Bytes that were read or mapped.
     pub(crate) bytes: Arc<AtomicU64>,
-    /// Reads, looks, and questions about holes.
+    /// Reads, mapped reads, and queries for holes.
     pub(crate) calls: Arc<AtomicU64>,
 }
 

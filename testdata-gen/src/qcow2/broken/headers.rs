@@ -85,7 +85,7 @@ fn features() -> Vec<Row> {
     vec![
         (
             "qcow2-unknown-incompatible-bit",
-            "a feature of a later time",
+            "an unknown feature",
             AtOpen,
             "qcow2.header.unknown-feature",
             Some(72),
@@ -241,7 +241,7 @@ fn snapshots_and_names() -> Vec<Row> {
         ),
         (
             "qcow2-compression-type-7",
-            "a compression of a later time",
+            "an unknown compression",
             AtOpen,
             "qcow2.header.compression",
             Some(104),

@@ -17,7 +17,7 @@ pub(crate) fn names() -> Vec<BrokenImage> {
         named("qcow2", (name, about, AtOpen, code, None, top.write().file))
     };
     let mut all = vec![
-        over("qcow2-backing-missing", "no such backing file", "gone.raw", "open.name.missing"),
+        over("qcow2-backing-missing", "a missing backing file", "gone.raw", "open.name.missing"),
         over(
             "qcow2-backing-json",
             "options instead of a name",
@@ -26,7 +26,7 @@ pub(crate) fn names() -> Vec<BrokenImage> {
         ),
         over("qcow2-backing-nbd", "a server instead of a name", "nbd://127.0.0.1/disk", "open.name.protocol"),
         over("qcow2-backing-file-url", "an address instead of a name", "file:base.raw", "open.name.protocol"),
-        over("qcow2-backing-absolute", "a file elsewhere", "/etc/passwd", "open.gate.outside"),
+        over("qcow2-backing-absolute", "a file outside the folder", "/etc/passwd", "open.gate.outside"),
         over(
             "qcow2-backing-dotdot",
             "a file in another folder",
@@ -57,7 +57,7 @@ pub(crate) fn names() -> Vec<BrokenImage> {
         "qcow2",
         (
             "qcow2-backing-format",
-            "a backing format that nobody knows",
+            "an unknown backing format",
             AtOpen,
             "open.parent.format",
             None,
@@ -71,7 +71,7 @@ pub(crate) fn names() -> Vec<BrokenImage> {
         "qcow2",
         (
             "qcow2-data-file-missing",
-            "no such data file",
+            "a missing data file",
             AtOpen,
             "open.name.missing",
             None,

@@ -141,7 +141,7 @@ fn compressed_clusters() -> Vec<Row> {
         ),
         (
             "qcow2-compressed-garbage",
-            "a payload that is no deflate data",
+            "a payload that is not deflate data",
             AtRead,
             "codec.unpack.garbage",
             Some(written.places[&3]),
@@ -190,7 +190,7 @@ fn flags() -> Vec<Row> {
         ),
         (
             "qcow2-tables-repeated",
-            "an L1 table that names one L2 table for ever",
+            "an L1 table whose entries all name one L2 table",
             AtRead,
             "claims.overlap",
             None,
@@ -237,7 +237,7 @@ fn subclusters(data: u32, zeros: u32) -> Vec<u8> {
     Qcow2 { extended: true, cells, ..recipe() }.write().file
 }
 
-/// Cut inside the data of a cluster that stands behind all tables that a reader needs.
+/// Cut inside the data of a cluster that is behind all required tables.
 fn cut_in_data() -> Vec<u8> {
     let written = recipe().write();
     let at = written.places[&2] as usize;

@@ -33,7 +33,7 @@ pub(crate) fn headers() -> Vec<Row> {
         ),
         (
             "vhd-block-size-0",
-            "blocks of nothing",
+            "blocks of 0 bytes",
             AtOpen,
             "vhd.header.field",
             Some(at + 32),
@@ -41,7 +41,7 @@ pub(crate) fn headers() -> Vec<Row> {
         ),
         (
             "vhd-block-size-odd",
-            "blocks of no power of two",
+            "a block size that is not a power of two",
             AtOpen,
             "vhd.header.field",
             Some(at + 32),

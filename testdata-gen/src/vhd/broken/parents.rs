@@ -23,7 +23,7 @@ pub(crate) fn parents() -> Vec<BrokenImage> {
         image.files.push(file);
         image
     };
-    // The locator's name stands behind the table, which takes a sector.
+    // The locator's name is behind the table, which has one sector.
     let name_at = Some(2048);
     let mut nameless = child("a", [7; 16], "");
     nameless.parent = Some(Parent { uuid: [7; 16], ..Parent::default() });
@@ -37,7 +37,7 @@ pub(crate) fn parents() -> Vec<BrokenImage> {
     vec![
         row(
             "vhd-parent-missing",
-            "no such file",
+            "a missing file",
             "open.name.missing",
             name_at,
             bytes(child("a", [7; 16], "gone.vhd")),

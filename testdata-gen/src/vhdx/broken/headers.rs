@@ -60,7 +60,7 @@ fn signatures_and_versions() -> Vec<Row> {
         ),
         (
             "vhdx-log-version-1",
-            "a log of a later time",
+            "a log of a later version",
             AtOpen,
             "vhdx.log.version",
             Some(current + 64),

@@ -71,7 +71,14 @@ fn log_entries() -> Vec<Row> {
                 put(&mut written.file, log + 5000, &[1]);
             }),
         ),
-        ("vhdx-log-sequence-0", "an entry of no number", AtOpen, none, Some(log), sealed(16, &[0; 8])),
+        (
+            "vhdx-log-sequence-0",
+            "an entry with sequence number 0",
+            AtOpen,
+            none,
+            Some(log),
+            sealed(16, &[0; 8]),
+        ),
         (
             "vhdx-log-entry-bomb",
             "an entry longer than its log",
@@ -158,7 +165,7 @@ fn log_descriptors() -> Vec<Row> {
         ),
         (
             "vhdx-log-breaks-metadata",
-            "what the log writes is no metadata",
+            "the log overwrites the metadata with zeros",
             AtOpen,
             "vhdx.metadata.signature",
             Some(base.metadata),
@@ -166,7 +173,7 @@ fn log_descriptors() -> Vec<Row> {
         ),
         (
             "vhdx-log-breaks-bat",
-            "what the log writes points behind the file's end",
+            "the log writes an entry past the end of the file",
             AtRead,
             "vhdx.bat.past-end",
             Some(bat),

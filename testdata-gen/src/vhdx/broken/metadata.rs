@@ -40,7 +40,7 @@ fn metadata_values() -> Vec<Row> {
         ),
         (
             "vhdx-blocks-of-3m",
-            "blocks of no power of two",
+            "a block size that is not a power of two",
             AtOpen,
             field,
             Some(parameters),
@@ -48,7 +48,7 @@ fn metadata_values() -> Vec<Row> {
         ),
         ("vhdx-blocks-of-512k", "blocks too small", AtOpen, field, Some(parameters), block_size(MIB / 2)),
         ("vhdx-blocks-of-512m", "blocks too large", AtOpen, field, Some(parameters), block_size(512 * MIB)),
-        ("vhdx-blocks-of-nothing", "blocks of nothing", AtOpen, field, Some(parameters), block_size(0)),
+        ("vhdx-blocks-of-nothing", "blocks of 0 bytes", AtOpen, field, Some(parameters), block_size(0)),
         (
             "vhdx-logical-sector-520",
             "sectors of 520 bytes",
@@ -59,7 +59,7 @@ fn metadata_values() -> Vec<Row> {
         ),
         (
             "vhdx-logical-sector-0",
-            "sectors of nothing",
+            "sectors of 0 bytes",
             AtOpen,
             field,
             Some(item(LOGICAL)),
@@ -95,7 +95,7 @@ fn metadata_items() -> Vec<Row> {
             AtOpen,
             "vhdx.metadata.missing",
             Some(table),
-            // An optional item of another name stands in its place.
+            // Replaced by an optional item of another name.
             edited(&recipe(), |written| {
                 put(&mut written.file, entry(4), &guid(LATER));
                 put(&mut written.file, entry(4) + 24, &[0; 4]);
@@ -111,7 +111,7 @@ fn metadata_items() -> Vec<Row> {
         ),
         (
             "vhdx-item-unknown-required",
-            "an item of a later time that must be known",
+            "an unknown required item",
             AtOpen,
             "vhdx.metadata.unknown",
             Some(entry(5)),

@@ -114,7 +114,7 @@ fn locators() -> Vec<BrokenImage> {
         )),
         with_parent((
             "vhdx-locator-type",
-            "a parent locator of a later time",
+            "an unknown type of parent locator",
             AtOpen,
             "vhdx.parent.type",
             Some(locator),

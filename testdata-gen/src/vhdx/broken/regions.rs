@@ -49,7 +49,7 @@ fn region_tables() -> Vec<Row> {
         ),
         (
             "vhdx-region-unknown-required",
-            "a region of a later time that must be known",
+            "an unknown required region",
             AtOpen,
             "vhdx.region.unknown",
             Some(first + 80),

@@ -78,7 +78,7 @@ fn cowd_extents() -> Vec<BrokenImage> {
             "VMFSSPARSE",
             (
                 "vmdk-cowd-grain-0",
-                "grains of nothing",
+                "grains of length 0",
                 AtOpen,
                 "vmdk.header.field",
                 Some(16),

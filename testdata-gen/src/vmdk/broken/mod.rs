@@ -16,7 +16,7 @@ use crate::vmdk::broken::streams::streams;
 use crate::vmdk::broken::tables::tables;
 use crate::vmdk::broken::texts::texts;
 
-/// Images that must be refused.
+/// All of them.
 pub(crate) fn broken() -> Vec<BrokenImage> {
     let mut all = headers();
     all.extend(tables());

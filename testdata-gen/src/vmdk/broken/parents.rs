@@ -16,7 +16,7 @@ pub(crate) fn parents() -> Vec<BrokenImage> {
     };
     let base = recipe().write().file;
     vec![
-        of("vmdk-parent-missing", "no such parent", "open.name.missing", (2, "gone.vmdk"), None),
+        of("vmdk-parent-missing", "a missing parent", "open.name.missing", (2, "gone.vmdk"), None),
         of(
             "vmdk-parent-other",
             "a parent with another id",
@@ -25,6 +25,12 @@ pub(crate) fn parents() -> Vec<BrokenImage> {
             Some(file("vmdk-parent-other.base", base)),
         ),
         of("vmdk-parent-itself", "its own parent", "open.chain.cycle", (1, "vmdk-parent-itself.vmdk"), None),
-        of("vmdk-parent-outside", "a parent elsewhere", "open.gate.outside", (2, "/etc/passwd"), None),
+        of(
+            "vmdk-parent-outside",
+            "a parent outside the folder",
+            "open.gate.outside",
+            (2, "/etc/passwd"),
+            None,
+        ),
     ]
 }

@@ -30,14 +30,7 @@ fn stream_grains() -> Vec<Row> {
         cut("vmdk-stream-no-end", "the last sector is missing", len - 512),
         cut("vmdk-stream-only-header", "nothing but the header and the descriptor", 128 * 512),
         read("vmdk-stream-lba", "a grain of another place", "vmdk.grain.lba", head, head, &[1, 2]),
-        read(
-            "vmdk-stream-length-0",
-            "a grain of no length",
-            "vmdk.grain.length",
-            head + 8,
-            head + 8,
-            &[0; 4],
-        ),
+        read("vmdk-stream-length-0", "a grain of length 0", "vmdk.grain.length", head + 8, head + 8, &[0; 4]),
         read(
             "vmdk-stream-length-huge",
             "a grain of 4 GiB",
@@ -56,7 +49,7 @@ fn stream_grains() -> Vec<Row> {
         ),
         read(
             "vmdk-stream-garbage",
-            "a grain that is no zlib data",
+            "a grain that is not zlib data",
             "codec.unpack.garbage",
             head + 12,
             head + 12,

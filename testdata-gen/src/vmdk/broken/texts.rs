@@ -45,7 +45,7 @@ const TEXTS: &[TextRow] = &[
     ),
     (
         "vmdk-type-unknown",
-        "a type of disk nobody knows",
+        "an unknown type of disk",
         AtOpen,
         "vmdk.descriptor.create-type",
         Some("createType"),
@@ -70,7 +70,15 @@ const TEXTS: &[TextRow] = &[
         "RW 2",
         "NOACCESS 2",
     ),
-    ("vmdk-no-extents", "a descriptor of nothing", AtOpen, "vmdk.descriptor.no-extents", None, "RW 2", "# 2"),
+    (
+        "vmdk-no-extents",
+        "a descriptor without extents",
+        AtOpen,
+        "vmdk.descriptor.no-extents",
+        None,
+        "RW 2",
+        "# 2",
+    ),
     (
         "vmdk-line-count",
         "an extent of x sectors",
@@ -152,10 +160,10 @@ const TEXTS: &[TextRow] = &[
         "#DDB",
         "#DDB\nddb.iofilters = \"vmwarevmcrypt\"",
     ),
-    ("vmdk-extent-missing", "no such extent", AtOpen, "open.name.missing", None, "-flat\"", "-gone\""),
+    ("vmdk-extent-missing", "a missing extent", AtOpen, "open.name.missing", None, "-flat\"", "-gone\""),
     (
         "vmdk-extent-outside",
-        "an extent elsewhere",
+        "an extent outside the folder",
         AtOpen,
         "open.gate.outside",
         None,
@@ -174,7 +182,7 @@ const TEXTS: &[TextRow] = &[
     ("vmdk-flat-short", "a flat file that is too short", AtRead, "vmdk.flat.past-end", None, "RW 2", "RW 3"),
     (
         "vmdk-flat-is-no-sparse",
-        "a flat file called sparse",
+        "a flat file declared as sparse",
         AtOpen,
         "vmdk.header.magic",
         None,

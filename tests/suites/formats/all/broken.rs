@@ -1,4 +1,4 @@
-//! Every broken image is refused: with its code, at its place, without an output.
+//! Every broken image is rejected: with its code, at its offset, without an output.
 
 use testdata_gen::{Refused, broken, write_files};
 
@@ -6,7 +6,7 @@ use crate::support::library::open;
 use crate::support::program::{imgprep, names, said};
 
 #[test]
-fn every_broken_image_is_refused_with_code_and_place_and_leaves_nothing() {
+fn every_broken_image_is_rejected_with_code_and_offset_and_leaves_no_output() {
     for image in broken() {
         let folder = tempfile::tempdir().unwrap();
         let path = write_files(&image.files, folder.path()).unwrap();
@@ -29,7 +29,7 @@ fn every_broken_image_is_refused_with_code_and_place_and_leaves_nothing() {
 }
 
 #[test]
-fn what_is_refused_when_read_can_still_be_described() {
+fn images_rejected_on_read_can_still_be_described() {
     let folder = tempfile::tempdir().unwrap();
     for image in broken() {
         let path = write_files(&image.files, folder.path()).unwrap();
@@ -47,7 +47,7 @@ fn what_is_refused_when_read_can_still_be_described() {
 }
 
 #[test]
-fn a_salvage_goes_on_and_lists_what_is_lost() {
+fn salvage_continues_and_lists_lost_ranges() {
     let folder = tempfile::tempdir().unwrap();
     for (name, start, end) in [
         ("qcow-l1-entry-past-end", 2 << 20, 4 << 20),

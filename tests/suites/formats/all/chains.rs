@@ -1,4 +1,4 @@
-//! Names and identities found inside images: which are followed, which are refused, and how.
+//! Names and ids inside images: which are followed, which are rejected, and how.
 
 use std::fs::{create_dir, write};
 use std::os::unix::fs::symlink;
@@ -35,7 +35,7 @@ fn disk(folder: &Path, source: &str, options: &[&str]) -> Vec<u8> {
     std::fs::read(folder.join("out.raw")).unwrap()
 }
 
-/// Converts `source` with these options, and must be refused with this code, leaving nothing.
+/// Converts `source` with these options, which must be rejected with this code and without an output.
 #[track_caller]
 fn refused(folder: &Path, source: &str, options: &[&str], code: &str) -> String {
     let args = [&["convert", source, "refused.raw", "--no-sync", "-q"], options].concat();
@@ -48,7 +48,7 @@ fn refused(folder: &Path, source: &str, options: &[&str], code: &str) -> String 
 }
 
 #[test]
-fn formats_are_mixed_freely() {
+fn chains_may_mix_formats() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     // QCOW2 over QCOW2 over a differencing VDI over VDI; the middle is known by its name, the base is not.
@@ -71,11 +71,11 @@ fn formats_are_mixed_freely() {
 }
 
 #[test]
-fn a_backing_format_is_believed_or_refused_by_name() {
+fn declared_backing_format_is_used_and_an_unknown_one_is_rejected() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     write(folder.join("base"), layer(3, None)).unwrap();
-    // Declared RAW: read as RAW, whatever its first bytes are.
+    // Declared RAW: read as RAW, although it begins like another format.
     write(folder.join("raw.qcow2"), thin("base", "raw", 2 << 16)).unwrap();
     assert!(disk(folder, "raw.qcow2", &[]).starts_with(b"QFI\xfb"));
     // Not declared: probed.
@@ -88,7 +88,7 @@ fn a_backing_format_is_believed_or_refused_by_name() {
 }
 
 #[test]
-fn cycles_of_every_length_and_make_are_refused() {
+fn cycles_of_every_length_and_format_are_rejected() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     write(folder.join("self.qcow2"), layer(1, Some(("self.qcow2", Some("qcow2"))))).unwrap();
@@ -140,7 +140,7 @@ fn a_chain_ends_at_its_limit() {
 }
 
 #[test]
-fn what_is_no_file_name_is_never_opened() {
+fn backing_names_that_are_not_file_names_are_never_opened() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     write(folder.join("base.raw"), vec![1; 2 << 16]).unwrap();
@@ -206,7 +206,7 @@ fn each_follow_policy_opens_its_files_only() {
         assert!(disk(&folder, "top.qcow2", &["--follow", "any"])[..1 << 16] == vec![7; 1 << 16]);
         // From another working folder, names are still relative to the image.
         disk(root, "images/top.qcow2", &["--follow", "any"]);
-        // A description opens nothing and says what it would need.
+        // `info` opens no other file and names those that it would need.
         let output = imgprep(&folder, &["info", "top.qcow2", "--output", "json"]);
         let info: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         assert_eq!(info["backing-filename"], name);
@@ -217,7 +217,7 @@ fn each_follow_policy_opens_its_files_only() {
 }
 
 #[test]
-fn links_are_judged_by_where_they_lead() {
+fn links_are_judged_by_their_targets() {
     let temp = tempfile::tempdir().unwrap();
     let (root, folder) = (temp.path(), temp.path().join("images"));
     create_dir(&folder).unwrap();
@@ -255,7 +255,7 @@ fn links_are_judged_by_where_they_lead() {
 /// Only where an identity can tell it from a namesake is a file taken for one that is named
 /// with another machine's folder.
 #[test]
-fn a_foreign_absolute_name_is_not_guessed_without_an_identity() {
+fn foreign_absolute_path_is_not_resolved_without_an_id() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     write(folder.join("base.raw"), vec![1; 2 << 16]).unwrap();
@@ -270,7 +270,7 @@ fn a_foreign_absolute_name_is_not_guessed_without_an_identity() {
 }
 
 #[test]
-fn a_parent_without_a_name_is_found_by_what_it_calls_itself() {
+fn unnamed_parent_is_found_by_its_id() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let chain = image("vdi-over-vdi");
@@ -290,7 +290,7 @@ fn a_parent_without_a_name_is_found_by_what_it_calls_itself() {
     symlink("vdi-over-vdi-base.vdi", folder.join("link.vdi")).unwrap();
     assert!(disk(folder, "vdi-over-vdi.vdi", &[]) == chain.disk);
     refused(folder, "vdi-over-vdi.vdi", &["--follow", "none"], "open.gate.shut");
-    // A copy may have been written to: nobody knows which one is meant.
+    // A copy may have been written to: the parent is ambiguous.
     std::fs::copy(&base, folder.join("copy.vdi")).unwrap();
     let said = refused(folder, "vdi-over-vdi.vdi", &["--accept-parent"], "open.parent.several");
     assert!(said.contains("copy.vdi") && said.contains("vdi-over-vdi-base.vdi"), "{said}");
@@ -304,7 +304,7 @@ fn a_parent_without_a_name_is_found_by_what_it_calls_itself() {
 
 /// `VirtualBox` keeps snapshots in a folder of their own, and their base in the one above.
 #[test]
-fn the_base_of_a_folder_of_snapshots_is_above_it() {
+fn base_of_a_snapshot_folder_is_found_in_its_parent_folder() {
     let temp = tempfile::tempdir().unwrap();
     let (root, folder) = (temp.path(), temp.path().join("Snapshots"));
     create_dir(&folder).unwrap();
@@ -322,7 +322,7 @@ fn the_base_of_a_folder_of_snapshots_is_above_it() {
 }
 
 #[test]
-fn a_parent_that_was_changed_under_its_child_is_a_finding() {
+fn changed_parent_is_a_finding() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let mut chain = image("vdi-over-vdi");
@@ -359,7 +359,7 @@ fn broken_chains_are_described_without_their_parents() {
 
 /// A parent that its child cannot name, in another folder and under another extension.
 #[test]
-fn a_parent_is_the_one_that_the_user_names() {
+fn parent_named_by_the_user_is_used() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let chain = image("vdi-over-vdi");
@@ -370,9 +370,9 @@ fn a_parent_is_the_one_that_the_user_names() {
     assert!(said.contains("--parent"), "{said}");
     let base = ["--parent", "elsewhere/base.bin"];
     assert!(disk(folder, "vdi-over-vdi.vdi", &base) == chain.disk);
-    // What the user names is opened whatever names in images are worth.
+    // A parent named by the user is opened even if the name in the image is unusable.
     assert!(disk(folder, "vdi-over-vdi.vdi", &[&base[..], &["--follow", "none"]].concat()) == chain.disk);
-    // Another image is not its parent unless the user says so again.
+    // Another image is rejected as the parent unless the user accepts it.
     write_files(&image("vdi-4096").files, folder).unwrap();
     let other = ["--parent", "vdi-4096.vdi"];
     refused(folder, "vdi-over-vdi.vdi", &other, "open.parent.mismatch");
@@ -403,7 +403,7 @@ fn every_parent_of_a_chain_can_be_named() {
     refused(folder, "vdi-chain-of-three.vdi", &middle, "open.parent.several");
     let both = [&middle[..], &["--parent", "base-copy.vdi"]].concat();
     assert!(disk(folder, "vdi-chain-of-three.vdi", &both) == chain.disk);
-    // Names that images give do not count where the user says another.
+    // Names in images are ignored where the user gives another.
     write(folder.join("base"), vec![1; 2 << 16]).unwrap();
     write(folder.join("other"), vec![4; 2 << 16]).unwrap();
     write(folder.join("top.qcow2"), thin("base", "raw", 2 << 16)).unwrap();
@@ -415,7 +415,7 @@ fn every_parent_of_a_chain_can_be_named() {
 
 /// A descriptor that was moved with its data, and still names the place on the machine that it came from.
 #[test]
-fn extents_of_another_machine_are_found_beside_the_descriptor() {
+fn extents_with_foreign_paths_are_found_beside_the_descriptor() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let bytes = testdata_gen::Noise::new(3).bytes(64 << 10);
@@ -441,7 +441,7 @@ fn extents_of_another_machine_are_found_beside_the_descriptor() {
 
 /// A page that is gone reads as zeros, and zeros make a header that is wrong in some way: that is not the image's fault.
 #[test]
-fn a_file_that_shrinks_while_it_is_opened_is_not_a_broken_image() {
+fn file_that_shrinks_while_it_is_opened_is_an_io_error() {
     let temp = tempfile::tempdir().unwrap();
     let image = testdata_gen::good().into_iter().find(|image| image.format == "vhdx").unwrap();
     let path = testdata_gen::write_files(&image.files, temp.path()).unwrap();

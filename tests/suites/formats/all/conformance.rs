@@ -82,7 +82,7 @@ fn every_image_converts_to_its_disk_on_several_threads() {
 
 /// Through each of our writers and back.
 #[test]
-fn every_image_survives_a_zvhd2_and_a_qcow2() {
+fn every_image_survives_conversion_to_zvhd2_and_qcow2() {
     let folder = tempfile::tempdir().unwrap();
     for image in good().into_iter().filter(|image| image.snapshot.is_none()) {
         let path = write_files(&image.files, folder.path()).unwrap();
@@ -108,7 +108,7 @@ fn every_image_survives_a_zvhd2_and_a_qcow2() {
 }
 
 #[test]
-fn names_of_odd_images_are_their_own() {
+fn names_of_test_images_are_unique() {
     let mut names: Vec<String> = anomalous().into_iter().map(|image| image.name.into()).collect();
     names.extend(good().into_iter().map(|image| image.name));
     names.extend(broken().into_iter().map(|image| image.name.to_string()));

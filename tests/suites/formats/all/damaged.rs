@@ -30,7 +30,7 @@ fn has(report: &Value, code: &str, at: Option<u64>) -> bool {
 }
 
 #[test]
-fn single_byte_damage_that_leaves_the_disk_readable_is_a_warning_of_convert() {
+fn damage_that_leaves_the_disk_readable_is_a_warning_of_convert() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("base.raw"), vec![8; 1 << 20]).unwrap();
     for image in damaged() {
@@ -45,7 +45,7 @@ fn single_byte_damage_that_leaves_the_disk_readable_is_a_warning_of_convert() {
             image.name,
             said(&text)
         );
-        // A check has something to say of it, too.
+        // A check reports it, too.
         let check = imgprep(folder.path(), &["check", "--output", "json", &path]);
         let json: Value = serde_json::from_slice(&check.stdout).unwrap();
         let counts = &json["counts"];
@@ -58,7 +58,7 @@ fn single_byte_damage_that_leaves_the_disk_readable_is_a_warning_of_convert() {
 }
 
 #[test]
-fn what_crashes_and_writers_leave_behind_is_no_warning_of_convert() {
+fn leftovers_of_crashes_and_writers_give_no_warning_of_convert() {
     let folder = tempfile::tempdir().unwrap();
     for file in undamaged() {
         let path = write_files(std::slice::from_ref(&file), folder.path()).unwrap().display().to_string();
@@ -71,7 +71,7 @@ fn what_crashes_and_writers_leave_behind_is_no_warning_of_convert() {
 
 /// Images as QEMU writes them, in every way that it has.
 #[test]
-fn images_of_qemu_have_no_contradictions() {
+fn images_of_qemu_have_no_findings() {
     if !has_tool("qemu-img") || !has_tool("qemu-io") {
         return;
     }
@@ -117,9 +117,9 @@ fn images_of_qemu_have_no_contradictions() {
     }
 }
 
-/// Every code that no broken and no odd image has.
+/// Every code that no broken and no anomalous image has.
 #[test]
-fn every_other_code_is_provoked_at_its_place() {
+fn every_remaining_code_is_reported_at_its_offset() {
     let temp = tempfile::tempdir().unwrap();
     std::fs::write(temp.path().join("x.data"), vec![0; 1 << 20]).unwrap();
     for (format, code, at, provoked, bytes) in provoking() {

@@ -45,7 +45,7 @@ fn json(folder: &Path, args: &[&str]) -> Value {
 }
 
 #[test]
-fn every_kind_is_named_refused_and_told_how_to_go_on() {
+fn every_foreign_kind_of_file_is_named_and_rejected_with_advice() {
     let cpio = [&b"070701"[..], &[b'0'; 120]].concat();
     let lzma = [&[0x5d, 0, 0, 0x80, 0][..], &[0xff; 8], &[0; 100]].concat();
     let udf = with(1 << 16, &[(32768, b"\0BEA01\x01"), (34816, b"\0NSR02\x01")]);
@@ -152,7 +152,7 @@ fn every_kind_is_named_refused_and_told_how_to_go_on() {
 }
 
 #[test]
-fn a_hybrid_iso_is_an_iso_and_says_what_else_it_is() {
+fn hybrid_iso_is_detected_as_iso_and_its_other_contents_are_listed() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("f.iso"), with(1 << 20, &[(0, &mbr(0x17, 64, 1000)), ISO])).unwrap();
     let told = json(folder.path(), &["info", "f.iso"]);
@@ -167,7 +167,7 @@ fn a_hybrid_iso_is_an_iso_and_says_what_else_it_is() {
 
 /// What real programs write is known, too.
 #[test]
-fn what_real_programs_write_is_known() {
+fn files_of_real_programs_are_detected() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("d.ovf"), "<Envelope/>").unwrap();
     std::fs::write(folder.path().join("d.raw"), with(100_000, &[(0, b"some text to compress")])).unwrap();
@@ -197,7 +197,7 @@ fn what_real_programs_write_is_known() {
 }
 
 #[test]
-fn an_ambiguous_file_is_listed_refused_and_decided_by_from() {
+fn ambiguous_file_is_rejected_unless_from_names_the_format() {
     let folder = tempfile::tempdir().unwrap();
     let image = sample();
     let path = write_files(&image.files, folder.path()).unwrap();
@@ -243,7 +243,7 @@ fn an_ambiguous_file_is_listed_refused_and_decided_by_from() {
 }
 
 #[test]
-fn a_match_is_shown_also_when_the_image_is_broken_and_among_several_files() {
+fn matches_are_listed_for_broken_images_and_in_lists() {
     let folder = tempfile::tempdir().unwrap();
     write_files(&sample().files, folder.path()).unwrap();
     std::fs::write(folder.path().join("bad.qcow2"), with(4096, &[(0, b"QFI\xfb\0\0\0\x03")])).unwrap();
@@ -259,7 +259,7 @@ fn a_match_is_shown_also_when_the_image_is_broken_and_among_several_files() {
 
 /// A RAW disk that begins almost like something else is a RAW disk.
 #[test]
-fn near_misses_are_raw() {
+fn near_misses_of_signatures_are_raw() {
     let folder = tempfile::tempdir().unwrap();
     for start in
         [&[0x1f, 0x8b][..], b"BZh", b"PK\x03\x04", &[0x28, 0xb5, 0x2f, 0xfd, 8], b"7z", b"Rar!", b"koly"]
@@ -273,7 +273,7 @@ fn near_misses_are_raw() {
 }
 
 #[test]
-fn partitions_are_told_whatever_the_format() {
+fn partitions_are_reported_in_every_format() {
     let folder = tempfile::tempdir().unwrap();
     let disk = with(4 << 20, &[(0, &mbr(0xef, 2048, 4096)), (1 << 20, b"\xeb\x58\x90-FVE-FS-")]);
     std::fs::write(folder.path().join("f.raw"), &disk).unwrap();
@@ -298,7 +298,7 @@ fn partitions_are_told_whatever_the_format() {
 }
 
 #[test]
-fn a_cut_raw_has_a_finding() {
+fn truncated_raw_has_a_finding() {
     let folder = tempfile::tempdir().unwrap();
     let disk = with(2 << 20, &[(0, &mbr(0x83, 2048, 4096))]);
     std::fs::write(folder.path().join("f.raw"), &disk).unwrap();
@@ -314,7 +314,7 @@ fn a_cut_raw_has_a_finding() {
 }
 
 #[test]
-fn a_locked_volume_is_told_and_what_is_not_opened_is_not_looked_at() {
+fn encrypted_volume_is_reported_and_unopened_chains_have_no_contents() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("f.raw"), with(1 << 20, &[(0, b"LUKS\xba\xbe\0\x02")])).unwrap();
     let told = json(folder.path(), &["info", "f.raw"]);
@@ -333,7 +333,7 @@ fn a_locked_volume_is_told_and_what_is_not_opened_is_not_looked_at() {
 
 /// Every used L1 entry points at the same table, so the file is small and its tables are not.
 #[test]
-fn allocation_is_not_counted_where_the_tables_are_large_and_the_file_is_not() {
+fn allocation_is_not_counted_for_large_tables_in_a_small_file() {
     let folder = tempfile::tempdir().unwrap();
     for (tables, is_counted) in [(15_u64, true), (17, false)] {
         let size = tables << 29;
@@ -368,7 +368,7 @@ fn found_program(name: &str) -> Option<String> {
 }
 
 #[test]
-fn file_systems_of_real_programs_are_known() {
+fn file_systems_of_real_programs_are_detected() {
     let folder = tempfile::tempdir().unwrap();
     let made: &[(&str, &[&str], &str)] = &[
         ("mkfs.ext4", &["-q", "-F", "f.raw"], "bare ext4, no partitions"),
@@ -386,7 +386,7 @@ fn file_systems_of_real_programs_are_known() {
     for (program, args, want) in made {
         let Some(program) = found_program(program) else { continue };
         let file = std::fs::File::create(folder.path().join("f.raw")).unwrap();
-        // The smallest that each of them takes.
+        // The smallest size that each of them accepts.
         file.set_len(if want.contains("XFS") || want.contains("Btrfs") { 512 << 20 } else { 64 << 20 })
             .unwrap();
         let size = if want.contains("FAT12") { 8 << 20 } else { file.metadata().unwrap().len() };
@@ -414,7 +414,7 @@ fn a_gpt_of_a_real_program_is_read() {
 
 /// QEMU makes FAT file systems of folders, with partitions around them or without.
 #[test]
-fn file_systems_that_qemu_makes_are_known() {
+fn file_systems_made_by_qemu_are_detected() {
     if !has_tool("qemu-img") {
         return;
     }

@@ -54,7 +54,7 @@ fn refused_everywhere(folder: &Path, name: &str, code: &str) {
 }
 
 #[test]
-fn an_image_with_its_header_wiped_is_refused() {
+fn image_with_a_wiped_header_is_rejected() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let images = wiped();
@@ -72,19 +72,19 @@ fn an_image_with_its_header_wiped_is_refused() {
             text.contains(&format!("select the format with: imgprep convert --from raw {name}")),
             "{text}"
         );
-        // Whoever knows better decides.
+        // `--from` overrides the detection.
         let output = imgprep(folder, &["convert", "--from", "raw", &name, "out.raw", "-q"]);
         assert!(output.status.success(), "{}", said(&output));
         assert!(get(folder, "out.raw") == *bytes, "{name}");
         std::fs::remove_file(folder.join("out.raw")).unwrap();
-        // Under a name that says nothing the same bytes are a RAW disk.
+        // Under a neutral name the same bytes are a RAW disk.
         put(folder, "web", bytes);
         assert_eq!(json(folder, &["info", "web"])["format"], "raw", "{name}");
     }
 }
 
 #[test]
-fn a_batch_of_wiped_images_writes_no_disk() {
+fn batch_of_wiped_images_writes_no_output() {
     let temp = tempfile::tempdir().unwrap();
     let images = wiped();
     std::fs::create_dir(temp.path().join("images")).unwrap();
@@ -103,7 +103,7 @@ fn a_batch_of_wiped_images_writes_no_disk() {
 }
 
 #[test]
-fn contents_without_a_signature_under_an_extension_of_something_else_are_refused() {
+fn contents_without_a_signature_under_a_foreign_extension_are_rejected() {
     let temp = tempfile::tempdir().unwrap();
     for name in [
         "plain.qcow2",
@@ -124,7 +124,7 @@ fn contents_without_a_signature_under_an_extension_of_something_else_are_refused
 }
 
 #[test]
-fn a_part_of_a_vmdk_is_refused_by_itself_and_read_through_its_descriptor() {
+fn vmdk_extent_is_rejected_alone_and_read_through_its_descriptor() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let disk = b"The quick brown line of this disk.\n".repeat(60_000)[..1 << 20].to_vec();
@@ -163,7 +163,7 @@ fn a_part_of_a_vmdk_is_refused_by_itself_and_read_through_its_descriptor() {
 }
 
 #[test]
-fn what_people_find_beside_their_images_is_named_with_what_to_do() {
+fn files_often_found_beside_images_are_rejected_with_advice() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let all = strangers();
@@ -184,7 +184,7 @@ fn what_people_find_beside_their_images_is_named_with_what_to_do() {
         let output = imgprep(folder, &["check", "--for", "otc", name]);
         assert_eq!(output.status.code(), Some(2), "{name}");
         assert!(said(&output).contains("format/no-disk, detect.no-disk"), "{name}: {}", said(&output));
-        // What is no image cannot be converted, so no advice says so.
+        // A file that is not an image cannot be converted, so no advice suggests it.
         assert!(!said(&output).contains("imgprep convert"), "{name}: {}", said(&output));
     }
     assert_eq!(names(folder), before);
@@ -203,7 +203,7 @@ fn what_people_find_beside_their_images_is_named_with_what_to_do() {
 }
 
 #[test]
-fn a_disk_is_raw_whatever_a_signature_library_takes_its_first_bytes_for() {
+fn disk_is_raw_whatever_signature_its_first_bytes_resemble() {
     let temp = tempfile::tempdir().unwrap();
     for (about, disk) in disks() {
         for name in ["disk.img", "disk", "disk.backing", "disk.raw.bak"] {
@@ -336,7 +336,7 @@ fn a_descriptor_in_utf_16_is_read_after_its_remedy() {
 }
 
 #[test]
-fn what_an_image_says_of_its_backing_file_counts_before_its_name() {
+fn declared_backing_format_takes_precedence_over_the_file_name() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let over = |name: &str, format: Option<&str>| {
@@ -349,12 +349,12 @@ fn what_an_image_says_of_its_backing_file_counts_before_its_name() {
     put(folder, "base.img", &below);
     let mut want = below[..1 << 20].to_vec();
     want[..65536].fill(1);
-    // The image says nothing, and the name speaks against a RAW disk.
+    // The image declares no format, and the name is not that of a RAW disk.
     put(folder, "top.qcow2", &over("base.qcow2", None));
     let output = imgprep(folder, &["convert", "top.qcow2", "out.raw"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(said(&output).contains("[detect.extension-denied"), "{}", said(&output));
-    // The image says RAW: read, with a warning. A name of a RAW disk needs none.
+    // The image declares RAW: it is read with a warning, and without one under the name of a RAW disk.
     for (name, format, codes) in
         [("base.qcow2", Some("raw"), &["detect.extension-differs"][..]), ("base.img", Some("raw"), &[])]
     {
@@ -386,7 +386,7 @@ fn a_format_under_the_extension_of_another_is_read() {
 }
 
 #[test]
-fn a_snapshot_of_a_format_without_snapshots_is_refused() {
+fn snapshot_of_a_format_without_snapshots_is_rejected() {
     let temp = tempfile::tempdir().unwrap();
     put(temp.path(), "disk.raw", &plain_disk());
     for args in
@@ -404,7 +404,7 @@ fn a_snapshot_of_a_format_without_snapshots_is_refused() {
 }
 
 #[test]
-fn refusals_are_as_the_schemas_say() {
+fn rejections_match_the_schemas() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     put(folder, "web.qcow2", &plain_disk());
@@ -426,13 +426,13 @@ fn refusals_are_as_the_schemas_say() {
     }
     let several = ["info", "web.qcow2", "notes.img", "--output", "json"];
     info.holds(&imgprep(folder, &several).stdout, "several");
-    // A name that says nothing leaves nothing to report.
+    // Under a neutral name nothing is reported.
     write_files(&sample().files, folder).unwrap();
     assert_eq!(json(folder, &["info", "sample.qcow2"])["error"], Value::Null);
 }
 
 #[test]
-fn contents_without_a_signature_are_no_image_of_the_format_asked_for() {
+fn contents_without_a_signature_are_rejected_for_a_requested_format() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("zeros.img"), vec![0; 1 << 20]).unwrap();
     for (format, code, at) in [

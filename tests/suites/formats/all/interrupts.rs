@@ -8,7 +8,7 @@ use testdata_gen::{good, write_files};
 use crate::support::structure::counted;
 
 #[test]
-fn a_raised_interrupt_ends_every_walk_of_every_format() {
+fn raised_interrupt_ends_every_walk_of_every_format() {
     let folder = tempfile::tempdir().unwrap();
     let interrupt = Interrupt::default();
     interrupt.raise();

@@ -20,7 +20,7 @@ use crate::formats::all::mutations_blind::{BLIND, Blind, Of};
 use crate::support::library::open;
 use crate::support::library::{on_one_thread, to_raw};
 
-/// Changes tried on each image; `IMGPREP_MUTATIONS` takes another number.
+/// Changes tried on each image; `IMGPREP_MUTATIONS` overrides the number.
 const CHANGES: usize = 24;
 
 /// A structure of an image's first file.
@@ -327,7 +327,7 @@ fn change_all(image: &GoodImage, changes: usize) -> Vec<Change> {
 }
 
 #[test]
-fn a_changed_field_is_an_error_a_finding_or_the_same_disk() {
+fn changed_field_gives_an_error_a_finding_or_the_same_disk() {
     let changes = std::env::var("IMGPREP_MUTATIONS").map_or(CHANGES, |text| text.parse().unwrap());
     let images: Vec<_> =
         good().into_iter().filter(|image| image.format != "raw" && image.files[0].bytes.len() > 8).collect();

@@ -6,7 +6,7 @@ use crate::support::program::bounded;
 use crate::support::resource_bombs::BOUND_KIB;
 
 #[test]
-fn the_bound_bites() {
+fn memory_limit_of_these_tests_is_enforced() {
     let twice = format!("x=$(head -c {} /dev/zero | tr '\\0' x)", BOUND_KIB * 2048);
     let mut shell = Command::new("bash");
     shell.args(["-c", &twice]);

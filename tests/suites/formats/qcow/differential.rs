@@ -49,7 +49,7 @@ fn qcow_plain_and_compressed() {
     same(folder.path(), "a.qcow");
     rewrite();
     // With -c qemu-img 10 closes a QCOW with an empty write, which its own driver refuses: it
-    // ends with 1 and no word, and the image is whole.
+    // exits with 1 and no message, and the image is complete.
     convert(&["-c"]);
     same(folder.path(), "a.qcow");
     let source = std::fs::read(folder.path().join("src.raw")).unwrap();
@@ -59,7 +59,7 @@ fn qcow_plain_and_compressed() {
     rewrite();
 }
 
-/// Over a backing file QEMU takes clusters of 512 bytes and tables of 32 KiB.
+/// Over a backing file QEMU uses clusters of 512 bytes and tables of 32 KiB.
 #[test]
 fn qcow_chains() {
     if !has_qemu() {
@@ -79,7 +79,7 @@ fn qcow_chains() {
 }
 
 #[test]
-fn an_encrypted_qcow_is_described_and_not_read() {
+fn encrypted_qcow_is_described_and_not_read() {
     if !has_qemu() {
         return;
     }
@@ -96,7 +96,7 @@ fn an_encrypted_qcow_is_described_and_not_read() {
 /// `qemu-img` reads what lies behind the end of a cut file as zeros and is content: a cut
 /// table is a disk of other contents with exit code 0. Ours refuses.
 #[test]
-fn a_cut_qcow_is_refused_though_qemu_img_reads_zeros() {
+fn truncated_qcow_is_rejected_although_qemu_img_reads_zeros() {
     if !has_qemu() {
         return;
     }
@@ -114,9 +114,9 @@ fn a_cut_qcow_is_refused_though_qemu_img_reads_zeros() {
     }
 }
 
-/// The recipes' encoder, held against the same reader.
+/// The encoder of the test images, compared with the same reader.
 #[test]
-fn the_qcow_test_images_are_read_by_qemu_img() {
+fn test_images_are_read_by_qemu_img() {
     if !has_qemu() {
         return;
     }

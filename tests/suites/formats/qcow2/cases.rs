@@ -1,4 +1,4 @@
-//! QCOW2 as users met it: images that name themselves, backing files that are not followed, snapshots, bitmaps.
+//! QCOW2 from reports of users: images that name themselves, backing files that are not followed, snapshots, bitmaps.
 
 use std::path::Path;
 
@@ -8,7 +8,7 @@ use testdata_gen::{Cell, Qcow2, damaged, write_files};
 use crate::support::program::{has_tool, imgprep, said, tool};
 
 #[test]
-fn a_batch_reports_the_warning_too() {
+fn batch_reports_warnings_about_damage() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::create_dir(folder.path().join("images")).unwrap();
     let image = damaged().into_iter().find(|image| image.code == "qcow2.refcount.low").unwrap();
@@ -21,7 +21,7 @@ fn a_batch_reports_the_warning_too() {
 
 /// Identity decides: the name itself, a hard link, a symbolic link.
 #[test]
-fn an_image_that_names_itself_is_refused() {
+fn image_that_names_itself_is_rejected() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let error = |args: &[&str]| {
@@ -67,9 +67,9 @@ fn checked(folder: &Path, args: &[&str]) -> (Vec<(String, String)>, Option<i32>)
     (all.map(|found| (text(&found["rule"]), text(&found["severity"]))).collect(), output.status.code())
 }
 
-/// A relative name in a stranger's image, as `OpenStack`'s inspector takes it.
+/// A relative name in an untrusted image, judged like `OpenStack`'s inspector does.
 #[test]
-fn a_relative_backing_file_is_an_error_of_check_until_it_is_followed() {
+fn unfollowed_relative_backing_file_is_an_error_of_check() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let recipe = || Qcow2 { cells: [(1, Cell::Data(vec![5; 1 << 16]))].into(), ..Qcow2::new(16, 1 << 20) };
@@ -88,7 +88,7 @@ fn a_relative_backing_file_is_an_error_of_check_until_it_is_followed() {
         assert_eq!(rule(&["--follow", "none", name]), (vec!["error".into()], Some(2)), "{name}");
         // There is no such file.
         assert_eq!(rule(&["--follow", "beside", name]).1, Some(2), "{name}");
-        // Who knows better says so.
+        // The severity of the rule can be changed.
         assert_eq!(rule(&["--warn", "safety/*", name]), (vec!["warning".into()], Some(0)), "{name}");
     }
     std::fs::write(folder.join("base.raw"), vec![1; 1 << 20]).unwrap();
@@ -108,7 +108,7 @@ fn a_relative_backing_file_is_an_error_of_check_until_it_is_followed() {
 }
 
 #[test]
-fn a_snapshot_that_is_not_there_is_refused_with_those_that_are() {
+fn missing_snapshot_error_lists_the_existing_ones() {
     let folder = tempfile::tempdir().unwrap();
     let snapshots = vec![("7".into(), "monday".into(), [].into(), 1 << 20)];
     let image = Qcow2 { snapshots, ..Qcow2::new(16, 1 << 20) }.write().file;
@@ -131,7 +131,7 @@ fn codes(folder: &Path, args: &[&str], field: &str) -> Vec<String> {
 }
 
 #[test]
-fn persistent_bitmaps_of_a_qcow2_are_a_note() {
+fn persistent_bitmaps_of_a_qcow2_have_a_note() {
     if !has_tool("qemu-img") {
         return;
     }

@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::program::{has_tool, imgprep, said, tool};
 
-/// An image in memory, with what its header says of its tables.
+/// An image in memory, with the places of its tables from its header.
 struct Image {
     bytes: Vec<u8>,
 }
@@ -72,7 +72,7 @@ impl Image {
         self.u64(entry) & 0x00ff_ffff_ffff_fe00
     }
 
-    /// Where the 16-bit count of a cluster stands.
+    /// The offset of the 16-bit count of a cluster.
     fn count_at(&self, cluster_at: u64) -> u64 {
         self.refcount_block() + cluster_at / self.cluster() * 2
     }
@@ -115,7 +115,7 @@ fn compare(folder: &Path, image: &str, what: &str) -> Option<Counts> {
         }
     }
     let (corruptions, leaks, errors) = counts(&json);
-    // Errors here, and none there: an image that calls itself corrupt, data that is cut off in the last cluster,
+    // Errors here, and none there: an image that is marked corrupt, data that is cut off in the last cluster,
     // a zero cluster in version 2.
     let judged = ours["judgements"].to_string();
     let is_marked = ["structure/marked-corrupt", "qcow2.l2.past-end", "qcow2.table.entry"]
@@ -148,7 +148,7 @@ fn base(folder: &Path) {
 }
 
 #[test]
-fn sound_images_of_every_kind_count_the_same() {
+fn undamaged_images_are_counted_like_qemu_img() {
     if !has_tool("qemu-img") || !has_tool("qemu-io") {
         return;
     }
@@ -190,7 +190,7 @@ fn sound_images_of_every_kind_count_the_same() {
 }
 
 #[test]
-fn damage_by_byte_edits_counts_the_same() {
+fn damage_by_byte_edits_is_counted_like_qemu_img() {
     if !has_tool("qemu-img") || !has_tool("qemu-io") {
         return;
     }
@@ -274,7 +274,7 @@ fn damage_by_byte_edits_counts_the_same() {
 
 /// Damage that needs another image to begin with: name, how it is made, what is edited.
 #[test]
-fn damage_of_other_variants_counts_the_same() {
+fn damage_of_other_variants_is_counted_like_qemu_img() {
     if !has_tool("qemu-img") || !has_tool("qemu-io") {
         return;
     }
@@ -371,7 +371,7 @@ fn damage_of_other_variants_counts_the_same() {
     assert!(compared >= 25, "{compared} kinds of damage were counted by both");
 }
 
-/// Where the bitmaps' extension says that the directory is.
+/// The offset of the directory in the extension of the bitmaps.
 fn directory(image: &Image) -> u64 {
     let mut at = u64::from(image.u32(100));
     while image.u32(at) != 0x2385_2875 {
@@ -382,7 +382,7 @@ fn directory(image: &Image) -> u64 {
 
 /// `qemu-io` as the one that damages: writes into the file as if it were a RAW.
 #[test]
-fn damage_by_qemu_io_counts_the_same() {
+fn damage_by_qemu_io_is_counted_like_qemu_img() {
     if !has_tool("qemu-img") || !has_tool("qemu-io") {
         return;
     }

@@ -103,7 +103,7 @@ fn qcow2_chains_and_data_files() {
 /// keeps the snapshot's own size in its table (extra data, bytes 8 to 15), and a snapshot
 /// taken before the disk grew is as long as the disk was then: ours is the specification's.
 #[test]
-fn qcow2_snapshots_have_their_own_size_whatever_qemu_img_says() {
+fn qcow2_snapshots_have_their_own_size_unlike_qemu_img() {
     if !has_tool("qemu-img") || !has_tool("qemu-io") {
         return;
     }
@@ -127,9 +127,9 @@ fn qcow2_snapshots_have_their_own_size_whatever_qemu_img_says() {
     assert!(theirs[4 << 20..].iter().all(|byte| *byte == 0));
 }
 
-/// The recipes' encoder, held against the same reader.
+/// The encoder of the test images, compared with the same reader.
 #[test]
-fn the_test_images_themselves_are_read_by_qemu_img() {
+fn test_images_are_read_by_qemu_img() {
     if !has_tool("qemu-img") {
         return;
     }
@@ -147,7 +147,7 @@ fn the_test_images_themselves_are_read_by_qemu_img() {
 /// The crate `qcow2-rs`, where it can read the image: clusters of 4 KiB and up, no zstd, no
 /// extended entries, no external data file, no dirty image, no RAW below, whole sectors.
 #[test]
-fn qcow2_rs_reads_the_same_where_it_can() {
+fn qcow2_rs_reads_the_same_disks() {
     let folder = tempfile::tempdir().unwrap();
     let mut compared = 0;
     for image in good().into_iter().filter(|image| image.format == "qcow2" && image.snapshot.is_none()) {

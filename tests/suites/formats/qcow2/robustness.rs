@@ -4,7 +4,7 @@ use crate::support::cuts::cut_all;
 use crate::support::resource_bombs::cost_little;
 
 #[test]
-fn no_cut_qcow2_is_read_wrong() {
+fn truncated_qcow2_is_never_read_as_another_disk() {
     let names = [
         "qcow2-v3-9",
         "qcow2-zlib-12",
@@ -18,6 +18,6 @@ fn no_cut_qcow2_is_read_wrong() {
 }
 
 #[test]
-fn resource_bombs_of_qcow2() {
+fn resource_bombs_of_qcow2_need_little_memory() {
     cost_little("qcow2");
 }

@@ -18,8 +18,8 @@ fn repeated_qcow2(folder: &Path) -> PathBuf {
 }
 
 #[test]
-fn repeated_tables_cost_what_the_file_has() {
+fn repeated_tables_cost_a_single_walk() {
     let folder = tempfile::tempdir().unwrap();
     let path = repeated_qcow2(folder.path());
-    crate::support::anomalies::repeated_tables_cost_what_the_file_has("qcow2", &path);
+    crate::support::anomalies::repeated_tables_cost_a_single_walk("qcow2", &path);
 }

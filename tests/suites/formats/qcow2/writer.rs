@@ -1,4 +1,4 @@
-//! QCOW2 written: held against `qemu-img`, qcow2-rs and our own reader.
+//! QCOW2 written, and compared by `qemu-img`, qcow2-rs and our own reader.
 
 use std::path::Path;
 
@@ -72,7 +72,7 @@ fn every_cluster_size_and_compression_is_read_by_qemu_img() {
 
 /// With clusters of 512 bytes an L2 table covers 32 KiB of the disk and a refcount block 128 KiB of the file.
 #[test]
-fn sizes_at_the_ends_of_tables() {
+fn sizes_around_the_ends_of_tables_are_read_by_qemu_img() {
     let folder = tempfile::tempdir().unwrap();
     let whole = disk_of(1 << 20, &[(0, Noise::new(4).bytes(1 << 20))]);
     let mut sizes = vec![1, 511, 512, 513, 1024];
@@ -141,7 +141,7 @@ fn qcow2_rs_reads_what_is_written() {
 
 /// The header field by field, as the specification has them, and all that follows by its checksum.
 #[test]
-fn the_bytes_of_a_small_image() {
+fn small_image_has_the_expected_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let mut disk = vec![0; 1 << 20];
     disk[70_000] = 7;
@@ -201,7 +201,7 @@ fn a_disk_of_64_tib_stays_within_the_memory_limit() {
 }
 
 #[test]
-fn what_cannot_be_written_is_refused_before_there_is_an_output() {
+fn unwritable_disks_are_rejected_before_an_output_exists() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.raw"), disk(1, 100_000)).unwrap();
     let large = std::fs::File::create(folder.path().join("large.raw")).unwrap();
@@ -233,7 +233,7 @@ fn what_cannot_be_written_is_refused_before_there_is_an_output() {
 
 /// The output is never longer than `--dry-run` announces.
 #[test]
-fn the_announced_length_is_a_bound() {
+fn announced_length_is_an_upper_bound() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.raw"), disk_of(3 << 20, &[(0, Noise::new(9).bytes(3 << 20))]))
         .unwrap();

@@ -3,9 +3,9 @@
 use crate::support::library::open;
 use crate::support::structure::check;
 
-/// Clusters 16 MiB apart: each takes a part of the check's memory of its own.
+/// Clusters 16 MiB apart: each needs a separate part of the check's memory.
 #[test]
-fn a_qed_with_more_places_than_the_check_keeps_is_checked_as_far_as_it_keeps_them() {
+fn check_of_a_scattered_qed_stops_at_its_memory_limit() {
     const PLACES: usize = 1 << 15;
     let (cluster, table) = (4096usize, 16 * 4096usize);
     let mut file = vec![0; cluster + 6 * table];

@@ -41,7 +41,7 @@ fn qed_of_every_cluster_and_table_size() {
 }
 
 #[test]
-fn qed_with_tables_of_one_cluster_is_read_though_qemu_img_refuses_it() {
+fn qed_with_one_cluster_tables_is_read_although_qemu_img_rejects_it() {
     if !has_qemu() {
         return;
     }
@@ -106,7 +106,7 @@ fn qed_chains() {
 /// `qemu-img` notices a cut that loses more than the last cluster. Where exactly that one is
 /// gone it makes a disk of other contents, with exit code 0.
 #[test]
-fn a_cut_qed_is_refused() {
+fn truncated_qed_is_rejected() {
     if !has_qemu() {
         return;
     }
@@ -126,9 +126,9 @@ fn a_cut_qed_is_refused() {
     }
 }
 
-/// The recipes' encoder, held against the same reader.
+/// The encoder of the test images, compared with the same reader.
 #[test]
-fn the_qed_test_images_are_read_by_qemu_img() {
+fn test_images_are_read_by_qemu_img() {
     if !has_qemu() {
         return;
     }

@@ -7,7 +7,7 @@ use crate::support::program::{has_tool, tool};
 use crate::support::structure::compare_with_qemu;
 
 #[test]
-fn every_odd_image_is_told_with_code_and_place_and_is_read() {
+fn every_anomalous_image_is_reported_with_code_and_offset() {
     // Bytes behind the disk that are shared are both; what a lost table names is lost, too.
     images_are_reported("qed", 14, |_, other| {
         matches!(other.code.rsplit('.').next(), Some("leak" | "beyond-disk"))
@@ -15,12 +15,12 @@ fn every_odd_image_is_told_with_code_and_place_and_is_read() {
 }
 
 #[test]
-fn odd_images_convert() {
+fn anomalous_images_are_converted() {
     images_are_converted("qed");
 }
 
 #[test]
-fn no_good_image_is_called_wrong() {
+fn good_images_have_no_structure_errors() {
     for (image, len, checked) in good_images_have_no_errors("qed") {
         let is_cut = image.name == "qed-ends-with-disk";
         assert!(checked.image_end.is_some_and(|end| end <= len || is_cut), "{}", image.name);
@@ -28,7 +28,7 @@ fn no_good_image_is_called_wrong() {
 }
 
 #[test]
-fn counts_are_those_of_qemu() {
+fn counts_of_anomalous_images_match_qemu_img() {
     if !has_tool("qemu-img") {
         return;
     }
@@ -45,7 +45,7 @@ fn counts_are_those_of_qemu() {
 
 /// An image of `qemu-img`, damaged by its bytes.
 #[test]
-fn a_damaged_qed_of_qemu_counts_as_qemu_counts() {
+fn counts_of_a_damaged_qed_match_qemu_img() {
     if !has_tool("qemu-img") || !has_tool("qemu-io") {
         return;
     }
@@ -110,9 +110,9 @@ fn a_damaged_qed_of_qemu_counts_as_qemu_counts() {
 }
 
 #[test]
-fn repeated_tables_cost_what_the_file_has() {
+fn repeated_tables_cost_a_single_walk() {
     let folder = tempfile::tempdir().unwrap();
     let image = broken().into_iter().find(|image| image.name == "qed-table-repeated").unwrap();
     let path = write_files(&image.files, folder.path()).unwrap();
-    crate::support::anomalies::repeated_tables_cost_what_the_file_has("qed", &path);
+    crate::support::anomalies::repeated_tables_cost_a_single_walk("qed", &path);
 }

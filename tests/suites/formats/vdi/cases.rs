@@ -1,4 +1,4 @@
-//! VDIs that users met: single damaged bytes, maps that name one block again and again.
+//! VDIs from reports of users: single damaged bytes, maps that name one block many times.
 
 use imgprep_engine::{Compared, EngineError};
 use testdata_gen::{repeated_entries_vdi, vdi_cases, write_files};
@@ -50,7 +50,7 @@ fn repeated_entries_of_a_vdi_are_read_once() {
 }
 
 #[test]
-fn repeated_entries_vdi_is_refused_by_check_and_convert() {
+fn vdi_with_repeated_entries_is_rejected_by_check_and_convert() {
     let folder = tempfile::tempdir().unwrap();
     let name = "repeated-entries.vdi";
     let (len, pieces) = repeated_entries_vdi(1_000_000_000, 1 << 18);
@@ -65,7 +65,7 @@ fn repeated_entries_vdi_is_refused_by_check_and_convert() {
     assert_eq!(output.status.code(), Some(1), "{}", said(&output));
     assert_eq!(json(&output)["error"]["code"], "claims.overlap");
     assert!(!folder.path().join("out.raw").exists());
-    // A salvage lists what is doubtful up to a bound, and says that there may be more.
+    // A salvage lists doubtful ranges up to a limit, and reports that there may be more.
     let args = ["convert", name, "out.raw", "--salvage", "--dry-run", "--output", "json"];
     let report = json(&imgprep(folder.path(), &args));
     let losses = report["losses"].as_array().unwrap_or_else(|| panic!("{report}"));

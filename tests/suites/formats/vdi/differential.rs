@@ -9,7 +9,7 @@ use crate::support::program::{has_tool, imgprep, said, tool};
 use crate::support::qemu::{same, source};
 
 #[test]
-fn created_by_qemu_img_at_odd_sizes() {
+fn images_created_by_qemu_img_at_odd_sizes_are_read() {
     if !has_tool("qemu-img") || !has_tool("qemu-io") {
         return;
     }
@@ -34,7 +34,7 @@ fn created_by_qemu_img_at_odd_sizes() {
 /// A page of the map has 1024 entries: a GiB of the disk, with the blocks of a MiB that are all
 /// that qemu-img writes.
 #[test]
-fn about_a_page_of_the_map() {
+fn maps_around_one_page_are_read() {
     if !has_tool("qemu-img") || !has_tool("qemu-io") {
         return;
     }
@@ -45,7 +45,7 @@ fn about_a_page_of_the_map() {
         let last = format!("write -P 7 {}k 1k", megabytes * 1024 - 1);
         tool(folder.path(), "qemu-io", &["-c", "write -P 3 500M 10k", "-c", &last, "a.vdi"]);
         tool(folder.path(), "qemu-img", &["convert", "-O", "raw", "a.vdi", "theirs.raw"]);
-        // A GiB of holes is compared by the tool that knows them.
+        // A GiB of holes is compared by qemu-img, which skips them.
         let output = imgprep(folder.path(), &["convert", "a.vdi", "ours.raw", "--force", "--no-sync", "-q"]);
         assert!(output.status.success(), "{size}: {}", said(&output));
         tool(
@@ -57,7 +57,7 @@ fn about_a_page_of_the_map() {
 }
 
 #[test]
-fn converted_by_qemu_img() {
+fn images_converted_by_qemu_img_are_read() {
     if !has_tool("qemu-img") {
         return;
     }
@@ -70,7 +70,7 @@ fn converted_by_qemu_img() {
     }
 }
 
-/// What qemu-img makes of an image, if it takes it.
+/// The disk that qemu-img reads from an image, or its error.
 fn theirs(folder: &Path, path: &str) -> Result<Vec<u8>, String> {
     let args = ["convert", "-f", "vdi", "-O", "raw", path, "theirs.raw"];
     let output = Command::new("qemu-img").args(args).current_dir(folder).output().unwrap();
@@ -84,7 +84,7 @@ fn theirs(folder: &Path, path: &str) -> Result<Vec<u8>, String> {
 /// qemu-img takes version 1.1, dynamic and static, with blocks of a MiB. Of the rest it says
 /// so, but for the extra space before each block: that it overlooks, and its disk is wrong.
 #[test]
-fn the_test_images_themselves_are_read_by_qemu_img_where_it_can() {
+fn test_images_are_read_by_qemu_img() {
     if !has_tool("qemu-img") {
         return;
     }
@@ -110,7 +110,7 @@ fn the_test_images_themselves_are_read_by_qemu_img_where_it_can() {
 
 /// A file that was cut loses data: qemu-img reads what is gone as zeros and exits with 0.
 #[test]
-fn a_cut_image_is_refused_where_qemu_img_makes_a_wrong_disk() {
+fn truncated_image_is_rejected_although_qemu_img_reads_another_disk() {
     if !has_tool("qemu-img") {
         return;
     }

@@ -5,7 +5,7 @@ use crate::support::program::{has_tool, tool};
 use crate::support::structure::compare_with_qemu;
 
 #[test]
-fn every_odd_image_is_told_with_code_and_place_and_is_read() {
+fn every_anomalous_image_is_reported_with_code_and_offset() {
     // Bytes behind the disk that are shared are both; a longer map and file are the parser's findings.
     images_are_reported("vdi", 14, |_, other| {
         matches!(other.code.rsplit('.').next(), Some("leak" | "beyond-disk"))
@@ -14,19 +14,19 @@ fn every_odd_image_is_told_with_code_and_place_and_is_read() {
 }
 
 #[test]
-fn odd_images_convert() {
+fn anomalous_images_are_converted() {
     images_are_converted("vdi");
 }
 
 #[test]
-fn no_good_image_is_called_wrong() {
+fn good_images_have_no_structure_errors() {
     for (image, len, checked) in good_images_have_no_errors("vdi") {
         assert!(checked.image_end.is_some_and(|end| end <= len), "{}", image.name);
     }
 }
 
 #[test]
-fn a_damaged_vdi_of_qemu_counts_as_qemu_counts() {
+fn counts_of_a_damaged_vdi_match_qemu_img() {
     if !has_tool("qemu-img") || !has_tool("qemu-io") {
         return;
     }

@@ -1,4 +1,4 @@
-//! VHDs that users met: which size counts, bitmaps over data, shuffled blocks.
+//! VHDs from reports of users: which size counts, bitmaps over data, shuffled blocks.
 
 use imgprep_engine::Compared;
 use testdata_gen::{
@@ -17,7 +17,7 @@ fn recipe(name: &str) -> GoodImage {
 }
 
 #[test]
-fn virtual_server_means_the_stored_size() {
+fn vhd_of_virtual_server_has_the_stored_size() {
     let folder = tempfile::tempdir().unwrap();
     for (name, size) in [
         ("vhd-size-vs", 600_064),
@@ -43,7 +43,7 @@ fn virtual_server_means_the_stored_size() {
 }
 
 #[test]
-fn vhd_bitmap_never_set_reads_as_zeros_with_a_warning() {
+fn sectors_with_clear_bitmap_bits_read_as_zeros_with_a_warning() {
     for case in bitmap_cases() {
         let folder = tempfile::tempdir().unwrap();
         write_files(std::slice::from_ref(&case.file), folder.path()).unwrap();
@@ -65,7 +65,7 @@ fn vhd_bitmap_never_set_reads_as_zeros_with_a_warning() {
 }
 
 #[test]
-fn a_clear_bit_of_a_differencing_vhd_is_no_warning() {
+fn clear_bitmap_bit_of_a_differencing_vhd_gives_no_warning() {
     let folder = tempfile::tempdir().unwrap();
     let (files, disk) = bitmap_of_a_child();
     write_files(&files, folder.path()).unwrap();
@@ -75,7 +75,7 @@ fn a_clear_bit_of_a_differencing_vhd_is_no_warning() {
 }
 
 #[test]
-fn vhd_footers_of_different_disks_are_refused() {
+fn vhd_footers_of_different_disks_are_rejected() {
     let folder = tempfile::tempdir().unwrap();
     for (field, file, at) in footers_of_different_disks() {
         write_files(std::slice::from_ref(&file), folder.path()).unwrap();
@@ -89,7 +89,7 @@ fn vhd_footers_of_different_disks_are_refused() {
 }
 
 #[test]
-fn what_is_odd_about_a_vhd_has_its_code_and_place() {
+fn anomalies_of_a_vhd_have_code_and_offset() {
     let folder = tempfile::tempdir().unwrap();
     for image in vhd_cases() {
         write_files(&image.files, folder.path()).unwrap();
@@ -116,7 +116,7 @@ fn the_passes_over_a_shuffled_vhd_are_bounded_by_its_blocks() {
 }
 
 #[test]
-fn a_hole_with_all_blocks_of_a_shuffled_vhd_is_asked_about_once_in_a_while() {
+fn shuffled_vhd_in_a_hole_needs_few_hole_queries() {
     let folder = tempfile::tempdir().unwrap();
     let blocks = 1 << 14;
     let (len, pieces) = shuffled_vhd(blocks);

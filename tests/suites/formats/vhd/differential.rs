@@ -1,6 +1,6 @@
 //! VHD against `qemu-img` and `qemu-io`.
 //!
-//! `qemu-img` takes a fixed VHD for RAW, footer included, unless `-f vpc` is given.
+//! `qemu-img` reads a fixed VHD as RAW, footer included, unless `-f vpc` is given.
 
 use std::path::Path;
 
@@ -34,7 +34,7 @@ fn vhd_of_every_subformat_and_size() {
         // Of 2 MiB blocks: one, one less, one more.
         for size in [0u64, 512, 2 << 20, (2 << 20) - 512, (2 << 20) + 512, (6 << 20) + 1536] {
             // qemu-img cannot open the fixed disk of nothing that it has made: the footer is
-            // the file's first sector, and it takes that for a dynamic disk's copy.
+            // the file's first sector, and it reads that as a dynamic disk's copy.
             if size == 0 && options.starts_with("subformat=fixed") {
                 continue;
             }
@@ -46,7 +46,7 @@ fn vhd_of_every_subformat_and_size() {
 
 /// 1023, 1024 and 1025 entries: a page of the table.
 #[test]
-fn vhd_of_about_a_page_of_entries() {
+fn vhd_tables_around_one_page_are_read() {
     if !has_tool("qemu-img") || !has_tool("qemu-io") {
         return;
     }
@@ -84,7 +84,7 @@ fn vhd_converted_from_a_disk() {
     }
 }
 
-/// The recipes' encoder, held against the same reader, where that reads right:
+/// The encoder of the test images, compared with the same reader where that reads correctly:
 ///
 /// * differencing images it reads without their parent;
 /// * it goes by the copy at the start and refuses what has none; a footer of 511 bytes and
@@ -97,7 +97,7 @@ fn vhd_converted_from_a_disk() {
 /// * a checksum that an early td-util left behind it refuses;
 /// * sizes that are no whole sectors it rounds down.
 #[test]
-fn vhd_test_images_themselves_are_read_by_qemu_img() {
+fn test_images_are_read_by_qemu_img() {
     if !has_tool("qemu-img") {
         return;
     }

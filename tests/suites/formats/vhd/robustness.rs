@@ -8,14 +8,14 @@ use crate::support::resource_bombs::cost_little;
 /// Not those without a copy of the footer at the start: a fixed VHD whose footer is gone is a
 /// RAW, and nothing shows that it was another thing (only a footer that is cut in itself does).
 #[test]
-fn no_cut_vhd_is_read_wrong() {
+fn truncated_vhd_is_never_read_as_another_disk() {
     let names =
         ["vhd-dynamic-12", "vhd-shuffled-14", "vhd-dynamic-511", "vhd-batmap", "vhd-w2ru", "vhd-over-raw"];
     cut_all(&names, 60);
 }
 
 #[test]
-fn a_fixed_vhd_cut_in_its_footer_is_refused() {
+fn fixed_vhd_truncated_in_its_footer_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
     let (path, target) = (folder.path().join("a.vhd"), folder.path().join("out.raw"));
     let image = good().into_iter().find(|image| image.name == "vhd-fixed-mib").expect("it is there");
@@ -32,6 +32,6 @@ fn a_fixed_vhd_cut_in_its_footer_is_refused() {
 }
 
 #[test]
-fn resource_bombs_of_vhd() {
+fn resource_bombs_of_vhd_need_little_memory() {
     cost_little("vhd");
 }

@@ -11,7 +11,7 @@ use crate::support::qemu::source;
 use crate::support::structure::{check, cost_of_check};
 
 #[test]
-fn every_odd_image_is_told_with_code_and_place() {
+fn every_anomalous_image_is_reported_with_code_and_offset() {
     // Notes, and what follows from the same bytes.
     let follows = [
         ("vhd.check.bat-overlap", "vhd.check.bat-beyond-disk"),
@@ -23,12 +23,12 @@ fn every_odd_image_is_told_with_code_and_place() {
 }
 
 #[test]
-fn no_good_image_is_called_wrong() {
+fn good_images_have_no_structure_errors() {
     good_images_have_no_errors("vhd");
 }
 
 #[test]
-fn what_a_header_declares_costs_nothing() {
+fn declared_sizes_cost_no_reads() {
     let folder = tempfile::tempdir().unwrap();
     // A table of 2^32 - 1 entries in a hole.
     let image = good().into_iter().find(|image| image.name == "vhd-dynamic-12").unwrap();
@@ -44,7 +44,7 @@ fn what_a_header_declares_costs_nothing() {
 }
 
 #[test]
-fn what_qemu_writes_has_a_sound_structure() {
+fn images_of_qemu_have_no_structure_errors() {
     if !has_tool("qemu-img") || !has_tool("qemu-io") {
         return;
     }

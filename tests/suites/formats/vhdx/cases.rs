@@ -5,9 +5,9 @@ use testdata_gen::{broken, write_files};
 
 use crate::support::program::{has_tool, imgprep, said, tool};
 
-/// The log of these would only have written what is there already.
+/// Replaying the log of these would not change the disk.
 #[test]
-fn a_vhdx_whose_log_can_t_be_replayed_is_salvaged_as_it_was_before() {
+fn vhdx_with_an_unusable_log_is_salvaged_without_it() {
     let folder = tempfile::tempdir().unwrap();
     let mut disks = Vec::new();
     for name in ["vhdx-log-named-and-empty", "vhdx-log-all-torn", "vhdx-log-checksum", "vhdx-log-sequence-0"]

@@ -105,7 +105,7 @@ fn vhdx_of_odd_sizes_and_of_more_than_a_chunk() {
     }
 }
 
-/// The recipes' encoder, held against the same reader.
+/// The encoder of the test images, compared with the same reader.
 ///
 /// `qemu-img` does not read these, and the specification allows all of them:
 /// * logical sectors of 4096 bytes and differencing images: it says "not supported";
@@ -113,9 +113,9 @@ fn vhdx_of_odd_sizes_and_of_more_than_a_chunk() {
 ///   wants (and writes) 2^32 of them divided by the chunk ratio;
 /// * an image whose first region table is damaged: it never reads the second copy;
 /// * a user's metadata item that has the name of one of the format's: names are unique together
-///   with the flag `IsUser` only (2.6.1.2), it takes the two for one.
+///   with the flag `IsUser` only (2.6.1.2), it confuses the two.
 #[test]
-fn the_test_images_themselves_are_read_by_qemu_img_vhdx() {
+fn test_images_are_read_by_qemu_img() {
     if !has_qemu() {
         return;
     }
@@ -190,7 +190,7 @@ fn vhdx_logs_replayed_by_qemu_give_the_same_disk() {
 /// reads neither parents nor damaged copies, no disk of 0 bytes, none of more than a chunk and no
 /// item without a byte (whose offset must be 0, it wants one behind the table as well).
 #[test]
-fn the_crate_vhdx_reads_the_same_where_it_can() {
+fn crate_vhdx_reads_the_same_disks() {
     let folder = tempfile::tempdir().unwrap();
     let beyond = ["-log-", "-over", "-chain", "-damaged", "-empty", "-unknown"];
     let mut compared = 0;

@@ -7,7 +7,7 @@ use crate::support::library::open;
 use crate::support::program::{has_tool, tool};
 use crate::support::structure::{check, cost_of_check};
 
-/// Codes that stand beside the expected one, for what is wrong has two sides.
+/// Codes that are reported besides the expected one.
 const BESIDE: [(&str, &str); 5] = [
     ("vhdx-log-lost", "vhdx.check.log-torn"),
     ("vhdx-log-hurt", "vhdx.check.log-lost"),
@@ -17,17 +17,17 @@ const BESIDE: [(&str, &str); 5] = [
 ];
 
 #[test]
-fn every_odd_vhdx_is_told_with_code_and_place() {
+fn every_anomalous_image_is_reported_with_code_and_offset() {
     images_are_reported("vhdx", 12, |image, other| BESIDE.contains(&(image.name, other.code)));
 }
 
 #[test]
-fn no_good_vhdx_is_called_wrong() {
+fn good_images_have_no_structure_errors() {
     good_images_have_no_errors("vhdx");
 }
 
 #[test]
-fn what_qemu_writes_has_no_leaks() {
+fn images_of_qemu_have_no_structure_errors() {
     if !has_tool("qemu-img") || !has_tool("qemu-io") {
         return;
     }
@@ -45,7 +45,7 @@ fn what_qemu_writes_has_no_leaks() {
 
 /// 64 TiB: a table of half a gigabyte that nobody wrote to.
 #[test]
-fn a_resource_bomb_of_a_vhdx_costs_nothing() {
+fn check_of_an_empty_64_tib_vhdx_reads_little() {
     if !has_tool("qemu-img") {
         return;
     }

@@ -23,7 +23,7 @@ fn disk(folder: &Path, source: &str, options: &[&str]) -> Vec<u8> {
     std::fs::read(folder.join("out.raw")).unwrap()
 }
 
-/// Converts `source`, which must be refused and leave nothing; code, offset and message.
+/// Converts `source`, which must be rejected without an output; code, offset and message.
 #[track_caller]
 fn refused(folder: &Path, source: &str, options: &[&str]) -> (String, Option<u64>, String) {
     let args = [&["convert", source, "refused.raw", "--no-sync", "--output", "json"], options].concat();
@@ -36,7 +36,7 @@ fn refused(folder: &Path, source: &str, options: &[&str]) -> (String, Option<u64
     (text("code"), error["offset"].as_u64(), text("message"))
 }
 
-/// What `check` says of one file: exit code; code (else rule), severity and offset of every violation.
+/// What `check` reports of one file: exit code; code (else rule), severity and offset of every violation.
 fn checked(folder: &Path, source: &str, options: &[&str]) -> (i32, Vec<(String, String, Option<u64>)>) {
     let output = imgprep(folder, &[&["check", source, "--output", "json"], options].concat());
     let report: Value =
@@ -111,7 +111,7 @@ fn virtualbox_snapshot_names_its_parent_in_info_and_check() {
     assert!(named["fact"].as_str().unwrap().contains(VIRTUALBOX[0]), "{named}");
     // No name leads anywhere.
     assert!(violations.iter().all(|found| found["rule"] != "safety/outside-path"), "{violations:#?}");
-    // Without opening other files nobody knows whether the parent is there: no command is shown.
+    // Without opening other files it is unknown whether the parent exists: no command is shown.
     assert_eq!(named["remedy"], Value::Null);
     write(folder.join("vm.vmdk"), &case.base).unwrap();
     let output = imgprep(folder, &["convert", child, "out.zvhd2", "--follow", "beside"]);
@@ -119,7 +119,7 @@ fn virtualbox_snapshot_names_its_parent_in_info_and_check() {
 }
 
 #[test]
-fn virtualbox_parents_are_held_against_uuid_and_modification() {
+fn virtualbox_parents_are_compared_by_uuid_and_modification() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let case = cases::virtualbox();
@@ -137,7 +137,7 @@ fn virtualbox_parents_are_held_against_uuid_and_modification() {
     // Upper case is the same uuid.
     edit(&format!("parent=\"{}", VIRTUALBOX[0]), &format!("parent=\"{}", VIRTUALBOX[0].to_uppercase()));
     assert!(disk(folder, "child.vmdk", &[]) == case.disk);
-    // What is no uuid is refused, not ignored.
+    // An invalid uuid is rejected, not ignored.
     edit(&format!("parent=\"{}", VIRTUALBOX[0]), "parent=\"xf1c2b6a");
     let at = find(&case.snapshot.bytes, "ddb.uuid.parent=");
     let (code, place, _) = refused(folder, "child.vmdk", &[]);
@@ -176,13 +176,13 @@ fn blank_descriptor_is_an_extent_without_a_descriptor() {
         let text = said(&imgprep(folder, &["check", &file]));
         assert!(!text.contains("remedy") && !text.contains("--salvage"), "{text}");
     }
-    // With a text that says what the file is, it is a disk.
+    // With a descriptor it is a disk.
     write(folder.join("whole.vmdk"), cases::extent_with_text(cases::text_of_extent().as_bytes())).unwrap();
     assert_eq!(disk(folder, "whole.vmdk", &[]).len(), 1 << 20);
 }
 
 #[test]
-fn descriptor_version_4_is_read_and_5_is_refused() {
+fn descriptor_version_4_is_read_and_5_is_rejected() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let bytes = vec![7; 1 << 20];
@@ -217,7 +217,7 @@ const ENCODED: [(&str, &[u8], &str); 6] = [
 ];
 
 #[test]
-fn descriptor_encodings_are_decoded_or_taken_as_they_stand() {
+fn descriptor_encodings_are_decoded_or_kept_unchanged() {
     for (label, raw, decoded) in ENCODED {
         let temp = tempfile::tempdir().unwrap();
         let folder = temp.path();
@@ -226,7 +226,7 @@ fn descriptor_encodings_are_decoded_or_taken_as_they_stand() {
         assert_eq!(code, "open.name.missing");
         assert!(message.contains(&format!("{decoded:?}")), "{label}: {message}");
         assert!(message.contains(&format!("its name is in {label}")), "{message}");
-        // The bytes as they stand, as a copy over a network without conversion leaves them.
+        // The unchanged bytes, as a copy over a network without conversion leaves them.
         write(folder.join(OsStr::from_bytes(raw)), vec![1; 1 << 20]).unwrap();
         assert!(disk(folder, "disk.vmdk", &[]) == vec![1; 1 << 20], "{label}");
         // The decoded name comes first.
@@ -238,7 +238,7 @@ fn descriptor_encodings_are_decoded_or_taken_as_they_stand() {
     write(temp.path().join("disk.vmdk"), encoded("windows-1252", "Büro".as_bytes())).unwrap();
     write(temp.path().join("Büro"), vec![3; 1 << 20]).unwrap();
     assert!(disk(temp.path(), "disk.vmdk", &[]) == vec![3; 1 << 20]);
-    // A label that nobody knows: the bytes as they stand, and a finding.
+    // An unknown label: the bytes are kept, with a finding.
     write(temp.path().join("disk.vmdk"), encoded("IBM850", b"B\x81ro")).unwrap();
     write(temp.path().join(OsStr::from_bytes(b"B\x81ro")), vec![4; 1 << 20]).unwrap();
     assert!(disk(temp.path(), "disk.vmdk", &[]) == vec![4; 1 << 20]);
@@ -272,7 +272,7 @@ fn descriptor_encodings_of_parents_are_decoded_too() {
 }
 
 #[test]
-fn streams_with_the_directory_in_the_header_are_clean() {
+fn streams_with_the_directory_in_the_header_have_no_findings() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let case = cases::streams();
@@ -288,7 +288,7 @@ fn streams_with_the_directory_in_the_header_are_clean() {
 }
 
 #[test]
-fn streams_with_zeros_behind_the_footer_are_read_and_other_bytes_refused() {
+fn streams_with_zeros_behind_the_footer_are_read_and_other_bytes_rejected() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let case = cases::streams();
@@ -340,7 +340,7 @@ fn put_all(files: &[ImageFile], folder: &Path) {
 }
 
 #[test]
-fn esxi_folder_gives_one_job_a_descriptor() {
+fn esxi_folder_gives_one_job_per_descriptor() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     create_dir(folder.join("vms")).unwrap();
@@ -399,7 +399,7 @@ fn esxi_folder_is_checked_through_its_descriptors() {
     let codes: Vec<_> =
         errors[0]["judgements"].as_array().unwrap().iter().map(|found| &found["code"]).collect();
     assert!(codes.iter().any(|code| *code == "vmdk.header.field"), "{codes:?}");
-    // A part that is gone means that the disk could not be checked.
+    // If an extent is missing, the disk cannot be checked.
     std::fs::remove_file(folder.join("old-f002.vmdk")).unwrap();
     let (_, _, found) = report();
     let old = found.iter().find(|file| file["filename"] == "./old.vmdk").unwrap();
@@ -430,9 +430,9 @@ fn a_part_whose_descriptor_is_missing_is_reported() {
     assert!(!text.contains("remedy"), "{text}");
 }
 
-/// A stranger's descriptor must not hide a whole image from a check, or from a batch.
+/// An untrusted descriptor must not hide a complete image from a check or a batch.
 #[test]
-fn an_image_that_a_descriptor_names_as_its_part_stays_in_view() {
+fn image_that_a_descriptor_names_as_its_extent_is_still_listed() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let disk = cases::redundant().file;
@@ -449,7 +449,7 @@ fn an_image_that_a_descriptor_names_as_its_part_stays_in_view() {
 }
 
 #[test]
-fn file_names_that_are_almost_right_are_named_in_the_error() {
+fn similar_file_names_are_suggested_in_the_error() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     for (wanted, there, why) in [
@@ -485,7 +485,7 @@ fn file_names_that_are_almost_right_are_named_in_the_error() {
 }
 
 #[test]
-fn file_names_fulldevice_over_a_file_says_that_the_file_is_the_disk() {
+fn fulldevice_descriptor_over_a_file_error_names_the_file_as_the_disk() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     write(folder.join("pc.img"), vec![9; 1 << 20]).unwrap();
@@ -543,7 +543,7 @@ fn redundant_tables_that_differ_are_a_warning_of_convert() {
 }
 
 #[test]
-fn a_grain_of_a_stream_that_its_table_forgot_is_a_warning_of_convert() {
+fn stream_grain_missing_from_its_table_is_a_warning_of_convert() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let case = cases::streams();
@@ -556,7 +556,7 @@ fn a_grain_of_a_stream_that_its_table_forgot_is_a_warning_of_convert() {
         };
         let text = convert(whole);
         assert!(!text.contains("vmdk."), "{text}");
-        // The first grain stands at sector 128, of which one byte is not 0.
+        // The first grain is at sector 128, which has one byte that is not 0.
         let mut damaged = whole.clone();
         assert_eq!(damaged[case.entry..case.entry + 4], [128, 0, 0, 0]);
         damaged[case.entry] = 0;
@@ -567,7 +567,7 @@ fn a_grain_of_a_stream_that_its_table_forgot_is_a_warning_of_convert() {
 
 /// The header's flag decides whether there is a redundant directory, and whether the newline bytes count.
 #[test]
-fn fields_without_their_flag_are_not_looked_at() {
+fn fields_without_their_flag_are_ignored() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let case = cases::redundant();
@@ -594,7 +594,7 @@ fn fields_without_their_flag_are_not_looked_at() {
 }
 
 #[test]
-fn a_descriptor_cut_by_a_nul_is_refused() {
+fn descriptor_with_a_nul_is_rejected() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let text = cases::text_of_extent();
@@ -622,7 +622,7 @@ fn a_descriptor_cut_by_a_nul_is_refused() {
 }
 
 #[test]
-fn codes_of_descriptors_that_no_sample_has() {
+fn codes_of_unusual_descriptors() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let text = cases::text_of_extent();
@@ -648,7 +648,7 @@ fn codes_of_descriptors_that_no_sample_has() {
 }
 
 #[test]
-fn codes_of_limits_and_places_that_no_sample_has() {
+fn codes_of_limits_and_unusual_offsets() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     // A text of the limit is read, one of a byte more is not.
@@ -688,7 +688,7 @@ fn codes_of_limits_and_places_that_no_sample_has() {
 
 /// QEMU reads the streams and the version that we read, with the same bytes.
 #[test]
-fn cases_that_qemu_img_reads_are_read_alike() {
+fn cases_readable_by_qemu_img_give_the_same_disk() {
     if !has_tool("qemu-img") {
         return;
     }

@@ -60,7 +60,7 @@ fn vmdk_of_odd_sizes() {
 /// takes a capacity of 0 for a file that is only there for its descriptor. The descriptor says that the disk
 /// is this file and has no sector, so it is a disk of nothing.
 #[test]
-fn a_vmdk_of_no_bytes_is_a_disk_of_nothing_whatever_qemu_img_says() {
+fn vmdk_of_size_zero_is_an_empty_disk_unlike_qemu_img() {
     if !has_tool("qemu-img") {
         return;
     }
@@ -136,17 +136,17 @@ fn vmdk_chains() {
     assert!(output.status.success(), "{}", said(&output));
 }
 
-/// What `qemu-img` cannot read of our images, or reads otherwise, and who is right.
+/// Images that `qemu-img` cannot read or reads differently, and the correct reading.
 const BEYOND_QEMU: [&str; 8] = [
     // It refuses createType "custom", which the specification has.
     "vmdk-custom",
     "vmdk-zero-extents",
-    // It knows no encoding but its own, and no quote inside a name.
+    // It supports no other encoding, and no quote inside a name.
     "vmdk-text-encoding",
     "vmdk-text-odd",
     // It refuses a flat extent without offset, where the beginning is meant.
     "vmdk-split-flat",
-    // It takes the drive of a foreign path for a protocol.
+    // It reads the drive of a foreign path as a protocol.
     "vmdk-over-foreign",
     // See above: it refuses disks of nothing.
     "vmdk-sparse-small-0",
@@ -156,7 +156,7 @@ const BEYOND_QEMU: [&str; 8] = [
 ];
 
 #[test]
-fn the_vmdk_test_images_are_read_by_qemu_img() {
+fn test_images_are_read_by_qemu_img() {
     if !has_tool("qemu-img") {
         return;
     }

@@ -6,7 +6,7 @@ use crate::support::cuts::{cut_all, cut_extent};
 use crate::support::resource_bombs::cost_little;
 
 #[test]
-fn no_cut_vmdk_is_read_wrong() {
+fn truncated_vmdk_is_never_read_as_another_disk() {
     let names = [
         "vmdk-sparse-v1",
         "vmdk-sparse-small-2097664",
@@ -26,6 +26,6 @@ fn no_cut_vmdk_is_read_wrong() {
 }
 
 #[test]
-fn resource_bombs_of_vmdk() {
+fn resource_bombs_of_vmdk_need_little_memory() {
     cost_little("vmdk");
 }

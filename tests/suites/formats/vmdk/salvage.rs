@@ -5,7 +5,7 @@ use testdata_gen::{broken, write_files};
 use crate::support::program::{imgprep, said};
 
 #[test]
-fn a_vmdk_table_that_is_lost_is_salvaged_by_the_redundant_directory() {
+fn lost_vmdk_table_is_salvaged_from_the_redundant_directory() {
     let folder = tempfile::tempdir().unwrap();
     let image = broken().into_iter().find(|image| image.name == "vmdk-table-past-end").expect("it is there");
     let path = write_files(&image.files, folder.path()).unwrap().display().to_string();

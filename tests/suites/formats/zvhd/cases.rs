@@ -1,4 +1,4 @@
-//! ZVHD and ZVHD2 held against what the vendor's reader and writer do: checksums of blocks, streams that are finished,
+//! ZVHD and ZVHD2 compared with the vendor's reader and writer: checksums of blocks, streams that are finished,
 //! memory that was never cleared, the page behind the records, and every byte of what is written.
 
 use std::collections::BTreeSet;
@@ -51,7 +51,7 @@ fn number(bytes: &[u8], at: usize, len: usize) -> usize {
     bytes[at..at + len].iter().rev().fold(0, |value, byte| value << 8 | usize::from(*byte))
 }
 
-/// Where the payloads of a ZVHD2 stand, by its index.
+/// The ranges of the payloads of a ZVHD2, by its index.
 fn payloads(file: &[u8]) -> Vec<std::ops::Range<usize>> {
     let last = file.len() - PAGE;
     let (index, blocks) = (number(file, last + 96, 8), number(file, last + 136, 4));
@@ -171,9 +171,9 @@ fn the_checksum_is_an_option_of_zvhd2_in_every_command_that_converts() {
     }
 }
 
-/// Both are refused by the vendor's reader and read by this program; what `check` proposes heals them.
+/// The vendor's reader rejects both and this program reads them; the remedy of `check` repairs them.
 #[test]
-fn finished_zlib_streams_are_an_error_of_check_and_convert_heals_them() {
+fn finished_zlib_streams_are_an_error_of_check_and_convert_repairs_them() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let disk = disk();
@@ -236,7 +236,7 @@ fn heals(folder: &Path, name: &str, remedy: &str, disk: &[u8]) {
 
 /// A payload that ends otherwise than in a sync flush is decompressed before it is judged.
 #[test]
-fn a_zlib_stream_that_is_neither_flushed_nor_finished_is_no_finding() {
+fn zlib_stream_neither_flushed_nor_finished_gives_no_finding() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let disk = disk();
@@ -253,7 +253,7 @@ fn a_zlib_stream_that_is_neither_flushed_nor_finished_is_no_finding() {
     assert!(to_raw(&folder.join("open.zvhd2"), &folder.join("out.raw")).unwrap() == disk);
 }
 
-/// Memory that the vendor's writer never clears is nobody's business.
+/// Memory that the vendor's writer never clears is not reported.
 #[test]
 fn unused_index_entries_and_bytes_behind_a_header_are_no_error() {
     let temp = tempfile::tempdir().unwrap();
@@ -293,7 +293,7 @@ fn unused_index_entries_and_bytes_behind_a_header_are_no_error() {
 /// A file of ours that is cut right behind the page after its records must not open in the vendor's reader, which
 /// believes a last page whose checksum is right.
 #[test]
-fn the_page_behind_the_records_is_the_vendor_s_and_a_cut_there_is_refused() {
+fn page_behind_the_records_matches_the_vendor_and_a_cut_there_is_rejected() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     for options in [&[][..], &["--zlib"]] {
@@ -313,7 +313,7 @@ fn the_page_behind_the_records_is_the_vendor_s_and_a_cut_there_is_refused() {
 
 /// Every byte of the header pages, of a record and of the tables, written down.
 #[test]
-fn every_byte_of_a_zvhd2_but_its_payloads() {
+fn zvhd2_has_the_expected_bytes_outside_its_payloads() {
     let temp = tempfile::tempdir().unwrap();
     std::fs::write(temp.path().join("disk.raw"), disk()).unwrap();
     let args = ["convert", "disk.raw", "made.zvhd2", "--no-sync", "-q", "--uuid", UUID, "-o", "checksum=off"];
@@ -385,7 +385,7 @@ fn every_byte_of_a_zvhd2_but_its_payloads() {
 
 /// The judge of what is written is in the repository, and the vendor's own files satisfy it.
 #[test]
-fn the_strict_checker_accepts_the_vendor_s_files_and_every_file_of_ours() {
+fn strict_checker_accepts_vendor_files_and_our_outputs() {
     for name in ["mixed.zvhd", "sector.zvhd", "wide.zvhd", "zeros.zvhd", "zeros.zvhd2", "zeros-zlib.zvhd2"] {
         let file = std::fs::read(root().join("tests/data/vendor").join(name)).unwrap();
         check_zvhd_strictly(&file, Writer::Vendor).unwrap_or_else(|error| panic!("{name}: {error}"));
@@ -414,9 +414,9 @@ fn the_strict_checker_accepts_the_vendor_s_files_and_every_file_of_ours() {
     assert_eq!((file.len(), check_zvhd_strictly(&file, Writer::Ours).unwrap().blocks.len()), (4 * PAGE, 0));
 }
 
-/// Fields of the two header pages that both count are held against each other, and other versions are refused.
+/// Fields that stand in both header pages are compared with each other, and other versions are rejected.
 #[test]
-fn header_pages_that_contradict_each_other_and_unknown_versions_are_refused() {
+fn contradicting_header_pages_and_unknown_versions_are_rejected() {
     let temp = tempfile::tempdir().unwrap();
     let good = zvhd2_of_disk(&disk(), ZvhdCompression::Zstd);
     let last = good.len() - PAGE;
@@ -498,7 +498,7 @@ fn a_checksum_from_before_the_hidden_flag_was_set_is_accepted() {
 
 /// What `check` finds in files that the vendor's reader would refuse, misread, or read with a shrug.
 #[test]
-fn what_the_vendor_s_reader_cannot_take_is_an_error_and_oddities_are_less() {
+fn images_unreadable_by_the_vendor_are_errors_and_other_anomalies_are_less() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let disk = disk();
@@ -591,7 +591,7 @@ fn what_the_vendor_s_reader_cannot_take_is_an_error_and_oddities_are_less() {
 
 /// A disk with more blocks than the format has numbers for.
 #[test]
-fn a_disk_that_is_too_large_for_a_zvhd2_is_refused_before_anything_is_written() {
+fn disk_too_large_for_zvhd2_is_rejected_before_writing() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let sectors = (1u64 << 44) - 4095;
@@ -613,7 +613,7 @@ fn a_disk_that_is_too_large_for_a_zvhd2_is_refused_before_anything_is_written() 
 
 /// A ZVHD with more records than the tables' budget.
 #[test]
-fn a_zvhd_of_too_many_records_is_refused() {
+fn zvhd_with_too_many_records_is_rejected() {
     let temp = tempfile::tempdir().unwrap();
     let path = temp.path().join("a.zvhd");
     std::fs::write(&path, zvhd_of(&disk())).unwrap();
@@ -627,7 +627,7 @@ fn a_zvhd_of_too_many_records_is_refused() {
 
 /// `--verify` reads what lies behind the disk's end, too: the cloud's disk has these bytes.
 #[test]
-fn verify_sees_the_padding_of_the_last_block() {
+fn verify_detects_damaged_padding_of_the_last_block() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let small = disk();
@@ -690,7 +690,7 @@ fn finished_temporary(folder: &Path) -> Option<PathBuf> {
 
 /// Every image of the catalogue, with and without checksums, through the strict checker.
 #[test]
-fn what_every_format_becomes_satisfies_the_strict_checker() {
+fn zvhd2_of_every_format_passes_the_strict_checker() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let mut formats = BTreeSet::new();

@@ -6,14 +6,14 @@ use crate::support::cuts::cut;
 use crate::support::resource_bombs::cost_little;
 
 #[test]
-fn no_cut_zvhd_is_read_wrong() {
+fn truncated_zvhd_is_never_read_as_another_disk() {
     for image in good().iter().filter(|image| image.format.starts_with("zvhd")) {
         cut(image, 40);
     }
 }
 
 #[test]
-fn resource_bombs_of_zvhd() {
+fn resource_bombs_of_zvhd_need_little_memory() {
     cost_little("zvhd");
     cost_little("zvhd2");
 }

@@ -1,4 +1,4 @@
-//! Files of the vendor's own writer are read right, at both of their sizes.
+//! Files of the vendor's own writer are read correctly, at both of their sizes.
 
 use std::path::PathBuf;
 
@@ -22,7 +22,7 @@ const ZEROS: &str = "e5b844cc57f57094ea4585e235f36c78c1cd222262bb89d53c94dcb4d6b
 const MIXED: &str = "1546ea6af958e9c20b4665127edf28cf9852b39c8c03e9c9ca3d2613731ea993";
 
 #[test]
-fn at_the_original_size() {
+fn vendor_files_are_read_at_the_original_size() {
     for (file, len, want) in [
         ("sector.zvhd", 512, SECTOR),
         ("zeros.zvhd", 10_485_760, ZEROS),
@@ -35,7 +35,7 @@ fn at_the_original_size() {
 }
 
 #[test]
-fn over_64_gib_there_are_two_bitmap_segments_and_the_data_stands_where_it_did() {
+fn disk_over_64_gib_has_two_bitmap_segments_and_unchanged_data() {
     let folder = tempfile::tempdir().unwrap();
     let source = root().join("tests/data/vendor/wide.zvhd").display().to_string();
     let output = imgprep(folder.path(), &["map", &source]);
@@ -51,7 +51,7 @@ fn over_64_gib_there_are_two_bitmap_segments_and_the_data_stands_where_it_did() 
 
 /// All files of a folder that has them, by its `expected.json`: too large to be kept here.
 #[test]
-fn every_file_of_the_vendor_s_set_at_both_sizes() {
+fn every_vendor_file_is_read_at_both_sizes() {
     let Some(set) = std::env::var_os("IMGPREP_VENDOR_FILES").map(PathBuf::from) else {
         skip(
             "vendor-files",
