@@ -7,7 +7,6 @@ use core::fmt;
 use imgprep_map::{ReadError, Severity, Value};
 
 use crate::Volume;
-use crate::codes::GPT_ENTRIES;
 use crate::kind::{BIOS_BOOT, EFI_SYSTEM, guid_text, of_gpt, of_mbr};
 
 /// The contents of a disk, judged by its first bytes: information for people and policies, never used for reading.
@@ -127,6 +126,11 @@ impl Partition {
         Value::Table(table)
     }
 }
+
+/// Code of a partition that reaches past the end of the disk.
+pub const PARTITION_PAST_END: &str = "disk.partition-past-end";
+/// Code of a GPT with invalid entries.
+pub(crate) const GPT_ENTRIES: &str = "disk.gpt-entries";
 
 /// An anomaly of the partition tables of a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]

@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::{ReadAt, ReadError, Severity, usize_of};
 
-use crate::codes::PARTITION_PAST_END;
+use crate::facts::PARTITION_PAST_END;
 use crate::gpt::MOST_ENTRY_BYTES;
 use crate::inspect::inspector::{Inspector, TAIL};
 use crate::kind::is_extended;

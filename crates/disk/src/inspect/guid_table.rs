@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use imgprep_map::Severity;
 
 use super::inspector::{Inspector, TAIL};
-use crate::codes::GPT_ENTRIES;
+use crate::facts::GPT_ENTRIES;
 use crate::gpt::{Header, crc32};
 use crate::{Contents, Oddity, Partition, mbr};
 
