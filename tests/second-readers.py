@@ -84,6 +84,8 @@ WRITTEN = [
     ("qcow2", "compress=on"),
     ("qcow2", "compress=on,cluster_size=4k"),
     ("qcow2", "compression_type=zstd"),
+    ("vdi", "static=off"),
+    ("vdi", "static=on"),
 ]
 
 

@@ -3,6 +3,7 @@
 use imgprep_map::{Compression, Error, ImageWriter};
 use imgprep_qcow2::{ClusterCompression, ClusterSize, Qcow2Writer};
 use imgprep_raw::RawWriter;
+use imgprep_vdi::VdiWriter;
 use imgprep_zvhd::{WriteOptions, Zvhd2Writer};
 
 use crate::target_error::{TargetError, zlib_level, zstd_level};
@@ -21,6 +22,11 @@ pub enum Target {
         /// The compression, if clusters are compressed.
         compression: Option<ClusterCompression>,
     },
+    /// VDI, version 1.1.
+    Vdi {
+        /// Whether all blocks are stored.
+        is_static: bool,
+    },
 }
 
 impl Target {
@@ -33,7 +39,9 @@ impl Target {
     /// compressed with zlib.
     pub fn with_level(self, level: u32) -> Result<Self, Error> {
         Ok(match self {
-            Self::Raw => return Err(TargetError::NoLevel { level, target: self.name() }.into()),
+            Self::Raw | Self::Vdi { .. } => {
+                return Err(TargetError::NoLevel { level, target: self.name() }.into());
+            }
             Self::Zvhd2(Compression::Zstd { has_checksum, .. }) => {
                 Self::Zvhd2(Compression::Zstd { level: zstd_level(level)?, has_checksum })
             }
@@ -56,16 +64,17 @@ impl Target {
             Self::Raw => imgprep_raw::NAME,
             Self::Zvhd2(_) => imgprep_zvhd::ZVHD2,
             Self::Qcow2 { .. } => imgprep_qcow2::NAME,
+            Self::Vdi { .. } => imgprep_vdi::NAME,
         }
     }
 
     /// The virtual size of the output for a disk of `size` bytes. It is a whole number of GiB in a ZVHD2, like all disks of
-    /// the cloud, and a whole number of sectors in a QCOW2.
+    /// the cloud, and a whole number of sectors in a QCOW2 or VDI.
     pub fn disk_size(self, size: u64) -> u64 {
         let granule = match self {
             Self::Raw => 1,
             Self::Zvhd2(_) => 1 << 30,
-            Self::Qcow2 { .. } => 512,
+            Self::Qcow2 { .. } | Self::Vdi { .. } => 512,
         };
         size.checked_next_multiple_of(granule).unwrap_or(size)
     }
@@ -73,7 +82,7 @@ impl Target {
     /// The compression of its blocks.
     pub fn compression(self) -> Option<Compression> {
         match self {
-            Self::Raw => None,
+            Self::Raw | Self::Vdi { .. } => None,
             Self::Zvhd2(compression) => Some(compression),
             Self::Qcow2 { compression, .. } => compression.map(Into::into),
         }
@@ -91,7 +100,7 @@ impl Target {
 
     /// Whether the file holds a UUID.
     pub fn has_uuid(self) -> bool {
-        matches!(self, Self::Zvhd2(_))
+        matches!(self, Self::Zvhd2(_) | Self::Vdi { .. })
     }
 
     /// The writer for a disk of `size` bytes.
@@ -109,6 +118,7 @@ impl Target {
             Self::Qcow2 { cluster_size, compression } => {
                 Box::new(Qcow2Writer::new(self.disk_size(size), cluster_size, compression)?)
             }
+            Self::Vdi { is_static } => Box::new(VdiWriter::new(self.disk_size(size), is_static, uuid)?),
         })
     }
 }

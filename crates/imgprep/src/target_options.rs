@@ -86,6 +86,18 @@ pub const TARGETS: &[TargetFormat] = &[
         ],
         make: qcow2,
     },
+    TargetFormat {
+        name: imgprep_vdi::NAME,
+        aliases: &[],
+        options: &[TargetOption {
+            key: "static",
+            values: "on|off",
+            default: "off",
+            about: "store all blocks, in the order of the disk",
+            set: |settings, value| put(&mut settings.is_static, switch(value)?),
+        }],
+        make: |settings| Ok(Target::Vdi { is_static: settings.is_static.unwrap_or(false) }),
+    },
     TargetFormat { name: imgprep_raw::NAME, aliases: &["img"], options: &[], make: |_| Ok(Target::Raw) },
 ];
 
@@ -165,6 +177,7 @@ struct Settings {
     has_checksum: Option<bool>,
     compress: Option<bool>,
     cluster_size: Option<ClusterSize>,
+    is_static: Option<bool>,
 }
 
 fn put<T>(place: &mut Option<T>, value: T) -> Result<(), String> {

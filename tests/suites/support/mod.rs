@@ -11,3 +11,4 @@ pub(crate) mod qemu;
 pub(crate) mod reports;
 pub(crate) mod resource_bombs;
 pub(crate) mod structure;
+pub(crate) mod written;

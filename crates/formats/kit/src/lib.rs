@@ -15,6 +15,7 @@ mod clusters;
 mod codes;
 mod entries;
 mod fields;
+mod identity;
 mod invalid;
 mod nonzero;
 mod padded;
@@ -26,6 +27,9 @@ mod usage;
 pub use codes::HeaderCodes;
 pub use invalid::Invalid;
 pub use unsupported::{Encrypted, TextTooLong};
+
+// Identifiers of written files.
+pub use identity::derived_uuid;
 
 // On-disk structures: fields at offsets that the compiler checks, bytes that a short file ends with zeros.
 pub use fields::{Fields, FieldsMut};

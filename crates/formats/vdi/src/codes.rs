@@ -48,4 +48,5 @@ pub const CODES: &[Code] = &[
     Code::finding("vdi.map.longer", "structure/note", "the map has more entries than the disk needs"),
     Code::corrupt("vdi.map.past-end", "safety/table-size", "the map lies past the end of the file"),
     Code::corrupt("vdi.map.too-short", "safety/table-size", "the map does not cover the disk"),
+    Code::unsupported("vdi.write.disk-too-large", "format/unsupported", "the disk is too large for a VDI").without_rule(),
 ];

@@ -97,6 +97,14 @@ pub enum Unsupported {
         /// What it says.
         found: u32,
     },
+    /// A disk that a written image cannot describe.
+    #[error("a disk of {size} bytes is too large for a VDI, the limit is {most}")]
+    WriteDiskTooLarge {
+        /// Length of the disk.
+        size: u64,
+        /// The limit.
+        most: u64,
+    },
     /// Sectors that are not 512 bytes long.
     #[error("unsupported sector size {found}: supported is 512")]
     SectorSize {
@@ -113,6 +121,7 @@ impl Detail for Unsupported {
             Self::Version { .. } => "vdi.header.version",
             Self::Kind { .. } => "vdi.header.type",
             Self::SectorSize { .. } => "vdi.header.sector-size",
+            Self::WriteDiskTooLarge { .. } => "vdi.write.disk-too-large",
         }
     }
 
@@ -121,9 +130,10 @@ impl Detail for Unsupported {
     }
 
     fn at(&self) -> Option<u64> {
-        Some(match self {
-            Self::Version { .. } => 68,
-            Self::Kind { at, .. } | Self::SectorSize { at, .. } => *at,
-        })
+        match self {
+            Self::Version { .. } => Some(68),
+            Self::Kind { at, .. } | Self::SectorSize { at, .. } => Some(*at),
+            Self::WriteDiskTooLarge { .. } => None,
+        }
     }
 }

@@ -1,6 +1,7 @@
 //! On-disk structures: where each field stands.
 
 use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::FieldsMut;
 
 use crate::uuid::Uuid;
 
@@ -158,4 +159,46 @@ fn bytes_at<const N: usize>(head: &[u8; HEAD], at: usize) -> [u8; N] {
     // OK: all places are constants, the last field ends at 472.
     field.copy_from_slice(&head[at..at + N]);
     field
+}
+
+/// The first sector of a written image, version 1.1.
+pub(crate) fn encode(written: &Written) -> [u8; HEAD] {
+    let mut head = [0; HEAD];
+    head[..WRITTEN_TEXT.len()].copy_from_slice(WRITTEN_TEXT); // OK: 64 bytes at most.
+    let mut fields = FieldsMut::le(&mut head);
+    fields.put::<SIGNATURE_AT, 4>(&SIGNATURE);
+    fields.put_u32::<VERSION_AT>(0x0001_0001);
+    fields.put_u32::<72>(HEADER_V1_PLUS);
+    fields.put_u32::<{ V1.kind }>(if written.is_static { 2 } else { 1 });
+    fields.put_u32::<340>(written.map_at);
+    fields.put_u32::<344>(written.data_at);
+    // Both geometries are unknown; only their sector size is set.
+    fields.put_u32::<{ V1.geometry + 12 }>(SECTOR_BYTES);
+    fields.put_u64::<{ V1.disk_size }>(written.disk_size);
+    fields.put_u32::<{ V1.block_size }>(written.block_size);
+    fields.put_u32::<{ V1.blocks }>(written.blocks);
+    fields.put_u32::<{ V1.allocated }>(written.allocated);
+    fields.put::<{ V1.image }, 16>(&written.created);
+    fields.put::<{ V1.modified }, 16>(&written.modified);
+    fields.put_u32::<{ LCHS_AT + 12 }>(SECTOR_BYTES);
+    head
+}
+
+/// The text of a written image; `VirtualBox` and QEMU ignore it.
+const WRITTEN_TEXT: &[u8] = b"<<< imgprep Virtual Disk Image >>>\n";
+const SECTOR_BYTES: u32 = 512;
+
+const _: () = assert!(WRITTEN_TEXT.len() <= SIGNATURE_AT);
+
+/// The fields of a written header that depend on the image.
+pub(crate) struct Written {
+    pub(crate) is_static: bool,
+    pub(crate) map_at: u32,
+    pub(crate) data_at: u32,
+    pub(crate) disk_size: u64,
+    pub(crate) block_size: u32,
+    pub(crate) blocks: u32,
+    pub(crate) allocated: u32,
+    pub(crate) created: [u8; 16],
+    pub(crate) modified: [u8; 16],
 }

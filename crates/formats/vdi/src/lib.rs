@@ -7,6 +7,8 @@
 //! are not 512 bytes long.
 //!
 //! A VDI identifies its parent by UUID only: `open` searches the file.
+//! Written: version 1.1, dynamic or static ([`VdiWriter`]).
+//!
 //! The map of blocks is not kept in memory: it is read where a walk comes by.
 #![no_std]
 #![deny(
@@ -33,6 +35,7 @@ mod parent;
 mod tests;
 mod usage;
 mod uuid;
+mod writer;
 
 use alloc::boxed::Box;
 
@@ -46,6 +49,7 @@ use crate::uuid::Uuid;
 
 pub use error::{Corrupt, Unsupported};
 pub use layout::NAME;
+pub use writer::VdiWriter;
 
 /// Recognises the signature behind the text, or the text alone if the file ends there.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {

@@ -82,7 +82,7 @@ fn every_image_converts_to_its_disk_on_several_threads() {
 
 /// Through each of our writers and back.
 #[test]
-fn every_image_survives_conversion_to_zvhd2_and_qcow2() {
+fn every_image_survives_conversion_to_each_writable_format() {
     let folder = tempfile::tempdir().unwrap();
     for image in good().into_iter().filter(|image| image.snapshot.is_none()) {
         let path = write_files(&image.files, folder.path()).unwrap();
@@ -92,6 +92,8 @@ fn every_image_survives_conversion_to_zvhd2_and_qcow2() {
             ("out.zvhd2", &["--zlib"]),
             ("out.qcow2", &[]),
             ("out.qcow2", &["--level", "1", "-o", "cluster_size=4k,compression_type=zstd"]),
+            ("out.vdi", &[]),
+            ("out.vdi", &["-o", "static=on"]),
         ] {
             let to = ["convert", &source, out, "--force", "--no-sync", "--size", "original"];
             let output = imgprep(folder.path(), &[&to[..], options].concat());

@@ -5,67 +5,21 @@ use std::path::Path;
 use testdata_gen::{Noise, disk_of};
 
 use crate::support::program::{bounded, command, has_tool, imgprep, names, said, tool};
+use crate::support::written::{convert, scattered, written};
 
 const COMPRESSIONS: [&str; 3] = ["compress=off", "compression_type=zlib", "compression_type=zstd"];
 
-/// Text, noise, zeros and single bytes, at offsets that no cluster size divides.
-fn disk(seed: u64, size: usize) -> Vec<u8> {
-    let mut noise = Noise::new(seed);
-    let mut pieces = Vec::new();
-    let mut at = usize::from(noise.bytes(1)[0]) * 37;
-    while at < size {
-        let word = noise.bytes(4);
-        let len = (1 + usize::from(word[0]) * usize::from(word[1])).min(size - at);
-        let piece = match word[2] % 4 {
-            0 => noise.bytes(len),
-            1 => noise.half_compressible(len),
-            2 => vec![word[3] | 1; len],
-            _ => vec![1],
-        };
-        at += piece.len() + usize::from(word[3]) * 611;
-        pieces.push((at - piece.len() - usize::from(word[3]) * 611, piece));
-    }
-    disk_of(size, &pieces)
-}
-
-fn convert(folder: &Path, args: &[&str]) {
-    let from = if args[0].contains("qcow2") { "qcow2" } else { "raw" };
-    let fixed = ["convert", "--from", from, "--force", "--no-sync", "-q"];
-    let output = imgprep(folder, &[&fixed, args].concat());
-    assert!(output.status.success(), "{args:?}: {}", said(&output));
-}
-
-/// Writes a disk with 1, 2 and 7 threads, and compares what our reader and `qemu-img` read.
-fn written(folder: &Path, disk: &[u8], options: &str) -> Vec<u8> {
-    std::fs::write(folder.join("a.raw"), disk).unwrap();
-    convert(folder, &["a.raw", "a.qcow2", "-o", options, "--verify"]);
-    let file = std::fs::read(folder.join("a.qcow2")).unwrap();
-    for threads in ["1", "2", "7"] {
-        convert(folder, &["a.raw", "b.qcow2", "-o", options, "--threads", threads]);
-        assert!(std::fs::read(folder.join("b.qcow2")).unwrap() == file, "{options}: {threads} threads");
-    }
-    let checked = imgprep(folder, &["check", "--deep", "a.qcow2"]);
-    assert_eq!(said(&checked), "a.qcow2: qcow2, fine\n", "{options}");
-    let mut sectors = disk.to_vec();
-    sectors.resize(disk.len().next_multiple_of(512), 0);
-    convert(folder, &["a.qcow2", "back.raw"]);
-    assert!(std::fs::read(folder.join("back.raw")).unwrap() == sectors, "{options}: our reader");
-    // QEMU itself refuses zstd clusters of 512 bytes when it creates an image, but not when it reads one.
-    if has_tool("qemu-img") {
-        tool(folder, "qemu-img", &["check", "-q", "a.qcow2"]);
-        tool(folder, "qemu-img", &["convert", "-f", "qcow2", "-O", "raw", "a.qcow2", "theirs.raw"]);
-        assert!(std::fs::read(folder.join("theirs.raw")).unwrap() == sectors, "{options}: qemu-img");
-    }
-    file
+fn qcow2(folder: &Path, disk: &[u8], options: &str) -> Vec<u8> {
+    written(folder, disk, "qcow2", &["-o", options])
 }
 
 #[test]
 fn every_cluster_size_and_compression_is_read_by_qemu_img() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = disk(3, 6_000_001);
+    let disk = scattered(3, 6_000_001);
     for bits in 9..=21 {
         for compression in COMPRESSIONS {
-            written(folder.path(), &disk, &format!("cluster_size={},{compression}", 1 << bits));
+            qcow2(folder.path(), &disk, &format!("cluster_size={},{compression}", 1 << bits));
         }
     }
 }
@@ -82,7 +36,7 @@ fn sizes_around_the_ends_of_tables_are_read_by_qemu_img() {
     // The tables of the file shift the end of a refcount block: try every size near it.
     sizes.extend((118 << 10..126 << 10).step_by(512));
     for size in sizes {
-        let file = written(folder.path(), &whole[..size], "cluster_size=512");
+        let file = qcow2(folder.path(), &whole[..size], "cluster_size=512");
         assert!(file.len() > size, "{size}");
     }
 }
@@ -116,7 +70,7 @@ fn random_disks_with_random_options() {
         let size = 1 + usize::from(word[0]) * 4099 + usize::from(word[1]) * 512;
         let compression = COMPRESSIONS[usize::from(word[2]) % 3];
         let options = format!("cluster_size={},{compression}", 512 << (word[3] % 13));
-        written(folder.path(), &disk(seed, size), &options);
+        qcow2(folder.path(), &scattered(seed, size), &options);
     }
 }
 
@@ -124,9 +78,9 @@ fn random_disks_with_random_options() {
 #[test]
 fn qcow2_rs_reads_what_is_written() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = disk(5, 5 << 20);
+    let disk = scattered(5, 5 << 20);
     for options in ["cluster_size=4k", "cluster_size=64k,compress=on", "cluster_size=2M", "compress=on"] {
-        written(folder.path(), &disk, options);
+        qcow2(folder.path(), &disk, options);
         let params = qcow2_rs::dev::Qcow2DevParams::new(9, None, None, true, false);
         let path = folder.path().join("a.qcow2");
         let device = qcow2_rs::utils::qcow2_setup_dev_sync(&path, &params).unwrap();
@@ -145,7 +99,7 @@ fn small_image_has_the_expected_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let mut disk = vec![0; 1 << 20];
     disk[70_000] = 7;
-    let file = written(folder.path(), &disk, "compression_type=zstd");
+    let file = qcow2(folder.path(), &disk, "compression_type=zstd");
     let words: [(usize, &[u8]); 12] = [
         (0, b"QFI\xfb\0\0\0\x03"),
         (8, &[0; 12]),
@@ -203,7 +157,7 @@ fn a_disk_of_64_tib_stays_within_the_memory_limit() {
 #[test]
 fn unwritable_disks_are_rejected_before_an_output_exists() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("a.raw"), disk(1, 100_000)).unwrap();
+    std::fs::write(folder.path().join("a.raw"), scattered(1, 100_000)).unwrap();
     let large = std::fs::File::create(folder.path().join("large.raw")).unwrap();
     large.set_len(1 << 40).unwrap();
     for (args, want) in [
@@ -253,7 +207,7 @@ fn announced_length_is_an_upper_bound() {
 #[test]
 fn a_batch_and_a_receipt_of_qcow2() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = disk(2, 300_000);
+    let disk = scattered(2, 300_000);
     std::fs::create_dir(folder.path().join("in")).unwrap();
     std::fs::write(folder.path().join("in/a.img"), &disk).unwrap();
     let args = ["batch", "in", "--out", "out", "--to", "qcow2", "-o", "compression_type=zstd", "--verify"];

@@ -1,0 +1,47 @@
+//! UUIDs of written files, derived from one.
+
+/// The `index`-th UUID derived from `uuid`: the same for the same arguments, different for different ones. It has the
+/// variant and version bits of a random UUID (RFC 9562, 5.4).
+///
+/// Formats that store several UUIDs derive them from the one of the caller, so that a conversion is reproducible.
+pub fn derived_uuid(uuid: [u8; 16], index: u64) -> [u8; 16] {
+    let value = u128::from_be_bytes(uuid);
+    // OK: the halves of 128 bits.
+    let (high, low) = ((value >> 64) as u64, (value & u128::from(u64::MAX)) as u64);
+    let first = mixed(high ^ mixed(low ^ mixed(index)));
+    let second = mixed(low ^ mixed(first));
+    let mut derived = (u128::from(first) << 64 | u128::from(second)).to_be_bytes();
+    derived[6] = derived[6] & 0x0f | 0x40;
+    derived[8] = derived[8] & 0x3f | 0x80;
+    derived
+}
+
+/// The finalizer of `SplitMix64`: a bijection in which every bit depends on all others.
+fn mixed(value: u64) -> u64 {
+    let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
+    let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);
+    let value = (value ^ value >> 27).wrapping_mul(0x94d0_49bb_1331_11eb);
+    value ^ value >> 31
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::collections::BTreeSet;
+
+    use super::*;
+
+    #[test]
+    fn derived_uuids_differ_and_are_reproducible() {
+        let mut seen = BTreeSet::new();
+        for byte in 0..16 {
+            for index in 0..16 {
+                let mut uuid = [0; 16];
+                uuid[byte] = 1;
+                let derived = derived_uuid(uuid, index);
+                assert_eq!(derived, derived_uuid(uuid, index));
+                assert_eq!((derived[6] >> 4, derived[8] >> 6), (4, 2));
+                assert!(seen.insert(derived) && derived != uuid);
+            }
+        }
+    }
+}

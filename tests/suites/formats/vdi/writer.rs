@@ -1,0 +1,161 @@
+//! VDI written, and compared by `qemu-img` and our own reader.
+
+use std::path::Path;
+
+use testdata_gen::{Noise, disk_of};
+
+use crate::support::program::{bounded, command, has_tool, imgprep, names, said, tool};
+use crate::support::written::{convert, scattered, written};
+
+const MIB: usize = 1 << 20;
+const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
+const VARIANTS: [&str; 2] = ["static=off", "static=on"];
+
+fn vdi(folder: &Path, disk: &[u8], variant: &str) -> Vec<u8> {
+    written(folder, disk, "vdi", &["-o", variant, "--uuid", UUID])
+}
+
+#[test]
+fn sizes_around_blocks_are_read_by_qemu_img() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = disk_of(3 * MIB, &[(0, Noise::new(4).bytes(3 * MIB))]);
+    for size in [1, 511, 512, 513, MIB - 512, MIB - 1, MIB, MIB + 1, MIB + 512, 3 * MIB] {
+        for variant in VARIANTS {
+            let file = vdi(folder.path(), &whole[..size], variant);
+            assert_eq!(file.len(), 2 * MIB + size.next_multiple_of(MIB), "{variant} of {size}");
+        }
+    }
+}
+
+#[test]
+fn random_disks_are_read_by_qemu_img() {
+    let folder = tempfile::tempdir().unwrap();
+    for seed in 0..12 {
+        let word = Noise::new(2000 + seed).bytes(2);
+        let size = 1 + usize::from(word[0]) * 40_099 + usize::from(word[1]) * 512;
+        for variant in VARIANTS {
+            vdi(folder.path(), &scattered(seed, size), variant);
+        }
+    }
+}
+
+/// Blocks of zeros are not stored; the others follow each other in the order of the disk.
+#[test]
+fn blocks_are_allocated_in_the_order_of_the_disk() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = disk_of(6 * MIB, &[(MIB + 5, vec![1]), (4 * MIB, vec![2]), (6 * MIB - 1, vec![3])]);
+    let file = vdi(folder.path(), &disk, "static=off");
+    let map: Vec<_> =
+        file[MIB..MIB + 24].as_chunks::<4>().0.iter().map(|entry| u32::from_le_bytes(*entry)).collect();
+    assert_eq!(map, [u32::MAX, 0, u32::MAX, u32::MAX, 1, 2]);
+    assert_eq!(file.len(), 5 * MIB);
+    assert_eq!((file[2 * MIB + 5], file[3 * MIB], file[5 * MIB - 1]), (1, 2, 3));
+    let file = vdi(folder.path(), &disk, "static=on");
+    assert!(file[2 * MIB..] == disk);
+}
+
+/// The header field by field, in the order of `VirtualBox`'s structure.
+#[test]
+fn header_has_the_expected_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let file = vdi(folder.path(), &scattered(7, 2_500_000), "static=off");
+    let uuid: Vec<_> = (0..16).map(|byte| byte * 0x11).collect();
+    let words: [(usize, &[u8]); 13] = [
+        (0, b"<<< imgprep Virtual Disk Image >>>\n\0"),
+        (64, &[0x7f, 0x10, 0xda, 0xbe, 1, 0, 1, 0]),
+        (72, &[0x90, 1, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0]),
+        (84, &[0; 256]),
+        (340, &[0, 0, 0x10, 0, 0, 0, 0x20, 0]),
+        (348, &[0; 12]),
+        (360, &[0, 2, 0, 0, 0, 0, 0, 0]),
+        (368, &2_500_096_u64.to_le_bytes()),
+        (376, &[0, 0, 0x10, 0, 0, 0, 0, 0, 3, 0, 0, 0, 3, 0, 0, 0]),
+        (392, &uuid),
+        (424, &[0; 32]),
+        (456, &[0; 12]),
+        (468, &[0, 2, 0, 0]),
+    ];
+    for (at, want) in words {
+        assert_eq!(&file[at..at + want.len()], want, "header byte {at}");
+    }
+    assert!(file[408..424] != [0; 16] && file[408..424] != file[392..408], "uuidModify");
+    assert!(file[472..MIB].iter().all(|byte| *byte == 0));
+}
+
+/// Data at both ends and in the middle of a disk of 64 TiB, whose map has 256 MiB.
+#[test]
+fn a_disk_of_64_tib_stays_within_the_memory_limit() {
+    if !has_tool("qemu-img") || !has_tool("qemu-io") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let create = ["create", "-q", "-f", "qcow2", "-o", "cluster_size=2M", "a.qcow2", "64T"];
+    tool(folder.path(), "qemu-img", &create);
+    for write in ["write -P 1 0 4M", "write -P 2 32T 1k", "write -P 3 70368744177152 512"] {
+        tool(folder.path(), "qemu-io", &["-c", write, "a.qcow2"]);
+    }
+    let args = ["convert", "a.qcow2", "b.vdi", "--force", "--memory", "32M", "-q"];
+    // Libraries and stacks count as well.
+    let output = bounded(&command(folder.path(), &args), (32 + 64) << 10).output().unwrap();
+    assert!(output.status.success(), "{}", said(&output));
+    tool(folder.path(), "qemu-img", &["compare", "-q", "a.qcow2", "b.vdi"]);
+}
+
+#[test]
+fn a_static_image_is_written_to_a_pipe_and_a_dynamic_one_is_rejected() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = scattered(9, 2_600_000);
+    let file = vdi(folder.path(), &disk, "static=on");
+    let piped = |variant| {
+        let args =
+            ["convert", "--from", "raw", "a.raw", "-", "-O", "vdi", "-o", variant, "--uuid", UUID, "-q"];
+        imgprep(folder.path(), &args)
+    };
+    let output = piped("static=on");
+    assert!(output.status.success() && output.stdout == file, "{}", String::from_utf8_lossy(&output.stderr));
+    let output = piped("static=off");
+    assert!(output.stdout.is_empty() && said(&output).contains("[convert.needs-file]"), "{}", said(&output));
+}
+
+#[test]
+fn unwritable_disks_are_rejected_before_an_output_exists() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.raw"), [1]).unwrap();
+    let large = std::fs::File::create(folder.path().join("large.raw")).unwrap();
+    let most = ((1 << 30) - (1 << 19)) << 20;
+    let is_made = large.set_len(most + 512).is_ok();
+    for (args, want) in [
+        (&["large.raw", "b.vdi"][..], "[vdi.write.disk-too-large]"),
+        (&["a.raw", "b.vdi", "-o", "static=maybe"], "expected static=on|off"),
+        (&["a.raw", "b.vdi", "-o", "level=3"], "vdi has static=on|off"),
+        (&["a.raw", "b.vdi", "--level", "3"], "level"),
+        (&["a.raw", "b.vdi", "--bitmap"], "--bitmap is for a RAW file"),
+    ] {
+        if args[0] == "large.raw" && !is_made {
+            // The file system has no files of this length.
+            continue;
+        }
+        let output = imgprep(folder.path(), &[&["convert", "--from", "raw"], args].concat());
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(said(&output).contains(want), "{args:?}: {}", said(&output));
+        assert_eq!(names(folder.path()), ["a.raw", "large.raw"], "{args:?}");
+    }
+}
+
+/// The output is exactly as long as `--dry-run` announces where all blocks of the source contain data.
+#[test]
+fn announced_length_is_an_upper_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.raw"), disk_of(3 * MIB, &[(0, vec![1; MIB]), (2 * MIB, vec![1])]))
+        .unwrap();
+    for variant in VARIANTS {
+        let plan =
+            ["convert", "a.raw", "a.vdi", "--from", "raw", "-o", variant, "--dry-run", "--output", "json"];
+        let plan: serde_json::Value = serde_json::from_slice(&imgprep(folder.path(), &plan).stdout).unwrap();
+        convert(folder.path(), &["a.raw", "a.vdi", "-o", variant]);
+        let len = std::fs::metadata(folder.path().join("a.vdi")).unwrap().len();
+        let most = plan["output-size"].as_u64().unwrap();
+        assert!(len <= most && most <= 5 << 20, "{variant}: {len} of {most}");
+        std::fs::remove_file(folder.path().join("a.vdi")).unwrap();
+    }
+}
