@@ -86,6 +86,9 @@ WRITTEN = [
     ("qcow2", "compression_type=zstd"),
     ("vdi", "static=off"),
     ("vdi", "static=on"),
+    ("vhd", "subformat=dynamic"),
+    ("vhd", "block_size=512K"),
+    ("vhd", "subformat=fixed"),
 ]
 
 

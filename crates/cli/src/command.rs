@@ -29,7 +29,7 @@ pub(crate) enum Command {
     Map(MapArgs),
     /// Check images: structure, safety, and the import rules of a cloud
     Check(CheckArgs),
-    /// Convert a disk to ZVHD2, QCOW2, VDI or RAW
+    /// Convert a disk to ZVHD2, QCOW2, VDI, VHD or RAW
     Convert(ConvertArgs),
     /// Write the block bitmap (.mf) of a disk
     Bitmap(BitmapArgs),

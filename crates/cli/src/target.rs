@@ -45,9 +45,8 @@ fn format_options() -> String {
 
 /// What `qemu-img` calls a format that it writes and this program does not.
 fn qemu_name(name: &str) -> Option<&'static str> {
-    let names = ["vmdk", "qcow", "qed", "vdi", "vpc", "vhdx"];
-    let asked = if name == "vhd" { "vpc" } else { name };
-    names.into_iter().find(|known| *known == asked)
+    let names = ["vmdk", "qcow", "qed", "vhdx"];
+    names.into_iter().find(|known| *known == name)
 }
 
 /// The error with the commands that convert with `qemu-img`, ready to paste.

@@ -4,6 +4,7 @@ use imgprep_map::{Compression, Error, ImageWriter};
 use imgprep_qcow2::{ClusterCompression, ClusterSize, Qcow2Writer};
 use imgprep_raw::RawWriter;
 use imgprep_vdi::VdiWriter;
+use imgprep_vhd::{Subformat as VhdSubformat, VhdWriter};
 use imgprep_zvhd::{WriteOptions, Zvhd2Writer};
 
 use crate::target_error::{TargetError, zlib_level, zstd_level};
@@ -27,6 +28,13 @@ pub enum Target {
         /// Whether all blocks are stored.
         is_static: bool,
     },
+    /// VHD.
+    Vhd {
+        /// Fixed or dynamic.
+        subformat: VhdSubformat,
+        /// The virtual size is a multiple of this, in bytes: a power of two, at least 512. Azure requires 1 MiB.
+        align: u64,
+    },
 }
 
 impl Target {
@@ -39,7 +47,7 @@ impl Target {
     /// compressed with zlib.
     pub fn with_level(self, level: u32) -> Result<Self, Error> {
         Ok(match self {
-            Self::Raw | Self::Vdi { .. } => {
+            Self::Raw | Self::Vdi { .. } | Self::Vhd { .. } => {
                 return Err(TargetError::NoLevel { level, target: self.name() }.into());
             }
             Self::Zvhd2(Compression::Zstd { has_checksum, .. }) => {
@@ -65,16 +73,18 @@ impl Target {
             Self::Zvhd2(_) => imgprep_zvhd::ZVHD2,
             Self::Qcow2 { .. } => imgprep_qcow2::NAME,
             Self::Vdi { .. } => imgprep_vdi::NAME,
+            Self::Vhd { .. } => imgprep_vhd::NAME,
         }
     }
 
     /// The virtual size of the output for a disk of `size` bytes. It is a whole number of GiB in a ZVHD2, like all disks of
-    /// the cloud, and a whole number of sectors in a QCOW2 or VDI.
+    /// the cloud, and a whole number of sectors, or of the alignment, in all other formats but RAW.
     pub fn disk_size(self, size: u64) -> u64 {
         let granule = match self {
             Self::Raw => 1,
             Self::Zvhd2(_) => 1 << 30,
             Self::Qcow2 { .. } | Self::Vdi { .. } => 512,
+            Self::Vhd { align, .. } => align,
         };
         size.checked_next_multiple_of(granule).unwrap_or(size)
     }
@@ -82,7 +92,7 @@ impl Target {
     /// The compression of its blocks.
     pub fn compression(self) -> Option<Compression> {
         match self {
-            Self::Raw | Self::Vdi { .. } => None,
+            Self::Raw | Self::Vdi { .. } | Self::Vhd { .. } => None,
             Self::Zvhd2(compression) => Some(compression),
             Self::Qcow2 { compression, .. } => compression.map(Into::into),
         }
@@ -100,7 +110,7 @@ impl Target {
 
     /// Whether the file holds a UUID.
     pub fn has_uuid(self) -> bool {
-        matches!(self, Self::Zvhd2(_) | Self::Vdi { .. })
+        matches!(self, Self::Zvhd2(_) | Self::Vdi { .. } | Self::Vhd { .. })
     }
 
     /// The writer for a disk of `size` bytes.
@@ -119,6 +129,9 @@ impl Target {
                 Box::new(Qcow2Writer::new(self.disk_size(size), cluster_size, compression)?)
             }
             Self::Vdi { is_static } => Box::new(VdiWriter::new(self.disk_size(size), is_static, uuid)?),
+            Self::Vhd { subformat, .. } => {
+                Box::new(VhdWriter::new(self.disk_size(size), subformat, uuid, unix_time)?)
+            }
         })
     }
 }

@@ -2,6 +2,7 @@
 
 use imgprep_map::Compression;
 use imgprep_qcow2::{ClusterCompression, ClusterSize};
+use imgprep_vhd::{BlockSize as VhdBlockSize, Subformat as VhdSubformat};
 
 use crate::Target;
 use crate::listed::listed;
@@ -98,6 +99,34 @@ pub const TARGETS: &[TargetFormat] = &[
         }],
         make: |settings| Ok(Target::Vdi { is_static: settings.is_static.unwrap_or(false) }),
     },
+    TargetFormat {
+        name: imgprep_vhd::NAME,
+        aliases: &["vpc"],
+        options: &[
+            TargetOption {
+                key: "subformat",
+                values: "dynamic|fixed",
+                default: "dynamic",
+                about: "store the blocks with data, or all bytes of the disk",
+                set: subformat,
+            },
+            TargetOption {
+                key: "block_size",
+                values: "SIZE",
+                default: "2M",
+                about: "bytes of a block of a dynamic image, a power of two from 512K to 256M",
+                set: |settings, value| put(&mut settings.block_size, size(value)?),
+            },
+            TargetOption {
+                key: "align",
+                values: "SIZE",
+                default: "512",
+                about: "round the virtual size up to a multiple of this power of two; Azure requires 1M",
+                set: |settings, value| put(&mut settings.align, alignment(value)?),
+            },
+        ],
+        make: vhd,
+    },
     TargetFormat { name: imgprep_raw::NAME, aliases: &["img"], options: &[], make: |_| Ok(Target::Raw) },
 ];
 
@@ -178,6 +207,9 @@ struct Settings {
     compress: Option<bool>,
     cluster_size: Option<ClusterSize>,
     is_static: Option<bool>,
+    is_fixed: Option<bool>,
+    block_size: Option<u64>,
+    align: Option<u64>,
 }
 
 fn put<T>(place: &mut Option<T>, value: T) -> Result<(), String> {
@@ -204,6 +236,42 @@ fn compression_type(settings: &mut Settings, value: &str) -> Result<(), String> 
 fn cluster_size(value: &str) -> Result<ClusterSize, String> {
     let size = parse_size(value).ok().and_then(ClusterSize::new);
     size.ok_or_else(|| "clusters have a power of two from 512 to 2M bytes".into())
+}
+
+fn size(value: &str) -> Result<u64, String> {
+    parse_size(value).map_err(|error| error.to_string())
+}
+
+fn subformat(settings: &mut Settings, value: &str) -> Result<(), String> {
+    match value {
+        "fixed" => put(&mut settings.is_fixed, true),
+        "dynamic" => put(&mut settings.is_fixed, false),
+        _ => Err(String::new()),
+    }
+}
+
+fn alignment(value: &str) -> Result<u64, String> {
+    let size = parse_size(value).ok().filter(|size| size.is_power_of_two() && (512..=1 << 30).contains(size));
+    size.ok_or_else(|| "the alignment is a power of two from 512 to 1G".into())
+}
+
+fn vhd(settings: &Settings) -> Result<Target, TargetError> {
+    let subformat = match (settings.is_fixed.unwrap_or(false), settings.block_size) {
+        (true, Some(_)) => {
+            return Err(TargetError::Contradiction(
+                "subformat=fixed contradicts block_size: it has no blocks",
+            ));
+        }
+        (true, None) => VhdSubformat::Fixed,
+        (false, None) => VhdSubformat::Dynamic { block_size: VhdBlockSize::default() },
+        (false, Some(size)) => VhdSubformat::Dynamic {
+            block_size: VhdBlockSize::new(size).ok_or_else(|| TargetError::Option {
+                option: format!("block_size={size}"),
+                what: "blocks have a power of two from 512K to 256M bytes".into(),
+            })?,
+        },
+    };
+    Ok(Target::Vhd { subformat, align: settings.align.unwrap_or(512) })
 }
 
 fn zvhd2(settings: &Settings) -> Result<Target, TargetError> {
@@ -254,10 +322,10 @@ mod tests {
             assert_eq!(Target::parse(format.name, []).unwrap().name(), format.name);
         }
         assert_eq!(Target::parse("img", []), Ok(Target::Raw));
-        assert_eq!(writable(), "zvhd2, qcow2 and raw");
+        assert_eq!(writable(), "zvhd2, qcow2, vdi, vhd and raw");
         for (name, want) in [
-            ("vmdk", "cannot write vmdk: the writable formats are zvhd2, qcow2 and raw"),
-            ("floppy", "floppy: unknown format; the writable formats are zvhd2, qcow2 and raw"),
+            ("vmdk", "cannot write vmdk: the writable formats are zvhd2, qcow2, vdi, vhd and raw"),
+            ("floppy", "floppy: unknown format; the writable formats are zvhd2, qcow2, vdi, vhd and raw"),
         ] {
             assert_eq!(Target::parse(name, []).unwrap_err().to_string(), want);
         }
@@ -304,6 +372,15 @@ mod tests {
             ("qcow2", &["cluster_size=256"], "clusters have a power of two from 512 to 2M bytes"),
             ("qcow2", &["cluster_size=4G"], "clusters have a power of two from 512 to 2M bytes"),
             ("qcow2", &["compress"], "expected compress=on|off"),
+            ("vdi", &["static=yes"], "expected static=on|off"),
+            ("vhd", &["subformat=sparse"], "expected subformat=dynamic|fixed"),
+            ("vhd", &["block_size=3M"], "blocks have a power of two from 512K to 256M bytes"),
+            ("vhd", &["align=256"], "the alignment is a power of two from 512 to 1G"),
+            (
+                "vhd",
+                &["subformat=fixed", "block_size=2M"],
+                "subformat=fixed contradicts block_size: it has no blocks",
+            ),
             ("qcow2", &["compress=off", "level=1"], "compress=off contradicts the compression type or level"),
         ] {
             let error = Target::parse(name, options.iter().copied()).unwrap_err();

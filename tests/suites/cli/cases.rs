@@ -256,9 +256,7 @@ fn error_for_a_read_only_format_names_the_alternative() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     write(folder, "my disk.qcow2", qcow2());
-    for (to, qemu) in
-        [("vmdk", "vmdk"), ("vhdx", "vhdx"), ("vhd", "vpc"), ("vpc", "vpc"), ("qed", "qed"), ("qcow", "qcow")]
-    {
+    for (to, qemu) in [("vmdk", "vmdk"), ("vhdx", "vhdx"), ("qed", "qed"), ("qcow", "qcow")] {
         let dst = format!("o'ut.{to}");
         for args in [vec!["convert", "my disk.qcow2", &dst], vec!["convert", "my disk.qcow2", &dst, "-O", to]]
         {
@@ -267,7 +265,7 @@ fn error_for_a_read_only_format_names_the_alternative() {
             let text = said(&output);
             assert!(
                 text.contains(&format!(
-                    "cannot write {to}: the writable formats are zvhd2, qcow2, vdi and raw"
+                    "cannot write {to}: the writable formats are zvhd2, qcow2, vdi, vhd and raw"
                 )),
                 "{text}"
             );
@@ -281,23 +279,23 @@ fn error_for_a_read_only_format_names_the_alternative() {
     for (args, want) in [
         (
             &["convert", "a.raw", "b.zvhd"][..],
-            "cannot write zvhd: the writable formats are zvhd2, qcow2, vdi and raw",
+            "cannot write zvhd: the writable formats are zvhd2, qcow2, vdi, vhd and raw",
         ),
         (
             &["convert", "a.raw", "b.raw", "-O", "floppy"],
-            "-O floppy: unknown format; the writable formats are zvhd2, qcow2, vdi and raw",
+            "-O floppy: unknown format; the writable formats are zvhd2, qcow2, vdi, vhd and raw",
         ),
         (
             &["convert", "a.raw", "b"],
-            "b: the extension selects no writable format: use -O zvhd2, -O qcow2, -O vdi or -O raw",
+            "b: the extension selects no writable format: use -O zvhd2, -O qcow2, -O vdi, -O vhd or -O raw",
         ),
         (
             &["batch", ".", "--out", "x", "--to", "vmdk"],
-            "cannot write vmdk: the writable formats are zvhd2, qcow2, vdi and raw",
+            "cannot write vmdk: the writable formats are zvhd2, qcow2, vdi, vhd and raw",
         ),
         (
             &["batch", ".", "--out", "x", "--to", "floppy"],
-            "to floppy: unknown format; the writable formats are zvhd2, qcow2, vdi and raw",
+            "to floppy: unknown format; the writable formats are zvhd2, qcow2, vdi, vhd and raw",
         ),
     ] {
         let output = imgprep(folder, args);

@@ -57,8 +57,12 @@ pub(crate) fn written(folder: &Path, disk: &[u8], format: &str, options: &[&str]
     convert(folder, &[&name, "back.raw"]);
     assert!(std::fs::read(folder.join("back.raw")).unwrap() == sectors, "{options:?}: our reader");
     if has_tool("qemu-img") {
-        tool(folder, "qemu-img", &["check", "-q", "-f", format, &name]);
-        tool(folder, "qemu-img", &["convert", "-f", format, "-O", "raw", &name, "theirs.raw"]);
+        // QEMU's name of the format; it has no check of VHD.
+        let theirs = if format == "vhd" { "vpc" } else { format };
+        if theirs != "vpc" {
+            tool(folder, "qemu-img", &["check", "-q", "-f", theirs, &name]);
+        }
+        tool(folder, "qemu-img", &["convert", "-f", theirs, "-O", "raw", &name, "theirs.raw"]);
         assert!(std::fs::read(folder.join("theirs.raw")).unwrap() == sectors, "{options:?}: qemu-img");
     }
     file

@@ -65,4 +65,5 @@ pub const CODES: &[Code] = &[
     Code::finding("vhd.size.differ", "structure/note", "the size field and the geometry differ; the geometry is used"),
     Code::finding("vhd.size.no-geometry", "structure/note", "the geometry is empty; the size field is used"),
     Code::corrupt("vhd.table.past-end", "safety/table-size", "a table lies past the end of the file"),
+    Code::unsupported("vhd.write.disk-too-large", "format/unsupported", "the disk is too large for a VHD").without_rule(),
 ];

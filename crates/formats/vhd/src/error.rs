@@ -190,6 +190,14 @@ pub enum Unsupported {
         /// What it is.
         found: u32,
     },
+    /// A disk that a written image cannot describe.
+    #[error("a disk of {size} bytes is too large for a VHD, the limit is {most}")]
+    WriteDiskTooLarge {
+        /// Length of the disk.
+        size: u64,
+        /// The limit.
+        most: u64,
+    },
     /// `vhd-util` was resizing the image.
     #[error(
         "a resize of the image was not finished (cookie \"v_poison\"): finish or revert it with vhd-util"
@@ -221,6 +229,7 @@ impl Detail for Unsupported {
             Self::BlockSize { .. } => "vhd.header.block-size",
             Self::Poisoned { .. } => "vhd.footer.poisoned",
             Self::TextTooLong { .. } => "vhd.limit.text",
+            Self::WriteDiskTooLarge { .. } => "vhd.write.disk-too-large",
         }
     }
 
@@ -229,13 +238,14 @@ impl Detail for Unsupported {
     }
 
     fn at(&self) -> Option<u64> {
-        Some(match self {
+        match self {
             Self::Version { at, .. }
             | Self::DiskType { at, .. }
             | Self::BlockSize { at, .. }
             | Self::Poisoned { at }
-            | Self::TextTooLong { at, .. } => *at,
-        })
+            | Self::TextTooLong { at, .. } => Some(*at),
+            Self::WriteDiskTooLarge { .. } => None,
+        }
     }
 }
 

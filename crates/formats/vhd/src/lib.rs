@@ -7,6 +7,8 @@
 //! Refused by name: other disk types and versions, footers that contradict each other, images
 //! in the middle of a resize.
 //!
+//! Written: fixed and dynamic images ([`VhdWriter`]).
+//!
 //! No table is kept in memory: block allocation table and sector bitmaps are read where a
 //! walk comes by. Whether the parent is the right one is decided by its unique id, by those
 //! who open it.
@@ -42,6 +44,7 @@ mod parent;
 mod part;
 mod size;
 mod usage;
+mod writer;
 
 use alloc::boxed::Box;
 use alloc::vec::Vec;
@@ -62,6 +65,7 @@ use crate::parent::Parent;
 
 pub use error::{Corrupt, Unsupported};
 pub use layout::NAME;
+pub use writer::{BlockSize, Subformat, VhdWriter};
 
 /// Recognises a footer at the end (whole, of 511 bytes, cut, or with padding behind it)
 /// or its copy at the start.

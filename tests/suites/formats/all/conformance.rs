@@ -94,6 +94,8 @@ fn every_image_survives_conversion_to_each_writable_format() {
             ("out.qcow2", &["--level", "1", "-o", "cluster_size=4k,compression_type=zstd"]),
             ("out.vdi", &[]),
             ("out.vdi", &["-o", "static=on"]),
+            ("out.vhd", &["-o", "block_size=512K"]),
+            ("out.vhd", &["-o", "subformat=fixed"]),
         ] {
             let to = ["convert", &source, out, "--force", "--no-sync", "--size", "original"];
             let output = imgprep(folder.path(), &[&to[..], options].concat());

@@ -1,0 +1,281 @@
+//! Writes VHD: fixed, and dynamic in one pass.
+//!
+//! The size field of the footer is exact, the geometry is rounded down as in the specification's appendix. The creator
+//! is `win `, for which all readers use the size field: QEMU and Virtual PC use the geometry for other creators.
+//!
+//! Memory: one page of the block allocation table.
+
+use alloc::vec;
+use alloc::vec::Vec;
+use core::ops::Range;
+
+use imgprep_format_kit::FieldsMut;
+use imgprep_map::{Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Stored, usize_of};
+
+use crate::Unsupported;
+use crate::layout::{COOKIE, FOOTER, HEADER, RESERVED, SECTOR, SPARSE_COOKIE, UNUSED, checksum};
+use crate::size::chs;
+
+/// The largest disk, in bytes: offsets in the block allocation table are sector numbers of 32 bits. The limit of Azure,
+/// Hyper-V and QEMU.
+const MOST: u64 = 2040 << 30;
+/// File offset of the block allocation table: footer copy and header precede it.
+const TABLE_AT: u64 = FOOTER + HEADER;
+/// Entries of the table that are written at once.
+const PAGE: u64 = 16 << 10;
+/// 2000-01-01 in seconds since 1970, the origin of time stamps.
+const EPOCH: u64 = 946_684_800;
+
+/// The variant of a written image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Subformat {
+    /// The bytes of the disk, followed by a footer.
+    Fixed,
+    /// Blocks that contain data, with a sector bitmap each.
+    Dynamic {
+        /// Bytes of a block.
+        block_size: BlockSize,
+    },
+}
+
+/// The block size of a dynamic image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct BlockSize(u32);
+
+impl BlockSize {
+    /// A power of two from 512 KiB to 256 MiB. Hyper-V creates 512 KiB and 2 MiB.
+    pub fn new(bytes: u64) -> Option<Self> {
+        let is_valid = bytes.is_power_of_two() && (512 << 10..=256 << 20).contains(&bytes);
+        u32::try_from(bytes).ok().filter(|_| is_valid).map(Self)
+    }
+
+    fn bytes(self) -> u64 {
+        self.0.into()
+    }
+
+    /// Bytes of a sector bitmap, in whole sectors.
+    fn bitmap(self) -> u64 {
+        (self.bytes() / SECTOR / 8).next_multiple_of(SECTOR)
+    }
+}
+
+/// 2 MiB, as in the specification.
+impl Default for BlockSize {
+    fn default() -> Self {
+        Self(2 << 20)
+    }
+}
+
+/// A writer of VHD images.
+pub struct VhdWriter {
+    disk_size: u64,
+    subformat: Subformat,
+    footer: [u8; 512],
+    /// File offset of the next block.
+    next: u64,
+    /// The page of the table that is being filled, and its entries.
+    page: (u64, Vec<u32>),
+}
+
+impl VhdWriter {
+    /// Creates a writer for a disk of whole sectors. `uuid` and the time, in seconds since 1970, are stored in the footer.
+    ///
+    /// Fails if the disk is larger than 2040 GiB.
+    pub fn new(disk_size: u64, subformat: Subformat, uuid: [u8; 16], unix_time: u64) -> Result<Self, Error> {
+        if disk_size > MOST {
+            return Err(Unsupported::WriteDiskTooLarge { size: disk_size, most: MOST }.into());
+        }
+        let footer = footer(disk_size, subformat, uuid, unix_time);
+        let mut writer = Self { disk_size, subformat, footer, next: 0, page: (0, Vec::new()) };
+        writer.next = TABLE_AT + (writer.blocks() * 4).next_multiple_of(SECTOR);
+        writer.page.1 = writer.empty_page(0);
+        Ok(writer)
+    }
+
+    fn block_size(&self) -> BlockSize {
+        match self.subformat {
+            Subformat::Fixed => BlockSize::default(),
+            Subformat::Dynamic { block_size } => block_size,
+        }
+    }
+
+    fn blocks(&self) -> u64 {
+        self.disk_size.div_ceil(self.block_size().bytes())
+    }
+
+    /// Blocks that a page of the table describes. The table is padded to whole sectors.
+    fn described(&self, page: u64) -> Range<u64> {
+        let entries = (self.blocks() * 4).next_multiple_of(SECTOR) / 4;
+        page * PAGE..((page + 1) * PAGE).min(entries)
+    }
+
+    fn empty_page(&self, page: u64) -> Vec<u32> {
+        let described = self.described(page);
+        // OK: at most a page.
+        vec![UNUSED; usize_of(described.end.saturating_sub(described.start))]
+    }
+
+    /// Writes the pages before `page`, which becomes the current one.
+    fn turn_to(&mut self, page: u64, out: &mut dyn Emit) -> Result<(), Error> {
+        while self.page.0 < page {
+            let (current, entries) = &self.page;
+            let bytes: Vec<u8> = entries.iter().flat_map(|entry| entry.to_be_bytes()).collect();
+            out.write(TABLE_AT + current * PAGE * 4, &bytes)?;
+            let next = current + 1;
+            self.page = (next, self.empty_page(next));
+        }
+        Ok(())
+    }
+
+    /// The header of a dynamic image ("Dynamic Disk Header Format").
+    fn header(&self) -> [u8; 1024] {
+        let mut header = [0; 1024];
+        let mut fields = FieldsMut::be(&mut header);
+        fields.put::<0, 8>(&SPARSE_COOKIE);
+        fields.put_u64::<8>(u64::MAX);
+        fields.put_u64::<16>(TABLE_AT);
+        fields.put_u32::<24>(0x0001_0000);
+        // OK: at most 2040 GiB in blocks of 512 KiB.
+        fields.put_u32::<28>(u32::try_from(self.blocks()).unwrap_or(u32::MAX));
+        fields.put_u32::<32>(self.block_size().0);
+        let sum = checksum(&header, 36);
+        FieldsMut::be(&mut header).put_u32::<36>(sum);
+        header
+    }
+}
+
+/// The footer ("Hard Disk Footer Format").
+fn footer(size: u64, subformat: Subformat, uuid: [u8; 16], unix_time: u64) -> [u8; 512] {
+    let (data_offset, disk_type) = match subformat {
+        Subformat::Fixed => (u64::MAX, 2),
+        Subformat::Dynamic { .. } => (FOOTER, 3),
+    };
+    let (cylinders, heads, sectors) = chs(size);
+    let mut footer = [0; 512];
+    let mut fields = FieldsMut::be(&mut footer);
+    fields.put::<0, 8>(&COOKIE);
+    fields.put_u32::<8>(RESERVED);
+    fields.put_u32::<12>(0x0001_0000);
+    fields.put_u64::<16>(data_offset);
+    // Times before 2000 and after 2136 are clipped.
+    fields.put_u32::<24>(u32::try_from(unix_time.saturating_sub(EPOCH)).unwrap_or(u32::MAX)); // OK: as stated above.
+    fields.put::<28, 4>(b"win ");
+    fields.put_u32::<32>(0x0006_0001);
+    fields.put::<36, 4>(b"Wi2k");
+    fields.put_u64::<40>(size);
+    fields.put_u64::<48>(size);
+    fields.put_u16::<56>(cylinders);
+    fields.put_u8::<58>(heads);
+    fields.put_u8::<59>(sectors);
+    fields.put_u32::<60>(disk_type);
+    fields.put::<68, 16>(&uuid);
+    let sum = checksum(&footer, 64);
+    FieldsMut::be(&mut footer).put_u32::<64>(sum);
+    footer
+}
+
+impl ImageWriter for VhdWriter {
+    fn block(&self) -> u64 {
+        self.block_size().bytes()
+    }
+
+    fn encoding(&self) -> Encoding {
+        Encoding::Plain
+    }
+
+    fn needs(&self) -> SinkKind {
+        match self.subformat {
+            Subformat::Fixed => SinkKind::Append,
+            Subformat::Dynamic { .. } => SinkKind::Random,
+        }
+    }
+
+    fn linear_at(&self) -> Option<u64> {
+        (self.subformat == Subformat::Fixed).then_some(0)
+    }
+
+    fn begin(&mut self, _: &mut dyn Emit) -> Result<(), Error> {
+        Ok(())
+    }
+
+    /// A block follows its sector bitmap. All of its sectors are stored, so all bits are set.
+    fn place(&mut self, block: u64, _: Stored, out: &mut dyn Emit) -> Result<Placement, Error> {
+        let block_size = self.block_size();
+        self.turn_to(block / PAGE, out)?;
+        if let Some(entry) = self.page.1.get_mut(usize_of(block % PAGE)) {
+            // OK: at most 2040 GiB of data with their bitmaps and table are less than 2^32 sectors.
+            *entry = u32::try_from(self.next / SECTOR).unwrap_or(UNUSED);
+        }
+        let at = self.next;
+        self.next += block_size.bitmap() + block_size.bytes();
+        // OK: 64 KiB at most.
+        Ok(Placement { head: vec![0xff; usize_of(block_size.bitmap())], ..Placement::bare(at) })
+    }
+
+    fn finish(&mut self, out: &mut dyn Emit) -> Result<u64, Error> {
+        if self.subformat == Subformat::Fixed {
+            out.write(self.disk_size, &self.footer)?;
+            return Ok(self.disk_size + FOOTER);
+        }
+        self.turn_to(self.blocks().div_ceil(PAGE), out)?;
+        out.write(self.next, &self.footer)?;
+        out.write(0, &self.footer)?;
+        out.write(FOOTER, &self.header())?;
+        Ok(self.next + FOOTER)
+    }
+
+    fn max_len(&self, blocks: u64, _: u64) -> u64 {
+        if self.subformat == Subformat::Fixed {
+            return self.disk_size.saturating_add(FOOTER);
+        }
+        let block_size = self.block_size();
+        let table = (self.blocks() * 4).next_multiple_of(SECTOR);
+        let stored = blocks.saturating_mul(block_size.bitmap() + block_size.bytes());
+        stored.saturating_add(TABLE_AT + table + FOOTER)
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn block_sizes_are_powers_of_two_from_512_kib_to_256_mib() {
+        for bytes in [512 << 10, 2 << 20, 256 << 20] {
+            assert_eq!(BlockSize::new(bytes).map(BlockSize::bytes), Some(bytes));
+        }
+        for bytes in [0, 256 << 10, (512 << 10) + 1, 3 << 20, 512 << 20, u64::MAX] {
+            assert_eq!(BlockSize::new(bytes), None, "{bytes}");
+        }
+        assert_eq!(
+            [512 << 10, 2 << 20, 256 << 20].map(|bytes| BlockSize::new(bytes).unwrap().bitmap()),
+            [512, 512, 65536]
+        );
+    }
+
+    #[test]
+    fn a_disk_of_more_than_2040_gib_is_rejected() {
+        let dynamic = Subformat::Dynamic { block_size: BlockSize(512 << 10) };
+        for subformat in [Subformat::Fixed, dynamic] {
+            let mut largest = VhdWriter::new(MOST, subformat, [0; 16], 0).unwrap();
+            // The last block of a file without holes still has a sector number.
+            let table = TABLE_AT + (largest.blocks() * 4).next_multiple_of(SECTOR);
+            let block_size = largest.block_size();
+            largest.next = table + (largest.blocks() - 1) * (block_size.bitmap() + block_size.bytes());
+            assert!(largest.next / SECTOR < u64::from(UNUSED));
+            let error = VhdWriter::new(MOST + 512, subformat, [0; 16], 0).err().unwrap();
+            assert_eq!(
+                error.detail(),
+                Some(&Unsupported::WriteDiskTooLarge { size: MOST + 512, most: MOST })
+            );
+        }
+    }
+
+    #[test]
+    fn time_stamps_are_clipped_to_their_field() {
+        let time = |unix| footer(0, Subformat::Fixed, [0; 16], unix)[24..28].to_vec();
+        assert_eq!(time(0), [0; 4]);
+        assert_eq!(time(EPOCH + 258), [0, 0, 1, 2]);
+        assert_eq!(time(u64::MAX), [255; 4]);
+    }
+}

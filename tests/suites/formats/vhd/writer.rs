@@ -1,0 +1,207 @@
+//! VHD written, and compared by `qemu-img` and our own reader.
+
+use std::path::Path;
+
+use testdata_gen::{Noise, disk_of};
+
+use crate::support::program::{bounded, command, has_tool, imgprep, names, said, tool};
+use crate::support::written::{convert, scattered, written};
+
+const KIB: usize = 1 << 10;
+const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
+const VARIANTS: [&str; 4] = ["subformat=dynamic", "block_size=512K", "block_size=4M", "subformat=fixed"];
+
+/// Writes at a fixed time: that of the environment.
+fn vhd(folder: &Path, disk: &[u8], variant: &str) -> Vec<u8> {
+    written(folder, disk, "vhd", &["-o", variant, "--uuid", UUID])
+}
+
+#[test]
+fn sizes_around_blocks_and_tables_are_read_by_qemu_img() {
+    let folder = tempfile::tempdir().unwrap();
+    let whole = disk_of(5000 * KIB, &[(0, Noise::new(4).bytes(5000 * KIB))]);
+    let block = 512 * KIB;
+    for size in
+        [1, 511, 512, 513, block - 512, block - 1, block, block + 1, block + 512, 4 * block, 5000 * KIB]
+    {
+        for variant in VARIANTS {
+            vhd(folder.path(), &whole[..size], variant);
+        }
+    }
+}
+
+#[test]
+fn random_disks_are_read_by_qemu_img() {
+    let folder = tempfile::tempdir().unwrap();
+    for seed in 0..8 {
+        let word = Noise::new(3000 + seed).bytes(2);
+        let size = 1 + usize::from(word[0]) * 40_099 + usize::from(word[1]) * 512;
+        for variant in VARIANTS {
+            vhd(folder.path(), &scattered(seed, size), variant);
+        }
+    }
+}
+
+/// The geometry cannot express these sizes, and QEMU reads them from the size field because of the creator.
+#[test]
+fn sizes_between_two_geometries_are_exact_for_qemu_img() {
+    if !has_tool("qemu-img") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    for sectors in [1_u64, 4 * 17 * 1024 - 1, 4 * 17 * 1024 + 1, 65_535 * 16 * 63 + 1, 2040 << 21] {
+        std::fs::File::create(folder.path().join("a.raw")).unwrap().set_len(sectors * 512).unwrap();
+        for variant in ["subformat=dynamic", "subformat=fixed"] {
+            convert(folder.path(), &["a.raw", "a.vhd", "-o", variant]);
+            let info = std::process::Command::new("qemu-img")
+                .args(["info", "-f", "vpc", "--output", "json", "a.vhd"])
+                .current_dir(folder.path())
+                .output()
+                .unwrap();
+            let info: serde_json::Value = serde_json::from_slice(&info.stdout).unwrap();
+            assert_eq!(info["virtual-size"], sectors * 512, "{variant} of {sectors} sectors");
+        }
+    }
+}
+
+#[test]
+fn alignment_rounds_the_virtual_size_up() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.raw"), scattered(5, 1_500_000)).unwrap();
+    for (options, size) in
+        [("align=1M", 2 << 20), ("subformat=fixed,align=1M", 2 << 20), ("align=4K", 1_503_232)]
+    {
+        convert(folder.path(), &["a.raw", "a.vhd", "-o", options, "--verify"]);
+        convert(folder.path(), &["a.vhd", "back.raw"]);
+        let mut want = scattered(5, 1_500_000);
+        want.resize(size, 0);
+        assert!(std::fs::read(folder.path().join("back.raw")).unwrap() == want, "{options}");
+    }
+}
+
+/// Footer, header, table, sector bitmaps and blocks, as the specification has them.
+#[test]
+fn a_dynamic_image_has_the_expected_bytes() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = disk_of(2000 * KIB, &[(600 * KIB, vec![7]), (2000 * KIB - 1, vec![9])]);
+    let file = vhd(folder.path(), &disk, "block_size=512K");
+    let uuid: Vec<_> = (0..16).map(|byte| byte * 0x11).collect();
+    let footer: [(usize, &[u8]); 9] = [
+        (0, b"conectix\0\0\0\x02\0\x01\0\0"),
+        (16, &[0, 0, 0, 0, 0, 0, 2, 0]),
+        (28, b"win \0\x06\0\x01Wi2k"),
+        (40, &2_048_000_u64.to_be_bytes()),
+        (48, &2_048_000_u64.to_be_bytes()),
+        // 58 cylinders, 4 heads, 17 sectors.
+        (56, &[0, 58, 4, 17, 0, 0, 0, 3]),
+        (68, &uuid),
+        (84, &[0; 16]),
+        (496, &[0; 16]),
+    ];
+    for (at, want) in footer {
+        assert_eq!(&file[at..at + want.len()], want, "footer byte {at}");
+    }
+    assert_eq!(file[..512], file[file.len() - 512..], "both footers");
+    let header: [(usize, &[u8]); 3] = [
+        (512, b"cxsparse\xff\xff\xff\xff\xff\xff\xff\xff\0\0\0\0\0\0\x06\0"),
+        (536, &[0, 1, 0, 0, 0, 0, 0, 4, 0, 8, 0, 0]),
+        (552, &[0; 984]),
+    ];
+    for (at, want) in header {
+        assert_eq!(&file[at..at + want.len()], want, "header byte {at}");
+    }
+    let sum = |bytes: &[u8]| bytes.iter().fold(0_u32, |sum, byte| sum.wrapping_add((*byte).into()));
+    for (structure, at) in [(0..512, 64), (512..1536, 548)] {
+        let stored = u32::from_be_bytes(file[at..at + 4].try_into().unwrap());
+        assert_eq!(stored, !(sum(&file[structure]) - sum(&file[at..at + 4])), "checksum at {at}");
+    }
+    // Blocks 1 and 3, in sectors of the file; the rest of the table's sector is unused.
+    let table: Vec<_> =
+        file[1536..2048].as_chunks::<4>().0.iter().map(|entry| u32::from_be_bytes(*entry)).collect();
+    assert_eq!(table[..4], [u32::MAX, 4, u32::MAX, 4 + 1 + 1024]);
+    assert!(table[4..].iter().all(|entry| *entry == u32::MAX));
+    assert_eq!(file[2048..2560], [0xff; 512], "the sector bitmap");
+    assert_eq!(file[2560 + 88 * KIB], 7);
+    assert_eq!(file.len(), 2048 + 2 * (512 + 512 * KIB) + 512);
+}
+
+#[test]
+fn a_fixed_image_is_the_disk_and_a_footer_also_in_a_pipe() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = disk_of(3000 * KIB, &[(600 * KIB, vec![7; 5000])]);
+    let file = vhd(folder.path(), &disk, "subformat=fixed");
+    assert!(file[..disk.len()] == disk && file.len() == disk.len() + 512);
+    let footer = &file[disk.len()..];
+    assert!(footer.starts_with(b"conectix") && footer[16..24] == [0xff; 8] && footer[63] == 2);
+    let piped = |variant| {
+        let args =
+            ["convert", "--from", "raw", "a.raw", "-", "-O", "vhd", "-o", variant, "--uuid", UUID, "-q"];
+        imgprep(folder.path(), &args)
+    };
+    let output = piped("subformat=fixed");
+    assert!(output.status.success() && output.stdout == file, "{}", String::from_utf8_lossy(&output.stderr));
+    let output = piped("subformat=dynamic");
+    assert!(output.stdout.is_empty() && said(&output).contains("[convert.needs-file]"), "{}", said(&output));
+}
+
+/// Data at both ends and in the middle of the largest disk.
+#[test]
+fn a_disk_of_2040_gib_stays_within_the_memory_limit() {
+    if !has_tool("qemu-img") || !has_tool("qemu-io") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let create = ["create", "-q", "-f", "qcow2", "-o", "cluster_size=2M", "a.qcow2", "2040G"];
+    tool(folder.path(), "qemu-img", &create);
+    for write in ["write -P 1 0 4M", "write -P 2 1T 1k", "write -P 3 2190433320448 512"] {
+        tool(folder.path(), "qemu-io", &["-c", write, "a.qcow2"]);
+    }
+    for options in ["subformat=dynamic", "block_size=32M", "subformat=fixed"] {
+        let args = ["convert", "a.qcow2", "b.vhd", "-o", options, "--force", "--memory", "128M", "-q"];
+        // Libraries and stacks count as well.
+        let output = bounded(&command(folder.path(), &args), (128 + 64) << 10).output().unwrap();
+        assert!(output.status.success(), "{options}: {}", said(&output));
+        tool(folder.path(), "qemu-img", &["compare", "-q", "-F", "vpc", "a.qcow2", "b.vhd"]);
+    }
+}
+
+#[test]
+fn unwritable_disks_are_rejected_before_an_output_exists() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.raw"), [1]).unwrap();
+    std::fs::File::create(folder.path().join("large.raw")).unwrap().set_len((2040 << 30) + 512).unwrap();
+    for (args, want) in [
+        (&["large.raw", "b.vhd"][..], "[vhd.write.disk-too-large]"),
+        (&["large.raw", "b.vhd", "-o", "subformat=fixed"], "[vhd.write.disk-too-large]"),
+        (&["a.raw", "b.vhd", "-o", "subformat=sparse"], "expected subformat=dynamic|fixed"),
+        (&["a.raw", "b.vhd", "-o", "block_size=1000"], "blocks have a power of two from 512K to 256M bytes"),
+        (&["a.raw", "b.vhd", "-o", "level=3"], "vhd has subformat=dynamic|fixed"),
+        (&["a.raw", "b.vhd", "--bitmap"], "--bitmap is for a RAW file"),
+    ] {
+        let output = imgprep(folder.path(), &[&["convert", "--from", "raw"], args].concat());
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(said(&output).contains(want), "{args:?}: {}", said(&output));
+        assert_eq!(names(folder.path()), ["a.raw", "large.raw"], "{args:?}");
+    }
+}
+
+/// The output is never longer than `--dry-run` announces.
+#[test]
+fn announced_length_is_an_upper_bound() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(
+        folder.path().join("a.raw"),
+        disk_of(6 << 20, &[(0, vec![1; 1 << 20]), (5 << 20, vec![1])]),
+    )
+    .unwrap();
+    for variant in VARIANTS {
+        let plan =
+            ["convert", "a.raw", "a.vhd", "--from", "raw", "-o", variant, "--dry-run", "--output", "json"];
+        let plan: serde_json::Value = serde_json::from_slice(&imgprep(folder.path(), &plan).stdout).unwrap();
+        convert(folder.path(), &["a.raw", "a.vhd", "-o", variant]);
+        let len = std::fs::metadata(folder.path().join("a.vhd")).unwrap().len();
+        let most = plan["output-size"].as_u64().unwrap();
+        assert!(len <= most && most <= len + (6 << 20), "{variant}: {len} of {most}");
+        std::fs::remove_file(folder.path().join("a.vhd")).unwrap();
+    }
+}
