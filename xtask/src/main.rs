@@ -10,6 +10,7 @@ mod circles;
 mod codes;
 mod module_source;
 mod mutants;
+mod reasons;
 mod sources;
 mod words;
 

@@ -31,6 +31,7 @@ impl AllocationBar {
     fn new(size: u64) -> Self {
         // A disk of a few sectors has no more parts than that.
         let parts = PARTS.min(size / 512);
+        // OK: at most `PARTS`.
         Self { size, parts: vec![[0; 3]; usize::try_from(parts).unwrap_or(0)] }
     }
 
@@ -46,6 +47,7 @@ impl AllocationBar {
         }
         let each = self.size.div_ceil(count);
         let first = extent.disk.start / each;
+        // OK: the index of a part.
         for (index, part) in (first..).zip(self.parts.iter_mut().skip(usize::try_from(first).unwrap_or(0))) {
             let (start, end) = (index * each, (index + 1) * each);
             if start >= extent.disk.end {
