@@ -1,46 +1,35 @@
-//! Many images: which ones, what each becomes, in which order, and what came of it.
+//! Conversion of many images: which ones, into what, in which order, and the results.
 //!
-//! A [`Batch`] is assembled from a folder ([`search`]), a [`Manifest`] or a list; [`plan`] reports what it would
-//! do, [`run`] does it. One budget holds for all jobs together (`queue`), a journal in the output folder lets a
-//! batch continue after a kill (`journal`), and [`report`] describes the results. Whether
-//! an image can be imported is the word of [`ImportRules`].
+//! A [`Batch`] is assembled from a folder ([`search`]), a [`Manifest`] or a list. [`plan`] reports what it would
+//! do, [`run`] does it. All jobs share one budget of threads and memory (`run`), a journal in the output folder lets a
+//! batch continue after a kill (`journal`), and [`report`] describes the results. [`ImportRules`] decide whether
+//! an image can be imported.
 //!
 //! Nothing here prints or reads the environment.
 
-mod allocation_bar;
-mod asked;
 mod codes;
 mod error;
-mod execute;
-pub mod files;
-mod fingerprint;
-mod job_spec;
-mod jobs;
 mod journal;
-mod manifest;
-mod observer;
-mod overlapping_batches;
 mod plan;
-mod queue;
-mod record;
 pub mod report;
 mod run;
-mod share;
-mod summary;
-mod template;
+mod settings;
 #[cfg(test)]
 mod tests;
 
 pub use codes::CODES;
 pub use error::BatchError;
-pub use job_spec::{ImportRules, JobSpec, Reason, Subject, Verdict};
-pub use jobs::{Batch, Found, Job, Search, Searched, assemble, search};
+pub use journal::record::{Failure, Lost, Note, Record, State};
 pub use journal::{ExistingJournal, JOURNAL_NAME};
-pub use manifest::{Defaults, EXAMPLE, Manifest};
-pub use observer::{BatchObserver, ProgressSnapshot};
-pub use plan::{BatchPlan, Intent, Planned, plan};
-pub use queue::RunningJob;
-pub use record::{Failure, Lost, Note, Record, State};
-pub use run::{OnFailure, OtherOptions, RunSettings, run};
-pub use summary::Summary;
-pub use template::Template;
+pub use plan::batch_plan::{BatchPlan, Intent, Planned, plan};
+pub use plan::files;
+pub use plan::job_spec::{ImportRules, JobSpec, Reason, Subject, Verdict};
+pub use plan::jobs::{Batch, Found, Job, assemble};
+pub use plan::manifest::{Defaults, EXAMPLE, Manifest};
+pub use plan::search::{Search, Searched, search};
+pub use plan::template::Template;
+pub use report::summary::Summary;
+pub use run::batch_run::run;
+pub use run::observer::{BatchObserver, ProgressSnapshot};
+pub use run::queue::RunningJob;
+pub use settings::{OnFailure, OtherOptions, RunSettings};

@@ -6,7 +6,7 @@ use std::time::Duration;
 
 use imgprep::{Interrupt, Sync};
 
-use crate::job_spec::{Reason, Subject};
+use crate::plan::job_spec::{Reason, Subject};
 use crate::{
     Batch, BatchObserver, ExistingJournal, Found, ImportRules, JobSpec, OnFailure, OtherOptions,
     ProgressSnapshot, Record, RunSettings, Summary, Template, Verdict, assemble, plan, report, run,
@@ -246,7 +246,7 @@ fn a_journal_cut_at_any_byte_is_gone_on_with() {
 /// Outputs with the times that the journal says.
 fn restore(batch: &Batch, journal: &[u8]) {
     std::fs::write(batch.out.join(crate::JOURNAL_NAME), journal).unwrap();
-    for (crate::fingerprint::JournalPath(path), proof) in
+    for (crate::journal::fingerprint::JournalPath(path), proof) in
         crate::journal::History::look(&batch.out).finished.into_values().flat_map(|done| done.outputs)
     {
         let time = std::time::UNIX_EPOCH + Duration::from_nanos(proof.stamp.modified.try_into().unwrap());

@@ -142,6 +142,12 @@ pub struct Loss {
 #[derive(Debug, Default)]
 pub struct Losses(Mutex<Vec<Loss>>);
 
+impl From<Vec<Loss>> for Losses {
+    fn from(found: Vec<Loss>) -> Self {
+        Self(Mutex::new(found))
+    }
+}
+
 impl Losses {
     /// Notes that the range `disk` could not be had because of `error`.
     pub(crate) fn add(&self, disk: Range<u64>, error: &Error) {
@@ -150,10 +156,15 @@ impl Losses {
         self.0.lock().unwrap_or_else(PoisonError::into_inner).push(loss);
     }
 
+    /// The losses in the order in which they were found.
+    pub(crate) fn into_found(self) -> Vec<Loss> {
+        self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
+    }
+
     /// The losses in disk order; a place that several steps stumbled over counts
     /// once, neighbours with the same code are joined.
     pub fn into_sorted(self) -> Vec<Loss> {
-        let mut all = self.0.into_inner().unwrap_or_else(PoisonError::into_inner);
+        let mut all = self.into_found();
         all.sort_by(|a, b| (a.disk.start, a.disk.end, a.code).cmp(&(b.disk.start, b.disk.end, b.code)));
         let mut joined: Vec<Loss> = Vec::new();
         for loss in all {

@@ -21,53 +21,34 @@
 //!
 //! The walk skips what the maps call zeros, so the cost follows the data.
 
-mod bitmap;
-mod block_writes;
-mod bounded_reader;
-mod check_walks;
-mod checksum;
 mod codes;
 mod convert;
-mod cross_check;
-#[cfg(test)]
-mod devices;
+mod each;
 mod error;
-#[cfg(test)]
-mod faults;
-mod job;
 mod load;
+mod mask;
 mod options;
-mod payload;
 mod pipeline;
-mod prefetch;
-mod reducer;
-mod scratch;
+mod scan;
 mod stack;
-mod stream;
-mod table_scan;
-mod usage;
+#[cfg(test)]
+mod tests;
 mod watched;
-mod work_units;
-mod worker;
-mod writer;
-mod zeros;
 
-pub use bitmap::{BitOrder, Bitmap, BitmapShape};
-pub use bounded_reader::BoundedReader;
-pub use check_walks::{
-    DecompressVisitor, check_structure, check_unused, conflicts, decompress_all, decompress_unflushed, each,
-    gaps,
-};
-pub use checksum::{Checksums, TrailingData, checksum};
 pub use codes::CODES;
-pub use convert::{Output, chunk_size, convert, scan};
-pub use cross_check::cross_check;
+pub use convert::{
+    BitOrder, Bitmap, BitmapShape, Checksums, Converted, Output, TrailingData, checksum, chunk_size, convert,
+    scan,
+};
+pub use each::each;
 pub use error::{EngineError, Loss, Losses};
 pub use imgprep_codec::PayloadEnd;
+pub use load::{
+    BoundedReader, DecompressVisitor, Decompressed, decompress_all, decompress_unflushed, is_zero,
+};
 pub use options::{Interrupt, OnLoss, Options, Progress, ProgressReading};
-pub use reducer::Converted;
-pub use scratch::Decompressed;
+pub use scan::{
+    AllocationHistogram, Compared, PartAllocation, TableScan, check_structure, check_unused, conflicts,
+    cross_check, gaps, scan_tables,
+};
 pub use stack::{Layer, ResolvedExtent, Stack};
-pub use table_scan::{TableScan, scan_tables};
-pub use usage::Compared;
-pub use zeros::is_zero;

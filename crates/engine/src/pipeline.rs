@@ -8,7 +8,6 @@ use std::sync::{Mutex, PoisonError};
 
 use imgprep_map::{Error, usize_of};
 
-use crate::scratch::Scratch;
 use crate::{EngineError, Interrupt};
 
 /// Threads and chunks in flight that a memory budget allows.
@@ -42,42 +41,47 @@ impl Share {
     }
 }
 
-/// Runs jobs: `feed` makes them and `reduce` takes their results, both in order and on
-/// the caller's thread; `work` runs on any.
+/// Runs jobs: `feed` makes them and `reduce` receives their results, both in order and on the caller's thread.
 ///
-/// A failure stops the feeding; what is in flight is drained. The error returned is the
-/// one of the lowest job.
-pub(crate) fn run<J: Send, D: Send>(
+/// `work` runs on any thread. It gets the state of its thread, which `new_state` makes: one for each thread.
+///
+/// After a failure no more jobs are fed, and the results of those in flight are discarded. The error returned is the
+/// one of the first job in order that failed.
+pub(crate) fn run<J: Send, S: Send, D: Send>(
     share: Share,
     interrupt: &Interrupt,
     mut feed: impl FnMut() -> Result<Option<J>, Error>,
-    work: impl Fn(J, &mut Scratch) -> Result<D, Error> + Sync,
+    new_state: impl Fn() -> S,
+    work: impl Fn(J, &mut S) -> Result<D, Error> + Sync,
     reduce: impl FnMut(D) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let feed = || interrupt.check().and_then(|()| feed());
     if share.threads.get() == 1 {
-        run_alone(feed, work, reduce)
+        run_alone(feed, new_state(), work, reduce)
     } else {
-        run_together(share, feed, work, reduce)
+        let states: Vec<_> = (0..share.threads.get()).map(|_| Mutex::new(new_state())).collect();
+        run_together(share, feed, &states, work, reduce)
     }
 }
 
-fn run_alone<J, D>(
+fn run_alone<J, S, D>(
     mut feed: impl FnMut() -> Result<Option<J>, Error>,
-    work: impl Fn(J, &mut Scratch) -> Result<D, Error>,
+    mut state: S,
+    work: impl Fn(J, &mut S) -> Result<D, Error>,
     mut reduce: impl FnMut(D) -> Result<(), Error>,
 ) -> Result<(), Error> {
-    let mut scratch = Scratch::new();
     while let Some(job) = feed()? {
-        reduce(work(job, &mut scratch)?)?;
+        reduce(work(job, &mut state)?)?;
     }
     Ok(())
 }
 
-fn run_together<J: Send, D: Send>(
+/// `states` has one state for each thread.
+fn run_together<J: Send, S: Send, D: Send>(
     share: Share,
     feed: impl FnMut() -> Result<Option<J>, Error>,
-    work: impl Fn(J, &mut Scratch) -> Result<D, Error> + Sync,
+    states: &[Mutex<S>],
+    work: impl Fn(J, &mut S) -> Result<D, Error> + Sync,
     reduce: impl FnMut(D) -> Result<(), Error>,
 ) -> Result<(), Error> {
     let pool = rayon::ThreadPoolBuilder::new()
@@ -85,10 +89,9 @@ fn run_together<J: Send, D: Send>(
         .thread_name(|index| format!("imgprep-{index}"))
         .build()
         .map_err(|error| EngineError::Threads { reason: error.to_string() })?;
-    let scratches: Vec<_> = (0..share.threads.get()).map(|_| Mutex::new(Scratch::new())).collect();
     let failed = AtomicBool::new(false);
     let (replies, inbox) = mpsc::channel();
-    let (work, scratches, failed) = (&work, &scratches, &failed);
+    let (work, failed) = (&work, &failed);
     pool.in_place_scope_fifo(|scope| {
         let mut order = Order { feed, reduce, next: 0, waiting: VecDeque::new(), failure: None };
         let mut is_feeding = true;
@@ -105,8 +108,8 @@ fn run_together<J: Send, D: Send>(
                         return reply.send(Answer::Skipped);
                     }
                     let index = rayon::current_thread_index().unwrap_or(0);
-                    let mut scratch = scratches[index].lock().unwrap_or_else(PoisonError::into_inner);
-                    reply.send(Answer::Done(work(job, &mut scratch)));
+                    let mut state = states[index].lock().unwrap_or_else(PoisonError::into_inner);
+                    reply.send(Answer::Done(work(job, &mut state)));
                 });
             }
             if order.waiting.is_empty() {
@@ -215,6 +218,8 @@ where
 
 #[cfg(test)]
 mod tests {
+    use std::cell::Cell;
+
     use super::*;
 
     fn share(threads: usize) -> Share {
@@ -234,7 +239,8 @@ mod tests {
                     n => Ok((n <= 200).then_some(n)),
                 }
             },
-            |n, _| {
+            || (),
+            |n, ()| {
                 if fail_at.contains(&n) {
                     return Err(EngineError::NotOpen { id: u32::try_from(n).unwrap() }.into());
                 }
@@ -253,6 +259,28 @@ mod tests {
         let want: Vec<u64> = (1..=200).map(|n| n * n).collect();
         for threads in [1, 2, 7] {
             assert_eq!(squares(threads, &[], 0), (want.clone(), None));
+        }
+    }
+
+    #[test]
+    fn every_thread_has_a_state_of_its_own() {
+        for threads in [1, 2, 7] {
+            let (mut next, made, mut jobs_of) = (0, Cell::new(0), vec![0; threads]);
+            let feed = || {
+                next += 1;
+                Ok((next <= 200).then_some(()))
+            };
+            let new_state = || (made.replace(made.get() + 1), 0);
+            let work = |(), (state, jobs): &mut (usize, usize)| {
+                *jobs += 1;
+                Ok((*state, *jobs))
+            };
+            let reduce = |(state, jobs): (usize, usize)| {
+                jobs_of[state] = jobs_of[state].max(jobs);
+                Ok(())
+            };
+            run(share(threads), &Interrupt::default(), feed, new_state, work, reduce).unwrap();
+            assert_eq!((made.get(), jobs_of.iter().sum::<usize>()), (threads, 200));
         }
     }
 
@@ -278,7 +306,7 @@ mod tests {
     fn an_interrupt_ends_the_run() {
         let interrupt = Interrupt::default();
         interrupt.raise();
-        let result = run(share(2), &interrupt, || Ok(Some(())), |(), _| Ok(()), |()| Ok(()));
+        let result = run(share(2), &interrupt, || Ok(Some(())), || (), |(), ()| Ok(()), |()| Ok(()));
         assert_eq!(result.unwrap_err().detail::<EngineError>(), Some(&EngineError::Interrupted));
     }
 
@@ -290,11 +318,11 @@ mod tests {
             next += 1;
             Ok((next < 100).then_some(next))
         };
-        let work = |n: i32, _: &mut Scratch| {
+        let work = |n: i32, (): &mut ()| {
             assert!(n != 9, "worker died");
             Ok(())
         };
-        let _ = run(share(3), &Interrupt::default(), feed, work, |()| Ok(()));
+        let _ = run(share(3), &Interrupt::default(), feed, || (), work, |()| Ok(()));
     }
 
     #[test]

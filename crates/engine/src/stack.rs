@@ -5,6 +5,7 @@ use std::sync::Arc;
 
 use imgprep_map::{DiskMap, Error, Extent, FileId, Files, ReadAt, Source};
 
+use crate::mask::Mask;
 use crate::watched::Watched;
 use crate::{EngineError, Interrupt};
 
@@ -75,6 +76,7 @@ impl ResolvedExtent {
 /// The layers of one disk, top first.
 pub struct Stack {
     layers: Vec<Layer>,
+    mask: Mask,
 }
 
 type Visit<'f> = &'f mut dyn FnMut(ResolvedExtent) -> ControlFlow<()>;
@@ -85,7 +87,17 @@ impl Stack {
     pub fn new(top: Layer, below: Vec<Layer>) -> Self {
         let mut layers = vec![top];
         layers.extend(below);
-        Self { layers }
+        Self { layers, mask: Mask::default() }
+    }
+
+    /// The same disk with free ranges, which read as zeros. Neither payload nor tables are read for them; only a stream is
+    /// decompressed from its beginning. The ranges may overlap and have any order; ranges of earlier calls stay free.
+    ///
+    /// The comparison of the file usage still covers all tables.
+    #[must_use]
+    pub fn with_mask(mut self, ranges: impl IntoIterator<Item = Range<u64>>) -> Self {
+        self.mask = Mask::new(self.mask.ranges().iter().cloned().chain(ranges));
+        self
     }
 
     /// Length of the disk, in bytes.
@@ -130,7 +142,14 @@ impl Stack {
         visitor: Visit<'_>,
     ) -> Result<(), Error> {
         let range = range.start..range.end.min(self.size());
-        self.visit_layer(files, 0, range, visitor).map(|_| ())
+        for (part, is_free) in self.mask.parts(range) {
+            let flow =
+                if is_free { zeros(0, part, visitor) } else { self.visit_layer(files, 0, part, visitor)? };
+            if flow.is_break() {
+                break;
+            }
+        }
+        Ok(())
     }
 
     /// Whether everything that was read through mappings was truly read.

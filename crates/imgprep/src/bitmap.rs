@@ -73,9 +73,9 @@ fn scan_bitmap(
     output: OutputOptions,
     run: &Options<'_>,
 ) -> Result<BitmapWritten, Error> {
-    let losses = Losses::default();
     let chunk = chunk_size(RawWriter::new(disk.size()).block());
-    let table_scan = scan_tables(disk.stack(), chunk, run, &losses)?;
+    let table_scan = scan_tables(disk.stack(), chunk, run)?;
+    let losses = Losses::default();
     let bitmap = scan(disk.stack(), &table_scan, shape, run, &losses)?;
     disk.check_unchanged()?;
     Made::ours(&bitmap, path, output)?.publish()?;

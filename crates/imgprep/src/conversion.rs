@@ -9,8 +9,8 @@ use imgprep_map::Error;
 
 use crate::resources::Resources;
 use crate::{
-    Checksum, ConvertOptions, Converted, Destination, Disk, Output, Plan, Target, Verify, convert,
-    convert_to, plan,
+    Checksum, ConvertOptions, Converted, Destination, Disk, Output, Plan, Target, Verify, convert_planned,
+    convert_planned_to, plan,
 };
 
 /// A conversion that is being set up: created by [`Disk::convert`], run by [`write_to_path`](Self::write_to_path) or
@@ -29,6 +29,7 @@ pub struct Conversion<'a> {
     uuid: Option<[u8; 16]>,
     unix_time: Option<u64>,
     on_loss: OnLoss,
+    plan: Option<Plan>,
     resources: Resources,
     on_progress: Box<dyn Fn(ProgressReading) + 'a>,
 }
@@ -46,6 +47,7 @@ impl Disk {
             uuid: None,
             unix_time: None,
             on_loss: OnLoss::Stop,
+            plan: None,
             resources: Resources::default(),
             on_progress: Box::new(|_| {}),
         }
@@ -126,25 +128,33 @@ impl<'a> Conversion<'a> {
         self
     }
 
+    /// Uses the table scan of a plan, instead of scanning the tables again.
+    ///
+    /// A plan that was made of another disk, for other blocks or for another handling of losses is ignored.
+    pub fn with_plan(mut self, plan: Plan) -> Self {
+        self.plan = Some(plan);
+        self
+    }
+
     /// Computes what the conversion would do, from the tables alone: nothing is written.
     pub fn plan(self) -> Result<Plan, Error> {
-        self.run(plan)
+        self.run(|disk, _, options, run| plan(disk, options, run))
     }
 
     /// Converts into a file, which appears complete or not at all, or into a block device.
     pub fn write_to_path(self, path: impl AsRef<Path>) -> Result<Converted, Error> {
         let destination = Destination::Path(path.as_ref().to_path_buf());
-        self.run(|disk, options, run| convert(disk, &destination, options, run))
+        self.run(|disk, plan, options, run| convert_planned(disk, plan, &destination, options, run))
     }
 
     /// Converts into any [`Output`]: [`MemoryOutput`](crate::MemoryOutput), or one of the caller.
     pub fn write_to(self, output: impl Output) -> Result<Converted, Error> {
-        self.run(|disk, options, run| convert_to(disk, output, options, run))
+        self.run(|disk, plan, options, run| convert_planned_to(disk, plan, output, options, run))
     }
 
     fn run<T>(
         self,
-        work: impl FnOnce(&Disk, &ConvertOptions, &Options<'_>) -> Result<T, Error>,
+        work: impl FnOnce(&Disk, Option<Plan>, &ConvertOptions, &Options<'_>) -> Result<T, Error>,
     ) -> Result<T, Error> {
         let uuid = self.uuid.map_or_else(imgprep_io::random_uuid, Ok).map_err(OpenError::from)?;
         let now = || SystemTime::now().duration_since(UNIX_EPOCH).map_or(0, |since| since.as_secs());
@@ -160,6 +170,6 @@ impl<'a> Conversion<'a> {
         };
         let progress = Progress::default();
         let observe = |progress: &Progress| (self.on_progress)(progress.read());
-        work(self.disk, &options, &self.resources.options(self.on_loss, &progress, &observe))
+        work(self.disk, self.plan, &options, &self.resources.options(self.on_loss, &progress, &observe))
     }
 }

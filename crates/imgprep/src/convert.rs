@@ -1,69 +1,21 @@
-//! A disk into an output, and the proof that it is the same disk.
+//! Converts a disk into an output and reads the output back.
 
 use std::path::PathBuf;
 
-use imgprep_codec::compress_bound;
 use imgprep_engine::{
     Bitmap, Checksums, Loss, Losses, Options, Output as EngineOutput, TableScan, TrailingData, checksum,
-    chunk_size, convert as run, scan_tables,
+    convert as run, scan_tables,
 };
-use imgprep_io::{DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput, Sync};
-use imgprep_map::{Encoding, Error, ImageWriter, ParseOptions, SinkKind, SizeChoice, WriteError};
+use imgprep_io::{DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput};
+use imgprep_map::{Error, ImageWriter, ParseOptions, SinkKind, SizeChoice, WriteError};
 use imgprep_open::{FollowPolicy, OpenOptions};
 
 use crate::bitmap_file::Made;
 use crate::local_output::{DeviceTarget, FileTarget, PipeTarget};
-use crate::{BitmapMaker, Disk, Files, Output, RequestError, Role, Target};
-
-/// The destination of a conversion.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub enum Destination {
-    /// A file or a block device.
-    Path(PathBuf),
-    /// Standard output.
-    Stdout,
-}
-
-/// Whether the output is read back.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Verify {
-    /// No.
-    #[default]
-    Skip,
-    /// It is read back, decompressed and compared, before it gets its name.
-    ReadBack,
-}
-
-/// Whether a conversion computes the checksum of the disk.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
-pub enum Checksum {
-    /// No.
-    #[default]
-    Skip,
-    /// CRC-32, in [`Converted::crc32`].
-    Crc32,
-}
-
-/// What a conversion makes, and how.
-#[derive(Clone, Debug)]
-pub struct ConvertOptions {
-    /// The format.
-    pub target: Target,
-    /// What is done about an existing output.
-    pub existing: Existing,
-    /// Whether the output is synced.
-    pub sync: Sync,
-    /// Whether it is read back.
-    pub verify: Verify,
-    /// Whether the disk's checksum is wanted.
-    pub checksum: Checksum,
-    /// The bitmap to write along with a RAW file, and where.
-    pub bitmap: Option<(BitmapMaker, PathBuf)>,
-    /// The output's uuid, if its format has one.
-    pub uuid: [u8; 16],
-    /// The output's time stamp, in seconds since 1970.
-    pub unix_time: u64,
-}
+use crate::plan::tables_of;
+use crate::{
+    BitmapMaker, Checksum, ConvertOptions, Destination, Disk, Files, Output, Plan, RequestError, Role, Verify,
+};
 
 /// What a conversion did.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -84,38 +36,22 @@ pub struct Converted {
     pub crc32: Option<u32>,
 }
 
-/// What a conversion would do.
-#[derive(Clone, Debug, PartialEq, Eq)]
-pub struct Plan {
-    /// The result of the table scan.
-    pub table_scan: TableScan,
-    /// Length of the output: exact for RAW, else at most this.
-    pub len: u64,
-    /// Whether the length is exact.
-    pub is_exact: bool,
-    /// Ranges that cannot be read.
-    pub losses: Vec<Loss>,
-}
-
-/// Walks all tables, as a conversion does before it begins. No payload is read, nothing is written.
-pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<Plan, Error> {
-    disk.check_readable()?;
-    let losses = Losses::default();
-    let format = options.target.writer(disk.size(), options.uuid, options.unix_time)?;
-    let block = format.block();
-    let table_scan = scan_tables(disk.stack(), chunk_size(block), run, &losses)?;
-    let stored = match format.encoding() {
-        Encoding::PerBlock { compression, keep_if_smaller: false } => compress_bound(compression, block),
-        Encoding::Plain | Encoding::PerBlock { .. } => block,
-    };
-    let blocks = table_scan.chunks * (chunk_size(block) / block);
-    let len = format.max_len(blocks.min(disk.size().div_ceil(block)), stored);
-    Ok(Plan { table_scan, len, is_exact: options.target.has_exact_len(), losses: losses.into_sorted() })
-}
-
 /// Converts a disk. What fails leaves no file behind; a device or a pipe is left as far as it was written.
 pub fn convert(
     disk: &Disk,
+    destination: &Destination,
+    options: &ConvertOptions,
+    run: &Options<'_>,
+) -> Result<Converted, Error> {
+    convert_planned(disk, None, destination, options, run)
+}
+
+/// Like [`convert`], with the table scan of a plan: the tables are not scanned a second time.
+///
+/// A plan that was made of another disk, for other blocks or for another handling of losses is ignored.
+pub fn convert_planned(
+    disk: &Disk,
+    plan: Option<Plan>,
     destination: &Destination,
     options: &ConvertOptions,
     run: &Options<'_>,
@@ -125,12 +61,23 @@ pub fn convert(
         Destination::Stdout => SinkKind::Append,
         Destination::Path(_) => SinkKind::Random,
     };
-    convert_into(disk, kind, || create(destination, options, disk.size()), options, run)
+    convert_into(disk, plan, kind, || create(destination, options, disk.size()), options, run)
 }
 
 /// Converts a disk into any output: in memory, or one that the caller implements. A bitmap needs a path and is rejected.
 pub fn convert_to(
     disk: &Disk,
+    output: impl Output,
+    options: &ConvertOptions,
+    run: &Options<'_>,
+) -> Result<Converted, Error> {
+    convert_planned_to(disk, None, output, options, run)
+}
+
+/// [`convert_to`] with the table scan of a plan, as in [`convert_planned`].
+pub fn convert_planned_to(
+    disk: &Disk,
+    plan: Option<Plan>,
     output: impl Output,
     options: &ConvertOptions,
     run: &Options<'_>,
@@ -143,23 +90,24 @@ pub fn convert_to(
     if options.verify == Verify::ReadBack && output.reopen()?.is_none() {
         return Err(Error::new(RequestError::NotReadable).in_path(output.label()));
     }
-    convert_into(disk, output.sink().kind(), || Ok(Box::new(output)), options, run)
+    convert_into(disk, plan, output.sink().kind(), || Ok(Box::new(output)), options, run)
 }
 
 /// Converts into the output of this kind that `create` makes once the tables have been scanned.
 fn convert_into<'o>(
     disk: &Disk,
+    plan: Option<Plan>,
     kind: SinkKind,
     create: impl FnOnce() -> Result<Box<dyn Output + 'o>, Error>,
     options: &ConvertOptions,
     run: &Options<'_>,
 ) -> Result<Converted, Error> {
-    let losses = Losses::default();
     let mut format = options.target.writer(disk.size(), options.uuid, options.unix_time)?;
     if kind < format.needs() {
         return Err(RequestError::TargetNeedsFile { format: options.target.name() }.into());
     }
-    let table_scan = scan_tables(disk.stack(), chunk_size(format.block()), run, &losses)?;
+    let table_scan = tables_of(disk, plan, format.block(), run)?;
+    let losses = Losses::from(table_scan.losses.clone());
     let opened = create()?;
     let job = Job { disk, table_scan: &table_scan, options, run, losses: &losses };
     let done = job.write(&*opened, &mut *format)?;
@@ -281,7 +229,7 @@ impl Job<'_> {
         };
         run(self.disk.stack(), self.table_scan, output, self.run, self.losses).map_err(|error| {
             // What the source's layers are to blame for has their name already.
-            if error.format() == "io" { error.in_path(opened.label()) } else { error }
+            if error.detail::<WriteError>().is_some() { error.in_path(opened.label()) } else { error }
         })
     }
 
@@ -314,9 +262,8 @@ impl Job<'_> {
         };
         let output = Disk::from_chain(imgprep_open::open_source(name.clone(), file, &open)?);
         let options = Options { on_loss: imgprep_engine::OnLoss::Stop, ..*self.run };
-        let losses = Losses::default();
         let in_path = |error: Error| error.in_path(&name).while_doing("verifying");
-        let seen = scan_tables(output.stack(), self.table_scan.chunk, &options, &losses).map_err(in_path)?;
+        let seen = scan_tables(output.stack(), self.table_scan.chunk, &options).map_err(in_path)?;
         let trailing = if opened.has_exact_len() { TrailingData::Zeros } else { TrailingData::Anything };
         let size = (self.table_scan.size, trailing);
         let back = checksum(output.stack(), &seen, size, &options).map_err(in_path)?;

@@ -1,6 +1,6 @@
 //! An opened disk: its layers, described, and the stack that the engine reads.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 use std::path::Path;
 use std::sync::Arc;
 
@@ -10,7 +10,7 @@ use imgprep_engine::{
 };
 use imgprep_io::{FileIdentity, ImageFile, SourceFile, SourceOptions};
 use imgprep_map::{Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, StructureCounts};
-use imgprep_open::{Chain, Layer, Named, OpenOptions};
+use imgprep_open::{Chain, DetectedFile, Layer, Named, OpenOptions};
 
 use crate::RequestError;
 use crate::allocation::{Counted, count, counted_tables};
@@ -77,7 +77,13 @@ pub struct Disk {
     layers: Vec<LayerInfo>,
     unopened: Vec<Named>,
     stack: Stack,
+    top: DetectedFile,
+    token: Arc<DiskToken>,
 }
+
+/// The identity of an opened disk: a plan is valid for the disk that it was made of.
+#[derive(Debug, PartialEq, Eq)]
+pub(crate) struct DiskToken;
 
 impl Disk {
     /// Opens an image and what it needs.
@@ -87,13 +93,41 @@ impl Disk {
 
     /// From a chain that is open already.
     pub fn from_chain(chain: Chain) -> Self {
+        let layer = chain.top();
+        let top = DetectedFile {
+            name: layer.name.clone(),
+            file: Arc::clone(&layer.files[0]), // OK: a layer has at least its own file.
+            from: chain.from,
+            detection: layer.detection.clone(),
+        };
         let mut layers = chain.layers.into_iter().map(split);
         // OK: a chain has at least the image that the user named.
-        let Some((info, top)) = layers.next() else { unreachable!("a chain without layers") };
+        let Some((info, first)) = layers.next() else { unreachable!("a chain without layers") };
         let (infos, below): (Vec<_>, Vec<_>) = layers.unzip();
         let mut all = vec![info];
         all.extend(infos);
-        Self { layers: all, unopened: chain.unopened, stack: Stack::new(top, below) }
+        Self {
+            layers: all,
+            unopened: chain.unopened,
+            stack: Stack::new(first, below),
+            top,
+            token: Arc::new(DiskToken),
+        }
+    }
+
+    /// The file of the top layer with its format.
+    pub(crate) fn top_file(&self) -> &DetectedFile {
+        &self.top
+    }
+
+    /// The same disk with free ranges, which read as zeros: neither payload nor tables are read for them. The ranges may
+    /// overlap and have any order.
+    ///
+    /// The layers and their allocation are described as before.
+    #[must_use]
+    pub fn with_mask(self, ranges: impl IntoIterator<Item = Range<u64>>) -> Self {
+        // A plan of the disk without the mask is not valid for this one.
+        Self { stack: self.stack.with_mask(ranges), token: Arc::new(DiskToken), ..self }
     }
 
     /// Length of the disk, in bytes.
@@ -186,6 +220,10 @@ impl Disk {
     /// Whether a running QEMU writes to it.
     pub(crate) fn is_in_use(&self) -> bool {
         self.files().any(|file| file.has_writer())
+    }
+
+    pub(crate) fn token(&self) -> &Arc<DiskToken> {
+        &self.token
     }
 
     pub(crate) fn stack(&self) -> &Stack {

@@ -57,6 +57,7 @@ mod codes;
 mod contents;
 mod conversion;
 mod convert;
+mod convert_options;
 mod disk;
 mod error;
 mod extents;
@@ -68,6 +69,7 @@ mod memory_output;
 mod open;
 mod output;
 mod parts;
+mod plan;
 mod remedy;
 mod resources;
 mod safety;
@@ -80,14 +82,13 @@ mod uuid;
 pub use allocation::{Allocation, Counted};
 pub use bitmap::{BitmapMaker, BitmapWritten, write_bitmap};
 pub use bitmap_command::BitmapCommand;
-pub use check::{CheckOptions, CheckedFile, Depth, Outcome, check_file, each_file};
+pub use check::{CheckOptions, CheckedFile, Depth, Outcome, check_disk, check_file, each_file};
 pub use check_request::{Check, check};
 pub use codes::{code, codes};
 pub use contents::DiskInspection;
 pub use conversion::Conversion;
-pub use convert::{
-    Checksum, ConvertOptions, Converted, Destination, Plan, Verify, convert, convert_to, plan,
-};
+pub use convert::{Converted, convert, convert_planned, convert_planned_to, convert_to};
+pub use convert_options::{Checksum, ConvertOptions, Destination, Verify};
 pub use disk::{Disk, LayerInfo, matches_of};
 pub use error::RequestError;
 pub use extents::Extents;
@@ -98,6 +99,7 @@ pub use memory_output::MemoryOutput;
 pub use open::{open, open_reader, open_reader_with, open_with};
 pub use output::Output;
 pub use parts::parts_among;
+pub use plan::{Plan, plan};
 pub use remedy::{descriptor_beside, remedy};
 pub use size::{SizeError, parse_size};
 pub use target::Target;
@@ -106,26 +108,26 @@ pub use target_options::{TARGETS, TargetFormat, TargetOption, writable};
 pub use uuid::parse_uuid;
 
 pub use imgprep_catalog::{
-    DetectError, Detection, FORMATS, Format, IMAGE_EXTENSIONS, LIKELY_EXTENSIONS, Match, by_name,
-    commands as foreign_commands,
+    DetectError, Detection, FORMATS, Format, LIKELY_EXTENSIONS, Match, by_name, commands as foreign_commands,
+    image_extensions,
 };
 pub use imgprep_disk::{Contents, DiskFacts, Oddity, Partition, PartitionKind, Volume};
 pub use imgprep_engine::{
-    BitOrder, BitmapShape, EngineError, Interrupt, Loss, OnLoss, Options as RunOptions, Progress,
-    ProgressReading, ResolvedExtent, TableScan,
+    AllocationHistogram, BitOrder, BitmapShape, EngineError, Interrupt, Loss, OnLoss, Options as RunOptions,
+    PartAllocation, Progress, ProgressReading, ResolvedExtent, TableScan,
 };
 pub use imgprep_io::{
-    Access, Allocator, CreateError, Existing, FileIdentity, ImageFile, NamedReader, OpenError, OutputOptions,
-    SourceFile, SourceOptions, Sync, free_space, hidden_prefix, ignores_hangup, open_file_limit,
-    path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve, space_taken, spool,
-    stdout_was_closed, sync_folder, write_atomic,
+    Access, Allocator, BlockCache, CreateError, Existing, FileIdentity, ImageFile, NamedReader, OpenError,
+    OutputOptions, SourceFile, SourceOptions, Sync, free_space, hidden_prefix, ignores_hangup,
+    open_file_limit, path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve, space_taken,
+    spool, stdout_was_closed, sync_folder, write_atomic,
 };
 pub use imgprep_map as map;
 pub use imgprep_map::{
     Class, Code, Codec, CompressedLen, Compression, Detail, DiskMap, Encryption, Error, ErrorKind, Evidence,
-    Facts, FileId, FileRef, FileRole, Finding, Image, ImageName, Limits, ParentRef, ParseOptions, Printable,
-    ReadAt, ReadError, Severity, Sink, SinkKind, SizeChoice, Snapshot, Source, StructureCounts, Value,
-    WriteError, hex, is_printable, printable, printable_json,
+    Facts, FileId, FileRef, FileRole, Finding, Hint, Image, ImageName, Limits, ParentRef, ParseOptions,
+    Printable, ReadAt, ReadError, Severity, Sink, SinkKind, SizeChoice, Snapshot, Source, StructureCounts,
+    Value, WriteError, hex, is_printable, printable, printable_json,
 };
 pub use imgprep_open::{
     Chain, ChainError, FollowPolicy, Layer, MemoryFiles, Mismatch, Named, Namespace, OpenOptions, open_source,

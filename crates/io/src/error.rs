@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Detail, Hint};
 
 /// An I/O error in the system's words, without the number that Rust appends.
 pub fn reason(error: &std::io::Error) -> String {
@@ -42,7 +42,7 @@ pub enum OpenError {
         reason: String,
     },
     /// A pipe ended before its declared size.
-    #[error("standard input ended after {found} bytes, but --size is {expected}")]
+    #[error("standard input ended after {found} bytes, expected {expected}")]
     Short {
         /// The declared size.
         expected: u64,
@@ -50,7 +50,7 @@ pub enum OpenError {
         found: u64,
     },
     /// A pipe is longer than its declared size.
-    #[error("standard input is longer than the {expected} bytes of --size")]
+    #[error("standard input is longer than the declared {expected} bytes")]
     Long {
         /// The declared size.
         expected: u64,
@@ -74,6 +74,10 @@ impl Detail for OpenError {
 
     fn class(&self) -> Class {
         Class::Io
+    }
+
+    fn is_transient(&self) -> bool {
+        !matches!(self, Self::NotFound | Self::Permission | Self::Directory | Self::Special { .. })
     }
 
     fn kind(&self) -> imgprep_map::ErrorKind {
@@ -106,7 +110,7 @@ impl From<std::io::Error> for OpenError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CreateError {
     /// Something of this name is there.
-    #[error("the file already exists; --force replaces it")]
+    #[error("the file already exists")]
     Exists,
     /// It is a directory or something else that is not replaced.
     #[error("this is a {kind}, which cannot be replaced")]
@@ -169,6 +173,10 @@ impl Detail for CreateError {
         }
     }
 
+    fn hint(&self) -> Option<Hint> {
+        matches!(self, Self::Exists).then_some(Hint::ReplaceOutput)
+    }
+
     fn at(&self) -> Option<u64> {
         None
     }
@@ -185,6 +193,22 @@ mod tests {
             assert_eq!((error.code(), error.class()), ("io.write.no-space", Class::Io));
         }
         assert_eq!(CreateError::failed("synced")(ErrorKind::Other.into()).code(), "io.output.failed");
+    }
+
+    #[test]
+    fn a_retry_may_succeed_unless_the_name_itself_is_wrong() {
+        let permanent = [
+            OpenError::NotFound,
+            OpenError::Permission,
+            OpenError::Directory,
+            OpenError::Special { kind: "pipe" },
+        ];
+        assert!(permanent.iter().all(|error| !error.is_transient()));
+        assert!(
+            OpenError::Failed { reason: String::new() }.is_transient() && OpenError::Replaced.is_transient()
+        );
+        assert!(CreateError::NoSpace { doing: "written" }.is_transient());
+        assert!(!CreateError::Exists.is_transient() && !CreateError::Busy.is_transient());
     }
 
     #[test]

@@ -4,6 +4,7 @@
 //! `os`, `beneath`, `fault`, `memory` and `startup`). It follows no name found inside an image and knows no format.
 
 mod beneath;
+mod block_cache;
 mod clone;
 mod codes;
 mod device;
@@ -23,6 +24,7 @@ mod startup;
 mod temporary;
 mod write_atomic;
 
+pub use block_cache::BlockCache;
 pub use codes::CODES;
 pub use device::DeviceOutput;
 pub use error::{CreateError, OpenError, reason};

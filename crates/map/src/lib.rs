@@ -54,5 +54,5 @@ pub use codes::CODES;
 
 // The envelope of all errors, and escaping of untrusted text.
 pub use error::{
-    Class, Detail, Error, ErrorKind, Printable, hex, is_printable, printable, printable_json, size_text,
+    Class, Detail, Error, ErrorKind, Hint, Printable, hex, is_printable, printable, printable_json, size_text,
 };

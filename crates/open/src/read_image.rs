@@ -1,11 +1,11 @@
-//! One file: opened, detected, understood.
+//! Opens single files.
 
 use std::path::Path;
 use std::sync::Arc;
 
-use imgprep_catalog::{Detection, Format, Hints, detect, parse};
+use imgprep_catalog::{Format, Hints};
 use imgprep_io::{ImageFile, OpenError, SourceFile};
-use imgprep_map::{Error, ParseOptions, Parsed};
+use imgprep_map::Error;
 
 use crate::options::OpenOptions;
 
@@ -22,8 +22,8 @@ pub(crate) fn open_quietly(path: &Path, options: &OpenOptions) -> Result<Arc<dyn
     }
 }
 
-/// Opens a file that the user names, over links.
-pub(crate) fn open_given(path: &Path, options: &OpenOptions) -> Result<Arc<dyn ImageFile>, Error> {
+/// Opens a file that the user names. Links are followed.
+pub fn open_given(path: &Path, options: &OpenOptions) -> Result<Arc<dyn ImageFile>, Error> {
     let opened = match &options.namespace {
         Some(namespace) => namespace.open(path),
         None => SourceFile::open(path, options.source).map(Into::into),
@@ -36,19 +36,8 @@ pub fn hints<'a>(file: &'a dyn ImageFile, format: Option<&'static Format>) -> Hi
     Hints { name: (!file.is_device()).then(|| file.path()), format }
 }
 
-/// What a file is, and what it says. A page that could not be read is not the image's fault: it shows as zeros, which
-/// may be wrong in any way.
-pub(crate) fn read(
-    file: &dyn ImageFile,
-    from: Option<&'static Format>,
-    options: &ParseOptions,
-) -> Result<(Detection, Parsed), Error> {
-    let found = detect(file, hints(file, from)).and_then(|detection| {
-        let parsed = parse(file, &detection, options)?;
-        Ok((detection, parsed))
-    });
-    match found {
-        Ok(found) => Ok(found),
-        Err(error) => Err(file.verify_mapping().map_or_else(Error::from, |()| error)),
-    }
+/// The same result, or the read error that caused it: a page that could not be read shows as zeros, which may be wrong in
+/// any way.
+pub(crate) fn or_unread<T>(file: &dyn ImageFile, result: Result<T, Error>) -> Result<T, Error> {
+    result.map_err(|error| file.verify_mapping().map_or_else(Error::from, |()| error))
 }

@@ -4,6 +4,7 @@ mod html;
 mod jenkins;
 mod json;
 mod junit;
+pub(crate) mod summary;
 
 pub use html::html;
 pub use jenkins::xml;

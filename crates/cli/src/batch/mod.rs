@@ -35,9 +35,10 @@ pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {
         return init(args).map(|()| ExitCode::SUCCESS);
     }
     render::check_reports(args)?;
-    let batch = options::batch(args)?;
+    let rules = Profiles::default();
+    let batch = options::batch(args, &rules)?;
     let run = Run::with(&args.resources)?;
-    let settings = settings(args, &run)?;
+    let settings = settings(args, &run, &rules)?;
     let files = render::check_files(args, &batch)?;
     if args.plan {
         let plan = plan(&batch, &settings)?;
@@ -82,7 +83,7 @@ fn init(args: &BatchArgs) -> Result<(), Failure> {
     written(&path.display().to_string(), &next, is_json)
 }
 
-fn settings<'a>(args: &BatchArgs, run: &'a Run) -> Result<RunSettings<'a>, Failure> {
+fn settings<'a>(args: &BatchArgs, run: &'a Run, rules: &'a Profiles) -> Result<RunSettings<'a>, Failure> {
     Ok(RunSettings {
         threads: run.threads(),
         memory: run.memory(),
@@ -99,6 +100,6 @@ fn settings<'a>(args: &BatchArgs, run: &'a Run) -> Result<RunSettings<'a>, Failu
         sync: if args.spec.target.no_sync { Sync::None } else { Sync::Full },
         unix_time: unix_time()?,
         interrupt: run.interrupt(),
-        rules: &Profiles,
+        rules,
     })
 }

@@ -15,7 +15,7 @@ use crate::failure::Failure;
 use crate::text_file;
 
 /// All images, from wherever they are named.
-pub(crate) fn batch(args: &BatchArgs) -> Result<Batch, Failure> {
+pub(crate) fn batch(args: &BatchArgs, rules: &Profiles) -> Result<Batch, Failure> {
     let defaults = defaults(args)?;
     let jobs = args.jobs.as_deref().unwrap_or(Path::new("."));
     let out = || args.out.clone().ok_or(Failure::Usage("no output folder: use --out DIR".into()));
@@ -28,7 +28,7 @@ pub(crate) fn batch(args: &BatchArgs) -> Result<Batch, Failure> {
             found.into_iter().map(|(source, dir)| image(source, dir, &defaults, Some(jobs.to_path_buf())));
         (out, found.collect(), left_out)
     } else {
-        manifest(jobs, args, &defaults)?
+        manifest(jobs, args, &defaults, rules)?
     };
     if found.is_empty() {
         let what = match left_out.len() {
@@ -42,13 +42,14 @@ pub(crate) fn batch(args: &BatchArgs) -> Result<Batch, Failure> {
         };
         return Err(imgprep::Error::new(BatchError::NoJobs { what }).into());
     }
-    Ok(assemble(&out, found, left_out, &Profiles)?)
+    Ok(assemble(&out, found, left_out, rules)?)
 }
 
 fn manifest(
     path: &Path,
     args: &BatchArgs,
     defaults: &Defaults,
+    rules: &Profiles,
 ) -> Result<(PathBuf, Vec<Found>, Vec<PathBuf>), Failure> {
     let is_manifest = path.extension().is_some_and(|extension| extension == "toml");
     if !is_manifest && path.exists() {
@@ -60,7 +61,7 @@ fn manifest(
     let out = args.out.clone().or_else(|| manifest.out());
     let out =
         out.ok_or(Failure::Usage("no output folder: the manifest has no `out`, use --out DIR".into()))?;
-    let (found, left_out) = manifest.images(defaults, &out, &Profiles)?;
+    let (found, left_out) = manifest.images(defaults, &out, rules)?;
     Ok((out, found, left_out))
 }
 

@@ -1,29 +1,22 @@
 //! Whether an image can be imported, by the rules of `imgprep check`.
 
 use std::num::NonZeroUsize;
-use std::path::Path;
 
-use imgprep::policy::{self, CheckIntent, DiskRole, Profile};
+use imgprep::policy::{self, CheckIntent, Profile};
 use imgprep::{
     CheckOptions, CheckedFile, Depth, Interrupt, OnLoss, OpenOptions, Progress, RunOptions, Severity,
-    check_file,
+    check_disk, check_file,
 };
 use imgprep_batch::{Reason, Subject, Verdict};
 
 /// Bytes that a check of tables may hold: it runs beside conversions.
 const MEMORY: u64 = 16 << 20;
 
-/// The profile of this name, or what is wrong with it.
-pub(super) fn profile(name: &str) -> Result<Profile, String> {
-    crate::config::built_in_profile(name)
-}
-
 /// Judges the output once it is there, before that the source.
-pub(super) fn judge(subject: &Subject<'_>) -> Verdict {
+pub(super) fn judge(subject: &Subject<'_>, profile: Option<&Profile>) -> Verdict {
     let mut verdict = Verdict { profile: Some(subject.profile.into()), ..Verdict::default() };
-    let path = subject.output.or_else(|| subject.source.layers().first().and_then(|layer| layer.path()));
-    if let (Ok(profile), Some(path)) = (profile(subject.profile), path) {
-        let checked = checked(path, profile, subject.disk);
+    if let Some(profile) = profile {
+        let checked = checked(subject, profile);
         let is_open = |route: &policy::RouteVerdict| match route.verdict {
             policy::Verdict::Ready => true,
             // What is planned comes after the conversion anyway.
@@ -37,11 +30,11 @@ pub(super) fn judge(subject: &Subject<'_>) -> Verdict {
     verdict
 }
 
-fn checked(path: &Path, profile: Profile, disk: DiskRole) -> CheckedFile {
+fn checked(subject: &Subject<'_>, profile: &Profile) -> CheckedFile {
     let options = CheckOptions {
         open: OpenOptions { follow: imgprep::FollowPolicy::None, ..OpenOptions::default() },
-        profile: Some(profile),
-        intent: CheckIntent { disk, ..CheckIntent::default() },
+        profile: Some(profile.clone()),
+        intent: CheckIntent { disk: subject.disk, ..CheckIntent::default() },
         depth: Depth::Tables,
         bitmap: None,
     };
@@ -53,7 +46,10 @@ fn checked(path: &Path, profile: Profile, disk: DiskRole) -> CheckedFile {
         progress: &Progress::default(),
         observe: &|_| {},
     };
-    check_file(path, &options, &run)
+    match subject.output {
+        Some(output) => check_file(output, &options, &run),
+        None => check_disk(subject.source, &options, &run),
+    }
 }
 
 fn reason(violation: &policy::Violation) -> Reason {
@@ -62,5 +58,32 @@ fn reason(violation: &policy::Violation) -> Reason {
         severity: crate::render::print::severity(violation.severity).into(),
         message: violation.fact.clone(),
         remedy: violation.remedy.clone(),
+    }
+}
+
+#[cfg(test)]
+mod tests {
+    use imgprep::Target;
+    use imgprep::policy::DiskRole;
+
+    use super::*;
+
+    /// The disk has a name, but there is no file of that name: an attempt to open it would fail.
+    #[test]
+    fn a_source_is_judged_without_opening_its_path() {
+        let source = imgprep::open_reader(vec![0; 1 << 20]).unwrap();
+        let profile = Profile::built_in("otc").unwrap().unwrap();
+        let subject = Subject {
+            source: &source,
+            target: Target::Raw,
+            output_len: 1 << 20,
+            output: None,
+            profile: "otc",
+            disk: DiskRole::Data,
+        };
+        let verdict = judge(&subject, Some(&profile));
+        assert_eq!((verdict.profile.as_deref(), verdict.importable), (Some("otc"), Some(true)));
+        let missing = Subject { output: Some(std::path::Path::new("reader")), ..subject };
+        assert_eq!(judge(&missing, Some(&profile)).importable, Some(false));
     }
 }

@@ -2,7 +2,8 @@
 //! (section "Host cluster management").
 
 use alloc::format;
-use core::cell::Cell;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
 use core::ops::ControlFlow;
 
 use byteorder::{BigEndian, ByteOrder};
@@ -29,7 +30,12 @@ pub(crate) struct Refcounts<'a> {
     last: Cell<Option<(u64, u64)>>,
     /// Its bytes, where the file is mapped.
     bytes: Cell<Option<(u64, &'a [u8])>>,
+    /// The bytes that were read last, where it is not: their offset, and at most [`WINDOW`] of them.
+    window: RefCell<(u64, Vec<u8>)>,
 }
+
+/// Bytes of a refcount block that one read fetches: neighbouring clusters have neighbouring counts.
+const WINDOW: u64 = 4096;
 
 impl<'a> Refcounts<'a> {
     pub(crate) fn new(header: &Header, file: &'a dyn ReadAt) -> Self {
@@ -45,6 +51,7 @@ impl<'a> Refcounts<'a> {
             order: header.raw.refcount_order,
             last: Cell::new(None),
             bytes: Cell::new(None),
+            window: RefCell::default(),
         }
     }
 
@@ -97,10 +104,7 @@ impl<'a> Refcounts<'a> {
         if let Some(count) = self.mapped(block, at, index) {
             return Ok(Some(count));
         }
-        let byte = at.saturating_add((index << self.order) / 8);
-        let len = (1usize << self.order).div_ceil(8);
-        let bytes = padded(self.file, byte, len)?;
-        Ok(Some(self.decode(&bytes, index)))
+        self.read(at.saturating_add((index << self.order) / 8), index).map(Some)
     }
 
     /// The count, where the block is mapped: neighbours ask for the same one again.
@@ -112,6 +116,18 @@ impl<'a> Refcounts<'a> {
         self.bytes.set(Some((block, bytes)));
         let from = usize::try_from((index << self.order) / 8).ok()?;
         Some(self.decode(bytes.get(from..)?, index))
+    }
+
+    /// The count at `index` of its block, which begins in the byte at file offset `at`. A count does not cross the end
+    /// of a window: it has at most 8 bytes, at a multiple of its length.
+    fn read(&self, at: u64, index: u64) -> Result<u64, Error> {
+        let start = at / WINDOW * WINDOW;
+        let mut window = self.window.borrow_mut();
+        if window.0 != start || window.1.is_empty() {
+            *window = (start, padded(self.file, start, usize_of(WINDOW))?.into_owned());
+        }
+        // OK: within the window, by its start.
+        Ok(self.decode(&window.1[usize_of(at - start)..], index))
     }
 
     /// The count at `index` of its block, whose bytes begin with the one that it begins in.

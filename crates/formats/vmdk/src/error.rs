@@ -3,7 +3,7 @@
 use alloc::string::String;
 
 use imgprep_format_kit::HeaderCodes;
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Detail, Hint};
 
 /// Codes of header fields and of the tables that they reference.
 pub(crate) const HEADER_CODES: HeaderCodes =
@@ -73,7 +73,7 @@ pub enum Corrupt {
     },
     /// A stream without its footer: the end is missing.
     #[error(
-        "the stream has no footer before the end of the file, so its grain directory is missing: the file is truncated; obtain it again, or read the remaining grains with --salvage"
+        "the stream has no footer before the end of the file, so its grain directory is missing: the file is truncated"
     )]
     StreamCut {
         /// Length of the file.
@@ -210,6 +210,10 @@ impl Detail for Corrupt {
         Class::Corrupt
     }
 
+    fn hint(&self) -> Option<Hint> {
+        matches!(self, Self::StreamCut { .. }).then_some(Hint::Salvage)
+    }
+
     fn at(&self) -> Option<u64> {
         Some(match self {
             Self::Magic { .. } => 0,
@@ -257,7 +261,7 @@ pub enum Unsupported {
         name: String,
     },
     /// The disk is called a device and is a file.
-    #[error("createType {name:?}: the disk is in {file}: convert that with --from raw")]
+    #[error("createType {name:?}: the disk is in {file}, as a RAW disk")]
     PhysicalFile {
         /// Offset of the line.
         at: u64,
@@ -404,6 +408,10 @@ impl Detail for Unsupported {
             Self::DescriptorTooLong { .. } | Self::TooManyGrains { .. } => Class::Limit,
             _ => Class::Unsupported,
         }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        matches!(self, Self::PhysicalFile { .. }).then_some(Hint::ConvertDataFile)
     }
 
     fn at(&self) -> Option<u64> {

@@ -67,7 +67,7 @@ pub(crate) fn scan_directories(file: &dyn ReadAt, tables: &Tables) -> Vec<Findin
     let mut findings = Vec::new();
     if let Some((at, count)) = primary {
         let remedy = match redundant {
-            Some(None) => "; the redundant directory is valid: --salvage uses it",
+            Some(None) => "; the redundant directory is valid",
             _ => "",
         };
         let message =

@@ -2,12 +2,13 @@
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
 use imgprep_catalog::{Match, by_name, matches_of};
 use imgprep_engine::{conflicts, gaps};
-use imgprep_io::SourceFile;
+use imgprep_io::ImageFile;
 use imgprep_map::{Error, ParentRef, ParseOptions};
-use imgprep_open::{Mismatch, Named, OpenOptions};
+use imgprep_open::{ChainError, DetectedFile, Mismatch, Named, OpenOptions, open_detected};
 use imgprep_policy::{Conversion, Kind, RuleId, created_names};
 
 use super::job::Job;
@@ -46,29 +47,30 @@ impl Job<'_> {
     }
 
     /// What a conversion can do with a file that does not open: some errors do not stop one that salvages.
-    pub(super) fn conversion_of_unopened(&self) -> Conversion {
+    pub(super) fn conversion_of_unopened(&self, file: DetectedFile) -> Conversion {
         let parse = ParseOptions { salvage: true, ..self.options.open.parse.clone() };
-        match self.walked(OpenOptions { parse, ..self.options.open.clone() }) {
+        match self.walked(file, OpenOptions { parse, ..self.options.open.clone() }) {
             Conversion::Refused => Conversion::Refused,
             Conversion::Salvage | Conversion::Whole => Conversion::Salvage,
         }
     }
 
     /// The first readable format that a file of several may be read as, and what a conversion can do then.
-    pub(super) fn choice(&self, file: &SourceFile) -> (Option<String>, Conversion) {
-        let readable = matches_of(file).unwrap_or_default().into_iter().filter(Match::is_readable);
+    pub(super) fn choice(&self, file: &Arc<dyn ImageFile>) -> (Option<String>, Conversion) {
+        let readable = matches_of(&**file).unwrap_or_default().into_iter().filter(Match::is_readable);
         let choices = readable.filter_map(|found| {
-            let open = OpenOptions { from: by_name(found.name), ..self.options.open.clone() };
-            let conversion = self.walked(open);
+            let name = self.out.name.clone();
+            let detected = DetectedFile::detect(name, Arc::clone(file), by_name(found.name)).ok()?;
+            let conversion = self.walked(detected, self.options.open.clone());
             (conversion == Conversion::Whole).then(|| (Some(found.name.to_string()), conversion))
         });
         choices.into_iter().next().unwrap_or_default()
     }
 
-    /// Opens the file in this way and walks the tables of all its layers.
-    fn walked(&self, open: OpenOptions) -> Conversion {
+    /// Opens the chain of a file with these options and walks the tables of all its layers.
+    fn walked(&self, file: DetectedFile, open: OpenOptions) -> Conversion {
         let open = OpenOptions { mismatch: Mismatch::Refuse, ..open };
-        let Ok(disk) = Disk::open(self.path, &open) else { return Conversion::Refused };
+        let Ok(disk) = open_detected(file, &open).map(Disk::from_chain) else { return Conversion::Refused };
         if disk.unopened().iter().any(|named| !is_beside(self.path, named, &disk)) {
             return Conversion::Refused;
         }
@@ -108,7 +110,7 @@ fn is_beside(image: &Path, named: &Named, disk: &Disk) -> bool {
     };
     // A parent that is known by its identity is searched by the last part of its name, too.
     let last = named.name.rsplit(['/', '\\']).next().unwrap_or_default();
-    named.reason.code() == "open.gate.shut"
+    matches!(named.reason.detail(), Some(ChainError::Shut { .. }))
         && parent.is_none_or(is_known)
         && (exists(&named.name) || has_identity && exists(last))
 }

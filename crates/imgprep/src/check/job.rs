@@ -2,12 +2,13 @@
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
+use std::sync::Arc;
 
-use imgprep_catalog::{DetectError, detect};
+use imgprep_catalog::{DetectError, Format};
 use imgprep_engine::{BitmapShape, EngineError, Losses, Options, chunk_size, scan, scan_tables};
-use imgprep_io::SourceFile;
+use imgprep_io::{ImageFile, SourceFile};
 use imgprep_map::{Class, Error, Facts, Finding, ImageWriter as _, ReadAt as _, Severity, Value};
-use imgprep_open::{FollowPolicy, hints};
+use imgprep_open::{DetectedFile, FollowPolicy, open_detected, open_given};
 use imgprep_policy::{
     BitmapFile, Boot, Conversion, Kind, Place, Profile, RuleId, Sectors, Subject, Violation, judge,
 };
@@ -87,47 +88,72 @@ impl<'a> Job<'a> {
         self.out
     }
 
+    /// Opens and checks the file.
     pub(super) fn run(&mut self) -> Result<(), Error> {
-        let name = self.out.name.clone();
-        let in_path = |error: Error| error.in_path(&name);
-        let file =
-            SourceFile::open(self.path, self.options.open.source).map_err(|error| in_path(error.into()))?;
+        let file = open_given(self.path, &self.options.open)?;
+        self.run_opened(&file)
+    }
+
+    /// Checks a file that is open.
+    fn run_opened(&mut self, file: &Arc<dyn ImageFile>) -> Result<(), Error> {
+        self.begin(&**file);
+        match DetectedFile::detect(self.out.name.clone(), Arc::clone(file), self.options.open.from) {
+            Ok(detected) => self.run_detected(detected),
+            Err(error) => self.undetected(file, error),
+        }
+    }
+
+    /// Checks the file of a disk that is open. Its format is detected again only if the caller selected another one.
+    pub(super) fn run_disk(&mut self, disk: &Disk) -> Result<(), Error> {
+        let top = disk.top_file();
+        let name = |format: Option<&'static Format>| format.map(|format| format.name);
+        if name(top.from) != name(self.options.open.from) {
+            return self.run_opened(&top.file);
+        }
+        self.begin(&*top.file);
+        self.run_detected(DetectedFile { name: self.out.name.clone(), ..top.clone() })
+    }
+
+    fn begin(&mut self, file: &dyn ImageFile) {
         self.subject.file_len = file.len();
         self.out.file_len = Some(file.len());
-        match detect(&file, hints(&file, self.options.open.from)) {
-            Ok(detection) => {
-                self.out.format = Some(detection.format.name.into());
-                self.subject.kind = Kind::Disk(detection.format.name.into());
-                if detection.format.name != imgprep_raw::NAME && self.options.open.from.is_none() {
-                    self.subject.from = None;
-                }
-            }
-            Err(error) => {
-                // A page that could not be read is not the image's fault.
-                file.verify_mapping().map_err(|error| in_path(error.into()))?;
-                self.subject.kind = kind_of(&error);
-                self.out.format = Some(self.subject.kind.name().into());
-                if self.subject.kind != Kind::Iso && !matches!(self.subject.kind, Kind::Unread(_)) {
-                    self.subject.broken = Some(error.to_string());
-                }
-                if matches!(error.detail(), Some(DetectError::Ambiguous { .. })) {
-                    (self.subject.from, self.subject.conversion) = self.choice(&file);
-                }
-                self.error(in_path(error));
-                self.judge();
-                return Ok(());
-            }
+    }
+
+    fn run_detected(&mut self, file: DetectedFile) -> Result<(), Error> {
+        let format = file.detection.format.name;
+        self.out.format = Some(format.into());
+        self.subject.kind = Kind::Disk(format.into());
+        if format != imgprep_raw::NAME && self.options.open.from.is_none() {
+            self.subject.from = None;
         }
-        match imgprep_open::open_source(name.clone(), file, &self.options.open) {
+        match open_detected(file.clone(), &self.options.open) {
             Ok(chain) => self.disk(&Disk::from_chain(chain)),
             Err(error) => {
                 self.subject.broken = Some(error.to_string());
-                self.subject.conversion = self.conversion_of_unopened();
+                self.subject.conversion = self.conversion_of_unopened(file);
                 self.error(error);
                 self.judge();
                 Ok(())
             }
         }
+    }
+
+    /// Judges a file that is not of a readable format.
+    fn undetected(&mut self, file: &Arc<dyn ImageFile>, error: Error) -> Result<(), Error> {
+        let name = self.out.name.clone();
+        // A page that could not be read is not the image's fault.
+        file.verify_mapping().map_err(|error| Error::new(error).in_path(&name))?;
+        self.subject.kind = kind_of(&error);
+        self.out.format = Some(self.subject.kind.name().into());
+        if self.subject.kind != Kind::Iso && !matches!(self.subject.kind, Kind::Unread(_)) {
+            self.subject.broken = Some(error.to_string());
+        }
+        if matches!(error.detail(), Some(DetectError::Ambiguous { .. })) {
+            (self.subject.from, self.subject.conversion) = self.choice(file);
+        }
+        self.error(error.in_path(name));
+        self.judge();
+        Ok(())
     }
 
     fn disk(&mut self, disk: &Disk) -> Result<(), Error> {
@@ -160,7 +186,7 @@ impl<'a> Job<'a> {
         if top.facts.encryption.is_none() {
             let inside = inside(disk);
             inside.violations.into_iter().for_each(|violation| self.keep(violation));
-            inside.findings.iter().for_each(|finding| self.finding(finding));
+            inside.findings.iter().for_each(|finding| self.disk_finding(finding));
             self.subject.sectors = inside.sectors;
             (self.subject.boot, self.subject.locked) = (inside.boot, inside.locked);
         }
@@ -204,9 +230,9 @@ impl<'a> Job<'a> {
         let in_path = |error: Error| error.in_path(path.display().to_string());
         let file =
             SourceFile::open(&path, self.options.open.source).map_err(|error| in_path(error.into()))?;
-        let losses = Losses::default();
         let chunk = chunk_size(RawWriter::new(disk.size()).block());
-        let table_scan = scan_tables(disk.stack(), chunk, self.run, &losses)?;
+        let table_scan = scan_tables(disk.stack(), chunk, self.run)?;
+        let losses = Losses::default();
         let bitmap = scan(disk.stack(), &table_scan, shape, self.run, &losses)?;
         let flaw = bitmap.flaw(&file).map_err(in_path)?;
         file.verify_mapping().map_err(|error| in_path(error.into()))?;
@@ -230,9 +256,8 @@ impl<'a> Job<'a> {
         };
         let first = self.out.violations.iter().find(is_fatal)?;
         // Its format is sound then, and what it holds is not.
-        let is_of_the_disk =
-            first.place.code.is_some_and(|code| code.starts_with("disk.") || code.starts_with("raw."));
-        let what = if is_of_the_disk { "the disk is incomplete" } else { "the image cannot be converted" };
+        let what =
+            if first.place.is_on_disk { "the disk is incomplete" } else { "the image cannot be converted" };
         Some(format!("{what} ({}): {}", first.rule.id, first.fact))
     }
 
@@ -282,8 +307,9 @@ impl<'a> Job<'a> {
     pub(super) fn error_of(&mut self, error: &Error) {
         let Some(rule) = rule_of_error(error) else { return };
         let file = error.path().filter(|path| *path != self.out.name).map(String::from);
-        let place = Place { code: Some(error.code()), file, at: error.at(), disk: error.disk() };
-        let violation = Violation::new(rule, error.what()).at(place);
+        let place =
+            Place { code: Some(error.code()), file, at: error.at(), disk: error.disk(), is_on_disk: false };
+        let violation = Violation { hint: error.hint(), ..Violation::new(rule, error.what()).at(place) };
         // A check is repeated with the format named: the rule says how.
         let own = if is_undecided(error) { None } else { remedy(error) };
         self.keep(match own {
@@ -292,9 +318,19 @@ impl<'a> Job<'a> {
         });
     }
 
+    /// A finding about the structure of the image.
     pub(super) fn finding(&mut self, finding: &Finding) {
+        self.finding_at(finding, Place::default());
+    }
+
+    /// A finding about the contents of the disk.
+    pub(super) fn disk_finding(&mut self, finding: &Finding) {
+        self.finding_at(finding, Place { is_on_disk: true, ..Place::default() });
+    }
+
+    fn finding_at(&mut self, finding: &Finding, place: Place) {
         let rule = rule_of_finding(finding.code, finding.severity);
-        let place = Place { code: Some(finding.code), at: finding.at, ..Place::default() };
+        let place = Place { code: Some(finding.code), at: finding.at, ..place };
         // A parser takes what it cannot read for an error and what it can for a warning; here it is a fact
         // about the image.
         let is_fact = matches!(

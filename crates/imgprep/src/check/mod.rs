@@ -20,6 +20,8 @@ pub use options::{CheckOptions, Depth};
 
 use job::Job;
 
+use crate::Disk;
+
 /// Checks many files at once, each on one thread; `done` is called in their order.
 pub fn each_file<F: AsRef<Path> + Send>(
     files: Vec<F>,
@@ -50,6 +52,16 @@ pub fn each_file<F: AsRef<Path> + Send>(
         },
         done,
     )
+}
+
+/// Checks the file of a disk that is open, as [`check_file`] does: it is not opened again. Other files that the image names are
+/// opened according to `options`.
+pub fn check_disk(disk: &Disk, options: &CheckOptions, run: &Options<'_>) -> CheckedFile {
+    let mut job = Job::new(disk.top_file().file.path(), options, run);
+    if let Err(error) = job.run_disk(disk) {
+        job.error(error);
+    }
+    job.finish()
 }
 
 /// Checks one file. A file that cannot be opened is in [`CheckedFile::error`].

@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 use core::ops::Range;
 
+use super::hint::Hint;
 use super::kind::ErrorKind;
 use crate::FileId;
 
@@ -56,9 +57,18 @@ pub trait Detail: core::error::Error + Send + Sync + 'static {
     fn code(&self) -> &'static str;
     /// The kind of trouble.
     fn class(&self) -> Class;
+    /// Whether the same step may succeed if it is repeated later: a failed read or write, not a fault of the image or of
+    /// the request.
+    fn is_transient(&self) -> bool {
+        self.class() == Class::Io
+    }
     /// The kind for callers, where it is more precise than that of the class.
     fn kind(&self) -> ErrorKind {
         self.class().kind()
+    }
+    /// An option of the caller that would let the operation succeed.
+    fn hint(&self) -> Option<Hint> {
+        None
     }
     /// File offset of the bytes that are wrong.
     fn at(&self) -> Option<u64>;
@@ -153,9 +163,19 @@ impl Error {
         self.0.detail.to_string()
     }
 
+    /// An option of the caller that would let the operation succeed. The message does not mention it.
+    pub fn hint(&self) -> Option<Hint> {
+        self.0.detail.hint()
+    }
+
     /// The kind of trouble.
     pub fn class(&self) -> Class {
         self.0.detail.class()
+    }
+
+    /// Whether the same step may succeed if it is repeated later. Set where the error is made ([`Detail::is_transient`]).
+    pub fn is_transient(&self) -> bool {
+        self.0.detail.is_transient()
     }
 
     /// File offset of the bytes that are wrong.
@@ -254,6 +274,15 @@ mod tests {
         assert_eq!(kind(changed.into()), (ErrorKind::Changed, None));
         let failed = ReadError::Failed { at: 1, reason: String::new() };
         assert_eq!(kind(failed.into()), (ErrorKind::Io, Some(1)));
+    }
+
+    #[test]
+    fn reads_and_writes_that_failed_are_transient_unless_they_lie_past_the_end() {
+        let failed = ReadError::Failed { at: 1, reason: String::new() };
+        let changed = ReadError::Changed { at: None, what: String::new() };
+        assert!(Error::new(failed).is_transient() && Error::new(changed).is_transient());
+        assert!(!Error::new(ReadError::PastEnd { at: 7, len: 2, file_len: 8 }).is_transient());
+        assert!(Error::new(WriteError::NoSpace { at: 5 }).in_path("a").is_transient());
     }
 
     #[test]

@@ -167,6 +167,10 @@ impl Detail for ReadError {
         Class::Io
     }
 
+    fn is_transient(&self) -> bool {
+        !matches!(self, Self::PastEnd { .. })
+    }
+
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Changed { .. } => ErrorKind::Changed,

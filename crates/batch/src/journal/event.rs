@@ -1,0 +1,80 @@
+//! The lines of a journal.
+
+use std::collections::BTreeMap;
+
+use serde::{Deserialize, Serialize};
+
+use super::fingerprint::{FileStamp, Fingerprint, JournalPath};
+use super::record::Record;
+
+/// The name of the journal in the output folder.
+pub const JOURNAL_NAME: &str = "imgprep-batch.journal";
+
+/// What a line says.
+#[derive(Debug, Serialize, Deserialize)]
+#[serde(tag = "event", rename_all = "kebab-case")]
+pub(crate) enum Event {
+    /// A run begins.
+    Begin { schema: String, program: String, process: u32, jobs: usize },
+    /// An output that this batch is going to make. `foreign`: there was a file of this name already.
+    Job {
+        output: String,
+        source: String,
+        foreign: bool,
+        #[serde(default, skip_serializing_if = "Option::is_none")]
+        asked: Option<Asked>,
+    },
+    /// An attempt begins.
+    Start { output: String, attempt: u32 },
+    /// The output is there.
+    Done(Box<Finished>),
+    /// It is not.
+    Fail { record: Box<Record> },
+    /// Nothing is left to do.
+    End { done: usize, failed: usize },
+}
+
+/// A finished output, and how it is recognised.
+#[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
+pub(crate) struct Finished {
+    /// Checksum of the job specification.
+    #[serde(rename = "wish")]
+    pub(crate) spec: u32,
+    /// The output and what was written along with it, by path.
+    pub(crate) outputs: Vec<(JournalPath, Fingerprint)>,
+    /// All files that were read.
+    pub(crate) sources: Vec<(JournalPath, FileStamp)>,
+    pub(crate) record: Record,
+}
+
+impl Finished {
+    /// Whether sources, outputs and specification are all unchanged.
+    pub(crate) fn holds(&self, spec: u32) -> bool {
+        let is_same =
+            |(path, stamp): &(JournalPath, FileStamp)| FileStamp::of(&path.0).is_ok_and(|now| now == *stamp);
+        self.spec == spec
+            && self.sources.iter().all(is_same)
+            && self.outputs.iter().all(|(path, fingerprint)| fingerprint.holds(&path.0))
+    }
+}
+
+/// The source of an output and the settings that are not the defaults, by the names that the command line has for them.
+#[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
+pub(crate) struct Asked {
+    pub(crate) source: JournalPath,
+    pub(crate) settings: BTreeMap<String, String>,
+}
+
+/// The line of an event.
+pub(super) fn encode(event: &Event) -> String {
+    // OK: maps with text keys and plain values always have a JSON.
+    let json = serde_json::to_string(event).unwrap_or_default();
+    format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()))
+}
+
+/// The event of a line; `None` if the line is damaged.
+pub(super) fn decode(line: &[u8]) -> Option<Event> {
+    let json = line.get(9..)?;
+    let head = format!("{:08x} ", crc32fast::hash(json));
+    if line.starts_with(head.as_bytes()) { serde_json::from_slice(json).ok() } else { None }
+}

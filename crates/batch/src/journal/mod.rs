@@ -1,0 +1,14 @@
+//! The journal in the output folder: what a batch did, so that it can be continued.
+
+pub(crate) mod asked;
+mod event;
+pub(crate) mod fingerprint;
+mod history;
+pub(crate) mod record;
+mod writer;
+
+pub use event::JOURNAL_NAME;
+pub(crate) use event::{Asked, Event, Finished};
+pub(crate) use history::History;
+pub use writer::ExistingJournal;
+pub(crate) use writer::{Journal, running};

@@ -1,0 +1,176 @@
+//! What a batch would do. Tables are walked, no payload is read, nothing is written.
+
+use imgprep::{Error, Existing, Progress, RunOptions, Sync, plan as plan_one};
+use serde::Serialize;
+
+use super::conversion::{convert_options, judge, on_loss, room};
+use super::job_spec::Verdict;
+use super::jobs::{Batch, Job};
+use crate::journal::asked;
+use crate::journal::record::{Failure, Record, path_text};
+use crate::journal::{ExistingJournal, History};
+use crate::settings::{OtherOptions, RunSettings};
+
+/// What would be done about one image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub enum Intent {
+    /// It would be converted.
+    Convert,
+    /// It is done, and nothing changed since.
+    Done,
+    /// It would fail.
+    Fail,
+}
+
+/// One image of a plan.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct Planned {
+    /// The image.
+    pub source: String,
+    /// Its output, below the output folder.
+    pub output: String,
+    /// What would be done.
+    pub intent: Intent,
+    /// The source's format.
+    pub format: Option<String>,
+    /// The target's format.
+    pub target: String,
+    /// Length of the disk.
+    pub virtual_size: Option<u64>,
+    /// Bytes that the source's files take.
+    pub source_size: Option<u64>,
+    /// Length of the output: what it has, or at most will have.
+    pub output_size: Option<u64>,
+    /// Bytes on the file system that the output takes at most, beyond what it takes now.
+    pub space: u64,
+    /// Whether it could be imported.
+    pub verdict: Verdict,
+    /// Why it would fail.
+    pub error: Option<Failure>,
+}
+
+/// What a batch would do.
+#[derive(Clone, Debug, Serialize)]
+#[serde(rename_all = "kebab-case")]
+pub struct BatchPlan {
+    /// The output folder.
+    pub out: String,
+    /// One for every image, in the batch's order.
+    pub images: Vec<Planned>,
+    /// What searched folders have besides.
+    pub left_out: Vec<String>,
+    /// Bytes that all outputs take at most.
+    pub space_needed: u64,
+    /// Bytes that are free.
+    pub space_free: Option<u64>,
+}
+
+impl BatchPlan {
+    /// Whether every image would be converted and could be imported.
+    pub fn is_fine(&self) -> bool {
+        let is_fine =
+            |image: &Planned| image.intent != Intent::Fail && image.verdict.importable != Some(false);
+        self.images.iter().all(is_fine)
+    }
+
+    /// Bytes that may be missing on the output's file system. Outputs seldom are as large as they may become.
+    pub fn space_missing(&self) -> Option<u64> {
+        self.space_needed.checked_sub(self.space_free?).filter(|missing| *missing > 0)
+    }
+}
+
+/// Reports what [`run`](crate::run) would do.
+pub fn plan(batch: &Batch, settings: &RunSettings<'_>) -> Result<BatchPlan, Error> {
+    let history = if settings.existing_journal == ExistingJournal::Resume {
+        History::look(&batch.out)
+    } else {
+        History::default()
+    };
+    if settings.other_options == OtherOptions::Refuse {
+        asked::check(batch, &history)?;
+    }
+    let mut images = Vec::with_capacity(batch.jobs.len());
+    for job in &batch.jobs {
+        if settings.interrupt.is_raised() {
+            return Err(crate::BatchError::Stopped.into());
+        }
+        images.push(one(job, settings, &history));
+    }
+    Ok(BatchPlan {
+        out: path_text(&batch.out),
+        space_needed: images.iter().map(|image| image.space).fold(0, u64::saturating_add),
+        images,
+        left_out: batch.left_out.iter().map(|path| path_text(path)).collect(),
+        // The folder need not be there yet.
+        space_free: batch.out.ancestors().find_map(|folder| {
+            let folder = if folder.as_os_str().is_empty() { std::path::Path::new(".") } else { folder };
+            imgprep::free_space(folder).ok()
+        }),
+    })
+}
+
+fn one(job: &Job, settings: &RunSettings<'_>, history: &History) -> Planned {
+    let mut planned = Planned {
+        source: path_text(&job.source),
+        output: job.key.clone(),
+        intent: Intent::Convert,
+        format: None,
+        target: job.target.name().into(),
+        virtual_size: None,
+        source_size: None,
+        output_size: None,
+        space: 0,
+        verdict: Verdict::default(),
+        error: None,
+    };
+    if let Some(finished) = history.finished.get(&job.key).filter(|finished| finished.holds(job.checksum())) {
+        let record = &finished.record;
+        planned.intent = Intent::Done;
+        planned.format.clone_from(&record.format);
+        planned.virtual_size = record.virtual_size;
+        planned.source_size = record.source_size;
+        planned.output_size = record.output_size;
+        planned.verdict = record.verdict.clone();
+        return planned;
+    }
+    if let Err(error) = look(job, settings, history, &mut planned) {
+        planned.intent = Intent::Fail;
+        planned.error = Some(Failure::of(&error, imgprep::remedy(&error)));
+    }
+    planned
+}
+
+fn look(
+    job: &Job,
+    settings: &RunSettings<'_>,
+    history: &History,
+    planned: &mut Planned,
+) -> Result<(), Error> {
+    let disk = job.open()?;
+    let mut record = Record::default();
+    record.describe(&disk);
+    planned.format = record.format;
+    planned.virtual_size = record.virtual_size;
+    planned.source_size = record.source_size;
+    let options = convert_options(job, Existing::Refuse, Sync::None, settings.unix_time)?;
+    let run = RunOptions {
+        threads: settings.threads,
+        memory: settings.memory,
+        on_loss: on_loss(job),
+        interrupt: settings.interrupt,
+        progress: &Progress::default(),
+        observe: &|_| {},
+    };
+    let found = plan_one(&disk, &options, &run)?;
+    planned.output_size = Some(found.len);
+    planned.space = room(job, &found);
+    planned.verdict = judge(settings.rules, job, &disk, found.len, None);
+    let is_ours = settings.existing_journal == ExistingJournal::Replace || history.is_ours(&job.key);
+    if !is_ours && job.output.symlink_metadata().is_ok() {
+        let error = crate::BatchError::OutputExists;
+        return Err(Error::new(error).in_path(path_text(&job.output)));
+    }
+    Ok(())
+}

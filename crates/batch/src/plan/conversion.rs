@@ -1,0 +1,69 @@
+//! How the image of a job is converted and judged.
+
+use std::path::Path;
+
+use imgprep::{
+    BitOrder, BitmapMaker, BitmapShape, Checksum, ConvertOptions, Disk, Error, Existing, OnLoss, Plan, Sync,
+    Verify, reason,
+};
+
+use super::job_spec::{ImportRules, Subject, Verdict};
+use super::jobs::Job;
+use crate::BatchError;
+
+/// The options of the conversion.
+pub(crate) fn convert_options(
+    job: &Job,
+    existing: Existing,
+    sync: Sync,
+    unix_time: u64,
+) -> Result<ConvertOptions, Error> {
+    let uuid = match job.spec.uuid.as_deref() {
+        Some(text) => uuid(text).map_err(|what| BatchError::Setting { what })?,
+        None => imgprep::random_uuid().map_err(|error| BatchError::Setting { what: reason(&error) })?,
+    };
+    let shape = BitmapShape { block: 2 << 20, order: BitOrder::LeastFirst };
+    Ok(ConvertOptions {
+        target: job.target,
+        existing,
+        sync,
+        verify: if job.spec.verify { Verify::ReadBack } else { Verify::Skip },
+        checksum: Checksum::Skip,
+        bitmap: job.bitmap().map(|path| (BitmapMaker::Ours(shape), path)),
+        uuid,
+        unix_time,
+    })
+}
+
+/// The uuid of an output, or what is wrong with it.
+pub(crate) fn uuid(text: &str) -> Result<[u8; 16], String> {
+    imgprep::parse_uuid(text).ok_or_else(|| format!("uuid {text}: not 32 hexadecimal digits"))
+}
+
+pub(crate) fn on_loss(job: &Job) -> OnLoss {
+    if job.spec.salvage { OnLoss::Zero } else { OnLoss::Stop }
+}
+
+/// Room that a planned output takes at most: a RAW has holes where the disk has zeros.
+pub(crate) fn room(job: &Job, plan: &Plan) -> u64 {
+    if job.target.has_exact_len() { plan.table_scan.total() } else { plan.len }
+}
+
+/// Requests a verdict, if the job has a profile.
+pub(crate) fn judge(
+    rules: &dyn ImportRules,
+    job: &Job,
+    disk: &Disk,
+    output_len: u64,
+    output: Option<&Path>,
+) -> Verdict {
+    let Some(profile) = &job.spec.profile else { return Verdict::default() };
+    rules.judge(&Subject {
+        source: disk,
+        target: job.target,
+        output_len,
+        output,
+        profile,
+        disk: job.spec.disk,
+    })
+}

@@ -1,0 +1,11 @@
+//! Which images a batch converts, how, and what would come of it.
+
+pub(crate) mod batch_plan;
+pub(crate) mod conversion;
+pub mod files;
+pub(crate) mod job_spec;
+pub(crate) mod jobs;
+pub(crate) mod manifest;
+pub(crate) mod overlapping_batches;
+pub(crate) mod search;
+pub(crate) mod template;

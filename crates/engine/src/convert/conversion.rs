@@ -1,0 +1,139 @@
+//! A disk into an output file, or only into its bitmap.
+
+use imgprep_codec::{compress_bound, context_bytes};
+use imgprep_map::{Encoding, Error, ImageWriter, Sink, SinkKind};
+
+use super::bitmap::{Bitmap, BitmapShape};
+use super::checksum::Checksums;
+use super::reducer::{Converted, Reducer};
+use super::worker::{Compressors, Worker, data_ranges};
+use super::writer::Writer;
+use crate::load::{Job, Loaded, Loader, Scratch, jobs, reading_share};
+use crate::pipeline::Share;
+use crate::{Losses, Options, Stack, TableScan, pipeline};
+
+/// The destination of a conversion.
+pub struct Output<'a> {
+    /// The format's writer.
+    pub format: &'a mut dyn ImageWriter,
+    /// The file, device or pipe.
+    pub sink: &'a dyn Sink,
+    /// Whether [`Converted::checksums`] are wanted.
+    pub with_checksums: bool,
+    /// Which bitmap is wanted along with it.
+    pub bitmap: Option<BitmapShape>,
+}
+
+/// Size of a chunk, unless the blocks of the output format are larger.
+const CHUNK: u64 = 2 << 20;
+
+/// Size of a chunk in bytes of the disk, for an output with blocks of `block` bytes. A chunk is one block or more.
+pub fn chunk_size(block: u64) -> u64 {
+    block.max(CHUNK)
+}
+
+/// Converts a stack into an output. `table_scan` must be of the same stack, in chunks of [`chunk_size`].
+///
+/// The sink is left without its final sync; an error leaves it unfinished.
+pub fn convert(
+    stack: &Stack,
+    table_scan: &TableScan,
+    output: Output<'_>,
+    options: &Options<'_>,
+    losses: &Losses,
+) -> Result<Converted, Error> {
+    let Output { format, sink, with_checksums, bitmap } = output;
+    options.progress.begin(table_scan.total());
+    let (encoding, linear_at) = (format.encoding(), format.linear_at());
+    let is_direct = linear_at.is_some() && sink.kind() == SinkKind::Random && !sink.serializes_writes();
+    let share = writing_share(stack, table_scan, encoding, is_direct, options)?;
+    let writer = Writer { sink, stack, progress: options.progress };
+    let worker = Worker {
+        loader: Loader { stack, on_loss: options.on_loss, losses, progress: options.progress },
+        encoding,
+        chunk: table_scan.chunk,
+        block: format.block(),
+        writer,
+        is_linear: linear_at.is_some(),
+        is_sparse: linear_at.is_some() && sink.kind() == SinkKind::Random && sink.reads_as_zeros(),
+        with_checksums,
+        bitmap,
+        compressors: Compressors::default(),
+    };
+    let checksums = with_checksums.then(|| Checksums::new(worker.chunk, table_scan.size));
+    let bitmap = bitmap.map(|shape| Bitmap::new(shape, table_scan.size));
+    let mut reducer = Reducer::new(writer, format, options, checksums, bitmap);
+    reducer.begin()?;
+    let feed = jobs(stack, worker.chunk, options, losses, linear_at.filter(|_| is_direct));
+    pipeline::run(
+        share,
+        options.interrupt,
+        feed,
+        Scratch::new,
+        |job, scratch| worker.work(job, scratch),
+        |done| reducer.reduce(done, &worker.compressors),
+    )?;
+    stack.verify_mapping()?;
+    reducer.finish(table_scan.size)
+}
+
+/// Only the bitmap of a disk.
+pub fn scan(
+    stack: &Stack,
+    table_scan: &TableScan,
+    shape: BitmapShape,
+    options: &Options<'_>,
+    losses: &Losses,
+) -> Result<Bitmap, Error> {
+    options.progress.begin(table_scan.total());
+    let loader = Loader { stack, on_loss: options.on_loss, losses, progress: options.progress };
+    let share = reading_share(stack, table_scan, options)?;
+    let mut bitmap = Bitmap::new(shape, table_scan.size);
+    let work = |job: Job, scratch: &mut Scratch| {
+        let data = match loader.load(&job.range, &job.stream, scratch)? {
+            Loaded::Zero => Vec::new(),
+            Loaded::Mapped(bytes) => data_ranges(bytes, job.range.start, shape),
+            Loaded::Buffered => data_ranges(&scratch.buffer, job.range.start, shape),
+        };
+        stack.verify_mapping()?;
+        Ok((job.range, data))
+    };
+    pipeline::run(
+        share,
+        options.interrupt,
+        jobs(stack, table_scan.chunk, options, losses, None),
+        Scratch::new,
+        work,
+        |(range, data)| {
+            data.iter().for_each(|data| bitmap.set(data));
+            options.progress.did_disk(range.end - range.start);
+            (options.observe)(options.progress);
+            Ok(())
+        },
+    )?;
+    // The walk behind the last chunk.
+    stack.verify_mapping()?;
+    Ok(bitmap)
+}
+
+fn writing_share(
+    stack: &Stack,
+    table_scan: &TableScan,
+    encoding: Encoding,
+    is_direct: bool,
+    options: &Options<'_>,
+) -> Result<Share, Error> {
+    let read = reading_share(stack, table_scan, options)?;
+    if is_direct {
+        return Ok(read);
+    }
+    let (context, stored) = match encoding {
+        Encoding::Plain => (0, table_scan.chunk),
+        Encoding::PerBlock { compression, .. } => {
+            (context_bytes(compression), compress_bound(compression, table_scan.chunk))
+        }
+    };
+    let per_thread = table_scan.chunk + table_scan.largest_compressed + context;
+    let per_chunk = stored + table_scan.largest_compressed;
+    Ok(Share::plan(options.threads, options.memory, per_thread, per_chunk)?)
+}

@@ -1,0 +1,18 @@
+//! A disk into an output, its bitmap or its checksums.
+
+mod bitmap;
+mod block_writes;
+mod checksum;
+mod conversion;
+mod reducer;
+mod worker;
+mod writer;
+
+pub use bitmap::{BitOrder, Bitmap, BitmapShape};
+#[cfg(test)]
+pub(crate) use block_writes::BlockWrites;
+pub use checksum::{Checksums, TrailingData, checksum};
+pub use conversion::{Output, chunk_size, convert, scan};
+pub use reducer::Converted;
+#[cfg(test)]
+pub(crate) use writer::{Runs, Writer};

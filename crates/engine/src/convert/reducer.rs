@@ -1,0 +1,130 @@
+//! What happens to the results, in the order of the disk.
+
+use std::ops::Range;
+
+use imgprep_map::{Error, ImageWriter, SinkKind, Stored};
+
+use super::bitmap::Bitmap;
+use super::block_writes::BlockWrites;
+use super::checksum::Checksums;
+use super::worker::{Body, Compressors, Done, StoredBlock};
+use super::writer::{Runs, Writer};
+use crate::Options;
+
+/// What a conversion did.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Converted {
+    /// Length of the output, in bytes.
+    pub len: u64,
+    /// Chunks that were stored: the others are zeros.
+    pub chunks: u64,
+    /// Checksums of what went in.
+    pub checksums: Option<Checksums>,
+    /// The bitmap of the same pass.
+    pub bitmap: Option<Bitmap>,
+}
+
+/// What happens to the results, in the order of the disk.
+pub(crate) struct Reducer<'a> {
+    writer: Writer<'a>,
+    format: &'a mut dyn ImageWriter,
+    options: &'a Options<'a>,
+    /// File offset of the disk's first byte, if the output is linear.
+    linear_at: Option<u64>,
+    /// Disk offset up to which the output is complete.
+    done_to: u64,
+    /// File offset up to which the output is written, if it is not linear.
+    written_to: u64,
+    stored: u64,
+    checksums: Option<Checksums>,
+    bitmap: Option<Bitmap>,
+}
+
+impl<'a> Reducer<'a> {
+    pub(crate) fn new(
+        writer: Writer<'a>,
+        format: &'a mut dyn ImageWriter,
+        options: &'a Options<'a>,
+        checksums: Option<Checksums>,
+        bitmap: Option<Bitmap>,
+    ) -> Self {
+        let linear_at = format.linear_at();
+        Self { writer, format, options, linear_at, done_to: 0, written_to: 0, stored: 0, checksums, bitmap }
+    }
+
+    pub(crate) fn begin(&mut self) -> Result<(), Error> {
+        self.format.begin(&mut BlockWrites::new(self.writer, &[], &Runs::default(), &mut self.written_to))
+    }
+
+    pub(crate) fn reduce(&mut self, done: Done<'_>, compressors: &Compressors) -> Result<(), Error> {
+        if let (Some(sums), Some(checksum)) = (&mut self.checksums, done.checksum) {
+            sums.push(done.chunk, checksum);
+        }
+        if let Some(bitmap) = &mut self.bitmap {
+            done.data.iter().for_each(|data| bitmap.set(data));
+        }
+        match done.body {
+            Body::Zero => {}
+            Body::Written => self.pass(&done.range)?,
+            Body::Mapped(bytes) => self.store(&done.range, bytes, &done.runs, &done.blocks)?,
+            Body::Owned(bytes) => {
+                self.store(&done.range, &bytes, &done.runs, &done.blocks)?;
+                compressors.give_back(bytes);
+            }
+        }
+        self.options.progress.did_disk(done.range.end - done.range.start);
+        (self.options.observe)(self.options.progress);
+        Ok(())
+    }
+
+    /// Zeros up to `range`, which is stored.
+    fn pass(&mut self, range: &Range<u64>) -> Result<(), Error> {
+        self.zero_to(range.start)?;
+        self.done_to = range.end;
+        self.stored += 1;
+        Ok(())
+    }
+
+    fn store(
+        &mut self,
+        range: &Range<u64>,
+        bytes: &[u8],
+        runs: &Runs<'_>,
+        blocks: &[StoredBlock],
+    ) -> Result<(), Error> {
+        self.pass(range)?;
+        if let Some(first) = self.linear_at {
+            return self.writer.write_runs(first + range.start, bytes, runs);
+        }
+        let mut out = BlockWrites::new(self.writer, bytes, runs, &mut self.written_to);
+        for block in blocks {
+            let stored = Stored { len: block.range.len() as u64, is_compressed: block.is_compressed };
+            let placement = self.format.place(block.number, stored, &mut out)?;
+            out.store(placement, block.range.clone())?;
+        }
+        out.flush()
+    }
+
+    /// Where the output stores the disk as it is and does not read as zeros by itself.
+    fn zero_to(&mut self, end: u64) -> Result<(), Error> {
+        let Some(first) = self.linear_at else { return Ok(()) };
+        let needs_zeros = !self.writer.sink.reads_as_zeros() || self.writer.sink.kind() == SinkKind::Append;
+        if needs_zeros && self.done_to < end {
+            let zeroed = self.writer.sink.zero(first + self.done_to..first + end);
+            zeroed.map_err(|error| Error::new(error).while_doing("writing"))?;
+        }
+        Ok(())
+    }
+
+    pub(crate) fn finish(mut self, size: u64) -> Result<Converted, Error> {
+        self.zero_to(size)?;
+        let runs = Runs::default();
+        let mut out = BlockWrites::new(self.writer, &[], &runs, &mut self.written_to);
+        let len = self.format.finish(&mut out)?;
+        if self.linear_at.is_none() {
+            out.zero_to(len)?;
+        }
+        self.writer.sink.set_len(len).map_err(|error| Error::new(error).while_doing("writing"))?;
+        Ok(Converted { len, chunks: self.stored, checksums: self.checksums, bitmap: self.bitmap })
+    }
+}

@@ -1,0 +1,241 @@
+//! What happens to a chunk on any thread.
+
+use std::ops::Range;
+use std::sync::{Mutex, PoisonError};
+
+use imgprep_codec::{BlockCompressor, CompressError};
+use imgprep_map::{Compression, Encoding, Error};
+
+use super::bitmap::BitmapShape;
+use super::writer::{Runs, Writer};
+use crate::load::{Job, Loaded, Loader, Scratch, data_runs, is_zero};
+
+/// Zeros of this many bytes at a multiple of it are left out of a sparse file: the
+/// block of every common file system.
+const SPARSE_GRANULE: u64 = 4096;
+
+pub(crate) struct Done<'a> {
+    pub(crate) chunk: u64,
+    pub(crate) range: Range<u64>,
+    pub(crate) body: Body<'a>,
+    /// What of the body is written.
+    pub(crate) runs: Runs<'a>,
+    /// The blocks in the body, in ascending order. Empty if the output is linear.
+    pub(crate) blocks: Vec<StoredBlock>,
+    pub(crate) checksum: Option<u32>,
+    pub(crate) data: Vec<Range<u64>>,
+}
+
+pub(crate) enum Body<'a> {
+    /// All zeros.
+    Zero,
+    /// Already at its place.
+    Written,
+    Mapped(&'a [u8]),
+    Owned(Vec<u8>),
+}
+
+/// A block of the output that contains data.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct StoredBlock {
+    pub(crate) number: u64,
+    /// Its range in the body.
+    pub(crate) range: Range<usize>,
+    pub(crate) is_compressed: bool,
+}
+
+/// Compressors that wait for the next chunk, and buffers that wait for the next payload.
+#[derive(Default)]
+pub(crate) struct Compressors {
+    idle: Mutex<Vec<BlockCompressor>>,
+    buffers: Mutex<Vec<Vec<u8>>>,
+}
+
+impl Compressors {
+    pub(crate) fn buffer(&self) -> Vec<u8> {
+        pop(&self.buffers).unwrap_or_default()
+    }
+
+    pub(crate) fn give_back(&self, buffer: Vec<u8>) {
+        push(&self.buffers, buffer);
+    }
+
+    /// Lends an idle compressor to `work`, or a new one.
+    fn with<T>(
+        &self,
+        compression: Compression,
+        work: impl FnOnce(&mut BlockCompressor) -> Result<T, CompressError>,
+    ) -> Result<T, Error> {
+        let mut compressor = match pop(&self.idle) {
+            Some(compressor) => compressor,
+            None => BlockCompressor::new(compression)?,
+        };
+        let worked = work(&mut compressor).map_err(|error| Error::new(error).while_doing("compressing"))?;
+        push(&self.idle, compressor);
+        Ok(worked)
+    }
+}
+
+// A poisoned list only means that another thread died: what is in it is whole.
+fn pop<T>(list: &Mutex<Vec<T>>) -> Option<T> {
+    list.lock().unwrap_or_else(PoisonError::into_inner).pop()
+}
+
+fn push<T>(list: &Mutex<Vec<T>>, item: T) {
+    list.lock().unwrap_or_else(PoisonError::into_inner).push(item);
+}
+
+/// What happens to a chunk on any thread.
+pub(crate) struct Worker<'a> {
+    pub(crate) loader: Loader<'a>,
+    pub(crate) encoding: Encoding,
+    pub(crate) chunk: u64,
+    /// Size of a block of the output.
+    pub(crate) block: u64,
+    pub(crate) writer: Writer<'a>,
+    /// Whether the output stores the disk contiguously and unchanged.
+    pub(crate) is_linear: bool,
+    /// Whether zeros need not be written.
+    pub(crate) is_sparse: bool,
+    pub(crate) with_checksums: bool,
+    pub(crate) bitmap: Option<BitmapShape>,
+    pub(crate) compressors: Compressors,
+}
+
+impl<'a> Worker<'a> {
+    pub(crate) fn work(&self, job: Job, scratch: &mut Scratch) -> Result<Done<'a>, Error> {
+        let loaded = self.loader.load(&job.range, &job.stream, scratch)?;
+        let mapped = match loaded {
+            Loaded::Zero => return Ok(zero_unit(job)),
+            Loaded::Mapped(bytes) => Some(bytes),
+            Loaded::Buffered => None,
+        };
+        let bytes = mapped.unwrap_or(&scratch.buffer);
+        if is_zero(bytes) {
+            self.loader.stack.verify_mapping()?;
+            return Ok(zero_unit(job));
+        }
+        let checksum = self.with_checksums.then(|| crc32fast::hash(bytes));
+        let data = self.bitmap.map(|shape| data_ranges(bytes, job.range.start, shape)).unwrap_or_default();
+        let mut runs = Runs { ranges: self.ranges(bytes, &job.range), borrowed: Vec::new() };
+        let is_copy = mapped.is_none() && job.place.is_none() && self.encoding == Encoding::Plain;
+        if is_copy && self.writer.sink.can_reflink() {
+            runs.borrowed = self.loader.borrowed(&job.range, scratch);
+        }
+        let (body, blocks) = self.body(&job, mapped, &runs, scratch)?;
+        self.loader.stack.verify_mapping()?;
+        Ok(Done { chunk: job.chunk, range: job.range, body, runs, blocks, checksum, data })
+    }
+
+    /// What of a chunk has to be written.
+    fn ranges(&self, bytes: &[u8], range: &Range<u64>) -> Vec<Range<usize>> {
+        if !self.is_sparse {
+            return std::iter::once(0..bytes.len()).collect();
+        }
+        let mut ranges = Vec::new();
+        data_runs(bytes, range.start, SPARSE_GRANULE, |run| ranges.push(run));
+        ranges
+    }
+
+    fn body(
+        &self,
+        job: &Job,
+        mapped: Option<&'a [u8]>,
+        runs: &Runs<'a>,
+        scratch: &mut Scratch,
+    ) -> Result<(Body<'a>, Vec<StoredBlock>), Error> {
+        if let Some(place) = job.place {
+            let bytes = mapped.unwrap_or(&scratch.buffer);
+            self.writer.write_runs(place, bytes, runs)?;
+            return Ok((Body::Written, Vec::new()));
+        }
+        let mapped = if self.is_linear { mapped } else { self.whole_blocks(mapped, scratch) };
+        let blocks = self.data_blocks(job, mapped.unwrap_or(&scratch.buffer));
+        if let Encoding::PerBlock { compression, keep_if_smaller } = self.encoding {
+            let chunk = mapped.unwrap_or(&scratch.buffer);
+            let (bytes, blocks) = self.compress(chunk, blocks, compression, keep_if_smaller)?;
+            return Ok((Body::Owned(bytes), blocks));
+        }
+        let body = match mapped {
+            Some(bytes) => Body::Mapped(bytes),
+            None => Body::Owned(std::mem::replace(&mut scratch.buffer, self.compressors.buffer())),
+        };
+        Ok((body, blocks))
+    }
+
+    /// A chunk of whole blocks: the last block of the disk is padded with zeros.
+    fn whole_blocks(&self, mapped: Option<&'a [u8]>, scratch: &mut Scratch) -> Option<&'a [u8]> {
+        // OK: a block is at most as large as a chunk.
+        let whole = |len: usize| len.next_multiple_of(self.block as usize);
+        if let Some(bytes) = mapped {
+            if bytes.len() == whole(bytes.len()) {
+                return mapped;
+            }
+            scratch.buffer.clear();
+            scratch.buffer.extend_from_slice(bytes);
+        }
+        scratch.buffer.resize(whole(scratch.buffer.len()), 0);
+        None
+    }
+
+    /// The blocks of a chunk that contain data.
+    fn data_blocks(&self, job: &Job, chunk: &[u8]) -> Vec<StoredBlock> {
+        if self.is_linear {
+            return Vec::new();
+        }
+        // OK: a block is at most as large as a chunk.
+        let (first, len) = (job.range.start / self.block, self.block as usize);
+        let data = chunk.chunks(len).enumerate().filter(|(_, block)| !is_zero(block));
+        data.map(|(index, block)| StoredBlock {
+            number: first + index as u64,
+            range: index * len..index * len + block.len(),
+            is_compressed: false,
+        })
+        .collect()
+    }
+
+    /// The stored bytes of the blocks, one after the other.
+    fn compress(
+        &self,
+        chunk: &[u8],
+        mut blocks: Vec<StoredBlock>,
+        compression: Compression,
+        keep_if_smaller: bool,
+    ) -> Result<(Vec<u8>, Vec<StoredBlock>), Error> {
+        let mut stored = self.compressors.buffer();
+        stored.clear();
+        self.compressors.with(compression, |compressor| {
+            for block in &mut blocks {
+                let (plain, start) = (&chunk[block.range.clone()], stored.len());
+                compressor.append(plain, &mut stored)?;
+                block.is_compressed = !keep_if_smaller || stored.len() - start < plain.len();
+                if !block.is_compressed {
+                    stored.truncate(start);
+                    stored.extend_from_slice(plain);
+                }
+                block.range = start..stored.len();
+            }
+            Ok(())
+        })?;
+        Ok((stored, blocks))
+    }
+}
+
+fn zero_unit<'a>(job: Job) -> Done<'a> {
+    Done {
+        chunk: job.chunk,
+        range: job.range,
+        body: Body::Zero,
+        runs: Runs::default(),
+        blocks: Vec::new(),
+        checksum: None,
+        data: Vec::new(),
+    }
+}
+
+/// The runs of blocks that hold data, as disk ranges.
+pub(crate) fn data_ranges(bytes: &[u8], at: u64, shape: BitmapShape) -> Vec<Range<u64>> {
+    let mut ranges = Vec::new();
+    data_runs(bytes, at, shape.block, |run| ranges.push(at + run.start as u64..at + run.end as u64));
+    ranges
+}

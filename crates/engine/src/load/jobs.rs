@@ -1,0 +1,53 @@
+//! The chunks of a run, and what it may use of the machine.
+
+use std::ops::Range;
+
+use imgprep_map::Error;
+
+use super::stream::{StreamBlock, Streams};
+use crate::pipeline::Share;
+use crate::scan::WorkUnits;
+use crate::{Losses, Options, Stack, TableScan};
+
+/// One chunk to be worked on.
+pub(crate) struct Job {
+    pub(crate) chunk: u64,
+    pub(crate) range: Range<u64>,
+    pub(crate) stream: Vec<StreamBlock>,
+    /// Where its bytes go, if that depends on nothing else.
+    pub(crate) place: Option<u64>,
+}
+
+/// A feeder of all chunks that may hold data.
+pub(crate) fn jobs<'a>(
+    stack: &'a Stack,
+    chunk: u64,
+    options: &Options<'a>,
+    losses: &'a Losses,
+    linear_at: Option<u64>,
+) -> impl FnMut() -> Result<Option<Job>, Error> + 'a {
+    let mut work_units = WorkUnits::new(stack, chunk, options, losses);
+    let mut streams = Streams::new(stack, options.on_loss, losses);
+    move || {
+        let Some(number) = work_units.next()? else { return Ok(None) };
+        let range = work_units.range(number);
+        let stream = streams.advance(&range)?;
+        let place = linear_at.map(|first| first + range.start);
+        Ok(Some(Job { chunk: number, range, stream, place }))
+    }
+}
+
+/// The share of a run that only reads.
+pub(crate) fn reading_share(
+    stack: &Stack,
+    table_scan: &TableScan,
+    options: &Options<'_>,
+) -> Result<Share, Error> {
+    let streamed = if stack.layers().iter().any(|layer| layer.map.is_stream()) {
+        table_scan.largest_compressed
+    } else {
+        0
+    };
+    let per_thread = table_scan.chunk + table_scan.largest_compressed;
+    Ok(Share::plan(options.threads, options.memory, per_thread, streamed.max(1))?)
+}

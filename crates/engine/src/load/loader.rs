@@ -1,0 +1,265 @@
+//! The bytes of one chunk, from wherever its maps say they are.
+
+use std::ops::{ControlFlow, Range};
+
+use imgprep_map::{Codec, Error, FileId, ReadAt, Source};
+
+use super::payload::{check_block, payload};
+use super::prefetch::prefetch;
+use super::scratch::Scratch;
+use super::stream::StreamBlock;
+use crate::{Layer, Losses, OnLoss, Progress, ResolvedExtent, Stack};
+
+/// The usual cluster: what is smaller is written from the buffer.
+const LENT_FROM: u64 = 64 << 10;
+
+/// Size of the reads from a failing disk when a whole extent cannot be read.
+const SALVAGE_STEP: usize = 4096;
+
+/// The bytes of a chunk.
+pub(crate) enum Loaded<'a> {
+    /// The maps say that all of it is zeros.
+    Zero,
+    /// All of it is contiguous in a mapping.
+    Mapped(&'a [u8]),
+    /// It stands in [`Scratch::buffer`].
+    Buffered,
+}
+
+/// Reads chunks of one stack.
+pub(crate) struct Loader<'a> {
+    pub(crate) stack: &'a Stack,
+    pub(crate) on_loss: OnLoss,
+    pub(crate) losses: &'a Losses,
+    pub(crate) progress: &'a Progress,
+}
+
+impl<'a> Loader<'a> {
+    /// The bytes of `range`, with the records of streams that it touches.
+    pub(crate) fn load(
+        &self,
+        range: &Range<u64>,
+        stream: &[StreamBlock],
+        scratch: &mut Scratch,
+    ) -> Result<Loaded<'a>, Error> {
+        let mut extents = std::mem::take(&mut scratch.extents);
+        extents.clear();
+        self.collect(range, &mut extents)?;
+        let loaded = self.load_pieces(range, &extents, stream, scratch);
+        scratch.extents = extents;
+        loaded
+    }
+
+    fn load_pieces(
+        &self,
+        range: &Range<u64>,
+        extents: &[ResolvedExtent],
+        stream: &[StreamBlock],
+        scratch: &mut Scratch,
+    ) -> Result<Loaded<'a>, Error> {
+        if extents.iter().all(ResolvedExtent::is_zero) {
+            return Ok(Loaded::Zero);
+        }
+        if let [extent] = extents
+            && let Some(bytes) = self.mapped(extent)
+        {
+            self.progress.did_read(extent.len());
+            return Ok(Loaded::Mapped(bytes));
+        }
+        prefetch(self.stack, extents);
+        let mut buffer = std::mem::take(&mut scratch.buffer);
+        // OK: a chunk is a few MiB, set by the writer's layout.
+        buffer.resize((range.end - range.start) as usize, 0);
+        let filled = extents.iter().try_for_each(|extent| {
+            // OK: the extents tile the range, which is as long as the buffer.
+            let target = (extent.disk.start - range.start) as usize..(extent.disk.end - range.start) as usize;
+            self.fill(extent, &mut buffer[target], stream, scratch)
+        });
+        scratch.buffer = buffer;
+        filled.map(|()| Loaded::Buffered)
+    }
+
+    /// The extents that tile `range`; with [`OnLoss::Zero`] zeros where a table is broken.
+    fn collect(&self, range: &Range<u64>, extents: &mut Vec<ResolvedExtent>) -> Result<(), Error> {
+        let mut at = range.start;
+        loop {
+            let walked = self.stack.visit(at..range.end, &mut |extent| {
+                extents.push(extent);
+                ControlFlow::Continue(())
+            });
+            let Err(error) = walked else { return Ok(()) };
+            let done = extents.last().map_or(range.start, |extent| extent.disk.end);
+            match error.disk() {
+                Some(lost) if self.on_loss == OnLoss::Zero && lost.end > done => {
+                    let lost = done..lost.end.min(range.end);
+                    self.losses.add(lost.clone(), &error);
+                    at = lost.end;
+                    extents.push(ResolvedExtent {
+                        disk: lost,
+                        layer: 0,
+                        source: Source::Zero { explicit: false },
+                    });
+                    if at == range.end {
+                        return Ok(());
+                    }
+                }
+                _ => return Err(error),
+            }
+        }
+    }
+
+    fn mapped(&self, extent: &ResolvedExtent) -> Option<&'a [u8]> {
+        let (file, range) = self.stored(extent)?;
+        file.will_read(range.clone());
+        file.mapped(range)
+    }
+
+    /// Where an extent of data stands.
+    fn stored(&self, extent: &ResolvedExtent) -> Option<(&'a dyn ReadAt, Range<u64>)> {
+        let (file, range) = extent.stored().filter(|_| matches!(extent.source, Source::Data { .. }))?;
+        Some((self.stack.layers()[extent.layer].file(file).ok()?, range))
+    }
+
+    /// What of a chunk that was just loaded into the buffer stands in mappings as well, by its place in the chunk.
+    pub(crate) fn borrowed(&self, range: &Range<u64>, scratch: &Scratch) -> Vec<(usize, &'a [u8])> {
+        let large = scratch.extents.iter().filter(|extent| extent.len() >= LENT_FROM);
+        large
+            .filter_map(|extent| {
+                let (file, place) = self.stored(extent)?;
+                // OK: the extents tile the chunk, which is a few MiB.
+                Some(((extent.disk.start - range.start) as usize, file.mapped(place)?))
+            })
+            .collect()
+    }
+
+    fn fill(
+        &self,
+        extent: &ResolvedExtent,
+        target: &mut [u8],
+        stream: &[StreamBlock],
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        let layer = &self.stack.layers()[extent.layer];
+        let (file, at, filled) = match &extent.source {
+            Source::Zero { .. } | Source::Parent => {
+                target.fill(0);
+                return Ok(());
+            }
+            Source::Data { file, at } => (*file, *at, self.copy(layer, extent, *file, *at, target)),
+            Source::Compressed { codec: Codec::ZlibContinued, file, at, block, .. } => {
+                (*file, *at, self.take_streamed(extent, block, stream, target))
+            }
+            Source::Compressed { file, at, .. } => {
+                (*file, *at, self.decompress(layer, extent, target, scratch))
+            }
+        };
+        filled.or_else(|error| {
+            let error = error.in_file(file).at_offset(at).hitting(extent.disk.clone());
+            let error = layer.name(error).while_doing("reading");
+            if self.on_loss == OnLoss::Stop {
+                return Err(error);
+            }
+            target.fill(0);
+            self.losses.add(extent.disk.clone(), &error);
+            Ok(())
+        })
+    }
+
+    fn copy(
+        &self,
+        layer: &Layer,
+        extent: &ResolvedExtent,
+        id: FileId,
+        at: u64,
+        target: &mut [u8],
+    ) -> Result<(), Error> {
+        let file = layer.file(id)?;
+        self.progress.did_read(extent.len());
+        file.will_read(at..at.saturating_add(extent.len()));
+        if let Some(bytes) = at.checked_add(extent.len()).and_then(|end| file.mapped(at..end)) {
+            target.copy_from_slice(bytes);
+            return Ok(());
+        }
+        match file.read_exact_at(target, at) {
+            Err(_) if self.on_loss == OnLoss::Zero => self.copy_in_steps(layer, extent, (id, at), target),
+            done => done.map_err(Error::from),
+        }
+    }
+
+    /// Saves what can be read around a bad place of a failing disk.
+    fn copy_in_steps(
+        &self,
+        layer: &Layer,
+        extent: &ResolvedExtent,
+        (id, at): (FileId, u64),
+        target: &mut [u8],
+    ) -> Result<(), Error> {
+        let file = layer.file(id)?;
+        for (index, step) in target.chunks_mut(SALVAGE_STEP).enumerate() {
+            let done = (index * SALVAGE_STEP) as u64;
+            if let Err(error) = file.read_exact_at(step, at + done) {
+                step.fill(0);
+                let disk = extent.disk.start + done;
+                let error = layer.name(Error::new(error).in_file(id)).while_doing("reading");
+                self.losses.add(disk..disk + step.len() as u64, &error);
+            }
+        }
+        Ok(())
+    }
+
+    /// Copies out of a record that the feeder decompressed. One that is missing was listed as lost there.
+    fn take_streamed(
+        &self,
+        extent: &ResolvedExtent,
+        block: &Range<u64>,
+        stream: &[StreamBlock],
+        target: &mut [u8],
+    ) -> Result<(), Error> {
+        match stream.iter().find(|held| held.layer == extent.layer && held.block == *block) {
+            Some(held) => target.copy_from_slice(part_of(&held.bytes, block, &extent.disk)),
+            None if self.on_loss == OnLoss::Zero => target.fill(0),
+            None => return Err(imgprep_codec::DecompressError::BrokenStream.into()),
+        }
+        Ok(())
+    }
+
+    fn decompress(
+        &self,
+        layer: &Layer,
+        extent: &ResolvedExtent,
+        target: &mut [u8],
+        scratch: &mut Scratch,
+    ) -> Result<(), Error> {
+        let Source::Compressed { file, at, len, codec, block } = &extent.source else {
+            unreachable!("only compressed extents are decompressed")
+        };
+        let block_len = check_block(block)?;
+        let key = (extent.layer, *file, *at);
+        // OK: inside the block, whose length is a `usize`.
+        let least = (extent.disk.end - block.start) as usize;
+        if extent.disk != *block && scratch.cached == Some(key) && scratch.cache.len() >= least {
+            target.copy_from_slice(part_of(&scratch.cache, block, &extent.disk));
+            return Ok(());
+        }
+        let stored = payload(layer, *file, *at, *len)?;
+        self.progress.did_read(stored.len() as u64);
+        if extent.disk == *block {
+            return Ok(scratch.decompressor.decompress(*codec, &stored, *len, target)?);
+        }
+        scratch.cached = None;
+        scratch.cache.resize(block_len, 0);
+        // The last block of a disk may be no longer than what is left of the disk.
+        let produced =
+            scratch.decompressor.decompress_some(*codec, &stored, *len, &mut scratch.cache, least)?;
+        scratch.cache.truncate(produced);
+        scratch.cached = Some(key);
+        target.copy_from_slice(part_of(&scratch.cache, block, &extent.disk));
+        Ok(())
+    }
+}
+
+/// The part of a decompressed block that `disk` covers.
+fn part_of<'b>(decompressed: &'b [u8], block: &Range<u64>, disk: &Range<u64>) -> &'b [u8] {
+    // OK: a format's extent lies in its block (held by the conformance tests), and `decompressed` reaches to the extent's end.
+    &decompressed[(disk.start - block.start) as usize..(disk.end - block.start) as usize]
+}

@@ -1,0 +1,20 @@
+//! The bytes of a disk: which chunks are read, and how one chunk is read, decompressed and searched for zeros.
+
+mod bounded_reader;
+mod decompress_all;
+mod jobs;
+mod loader;
+mod payload;
+mod prefetch;
+mod scratch;
+mod stream;
+mod zeros;
+
+pub use bounded_reader::BoundedReader;
+pub use decompress_all::{DecompressVisitor, decompress_all, decompress_unflushed};
+pub(crate) use jobs::{Job, jobs, reading_share};
+pub(crate) use loader::{Loaded, Loader};
+pub use scratch::Decompressed;
+pub(crate) use scratch::Scratch;
+pub(crate) use zeros::data_runs;
+pub use zeros::is_zero;

@@ -1,0 +1,146 @@
+//! File usage of one image compared with each other and with its files.
+//!
+//! Uses are collected as sorted runs. A heavily fragmented image may have more runs than the memory budget
+//! allows: then the runs that begin highest are dropped and come in a pass of their own. So the comparison is
+//! exact to the byte and its memory is bounded.
+//!
+//! The number of passes is bounded by the file: what is kept when the budget is full are runs that do not
+//! overlap, at least half of the budget, and the next pass begins behind them. Where the runs of a full budget
+//! do overlap, their conflicts are reported and the comparison ends.
+
+mod conflicts;
+mod pass;
+mod run;
+#[cfg(test)]
+mod tests;
+
+use std::ops::{ControlFlow, Range};
+
+use imgprep_map::{Error, FileId, UseKind, usize_of};
+
+use conflicts::Conflicts;
+use pass::Pass;
+use run::Run;
+
+use crate::watched::Watched;
+use crate::{EngineError, Interrupt, Layer, OnLoss};
+
+/// Conflicts of one image that are reported; the comparison ends there.
+const MOST_CONFLICTS: usize = 4096;
+
+/// Runs that are kept even where the budget is smaller.
+const LEAST_ROOM: usize = 1024;
+
+/// How far a comparison went.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Compared {
+    /// Every use was compared.
+    All,
+    /// It ended after many conflicts: there may be more.
+    Part,
+}
+
+/// Reports the conflicts of a layer: the first one as the error, or with [`OnLoss::Zero`] each to `found`.
+/// Errors of the walk itself come as they are.
+///
+/// `memory` bounds the runs that are kept at once, in bytes.
+pub(crate) fn check(
+    layer: &Layer,
+    memory: u64,
+    on_loss: OnLoss,
+    interrupt: &Interrupt,
+    found: &mut dyn FnMut(Error),
+) -> Result<Compared, Error> {
+    let room = usize_of(memory) / size_of::<Run>();
+    let room = room.max(LEAST_ROOM);
+    for (index, file) in layer.files.iter().enumerate() {
+        let id = u32::try_from(index).map_or(FileId(u32::MAX), FileId);
+        let ledger = Ledger { layer, id, file_len: file.len(), room, on_loss, interrupt };
+        if ledger.compare(found)? == Compared::Part {
+            return Ok(Compared::Part);
+        }
+    }
+    Ok(Compared::All)
+}
+
+struct Ledger<'a> {
+    layer: &'a Layer,
+    id: FileId,
+    file_len: u64,
+    room: usize,
+    on_loss: OnLoss,
+    interrupt: &'a Interrupt,
+}
+
+impl Ledger<'_> {
+    /// One pass after the other, each from where the last one ended.
+    fn compare(&self, found: &mut dyn FnMut(Error)) -> Result<Compared, Error> {
+        let (mut from, mut reported) = (0, 0);
+        while from < u64::MAX {
+            let mut pass = Pass::new(from, self.room);
+            self.collect(&mut pass)?;
+            if from == 0
+                && let Some(error) = pass.past_end.take()
+            {
+                self.report(error, found)?;
+            }
+            pass.sort();
+            let mut conflicts = Conflicts::default();
+            for conflict in pass.runs.iter().filter_map(|run| conflicts.next(run)) {
+                self.report(conflict, found)?;
+                reported += 1;
+                if reported == MOST_CONFLICTS {
+                    return Ok(Compared::Part);
+                }
+            }
+            if pass.is_over {
+                return Ok(Compared::Part);
+            }
+            from = pass.window.end;
+        }
+        Ok(Compared::All)
+    }
+
+    fn collect(&self, pass: &mut Pass) -> Result<(), Error> {
+        let files = Watched::new(&self.layer.files, self.interrupt);
+        let walked = self.layer.map.file_usage(&files, &mut |file_use| {
+            if self.interrupt.is_raised() {
+                return ControlFlow::Break(());
+            }
+            if file_use.file == self.id {
+                pass.add(&file_use, self.file_len)
+            } else {
+                ControlFlow::Continue(())
+            }
+        });
+        self.interrupt.check()?;
+        walked.map_err(|error| self.layer.name(error))
+    }
+
+    fn report(&self, error: EngineError, found: &mut dyn FnMut(Error)) -> Result<(), Error> {
+        let hit = hit_range(&error);
+        let mut error = Error::new(error).in_file(self.id).while_doing("comparing the tables");
+        if let Some(disk) = hit {
+            error = error.hitting(disk);
+        }
+        let error = self.layer.name(error);
+        match self.on_loss {
+            OnLoss::Stop => Err(error),
+            OnLoss::Zero => {
+                found(error);
+                Ok(())
+            }
+        }
+    }
+}
+
+/// The range of the disk that a conflict makes doubtful: of the data if only one side is.
+fn hit_range(error: &EngineError) -> Option<Range<u64>> {
+    let (bytes, users) = match error {
+        EngineError::Overlap { bytes, first, second } => (bytes, [*second, *first]),
+        EngineError::PastEnd { bytes, user, .. } => (bytes, [*user, *user]),
+        _ => return None,
+    };
+    let (_, disk) = users.into_iter().find(|(kind, _)| *kind == UseKind::Data)?;
+    disk.map(|disk| disk..disk.saturating_add(bytes.end - bytes.start))
+}

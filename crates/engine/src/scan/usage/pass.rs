@@ -1,0 +1,67 @@
+//! One pass over the uses of a file, within a budget of runs.
+
+use std::ops::{ControlFlow, Range};
+
+use imgprep_map::{FileUse, UseKind};
+
+use super::conflicts::Conflicts;
+use super::run::Run;
+use crate::EngineError;
+
+/// The runs that begin in a part of the file, cut to it.
+pub(super) struct Pass {
+    pub(super) window: Range<u64>,
+    room: usize,
+    pub(super) runs: Vec<Run>,
+    pub(super) past_end: Option<EngineError>,
+    /// Whether the runs of a full budget overlap.
+    pub(super) is_over: bool,
+}
+
+impl Pass {
+    pub(super) fn new(from: u64, room: usize) -> Self {
+        Self { window: from..u64::MAX, room, runs: Vec::new(), past_end: None, is_over: false }
+    }
+
+    /// `Break` where no more is needed to report a conflict.
+    pub(super) fn add(&mut self, file_use: &FileUse, file_len: u64) -> ControlFlow<()> {
+        if file_use.range.end > file_len
+            && file_use.kind != UseKind::CompressedAtMost
+            && !file_use.range.is_empty()
+        {
+            let user = (file_use.kind, file_use.disk);
+            let bytes = file_use.range.clone();
+            self.past_end.get_or_insert(EngineError::PastEnd { bytes, user, file_len });
+        }
+        let run = Run::part(file_use, &self.window);
+        if run.bytes.is_empty() || self.runs.last_mut().is_some_and(|last| last.extend(&run)) {
+            return ControlFlow::Continue(());
+        }
+        self.runs.push(run);
+        if self.runs.len() < self.room {
+            return ControlFlow::Continue(());
+        }
+        self.make_room();
+        if self.is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
+    }
+
+    pub(super) fn sort(&mut self) {
+        self.runs.sort_unstable_by_key(|run| (run.bytes.start, run.bytes.end));
+    }
+
+    /// Joins runs that continue each other and drops those that begin highest, unless that made enough room.
+    fn make_room(&mut self) {
+        self.sort();
+        let mut conflicts = Conflicts::default();
+        self.is_over = self.runs.iter().any(|run| conflicts.next(run).is_some());
+        if self.is_over {
+            return;
+        }
+        // No two of them overlap from here on.
+        self.runs.dedup_by(|later, kept| kept.extend(later));
+        if let Some(first) = self.runs.get(self.room / 2) {
+            self.window.end = first.bytes.start;
+            self.runs.truncate(self.room / 2);
+        }
+    }
+}

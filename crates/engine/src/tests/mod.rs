@@ -1,0 +1,4 @@
+//! Runs of the whole engine, in memory.
+
+mod devices;
+mod faults;

@@ -1,0 +1,57 @@
+//! What a conversion writes, and where.
+
+use std::path::PathBuf;
+
+use imgprep_io::{Existing, Sync};
+
+use crate::{BitmapMaker, Target};
+
+/// The destination of a conversion.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Destination {
+    /// A file or a block device.
+    Path(PathBuf),
+    /// Standard output.
+    Stdout,
+}
+
+/// Whether the output is read back.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Verify {
+    /// No.
+    #[default]
+    Skip,
+    /// It is read back, decompressed and compared, before it gets its name.
+    ReadBack,
+}
+
+/// Whether a conversion computes the checksum of the disk.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Checksum {
+    /// No.
+    #[default]
+    Skip,
+    /// CRC-32, in [`Converted::crc32`].
+    Crc32,
+}
+
+/// What a conversion makes, and how.
+#[derive(Clone, Debug)]
+pub struct ConvertOptions {
+    /// The format.
+    pub target: Target,
+    /// What is done about an existing output.
+    pub existing: Existing,
+    /// Whether the output is synced.
+    pub sync: Sync,
+    /// Whether it is read back.
+    pub verify: Verify,
+    /// Whether the disk's checksum is wanted.
+    pub checksum: Checksum,
+    /// The bitmap to write along with a RAW file, and where.
+    pub bitmap: Option<(BitmapMaker, PathBuf)>,
+    /// The output's uuid, if its format has one.
+    pub uuid: [u8; 16],
+    /// The output's time stamp, in seconds since 1970.
+    pub unix_time: u64,
+}

@@ -1,0 +1,68 @@
+//! What a conversion would do, from the tables alone.
+
+use std::sync::Arc;
+
+use imgprep_codec::compress_bound;
+use imgprep_engine::{Loss, Losses, OnLoss, Options, TableScan, chunk_size, scan_tables};
+use imgprep_map::{Encoding, Error};
+
+use crate::disk::DiskToken;
+use crate::{ConvertOptions, Disk};
+
+/// What a conversion would do.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct Plan {
+    /// The result of the table scan.
+    pub table_scan: TableScan,
+    /// Length of the output: exact for RAW, else at most this.
+    pub len: u64,
+    /// Whether the length is exact.
+    pub is_exact: bool,
+    /// Ranges that cannot be read.
+    pub losses: Vec<Loss>,
+    /// What the table scan is valid for.
+    scope: Scope,
+}
+
+/// A disk and the handling of losses.
+#[derive(Clone, Debug, PartialEq, Eq)]
+struct Scope {
+    disk: Arc<DiskToken>,
+    on_loss: OnLoss,
+}
+
+/// Walks all tables, as a conversion does before it begins. No payload is read, nothing is written.
+pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<Plan, Error> {
+    disk.check_readable()?;
+    let format = options.target.writer(disk.size(), options.uuid, options.unix_time)?;
+    let block = format.block();
+    let table_scan = scan_tables(disk.stack(), chunk_size(block), run)?;
+    let stored = match format.encoding() {
+        Encoding::PerBlock { compression, keep_if_smaller: false } => compress_bound(compression, block),
+        Encoding::Plain | Encoding::PerBlock { .. } => block,
+    };
+    let blocks = table_scan.chunks * (chunk_size(block) / block);
+    let len = format.max_len(blocks.min(disk.size().div_ceil(block)), stored);
+    let losses = Losses::from(table_scan.losses.clone()).into_sorted();
+    let scope = Scope { disk: Arc::clone(disk.token()), on_loss: run.on_loss };
+    Ok(Plan { table_scan, len, is_exact: options.target.has_exact_len(), losses, scope })
+}
+
+/// The table scan of a plan if it is valid for this conversion, otherwise a new one.
+pub(crate) fn tables_of(
+    disk: &Disk,
+    plan: Option<Plan>,
+    block: u64,
+    run: &Options<'_>,
+) -> Result<TableScan, Error> {
+    let chunk = chunk_size(block);
+    let is_valid = |plan: &Plan| {
+        Arc::ptr_eq(&plan.scope.disk, disk.token())
+            && plan.scope.on_loss == run.on_loss
+            && plan.table_scan.chunk == chunk
+    };
+    match plan.filter(is_valid) {
+        Some(plan) => Ok(plan.table_scan),
+        None => scan_tables(disk.stack(), chunk, run),
+    }
+}
