@@ -12,6 +12,7 @@ mod manifest_schema;
 mod module_source;
 mod mutants;
 mod options;
+mod reasons;
 mod sources;
 mod words;
 

@@ -3,6 +3,8 @@
 use std::fs;
 use std::path::{Path, PathBuf};
 
+use crate::reasons;
+
 /// Lines that a file may have beside its tests.
 const LONGEST: usize = 500;
 
@@ -66,6 +68,11 @@ fn product(path: &str) -> bool {
     path.starts_with("crates/") && !path.contains("/examples/")
 }
 
+/// Modules and programs that only tests contain.
+fn is_test(path: &str) -> bool {
+    path.contains("/tests/") || path.ends_with("/tests.rs")
+}
+
 fn cli(path: &str) -> bool {
     path.starts_with("crates/cli/")
 }
@@ -89,6 +96,9 @@ pub(crate) fn check_all(root: &Path) -> Vec<String> {
         let Ok(text) = fs::read_to_string(root.join(&name)) else { continue };
         if name.ends_with(".rs") {
             found.extend(check_source(&name, &text));
+            if product(&name) && !is_test(&name) {
+                found.extend(reasons::check(&name, &text));
+            }
         } else if name.ends_with("/Cargo.toml") {
             found.extend(check_manifest(&name, &text));
         }

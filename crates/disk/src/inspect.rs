@@ -118,6 +118,7 @@ impl Inspector<'_> {
         let numbered = entries.iter().map(|entry| {
             // OK: one of four.
             let number = (entry.at - 446) / 16 + 1;
+            // OK: as above.
             mbr::partition(u32::try_from(number).unwrap_or(0), entry, frame)
         });
         self.facts.partitions = numbered.collect();

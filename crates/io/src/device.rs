@@ -23,6 +23,7 @@ impl DeviceOutput {
     /// Opens a device that is not in use.
     pub fn open(path: &Path) -> Result<Self, CreateError> {
         // On a block device the system refuses O_EXCL while it is mounted or held.
+        // OK: a flag of the system fits into its own type.
         let exclusive = i32::try_from(rustix::fs::OFlags::EXCL.bits()).unwrap_or(0);
         let opened = OpenOptions::new().read(true).write(true).custom_flags(exclusive).open(path);
         let file = opened.map_err(|error| match error.kind() {

@@ -51,6 +51,7 @@ fn end(size: usize) -> ! {
     let mut text = [0; 96];
     let mut cursor = Cursor::new(&mut text[..]);
     let _ = writeln!(cursor, "imgprep: out of memory: cannot allocate {size} bytes");
+    // OK: at most 96.
     let len = usize::try_from(cursor.position()).unwrap_or(0);
     let _ = rustix::io::write(std::io::stderr(), &text[..len]);
     // SAFETY: nothing runs after it. Handlers of `exit` could allocate, so they are left out.

@@ -58,8 +58,9 @@ impl FileStamp {
 
     fn from_metadata(found: &Metadata) -> io::Result<Self> {
         let modified = match found.modified()?.duration_since(UNIX_EPOCH) {
-            // Beyond the year 2262 all times are one.
+            // OK: saturates, times after the year 2262 are one.
             Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
+            // OK: as above.
             Err(before) => -i64::try_from(before.duration().as_nanos()).unwrap_or(i64::MAX),
         };
         Ok(Self { len: found.len(), modified })

@@ -28,6 +28,7 @@ const LOOK_EVERY: Duration = Duration::from_millis(100);
 impl Budget {
     /// Rather fewer threads than more memory.
     pub(crate) fn new(threads: usize, memory: u64, files: u64) -> Self {
+        // OK: saturates.
         let fed = usize::try_from(memory / MEMORY_PER_THREAD).unwrap_or(usize::MAX);
         Self { threads: threads.min(fed).max(1), memory, files }
     }

@@ -38,8 +38,14 @@ pub trait Clusters<const N: usize> {
         builder: &mut ExtentBuilder<'_>,
     ) -> Flow;
 
-    /// The bytes that the cluster at disk offset `disk` uses. `None`: no bytes, or an invalid entry.
-    fn cluster_use(&self, file: &dyn ReadAt, l2: &EntryRun<Self::Entry>, disk: u64) -> Option<FileUse>;
+    /// Reports the bytes that the cluster at disk offset `disk` uses: none if its entry is invalid.
+    fn report_use(
+        &self,
+        file: &dyn ReadAt,
+        l2: &EntryRun<Self::Entry>,
+        disk: u64,
+        visit: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
+    ) -> ControlFlow<()>;
 }
 
 /// Pushes the extents of `range`.
@@ -97,6 +103,7 @@ impl<const N: usize, C: Clusters<N>> TableVisitor<C::Entry> for Visit<'_, '_, C,
         Err(Error::new(error).hitting(self.builder.at().max(self.range.start)..self.range.end))
     }
 
+    #[inline]
     fn cluster(&mut self, l2: &EntryRun<C::Entry>, cluster: u64) -> Flow {
         // OK: `range` is inside the disk.
         let disk = cluster * self.shape.cluster_size;
@@ -130,10 +137,10 @@ impl<const N: usize, C: Clusters<N>> TableVisitor<C::Entry> for Usage<'_, C, N> 
         Ok(Step::Enter(table))
     }
 
+    #[inline]
     fn cluster(&mut self, l2: &EntryRun<C::Entry>, cluster: u64) -> Flow {
         // OK: the cluster begins inside the disk.
         let disk = cluster * self.shape.cluster_size;
-        let file_use = self.clusters.cluster_use(self.file, l2, disk);
-        Ok(file_use.map_or(ControlFlow::Continue(()), |file_use| (self.visit)(file_use)))
+        Ok(self.clusters.report_use(self.file, l2, disk, self.visit))
     }
 }

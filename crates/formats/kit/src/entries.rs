@@ -1,5 +1,6 @@
 //! A walk over the entries of a table, whose cost depends on what the file stores.
 
+use alloc::borrow::Cow;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{Error, ReadAt, usize_of};
@@ -38,24 +39,22 @@ pub fn walk_entries<const N: usize, E>(
     let width = N as u64;
     // OK: the caller compared the table's end with the file's length.
     let (mut at, end) = (table + entries.start * width, table + entries.end * width);
-    let mut index = entries.start;
+    let (mut index, zero) = (entries.start, [0; N]);
     while at < end {
-        let count = entries_in_hole(file, at, end, width);
-        if count > 0 {
-            if visit(EntryRun { at, index, count, value: decode([0; N]) })?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-            (at, index) = (at + count * width, index + count);
-            continue;
-        }
-        // OK: at most 64 KiB.
-        let bytes = file.slice(at, usize_of((end - at).min(PAGE / width * width)))?;
+        let hole = entries_in_hole(file, at, end, width);
+        let (bytes, count) = if hole > 0 {
+            (Cow::Borrowed(zero.as_slice()), hole)
+        } else {
+            // OK: at most 64 KiB.
+            (file.slice(at, usize_of((end - at).min(PAGE / width * width)))?, 1)
+        };
+        let step = count * width;
+        // One call of `visit` for both cases, so that it is inlined.
         for entry in bytes.as_chunks::<N>().0 {
-            let value = decode(*entry);
-            if visit(EntryRun { at, index, count: 1, value })?.is_break() {
+            if visit(EntryRun { at, index, count, value: decode(*entry) })?.is_break() {
                 return Ok(ControlFlow::Break(()));
             }
-            (at, index) = (at + width, index + 1);
+            (at, index) = (at + step, index + count);
         }
     }
     Ok(ControlFlow::Continue(()))

@@ -33,7 +33,7 @@ pub use identity::derived_uuid;
 
 // On-disk structures: fields at offsets that the compiler checks, bytes that a short file ends with zeros.
 pub use fields::{Fields, FieldsMut};
-pub use nonzero::{first_nonzero, first_nonzero_in};
+pub use nonzero::{first_nonzero, first_nonzero_in, first_nonzero_of};
 pub use padded::{padded, padded_head};
 
 // Walks over tables: the entries of one table, an L1 table with its L2 tables, and what DiskMap asks of those.

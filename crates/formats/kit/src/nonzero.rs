@@ -12,6 +12,12 @@ pub fn first_nonzero(bytes: &[u8]) -> Option<(usize, u8)> {
     bytes.iter().copied().enumerate().find(|(_, byte)| *byte != 0)
 }
 
+/// The index and the value of the first byte of `range` that is not zero.
+pub fn first_nonzero_of(bytes: &[u8], range: Range<usize>) -> Option<(usize, u8)> {
+    let (index, byte) = first_nonzero(bytes.get(range.clone())?)?;
+    Some((range.start + index, byte))
+}
+
 /// File offset and value of the first byte in `range` that is not zero. Holes of the file are not read.
 pub fn first_nonzero_in(
     file: &dyn ReadAt,
@@ -52,6 +58,7 @@ mod tests {
         assert_eq!(found(0..150_000), None);
         assert_eq!(found(5..5), None);
         assert_eq!(first_nonzero(&[0, 0, 3, 4]), Some((2, 3)));
+        assert_eq!(first_nonzero_of(&[1, 0, 3, 4], 1..4), Some((2, 3)));
     }
 
     /// 2^40 bytes in a hole.

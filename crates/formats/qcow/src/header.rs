@@ -15,6 +15,7 @@ pub(crate) struct Header {
     pub(crate) raw: RawHeader,
     /// 9 to 16.
     pub(crate) cluster_bits: u32,
+    cluster_size: u64,
     /// Entries of an L2 table: 2^6 to 2^13.
     pub(crate) l2_entries: u64,
     /// As many as the disk needs: the header does not say.
@@ -40,6 +41,7 @@ impl Header {
         let (cluster_bits, l2_entries) = (u32::from(raw.cluster_bits), 1 << raw.l2_bits);
         let header = Self {
             cluster_bits,
+            cluster_size: 1 << cluster_bits,
             l2_entries,
             l1_entries: raw.size.div_ceil(l2_entries << cluster_bits),
             backing_name: backing_name(file, &raw)?,
@@ -56,7 +58,7 @@ impl Header {
     }
 
     pub(crate) fn cluster_size(&self) -> u64 {
-        1 << self.cluster_bits
+        self.cluster_size
     }
 
     /// Bytes of an L2 table: 512 to 64 KiB.

@@ -33,6 +33,7 @@ mod usage;
 
 use alloc::boxed::Box;
 
+use imgprep_format_kit::Fields;
 use imgprep_map::{Error, Evidence, Image, ImageName, ParentRef, ParseOptions, Parsed, Probe, ReadAt};
 
 pub use codes::CODES;
@@ -46,8 +47,8 @@ pub use layout::NAME;
 /// Recognises the magic with version 1, or with the unused version 0: from 2 on it
 /// is QCOW2.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
-    let version = probe.head.get(4..8).filter(|_| probe.has(0, &layout::MAGIC))?;
-    let version = u32::from_be_bytes([version[0], version[1], version[2], version[3]]);
+    let head = probe.head.first_chunk::<8>().filter(|_| probe.has(0, &layout::MAGIC))?;
+    let version = Fields::be(head).u32::<4>();
     (version < 2).then(|| Evidence {
         at: 0,
         len: 8,

@@ -1,6 +1,6 @@
 //! Where the bytes are: what the entries of L1 and L2 mean for the disk.
 
-use core::ops::Range;
+use core::ops::{ControlFlow, Range};
 
 use imgprep_format_kit::{Clusters, EntryRun, Flow, Invalid, TwoLevel};
 use imgprep_map::{Codec, CompressedLen, ExtentBuilder, FileId, FileUse, ReadAt, Source, UseKind};
@@ -101,11 +101,17 @@ impl Clusters<8> for Map {
         Ok(builder.push(entry.count * self.header.cluster_size(), self.source(cluster, disk)))
     }
 
-    fn cluster_use(&self, file: &dyn ReadAt, entry: &EntryRun, disk: u64) -> Option<FileUse> {
-        let cluster = self.cluster(entry, disk, file.len()).ok()?;
-        let range = self.stored(cluster, disk)?;
+    fn report_use(
+        &self,
+        file: &dyn ReadAt,
+        entry: &EntryRun,
+        disk: u64,
+        visit: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Ok(cluster) = self.cluster(entry, disk, file.len()) else { return ControlFlow::Continue(()) };
+        let Some(range) = self.stored(cluster, disk) else { return ControlFlow::Continue(()) };
         let is_compressed = matches!(cluster, Cluster::Compressed { .. });
         let kind = if is_compressed { UseKind::Compressed } else { UseKind::Data };
-        Some(FileUse { file: FileId::SELF, range, kind, disk: Some(disk) })
+        visit(FileUse { file: FileId::SELF, range, kind, disk: Some(disk) })
     }
 }

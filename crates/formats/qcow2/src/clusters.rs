@@ -1,6 +1,6 @@
 //! The clusters that the tables of a disk describe: their sources and the bytes of the files that they use.
 
-use core::ops::Range;
+use core::ops::{ControlFlow, Range};
 
 use imgprep_format_kit::{Clusters, EntryRun, Flow, Invalid, TwoLevel};
 use imgprep_map::{Error, ExtentBuilder, FileId, FileUse, Files, ReadAt, Source, UseKind};
@@ -22,12 +22,13 @@ impl<'m, const N: usize> DiskClusters<'m, N> {
     }
 
     /// Data is inside its file; compressed data begins there.
+    #[inline]
     fn check_place(
         &self,
         l2: &EntryRun<Entry>,
         cluster: Cluster,
         disk: u64,
-        file_len: u64,
+        file: &dyn ReadAt,
     ) -> Result<(), Error> {
         match cluster {
             Cluster::Data { at } => {
@@ -40,8 +41,8 @@ impl<'m, const N: usize> DiskClusters<'m, N> {
                 }
                 Ok(())
             }
-            Cluster::Compressed { at, len } if at >= file_len => {
-                Err(past_end(l2.at, at..at.saturating_add(len.into()), file_len))
+            Cluster::Compressed { at, len } if at >= file.len() => {
+                Err(past_end(l2.at, at..at.saturating_add(len.into()), file.len()))
             }
             _ => Ok(()),
         }
@@ -69,6 +70,7 @@ impl<const N: usize> Clusters<N> for DiskClusters<'_, N> {
         self.map.table(file, l1)
     }
 
+    #[inline]
     fn push(
         &self,
         file: &dyn ReadAt,
@@ -77,7 +79,7 @@ impl<const N: usize> Clusters<N> for DiskClusters<'_, N> {
         builder: &mut ExtentBuilder<'_>,
     ) -> Flow {
         let cluster = self.map.rules.l2(l2.value.descriptor, l2.at)?;
-        self.check_place(l2, cluster, disk, file.len())?;
+        self.check_place(l2, cluster, disk, file)?;
         if let Some(bitmap) = l2.value.bitmap {
             check_subclusters(bitmap, cluster, l2.at + 8)?;
             if l2.count == 1 && !matches!(cluster, Cluster::Compressed { .. }) {
@@ -88,20 +90,30 @@ impl<const N: usize> Clusters<N> for DiskClusters<'_, N> {
         Ok(builder.push(len, self.map.source(cluster, disk)))
     }
 
-    fn cluster_use(&self, _: &dyn ReadAt, l2: &EntryRun<Entry>, disk: u64) -> Option<FileUse> {
-        let (file, range, kind) = match self.map.rules.l2(l2.value.descriptor, l2.at) {
+    #[inline]
+    fn report_use(
+        &self,
+        _: &dyn ReadAt,
+        l2: &EntryRun<Entry>,
+        disk: u64,
+        visit: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        match self.map.rules.l2(l2.value.descriptor, l2.at) {
             Ok(Cluster::Data { at } | Cluster::Zero { kept: Some(at) }) => {
-                let end = at.saturating_add(self.map.stored_len(l2.value, disk));
+                let range = at..at.saturating_add(self.map.stored_len(l2.value, disk));
                 // `visit` reports data past the end, with the offset of the entry.
-                let range = if end <= self.data_len { at..end } else { 0..0 };
-                (self.map.data_file(), range, UseKind::Data)
+                if range.is_empty() || range.end > self.data_len {
+                    return ControlFlow::Continue(());
+                }
+                let file = self.map.data_file();
+                visit(FileUse { file, range, kind: UseKind::Data, disk: Some(disk) })
             }
             Ok(Cluster::Compressed { at, len }) => {
-                (FileId::SELF, at..at.saturating_add(len.into()), UseKind::CompressedAtMost)
+                let (range, kind) = (at..at.saturating_add(len.into()), UseKind::CompressedAtMost);
+                visit(FileUse { file: FileId::SELF, range, kind, disk: Some(disk) })
             }
-            _ => return None,
-        };
-        (!range.is_empty()).then_some(FileUse { file, range, kind, disk: Some(disk) })
+            _ => ControlFlow::Continue(()),
+        }
     }
 }
 

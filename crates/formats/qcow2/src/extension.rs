@@ -99,10 +99,11 @@ impl Extensions {
                 self.crypto = u64_at(0).zip(u64_at(8));
             }
             FEATURE_NAMES => {
-                self.features.extend(data.chunks_exact(FEATURE_BYTES).filter_map(|entry| {
-                    let set = FeatureSet::ALL.into_iter().find(|set| *set as u8 == entry[0])?;
-                    let name = entry[2..].split(|byte| *byte == 0).next().unwrap_or_default();
-                    Some((set, entry[1], ImageName(name.to_vec())))
+                let entries = data.as_chunks::<FEATURE_BYTES>().0;
+                self.features.extend(entries.iter().filter_map(|[set, bit, name @ ..]| {
+                    let set = FeatureSet::ALL.into_iter().find(|known| *known as u8 == *set)?;
+                    let name = name.split(|byte| *byte == 0).next().unwrap_or_default();
+                    Some((set, *bit, ImageName(name.to_vec())))
                 }));
             }
             _ => {}

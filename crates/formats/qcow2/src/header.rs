@@ -16,6 +16,7 @@ pub(crate) struct Header {
     pub(crate) raw: RawHeader,
     /// 9 to 21.
     pub(crate) cluster_bits: u32,
+    cluster_size: u64,
     /// Where the header ends and extensions begin.
     pub(crate) length: u64,
     pub(crate) codec: Codec,
@@ -61,11 +62,12 @@ impl Header {
             2 => Some(Encryption::Luks),
             other => Some(Encryption::Other(other)),
         };
-        Ok(Self { cluster_bits: raw.cluster_bits, length, codec, backing_name, encryption, raw })
+        let (cluster_bits, cluster_size) = (raw.cluster_bits, 1 << raw.cluster_bits);
+        Ok(Self { cluster_bits, cluster_size, length, codec, backing_name, encryption, raw })
     }
 
     pub(crate) fn cluster_size(&self) -> u64 {
-        1 << self.cluster_bits
+        self.cluster_size
     }
 
     pub(crate) fn is_v3(&self) -> bool {

@@ -51,6 +51,7 @@ use alloc::string::ToString;
 use alloc::vec;
 use alloc::vec::Vec;
 
+use imgprep_format_kit::Fields;
 use imgprep_map::{
     Error, Evidence, FileRef, FileRole, Image, ParentRef, ParseOptions, Parsed, Probe, ReadAt,
 };
@@ -69,8 +70,8 @@ pub use writer::{ClusterCompression, Qcow2Writer};
 
 /// Recognises the magic with a version of 2 or more: version 1 is QCOW.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
-    let version = probe.head.get(4..8).filter(|_| probe.has(0, &layout::MAGIC))?;
-    let version = u32::from_be_bytes([version[0], version[1], version[2], version[3]]);
+    let head = probe.head.first_chunk::<8>().filter(|_| probe.has(0, &layout::MAGIC))?;
+    let version = Fields::be(head).u32::<4>();
     (version >= 2).then(|| Evidence {
         at: 0,
         len: 8,

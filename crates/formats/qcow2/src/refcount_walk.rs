@@ -149,7 +149,9 @@ impl Walk<'_, '_, '_> {
         // Every table once, in the order of the file, with the number of entries that name it.
         tables.sort_unstable();
         for same in tables.chunk_by(|a, b| a == b) {
+            // OK: saturates, as all counts do.
             let weight = u32::try_from(same.len()).unwrap_or(u32::MAX);
+            // OK: no chunk is empty.
             self.l2(same[0], weight, table.is_active)?;
             if self.report.is_over {
                 break;

@@ -136,10 +136,12 @@ impl<'a> Refcounts<'a> {
             6 => BigEndian::read_u64(bytes),
             5 => BigEndian::read_u32(bytes).into(),
             4 => BigEndian::read_u16(bytes).into(),
+            // OK: the caller passes at least the bytes of one count.
             3 => bytes[0].into(),
             // Counts of less than a byte begin at its least significant bit.
             order => {
                 let shift = (index << order) % 8;
+                // OK: as above.
                 u64::from(bytes[0]) >> shift & ((1 << (1u32 << order)) - 1)
             }
         }
@@ -262,11 +264,11 @@ impl<'a> Refcounts<'a> {
         let used = counts.chunk(start);
         for cluster in start..end {
             let index = cluster % self.per_block();
-            // OK: within `bytes`, which reach over the part's last count.
             let byte = usize_of((index * bits) / 8 - (first * bits) / 8);
+            // OK: within `bytes`, which extend past the part's last count.
             let stored = self.decode(&bytes[byte..], index);
-            // OK: a part lies in one chunk.
             let within = usize_of(cluster % CHUNK);
+            // OK: a part lies in one chunk.
             let uses = u64::from(used.map_or(0, |used| used[within]));
             let most = self.most();
             if uses > most {

@@ -131,6 +131,7 @@ impl Qcow2Writer {
             l1_size: u32::try_from(self.l1.len()).unwrap_or(u32::MAX),
             l1_offset: self.l1_offset(),
             refcount_offset,
+            // OK: as above.
             refcount_clusters: u32::try_from(refcount_clusters).unwrap_or(u32::MAX),
             snapshots: 0,
             snapshots_offset: 0,

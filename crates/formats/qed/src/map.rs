@@ -1,6 +1,6 @@
 //! Where the bytes are: what the entries of L1 and L2 mean for the disk.
 
-use core::ops::Range;
+use core::ops::{ControlFlow, Range};
 
 use imgprep_format_kit::{Clusters, EntryRun, Flow, Invalid, TwoLevel};
 use imgprep_map::{ExtentBuilder, FileId, FileUse, ReadAt, Source, UseKind};
@@ -93,10 +93,18 @@ impl Clusters<8> for Map {
         Ok(builder.push(entry.count * self.header.cluster_size, self.source(cluster)))
     }
 
-    fn cluster_use(&self, file: &dyn ReadAt, entry: &EntryRun, disk: u64) -> Option<FileUse> {
-        let Ok(Cluster::Data { at }) = self.cluster(entry, disk, file.len()) else { return None };
+    fn report_use(
+        &self,
+        file: &dyn ReadAt,
+        entry: &EntryRun,
+        disk: u64,
+        visit: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
+    ) -> ControlFlow<()> {
+        let Ok(Cluster::Data { at }) = self.cluster(entry, disk, file.len()) else {
+            return ControlFlow::Continue(());
+        };
         let (range, kind) = (self.stored(at, disk), UseKind::Data);
-        Some(FileUse { file: FileId::SELF, range, kind, disk: Some(disk) })
+        visit(FileUse { file: FileId::SELF, range, kind, disk: Some(disk) })
     }
 }
 
@@ -105,7 +113,6 @@ mod tests {
     use alloc::collections::BTreeMap;
     use alloc::vec;
     use alloc::vec::Vec;
-    use core::ops::ControlFlow;
 
     use imgprep_map::{DiskMap, Error, Extent, Limits, ReadError};
 

@@ -49,7 +49,7 @@ pub(crate) fn facts(header: &Header) -> Facts {
     uuid("parent-modified", raw.parent_modified);
     let lchs = if header.has_lchs { raw.lchs } else { [0; 4] };
     for (name, geometry) in [("legacy-geometry", raw.geometry), ("logical-geometry", lchs)] {
-        if geometry[..3] != [0; 3] {
+        if !matches!(geometry, [0, 0, 0, _]) {
             facts.details.push((name, table(geometry)));
         }
     }
@@ -109,8 +109,9 @@ pub(crate) fn findings(header: &Header, stored: Option<u64>, file_len: u64) -> V
         let message = format!("flags {:#010x} contain unknown flags", raw.flags);
         add("vdi.header.unknown-flags", Severity::Note, places.flags, message);
     }
-    if header.has_lchs && !matches!(raw.lchs[3], 0 | 512) {
-        let message = format!("the logical geometry has sectors of {} bytes", raw.lchs[3]);
+    let [.., sector] = raw.lchs;
+    if header.has_lchs && !matches!(sector, 0 | 512) {
+        let message = format!("the logical geometry has sectors of {sector} bytes");
         add("vdi.header.lchs-sector", Severity::Note, LCHS_AT + 12, message);
     }
     findings

@@ -154,7 +154,7 @@ fn kind(raw: &RawHeader, places: &Places) -> Result<Kind, Error> {
 
 /// Sizes of sector, block and disk; the map has an entry for every block of the disk.
 fn check_sizes(raw: &RawHeader, places: &Places) -> Result<(), Error> {
-    let sector = raw.geometry[3];
+    let [.., sector] = raw.geometry;
     if sector != 512 {
         return Err(Unsupported::SectorSize { at: places.geometry as u64 + 12, found: sector }.into());
     }

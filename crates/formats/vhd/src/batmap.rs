@@ -4,7 +4,7 @@
 use alloc::format;
 use core::ops::Range;
 
-use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::Fields;
 use imgprep_map::{Error, Finding, ReadAt, Severity, usize_of};
 
 use crate::header::Header;
@@ -37,15 +37,15 @@ impl Batmap {
         if !bytes.starts_with(&BATMAP_COOKIE) {
             return Ok(None);
         }
-        let start = BigEndian::read_u64(&bytes[8..]);
-        let len = u64::from(BigEndian::read_u32(&bytes[16..])) * SECTOR;
+        let fields = Fields::be(&bytes);
+        let (start, len) = (fields.u64::<8>(), u64::from(fields.u32::<16>()) * SECTOR);
         // More sectors than the entries need are none that anybody writes: not summed up.
         let needed = header.entries.div_ceil(8).next_multiple_of(SECTOR);
         let end = start.checked_add(len).filter(|end| *end <= file.len() && len <= needed);
         let map = end.map(|end| start..end);
-        let version = BigEndian::read_u32(&bytes[20..]);
+        let version = fields.u32::<20>();
         let expected = map.clone().map(|map| checksum(file, map, version)).transpose()?;
-        Ok(Some(Self { at, version, map, checksum: BigEndian::read_u32(&bytes[24..]), expected }))
+        Ok(Some(Self { at, version, map, checksum: fields.u32::<24>(), expected }))
     }
 
     /// Whether the map has the checksum that its header says.

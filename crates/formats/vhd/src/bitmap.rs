@@ -1,5 +1,7 @@
 //! A block's sector bitmap: a bit a sector, set where the block holds the sector.
 
+use imgprep_map::usize_of;
+
 /// In which order a byte's bits stand for sectors.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BitOrder {
@@ -25,7 +27,7 @@ impl<'a> Runs<'a> {
 
     /// The byte that holds bit `at`, first sector in the highest bit.
     fn byte(&self, at: u64) -> u8 {
-        let byte = usize::try_from(at / 8).ok().and_then(|index| self.bytes.get(index)).copied().unwrap_or(0);
+        let byte = self.bytes.get(usize_of(at / 8)).copied().unwrap_or(0);
         if self.order == BitOrder::HighFirst { byte } else { byte.reverse_bits() }
     }
 }

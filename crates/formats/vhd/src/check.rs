@@ -5,11 +5,11 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
-use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Contradictions, Error, Finding, ReadAt, Report, Severity, StructureCounts, hex, usize_of};
+use imgprep_format_kit::{Fields, first_nonzero_of};
+use imgprep_map::{Contradictions, Error, Finding, ReadAt, Report, Severity, StructureCounts, hex};
 
 use crate::batmap::Batmap;
-use crate::footer::{DiskType, Footer};
+use crate::footer::{DiskType, Footer, footer_bytes};
 use crate::footer_select;
 use crate::header::Header;
 use crate::layout::{COOKIE, FOOTER, footer_at};
@@ -114,10 +114,9 @@ fn footer_fields(file: &dyn ReadAt, footer: &Footer, report: &mut Report<'_>) ->
         report.note("vhd.check.geometry", at + footer_at::GEOMETRY, message);
     }
     let bytes = footer_bytes(file, at)?;
-    if let Some(first) = bytes[86..].iter().position(|byte| *byte != 0) {
-        let message =
-            format!("reserved byte {} of the footer is {:#04x}, expected 0", 86 + first, bytes[86 + first]);
-        report.note("vhd.check.footer-reserved", at + 86 + first as u64, message);
+    if let Some((index, byte)) = first_nonzero_of(&bytes, 86..512) {
+        let message = format!("reserved byte {index} of the footer is {byte:#04x}, expected 0");
+        report.note("vhd.check.footer-reserved", at + index as u64, message);
     }
     Ok(())
 }
@@ -132,26 +131,18 @@ fn is_geometry_of(found: (u16, u8, u8), size: u64) -> bool {
     found == chs(size) || found == (65535, 16, 255) || (is_rounded_up && found == chs(bytes))
 }
 
-/// A footer, whose last byte may not be there.
-fn footer_bytes(file: &dyn ReadAt, at: u64) -> Result<[u8; 512], Error> {
-    let mut bytes = [0; 512];
-    // OK: at most 512.
-    let present = usize_of(file.len().saturating_sub(at).min(FOOTER));
-    file.read_exact_at(&mut bytes[..present], at)?;
-    Ok(bytes)
-}
-
 /// Holds both footers against each other; `other` is where the one stands that does not count.
 fn copies(file: &dyn ReadAt, at: u64, other: u64, report: &mut Report<'_>) -> Result<(), Error> {
     let (counts, copy) = (footer_bytes(file, at)?, footer_bytes(file, other)?);
     for (start, len, name, is_state) in FIELDS {
         let range = start..start + len;
+        // OK: fields of the footer.
         let Some(first) = range.clone().find(|index| counts[*index] != copy[*index]) else { continue };
         let place = if len > 16 { first..first + 1 } else { range };
         let message = format!(
             "the two footers differ in the {name}: {} here, {} in the one in use, at {}",
-            hex(&copy[place.clone()]),
-            hex(&counts[place.clone()]),
+            hex(&copy[place.clone()]),   // OK: as above.
+            hex(&counts[place.clone()]), // OK: as above.
             at + place.start as u64
         );
         let severity = if is_state { Severity::Note } else { Severity::Warning };
@@ -163,14 +154,14 @@ fn copies(file: &dyn ReadAt, at: u64, other: u64, report: &mut Report<'_>) -> Re
 /// Fields of the header that are not needed to read the disk ("Dynamic Disk Header Format").
 fn header_fields(header: &Header, report: &mut Report<'_>) {
     let bytes = &header.bytes;
-    let data_offset = BigEndian::read_u64(&bytes[8..]);
+    let data_offset = Fields::be(bytes).u64::<8>();
     if ![u64::MAX, u32::MAX.into()].contains(&data_offset) {
         let message = format!("the header's data offset is {data_offset:#x}, expected all ones");
         report.warning("vhd.check.header-data-offset", header.at + 8, message);
     }
     for range in [60..64, 768..1024] {
-        if let Some(index) = range.into_iter().find(|index| bytes[*index] != 0) {
-            let message = format!("reserved byte {index} of the header is {:#04x}, expected 0", bytes[index]);
+        if let Some((index, byte)) = first_nonzero_of(bytes, range) {
+            let message = format!("reserved byte {index} of the header is {byte:#04x}, expected 0");
             report.note("vhd.check.header-reserved", header.at + index as u64, message);
         }
     }

@@ -4,11 +4,11 @@ use alloc::format;
 use alloc::string::String;
 use alloc::vec::Vec;
 
-use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::{first_nonzero, first_nonzero_of};
 use imgprep_map::{Error, ReadAt, Report, usize_of};
 
 use crate::header::Header;
-use crate::layout::{LOCATOR, LOCATORS, LOCATORS_AT, PARENT_NAME};
+use crate::layout::{LOCATOR, LOCATORS, LOCATORS_AT, PARENT_NAME, RawLocator, locators, parent_name};
 use crate::parent::{Text, decode, text_of, wide};
 
 /// Bytes of a locator that are looked at: longer ones are refused when an image is opened.
@@ -24,18 +24,16 @@ pub(crate) fn check(
         of_none(header, report);
         return Ok(());
     }
-    let (at, len) = PARENT_NAME;
-    let units = header.bytes[at..at + len].chunks_exact(2).map(|unit| u16::from_be_bytes([unit[0], unit[1]]));
-    let name_at = header.at + at as u64;
+    let units = parent_name(&header.bytes).into_iter();
+    let name_at = header.at + PARENT_NAME.0 as u64;
     let name = wide(units.clone());
     if is_broken(units) {
         let message = "the parent's name in the header is invalid UTF-16: unpaired surrogate";
         report.warning("vhd.check.parent-name", name_at, message.into());
     }
-    for index in 0..LOCATORS {
-        let from = LOCATORS_AT + index * LOCATOR;
-        let entry = &header.bytes[from..from + LOCATOR];
-        locator(file, entry, header.at + from as u64, &name.0, report)?;
+    let places = (header.at + LOCATORS_AT as u64..).step_by(LOCATOR);
+    for (at, entry) in places.zip(locators(&header.bytes)) {
+        locator(file, &entry, at, &name.0, report)?;
     }
     Ok(())
 }
@@ -43,8 +41,9 @@ pub(crate) fn check(
 /// A disk without a parent has no word about one.
 fn of_none(header: &Header, report: &mut Report<'_>) {
     // Unique id, time, name, locators; between them stands a reserved field.
-    let range = (40..60).chain(PARENT_NAME.0..LOCATORS_AT + LOCATORS * LOCATOR);
-    if let Some(index) = range.into_iter().find(|index| header.bytes[*index] != 0) {
+    let ranges = [40..60, PARENT_NAME.0..LOCATORS_AT + LOCATORS * LOCATOR];
+    let found = ranges.into_iter().find_map(|range| first_nonzero_of(&header.bytes, range));
+    if let Some((index, _)) = found {
         let message = "the header describes a parent, but the disk type has none";
         report.note("vhd.check.parent-of-none", header.at + index as u64, message.into());
     }
@@ -52,16 +51,14 @@ fn of_none(header: &Header, report: &mut Report<'_>) {
 
 fn locator(
     file: &dyn ReadAt,
-    entry: &[u8],
+    entry: &[u8; LOCATOR],
     at: u64,
     name: &[u8],
     report: &mut Report<'_>,
 ) -> Result<(), Error> {
-    let field = |from: usize| BigEndian::read_u32(&entry[from..]);
-    let (space, len, reserved) = (field(4), field(8), field(12));
-    let start = BigEndian::read_u64(&entry[16..]);
-    if entry[..4] == [0; 4] {
-        if let Some(index) = entry.iter().position(|byte| *byte != 0) {
+    let RawLocator { code, space, len, reserved, start } = RawLocator::decode(entry);
+    if code == [0; 4] {
+        if let Some((index, _)) = first_nonzero(entry) {
             let message = "a parent locator without a platform code has non-zero fields";
             report.note("vhd.check.locator-empty", at + index as u64, message.into());
         }
@@ -78,7 +75,7 @@ fn locator(
         report.warning("vhd.check.locator-space", at + 4, message);
     }
     let is_inside = start.checked_add(len.into()).is_some_and(|end| end <= file.len());
-    let Some(text) = text_of(&entry[..4]).filter(|_| len > 0 && len <= LONGEST && is_inside) else {
+    let Some(text) = text_of(&code).filter(|_| len > 0 && len <= LONGEST && is_inside) else {
         return Ok(());
     };
     // OK: at most a mebibyte, inside the file.
@@ -102,8 +99,7 @@ fn broken(bytes: &[u8], text: Text) -> Option<&'static str> {
     match text {
         Text::Wide if !bytes.len().is_multiple_of(2) => Some("UTF-16 of an odd number of bytes"),
         Text::Wide => {
-            let units: Vec<u16> =
-                bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]])).collect();
+            let units: Vec<u16> = bytes.as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit)).collect();
             is_broken(units.into_iter()).then_some("invalid UTF-16: unpaired surrogate")
         }
         Text::Url => core::str::from_utf8(bytes).is_err().then_some("no UTF-8"),

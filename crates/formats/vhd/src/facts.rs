@@ -58,8 +58,8 @@ pub(crate) fn facts(subject: &Subject<'_>) -> Facts {
 
 fn creator(footer: &Footer) -> [(&'static str, Value); 3] {
     let word = |bytes: [u8; 4]| {
-        let end = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
-        Value::Text(ImageName(bytes[..end].to_vec()).to_string())
+        let len = bytes.iter().rposition(|byte| *byte != 0).map_or(0, |at| at + 1);
+        Value::Text(ImageName(bytes.into_iter().take(len).collect()).to_string())
     };
     let version = footer.raw.creator_version;
     [

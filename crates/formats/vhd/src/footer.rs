@@ -5,6 +5,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use imgprep_format_kit::padded;
 use imgprep_map::{Error, Finding, Probe, ReadAt, hex, usize_of};
 
 use crate::layout::{COOKIE, FOOTER, POISON, RawFooter, SECTOR, SHORT_FOOTER, checksum, footer_at};
@@ -85,10 +86,7 @@ impl FooterCandidate {
 
     /// A footer at `at`, behind which at least 511 bytes are left.
     fn whole(file: &dyn ReadAt, at: u64) -> Result<Self, Error> {
-        let mut bytes = [0; 512];
-        // OK: at most 512.
-        let present = usize_of((file.len() - at).min(FOOTER));
-        file.read_exact_at(&mut bytes[..present], at)?;
+        let bytes = footer_bytes(file, at)?;
         if bytes.starts_with(&POISON) {
             return Ok(Self::Poisoned { at });
         }
@@ -107,6 +105,12 @@ impl FooterCandidate {
         }
         Ok(Self::Damaged { at, raw, expected })
     }
+}
+
+/// The footer at `at`, whose last byte may be missing.
+pub(crate) fn footer_bytes(file: &dyn ReadAt, at: u64) -> Result<[u8; 512], Error> {
+    let bytes = padded(file, at, 512)?;
+    Ok(bytes.first_chunk().copied().unwrap_or([0; 512]))
 }
 
 /// Whether only zeros follow, of which there are less than a few pages.

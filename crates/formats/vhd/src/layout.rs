@@ -117,6 +117,46 @@ pub(crate) const LOCATORS_AT: usize = 576;
 pub(crate) const LOCATORS: usize = 8;
 pub(crate) const LOCATOR: usize = 24;
 
+/// A parent locator entry as it stands in the header ("Dynamic Disk Header Format").
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub(crate) struct RawLocator {
+    pub(crate) code: [u8; 4], // 0
+    pub(crate) space: u32,    // 4, in sectors or bytes
+    pub(crate) len: u32,      // 8, in bytes
+    pub(crate) reserved: u32, // 12
+    pub(crate) start: u64,    // 16
+}
+
+impl RawLocator {
+    pub(crate) fn decode(bytes: &[u8; LOCATOR]) -> Self {
+        let fields = Fields::be(bytes);
+        Self {
+            code: fields.array::<0, 4>(),
+            space: fields.u32::<4>(),
+            len: fields.u32::<8>(),
+            reserved: fields.u32::<12>(),
+            start: fields.u64::<16>(),
+        }
+    }
+}
+
+/// The parent locator entries of a header.
+pub(crate) fn locators(header: &[u8; 1024]) -> [[u8; LOCATOR]; LOCATORS] {
+    let bytes = Fields::be(header).array::<LOCATORS_AT, { LOCATORS * LOCATOR }>();
+    let (entries, _) = bytes.as_chunks::<LOCATOR>();
+    entries.first_chunk().copied().unwrap_or([[0; LOCATOR]; LOCATORS])
+}
+
+/// The UTF-16 units of the parent's name in a header.
+pub(crate) fn parent_name(header: &[u8; 1024]) -> [u16; PARENT_NAME.1 / 2] {
+    let bytes = Fields::be(header).array::<{ PARENT_NAME.0 }, { PARENT_NAME.1 }>();
+    let mut units = [0; PARENT_NAME.1 / 2];
+    for (unit, bytes) in units.iter_mut().zip(bytes.as_chunks().0) {
+        *unit = u16::from_be_bytes(*bytes);
+    }
+    units
+}
+
 impl RawHeader {
     pub(crate) fn decode(bytes: &[u8; 1024]) -> Self {
         let fields = Fields::be(bytes);

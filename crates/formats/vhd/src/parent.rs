@@ -6,13 +6,12 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{Error, Finding, ImageName, Limits, ParentRef, ReadAt, Severity, hex, usize_of};
 
 use crate::Unsupported;
 use crate::error::HEADER_CODES;
 use crate::header::Header;
-use crate::layout::{LOCATOR, LOCATORS, LOCATORS_AT, PARENT_NAME};
+use crate::layout::{LOCATOR, LOCATORS_AT, PARENT_NAME, RawLocator, locators, parent_name};
 
 /// The parent of a differencing disk.
 #[derive(Clone, Debug)]
@@ -65,8 +64,9 @@ impl Parent {
             findings: Vec::new(),
         };
         let mut names = Vec::new();
-        for index in 0..LOCATORS {
-            names.extend(parent.locator(file, header, index, limits)?);
+        let places = (header.at + LOCATORS_AT as u64..).step_by(LOCATOR);
+        for (at, entry) in places.zip(locators(&header.bytes)) {
+            names.extend(parent.locator(file, &entry, at, limits)?);
         }
         let at = header.at + PARENT_NAME.0 as u64;
         names.push(Name { rank: CODES.len(), at, name: header_name });
@@ -76,29 +76,26 @@ impl Parent {
         Ok(parent)
     }
 
-    /// The entry `index` of the header's locators; its name if it has one that can be read.
+    /// A locator of the header, at `entry_at`; its name if it has one that can be read.
     fn locator(
         &mut self,
         file: &dyn ReadAt,
-        header: &Header,
-        index: usize,
+        entry: &[u8; LOCATOR],
+        entry_at: u64,
         limits: &Limits,
     ) -> Result<Option<Name>, Error> {
-        let from = LOCATORS_AT + index * LOCATOR;
-        let entry = &header.bytes[from..from + LOCATOR];
         // The length is in bytes; the space, which some write in sectors, is not needed.
-        let (code, len) = (&entry[..4], BigEndian::read_u32(&entry[8..]));
-        let (start, entry_at) = (BigEndian::read_u64(&entry[16..]), header.at + from as u64);
+        let RawLocator { code, len, start, .. } = RawLocator::decode(entry);
         if code == [0; 4] || len == 0 {
             return Ok(None);
         }
-        let Some(rank) = CODES.iter().position(|(known, ..)| code == known) else {
+        let known = CODES.into_iter().enumerate().find(|(_, (known, ..))| code == *known);
+        let Some((rank, (_, kind, text))) = known else {
             let shown = ImageName(code.to_vec());
             let message = format!("unknown parent locator kind \"{shown}\"");
             self.add("vhd.locator.unknown", Severity::Note, entry_at, message);
             return Ok(None);
         };
-        let (_, kind, text) = CODES[rank];
         if u64::from(len) > limits.text_bytes {
             let (at, found, limit) = (entry_at + 8, len.into(), limits.text_bytes);
             return Err(Unsupported::TextTooLong { at, kind: kind.into(), found, limit }.into());
@@ -149,14 +146,13 @@ pub(crate) fn text_of(code: &[u8]) -> Option<Text> {
 
 /// UTF-16, big-endian, up to the first zero.
 fn header_name(header: &[u8; 1024]) -> ImageName {
-    let (at, len) = PARENT_NAME;
-    wide(header[at..at + len].chunks_exact(2).map(|unit| u16::from_be_bytes([unit[0], unit[1]])))
+    wide(parent_name(header).into_iter())
 }
 
 pub(crate) fn decode(bytes: &[u8], text: Text) -> ImageName {
     let narrow = || bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     match text {
-        Text::Wide => wide(bytes.chunks_exact(2).map(|unit| u16::from_le_bytes([unit[0], unit[1]]))),
+        Text::Wide => wide(bytes.as_chunks().0.iter().map(|unit| u16::from_le_bytes(*unit))),
         Text::Narrow => ImageName(narrow().to_vec()),
         Text::Url => ImageName(url(narrow())),
     }
@@ -172,13 +168,13 @@ pub(crate) fn wide(units: impl Iterator<Item = u16>) -> ImageName {
 /// standard: `file://./parent.vhd` is relative.
 fn url(bytes: &[u8]) -> Vec<u8> {
     let Some(path) = bytes.strip_prefix(b"file://") else { return bytes.to_vec() };
-    let path = if path.starts_with(b"localhost/") { &path[9..] } else { path };
+    let path = path.strip_prefix(b"localhost").filter(|path| path.starts_with(b"/")).unwrap_or(path);
     let mut out = Vec::with_capacity(path.len());
     let mut rest = path;
     while let Some((first, after)) = rest.split_first() {
         let byte = after.get(..2).filter(|_| *first == b'%').and_then(escaped);
         out.push(byte.unwrap_or(*first));
-        rest = if byte.is_some() { &after[2..] } else { after };
+        rest = if byte.is_some() { after.get(2..).unwrap_or_default() } else { after };
     }
     out
 }

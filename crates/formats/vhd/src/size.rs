@@ -79,6 +79,7 @@ pub(crate) fn chs(size: u64) -> (u16, u8, u8) {
     let cylinders = total / sectors / heads;
     // OK: `total` is bounded so that there are at most 65535 cylinders; 16 heads, 255 sectors.
     let narrow = |value: u64| u8::try_from(value).unwrap_or(u8::MAX);
+    // OK: as above.
     (u16::try_from(cylinders).unwrap_or(u16::MAX), narrow(heads), narrow(sectors))
 }
 

@@ -50,8 +50,8 @@ impl Metadata {
     pub(crate) fn read(file: &dyn ReadAt, region: &Region) -> Result<Self, Error> {
         let items = Items { file, table_at: region.bytes.start, all: read_table(file, region)? };
         let (parameters_at, bytes) = items.fixed::<8>(FILE_PARAMETERS, "FileParameters")?;
-        let block_size = LittleEndian::read_u32(&bytes);
-        let flags = LittleEndian::read_u32(&bytes[4..]);
+        let parameters = Fields::le(&bytes);
+        let (block_size, flags) = (parameters.u32::<0>(), parameters.u32::<4>());
         if !block_size.is_power_of_two() || !(1 << 20..=256 << 20).contains(&block_size) {
             let expected = "a power of two from 1 MiB to 256 MiB";
             return Err(METADATA_CODES.field(parameters_at, "BlockSize", expected, block_size.into()));

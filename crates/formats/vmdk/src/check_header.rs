@@ -3,6 +3,7 @@
 use alloc::format;
 use core::ops::Range;
 
+use imgprep_format_kit::first_nonzero_of;
 use imgprep_map::{Error, ReadAt, Severity};
 
 use crate::file_report::FileReport;
@@ -49,8 +50,8 @@ pub(crate) fn frame(
 fn hosted(file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) -> Result<Frame, Error> {
     let bytes = header::<HOSTED_BYTES>(file)?;
     let raw = RawHosted::decode(&bytes);
-    if let Some(index) = (79..HOSTED_BYTES).find(|index| bytes[*index] != 0) {
-        let message = format!("padding byte {index} of the header is {:#04x}, expected 0", bytes[index]);
+    if let Some((index, byte)) = first_nonzero_of(&bytes, 79..HOSTED_BYTES) {
+        let message = format!("padding byte {index} of the header is {byte:#04x}, expected 0");
         file_report.note("vmdk.check.header-padding", index as u64, message);
     }
     if raw.flags & FLAG_REDUNDANT != 0 && raw.rgd_offset == 0 {
@@ -104,12 +105,11 @@ fn footer(
     for (start, len, name) in
         FOOTER_FIELDS.into_iter().filter(|(.., name)| !(is_at_end && *name == "gdOffset"))
     {
-        let mut range = start..start + len;
-        if let Some(first) = range.find(|index| footer[*index] != header[*index]) {
+        let mut bytes = (0..).zip(footer.iter().zip(header)).skip(start).take(len);
+        if let Some((first, (byte, other))) = bytes.find(|(_, (byte, other))| byte != other) {
             let place = if len > 8 { first } else { start };
             let message = format!(
-                "the footer differs from the header in {name}: byte {first} is {:#04x}, there {:#04x}",
-                footer[first], header[first]
+                "the footer differs from the header in {name}: byte {first} is {byte:#04x}, there {other:#04x}"
             );
             // A reader that uses the footer reads another descriptor, which may name other files, or another directory.
             let is_other = name.starts_with("descriptor") || name == "gdOffset";
@@ -124,7 +124,7 @@ fn cowd(file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) -> Result<Frame
     let bytes = header::<COWD_BYTES>(file)?;
     let raw = RawCowd::decode(&bytes);
     // freeSector: where the next table or grain will be put.
-    let free = u64::from(u32::from_le_bytes([bytes[28], bytes[29], bytes[30], bytes[31]])) * SECTOR;
+    let free = u64::from(raw.free_sector) * SECTOR;
     if free > file.len() {
         let message =
             format!("the file is in use up to {free} according to the header, but has {} bytes", file.len());

@@ -58,10 +58,10 @@ impl Text {
         let Some((bytes, at)) = bytes(file)? else { return Ok(None) };
         // One that cannot be read was refused when the image was opened.
         let Ok(descriptor) = Descriptor::read(&bytes, at) else { return Ok(None) };
-        let end = bytes.iter().position(|byte| *byte == 0).unwrap_or(bytes.len());
+        let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
         let mut words = Vec::new();
         let mut line_at = at;
-        for whole in bytes[..end].split(|byte| *byte == b'\n') {
+        for whole in text.split(|byte| *byte == b'\n') {
             let line = whole.trim_ascii();
             if let Some((key, value)) = key_and_value(line) {
                 // OK: the trimmed line is a part of the whole one.

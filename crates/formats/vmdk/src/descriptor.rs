@@ -57,7 +57,7 @@ impl Descriptor {
         descriptor.findings.extend(text_end::behind(text, end, at)?);
         let skipped = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let mut line_at = at + skipped as u64;
-        for whole in text[skipped.min(end)..end].split(|byte| *byte == b'\n') {
+        for whole in text.get(skipped..end).unwrap_or_default().split(|byte| *byte == b'\n') {
             let line = whole.trim_ascii();
             // OK: the trimmed line is a part of the whole one.
             let start = line_at + (whole.len() - whole.trim_ascii_start().len()) as u64;
@@ -138,14 +138,15 @@ impl Descriptor {
 
     /// All names of files, as they stand.
     fn names<'n>(&'n self, values: &'n Values) -> impl Iterator<Item = &'n [u8]> {
-        let names = self.lines.iter().filter_map(|line| line.name.as_ref()).map(|(_, name)| &name[..]);
+        let names = self.lines.iter().filter_map(|line| line.name.as_ref()).map(|(_, name)| name.as_slice());
         let keys = ["parentFileNameHint", "changeTrackPath"];
         names.chain(keys.into_iter().filter_map(|key| values.get(key)).map(|(name, _)| name))
     }
 
     /// The one flat extent of a disk that is called a device, if its name is not one of a device.
     fn device_file(&self) -> Option<String> {
-        let [Line { storage: Storage::Flat { at: 0 }, name: Some((_, name)), .. }] = &self.lines[..] else {
+        let [Line { storage: Storage::Flat { at: 0 }, name: Some((_, name)), .. }] = self.lines.as_slice()
+        else {
             return None;
         };
         let is_device = [&b"/dev/"[..], b"\\\\", b"//"].iter().any(|start| name.starts_with(start));

@@ -96,7 +96,8 @@ pub(crate) fn read(line: &[u8], at: u64) -> Result<Line, Problem> {
         return Ok(line_out);
     }
     let (first, last) = quotes(rest).ok_or_else(|| bad("no file name in quotes follows the type"))?;
-    let behind = trim(&rest[last + 1..]);
+    // OK: the indices of two bytes.
+    let (name, behind) = (&rest[first + 1..last], trim(&rest[last + 1..]));
     if let Storage::Flat { at: place } = &mut line_out.storage {
         let offset = if behind.is_empty() { Some(0) } else { number(behind) };
         let offset = offset.ok_or_else(|| bad("the name is not followed by an offset in sectors"))?;
@@ -106,7 +107,7 @@ pub(crate) fn read(line: &[u8], at: u64) -> Result<Line, Problem> {
     }
     // OK: `rest` is the line's end.
     let name_at = at + (line.len() - rest.len() + first + 1) as u64;
-    line_out.name = Some((name_at, rest[first + 1..last].to_vec()));
+    line_out.name = Some((name_at, name.to_vec()));
     Ok(line_out)
 }
 
@@ -121,6 +122,7 @@ pub(crate) enum Problem {
 fn quotes(rest: &[u8]) -> Option<(usize, usize)> {
     let first = rest.iter().position(|byte| *byte == b'"')?;
     let last = rest.iter().rposition(|byte| *byte == b'"')?;
+    // OK: the index of a byte.
     (trim(&rest[..first]).is_empty() && first + 1 < last).then_some((first, last))
 }
 
@@ -144,8 +146,8 @@ pub(crate) fn number(word: &[u8]) -> Option<u64> {
 
 /// At most 200 bytes of a line, for a message.
 pub(crate) fn shown(line: &[u8]) -> String {
-    let part = &line[..line.len().min(200)];
-    imgprep_map::ImageName(part.to_vec()).to_string()
+    let part = line.iter().copied().take(200).collect();
+    imgprep_map::ImageName(part).to_string()
 }
 
 #[cfg(test)]

@@ -54,6 +54,7 @@ impl Values {
 /// `KEY = "VALUE"`, blanks and quotes left out.
 pub(crate) fn key_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let equals = line.iter().position(|byte| *byte == b'=').filter(|_| !line.starts_with(b"#"))?;
+    // OK: `equals` is the index of a byte.
     let (key, value) = (line[..equals].trim_ascii(), line[equals + 1..].trim_ascii());
     let inner = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
     // A key is one word: else the line is a sentence with a sign in it.

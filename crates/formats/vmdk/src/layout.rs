@@ -1,7 +1,7 @@
 //! On-disk structures: sizes, offsets, magics. Integers are little-endian, places are
 //! counted in sectors of 512 bytes from the beginning of the file.
 
-use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::Fields;
 
 /// The format's name.
 pub const NAME: &str = "vmdk";
@@ -66,22 +66,21 @@ pub(crate) struct RawHosted {
 
 impl RawHosted {
     pub(crate) fn decode(bytes: &[u8; HOSTED_BYTES]) -> Self {
-        let u32_at = |at: usize| LittleEndian::read_u32(&bytes[at..]);
-        let u64_at = |at: usize| LittleEndian::read_u64(&bytes[at..]);
+        let fields = Fields::le(bytes);
         Self {
-            version: u32_at(4),
-            flags: u32_at(8),
-            capacity: u64_at(12),
-            grain_size: u64_at(20),
-            descriptor_offset: u64_at(28),
-            descriptor_size: u64_at(36),
-            num_gtes_per_gt: u32_at(44),
-            rgd_offset: u64_at(48),
-            gd_offset: u64_at(56),
-            over_head: u64_at(64),
-            unclean_shutdown: bytes[72],
-            newlines: [bytes[73], bytes[74], bytes[75], bytes[76]],
-            compress_algorithm: LittleEndian::read_u16(&bytes[77..]),
+            version: fields.u32::<4>(),
+            flags: fields.u32::<8>(),
+            capacity: fields.u64::<12>(),
+            grain_size: fields.u64::<20>(),
+            descriptor_offset: fields.u64::<28>(),
+            descriptor_size: fields.u64::<36>(),
+            num_gtes_per_gt: fields.u32::<44>(),
+            rgd_offset: fields.u64::<48>(),
+            gd_offset: fields.u64::<56>(),
+            over_head: fields.u64::<64>(),
+            unclean_shutdown: fields.u8::<72>(),
+            newlines: fields.array::<73, 4>(),
+            compress_algorithm: fields.u16::<77>(),
         }
     }
 }
@@ -95,20 +94,22 @@ pub(crate) struct RawCowd {
     pub(crate) grain_size: u32,       // 16
     pub(crate) gd_offset: u32,        // 20
     pub(crate) num_gd_entries: u32,   // 24
+    pub(crate) free_sector: u32,      // 28
     pub(crate) unclean_shutdown: u32, // 1648
 }
 
 impl RawCowd {
     pub(crate) fn decode(bytes: &[u8; COWD_BYTES]) -> Self {
-        let u32_at = |at: usize| LittleEndian::read_u32(&bytes[at..]);
+        let fields = Fields::le(bytes);
         Self {
-            version: u32_at(4),
-            flags: u32_at(8),
-            num_sectors: u32_at(12),
-            grain_size: u32_at(16),
-            gd_offset: u32_at(20),
-            num_gd_entries: u32_at(24),
-            unclean_shutdown: u32_at(1648),
+            version: fields.u32::<4>(),
+            flags: fields.u32::<8>(),
+            num_sectors: fields.u32::<12>(),
+            grain_size: fields.u32::<16>(),
+            gd_offset: fields.u32::<20>(),
+            num_gd_entries: fields.u32::<24>(),
+            free_sector: fields.u32::<28>(),
+            unclean_shutdown: fields.u32::<1648>(),
         }
     }
 }
@@ -135,23 +136,22 @@ pub(crate) struct RawSe {
 
 impl RawSe {
     pub(crate) fn decode(bytes: &[u8; SE_BYTES]) -> Self {
-        let u64_at = |at: usize| LittleEndian::read_u64(&bytes[at..]);
-        let place = |at: usize| (u64_at(at), u64_at(at + 8));
+        let fields = Fields::le(bytes);
         Self {
-            version: u64_at(8),
-            capacity: u64_at(16),
-            grain_size: u64_at(24),
-            grain_table_size: u64_at(32),
-            flags: u64_at(40),
-            reserved: [u64_at(48), u64_at(56), u64_at(64), u64_at(72)],
-            volatile: place(80),
-            journal_header: place(96),
-            journal: place(112),
-            grain_directory: place(128),
-            grain_tables: place(144),
-            free_bitmap: place(160),
-            backmap: place(176),
-            grains: place(192),
+            version: fields.u64::<8>(),
+            capacity: fields.u64::<16>(),
+            grain_size: fields.u64::<24>(),
+            grain_table_size: fields.u64::<32>(),
+            flags: fields.u64::<40>(),
+            reserved: [fields.u64::<48>(), fields.u64::<56>(), fields.u64::<64>(), fields.u64::<72>()],
+            volatile: (fields.u64::<80>(), fields.u64::<88>()),
+            journal_header: (fields.u64::<96>(), fields.u64::<104>()),
+            journal: (fields.u64::<112>(), fields.u64::<120>()),
+            grain_directory: (fields.u64::<128>(), fields.u64::<136>()),
+            grain_tables: (fields.u64::<144>(), fields.u64::<152>()),
+            free_bitmap: (fields.u64::<160>(), fields.u64::<168>()),
+            backmap: (fields.u64::<176>(), fields.u64::<184>()),
+            grains: (fields.u64::<192>(), fields.u64::<200>()),
         }
     }
 }
@@ -180,8 +180,9 @@ pub(crate) enum Marker {
 
 impl Marker {
     pub(crate) fn decode(bytes: [u8; MARKER_BYTES]) -> Self {
-        let value = LittleEndian::read_u64(&bytes);
-        match (LittleEndian::read_u32(&bytes[8..]), LittleEndian::read_u32(&bytes[12..])) {
+        let fields = Fields::le(&bytes);
+        let value = fields.u64::<0>();
+        match (fields.u32::<8>(), fields.u32::<12>()) {
             (0, 0) => Self::EndOfStream,
             (0, 1) => Self::GrainTable(value),
             (0, 2) => Self::GrainDirectory(value),

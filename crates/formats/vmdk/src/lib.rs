@@ -89,7 +89,7 @@ pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
 fn text_evidence(head: &[u8]) -> Option<Evidence> {
     let skipped = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let mut at = skipped;
-    for line in head[skipped..].split(|byte| *byte == b'\n') {
+    for line in head.get(skipped..).unwrap_or_default().split(|byte| *byte == b'\n') {
         let text = line.trim_ascii();
         let magic = layout::TEXT_MAGIC;
         let start = (at + line.len() - line.trim_ascii_start().len()) as u64;

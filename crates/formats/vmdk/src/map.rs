@@ -36,7 +36,7 @@ impl Map {
         builder: &mut ExtentBuilder<'_>,
     ) -> Flow {
         let first = self.parts.partition_point(|part| part.disk.end <= range.start);
-        let parts = (first..).zip(&self.parts[first..]);
+        let parts = self.parts.iter().enumerate().skip(first);
         for (index, part) in parts.take_while(|(_, part)| part.disk.start < range.end) {
             let wanted = range.start.max(part.disk.start)..range.end.min(part.disk.end);
             // Parts of no length lie in no range.
@@ -57,6 +57,7 @@ impl Map {
     /// The end of the run of parts from `index` on, at most `end`, that cannot be read for one reason: a disk of
     /// thousands of unopened extents is one error. Zeros between those do not end the run.
     fn refused_until(&self, index: usize, end: u64) -> u64 {
+        // OK: the caller passes the index of a part.
         let part = &self.parts[index];
         let is_unopened = matches!(&part.kind, Kind::Refused(refusal) if refusal.is_unopened());
         let is_like = |other: &&Part| match (&part.kind, &other.kind) {
@@ -66,7 +67,8 @@ impl Map {
             _ => false,
         };
         let is_in_run = |other: &&Part| is_like(other) || is_unopened && matches!(other.kind, Kind::Zero);
-        let run = self.parts[index..].iter().take_while(|other| other.disk.start < end && is_in_run(other));
+        let run =
+            self.parts.iter().skip(index).take_while(|other| other.disk.start < end && is_in_run(other));
         run.filter(is_like).last().map_or(part.disk.end, |last| last.disk.end).min(end)
     }
 

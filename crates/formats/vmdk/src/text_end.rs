@@ -16,7 +16,8 @@ use crate::key_values::{is_decisive, key_and_value};
 pub(crate) fn behind(text: &[u8], end: usize, at: u64) -> Result<Option<Finding>, Corrupt> {
     let rest = text.get(end..).unwrap_or_default();
     let Some(first) = rest.iter().position(|byte| *byte != 0) else { return Ok(None) };
-    let is_inside_line = first == 1 && end > 0 && !matches!(text[end - 1], b'\n' | b'\r');
+    let before = end.checked_sub(1).and_then(|index| text.get(index));
+    let is_inside_line = first == 1 && before.is_some_and(|byte| !matches!(byte, b'\n' | b'\r'));
     let lines = || rest.split(|byte| matches!(byte, 0 | b'\n')).map(<[u8]>::trim_ascii);
     let decisive = lines()
         .find(|line| is_extent_line(line) || key_and_value(line).is_some_and(|(key, _)| is_decisive(key)));

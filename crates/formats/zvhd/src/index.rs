@@ -35,7 +35,7 @@ impl Index {
         let mut index = Self { entries_at, bitmap_at, blocks, records, ranks: Vec::new() };
         let mut rank: u64 = 0;
         for segment in 0..blocks.div_ceil(PER_SEGMENT) {
-            // More bits than 2^32 cannot be: there are at most 2^32 blocks, and bits past them refuse.
+            // OK: there are at most 2^32 blocks, and bits past them are rejected.
             index.ranks.push(u32::try_from(rank).unwrap_or(u32::MAX));
             let bits = index.segment(file, segment)?;
             rank += bits.iter().map(|byte| u64::from(byte.count_ones())).sum::<u64>();
@@ -70,7 +70,9 @@ impl Index {
         // OK: `segment` is below `ranks.len()` and `within` below PER_SEGMENT: both come from a block of the disk.
         let before = usize::try_from(segment).ok().and_then(|segment| self.ranks.get(segment)).copied();
         let whole = usize_of(within / 8).min(bits.len() - 1);
+        // OK: `whole` is limited to the last index.
         let in_bytes: u32 = bits[..whole].iter().map(|byte| byte.count_ones()).sum();
+        // OK: as above.
         let in_last = (u32::from(bits[whole]) & ((1 << (within % 8)) - 1)).count_ones();
         u64::from(before.unwrap_or(0)) + u64::from(in_bytes) + u64::from(in_last)
     }

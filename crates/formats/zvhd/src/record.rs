@@ -1,5 +1,6 @@
 //! Records: the head before a payload, the end mark behind it.
 
+use imgprep_format_kit::Fields;
 use imgprep_map::{Error, ReadAt};
 
 use crate::Corrupt;
@@ -29,8 +30,7 @@ impl Record {
         }
         let head = file.array(at)?;
         let Some(raw) = RawRecord::decode(&head) else {
-            let mut found = [0; 12];
-            found.copy_from_slice(&head[..12]);
+            let found = Fields::le(&head).array::<0, 12>();
             return Err(Corrupt::RecordMagic { at, found }.into());
         };
         if raw.payload == 0 {

@@ -56,6 +56,7 @@ impl Zvhd2Writer {
             features: 2,
             version: 0x0001_0000,
             data_offset: u64::MAX,
+            // OK: saturates in 2136.
             time_stamp: u32::try_from(since_2000).unwrap_or(u32::MAX),
             application: *b"tap\0",
             application_version: 0x0001_0004,
@@ -169,6 +170,7 @@ impl ImageWriter for Zvhd2Writer {
         let padding = usize_of(u64::from(whole) - RECORD_HEAD - stored.len);
         let mut tail = vec![0; padding];
         let mark = padding - RECORD_END.len();
+        // OK: the mark has the length of the end mark.
         tail[mark..].copy_from_slice(RECORD_END);
         Ok(Placement { at, head: RawRecord { payload, block }.encode().to_vec(), tail })
     }

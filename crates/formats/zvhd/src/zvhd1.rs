@@ -88,7 +88,7 @@ impl DiskMap for Map {
         let first_block = range.start / BLOCK;
         ExtentBuilder::visit(range, self.size, first_block * BLOCK, visitor, |range, builder| {
             let first = self.records.partition_point(|record| u64::from(record.block) < first_block);
-            for record in &self.records[first..] {
+            for record in self.records.iter().skip(first) {
                 let start = u64::from(record.block) * BLOCK;
                 if builder.at() < start && builder.push(start - builder.at(), NOTHING).is_break() {
                     break;

@@ -38,8 +38,10 @@ impl UnitSet {
         }
         let chunk = self.chunks.entry(number).or_insert_with(|| Box::new([0; 64]));
         let (word, bit) = place(unit);
-        let was = chunk[word] & bit != 0;
-        chunk[word] |= bit;
+        // OK: `place` returns an index below 64.
+        let word = &mut chunk[word];
+        let was = *word & bit != 0;
+        *word |= bit;
         Ok(was)
     }
 
@@ -50,6 +52,7 @@ impl UnitSet {
             let first = number * CHUNK;
             for unit in first.max(range.start)..(first + CHUNK).min(range.end) {
                 let (word, bit) = place(unit);
+                // OK: as above.
                 if chunk[word] & bit != 0 {
                     if start < unit && see(start..unit).is_break() {
                         return;

@@ -16,6 +16,7 @@ impl FileId {
     ///
     /// Saturates: an index over 2^32 - 2 is no file that anybody opened.
     pub fn associated(index: usize) -> Self {
+        // OK: saturates, see above.
         Self(u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1))
     }
 }

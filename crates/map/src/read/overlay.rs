@@ -114,15 +114,19 @@ impl ReadAt for OverlayReader<&dyn ReadAt> {
         // OK: positions in `buf`, which is in memory.
         let place = |offset: u64| usize_of(offset - at);
         let stored = place(end.min(self.file.len()).max(at));
-        self.file.read_exact_at(&mut buf[..stored], at)?;
-        buf[stored..].fill(0);
+        // OK: `stored` is at most the end of `buf`.
+        let (head, tail) = buf.split_at_mut(stored);
+        self.file.read_exact_at(head, at)?;
+        tail.fill(0);
         for (range, patch) in self.overlay.touching(at..end) {
             let (from, to) = (range.start.max(at), range.end.min(end));
+            // OK: `from` and `to` are between `at` and `end`.
             let target = &mut buf[place(from)..place(to)];
             match &patch.bytes {
                 None => target.fill(0),
                 Some((bytes, skip)) => {
                     let skip = skip + usize_of(from - range.start);
+                    // OK: a patch has the bytes of its range.
                     target.copy_from_slice(&bytes[skip..skip + target.len()]);
                 }
             }
