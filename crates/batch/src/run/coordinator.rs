@@ -16,6 +16,7 @@ use crate::settings::RunSettings;
 
 /// Time between two checks of the interrupt and the progress.
 const TICK: Duration = Duration::from_millis(100);
+
 /// Collects the events of all workers: the journal, the records, the observer.
 pub(super) struct Coordinator<'a> {
     pub(super) batch: &'a Batch,

@@ -17,7 +17,8 @@ use crate::settings::{OnFailure, RunSettings};
 
 /// The longest pause before an image is tried again.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// The record of a job that nothing is known of yet.
+
+/// The record of a job that has not been opened yet.
 pub(super) fn blank(job: &Job) -> Record {
     Record {
         source: path_text(&job.source),
