@@ -1,18 +1,19 @@
-//! What is on a disk, from its first and last sectors, whatever format it came in.
+//! Inspects the first and last sectors of a disk of any format.
 
 use imgprep_disk::{DiskFacts, MOST_READ, Oddity, Wanted};
 use imgprep_engine::{BoundedReader, Stack};
 use imgprep_map::{Error, Finding, Severity};
 
-/// How far into a stream is looked: two blocks of a ZVHD. The end would cost decompressing all of it.
+/// Bytes at the beginning of a stream that are inspected: two blocks of a ZVHD. To read its end, all of it would have to be
+/// decompressed.
 pub(crate) const STREAM_REACH: u64 = 4 << 20;
 
 /// Facts about the contents of a disk, and its anomalies.
 #[derive(Debug, Default)]
 pub struct DiskInspection {
-    /// Nothing, if the disk's beginning cannot be read.
+    /// `None` if the beginning of the disk cannot be read.
     pub facts: Option<DiskFacts>,
-    /// Oddities, and what could not be read.
+    /// Anomalies and read errors.
     pub findings: Vec<Finding>,
 }
 
@@ -29,7 +30,7 @@ pub(crate) fn inspect(stack: &Stack, sector: u32, format: &str) -> DiskInspectio
     DiskInspection { facts, findings }
 }
 
-/// Offsets in a RAW are those of its file; elsewhere the message says that the place is the disk's.
+/// Offsets in a RAW are file offsets; for other formats the message contains the disk offset.
 fn finding(oddity: &Oddity, is_raw: bool) -> Finding {
     let Oddity { severity, at, message, .. } = oddity.clone();
     if !is_raw {
