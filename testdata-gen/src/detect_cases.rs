@@ -1,8 +1,8 @@
-//! Files that are no RAW disks: what people find beside their images, and images that lost their headers.
+//! Files that are not RAW disks: files often found beside images, and images with wiped headers.
 
 use crate::{GoodImage, good};
 
-/// A file with its name, and what it must be recognised as.
+/// A file, and the kind as which it must be detected.
 #[derive(Clone, Debug)]
 pub struct Stranger {
     /// The file's name.
@@ -29,7 +29,7 @@ fn utf16(text: &str) -> Vec<u8> {
     format!("\u{feff}{text}").encode_utf16().flat_map(u16::to_le_bytes).collect()
 }
 
-/// All of them. The names give nothing away where the bytes must do.
+/// All of them. The names are neutral where the bytes must decide.
 pub fn strangers() -> Vec<Stranger> {
     let head = |magic: &[u8]| with(MIB, &[(0, magic)]);
     let descriptor = "# Disk DescriptorFile\nversion=1\ncreateType=\"vmfs\"\nRW 2048 VMFS \"x-flat.vmdk\"\n";
@@ -150,7 +150,7 @@ pub fn plain_disk() -> Vec<u8> {
     with(MIB + 512, &[(510, b"\x55\xaa")])
 }
 
-/// Beginnings of disks that must stay RAW, whatever a signature library takes their first bytes for.
+/// Beginnings of disks that must stay RAW although their first bytes resemble a signature.
 pub fn disks() -> Vec<(&'static str, Vec<u8>)> {
     let boot: (usize, &[u8]) = (510, b"\x55\xaa");
     let of = |parts: &[(usize, &[u8])]| with(MIB, parts);

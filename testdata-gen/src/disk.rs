@@ -64,8 +64,3 @@ pub(crate) fn mixed(size: usize) -> Vec<u8> {
         ],
     )
 }
-
-/// Writes `bytes` over what is at `at`.
-pub(crate) fn put(file: &mut [u8], at: u64, bytes: &[u8]) {
-    file[at as usize..at as usize + bytes.len()].copy_from_slice(bytes);
-}

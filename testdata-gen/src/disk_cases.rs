@@ -5,10 +5,10 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::Path;
 
-use crate::vhdx::Vhdx;
+use crate::vhdx::encode::Vhdx;
 
 const GIB: u64 = 1 << 30;
-/// As they stand on disk.
+/// GUIDs as they are stored.
 const ESP: [u8; 16] =
     [0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11, 0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b];
 const BIOS: [u8; 16] = *b"Hah!IdontNeedEFI";
@@ -22,7 +22,7 @@ const CODE: [u8; 8] = [0xeb, 0x63, 0x90, 0x90, 0x90, 0x90, 0x90, 0x90];
 pub struct SparseDisk {
     /// Length, in bytes.
     pub size: u64,
-    /// Offsets, and what stands there.
+    /// Offsets and their bytes.
     pub pieces: Vec<(u64, Vec<u8>)>,
 }
 

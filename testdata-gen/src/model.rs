@@ -12,7 +12,7 @@ pub struct ImageFile {
 /// An image and the disk that reading it yields.
 #[derive(Clone, Debug)]
 pub struct GoodImage {
-    /// Unique, in words.
+    /// Unique.
     pub name: String,
     /// What it exercises.
     pub about: &'static str,
@@ -26,19 +26,7 @@ pub struct GoodImage {
     pub snapshot: Option<&'static str>,
 }
 
-/// An image of one file, called `NAME.FORMAT`.
-pub(crate) fn image(
-    name: &str,
-    about: &'static str,
-    format: &'static str,
-    bytes: Vec<u8>,
-    disk: Vec<u8>,
-) -> GoodImage {
-    let files = vec![ImageFile { name: format!("{name}.{format}"), bytes }];
-    GoodImage { name: name.into(), about, format, files, disk, snapshot: None }
-}
-
-/// When a broken image must be refused.
+/// When a broken image must be rejected.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Refused {
     /// When it is opened.
@@ -50,13 +38,13 @@ pub enum Refused {
 /// An image that must not be converted.
 #[derive(Clone, Debug)]
 pub struct BrokenImage {
-    /// Unique, says what is wrong.
+    /// Unique, names the defect.
     pub name: &'static str,
     /// The same in words.
     pub about: &'static str,
     /// Its files; the first one is opened.
     pub files: Vec<ImageFile>,
-    /// When it is refused.
+    /// When it is rejected.
     pub refused: Refused,
     /// The code of the refusal.
     pub code: &'static str,
@@ -64,18 +52,10 @@ pub struct BrokenImage {
     pub at: Option<u64>,
 }
 
-/// Name, about, when refused, code, offset, the file.
-pub(crate) type Row = (&'static str, &'static str, Refused, &'static str, Option<u64>, Vec<u8>);
-
-pub(crate) fn named(format: &str, (name, about, refused, code, at, bytes): Row) -> BrokenImage {
-    let files = vec![ImageFile { name: format!("{name}.{format}"), bytes }];
-    BrokenImage { name, about, files, refused, code, at }
-}
-
-/// An image that converts and that a check must have a word about.
+/// An image that converts and of which a check reports a finding.
 #[derive(Clone, Debug)]
 pub struct AnomalousImage {
-    /// Unique, says what is wrong.
+    /// Unique, names the defect.
     pub name: &'static str,
     /// The same in words.
     pub about: &'static str,
@@ -86,3 +66,19 @@ pub struct AnomalousImage {
     /// File offset that the finding must name.
     pub at: Option<u64>,
 }
+
+/// Where the code is reported.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Provoked {
+    /// Opening, which continues.
+    Opened,
+    /// Opening, which fails.
+    Refused,
+    /// The walk over the tables.
+    Walked,
+    /// The structure check.
+    Checked,
+}
+
+/// Format, code, its file offset, where it is reported, and the file.
+pub type Provoking = (&'static str, &'static str, u64, Provoked, Vec<u8>);

@@ -1,16 +1,17 @@
-//! Files that are several formats at once: what one reader takes for the disk, another takes for its wrapping.
+//! Files that are valid in several formats at once, which give different disks.
 
 use crate::disk::mixed;
-use crate::model::{BrokenImage, Refused, named};
-use crate::qcow2::{Cell, Qcow2};
-use crate::vhd::Vhd;
+use crate::model::{BrokenImage, Refused};
+use crate::qcow2::encode::{Cell, Qcow2};
+use crate::rows::named;
+use crate::vhd::encode::Vhd;
 
 fn qcow2() -> Vec<u8> {
     let disk = mixed(300_000);
     Qcow2::new(16, disk.len() as u64).with_disk(&disk, |_, bytes| Cell::Data(bytes)).write().file
 }
 
-/// Each is refused until somebody says which it is.
+/// Each is rejected unless the user names its format.
 pub(crate) fn broken() -> Vec<BrokenImage> {
     let one = |name: &'static str, about: &'static str, format: &str, bytes: Vec<u8>| {
         named(format, (name, about, Refused::AtOpen, "detect.ambiguous", None, bytes))

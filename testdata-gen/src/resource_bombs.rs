@@ -1,5 +1,5 @@
 //! Headers that declare more than any machine has: disks of 16 EiB, tables of 2^60 bytes, tables that lie in a
-//! hole of terabytes. What a reader says of them is its own affair; it must not cost what they declare.
+//! hole of terabytes. A reader may report anything, but its memory must not depend on what they declare.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -7,12 +7,14 @@ use std::io;
 use std::os::unix::fs::FileExt;
 use std::path::{Path, PathBuf};
 
-use crate::qed::Qed;
-use crate::vdi::Vdi;
-use crate::vhdx::{DISK_SIZE, FILE_PARAMETERS, Vhdx};
-use crate::vmdk::Hosted;
-use crate::zvhd::{ZvhdCompression, zvhd, zvhd2};
-use crate::{Cell, Qcow2, broken, qcow, vhd};
+use crate::qcow::encode as qcow;
+use crate::qed::encode::Qed;
+use crate::vdi::encode::Vdi;
+use crate::vhd::encode as vhd;
+use crate::vhdx::encode::{DISK_SIZE, FILE_PARAMETERS, Vhdx};
+use crate::vmdk::encode::Hosted;
+use crate::zvhd::encode::{ZvhdCompression, zvhd, zvhd2};
+use crate::{Cell, Qcow2, broken};
 
 /// Length of the long ones: all but a few bytes of them are holes.
 const LONG: u64 = 1 << 42;
@@ -20,7 +22,7 @@ const LONG: u64 = 1 << 42;
 /// A file that is mostly a hole.
 #[derive(Clone, Debug)]
 pub struct ResourceBomb {
-    /// Unique, says what is declared.
+    /// Unique, names what is declared.
     pub name: String,
     /// The format.
     pub format: &'static str,
@@ -204,14 +206,14 @@ fn vhds() -> Vec<ResourceBomb> {
 }
 
 fn vhdxs() -> Vec<ResourceBomb> {
-    let of = |name: &str, edit: &dyn Fn(&mut crate::vhdx::Written)| {
+    let of = |name: &str, edit: &dyn Fn(&mut crate::vhdx::encode::Written)| {
         let mut written = Vhdx::new(1 << 20, 4 << 20).with_disk(&vec![1; 4 << 20]).write();
         edit(&mut written);
         both(&format!("vhdx-{name}"), "vhdx", &written.file, &[])
     };
-    let item = |written: &mut crate::vhdx::Written, name: &str, bytes: &[u8]| {
+    let item = |written: &mut crate::vhdx::encode::Written, name: &str, bytes: &[u8]| {
         let at = written.items[name];
-        crate::vhdx::put(&mut written.file, at, bytes);
+        crate::vhdx::encode::put(&mut written.file, at, bytes);
     };
     let far = |mib: u64| (mib << 20).to_le_bytes();
     [
@@ -269,14 +271,14 @@ fn vmdks() -> Vec<ResourceBomb> {
         of("one-entry-a-table", 1 << 47, &[(44, &[1, 0, 0, 0]), (48, &hole), (56, &hole)]),
     ]
     .concat();
-    let se = crate::vmdk::sesparse(1 << 20, &BTreeMap::new()).file;
+    let se = crate::vmdk::encode::sesparse(1 << 20, &BTreeMap::new()).file;
     bombs.extend(both("vmdk-sesparse-16-eib", "vmdk", &se, &[(16, &(1u64 << 55).to_le_bytes())]));
     bombs
 }
 
 fn zvhds() -> Vec<ResourceBomb> {
     let disk = vec![1; 4 << 20];
-    // Both header pages say it.
+    // In both header pages.
     let of = |format: &'static str, file: &[u8], name: &str, edits: Edits<'_>| {
         let mut file = file.to_vec();
         let last = file.len() - 4096;
@@ -284,7 +286,7 @@ fn zvhds() -> Vec<ResourceBomb> {
             for (at, bytes) in edits {
                 file[page + *at as usize..page + *at as usize + bytes.len()].copy_from_slice(bytes);
             }
-            crate::zvhd::seal(&mut file[page..page + 4096]);
+            crate::zvhd::encode::seal(&mut file[page..page + 4096]);
         }
         let page = file[last..].to_vec();
         let short = bomb(&format!("{format}-{name}"), format, &file, &[]);

@@ -1,4 +1,4 @@
-//! All that a format's crate says of its test images, as text, so that a change in what it says is seen.
+//! All that a format's crate reports of its test images, as text, so that every change of it is noticed.
 //!
 //! Whether the text is right is for other tests to show: the recipes know the disks, and other programs read the images. Here
 //! nothing touches a file, so that a whole format takes a second or two.
@@ -23,10 +23,10 @@ const SMALL: usize = 1 << 19;
 /// How a format's crate opens an image.
 pub type Parse = fn(&dyn ReadAt, &ParseOptions) -> Result<Parsed, Error>;
 
-/// What a format's crate says of the first and the last bytes of a file.
+/// What a format's crate recognises in the first and the last bytes of a file.
 pub type Recognise = fn(&Probe<'_>) -> String;
 
-/// Compares what a format's crate says of every image of `format` with the golden file at `golden`: one line an image, with
+/// Compares what a format's crate reports of every image of `format` with the golden file at `golden`: one line an image, with
 /// checksums of the output.
 ///
 /// `IMGPREP_UPDATE_GOLDEN` writes the golden file instead, `IMGPREP_TRANSCRIPTS=FOLDER` writes the whole text into a folder.
@@ -240,7 +240,7 @@ impl<'a> Subject<'a> {
         text
     }
 
-    /// Holds what stands in the files as it is against the recipe's disk.
+    /// Compares the plain data in the files with the recipe's disk.
     fn assert_plain_bytes(&self, image: &GoodImage) {
         let opened = self.open(&self.options()).unwrap_or_else(|error| panic!("{}: {error}", image.name));
         for Extent { disk, source } in walk(&opened, 0..opened.image.size).0 {
@@ -317,7 +317,7 @@ fn uses(opened: &Opened) -> String {
     told.map_or_else(|error| error_line(&error), |()| String::new()) + &lines(&uses)
 }
 
-/// The structure check, the look before a conversion, and the look at what the disk does not use.
+/// The structure check, the check before a conversion, and the check of what the disk does not use.
 fn check(opened: &Opened) -> String {
     let map = &opened.image.map;
     let mut findings: Vec<Finding> = Vec::new();

@@ -11,7 +11,8 @@ use crate::circles;
 /// A crate without a row must not be there.
 const ARROWS: &[(Crates, &[Crates])] = &[
     (Crates::One("map"), &[]),
-    (Crates::Formats, &[Crates::One("map")]),
+    (Crates::One(KIT), &[Crates::One("map")]),
+    (Crates::Formats, &[Crates::One(KIT), Crates::One("map")]),
     (Crates::One("catalog"), &[Crates::One("map"), Crates::Formats]),
     (Crates::One("io"), &[Crates::One("map")]),
     (Crates::One("open"), &[Crates::One("catalog"), Crates::One("io"), Crates::One("map")]),
@@ -27,12 +28,15 @@ const ARROWS: &[(Crates, &[Crates])] = &[
     (Crates::One("xtask"), &[Crates::One("imgprep"), Crates::One("batch")]),
 ];
 
+/// What the formats share: the one exception to "no format depends on another".
+const KIT: &str = "format-kit";
+
 /// Some crates of the workspace.
 #[derive(Clone, Copy)]
 enum Crates {
     /// The crate of this name.
     One(&'static str),
-    /// Those in `crates/formats`: what holds for one holds for all.
+    /// Those in `crates/formats`, except the kit that they share.
     Formats,
     /// Those that `imgprep` puts together.
     Libraries,
@@ -51,7 +55,7 @@ impl Package<'_> {
         let name = self.name.strip_prefix("imgprep-").unwrap_or(self.name);
         match crates {
             Crates::One(of) => name == of,
-            Crates::Formats => self.manifest.contains("/crates/formats/"),
+            Crates::Formats => name != KIT && self.manifest.contains("/crates/formats/"),
             Crates::Libraries => LIBRARIES.contains(&name),
         }
     }
@@ -114,18 +118,22 @@ mod tests {
     fn an_arrow_that_is_not_drawn_is_found() {
         let raw = "/w/crates/formats/raw/Cargo.toml";
         let vhd = "/w/crates/formats/vhd/Cargo.toml";
+        let kit = "/w/crates/formats/kit/Cargo.toml";
         let metadata = json!({ "packages": [
             { "name": "imgprep-map", "dependencies": [{ "name": "imgprep-io", "kind": null }] },
             { "name": "imgprep-io", "dependencies": [{ "name": "imgprep-map", "kind": null }, { "name": "imgprep", "kind": "dev" }] },
-            { "name": "imgprep-catalog", "dependencies": [{ "name": "imgprep-vhd", "kind": null }] },
+            { "name": "imgprep-catalog", "dependencies": [{ "name": "imgprep-vhd", "kind": null }, { "name": "imgprep-format-kit", "kind": null }] },
+            { "name": "imgprep-format-kit", "manifest_path": kit, "dependencies": [{ "name": "imgprep-raw", "kind": null }] },
             { "name": "imgprep-raw", "manifest_path": raw, "dependencies": [{ "name": "imgprep-map", "kind": null }] },
-            { "name": "imgprep-vhd", "manifest_path": vhd, "dependencies": [{ "name": "imgprep-raw", "kind": null }] },
+            { "name": "imgprep-vhd", "manifest_path": vhd, "dependencies": [{ "name": "imgprep-raw", "kind": null }, { "name": "imgprep-format-kit", "kind": null }] },
             { "name": "imgprep-util", "dependencies": [] },
         ] });
         assert_eq!(
             check(&metadata),
             [
                 "imgprep-map: must not use imgprep-io",
+                "imgprep-catalog: must not use imgprep-format-kit",
+                "imgprep-format-kit: must not use imgprep-raw",
                 "imgprep-vhd: must not use imgprep-raw",
                 "imgprep-util: a crate without a place in the architecture"
             ]

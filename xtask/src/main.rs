@@ -8,8 +8,10 @@ mod arrows;
 mod bench;
 mod circles;
 mod codes;
+mod manifest_schema;
 mod module_source;
 mod mutants;
+mod options;
 mod sources;
 mod words;
 
@@ -45,19 +47,24 @@ fn main() -> ExitCode {
 }
 
 /// The generated pages: name and contents.
-fn pages() -> [(&'static str, String); 2] {
-    [("docs/rules.md", imgprep::policy::page()), ("docs/codes.md", codes::page())]
+fn pages(root: &Path) -> [(&'static str, String); 3] {
+    [
+        ("docs/rules.md", imgprep::policy::page()),
+        ("docs/codes.md", codes::page()),
+        (manifest_schema::NAME, manifest_schema::page(root)),
+    ]
 }
 
 fn docs(root: &Path) -> ExitCode {
-    end("docs", pages().into_iter().try_for_each(|(name, page)| std::fs::write(root.join(name), page)))
+    end("docs", pages(root).into_iter().try_for_each(|(name, page)| std::fs::write(root.join(name), page)))
 }
 
 fn tidy(root: &Path) -> ExitCode {
     let mut found = sources::check_all(root);
     found.extend(arrows::check_workspace(root));
     found.extend(words::check_all(root));
-    for (name, page) in pages() {
+    found.extend(options::check_all(root));
+    for (name, page) in pages(root) {
         if std::fs::read_to_string(root.join(name)).ok().as_deref() != Some(&page) {
             found.push(format!("{name}: differs from its table: run cargo xtask docs"));
         }

@@ -85,18 +85,22 @@ fn format(path: &str) -> bool {
 /// Checks every source file of the product and what belongs to each crate.
 pub(crate) fn check_all(root: &Path) -> Vec<String> {
     let mut found = Vec::new();
-    let mut files = Vec::new();
-    walk(&root.join("crates"), &mut files);
-    for file in &files {
-        let name = file.strip_prefix(root).unwrap_or(file).display().to_string();
-        let Ok(text) = fs::read_to_string(file) else { continue };
-        if file.extension().is_some_and(|extension| extension == "rs") {
+    for name in files(root) {
+        let Ok(text) = fs::read_to_string(root.join(&name)) else { continue };
+        if name.ends_with(".rs") {
             found.extend(check_source(&name, &text));
         } else if name.ends_with("/Cargo.toml") {
             found.extend(check_manifest(&name, &text));
         }
     }
     found
+}
+
+/// The Rust files and manifests of all crates, relative to the root.
+pub(crate) fn files(root: &Path) -> Vec<String> {
+    let mut files = Vec::new();
+    walk(&root.join("crates"), &mut files);
+    files.iter().map(|file| file.strip_prefix(root).unwrap_or(file).display().to_string()).collect()
 }
 
 fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
@@ -110,10 +114,15 @@ fn walk(folder: &Path, files: &mut Vec<PathBuf>) {
     }
 }
 
-/// The product's part of a source file: tests may do what they like.
+/// A source file up to its tests.
+pub(crate) fn product_part(text: &str) -> &str {
+    text.split("#[cfg(test)]").next().unwrap_or_default()
+}
+
+/// Checks the product's part of a source file.
 fn check_source(name: &str, text: &str) -> Vec<String> {
     let mut found = Vec::new();
-    let product = text.split("#[cfg(test)]").next().unwrap_or_default();
+    let product = product_part(text);
     for (number, line) in (1..).zip(product.lines()) {
         let code = line.split("//").next().unwrap_or_default();
         let broken = RULES.iter().filter(|rule| (rule.applies)(name) && code.contains(rule.text));

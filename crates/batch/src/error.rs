@@ -1,6 +1,6 @@
 //! Why a batch cannot run, and how one of its images fails that no other part has a word for.
 
-use imgprep::{Class, Detail};
+use imgprep::{Class, Detail, Hint};
 
 /// What only a batch can refuse.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -34,9 +34,7 @@ pub enum BatchError {
         what: String,
     },
     /// Two images would become one file.
-    #[error(
-        "{first} and {second} would both be written to {output}: choose other names, for example --name '{{name}}.{{ext}}'"
-    )]
+    #[error("{first} and {second} would both be written to {output}")]
     OutputTwice {
         /// The output.
         output: String,
@@ -46,13 +44,13 @@ pub enum BatchError {
         second: String,
     },
     /// An image would be written over one that is read.
-    #[error("output {output} is also an input of this batch: choose another folder with --out")]
+    #[error("output {output} is also an input of this batch")]
     OutputIsInput {
         /// The output.
         output: String,
     },
     /// Something of the output's name is there.
-    #[error("the file already exists; --force replaces it")]
+    #[error("the file already exists")]
     OutputExists,
     /// Somebody else writes there.
     #[error("another batch{by} is running in this folder: wait until it has finished")]
@@ -71,12 +69,10 @@ pub enum BatchError {
         output: String,
     },
     /// There was a batch before.
-    #[error(
-        "the output folder already contains a batch: use --resume to continue it or --force to start over"
-    )]
+    #[error("the output folder already contains a batch")]
     JournalExists,
     /// The batch that is resumed was started with other options.
-    #[error("the batch was started with other options: {differences}; --force converts these images again")]
+    #[error("the batch was started with other options: {differences}")]
     OptionsDiffer {
         /// Each with what it was and what it is.
         differences: String,
@@ -135,8 +131,15 @@ impl Detail for BatchError {
         }
     }
 
-    fn is_transient(&self) -> bool {
-        self.class() == Class::Io
+    fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::OutputTwice { .. } => Some(Hint::RenameOutputs),
+            Self::OutputIsInput { .. } => Some(Hint::ChangeFolder),
+            Self::OutputExists => Some(Hint::ReplaceOutput),
+            Self::JournalExists => Some(Hint::ResumeBatch),
+            Self::OptionsDiffer { .. } => Some(Hint::RestartBatch),
+            _ => None,
+        }
     }
 
     fn at(&self) -> Option<u64> {

@@ -1,4 +1,4 @@
-//! Archives: files that hold others, perhaps a disk among them.
+//! Archives, which may contain a disk image.
 
 use imgprep_map::Probe;
 
@@ -9,7 +9,7 @@ const UNPACK: Remedy = Remedy::NoDisk("extract it and convert the disk inside");
 /// Bytes of a tar header.
 const TAR_HEADER: usize = 512;
 
-/// Name, bytes that speak, what they say, the test.
+/// Name, offset and length of the evidence, its description, the test.
 type Row = (&'static str, usize, &'static str, fn(&[u8]) -> bool);
 
 #[rustfmt::skip]
@@ -41,7 +41,7 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     })
 }
 
-/// The first member's head: a version of PKZIP that exists, a method with a number, a name.
+/// The header of the first member: an existing PKZIP version, a known method, a name.
 fn is_zip(head: &[u8]) -> bool {
     let Some(member) = head.get(..30).filter(|_| head.starts_with(b"PK\x03\x04")) else { return false };
     let half = |at: usize| u16::from_le_bytes([member[at], member[at + 1]]);
@@ -67,7 +67,7 @@ pub(crate) fn tar(probe: &Probe<'_>) -> Option<Foreign> {
     let header = probe.head.get(..TAR_HEADER)?;
     let name = header[..100].split(|byte| *byte == 0).next().unwrap_or_default();
     let has_magic = matches!(&header[257..263], b"ustar\0" | b"ustar ");
-    // Archives of the time before POSIX have no magic: their checksum says it.
+    // Archives from before POSIX have no magic: the checksum identifies them.
     let has_sum = !name.is_empty() && has_checksum(header);
     if !has_magic && !has_sum {
         return None;
@@ -85,7 +85,7 @@ pub(crate) fn tar(probe: &Probe<'_>) -> Option<Foreign> {
     })
 }
 
-/// POSIX 1003.1, ustar: the sum of all bytes, the field itself taken as spaces.
+/// POSIX 1003.1, ustar: the sum of all bytes, with spaces in place of the field itself.
 fn has_checksum(header: &[u8]) -> bool {
     let field = &header[148..156];
     let digits: Vec<u8> = field.iter().copied().filter(|byte| !matches!(byte, 0 | b' ')).collect();
@@ -135,7 +135,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_is_known() {
+    fn every_kind_is_recognised() {
         let newc = [&b"070701"[..], &[b'0'; 104]].concat();
         let odc = [&b"070707"[..], &[b'0'; 70]].concat();
         for (start, want) in [
@@ -162,14 +162,14 @@ mod tests {
     }
 
     #[test]
-    fn a_tar_is_known_by_its_magic_or_its_checksum() {
+    fn a_tar_is_recognised_by_its_magic_or_its_checksum() {
         assert_eq!(found(&tar_of(b"disk.raw", b"ustar\0")), Some(("tar", 257)));
         assert_eq!(found(&tar_of(b"disk.raw", b"ustar  ")), Some(("tar", 257)));
         assert_eq!(found(&tar_of(b"disk.raw", b"")), Some(("tar", 148)));
     }
 
     #[test]
-    fn what_only_begins_alike_is_none_of_them() {
+    fn similar_beginnings_are_not_recognised() {
         let mut wrong_sum = tar_of(b"disk.raw", b"");
         wrong_sum[3] ^= 1;
         let cut = [&b"070701"[..], &[b'0'; 103]].concat();

@@ -2,6 +2,8 @@
 
 use imgprep_map::Code;
 
+use crate::formats::FORMATS;
+
 /// All codes of this crate.
 #[rustfmt::skip]
 pub const CODES: &[Code] = &[
@@ -18,16 +20,5 @@ pub const CODES: &[Code] = &[
 
 /// The codes of detection and of all formats.
 pub fn codes() -> impl Iterator<Item = &'static Code> {
-    let tables = [
-        CODES,
-        imgprep_qcow::CODES,
-        imgprep_qcow2::CODES,
-        imgprep_qed::CODES,
-        imgprep_vdi::CODES,
-        imgprep_vhd::CODES,
-        imgprep_vhdx::CODES,
-        imgprep_vmdk::CODES,
-        imgprep_zvhd::CODES,
-    ];
-    tables.into_iter().flatten()
+    CODES.iter().chain(FORMATS.iter().flat_map(|format| format.codes))
 }

@@ -114,7 +114,7 @@ mod tests {
     }
 
     #[test]
-    fn every_kind_is_known_by_its_first_bytes() {
+    fn every_kind_is_recognised_by_its_first_bytes() {
         let skipped = [&[0x50, 0x2a, 0x4d, 0x18, 4, 0, 0, 0, 1, 2, 3, 4, 0x28, 0xb5, 0x2f, 0xfd][..], &[4]];
         let unknown = [&[0x5d, 0, 0, 0x80, 0][..], &[0xff; 8], &[0]].concat();
         let known = [&[0x5d, 0, 0, 0x60, 0][..], &(1_u64 << 30).to_le_bytes(), &[0]].concat();
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_begins_alike_is_none_of_them() {
+    fn similar_beginnings_are_not_recognised() {
         for start in [
             &[0x1f, 0x8b][..],
             &[0x1f, 0x8b, 7, 0, 0, 0, 0, 0, 0, 3],
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn a_head_of_any_length_is_looked_at() {
+    fn a_head_of_any_length_is_accepted() {
         let whole = [&[0x5d, 0, 0, 0x80, 0][..], &[0xff; 8], &[0]].concat();
         for start in [&b"BZh91AY&SY"[..], &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3], &whole] {
             for len in 0..start.len() {

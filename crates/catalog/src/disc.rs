@@ -4,12 +4,15 @@ use imgprep_map::{Evidence, Probe};
 
 use crate::foreign::{Foreign, Remedy};
 
-const REMEDY: Remedy = Remedy::NoDisk(
-    "register an ISO as an ISO image instead of importing it as a disk; --from raw reads a hybrid image as a disk",
-);
+const REMEDY: Remedy = Remedy::NoDisk("register an ISO as an ISO image instead of importing it as a disk");
 const SECTORS: Remedy = Remedy::NoDisk("contains raw CD sectors: extract the ISO first");
 
-/// Where the volume descriptors begin, and how far apart they are.
+/// Whether an image of this name may be a disk as well: a hybrid image has a partition table.
+pub(crate) fn may_be_hybrid(name: &str) -> bool {
+    matches!(name, "iso9660" | "udf")
+}
+
+/// Offset of the first volume descriptor, and the distance between descriptors.
 const FIRST: usize = 32768;
 const STEP: usize = 2048;
 
@@ -53,7 +56,7 @@ fn is_descriptor(probe: &Probe<'_>, at: usize, identifier: &[u8]) -> bool {
         && probe.head.get(at + 6) == Some(&1)
 }
 
-/// The identifier of an `NSR` descriptor behind a `BEA01`.
+/// The offset of an `NSR` identifier after a `BEA01` descriptor.
 fn udf_at(probe: &Probe<'_>) -> Option<usize> {
     let mut begun = (FIRST..probe.head.len()).step_by(STEP).skip_while(|at| !probe.has(at + 1, b"BEA01\x01"));
     let nsr = begun.find(|at| probe.has(at + 1, b"NSR02\x01") || probe.has(at + 1, b"NSR03\x01"));
@@ -84,7 +87,7 @@ mod tests {
     const UDF: [(usize, &[u8]); 2] = [(34816, b"\0BEA01\x01"), (36864, b"\0NSR03\x01")];
 
     #[test]
-    fn discs_are_known_and_say_what_they_also_are() {
+    fn disc_images_and_hybrids_are_recognised() {
         let found = |parts: &[(usize, &[u8])]| {
             image(parts).map(|found| (found.name, found.evidence.at, found.evidence.says))
         };
@@ -104,7 +107,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_alike_is_none_of_them() {
+    fn similar_bytes_are_not_recognised_as_discs() {
         for parts in [
             &[(32768, &b"\x01CD001\x02"[..])][..],
             &[(32768, b"\x07CD001\x01")],

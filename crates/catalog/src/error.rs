@@ -1,27 +1,27 @@
-//! Why a file was not taken for a readable disk image.
+//! Reasons why a file is not read as a disk image.
 
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Detail, Hint};
 
 use crate::file_name::Denial;
-use crate::remedy;
+use crate::{disc, remedy};
 
-/// A file that is not read, and what to do about it.
+/// A file that is not read as a disk image.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DetectError {
-    /// The bytes speak for several formats.
-    #[error("the file matches several formats: {matches}; select one with --from")]
+    /// The bytes match several formats.
+    #[error("the file matches several formats: {matches}")]
     Ambiguous {
         /// All of them with their evidence.
         matches: String,
     },
-    /// An image format that is known but not read.
+    /// A known image format that is not supported.
     #[error("unsupported format: {name} image ({says})")]
     Unsupported {
         /// The format.
         name: &'static str,
-        /// File offset of what says so.
+        /// File offset of the evidence.
         at: u64,
-        /// What says so.
+        /// The evidence.
         says: String,
     },
     /// Not a disk image.
@@ -29,43 +29,39 @@ pub enum DetectError {
     NoDisk {
         /// What it is.
         name: &'static str,
-        /// File offset of what says so.
+        /// File offset of the evidence.
         at: u64,
-        /// What says so.
+        /// The evidence.
         says: String,
         /// What to do.
         remedy: &'static str,
     },
-    /// The contents match no format, and the name speaks against a RAW disk.
-    #[error(
-        "the contents match no known format, but the name ends in {ending:?}: {says}; --from raw reads the file as a RAW disk"
-    )]
+    /// The contents match no format, and the name contradicts a RAW disk.
+    #[error("the contents match no known format, but the name ends in {ending:?}: {says}")]
     ExtensionDenied {
         /// The end of the name.
         ending: String,
         /// What such a file is.
         says: String,
-        /// The name of the file that describes the whole disk, in the same folder.
+        /// The name of the descriptor of the whole disk, in the same folder.
         descriptor: Option<String>,
     },
     /// The file has no bytes.
-    #[error(
-        "the file is empty, usually because of a failed copy or download; --from raw reads it as a disk of 0 bytes"
-    )]
+    #[error("the file is empty, usually because of a failed copy or download")]
     Empty,
-    /// Zeros follow what ends the image.
+    /// Zeros follow the end of the image.
     #[error("the {name} image ends at byte {len} ({says}): truncate a copy of the file")]
     Padded {
         /// The format.
         name: &'static str,
         /// File offset of the footer.
         at: u64,
-        /// What says so.
+        /// The evidence.
         says: String,
         /// The length of the image.
         len: u64,
     },
-    /// A snapshot was asked for.
+    /// A snapshot was requested of a format without snapshots.
     #[error("{format} has no internal snapshots")]
     NoSnapshots {
         /// The format.
@@ -80,8 +76,8 @@ impl From<Denial> for DetectError {
 }
 
 impl DetectError {
-    /// The one command to go on with, if there is one. `FILE` stands for the file's name, `OUT` for the name of a file
-    /// that is not there yet.
+    /// The command that extracts or converts the file, if there is one. `FILE` stands for the file's name, `OUT` for the
+    /// name of a file that does not exist yet.
     pub fn command(&self) -> Option<String> {
         match self {
             Self::Unsupported { name, .. } => {
@@ -94,7 +90,7 @@ impl DetectError {
         }
     }
 
-    /// The file beside this one that describes the whole disk.
+    /// The descriptor of the whole disk, next to this file.
     pub fn descriptor(&self) -> Option<&str> {
         match self {
             Self::ExtensionDenied { descriptor, .. } => descriptor.as_deref(),
@@ -102,7 +98,7 @@ impl DetectError {
         }
     }
 
-    /// Whether only the user can decide, by naming the format.
+    /// Whether only the user can decide, by selecting the format.
     pub fn is_undecided(&self) -> bool {
         matches!(self, Self::Ambiguous { .. } | Self::ExtensionDenied { .. } | Self::Empty)
     }
@@ -129,6 +125,15 @@ impl Detail for DetectError {
             | Self::NoSnapshots { .. } => Class::Refused,
             Self::Unsupported { .. } | Self::NoDisk { .. } => Class::Unsupported,
             Self::Padded { .. } => Class::Corrupt,
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Ambiguous { .. } => Some(Hint::SelectFormat),
+            Self::ExtensionDenied { .. } | Self::Empty => Some(Hint::ReadAsRaw),
+            Self::NoDisk { name, .. } if disc::may_be_hybrid(name) => Some(Hint::ReadAsRaw),
+            _ => None,
         }
     }
 

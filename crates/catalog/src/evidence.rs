@@ -1,4 +1,4 @@
-//! What the ends of a file say, kept with the bytes that say so.
+//! Evidence in the head and the tail of a file, with its bytes.
 
 use std::borrow::Cow;
 use std::fmt;
@@ -6,19 +6,19 @@ use std::fmt;
 use imgprep_map::{Error, Evidence, Probe, ReadAt};
 
 use crate::foreign::Remedy;
-use crate::format::Format;
+use crate::formats::Format;
 
-/// Bytes of one piece of evidence that are shown: no magic is longer.
+/// Maximum number of bytes shown of one piece of evidence: no magic is longer.
 const SHOWN: u64 = 32;
 
-/// Something that the bytes of a file speak for.
+/// A format or kind of file that the bytes match.
 #[derive(Clone, Debug)]
 pub struct Match {
-    /// The format, or what else it is.
+    /// The name of the format or kind.
     pub name: &'static str,
-    /// Where, how long, and what it says.
+    /// Offset, length and description.
     pub evidence: Evidence,
-    /// The bytes that say so; of long ones the first 32.
+    /// The bytes of the evidence, at most the first 32.
     pub bytes: Vec<u8>,
     pub(crate) kind: Kind,
 }
@@ -36,7 +36,7 @@ impl Match {
         Self { name, evidence, bytes, kind }
     }
 
-    /// Whether `--from` can choose it.
+    /// Whether it can be selected as the format of the file.
     pub fn is_readable(&self) -> bool {
         matches!(self.kind, Kind::Readable(_))
     }
@@ -93,7 +93,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_bytes_of_a_match_come_from_the_end_that_has_them() {
+    fn the_bytes_of_a_match_come_from_the_head_or_the_tail() {
         let mut file = vec![0; 200_000];
         file[100..104].copy_from_slice(b"head");
         let last = file.len() - 512;

@@ -1,23 +1,25 @@
-//! What a file's name says against a RAW disk: the extension of another format, or the name of a part.
+//! File names that contradict a RAW disk: the extension of another format, or the name of a part of a disk.
 //!
-//! Only files that match no format are judged by their names. Extensions that are not listed say nothing.
+//! Names matter only for files that match no format. Unlisted extensions contradict nothing.
 
 use std::path::Path;
 
-/// Why a name speaks against a RAW disk.
+use crate::formats::{FORMATS, Format, by_extension, is_raw_extension};
+
+/// Why a name contradicts a RAW disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Denial {
-    /// The end of the name that says so.
+    /// The end of the name that contradicts.
     pub(crate) ending: String,
-    /// What such a file is, and what to do.
+    /// The kind of such a file, and what to do.
     pub(crate) says: String,
-    /// The file that describes the whole disk, beside this one.
+    /// The descriptor of the whole disk, next to this file.
     pub(crate) descriptor: Option<String>,
     is_clonezilla: bool,
 }
 
 impl Denial {
-    /// Whether the file is a piece of something, by its name, so that contents called `found` mean less.
+    /// Whether the name marks a part of a disk, so that contents recognised as `found` are weaker evidence.
     pub(crate) fn is_piece(&self, found: &str) -> bool {
         match found {
             "text" => self.descriptor.is_some(),
@@ -29,28 +31,19 @@ impl Denial {
     }
 }
 
+/// Other files that the search of a folder finds in order to report them, and the second usual extension of RAW disks.
+const ALSO_SEARCHED: [&str; 3] = ["img", "iso", "ova"];
+
 /// Extensions of images, for the search of a folder: readable formats, and ISO and OVA files, which are reported.
-pub const IMAGE_EXTENSIONS: &[&str] =
-    &["img", "raw", "qcow2", "qcow", "qed", "vdi", "vhd", "vhdx", "vmdk", "zvhd", "zvhd2", "iso", "ova"];
+pub fn image_extensions() -> impl Iterator<Item = &'static str> {
+    FORMATS.iter().filter_map(|format| format.extensions.first().copied()).chain(ALSO_SEARCHED)
+}
 
 /// Further extensions of files that are often taken for images.
 pub const LIKELY_EXTENSIONS: &[&str] =
     &["avhdx", "bin", "dd", "disk", "gz", "image", "tar", "tgz", "vpc", "xz", "zst"];
 
-/// Readable formats by extension, and what each of their files holds.
-const READABLE: &[(&[&str], &str)] = &[
-    (&["qcow2", "qcow3"], "a QCOW2 image has \"QFI\\xfb\" at byte 0"),
-    (&["qcow", "qcow1"], "a QCOW image has \"QFI\\xfb\" at byte 0"),
-    (&["qed"], "a QED image has \"QED\\0\" at byte 0"),
-    (&["vdi"], "a VDI image has 7f 10 da be at byte 64"),
-    (&["vhd", "vpc", "avhd", "vud"], "a VHD image has \"conectix\" in its last 512 bytes"),
-    (&["vhdx", "avhdx"], "a VHDX image has \"vhdxfile\" at byte 0"),
-    (&["vmdk"], "a VMDK image has \"KDMV\", \"COWD\" or a text descriptor at byte 0"),
-    (&["zvhd"], "a ZVHD image has \"stream\" at byte 0"),
-    (&["zvhd2"], "a ZVHD2 image has \"z2strm\" at byte 0"),
-];
-
-/// Everything else, by extension.
+/// Files that are not images, by extension.
 #[rustfmt::skip]
 const OTHERS: &[(&[&str], &str)] = &[
     (&["vhds"], "a VHD set stores its disk in the .avhdx files next to it"),
@@ -82,10 +75,7 @@ const OTHERS: &[(&[&str], &str)] = &[
     (&["torrent", "aria2", "metalink", "zsync", "jigdo", "bmap"], "incomplete downloads have these extensions"),
 ];
 
-/// Extensions of RAW disks.
-const RAW: &[&str] = &["raw", "img", "image", "dd", "dsk", "disk", "bin", "ima", "flp", "vfd"];
-
-/// What copies and unfinished downloads append to a name.
+/// Extensions that copies and unfinished downloads append to a name.
 const APPENDED: &[&str] = &[
     "bak",
     "backup",
@@ -107,14 +97,14 @@ const APPENDED: &[&str] = &[
 /// Ends of the stems of files that are a part of a VMDK disk; digits follow those that end in `#`.
 const PARTS: &[&str] = &["-flat", "-delta", "-ctk", "-sesparse", "-rdm", "-rdmp", "-pt", "-f#", "-s#"];
 
-/// What in a name shows a piece of a Clonezilla image.
+/// Parts of names that mark a part of a Clonezilla image.
 const CLONEZILLA: &[&str] =
     &["-ptcl-img", ".ntfs-img", ".dd-img", "-hidden-data-after-mbr", "-gpt-1st", "-gpt-2nd"];
 
-/// What the name at the end of `path` says against a RAW disk, if it does.
+/// Why the file name of `path` contradicts a RAW disk, if it does.
 pub(crate) fn denial(path: &Path) -> Option<Denial> {
     let name = path.file_name()?.to_string_lossy().into_owned();
-    // ASCII letters keep their places.
+    // Offsets stay valid: only ASCII letters change.
     let mut lower = name.to_ascii_lowercase();
     if let Some(piece) = clonezilla(&lower) {
         return Some(piece);
@@ -131,7 +121,7 @@ pub(crate) fn denial(path: &Path) -> Option<Denial> {
     let ending = format!(".{}", &name[stem.len() + 1..]);
     let denial =
         |says: String| Some(Denial { ending: ending.clone(), says, descriptor: None, is_clonezilla: false });
-    if let Some((_, is_first)) = split.filter(|_| RAW.contains(&extension)) {
+    if let Some((_, is_first)) = split.filter(|_| is_raw_extension(extension)) {
         let says = "this is a part of a split file: join all parts first";
         return if is_first { None } else { denial(says.into()) };
     }
@@ -146,14 +136,15 @@ pub(crate) fn denial(path: &Path) -> Option<Denial> {
             is_clonezilla: false,
         });
     }
-    let held = |list: &&(&[&str], &str)| list.0.contains(&extension);
-    if let Some((_, has)) = READABLE.iter().find(held) {
-        return denial(format!("{has}, so its header is missing or overwritten"));
+    if let Some(Format { name, signature, .. }) = by_extension(extension) {
+        let name = name.to_uppercase();
+        return denial(format!("a {name} image has {signature}, so its header is missing or overwritten"));
     }
-    OTHERS.iter().find(held).and_then(|(_, says)| denial((*says).into()))
+    let other = OTHERS.iter().find(|(list, _)| list.contains(&extension));
+    other.and_then(|(_, says)| denial((*says).into()))
 }
 
-/// The length of the name without what a copy or a download appended.
+/// The length of the name without an extension that a copy or a download appended.
 fn without_appended(name: &str) -> Option<usize> {
     if let Some(rest) = name.strip_suffix('~') {
         return Some(rest.len());
@@ -163,21 +154,21 @@ fn without_appended(name: &str) -> Option<usize> {
     (!stem.is_empty() && (APPENDED.contains(&extension) || is_version)).then_some(stem.len())
 }
 
-/// The end of a piece of a split file: where its dot is, and whether it is the first piece.
+/// The extension of a part of a split file: the offset of its dot, and whether it is the first part.
 fn split_at(name: &str) -> Option<(usize, bool)> {
     let (stem, end) = name.rsplit_once('.')?;
     let is_number = end.len() == 3 && end.bytes().all(|byte| byte.is_ascii_digit());
     let is_letters = end.len() == 2 && end.bytes().all(|byte| byte.is_ascii_lowercase()) && !is_known(end);
-    // Without an extension before it, it is one itself.
+    // Without an extension before it, it is an ordinary extension.
     let is_piece = (is_number || is_letters)
         && stem
             .rsplit_once('.')
-            .is_some_and(|(_, extension)| is_known(extension) || RAW.contains(&extension));
+            .is_some_and(|(_, extension)| is_known(extension) || is_raw_extension(extension));
     is_piece.then_some((stem.len(), matches!(end, "000" | "001" | "aa")))
 }
 
 fn is_known(extension: &str) -> bool {
-    READABLE.iter().chain(OTHERS).any(|(list, _)| list.contains(&extension))
+    by_extension(extension).is_some() || OTHERS.iter().any(|(list, _)| list.contains(&extension))
 }
 
 /// Where the end of a part's stem begins.
@@ -214,8 +205,10 @@ mod tests {
     }
 
     #[test]
-    fn every_listed_extension_denies_in_either_case() {
-        for extension in READABLE.iter().chain(OTHERS).flat_map(|(list, _)| list.iter()) {
+    fn every_listed_extension_contradicts_raw_in_either_case() {
+        let formats = FORMATS.iter().filter(|format| !format.signature.is_empty());
+        let lists = formats.map(|format| format.extensions).chain(OTHERS.iter().map(|(list, _)| *list));
+        for extension in lists.flatten() {
             assert_eq!(ending(&format!("/x.y/web.{extension}")), Some(format!(".{extension}")));
             let upper = extension.to_uppercase();
             assert_eq!(ending(&format!("web.{upper}")), Some(format!(".{upper}")));
@@ -223,8 +216,8 @@ mod tests {
     }
 
     #[test]
-    fn names_of_raw_disks_and_unknown_names_say_nothing() {
-        for name in RAW {
+    fn raw_and_unknown_extensions_do_not_contradict_raw() {
+        for name in FORMATS[0].extensions {
             assert_eq!(ending(&format!("disk.{name}")), None);
         }
         for name in [
@@ -245,7 +238,7 @@ mod tests {
     }
 
     #[test]
-    fn parts_of_a_vmdk_name_their_descriptor() {
+    fn parts_of_a_vmdk_lead_to_their_descriptor() {
         for (name, end, descriptor) in [
             ("web01-flat.vmdk", "-flat.vmdk", "web01.vmdk"),
             ("web01-000001-delta.vmdk", "-delta.vmdk", "web01-000001.vmdk"),
@@ -267,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn copies_and_unfinished_downloads_are_judged_by_the_name_below() {
+    fn appended_extensions_of_copies_and_downloads_are_ignored() {
         for name in
             ["web.qcow2.bak", "web.qcow2~", "web.qcow2.1", "web.qcow2.part", "web.qcow2.crdownload.old"]
         {
@@ -278,7 +271,7 @@ mod tests {
     }
 
     #[test]
-    fn later_pieces_of_a_split_file_are_no_disks() {
+    fn later_parts_of_a_split_file_are_rejected() {
         for name in
             ["disk.raw.002", "disk.img.ab", "disk.qcow2.001", "disk.gz.aa", "disk.gz.ab", "disk.7z.003"]
         {
@@ -290,7 +283,7 @@ mod tests {
     }
 
     #[test]
-    fn pieces_of_a_clonezilla_image_are_no_disks() {
+    fn parts_of_a_clonezilla_image_are_rejected() {
         for name in [
             "sda1.ext4-ptcl-img.gz.ab",
             "sda2.ntfs-img.aa",

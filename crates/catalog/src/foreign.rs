@@ -1,4 +1,4 @@
-//! Vocabulary for files that are recognised but not read.
+//! Types for files that are recognised but not read.
 
 use imgprep_map::Evidence;
 
@@ -12,11 +12,11 @@ pub(crate) struct Foreign {
 /// What to do about it.
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Remedy {
-    /// An image format whose reader does not exist yet.
+    /// An image format that is not supported.
     Unsupported,
     /// Not a disk image: what to do instead.
     NoDisk(&'static str),
-    /// An image that ends at this file offset, with zeros behind it.
+    /// An image that ends at this file offset, followed by zeros.
     Cut(u64),
 }
 

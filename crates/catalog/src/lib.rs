@@ -2,8 +2,8 @@
 //!
 //! Detection is based on evidence: every format probes the head and the tail of a file,
 //! and every match is reported. One match decides. Several are rejected: only the user can decide.
-//! No match means RAW where nothing speaks against it: not the contents (text, a signature
-//! of something that is no disk, emptiness) and not the name (the extension of another
+//! No match means RAW unless something contradicts it: the contents (text, a signature
+//! of another kind of file, an empty file) or the name (the extension of another
 //! format, the name of a part of a disk).
 
 mod archive;
@@ -14,7 +14,7 @@ mod error;
 mod evidence;
 mod file_name;
 mod foreign;
-mod format;
+mod formats;
 mod library;
 mod openpgp;
 mod other;
@@ -33,28 +33,9 @@ use imgprep_map::{Error, Evidence, Finding, ParseOptions, Parsed, Probe, ReadAt,
 pub use codes::{CODES, codes};
 pub use error::DetectError;
 pub use evidence::Match;
-pub use file_name::{IMAGE_EXTENSIONS, LIKELY_EXTENSIONS};
-pub use format::Format;
+pub use file_name::{LIKELY_EXTENSIONS, image_extensions};
+pub use formats::{FORMATS, Format};
 pub use remedy::commands;
-
-/// All readable formats. RAW is the fallback.
-#[rustfmt::skip]
-pub const FORMATS: &[Format] = &[
-    Format { name: imgprep_raw::NAME, aliases: &["img", "file"], has_snapshots: false, probe: |_| None, parse: imgprep_raw::parse },
-    Format { name: imgprep_qcow::NAME, aliases: &["qcow1"], has_snapshots: false, probe: imgprep_qcow::probe, parse: imgprep_qcow::parse },
-    Format { name: imgprep_qcow2::NAME, aliases: &["qcow3"], has_snapshots: true, probe: imgprep_qcow2::probe, parse: imgprep_qcow2::parse },
-    Format { name: imgprep_qed::NAME, aliases: &[], has_snapshots: false, probe: imgprep_qed::probe, parse: imgprep_qed::parse },
-    Format { name: imgprep_vdi::NAME, aliases: &[], has_snapshots: false, probe: imgprep_vdi::probe, parse: imgprep_vdi::parse },
-    Format { name: imgprep_vhd::NAME, aliases: &["vpc"], has_snapshots: false, probe: imgprep_vhd::probe, parse: imgprep_vhd::parse },
-    Format { name: imgprep_vmdk::NAME, aliases: &[], has_snapshots: false, probe: imgprep_vmdk::probe, parse: imgprep_vmdk::parse },
-    Format { name: imgprep_vhdx::NAME, aliases: &[], has_snapshots: false, probe: imgprep_vhdx::probe, parse: imgprep_vhdx::parse },
-    Format { name: imgprep_zvhd::ZVHD, aliases: &[], has_snapshots: false, probe: |probe| zvhd(probe, imgprep_zvhd::ZVHD), parse: imgprep_zvhd::parse },
-    Format { name: imgprep_zvhd::ZVHD2, aliases: &[], has_snapshots: false, probe: |probe| zvhd(probe, imgprep_zvhd::ZVHD2), parse: imgprep_zvhd::parse },
-];
-
-fn zvhd(probe: &Probe<'_>, wanted: &str) -> Option<Evidence> {
-    imgprep_zvhd::probe(probe).filter(|(name, _)| *name == wanted).map(|(_, evidence)| evidence)
-}
 
 /// The format of this name or alias.
 pub fn by_name(name: &str) -> Option<&'static Format> {
@@ -77,9 +58,9 @@ pub struct Detection {
 /// What is known of a file in addition to its bytes.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct Hints<'a> {
-    /// Its name. A device or a stream has none that says something.
+    /// Its name. The name of a device or a stream is not evidence and is omitted.
     pub name: Option<&'a Path>,
-    /// The format that the user, or the image above, names.
+    /// The format that the user or the child image specifies.
     pub format: Option<&'static Format>,
 }
 
@@ -117,7 +98,7 @@ pub fn parse(file: &dyn ReadAt, detection: &Detection, options: &ParseOptions) -
     (detection.format.parse)(file, options)
 }
 
-/// Everything with a signature; where there is nothing, text and what stands before zeros.
+/// All signatures; without any, text and images that are followed by zeros.
 fn matches(file: &dyn ReadAt, probe: &Probe<'_>) -> Result<Vec<Match>, Error> {
     let foreign = |found: Foreign| Match::new(probe, found.name, found.evidence, Kind::Foreign(found.remedy));
     let ours = FORMATS.iter().filter_map(|format| {
@@ -156,7 +137,7 @@ fn decide(file: &dyn ReadAt, name: Option<&Path>, matches: Vec<Match>) -> Result
         }
         Kind::Foreign(Remedy::Unsupported) => Err(DetectError::Unsupported { name, at, says }.into()),
         Kind::Foreign(Remedy::Cut(len)) => Err(DetectError::Padded { name, at, says, len }.into()),
-        // The name of a piece says more than what stands in it.
+        // The name of a part is stronger evidence than its contents.
         Kind::Foreign(Remedy::NoDisk(remedy)) => Err(match denial.filter(|denial| denial.is_piece(name)) {
             Some(denial) => DetectError::from(denial).into(),
             None => DetectError::NoDisk { name, at, says, remedy }.into(),
@@ -203,7 +184,7 @@ mod tests {
     }
 
     #[test]
-    fn readable_formats_are_known_by_their_magic() {
+    fn readable_formats_are_detected_by_their_magic() {
         assert_eq!(named(&with(0, b"QFI\xfb\0\0\0\x01", 4096)), Ok("qcow"));
         assert_eq!(named(&with(0, b"QFI\xfb\0\0\0\x03", 4096)), Ok("qcow2"));
         assert_eq!(named(&with(0, b"QED\0", 4096)), Ok("qed"));
@@ -226,7 +207,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_counts_where_nothing_else_does() {
+    fn the_file_name_decides_only_without_a_signature() {
         let disk = with(510, b"\x55\xaa", 4096);
         assert_eq!(named_as("disk.img", &disk), Ok("raw"));
         assert_eq!(named_as("disk", &disk), Ok("raw"));
@@ -243,7 +224,7 @@ mod tests {
             }
             other => panic!("{other:?}"),
         }
-        // Signatures say more than names; a piece's name says more than its contents.
+        // Signatures are stronger evidence than names; the name of a part is stronger than its contents.
         match named_as("disk.qcow2", b"404: Not Found") {
             Err(DetectError::NoDisk { name: "error-page", .. }) => {}
             other => panic!("{other:?}"),
@@ -259,7 +240,7 @@ mod tests {
     }
 
     #[test]
-    fn an_empty_file_is_refused_and_a_disk_of_0_bytes_where_that_is_asked_for() {
+    fn an_empty_file_is_rejected_unless_raw_is_requested() {
         assert_eq!(named(&[]), Err(DetectError::Empty));
         assert_eq!(named_as("x.qcow2", &[]), Err(DetectError::Empty));
         let found = detect(&Vec::new(), Hints { format: by_name("raw"), name: None }).unwrap();
@@ -268,7 +249,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vhd_with_zeros_behind_its_footer_is_named_with_its_end() {
+    fn a_vhd_with_zeros_after_its_footer_is_reported_with_its_end() {
         let mut bytes = with(1 << 20, b"conectix", 2 << 20);
         bytes[0] = 1;
         match named(&bytes) {
@@ -278,7 +259,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_vhd_is_never_raw() {
+    fn a_fixed_vhd_is_never_read_as_raw() {
         // Whole, of 511 bytes, with padding behind it, cut.
         for at in [4096 - 512, 4096 - 511, 2048] {
             assert_eq!(named(&with(at, b"conectix", 4096)), Ok("vhd"));
@@ -288,7 +269,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_disk_is_named_with_what_to_do() {
+    fn files_that_are_not_disks_are_reported_with_a_remedy() {
         for (magic, name) in
             [(&[0x1f, 0x8b, 8][..], "gzip"), (b"\xfd7zXZ\0", "xz"), (b"7z\xbc\xaf\x27\x1c\0", "7z")]
         {
@@ -304,7 +285,7 @@ mod tests {
     }
 
     #[test]
-    fn several_matches_are_refused_with_all_of_them() {
+    fn several_matches_are_rejected_and_listed() {
         let mut bytes = with(0, b"QFI\xfb\0\0\0\x03", 4096);
         bytes[4096 - 512..4096 - 504].copy_from_slice(b"conectix");
         match named(&bytes) {
@@ -319,7 +300,7 @@ mod tests {
     }
 
     #[test]
-    fn a_snapshot_of_a_format_that_has_none_is_refused() {
+    fn a_snapshot_of_a_format_without_snapshots_is_rejected() {
         let file = vec![0; 512];
         let detection = detect(&file, Hints::default()).unwrap();
         let options = ParseOptions { snapshot: Some("1".into()), ..ParseOptions::default() };

@@ -1,4 +1,4 @@
-//! Names of files that are no disk images, from the signatures of the `file-format` crate.
+//! Files that are not disk images, recognised by the signatures of the `file-format` crate.
 //!
 //! Only formats of this list count: those whose signatures are long enough (5 bytes at least, most of them 8 and more) never
 //! to be met at the start of a disk, and that our own tables do not name. Its short signatures (two bytes for an
@@ -11,7 +11,7 @@ use crate::foreign::{Foreign, Remedy, foreign};
 
 const REMEDY: Remedy = Remedy::NoDisk("not an image of a disk: obtain the image file itself");
 
-/// Bytes that are shown as evidence.
+/// Number of bytes shown as evidence.
 const SHOWN: usize = 12;
 
 #[rustfmt::skip]
@@ -35,7 +35,7 @@ static TEXT: &[F] = &[
     F::WebVideoTextTracks, F::SubripText,
 ];
 
-/// What a file is that begins with a known signature, unless it may be a disk.
+/// The kind of a file that begins with a known signature, unless it may be a disk.
 pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     if may_be_disk(probe) {
         return None;
@@ -55,7 +55,7 @@ fn named(known: &'static [F], head: &[u8]) -> Option<(&'static str, &'static str
 }
 
 /// A boot signature, a GPT or the superblock of an ext file system: something that is bootable or mountable is a disk,
-/// whatever stands before it.
+/// whatever precedes it.
 pub(crate) fn may_be_disk(probe: &Probe<'_>) -> bool {
     probe.has(510, b"\x55\xaa")
         || probe.has(512, b"EFI PART")
@@ -78,7 +78,7 @@ mod tests {
     const PNG: (usize, &[u8]) = (0, b"\x89PNG\r\n\x1a\n");
 
     #[test]
-    fn signatures_are_named_by_extension() {
+    fn library_signatures_are_named_by_extension() {
         assert_eq!(name(&[PNG]), Some("png"));
         assert_eq!(name(&[(0, b"%PDF-1.7\n")]), Some("pdf"));
         assert_eq!(name(&[(0, b"SQLite format 3\0")]), Some("sqlite"));
@@ -88,7 +88,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_is_a_disk_whatever_it_begins_with() {
+    fn a_disk_with_a_boot_signature_is_never_foreign() {
         for part in [(510, &b"\x55\xaa"[..]), (512, b"EFI PART"), (4096, b"EFI PART"), (1080, b"\x53\xef")] {
             assert_eq!(name(&[PNG, part]), None);
         }

@@ -1,6 +1,6 @@
 //! Files of `OpenPGP` (RFC 9580): encrypted ones begin with the packets of their keys, signatures with one of their own.
 //!
-//! A packet's first byte alone says little, so the whole first packet and the beginning of the next one must make sense.
+//! The first byte of a packet is weak evidence, so the first packet and the beginning of the next one must be valid.
 
 use imgprep_map::Probe;
 
@@ -40,7 +40,7 @@ fn is_public(body: &[u8]) -> bool {
     matches!(body, [3, _, _, _, _, _, _, _, _, 1..=3 | 16 | 18 | 25 | 26, ..] | [6, 0 | 21 | 33, ..])
 }
 
-/// Version 4 to 6, a cipher, how the key comes from the password.
+/// Version 4 to 6, a cipher, the derivation of the key from the password.
 fn is_password(body: &[u8]) -> bool {
     matches!(body, [4, 1..=13, 0 | 1 | 3 | 4, 1..=14, ..] | [5 | 6, ..]) && body.len() < 256
 }
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn encrypted_files_and_signatures_are_known() {
+    fn encrypted_files_and_signatures_are_recognised() {
         assert_eq!(name(&key(&[0x85, 1, 12], 3, 1, 0xd2)), Some("openpgp"));
         assert_eq!(name(&key(&[0xc1, 192, 76], 3, 18, 0x85)), Some("openpgp"));
         assert_eq!(name(&[0x8c, 4, 4, 9, 3, 8, 0xd2, 1]), Some("openpgp"));
@@ -91,7 +91,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_begins_alike_is_none_of_them() {
+    fn similar_beginnings_are_not_recognised() {
         for head in [
             key(&[0x85, 1, 12], 2, 1, 0xd2),
             key(&[0x85, 1, 12], 3, 99, 0xd2),

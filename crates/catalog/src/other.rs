@@ -110,7 +110,7 @@ mod tests {
     }
 
     #[test]
-    fn every_magic_is_known_and_none_that_lacks_its_last_byte() {
+    fn every_magic_is_recognised_only_if_complete() {
         for (want, at, magic, ..) in HEADS {
             let whole = [&vec![0; *at][..], magic, &[0; 600]].concat();
             assert_eq!(name(&whole), Some(*want));
@@ -121,7 +121,7 @@ mod tests {
     }
 
     #[test]
-    fn archives_of_file_systems_are_known() {
+    fn file_system_archives_are_recognised() {
         let with = |parts: &[(usize, &[u8])]| {
             let mut head = vec![0; 1024];
             parts.iter().for_each(|(at, bytes)| head[*at..*at + bytes.len()].copy_from_slice(bytes));

@@ -1,16 +1,16 @@
-//! A fixed VHD with zeros behind its footer: at its start it looks like a disk, and its end is not where the file's is.
+//! A fixed VHD with zeros after its footer: its start looks like a RAW disk, and its end is not the end of the file.
 
 use imgprep_map::{Error, Evidence, Probe, ReadAt};
 
 use crate::foreign::{Foreign, Remedy};
 
-/// How far from the end of the file a footer is looked for, in bytes.
+/// Distance from the end of the file up to which a footer is searched, in bytes.
 const REACH: u64 = 4 << 20;
 const STEP: u64 = 64 << 10;
 const SECTOR: usize = 512;
 const FOOTER: &[u8] = b"conectix";
 
-/// The footer that is the last sector of a file that holds more than zeros.
+/// The footer, if the last sector of the file that is not all zeros contains one.
 pub(crate) fn recognise(file: &dyn ReadAt, probe: &Probe<'_>) -> Result<Option<Foreign>, Error> {
     let sectors = file.len() / SECTOR as u64 * SECTOR as u64;
     if probe.tail.iter().any(|byte| *byte != 0) {
@@ -24,9 +24,7 @@ pub(crate) fn recognise(file: &dyn ReadAt, probe: &Probe<'_>) -> Result<Option<F
         if file.next_data(start) < end {
             // OK: at most one step.
             let bytes = file.slice(start, (end - start) as usize)?;
-            if let Some(index) =
-                bytes.chunks_exact(SECTOR).rposition(|sector| sector.iter().any(|byte| *byte != 0))
-            {
+            if let Some(index) = bytes.chunks_exact(SECTOR).rposition(|sector| *sector != [0; SECTOR]) {
                 let at = start + (index * SECTOR) as u64;
                 return Ok(bytes[index * SECTOR..].starts_with(FOOTER).then(|| footer(at, file.len())));
             }
@@ -62,7 +60,7 @@ mod tests {
     }
 
     #[test]
-    fn a_footer_is_found_behind_zeros_and_nothing_else_is() {
+    fn only_a_footer_before_zeros_is_found() {
         for padding in [4096, 70_144, 1 << 20, (4 << 20) - 512] {
             assert_eq!(found(&with(1024, FOOTER, 1536 + padding)), Some((1024, 1536)), "{padding}");
         }

@@ -97,7 +97,7 @@ mod tests {
     const BOOT: (usize, &[u8]) = (510, b"\x55\xaa");
 
     #[test]
-    fn every_kind_is_known() {
+    fn every_kind_is_recognised() {
         let tree = b"\xd0\x0d\xfe\xed\0\0\x10\0\0\0\0\x38\0\0\x0f\0\0\0\0\x28\0\0\0\x11";
         for (parts, want) in [
             (&[ELF][..], "elf"),
@@ -118,7 +118,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_begins_alike_and_what_may_be_a_disk_is_none_of_them() {
+    fn similar_beginnings_and_possible_disks_are_not_recognised() {
         for parts in [
             &[ELF, BOOT][..],
             &[PE[0], PE[1], PE[2], BOOT],

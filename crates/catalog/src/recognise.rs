@@ -1,5 +1,5 @@
-//! Files that must never be taken for RAW. Here: image formats that are not read yet; what is no
-//! image of a disk is in [`compressed`](crate::compressed), [`archive`](crate::archive), [`disc`](crate::disc),
+//! Files that must never be read as RAW: here, image formats that are not supported. Files that are not
+//! disk images are in [`compressed`](crate::compressed), [`archive`](crate::archive), [`disc`](crate::disc),
 //! [`other`](crate::other), [`openpgp`](crate::openpgp), [`program`](crate::program), [`library`](crate::library)
 //! and [`text`](crate::text).
 
@@ -9,7 +9,7 @@ use crate::archive::tar;
 use crate::foreign::Remedy::{self, Unsupported};
 use crate::foreign::{Foreign, foreign};
 
-/// Name, offset, magic, what it says, what to do.
+/// Name, offset, magic, description, what to do.
 type Row = (&'static str, usize, &'static [u8], &'static str, Remedy);
 
 #[rustfmt::skip]
@@ -20,7 +20,7 @@ const HEADS: &[Row] = &[
     ("cloop",     0,     b"#!/bin/sh\n#V2.0 Format\n", "the first lines of a compressed loop image", Unsupported),
 ];
 
-/// Everything in `probe` that is known and not read.
+/// Everything in `probe` that is recognised but not read.
 pub(crate) fn recognise(probe: &Probe<'_>) -> Vec<Foreign> {
     let heads = HEADS.iter().filter(|(_, at, magic, ..)| probe.has(*at, magic));
     let mut found: Vec<_> = heads

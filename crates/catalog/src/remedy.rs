@@ -1,11 +1,12 @@
 //! The command that extracts or converts a file that is not readable as an image.
 //!
-//! `FILE` stands for the file's name everywhere here, `OUT` for a name that no file has yet. Commands must work whatever
-//! the file is called (packers refuse names without their extension, but not on their standard output), and leave the file as it is.
+//! `FILE` stands for the file's name, `OUT` for a name that no file has yet. Commands must work for every
+//! name (decompressors reject names without their extension, but not when they write to standard output), and leave the
+//! file unchanged.
 
 /// For image formats that another program reads.
 pub(crate) const ANOTHER_READER: &str = "qemu-img convert -O raw FILE OUT";
-/// For contents that only the user can decide about.
+/// For contents whose format only the user knows.
 pub(crate) const AS_RAW: &str = "imgprep info --from raw FILE";
 
 #[rustfmt::skip]
@@ -49,12 +50,12 @@ const COMMANDS: &[(&str, &str)] = &[
     ("git-lfs",  "git lfs pull"),
 ];
 
-/// What is called how, and its command.
+/// Every recognised kind with its command.
 pub fn commands() -> impl Iterator<Item = (&'static str, &'static str)> {
     COMMANDS.iter().copied()
 }
 
-/// The command for what is called `name`.
+/// The command for the kind `name`.
 pub(crate) fn command(name: &str) -> Option<&'static str> {
     COMMANDS.iter().find(|(known, _)| *known == name).map(|(_, command)| *command)
 }

@@ -1,4 +1,4 @@
-//! Text in any encoding: pages and messages that a download left, checksums, settings. A disk is no text.
+//! Text in any encoding: error pages from downloads, checksums, settings.
 //!
 //! All bytes of the head and of the tail must be text, so a disk that only begins with text does not count as text.
 
@@ -12,7 +12,7 @@ use Remedy::NoDisk;
 const OTHER: Remedy = NoDisk("text, not a disk: obtain the image file itself");
 const FETCH: Remedy = NoDisk("the download contains a message instead of the file: download it again");
 
-/// Characters of the beginning that are searched for the kind.
+/// Characters at the start that determine the kind of text.
 const SHOWN: usize = 512;
 /// A file without a space or a line break is text only below this length, in bytes.
 const SHORT: u64 = 4096;
@@ -44,7 +44,7 @@ impl Encoding {
     }
 }
 
-/// What a file is whose bytes are all text.
+/// The kind of a file whose bytes are all text.
 pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     let encoding = encoding(probe)?;
     let start = decoded(probe.head, encoding);
@@ -82,7 +82,7 @@ fn encoding(probe: &Probe<'_>) -> Option<Encoding> {
     })
 }
 
-/// No control character but tab, line feed, form feed, carriage return, escape and the end mark of DOS.
+/// Not a control character, except tab, line feed, form feed, carriage return, escape and the DOS end-of-file mark.
 fn is_text(byte: u8) -> bool {
     matches!(byte, b'\t' | b'\n' | 0x0c | b'\r' | 0x1a | 0x1b | 0x20..=0x7e | 0x80..=0xff)
 }
@@ -98,7 +98,7 @@ fn has_words(probe: &Probe<'_>) -> bool {
     is_varied && (probe.file_len < SHORT || head.iter().any(|byte| matches!(byte, b' ' | b'\n' | b'\r')))
 }
 
-/// Mostly ASCII, or so long that random bytes would have control characters among them.
+/// Mostly ASCII, or so long that random bytes would contain control characters.
 fn is_eight_bit(head: &[u8]) -> bool {
     let ascii = head.iter().filter(|byte| byte.is_ascii()).count();
     ascii * 2 >= head.len() || head.len() >= 512
@@ -140,7 +140,7 @@ fn decoded(head: &[u8], encoding: Encoding) -> String {
     units(head, encoding).take(SHOWN).map(|unit| char::from_u32(unit).unwrap_or('\u{fffd}')).collect()
 }
 
-/// Words that a text begins with, lower case: name, words, what they say, what to do.
+/// First words of a text, in lower case: name, words, description, what to do.
 #[rustfmt::skip]
 const BEGINNINGS: &[(&str, &[&str], &str, Remedy)] = &[
     ("html", &["<!doctype html", "<html", "<head", "<body"], "an HTML page", FETCH),
@@ -184,7 +184,7 @@ fn kind(start: &str, encoding: Encoding, head: &[u8]) -> (&'static str, &'static
     library::text(head).map_or(("text", "only text", OTHER), |(name, says)| (name, says, OTHER))
 }
 
-/// An object or a list, by its first two characters that are no space.
+/// An object or a list, by its first two characters that are not spaces.
 fn is_json(start: &str) -> bool {
     let mut characters = start.chars().filter(|c| !c.is_whitespace());
     match (characters.next(), characters.next()) {
@@ -231,7 +231,7 @@ mod tests {
     }
 
     #[test]
-    fn texts_are_known_by_their_first_words() {
+    fn texts_are_recognised_by_their_first_words() {
         for (start, want) in [
             (&b"<!DOCTYPE HTML>\n<title>404 Not Found</title>"[..], "html"),
             (b"\xef\xbb\xbf<?xml version=\"1.0\"?>\n<Envelope>", "xml"),
@@ -257,7 +257,7 @@ mod tests {
     }
 
     #[test]
-    fn text_is_known_in_every_encoding() {
+    fn text_is_recognised_in_every_encoding() {
         let words = "Gr\u{fc}\u{df}e vom Server\r\n";
         let latin: Vec<u8> = words.chars().map(|c| u8::try_from(u32::from(c)).unwrap()).collect();
         assert_eq!(found(words.as_bytes()).unwrap().evidence.says, "only text");
@@ -278,7 +278,7 @@ mod tests {
     }
 
     #[test]
-    fn a_vmdk_descriptor_in_utf_16_is_named() {
+    fn a_vmdk_descriptor_in_utf_16_is_recognised() {
         let text = "# Disk DescriptorFile\nversion=1\ncreateType=\"vmfs\"\n";
         assert_eq!(name(&wide(text, true, true)), Some("vmdk-utf16"));
         assert_eq!(name(&wide(text, true, false)), Some("vmdk-utf16le"));
@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn a_disk_is_no_text() {
+    fn a_disk_is_not_recognised_as_text() {
         let mut zeros_behind = b"a text\n".repeat(10_000);
         zeros_behind.extend([0; 8192]);
         let mut zeros_before = vec![0; 70_000];

@@ -61,7 +61,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_line_fits_every_width() {
+    fn a_progress_line_fits_every_width() {
         let parts =
             ["18 GiB of 40 GiB", "210.5 MiB/s", "107 s left", "仮想機械\u{1b}[2J.qcow2"].map(String::from);
         for width in 0..300 {
@@ -81,7 +81,7 @@ mod tests {
     }
 
     #[test]
-    fn the_end_of_a_name_fits() {
+    fn a_long_name_is_shortened_from_its_start() {
         assert_eq!(end_of("images/web.qcow2", 16), "images/web.qcow2");
         assert_eq!(end_of("images/web.qcow2", 12), "...web.qcow2");
         // Two columns each: five of them and the mark are 13.

@@ -7,14 +7,15 @@ use std::process::ExitCode;
 
 use imgprep::policy::quote;
 use imgprep::{
-    DetectError, Error, ErrorKind, Existing, Match, OutputOptions, Sync, descriptor_beside, reason, remedy,
-    write_atomic,
+    DetectError, Error, ErrorKind, Existing, Match, OutputOptions, RequestError, Sync, descriptor_beside,
+    reason, remedy, write_atomic,
 };
 use serde_json::json;
 
 use crate::args::OutputFormat;
 use crate::codes;
 use crate::command::Command;
+use crate::render::hint;
 use crate::render::json;
 use crate::render::json::error_json;
 use crate::render::print::{matched, warn};
@@ -54,6 +55,19 @@ impl From<serde_json::Error> for Failure {
 impl Failure {
     pub(crate) fn is_closed_pipe(&self) -> bool {
         matches!(self, Self::Print(error) if error.kind() == io::ErrorKind::BrokenPipe)
+    }
+
+    /// Whether the outputs of the command were rejected before anything was written.
+    pub(crate) fn is_about_outputs(&self) -> bool {
+        let Self::Image(error) = self else { return false };
+        matches!(
+            error.detail(),
+            Some(
+                RequestError::OutputIsSource { .. }
+                    | RequestError::OutputTwice { .. }
+                    | RequestError::DeviceNeedsForce
+            )
+        )
     }
 
     fn is_interrupt(&self) -> bool {
@@ -103,9 +117,8 @@ impl Failure {
             Self::WithEvidence(error, matches) => (error, &matches[..]),
             Self::Usage(_) | Self::Reported | Self::Print(_) => return Vec::new(),
         };
-        let Some(detail) = error.detail::<DetectError>() else { return Vec::new() };
         let file = quote(OsStr::new(error.path().unwrap_or("FILE")));
-        if detail.is_undecided() {
+        if let Some(detail) = error.detail::<DetectError>().filter(|detail| detail.is_undecided()) {
             if let Some(descriptor) = descriptor_beside(error) {
                 return vec![format!("remedy: imgprep {command} {}", quote(descriptor.as_os_str()))];
             }
@@ -116,7 +129,9 @@ impl Failure {
             let decide = |name| format!("select the format with: imgprep {command} --from {name} {file}");
             return readable.chain(["raw"]).map(decide).collect();
         }
-        remedy(error).map(|remedy| format!("remedy: {remedy}")).into_iter().collect()
+        let remedy = remedy(error);
+        let hint = hint::beside(error.hint(), remedy.as_deref()).map(|hint| format!("hint: {hint}"));
+        remedy.map(|remedy| format!("remedy: {remedy}")).into_iter().chain(hint).collect()
     }
 
     /// All that the file's bytes speak for, where that was looked at.

@@ -14,8 +14,7 @@ impl Failure {
     /// A command that failed need not have opened all files that it would have read. So the report replaces nothing
     /// but an earlier report.
     pub(crate) fn report(&self, command: &Command, path: &Path) {
-        let is_refused = self.json()["code"].as_str().is_some_and(|code| code.starts_with("output."));
-        if is_refused || files::named(command).check().is_err() {
+        if self.is_about_outputs() || files::named(command).check().is_err() {
             return;
         }
         if !may_replace(path) {

@@ -113,7 +113,7 @@ fn findings(info: &LayerInfo, allocation: Option<&Counted>, inspection: &DiskIns
             message: without_code(error, &info.name),
         });
     }
-    for found in &inspection.findings {
+    for found in inspection.findings.iter().chain(&inspection.unread) {
         if !all.iter().any(|known| (known.code, known.at) == (found.code, found.at) && found.at.is_some()) {
             all.push(found.clone());
         }

@@ -122,7 +122,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_distance_counts_letters() {
+    fn the_edit_distance_counts_letters() {
         for (one, other, want) in [
             ("", "", 0),
             ("chek", "check", 1),

@@ -1,4 +1,4 @@
-//! Blocks into payloads.
+//! Compression of blocks.
 
 use flate2::{Compress, FlushCompress, Status};
 use imgprep_map::Compression;
@@ -17,7 +17,7 @@ enum Encoder {
 }
 
 impl BlockCompressor {
-    /// Makes the context. Fails on a level that does not exist.
+    /// Creates the context. An unsupported level is an error.
     pub fn new(compression: Compression) -> Result<Self, CompressError> {
         Ok(Self(match compression {
             Compression::Zstd { level, has_checksum } => {
@@ -40,7 +40,7 @@ impl BlockCompressor {
         }))
     }
 
-    /// Appends the compressed form of `block` to `out`. The same block always becomes the same bytes.
+    /// Appends the compressed `block` to `out`. The same block always produces the same bytes.
     pub fn append(&mut self, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
         match &mut self.0 {
             Encoder::Zstd(compressor) => zstd_frame(compressor, block, out),
@@ -66,11 +66,11 @@ fn zstd_frame(compressor: &mut Compressor<'_>, block: &[u8], out: &mut Vec<u8>) 
     Ok(())
 }
 
-/// One stream up to a sync flush, without an end.
+/// One stream up to a sync flush, not finished.
 fn zlib_open(compress: &mut Compress, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
     out.reserve(zlib_bound(block.len()));
     loop {
-        // OK: never more than the block's length goes in.
+        // OK: the input is at most the block's length.
         let rest = &block[compress.total_in() as usize..];
         let status = compress.compress_vec(rest, out, FlushCompress::Sync).map_err(|error| failed(&error))?;
         let is_done = compress.total_in() == block.len() as u64 && out.len() < out.capacity();
@@ -104,12 +104,12 @@ fn failed(error: &impl ToString) -> CompressError {
 }
 
 /// Nine bits a byte: no literal of a fixed Huffman block has more (RFC 1951 3.2.6), and
-/// the fast levels do write those for noise. Head, block heads and flush mark come on top.
+/// the fast levels do emit those for incompressible data. Stream header, block headers and flush marker are added.
 fn zlib_bound(block: usize) -> usize {
     block + block / 8 + block / 16384 * 5 + 64
 }
 
-/// The most bytes that a block can become.
+/// Maximum compressed length of a block, in bytes.
 pub fn compress_bound(compression: Compression, block: u64) -> u64 {
     // OK: a block is a few MiB, set by the writer.
     let len = block as usize;
@@ -119,8 +119,8 @@ pub fn compress_bound(compression: Compression, block: u64) -> u64 {
     }) as u64
 }
 
-/// Memory that one [`BlockCompressor`] holds at most once it has compressed a block of 2 MiB, in
-/// bytes: a test holds zstd's own count against it, level by level.
+/// Maximum memory of one [`BlockCompressor`] after compressing a block of 2 MiB, in
+/// bytes: a test compares it with zstd's own figure for each level.
 pub fn context_bytes(compression: Compression) -> u64 {
     const MIB: u64 = 1 << 20;
     match compression {
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn a_zstd_frame_has_its_checksum_where_it_is_asked_for() {
+    fn a_zstd_frame_has_a_checksum_if_requested() {
         let block = b"abcd".repeat(1000);
         let frame = |has_checksum| {
             let mut out = Vec::new();
@@ -180,7 +180,7 @@ mod tests {
     }
 
     #[test]
-    fn levels_that_do_not_exist_are_refused() {
+    fn unsupported_levels_are_rejected() {
         for compression in [zstd(0), zstd(23), Compression::ZlibOpen { level: 10 }, deflate_12(0)] {
             assert!(
                 matches!(BlockCompressor::new(compression).err(), Some(CompressError::Level { .. })),
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn no_zstd_context_is_larger_than_the_budget_believes() {
+    fn the_memory_bound_of_zstd_contexts_holds() {
         let block = vec![7; 2 << 20];
         for level in 1..=22 {
             let compression = zstd(level);

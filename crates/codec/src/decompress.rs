@@ -1,4 +1,4 @@
-//! Payloads into blocks.
+//! Decompression of payloads into blocks.
 
 use flate2::{Decompress, FlushDecompress, Status};
 use imgprep_map::{Codec, CompressedLen};
@@ -6,7 +6,7 @@ use zstd::stream::raw::{Decoder, InBuffer, Operation, OutBuffer};
 
 use crate::{DecompressError, finished};
 
-/// Decompresses blocks one after the other; contexts are made on first use and kept.
+/// Decompresses blocks. Contexts are created on first use and reused.
 #[derive(Default)]
 pub struct BlockDecompressor {
     finished: Option<libdeflater::Decompressor>,
@@ -26,19 +26,19 @@ pub struct PayloadEnd {
 }
 
 impl BlockDecompressor {
-    /// Without any context yet.
+    /// A decompressor without contexts.
     pub fn new() -> Self {
         Self::default()
     }
 
-    /// How the payload ended that was decompressed last.
+    /// How the last payload ended.
     pub fn ending(&self) -> PayloadEnd {
         self.ending
     }
 
     /// Decompresses one payload into `out`, the whole block.
     ///
-    /// Where the payload's own length is known nothing may be left over behind it; a
+    /// If the length of the payload is exact, all of it must be used. A
     /// zlib stream that is [`Codec::ZlibOpen`] may end in a flush instead of its checksum.
     pub fn decompress(
         &mut self,
@@ -51,8 +51,8 @@ impl BlockDecompressor {
         self.decompress_some(codec, payload, len, out, least).map(|_| ())
     }
 
-    /// The same for a block whose end is not needed: it may end after `least` bytes. How
-    /// many it has; what stands behind them in `out` means nothing.
+    /// The same for a block whose end is not needed: it may end after `least` bytes. Returns how
+    /// many bytes are valid; the rest of `out` is undefined.
     pub fn decompress_some(
         &mut self,
         codec: Codec,
@@ -93,7 +93,7 @@ impl BlockDecompressor {
                 if self.zstd.is_none() {
                     self.zstd = Some(Decoder::new().map_err(|error| garbage("zstd", &error, 0, out))?);
                 }
-                // OK: put in above.
+                // OK: inserted above.
                 let Some(decoder) = &mut self.zstd else { unreachable!("the decoder was just made") };
                 let (used, frames) = zstd_frames(decoder, payload, out)?;
                 self.ending = PayloadEnd { is_finished: true, frames };
@@ -120,7 +120,7 @@ impl Default for Continued {
 }
 
 impl Continued {
-    /// At the beginning of the stream.
+    /// A decoder at the start of the stream.
     pub fn new() -> Self {
         Self(Decompress::new(true))
     }
@@ -142,8 +142,8 @@ struct End {
     is_finished: bool,
 }
 
-/// Inflates until `out` is full, then sees whether the stream would have more. One that is
-/// finished may have filled no more than `least` bytes.
+/// Inflates until `out` is full, then checks whether the stream continues. A stream that is
+/// finished may have filled only `least` bytes.
 fn inflate(
     codec: &'static str,
     inflater: &mut Decompress,
@@ -168,7 +168,7 @@ fn inflate(
         }
         let status = match status {
             Ok(status) => status,
-            // Behind a full block of bounded length anything may stand: padding, the next payload.
+            // If only a bound of the length is known, anything may follow a full block: padding, the next payload.
             Err(_) if now == out.len() && done == now => Status::BufError,
             Err(error) => return Err(garbage(codec, &error, now, out)),
         };
@@ -183,7 +183,7 @@ fn inflate(
     }
 }
 
-/// Frames, one after the other, until `out` is full and its last frame is complete: bytes used, and how many.
+/// Decodes frames until `out` is full and the last frame is complete. Returns the used bytes and the number of frames.
 fn zstd_frames(
     decoder: &mut Decoder<'static>,
     payload: &[u8],
@@ -255,7 +255,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_unit_may_end_behind_what_is_wanted_of_it() {
+    fn a_finished_block_may_be_longer_than_requested() {
         // RFC 1950: head, the stored block of "abcd", its Adler-32.
         let payload: Vec<u8> = [&[0x78, 0x01][..], &STORED, &[0x03, 0xd8, 0x01, 0x8b]].concat();
         let len = CompressedLen::Exact(u32::try_from(payload.len()).unwrap());
@@ -277,7 +277,7 @@ mod tests {
     const STORED: [u8; 9] = [1, 4, 0, 0xfb, 0xff, b'a', b'b', b'c', b'd'];
 
     #[test]
-    fn a_stored_block_by_hand() {
+    fn a_stored_deflate_block_is_decoded() {
         assert_eq!(exact(Codec::Deflate, &STORED, 4).unwrap(), b"abcd");
         let mut padded = STORED.to_vec();
         padded.extend([0xaa; 20]);
@@ -286,13 +286,13 @@ mod tests {
     }
 
     #[test]
-    fn a_fixed_huffman_block_by_hand() {
+    fn a_fixed_huffman_block_is_decoded() {
         // RFC 1951 3.2.6: final fixed block: literal 'a' (0x91: 8 bits 0x30 + 0x61), end of block.
         assert_eq!(exact(Codec::Deflate, &[0x4b, 0x04, 0x00], 1).unwrap(), b"a");
     }
 
     #[test]
-    fn one_byte_more_or_less_is_told() {
+    fn one_byte_more_or_less_is_reported() {
         assert_eq!(
             exact(Codec::Deflate, &STORED, 5),
             Err(DecompressError::Short { produced: 4, expected: 5 })
@@ -301,7 +301,7 @@ mod tests {
     }
 
     #[test]
-    fn a_cut_payload_is_short_and_never_full() {
+    fn a_truncated_payload_is_reported_as_short() {
         for len in 0..STORED.len() {
             let result = at_most(Codec::Deflate, &STORED[..len], 4);
             assert!(matches!(result, Err(DecompressError::Short { .. })), "{len}: {result:?}");
@@ -309,7 +309,7 @@ mod tests {
     }
 
     #[test]
-    fn garbage_is_told_as_garbage() {
+    fn garbage_is_reported_as_garbage() {
         let result = exact(Codec::Deflate, &[0xff; 16], 4);
         assert!(
             matches!(result, Err(DecompressError::Garbage { codec: "deflate", produced: 0, .. })),
@@ -334,7 +334,7 @@ mod tests {
     }
 
     #[test]
-    fn zlib_finished_and_open() {
+    fn finished_and_open_zlib_streams_are_decoded() {
         assert_eq!(exact(Codec::Zlib, &zlib(true), 4).unwrap(), b"abcd");
         assert_eq!(exact(Codec::ZlibOpen, &zlib(true), 4).unwrap(), b"abcd");
         assert_eq!(exact(Codec::ZlibOpen, &zlib(false), 4).unwrap(), b"abcd");
@@ -342,7 +342,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_adler_is_garbage() {
+    fn a_wrong_adler_checksum_is_garbage() {
         let mut bytes = zlib(true);
         *bytes.last_mut().unwrap() ^= 1;
         let result = exact(Codec::Zlib, &bytes, 4);
@@ -350,7 +350,7 @@ mod tests {
     }
 
     #[test]
-    fn one_stream_over_two_records() {
+    fn a_stream_continues_over_two_records() {
         let mut compress = flate2::Compress::new(flate2::Compression::new(6), true);
         let mut stream = Continued::new();
         for text in [b"the first record", b"the first record"] {
@@ -369,7 +369,7 @@ mod tests {
     }
 
     #[test]
-    fn zstd_frames_follow_each_other_until_the_unit_is_full() {
+    fn zstd_frames_are_decoded_until_the_block_is_full() {
         let (a, b) = (compress(ZSTD, b"abcd"), compress(ZSTD, b"efgh"));
         let both = [a.clone(), b].concat();
         assert_eq!(exact(Codec::Zstd, &both, 8).unwrap(), b"abcdefgh");
@@ -393,7 +393,7 @@ mod tests {
     }
 
     #[test]
-    fn every_changed_bit_of_a_zstd_frame_with_a_checksum_is_seen() {
+    fn every_flipped_bit_of_a_zstd_frame_with_a_checksum_is_detected() {
         let block = b"abcd".repeat(1000);
         let frame = compress(ZSTD, &block);
         for at in 0..frame.len() * 8 {
@@ -403,14 +403,14 @@ mod tests {
                 assert!(out == block, "bit {at} makes other bytes");
             }
         }
-        // The checksum itself: only it can tell.
+        // Only the checksum itself differs.
         let mut changed = frame.clone();
         changed[frame.len() - 1] ^= 1;
         assert!(matches!(exact(Codec::Zstd, &changed, block.len()), Err(DecompressError::Garbage { .. })));
     }
 
     #[test]
-    fn a_zstd_frame_that_declares_a_huge_size_costs_nothing() {
+    fn a_zstd_frame_with_a_huge_declared_size_allocates_nothing() {
         // RFC 8878 3.1.1.1: magic, 8-byte content size, single segment: 2^60 bytes.
         let mut frame = vec![0x28, 0xb5, 0x2f, 0xfd, 0xe0];
         frame.extend((1u64 << 60).to_le_bytes());
@@ -419,7 +419,7 @@ mod tests {
     }
 
     #[test]
-    fn a_context_is_clean_after_a_failure() {
+    fn a_context_is_reusable_after_a_failure() {
         let mut decompressor = BlockDecompressor::new();
         let mut out = [0; 4];
         let frame = compress(ZSTD, b"abcd");

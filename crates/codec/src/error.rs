@@ -1,18 +1,18 @@
-//! What a payload can be wrong in. The engine adds where it stands.
+//! Errors of payloads. The engine adds the file offset.
 
 use imgprep_map::{Class, Detail};
 
 /// A payload that does not decompress to one block.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum DecompressError {
-    /// The decoder met something that its format does not allow.
+    /// The payload is invalid.
     #[error("invalid {codec} payload: {reason}, after {produced} of {expected} bytes")]
     Garbage {
         /// The format's name.
         codec: &'static str,
-        /// The decoder's words.
+        /// The decoder's message.
         reason: String,
-        /// Bytes that came out before.
+        /// Bytes decompressed before the error.
         produced: u64,
         /// Bytes of the block.
         expected: u64,
@@ -20,12 +20,12 @@ pub enum DecompressError {
     /// The payload ends before the block is full.
     #[error("the payload decompresses to {produced} bytes, expected {expected}")]
     Short {
-        /// Bytes that came out.
+        /// Decompressed bytes.
         produced: u64,
         /// Bytes of the block.
         expected: u64,
     },
-    /// The payload holds more than the block.
+    /// The payload decompresses to more than the block.
     #[error("the payload decompresses to more than the expected {expected} bytes")]
     Long {
         /// Bytes of the block.
@@ -39,7 +39,7 @@ pub enum DecompressError {
         /// Bytes of the payload.
         len: u64,
     },
-    /// An earlier record of the stream could not be decompressed, so this one cannot be.
+    /// An earlier record of the stream could not be decompressed, so this one cannot be decompressed either.
     #[error("the stream is damaged in an earlier record")]
     BrokenStream,
 }
@@ -67,18 +67,18 @@ impl Detail for DecompressError {
 /// A block that could not be compressed.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CompressError {
-    /// The format does not have this level.
+    /// The codec has no such level.
     #[error("invalid compression level {level}: {range}")]
     Level {
-        /// What was asked for.
+        /// The requested level.
         level: i64,
-        /// What there is.
+        /// The supported levels.
         range: &'static str,
     },
     /// The encoder failed.
     #[error("compression failed: {reason}")]
     Failed {
-        /// The encoder's words.
+        /// The encoder's message.
         reason: String,
     },
 }
@@ -96,10 +96,6 @@ impl Detail for CompressError {
             Self::Level { .. } => Class::Refused,
             Self::Failed { .. } => Class::Io,
         }
-    }
-
-    fn is_transient(&self) -> bool {
-        self.class() == Class::Io
     }
 
     fn at(&self) -> Option<u64> {

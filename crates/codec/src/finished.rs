@@ -1,9 +1,9 @@
-//! Zlib streams that are finished and fill their block, the usual case of VMDK: libdeflate inflates such a block in one go,
-//! faster than a decoder that can stop anywhere.
+//! Finished zlib streams that fill their block, the usual case in VMDK: libdeflate inflates such a block in one call,
+//! faster than a streaming decoder.
 //!
-//! It only ever says yes, and only where the stream's own Adler-32 says so, too: libdeflate takes codes that RFC 1951 forbids
-//! (length symbols 286 and 287, incomplete trees) for something, which a stream without a checksum would never show.
-//! Whatever is not exactly one finished stream of one block is left to the decoder that can say what is wrong with it.
+//! A result is accepted only if the Adler-32 of the stream matches: libdeflate accepts codes that RFC 1951 forbids
+//! (length symbols 286 and 287, incomplete trees), which would go unnoticed in a stream without a checksum.
+//! Everything else is decoded by the streaming decoder, which reports the error.
 
 use imgprep_map::{Codec, CompressedLen};
 use libdeflater::{Decompressor, adler32};
@@ -12,7 +12,7 @@ use libdeflater::{Decompressor, adler32};
 const ZLIB_HEAD: usize = 2;
 const ZLIB_TAIL: usize = 4;
 
-/// Fills `out` from a payload that is one finished stream of as many bytes. False: nothing is known about it.
+/// Fills `out` from a payload that is one finished stream of exactly that length. Returns false if it is not, or may not be.
 pub(crate) fn decompress(
     inflater: &mut Option<Decompressor>,
     codec: Codec,
@@ -28,7 +28,7 @@ pub(crate) fn decompress(
     produced.is_ok_and(|produced| produced == out.len()) && adler32(out) == sum
 }
 
-/// The deflate stream in a zlib stream that fills `payload`, and its checksum.
+/// The deflate stream inside a zlib stream that fills `payload`, and its checksum.
 fn zlib_parts(payload: &[u8]) -> Option<(&[u8], u32)> {
     let (head, rest) = payload.split_first_chunk::<ZLIB_HEAD>()?;
     let (compressed, sum) = rest.split_last_chunk::<ZLIB_TAIL>()?;
@@ -59,7 +59,7 @@ mod tests {
     }
 
     #[test]
-    fn a_finished_unit_with_its_checksum_is_taken() {
+    fn a_finished_block_with_a_matching_checksum_is_accepted() {
         let block = b"abcd".repeat(1000);
         let zlib = compressed(&block, true, FlushCompress::Finish);
         assert!(takes(Codec::Zlib, &zlib, true, &block));
@@ -67,7 +67,7 @@ mod tests {
     }
 
     #[test]
-    fn everything_else_is_left_to_the_other_decoder() {
+    fn everything_else_is_passed_to_the_other_decoder() {
         let block = b"abcd".repeat(1000);
         let zlib = compressed(&block, true, FlushCompress::Finish);
         assert!(!takes(Codec::Zlib, &zlib, false, &block), "where it ends is not known");
@@ -87,7 +87,7 @@ mod tests {
     }
 
     /// RFC 1951 3.2.6: a fixed block of the literal 'a', length symbol 286, which does not exist, distance 1, end of block.
-    /// libdeflate makes 259 times 'a' of it.
+    /// libdeflate decodes it to 259 times 'a'.
     const FORBIDDEN: [u8; 4] = [0x4b, 0x1c, 0x03, 0x00];
 
     #[test]
@@ -103,7 +103,7 @@ mod tests {
     }
 
     #[test]
-    fn damaged_streams_are_never_taken_for_other_bytes() {
+    fn damaged_streams_never_decode_to_other_bytes() {
         let block: Vec<u8> = (0..4000u32).flat_map(|n| (n * n % 97).to_le_bytes()).collect();
         let zlib = compressed(&block, true, FlushCompress::Finish);
         for at in 0..zlib.len() * 8 {

@@ -1,7 +1,7 @@
 //! Deflate and zstd, bounded.
 //!
-//! Everything here works on whole blocks: a payload comes in, exactly one block goes
-//! out, or an error says how many bytes came instead. Nothing is allocated by what a
+//! All functions work on whole blocks: a payload decompresses to exactly one block,
+//! or the error states the number of bytes instead. No allocation depends on what a
 //! payload declares, and no output grows past the block.
 
 mod codes;

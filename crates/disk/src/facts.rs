@@ -1,4 +1,4 @@
-//! The answer.
+//! The results of an inspection.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -7,20 +7,21 @@ use core::fmt;
 use imgprep_map::{ReadError, Severity, Value};
 
 use crate::Volume;
+use crate::codes::GPT_ENTRIES;
 use crate::kind::{BIOS_BOOT, EFI_SYSTEM, guid_text, of_gpt, of_mbr};
 
-/// What a disk looks like, from its first bytes. A hint for people and policies: nothing is read by it.
+/// The contents of a disk, judged by its first bytes: information for people and policies, never used for reading.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Contents {
-    /// No byte at all.
+    /// The disk has no bytes.
     Empty,
-    /// Only zeros in the bytes seen.
+    /// The inspected bytes are all zeros.
     Zeros,
     /// A GUID partition table.
     Gpt,
     /// A master boot record with partitions.
     Mbr,
-    /// A master boot record that protects a GPT, and no GPT.
+    /// A protective master boot record without a GPT.
     Protective,
     /// A file system, or another volume, without partitions around it.
     Volume(Volume),
@@ -48,17 +49,17 @@ impl fmt::Display for Contents {
     }
 }
 
-/// What a partition table calls a partition's type.
+/// The type of a partition in its partition table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartitionKind {
     /// A number in an MBR.
     Mbr(u8),
-    /// A GUID, as it stands on disk.
+    /// A GUID, in its on-disk byte order.
     Gpt([u8; 16]),
 }
 
 impl PartitionKind {
-    /// What the type means, if it is a known one.
+    /// The meaning of the type, if it is known.
     pub fn name(&self) -> Option<&'static str> {
         match self {
             Self::Mbr(number) => of_mbr(*number),
@@ -82,13 +83,13 @@ impl fmt::Display for PartitionKind {
 pub struct Partition {
     /// Its number, as operating systems count.
     pub number: u32,
-    /// Disk offset of its first byte. Saturated: tables can name any sector.
+    /// Disk offset of its first byte. Saturated: tables can contain any sector number.
     pub start: u64,
     /// Its length, in bytes.
     pub len: u64,
     /// Its type.
     pub kind: PartitionKind,
-    /// The name that a GPT gives it, as it stands.
+    /// Its name in a GPT, unescaped.
     pub name: String,
     /// Whether it is marked as bootable for a BIOS.
     pub is_active: bool,
@@ -99,7 +100,7 @@ pub struct Partition {
 }
 
 impl Partition {
-    /// Disk offset behind its last byte.
+    /// Disk offset after its last byte.
     pub fn end(&self) -> u64 {
         self.start.saturating_add(self.len)
     }
@@ -127,16 +128,16 @@ impl Partition {
     }
 }
 
-/// Something odd about the tables of a disk.
+/// An anomaly of the partition tables of a disk.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Oddity {
     /// Stable, dotted, lower case: `disk.partition-past-end`.
     pub code: &'static str,
-    /// How much it matters.
+    /// The severity.
     pub severity: Severity,
-    /// Disk offset of what is odd.
+    /// Disk offset of the anomaly.
     pub at: u64,
-    /// What was found and what it means, one line.
+    /// The anomaly and its meaning, one line.
     pub message: String,
 }
 
@@ -145,21 +146,21 @@ pub struct Oddity {
 pub struct DiskFacts {
     /// Length of the disk, in bytes.
     pub size: u64,
-    /// What it looks like as a whole.
+    /// The kind of contents.
     pub contents: Contents,
-    /// Bytes of a sector, in which the partition table counts.
+    /// Bytes of a sector, the unit of the partition table.
     pub sector: u32,
-    /// The partitions, in the order of their table; logical ones behind the primary ones.
+    /// The partitions, in the order of their table; logical partitions follow the primary ones.
     pub partitions: Vec<Partition>,
-    /// Whether a BIOS finds code in the first sector.
+    /// Whether the first sector contains boot code.
     pub has_boot_code: bool,
     /// Whether the MBR before a GPT has partitions of its own.
     pub has_hybrid_mbr: bool,
-    /// Whether the checksums of the GPT that was read, or of its copy, are right. An MBR has none.
+    /// Whether the checksums of the GPT, or of its backup, match. An MBR has none.
     pub is_table_valid: bool,
-    /// Oddities.
+    /// Anomalies.
     pub oddities: Vec<Oddity>,
-    /// What could not be read, and was left out.
+    /// Errors of ranges that could not be read and were skipped.
     pub unread: Vec<ReadError>,
 }
 
@@ -173,17 +174,22 @@ impl DiskFacts {
         }
     }
 
-    /// Whether there is a partition that an EFI firmware boots from.
+    /// Whether entries of the GPT are invalid.
+    pub fn has_invalid_gpt_entries(&self) -> bool {
+        self.oddities.iter().any(|oddity| oddity.code == GPT_ENTRIES)
+    }
+
+    /// Whether there is an EFI system partition.
     pub fn has_efi_system(&self) -> bool {
         self.partitions.iter().any(|partition| partition.kind.name() == Some(EFI_SYSTEM))
     }
 
-    /// Whether there is a partition for the code that boots a GPT from a BIOS.
+    /// Whether there is a BIOS boot partition.
     pub fn has_bios_boot(&self) -> bool {
         self.partitions.iter().any(|partition| partition.kind.name() == Some(BIOS_BOOT))
     }
 
-    /// Whether a BIOS can start from the disk: code in the first sector, and of a GPT a place that this code leads to.
+    /// Whether a BIOS can boot the disk: boot code in the first sector and, with a GPT, a BIOS boot or active partition.
     pub fn starts_from_bios(&self) -> bool {
         let is_active = self.partitions.iter().any(|partition| partition.is_active);
         let leads_on =
@@ -201,7 +207,7 @@ impl DiskFacts {
         whole.into_iter().chain(inside).filter(|volume| volume.is_encrypted)
     }
 
-    /// All of it in the vocabulary of facts: `contents`, `partition-table`, `partitions`, `boot`.
+    /// All results as facts: `contents`, `partition-table`, `partitions`, `boot`.
     pub fn details(&self) -> Vec<(&'static str, Value)> {
         let mut details = Vec::from([("contents", Value::Text(self.contents.to_string()))]);
         if let Some(table) = self.table() {

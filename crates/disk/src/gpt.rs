@@ -8,14 +8,14 @@ use imgprep_map::usize_of;
 
 use crate::{Partition, PartitionKind};
 
-/// Bytes of the header that mean something.
+/// Bytes of the header that are defined.
 const HEADER: usize = 92;
-/// Bytes of an array of entries that are read: eight times what everybody writes.
+/// Maximum number of bytes read of an array of entries: eight times the usual size.
 pub(crate) const MOST_ENTRY_BYTES: u64 = 128 << 10;
 /// Attribute 2: a BIOS boots it.
 const LEGACY_BOOT: u64 = 4;
 
-/// A header that begins with the signature. Nothing in it is validated but what decides where it is.
+/// A header that begins with the signature. Only the fields that determine its location are validated.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Header {
     /// Bytes of a sector.
@@ -28,7 +28,7 @@ pub(crate) struct Header {
     pub(crate) count: u32,
     pub(crate) entry_size: u32,
     pub(crate) entries_crc: u32,
-    /// Whether its checksum is right.
+    /// Whether its checksum matches.
     pub(crate) is_sound: bool,
 }
 
@@ -67,7 +67,7 @@ impl Header {
         Some((start, usize::try_from(len).ok()?))
     }
 
-    /// The used entries of an array that stands at disk offset `at`.
+    /// The used entries of the array at disk offset `at`.
     pub(crate) fn partitions(&self, at: u64, array: &[u8]) -> Vec<Partition> {
         // OK: at least 128, see `entry_range`.
         let size = usize_of(self.entry_size);
@@ -94,13 +94,13 @@ impl Header {
     }
 }
 
-/// UTF-16 up to the first zero, as it stands: whoever prints it escapes what a terminal would act on.
+/// UTF-16 up to the first zero, unescaped: the caller must escape it before printing.
 fn name(bytes: &[u8]) -> String {
     let units = bytes.chunks_exact(2).map(LittleEndian::read_u16).take_while(|unit| *unit != 0);
     char::decode_utf16(units).map(|c| c.unwrap_or(char::REPLACEMENT_CHARACTER)).collect()
 }
 
-/// CRC-32 as in Ethernet. A table is small: a bit at a time is fast enough.
+/// CRC-32 as in Ethernet, bit by bit: tables are small.
 pub(crate) fn crc32(bytes: &[u8]) -> u32 {
     let step = |crc: u32, byte: &u8| {
         (0..8).fold(crc ^ u32::from(*byte), |crc, _| crc >> 1 ^ (0xedb8_8320 & (crc & 1).wrapping_neg()))
@@ -128,12 +128,12 @@ mod tests {
     }
 
     #[test]
-    fn the_checksum_is_the_usual_one() {
+    fn the_checksum_is_crc32() {
         assert_eq!(crc32(b"123456789"), 0xcbf4_3926);
     }
 
     #[test]
-    fn a_header_is_read_and_its_checksum_held_against_it() {
+    fn a_header_is_read_and_its_checksum_is_verified() {
         for len in [512, 4096] {
             let found = Header::decode(&header(len)).unwrap();
             assert!(found.is_sound);

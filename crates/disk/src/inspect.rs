@@ -1,10 +1,11 @@
-//! The inspection: what is read, and in which order the evidence counts.
+//! The inspection: which bytes are read, and the precedence of the evidence.
 
 use alloc::format;
 use alloc::vec::Vec;
 
 use imgprep_map::{ReadAt, ReadError, Severity, usize_of};
 
+use crate::codes::PARTITION_PAST_END;
 use crate::gpt::MOST_ENTRY_BYTES;
 use crate::inspect::inspector::{Inspector, TAIL};
 use crate::kind::is_extended;
@@ -15,17 +16,17 @@ use crate::{Contents, DiskFacts, Partition, PartitionKind, Volume, mbr};
 mod guid_table;
 mod inspector;
 
-/// Read of the disk's beginning: some file systems say who they are behind 64 KiB.
+/// Bytes read at the start of the disk: some file systems have their superblock after 64 KiB.
 const HEAD: usize = (64 << 10) + LATER;
 const LATER: usize = 4096;
-/// Read of a partition's beginning: nearly all say who they are there.
+/// Bytes read at the start of a partition: nearly all file systems are recognised there.
 const START: usize = 20 << 10;
-/// Partitions that are inspected.
+/// Maximum number of inspected partitions.
 const LOOKED_INTO: usize = 16;
-/// Primary partitions of an MBR, each tried in sectors of both sizes.
+/// Primary partitions of an MBR, each tried with both sector sizes.
 const TRIED: usize = 2 * 4;
 
-/// Bytes that an inspection reads at most.
+/// Maximum number of bytes that an inspection reads.
 pub const MOST_READ: u64 = 1 << 20;
 
 // Head and tail, two arrays of entries. An MBR has none: there it is the beginnings that are tried and 60
@@ -34,13 +35,13 @@ const BEGINNINGS: usize = LOOKED_INTO * (START + LATER);
 const _: () = assert!((HEAD + BEGINNINGS) as u64 + TAIL + 2 * MOST_ENTRY_BYTES <= MOST_READ);
 const _: () = assert!((HEAD + BEGINNINGS + TRIED * (START + LATER) + 60 * RECORD) as u64 + TAIL <= MOST_READ);
 
-/// How far to look.
+/// The limits of an inspection.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Wanted {
-    /// Bytes of a logical sector that the image declares.
+    /// Bytes of a logical sector, as declared by the image.
     pub sector: u32,
-    /// The disk offset behind which it costs too much to read: in a stream all that stands before must
-    /// be decompressed. What lies there is left out.
+    /// The disk offset after which reading is too expensive: in a stream, everything before must
+    /// be decompressed. Everything after it is skipped.
     pub reach: u64,
 }
 
@@ -51,7 +52,7 @@ impl Default for Wanted {
     }
 }
 
-/// Inspects a disk. Fails only if its beginning cannot be read.
+/// Inspects a disk. Fails only if its first bytes cannot be read.
 pub fn inspect(disk: &dyn ReadAt, wanted: Wanted) -> Result<DiskFacts, ReadError> {
     let size = disk.len();
     let facts = DiskFacts {
@@ -159,7 +160,7 @@ impl Inspector<'_> {
                 let message = format!(
                     "partition {number} is at {start} to {end}, but the disk ends at {size}: {missing} bytes are missing"
                 );
-                self.odd("disk.partition-past-end", Severity::Error, partition.entry_at, message);
+                self.odd(PARTITION_PAST_END, Severity::Error, partition.entry_at, message);
             }
             self.facts.partitions.push(partition);
         }

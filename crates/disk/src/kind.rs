@@ -1,4 +1,4 @@
-//! Types of partitions by number and by GUID: those that say something about booting, or are often met.
+//! Partition types by number and by GUID: those that are relevant for booting, and common ones.
 
 use alloc::format;
 use alloc::string::String;
@@ -7,7 +7,7 @@ use byteorder::{ByteOrder, LittleEndian};
 
 /// The EFI system partition.
 pub(crate) const EFI_SYSTEM: &str = "EFI system";
-/// Where GRUB keeps itself when a BIOS boots from a GPT.
+/// The BIOS boot partition, which contains GRUB's core image.
 pub(crate) const BIOS_BOOT: &str = "BIOS boot";
 
 /// MBR types; EFI's own are UEFI 2.10, 5.2.2.
@@ -67,7 +67,7 @@ pub(crate) fn of_gpt(kind: &[u8; 16]) -> Option<&'static str> {
     GPT.iter().find(|(guid, _)| *guid == text).map(|(_, name)| *name)
 }
 
-/// A GUID as it is written: the first three fields are little-endian on disk.
+/// A GUID in its text form: the first three fields are little-endian on disk.
 pub(crate) fn guid_text(guid: &[u8; 16]) -> String {
     let (time, middle, high) = (
         LittleEndian::read_u32(guid),
@@ -85,7 +85,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_guid_is_written_as_people_know_it() {
+    fn a_guid_is_written_in_its_usual_form() {
         let esp =
             [0x28, 0x73, 0x2a, 0xc1, 0x1f, 0xf8, 0xd2, 0x11, 0xba, 0x4b, 0x00, 0xa0, 0xc9, 0x3e, 0xc9, 0x3b];
         assert_eq!(guid_text(&esp), "c12a7328-f81f-11d2-ba4b-00a0c93ec93b");

@@ -26,7 +26,7 @@ mod kind;
 mod mbr;
 mod volume;
 
-pub use codes::CODES;
+pub use codes::{CODES, PARTITION_PAST_END};
 pub use facts::{Contents, DiskFacts, Oddity, Partition, PartitionKind};
 pub use inspect::{MOST_READ, Wanted, inspect};
 pub use volume::Volume;

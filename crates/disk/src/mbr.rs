@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_no_table_has_no_entries() {
+    fn a_sector_without_a_table_has_no_entries() {
         let used = raw(0, 0x83, 2048, 4096);
         assert_eq!(entries(&record(&[])), None, "nothing is used");
         assert_eq!(entries(&record(&[(446, &used), (511, &[0xab])])), None, "no signature");

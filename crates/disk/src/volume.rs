@@ -1,11 +1,11 @@
-//! Volumes: what begins at the start of a disk or of a partition.
+//! Volumes: recognition by the first bytes of a disk or of a partition.
 
 use byteorder::{BigEndian, ByteOrder, LittleEndian};
 
-/// A file system, or something else that fills a disk or a partition.
+/// A file system or another volume that fills a disk or a partition.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Volume {
-    /// What it is: `ext4`.
+    /// The kind, such as `ext4`.
     pub name: &'static str,
     /// Whether the contents are encrypted.
     pub is_encrypted: bool,
@@ -15,7 +15,7 @@ pub struct Volume {
 #[derive(Clone, Copy)]
 pub(crate) struct Start<'a> {
     pub(crate) head: &'a [u8],
-    /// What stands at 65536.
+    /// The bytes from 65536.
     pub(crate) at_64k: &'a [u8],
 }
 
@@ -45,7 +45,7 @@ impl Start<'_> {
 /// Name, whether it is encrypted, the test.
 type Row = (&'static str, bool, fn(&Start<'_>) -> bool);
 
-/// Locked volumes first: `BitLocker` and NTFS differ in one field only.
+/// Encrypted volumes first: `BitLocker` and NTFS differ in one field only.
 #[rustfmt::skip]
 const KINDS: &[Row] = &[
     ("BitLocker",        true,  |start| start.has(3, b"-FVE-FS-") || is_bitlocker_to_go(start)),
@@ -87,7 +87,7 @@ pub(crate) fn recognise(start: &Start<'_>) -> Option<Volume> {
     Some(Volume { name, is_encrypted: *is_encrypted })
 }
 
-/// A FAT boot sector with `BitLocker`'s identifier, as on sticks.
+/// A FAT boot sector with the identifier of `BitLocker To Go`.
 fn is_bitlocker_to_go(start: &Start<'_>) -> bool {
     start.has(3, b"MSWIN4.1")
         && start.has(424, b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01")
@@ -99,8 +99,8 @@ fn is_udf(start: &Start<'_>) -> bool {
     start.has(32769, b"BEA01\x01") && (32768..65536).step_by(2048).any(nsr)
 }
 
-/// The superblock at 1024, whose magic has two bytes only: revision, block size and counts must make
-/// sense. Which ext it is, features say as they say it to the kernel.
+/// The superblock at 1024. Its magic has only two bytes, so revision, block size and counts must be valid
+/// as well. The version follows from the features, as in the kernel.
 fn ext(start: &Start<'_>) -> Option<u8> {
     const JOURNAL: u32 = 4;
     /// Incompatible: extents, 64 bit, multiple mounts, flexible groups. Read-only: huge files, checksums,
@@ -137,7 +137,7 @@ fn is_zfs(start: &Start<'_>) -> bool {
     is_list && fields.windows(9).any(|name| name == b"pool_guid")
 }
 
-/// The signature ends the first page, whatever a page's size was.
+/// The signature is at the end of the first page, for every page size.
 fn is_swap(start: &Start<'_>) -> bool {
     [4096, 8192, 16384, 32768, 65536].into_iter().any(|page| {
         // OK: a page is larger than a signature.
@@ -145,8 +145,8 @@ fn is_swap(start: &Start<'_>) -> bool {
     })
 }
 
-/// Which FAT a boot sector describes: its fields first, by the count of clusters, as Microsoft's
-/// specification has it. The names in it are no evidence.
+/// The type of a FAT, by the number of clusters, as in Microsoft's
+/// specification. The type names in the boot sector are not evidence.
 fn fat(start: &Start<'_>) -> Option<u8> {
     let jumps = matches!(start.get(0, 3)?, [0xeb, _, 0x90] | [0xe9, ..]);
     let (sector, cluster) = (u32::from(start.u16(11)), u32::from(*start.get(13, 1)?.first()?));
@@ -195,7 +195,7 @@ mod tests {
     const ONE: &[u8] = &[1, 0, 0, 0];
 
     #[test]
-    fn every_volume_is_known() {
+    fn every_volume_kind_is_recognised() {
         let fve: &[u8] = b"\x3b\xd6\x67\x49\x29\x2e\xd8\x4a\x83\x99\xf6\xa3\x39\xe3\xd0\x01";
         let bcachefs: &[u8] = b"\xc6\x85\x73\xf6\x4e\x1a\x45\xca\x82\x65\xf5\x7f\x48\xba\x6d\x81";
         for (parts, want) in [
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn what_only_looks_alike_is_no_volume() {
+    fn similar_bytes_are_not_recognised_as_volumes() {
         for parts in [
             &[(0, &b"LUKS\xba\xbf\0\x01"[..])][..],
             &[(0, b"XFSB\0\0\x10\x01")],
@@ -256,7 +256,7 @@ mod tests {
     }
 
     #[test]
-    fn ext_is_told_apart_by_its_features() {
+    fn ext_versions_are_distinguished_by_their_features() {
         let of = |compatible: u8, incompatible: u8, read_only: u8| {
             name(&[
                 (1024, ONE),
@@ -288,7 +288,7 @@ mod tests {
     }
 
     #[test]
-    fn a_fat_is_what_its_count_of_clusters_says() {
+    fn fat_types_are_distinguished_by_their_cluster_count() {
         for (boot, want) in [
             (fat_of(1, 9, 2880), Some("FAT12")),
             (fat_of(4, 64, 65536), Some("FAT16")),
@@ -305,7 +305,7 @@ mod tests {
     }
 
     #[test]
-    fn a_start_of_any_length_is_looked_at() {
+    fn a_volume_start_of_any_length_is_accepted() {
         let bytes = fat_of(1, 9, 2880);
         for len in 0..bytes.len() {
             assert_eq!(recognise(&Start { head: &bytes[..len], at_64k: &[] }), None);

@@ -1,20 +1,21 @@
-//! Inspects the first and last sectors of a disk of any format.
+//! The contents of a disk of any format, from its first and last sectors.
 
 use imgprep_disk::{DiskFacts, MOST_READ, Oddity, Wanted};
 use imgprep_engine::{BoundedReader, Stack};
 use imgprep_map::{Error, Finding, Severity};
 
-/// Bytes at the beginning of a stream that are inspected: two blocks of a ZVHD. To read its end, all of it would have to be
-/// decompressed.
+/// Length of the inspected part of a stream: two blocks of a ZVHD. Reading its end would decompress all of it.
 pub(crate) const STREAM_REACH: u64 = 4 << 20;
 
 /// Facts about the contents of a disk, and its anomalies.
 #[derive(Debug, Default)]
 pub struct DiskInspection {
-    /// `None` if the beginning of the disk cannot be read.
+    /// `None` if the first sectors cannot be read.
     pub facts: Option<DiskFacts>,
-    /// Anomalies and read errors.
+    /// Anomalies.
     pub findings: Vec<Finding>,
+    /// The first read error: the rest of the contents was not inspected.
+    pub unread: Option<Finding>,
 }
 
 /// Inspects the disk of a stack. `format` is the top layer's.
@@ -25,9 +26,9 @@ pub(crate) fn inspect(stack: &Stack, sector: u32, format: &str) -> DiskInspectio
     let facts = imgprep_disk::inspect(&reader, Wanted { sector, reach }).ok();
     let is_raw = format == imgprep_raw::NAME;
     let oddities = facts.iter().flat_map(|facts| &facts.oddities);
-    let mut findings: Vec<_> = oddities.map(|oddity| finding(oddity, is_raw)).collect();
-    findings.extend(reader.into_failure().as_ref().map(unread));
-    DiskInspection { facts, findings }
+    let findings = oddities.map(|oddity| finding(oddity, is_raw)).collect();
+    let unread = reader.into_failure().as_ref().map(unread);
+    DiskInspection { facts, findings, unread }
 }
 
 /// Offsets in a RAW are file offsets; for other formats the message contains the disk offset.
@@ -37,10 +38,8 @@ fn finding(oddity: &Oddity, is_raw: bool) -> Finding {
         let message = format!("{message} (at disk offset {at})");
         return Finding { code: oddity.code, severity, at: None, message };
     }
-    let code = match oddity.code {
-        "disk.partition-past-end" => "raw.partition-past-end",
-        other => other,
-    };
+    let code =
+        if oddity.code == imgprep_disk::PARTITION_PAST_END { "raw.partition-past-end" } else { oddity.code };
     Finding { code, severity, at: Some(at), message }
 }
 

@@ -229,7 +229,7 @@ impl Job<'_> {
         };
         run(self.disk.stack(), self.table_scan, output, self.run, self.losses).map_err(|error| {
             // Errors of the source contain the name of the layer already.
-            if error.format() == "io" { error.in_path(opened.label()) } else { error }
+            if error.detail::<WriteError>().is_some() { error.in_path(opened.label()) } else { error }
         })
     }
 

@@ -1,6 +1,6 @@
 //! Requests that the library rejects.
 
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Detail, Hint};
 
 /// A request that contradicts itself or the state of the files.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -46,7 +46,7 @@ pub enum RequestError {
     #[error("a bitmap can only be written next to a RAW file")]
     BitmapNeedsRaw,
     /// The tool that should make the bitmap did not.
-    #[error("--bitmap-command: {what}")]
+    #[error("bitmap command: {what}")]
     BitmapCommand {
         /// What happened, in the tool's words where it had some.
         what: String,
@@ -58,7 +58,7 @@ pub enum RequestError {
         target: String,
     },
     /// A link of a searched folder leads out of it.
-    #[error("the link points to \"{target}\", outside the searched folder; --follow any follows it")]
+    #[error("the link points to \"{target}\", outside the searched folder")]
     LinkOutside {
         /// What the link names.
         target: String,
@@ -67,7 +67,7 @@ pub enum RequestError {
     #[error("the folder contains no image files: nothing was checked")]
     NoImages,
     /// A device is written in place.
-    #[error("the output is a block device; --force overwrites its contents")]
+    #[error("the output is a block device, which is not overwritten by default")]
     DeviceNeedsForce,
 }
 
@@ -97,8 +97,12 @@ impl Detail for RequestError {
         }
     }
 
-    fn is_transient(&self) -> bool {
-        self.class() == Class::Io
+    fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::LinkOutside { .. } => Some(Hint::FollowAny),
+            Self::DeviceNeedsForce => Some(Hint::OverwriteDevice),
+            _ => None,
+        }
     }
 
     fn at(&self) -> Option<u64> {

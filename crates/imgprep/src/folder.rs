@@ -87,7 +87,7 @@ pub fn check_link(path: &Path, folder: &Path, follow: FollowPolicy) -> Result<()
 
 fn has_image_extension(path: &Path) -> bool {
     let extension = path.extension().and_then(|extension| extension.to_str()).unwrap_or_default();
-    imgprep_catalog::IMAGE_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known))
+    imgprep_catalog::image_extensions().any(|known| extension.eq_ignore_ascii_case(known))
 }
 
 fn is_image(path: &Path, options: &OpenOptions) -> bool {
@@ -97,7 +97,10 @@ fn is_image(path: &Path, options: &OpenOptions) -> bool {
     let Ok(file) = SourceFile::open(path, options.source) else { return false };
     match detect(&file, hints(&file, None)) {
         Ok(detection) => detection.evidence.is_some(),
-        Err(error) => !matches!(kind_of(&error), Kind::Other(_)) || error.code() == "detect.ambiguous",
+        Err(error) => {
+            let is_ambiguous = matches!(error.detail(), Some(DetectError::Ambiguous { .. }));
+            is_ambiguous || !matches!(kind_of(&error), Kind::Other(_))
+        }
     }
 }
 

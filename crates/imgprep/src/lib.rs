@@ -108,8 +108,8 @@ pub use target_options::{TARGETS, TargetFormat, TargetOption, writable};
 pub use uuid::parse_uuid;
 
 pub use imgprep_catalog::{
-    DetectError, Detection, FORMATS, Format, IMAGE_EXTENSIONS, LIKELY_EXTENSIONS, Match, by_name,
-    commands as foreign_commands,
+    DetectError, Detection, FORMATS, Format, LIKELY_EXTENSIONS, Match, by_name, commands as foreign_commands,
+    image_extensions,
 };
 pub use imgprep_disk::{Contents, DiskFacts, Oddity, Partition, PartitionKind, Volume};
 pub use imgprep_engine::{
@@ -125,9 +125,9 @@ pub use imgprep_io::{
 pub use imgprep_map as map;
 pub use imgprep_map::{
     Class, Code, Codec, CompressedLen, Compression, Detail, DiskMap, Encryption, Error, ErrorKind, Evidence,
-    Facts, FileId, FileRef, FileRole, Finding, Image, ImageName, Limits, ParentRef, ParseOptions, Printable,
-    ReadAt, ReadError, Severity, Sink, SinkKind, SizeChoice, Snapshot, Source, StructureCounts, Value,
-    WriteError, hex, is_printable, printable, printable_json,
+    Facts, FileId, FileRef, FileRole, Finding, Hint, Image, ImageName, Limits, ParentRef, ParseOptions,
+    Printable, ReadAt, ReadError, Severity, Sink, SinkKind, SizeChoice, Snapshot, Source, StructureCounts,
+    Value, WriteError, hex, is_printable, printable, printable_json,
 };
 pub use imgprep_open::{
     Chain, ChainError, FollowPolicy, Layer, MemoryFiles, Mismatch, Named, Namespace, OpenOptions, open_source,

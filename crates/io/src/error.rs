@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Detail, Hint};
 
 /// An I/O error in the system's words, without the number that Rust appends.
 pub fn reason(error: &std::io::Error) -> String {
@@ -42,7 +42,7 @@ pub enum OpenError {
         reason: String,
     },
     /// A pipe ended before its declared size.
-    #[error("standard input ended after {found} bytes, but --size is {expected}")]
+    #[error("standard input ended after {found} bytes, expected {expected}")]
     Short {
         /// The declared size.
         expected: u64,
@@ -50,7 +50,7 @@ pub enum OpenError {
         found: u64,
     },
     /// A pipe is longer than its declared size.
-    #[error("standard input is longer than the {expected} bytes of --size")]
+    #[error("standard input is longer than the declared {expected} bytes")]
     Long {
         /// The declared size.
         expected: u64,
@@ -110,7 +110,7 @@ impl From<std::io::Error> for OpenError {
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum CreateError {
     /// Something of this name is there.
-    #[error("the file already exists; --force replaces it")]
+    #[error("the file already exists")]
     Exists,
     /// It is a directory or something else that is not replaced.
     #[error("this is a {kind}, which cannot be replaced")]
@@ -165,16 +165,16 @@ impl Detail for CreateError {
         }
     }
 
-    fn is_transient(&self) -> bool {
-        self.class() == Class::Io
-    }
-
     fn kind(&self) -> imgprep_map::ErrorKind {
         match self {
             Self::Exists => imgprep_map::ErrorKind::AlreadyExists,
             Self::NoSpace { .. } => imgprep_map::ErrorKind::NoSpace,
             _ => self.class().kind(),
         }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        matches!(self, Self::Exists).then_some(Hint::ReplaceOutput)
     }
 
     fn at(&self) -> Option<u64> {

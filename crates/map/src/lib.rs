@@ -39,10 +39,10 @@ pub use read::{LastHole, Overlay, OverlayReader, ReadAt, ReadError};
 // The writer interface: an image writer determines where bytes are stored, a sink receives them.
 pub use write::{Compression, Emit, Encoding, ImageWriter, Placement, Sink, SinkKind, Stored, WriteError};
 
-// What structure checks share: uses of the file and how they are swept, walks over table entries, counts and findings.
+// What structure checks share: uses of the file and how they are swept, counts and findings.
 pub use check::{
-    Contradictions, CoverageSweep, EntryRun, EntryVisitor, FileUse, Full, Report, RevisitLimiter,
-    StructureCounts, Swept, UnitSet, Use, UseKind, Uses, walk_entries,
+    Contradictions, CoverageSweep, FileUse, Full, Report, RevisitLimiter, StructureCounts, Swept, UnitSet,
+    Use, UseKind, Uses,
 };
 
 // The conversion from sizes of files to sizes in memory.
@@ -54,5 +54,5 @@ pub use codes::CODES;
 
 // The envelope of all errors, and escaping of untrusted text.
 pub use error::{
-    Class, Detail, Error, ErrorKind, Printable, hex, is_printable, printable, printable_json, size_text,
+    Class, Detail, Error, ErrorKind, Hint, Printable, hex, is_printable, printable, printable_json, size_text,
 };

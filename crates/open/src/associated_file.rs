@@ -1,7 +1,7 @@
 //! Files that an image names as parts of itself: data files and extents.
 //!
-//! An extent that is named by an absolute path, of another machine or outside the folder, is looked for beside the image,
-//! by the last part of its name; whether the path leads to a file makes no difference where it must not be opened. Such a
+//! An extent with an absolute path, of another machine or outside the folder, is searched next to the image
+//! by the last component of its name. Whether the path exists makes no difference if it must not be opened. Such a
 //! file cannot be distinguished from a namesake, so that is a finding, and one file is never used for two names.
 
 use std::path::{Path, PathBuf};
@@ -15,16 +15,16 @@ use crate::options::OpenOptions;
 use crate::read_image::open_file;
 use crate::{ChainError, FollowPolicy, near};
 
-/// Associated files in the order in which they are wanted.
+/// Associated files in the order of the request.
 #[derive(Debug, Default)]
 pub(crate) struct AssociatedFiles {
     pub(crate) files: Vec<Arc<dyn ImageFile>>,
     pub(crate) findings: Vec<Finding>,
-    /// Names of the files, and whether each lies where it is named.
+    /// Paths of the files, and whether each was found under its own name.
     names: Vec<(FileIdentity, String, bool)>,
 }
 
-/// Opens all of `wanted`; or the name of the first one that cannot be opened, and why.
+/// Opens all of `wanted`, or returns the name of the first file that cannot be opened, and the reason.
 pub(crate) fn associated_files(
     image: &Path,
     wanted: &[FileRef],
@@ -61,8 +61,8 @@ fn associated_file(
     opened.take(image, name, wanted.at, file, is_there, is_own)
 }
 
-/// Where an associated file is, and whether that is where it is named: each spelling of its name is tried, then the last
-/// part of an absolute one beside the image.
+/// The path of an associated file, and whether it was found under its own name: each spelling of the name is tried,
+/// then the last component of an absolute one next to the image.
 fn locate(
     image: &Path,
     name: &ImageName,
@@ -89,7 +89,7 @@ fn locate(
         }
     }
     match missing.unwrap_or(ChainError::Unnamed { at: wanted.at }) {
-        // A path of another system leads nowhere on this one.
+        // A path of another operating system does not exist here.
         ChainError::Outside { at, name: outside } if !name.0.starts_with(b"/") && is_absolute(name) => {
             Err(ChainError::Missing { at, name: outside })
         }
@@ -153,7 +153,7 @@ mod tests {
     }
 
     #[test]
-    fn too_many_associated_files_are_not_opened() {
+    fn too_many_associated_files_are_rejected() {
         let temp = tempfile::tempdir().unwrap();
         let child = temp.path().join("child.raw");
         let wanted = FileRef::new(None, 7, FileRole::ExtentFile);
@@ -168,7 +168,7 @@ mod tests {
     }
 
     #[test]
-    fn the_decoded_name_is_tried_before_the_bytes_as_they_stand() {
+    fn the_decoded_name_is_tried_before_the_raw_bytes() {
         let temp = tempfile::tempdir().unwrap();
         let image = temp.path().join("disk.vmdk");
         let raw = b"\xb7\xfe-flat.vmdk".to_vec();
@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn an_image_is_no_part_of_itself() {
+    fn an_image_that_names_itself_as_its_part_is_rejected() {
         let temp = tempfile::tempdir().unwrap();
         let image = temp.path().join("disk.vmdk");
         std::fs::write(&image, "image").unwrap();
@@ -214,7 +214,7 @@ mod tests {
     }
 
     #[test]
-    fn an_extent_with_a_foreign_absolute_name_is_taken_from_beside_and_told() {
+    fn an_extent_with_a_foreign_absolute_path_is_opened_next_to_the_image_and_reported() {
         let temp = tempfile::tempdir().unwrap();
         let image = temp.path().join("disk.vmdk");
         for name in ["disk.vmdk", "a.vmdk", "b.vmdk"] {

@@ -51,7 +51,7 @@ fn readers(files: &[Arc<dyn ImageFile>], overlay: Option<&Arc<Overlay>>) -> Vec<
     readers
 }
 
-/// A file that an image names and that was not opened.
+/// A file that an image names but that was not opened.
 #[derive(Debug)]
 pub struct Named {
     /// The name as the image gives it.
@@ -67,23 +67,23 @@ pub struct Chain {
     pub from: Option<&'static Format>,
     /// At least one.
     pub layers: Vec<Layer>,
-    /// What the last layer, or an associated file, still needs: with [`FollowPolicy::None`] only.
+    /// Unopened files of the last layer: with [`FollowPolicy::None`] only.
     pub unopened: Vec<Named>,
 }
 
 impl Chain {
-    /// The image that the user named.
+    /// The given image.
     pub fn top(&self) -> &Layer {
         // OK: `open` puts the first layer in before anything else.
         &self.layers[0]
     }
 
-    /// Fails if a file is not the one any more that was opened.
+    /// Fails if a file was replaced or modified since it was opened.
     pub fn unchanged(&self) -> Result<(), Error> {
         self.each_file(|file| file.unchanged())
     }
 
-    /// Fails if a mapping showed bytes that could not be read.
+    /// Fails if a page of a mapping could not be read.
     pub fn verify_mapping(&self) -> Result<(), Error> {
         self.each_file(|file| file.verify_mapping())
     }
@@ -100,13 +100,13 @@ impl Chain {
         files.any(|file| imgprep_io::is_same_file(path, file.identity()))
     }
 
-    /// The layer that was opened last.
+    /// The last opened layer.
     fn lowest(&self) -> &Layer {
         // OK: `open_source` puts the first layer in before anything else.
         &self.layers[self.layers.len() - 1]
     }
 
-    /// Notes something odd about the lowest layer.
+    /// Adds a finding to the lowest layer.
     fn note(&mut self, oddity: &ChainError) {
         let finding = Finding {
             code: oddity.code(),
@@ -127,7 +127,7 @@ impl Chain {
     }
 }
 
-/// Opens an image and what it needs.
+/// Opens an image and all files that it names.
 ///
 /// With [`FollowPolicy::None`] other files are listed as unopened instead of opened.
 pub fn open(path: &Path, options: &OpenOptions) -> Result<Chain, Error> {
@@ -135,7 +135,7 @@ pub fn open(path: &Path, options: &OpenOptions) -> Result<Chain, Error> {
     open_source(name, open_given(path, options)?, options)
 }
 
-/// The same for a source that is open already, under the name `name`.
+/// The same for an open source with the name `name`.
 pub fn open_source(
     name: String,
     file: impl Into<Arc<dyn ImageFile>>,
@@ -211,7 +211,7 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
     Err(in_above(refused.unwrap_or(nameless)))
 }
 
-/// The layer below that the user names. Its identity must match what the child expects.
+/// The layer below, as specified by the user. Its id must match.
 fn follow_given(
     chain: &mut Chain,
     parent: &ParentRef,
@@ -404,13 +404,14 @@ mod tests {
     }
 
     #[test]
-    fn another_parent_than_the_one_that_was_meant() {
+    fn a_mismatched_parent_is_rejected_unless_accepted() {
         let temp = tempfile::tempdir().unwrap();
         let mut chain = opened(temp.path());
         let (refuse, wanted) = (OpenOptions::default(), parent("base.raw", &["1", "2"]));
         let error = follow(&mut chain, &wanted, &refuse).err().unwrap();
         assert_eq!((error.code(), error.at()), ("open.parent.mismatch", Some(7)));
-        assert!(error.to_string().contains("expects 1 or 2; --accept-parent"), "{error}");
+        assert!(error.to_string().contains("expects 1 or 2 ["), "{error}");
+        assert_eq!(error.hint(), Some(imgprep_map::Hint::AcceptParent));
         assert!(chain.top().image.findings.is_empty());
         let accept = OpenOptions { mismatch: Mismatch::Accept, ..OpenOptions::default() };
         follow(&mut chain, &wanted, &accept).unwrap();
@@ -422,7 +423,7 @@ mod tests {
     }
 
     #[test]
-    fn any_of_its_identities_will_do_and_a_change_is_told() {
+    fn any_identity_of_the_parent_matches_and_a_change_is_reported() {
         let temp = tempfile::tempdir().unwrap();
         let mut chain = opened(temp.path());
         let mut wanted = parent("base.raw", &["1", "2"]);
@@ -462,7 +463,7 @@ mod tests {
     }
 
     #[test]
-    fn other_names_and_the_last_part_of_foreign_ones() {
+    fn alternative_names_and_the_last_component_of_foreign_paths_are_tried() {
         let temp = tempfile::tempdir().unwrap();
         let mut chain = opened(temp.path());
         let options = OpenOptions { mismatch: Mismatch::Accept, ..OpenOptions::default() };

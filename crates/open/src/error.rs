@@ -1,8 +1,8 @@
-//! Why a chain could not be opened.
+//! Errors of opening a chain.
 
-use imgprep_map::{Class, Detail, ErrorKind};
+use imgprep_map::{Class, Detail, ErrorKind, Hint};
 
-/// A name that leads nowhere, or must not be followed.
+/// A name that cannot be resolved or must not be followed, or a parent that does not match.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum ChainError {
     /// The name is a protocol or options, not a file.
@@ -12,11 +12,11 @@ pub enum ChainError {
         at: u64,
         /// The name.
         name: String,
-        /// What stands before the colon.
+        /// The part before the colon.
         scheme: String,
     },
-    /// The follow policy forbids the place of the file.
-    #[error("the image names {name:?}, which is outside its own folder; --follow any opens it")]
+    /// The follow policy does not allow the location of the file.
+    #[error("the image names {name:?}, which is outside its own folder")]
     Outside {
         /// File offset of the name.
         at: u64,
@@ -31,73 +31,73 @@ pub enum ChainError {
         /// The name.
         name: String,
     },
-    /// There is no such file, and something is known that may help to find it.
+    /// There is no such file, but a similar name or its encoding is known.
     #[error("the image names {name:?}, which does not exist{hint}")]
     NotThere {
         /// File offset of the name.
         at: u64,
         /// The name.
         name: String,
-        /// The encoding of the name and the file that it may be; begins with a semicolon.
+        /// The encoding of the name and the most similar file; begins with a semicolon.
         hint: String,
     },
-    /// The follow policy forbids every file.
-    #[error("the image needs {name:?}, but --follow none opens no other files")]
+    /// The follow policy allows no other file.
+    #[error("the image needs {name:?}, but no other files may be opened")]
     Shut {
         /// File offset of the name.
         at: u64,
         /// The name.
         name: String,
     },
-    /// The image needs a file that it does not name.
+    /// The image requires a file that it does not name.
     #[error("the image stores its data in another file, but does not name it")]
     Unnamed {
-        /// File offset of where the name would be.
+        /// File offset of the missing name.
         at: u64,
     },
-    /// The parent is known by what it calls itself only, and is not there.
+    /// The parent is identified only by its id, and no file has that id.
     #[error(
-        "the image does not name its parent, which has id {identity}; none of the {looked_at} files with the same extension in {folders} has that id ({unreadable} could not be read): {remedy}"
+        "the image does not name its parent, which has id {identity}; none of the {looked_at} files with the same extension in {folders} has that id ({unreadable} could not be read)"
     )]
     NotFound {
         /// File offset of the identity.
         at: u64,
-        /// What the parent calls itself.
+        /// The id of the parent.
         identity: String,
-        /// Where it was looked for.
+        /// The searched folders.
         folders: String,
-        /// Files that were looked at, without the image itself.
+        /// Number of inspected files, without the image itself.
         looked_at: usize,
-        /// Files among them that could not be read.
+        /// Number of those files that could not be read.
         unreadable: usize,
-        /// What to do about it.
-        remedy: &'static str,
+        /// How the parent can be provided.
+        hint: Hint,
     },
-    /// The parent is known by what it calls itself only, and several call themselves so.
-    #[error("several files have the id {identity} of the parent: {names}; select one with --parent")]
+    /// The parent is identified only by its id, and several files have that id.
+    #[error("several files have the id {identity} of the parent: {names}")]
     Several {
         /// File offset of the identity.
         at: u64,
-        /// What the parent calls itself.
+        /// The id of the parent.
         identity: String,
-        /// Those that do.
+        /// The names of these files.
         names: String,
     },
-    /// The parent is known by what it calls itself only, and there are too many files to look for it.
+    /// The parent is identified only by its id, and the folder contains too many files.
     #[error(
         "the image does not name its parent, which has id {identity}; {folder} contains more than {limit} candidates: move the files of this chain into a separate folder"
     )]
     TooManyCandidates {
         /// File offset of the identity.
         at: u64,
-        /// What the parent calls itself.
+        /// The id of the parent.
         identity: String,
-        /// Where it was looked for.
+        /// The searched folders.
         folder: String,
-        /// Files that are looked at.
+        /// Maximum number of inspected files.
         limit: usize,
     },
-    /// The parent was written to after its child was made.
+    /// The parent was modified after its child was created.
     #[error(
         "parent {name:?} was modified after the image was created: it has revision {found}, expected {expected}"
     )]
@@ -106,7 +106,7 @@ pub enum ChainError {
         at: u64,
         /// The parent's name.
         name: String,
-        /// The revision that the child notes.
+        /// The revision that the child records.
         expected: String,
         /// The revision that the parent has.
         found: String,
@@ -127,42 +127,42 @@ pub enum ChainError {
         /// The name.
         name: String,
     },
-    /// More files than the limit.
+    /// The image names more files than the limit allows.
     #[error("the image names {found} files, the limit is {limit}")]
     TooManyFiles {
-        /// Files that are named.
+        /// Number of named files.
         found: u64,
-        /// Files that are opened.
+        /// The limit.
         limit: u32,
     },
-    /// More layers than the limit.
+    /// The chain has more layers than the limit allows.
     #[error("the chain has more than {limit} layers")]
     Depth {
-        /// Layers that are followed.
+        /// The limit.
         limit: u32,
     },
     /// The id of the parent does not match.
-    #[error("parent {name:?} has id {found}, but the image expects {expected}; --accept-parent accepts it")]
+    #[error("parent {name:?} has id {found}, but the image expects {expected}")]
     Mismatch {
         /// File offset of the parent's name.
         at: u64,
         /// The name.
         name: String,
-        /// What the parent must call itself.
+        /// The expected id.
         expected: String,
-        /// What it calls itself.
+        /// The id of the specified file.
         found: String,
     },
-    /// Two names that would be one file beside the image.
+    /// Two names that lead to the same file next to the image.
     #[error(
         "{name:?} does not exist, and the file of that name next to the image is already used for {other:?}"
     )]
     Namesakes {
         /// File offset of the name.
         at: u64,
-        /// The name that was looked for.
+        /// The name that cannot be resolved.
         name: String,
-        /// What the file is already.
+        /// The name for which the file is already used.
         other: String,
     },
     /// The image names its own file as a part of itself.
@@ -173,13 +173,13 @@ pub enum ChainError {
         /// The name.
         name: String,
     },
-    /// The user names a layer below an image that has none.
-    #[error("the image has no parent, but --parent names {parent}")]
+    /// A parent was specified for an image without a parent.
+    #[error("the image has no parent, but {parent} was specified as its parent")]
     NoParent {
-        /// What was named.
+        /// The specified parent.
         parent: String,
     },
-    /// The image says that its parent has a format that is not known.
+    /// The image declares an unknown format for its parent.
     #[error("the image declares {name:?} to have format {format:?}, which is not supported")]
     ParentFormat {
         /// File offset of the name.
@@ -233,14 +233,21 @@ impl Detail for ChainError {
         }
     }
 
-    fn is_transient(&self) -> bool {
-        self.class() == Class::Io
-    }
-
     fn kind(&self) -> ErrorKind {
         match self {
             Self::Missing { .. } | Self::NotThere { .. } | Self::NotFound { .. } => ErrorKind::NotFound,
             _ => self.class().kind(),
+        }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        match self {
+            Self::Outside { .. } => Some(Hint::FollowAny),
+            Self::Shut { .. } => Some(Hint::FollowBeside),
+            Self::NotFound { hint, .. } => Some(*hint),
+            Self::Several { .. } => Some(Hint::SelectParent),
+            Self::Mismatch { .. } => Some(Hint::AcceptParent),
+            _ => None,
         }
     }
 

@@ -12,7 +12,7 @@ use crate::ChainError;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum FollowPolicy {
-    /// Not at all: they are reported.
+    /// Not at all: names are only reported.
     None,
     /// To files in the image's own folder, links resolved.
     #[default]
@@ -22,7 +22,7 @@ pub enum FollowPolicy {
 }
 
 impl FollowPolicy {
-    /// All of them, in the order of the help.
+    /// All policies, in the order of the help.
     pub const ALL: [Self; 3] = [Self::None, Self::Beside, Self::Any];
 
     /// Its name, as in `--follow`.
@@ -50,7 +50,7 @@ impl FollowPolicy {
         Ok(())
     }
 
-    /// The path behind a name that the image at `image` gives at file offset `at`.
+    /// The path of a name that the image at `image` contains at file offset `at`.
     pub(crate) fn resolve(self, image: &Path, name: &ImageName, at: u64) -> Result<PathBuf, ChainError> {
         self.check_name(name, at)?;
         let shown = || name.to_string();
@@ -70,12 +70,12 @@ impl FollowPolicy {
     }
 }
 
-/// Why a name leads to no file.
+/// Why a name cannot be resolved.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 enum Nowhere {
-    /// No file has it.
+    /// There is no such file.
     Missing,
-    /// It leads out of the folder; whether anything is there is not looked for.
+    /// It leads out of the folder; whether the file exists is not checked.
     Outside,
 }
 
@@ -90,7 +90,7 @@ fn either_slash<T>(name: &[u8], find: impl Fn(&Path) -> Result<T, Nowhere>) -> R
     })
 }
 
-/// Links after which a name leads nowhere: as many as the system follows.
+/// Maximum number of links, as in the kernel.
 const LINKS: usize = 40;
 
 /// The file of that name in `folder`, which is a path without links. A link is followed by hand, as long as it stays
@@ -106,7 +106,7 @@ fn beside(folder: &Path, name: &Path) -> Result<PathBuf, Nowhere> {
         if !found.is_symlink() {
             return Ok(path);
         }
-        // One that is no link any more is looked up once more.
+        // No longer a link: resolve the name again.
         name = path.read_link().unwrap_or(name);
     }
     Err(Nowhere::Missing)
@@ -156,7 +156,7 @@ pub(crate) fn is_absolute(name: &ImageName) -> bool {
     }
 }
 
-/// What stands before a colon, if the name is an address and not a path: QEMU takes
+/// The part before a colon, if the name is an address and not a path: QEMU accepts
 /// `nbd://`, `json:{}`, `fat:` and more as names of backing files.
 fn scheme_of(name: &[u8]) -> Option<&str> {
     let colon = name.iter().position(|byte| *byte == b':')?;
@@ -176,7 +176,7 @@ mod tests {
     }
 
     #[test]
-    fn addresses_are_no_names() {
+    fn protocol_addresses_are_rejected() {
         for name in ["json:{}", "nbd://host/disk", "nbd:host:1", "file:a.raw", "http://a/b", "fat:rw:dir"] {
             let error = resolve(FollowPolicy::Any, Path::new("a"), name).unwrap_err();
             assert!(matches!(error, ChainError::Protocol { at: 7, .. }), "{name}: {error:?}");
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn beside_means_the_same_folder_after_links() {
+    fn beside_applies_to_the_folder_after_resolving_links() {
         let temp = tempfile::tempdir().unwrap();
         let root = temp.path().canonicalize().unwrap();
         std::fs::create_dir(root.join("images")).unwrap();
@@ -250,7 +250,7 @@ mod tests {
     }
 
     #[test]
-    fn links_within_the_folder_are_followed_and_a_loop_leads_nowhere() {
+    fn links_within_the_folder_are_followed_and_loops_are_rejected() {
         let temp = tempfile::tempdir().unwrap();
         let root = temp.path().canonicalize().unwrap();
         let images = root.join("images");
@@ -281,7 +281,7 @@ mod tests {
     }
 
     #[test]
-    fn the_last_part_of_a_foreign_name() {
+    fn the_last_component_of_a_foreign_path_is_found() {
         let last = |name: &str| last_part(&ImageName(name.into())).map(|name| name.to_string());
         assert_eq!(last("C:\\vm\\base.vhd").as_deref(), Some("base.vhd"));
         assert_eq!(last("/vmfs/volumes/a/base.vmdk").as_deref(), Some("base.vmdk"));

@@ -1,8 +1,8 @@
-//! Names found inside images become open files: here and nowhere else.
+//! Opens the files that images name: the only crate that resolves names.
 //!
-//! [`open`] opens what the user named and follows what the image names, as far as the
-//! [`FollowPolicy`] allows: associated files that hold the image's data, and the layer below, again
-//! and again. The result is a [`Chain`], top first.
+//! [`open`] opens the given image and the files that it names, as far as the
+//! [`FollowPolicy`] allows: associated files with the image's data, and the layer below,
+//! repeatedly. The result is a [`Chain`], top first.
 
 mod associated_file;
 mod chain;

@@ -1,6 +1,6 @@
-//! The file that an image may mean where it names one that is not there.
+//! Suggestions for a file name that does not exist.
 //!
-//! Only the image's own folder is listed, whatever folder the name leads to: the result reveals nothing about others.
+//! Only the image's own folder is listed, whatever folder the name contains: the result reveals nothing about other folders.
 //! Nothing found here is opened.
 
 use std::path::Path;
@@ -10,9 +10,9 @@ use unicode_normalization::UnicodeNormalization as _;
 
 use crate::{ChainError, OpenOptions};
 
-/// Files of a folder that are compared.
+/// Maximum number of files that are compared.
 const ENTRIES: usize = 4096;
-/// Characters in which a near name may differ.
+/// Maximum edit distance of a suggestion.
 const DISTANCE: usize = 2;
 
 /// How a name differs from that of a file, the likeliest mistake first.
@@ -72,7 +72,7 @@ fn difference(wanted: &str, found: &str) -> Option<Difference> {
     if !(one.is_ascii() && two.is_ascii()) && ascii_parts(&one) == ascii_parts(&two) {
         return Some(Difference::Foreign);
     }
-    // Names of one series differ in their numbers: that is another file, not a slip.
+    // Names that differ in a number belong to a series of files: not a typing error.
     let without_digits = |text: &str| text.chars().filter(|c| !c.is_ascii_digit()).collect::<String>();
     if without_digits(&one) == without_digits(&two) {
         return None;
@@ -93,7 +93,7 @@ impl Difference {
     }
 }
 
-/// `%20` and the like as the bytes that they stand for.
+/// Decodes `%20` and similar sequences.
 fn decoded(name: &str) -> Vec<u8> {
     let bytes = name.as_bytes();
     let (mut out, mut at) = (Vec::with_capacity(bytes.len()), 0);
@@ -110,12 +110,12 @@ fn decoded(name: &str) -> Vec<u8> {
     out
 }
 
-/// What is left of a name in another encoding: its runs of ASCII.
+/// The ASCII runs of a name in another encoding.
 fn ascii_parts(name: &str) -> Vec<&str> {
     name.split(|c: char| !c.is_ascii()).filter(|part| !part.is_empty()).collect()
 }
 
-/// The edit distance of two names, where it is near.
+/// The edit distance of two names, if it is small.
 fn distance(one: &str, two: &str) -> Option<usize> {
     let (one, two): (Vec<_>, Vec<_>) = (one.chars().collect(), two.chars().collect());
     // OK: file names have at most 255 bytes; the lengths bound the distance from below.
@@ -141,7 +141,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_difference_that_looks_the_same_is_named() {
+    fn every_invisible_difference_of_two_names_is_described() {
         for (wanted, found, want) in [
             ("B\u{fc}ro-flat.vmdk", "Bu\u{308}ro-flat.vmdk", Some(Difference::Normalization)),
             ("Win7-flat.vmdk", "win7-FLAT.VMDK", Some(Difference::Case)),
@@ -163,7 +163,7 @@ mod tests {
     }
 
     #[test]
-    fn the_nearest_file_beside_the_image_is_named_and_no_other() {
+    fn only_the_most_similar_file_name_is_suggested() {
         let temp = tempfile::tempdir().unwrap();
         let image = temp.path().join("disk.vmdk");
         for name in ["disk.vmdk", "based.raw", "BASE.raw", "base-2.raw"] {

@@ -12,21 +12,21 @@ use crate::{ChainError, FollowPolicy, Namespace};
 /// How a chain is opened.
 #[derive(Clone, Default)]
 pub struct OpenOptions {
-    /// The first image's format, if the user says it.
+    /// The format of the first image, if the user selected it.
     pub from: Option<&'static Format>,
-    /// Snapshot and size hold for the first image, limits for all.
+    /// Snapshot and size apply to the first image, limits to all.
     pub parse: ParseOptions,
     /// Which names are followed.
     pub follow: FollowPolicy,
-    /// Which names of files that hold an image's own data are followed, where that differs.
+    /// The policy for files that contain an image's own data, if it differs.
     pub associated_follow: Option<FollowPolicy>,
-    /// How a parent is handled whose id does not match.
+    /// Handling of a parent whose id does not match.
     pub mismatch: Mismatch,
     /// How files are read.
     pub source: SourceOptions,
-    /// The layers below the first one, in order, where the user says them: names in images do not count then.
+    /// The layers below the first one, in order, if the user specified them: names in images are then ignored.
     pub parents: Vec<PathBuf>,
-    /// Where all files come from, if not from the local file system.
+    /// The namespace of all files, if not the local file system.
     pub namespace: Option<Arc<dyn Namespace>>,
 }
 
@@ -54,10 +54,10 @@ impl OpenOptions {
     }
 }
 
-/// How a parent is handled whose id does not match.
+/// Handling of a parent whose id does not match.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Mismatch {
-    /// The chain is refused.
+    /// The chain is rejected.
     #[default]
     Refuse,
     /// The child gets a finding.

@@ -1,7 +1,7 @@
-//! The parent that its child does not name: found by what it calls itself.
+//! Search for a parent by its id, if the child does not name it.
 //!
-//! Files with the child's own extension are looked at, in its folder, and where the follow policy
-//! lets everything through also in the folder above: there the base of a disk lies whose
+//! The candidates are the files with the child's extension in its folder and, if the follow policy
+//! allows all files, in the folder above, which contains the base of a disk whose
 //! snapshots have a folder of their own. Exactly one must be the parent.
 
 use std::ffi::OsStr;
@@ -9,16 +9,16 @@ use std::path::{Path, PathBuf};
 
 use imgprep_catalog::{detect, parse};
 use imgprep_io::ImageFile;
-use imgprep_map::{Error, ImageName, ParentRef, ParseOptions, Parsed};
+use imgprep_map::{Error, Hint, ImageName, ParentRef, ParseOptions, Parsed};
 
 use crate::options::OpenOptions;
 use crate::read_image::{hints, open_quietly, or_unread};
 use crate::{ChainError, FollowPolicy, Namespace};
 
-/// Files of one folder that are opened to look for a parent.
+/// Maximum number of candidates in one folder.
 const CANDIDATES: usize = 1024;
 
-/// The one file that calls itself as the parent of the image at `above` must.
+/// The one file whose id is that of the parent of the image at `above`.
 pub(crate) fn parent_of(
     above: &Path,
     parent: &ParentRef,
@@ -48,14 +48,12 @@ pub(crate) fn parent_of(
             at,
             identity,
             folders: shown(&folders, " and "),
-            // The image itself was among them: it may be its own parent, which is a cycle.
+            // The image itself was among them, because it may be its own parent: a cycle.
             looked_at: (seen.files.len() + seen.unreadable).saturating_sub(1),
             unreadable: seen.unreadable,
-            remedy: match options.follow {
-                FollowPolicy::Any => "put it next to the image, or specify it with --parent",
-                _ => {
-                    "put it next to the image, specify it with --parent, or search the folder above with --follow any"
-                }
+            hint: match options.follow {
+                FollowPolicy::Any => Hint::LocateParent,
+                _ => Hint::LocateParentAbove,
             },
         }),
         1 => Ok(seen.matches.remove(0)),
@@ -109,7 +107,7 @@ fn candidates(
             return Err(ChainError::TooManyCandidates { at: parent.at, identity, folder, limit: CANDIDATES });
         }
     }
-    // In an order of their own: the folder's is that of its file system.
+    // The order of a directory depends on its file system.
     found.sort();
     Ok(found)
 }
@@ -122,7 +120,7 @@ struct Seen {
 }
 
 impl Seen {
-    /// Files of several names count once.
+    /// Files with several names count once.
     fn look_at(&mut self, path: PathBuf, parent: &ParentRef, options: &OpenOptions) {
         let Ok(file) = open_quietly(&path, options) else {
             self.unreadable += 1;
@@ -145,7 +143,7 @@ impl Seen {
     }
 }
 
-/// What an image calls itself. Its associated files are not opened for that.
+/// The id of an image, without opening its associated files.
 fn identities_of(file: &dyn ImageFile, options: &OpenOptions) -> Result<Vec<String>, Error> {
     let parse_options = ParseOptions { limits: options.parse.limits, ..ParseOptions::default() };
     let parsed = detect(file, hints(file, None)).and_then(|found| parse(file, &found, &parse_options));
@@ -194,7 +192,7 @@ mod tests {
     }
 
     #[test]
-    fn the_folder_above_is_looked_through_where_everything_is_let_through() {
+    fn the_folder_above_is_searched_with_follow_any() {
         let temp = tempfile::tempdir().unwrap();
         let root = temp.path().canonicalize().unwrap();
         let own = root.join("Snapshots");
@@ -205,7 +203,7 @@ mod tests {
     }
 
     #[test]
-    fn a_folder_of_too_many_files_is_refused() {
+    fn a_folder_with_too_many_candidates_is_rejected() {
         let temp = tempfile::tempdir().unwrap();
         for n in 0..=CANDIDATES {
             std::fs::write(temp.path().join(format!("{n}.vdi")), "").unwrap();
@@ -217,7 +215,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parent_that_is_not_there_is_named_by_what_it_calls_itself() {
+    fn a_missing_parent_is_reported_with_its_id() {
         let temp = tempfile::tempdir().unwrap();
         let child = temp.path().join("child.raw");
         std::fs::write(&child, [1; 512]).unwrap();

@@ -76,7 +76,7 @@ mod tests {
     }
 
     #[test]
-    fn an_unknown_key_is_told_with_its_place() {
+    fn an_unknown_key_is_reported_with_its_place() {
         let error = Config::parse("imgprep.toml", "[check]\nden = []\n").unwrap_err();
         assert_eq!((error.line, error.column), (2, 1));
         assert!(error.message.contains("den"), "{error}");

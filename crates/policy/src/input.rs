@@ -1,4 +1,4 @@
-//! Text that people wrote, and where it is wrong.
+//! Parsing of configuration files, and the positions of errors.
 
 use toml::Spanned;
 use toml::de::{DeTable, DeValue};
@@ -13,11 +13,11 @@ pub struct InputError {
     pub line: usize,
     /// From 1, in characters.
     pub column: usize,
-    /// What is wrong there.
+    /// The error.
     pub message: String,
 }
 
-/// Reads TOML into a type that refuses unknown keys.
+/// Parses TOML into a type that rejects unknown keys.
 pub(crate) fn read<T: serde::de::DeserializeOwned>(name: &str, text: &str) -> Result<T, InputError> {
     toml::from_str(text).map_err(|error: toml::de::Error| {
         let (line, column) = line_and_column(text, error.span().map_or(0, |span| span.start));
@@ -48,7 +48,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_value_is_found_in_its_section() {
+    fn values_are_read_from_their_section() {
         let text = "profile = 'a'\n[check]\nprofile =   'a'\ndeny = [\n  'ü', 'x',\n  'a',\n]\n";
         assert_eq!(place_of(text, "check", "profile", "a"), Some((3, 13)));
         assert_eq!(place_of(text, "check", "deny", "x"), Some((5, 8)));

@@ -1,10 +1,10 @@
-//! What the user thinks of rules: denied, warned of, allowed.
+//! Severities of rules as configured by the user: deny, warn, allow.
 
 use imgprep_map::Severity;
 
 use crate::{RULES, Violation};
 
-/// What becomes of a rule.
+/// The configured level of a rule.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Level {
     /// An error.
@@ -15,7 +15,7 @@ pub enum Level {
     Allow,
 }
 
-/// Rules with another severity than their own; later ones win.
+/// Rules with a configured level; later entries take precedence.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Levels {
     set: Vec<(String, Level)>,
@@ -23,13 +23,13 @@ pub struct Levels {
     pub deny_warnings: bool,
 }
 
-/// A rule that does not exist.
+/// An unknown rule.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("unknown rule {id:?}{}", .close.as_ref().map_or(String::new(), |close| format!(": did you mean {close}?")))]
 pub struct LevelsError {
-    /// What was asked for.
+    /// The given name.
     pub id: String,
-    /// A rule whose name contains it, or the other way.
+    /// A rule with a similar name.
     pub close: Option<&'static str>,
 }
 
@@ -71,7 +71,7 @@ mod tests {
     use crate::rule;
 
     #[test]
-    fn the_last_word_counts() {
+    fn the_last_level_of_a_rule_applies() {
         let mut levels = Levels::default();
         levels.set("structure/*", Level::Deny).unwrap();
         levels.set("structure/leak", Level::Allow).unwrap();
@@ -97,7 +97,7 @@ mod tests {
     }
 
     #[test]
-    fn a_rule_that_does_not_exist_is_told_with_its_neighbour() {
+    fn an_unknown_rule_is_reported_with_a_suggestion() {
         let error = Levels::default().set("import/leak", Level::Deny).unwrap_err();
         assert_eq!(error.to_string(), "unknown rule \"import/leak\": did you mean structure/leak?");
     }

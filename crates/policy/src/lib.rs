@@ -1,10 +1,10 @@
 //! Rules for disk images: what the import of a cloud accepts, and what deserves a review.
 //!
 //! Pure: facts in ([`Subject`]), violations out ([`judge`]). A profile is data
-//! ([`Profile`]): no code here knows a cloud's name. The table of rules ([`RULES`]) is what
-//! the program lists, explains and documents; a rule that is not in it cannot be broken.
+//! ([`Profile`]): no code depends on a particular cloud. The table of rules ([`RULES`]) is the source of
+//! the program's lists, explanations and documentation.
 //!
-//! Policy never stops a parse: who opened the image, how far it was read and what was
+//! Policy never stops parsing: how the image was opened, how much of it was read and what is
 //! printed is decided elsewhere.
 
 mod config;

@@ -1,4 +1,4 @@
-//! A cloud's import rules as data.
+//! The import rules of a cloud, as data.
 
 use std::collections::BTreeMap;
 
@@ -14,41 +14,41 @@ use crate::size::Bytes;
 pub struct Profile {
     /// As in `--profile`.
     pub name: String,
-    /// For people.
+    /// The name in texts.
     pub title: String,
-    /// Characters that an object's name must not have.
+    /// Characters that object names must not contain.
     #[serde(default)]
     pub forbidden_in_names: String,
-    /// Smaller disks are doubtful.
+    /// Imports of smaller disks are doubtful.
     pub(crate) disk_small: Bytes,
     /// Disks of the cloud are multiples of this.
     pub(crate) disk_unit: Bytes,
-    /// Bytes of a logical sector of the cloud's disks, if its documents show them.
+    /// Bytes of a logical sector of the cloud's disks, if documented.
     pub(crate) disk_sector: Option<u32>,
-    /// Images larger than this cannot be copied on, or exported in the usual way.
+    /// Larger images cannot be copied or exported in the usual way.
     pub(crate) after_large: Option<Bytes>,
-    /// Images larger than this cannot be exported at all.
+    /// Larger images cannot be exported at all.
     pub(crate) export_max: Option<Bytes>,
-    /// Formats of an export.
+    /// Export formats.
     #[serde(default)]
     pub(crate) export_formats: Vec<String>,
-    /// Formats of an export of a large image.
+    /// Export formats of large images.
     #[serde(default)]
     pub(crate) export_large_formats: Vec<String>,
-    /// `createType`s of a VMDK that is whole in one file.
+    /// `createType`s of a VMDK that is complete in one file.
     #[serde(default)]
     pub(crate) vmdk_in_one_file: Vec<String>,
-    /// What a disk in the cloud may be.
+    /// Size limits of disks in the cloud.
     pub(crate) system: DiskBounds,
     pub(crate) data: DiskBounds,
-    /// Ways in.
+    /// Import routes.
     pub(crate) route: Vec<Route>,
-    /// By rule: the document that says so.
+    /// For each rule, the document that defines it.
     #[serde(default)]
     pub(crate) sources: BTreeMap<String, String>,
 }
 
-/// What a disk in the cloud may be, in bytes.
+/// Size limits of disks in the cloud, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct DiskBounds {
@@ -56,30 +56,30 @@ pub struct DiskBounds {
     pub(crate) max: Bytes,
 }
 
-/// One way in.
+/// One import route.
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub struct Route {
     /// As in `--route`.
     pub id: String,
-    /// For people.
+    /// The name in texts.
     pub title: String,
-    /// What is taken.
+    /// Accepted formats.
     pub formats: Vec<String>,
-    /// What this program makes for it.
+    /// The target format for this route.
     pub target: String,
-    /// Length of the file, at most.
+    /// Maximum length of the file, in bytes.
     pub(crate) file_max: Bytes,
-    /// From here to `file_max` the documents disagree about the unit.
+    /// Between this and `file_max` the result depends on the interpretation of the unit (GB or GiB).
     pub(crate) file_doubt: Option<Bytes>,
-    /// Length of the disk, at most, if that is less than what a disk may be.
+    /// Maximum virtual size, if it is below the limit of the cloud's disks.
     pub(crate) disk_max: Option<Bytes>,
-    /// Larger disks are documented nowhere.
+    /// Larger disks are not documented.
     pub(crate) disk_doubt: Option<Bytes>,
-    /// Whether `min_disk` must be more than the disk's size by some document.
+    /// Whether a document requires `min_disk` to exceed the virtual size.
     #[serde(default)]
     pub(crate) min_disk_above: bool,
-    /// The file that must lie beside it.
+    /// The bitmap that must accompany the file.
     pub(crate) bitmap: Option<Bitmap>,
     /// Whether the storage must not encrypt the file.
     #[serde(default)]
@@ -90,9 +90,9 @@ pub struct Route {
 #[derive(Clone, Debug, PartialEq, Eq, Deserialize)]
 #[serde(deny_unknown_fields, rename_all = "kebab-case")]
 pub(crate) struct Bitmap {
-    /// Of its name; the stem is the image's.
+    /// The extension; the stem is that of the image.
     pub(crate) extension: String,
-    /// What makes it, with `{raw}` and `{mf}` for the names.
+    /// The command that creates it, with `{raw}` and `{mf}` for the names.
     pub(crate) command: String,
 }
 
@@ -126,13 +126,13 @@ const BUILT_IN: &[(&str, &str)] = &[
     ("otc", include_str!("../profiles/otc.toml")),
 ];
 
-/// The names of the profiles that come with the program.
+/// The names of the built-in profiles.
 pub fn built_in() -> impl Iterator<Item = &'static str> {
     BUILT_IN.iter().map(|(name, _)| *name)
 }
 
 impl Profile {
-    /// Reads the text of a profile; `name` is what an error calls it.
+    /// Parses a profile; errors contain `name`.
     pub fn parse(name: &str, text: &str) -> Result<Self, InputError> {
         let profile: Self = read(name, text)?;
         let at_top = |message: String| InputError { name: name.into(), line: 1, column: 1, message };
@@ -145,12 +145,12 @@ impl Profile {
         Ok(profile)
     }
 
-    /// A profile that comes with the program.
+    /// A built-in profile.
     pub fn built_in(name: &str) -> Option<Result<Self, InputError>> {
         BUILT_IN.iter().find(|(known, _)| *known == name).map(|(name, text)| Self::parse(name, text))
     }
 
-    /// The ways in, in the profile's order.
+    /// The import routes, in the order of the profile.
     pub fn routes(&self) -> &[Route] {
         &self.route
     }
@@ -173,7 +173,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn the_profiles_of_the_program_are_read_and_called_what_they_are() {
+    fn built_in_profiles_are_read_under_their_names() {
         for name in built_in() {
             let profile = Profile::built_in(name).unwrap().unwrap();
             assert_eq!(profile.name, name);
@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_wrong_in_a_profile_is_told_with_its_place() {
+    fn errors_in_a_profile_have_a_line_and_column() {
         let good = include_str!("../profiles/otc.toml");
         let first = |text: &str, needle: &str| text[..text.find(needle).unwrap()].matches('\n').count() + 1;
         for (from, to, word) in [

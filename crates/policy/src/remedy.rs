@@ -27,9 +27,14 @@ fn works(template: &str, violation: &Violation, subject: &Subject) -> bool {
             let is_of_file = violation.rule.id.group() == "size";
             let is_made_again = is_of_file && !is_enlarging && kind == "zvhd2";
             let is_nothing = is_enlarging && subject.virtual_size == Some(0);
-            subject.conversion == Conversion::Whole && !is_made_again && !is_nothing && !is_of_disk(violation)
+            subject.conversion == Conversion::Whole
+                && !is_made_again
+                && !is_nothing
+                && !violation.place.is_on_disk
         }
-        "imgprep convert --salvage" => subject.conversion == Conversion::Salvage && !is_of_disk(violation),
+        "imgprep convert --salvage" => {
+            subject.conversion == Conversion::Salvage && !violation.place.is_on_disk
+        }
         "imgprep check --follow beside" => subject.conversion != Conversion::Refused && names_others,
         // It repairs these two if their tables are sound, and opens all files that an image names.
         "cp" => {
@@ -42,11 +47,6 @@ fn works(template: &str, violation: &Violation, subject: &Subject) -> bool {
         "qemu-img convert -O raw" => matches!(subject.kind, Kind::Unread(_)),
         _ => true,
     }
-}
-
-/// Whether the finding is about what is on the disk: a conversion keeps that.
-fn is_of_disk(violation: &Violation) -> bool {
-    violation.place.code.is_some_and(|code| code.starts_with("disk.") || code.starts_with("raw.partition"))
 }
 
 fn fill(template: &str, violation: &Violation, subject: &Subject, profile: Option<&Profile>) -> String {

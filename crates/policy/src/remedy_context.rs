@@ -143,7 +143,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn keys_in_names_are_no_keys() {
+    fn placeholders_in_file_names_are_not_replaced() {
         let command = fill_bitmap("make {raw} {mf} {other} {", "mf", "{mf} {raw}.raw".as_ref());
         assert_eq!(command, "make '{mf} {raw}.raw' '{mf} {raw}.mf' {other} {");
     }

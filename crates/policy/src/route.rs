@@ -10,18 +10,18 @@ use crate::size::words;
 use crate::violation::Violation;
 use crate::{Conversion, Kind, Profile, Route, RuleId, Subject, quote};
 
-/// What a route says of an image.
+/// The verdict of one route on an image.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct RouteVerdict {
     /// As in `--route`.
     pub id: String,
-    /// For people.
+    /// The name in texts.
     pub title: String,
-    /// Whether it can be gone.
+    /// Whether the route is open.
     pub verdict: Verdict,
-    /// Whether the route takes the file's format.
+    /// Whether the route accepts the file's format.
     pub takes_format: bool,
-    /// What only this route says.
+    /// Violations of this route only.
     pub violations: Vec<Violation>,
     /// Ids of the rules that stand in the way, those of the whole image included.
     pub blocked_by: Vec<RuleId>,

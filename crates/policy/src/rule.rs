@@ -1,11 +1,11 @@
-//! A rule, and which rule a code belongs to.
+//! Rules, and the assignment of codes to rules.
 
 use imgprep_map::{Code, Severity};
 
 use crate::table::Rule;
 use crate::{RULES, RuleId};
 
-/// Rules that no code leads to: the checks themselves report them.
+/// Rules without codes: the checks report them directly.
 pub const WITHOUT_CODES: &[RuleId] = &[
     RuleId::FormatAccepted,
     RuleId::SizeFile,
@@ -49,15 +49,15 @@ pub fn rule(name: &str) -> Option<&'static Rule> {
     RuleId::parse(name).map(RuleId::rule)
 }
 
-/// The rule that an error with this code belongs to. `None`: it is no violation on the image, the check could not be
+/// The rule of an error with this code. `None`: the error is not a violation; the check could not be
 /// done (I/O errors, contradicting options).
 pub fn rule_of_error(code: &Code) -> Option<&'static Rule> {
     code.rule.and_then(rule)
 }
 
-/// The rule that a finding with this code belongs to. `None` stands for a code that is not listed.
+/// The rule of a finding with this code. `None` stands for an unlisted code.
 ///
-/// Findings without a rule of their own are invalid structures where they are errors, and notes where they are less.
+/// Findings without a rule of their own belong to invalid structures if they are errors, and to notes otherwise.
 pub fn rule_of_finding(code: Option<&Code>, severity: Severity) -> &'static Rule {
     let own = code.and_then(|code| code.finding_rule.or(code.rule)).and_then(RuleId::parse);
     let id = match (own, severity) {
@@ -75,7 +75,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn findings_without_a_rule_of_their_own_are_judged_by_severity() {
+    fn findings_without_their_own_rule_are_mapped_by_severity() {
         let entry = Code::corrupt("a.table.entry", "structure/table", "");
         let odd = Code::finding("a.odd", "structure/note", "");
         let failed = Code::io("a.read.failed", "");

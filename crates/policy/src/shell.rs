@@ -1,11 +1,11 @@
-//! Words for a shell's command line.
+//! Quoting of words for a shell.
 
 use std::ffi::OsStr;
 
 use imgprep_map::is_printable;
 
-/// The word that a POSIX shell reads as exactly `text`. A name that begins with a dash
-/// gets a `./`, so that no program takes it for an option.
+/// Quotes `text` for a POSIX shell. A name that begins with a dash
+/// is prefixed with `./`, so that no program reads it as an option.
 pub fn quote(text: &OsStr) -> String {
     let bytes = text.as_encoded_bytes();
     let dash = if bytes.first() == Some(&b'-') { "./" } else { "" };
@@ -36,7 +36,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn words_by_hand() {
+    fn shell_words_are_quoted() {
         for (text, word) in [
             ("disk.vmdk", "disk.vmdk"),
             ("my disk.vmdk", "'my disk.vmdk'"),

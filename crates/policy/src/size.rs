@@ -1,8 +1,8 @@
-//! Sizes as a profile writes them and as people read them.
+//! Sizes in profiles and messages.
 
 use serde::de::{Deserializer, Error, Visitor};
 
-/// A number of bytes: in TOML an integer, or a text like `"128 GiB"`.
+/// A number of bytes: in TOML an integer, or a string such as `"128 GiB"`.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Bytes(pub(crate) u64);
 

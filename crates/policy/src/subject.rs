@@ -1,58 +1,58 @@
-//! The facts that are judged. Whoever opened the image fills them in.
+//! The facts to be judged, provided by the caller that opened the image.
 
 use std::path::PathBuf;
 
 use crate::Violation;
 
-/// What is known of one image file.
+/// The facts of one image file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Subject {
-    /// Its name, as the user gave it.
+    /// Its path, as given by the user.
     pub path: PathBuf,
     /// Length of the file, in bytes.
     pub file_len: u64,
-    /// What its contents are.
+    /// The kind of its contents.
     pub kind: Kind,
-    /// Length of the disk, in bytes, if the image could be read so far.
+    /// Virtual size, in bytes, if it is known.
     pub virtual_size: Option<u64>,
-    /// How the payload is locked away, in words.
+    /// The encryption of the payload, as text.
     pub encryption: Option<String>,
-    /// The name of the layer below.
+    /// The name of the parent.
     pub parent: Option<String>,
-    /// Other files that hold the disk's data, as the image names them.
+    /// Names of other files with data of the disk, as stored in the image.
     pub associated_files: Vec<String>,
     /// A VMDK's `createType`.
     pub create_type: Option<String>,
-    /// What lies beside the image under its stem and the extension of a bitmap.
+    /// The bitmap next to the image.
     pub bitmap: BitmapFile,
-    /// What starts the machine.
+    /// Boot facts.
     pub boot: Boot,
     /// Sectors of the disk.
     pub sectors: Sectors,
-    /// Volumes inside that are locked away, in words.
+    /// Encrypted volumes on the disk, as text.
     pub locked: Vec<String>,
-    /// Why the image cannot be converted as it is, if it cannot.
+    /// The reason why the image cannot be converted, if there is one.
     pub broken: Option<String>,
-    /// What a conversion of the file can do.
+    /// The possible conversion.
     pub conversion: Conversion,
-    /// The format that the user chose, or must choose; empty where detection decides.
+    /// The format that the user selected or must select; `None` if detection decides.
     pub from: Option<String>,
     /// Whether files in other folders were opened for it.
     pub is_followed_anywhere: bool,
-    /// Files that exist, of those that a remedy may create: see [`created_names`](crate::created_names).
+    /// Existing files among those that a remedy may create: see [`created_names`](crate::created_names).
     pub taken: Vec<PathBuf>,
-    /// Errors that are reported already and that a conversion removes: no route is open before that.
+    /// Reported errors that a conversion removes: every route requires the conversion.
     pub rewrite: Vec<Violation>,
 }
 
-/// What a conversion of a file can do.
+/// The possible conversion of a file.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Conversion {
-    /// It reads all of the disk.
+    /// The whole disk can be read.
     Whole,
-    /// It reads what it can, if it is asked to fill the rest with zeros.
+    /// Part of the disk can be read; the rest is filled with zeros on request.
     Salvage,
-    /// It refuses the file.
+    /// The file cannot be read.
     #[default]
     Refused,
 }
@@ -60,22 +60,22 @@ pub enum Conversion {
 /// Bytes of the disk's logical sectors.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Sectors {
-    /// As the image declares.
+    /// The size that the image declares.
     pub declared: Option<u32>,
-    /// In which the partition table counts, if there is one.
+    /// The unit of the partition table, if there is one.
     pub table: Option<u32>,
 }
 
-/// What a file's contents are.
+/// The kind of a file's contents.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Kind {
     /// A disk image of this format.
     Disk(String),
-    /// A disk image of this format, which this program recognises and does not read.
+    /// A disk image of this format, which is recognised but not supported.
     Unread(String),
     /// An ISO image.
     Iso,
-    /// No disk image: an archive, a compressed file.
+    /// Not a disk image: an archive, a compressed file.
     Other(String),
 }
 
@@ -89,39 +89,39 @@ impl Kind {
     }
 }
 
-/// The bitmap beside a RAW.
+/// The bitmap next to a RAW.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub enum BitmapFile {
     /// The bitmap does not exist.
     #[default]
     Missing,
-    /// It has no byte.
+    /// It is empty.
     Empty,
-    /// The image was changed after it was written.
+    /// It is older than the image.
     Older,
-    /// It is there, and its contents were not looked at.
+    /// It exists; its contents were not compared.
     Present,
-    /// It was held against the disk, in the layout that the user named, and differs.
+    /// It was compared with the disk and differs.
     Differs(String),
 }
 
-/// What starts the machine; `None` is "not looked at".
+/// Boot facts; `None` means "not inspected".
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Boot {
-    /// How the disk is divided.
+    /// The partition table.
     pub table: Option<PartitionTable>,
-    /// Whether sector 0 ends in 55 aa and begins with code.
+    /// Whether sector 0 contains boot code and ends with 55 aa.
     pub has_boot_code: Option<bool>,
-    /// Whether a partition is marked as EFI's.
+    /// Whether there is an EFI system partition.
     pub has_efi_partition: Option<bool>,
-    /// Whether the code of sector 0 finds something to start: a BIOS boot partition or an active one, of a GPT.
+    /// Whether boot code with a GPT has a BIOS boot partition or an active partition.
     pub starts_from_bios: Option<bool>,
 }
 
-/// How a disk is divided.
+/// The kind of partition table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum PartitionTable {
-    /// Not at all.
+    /// None.
     None,
     /// Master boot record.
     Mbr,

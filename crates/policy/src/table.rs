@@ -5,23 +5,23 @@ use imgprep_map::Severity::{Error, Note, Warning};
 
 use crate::RuleId;
 
-/// One rule. The table of them is the only list: the program's help and the documentation are made of it.
+/// One rule. The table is the only list: help and documentation are generated from it.
 #[derive(Debug, PartialEq, Eq)]
 pub struct Rule {
     /// Stable: `group/name`.
     pub id: RuleId,
     /// The default severity.
     pub severity: Severity,
-    /// What it demands or says, one line.
+    /// The requirement, one line.
     pub says: &'static str,
-    /// Why that matters.
+    /// The reason.
     pub why: &'static str,
-    /// Where the bound comes from. Empty: from the profile, which names a document for each rule.
+    /// The source of the requirement. Empty: the profile names a document.
     pub source: &'static str,
-    /// What to do, best first: the first one that works on the file is shown. Commands stand by themselves, to be
-    /// pasted into a shell; `{src}`, `{zvhd2}`, `{raw}`, `{copy}`, `{renamed}` stand for quoted names, `{target}` for the one that
-    /// the route takes, `{least}` for
-    /// the size of the cloud's smallest disk, `{bitmap}` for the command that makes a bitmap.
+    /// What to do, best first: the first remedy that works on the file is shown. Commands are complete and can be
+    /// pasted into a shell; `{src}`, `{zvhd2}`, `{raw}`, `{copy}`, `{renamed}` stand for quoted names, `{target}` for the
+    /// name in the format of the route, `{least}` for the size of the cloud's smallest disk, `{bitmap}` for the command
+    /// that creates a bitmap.
     pub remedies: &'static [&'static str],
 }
 
@@ -257,7 +257,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn every_id_has_one_row_and_every_row_says_what_and_why() {
+    fn every_rule_id_has_one_row_with_all_texts() {
         assert_eq!(RULES.len(), RuleId::ALL.len());
         for (index, rule) in RULES.iter().enumerate() {
             assert_eq!(rule.id as usize, index, "{}: the list of ids has the order of the table", rule.id);

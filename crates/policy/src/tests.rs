@@ -1,4 +1,4 @@
-//! Every rule of an import: fires where it must, is silent one byte beside it.
+//! Every import rule is broken at its limit and not one byte before it.
 
 use std::path::PathBuf;
 
@@ -76,7 +76,7 @@ fn has(report: &Report, id: &str, severity: Severity) -> bool {
 }
 
 #[test]
-fn a_good_file_has_no_error_and_is_ready() {
+fn a_valid_file_is_ready_without_errors() {
     for (format, route) in
         [("vmdk", "import"), ("zvhd2", "fast-zvhd2"), ("raw", "fast-raw"), ("qcow2", "import")]
     {
@@ -126,7 +126,7 @@ fn file_and_disk_sizes_at_their_boundaries() {
 }
 
 #[test]
-fn every_rule_that_asks_for_more_than_sizes() {
+fn every_rule_beyond_sizes_is_applied() {
     type Edit = fn(&mut Subject);
     let cases: &[(&str, &str, &[&str], Edit)] = &[
         ("iso", "raw", &["import/iso", "format/accepted"], |s| s.kind = Kind::Iso),
@@ -173,7 +173,7 @@ fn every_rule_that_asks_for_more_than_sizes() {
 }
 
 #[test]
-fn firmware_by_what_is_on_the_disk() {
+fn the_firmware_is_derived_from_the_disk() {
     use PartitionTable::{Gpt, Mbr, None as Bare};
     let fact_of = |table, code, efi, bios, disk| {
         let boot = Boot {
@@ -209,7 +209,7 @@ fn firmware_by_what_is_on_the_disk() {
 }
 
 #[test]
-fn the_one_command_has_the_file_s_real_name() {
+fn the_command_of_a_route_contains_the_file_name() {
     let vmdk = Subject { path: "images/my disk.vmdk".into(), ..subject("vmdk") };
     assert_eq!(command(&vmdk, "import"), "mv -n 'images/my disk.vmdk' images/my-disk.vmdk");
     assert_eq!(
@@ -230,7 +230,7 @@ fn the_one_command_has_the_file_s_real_name() {
 }
 
 #[test]
-fn what_nothing_helps_is_told_with_its_reason() {
+fn a_route_without_a_remedy_states_its_reason() {
     let never =
         |subject: &Subject, route: &str| match verdict(&report(subject, &CheckIntent::default()), route)
             .clone()
@@ -260,7 +260,7 @@ fn what_nothing_helps_is_told_with_its_reason() {
 }
 
 #[test]
-fn a_denied_rule_shuts_the_routes_and_an_allowed_one_opens_them() {
+fn denied_rules_block_routes_and_allowed_rules_do_not() {
     let spaced = Subject { path: "my disk.qcow2".into(), ..subject("qcow2") };
     let mut intent = CheckIntent::default();
     intent.levels.set("import/name", Level::Allow).unwrap();
@@ -283,7 +283,7 @@ fn a_data_disk_of_flexible_engine_has_at_least_40_gib() {
 }
 
 #[test]
-fn every_import_rule_of_the_table_is_named_in_a_source() {
+fn every_import_rule_is_applied_in_a_source_file() {
     let sources = [include_str!("judge.rs"), include_str!("route.rs")].concat();
     for rule in crate::RULES.iter().filter(|rule| rule.source.is_empty()) {
         assert!(sources.contains(&format!("RuleId::{:?}", rule.id)), "{} is never judged", rule.id);
@@ -291,7 +291,7 @@ fn every_import_rule_of_the_table_is_named_in_a_source() {
 }
 
 #[test]
-fn sectors_that_the_cloud_does_not_have_are_an_error_where_a_table_counts_in_them() {
+fn unsupported_sector_sizes_are_an_error_if_a_partition_table_uses_them() {
     use Severity::{Error, Warning};
     for (declared, table, want) in [
         (Some(512), Some(512), None),
@@ -380,7 +380,7 @@ fn remedies_create_files_that_do_not_exist() {
 }
 
 #[test]
-fn a_doubt_about_one_way_in_is_a_note_where_another_way_is_open() {
+fn a_doubt_about_one_route_is_a_note_while_another_route_is_open() {
     let large = Subject { virtual_size: Some(200 * GIB), ..subject("zvhd2") };
     assert!(has(&report(&large, &CheckIntent::default()), "size/disk-large", Severity::Note));
     assert_eq!(remedy(&large, "size/disk-large"), None);

@@ -1,8 +1,8 @@
-//! One finding of a check, with all that a person needs to act on it.
+//! One finding of a check, with its source and remedy.
 
 use std::ops::Range;
 
-use imgprep_map::Severity;
+use imgprep_map::{Hint, Severity};
 
 use crate::Rule;
 
@@ -11,37 +11,41 @@ use crate::Rule;
 pub struct Violation {
     /// The rule.
     pub rule: &'static Rule,
-    /// How much it matters here.
+    /// The severity in this check.
     pub severity: Severity,
-    /// What was found.
+    /// The finding.
     pub fact: String,
-    /// What it may be.
+    /// The limit or expectation.
     pub bound: Option<String>,
-    /// The document that says so.
+    /// The document that defines the rule.
     pub source: Option<String>,
     /// What to do: a command to paste where there is one.
     pub remedy: Option<String>,
-    /// Where it is.
+    /// The option that would change the result, where there is one.
+    pub hint: Option<Hint>,
+    /// The location.
     pub place: Place,
-    /// The route of an import that it is about; `None` for all.
+    /// The import route to which it applies; `None` for all.
     pub route: Option<String>,
 }
 
-/// Where something was found.
+/// The location of a finding.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Place {
-    /// The parser's own code for it: `qcow2.l2.past-end`.
+    /// The code of the error or finding: `qcow2.l2.past-end`.
     pub code: Option<&'static str>,
-    /// The file, where it is not the one that is checked.
+    /// The file, if it is not the checked one.
     pub file: Option<String>,
     /// File offset.
     pub at: Option<u64>,
-    /// Bytes of the disk that are hit.
+    /// The affected range of the disk.
     pub disk: Option<Range<u64>>,
+    /// Whether the finding is about the contents of the disk, not the structure of the image: a conversion keeps them.
+    pub is_on_disk: bool,
 }
 
 impl Violation {
-    /// With the rule's own severity and source, and nothing else but the fact.
+    /// A violation with the severity and the source of its rule.
     pub fn new(rule: &'static Rule, fact: impl Into<String>) -> Self {
         let source = (!rule.source.is_empty()).then(|| rule.source.into());
         Self {
@@ -51,6 +55,7 @@ impl Violation {
             bound: None,
             source,
             remedy: None,
+            hint: None,
             place: Place::default(),
             route: None,
         }

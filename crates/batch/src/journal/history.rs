@@ -3,7 +3,10 @@
 use std::collections::HashMap;
 use std::path::Path;
 
+use imgprep::Detail;
+
 use super::event::{Asked, Event, Finished, JOURNAL_NAME, decode};
+use crate::BatchError;
 
 /// The state of a batch after earlier runs.
 #[derive(Debug, Default)]
@@ -70,7 +73,10 @@ impl History {
             }
             // A file of another program appeared meanwhile.
             Event::Fail { record }
-                if record.error.as_ref().is_some_and(|error| error.code == "io.output.exists") =>
+                if record
+                    .error
+                    .as_ref()
+                    .is_some_and(|error| error.code == BatchError::OutputExists.code()) =>
             {
                 self.foreign.insert(record.output.clone(), true);
             }

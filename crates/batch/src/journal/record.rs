@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use imgprep::{Disk, Error, Finding, LayerInfo, Severity};
+use imgprep::{Disk, Error, Finding, Hint, LayerInfo, Severity};
 use serde::{Deserialize, Serialize};
 
 use crate::plan::job_spec::Verdict;
@@ -111,6 +111,9 @@ pub struct Failure {
     pub offset: Option<u64>,
     /// A command that avoids the error.
     pub remedy: Option<String>,
+    /// Name of the option that would let the conversion succeed.
+    #[serde(default, skip_serializing_if = "Option::is_none")]
+    pub hint: Option<String>,
 }
 
 impl Failure {
@@ -123,7 +126,15 @@ impl Failure {
             file: error.path().map(Into::into),
             offset: error.at(),
             remedy,
+            hint: error.hint().map(|hint| hint.name().into()),
         }
+    }
+}
+
+impl Failure {
+    /// The hint as text, without the options of any program.
+    pub fn hint_text(&self) -> Option<&'static str> {
+        self.hint.as_deref().and_then(Hint::by_name).map(Hint::text)
     }
 }
 

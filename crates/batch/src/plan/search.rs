@@ -64,8 +64,8 @@ pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Er
 }
 
 /// Extensions of the files that a search includes by default.
-fn known_extensions() -> impl Iterator<Item = &'static &'static str> {
-    imgprep::IMAGE_EXTENSIONS.iter().chain(imgprep::LIKELY_EXTENSIONS)
+fn known_extensions() -> impl Iterator<Item = &'static str> {
+    imgprep::image_extensions().chain(imgprep::LIKELY_EXTENSIONS.iter().copied())
 }
 
 /// Removes files that another image of their folder names as its parts. Parts that no image names stay: they fail, and

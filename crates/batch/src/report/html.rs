@@ -160,7 +160,7 @@ fn svg(bar: &str) -> String {
 fn findings(record: &Record) -> String {
     let mut items = Vec::new();
     if let Some(error) = &record.error {
-        items.push(item("bad", &error.message, "", error.remedy.as_deref()));
+        items.push(item("bad", &error.message, "", error.remedy.as_deref().or(error.hint_text())));
     }
     for reason in &record.verdict.reasons {
         items.push(item(class(&reason.severity), &reason.message, &reason.rule, reason.remedy.as_deref()));

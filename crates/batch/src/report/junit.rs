@@ -38,7 +38,8 @@ fn status(record: &Record) -> TestCaseStatus {
         status
     };
     if let (State::Failed, Some(error)) = (record.state, &record.error) {
-        let remedy: Vec<_> = error.remedy.iter().cloned().collect();
+        let remedy = error.remedy.as_deref().or(error.hint_text()).map(String::from);
+        let remedy: Vec<_> = remedy.into_iter().collect();
         return bad(NonSuccessKind::Error, &error.code, &error.message, &remedy);
     }
     if record.state != State::Done {

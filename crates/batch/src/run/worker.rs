@@ -5,7 +5,7 @@ use std::sync::PoisonError;
 use std::sync::mpsc::Sender;
 use std::time::{Duration, Instant};
 
-use imgprep::{Error, Existing};
+use imgprep::{EngineError, Error, Existing};
 
 use super::execute::JobContext;
 use super::folders::create_folder;
@@ -81,7 +81,7 @@ impl Worker<'_> {
 
     fn failed(&self, task: &Task, mut record: Record, error: &Error) {
         let queue = self.context.queue;
-        if error.code() == "engine.memory" && !task.is_alone {
+        if matches!(error.detail(), Some(EngineError::Memory { .. })) && !task.is_alone {
             return queue.again_alone(task.job);
         }
         record.error = Some(Failure::of(error, imgprep::remedy(error)));

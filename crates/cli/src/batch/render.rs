@@ -3,7 +3,7 @@
 use std::path::Path;
 
 use console::measure_text_width;
-use imgprep::{Existing, Files, OutputOptions, Role, Sync, printable, write_atomic};
+use imgprep::{Existing, Files, Hint, OutputOptions, Role, Sync, printable, write_atomic};
 use imgprep_batch::{
     Batch, BatchPlan, ExistingJournal, Intent, Planned, Record, State, Summary, Verdict, files, report,
 };
@@ -11,6 +11,7 @@ use serde_json::json;
 
 use super::args::BatchArgs;
 use crate::failure::Failure;
+use crate::render::hint;
 use crate::render::print::lines;
 use crate::size::short;
 
@@ -98,6 +99,8 @@ fn trouble(record: &Record) -> Vec<String> {
     if let Some(error) = &record.error {
         text.push(format!("failed: {}", error.message));
         text.extend(remedy(&error.remedy));
+        let hint = error.hint.as_deref().and_then(Hint::by_name);
+        text.extend(hint::beside(hint, error.remedy.as_deref()).map(|hint| format!("  hint: {hint}")));
     }
     for reason in record.verdict.reasons.iter().filter(|reason| reason.severity == "error") {
         text.push(format!("cannot be imported: {}: {} [{}]", record.output, reason.message, reason.rule));

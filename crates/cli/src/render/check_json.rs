@@ -68,7 +68,7 @@ fn outcome(outcome: Outcome) -> &'static str {
 
 fn violation_json(violation: &Violation) -> Json {
     let place = &violation.place;
-    json!({
+    let mut object = json!({
         "rule": violation.rule.id,
         "severity": severity(violation.severity),
         "fact": violation.fact,
@@ -80,7 +80,11 @@ fn violation_json(violation: &Violation) -> Json {
         "file": place.file,
         "offset": place.at,
         "disk": place.disk.as_ref().map(|disk| json!({ "start": disk.start, "end": disk.end })),
-    })
+    });
+    if let Some(hint) = violation.hint {
+        object["hint"] = json!(hint.name());
+    }
+    object
 }
 
 fn route_json(route: &RouteVerdict) -> Json {

@@ -5,6 +5,8 @@ use std::collections::BTreeMap;
 use imgprep::policy::Violation;
 use imgprep::{CheckedFile, Severity};
 
+use super::hint;
+
 /// Errors, warnings and notes of a file.
 pub(crate) fn counts(file: &CheckedFile) -> [u64; 3] {
     [Severity::Error, Severity::Warning, Severity::Note].map(|wanted| {
@@ -57,6 +59,9 @@ pub(crate) fn message(violation: &Violation) -> String {
     }
     if let Some(remedy) = &violation.remedy {
         text.push_str(&format!(". Remedy: {remedy}"));
+    }
+    if let Some(hint) = hint::beside(violation.hint, violation.remedy.as_deref()) {
+        text.push_str(&format!(". Hint: {hint}"));
     }
     text
 }

@@ -163,5 +163,8 @@ pub(crate) fn error_json(error: &Error) -> serde_json::Value {
     if let Some(remedy) = remedy(error) {
         object["remedy"] = json!(remedy);
     }
+    if let Some(hint) = error.hint() {
+        object["hint"] = json!(hint.name());
+    }
     object
 }

@@ -3,6 +3,7 @@
 pub(crate) mod check_json;
 pub(crate) mod findings;
 pub(crate) mod github;
+pub(crate) mod hint;
 pub(crate) mod json;
 pub(crate) mod junit;
 pub(crate) mod print;

@@ -71,7 +71,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn one_line_stays_one_line() {
+    fn line_breaks_in_names_are_escaped() {
         let mut out = Vec::new();
         line(&mut out, "image", "a\n::error::b\u{1b}[2J\u{202e}").unwrap();
         line(&mut out, "uuid", "").unwrap();

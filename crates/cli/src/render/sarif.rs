@@ -121,7 +121,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn names_as_uris() {
+    fn names_are_encoded_as_uris() {
         assert_eq!(uri("images/my disk.raw"), "images/my%20disk.raw");
         assert_eq!(uri("./a:b"), "a%3Ab");
         assert_eq!(uri("/tmp/a"), "file:///tmp/a");

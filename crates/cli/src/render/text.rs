@@ -7,6 +7,7 @@ use imgprep::policy::{Levels, RouteVerdict, Verdict, Violation};
 use imgprep::{CheckedFile, Outcome, Severity};
 
 use super::findings::{counts, left_out};
+use super::hint;
 use super::print::{say, severity};
 
 /// Violations of one rule and severity that text output prints; the JSON output has more.
@@ -37,6 +38,9 @@ pub(crate) fn file(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> 
     }
     if let Some(error) = &file.error {
         say(out, format_args!("  not checked: {error}"))?;
+        if let Some(hint) = error.hint() {
+            say(out, format_args!("    hint: {}", hint::text(hint)))?;
+        }
     }
     for route in &file.routes {
         say(out, format_args!("  {}: {}", route.title, way(route)))?;
@@ -67,6 +71,9 @@ fn advised(out: &mut dyn Write, violation: &Violation) -> io::Result<()> {
         }
         if let Some(remedy) = &violation.remedy {
             say(out, format_args!("    remedy: {remedy}"))?;
+        }
+        if let Some(hint) = hint::beside(violation.hint, violation.remedy.as_deref()) {
+            say(out, format_args!("    hint: {hint}"))?;
         }
     }
     Ok(())

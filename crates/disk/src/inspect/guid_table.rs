@@ -1,7 +1,7 @@
-//! Which of a disk's GPTs counts, if any does (UEFI 2.10, 5.2.3 and 5.3.2).
+//! Selection between the primary and the backup GPT (UEFI 2.10, 5.2.3 and 5.3.2).
 //!
-//! A GPT counts behind a protective MBR only: without one it is what an earlier use of the disk left. The
-//! header at the beginning counts if its checksums are right, else the copy in the last sector.
+//! A GPT is valid only with a protective MBR: without one it is a remnant of an earlier use of the disk. The
+//! primary header is used if its checksums match, otherwise the backup in the last sector.
 
 use alloc::format;
 use alloc::string::String;
@@ -10,10 +10,11 @@ use alloc::vec::Vec;
 use imgprep_map::Severity;
 
 use super::inspector::{Inspector, TAIL};
+use crate::codes::GPT_ENTRIES;
 use crate::gpt::{Header, crc32};
 use crate::{Contents, Oddity, Partition, mbr};
 
-/// A table, and what is wrong with it.
+/// A table and its anomalies.
 struct Table {
     header: Header,
     partitions: Vec<Partition>,
@@ -21,7 +22,7 @@ struct Table {
 }
 
 impl Inspector<'_> {
-    /// Reads the GPT that counts; whether there is one.
+    /// Reads the GPT in use. Returns whether there is one.
     pub(super) fn find_gpt(&mut self, head: &[u8], is_protective: bool) -> bool {
         let first = self.header_at_the_beginning(head);
         if !is_protective {
@@ -44,7 +45,7 @@ impl Inspector<'_> {
         true
     }
 
-    /// Reports a GPT that does not count: it is a leftover if the disk has other contents.
+    /// Reports an unused GPT: a remnant if the disk has other contents.
     pub(super) fn report_unprotected_gpt(&mut self, head: &[u8]) {
         let Some(header) = self.header_at_the_beginning(head) else { return };
         let is_leftover = matches!(self.facts.contents, Contents::Mbr | Contents::Volume(_));
@@ -53,7 +54,7 @@ impl Inspector<'_> {
         self.odd("disk.gpt-unprotected", severity, header.sector, message.into());
     }
 
-    /// The header in sector 1: sectors of the size that the image declares count first.
+    /// The header in sector 1. The sector size that the image declares is tried first.
     fn header_at_the_beginning(&self, head: &[u8]) -> Option<Header> {
         let sector = |size: usize| head.get(size..2 * size).and_then(Header::decode);
         match self.declared {
@@ -62,7 +63,7 @@ impl Inspector<'_> {
         }
     }
 
-    /// The header in the last sector, of either size, and where it stands.
+    /// The header in the last sector, of either size, and its offset.
     fn copy_at_the_end(&mut self) -> Option<(u64, Header)> {
         let size = self.facts.size;
         let tail = self.read(size.saturating_sub(TAIL), TAIL.min(size))?;
@@ -72,7 +73,7 @@ impl Inspector<'_> {
         })
     }
 
-    /// The entries of the header at disk offset `at`. Those that need not or cannot be read are left out.
+    /// The entries of the header at disk offset `at`. Unneeded and unreadable entries are skipped.
     fn table(&mut self, header: Header, at: u64) -> Table {
         let mut table = Table { header, partitions: Vec::new(), flaws: Vec::new() };
         let mut flaw = |code, severity, at, message: String| {
@@ -83,18 +84,18 @@ impl Inspector<'_> {
         }
         let Some((start, len)) = header.entry_range() else {
             let message = format!("invalid table of {} entries of {} bytes", header.count, header.entry_size);
-            flaw("disk.gpt-entries", Severity::Warning, at + 80, message);
+            flaw(GPT_ENTRIES, Severity::Warning, at + 80, message);
             return table;
         };
         let Some(array) = self.read(start, len as u64) else { return table };
         if array.len() < len {
             let message = format!("the GPT's entries reach past the end of the disk at {}", self.facts.size);
-            flaw("disk.gpt-entries", Severity::Error, at + 72, message);
+            flaw(GPT_ENTRIES, Severity::Error, at + 72, message);
             return table;
         }
         if crc32(&array) != header.entries_crc {
             let message = "the checksum of the GPT's entries is wrong".into();
-            flaw("disk.gpt-entries", Severity::Warning, at + 88, message);
+            flaw(GPT_ENTRIES, Severity::Warning, at + 88, message);
         }
         table.partitions = header.partitions(start, &array);
         table
@@ -119,7 +120,7 @@ impl Inspector<'_> {
         );
     }
 
-    /// Takes the copy in place of a table whose checksums are wrong.
+    /// Uses the backup instead of a table with wrong checksums.
     fn take_copy_for(&mut self, first: Table, copy: Table) {
         for flaw in first.flaws {
             let message = format!("{}: the copy at the end of the disk is used", flaw.message);
@@ -135,7 +136,7 @@ impl Inspector<'_> {
         self.facts.partitions = table.partitions;
     }
 
-    /// Compares the place of the copy with the disk's end.
+    /// Compares the location of the backup with the end of the disk.
     fn check_copy(&mut self, header: &Header) {
         let size = self.facts.size;
         let at = header.sector + 32;
@@ -155,7 +156,7 @@ impl Inspector<'_> {
         }
     }
 
-    /// A hybrid MBR has entries of its own beside the one that protects the GPT.
+    /// A hybrid MBR has entries in addition to the protective one.
     fn find_hybrid(&mut self, head: &[u8]) {
         let own = mbr::entries(head).into_iter().flatten().find(|entry| entry.kind != mbr::PROTECTIVE);
         let Some(entry) = own else { return };

@@ -1,4 +1,4 @@
-//! The disk under inspection: what was read of it, and what is known by then.
+//! The state of an inspection.
 
 use alloc::string::String;
 use alloc::vec;
@@ -8,26 +8,26 @@ use imgprep_map::{ReadAt, Severity};
 
 use crate::{DiskFacts, Oddity};
 
-/// Read of its end: one sector of any size.
+/// Bytes read at the end of the disk: one sector of any size.
 pub(super) const TAIL: u64 = 4096;
 
 pub(super) struct Inspector<'d> {
     pub(super) disk: &'d dyn ReadAt,
     pub(super) reach: u64,
-    /// Bytes of a logical sector that the image declares.
+    /// Bytes of a logical sector, as declared by the image.
     pub(super) declared: u32,
     pub(super) facts: DiskFacts,
 }
 
 impl Inspector<'_> {
-    /// Bytes of the disk, as many as it has; nothing where it cannot or need not be read.
+    /// Bytes of the disk, clipped to its end; empty if they cannot or need not be read.
     pub(super) fn read(&mut self, at: u64, len: u64) -> Option<Vec<u8>> {
         let end = at.saturating_add(len).min(self.facts.size);
         let at = at.min(end);
         if end > self.reach {
             return None;
         }
-        // OK: every caller asks for a constant number of bytes at most.
+        // OK: every caller requests a bounded, constant number of bytes.
         let mut bytes = vec![0; usize::try_from(end - at).ok()?];
         match self.disk.read_exact_at(&mut bytes, at) {
             Ok(()) => Some(bytes),

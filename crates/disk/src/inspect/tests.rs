@@ -1,4 +1,4 @@
-//! Disks of a few sectors, one for each thing that a inspection reports.
+//! Disks of a few sectors, one for each result of an inspection.
 
 use alloc::vec;
 use core::sync::atomic::{AtomicU64, Ordering};
@@ -67,7 +67,7 @@ fn codes(facts: &DiskFacts) -> Vec<&'static str> {
 }
 
 #[test]
-fn a_disk_without_a_table_is_named() {
+fn a_disk_without_a_partition_table_is_recognised() {
     for (disk, want) in [
         (disk(0, &[]), Contents::Empty),
         (disk(1, &[]), Contents::Zeros),
@@ -86,7 +86,7 @@ fn a_disk_without_a_table_is_named() {
 }
 
 #[test]
-fn an_mbr_is_read_with_its_logical_partitions_and_what_is_in_them() {
+fn an_mbr_is_read_with_logical_partitions_and_volumes() {
     let (first, extended) = (entry(0x80, 0xef, 100, 100), entry(0, 5, 1000, 500));
     let logical = entry(0, 0x83, 10, 100);
     let disk = disk(
@@ -115,7 +115,7 @@ fn an_mbr_is_read_with_its_logical_partitions_and_what_is_in_them() {
 }
 
 #[test]
-fn a_partition_past_the_end_is_found_at_its_entry() {
+fn a_partition_past_the_end_is_reported_at_its_entry() {
     let last = entry(0, 0x83, 100, 100);
     let whole = disk(200 * 512, &[SIGNATURE, (462, &last)]);
     assert_eq!(codes(&seen(&whole)).len(), 0);
@@ -138,7 +138,7 @@ fn a_gpt_is_read_in_sectors_of_both_sizes() {
 }
 
 #[test]
-fn what_is_odd_about_a_gpt_is_told() {
+fn anomalies_of_a_gpt_are_reported() {
     let whole = gpt(512, 64, 60);
     let grown = [&whole[..], &[0; 512]].concat();
     assert_eq!(codes(&seen(&grown)), ["disk.gpt-not-at-end"]);
@@ -160,7 +160,7 @@ fn what_is_odd_about_a_gpt_is_told() {
 }
 
 #[test]
-fn a_gpt_with_wrong_checksums_gives_way_to_its_copy_if_that_is_right() {
+fn the_backup_gpt_is_used_if_the_primary_checksum_is_wrong() {
     let whole = gpt(512, 64, 60);
     // The first entry of the second partition's name, in the array at the beginning and in the header.
     for (at, code) in [(1024 + 128 + 32, "disk.gpt-entries"), (512 + 60, "disk.gpt-header")] {
@@ -189,7 +189,7 @@ fn a_gpt_with_wrong_checksums_gives_way_to_its_copy_if_that_is_right() {
 }
 
 #[test]
-fn a_gpt_counts_behind_a_protective_mbr_only() {
+fn a_gpt_requires_a_protective_mbr() {
     let whole = gpt(512, 64, 60);
     let with = |mbr: &[u8]| {
         let mut disk = whole.clone();
@@ -217,7 +217,7 @@ fn a_gpt_counts_behind_a_protective_mbr_only() {
 }
 
 #[test]
-fn the_gpt_in_sectors_of_the_declared_size_counts_first() {
+fn the_gpt_at_the_declared_sector_size_is_preferred() {
     let mut disk = gpt(4096, 64, 40);
     let old = gpt(512, 512, 60);
     disk[512..2048].copy_from_slice(&old[512..2048]);
@@ -228,7 +228,7 @@ fn the_gpt_in_sectors_of_the_declared_size_counts_first() {
 }
 
 #[test]
-fn an_mbr_counts_in_the_sectors_where_its_volumes_are() {
+fn the_sector_size_of_an_mbr_is_that_of_its_volumes() {
     let used = entry(0, 0x83, 8, 8);
     let xfs: (usize, &[u8]) = (8 * 4096, b"XFSB\0\0\x10\0");
     let sector = |parts: &[(usize, &[u8])], declared| {
@@ -247,7 +247,7 @@ fn an_mbr_counts_in_the_sectors_where_its_volumes_are() {
 }
 
 #[test]
-fn a_bios_starts_from_a_gpt_that_has_a_place_for_its_code() {
+fn bios_boot_from_gpt_requires_a_bios_boot_partition() {
     let mut disk = gpt(512, 64, 60);
     assert!(!seen(&disk).starts_from_bios(), "no code");
     disk[0] = 0xeb;
@@ -258,7 +258,7 @@ fn a_bios_starts_from_a_gpt_that_has_a_place_for_its_code() {
 }
 
 #[test]
-fn a_protective_record_without_a_gpt_is_told() {
+fn a_protective_mbr_without_a_gpt_is_reported() {
     let mut disk = gpt(512, 64, 60);
     disk[512] = 0;
     disk[63 * 512] = 0;
@@ -266,13 +266,13 @@ fn a_protective_record_without_a_gpt_is_told() {
 }
 
 #[test]
-fn a_table_counts_more_than_what_is_left_under_it() {
+fn a_partition_table_takes_precedence_over_an_old_volume() {
     let used = entry(0, 0x83, 100, 50);
     let facts = seen(&disk(200 * 512, &[SIGNATURE, (446, &used), (32768, b"\x01CD001\x01")]));
     assert_eq!((facts.contents, codes(&facts)), (Contents::Mbr, vec!["disk.also"]));
 }
 
-/// Counts what is read, and fails behind a place.
+/// Counts reads, and fails after an offset.
 struct Watched {
     disk: Vec<u8>,
     fails_from: u64,
@@ -317,7 +317,7 @@ fn an_inspection_is_bounded() {
 }
 
 #[test]
-fn what_can_t_be_read_is_left_out_and_told() {
+fn unreadable_sectors_are_skipped_and_reported() {
     let disk = gpt(512, 400, 300);
     let watched = Watched { disk, fails_from: 100_000, read: AtomicU64::new(0) };
     let facts = inspect(&watched, Wanted::default()).unwrap();
@@ -330,7 +330,7 @@ fn what_can_t_be_read_is_left_out_and_told() {
 }
 
 #[test]
-fn facts_are_told_in_the_common_vocabulary() {
+fn facts_use_the_standard_names() {
     use imgprep_map::Value;
     let details = seen(&gpt(512, 64, 40)).details();
     let keys: Vec<_> = details.iter().map(|(key, _)| *key).collect();

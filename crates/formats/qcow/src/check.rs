@@ -5,9 +5,10 @@ use alloc::format;
 use core::cell::RefCell;
 use core::ops::{ControlFlow, Range};
 
+use imgprep_format_kit::{Clusters, EntryRun, Flow, Step, TableVisitor, first_nonzero_in};
 use imgprep_map::{
-    CoverageSweep, EntryRun, Error, FileId, Files, Finding, ReadAt, Report, RevisitLimiter, Severity,
-    StructureCounts, Swept, Use, walk_entries,
+    CoverageSweep, Error, FileId, Files, Finding, LastHole, ReadAt, Report, RevisitLimiter, Severity,
+    StructureCounts, Swept, Use,
 };
 
 use crate::Unsupported;
@@ -77,15 +78,81 @@ struct Walk<'w, 'f> {
 }
 
 /// One walk: the receiver of its usage, and whether it reports invalid entries.
-struct Uses<'u> {
+struct Uses<'u, 'w, 'f> {
+    walk: &'u Walk<'w, 'f>,
     reports: bool,
     add: &'u mut dyn FnMut(Use),
+    revisits: RevisitLimiter,
     /// Where the cluster before ended.
     expected: Option<u64>,
 }
 
+impl TableVisitor<u64> for Uses<'_, '_, '_> {
+    fn table(&mut self, l1: &EntryRun) -> Result<Step, Error> {
+        let (walk, reports) = (self.walk, self.reports);
+        if walk.report.borrow().is_over() {
+            return Ok(Step::End);
+        }
+        let table = match walk.map.table(walk.file, l1) {
+            Ok(None) => return Ok(Step::Skip),
+            Ok(Some(table)) => table,
+            Err(error) => {
+                let message = || format!("{error}");
+                walk.error(reports, "qcow.check.l1-entry", Severity::Error, l1.at, message);
+                return Ok(Step::Skip);
+            }
+        };
+        let len = walk.map.header.l2_bytes();
+        (self.add)(Use { bytes: table..table + len, by: l1.at });
+        if self.revisits.may_walk(table, len) {
+            return Ok(Step::Enter(table));
+        }
+        // The sweep reports the first repetition.
+        let message = || format!("the table at {table} is referenced repeatedly and was skipped");
+        walk.error(reports, "qcow.check.repeated", Severity::Error, l1.at, message);
+        Ok(Step::End)
+    }
+
+    fn cluster(&mut self, l2: &EntryRun, cluster: u64) -> Flow {
+        if l2.value != 0 {
+            self.entry(l2, cluster.saturating_mul(self.walk.map.header.cluster_size()));
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+impl Uses<'_, '_, '_> {
+    fn entry(&mut self, entry: &EntryRun, disk: u64) {
+        let (walk, header) = (self.walk, &self.walk.map.header);
+        let is_beyond = disk >= header.raw.size;
+        let found = walk.map.cluster(entry, disk, walk.file.len());
+        let stored = match found {
+            Ok(cluster) => walk.stored(cluster).map(|range| (cluster, range)),
+            Err(error) => {
+                // Unread data loses nothing.
+                let severity = if is_beyond { Severity::Warning } else { Severity::Error };
+                walk.error(self.reports, "qcow.check.l2-entry", severity, entry.at, || format!("{error}"));
+                return;
+            }
+        };
+        let Some((cluster, range)) = stored else { return };
+        if self.reports {
+            walk.count(cluster, &range, self.expected);
+            if is_beyond {
+                let (size, place) = (header.raw.size, range.start);
+                let message = format!(
+                    "the entry is for disk byte {disk} and references {place}, but the disk has {size} bytes"
+                );
+                walk.report.borrow_mut().warning("qcow.check.beyond-disk", entry.at, message);
+            }
+        }
+        self.expected = Some(range.end);
+        (self.add)(Use { bytes: range, by: entry.at });
+    }
+}
+
 impl Walk<'_, '_> {
-    /// Adds all uses of the file.
+    /// Adds all uses of the file, also those of entries behind the disk.
     fn uses(&self, reports: bool, add: &mut dyn FnMut(Use)) -> Result<(), Error> {
         let header = &self.map.header;
         let l1 = header.raw.l1_offset;
@@ -99,73 +166,11 @@ impl Walk<'_, '_> {
             return Ok(());
         }
         add(Use { bytes: l1..l1 + header.l1_bytes(), by: 40 });
-        let mut revisits = RevisitLimiter::new(self.file.len());
-        let mut uses = Uses { reports, add, expected: None };
-        let _ = walk_entries(self.file, l1, 0..header.l1_entries, u64::from_be_bytes, &mut |entry| {
-            let table = match self.map.table(self.file, &entry) {
-                Ok(None) => return Ok(ControlFlow::Continue(())),
-                Ok(Some(table)) => table,
-                Err(error) => {
-                    self.error(reports, "qcow.check.l1-entry", Severity::Error, entry.at, || {
-                        format!("{error}")
-                    });
-                    return Ok(ControlFlow::Continue(()));
-                }
-            };
-            (uses.add)(Use { bytes: table..table + header.l2_bytes(), by: entry.at });
-            // The sweep reports the first repetition.
-            if !revisits.may_walk(table, header.l2_bytes()) {
-                let message = || format!("the table at {table} is referenced repeatedly and was skipped");
-                self.error(reports, "qcow.check.repeated", Severity::Error, entry.at, message);
-                return Ok(ControlFlow::Break(()));
-            }
-            self.l2(table, &entry, &mut uses)?;
-            let is_over = self.report.borrow().is_over();
-            Ok(if is_over { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
-        })?;
-        Ok(())
-    }
-
-    /// All entries of a table, also those behind the disk.
-    fn l2(&self, table: u64, l1: &EntryRun, uses: &mut Uses<'_>) -> Result<(), Error> {
-        let header = &self.map.header;
-        let start = l1.index * header.l2_coverage();
-        let entries = 0..header.l2_entries;
-        let _ = walk_entries(self.file, table, entries, u64::from_be_bytes, &mut |entry| {
-            if entry.value != 0 {
-                let disk = start.saturating_add(entry.index << header.cluster_bits);
-                self.l2_entry(&entry, disk, uses);
-            }
-            Ok(ControlFlow::Continue(()))
-        })?;
-        Ok(())
-    }
-
-    fn l2_entry(&self, entry: &EntryRun, disk: u64, uses: &mut Uses<'_>) {
-        let (header, is_beyond) = (&self.map.header, disk >= self.map.header.raw.size);
-        let found = self.map.cluster(entry, disk, self.file.len());
-        let stored = match found {
-            Ok(cluster) => self.stored(cluster).map(|range| (cluster, range)),
-            Err(error) => {
-                // Unread data loses nothing.
-                let severity = if is_beyond { Severity::Warning } else { Severity::Error };
-                self.error(uses.reports, "qcow.check.l2-entry", severity, entry.at, || format!("{error}"));
-                return;
-            }
-        };
-        let Some((cluster, range)) = stored else { return };
-        if uses.reports {
-            self.count(cluster, &range, uses.expected);
-            if is_beyond {
-                let (size, place) = (header.raw.size, range.start);
-                let message = format!(
-                    "the entry is for disk byte {disk} and references {place}, but the disk has {size} bytes"
-                );
-                self.report.borrow_mut().warning("qcow.check.beyond-disk", entry.at, message);
-            }
-        }
-        uses.expected = Some(range.end);
-        (uses.add)(Use { bytes: range, by: entry.at });
+        let revisits = RevisitLimiter::new(self.file.len());
+        let mut uses = Uses { walk: self, reports, add, revisits, expected: None };
+        // OK: at most 2^55, by the least coverage of a table.
+        let clusters = 0..header.l1_entries * header.l2_entries;
+        self.map.shape().walk(self.file, clusters, u64::from_be_bytes, &mut uses)
     }
 
     /// Bytes that hold a cluster: a plain one is whole, unless the file ends in it.
@@ -266,9 +271,8 @@ impl Walk<'_, '_> {
 
     /// The first byte of less than two clusters that is not 0; what cannot be read is no finding.
     fn first_set(&self, bytes: &Range<u64>) -> Option<u64> {
-        // OK: less than two clusters, at most 128 KiB.
-        let found = self.file.slice(bytes.start, usize::try_from(bytes.end - bytes.start).ok()?).ok()?;
-        found.iter().position(|byte| *byte != 0).map(|index| bytes.start + index as u64)
+        let found = first_nonzero_in(self.file, &mut LastHole::default(), bytes.clone());
+        found.ok().flatten().map(|(at, _)| at)
     }
 }
 

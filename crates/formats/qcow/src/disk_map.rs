@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
+use imgprep_format_kit as kit;
 use imgprep_map::{
     Contradictions, DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, Severity,
     StructureCounts, Visitor,
@@ -25,7 +26,7 @@ impl DiskMap for Map {
         ExtentBuilder::visit(range, self.header.raw.size, first, visitor, |range, builder| {
             match self.header.refusal() {
                 Some(refusal) => Err(refusal.hitting(range.clone())),
-                None => self.walk(file, range, builder),
+                None => kit::visit(self, file, range, builder),
             }
         })
     }

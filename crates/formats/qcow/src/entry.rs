@@ -1,13 +1,17 @@
 //! L1 and L2 entries: bits -> state.
 
-use crate::Corrupt;
+use imgprep_format_kit::Invalid;
+
 use crate::layout::COMPRESSED;
 
+/// Code of an invalid entry of either table.
+const ENTRY: &str = "qcow.table.entry";
+
 /// The offset of an L2 table; `None` if it is not allocated. An L1 entry has no flags.
-pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, Corrupt> {
+pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, Invalid> {
     if !found.is_multiple_of(1 << cluster_bits) {
         let reason = "the offset is not a multiple of the cluster size";
-        return Err(Corrupt::Entry { at, table: "L1", found, reason });
+        return Err(Invalid::Entry { code: ENTRY, at, table: "L1", found, reason });
     }
     Ok((found != 0).then_some(found))
 }
@@ -27,8 +31,8 @@ pub(crate) enum Cluster {
 }
 
 /// Every writer puts plain clusters on multiples of the cluster size, compressed ones anywhere.
-pub(crate) fn l2(found: u64, at: u64, cluster_bits: u32) -> Result<Cluster, Corrupt> {
-    let bad = |reason| Corrupt::Entry { at, table: "L2", found, reason };
+pub(crate) fn l2(found: u64, at: u64, cluster_bits: u32) -> Result<Cluster, Invalid> {
+    let bad = |reason| Invalid::Entry { code: ENTRY, at, table: "L2", found, reason };
     if found & COMPRESSED != 0 {
         let offset_bits = 63 - cluster_bits;
         // OK: at most 16 bits, by `cluster_bits`.
@@ -55,7 +59,7 @@ mod tests {
         assert_eq!(l2(0x5000, 9, 12), Ok(Cluster::Data { at: 0x5000 }));
         assert_eq!(l2(1 << 62, 9, 12), Ok(Cluster::Data { at: 1 << 62 }));
         let misplaced = "the offset is not a multiple of the cluster size";
-        let bad = |found, reason| Err(Corrupt::Entry { at: 9, table: "L2", found, reason });
+        let bad = |found, reason| Err(Invalid::Entry { code: ENTRY, at: 9, table: "L2", found, reason });
         assert_eq!(l2(0x5200, 9, 12), bad(0x5200, misplaced));
         assert_eq!(l2(0x5200, 9, 9), Ok(Cluster::Data { at: 0x5200 }));
         let empty = COMPRESSED | 0x5123;
@@ -79,7 +83,7 @@ mod tests {
         assert_eq!(l1(0, 9, 12), Ok(None));
         assert_eq!(l1(0x1000, 9, 12), Ok(Some(0x1000)));
         for found in [1, 0x1200, COMPRESSED | 1] {
-            assert!(matches!(l1(found, 9, 12), Err(Corrupt::Entry { at: 9, table: "L1", .. })), "{found:x}");
+            assert!(matches!(l1(found, 9, 12), Err(Invalid::Entry { at: 9, table: "L1", .. })), "{found:x}");
         }
     }
 }

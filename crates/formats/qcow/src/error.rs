@@ -1,115 +1,11 @@
-//! What can be wrong in a QCOW, and what is not read.
+//! Errors of QCOW images; errors of headers and tables in general are those of the kit.
 
-use alloc::string::String;
-
+use imgprep_format_kit::HeaderCodes;
 use imgprep_map::{Class, Detail};
 
-/// A file that contradicts itself or its format. Offsets are file offsets.
-#[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
-pub enum Corrupt {
-    /// The file ends before its header does.
-    #[error("the header needs {expected} bytes, but the file has {file_len}")]
-    HeaderCut {
-        /// Bytes that are needed.
-        expected: u64,
-        /// Bytes that are there.
-        file_len: u64,
-    },
-    /// The first bytes are not QCOW's.
-    #[error("the file begins with {found:02x?}, expected the QCOW magic")]
-    Magic {
-        /// What stands there.
-        found: [u8; 4],
-    },
-    /// A field has a value that cannot be.
-    #[error("{field} is {found}, expected {expected}")]
-    Field {
-        /// Offset of the field.
-        at: u64,
-        /// QEMU's name for it.
-        field: &'static str,
-        /// What it may be.
-        expected: &'static str,
-        /// What it is.
-        found: u64,
-    },
-    /// A table does not lie inside the file.
-    #[error("{table} is at bytes {start}..{end}, but the file has {file_len}")]
-    TablePastEnd {
-        /// Offset of the field or entry that names it.
-        at: u64,
-        /// Which table.
-        table: &'static str,
-        /// Its first byte.
-        start: u64,
-        /// Its end, saturated.
-        end: u64,
-        /// Length of the file.
-        file_len: u64,
-    },
-    /// An L1 or L2 entry that no writer writes.
-    #[error("invalid {table} entry {found:#018x}: {reason}")]
-    Entry {
-        /// Offset of the entry.
-        at: u64,
-        /// Which table.
-        table: &'static str,
-        /// The entry.
-        found: u64,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
-    /// An L1 table that names L2 tables again and again: each of them can describe one part of the disk.
-    #[error("the L2 table at {found}, or one before it, is referenced repeatedly, expected once")]
-    TablesRepeated {
-        /// Offset of the L1 entry with which it was too often.
-        at: u64,
-        /// The table that it names.
-        found: u64,
-    },
-    /// Data, plain or compressed, that does not lie inside the file.
-    #[error("the entry points to bytes {start}..{end}, but the file has {file_len}")]
-    DataPastEnd {
-        /// Offset of the entry.
-        at: u64,
-        /// First byte of the data.
-        start: u64,
-        /// Its end, saturated.
-        end: u64,
-        /// Length of the file.
-        file_len: u64,
-    },
-}
-
-impl Detail for Corrupt {
-    fn code(&self) -> &'static str {
-        match self {
-            Self::HeaderCut { .. } => "qcow.header.cut",
-            Self::Magic { .. } => "qcow.header.magic",
-            Self::Field { .. } => "qcow.header.field",
-            Self::TablePastEnd { .. } => "qcow.table.past-end",
-            Self::Entry { .. } => "qcow.table.entry",
-            Self::TablesRepeated { .. } => "qcow.table.repeated",
-            Self::DataPastEnd { .. } => "qcow.l2.past-end",
-        }
-    }
-
-    fn class(&self) -> Class {
-        Class::Corrupt
-    }
-
-    fn at(&self) -> Option<u64> {
-        Some(match self {
-            Self::HeaderCut { file_len, .. } => *file_len,
-            Self::Magic { .. } => 0,
-            Self::Field { at, .. }
-            | Self::TablePastEnd { at, .. }
-            | Self::Entry { at, .. }
-            | Self::TablesRepeated { at, .. }
-            | Self::DataPastEnd { at, .. } => *at,
-        })
-    }
-}
+/// Codes of header fields and of the tables that they reference.
+pub(crate) const HEADER_CODES: HeaderCodes =
+    HeaderCodes { field: "qcow.header.field", past_end: "qcow.table.past-end" };
 
 /// An image that may be fine, but that this crate cannot serve.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -119,12 +15,6 @@ pub enum Unsupported {
     Version {
         /// What the header says.
         version: u32,
-    },
-    /// The payload is locked away.
-    #[error("the image is encrypted ({method}): encrypted data cannot be read")]
-    Encrypted {
-        /// AES or a number.
-        method: String,
     },
     /// An early tapdisk wrote the L1 table.
     #[error(
@@ -137,7 +27,6 @@ impl Detail for Unsupported {
     fn code(&self) -> &'static str {
         match self {
             Self::Version { .. } => "qcow.header.version",
-            Self::Encrypted { .. } => "qcow.header.encrypted",
             Self::NativeL1 => "qcow.header.native-l1",
         }
     }
@@ -149,7 +38,6 @@ impl Detail for Unsupported {
     fn at(&self) -> Option<u64> {
         Some(match self {
             Self::Version { .. } => 4,
-            Self::Encrypted { .. } => 36,
             Self::NativeL1 => 60,
         })
     }

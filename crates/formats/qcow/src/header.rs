@@ -1,11 +1,13 @@
 //! The header: raw -> validated.
 
+use imgprep_format_kit::{Encrypted, Invalid};
 use imgprep_map::{Encryption, Error, ReadAt, usize_of};
 
+use crate::Unsupported;
+use crate::error::HEADER_CODES;
 use crate::layout::{
     ENTRY, HEADER, MAGIC, RawHeader, XEN_AT, XEN_BIG_ENDIAN, XEN_HEADER, XEN_PAGE, XenHeader,
 };
-use crate::{Corrupt, Unsupported};
 
 /// A header whose fields fit together, with an L1 table inside the file.
 #[derive(Clone, Debug)]
@@ -30,10 +32,10 @@ impl Header {
             return Err(Unsupported::Version { version: raw.version }.into());
         }
         if !(9..=16).contains(&raw.cluster_bits) {
-            return Err(field(32, "cluster_bits", "9 to 16", raw.cluster_bits.into()));
+            return Err(HEADER_CODES.field(32, "cluster_bits", "9 to 16", raw.cluster_bits.into()));
         }
         if !(6..=13).contains(&raw.l2_bits) {
-            return Err(field(33, "l2_bits", "6 to 13", raw.l2_bits.into()));
+            return Err(HEADER_CODES.field(33, "l2_bits", "6 to 13", raw.l2_bits.into()));
         }
         let (cluster_bits, l2_entries) = (u32::from(raw.cluster_bits), 1 << raw.l2_bits);
         let header = Self {
@@ -79,13 +81,8 @@ impl Header {
 
     /// Why data cannot be read, though the image can be described.
     pub(crate) fn refusal(&self) -> Option<Error> {
-        if let Some(encryption) = self.encryption {
-            let method = match encryption {
-                Encryption::Aes => "AES".into(),
-                Encryption::Luks => "LUKS".into(),
-                Encryption::Other(number) => alloc::format!("method {number}"),
-            };
-            return Some(Unsupported::Encrypted { method }.into());
+        if let Some(method) = self.encryption {
+            return Some(Encrypted::new("qcow.header.encrypted", 36, method).into());
         }
         let is_native = self.xen.is_some_and(|xen| xen.flags & XEN_BIG_ENDIAN == 0);
         is_native.then(|| Unsupported::NativeL1.into())
@@ -98,38 +95,26 @@ impl Header {
             return Ok(());
         }
         if start < HEADER {
-            return Err(field(40, "l1_table_offset", "at least 48", start));
+            return Err(HEADER_CODES.field(40, "l1_table_offset", "at least 48", start));
         }
-        check_table(file, 40, "the L1 table", start, self.l1_bytes())?;
+        HEADER_CODES.check_table(file, 40, "the L1 table", start, self.l1_bytes())?;
         Ok(())
     }
 }
 
-/// Fails unless `len` bytes from `start` on lie inside the file.
-pub(crate) fn check_table(
-    file: &dyn ReadAt,
-    at: u64,
-    table: &'static str,
-    start: u64,
-    len: u64,
-) -> Result<(), Corrupt> {
-    let (end, file_len) = (start.saturating_add(len), file.len());
-    if end > file_len { Err(Corrupt::TablePastEnd { at, table, start, end, file_len }) } else { Ok(()) }
-}
-
-fn field(at: u64, field: &'static str, expected: &'static str, found: u64) -> Error {
-    Corrupt::Field { at, field, expected, found }.into()
-}
-
 fn read_raw(file: &dyn ReadAt) -> Result<RawHeader, Error> {
     if file.len() < HEADER {
-        return Err(Corrupt::HeaderCut { expected: HEADER, file_len: file.len() }.into());
+        return Err(
+            Invalid::HeaderCut { code: "qcow.header.cut", expected: HEADER, file_len: file.len() }.into()
+        );
     }
     let bytes = file.array::<48>(0)?;
-    if bytes[..4] != MAGIC {
-        return Err(Corrupt::Magic { found: [bytes[0], bytes[1], bytes[2], bytes[3]] }.into());
+    let raw = RawHeader::decode(&bytes);
+    if raw.magic != MAGIC {
+        let (code, expected) = ("qcow.header.magic", "the QCOW magic");
+        return Err(Invalid::Magic { code, expected, found: raw.magic }.into());
     }
-    Ok(RawHeader::decode(&bytes))
+    Ok(raw)
 }
 
 /// Tapdisk looks for its extension only where the L1 table stands on a page, and so
@@ -148,12 +133,12 @@ fn backing_name(file: &dyn ReadAt, raw: &RawHeader) -> Result<Option<(u64, usize
         return Ok(None);
     }
     if raw.backing_offset < HEADER {
-        return Err(field(8, "backing_file_offset", "0 or at least 48", raw.backing_offset));
+        return Err(HEADER_CODES.field(8, "backing_file_offset", "0 or at least 48", raw.backing_offset));
     }
     if !(1..=1023).contains(&raw.backing_len) {
-        return Err(field(16, "backing_file_size", "1 to 1023", raw.backing_len.into()));
+        return Err(HEADER_CODES.field(16, "backing_file_size", "1 to 1023", raw.backing_len.into()));
     }
-    check_table(file, 8, "the backing file name", raw.backing_offset, raw.backing_len.into())?;
+    HEADER_CODES.check_table(file, 8, "the backing file name", raw.backing_offset, raw.backing_len.into())?;
     // OK: at most 1023.
     Ok(Some((raw.backing_offset, usize_of(raw.backing_len))))
 }
@@ -182,8 +167,8 @@ mod tests {
         Header::read(&file)
     }
 
-    fn corrupt(result: Result<Header, Error>) -> Corrupt {
-        result.expect_err("it is refused").detail::<Corrupt>().expect("it is corrupt").clone()
+    fn corrupt(result: Result<Header, Error>) -> Invalid {
+        result.expect_err("it is refused").detail::<Invalid>().expect("it is corrupt").clone()
     }
 
     #[test]
@@ -197,7 +182,10 @@ mod tests {
     #[test]
     fn a_header_that_is_cut() {
         let file = good()[..47].to_vec();
-        assert_eq!(corrupt(Header::read(&file)), Corrupt::HeaderCut { expected: 48, file_len: 47 });
+        assert_eq!(
+            corrupt(Header::read(&file)),
+            Invalid::HeaderCut { code: "qcow.header.cut", expected: 48, file_len: 47 }
+        );
     }
 
     #[test]
@@ -212,13 +200,16 @@ mod tests {
             (8, &[0, 0, 0, 0, 0, 0, 0, 47], "backing_file_offset", 47),
         ] {
             match corrupt(with(at, bytes)) {
-                Corrupt::Field { at: place, field, found: value, .. } => {
+                Invalid::Field { at: place, field, found: value, .. } => {
                     assert_eq!((place, field, value), (at as u64, name, found));
                 }
                 other => panic!("{name}: {other:?}"),
             }
         }
-        assert_eq!(corrupt(with(0, b"QFI\xfa")), Corrupt::Magic { found: *b"QFI\xfa" });
+        assert_eq!(
+            corrupt(with(0, b"QFI\xfa")),
+            Invalid::Magic { code: "qcow.header.magic", expected: "the QCOW magic", found: *b"QFI\xfa" }
+        );
         let version = with(4, &[0, 0, 0, 2]).unwrap_err();
         assert_eq!(version.detail(), Some(&Unsupported::Version { version: 2 }));
     }
@@ -233,20 +224,33 @@ mod tests {
         };
         assert_eq!(name(6).unwrap().backing_name, Some((50, 6)));
         for len in [0, 1024, u32::MAX] {
-            assert!(matches!(corrupt(name(len)), Corrupt::Field { at: 16, .. }), "{len}");
+            assert!(matches!(corrupt(name(len)), Invalid::Field { at: 16, .. }), "{len}");
         }
-        let past =
-            Corrupt::TablePastEnd { at: 8, table: "the backing file name", start: 50, end: 57, file_len: 56 };
+        let past = Invalid::TablePastEnd {
+            code: HEADER_CODES.past_end,
+            at: 8,
+            table: "the backing file name",
+            start: 50,
+            end: 57,
+            file_len: 56,
+        };
         assert_eq!(corrupt(name(7)), past);
     }
 
     #[test]
     fn the_l1_table_is_as_long_as_the_disk_needs() {
         let grown = with(24, &(2u64 << 20 | 1).to_be_bytes());
-        let past = Corrupt::TablePastEnd { at: 40, table: "the L1 table", start: 48, end: 64, file_len: 56 };
+        let past = Invalid::TablePastEnd {
+            code: HEADER_CODES.past_end,
+            at: 40,
+            table: "the L1 table",
+            start: 48,
+            end: 64,
+            file_len: 56,
+        };
         assert_eq!(corrupt(grown), past);
         let oversized = with(24, &u64::MAX.to_be_bytes());
-        assert!(matches!(corrupt(oversized), Corrupt::TablePastEnd { at: 40, .. }));
+        assert!(matches!(corrupt(oversized), Invalid::TablePastEnd { at: 40, .. }));
         let nothing = with(24, &[0; 8]).unwrap();
         assert_eq!(nothing.l1_entries, 0);
     }

@@ -1,6 +1,6 @@
 //! On-disk structures: sizes, offsets, magics.
 
-use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::Fields;
 
 /// The format's name.
 pub const NAME: &str = "qcow";
@@ -27,6 +27,7 @@ pub(crate) const ENTRY: u64 = 8;
 /// The header's fields as they stand in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawHeader {
+    pub(crate) magic: [u8; 4],
     pub(crate) version: u32,        // 4
     pub(crate) backing_offset: u64, // 8
     pub(crate) backing_len: u32,    // 16
@@ -40,18 +41,18 @@ pub(crate) struct RawHeader {
 
 impl RawHeader {
     pub(crate) fn decode(bytes: &[u8; 48]) -> Self {
-        let u32_at = |at: usize| BigEndian::read_u32(&bytes[at..]);
-        let u64_at = |at: usize| BigEndian::read_u64(&bytes[at..]);
+        let fields = Fields::be(bytes);
         Self {
-            version: u32_at(4),
-            backing_offset: u64_at(8),
-            backing_len: u32_at(16),
-            mtime: u32_at(20),
-            size: u64_at(24),
-            cluster_bits: bytes[32],
-            l2_bits: bytes[33],
-            crypt_method: u32_at(36),
-            l1_offset: u64_at(40),
+            magic: fields.array::<0, 4>(),
+            version: fields.u32::<4>(),
+            backing_offset: fields.u64::<8>(),
+            backing_len: fields.u32::<16>(),
+            mtime: fields.u32::<20>(),
+            size: fields.u64::<24>(),
+            cluster_bits: fields.u8::<32>(),
+            l2_bits: fields.u8::<33>(),
+            crypt_method: fields.u32::<36>(),
+            l1_offset: fields.u64::<40>(),
         }
     }
 }
@@ -65,6 +66,7 @@ pub(crate) struct XenHeader {
 impl XenHeader {
     /// `None` if what follows the header is something else.
     pub(crate) fn decode(bytes: &[u8; 16]) -> Option<Self> {
-        (bytes[..4] == XEN_MAGIC).then(|| Self { flags: BigEndian::read_u32(&bytes[12..]) })
+        let fields = Fields::be(bytes);
+        (fields.array::<0, 4>() == XEN_MAGIC).then(|| Self { flags: fields.u32::<12>() })
     }
 }

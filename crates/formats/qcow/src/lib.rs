@@ -40,7 +40,7 @@ pub use codes::CODES;
 use crate::header::Header;
 use crate::map::Map;
 
-pub use error::{Corrupt, Unsupported};
+pub use error::Unsupported;
 pub use layout::NAME;
 
 /// Recognises the magic with version 1, or with the unused version 0: from 2 on it

@@ -1,10 +1,10 @@
 //! File usage: which structure uses which bytes of the image: header, name, tables, clusters.
 
-use core::ops::{ControlFlow, Range};
+use core::ops::ControlFlow;
 
-use imgprep_map::{Error, FileId, FileUse, Files, ReadAt, UseKind, walk_entries};
+use imgprep_format_kit::{file_usage, metadata};
+use imgprep_map::{Error, FileId, FileUse, Files};
 
-use crate::entry::Cluster;
 use crate::map::Map;
 
 type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
@@ -15,23 +15,7 @@ impl Map {
         if self.header.refusal().is_some() || self.claim_fixed(visit).is_break() {
             return Ok(());
         }
-        let (l1, entries) = (self.header.raw.l1_offset, 0..self.header.l1_entries);
-        // More bytes of tables than the file has: two of them share some, and what was reported
-        // proves it. So the cost of a walk follows the file, whatever its L1 table repeats.
-        let mut room = file.len();
-        let _ = walk_entries(file, l1, entries, u64::from_be_bytes, &mut |entry| {
-            // `visit` reports invalid entries.
-            let Ok(Some(table)) = self.table(file, &entry) else { return Ok(ControlFlow::Continue(())) };
-            let disk = self.described(&entry);
-            let file_use = metadata(table..table + self.header.l2_bytes(), "an L2 table");
-            let flow = visit(FileUse { disk: Some(disk.start), ..file_use });
-            let Some(left) = room.checked_sub(self.header.l2_bytes()).filter(|_| flow.is_continue()) else {
-                return Ok(ControlFlow::Break(()));
-            };
-            room = left;
-            self.claim_clusters(file, table, &disk, visit)
-        })?;
-        Ok(())
+        file_usage(self, file, visit)
     }
 
     fn claim_fixed(&self, visit: Visit<'_>) -> ControlFlow<()> {
@@ -45,29 +29,4 @@ impl Map {
         }
         ControlFlow::Continue(())
     }
-
-    fn claim_clusters(
-        &self,
-        file: &dyn ReadAt,
-        table: u64,
-        disk: &Range<u64>,
-        visit: Visit<'_>,
-    ) -> Result<ControlFlow<()>, Error> {
-        let size = self.header.cluster_size();
-        let count = (disk.end - disk.start).div_ceil(size);
-        walk_entries(file, table, 0..count, u64::from_be_bytes, &mut |entry| {
-            let at = disk.start + entry.index * size;
-            let Ok(cluster) = self.cluster(&entry, at, file.len()) else {
-                return Ok(ControlFlow::Continue(()));
-            };
-            let Some(range) = self.stored(cluster, at) else { return Ok(ControlFlow::Continue(())) };
-            let is_compressed = matches!(cluster, Cluster::Compressed { .. });
-            let kind = if is_compressed { UseKind::Compressed } else { UseKind::Data };
-            Ok(visit(FileUse { file: FileId::SELF, range, kind, disk: Some(at) }))
-        })
-    }
-}
-
-fn metadata(range: Range<u64>, name: &'static str) -> FileUse {
-    FileUse { file: FileId::SELF, range, kind: UseKind::Metadata(name), disk: None }
 }

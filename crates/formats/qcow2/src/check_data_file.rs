@@ -5,14 +5,12 @@
 //! where the two readings differ.
 
 use alloc::format;
-use core::ops::{ControlFlow, Range};
+use core::ops::ControlFlow;
 
-use imgprep_map::{DiskMap, Error, Files, Finding, LastHole, ReadAt, Severity, Source, usize_of};
+use imgprep_format_kit::first_nonzero_in;
+use imgprep_map::{DiskMap, Error, Files, Finding, LastHole, Severity, Source};
 
 use crate::map::Map;
-
-/// Bytes that are read at once.
-const CHUNK: u64 = 256 << 10;
 
 /// One finding if there is such data. Reads what the disk does not use of the data file, up to the first byte that
 /// is not 0; holes are skipped.
@@ -28,11 +26,11 @@ pub(crate) fn check(
     map.visit(files, 0..map.disk.size, &mut |extent| {
         if !matches!(extent.source, Source::Data { .. } | Source::Compressed { .. }) {
             let end = extent.disk.end.min(data.len());
-            first = first_set(data, &mut hole, extent.disk.start..end);
+            first = first_nonzero_in(data, &mut hole, extent.disk.start..end);
         }
         if matches!(first, Ok(None)) { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
     })?;
-    if let Some(at) = first.map_err(|error| error.in_file(map.data_file()))? {
+    if let Some((at, _)) = first.map_err(|error| error.in_file(map.data_file()))? {
         let message = format!(
             "the data file is to be read as a raw image and holds data at {at}, where the tables store nothing: the disk reads as zeros there, other programs may read the data"
         );
@@ -40,23 +38,4 @@ pub(crate) fn check(
         let _ = found(Finding { code, severity: Severity::Warning, at: None, message });
     }
     Ok(())
-}
-
-/// Offset of the first byte in `range` that is not 0.
-fn first_set(data: &dyn ReadAt, hole: &mut LastHole, range: Range<u64>) -> Result<Option<u64>, Error> {
-    let mut at = range.start;
-    while at < range.end {
-        at = hole.next_data(data, at);
-        if at >= range.end {
-            break;
-        }
-        let len = (range.end - at).min(CHUNK);
-        // OK: at most a chunk.
-        let bytes = data.slice(at, usize_of(len))?;
-        if let Some(index) = bytes.iter().position(|byte| *byte != 0) {
-            return Ok(Some(at + index as u64));
-        }
-        at += len;
-    }
-    Ok(None)
 }

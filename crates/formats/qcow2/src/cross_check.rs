@@ -11,15 +11,15 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::ops::ControlFlow;
 
-use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::{EntryRun, Flow, Step, TableVisitor};
 use imgprep_map::{
-    Contradictions, CoverageSweep, EntryRun, Error, FileId, Files, Finding, ReadAt, RevisitLimiter, Severity,
-    Swept, Use, usize_of, walk_entries,
+    Contradictions, CoverageSweep, Error, FileId, Files, Finding, ReadAt, RevisitLimiter, Severity, Swept,
+    Use, usize_of,
 };
 
-use crate::entry::Cluster;
+use crate::entry::{Cluster, Entry};
 use crate::layout::{COPIED, DIRTY};
-use crate::map::{Map, Table};
+use crate::map::Map;
 use crate::refcounts::Refcounts;
 
 /// Bytes of memory for one place of a payload while places are put in order.
@@ -46,10 +46,13 @@ fn walked(map: &Map, file: &dyn ReadAt, has_counts: bool) -> Result<Vec<Finding>
         refcounts: Refcounts::new(&map.header, file),
         has_counts,
         found: Contradictions::default(),
+        revisits: RevisitLimiter::new(file.len()),
+        has_saved_state: map.tables.snapshots.iter().any(|entry| entry.shown.vm_state_size > 0),
+        is_saved_state: false,
         last_payload: None,
         are_payloads_in_order: true,
     };
-    walk.tables(&mut Walk::table)?;
+    walk_all(map, file, &mut walk)?;
     if !walk.are_payloads_in_order {
         walk.payloads()?;
     }
@@ -63,55 +66,86 @@ struct Walk<'w, 'f> {
     /// Whether reference counts and COPIED are looked up.
     has_counts: bool,
     found: Contradictions,
+    revisits: RevisitLimiter,
+    /// Whether a snapshot has the state of a machine, which QEMU keeps behind the disk, from the next L2 table on
+    /// (section "Snapshots").
+    has_saved_state: bool,
+    /// Whether the current table stores such a state.
+    is_saved_state: bool,
     /// Where the last payload began.
     last_payload: Option<u64>,
     are_payloads_in_order: bool,
 }
 
-type Flow = Result<ControlFlow<()>, Error>;
+/// Walks every L2 table that the L1 table references, also behind the disk.
+fn walk_all(map: &Map, file: &dyn ReadAt, visitor: &mut impl TableVisitor<Entry>) -> Result<(), Error> {
+    // OK: an L1 table has at most 2^22 entries, an L2 table 2^18.
+    let clusters = 0..map.disk.l1_entries * map.header.l2_entries();
+    if map.header.has_extended_l2() {
+        map.shape().walk(file, clusters, Entry::decode::<16>, visitor)
+    } else {
+        map.shape().walk(file, clusters, Entry::decode::<8>, visitor)
+    }
+}
+
+/// The table that an L1 entry references. The revisits bound the walk by the file; `visit` reports invalid entries.
+fn step(map: &Map, file: &dyn ReadAt, revisits: &mut RevisitLimiter, l1: &EntryRun) -> Step {
+    match map.table(file, l1) {
+        Ok(Some(table)) if revisits.may_walk(table, map.header.cluster_size()) => Step::Enter(table),
+        Ok(Some(_)) => Step::End,
+        _ => Step::Skip,
+    }
+}
+
+impl TableVisitor<Entry> for Walk<'_, '_> {
+    fn table(&mut self, l1: &EntryRun) -> Result<Step, Error> {
+        let step = step(self.map, self.file, &mut self.revisits, l1);
+        if let Step::Enter(table) = step {
+            self.is_saved_state = self.has_saved_state && self.map.shape().described(l1).is_empty();
+            self.counted("L2 table", l1.at, l1.value, table)?;
+        }
+        Ok(step)
+    }
+
+    fn cluster(&mut self, l2: &EntryRun<Entry>, cluster: u64) -> Flow {
+        if !l2.value.is_zero() {
+            self.cluster_at(l2, cluster.saturating_mul(self.map.header.cluster_size()))?;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
+
+/// Adds the places of compressed clusters.
+struct Payloads<'p, 'a> {
+    map: &'p Map,
+    file: &'p dyn ReadAt,
+    revisits: RevisitLimiter,
+    add: &'p mut (dyn FnMut(Use) + 'a),
+}
+
+impl TableVisitor<Entry> for Payloads<'_, '_> {
+    fn table(&mut self, l1: &EntryRun) -> Result<Step, Error> {
+        Ok(step(self.map, self.file, &mut self.revisits, l1))
+    }
+
+    fn cluster(&mut self, l2: &EntryRun<Entry>, _: u64) -> Flow {
+        if let Ok(Cluster::Compressed { at, .. }) = self.map.rules.l2(l2.value.descriptor, l2.at) {
+            (self.add)(Use { bytes: at..at.saturating_add(1), by: l2.at });
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+}
 
 impl Walk<'_, '_> {
-    /// Every L2 table that the L1 table names, also behind the disk; what the map refuses is left to it.
-    fn tables(
-        &mut self,
-        each: &mut dyn FnMut(&mut Self, EntryRun, &Table) -> Result<(), Error>,
-    ) -> Result<(), Error> {
-        let (map, file) = (self.map, self.file);
-        // Bounds the walk by the file, however often a table is named.
-        let mut revisits = RevisitLimiter::new(file.len());
-        let entries = 0..map.disk.l1_entries;
-        let _ = walk_entries(file, map.disk.l1_at, entries, u64::from_be_bytes, &mut |entry| -> Flow {
-            let Ok(Some(table)) = map.table(file, entry) else { return Ok(ControlFlow::Continue(())) };
-            if !revisits.may_walk(table.at, map.header.cluster_size()) {
-                return Ok(ControlFlow::Break(()));
-            }
-            each(self, entry, &table)?;
-            Ok(ControlFlow::Continue(()))
-        })?;
+    fn cluster_at(&mut self, l2: &EntryRun<Entry>, disk: u64) -> Result<(), Error> {
+        let Ok(cluster) = self.map.rules.l2(l2.value.descriptor, l2.at) else { return Ok(()) };
+        self.entry(l2.at, l2.value.descriptor, cluster)?;
+        let size = self.map.disk.size;
+        if disk >= size && !self.is_saved_state && stores(cluster) {
+            let message = || format!("a cluster is allocated for byte {disk}, but the disk has {size} bytes");
+            self.found.add("qcow2.size.beyond", Severity::Warning, l2.at, message);
+        }
         Ok(())
-    }
-
-    fn table(&mut self, l1: EntryRun, table: &Table) -> Result<(), Error> {
-        self.counted("L2 table", l1.at, l1.value, table.at)?;
-        let (map, is_saved_state) = (self.map, self.is_saved_state(table));
-        map.entries(self.file, table, &mut |at, entry, disk| {
-            let entry = BigEndian::read_u64(entry);
-            let Ok(cluster) = map.rules.l2(entry, at) else { return Ok(()) };
-            self.entry(at, entry, cluster)?;
-            if disk >= map.disk.size && !is_saved_state && stores(cluster) {
-                let size = map.disk.size;
-                let message =
-                    || format!("a cluster is allocated for byte {disk}, but the disk has {size} bytes");
-                self.found.add("qcow2.size.beyond", Severity::Warning, at, message);
-            }
-            Ok(())
-        })
-    }
-
-    /// QEMU keeps the state of a machine behind the disk, from the next L2 table on (section "Snapshots").
-    fn is_saved_state(&self, table: &Table) -> bool {
-        let has_state = self.map.tables.snapshots.iter().any(|entry| entry.shown.vm_state_size > 0);
-        has_state && table.disk.start >= self.map.disk.size
     }
 
     fn entry(&mut self, at: u64, entry: u64, cluster: Cluster) -> Result<(), Error> {
@@ -192,15 +226,8 @@ impl Walk<'_, '_> {
         sweep.run(
             0,
             &mut |add: &mut dyn FnMut(Use)| {
-                self.tables(&mut |walk, _, table| {
-                    map.entries(walk.file, table, &mut |at, entry, _| {
-                        let entry = BigEndian::read_u64(entry);
-                        if let Ok(Cluster::Compressed { at: place, .. }) = map.rules.l2(entry, at) {
-                            add(Use { bytes: place..place.saturating_add(1), by: at });
-                        }
-                        Ok(())
-                    })
-                })
+                let (file, revisits) = (self.file, RevisitLimiter::new(self.file.len()));
+                walk_all(map, file, &mut Payloads { map, file, revisits, add })
             },
             &mut |swept| {
                 if let Swept::Shared { bytes, first, second } = swept {

@@ -1,9 +1,10 @@
 //! One disk of an image and the place of its L1 table.
 
+use imgprep_format_kit::Invalid;
 use imgprep_map::{Error, ReadAt};
 
-use crate::Corrupt;
-use crate::header::{Header, check_table, field};
+use crate::error::HEADER_CODES;
+use crate::header::Header;
 use crate::layout::L1_BYTES;
 
 /// One disk of the image: the current one, or a snapshot's.
@@ -35,22 +36,34 @@ impl Header {
     pub(crate) fn check_l1(&self, file: &dyn ReadAt, disk: &Disk) -> Result<(), Error> {
         let needed = disk.size.div_ceil(self.l2_coverage());
         if disk.l1_entries < needed {
-            let (at, expected, found) = (disk.l1_field_at, needed, disk.l1_entries);
-            return Err(Corrupt::L1TooShort { at, expected, found, size: disk.size }.into());
+            return Err(Invalid::TableTooShort {
+                code: "qcow2.l1.too-short",
+                at: disk.l1_field_at,
+                table: "the L1 table",
+                expected: needed,
+                found: disk.l1_entries,
+                size: disk.size,
+            }
+            .into());
         }
         let bytes = disk.l1_entries * 8;
         if bytes > L1_BYTES {
-            return Err(field(disk.l1_field_at, "l1_size", "at most 4194304 entries", disk.l1_entries));
+            return Err(HEADER_CODES.field(
+                disk.l1_field_at,
+                "l1_size",
+                "at most 4194304 entries",
+                disk.l1_entries,
+            ));
         }
         if !disk.l1_at.is_multiple_of(self.cluster_size()) {
-            return Err(field(
+            return Err(HEADER_CODES.field(
                 disk.l1_field_at,
                 "l1_table_offset",
                 "a multiple of the cluster size",
                 disk.l1_at,
             ));
         }
-        check_table(file, disk.l1_field_at, "the L1 table", disk.l1_at, bytes)?;
+        HEADER_CODES.check_table(file, disk.l1_field_at, "the L1 table", disk.l1_at, bytes)?;
         Ok(())
     }
 }

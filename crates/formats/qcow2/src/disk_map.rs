@@ -3,9 +3,27 @@
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{DiskMap, Error, ExtentBuilder, FileUse, Files, Finding, StructureCounts, Visitor};
+use imgprep_format_kit as kit;
+use imgprep_map::{DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, StructureCounts, Visitor};
 
+use crate::clusters::DiskClusters;
 use crate::map::Map;
+
+impl Map {
+    fn walk(
+        &self,
+        files: &dyn Files,
+        range: &Range<u64>,
+        builder: &mut ExtentBuilder<'_>,
+    ) -> Result<(), Error> {
+        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
+        if self.header.has_extended_l2() {
+            kit::visit(&DiskClusters::<16>::new(self, files), file, range, builder)
+        } else {
+            kit::visit(&DiskClusters::<8>::new(self, files), file, range, builder)
+        }
+    }
+}
 
 impl DiskMap for Map {
     fn size(&self) -> u64 {

@@ -1,12 +1,17 @@
 //! L1 and L2 entries: bits -> state (sections "L1 table entry", "Standard L2 entry",
 //! "Extended L2 entries").
 
+use imgprep_format_kit::Invalid;
+
 use crate::Corrupt;
 use crate::layout::{COMPRESSED, COPIED, OFFSET_MASK, ZERO};
 
+/// Code of an invalid entry of either table.
+const ENTRY: &str = "qcow2.table.entry";
+
 /// The offset of an L2 table; `None` if it is not allocated.
-pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, Corrupt> {
-    let bad = |reason| Corrupt::Entry { at, table: "L1", found, reason };
+pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, Invalid> {
+    let bad = |reason| Invalid::Entry { code: ENTRY, at, table: "L1", found, reason };
     if found & !(OFFSET_MASK | COPIED) != 0 {
         return Err(bad("bits that must be zero are set"));
     }
@@ -18,6 +23,28 @@ pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, 
         return Err(bad("COPIED is set without a table"));
     }
     Ok((offset != 0).then_some(offset))
+}
+
+/// An L2 entry.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) struct Entry {
+    /// Section "Standard Cluster Descriptor" or "Compressed Clusters Descriptor".
+    pub(crate) descriptor: u64,
+    /// The subclusters of an extended entry.
+    pub(crate) bitmap: Option<u64>,
+}
+
+impl Entry {
+    /// A standard entry of 8 bytes or an extended one of 16.
+    pub(crate) fn decode<const N: usize>(bytes: [u8; N]) -> Self {
+        let (words, _) = bytes.as_chunks::<8>();
+        let word = |index: usize| words.get(index).map(|word| u64::from_be_bytes(*word));
+        Self { descriptor: word(0).unwrap_or(0), bitmap: word(1) }
+    }
+
+    pub(crate) fn is_zero(self) -> bool {
+        self.descriptor == 0 && self.bitmap.unwrap_or(0) == 0
+    }
 }
 
 /// What an L2 entry says of its cluster.
@@ -48,8 +75,8 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
-    pub(crate) fn l2(self, found: u64, at: u64) -> Result<Cluster, Corrupt> {
-        let bad = |reason| Corrupt::Entry { at, table: "L2", found, reason };
+    pub(crate) fn l2(self, found: u64, at: u64) -> Result<Cluster, Invalid> {
+        let bad = |reason| Invalid::Entry { code: ENTRY, at, table: "L2", found, reason };
         if found & COMPRESSED != 0 {
             return if self.has_data_file {
                 Err(bad("a compressed cluster with an external data file"))
@@ -126,9 +153,9 @@ mod tests {
 
     const V3: Rules = Rules { cluster_bits: 16, has_zero_flag: true, has_data_file: false };
 
-    fn reason(result: Result<Cluster, Corrupt>) -> &'static str {
+    fn reason(result: Result<Cluster, Invalid>) -> &'static str {
         match result {
-            Err(Corrupt::Entry { at: 9, table: "L2", reason, .. }) => reason,
+            Err(Invalid::Entry { at: 9, table: "L2", reason, .. }) => reason,
             other => panic!("{other:?}"),
         }
     }
@@ -170,9 +197,12 @@ mod tests {
         assert_eq!(l1(0, 9, 16), Ok(None));
         assert_eq!(l1(COPIED | 0x10000, 9, 16), Ok(Some(0x10000)));
         let reason = "COPIED is set without a table";
-        assert_eq!(l1(COPIED, 9, 16), Err(Corrupt::Entry { at: 9, table: "L1", found: COPIED, reason }));
-        assert!(matches!(l1(0x10001, 9, 16), Err(Corrupt::Entry { at: 9, table: "L1", .. })));
-        assert!(matches!(l1(0x10200, 9, 16), Err(Corrupt::Entry { at: 9, table: "L1", .. })));
+        assert_eq!(
+            l1(COPIED, 9, 16),
+            Err(Invalid::Entry { code: ENTRY, at: 9, table: "L1", found: COPIED, reason })
+        );
+        assert!(matches!(l1(0x10001, 9, 16), Err(Invalid::Entry { at: 9, table: "L1", .. })));
+        assert!(matches!(l1(0x10200, 9, 16), Err(Invalid::Entry { at: 9, table: "L1", .. })));
     }
 
     #[test]

@@ -4,10 +4,11 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 
 use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::{Fields, TextTooLong};
 use imgprep_map::{Error, ImageName, Limits, ReadAt, usize_of};
 
+use crate::Corrupt;
 use crate::header::Header;
-use crate::{Corrupt, Unsupported};
 
 const END: u32 = 0;
 const BACKING_FORMAT: u32 = 0xe279_2aca;
@@ -58,8 +59,9 @@ impl Extensions {
         let end = end.min(file.len());
         let mut at = header.length;
         while at + 8 <= end {
-            let head: [u8; 8] = file.array(at)?;
-            let (kind, len) = (BigEndian::read_u32(&head), u64::from(BigEndian::read_u32(&head[4..])));
+            let head = file.array::<8>(at)?;
+            let head = Fields::be(&head);
+            let (kind, len) = (head.u32::<0>(), u64::from(head.u32::<4>()));
             if kind == END {
                 break;
             }
@@ -68,8 +70,9 @@ impl Extensions {
                 return Err(Corrupt::ExtensionOverrun { at, kind, len, room }.into());
             }
             if len > limits.text_bytes {
+                let (code, what) = ("qcow2.limit.text", "header extension");
                 return Err(
-                    Unsupported::TextTooLong { at: at + 4, found: len, limit: limits.text_bytes }.into()
+                    TextTooLong { code, at: at + 4, what, found: len, limit: limits.text_bytes }.into()
                 );
             }
             // OK: held against a limit of a MiB above.

@@ -3,8 +3,9 @@
 use imgprep_map::{Encryption, Error};
 
 use crate::Unsupported;
+use crate::error::HEADER_CODES;
 use crate::extension::{Extensions, FeatureSet};
-use crate::header::{Header, field};
+use crate::header::Header;
 use crate::layout::{DATA_FILE_RAW, KNOWN_INCOMPATIBLE};
 
 impl Header {
@@ -22,13 +23,13 @@ impl Header {
         // Section "Header", autoclear bit 1.
         if self.raw.autoclear & DATA_FILE_RAW != 0 && !self.has_data_file() {
             let expected = "without bit 1 (raw data file) where there is no data file";
-            return Err(field(88, "autoclear_features", expected, self.raw.autoclear));
+            return Err(HEADER_CODES.field(88, "autoclear_features", expected, self.raw.autoclear));
         }
         // Section "Full disk encryption header pointer": there for LUKS only. Without this an image whose method was
         // lost would be read as if it were not encrypted.
         if extensions.has_crypto && self.encryption != Some(Encryption::Luks) {
             let expected = "2 (LUKS) with an encryption header";
-            return Err(field(32, "crypt_method", expected, self.raw.crypt_method.into()));
+            return Err(HEADER_CODES.field(32, "crypt_method", expected, self.raw.crypt_method.into()));
         }
         Ok(())
     }

@@ -1,7 +1,9 @@
 //! The header: raw -> validated (specification, section "Header").
 
+use imgprep_format_kit::{Encrypted, Invalid, padded_head};
 use imgprep_map::{Codec, Encryption, Error, ReadAt, usize_of};
 
+use crate::error::HEADER_CODES;
 use crate::layout::{
     COMPRESSION_AT, COMPRESSION_TYPE, CORRUPT, DATA_FILE, DATA_FILE_RAW, EXTENDED_L2, HEADER_V2, HEADER_V3,
     MAGIC, RawHeader,
@@ -30,22 +32,22 @@ impl Header {
         }
         let length = u64::from(raw.length);
         if raw.version == 3 && (length < HEADER_V3 || !length.is_multiple_of(8)) {
-            return Err(field(100, "header_length", "at least 104 and a multiple of 8", length));
+            return Err(HEADER_CODES.field(100, "header_length", "at least 104 and a multiple of 8", length));
         }
         if length > file.len() {
-            return Err(Corrupt::HeaderCut { expected: length, file_len: file.len() }.into());
+            return Err(cut(length, file));
         }
         if !(9..=21).contains(&raw.cluster_bits) {
-            return Err(field(20, "cluster_bits", "9 to 21", raw.cluster_bits.into()));
+            return Err(HEADER_CODES.field(20, "cluster_bits", "9 to 21", raw.cluster_bits.into()));
         }
         if length > 1 << raw.cluster_bits {
-            return Err(field(100, "header_length", "at most a cluster", length));
+            return Err(HEADER_CODES.field(100, "header_length", "at most a cluster", length));
         }
         if raw.refcount_order > 6 {
-            return Err(field(96, "refcount_order", "at most 6", raw.refcount_order.into()));
+            return Err(HEADER_CODES.field(96, "refcount_order", "at most 6", raw.refcount_order.into()));
         }
         if raw.incompatible & EXTENDED_L2 != 0 && raw.cluster_bits < 14 {
-            return Err(field(
+            return Err(HEADER_CODES.field(
                 20,
                 "cluster_bits",
                 "at least 14 with extended L2 entries",
@@ -97,49 +99,28 @@ impl Header {
         if self.raw.incompatible & CORRUPT != 0 {
             return Some(Corrupt::MarkedCorrupt { at: 72 }.into());
         }
-        let method = match self.encryption? {
-            Encryption::Aes => "AES".into(),
-            Encryption::Luks => "LUKS".into(),
-            Encryption::Other(number) => alloc::format!("method {number}"),
-        };
-        Some(Unsupported::Encrypted { at: 32, method }.into())
+        Some(Encrypted::new("qcow2.header.encrypted", 32, self.encryption?).into())
     }
-}
-
-/// Fails unless `len` bytes from `start` on lie inside the file.
-pub(crate) fn check_table(
-    file: &dyn ReadAt,
-    at: u64,
-    table: &'static str,
-    start: u64,
-    len: u64,
-) -> Result<(), Corrupt> {
-    let (end, file_len) = (start.saturating_add(len), file.len());
-    if end > file_len { Err(Corrupt::TablePastEnd { at, table, start, end, file_len }) } else { Ok(()) }
-}
-
-pub(crate) fn field(at: u64, field: &'static str, expected: &'static str, found: u64) -> Error {
-    Corrupt::Field { at, field, expected, found }.into()
 }
 
 /// The longest header that has known fields, padded with zeros if the file is shorter.
 fn read_raw(file: &dyn ReadAt) -> Result<RawHeader, Error> {
-    let mut bytes = [0; 112];
-    let cut = |expected| Corrupt::HeaderCut { expected, file_len: file.len() };
     if file.len() < HEADER_V2 {
-        return Err(cut(HEADER_V2).into());
+        return Err(cut(HEADER_V2, file));
     }
-    // OK: at most 112.
-    let present = usize_of(file.len().min(112));
-    file.read_exact_at(&mut bytes[..present], 0)?;
-    if bytes[..4] != MAGIC {
-        return Err(Corrupt::Magic { found: [bytes[0], bytes[1], bytes[2], bytes[3]] }.into());
+    let raw = RawHeader::decode(&padded_head::<112>(file)?);
+    if raw.magic != MAGIC {
+        let (code, expected) = ("qcow2.header.magic", "the QCOW2 magic");
+        return Err(Invalid::Magic { code, expected, found: raw.magic }.into());
     }
-    let raw = RawHeader::decode(&bytes);
     if raw.version >= 3 && file.len() < HEADER_V3 {
-        return Err(cut(HEADER_V3).into());
+        return Err(cut(HEADER_V3, file));
     }
     Ok(raw)
+}
+
+fn cut(expected: u64, file: &dyn ReadAt) -> Error {
+    Invalid::HeaderCut { code: "qcow2.header.cut", expected, file_len: file.len() }.into()
 }
 
 /// The compression type is not zlib exactly if the feature bit is set.
@@ -149,8 +130,10 @@ fn codec(raw: &RawHeader) -> Result<Codec, Error> {
     match (raw.compression, has_type) {
         (0, false) => Ok(Codec::Deflate),
         (1, true) => Ok(Codec::Zstd),
-        (0, true) => Err(field(at, "compression_type", "not zlib with its feature bit", 0)),
-        (kind, false) => Err(field(at, "compression_type", "zlib without its feature bit", kind.into())),
+        (0, true) => Err(HEADER_CODES.field(at, "compression_type", "not zlib with its feature bit", 0)),
+        (kind, false) => {
+            Err(HEADER_CODES.field(at, "compression_type", "zlib without its feature bit", kind.into()))
+        }
         (kind, true) => Err(Unsupported::Compression { at, kind }.into()),
     }
 }
@@ -160,9 +143,9 @@ fn backing_name(file: &dyn ReadAt, raw: &RawHeader) -> Result<Option<(u64, usize
         return Ok(None);
     }
     if !(1..=1023).contains(&raw.backing_len) {
-        return Err(field(16, "backing_file_size", "1 to 1023", raw.backing_len.into()));
+        return Err(HEADER_CODES.field(16, "backing_file_size", "1 to 1023", raw.backing_len.into()));
     }
-    check_table(file, 8, "the backing file name", raw.backing_offset, raw.backing_len.into())?;
+    HEADER_CODES.check_table(file, 8, "the backing file name", raw.backing_offset, raw.backing_len.into())?;
     // OK: at most 1023.
     let len = usize_of(raw.backing_len);
     Ok(Some((raw.backing_offset, len)))

@@ -1,6 +1,6 @@
 //! On-disk structures: sizes, offsets, magics.
 
-use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::{Fields, FieldsMut};
 
 /// The format's name.
 pub const NAME: &str = "qcow2";
@@ -18,6 +18,7 @@ pub(crate) const COMPRESSION_AT: usize = 104;
 /// The header's fields as they stand in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawHeader {
+    pub(crate) magic: [u8; 4],
     pub(crate) version: u32,           // 4
     pub(crate) backing_offset: u64,    // 8
     pub(crate) backing_len: u32,       // 16
@@ -42,56 +43,60 @@ impl RawHeader {
     /// `bytes` holds at least a version 2 header; what version 3 adds is taken from it
     /// if the version says so and else is what version 2 means.
     pub(crate) fn decode(bytes: &[u8; 112]) -> Self {
-        let u32_at = |at: usize| BigEndian::read_u32(&bytes[at..]);
-        let u64_at = |at: usize| BigEndian::read_u64(&bytes[at..]);
-        let version = u32_at(4);
+        let fields = Fields::be(bytes);
+        let version = fields.u32::<4>();
         let is_v3 = version >= 3;
-        let length = if is_v3 { u32_at(100) } else { 72 };
+        let length = if is_v3 { fields.u32::<100>() } else { 72 };
         Self {
+            magic: fields.array::<0, 4>(),
             version,
-            backing_offset: u64_at(8),
-            backing_len: u32_at(16),
-            cluster_bits: u32_at(20),
-            size: u64_at(24),
-            crypt_method: u32_at(32),
-            l1_size: u32_at(36),
-            l1_offset: u64_at(40),
-            refcount_offset: u64_at(48),
-            refcount_clusters: u32_at(56),
-            snapshots: u32_at(60),
-            snapshots_offset: u64_at(64),
-            incompatible: if is_v3 { u64_at(72) } else { 0 },
-            compatible: if is_v3 { u64_at(80) } else { 0 },
-            autoclear: if is_v3 { u64_at(88) } else { 0 },
-            refcount_order: if is_v3 { u32_at(96) } else { 4 },
+            backing_offset: fields.u64::<8>(),
+            backing_len: fields.u32::<16>(),
+            cluster_bits: fields.u32::<20>(),
+            size: fields.u64::<24>(),
+            crypt_method: fields.u32::<32>(),
+            l1_size: fields.u32::<36>(),
+            l1_offset: fields.u64::<40>(),
+            refcount_offset: fields.u64::<48>(),
+            refcount_clusters: fields.u32::<56>(),
+            snapshots: fields.u32::<60>(),
+            snapshots_offset: fields.u64::<64>(),
+            incompatible: if is_v3 { fields.u64::<72>() } else { 0 },
+            compatible: if is_v3 { fields.u64::<80>() } else { 0 },
+            autoclear: if is_v3 { fields.u64::<88>() } else { 0 },
+            refcount_order: if is_v3 { fields.u32::<96>() } else { 4 },
             length,
-            compression: if is_v3 && u64::from(length) > HEADER_V3 { bytes[COMPRESSION_AT] } else { 0 },
+            compression: if is_v3 && u64::from(length) > HEADER_V3 {
+                fields.u8::<COMPRESSION_AT>()
+            } else {
+                0
+            },
         }
     }
 
     /// Encodes a version 3 header, including the compression type.
     pub(crate) fn encode(&self) -> [u8; HEADER_WITH_COMPRESSION as usize] {
         let mut bytes = [0; HEADER_WITH_COMPRESSION as usize];
-        // OK: all offsets are less than the header's length.
-        bytes[..4].copy_from_slice(&MAGIC);
-        BigEndian::write_u32(&mut bytes[4..], self.version);
-        BigEndian::write_u64(&mut bytes[8..], self.backing_offset);
-        BigEndian::write_u32(&mut bytes[16..], self.backing_len);
-        BigEndian::write_u32(&mut bytes[20..], self.cluster_bits);
-        BigEndian::write_u64(&mut bytes[24..], self.size);
-        BigEndian::write_u32(&mut bytes[32..], self.crypt_method);
-        BigEndian::write_u32(&mut bytes[36..], self.l1_size);
-        BigEndian::write_u64(&mut bytes[40..], self.l1_offset);
-        BigEndian::write_u64(&mut bytes[48..], self.refcount_offset);
-        BigEndian::write_u32(&mut bytes[56..], self.refcount_clusters);
-        BigEndian::write_u32(&mut bytes[60..], self.snapshots);
-        BigEndian::write_u64(&mut bytes[64..], self.snapshots_offset);
-        BigEndian::write_u64(&mut bytes[72..], self.incompatible);
-        BigEndian::write_u64(&mut bytes[80..], self.compatible);
-        BigEndian::write_u64(&mut bytes[88..], self.autoclear);
-        BigEndian::write_u32(&mut bytes[96..], self.refcount_order);
-        BigEndian::write_u32(&mut bytes[100..], self.length);
-        bytes[COMPRESSION_AT] = self.compression;
+        let mut fields = FieldsMut::be(&mut bytes);
+        fields.put::<0, 4>(&self.magic);
+        fields.put_u32::<4>(self.version);
+        fields.put_u64::<8>(self.backing_offset);
+        fields.put_u32::<16>(self.backing_len);
+        fields.put_u32::<20>(self.cluster_bits);
+        fields.put_u64::<24>(self.size);
+        fields.put_u32::<32>(self.crypt_method);
+        fields.put_u32::<36>(self.l1_size);
+        fields.put_u64::<40>(self.l1_offset);
+        fields.put_u64::<48>(self.refcount_offset);
+        fields.put_u32::<56>(self.refcount_clusters);
+        fields.put_u32::<60>(self.snapshots);
+        fields.put_u64::<64>(self.snapshots_offset);
+        fields.put_u64::<72>(self.incompatible);
+        fields.put_u64::<80>(self.compatible);
+        fields.put_u64::<88>(self.autoclear);
+        fields.put_u32::<96>(self.refcount_order);
+        fields.put_u32::<100>(self.length);
+        fields.put_u8::<COMPRESSION_AT>(self.compression);
         bytes
     }
 }

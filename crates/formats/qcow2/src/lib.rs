@@ -24,6 +24,7 @@ mod allocator;
 mod check;
 mod check_data_file;
 mod cluster_size;
+mod clusters;
 mod codes;
 mod counts;
 mod cross_check;

@@ -1,20 +1,17 @@
-//! Where the bytes are: a walk over L1 and L2, one table at a time.
+//! A disk of an image: its tables, and what an L2 entry means for it.
 
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
-use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{
-    Codec, CompressedLen, EntryRun, Error, ExtentBuilder, FileId, Files, ReadAt, RevisitLimiter, Source,
-    usize_of, walk_entries,
-};
+use imgprep_format_kit::{EntryRun, Invalid, TwoLevel};
+use imgprep_map::{CompressedLen, ExtentBuilder, FileId, ReadAt, Source};
 
-use crate::Corrupt;
 use crate::disk::Disk;
-use crate::entry::{Cluster, Rules, Subcluster, check_subclusters, l1, subcluster};
-use crate::header::{Header, check_table};
+use crate::entry::{Cluster, Entry, Rules, Subcluster, subcluster};
+use crate::error::HEADER_CODES;
+use crate::header::Header;
 use crate::layout::SUBCLUSTERS;
-use crate::snapshot::Entry;
+use crate::snapshot;
 
 pub(crate) struct Map {
     pub(crate) header: Header,
@@ -28,27 +25,18 @@ pub(crate) struct Map {
     /// Bytes of memory that a check may take.
     pub(crate) budget: u64,
     data_file: FileId,
-    unallocated: Source,
+    pub(crate) unallocated: Source,
 }
 
 /// Tables that are not read for the disk.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tables {
-    pub(crate) snapshots: Vec<Entry>,
+    pub(crate) snapshots: Vec<snapshot::Entry>,
     /// Place, length and entries of the bitmap directory.
     pub(crate) bitmaps: Option<(u64, u64, u32)>,
     /// Place and length of the LUKS header.
     pub(crate) crypto: Option<(u64, u64)>,
 }
-
-/// One L2 table and the part of the disk that it describes.
-pub(crate) struct Table {
-    pub(crate) at: u64,
-    pub(crate) disk: Range<u64>,
-}
-
-/// What is done with an entry: its file offset, its bytes, its place on the disk.
-pub(crate) type EachEntry<'a> = &'a mut dyn FnMut(u64, &[u8], u64) -> Result<(), Error>;
 
 impl Map {
     pub(crate) fn new(header: &Header, disk: Disk, has_parent: bool, tables: Tables, budget: u64) -> Self {
@@ -84,130 +72,36 @@ impl Map {
         if self.header.has_extended_l2() { 16 } else { 8 }
     }
 
-    /// The L2 table that an L1 entry names; `None` where nothing is allocated.
-    pub(crate) fn table(&self, file: &dyn ReadAt, entry: EntryRun) -> Result<Option<Table>, Error> {
-        let coverage = self.header.l2_coverage();
-        let start = entry.index * coverage;
-        let disk = start..start.saturating_add(coverage);
-        let lost = disk.start..disk.end.min(self.disk.size);
-        let hit = |error: Corrupt| Error::new(error).hitting(lost.clone());
-        let Some(table) = l1(entry.value, entry.at, self.header.cluster_bits).map_err(hit)? else {
-            return Ok(None);
-        };
-        check_table(file, entry.at, "an L2 table", table, self.header.cluster_size()).map_err(hit)?;
-        Ok(Some(Table { at: table, disk }))
-    }
-
-    /// Calls `each` for every entry of a table that is not zero, with its file offset and its place on the disk.
-    pub(crate) fn entries(&self, file: &dyn ReadAt, table: &Table, each: EachEntry<'_>) -> Result<(), Error> {
-        let end = table.at.saturating_add(self.header.cluster_size());
-        if file.next_data(table.at) >= end {
-            return Ok(());
-        }
-        // OK: a cluster, at most 2 MiB, which `table` found inside the file.
-        let bytes = file.slice(table.at, usize_of(self.header.cluster_size()))?;
-        // OK: 8 or 16.
-        let step = usize_of(self.entry_bytes());
-        let mut disk = table.disk.start;
-        for (at, entry) in (table.at..end).step_by(step).zip(bytes.chunks_exact(step)) {
-            if entry.iter().any(|byte| *byte != 0) {
-                each(at, entry, disk)?;
-            }
-            disk += self.header.cluster_size();
-        }
-        Ok(())
-    }
-
-    /// Pushes the clusters of one table that lie in `range`.
-    fn walk_table(
-        &self,
-        files: (&dyn ReadAt, Option<&dyn ReadAt>),
-        table: &Table,
-        range: &Range<u64>,
-        builder: &mut ExtentBuilder<'_>,
-    ) -> Result<ControlFlow<()>, Error> {
-        let (file, data) = files;
+    /// The L2 table that an L1 entry names, inside the file; `None` where nothing is allocated.
+    pub(crate) fn table(&self, file: &dyn ReadAt, l1: &EntryRun) -> Result<Option<u64>, Invalid> {
         let bits = self.header.cluster_bits;
-        let first = (range.start.max(table.disk.start) - table.disk.start) >> bits;
-        let end = (range.end.min(table.disk.end) - table.disk.start).div_ceil(1 << bits);
-        let at = table.at + first * self.entry_bytes();
-        // OK: at most a cluster.
-        let len = usize_of((end - first) * self.entry_bytes());
-        let bytes = file.slice(at, len)?;
-        let data_len = data.map_or(0, ReadAt::len);
-        let step = if self.header.has_extended_l2() { 16 } else { 8 };
-        let mut disk = table.disk.start + (first << bits);
-        for (entry_at, entry) in (at..).step_by(step).zip(bytes.chunks_exact(step)) {
-            let flow = self.walk_entry(file, entry_at, entry, disk, data_len, builder);
-            let lost = disk..(disk + (1 << bits)).min(self.disk.size);
-            if flow.map_err(|error| Error::new(error).hitting(lost))?.is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-            disk += 1 << bits;
-        }
-        Ok(ControlFlow::Continue(()))
+        let Some(table) = crate::entry::l1(l1.value, l1.at, bits)? else { return Ok(None) };
+        HEADER_CODES.check_table(file, l1.at, "an L2 table", table, self.header.cluster_size())?;
+        Ok(Some(table))
     }
 
-    fn walk_entry(
-        &self,
-        file: &dyn ReadAt,
-        at: u64,
-        entry: &[u8],
-        disk: u64,
-        data_len: u64,
-        builder: &mut ExtentBuilder<'_>,
-    ) -> Result<ControlFlow<()>, Corrupt> {
-        let cluster = self.rules.l2(BigEndian::read_u64(entry), at)?;
-        self.check_place((cluster, self.stored_len(entry, disk)), at, disk, file.len(), data_len)?;
-        if entry.len() == 16 {
-            let bitmap = BigEndian::read_u64(&entry[8..]);
-            check_subclusters(bitmap, cluster, at + 8)?;
-            if !matches!(cluster, Cluster::Compressed { .. }) {
-                return Ok(self.push_subclusters(bitmap, cluster, builder));
-            }
+    /// The shape of the tables.
+    pub(crate) fn shape(&self) -> TwoLevel {
+        TwoLevel {
+            l1: self.disk.l1_at,
+            decode: u64::from_be_bytes,
+            l2_entries: self.header.l2_entries(),
+            cluster_size: self.header.cluster_size(),
+            disk_size: self.disk.size,
         }
-        Ok(builder.push(self.header.cluster_size(), self.source(cluster, disk)))
     }
 
     /// Bytes of the cluster at `disk` that are stored and read: up to the disk's end, and with an
     /// extended entry up to its last allocated subcluster. QEMU's files may end there.
-    pub(crate) fn stored_len(&self, entry: &[u8], disk: u64) -> u64 {
+    pub(crate) fn stored_len(&self, entry: Entry, disk: u64) -> u64 {
         let seen = self.header.cluster_size().min(self.disk.size.saturating_sub(disk));
-        let Some(bitmap) = entry.get(8..16) else { return seen };
-        let allocated = BigEndian::read_u64(bitmap) & 0xffff_ffff;
+        let Some(bitmap) = entry.bitmap else { return seen };
+        let allocated = bitmap & 0xffff_ffff;
         let last = u64::from(64 - allocated.leading_zeros());
         seen.min(last * (self.header.cluster_size() / SUBCLUSTERS))
     }
 
-    /// Data lies inside its file; compressed data begins there.
-    fn check_place(
-        &self,
-        (cluster, stored): (Cluster, u64),
-        entry_at: u64,
-        disk: u64,
-        file_len: u64,
-        data_len: u64,
-    ) -> Result<(), Corrupt> {
-        match cluster {
-            Cluster::Data { at } => {
-                let end = at.saturating_add(stored);
-                if end > data_len {
-                    return Err(Corrupt::DataPastEnd { at: entry_at, start: at, end, file_len: data_len });
-                }
-                if self.header.has_data_file() && at != disk {
-                    return Err(Corrupt::NotRaw { at: entry_at, expected: disk, found: at });
-                }
-                Ok(())
-            }
-            Cluster::Compressed { at, len } if at >= file_len => {
-                let end = at.saturating_add(len.into());
-                Err(Corrupt::DataPastEnd { at: entry_at, start: at, end, file_len })
-            }
-            _ => Ok(()),
-        }
-    }
-
-    fn source(&self, cluster: Cluster, disk: u64) -> Source {
+    pub(crate) fn source(&self, cluster: Cluster, disk: u64) -> Source {
         match cluster {
             Cluster::Unallocated => self.unallocated.clone(),
             Cluster::Zero { .. } => Source::Zero { explicit: true },
@@ -216,17 +110,13 @@ impl Map {
                 file: FileId::SELF,
                 at,
                 len: CompressedLen::AtMost(len),
-                codec: self.codec(),
+                codec: self.header.codec,
                 block: disk..disk + self.header.cluster_size(),
             },
         }
     }
 
-    fn codec(&self) -> Codec {
-        self.header.codec
-    }
-
-    fn push_subclusters(
+    pub(crate) fn push_subclusters(
         &self,
         bitmap: u64,
         cluster: Cluster,
@@ -244,30 +134,5 @@ impl Map {
             builder.push(len, source)?;
         }
         ControlFlow::Continue(())
-    }
-
-    pub(crate) fn walk(
-        &self,
-        files: &dyn Files,
-        range: &Range<u64>,
-        builder: &mut ExtentBuilder<'_>,
-    ) -> Result<(), Error> {
-        let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        let data = files.get(self.data_file);
-        let coverage = self.header.l2_coverage();
-        let mut revisits = RevisitLimiter::new(file.len());
-        let entries = range.start / coverage..range.end.div_ceil(coverage);
-        let walked = walk_entries(file, self.disk.l1_at, entries, u64::from_be_bytes, &mut |entry| {
-            let Some(table) = self.table(file, entry)? else {
-                let end = (entry.index + entry.count).saturating_mul(coverage);
-                return Ok(builder.push(end - builder.at(), self.unallocated.clone()));
-            };
-            if !revisits.may_walk(table.at, self.header.cluster_size()) {
-                let error = Corrupt::TablesRepeated { at: entry.at, found: table.at };
-                return Err(Error::new(error).hitting(builder.at().max(range.start)..range.end));
-            }
-            self.walk_table((file, data), &table, range, builder)
-        });
-        walked.map(|_| ())
     }
 }

@@ -3,8 +3,10 @@
 
 use alloc::format;
 use alloc::vec::Vec;
+use core::ops::ControlFlow;
 
 use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::{Fields, padded, walk_entries};
 use imgprep_map::{Error, ReadAt, Severity, usize_of};
 
 use crate::counts::Counts;
@@ -14,14 +16,12 @@ use crate::layout::{
 };
 use crate::map::Map;
 use crate::refcounts::Refcounts;
-use crate::report::{Report, padded};
+use crate::report::Report;
 
 /// Bits of an L1 entry that must be zero.
 const L1_RESERVED: u64 = !(OFFSET_MASK | COPIED);
 /// Bits of a standard cluster descriptor that must be zero.
 const L2_RESERVED: u64 = !(OFFSET_MASK | COPIED | COMPRESSED | ZERO);
-/// Bytes of an L1 table that are read at once.
-const PAGE: usize = 64 << 10;
 
 /// Offsets of the fields of the header that point to tables.
 const L1_FIELD: u64 = 40;
@@ -138,25 +138,14 @@ impl Walk<'_, '_, '_> {
         let mut tables = Vec::new();
         // What lies behind the end of the file is zeros: no entry.
         let end = table.at.saturating_add(table.entries * 8).min(self.file.len());
-        let mut at = table.at;
-        while at.saturating_add(8) <= end {
-            let data = self.file.next_data(at);
-            if data >= at + 8 {
-                at += (data - at) / 8 * 8;
-                continue;
+        let entries = 0..end.saturating_sub(table.at) / 8;
+        let _ = walk_entries(self.file, table.at, entries, u64::from_be_bytes, |entry| {
+            if entry.value != 0 {
+                tables.push(entry.value & OFFSET_MASK);
+                self.l1_entry(table, entry.at, entry.value)?;
             }
-            // OK: at most a page.
-            let len = usize_of((end - at) / 8 * 8).min(PAGE);
-            let bytes = self.file.slice(at, len)?;
-            for (entry_at, entry) in (at..).step_by(8).zip(bytes.chunks_exact(8)) {
-                let entry = BigEndian::read_u64(entry);
-                if entry != 0 {
-                    tables.push(entry & OFFSET_MASK);
-                    self.l1_entry(table, entry_at, entry)?;
-                }
-            }
-            at += len as u64;
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         // Every table once, in the order of the file, with the number of entries that name it.
         tables.sort_unstable();
         for same in tables.chunk_by(|a, b| a == b) {
@@ -345,10 +334,10 @@ impl Walk<'_, '_, '_> {
                 self.no_bitmap(at, format!("bitmap directory entry {number} extends past the directory"));
                 return Ok(());
             }
-            let head: [u8; 24] = self.file.array(at)?;
-            let (table, entries) = (BigEndian::read_u64(&head), u64::from(BigEndian::read_u32(&head[8..])));
-            let name = u64::from(BigEndian::read_u16(&head[18..]));
-            let extra = u64::from(BigEndian::read_u32(&head[20..]));
+            let head = self.file.array::<24>(at)?;
+            let head = Fields::be(&head);
+            let (table, entries) = (head.u64::<0>(), u64::from(head.u32::<8>()));
+            let (name, extra) = (u64::from(head.u16::<18>()), u64::from(head.u32::<20>()));
             let whole = (24 + name + extra).next_multiple_of(8);
             if !fits(at, whole) {
                 self.no_bitmap(at, format!("bitmap directory entry {number} extends past the directory"));
@@ -375,28 +364,20 @@ impl Walk<'_, '_, '_> {
     }
 
     fn bitmap_table(&mut self, table: u64, entries: u64) -> Result<(), Error> {
-        let mut at = table;
-        let end = table + entries * 8;
-        while at < end {
-            // OK: at most a page.
-            let len = usize_of(end - at).min(PAGE);
-            let bytes = self.file.slice(at, len)?;
-            for (entry_at, entry) in (at..).step_by(8).zip(bytes.chunks_exact(8)) {
-                let entry = BigEndian::read_u64(entry);
-                let offset = entry & OFFSET_MASK;
-                // Bit 0 says "all ones" where there is no offset.
-                let is_bad = entry & !(OFFSET_MASK | 1) != 0
-                    || (offset != 0
-                        && (entry & 1 != 0 || !offset.is_multiple_of(self.header.cluster_size())));
-                if is_bad {
-                    let message = format!("invalid bitmap table entry {entry:#018x}");
-                    self.report.corrupt("qcow2.bitmaps.entry", entry_at, 1, message);
-                } else if offset != 0 {
-                    self.counts.add(entry_at, offset, self.header.cluster_size(), 1, self.report);
-                }
+        let _ = walk_entries(self.file, table, 0..entries, u64::from_be_bytes, |run| {
+            let (entry, size) = (run.value, self.header.cluster_size());
+            let offset = entry & OFFSET_MASK;
+            // Bit 0 says "all ones" where there is no offset.
+            let is_bad = entry & !(OFFSET_MASK | 1) != 0
+                || (offset != 0 && (entry & 1 != 0 || !offset.is_multiple_of(size)));
+            if is_bad {
+                let message = format!("invalid bitmap table entry {entry:#018x}");
+                self.report.corrupt("qcow2.bitmaps.entry", run.at, 1, message);
+            } else if offset != 0 {
+                self.counts.add(run.at, offset, size, 1, self.report);
             }
-            at += len as u64;
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(())
     }
 }

@@ -2,15 +2,18 @@
 //! (section "Host cluster management").
 
 use alloc::format;
-use core::cell::Cell;
+use alloc::vec::Vec;
+use core::cell::{Cell, RefCell};
+use core::ops::ControlFlow;
 
 use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::{padded, walk_entries};
 use imgprep_map::{Error, ReadAt, Severity, usize_of};
 
 use crate::counts::{CHUNK, Counts};
 use crate::header::Header;
 use crate::layout::REFCOUNT_TABLE_BYTES;
-use crate::report::{Report, clusters, padded};
+use crate::report::{Report, clusters};
 
 /// Bits 9 to 63 of a refcount table entry: the block's offset. The others must be zero.
 const BLOCK_MASK: u64 = !0x1ff;
@@ -27,7 +30,12 @@ pub(crate) struct Refcounts<'a> {
     last: Cell<Option<(u64, u64)>>,
     /// Its bytes, where the file is mapped.
     bytes: Cell<Option<(u64, &'a [u8])>>,
+    /// The bytes that were read last, where it is not: their offset, and at most [`WINDOW`] of them.
+    window: RefCell<(u64, Vec<u8>)>,
 }
+
+/// Bytes of a refcount block that one read fetches: neighbouring clusters have neighbouring counts.
+const WINDOW: u64 = 4096;
 
 impl<'a> Refcounts<'a> {
     pub(crate) fn new(header: &Header, file: &'a dyn ReadAt) -> Self {
@@ -43,6 +51,7 @@ impl<'a> Refcounts<'a> {
             order: header.raw.refcount_order,
             last: Cell::new(None),
             bytes: Cell::new(None),
+            window: RefCell::default(),
         }
     }
 
@@ -95,10 +104,7 @@ impl<'a> Refcounts<'a> {
         if let Some(count) = self.mapped(block, at, index) {
             return Ok(Some(count));
         }
-        let byte = at.saturating_add((index << self.order) / 8);
-        let len = (1usize << self.order).div_ceil(8);
-        let bytes = padded(self.file, byte, len)?;
-        Ok(Some(self.decode(&bytes, index)))
+        self.read(at.saturating_add((index << self.order) / 8), index).map(Some)
     }
 
     /// The count, where the block is mapped: neighbours ask for the same one again.
@@ -110,6 +116,18 @@ impl<'a> Refcounts<'a> {
         self.bytes.set(Some((block, bytes)));
         let from = usize::try_from((index << self.order) / 8).ok()?;
         Some(self.decode(bytes.get(from..)?, index))
+    }
+
+    /// The count at `index` of its block, which begins in the byte at file offset `at`. A count does not cross the end
+    /// of a window: it has at most 8 bytes, at a multiple of its length.
+    fn read(&self, at: u64, index: u64) -> Result<u64, Error> {
+        let start = at / WINDOW * WINDOW;
+        let mut window = self.window.borrow_mut();
+        if window.0 != start || window.1.is_empty() {
+            *window = (start, padded(self.file, start, usize_of(WINDOW))?.into_owned());
+        }
+        // OK: within the window, by its start.
+        Ok(self.decode(&window.1[usize_of(at - start)..], index))
     }
 
     /// The count at `index` of its block, whose bytes begin with the one that it begins in.
@@ -129,25 +147,12 @@ impl<'a> Refcounts<'a> {
 
     /// Calls `each` for every entry that is not zero, with its number; holes of the file are skipped.
     fn each_entry(&self, mut each: impl FnMut(u64, u64)) -> Result<(), Error> {
-        let mut index = 0;
-        while index < self.entries {
-            let at = self.table_at + index * 8;
-            let data = self.file.next_data(at);
-            if data >= at + 8 {
-                index += (data - at) / 8;
-                continue;
+        let _ = walk_entries(self.file, self.table_at, 0..self.entries, u64::from_be_bytes, |entry| {
+            if entry.value != 0 {
+                each(entry.index, entry.value);
             }
-            let count = (self.entries - index).min(8192);
-            // OK: at most 64 KiB.
-            let bytes = self.file.slice(at, usize_of(count * 8))?;
-            for (number, entry) in (index..).zip(bytes.chunks_exact(8)) {
-                let entry = BigEndian::read_u64(entry);
-                if entry != 0 {
-                    each(number, entry);
-                }
-            }
-            index += count;
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(())
     }
 
@@ -222,23 +227,12 @@ impl<'a> Refcounts<'a> {
 
     /// The first block at or after `block` whose entry is not zero.
     fn next_block(&self, block: u64) -> Result<Option<u64>, Error> {
-        let mut block = block;
-        while block < self.entries {
-            let at = self.table_at + block * 8;
-            let data = self.file.next_data(at);
-            if data >= at + 8 {
-                block += (data - at) / 8;
-                continue;
-            }
-            let count = (self.entries - block).min(8192);
-            // OK: at most 64 KiB.
-            let bytes = self.file.slice(at, usize_of(count * 8))?;
-            if let Some(found) = bytes.chunks_exact(8).position(|entry| entry.iter().any(|byte| *byte != 0)) {
-                return Ok(Some(block + found as u64));
-            }
-            block += count;
-        }
-        Ok(None)
+        let (mut found, entries) = (None, block.min(self.entries)..self.entries);
+        let _ = walk_entries(self.file, self.table_at, entries, u64::from_be_bytes, |entry| {
+            found = (entry.value != 0).then_some(entry.index);
+            Ok(if found.is_some() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) })
+        })?;
+        Ok(found)
     }
 
     /// Clusters of one block and one chunk.

@@ -4,7 +4,7 @@ use alloc::format;
 use alloc::string::String;
 use core::ops::ControlFlow;
 
-use imgprep_map::{Error, Finding, ReadAt, Severity, StructureCounts, usize_of};
+use imgprep_map::{Finding, Severity, StructureCounts};
 
 pub(crate) type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
 
@@ -35,17 +35,6 @@ impl<'f> Report<'f> {
             self.is_over = (self.found)(Finding { code, severity, at, message }).is_break();
         }
     }
-}
-
-/// Bytes of a table, with zeros where the file ends before it does.
-pub(crate) fn padded(file: &dyn ReadAt, at: u64, len: usize) -> Result<alloc::borrow::Cow<'_, [u8]>, Error> {
-    let there = usize_of(file.len().saturating_sub(at)).min(len);
-    let mut bytes = file.slice(at.min(file.len()), there)?;
-    if there < len {
-        // OK: at most a cluster or a page of a table.
-        bytes.to_mut().resize(len, 0);
-    }
-    Ok(bytes)
 }
 
 /// `clusters 3 to 7` or `cluster 3`.

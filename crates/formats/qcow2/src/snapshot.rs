@@ -4,6 +4,7 @@ use alloc::string::String;
 use alloc::vec::Vec;
 
 use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::{Fields, TextTooLong};
 use imgprep_map::{Error, ImageName, Limits, ReadAt, Snapshot, usize_of};
 
 use crate::disk::Disk;
@@ -71,12 +72,13 @@ fn read(file: &dyn ReadAt, at: u64, index: u32, limits: &Limits) -> Result<(Entr
     if !fits(FIXED as u64) {
         return Err(past_end(FIXED as u64).into());
     }
-    let fixed: [u8; FIXED] = file.array(at)?;
-    let (id_len, name_len) = (BigEndian::read_u16(&fixed[12..]), BigEndian::read_u16(&fixed[14..]));
-    let extra_len = BigEndian::read_u32(&fixed[36..]);
+    let fixed = file.array::<FIXED>(at)?;
+    let fixed = Fields::be(&fixed);
+    let (id_len, name_len, extra_len) = (fixed.u16::<12>(), fixed.u16::<14>(), fixed.u32::<36>());
     if u64::from(extra_len) > limits.text_bytes {
+        let (code, what) = ("qcow2.limit.text", "extra data of a snapshot");
         let (found, limit) = (extra_len.into(), limits.text_bytes);
-        return Err(Unsupported::TextTooLong { at: at + 36, found, limit }.into());
+        return Err(TextTooLong { code, at: at + 36, what, found, limit }.into());
     }
     let len = FIXED as u64 + u64::from(extra_len) + u64::from(id_len) + u64::from(name_len);
     if !fits(len) {
@@ -87,25 +89,25 @@ fn read(file: &dyn ReadAt, at: u64, index: u32, limits: &Limits) -> Result<(Entr
     let (extra, texts) = rest.split_at(usize_of(extra_len));
     let (id, name) = texts.split_at(id_len.into());
     let entry = Entry {
-        shown: shown(&fixed, extra, id, name),
+        shown: shown(fixed, extra, id, name),
         at,
-        l1_at: BigEndian::read_u64(&fixed),
-        l1_entries: BigEndian::read_u32(&fixed[8..]),
+        l1_at: fixed.u64::<0>(),
+        l1_entries: fixed.u32::<8>(),
         extra_len,
     };
     Ok((entry, at + len.next_multiple_of(8)))
 }
 
-fn shown(fixed: &[u8; FIXED], extra: &[u8], id: &[u8], name: &[u8]) -> Snapshot {
+fn shown(fixed: Fields<'_, BigEndian, FIXED>, extra: &[u8], id: &[u8], name: &[u8]) -> Snapshot {
     let extra_at = |at: usize| extra.get(at..at + 8).map(BigEndian::read_u64);
     let text = |bytes: &[u8]| -> String { alloc::format!("{}", ImageName(bytes.to_vec())) };
     Snapshot {
         id: text(id),
         name: text(name),
-        vm_state_size: extra_at(0).unwrap_or_else(|| BigEndian::read_u32(&fixed[32..]).into()),
-        date_sec: BigEndian::read_u32(&fixed[16..]).into(),
-        date_nsec: BigEndian::read_u32(&fixed[20..]),
-        vm_clock_nsec: BigEndian::read_u64(&fixed[24..]),
+        vm_state_size: extra_at(0).unwrap_or_else(|| fixed.u32::<32>().into()),
+        date_sec: fixed.u32::<16>().into(),
+        date_nsec: fixed.u32::<20>(),
+        vm_clock_nsec: fixed.u64::<24>(),
         // All ones: not recorded.
         icount: extra_at(16).filter(|count| *count != u64::MAX),
         disk_size: extra_at(8),

@@ -2,17 +2,14 @@
 
 use core::ops::{ControlFlow, Range};
 
-use byteorder::{BigEndian, ByteOrder};
-use imgprep_map::{Error, FileId, FileUse, Files, ReadAt, UseKind, usize_of, walk_entries};
+use imgprep_format_kit::{Flow, file_usage, metadata, walk_entries};
+use imgprep_map::{Error, FileId, FileUse, Files, ReadAt};
 
-use crate::entry::Cluster;
+use crate::clusters::DiskClusters;
 use crate::layout::{OFFSET_MASK, REFCOUNT_TABLE_BYTES};
-use crate::map::{Map, Table};
+use crate::map::Map;
 
 type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
-
-/// Entries of the refcount table that are read at once.
-const CHUNK: u64 = 8192;
 
 impl Map {
     /// Clusters of the disk that is read, and every table of the image that is known
@@ -25,23 +22,11 @@ impl Map {
         if self.claim_refcounts(file, visit)?.is_break() {
             return Ok(());
         }
-        let data_len = files.get(self.data_file()).map_or(0, ReadAt::len);
-        let tables = self.disk.size.div_ceil(self.header.l2_coverage());
-        // More bytes of tables than the file has: two of them share some, and what was reported
-        // proves it. So the cost of a walk follows the file, whatever its L1 table repeats.
-        let mut room = file.len();
-        let walked = walk_entries(file, self.disk.l1_at, 0..tables, u64::from_be_bytes, &mut |entry| {
-            let Ok(Some(table)) = self.table(file, entry) else { return Ok(ControlFlow::Continue(())) };
-            let file_use = metadata(table.at..table.at + self.header.cluster_size(), "the L2 table");
-            let flow = visit(FileUse { disk: Some(table.disk.start), ..file_use });
-            let Some(left) = room.checked_sub(self.header.cluster_size()).filter(|_| flow.is_continue())
-            else {
-                return Ok(ControlFlow::Break(()));
-            };
-            room = left;
-            self.claim_clusters((file, data_len), &table, visit)
-        });
-        walked.map(|_| ())
+        if self.header.has_extended_l2() {
+            file_usage(&DiskClusters::<16>::new(self, files), file, visit)
+        } else {
+            file_usage(&DiskClusters::<8>::new(self, files), file, visit)
+        }
     }
 
     fn claim_fixed(&self, file: &dyn ReadAt, visit: Visit<'_>) -> ControlFlow<()> {
@@ -58,7 +43,7 @@ impl Map {
 
     /// The refcount table and its blocks. They are not used for reading: what is wrong
     /// with themselves is not reported here.
-    fn claim_refcounts(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
+    fn claim_refcounts(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Flow {
         let start = self.header.raw.refcount_offset;
         let len = u64::from(self.header.raw.refcount_clusters) << self.header.cluster_bits;
         // No image needs more; what a header declares beyond that is not walked.
@@ -70,65 +55,13 @@ impl Map {
         if visit(metadata(start..end, "the refcount table")).is_break() {
             return Ok(ControlFlow::Break(()));
         }
-        let mut at = start;
-        while at + 8 <= end {
-            let data = file.next_data(at);
-            if data >= at + 8 {
-                at += (data - at) / 8 * 8;
-                continue;
+        walk_entries(file, start, 0..(end - start) / 8, u64::from_be_bytes, |entry| {
+            let block = entry.value & OFFSET_MASK;
+            let block_end = block.saturating_add(self.header.cluster_size());
+            if block == 0 || block_end > file.len() {
+                return Ok(ControlFlow::Continue(()));
             }
-            let count = ((end - at) / 8).min(CHUNK);
-            // OK: at most 64 KiB.
-            let bytes = file.slice(at, usize_of(count * 8))?;
-            for entry in bytes.chunks_exact(8) {
-                let block = BigEndian::read_u64(entry) & OFFSET_MASK;
-                let block_end = block.saturating_add(self.header.cluster_size());
-                let is_used = block != 0 && block_end <= file.len();
-                if is_used && visit(metadata(block..block_end, "a refcount block")).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-            at += count * 8;
-        }
-        Ok(ControlFlow::Continue(()))
+            Ok(visit(metadata(block..block_end, "a refcount block")))
+        })
     }
-
-    fn claim_clusters(
-        &self,
-        (file, data_len): (&dyn ReadAt, u64),
-        table: &Table,
-        visit: Visit<'_>,
-    ) -> Result<ControlFlow<()>, Error> {
-        let cluster_size = self.header.cluster_size();
-        let left = self.disk.size.saturating_sub(table.disk.start).div_ceil(cluster_size);
-        let count = left.min(self.header.l2_entries());
-        // OK: at most a cluster.
-        let bytes = file.slice(table.at, usize_of(count * self.entry_bytes()))?;
-        // OK: 8 or 16.
-        let step = usize_of(self.entry_bytes());
-        let mut disk = table.disk.start;
-        for entry in bytes.chunks_exact(step) {
-            let (file, range, kind) = match self.rules.l2(BigEndian::read_u64(entry), 0) {
-                Ok(Cluster::Data { at } | Cluster::Zero { kept: Some(at) }) => {
-                    let end = at.saturating_add(self.stored_len(entry, disk));
-                    // `visit` reports data past the end, with the offset of the entry.
-                    let range = if end <= data_len { at..end } else { 0..0 };
-                    (self.data_file(), range, UseKind::Data)
-                }
-                Ok(Cluster::Compressed { at, len }) => {
-                    (FileId::SELF, at..at.saturating_add(len.into()), UseKind::CompressedAtMost)
-                }
-                _ => (FileId::SELF, 0..0, UseKind::Data),
-            };
-            if !range.is_empty() && visit(FileUse { file, range, kind, disk: Some(disk) }).is_break() {
-                return Ok(ControlFlow::Break(()));
-            }
-            disk += cluster_size;
-        }
-        Ok(ControlFlow::Continue(()))
-    }
-}
-
-fn metadata(range: Range<u64>, name: &'static str) -> FileUse {
-    FileUse { file: FileId::SELF, range, kind: UseKind::Metadata(name), disk: None }
 }

@@ -14,7 +14,7 @@ use crate::Unsupported;
 use crate::allocator::{Allocator, refcount_structures};
 use crate::cluster_size::{ClusterSize, ENTRY};
 use crate::layout::{
-    COMPRESSED, COMPRESSION_TYPE, COPIED, HEADER_WITH_COMPRESSION, REFCOUNT_TABLE_BYTES, RawHeader,
+    COMPRESSED, COMPRESSION_TYPE, COPIED, HEADER_WITH_COMPRESSION, MAGIC, REFCOUNT_TABLE_BYTES, RawHeader,
 };
 use crate::tables::write_table;
 
@@ -120,6 +120,7 @@ impl Qcow2Writer {
     fn header(&self, refcount_offset: u64, refcount_clusters: u64) -> RawHeader {
         let is_zstd = matches!(self.compression, Some(ClusterCompression::Zstd { .. }));
         RawHeader {
+            magic: MAGIC,
             version: 3,
             backing_offset: 0,
             backing_len: 0,

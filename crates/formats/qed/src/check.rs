@@ -5,9 +5,8 @@ use alloc::format;
 use alloc::string::String;
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{
-    EntryRun, Error, FileId, Files, Finding, ReadAt, Report, StructureCounts, UnitSet, walk_entries,
-};
+use imgprep_format_kit::{Clusters, EntryRun, Flow, Step, TableVisitor};
+use imgprep_map::{Error, FileId, Files, Finding, ReadAt, Report, StructureCounts, UnitSet};
 
 use crate::layout::{BACKING_FILE, BACKING_FORMAT_NO_PROBE, ZERO};
 use crate::map::Map;
@@ -30,12 +29,14 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<St
         units: UnitSet::default(),
         end: map.header.length,
         uses_tail: false,
+        is_counted: true,
+        expected: None,
         allocated: 0,
         fragmented: 0,
         report,
     };
-    let is_counted = walk.l1()?.is_continue();
-    if is_counted && !walk.report.is_over() {
+    walk.tables()?;
+    if walk.is_counted && !walk.report.is_over() {
         walk.leaks();
         walk.tail();
     }
@@ -88,81 +89,84 @@ struct Walk<'w, 'f> {
     end: u64,
     /// Whether a cluster is named that the file holds a part of.
     uses_tail: bool,
+    /// Whether all clusters could be counted.
+    is_counted: bool,
+    /// Where the cluster before ended, in the file.
+    expected: Option<u64>,
     allocated: u64,
     fragmented: u64,
     report: Report<'f>,
 }
 
-/// `Break` where no more can be counted.
-type Flow = Result<ControlFlow<()>, Error>;
-
-impl Walk<'_, '_> {
-    /// All entries of the L1 table, also those behind the disk. A table is walked once.
-    fn l1(&mut self) -> Flow {
-        let (table, len) = (self.map.header.raw.l1_table_offset, self.map.header.table_bytes());
-        if self.take(table, len, 40).is_none() {
-            return Ok(ControlFlow::Break(()));
+impl TableVisitor<u64> for Walk<'_, '_> {
+    fn table(&mut self, l1: &EntryRun) -> Result<Step, Error> {
+        if l1.value == 0 {
+            return Ok(Step::Skip);
         }
-        let entries = 0..self.map.header.table_entries;
-        walk_entries(self.file, table, entries, u64::from_le_bytes, &mut |entry| {
-            if entry.value == 0 {
-                return Ok(ControlFlow::Continue(()));
-            }
-            if self.report.is_over() {
-                return Ok(ControlFlow::Break(()));
-            }
-            self.l1_entry(&entry)
-        })
-    }
-
-    fn l1_entry(&mut self, entry: &EntryRun) -> Flow {
-        let (table, len) = (entry.value, self.map.header.table_bytes());
-        // A table must lie in whole clusters of the file.
-        let reason = self.misplaced(table).or_else(|| {
-            let is_inside = table.checked_add(len).is_some_and(|end| end <= self.whole.min(self.file.len()));
-            (!is_inside)
-                .then(|| format!("the table ends after the file's last whole cluster, {}", self.whole))
-        });
-        if let Some(reason) = reason {
-            let message = format!("invalid L1 entry {}: {table:#x}: {reason}", entry.index);
-            self.report.error("qed.check.l1-entry", entry.at, 1, message);
-            return Ok(ControlFlow::Continue(()));
+        if self.report.is_over() {
+            return Ok(Step::End);
         }
-        match self.take(table, len, entry.at) {
-            None => return Ok(ControlFlow::Break(())),
+        self.expected = None;
+        let (table, len) = (l1.value, self.map.header.table_bytes());
+        if let Some(reason) = self.misplaced_table(table, len) {
+            let message = format!("invalid L1 entry {}: {table:#x}: {reason}", l1.index);
+            self.report.error("qed.check.l1-entry", l1.at, 1, message);
+            return Ok(Step::Skip);
+        }
+        match self.take(table, len, l1.at) {
+            None => return Ok(Step::End),
             Some(0) => {}
             Some(twice) => {
                 let message = format!(
                     "{twice} clusters of the L2 table at {table} are already used: the table was skipped"
                 );
-                self.report.error("qed.check.table-shared", entry.at, twice, message);
-                return Ok(ControlFlow::Continue(()));
+                self.report.error("qed.check.table-shared", l1.at, twice, message);
+                return Ok(Step::Skip);
             }
         }
-        if entry.index >= self.map.header.l1_entries() {
+        if l1.index >= self.map.header.l1_entries() {
             let message = format!(
                 "L1 entry {} is past the end of the disk and references a table at {table}",
-                entry.index
+                l1.index
             );
-            self.report.warning("qed.check.beyond-disk", entry.at, message);
+            self.report.warning("qed.check.beyond-disk", l1.at, message);
         }
-        self.l2(table, entry.index.saturating_mul(self.map.header.l2_coverage()))
+        Ok(Step::Enter(table))
     }
 
-    fn l2(&mut self, table: u64, disk: u64) -> Flow {
-        let mut expected = None;
-        let entries = 0..self.map.header.table_entries;
-        walk_entries(self.file, table, entries, u64::from_le_bytes, &mut |entry| {
-            if entry.value <= ZERO {
-                return Ok(ControlFlow::Continue(()));
-            }
-            self.allocated += 1;
-            if expected.is_some_and(|expected| expected != entry.value) {
-                self.fragmented += 1;
-            }
-            expected = Some(entry.value.wrapping_add(self.map.header.cluster_size));
-            let disk = disk.saturating_add(entry.index.saturating_mul(self.map.header.cluster_size));
-            Ok(self.l2_entry(&entry, disk))
+    fn cluster(&mut self, l2: &EntryRun, cluster: u64) -> Flow {
+        if l2.value <= ZERO {
+            return Ok(ControlFlow::Continue(()));
+        }
+        self.allocated += 1;
+        if self.expected.is_some_and(|expected| expected != l2.value) {
+            self.fragmented += 1;
+        }
+        let size = self.map.header.cluster_size;
+        self.expected = Some(l2.value.wrapping_add(size));
+        Ok(self.l2_entry(l2, cluster.saturating_mul(size)))
+    }
+}
+
+impl Walk<'_, '_> {
+    /// All entries of the L1 table, also those behind the disk. A table is walked once.
+    fn tables(&mut self) -> Result<(), Error> {
+        let header = &self.map.header;
+        let (table, len) = (header.raw.l1_table_offset, header.table_bytes());
+        // OK: at most 2^27 entries each.
+        let clusters = 0..header.table_entries * header.table_entries;
+        if self.take(table, len, 40).is_none() {
+            return Ok(());
+        }
+        self.map.shape().walk(self.file, clusters, u64::from_le_bytes, self)
+    }
+
+    /// Why no table of `len` bytes can begin at `table`: it needs whole clusters of the file.
+    fn misplaced_table(&self, table: u64, len: u64) -> Option<String> {
+        self.misplaced(table).or_else(|| {
+            let is_inside = table.checked_add(len).is_some_and(|end| end <= self.whole.min(self.file.len()));
+            (!is_inside)
+                .then(|| format!("the table ends after the file's last whole cluster, {}", self.whole))
         })
     }
 
@@ -221,6 +225,7 @@ impl Walk<'_, '_> {
         for unit in start / size..(start + len) / size {
             let Ok(was) = self.units.take(unit) else {
                 let message = "the image uses more units than can be tracked: the check stops here";
+                self.is_counted = false;
                 self.report.counts.check_errors += 1;
                 self.report.warning("qed.check.too-large", by, message.into());
                 return None;

@@ -3,6 +3,7 @@
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
+use imgprep_format_kit as kit;
 use imgprep_map::{
     Contradictions, DiskMap, Error, ExtentBuilder, FileId, FileUse, Files, Finding, StructureCounts, Visitor,
 };
@@ -23,7 +24,9 @@ impl DiskMap for Map {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let first = range.start & !(self.header.cluster_size - 1);
         let size = self.header.raw.image_size;
-        ExtentBuilder::visit(range, size, first, visitor, |range, builder| self.walk(file, range, builder))
+        ExtentBuilder::visit(range, size, first, visitor, |range, builder| {
+            kit::visit(self, file, range, builder)
+        })
     }
 
     fn file_usage(

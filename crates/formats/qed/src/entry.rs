@@ -1,11 +1,15 @@
 //! L1 and L2 entries: bits -> state (section "Tables").
 
-use crate::Corrupt;
+use imgprep_format_kit::Invalid;
+
 use crate::header::Header;
 use crate::layout::ZERO;
 
+/// Code of an invalid entry of either table.
+const ENTRY: &str = "qed.table.entry";
+
 /// The offset of an L2 table; `None` if it is not allocated. Only L2 entries can mean zeros.
-pub(crate) fn l1(header: &Header, found: u64, at: u64) -> Result<Option<u64>, Corrupt> {
+pub(crate) fn l1(header: &Header, found: u64, at: u64) -> Result<Option<u64>, Invalid> {
     check_offset(header, "L1", found, at)?;
     Ok((found != 0).then_some(found))
 }
@@ -18,7 +22,7 @@ pub(crate) enum Cluster {
     Data { at: u64 },
 }
 
-pub(crate) fn l2(header: &Header, found: u64, at: u64) -> Result<Cluster, Corrupt> {
+pub(crate) fn l2(header: &Header, found: u64, at: u64) -> Result<Cluster, Invalid> {
     if found == ZERO {
         return Ok(Cluster::Zero);
     }
@@ -26,8 +30,8 @@ pub(crate) fn l2(header: &Header, found: u64, at: u64) -> Result<Cluster, Corrup
     Ok(if found == 0 { Cluster::Unallocated } else { Cluster::Data { at: found } })
 }
 
-fn check_offset(header: &Header, table: &'static str, found: u64, at: u64) -> Result<(), Corrupt> {
-    let bad = |reason| Err(Corrupt::Entry { at, table, found, reason });
+fn check_offset(header: &Header, table: &'static str, found: u64, at: u64) -> Result<(), Invalid> {
+    let bad = |reason| Err(Invalid::Entry { code: ENTRY, at, table, found, reason });
     if !found.is_multiple_of(header.cluster_size) {
         return bad("the offset is not a multiple of the cluster size");
     }
@@ -53,7 +57,7 @@ mod tests {
         assert_eq!(l2(&header(), 0, 9), Ok(Cluster::Unallocated));
         assert_eq!(l2(&header(), 1, 9), Ok(Cluster::Zero));
         assert_eq!(l2(&header(), 8192, 9), Ok(Cluster::Data { at: 8192 }));
-        let bad = |found, reason| Err(Corrupt::Entry { at: 9, table: "L2", found, reason });
+        let bad = |found, reason| Err(Invalid::Entry { code: ENTRY, at: 9, table: "L2", found, reason });
         for found in [2, 8193, 8192 + 512, u64::MAX] {
             let reason = "the offset is not a multiple of the cluster size";
             assert_eq!(l2(&header(), found, 9), bad(found, reason));
@@ -67,7 +71,7 @@ mod tests {
         assert_eq!(l1(&header(), 8192, 9), Ok(Some(8192)));
         for found in [1, 512, 4096, 8193] {
             let result = l1(&header(), found, 9);
-            assert!(matches!(result, Err(Corrupt::Entry { at: 9, table: "L1", .. })), "{found}");
+            assert!(matches!(result, Err(Invalid::Entry { at: 9, table: "L1", .. })), "{found}");
         }
     }
 }

@@ -3,12 +3,14 @@
 use alloc::format;
 use alloc::vec::Vec;
 
-use imgprep_map::{Error, Limits, ReadAt};
+use imgprep_format_kit::{Invalid, TextTooLong};
+use imgprep_map::{Error, Limits, ReadAt, usize_of};
 
+use crate::Unsupported;
+use crate::error::HEADER_CODES;
 use crate::layout::{
     BACKING_FILE, BACKING_FORMAT_NO_PROBE, ENTRY, HEADER, KNOWN_FEATURES, MAGIC, NEED_CHECK, RawHeader,
 };
-use crate::{Corrupt, Unsupported};
 
 /// A header whose fields fit together, with an L1 table inside the file.
 #[derive(Clone, Debug)]
@@ -34,13 +36,18 @@ impl Header {
             |value: u32, least: u32, most: u32| value.is_power_of_two() && (least..=most).contains(&value);
         if !is_between(raw.cluster_size, 1 << 12, 1 << 26) {
             let expected = "a power of two from 4096 to 67108864";
-            return Err(field(4, "cluster_size", expected, raw.cluster_size.into()));
+            return Err(HEADER_CODES.field(4, "cluster_size", expected, raw.cluster_size.into()));
         }
         if !is_between(raw.table_size, 1, 16) {
-            return Err(field(8, "table_size", "a power of two from 1 to 16", raw.table_size.into()));
+            return Err(HEADER_CODES.field(
+                8,
+                "table_size",
+                "a power of two from 1 to 16",
+                raw.table_size.into(),
+            ));
         }
         if raw.header_size == 0 {
-            return Err(field(12, "header_size", "at least 1", 0));
+            return Err(HEADER_CODES.field(12, "header_size", "at least 1", 0));
         }
         let cluster_size = u64::from(raw.cluster_size);
         let header = Self {
@@ -82,15 +89,20 @@ impl Header {
     fn check_l1(&self, file: &dyn ReadAt) -> Result<(), Error> {
         let (start, size) = (self.raw.l1_table_offset, self.raw.image_size);
         if self.l1_entries() > self.table_entries {
-            return Err(field(48, "image_size", "at most the size that its L1 table covers", size));
+            return Err(HEADER_CODES.field(
+                48,
+                "image_size",
+                "at most the size that its L1 table covers",
+                size,
+            ));
         }
         if !start.is_multiple_of(self.cluster_size) {
-            return Err(field(40, "l1_table_offset", "a multiple of the cluster size", start));
+            return Err(HEADER_CODES.field(40, "l1_table_offset", "a multiple of the cluster size", start));
         }
         if start < self.length {
-            return Err(field(40, "l1_table_offset", "after the header clusters", start));
+            return Err(HEADER_CODES.field(40, "l1_table_offset", "after the header clusters", start));
         }
-        check_table(file, 40, "the L1 table", start, self.table_bytes())?;
+        HEADER_CODES.check_table(file, 40, "the L1 table", start, self.table_bytes())?;
         Ok(())
     }
 
@@ -101,35 +113,19 @@ impl Header {
         let start = u64::from(self.raw.backing_filename_offset);
         let len = u64::from(self.raw.backing_filename_size);
         if start < HEADER {
-            return Err(field(56, "backing_filename_offset", "at least 64", start));
+            return Err(HEADER_CODES.field(56, "backing_filename_offset", "at least 64", start));
         }
         if len == 0 || start + len > self.length {
             let expected = "at least 1, inside the header's clusters";
-            return Err(field(60, "backing_filename_size", expected, len));
+            return Err(HEADER_CODES.field(60, "backing_filename_size", expected, len));
         }
         if len > limits.text_bytes {
-            return Err(Unsupported::TextTooLong { found: len, limit: limits.text_bytes }.into());
+            let (code, what) = ("qed.limit.text", "backing file name");
+            return Err(TextTooLong { code, at: 60, what, found: len, limit: limits.text_bytes }.into());
         }
-        check_table(file, 56, "the backing file name", start, len)?;
-        let too_long = || Unsupported::TextTooLong { found: len, limit: limits.text_bytes };
-        Ok(Some((start, usize::try_from(len).map_err(|_| too_long())?)))
+        HEADER_CODES.check_table(file, 56, "the backing file name", start, len)?;
+        Ok(Some((start, usize_of(len))))
     }
-}
-
-/// Fails unless `len` bytes from `start` on lie inside the file.
-pub(crate) fn check_table(
-    file: &dyn ReadAt,
-    at: u64,
-    table: &'static str,
-    start: u64,
-    len: u64,
-) -> Result<(), Corrupt> {
-    let (end, file_len) = (start.saturating_add(len), file.len());
-    if end > file_len { Err(Corrupt::TablePastEnd { at, table, start, end, file_len }) } else { Ok(()) }
-}
-
-fn field(at: u64, field: &'static str, expected: &'static str, found: u64) -> Error {
-    Corrupt::Field { at, field, expected, found }.into()
 }
 
 fn unknown(bits: u64) -> Error {
@@ -139,13 +135,17 @@ fn unknown(bits: u64) -> Error {
 
 fn read_raw(file: &dyn ReadAt) -> Result<RawHeader, Error> {
     if file.len() < HEADER {
-        return Err(Corrupt::HeaderCut { expected: HEADER, file_len: file.len() }.into());
+        return Err(
+            Invalid::HeaderCut { code: "qed.header.cut", expected: HEADER, file_len: file.len() }.into()
+        );
     }
     let bytes = file.array::<64>(0)?;
-    if bytes[..4] != MAGIC {
-        return Err(Corrupt::Magic { found: [bytes[0], bytes[1], bytes[2], bytes[3]] }.into());
+    let raw = RawHeader::decode(&bytes);
+    if raw.magic != MAGIC {
+        let (code, expected) = ("qed.header.magic", "the QED magic");
+        return Err(Invalid::Magic { code, expected, found: raw.magic }.into());
     }
-    Ok(RawHeader::decode(&bytes))
+    Ok(raw)
 }
 
 #[cfg(test)]
@@ -173,8 +173,8 @@ mod tests {
         Header::read(&file, &Limits::default())
     }
 
-    fn corrupt(result: Result<Header, Error>) -> Corrupt {
-        result.expect_err("it is refused").detail::<Corrupt>().expect("it is corrupt").clone()
+    fn corrupt(result: Result<Header, Error>) -> Invalid {
+        result.expect_err("it is refused").detail::<Invalid>().expect("it is corrupt").clone()
     }
 
     #[test]
@@ -189,7 +189,10 @@ mod tests {
     fn a_header_that_is_cut() {
         let file = good()[..63].to_vec();
         let result = Header::read(&file, &Limits::default());
-        assert_eq!(corrupt(result), Corrupt::HeaderCut { expected: 64, file_len: 63 });
+        assert_eq!(
+            corrupt(result),
+            Invalid::HeaderCut { code: "qed.header.cut", expected: 64, file_len: 63 }
+        );
     }
 
     #[test]
@@ -212,14 +215,18 @@ mod tests {
             (48, &[0xff; 8], "image_size", u64::MAX),
         ] {
             match corrupt(with(&[(at, bytes)])) {
-                Corrupt::Field { at: place, field, found: value, .. } => {
+                Invalid::Field { at: place, field, found: value, .. } => {
                     assert_eq!((place, field, value), (at as u64, name, found));
                 }
                 other => panic!("{name}: {other:?}"),
             }
         }
-        assert_eq!(corrupt(with(&[(0, b"QEE")])), Corrupt::Magic { found: *b"QEE\0" });
-        let behind = Corrupt::Field {
+        assert_eq!(
+            corrupt(with(&[(0, b"QEE")])),
+            Invalid::Magic { code: "qed.header.magic", expected: "the QED magic", found: *b"QEE\0" }
+        );
+        let behind = Invalid::Field {
+            code: "qed.header.field",
             at: 40,
             field: "l1_table_offset",
             expected: "after the header clusters",
@@ -230,7 +237,8 @@ mod tests {
 
     #[test]
     fn the_l1_table_lies_inside_the_file() {
-        let past = |start: u64, end| Corrupt::TablePastEnd {
+        let past = |start: u64, end| Invalid::TablePastEnd {
+            code: "qed.table.past-end",
             at: 40,
             table: "the L1 table",
             start,
@@ -261,13 +269,15 @@ mod tests {
         for (start, len, at) in [(63, 1, 56), (0, 1, 56), (64, 0, 60), (64, 4033, 60), (u32::MAX, 1, 60)] {
             let found = corrupt(name(start, len));
             assert!(
-                matches!(found, Corrupt::Field { at: place, .. } if place == at),
+                matches!(found, Invalid::Field { at: place, .. } if place == at),
                 "{start} {len}: {found:?}"
             );
         }
         let mut file = good();
         (file[16], file[56], file[60]) = (1, 64, 9);
+        let (code, what) = ("qed.limit.text", "backing file name");
+        let too_long = TextTooLong { code, at: 60, what, found: 9, limit: 8 };
         let error = Header::read(&file, &Limits { text_bytes: 8, ..Limits::default() }).unwrap_err();
-        assert_eq!(error.detail(), Some(&Unsupported::TextTooLong { found: 9, limit: 8 }));
+        assert_eq!(error.detail(), Some(&too_long));
     }
 }

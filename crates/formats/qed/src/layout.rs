@@ -1,6 +1,6 @@
 //! On-disk structures: sizes, offsets, magics.
 
-use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::Fields;
 
 /// The format's name.
 pub const NAME: &str = "qed";
@@ -23,6 +23,7 @@ pub(crate) const ZERO: u64 = 1;
 /// The header's fields as they stand in the file (section "Header").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawHeader {
+    pub(crate) magic: [u8; 4],
     pub(crate) cluster_size: u32,            // 4
     pub(crate) table_size: u32,              // 8, in clusters
     pub(crate) header_size: u32,             // 12, in clusters
@@ -37,19 +38,19 @@ pub(crate) struct RawHeader {
 
 impl RawHeader {
     pub(crate) fn decode(bytes: &[u8; 64]) -> Self {
-        let u32_at = |at: usize| LittleEndian::read_u32(&bytes[at..]);
-        let u64_at = |at: usize| LittleEndian::read_u64(&bytes[at..]);
+        let fields = Fields::le(bytes);
         Self {
-            cluster_size: u32_at(4),
-            table_size: u32_at(8),
-            header_size: u32_at(12),
-            features: u64_at(16),
-            compat_features: u64_at(24),
-            autoclear_features: u64_at(32),
-            l1_table_offset: u64_at(40),
-            image_size: u64_at(48),
-            backing_filename_offset: u32_at(56),
-            backing_filename_size: u32_at(60),
+            magic: fields.array::<0, 4>(),
+            cluster_size: fields.u32::<4>(),
+            table_size: fields.u32::<8>(),
+            header_size: fields.u32::<12>(),
+            features: fields.u64::<16>(),
+            compat_features: fields.u64::<24>(),
+            autoclear_features: fields.u64::<32>(),
+            l1_table_offset: fields.u64::<40>(),
+            image_size: fields.u64::<48>(),
+            backing_filename_offset: fields.u32::<56>(),
+            backing_filename_size: fields.u32::<60>(),
         }
     }
 }

@@ -38,7 +38,7 @@ pub use codes::CODES;
 use crate::header::Header;
 use crate::map::Map;
 
-pub use error::{Corrupt, Unsupported};
+pub use error::Unsupported;
 pub use layout::NAME;
 
 /// Recognises the magic.

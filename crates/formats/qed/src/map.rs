@@ -1,12 +1,13 @@
-//! Where the bytes are: a walk over L1 and L2.
+//! Where the bytes are: what the entries of L1 and L2 mean for the disk.
 
-use core::ops::{ControlFlow, Range};
+use core::ops::Range;
 
-use imgprep_map::{EntryRun, Error, ExtentBuilder, FileId, ReadAt, RevisitLimiter, Source, walk_entries};
+use imgprep_format_kit::{Clusters, EntryRun, Flow, Invalid, TwoLevel};
+use imgprep_map::{ExtentBuilder, FileId, FileUse, ReadAt, Source, UseKind};
 
-use crate::Corrupt;
 use crate::entry::{Cluster, l1, l2};
-use crate::header::{Header, check_table};
+use crate::error::HEADER_CODES;
+use crate::header::Header;
 
 /// Entries of a table that make up a stride: 64 KiB of them.
 pub(crate) const STRIDE_ENTRIES: u64 = 8192;
@@ -25,28 +26,19 @@ impl Map {
         }
     }
 
-    /// Bytes of the disk that L1 entries describe, clipped to the disk.
-    pub(crate) fn described(&self, run: &EntryRun) -> Range<u64> {
-        let coverage = self.header.l2_coverage();
-        let end = run.index.saturating_add(run.count).saturating_mul(coverage);
-        // OK: only entries that the disk needs are walked: this one begins inside it.
-        run.index * coverage..end.min(self.header.raw.image_size)
-    }
-
-    /// The L2 table that an L1 entry names, inside the file.
-    pub(crate) fn table(&self, file: &dyn ReadAt, entry: &EntryRun) -> Result<Option<u64>, Corrupt> {
-        let Some(table) = l1(&self.header, entry.value, entry.at)? else { return Ok(None) };
-        check_table(file, entry.at, "an L2 table", table, self.header.table_bytes())?;
-        Ok(Some(table))
-    }
-
     /// The cluster at `disk`, all that is read of it inside the file.
-    pub(crate) fn cluster(&self, entry: &EntryRun, disk: u64, file_len: u64) -> Result<Cluster, Corrupt> {
+    fn cluster(&self, entry: &EntryRun, disk: u64, file_len: u64) -> Result<Cluster, Invalid> {
         let cluster = l2(&self.header, entry.value, entry.at)?;
         if let Cluster::Data { at } = cluster {
             let end = self.stored(at, disk).end;
             if end > file_len {
-                return Err(Corrupt::DataPastEnd { at: entry.at, start: at, end, file_len });
+                return Err(Invalid::DataPastEnd {
+                    code: "qed.l2.past-end",
+                    at: entry.at,
+                    start: at,
+                    end,
+                    file_len,
+                });
             }
         }
         Ok(cluster)
@@ -58,61 +50,53 @@ impl Map {
         at..at.saturating_add(seen)
     }
 
-    pub(crate) fn source(&self, cluster: Cluster) -> Source {
+    fn source(&self, cluster: Cluster) -> Source {
         match cluster {
             Cluster::Unallocated => self.unallocated.clone(),
             Cluster::Zero => Source::Zero { explicit: true },
             Cluster::Data { at } => Source::Data { file: FileId::SELF, at },
         }
     }
+}
 
-    /// Pushes the clusters of `range` that the table at `table` describes.
-    fn walk_table(
-        &self,
-        file: &dyn ReadAt,
-        table: u64,
-        disk: &Range<u64>,
-        range: &Range<u64>,
-        builder: &mut ExtentBuilder<'_>,
-    ) -> Result<ControlFlow<()>, Error> {
-        let size = self.header.cluster_size;
-        let first = (range.start.max(disk.start) - disk.start) / size;
-        // OK: at most the table's entries, by its coverage.
-        let end = (range.end.min(disk.end) - disk.start).div_ceil(size);
-        walk_entries(file, table, first..end, u64::from_le_bytes, &mut |entry| {
-            let at = disk.start + entry.index * size;
-            let lost = at..at.saturating_add(size).min(disk.end);
-            let found = self.cluster(&entry, at, file.len());
-            let cluster = found.map_err(|error| Error::new(error).hitting(lost))?;
-            Ok(builder.push(entry.count * size, self.source(cluster)))
-        })
+impl Clusters<8> for Map {
+    type Entry = u64;
+    const REPEATED: &'static str = "qed.table.repeated";
+    const TABLE: &'static str = "an L2 table";
+
+    fn shape(&self) -> TwoLevel {
+        TwoLevel {
+            l1: self.header.raw.l1_table_offset,
+            decode: u64::from_le_bytes,
+            l2_entries: self.header.table_entries,
+            cluster_size: self.header.cluster_size,
+            disk_size: self.header.raw.image_size,
+        }
     }
 
-    pub(crate) fn walk(
-        &self,
-        file: &dyn ReadAt,
-        range: &Range<u64>,
-        builder: &mut ExtentBuilder<'_>,
-    ) -> Result<(), Error> {
-        let coverage = self.header.l2_coverage();
-        let (l1, entries) =
-            (self.header.raw.l1_table_offset, range.start / coverage..range.end.div_ceil(coverage));
-        let mut revisits = RevisitLimiter::new(file.len());
-        let _ = walk_entries(file, l1, entries, u64::from_le_bytes, &mut |entry| {
-            let disk = self.described(&entry);
-            let table = self.table(file, &entry);
-            match table.map_err(|error| Error::new(error).hitting(disk.clone()))? {
-                None => Ok(builder.push(disk.end - builder.at(), self.unallocated.clone())),
-                Some(table) if revisits.may_walk(table, self.header.table_bytes()) => {
-                    self.walk_table(file, table, &disk, range, builder)
-                }
-                Some(table) => {
-                    let error = Corrupt::TablesRepeated { at: entry.at, found: table };
-                    Err(Error::new(error).hitting(builder.at().max(range.start)..range.end))
-                }
-            }
-        })?;
-        Ok(())
+    fn unallocated(&self) -> Source {
+        self.unallocated.clone()
+    }
+
+    fn decode(bytes: [u8; 8]) -> u64 {
+        u64::from_le_bytes(bytes)
+    }
+
+    fn table(&self, file: &dyn ReadAt, entry: &EntryRun) -> Result<Option<u64>, Invalid> {
+        let Some(table) = l1(&self.header, entry.value, entry.at)? else { return Ok(None) };
+        HEADER_CODES.check_table(file, entry.at, "an L2 table", table, self.header.table_bytes())?;
+        Ok(Some(table))
+    }
+
+    fn push(&self, file: &dyn ReadAt, entry: &EntryRun, disk: u64, builder: &mut ExtentBuilder<'_>) -> Flow {
+        let cluster = self.cluster(entry, disk, file.len())?;
+        Ok(builder.push(entry.count * self.header.cluster_size, self.source(cluster)))
+    }
+
+    fn cluster_use(&self, file: &dyn ReadAt, entry: &EntryRun, disk: u64) -> Option<FileUse> {
+        let Ok(Cluster::Data { at }) = self.cluster(entry, disk, file.len()) else { return None };
+        let (range, kind) = (self.stored(at, disk), UseKind::Data);
+        Some(FileUse { file: FileId::SELF, range, kind, disk: Some(disk) })
     }
 }
 
@@ -121,8 +105,9 @@ mod tests {
     use alloc::collections::BTreeMap;
     use alloc::vec;
     use alloc::vec::Vec;
+    use core::ops::ControlFlow;
 
-    use imgprep_map::{DiskMap, Extent, Limits, ReadError};
+    use imgprep_map::{DiskMap, Error, Extent, Limits, ReadError};
 
     use super::*;
 
@@ -210,7 +195,13 @@ mod tests {
         let error = extents(&file, &map, 0..u64::MAX).unwrap_err();
         assert_eq!(error.disk(), Some(10 * CLUSTER..10 * CLUSTER + 1));
         let start = 100 * CLUSTER;
-        let past = Corrupt::DataPastEnd { at: table + 80, start, end: start + 1, file_len: start };
+        let past = Invalid::DataPastEnd {
+            code: "qed.l2.past-end",
+            at: table + 80,
+            start,
+            end: start + 1,
+            file_len: start,
+        };
         assert_eq!(error.detail(), Some(&past));
     }
 }

@@ -5,13 +5,13 @@
 use alloc::format;
 use core::ops::{ControlFlow, Range};
 
-use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::Flow;
 use imgprep_map::{Error, FileId, Files, Finding, ReadAt, Report, Severity, StructureCounts, UnitSet};
 
 use crate::block::{Block, block};
 use crate::check_header::check_header;
 use crate::header::Kind;
-use crate::map::{COUNTED_BYTES, Map, PAGE, bytes_of};
+use crate::map::{COUNTED_BYTES, Entry, Map};
 
 type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
 
@@ -73,27 +73,14 @@ struct Walk<'w, 'f> {
 
 impl Walk<'_, '_> {
     /// All entries, also those behind the disk. `Break` where no more can be counted.
-    fn entries(&mut self) -> Result<ControlFlow<()>, Error> {
-        let (mut first, blocks) = (0, self.map.header.blocks());
-        while first < blocks {
-            let end = (first + PAGE).min(blocks);
-            if let Some(hole_end) = self.map.hole(self.file, first..end) {
-                let hole_end = hole_end.min(blocks);
-                if self.hole(first..hole_end).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-                first = hole_end;
-                continue;
-            }
-            let bytes = self.file.slice(self.map.entry_at(first), bytes_of(first..end))?;
-            for (index, entry) in (first..).zip(bytes.chunks_exact(4)) {
-                if self.entry(index, LittleEndian::read_u32(entry)).is_break() {
-                    return Ok(ControlFlow::Break(()));
-                }
-            }
-            first = end;
-        }
-        Ok(ControlFlow::Continue(()))
+    fn entries(&mut self) -> Flow {
+        let (map, blocks) = (self.map, self.map.header.blocks());
+        map.walk_entries(self.file, 0..blocks, blocks, |entry| {
+            Ok(match entry {
+                Entry::Hole(entries) => self.hole(entries),
+                Entry::One { index, value, .. } => self.entry(index, value),
+            })
+        })
     }
 
     /// Entries that were never written: all of them name block 0.

@@ -1,61 +1,22 @@
-//! What can be wrong in a VDI, and what is not read.
+//! Errors of VDI images; errors of headers and tables in general are those of the kit.
 
 use alloc::string::String;
 
+use imgprep_format_kit::HeaderCodes;
 use imgprep_map::{Class, Detail};
+
+/// Codes of header fields and of the block map.
+pub(crate) const HEADER_CODES: HeaderCodes =
+    HeaderCodes { field: "vdi.header.field", past_end: "vdi.map.past-end" };
 
 /// A file that contradicts itself. Offsets are file offsets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
-    /// The file ends before its header does.
-    #[error("the header ends at {expected}, but the file has {file_len} bytes")]
-    HeaderCut {
-        /// Bytes that are needed.
-        expected: u64,
-        /// Bytes that are there.
-        file_len: u64,
-    },
     /// No signature behind the text.
     #[error("VDI signature missing: found {found:02x?}")]
     Signature {
         /// What stands there.
         found: [u8; 4],
-    },
-    /// A field has a value that cannot be.
-    #[error("{field} is {found}, expected {expected}")]
-    Field {
-        /// Offset of the field.
-        at: u64,
-        /// `VirtualBox`'s name.
-        field: &'static str,
-        /// What it may be.
-        expected: &'static str,
-        /// What it is.
-        found: u64,
-    },
-    /// The map does not cover the disk.
-    #[error("the block map has {found} blocks, but a disk of {size} bytes needs {expected}")]
-    MapTooShort {
-        /// Offset of their number.
-        at: u64,
-        /// Blocks that are needed.
-        expected: u64,
-        /// Blocks that are there.
-        found: u64,
-        /// Length of the disk.
-        size: u64,
-    },
-    /// The map does not lie inside the file.
-    #[error("the block map is at bytes {start}..{end}, but the file has {file_len}")]
-    MapPastEnd {
-        /// Offset of the field that places it.
-        at: u64,
-        /// Its first byte.
-        start: u64,
-        /// Its end.
-        end: u64,
-        /// Length of the file.
-        file_len: u64,
     },
     /// A parent where there can be none, or none where there must be one.
     #[error(
@@ -83,18 +44,6 @@ pub enum Corrupt {
         /// Blocks that are allocated, by the header.
         allocated: u32,
     },
-    /// Data that does not lie inside the file.
-    #[error("the entry points to bytes {start}..{end}, but the file has {file_len}")]
-    DataPastEnd {
-        /// Offset of the entry.
-        at: u64,
-        /// First byte of the data.
-        start: u64,
-        /// Its end, saturated.
-        end: u64,
-        /// Length of the file.
-        file_len: u64,
-    },
     /// A part of the map that was never written: all its entries name block 0.
     #[error("{len} bytes of the block map are a hole in the file: every entry there references block 0")]
     MapHole {
@@ -108,14 +57,9 @@ pub enum Corrupt {
 impl Detail for Corrupt {
     fn code(&self) -> &'static str {
         match self {
-            Self::HeaderCut { .. } => "vdi.header.cut",
             Self::Signature { .. } => "vdi.header.signature",
-            Self::Field { .. } => "vdi.header.field",
-            Self::MapTooShort { .. } => "vdi.map.too-short",
-            Self::MapPastEnd { .. } => "vdi.map.past-end",
             Self::Link { .. } => "vdi.header.link",
             Self::PastAllocated { .. } => "vdi.block.past-allocated",
-            Self::DataPastEnd { .. } => "vdi.block.past-end",
             Self::MapHole { .. } => "vdi.map.hole",
         }
     }
@@ -126,15 +70,8 @@ impl Detail for Corrupt {
 
     fn at(&self) -> Option<u64> {
         Some(match self {
-            Self::HeaderCut { file_len, .. } => *file_len,
             Self::Signature { .. } => 64,
-            Self::Field { at, .. }
-            | Self::MapTooShort { at, .. }
-            | Self::MapPastEnd { at, .. }
-            | Self::Link { at, .. }
-            | Self::PastAllocated { at, .. }
-            | Self::DataPastEnd { at, .. }
-            | Self::MapHole { at, .. } => *at,
+            Self::Link { at, .. } | Self::PastAllocated { at, .. } | Self::MapHole { at, .. } => *at,
         })
     }
 }

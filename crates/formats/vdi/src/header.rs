@@ -1,7 +1,9 @@
 //! The header: raw -> validated.
 
-use imgprep_map::{Error, ReadAt, usize_of};
+use imgprep_format_kit::{Fields, Invalid, padded_head};
+use imgprep_map::{Error, ReadAt};
 
+use crate::error::HEADER_CODES;
 use crate::layout::{
     HEAD, HEADER_V1, HEADER_V1_PLUS, PREHEADER, Places, RawHeader, SIGNATURE, SIGNATURE_AT, V0, V1,
     VERSION_AT,
@@ -64,13 +66,11 @@ impl Header {
         let kind = kind(&raw, places)?;
         check_sizes(&raw, places)?;
         let (map_at, data_at) = offsets(&raw, places);
-        check_map(&raw, places, map_at, file.len())?;
-        let mut text = [0; SIGNATURE_AT];
-        text.copy_from_slice(&head[..SIGNATURE_AT]);
+        check_map(file, &raw, places, map_at)?;
         Ok(Self {
             version,
             kind,
-            text,
+            text: Fields::le(&head).array::<0, SIGNATURE_AT>(),
             end,
             map_at,
             data_at,
@@ -110,20 +110,17 @@ impl Header {
 
 /// The file's beginning, filled up with zeros; the signature is there.
 fn read_head(file: &dyn ReadAt) -> Result<[u8; HEAD], Error> {
-    let mut head = [0; HEAD];
     if file.len() < PREHEADER {
-        return Err(Corrupt::HeaderCut { expected: PREHEADER, file_len: file.len() }.into());
+        return Err(cut(PREHEADER, file.len()));
     }
-    let present = usize_of(file.len()).min(HEAD);
-    file.read_exact_at(&mut head[..present], 0)?;
-    let mut found = [0; 4];
-    found.copy_from_slice(&head[SIGNATURE_AT..VERSION_AT]);
+    let head = padded_head::<HEAD>(file)?;
+    let found = Fields::le(&head).array::<SIGNATURE_AT, 4>();
     if found == SIGNATURE { Ok(head) } else { Err(Corrupt::Signature { found }.into()) }
 }
 
 fn version(head: &[u8; HEAD]) -> Result<(u16, u16), Error> {
-    let half = |at: usize| u16::from_le_bytes([head[at], head[at + 1]]);
-    let (major, minor) = (half(VERSION_AT + 2), half(VERSION_AT));
+    let head = Fields::le(head);
+    let (major, minor) = (head.u16::<{ VERSION_AT + 2 }>(), head.u16::<VERSION_AT>());
     if major > 1 || minor > 1 {
         return Err(Unsupported::Version { major, minor }.into());
     }
@@ -134,16 +131,15 @@ fn version(head: &[u8; HEAD]) -> Result<(u16, u16), Error> {
 fn header_end(raw: &RawHeader, places: &Places, file_len: u64) -> Result<u64, Error> {
     // OK: `end` is a constant below 512.
     let fields_end = places.end as u64;
-    let cut = |expected| Err(Corrupt::HeaderCut { expected, file_len }.into());
     if fields_end > file_len {
-        return cut(fields_end);
+        return Err(cut(fields_end, file_len));
     }
     let (Some(size), Some(at)) = (raw.header_size, places.header_size) else { return Ok(fields_end) };
     if size < HEADER_V1 {
-        return Err(field(at, "cbHeader", "at least 384", size.into()));
+        return Err(HEADER_CODES.field(at as u64, "cbHeader", "at least 384", size.into()));
     }
     let end = PREHEADER + u64::from(size);
-    if end > file_len { cut(end) } else { Ok(end) }
+    if end > file_len { Err(cut(end, file_len)) } else { Ok(end) }
 }
 
 fn kind(raw: &RawHeader, places: &Places) -> Result<Kind, Error> {
@@ -164,12 +160,24 @@ fn check_sizes(raw: &RawHeader, places: &Places) -> Result<(), Error> {
     }
     let block_size = u64::from(raw.block_size);
     if block_size == 0 || !block_size.is_multiple_of(512) {
-        return Err(field(places.block_size, "cbBlock", "a multiple of 512 and not 0", block_size));
+        return Err(HEADER_CODES.field(
+            places.block_size as u64,
+            "cbBlock",
+            "a multiple of 512 and not 0",
+            block_size,
+        ));
     }
     let (needed, found) = (raw.disk_size.div_ceil(block_size), u64::from(raw.blocks));
     if needed > found {
-        let (at, size) = (places.blocks as u64, raw.disk_size);
-        return Err(Corrupt::MapTooShort { at, expected: needed, found, size }.into());
+        return Err(Invalid::TableTooShort {
+            code: "vdi.map.too-short",
+            at: places.blocks as u64,
+            table: "the block map",
+            expected: needed,
+            found,
+            size: raw.disk_size,
+        }
+        .into());
     }
     Ok(())
 }
@@ -181,18 +189,15 @@ fn offsets(raw: &RawHeader, places: &Places) -> (u64, u64) {
     (map_at, data_at)
 }
 
-fn check_map(raw: &RawHeader, places: &Places, start: u64, file_len: u64) -> Result<(), Error> {
-    // OK: less than 2^35.
-    let end = start + u64::from(raw.blocks) * 4;
-    if end > file_len {
-        let at = places.map_offset.unwrap_or(places.blocks) as u64;
-        return Err(Corrupt::MapPastEnd { at, start, end, file_len }.into());
-    }
+fn check_map(file: &dyn ReadAt, raw: &RawHeader, places: &Places, start: u64) -> Result<(), Error> {
+    let at = places.map_offset.unwrap_or(places.blocks) as u64;
+    // OK: less than 2^34 bytes.
+    HEADER_CODES.check_table(file, at, "the block map", start, u64::from(raw.blocks) * 4)?;
     Ok(())
 }
 
-fn field(at: usize, field: &'static str, expected: &'static str, found: u64) -> Error {
-    Corrupt::Field { at: at as u64, field, expected, found }.into()
+fn cut(expected: u64, file_len: u64) -> Error {
+    Invalid::HeaderCut { code: "vdi.header.cut", expected, file_len }.into()
 }
 
 #[cfg(test)]
@@ -271,8 +276,8 @@ mod tests {
             let error = Header::read(&bad).unwrap_err();
             assert_eq!((error.code(), error.at()), (code, Some(at as u64)));
         }
-        let cut = Corrupt::HeaderCut { expected: 420, file_len: 419 };
-        assert_eq!(refused::<Corrupt>(&file[..419]), cut);
+        let cut = Invalid::HeaderCut { code: "vdi.header.cut", expected: 420, file_len: 419 };
+        assert_eq!(refused::<Invalid>(&file[..419]), cut);
     }
 
     #[test]
@@ -292,16 +297,48 @@ mod tests {
 
     #[test]
     fn each_corrupted_field_is_named() {
-        let field = |at, field, expected, found| Corrupt::Field { at, field, expected, found };
-        let short = |found, size, expected| Corrupt::MapTooShort { at: 384, expected, found, size };
-        let past = |start, end| Corrupt::MapPastEnd { at: 340, start, end, file_len: 1024 };
+        let field = |at, field, expected, found| Invalid::Field {
+            code: "vdi.header.field",
+            at,
+            field,
+            expected,
+            found,
+        };
+        let table = "the block map";
+        let short = |found, size, expected| Invalid::TableTooShort {
+            code: "vdi.map.too-short",
+            at: 384,
+            table,
+            expected,
+            found,
+            size,
+        };
+        let past = |start, end| Invalid::TablePastEnd {
+            code: "vdi.map.past-end",
+            at: 340,
+            table,
+            start,
+            end,
+            file_len: 1024,
+        };
         for (file, want) in [
-            (file()[..71].to_vec(), Corrupt::HeaderCut { expected: 72, file_len: 71 }),
-            (file()[..455].to_vec(), Corrupt::HeaderCut { expected: 456, file_len: 455 }),
-            (file()[..471].to_vec(), Corrupt::HeaderCut { expected: 472, file_len: 471 }),
-            (with(64, b"VDI?"), Corrupt::Signature { found: *b"VDI?" }),
+            (
+                file()[..71].to_vec(),
+                Invalid::HeaderCut { code: "vdi.header.cut", expected: 72, file_len: 71 },
+            ),
+            (
+                file()[..455].to_vec(),
+                Invalid::HeaderCut { code: "vdi.header.cut", expected: 456, file_len: 455 },
+            ),
+            (
+                file()[..471].to_vec(),
+                Invalid::HeaderCut { code: "vdi.header.cut", expected: 472, file_len: 471 },
+            ),
             (with(72, &383u32.to_le_bytes()), field(72, "cbHeader", "at least 384", 383)),
-            (with(72, &[0xff; 4]), Corrupt::HeaderCut { expected: 72 + 0xffff_ffff, file_len: 1024 }),
+            (
+                with(72, &[0xff; 4]),
+                Invalid::HeaderCut { code: "vdi.header.cut", expected: 72 + 0xffff_ffff, file_len: 1024 },
+            ),
             (with(376, &[0; 4]), field(376, "cbBlock", "a multiple of 512 and not 0", 0)),
             (with(376, &[1, 2, 0, 0]), field(376, "cbBlock", "a multiple of 512 and not 0", 513)),
             (with(376, &[0, 2, 0, 0]), short(6, 20580, 41)),
@@ -310,8 +347,10 @@ mod tests {
             (with(384, &[0xff; 4]), past(512, 512 + 0xffff_ffff * 4)),
             (with(340, &[0xff; 4]), past(0xffff_ffff, 0xffff_ffff + 24)),
         ] {
-            assert_eq!(refused::<Corrupt>(&file), want);
+            assert_eq!(refused::<Invalid>(&file), want);
         }
+        let signature = Corrupt::Signature { found: *b"VDI?" };
+        assert_eq!(refused::<Corrupt>(&with(64, b"VDI?")), signature);
     }
 
     #[test]

@@ -127,22 +127,19 @@ pub(crate) struct RawHeader {
 impl RawHeader {
     /// `head` is the file's beginning, filled up with zeros.
     pub(crate) fn decode(head: &[u8; HEAD], places: &Places) -> Self {
-        // OK: all places are constants below `HEAD`, the last field ends at 472.
-        let u32_at = |at: usize| LittleEndian::read_u32(&head[at..]);
+        let u32_at = |at: usize| LittleEndian::read_u32(&bytes_at::<4>(head, at));
         let geometry = |at: usize| [0, 4, 8, 12].map(|field| u32_at(at + field));
-        let uuid = |at: usize| Uuid::decode(&head[at..]);
-        let mut comment = [0; COMMENT];
-        comment.copy_from_slice(&head[places.comment..places.comment + COMMENT]);
+        let uuid = |at: usize| Uuid(bytes_at(head, at));
         Self {
             header_size: places.header_size.map(u32_at),
             kind: u32_at(places.kind),
             flags: u32_at(places.flags),
-            comment,
+            comment: bytes_at(head, places.comment),
             map_offset: places.map_offset.map(u32_at),
             data_offset: places.data_offset.map(u32_at),
             geometry: geometry(places.geometry),
             lchs: geometry(LCHS_AT),
-            disk_size: LittleEndian::read_u64(&head[places.disk_size..]),
+            disk_size: LittleEndian::read_u64(&bytes_at::<8>(head, places.disk_size)),
             block_size: u32_at(places.block_size),
             block_extra: places.block_extra.map_or(0, u32_at),
             blocks: u32_at(places.blocks),
@@ -153,4 +150,12 @@ impl RawHeader {
             parent_modified: places.parent_modified.map_or(Uuid::NULL, uuid),
         }
     }
+}
+
+/// The field of `N` bytes at `at`.
+fn bytes_at<const N: usize>(head: &[u8; HEAD], at: usize) -> [u8; N] {
+    let mut field = [0; N];
+    // OK: all places are constants, the last field ends at 472.
+    field.copy_from_slice(&head[at..at + N]);
+    field
 }

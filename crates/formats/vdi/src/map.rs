@@ -2,7 +2,7 @@
 
 use core::ops::{ControlFlow, Range};
 
-use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::{Flow, Invalid};
 use imgprep_map::{Error, FileId, ReadAt, Source, usize_of};
 
 use crate::Corrupt;
@@ -13,6 +13,14 @@ use crate::header::Header;
 pub(crate) const PAGE: u64 = 1024;
 /// Bytes of the largest map whose stored blocks are counted: 16 TiB in the usual blocks.
 pub(crate) const COUNTED_BYTES: u64 = 64 << 20;
+
+/// What a walk over the map visits.
+pub(crate) enum Entry {
+    /// Entries of which nothing was ever written.
+    Hole(Range<u64>),
+    /// An entry: its number, its file offset and itself.
+    One { index: u64, at: u64, value: u32 },
+}
 
 pub(crate) struct Map {
     pub(crate) header: Header,
@@ -36,20 +44,14 @@ impl Map {
         if self.header.blocks() * 4 > COUNTED_BYTES {
             return Ok(None);
         }
-        let (mut stored, mut first) = (0, 0);
-        while first < self.header.blocks() {
-            let end = (first + PAGE).min(self.header.blocks());
-            if let Some(hole_end) = self.hole(file, first..end) {
-                let hole_end = hole_end.min(self.header.blocks());
-                stored += hole_end - first;
-                first = hole_end;
-                continue;
-            }
-            let bytes = file.slice(self.entry_at(first), bytes_of(first..end))?;
-            let is_stored = |entry: &&[u8]| matches!(block(LittleEndian::read_u32(entry)), Block::Stored(_));
-            stored += bytes.chunks_exact(4).filter(is_stored).count() as u64;
-            first = end;
-        }
+        let (mut stored, blocks) = (0, self.header.blocks());
+        let _ = self.walk_entries(file, 0..blocks, blocks, |entry| {
+            stored += match entry {
+                Entry::Hole(hole) => hole.end - hole.start,
+                Entry::One { value, .. } => u64::from(matches!(block(value), Block::Stored(_))),
+            };
+            Ok(ControlFlow::Continue(()))
+        })?;
         Ok(Some(stored))
     }
 
@@ -63,45 +65,59 @@ impl Map {
     ///
     /// Zero is a block's number: two entries of zeros are two uses on block 0. So a
     /// hole in the map is corrupt, and need not be looked at entry by entry.
-    pub(crate) fn hole(&self, file: &dyn ReadAt, entries: Range<u64>) -> Option<u64> {
+    fn hole(&self, file: &dyn ReadAt, entries: Range<u64>) -> Option<u64> {
         let (start, end) = (self.entry_at(entries.start), self.entry_at(entries.end));
         let data = file.next_data(start);
         (data >= end && entries.end - entries.start > 1).then(|| (data - self.header.map_at) / 4)
     }
 
-    /// Calls `each` with the index of every entry that describes a part of `range`, its place
-    /// and itself; `hole` with the entries of which nothing was ever written.
-    pub(crate) fn walk<E: From<Error>>(
+    /// Visits the entries that describe a part of `range`.
+    pub(crate) fn walk(
         &self,
         file: &dyn ReadAt,
         range: &Range<u64>,
-        hole: &mut dyn FnMut(Range<u64>) -> Result<ControlFlow<()>, E>,
-        each: &mut dyn FnMut(u64, u64, u32) -> Result<ControlFlow<()>, E>,
-    ) -> Result<(), E> {
-        let end = range.end.div_ceil(self.header.block_size).min(self.header.used_blocks());
-        let mut index = range.start / self.header.block_size;
-        while index < end {
+        visit: impl FnMut(Entry) -> Flow,
+    ) -> Result<(), Error> {
+        let used = self.header.used_blocks();
+        let first = range.start / self.header.block_size;
+        let end = range.end.div_ceil(self.header.block_size).min(used);
+        let _ = self.walk_entries(file, first..end, used, visit)?;
+        Ok(())
+    }
+
+    /// Visits `entries`, of the first `count` in the map. Pages of them that were never written are holes.
+    pub(crate) fn walk_entries(
+        &self,
+        file: &dyn ReadAt,
+        entries: Range<u64>,
+        count: u64,
+        mut visit: impl FnMut(Entry) -> Flow,
+    ) -> Flow {
+        let mut index = entries.start;
+        while index < entries.end {
             let page = index / PAGE * PAGE;
-            let page_end = (page + PAGE).min(self.header.used_blocks());
+            let page_end = (page + PAGE).min(count);
             if let Some(hole_end) = self.hole(file, page..page_end) {
-                let hole_end = hole_end.clamp(page_end, self.header.used_blocks());
-                if hole(index..hole_end)?.is_break() {
-                    return Ok(());
+                let hole_end = hole_end.clamp(page_end, count);
+                if visit(Entry::Hole(index..hole_end))?.is_break() {
+                    return Ok(ControlFlow::Break(()));
                 }
                 index = hole_end;
                 continue;
             }
-            let stop = page_end.min(end);
+            let stop = page_end.min(entries.end);
             let at = self.entry_at(index);
-            let bytes = file.slice(at, bytes_of(index..stop)).map_err(Error::new)?;
-            for (n, entry) in (0..).zip(bytes.chunks_exact(4)) {
-                if each(index + n, at + n * 4, LittleEndian::read_u32(entry))?.is_break() {
-                    return Ok(());
+            // OK: at most a page.
+            let bytes = file.slice(at, usize_of((stop - index) * 4))?;
+            for ((at, index), entry) in (at..).step_by(4).zip(index..).zip(bytes.as_chunks::<4>().0) {
+                let value = u32::from_le_bytes(*entry);
+                if visit(Entry::One { index, at, value })?.is_break() {
+                    return Ok(ControlFlow::Break(()));
                 }
             }
             index = stop;
         }
-        Ok(())
+        Ok(ControlFlow::Continue(()))
     }
 
     /// Bytes of the disk that the block describes: the last one may be cut by the disk's end.
@@ -111,40 +127,38 @@ impl Map {
         start..start.saturating_add(self.header.block_size).min(self.header.size())
     }
 
-    /// Where the bytes of a stored block are. A file may end where the disk does.
-    pub(crate) fn stored(
-        &self,
-        number: u32,
-        entry_at: u64,
-        len: u64,
-        file_len: u64,
-    ) -> Result<Range<u64>, Corrupt> {
-        if number >= self.allocated {
-            let allocated = self.header.raw.allocated;
-            return Err(Corrupt::PastAllocated { at: entry_at, found: number, allocated });
-        }
+    /// Where the bytes of a stored block are, `len` of which the disk needs. It saturates.
+    pub(crate) fn place(&self, number: u32, len: u64) -> Range<u64> {
         let start = self.header.block_at(number);
-        let end = start.saturating_add(len);
-        if end > file_len {
-            return Err(Corrupt::DataPastEnd { at: entry_at, start, end, file_len });
-        }
-        Ok(start..end)
+        start..start.saturating_add(len)
     }
 
-    pub(crate) fn source(&self, entry: u32, at: u64, len: u64, file_len: u64) -> Result<Source, Corrupt> {
+    /// Whether a block is allocated and inside the file. A file may end where the disk does.
+    pub(crate) fn is_stored(&self, number: u32, place: &Range<u64>, file_len: u64) -> bool {
+        number < self.allocated && place.end <= file_len
+    }
+
+    /// The error of an entry whose block is not stored.
+    fn not_stored(&self, number: u32, at: u64, place: Range<u64>, file_len: u64) -> Error {
+        if number >= self.allocated {
+            let allocated = self.header.raw.allocated;
+            return Corrupt::PastAllocated { at, found: number, allocated }.into();
+        }
+        let (code, Range { start, end }) = ("vdi.block.past-end", place);
+        Invalid::DataPastEnd { code, at, start, end, file_len }.into()
+    }
+
+    pub(crate) fn source(&self, entry: u32, at: u64, len: u64, file_len: u64) -> Result<Source, Error> {
         Ok(match block(entry) {
             Block::Unwritten => self.unwritten.clone(),
             Block::Zero => Source::Zero { explicit: true },
             Block::Stored(number) => {
-                let stored = self.stored(number, at, len, file_len)?;
-                Source::Data { file: FileId::SELF, at: stored.start }
+                let place = self.place(number, len);
+                if !self.is_stored(number, &place, file_len) {
+                    return Err(self.not_stored(number, at, place, file_len));
+                }
+                Source::Data { file: FileId::SELF, at: place.start }
             }
         })
     }
-}
-
-/// Bytes of at most a page of entries.
-pub(crate) fn bytes_of(entries: Range<u64>) -> usize {
-    // OK: at most `PAGE` entries.
-    usize_of((entries.end - entries.start) * 4)
 }

@@ -10,6 +10,8 @@ use imgprep_map::{
     StructureCounts, UseKind,
 };
 
+use imgprep_format_kit::Invalid;
+
 use crate::Corrupt;
 
 /// An image of version 1.1: four blocks of 512 bytes and 100 bytes of a fifth, data from 1024 on.
@@ -104,7 +106,13 @@ fn the_last_block_may_end_where_the_disk_does() {
     let (extents, done) = visit(&image, &file, 0..2148);
     assert_eq!(extents.last().unwrap().disk, 0..2048);
     let error = done.unwrap_err();
-    let want = Corrupt::DataPastEnd { at: 512 + 16, start: 2048, end: 2148, file_len: 2147 };
+    let want = Invalid::DataPastEnd {
+        code: "vdi.block.past-end",
+        at: 512 + 16,
+        start: 2048,
+        end: 2148,
+        file_len: 2147,
+    };
     assert_eq!(error.detail(), Some(&want));
     assert_eq!(error.disk(), Some(2048..2148));
 }

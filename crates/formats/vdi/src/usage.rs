@@ -2,10 +2,11 @@
 
 use core::ops::ControlFlow;
 
+use imgprep_format_kit::metadata;
 use imgprep_map::{Error, FileId, FileUse, Files, UseKind};
 
 use crate::block::{Block, block};
-use crate::map::Map;
+use crate::map::{Entry, Map};
 
 impl Map {
     pub(crate) fn walk_claims(
@@ -17,20 +18,20 @@ impl Map {
         let header = &self.header;
         let map = header.map_at..header.map_at + header.blocks() * 4;
         for (range, name) in [(0..header.end, "the header"), (map, "the block map")] {
-            let kind = UseKind::Metadata(name);
-            let file_use = FileUse { file: FileId::SELF, range, kind, disk: None };
-            if !file_use.range.is_empty() && visit(file_use).is_break() {
+            if !range.is_empty() && visit(metadata(range, name)).is_break() {
                 return Ok(());
             }
         }
         let (everything, kind) = (0..header.size(), UseKind::Data);
         // `visit` reports invalid entries with their offset.
-        self.walk(file, &everything, &mut |_| Ok(ControlFlow::Continue(())), &mut |index, at, entry| {
-            let Block::Stored(number) = block(entry) else { return Ok(ControlFlow::Continue(())) };
+        self.walk(file, &everything, |entry| {
+            let Entry::One { index, value, .. } = entry else { return Ok(ControlFlow::Continue(())) };
+            let Block::Stored(number) = block(value) else { return Ok(ControlFlow::Continue(())) };
             let disk = self.disk_of(index);
-            let Ok(range) = self.stored(number, at, disk.end - disk.start, file.len()) else {
+            let range = self.place(number, disk.end - disk.start);
+            if !self.is_stored(number, &range, file.len()) {
                 return Ok(ControlFlow::Continue(()));
-            };
+            }
             Ok(visit(FileUse { file: FileId::SELF, range, kind, disk: Some(disk.start) }))
         })
     }

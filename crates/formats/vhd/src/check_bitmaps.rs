@@ -7,14 +7,12 @@
 use alloc::format;
 use core::ops::{ControlFlow, Range};
 
+use imgprep_format_kit::first_nonzero_in;
 use imgprep_map::{Error, Finding, LastHole, ReadAt, Severity, Source, usize_of};
 
 use crate::bitmap::Runs;
 use crate::layout::SECTOR;
 use crate::map::Sparse;
-
-/// Bytes that are read at once.
-const CHUNK: u64 = 256 << 10;
 
 /// What was found so far.
 #[derive(Default)]
@@ -38,18 +36,13 @@ pub(crate) fn check(
         return Ok(());
     }
     let rules = map.rules(file);
-    let (mut walk, mut failed) = (Walk::default(), None);
-    map.entries(file, 0..map.blocks(), &mut |entry| {
-        if failed.is_none()
-            && let Some(block) = map.block(&rules, &entry)
-            && let Err(error) = walk.block(map, file, block, map.stored(entry.index * map.block_size))
-        {
-            failed = Some(error);
+    let mut walk = Walk::default();
+    let _ = map.entries(file, 0..map.blocks(), |entry| {
+        if let Some(block) = map.block(&rules, &entry) {
+            walk.block(map, file, block, map.stored(entry.index * map.block_size))?;
         }
+        Ok(ControlFlow::Continue(()))
     })?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
     if let Some(at) = walk.first {
         let blocks = if walk.blocks == 1 {
             "1 block contains".into()
@@ -92,31 +85,12 @@ impl Walk {
     /// Counts the sectors of `range` that hold data. It begins on a sector of the block.
     fn count_set(&mut self, file: &dyn ReadAt, range: Range<u64>) -> Result<(), Error> {
         let mut at = range.start;
-        while let Some(set) = self.first_set(file, at..range.end)? {
+        while let Some((set, _)) = first_nonzero_in(file, &mut self.hole, at..range.end)? {
             let sector = set - (set - range.start) % SECTOR;
             self.first.get_or_insert(sector);
             self.sectors += 1;
             at = sector + SECTOR;
         }
         Ok(())
-    }
-
-    /// File offset of the first byte in `range` that is not 0.
-    fn first_set(&mut self, file: &dyn ReadAt, range: Range<u64>) -> Result<Option<u64>, Error> {
-        let mut at = range.start;
-        while at < range.end {
-            at = self.hole.next_data(file, at);
-            if at >= range.end {
-                break;
-            }
-            let len = (range.end - at).min(CHUNK);
-            // OK: at most a chunk.
-            let bytes = file.slice(at, usize_of(len))?;
-            if let Some(index) = bytes.iter().position(|byte| *byte != 0) {
-                return Ok(Some(at + index as u64));
-            }
-            at += len;
-        }
-        Ok(None)
     }
 }

@@ -2,71 +2,19 @@
 //! bitmaps, and `XenServer`'s map of full blocks against them.
 
 use alloc::format;
-use core::ops::Range;
+use core::ops::{ControlFlow, Range};
 
-use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::first_nonzero_in;
 use imgprep_map::{CoverageSweep, Error, LastHole, ReadAt, Report, Swept, Use, usize_of};
 
-use crate::bat::{Block, Rules};
+use crate::bat_walk::Entry;
 use crate::batmap::Batmap;
 use crate::bitmap::Runs;
-use crate::layout::{SECTOR, UNUSED};
-use crate::map::{PAGE, Sparse};
+use crate::layout::SECTOR;
+use crate::map::Sparse;
 
 /// Who names a structure: no entry.
 const STRUCTURE: u64 = u64::MAX;
-
-/// An entry that is not 0xffffffff.
-pub(crate) struct Entry {
-    pub(crate) index: u64,
-    at: u64,
-    value: u32,
-}
-
-impl Sparse {
-    /// Blocks that the disk has.
-    pub(crate) fn blocks(&self) -> u64 {
-        self.size.div_ceil(self.block_size)
-    }
-
-    /// Walks the entries of `range` that name something. Those in a hole of the file are 0, which
-    /// `visit` refuses: they are passed over.
-    pub(crate) fn entries(
-        &self,
-        file: &dyn ReadAt,
-        range: Range<u64>,
-        see: &mut dyn FnMut(Entry),
-    ) -> Result<(), Error> {
-        let mut index = range.start;
-        while index < range.end {
-            let at = self.bat.start + index * 4;
-            let hole = (file.next_data(at).saturating_sub(at) / 4).min(range.end - index);
-            if hole > 0 {
-                index += hole;
-                continue;
-            }
-            let count = (range.end - index).min(PAGE);
-            // OK: at most a page; the table lies inside the file.
-            let bytes = file.slice(at, usize_of(count * 4))?;
-            for entry in bytes.chunks_exact(4) {
-                let value = BigEndian::read_u32(entry);
-                if value != UNUSED {
-                    see(Entry { index, at: self.bat.start + index * 4, value });
-                }
-                index += 1;
-            }
-        }
-        Ok(())
-    }
-
-    /// The block of an entry, if it can be one.
-    pub(crate) fn block(&self, rules: &Rules, entry: &Entry) -> Option<u64> {
-        match rules.block(entry.value, entry.at, self.stored(entry.index * self.block_size)) {
-            Ok(Block::At(block)) => Some(block),
-            _ => None,
-        }
-    }
-}
 
 /// Counts blocks, finds those that nothing names and entries that the disk does not have; what lies
 /// between the last use but the footer and the file's end.
@@ -126,7 +74,7 @@ fn uses(
         }
     }
     let rules = map.rules(file);
-    map.entries(file, 0..map.blocks(), &mut |entry| {
+    let _ = map.entries(file, 0..map.blocks(), |entry| {
         if let Some(block) = map.block(&rules, &entry) {
             let stored = map.bitmap_len + map.stored(entry.index * map.block_size);
             // The part of the last block behind the disk's end may have been left out.
@@ -135,12 +83,15 @@ fn uses(
             *last = (*last).max(end);
             add(Use { bytes: block..end, by: entry.at });
         }
+        Ok(ControlFlow::Continue(()))
     })?;
     let spare = map.blocks()..(map.bat.end - map.bat.start) / 4;
-    map.entries(file, spare, &mut |entry| {
+    let _ = map.entries(file, spare, |entry| {
         let start = u64::from(entry.value) * SECTOR;
         add(Use { bytes: start..start + stride, by: entry.at });
-    })
+        Ok(ControlFlow::Continue(()))
+    })?;
+    Ok(())
 }
 
 /// Blocks of the disk, and sector bitmaps with bits behind the block's end.
@@ -148,22 +99,18 @@ fn count(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(),
     let rules = map.rules(file);
     let (mut allocated, mut fragmented, mut next) = (0u64, 0u64, None);
     let bytes = map.block_size / SECTOR / 8;
-    let (mut failed, mut hole) = (None, LastHole::default());
-    map.entries(file, 0..map.blocks(), &mut |entry| {
-        let Some(block) = map.block(&rules, &entry) else { return };
+    let mut hole = LastHole::default();
+    let _ = map.entries(file, 0..map.blocks(), |entry| {
+        let Some(block) = map.block(&rules, &entry) else { return Ok(ControlFlow::Continue(())) };
         allocated += 1;
         fragmented += u64::from(next.is_some_and(|next| next != block));
         next = Some(block + map.bitmap_len + map.block_size);
         // A block of 2 MiB has a bit for each sector of 4096: all of its bitmap counts.
-        if bytes < map.bitmap_len
-            && let Err(error) = padding(file, &mut hole, block + bytes..block + map.bitmap_len, report)
-        {
-            failed.get_or_insert(error);
+        if bytes < map.bitmap_len {
+            padding(file, &mut hole, block + bytes..block + map.bitmap_len, report)?;
         }
+        Ok(ControlFlow::Continue(()))
     })?;
-    if let Some(error) = failed {
-        return Err(error);
-    }
     report.counts.total = Some(map.blocks());
     report.counts.allocated = Some(allocated);
     report.counts.fragmented = Some(fragmented);
@@ -177,15 +124,9 @@ fn padding(
     range: Range<u64>,
     report: &mut Report<'_>,
 ) -> Result<(), Error> {
-    if hole.next_data(file, range.start) >= range.end {
-        return Ok(());
-    }
-    // OK: less than a sector, in front of the block's data.
-    let bytes = file.slice(range.start, usize_of(range.end - range.start))?;
-    if let Some(first) = bytes.iter().position(|byte| *byte != 0) {
-        let message =
-            format!("byte {:#04x} in a sector bitmap after the bits of its block, expected 0", bytes[first]);
-        report.note("vhd.check.bitmap-padding", range.start + first as u64, message);
+    if let Some((at, byte)) = first_nonzero_in(file, hole, range)? {
+        let message = format!("byte {byte:#04x} in a sector bitmap after the bits of its block, expected 0");
+        report.note("vhd.check.bitmap-padding", at, message);
     }
     Ok(())
 }
@@ -201,13 +142,16 @@ fn beyond(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<()
         );
         report.warning("vhd.check.bat-beyond-disk", at, message);
     };
-    map.entries(file, map.blocks()..(map.bat.end - map.bat.start) / 4, &mut |entry| match &mut run {
-        Some((first, count)) if first.index + *count == entry.index => *count += 1,
-        _ => {
-            if let Some(run) = run.replace((entry, 1)) {
-                add_run(run);
+    let _ = map.entries(file, map.blocks()..(map.bat.end - map.bat.start) / 4, |entry| {
+        match &mut run {
+            Some((first, count)) if first.index + *count == entry.index => *count += 1,
+            _ => {
+                if let Some(run) = run.replace((entry, 1)) {
+                    add_run(run);
+                }
             }
         }
+        Ok(ControlFlow::Continue(()))
     })?;
     if let Some(run) = run {
         add_run(run);
@@ -230,7 +174,10 @@ pub(crate) fn batmap(
     }
     let mut walk = BatmapWalk { map, place, seen: 0, failed: None };
     let covered = map.blocks().min(bits);
-    map.entries(file, 0..covered, &mut |entry| walk.entry(file, &entry, report))?;
+    let _ = map.entries(file, 0..covered, |entry| {
+        walk.entry(file, &entry, report);
+        Ok(ControlFlow::Continue(()))
+    })?;
     walk.unused(file, covered, report);
     walk.failed.map_or(Ok(()), Err)
 }
@@ -364,7 +311,7 @@ mod tests {
         4 + n * 9
     }
 
-    const NO: u32 = UNUSED;
+    const NO: u32 = crate::layout::UNUSED;
 
     #[test]
     fn blocks_are_counted() {

@@ -1,10 +1,15 @@
-//! What can be wrong in a VHD, and what is not read.
+//! Errors of VHD images; errors of headers and tables in general are those of the kit.
 
 use alloc::string::String;
 
+use imgprep_format_kit::HeaderCodes;
 use imgprep_map::{Class, Detail};
 
 use crate::part::Part;
+
+/// Codes of header fields and of the tables that they reference.
+pub(crate) const HEADER_CODES: HeaderCodes =
+    HeaderCodes { field: "vhd.header.field", past_end: "vhd.table.past-end" };
 
 /// A file that contradicts itself or the specification. Offsets are file offsets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -75,44 +80,6 @@ pub enum Corrupt {
         /// What stands there.
         found: [u8; 8],
     },
-    /// A field has a value that cannot be.
-    #[error("{field} is {found}, expected {expected}")]
-    Field {
-        /// Offset of the field.
-        at: u64,
-        /// The specification's name.
-        field: &'static str,
-        /// What it may be.
-        expected: &'static str,
-        /// What it is.
-        found: u64,
-    },
-    /// A header, table or name does not lie inside the file.
-    #[error("{table} is at bytes {start}..{end}, but the file has {file_len}")]
-    TablePastEnd {
-        /// Offset of the field that names it.
-        at: u64,
-        /// Which one.
-        table: &'static str,
-        /// Its first byte.
-        start: u64,
-        /// Its end, saturated.
-        end: u64,
-        /// Length of the file.
-        file_len: u64,
-    },
-    /// The block allocation table does not cover the disk.
-    #[error("the block allocation table has {found} entries, but a disk of {size} bytes needs {expected}")]
-    BatTooShort {
-        /// Offset of its size.
-        at: u64,
-        /// Entries that are needed.
-        expected: u64,
-        /// Entries that are there.
-        found: u64,
-        /// Length of the disk.
-        size: u64,
-    },
     /// An entry that points into the header or into the table itself.
     #[error("entry {found:#010x} points to a block at bytes {start}..{end}, which overlaps {part}")]
     BlockInHeader {
@@ -164,9 +131,6 @@ impl Detail for Corrupt {
             Self::Checksum { part: Part::Footer, .. } => "vhd.footer.checksum",
             Self::Checksum { .. } => "vhd.header.checksum",
             Self::HeaderCookie { .. } => "vhd.header.cookie",
-            Self::Field { .. } => "vhd.header.field",
-            Self::TablePastEnd { .. } => "vhd.table.past-end",
-            Self::BatTooShort { .. } => "vhd.bat.too-short",
             Self::BlockInHeader { .. } => "vhd.bat.in-header",
             Self::BlockPastEnd { .. } => "vhd.bat.past-end",
             Self::FixedPastEnd { .. } => "vhd.fixed.past-end",
@@ -186,9 +150,6 @@ impl Detail for Corrupt {
             | Self::FootersDiffer { at, .. }
             | Self::Checksum { at, .. }
             | Self::HeaderCookie { at, .. }
-            | Self::Field { at, .. }
-            | Self::TablePastEnd { at, .. }
-            | Self::BatTooShort { at, .. }
             | Self::BlockInHeader { at, .. }
             | Self::BlockPastEnd { at, .. }
             | Self::FixedPastEnd { at, .. } => *at,

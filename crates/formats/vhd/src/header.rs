@@ -1,10 +1,15 @@
 //! The header of a dynamic or differencing disk: raw -> validated ("Dynamic Disk Header Format").
 
+use imgprep_format_kit::Invalid;
 use imgprep_map::{Error, ReadAt};
 
+use crate::error::HEADER_CODES;
 use crate::footer::Footer;
 use crate::layout::{HEADER, RawHeader, SPARSE_COOKIE, checksum, footer_at};
 use crate::{Corrupt, Part, Unsupported};
+
+/// The name of the block allocation table.
+const TABLE: &str = "the block allocation table";
 
 /// A header whose fields fit together and whose table lies inside the file.
 #[derive(Clone, Debug)]
@@ -22,7 +27,13 @@ pub(crate) struct Header {
 impl Header {
     pub(crate) fn read(file: &dyn ReadAt, footer: &Footer) -> Result<Self, Error> {
         let at = footer.raw.data_offset;
-        check_table(file, footer.at + footer_at::DATA_OFFSET, "the dynamic disk header", at, HEADER)?;
+        HEADER_CODES.check_table(
+            file,
+            footer.at + footer_at::DATA_OFFSET,
+            "the dynamic disk header",
+            at,
+            HEADER,
+        )?;
         let bytes: [u8; 1024] = file.array(at)?;
         let raw = RawHeader::decode(&bytes);
         if raw.cookie != SPARSE_COOKIE {
@@ -43,45 +54,33 @@ impl Header {
     }
 
     /// The block allocation table lies inside the file and covers the disk.
-    fn check_table(&self, file: &dyn ReadAt, footer: &Footer) -> Result<(), Corrupt> {
+    fn check_table(&self, file: &dyn ReadAt, footer: &Footer) -> Result<(), Invalid> {
         let size = footer.size.taken();
         let needed = size.div_ceil(self.block_size);
         if self.entries < needed {
-            let (at, found) = (self.at + 28, self.entries);
-            return Err(Corrupt::BatTooShort { at, expected: needed, found, size });
+            return Err(Invalid::TableTooShort {
+                code: "vhd.bat.too-short",
+                at: self.at + 28,
+                table: TABLE,
+                expected: needed,
+                found: self.entries,
+                size,
+            });
         }
         // OK: at most 2^32 entries of 4 bytes.
-        check_table(file, self.at + 16, "the block allocation table", self.raw.table_offset, self.entries * 4)
+        HEADER_CODES.check_table(file, self.at + 16, TABLE, self.raw.table_offset, self.entries * 4)
     }
 }
 
 fn block_size(raw: &RawHeader, at: u64) -> Result<u64, Error> {
     let (at, found) = (at + 32, raw.block_size);
     if !found.is_power_of_two() {
-        return Err(Corrupt::Field {
-            at,
-            field: "block size",
-            expected: "a power of two",
-            found: found.into(),
-        }
-        .into());
+        return Err(HEADER_CODES.field(at, "block size", "a power of two", found.into()));
     }
     if !(1 << 12..=1 << 28).contains(&found) {
         return Err(Unsupported::BlockSize { at, found }.into());
     }
     Ok(found.into())
-}
-
-/// Fails unless `len` bytes from `start` on lie inside the file.
-pub(crate) fn check_table(
-    file: &dyn ReadAt,
-    at: u64,
-    table: &'static str,
-    start: u64,
-    len: u64,
-) -> Result<(), Corrupt> {
-    let (end, file_len) = (start.saturating_add(len), file.len());
-    if end > file_len { Err(Corrupt::TablePastEnd { at, table, start, end, file_len }) } else { Ok(()) }
 }
 
 #[cfg(test)]
@@ -136,10 +135,20 @@ mod tests {
     #[test]
     fn a_header_past_the_end() {
         for data_offset in [600, u64::MAX] {
-            let found = detail::<Corrupt>(Header::read(&file(|_| ()), &footer(data_offset)).map(|_| ()));
+            let found = detail::<Invalid>(Header::read(&file(|_| ()), &footer(data_offset)).map(|_| ()));
             let (start, end) = (data_offset, data_offset.saturating_add(1024));
             let table = "the dynamic disk header";
-            assert_eq!(found, Corrupt::TablePastEnd { at: 9016, table, start, end, file_len: 1552 });
+            assert_eq!(
+                found,
+                Invalid::TablePastEnd {
+                    code: "vhd.table.past-end",
+                    at: 9016,
+                    table,
+                    start,
+                    end,
+                    file_len: 1552
+                }
+            );
         }
     }
 
@@ -152,13 +161,14 @@ mod tests {
         let want = Unsupported::Version { at: 536, part: Part::Header, version: 0x0002_0000 };
         assert_eq!(refused::<Unsupported>(24, &[0, 2]), want);
         for found in [0u32, 4095, 12288] {
-            let want = Corrupt::Field {
+            let want = Invalid::Field {
+                code: "vhd.header.field",
                 at: 544,
                 field: "block size",
                 expected: "a power of two",
                 found: found.into(),
             };
-            assert_eq!(refused::<Corrupt>(32, &found.to_be_bytes()), want);
+            assert_eq!(refused::<Invalid>(32, &found.to_be_bytes()), want);
         }
         for found in [512u32, 2048, 1 << 29, 1 << 31] {
             assert_eq!(
@@ -166,13 +176,34 @@ mod tests {
                 Unsupported::BlockSize { at: 544, found }
             );
         }
-        let want = Corrupt::BatTooShort { at: 540, expected: 4, found: 3, size: 16384 };
-        assert_eq!(refused::<Corrupt>(28, &3u32.to_be_bytes()), want);
-        let table = "the block allocation table";
-        let want = Corrupt::TablePastEnd { at: 528, table, start: 1536, end: 1556, file_len: 1552 };
-        assert_eq!(refused::<Corrupt>(28, &5u32.to_be_bytes()), want);
-        let want = Corrupt::TablePastEnd { at: 528, table, start: u64::MAX, end: u64::MAX, file_len: 1552 };
-        assert_eq!(refused::<Corrupt>(16, &[0xff; 8]), want);
+        let want = Invalid::TableTooShort {
+            code: "vhd.bat.too-short",
+            at: 540,
+            table: TABLE,
+            expected: 4,
+            found: 3,
+            size: 16384,
+        };
+        assert_eq!(refused::<Invalid>(28, &3u32.to_be_bytes()), want);
+        let table = TABLE;
+        let want = Invalid::TablePastEnd {
+            code: "vhd.table.past-end",
+            at: 528,
+            table,
+            start: 1536,
+            end: 1556,
+            file_len: 1552,
+        };
+        assert_eq!(refused::<Invalid>(28, &5u32.to_be_bytes()), want);
+        let want = Invalid::TablePastEnd {
+            code: "vhd.table.past-end",
+            at: 528,
+            table,
+            start: u64::MAX,
+            end: u64::MAX,
+            file_len: 1552,
+        };
+        assert_eq!(refused::<Invalid>(16, &[0xff; 8]), want);
     }
 
     #[test]

@@ -1,6 +1,6 @@
 //! On-disk structures: sizes, offsets, magics.
 
-use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::Fields;
 
 /// The format's name.
 pub const NAME: &str = "vhd";
@@ -67,25 +67,26 @@ pub(crate) struct RawFooter {
 
 impl RawFooter {
     pub(crate) fn decode(bytes: &[u8; 512]) -> Self {
+        let fields = Fields::be(bytes);
         Self {
-            cookie: array(bytes, 0),
-            features: BigEndian::read_u32(&bytes[8..]),
-            version: BigEndian::read_u32(&bytes[12..]),
-            data_offset: BigEndian::read_u64(&bytes[16..]),
-            timestamp: BigEndian::read_u32(&bytes[24..]),
-            creator: array(bytes, 28),
-            creator_version: BigEndian::read_u32(&bytes[32..]),
-            creator_host: array(bytes, 36),
-            original_size: BigEndian::read_u64(&bytes[40..]),
-            current_size: BigEndian::read_u64(&bytes[48..]),
-            cylinders: BigEndian::read_u16(&bytes[56..]),
-            heads: bytes[58],
-            sectors_per_track: bytes[59],
-            disk_type: BigEndian::read_u32(&bytes[60..]),
-            checksum: BigEndian::read_u32(&bytes[64..]),
-            uuid: array(bytes, 68),
-            saved_state: bytes[84],
-            hidden: bytes[85],
+            cookie: fields.array::<0, 8>(),
+            features: fields.u32::<8>(),
+            version: fields.u32::<12>(),
+            data_offset: fields.u64::<16>(),
+            timestamp: fields.u32::<24>(),
+            creator: fields.array::<28, 4>(),
+            creator_version: fields.u32::<32>(),
+            creator_host: fields.array::<36, 4>(),
+            original_size: fields.u64::<40>(),
+            current_size: fields.u64::<48>(),
+            cylinders: fields.u16::<56>(),
+            heads: fields.u8::<58>(),
+            sectors_per_track: fields.u8::<59>(),
+            disk_type: fields.u32::<60>(),
+            checksum: fields.u32::<64>(),
+            uuid: fields.array::<68, 16>(),
+            saved_state: fields.u8::<84>(),
+            hidden: fields.u8::<85>(),
         }
     }
 
@@ -118,30 +119,25 @@ pub(crate) const LOCATOR: usize = 24;
 
 impl RawHeader {
     pub(crate) fn decode(bytes: &[u8; 1024]) -> Self {
+        let fields = Fields::be(bytes);
         Self {
-            cookie: array(bytes, 0),
-            table_offset: BigEndian::read_u64(&bytes[16..]),
-            version: BigEndian::read_u32(&bytes[24..]),
-            max_table_entries: BigEndian::read_u32(&bytes[28..]),
-            block_size: BigEndian::read_u32(&bytes[32..]),
-            checksum: BigEndian::read_u32(&bytes[36..]),
-            parent_uuid: array(bytes, 40),
-            parent_timestamp: BigEndian::read_u32(&bytes[56..]),
+            cookie: fields.array::<0, 8>(),
+            table_offset: fields.u64::<16>(),
+            version: fields.u32::<24>(),
+            max_table_entries: fields.u32::<28>(),
+            block_size: fields.u32::<32>(),
+            checksum: fields.u32::<36>(),
+            parent_uuid: fields.array::<40, 16>(),
+            parent_timestamp: fields.u32::<56>(),
         }
     }
-}
-
-/// `N` bytes at a constant offset that lies inside the structure.
-fn array<const N: usize>(bytes: &[u8], at: usize) -> [u8; N] {
-    let mut out = [0; N];
-    out.copy_from_slice(&bytes[at..at + N]);
-    out
 }
 
 /// The checksum of footer and header: the one's complement of the sum of all bytes, those
 /// of the checksum itself left out.
 pub(crate) fn checksum(bytes: &[u8], field_at: usize) -> u32 {
     let sum = |bytes: &[u8]| bytes.iter().fold(0u32, |sum, byte| sum.wrapping_add(u32::from(*byte)));
+    // OK: the field's offset is a constant inside the structure.
     !sum(bytes).wrapping_sub(sum(&bytes[field_at..field_at + 4]))
 }
 

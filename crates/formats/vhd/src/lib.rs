@@ -21,6 +21,7 @@
 extern crate alloc;
 
 mod bat;
+mod bat_walk;
 mod batmap;
 mod bitmap;
 mod check;

@@ -4,7 +4,7 @@
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
-use byteorder::{BigEndian, ByteOrder};
+use imgprep_format_kit::{EntryRun, Flow, walk_entries};
 use imgprep_map::{Error, ExtentBuilder, FileId, LastHole, ReadAt, Source, usize_of};
 
 use crate::Corrupt;
@@ -85,21 +85,10 @@ impl Sparse {
         builder: &mut ExtentBuilder<'_>,
     ) -> Result<(), Error> {
         let (rules, mut hole) = (self.rules(file), LastHole::default());
-        let (mut index, end) = (range.start / self.block_size, range.end.div_ceil(self.block_size));
-        while index < end {
-            let count = (end - index).min(PAGE - index % PAGE);
-            let at = self.bat.start + index * 4;
-            // OK: at most a page; the table has an entry for every block of the disk.
-            let bytes = file.slice(at, usize_of(count * 4))?;
-            for (at, entry) in (at..).step_by(4).zip(bytes.chunks_exact(4)) {
-                let disk = index * self.block_size;
-                let entry = (BigEndian::read_u32(entry), at);
-                if self.walk_entry(file, &mut hole, &rules, entry, disk, builder)?.is_break() {
-                    return Ok(());
-                }
-                index += 1;
-            }
-        }
+        let entries = range.start / self.block_size..range.end.div_ceil(self.block_size);
+        let _ = walk_entries(file, self.bat.start, entries, u32::from_be_bytes, |entry| {
+            self.walk_entry(file, &mut hole, &rules, &entry, builder)
+        })?;
         Ok(())
     }
 
@@ -108,25 +97,27 @@ impl Sparse {
         file: &dyn ReadAt,
         hole: &mut LastHole,
         rules: &Rules,
-        (entry, at): (u32, u64),
-        disk: u64,
+        entry: &EntryRun<u32>,
         builder: &mut ExtentBuilder<'_>,
-    ) -> Result<ControlFlow<()>, Error> {
+    ) -> Flow {
+        // OK: the table has an entry for every block of the disk.
+        let disk = entry.index * self.block_size;
         let stored = self.stored(disk);
-        match rules.block(entry, at, stored) {
+        // Entries in a hole are 0, which is invalid.
+        match rules.block(entry.value, entry.at, stored) {
             Ok(Block::Unused) => Ok(builder.push(self.block_size, self.unwritten.clone())),
             Ok(Block::At(block)) => {
                 let flow = self.push_sectors(file, hole, block, stored, builder);
                 flow.map_err(|error| error.hitting(disk..disk + stored))
             }
-            Err(error) => Err(self.lost(file, error, (entry, at), disk)),
+            Err(error) => Err(self.lost(file, error, entry, disk)),
         }
     }
 
     /// An error with what it hits. All entries in a hole of the file are as wrong as the first
     /// one: it is reported once, not four thousand million times.
-    fn lost(&self, file: &dyn ReadAt, error: Corrupt, (entry, at): (u32, u64), disk: u64) -> Error {
-        let hole = if entry == 0 { file.next_data(at).saturating_sub(at) / 4 } else { 0 };
+    fn lost(&self, file: &dyn ReadAt, error: Corrupt, entry: &EntryRun<u32>, disk: u64) -> Error {
+        let hole = if entry.value == 0 { file.next_data(entry.at).saturating_sub(entry.at) / 4 } else { 0 };
         let end = disk.saturating_add(self.block_size.saturating_mul(hole.max(1)));
         Error::new(error).hitting(disk..end.min(self.size))
     }

@@ -10,7 +10,8 @@ use byteorder::{BigEndian, ByteOrder};
 use imgprep_map::{Error, Finding, ImageName, Limits, ParentRef, ReadAt, Severity, hex, usize_of};
 
 use crate::Unsupported;
-use crate::header::{Header, check_table};
+use crate::error::HEADER_CODES;
+use crate::header::Header;
 use crate::layout::{LOCATOR, LOCATORS, LOCATORS_AT, PARENT_NAME};
 
 /// The parent of a differencing disk.
@@ -102,7 +103,7 @@ impl Parent {
             let (at, found, limit) = (entry_at + 8, len.into(), limits.text_bytes);
             return Err(Unsupported::TextTooLong { at, kind: kind.into(), found, limit }.into());
         }
-        check_table(file, entry_at + 16, "a parent locator", start, len.into())?;
+        HEADER_CODES.check_table(file, entry_at + 16, "a parent locator", start, len.into())?;
         self.places.push(start..start + u64::from(len));
         // OK: held against a limit and against the file.
         let bytes = file.slice(start, usize_of(len))?;

@@ -2,9 +2,10 @@
 
 use core::ops::Range;
 
+use imgprep_format_kit::Invalid;
 use imgprep_map::{Error, ReadAt};
 
-use crate::Corrupt;
+use crate::error::BAT_CODES;
 use crate::layout::MIB;
 use crate::metadata::Metadata;
 use crate::region::Region;
@@ -39,9 +40,15 @@ impl Bat {
         };
         let (expected, found) = (bat.entries(), (region.bytes.end - region.bytes.start) / 8);
         if found < expected {
-            return Err(
-                Corrupt::BatTooShort { at: region.entry_at + 24, expected, found, size: bat.size }.into()
-            );
+            return Err(Invalid::TableTooShort {
+                code: "vhdx.bat.too-short",
+                at: region.entry_at + 24,
+                table: "the block allocation table",
+                expected,
+                found,
+                size: bat.size,
+            }
+            .into());
         }
         Ok(bat)
     }
@@ -111,11 +118,11 @@ pub(crate) enum Block {
 
 /// Whether the state in an entry's first byte is one without data.
 pub(crate) fn has_no_place(entry: [u8; 8]) -> bool {
-    u64::from(entry[0]) & STATE < 4
+    u64::from_le_bytes(entry) & STATE < 4
 }
 
-pub(crate) fn block(found: u64, at: u64, has_parent: bool) -> Result<Block, Corrupt> {
-    let bad = |reason| Err(Corrupt::Entry { at, found, reason });
+pub(crate) fn block(found: u64, at: u64, has_parent: bool) -> Result<Block, Invalid> {
+    let bad = |reason| Err(invalid(at, found, reason));
     if found & RESERVED != 0 {
         return bad("reserved bits are set");
     }
@@ -132,39 +139,30 @@ pub(crate) fn block(found: u64, at: u64, has_parent: bool) -> Result<Block, Corr
 }
 
 /// Where the sector bitmap of a chunk is; `None` if it has none (2.5.1.2).
-pub(crate) fn bitmap(file: &dyn ReadAt, found: u64, at: u64) -> Result<Option<u64>, Corrupt> {
-    let bad = |reason| Corrupt::Entry { at, found, reason };
+pub(crate) fn bitmap(file: &dyn ReadAt, found: u64, at: u64) -> Result<Option<u64>, Invalid> {
     match found & STATE {
         0 => Ok(None),
         6 => {
             let start = offset(found, at)?;
-            check_place(file, at, "the sector bitmap", start, MIB)?;
+            BAT_CODES.check_table(file, at, "the sector bitmap", start, MIB)?;
             Ok(Some(start))
         }
-        _ => Err(bad("a reserved state of a sector bitmap")),
+        _ => Err(invalid(at, found, "a reserved state of a sector bitmap")),
     }
 }
 
 /// Bits 20 to 63: the place in MiB, which is the place in bytes with the other bits cleared.
-fn offset(found: u64, at: u64) -> Result<u64, Corrupt> {
+fn offset(found: u64, at: u64) -> Result<u64, Invalid> {
     let place = found & !(MIB - 1);
     if place == 0 {
-        return Err(Corrupt::Entry { at, found, reason: "points into the headers" });
+        return Err(invalid(at, found, "points into the headers"));
     }
     Ok(place)
 }
 
-/// Fails unless `len` bytes from `start` on lie inside the file.
-pub(crate) fn check_place(
-    file: &dyn ReadAt,
-    at: u64,
-    what: &'static str,
-    start: u64,
-    len: u64,
-) -> Result<(), Corrupt> {
-    let (end, room) = (start.saturating_add(len), file.len());
-    let code = "vhdx.bat.past-end";
-    if end > room { Err(Corrupt::PastEnd { code, at, what, start, end, room }) } else { Ok(()) }
+/// The error of the entry `found` at file offset `at`.
+pub(crate) fn invalid(at: u64, found: u64, reason: &'static str) -> Invalid {
+    Invalid::Entry { code: BAT_CODES.field, at, table: "block allocation", found, reason }
 }
 
 #[cfg(test)]
@@ -190,7 +188,7 @@ mod tests {
             assert_eq!(block(bits, 9, true), Ok(want), "{bits:#x}");
         }
         let refused = |found, has_parent, reason| {
-            assert_eq!(block(found, 9, has_parent), Err(Corrupt::Entry { at: 9, found, reason }));
+            assert_eq!(block(found, 9, has_parent), Err(invalid(9, found, reason)));
         };
         refused(5 << 20 | 4, true, "a reserved state");
         refused(5 << 20 | 5, true, "a reserved state");
@@ -206,13 +204,13 @@ mod tests {
         let file = alloc::vec![0u8; 3 << 20];
         assert_eq!(bitmap(&file, 0, 9), Ok(None));
         assert_eq!(bitmap(&file, 2 << 20 | 6, 9), Ok(Some(2 << 20)));
-        let (code, what, room) = ("vhdx.bat.past-end", "the sector bitmap", 3 << 20);
-        let past = Corrupt::PastEnd { code, at: 9, what, start: 3 << 20, end: 4 << 20, room };
+        let (code, table, file_len) = ("vhdx.bat.past-end", "the sector bitmap", 3 << 20);
+        let past = Invalid::TablePastEnd { code, at: 9, table, start: 3 << 20, end: 4 << 20, file_len };
         assert_eq!(bitmap(&file, 3 << 20 | 6, 9), Err(past));
         for state in [1, 2, 3, 4, 5, 7] {
             let found = 2 << 20 | state;
             let reason = "a reserved state of a sector bitmap";
-            assert_eq!(bitmap(&file, found, 9), Err(Corrupt::Entry { at: 9, found, reason }));
+            assert_eq!(bitmap(&file, found, 9), Err(invalid(9, found, reason)));
         }
     }
 

@@ -5,15 +5,15 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::{first_nonzero_in, walk_entries};
 use imgprep_map::{
-    Contradictions, CoverageSweep, Error, Finding, ReadAt, Report, Severity, Swept, Use, walk_entries,
+    Contradictions, CoverageSweep, Error, Finding, LastHole, ReadAt, Report, Severity, Swept, Use,
 };
 
 use crate::bat::{self, Block, has_no_place};
 use crate::layout::{HEADERS, MIB};
 use crate::map::{Map, Run};
 use crate::metadata::Metadata;
-use crate::reserved::first_set;
 
 /// Neighbouring entries: more than one only where they are the same and have no data.
 struct Entries {
@@ -67,22 +67,13 @@ pub(crate) fn cross_check(map: &Map, file: &dyn ReadAt) -> Result<Vec<Finding>, 
     Ok(found.into_findings())
 }
 
-/// All entries of blocks that are not "not present" without a place.
+/// The entries of all blocks.
 fn walk(map: &Map, file: &dyn ReadAt, see: &mut dyn FnMut(&Entries)) -> Result<(), Error> {
-    let (mut next, end) = (0, map.bat.blocks());
-    while next < end {
-        match map.run(file, next, end)? {
-            Run::Absent { until } => next = until,
-            Run::Entries { mut at, bytes } => {
-                for alike in bytes.as_chunks::<8>().0.chunk_by(|a, b| a == b && has_no_place(*a)) {
-                    let count = alike.len() as u64;
-                    see(&Entries { at, found: u64::from_le_bytes(alike[0]), count });
-                    next += count;
-                    at += count * 8;
-                }
-            }
-        }
-    }
+    let _ = map.walk_bat(file, 0..map.bat.blocks(), |run| {
+        let Run { at, found, ref blocks } = *run;
+        see(&Entries { at, found, count: blocks.end - blocks.start });
+        Ok(ControlFlow::Continue(()))
+    })?;
     Ok(())
 }
 
@@ -185,7 +176,7 @@ fn behind(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), E
     let mut other = Neighbours { code: "vhdx.check.bat-slack", is_warning: false, run: None };
     let (is_used, is_other) =
         ("past the end of the disk that reference data", "past the end of the disk that are not 0");
-    let flow = walk_entries(file, map.bat.at, first..end, u64::from_le_bytes, &mut |run| {
+    let flow = walk_entries(file, map.bat.at, first..end, u64::from_le_bytes, |run| {
         let entries = Entries { at: run.at, found: run.value, count: run.count };
         match entries.found & bat::STATE {
             _ if entries.found == 0 => {}
@@ -246,7 +237,7 @@ const ROOM: u64 = 4 * MIB;
 fn is_room(map: &Map, file: &dyn ReadAt, gap: &Range<u64>) -> bool {
     let tables = [map.regions.bat.bytes.end, map.regions.metadata.bytes.end, map.header.log.end];
     let is_behind = tables.contains(&gap.start) && gap.end - gap.start <= ROOM;
-    is_behind && matches!(first_set(file, gap.clone()), Ok(None))
+    is_behind && matches!(first_nonzero_in(file, &mut LastHole::default(), gap.clone()), Ok(None))
 }
 
 /// Whether an entry of the table stands at `at` that has no data.

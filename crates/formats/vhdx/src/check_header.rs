@@ -3,14 +3,15 @@
 use alloc::format;
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Error, ReadAt, Report};
+use imgprep_format_kit::first_nonzero_in;
+use imgprep_map::{Error, LastHole, ReadAt, Report};
 
 use crate::guid::Guid;
 use crate::header::check_seal;
 use crate::layout::{
     CREATOR_BYTES, FILE, HEADER, HEADER_BYTES, HEADERS, KIB, MIB, REGION_TABLES, RawHeader, TABLE_BYTES,
 };
-use crate::reserved::{first_set, reserved};
+use crate::reserved::reserved;
 
 /// Bytes of a header that have a meaning.
 const FIELDS: u64 = 80;
@@ -31,7 +32,7 @@ pub(crate) fn check(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
     if let Some((at, raw)) = valid.first() {
         current(*at, raw, report);
     }
-    if let [current, other] = &valid[..] {
+    if let [current, other] = valid.as_slice() {
         copies(&current.1, other.0, &other.1, report);
     }
     Ok(())
@@ -44,7 +45,9 @@ fn creator(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let units = bytes.chunks_exact(2).map(LittleEndian::read_u16);
     let len = units.clone().take_while(|unit| *unit != 0).count();
     let text_end = start + 2 * len as u64;
-    if let Some((at, byte)) = first_set(file, text_end..start + CREATOR_BYTES as u64)? {
+    if let Some((at, byte)) =
+        first_nonzero_in(file, &mut LastHole::default(), text_end..start + CREATOR_BYTES as u64)?
+    {
         let message = format!("the creator's name is followed by {byte:#04x}, expected 0");
         report.note("vhdx.check.creator", at, message);
     } else if char::decode_utf16(units.take(len)).any(|c| c.is_err()) {

@@ -18,7 +18,7 @@ pub(crate) fn check(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Re
     let last = head.raw.sequence_number;
     let mut at = log.skip_hole(0);
     while at < log.len() && !report.is_over() {
-        let raw = RawEntry::decode(&log.sector(at)?);
+        let raw = log.sector(at)?.first_chunk().and_then(RawEntry::decode);
         let later = raw.filter(|raw| raw.log_guid == map.header.raw.log_guid && raw.sequence_number > last);
         if let Some(raw) = later {
             behind(&log, at, raw.sequence_number, last, report)?;

@@ -3,12 +3,13 @@
 use alloc::format;
 
 use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::Fields;
 use imgprep_map::{Error, ReadAt, Report};
 
 use crate::guid::Guid;
 use crate::layout::{
     FILE_PARAMETERS, IS_REQUIRED, IS_USER, LOGICAL_SECTOR, MAX_ENTRIES, PAGE_83, PARENT_LOCATOR,
-    PHYSICAL_SECTOR, RawItem, TABLE_BYTES, VIRTUAL_DISK_SIZE,
+    PHYSICAL_SECTOR, RawItem, TABLE_BYTES, VIRTUAL_DISK_SIZE, split_table,
 };
 use crate::metadata::Metadata;
 use crate::reserved::reserved;
@@ -34,9 +35,10 @@ pub(crate) fn check(file: &dyn ReadAt, metadata: &Metadata, report: &mut Report<
     reserved(file, at + 8..at + 10, RESERVED, "head of the metadata table", report)?;
     reserved(file, at + 12..at + 32, RESERVED, "head of the metadata table", report)?;
     // OK: `Metadata::read` has refused more than 2047.
-    let count = u32::from(LittleEndian::read_u16(&table[10..])).min(MAX_ENTRIES);
+    let (head, entries) = split_table::<32>(&table);
+    let count = u32::from(Fields::le(&head).u16::<10>()).min(MAX_ENTRIES);
     let end = 32 + u64::from(count) * 32;
-    for (entry_at, entry) in (at + 32..at + end).step_by(32).zip(table[32..].chunks_exact(32)) {
+    for (entry_at, entry) in (at + 32..at + end).step_by(32).zip(entries) {
         let raw = RawItem::decode(entry);
         item(file, &raw, entry_at, at, report)?;
         reserved(file, entry_at + 28..entry_at + 32, RESERVED, "an entry of the metadata table", report)?;

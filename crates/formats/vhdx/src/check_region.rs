@@ -1,11 +1,11 @@
 //! Reserved bytes of the region tables (2.2.3). That both copies agree, and which regions are not known,
 //! is reported when the image is opened.
 
-use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::Fields;
 use imgprep_map::{Error, ReadAt, Report};
 
 use crate::header::check_seal;
-use crate::layout::{MAX_ENTRIES, REGION, REGION_TABLES, RawRegion, TABLE_BYTES};
+use crate::layout::{MAX_ENTRIES, REGION, REGION_TABLES, RawRegion, TABLE_BYTES, split_table};
 use crate::reserved::reserved;
 
 const CODE: &str = "vhdx.check.region-reserved";
@@ -17,9 +17,10 @@ pub(crate) fn check(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
             continue;
         }
         reserved(file, at + 12..at + 16, CODE, "head of the region table", report)?;
-        let count = u64::from(LittleEndian::read_u32(&bytes[8..]).min(MAX_ENTRIES));
+        let (head, entries) = split_table::<16>(&bytes);
+        let count = u64::from(Fields::le(&head).u32::<8>().min(MAX_ENTRIES));
         let entries_end = 16 + count * 32;
-        for (entry_at, entry) in (16..entries_end).step_by(32).zip(bytes[16..].chunks_exact(32)) {
+        for (entry_at, entry) in (16..entries_end).step_by(32).zip(entries) {
             let required = RawRegion::decode(entry).required;
             if required > 1 {
                 let message = alloc::format!(

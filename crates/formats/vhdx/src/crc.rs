@@ -19,6 +19,7 @@ const fn table() -> [u32; 256] {
             crc = if crc & 1 == 1 { (crc >> 1) ^ POLYNOMIAL } else { crc >> 1 };
             bit += 1;
         }
+        // OK: below 256.
         table[index] = crc;
         index += 1;
     }
@@ -37,6 +38,7 @@ impl Crc32c {
     pub(crate) fn update(&mut self, bytes: &[u8]) {
         for byte in bytes {
             let [low, ..] = self.0.to_le_bytes();
+            // OK: a byte is below 256.
             self.0 = (self.0 >> 8) ^ TABLE[usize::from(low ^ byte)];
         }
     }
@@ -51,6 +53,7 @@ pub(crate) fn update_sealed(crc: &mut Crc32c, bytes: &[u8]) {
     let (head, rest) = bytes.split_at(bytes.len().min(4));
     crc.update(head);
     let (own, rest) = rest.split_at(rest.len().min(4));
+    // OK: at most 4.
     crc.update(&[0; 4][..own.len()]);
     crc.update(rest);
 }

@@ -1,10 +1,24 @@
-//! What can be wrong in a VHDX, and what is not read.
+//! Errors of VHDX images; errors of headers and tables in general are those of the kit.
 
 use alloc::string::String;
 
+use imgprep_format_kit::HeaderCodes;
 use imgprep_map::{Class, Detail};
 
 use crate::part::Part;
+
+/// Codes of header fields and of the log.
+pub(crate) const HEADER_CODES: HeaderCodes =
+    HeaderCodes { field: "vhdx.header.field", past_end: "vhdx.log.past-end" };
+/// Codes of the region table.
+pub(crate) const REGION_CODES: HeaderCodes =
+    HeaderCodes { field: "vhdx.region.field", past_end: "vhdx.region.past-end" };
+/// Codes of metadata items.
+pub(crate) const METADATA_CODES: HeaderCodes =
+    HeaderCodes { field: "vhdx.metadata.field", past_end: "vhdx.metadata.past-end" };
+/// Codes of the block allocation table and of the blocks that it references.
+pub(crate) const BAT_CODES: HeaderCodes =
+    HeaderCodes { field: "vhdx.bat.entry", past_end: "vhdx.bat.past-end" };
 
 /// A file that contradicts itself or the specification. Offsets are file offsets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -57,34 +71,16 @@ pub enum Corrupt {
         /// Offset of the second one.
         at: u64,
     },
-    /// A field has a value that cannot be.
-    #[error("{field} is {found}, expected {expected}")]
-    Field {
-        /// The part of the image: `vhdx.header.field` and so on.
-        code: &'static str,
-        /// Offset of the field.
+    /// A metadata item extends past its region.
+    #[error("the metadata item is at bytes {start}..{end}, but must end by {room}")]
+    ItemPastEnd {
+        /// Offset of the item's offset.
         at: u64,
-        /// The specification's name.
-        field: &'static str,
-        /// What it may be.
-        expected: &'static str,
-        /// What it is.
-        found: u64,
-    },
-    /// A referenced range is not inside the file.
-    #[error("{what} is at bytes {start}..{end}, but must end by {room}")]
-    PastEnd {
-        /// The part of the image: `vhdx.region.past-end` and so on.
-        code: &'static str,
-        /// Offset of the field or entry that names it.
-        at: u64,
-        /// What it is.
-        what: &'static str,
         /// Its first byte.
         start: u64,
-        /// Its end, saturated.
+        /// Its end.
         end: u64,
-        /// Where the file, or what it lies in, ends.
+        /// The end of the region.
         room: u64,
     },
     /// Two entries of a table name the same thing.
@@ -137,28 +133,6 @@ pub enum Corrupt {
         /// How long the entry says it is.
         found: u64,
     },
-    /// The block allocation table does not cover the disk.
-    #[error("the block allocation table has {found} entries, but a disk of {size} bytes needs {expected}")]
-    BatTooShort {
-        /// Offset of the region's length.
-        at: u64,
-        /// Entries that are needed.
-        expected: u64,
-        /// Entries that there is room for.
-        found: u64,
-        /// Length of the disk.
-        size: u64,
-    },
-    /// An entry of the block allocation table that cannot be.
-    #[error("invalid block allocation entry {found:#018x}: {reason}")]
-    Entry {
-        /// Offset of the entry.
-        at: u64,
-        /// The entry.
-        found: u64,
-        /// What is wrong with it.
-        reason: &'static str,
-    },
     /// The header refers to a log that does not exist.
     #[error("no valid sequence of entries for log {guid}, which the header declares")]
     NoSequence {
@@ -209,14 +183,9 @@ impl Detail for Corrupt {
             Self::NoCopy { .. } => "vhdx.header.none",
             Self::Ambiguous { .. } => "vhdx.header.ambiguous",
             Self::TablesDiffer { .. } => "vhdx.region.tables-differ",
-            Self::Field { code, .. }
-            | Self::PastEnd { code, .. }
-            | Self::Twice { code, .. }
-            | Self::Overlap { code, .. }
-            | Self::Missing { code, .. } => code,
+            Self::Twice { code, .. } | Self::Overlap { code, .. } | Self::Missing { code, .. } => code,
+            Self::ItemPastEnd { .. } => METADATA_CODES.past_end,
             Self::ItemLength { .. } => "vhdx.metadata.length",
-            Self::BatTooShort { .. } => "vhdx.bat.too-short",
-            Self::Entry { .. } => "vhdx.bat.entry",
             Self::NoSequence { .. } => "vhdx.log.no-sequence",
             Self::Truncated { .. } => "vhdx.log.truncated",
             Self::Descriptor { .. } => "vhdx.log.descriptor",
@@ -235,14 +204,11 @@ impl Detail for Corrupt {
             | Self::NoCopy { at, .. }
             | Self::Ambiguous { at, .. }
             | Self::TablesDiffer { at }
-            | Self::Field { at, .. }
-            | Self::PastEnd { at, .. }
+            | Self::ItemPastEnd { at, .. }
             | Self::Twice { at, .. }
             | Self::Overlap { at, .. }
             | Self::Missing { at, .. }
             | Self::ItemLength { at, .. }
-            | Self::BatTooShort { at, .. }
-            | Self::Entry { at, .. }
             | Self::NoSequence { at, .. }
             | Self::Truncated { at, .. }
             | Self::Descriptor { at, .. }
@@ -298,16 +264,6 @@ pub enum Unsupported {
         /// The bound.
         limit: u64,
     },
-    /// The parent locator is longer than what is kept.
-    #[error("parent locator of {found} bytes exceeds the limit of {limit}")]
-    TextTooLong {
-        /// Offset of its length.
-        at: u64,
-        /// How long.
-        found: u64,
-        /// The bound.
-        limit: u64,
-    },
 }
 
 impl Detail for Unsupported {
@@ -319,13 +275,12 @@ impl Detail for Unsupported {
             Self::Item { .. } => "vhdx.metadata.unknown",
             Self::LocatorType { .. } => "vhdx.parent.type",
             Self::LogTooLarge { .. } => "vhdx.limit.log",
-            Self::TextTooLong { .. } => "vhdx.limit.text",
         }
     }
 
     fn class(&self) -> Class {
         match self {
-            Self::LogTooLarge { .. } | Self::TextTooLong { .. } => Class::Limit,
+            Self::LogTooLarge { .. } => Class::Limit,
             _ => Class::Unsupported,
         }
     }
@@ -336,8 +291,7 @@ impl Detail for Unsupported {
             | Self::Region { at, .. }
             | Self::Item { at, .. }
             | Self::LocatorType { at, .. }
-            | Self::LogTooLarge { at, .. }
-            | Self::TextTooLong { at, .. } => Some(*at),
+            | Self::LogTooLarge { at, .. } => Some(*at),
         }
     }
 }

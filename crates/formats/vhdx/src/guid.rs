@@ -17,17 +17,11 @@ impl Guid {
         let mut bytes = [0; 16];
         let mut index = 0;
         while index < 16 {
+            // OK: all of them are below 16.
             bytes[ORDER[index]] = text[index];
             index += 1;
         }
         Self(bytes)
-    }
-
-    /// 16 bytes from `at` on.
-    pub(crate) fn at(bytes: &[u8], at: usize) -> Self {
-        let mut guid = [0; 16];
-        guid.copy_from_slice(&bytes[at..at + 16]);
-        Self(guid)
     }
 
     /// Text with or without braces and dashes, in any case.
@@ -50,6 +44,7 @@ impl fmt::Display for Guid {
             if matches!(index, 4 | 6 | 8 | 10) {
                 f.write_str("-")?;
             }
+            // OK: below 16.
             write!(f, "{:02x}", self.0[from])?;
         }
         Ok(())

@@ -8,6 +8,7 @@ use core::ops::Range;
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_map::{Error, Finding, ReadAt, Severity};
 
+use crate::error::HEADER_CODES;
 use crate::guid::Guid;
 use crate::layout::{FILE, HEADER, HEADER_BYTES, HEADERS, MIB, REGION_TABLES, RawHeader, TABLE_BYTES};
 use crate::{Corrupt, Part, Unsupported, crc};
@@ -32,6 +33,7 @@ impl Header {
         }
         let copies = [read_copy(file, HEADERS[0])?, read_copy(file, HEADERS[1])?];
         let (index, raw) = current(copies, findings)?;
+        // OK: 0 or 1.
         Self::validate(file, raw, HEADERS[index])
     }
 
@@ -52,28 +54,21 @@ impl Header {
         }
         let (start, len) = (raw.log_offset, u64::from(raw.log_length));
         if !len.is_multiple_of(MIB) {
-            return Err(field(at + 68, "LogLength", "a multiple of 1 MiB", len));
+            return Err(HEADER_CODES.field(at + 68, "LogLength", "a multiple of 1 MiB", len));
         }
         if len == 0 && raw.log_guid != Guid::ZERO {
-            return Err(field(at + 68, "LogLength", "at least 1 MiB with a log in use", len));
+            return Err(HEADER_CODES.field(at + 68, "LogLength", "at least 1 MiB with a log in use", len));
         }
         if len == 0 {
             return Ok(Self { raw, log: 0..0 });
         }
         if !start.is_multiple_of(MIB) || start == 0 {
-            return Err(field(at + 72, "LogOffset", "a multiple of 1 MiB, not 0", start));
+            return Err(HEADER_CODES.field(at + 72, "LogOffset", "a multiple of 1 MiB, not 0", start));
         }
-        let (end, room) = (start.saturating_add(len), file.len());
-        if end > room {
-            let (code, what) = ("vhdx.log.past-end", "the log");
-            return Err(Corrupt::PastEnd { code, at: at + 72, what, start, end, room }.into());
-        }
-        Ok(Self { raw, log: start..end })
+        HEADER_CODES.check_table(file, at + 72, "the log", start, len)?;
+        // OK: inside the file.
+        Ok(Self { raw, log: start..start + len })
     }
-}
-
-fn field(at: u64, field: &'static str, expected: &'static str, found: u64) -> Error {
-    Corrupt::Field { code: "vhdx.header.field", at, field, expected, found }.into()
 }
 
 fn check_signature(file: &dyn ReadAt) -> Result<(), Error> {
@@ -97,8 +92,10 @@ fn read_copy(file: &dyn ReadAt, at: u64) -> Result<Copy, Error> {
 pub(crate) fn check_seal(bytes: &[u8], signature: [u8; 4]) -> Result<(), String> {
     if !bytes.starts_with(&signature) {
         let name = signature.escape_ascii();
+        // OK: every sealed structure has at least 4 KiB.
         return Err(format!("begins with {:02x?}, expected \"{name}\"", &bytes[..4]));
     }
+    // OK: as above.
     let (stored, computed) = (LittleEndian::read_u32(&bytes[4..]), crc::sealed(bytes));
     if stored != computed {
         return Err(format!("has checksum {stored:#010x}, expected {computed:#010x}"));
@@ -138,11 +135,12 @@ fn current([first, second]: [Copy; 2], findings: &mut Vec<Finding>) -> Result<(u
 }
 
 fn survived(other: RawHeader, index: usize, damage: &str, findings: &mut Vec<Finding>) -> RawHeader {
-    let name = ["first", "second"][index];
+    // OK: 0 or 1.
+    let (name, at) = (["first", "second"][index], HEADERS[index]);
     findings.push(Finding {
         code: "vhdx.header.damaged",
         severity: Severity::Warning,
-        at: Some(HEADERS[index]),
+        at: Some(at),
         message: format!("the {name} header {damage}: the other one is used, which may be the older one"),
     });
     other

@@ -1,6 +1,6 @@
 //! On-disk structures: places, sizes, signatures.
 
-use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::Fields;
 
 use crate::guid::Guid;
 
@@ -56,6 +56,13 @@ pub(crate) const VHDX_LOCATOR: Guid = Guid::from_text(0xb04a_efb7_d19e_4a81_b789
 /// The largest disk, in bytes.
 pub(crate) const MAX_SIZE: u64 = 64 << 40;
 
+/// The head and the entries of a region or metadata table, which has [`TABLE_BYTES`].
+pub(crate) fn split_table<const HEAD: usize>(table: &[u8]) -> ([u8; HEAD], &[[u8; 32]]) {
+    // OK: no head is longer than a table.
+    let (head, entries) = table.split_at(HEAD.min(table.len()));
+    (head.first_chunk().copied().unwrap_or([0; HEAD]), entries.as_chunks().0)
+}
+
 /// The header's fields as they stand in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawHeader {
@@ -71,15 +78,16 @@ pub(crate) struct RawHeader {
 
 impl RawHeader {
     pub(crate) fn decode(bytes: &[u8; HEADER_BYTES]) -> Self {
+        let fields = Fields::le(bytes);
         Self {
-            sequence_number: LittleEndian::read_u64(&bytes[8..]),
-            file_write_guid: Guid::at(bytes, 16),
-            data_write_guid: Guid::at(bytes, 32),
-            log_guid: Guid::at(bytes, 48),
-            log_version: LittleEndian::read_u16(&bytes[64..]),
-            version: LittleEndian::read_u16(&bytes[66..]),
-            log_length: LittleEndian::read_u32(&bytes[68..]),
-            log_offset: LittleEndian::read_u64(&bytes[72..]),
+            sequence_number: fields.u64::<8>(),
+            file_write_guid: Guid(fields.array::<16, 16>()),
+            data_write_guid: Guid(fields.array::<32, 16>()),
+            log_guid: Guid(fields.array::<48, 16>()),
+            log_version: fields.u16::<64>(),
+            version: fields.u16::<66>(),
+            log_length: fields.u32::<68>(),
+            log_offset: fields.u64::<72>(),
         }
     }
 }
@@ -94,12 +102,13 @@ pub(crate) struct RawRegion {
 }
 
 impl RawRegion {
-    pub(crate) fn decode(bytes: &[u8]) -> Self {
+    pub(crate) fn decode(bytes: &[u8; 32]) -> Self {
+        let fields = Fields::le(bytes);
         Self {
-            guid: Guid::at(bytes, 0),
-            file_offset: LittleEndian::read_u64(&bytes[16..]),
-            length: LittleEndian::read_u32(&bytes[24..]),
-            required: LittleEndian::read_u32(&bytes[28..]),
+            guid: Guid(fields.array::<0, 16>()),
+            file_offset: fields.u64::<16>(),
+            length: fields.u32::<24>(),
+            required: fields.u32::<28>(),
         }
     }
 }
@@ -118,12 +127,13 @@ pub(crate) const IS_USER: u32 = 1 << 0;
 pub(crate) const IS_REQUIRED: u32 = 1 << 2;
 
 impl RawItem {
-    pub(crate) fn decode(bytes: &[u8]) -> Self {
+    pub(crate) fn decode(bytes: &[u8; 32]) -> Self {
+        let fields = Fields::le(bytes);
         Self {
-            guid: Guid::at(bytes, 0),
-            offset: LittleEndian::read_u32(&bytes[16..]),
-            length: LittleEndian::read_u32(&bytes[20..]),
-            flags: LittleEndian::read_u32(&bytes[24..]),
+            guid: Guid(fields.array::<0, 16>()),
+            offset: fields.u32::<16>(),
+            length: fields.u32::<20>(),
+            flags: fields.u32::<24>(),
         }
     }
 }
@@ -142,17 +152,18 @@ pub(crate) struct RawEntry {
 }
 
 impl RawEntry {
-    /// `bytes` holds at least an entry's head. `None` without its signature.
-    pub(crate) fn decode(bytes: &[u8]) -> Option<Self> {
+    /// `None` without its signature.
+    pub(crate) fn decode(bytes: &[u8; ENTRY_HEAD]) -> Option<Self> {
+        let fields = Fields::le(bytes);
         bytes.starts_with(&ENTRY).then(|| Self {
-            checksum: LittleEndian::read_u32(&bytes[4..]),
-            entry_length: LittleEndian::read_u32(&bytes[8..]),
-            tail: LittleEndian::read_u32(&bytes[12..]),
-            sequence_number: LittleEndian::read_u64(&bytes[16..]),
-            descriptor_count: LittleEndian::read_u32(&bytes[24..]),
-            log_guid: Guid::at(bytes, 32),
-            flushed_file_offset: LittleEndian::read_u64(&bytes[48..]),
-            last_file_offset: LittleEndian::read_u64(&bytes[56..]),
+            checksum: fields.u32::<4>(),
+            entry_length: fields.u32::<8>(),
+            tail: fields.u32::<12>(),
+            sequence_number: fields.u64::<16>(),
+            descriptor_count: fields.u32::<24>(),
+            log_guid: Guid(fields.array::<32, 16>()),
+            flushed_file_offset: fields.u64::<48>(),
+            last_file_offset: fields.u64::<56>(),
         })
     }
 }

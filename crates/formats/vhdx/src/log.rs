@@ -5,7 +5,7 @@ use alloc::string::ToString;
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::Fields;
 use imgprep_map::{Error, ReadAt, ReadError, usize_of};
 
 use crate::Corrupt;
@@ -131,7 +131,8 @@ impl<'f> Log<'f> {
     /// heads claim to be long, all walks together read the ring a few times at most.
     pub(crate) fn entry(&self, at: u64) -> Result<Option<Entry>, ReadError> {
         let first = self.sector(at)?;
-        let Some(entry) = RawEntry::decode(&first).and_then(|raw| self.plausible(raw, at)) else {
+        let Some((head, descriptors)) = first.split_first_chunk() else { return Ok(None) };
+        let Some(entry) = RawEntry::decode(head).and_then(|raw| self.plausible(raw, at)) else {
             return Ok(None);
         };
         let mut walk = Walk {
@@ -141,7 +142,7 @@ impl<'f> Log<'f> {
             crc: Crc32c::new(),
         };
         update_sealed(&mut walk.crc, &first);
-        if !walk.descriptors(&first[ENTRY_HEAD..]) {
+        if !walk.descriptors(descriptors) {
             return Ok(None);
         }
         for index in 1..u64::from(entry.raw.entry_length) / SECTOR {
@@ -190,14 +191,14 @@ struct Walk {
 impl Walk {
     /// Whether all descriptors in `bytes` are this entry's.
     fn descriptors(&mut self, bytes: &[u8]) -> bool {
-        for bytes in bytes.chunks_exact(DESCRIPTOR) {
+        for bytes in bytes.as_chunks::<DESCRIPTOR>().0 {
             if self.descriptors == 0 {
                 return true;
             }
             self.descriptors -= 1;
             let is_data = bytes.starts_with(&DATA_DESCRIPTOR);
             let is_known = is_data || bytes.starts_with(&ZERO_DESCRIPTOR);
-            if !is_known || LittleEndian::read_u64(&bytes[24..]) != self.sequence {
+            if !is_known || Fields::le(bytes).u64::<24>() != self.sequence {
                 return false;
             }
             self.data_sectors += u64::from(is_data);
@@ -212,8 +213,8 @@ impl Walk {
             return !sector.starts_with(&ENTRY);
         }
         self.data_sectors -= 1;
-        let high = u64::from(LittleEndian::read_u32(&sector[4..]));
-        let low = u64::from(LittleEndian::read_u32(&sector[sector.len() - 4..]));
+        let (Some(head), Some(low)) = (sector.first_chunk::<8>(), sector.last_chunk()) else { return false };
+        let (high, low) = (u64::from(Fields::le(head).u32::<4>()), u64::from(u32::from_le_bytes(*low)));
         sector.starts_with(&DATA_SECTOR) && high << 32 | low == self.sequence
     }
 }

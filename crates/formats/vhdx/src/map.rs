@@ -4,10 +4,11 @@ use alloc::borrow::Cow;
 use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::{Flow, first_nonzero};
 use imgprep_map::{Error, ExtentBuilder, FileId, ReadAt, Source, usize_of};
 
-use crate::Corrupt;
-use crate::bat::{Bat, Block, bitmap, block, check_place, has_no_place};
+use crate::bat::{Bat, Block, bitmap, block, has_no_place, invalid};
+use crate::error::BAT_CODES;
 use crate::header::Header;
 use crate::region::Regions;
 
@@ -22,19 +23,13 @@ pub(crate) struct Map {
     pub(crate) stored_len: u64,
 }
 
-/// What comes next in the table.
-pub(crate) enum Run<'f> {
-    /// Nothing is present up to this block.
-    Absent { until: u64 },
-    /// Entries of consecutive blocks.
-    Entries { at: u64, bytes: Cow<'f, [u8]> },
-}
-
-/// An entry of the table and the block that it speaks of.
-struct Entry {
-    at: u64,
-    found: u64,
-    block: u64,
+/// Adjacent blocks with one entry: more than one only where they have no data.
+pub(crate) struct Run {
+    /// File offset of the first entry.
+    pub(crate) at: u64,
+    /// The entry. Zero says "not present".
+    pub(crate) found: u64,
+    pub(crate) blocks: Range<u64>,
 }
 
 impl Map {
@@ -46,24 +41,49 @@ impl Map {
         if self.bat.has_parent { Source::Parent } else { Source::Zero { explicit: false } }
     }
 
-    /// The entries from `first` on, at most to `end`; never none. Holes of the file and pages
-    /// of zeros are reported together: a zero entry says "not present".
-    pub(crate) fn run<'f>(&self, file: &'f dyn ReadAt, first: u64, end: u64) -> Result<Run<'f>, Error> {
+    /// Visits the entries of `blocks`. Those in holes of the file and in pages of zeros are one run.
+    pub(crate) fn walk_bat(
+        &self,
+        file: &dyn ReadAt,
+        blocks: Range<u64>,
+        mut visit: impl FnMut(&Run) -> Flow,
+    ) -> Flow {
+        let (mut next, end) = (blocks.start, blocks.end);
+        while next < end {
+            let at = self.bat.entry_at(next);
+            let (until, bytes) = self.page(file, next, end)?;
+            let flow = match bytes {
+                None => visit(&Run { at, found: 0, blocks: next..until })?,
+                Some(bytes) => walk_alike(bytes.as_chunks::<8>().0, at, next, &mut visit)?,
+            };
+            if flow.is_break() {
+                return Ok(flow);
+            }
+            next = until;
+        }
+        Ok(ControlFlow::Continue(()))
+    }
+
+    /// The entries from block `first` on, and the block at which they end. No bytes: all of them are zero.
+    fn page<'f>(
+        &self,
+        file: &'f dyn ReadAt,
+        first: u64,
+        end: u64,
+    ) -> Result<(u64, Option<Cow<'f, [u8]>>), Error> {
         let at = self.bat.entry_at(first);
         let data = file.next_data(at);
         let until = self.bat.block_at(data).min(end);
         if data >= at + 8 && until > first {
-            return Ok(Run::Absent { until });
+            return Ok((until, None));
         }
         let chunk_end = (first / self.bat.ratio + 1) * self.bat.ratio;
         let page_end = (at + 1).next_multiple_of(PAGE);
         let count = (page_end - at).div_ceil(8).min(chunk_end.min(end) - first);
         // OK: at most a page.
         let bytes = file.slice(at, usize_of(count * 8))?;
-        if bytes.iter().all(|byte| *byte == 0) {
-            return Ok(Run::Absent { until: first + count });
-        }
-        Ok(Run::Entries { at, bytes })
+        let is_zero = first_nonzero(&bytes).is_none();
+        Ok((first + count, (!is_zero).then_some(bytes)))
     }
 
     pub(crate) fn walk(
@@ -72,59 +92,38 @@ impl Map {
         range: &Range<u64>,
         builder: &mut ExtentBuilder<'_>,
     ) -> Result<(), Error> {
-        let mut next = range.start / self.bat.block_size;
-        let end = range.end.div_ceil(self.bat.block_size);
-        while next < end {
-            match self.run(file, next, end)? {
-                Run::Absent { until } => {
-                    if builder.push((until - next) * self.bat.block_size, self.absent()).is_break() {
-                        return Ok(());
-                    }
-                    next = until;
-                }
-                Run::Entries { at, bytes } => {
-                    let mut at = at;
-                    // QEMU writes "zeros" into all entries of a new table: they are reported together.
-                    for alike in bytes.as_chunks::<8>().0.chunk_by(|a, b| a == b && has_no_place(*a)) {
-                        let entry = Entry { at, found: u64::from_le_bytes(alike[0]), block: next };
-                        let count = alike.len() as u64;
-                        let flow = self.walk_entry(file, &entry, count, range, builder);
-                        if flow.map_err(|error| error.hitting(self.bat.disk(next)))?.is_break() {
-                            return Ok(());
-                        }
-                        next += count;
-                        at += count * 8;
-                    }
-                }
-            }
-        }
+        let blocks = range.start / self.bat.block_size..range.end.div_ceil(self.bat.block_size);
+        let _ = self.walk_bat(file, blocks, |run| {
+            let flow = self.push(file, run, range, builder);
+            flow.map_err(|error| error.hitting(self.bat.disk(run.blocks.start)))
+        })?;
         Ok(())
     }
 
-    /// Pushes `count` blocks from the entry's on, whose entries are the same as it.
-    fn walk_entry(
+    /// Pushes the blocks of a run.
+    fn push(
         &self,
         file: &dyn ReadAt,
-        entry: &Entry,
-        count: u64,
+        run: &Run,
         range: &Range<u64>,
         builder: &mut ExtentBuilder<'_>,
-    ) -> Result<ControlFlow<()>, Error> {
-        let (at, disk) = (entry.at, self.bat.disk(entry.block));
-        let source = match block(entry.found, at, self.bat.has_parent)? {
+    ) -> Flow {
+        let (at, disk) = (run.at, self.bat.disk(run.blocks.start));
+        let source = match block(run.found, at, self.bat.has_parent)? {
             Block::NotPresent => self.absent(),
             Block::Undefined | Block::Unmapped => Source::Zero { explicit: false },
             Block::Zero => Source::Zero { explicit: true },
             Block::Present { at: place } => {
-                check_place(file, at, "the block", place, disk.end - disk.start)?;
+                BAT_CODES.check_table(file, at, "the block", place, disk.end - disk.start)?;
                 Source::Data { file: FileId::SELF, at: place }
             }
             Block::Partial { at: place } => {
-                check_place(file, at, "the block", place, disk.end - disk.start)?;
+                BAT_CODES.check_table(file, at, "the block", place, disk.end - disk.start)?;
                 let seen = disk.start.max(range.start)..disk.end.min(range.end);
-                return self.walk_sectors(file, entry.block, place, &seen, builder);
+                return self.walk_sectors(file, run.blocks.start, place, &seen, builder);
             }
         };
+        let count = run.blocks.end - run.blocks.start;
         Ok(builder.push(count * self.bat.block_size, source))
     }
 
@@ -136,7 +135,7 @@ impl Map {
         place: u64,
         seen: &Range<u64>,
         builder: &mut ExtentBuilder<'_>,
-    ) -> Result<ControlFlow<()>, Error> {
+    ) -> Flow {
         let bitmap_at = self.bitmap_of(file, index / self.bat.ratio)?;
         let per_block = self.bat.block_size / self.bat.sector;
         let start = self.bat.disk(index).start;
@@ -166,9 +165,28 @@ impl Map {
     fn bitmap_of(&self, file: &dyn ReadAt, chunk: u64) -> Result<u64, Error> {
         let at = self.bat.bitmap_entry_at(chunk);
         let found = LittleEndian::read_u64(&file.array::<8>(at)?);
-        let none = Corrupt::Entry { at, found, reason: "no sector bitmap, but a block is partially present" };
-        Ok(bitmap(file, found, at)?.ok_or(none)?)
+        let none = || invalid(at, found, "no sector bitmap, but a block is partially present");
+        Ok(bitmap(file, found, at)?.ok_or_else(none)?)
     }
+}
+
+/// Visits entries that stand at `at` and begin with that of block `first`; adjacent ones without data that are the same
+/// are one run: QEMU writes "zeros" into all entries of a new table.
+fn walk_alike(
+    entries: &[[u8; 8]],
+    mut at: u64,
+    mut first: u64,
+    visit: &mut impl FnMut(&Run) -> Flow,
+) -> Flow {
+    for alike in entries.chunk_by(|a, b| a == b && has_no_place(*a)) {
+        let next = first + alike.len() as u64;
+        let found = alike.first().map_or(0, |entry| u64::from_le_bytes(*entry));
+        if visit(&Run { at, found, blocks: first..next })?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        (at, first) = (at + alike.len() as u64 * 8, next);
+    }
+    Ok(ControlFlow::Continue(()))
 }
 
 /// The bit at `at` (the lowest of a byte first) and where the run of its like ends.

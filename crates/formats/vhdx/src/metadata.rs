@@ -5,12 +5,14 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::Fields;
 use imgprep_map::{Error, ReadAt};
 
+use crate::error::METADATA_CODES;
 use crate::guid::Guid;
 use crate::layout::{
     FILE_PARAMETERS, IS_REQUIRED, IS_USER, LOGICAL_SECTOR, MAX_ENTRIES, MAX_SIZE, METADATA, MIB, PAGE_83,
-    PARENT_LOCATOR, PHYSICAL_SECTOR, RawItem, TABLE_BYTES, VIRTUAL_DISK_SIZE,
+    PARENT_LOCATOR, PHYSICAL_SECTOR, RawItem, TABLE_BYTES, VIRTUAL_DISK_SIZE, split_table,
 };
 use crate::region::Region;
 use crate::{Corrupt, Part, Unsupported};
@@ -52,16 +54,21 @@ impl Metadata {
         let flags = LittleEndian::read_u32(&bytes[4..]);
         if !block_size.is_power_of_two() || !(1 << 20..=256 << 20).contains(&block_size) {
             let expected = "a power of two from 1 MiB to 256 MiB";
-            return Err(field(parameters_at, "BlockSize", expected, block_size.into()));
+            return Err(METADATA_CODES.field(parameters_at, "BlockSize", expected, block_size.into()));
         }
         let logical_sector = items.sector(LOGICAL_SECTOR, "LogicalSectorSize")?;
         let (at, bytes) = items.fixed::<8>(VIRTUAL_DISK_SIZE, "VirtualDiskSize")?;
         let size = LittleEndian::read_u64(&bytes);
         if !size.is_multiple_of(logical_sector.into()) {
-            return Err(field(at, "VirtualDiskSize", "a multiple of the logical sector size", size));
+            return Err(METADATA_CODES.field(
+                at,
+                "VirtualDiskSize",
+                "a multiple of the logical sector size",
+                size,
+            ));
         }
         if size > MAX_SIZE {
-            return Err(field(at, "VirtualDiskSize", "at most 64 TiB", size));
+            return Err(METADATA_CODES.field(at, "VirtualDiskSize", "at most 64 TiB", size));
         }
         let (_, page_83) = items.fixed::<16>(PAGE_83, "Page83Data")?;
         Ok(Self {
@@ -77,10 +84,6 @@ impl Metadata {
             table_at: region.bytes.start,
         })
     }
-}
-
-fn field(at: u64, field: &'static str, expected: &'static str, found: u64) -> Error {
-    Corrupt::Field { code: "vhdx.metadata.field", at, field, expected, found }.into()
 }
 
 struct Items<'f> {
@@ -109,7 +112,7 @@ impl Items<'_> {
         let (at, bytes) = self.fixed::<4>(guid, name)?;
         match LittleEndian::read_u32(&bytes) {
             size @ (512 | 4096) => Ok(size),
-            other => Err(field(at, name, "512 or 4096", other.into())),
+            other => Err(METADATA_CODES.field(at, name, "512 or 4096", other.into())),
         }
     }
 }
@@ -119,19 +122,19 @@ fn read_table(file: &dyn ReadAt, region: &Region) -> Result<Vec<Item>, Error> {
     let at = region.bytes.start;
     // OK: a region has 1 MiB at least and lies inside the file.
     let table = file.slice(at, TABLE_BYTES)?;
-    let mut found = [0; 8];
-    found.copy_from_slice(&table[..8]);
+    let (head, entries) = split_table::<32>(&table);
+    let head = Fields::le(&head);
+    let found = head.array::<0, 8>();
     if found != METADATA {
         let (what, expected) = (Part::MetadataTable, "metadata");
         return Err(Corrupt::Signature { at, what, expected, found }.into());
     }
-    let count = LittleEndian::read_u16(&table[10..]);
+    let count = head.u16::<10>();
     if u32::from(count) > MAX_ENTRIES {
-        return Err(field(at + 10, "EntryCount", "at most 2047", count.into()));
+        return Err(METADATA_CODES.field(at + 10, "EntryCount", "at most 2047", count.into()));
     }
     let mut items = Vec::new();
-    let entries = (at + 32..).step_by(32).zip(table[32..].chunks_exact(32));
-    for (entry_at, entry) in entries.take(count.into()) {
+    for (entry_at, entry) in (at + 32..).step_by(32).zip(entries).take(count.into()) {
         items.push(validate(&RawItem::decode(entry), entry_at, region)?);
     }
     check_apart(&items)?;
@@ -148,17 +151,16 @@ fn validate(raw: &RawItem, at: u64, region: &Region) -> Result<Item, Error> {
     }
     let (offset, len) = (u64::from(raw.offset), u64::from(raw.length));
     if len > MIB {
-        return Err(field(at + 20, "Length", "at most 1 MiB", len));
+        return Err(METADATA_CODES.field(at + 20, "Length", "at most 1 MiB", len));
     }
     if len > 0 && offset < TABLE_BYTES as u64 {
-        return Err(field(at + 16, "Offset", "at least 64 KiB", offset));
+        return Err(METADATA_CODES.field(at + 16, "Offset", "at least 64 KiB", offset));
     }
     // OK: a region's end is a file offset; offset and length have 32 bits.
     let (start, room) = (region.bytes.start + offset, region.bytes.end);
     let end = start + len;
     if end > room {
-        let (code, what) = ("vhdx.metadata.past-end", "the metadata item");
-        return Err(Corrupt::PastEnd { code, at: at + 16, what, start, end, room }.into());
+        return Err(Corrupt::ItemPastEnd { at: at + 16, start, end, room }.into());
     }
     Ok(Item { guid: raw.guid, bytes: start..end, is_user, entry_at: at })
 }
@@ -167,22 +169,24 @@ fn validate(raw: &RawItem, at: u64, region: &Region) -> Result<Item, Error> {
 fn check_apart(items: &[Item]) -> Result<(), Corrupt> {
     let mut by_place: Vec<&Item> = items.iter().filter(|item| !item.bytes.is_empty()).collect();
     by_place.sort_by_key(|item| (item.bytes.start, item.entry_at));
-    if let Some(pair) = by_place.windows(2).find(|pair| pair[0].bytes.end > pair[1].bytes.start) {
+    let mut pairs = by_place.iter().zip(by_place.iter().skip(1));
+    if let Some((before, item)) = pairs.find(|(before, item)| before.bytes.end > item.bytes.start) {
         return Err(Corrupt::Overlap {
             code: "vhdx.metadata.overlap",
-            at: pair[1].entry_at,
+            at: item.entry_at,
             what: "the metadata item",
-            start: pair[1].bytes.start,
-            end: pair[1].bytes.end,
-            other: alloc::format!("item {}", pair[0].guid),
+            start: item.bytes.start,
+            end: item.bytes.end,
+            other: alloc::format!("item {}", before.guid),
         });
     }
     let mut by_name: Vec<&Item> = items.iter().collect();
     by_name.sort_by_key(|item| (item.guid, item.is_user, item.entry_at));
-    let same = |pair: &&[&Item]| pair[0].guid == pair[1].guid && pair[0].is_user == pair[1].is_user;
-    if let Some(pair) = by_name.windows(2).find(same) {
-        let (code, guid) = ("vhdx.metadata.twice", pair[1].guid.to_string());
-        return Err(Corrupt::Twice { code, at: pair[1].entry_at, what: "metadata item", guid });
+    let mut pairs = by_name.iter().zip(by_name.iter().skip(1));
+    let same = |(a, b): &(&&Item, &&Item)| a.guid == b.guid && a.is_user == b.is_user;
+    if let Some((_, item)) = pairs.find(same) {
+        let (code, guid) = ("vhdx.metadata.twice", item.guid.to_string());
+        return Err(Corrupt::Twice { code, at: item.entry_at, what: "metadata item", guid });
     }
     Ok(())
 }

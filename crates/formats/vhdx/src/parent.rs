@@ -5,6 +5,7 @@ use alloc::vec::Vec;
 use core::ops::Range;
 
 use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::{Fields, TextTooLong};
 use imgprep_map::{Error, ImageName, Limits, ParentRef, ReadAt, usize_of};
 
 use crate::guid::Guid;
@@ -64,24 +65,27 @@ pub(crate) fn read(
 pub(crate) fn values(file: &dyn ReadAt, locator: &Range<u64>, limits: &Limits) -> Result<Vec<Value>, Error> {
     let (at, len) = (locator.start, locator.end - locator.start);
     if len > limits.text_bytes {
-        return Err(Unsupported::TextTooLong { at, found: len, limit: limits.text_bytes }.into());
+        let (code, what) = ("vhdx.limit.text", "parent locator");
+        return Err(TextTooLong { code, at, what, found: len, limit: limits.text_bytes }.into());
     }
     // OK: at most 1 MiB, as every item.
     let bytes = file.slice(at, usize_of(len))?;
     let bad = |at, reason| Error::from(Corrupt::Locator { at, reason });
-    let head = bytes.get(..20).ok_or_else(|| bad(at, "it is shorter than its header"))?;
-    let kind = Guid::at(head, 0);
+    let (head, rest) =
+        bytes.split_first_chunk::<20>().ok_or_else(|| bad(at, "it is shorter than its header"))?;
+    let head = Fields::le(head);
+    let kind = Guid(head.array::<0, 16>());
     if kind != VHDX_LOCATOR {
         return Err(Unsupported::LocatorType { at, guid: kind.to_string() }.into());
     }
-    let count = usize::from(LittleEndian::read_u16(&head[18..]));
-    let entries = bytes.get(20..20 + count * 12);
+    let count = usize::from(head.u16::<18>());
+    let entries = rest.as_chunks::<12>().0.get(..count);
     let entries = entries.ok_or_else(|| bad(at + 18, "it has no space for its entries"))?;
     let mut values = Vec::new();
-    for (entry_at, entry) in (at + 20..).step_by(12).zip(entries.chunks_exact(12)) {
-        let (key_at, value_at) = (LittleEndian::read_u32(entry), LittleEndian::read_u32(&entry[4..]));
-        let (key_len, value_len) =
-            (LittleEndian::read_u16(&entry[8..]), LittleEndian::read_u16(&entry[10..]));
+    for (entry_at, entry) in (at + 20..).step_by(12).zip(entries) {
+        let entry = Fields::le(entry);
+        let (key_at, value_at) = (entry.u32::<0>(), entry.u32::<4>());
+        let (key_len, value_len) = (entry.u16::<8>(), entry.u16::<10>());
         let outside = || bad(entry_at, "a key or value is outside it");
         let key = text(&bytes, key_at, key_len).ok_or_else(outside)?;
         let text = text(&bytes, value_at, value_len).ok_or_else(outside)?;

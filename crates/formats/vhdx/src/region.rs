@@ -6,13 +6,14 @@ use alloc::string::{String, ToString};
 use alloc::vec::Vec;
 use core::ops::Range;
 
-use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::Fields;
 use imgprep_map::{Error, Finding, ReadAt, Severity, usize_of};
 
+use crate::error::REGION_CODES;
 use crate::guid::Guid;
 use crate::header::{Header, check_seal};
 use crate::layout::{
-    BAT_REGION, MAX_ENTRIES, METADATA_REGION, MIB, REGION, REGION_TABLES, RawRegion, TABLE_BYTES,
+    BAT_REGION, MAX_ENTRIES, METADATA_REGION, MIB, REGION, REGION_TABLES, RawRegion, TABLE_BYTES, split_table,
 };
 use crate::{Corrupt, Part, Unsupported};
 
@@ -41,14 +42,15 @@ impl Regions {
         findings: &mut Vec<Finding>,
     ) -> Result<Self, Error> {
         let (at, bytes) = table(file, findings)?;
-        let count = LittleEndian::read_u32(&bytes[8..]);
+        let (head, entries) = split_table::<16>(&bytes);
+        let count = Fields::le(&head).u32::<8>();
         if count > MAX_ENTRIES {
-            return Err(field(at + 8, "EntryCount", "at most 2047", count.into()));
+            return Err(REGION_CODES.field(at + 8, "EntryCount", "at most 2047", count.into()));
         }
         // OK: at most 2047, and a table has room for so many entries.
         let count = usize_of(count);
         let mut regions: Vec<Region> = Vec::new();
-        for (entry_at, entry) in (at + 16..).step_by(32).zip(bytes[16..].chunks_exact(32)).take(count) {
+        for (entry_at, entry) in (at + 16..).step_by(32).zip(entries).take(count) {
             regions.push(validate(file, &RawRegion::decode(entry), entry_at)?);
         }
         check_apart(&regions, header)?;
@@ -81,10 +83,6 @@ impl Regions {
     }
 }
 
-fn field(at: u64, field: &'static str, expected: &'static str, found: u64) -> Error {
-    Corrupt::Field { code: "vhdx.region.field", at, field, expected, found }.into()
-}
-
 /// The copy to use, and where it stands. Both are changed through the log, so they are the
 /// same in an image whose log was replayed.
 fn table<'f>(file: &'f dyn ReadAt, findings: &mut Vec<Finding>) -> Result<(u64, Cow<'f, [u8]>), Error> {
@@ -97,7 +95,7 @@ fn table<'f>(file: &'f dyn ReadAt, findings: &mut Vec<Finding>) -> Result<(u64, 
     let damaged = "vhdx.region.table-damaged";
     match (check_seal(&a, REGION), check_seal(&b, REGION)) {
         (Ok(()), Ok(())) => {
-            if entries(&a) != entries(&b) {
+            if contents(&a) != contents(&b) {
                 return Err(Corrupt::TablesDiffer { at: second }.into());
             }
             Ok((first, a))
@@ -128,10 +126,12 @@ fn table<'f>(file: &'f dyn ReadAt, findings: &mut Vec<Finding>) -> Result<(u64, 
 }
 
 /// Count and entries: what of a table says something.
-fn entries(table: &[u8]) -> &[u8] {
-    let count = LittleEndian::read_u32(&table[8..]).min(MAX_ENTRIES);
+fn contents(table: &[u8]) -> (u64, &[[u8; 32]]) {
+    let (head, entries) = split_table::<16>(table);
+    let head = Fields::le(&head);
+    let count = usize_of(head.u32::<8>().min(MAX_ENTRIES));
     // OK: a table has room for 2047 entries.
-    &table[8..16 + usize_of(count) * 32]
+    (head.u64::<8>(), &entries[..count])
 }
 
 fn validate(file: &dyn ReadAt, raw: &RawRegion, at: u64) -> Result<Region, Error> {
@@ -141,17 +141,14 @@ fn validate(file: &dyn ReadAt, raw: &RawRegion, at: u64) -> Result<Region, Error
     }
     let (start, len) = (raw.file_offset, u64::from(raw.length));
     if !start.is_multiple_of(MIB) || start == 0 {
-        return Err(field(at + 16, "FileOffset", "a multiple of 1 MiB, not 0", start));
+        return Err(REGION_CODES.field(at + 16, "FileOffset", "a multiple of 1 MiB, not 0", start));
     }
     if !len.is_multiple_of(MIB) || len == 0 {
-        return Err(field(at + 24, "Length", "a multiple of 1 MiB, not 0", len));
+        return Err(REGION_CODES.field(at + 24, "Length", "a multiple of 1 MiB, not 0", len));
     }
-    let (end, room) = (start.saturating_add(len), file.len());
-    if end > room {
-        let (code, what) = ("vhdx.region.past-end", "the region");
-        return Err(Corrupt::PastEnd { code, at: at + 16, what, start, end, room }.into());
-    }
-    Ok(Region { guid: raw.guid, bytes: start..end, entry_at: at })
+    REGION_CODES.check_table(file, at + 16, "the region", start, len)?;
+    // OK: inside the file.
+    Ok(Region { guid: raw.guid, bytes: start..start + len, entry_at: at })
 }
 
 /// No two regions share a byte or a name, and none lies in the log.
@@ -166,9 +163,9 @@ fn check_apart(regions: &[Region], header: &Header) -> Result<(), Error> {
         end: region.bytes.end,
         other,
     };
-    for pair in by_place.windows(2) {
-        if pair[0].bytes.end > pair[1].bytes.start {
-            return Err(overlap(pair[1], format!("region {}", pair[0].guid)).into());
+    for (before, region) in by_place.iter().zip(by_place.iter().skip(1)) {
+        if before.bytes.end > region.bytes.start {
+            return Err(overlap(region, format!("region {}", before.guid)).into());
         }
     }
     let in_log =
@@ -178,9 +175,10 @@ fn check_apart(regions: &[Region], header: &Header) -> Result<(), Error> {
     }
     let mut by_name: Vec<&Region> = regions.iter().collect();
     by_name.sort_by_key(|region| (region.guid, region.entry_at));
-    if let Some(pair) = by_name.windows(2).find(|pair| pair[0].guid == pair[1].guid) {
-        let (code, guid) = ("vhdx.region.twice", pair[1].guid.to_string());
-        return Err(Corrupt::Twice { code, at: pair[1].entry_at, what: "region", guid }.into());
+    let mut pairs = by_name.iter().zip(by_name.iter().skip(1));
+    if let Some((_, region)) = pairs.find(|(before, region)| before.guid == region.guid) {
+        let (code, guid) = ("vhdx.region.twice", region.guid.to_string());
+        return Err(Corrupt::Twice { code, at: region.entry_at, what: "region", guid }.into());
     }
     Ok(())
 }

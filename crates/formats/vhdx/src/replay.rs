@@ -2,7 +2,7 @@
 
 use alloc::sync::Arc;
 
-use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::{Fields, Invalid};
 use imgprep_map::{Error, Limits, Overlay, ReadAt};
 
 use crate::header::Header;
@@ -42,7 +42,7 @@ pub(crate) fn replay(file: &dyn ReadAt, header: &Header, limits: &Limits) -> Res
     if last > MAX_FILE {
         let (code, at) = ("vhdx.log.field", log.place(head.at) + 56);
         let (field, expected) = ("LastFileOffset", "less than 2^63");
-        return Err(Corrupt::Field { code, at, field, expected, found: last }.into());
+        return Err(Invalid::Field { code, at, field, expected, found: last }.into());
     }
     let mut replayer =
         Replayer { log, limits, file_len: file.len(), overlay: Overlay::default(), patches: 0 };
@@ -61,6 +61,9 @@ pub(crate) fn replay(file: &dyn ReadAt, header: &Header, limits: &Limits) -> Res
     }))
 }
 
+/// The bytes of a descriptor.
+type Descriptor = [u8; DESCRIPTOR];
+
 struct Replayer<'f> {
     log: Log<'f>,
     limits: &'f Limits,
@@ -77,8 +80,10 @@ impl Replayer<'_> {
             let sector_at = entry.at + index * SECTOR;
             let sector = self.log.sector(sector_at)?;
             let skip = if index == 0 { ENTRY_HEAD } else { 0 };
+            // OK: a sector has 4096 bytes, a head 64.
+            let descriptors = sector[skip..].as_chunks::<DESCRIPTOR>().0;
             let places = (self.log.place(sector_at) + skip as u64..).step_by(DESCRIPTOR);
-            for (at, descriptor) in places.zip(sector[skip..].chunks_exact(DESCRIPTOR)) {
+            for (at, descriptor) in places.zip(descriptors) {
                 if left == 0 {
                     return Ok(());
                 }
@@ -97,21 +102,23 @@ impl Replayer<'_> {
 
     /// Data descriptor (2.3.1.3): the sector's first 8 and last 4 bytes stand in it, for the
     /// sector in the log has a signature and numbers there.
-    fn data(&mut self, entry: &Entry, at: u64, descriptor: &[u8], data: u64) -> Result<(), Error> {
-        let target = LittleEndian::read_u64(&descriptor[16..]);
+    fn data(&mut self, entry: &Entry, at: u64, descriptor: &Descriptor, data: u64) -> Result<(), Error> {
+        let descriptor = Fields::le(descriptor);
+        let target = descriptor.u64::<16>();
         self.check(entry, at, target, SECTOR)?;
         let mut sector = self.log.sector(data)?.into_owned();
         let end = sector.len();
-        sector[..8].copy_from_slice(&descriptor[8..16]);
-        sector[end - 4..].copy_from_slice(&descriptor[4..8]);
+        // OK: a sector has 4096 bytes.
+        sector[..8].copy_from_slice(&descriptor.array::<8, 8>());
+        sector[end - 4..].copy_from_slice(&descriptor.array::<4, 4>()); // OK: as above.
         self.overlay.put(target, &sector);
         Ok(())
     }
 
     /// Zero descriptor (2.3.1.2).
-    fn zeros(&mut self, entry: &Entry, at: u64, descriptor: &[u8]) -> Result<(), Error> {
-        let len = LittleEndian::read_u64(&descriptor[8..]);
-        let start = LittleEndian::read_u64(&descriptor[16..]);
+    fn zeros(&mut self, entry: &Entry, at: u64, descriptor: &Descriptor) -> Result<(), Error> {
+        let descriptor = Fields::le(descriptor);
+        let (len, start) = (descriptor.u64::<8>(), descriptor.u64::<16>());
         self.check(entry, at, start, len)?;
         // OK: `check` has seen that the end is a file offset.
         self.overlay.zero(start..start + len);

@@ -14,6 +14,7 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 use core::sync::atomic::{AtomicU64, Ordering};
 
+use imgprep_format_kit::Invalid;
 use imgprep_map::{
     Class, Detail, Error, Extent, FileId, Image, Limits, ParseOptions, Parsed, ReadAt, ReadError, Source,
     Value,

@@ -1,9 +1,10 @@
 //! File usage: which structure uses which bytes of the image: headers, log, regions, bitmaps, blocks.
 
-use core::ops::{ControlFlow, Range};
+use core::ops::ControlFlow;
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Error, FileId, FileUse, ReadAt, UseKind};
+use imgprep_format_kit::{Flow, metadata};
+use imgprep_map::{FileId, FileUse, ReadAt, UseKind};
 
 use crate::bat::{Block, bitmap, block};
 use crate::layout::MIB;
@@ -12,25 +13,11 @@ use crate::map::{Map, Run};
 type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
 
 impl Map {
-    pub(crate) fn walk_claims(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
+    pub(crate) fn walk_claims(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Flow {
         if self.claim_fixed(file, visit).is_break() || self.claim_bitmaps(file, visit)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
-        let (mut next, end) = (0, self.bat.blocks());
-        while next < end {
-            match self.run(file, next, end)? {
-                Run::Absent { until } => next = until,
-                Run::Entries { bytes, .. } => {
-                    for entry in bytes.chunks_exact(8) {
-                        if self.claim_block(file, next, LittleEndian::read_u64(entry), visit).is_break() {
-                            return Ok(ControlFlow::Break(()));
-                        }
-                        next += 1;
-                    }
-                }
-            }
-        }
-        Ok(ControlFlow::Continue(()))
+        self.walk_bat(file, 0..self.bat.blocks(), |run| Ok(self.claim_block(file, run, visit)))
     }
 
     fn claim_fixed(&self, file: &dyn ReadAt, visit: Visit<'_>) -> ControlFlow<()> {
@@ -45,7 +32,7 @@ impl Map {
     }
 
     /// Those of a differencing image; in others their entries mean nothing.
-    fn claim_bitmaps(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
+    fn claim_bitmaps(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Flow {
         let chunks = if self.bat.has_parent { self.bat.blocks().div_ceil(self.bat.ratio) } else { 0 };
         for chunk in 0..chunks {
             let at = self.bat.bitmap_entry_at(chunk);
@@ -64,11 +51,12 @@ impl Map {
     }
 
     /// A whole block, as far as the file has it: the last one of a disk may be cut.
-    fn claim_block(&self, file: &dyn ReadAt, index: u64, found: u64, visit: Visit<'_>) -> ControlFlow<()> {
-        let Ok(Block::Present { at } | Block::Partial { at }) = block(found, 0, self.bat.has_parent) else {
+    fn claim_block(&self, file: &dyn ReadAt, run: &Run, visit: Visit<'_>) -> ControlFlow<()> {
+        let Ok(Block::Present { at } | Block::Partial { at }) = block(run.found, run.at, self.bat.has_parent)
+        else {
             return ControlFlow::Continue(());
         };
-        let disk = self.bat.disk(index);
+        let disk = self.bat.disk(run.blocks.start);
         if at.saturating_add(disk.end - disk.start) > file.len() {
             // Reported by `visit`, with the offset of the entry.
             return ControlFlow::Continue(());
@@ -76,8 +64,4 @@ impl Map {
         let end = at.saturating_add(self.bat.block_size).min(file.len());
         visit(FileUse { file: FileId::SELF, range: at..end, kind: UseKind::Data, disk: Some(disk.start) })
     }
-}
-
-fn metadata(range: Range<u64>, name: &'static str) -> FileUse {
-    FileUse { file: FileId::SELF, range, kind: UseKind::Metadata(name), disk: None }
 }

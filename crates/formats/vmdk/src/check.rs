@@ -220,7 +220,7 @@ fn leaks(
             add(0..frame.overhead, 0);
             add(frame.free.unwrap_or(file.len())..file.len(), 0);
             fixed.iter().for_each(|(range, _)| add(range.clone(), 0));
-            check_tables::places(file, tables, frame, &mut |range| add(range, 0));
+            check_tables::places(file, tables, frame, &mut |range| add(range, 0))?;
             walk_grains(file, tables, &mut |entry, _, grain| {
                 if let Grain::Data { at } = grain {
                     add(at..at.saturating_add(tables.grain), entry);

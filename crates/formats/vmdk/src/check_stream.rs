@@ -70,7 +70,7 @@ pub(crate) fn is_short(file: &dyn ReadAt, tables: &Tables, frame: &Frame) -> Res
     if frame.is_stream {
         // Each table and the directory has a marker in front, and so has the footer.
         let mut add = |table: Range<u64>| named = named.saturating_add(1 + sectors(table.end - table.start));
-        check_tables::places(file, tables, frame, &mut add);
+        check_tables::places(file, tables, frame, &mut add)?;
         end = stream::find(file)?.map_or(end, |footer| footer / SECTOR - 1);
     }
     Ok(named < end.saturating_sub(sectors(frame.overhead)))
@@ -179,8 +179,8 @@ impl Walk<'_> {
         let tables = self.tables;
         let Ok(Some(table)) = tables.table(self.file, start / tables.coverage()) else { return Ok(false) };
         let entry_at = table.start + start % tables.coverage() / tables.grain * 4;
-        let entry: [u8; 4] = self.file.array(entry_at)?;
-        Ok(tables.grain(&entry, entry_at) == Ok(Grain::Compressed { at }))
+        let entry = tables.read_entry(self.file, entry_at)?;
+        Ok(tables.grain(entry, entry_at) == Ok(Grain::Compressed { at }))
     }
 
     /// Grains and tables come before the directory.

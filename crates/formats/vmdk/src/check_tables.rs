@@ -3,19 +3,18 @@
 
 use alloc::borrow::Cow;
 use alloc::format;
-use core::ops::Range;
+use core::ops::{ControlFlow, Range};
 
 use byteorder::{ByteOrder, LittleEndian};
-use imgprep_map::{Error, ReadAt, usize_of};
+use imgprep_format_kit::first_nonzero_in;
+use imgprep_map::{Error, LastHole, ReadAt, usize_of};
 
 use crate::check_header::Frame;
 use crate::file_report::FileReport;
+use crate::grain_walk::walk_directories;
 use crate::holes::Holes;
 use crate::layout::SECTOR;
 use crate::tables::Tables;
-
-/// Bytes that are looked at at once.
-const PAGE: u64 = 64 << 10;
 
 /// Entries behind those that the disk needs: of the directory, of the last table.
 pub(crate) fn beyond(
@@ -65,40 +64,33 @@ pub(crate) fn beyond(
 
 /// The first entry of a range that is not 0.
 fn first_entry(file: &dyn ReadAt, range: Range<u64>, entry: u64) -> Result<Option<u64>, Error> {
-    let mut at = file.next_data(range.start);
-    while at < range.end {
-        let len = (range.end - at).min(PAGE);
-        // OK: at most 64 KiB, inside the file.
-        let bytes = file.slice(at, usize_of(len))?;
-        if let Some(first) = bytes.iter().position(|byte| *byte != 0) {
-            let found = at + first as u64;
-            return Ok(Some(found - (found - range.start) % entry));
-        }
-        at = file.next_data(at + len);
-    }
-    Ok(None)
+    let start = range.start;
+    let found = first_nonzero_in(file, &mut LastHole::default(), range)?;
+    Ok(found.map(|(at, _)| at - (at - start) % entry))
 }
 
 /// Reports the ranges of directories and tables, each padded to whole sectors.
-pub(crate) fn places(file: &dyn ReadAt, tables: &Tables, frame: &Frame, see: &mut dyn FnMut(Range<u64>)) {
+pub(crate) fn places(
+    file: &dyn ReadAt,
+    tables: &Tables,
+    frame: &Frame,
+    see: &mut dyn FnMut(Range<u64>),
+) -> Result<(), Error> {
     let padded = |range: Range<u64>| {
         range.start..range.end.checked_next_multiple_of(SECTOR).unwrap_or(range.end).min(file.len())
     };
     for directory in [Some(tables.directory), tables.redundant].into_iter().flatten() {
         let needed = tables.directory_range(directory);
         see(padded(directory..needed.end.max(directory.saturating_add(frame.directory_len))));
-        let mut holes = Holes::new(file);
-        let mut index = 0;
-        while index < tables.count() {
-            let skipped = holes.entries(directory + index * tables.entry_bytes(), tables.entry_bytes());
-            if skipped == 0
-                && let Ok(Some(table)) = tables.table_of(file, directory, index)
-            {
-                see(padded(table.start..table.start.saturating_add(tables.per_table * tables.entry_bytes())));
+        let table_bytes = tables.per_table * tables.entry_bytes();
+        let _ = walk_directories(file, tables, [directory], 0..tables.count(), |entries, is_hole| {
+            if !is_hole && let Ok(Some(table)) = tables.table_of(file, directory, entries.start) {
+                see(padded(table.start..table.start.saturating_add(table_bytes)));
             }
-            index += skipped.max(1);
-        }
+            Ok(ControlFlow::Continue(()))
+        })?;
     }
+    Ok(())
 }
 
 /// Holds the redundant directory's tables against the others, entry by entry.
@@ -110,13 +102,11 @@ pub(crate) fn redundant(
 ) -> Result<(), Error> {
     let step = tables.entry_bytes();
     let (mut holes, mut copy_holes) = (Holes::new(file), Holes::new(file));
-    let mut index = 0;
-    while index < tables.count() {
-        let skipped = holes.entries(tables.directory + index * step, step);
-        let skipped = skipped.min(copy_holes.entries(redundant + index * step, step));
-        if skipped > 0 {
-            index += skipped;
-            continue;
+    let both = [tables.directory, redundant];
+    let _ = walk_directories(file, tables, both, 0..tables.count(), |entries, is_hole| {
+        let index = entries.start;
+        if is_hole {
+            return Ok(ControlFlow::Continue(()));
         }
         // Tables outside of the file are reported when it is opened.
         let both = (tables.table_of(file, tables.directory, index), tables.table_of(file, redundant, index));
@@ -128,8 +118,8 @@ pub(crate) fn redundant(
             let place = copy.map_or(redundant + index * step, |copy| copy.start);
             compare(&table_bytes, &copy_bytes, place, file_report);
         }
-        index += 1;
-    }
+        Ok(ControlFlow::Continue(()))
+    })?;
     Ok(())
 }
 

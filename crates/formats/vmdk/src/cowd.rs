@@ -4,9 +4,10 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Error, Finding, ParseOptions, ReadAt, Severity};
 
+use crate::error::HEADER_CODES;
 use crate::layout::{COWD_BYTES, RawCowd, SECTOR};
 use crate::part::Kind;
-use crate::sparse::{Sparse, check_directory, field, header, scan_directories};
+use crate::sparse::{Sparse, check_directory, header, scan_directories};
 use crate::tables::{Entries, Tables};
 use crate::{Corrupt, Unsupported};
 
@@ -22,7 +23,7 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
         return Err(Unsupported::Version { at: 4, what, known, version: raw.version.into() }.into());
     }
     if raw.grain_size == 0 || !raw.grain_size.is_power_of_two() {
-        return Err(field(16, "grainSize", "a power of two", raw.grain_size.into()));
+        return Err(HEADER_CODES.field(16, "grainSize", "a power of two", raw.grain_size.into()));
     }
     if raw.grain_size > GRAIN_LIMIT {
         let (sectors, limit) = (raw.grain_size.into(), GRAIN_LIMIT.into());
@@ -45,7 +46,7 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
         return Err(Corrupt::DirectoryShort { at: 24, expected, found }.into());
     }
     if expected > 0 && directory < COWD_BYTES as u64 {
-        return Err(field(20, "gdOffset", "after the header, 4 or more", raw.gd_offset.into()));
+        return Err(HEADER_CODES.field(20, "gdOffset", "after the header, 4 or more", raw.gd_offset.into()));
     }
     check_directory(file, 20, &tables, directory)?;
     let mut findings = scan_directories(file, &tables);
@@ -83,6 +84,8 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
 #[cfg(test)]
 mod tests {
     use alloc::vec;
+    use imgprep_format_kit::Invalid;
+    use imgprep_map::Detail;
 
     use super::*;
 
@@ -98,21 +101,40 @@ mod tests {
         read(&file, &ParseOptions::default())
     }
 
-    fn corrupt(edits: &[(usize, &[u8])]) -> Corrupt {
-        with(edits).err().unwrap().detail::<Corrupt>().unwrap().clone()
+    fn refused<D: Detail + Clone>(edits: &[(usize, &[u8])]) -> D {
+        with(edits).err().unwrap().detail::<D>().unwrap().clone()
     }
 
     #[test]
     fn every_field_that_can_be_wrong() {
         assert_eq!(with(&[]).unwrap().capacity, 200 * 512);
-        let field = |at, field, expected, found| Corrupt::Field { at, field, expected, found };
-        assert_eq!(corrupt(&[(16, &[0])]), field(16, "grainSize", "a power of two", 0));
-        assert_eq!(corrupt(&[(16, &[3])]), field(16, "grainSize", "a power of two", 3));
-        assert_eq!(corrupt(&[(20, &[3])]), field(20, "gdOffset", "after the header, 4 or more", 3));
-        assert_eq!(corrupt(&[(24, &[0])]), Corrupt::DirectoryShort { at: 24, expected: 1, found: 0 });
+        let field = |at, field, expected, found| Invalid::Field {
+            code: HEADER_CODES.field,
+            at,
+            field,
+            expected,
+            found,
+        };
+        assert_eq!(refused::<Invalid>(&[(16, &[0])]), field(16, "grainSize", "a power of two", 0));
+        assert_eq!(refused::<Invalid>(&[(16, &[3])]), field(16, "grainSize", "a power of two", 3));
+        assert_eq!(
+            refused::<Invalid>(&[(20, &[3])]),
+            field(20, "gdOffset", "after the header, 4 or more", 3)
+        );
+        assert_eq!(
+            refused::<Corrupt>(&[(24, &[0])]),
+            Corrupt::DirectoryShort { at: 24, expected: 1, found: 0 }
+        );
         let (table, file_len) = ("the grain directory", 4096);
-        let past = Corrupt::TablePastEnd { at: 20, table, start: 4096, end: 4100, file_len };
-        assert_eq!(corrupt(&[(20, &[8])]), past);
+        let past = Invalid::TablePastEnd {
+            code: HEADER_CODES.past_end,
+            at: 20,
+            table,
+            start: 4096,
+            end: 4100,
+            file_len,
+        };
+        assert_eq!(refused::<Invalid>(&[(20, &[8])]), past);
         let version = with(&[(4, &[2])]).err().unwrap();
         assert_eq!((version.code(), version.at()), ("vmdk.header.version", Some(4)));
         let large = with(&[(16, &[0, 0, 0x40])]).err().unwrap();

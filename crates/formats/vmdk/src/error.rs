@@ -1,21 +1,18 @@
-//! What can be wrong in a VMDK, and what is not read.
+//! Errors of VMDK images; errors of headers and tables in general are those of the kit.
 
 use alloc::string::String;
 
-use imgprep_map::{Class, Detail};
+use imgprep_format_kit::HeaderCodes;
+use imgprep_map::{Class, Detail, Hint};
+
+/// Codes of header fields and of the tables that they reference.
+pub(crate) const HEADER_CODES: HeaderCodes =
+    HeaderCodes { field: "vmdk.header.field", past_end: "vmdk.table.past-end" };
 
 /// A file that contradicts itself or the specification. Offsets are offsets in the file
 /// that the error is about.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
-    /// The file ends before its header does.
-    #[error("the header needs {expected} bytes, but the file has {file_len}")]
-    HeaderCut {
-        /// Bytes that are needed.
-        expected: u64,
-        /// Bytes that are there.
-        file_len: u64,
-    },
     /// The first bytes are not what they must be.
     #[error("the file begins with {found:02x?}, expected {expected}")]
     Magic {
@@ -24,18 +21,6 @@ pub enum Corrupt {
         /// What stands there.
         found: [u8; 8],
     },
-    /// A field has a value that cannot be.
-    #[error("{field} is {found}, expected {expected}")]
-    Field {
-        /// Offset of the field.
-        at: u64,
-        /// The specification's name.
-        field: &'static str,
-        /// What it may be.
-        expected: &'static str,
-        /// What it is.
-        found: u64,
-    },
     /// The newline check bytes were changed: by a transfer in text mode.
     #[error(
         "the newline check bytes are {found:02x?}, not [0a, 20, 0d, 0a]: the file was transferred in text mode, which changes bytes throughout; transfer it again in binary mode"
@@ -43,20 +28,6 @@ pub enum Corrupt {
     Newlines {
         /// What stands there.
         found: [u8; 4],
-    },
-    /// A directory or table does not lie inside the file.
-    #[error("{table} is at bytes {start}..{end}, but the file has {file_len}")]
-    TablePastEnd {
-        /// Offset of the field or entry that names it.
-        at: u64,
-        /// Which table.
-        table: &'static str,
-        /// Its first byte.
-        start: u64,
-        /// Its end, saturated.
-        end: u64,
-        /// Length of the file.
-        file_len: u64,
     },
     /// The grain directory does not cover the disk.
     #[error("the grain directory has {found} entries, but the extent needs {expected}")]
@@ -80,18 +51,6 @@ pub enum Corrupt {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// Data that does not lie inside the file.
-    #[error("the entry points to bytes {start}..{end}, but the file has {file_len}")]
-    DataPastEnd {
-        /// Offset of the entry.
-        at: u64,
-        /// First byte of the data.
-        start: u64,
-        /// Its end, saturated.
-        end: u64,
-        /// Length of the file.
-        file_len: u64,
-    },
     /// A compressed grain is for another place of the disk than its table entry.
     #[error("the compressed grain is for sector {found}, but its table expects sector {expected}")]
     GrainLba {
@@ -114,7 +73,7 @@ pub enum Corrupt {
     },
     /// A stream without its footer: the end is missing.
     #[error(
-        "the stream has no footer before the end of the file, so its grain directory is missing: the file is truncated; obtain it again, or read the remaining grains with --salvage"
+        "the stream has no footer before the end of the file, so its grain directory is missing: the file is truncated"
     )]
     StreamCut {
         /// Length of the file.
@@ -226,14 +185,10 @@ pub enum Corrupt {
 impl Detail for Corrupt {
     fn code(&self) -> &'static str {
         match self {
-            Self::HeaderCut { .. } => "vmdk.header.cut",
             Self::Magic { .. } => "vmdk.header.magic",
-            Self::Field { .. } => "vmdk.header.field",
             Self::Newlines { .. } => "vmdk.header.newlines",
-            Self::TablePastEnd { .. } => "vmdk.table.past-end",
             Self::DirectoryShort { .. } => "vmdk.directory.too-short",
             Self::Entry { .. } => "vmdk.table.entry",
-            Self::DataPastEnd { .. } => "vmdk.grain.past-end",
             Self::GrainLba { .. } => "vmdk.grain.lba",
             Self::GrainLength { .. } => "vmdk.grain.length",
             Self::StreamCut { .. } => "vmdk.stream.cut",
@@ -255,19 +210,18 @@ impl Detail for Corrupt {
         Class::Corrupt
     }
 
+    fn hint(&self) -> Option<Hint> {
+        matches!(self, Self::StreamCut { .. }).then_some(Hint::Salvage)
+    }
+
     fn at(&self) -> Option<u64> {
         Some(match self {
             Self::Magic { .. } => 0,
             Self::Newlines { .. } => crate::layout::NEWLINES_AT,
-            Self::HeaderCut { file_len, .. }
-            | Self::StreamCut { file_len }
-            | Self::FlatPastEnd { file_len, .. } => *file_len,
+            Self::StreamCut { file_len } | Self::FlatPastEnd { file_len, .. } => *file_len,
             Self::StreamBehind { end, .. } => *end,
-            Self::Field { at, .. }
-            | Self::TablePastEnd { at, .. }
-            | Self::DirectoryShort { at, .. }
+            Self::DirectoryShort { at, .. }
             | Self::Entry { at, .. }
-            | Self::DataPastEnd { at, .. }
             | Self::GrainLba { at, .. }
             | Self::GrainLength { at, .. }
             | Self::Footer { at, .. }
@@ -307,7 +261,7 @@ pub enum Unsupported {
         name: String,
     },
     /// The disk is called a device and is a file.
-    #[error("createType {name:?}: the disk is in {file}: convert that with --from raw")]
+    #[error("createType {name:?}: the disk is in {file}, as a RAW disk")]
     PhysicalFile {
         /// Offset of the line.
         at: u64,
@@ -454,6 +408,10 @@ impl Detail for Unsupported {
             Self::DescriptorTooLong { .. } | Self::TooManyGrains { .. } => Class::Limit,
             _ => Class::Unsupported,
         }
+    }
+
+    fn hint(&self) -> Option<Hint> {
+        matches!(self, Self::PhysicalFile { .. }).then_some(Hint::ConvertDataFile)
     }
 
     fn at(&self) -> Option<u64> {

@@ -1,43 +1,82 @@
-//! A walk over the grains that tables name.
+//! The walks over grain directories and grain tables on which extents, file usage and checks ride.
 
-use imgprep_map::{Error, ReadAt, usize_of};
+use core::ops::{ControlFlow, Range};
+
+use imgprep_format_kit::{EntryRun, Flow, walk_entries};
+use imgprep_map::{Error, ReadAt};
 
 use crate::holes::Holes;
 use crate::tables::{Grain, Tables};
 
-/// Walks the grains that tables name: place of the entry, first byte in the extent, state.
+/// Visits `entries` of the directories, which have the same entries: one at a time, or as a run where all directories
+/// are holes of the file (`true`). Such entries are zero, and are not read.
+pub(crate) fn walk_directories<const D: usize>(
+    file: &dyn ReadAt,
+    tables: &Tables,
+    directories: [u64; D],
+    entries: Range<u64>,
+    mut visit: impl FnMut(Range<u64>, bool) -> Flow,
+) -> Flow {
+    let step = tables.entry_bytes();
+    // One for each directory: they are asked in turns.
+    let mut places = directories.map(|directory| (directory, Holes::new(file)));
+    let mut index = entries.start;
+    while index < entries.end {
+        let mut skipped = entries.end - index;
+        for (directory, holes) in &mut places {
+            if skipped > 0 {
+                skipped = skipped.min(holes.entries(*directory + index * step, step));
+            }
+        }
+        let next = index + skipped.max(1);
+        if visit(index..next, skipped > 0)?.is_break() {
+            return Ok(ControlFlow::Break(()));
+        }
+        index = next;
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Visits the entries `grains` of table `index`, each with the first byte of its grain in the extent. A run of zeros
+/// has more than one entry.
+pub(crate) fn walk_table(
+    file: &dyn ReadAt,
+    tables: &Tables,
+    (index, table): (u64, &Range<u64>),
+    grains: Range<u64>,
+    mut visit: impl FnMut(&EntryRun, u64) -> Flow,
+) -> Flow {
+    let first = tables.described(index).start;
+    // OK: the grain begins inside the extent.
+    let visit = |run: EntryRun| visit(&run, first + run.index * tables.grain);
+    if tables.entry_bytes() == 8 {
+        walk_entries(file, table.start, grains, u64::from_le_bytes, visit)
+    } else {
+        walk_entries(file, table.start, grains, |entry| u32::from_le_bytes(entry).into(), visit)
+    }
+}
+
+/// Walks the grains that valid entries reference: file offset of the entry, first byte in the extent, state.
 pub(crate) fn walk_grains(
     file: &dyn ReadAt,
     tables: &Tables,
     see: &mut dyn FnMut(u64, u64, Grain),
 ) -> Result<(), Error> {
     let mut holes = Holes::new(file);
-    let mut index = 0;
-    while index < tables.count() {
-        let skipped = holes.entries(tables.directory + index * tables.entry_bytes(), tables.entry_bytes());
-        if skipped > 0 {
-            index += skipped;
-            continue;
+    let _ = walk_directories(file, tables, [tables.directory], 0..tables.count(), |entries, is_hole| {
+        if is_hole {
+            return Ok(ControlFlow::Continue(()));
         }
         // Read errors are reported where the data is read.
-        if let Ok(Some(table)) = tables.table(file, index)
-            && !holes.has(&table)
-        {
-            // OK: at most 4096 entries of 8 bytes, inside the file.
-            let bytes = file.slice(table.start, usize_of(table.end - table.start))?;
-            let step = if tables.entry_bytes() == 8 { 8 } else { 4 };
-            let starts =
-                (tables.described(index).start..).step_by(usize::try_from(tables.grain).unwrap_or(1));
-            for ((at, entry), start) in
-                (table.start..).step_by(step).zip(bytes.chunks_exact(step)).zip(starts)
-            {
-                match tables.grain(entry, at) {
-                    Ok(Grain::Unallocated) | Err(_) => {}
-                    Ok(grain) => see(at, start, grain),
-                }
+        let table = tables.table(file, entries.start).ok().flatten().filter(|table| !holes.has(table));
+        let Some(table) = table else { return Ok(ControlFlow::Continue(())) };
+        walk_table(file, tables, (entries.start, &table), tables.entries_of(&table), |run, start| {
+            match tables.grain(run.value, run.at) {
+                Ok(Grain::Unallocated) | Err(_) => {}
+                Ok(grain) => see(run.at, start, grain),
             }
-        }
-        index += 1;
-    }
+            Ok(ControlFlow::Continue(()))
+        })
+    })?;
     Ok(())
 }

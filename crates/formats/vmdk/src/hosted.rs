@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Detail as _, Error, Finding, ParseOptions, ReadAt, Severity};
 
+use crate::error::HEADER_CODES;
 use crate::layout::{
     DIRECTORY_AT_END, FLAG_COMPRESSED, FLAG_MARKERS, FLAG_NEWLINES, FLAG_REDUNDANT, FLAG_ZEROED,
     HOSTED_BYTES, HOSTED_MAGIC, KNOWN_FLAGS, NEWLINES, RawHosted, SECTOR,
@@ -14,7 +15,7 @@ use crate::layout::{
 use crate::magic::head;
 use crate::part::Kind;
 use crate::refusal::Refusal;
-use crate::sparse::{Sparse, bytes, check_directory, field, header, scan_directories};
+use crate::sparse::{Sparse, bytes, check_directory, header, scan_directories};
 use crate::stream::{self, Footer};
 use crate::tables::{Entries, Tables};
 use crate::{Corrupt, Unsupported};
@@ -56,11 +57,10 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
     };
     if raw.descriptor_offset != 0 && raw.descriptor_size != 0 {
         let start = bytes(28, "descriptorOffset", raw.descriptor_offset)?;
-        let end = start.saturating_add(bytes(36, "descriptorSize", raw.descriptor_size)?);
-        if end > file.len() {
-            let (table, file_len) = ("the descriptor", file.len());
-            return Err(Corrupt::TablePastEnd { at: 28, table, start, end, file_len }.into());
-        }
+        let len = bytes(36, "descriptorSize", raw.descriptor_size)?;
+        HEADER_CODES.check_table(file, 28, "the descriptor", start, len)?;
+        // OK: inside the file.
+        let end = start + len;
         sparse.descriptor = Some(start..end);
         sparse.fixed.push((start..end, "the descriptor"));
     }
@@ -108,7 +108,7 @@ fn place_tables(
     let placed = bytes(at, "gdOffset", sector).and_then(|start| {
         tables.directory = start;
         if start == 0 {
-            return Err(field(at, "gdOffset", "not 0", 0));
+            return Err(HEADER_CODES.field(at, "gdOffset", "not 0", 0));
         }
         check_directory(file, at, &tables, start)
     });
@@ -174,14 +174,14 @@ fn check_fields(raw: &RawHosted) -> Result<(), Error> {
         return Err(Corrupt::Newlines { found: raw.newlines }.into());
     }
     if raw.grain_size < 8 || !raw.grain_size.is_power_of_two() {
-        return Err(field(20, "grainSize", "a power of two, 8 sectors or more", raw.grain_size));
+        return Err(HEADER_CODES.field(20, "grainSize", "a power of two, 8 sectors or more", raw.grain_size));
     }
     let limit = if raw.flags & FLAG_COMPRESSED == 0 { GRAIN_LIMIT } else { PACKED_GRAIN_LIMIT };
     if raw.grain_size > limit {
         return Err(Unsupported::GrainSize { at: 20, sectors: raw.grain_size, limit }.into());
     }
     if raw.num_gtes_per_gt == 0 || raw.num_gtes_per_gt > GTES_LIMIT {
-        return Err(field(44, "numGTEsPerGT", "1 to 512", raw.num_gtes_per_gt.into()));
+        return Err(HEADER_CODES.field(44, "numGTEsPerGT", "1 to 512", raw.num_gtes_per_gt.into()));
     }
     Ok(())
 }
@@ -193,12 +193,14 @@ fn check_compression(raw: &RawHosted) -> Result<bool, Error> {
     match (flags & FLAG_COMPRESSED != 0, flags & FLAG_MARKERS != 0, algorithm) {
         (false, false, 0) => Ok(false),
         (true, true, 1) => Ok(true),
-        (true, true, 0) => Err(field(77, "compressAlgorithm", "1 (deflate) with compressed grains", 0)),
+        (true, true, 0) => {
+            Err(HEADER_CODES.field(77, "compressAlgorithm", "1 (deflate) with compressed grains", 0))
+        }
         (true, true, _) => refuse(77, "an unknown compression method"),
         (true, false, _) => refuse(8, "compressed grains without markers, which define their length"),
         (false, true, _) => refuse(8, "markers without compression"),
         (false, false, _) => {
-            Err(field(77, "compressAlgorithm", "0 without compressed grains", algorithm.into()))
+            Err(HEADER_CODES.field(77, "compressAlgorithm", "0 without compressed grains", algorithm.into()))
         }
     }
 }
@@ -228,6 +230,8 @@ fn findings(raw: &RawHosted) -> Vec<Finding> {
 #[cfg(test)]
 mod tests {
     use alloc::vec;
+    use imgprep_format_kit::Invalid;
+    use imgprep_map::Detail;
 
     use super::*;
     use crate::layout::DIRECTORY_AT_END as AT_END;
@@ -253,9 +257,9 @@ mod tests {
         read(&file, &ParseOptions::default())
     }
 
-    fn corrupt(edits: &[(usize, &[u8])]) -> Corrupt {
+    fn refused<D: Detail + Clone>(edits: &[(usize, &[u8])]) -> D {
         let error = with(edits).err().unwrap_or_else(|| panic!("{edits:?} is read"));
-        error.detail::<Corrupt>().unwrap_or_else(|| panic!("{error}")).clone()
+        error.detail::<D>().unwrap_or_else(|| panic!("{error}")).clone()
     }
 
     fn unsupported(edits: &[(usize, &[u8])]) -> Unsupported {
@@ -278,23 +282,45 @@ mod tests {
 
     #[test]
     fn every_field_that_can_be_wrong() {
-        let field = |at, field, expected, found| Corrupt::Field { at, field, expected, found };
+        let field = |at, field, expected, found| Invalid::Field {
+            code: HEADER_CODES.field,
+            at,
+            field,
+            expected,
+            found,
+        };
         let grain = "a power of two, 8 sectors or more";
-        assert_eq!(corrupt(&[(20, &[4])]), field(20, "grainSize", grain, 4));
-        assert_eq!(corrupt(&[(20, &[24])]), field(20, "grainSize", grain, 24));
-        assert_eq!(corrupt(&[(44, &[0, 0])]), field(44, "numGTEsPerGT", "1 to 512", 0));
-        assert_eq!(corrupt(&[(44, &[1, 2])]), field(44, "numGTEsPerGT", "1 to 512", 513));
-        assert_eq!(corrupt(&[(56, &[0])]), field(56, "gdOffset", "not 0", 0));
-        assert_eq!(corrupt(&[(73, b"\r")]), Corrupt::Newlines { found: *b"\r \r\n" });
+        assert_eq!(refused::<Invalid>(&[(20, &[4])]), field(20, "grainSize", grain, 4));
+        assert_eq!(refused::<Invalid>(&[(20, &[24])]), field(20, "grainSize", grain, 24));
+        assert_eq!(refused::<Invalid>(&[(44, &[0, 0])]), field(44, "numGTEsPerGT", "1 to 512", 0));
+        assert_eq!(refused::<Invalid>(&[(44, &[1, 2])]), field(44, "numGTEsPerGT", "1 to 512", 513));
+        assert_eq!(refused::<Invalid>(&[(56, &[0])]), field(56, "gdOffset", "not 0", 0));
+        assert_eq!(refused::<Corrupt>(&[(73, b"\r")]), Corrupt::Newlines { found: *b"\r \r\n" });
         let sectors = "at most 2^55 - 1 sectors";
-        assert_eq!(corrupt(&[(12, &[0xff; 8])]), field(12, "capacity", sectors, u64::MAX));
-        assert_eq!(corrupt(&[(63, &[0x80])]), field(56, "gdOffset", sectors, 1 | 1 << 63));
-        let past = |at, table, start, end| Corrupt::TablePastEnd { at, table, start, end, file_len: 8192 };
-        assert_eq!(corrupt(&[(56, &[16])]), past(56, "the grain directory", 8192, 8196));
-        assert_eq!(corrupt(&[(28, &[15]), (36, &[2])]), past(28, "the descriptor", 15 * 512, 17 * 512));
-        assert_eq!(corrupt(&[(77, &[1])]), field(77, "compressAlgorithm", "0 without compressed grains", 1));
+        assert_eq!(refused::<Invalid>(&[(12, &[0xff; 8])]), field(12, "capacity", sectors, u64::MAX));
+        assert_eq!(refused::<Invalid>(&[(63, &[0x80])]), field(56, "gdOffset", sectors, 1 | 1 << 63));
+        let past = |at, table, start, end| Invalid::TablePastEnd {
+            code: HEADER_CODES.past_end,
+            at,
+            table,
+            start,
+            end,
+            file_len: 8192,
+        };
+        assert_eq!(refused::<Invalid>(&[(56, &[16])]), past(56, "the grain directory", 8192, 8196));
+        assert_eq!(
+            refused::<Invalid>(&[(28, &[15]), (36, &[2])]),
+            past(28, "the descriptor", 15 * 512, 17 * 512)
+        );
+        assert_eq!(
+            refused::<Invalid>(&[(77, &[1])]),
+            field(77, "compressAlgorithm", "0 without compressed grains", 1)
+        );
         let cut = read(&vec![b'K'; 511], &ParseOptions::default()).err().unwrap();
-        assert_eq!(cut.detail(), Some(&Corrupt::HeaderCut { expected: 512, file_len: 511 }));
+        assert_eq!(
+            cut.detail(),
+            Some(&Invalid::HeaderCut { code: "vmdk.header.cut", expected: 512, file_len: 511 })
+        );
     }
 
     #[test]

@@ -37,6 +37,7 @@ mod disk_map;
 mod encoding;
 mod error;
 mod extent_line;
+mod extent_map;
 mod facts;
 mod file_report;
 mod grain_walk;

@@ -1,6 +1,7 @@
 //! The kinds of sparse extent files, by their first bytes.
 
-use imgprep_map::{Error, ReadAt, usize_of};
+use imgprep_format_kit::padded_head;
+use imgprep_map::{Error, ReadAt};
 
 use crate::layout::{COWD_MAGIC, HOSTED_MAGIC, SE_MAGIC};
 
@@ -20,9 +21,5 @@ pub(crate) fn magic(head: &[u8]) -> Option<Magic> {
 
 /// The first bytes of a file, zeros where it is shorter.
 pub(crate) fn head(file: &dyn ReadAt) -> Result<[u8; 8], Error> {
-    let mut head = [0; 8];
-    // OK: at most 8.
-    let present = usize_of(file.len().min(8));
-    file.read_exact_at(&mut head[..present], 0)?;
-    Ok(head)
+    padded_head(file)
 }

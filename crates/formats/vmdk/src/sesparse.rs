@@ -5,9 +5,10 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Error, ParseOptions, ReadAt};
 
+use crate::error::HEADER_CODES;
 use crate::layout::{RawSe, SE_BYTES, SE_VOLATILE_MAGIC, SECTOR};
 use crate::part::Kind;
-use crate::sparse::{Sparse, bytes, check_directory, field, header, scan_directories};
+use crate::sparse::{Sparse, bytes, check_directory, header, scan_directories};
 use crate::tables::{Entries, Tables};
 use crate::{Corrupt, Unsupported};
 
@@ -58,10 +59,15 @@ fn check_fields(raw: &RawSe) -> Result<(), Error> {
         return Err(Unsupported::Version { at: 8, what, known, version: raw.version }.into());
     }
     if !(1..=64).contains(&raw.grain_table_size) {
-        return Err(field(32, "grainTableSize", "1 to 64 sectors", raw.grain_table_size));
+        return Err(HEADER_CODES.field(32, "grainTableSize", "1 to 64 sectors", raw.grain_table_size));
     }
     if !raw.grain_size.is_power_of_two() || raw.grain_size > 2048 {
-        return Err(field(24, "grainSize", "a power of two, at most 2048 sectors", raw.grain_size));
+        return Err(HEADER_CODES.field(
+            24,
+            "grainSize",
+            "a power of two, at most 2048 sectors",
+            raw.grain_size,
+        ));
     }
     let zeros = [(40, "flags", raw.flags)].into_iter().chain(
         [48, 56, 64, 72].into_iter().zip(raw.reserved).map(|(at, found)| (at, "a reserved field", found)),
@@ -78,16 +84,12 @@ fn check_fields(raw: &RawSe) -> Result<(), Error> {
 fn check_volatile(file: &dyn ReadAt, raw: &RawSe) -> Result<(), Error> {
     let at = inside(file, 80, "volatileHeaderOffset", raw.volatile.0)?;
     if at == 0 {
-        return Err(field(80, "volatileHeaderOffset", "after the constant header", 0));
+        return Err(HEADER_CODES.field(80, "volatileHeaderOffset", "after the constant header", 0));
     }
-    let end = at.saturating_add(SECTOR);
-    if end > file.len() {
-        let (table, file_len) = ("the volatile header", file.len());
-        return Err(Corrupt::TablePastEnd { at: 80, table, start: at, end, file_len }.into());
-    }
+    HEADER_CODES.check_table(file, 80, "the volatile header", at, SECTOR)?;
     let found = u64::from_le_bytes(file.array(at)?);
     if found.to_le_bytes() != SE_VOLATILE_MAGIC {
-        return Err(field(at, "the volatile header's magic", "0xcafecafe", found));
+        return Err(HEADER_CODES.field(at, "the volatile header's magic", "0xcafecafe", found));
     }
     if file.array::<8>(at + 24)? != [0; 8] {
         return Err(Unsupported::Journal { at: at + 24 }.into());
@@ -99,7 +101,7 @@ fn check_volatile(file: &dyn ReadAt, raw: &RawSe) -> Result<(), Error> {
 fn inside(file: &dyn ReadAt, at: u64, name: &'static str, sectors: u64) -> Result<u64, Error> {
     match bytes(at, name, sectors)? {
         start if start <= file.len() => Ok(start),
-        _ => Err(field(at, name, "inside the file", sectors)),
+        _ => Err(HEADER_CODES.field(at, name, "inside the file", sectors)),
     }
 }
 

@@ -4,9 +4,10 @@ use alloc::format;
 use alloc::vec::Vec;
 use core::ops::Range;
 
+use imgprep_format_kit::Invalid;
 use imgprep_map::{Error, Finding, ReadAt, Severity};
 
-use crate::Corrupt;
+use crate::error::HEADER_CODES;
 use crate::layout::SECTOR;
 use crate::part::Kind;
 use crate::tables::Tables;
@@ -36,28 +37,23 @@ pub(crate) struct Sparse {
 /// The whole header, or the reason why it cannot be read.
 pub(crate) fn header<const N: usize>(file: &dyn ReadAt) -> Result<[u8; N], Error> {
     if file.len() < N as u64 {
-        return Err(Corrupt::HeaderCut { expected: N as u64, file_len: file.len() }.into());
+        return Err(
+            Invalid::HeaderCut { code: "vmdk.header.cut", expected: N as u64, file_len: file.len() }.into()
+        );
     }
     Ok(file.array(0)?)
 }
 
-pub(crate) fn field(at: u64, field: &'static str, expected: &'static str, found: u64) -> Error {
-    Corrupt::Field { at, field, expected, found }.into()
-}
-
 /// A size or place in sectors as bytes.
 pub(crate) fn bytes(at: u64, name: &'static str, sectors: u64) -> Result<u64, Error> {
-    sectors.checked_mul(SECTOR).ok_or_else(|| field(at, name, "at most 2^55 - 1 sectors", sectors))
+    sectors
+        .checked_mul(SECTOR)
+        .ok_or_else(|| HEADER_CODES.field(at, name, "at most 2^55 - 1 sectors", sectors))
 }
 
 /// Fails unless the directory at `start`, named by the field at `at`, lies inside the file.
 pub(crate) fn check_directory(file: &dyn ReadAt, at: u64, tables: &Tables, start: u64) -> Result<(), Error> {
-    let range = tables.directory_range(start);
-    let file_len = file.len();
-    if range.end > file_len {
-        let (start, end) = (range.start, range.end);
-        return Err(Corrupt::TablePastEnd { at, table: "the grain directory", start, end, file_len }.into());
-    }
+    HEADER_CODES.check_table(file, at, "the grain directory", start, tables.directory_bytes())?;
     Ok(())
 }
 
@@ -71,7 +67,7 @@ pub(crate) fn scan_directories(file: &dyn ReadAt, tables: &Tables) -> Vec<Findin
     let mut findings = Vec::new();
     if let Some((at, count)) = primary {
         let remedy = match redundant {
-            Some(None) => "; the redundant directory is valid: --salvage uses it",
+            Some(None) => "; the redundant directory is valid",
             _ => "",
         };
         let message =

@@ -4,6 +4,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Error, ParseOptions, ReadAt, usize_of};
 
+use crate::error::HEADER_CODES;
 use crate::layout::{
     DIRECTORY_AT_END, HOSTED_BYTES, HOSTED_MAGIC, MARKER_BYTES, Marker, RECORD_HEAD, RawHosted, SECTOR,
 };
@@ -91,7 +92,7 @@ pub(crate) fn footer(file: &dyn ReadAt, header: &RawHosted) -> Result<Footer, Er
     }
     if raw.gd_offset == DIRECTORY_AT_END {
         let expected = "a sector of the file";
-        return Err(Corrupt::Field { at: at + 56, field: "gdOffset", expected, found: raw.gd_offset }.into());
+        return Err(HEADER_CODES.field(at + 56, "gdOffset", expected, raw.gd_offset));
     }
     Ok(Footer::Found { at, gd_offset: raw.gd_offset, end: at + 2 * SECTOR })
 }

@@ -3,10 +3,11 @@
 
 use core::ops::Range;
 
-use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::Invalid;
 use imgprep_map::{Error, ReadAt};
 
 use crate::Corrupt;
+use crate::error::HEADER_CODES;
 use crate::layout::{MARKER_BYTES, Marker, RECORD_HEAD, SECTOR};
 
 /// What entries mean in this extent.
@@ -74,7 +75,12 @@ impl Tables {
 
     /// Where a whole directory at `start` stands.
     pub(crate) fn directory_range(&self, start: u64) -> Range<u64> {
-        start..start.saturating_add(self.count().saturating_mul(self.entry_bytes()))
+        start..start.saturating_add(self.directory_bytes())
+    }
+
+    /// Bytes of a whole directory.
+    pub(crate) fn directory_bytes(&self) -> u64 {
+        self.count().saturating_mul(self.entry_bytes())
     }
 
     /// The part of the extent that table `index` describes.
@@ -102,71 +108,80 @@ impl Tables {
     ) -> Result<Option<Range<u64>>, Error> {
         // OK: inside the directory, which is inside the file.
         let at = directory + index * self.entry_bytes();
-        let entry = file.slice(at, if self.entry_bytes() == 8 { 8 } else { 4 })?;
-        let Some(start) = self.directory_entry(&entry, at)? else { return Ok(None) };
+        let Some(start) = self.directory_entry(self.read_entry(file, at)?, at)? else { return Ok(None) };
         let described = self.described(index);
         let needed = (described.end - described.start).div_ceil(self.grain) * self.entry_bytes();
-        let (end, file_len) = (start.saturating_add(needed), file.len());
-        if end > file_len {
-            return Err(Corrupt::TablePastEnd { at, table: "the grain table", start, end, file_len }.into());
-        }
-        Ok(Some(start..end))
+        HEADER_CODES.check_table(file, at, "the grain table", start, needed)?;
+        // OK: inside the file.
+        Ok(Some(start..start + needed))
     }
 
-    fn directory_entry(&self, entry: &[u8], at: u64) -> Result<Option<u64>, Corrupt> {
-        let (found, reason) = match self.entries {
+    /// The entry of either table at file offset `at`.
+    pub(crate) fn read_entry(&self, file: &dyn ReadAt, at: u64) -> Result<u64, Error> {
+        Ok(match self.entries {
+            Entries::Se { .. } => u64::from_le_bytes(file.array(at)?),
+            Entries::Hosted { .. } | Entries::Cowd => u32::from_le_bytes(file.array(at)?).into(),
+        })
+    }
+
+    fn directory_entry(&self, found: u64, at: u64) -> Result<Option<u64>, Corrupt> {
+        let reason = match self.entries {
             Entries::Se { tables_at, .. } => {
-                let found = LittleEndian::read_u64(entry);
                 let table = found & 0xffff_ffff;
                 match found >> 32 {
                     0 if table == 0 => return Ok(None),
                     // OK: 2^32 tables of at most 2^15 bytes; the start is below 2^63.
                     0x1000_0000 => return Ok(Some(tables_at + table * self.per_table * 8)),
-                    _ => (found, "the high half of an allocated entry is 0x10000000"),
+                    _ => "the high half of an allocated entry is 0x10000000",
                 }
             }
-            Entries::Hosted { .. } | Entries::Cowd => match LittleEndian::read_u32(entry) {
+            Entries::Hosted { .. } | Entries::Cowd => match found {
                 0 => return Ok(None),
-                1 => (1, "sector 1 is the header's or the descriptor's"),
-                sector => return Ok(Some(u64::from(sector) * SECTOR)),
+                1 => "sector 1 is the header's or the descriptor's",
+                // OK: 32 bits.
+                sector => return Ok(Some(sector * SECTOR)),
             },
         };
         Err(Corrupt::Entry { at, table: DIRECTORY, found, reason })
     }
 
-    /// The state of one grain; `entry` is one entry of a table and stands at `at`.
-    pub(crate) fn grain(&self, entry: &[u8], at: u64) -> Result<Grain, Corrupt> {
-        let bad = |found, reason| Err(Corrupt::Entry { at, table: "grain table", found, reason });
+    /// The state of a grain by its entry, which is at file offset `at`.
+    pub(crate) fn grain(&self, found: u64, at: u64) -> Result<Grain, Corrupt> {
+        let bad = |reason| Err(Corrupt::Entry { at, table: "grain table", found, reason });
         match self.entries {
-            Entries::Hosted { has_zeroed, is_compressed } => match LittleEndian::read_u32(entry) {
+            Entries::Hosted { has_zeroed, is_compressed } => match found {
                 0 => Ok(Grain::Unallocated),
                 1 if has_zeroed => Ok(Grain::Zero),
-                1 => bad(1, "sector 1 is the header's, and the header says no zeroed grains"),
-                sector if is_compressed => Ok(Grain::Compressed { at: u64::from(sector) * SECTOR }),
-                sector => Ok(Grain::Data { at: u64::from(sector) * SECTOR }),
+                1 => bad("sector 1 is the header's, and the header says no zeroed grains"),
+                // OK: 32 bits.
+                sector if is_compressed => Ok(Grain::Compressed { at: sector * SECTOR }),
+                sector => Ok(Grain::Data { at: sector * SECTOR }),
             },
-            Entries::Cowd => match LittleEndian::read_u32(entry) {
+            Entries::Cowd => match found {
                 0 => Ok(Grain::Unallocated),
-                sector @ 1..4 => bad(sector.into(), "the first four sectors are the header"),
-                sector => Ok(Grain::Data { at: u64::from(sector) * SECTOR }),
+                1..4 => bad("the first four sectors are the header"),
+                // OK: 32 bits.
+                sector => Ok(Grain::Data { at: sector * SECTOR }),
             },
-            Entries::Se { grains_at, .. } => {
-                let found = LittleEndian::read_u64(entry);
-                match found >> 60 {
-                    0 if found == 0 => Ok(Grain::Unallocated),
-                    0 => bad(found, "an unallocated grain has a number"),
-                    // Unmapped by the guest; the number of the grain that it had is kept.
-                    1 | 2 => Ok(Grain::Zero),
-                    3 => {
-                        let number =
-                            (found & 0x0fff_0000_0000_0000) >> 48 | (found & 0x0000_ffff_ffff_ffff) << 12;
-                        // Saturated: past the end of any file.
-                        Ok(Grain::Data { at: grains_at.saturating_add(number.saturating_mul(self.grain)) })
-                    }
-                    _ => bad(found, "the type in the highest four bits is 0 to 3"),
+            Entries::Se { grains_at, .. } => match found >> 60 {
+                0 if found == 0 => Ok(Grain::Unallocated),
+                0 => bad("an unallocated grain has a number"),
+                // Unmapped by the guest; the number of the grain that it had is kept.
+                1 | 2 => Ok(Grain::Zero),
+                3 => {
+                    let number =
+                        (found & 0x0fff_0000_0000_0000) >> 48 | (found & 0x0000_ffff_ffff_ffff) << 12;
+                    // Saturated: past the end of any file.
+                    Ok(Grain::Data { at: grains_at.saturating_add(number.saturating_mul(self.grain)) })
                 }
-            }
+                _ => bad("the type in the highest four bits is 0 to 3"),
+            },
         }
+    }
+
+    /// The entries of a table, all of them inside the file.
+    pub(crate) fn entries_of(&self, table: &Range<u64>) -> Range<u64> {
+        0..(table.end - table.start) / self.entry_bytes()
     }
 
     /// The payload of a compressed grain whose head stands at `head`; `entry` is the place of its
@@ -178,10 +193,7 @@ impl Tables {
         head: u64,
         start: u64,
     ) -> Result<(u64, u32), Error> {
-        let past_end = |end| {
-            let file_len = file.len();
-            Error::new(Corrupt::DataPastEnd { at: entry, start: head, end, file_len })
-        };
+        let past_end = |end| past_end(entry, head..end, file.len());
         let head_end = head + MARKER_BYTES as u64;
         if head_end > file.len() {
             return Err(past_end(head_end));
@@ -210,6 +222,12 @@ impl Tables {
     pub(crate) fn compressed_limit(&self) -> u64 {
         self.grain * 2
     }
+}
+
+/// The error of the entry at `at`, whose data extends past the end of the file.
+pub(crate) fn past_end(at: u64, data: Range<u64>, file_len: u64) -> Error {
+    let (code, Range { start, end }) = ("vmdk.grain.past-end", data);
+    Invalid::DataPastEnd { code, at, start, end, file_len }.into()
 }
 
 #[cfg(test)]
@@ -243,30 +261,30 @@ mod tests {
     #[test]
     fn every_state_of_a_hosted_grain() {
         let plain = tables(HOSTED);
-        assert_eq!(plain.grain(&[0, 0, 0, 0], 9), Ok(Grain::Unallocated));
-        assert_eq!(bad(plain.grain(&[1, 0, 0, 0], 9)).0, 1);
-        assert_eq!(plain.grain(&[2, 0, 0, 0], 9), Ok(Grain::Data { at: 1024 }));
-        assert_eq!(plain.grain(&[0xff; 4], 9), Ok(Grain::Data { at: 0xffff_ffff * 512 }));
+        assert_eq!(plain.grain(0, 9), Ok(Grain::Unallocated));
+        assert_eq!(bad(plain.grain(1, 9)).0, 1);
+        assert_eq!(plain.grain(2, 9), Ok(Grain::Data { at: 1024 }));
+        assert_eq!(plain.grain(0xffff_ffff, 9), Ok(Grain::Data { at: 0xffff_ffff * 512 }));
         let zeroed = tables(Entries::Hosted { has_zeroed: true, is_compressed: true });
-        assert_eq!(zeroed.grain(&[0, 0, 0, 0], 9), Ok(Grain::Unallocated));
-        assert_eq!(zeroed.grain(&[1, 0, 0, 0], 9), Ok(Grain::Zero));
-        assert_eq!(zeroed.grain(&[2, 0, 0, 0], 9), Ok(Grain::Compressed { at: 1024 }));
+        assert_eq!(zeroed.grain(0, 9), Ok(Grain::Unallocated));
+        assert_eq!(zeroed.grain(1, 9), Ok(Grain::Zero));
+        assert_eq!(zeroed.grain(2, 9), Ok(Grain::Compressed { at: 1024 }));
     }
 
     #[test]
     fn every_state_of_a_cowd_grain() {
         let cowd = tables(Entries::Cowd);
-        assert_eq!(cowd.grain(&[0; 4], 9), Ok(Grain::Unallocated));
+        assert_eq!(cowd.grain(0, 9), Ok(Grain::Unallocated));
         for sector in 1..4 {
-            assert_eq!(bad(cowd.grain(&[sector, 0, 0, 0], 9)).0, sector.into());
+            assert_eq!(bad(cowd.grain(sector, 9)).0, sector);
         }
-        assert_eq!(cowd.grain(&[4, 0, 0, 0], 9), Ok(Grain::Data { at: 2048 }));
+        assert_eq!(cowd.grain(4, 9), Ok(Grain::Data { at: 2048 }));
     }
 
     #[test]
     fn every_state_of_an_sesparse_grain() {
         let se = tables(SE);
-        let grain = |entry: u64| se.grain(&entry.to_le_bytes(), 9);
+        let grain = |entry: u64| se.grain(entry, 9);
         assert_eq!(grain(0), Ok(Grain::Unallocated));
         assert_eq!(bad(grain(7)).0, 7);
         assert_eq!(grain(1 << 60), Ok(Grain::Zero));
@@ -282,12 +300,12 @@ mod tests {
     #[test]
     fn directory_entries() {
         let hosted = tables(HOSTED);
-        assert_eq!(hosted.directory_entry(&[0; 4], 9), Ok(None));
-        assert_eq!(hosted.directory_entry(&[3, 0, 0, 0], 9), Ok(Some(1536)));
-        let bad = hosted.directory_entry(&[1, 0, 0, 0], 9);
+        assert_eq!(hosted.directory_entry(0, 9), Ok(None));
+        assert_eq!(hosted.directory_entry(3, 9), Ok(Some(1536)));
+        let bad = hosted.directory_entry(1, 9);
         assert!(matches!(bad, Err(Corrupt::Entry { at: 9, table: DIRECTORY, found: 1, .. })), "{bad:?}");
         let se = tables(SE);
-        let entry = |entry: u64| se.directory_entry(&entry.to_le_bytes(), 9);
+        let entry = |entry: u64| se.directory_entry(entry, 9);
         assert_eq!(entry(0), Ok(None));
         assert_eq!(entry(0x1000_0000_0000_0002), Ok(Some((1 << 20) + 2 * 4096)));
         for found in [2, 1 << 60 | 1 << 32, 2 << 60] {
@@ -304,7 +322,8 @@ mod tests {
         let mut tables = tables(HOSTED);
         tables.redundant = Some(8192);
         let error = tables.table(&file, 0).unwrap_err();
-        let want = Corrupt::TablePastEnd {
+        let want = Invalid::TablePastEnd {
+            code: "vmdk.table.past-end",
             at: 4096,
             table: "the grain table",
             start: 0xff * 512,
@@ -327,15 +346,17 @@ mod tests {
         };
         let mut at = |head: alloc::vec::Vec<u8>| {
             file[1024..1036].copy_from_slice(&head);
-            tables
-                .compressed(&file, 77, 1024, 4096)
-                .map_err(|error| error.detail::<Corrupt>().unwrap().clone())
+            tables.compressed(&file, 77, 1024, 4096)
         };
-        assert_eq!(at(head(8, 100)), Ok((1036, 100)));
-        assert_eq!(at(head(9, 100)), Err(Corrupt::GrainLba { at: 1024, expected: 8, found: 9 }));
-        assert_eq!(at(head(8, 0)), Err(Corrupt::GrainLength { at: 1032, limit: 8192, found: 0 }));
-        assert_eq!(at(head(8, 8193)), Err(Corrupt::GrainLength { at: 1032, limit: 8192, found: 8193 }));
-        let past = Corrupt::DataPastEnd { at: 77, start: 1024, end: 2049, file_len: 2048 };
-        assert_eq!(at(head(8, 1013)), Err(past));
+        assert_eq!(at(head(8, 100)).unwrap(), (1036, 100));
+        let lba = Corrupt::GrainLba { at: 1024, expected: 8, found: 9 };
+        assert_eq!(at(head(9, 100)).unwrap_err().detail(), Some(&lba));
+        for found in [0, 8193] {
+            let error = at(head(8, u32::try_from(found).unwrap())).unwrap_err();
+            assert_eq!(error.detail(), Some(&Corrupt::GrainLength { at: 1032, limit: 8192, found }));
+        }
+        let (code, start, end) = ("vmdk.grain.past-end", 1024, 2049);
+        let past = Invalid::DataPastEnd { code, at: 77, start, end, file_len: 2048 };
+        assert_eq!(at(head(8, 1013)).unwrap_err().detail(), Some(&past));
     }
 }

@@ -2,8 +2,10 @@
 
 use core::ops::{ControlFlow, Range};
 
-use imgprep_map::{Error, FileUse, Files, ReadAt, UseKind, usize_of};
+use imgprep_format_kit::Flow;
+use imgprep_map::{Error, FileUse, Files, ReadAt, UseKind};
 
+use crate::grain_walk::{walk_directories, walk_table};
 use crate::holes::Holes;
 use crate::layout::RECORD_HEAD;
 use crate::map::Map;
@@ -31,7 +33,7 @@ struct ExtentUsage<'a> {
 }
 
 impl ExtentUsage<'_> {
-    fn walk(&self, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
+    fn walk(&self, visit: Visit<'_>) -> Flow {
         for (range, name) in &self.part.fixed {
             if self.metadata(range.clone(), name, None, visit).is_break() {
                 return Ok(ControlFlow::Break(()));
@@ -53,7 +55,7 @@ impl ExtentUsage<'_> {
         }
     }
 
-    fn sparse(&self, tables: &Tables, visit: Visit<'_>) -> Result<ControlFlow<()>, Error> {
+    fn sparse(&self, tables: &Tables, visit: Visit<'_>) -> Flow {
         let mut holes = Holes::new(self.file);
         let redundant = tables.redundant.filter(|redundant| *redundant != tables.directory);
         let directories =
@@ -64,68 +66,66 @@ impl ExtentUsage<'_> {
                 return Ok(ControlFlow::Break(()));
             }
         }
-        // One for each directory: they are asked in turns.
-        let (mut entries, mut copies) = (Holes::new(self.file), Holes::new(self.file));
-        let mut next = 0;
-        while next < tables.count() {
-            let (index, step) = (next, tables.entry_bytes());
-            let skipped = entries.entries(tables.directory + index * step, step);
-            let skipped = redundant.map_or(skipped, |redundant| {
-                skipped.min(if skipped > 0 { copies.entries(redundant + index * step, step) } else { 0 })
-            });
-            next += skipped.max(1);
-            if skipped > 0 {
-                continue;
+        let entries = 0..tables.count();
+        let mut visit_entry = |entries: Range<u64>, is_hole| {
+            if is_hole {
+                return Ok(ControlFlow::Continue(()));
             }
-            let disk = self.part.disk.start + tables.described(index).start;
-            let table = tables.table(self.file, index);
-            if let Some(redundant) = redundant
-                && let Ok(Some(copy)) = tables.table_of(self.file, redundant, index)
-                // A salvage may read by the copy: then it is no copy of anything.
-                && !(tables.is_salvage && matches!(&table, Ok(Some(table)) if *table == copy))
-                && self.metadata(copy, "a redundant grain table", Some(disk), visit).is_break()
-            {
-                return Ok(ControlFlow::Break(()));
-            }
-            let Ok(Some(table)) = table else { continue };
-            if self.metadata(table.clone(), "the grain table", Some(disk), visit).is_break()
-                || (!holes.has(&table) && self.grains(tables, index, table, visit)?.is_break())
-            {
-                return Ok(ControlFlow::Break(()));
+            self.directory_entry(tables, (entries.start, redundant), &mut holes, visit)
+        };
+        match redundant {
+            None => walk_directories(self.file, tables, [tables.directory], entries, &mut visit_entry),
+            Some(redundant) => {
+                let both = [tables.directory, redundant];
+                walk_directories(self.file, tables, both, entries, &mut visit_entry)
             }
         }
-        Ok(ControlFlow::Continue(()))
     }
 
-    fn grains(
+    /// The tables of a directory entry and of its copy in the redundant directory.
+    fn directory_entry(
         &self,
         tables: &Tables,
-        index: u64,
-        table: Range<u64>,
+        (index, redundant): (u64, Option<u64>),
+        holes: &mut Holes<'_>,
         visit: Visit<'_>,
-    ) -> Result<ControlFlow<()>, Error> {
-        // OK: at most 4096 entries of 8 bytes.
-        let bytes = self.file.slice(table.start, usize_of(table.end - table.start))?;
-        let step = if tables.entry_bytes() == 8 { 8 } else { 4 };
-        let mut grain = tables.described(index).start;
-        for entry in bytes.chunks_exact(step) {
-            let left = tables.grain.min(tables.capacity - grain);
-            let (range, kind) = match tables.grain(entry, 0) {
-                Ok(Grain::Data { at }) => (at..at.saturating_add(left), UseKind::Data),
-                Ok(Grain::Compressed { at }) => match tables.compressed(self.file, 0, at, grain) {
-                    Ok((payload, len)) => (at..payload + u64::from(len), UseKind::Compressed),
-                    Err(_) => (0..0, UseKind::Compressed),
-                },
-                _ => (0..0, UseKind::Data),
-            };
-            if range.end <= self.file.len()
-                && self.file_use(range, kind, self.part.disk.start + grain, visit).is_break()
-            {
-                return Ok(ControlFlow::Break(()));
-            }
-            grain += left;
+    ) -> Flow {
+        let disk = self.part.disk.start + tables.described(index).start;
+        let table = tables.table(self.file, index);
+        if let Some(redundant) = redundant
+            && let Ok(Some(copy)) = tables.table_of(self.file, redundant, index)
+            // A salvage may read by the copy: then it is no copy of anything.
+            && !(tables.is_salvage && matches!(&table, Ok(Some(table)) if *table == copy))
+            && self.metadata(copy, "a redundant grain table", Some(disk), visit).is_break()
+        {
+            return Ok(ControlFlow::Break(()));
         }
-        Ok(ControlFlow::Continue(()))
+        let Ok(Some(table)) = table else { return Ok(ControlFlow::Continue(())) };
+        let flow = self.metadata(table.clone(), "the grain table", Some(disk), visit);
+        if flow.is_break() || holes.has(&table) {
+            return Ok(flow);
+        }
+        walk_table(self.file, tables, (index, &table), tables.entries_of(&table), |run, start| {
+            Ok(self.grain(tables, run.value, start, visit))
+        })
+    }
+
+    fn grain(&self, tables: &Tables, entry: u64, start: u64, visit: Visit<'_>) -> ControlFlow<()> {
+        let (range, kind) = match tables.grain(entry, 0) {
+            Ok(Grain::Data { at }) => {
+                let len = tables.grain.min(tables.capacity - start);
+                (at..at.saturating_add(len), UseKind::Data)
+            }
+            Ok(Grain::Compressed { at }) => match tables.compressed(self.file, 0, at, start) {
+                Ok((payload, len)) => (at..payload + u64::from(len), UseKind::Compressed),
+                Err(_) => return ControlFlow::Continue(()),
+            },
+            _ => return ControlFlow::Continue(()),
+        };
+        if range.end > self.file.len() {
+            return ControlFlow::Continue(());
+        }
+        self.file_use(range, kind, self.part.disk.start + start, visit)
     }
 
     fn metadata(

@@ -5,7 +5,8 @@ use alloc::format;
 use alloc::string::String;
 use core::ops::ControlFlow;
 
-use imgprep_map::{Error, Finding, ReadAt, Severity, usize_of};
+use imgprep_format_kit::first_nonzero_in;
+use imgprep_map::{Error, Finding, LastHole, ReadAt, Severity};
 
 use crate::layout::{BLOCK, COOKIE_ZVHD2, PAGE, RawHeader};
 use crate::record::Record;
@@ -121,21 +122,9 @@ impl Teller<'_> {
         from: u64,
         end: u64,
     ) -> Result<ControlFlow<()>, Error> {
-        let mut at = from;
-        while at < end {
-            at = file.next_data(at).max(at);
-            if at >= end {
-                break;
-            }
-            // OK: at most a page.
-            let len = usize_of((end - at).min(PAGE));
-            let bytes = file.slice(at, len)?;
-            if let Some(found) = bytes.iter().position(|byte| *byte != 0) {
-                let message: String =
-                    "bytes follow the index entry of the last data block: they are ignored".into();
-                return Ok(self.add("zvhd.index.rest", Severity::Note, at + found as u64, message));
-            }
-            at += len as u64;
+        if let Some((at, _)) = first_nonzero_in(file, &mut LastHole::default(), from..end)? {
+            let message = "bytes follow the index entry of the last data block: they are ignored";
+            return Ok(self.add("zvhd.index.rest", Severity::Note, at, message.into()));
         }
         Ok(ControlFlow::Continue(()))
     }

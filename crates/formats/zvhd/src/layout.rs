@@ -1,6 +1,6 @@
 //! On-disk structures: sizes, offsets, magics. Decoding and encoding side by side.
 
-use byteorder::{ByteOrder, LittleEndian};
+use imgprep_format_kit::{Fields, FieldsMut};
 
 /// The name of the format of 2015: one stream.
 pub const ZVHD: &str = "zvhd";
@@ -87,95 +87,81 @@ pub(crate) const CHECKSUM_AT: usize = 64;
 
 impl RawHeader {
     pub(crate) fn decode(page: &[u8; PAGE_BYTES]) -> Self {
-        let u32_at = |at: usize| LittleEndian::read_u32(&page[at..]);
-        let u64_at = |at: usize| LittleEndian::read_u64(&page[at..]);
-        let mut raw = Self {
-            cookie: [0; 8],
-            features: u32_at(8),
-            version: u32_at(12),
-            data_offset: u64_at(16),
-            time_stamp: u32_at(24),
-            application: [0; 4],
-            application_version: u32_at(32),
-            creator_os: u32_at(36),
-            original_size: u64_at(40),
-            current_size: u64_at(48),
-            geometry: u32_at(56),
-            disk_type: u32_at(60),
-            checksum: u32_at(CHECKSUM_AT),
-            uuid: [0; 16],
-            hidden: page[85],
-            zvhd2_version: page[87],
-            block_size: u32_at(88),
-            block_count: u32_at(92),
-            index_offset: u64_at(96),
-            bitmap_offset: u64_at(104),
-            index_size: u32_at(112),
-            bitmap_size: u32_at(116),
-            index_segment: u32_at(120),
-            bitmap_segment: u32_at(124),
-            index_segments: u32_at(128),
-            bitmap_segments: u32_at(132),
-            data_blocks: u32_at(136),
-            index_has_zeros: page[140],
-            compression: page[141],
-        };
-        raw.cookie.copy_from_slice(&page[..8]);
-        raw.application.copy_from_slice(&page[28..32]);
-        raw.uuid.copy_from_slice(&page[68..84]);
-        raw
+        let fields = Fields::le(page);
+        Self {
+            cookie: fields.array::<0, 8>(),
+            features: fields.u32::<8>(),
+            version: fields.u32::<12>(),
+            data_offset: fields.u64::<16>(),
+            time_stamp: fields.u32::<24>(),
+            application: fields.array::<28, 4>(),
+            application_version: fields.u32::<32>(),
+            creator_os: fields.u32::<36>(),
+            original_size: fields.u64::<40>(),
+            current_size: fields.u64::<48>(),
+            geometry: fields.u32::<56>(),
+            disk_type: fields.u32::<60>(),
+            checksum: fields.u32::<CHECKSUM_AT>(),
+            uuid: fields.array::<68, 16>(),
+            hidden: fields.u8::<85>(),
+            zvhd2_version: fields.u8::<87>(),
+            block_size: fields.u32::<88>(),
+            block_count: fields.u32::<92>(),
+            index_offset: fields.u64::<96>(),
+            bitmap_offset: fields.u64::<104>(),
+            index_size: fields.u32::<112>(),
+            bitmap_size: fields.u32::<116>(),
+            index_segment: fields.u32::<120>(),
+            bitmap_segment: fields.u32::<124>(),
+            index_segments: fields.u32::<128>(),
+            bitmap_segments: fields.u32::<132>(),
+            data_blocks: fields.u32::<136>(),
+            index_has_zeros: fields.u8::<140>(),
+            compression: fields.u8::<141>(),
+        }
     }
 
     /// The page, with the right checksum whatever the field says.
     pub(crate) fn encode(&self) -> [u8; PAGE_BYTES] {
         let mut page = self.encode_as_is();
         let sum = checksum(&page);
-        LittleEndian::write_u32(&mut page[CHECKSUM_AT..], sum);
+        FieldsMut::le(&mut page).put_u32::<CHECKSUM_AT>(sum);
         page
     }
 
     /// The page with the checksum that the field has, right or not.
     pub(crate) fn encode_as_is(&self) -> [u8; PAGE_BYTES] {
         let mut page = [0; PAGE_BYTES];
-        let numbers: [(usize, u32); 19] = [
-            (8, self.features),
-            (12, self.version),
-            (24, self.time_stamp),
-            (32, self.application_version),
-            (36, self.creator_os),
-            (56, self.geometry),
-            (60, self.disk_type),
-            (CHECKSUM_AT, self.checksum),
-            (88, self.block_size),
-            (92, self.block_count),
-            (112, self.index_size),
-            (116, self.bitmap_size),
-            (120, self.index_segment),
-            (124, self.bitmap_segment),
-            (128, self.index_segments),
-            (132, self.bitmap_segments),
-            (136, self.data_blocks),
-            (140, u32::from(self.index_has_zeros)),
-            (141, u32::from(self.compression)),
-        ];
-        for (at, value) in numbers {
-            LittleEndian::write_u32(&mut page[at..], value);
-        }
-        let long = [
-            (16, self.data_offset),
-            (40, self.original_size),
-            (48, self.current_size),
-            (96, self.index_offset),
-            (104, self.bitmap_offset),
-        ];
-        for (at, value) in long {
-            LittleEndian::write_u64(&mut page[at..], value);
-        }
-        page[..8].copy_from_slice(&self.cookie);
-        page[28..32].copy_from_slice(&self.application);
-        page[68..84].copy_from_slice(&self.uuid);
-        page[85] = self.hidden;
-        page[87] = self.zvhd2_version;
+        let mut fields = FieldsMut::le(&mut page);
+        fields.put::<0, 8>(&self.cookie);
+        fields.put_u32::<8>(self.features);
+        fields.put_u32::<12>(self.version);
+        fields.put_u64::<16>(self.data_offset);
+        fields.put_u32::<24>(self.time_stamp);
+        fields.put::<28, 4>(&self.application);
+        fields.put_u32::<32>(self.application_version);
+        fields.put_u32::<36>(self.creator_os);
+        fields.put_u64::<40>(self.original_size);
+        fields.put_u64::<48>(self.current_size);
+        fields.put_u32::<56>(self.geometry);
+        fields.put_u32::<60>(self.disk_type);
+        fields.put_u32::<CHECKSUM_AT>(self.checksum);
+        fields.put::<68, 16>(&self.uuid);
+        fields.put_u8::<85>(self.hidden);
+        fields.put_u8::<87>(self.zvhd2_version);
+        fields.put_u32::<88>(self.block_size);
+        fields.put_u32::<92>(self.block_count);
+        fields.put_u64::<96>(self.index_offset);
+        fields.put_u64::<104>(self.bitmap_offset);
+        fields.put_u32::<112>(self.index_size);
+        fields.put_u32::<116>(self.bitmap_size);
+        fields.put_u32::<120>(self.index_segment);
+        fields.put_u32::<124>(self.bitmap_segment);
+        fields.put_u32::<128>(self.index_segments);
+        fields.put_u32::<132>(self.bitmap_segments);
+        fields.put_u32::<136>(self.data_blocks);
+        fields.put_u8::<140>(self.index_has_zeros);
+        fields.put_u8::<141>(self.compression);
         page
     }
 }
@@ -183,6 +169,7 @@ impl RawHeader {
 /// Ones' complement of the byte sum of the 512 bytes, the checksum itself left out.
 pub(crate) fn checksum(page: &[u8; PAGE_BYTES]) -> u32 {
     let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
+    // OK: constants inside the page.
     !(sum(&page[..CHECKSUM_AT]) + sum(&page[CHECKSUM_AT + 4..HEADER_BYTES]))
 }
 
@@ -196,18 +183,16 @@ pub(crate) struct RawEntry {
 
 impl RawEntry {
     pub(crate) fn decode(bytes: &[u8; ENTRY]) -> Self {
-        Self {
-            offset: LittleEndian::read_u64(&bytes[0..]),
-            block: LittleEndian::read_u32(&bytes[8..]),
-            len: LittleEndian::read_u32(&bytes[12..]),
-        }
+        let fields = Fields::le(bytes);
+        Self { offset: fields.u64::<0>(), block: fields.u32::<8>(), len: fields.u32::<12>() }
     }
 
     pub(crate) fn encode(self) -> [u8; ENTRY] {
         let mut bytes = [0; ENTRY];
-        LittleEndian::write_u64(&mut bytes[0..], self.offset);
-        LittleEndian::write_u32(&mut bytes[8..], self.block);
-        LittleEndian::write_u32(&mut bytes[12..], self.len);
+        let mut fields = FieldsMut::le(&mut bytes);
+        fields.put_u64::<0>(self.offset);
+        fields.put_u32::<8>(self.block);
+        fields.put_u32::<12>(self.len);
         bytes
     }
 }
@@ -222,17 +207,17 @@ pub(crate) struct RawRecord {
 impl RawRecord {
     /// `None` if the magic is not there.
     pub(crate) fn decode(head: &[u8; HEAD]) -> Option<Self> {
-        head.starts_with(RECORD_MAGIC).then(|| Self {
-            payload: LittleEndian::read_u32(&head[12..]),
-            block: LittleEndian::read_u32(&head[16..]),
-        })
+        let fields = Fields::le(head);
+        head.starts_with(RECORD_MAGIC)
+            .then(|| Self { payload: fields.u32::<12>(), block: fields.u32::<16>() })
     }
 
     pub(crate) fn encode(self) -> [u8; HEAD] {
         let mut head = [0; HEAD];
-        head[..RECORD_MAGIC.len()].copy_from_slice(RECORD_MAGIC);
-        LittleEndian::write_u32(&mut head[12..], self.payload);
-        LittleEndian::write_u32(&mut head[16..], self.block);
+        let mut fields = FieldsMut::le(&mut head);
+        fields.put::<0, 12>(RECORD_MAGIC);
+        fields.put_u32::<12>(self.payload);
+        fields.put_u32::<16>(self.block);
         head
     }
 }
@@ -249,7 +234,7 @@ mod tests {
         }
         (page[84], page[86]) = (0, 0);
         let sum = checksum(&page);
-        LittleEndian::write_u32(&mut page[CHECKSUM_AT..], sum);
+        FieldsMut::le(&mut page).put_u32::<CHECKSUM_AT>(sum);
         assert_eq!(RawHeader::decode(&page).encode(), page);
     }
 

@@ -8,7 +8,7 @@ use imgprep_catalog::{Match, by_name, matches_of};
 use imgprep_engine::{conflicts, gaps};
 use imgprep_io::ImageFile;
 use imgprep_map::{Error, ParentRef, ParseOptions};
-use imgprep_open::{DetectedFile, Mismatch, Named, OpenOptions, open_detected};
+use imgprep_open::{ChainError, DetectedFile, Mismatch, Named, OpenOptions, open_detected};
 use imgprep_policy::{Conversion, Kind, RuleId, created_names};
 
 use super::job::Job;
@@ -110,7 +110,7 @@ fn is_beside(image: &Path, named: &Named, disk: &Disk) -> bool {
     };
     // A parent that is known by its identity is also searched by the last component of its name.
     let last = named.name.rsplit(['/', '\\']).next().unwrap_or_default();
-    named.reason.code() == "open.gate.shut"
+    matches!(named.reason.detail(), Some(ChainError::Shut { .. }))
         && parent.is_none_or(is_known)
         && (exists(&named.name) || has_identity && exists(last))
 }

@@ -40,8 +40,7 @@ pub(crate) fn inside(disk: &Disk) -> Inside {
     let Some(facts) = inspection.facts else { return Inside::default() };
     let is_complete = disk.unopened().is_empty();
     // The walk over the tables reports read errors.
-    let is_oddity = |found: &Finding| found.code.starts_with("disk.") || found.code.starts_with("raw.");
-    let findings = inspection.findings.into_iter().filter(|found| is_complete && is_oddity(found)).collect();
+    let findings = if is_complete { inspection.findings } else { Vec::new() };
     let volumes = locked(&facts);
     let words: Vec<_> = volumes.iter().map(|(_, words)| words.clone()).collect();
     let locked = volumes.into_iter().map(|(disk, words)| {
@@ -65,7 +64,7 @@ fn boot(facts: &DiskFacts) -> Boot {
     let is_partial = facts.contents == Contents::Protective
         || !facts.unread.is_empty()
         || !facts.is_table_valid
-        || facts.oddities.iter().any(|oddity| oddity.code == "disk.gpt-entries");
+        || facts.has_invalid_gpt_entries();
     // Firmware ignores a GPT if both copies are damaged.
     let has_efi = facts.has_efi_system() && facts.is_table_valid;
     Boot {

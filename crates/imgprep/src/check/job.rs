@@ -186,7 +186,7 @@ impl<'a> Job<'a> {
         if top.facts.encryption.is_none() {
             let inside = inside(disk);
             inside.violations.into_iter().for_each(|violation| self.keep(violation));
-            inside.findings.iter().for_each(|finding| self.finding(finding));
+            inside.findings.iter().for_each(|finding| self.disk_finding(finding));
             self.subject.sectors = inside.sectors;
             (self.subject.boot, self.subject.locked) = (inside.boot, inside.locked);
         }
@@ -256,9 +256,8 @@ impl<'a> Job<'a> {
         };
         let first = self.out.violations.iter().find(is_fatal)?;
         // Then the format is valid, but its contents are not.
-        let is_of_the_disk =
-            first.place.code.is_some_and(|code| code.starts_with("disk.") || code.starts_with("raw."));
-        let what = if is_of_the_disk { "the disk is incomplete" } else { "the image cannot be converted" };
+        let what =
+            if first.place.is_on_disk { "the disk is incomplete" } else { "the image cannot be converted" };
         Some(format!("{what} ({}): {}", first.rule.id, first.fact))
     }
 
@@ -308,8 +307,9 @@ impl<'a> Job<'a> {
     pub(super) fn error_of(&mut self, error: &Error) {
         let Some(rule) = rule_of_error(error) else { return };
         let file = error.path().filter(|path| *path != self.out.name).map(String::from);
-        let place = Place { code: Some(error.code()), file, at: error.at(), disk: error.disk() };
-        let violation = Violation::new(rule, error.what()).at(place);
+        let place =
+            Place { code: Some(error.code()), file, at: error.at(), disk: error.disk(), is_on_disk: false };
+        let violation = Violation { hint: error.hint(), ..Violation::new(rule, error.what()).at(place) };
         // The remedy of the rule is to repeat the check with a format.
         let own = if is_undecided(error) { None } else { remedy(error) };
         self.keep(match own {
@@ -318,9 +318,19 @@ impl<'a> Job<'a> {
         });
     }
 
+    /// A finding about the structure of the image.
     pub(super) fn finding(&mut self, finding: &Finding) {
+        self.finding_at(finding, Place::default());
+    }
+
+    /// A finding about the contents of the disk.
+    pub(super) fn disk_finding(&mut self, finding: &Finding) {
+        self.finding_at(finding, Place { is_on_disk: true, ..Place::default() });
+    }
+
+    fn finding_at(&mut self, finding: &Finding, place: Place) {
         let rule = rule_of_finding(finding.code, finding.severity);
-        let place = Place { code: Some(finding.code), at: finding.at, ..Place::default() };
+        let place = Place { code: Some(finding.code), at: finding.at, ..place };
         // Parsers report an unreadable feature as an error and a readable one as a warning. Here it is a fact about the
         // image.
         let is_fact = matches!(

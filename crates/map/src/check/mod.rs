@@ -2,7 +2,6 @@
 
 mod contradictions;
 mod coverage_sweep;
-mod entries;
 mod report;
 mod revisit_limiter;
 mod structure_counts;
@@ -11,7 +10,6 @@ mod usage;
 
 pub use contradictions::Contradictions;
 pub use coverage_sweep::{CoverageSweep, Swept, Use, Uses};
-pub use entries::{EntryRun, EntryVisitor, walk_entries};
 pub use report::Report;
 pub use revisit_limiter::RevisitLimiter;
 pub use structure_counts::StructureCounts;

@@ -5,6 +5,7 @@ use alloc::string::{String, ToString};
 use core::fmt;
 use core::ops::Range;
 
+use super::hint::Hint;
 use super::kind::ErrorKind;
 use crate::FileId;
 
@@ -59,11 +60,15 @@ pub trait Detail: core::error::Error + Send + Sync + 'static {
     /// Whether the same step may succeed if it is repeated later: a failed read or write, not a fault of the image or of
     /// the request.
     fn is_transient(&self) -> bool {
-        false
+        self.class() == Class::Io
     }
     /// The kind for callers, where it is more precise than that of the class.
     fn kind(&self) -> ErrorKind {
         self.class().kind()
+    }
+    /// An option of the caller that would let the operation succeed.
+    fn hint(&self) -> Option<Hint> {
+        None
     }
     /// File offset of the bytes that are wrong.
     fn at(&self) -> Option<u64>;
@@ -156,6 +161,11 @@ impl Error {
     /// What was found and what was expected: the message without places and path.
     pub fn what(&self) -> String {
         self.0.detail.to_string()
+    }
+
+    /// An option of the caller that would let the operation succeed. The message does not mention it.
+    pub fn hint(&self) -> Option<Hint> {
+        self.0.detail.hint()
     }
 
     /// The kind of trouble.

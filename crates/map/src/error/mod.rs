@@ -2,12 +2,14 @@
 
 mod envelope;
 mod hex;
+mod hint;
 mod kind;
 mod printable;
 mod size_text;
 
 pub use envelope::{Class, Detail, Error};
 pub use hex::hex;
+pub use hint::Hint;
 pub use kind::ErrorKind;
 pub use printable::{Printable, is_printable, printable, printable_json};
 pub use size_text::size_text;

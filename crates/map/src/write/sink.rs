@@ -99,10 +99,6 @@ impl Detail for WriteError {
         Class::Io
     }
 
-    fn is_transient(&self) -> bool {
-        true
-    }
-
     fn kind(&self) -> ErrorKind {
         match self {
             Self::NoSpace { .. } | Self::TooSmall { .. } => ErrorKind::NoSpace,

@@ -18,25 +18,25 @@ fn a_small_image_is_understood() {
 fn every_field_of_the_header() {
     let at = HEADERS[1];
     let field =
-        |at, field, expected, found| Corrupt::Field { code: "vhdx.header.field", at, field, expected, found };
+        |at, field, expected, found| Invalid::Field { code: "vhdx.header.field", at, field, expected, found };
     let version = |at, what, found, known| Unsupported::Version { at, what, found, known };
     assert_eq!(header_refusal::<Unsupported>(66, &[2]), version(at + 66, Part::File, 2, 1));
     assert_eq!(header_refusal::<Unsupported>(64, &[1]), version(at + 64, Part::Log, 1, 0));
     let want = field(at + 68, "LogLength", "a multiple of 1 MiB", MIB + 1);
-    assert_eq!(header_refusal::<Corrupt>(68, &[1]), want);
+    assert_eq!(header_refusal::<Invalid>(68, &[1]), want);
     let want = field(at + 72, "LogOffset", "a multiple of 1 MiB, not 0", MIB + 512);
-    assert_eq!(header_refusal::<Corrupt>(72, &(MIB + 512).to_le_bytes()), want);
+    assert_eq!(header_refusal::<Invalid>(72, &(MIB + 512).to_le_bytes()), want);
     let want = field(at + 72, "LogOffset", "a multiple of 1 MiB, not 0", 0);
-    assert_eq!(header_refusal::<Corrupt>(72, &[0; 8]), want);
-    let past = Corrupt::PastEnd {
+    assert_eq!(header_refusal::<Invalid>(72, &[0; 8]), want);
+    let past = Invalid::TablePastEnd {
         code: "vhdx.log.past-end",
         at: at + 72,
-        what: "the log",
+        table: "the log",
         start: u64::MAX - MIB + 1,
         end: u64::MAX,
-        room: 4 * MIB,
+        file_len: 4 * MIB,
     };
-    assert_eq!(header_refusal::<Corrupt>(72, &(u64::MAX - MIB + 1).to_le_bytes()), past);
+    assert_eq!(header_refusal::<Invalid>(72, &(u64::MAX - MIB + 1).to_le_bytes()), past);
     let named_and_empty = refusal(SMALL, |file| {
         for header in HEADERS {
             file.put(header + 48, &[7; 16]);
@@ -110,19 +110,20 @@ fn a_file_that_is_too_short_or_something_else() {
 fn every_field_of_the_region_table() {
     let at = REGION_TABLES[0];
     let field =
-        |at, field, expected, found| Corrupt::Field { code: "vhdx.region.field", at, field, expected, found };
+        |at, field, expected, found| Invalid::Field { code: "vhdx.region.field", at, field, expected, found };
     let want = field(at + 8, "EntryCount", "at most 2047", 2048);
-    assert_eq!(region_refusal::<Corrupt>(8, &2048u32.to_le_bytes()), want);
+    assert_eq!(region_refusal::<Invalid>(8, &2048u32.to_le_bytes()), want);
     let want = field(at + 32, "FileOffset", "a multiple of 1 MiB, not 0", BAT + 4096);
-    assert_eq!(region_refusal::<Corrupt>(32, &(BAT + 4096).to_le_bytes()), want);
+    assert_eq!(region_refusal::<Invalid>(32, &(BAT + 4096).to_le_bytes()), want);
     let want = field(at + 40, "Length", "a multiple of 1 MiB, not 0", 0);
-    assert_eq!(region_refusal::<Corrupt>(40, &[0; 4]), want);
+    assert_eq!(region_refusal::<Invalid>(40, &[0; 4]), want);
     let guid = Guid([9; 16]);
     let want = Unsupported::Region { at: at + 48, guid: guid.to_string() };
     assert_eq!(region_refusal::<Unsupported>(48, &guid.0), want);
-    let (code, what) = ("vhdx.region.past-end", "the region");
-    let want = Corrupt::PastEnd { code, at: at + 32, what, start: 4 * MIB, end: 5 * MIB, room: 4 * MIB };
-    assert_eq!(region_refusal::<Corrupt>(32, &(4 * MIB).to_le_bytes()), want);
+    let (code, table) = ("vhdx.region.past-end", "the region");
+    let want =
+        Invalid::TablePastEnd { code, at: at + 32, table, start: 4 * MIB, end: 5 * MIB, file_len: 4 * MIB };
+    assert_eq!(region_refusal::<Invalid>(32, &(4 * MIB).to_le_bytes()), want);
     let overlap = |other: String| Corrupt::Overlap {
         code: "vhdx.region.overlap",
         at: at + 48,
@@ -176,7 +177,7 @@ fn which_region_table_is_used() {
 
 #[test]
 fn every_field_of_the_metadata() {
-    let field = |at, field, expected, found| Corrupt::Field {
+    let field = |at, field, expected, found| Invalid::Field {
         code: "vhdx.metadata.field",
         at,
         field,
@@ -187,26 +188,26 @@ fn every_field_of_the_metadata() {
     let want = Corrupt::Signature { at: METADATA, what: Part::MetadataTable, expected: "metadata", found };
     assert_eq!(metadata_refusal::<Corrupt>(METADATA, b"M"), want);
     let want = field(METADATA + 10, "EntryCount", "at most 2047", 2048);
-    assert_eq!(metadata_refusal::<Corrupt>(METADATA + 10, &2048u16.to_le_bytes()), want);
+    assert_eq!(metadata_refusal::<Invalid>(METADATA + 10, &2048u16.to_le_bytes()), want);
     for size in [0u32, 1 << 19, 3 << 20, 1 << 29] {
         let want = field(item(0), "BlockSize", "a power of two from 1 MiB to 256 MiB", size.into());
-        assert_eq!(metadata_refusal::<Corrupt>(item(0), &size.to_le_bytes()), want);
+        assert_eq!(metadata_refusal::<Invalid>(item(0), &size.to_le_bytes()), want);
     }
     let want = field(item(1), "VirtualDiskSize", "a multiple of the logical sector size", 511);
-    assert_eq!(metadata_refusal::<Corrupt>(item(1), &511u64.to_le_bytes()), want);
+    assert_eq!(metadata_refusal::<Invalid>(item(1), &511u64.to_le_bytes()), want);
     let want = field(item(1), "VirtualDiskSize", "at most 64 TiB", (64 << 40) + 512);
-    assert_eq!(metadata_refusal::<Corrupt>(item(1), &((64u64 << 40) + 512).to_le_bytes()), want);
+    assert_eq!(metadata_refusal::<Invalid>(item(1), &((64u64 << 40) + 512).to_le_bytes()), want);
     for (index, name) in [(2, "LogicalSectorSize"), (3, "PhysicalSectorSize")] {
         let want = field(item(index), name, "512 or 4096", 1024);
-        assert_eq!(metadata_refusal::<Corrupt>(item(index), &1024u32.to_le_bytes()), want);
+        assert_eq!(metadata_refusal::<Invalid>(item(index), &1024u32.to_le_bytes()), want);
     }
     let want = field(item_entry(4) + 20, "Length", "at most 1 MiB", MIB + 16);
-    assert_eq!(metadata_refusal::<Corrupt>(item_entry(4) + 22, &[16]), want);
+    assert_eq!(metadata_refusal::<Invalid>(item_entry(4) + 22, &[16]), want);
     let want = field(item_entry(4) + 16, "Offset", "at least 64 KiB", 0);
-    assert_eq!(metadata_refusal::<Corrupt>(item_entry(4) + 16, &[0; 4]), want);
-    let (code, what, at) = ("vhdx.metadata.past-end", "the metadata item", item_entry(4) + 16);
+    assert_eq!(metadata_refusal::<Invalid>(item_entry(4) + 16, &[0; 4]), want);
+    let at = item_entry(4) + 16;
     let (start, room) = (METADATA + MIB - 8, METADATA + MIB);
-    let want = Corrupt::PastEnd { code, at, what, start, end: start + 16, room };
+    let want = Corrupt::ItemPastEnd { at, start, end: start + 16, room };
     assert_eq!(metadata_refusal::<Corrupt>(at, &u32::try_from(MIB - 8).unwrap().to_le_bytes()), want);
     let want = Corrupt::ItemLength { at: item_entry(0) + 20, item: "FileParameters", expected: 8, found: 9 };
     assert_eq!(metadata_refusal::<Corrupt>(item_entry(0) + 20, &[9]), want);
@@ -219,9 +220,19 @@ fn every_field_of_the_metadata() {
     assert!(matches!(error, Corrupt::Overlap { at, .. } if at == item_entry(4)), "{error:?}");
     let error = metadata_refusal::<Corrupt>(item_entry(4), &FILE_PARAMETERS.0);
     assert!(matches!(error, Corrupt::Twice { at, .. } if at == item_entry(4)), "{error:?}");
-    let error = metadata_refusal::<Corrupt>(item(1), &(64u64 << 40).to_le_bytes());
+    let error = metadata_refusal::<Invalid>(item(1), &(64u64 << 40).to_le_bytes());
     let (at, size) = (REGION_TABLES[0] + 40, 64 << 40);
-    assert_eq!(error, Corrupt::BatTooShort { at, expected: (1 << 26) + (1 << 14) - 1, found: 1 << 17, size });
+    assert_eq!(
+        error,
+        Invalid::TableTooShort {
+            code: "vhdx.bat.too-short",
+            at,
+            table: "the block allocation table",
+            expected: (1 << 26) + (1 << 14) - 1,
+            found: 1 << 17,
+            size
+        }
+    );
 }
 
 #[test]

@@ -113,7 +113,7 @@ fn a_file_that_no_system_can_have() {
         entry[4..8].copy_from_slice(&crc.to_le_bytes());
         let error = parsed(&with_log(&[(0, entry)])).unwrap_err();
         let (code, field, expected) = ("vhdx.log.field", "LastFileOffset", "less than 2^63");
-        let want = Corrupt::Field { code, at: LOG + 56, field, expected, found: last };
+        let want = Invalid::Field { code, at: LOG + 56, field, expected, found: last };
         assert_eq!(error.detail(), Some(&want));
     }
 }

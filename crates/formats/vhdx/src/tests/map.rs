@@ -26,8 +26,9 @@ fn a_bad_entry_is_told_with_what_it_hits() {
     let (extents, walked) = visit(&file, 0..u64::MAX);
     assert_eq!(extents, [Extent { disk: 0..MIB, source: data(4 * MIB) }]);
     let error = walked.unwrap_err();
-    let (code, what) = ("vhdx.bat.past-end", "the block");
-    let want = Corrupt::PastEnd { code, at: BAT + 8, what, start: 5 * MIB, end: 6 * MIB, room: 5 * MIB };
+    let (code, table) = ("vhdx.bat.past-end", "the block");
+    let want =
+        Invalid::TablePastEnd { code, at: BAT + 8, table, start: 5 * MIB, end: 6 * MIB, file_len: 5 * MIB };
     assert_eq!((error.detail(), error.disk()), (Some(&want), Some(MIB..2 * MIB)));
     let error = visit(&file, 2 * MIB..u64::MAX).1.unwrap_err();
     assert_eq!((error.at(), error.disk()), (Some(BAT + 16), Some(2 * MIB..3 * MIB)));
@@ -92,13 +93,13 @@ fn a_block_in_part_needs_its_bitmap() {
         file.put(at, &entry.to_le_bytes());
         let error = visit(&file, 0..u64::MAX).1.unwrap_err();
         assert_eq!(error.disk(), Some(MIB..2 * MIB));
-        error.detail::<Corrupt>().unwrap().clone()
+        error.detail::<Invalid>().unwrap().clone()
     };
-    let entry = |found, reason| Corrupt::Entry { at, found, reason };
+    let entry = |found, reason| crate::bat::invalid(at, found, reason);
     assert_eq!(refused(0), entry(0, "no sector bitmap, but a block is partially present"));
     assert_eq!(refused((5 * MIB) | 1), entry((5 * MIB) | 1, "a reserved state of a sector bitmap"));
     assert_eq!(refused(6), entry(6, "points into the headers"));
-    assert!(matches!(refused((6 * MIB) | 6), Corrupt::PastEnd { what: "the sector bitmap", .. }));
+    assert!(matches!(refused((6 * MIB) | 6), Invalid::TablePastEnd { table: "the sector bitmap", .. }));
 }
 
 #[test]

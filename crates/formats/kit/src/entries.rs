@@ -1,0 +1,138 @@
+//! A walk over the entries of a table, whose cost depends on what the file stores.
+
+use core::ops::{ControlFlow, Range};
+
+use imgprep_map::{Error, ReadAt, usize_of};
+
+/// Bytes of a table that are read at once.
+const PAGE: u64 = 64 << 10;
+/// Holes are not smaller than this, so smaller ranges are not checked.
+const LEAST_HOLE: u64 = 4096;
+
+/// Adjacent entries with one value. More than one only in a hole of the file, where all are zero.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct EntryRun<E = u64> {
+    /// File offset of the first entry.
+    pub at: u64,
+    /// Its number in the table.
+    pub index: u64,
+    /// The number of entries.
+    pub count: u64,
+    /// The value of each of them.
+    pub value: E,
+}
+
+/// Whether a walk continues.
+pub type Flow = Result<ControlFlow<()>, Error>;
+
+/// Walks `entries` of the table at `table`, whose entries have `N` bytes and are inside the file.
+///
+/// A hole of the file is one run of zeros, and is not read. `Break` ends the walk.
+pub fn walk_entries<const N: usize, E>(
+    file: &dyn ReadAt,
+    table: u64,
+    entries: Range<u64>,
+    decode: impl Fn([u8; N]) -> E,
+    mut visit: impl FnMut(EntryRun<E>) -> Flow,
+) -> Flow {
+    let width = N as u64;
+    // OK: the caller compared the table's end with the file's length.
+    let (mut at, end) = (table + entries.start * width, table + entries.end * width);
+    let mut index = entries.start;
+    while at < end {
+        let count = entries_in_hole(file, at, end, width);
+        if count > 0 {
+            if visit(EntryRun { at, index, count, value: decode([0; N]) })?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            (at, index) = (at + count * width, index + count);
+            continue;
+        }
+        // OK: at most 64 KiB.
+        let bytes = file.slice(at, usize_of((end - at).min(PAGE / width * width)))?;
+        for entry in bytes.as_chunks::<N>().0 {
+            let value = decode(*entry);
+            if visit(EntryRun { at, index, count: 1, value })?.is_break() {
+                return Ok(ControlFlow::Break(()));
+            }
+            (at, index) = (at + width, index + 1);
+        }
+    }
+    Ok(ControlFlow::Continue(()))
+}
+
+/// Whole entries from `at` on that lie in a hole of the file.
+fn entries_in_hole(file: &dyn ReadAt, at: u64, end: u64, width: u64) -> u64 {
+    if end - at < LEAST_HOLE {
+        return 0;
+    }
+    (file.next_data(at).min(end).saturating_sub(at)) / width
+}
+
+#[cfg(test)]
+mod tests {
+    use alloc::vec;
+    use alloc::vec::Vec;
+
+    use imgprep_map::ReadError;
+
+    use super::*;
+
+    /// A table of 100000 entries at 8, of which only the last 10 are not in a hole.
+    struct Sparse;
+
+    const LAST: u64 = 8 + 99_990 * 8;
+
+    impl ReadAt for Sparse {
+        fn len(&self) -> u64 {
+            LAST + 80
+        }
+        fn read_exact_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError> {
+            assert!(at >= LAST, "a hole is read at {at}");
+            buf.fill(1);
+            Ok(())
+        }
+        fn next_data(&self, at: u64) -> u64 {
+            at.max(LAST)
+        }
+    }
+
+    fn runs(file: &dyn ReadAt, table: u64, entries: Range<u64>) -> Vec<(u64, u64, u64)> {
+        let mut runs = Vec::new();
+        let take = |run: EntryRun| {
+            runs.push((run.index, run.count, run.value));
+            Ok(ControlFlow::Continue(()))
+        };
+        assert!(walk_entries(file, table, entries, u64::from_be_bytes, take).unwrap().is_continue());
+        runs
+    }
+
+    #[test]
+    fn a_hole_is_one_run_that_is_not_read() {
+        let ones = 0x0101_0101_0101_0101;
+        let found = runs(&Sparse, 8, 0..99_992);
+        assert_eq!(found, [(0, 99_990, 0), (99_990, 1, ones), (99_991, 1, ones)]);
+    }
+
+    #[test]
+    fn each_entry_is_visited_once_across_pages() {
+        let mut file = vec![0; 3 * 65536];
+        file[65536 + 8 + 7] = 5;
+        let found = runs(&file, 8, 1..16384);
+        assert_eq!(found.len(), 16383);
+        assert_eq!(found[8191], (8192, 1, 5));
+    }
+
+    #[test]
+    fn entries_have_the_width_of_their_decoder() {
+        let file = vec![1, 2, 3, 4, 5, 6, 7, 8];
+        let file: &dyn ReadAt = &file;
+        let mut found = Vec::new();
+        let walked = walk_entries(file, 2, 0..3, u16::from_be_bytes, |run| {
+            found.push((run.at, run.value));
+            Ok(ControlFlow::Continue(()))
+        });
+        assert!(walked.unwrap().is_continue());
+        assert_eq!(found, [(2, 0x0304), (4, 0x0506), (6, 0x0708)]);
+    }
+}

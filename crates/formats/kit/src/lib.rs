@@ -1,0 +1,39 @@
+//! What the format crates share: errors of headers and tables, fields of on-disk structures, and walks over tables.
+//!
+//! Only format crates use it. It knows no format: codes, names and limits are parameters.
+#![no_std]
+#![deny(
+    clippy::cast_possible_truncation,
+    clippy::cast_sign_loss,
+    clippy::cast_possible_wrap,
+    clippy::cast_lossless
+)]
+
+extern crate alloc;
+
+mod clusters;
+mod codes;
+mod entries;
+mod fields;
+mod invalid;
+mod nonzero;
+mod padded;
+mod two_level;
+mod unsupported;
+mod usage;
+
+// Errors that several formats report, with the codes of the format.
+pub use codes::HeaderCodes;
+pub use invalid::Invalid;
+pub use unsupported::{Encrypted, TextTooLong};
+
+// On-disk structures: fields at offsets that the compiler checks, bytes that a short file ends with zeros.
+pub use fields::{Fields, FieldsMut};
+pub use nonzero::{first_nonzero, first_nonzero_in};
+pub use padded::{padded, padded_head};
+
+// Walks over tables: the entries of one table, an L1 table with its L2 tables, and what DiskMap asks of those.
+pub use clusters::{Clusters, file_usage, visit};
+pub use entries::{EntryRun, Flow, walk_entries};
+pub use two_level::{Step, TableVisitor, TwoLevel};
+pub use usage::metadata;

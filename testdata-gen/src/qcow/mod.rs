@@ -1,0 +1,8 @@
+//! Test images of QCOW (version 1).
+
+pub(crate) mod anomalous;
+pub(crate) mod broken;
+pub(crate) mod cases;
+pub(crate) mod encode;
+pub(crate) mod good;
+pub(crate) mod provoking;

@@ -1,0 +1,3 @@
+//! Test images of RAW.
+
+pub(crate) mod good;

@@ -1,0 +1,7 @@
+//! Test images of VDI.
+
+pub(crate) mod anomalous;
+pub(crate) mod broken;
+pub(crate) mod cases;
+pub(crate) mod encode;
+pub(crate) mod good;

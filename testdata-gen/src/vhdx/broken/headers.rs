@@ -1,0 +1,129 @@
+//! Headers.
+
+use crate::model::Refused::AtOpen;
+use crate::rows::Row;
+use crate::vhdx::broken::recipe::{MIB, edited, recipe};
+use crate::vhdx::encode::{HEADERS, LOG, Vhdx, guid, put};
+
+pub(crate) fn headers() -> Vec<Row> {
+    [signatures_and_versions(), log_places()].concat()
+}
+
+/// Cut and damaged headers, versions.
+fn signatures_and_versions() -> Vec<Row> {
+    let whole = recipe().write().file;
+    let both = |at, bytes: &[u8]| edited(&recipe(), |written| written.header(&[0, 1], at, bytes));
+    let current = HEADERS[1];
+    vec![
+        (
+            "vhdx-cut-in-signature",
+            "the file ends behind its signature",
+            AtOpen,
+            "vhdx.header.cut",
+            Some(8),
+            whole[..8].to_vec(),
+        ),
+        (
+            "vhdx-cut-in-region-table",
+            "the file ends in the second region table",
+            AtOpen,
+            "vhdx.header.cut",
+            Some(300_000),
+            whole[..300_000].to_vec(),
+        ),
+        (
+            "vhdx-both-headers-damaged",
+            "no header has its checksum",
+            AtOpen,
+            "vhdx.header.none",
+            Some(HEADERS[0]),
+            edited(&recipe(), |written| {
+                put(&mut written.file, HEADERS[0] + 100, &[1]);
+                put(&mut written.file, HEADERS[1], &[0; 4]);
+            }),
+        ),
+        (
+            "vhdx-headers-of-one-age",
+            "two headers of one number that differ",
+            AtOpen,
+            "vhdx.header.ambiguous",
+            Some(current + 8),
+            edited(&Vhdx { sequences: [5, 5], ..recipe() }, |written| written.header(&[0], 16, &[1])),
+        ),
+        (
+            "vhdx-version-2",
+            "a version that does not exist",
+            AtOpen,
+            "vhdx.header.version",
+            Some(current + 66),
+            both(66, &[2]),
+        ),
+        (
+            "vhdx-log-version-1",
+            "a log of a later version",
+            AtOpen,
+            "vhdx.log.version",
+            Some(current + 64),
+            both(64, &[1]),
+        ),
+    ]
+}
+
+/// The place of the log.
+fn log_places() -> Vec<Row> {
+    let both = |at, bytes: &[u8]| edited(&recipe(), |written| written.header(&[0, 1], at, bytes));
+    let current = HEADERS[1];
+    vec![
+        (
+            "vhdx-log-length-odd",
+            "a log that is not whole MiB",
+            AtOpen,
+            "vhdx.header.field",
+            Some(current + 68),
+            both(68, &4096u32.to_le_bytes()),
+        ),
+        (
+            "vhdx-log-offset-odd",
+            "a log between two MiB",
+            AtOpen,
+            "vhdx.header.field",
+            Some(current + 72),
+            both(72, &(MIB + 4096).to_le_bytes()),
+        ),
+        (
+            "vhdx-log-in-headers",
+            "a log at the file's start",
+            AtOpen,
+            "vhdx.header.field",
+            Some(current + 72),
+            both(72, &[0; 8]),
+        ),
+        (
+            "vhdx-log-past-end",
+            "a log of 4 GiB",
+            AtOpen,
+            "vhdx.log.past-end",
+            Some(current + 72),
+            both(68, &0xfff0_0000u32.to_le_bytes()),
+        ),
+        (
+            "vhdx-log-overflows",
+            "a log that ends behind all offsets",
+            AtOpen,
+            "vhdx.log.past-end",
+            Some(current + 72),
+            both(72, &(u64::MAX - MIB + 1).to_le_bytes()),
+        ),
+        (
+            "vhdx-log-of-no-length",
+            "a log in use that has no place",
+            AtOpen,
+            "vhdx.header.field",
+            Some(current + 68),
+            edited(&recipe(), |written| {
+                written.header(&[0, 1], 48, &guid(LOG));
+                written.header(&[0, 1], 68, &[0; 4]);
+            }),
+        ),
+    ]
+}

@@ -1,0 +1,9 @@
+//! `imgprep batch`.
+
+pub(crate) mod cases;
+pub(crate) mod folders;
+pub(crate) mod interrupts;
+pub(crate) mod jobs;
+pub(crate) mod memory;
+pub(crate) mod page;
+pub(crate) mod syncs;

@@ -1,0 +1,538 @@
+//! Cases that users met with the command line.
+
+use std::collections::{BTreeMap, BTreeSet};
+use std::path::Path;
+use std::process::Output;
+
+use serde_json::Value;
+use testdata_gen::{Cell, Noise, Qcow2, broken, good, sample, write_files};
+
+use crate::cli::schemas::Schema;
+use crate::support::escaping::{HOSTILE, file_is_clean, printed_clean};
+use crate::support::program::{imgprep, names, said};
+
+fn write(folder: &Path, name: &str, bytes: impl AsRef<[u8]>) {
+    std::fs::write(folder.join(name), bytes).unwrap();
+}
+
+fn json(output: &Output) -> Value {
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(output)))
+}
+
+fn qcow2() -> Vec<u8> {
+    let cells = BTreeMap::from([(0, Cell::Data(Noise::new(3).bytes(65536)))]);
+    Qcow2 { cells, ..Qcow2::new(16, 1 << 20) }.write().file
+}
+
+/// The case `file-names/`: every command prints names escaped, in every format; JSON has the exact name.
+#[test]
+fn control_characters_in_file_names_are_escaped_in_every_output() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let whole = qcow2();
+    for (index, name) in HOSTILE.into_iter().enumerate() {
+        write(folder, name, &whole);
+        let output = imgprep(folder, &["info", name]);
+        assert!(output.status.success(), "{}", said(&output));
+        printed_clean(&output, "info");
+        for command in ["info", "check", "map"] {
+            let output = imgprep(folder, &[command, name, "--output", "json"]);
+            printed_clean(&output, command);
+            assert_eq!(json(&output)["filename"], name, "{command}");
+        }
+        for format in ["text", "github", "junit", "sarif"] {
+            for profile in ["otc", "huawei-ims"] {
+                let output = imgprep(folder, &["check", "--for", profile, "--output", format, name]);
+                printed_clean(&output, format);
+            }
+        }
+        let raw = format!("{name}.raw");
+        let verbose = [
+            "convert",
+            name,
+            &raw,
+            "--bitmap",
+            "--verify",
+            "--receipt",
+            "receipt.json",
+            "--report",
+            "report.json",
+        ];
+        for more in [
+            &["--dry-run"][..],
+            &["--progress", "jsonl"],
+            &["--force"],
+            &["--force", "--output", "json"],
+            &[],
+        ] {
+            let output = imgprep(folder, &[&verbose[..], more].concat());
+            printed_clean(&output, &format!("convert {more:?}"));
+            assert_eq!(output.status.code(), Some(i32::from(more.is_empty())), "{}", said(&output));
+        }
+        file_is_clean(&folder.join("receipt.json"));
+        file_is_clean(&folder.join("report.json"));
+        let receipt: Value =
+            serde_json::from_slice(&std::fs::read(folder.join("receipt.json")).unwrap()).unwrap();
+        assert_eq!(receipt["output"]["filename"], raw.as_str());
+        for name in ["receipt.json", "report.json"] {
+            std::fs::remove_file(folder.join(name)).unwrap();
+        }
+        let bitmap = format!("{name}.{index}");
+        for more in [&["--progress", "jsonl"][..], &["--output", "json", "--force"], &[]] {
+            printed_clean(&imgprep(folder, &[&["bitmap", name, &bitmap], more].concat()), "bitmap");
+        }
+        // Files that are damaged or not there.
+        write(folder, name, &whole[..300]);
+        for args in [
+            &["info", name][..],
+            &["map", name],
+            &["check", name],
+            &["convert", name, "x.raw"],
+            &["bitmap", name, "x.mf"],
+        ] {
+            for format in ["text", "json"] {
+                let output = imgprep(folder, &[args, &["--output", format]].concat());
+                assert_ne!(output.status.code(), Some(0), "{args:?}");
+                printed_clean(&output, &format!("{args:?}, damaged"));
+            }
+        }
+        std::fs::remove_file(folder.join(name)).unwrap();
+        for args in [
+            &["info", name, name][..],
+            &["check", name, name],
+            &["convert", name, "x.raw"],
+            &["batch", name, "--out", "x"],
+        ] {
+            printed_clean(&imgprep(folder, args), &format!("{args:?}, missing"));
+        }
+        // Names as options, values and commands.
+        for args in [
+            &[name][..],
+            &["info", "--from", name, "a"],
+            &["convert", "a", "b", name],
+            &["convert", "a", "b", "-O", name],
+            &["check", "--for", name, "a"],
+            &["check", "--deny", name, "a"],
+            &["check", "--explain", name],
+            &["info", "a", &format!("--{name}")],
+            &["info", "a", "--output", name],
+        ] {
+            let output = imgprep(folder, args);
+            assert_eq!(output.status.code(), Some(1), "{args:?}");
+            printed_clean(&output, &format!("{args:?}"));
+        }
+    }
+}
+
+/// Text out of images: snapshot names, backing files, descriptor values, extents, partition labels.
+#[test]
+fn control_characters_out_of_images_are_escaped_in_every_output() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    for (index, name) in HOSTILE.into_iter().enumerate() {
+        let snapshots = vec![(name.to_string(), name.to_string(), BTreeMap::new(), 1 << 20)];
+        let image = Qcow2 { snapshots, ..Qcow2::new(16, 1 << 20) }.write().file;
+        write(folder, &format!("{index}-snapshot.qcow2"), image);
+        let backing = Some((name.to_string(), Some(name.to_string())));
+        write(
+            folder,
+            &format!("{index}-backing.qcow2"),
+            Qcow2 { backing, ..Qcow2::new(16, 1 << 20) }.write().file,
+        );
+        let line = name.replace(['\n', '\r'], "\u{b}");
+        let text = format!(
+            "# Disk DescriptorFile\nversion=1\nCID=fffffffe\nparentCID=ffffffff\ncreateType=\"{line}\"\n\
+             RW 2048 FLAT \"{line}\" 0\nddb.adapterType = \"{line}\"\nddb.uuid = \"{line}\"\n{line}\n"
+        );
+        write(folder, &format!("{index}-text.vmdk"), text);
+    }
+    write(folder, "label.raw", labelled("\u{202e}boot\n\u{1b}[2J\u{2028}"));
+    let output = imgprep(folder, &["info", "label.raw"]);
+    assert!(said(&output).contains("\\u{202e}boot\\n\\u{1b}[2J\\u{2028}"), "{}", said(&output));
+    let images: Vec<_> = names(folder);
+    for image in &images {
+        for args in [
+            &["info", image][..],
+            &["info", "--chain", image],
+            &["map", image],
+            &["check", "--for", "otc", image],
+            &["convert", image, "out.raw", "--force"],
+        ] {
+            for format in ["text", "json"] {
+                printed_clean(
+                    &imgprep(folder, &[args, &["--output", format]].concat()),
+                    &format!("{args:?} {format}"),
+                );
+            }
+        }
+        for format in ["github", "junit", "sarif"] {
+            printed_clean(
+                &imgprep(folder, &["check", "--follow", "any", "--output", format, image]),
+                &format!("{image} {format}"),
+            );
+        }
+    }
+}
+
+/// A disk with a GPT and one partition of this label.
+fn labelled(label: &str) -> Vec<u8> {
+    let mut disk = vec![0; 2 << 20];
+    disk[450] = 0xee;
+    disk[454..462].copy_from_slice(&[1, 0, 0, 0, 0xff, 0xf, 0, 0]);
+    disk[510..512].copy_from_slice(&[0x55, 0xaa]);
+    let mut entries = vec![0; 128 * 128];
+    entries[..16].copy_from_slice(b"Hah!IdontNeedEFI");
+    entries[16..32].copy_from_slice(&[7; 16]);
+    entries[32..40].copy_from_slice(&64u64.to_le_bytes());
+    entries[40..48].copy_from_slice(&99u64.to_le_bytes());
+    for (unit, place) in label.encode_utf16().zip(entries[56..128].chunks_mut(2)) {
+        place.copy_from_slice(&unit.to_le_bytes());
+    }
+    let mut header = vec![0; 92];
+    header[..8].copy_from_slice(b"EFI PART");
+    header[8..16].copy_from_slice(&[0, 0, 1, 0, 92, 0, 0, 0]);
+    for (at, value) in [(24, 1u64), (32, 4095), (40, 34), (48, 4000), (72, 2)] {
+        header[at..at + 8].copy_from_slice(&value.to_le_bytes());
+    }
+    header[80..88].copy_from_slice(&[128, 0, 0, 0, 128, 0, 0, 0]);
+    header[88..92].copy_from_slice(&crc32fast::hash(&entries).to_le_bytes());
+    let sum = crc32fast::hash(&header);
+    header[16..20].copy_from_slice(&sum.to_le_bytes());
+    disk[512..604].copy_from_slice(&header);
+    disk[1024..1024 + entries.len()].copy_from_slice(&entries);
+    disk
+}
+
+/// The case `file-names/dangling.qcow2`, and `p.vmdk -> /etc/passwd`.
+#[test]
+fn links_that_lead_nowhere_or_out_of_the_folder_are_reported_by_check() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    std::fs::create_dir(folder.join("images")).unwrap();
+    write(folder, "images/a.qcow2", qcow2());
+    write(folder, "outside.qcow2", qcow2());
+    let link = |target: &str, name: &str| {
+        std::os::unix::fs::symlink(target, folder.join("images").join(name)).unwrap();
+    };
+    link("a.qcow2", "same.qcow2");
+    let output = imgprep(folder, &["check", "images"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    link("/nonexistent", "dangling.qcow2");
+    let output = imgprep(folder, &["check", "images", "--output", "json"]);
+    assert_eq!(output.status.code(), Some(1));
+    let dangling = json(&output)["files"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .find(|file| file["filename"] == "images/dangling.qcow2")
+        .cloned();
+    let dangling = dangling.unwrap();
+    assert_eq!(
+        (&dangling["error"]["code"], &dangling["outcome"]),
+        (&"folder.link.dangling".into(), &"not-checked".into())
+    );
+    let output = imgprep(folder, &["check", "images"]);
+    assert_eq!(output.status.code(), Some(1));
+    let want = "images/dangling.qcow2: the link points to \"/nonexistent\", which does not exist [folder.link.dangling]\n";
+    assert!(said(&output).contains(want), "{}", said(&output));
+    std::fs::remove_file(folder.join("images/dangling.qcow2")).unwrap();
+    link("../outside.qcow2", "out.qcow2");
+    link("/etc/passwd", "p.vmdk");
+    link("/etc/passwd", "passwd");
+    for follow in [&[][..], &["--follow", "beside"], &["--follow", "none"]] {
+        let output = imgprep(folder, &[&["check", "images"], follow].concat());
+        assert_eq!(output.status.code(), Some(1), "{follow:?}");
+        assert_eq!(said(&output).matches("[folder.link.outside]").count(), 2, "{}", said(&output));
+    }
+    std::fs::remove_file(folder.join("images/p.vmdk")).unwrap();
+    let output = imgprep(folder, &["check", "images", "--follow", "any"]);
+    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert!(said(&output).contains("images/out.qcow2: qcow2, fine"), "{}", said(&output));
+}
+
+/// The case `convert -O vmdk`: an unsupported output format is reported with a conversion that works.
+#[test]
+fn error_for_a_read_only_format_names_the_alternative() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    write(folder, "my disk.qcow2", qcow2());
+    for (to, qemu) in [
+        ("vmdk", "vmdk"),
+        ("vdi", "vdi"),
+        ("vhdx", "vhdx"),
+        ("vhd", "vpc"),
+        ("vpc", "vpc"),
+        ("qed", "qed"),
+        ("qcow", "qcow"),
+    ] {
+        let dst = format!("o'ut.{to}");
+        for args in [vec!["convert", "my disk.qcow2", &dst], vec!["convert", "my disk.qcow2", &dst, "-O", to]]
+        {
+            let output = imgprep(folder, &args);
+            assert_eq!(output.status.code(), Some(1));
+            let text = said(&output);
+            assert!(
+                text.contains(&format!("cannot write {to}: the writable formats are zvhd2, qcow2 and raw")),
+                "{text}"
+            );
+            let (_, commands) = text.trim_end().split_once("first: ").unwrap();
+            let want = format!(
+                "imgprep convert 'my disk.qcow2' 'o'\\''ut.raw' && qemu-img convert -f raw -O {qemu} 'o'\\''ut.raw' 'o'\\''ut.{to}'"
+            );
+            assert_eq!(commands, want);
+        }
+    }
+    for (args, want) in [
+        (
+            &["convert", "a.raw", "b.zvhd"][..],
+            "cannot write zvhd: the writable formats are zvhd2, qcow2 and raw",
+        ),
+        (
+            &["convert", "a.raw", "b.raw", "-O", "floppy"],
+            "-O floppy: unknown format; the writable formats are zvhd2, qcow2 and raw",
+        ),
+        (
+            &["convert", "a.raw", "b"],
+            "b: the extension selects no writable format: use -O zvhd2, -O qcow2 or -O raw",
+        ),
+        (
+            &["batch", ".", "--out", "x", "--to", "vmdk"],
+            "cannot write vmdk: the writable formats are zvhd2, qcow2 and raw",
+        ),
+        (
+            &["batch", ".", "--out", "x", "--to", "floppy"],
+            "to floppy: unknown format; the writable formats are zvhd2, qcow2 and raw",
+        ),
+    ] {
+        let output = imgprep(folder, args);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(said(&output).contains(want), "{args:?}: {}", said(&output));
+    }
+}
+
+/// The case `imgprep compare`: what is missing is named, and nothing is suggested that is not near.
+#[test]
+fn unknown_command_error_names_the_alternative() {
+    let temp = tempfile::tempdir().unwrap();
+    for (args, want) in [
+        (
+            &["compare", "a", "b"][..],
+            "the command 'compare' does not exist yet: to compare two disks: qemu-img compare A B",
+        ),
+        (&["optimize", "a"], "the command 'optimize' does not exist yet"),
+        (&["digest", "a"], "imgprep convert IMAGE - -O raw | sha256sum"),
+        (&["verify", "a"], "imgprep check --deep IMAGE"),
+        (&["measure", "a"], "imgprep convert IMAGE OUTPUT --dry-run"),
+        (&["resize", "a"], "unknown command 'resize': imgprep does not modify images; use qemu-img resize"),
+    ] {
+        let output = imgprep(temp.path(), args);
+        assert_eq!(output.status.code(), Some(1));
+        assert!(
+            said(&output).contains(want) && !said(&output).contains("similar"),
+            "{args:?}: {}",
+            said(&output)
+        );
+    }
+    let near = said(&imgprep(temp.path(), &["covert", "a", "b"]));
+    assert!(near.contains("a similar subcommand exists: 'convert'"), "{near}");
+    let far = said(&imgprep(temp.path(), &["complete"]));
+    assert!(far.contains("unrecognized subcommand 'complete'") && !far.contains("similar"), "{far}");
+}
+
+/// The digest that the advice names is the digest of the disk.
+#[test]
+fn advised_command_for_a_digest_works() {
+    let temp = tempfile::tempdir().unwrap();
+    write_files(&sample().files, temp.path()).unwrap();
+    let output = imgprep(temp.path(), &["convert", "sample.qcow2", "-", "-O", "raw"]);
+    assert!(output.status.success() && output.stdout == sample().disk);
+}
+
+/// The case `-j 0`, and other numbers that are not.
+#[test]
+fn invalid_number_is_explained() {
+    let temp = tempfile::tempdir().unwrap();
+    for command in
+        [&["convert", "a", "b.raw"][..], &["check", "a"], &["bitmap", "a"], &["batch", "a", "--out", "b"]]
+    {
+        for number in ["0", "-1", "x", "1.5"] {
+            let threads = format!("-j{number}");
+            let text = said(&imgprep(temp.path(), &[command, &[&threads]].concat()));
+            let want =
+                format!("invalid value '{number}' for '--threads <N>': expected a whole number from 1\n");
+            assert!(text.contains(&want), "{text}");
+        }
+        let text = said(&imgprep(temp.path(), &[command, &["--memory", "1.5G"]].concat()));
+        assert!(text.contains("expected a whole number, optionally followed by K, M, G or T\n"), "{text}");
+    }
+}
+
+/// The case `imgprep.toml` with a wrong profile: the file and the line are blamed, not the command line.
+#[test]
+fn a_wrong_value_in_the_configuration_is_reported_with_file_and_line() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let below = folder.join("below");
+    std::fs::create_dir(&below).unwrap();
+    write(&below, "a.raw", vec![1; 4096]);
+    for (text, place, what) in [
+        ("[check]\nprofile = \"mars\"\n", "2:11", "profile: mars: unknown profile; the profiles are "),
+        (
+            "# a\n[check]\nprofile = 'otc'\nroute = \"up\"\n",
+            "4:9",
+            "route: up: unknown route; the profile has ",
+        ),
+        ("[check]\nroute = \"up\"\n", "2:9", "route: up: a route requires a profile"),
+        ("[check]\ndeny = [\n  'size/*',\n  'no/rule',\n]\n", "4:3", "deny: unknown rule \"no/rule\""),
+        ("[check]\nallow = ['x']\n", "2:10", "allow: unknown rule \"x\""),
+        ("[check]\nprofile-file = 'gone.toml'\n", "2:16", "profile-file: "),
+        ("[check]\nprofil = 'otc'\n", "2:1", "unknown field"),
+        ("\u{feff}[check]\r\nprofile = 'mars'\r\n", "2:11", "profile: mars"),
+    ] {
+        write(folder, "imgprep.toml", text);
+        let output = imgprep(&below, &["check", "a.raw"]);
+        assert_eq!(output.status.code(), Some(1));
+        let want =
+            format!("{}:{place}: {what}", folder.canonicalize().unwrap().join("imgprep.toml").display());
+        assert!(
+            said(&output).contains(&want) && !said(&output).contains("--profile "),
+            "{want}: {}",
+            said(&output)
+        );
+    }
+    // An invalid option is reported for the option, not for the file.
+    write(folder, "imgprep.toml", "[check]\nprofile = 'otc'\n");
+    let output = said(&imgprep(&below, &["check", "--for", "mars", "a.raw"]));
+    assert!(
+        output.contains("imgprep: --profile mars: unknown profile") && !output.contains("imgprep.toml"),
+        "{output}"
+    );
+    let output = said(&imgprep(&below, &["check", "--route", "up", "a.raw"]));
+    assert!(output.contains("imgprep: --route up: unknown route"), "{output}");
+}
+
+/// Every command that reports something has `--output json`.
+#[test]
+fn every_command_prints_its_result_as_json() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let (rules, init) = (Schema::of("rules"), Schema::of("init"));
+    let all = imgprep(folder, &["check", "--rules", "--output", "json"]);
+    rules.holds(&all.stdout, "--rules");
+    let ids: Vec<_> = json(&all)["rules"]
+        .as_array()
+        .unwrap()
+        .iter()
+        .map(|rule| rule["id"].as_str().unwrap().to_string())
+        .collect();
+    let listed = said(&imgprep(folder, &["check", "--rules"]));
+    assert!(listed.lines().map(|line| line.split(' ').next().unwrap()).eq(ids.iter().map(String::as_str)));
+    let one = imgprep(folder, &["check", "--explain", "structure/leak", "--output", "json"]);
+    rules.holds(&one.stdout, "--explain");
+    assert_eq!(json(&one)["rules"][0]["id"], "structure/leak");
+    for (args, name) in
+        [(&["check", "--config-init"][..], "imgprep.toml"), (&["batch", "--init"], "jobs.toml")]
+    {
+        let output = imgprep(folder, &[args, &["--output", "json"]].concat());
+        init.holds(&output.stdout, name);
+        assert_eq!(json(&output)["written"], name);
+    }
+}
+
+/// Text for people has every code and every offset once, no empty value, and no text that Rust prints for programmers.
+#[test]
+fn messages_have_every_code_and_offset_once() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let mut flaws = BTreeSet::new();
+    let mut run = |args: &[&str]| flaws.extend(said(&imgprep(folder, args)).lines().filter_map(flaw));
+    let files =
+        broken().into_iter().map(|image| image.files).chain(good().into_iter().map(|image| image.files));
+    for files in files {
+        let path = write_files(&files, folder).unwrap().display().to_string();
+        run(&["info", "--chain", &path]);
+        run(&["check", "--for", "otc", &path]);
+        run(&["convert", &path, "out.raw", "--dry-run"]);
+    }
+    run(&["info", "gone"]);
+    run(&["info", "gone", "."]);
+    run(&["info", "/dev/null"]);
+    run(&["check", "gone", "."]);
+    run(&["convert", "gone", "b.raw"]);
+    run(&["convert", ".", "b.raw"]);
+    run(&["batch", "gone", "--out", "b"]);
+    run(&["batch", ".", "--out", "b", "--plan"]);
+    assert!(flaws.is_empty(), "{flaws:#?}");
+}
+
+/// What is wrong with a line for people, as a word and the line.
+fn flaw(line: &str) -> Option<String> {
+    let debug = ["Some(", "None)", "Error(", "Os {", "(os error", "Error {", "\\\\u{", "stream did not"];
+    let empty = [" ,", "[]", ": :", "()"];
+    let mut words = debug.iter().chain(&empty).filter(|word| line.contains(**word)).map(ToString::to_string);
+    let codes = line.split('[').skip(1).filter_map(|rest| rest.split(']').next());
+    let is_place = |part: &&str| part.contains(['.', '/']) || part.starts_with("file offset");
+    let mut twice = codes
+        .flat_map(|codes| codes.split(", "))
+        .filter(is_place)
+        .filter(|part| line.matches(part).count() > 1);
+    let is_padded = line.trim_end() != line;
+    let word =
+        words.next().or_else(|| twice.next().map(String::from)).or(is_padded.then(|| "the end".into()));
+    let word = word.or(line.contains(".imgprep-").then(|| "a temporary name".into()));
+    word.map(|word| format!("{word}: {line}"))
+}
+
+/// With `--verify` the second pass has a name of its own.
+#[test]
+fn the_second_pass_of_a_verified_conversion_is_called_verifying() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    write_files(&sample().files, folder).unwrap();
+    for (more, want) in [(&["--verify"][..], "verifying"), (&[], "converting")] {
+        let args = ["convert", "sample.qcow2", "out.raw", "--force", "--progress", "jsonl", "-p"];
+        let output = imgprep(folder, &[&args[..], more].concat());
+        assert!(output.status.success(), "{}", said(&output));
+        let text = String::from_utf8(output.stderr).unwrap();
+        let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
+        assert_eq!(last["phase"], want);
+        Schema::of("progress").holds(last.to_string().as_bytes(), "progress");
+    }
+}
+
+/// A failure to print the result is a failure, with its code.
+#[test]
+fn unprintable_result_is_io_print() {
+    let temp = tempfile::tempdir().unwrap();
+    write_files(&sample().files, temp.path()).unwrap();
+    let full = || std::fs::File::options().write(true).open("/dev/full").unwrap();
+    let mut command = crate::support::program::command(temp.path(), &["info", "sample.qcow2"]);
+    let output = command.stdout(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    assert_eq!(said(&output), "imgprep: cannot write standard output: No space left on device\n");
+    // As JSON in the report of a conversion whose text has no place.
+    let args = ["convert", "sample.qcow2", "out.raw", "--report", "r.json", "--no-sync"];
+    let output = crate::support::program::command(temp.path(), &args).stdout(full()).output().unwrap();
+    assert_eq!(output.status.code(), Some(1));
+    let report: Value = serde_json::from_slice(&std::fs::read(temp.path().join("r.json")).unwrap()).unwrap();
+    assert_eq!(report["error"]["code"], "io.print");
+}
+
+/// Examples of the help are command lines that the program understands: what they lack here is the images.
+#[test]
+fn examples_of_the_help_are_accepted() {
+    let temp = tempfile::tempdir().unwrap();
+    let mut count = 0;
+    for command in ["", "info", "map", "check", "convert", "bitmap", "batch"] {
+        let args: &[&str] = if command.is_empty() { &["--help"] } else { &[command, "--help"] };
+        let help = said(&imgprep(temp.path(), args));
+        let examples = help.split("Examples:\n").nth(1).unwrap();
+        for line in examples.lines().filter_map(|line| line.trim().strip_prefix("imgprep ")) {
+            let words = line.split(' ').take_while(|word| !["|", "&&"].contains(word));
+            let output = imgprep(temp.path(), &words.collect::<Vec<_>>());
+            assert!(!said(&output).contains("Usage: "), "{line}: {}", said(&output));
+            count += 1;
+        }
+    }
+    assert!(count >= 15, "{count}");
+}

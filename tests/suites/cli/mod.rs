@@ -1,0 +1,16 @@
+//! The command line: options, outputs and messages.
+
+pub(crate) mod cases;
+pub(crate) mod codes;
+pub(crate) mod commands;
+pub(crate) mod disk_full;
+pub(crate) mod follow_defaults;
+pub(crate) mod followed_files;
+pub(crate) mod golden;
+pub(crate) mod outputs;
+pub(crate) mod readme;
+pub(crate) mod receipts;
+pub(crate) mod reflinks;
+pub(crate) mod schemas;
+pub(crate) mod syncs;
+pub(crate) mod verify_damage;

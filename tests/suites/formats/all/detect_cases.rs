@@ -1,0 +1,449 @@
+//! Contents that match no format: a RAW only where neither the contents nor the name speak against it.
+
+use std::path::Path;
+
+use serde_json::Value;
+use testdata_gen::{Cell, Qcow2, disks, good, plain_disk, sample, strangers, wiped, write_files};
+
+use crate::cli::schemas::Schema;
+use crate::support::program::{has_tool, imgprep, names, said, tool};
+
+fn put(folder: &Path, name: &str, bytes: &[u8]) {
+    std::fs::write(folder.join(name), bytes).unwrap();
+}
+
+fn get(folder: &Path, name: &str) -> Vec<u8> {
+    std::fs::read(folder.join(name)).unwrap()
+}
+
+fn json(folder: &Path, args: &[&str]) -> Value {
+    let output = imgprep(folder, &[args, &["--output", "json"]].concat());
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)))
+}
+
+/// Every command refuses the file `name` with this code and writes nothing.
+fn refused_everywhere(folder: &Path, name: &str, code: &str) {
+    let before = names(folder);
+    for args in [
+        &["info", name][..],
+        &["info", "--chain", name],
+        &["map", name],
+        &["convert", name, "out.raw"],
+        &["convert", name, "out.zvhd2", "--dry-run"],
+        &["convert", name, "out.raw", "--salvage"],
+        &["bitmap", name, "out.mf"],
+    ] {
+        let output = imgprep(folder, args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", said(&output));
+        assert!(said(&output).contains(&format!("[{code}")), "{args:?}: {}", said(&output));
+    }
+    for args in [&["check", name][..], &["check", "--for", "otc", name]] {
+        let output = imgprep(folder, args);
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", said(&output));
+        let object = json(folder, args);
+        let found = &object["judgements"];
+        let is_ours = |found: &Value| found["code"] == code && found["severity"] == "error";
+        assert!(found.as_array().unwrap().iter().any(is_ours), "{args:?}: {object:#}");
+    }
+    assert_eq!(names(folder), before, "{name}");
+    let output = imgprep(folder, &["batch", ".", "--out", "batch-out", "--include", name]);
+    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert!(said(&output).contains(code), "{}", said(&output));
+    assert_eq!(names(&folder.join("batch-out")), ["imgprep-batch.journal"], "{name}");
+    std::fs::remove_dir_all(folder.join("batch-out")).unwrap();
+}
+
+#[test]
+fn image_with_a_wiped_header_is_rejected() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let images = wiped();
+    let mut formats: Vec<_> = images.iter().map(|image| image.format).collect();
+    formats.sort_unstable();
+    assert_eq!(formats, ["qcow", "qcow2", "qed", "vdi", "vhd", "vhdx", "vmdk", "zvhd", "zvhd2"]);
+    for image in images {
+        let (name, bytes) = (format!("web.{}", image.format), &image.files[0].bytes);
+        put(folder, &name, bytes);
+        refused_everywhere(folder, &name, "detect.extension-denied");
+        let text = said(&imgprep(folder, &["convert", &name, "out.raw"]));
+        assert!(text.contains(&format!("the name ends in \".{}\"", image.format)), "{text}");
+        assert!(text.contains("its header is missing or overwritten"), "{text}");
+        assert!(
+            text.contains(&format!("select the format with: imgprep convert --from raw {name}")),
+            "{text}"
+        );
+        // `--from` overrides the detection.
+        let output = imgprep(folder, &["convert", "--from", "raw", &name, "out.raw", "-q"]);
+        assert!(output.status.success(), "{}", said(&output));
+        assert!(get(folder, "out.raw") == *bytes, "{name}");
+        std::fs::remove_file(folder.join("out.raw")).unwrap();
+        // Under a neutral name the same bytes are a RAW disk.
+        put(folder, "web", bytes);
+        assert_eq!(json(folder, &["info", "web"])["format"], "raw", "{name}");
+    }
+}
+
+#[test]
+fn batch_of_wiped_images_writes_no_output() {
+    let temp = tempfile::tempdir().unwrap();
+    let images = wiped();
+    std::fs::create_dir(temp.path().join("images")).unwrap();
+    for image in &images {
+        put(&temp.path().join("images"), &format!("web.{}", image.format), &image.files[0].bytes);
+    }
+    let report = ["batch", "images", "--out", "out", "--name", "{name}.{ext}", "--report", "report.json"];
+    assert_eq!(imgprep(temp.path(), &report).status.code(), Some(2));
+    assert_eq!(names(&temp.path().join("out")), ["imgprep-batch.journal"]);
+    let report: Value = serde_json::from_slice(&get(temp.path(), "report.json")).unwrap();
+    let jobs = report["images"].as_array().unwrap();
+    assert_eq!(jobs.len(), images.len());
+    for job in jobs {
+        assert_eq!(job["error"]["code"], "detect.extension-denied", "{job:#}");
+    }
+}
+
+#[test]
+fn contents_without_a_signature_under_a_foreign_extension_are_rejected() {
+    let temp = tempfile::tempdir().unwrap();
+    for name in [
+        "plain.qcow2",
+        "export.ova",
+        "cd.iso",
+        "disk.raw.gz",
+        "disk.hdd",
+        "disk.dmg",
+        "copy.E01",
+        "vm.vmem",
+        "web.qcow2.bak",
+    ] {
+        put(temp.path(), name, &plain_disk());
+        refused_everywhere(temp.path(), name, "detect.extension-denied");
+        let info = json(temp.path(), &["info", "--from", "raw", name]);
+        assert_eq!((&info["format"], &info["findings"]), (&"raw".into(), &serde_json::json!([])), "{name}");
+    }
+}
+
+#[test]
+fn vmdk_extent_is_rejected_alone_and_read_through_its_descriptor() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let disk = b"The quick brown line of this disk.\n".repeat(60_000)[..1 << 20].to_vec();
+    for (part, stem) in [
+        ("web-flat.vmdk", "web"),
+        ("web-f001.vmdk", "web"),
+        ("web-s001.vmdk", "web"),
+        ("web-000001-delta.vmdk", "web-000001"),
+        ("web-000001-sesparse.vmdk", "web-000001"),
+        ("web-ctk.vmdk", "web"),
+        ("WEB-FLAT.VMDK", "WEB"),
+    ] {
+        put(folder, part, &disk);
+        refused_everywhere(folder, part, "detect.extension-denied");
+        let descriptor = if stem == "WEB" { "WEB.VMDK".into() } else { format!("{stem}.vmdk") };
+        let text = format!(
+            "# Disk DescriptorFile\nversion=1\nCID=00000001\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\nRW 2048 FLAT \"{part}\" 0\n"
+        );
+        put(folder, &descriptor, text.as_bytes());
+        let words = said(&imgprep(folder, &["convert", part, "out.raw"]));
+        assert!(words.contains(&format!("remedy: imgprep convert {descriptor}")), "{words}");
+        let error = json(folder, &["info", part])["error"].clone();
+        assert_eq!(error["remedy"], format!("imgprep info {descriptor}"), "{error}");
+        for args in [
+            &["convert", &descriptor, "out.raw", "-q"][..],
+            &["convert", "--from", "raw", part, "out.raw", "-q"],
+        ] {
+            let output = imgprep(folder, args);
+            assert!(output.status.success(), "{args:?}: {}", said(&output));
+            assert!(get(folder, "out.raw") == disk, "{args:?}");
+            std::fs::remove_file(folder.join("out.raw")).unwrap();
+        }
+        std::fs::remove_file(folder.join(descriptor)).unwrap();
+        std::fs::remove_file(folder.join(part)).unwrap();
+    }
+}
+
+#[test]
+fn files_often_found_beside_images_are_rejected_with_advice() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let all = strangers();
+    for stranger in &all {
+        put(folder, stranger.name, &stranger.bytes);
+    }
+    let before = names(folder);
+    for stranger in &all {
+        let name = stranger.name;
+        let info = json(folder, &["info", name]);
+        assert_eq!(info["error"]["code"], "detect.no-disk", "{name}: {info:#}");
+        let kinds: Vec<_> =
+            info["matches"].as_array().unwrap().iter().map(|found| &found["format"]).collect();
+        assert_eq!(kinds, [stranger.kind], "{name}: {info:#}");
+        let output = imgprep(folder, &["convert", name, "out.raw"]);
+        assert_eq!(output.status.code(), Some(1), "{name}");
+        assert!(said(&output).contains(stranger.advice), "{name}: {}", said(&output));
+        let output = imgprep(folder, &["check", "--for", "otc", name]);
+        assert_eq!(output.status.code(), Some(2), "{name}");
+        assert!(said(&output).contains("format/no-disk, detect.no-disk"), "{name}: {}", said(&output));
+        // A file that is not an image cannot be converted, so no advice suggests it.
+        assert!(!said(&output).contains("imgprep convert"), "{name}: {}", said(&output));
+    }
+    assert_eq!(names(folder), before);
+    refused_everywhere(folder, "curl.qcow2", "detect.no-disk");
+    let report = folder.with_extension("json").display().to_string();
+    let args =
+        ["batch", ".", "--out", "out", "--include", "*", "--name", "{name}.{ext}", "--report", &report];
+    assert_eq!(imgprep(folder, &args).status.code(), Some(2));
+    let object: Value = serde_json::from_slice(&std::fs::read(&report).unwrap()).unwrap();
+    std::fs::remove_file(&report).unwrap();
+    let jobs = object["images"].as_array().unwrap();
+    // Hidden files are not looked at.
+    assert_eq!(jobs.len(), all.iter().filter(|stranger| !stranger.name.starts_with('.')).count());
+    assert!(jobs.iter().all(|job| job["error"]["code"] == "detect.no-disk"), "{object:#}");
+    assert_eq!(names(&folder.join("out")), ["imgprep-batch.journal"]);
+}
+
+#[test]
+fn disk_is_raw_whatever_signature_its_first_bytes_resemble() {
+    let temp = tempfile::tempdir().unwrap();
+    for (about, disk) in disks() {
+        for name in ["disk.img", "disk", "disk.backing", "disk.raw.bak"] {
+            put(temp.path(), name, &disk);
+            let info = json(temp.path(), &["info", name]);
+            assert_eq!(
+                (&info["format"], &info["matches"]),
+                (&"raw".into(), &serde_json::json!([])),
+                "{about}: {info:#}"
+            );
+        }
+    }
+}
+
+#[test]
+fn an_empty_file_is_refused_and_a_disk_of_0_bytes_where_raw_is_asked_for() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    for name in ["empty.img", "empty", "empty.qcow2"] {
+        put(folder, name, b"");
+        refused_everywhere(folder, name, "detect.empty");
+        let text = said(&imgprep(folder, &["convert", name, "out.raw"]));
+        assert!(
+            text.contains(&format!("select the format with: imgprep convert --from raw {name}")),
+            "{text}"
+        );
+        let info = json(folder, &["info", "--from", "raw", name]);
+        assert_eq!((&info["virtual-size"], &info["findings"][0]["code"]), (&0.into(), &"raw.empty".into()));
+        let output = imgprep(folder, &["convert", "--from", "raw", name, "out.raw", "-q"]);
+        assert!(output.status.success(), "{}", said(&output));
+        assert_eq!(get(folder, "out.raw"), b"");
+        std::fs::remove_file(folder.join("out.raw")).unwrap();
+        // It is a disk, and none that could be imported.
+        assert_eq!(imgprep(folder, &["check", "--from", "raw", name]).status.code(), Some(2));
+    }
+}
+
+#[test]
+fn a_fixed_vhd_with_zeros_behind_its_footer_is_named_and_can_be_cut() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let image = good().into_iter().find(|image| {
+        image.format == "vhd"
+            && image.files.len() == 1
+            && image.files[0].bytes.len() == image.disk.len() + 512
+            && image.disk.len() > 4096
+            && image.disk.len().is_multiple_of(512)
+    });
+    let image = image.expect("a fixed VHD is among the good images");
+    for padding in [4096, 1 << 20] {
+        for name in ["padded.vhd", "padded.img"] {
+            let mut bytes = image.files[0].bytes.clone();
+            bytes.resize(bytes.len() + padding, 0);
+            put(folder, name, &bytes);
+            refused_everywhere(folder, name, "detect.padded");
+            let error = json(folder, &["info", name])["error"].clone();
+            assert_eq!(error["offset"], image.disk.len(), "{error}");
+            let remedy = format!("head -c {} {name} > {name}.vhd", image.disk.len() + 512);
+            assert_eq!(error["remedy"], remedy);
+            tool(folder, "sh", &["-c", &remedy]);
+            assert!(get(folder, name) == bytes, "the file itself is left as it is");
+            let output = imgprep(folder, &["convert", &format!("{name}.vhd"), "out.raw", "-q", "--force"]);
+            assert!(output.status.success(), "{}", said(&output));
+            assert!(get(folder, "out.raw") == image.disk);
+            std::fs::remove_file(folder.join(format!("{name}.vhd"))).unwrap();
+        }
+    }
+}
+
+#[test]
+fn remedies_for_compressed_files_work_whatever_they_are_called() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let disk = testdata_gen::Noise::new(3).half_compressible(1 << 20);
+    put(folder, "disk.raw", &disk);
+    for (program, compress) in [
+        ("gzip", "gzip -c"),
+        ("xz", "xz -c"),
+        ("xz", "xz -c --format=lzma"),
+        ("zstd", "zstd -qc"),
+        ("bzip2", "bzip2 -c"),
+        ("lz4", "lz4 -qc"),
+        ("lz4", "lz4 -qlc"),
+    ] {
+        if !has_tool(program) {
+            continue;
+        }
+        for name in ["x.qcow2", "my disk", "it's.img", "-d", "x.vmdk"] {
+            tool(folder, "sh", &["-c", &format!("{compress} disk.raw > compressed")]);
+            std::fs::rename(folder.join("compressed"), folder.join(name)).unwrap();
+            let before = get(folder, name);
+            let shown = format!("./{name}");
+            let error = json(folder, &["info", &shown])["error"].clone();
+            assert_eq!(error["code"], "detect.no-disk", "{compress}: {error}");
+            let remedy = error["remedy"].as_str().expect("a remedy");
+            tool(folder, "bash", &["-c", remedy]);
+            assert!(get(folder, name) == before, "{remedy}");
+            let made = format!("{name}.raw");
+            assert!(get(folder, &made) == disk, "{remedy}");
+            assert_eq!(json(folder, &["info", &format!("./{made}")])["format"], "raw");
+            for name in [name, &made] {
+                std::fs::remove_file(folder.join(name)).unwrap();
+            }
+        }
+    }
+    assert!(get(folder, "disk.raw") == disk);
+}
+
+#[test]
+fn a_descriptor_in_utf_16_is_read_after_its_remedy() {
+    if !has_tool("iconv") {
+        return;
+    }
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let text = "# Disk DescriptorFile\nversion=1\nCID=00000001\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\nRW 2048 FLAT \"web-flat.vmdk\" 0\n";
+    put(folder, "web-flat.vmdk", &vec![7; 1 << 20]);
+    let little: Vec<u8> = text.encode_utf16().flat_map(u16::to_le_bytes).collect();
+    let big: Vec<u8> = text.encode_utf16().flat_map(u16::to_be_bytes).collect();
+    for bytes in [&little, &big, &[&[0xff, 0xfe], &little[..]].concat(), &[&[0xfe, 0xff], &big[..]].concat()]
+    {
+        put(folder, "web.vmdk", bytes);
+        let error = json(folder, &["info", "web.vmdk"])["error"].clone();
+        tool(folder, "sh", &["-c", error["remedy"].as_str().expect("a remedy")]);
+        let output = imgprep(folder, &["convert", "web.vmdk.vmdk", "out.raw", "-q", "--force"]);
+        assert!(output.status.success(), "{}", said(&output));
+        assert!(get(folder, "out.raw") == vec![7; 1 << 20]);
+        std::fs::remove_file(folder.join("web.vmdk.vmdk")).unwrap();
+    }
+}
+
+#[test]
+fn declared_backing_format_takes_precedence_over_the_file_name() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let over = |name: &str, format: Option<&str>| {
+        let backing = Some((name.to_string(), format.map(String::from)));
+        let cells = [(0, Cell::Data(vec![1; 65536]))].into();
+        Qcow2 { backing, cells, ..Qcow2::new(16, 1 << 20) }.write().file
+    };
+    let below = plain_disk();
+    put(folder, "base.qcow2", &below);
+    put(folder, "base.img", &below);
+    let mut want = below[..1 << 20].to_vec();
+    want[..65536].fill(1);
+    // The image declares no format, and the name is not that of a RAW disk.
+    put(folder, "top.qcow2", &over("base.qcow2", None));
+    let output = imgprep(folder, &["convert", "top.qcow2", "out.raw"]);
+    assert_eq!(output.status.code(), Some(1));
+    assert!(said(&output).contains("[detect.extension-denied"), "{}", said(&output));
+    // The image declares RAW: it is read with a warning, and without one under the name of a RAW disk.
+    for (name, format, codes) in
+        [("base.qcow2", Some("raw"), &["detect.extension-differs"][..]), ("base.img", Some("raw"), &[])]
+    {
+        put(folder, "top.qcow2", &over(name, format));
+        let output = imgprep(folder, &["convert", "top.qcow2", "out.raw", "--force"]);
+        assert!(output.status.success(), "{}", said(&output));
+        assert!(get(folder, "out.raw") == want, "{name}");
+        let chain = json(folder, &["info", "--chain", "top.qcow2"]);
+        let found = chain["images"][1]["findings"].as_array().unwrap();
+        assert_eq!(found.iter().map(|finding| &finding["code"]).collect::<Vec<_>>(), codes, "{chain:#}");
+        assert_eq!(
+            said(&output).contains("detect.extension-differs"),
+            !codes.is_empty(),
+            "{}",
+            said(&output)
+        );
+    }
+}
+
+#[test]
+fn a_format_under_the_extension_of_another_is_read() {
+    let temp = tempfile::tempdir().unwrap();
+    let image = sample();
+    for name in ["web.vmdk", "web.raw", "web.iso", "web-flat.vmdk", "web"] {
+        put(temp.path(), name, &image.files[0].bytes);
+        let info = json(temp.path(), &["info", name]);
+        assert_eq!((&info["format"], &info["findings"]), (&"qcow2".into(), &serde_json::json!([])), "{name}");
+    }
+}
+
+#[test]
+fn snapshot_of_a_format_without_snapshots_is_rejected() {
+    let temp = tempfile::tempdir().unwrap();
+    put(temp.path(), "disk.raw", &plain_disk());
+    for args in
+        [&["info", "--snapshot", "1", "disk.raw"][..], &["convert", "--snapshot", "1", "disk.raw", "out.raw"]]
+    {
+        let output = imgprep(temp.path(), args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(
+            said(&output).contains("raw has no internal snapshots [detect.no-snapshots"),
+            "{}",
+            said(&output)
+        );
+    }
+    assert_eq!(names(temp.path()), ["disk.raw"]);
+}
+
+#[test]
+fn rejections_match_the_schemas() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    put(folder, "web.qcow2", &plain_disk());
+    put(folder, "empty", b"");
+    put(folder, "notes.img", b"some words\n");
+    let (info, check) = (Schema::of("info"), Schema::of("check"));
+    for (name, code, matches) in [
+        ("web.qcow2", "detect.extension-denied", &[][..]),
+        ("empty", "detect.empty", &[]),
+        ("notes.img", "detect.no-disk", &["text"]),
+    ] {
+        info.holds(&imgprep(folder, &["info", name, "--output", "json"]).stdout, name);
+        check.holds(&imgprep(folder, &["check", name, "--for", "otc", "--output", "json"]).stdout, name);
+        let object = json(folder, &["info", name]);
+        assert_eq!(object["error"]["code"], code);
+        let found: Vec<_> =
+            object["matches"].as_array().unwrap().iter().map(|found| &found["format"]).collect();
+        assert_eq!(found, matches, "{object:#}");
+    }
+    let several = ["info", "web.qcow2", "notes.img", "--output", "json"];
+    info.holds(&imgprep(folder, &several).stdout, "several");
+    // Under a neutral name nothing is reported.
+    write_files(&sample().files, folder).unwrap();
+    assert_eq!(json(folder, &["info", "sample.qcow2"])["error"], Value::Null);
+}
+
+#[test]
+fn contents_without_a_signature_are_rejected_for_a_requested_format() {
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("zeros.img"), vec![0; 1 << 20]).unwrap();
+    for (format, code, at) in [
+        ("vhd", "vhd.footer.none", (1 << 20) - 512),
+        ("vhdx", "vhdx.file.signature", 0),
+        ("vdi", "vdi.header.signature", 64),
+    ] {
+        let args = ["convert", "zeros.img", "out.raw", "--from", format, "--output", "json"];
+        let output = imgprep(folder.path(), &args);
+        assert_eq!(output.status.code(), Some(1), "{format}: {}", said(&output));
+        let error = serde_json::from_slice::<Value>(&output.stdout).unwrap()["error"].clone();
+        assert_eq!((&error["code"], &error["offset"]), (&code.into(), &at.into()), "{error}");
+    }
+}

@@ -1,0 +1,6 @@
+//! VDI.
+
+pub(crate) mod cases;
+pub(crate) mod differential;
+pub(crate) mod robustness;
+pub(crate) mod structure;

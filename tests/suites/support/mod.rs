@@ -1,0 +1,13 @@
+//! What the tests share.
+
+pub(crate) mod anomalies;
+pub(crate) mod conflicts;
+pub(crate) mod cuts;
+pub(crate) mod escaping;
+pub(crate) mod files;
+pub(crate) mod library;
+pub(crate) mod program;
+pub(crate) mod qemu;
+pub(crate) mod reports;
+pub(crate) mod resource_bombs;
+pub(crate) mod structure;
