@@ -4,7 +4,7 @@ use std::fs;
 use std::path::Path;
 
 use crate::module_source::{block_comment, quoted};
-use crate::sources::{files, product_part};
+use crate::sources::{files, is_rust, product_part};
 
 /// Files of the library that may contain options, and whose they are.
 const EXCEPTIONS: &[(&str, &str)] = &[
@@ -38,7 +38,7 @@ pub(crate) fn check_all(root: &Path) -> Vec<String> {
 fn is_library(name: &str) -> bool {
     let is_program =
         ["crates/cli/", "/tests/", "/tests.rs", "/examples/"].iter().any(|part| name.contains(part));
-    name.ends_with(".rs") && !is_program
+    is_rust(name) && !is_program
 }
 
 fn check(name: &str, text: &str) -> Vec<String> {

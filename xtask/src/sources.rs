@@ -94,7 +94,7 @@ pub(crate) fn check_all(root: &Path) -> Vec<String> {
     let mut found = Vec::new();
     for name in files(root) {
         let Ok(text) = fs::read_to_string(root.join(&name)) else { continue };
-        if name.ends_with(".rs") {
+        if is_rust(&name) {
             found.extend(check_source(&name, &text));
             if product(&name) && !is_test(&name) {
                 found.extend(reasons::check(&name, &text));
@@ -104,6 +104,11 @@ pub(crate) fn check_all(root: &Path) -> Vec<String> {
         }
     }
     found
+}
+
+/// Whether this is the name of a Rust file.
+pub(crate) fn is_rust(name: &str) -> bool {
+    Path::new(name).extension().is_some_and(|extension| extension == "rs")
 }
 
 /// The Rust files and manifests of all crates, relative to the root.

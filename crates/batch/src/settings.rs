@@ -1,4 +1,4 @@
-//! How a batch is run.
+//! Settings of a run.
 
 use std::num::NonZeroUsize;
 use std::time::Duration;
@@ -8,7 +8,7 @@ use imgprep::{Interrupt, Sync};
 use crate::journal::ExistingJournal;
 use crate::plan::job_spec::ImportRules;
 
-/// How a batch is run.
+/// Settings of a run.
 #[derive(Clone, Copy)]
 pub struct RunSettings<'a> {
     /// Threads of all jobs together.
@@ -17,42 +17,42 @@ pub struct RunSettings<'a> {
     pub memory: u64,
     /// Files that all jobs together may have open.
     pub files: u64,
-    /// How often an image is tried again after an error of the system.
+    /// Maximum number of retries of an image after an I/O error.
     pub retries: u32,
-    /// The first pause before that; every other one is twice as long, up to a minute.
+    /// The pause before the first retry. It doubles with each retry, up to a minute.
     pub pause: Duration,
-    /// Whether the first failure is the last.
+    /// Whether a failure stops the batch.
     pub on_failure: OnFailure,
     /// How an existing journal in the output folder is handled.
     pub existing_journal: ExistingJournal,
-    /// What is done about options that differ from the earlier batch's, when it is resumed.
+    /// How options are handled that differ from those of the batch that is resumed.
     pub other_options: OtherOptions,
     /// Whether outputs are synced.
     pub sync: Sync,
-    /// The outputs' time stamp, in seconds since 1970.
+    /// The timestamp of the outputs, in seconds since 1970.
     pub unix_time: u64,
-    /// Raised to stop.
+    /// Raised to stop the run.
     pub interrupt: &'a Interrupt,
-    /// The import rules that judge.
+    /// The import rules that outputs are checked against.
     pub rules: &'a dyn ImportRules,
 }
 
-/// What is done when a batch is resumed with other options than it was started with.
+/// How options are handled that differ from those of the batch that is resumed.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OtherOptions {
-    /// The batch does not run.
+    /// The batch is rejected.
     #[default]
     Refuse,
     /// Images whose options differ are converted again.
     Accept,
 }
 
-/// What a failure does to the images that have not begun.
+/// How a failure affects the images that have not been started.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnFailure {
-    /// Nothing.
+    /// They are converted.
     #[default]
     GoOn,
-    /// They are not begun. What is at work is finished.
+    /// They are not started. Running jobs are finished.
     Stop,
 }

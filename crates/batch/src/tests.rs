@@ -164,7 +164,7 @@ fn a_plan_that_is_interrupted_is_batch_stopped() {
     assert_eq!(error.to_string(), "the batch was stopped before this image was converted [batch.stopped]");
 }
 
-/// An interrupt while earlier outputs are looked at ends the run; what is done stays done.
+/// An interrupt while earlier outputs are read ends the run; finished jobs stay done.
 #[test]
 fn an_interrupt_before_the_work_begins_makes_nothing_be_done_again() {
     let folder = tempfile::tempdir().unwrap();
@@ -210,7 +210,7 @@ fn named(lines: &[u8], event: &str) -> Vec<String> {
 /// As a power cut leaves it: a part of the journal, and outputs that were announced in it.
 #[test]
 fn a_journal_cut_at_any_byte_is_gone_on_with() {
-    // In memory, where that can be had: the syncs of so many runs take a minute on a disk.
+    // In memory, if possible: the syncs of so many runs take a minute on a disk.
     let folder = tempfile::tempdir_in("/dev/shm").or_else(|_| tempfile::tempdir()).unwrap();
     let (mut batch, journal) = finished(folder.path());
     batch.jobs.remove(1);

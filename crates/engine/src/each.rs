@@ -7,8 +7,8 @@ use imgprep_map::Error;
 use crate::pipeline::Share;
 use crate::{Interrupt, pipeline};
 
-/// Works on many things at once, as many as there are threads; results come in order, on the
-/// caller's thread.
+/// Runs `work` on as many jobs at once as there are threads. `reduce` receives the results in order, on the caller's
+/// thread.
 pub fn each<J: Send, D: Send>(
     threads: NonZeroUsize,
     interrupt: &Interrupt,

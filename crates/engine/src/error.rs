@@ -5,7 +5,7 @@ use std::sync::{Mutex, PoisonError};
 
 use imgprep_map::{Class, Detail, Error, ErrorKind, UseKind};
 
-/// Trouble that only the engine can see.
+/// Errors that only the engine can detect.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum EngineError {
     /// Two entries of an image share bytes that they must not share.
@@ -18,7 +18,7 @@ pub enum EngineError {
         /// What else uses them.
         second: (UseKind, Option<u64>),
     },
-    /// A map names bytes that its file does not have.
+    /// A map refers to bytes past the end of its file.
     #[error("{} uses bytes {}..{}, but the file ends at {file_len}", Use(.user), .bytes.start, .bytes.end)]
     PastEnd {
         /// The bytes, as file offsets.
@@ -28,13 +28,13 @@ pub enum EngineError {
         /// Length of the file.
         file_len: u64,
     },
-    /// So many conflicts that the comparison of the tables ended.
+    /// The comparison of the tables ended after too many conflicts.
     #[error("comparison of the tables stopped after {conflicts} conflicts: there may be more")]
     ManyConflicts {
         /// Those that were reported.
         conflicts: usize,
     },
-    /// A map speaks of a file that was not opened.
+    /// A map refers to a file that is not open.
     #[error("file number {id} of the image is not open")]
     NotOpen {
         /// The file's id.
@@ -48,7 +48,7 @@ pub enum EngineError {
         /// The bound.
         limit: u64,
     },
-    /// The disk read back from an output is not the disk that went in.
+    /// The disk read back from an output differs from the source.
     #[error("the output read back differs from the source: {what}")]
     Differs {
         /// Where and how.
@@ -67,7 +67,7 @@ pub enum EngineError {
         /// Threads that were asked for.
         threads: usize,
     },
-    /// The system gave no threads.
+    /// The system could not start a thread.
     #[error("cannot start threads: {reason}")]
     Threads {
         /// The system's words.
@@ -132,9 +132,9 @@ impl Detail for EngineError {
 pub struct Loss {
     /// Bytes of the disk.
     pub disk: Range<u64>,
-    /// Code of the error that was passed over.
+    /// Code of the error.
     pub code: &'static str,
-    /// Its message, with all places.
+    /// Its message, with path and offsets.
     pub message: String,
 }
 
@@ -149,7 +149,7 @@ impl From<Vec<Loss>> for Losses {
 }
 
 impl Losses {
-    /// Notes that the range `disk` could not be had because of `error`.
+    /// Records that the range `disk` could not be read because of `error`.
     pub(crate) fn add(&self, disk: Range<u64>, error: &Error) {
         let loss = Loss { disk, code: error.code(), message: error.to_string() };
         // A poisoned list only means that another thread died while adding: what is in it is whole.
@@ -161,8 +161,8 @@ impl Losses {
         self.0.into_inner().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// The losses in disk order; a place that several steps stumbled over counts
-    /// once, neighbours with the same code are joined.
+    /// The losses in disk order. A range that several steps met counts once, and adjacent ranges with the same code are
+    /// joined.
     pub fn into_sorted(self) -> Vec<Loss> {
         let mut all = self.into_found();
         all.sort_by(|a, b| (a.disk.start, a.disk.end, a.code).cmp(&(b.disk.start, b.disk.end, b.code)));

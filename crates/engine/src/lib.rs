@@ -1,25 +1,21 @@
 //! The engine: it moves the bytes that a stack of maps describes.
 //!
-//! It depends on no format, file or policy. It is handed a [`Stack`] (the layers of
-//! a disk with their opened sources) and, for a conversion, a format's
-//! [`ImageWriter`](imgprep_map::ImageWriter) and a [`Sink`](imgprep_map::Sink). So all its tests
-//! run in memory.
+//! It depends on no format, file or policy. Its input is a [`Stack`] (the layers of a disk with their opened sources)
+//! and, for a conversion, a format's [`ImageWriter`](imgprep_map::ImageWriter) and a [`Sink`](imgprep_map::Sink). So
+//! all its tests run in memory.
 //!
-//! One disk goes through it like this:
+//! A conversion has these steps:
 //!
-//! 1. [`scan_tables`] walks all tables once: it finds what cannot be read, holds the uses
-//!    of every layer against each other, and counts the chunks that may hold data. No
-//!    payload is touched and no output exists yet.
-//!    Before it, [`cross_check`] finds what the tables say against each other though they can be read.
-//! 2. [`convert`] walks again, hands chunks with data to workers (read, decompress, scan
-//!    for zeros, checksum, compress) and places the results in order with one reducer.
-//! 3. [`checksum`] reads a finished output the same way and [`Checksums::compare`]
-//!    holds it against what went in.
+//! 1. [`cross_check`] reports contradictions between the tables that leave them readable.
+//! 2. [`scan_tables`] walks all tables once: it finds what cannot be read, compares the file usage of every layer, and
+//!    counts the chunks that may contain data. No payload is read and no output exists yet.
+//! 3. [`convert`] walks the extents again, passes chunks with data to workers (read, decompress, scan for zeros,
+//!    checksum, compress) and stores the results in disk order with one reducer.
+//! 4. [`checksum`] reads the finished output in the same way, and [`Checksums::compare`] compares it with the source.
 //!
-//! A check looks without making anything: [`conflicts`], [`gaps`], [`decompress_all`]; [`each`]
-//! does many files at once.
+//! The walks of a check write nothing: [`conflicts`], [`gaps`], [`decompress_all`]; [`each`] runs many of them in parallel.
 //!
-//! The walk skips what the maps call zeros, so the cost follows the data.
+//! A walk skips what the maps report as zeros, so the cost depends on the amount of data.
 
 mod codes;
 mod convert;

@@ -1,4 +1,4 @@
-//! How a run is done, watched and stopped.
+//! Options, progress and interrupt of a run.
 
 use std::num::NonZeroUsize;
 use std::sync::Arc;
@@ -8,30 +8,30 @@ use imgprep_map::Error;
 
 use crate::EngineError;
 
-/// How a run is done. Nothing in here changes the output's bytes.
+/// Options of a run. None of them changes the bytes of the output.
 #[derive(Clone, Copy)]
 pub struct Options<'a> {
-    /// Worker threads. With one, everything happens on the caller's thread.
+    /// Worker threads. With one, all work is done on the caller's thread.
     pub threads: NonZeroUsize,
     /// Bytes that may be in flight: chunk buffers, compressed results, codec contexts.
     pub memory: u64,
-    /// What to do about a range that cannot be read.
+    /// How a range is handled that cannot be read.
     pub on_loss: OnLoss,
     /// Raised to stop the run.
     pub interrupt: &'a Interrupt,
-    /// Where the run counts what it did.
+    /// Counters that the run updates.
     pub progress: &'a Progress,
     /// Called on the caller's thread after every finished chunk.
     pub observe: &'a dyn Fn(&Progress),
 }
 
-/// What to do about a range of the disk that cannot be read.
+/// How a range of the disk is handled that cannot be read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum OnLoss {
     /// Stop with the error.
     #[default]
     Stop,
-    /// Go on with zeros in its place, and list it.
+    /// Continue with zeros in its place, and list it.
     Zero,
 }
 
@@ -70,12 +70,12 @@ pub struct Progress {
     output: AtomicU64,
 }
 
-/// What a [`Progress`] showed at one moment. All in bytes, but for the passes.
+/// The counters of a [`Progress`] at one moment, in bytes except for the passes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ProgressReading {
     /// Passes over the disk that began: the first converts, the second reads the output back.
     pub passes: u64,
-    /// Bytes of the disk that have to be looked at: what the maps call zeros is not counted.
+    /// Bytes of the disk that have to be read: what the maps report as zeros is not counted.
     pub total: u64,
     /// Of those, done.
     pub disk: u64,

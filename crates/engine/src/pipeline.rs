@@ -1,4 +1,4 @@
-//! Feed, work, reduce: in parallel, in order, within a budget.
+//! Jobs in parallel, with results in order and within a memory budget.
 
 use std::collections::VecDeque;
 use std::num::NonZeroUsize;
@@ -18,12 +18,12 @@ pub(crate) struct Share {
     pub(crate) in_flight: usize,
 }
 
-/// Chunks in flight for each thread: enough that none waits while one chunk of them is slow.
+/// Chunks in flight for each thread: enough that no thread waits while one chunk is slow.
 const AHEAD: usize = 4;
 
 impl Share {
-    /// What fits into `budget` bytes when a thread keeps `per_thread` bytes and a chunk in flight `per_chunk`.
-    /// Rather fewer threads than more memory.
+    /// The threads and chunks that fit into `budget` bytes if a thread keeps `per_thread` bytes and a chunk in flight
+    /// `per_chunk`. A small budget reduces the number of threads.
     pub(crate) fn plan(
         threads: NonZeroUsize,
         budget: u64,
@@ -117,7 +117,7 @@ fn run_together<J: Send, S: Send, D: Send>(
             }
             let Ok((number, answer)) = inbox.recv() else { break };
             if matches!(answer, Answer::Panicked) {
-                // The scope passes the panic on once the other workers are done.
+                // The scope propagates the panic once the other workers are done.
                 failed.store(true, Ordering::Relaxed);
                 break;
             }
@@ -133,7 +133,7 @@ fn run_together<J: Send, S: Send, D: Send>(
 
 enum Answer<D> {
     Done(Result<D, Error>),
-    /// Not even begun, since an earlier chunk failed.
+    /// Not started because an earlier job failed.
     Skipped,
     Panicked,
 }
@@ -147,7 +147,7 @@ struct Reply<D> {
 impl<D> Reply<D> {
     fn send(&mut self, answer: Answer<D>) {
         if let Some(to) = self.to.take() {
-            // The receiver is gone only when the run is over: the answer is not needed.
+            // The receiver is dropped only at the end of the run, when the answer is not needed.
             let _ = to.send((self.number, answer));
         }
     }
@@ -159,7 +159,7 @@ impl<D> Drop for Reply<D> {
     }
 }
 
-/// Puts answers back in order.
+/// Passes results to `reduce` in the order of their jobs.
 struct Order<F, R, D> {
     feed: F,
     reduce: R,
@@ -185,7 +185,7 @@ where
             }
             Ok(None) => None,
             Err(error) => {
-                // Takes its place behind all jobs that were fed: a failure of one of them comes first.
+                // In order after all jobs that were fed: an error of one of them is reported instead.
                 self.waiting.push_back(Some(Answer::Done(Err(error))));
                 self.reduce_ready();
                 None

@@ -9,7 +9,7 @@ use crate::mask::Mask;
 use crate::watched::Watched;
 use crate::{EngineError, Interrupt};
 
-/// One image of a chain with its opened files.
+/// One image of a chain with its open files.
 pub struct Layer {
     /// Where its bytes are.
     pub map: Box<dyn DiskMap>,
@@ -39,7 +39,7 @@ impl Layer {
 pub struct ResolvedExtent {
     /// Bytes of the disk.
     pub disk: Range<u64>,
-    /// Index of the layer that answered: 0 is the top.
+    /// Index of the layer that stores it: 0 is the top.
     pub layer: usize,
     /// Where the bytes are, in the files of that layer.
     pub source: Source,
@@ -82,8 +82,7 @@ pub struct Stack {
 type Visit<'f> = &'f mut dyn FnMut(ResolvedExtent) -> ControlFlow<()>;
 
 impl Stack {
-    /// A disk as large as its top layer. Layers without a parent below them read as
-    /// zeros where they have nothing.
+    /// A disk as large as its top layer. The lowest layer reads as zeros where it refers to its parent.
     pub fn new(top: Layer, below: Vec<Layer>) -> Self {
         let mut layers = vec![top];
         layers.extend(below);
@@ -111,16 +110,16 @@ impl Stack {
         &self.layers
     }
 
-    /// Walks the extents of `range` (clipped to the disk) in ascending order; they tile it.
-    /// What the maps call data and the files call a hole comes as zeros.
+    /// Walks the extents of `range` (clipped to the disk) in ascending order, without gaps or overlaps. Data in a hole of
+    /// its file is reported as zeros.
     ///
-    /// On an error all extents before the bad place have been handed out.
+    /// Before an error is returned, all extents in front of the invalid range have been reported.
     pub fn visit(&self, range: Range<u64>, visitor: Visit<'_>) -> Result<(), Error> {
         let files: Vec<_> = self.layers.iter().map(|layer| &layer.files as &dyn Files).collect();
         self.visit_through(&files, range, visitor)
     }
 
-    /// The same, ended by a raised interrupt wherever the walk is: also between two extents.
+    /// The same walk, which an interrupt ends at any time, also between two extents.
     pub(crate) fn visit_until(
         &self,
         interrupt: &Interrupt,
@@ -152,7 +151,7 @@ impl Stack {
         Ok(())
     }
 
-    /// Whether everything that was read through mappings was truly read.
+    /// Fails if a page that was read through a mapping could not be read.
     pub fn verify_mapping(&self) -> Result<(), Error> {
         for layer in &self.layers {
             for (index, file) in layer.files.iter().enumerate() {
@@ -235,7 +234,7 @@ impl Stack {
                 break;
             }
             let data_at = at + (data - disk.start);
-            // A file that changes under us may answer anything: at least one byte is data.
+            // A file that changes meanwhile may report anything: at least one byte is data.
             let hole = (disk.start + before(file.next_hole(data_at))).max(data + 1);
             let source = Source::Data { file: id, at: data_at };
             if visitor(ResolvedExtent { disk: data..hole, layer, source }).is_break() {

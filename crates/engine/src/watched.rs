@@ -1,9 +1,9 @@
-//! Files that a raised interrupt closes.
+//! Files whose reads fail after an interrupt.
 //!
 //! A walk over the tables of an image may read for a long time without reporting anything: a table of gigabytes
-//! that allocates nothing, a second pass over all of it. Such a walk runs inside of a format crate, which has
-//! no interrupt. So it gets its files through here: after the interrupt every read fails and everything is a
-//! hole, and the walk comes to its end.
+//! that allocates nothing, or a second pass over all tables. Such a walk runs inside a format crate, which has no
+//! notion of interrupts. So its files are wrapped: after the interrupt every read fails and everything is a hole, which
+//! ends the walk.
 
 use std::ops::Range;
 use std::sync::Arc;

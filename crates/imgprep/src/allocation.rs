@@ -1,4 +1,4 @@
-//! How a layer stores its disk, counted with bounded work.
+//! Counts the allocation of a layer, with bounded work.
 
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
@@ -7,42 +7,42 @@ use std::sync::atomic::{AtomicU64, Ordering};
 use imgprep_engine::Layer;
 use imgprep_map::{Error, ReadAt, ReadError, Source};
 
-/// Bytes of tables after which an inspector stops counting: a second's work, whatever the machine.
+/// Maximum bytes of tables that are read to count: about a second.
 const MOST_TABLES: u64 = 16 << 20;
-/// Bytes of tables that are read of any image.
+/// Bytes of tables that may be read of every image.
 const LEAST_TABLES: u64 = 1 << 20;
 
-/// Bytes of tables that may be read to count a layer that takes `actual` bytes: a thousandth of them, since a look at an
-/// empty image must not cost what its virtual size does.
+/// Bytes of tables that may be read to count a layer of `actual` bytes: a thousandth of them, because the inspection of an
+/// empty image must not depend on its virtual size.
 pub(crate) fn counted_tables(actual: u64) -> u64 {
     (actual >> 10).clamp(LEAST_TABLES, MOST_TABLES)
 }
 
-/// Extents after which it stops: a table of bits has many more in 16 MiB.
+/// Maximum number of extents: 16 MiB of bits may describe many more.
 const COUNTED_EXTENTS: u64 = 4_000_000;
 
-/// Questions after holes of the files that are asked; what is not asked about counts as data.
+/// Maximum number of queries for holes of the files; the rest counts as data.
 const HOLE_QUESTIONS: u32 = 1 << 16;
 
-/// How much of a layer's disk is stored how, in bytes.
+/// The allocation of a layer, in bytes.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct Allocation {
-    /// As it is, without holes of the file.
+    /// Uncompressed, without holes of the file.
     pub data: u64,
     /// Compressed.
     pub compressed: u64,
     /// Zeros, stored or not.
     pub zeros: u64,
-    /// Asked from the layer below.
+    /// Read from the layer below.
     pub parent: u64,
 }
 
-/// The answer to how a layer stores its disk.
+/// The result of counting the allocation of a layer.
 #[derive(Debug)]
 pub enum Counted {
     /// All of it was walked.
     Whole(Allocation),
-    /// Its tables are larger than that many bytes.
+    /// Its tables are larger than this many bytes.
     TablesTooLarge(u64),
     /// It has more than four million extents.
     TooManyExtents,
@@ -50,10 +50,10 @@ pub enum Counted {
     Failed(Error),
 }
 
-/// Walks all tables of a layer, and gives up after so many bytes of them.
+/// Walks all tables of a layer, and ends after `limit` bytes of them.
 ///
-/// The files are wrapped: past the limit no table can be read any more. So a map may go about its walk as
-/// it likes, and skip the holes that it knows; the answer does not depend on how fast that is.
+/// The files are wrapped in readers that fail after the limit. So a map may walk its tables in any way and skip holes, and
+/// the result does not depend on time.
 pub(crate) fn count(layer: &Layer, limit: u64) -> Counted {
     let left = Arc::new(AtomicU64::new(limit));
     let wrap = |file: &Arc<dyn ReadAt>| -> Arc<dyn ReadAt> {
@@ -85,13 +85,13 @@ pub(crate) fn count(layer: &Layer, limit: u64) -> Counted {
     }
 }
 
-/// Bytes of a range of a file that lie in no hole of it, if that can be found out with so many questions.
+/// Bytes of a range of a file that are not in a hole, as far as the number of queries allows.
 fn stored(file: &dyn ReadAt, at: u64, len: u64, questions: &mut u32) -> u64 {
     let end = at.saturating_add(len);
     let (mut from, mut holes) = (at, 0);
     while from < end && *questions > 0 {
         *questions -= 1;
-        // A file that changes meanwhile may answer anything.
+        // A file that changes meanwhile may report anything.
         let data = file.next_data(from).clamp(from, end);
         holes += data - from;
         if data == end {
@@ -102,15 +102,15 @@ fn stored(file: &dyn ReadAt, at: u64, len: u64, questions: &mut u32) -> u64 {
     len - holes
 }
 
-/// A file of which only so much can be read.
+/// A file of which a limited number of bytes can be read.
 struct Limited {
     file: Arc<dyn ReadAt>,
-    /// Shared by all files of the layer. 0: the limit was passed.
+    /// Bytes that are left, for all files of the layer. 0 if the limit is exceeded.
     left: Arc<AtomicU64>,
 }
 
 impl Limited {
-    /// Whether `len` more bytes may be read. Once refused, nothing may.
+    /// Whether `len` more bytes may be read. After the first rejection, nothing may be read.
     fn take(&self, len: u64) -> bool {
         let taken = |left: u64| Some(left.saturating_sub(len));
         let before = self.left.fetch_update(Ordering::Relaxed, Ordering::Relaxed, taken);
@@ -131,13 +131,13 @@ impl ReadAt for Limited {
     }
 
     fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
-        // Where a file has no mapping, nothing is counted: the read that follows is.
+        // Without a mapping nothing is counted here, but the read that follows is.
         let bytes = self.file.mapped(range)?;
         self.take(bytes.len() as u64).then_some(bytes)
     }
 
     fn will_read(&self, range: Range<u64>) {
-        // Past the limit nothing is read.
+        // After the limit nothing is read.
         if self.left.load(Ordering::Relaxed) >= range.end.saturating_sub(range.start) {
             self.file.will_read(range);
         }
@@ -148,8 +148,8 @@ impl ReadAt for Limited {
     }
 
     fn next_data(&self, at: u64) -> u64 {
-        // A question costs a call to the system: as much as a few entries. Past the limit there are no
-        // holes, so whoever only asks comes to a read, and to an end.
+        // A query costs a system call, which counts as a few entries. After the limit no holes are reported, so that a
+        // walk that only queries holes reads something, and ends.
         if self.take(64) { self.file.next_data(at) } else { at.min(self.len()) }
     }
 
@@ -221,7 +221,7 @@ mod tests {
     }
 
     #[test]
-    fn the_limit_follows_what_the_files_take() {
+    fn the_limit_depends_on_the_space_of_the_files() {
         let limits = [0, 1 << 30, 4 << 30, 16 << 30, u64::MAX].map(counted_tables);
         assert_eq!(limits, [1 << 20, 1 << 20, 4 << 20, 16 << 20, 16 << 20]);
     }
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn holes_of_the_file_are_no_data() {
+    fn holes_of_the_file_do_not_count_as_data() {
         let file = Sparse(10 << 20);
         let mut questions = 100;
         assert_eq!(stored(&file, 0, 10 << 20, &mut questions), 5 << 20);
@@ -274,7 +274,7 @@ mod tests {
     }
 
     #[test]
-    fn a_table_that_can_t_be_walked_is_told() {
+    fn an_unreadable_table_is_reported() {
         let map = Pages { page: 8, count: 10, fails_at: Some(3) };
         match counted(map, MOST_TABLES) {
             Counted::Failed(error) => assert_eq!(error.at(), Some(3)),

@@ -1,4 +1,4 @@
-//! The block bitmap of a disk, on its own.
+//! Writes only the block bitmap of a disk.
 
 use std::path::{Path, PathBuf};
 
@@ -10,12 +10,12 @@ use imgprep_raw::RawWriter;
 use crate::bitmap_file::Made;
 use crate::{BitmapCommand, Disk, Files, RequestError, Role};
 
-/// Who makes the bitmap of a RAW.
+/// The program that creates the bitmap of a RAW.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum BitmapMaker {
-    /// This program, with the layout that is known.
+    /// This program, with this layout.
     Ours(BitmapShape),
-    /// The import service's own tool.
+    /// The tool of the import service.
     Command(BitmapCommand),
 }
 
@@ -26,7 +26,7 @@ pub struct BitmapWritten {
     pub path: PathBuf,
     /// Its length, in bytes.
     pub len: u64,
-    /// Blocks of the disk and how many of them hold data, where this program counted them.
+    /// Blocks of the disk, and those that contain data, if this program counted them.
     pub blocks: Option<(u64, u64)>,
 }
 
@@ -49,7 +49,7 @@ pub fn write_bitmap(
     }
 }
 
-/// The tool reads the file itself, so that must be the disk as it is.
+/// The tool reads the file itself, so it must be a RAW file.
 fn run_command(
     disk: &Disk,
     path: &Path,

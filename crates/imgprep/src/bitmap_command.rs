@@ -1,4 +1,4 @@
-//! The import service's own tool makes the bitmap of a RAW.
+//! Runs the tool of an import service that creates the bitmap of a RAW.
 
 use std::path::Path;
 use std::process::{Command, Stdio};
@@ -9,12 +9,12 @@ use imgprep_map::Error;
 use crate::RequestError;
 use crate::bitmap_file::Made;
 
-/// A command with its arguments, in which `{raw}` and `{mf}` stand for the two files.
+/// A command with its arguments. `{raw}` and `{mf}` are replaced by the paths of the two files.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct BitmapCommand(Vec<String>);
 
 impl BitmapCommand {
-    /// Splits a line as a shell would (quotes, backslashes); nothing is expanded, no shell runs.
+    /// Splits a line as a shell does (quotes, backslashes). Nothing is expanded, and no shell is started.
     pub fn parse(line: &str) -> Result<Self, Error> {
         let words = shlex::split(line).filter(|words| !words.is_empty());
         let words = words.ok_or_else(|| wrong(line, "the command is empty or its quotes do not match"))?;
@@ -26,7 +26,7 @@ impl BitmapCommand {
         Ok(Self(words))
     }
 
-    /// Makes the bitmap of `raw` under the name `path`, not published yet. Messages call `raw` by `name`.
+    /// Creates the bitmap of `raw` for the path `path`, without publishing it. Messages show `name` instead of `raw`.
     pub(crate) fn make(
         &self,
         raw: &Path,
@@ -48,9 +48,9 @@ impl BitmapCommand {
         Ok(Made::theirs(file, path, len))
     }
 
-    /// Runs the command with `files`: place holder, path for the tool, name for people.
+    /// Runs the command with `files`: placeholder, path for the tool, name in messages.
     fn run(&self, files: &[(&str, &Path, &Path)]) -> Result<(), Error> {
-        // Names that are not UTF-8 cannot stand inside of a word.
+        // Names that are not UTF-8 cannot be a part of a word.
         if files.iter().any(|(_, path, _)| path.to_str().is_none()) {
             return Err(RequestError::BitmapCommand { what: "a file name is not UTF-8".into() }.into());
         }
@@ -60,7 +60,7 @@ impl BitmapCommand {
             })
         };
         let words: Vec<_> = self.0.iter().map(fill).collect();
-        // OK: `parse` lets no empty list pass.
+        // OK: `parse` rejects an empty list.
         let ran = Command::new(&words[0]).args(&words[1..]).stdin(Stdio::null()).output();
         let output =
             ran.map_err(|error| RequestError::BitmapCommand { what: format!("{}: {error}", words[0]) })?;
@@ -71,7 +71,7 @@ impl BitmapCommand {
         let last = printed.lines().rev().find(|line| !line.trim().is_empty());
         let last = last.unwrap_or("nothing on standard error");
         let last: String = last.chars().filter(|c| !c.is_control()).collect();
-        // Hidden names are gone when this is read.
+        // Hidden names do not exist any more when this is read.
         let last = files.iter().fold(last, |last, (_, path, name)| {
             last.replace(path.to_str().unwrap_or_default(), &name.display().to_string())
         });

@@ -1,4 +1,4 @@
-//! A bitmap file before it has its name.
+//! A bitmap file that is not published yet.
 
 use std::path::{Path, PathBuf};
 
@@ -6,7 +6,7 @@ use imgprep_engine::Bitmap;
 use imgprep_io::{OutputFile, OutputOptions, Published};
 use imgprep_map::Error;
 
-/// A bitmap that is whole and waits for its name.
+/// A complete bitmap that is not published yet.
 pub(crate) struct Made {
     file: OutputFile,
     path: PathBuf,
@@ -15,7 +15,7 @@ pub(crate) struct Made {
 }
 
 impl Made {
-    /// Writes a bitmap of our own.
+    /// Writes a bitmap of this program.
     pub(crate) fn ours(bitmap: &Bitmap, path: &Path, options: OutputOptions) -> Result<Self, Error> {
         let in_path = |error: Error| error.in_path(path.display().to_string());
         let file = OutputFile::create(path, options).map_err(|error| in_path(error.into()))?;
@@ -23,7 +23,7 @@ impl Made {
         Ok(Self { file, path: path.to_path_buf(), len: bitmap.file_len() })
     }
 
-    /// Takes one that another program wrote.
+    /// Wraps a bitmap that another program wrote.
     pub(crate) fn theirs(file: OutputFile, path: &Path, len: u64) -> Self {
         Self { file, path: path.to_path_buf(), len }
     }
@@ -38,7 +38,7 @@ impl Made {
         self.file.publish().map_err(|error| Error::new(error).in_path(self.path.display().to_string()))
     }
 
-    /// Gives it its name, which it keeps only if that is confirmed.
+    /// Gives it its name, which it loses again unless it is confirmed.
     pub(crate) fn publish_before(self) -> Result<Published, Error> {
         let published = self.file.publish_before();
         published.map_err(|error| Error::new(error).in_path(self.path.display().to_string()))

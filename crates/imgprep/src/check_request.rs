@@ -1,4 +1,4 @@
-//! A check, option by option.
+//! A builder for checks.
 
 use std::path::{Path, PathBuf};
 
@@ -95,7 +95,7 @@ impl Check {
         self
     }
 
-    /// Checks the file. What is wrong with the image is in the result; an `Err` means that the file could not be opened,
+    /// Checks the file. The result contains the violations of the image. An `Err` means that the file could not be opened,
     /// or that there is no profile of that name.
     pub fn run(mut self) -> Result<CheckedFile, Error> {
         if let Some(name) = self.profile.take() {

@@ -1,4 +1,4 @@
-//! The codes of requests and of what only a check finds.
+//! The codes of requests and of findings that only a check reports.
 
 use std::collections::BTreeMap;
 use std::sync::LazyLock;
@@ -31,7 +31,7 @@ const CODES: &[Code] = &[
     Code::finding("zvhd.payload.zeros", "structure/payload", "a block of zeros is stored"),
 ];
 
-/// The codes of this library: its own, and those of all parts that it is made of.
+/// All codes of this library and its parts.
 pub fn codes() -> impl Iterator<Item = &'static Code> {
     let tables = [
         CODES,

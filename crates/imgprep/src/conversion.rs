@@ -1,4 +1,4 @@
-//! A conversion, option by option.
+//! A builder for conversions.
 
 use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};

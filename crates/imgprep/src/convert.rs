@@ -17,26 +17,26 @@ use crate::{
     BitmapMaker, Checksum, ConvertOptions, Destination, Disk, Files, Output, Plan, RequestError, Role, Verify,
 };
 
-/// What a conversion did.
+/// The result of a conversion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Converted {
-    /// What was found before it began.
+    /// The result of the table scan.
     pub table_scan: TableScan,
     /// Length of the output, in bytes.
     pub len: u64,
-    /// Blocks of 2 MiB that hold data.
+    /// Chunks that contain data.
     pub data_blocks: u64,
-    /// Ranges that could not be read and are zeros now.
+    /// Ranges that could not be read and are zeros in the output.
     pub losses: Vec<Loss>,
     /// The bitmap's file, if one was written.
     pub bitmap: Option<PathBuf>,
-    /// Whether the output was read back and found equal.
+    /// Whether the output was read back and compared.
     pub is_verified: bool,
-    /// CRC-32 of the disk, all of its bytes, where it was wanted.
+    /// CRC-32 of all bytes of the disk, if it was computed.
     pub crc32: Option<u32>,
 }
 
-/// Converts a disk. What fails leaves no file behind; a device or a pipe is left as far as it was written.
+/// Converts a disk. If it fails, no file is left behind; a device or a pipe keeps what was written.
 pub fn convert(
     disk: &Disk,
     destination: &Destination,
@@ -86,7 +86,7 @@ pub fn convert_planned_to(
     if options.bitmap.is_some() {
         return Err(RequestError::BitmapNeedsRaw.into());
     }
-    // Rejected before hours of work.
+    // Rejected before the conversion, which may take hours.
     if options.verify == Verify::ReadBack && output.reopen()?.is_none() {
         return Err(Error::new(RequestError::NotReadable).in_path(output.label()));
     }
@@ -151,16 +151,16 @@ fn check_request(disk: &Disk, destination: &Destination, options: &ConvertOption
         let removed = imgprep_io::remove_unfinished(bitmap);
         removed.map_err(|error| in_path(imgprep_io::OpenError::from(error).into()))?;
     }
-    // Refused before hours of work, and again when it gets its name.
+    // Rejected before the conversion, and again when it gets its name.
     if options.existing == Existing::Refuse && bitmap.symlink_metadata().is_ok() {
         return Err(in_path(imgprep_io::CreateError::Exists.into()));
     }
     Ok(())
 }
 
-/// Gives the output and its bitmap their names: the bitmap first, so that a RAW that appears is complete. A RAW that is
-/// replaced must not be seen beside a bitmap of the other one, whatever ends the process: then the old bitmap goes
-/// first and the new one comes last.
+/// Gives the output and its bitmap their names: the bitmap first, so that a new RAW has its bitmap. If a RAW is replaced, it
+/// must never be next to the bitmap of the other one, even if the process is killed: then the old bitmap is removed first,
+/// and the new one is added last.
 fn publish(opened: Box<dyn Output + '_>, bitmap: Option<Made>) -> Result<(), Error> {
     let Some(bitmap) = bitmap else { return opened.publish() };
     if opened.is_new() {
@@ -228,25 +228,25 @@ impl Job<'_> {
             }),
         };
         run(self.disk.stack(), self.table_scan, output, self.run, self.losses).map_err(|error| {
-            // What the source's layers are to blame for has their name already.
+            // Errors of the source contain the name of the layer already.
             if error.detail::<WriteError>().is_some() { error.in_path(opened.label()) } else { error }
         })
     }
 
-    /// The bitmap, whole and without its name.
+    /// The complete bitmap, not published yet.
     fn bitmap(&self, opened: &dyn Output, ours: Option<&Bitmap>) -> Result<Option<Made>, Error> {
         let Some((maker, path)) = &self.options.bitmap else { return Ok(None) };
         let options = output_options(self.options);
         match (maker, ours, opened.readable_paths()) {
             (BitmapMaker::Command(command), _, Some((raw, name))) => command.make(raw, name, path, options),
             (BitmapMaker::Ours(_), Some(bitmap), _) => Made::ours(bitmap, path, options),
-            // OK: `check_request` lets a bitmap only beside a file or a device pass.
+            // OK: `check_request` accepts a bitmap only next to a file or a device.
             _ => Err(RequestError::BitmapNeedsRaw.into()),
         }
         .map(Some)
     }
 
-    /// Reads the output back as anybody would, from its file, and compares.
+    /// Reads the output back from its file, like any other image, and compares it.
     fn verify(&self, opened: &dyn Output, source: Option<&Checksums>) -> Result<bool, Error> {
         if self.options.verify == Verify::Skip {
             return Ok(false);
@@ -255,7 +255,7 @@ impl Job<'_> {
         let name = opened.label();
         let open = OpenOptions {
             from: imgprep_catalog::by_name(self.options.target.name()),
-            // What lies behind the disk's end is on the cloud's disk, too: it is read as far as the format rounds up.
+            // The part after the end of the disk is read, too, as far as the format rounds the size up.
             parse: ParseOptions { size: SizeChoice::Current, ..ParseOptions::default() },
             follow: FollowPolicy::None,
             ..OpenOptions::default()

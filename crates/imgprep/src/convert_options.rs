@@ -1,4 +1,4 @@
-//! What a conversion writes, and where.
+//! Options and destination of a conversion.
 
 use std::path::PathBuf;
 
@@ -35,23 +35,23 @@ pub enum Checksum {
     Crc32,
 }
 
-/// What a conversion makes, and how.
+/// Options of a conversion.
 #[derive(Clone, Debug)]
 pub struct ConvertOptions {
     /// The format.
     pub target: Target,
-    /// What is done about an existing output.
+    /// How an existing output is handled.
     pub existing: Existing,
     /// Whether the output is synced.
     pub sync: Sync,
     /// Whether it is read back.
     pub verify: Verify,
-    /// Whether the disk's checksum is wanted.
+    /// Whether the checksum of the disk is computed.
     pub checksum: Checksum,
-    /// The bitmap to write along with a RAW file, and where.
+    /// The bitmap to write next to a RAW file, and its path.
     pub bitmap: Option<(BitmapMaker, PathBuf)>,
     /// The output's uuid, if its format has one.
     pub uuid: [u8; 16],
-    /// The output's time stamp, in seconds since 1970.
+    /// The timestamp of the output, in seconds since 1970.
     pub unix_time: u64,
 }

@@ -1,4 +1,4 @@
-//! An opened disk: its layers, described, and the stack that the engine reads.
+//! An open disk: the description of its layers, and the stack that the engine reads.
 
 use std::ops::{ControlFlow, Range};
 use std::path::Path;
@@ -16,22 +16,22 @@ use crate::RequestError;
 use crate::allocation::{Counted, count, counted_tables};
 use crate::contents::{DiskInspection, inspect};
 
-/// What is known of one layer.
+/// The description of one layer.
 #[derive(Debug)]
 pub struct LayerInfo {
     /// Its file's name.
     pub name: String,
     /// Length of its disk, in bytes.
     pub size: u64,
-    /// What speaks for its format; nothing for RAW.
+    /// The evidence for its format; `None` for RAW.
     pub evidence: Option<Evidence>,
-    /// All that its bytes speak for.
+    /// All formats that its bytes match.
     pub matches: Vec<Match>,
     /// Bytes of a logical sector.
     pub sector: u32,
-    /// What the format says.
+    /// Facts from the header of the format.
     pub facts: Facts,
-    /// Oddities.
+    /// Anomalies.
     pub findings: Vec<Finding>,
     /// The layer below, as the image names it.
     pub parent: Option<ParentRef>,
@@ -51,17 +51,17 @@ impl LayerInfo {
         self.files.len() > self.associated_files.len()
     }
 
-    /// Bytes that all files of the layer take on their file systems.
+    /// Space that all files of the layer take on their file systems, in bytes.
     pub fn actual_size(&self) -> u64 {
         self.files.iter().map(|file| file.actual_size()).sum()
     }
 
-    /// Where its file is.
+    /// The path of its file.
     pub fn path(&self) -> Option<&Path> {
         self.files.first().map(|file| file.path())
     }
 
-    /// When its file was last changed, in seconds since 1970.
+    /// Time of the last change of its file, in seconds since 1970.
     pub fn modified(&self) -> Option<i64> {
         self.files.first().and_then(|file| file.modified())
     }
@@ -72,7 +72,7 @@ impl LayerInfo {
     }
 }
 
-/// A disk, ready to be read.
+/// An open disk.
 pub struct Disk {
     layers: Vec<LayerInfo>,
     unopened: Vec<Named>,
@@ -81,17 +81,17 @@ pub struct Disk {
     token: Arc<DiskToken>,
 }
 
-/// The identity of an opened disk: a plan is valid for the disk that it was made of.
+/// The identity of an open disk: a plan is valid for its own disk only.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct DiskToken;
 
 impl Disk {
-    /// Opens an image and what it needs.
+    /// Opens an image and the files that it needs.
     pub fn open(path: &Path, options: &OpenOptions) -> Result<Self, Error> {
         Ok(Self::from_chain(imgprep_open::open(path, options)?))
     }
 
-    /// From a chain that is open already.
+    /// The disk of an open chain.
     pub fn from_chain(chain: Chain) -> Self {
         let layer = chain.top();
         let top = DetectedFile {
@@ -140,12 +140,12 @@ impl Disk {
         &self.layers
     }
 
-    /// Where all files are that it is read from.
+    /// The paths of all files that it is read from.
     pub fn source_paths(&self) -> impl Iterator<Item = &Path> {
         self.files().map(|file| file.path())
     }
 
-    /// Files that are named and were not opened: then the disk can be described, not read.
+    /// Files that are named but not open. With any of them, the disk can be described, but not read.
     pub fn unopened(&self) -> &[Named] {
         &self.unopened
     }
@@ -157,8 +157,7 @@ impl Disk {
         Some(count(self.stack.layers().get(index)?, counted_tables(info.actual_size())))
     }
 
-    /// What is on the disk. Reads a mebibyte at most, and nothing at all of a disk that is not complete
-    /// or locked away.
+    /// Inspects the contents of the disk. Reads 1 MiB at most, and nothing from a disk that is incomplete or encrypted.
     pub fn contents(&self) -> DiskInspection {
         // OK: a chain has at least the image that the user named.
         let top = &self.layers[0];
@@ -169,8 +168,8 @@ impl Disk {
         inspect(&self.stack, top.sector, top.facts.format)
     }
 
-    /// Checks the tables of the layer `index` beyond the location of its bytes; nothing where
-    /// there is no such layer, or not all of its files are open.
+    /// Runs the structure check of the layer `index`. Nothing is checked if there is no such layer, or not all of its files
+    /// are open.
     pub fn check_structure(
         &self,
         index: usize,
@@ -185,9 +184,9 @@ impl Disk {
         Ok(checked)
     }
 
-    /// Adds to the findings of every layer what its tables say against each other though they can be read
-    /// ([`DiskMap::cross_check`](imgprep_map::DiskMap::cross_check)): to be called before a conversion.
-    /// Fails only when the run is interrupted.
+    /// Adds contradictions between the tables to the findings of each layer
+    /// ([`DiskMap::cross_check`](imgprep_map::DiskMap::cross_check)). Called before a conversion. Fails only if the run is
+    /// interrupted.
     pub fn cross_check(&mut self, run: &Options<'_>) -> Result<(), Error> {
         for (info, layer) in self.layers.iter_mut().zip(self.stack.layers()) {
             if info.is_whole() {
@@ -197,8 +196,8 @@ impl Disk {
         Ok(())
     }
 
-    /// Adds to the findings of each layer what its tables leave out of the disk and other programs may read.
-    /// That reads payload, but none that the disk uses.
+    /// Adds bytes that the tables do not refer to, but other programs may read, to the findings of each layer. This reads
+    /// payload, but none that belongs to the disk.
     pub fn find_unused(&mut self, interrupt: &Interrupt) -> Result<(), Error> {
         for (info, layer) in self.layers.iter_mut().zip(self.stack.layers()) {
             check_unused(layer, interrupt, &mut |finding| info.findings.push(finding))?;
@@ -217,7 +216,7 @@ impl Disk {
         self.stack.verify_mapping()
     }
 
-    /// Whether a running QEMU writes to it.
+    /// Whether a running QEMU has it open for writing.
     pub(crate) fn is_in_use(&self) -> bool {
         self.files().any(|file| file.has_writer())
     }
@@ -230,7 +229,7 @@ impl Disk {
         &self.stack
     }
 
-    /// All that must be so before the first byte is read for a conversion.
+    /// Checks the preconditions of a conversion: all files are open, and none is open for writing elsewhere.
     pub(crate) fn check_readable(&self) -> Result<(), Error> {
         self.check_complete()?;
         let in_use = self.files().find(|file| file.has_writer());
@@ -239,7 +238,7 @@ impl Disk {
         })
     }
 
-    /// All that must still be so after the last one.
+    /// Checks that no file has changed, and that no page of a mapping failed.
     pub(crate) fn check_unchanged(&self) -> Result<(), Error> {
         self.stack.verify_mapping()?;
         self.files().try_for_each(|file| {
@@ -247,7 +246,7 @@ impl Disk {
         })
     }
 
-    /// Which files it is read from.
+    /// The identities of the files that it is read from.
     pub(crate) fn identities(&self) -> impl Iterator<Item = FileIdentity> {
         self.files().map(|file| file.identity())
     }
@@ -256,7 +255,7 @@ impl Disk {
         self.layers.iter().flat_map(|layer| &layer.files)
     }
 
-    /// Fails with the reason of the first file that was not opened.
+    /// Fails with the error of the first file that is not open.
     pub(crate) fn check_complete(&self) -> Result<(), Error> {
         let Some(missing) = self.unopened.first() else { return Ok(()) };
         let path = missing.reason.path().unwrap_or_default().to_string();
@@ -273,7 +272,7 @@ impl Disk {
     }
 }
 
-/// What describes a layer, and what the engine reads.
+/// The description of a layer, and what the engine reads.
 fn split(layer: Layer) -> (LayerInfo, EngineLayer) {
     let (files, names, readers) = (layer.files.clone(), layer.names(), layer.readers());
     let Image { size, sector, parent, files: associated_files, facts, mut findings, map, .. } = *layer.image;
@@ -293,7 +292,7 @@ fn split(layer: Layer) -> (LayerInfo, EngineLayer) {
     (info, EngineLayer { map, files: readers, names })
 }
 
-/// All that the bytes of a file speak for, whether or not it can be opened as a disk.
+/// All formats that the bytes of a file match, whether or not it can be opened as a disk.
 pub fn matches_of(path: &Path) -> Result<Vec<Match>, Error> {
     let file = SourceFile::open(path, SourceOptions::default())
         .map_err(|error| Error::new(error).in_path(path.display().to_string()))?;

@@ -1,4 +1,4 @@
-//! Which files a command reads and which it writes: none that is written may be one of the others.
+//! The files that a command reads and writes: a written file must not be one of the others.
 
 use std::collections::{HashMap, HashSet};
 use std::path::{Path, PathBuf};
@@ -8,16 +8,16 @@ use imgprep_map::Error;
 
 use crate::{Disk, RequestError};
 
-/// What a file is to the command that writes it.
+/// The role of a file that a command writes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Role {
     /// The image.
     Output,
     /// The block bitmap of a RAW.
     Bitmap,
-    /// The result, for a program or a page.
+    /// A report.
     Report,
-    /// The proof of what was made of what.
+    /// A receipt.
     Receipt,
     /// The journal of a batch.
     Journal,
@@ -36,50 +36,50 @@ impl Role {
     }
 }
 
-/// All files of a command. Names are compared by what they lead to, not by their text.
+/// All files of a command. Names are compared by the files that they refer to, not as text.
 #[derive(Clone, Debug, Default)]
 pub struct Files {
     read: HashSet<FileIdentity>,
     written: Vec<(Role, PathBuf)>,
-    /// The file that standard output goes to.
+    /// The file that standard output is redirected to.
     stdout: Option<FileIdentity>,
 }
 
 impl Files {
-    /// A file that is read. One that is not there is nothing that could be lost.
+    /// Adds a file that is read. A missing file is ignored.
     pub fn reads(&mut self, path: &Path) {
         if let FilePlace::There(identity) = FilePlace::of(path) {
             self.read.insert(identity);
         }
     }
 
-    /// Standard input is read.
+    /// Adds standard input.
     pub fn reads_stdin(&mut self) {
         self.read.extend(FileIdentity::of_stdin());
     }
 
-    /// All files of an opened disk: extents, backing files, data files.
+    /// Adds all files of an open disk: extents, backing files, data files.
     pub fn reads_disk(&mut self, disk: &Disk) {
         self.read.extend(disk.identities());
     }
 
-    /// A file that is written.
+    /// Adds a file that is written.
     pub fn writes(&mut self, role: Role, path: &Path) {
         self.written.push((role, path.to_path_buf()));
     }
 
-    /// An image is written to standard output.
+    /// Adds standard output as an image.
     pub fn writes_stdout(&mut self) {
         self.stdout = FileIdentity::of_stdout();
     }
 
-    /// Whether a file that is written is there already.
+    /// Whether a written file exists already.
     pub fn replaces(&self) -> bool {
         self.written.iter().any(|(_, path)| path.symlink_metadata().is_ok())
     }
 
-    /// Refuses a file that is written and is also read, or written twice. Asked before the first byte is written, and
-    /// once more before a report replaces a file: an output is a file by then.
+    /// Rejects a file that is both read and written, or written twice. Called before the first byte is written, and again
+    /// before a report replaces a file, because the output exists by then.
     pub fn check(&self) -> Result<(), Error> {
         let mut seen = HashMap::with_capacity(self.written.len());
         if let Some(identity) = self.stdout {

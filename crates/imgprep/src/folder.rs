@@ -1,4 +1,4 @@
-//! Which files of a folder are images.
+//! Finds the images of a folder.
 
 use std::path::{Path, PathBuf};
 
@@ -11,11 +11,10 @@ use imgprep_policy::Kind;
 use crate::RequestError;
 use crate::parts::parts_among;
 
-/// The images in a folder and the folders in it, by name: files with an extension of an image, and
-/// those whose bytes speak for a format. Links to folders are not followed. A link that [`check_link`] refuses is
-/// judged by its extension alone and not opened. Parts of a disk that another file of the folder describes are left out: they
-/// are judged with it. Each entry that cannot be examined and each folder that cannot be listed is given to `failed` with the
-/// reason; the others are still found.
+/// The images in a folder and in the folders below it, sorted by name: files with the extension of an image, and those
+/// whose bytes match a format. Links to folders are not followed. A link that [`check_link`] rejects is recognised by its
+/// extension only, and not opened. Parts of a disk that another file of the folder describes are omitted: they are checked
+/// with it. Each entry that cannot be examined, and each folder that cannot be listed, is passed to `failed` with its error.
 pub fn image_files(
     folder: &Path,
     options: &OpenOptions,
@@ -51,7 +50,7 @@ fn files_below(
     found
 }
 
-/// What a folder lists, by name, as far as it can be listed.
+/// The entries of a folder by name, as far as it can be listed.
 fn entries(folder: &Path, failed: &mut dyn FnMut(&Path, Error)) -> Vec<PathBuf> {
     let mut paths = Vec::new();
     match std::fs::read_dir(folder) {
@@ -69,15 +68,15 @@ fn unreadable(path: &Path, error: std::io::Error) -> Error {
     Error::new(imgprep_io::OpenError::from(error)).in_path(path.display().to_string())
 }
 
-/// Refuses a link found in the searched `folder` that leads nowhere, or out of the folder unless the policy is `Any`. Whatever
-/// is no link passes.
+/// Rejects a dangling link in the searched `folder`, and unless the policy is `Any`, a link that leads out of the folder.
+/// Other files are accepted.
 pub fn check_link(path: &Path, folder: &Path, follow: FollowPolicy) -> Result<(), Error> {
     if !path.is_symlink() {
         return Ok(());
     }
     let target = || std::fs::read_link(path).map_or(String::new(), |target| target.display().to_string());
     let refused = |error: RequestError| Err(Error::new(error).in_path(path.display().to_string()));
-    // A folder that cannot be resolved holds nothing.
+    // A folder that cannot be resolved contains no file.
     let (real, folder) = (path.canonicalize(), folder.canonicalize());
     match (real, folder) {
         (Ok(real), Ok(folder)) if follow == FollowPolicy::Any || real.starts_with(&folder) => Ok(()),
@@ -105,7 +104,7 @@ fn is_image(path: &Path, options: &OpenOptions) -> bool {
     }
 }
 
-/// What a file is that was not taken for a readable disk.
+/// The kind of a file that was not detected as a readable disk.
 pub(crate) fn kind_of(error: &Error) -> Kind {
     match error.detail::<DetectError>() {
         Some(DetectError::Unsupported { name, .. } | DetectError::Padded { name, .. }) => {
@@ -187,7 +186,7 @@ mod tests {
         assert_eq!((files.len(), failed), (0, vec![("gone".into(), "io.open.not-found")]), "ENOENT");
     }
 
-    /// Folders are made one by one, since the path of the last one is longer than the system takes.
+    /// Folders are created one by one, because the path of the last one exceeds the system's limit.
     #[test]
     fn a_folder_with_too_long_a_path_does_not_hide_the_others() {
         let temp = tempfile::tempdir().unwrap();

@@ -17,7 +17,7 @@ pub trait Output {
     /// The name of the output in messages.
     fn label(&self) -> String;
 
-    /// Opens what was written for reading. `None` if it cannot be read back.
+    /// Opens the written output for reading; `None` if it cannot be read back.
     fn reopen(&self) -> Result<Option<Arc<dyn ImageFile>>, Error> {
         Ok(None)
     }
@@ -28,7 +28,7 @@ pub trait Output {
         Ok(())
     }
 
-    /// Where another program can read the output before it is published, and its final path.
+    /// The path at which another program can read the output before it is published, and its final path.
     fn readable_paths(&self) -> Option<(&Path, &Path)> {
         None
     }

@@ -1,7 +1,7 @@
 //! Files of a folder that are parts of a disk that another file there describes.
 //!
 //! A part is named by an image in its folder (an extent, a data file, a list of changed blocks) and is no image by its own
-//! contents. A file that is one stays in view whoever names it: a stranger's descriptor must not hide it from a check.
+//! contents. A file that is an image is never a part: an untrusted descriptor must not hide it from a check.
 
 use std::collections::{BTreeMap, BTreeSet};
 use std::path::{Path, PathBuf};
@@ -32,7 +32,7 @@ pub fn parts_among(paths: &[PathBuf], options: &OpenOptions) -> BTreeMap<PathBuf
     parts
 }
 
-/// What an image says of itself, if its format is one whose images name other files.
+/// The parsed header of an image, if images of its format name other files.
 fn described(path: &Path, options: &OpenOptions) -> Option<Box<Image>> {
     let file = SourceFile::open(path, options.source).ok()?;
     let detection =
@@ -48,8 +48,8 @@ fn named(image: &Image) -> Vec<FileRef> {
     image.files.iter().chain(&image.attachments).cloned().collect()
 }
 
-/// The list of changed blocks of a VMDK goes by this name, whether or not the descriptor still gives it: ESX leaves the
-/// file there when change tracking is switched off.
+/// The list of changed blocks of a VMDK has this name, even if the descriptor no longer contains it: ESX leaves the file
+/// in place when change tracking is switched off.
 fn tracking_beside(image: &Path) -> Option<PathBuf> {
     let name = image.file_name()?.to_str()?;
     Some(image.with_file_name(format!("{}-ctk.vmdk", name.strip_suffix(".vmdk")?)))
@@ -64,7 +64,7 @@ fn is_part(path: &Path, options: &OpenOptions) -> bool {
             described(path, options).is_none_or(|image| !is_whole(&image))
         }
         Ok(_) => false,
-        // Known not to be a disk, or not known to be one.
+        // Not a disk, or an unknown file.
         Err(error) => error.code() != "detect.ambiguous",
     }
 }

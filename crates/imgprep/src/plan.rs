@@ -1,4 +1,4 @@
-//! What a conversion would do, from the tables alone.
+//! The plan of a conversion, from its tables.
 
 use std::sync::Arc;
 
@@ -9,18 +9,18 @@ use imgprep_map::{Encoding, Error};
 use crate::disk::DiskToken;
 use crate::{ConvertOptions, Disk};
 
-/// What a conversion would do.
+/// The plan of a conversion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Plan {
     /// The result of the table scan.
     pub table_scan: TableScan,
-    /// Length of the output: exact for RAW, else at most this.
+    /// Length of the output: exact for RAW, otherwise an upper bound.
     pub len: u64,
     /// Whether the length is exact.
     pub is_exact: bool,
     /// Ranges that cannot be read.
     pub losses: Vec<Loss>,
-    /// What the table scan is valid for.
+    /// The conversions that the table scan is valid for.
     scope: Scope,
 }
 
@@ -31,7 +31,7 @@ struct Scope {
     on_loss: OnLoss,
 }
 
-/// Walks all tables, as a conversion does before it begins. No payload is read, nothing is written.
+/// Scans all tables, as a conversion does before it begins. No payload is read, and nothing is written.
 pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<Plan, Error> {
     disk.check_readable()?;
     let format = options.target.writer(disk.size(), options.uuid, options.unix_time)?;

@@ -7,7 +7,7 @@ use imgprep_engine::{Interrupt, OnLoss, Options, Progress};
 /// Bytes of buffers by default.
 const MEMORY: u64 = 256 << 20;
 
-/// What a run may use.
+/// The resources of a run.
 pub(crate) struct Resources {
     pub(crate) threads: NonZeroUsize,
     pub(crate) memory: u64,

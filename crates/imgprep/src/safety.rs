@@ -12,11 +12,11 @@ pub(crate) fn under(id: RuleId, fact: impl Into<String>) -> Violation {
     Violation::new(id.rule(), fact)
 }
 
-/// All names that a layer has in it. No file is opened.
+/// The violations of all names in a layer. No file is opened.
 ///
-/// A file that was opened (`has_parent`: the layer below is there) is judged by itself, so that its name is only noted.
-/// What an unopened file adds to the disk is unknown: a parent or a data file is an error then. An extent
-/// is a warning: a descriptor without extents is no disk at all, so no reader takes it for one.
+/// The name of an open file is only a note, because the file itself is checked (`has_parent`: the layer below is open). The
+/// contents of other files are unknown: a parent or a data file is an error then. An extent is a warning, because no reader
+/// accepts a descriptor without its extents.
 pub(crate) fn names(layer: &LayerInfo, path: &Path, has_parent: bool) -> Vec<Violation> {
     let opened = |violation: Violation, is_open: bool| {
         if is_open { violation.with_severity(Severity::Note) } else { violation }
@@ -30,7 +30,7 @@ pub(crate) fn names(layer: &LayerInfo, path: &Path, has_parent: bool) -> Vec<Vio
         let place = Place { at: Some(parent.at), ..Place::default() };
         let fact = format!("the image names the backing file \"{}\"", parent.name);
         found.push(opened(under(RuleId::SafetyBackingFile, fact), has_parent).at(place.clone()));
-        // Where a parent is known by its identity the name is only a hint, often of another machine.
+        // If a parent is known by its identity, the name is only a hint, often from another machine.
         let severity = if parent.identities.is_empty() { Severity::Error } else { Severity::Warning };
         found.extend(leads(&parent.name, path, &place).map(|violation| match violation.rule.id {
             RuleId::SafetyOutsidePath => violation.with_severity(severity),
@@ -53,7 +53,7 @@ pub(crate) fn names(layer: &LayerInfo, path: &Path, has_parent: bool) -> Vec<Vio
     found
 }
 
-/// A parent that is known by its identity alone: no name leads anywhere.
+/// The violation of a parent that is known by its identity only.
 fn unnamed_parent(layer: &LayerInfo, has_parent: bool) -> Option<Violation> {
     let parent = layer.parent.as_ref().filter(|parent| !parent.is_named())?;
     let place = Place { at: Some(parent.at), ..Place::default() };
@@ -62,7 +62,7 @@ fn unnamed_parent(layer: &LayerInfo, has_parent: bool) -> Option<Violation> {
     Some(if has_parent { violation.with_severity(Severity::Note) } else { violation })
 }
 
-/// Where a name leads: out of the folder, or over a link.
+/// The violation of a name that leads out of the folder or to a link.
 fn leads(name: &ImageName, image: &Path, place: &Place) -> Option<Violation> {
     if let Some(why) = outside(&name.0) {
         let fact = format!("the name \"{name}\" is {why}");
@@ -73,7 +73,7 @@ fn leads(name: &ImageName, image: &Path, place: &Place) -> Option<Violation> {
     is_link(&image.with_file_name(text)).then(|| under(RuleId::SafetySymlink, fact()).at(place.clone()))
 }
 
-/// Why a name does not refer to a file in the image's own folder.
+/// The reason why a name does not refer to a file in the image's folder.
 pub(crate) fn outside(name: &[u8]) -> Option<&'static str> {
     let colon = name.iter().position(|byte| *byte == b':');
     let is_word =

@@ -1,6 +1,6 @@
 //! Sizes in options.
 
-/// Why a text is no size.
+/// The error of an invalid size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum SizeError {
     /// It is not a whole number with an optional unit.

@@ -108,7 +108,7 @@ impl Target {
         self == Self::Raw
     }
 
-    /// Whether the file holds a UUID.
+    /// Whether the file contains a UUID.
     pub fn has_uuid(self) -> bool {
         matches!(self, Self::Zvhd2(_) | Self::Vdi { .. } | Self::Vhd { .. })
     }

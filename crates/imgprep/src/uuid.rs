@@ -1,4 +1,4 @@
-//! The uuid of an output, as it is typed.
+//! Parses the uuid of an output.
 
 /// 32 hexadecimal digits, with or without dashes; `None` for anything else.
 pub fn parse_uuid(text: &str) -> Option<[u8; 16]> {

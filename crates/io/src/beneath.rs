@@ -1,6 +1,6 @@
-//! Files opened without a link on the way: what a path led to when it was checked is what is opened.
+//! Opens files without following links, so that the file that was checked is the file that is opened.
 //!
-//! `openat2` does it in one call (Linux 5.6); where that is missing or forbidden, one component after the other.
+//! `openat2` does that in one call (Linux 5.6). If it is missing or forbidden, components are opened one by one.
 
 use std::ffi::OsStr;
 use std::fs::{File, Metadata};
@@ -11,13 +11,13 @@ use std::path::{Component, Path};
 use rustix::fs::{CWD, Mode, OFlags, ResolveFlags, openat, openat2};
 use rustix::io::Errno;
 
-/// A folder that files are opened in, whatever its name leads to meanwhile.
+/// An open folder in which files are opened, even if its name changes.
 pub(crate) struct Folder(OwnedFd);
 
-/// Only a handle: nothing is read, nothing waits, no device notices.
+/// Only a handle: nothing is read, and opening has no effect on a device.
 const HANDLE: OFlags = OFlags::PATH.union(OFlags::CLOEXEC).union(OFlags::NOFOLLOW);
 const FOLDER: OFlags = HANDLE.union(OFlags::DIRECTORY);
-/// A pipe opens at once and is refused by its kind, a terminal does not become this process's own.
+/// Opening a pipe does not wait, and a terminal does not become the controlling terminal.
 const READ: OFlags = OFlags::RDONLY
     .union(OFlags::CLOEXEC)
     .union(OFlags::NOFOLLOW)
@@ -25,9 +25,9 @@ const READ: OFlags = OFlags::RDONLY
     .union(OFlags::NOCTTY);
 
 impl Folder {
-    /// The folder of this absolute path, no component of which is a link.
+    /// Opens the folder of this absolute path; a link in the path is an error.
     pub(crate) fn open(path: &Path) -> io::Result<Self> {
-        // Without O_NOFOLLOW a link at the end fails as one on the way does.
+        // Without O_NOFOLLOW a link at the end fails with the same error as one in the middle.
         let flags = FOLDER.difference(OFlags::NOFOLLOW);
         match openat2(CWD, path, flags, Mode::empty(), ResolveFlags::NO_SYMLINKS) {
             Err(error) if is_unavailable(error) => Self::by_components(path),
@@ -47,12 +47,12 @@ impl Folder {
         Ok(Self(folder))
     }
 
-    /// What has this name, a link itself included. It is not opened.
+    /// The metadata of this name, of a link itself if it is one. The file is not opened.
     pub(crate) fn look(&self, name: &OsStr) -> io::Result<Metadata> {
         File::from(openat(&self.0, name, HANDLE, Mode::empty())?).metadata()
     }
 
-    /// Opens the file of this name for reading. A link fails.
+    /// Opens the file of this name for reading. A link is an error.
     pub(crate) fn file(&self, name: &OsStr) -> io::Result<File> {
         let resolve = ResolveFlags::BENEATH.union(ResolveFlags::NO_SYMLINKS);
         match openat2(&self.0, name, READ, Mode::empty(), resolve) {
@@ -66,18 +66,18 @@ impl Folder {
     }
 }
 
-/// Opens a file over links, and returns at once whatever it is.
+/// Opens a file, following links, without waiting.
 pub(crate) fn open_at_once(path: &Path) -> io::Result<File> {
     let flags = READ.difference(OFlags::NOFOLLOW);
     Ok(openat(CWD, path, flags, Mode::empty())?.into())
 }
 
-/// Whether the system has no `openat2`, or a sandbox forbids it.
+/// Whether `openat2` is missing or forbidden by a sandbox.
 fn is_unavailable(error: Errno) -> bool {
     matches!(error, Errno::NOSYS | Errno::PERM)
 }
 
-/// Whether an error says that a link was in the way.
+/// Whether an error was caused by a link.
 pub(crate) fn is_link(error: &io::Error) -> bool {
     error.raw_os_error() == Some(Errno::LOOP.raw_os_error())
 }

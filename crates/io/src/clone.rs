@@ -1,7 +1,7 @@
-//! Blocks that two files share: what goes into an output as it stands in a mapped source need not be written where the
-//! file system can have both files refer to the same blocks (a reflink), until one of them is written to.
+//! Shares blocks between a source and an output (reflinks), if the file system supports that, instead of writing bytes that
+//! are mapped from the source.
 //!
-//! A writer has a slice; a list of all mappings shows which file it is mapped from.
+//! A writer only has slices; a list of all mappings identifies the file that a slice is mapped from.
 
 use std::collections::BTreeMap;
 use std::fs::File;
@@ -14,10 +14,10 @@ use rustix::io::Errno;
 
 use crate::os;
 
-/// Less is written sooner than its blocks are shared.
+/// Smallest range that is shared: writing less than that is faster.
 const SHARE_FROM: u64 = 64 << 10;
 
-/// The block of every common file system.
+/// The block size of common file systems.
 const USUAL_BLOCK: u64 = 4096;
 
 /// All mapped files, by the address at which they begin.
@@ -30,13 +30,13 @@ struct Mapped {
     device: u64,
 }
 
-/// The entry of a mapping in the list. Must be dropped before the mapping is: then an address that is found in the
-/// list belongs to that mapping, as long as whoever asks has borrowed the bytes there.
+/// The entry of a mapping in the list. It must be dropped before the mapping: then an address that is found in the list
+/// belongs to that mapping while the bytes at the address are borrowed.
 #[derive(Debug)]
 pub(crate) struct Listed(usize);
 
 impl Listed {
-    /// Lists the mapping of a whole file on this device.
+    /// Adds the mapping of a whole file on this device to the list.
     pub(crate) fn new(mapping: &[u8], file: &Arc<File>, device: u64) -> Self {
         let start = mapping.as_ptr().addr();
         let mapped = Mapped { len: mapping.len(), file: Arc::clone(file), device };
@@ -51,7 +51,7 @@ impl Drop for Listed {
     }
 }
 
-/// Where bytes in memory are mapped from. The file stays open as long as this is kept.
+/// The file and offset that bytes are mapped from. It keeps the file open.
 #[derive(Debug)]
 struct Origin {
     file: Arc<File>,
@@ -59,7 +59,7 @@ struct Origin {
     at: u64,
 }
 
-/// Where these bytes are mapped from, if all of them are, from one file.
+/// The origin of bytes that are all mapped from one file.
 fn origin(bytes: &[u8]) -> Option<Origin> {
     let address = bytes.as_ptr().addr();
     let list = MAPPED.read().unwrap_or_else(PoisonError::into_inner);
@@ -69,8 +69,8 @@ fn origin(bytes: &[u8]) -> Option<Origin> {
     is_inside.then(|| Origin { file: Arc::clone(&mapped.file), device: mapped.device, at: at as u64 })
 }
 
-/// The whole blocks in `len` bytes that stand at `from` in one file and go to `to` in another: empty if blocks of the
-/// one are not blocks of the other.
+/// The whole blocks in `len` bytes at offset `from` of one file and `to` of another. Empty if the offsets within a block
+/// differ.
 fn whole_blocks(from: u64, to: u64, len: u64, block: u64) -> Range<u64> {
     let head = from.next_multiple_of(block) - from;
     let fits = from % block == to % block && head < len;
@@ -78,7 +78,7 @@ fn whole_blocks(from: u64, to: u64, len: u64, block: u64) -> Range<u64> {
     head..end
 }
 
-/// What an output shares with its sources.
+/// The state of sharing blocks with an output.
 #[derive(Debug)]
 pub(crate) struct Sharing {
     block: u64,
@@ -87,7 +87,7 @@ pub(crate) struct Sharing {
 }
 
 impl Sharing {
-    /// Of a file of which nothing was written yet.
+    /// The state of a file that is still empty.
     pub(crate) fn of(output: &File) -> Self {
         // Network file systems report their preferred request size as the block size: the default is used then.
         let block = output.metadata().map_or(USUAL_BLOCK, |found| found.blksize());
@@ -95,8 +95,8 @@ impl Sharing {
         Self { block, refused: Mutex::default() }
     }
 
-    /// Has the output share what it can of the bytes that go to `at`; which of them it has then. The others have to
-    /// be written, and a failing write reports the error.
+    /// Shares as many as possible of the bytes for offset `at` and returns their range. The others have to be written, and
+    /// a failing write reports the error.
     pub(crate) fn share(&self, output: &File, at: u64, bytes: &[u8]) -> Range<usize> {
         self.try_share(output, at, bytes).unwrap_or(0..0)
     }
@@ -113,7 +113,7 @@ impl Sharing {
         }
         let source = origin.at + blocks.start..origin.at + blocks.end;
         match os::share_blocks(&origin.file, source, output, at + blocks.start) {
-            // OK: it lies in a slice.
+            // OK: the range lies in a slice.
             Ok(()) => Some(blocks.start as usize..blocks.end as usize),
             Err(error) => {
                 self.note(&error, origin.device);
@@ -122,7 +122,7 @@ impl Sharing {
         }
     }
 
-    /// Whether nothing was refused so far.
+    /// Whether sharing with files of this device has not failed yet.
     pub(crate) fn is_hopeful(&self) -> bool {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).is_empty()
     }
@@ -131,7 +131,7 @@ impl Sharing {
         self.refused.lock().unwrap_or_else(PoisonError::into_inner).contains(&device)
     }
 
-    /// Most errors say that it cannot be done with such files at all: then nobody is asked again.
+    /// Most errors mean that such files cannot be shared at all: then it is not tried again.
     fn note(&self, error: &io::Error, device: u64) {
         let errno = error.raw_os_error().map(Errno::from_raw_os_error);
         if !matches!(errno, Some(Errno::NOSPC | Errno::DQUOT | Errno::IO | Errno::INTR)) {
@@ -215,7 +215,7 @@ mod tests {
                     for len in [0, 1, 255, 256, 512, 4095, 4096, 4097, 8192, 9000, 20000] {
                         let found = whole_blocks(from, to, len, block);
                         let case = format!("{len} bytes from {from} to {to} in blocks of {block}: {found:?}");
-                        // Place by place.
+                        // Byte by byte.
                         let in_block =
                             |at: &u64| [from, to].iter().all(|file| (file + at).is_multiple_of(block));
                         let places = (0..len).step_by(256).filter(in_block);

@@ -1,4 +1,4 @@
-//! What an image is read from: a local file, a device, or any other source of bytes.
+//! Sources of images: local files, devices, or any other source of bytes.
 
 use std::fmt;
 use std::ops::Range;
@@ -104,7 +104,7 @@ pub struct NamedReader<R> {
 }
 
 impl<R: ReadAt> NamedReader<R> {
-    /// A source that differs from every other one. `path` is its name; no file of that name is accessed.
+    /// A source with a unique identity. `path` is its name; no file of that name is accessed.
     pub fn new(path: impl Into<PathBuf>, reader: R) -> Self {
         Self { reader, path: path.into(), identity: FileIdentity::unique() }
     }

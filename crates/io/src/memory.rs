@@ -1,4 +1,4 @@
-//! Memory that runs out is an error of the program, not an abort that leaves files behind.
+//! Memory exhaustion ends the program with a message and without leaving files behind.
 #![expect(unsafe_code, reason = "an allocator, and the end of a process that has no memory left")]
 
 use std::alloc::{GlobalAlloc, Layout, System};
@@ -6,11 +6,11 @@ use std::io::{Cursor, Write};
 
 use crate::temporary::remove_hidden;
 
-/// The system's allocator. Where it has no memory left, the process ends with a message and exit code 1, and leaves no
-/// hidden file: outputs without a name end with it, the others are removed.
+/// The system's allocator. If memory is exhausted, the process ends with a message and exit code 1 and leaves no hidden
+/// file: outputs without a name vanish with the process, and the others are removed.
 ///
-/// An allocation that fails cannot be passed on as an error from everywhere: most of them stand in code that has no
-/// place for one. Nor can it unwind: an allocator must not (`GlobalAlloc`). So a batch ends, too; its journal is kept.
+/// Most allocations cannot return an error, and an allocator must not unwind (`GlobalAlloc`). So a batch ends, too; its
+/// journal is kept.
 #[derive(Debug)]
 pub struct Allocator;
 
@@ -54,6 +54,6 @@ fn end(size: usize) -> ! {
     // OK: at most 96.
     let len = usize::try_from(cursor.position()).unwrap_or(0);
     let _ = rustix::io::write(std::io::stderr(), &text[..len]);
-    // SAFETY: nothing runs after it. Handlers of `exit` could allocate, so they are left out.
+    // SAFETY: nothing runs after it. Handlers of `exit` could allocate, so they are not called.
     unsafe { libc::_exit(1) }
 }

@@ -1,4 +1,4 @@
-//! What differs between operating systems: mapping, holes, locks, limits.
+//! System calls that differ between operating systems: mapping, holes, locks, limits.
 #![expect(unsafe_code, reason = "mapping a file, and calls that no safe crate offers")]
 
 use std::fs::File;
@@ -14,17 +14,17 @@ use rustix::process::{Resource, Rlimit};
 
 /// Maps a whole file for reading.
 pub(crate) fn map(file: &File, len: usize) -> io::Result<Mmap> {
-    // SAFETY: the bytes can change while they are mapped, as with every mapped file: they are only ever
-    // looked at as bytes, decoded values are validated after they were copied out, and a conversion ends
-    // with an error if the file's length or times changed. A page that vanishes is handled in `fault`.
+    // SAFETY: the bytes can change while they are mapped, as with every mapped file: they are only read as bytes,
+    // values are validated after they were copied, and a conversion ends with an error if the file's length or times
+    // have changed. A page that cannot be read is handled in `fault`.
     let mapping = unsafe { MmapOptions::new().len(len).map(file)? };
     // Reading a header must not read the megabytes around it: `page_cache` decides what is read ahead.
     let _ = mapping.advise(Advice::Random);
     Ok(mapping)
 }
 
-/// Ranges of a mapped file that are not in memory, in whole pages (the last one ends with the file). None where the
-/// system does not tell: to others than the file's owner it says that everything is.
+/// Ranges of a mapped file that are not cached, in whole pages (the last one ends with the file). For users other than
+/// the owner, the system reports that everything is cached.
 pub(crate) fn missing_pages(mapping: &Mmap, range: Range<u64>) -> Vec<Range<u64>> {
     let page = rustix::param::page_size() as u64;
     let Some(range) = whole_pages(mapping, range) else { return Vec::new() };
@@ -65,8 +65,8 @@ fn whole_pages(mapping: &Mmap, range: Range<u64>) -> Option<Range<u64>> {
     (start < end).then_some(start..end)
 }
 
-/// Puts a range of a mapping into memory with one call instead of a fault every few pages. Only advice: a page that
-/// cannot be read says so when it is looked at.
+/// Loads a range of a mapping with one call instead of a fault every few pages. Only advice: an unreadable page is
+/// detected when it is accessed.
 pub(crate) fn populate(mapping: &Mmap, range: Range<u64>) {
     if let Some(range) = whole_pages(mapping, range) {
         let len = (range.end - range.start) as usize;
@@ -74,7 +74,7 @@ pub(crate) fn populate(mapping: &Mmap, range: Range<u64>) {
     }
 }
 
-/// Begins to read a range of a mapping.
+/// Starts to read a range of a mapping.
 pub(crate) fn read_ahead(mapping: &Mmap, range: Range<u64>) {
     if let Some(range) = whole_pages(mapping, range) {
         let len = (range.end - range.start) as usize;
@@ -82,18 +82,18 @@ pub(crate) fn read_ahead(mapping: &Mmap, range: Range<u64>) {
     }
 }
 
-/// Takes a range of a mapped file out of memory. Only advice: pages that others use stay.
+/// Drops a range of a mapped file from the page cache. Only advice: pages in use stay.
 pub(crate) fn drop_pages(mapping: &Mmap, file: &File, range: Range<u64>) {
     let Some(range) = whole_pages(mapping, range) else { return };
     let len = range.end - range.start;
-    // SAFETY: the mapping is a shared one of a file and only read: a page that is looked at again is read again.
+    // SAFETY: the mapping is shared and only read: a page that is accessed again is read again.
     let _ = unsafe {
         mapping.unchecked_advise_range(UncheckedAdvice::DontNeed, range.start as usize, len as usize)
     };
     let _ = rustix::fs::fadvise(file, range.start, NonZeroU64::new(len), rustix::fs::Advice::DontNeed);
 }
 
-/// Positioned reads of a file will follow each other: the system may read further ahead. Only advice.
+/// Announces sequential positioned reads of a file: the system may read further ahead. Only advice.
 pub(crate) fn reads_in_a_row(file: &File) {
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Sequential);
 }
@@ -104,7 +104,7 @@ pub(crate) fn read_no_further(file: &File) {
     let _ = rustix::fs::fadvise(file, 0, None, rustix::fs::Advice::Random);
 }
 
-/// The first offset at or after `at` that holds data (`None`: only a hole follows), or that is in a hole.
+/// The first offset at or after `at` that contains data, or that is in a hole; `None` if only a hole follows.
 pub(crate) fn seek_data(file: &File, at: u64) -> io::Result<Option<u64>> {
     match rustix::fs::seek(file, SeekFrom::Data(at)) {
         Ok(found) => Ok(Some(found)),
@@ -118,19 +118,19 @@ pub(crate) fn seek_hole(file: &File, at: u64) -> io::Result<u64> {
     Ok(rustix::fs::seek(file, SeekFrom::Hole(at))?)
 }
 
-/// The path of these bytes, whatever their encoding: names of files have none.
+/// The path of these bytes. File names have no encoding.
 pub fn path_from_bytes(bytes: Vec<u8>) -> PathBuf {
     use std::os::unix::ffi::OsStringExt;
     std::ffi::OsString::from_vec(bytes).into()
 }
 
-/// Prepares room for data.
+/// Allocates blocks.
 pub(crate) fn allocate(file: &File, range: Range<u64>) -> io::Result<()> {
     let len = range.end - range.start;
     Ok(rustix::fs::fallocate(file, FallocateFlags::KEEP_SIZE, range.start, len)?)
 }
 
-/// Has two files share blocks: `to` has those of a range of `from` then, at `at`. All of it or an error.
+/// Shares the blocks of a range of `from` with `to`, at offset `at`: completely, or not at all.
 pub(crate) fn share_blocks(from: &File, range: Range<u64>, to: &File, at: u64) -> io::Result<()> {
     let wanted = libc::file_clone_range {
         src_fd: from.as_raw_fd().into(),
@@ -138,12 +138,12 @@ pub(crate) fn share_blocks(from: &File, range: Range<u64>, to: &File, at: u64) -
         src_length: range.end - range.start,
         dest_offset: at,
     };
-    // SAFETY: the call reads one struct of numbers; both files are open as long as it runs.
+    // SAFETY: the call reads one struct of numbers; both files are open during the call.
     let done = unsafe { libc::ioctl(to.as_raw_fd(), libc::FICLONERANGE, &raw const wanted) };
     if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
 }
 
-/// Begins to write out what of a file is in memory only. Only advice.
+/// Starts to write back the modified pages of a file. Only advice.
 pub(crate) fn begin_write_out(file: &File) {
     // SAFETY: a call with numbers only.
     unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
@@ -179,19 +179,19 @@ pub(crate) fn has_writer(file: &File) -> bool {
     }
 }
 
-/// Raises the soft limit of open files to the hard one: a split disk has a thousand.
+/// Raises the soft limit of open files to the hard one: a split disk may have a thousand files.
 pub fn raise_open_file_limit() {
     let limit = rustix::process::getrlimit(Resource::Nofile);
-    // Where it cannot be raised, opening a file too many says so.
+    // If it cannot be raised, opening too many files fails with its own error.
     let _ = rustix::process::setrlimit(Resource::Nofile, Rlimit { current: limit.maximum, ..limit });
 }
 
-/// How many files this process may have open; `u64::MAX` if the system sets no limit.
+/// The number of files that this process may have open; `u64::MAX` if there is no limit.
 pub fn open_file_limit() -> u64 {
     rustix::process::getrlimit(Resource::Nofile).current.unwrap_or(u64::MAX)
 }
 
-/// Bytes that this user can still write on the file system of `path`.
+/// Free bytes for this user on the file system of `path`.
 pub fn free_space(path: &std::path::Path) -> io::Result<u64> {
     let found = rustix::fs::statvfs(path)?;
     Ok(found.f_bavail.saturating_mul(found.f_frsize))

@@ -15,59 +15,58 @@ use crate::source::kind_name;
 use crate::temporary::{Temporary, folder_of};
 use crate::{CreateError, OpenError, SourceFile, SourceOptions, os};
 
-/// What is done about a file that has the output's name already.
+/// How an existing file of the output's name is handled.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Existing {
-    /// The output is refused.
+    /// The output is rejected.
     #[default]
     Refuse,
-    /// It is replaced when the output is whole.
+    /// It is replaced once the output is complete.
     Replace,
 }
 
-/// Whether an output is on the disk when it gets its name.
+/// Whether an output is synced before it gets its name.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Sync {
-    /// Yes: file and folder are synced.
+    /// File and folder are synced.
     #[default]
     Full,
-    /// The system may still have it in memory.
+    /// Nothing is synced: a power cut may lose the output.
     None,
 }
 
-/// How an output file is made.
+/// Options of an output file.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OutputOptions {
-    /// What is done about a file of that name.
+    /// How an existing file is handled.
     pub existing: Existing,
     /// Whether it is synced.
     pub sync: Sync,
 }
 
-/// A file that gets its name only when it is whole: dropped before, it leaves nothing.
+/// A file that gets its name once it is complete. If it is dropped before, nothing is left.
 #[derive(Debug)]
 pub struct OutputFile {
     target: PathBuf,
     temporary: Temporary,
     options: OutputOptions,
     written: AtomicU64,
-    /// Cleared by a file system that cannot allocate ahead.
+    /// Cleared if the file system cannot allocate blocks in advance.
     allocates: AtomicBool,
     sharing: Sharing,
 }
 
-/// How a temporary file is made: for a path, with a mode.
+/// Creates a temporary file for a path, with a mode.
 type Make = fn(&Path, u32) -> io::Result<Temporary>;
 
-/// After as many bytes the disk is set to work, where the file is synced in the end: then less is left to wait for.
+/// Bytes after which write-back starts if the file is synced at the end: that shortens the final sync.
 const WRITE_OUT_EVERY: u64 = 32 << 20;
 
-/// From here on one call for the blocks costs less than it saves: ext4 takes the pages of a
-/// write one by one where it has to find each a block.
+/// Smallest write whose blocks are allocated in advance: otherwise ext4 allocates a block for each page.
 const ALLOCATE_FROM: u64 = 128 << 10;
 
 impl OutputFile {
-    /// Begins an output at `path`. A link there is followed when it is replaced.
+    /// Creates an output for `path`. If a link is replaced, it is followed.
     pub fn create(path: &Path, options: OutputOptions) -> Result<Self, CreateError> {
         Self::create_with(path, options, Temporary::nameless)
     }
@@ -81,7 +80,7 @@ impl OutputFile {
         let (target, mode) = target(path, options.existing)?;
         let temporary = make(&target, mode.unwrap_or(0o666)).map_err(CreateError::failed("created"))?;
         if let Some(mode) = mode {
-            // The one that is replaced had it whatever the umask says.
+            // The mode of the replaced file, regardless of the umask.
             let set = temporary.file().set_permissions(Permissions::from_mode(mode));
             set.map_err(CreateError::failed("created"))?;
         }
@@ -95,7 +94,7 @@ impl OutputFile {
         })
     }
 
-    /// Writes what is not shared with the file that it comes from.
+    /// Writes the parts whose blocks cannot be shared with their source.
     fn write(&self, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
         let len = parts.iter().map(|part| part.len() as u64).sum();
         if len == 0 {
@@ -116,7 +115,7 @@ impl OutputFile {
         }
     }
 
-    /// Allocates the blocks of a large write at once. If that fails, the write reports why.
+    /// Allocates the blocks of a large write at once. If that fails, the write reports the error.
     fn allocate(&self, at: u64, len: u64) {
         let is_wanted = len >= ALLOCATE_FROM && self.allocates.load(Ordering::Relaxed);
         if !is_wanted {
@@ -133,7 +132,7 @@ impl OutputFile {
         self.temporary.path()
     }
 
-    /// What was written, for reading it back.
+    /// Opens the written file for reading.
     pub fn read_back(&self) -> Result<SourceFile, OpenError> {
         let file = self.temporary.file().try_clone()?;
         SourceFile::from_file(file, self.target.clone(), SourceOptions::default())
@@ -151,8 +150,8 @@ impl OutputFile {
         sync_folder_of(&target, options.sync)
     }
 
-    /// Syncs the file and gives it its name as long as the result is not dropped: for a file that counts only together
-    /// with one that is published later.
+    /// Syncs the file and gives it its name, which it loses again if the result is dropped: for a file that is only valid
+    /// together with one that is published later.
     pub fn publish_before(self) -> Result<Published, CreateError> {
         self.sync()?;
         let published =
@@ -180,8 +179,8 @@ impl OutputFile {
         }
     }
 }
-/// Puts names that were made in a folder on the disk. Where that is not possible (a folder that may be written to and not
-/// read, a file system that syncs none), it is not an error: no more is possible there.
+/// Syncs the names in a folder. It is not an error if that is not supported (a folder without read permission, a file
+/// system that does not sync folders).
 pub fn sync_folder(folder: &Path) -> io::Result<()> {
     match File::open(folder).and_then(|folder| folder.sync_all()) {
         Err(error)
@@ -200,7 +199,7 @@ fn sync_folder_of(path: &Path, sync: Sync) -> Result<(), CreateError> {
     }
 }
 
-/// What it means that a file did not get its name.
+/// The error of a file that did not get its name.
 fn naming(existing: Existing) -> impl Fn(io::Error) -> CreateError {
     move |error| match (existing, error.kind()) {
         (Existing::Refuse, io::ErrorKind::AlreadyExists) => CreateError::Exists,
@@ -208,7 +207,7 @@ fn naming(existing: Existing) -> impl Fn(io::Error) -> CreateError {
     }
 }
 
-/// The file that gets written, and the mode of the one that it replaces.
+/// The path to write to, with links resolved, and the mode of the file that it replaces.
 fn target(path: &Path, existing: Existing) -> Result<(PathBuf, Option<u32>), CreateError> {
     let Ok(found) = std::fs::symlink_metadata(path) else { return Ok((path.to_path_buf(), None)) };
     if existing == Existing::Refuse {
@@ -242,7 +241,7 @@ impl Sink for OutputFile {
     }
 
     fn write_at(&self, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
-        // What waits to be written, from where; and where the next part goes.
+        // The parts that are not written yet, their offset, and the offset of the next part.
         let (mut waiting, mut from, mut place) = (Vec::with_capacity(parts.len()), at, at);
         for part in parts {
             let shared = self.sharing.share(self.temporary.file(), place, part);
@@ -263,7 +262,7 @@ impl Sink for OutputFile {
     fn zero(&self, range: Range<u64>) -> Result<(), WriteError> {
         let file = self.temporary.file();
         let len = file.metadata().map_err(|error| write_error(range.start, &error))?.len();
-        // What was never written is zero already.
+        // Bytes that were never written are zeros.
         let written = range.start..range.end.min(len);
         if written.is_empty() {
             return Ok(());
@@ -276,8 +275,7 @@ impl Sink for OutputFile {
     }
 }
 
-/// Asks the file system to keep room for a file, behind its end too. Only advice: [`File::set_len`] gives back
-/// what was not used.
+/// Reserves space for a file, also after its end. Only advice: [`File::set_len`] frees what was not used.
 pub fn reserve(file: &File, range: Range<u64>) {
     let _ = os::allocate(file, range);
 }
@@ -302,7 +300,7 @@ pub(crate) fn write_parts(file: &File, at: u64, parts: &[&[u8]]) -> Result<(), W
     Ok(())
 }
 
-/// Zeros that are written where nothing cheaper works.
+/// Zeros that are written if nothing cheaper is supported.
 pub(crate) const ZEROS: &[u8] = &[0; 1 << 20];
 
 pub(crate) fn write_zeros(file: &File, range: Range<u64>) -> Result<(), WriteError> {
@@ -315,7 +313,7 @@ pub(crate) fn write_zeros(file: &File, range: Range<u64>) -> Result<(), WriteErr
     Ok(())
 }
 
-/// The system's error as one of ours.
+/// Converts an I/O error.
 pub(crate) fn write_error(at: u64, error: &io::Error) -> WriteError {
     use rustix::io::Errno;
     match error.raw_os_error().map(Errno::from_raw_os_error) {

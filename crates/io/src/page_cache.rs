@@ -1,12 +1,12 @@
-//! The page cache as it was: pages of a source that were not in memory before they were read for us are
-//! dropped behind us, so that one large disk does not push everything else out.
+//! Leaves the page cache unchanged: pages of a source that were not cached before they were read are dropped afterwards,
+//! so that one large disk does not evict everything else.
 //!
-//! The file is seen in windows. A window is asked about (`mincore`) before its first page is read, and so is what lies
-//! ahead of it, before the system reads ahead. A window leaves when [`KEPT`] others came after it.
+//! The file is divided into windows. Before the first page of a window is read, `mincore` reports which of its pages are
+//! cached, and those ahead of it, before the system reads ahead. A window is dropped after [`KEPT`] others were read.
 //!
-//! Where windows follow each other, what is missing comes with plain reads whose bytes are thrown away: for those the
+//! In a sequential read, missing pages are loaded by plain reads whose bytes are discarded: for those the
 //! system reads ahead in large requests and keeps them in large folios, at half the processor time of
-//! `madvise(MADV_WILLNEED)`, which takes page by page (`docs/performance.md`).
+//! `madvise(MADV_WILLNEED)`, which works page by page (`docs/performance.md`).
 
 use std::collections::VecDeque;
 use std::fs::File;
@@ -19,31 +19,31 @@ use memmap2::Mmap;
 
 use crate::os;
 
-/// Bytes of a window: as many as a unit of a conversion has.
+/// Bytes of a window: the size of a chunk of a conversion.
 const WINDOW: u64 = 2 << 20;
 
-/// Windows that stay: more than the units that are worked on at one time have, on 16 threads.
+/// Windows that are kept: more than the chunks in flight of 16 threads.
 const KEPT: usize = 128;
 
-/// Windows that are asked about ahead of one that follows the last: more than the system reads ahead.
+/// Windows that are queried in advance in a sequential read: more than the system reads ahead.
 const AHEAD: u64 = 24;
 
-/// Windows that one reading of several threads spans.
+/// Windows that one sequential read by several threads spans.
 const STRIDE: u64 = 16;
 
-/// Bytes of one read that are thrown away: few enough to stay in a core's cache.
+/// Bytes of one discarded read: few enough to stay in a core's cache.
 const PIECE: u64 = 64 << 10;
 
-/// What is known about the windows that were read last.
+/// The state of the windows that were read last.
 #[derive(Debug)]
 pub(crate) struct PageCache {
-    /// Whether the system reports residency of this file: to a user who neither owns it nor may write to it, it reports
-    /// that all of it is in memory (mincore(2)).
+    /// Whether the system reports residency of this file. For a user who neither owns it nor may write to it, the system
+    /// reports that all of it is cached (mincore(2)).
     is_accurate: bool,
-    /// Whether windows came one after the other.
+    /// Whether the windows are read sequentially.
     is_in_a_row: AtomicBool,
     known: Mutex<Known>,
-    /// What left last.
+    /// The range that was dropped last.
     left: Mutex<Range<u64>>,
 }
 
@@ -52,14 +52,14 @@ struct Known {
     windows: VecDeque<Window>,
     /// The furthest window of the current sequential read.
     front: u64,
-    /// How often it moved on without a jump.
+    /// How often it advanced without a jump.
     steps: u32,
 }
 
 #[derive(Debug)]
 struct Window {
     index: u64,
-    /// Pages that were not in memory, as ranges of the file.
+    /// Pages that were not cached, as ranges of the file.
     missing: Vec<Range<u64>>,
 }
 
@@ -117,13 +117,13 @@ impl PageCache {
         os::populate(mapping, range.clone());
     }
 
-    /// Lets go of everything.
+    /// Drops all windows.
     pub(crate) fn leave_all(&self, mapping: &Mmap, file: &File) {
         let all = std::mem::take(&mut *self.known.lock().unwrap_or_else(PoisonError::into_inner)).windows;
         self.leave(mapping, file, all);
     }
 
-    /// Notes a window, and those after it where the file is read sequentially: returns whether it is.
+    /// Adds a window, and in a sequential read also the next ones. Returns whether the read is sequential.
     fn note_with_next(&self, known: &mut Known, mapping: &Mmap, index: u64) -> bool {
         let follows = known.moves_on(index);
         self.note(known, mapping, index);
@@ -135,7 +135,7 @@ impl PageCache {
         follows
     }
 
-    /// Notes what is missing of a window, and whether it was not known yet.
+    /// Records which pages of a window are missing. Returns whether the window is new.
     fn note(&self, known: &mut Known, mapping: &Mmap, index: u64) -> bool {
         let range = window(mapping, index);
         if range.is_empty() || known.find(index).is_some() {
@@ -146,7 +146,7 @@ impl PageCache {
         true
     }
 
-    /// Brings a range into memory, and has the system read ahead. What cannot be read says so when it is looked at.
+    /// Loads a range, with read-ahead of the system. Read errors are reported when the mapping is read.
     fn read(&self, file: &File, range: Range<u64>) {
         if !self.is_in_a_row.swap(true, Ordering::Relaxed) {
             os::reads_in_a_row(file);
@@ -158,8 +158,8 @@ impl PageCache {
         }
     }
 
-    /// The system reads ahead in folios that are not aligned to windows and are dropped only as a whole: so a range goes
-    /// together with the one before it.
+    /// Drops a range together with the previous one: the system reads ahead in folios, which are not aligned to windows
+    /// and are dropped only as a whole.
     fn leave(&self, mapping: &Mmap, file: &File, windows: impl IntoIterator<Item = Window>) {
         let mut left = self.left.lock().unwrap_or_else(PoisonError::into_inner);
         for range in windows.into_iter().flat_map(|window| window.missing) {
@@ -170,7 +170,7 @@ impl PageCache {
     }
 }
 
-/// The windows that a range touches.
+/// The windows that a range overlaps.
 fn indexes(mapping: &Mmap, range: &Range<u64>) -> Range<u64> {
     range.start / WINDOW..range.end.min(mapping.len() as u64).div_ceil(WINDOW)
 }
@@ -199,7 +199,7 @@ impl Known {
 }
 
 impl Window {
-    /// From the first to the last byte of `range` that was not in memory.
+    /// From the first to the last byte of `range` that was not cached.
     fn missing_of(&self, range: &Range<u64>) -> Option<Range<u64>> {
         let parts = || self.missing.iter().filter(|part| part.start < range.end && range.start < part.end);
         Some(parts().next()?.start.max(range.start)..parts().next_back()?.end.min(range.end))
@@ -212,7 +212,7 @@ mod tests {
 
     use super::*;
 
-    /// A file on a real file system, out of the page cache; `None` where that is not possible.
+    /// A file that is not in the page cache; `None` if the file system does not support that.
     fn cold_file(len: usize) -> Option<(tempfile::NamedTempFile, Mmap)> {
         let mut file = tempfile::NamedTempFile::new().unwrap();
         file.write_all(&vec![7; len]).unwrap();
@@ -236,7 +236,7 @@ mod tests {
         let Some((file, mapping)) = cold_file(LEN) else { return };
         let warm = 10 << 20..12 << 20;
         let mut buf = vec![0; 2 << 20];
-        // Of the pages around, the system may read some ahead.
+        // The system may read some of the adjacent pages ahead.
         os::read_no_further(file.as_file());
         file.as_file().read_exact_at(&mut buf, warm.start).unwrap();
         let before = missing(&mapping);

@@ -1,4 +1,4 @@
-//! Standard output: bytes only follow each other.
+//! Standard output, which is only appended to.
 
 use std::fs::File;
 use std::io::Write;
@@ -11,7 +11,7 @@ use imgprep_map::{Sink, SinkKind, WriteError, usize_of};
 use crate::output::{ZEROS, write_error};
 use crate::{CreateError, stdout_was_closed};
 
-/// A pipe, or anything else that is only appended to.
+/// A pipe or another output that is only appended to.
 #[derive(Debug)]
 pub struct PipeOutput(Mutex<State>);
 
@@ -22,7 +22,7 @@ struct State {
 }
 
 impl PipeOutput {
-    /// This process's standard output.
+    /// Standard output.
     pub fn stdout() -> Result<Self, CreateError> {
         if stdout_was_closed() {
             return Err(CreateError::failed("opened")(rustix::io::Errno::BADF.into()));
@@ -31,7 +31,7 @@ impl PipeOutput {
         Ok(Self::from_file(fd.into()))
     }
 
-    /// Any open file, from where it stands.
+    /// An open file, from its current position.
     pub fn from_file(file: File) -> Self {
         Self(Mutex::new(State { file, position: 0 }))
     }
@@ -42,7 +42,7 @@ impl PipeOutput {
     }
 
     fn state(&self) -> std::sync::MutexGuard<'_, State> {
-        // A poisoned state only means that another thread died: the position is right.
+        // A poisoned state only means that another thread panicked: the position is valid.
         self.0.lock().unwrap_or_else(PoisonError::into_inner)
     }
 }

@@ -17,7 +17,7 @@ pub struct FileIdentity {
 }
 
 impl FileIdentity {
-    /// Of a block device it is the device, whichever of its nodes was opened.
+    /// The identity of an open file. For a block device it is that of the device, regardless of the node.
     pub(crate) fn of(found: &Metadata) -> Self {
         if found.file_type().is_block_device() {
             // OK: no file has the inode 0.
@@ -26,19 +26,19 @@ impl FileIdentity {
         Self { device: found.dev(), inode: found.ino() }
     }
 
-    /// The identity of a source that is no file of this system: it equals no other.
+    /// A unique identity, for a source that is not a local file.
     pub(crate) fn unique() -> Self {
         static NEXT: AtomicU64 = AtomicU64::new(0);
         // OK: no device has this number (`NODEV`).
         Self { device: u64::MAX, inode: NEXT.fetch_add(1, Ordering::Relaxed) }
     }
 
-    /// Of the file that standard input comes from; nothing where it is a pipe or a terminal.
+    /// The identity of standard input; `None` if it is a pipe or a terminal.
     pub fn of_stdin() -> Option<Self> {
         of_stream(std::io::stdin().as_fd())
     }
 
-    /// Of the file that standard output goes to; nothing where it is a pipe or a terminal.
+    /// The identity of standard output; `None` if it is a pipe or a terminal.
     pub fn of_stdout() -> Option<Self> {
         of_stream(std::io::stdout().as_fd())
     }
@@ -50,19 +50,19 @@ fn of_stream(stream: BorrowedFd<'_>) -> Option<FileIdentity> {
     (kind.is_file() || kind.is_block_device()).then(|| FileIdentity::of(&found))
 }
 
-/// The file that a path leads to, or that is made where it leads to.
+/// The file that a path refers to, or the place where it would be created.
 #[derive(Clone, Debug, PartialEq, Eq, Hash)]
 pub enum FilePlace {
-    /// It is there.
+    /// It exists.
     There(FileIdentity),
-    /// It is not: its folder and its name.
+    /// It does not exist, but its folder does.
     Free {
         /// The folder.
         folder: FileIdentity,
         /// The name in it.
         name: OsString,
     },
-    /// Its folder is not there.
+    /// Its folder does not exist.
     Nowhere(PathBuf),
 }
 
@@ -70,7 +70,7 @@ pub enum FilePlace {
 const LINKS: usize = 40;
 
 impl FilePlace {
-    /// Where `path` leads, through links also where the last one leads to nothing.
+    /// The place of `path`. Links are followed, also a dangling one.
     pub fn of(path: &Path) -> Self {
         let mut path = path.to_path_buf();
         for _ in 0..LINKS {

@@ -1,8 +1,8 @@
-//! A file that counts only together with one that is published after it: the bitmap of a RAW.
+//! A file that is only valid together with one that is published after it: the bitmap of a RAW.
 //!
-//! Two names cannot appear in one step. Between the two, the first file has a second, hidden name: a hard link, which
-//! nobody else makes. A process that is killed there leaves both names, and the next one knows by them that the file is
-//! a leftover of this program and no one else's.
+//! Two names cannot appear in one step. In between, the first file has a second, hidden name, which is a hard link. If the
+//! process is killed then, both names remain, and the next run recognises by them that the file is a leftover of this
+//! program.
 
 use std::fs::File;
 use std::io;
@@ -11,19 +11,19 @@ use std::path::{Path, PathBuf};
 
 use crate::temporary::{Hidden, Temporary, hidden_place};
 
-/// A file that has its name; dropped without [`keep`](Self::keep), it loses it again.
+/// A file with its final name, which it loses if it is dropped without [`keep`](Self::keep).
 #[derive(Debug)]
 pub struct Published {
     target: PathBuf,
     identity: (u64, u64),
     is_kept: bool,
-    /// Locked as long as this process lives. No mark on file systems without hard links: there a leftover looks like
-    /// anybody's file, and stays.
+    /// The second name, and the file, which is locked while this process runs. `None` on file systems without hard links:
+    /// there a leftover cannot be recognised, and stays.
     mark: Option<(Hidden<()>, File)>,
 }
 
 impl Published {
-    /// For a file that gets the name `target` next.
+    /// Marks a file that gets the name `target` next.
     pub(crate) fn new(temporary: &Temporary, target: &Path) -> io::Result<Self> {
         let found = temporary.metadata()?;
         let (folder, prefix) = hidden_place(target);
@@ -41,7 +41,7 @@ impl Published {
         })
     }
 
-    /// Leaves the file its name, and removes the other one.
+    /// Keeps the final name and removes the hidden one.
     pub fn keep(mut self) {
         self.is_kept = true;
         self.mark = None;
@@ -52,18 +52,18 @@ impl Drop for Published {
     fn drop(&mut self) {
         let is_ours = |found: &std::fs::Metadata| (found.dev(), found.ino()) == self.identity;
         if !self.is_kept && std::fs::symlink_metadata(&self.target).is_ok_and(|found| is_ours(&found)) {
-            // A name that stays is as after a kill: the mark is gone, and the next run refuses to replace it.
+            // If the name cannot be removed, the file stays without the mark, and the next run does not replace it.
             let _ = std::fs::remove_file(&self.target);
         }
     }
 }
 
-/// The time of the last change stands in the name of a mark: a file that somebody wrote to since is no leftover.
+/// The name of a mark contains the time of the last change: a file that was changed later is no leftover.
 fn modified(seconds: i64, nanoseconds: i64) -> String {
     format!("{seconds}.{nanoseconds}-")
 }
 
-/// Removes `path` if it is what a killed process left: published, and not kept. Whether it was.
+/// Removes `path` if it is a leftover of a killed process: published, but not kept. Returns whether it was.
 pub fn remove_unfinished(path: &Path) -> io::Result<bool> {
     let found = match std::fs::symlink_metadata(path) {
         Ok(found) if found.is_file() => found,
@@ -75,7 +75,7 @@ pub fn remove_unfinished(path: &Path) -> io::Result<bool> {
         let entry = entry?;
         let is_mark = entry.file_name().as_encoded_bytes().starts_with(prefix.as_bytes())
             && entry.metadata().is_ok_and(|mark| (mark.dev(), mark.ino()) == (found.dev(), found.ino()));
-        // A process that is alive and about to publish the other file has it locked.
+        // A running process that is about to publish the other file has locked it.
         if is_mark && File::open(entry.path())?.try_lock().is_ok() {
             std::fs::remove_file(path)?;
             std::fs::remove_file(entry.path())?;
@@ -130,7 +130,7 @@ mod tests {
         assert!(!remove_unfinished(&path).unwrap(), "there is nothing");
         let living = published(&path);
         assert!(!remove_unfinished(&path).unwrap(), "its process is alive");
-        // What a kill leaves: both names, and no process holds the lock.
+        // As after a kill: both names, and no lock.
         let mark = living.mark.as_ref().unwrap().0.path().to_path_buf();
         let copy = folder.path().join("copy");
         std::fs::hard_link(&mark, &copy).unwrap();

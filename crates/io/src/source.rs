@@ -18,20 +18,20 @@ use crate::page_cache::PageCache;
 use crate::place::FileIdentity;
 use crate::{OpenError, os};
 
-/// How a source is read.
+/// Options of a source.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct SourceOptions {
-    /// Mapped or not.
+    /// How its bytes are read.
     pub access: Access,
 }
 
-/// How bytes come from a file.
+/// How the bytes of a file are read.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Access {
-    /// Through a mapping, where the file can be mapped.
+    /// Through a mapping, if the file can be mapped.
     #[default]
     Mapped,
-    /// With positioned reads: an error of the disk then hits just the bytes it is about.
+    /// With positioned reads: an I/O error then affects only the bytes that cannot be read.
     Positioned,
 }
 
@@ -47,9 +47,9 @@ pub struct SourceFile {
     file: Arc<File>,
     len: u64,
     opened: Metadata,
-    /// Where the file was found to end while holes were asked for, if that is before `len`.
+    /// The end of the file as found by queries for holes, if that is before `len`.
     cut: AtomicU64,
-    // Dropped in this order: all forget the mapping before it goes.
+    // Dropped in this order, so that the mapping is dropped last.
     registration: Option<Registration>,
     listed: Option<Listed>,
     mapping: Option<Mmap>,
@@ -65,19 +65,18 @@ impl Drop for SourceFile {
 }
 
 impl SourceFile {
-    /// Opens a regular file or a block device, over links.
+    /// Opens a regular file or a block device. Links are followed.
     pub fn open(path: &Path, options: SourceOptions) -> Result<Self, OpenError> {
-        // Before it is opened: opening some devices does something.
+        // Before it is opened, because opening some devices has side effects.
         let kind = std::fs::metadata(path)?;
         check_kind(&kind)?;
-        // What the name leads to may have changed since: nothing that is opened may make this process wait.
+        // The file may have been replaced meanwhile: opening it must not wait.
         Self::from_file(open_at_once(path)?, path.to_path_buf(), options)
     }
 
-    /// Opens the file of this absolute path and no other: no part of the path is a link, and the file is the one that has
-    /// the name right before. For names that come out of images.
+    /// Opens the file of this absolute path without following links, for names that come from images.
     ///
-    /// Fails with [`OpenError::Link`] at a link and with [`OpenError::Replaced`] if the file is exchanged meanwhile.
+    /// Fails with [`OpenError::Link`] at a link, and with [`OpenError::Replaced`] if the file is replaced meanwhile.
     pub fn open_without_links(path: &Path, options: SourceOptions) -> Result<Self, OpenError> {
         let (Some(folder), Some(name)) = (path.parent(), path.file_name()) else {
             return Err(OpenError::Directory);
@@ -87,7 +86,7 @@ impl SourceFile {
         Self::from_file(same_file(&folder, name, &before)?, path.to_path_buf(), options)
     }
 
-    /// Takes over an open file, under the name `path`.
+    /// Wraps an open file under the name `path`.
     pub(crate) fn from_file(file: File, path: PathBuf, options: SourceOptions) -> Result<Self, OpenError> {
         let opened = file.metadata()?;
         check_kind(&opened)?;
@@ -114,7 +113,7 @@ impl SourceFile {
         Ok(source)
     }
 
-    /// Maps the file if that can be done: if not, it is read.
+    /// Maps the file if possible; otherwise it is read.
     fn map(&mut self) {
         let Some(len) = usize::try_from(self.len).ok().filter(|len| *len > 0) else { return };
         let Ok(mapping) = os::map(&self.file, len) else { return };
@@ -125,12 +124,12 @@ impl SourceFile {
         }
     }
 
-    /// The name it was opened under.
+    /// The name under which it was opened.
     pub fn path(&self) -> &Path {
         &self.path
     }
 
-    /// Which file it is, whatever its name.
+    /// The identity of the file, regardless of its name.
     pub fn identity(&self) -> FileIdentity {
         FileIdentity::of(&self.opened)
     }
@@ -145,12 +144,12 @@ impl SourceFile {
         self.opened.file_type().is_block_device()
     }
 
-    /// When it was last changed, in seconds since 1970.
+    /// Time of the last change, in seconds since 1970.
     pub fn modified(&self) -> i64 {
         self.opened.mtime()
     }
 
-    /// Fails if length or times are not those at the time it was opened.
+    /// Fails if length or times have changed since it was opened.
     pub fn unchanged(&self) -> Result<(), ReadError> {
         self.unchanged_since(None)
     }
@@ -220,7 +219,7 @@ impl ReadAt for SourceFile {
         if at == u64::MAX {
             return Ok(());
         }
-        // The file that became shorter is the usual case, and says more than a failed page.
+        // Usually the file became shorter, and that error is more specific than a failed page.
         self.unchanged_since(Some(at))?;
         Err(ReadError::Failed { at, reason: "a mapped page could not be read".into() })
     }
@@ -249,7 +248,7 @@ impl ReadAt for SourceFile {
 }
 
 impl SourceFile {
-    /// A file that became shorter has "only a hole" behind its new end, too: that is no hole.
+    /// The system reports everything after the new end of a truncated file as a hole: that is an error.
     fn check_end(&self) {
         if let Ok(now) = self.file.metadata()
             && now.len() < self.len
@@ -259,7 +258,7 @@ impl SourceFile {
     }
 }
 
-/// Opens the file that was seen under this name before, if it is one that is read.
+/// Opens the file whose metadata was read before, if it is of a kind that can be read.
 fn same_file(folder: &Folder, name: &OsStr, before: &Metadata) -> Result<File, OpenError> {
     check_kind(before)?;
     let file = folder.file(name).map_err(without_links)?;
@@ -270,7 +269,7 @@ fn same_file(folder: &Folder, name: &OsStr, before: &Metadata) -> Result<File, O
     }
 }
 
-/// Why a file was not opened where no link is followed.
+/// The error of a file that was opened without following links.
 fn without_links(error: std::io::Error) -> OpenError {
     if is_link(&error) { OpenError::Link } else { error.into() }
 }
@@ -288,7 +287,7 @@ fn check_kind(of: &Metadata) -> Result<(), OpenError> {
     }
 }
 
-/// What a file is, in words.
+/// The kind of a file, in words.
 pub(crate) fn kind_name(of: &Metadata) -> &'static str {
     let kind = of.file_type();
     match () {
@@ -301,12 +300,12 @@ pub(crate) fn kind_name(of: &Metadata) -> &'static str {
     }
 }
 
-/// Whether `path` leads to this file.
+/// Whether `path` refers to this file.
 pub fn is_same_file(path: &Path, other: FileIdentity) -> bool {
     std::fs::metadata(path).is_ok_and(|found| FileIdentity::of(&found) == other)
 }
 
-/// Whether `path` leads to a block device.
+/// Whether `path` refers to a block device.
 pub fn is_block_device(path: &Path) -> bool {
     std::fs::metadata(path).is_ok_and(|found| found.file_type().is_block_device())
 }

@@ -1,5 +1,4 @@
-//! A disk from a pipe: kept in a nameless temporary file, for it is read in parallel
-//! and a pipe cannot be.
+//! Spools a disk from a pipe into an unnamed temporary file, because disks are read in parallel.
 
 use std::io::Read;
 use std::os::unix::fs::FileExt;
@@ -7,7 +6,7 @@ use std::path::{Path, PathBuf};
 
 use crate::{OpenError, SourceFile, SourceOptions};
 
-/// Bytes that are looked at together: zeros of this size become holes.
+/// Size of the blocks that become holes if they are all zeros.
 const BLOCK: usize = 64 << 10;
 
 /// Copies exactly `size` bytes from `reader` into a temporary file in `folder` and opens it.

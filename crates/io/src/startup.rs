@@ -1,4 +1,4 @@
-//! What this process was given by the one that started it.
+//! The state that this process inherited.
 #![expect(
     unsafe_code,
     reason = "code that runs before the standard library's, and asking for a signal's handler"
@@ -8,8 +8,8 @@ use std::sync::atomic::{AtomicBool, Ordering};
 
 static STDOUT_WAS_CLOSED: AtomicBool = AtomicBool::new(false);
 
-/// Whether standard output was closed when the process began. The standard library opens `/dev/null` in its place before
-/// `main`, where all that is written vanishes without an error.
+/// Whether standard output was closed when the process started. The standard library opens `/dev/null` in its place
+/// before `main`, which discards all output without an error.
 pub fn stdout_was_closed() -> bool {
     STDOUT_WAS_CLOSED.load(Ordering::Relaxed)
 }
@@ -26,7 +26,7 @@ extern "C" fn look() {
 #[unsafe(link_section = ".init_array")]
 static LOOK: extern "C" fn() = look;
 
-/// Whether this process was started with SIGHUP ignored, as `nohup` does: then it must stay so.
+/// Whether this process was started with SIGHUP ignored, as by `nohup`: then it must stay ignored.
 pub fn ignores_hangup() -> bool {
     // SAFETY: `action` is a plain struct that the call fills; no handler is set.
     unsafe {

@@ -1,8 +1,8 @@
-//! The file that an output is until it is whole.
+//! The temporary file of an output that is not complete yet.
 //!
-//! Where the file system can (`O_TMPFILE`), it has no name: whatever ends the process, SIGKILL and an abort included,
-//! the file ends with it. `linkat` gives it its name, and never over an existing file: to replace one, it first gets
-//! a hidden name and is renamed. Elsewhere, and where another program must open it by name, it is a hidden file.
+//! If the file system supports it (`O_TMPFILE`), the file has no name and vanishes with the process, also after SIGKILL or
+//! an abort. `linkat` gives it its name, but cannot replace an existing file: for that it first gets a hidden name and is
+//! then renamed. Otherwise, and if another program must open it by name, it is a hidden file.
 
 use std::ffi::{CString, OsStr};
 use std::fs::{File, Metadata, Permissions};
@@ -16,20 +16,20 @@ use std::sync::{Mutex, PoisonError};
 use rustix::fs::{AtFlags, CWD, Mode, OFlags};
 use tempfile::{Builder, NamedTempFile};
 
-/// The hidden names of an output called `name` begin so. The name itself is not in them: together they could be longer
-/// than the 255 bytes that file systems allow (143 on eCryptfs), so its hash stands for it.
+/// The prefix of the hidden names of an output called `name`. It contains a hash of the name, because names may have
+/// the maximum length of file systems (255 bytes, 143 on eCryptfs).
 pub fn hidden_prefix(name: &OsStr) -> String {
     format!(".imgprep-{:016x}-", fnv(name.as_bytes()))
 }
 
-/// FNV-1a: the same in every version and on every machine.
+/// FNV-1a, which is the same in every version and on every machine.
 fn fnv(bytes: &[u8]) -> u64 {
     bytes
         .iter()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(*byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// Folder and beginning of the hidden names of the output `target`.
+/// Folder and prefix of the hidden names of the output `target`.
 pub(crate) fn hidden_place(target: &Path) -> (&Path, String) {
     (folder_of(target), hidden_prefix(target.file_name().unwrap_or_default()))
 }
@@ -38,17 +38,17 @@ pub(crate) fn folder_of(path: &Path) -> &Path {
     path.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."))
 }
 
-/// A file that is gone when it is dropped, unless it gets a name before.
+/// A file that vanishes when it is dropped, unless it has got its name before.
 #[derive(Debug)]
 pub(crate) enum Temporary {
     /// Without a name.
     Nameless(File),
-    /// With a hidden one.
+    /// With a hidden name.
     Hidden(Hidden<File>),
 }
 
 impl Temporary {
-    /// In the folder of `target`, without a name where that is possible.
+    /// Creates a file in the folder of `target`, without a name if possible.
     pub(crate) fn nameless(target: &Path, mode: u32) -> io::Result<Self> {
         let flags = OFlags::TMPFILE | OFlags::RDWR | OFlags::CLOEXEC;
         let opened = rustix::fs::open(folder_of(target), flags, Mode::from_raw_mode(mode));
@@ -58,7 +58,7 @@ impl Temporary {
         }
     }
 
-    /// In the folder of `target`, under a hidden name.
+    /// Creates a file in the folder of `target` with a hidden name.
     pub(crate) fn hidden(target: &Path, mode: u32) -> io::Result<Self> {
         let (folder, prefix) = hidden_place(target);
         let mut builder = Builder::new();
@@ -82,14 +82,14 @@ impl Temporary {
     }
 
     pub(crate) fn sync(&self) -> io::Result<()> {
-        // Another program may have put a file of its own under the hidden name.
+        // Another program may have replaced the file of the hidden name.
         match self.path().map(File::open) {
             Some(Ok(file)) => file.sync_all(),
             _ => self.file().sync_all(),
         }
     }
 
-    /// Gives it the name `target`, which is free.
+    /// Gives it the name `target`, which must not exist.
     pub(crate) fn publish(self, target: &Path) -> io::Result<()> {
         match self {
             Self::Nameless(file) => link(&file, target),
@@ -99,7 +99,7 @@ impl Temporary {
         }
     }
 
-    /// Gives it the name `target`, in place of what has it now.
+    /// Gives it the name `target`, replacing an existing file.
     pub(crate) fn replace(self, target: &Path) -> io::Result<()> {
         let file = match self {
             Self::Nameless(file) => file,
@@ -116,7 +116,7 @@ impl Temporary {
         hidden.file.persist(target).map_err(|error| error.error)
     }
 
-    /// Its metadata, also where another program put a file of its own under the hidden name.
+    /// Its metadata, even if another program has replaced the file of the hidden name.
     pub(crate) fn metadata(&self) -> io::Result<Metadata> {
         self.path().map_or_else(|| self.file().metadata(), std::fs::symlink_metadata)
     }
@@ -131,12 +131,12 @@ impl Temporary {
     }
 }
 
-/// Where an open file can be linked from, without a capability.
+/// The path from which an open file can be linked without a capability.
 fn proc_path(file: &File) -> PathBuf {
     PathBuf::from(format!("/proc/self/fd/{}", file.as_raw_fd()))
 }
 
-/// Whether `/proc` is there to link a nameless file from.
+/// Whether `/proc` is available to link an unnamed file from.
 fn is_linkable(file: &File) -> bool {
     let found = std::fs::metadata(proc_path(file)).and_then(|found| Ok((found, file.metadata()?)));
     found.is_ok_and(|(found, own)| (found.dev(), found.ino()) == (own.dev(), own.ino()))
@@ -172,7 +172,7 @@ struct Listed(CString);
 
 impl Listed {
     fn new(path: &Path) -> Self {
-        // OK: a path that a file was made under has no NUL.
+        // OK: the path of an existing file contains no NUL.
         let name = CString::new(path.as_os_str().as_bytes()).unwrap_or_default();
         HIDDEN.lock().unwrap_or_else(PoisonError::into_inner).push(name.clone());
         Self(name)
@@ -185,8 +185,8 @@ impl Drop for Listed {
     }
 }
 
-/// Removes all files with hidden names, for a process that must end now: without allocating, and without waiting for
-/// a thread that is changing the list.
+/// Removes all files with hidden names before the process ends, without allocating, and without waiting for a thread
+/// that is changing the list.
 pub(crate) fn remove_hidden() {
     if let Ok(names) = HIDDEN.try_lock() {
         for name in names.iter() {

@@ -1,4 +1,4 @@
-//! What a run was asked for, kept in the journal: a batch that is resumed with other options would replace what is done.
+//! The options of a batch, as recorded in its journal: if it were resumed with others, it would replace finished outputs.
 
 use std::collections::{BTreeMap, HashMap, HashSet};
 use std::path::Path;
@@ -16,7 +16,7 @@ use crate::plan::jobs::{Batch, Job};
 
 /// The key of the profile in the journal. The command line calls it `--profile`, and accepts the older `--for`.
 const PROFILE: &str = "for";
-/// Differences that an error names, at most.
+/// Maximum number of differences in an error.
 const SHOWN: usize = 8;
 
 impl Asked {
@@ -45,7 +45,7 @@ fn settings(spec: &JobSpec) -> BTreeMap<String, String> {
     named.chain(options).collect()
 }
 
-/// Refuses to resume a batch whose images were converted under other names or with other options.
+/// Rejects a resumed batch if its outputs had other names or other options before.
 pub(crate) fn check(batch: &Batch, history: &History) -> Result<(), Error> {
     let differences = differences(batch, history);
     if differences.is_empty() {
@@ -63,10 +63,10 @@ pub(crate) fn check(batch: &Batch, history: &History) -> Result<(), Error> {
         .in_path(path_text(&batch.out.join(JOURNAL_NAME))))
 }
 
-/// Each difference with the number of images that it concerns.
+/// Each difference, with the number of images that it affects.
 fn differences(batch: &Batch, history: &History) -> BTreeMap<String, usize> {
     let keys: HashSet<&str> = batch.jobs.iter().map(|job| job.key.as_str()).collect();
-    // Outputs of earlier runs that this one does not make, by their sources.
+    // Outputs of earlier runs that this one does not write, by their sources.
     let renamed: HashMap<&Path, (&str, &Asked)> = history
         .asked()
         .filter(|(output, _)| !keys.contains(output))

@@ -10,13 +10,13 @@ use super::record::Record;
 /// The name of the journal in the output folder.
 pub const JOURNAL_NAME: &str = "imgprep-batch.journal";
 
-/// What a line says.
+/// The event of one line.
 #[derive(Debug, Serialize, Deserialize)]
 #[serde(tag = "event", rename_all = "kebab-case")]
 pub(crate) enum Event {
     /// A run begins.
     Begin { schema: String, program: String, process: u32, jobs: usize },
-    /// An output that this batch is going to make. `foreign`: there was a file of this name already.
+    /// An output that this batch will write. `foreign`: a file of this name exists already.
     Job {
         output: String,
         source: String,
@@ -26,21 +26,21 @@ pub(crate) enum Event {
     },
     /// An attempt begins.
     Start { output: String, attempt: u32 },
-    /// The output is there.
+    /// The output is complete.
     Done(Box<Finished>),
-    /// It is not.
+    /// An attempt failed.
     Fail { record: Box<Record> },
     /// Nothing is left to do.
     End { done: usize, failed: usize },
 }
 
-/// A finished output, and how it is recognised.
+/// A finished output, with what is needed to detect changes.
 #[derive(Clone, Debug, PartialEq, Serialize, Deserialize)]
 pub(crate) struct Finished {
     /// Checksum of the job specification.
     #[serde(rename = "wish")]
     pub(crate) spec: u32,
-    /// The output and what was written along with it, by path.
+    /// The output and its bitmap, by path.
     pub(crate) outputs: Vec<(JournalPath, Fingerprint)>,
     /// All files that were read.
     pub(crate) sources: Vec<(JournalPath, FileStamp)>,
@@ -58,7 +58,7 @@ impl Finished {
     }
 }
 
-/// The source of an output and the settings that are not the defaults, by the names that the command line has for them.
+/// The source of an output, and its settings other than the defaults, by their names on the command line.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 pub(crate) struct Asked {
     pub(crate) source: JournalPath,
@@ -67,7 +67,7 @@ pub(crate) struct Asked {
 
 /// The line of an event.
 pub(super) fn encode(event: &Event) -> String {
-    // OK: maps with text keys and plain values always have a JSON.
+    // OK: maps with text keys and plain values can always be serialized.
     let json = serde_json::to_string(event).unwrap_or_default();
     format!("{:08x} {json}\n", crc32fast::hash(json.as_bytes()))
 }

@@ -1,4 +1,4 @@
-//! Whether a file is unchanged: its length, its time, and samples of its contents.
+//! Detects changes of a file by its length, its time, and samples of its contents.
 
 use std::fs::{File, Metadata};
 use std::io::{self, Read, Seek, SeekFrom};
@@ -7,7 +7,7 @@ use std::time::UNIX_EPOCH;
 
 use serde::{Deserialize, Serialize};
 
-/// Bytes of a sample, and how many of them are spread over a file, its beginning and end included.
+/// Bytes of a sample, and the number of samples, which include the beginning and the end of the file.
 const SAMPLE: u64 = 64 << 10;
 const SAMPLES: u64 = 16;
 
@@ -46,19 +46,19 @@ impl From<PathRepr> for JournalPath {
 pub(crate) struct FileStamp {
     /// Bytes.
     pub(crate) len: u64,
-    /// When it was last changed, in nanoseconds since 1970.
+    /// Time of the last change, in nanoseconds since 1970.
     pub(crate) modified: i64,
 }
 
 impl FileStamp {
-    /// The stamp that a file has now.
+    /// The current stamp of a file.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         Self::from_metadata(&std::fs::metadata(path)?)
     }
 
     fn from_metadata(found: &Metadata) -> io::Result<Self> {
         let modified = match found.modified()?.duration_since(UNIX_EPOCH) {
-            // OK: saturates, times after the year 2262 are one.
+            // OK: saturates; times after the year 2262 do not fit.
             Ok(after) => i64::try_from(after.as_nanos()).unwrap_or(i64::MAX),
             // OK: as above.
             Err(before) => -i64::try_from(before.duration().as_nanos()).unwrap_or(i64::MAX),
@@ -78,14 +78,14 @@ pub(crate) struct Fingerprint {
 }
 
 impl Fingerprint {
-    /// The fingerprint of a file as it is now.
+    /// The current fingerprint of a file.
     pub(crate) fn of(path: &Path) -> io::Result<Self> {
         let mut file = File::open(path)?;
         let stamp = FileStamp::from_metadata(&file.metadata()?)?;
         Ok(Self { samples: samples(&mut file, stamp.len)?, stamp })
     }
 
-    /// Whether a file is still the one. Its contents are read only where length and time are right.
+    /// Whether a file is unchanged. Its contents are read only if length and time match.
     pub(crate) fn holds(&self, path: &Path) -> bool {
         FileStamp::of(path).is_ok_and(|now| now == self.stamp) && Self::of(path).is_ok_and(|now| now == *self)
     }

@@ -1,4 +1,4 @@
-//! What earlier runs of a batch wrote into its journal.
+//! The state of a batch after earlier runs, from its journal.
 
 use std::collections::HashMap;
 use std::path::Path;
@@ -8,40 +8,40 @@ use imgprep::Detail;
 use super::event::{Asked, Event, Finished, JOURNAL_NAME, decode};
 use crate::BatchError;
 
-/// What earlier runs left.
+/// The state of a batch after earlier runs.
 #[derive(Debug, Default)]
 pub(crate) struct History {
-    /// Outputs that are ours to replace, and those that were not.
+    /// All outputs that were announced, and whether another file of that name existed before.
     foreign: HashMap<String, bool>,
     pub(crate) finished: HashMap<String, Finished>,
-    /// What was asked for, by output, where the journal has it.
+    /// The options of each output, if the journal contains them.
     asked: HashMap<String, Asked>,
-    /// Lines that do not say what was written.
+    /// Lines that are damaged.
     pub(crate) damaged: usize,
 }
 
 impl History {
-    /// Whether a file of this output's name was made by this batch.
+    /// Whether the file of this name was written by this batch.
     pub(crate) fn is_ours(&self, output: &str) -> bool {
         self.finished.contains_key(output) || self.foreign.get(output) == Some(&false)
     }
 
-    /// All outputs that the batch named.
+    /// All outputs that the batch announced.
     pub(crate) fn outputs(&self) -> impl Iterator<Item = &str> {
         self.foreign.keys().map(String::as_str)
     }
 
-    /// What was last asked for, by output.
+    /// The last options of each output.
     pub(crate) fn asked(&self) -> impl Iterator<Item = (&str, &Asked)> {
         self.asked.iter().map(|(output, asked)| (output.as_str(), asked))
     }
 
-    /// What was last asked for under this output's name.
+    /// The last options of this output.
     pub(crate) fn asked_of(&self, output: &str) -> Option<&Asked> {
         self.asked.get(output)
     }
 
-    /// What the journal of a folder says, without a lock and without a trace.
+    /// Reads the journal of a folder without locking or creating it.
     pub(crate) fn look(folder: &Path) -> Self {
         std::fs::read(folder.join(JOURNAL_NAME)).map_or_else(|_| Self::default(), |bytes| Self::read(&bytes))
     }
@@ -61,7 +61,7 @@ impl History {
         match event {
             Event::Job { output, foreign, asked, .. } => {
                 asked.map(|asked| self.asked.insert(output.clone(), asked));
-                // What was ours once stays ours.
+                // An output that the batch has written once stays its own.
                 let known = self.foreign.entry(output).or_insert(foreign);
                 *known &= foreign;
             }
@@ -71,7 +71,7 @@ impl History {
             Event::Start { output, .. } => {
                 self.finished.remove(&output);
             }
-            // Somebody else's file appeared meanwhile.
+            // A file of another program appeared meanwhile.
             Event::Fail { record }
                 if record
                     .error

@@ -1,4 +1,4 @@
-//! The journal in the output folder: what a batch did, so that it can be continued.
+//! The journal in the output folder, from which a batch is continued.
 
 pub(crate) mod asked;
 mod event;

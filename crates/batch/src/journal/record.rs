@@ -1,4 +1,4 @@
-//! The record of one image's job: reported while it runs, kept in the journal, shown in the report.
+//! The record of one job: it is reported during the run, written to the journal, and shown in the report.
 
 use std::path::Path;
 
@@ -11,16 +11,16 @@ use crate::plan::job_spec::Verdict;
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum State {
-    /// The output is there and whole.
+    /// The output exists and is complete.
     Done,
-    /// It is not; the record's error says why.
+    /// The conversion failed; the record contains the error.
     Failed,
-    /// The batch was stopped before.
+    /// The batch was stopped before the job was done.
     #[default]
     Stopped,
 }
 
-/// One image's job.
+/// The job of one image.
 #[derive(Clone, Debug, Default, PartialEq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Record {
@@ -30,7 +30,7 @@ pub struct Record {
     pub output: String,
     /// How it ended.
     pub state: State,
-    /// Whether this was done by an earlier run of the batch.
+    /// Whether an earlier run of the batch did it.
     #[serde(default, skip_deserializing)]
     pub earlier: bool,
     /// The source's format.
@@ -45,29 +45,29 @@ pub struct Record {
     pub source_size: Option<u64>,
     /// Length of the output.
     pub output_size: Option<u64>,
-    /// How long the last attempt took.
+    /// Duration of the last attempt, in seconds.
     pub seconds: f64,
-    /// How often it was tried.
+    /// Number of attempts.
     pub attempts: u32,
     /// Threads of the last attempt.
     pub threads: usize,
-    /// Whether it was read back and found equal.
+    /// Whether it was read back and compared.
     pub verified: bool,
     /// Whether the output can be imported.
     pub verdict: Verdict,
-    /// Oddities of the source.
+    /// Anomalies of the source.
     pub findings: Vec<Note>,
-    /// Ranges of the disk that are zeros since they could not be read.
+    /// Ranges of the disk that could not be read and are zeros in the output.
     pub losses: Vec<Lost>,
     /// Why it failed.
     pub error: Option<Failure>,
-    /// How the source stores the disk, from its beginning to its end: a letter for each of equal
-    /// parts. `d` data, `p` compressed, `z` zeros; what most of the part is.
+    /// The allocation of the source: one letter for each of the equal parts of the disk, `d` for data, `p` for compressed
+    /// data or `z` for zeros, whichever predominates.
     #[serde(rename = "strip")]
     pub allocation: String,
 }
 
-/// An oddity, with what to do.
+/// An anomaly.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Note {
@@ -87,7 +87,7 @@ pub struct Note {
 pub struct Lost {
     /// First byte.
     pub start: u64,
-    /// First byte behind.
+    /// The byte after the last one.
     pub end: u64,
     /// Stable code of the error.
     pub code: String,
@@ -95,21 +95,21 @@ pub struct Lost {
     pub message: String,
 }
 
-/// An error, as JSON has it.
+/// An error, as in JSON.
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Failure {
     /// Its stable code.
     pub code: String,
-    /// What kind of trouble.
+    /// Its class.
     pub class: String,
-    /// The message with its place.
+    /// The message with path and offsets.
     pub message: String,
-    /// The file that it is about.
+    /// The file that it concerns.
     pub file: Option<String>,
     /// File offset.
     pub offset: Option<u64>,
-    /// What to do, as a command.
+    /// A command that avoids the error.
     pub remedy: Option<String>,
     /// Name of the option that would let the conversion succeed.
     #[serde(default, skip_serializing_if = "Option::is_none")]
@@ -117,7 +117,7 @@ pub struct Failure {
 }
 
 impl Failure {
-    /// The error in words, and what to do.
+    /// Describes an error, with a remedy.
     pub fn of(error: &Error, remedy: Option<String>) -> Self {
         Self {
             code: error.code().into(),
@@ -139,7 +139,7 @@ impl Failure {
 }
 
 impl Record {
-    /// The facts of an opened disk.
+    /// Adds the facts of an open disk.
     pub(crate) fn describe(&mut self, disk: &Disk) {
         let top = disk.layers().first();
         self.format = top.map(|layer| layer.facts.format.into());
@@ -150,7 +150,7 @@ impl Record {
         self.findings.extend(disk.contents().findings.iter().map(note));
     }
 
-    /// Whether it counts as one that needs a person.
+    /// Whether somebody has to look into it.
     pub fn needs_attention(&self) -> bool {
         self.state != State::Done || self.verdict.importable == Some(false)
     }
@@ -170,7 +170,7 @@ fn note(finding: &Finding) -> Note {
     }
 }
 
-/// A path as text. Bytes that are no UTF-8 are spelled, so that two paths never are one text.
+/// A path as text. Bytes that are not UTF-8 are escaped, so that different paths have different texts.
 pub(crate) fn path_text(path: &Path) -> String {
     path.to_str().map_or_else(|| path.as_os_str().as_encoded_bytes().escape_ascii().to_string(), Into::into)
 }

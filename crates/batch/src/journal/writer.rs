@@ -1,8 +1,8 @@
-//! The journal: one checksummed line an event, only ever appended to.
+//! The journal file: one line for each event, which is only appended.
 //!
-//! `CRC32 JSON`, the checksum in eight hexadecimal digits over the JSON. A line that was torn by a
-//! power cut, or damaged, is as if it had not been written: then an image is converted once more.
-//! The file is locked as long as its batch runs: that is what keeps a second batch out of the folder.
+//! A line is `CRC32 JSON`: the checksum of the JSON in eight hexadecimal digits, and the JSON. A line that is damaged, or
+//! torn by a power cut, is ignored: then an image is converted again. The file is locked while its batch runs, so that no
+//! second batch runs in the folder.
 
 use std::fs::{File, TryLockError};
 use std::io::{self, Read, Seek, SeekFrom, Write};
@@ -15,7 +15,7 @@ use super::history::History;
 use crate::BatchError;
 
 const SCHEMA: &str = "imgprep/journal/1";
-/// Room that is kept for the lines about one image, and for the others.
+/// Space that is reserved for the lines about one image, and for all other lines.
 const ROOM_PER_JOB: u64 = 4096;
 const ROOM: u64 = 64 << 10;
 
@@ -24,11 +24,11 @@ const ROOM: u64 = 64 << 10;
 pub(crate) struct Journal {
     file: File,
     path: PathBuf,
-    /// Bytes that were in it.
+    /// Its length when it was opened, in bytes.
     found: u64,
     /// Lines that are not written yet.
     pending: String,
-    /// Whether what is pending must be on the disk before it counts.
+    /// Whether the pending lines must be synced.
     must_sync: bool,
 }
 
@@ -45,7 +45,7 @@ pub enum ExistingJournal {
 }
 
 impl Journal {
-    /// Opens the journal of a folder, keeps others out, and reads what is in it.
+    /// Opens, locks and reads the journal of a folder.
     pub(crate) fn open(folder: &Path, existing_journal: ExistingJournal) -> Result<(Self, History), Error> {
         let path = folder.join(JOURNAL_NAME);
         let in_path = |error: BatchError| Error::new(error).in_path(path.display().to_string());
@@ -69,7 +69,7 @@ impl Journal {
             file.set_len(0).map_err(failed("emptied")).map_err(in_path)?;
             bytes.clear();
         }
-        // A torn line is ended, so that the next one is whole.
+        // A torn line is terminated, so that the next one is complete.
         let is_torn = bytes.last().is_some_and(|byte| *byte != b'\n');
         let pending = if is_torn { "\n".into() } else { String::new() };
         let history = History::read(&bytes);
@@ -84,7 +84,7 @@ impl Journal {
         }
     }
 
-    /// The first words of a run.
+    /// Adds the first line of a run.
     pub(crate) fn begin(&mut self, jobs: usize) {
         self.say(&Event::Begin {
             schema: SCHEMA.into(),
@@ -100,22 +100,22 @@ impl Journal {
         let _ = self.file.set_len(self.found);
     }
 
-    /// The last words of a run.
+    /// Writes the last line of a run, and frees reserved space.
     pub(crate) fn end(&mut self, done: usize, failed: usize) -> Result<(), Error> {
         self.say(&Event::End { done, failed });
         self.commit()?;
-        // Room that was not needed; what could not be freed does no harm.
+        // Reserved space that remains does no harm.
         let _ = self.file.metadata().and_then(|found| self.file.set_len(found.len()));
         Ok(())
     }
 
-    /// Takes a line; it is written with the next [`commit`](Self::commit).
+    /// Adds a line, which the next [`commit`](Self::commit) writes.
     pub(crate) fn say(&mut self, event: &Event) {
         self.must_sync |= !matches!(event, Event::Start { .. });
         self.pending += &encode(event);
     }
 
-    /// Writes the pending lines. Results are on the disk when this returns.
+    /// Writes the pending lines. Results are synced when this returns.
     pub(crate) fn commit(&mut self) -> Result<(), Error> {
         if self.pending.is_empty() {
             return Ok(());
@@ -131,7 +131,7 @@ impl Journal {
     }
 }
 
-/// What the journal of a batch that runs says, and who runs it. `None`: no batch runs.
+/// The journal of a running batch, and its process; `None` if no batch runs.
 pub(crate) fn running(path: &Path) -> Option<(History, String)> {
     let mut file = File::open(path).ok()?;
     if !matches!(file.try_lock_shared(), Err(TryLockError::WouldBlock)) {
@@ -142,7 +142,7 @@ pub(crate) fn running(path: &Path) -> Option<(History, String)> {
     Some((History::read(&bytes), holder(&mut file)))
 }
 
-/// Who has the lock, from the last beginning in the journal.
+/// The process that holds the lock, according to the journal.
 fn holder(file: &mut File) -> String {
     let mut bytes = Vec::new();
     let read = file.seek(SeekFrom::Start(0)).and_then(|_| file.read_to_end(&mut bytes));

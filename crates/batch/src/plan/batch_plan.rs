@@ -1,4 +1,4 @@
-//! What a batch would do. Tables are walked, no payload is read, nothing is written.
+//! The plan of a batch: tables are read, but no payload, and nothing is written.
 
 use imgprep::{Error, Existing, Progress, RunOptions, Sync, plan as plan_one};
 use serde::Serialize;
@@ -11,13 +11,13 @@ use crate::journal::record::{Failure, Record, path_text};
 use crate::journal::{ExistingJournal, History};
 use crate::settings::{OtherOptions, RunSettings};
 
-/// What would be done about one image.
+/// The planned action for one image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub enum Intent {
     /// It would be converted.
     Convert,
-    /// It is done, and nothing changed since.
+    /// It is done, and nothing has changed since.
     Done,
     /// It would fail.
     Fail,
@@ -31,7 +31,7 @@ pub struct Planned {
     pub source: String,
     /// Its output, below the output folder.
     pub output: String,
-    /// What would be done.
+    /// The planned action.
     pub intent: Intent,
     /// The source's format.
     pub format: Option<String>,
@@ -41,29 +41,29 @@ pub struct Planned {
     pub virtual_size: Option<u64>,
     /// Bytes that the source's files take.
     pub source_size: Option<u64>,
-    /// Length of the output: what it has, or at most will have.
+    /// Length of the output, or its upper bound.
     pub output_size: Option<u64>,
-    /// Bytes on the file system that the output takes at most, beyond what it takes now.
+    /// Maximum space that the output needs in addition to its current space, in bytes.
     pub space: u64,
-    /// Whether it could be imported.
+    /// Whether it can be imported.
     pub verdict: Verdict,
     /// Why it would fail.
     pub error: Option<Failure>,
 }
 
-/// What a batch would do.
+/// The plan of a batch.
 #[derive(Clone, Debug, Serialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct BatchPlan {
     /// The output folder.
     pub out: String,
-    /// One for every image, in the batch's order.
+    /// One entry for each image, in the order of the batch.
     pub images: Vec<Planned>,
-    /// What searched folders have besides.
+    /// Other entries of searched folders.
     pub left_out: Vec<String>,
-    /// Bytes that all outputs take at most.
+    /// Maximum space of all outputs, in bytes.
     pub space_needed: u64,
-    /// Bytes that are free.
+    /// Free space in bytes.
     pub space_free: Option<u64>,
 }
 
@@ -75,7 +75,7 @@ impl BatchPlan {
         self.images.iter().all(is_fine)
     }
 
-    /// Bytes that may be missing on the output's file system. Outputs seldom are as large as they may become.
+    /// Space that may be missing, in bytes. Outputs are rarely as large as their upper bound.
     pub fn space_missing(&self) -> Option<u64> {
         self.space_needed.checked_sub(self.space_free?).filter(|missing| *missing > 0)
     }
@@ -103,7 +103,7 @@ pub fn plan(batch: &Batch, settings: &RunSettings<'_>) -> Result<BatchPlan, Erro
         space_needed: images.iter().map(|image| image.space).fold(0, u64::saturating_add),
         images,
         left_out: batch.left_out.iter().map(|path| path_text(path)).collect(),
-        // The folder need not be there yet.
+        // The folder may not exist yet.
         space_free: batch.out.ancestors().find_map(|folder| {
             let folder = if folder.as_os_str().is_empty() { std::path::Path::new(".") } else { folder };
             imgprep::free_space(folder).ok()

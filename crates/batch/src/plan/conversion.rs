@@ -35,7 +35,7 @@ pub(crate) fn convert_options(
     })
 }
 
-/// The uuid of an output, or what is wrong with it.
+/// Parses the uuid of an output.
 pub(crate) fn uuid(text: &str) -> Result<[u8; 16], String> {
     imgprep::parse_uuid(text).ok_or_else(|| format!("uuid {text}: not 32 hexadecimal digits"))
 }
@@ -44,12 +44,12 @@ pub(crate) fn on_loss(job: &Job) -> OnLoss {
     if job.spec.salvage { OnLoss::Zero } else { OnLoss::Stop }
 }
 
-/// Room that a planned output takes at most: a RAW has holes where the disk has zeros.
+/// Maximum space of a planned output, in bytes: a RAW has holes for zeros.
 pub(crate) fn room(job: &Job, plan: &Plan) -> u64 {
     if job.target.has_exact_len() { plan.table_scan.total() } else { plan.len }
 }
 
-/// Requests a verdict, if the job has a profile.
+/// Checks an image against the import rules, if the job has a profile.
 pub(crate) fn judge(
     rules: &dyn ImportRules,
     job: &Job,

@@ -7,8 +7,8 @@ use super::jobs::open_options;
 use crate::JOURNAL_NAME;
 use crate::journal::ExistingJournal;
 
-/// All sources, outputs, bitmaps and the journal. Where files that are there may be replaced, the images are opened, too:
-/// their backing files and extents are files that are read.
+/// All sources, outputs, bitmaps and the journal. If existing files may be replaced, the images are opened, because their
+/// backing files and extents are read, too.
 pub fn of(batch: &Batch, existing_journal: ExistingJournal) -> Files {
     let mut files = Files::default();
     for job in &batch.jobs {
@@ -25,7 +25,7 @@ pub fn of(batch: &Batch, existing_journal: ExistingJournal) -> Files {
     files
 }
 
-/// Adds all files of all images. One that cannot be opened fails later, with its own error.
+/// Adds all files of all images. An image that cannot be opened fails later, with its own error.
 pub fn read_chains(batch: &Batch, files: &mut Files) {
     for job in &batch.jobs {
         match Disk::open(&job.source, &open_options(job)) {

@@ -14,9 +14,9 @@ pub struct JobSpec {
     pub from: Option<String>,
     /// An internal snapshot, by id or name.
     pub snapshot: Option<String>,
-    /// Which files are opened that an image names.
+    /// The policy for files that an image names.
     pub follow: FollowPolicy,
-    /// Whether a parent is taken that is not the one that the image was made over.
+    /// Whether a parent is accepted whose id does not match.
     pub accept_parent: bool,
     /// The target's format.
     pub to: String,
@@ -24,31 +24,31 @@ pub struct JobSpec {
     pub options: BTreeMap<String, String>,
     /// The output's uuid; random by default.
     pub uuid: Option<String>,
-    /// Whether the block bitmap is written beside a RAW.
+    /// Whether the block bitmap is written next to a RAW.
     pub bitmap: bool,
     /// Whether the output is read back.
     pub verify: bool,
-    /// Whether zeros take the place of what cannot be read.
+    /// Whether unreadable ranges are replaced by zeros.
     pub salvage: bool,
-    /// The import profile that judges.
+    /// The import profile that the output is checked against.
     pub profile: Option<String>,
-    /// What the image will be.
+    /// The role of the disk.
     pub disk: DiskRole,
 }
 
-/// What is judged.
+/// An image that is checked against the import rules.
 pub struct Subject<'a> {
-    /// The disk as it came.
+    /// The source.
     pub source: &'a Disk,
-    /// What it becomes.
+    /// The target format.
     pub target: Target,
-    /// Length of the output: what it has, or at most will have.
+    /// Length of the output, or its upper bound before the conversion.
     pub output_len: u64,
-    /// The output, once it is there.
+    /// The output, once it exists.
     pub output: Option<&'a Path>,
     /// The name of the profile.
     pub profile: &'a str,
-    /// What the image will be.
+    /// The role of the disk.
     pub disk: DiskRole,
 }
 
@@ -56,16 +56,16 @@ pub struct Subject<'a> {
 #[derive(Clone, Debug, Default, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Verdict {
-    /// The profile that was asked for.
+    /// The requested profile.
     pub profile: Option<String>,
-    /// The answer; `None` is "not judged".
+    /// The result; `None` if it was not checked.
     pub importable: Option<bool>,
     /// The violations.
     #[serde(default)]
     pub reasons: Vec<Reason>,
 }
 
-/// One sentence of a verdict.
+/// One violation of a verdict.
 #[derive(Clone, Debug, PartialEq, Eq, Serialize, Deserialize)]
 #[serde(rename_all = "kebab-case")]
 pub struct Reason {
@@ -73,20 +73,20 @@ pub struct Reason {
     pub rule: String,
     /// `error`, `warning` or `note`.
     pub severity: String,
-    /// What was found.
+    /// The finding.
     pub message: String,
-    /// What to do about it.
+    /// The remedy.
     pub remedy: Option<String>,
 }
 
 /// The import rules that outputs are checked against.
 pub trait ImportRules: Sync {
-    /// Whether there is a profile of this name, or what is wrong with it.
+    /// Fails if there is no valid profile of this name.
     fn check_profile(&self, _name: &str) -> Result<(), String> {
         Ok(())
     }
 
-    /// Whether an image can be imported. Without rules: not judged.
+    /// Whether an image can be imported. By default it is not checked.
     fn judge(&self, subject: &Subject<'_>) -> Verdict {
         Verdict { profile: Some(subject.profile.into()), ..Verdict::default() }
     }

@@ -23,11 +23,11 @@ pub struct Found {
     pub dir: PathBuf,
     /// Its options.
     pub spec: JobSpec,
-    /// How its output is named.
+    /// The template for the name of its output.
     pub name: Template,
     /// The output's own name, if it has one.
     pub output: Option<PathBuf>,
-    /// The folder that it was found in by a search: a link does not lead out of it.
+    /// The folder whose search found it: links must not lead out of it.
     pub searched: Option<PathBuf>,
 }
 
@@ -36,7 +36,7 @@ pub struct Found {
 pub struct Job {
     /// The image.
     pub source: PathBuf,
-    /// The output's whole path.
+    /// The path of the output.
     pub output: PathBuf,
     /// The output path relative to the output folder: it identifies the job.
     pub key: String,
@@ -46,7 +46,7 @@ pub struct Job {
     pub target: Target,
     /// Bytes that the source takes on its file system.
     pub weight: u64,
-    /// The folder that it was found in by a search, if it was.
+    /// The folder whose search found it, if any.
     pub searched: Option<PathBuf>,
 }
 
@@ -66,25 +66,25 @@ impl Job {
 
     /// A checksum of the source path and the specification: it changes with any option.
     pub(crate) fn checksum(&self) -> u32 {
-        // OK: plain values and a map with text keys always have a JSON.
+        // OK: plain values and a map with text keys can always be serialized.
         let spec = serde_json::to_vec(&self.spec).unwrap_or_default();
         crc32fast::hash(&[absolute(&self.source).as_os_str().as_encoded_bytes(), &spec].concat())
     }
 }
 
-/// Images and where they go.
+/// Images and their outputs.
 #[derive(Clone, Debug)]
 pub struct Batch {
     /// The output folder.
     pub out: PathBuf,
     /// In the order in which they were named or found.
     pub jobs: Vec<Job>,
-    /// What a searched folder has besides: files that are not images by their names, parts of an image that is taken, and links to
-    /// folders.
+    /// Other entries of searched folders: files that are not images by their names, parts of an included image, and links
+    /// to folders.
     pub left_out: Vec<PathBuf>,
 }
 
-/// Names all outputs, and refuses what would write one of them twice or over an image that is read.
+/// Names all outputs. Rejects an output that would be written twice, or that would replace a source.
 pub fn assemble(
     out: &Path,
     found: Vec<Found>,
@@ -107,7 +107,7 @@ pub fn assemble(
             }
         }
     }
-    // A link in the way to the folder must not hide that it is one.
+    // The comparison must not depend on links in the path of the folder.
     let folder = out.canonicalize().unwrap_or_else(|_| out.to_path_buf());
     for job in &jobs {
         let real = job.source.canonicalize().unwrap_or_else(|_| job.source.clone());
@@ -143,7 +143,7 @@ fn job(out: &Path, image: Found, rules: &dyn ImportRules) -> Result<Job, Error> 
     })
 }
 
-/// How a source is opened.
+/// The options to open the source of a job.
 pub(crate) fn open_options(job: &Job) -> OpenOptions {
     let spec = &job.spec;
     OpenOptions {

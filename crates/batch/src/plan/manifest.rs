@@ -1,6 +1,6 @@
 //! The manifest: images and their options, in TOML.
 //!
-//! What an image does not say is taken from `[defaults]`, and what that does not say from the command line.
+//! Options that an image does not set come from `[defaults]`, and those that are not set there from the command line.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -17,10 +17,10 @@ use super::search::{Search, search};
 use super::template::{Template, below};
 use crate::BatchError;
 
-/// A commented manifest to begin with.
+/// An example with comments.
 pub const EXAMPLE: &str = include_str!("example.toml");
 
-/// A manifest as it stands in its file.
+/// The contents of a manifest.
 #[derive(Debug, Deserialize)]
 #[serde(deny_unknown_fields)]
 struct Text {
@@ -74,7 +74,7 @@ impl OptionValue {
     }
 }
 
-/// What the command line says about all images.
+/// Options of the command line for all images.
 #[derive(Clone, Debug, Default)]
 pub struct Defaults {
     /// Options of each image.
@@ -85,7 +85,7 @@ pub struct Defaults {
     pub search: Search,
 }
 
-/// A manifest that was read.
+/// A parsed manifest.
 pub struct Manifest<'a> {
     text: &'a str,
     parsed: Text,
@@ -93,7 +93,7 @@ pub struct Manifest<'a> {
 }
 
 impl<'a> Manifest<'a> {
-    /// Reads a manifest. An unknown key is an error with its line and column.
+    /// Parses a manifest. An unknown key is an error with its line and column.
     pub fn parse(text: &'a str, path: &'a Path) -> Result<Self, Error> {
         let parsed = toml::from_str(text).map_err(|error| {
             let what = error.message().to_string();
@@ -102,12 +102,12 @@ impl<'a> Manifest<'a> {
         Ok(Self { text, parsed, path })
     }
 
-    /// The output folder, beside the manifest if it is relative.
+    /// The output folder, relative to the folder of the manifest.
     pub fn out(&self) -> Option<PathBuf> {
         self.parsed.out.as_ref().map(|out| self.folder().join(out))
     }
 
-    /// All images that it names, and files of its folders that are not taken.
+    /// All images of the manifest, and other files of its folders.
     pub fn images(
         &self,
         defaults: &Defaults,
@@ -166,7 +166,7 @@ impl<'a> Manifest<'a> {
         }
     }
 
-    /// The image's word, else that of `[defaults]`, else the command line's.
+    /// The option of the image, else of `[defaults]`, else of the command line.
     fn settle(
         &self,
         image: &Settings,
@@ -180,7 +180,7 @@ impl<'a> Manifest<'a> {
             };
         }
         let text = |set: Option<&Spanned<String>>| set.map(|set| set.as_ref().clone());
-        // Options belong to a target: another target has none of the ones above it.
+        // Options belong to a target: with another target, the options of the outer levels are dropped.
         let to_below = image.to.is_none().then_some(&all.options);
         let options = image.options.as_ref().or(to_below.and_then(Option::as_ref));
         let inherits_line = setting!(to).is_none();
@@ -224,7 +224,7 @@ impl<'a> Manifest<'a> {
     }
 }
 
-/// An error at a place of the text.
+/// An error with its line and column.
 fn wrong(text: &str, path: &Path, span: Range<usize>, what: String) -> Error {
     let before = text.get(..span.start).unwrap_or(text);
     let line = before.matches('\n').count() + 1;

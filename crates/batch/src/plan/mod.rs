@@ -1,4 +1,4 @@
-//! Which images a batch converts, how, and what would come of it.
+//! The jobs of a batch, and the plan of what they will do.
 
 pub(crate) mod batch_plan;
 pub(crate) mod conversion;

@@ -1,7 +1,7 @@
-//! Running batches in the folders above and below: whether one of them writes a file that this one writes.
+//! Detects running batches in the folders above and below that write the same files.
 //!
 //! Each batch locks the journal of its own folder. `ready` and `ready/sub` are two folders, and `sub/a.raw` of the one
-//! may be `a.raw` of the other. Both announce their outputs before they look for each other, so one of them sees it.
+//! may be `a.raw` of the other. Both announce their outputs before they search for each other, so at least one detects it.
 
 use std::collections::BTreeSet;
 use std::path::Path;
@@ -13,7 +13,7 @@ use crate::BatchError;
 use crate::journal::record::path_text;
 use crate::journal::{JOURNAL_NAME, running};
 
-/// Refuses outputs in the folder of a batch that runs, and a folder that such a batch has outputs in.
+/// Rejects outputs in the folder of a running batch, and an output folder in which a running batch has outputs.
 pub(crate) fn check(batch: &Batch) -> Result<(), Error> {
     above(batch)?;
     below(batch)

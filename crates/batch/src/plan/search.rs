@@ -15,16 +15,16 @@ use crate::{BatchError, JOURNAL_NAME};
 pub struct Search {
     /// Whether folders in it are searched, too.
     pub recursive: bool,
-    /// Names that are taken; the known extensions of images if there are none.
+    /// Patterns of included names; by default the known extensions of images.
     pub include: Vec<String>,
-    /// Names that are left out.
+    /// Patterns of excluded names.
     pub exclude: Vec<String>,
 }
 
-/// Images with their places below the searched folder, and files that are not taken.
+/// Images with their folders below the searched one, and other files.
 pub type Searched = (Vec<(PathBuf, PathBuf)>, Vec<PathBuf>);
 
-/// Images below `folder` with their places, and files that are not taken. Hidden ones are not looked at.
+/// Finds the images below `folder` with their folders, and other files. Hidden files are ignored.
 pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Error> {
     let default: Vec<_> = known_extensions().map(|extension| format!("*.{extension}")).collect();
     let include = globs(if search.include.is_empty() { &default } else { &search.include })?;
@@ -41,7 +41,7 @@ pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Er
     for entry in kept {
         let entry = entry.map_err(|error| unlisted(&error))?;
         let is_link = entry.path_is_symlink();
-        // A link to a folder is not followed. One that leads nowhere is taken, and fails when it is opened.
+        // A link to a folder is not followed. A dangling link is included, and fails when it is opened.
         if is_link && entry.path().is_dir() {
             left_out.push(entry.into_path());
             continue;
@@ -63,16 +63,16 @@ pub fn search(folder: &Path, search: &Search, out: &Path) -> Result<Searched, Er
     Ok((found, left_out))
 }
 
-/// Extensions of the files that a search takes by default.
+/// Extensions of the files that a search includes by default.
 fn known_extensions() -> impl Iterator<Item = &'static str> {
     imgprep::image_extensions().chain(imgprep::LIKELY_EXTENSIONS.iter().copied())
 }
 
-/// Parts of a disk that another image of their folder names are no images of their own. Parts that none
-/// names stay: they fail, and are reported so.
+/// Removes files that another image of their folder names as its parts. Parts that no image names stay: they fail, and
+/// that is reported.
 fn leave_out_parts(found: &mut Vec<(PathBuf, PathBuf)>, left_out: &mut Vec<PathBuf>) {
     let mut folders: BTreeMap<PathBuf, Vec<PathBuf>> = BTreeMap::new();
-    // A link that leads out of its folder is not opened to look for names of parts.
+    // A link that leads out of its folder is not opened to find the names of its parts.
     let is_own =
         |path: &Path| check_link(path, path.parent().unwrap_or(Path::new("")), FollowPolicy::Beside).is_ok();
     for (path, _) in found.iter().filter(|(path, _)| is_own(path)) {
@@ -84,7 +84,7 @@ fn leave_out_parts(found: &mut Vec<(PathBuf, PathBuf)>, left_out: &mut Vec<PathB
     left_out.extend(parts);
 }
 
-/// Why a folder could not be listed, with its name.
+/// The error of a folder that could not be listed.
 fn unlisted(error: &walkdir::Error) -> Error {
     let what = match error.io_error() {
         Some(error) => format!("cannot list the folder: {}", reason(error)),

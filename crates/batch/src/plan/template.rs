@@ -27,7 +27,7 @@ impl Default for Template {
 }
 
 impl Template {
-    /// Reads a template; the error says what is wrong with it.
+    /// Parses a template.
     pub fn parse(text: &str) -> Result<Self, String> {
         let mut parts = Vec::new();
         let mut rest = text;
@@ -55,7 +55,7 @@ impl Template {
         Ok(Self(parts))
     }
 
-    /// The output's place below the output folder.
+    /// The path of the output below the output folder.
     pub fn output(&self, source: &Path, dir: &Path, ext: &str) -> Result<PathBuf, String> {
         let mut text = OsString::new();
         for part in &self.0 {
@@ -68,13 +68,13 @@ impl Template {
             }
         }
         let text = PathBuf::from(text);
-        // An empty {dir} leaves a slash in front.
+        // An empty {dir} leaves a leading slash.
         let kept = if dir.as_os_str().is_empty() { text.strip_prefix("/").unwrap_or(&text) } else { &text };
         below(kept)
     }
 }
 
-/// A relative path that stays below where it is put.
+/// A relative path without `..`.
 pub(crate) fn below(path: &Path) -> Result<PathBuf, String> {
     let is_below = path.components().all(|part| matches!(part, Component::Normal(_) | Component::CurDir));
     let normal: PathBuf = path.components().filter(|part| matches!(part, Component::Normal(_))).collect();

@@ -1,7 +1,7 @@
 //! One page for people: sortable, readable on a phone and on paper, without a network.
 //!
-//! Names and messages come from strangers' files: all text passes [`Text`], and the page's own policy forbids
-//! it to load anything.
+//! Names and messages come from untrusted files: all text is escaped by [`Text`], and the page's content security policy
+//! forbids it to load anything.
 
 use std::fmt::{self, Write};
 
@@ -12,7 +12,7 @@ use crate::{Record, State, Summary};
 const STYLE: &str = include_str!("page.css");
 const SCRIPT: &str = include_str!("page.js");
 
-/// Heads of the columns, and whether they hold numbers.
+/// Headings of the columns, and whether they contain numbers.
 const COLUMNS: [(&str, bool); 10] = [
     ("Image", false),
     ("Format", false),
@@ -26,7 +26,7 @@ const COLUMNS: [(&str, bool); 10] = [
     ("Findings", true),
 ];
 
-/// The report as one HTML page that needs nothing else.
+/// The report as one self-contained HTML page.
 pub fn html(summary: &Summary) -> String {
     let heads = COLUMNS.iter().map(|(name, is_number)| {
         let class = if *is_number { " class=n" } else { "" };
@@ -129,12 +129,12 @@ fn rate(record: &Record) -> Option<u64> {
     Some((size as f64 / record.seconds.max(0.001)) as u64)
 }
 
-/// How many of the bar's parts hold data.
+/// Number of parts of the bar that contain data.
 fn filled(bar: &str) -> usize {
     bar.bytes().filter(|part| *part != b'z').count()
 }
 
-/// The allocation as a picture: a rectangle for each run of equal parts; zeros are the ground.
+/// The allocation as an image: a rectangle for each run of equal parts, zeros as the background.
 fn svg(bar: &str) -> String {
     if bar.is_empty() {
         return String::new();
@@ -156,7 +156,7 @@ fn svg(bar: &str) -> String {
     )
 }
 
-/// All that was found, worst first, each with what to do.
+/// All findings, worst first, each with its remedy.
 fn findings(record: &Record) -> String {
     let mut items = Vec::new();
     if let Some(error) = &record.error {
@@ -192,7 +192,7 @@ fn class(severity: &str) -> &'static str {
 
 fn item(class: &str, message: &str, code: &str, remedy: Option<&str>) -> String {
     let remedy = remedy.map_or(String::new(), |remedy| format!("<br>Remedy: <code>{}</code>", Text(remedy)));
-    // An error's message has its code already.
+    // The message of an error contains its code.
     let code = if code.is_empty() { String::new() } else { format!(" <code>{}</code>", Text(code)) };
     format!("<li><span class=\"{class}\">{}</span>{code}{remedy}</li>", Text(message))
 }
@@ -222,7 +222,7 @@ fn size(bytes: u64) -> String {
     }
 }
 
-/// Text of a stranger, as HTML shows it and runs nothing of it.
+/// Untrusted text, escaped for HTML.
 struct Text<'a>(&'a str);
 
 impl fmt::Display for Text<'_> {

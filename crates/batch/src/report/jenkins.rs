@@ -1,5 +1,4 @@
-//! `JUnit` XML as the schema of Jenkins' xUnit plugin (`junit-10.xsd`) takes it. All of the program's
-//! `JUnit` is written here.
+//! `JUnit` XML that conforms to the schema of Jenkins' xUnit plugin (`junit-10.xsd`). All `JUnit` output is written here.
 
 use quick_junit::Report;
 

@@ -1,4 +1,4 @@
-//! `JUnit`: one test case an image.
+//! `JUnit`: one test case for each image.
 
 use std::time::Duration;
 
@@ -28,7 +28,7 @@ fn case(record: &Record) -> TestCase {
 
 fn status(record: &Record) -> TestCaseStatus {
     let bad = |kind, code: &str, message: &str, remedy: &[String]| {
-        // XML cannot hold control characters, and `quick-junit` drops them: they are escaped instead.
+        // XML cannot represent control characters, and `quick-junit` drops them: they are escaped instead.
         let mut status = TestCaseStatus::non_success(kind);
         status.set_type(code).set_message(&*printable(message));
         if !remedy.is_empty() {

@@ -1,4 +1,4 @@
-//! What came of a batch, in a file: JSON for programs, `JUnit` for CI systems, a page for people.
+//! Report files of a batch: JSON for programs, `JUnit` for CI systems, HTML for people.
 
 mod html;
 mod jenkins;

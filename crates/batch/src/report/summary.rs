@@ -1,20 +1,20 @@
-//! What came of a batch.
+//! The results of a batch.
 
 use std::time::Duration;
 
 use crate::journal::record::{Record, State, path_text};
 use crate::plan::jobs::Batch;
 
-/// What came of a batch.
+/// The results of a batch.
 #[derive(Clone, Debug)]
 pub struct Summary {
     /// The output folder.
     pub out: String,
-    /// One for every image, in the batch's order.
+    /// One record for each image, in the order of the batch.
     pub records: Vec<Record>,
-    /// Files that were not taken for images.
+    /// Files that were not considered images.
     pub left_out: Vec<String>,
-    /// How long this run took.
+    /// Duration of this run.
     pub elapsed: Duration,
 }
 
@@ -43,7 +43,7 @@ impl Summary {
         self.count(State::Failed)
     }
 
-    /// Images that were not begun or stopped on the way.
+    /// Images that were not started or were stopped.
     pub fn stopped(&self) -> usize {
         self.count(State::Stopped)
     }

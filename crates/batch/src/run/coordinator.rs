@@ -16,7 +16,8 @@ use crate::settings::RunSettings;
 
 /// Time between two checks of the interrupt and the progress.
 const TICK: Duration = Duration::from_millis(100);
-/// Collects the events of all workers: the journal, the records, the observer.
+
+/// Passes the events of all workers to the journal, the records and the observer.
 pub(super) struct Coordinator<'a> {
     pub(super) batch: &'a Batch,
     pub(super) settings: &'a RunSettings<'a>,
@@ -28,14 +29,14 @@ pub(super) struct Coordinator<'a> {
     pub(super) begun: Instant,
     pub(super) bytes: u64,
     pub(super) bytes_done: u64,
-    /// Read and written by jobs that are over.
+    /// Bytes that finished jobs have read and written.
     pub(super) totals: (u64, u64),
     pub(super) running: HashMap<usize, (u64, u64)>,
     pub(super) is_stopping: bool,
 }
 
 impl Coordinator<'_> {
-    /// Handles events until all workers are done. Events that arrive together are synced together before they are reported.
+    /// Handles events until all workers are done. Events that arrive together are synced together, and then reported.
     pub(super) fn keep(&mut self, inbox: &Receiver<WorkerEvent>) -> Result<(), Error> {
         let mut last_tick = Instant::now();
         loop {
@@ -77,7 +78,7 @@ impl Coordinator<'_> {
         self.journal.say(&event);
     }
 
-    /// What stands in the journal counts.
+    /// Reports an event that is in the journal.
     fn count(&mut self, event: WorkerEvent) {
         match event {
             WorkerEvent::Started { job, attempt, threads } => {

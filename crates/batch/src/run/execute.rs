@@ -1,4 +1,4 @@
-//! One attempt at one image.
+//! One attempt to convert one image.
 
 use std::num::NonZeroUsize;
 use std::panic::{AssertUnwindSafe, catch_unwind};
@@ -19,7 +19,7 @@ use crate::plan::conversion::{convert_options, judge, on_loss, room};
 use crate::plan::job_spec::ImportRules;
 use crate::plan::jobs::{Batch, Job};
 
-/// What is the same for all attempts.
+/// The context of all attempts.
 pub(crate) struct JobContext<'a> {
     pub(crate) batch: &'a Batch,
     pub(crate) queue: &'a Queue,
@@ -27,12 +27,12 @@ pub(crate) struct JobContext<'a> {
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) sync: Sync,
     pub(crate) unix_time: u64,
-    /// Held while a folder is made.
+    /// Locked while a folder is created.
     pub(crate) folders: Mutex<()>,
 }
 
 impl JobContext<'_> {
-    /// Tries once. What is known of the image stands in `record` also when it fails.
+    /// Tries once. Facts about the image are added to `record`, also if the attempt fails.
     pub(crate) fn execute(
         &self,
         task: &Task,
@@ -62,7 +62,7 @@ impl JobContext<'_> {
         record: &mut Record,
     ) -> Result<Finished, Error> {
         let job = &self.batch.jobs[task.job];
-        // Taken before anything is read: a change from now on is seen by the conversion.
+        // Determined before anything is read: the conversion detects later changes.
         let sources: Vec<_> = disk
             .source_paths()
             .filter_map(|path| Some((JournalPath(absolute(path)), FileStamp::of(path).ok()?)))

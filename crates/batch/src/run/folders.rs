@@ -8,8 +8,8 @@ use imgprep::{Error, reason};
 use crate::BatchError;
 use crate::plan::jobs::Batch;
 
-/// A folder and those above it. What is done in one that a power cut takes away was not done: each is on the disk
-/// before it is used.
+/// Creates a folder and those above it. Each is synced before it is used, so that a power cut does not remove it together
+/// with finished outputs.
 pub(super) fn create_folder(folder: &Path) -> Result<(), Error> {
     if folder.is_dir() {
         return Ok(());
@@ -23,7 +23,7 @@ pub(super) fn create_folder(folder: &Path) -> Result<(), Error> {
     })
 }
 
-/// The folder above. None above the root, and above the working directory, which may be one that may not be looked at.
+/// The folder above; `None` for the root and for the working directory, whose parent may not be accessible.
 fn above(folder: &Path) -> Option<&Path> {
     let above = folder.parent()?;
     let above = if above.as_os_str().is_empty() { Path::new(".") } else { above };
@@ -44,7 +44,7 @@ pub(super) fn remove_temporaries(batch: &Batch) {
         let prefixes: HashSet<&[u8]> = prefixes.iter().map(String::as_bytes).collect();
         for entry in std::fs::read_dir(folder).into_iter().flatten().flatten() {
             let name = entry.file_name();
-            // All prefixes have one length.
+            // All prefixes have the same length.
             let len = prefixes.iter().next().map_or(0, |prefix| prefix.len());
             if name.as_encoded_bytes().get(..len).is_some_and(|beginning| prefixes.contains(beginning)) {
                 // A file that remains does no harm.

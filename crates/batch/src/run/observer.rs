@@ -8,48 +8,48 @@ use crate::plan::jobs::Batch;
 
 /// Receives the events of a batch. Every method is called on the thread that runs the batch.
 pub trait BatchObserver {
-    /// The work begins; `earlier` images are done already, `damaged` lines of the journal do not say what was written.
+    /// The run begins. `earlier` images are done already, and `damaged` lines of the journal are unreadable.
     fn begun(&mut self, _batch: &Batch, _earlier: &[&Record], _damaged: usize) {}
-    /// An attempt at a job begins.
+    /// An attempt begins.
     fn started(&mut self, _batch: &Batch, _job: usize, _attempt: u32, _threads: usize) {}
-    /// An attempt failed and is made again.
+    /// An attempt failed and will be repeated.
     fn again(&mut self, _batch: &Batch, _job: usize, _record: &Record, _pause: Duration) {}
-    /// A job is over, and that is on the disk.
+    /// A job has ended, and the journal is synced.
     fn finished(&mut self, _batch: &Batch, _job: usize, _record: &Record) {}
-    /// The interrupt was raised: what is at work comes to an end, nothing else begins.
+    /// The interrupt was raised: running jobs end, and no others start.
     fn stopping(&mut self, _batch: &Batch, _running: usize) {}
-    /// A moment later.
+    /// Called at intervals.
     fn tick(&mut self, _batch: &Batch, _snapshot: &ProgressSnapshot) {}
 }
 
-/// Ignores everything.
+/// Ignores all events.
 impl BatchObserver for () {}
 
 /// The progress of a batch at one moment.
 #[derive(Clone, Debug)]
 pub struct ProgressSnapshot {
-    /// Images, and how many of them are over.
+    /// Images.
     pub jobs: usize,
-    /// Done, earlier ones included.
+    /// Images that are done, including those of earlier runs.
     pub done: usize,
-    /// Failed.
+    /// Images that failed.
     pub failed: usize,
-    /// Bytes of source to be read through, and how many of them are over.
+    /// Bytes of the sources of this run.
     pub bytes: u64,
-    /// Of those, over.
+    /// Those of them that are done.
     pub bytes_done: u64,
-    /// Bytes read and written by this run.
+    /// Bytes read.
     pub read: u64,
     /// Bytes written.
     pub written: u64,
-    /// Since it began.
+    /// Time since the start.
     pub elapsed: Duration,
-    /// What is at work.
+    /// The running jobs.
     pub running_jobs: Vec<RunningJob>,
 }
 
 impl ProgressSnapshot {
-    /// Bytes in a second, and seconds left at that rate.
+    /// Bytes per second, and the seconds left at that rate.
     #[expect(clippy::cast_precision_loss, reason = "a rate for people")]
     pub fn rate(&self) -> (u64, u64) {
         let rate = (self.bytes_done as f64 / self.elapsed.as_secs_f64().max(0.001)) as u64;

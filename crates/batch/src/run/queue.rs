@@ -1,8 +1,8 @@
-//! Who works on what, and when: one budget of threads, memory, open files and space for all jobs.
+//! The order of the jobs, and their shares of one budget of threads, memory, open files and space.
 //!
-//! Jobs start largest first, so that at the end only small ones are left to wait for. Each gets the threads that
-//! [`threads_for`] finds, and that part of the memory. Once its image is open and its tables are walked,
-//! files and space are known: it is let in when they are free, or when no other job runs.
+//! Jobs start largest first, so that only small ones remain at the end. [`threads_for`] determines the threads of each
+//! job, and with them its part of the memory. Once its image is open and its tables are scanned, the files and the space
+//! that it needs are known: it continues when they are free, or when no other job runs.
 
 use std::collections::{HashMap, HashSet, VecDeque};
 use std::sync::{Arc, Condvar, Mutex, MutexGuard, PoisonError};
@@ -12,7 +12,7 @@ use imgprep::{Interrupt, Progress, ProgressReading};
 
 use super::share::{Busy, threads_for};
 
-/// What all jobs together may use.
+/// The limits for all jobs together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Budget {
     pub(crate) threads: usize,
@@ -20,13 +20,13 @@ pub(crate) struct Budget {
     pub(crate) files: u64,
 }
 
-/// Memory below which a thread is of no use: it compresses units of 2 MiB.
+/// Minimum memory of a thread, which compresses chunks of 2 MiB.
 const MEMORY_PER_THREAD: u64 = 32 << 20;
-/// Time after which a wait looks whether it was stopped.
+/// Time between two checks for a stop during a wait.
 const LOOK_EVERY: Duration = Duration::from_millis(100);
 
 impl Budget {
-    /// Rather fewer threads than more memory.
+    /// The budget. Little memory reduces the number of threads.
     pub(crate) fn new(threads: usize, memory: u64, files: u64) -> Self {
         // OK: saturates.
         let fed = usize::try_from(memory / MEMORY_PER_THREAD).unwrap_or(usize::MAX);
@@ -34,16 +34,16 @@ impl Budget {
     }
 }
 
-/// A job to be done now.
+/// A job that starts now.
 #[derive(Clone)]
 pub(crate) struct Task {
-    /// Its place in the list.
+    /// Its index in the list.
     pub(crate) job: usize,
     /// From 1.
     pub(crate) attempt: u32,
     pub(crate) threads: usize,
     pub(crate) memory: u64,
-    /// Whether it has the whole budget for itself.
+    /// Whether it has the whole budget.
     pub(crate) is_alone: bool,
     pub(crate) progress: Arc<Progress>,
 }
@@ -60,7 +60,7 @@ struct State {
     /// Largest first.
     ready: VecDeque<usize>,
     ready_weight: u64,
-    /// Jobs that are tried again at a time.
+    /// Jobs to retry, with the time of the retry.
     later: Vec<(Instant, usize)>,
     working: HashMap<usize, Working>,
     attempts: HashMap<usize, u32>,
@@ -80,21 +80,21 @@ pub(crate) struct Queue {
 /// A running job, for progress output.
 #[derive(Clone, Debug)]
 pub struct RunningJob {
-    /// Its place in the batch.
+    /// Its index in the batch.
     pub job: usize,
-    /// Threads that it has.
+    /// Its threads.
     pub threads: usize,
-    /// What it did so far.
+    /// Its progress.
     pub reading: ProgressReading,
-    /// Since it began.
+    /// Time since it started.
     pub elapsed: Duration,
 }
 
 impl Queue {
-    /// The jobs `pending` of a batch whose images weigh this much.
+    /// The jobs `pending` of a batch. `weights` are the bytes of all its images.
     pub(crate) fn new(budget: Budget, weights: Vec<u64>, pending: impl Iterator<Item = usize>) -> Self {
         let mut ready: Vec<_> = pending.collect();
-        // A stable sort: among equals the first named is the first done.
+        // A stable sort: images of equal size are converted in the order of the batch.
         ready.sort_by_key(|job| std::cmp::Reverse(weights[*job]));
         let ready_weight = ready.iter().fold(0_u64, |sum, job| sum.saturating_add(weights[*job]));
         let state = State { ready: ready.into(), ready_weight, ..State::default() };
@@ -105,7 +105,7 @@ impl Queue {
         self.state.lock().unwrap_or_else(PoisonError::into_inner)
     }
 
-    /// Waits for a job that may begin; `None`: there will be none.
+    /// Waits for a job that may start; `None` if there are no more.
     pub(crate) fn next(&self) -> Option<Task> {
         let mut state = self.lock();
         loop {
@@ -128,7 +128,7 @@ impl Queue {
         self.changed.wait_timeout(state, LOOK_EVERY).unwrap_or_else(PoisonError::into_inner).0
     }
 
-    /// Jobs whose pause is over are ready.
+    /// Makes jobs ready whose pause is over.
     fn wake(&self, state: &mut State) {
         let now = Instant::now();
         let (due, later) = state.later.drain(..).partition(|(at, _)| *at <= now);
@@ -145,7 +145,7 @@ impl Queue {
         state.ready_weight = state.ready_weight.saturating_add(self.weights[job]);
     }
 
-    /// Threads for the first job that is ready, if it may begin now.
+    /// The threads of the first ready job, if it may start now.
     fn choose(&self, state: &State) -> Option<(usize, bool)> {
         let job = *state.ready.front()?;
         if state.need_all.contains(&job) {
@@ -174,7 +174,7 @@ impl Queue {
         let memory = if is_alone { self.budget.memory } else { self.memory(threads) };
         let task = Task { job, attempt: *attempt, threads, memory, is_alone, progress: Arc::default() };
         state.working.insert(job, Working { task: task.clone(), begun: Instant::now(), admitted: None });
-        // Another one may begin beside it.
+        // Another job may start, too.
         self.changed.notify_all();
         Some(task)
     }
@@ -184,8 +184,8 @@ impl Queue {
         self.budget.memory / self.budget.threads as u64 * threads as u64
     }
 
-    /// Waits until a job's files and space are free. What cannot be promised because it is more than there is at
-    /// all runs alone: bounds are rarely reached.
+    /// Waits until the files and the space of a job are free. A job that needs more than the whole budget runs alone,
+    /// because the upper bounds are rarely reached.
     pub(crate) fn admit(
         &self,
         task: &Task,
@@ -213,13 +213,13 @@ impl Queue {
         }
     }
 
-    /// A job is over, whatever came of it.
+    /// Ends a job that has finished or failed.
     pub(crate) fn end(&self, job: usize) {
         self.lock().working.remove(&job);
         self.changed.notify_all();
     }
 
-    /// A job is over and tried again after a pause.
+    /// Ends a job that is retried after a pause.
     pub(crate) fn again(&self, job: usize, pause: Duration) {
         let mut state = self.lock();
         state.working.remove(&job);
@@ -227,7 +227,7 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// A job is begun again with the whole budget. That is no other attempt.
+    /// Starts a job again with the whole budget, which does not count as an attempt.
     pub(crate) fn again_alone(&self, job: usize) {
         let mut state = self.lock();
         state.working.remove(&job);
@@ -239,13 +239,13 @@ impl Queue {
         self.changed.notify_all();
     }
 
-    /// No other job begins.
+    /// Starts no more jobs.
     pub(crate) fn stop(&self) {
         self.lock().is_stopped = true;
         self.changed.notify_all();
     }
 
-    /// What is at work, in the order of the batch.
+    /// The running jobs in the order of the batch.
     pub(crate) fn running_jobs(&self) -> Vec<RunningJob> {
         let state = self.lock();
         let running_job = |working: &Working| RunningJob {
@@ -260,7 +260,7 @@ impl Queue {
     }
 }
 
-/// What is left of a weight when a job did so much.
+/// The part of a weight that is left, given the progress of the job.
 pub(crate) fn left(weight: u64, reading: &ProgressReading) -> u64 {
     if reading.total == 0 {
         return weight;

@@ -1,19 +1,20 @@
-//! How many threads the next job gets: the part of the planning that is pure arithmetic.
+//! Computes the number of threads of the next job.
 
 /// A job that runs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Busy {
-    /// Bytes that it still has to look at.
+    /// Bytes that it still has to read.
     pub(crate) left: u64,
-    /// Threads that it has.
+    /// Its threads.
     pub(crate) threads: usize,
 }
 
-/// How many threads of `threads` a job of `weight` bytes should have, and whether it may have
-/// them now: `None` is "wait for one of `busy` to end". `others` are the bytes of all jobs that wait behind it.
+/// The number of threads, of `threads`, for a job of `weight` bytes; `None` if it should wait for one of `busy` to end.
+/// `others` are the bytes of all jobs that wait after it.
 ///
-/// While the others keep the rest of the cores busy, one thread is best: threads of one image wait for each
-/// other. A job that would be left alone at the end gets as many as let it end first, counting the wait for them.
+/// While other jobs keep the remaining cores busy, one thread is best, because threads of one image wait for each other.
+/// A job that would run alone at the end gets the number of threads with which it ends first, including the time to wait
+/// for them.
 pub(crate) fn threads_for(weight: u64, others: u64, busy: &[Busy], threads: usize) -> Option<usize> {
     let free = threads.saturating_sub(busy.iter().map(|busy| busy.threads).sum());
     let rest: u128 = busy.iter().map(|busy| u128::from(busy.left)).sum::<u128>() + u128::from(others);
@@ -23,7 +24,7 @@ pub(crate) fn threads_for(weight: u64, others: u64, busy: &[Busy], threads: usiz
     let mut ends: Vec<_> =
         busy.iter().map(|busy| (busy.left / busy.threads.max(1) as u64, busy.threads)).collect();
     ends.sort_unstable();
-    // (when it would end, its threads, whether they are free now)
+    // (time at which the job would end, its threads, whether they are free now)
     let mut best = (free > 0).then(|| (weight / free as u64, free, true));
     let mut available = free;
     for (end, threads) in ends {

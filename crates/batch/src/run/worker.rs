@@ -15,9 +15,10 @@ use crate::journal::{ExistingJournal, Finished, History};
 use crate::plan::jobs::Job;
 use crate::settings::{OnFailure, RunSettings};
 
-/// The longest pause before an image is tried again.
+/// The longest pause before a retry.
 const LONGEST_PAUSE: Duration = Duration::from_secs(60);
-/// The record of a job that nothing is known of yet.
+
+/// The record of a job that has not been opened yet.
 pub(super) fn blank(job: &Job) -> Record {
     Record {
         source: path_text(&job.source),
@@ -27,7 +28,7 @@ pub(super) fn blank(job: &Job) -> Record {
     }
 }
 
-/// What workers send to the coordinator.
+/// Events that workers send to the coordinator.
 pub(super) enum WorkerEvent {
     Started { job: usize, attempt: u32, threads: usize },
     Again { job: usize, record: Box<Record>, pause: Duration },
@@ -66,7 +67,7 @@ impl Worker<'_> {
         }
     }
 
-    /// One after the other: an existing folder was synced by its creator.
+    /// Creates folders one at a time, so that an existing folder has been synced by its creator.
     fn create_folder(&self, folder: &Path) -> Result<(), Error> {
         let _one = self.context.folders.lock().unwrap_or_else(PoisonError::into_inner);
         create_folder(folder)
@@ -91,7 +92,7 @@ impl Worker<'_> {
             queue.again(task.job, pause);
             return self.send(WorkerEvent::Again { job: task.job, record: Box::new(record), pause });
         }
-        // Before another worker can take the next job.
+        // Before another worker can start the next job.
         if self.settings.on_failure == OnFailure::Stop {
             queue.stop();
         }
@@ -100,12 +101,12 @@ impl Worker<'_> {
     }
 
     fn send(&self, event: WorkerEvent) {
-        // The coordinator is gone only when the journal cannot be written: then nothing counts any more.
+        // The coordinator ends early only if the journal cannot be written: then the event is not needed.
         let _ = self.replies.send(event);
     }
 }
 
-/// Doubled with every attempt.
+/// The pause before a retry, which doubles with every attempt.
 fn pause(first: Duration, attempt: u32) -> Duration {
     first.saturating_mul(1 << (attempt - 1).min(16)).min(LONGEST_PAUSE)
 }

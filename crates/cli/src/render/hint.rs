@@ -46,7 +46,7 @@ mod tests {
         let program = crate::command::Args::command();
         let known: Vec<_> = program
             .get_subcommands()
-            .flat_map(|command| command.get_arguments())
+            .flat_map(clap::Command::get_arguments)
             .filter_map(|argument| argument.get_long())
             .collect();
         for hint in Hint::ALL {

@@ -1,4 +1,4 @@
-//! Which blocks of a disk hold a byte that is not zero.
+//! The bitmap of blocks that contain a byte that is not zero.
 
 use std::collections::BTreeMap;
 use std::ops::Range;
@@ -9,10 +9,10 @@ use imgprep_map::{Error, ReadAt, Sink};
 const PAGE: u64 = 4096;
 const PAGE_BITS: u64 = PAGE * 8;
 
-/// How a bitmap describes a disk.
+/// Layout of a bitmap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct BitmapShape {
-    /// Bytes of the disk that one bit stands for: a power of two.
+    /// Bytes of the disk for each bit: a power of two.
     pub block: u64,
     /// Which bit of a byte comes first.
     pub order: BitOrder,
@@ -25,7 +25,7 @@ impl Default for BitmapShape {
     }
 }
 
-/// Which bit of a byte stands for the first of its eight blocks.
+/// The bit of a byte that describes the first of its eight blocks.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum BitOrder {
     /// The least significant one.
@@ -34,9 +34,9 @@ pub enum BitOrder {
     MostFirst,
 }
 
-/// One bit a block, set where the block holds a byte that is not zero.
+/// One bit for each block, set if the block contains a byte that is not zero.
 ///
-/// Only pages with a set bit are kept: a bitmap of a sparse disk costs what its data does.
+/// Only pages with a set bit are kept: the memory depends on the amount of data.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Bitmap {
     shape: BitmapShape,
@@ -55,7 +55,7 @@ impl Bitmap {
         self.blocks
     }
 
-    /// Blocks that hold data.
+    /// Blocks that contain data.
     pub fn data_blocks(&self) -> u64 {
         self.pages.values().flatten().map(|byte| u64::from(byte.count_ones())).sum()
     }
@@ -83,8 +83,8 @@ impl Bitmap {
         Ok(())
     }
 
-    /// What is wrong with a bitmap file for this disk: its length, or the first block that holds data and is not
-    /// marked. A block that is marked and holds none costs time, nothing else.
+    /// The first error of a bitmap file for this disk: its length, or a block that contains data and is not marked. A
+    /// marked block without data is no error: it only costs time.
     pub fn flaw(&self, file: &dyn ReadAt) -> Result<Option<String>, Error> {
         if file.len() != self.file_len() {
             let (found, wanted) = (file.len(), self.file_len());
@@ -131,7 +131,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn bits_stand_where_the_layout_says() {
+    fn bits_are_set_as_the_layout_defines() {
         let mut bitmap = Bitmap::new(BitmapShape::default(), 100 << 30);
         assert_eq!((bitmap.blocks(), bitmap.file_len()), (51200, 8192));
         bitmap.set(&(0..1));

@@ -1,4 +1,4 @@
-//! Writes blocks and tables to the places that the format determines.
+//! Writes blocks and tables at the offsets that the format determines.
 
 use std::ops::Range;
 

@@ -1,4 +1,4 @@
-//! CRC-32 of every chunk that is not all zeros: what went in, held against what came out.
+//! CRC-32 of every chunk that is not all zeros, to compare the output with the source.
 
 use std::ops::Range;
 
@@ -25,7 +25,7 @@ impl Checksums {
         self.chunks.push((chunk, checksum));
     }
 
-    /// How many chunks are not all zeros.
+    /// Number of chunks that are not all zeros.
     pub fn len(&self) -> usize {
         self.chunks.len()
     }
@@ -35,7 +35,7 @@ impl Checksums {
         self.chunks.is_empty()
     }
 
-    /// CRC-32 of the whole disk, zeros included: that of a RAW with the same contents.
+    /// CRC-32 of the whole disk including zeros, as of a RAW file with the same contents.
     pub fn disk_crc32(&self) -> u32 {
         let mut whole = Hasher::new();
         let mut at = 0;
@@ -129,12 +129,12 @@ pub fn checksum(
             Ok(())
         },
     )?;
-    // The walk behind the last chunk.
+    // For the walk after the last chunk.
     stack.verify_mapping()?;
     Ok(sums)
 }
 
-/// The state after `len` zeros, by doubling: a hole of a TiB costs forty steps.
+/// The state after `len` zeros, computed by doubling: a hole of 1 TiB takes forty steps.
 fn zeros(len: u64) -> Hasher {
     let mut power = Hasher::new();
     power.update(&[0]);

@@ -1,4 +1,4 @@
-//! A disk into an output file, or only into its bitmap.
+//! Converts a disk into an output, or computes only its bitmap.
 
 use imgprep_codec::{compress_bound, context_bytes};
 use imgprep_map::{Encoding, Error, ImageWriter, Sink, SinkKind};
@@ -18,9 +18,9 @@ pub struct Output<'a> {
     pub format: &'a mut dyn ImageWriter,
     /// The file, device or pipe.
     pub sink: &'a dyn Sink,
-    /// Whether [`Converted::checksums`] are wanted.
+    /// Whether [`Converted::checksums`] are computed.
     pub with_checksums: bool,
-    /// Which bitmap is wanted along with it.
+    /// The layout of the bitmap that is computed in the same pass, if any.
     pub bitmap: Option<BitmapShape>,
 }
 
@@ -34,7 +34,7 @@ pub fn chunk_size(block: u64) -> u64 {
 
 /// Converts a stack into an output. `table_scan` must be of the same stack, in chunks of [`chunk_size`].
 ///
-/// The sink is left without its final sync; an error leaves it unfinished.
+/// The sink is not synced at the end. After an error it is incomplete.
 pub fn convert(
     stack: &Stack,
     table_scan: &TableScan,
@@ -77,7 +77,7 @@ pub fn convert(
     reducer.finish(table_scan.size)
 }
 
-/// Only the bitmap of a disk.
+/// Computes the bitmap of a disk.
 pub fn scan(
     stack: &Stack,
     table_scan: &TableScan,
@@ -111,7 +111,7 @@ pub fn scan(
             Ok(())
         },
     )?;
-    // The walk behind the last chunk.
+    // For the walk after the last chunk.
     stack.verify_mapping()?;
     Ok(bitmap)
 }

@@ -1,4 +1,4 @@
-//! A disk into an output, its bitmap or its checksums.
+//! Converts a disk, or computes its bitmap or its checksums.
 
 mod bitmap;
 mod block_writes;

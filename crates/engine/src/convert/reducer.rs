@@ -1,4 +1,4 @@
-//! What happens to the results, in the order of the disk.
+//! Stores the results in disk order.
 
 use std::ops::Range;
 
@@ -11,20 +11,20 @@ use super::worker::{Body, Compressors, Done, StoredBlock};
 use super::writer::{Runs, Writer};
 use crate::Options;
 
-/// What a conversion did.
+/// The result of a conversion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Converted {
     /// Length of the output, in bytes.
     pub len: u64,
-    /// Chunks that were stored: the others are zeros.
+    /// Chunks that contain data.
     pub chunks: u64,
-    /// Checksums of what went in.
+    /// Checksums of the source.
     pub checksums: Option<Checksums>,
-    /// The bitmap of the same pass.
+    /// The bitmap, if one was requested.
     pub bitmap: Option<Bitmap>,
 }
 
-/// What happens to the results, in the order of the disk.
+/// Stores the results in disk order.
 pub(crate) struct Reducer<'a> {
     writer: Writer<'a>,
     format: &'a mut dyn ImageWriter,
@@ -77,7 +77,7 @@ impl<'a> Reducer<'a> {
         Ok(())
     }
 
-    /// Zeros up to `range`, which is stored.
+    /// Fills the output with zeros up to `range`, which is stored.
     fn pass(&mut self, range: &Range<u64>) -> Result<(), Error> {
         self.zero_to(range.start)?;
         self.done_to = range.end;
@@ -105,7 +105,7 @@ impl<'a> Reducer<'a> {
         out.flush()
     }
 
-    /// Where the output stores the disk as it is and does not read as zeros by itself.
+    /// Fills a linear output with zeros up to `end`, unless it reads as zeros by itself.
     fn zero_to(&mut self, end: u64) -> Result<(), Error> {
         let Some(first) = self.linear_at else { return Ok(()) };
         let needs_zeros = !self.writer.sink.reads_as_zeros() || self.writer.sink.kind() == SinkKind::Append;

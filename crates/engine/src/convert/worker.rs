@@ -1,4 +1,4 @@
-//! What happens to a chunk on any thread.
+//! The work on one chunk, on any thread.
 
 use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
@@ -10,15 +10,14 @@ use super::bitmap::BitmapShape;
 use super::writer::{Runs, Writer};
 use crate::load::{Job, Loaded, Loader, Scratch, data_runs, is_zero};
 
-/// Zeros of this many bytes at a multiple of it are left out of a sparse file: the
-/// block of every common file system.
+/// Aligned blocks of zeros of this size are not written to a sparse file: the block size of common file systems.
 const SPARSE_GRANULE: u64 = 4096;
 
 pub(crate) struct Done<'a> {
     pub(crate) chunk: u64,
     pub(crate) range: Range<u64>,
     pub(crate) body: Body<'a>,
-    /// What of the body is written.
+    /// The parts of the body that are written.
     pub(crate) runs: Runs<'a>,
     /// The blocks in the body, in ascending order. Empty if the output is linear.
     pub(crate) blocks: Vec<StoredBlock>,
@@ -29,7 +28,7 @@ pub(crate) struct Done<'a> {
 pub(crate) enum Body<'a> {
     /// All zeros.
     Zero,
-    /// Already at its place.
+    /// Already written.
     Written,
     Mapped(&'a [u8]),
     Owned(Vec<u8>),
@@ -44,7 +43,7 @@ pub(crate) struct StoredBlock {
     pub(crate) is_compressed: bool,
 }
 
-/// Compressors that wait for the next chunk, and buffers that wait for the next payload.
+/// Idle compressors and buffers, which are reused.
 #[derive(Default)]
 pub(crate) struct Compressors {
     idle: Mutex<Vec<BlockCompressor>>,
@@ -60,7 +59,7 @@ impl Compressors {
         push(&self.buffers, buffer);
     }
 
-    /// Lends an idle compressor to `work`, or a new one.
+    /// Calls `work` with an idle compressor or a new one.
     fn with<T>(
         &self,
         compression: Compression,
@@ -76,7 +75,7 @@ impl Compressors {
     }
 }
 
-// A poisoned list only means that another thread died: what is in it is whole.
+// A poisoned list only means that another thread panicked: its entries are complete.
 fn pop<T>(list: &Mutex<Vec<T>>) -> Option<T> {
     list.lock().unwrap_or_else(PoisonError::into_inner).pop()
 }
@@ -85,7 +84,7 @@ fn push<T>(list: &Mutex<Vec<T>>, item: T) {
     list.lock().unwrap_or_else(PoisonError::into_inner).push(item);
 }
 
-/// What happens to a chunk on any thread.
+/// Loads, checks and compresses chunks.
 pub(crate) struct Worker<'a> {
     pub(crate) loader: Loader<'a>,
     pub(crate) encoding: Encoding,
@@ -127,7 +126,7 @@ impl<'a> Worker<'a> {
         Ok(Done { chunk: job.chunk, range: job.range, body, runs, blocks, checksum, data })
     }
 
-    /// What of a chunk has to be written.
+    /// The ranges of a chunk that have to be written.
     fn ranges(&self, bytes: &[u8], range: &Range<u64>) -> Vec<Range<usize>> {
         if !self.is_sparse {
             return std::iter::once(0..bytes.len()).collect();
@@ -233,7 +232,7 @@ fn zero_unit<'a>(job: Job) -> Done<'a> {
     }
 }
 
-/// The runs of blocks that hold data, as disk ranges.
+/// The runs of blocks that contain data, as disk ranges.
 pub(crate) fn data_ranges(bytes: &[u8], at: u64, shape: BitmapShape) -> Vec<Range<u64>> {
     let mut ranges = Vec::new();
     data_runs(bytes, at, shape.block, |run| ranges.push(at + run.start as u64..at + run.end as u64));

@@ -1,4 +1,4 @@
-//! Bytes into the output, from whatever thread.
+//! Writes to the output, from any thread.
 
 use std::ops::Range;
 
@@ -6,11 +6,11 @@ use imgprep_map::{Error, Sink, WriteError};
 
 use crate::{Progress, Stack};
 
-/// Writes, counts, and distinguishes a failed source from a failed output.
+/// Writes to a sink, counts the bytes, and distinguishes read errors of the source from write errors.
 #[derive(Clone, Copy)]
 pub(crate) struct Writer<'a> {
     pub(crate) sink: &'a dyn Sink,
-    /// What is written may be mapped from it.
+    /// The source: bytes may be written from its mappings.
     pub(crate) stack: &'a Stack,
     pub(crate) progress: &'a Progress,
 }
@@ -33,24 +33,24 @@ impl Writer<'_> {
         }
     }
 
-    /// Writes what has to be written of a chunk that goes to `place`.
+    /// Writes the runs of a chunk whose offset in the output is `place`.
     pub(crate) fn write_runs(&self, place: u64, chunk: &[u8], runs: &Runs<'_>) -> Result<(), Error> {
         runs.ranges.iter().try_for_each(|run| self.write(place + run.start as u64, &runs.parts(chunk, run)))
     }
 }
 
-/// What of a chunk is written.
+/// The parts of a chunk that are written.
 #[derive(Default)]
 pub(crate) struct Runs<'a> {
-    /// Its ranges, where zeros can be left out.
+    /// Its ranges without zeros, if zeros need not be written.
     pub(crate) ranges: Vec<Range<usize>>,
-    /// What of a chunk that was put together stands in mappings as well, in order: written from there, it is something
-    /// that an output can share with its source.
+    /// The parts of an assembled chunk that are mapped, too, in order: written from the mapping, their blocks can be
+    /// shared between source and output.
     pub(crate) borrowed: Vec<(usize, &'a [u8])>,
 }
 
 impl Runs<'_> {
-    /// A range of the chunk, from where each part of it is best written.
+    /// The slices that a range of the chunk is written from: mappings where possible.
     pub(crate) fn parts<'b>(&'b self, chunk: &'b [u8], run: &Range<usize>) -> Vec<&'b [u8]> {
         let mut parts = Vec::with_capacity(1);
         let mut at = run.start;
@@ -67,8 +67,7 @@ impl Runs<'_> {
     }
 }
 
-/// Reads every page: the system could not read one of them for a write, and only reading
-/// them again shows which.
+/// Reads every page, so that the fault handler sees which of them could not be read for a write.
 fn touch(bytes: &[u8]) {
     const PAGE: usize = 4096;
     let seen = bytes.iter().step_by(PAGE).chain(bytes.last()).fold(0, |seen, byte| seen ^ byte);
@@ -80,7 +79,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_run_is_written_from_the_mapping_where_it_stands_there() {
+    fn mapped_parts_of_a_run_are_written_from_the_mapping() {
         let chunk: Vec<u8> = (0..40).collect();
         let runs =
             Runs { ranges: Vec::new(), borrowed: vec![(4, &[4, 5, 6, 7]), (8, &[8, 9]), (20, &[20; 20])] };

@@ -1,4 +1,4 @@
-//! A look at a few bytes of a disk, for inspectors.
+//! Reads small parts of a disk, for inspections.
 
 use std::sync::Mutex;
 
@@ -9,10 +9,10 @@ use super::scratch::Scratch;
 use super::stream::Streams;
 use crate::{EngineError, Losses, OnLoss, Progress, Stack};
 
-/// A stack as something that can be read at any place, one small read at a time.
+/// A reader of a disk that is limited to a number of bytes.
 ///
-/// Nothing is kept but the last compressed block. In a stream every read decompresses all that
-/// stands before it: ask for its beginning only.
+/// Only the last compressed block is kept. In a stream every read decompresses everything before it, so only its
+/// beginning should be read.
 pub struct BoundedReader<'a> {
     stack: &'a Stack,
     state: Mutex<State>,
@@ -26,12 +26,12 @@ struct State {
 }
 
 impl<'a> BoundedReader<'a> {
-    /// A look that reads at most `bytes` of the disk.
+    /// A reader of at most `bytes` bytes of the disk.
     pub fn new(stack: &'a Stack, bytes: u64) -> Self {
         Self { stack, state: Mutex::new(State { scratch: Scratch::new(), left: bytes, failed: None }) }
     }
 
-    /// The first thing that went wrong, with its place.
+    /// The first error, with its offsets.
     pub fn into_failure(self) -> Option<Error> {
         self.state.into_inner().unwrap_or_else(std::sync::PoisonError::into_inner).failed
     }

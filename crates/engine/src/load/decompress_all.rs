@@ -9,15 +9,15 @@ use super::scratch::{Decompressed, Scratch};
 use crate::pipeline::Share;
 use crate::{Layer, Losses, OnLoss, Options, ResolvedExtent, Stack, is_zero, pipeline};
 
-/// Bytes of the disk that a stream is decompressed by.
+/// Bytes of the disk that are decompressed in one step of a stream.
 const STREAM_STEP: u64 = 2 << 20;
 
 /// Receives the result of each block; `Break` ends the walk.
 pub type DecompressVisitor<'f> =
     &'f mut dyn FnMut(&ResolvedExtent, Result<Decompressed, Error>) -> ControlFlow<()>;
 
-/// Decompresses every compressed block of the layer `index` and reports the results, in disk order. Of a stream
-/// below the top nothing is decompressed.
+/// Decompresses every compressed block of the layer `index` and reports the results in disk order. A stream below the
+/// top layer is not decompressed.
 pub fn decompress_all(
     stack: &Stack,
     index: usize,
@@ -52,7 +52,7 @@ pub fn decompress_all(
     )
 }
 
-/// One record after the other; behind the first that fails nothing can be decompressed.
+/// Decompresses the records in order. After the first error no more can be decompressed.
 fn decompress_stream(
     stack: &Stack,
     options: &Options<'_>,
@@ -66,7 +66,7 @@ fn decompress_stream(
         match feed() {
             Ok(Some(job)) => {
                 for block in job.stream.iter().filter(|block| block.block.start >= job.range.start) {
-                    let extent = piece_of(block.block.clone());
+                    let extent = extent_of(block.block.clone());
                     let decompressed = Decompressed { ending: block.ending, is_zero: is_zero(&block.bytes) };
                     if visitor(&extent, Ok(decompressed)).is_break() {
                         return Ok(());
@@ -75,7 +75,7 @@ fn decompress_stream(
             }
             Ok(None) => return Ok(()),
             Err(error) => {
-                let extent = piece_of(error.disk().unwrap_or(0..0));
+                let extent = extent_of(error.disk().unwrap_or(0..0));
                 let _ = visitor(&extent, Err(error));
                 return Ok(());
             }
@@ -125,14 +125,14 @@ fn may_be_finished(layer: &Layer, extent: &ResolvedExtent) -> bool {
         && layer.files.get(*file).and_then(|file| file.array(tail).ok()).is_some_and(|tail| tail != FLUSHED)
 }
 
-fn piece_of(disk: Range<u64>) -> ResolvedExtent {
+fn extent_of(disk: Range<u64>) -> ResolvedExtent {
     ResolvedExtent { disk, layer: 0, source: Source::Zero { explicit: false } }
 }
 
-/// Blocks that one walk of [`Compressed`] collects: a walk from there on may have to search its start.
-const PACKED_AT_ONCE: usize = 4096;
+/// Blocks that are collected by one walk: the next walk has to find its start again.
+const BLOCKS_AT_ONCE: usize = 4096;
 
-/// The compressed blocks of a layer, each once. Invalid entries are skipped: [`gaps`] reports them.
+/// The compressed blocks of a layer, each once. Invalid entries are skipped: [`gaps`](crate::gaps) reports them.
 struct Compressed<'a> {
     layer: &'a Layer,
     at: u64,
@@ -162,13 +162,13 @@ impl Iterator for Compressed<'_> {
                     *last = Some(block.clone());
                     found.push(ResolvedExtent { disk: extent.disk, layer: 0, source: extent.source });
                 }
-                if found.len() < PACKED_AT_ONCE {
+                if found.len() < BLOCKS_AT_ONCE {
                     return ControlFlow::Continue(());
                 }
                 reached = end;
                 ControlFlow::Break(())
             });
-            // An error that names no range of the disk ends the walk: the next one would meet it again.
+            // An error without a range of the disk ends the walk, because the next walk would fail in the same way.
             let lost = walked.err().map(|error| error.disk().map_or(size, |lost| lost.end));
             self.at = lost.unwrap_or(reached).clamp(self.at + 1, size);
             self.found = found.into_iter();

@@ -1,4 +1,4 @@
-//! The chunks of a run, and what it may use of the machine.
+//! The chunks of a run, and its threads and memory.
 
 use std::ops::Range;
 
@@ -9,16 +9,16 @@ use crate::pipeline::Share;
 use crate::scan::WorkUnits;
 use crate::{Losses, Options, Stack, TableScan};
 
-/// One chunk to be worked on.
+/// One chunk.
 pub(crate) struct Job {
     pub(crate) chunk: u64,
     pub(crate) range: Range<u64>,
     pub(crate) stream: Vec<StreamBlock>,
-    /// Where its bytes go, if that depends on nothing else.
+    /// Its offset in the output, if the output is linear and written by all threads.
     pub(crate) place: Option<u64>,
 }
 
-/// A feeder of all chunks that may hold data.
+/// Returns the chunks that may contain data, one for each call.
 pub(crate) fn jobs<'a>(
     stack: &'a Stack,
     chunk: u64,

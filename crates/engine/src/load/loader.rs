@@ -1,4 +1,4 @@
-//! The bytes of one chunk, from wherever its maps say they are.
+//! Loads the bytes of one chunk.
 
 use std::ops::{ControlFlow, Range};
 
@@ -10,19 +10,19 @@ use super::scratch::Scratch;
 use super::stream::StreamBlock;
 use crate::{Layer, Losses, OnLoss, Progress, ResolvedExtent, Stack};
 
-/// The usual cluster: what is smaller is written from the buffer.
-const LENT_FROM: u64 = 64 << 10;
+/// Smallest extent that is written from its mapping: the usual cluster size.
+const BORROWED_FROM: u64 = 64 << 10;
 
 /// Size of the reads from a failing disk when a whole extent cannot be read.
 const SALVAGE_STEP: usize = 4096;
 
 /// The bytes of a chunk.
 pub(crate) enum Loaded<'a> {
-    /// The maps say that all of it is zeros.
+    /// All zeros, according to the maps.
     Zero,
-    /// All of it is contiguous in a mapping.
+    /// Contiguous in a mapping.
     Mapped(&'a [u8]),
-    /// It stands in [`Scratch::buffer`].
+    /// In [`Scratch::buffer`].
     Buffered,
 }
 
@@ -35,7 +35,7 @@ pub(crate) struct Loader<'a> {
 }
 
 impl<'a> Loader<'a> {
-    /// The bytes of `range`, with the records of streams that it touches.
+    /// Loads the bytes of `range`. `stream` contains the records of streams that it overlaps.
     pub(crate) fn load(
         &self,
         range: &Range<u64>,
@@ -79,7 +79,7 @@ impl<'a> Loader<'a> {
         filled.map(|()| Loaded::Buffered)
     }
 
-    /// The extents that tile `range`; with [`OnLoss::Zero`] zeros where a table is broken.
+    /// Collects the extents of `range`; with [`OnLoss::Zero`] zeros where a table is invalid.
     fn collect(&self, range: &Range<u64>, extents: &mut Vec<ResolvedExtent>) -> Result<(), Error> {
         let mut at = range.start;
         loop {
@@ -114,15 +114,15 @@ impl<'a> Loader<'a> {
         file.mapped(range)
     }
 
-    /// Where an extent of data stands.
+    /// File and range of an extent of data.
     fn stored(&self, extent: &ResolvedExtent) -> Option<(&'a dyn ReadAt, Range<u64>)> {
         let (file, range) = extent.stored().filter(|_| matches!(extent.source, Source::Data { .. }))?;
         Some((self.stack.layers()[extent.layer].file(file).ok()?, range))
     }
 
-    /// What of a chunk that was just loaded into the buffer stands in mappings as well, by its place in the chunk.
+    /// The parts of the chunk in the buffer that are mapped, too, by their offset in the chunk.
     pub(crate) fn borrowed(&self, range: &Range<u64>, scratch: &Scratch) -> Vec<(usize, &'a [u8])> {
-        let large = scratch.extents.iter().filter(|extent| extent.len() >= LENT_FROM);
+        let large = scratch.extents.iter().filter(|extent| extent.len() >= BORROWED_FROM);
         large
             .filter_map(|extent| {
                 let (file, place) = self.stored(extent)?;
@@ -186,7 +186,7 @@ impl<'a> Loader<'a> {
         }
     }
 
-    /// Saves what can be read around a bad place of a failing disk.
+    /// Reads in small steps, so that only those are lost that cannot be read.
     fn copy_in_steps(
         &self,
         layer: &Layer,
@@ -207,7 +207,7 @@ impl<'a> Loader<'a> {
         Ok(())
     }
 
-    /// Copies out of a record that the feeder decompressed. One that is missing was listed as lost there.
+    /// Copies from a record that the feeder decompressed. The feeder has listed missing records as lost.
     fn take_streamed(
         &self,
         extent: &ResolvedExtent,
@@ -248,7 +248,7 @@ impl<'a> Loader<'a> {
         }
         scratch.cached = None;
         scratch.cache.resize(block_len, 0);
-        // The last block of a disk may be no longer than what is left of the disk.
+        // The payload of the last block may end where the disk does.
         let produced =
             scratch.decompressor.decompress_some(*codec, &stored, *len, &mut scratch.cache, least)?;
         scratch.cache.truncate(produced);

@@ -1,4 +1,4 @@
-//! The stored bytes of a compressed block, and how long it may be.
+//! Reads the stored bytes of compressed blocks.
 
 use std::borrow::Cow;
 use std::ops::Range;
@@ -7,10 +7,10 @@ use imgprep_map::{CompressedLen, Error, FileId};
 
 use crate::{EngineError, Layer};
 
-/// Bytes that a compressed block may have: ZVHD2 allows blocks of 32 MiB, nothing has more.
+/// Maximum size of a compressed block in bytes: that of ZVHD2, which is the largest of all formats.
 pub(crate) const LARGEST_BLOCK: u64 = 32 << 20;
 
-/// The length of a compressed block, held against what may be decompressed at once.
+/// The length of a compressed block, which must not exceed [`LARGEST_BLOCK`].
 pub(crate) fn check_block(block: &Range<u64>) -> Result<usize, Error> {
     let len = block.end.saturating_sub(block.start);
     match usize::try_from(len) {
@@ -19,7 +19,7 @@ pub(crate) fn check_block(block: &Range<u64>) -> Result<usize, Error> {
     }
 }
 
-/// A compressed payload. One of which only a bound is known ends at the file's end at the latest.
+/// Reads a compressed payload. If only an upper bound of its length is known, it may end at the end of the file.
 pub(crate) fn payload(
     layer: &Layer,
     id: FileId,

@@ -6,14 +6,14 @@ use imgprep_map::FileId;
 
 use crate::{ResolvedExtent, Stack};
 
-/// Bytes between two extents of a file that are read on their way.
+/// Largest gap between two extents of a file that are read together, in bytes.
 const NEAR: u64 = 256 << 10;
 
 /// Extents that are read ahead at once for one chunk: enough to keep a disk busy. `io` keeps as many windows as four
 /// threads prefetch; with more, an extent may be dropped before it is used, and is read once more.
 const AT_ONCE: usize = 32;
 
-/// Announces the extents after the first one to their files. An extent that follows the one before it is read together with it.
+/// Prefetches extents except the first one, and except those that follow the previous one and are read together with it.
 pub(crate) fn prefetch(stack: &Stack, extents: &[ResolvedExtent]) {
     for (layer, file, range) in scattered(extents).take(AT_ONCE) {
         if let Ok(file) = stack.layers()[layer].file(file) {
@@ -22,12 +22,12 @@ pub(crate) fn prefetch(stack: &Stack, extents: &[ResolvedExtent]) {
     }
 }
 
-/// Layer, file and range of the extents that do not follow the one before them.
+/// Layer, file and range of the extents that do not follow the previous one.
 fn scattered(extents: &[ResolvedExtent]) -> impl Iterator<Item = (usize, FileId, Range<u64>)> {
     let mut before: Option<(usize, FileId, Range<u64>)> = None;
     extents.iter().filter_map(move |extent| {
         let (file, range) = extent.stored()?;
-        // The next payload may begin within the bound of the one before.
+        // The next payload may begin before the upper bound of the previous one.
         let follows = before.as_ref().is_none_or(|(layer, of, before)| {
             (*layer, *of) == (extent.layer, file)
                 && (before.start..=before.end.saturating_add(NEAR)).contains(&range.start)

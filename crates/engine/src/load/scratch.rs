@@ -1,4 +1,4 @@
-//! What one worker keeps between chunks.
+//! State that one worker keeps between chunks.
 
 use imgprep_codec::{BlockDecompressor, PayloadEnd};
 use imgprep_map::{Error, FileId, Source};
@@ -15,13 +15,13 @@ pub struct Decompressed {
     pub is_zero: bool,
 }
 
-/// What one worker keeps between chunks.
+/// State that one worker keeps between chunks.
 pub(crate) struct Scratch {
     pub(crate) decompressor: BlockDecompressor,
     pub(crate) extents: Vec<ResolvedExtent>,
     /// The chunk, when it is not contiguous in a mapping.
     pub(crate) buffer: Vec<u8>,
-    /// The last compressed block that was larger than what was wanted of it.
+    /// The last compressed block of which only a part was needed.
     pub(crate) cached: Option<(usize, FileId, u64)>,
     pub(crate) cache: Vec<u8>,
 }
@@ -56,7 +56,7 @@ impl Scratch {
         let stored = payload(layer, *file, *at, *len).map_err(describe)?;
         self.cached = None;
         self.cache.resize(block_len, 0);
-        // A finished stream may end behind the part that the disk has of its block.
+        // The payload may contain more than the part of the block that lies on the disk.
         // OK: an extent lies in its block, whose length was checked.
         let least = (extent.disk.end - block.start) as usize;
         let decompressed = self.decompressor.decompress_some(*codec, &stored, *len, &mut self.cache, least);

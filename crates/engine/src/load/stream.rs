@@ -1,8 +1,7 @@
-//! The one producer of layers whose blocks form one stream (ZVHD).
+//! Decompresses layers whose blocks form one stream (ZVHD).
 //!
-//! Such a record can only be decompressed after all before it. So the feeder, which goes
-//! through the disk in order anyway, decompresses every record (also those that an upper
-//! layer hides) and gives each job the ones that it touches.
+//! A record can only be decompressed after all records before it. So the feeder, which visits the disk in order,
+//! decompresses every record, including those that an upper layer hides, and passes each job the records that it needs.
 
 use std::ops::{ControlFlow, Range};
 use std::sync::Arc;
@@ -34,7 +33,7 @@ struct Stream<'a> {
     layer: &'a Layer,
     index: usize,
     inflater: Continued,
-    /// Disk offset behind the last record.
+    /// Disk offset of the end of the last record.
     at: u64,
     held: Option<StreamBlock>,
     /// Set by a record that could not be decompressed: nothing after it can be.
@@ -55,8 +54,8 @@ impl<'a> Streams<'a> {
         Self { streams: streams.collect(), on_loss, losses }
     }
 
-    /// Decompresses up to the end of `range`, which must lie behind the last one asked for;
-    /// the records that `range` touches.
+    /// Decompresses up to the end of `range`, which must lie after the previous one, and returns the records that
+    /// `range` overlaps.
     pub(crate) fn advance(&mut self, range: &Range<u64>) -> Result<Vec<StreamBlock>, Error> {
         let mut touched = Vec::new();
         for stream in &mut self.streams {
@@ -93,7 +92,7 @@ impl Stream<'_> {
         Ok(())
     }
 
-    /// The first record behind the last one that begins before `end`.
+    /// The next record that begins before `end`.
     fn next_record(&mut self, end: u64) -> Result<Option<ResolvedExtent>, Error> {
         let mut found = None;
         if self.at < end {

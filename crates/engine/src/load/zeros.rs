@@ -1,12 +1,11 @@
-//! The zero scan.
+//! Finds zeros.
 
 use std::ops::Range;
 
-/// Bytes that are looked at before the first chance to stop: a power of two that the
-/// compiler turns into a few wide loads.
+/// Bytes that are compared at once: a power of two that the compiler turns into a few wide loads.
 const STEP: usize = 256;
 
-/// Whether all bytes are zero. Stops at the first step that holds another byte.
+/// Whether all bytes are zero. Ends after the first step that contains another byte.
 pub fn is_zero(bytes: &[u8]) -> bool {
     let (steps, rest) = bytes.as_chunks::<STEP>();
     steps.iter().all(|step| step.iter().fold(0, |or, byte| or | byte) == 0)
@@ -15,8 +14,7 @@ pub fn is_zero(bytes: &[u8]) -> bool {
 
 /// The runs of granules that are not all zero, as ranges of `bytes`.
 ///
-/// The first granule is the rest of the one that `bytes` begins in, where `at` is the
-/// place of its first byte on the disk.
+/// `at` is the disk offset of the first byte. If it is not aligned, the first granule is shorter.
 pub(crate) fn data_runs(bytes: &[u8], at: u64, granule: u64, mut run: impl FnMut(Range<usize>)) {
     let mut open: Option<Range<usize>> = None;
     let mut start = 0;

@@ -31,9 +31,9 @@ pub fn check_structure(
     checked
 }
 
-/// Runs the check of what a layer's tables leave out of its disk
-/// ([`DiskMap::check_unused`](imgprep_map::DiskMap::check_unused)). Bytes that cannot be read are no part of the
-/// disk: they end the check of the layer without an error.
+/// Checks the parts of a layer's files that its tables do not refer to
+/// ([`DiskMap::check_unused`](imgprep_map::DiskMap::check_unused)). Unreadable bytes do not belong to the disk: they end
+/// the check of the layer without an error.
 pub fn check_unused(
     layer: &Layer,
     interrupt: &Interrupt,

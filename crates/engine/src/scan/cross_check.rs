@@ -1,4 +1,4 @@
-//! What the tables of a layer say against each other, before a conversion.
+//! Contradictions between the tables of a layer, before a conversion.
 
 use imgprep_map::{Error, Finding, Severity};
 
@@ -7,8 +7,8 @@ use crate::{Layer, Options};
 
 /// Contradictions in a layer that leave it readable: see [`DiskMap::cross_check`](imgprep_map::DiskMap::cross_check).
 ///
-/// Tables that cannot be read are one more finding: whether that ends the run is decided by the walk that needs them.
-/// Fails only when the run is interrupted.
+/// Unreadable tables are a finding, too: the walk that needs them decides whether the run ends. Fails only if the run is
+/// interrupted.
 pub fn cross_check(layer: &Layer, options: &Options<'_>) -> Result<Vec<Finding>, Error> {
     let checked = layer.map.cross_check(&Watched::new(&layer.files, options.interrupt));
     options.interrupt.check()?;

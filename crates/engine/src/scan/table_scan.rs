@@ -1,4 +1,4 @@
-//! The walk before the first output byte.
+//! The walk over all tables, before an output exists.
 
 use std::ops::ControlFlow;
 
@@ -17,7 +17,7 @@ pub struct TableScan {
     pub size: u64,
     /// Bytes of a chunk.
     pub chunk: u64,
-    /// Chunks that may contain something else than zeros.
+    /// Chunks that may contain data.
     pub chunks: u64,
     /// Extents of the disk.
     pub extents: u64,

@@ -1,4 +1,4 @@
-//! Which chunks of a disk may hold data, found by walking the maps once, in order.
+//! Finds the chunks of a disk that may contain data, by one walk in disk order.
 
 use std::ops::{ControlFlow, Range};
 
@@ -6,11 +6,10 @@ use imgprep_map::Error;
 
 use crate::{Interrupt, Losses, OnLoss, Options, Stack};
 
-/// Bytes of the disk that are walked before the first chunk is handed out: a map may
-/// coalesce a whole disk into one extent before it says a word.
+/// Bytes of the disk that are walked at once: a map may merge the extents of a whole disk before it reports one.
 const WINDOW: u64 = 1 << 30;
 
-/// Hands out the numbers of the chunks that may hold data, ascending.
+/// Returns the numbers of the chunks that may contain data, in ascending order.
 pub(crate) struct WorkUnits<'a> {
     stack: &'a Stack,
     losses: &'a Losses,
@@ -27,8 +26,8 @@ impl<'a> WorkUnits<'a> {
         Self { stack, losses, on_loss, interrupt, chunk, at: 0, run: 0..0 }
     }
 
-    /// The next chunk, `None` after the last one. An error comes where it is met, and
-    /// with [`OnLoss::Zero`] only if the range that it hits is unknown.
+    /// The next chunk; `None` after the last one. With [`OnLoss::Zero`] an error is returned only if the affected range of
+    /// the disk is unknown.
     pub(crate) fn next(&mut self) -> Result<Option<u64>, Error> {
         if self.run.is_empty() && !self.find()? {
             return Ok(None);
@@ -36,7 +35,7 @@ impl<'a> WorkUnits<'a> {
         Ok(self.run.next())
     }
 
-    /// Bytes of the disk in a chunk.
+    /// The range of the disk that a chunk covers.
     pub(crate) fn range(&self, chunk: u64) -> Range<u64> {
         let start = chunk * self.chunk;
         start..start.saturating_add(self.chunk).min(self.stack.size())
@@ -44,7 +43,7 @@ impl<'a> WorkUnits<'a> {
 
     fn find(&mut self) -> Result<bool, Error> {
         while self.at < self.stack.size() {
-            // Whole windows, so that every walk begins where a table page does.
+            // Whole windows, so that every walk begins at the start of a table page.
             let end = (self.at / WINDOW).saturating_add(1).saturating_mul(WINDOW);
             let mut found = None;
             let walked = self.stack.visit_until(self.interrupt, self.at..end, &mut |extent| {
@@ -67,7 +66,7 @@ impl<'a> WorkUnits<'a> {
         Ok(false)
     }
 
-    /// Where to continue after an error, or the error.
+    /// The disk offset at which the walk continues after an error, or the error.
     fn pass_over(&self, error: Error) -> Result<u64, Error> {
         match error.disk() {
             Some(lost) if self.on_loss == OnLoss::Zero && lost.end > self.at => {

@@ -1,7 +1,7 @@
-//! A mapped page that cannot be read, at each access of each run: never another disk, always an error.
+//! A mapped page that cannot be read, at each access of each run, is an error and never leads to a wrong disk.
 //!
-//! A run looks for faults in several places, and each look hides the others. Here the fault comes at every access in
-//! turn, the walks over the tables included: so there is one for which each look is the last that can see it.
+//! A run checks for faults in several places, and each check hides the others. Here the fault occurs at every access in
+//! turn, including the walks over the tables, so that for each check there is a fault that only this check can detect.
 
 use std::num::NonZeroUsize;
 use std::ops::{ControlFlow, Range};
@@ -21,7 +21,7 @@ use crate::{
 
 pub(super) const CHUNK: u64 = 2 << 20;
 
-/// A mapped file whose page fails at an access: it shows zeros from then on, as the handler of SIGBUS leaves them.
+/// A mapped file with a page that fails at an access: from then on it contains zeros, as after the SIGBUS handler.
 pub(super) struct Failing {
     pub(super) bytes: Vec<u8>,
     zeros: Vec<u8>,
@@ -111,10 +111,10 @@ pub(super) fn stack(fails_at: u64) -> (Stack, Arc<Failing>) {
     (Stack::new(layer, Vec::new()), file)
 }
 
-/// Takes everything, and keeps nothing.
-struct Sunk;
+/// Accepts and discards all writes.
+struct Discard;
 
-impl Sink for Sunk {
+impl Sink for Discard {
     fn kind(&self) -> SinkKind {
         SinkKind::Random
     }
@@ -148,7 +148,7 @@ fn convert_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
     let losses = Losses::from(table_scan.losses.clone());
     let mut format = RawWriter::new(table_scan.size);
     assert_eq!(crate::chunk_size(format.block()), CHUNK);
-    let output = Output { format: &mut format, sink: &Sunk, with_checksums: true, bitmap: None };
+    let output = Output { format: &mut format, sink: &Discard, with_checksums: true, bitmap: None };
     convert(stack, &table_scan, output, options, &losses).map(|_| ())
 }
 

@@ -32,6 +32,9 @@ pub(crate) struct Run {
     pub(crate) blocks: Range<u64>,
 }
 
+/// Entries of the BAT, and the block at which they end. Without bytes, all of them are zero.
+type Page<'f> = (u64, Option<Cow<'f, [u8]>>);
+
 impl Map {
     pub(crate) fn new(bat: Bat, header: Header, regions: Regions, stored_len: u64) -> Self {
         Self { bat, header, regions, stored_len }
@@ -65,12 +68,7 @@ impl Map {
     }
 
     /// The entries from block `first` on, and the block at which they end. No bytes: all of them are zero.
-    fn page<'f>(
-        &self,
-        file: &'f dyn ReadAt,
-        first: u64,
-        end: u64,
-    ) -> Result<(u64, Option<Cow<'f, [u8]>>), Error> {
+    fn page<'f>(&self, file: &'f dyn ReadAt, first: u64, end: u64) -> Result<Page<'f>, Error> {
         let at = self.bat.entry_at(first);
         let data = file.next_data(at);
         let until = self.bat.block_at(data).min(end);

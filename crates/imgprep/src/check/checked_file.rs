@@ -1,4 +1,4 @@
-//! What a check found in one file.
+//! The result of the check of one file.
 
 use std::collections::BTreeMap;
 use std::path::Path;
@@ -6,14 +6,14 @@ use std::path::Path;
 use imgprep_map::{Error, Severity, StructureCounts};
 use imgprep_policy::{Levels, RouteVerdict, RuleId, Violation};
 
-/// How a check ended.
+/// The outcome of a check.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum Outcome {
-    /// Nothing that matters.
+    /// No relevant findings.
     Fine,
-    /// Only leaks, or only warnings where these are denied.
+    /// Only leaks, or only warnings if these are denied.
     Warnings,
-    /// It could not be done.
+    /// The file could not be checked.
     Undone,
     /// Errors.
     Violations,
@@ -24,26 +24,26 @@ pub enum Outcome {
 pub struct CheckedFile {
     /// Its name.
     pub name: String,
-    /// Its format, where that is known.
+    /// Its format, if it is known.
     pub format: Option<String>,
     /// Length of the file, in bytes.
     pub file_len: Option<u64>,
     /// Length of the disk, in bytes.
     pub size: Option<u64>,
-    /// What was found, worst first.
+    /// The violations, worst first.
     pub violations: Vec<Violation>,
-    /// By rule and severity: findings beyond those that are kept.
+    /// Number of further violations that are not in the list, by rule and severity.
     pub more: BTreeMap<(RuleId, Severity), u64>,
-    /// Ways in, where a profile was asked.
+    /// The import routes of the profile, if there is one.
     pub routes: Vec<RouteVerdict>,
     /// The numbers of the structure check.
     pub counts: StructureCounts,
-    /// Why it could not be checked to the end, if that was not the image's fault.
+    /// The error that ended the check, if it is not a violation of the image.
     pub error: Option<Error>,
 }
 
 impl CheckedFile {
-    /// A name under which nothing could be checked.
+    /// A file that could not be checked.
     pub fn undone(path: &Path, error: Error) -> Self {
         Self { error: Some(error), ..Self::new(path) }
     }
@@ -62,7 +62,7 @@ impl CheckedFile {
         }
     }
 
-    /// How the check ended.
+    /// The outcome of the check.
     pub fn outcome(&self, levels: &Levels) -> Outcome {
         let has = |severity| self.violations.iter().any(|violation| violation.severity == severity);
         let has_leaks = self.violations.iter().any(|violation| violation.rule.id == RuleId::StructureLeak);

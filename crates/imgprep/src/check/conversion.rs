@@ -1,4 +1,4 @@
-//! Whether a conversion reads the file: only then is one shown as a remedy.
+//! Determines whether a conversion can read the file: only then it is suggested as a remedy.
 
 use std::ops::ControlFlow;
 use std::path::{Path, PathBuf};
@@ -16,11 +16,11 @@ use crate::Disk;
 use crate::codes::rule_of_error;
 use crate::safety::outside;
 
-/// What an error of a walk leaves of a conversion.
+/// The conversion that is possible despite an error of a walk.
 pub(super) fn after(error: &Error) -> Conversion {
     let rule = rule_of_error(error);
     match error.disk() {
-        // A conversion opens the file that the check did not.
+        // A conversion opens the file that the check did not open.
         _ if rule.is_some_and(|rule| rule.id == RuleId::StructureNotOpened) => Conversion::Whole,
         Some(_) => Conversion::Salvage,
         None => Conversion::Refused,
@@ -28,15 +28,15 @@ pub(super) fn after(error: &Error) -> Conversion {
 }
 
 impl Job<'_> {
-    /// Notes an error that a conversion meets, too.
+    /// Records an error that affects a conversion, too.
     pub(super) fn hinders(&mut self, conversion: Conversion) {
         self.conversion = self.conversion.max(conversion);
     }
 
-    /// What a conversion can do with a disk that was walked.
+    /// The conversion that is possible after the walks over a disk.
     pub(super) fn conversion_of(&self, disk: &Disk) -> Conversion {
         let is_locked = disk.layers().iter().any(|layer| layer.facts.encryption.is_some());
-        // A conversion refuses a parent that does not match.
+        // A conversion rejects a parent that does not match.
         let is_mixed = self.out.violations.iter().any(|found| found.rule.id == RuleId::StructureParent);
         let is_part = self.subject.from.is_none() && is_part(self.path) && disk.layers().len() == 1;
         let is_missing = disk.unopened().iter().any(|named| !is_beside(self.path, named, disk));
@@ -46,7 +46,7 @@ impl Job<'_> {
         self.conversion
     }
 
-    /// What a conversion can do with a file that does not open: some errors do not stop one that salvages.
+    /// The conversion that is possible if the file cannot be opened: some errors do not prevent a salvage.
     pub(super) fn conversion_of_unopened(&self, file: DetectedFile) -> Conversion {
         let parse = ParseOptions { salvage: true, ..self.options.open.parse.clone() };
         match self.walked(file, OpenOptions { parse, ..self.options.open.clone() }) {
@@ -55,7 +55,7 @@ impl Job<'_> {
         }
     }
 
-    /// The first readable format that a file of several may be read as, and what a conversion can do then.
+    /// The first format of an ambiguous file with which it can be converted, and that conversion.
     pub(super) fn choice(&self, file: &Arc<dyn ImageFile>) -> (Option<String>, Conversion) {
         let readable = matches_of(&**file).unwrap_or_default().into_iter().filter(Match::is_readable);
         let choices = readable.filter_map(|found| {
@@ -88,7 +88,7 @@ impl Job<'_> {
         worst
     }
 
-    /// The files that exist, of those that a remedy may create.
+    /// The existing files among those that a remedy may create.
     pub(super) fn taken(&self) -> Vec<PathBuf> {
         let forbidden = self.options.profile.as_ref().map_or("", |profile| &profile.forbidden_in_names);
         let mut names = created_names(self.path, forbidden);
@@ -97,8 +97,8 @@ impl Job<'_> {
     }
 }
 
-/// Whether a conversion may find the file that an image names, and that was not opened under `FollowPolicy::None`, beside
-/// the image. What is in that file is not known.
+/// Whether the file that an image names, and that was not opened under `FollowPolicy::None`, exists next to the image. Its
+/// contents are not known.
 fn is_beside(image: &Path, named: &Named, disk: &Disk) -> bool {
     let parent = disk.layers().first().and_then(|layer| layer.parent.as_ref());
     let is_known =
@@ -108,14 +108,14 @@ fn is_beside(image: &Path, named: &Named, disk: &Disk) -> bool {
         let is_own = image.file_name().is_some_and(|own| own == name);
         !is_own && outside(name.as_bytes()).is_none() && image.with_file_name(name).is_file()
     };
-    // A parent that is known by its identity is searched by the last part of its name, too.
+    // A parent that is known by its identity is also searched by the last component of its name.
     let last = named.name.rsplit(['/', '\\']).next().unwrap_or_default();
     matches!(named.reason.detail(), Some(ChainError::Shut { .. }))
         && parent.is_none_or(is_known)
         && (exists(&named.name) || has_identity && exists(last))
 }
 
-/// Whether a name is that of one of several files of a VMDK, which is no disk by itself.
+/// Whether a name is that of a part of a VMDK, which is no disk by itself.
 fn is_part(path: &Path) -> bool {
     let stem = path.file_stem().unwrap_or_default().to_string_lossy().to_ascii_lowercase();
     let last = stem.rsplit('-').next().filter(|last| last.len() < stem.len()).unwrap_or_default();

@@ -1,4 +1,4 @@
-//! What is in the disk: what starts the machine, what is locked away, what hides at the start of a partition.
+//! Checks the contents of a disk: boot method, encrypted volumes, and images hidden at the start of a partition.
 
 use std::ops::Range;
 
@@ -12,28 +12,28 @@ use crate::Disk;
 use crate::contents::{STREAM_REACH, inspect};
 use crate::safety::under;
 
-/// Bytes of the disk's start, and of a partition's, in which the head of another image is looked for.
+/// Bytes at the start of the disk and of a partition that are searched for the header of another image.
 const HEAD: u64 = 64 << 10;
 const PARTITION_HEAD: u64 = 4096;
-/// Partitions that are inspected: as many as a GPT usually has room for.
+/// Partitions that are inspected: the usual number of entries of a GPT.
 const PARTITIONS: usize = 128;
 
 /// Findings and facts about the contents of a disk.
 #[derive(Default)]
 pub(crate) struct Inside {
-    /// What starts the machine; not known where files are missing.
+    /// The boot method; unknown if files are missing.
     pub(crate) boot: Boot,
-    /// Sectors that the image declares and in which the partition table counts.
+    /// Sector sizes of the image and of the partition table.
     pub(crate) sectors: Sectors,
-    /// Volumes that are locked away, in words.
+    /// Descriptions of encrypted volumes.
     pub(crate) locked: Vec<String>,
-    /// What strangers may have put there.
+    /// Encrypted volumes and hidden images.
     pub(crate) violations: Vec<Violation>,
-    /// What is odd about its partitions: an end that is missing, above all.
+    /// Anomalies of the partitions, such as a partition past the end of the disk.
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Inspects a disk. What lies in files that are not open is not inspected.
+/// Inspects a disk. Data in files that are not open is not inspected.
 pub(crate) fn inside(disk: &Disk) -> Inside {
     let top = &disk.layers()[0]; // OK: a disk has at least the layer that the user named.
     let inspection = inspect(disk.stack(), top.sector, top.facts.format);
@@ -56,7 +56,7 @@ pub(crate) fn inside(disk: &Disk) -> Inside {
 
 fn boot(facts: &DiskFacts) -> Boot {
     let table = match facts.contents {
-        // The table itself is gone: its contents are unknown.
+        // The table itself is missing: its contents are unknown.
         Contents::Gpt | Contents::Protective => PartitionTable::Gpt,
         Contents::Mbr => PartitionTable::Mbr,
         _ => PartitionTable::None,
@@ -65,7 +65,7 @@ fn boot(facts: &DiskFacts) -> Boot {
         || !facts.unread.is_empty()
         || !facts.is_table_valid
         || facts.has_invalid_gpt_entries();
-    // Firmware ignores a GPT that is damaged at both places.
+    // Firmware ignores a GPT if both copies are damaged.
     let has_efi = facts.has_efi_system() && facts.is_table_valid;
     Boot {
         table: Some(table),
@@ -75,7 +75,7 @@ fn boot(facts: &DiskFacts) -> Boot {
     }
 }
 
-/// Volumes that are locked away: where they begin, and what they are.
+/// Encrypted volumes: their ranges and descriptions.
 fn locked(facts: &DiskFacts) -> Vec<(Range<u64>, String)> {
     let whole = match facts.contents {
         Contents::Volume(volume) if volume.is_encrypted => {
@@ -122,9 +122,9 @@ fn hidden(disk: &Disk, facts: &DiskFacts) -> Vec<Violation> {
 // The start of the disk, and those of all partitions.
 const _: () = assert!(HEAD + PARTITION_HEAD * PARTITIONS as u64 <= MOST_READ);
 
-/// The head of another image at this place of the disk. Archives are no trap: nothing takes a disk for one.
+/// The header of another image at this offset of the disk. Archives are ignored: no program confuses a disk with one.
 fn nested(head: &[u8], at: u64, what: &str) -> Option<Violation> {
-    // Only the head: what ends a format's file may end a disk, too.
+    // Only the header: the footer of a format may also be the end of a disk.
     let mut shown = head.to_vec();
     shown.resize(head.len() + 8192, 0);
     let place = Place { disk: Some(at..at.saturating_add(512)), ..Place::default() };

@@ -1,4 +1,4 @@
-//! One file on its way through the rules.
+//! The check of one file.
 
 use std::collections::BTreeMap;
 use std::path::{Path, PathBuf};
@@ -24,19 +24,19 @@ use crate::{Disk, LayerInfo, RequestError, descriptor_beside, remedy};
 /// Violations of one rule that are kept; the others are counted.
 const KEPT: u64 = 100;
 
-/// How many violations there were, by rule and severity: a hundred warnings leave room for an error of their rule.
+/// The number of violations by rule and severity, so that many warnings do not displace an error of the same rule.
 #[derive(Default)]
 pub(super) struct Kept(BTreeMap<(RuleId, Severity), u64>);
 
 impl Kept {
-    /// Counts one more, and whether it is kept.
+    /// Counts a violation, and returns whether it is kept.
     fn takes(&mut self, rule: RuleId, severity: Severity) -> bool {
         let count = self.0.entry((rule, severity)).or_default();
         *count += 1;
         *count <= KEPT
     }
 
-    /// What was counted and not kept.
+    /// The violations that were counted but not kept.
     pub(super) fn left_out(&self) -> BTreeMap<(RuleId, Severity), u64> {
         let beyond =
             |(key, count): (&_, &u64)| Some((*key, count.checked_sub(KEPT).filter(|more| *more > 0)?));
@@ -50,13 +50,13 @@ pub(super) struct Job<'a> {
     pub(super) run: &'a Options<'a>,
     pub(super) out: CheckedFile,
     pub(super) kept: Kept,
-    /// The file that is looked at, where it is not the one that was asked about.
+    /// The file that is being checked, if it is not the top layer.
     pub(super) layer: Option<String>,
-    /// What is known of the file.
+    /// The facts about the file.
     pub(super) subject: Subject,
-    /// What the walks leave of a conversion.
+    /// The conversion that is possible according to the walks.
     pub(super) conversion: Conversion,
-    /// What the profile says.
+    /// The violations of the profile.
     imported: Vec<Violation>,
 }
 
@@ -75,7 +75,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// What was found, with the remedies that work on the file.
+    /// The result, with the remedies that apply to the file.
     pub(super) fn finish(mut self) -> CheckedFile {
         self.out.more = self.kept.left_out();
         let found = std::mem::take(&mut self.out.violations);
@@ -141,7 +141,7 @@ impl<'a> Job<'a> {
     /// Judges a file that is not of a readable format.
     fn undetected(&mut self, file: &Arc<dyn ImageFile>, error: Error) -> Result<(), Error> {
         let name = self.out.name.clone();
-        // A page that could not be read is not the image's fault.
+        // A page that could not be read is no fault of the image.
         file.verify_mapping().map_err(|error| Error::new(error).in_path(&name))?;
         self.subject.kind = kind_of(&error);
         self.out.format = Some(self.subject.kind.name().into());
@@ -166,11 +166,11 @@ impl<'a> Job<'a> {
         }
         self.layer = None;
         for unopened in disk.unopened() {
-            // Unfollowed names are what was asked for; the names themselves were judged above.
+            // Names are not followed because of the policy; the names themselves are checked above.
             if unopened.reason.class() == Class::Corrupt {
                 self.error_of(&unopened.reason);
             } else if unopened.reason.class() == Class::Io && self.out.error.is_none() {
-                // A part that was to be opened and is not there.
+                // A part that should be opened is missing.
                 self.out.error = disk.check_complete().err();
             }
         }
@@ -203,7 +203,7 @@ impl<'a> Job<'a> {
         Ok(())
     }
 
-    /// What opening a layer found, and the names in it.
+    /// Adds the findings of an open layer, and those about the names in it.
     fn judge_findings(&mut self, layer: &LayerInfo, has_parent: bool) {
         for finding in &layer.findings {
             self.finding(finding);
@@ -221,7 +221,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// Scans the disk and holds the bitmap beside it against that.
+    /// Scans the disk and compares the bitmap next to it.
     fn bitmap_flaw(&self, disk: &Disk, shape: BitmapShape) -> Result<Option<String>, Error> {
         let Some(extension) = self.options.profile.as_ref().and_then(Profile::bitmap_extension) else {
             return Ok(None);
@@ -239,7 +239,7 @@ impl<'a> Job<'a> {
         Ok(flaw)
     }
 
-    /// Why a conversion would refuse the image.
+    /// The reason why a conversion would reject the image.
     fn broken(&self) -> Option<String> {
         let is_fatal = |violation: &&Violation| {
             let id = violation.rule.id;
@@ -255,13 +255,13 @@ impl<'a> Job<'a> {
             violation.severity == Severity::Error && !is_doubtful && (id.group() == "structure" || is_hostile)
         };
         let first = self.out.violations.iter().find(is_fatal)?;
-        // Its format is sound then, and what it holds is not.
+        // Then the format is valid, but its contents are not.
         let what =
             if first.place.is_on_disk { "the disk is incomplete" } else { "the image cannot be converted" };
         Some(format!("{what} ({}): {}", first.rule.id, first.fact))
     }
 
-    /// Why the import would refuse the image, where a conversion makes one that it accepts.
+    /// The violations because of which the import would reject the image, and that a conversion removes.
     fn rewrite(&self) -> Vec<Violation> {
         let is_one = |violation: &&Violation| {
             violation.severity == Severity::Error && violation.rule.id == RuleId::StructureVendorLayout
@@ -278,7 +278,7 @@ impl<'a> Job<'a> {
         self.out.routes = report.routes;
     }
 
-    /// What stopped a walk: a violation on the image, or the reason why it cannot be judged.
+    /// Handles the error of a walk: a violation of the image, or the reason why it cannot be checked.
     pub(super) fn absorb(&mut self, error: Error) -> Result<(), Error> {
         if let Some(EngineError::Interrupted) = error.detail::<EngineError>() {
             return Err(error);
@@ -295,7 +295,7 @@ impl<'a> Job<'a> {
         }
     }
 
-    /// An error that a walk went on behind: one that is no violation on the image means that it could not be judged.
+    /// Handles an error after which a walk continued. If it is no violation, the image cannot be checked completely.
     pub(super) fn error_in_passing(&mut self, error: Error) {
         if self.out.error.is_none() {
             self.error(error);
@@ -310,7 +310,7 @@ impl<'a> Job<'a> {
         let place =
             Place { code: Some(error.code()), file, at: error.at(), disk: error.disk(), is_on_disk: false };
         let violation = Violation { hint: error.hint(), ..Violation::new(rule, error.what()).at(place) };
-        // A check is repeated with the format named: the rule says how.
+        // The remedy of the rule is to repeat the check with a format.
         let own = if is_undecided(error) { None } else { remedy(error) };
         self.keep(match own {
             Some(remedy) => Violation { remedy: Some(remedy), ..violation },
@@ -331,14 +331,14 @@ impl<'a> Job<'a> {
     fn finding_at(&mut self, finding: &Finding, place: Place) {
         let rule = rule_of_finding(finding.code, finding.severity);
         let place = Place { code: Some(finding.code), at: finding.at, ..place };
-        // A parser takes what it cannot read for an error and what it can for a warning; here it is a fact
-        // about the image.
+        // Parsers report an unreadable feature as an error and a readable one as a warning. Here it is a fact about the
+        // image.
         let is_fact = matches!(
             rule.id,
             RuleId::SafetyEncrypted | RuleId::SafetyDescriptorLine | RuleId::StructureNotOpened
         );
         let severity = if is_fact { rule.severity } else { finding.severity };
-        // Some parsers put an error's whole text into a finding: the code is reported next to it.
+        // The text of some findings is that of an error with its code, which is reported separately.
         let text = finding.message.split(&format!(" [{}", finding.code)).next().unwrap_or_default();
         self.keep(Violation::new(rule, text).with_severity(severity).at(place));
     }
@@ -355,11 +355,11 @@ impl<'a> Job<'a> {
     }
 }
 
-/// What is known of a file before it is opened.
+/// The facts about a file before it is opened.
 fn subject(path: &Path, options: &CheckOptions) -> Subject {
     let extension = options.profile.as_ref().and_then(Profile::bitmap_extension);
     let is_flat = path.to_string_lossy().to_ascii_lowercase().ends_with("-flat.vmdk");
-    // The data of a flat VMDK is a RAW disk, but for its name.
+    // The data of a flat VMDK is a RAW disk, except for its name.
     let from = options.open.from.map(|format| format.name).or(is_flat.then_some(imgprep_raw::NAME));
     Subject {
         path: path.to_path_buf(),
@@ -383,12 +383,12 @@ fn subject(path: &Path, options: &CheckOptions) -> Subject {
     }
 }
 
-/// Whether only the user can say what the file is, and no other file says more.
+/// Whether only the user can select the format, because no other file determines it.
 fn is_undecided(error: &Error) -> bool {
     error.detail::<DetectError>().is_some_and(DetectError::is_undecided) && descriptor_beside(error).is_none()
 }
 
-/// The facts that a profile asks for.
+/// Adds the facts that profiles check.
 fn describe(subject: &mut Subject, disk: &Disk, facts: &Facts) {
     // OK: as in `Job::disk`.
     let top = &disk.layers()[0];
@@ -405,7 +405,7 @@ fn describe(subject: &mut Subject, disk: &Disk, facts: &Facts) {
     });
 }
 
-/// The name of a file in the words of the one that was asked about, where both lie in one folder.
+/// The path of a file relative to the checked one, if both are in the same folder.
 fn beside(asked: &Path, file: &Path) -> PathBuf {
     let folder = asked.parent().filter(|folder| !folder.as_os_str().is_empty()).unwrap_or(Path::new("."));
     match (folder.canonicalize(), file.file_name()) {
@@ -414,7 +414,7 @@ fn beside(asked: &Path, file: &Path) -> PathBuf {
     }
 }
 
-/// What lies beside an image under its stem and this extension. It is looked at, not opened.
+/// The state of the file next to an image with this extension. It is not opened.
 fn bitmap_beside(path: &Path, extension: &str) -> BitmapFile {
     let times = |path: &Path| std::fs::metadata(path).and_then(|found| Ok((found.len(), found.modified()?)));
     match (times(path), times(&path.with_extension(extension))) {

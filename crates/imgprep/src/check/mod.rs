@@ -1,7 +1,7 @@
-//! One file under all rules: what it says, what it hides, whether it can be imported.
+//! Checks one file under all rules: its structure, its safety, and whether it can be imported.
 //!
-//! Nothing here prints and nothing stops at the first finding. Only the file itself is
-//! opened (unless the follow policy says otherwise), and beside a RAW its bitmap is looked at.
+//! Nothing here prints, and a check does not end at the first finding. Only the file itself is opened, unless the follow
+//! policy allows others, and the bitmap next to a RAW.
 
 mod checked_file;
 mod conversion;
@@ -22,7 +22,7 @@ use job::Job;
 
 use crate::Disk;
 
-/// Checks many files at once, each on one thread; `done` is called in their order.
+/// Checks many files in parallel, each on one thread. `done` is called in their order.
 pub fn each_file<F: AsRef<Path> + Send>(
     files: Vec<F>,
     options: &CheckOptions,
@@ -64,7 +64,7 @@ pub fn check_disk(disk: &Disk, options: &CheckOptions, run: &Options<'_>) -> Che
     job.finish()
 }
 
-/// Checks one file. A file that cannot be opened is in [`CheckedFile::error`].
+/// Checks one file. If it cannot be opened, [`CheckedFile::error`] contains the error.
 pub fn check_file(path: &Path, options: &CheckOptions, run: &Options<'_>) -> CheckedFile {
     let mut job = Job::new(path, options, run);
     if let Err(error) = job.run() {

@@ -1,4 +1,4 @@
-//! What the tables of an image say, and what its payloads do.
+//! Checks the tables and the payloads of an image.
 
 use std::collections::BTreeSet;
 use std::ops::ControlFlow;
@@ -17,11 +17,11 @@ use crate::Disk;
 use crate::codes::rule_of_finding;
 use crate::safety::under;
 
-/// Gaps after which the walk ends: each is a place of the disk that cannot be read.
+/// Maximum number of gaps, which are unreadable ranges of the disk: then the walk ends.
 const MOST_GAPS: usize = 4096;
 
 impl Job<'_> {
-    /// What the tables of the layer `index` say, and with [`Depth::Payloads`] what its payloads do.
+    /// Checks the tables of the layer `index`, and with [`Depth::Payloads`] its payloads.
     pub(super) fn structure(&mut self, disk: &Disk, index: usize) -> Result<(), Error> {
         let (info, layer) = (&disk.layers()[index], &disk.stack().layers()[index]);
         // An encrypted image, or one marked corrupt, is reported already: its walk fails with the same error.
@@ -39,7 +39,7 @@ impl Job<'_> {
         let known: BTreeSet<u64> = seen.iter().filter_map(Error::at).collect();
         for error in seen {
             let is_told = already.contains(&(error.code(), error.at()));
-            // Where data lies in a file that was not opened its end is unknown.
+            // The end of a file that is not open is unknown.
             let is_elsewhere = !info.is_whole() && error.code().ends_with(".past-end");
             if !is_elsewhere {
                 self.hinders(after(&error));
@@ -49,7 +49,7 @@ impl Job<'_> {
             }
         }
         let walked = conflicts(layer, self.run, &mut |error| {
-            // A salvage reads on, and lists them.
+            // A salvage continues, and lists them.
             self.hinders(Conversion::Salvage);
             self.error_in_passing(error);
         });
@@ -75,7 +75,7 @@ impl Job<'_> {
             self.go_on()
         };
         match check_structure(layer, run, &mut found) {
-            // The numbers are those of the image that was asked about.
+            // The numbers are those of the top layer.
             Ok(checked) if index == 0 => self.out.counts = checked,
             Ok(_) => {}
             Err(error) => self.absorb(error)?,
@@ -112,8 +112,8 @@ impl Job<'_> {
         })
     }
 
-    /// The first finished zlib stream where none may be: the vendor's reader refuses such a file, whatever the depth of
-    /// the check is.
+    /// Finds the first finished zlib stream in a format that does not allow it: the vendor's reader rejects such a file. This
+    /// is checked at every depth.
     fn finished_payload(&mut self, disk: &Disk, index: usize) -> Result<(), Error> {
         decompress_unflushed(disk.stack(), index, self.run, &mut |extent, decompressed| {
             if !decompressed.is_ok_and(|decompressed| is_finished(&decompressed)) {
@@ -124,7 +124,7 @@ impl Job<'_> {
         })
     }
 
-    /// What only the vendor's own reader minds: rules of the format, not of its map.
+    /// Checks rules that only the vendor's reader enforces: they concern the format, not its map.
     fn zvhd_payload(&mut self, extent: &ResolvedExtent, decompressed: Decompressed) {
         if is_finished(&decompressed) {
             self.zvhd_finding(extent, "zvhd.payload.finished", Severity::Error, FINISHED);
@@ -161,10 +161,10 @@ impl Job<'_> {
     }
 }
 
-/// What is wrong with a finished stream.
+/// The message about a finished stream.
 const FINISHED: &str = "the zlib stream is finished: the vendor's reader rejects the file";
 
-/// Whether a zlib stream has its last block and its checksum. Of zstd the frames are counted.
+/// Whether a zlib stream is complete with its checksum. For zstd, frames are counted.
 fn is_finished(decompressed: &Decompressed) -> bool {
     decompressed.ending.frames == 0 && decompressed.ending.is_finished
 }

@@ -3,7 +3,7 @@
 use super::run::Run;
 use crate::EngineError;
 
-/// Finds overlaps of sorted runs: each against those that reach furthest before it.
+/// Finds overlaps of sorted runs: each run is compared with the previous runs that end last.
 #[derive(Default)]
 pub(super) struct Conflicts {
     furthest: Option<Run>,
@@ -11,7 +11,7 @@ pub(super) struct Conflicts {
 }
 
 impl Conflicts {
-    /// The conflict of `run` with what came before it.
+    /// The conflict of `run` with a previous run.
     pub(super) fn next(&mut self, run: &Run) -> Option<EngineError> {
         let may_share = run.kind.may_share(run.kind);
         let before = if may_share { &self.furthest_exclusive } else { &self.furthest };

@@ -1,12 +1,12 @@
 //! File usage of one image compared with each other and with its files.
 //!
-//! Uses are collected as sorted runs. A heavily fragmented image may have more runs than the memory budget
-//! allows: then the runs that begin highest are dropped and come in a pass of their own. So the comparison is
-//! exact to the byte and its memory is bounded.
+//! Uses are collected as sorted runs. If a heavily fragmented image has more runs than the memory budget allows, the
+//! runs with the highest offsets are dropped and compared in a further pass. So the comparison is exact to the byte and
+//! its memory is bounded.
 //!
-//! The number of passes is bounded by the file: what is kept when the budget is full are runs that do not
-//! overlap, at least half of the budget, and the next pass begins behind them. Where the runs of a full budget
-//! do overlap, their conflicts are reported and the comparison ends.
+//! The number of passes is bounded by the file size: when the budget is full, at least half of it is kept as runs that
+//! do not overlap, and the next pass begins after them. If the runs of a full budget overlap, their conflicts are
+//! reported and the comparison ends.
 
 mod conflicts;
 mod pass;
@@ -25,23 +25,23 @@ use run::Run;
 use crate::watched::Watched;
 use crate::{EngineError, Interrupt, Layer, OnLoss};
 
-/// Conflicts of one image that are reported; the comparison ends there.
+/// Conflicts of one image after which the comparison ends.
 const MOST_CONFLICTS: usize = 4096;
 
-/// Runs that are kept even where the budget is smaller.
+/// Runs that are kept even if the budget is smaller.
 const LEAST_ROOM: usize = 1024;
 
-/// How far a comparison went.
+/// Whether a comparison was complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Compared {
     /// Every use was compared.
     All,
-    /// It ended after many conflicts: there may be more.
+    /// The comparison ended after many conflicts: there may be more.
     Part,
 }
 
 /// Reports the conflicts of a layer: the first one as the error, or with [`OnLoss::Zero`] each to `found`.
-/// Errors of the walk itself come as they are.
+/// Errors of the walk itself are returned.
 ///
 /// `memory` bounds the runs that are kept at once, in bytes.
 pub(crate) fn check(
@@ -73,7 +73,7 @@ struct Ledger<'a> {
 }
 
 impl Ledger<'_> {
-    /// One pass after the other, each from where the last one ended.
+    /// Runs passes until all of the file is compared. Each begins where the previous one ended.
     fn compare(&self, found: &mut dyn FnMut(Error)) -> Result<Compared, Error> {
         let (mut from, mut reported) = (0, 0);
         while from < u64::MAX {
@@ -134,7 +134,7 @@ impl Ledger<'_> {
     }
 }
 
-/// The range of the disk that a conflict makes doubtful: of the data if only one side is.
+/// The range of the disk that a conflict affects: that of the second user, unless only the first one is data.
 fn hit_range(error: &EngineError) -> Option<Range<u64>> {
     let (bytes, users) = match error {
         EngineError::Overlap { bytes, first, second } => (bytes, [*second, *first]),

@@ -8,7 +8,7 @@ use super::conflicts::Conflicts;
 use super::run::Run;
 use crate::EngineError;
 
-/// The runs that begin in a part of the file, cut to it.
+/// The runs in a part of the file, clipped to it.
 pub(super) struct Pass {
     pub(super) window: Range<u64>,
     room: usize,
@@ -23,7 +23,7 @@ impl Pass {
         Self { window: from..u64::MAX, room, runs: Vec::new(), past_end: None, is_over: false }
     }
 
-    /// `Break` where no more is needed to report a conflict.
+    /// Adds a use. `Break` if the runs collected so far contain a conflict.
     pub(super) fn add(&mut self, file_use: &FileUse, file_len: u64) -> ControlFlow<()> {
         if file_use.range.end > file_len
             && file_use.kind != UseKind::CompressedAtMost
@@ -49,7 +49,7 @@ impl Pass {
         self.runs.sort_unstable_by_key(|run| (run.bytes.start, run.bytes.end));
     }
 
-    /// Joins runs that continue each other and drops those that begin highest, unless that made enough room.
+    /// Joins adjacent runs, and drops those with the highest offsets if that does not free enough memory.
     fn make_room(&mut self) {
         self.sort();
         let mut conflicts = Conflicts::default();
@@ -57,7 +57,7 @@ impl Pass {
         if self.is_over {
             return;
         }
-        // No two of them overlap from here on.
+        // The runs do not overlap.
         self.runs.dedup_by(|later, kept| kept.extend(later));
         if let Some(first) = self.runs.get(self.room / 2) {
             self.window.end = first.bytes.start;

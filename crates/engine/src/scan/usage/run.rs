@@ -31,7 +31,7 @@ impl Run {
         (self.kind, disk)
     }
 
-    /// Takes `next` in if it continues this run.
+    /// Appends `next` if it continues this run.
     pub(super) fn extend(&mut self, next: &Self) -> bool {
         let len = self.bytes.end - self.bytes.start;
         let continues = match (self.kind, next.kind) {
