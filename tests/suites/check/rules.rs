@@ -158,94 +158,133 @@ fn virtual_sizes_around_their_limits() {
 #[test]
 fn every_rule_is_reported_for_hostile_files() {
     let temp = tempfile::tempdir().unwrap();
-    let folder = temp.path();
-    let mut all = BTreeSet::new();
-    let mut told = |name: &str, args: &[&str], rule: &str, code: i32| {
-        let (json, exit) = json_of(folder, &[args, &[name]].concat());
+    let mut checks = Checks { folder: temp.path(), fired: BTreeSet::new() };
+    foreign_formats(&mut checks);
+    names_and_nested_formats(&mut checks);
+    imports(&mut checks);
+    reference_counts(&mut checks);
+    qcow2_structures(&mut checks);
+    broken_and_anomalous_images(&mut checks);
+    let listed = said(&check(temp.path(), &["--rules"]));
+    let silent: Vec<&str> = listed
+        .lines()
+        .filter_map(|line| line.split_whitespace().next())
+        .filter(|id| !checks.fired.contains(*id))
+        .collect();
+    assert!(silent.is_empty(), "never reported: {silent:?}");
+}
+
+/// Checks of files in one folder, and the rules that they reported.
+struct Checks<'f> {
+    folder: &'f Path,
+    fired: BTreeSet<String>,
+}
+
+impl Checks<'_> {
+    fn write(&self, name: &str, bytes: &[u8]) {
+        std::fs::write(self.folder.join(name), bytes).unwrap();
+    }
+
+    /// Checks a file, which must be reported under this rule with this exit code.
+    fn reports(&mut self, name: &str, args: &[&str], rule: &str, code: i32) {
+        let (json, exit) = json_of(self.folder, &[args, &[name]].concat());
         assert!(violations(&json).iter().any(|found| found["rule"] == rule), "{name} {rule}: {json:#}");
         assert_eq!(exit, Some(code), "{name} {rule}: {json:#}");
-        fired(&json, &mut all);
-    };
-    let write = |name: &str, bytes: &[u8]| std::fs::write(folder.join(name), bytes).unwrap();
-    let with = |at: usize, magic: &[u8], len: usize| {
-        let mut bytes = vec![0; len];
-        bytes[at..at + magic.len()].copy_from_slice(magic);
-        bytes
-    };
+        fired(&json, &mut self.fired);
+    }
+}
+
+/// Zeros with these bytes at `at`.
+fn bytes_at(at: usize, magic: &[u8], len: usize) -> Vec<u8> {
+    let mut bytes = vec![0; len];
+    bytes[at..at + magic.len()].copy_from_slice(magic);
+    bytes
+}
+
+fn foreign_formats(checks: &mut Checks<'_>) {
     let mut polyglot = Qcow2::new(16, 1 << 20).write().file;
     let tail = polyglot.len() - 512;
     polyglot[tail..tail + 8].copy_from_slice(b"conectix");
-    write("polyglot", &polyglot);
-    told("polyglot", &[], "format/ambiguous", 2);
-    write("archive.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
-    told("archive.gz", &[], "format/no-disk", 2);
-    told("archive.gz", &["--profile", "otc"], "format/accepted", 2);
-    write("it's.hdd", &with(0, b"WithoutFreeSpace", 4096));
-    told("it's.hdd", &[], "format/unread", 2);
-    told("it's.hdd", &["--profile", "otc"], "format/accepted", 2);
-    write("cd.iso", &with(32768, b"\x01CD001\x01", 40000));
-    told("cd.iso", &["--profile", "otc"], "import/iso", 2);
-    write("4kn.vhdx", &testdata_gen::vhdx_of_large_sectors());
-    told("4kn.vhdx", &["--profile", "otc"], "import/sector-size", 2);
+    checks.write("polyglot", &polyglot);
+    checks.reports("polyglot", &[], "format/ambiguous", 2);
+    checks.write("archive.gz", &[0x1f, 0x8b, 8, 0, 0, 0, 0, 0, 0, 3, 3, 0, 0, 0, 0, 0, 0, 0, 0, 0]);
+    checks.reports("archive.gz", &[], "format/no-disk", 2);
+    checks.reports("archive.gz", &["--profile", "otc"], "format/accepted", 2);
+    checks.write("it's.hdd", &bytes_at(0, b"WithoutFreeSpace", 4096));
+    checks.reports("it's.hdd", &[], "format/unread", 2);
+    checks.reports("it's.hdd", &["--profile", "otc"], "format/accepted", 2);
+    checks.write("cd.iso", &bytes_at(32768, b"\x01CD001\x01", 40000));
+    checks.reports("cd.iso", &["--profile", "otc"], "import/iso", 2);
+    checks.write("4kn.vhdx", &testdata_gen::vhdx_of_large_sectors());
+    checks.reports("4kn.vhdx", &["--profile", "otc"], "import/sector-size", 2);
     let split = b"# Disk DescriptorFile\nversion=1\nCID=00000001\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\nRW 2048 FLAT \"a-flat.vmdk\" 0\n";
-    write("split.vmdk", split);
-    told("split.vmdk", &[], "structure/not-opened", 0);
-    write("empty.raw", &[]);
-    told("empty.raw", &[], "format/empty", 2);
+    checks.write("split.vmdk", split);
+    checks.reports("split.vmdk", &[], "structure/not-opened", 0);
+    checks.write("empty.raw", &[]);
+    checks.reports("empty.raw", &[], "format/empty", 2);
+}
+
+fn names_and_nested_formats(checks: &mut Checks<'_>) {
     // A QCOW2 whose disk begins like another image.
     let inner = Qcow2::new(16, 1 << 20).write().file;
     let nested =
         Qcow2 { cells: [(0, Cell::Data(inner[..65536].to_vec()))].into(), ..Qcow2::new(16, 1 << 20) };
-    write("nested.qcow2", &nested.write().file);
-    told("nested.qcow2", &[], "safety/nested-format", 2);
-    write("raw.img", &inner);
-    told("raw.img", &["--from", "raw"], "safety/nested-format", 2);
-    std::os::unix::fs::symlink("nested.qcow2", folder.join("link.qcow2")).unwrap();
-    told("link.qcow2", &[], "safety/symlink", 2);
+    checks.write("nested.qcow2", &nested.write().file);
+    checks.reports("nested.qcow2", &[], "safety/nested-format", 2);
+    checks.write("raw.img", &inner);
+    checks.reports("raw.img", &["--from", "raw"], "safety/nested-format", 2);
+    std::os::unix::fs::symlink("nested.qcow2", checks.folder.join("link.qcow2")).unwrap();
+    checks.reports("link.qcow2", &[], "safety/symlink", 2);
     let over = |backing: &str, format: Option<&str>| {
         let recipe = Qcow2::new(16, 1 << 20);
         Qcow2 { backing: Some((backing.into(), format.map(str::to_string))), ..recipe }.write().file
     };
-    write("guessed.qcow2", &over("base", None));
-    told("guessed.qcow2", &[], "safety/backing-format", 2);
-    told("guessed.qcow2", &["--profile", "otc"], "import/snapshot", 2);
-    write(
+    checks.write("guessed.qcow2", &over("base", None));
+    checks.reports("guessed.qcow2", &[], "safety/backing-format", 2);
+    checks.reports("guessed.qcow2", &["--profile", "otc"], "import/snapshot", 2);
+    checks.write(
         "finished.zvhd2",
         &testdata_gen::zvhd2_of_disk(&[1; 4096], testdata_gen::ZvhdCompression::ZlibFinished),
     );
-    told("finished.zvhd2", &[], "structure/vendor-layout", 2);
-    write("linked.qcow2", &over("link.qcow2", Some("qcow2")));
-    told("linked.qcow2", &[], "safety/symlink", 2);
-    write("my disk.raw", &with(0, b"x", 4096));
-    told("my disk.raw", &["--profile", "otc"], "import/name", 2);
-    write("a-flat.vmdk", &with(0, b"x", 4096));
-    told("a-flat.vmdk", &[], "format/extension", 2);
-    told("a-flat.vmdk", &["--profile", "otc", "--from", "raw"], "import/flat-vmdk", 2);
-    write("locked.qcow2", &Qcow2 { crypt: 2, ..Qcow2::new(16, 1 << 20) }.write().file);
-    told("locked.qcow2", &["--profile", "otc"], "import/encrypted", 2);
-    write("bare.raw", &with(0, b"x", 4096));
-    told("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/bitmap-missing", 2);
-    write("bare.mf", &[]);
-    told("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/bitmap-stale", 2);
-    write("bare.mf", &[1; 4096]);
-    told("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/min-disk", 0);
+    checks.reports("finished.zvhd2", &[], "structure/vendor-layout", 2);
+    checks.write("linked.qcow2", &over("link.qcow2", Some("qcow2")));
+    checks.reports("linked.qcow2", &[], "safety/symlink", 2);
+}
+
+fn imports(checks: &mut Checks<'_>) {
+    checks.write("my disk.raw", &bytes_at(0, b"x", 4096));
+    checks.reports("my disk.raw", &["--profile", "otc"], "import/name", 2);
+    checks.write("a-flat.vmdk", &bytes_at(0, b"x", 4096));
+    checks.reports("a-flat.vmdk", &[], "format/extension", 2);
+    checks.reports("a-flat.vmdk", &["--profile", "otc", "--from", "raw"], "import/flat-vmdk", 2);
+    checks.write("locked.qcow2", &Qcow2 { crypt: 2, ..Qcow2::new(16, 1 << 20) }.write().file);
+    checks.reports("locked.qcow2", &["--profile", "otc"], "import/encrypted", 2);
+    checks.write("bare.raw", &bytes_at(0, b"x", 4096));
+    checks.reports("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/bitmap-missing", 2);
+    checks.write("bare.mf", &[]);
+    checks.reports("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/bitmap-stale", 2);
+    checks.write("bare.mf", &[1; 4096]);
+    checks.reports("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/min-disk", 0);
     let old = std::time::SystemTime::UNIX_EPOCH + std::time::Duration::from_secs(9);
-    File::open(folder.join("bare.mf")).unwrap().set_modified(old).unwrap();
-    told("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/bitmap-stale", 2);
-    let bitmap = imgprep(folder, &["bitmap", "bare.raw", "--force", "--bitmap-block", "512"]);
+    File::open(checks.folder.join("bare.mf")).unwrap().set_modified(old).unwrap();
+    checks.reports("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/bitmap-stale", 2);
+    let bitmap = imgprep(checks.folder, &["bitmap", "bare.raw", "--force", "--bitmap-block", "512"]);
     assert!(bitmap.status.success(), "{}", said(&bitmap));
     let named = ["--profile", "otc", "--route", "fast-raw", "--bitmap-block", "512"];
-    told("bare.raw", &named, "import/min-disk", 0);
-    write("bare.mf", &[0; 4096]);
-    told("bare.raw", &named, "import/bitmap-contents", 2);
-    write("bare.mf", &[1; 4095]);
-    told("bare.raw", &named, "import/bitmap-contents", 2);
-    sparse(&folder.join("large.raw"), 2 * TIB + 1);
-    told("large.raw", &["--profile", "otc"], "after/export", 2);
-    sparse(&folder.join("odd.raw"), 128 * GIB - 1);
-    told("odd.raw", &["--profile", "otc"], "size/file-exact", 0);
-    sparse(&folder.join("wide.raw"), 129 * GIB);
-    told("wide.raw", &["--profile", "otc", "--route", "import"], "size/disk-large", 2);
+    checks.reports("bare.raw", &named, "import/min-disk", 0);
+    checks.write("bare.mf", &[0; 4096]);
+    checks.reports("bare.raw", &named, "import/bitmap-contents", 2);
+    checks.write("bare.mf", &[1; 4095]);
+    checks.reports("bare.raw", &named, "import/bitmap-contents", 2);
+    sparse(&checks.folder.join("large.raw"), 2 * TIB + 1);
+    checks.reports("large.raw", &["--profile", "otc"], "after/export", 2);
+    sparse(&checks.folder.join("odd.raw"), 128 * GIB - 1);
+    checks.reports("odd.raw", &["--profile", "otc"], "size/file-exact", 0);
+    sparse(&checks.folder.join("wide.raw"), 129 * GIB);
+    checks.reports("wide.raw", &["--profile", "otc", "--route", "import"], "size/disk-large", 2);
+}
+
+fn reference_counts(checks: &mut Checks<'_>) {
     // Reference counts: block 0 of the refcount table.
     let counted = |edit: fn(&mut [u8])| {
         let mut file =
@@ -256,45 +295,52 @@ fn every_rule_is_reported_for_hostile_files() {
         edit(&mut file[block..block + 65536]);
         file
     };
-    write("leak.qcow2", &counted(|block| block[2000..2002].copy_from_slice(&[0, 1])));
-    let mut longer = std::fs::read(folder.join("leak.qcow2")).unwrap();
+    checks.write("leak.qcow2", &counted(|block| block[2000..2002].copy_from_slice(&[0, 1])));
+    let mut longer = std::fs::read(checks.folder.join("leak.qcow2")).unwrap();
     longer.resize(1001 << 16, 0);
-    write("leak.qcow2", &longer);
-    told("leak.qcow2", &[], "structure/leak", 3);
-    told("leak.qcow2", &["--deny", "structure/leak"], "structure/leak", 2);
-    write("low.qcow2", &counted(|block| block[..2].copy_from_slice(&[0, 0])));
-    told("low.qcow2", &[], "structure/refcount", 2);
-    write("copied.qcow2", &counted(|block| block[6..8].copy_from_slice(&[0, 2])));
-    told("copied.qcow2", &[], "structure/copied", 2);
+    checks.write("leak.qcow2", &longer);
+    checks.reports("leak.qcow2", &[], "structure/leak", 3);
+    checks.reports("leak.qcow2", &["--deny", "structure/leak"], "structure/leak", 2);
+    checks.write("low.qcow2", &counted(|block| block[..2].copy_from_slice(&[0, 0])));
+    checks.reports("low.qcow2", &[], "structure/refcount", 2);
+    checks.write("copied.qcow2", &counted(|block| block[6..8].copy_from_slice(&[0, 2])));
+    checks.reports("copied.qcow2", &[], "structure/copied", 2);
     let mut unaligned = counted(|_| {});
     let table = u64::from_be_bytes(unaligned[48..56].try_into().unwrap()) as usize;
     unaligned[table + 6] = 2;
-    write("unaligned.qcow2", &unaligned);
-    told("unaligned.qcow2", &[], "structure/unchecked", 2);
-    write("dirty.qcow2", &Qcow2 { incompatible: 1, ..Qcow2::new(16, 1 << 20) }.write().file);
-    told("dirty.qcow2", &[], "structure/dirty", 0);
-    told("dirty.qcow2", &["--deny", "warnings"], "structure/dirty", 3);
+    checks.write("unaligned.qcow2", &unaligned);
+    checks.reports("unaligned.qcow2", &[], "structure/unchecked", 2);
+}
+
+fn qcow2_structures(checks: &mut Checks<'_>) {
+    checks.write("dirty.qcow2", &Qcow2 { incompatible: 1, ..Qcow2::new(16, 1 << 20) }.write().file);
+    checks.reports("dirty.qcow2", &[], "structure/dirty", 0);
+    checks.reports("dirty.qcow2", &["--deny", "warnings"], "structure/dirty", 3);
     let mut snapshots = Qcow2::new(16, 1 << 20);
     snapshots.snapshots = vec![("1".into(), "one".into(), [].into(), 1 << 20)];
     let written = snapshots.write();
     let mut file = written.file;
     let at = written.snapshot_table as usize;
     file[at + 6] = 2;
-    write("snapshot.qcow2", &file);
-    told("snapshot.qcow2", &[], "structure/snapshot", 2);
+    checks.write("snapshot.qcow2", &file);
+    checks.reports("snapshot.qcow2", &[], "structure/snapshot", 2);
     let mut directory = vec![0, 0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 0, 24];
     directory.extend((1u64 << 40).to_be_bytes());
     let marked = Qcow2 { extensions: vec![(0x2385_2875, directory)], ..Qcow2::new(16, 1 << 20) };
     let mut file = marked.write().file;
     file[95] = 1;
-    write("bitmap.qcow2", &file);
-    told("bitmap.qcow2", &[], "structure/bitmap", 2);
-    told("bitmap.qcow2", &[], "structure/note", 2);
+    checks.write("bitmap.qcow2", &file);
+    checks.reports("bitmap.qcow2", &[], "structure/bitmap", 2);
+    checks.reports("bitmap.qcow2", &[], "structure/note", 2);
+}
+
+fn broken_and_anomalous_images(checks: &mut Checks<'_>) {
+    let folder = checks.folder;
     for image in broken() {
         let path = write_files(&image.files, folder).unwrap().display().to_string();
-        fired(&json_of(folder, &["--deep", &path]).0, &mut all);
+        fired(&json_of(folder, &["--deep", &path]).0, &mut checks.fired);
         if image.code == "open.chain.cycle" {
-            fired(&json_of(folder, &["--follow", "beside", &path]).0, &mut all);
+            fired(&json_of(folder, &["--follow", "beside", &path]).0, &mut checks.fired);
         }
     }
     for image in anomalous() {
@@ -303,15 +349,8 @@ fn every_rule_is_reported_for_hostile_files() {
         let is_it =
             |found: &&Value| found["code"] == image.code && image.at.is_none_or(|at| found["offset"] == at);
         assert!(violations(&json).iter().any(is_it), "{}: {json:#}", image.name);
-        fired(&json, &mut all);
+        fired(&json, &mut checks.fired);
     }
-    let listed = said(&check(folder, &["--rules"]));
-    let silent: Vec<&str> = listed
-        .lines()
-        .filter_map(|line| line.split_whitespace().next())
-        .filter(|id| !all.contains(*id))
-        .collect();
-    assert!(silent.is_empty(), "never reported: {silent:?}");
 }
 
 /// Files that this program reads safely and other programs read differently.

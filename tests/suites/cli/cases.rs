@@ -6,8 +6,9 @@ use serde_json::Value;
 use testdata_gen::{broken, good, sample, write_files};
 
 use crate::cli::schemas::Schema;
+use crate::support::files::{qcow2, write};
 use crate::support::program::{imgprep, said};
-use crate::support::scratch::{json, qcow2, write};
+use crate::support::reports::json;
 
 /// The case `file-names/dangling.qcow2`, and `p.vmdk -> /etc/passwd`.
 #[test]

@@ -6,8 +6,9 @@ use serde_json::Value;
 use testdata_gen::Qcow2;
 
 use crate::support::escaping::{HOSTILE, file_is_clean, printed_clean};
+use crate::support::files::{qcow2, write};
 use crate::support::program::{imgprep, names, said};
-use crate::support::scratch::{json, qcow2, write};
+use crate::support::reports::json;
 
 /// The case `file-names/`: every command prints names escaped, in every format; JSON has the exact name.
 #[test]

@@ -9,10 +9,12 @@ use testdata_gen::{Cell, Qcow2};
 
 use crate::support::program::{imgprep, said};
 
+/// Runs `imgprep check`.
 pub(crate) fn check(folder: &Path, args: &[&str]) -> Output {
     imgprep(folder, &[&["check"], args].concat())
 }
 
+/// The JSON report of `imgprep check`, and its exit code.
 pub(crate) fn json_of(folder: &Path, args: &[&str]) -> (Value, Option<i32>) {
     let output = check(folder, &[&["--output", "json"], args].concat());
     let json =
@@ -20,16 +22,18 @@ pub(crate) fn json_of(folder: &Path, args: &[&str]) -> (Value, Option<i32>) {
     (json, output.status.code())
 }
 
+/// The violations of a file.
 pub(crate) fn violations(json: &Value) -> Vec<&Value> {
     json["judgements"].as_array().into_iter().flatten().collect()
 }
 
+/// The rules of the violations with this severity.
 pub(crate) fn rules(json: &Value, severity: &str) -> Vec<String> {
     let of = |found: &&Value| found["severity"] == severity;
     violations(json).into_iter().filter(of).map(|found| found["rule"].as_str().unwrap().to_string()).collect()
 }
 
-/// Every rule that was reported for a file in these tests.
+/// Adds the rules of all violations to `all`.
 pub(crate) fn fired(json: &Value, all: &mut BTreeSet<String>) {
     all.extend(violations(json).iter().map(|found| found["rule"].as_str().unwrap().to_string()));
 }

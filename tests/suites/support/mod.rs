@@ -13,5 +13,4 @@ pub(crate) mod program;
 pub(crate) mod qemu;
 pub(crate) mod reports;
 pub(crate) mod resource_bombs;
-pub(crate) mod scratch;
 pub(crate) mod structure;
