@@ -101,6 +101,16 @@ fn with(at: u64, value: u64) -> Vec<u8> {
     file
 }
 
+/// Another number at `from`, which is reported at `at`.
+fn row(name: &'static str, about: &'static str, code: &'static str, at: u64, from: u64, value: u64) -> Row {
+    (name, about, AtRead, code, Some(at), with(from, value))
+}
+
+/// Another number at `at`, where it is reported.
+fn at(name: &'static str, about: &'static str, code: &'static str, at: u64, value: u64) -> Row {
+    row(name, about, code, at, at, value)
+}
+
 /// Entries of the L1 table.
 fn l1_entries() -> Vec<Row> {
     let written = recipe().write();
@@ -114,31 +124,10 @@ fn l1_entries() -> Vec<Row> {
         (table, repeated.file)
     };
     vec![
-        (
-            "qcow-l1-entry-past-end",
-            "a table behind the file's end",
-            AtRead,
-            "qcow.table.past-end",
-            Some(l1 + 8),
-            with(l1 + 8, 1 << 40),
-        ),
-        (
-            "qcow-l1-entry-flag",
-            "an L1 entry with a flag",
-            AtRead,
-            "qcow.table.past-end",
-            Some(l1),
-            with(l1, first | 1 << 63),
-        ),
-        ("qcow-l1-entry-unaligned", "a table between clusters", AtRead, entry, Some(l1), with(l1, first + 8)),
-        (
-            "qcow-table-shared",
-            "one table for two parts of the disk",
-            AtRead,
-            overlap,
-            Some(first),
-            with(l1 + 8, first),
-        ),
+        at("qcow-l1-entry-past-end", "a table behind the file's end", "qcow.table.past-end", l1 + 8, 1 << 40),
+        at("qcow-l1-entry-flag", "an L1 entry with a flag", "qcow.table.past-end", l1, first | 1 << 63),
+        at("qcow-l1-entry-unaligned", "a table between clusters", entry, l1, first + 8),
+        row("qcow-table-shared", "one table for two parts of the disk", overlap, first, l1 + 8, first),
         (
             "qcow-table-repeated",
             "one table for all parts of the disk",
@@ -157,39 +146,18 @@ fn l2_entries() -> Vec<Row> {
     let overlap = "claims.overlap";
     let (entry, past) = ("qcow.table.entry", "qcow.l2.past-end");
     vec![
-        (
-            "qcow-l2-entry-past-end",
-            "data behind the file's end",
-            AtRead,
-            past,
-            Some(second),
-            with(second, 1 << 40),
-        ),
-        (
-            "qcow-l2-entry-bomb",
-            "data at 2^63 - 4096",
-            AtRead,
-            past,
-            Some(second),
-            with(second, (1 << 63) - 4096),
-        ),
-        (
-            "qcow-l2-entry-unaligned",
-            "data between clusters",
-            AtRead,
-            entry,
-            Some(second),
-            with(second, written.places[&2] + 512),
-        ),
-        (
+        at("qcow-l2-entry-past-end", "data behind the file's end", past, second, 1 << 40),
+        at("qcow-l2-entry-bomb", "data at 2^63 - 4096", past, second, (1 << 63) - 4096),
+        at("qcow-l2-entry-unaligned", "data between clusters", entry, second, written.places[&2] + 512),
+        row(
             "qcow-data-shared",
             "one cluster used twice",
-            AtRead,
             overlap,
-            Some(written.places[&0]),
-            with(second, written.places[&0]),
+            written.places[&0],
+            second,
+            written.places[&0],
         ),
-        ("qcow-data-in-l2", "data in its own table", AtRead, overlap, Some(first), with(second, first)),
+        row("qcow-data-in-l2", "data in its own table", overlap, first, second, first),
     ]
 }
 
@@ -210,61 +178,32 @@ fn compressed_clusters() -> Vec<Row> {
     let end = written.file.len();
     let two_data = written.places[&600];
     vec![
-        (
-            "qcow-compressed-in-header",
-            "a payload in the header",
-            AtRead,
-            overlap,
-            Some(8),
-            with(third, payload(8, 20)),
-        ),
-        (
-            "qcow-compressed-in-l1",
-            "a payload in the L1 table",
-            AtRead,
-            overlap,
-            Some(l1),
-            with(third, payload(l1, 8)),
-        ),
-        (
+        row("qcow-compressed-in-header", "a payload in the header", overlap, 8, third, payload(8, 20)),
+        row("qcow-compressed-in-l1", "a payload in the L1 table", overlap, l1, third, payload(l1, 8)),
+        row(
             "qcow-compressed-in-data",
             "a payload inside another cluster",
-            AtRead,
             overlap,
-            Some(two_data + 100),
-            with(third, payload(two_data + 100, 20)),
+            two_data + 100,
+            third,
+            payload(two_data + 100, 20),
         ),
-        (
-            "qcow-compressed-shared",
-            "one payload used twice",
-            AtRead,
-            overlap,
-            Some(place),
-            with(second, payload(place, len)),
-        ),
-        (
-            "qcow-compressed-empty",
-            "a payload of 0 bytes",
-            AtRead,
-            entry,
-            Some(third),
-            with(third, payload(place, 0)),
-        ),
-        (
+        row("qcow-compressed-shared", "one payload used twice", overlap, place, second, payload(place, len)),
+        at("qcow-compressed-empty", "a payload of 0 bytes", entry, third, payload(place, 0)),
+        at(
             "qcow-compressed-past-end",
             "a payload that runs past the file's end",
-            AtRead,
             past,
-            Some(third),
-            with(third, payload(end as u64 - 10, 11)),
+            third,
+            payload(end as u64 - 10, 11),
         ),
-        (
+        row(
             "qcow-compressed-short",
             "a payload without its last byte",
-            AtRead,
             "codec.unpack.short",
-            Some(place),
-            with(third, payload(place, len / 2)),
+            place,
+            third,
+            payload(place, len / 2),
         ),
         (
             "qcow-compressed-garbage",

@@ -105,6 +105,16 @@ fn with(at: u64, value: u64) -> Vec<u8> {
     file
 }
 
+/// Another number at `from`, which is reported at `at`.
+fn row(name: &'static str, about: &'static str, code: &'static str, at: u64, from: u64, value: u64) -> Row {
+    (name, about, AtRead, code, Some(at), with(from, value))
+}
+
+/// Another number at `at`, where it is reported.
+fn at(name: &'static str, about: &'static str, code: &'static str, at: u64, value: u64) -> Row {
+    row(name, about, code, at, at, value)
+}
+
 /// Entries of the L1 table.
 fn l1_entries() -> Vec<Row> {
     let written = recipe().write();
@@ -116,40 +126,18 @@ fn l1_entries() -> Vec<Row> {
         repeated
     };
     vec![
-        (
-            "qed-l1-entry-past-end",
-            "a table behind the file's end",
-            AtRead,
-            "qed.table.past-end",
-            Some(l1 + 8),
-            with(l1 + 8, 1 << 40),
-        ),
-        (
+        at("qed-l1-entry-past-end", "a table behind the file's end", "qed.table.past-end", l1 + 8, 1 << 40),
+        at(
             "qed-l1-entry-overflow",
             "a table at the end of all numbers",
-            AtRead,
             "qed.table.past-end",
-            Some(l1),
-            with(l1, u64::MAX - 4095),
+            l1,
+            u64::MAX - 4095,
         ),
-        ("qed-l1-entry-zeros", "zeros instead of a table", AtRead, entry, Some(l1), with(l1, 1)),
-        (
-            "qed-l1-entry-unaligned",
-            "a table between clusters",
-            AtRead,
-            entry,
-            Some(l1),
-            with(l1, first + 512),
-        ),
-        ("qed-l1-entry-in-l1", "the L1 table as an L2 table", AtRead, overlap, Some(l1), with(l1 + 8, l1)),
-        (
-            "qed-table-shared",
-            "one table for two parts of the disk",
-            AtRead,
-            overlap,
-            Some(first),
-            with(l1 + 8, first),
-        ),
+        at("qed-l1-entry-zeros", "zeros instead of a table", entry, l1, 1),
+        at("qed-l1-entry-unaligned", "a table between clusters", entry, l1, first + 512),
+        row("qed-l1-entry-in-l1", "the L1 table as an L2 table", overlap, l1, l1 + 8, l1),
+        row("qed-table-shared", "one table for two parts of the disk", overlap, first, l1 + 8, first),
         ("qed-table-repeated", "one table for all parts of the disk", AtRead, overlap, Some(first), repeated),
     ]
 }
@@ -160,38 +148,10 @@ fn l2_entries() -> Vec<Row> {
     let second = written.entries[&2];
     let (entry, past) = ("qed.table.entry", "qed.l2.past-end");
     vec![
-        (
-            "qed-l2-entry-past-end",
-            "data behind the file's end",
-            AtRead,
-            past,
-            Some(second),
-            with(second, 1 << 40),
-        ),
-        (
-            "qed-l2-entry-overflow",
-            "data at the end of all numbers",
-            AtRead,
-            past,
-            Some(second),
-            with(second, u64::MAX - 4095),
-        ),
-        (
-            "qed-l2-entry-unaligned",
-            "data between clusters",
-            AtRead,
-            entry,
-            Some(second),
-            with(second, written.places[&2] + 512),
-        ),
-        (
-            "qed-l2-entry-2",
-            "an entry that is neither zeros nor a place",
-            AtRead,
-            entry,
-            Some(second),
-            with(second, 2),
-        ),
+        at("qed-l2-entry-past-end", "data behind the file's end", past, second, 1 << 40),
+        at("qed-l2-entry-overflow", "data at the end of all numbers", past, second, u64::MAX - 4095),
+        at("qed-l2-entry-unaligned", "data between clusters", entry, second, written.places[&2] + 512),
+        at("qed-l2-entry-2", "an entry that is neither zeros nor a place", entry, second, 2),
     ]
 }
 
@@ -203,16 +163,16 @@ fn shared_clusters() -> Vec<Row> {
     let (overlap, entry, past) = ("claims.overlap", "qed.table.entry", "qed.l2.past-end");
     let end = written.file.len();
     vec![
-        (
+        row(
             "qed-data-shared",
             "one cluster used twice",
-            AtRead,
             overlap,
-            Some(written.places[&0]),
-            with(second, written.places[&0]),
+            written.places[&0],
+            second,
+            written.places[&0],
         ),
-        ("qed-data-in-l1", "data in the L1 table", AtRead, overlap, Some(l1), with(second, l1)),
-        ("qed-data-in-l2", "data in its own table", AtRead, overlap, Some(first), with(second, first)),
+        row("qed-data-in-l1", "data in the L1 table", overlap, l1, second, l1),
+        row("qed-data-in-l2", "data in its own table", overlap, first, second, first),
         (
             "qed-data-in-header",
             "data in the second cluster of the header",

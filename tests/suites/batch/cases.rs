@@ -8,7 +8,7 @@ use std::process::{Output, Stdio};
 use serde_json::Value;
 use testdata_gen::{Noise, sample, write_files};
 
-use crate::batch::jobs::{JOURNAL, holds, journal};
+use crate::support::batches::{JOURNAL, holds, journal};
 use crate::support::escaping::{HOSTILE, file_is_clean, printed_clean};
 use crate::support::program::{command, imgprep, names, said};
 

@@ -5,7 +5,7 @@ use std::path::Path;
 use testdata_gen::Noise;
 
 use crate::batch::interrupts::Running;
-use crate::batch::jobs::JOURNAL;
+use crate::support::batches::JOURNAL;
 use crate::support::program::{command, imgprep, said};
 
 /// A batch that runs for a long time.

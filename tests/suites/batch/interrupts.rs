@@ -8,8 +8,8 @@ use std::time::{Duration, Instant};
 use serde_json::Value;
 use testdata_gen::Noise;
 
-use crate::batch::jobs::{JOURNAL, holds, journal, signal};
 use crate::cli::schemas::Schema;
+use crate::support::batches::{JOURNAL, holds, journal, signal};
 use crate::support::program::{command, has_strace, imgprep, names, said};
 
 /// A batch whose progress is read line by line.

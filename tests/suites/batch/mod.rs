@@ -6,4 +6,6 @@ pub(crate) mod interrupts;
 pub(crate) mod jobs;
 pub(crate) mod memory;
 pub(crate) mod page;
+pub(crate) mod resume;
+pub(crate) mod schemas;
 pub(crate) mod syncs;

@@ -6,7 +6,7 @@ use std::process::Command;
 
 use testdata_gen::Noise;
 
-use crate::batch::jobs::JOURNAL;
+use crate::support::batches::JOURNAL;
 use crate::support::program::{command, has_strace, said};
 
 /// A system call: where in the trace it began and where it was over.

@@ -8,7 +8,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use testdata_gen::Noise;
 
-use crate::batch::jobs::{holds, journal};
+use crate::support::batches::{holds, journal};
 use crate::support::program::{command, imgprep, names, said, skip};
 
 /// A small file system in a folder; gone when dropped.

@@ -1,9 +1,12 @@
 //! The command line: options, outputs and messages.
 
+pub(crate) mod bitmaps;
 pub(crate) mod cases;
 pub(crate) mod codes;
 pub(crate) mod commands;
+pub(crate) mod control_characters;
 pub(crate) mod disk_full;
+pub(crate) mod failures;
 pub(crate) mod follow_defaults;
 pub(crate) mod followed_files;
 pub(crate) mod golden;
@@ -12,5 +15,6 @@ pub(crate) mod readme;
 pub(crate) mod receipts;
 pub(crate) mod reflinks;
 pub(crate) mod schemas;
+pub(crate) mod signals;
 pub(crate) mod syncs;
 pub(crate) mod verify_damage;

@@ -138,7 +138,7 @@ fn check_of_every_image_alone_and_together() {
     holds(&check, folder, &["check", "sample.qcow2", "--for", "mars"]);
     holds(&check, folder, &["check", "--follow", "beside", "."]);
     holds(&check, folder, &["check", "--for", "otc", "--disk", "data", ".", "no-such-file"]);
-    std::fs::write(folder.join("many.qcow2"), crate::check::rules::pointing_nowhere(103)).unwrap();
+    std::fs::write(folder.join("many.qcow2"), crate::support::checks::pointing_nowhere(103)).unwrap();
     let output = imgprep(folder, &["check", "many.qcow2", "--output", "json"]);
     check.holds(&output.stdout, "more findings than are kept");
     let said: Value = serde_json::from_slice(&output.stdout).unwrap();

@@ -14,7 +14,7 @@ use imgprep::{
 };
 use testdata_gen::Noise;
 
-use crate::batch::jobs::journal;
+use crate::support::batches::journal;
 use crate::support::library::to_raw;
 use crate::support::program::{command, has_strace, names, said};
 
@@ -112,7 +112,7 @@ fn batch_verify_finds_a_write_that_was_lost() {
     fs::remove_dir_all(at.join("out")).unwrap();
     let output = damaged(at, 1, UNIT, &[&args[..], &["--verify", "--retries", "0"]].concat());
     assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-    assert_eq!(names(&at.join("out")), [crate::batch::jobs::JOURNAL]);
+    assert_eq!(names(&at.join("out")), [crate::support::batches::JOURNAL]);
     let events = journal(&at.join("out"));
     let failed = events.iter().find(|event| event["event"] == "fail").unwrap();
     assert_eq!(failed["record"]["error"]["code"], "verify.differs", "{failed}");

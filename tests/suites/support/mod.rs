@@ -1,11 +1,14 @@
 //! What the tests share.
 
 pub(crate) mod anomalies;
+pub(crate) mod batches;
+pub(crate) mod checks;
 pub(crate) mod conflicts;
 pub(crate) mod cuts;
 pub(crate) mod escaping;
 pub(crate) mod files;
 pub(crate) mod library;
+pub(crate) mod outputs;
 pub(crate) mod program;
 pub(crate) mod qemu;
 pub(crate) mod reports;

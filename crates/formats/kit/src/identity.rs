@@ -11,8 +11,9 @@ pub fn derived_uuid(uuid: [u8; 16], index: u64) -> [u8; 16] {
     let first = mixed(high ^ mixed(low ^ mixed(index)));
     let second = mixed(low ^ mixed(first));
     let mut derived = (u128::from(first) << 64 | u128::from(second)).to_be_bytes();
+    // OK: constants below 16.
     derived[6] = derived[6] & 0x0f | 0x40;
-    derived[8] = derived[8] & 0x3f | 0x80;
+    derived[8] = derived[8] & 0x3f | 0x80; // OK: as above.
     derived
 }
 

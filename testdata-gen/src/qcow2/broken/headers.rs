@@ -14,9 +14,18 @@ pub(crate) fn headers() -> Vec<BrokenImage> {
     rows.into_iter().map(|row| named("qcow2", row)).collect()
 }
 
+/// The image with other bytes at `at`.
+fn with(at: u64, bytes: &[u8]) -> Vec<u8> {
+    edited(|written| put(&mut written.file, at, bytes))
+}
+
+/// An invalid field at `at`.
+fn field(name: &'static str, about: &'static str, code: &'static str, at: u64, bytes: &[u8]) -> Row {
+    (name, about, AtOpen, code, Some(at), with(at, bytes))
+}
+
 /// Versions, sizes of clusters and of the header.
 fn versions_and_sizes() -> Vec<Row> {
-    let with = |at, bytes: &'static [u8]| edited(|written| put(&mut written.file, at, bytes));
     let written = recipe().write();
     vec![
         (
@@ -27,38 +36,10 @@ fn versions_and_sizes() -> Vec<Row> {
             Some(90),
             written.file[..90].to_vec(),
         ),
-        (
-            "qcow2-version-4",
-            "a version that does not exist",
-            AtOpen,
-            "qcow2.header.version",
-            Some(4),
-            with(4, &[0, 0, 0, 4]),
-        ),
-        (
-            "qcow2-cluster-bits-8",
-            "clusters too small",
-            AtOpen,
-            "qcow2.header.field",
-            Some(20),
-            with(20, &[0, 0, 0, 8]),
-        ),
-        (
-            "qcow2-cluster-bits-22",
-            "clusters too large",
-            AtOpen,
-            "qcow2.header.field",
-            Some(20),
-            with(20, &[0, 0, 0, 22]),
-        ),
-        (
-            "qcow2-header-length-100",
-            "a header too short",
-            AtOpen,
-            "qcow2.header.field",
-            Some(100),
-            with(100, &[0, 0, 0, 100]),
-        ),
+        field("qcow2-version-4", "a version that does not exist", "qcow2.header.version", 4, &[0, 0, 0, 4]),
+        field("qcow2-cluster-bits-8", "clusters too small", "qcow2.header.field", 20, &[0, 0, 0, 8]),
+        field("qcow2-cluster-bits-22", "clusters too large", "qcow2.header.field", 20, &[0, 0, 0, 22]),
+        field("qcow2-header-length-100", "a header too short", "qcow2.header.field", 100, &[0, 0, 0, 100]),
         (
             "qcow2-header-length-huge",
             "a header longer than the file",
@@ -67,20 +48,12 @@ fn versions_and_sizes() -> Vec<Row> {
             None,
             with(100, &[0xff, 0xff, 0xff, 0xf8]),
         ),
-        (
-            "qcow2-refcount-order-7",
-            "refcounts of 128 bits",
-            AtOpen,
-            "qcow2.header.field",
-            Some(96),
-            with(96, &[0, 0, 0, 7]),
-        ),
+        field("qcow2-refcount-order-7", "refcounts of 128 bits", "qcow2.header.field", 96, &[0, 0, 0, 7]),
     ]
 }
 
 /// Features, encryption and compression.
 fn features() -> Vec<Row> {
-    let with = |at, bytes: &'static [u8]| edited(|written| put(&mut written.file, at, bytes));
     let features = |bits| Qcow2 { incompatible: bits, ..recipe() }.write().file;
     vec![
         (
@@ -108,13 +81,12 @@ fn features() -> Vec<Row> {
             Some(32),
             Qcow2 { crypt: 2, ..recipe() }.write().file,
         ),
-        (
+        field(
             "qcow2-compression-without-bit",
             "zstd without its feature bit",
-            AtOpen,
             "qcow2.header.field",
-            Some(104),
-            with(104, &[1]),
+            104,
+            &[1],
         ),
         (
             "qcow2-compression-bit-without-type",
@@ -129,25 +101,16 @@ fn features() -> Vec<Row> {
 
 /// The place and length of the L1 table.
 fn l1_tables() -> Vec<Row> {
-    let with = |at, bytes: &'static [u8]| edited(|written| put(&mut written.file, at, bytes));
     vec![
-        (
+        field(
             "qcow2-l1-too-short",
             "an L1 table that does not cover the disk",
-            AtOpen,
             "qcow2.l1.too-short",
-            Some(36),
-            with(36, &[0, 0, 0, 0]),
+            36,
+            &[0, 0, 0, 0],
         ),
         ("qcow2-bomb-size", "a disk of 16 EiB", AtOpen, "qcow2.l1.too-short", Some(36), with(24, &[0xff; 8])),
-        (
-            "qcow2-huge-l1",
-            "an L1 table of 32 GiB",
-            AtOpen,
-            "qcow2.header.field",
-            Some(36),
-            with(36, &[0xff; 4]),
-        ),
+        field("qcow2-huge-l1", "an L1 table of 32 GiB", "qcow2.header.field", 36, &[0xff; 4]),
         (
             "qcow2-l1-past-end",
             "an L1 table behind the file's end",
@@ -169,7 +132,6 @@ fn l1_tables() -> Vec<Row> {
 
 /// The snapshot table, extensions and names.
 fn snapshots_and_names() -> Vec<Row> {
-    let with = |at, bytes: &'static [u8]| edited(|written| put(&mut written.file, at, bytes));
     let snapshots = vec![("1".into(), "then".into(), BTreeMap::new(), 1 << 20)];
     let with_snapshot = Qcow2 { snapshots, ..recipe() }.write();
     let (snapshot_table, mut huge_extra_data) = (with_snapshot.snapshot_table, with_snapshot.file);
@@ -183,21 +145,13 @@ fn snapshots_and_names() -> Vec<Row> {
             Some(1 << 40),
             with(60, &[0, 0, 0, 1, 0, 0, 1, 0, 0, 0, 0, 0]),
         ),
-        (
-            "qcow2-snapshots-too-many",
-            "2^32 - 1 snapshots",
-            AtOpen,
-            "qcow2.limit.snapshots",
-            Some(60),
-            with(60, &[0xff; 4]),
-        ),
-        (
+        field("qcow2-snapshots-too-many", "2^32 - 1 snapshots", "qcow2.limit.snapshots", 60, &[0xff; 4]),
+        field(
             "qcow2-extension-overrun",
             "an extension longer than its cluster",
-            AtOpen,
             "qcow2.extension.overrun",
-            Some(112),
-            with(112, &[1, 2, 3, 4, 0, 1, 0, 0]),
+            112,
+            &[1, 2, 3, 4, 0, 1, 0, 0],
         ),
         (
             "qcow2-backing-name-too-long",
@@ -207,13 +161,12 @@ fn snapshots_and_names() -> Vec<Row> {
             Some(16),
             with(8, &[0, 0, 0, 0, 0, 0, 1, 0, 0, 0, 4, 0]),
         ),
-        (
+        field(
             "qcow2-backing-name-past-end",
             "a name behind the file's end",
-            AtOpen,
             "qcow2.table.past-end",
-            Some(8),
-            with(8, &[0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 9]),
+            8,
+            &[0, 0, 1, 0, 0, 0, 0, 0, 0, 0, 0, 9],
         ),
         (
             "qcow2-backing-size-zero",

@@ -15,61 +15,69 @@ pub(crate) fn tables() -> Vec<BrokenImage> {
     rows.into_iter().map(|row| named("qcow2", row)).collect()
 }
 
+/// The image with another number at `at`.
+fn entry(at: u64, value: u64) -> Vec<u8> {
+    edited(|written| put(&mut written.file, at, &value.to_be_bytes()))
+}
+
+/// Another entry at `from`, which is reported at `at`.
+fn row(name: &'static str, about: &'static str, code: &'static str, at: u64, from: u64, value: u64) -> Row {
+    (name, about, AtRead, code, Some(at), entry(from, value))
+}
+
+/// Another entry at `at`, where it is reported.
+fn at(name: &'static str, about: &'static str, code: &'static str, at: u64, value: u64) -> Row {
+    row(name, about, code, at, at, value)
+}
+
 /// Invalid entries of L1 and L2 tables.
 fn entries() -> Vec<Row> {
     let written = recipe().write();
     let second = written.entries[&2];
     let (l1, file_len) = (written.l1, written.file.len() as u64);
-    let entry = |at: u64, value: u64| edited(move |written| put(&mut written.file, at, &value.to_be_bytes()));
     let copied = 1 << 63;
     vec![
-        (
+        at(
             "qcow2-l2-entry-past-end",
             "data behind the file's end",
-            AtRead,
             "qcow2.l2.past-end",
-            Some(second),
-            entry(second, copied | 1 << 40),
+            second,
+            copied | 1 << 40,
         ),
-        (
+        at(
             "qcow2-l2-entry-at-end",
             "data that begins where the file ends",
-            AtRead,
             "qcow2.l2.past-end",
-            Some(second),
-            entry(second, copied | file_len),
+            second,
+            copied | file_len,
         ),
-        (
+        at(
             "qcow2-l1-entry-past-end",
             "an L2 table behind the file's end",
-            AtRead,
             "qcow2.table.past-end",
-            Some(l1),
-            entry(l1, copied | 1 << 40),
+            l1,
+            copied | 1 << 40,
         ),
-        (
+        at(
             "qcow2-l1-reserved-bits",
             "reserved bits in an L1 entry",
-            AtRead,
             "qcow2.table.entry",
-            Some(l1),
-            entry(l1, copied | 0x30001),
+            l1,
+            copied | 0x30001,
         ),
-        (
+        at(
             "qcow2-l2-reserved-bits",
             "reserved bits in an L2 entry",
-            AtRead,
             "qcow2.table.entry",
-            Some(second),
-            entry(second, copied | 1 << 57 | 0x40000),
+            second,
+            copied | 1 << 57 | 0x40000,
         ),
-        (
+        at(
             "qcow2-l2-unaligned",
             "a data offset not on a cluster",
-            AtRead,
             "qcow2.table.entry",
-            Some(second),
-            entry(second, copied | 0x40200),
+            second,
+            copied | 0x40200,
         ),
     ]
 }
@@ -79,40 +87,31 @@ fn shared_clusters() -> Vec<Row> {
     let written = recipe().write();
     let (first, second) = (written.entries[&0], written.entries[&2]);
     let l1 = written.l1;
-    let entry = |at: u64, value: u64| edited(move |written| put(&mut written.file, at, &value.to_be_bytes()));
     let copied = 1 << 63;
     vec![
-        (
+        row(
             "qcow2-data-shared-by-two-entries",
             "one cluster used twice",
-            AtRead,
             "claims.overlap",
-            Some(written.places[&0]),
-            entry(second, copied | written.places[&0]),
+            written.places[&0],
+            second,
+            copied | written.places[&0],
         ),
-        (
+        at(
             "qcow2-entry-points-into-header",
             "data in the header",
-            AtRead,
             "qcow2.table.entry",
-            Some(second),
-            entry(second, copied | 0x200),
+            second,
+            copied | 0x200,
         ),
-        (
-            "qcow2-entry-points-into-l1",
-            "data in the L1 table",
-            AtRead,
-            "claims.overlap",
-            Some(l1),
-            entry(second, copied | l1),
-        ),
-        (
+        row("qcow2-entry-points-into-l1", "data in the L1 table", "claims.overlap", l1, second, copied | l1),
+        row(
             "qcow2-entry-points-into-l2",
             "data in its own table",
-            AtRead,
             "claims.overlap",
-            Some(first),
-            entry(second, copied | first & !0xffff),
+            first,
+            second,
+            copied | first & !0xffff,
         ),
     ]
 }
@@ -121,7 +120,6 @@ fn shared_clusters() -> Vec<Row> {
 fn compressed_clusters() -> Vec<Row> {
     let written = recipe().write();
     let third = written.entries[&3];
-    let entry = |at: u64, value: u64| edited(move |written| put(&mut written.file, at, &value.to_be_bytes()));
     vec![
         (
             "qcow2-compressed-in-data",
@@ -131,13 +129,12 @@ fn compressed_clusters() -> Vec<Row> {
             None,
             entry(third, 1 << 62 | written.places[&2]),
         ),
-        (
+        at(
             "qcow2-compressed-past-end",
             "a payload behind the file's end",
-            AtRead,
             "qcow2.l2.past-end",
-            Some(third),
-            entry(third, 1 << 62 | 1 << 40),
+            third,
+            1 << 62 | 1 << 40,
         ),
         (
             "qcow2-compressed-garbage",
@@ -169,24 +166,15 @@ fn flags() -> Vec<Row> {
     let written = recipe().write();
     let second = written.entries[&2];
     let l1 = written.l1;
-    let entry = |at: u64, value: u64| edited(move |written| put(&mut written.file, at, &value.to_be_bytes()));
     let copied = 1 << 63;
     vec![
-        (
-            "qcow2-l1-copied-alone",
-            "the flag of an L2 table, and no table",
-            AtRead,
-            "qcow2.table.entry",
-            Some(l1),
-            entry(l1, copied),
-        ),
-        (
+        at("qcow2-l1-copied-alone", "the flag of an L2 table, and no table", "qcow2.table.entry", l1, copied),
+        at(
             "qcow2-l2-copied-alone",
             "the flag of a cluster, and no cluster",
-            AtRead,
             "qcow2.table.entry",
-            Some(second),
-            entry(second, copied),
+            second,
+            copied,
         ),
         (
             "qcow2-tables-repeated",

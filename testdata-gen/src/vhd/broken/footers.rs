@@ -135,46 +135,26 @@ fn contradicting_footers() -> Vec<Row> {
 fn footer_fields() -> Vec<Row> {
     let good = recipe().write();
     let (len, footer) = (good.file.len() as u64, good.footer);
+    let field = |name, about, code, at, bytes: &[u8]| {
+        (name, about, AtOpen, code, Some(footer + at), footers_with(at, bytes))
+    };
     vec![
-        (
-            "vhd-version-2",
-            "a version that does not exist",
-            AtOpen,
-            "vhd.footer.version",
-            Some(footer + 12),
-            footers_with(12, &[0, 2, 0, 0]),
-        ),
-        (
-            "vhd-type-0",
-            "disk type none",
-            AtOpen,
-            "vhd.footer.disk-type",
-            Some(footer + 60),
-            footers_with(60, &[0, 0, 0, 0]),
-        ),
-        (
-            "vhd-type-6",
-            "a deprecated disk type",
-            AtOpen,
-            "vhd.footer.disk-type",
-            Some(footer + 60),
-            footers_with(60, &[0, 0, 0, 6]),
-        ),
-        (
+        field("vhd-version-2", "a version that does not exist", "vhd.footer.version", 12, &[0, 2, 0, 0]),
+        field("vhd-type-0", "disk type none", "vhd.footer.disk-type", 60, &[0, 0, 0, 0]),
+        field("vhd-type-6", "a deprecated disk type", "vhd.footer.disk-type", 60, &[0, 0, 0, 6]),
+        field(
             "vhd-header-past-end",
             "a header past the file's end",
-            AtOpen,
             "vhd.table.past-end",
-            Some(footer + 16),
-            footers_with(16, &(len - 512).to_be_bytes()),
+            16,
+            &(len - 512).to_be_bytes(),
         ),
-        (
+        field(
             "vhd-header-nowhere",
             "a header at the end of all numbers",
-            AtOpen,
             "vhd.table.past-end",
-            Some(footer + 16),
-            footers_with(16, &[0xff; 8]),
+            16,
+            &[0xff; 8],
         ),
         (
             "vhd-size-exabytes",

@@ -4,6 +4,11 @@ use crate::model::Refused::{AtOpen, AtRead};
 use crate::rows::Row;
 use crate::vhd::broken::recipe::{HEADER, edited, header_with};
 
+/// An invalid field of the header.
+fn header_field(name: &'static str, about: &'static str, code: &'static str, at: u64, bytes: &[u8]) -> Row {
+    (name, about, AtOpen, code, Some(HEADER as u64 + at), header_with(at, bytes))
+}
+
 pub(crate) fn headers() -> Vec<Row> {
     let at = HEADER as u64;
     vec![
@@ -23,53 +28,35 @@ pub(crate) fn headers() -> Vec<Row> {
             Some(at + 36),
             edited(|written| written.file[900] ^= 1),
         ),
-        (
+        header_field(
             "vhd-header-version-2",
             "a version that does not exist",
-            AtOpen,
             "vhd.header.version",
-            Some(at + 24),
-            header_with(24, &[0, 2, 0, 0]),
+            24,
+            &[0, 2, 0, 0],
         ),
-        (
-            "vhd-block-size-0",
-            "blocks of 0 bytes",
-            AtOpen,
-            "vhd.header.field",
-            Some(at + 32),
-            header_with(32, &[0; 4]),
-        ),
-        (
+        header_field("vhd-block-size-0", "blocks of 0 bytes", "vhd.header.field", 32, &[0; 4]),
+        header_field(
             "vhd-block-size-odd",
             "a block size that is not a power of two",
-            AtOpen,
             "vhd.header.field",
-            Some(at + 32),
-            header_with(32, &[0, 0x30, 0, 0]),
+            32,
+            &[0, 0x30, 0, 0],
         ),
-        (
-            "vhd-block-size-512",
-            "blocks too small",
-            AtOpen,
-            "vhd.header.block-size",
-            Some(at + 32),
-            header_with(32, &[0, 0, 2, 0]),
-        ),
-        (
+        header_field("vhd-block-size-512", "blocks too small", "vhd.header.block-size", 32, &[0, 0, 2, 0]),
+        header_field(
             "vhd-block-size-2-gib",
             "blocks too large",
-            AtOpen,
             "vhd.header.block-size",
-            Some(at + 32),
-            header_with(32, &[0x80, 0, 0, 0]),
+            32,
+            &[0x80, 0, 0, 0],
         ),
-        (
+        header_field(
             "vhd-table-too-short",
             "a table that does not cover the disk",
-            AtOpen,
             "vhd.bat.too-short",
-            Some(at + 28),
-            header_with(28, &[0, 0, 0, 5]),
+            28,
+            &[0, 0, 0, 5],
         ),
         (
             "vhd-table-huge",
@@ -79,13 +66,12 @@ pub(crate) fn headers() -> Vec<Row> {
             Some(at + 16),
             header_with(28, &[0xff; 4]),
         ),
-        (
+        header_field(
             "vhd-table-nowhere",
             "a table at the end of all numbers",
-            AtOpen,
             "vhd.table.past-end",
-            Some(at + 16),
-            header_with(16, &[0xff; 8]),
+            16,
+            &[0xff; 8],
         ),
         (
             "vhd-table-over-the-header",

@@ -12,7 +12,6 @@ pub(crate) fn headers() -> Vec<Row> {
 /// Cut and damaged headers, versions.
 fn signatures_and_versions() -> Vec<Row> {
     let whole = recipe().write().file;
-    let both = |at, bytes: &[u8]| edited(&recipe(), |written| written.header(&[0, 1], at, bytes));
     let current = HEADERS[1];
     vec![
         (
@@ -50,69 +49,54 @@ fn signatures_and_versions() -> Vec<Row> {
             Some(current + 8),
             edited(&Vhdx { sequences: [5, 5], ..recipe() }, |written| written.header(&[0], 16, &[1])),
         ),
-        (
-            "vhdx-version-2",
-            "a version that does not exist",
-            AtOpen,
-            "vhdx.header.version",
-            Some(current + 66),
-            both(66, &[2]),
-        ),
-        (
-            "vhdx-log-version-1",
-            "a log of a later version",
-            AtOpen,
-            "vhdx.log.version",
-            Some(current + 64),
-            both(64, &[1]),
-        ),
+        both("vhdx-version-2", "a version that does not exist", "vhdx.header.version", 66, &[2]),
+        both("vhdx-log-version-1", "a log of a later version", "vhdx.log.version", 64, &[1]),
     ]
+}
+
+/// Both headers with other bytes at `at`.
+fn both_with(at: u64, bytes: &[u8]) -> Vec<u8> {
+    edited(&recipe(), |written| written.header(&[0, 1], at, bytes))
+}
+
+/// An invalid field of both headers.
+fn both(name: &'static str, about: &'static str, code: &'static str, at: u64, bytes: &[u8]) -> Row {
+    (name, about, AtOpen, code, Some(HEADERS[1] + at), both_with(at, bytes))
 }
 
 /// The place of the log.
 fn log_places() -> Vec<Row> {
-    let both = |at, bytes: &[u8]| edited(&recipe(), |written| written.header(&[0, 1], at, bytes));
     let current = HEADERS[1];
     vec![
-        (
+        both(
             "vhdx-log-length-odd",
             "a log that is not whole MiB",
-            AtOpen,
             "vhdx.header.field",
-            Some(current + 68),
-            both(68, &4096u32.to_le_bytes()),
+            68,
+            &4096u32.to_le_bytes(),
         ),
-        (
+        both(
             "vhdx-log-offset-odd",
             "a log between two MiB",
-            AtOpen,
             "vhdx.header.field",
-            Some(current + 72),
-            both(72, &(MIB + 4096).to_le_bytes()),
+            72,
+            &(MIB + 4096).to_le_bytes(),
         ),
-        (
-            "vhdx-log-in-headers",
-            "a log at the file's start",
-            AtOpen,
-            "vhdx.header.field",
-            Some(current + 72),
-            both(72, &[0; 8]),
-        ),
+        both("vhdx-log-in-headers", "a log at the file's start", "vhdx.header.field", 72, &[0; 8]),
         (
             "vhdx-log-past-end",
             "a log of 4 GiB",
             AtOpen,
             "vhdx.log.past-end",
             Some(current + 72),
-            both(68, &0xfff0_0000u32.to_le_bytes()),
+            both_with(68, &0xfff0_0000u32.to_le_bytes()),
         ),
-        (
+        both(
             "vhdx-log-overflows",
             "a log that ends behind all offsets",
-            AtOpen,
             "vhdx.log.past-end",
-            Some(current + 72),
-            both(72, &(u64::MAX - MIB + 1).to_le_bytes()),
+            72,
+            &(u64::MAX - MIB + 1).to_le_bytes(),
         ),
         (
             "vhdx-log-of-no-length",

@@ -17,12 +17,13 @@ fn log_entries() -> Vec<Row> {
     let right = || Change::Data(bat, base.file[bat as usize..bat as usize + 4096].to_vec());
     let one = |change| [Entry::new(vec![change])];
     let none = "vhdx.log.no-sequence";
-    let sealed = |at: u64, bytes: &[u8]| {
-        edited(&recipe(), |written| {
+    let sealed = |name, about, at: u64, bytes: &[u8]| -> Row {
+        let file = edited(&recipe(), |written| {
             written.dirty(0, 3, &one(right()));
             put(&mut written.file, log + at, bytes);
             seal(&mut written.file, log, 8192);
-        })
+        });
+        (name, about, AtOpen, none, Some(log), file)
     };
     vec![
         (
@@ -52,13 +53,11 @@ fn log_entries() -> Vec<Row> {
             Some(log),
             with(0, &[Entry { torn: true, ..Entry::new(vec![right()]) }]),
         ),
-        (
+        sealed(
             "vhdx-log-tail-elsewhere",
             "the last entry's tail was overwritten",
-            AtOpen,
-            none,
-            Some(log),
-            sealed(12, &65536u32.to_le_bytes()),
+            12,
+            &65536u32.to_le_bytes(),
         ),
         (
             "vhdx-log-checksum",
@@ -71,46 +70,11 @@ fn log_entries() -> Vec<Row> {
                 put(&mut written.file, log + 5000, &[1]);
             }),
         ),
-        (
-            "vhdx-log-sequence-0",
-            "an entry with sequence number 0",
-            AtOpen,
-            none,
-            Some(log),
-            sealed(16, &[0; 8]),
-        ),
-        (
-            "vhdx-log-entry-bomb",
-            "an entry longer than its log",
-            AtOpen,
-            none,
-            Some(log),
-            sealed(8, &0xffff_f000u32.to_le_bytes()),
-        ),
-        (
-            "vhdx-log-descriptor-count",
-            "more descriptors than an entry has room for",
-            AtOpen,
-            none,
-            Some(log),
-            sealed(24, &[0xff; 4]),
-        ),
-        (
-            "vhdx-log-descriptor-number",
-            "a descriptor of another entry",
-            AtOpen,
-            none,
-            Some(log),
-            sealed(64 + 24, &[9]),
-        ),
-        (
-            "vhdx-log-data-number",
-            "a data sector of another entry",
-            AtOpen,
-            none,
-            Some(log),
-            sealed(4096 + 4, &[9]),
-        ),
+        sealed("vhdx-log-sequence-0", "an entry with sequence number 0", 16, &[0; 8]),
+        sealed("vhdx-log-entry-bomb", "an entry longer than its log", 8, &0xffff_f000u32.to_le_bytes()),
+        sealed("vhdx-log-descriptor-count", "more descriptors than an entry has room for", 24, &[0xff; 4]),
+        sealed("vhdx-log-descriptor-number", "a descriptor of another entry", 64 + 24, &[9]),
+        sealed("vhdx-log-data-number", "a data sector of another entry", 4096 + 4, &[9]),
     ]
 }
 

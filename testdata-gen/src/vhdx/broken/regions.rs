@@ -12,8 +12,7 @@ pub(crate) fn regions() -> Vec<Row> {
 /// The region tables and their entries.
 fn region_tables() -> Vec<Row> {
     let first = REGION_TABLES[0];
-    let with = |at, bytes: &[u8]| edited(&recipe(), |written| written.region(at, bytes));
-    // Entry 0 is the block allocation table's, entry 1 the _'s.
+    // Entry 0 is the block allocation table's.
     let bat = 16;
     vec![
         (
@@ -39,13 +38,12 @@ fn region_tables() -> Vec<Row> {
                 seal(&mut written.file, REGION_TABLES[1], 65536);
             }),
         ),
-        (
+        with(
             "vhdx-region-count",
             "more regions than the table has room for",
-            AtOpen,
             "vhdx.region.field",
-            Some(first + 8),
-            with(8, &2048u32.to_le_bytes()),
+            8,
+            &2048u32.to_le_bytes(),
         ),
         (
             "vhdx-region-unknown-required",
@@ -72,7 +70,7 @@ fn region_tables() -> Vec<Row> {
             AtOpen,
             "vhdx.region.missing",
             Some(first),
-            with(8, &[1]),
+            edited(&recipe(), |written| written.region(8, &[1])),
         ),
         (
             "vhdx-region-twice",
@@ -87,54 +85,54 @@ fn region_tables() -> Vec<Row> {
     ]
 }
 
+/// Another field of the first region table.
+fn with(name: &'static str, about: &'static str, code: &'static str, at: u64, bytes: &[u8]) -> Row {
+    let file = edited(&recipe(), |written| written.region(at, bytes));
+    (name, about, AtOpen, code, Some(REGION_TABLES[0] + at), file)
+}
+
 /// The places of regions.
 fn region_places() -> Vec<Row> {
     let first = REGION_TABLES[0];
     let written = recipe().write();
     let file_len = written.file.len() as u64;
-    let with = |at, bytes: &[u8]| edited(&recipe(), |written| written.region(at, bytes));
     // Entry 0 is the block allocation table's, entry 1 the metadata's.
     let (bat, metadata) = (16, 48);
     vec![
-        (
+        with(
             "vhdx-region-unaligned",
             "a region between two MiB",
-            AtOpen,
             "vhdx.region.field",
-            Some(first + bat + 16),
-            with(bat + 16, &(written.bat + 65536).to_le_bytes()),
+            bat + 16,
+            &(written.bat + 65536).to_le_bytes(),
         ),
-        (
+        with(
             "vhdx-region-in-headers",
             "a region at the file's start",
-            AtOpen,
             "vhdx.region.field",
-            Some(first + metadata + 16),
-            with(metadata + 16, &[0; 8]),
+            metadata + 16,
+            &[0; 8],
         ),
-        (
+        with(
             "vhdx-region-length",
             "a region that is not whole MiB",
-            AtOpen,
             "vhdx.region.field",
-            Some(first + metadata + 24),
-            with(metadata + 24, &65536u32.to_le_bytes()),
+            metadata + 24,
+            &65536u32.to_le_bytes(),
         ),
-        (
+        with(
             "vhdx-region-past-end",
             "a region behind the file's end",
-            AtOpen,
             "vhdx.region.past-end",
-            Some(first + bat + 16),
-            with(bat + 16, &file_len.to_le_bytes()),
+            bat + 16,
+            &file_len.to_le_bytes(),
         ),
-        (
+        with(
             "vhdx-region-overflows",
             "a region that ends behind all offsets",
-            AtOpen,
             "vhdx.region.past-end",
-            Some(first + bat + 16),
-            with(bat + 16, &(u64::MAX - MIB + 1).to_le_bytes()),
+            bat + 16,
+            &(u64::MAX - MIB + 1).to_le_bytes(),
         ),
         (
             "vhdx-regions-overlap",
@@ -152,7 +150,7 @@ fn region_places() -> Vec<Row> {
             AtOpen,
             "vhdx.region.overlap",
             Some(first + metadata),
-            with(metadata + 16, &written.log.to_le_bytes()),
+            edited(&recipe(), |written| written.region(metadata + 16, &written.log.to_le_bytes())),
         ),
     ]
 }

@@ -9,52 +9,22 @@ pub(crate) fn tables() -> Vec<Row> {
     let written = recipe().write();
     let file_len = written.file.len() as u64;
     let second = written.entries[&2];
-    let entry =
-        |value: u64| edited(&recipe(), |written| put(&mut written.file, second, &value.to_le_bytes()));
+    let with = |value: u64| edited(&recipe(), |written| put(&mut written.file, second, &value.to_le_bytes()));
+    let entry = |name, about, code, value| (name, about, AtRead, code, Some(second), with(value));
     let here = written.places[&2];
     vec![
-        ("vhdx-entry-state-4", "a reserved state", AtRead, "vhdx.bat.entry", Some(second), entry(here | 4)),
-        (
-            "vhdx-entry-state-5",
-            "another reserved state",
-            AtRead,
-            "vhdx.bat.entry",
-            Some(second),
-            entry(here | 5),
-        ),
-        (
+        entry("vhdx-entry-state-4", "a reserved state", "vhdx.bat.entry", here | 4),
+        entry("vhdx-entry-state-5", "another reserved state", "vhdx.bat.entry", here | 5),
+        entry(
             "vhdx-entry-partial-without-parent",
             "a block in part in a dynamic image",
-            AtRead,
             "vhdx.bat.entry",
-            Some(second),
-            entry(here | 7),
+            here | 7,
         ),
-        (
-            "vhdx-entry-reserved-bits",
-            "bits that must be zero",
-            AtRead,
-            "vhdx.bat.entry",
-            Some(second),
-            entry(here | 0b1110),
-        ),
-        ("vhdx-entry-into-headers", "data in the headers", AtRead, "vhdx.bat.entry", Some(second), entry(6)),
-        (
-            "vhdx-entry-past-end",
-            "data behind the file's end",
-            AtRead,
-            "vhdx.bat.past-end",
-            Some(second),
-            entry(file_len | 6),
-        ),
-        (
-            "vhdx-entry-bomb",
-            "data at the end of all offsets",
-            AtRead,
-            "vhdx.bat.past-end",
-            Some(second),
-            entry((u64::MAX << 20) | 6),
-        ),
+        entry("vhdx-entry-reserved-bits", "bits that must be zero", "vhdx.bat.entry", here | 0b1110),
+        entry("vhdx-entry-into-headers", "data in the headers", "vhdx.bat.entry", 6),
+        entry("vhdx-entry-past-end", "data behind the file's end", "vhdx.bat.past-end", file_len | 6),
+        entry("vhdx-entry-bomb", "data at the end of all offsets", "vhdx.bat.past-end", (u64::MAX << 20) | 6),
         (
             "vhdx-data-cut",
             "the file ends in its last block",
@@ -69,7 +39,7 @@ pub(crate) fn tables() -> Vec<Row> {
             AtRead,
             "claims.overlap",
             Some(written.places[&0]),
-            entry(written.places[&0] | 6),
+            with(written.places[&0] | 6),
         ),
         (
             "vhdx-data-in-log",
@@ -77,7 +47,7 @@ pub(crate) fn tables() -> Vec<Row> {
             AtRead,
             "claims.overlap",
             Some(written.log),
-            entry(written.log | 6),
+            with(written.log | 6),
         ),
         (
             "vhdx-data-in-bat",
@@ -85,7 +55,7 @@ pub(crate) fn tables() -> Vec<Row> {
             AtRead,
             "claims.overlap",
             Some(written.bat),
-            entry(written.bat | 6),
+            with(written.bat | 6),
         ),
         (
             "vhdx-data-in-metadata",
@@ -93,7 +63,7 @@ pub(crate) fn tables() -> Vec<Row> {
             AtRead,
             "claims.overlap",
             Some(written.metadata),
-            entry(written.metadata | 6),
+            with(written.metadata | 6),
         ),
     ]
 }

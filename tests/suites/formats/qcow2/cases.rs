@@ -5,6 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use testdata_gen::{Cell, Qcow2, damaged, write_files};
 
+use crate::support::checks::{json_of, violations};
 use crate::support::program::{has_tool, imgprep, said, tool};
 
 #[test]
@@ -141,4 +142,38 @@ fn persistent_bitmaps_of_a_qcow2_have_a_note() {
     assert!(!codes(temp.path(), &asked, "findings").contains(&"qcow2.bitmaps".to_string()));
     tool(temp.path(), "qemu-img", &["bitmap", "--add", "b.qcow2", "dirty"]);
     assert!(codes(temp.path(), &asked, "findings").contains(&"qcow2.bitmaps".to_string()));
+}
+
+/// Bits that a reader may ignore are reported, by the names that the image stores.
+#[test]
+fn unknown_optional_features_of_a_qcow2_are_reported() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    let entry =
+        |set: u8, bit: u8, name: &str| [&[set, bit][..], name.as_bytes(), &vec![0; 46 - name.len()]].concat();
+    let names = [entry(0, 5, "wrong set"), entry(1, 5, "fast scan"), entry(2, 63, "change log")].concat();
+    let recipe = Qcow2 { extensions: vec![(0x6803_f857, names)], ..Qcow2::new(16, 1 << 20) };
+    let mut file = recipe.write().file;
+    std::fs::write(folder.join("a.qcow2"), &file).unwrap();
+    assert!(violations(&json_of(folder, &["a.qcow2"]).0).is_empty(), "a table of names says nothing");
+    // Bit 5 of the compatible ones, 63 and 7 of the autoclear ones, and those that are known.
+    (file[87], file[88], file[95]) = (0x21, 0x80, 0x81);
+    std::fs::write(folder.join("a.qcow2"), &file).unwrap();
+    let (json, code) = json_of(folder, &["a.qcow2"]);
+    let told: Vec<_> = violations(&json)
+        .into_iter()
+        .filter(|found| found["rule"] == "safety/optional-feature")
+        .map(|found| {
+            (
+                found["severity"].as_str().unwrap(),
+                found["offset"].as_u64().unwrap(),
+                found["fact"].as_str().unwrap(),
+            )
+        })
+        .collect();
+    let want = [
+        ("warning", 88, "unknown autoclear features: bit 7, change log"),
+        ("note", 80, "unknown compatible features: fast scan"),
+    ];
+    assert_eq!((told, code), (want.to_vec(), Some(0)), "{json:#}");
 }

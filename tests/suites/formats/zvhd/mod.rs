@@ -1,5 +1,8 @@
 //! ZVHD and ZVHD2.
 
 pub(crate) mod cases;
+pub(crate) mod files;
 pub(crate) mod robustness;
+pub(crate) mod structure;
 pub(crate) mod vendor;
+pub(crate) mod writer;
