@@ -18,7 +18,6 @@
 
 extern crate alloc;
 
-mod block;
 mod check;
 mod check_header;
 mod codes;
@@ -29,6 +28,7 @@ mod header;
 mod layout;
 mod map;
 mod parent;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod usage;
