@@ -12,9 +12,9 @@ use imgprep_map::{
 };
 
 use crate::Unsupported;
-use crate::entry::Cluster;
 use crate::layout::{ENTRY, HEADER};
 use crate::map::Map;
+use crate::tables::Cluster;
 
 type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
 

@@ -36,7 +36,7 @@ impl DiskMap for Map {
         files: &dyn Files,
         visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error> {
-        self.walk_claims(files, visitor)
+        self.report_usage(files, visitor)
     }
 
     fn check(

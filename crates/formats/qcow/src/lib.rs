@@ -23,12 +23,12 @@ extern crate alloc;
 mod check;
 mod codes;
 mod disk_map;
-mod entry;
 mod error;
 mod facts;
 mod header;
 mod layout;
 mod map;
+mod tables;
 mod usage;
 
 use alloc::boxed::Box;

@@ -5,9 +5,9 @@ use core::ops::{ControlFlow, Range};
 use imgprep_format_kit::{Clusters, EntryRun, Flow, Invalid, TwoLevel};
 use imgprep_map::{Codec, CompressedLen, ExtentBuilder, FileId, FileUse, ReadAt, Source, UseKind};
 
-use crate::entry::{Cluster, l1, l2};
 use crate::error::HEADER_CODES;
 use crate::header::Header;
+use crate::tables::{Cluster, l1, l2};
 
 pub(crate) struct Map {
     pub(crate) header: Header,

@@ -10,15 +10,15 @@ use crate::map::Map;
 type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
 
 impl Map {
-    pub(crate) fn walk_claims(&self, files: &dyn Files, visit: Visit<'_>) -> Result<(), Error> {
+    pub(crate) fn report_usage(&self, files: &dyn Files, visit: Visit<'_>) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        if self.header.refusal().is_some() || self.claim_fixed(visit).is_break() {
+        if self.header.refusal().is_some() || self.report_fixed(visit).is_break() {
             return Ok(());
         }
         file_usage(self, file, visit)
     }
 
-    fn claim_fixed(&self, visit: Visit<'_>) -> ControlFlow<()> {
+    fn report_fixed(&self, visit: Visit<'_>) -> ControlFlow<()> {
         visit(metadata(0..self.header.length(), "the header"))?;
         if let Some((at, len)) = self.header.backing_name {
             visit(metadata(at..at + len as u64, "the backing file name"))?;

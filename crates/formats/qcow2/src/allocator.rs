@@ -10,7 +10,7 @@ use alloc::vec::Vec;
 use imgprep_map::{Emit, Error, usize_of};
 
 use crate::cluster_size::{ClusterSize, ENTRY};
-use crate::tables::write_table;
+use crate::table_writer::write_table;
 
 /// Bytes of a reference count.
 const COUNT: u64 = 2;

@@ -6,8 +6,8 @@ use imgprep_format_kit::{Clusters, EntryRun, Flow, Invalid, TwoLevel};
 use imgprep_map::{Error, ExtentBuilder, FileId, FileUse, Files, ReadAt, Source, UseKind};
 
 use crate::Corrupt;
-use crate::entry::{Cluster, Entry, check_subclusters};
 use crate::map::Map;
+use crate::tables::{Cluster, Entry, check_subclusters};
 
 /// The clusters of a disk. L2 entries have `N` bytes: 16 if they are extended, else 8.
 pub(crate) struct DiskClusters<'m, const N: usize> {

@@ -17,10 +17,10 @@ use imgprep_map::{
     Use, usize_of,
 };
 
-use crate::entry::{Cluster, Entry};
 use crate::layout::{COPIED, DIRTY};
 use crate::map::Map;
 use crate::refcounts::Refcounts;
+use crate::tables::{Cluster, Entry};
 
 /// Bytes of memory for one place of a payload while places are put in order.
 const PLACE_BYTES: u64 = 64;

@@ -7,11 +7,11 @@ use imgprep_format_kit::{EntryRun, Invalid, TwoLevel};
 use imgprep_map::{CompressedLen, ExtentBuilder, FileId, ReadAt, Source};
 
 use crate::disk::Disk;
-use crate::entry::{Cluster, Entry, Rules, Subcluster, subcluster};
 use crate::error::HEADER_CODES;
 use crate::header::Header;
 use crate::layout::SUBCLUSTERS;
 use crate::snapshot;
+use crate::tables::{Cluster, Entry, Rules, Subcluster, subcluster};
 
 pub(crate) struct Map {
     pub(crate) header: Header,
@@ -75,7 +75,7 @@ impl Map {
     /// The L2 table that an L1 entry names, inside the file; `None` where nothing is allocated.
     pub(crate) fn table(&self, file: &dyn ReadAt, l1: &EntryRun) -> Result<Option<u64>, Invalid> {
         let bits = self.header.cluster_bits;
-        let Some(table) = crate::entry::l1(l1.value, l1.at, bits)? else { return Ok(None) };
+        let Some(table) = crate::tables::l1(l1.value, l1.at, bits)? else { return Ok(None) };
         HEADER_CODES.check_table(file, l1.at, "an L2 table", table, self.header.cluster_size())?;
         Ok(Some(table))
     }

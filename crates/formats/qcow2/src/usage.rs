@@ -14,12 +14,12 @@ type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
 impl Map {
     /// Clusters of the disk that is read, and every table of the image that is known
     /// without reading the clusters of another disk.
-    pub(crate) fn walk_claims(&self, files: &dyn Files, visit: Visit<'_>) -> Result<(), Error> {
+    pub(crate) fn report_usage(&self, files: &dyn Files, visit: Visit<'_>) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        if self.header.refusal().is_some() || self.claim_fixed(file, visit).is_break() {
+        if self.header.refusal().is_some() || self.report_fixed(file, visit).is_break() {
             return Ok(());
         }
-        if self.claim_refcounts(file, visit)?.is_break() {
+        if self.report_refcounts(file, visit)?.is_break() {
             return Ok(());
         }
         if self.header.has_extended_l2() {
@@ -29,7 +29,7 @@ impl Map {
         }
     }
 
-    fn claim_fixed(&self, file: &dyn ReadAt, visit: Visit<'_>) -> ControlFlow<()> {
+    fn report_fixed(&self, file: &dyn ReadAt, visit: Visit<'_>) -> ControlFlow<()> {
         let clipped = |range: Range<u64>| range.start..range.end.min(file.len());
         visit(metadata(clipped(0..self.header.cluster_size()), "the header"))?;
         // Every disk of the image has its own L1 table; a snapshot's that runs out of the file is not read.
@@ -43,7 +43,7 @@ impl Map {
 
     /// The refcount table and its blocks. They are not used for reading: what is wrong
     /// with themselves is not reported here.
-    fn claim_refcounts(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Flow {
+    fn report_refcounts(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Flow {
         let start = self.header.raw.refcount_offset;
         let len = u64::from(self.header.raw.refcount_clusters) << self.header.cluster_bits;
         // No image needs more; what a header declares beyond that is not walked.

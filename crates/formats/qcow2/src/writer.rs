@@ -16,7 +16,7 @@ use crate::cluster_size::{ClusterSize, ENTRY};
 use crate::layout::{
     COMPRESSED, COMPRESSION_TYPE, COPIED, HEADER_WITH_COMPRESSION, MAGIC, REFCOUNT_TABLE_BYTES, RawHeader,
 };
-use crate::tables::write_table;
+use crate::table_writer::write_table;
 
 /// Width of a reference count, as a power of two: 16 bits, QEMU's default.
 const REFCOUNT_ORDER: u32 = 4;

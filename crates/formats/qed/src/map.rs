@@ -5,9 +5,9 @@ use core::ops::{ControlFlow, Range};
 use imgprep_format_kit::{Clusters, EntryRun, Flow, Invalid, TwoLevel};
 use imgprep_map::{ExtentBuilder, FileId, FileUse, ReadAt, Source, UseKind};
 
-use crate::entry::{Cluster, l1, l2};
 use crate::error::HEADER_CODES;
 use crate::header::Header;
+use crate::tables::{Cluster, l1, l2};
 
 /// Entries of a table that make up a stride: 64 KiB of them.
 pub(crate) const STRIDE_ENTRIES: u64 = 8192;

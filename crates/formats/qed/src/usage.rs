@@ -10,7 +10,7 @@ use crate::map::Map;
 type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
 
 impl Map {
-    pub(crate) fn walk_claims(&self, files: &dyn Files, visit: Visit<'_>) -> Result<(), Error> {
+    pub(crate) fn report_usage(&self, files: &dyn Files, visit: Visit<'_>) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         let (l1, table_bytes) = (self.header.raw.l1_table_offset, self.header.table_bytes());
         let fixed = [(0..self.header.length, "the header"), (l1..l1 + table_bytes, "the L1 table")];

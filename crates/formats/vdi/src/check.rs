@@ -8,10 +8,10 @@ use core::ops::{ControlFlow, Range};
 use imgprep_format_kit::Flow;
 use imgprep_map::{Error, FileId, Files, Finding, ReadAt, Report, Severity, StructureCounts, UnitSet};
 
-use crate::block::{Block, block};
 use crate::check_header::check_header;
 use crate::header::Kind;
 use crate::map::{COUNTED_BYTES, Entry, Map};
+use crate::tables::{Block, block};
 
 type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
 

@@ -20,7 +20,6 @@
 
 extern crate alloc;
 
-mod block;
 mod check;
 mod check_header;
 mod codes;
@@ -31,6 +30,7 @@ mod header;
 mod layout;
 mod map;
 mod parent;
+mod tables;
 #[cfg(test)]
 mod tests;
 mod usage;

@@ -6,8 +6,8 @@ use imgprep_format_kit::{Flow, Invalid};
 use imgprep_map::{Error, FileId, ReadAt, Source, usize_of};
 
 use crate::Corrupt;
-use crate::block::{Block, block};
 use crate::header::Header;
+use crate::tables::{Block, block};
 
 /// Entries that are read at once: 4 KiB, a GiB of the disk with the usual blocks.
 pub(crate) const PAGE: u64 = 1024;

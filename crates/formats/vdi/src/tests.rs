@@ -129,7 +129,7 @@ fn a_block_that_is_not_allocated_is_read_by_a_salvage_only() {
 }
 
 #[test]
-fn claims_are_the_header_the_map_and_what_is_stored() {
+fn usage_is_the_header_the_map_and_stored_blocks() {
     let file = file(&[2, ZERO, NEVER, 9, 0], 1, 3);
     let mut uses = Vec::new();
     let image = parse(&file);

@@ -5,11 +5,11 @@ use core::ops::ControlFlow;
 use imgprep_format_kit::metadata;
 use imgprep_map::{Error, FileId, FileUse, Files, UseKind};
 
-use crate::block::{Block, block};
 use crate::map::{Entry, Map};
+use crate::tables::{Block, block};
 
 impl Map {
-    pub(crate) fn walk_claims(
+    pub(crate) fn report_usage(
         &self,
         files: &dyn Files,
         visit: &mut dyn FnMut(FileUse) -> ControlFlow<()>,

@@ -31,7 +31,7 @@ impl DiskMap for Sparse {
         visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        self.walk_claims(file, visitor)
+        self.report_usage(file, visitor)
     }
 
     fn check(

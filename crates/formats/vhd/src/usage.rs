@@ -12,18 +12,18 @@ use crate::map::Sparse;
 type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
 
 impl Sparse {
-    pub(crate) fn walk_claims(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Result<(), Error> {
+    pub(crate) fn report_usage(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Result<(), Error> {
         for (range, name) in self.fixed.iter().filter(|(range, _)| !range.is_empty()) {
             if visit(metadata(range.clone(), name)).is_break() {
                 return Ok(());
             }
         }
         let rules = self.rules(file);
-        let _ = self.entries(file, 0..self.blocks(), |entry| Ok(self.claim_block(&rules, &entry, visit)))?;
+        let _ = self.entries(file, 0..self.blocks(), |entry| Ok(self.report_block(&rules, &entry, visit)))?;
         Ok(())
     }
 
-    fn claim_block(&self, rules: &Rules, entry: &Entry, visit: Visit<'_>) -> ControlFlow<()> {
+    fn report_block(&self, rules: &Rules, entry: &Entry, visit: Visit<'_>) -> ControlFlow<()> {
         let disk = entry.index * self.block_size;
         let stored = self.stored(disk);
         let Some(block) = self.block(rules, entry) else { return ControlFlow::Continue(()) };

@@ -30,7 +30,7 @@ impl DiskMap for Map {
         visitor: &mut dyn FnMut(FileUse) -> ControlFlow<()>,
     ) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
-        self.walk_claims(file, visitor).map(|_| ())
+        self.report_usage(file, visitor).map(|_| ())
     }
 
     fn check(

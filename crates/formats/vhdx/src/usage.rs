@@ -13,14 +13,14 @@ use crate::map::{Map, Run};
 type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
 
 impl Map {
-    pub(crate) fn walk_claims(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Flow {
-        if self.claim_fixed(file, visit).is_break() || self.claim_bitmaps(file, visit)?.is_break() {
+    pub(crate) fn report_usage(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Flow {
+        if self.report_fixed(file, visit).is_break() || self.report_bitmaps(file, visit)?.is_break() {
             return Ok(ControlFlow::Break(()));
         }
-        self.walk_bat(file, 0..self.bat.blocks(), |run| Ok(self.claim_block(file, run, visit)))
+        self.walk_bat(file, 0..self.bat.blocks(), |run| Ok(self.report_block(file, run, visit)))
     }
 
-    fn claim_fixed(&self, file: &dyn ReadAt, visit: Visit<'_>) -> ControlFlow<()> {
+    fn report_fixed(&self, file: &dyn ReadAt, visit: Visit<'_>) -> ControlFlow<()> {
         visit(metadata(0..MIB.min(file.len()), "the headers"))?;
         if !self.header.log.is_empty() {
             visit(metadata(self.header.log.clone(), "the log"))?;
@@ -32,7 +32,7 @@ impl Map {
     }
 
     /// Those of a differencing image; in others their entries mean nothing.
-    fn claim_bitmaps(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Flow {
+    fn report_bitmaps(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Flow {
         let chunks = if self.bat.has_parent { self.bat.blocks().div_ceil(self.bat.ratio) } else { 0 };
         for chunk in 0..chunks {
             let at = self.bat.bitmap_entry_at(chunk);
@@ -51,7 +51,7 @@ impl Map {
     }
 
     /// A whole block, as far as the file has it: the last one of a disk may be cut.
-    fn claim_block(&self, file: &dyn ReadAt, run: &Run, visit: Visit<'_>) -> ControlFlow<()> {
+    fn report_block(&self, file: &dyn ReadAt, run: &Run, visit: Visit<'_>) -> ControlFlow<()> {
         let Ok(Block::Present { at } | Block::Partial { at }) = block(run.found, run.at, self.bat.has_parent)
         else {
             return ControlFlow::Continue(());

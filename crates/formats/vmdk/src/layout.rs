@@ -195,6 +195,8 @@ impl Marker {
 
 #[cfg(test)]
 mod tests {
+    use byteorder::{ByteOrder, LittleEndian};
+
     use super::*;
 
     #[test]

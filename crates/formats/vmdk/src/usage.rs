@@ -15,7 +15,7 @@ use crate::tables::{Grain, Tables};
 type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
 
 impl Map {
-    pub(crate) fn walk_claims(&self, files: &dyn Files, visit: Visit<'_>) -> Result<(), Error> {
+    pub(crate) fn report_usage(&self, files: &dyn Files, visit: Visit<'_>) -> Result<(), Error> {
         for part in &self.parts {
             let Some(file) = files.get(part.file) else { continue };
             if (ExtentUsage { part, file }).walk(visit)?.is_break() {
