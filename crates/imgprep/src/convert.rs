@@ -20,13 +20,13 @@ use crate::{
 /// The result of a conversion.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Converted {
-    /// The result of the table scan.
+    /// The result of the table scan, without its losses.
     pub table_scan: TableScan,
     /// Length of the output, in bytes.
     pub len: u64,
     /// Chunks that contain data.
     pub data_blocks: u64,
-    /// Ranges that could not be read and are zeros in the output.
+    /// Ranges that could not be read and are zeros in the output, of the table scan and of the conversion.
     pub losses: Vec<Loss>,
     /// The bitmap's file, if one was written.
     pub bitmap: Option<PathBuf>,
@@ -106,8 +106,8 @@ fn convert_into<'o>(
     if kind < format.needs() {
         return Err(RequestError::TargetNeedsFile { format: options.target.name() }.into());
     }
-    let table_scan = tables_of(disk, plan, format.block(), run)?;
-    let losses = Losses::from(table_scan.losses.clone());
+    let mut table_scan = tables_of(disk, plan, format.block(), run)?;
+    let losses = Losses::from(std::mem::take(&mut table_scan.losses));
     let opened = create()?;
     let job = Job { disk, table_scan: &table_scan, options, run, losses: &losses };
     let done = job.write(&*opened, &mut *format)?;
