@@ -328,7 +328,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_an_entry_can_be_wrong() {
+    fn every_kind_of_invalid_entry_is_reported() {
         use Severity::{Error, Warning};
         for (at, value, code, severity, place, corruptions, leaks) in [
             (48, 100, "qcow.check.l1-entry", Error, 48, 1, 4),

@@ -182,7 +182,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_cut() {
+    fn a_truncated_header_is_rejected() {
         let file = good()[..47].to_vec();
         assert_eq!(
             corrupt(Header::read(&file)),
@@ -191,7 +191,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_out_of_its_bounds() {
+    fn every_field_out_of_range_is_rejected() {
         for (at, bytes, name, found) in [
             (32, &[8][..], "cluster_bits", 8),
             (32, &[17], "cluster_bits", 17),
@@ -258,7 +258,7 @@ mod tests {
     }
 
     #[test]
-    fn encryption_and_tables_of_the_machines_order_are_refusals() {
+    fn encryption_and_native_byte_order_are_rejected() {
         let code = |header: Header| header.refusal().map(|error| error.code());
         assert_eq!(code(with(36, &[0, 0, 0, 1]).unwrap()), Some("qcow.header.encrypted"));
         assert_eq!(code(with(36, &[0, 0, 0, 7]).unwrap()), Some("qcow.header.encrypted"));

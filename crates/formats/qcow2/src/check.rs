@@ -159,7 +159,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_read_follows_what_is_there_and_not_what_is_declared() {
+    fn bytes_read_depend_on_the_contents_not_on_declared_sizes() {
         let few = image(1, 1 << 20, 6 * CLUSTER);
         let _ = checked(&few, 1 << 20);
         let small = few.read.load(Ordering::Relaxed);

@@ -170,7 +170,7 @@ mod tests {
     }
 
     #[test]
-    fn what_does_not_fit_is_left_to_a_later_pass() {
+    fn clusters_beyond_the_budget_are_counted_in_a_later_pass() {
         let mut found = |_| ControlFlow::Continue(());
         let mut report = Report::new(&mut found);
         let mut counts = counts(0, 2);

@@ -63,7 +63,7 @@ impl Header {
             other => Some(Encryption::Other(other)),
         };
         let (cluster_bits, cluster_size) = (raw.cluster_bits, 1 << raw.cluster_bits);
-        Ok(Self { cluster_bits, cluster_size, length, codec, backing_name, encryption, raw })
+        Ok(Self { raw, cluster_bits, cluster_size, length, codec, backing_name, encryption })
     }
 
     pub(crate) fn cluster_size(&self) -> u64 {

@@ -179,7 +179,7 @@ mod tests {
     }
 
     #[test]
-    fn bits_that_must_be_zero() {
+    fn reserved_bits_are_rejected() {
         let zero = "bits that must be zero are set";
         for bit in [1, 2, 8, 56, 61] {
             assert_eq!(reason(V3.l2(1 << bit, 9)), zero, "{bit}");

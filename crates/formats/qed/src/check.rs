@@ -313,7 +313,7 @@ mod tests {
     }
 
     #[test]
-    fn every_way_an_entry_can_be_wrong() {
+    fn every_kind_of_invalid_entry_is_reported() {
         use Severity::{Error, Warning};
         let (l1, l2) = (CLUSTER, 3 * CLUSTER);
         for (at, value, code, severity, corruptions, leaks) in [

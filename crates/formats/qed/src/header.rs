@@ -186,7 +186,7 @@ mod tests {
     }
 
     #[test]
-    fn a_header_that_is_cut() {
+    fn a_truncated_header_is_rejected() {
         let file = good()[..63].to_vec();
         let result = Header::read(&file, &Limits::default());
         assert_eq!(
@@ -196,7 +196,7 @@ mod tests {
     }
 
     #[test]
-    fn every_field_out_of_its_bounds() {
+    fn every_field_out_of_range_is_rejected() {
         let four_gib = (4u64 << 30).to_le_bytes();
         let grown = ((4u64 << 30) + 1).to_le_bytes();
         assert!(with(&[(48, &four_gib)]).is_ok(), "1024 tables of 4 MiB");
@@ -261,7 +261,7 @@ mod tests {
     }
 
     #[test]
-    fn a_name_stands_in_the_headers_clusters() {
+    fn a_backing_name_must_be_inside_the_header_clusters() {
         let name =
             |start: u32, len: u32| with(&[(16, &[1]), (56, &start.to_le_bytes()), (60, &len.to_le_bytes())]);
         assert_eq!(name(64, 4032).unwrap().backing_name, Some((64, 4032)));

@@ -296,7 +296,7 @@ mod tests {
     }
 
     #[test]
-    fn each_corrupted_field_is_named() {
+    fn each_invalid_field_is_reported_by_name() {
         let field = |at, field, expected, found| Invalid::Field {
             code: "vdi.header.field",
             at,
@@ -354,7 +354,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_known_is_named() {
+    fn unsupported_values_are_reported_by_name() {
         for (file, want) in [
             (with(68, &[1, 0, 2, 0]), Unsupported::Version { major: 2, minor: 1 }),
             (with(68, &[2, 0, 1, 0]), Unsupported::Version { major: 1, minor: 2 }),

@@ -357,7 +357,7 @@ fn another_signature_is_named_with_its_place() {
 }
 
 #[test]
-fn every_way_an_entry_can_be_wrong() {
+fn every_kind_of_invalid_entry_is_reported() {
     use Severity::{Error, Warning};
     for (entries, allocated, code, severity, at, corruptions, leaks) in [
         ([0, 0, 1, NEVER, 2], 4, "vdi.check.duplicate", Error, 516, 1, 0),

@@ -68,7 +68,7 @@ mod tests {
     }
 
     #[test]
-    fn runs_go_on_across_bytes() {
+    fn runs_continue_across_bytes() {
         let got = runs(&[0x0f, 0xff, 0x80, 0x01], 32, BitOrder::HighFirst);
         assert_eq!(got, [(false, 4), (true, 13), (false, 14), (true, 1)]);
         let got = runs(&[0x0f, 0xff, 0x80, 0x01], 32, BitOrder::LowFirst);
@@ -83,7 +83,7 @@ mod tests {
     }
 
     #[test]
-    fn what_has_no_byte_is_clear() {
+    fn bits_without_a_byte_are_clear() {
         assert_eq!(runs(&[0xff], 12, BitOrder::HighFirst), [(true, 8), (false, 4)]);
     }
 

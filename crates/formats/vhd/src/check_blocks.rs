@@ -323,14 +323,14 @@ mod tests {
     }
 
     #[test]
-    fn blocks_that_nothing_names() {
+    fn unreferenced_blocks_are_reported() {
         let (got, found) = checked([nth(0), nth(3), NO, NO, NO, NO, NO], 2048 + 6 * 4608 + 512 + 1024);
         assert_eq!(found, [("vhd.check.leak", 2048 + 4608), ("vhd.check.leak", 2048 + 4 * 4608)]);
         assert_eq!(got.leaks, 4);
     }
 
     #[test]
-    fn entries_that_the_disk_does_not_have() {
+    fn entries_past_the_disk_are_reported() {
         let (_, found) = checked([nth(0), NO, NO, NO, NO, nth(1), nth(0)], 2048 + 2 * 4608 + 512);
         let beyond = "vhd.check.bat-beyond-disk";
         assert_eq!(found, [(beyond, 1556), ("vhd.check.bat-overlap", 1560)]);

@@ -128,7 +128,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_do_not_decode() {
+    fn undecodable_names_are_reported() {
         assert_eq!(broken(b"a\0b", Text::Wide), Some("UTF-16 of an odd number of bytes"));
         assert_eq!(broken(b"\0\xd8a\0", Text::Wide), Some("invalid UTF-16: unpaired surrogate"));
         assert_eq!(broken(b"a\0\0\0\0\xd8", Text::Wide), None, "what is behind the end does not count");

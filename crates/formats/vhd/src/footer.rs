@@ -224,7 +224,7 @@ mod tests {
     }
 
     #[test]
-    fn a_footer_stands_at_the_end_wherever_that_is() {
+    fn a_footer_at_the_end_is_found_at_any_file_length() {
         for room in [0, 512, 1000, 5000] {
             let want = RawFooter::decode(&bytes(|_| ())[..].try_into().unwrap());
             let want = FooterCandidate::Sound { at: room as u64, raw: want, note: None };
@@ -234,7 +234,7 @@ mod tests {
     }
 
     #[test]
-    fn one_that_is_cut_or_followed_is_told() {
+    fn a_truncated_or_followed_footer_is_reported() {
         assert_eq!(at_end(&after(1024, &bytes(|_| ())[..300])), FooterCandidate::Cut { at: 1024 });
         assert_eq!(at_end(&after(1024, &bytes(|_| ())[..7])), FooterCandidate::Nothing);
         let mut padded = after(1024, &bytes(|_| ()));
@@ -246,7 +246,7 @@ mod tests {
     }
 
     #[test]
-    fn a_wrong_checksum_and_poison_are_told() {
+    fn a_wrong_checksum_and_a_poisoned_footer_are_reported() {
         let mut damaged = bytes(|_| ());
         damaged[500] = 2;
         let seen = at_end(&after(1024, &damaged));

@@ -180,7 +180,7 @@ mod tests {
     const AT: u64 = 8192 - FOOTER;
 
     #[test]
-    fn the_end_counts_and_a_damaged_copy_is_told() {
+    fn the_footer_at_the_end_is_used_and_a_damaged_copy_reported() {
         let disk = || raw(3, 9);
         assert_eq!(taken(sound(AT, disk()), sound(0, disk())), (AT, None));
         assert_eq!(taken(sound(AT, disk()), broken(0, disk())), (AT, Some("vhd.footer.copy")));
@@ -190,7 +190,7 @@ mod tests {
     }
 
     #[test]
-    fn the_copy_stands_in_and_that_is_told() {
+    fn the_copy_replaces_the_footer_with_a_finding() {
         let disk = || raw(4, 9);
         assert_eq!(taken(broken(AT, disk()), sound(0, disk())), (0, Some("vhd.footer.checksum")));
         for end in [
@@ -228,7 +228,7 @@ mod tests {
     }
 
     #[test]
-    fn without_a_sound_footer_nothing_is_read() {
+    fn an_image_without_a_valid_footer_is_rejected() {
         let want = |at| Corrupt::Checksum { at, part: Part::Footer, expected: 7, found: 0 };
         assert_eq!(refused(broken(AT, raw(3, 9)), broken(0, raw(3, 9))), want(AT + 64));
         assert_eq!(refused(FooterCandidate::Nothing, broken(0, raw(3, 9))), want(64));

@@ -209,7 +209,7 @@ mod tests {
     }
 
     #[test]
-    fn set_sectors_are_data_the_others_were_never_written() {
+    fn set_sectors_are_data_and_others_unwritten() {
         let mut file = vec![0; 8192 + 4096];
         file[4096..4108].copy_from_slice(&[0xff, 0xff, 0xff, 0xff, 0, 0, 0, 16, 0, 1, 0, 0]);
         file[8192] = 0b0110_0001;

@@ -202,7 +202,7 @@ mod tests {
     }
 
     #[test]
-    fn urls_of_files_are_paths() {
+    fn file_urls_are_decoded_to_paths() {
         for (url, want) in [
             ("file://./parent.vhd", "./parent.vhd"),
             ("file:///Users/a%20b/p.vhd", "/Users/a b/p.vhd"),

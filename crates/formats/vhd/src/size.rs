@@ -132,14 +132,14 @@ mod tests {
     }
 
     #[test]
-    fn all_others_mean_the_field() {
+    fn other_creators_mean_the_current_size_field() {
         for creator in [b"vs  ", b"win ", b"d2v ", b"tap\0", b"qem2", b"CTXS", b"vbox", b"wa\0\0", b"????"] {
             assert_eq!(size(*creator, 9000, (2, 3, 2)), (9000, Rule::Field));
         }
     }
 
     #[test]
-    fn the_maximal_geometry_and_none_say_nothing() {
+    fn maximal_and_empty_geometries_are_ignored() {
         assert_eq!(size(*b"vpc ", 1 << 41, (65535, 16, 255)), (1 << 41, Rule::MaxGeometry));
         assert_eq!(size(*b"vpc ", 512, (0, 4, 17)), (512, Rule::NoGeometry));
         assert_eq!(size(*b"vpc ", 0, (0, 0, 0)), (0, Rule::Geometry));

@@ -23,6 +23,9 @@ pub(crate) struct Map {
     pub(crate) stored_len: u64,
 }
 
+/// Entries that are read at once, and the block at which they end. No bytes: all of them are zero.
+type Page<'f> = (u64, Option<Cow<'f, [u8]>>);
+
 /// Adjacent blocks with one entry: more than one only where they have no data.
 pub(crate) struct Run {
     /// File offset of the first entry.
@@ -31,9 +34,6 @@ pub(crate) struct Run {
     pub(crate) found: u64,
     pub(crate) blocks: Range<u64>,
 }
-
-/// Entries of the BAT, and the block at which they end. Without bytes, all of them are zero.
-type Page<'f> = (u64, Option<Cow<'f, [u8]>>);
 
 impl Map {
     pub(crate) fn new(bat: Bat, header: Header, regions: Regions, stored_len: u64) -> Self {
@@ -67,7 +67,7 @@ impl Map {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The entries from block `first` on, and the block at which they end. No bytes: all of them are zero.
+    /// The entries from block `first` on.
     fn page<'f>(&self, file: &'f dyn ReadAt, first: u64, end: u64) -> Result<Page<'f>, Error> {
         let at = self.bat.entry_at(first);
         let data = file.next_data(at);

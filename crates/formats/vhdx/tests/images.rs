@@ -1,7 +1,7 @@
 //! Every test image of the format, in the words of this crate.
 
 #[test]
-fn what_is_said_of_every_image() {
+fn transcripts_of_all_images_are_unchanged() {
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/vhdx.txt");
     imgprep_tests::assert_transcript(
         "vhdx",

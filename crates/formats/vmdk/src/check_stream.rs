@@ -287,7 +287,7 @@ mod tests {
     }
 
     #[test]
-    fn every_marker_that_can_be_wrong() {
+    fn every_kind_of_invalid_marker_is_reported() {
         let size = "vmdk.check.stream-size";
         let (order, leak) = ("vmdk.check.stream-order", "vmdk.check.leak");
         for (edit, want, leaks) in [

@@ -338,7 +338,7 @@ mod tests {
     }
 
     #[test]
-    fn values_that_can_not_be() {
+    fn invalid_values_are_rejected() {
         for value in ["", "+1", "xyz", "123456789"] {
             let text = TEXT.replace("5074c169", value);
             let at = 512 + text.find("CID").unwrap() as u64;

@@ -148,7 +148,7 @@ mod tests {
     }
 
     #[test]
-    fn names_that_need_no_decoding_stand_as_they_are() {
+    fn names_that_need_no_decoding_are_unchanged() {
         assert_eq!(decoded("UTF-8", "café".as_bytes()), None);
         assert_eq!(decoded("", b"\xe9"), None);
         let ascii = Charset::new("GBK".to_owned()).read(b"a.vmdk");
@@ -156,7 +156,7 @@ mod tests {
     }
 
     #[test]
-    fn an_encoding_that_does_not_help_is_a_problem() {
+    fn an_unusable_encoding_is_rejected() {
         let problem = |label: &str, raw: &[u8]| Charset::new(label.to_owned()).problem([raw].into_iter());
         for label in ["IBM850", "UTF-16LE", "ISO-2022-JP", "x"] {
             assert_eq!(decoded(label, b"\xe9\xe9"), None);

@@ -194,7 +194,7 @@ mod tests {
     }
 
     #[test]
-    fn lines_that_are_none() {
+    fn lines_of_other_kinds_are_ignored() {
         assert_eq!(reason("RW x SPARSE \"a\""), "the second word is not a number of sectors");
         assert_eq!(reason("RW +5 SPARSE \"a\""), "the second word is not a number of sectors");
         assert_eq!(reason("RW 99999999999999999999 ZERO"), "the second word is not a number of sectors");

@@ -73,7 +73,7 @@ mod tests {
     }
 
     #[test]
-    fn each_hole_is_asked_for_once() {
+    fn each_hole_is_queried_once() {
         let file = Gaps(AtomicU32::new(0));
         let mut holes = Holes::new(&file);
         for index in 0..100 {

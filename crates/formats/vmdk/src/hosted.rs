@@ -324,7 +324,7 @@ mod tests {
     }
 
     #[test]
-    fn what_nobody_writes_is_refused_by_name() {
+    fn unsupported_combinations_are_rejected_by_name() {
         let (what, known) = ("a KDMV file", "1 to 3");
         assert_eq!(unsupported(&[(4, &[4])]), Unsupported::Version { at: 4, what, known, version: 4 });
         let large = Unsupported::GrainSize { at: 20, sectors: 1 << 22, limit: 1 << 21 };

@@ -336,7 +336,7 @@ mod tests {
     }
 
     #[test]
-    fn the_head_of_a_compressed_grain_is_held_against_its_entry() {
+    fn the_head_of_a_compressed_grain_is_compared_with_its_entry() {
         let tables = tables(Entries::Hosted { has_zeroed: false, is_compressed: true });
         let mut file = vec![0u8; 2048];
         let head = |lba: u64, size: u32| {

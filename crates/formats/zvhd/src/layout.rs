@@ -227,7 +227,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn a_header_comes_back_with_a_right_checksum() {
+    fn an_encoded_header_has_the_right_checksum() {
         let mut page = [0; PAGE_BYTES];
         for (at, byte) in (1..=142).zip(page.iter_mut()) {
             *byte = at;

@@ -272,7 +272,7 @@ mod tests {
     }
 
     #[test]
-    fn what_the_format_can_t_say_is_refused() {
+    fn contents_that_the_format_cannot_store_are_rejected() {
         let size = (1 << 53) + 1;
         let error = writer(size, ZSTD).err().unwrap();
         assert_eq!(error.detail(), Some(&Unsupported::DiskTooLarge { size }));

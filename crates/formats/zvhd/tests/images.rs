@@ -1,7 +1,7 @@
 //! Every test image of the format, in the words of this crate.
 
 #[test]
-fn what_is_said_of_every_image_of_zvhd() {
+fn transcripts_of_all_zvhd_images_are_unchanged() {
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/zvhd.txt");
     imgprep_tests::assert_transcript(
         "zvhd",
@@ -12,7 +12,7 @@ fn what_is_said_of_every_image_of_zvhd() {
 }
 
 #[test]
-fn what_is_said_of_every_image_of_zvhd2() {
+fn transcripts_of_all_zvhd2_images_are_unchanged() {
     let golden = concat!(env!("CARGO_MANIFEST_DIR"), "/tests/zvhd2.txt");
     imgprep_tests::assert_transcript(
         "zvhd2",

@@ -217,7 +217,7 @@ mod tests {
     }
 
     #[test]
-    fn little_room_finds_the_same() {
+    fn a_small_budget_finds_the_same_overlaps() {
         // Backwards, with gaps, and every use twice: nothing merges.
         let mut uses: Vec<_> = (0..200).rev().map(|n| (n * 30, n * 30 + 10)).collect();
         let once = swept(1000, 6000, &uses);

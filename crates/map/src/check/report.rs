@@ -104,7 +104,7 @@ mod tests {
     use super::*;
 
     #[test]
-    fn what_is_found_too_often_is_counted() {
+    fn findings_beyond_the_limit_are_counted() {
         let mut found = Vec::new();
         let mut take = |finding: Finding| {
             found.push((finding.code, finding.at, finding.severity));
@@ -122,7 +122,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_only_counted_gets_no_message() {
+    fn counted_findings_get_no_message() {
         let (mut found, mut made) = (0, 0);
         let mut take = |_| {
             found += 1;
@@ -140,7 +140,7 @@ mod tests {
     }
 
     #[test]
-    fn who_has_heard_enough_hears_no_more() {
+    fn no_finding_follows_a_break() {
         let mut count = 0;
         let mut take = |_: Finding| {
             count += 1;

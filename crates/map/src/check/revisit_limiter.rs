@@ -49,7 +49,7 @@ mod tests {
     }
 
     #[test]
-    fn a_few_may_be_walked_again() {
+    fn a_few_tables_may_be_visited_again() {
         for (file_len, times) in [(1u64 << 50, 17), (3 << 16, 3)] {
             let mut revisits = RevisitLimiter::new(file_len);
             let walked = (0..100).take_while(|_| revisits.may_walk(0, 1 << 16)).count();

@@ -89,7 +89,7 @@ mod tests {
     }
 
     #[test]
-    fn what_is_not_taken_is_free() {
+    fn units_that_are_not_taken_are_free() {
         let mut units = UnitSet::default();
         for unit in [0, 1, 64, 4095, 4096, 1 << 52] {
             assert_eq!(units.take(unit), Ok(false), "{unit}");

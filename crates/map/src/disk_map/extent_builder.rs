@@ -160,7 +160,7 @@ mod tests {
     }
 
     #[test]
-    fn a_visitor_that_had_enough_is_not_called_again() {
+    fn a_visitor_that_ends_the_walk_is_not_called_again() {
         let mut calls = 0;
         let mut take = |_| {
             calls += 1;
@@ -178,7 +178,7 @@ mod tests {
     }
 
     #[test]
-    fn what_came_before_a_failure_is_handed_on() {
+    fn extents_before_a_failure_are_passed_on() {
         let mut out = Vec::new();
         let mut take = |extent| {
             out.push(extent);

@@ -252,7 +252,7 @@ mod tests {
     use crate::{ReadError, WriteError};
 
     #[test]
-    fn the_message_names_every_place_once() {
+    fn the_message_contains_every_place_once() {
         let error = Error::new(ReadError::PastEnd { at: 7, len: 2, file_len: 8 })
             .hitting(0..512)
             .hitting(1..2)
@@ -286,7 +286,7 @@ mod tests {
     }
 
     #[test]
-    fn the_detail_can_be_had_back() {
+    fn the_detail_is_accessible_by_its_type() {
         let detail = ReadError::Changed { at: None, what: "length".into() };
         let error = Error::new(detail.clone());
         assert_eq!(error.detail::<ReadError>(), Some(&detail));

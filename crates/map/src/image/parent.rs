@@ -85,7 +85,7 @@ mod tests {
     }
 
     #[test]
-    fn a_parent_without_a_name_is_called_what_it_calls_itself() {
+    fn a_parent_without_a_name_gets_its_own_id() {
         let parent = ParentRef::unnamed("1-2".into(), 7);
         assert_eq!((parent.is_named(), parent.label()), (false, "1-2".into()));
         let parent = ParentRef::named(ImageName(b"base".to_vec()), 7);

@@ -53,7 +53,7 @@ mod tests {
     }
 
     #[test]
-    fn a_known_hole_is_not_asked_about_again() {
+    fn a_known_hole_is_queried_once() {
         let (file, mut hole) = (Gaps(AtomicU32::new(0)), LastHole::default());
         let mut ask = |at| (hole.next_data(&file, at), file.0.load(Ordering::Relaxed));
         assert_eq!([ask(900), ask(950), ask(999)], [(1000, 1), (1000, 1), (1000, 1)]);

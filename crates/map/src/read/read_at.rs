@@ -198,7 +198,7 @@ mod tests {
     }
 
     #[test]
-    fn a_read_past_the_end_is_told_with_its_place() {
+    fn a_read_past_the_end_is_reported_with_its_offset() {
         let file: &dyn ReadAt = &vec![1u8, 2, 3, 4];
         let want = ReadError::PastEnd { at: 3, len: 2, file_len: 4 };
         assert_eq!(file.array::<2>(3), Err(want.clone()));

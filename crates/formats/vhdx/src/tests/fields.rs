@@ -48,7 +48,7 @@ fn every_field_of_the_header() {
 }
 
 #[test]
-fn no_log_at_all_is_fine() {
+fn an_image_without_a_log_is_read() {
     let mut file = sample(SMALL);
     for header in HEADERS {
         file.put(header + 68, &[0; 4]);
@@ -58,7 +58,7 @@ fn no_log_at_all_is_fine() {
 }
 
 #[test]
-fn which_header_counts() {
+fn the_current_header_is_selected() {
     let both = |edit: &dyn Fn(&mut Sparse)| {
         let mut file = sample(SMALL);
         // The second one (number 2) has another GUID than the first (number 1).
@@ -149,7 +149,7 @@ fn every_field_of_the_region_table() {
 }
 
 #[test]
-fn which_region_table_is_used() {
+fn the_valid_region_table_is_selected() {
     let edited = |edit: &dyn Fn(&mut Sparse)| {
         let mut file = sample(SMALL);
         edit(&mut file);

@@ -63,7 +63,7 @@ fn a_log_is_replayed_over_the_file() {
 }
 
 #[test]
-fn a_sequence_counts_only_with_its_tail() {
+fn a_sequence_without_its_tail_is_ignored() {
     // A newer entry whose tail (offset 0) is no entry of its own sequence.
     let entries =
         [(0, log_entry(5, &[], &[(BAT + 4096, 1)])), (65536, log_entry(9, &[], &[(BAT + 4096, 2)]))];
@@ -78,7 +78,7 @@ fn a_sequence_counts_only_with_its_tail() {
 }
 
 #[test]
-fn what_a_descriptor_must_be() {
+fn invalid_descriptors_are_rejected() {
     let refused = |entry: Vec<u8>| {
         let error = parsed(&with_log(&[(0, entry)])).unwrap_err();
         error.detail::<Corrupt>().unwrap().clone()
@@ -131,7 +131,7 @@ fn a_log_is_kept_within_the_limit() {
 
 /// Every sector is the head of an entry that says it is as long as the log.
 #[test]
-fn a_hostile_log_costs_what_it_has() {
+fn the_cost_of_a_hostile_log_is_bounded_by_its_length() {
     let mut head = log_entry(1, &[], &[]);
     head[8..12].copy_from_slice(&u32::try_from(MIB).unwrap().to_le_bytes());
     let mut file = with_log(&(0..256).map(|sector| (sector * 4096, head.clone())).collect::<Vec<_>>());
@@ -158,7 +158,7 @@ fn a_hostile_log_costs_what_it_has() {
 }
 
 #[test]
-fn a_salvage_goes_on_without_a_log_that_can_t_be_replayed() {
+fn a_salvage_continues_without_a_log_that_cannot_be_replayed() {
     let torn = |at: usize| {
         let mut entry = log_entry(5, &[], &[(BAT + 4096, 0x5a)]);
         entry[at] ^= 1;

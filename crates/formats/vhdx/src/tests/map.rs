@@ -17,7 +17,7 @@ fn data(at: u64) -> Source {
 }
 
 #[test]
-fn a_bad_entry_is_told_with_what_it_hits() {
+fn an_invalid_entry_is_reported_with_the_lost_range() {
     let mut file = sample(SMALL);
     file.put(BAT, &((4 * MIB) | 6).to_le_bytes());
     file.put(BAT + 8, &((5 * MIB) | 6).to_le_bytes());
@@ -84,7 +84,7 @@ fn a_bitmap_behind_the_first_chunk() {
 }
 
 #[test]
-fn a_block_in_part_needs_its_bitmap() {
+fn a_partially_present_block_needs_its_bitmap() {
     let mut file = sample(CHILD);
     file.put(BAT + 8, &((4 * MIB) | 7).to_le_bytes());
     file.len = 6 * MIB;

@@ -27,7 +27,7 @@ fn the_parent_by_all_its_names() {
 }
 
 #[test]
-fn every_way_a_locator_can_be_wrong() {
+fn every_kind_of_invalid_locator_is_reported() {
     let at = item(5);
     let with = |values: &[(&str, &str)]| {
         let bytes = locator(values);
