@@ -1,13 +1,14 @@
 //! UUIDs of written files, derived from one.
 
+use crate::Fields;
+
 /// The `index`-th UUID derived from `uuid`: the same for the same arguments, different for different ones. It has the
 /// variant and version bits of a random UUID (RFC 9562, 5.4).
 ///
 /// Formats that store several UUIDs derive them from the one of the caller, so that a conversion is reproducible.
 pub fn derived_uuid(uuid: [u8; 16], index: u64) -> [u8; 16] {
-    let value = u128::from_be_bytes(uuid);
-    // OK: the halves of 128 bits.
-    let (high, low) = ((value >> 64) as u64, (value & u128::from(u64::MAX)) as u64);
+    let fields = Fields::be(&uuid);
+    let (high, low) = (fields.u64::<0>(), fields.u64::<8>());
     let first = mixed(high ^ mixed(low ^ mixed(index)));
     let second = mixed(low ^ mixed(first));
     let mut derived = (u128::from(first) << 64 | u128::from(second)).to_be_bytes();
