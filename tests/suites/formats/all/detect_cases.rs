@@ -60,7 +60,10 @@ fn image_with_a_wiped_header_is_rejected() {
     let images = wiped();
     let mut formats: Vec<_> = images.iter().map(|image| image.format).collect();
     formats.sort_unstable();
-    assert_eq!(formats, ["qcow", "qcow2", "qed", "vdi", "vhd", "vhdx", "vmdk", "zvhd", "zvhd2"]);
+    let mut signed: Vec<_> =
+        imgprep::FORMATS.iter().map(|format| format.name).filter(|name| *name != "raw").collect();
+    signed.sort_unstable();
+    assert_eq!(formats, signed);
     for image in images {
         let (name, bytes) = (format!("web.{}", image.format), &image.files[0].bytes);
         put(folder, &name, bytes);
