@@ -33,7 +33,7 @@ pub(crate) struct Reducer<'a> {
     linear_at: Option<u64>,
     /// Disk offset up to which the output is complete.
     done_to: u64,
-    /// File offset up to which the output is written, if it is not linear.
+    /// File offset up to which the output is written or zeroed. In a linear output the disk counts once it is complete.
     written_to: u64,
     stored: u64,
     checksums: Option<Checksums>,
@@ -53,7 +53,11 @@ impl<'a> Reducer<'a> {
     }
 
     pub(crate) fn begin(&mut self) -> Result<(), Error> {
-        self.format.begin(&mut BlockWrites::new(self.writer, &[], &Runs::default(), &mut self.written_to))
+        let runs = Runs::default();
+        let mut out = BlockWrites::new(self.writer, &[], &runs, &mut self.written_to);
+        self.format.begin(&mut out)?;
+        // The disk of a linear output may begin after a gap.
+        self.linear_at.map_or(Ok(()), |first| out.zero_to(first))
     }
 
     pub(crate) fn reduce(&mut self, done: Done<'_>, compressors: &Compressors) -> Result<(), Error> {
@@ -118,12 +122,13 @@ impl<'a> Reducer<'a> {
 
     pub(crate) fn finish(mut self, size: u64) -> Result<Converted, Error> {
         self.zero_to(size)?;
+        if let Some(first) = self.linear_at {
+            self.written_to = first + size;
+        }
         let runs = Runs::default();
         let mut out = BlockWrites::new(self.writer, &[], &runs, &mut self.written_to);
         let len = self.format.finish(&mut out)?;
-        if self.linear_at.is_none() {
-            out.zero_to(len)?;
-        }
+        out.zero_to(len)?;
         self.writer.sink.set_len(len).map_err(|error| Error::new(error).while_doing("writing"))?;
         Ok(Converted { len, chunks: self.stored, checksums: self.checksums, bitmap: self.bitmap })
     }

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::ops::Range;
 use std::sync::Mutex;
 
-use imgprep_map::{Emit, Placement, Sink, SinkKind, WriteError};
+use imgprep_map::{Emit, Encoding, Error, ImageWriter, Placement, Sink, SinkKind, Stored, WriteError};
 use imgprep_raw::RawWriter;
 
 use super::faults::{CHUNK, TABLE, stack};
@@ -79,8 +79,8 @@ fn adjacent_blocks_are_one_write_and_gaps_are_zeroed() {
     assert_eq!(*device.writes.lock().unwrap(), writes);
 }
 
-#[test]
-fn a_raw_on_a_device_is_the_disk_and_zeros() {
+/// Converts the disk of the tests onto a device that is one byte too long. Returns the device's bytes and the disk.
+fn written(format: impl FnOnce(u64) -> Box<dyn ImageWriter>, extra: usize) -> (Vec<u8>, Vec<u8>) {
     let (stack, file) = stack(u64::MAX);
     let options = Options {
         threads: NonZeroUsize::MIN,
@@ -92,9 +92,9 @@ fn a_raw_on_a_device_is_the_disk_and_zeros() {
     };
     let table_scan = scan_tables(&stack, CHUNK, &options).unwrap();
     let losses = Losses::default();
-    let device = Device::new(table_scan.size as usize + 1);
-    let mut format = RawWriter::new(table_scan.size);
-    let output = Output { format: &mut format, sink: &device, with_checksums: false, bitmap: None };
+    let device = Device::new(table_scan.size as usize + extra + 1);
+    let mut format = format(table_scan.size);
+    let output = Output { format: &mut *format, sink: &device, with_checksums: false, bitmap: None };
     convert(&stack, &table_scan, output, &options, &losses).unwrap();
     let chunk = |number: u64| {
         let at = (TABLE + number * CHUNK) as usize;
@@ -102,6 +102,58 @@ fn a_raw_on_a_device_is_the_disk_and_zeros() {
     };
     let mut swapped = chunk(1);
     swapped.rotate_left(CHUNK as usize / 2);
-    let want = [chunk(0), swapped, chunk(2), chunk(3), vec![0; CHUNK as usize], vec![0xee]].concat();
-    assert!(*device.bytes.lock().unwrap() == want);
+    let disk = [chunk(0), swapped, chunk(2), chunk(3), vec![0; CHUNK as usize]].concat();
+    (device.bytes.into_inner().unwrap(), disk)
+}
+
+#[test]
+fn a_raw_on_a_device_is_the_disk_and_zeros() {
+    let (device, disk) = written(|size| Box::new(RawWriter::new(size)), 0);
+    assert!(device == [disk, vec![0xee]].concat());
+}
+
+/// A linear format with a header, a gap, the disk, padding, and a footer.
+struct Framed(u64);
+
+impl ImageWriter for Framed {
+    fn block(&self) -> u64 {
+        CHUNK
+    }
+
+    fn encoding(&self) -> Encoding {
+        Encoding::Plain
+    }
+
+    fn needs(&self) -> SinkKind {
+        SinkKind::Append
+    }
+
+    fn linear_at(&self) -> Option<u64> {
+        Some(100)
+    }
+
+    fn begin(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
+        out.write(0, b"head")
+    }
+
+    fn place(&mut self, _: u64, _: Stored, _: &mut dyn Emit) -> Result<Placement, Error> {
+        unreachable!("the format is linear")
+    }
+
+    fn finish(&mut self, out: &mut dyn Emit) -> Result<u64, Error> {
+        out.write(100 + self.0 + 10, b"foot")?;
+        Ok(100 + self.0 + 20)
+    }
+
+    fn max_len(&self, _: u64, _: u64) -> u64 {
+        self.0 + 120
+    }
+}
+
+#[test]
+fn gaps_around_the_disk_of_a_linear_output_are_zeroed() {
+    let (device, disk) = written(|size| Box::new(Framed(size)), 120);
+    let want =
+        [b"head".to_vec(), vec![0; 96], disk, vec![0; 10], b"foot".to_vec(), vec![0; 6], vec![0xee]].concat();
+    assert!(device == want);
 }

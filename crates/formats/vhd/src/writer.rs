@@ -198,7 +198,7 @@ impl ImageWriter for VhdWriter {
         Ok(())
     }
 
-    /// A block follows its sector bitmap. All of its sectors are stored, so all bits are set.
+    /// A block follows its sector bitmap. All of its sectors are stored, so all of their bits are set.
     fn place(&mut self, block: u64, _: Stored, out: &mut dyn Emit) -> Result<Placement, Error> {
         let block_size = self.block_size();
         self.turn_to(block / PAGE, out)?;
@@ -209,7 +209,9 @@ impl ImageWriter for VhdWriter {
         let at = self.next;
         self.next += block_size.bitmap() + block_size.bytes();
         // OK: 64 KiB at most.
-        Ok(Placement { head: vec![0xff; usize_of(block_size.bitmap())], ..Placement::bare(at) })
+        let mut bitmap = vec![0xff; usize_of(block_size.bytes() / SECTOR / 8)];
+        bitmap.resize(usize_of(block_size.bitmap()), 0);
+        Ok(Placement { head: bitmap, ..Placement::bare(at) })
     }
 
     fn finish(&mut self, out: &mut dyn Emit) -> Result<u64, Error> {

@@ -120,7 +120,8 @@ fn a_dynamic_image_has_the_expected_bytes() {
         file[1536..2048].as_chunks::<4>().0.iter().map(|entry| u32::from_be_bytes(*entry)).collect();
     assert_eq!(table[..4], [u32::MAX, 4, u32::MAX, 4 + 1 + 1024]);
     assert!(table[4..].iter().all(|entry| *entry == u32::MAX));
-    assert_eq!(file[2048..2560], [0xff; 512], "the sector bitmap");
+    assert_eq!(file[2048..2176], [0xff; 128], "the sector bitmap");
+    assert_eq!(file[2176..2560], [0; 384], "its padding");
     assert_eq!(file[2560 + 88 * KIB], 7);
     assert_eq!(file.len(), 2048 + 2 * (512 + 512 * KIB) + 512);
 }

@@ -144,7 +144,7 @@ fn fulldevice_descriptor_over_a_file_error_names_the_file_as_the_disk() {
     write(folder.join("fulldevice.vmdk"), &text).unwrap();
     let (code, at, message) = refused(folder, "fulldevice.vmdk", &[]);
     assert_eq!((&*code, at), ("vmdk.descriptor.physical", Some(find(text.as_bytes(), "createType"))));
-    assert!(message.contains(": the disk is in pc.img: convert that with --from raw ["), "{message}");
+    assert!(message.contains(": the disk is in pc.img, as a RAW disk ["), "{message}");
     assert!(disk(folder, "pc.img", &["--from", "raw"]) == vec![9; 1 << 20]);
     let device = cases::text_descriptor("fullDevice", &[("FLAT", "/dev/sdb")]);
     write(folder.join("fulldevice.vmdk"), device).unwrap();
