@@ -37,9 +37,10 @@ pub use file_name::{LIKELY_EXTENSIONS, image_extensions};
 pub use formats::{FORMATS, Format};
 pub use remedy::commands;
 
-/// The format of this name or alias.
+/// The format of this name or alias, in capital or small letters.
 pub fn by_name(name: &str) -> Option<&'static Format> {
-    FORMATS.iter().find(|format| format.name == name || format.aliases.contains(&name))
+    let is_named = |known: &str| known.eq_ignore_ascii_case(name);
+    FORMATS.iter().find(|format| is_named(format.name) || format.aliases.iter().any(|alias| is_named(alias)))
 }
 
 /// The detected format of a file, and the evidence.

@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::{Parser, Subcommand};
 
 use crate::args::{
-    BitmapArgs, CheckArgs, CheckOutput, CompletionsArgs, ConvertArgs, InfoArgs, ManArgs, MapArgs,
-    OutputFormat,
+    BitmapArgs, CheckArgs, CheckOutput, CompletionsArgs, ConvertArgs, FormatsArgs, InfoArgs, ManArgs,
+    MapArgs, OutputFormat,
 };
 
 /// Inspect, check and convert virtual disk images
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Bitmap(BitmapArgs),
     /// Convert many images with a resource budget, a journal and reports
     Batch(Box<crate::batch::BatchArgs>),
+    /// List the formats that are read and written, with the options of the latter
+    Formats(FormatsArgs),
     /// Print a completion script for a shell
     Completions(CompletionsArgs),
     /// Print the manual page, or write all manual pages into a folder
@@ -50,6 +52,7 @@ impl Command {
             Self::Convert(_) => "convert",
             Self::Bitmap(_) => "bitmap",
             Self::Batch(_) => "batch",
+            Self::Formats(_) => "formats",
             Self::Completions(_) => "completions",
             Self::Man(_) => "man",
         }
@@ -59,6 +62,7 @@ impl Command {
         match self {
             Self::Info(args) => args.output,
             Self::Map(args) => args.output,
+            Self::Formats(args) => args.output,
             Self::Check(args) if args.output == CheckOutput::Json => OutputFormat::Json,
             Self::Check(_) | Self::Completions(_) | Self::Man(_) => OutputFormat::Text,
             Self::Convert(args) => args.run.output,
@@ -84,7 +88,12 @@ impl Command {
     /// The additional JSON report.
     pub(crate) fn report(&self) -> Option<&Path> {
         match self {
-            Self::Info(_) | Self::Map(_) | Self::Check(_) | Self::Completions(_) | Self::Man(_) => None,
+            Self::Info(_)
+            | Self::Map(_)
+            | Self::Check(_)
+            | Self::Formats(_)
+            | Self::Completions(_)
+            | Self::Man(_) => None,
             Self::Convert(args) => args.run.report.as_deref(),
             Self::Bitmap(args) => args.run.report.as_deref(),
             Self::Batch(args) => args.json_report(),

@@ -17,9 +17,12 @@ use crate::progress::ProgressDisplay;
 use crate::render::json::loss_json;
 use crate::render::print::{finding, lines, say};
 use crate::size::{full, short};
-use crate::{files, receipt, target};
+use crate::{files, formats, receipt, target};
 
 pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
+    if args.asks_for_options() {
+        return formats::options(target::format(args)?);
+    }
     let on_loss = if args.salvage { OnLoss::Zero } else { OnLoss::Stop };
     let (destination, options) = options(args)?;
     let mut disk = open(

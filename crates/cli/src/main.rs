@@ -14,6 +14,7 @@ mod convert;
 mod failure;
 mod failure_report;
 mod files;
+mod formats;
 mod info;
 mod man;
 mod map;
@@ -75,6 +76,7 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Map(args) => map::run(args),
         Command::Convert(args) => convert::run(args),
         Command::Bitmap(args) => bitmap::run(args),
+        Command::Formats(args) => formats::run(args),
         Command::Completions(args) => completions::completions(args),
         Command::Man(args) => man::man(args),
     }

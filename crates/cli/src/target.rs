@@ -6,10 +6,20 @@ use imgprep::{Target, TargetError, TargetFormat};
 use crate::args::ConvertArgs;
 use crate::failure::Failure;
 
+/// The name of the format: `-O`, or the extension of the output.
+fn name(args: &ConvertArgs) -> String {
+    let extension = || args.dst.extension().map(|extension| extension.to_string_lossy().into_owned());
+    args.to.clone().or_else(extension).unwrap_or_default().to_ascii_lowercase()
+}
+
+/// The format of the output, whatever its options.
+pub(crate) fn format(args: &ConvertArgs) -> Result<&'static TargetFormat, Failure> {
+    TargetFormat::from_name(&name(args)).map_err(|error| Failure::Usage(message(&error, args)))
+}
+
 /// By `-O`, else by the output's extension.
 pub(crate) fn parse(args: &ConvertArgs) -> Result<Target, Failure> {
-    let extension = || args.dst.extension().map(|extension| extension.to_string_lossy().to_ascii_lowercase());
-    let name = args.to.clone().or_else(extension).unwrap_or_default();
+    let name = name(args);
     if (args.level.is_some() || args.zlib)
         && TargetFormat::by_name(&name).is_some_and(|it| it.options.is_empty())
     {

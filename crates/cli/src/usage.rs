@@ -8,7 +8,7 @@ use clap::error::{ContextKind, ContextValue, ErrorKind};
 use clap::{Error, Parser};
 use imgprep::printable;
 
-use crate::command::Args;
+use crate::command::{Args, Command};
 use crate::render::print::{warn, without_commands};
 
 /// What was typed, or the exit code: 0 for help and version; 1 for an error, since 2 means that a check found something.
@@ -17,6 +17,9 @@ pub(crate) fn parse() -> Result<Args, ExitCode> {
         Ok(args) => return Ok(args),
         Err(error) => error,
     };
+    if let Some(args) = help_on_options(&error) {
+        return Ok(args);
+    }
     if !error.use_stderr() {
         // A reader that closed the pipe has seen enough.
         let printed = error.print().and_then(|()| io::stdout().flush());
@@ -25,6 +28,16 @@ pub(crate) fn parse() -> Result<Args, ExitCode> {
     }
     report(error);
     Err(ExitCode::FAILURE)
+}
+
+/// `convert -O FMT -o help` needs no files.
+fn help_on_options(error: &Error) -> Option<Args> {
+    if error.kind() != ErrorKind::MissingRequiredArgument {
+        return None;
+    }
+    let files = ["-", "-"].map(OsString::from);
+    let args = Args::try_parse_from(std::env::args_os().chain(files)).ok()?;
+    matches!(&args.command, Command::Convert(convert) if convert.asks_for_options()).then_some(args)
 }
 
 fn report(error: Error) {

@@ -66,6 +66,16 @@ pub enum RequestError {
     /// A folder under which nothing was checked.
     #[error("the folder contains no image files: nothing was checked")]
     NoImages,
+    /// A footer at the end of the output would not be at the end of the device.
+    #[error("a fixed {format} of {len} bytes ends with its footer, but the device has {capacity} bytes")]
+    DeviceLength {
+        /// The format.
+        format: &'static str,
+        /// The length of the output.
+        len: u64,
+        /// The length of the device.
+        capacity: u64,
+    },
     /// A device is written in place.
     #[error("the output is a block device, which is not overwritten by default")]
     DeviceNeedsForce,
@@ -86,6 +96,7 @@ impl Detail for RequestError {
             Self::LinkDangling { .. } => "folder.link.dangling",
             Self::LinkOutside { .. } => "folder.link.outside",
             Self::NoImages => "check.no-images",
+            Self::DeviceLength { .. } => "output.device-length",
             Self::DeviceNeedsForce => "output.device",
         }
     }

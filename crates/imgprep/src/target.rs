@@ -103,6 +103,11 @@ impl Target {
         self == Self::Raw
     }
 
+    /// Whether the format is recognised only at the end of the file: a device must be exactly as long.
+    pub(crate) fn ends_with_footer(self) -> bool {
+        matches!(self, Self::Vhd { subformat: VhdSubformat::Fixed, .. })
+    }
+
     /// Whether a bitmap of its blocks can be written next to it.
     pub fn takes_bitmap(self) -> bool {
         self == Self::Raw

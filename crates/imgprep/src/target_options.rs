@@ -154,9 +154,24 @@ fn is_image_format(name: &str) -> bool {
 }
 
 impl TargetFormat {
-    /// The format of this name, alias or extension.
+    /// The format of this name, alias or extension, in capital or small letters.
     pub fn by_name(name: &str) -> Option<&'static Self> {
-        TARGETS.iter().find(|format| format.name == name || format.aliases.contains(&name))
+        let is_named = |known: &str| known.eq_ignore_ascii_case(name);
+        TARGETS
+            .iter()
+            .find(|format| is_named(format.name) || format.aliases.iter().any(|alias| is_named(alias)))
+    }
+
+    /// The same, or the error that lists the writable formats.
+    pub fn from_name(name: &str) -> Result<&'static Self, TargetError> {
+        Self::by_name(name).ok_or_else(|| {
+            let (is_known, name, writable) = (is_image_format(name), name.into(), writable());
+            if is_known {
+                TargetError::NotWritten { name, writable }
+            } else {
+                TargetError::Unknown { name, writable }
+            }
+        })
     }
 
     /// The target with these options, each as `KEY=VALUE`.
@@ -188,13 +203,7 @@ impl TargetFormat {
 impl Target {
     /// The target of this name with these options, each as `KEY=VALUE`.
     pub fn parse<'a>(name: &str, options: impl IntoIterator<Item = &'a str>) -> Result<Self, TargetError> {
-        match TargetFormat::by_name(name) {
-            Some(format) => format.target(options),
-            None if is_image_format(name) => {
-                Err(TargetError::NotWritten { name: name.into(), writable: writable() })
-            }
-            None => Err(TargetError::Unknown { name: name.into(), writable: writable() }),
-        }
+        TargetFormat::from_name(name)?.target(options)
     }
 }
 
@@ -322,6 +331,7 @@ mod tests {
             assert_eq!(Target::parse(format.name, []).unwrap().name(), format.name);
         }
         assert_eq!(Target::parse("img", []), Ok(Target::Raw));
+        assert_eq!(Target::parse("RAW", []), Ok(Target::Raw));
         assert_eq!(writable(), "zvhd2, qcow2, vdi, vhd and raw");
         for (name, want) in [
             ("vmdk", "cannot write vmdk: the writable formats are zvhd2, qcow2, vdi, vhd and raw"),

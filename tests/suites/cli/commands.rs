@@ -6,6 +6,7 @@ use std::process::{Command, Stdio};
 
 use testdata_gen::{disk_of, good, sample, write_files};
 
+use crate::cli::schemas::Schema;
 use crate::support::program::{command, has_tool, imgprep, names, said};
 
 const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
@@ -230,13 +231,13 @@ fn every_command_has_a_manual_page() {
     let page = |name: &str| std::fs::read_to_string(folder.path().join("pages").join(name)).unwrap();
     assert_eq!(page("imgprep.1"), first);
     assert!(first.contains(".TH imgprep 1"));
-    for command in ["info", "map", "check", "convert", "bitmap", "batch", "completions", "man"] {
+    for command in ["info", "map", "check", "convert", "bitmap", "batch", "formats", "completions", "man"] {
         let name = format!("imgprep-{command}.1");
         assert!(first.contains(&format!("imgprep\\-{command}(1)")), "{command}: {first}");
         assert!(page(&name).contains(&format!(".TH imgprep-{command} 1  \"imgprep ")), "{}", page(&name));
         assert!(pages.contains(&name));
     }
-    assert_eq!(pages.len(), 9, "{pages:?}");
+    assert_eq!(pages.len(), 10, "{pages:?}");
     // Pages that are there are kept.
     assert_eq!(imgprep(folder.path(), &["man", "pages"]).status.code(), Some(1));
     assert!(imgprep(folder.path(), &["man", "pages", "--force"]).status.success());
@@ -255,5 +256,57 @@ fn check_keeps_its_exit_code_if_its_output_is_closed() {
             command(folder.path(), args).stdout(Stdio::piped()).stderr(Stdio::null()).spawn().unwrap();
         drop(child.stdout.take());
         assert_eq!(child.wait().unwrap().code(), Some(code), "{args:?}");
+    }
+}
+
+#[test]
+fn formats_lists_every_format_and_the_options_of_the_writable_ones() {
+    let folder = tempfile::tempdir().unwrap();
+    let text = said(&imgprep(folder.path(), &["formats"]));
+    let json = imgprep(folder.path(), &["formats", "--output", "json"]);
+    Schema::of("formats").holds(&json.stdout, "formats");
+    let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
+    let listed: Vec<_> = json["formats"].as_array().unwrap().iter().map(|format| &format["name"]).collect();
+    assert_eq!(listed, imgprep::FORMATS.iter().map(|format| format.name).collect::<Vec<_>>());
+    for format in json["formats"].as_array().unwrap() {
+        let name = format["name"].as_str().unwrap();
+        let target = imgprep::TargetFormat::by_name(name);
+        let what = if target.is_some() { "read, write" } else { "read" };
+        assert!(
+            text.contains(&format!("\n{name:<8} {what}\n"))
+                || text.starts_with(&format!("{name:<8} {what}\n")),
+            "{text}"
+        );
+        assert_eq!(format["written"], target.is_some());
+        for option in target.map_or(&[][..], |target| target.options) {
+            assert!(text.contains(&format!("  {}={} ", option.key, option.values)), "{text}");
+        }
+    }
+}
+
+#[test]
+fn options_of_one_format_are_listed_with_and_without_files() {
+    let folder = tempfile::tempdir().unwrap();
+    for args in [
+        &["convert", "-O", "vhd", "-o", "help"][..],
+        &["convert", "a", "b.VHD", "-o", "help"],
+        &["convert", "-O", "VPC", "-o", "help"],
+    ] {
+        let output = imgprep(folder.path(), args);
+        assert!(output.status.success(), "{args:?}: {}", said(&output));
+        let text = String::from_utf8_lossy(&output.stdout).into_owned();
+        let keys: Vec<_> = text.lines().filter_map(|line| line.trim().split('=').next()).collect();
+        assert_eq!(keys, ["subformat", "block_size", "align"], "{args:?}");
+    }
+    let raw = imgprep(folder.path(), &["convert", "-O", "raw", "-o", "help"]);
+    assert_eq!(said(&raw), "raw has no options\n");
+    for (args, want) in [
+        (&["convert", "-O", "floppy", "-o", "help"][..], "-O floppy: unknown format"),
+        (&["convert", "-O", "vhd"], "required arguments"),
+        (&["convert", "a", "-O", "vhd", "-o", "align=1M"], "required arguments"),
+    ] {
+        let output = imgprep(folder.path(), args);
+        assert_eq!(output.status.code(), Some(1), "{args:?}");
+        assert!(said(&output).contains(want), "{args:?}: {}", said(&output));
     }
 }

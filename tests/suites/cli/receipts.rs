@@ -1,11 +1,11 @@
 //! `--bitmap-command`, `--receipt`, `-o`, `--report`, and outputs that are block devices.
 
 use std::path::Path;
-use std::process::Command;
 
 use testdata_gen::{sample, write_files};
 
-use crate::support::program::{imgprep, names, said, skip};
+use crate::support::loop_device::Loop;
+use crate::support::program::{imgprep, names, said};
 
 fn source(folder: &Path) -> String {
     write_files(&sample().files, folder).unwrap().display().to_string()
@@ -98,27 +98,6 @@ fn target_options_equal_their_flags() {
         let (code, said, file) = made(name, options);
         assert_eq!((code, file), (Some(1), None), "{options:?}");
         assert!(said.contains(what), "{options:?}: {said}");
-    }
-}
-
-/// A loop device over a file; gone when dropped.
-pub(crate) struct Loop(pub(crate) String);
-
-impl Loop {
-    pub(crate) fn new(file: &Path) -> Option<Self> {
-        let output = Command::new("losetup").args(["--find", "--show"]).arg(file).output().ok()?;
-        let name = String::from_utf8_lossy(&output.stdout).trim().to_string();
-        if output.status.success() && !name.is_empty() {
-            return Some(Self(name));
-        }
-        skip("loop-device", "block devices as outputs");
-        None
-    }
-}
-
-impl Drop for Loop {
-    fn drop(&mut self) {
-        let _ = Command::new("losetup").args(["--detach", &self.0]).status();
     }
 }
 

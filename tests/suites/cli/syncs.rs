@@ -6,7 +6,7 @@ use std::process::Command;
 use testdata_gen::Noise;
 
 use crate::batch::syncs::{Call, calls, next, published};
-use crate::cli::receipts::Loop;
+use crate::support::loop_device::Loop;
 use crate::support::program::{command, has_strace, said};
 
 const TRACED: &str = "trace=fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat";

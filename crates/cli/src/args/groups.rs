@@ -110,7 +110,7 @@ pub(crate) struct TargetArgs {
     /// Format of the output: zvhd2, qcow2, vdi, vhd or raw [default: from the extension of DST]
     #[arg(short = 'O', long = "to", value_name = "FMT")]
     pub(crate) to: Option<String>,
-    /// Options of the output format; zvhd2 has `level=N`, `compression_type=zstd|zlib` and `checksum=on|off`
+    /// Options of the output format (`-o help` lists them); zvhd2 has `level=N`, `compression_type=zstd|zlib` and `checksum=on|off`
     /// (a checksum per zstd block, on by default); qcow2 has `cluster_size=SIZE` (64K), `compress=on|off` (off),
     /// `compression_type=zlib|zstd` and `level=N`; vdi has `static=on|off` (off); vhd has
     /// `subformat=dynamic|fixed`, `block_size=SIZE` (2M) and `align=SIZE` (512; Azure requires 1M)

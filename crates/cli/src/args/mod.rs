@@ -174,6 +174,11 @@ impl Deref for ConvertArgs {
 }
 
 impl ConvertArgs {
+    /// `-o help`: the options of the format are printed, and nothing is converted.
+    pub(crate) fn asks_for_options(&self) -> bool {
+        self.target.options == ["help"]
+    }
+
     /// Whether the image goes to standard output.
     pub(crate) fn is_piped(&self) -> bool {
         self.dst == Path::new("-") && !self.dry_run
@@ -209,6 +214,13 @@ pub(crate) struct BitmapArgs {
     pub(crate) force: bool,
     #[command(flatten)]
     pub(crate) run: RunArgs,
+}
+
+#[derive(Args)]
+#[command(after_long_help = "Examples:\n  imgprep formats\n  imgprep formats --output json")]
+pub(crate) struct FormatsArgs {
+    #[command(flatten)]
+    pub(crate) output: OutputFormat,
 }
 
 #[derive(Args)]

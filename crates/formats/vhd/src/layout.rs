@@ -15,7 +15,7 @@ pub(crate) const BATMAP_COOKIE: [u8; 8] = *b"tdbatmap";
 
 pub(crate) const SECTOR: u64 = 512;
 /// Bytes of a footer.
-pub(crate) const FOOTER: u64 = 512;
+pub const FOOTER: u64 = 512;
 /// Bytes of a footer that an old Virtual PC wrote: the last one, reserved, is left out.
 pub(crate) const SHORT_FOOTER: u64 = 511;
 /// Bytes of the header of a dynamic or differencing disk.

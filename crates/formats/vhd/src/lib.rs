@@ -64,7 +64,7 @@ use crate::map::Sparse;
 use crate::parent::Parent;
 
 pub use error::{Corrupt, Unsupported};
-pub use layout::NAME;
+pub use layout::{FOOTER as FOOTER_LEN, NAME};
 pub use writer::{BlockSize, Subformat, VhdWriter};
 
 /// Recognises a footer at the end (whole, of 511 bytes, cut, or with padding behind it)

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use testdata_gen::{Noise, disk_of};
 
+use crate::support::loop_device::Loop;
 use crate::support::program::{bounded, command, has_tool, imgprep, names, said, tool};
 use crate::support::written::{convert, scattered, written};
 
@@ -157,5 +158,26 @@ fn announced_length_is_an_upper_bound() {
         let most = plan["output-size"].as_u64().unwrap();
         assert!(len <= most && most <= 5 << 20, "{variant}: {len} of {most}");
         std::fs::remove_file(folder.path().join("a.vdi")).unwrap();
+    }
+}
+
+/// A device is filled with noise before, and is longer than the image.
+#[test]
+fn images_on_a_device_are_read_by_qemu_img() {
+    if !has_tool("qemu-img") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    std::fs::write(folder.path().join("a.raw"), scattered(6, 5_000_000)).unwrap();
+    let backing = folder.path().join("device");
+    for variant in VARIANTS {
+        std::fs::write(&backing, Noise::new(1).bytes(9 * MIB)).unwrap();
+        let Some(device) = Loop::new(&backing) else { return };
+        let args = [
+            "convert", "--from", "raw", "a.raw", &device.0, "-O", "vdi", "-o", variant, "--force", "--verify",
+        ];
+        let output = imgprep(folder.path(), &args);
+        assert!(output.status.success(), "{variant}: {}", said(&output));
+        tool(folder.path(), "qemu-img", &["compare", "-q", "-f", "raw", "-F", "vdi", "a.raw", &device.0]);
     }
 }

@@ -4,6 +4,7 @@ use std::path::Path;
 
 use testdata_gen::{Noise, disk_of};
 
+use crate::support::loop_device::Loop;
 use crate::support::program::{bounded, command, has_tool, imgprep, names, said, tool};
 use crate::support::written::{convert, scattered, written};
 
@@ -204,5 +205,39 @@ fn announced_length_is_an_upper_bound() {
         let most = plan["output-size"].as_u64().unwrap();
         assert!(len <= most && most <= len + (6 << 20), "{variant}: {len} of {most}");
         std::fs::remove_file(folder.path().join("a.vhd")).unwrap();
+    }
+}
+
+/// A device is filled with noise before. A fixed image needs a device of its own length, because its footer is at the end.
+#[test]
+fn images_on_a_device_are_read_by_qemu_img() {
+    if !has_tool("qemu-img") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let disk = scattered(6, 5_000_000);
+    std::fs::write(folder.path().join("a.raw"), &disk).unwrap();
+    let backing = folder.path().join("device");
+    let len = disk.len().next_multiple_of(512) + 512;
+    for (options, len, is_written) in [
+        ("block_size=512K", 8 << 20, true),
+        ("subformat=fixed", len, true),
+        ("subformat=fixed", len + 512, false),
+    ] {
+        std::fs::write(&backing, Noise::new(1).bytes(len)).unwrap();
+        let Some(device) = Loop::new(&backing) else { return };
+        let args = [
+            "convert", "--from", "raw", "a.raw", &device.0, "-O", "vhd", "-o", options, "--force", "--verify",
+        ];
+        let output = imgprep(folder.path(), &args);
+        assert_eq!(output.status.success(), is_written, "{options}: {}", said(&output));
+        if is_written {
+            let args = ["compare", "-q", "-f", "raw", "-F", "vpc", "a.raw", &device.0];
+            tool(folder.path(), "qemu-img", &args);
+        } else {
+            assert!(said(&output).contains("[output.device-length]"), "{}", said(&output));
+            drop(device);
+            assert!(std::fs::read(&backing).unwrap() == Noise::new(1).bytes(len), "nothing is written");
+        }
     }
 }
