@@ -225,29 +225,35 @@ impl Inputs {
         Ok(duels)
     }
 
-    /// The formats that both write.
-    pub(super) fn to_qcow2(&self) -> Vec<Duel> {
+    /// The formats that both write: name, target, format and options of both.
+    pub(super) fn to_formats(&self) -> Vec<Duel> {
         if !has_qemu_img() {
             return Vec::new();
         }
-        let duel = |(name, at_most, ours, theirs): (&str, f64, &str, &str)| {
+        let duel = |(name, at_most, format, ours, theirs): (&str, f64, &str, &str, &str)| {
+            let output = format!("o.{format}");
+            let qemu_format = if format == "vhd" { "vpc" } else { format };
             let qemu = |label: &str, flags: &str| {
-                let line = format!("qemu-img convert -f raw -O qcow2 {theirs} {flags} full.raw o.qcow2");
-                self.shell(name, "o.qcow2", &line).reading(vec![self.folder.join("full.raw")]).called(label)
+                let line =
+                    format!("qemu-img convert -f raw -O {qemu_format} {theirs} {flags} full.raw {output}");
+                self.shell(name, &output, &line).reading(vec![self.folder.join("full.raw")]).called(label)
             };
-            let line = format!("convert $full.raw $o.qcow2 -q --no-sync {ours}");
+            let line = format!("convert $full.raw ${output} -q --no-sync {ours}");
             Duel::of(vec![
-                self.ours(name, "o.qcow2", line.trim_end()).called("imgprep"),
+                self.ours(name, &output, line.trim_end()).called("imgprep"),
                 qemu("qemu-img", "-t writeback"),
                 qemu("qemu-img -m 16 -W", "-t writeback -m 16 -W"),
             ])
             .at_most(at_most)
         };
-        let zstd = ("-o compression_type=zstd", "-c -o compression_type=zstd");
         vec![
-            duel(("plain", 0.75, "", "")),
-            duel(("zlib", 0.35, "-o compress=on", "-c")),
-            duel(("zstd", 0.35, zstd.0, zstd.1)),
+            duel(("QCOW2, plain", 0.75, "qcow2", "", "")),
+            duel(("QCOW2, zlib", 0.35, "qcow2", "-o compress=on", "-c")),
+            duel(("QCOW2, zstd", 0.35, "qcow2", "-o compression_type=zstd", "-c -o compression_type=zstd")),
+            duel(("VDI, dynamic", 0.75, "vdi", "", "")),
+            duel(("VDI, static", 0.75, "vdi", "-o static=on", "-o static=on")),
+            duel(("VHD, dynamic", 0.75, "vhd", "", "")),
+            duel(("VHD, fixed", 0.75, "vhd", "-o subformat=fixed", "-o subformat=fixed")),
         ]
     }
 
