@@ -4,7 +4,8 @@ use std::path::Path;
 
 use testdata_gen::{Noise, disk_of};
 
-use super::program::{has_tool, imgprep, said, tool};
+use super::loop_device::Loop;
+use super::program::{bounded, command, has_tool, imgprep, names, said, tool};
 
 /// Text, noise, zeros and single bytes, at offsets that no cluster size divides.
 pub(crate) fn scattered(seed: u64, size: usize) -> Vec<u8> {
@@ -57,8 +58,8 @@ pub(crate) fn written(folder: &Path, disk: &[u8], format: &str, options: &[&str]
     convert(folder, &[&name, "back.raw"]);
     assert!(std::fs::read(folder.join("back.raw")).unwrap() == sectors, "{options:?}: our reader");
     if has_tool("qemu-img") {
-        // QEMU's name of the format; it has no check of VHD.
-        let theirs = if format == "vhd" { "vpc" } else { format };
+        let theirs = qemu_name(format);
+        // It has no check of VHD.
         if theirs != "vpc" {
             tool(folder, "qemu-img", &["check", "-q", "-f", theirs, &name]);
         }
@@ -66,4 +67,83 @@ pub(crate) fn written(folder: &Path, disk: &[u8], format: &str, options: &[&str]
         assert!(std::fs::read(folder.join("theirs.raw")).unwrap() == sectors, "{options:?}: qemu-img");
     }
     file
+}
+
+/// QEMU's name of a format.
+fn qemu_name(format: &str) -> &str {
+    if format == "vhd" { "vpc" } else { format }
+}
+
+/// Writes a disk with data at both ends and in the middle, within a memory limit; `qemu-img` compares.
+pub(crate) fn large_disk_stays_within(memory_mib: u64, format: &str, size_gib: u64, options: &[&str]) {
+    if !has_tool("qemu-img") || !has_tool("qemu-io") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    let size = format!("{size_gib}G");
+    let create = ["create", "-q", "-f", "qcow2", "-o", "cluster_size=2M", "a.qcow2", &size];
+    tool(folder.path(), "qemu-img", &create);
+    let last = format!("write -P 3 {} 512", (size_gib << 30) - 512);
+    let middle = format!("write -P 2 {} 1k", size_gib << 29);
+    for write in ["write -P 1 0 4M", &middle, &last] {
+        tool(folder.path(), "qemu-io", &["-c", write, "a.qcow2"]);
+    }
+    let (name, memory) = (format!("b.{format}"), format!("{memory_mib}M"));
+    for options in options {
+        let args = ["convert", "a.qcow2", &name, "-o", options, "--force", "--memory", &memory, "-q"];
+        // Libraries and stacks count as well.
+        let output = bounded(&command(folder.path(), &args), (memory_mib + 64) << 10).output().unwrap();
+        assert!(output.status.success(), "{options}: {}", said(&output));
+        tool(folder.path(), "qemu-img", &["compare", "-q", "-F", qemu_name(format), "a.qcow2", &name]);
+    }
+}
+
+/// Converts RAW files with these arguments: each conversion is rejected with its message, and leaves no output.
+pub(crate) fn rejected(folder: &Path, cases: &[(&[&str], &str)]) {
+    let before = names(folder);
+    for (args, want) in cases {
+        let output = imgprep(folder, &[&["convert", "--from", "raw"], *args].concat());
+        assert!(output.status.code() == Some(1) && output.stdout.is_empty(), "{args:?}");
+        assert!(said(&output).contains(want), "{args:?}: {}", said(&output));
+        assert_eq!(names(folder), before, "{args:?}");
+    }
+}
+
+/// The length of `a.raw` in a format as `--dry-run` announces it, and as it is.
+pub(crate) fn announced(folder: &Path, format: &str, options: &str) -> (u64, u64) {
+    let name = format!("a.{format}");
+    let plan = ["convert", "a.raw", &name, "--from", "raw", "-o", options, "--dry-run", "--output", "json"];
+    let plan: serde_json::Value = serde_json::from_slice(&imgprep(folder, &plan).stdout).unwrap();
+    convert(folder, &["a.raw", &name, "-o", options]);
+    let len = std::fs::metadata(folder.join(&name)).unwrap().len();
+    std::fs::remove_file(folder.join(&name)).unwrap();
+    (plan["output-size"].as_u64().unwrap(), len)
+}
+
+/// Converts `a.raw` into a pipe.
+pub(crate) fn piped(folder: &Path, format: &str, options: &[&str]) -> std::process::Output {
+    let args = ["convert", "--from", "raw", "a.raw", "-", "-O", format, "-q"];
+    imgprep(folder, &[&args[..], options].concat())
+}
+
+/// Converts `a.raw` onto a device of `len` bytes of noise, and compares it with `qemu-img` if it was written. Returns the
+/// output of the program, and the contents of the device; `None` where there are no devices.
+pub(crate) fn on_a_device(
+    folder: &Path,
+    format: &str,
+    options: &str,
+    len: usize,
+) -> Option<(std::process::Output, Vec<u8>)> {
+    let backing = folder.join("device");
+    std::fs::write(&backing, Noise::new(1).bytes(len)).unwrap();
+    let device = Loop::new(&backing)?;
+    let args =
+        ["convert", "--from", "raw", "a.raw", &device.0, "-O", format, "-o", options, "--force", "--verify"];
+    let output = imgprep(folder, &args);
+    if output.status.success() && has_tool("qemu-img") {
+        let args = ["compare", "-q", "-f", "raw", "-F", qemu_name(format), "a.raw", &device.0];
+        tool(folder, "qemu-img", &args);
+    }
+    drop(device);
+    Some((output, std::fs::read(&backing).unwrap()))
 }

@@ -19,6 +19,7 @@ mod identity;
 mod invalid;
 mod nonzero;
 mod padded;
+mod paged_table;
 mod two_level;
 mod unsupported;
 mod usage;
@@ -28,8 +29,9 @@ pub use codes::HeaderCodes;
 pub use invalid::Invalid;
 pub use unsupported::{Encrypted, TextTooLong};
 
-// Identifiers of written files.
+// Written files: identifiers, tables.
 pub use identity::derived_uuid;
+pub use paged_table::PagedTable;
 
 // On-disk structures: fields at offsets that the compiler checks, bytes that a short file ends with zeros.
 pub use fields::{Fields, FieldsMut};

@@ -6,10 +6,8 @@
 //! Memory: one page of the block allocation table.
 
 use alloc::vec;
-use alloc::vec::Vec;
-use core::ops::Range;
 
-use imgprep_format_kit::FieldsMut;
+use imgprep_format_kit::{FieldsMut, PagedTable};
 use imgprep_map::{Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Stored, usize_of};
 
 use crate::Unsupported;
@@ -21,8 +19,6 @@ use crate::size::chs;
 const MOST: u64 = 2040 << 30;
 /// File offset of the block allocation table: footer copy and header precede it.
 const TABLE_AT: u64 = FOOTER + HEADER;
-/// Entries of the table that are written at once.
-const PAGE: u64 = 16 << 10;
 /// 2000-01-01 in seconds since 1970, the origin of time stamps.
 const EPOCH: u64 = 946_684_800;
 
@@ -36,6 +32,16 @@ pub enum Subformat {
         /// Bytes of a block.
         block_size: BlockSize,
     },
+}
+
+impl Subformat {
+    /// The block size; of a fixed image, the unit in which zeros are detected.
+    fn block_size(self) -> BlockSize {
+        match self {
+            Self::Fixed => BlockSize::default(),
+            Self::Dynamic { block_size } => block_size,
+        }
+    }
 }
 
 /// The block size of a dynamic image.
@@ -73,8 +79,7 @@ pub struct VhdWriter {
     footer: [u8; 512],
     /// File offset of the next block.
     next: u64,
-    /// The page of the table that is being filled, and its entries.
-    page: (u64, Vec<u32>),
+    table: PagedTable,
 }
 
 impl VhdWriter {
@@ -86,45 +91,19 @@ impl VhdWriter {
             return Err(Unsupported::WriteDiskTooLarge { size: disk_size, most: MOST }.into());
         }
         let footer = footer(disk_size, subformat, uuid, unix_time);
-        let mut writer = Self { disk_size, subformat, footer, next: 0, page: (0, Vec::new()) };
-        writer.next = TABLE_AT + (writer.blocks() * 4).next_multiple_of(SECTOR);
-        writer.page.1 = writer.empty_page(0);
-        Ok(writer)
+        let block_size = subformat.block_size();
+        // The table is padded to whole sectors.
+        let table_len = (disk_size.div_ceil(block_size.bytes()) * 4).next_multiple_of(SECTOR);
+        let table = PagedTable::new(TABLE_AT, table_len / 4, UNUSED, u32::to_be_bytes);
+        Ok(Self { disk_size, subformat, footer, next: TABLE_AT + table_len, table })
     }
 
     fn block_size(&self) -> BlockSize {
-        match self.subformat {
-            Subformat::Fixed => BlockSize::default(),
-            Subformat::Dynamic { block_size } => block_size,
-        }
+        self.subformat.block_size()
     }
 
     fn blocks(&self) -> u64 {
         self.disk_size.div_ceil(self.block_size().bytes())
-    }
-
-    /// Blocks that a page of the table describes. The table is padded to whole sectors.
-    fn described(&self, page: u64) -> Range<u64> {
-        let entries = (self.blocks() * 4).next_multiple_of(SECTOR) / 4;
-        page * PAGE..((page + 1) * PAGE).min(entries)
-    }
-
-    fn empty_page(&self, page: u64) -> Vec<u32> {
-        let described = self.described(page);
-        // OK: at most a page.
-        vec![UNUSED; usize_of(described.end.saturating_sub(described.start))]
-    }
-
-    /// Writes the pages before `page`, which becomes the current one.
-    fn turn_to(&mut self, page: u64, out: &mut dyn Emit) -> Result<(), Error> {
-        while self.page.0 < page {
-            let (current, entries) = &self.page;
-            let bytes: Vec<u8> = entries.iter().flat_map(|entry| entry.to_be_bytes()).collect();
-            out.write(TABLE_AT + current * PAGE * 4, &bytes)?;
-            let next = current + 1;
-            self.page = (next, self.empty_page(next));
-        }
-        Ok(())
     }
 
     /// The header of a dynamic image ("Dynamic Disk Header Format").
@@ -201,11 +180,9 @@ impl ImageWriter for VhdWriter {
     /// A block follows its sector bitmap. All of its sectors are stored, so all of their bits are set.
     fn place(&mut self, block: u64, _: Stored, out: &mut dyn Emit) -> Result<Placement, Error> {
         let block_size = self.block_size();
-        self.turn_to(block / PAGE, out)?;
-        if let Some(entry) = self.page.1.get_mut(usize_of(block % PAGE)) {
-            // OK: at most 2040 GiB of data with their bitmaps and table are less than 2^32 sectors.
-            *entry = u32::try_from(self.next / SECTOR).unwrap_or(UNUSED);
-        }
+        // OK: at most 2040 GiB of data with their bitmaps and table are less than 2^32 sectors.
+        let sector = u32::try_from(self.next / SECTOR).unwrap_or(UNUSED);
+        self.table.set(block, sector, out)?;
         let at = self.next;
         self.next += block_size.bitmap() + block_size.bytes();
         // OK: 64 KiB at most.
@@ -219,7 +196,7 @@ impl ImageWriter for VhdWriter {
             out.write(self.disk_size, &self.footer)?;
             return Ok(self.disk_size + FOOTER);
         }
-        self.turn_to(self.blocks().div_ceil(PAGE), out)?;
+        self.table.finish(out)?;
         out.write(self.next, &self.footer)?;
         out.write(0, &self.footer)?;
         out.write(FOOTER, &self.header())?;

@@ -4,9 +4,10 @@ use std::path::Path;
 
 use testdata_gen::{Noise, disk_of};
 
-use crate::support::loop_device::Loop;
-use crate::support::program::{bounded, command, has_tool, imgprep, names, said, tool};
-use crate::support::written::{convert, scattered, written};
+use crate::support::program::said;
+use crate::support::written::{
+    announced, large_disk_stays_within, on_a_device, piped, rejected, scattered, written,
+};
 
 const MIB: usize = 1 << 20;
 const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
@@ -83,38 +84,19 @@ fn header_has_the_expected_bytes() {
     assert!(file[472..MIB].iter().all(|byte| *byte == 0));
 }
 
-/// Data at both ends and in the middle of a disk of 64 TiB, whose map has 256 MiB.
+/// Its map has 256 MiB.
 #[test]
 fn a_disk_of_64_tib_stays_within_the_memory_limit() {
-    if !has_tool("qemu-img") || !has_tool("qemu-io") {
-        return;
-    }
-    let folder = tempfile::tempdir().unwrap();
-    let create = ["create", "-q", "-f", "qcow2", "-o", "cluster_size=2M", "a.qcow2", "64T"];
-    tool(folder.path(), "qemu-img", &create);
-    for write in ["write -P 1 0 4M", "write -P 2 32T 1k", "write -P 3 70368744177152 512"] {
-        tool(folder.path(), "qemu-io", &["-c", write, "a.qcow2"]);
-    }
-    let args = ["convert", "a.qcow2", "b.vdi", "--force", "--memory", "32M", "-q"];
-    // Libraries and stacks count as well.
-    let output = bounded(&command(folder.path(), &args), (32 + 64) << 10).output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
-    tool(folder.path(), "qemu-img", &["compare", "-q", "a.qcow2", "b.vdi"]);
+    large_disk_stays_within(32, "vdi", 64 << 10, &["static=off"]);
 }
 
 #[test]
 fn a_static_image_is_written_to_a_pipe_and_a_dynamic_one_is_rejected() {
     let folder = tempfile::tempdir().unwrap();
-    let disk = scattered(9, 2_600_000);
-    let file = vdi(folder.path(), &disk, "static=on");
-    let piped = |variant| {
-        let args =
-            ["convert", "--from", "raw", "a.raw", "-", "-O", "vdi", "-o", variant, "--uuid", UUID, "-q"];
-        imgprep(folder.path(), &args)
-    };
-    let output = piped("static=on");
+    let file = vdi(folder.path(), &scattered(9, 2_600_000), "static=on");
+    let output = piped(folder.path(), "vdi", &["-o", "static=on", "--uuid", UUID]);
     assert!(output.status.success() && output.stdout == file, "{}", String::from_utf8_lossy(&output.stderr));
-    let output = piped("static=off");
+    let output = piped(folder.path(), "vdi", &[]);
     assert!(output.stdout.is_empty() && said(&output).contains("[convert.needs-file]"), "{}", said(&output));
 }
 
@@ -122,62 +104,41 @@ fn a_static_image_is_written_to_a_pipe_and_a_dynamic_one_is_rejected() {
 fn unwritable_disks_are_rejected_before_an_output_exists() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.raw"), [1]).unwrap();
-    let large = std::fs::File::create(folder.path().join("large.raw")).unwrap();
     let most = ((1 << 30) - (1 << 19)) << 20;
-    let is_made = large.set_len(most + 512).is_ok();
-    for (args, want) in [
-        (&["large.raw", "b.vdi"][..], "[vdi.write.disk-too-large]"),
-        (&["a.raw", "b.vdi", "-o", "static=maybe"], "expected static=on|off"),
-        (&["a.raw", "b.vdi", "-o", "level=3"], "vdi has static=on|off"),
-        (&["a.raw", "b.vdi", "--level", "3"], "level"),
-        (&["a.raw", "b.vdi", "--bitmap"], "--bitmap is for a RAW file"),
-    ] {
-        if args[0] == "large.raw" && !is_made {
-            // The file system has no files of this length.
-            continue;
-        }
-        let output = imgprep(folder.path(), &[&["convert", "--from", "raw"], args].concat());
-        assert_eq!(output.status.code(), Some(1), "{args:?}");
-        assert!(said(&output).contains(want), "{args:?}: {}", said(&output));
-        assert_eq!(names(folder.path()), ["a.raw", "large.raw"], "{args:?}");
+    let large = std::fs::File::create(folder.path().join("large.raw")).unwrap();
+    // Not every file system has files of this length.
+    if large.set_len(most + 512).is_ok() {
+        rejected(folder.path(), &[(&["large.raw", "b.vdi"], "[vdi.write.disk-too-large]")]);
     }
+    rejected(
+        folder.path(),
+        &[
+            (&["a.raw", "b.vdi", "-o", "static=maybe"], "expected static=on|off"),
+            (&["a.raw", "b.vdi", "-o", "level=3"], "vdi has static=on|off"),
+            (&["a.raw", "b.vdi", "--level", "3"], "level"),
+            (&["a.raw", "b.vdi", "--bitmap"], "--bitmap is for a RAW file"),
+        ],
+    );
 }
 
-/// The output is exactly as long as `--dry-run` announces where all blocks of the source contain data.
 #[test]
 fn announced_length_is_an_upper_bound() {
     let folder = tempfile::tempdir().unwrap();
-    std::fs::write(folder.path().join("a.raw"), disk_of(3 * MIB, &[(0, vec![1; MIB]), (2 * MIB, vec![1])]))
-        .unwrap();
+    let disk = disk_of(3 * MIB, &[(0, vec![1; MIB]), (2 * MIB, vec![1])]);
+    std::fs::write(folder.path().join("a.raw"), disk).unwrap();
     for variant in VARIANTS {
-        let plan =
-            ["convert", "a.raw", "a.vdi", "--from", "raw", "-o", variant, "--dry-run", "--output", "json"];
-        let plan: serde_json::Value = serde_json::from_slice(&imgprep(folder.path(), &plan).stdout).unwrap();
-        convert(folder.path(), &["a.raw", "a.vdi", "-o", variant]);
-        let len = std::fs::metadata(folder.path().join("a.vdi")).unwrap().len();
-        let most = plan["output-size"].as_u64().unwrap();
+        let (most, len) = announced(folder.path(), "vdi", variant);
         assert!(len <= most && most <= 5 << 20, "{variant}: {len} of {most}");
-        std::fs::remove_file(folder.path().join("a.vdi")).unwrap();
     }
 }
 
-/// A device is filled with noise before, and is longer than the image.
+/// The device is filled with noise before, and is longer than the image.
 #[test]
 fn images_on_a_device_are_read_by_qemu_img() {
-    if !has_tool("qemu-img") {
-        return;
-    }
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.raw"), scattered(6, 5_000_000)).unwrap();
-    let backing = folder.path().join("device");
     for variant in VARIANTS {
-        std::fs::write(&backing, Noise::new(1).bytes(9 * MIB)).unwrap();
-        let Some(device) = Loop::new(&backing) else { return };
-        let args = [
-            "convert", "--from", "raw", "a.raw", &device.0, "-O", "vdi", "-o", variant, "--force", "--verify",
-        ];
-        let output = imgprep(folder.path(), &args);
+        let Some((output, _)) = on_a_device(folder.path(), "vdi", variant, 9 * MIB) else { return };
         assert!(output.status.success(), "{variant}: {}", said(&output));
-        tool(folder.path(), "qemu-img", &["compare", "-q", "-f", "raw", "-F", "vdi", "a.raw", &device.0]);
     }
 }
