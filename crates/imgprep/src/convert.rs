@@ -200,10 +200,10 @@ fn create(destination: &Destination, options: &ConvertOptions, size: u64) -> Res
         let available = device.capacity();
         return Err(in_path(WriteError::TooSmall { needed: size, available }.into()));
     }
-    let len = options.target.disk_size(size).saturating_add(imgprep_vhd::FOOTER_LEN);
-    if options.target.ends_with_footer() && device.capacity() != len {
+    let capacity = device.capacity();
+    if let Some(len) = options.target.device_len(size).filter(|len| *len != capacity) {
         let format = options.target.name();
-        return Err(in_path(RequestError::DeviceLength { format, len, capacity: device.capacity() }.into()));
+        return Err(in_path(RequestError::DeviceLength { format, len, capacity }.into()));
     }
     Ok(Box::new(DeviceTarget { device, path: path.clone() }))
 }

@@ -103,9 +103,10 @@ impl Target {
         self == Self::Raw
     }
 
-    /// Whether the format is recognised only at the end of the file: a device must be exactly as long.
-    pub(crate) fn ends_with_footer(self) -> bool {
-        matches!(self, Self::Vhd { subformat: VhdSubformat::Fixed, .. })
+    /// The length that a device must have for a disk of `size` bytes, if the format is recognised only at the end of a file.
+    pub(crate) fn device_len(self, size: u64) -> Option<u64> {
+        let is_at_end = matches!(self, Self::Vhd { subformat: VhdSubformat::Fixed, .. });
+        is_at_end.then(|| self.disk_size(size).saturating_add(imgprep_vhd::FOOTER_LEN))
     }
 
     /// Whether a bitmap of its blocks can be written next to it.

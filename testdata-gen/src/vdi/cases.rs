@@ -2,7 +2,8 @@
 
 use crate::bytes::put;
 use crate::disk::{Noise, disk_of, text};
-use crate::model::{AnomalousImage, ImageFile};
+use crate::model::AnomalousImage;
+use crate::rows::anomaly;
 use crate::vdi::encode::{Vdi, Written};
 
 /// Blocks of 64 KiB: 0, 3 and 16 are stored, the disk ends in the last one.
@@ -19,8 +20,7 @@ pub fn vdi_cases() -> Vec<AnomalousImage> {
     let row = |name, about, code, at: u64, changed: u64, byte: u8| {
         let mut bytes = recipe().write().file;
         put(&mut bytes, changed, &[byte]);
-        let files = vec![ImageFile { name: format!("{name}.vdi"), bytes }];
-        AnomalousImage { name, about, files, code, at: Some(at) }
+        anomaly("vdi", (name, about, code, at), bytes)
     };
     let Written { map, data, .. } = recipe().write();
     let (map, data) = (map.to_le_bytes(), data.to_le_bytes());

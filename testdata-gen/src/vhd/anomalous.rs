@@ -3,6 +3,7 @@
 use crate::bytes::put;
 use crate::disk::{Noise, disk_of, mixed, text};
 use crate::model::{AnomalousImage, ImageFile};
+use crate::rows::anomaly;
 use crate::vhd::encode::{Parent, Vhd, Written, seal, wide};
 
 const HEADER: u64 = 512;
@@ -26,8 +27,7 @@ fn row(
     at: u64,
     bytes: Vec<u8>,
 ) -> AnomalousImage {
-    let files = vec![ImageFile { name: format!("{name}.vhd"), bytes }];
-    AnomalousImage { name, about, files, code, at: Some(at) }
+    anomaly("vhd", (name, about, code, at), bytes)
 }
 
 fn disk() -> Vec<u8> {

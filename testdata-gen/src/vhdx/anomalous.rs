@@ -2,6 +2,7 @@
 
 use crate::disk::{Noise, text};
 use crate::model::{AnomalousImage, ImageFile};
+use crate::rows::anomaly;
 use crate::vhdx::encode::{
     Block, Change, DATA_WRITE, Entry, FILE_PARAMETERS, HEADERS, LOCATOR, LOG, REGION_TABLES, Vhdx, Written,
     guid, put, seal,
@@ -42,8 +43,7 @@ fn row(
 ) -> AnomalousImage {
     let mut written = recipe.write();
     let at = edit(&mut written);
-    let files = vec![ImageFile { name: format!("{name}.vhdx"), bytes: written.file }];
-    AnomalousImage { name, about, files, code, at: Some(at) }
+    anomaly("vhdx", (name, about, code, at), written.file)
 }
 
 fn heads() -> Vec<AnomalousImage> {

@@ -4,7 +4,8 @@ use std::collections::BTreeMap;
 
 use crate::bytes::put;
 use crate::disk::{Noise, text};
-use crate::model::{AnomalousImage, ImageFile};
+use crate::model::AnomalousImage;
+use crate::rows::anomaly;
 use crate::vmdk::encode::{
     Cell, Hosted, Written, cells_of, cowd, descriptor, file, recipe, sectors, sesparse,
 };
@@ -29,8 +30,7 @@ fn row(
     at: u64,
     bytes: Vec<u8>,
 ) -> AnomalousImage {
-    let files = vec![ImageFile { name: format!("{name}.vmdk"), bytes }];
-    AnomalousImage { name, about, files, code, at: Some(at) }
+    anomaly("vmdk", (name, about, code, at), bytes)
 }
 
 fn edited(written: &Written, edits: &[(u64, &[u8])]) -> Vec<u8> {

@@ -7,7 +7,8 @@ use imgprep::{Disk, Finding, Severity, StructureCounts};
 use testdata_gen::{AnomalousImage, GoodImage, anomalous, good, write_files};
 
 use crate::support::library::open;
-use crate::support::program::{imgprep, said};
+use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::qemu::source;
 use crate::support::structure::{check, cost_of_check, cost_of_walk};
 
 /// The anomalous images whose code is one of the format.
@@ -105,5 +106,29 @@ pub(crate) fn repeated_tables_cost_a_single_walk(format: &str, path: &Path) {
     for (what, asked) in [("walk", walk), ("check", cost_of_check(path))] {
         assert!(asked.bytes() <= 4 * len, "{format} {what}: {asked:?} of {len}");
         assert!(asked.calls() <= 100, "{format} {what}: {asked:?}");
+    }
+}
+
+/// Asserts that images of `qemu-img` with each of these options, partly overwritten by `qemu-io`, have no findings above a
+/// note. `format` is QEMU's name.
+pub(crate) fn qemu_images_have_no_errors(format: &str, options: &[&str]) {
+    if !has_tool("qemu-img") || !has_tool("qemu-io") {
+        return;
+    }
+    let folder = tempfile::tempdir().unwrap();
+    source(folder.path());
+    for option in options {
+        let convert = ["convert", "-f", "raw", "src.raw", "a.img", "-O", format, "-o", option];
+        tool(folder.path(), "qemu-img", &convert);
+        // A compressed stream cannot be overwritten.
+        if !option.contains("streamOptimized") {
+            tool(folder.path(), "qemu-io", &["-f", format, "-c", "write -P 5 3M 1500k", "a.img"]);
+        }
+        let disk =
+            open(&folder.path().join("a.img"), None).unwrap_or_else(|error| panic!("{option}: {error}"));
+        let (checked, findings) = check(&disk);
+        let odd: Vec<_> = findings.iter().filter(|found| found.severity > Severity::Note).collect();
+        assert!(odd.is_empty(), "{option}: {odd:#?}");
+        assert_eq!((checked.leaks, checked.corruptions), (0, 0), "{option}");
     }
 }

@@ -1,116 +1,79 @@
 //! Options that would let a failed operation succeed.
 
-/// An option that would let the operation succeed.
-///
-/// An error message names no option of a program. The error carries a hint instead, and the caller renders it in
-/// its own terms: the command line names its options, [`text`](Self::text) is neutral.
-#[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
-#[non_exhaustive]
-pub enum Hint {
+/// Rows: documentation, variant, name, text.
+macro_rules! hints {
+    ($($(#[$about:meta])* $variant:ident $name:literal $text:literal;)*) => {
+        /// An option that would let the operation succeed.
+        ///
+        /// An error message names no option of a program. The error carries a hint instead, and the caller renders it in
+        /// its own terms: the command line names its options, [`text`](Self::text) is neutral.
+        #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
+        #[non_exhaustive]
+        pub enum Hint {
+            $($(#[$about])* $variant,)*
+        }
+
+        impl Hint {
+            /// All hints.
+            pub const ALL: &[Self] = &[$(Self::$variant),*];
+
+            /// The name in JSON.
+            pub fn name(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $name,)*
+                }
+            }
+
+            /// What to do, without the options of any program.
+            pub fn text(self) -> &'static str {
+                match self {
+                    $(Self::$variant => $text,)*
+                }
+            }
+        }
+    };
+}
+
+hints! {
     /// Select one of the matching formats.
-    SelectFormat,
+    SelectFormat "select-format" "select the format explicitly";
     /// Read the file as a RAW disk.
-    ReadAsRaw,
+    ReadAsRaw "read-as-raw" "read the file as a RAW disk, if it is one";
     /// Convert the named data file instead, as a RAW disk.
-    ConvertDataFile,
+    ConvertDataFile "convert-data-file" "convert that file instead, as a RAW disk";
     /// Open files in the image's own folder.
-    FollowBeside,
+    FollowBeside "follow-beside" "allow files in the image's own folder to be opened";
     /// Open files outside the image's own folder.
-    FollowAny,
+    FollowAny "follow-any" "allow files outside the image's own folder to be opened";
     /// Put the parent next to the image, or specify it.
-    LocateParent,
+    LocateParent "locate-parent" "put the parent next to the image, or specify it";
     /// The same, or search the folder above as well.
-    LocateParentAbove,
+    LocateParentAbove "locate-parent-above"
+        "put the parent next to the image, specify it, or allow the folder above to be searched";
     /// Specify which file is the parent.
-    SelectParent,
+    SelectParent "select-parent" "specify the parent";
     /// Accept a parent whose identity does not match.
-    AcceptParent,
+    AcceptParent "accept-parent" "accept a mismatched parent";
     /// Obtain the file again, or convert what can be read.
-    Salvage,
+    Salvage "salvage" "obtain the file again, or convert what can be read";
     /// Replace the existing output.
-    ReplaceOutput,
+    ReplaceOutput "replace-output" "allow the existing file to be replaced";
     /// Overwrite the contents of the device.
-    OverwriteDevice,
+    OverwriteDevice "overwrite-device" "allow the contents of the device to be overwritten";
     /// Give the outputs names that differ.
-    RenameOutputs,
+    RenameOutputs "rename-outputs" "choose other output names";
     /// Select another output folder.
-    ChangeFolder,
+    ChangeFolder "change-folder" "choose another output folder";
     /// Continue the earlier batch, or start over.
-    ResumeBatch,
+    ResumeBatch "resume-batch" "continue the earlier batch, or start over";
     /// Convert the images again.
-    RestartBatch,
+    RestartBatch "restart-batch" "convert the images again";
 }
 
 impl Hint {
-    /// All hints.
-    pub const ALL: &[Self] = &[
-        Self::SelectFormat,
-        Self::ReadAsRaw,
-        Self::ConvertDataFile,
-        Self::FollowBeside,
-        Self::FollowAny,
-        Self::LocateParent,
-        Self::LocateParentAbove,
-        Self::SelectParent,
-        Self::AcceptParent,
-        Self::Salvage,
-        Self::ReplaceOutput,
-        Self::OverwriteDevice,
-        Self::RenameOutputs,
-        Self::ChangeFolder,
-        Self::ResumeBatch,
-        Self::RestartBatch,
-    ];
-
-    /// The name in JSON.
-    pub fn name(self) -> &'static str {
-        match self {
-            Self::SelectFormat => "select-format",
-            Self::ReadAsRaw => "read-as-raw",
-            Self::ConvertDataFile => "convert-data-file",
-            Self::FollowBeside => "follow-beside",
-            Self::FollowAny => "follow-any",
-            Self::LocateParent => "locate-parent",
-            Self::LocateParentAbove => "locate-parent-above",
-            Self::SelectParent => "select-parent",
-            Self::AcceptParent => "accept-parent",
-            Self::Salvage => "salvage",
-            Self::ReplaceOutput => "replace-output",
-            Self::OverwriteDevice => "overwrite-device",
-            Self::RenameOutputs => "rename-outputs",
-            Self::ChangeFolder => "change-folder",
-            Self::ResumeBatch => "resume-batch",
-            Self::RestartBatch => "restart-batch",
-        }
-    }
-
     /// The hint of this name.
     pub fn by_name(name: &str) -> Option<Self> {
         Self::ALL.iter().copied().find(|hint| hint.name() == name)
-    }
-
-    /// What to do, without the options of any program.
-    pub fn text(self) -> &'static str {
-        match self {
-            Self::SelectFormat => "select the format explicitly",
-            Self::ReadAsRaw => "read the file as a RAW disk, if it is one",
-            Self::ConvertDataFile => "convert that file instead, as a RAW disk",
-            Self::FollowBeside => "allow files in the image's own folder to be opened",
-            Self::FollowAny => "allow files outside the image's own folder to be opened",
-            Self::LocateParent => "put the parent next to the image, or specify it",
-            Self::LocateParentAbove => {
-                "put the parent next to the image, specify it, or allow the folder above to be searched"
-            }
-            Self::SelectParent => "specify the parent",
-            Self::AcceptParent => "accept a mismatched parent",
-            Self::Salvage => "obtain the file again, or convert what can be read",
-            Self::ReplaceOutput => "allow the existing file to be replaced",
-            Self::OverwriteDevice => "allow the contents of the device to be overwritten",
-            Self::RenameOutputs => "choose other output names",
-            Self::ChangeFolder => "choose another output folder",
-            Self::ResumeBatch => "continue the earlier batch, or start over",
-            Self::RestartBatch => "convert the images again",
-        }
     }
 }
 

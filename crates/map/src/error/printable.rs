@@ -79,10 +79,10 @@ pub fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_printable) { text.into() } else { Printable(text).to_string().into() }
 }
 
-/// JSON text with every character that is not printable as `\uXXXX`: the same value, and nothing that a terminal acts on.
-/// Nor does a runner of CI jobs, which takes `##[...]` anywhere in a log for a command.
+/// Escapes every unprintable character of a JSON text by its code. The value is unchanged, and terminals interpret none of
+/// it. Neither do CI runners, which treat `##[...]` anywhere in a log as a command.
 ///
-/// In JSON such characters stand in strings only, except for the line breaks and indentation between values.
+/// Outside of strings, only line breaks and indentation can be unprintable.
 pub fn printable_json(json: &str) -> Cow<'_, str> {
     let must_escape = |c| !is_printable(c) && c != '\n';
     if json.contains("##") {
