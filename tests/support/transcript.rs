@@ -38,9 +38,9 @@ pub fn assert_transcript(format: &str, recognise: Recognise, parse: Parse, golde
     let (mut lines, mut text) = (String::new(), String::new());
     for (name, sections) in transcript(format, recognise, parse) {
         lines += &name;
-        for (section, said) in sections {
-            _ = write!(lines, "; {section} {:08x}", crc32fast::hash(said.as_bytes()));
-            _ = write!(text, "== {name}: {section}\n{said}");
+        for (section, printed) in sections {
+            _ = write!(lines, "; {section} {:08x}", crc32fast::hash(printed.as_bytes()));
+            _ = write!(text, "== {name}: {section}\n{printed}");
         }
         lines += "\n";
     }
@@ -188,11 +188,11 @@ impl<'a> Subject<'a> {
             Limits { snapshots: 0, ..whole },
             Limits { text_bytes: 300, resident_bytes: 300, snapshots: 1, files: 1, ..whole },
         ];
-        let said = limits.map(|limits| {
+        let printed = limits.map(|limits| {
             let opened = self.open(&ParseOptions { limits, ..self.options() });
             opened.map_or_else(|error| error_line(&error), |opened| format!("{:?}\n", opened.image.findings))
         });
-        said.concat()
+        printed.concat()
     }
 
     /// What is reported about a file that was cut where structures begin or end.
@@ -204,13 +204,13 @@ impl<'a> Subject<'a> {
         let lens = short.into_iter().chain(long).filter(|len| *len < original.len());
         let mut text = String::new();
         for len in lens {
-            let said = match self.open_as(Arc::new(original[..len].to_vec()), &self.options()) {
+            let printed = match self.open_as(Arc::new(original[..len].to_vec()), &self.options()) {
                 Ok(opened) => {
                     [facts(&opened.image), extents(&opened), uses(&opened), check(&opened)].concat()
                 }
                 Err(error) => error_line(&error),
             };
-            _ = writeln!(text, "cut to {len}: {:08x}", crc32fast::hash(said.as_bytes()));
+            _ = writeln!(text, "cut to {len}: {:08x}", crc32fast::hash(printed.as_bytes()));
         }
         text
     }
@@ -227,15 +227,15 @@ impl<'a> Subject<'a> {
             let place = at..at + new.len();
             bytes[place.clone()].copy_from_slice(&new);
             // The text alone would be long: a changed table may have thousands of extents.
-            let said = match self.open_as(Arc::new(bytes.clone()), &self.options()) {
+            let printed = match self.open_as(Arc::new(bytes.clone()), &self.options()) {
                 Ok(opened) => {
                     [facts(&opened.image), extents(&opened), uses(&opened), check(&opened)].concat()
                 }
                 Err(error) => error_line(&error),
             };
             bytes[place.clone()].copy_from_slice(&original[place]);
-            let first = said.lines().next().unwrap_or_default();
-            _ = writeln!(text, "{at}: {new:02x?}: {:08x} {first}", crc32fast::hash(said.as_bytes()));
+            let first = printed.lines().next().unwrap_or_default();
+            _ = writeln!(text, "{at}: {new:02x?}: {:08x} {first}", crc32fast::hash(printed.as_bytes()));
         }
         text
     }
@@ -309,12 +309,12 @@ fn clipped(extent: &Extent, range: &Range<u64>) -> Option<Extent> {
 
 fn uses(opened: &Opened) -> String {
     let mut uses = Vec::new();
-    let told = opened.image.map.file_usage(&opened.files, &mut |one| {
+    let reported = opened.image.map.file_usage(&opened.files, &mut |one| {
         uses.push(one);
         ControlFlow::Continue(())
     });
     uses.sort_by_key(|one: &FileUse| (one.file, one.range.start, one.range.end));
-    told.map_or_else(|error| error_line(&error), |()| String::new()) + &lines(&uses)
+    reported.map_or_else(|error| error_line(&error), |()| String::new()) + &lines(&uses)
 }
 
 /// The structure check, the check before a conversion, and the check of what the disk does not use.
@@ -335,8 +335,9 @@ fn check(opened: &Opened) -> String {
         ControlFlow::Break(())
     });
     assert!(count <= 1, "a check that ends after one finding has {count}");
-    let said = [checked, unused, crossed].map(|said| said.unwrap_or_else(|error| error_line(&error)));
-    said.concat() + &lines(&findings)
+    let printed =
+        [checked, unused, crossed].map(|printed| printed.unwrap_or_else(|error| error_line(&error)));
+    printed.concat() + &lines(&findings)
 }
 
 /// The walk of a caller that continues after every lost range.

@@ -10,10 +10,10 @@ use testdata_gen::{Noise, sample, write_files};
 
 use crate::support::batches::{JOURNAL, holds, journal};
 use crate::support::escaping::{HOSTILE, file_is_clean, printed_clean};
-use crate::support::program::{command, imgprep, names, said};
+use crate::support::program::{command, imgprep, names, printed};
 
 fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(output)))
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", printed(output)))
 }
 
 /// Two small disks in `images`.
@@ -154,7 +154,7 @@ fn a_batch_is_resumed_from_another_directory() {
     ] {
         let args = ["batch", images, "--out", out, "--resume", "--output", "json"];
         let output = imgprep(&folder.join(place), &args);
-        assert!(output.status.success(), "{args:?}: {}", said(&output));
+        assert!(output.status.success(), "{args:?}: {}", printed(&output));
         assert_eq!(json(&output)["earlier"], 2, "{args:?}");
     }
 }
@@ -182,15 +182,19 @@ fn a_list_may_have_a_byte_order_mark_or_be_separated_by_nul() {
         let out = format!("out{index}");
         let args = ["batch", "-", "--out", &out, "--no-sync", "--to", "raw"];
         let output = with_input(folder, &args, &list);
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", printed(&output));
         let made: Vec<_> = names(&folder.join(out)).into_iter().filter(|name| name != JOURNAL).collect();
         assert_eq!(made, want, "{index}");
     }
     let output = with_input(folder, &["batch", "-", "--out", "x"], b"\xff\xfe\x00\xd8");
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(said(&output), "imgprep: the list on standard input: invalid UTF-16\n");
+    assert_eq!(printed(&output), "imgprep: the list on standard input: invalid UTF-16\n");
     let output = with_input(folder, &["batch", "-", "--out", "x"], b"\xef\xbb\xbf\r\n\n");
-    assert!(output.status.code() == Some(1) && said(&output).contains("batch.no-jobs"), "{}", said(&output));
+    assert!(
+        output.status.code() == Some(1) && printed(&output).contains("batch.no-jobs"),
+        "{}",
+        printed(&output)
+    );
 }
 
 /// A manifest as Windows writes it: byte order marks, line breaks of two bytes, UTF-16. Errors keep their places.
@@ -205,20 +209,20 @@ fn a_manifest_may_have_a_byte_order_mark_and_any_line_breaks() {
     for bytes in [format!("\u{feff}{text}").into_bytes(), text.into(), utf16(&format!("\u{feff}{text}"))] {
         write(&bytes);
         let output = imgprep(folder, &["batch", "jobs.toml", "--force", "--no-sync"]);
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", printed(&output));
     }
     write(format!("\u{feff}{text}verfy = true\r\n").as_bytes());
     let output = imgprep(folder, &["batch", "jobs.toml"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).starts_with("imgprep: jobs.toml: line 4, column 1: unknown field `verfy`"),
+        printed(&output).starts_with("imgprep: jobs.toml: line 4, column 1: unknown field `verfy`"),
         "{}",
-        said(&output)
+        printed(&output)
     );
-    assert!(said(&output).contains("[batch.manifest]"), "{}", said(&output));
+    assert!(printed(&output).contains("[batch.manifest]"), "{}", printed(&output));
     write(b"out = 'out'\n# caf\xe9\n");
     let output = imgprep(folder, &["batch", "jobs.toml"]);
-    assert_eq!(said(&output), "imgprep: jobs.toml: invalid UTF-8 at byte 17\n");
+    assert_eq!(printed(&output), "imgprep: jobs.toml: invalid UTF-8 at byte 17\n");
 }
 
 /// The cases `file-names/dangling.qcow2` and `p.vmdk -> /etc/passwd`.
@@ -260,7 +264,7 @@ fn links_that_lead_nowhere_or_out_of_the_folder_fail_in_a_batch() {
     let args = ["batch", "images", "--out", "any", "--follow", "any", "--include", "out.raw"];
     assert!(imgprep(folder, &args).status.success());
     let output = with_input(folder, &["batch", "-", "--out", "list"], b"images/out.raw\n");
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     assert!(holds(folder, &folder.join("list/out.zvhd2"), &vec![1; 4096]));
 }
 
@@ -284,7 +288,7 @@ fn control_characters_in_file_names_are_escaped_in_every_output_of_a_batch() {
     let reports = ["--report", "r.json", "--report", "r.xml", "--report", "r.html"];
     for more in [&["--progress", "jsonl"][..], &["-q"], &[], &["--output", "json"]] {
         let output = imgprep(folder, &[&args[..], &reports, more, &["--force"]].concat());
-        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(2), "{}", printed(&output));
         printed_clean(&output, &format!("batch {more:?}"));
         for name in ["r.json", "r.xml", "r.html"] {
             file_is_clean(&folder.join(name));
@@ -326,7 +330,7 @@ fn batch_that_cannot_run_reports_a_code() {
         (&["images", "--out", "x", "--include", "{a"], "batch.setting", "{a"),
     ] {
         let output = imgprep(folder, &[&["batch"], args, &["--output", "json"]].concat());
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", printed(&output));
         let error = &json(&output)["error"];
         assert_eq!(error["code"], code, "{error}");
         let text = error["message"].as_str().unwrap();
@@ -344,8 +348,8 @@ fn errors_name_the_output_and_not_its_temporary_file() {
     let output = imgprep(folder, &["convert", &path, "no/out.raw"]);
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        said(&output).contains("no/out.raw: ") && !said(&output).contains(".imgprep-"),
+        printed(&output).contains("no/out.raw: ") && !printed(&output).contains(".imgprep-"),
         "{}",
-        said(&output)
+        printed(&output)
     );
 }

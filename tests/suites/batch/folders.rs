@@ -6,7 +6,7 @@ use testdata_gen::Noise;
 
 use crate::batch::interrupts::Running;
 use crate::support::batches::JOURNAL;
-use crate::support::program::{command, imgprep, said};
+use crate::support::program::{command, imgprep, printed};
 
 /// A batch that runs for a long time.
 fn at_work(folder: &Path, args: &[&str]) -> Running {
@@ -40,18 +40,18 @@ fn nested_batches_are_rejected_if_their_outputs_could_collide() {
         let batch = |args: &[&str]| imgprep(folder.path(), &[&["batch", "images", "-q"], args].concat());
         for more in [&[][..], &["--force"], &["--resume"]] {
             let output = batch(&[refused, more].concat());
-            assert_eq!(output.status.code(), Some(1), "{refused:?}: {}", said(&output));
+            assert_eq!(output.status.code(), Some(1), "{refused:?}: {}", printed(&output));
             let process = format!("(process {})", running.child.id());
             assert!(
-                said(&output).contains("batch.locked") && said(&output).contains(&process),
+                printed(&output).contains("batch.locked") && printed(&output).contains(&process),
                 "{}",
-                said(&output)
+                printed(&output)
             );
             // It needs neither --resume nor --force later.
             assert!(!folder.path().join(refused[1]).join(JOURNAL).exists());
         }
         let output = batch(fine);
-        assert!(output.status.success(), "{fine:?}: {}", said(&output));
+        assert!(output.status.success(), "{fine:?}: {}", printed(&output));
         assert!(running.child.try_wait().unwrap().is_none(), "the first one is still at work");
     }
 }

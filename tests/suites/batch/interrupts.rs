@@ -10,7 +10,7 @@ use testdata_gen::Noise;
 
 use crate::cli::schemas::Schema;
 use crate::support::batches::{JOURNAL, holds, journal, signal};
-use crate::support::program::{command, has_strace, imgprep, names, said};
+use crate::support::program::{command, has_strace, imgprep, names, printed};
 
 /// A batch whose progress is read line by line.
 pub(crate) struct Running {
@@ -32,9 +32,9 @@ impl Running {
             let mut line = String::new();
             assert!(self.lines.read_line(&mut line).unwrap() > 0, "it ended before {event:?}");
             schema.holds(line.as_bytes(), "a line of progress");
-            let told: Value = serde_json::from_str(&line).unwrap();
-            if told["event"] == event {
-                return told;
+            let reported: Value = serde_json::from_str(&line).unwrap();
+            if reported["event"] == event {
+                return reported;
             }
         }
     }
@@ -82,7 +82,7 @@ const BATCH: &[&str] =
 fn goes_on(folder: &Path, want: &[(String, Vec<u8>)]) {
     // At another level than the run that was stopped, which is slow on purpose.
     let output = imgprep(folder, &["batch", "images", "--out", "out", "--resume", "--force", "--no-sync"]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     let out = folder.join("out");
     for (name, disk) in want {
         assert!(holds(folder, &out.join(name), disk), "{name}");
@@ -139,7 +139,7 @@ fn second_interrupt_stops_immediately_and_the_batch_can_be_resumed() {
     let folder = tempfile::tempdir().unwrap();
     let want = images(folder.path(), 3);
     let once = imgprep(folder.path(), &["convert", "images/2.raw", "whole.zvhd2", "-q"]);
-    assert!(once.status.success(), "{}", said(&once));
+    assert!(once.status.success(), "{}", printed(&once));
     let whole = std::fs::metadata(folder.path().join("whole.zvhd2")).unwrap().len();
     let program = command(folder.path(), BATCH);
     let mut traced = Command::new("strace");
@@ -189,6 +189,6 @@ fn an_interrupt_does_not_wait_for_a_pause() {
     assert_eq!((report["stopped"].as_u64(), report["failed"].as_u64()), (Some(1), Some(0)), "{report:#}");
     std::fs::remove_file(folder.path().join("out/no")).unwrap();
     let output = imgprep(folder.path(), &["batch", "jobs.toml", "--resume", "-q"]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     assert!(holds(folder.path(), &folder.path().join("out/no/such.zvhd2"), &want[0].1));
 }

@@ -11,7 +11,7 @@ use serde_json::Value;
 use testdata_gen::{Noise, broken, good, write_files};
 
 use crate::support::batches::{JOURNAL, holds};
-use crate::support::program::{command, imgprep, names, said};
+use crate::support::program::{command, imgprep, names, printed};
 
 #[test]
 fn batch_converts_good_images_and_reports_broken_ones() {
@@ -28,9 +28,9 @@ fn batch_converts_good_images_and_reports_broken_ones() {
         let path = write_files(&image.files, &images).unwrap();
         let name = path.file_name().unwrap().to_string_lossy().into_owned();
         let convert = imgprep(&images, &["convert", &name, "x.raw", "--no-sync", "--output", "json"]);
-        let said: Value = serde_json::from_slice(&convert.stdout).unwrap();
+        let printed: Value = serde_json::from_slice(&convert.stdout).unwrap();
         let _ = std::fs::remove_file(images.join("x.raw"));
-        match said["error"]["code"].as_str() {
+        match printed["error"]["code"].as_str() {
             Some(code) => want.insert(name, Err(code.to_string())),
             // An image that is rejected for another reason.
             None => continue,
@@ -40,7 +40,7 @@ fn batch_converts_good_images_and_reports_broken_ones() {
     let args =
         ["batch", "images", "--out", "out", "--name", "{name}.{ext}", "--include", "*", "--retry-pause", "1"];
     let output = imgprep(folder.path(), &[&args[..], &["--output", "json", "--no-sync", "-q"]].concat());
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", printed(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     let mut seen = 0;
     for record in report["images"].as_array().unwrap() {
@@ -110,8 +110,11 @@ fn second_batch_on_a_folder_is_rejected() {
     for extra in [&[][..], &["--resume"], &["--force"]] {
         let second = imgprep(folder.path(), &[&["batch", "images", "--out", "out"][..], extra].concat());
         assert_eq!(second.status.code(), Some(1));
-        let told = said(&second);
-        assert!(told.contains("batch.locked") && told.contains(&first.id().to_string()), "{told}");
+        let reported = printed(&second);
+        assert!(
+            reported.contains("batch.locked") && reported.contains(&first.id().to_string()),
+            "{reported}"
+        );
     }
     first.kill().unwrap();
     first.wait().unwrap();
@@ -167,11 +170,11 @@ fn only_io_errors_are_retried() {
         ["batch", "jobs.toml", "--resume", "--retries", "9", "--retry-pause", "100", "--progress", "jsonl"];
     let mut child =
         command(folder.path(), &args).stderr(Stdio::piped()).stdout(Stdio::null()).spawn().unwrap();
-    let mut told = Vec::new();
-    while !String::from_utf8_lossy(&told).contains("\"retry\"") {
+    let mut reported = Vec::new();
+    while !String::from_utf8_lossy(&reported).contains("\"retry\"") {
         let mut byte = [0];
         child.stderr.as_mut().unwrap().read_exact(&mut byte).unwrap();
-        told.extend(byte);
+        reported.extend(byte);
     }
     std::fs::remove_file(folder.path().join("out/no")).unwrap();
     assert_eq!(child.wait().unwrap().code(), Some(2));
@@ -205,7 +208,7 @@ fn file_names_that_are_not_utf8_are_converted_and_resumed() {
         let mut child = child.stdin(Stdio::piped()).stdout(Stdio::piped()).spawn().unwrap();
         child.stdin.take().unwrap().write_all(&names.join(&b"\r\n"[..])).unwrap();
         let output = child.wait_with_output().unwrap();
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", printed(&output));
         serde_json::from_slice::<Value>(&output.stdout).unwrap()
     };
     assert_eq!(batch(&[])["done"], 3);
@@ -227,7 +230,7 @@ fn plan_writes_nothing_and_lists_expected_failures() {
     let args = ["batch", "images", "--out", "out", "--profile", "otc", "--plan"];
     let text = imgprep(folder.path(), &args);
     assert_eq!(text.status.code(), Some(2));
-    let text = said(&text);
+    let text = printed(&text);
     for part in ["images/a.raw", "can be imported (otc)", "fails: ", "2 images into out", "ignored", "free"] {
         assert!(text.contains(part), "{part}: {text}");
     }
@@ -250,9 +253,9 @@ fn example_manifest_is_written_and_accepted() {
     let plan = imgprep(folder.path(), &["batch", "jobs.toml", "--plan"]);
     assert_eq!(plan.status.code(), Some(2));
     assert!(
-        said(&plan).contains("images/web.qcow2") && said(&plan).contains("io.open.not-found"),
+        printed(&plan).contains("images/web.qcow2") && printed(&plan).contains("io.open.not-found"),
         "{}",
-        said(&plan)
+        printed(&plan)
     );
 }
 
@@ -282,8 +285,8 @@ fn invalid_batch_is_rejected_before_writing() {
         (&["images", "--out", "images", "--to", "raw", "--name", "{name}"], "batch.output.is-input"),
     ] {
         let output = imgprep(folder.path(), &[&["batch"], args].concat());
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", said(&output));
-        assert!(said(&output).contains(code), "{args:?}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", printed(&output));
+        assert!(printed(&output).contains(code), "{args:?}: {}", printed(&output));
         assert!(!folder.path().join("out").exists(), "{args:?}");
     }
 }
@@ -298,7 +301,7 @@ fn a_profile_judges_every_output() {
     std::fs::write(folder.path().join("in/wide.qcow2"), wide).unwrap();
     let args = ["batch", "in", "--out", "out", "--profile", "huawei-ims", "--report", "r.json", "-q"];
     let output = crate::support::program::imgprep(folder.path(), &args);
-    assert_eq!(output.status.code(), Some(2), "{}", crate::support::program::said(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", crate::support::program::printed(&output));
     let report: serde_json::Value =
         serde_json::from_slice(&std::fs::read(folder.path().join("r.json")).unwrap()).unwrap();
     let images = report["images"].as_array().unwrap();
@@ -314,8 +317,8 @@ fn a_profile_judges_every_output() {
     );
     assert_eq!(output.status.code(), Some(1));
     assert!(
-        crate::support::program::said(&output).contains("huawei-ims"),
+        crate::support::program::printed(&output).contains("huawei-ims"),
         "{}",
-        crate::support::program::said(&output)
+        crate::support::program::printed(&output)
     );
 }

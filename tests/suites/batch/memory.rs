@@ -6,7 +6,7 @@ use std::path::Path;
 
 use testdata_gen::{Cell, Noise, Qcow2, good, write_files};
 
-use crate::support::program::{bounded, command, imgprep, names, said};
+use crate::support::program::{bounded, command, imgprep, names, printed};
 
 /// What a batch may take beside its budget, in MiB.
 const BESIDE: u64 = 64;
@@ -23,7 +23,7 @@ fn compressed(folder: &Path) {
     }
     for args in [&["records.zvhd2"][..], &["zlib.zvhd2", "--zlib"]] {
         let output = imgprep(folder, &[&["convert", "plain.raw", "-q", "--no-sync"], args].concat());
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", printed(&output));
     }
     let all = good().into_iter().filter(|image| image.files.len() == 1 && image.snapshot.is_none());
     for image in all.filter(|image| image.disk.len() > 1 << 20) {
@@ -80,7 +80,7 @@ fn batch_memory_stays_within_the_budget_plus_64_mib() {
             ["batch", "images", "--out", "out", "--name", "{name}.{ext}", "--force", "--no-sync", "-q"];
         let args = [&args[..], &["--memory", &memory_text], more].concat();
         let output = bounded(&command(folder.path(), &args), (memory + BESIDE) * 1024).output().unwrap();
-        assert!(output.status.success(), "{more:?}: {}", said(&output));
+        assert!(output.status.success(), "{more:?}: {}", printed(&output));
     }
     assert!(names(&folder.path().join("out")).len() >= 2 * count);
 }

@@ -10,7 +10,7 @@ use serde_json::Value;
 use testdata_gen::{Noise, good, write_files};
 
 use crate::support::batches::{JOURNAL, holds, journal};
-use crate::support::program::{command, imgprep, names, said};
+use crate::support::program::{command, imgprep, names, printed};
 
 /// Twelve images of several formats and sizes; the disks that they hold, by output.
 fn twelve(folder: &Path) -> HashMap<String, Vec<u8>> {
@@ -160,8 +160,8 @@ fn damaged_journal_line_is_reported_and_its_image_converted_again() {
     let batch = |more: &[&str]| {
         let args = ["batch", "images", "--out", "out", "--no-sync"];
         let output = imgprep(folder.path(), &[&args[..], more].concat());
-        assert!(output.status.success(), "{}", said(&output));
-        said(&output)
+        assert!(output.status.success(), "{}", printed(&output));
+        printed(&output)
     };
     batch(&[]);
     let path = folder.path().join("out").join(JOURNAL);

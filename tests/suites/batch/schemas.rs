@@ -6,7 +6,7 @@ use serde_json::Value;
 use testdata_gen::{Noise, write_files};
 
 use crate::cli::schemas::Schema;
-use crate::support::program::{imgprep, said};
+use crate::support::program::{imgprep, printed};
 
 /// Reports, plans, progress and manifests, validated against `schemas/`.
 #[test]
@@ -34,7 +34,7 @@ fn batch_reports_match_the_schemas() {
     lines.iter().for_each(|line| progress.holds(line, "a line of progress"));
     let again = imgprep(folder.path(), &[&args[..], &["--resume", "--plan"]].concat());
     plan.holds(&again.stdout, "a plan of what is left");
-    assert!(said(&again).contains("\"done\""));
+    assert!(printed(&again).contains("\"done\""));
     let refused = imgprep(folder.path(), &args);
     report.holds(&refused.stdout, "a batch that cannot run");
     let xml = std::fs::read_to_string(folder.path().join("r.xml")).unwrap();
@@ -59,7 +59,7 @@ fn every_kind_of_progress_line_matches_its_schema() {
     std::fs::write(folder.path().join("jobs.toml"), manifest).unwrap();
     let args = ["batch", "jobs.toml", "-j", "1", "--level", "22", "--retries", "1", "--retry-pause", "1500"];
     let output = imgprep(folder.path(), &[&args[..], &["--progress", "jsonl", "--no-sync"]].concat());
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", printed(&output));
     let progress = Schema::of("batch-progress");
     let mut kinds = HashSet::new();
     let mut has_running = false;
@@ -71,7 +71,7 @@ fn every_kind_of_progress_line_matches_its_schema() {
     }
     let want = ["begin", "start", "retry", "progress", "finish"];
     assert_eq!(kinds, want.into_iter().map(String::from).collect());
-    assert!(has_running, "{}", said(&output));
+    assert!(has_running, "{}", printed(&output));
 }
 
 #[test]

@@ -7,7 +7,7 @@ use std::process::Command;
 use testdata_gen::Noise;
 
 use crate::support::batches::JOURNAL;
-use crate::support::program::{command, has_strace, said};
+use crate::support::program::{command, has_strace, printed};
 
 /// A system call: where in the trace it began and where it was over.
 #[derive(Debug)]
@@ -86,7 +86,7 @@ fn traced(folder: &Path) -> Vec<Call> {
     strace.args(["-e", "trace=mkdir,mkdirat,write,fsync,fdatasync,rename,renameat,renameat2,link,linkat"]);
     let output =
         strace.arg(program.get_program()).args(program.get_args()).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     calls(&std::fs::read_to_string(folder.join("trace")).unwrap())
 }
 

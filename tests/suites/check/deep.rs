@@ -9,7 +9,7 @@ use serde_json::{Value, json};
 use testdata_gen::{Cell, Noise, Qcow2, good, sample, write_files};
 
 use crate::support::checks::{check, json_of, rules, violations};
-use crate::support::program::{command, said};
+use crate::support::program::{command, printed};
 
 /// A QCOW2 of 1 MiB in clusters of 64 KiB with one of data, over this backing file.
 fn layer(backing: Option<&str>) -> Qcow2 {
@@ -60,12 +60,12 @@ fn every_layer_of_a_chain_is_checked() {
         .map(|result| result["locations"][0]["physicalLocation"]["artifactLocation"]["uri"].as_str().unwrap())
         .collect();
     assert_eq!(uris, ["in/base.qcow2", "in/mid.qcow2", "in/top.qcow2"].into());
-    let text = said(&check(folder, &["--follow", "beside", "in/top.qcow2"]));
+    let text = printed(&check(folder, &["--follow", "beside", "in/top.qcow2"]));
     assert!(
         text.contains("[structure/dirty, qcow2.header.dirty, in in/mid.qcow2, file offset 72]"),
         "{text}"
     );
-    let lines = said(&check(folder, &["--follow", "beside", "--output", "github", "in/top.qcow2"]));
+    let lines = printed(&check(folder, &["--follow", "beside", "--output", "github", "in/top.qcow2"]));
     assert!(lines.contains("::warning file=in/mid.qcow2,line=1,title=structure/dirty::"), "{lines}");
 }
 
@@ -110,7 +110,7 @@ fn commands_of_the_routes_work() {
             .env("PATH", &path)
             .output()
             .unwrap();
-        assert!(output.status.success(), "{line}: {}", said(&output));
+        assert!(output.status.success(), "{line}: {}", printed(&output));
         let made =
             crate::support::program::names(folder).into_iter().find(|name| !before.contains(name)).unwrap();
         let (json, code) = json_of(folder, &["--profile", "huawei-ims", "--route", route, &made]);
@@ -174,7 +174,7 @@ fn a_format_without_a_reader_is_reported() {
         assert_eq!((json["format"].as_str(), json.get("error")), (Some(kind), None), "{json:#}");
     }
     std::fs::write(folder.join("z.qcow2"), Qcow2::new(16, 1 << 20).write().file).unwrap();
-    let text = said(&check(folder, &[".", "a.gz", "a.xz"]));
+    let text = printed(&check(folder, &[".", "a.gz", "a.xz"]));
     assert!(
         text.ends_with("7 files: 1 fine, 0 with leaks or denied warnings, 6 with errors, 0 not checked\n"),
         "{text}"

@@ -8,7 +8,7 @@ use std::process::Command;
 use serde_json::{Value, json};
 use testdata_gen::{Qcow2, SparseDisk, sample, write_files};
 
-use crate::support::program::{command, has_tool, imgprep, said, skip};
+use crate::support::program::{command, has_tool, imgprep, printed, skip};
 
 const GIB: u64 = 1 << 30;
 
@@ -16,7 +16,8 @@ const GIB: u64 = 1 << 30;
 fn imported(folder: &Path, args: &[&str]) -> (Value, Option<i32>) {
     let output = imgprep(folder, &[&["check", "--for", "huawei-ims", "--output", "json"], args].concat());
     (
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&output))),
+        serde_json::from_slice(&output.stdout)
+            .unwrap_or_else(|error| panic!("{error}: {}", printed(&output))),
         output.status.code(),
     )
 }
@@ -168,7 +169,7 @@ fn check_of_standard_input_is_rejected() {
     let output = imgprep(temp.path(), &["check", "-"]);
     assert_eq!(output.status.code(), Some(1));
     assert_eq!(
-        said(&output),
+        printed(&output),
         "imgprep: standard input cannot be checked: give a file (for a file named -, use ./-)\n"
     );
     write_files(&sample().files, temp.path()).unwrap();
@@ -186,11 +187,11 @@ fn check_of_a_folder_without_images_exits_1() {
     write_files(&sample().files, folder).unwrap();
     for args in [&["empty"][..], &["texts"], &["sample.qcow2", "empty"], &["gone"]] {
         let output = imgprep(folder, &[&["check", "--output", "json"], args].concat());
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", printed(&output));
     }
     let output = imgprep(folder, &["check", "empty"]);
     let want = "empty: unknown format, not checked\n  not checked: empty: the folder contains no image files: nothing was checked [check.no-images]\n";
-    assert_eq!(said(&output), want);
+    assert_eq!(printed(&output), want);
 }
 
 /// As `lost+found` is to everybody but root.
@@ -268,7 +269,7 @@ fn a_raw_of_holes_has_no_data() {
     allocation(20 * GIB, 0);
     file.write_all_at(&vec![1; 65536], 5 * GIB).unwrap();
     allocation(20 * GIB - 65536, 65536);
-    let text = said(&imgprep(folder, &["info", "holes.raw"]));
+    let text = printed(&imgprep(folder, &["info", "holes.raw"]));
     assert!(text.lines().any(|line| line.ends_with("data 64 KiB, zeros 19.9 GiB")), "{text}");
 }
 
@@ -290,7 +291,7 @@ fn neighbouring_holes_are_one_row_of_the_map() {
     let map: Value = serde_json::from_slice(&output.stdout).unwrap();
     let extents = map["extents"].as_array().unwrap();
     assert_eq!((extents.len(), &extents[0]["length"]), (1, &json!(1 << 20)), "{map:#}");
-    let text = said(&imgprep(folder, &["map", "d.qcow2"]));
+    let text = printed(&imgprep(folder, &["map", "d.qcow2"]));
     assert_eq!(text.lines().count(), 2, "{text}");
 }
 
@@ -301,15 +302,15 @@ fn conversion_reports_that_it_enlarges_the_disk() {
     let line = "the disk has 64 MiB (67108864 bytes); in the cloud it will have 1 GiB (1073741824 bytes), padded with zeros\n";
     write_files(&sample().files, folder).unwrap();
     for args in [&["--dry-run"][..], &[]] {
-        let text = said(&imgprep(folder, &[&["convert", "sample.qcow2", "a.zvhd2"], args].concat()));
+        let text = printed(&imgprep(folder, &[&["convert", "sample.qcow2", "a.zvhd2"], args].concat()));
         assert_eq!(text.matches(line).count(), 1, "{text}");
     }
-    let text = said(&imgprep(folder, &["convert", "sample.qcow2", "a.raw"]));
+    let text = printed(&imgprep(folder, &["convert", "sample.qcow2", "a.raw"]));
     assert!(!text.contains("in the cloud"), "{text}");
     let output = imgprep(folder, &["convert", "sample.qcow2", "b.zvhd2", "--output", "json"]);
     let json: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((&json["virtual-size"], &json["target-virtual-size"]), (&json!(64 << 20), &json!(GIB)));
     File::create(folder.join("whole.raw")).unwrap().set_len(GIB).unwrap();
-    let text = said(&imgprep(folder, &["convert", "whole.raw", "c.zvhd2"]));
+    let text = printed(&imgprep(folder, &["convert", "whole.raw", "c.zvhd2"]));
     assert!(!text.contains("in the cloud"), "{text}");
 }

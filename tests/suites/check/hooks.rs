@@ -6,7 +6,7 @@ use std::process::{Command, Output};
 
 use testdata_gen::Qcow2;
 
-use crate::support::program::{command, has_tool, root, said, tool};
+use crate::support::program::{command, has_tool, printed, root, tool};
 
 /// A repository with one good and, if asked, one cut image in it.
 fn repository(folder: &Path, is_bad: bool) {
@@ -62,10 +62,15 @@ fn the_action_checks_annotates_and_leaves_a_sarif() {
             ("GITHUB_PATH", outputs.as_str()),
         ];
         let installed = run(folder, &step("install"), &env);
-        assert!(installed.status.success(), "{}", said(&installed));
+        assert!(installed.status.success(), "{}", printed(&installed));
         let checked = run(folder, &step("check"), &env);
-        assert_eq!(checked.status.code(), Some(code), "{}", said(&checked));
-        assert_eq!(said(&checked).contains("::error file=images/bad.qcow2"), is_bad, "{}", said(&checked));
+        assert_eq!(checked.status.code(), Some(code), "{}", printed(&checked));
+        assert_eq!(
+            printed(&checked).contains("::error file=images/bad.qcow2"),
+            is_bad,
+            "{}",
+            printed(&checked)
+        );
         let sarif = std::fs::read(folder.join("imgprep.sarif")).unwrap();
         let sarif: serde_json::Value = serde_json::from_slice(&sarif).unwrap();
         assert_eq!(sarif["runs"][0]["results"].as_array().unwrap().len(), usize::from(is_bad));
@@ -108,7 +113,7 @@ fn the_action_installs_itself() {
         ("PATH", path.as_str()),
     ];
     let installed = run(folder, &step("install"), &env);
-    assert!(installed.status.success(), "{}", said(&installed));
+    assert!(installed.status.success(), "{}", printed(&installed));
     let added = std::fs::read_to_string(&paths).unwrap();
     let path = format!("{}:/usr/bin:/bin", added.trim());
     let outputs = folder.join("outputs").display().to_string();
@@ -121,8 +126,8 @@ fn the_action_installs_itself() {
         ("PATH", path.as_str()),
     ];
     let checked = run(folder, &step("check"), &env);
-    assert_eq!(checked.status.code(), Some(2), "{}", said(&checked));
-    assert!(said(&checked).contains("::error file=images/bad.qcow2"), "{}", said(&checked));
+    assert_eq!(checked.status.code(), Some(2), "{}", printed(&checked));
+    assert!(printed(&checked).contains("::error file=images/bad.qcow2"), "{}", printed(&checked));
     assert_eq!(added.trim(), format!("{runner}/imgprep/bin"));
 }
 
@@ -138,7 +143,7 @@ fn action_treats_file_names_as_data() {
         ("GITHUB_OUTPUT", outputs.as_str()),
     ];
     let checked = run(temp.path(), &step("check"), &env);
-    assert_eq!(checked.status.code(), Some(1), "{}", said(&checked));
+    assert_eq!(checked.status.code(), Some(1), "{}", printed(&checked));
     assert!(!temp.path().join("owned").exists() && !temp.path().join("imgprep.toml").exists());
 }
 
@@ -164,8 +169,8 @@ fn the_hook_runs_on_the_images_that_are_staged() {
         );
         let output = run(temp.path(), &script, &[]);
         // xargs exits with 123 if the command failed.
-        assert_eq!(output.status.code(), Some(if code == 0 { 0 } else { 123 }), "{}", said(&output));
-        assert!(said(&output).contains("images/good one.qcow2: qcow2, fine"), "{}", said(&output));
-        assert!(!said(&output).contains("README"));
+        assert_eq!(output.status.code(), Some(if code == 0 { 0 } else { 123 }), "{}", printed(&output));
+        assert!(printed(&output).contains("images/good one.qcow2: qcow2, fine"), "{}", printed(&output));
+        assert!(!printed(&output).contains("README"));
     }
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use testdata_gen::{Qcow2, broken, good, write_files};
 
-use crate::support::program::{has_tool, imgprep, root, said};
+use crate::support::program::{has_tool, imgprep, printed, root};
 
 /// The errors of `xmllint` about a report; nothing if it is valid.
 fn flaw(folder: &Path, name: &str) -> Option<String> {
@@ -13,7 +13,7 @@ fn flaw(folder: &Path, name: &str) -> Option<String> {
     let mut command = Command::new("xmllint");
     command.args(["--noout", "--schema"]).arg(schema).arg(name).current_dir(folder);
     let output = command.output().expect("xmllint runs");
-    (!output.status.success()).then(|| said(&output))
+    (!output.status.success()).then(|| printed(&output))
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn the_report_of_a_batch_is_valid_and_read_back() {
         "batch.xml",
     ];
     let output = imgprep(folder, &args);
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", printed(&output));
     let text = std::fs::read_to_string(folder.join("batch.xml")).unwrap();
     let report = quick_junit::Report::deserialize_from_str(&text).unwrap();
     let suite = &report.test_suites[0];

@@ -12,7 +12,7 @@ use imgprep::policy::RULES;
 use serde_json::Value;
 use testdata_gen::{Cell, Qcow2, anomalous, broken, good, sample, write_files};
 
-use crate::support::program::{command, has_tool, imgprep, said, tool};
+use crate::support::program::{command, has_tool, imgprep, printed, tool};
 
 const GIB: u64 = 1 << 30;
 /// The first words of remedies that are commands; all others are advice in words.
@@ -62,7 +62,7 @@ fn bash(folder: &Path, line: &str) -> Output {
 fn checked(folder: &Path, args: &[&str], name: &str) -> Value {
     let output = imgprep(folder, &[&["check", "--output", "json"], args, &[name]].concat());
     serde_json::from_slice(&output.stdout)
-        .unwrap_or_else(|error| panic!("{name}: {error}: {}", said(&output)))
+        .unwrap_or_else(|error| panic!("{name}: {error}: {}", printed(&output)))
 }
 
 /// Rules and remedies of all violations that have one.
@@ -131,12 +131,12 @@ fn heal(folder: &Path, name: &str, (rule, remedy): (&str, &str), args: &[&str]) 
         // It is the check itself that is to be done otherwise.
         let command = remedy.split("    #").next().unwrap_or(remedy);
         let output = bash(folder, &format!("{command} --output json"));
-        let json: Value = serde_json::from_slice(&output.stdout).map_err(|_| said(&output))?;
+        let json: Value = serde_json::from_slice(&output.stdout).map_err(|_| printed(&output))?;
         return if broken_rules(&json).contains(rule) { Err(format!("{json:#}")) } else { Ok(()) };
     }
     let output = bash(folder, remedy);
     if !output.status.success() {
-        return Err(format!("exit {:?}: {}", output.status.code(), said(&output)));
+        return Err(format!("exit {:?}: {}", output.status.code(), printed(&output)));
     }
     let after = files(folder);
     let moved = folder.join(name);
@@ -376,7 +376,7 @@ fn commands_of_a_route_with_a_bitmap_work() {
         let route =
             json["routes"].as_array().unwrap().iter().find(|route| route["id"] == "fast-raw").unwrap();
         let output = bash(folder, route["command"].as_str().unwrap_or_else(|| panic!("{route:#}")));
-        assert!(output.status.success(), "{route:#}: {}", said(&output));
+        assert!(output.status.success(), "{route:#}: {}", printed(&output));
         let json = checked(folder, FAST_RAW, made);
         let route =
             json["routes"].as_array().unwrap().iter().find(|route| route["id"] == "fast-raw").unwrap();
@@ -458,7 +458,7 @@ fn a_compressed_file_gets_a_command_that_decompresses_it() {
         let (_, remedy) = found.first().unwrap_or_else(|| panic!("{kind}: no remedy"));
         let before = files(folder);
         let output = bash(folder, remedy);
-        assert!(output.status.success(), "{kind}: {remedy}: {}", said(&output));
+        assert!(output.status.success(), "{kind}: {remedy}: {}", printed(&output));
         let after = files(folder);
         assert!(before.iter().all(|(path, was)| after.get(path) == Some(was)), "{kind}: {remedy}");
         let made = after.iter().filter(|(path, _)| !before.contains_key(*path));

@@ -6,7 +6,7 @@ use serde_json::{Value, json};
 use testdata_gen::{Qcow2, anomalous, broken, write_files};
 
 use crate::support::checks::{check, json_of, pointing_nowhere, rules, violations};
-use crate::support::program::{root, said};
+use crate::support::program::{printed, root};
 
 #[test]
 fn many_files_and_folders_at_once_in_order_with_one_summary() {
@@ -24,7 +24,7 @@ fn many_files_and_folders_at_once_in_order_with_one_summary() {
     for threads in ["1", "2", "7"] {
         let output = check(folder, &["-j", threads, "images", "gone.raw"]);
         assert_eq!(output.status.code(), Some(2));
-        outputs.push(said(&output));
+        outputs.push(printed(&output));
     }
     assert!(outputs.iter().all(|output| *output == outputs[0]));
     let names: Vec<&str> = outputs[0]
@@ -41,7 +41,7 @@ fn many_files_and_folders_at_once_in_order_with_one_summary() {
     let (json, _) = json_of(folder, &["images"]);
     assert_eq!(json["files"].as_array().unwrap().len(), 21);
     let output = check(folder, &["gone.raw"]);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
 }
 
 #[test]
@@ -53,7 +53,7 @@ fn configuration_is_found_in_parent_folders_and_options_override_it() {
     std::fs::write(inside.join("my disk.raw"), vec![1; 4096]).unwrap();
     assert_eq!(check(folder, &["--config-init"]).status.code(), Some(0));
     let again = check(folder, &["--config-init"]);
-    assert_eq!(again.status.code(), Some(1), "{}", said(&again));
+    assert_eq!(again.status.code(), Some(1), "{}", printed(&again));
     let config = |text: &str| std::fs::write(folder.join("imgprep.toml"), text).unwrap();
     config("[check]\nprofile = \"otc\"\nallow = [\"size/*\"]\ndeny = [\"warnings\"]\n");
     let (json, code) = json_of(&inside, &["my disk.raw"]);
@@ -64,7 +64,7 @@ fn configuration_is_found_in_parent_folders_and_options_override_it() {
     config("[check]\nprofil = \"otc\"\n");
     let output = check(&inside, &["my disk.raw"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("imgprep.toml:2:1: "), "{}", said(&output));
+    assert!(printed(&output).contains("imgprep.toml:2:1: "), "{}", printed(&output));
     config("[check]\ndeny = [\"no/rule\"]\n");
     assert_eq!(check(&inside, &["my disk.raw"]).status.code(), Some(1));
     config("");
@@ -79,7 +79,7 @@ fn configuration_is_found_in_parent_folders_and_options_override_it() {
         &["--route", "import"],
     ] {
         let output = check(&inside, &[wrong, &["my disk.raw"]].concat());
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
     }
     assert_eq!(check(&inside, &[]).status.code(), Some(1));
 }
@@ -123,7 +123,7 @@ fn annotations_are_one_line_each() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     std::fs::write(folder.join("a,b:c%.qcow2"), &Qcow2::new(16, 1 << 20).write().file[..90]).unwrap();
-    let text = said(&check(folder, &["--output", "github", "a,b:c%.qcow2"]));
+    let text = printed(&check(folder, &["--output", "github", "a,b:c%.qcow2"]));
     assert_eq!(text.lines().count(), 1);
     assert!(
         text.starts_with("::error file=a%2Cb%3Ac%25.qcow2,line=1,title=structure/cut::the header needs"),
@@ -137,8 +137,8 @@ fn entry_past_the_end_is_reported_once() {
     let temp = tempfile::tempdir().unwrap();
     std::fs::write(temp.path().join("many.qcow2"), pointing_nowhere(9)).unwrap();
     let (json, _) = json_of(temp.path(), &["many.qcow2"]);
-    let told = violations(&json).iter().filter(|found| found["rule"] == "structure/past-end").count();
-    assert_eq!(told, 9, "{json:#}");
+    let reported = violations(&json).iter().filter(|found| found["rule"] == "structure/past-end").count();
+    assert_eq!(reported, 9, "{json:#}");
 }
 
 /// Omitted findings of a rule are one entry with their number in every output.
@@ -158,8 +158,8 @@ fn omitted_findings_are_counted_in_every_output() {
     let results = sarif["runs"][0]["results"].as_array().unwrap();
     let is_it =
         |result: &&Value| result["message"]["text"] == says && result["ruleId"] == "structure/past-end";
-    let told: Vec<_> = results.iter().filter(is_it).map(|result| result["level"].as_str()).collect();
-    assert_eq!(told, [Some("error")]);
+    let reported: Vec<_> = results.iter().filter(is_it).map(|result| result["level"].as_str()).collect();
+    assert_eq!(reported, [Some("error")]);
     let junit = quick_junit::Report::deserialize_from_str(&of("junit")).unwrap();
     let text = format!("{junit:?}");
     // As many clusters leak as entries point elsewhere.
@@ -199,7 +199,7 @@ fn leaks_alone_exit_3_in_every_format() {
 fn check_exits_1_if_a_file_cannot_be_checked() {
     let temp = tempfile::tempdir().unwrap();
     let output = check(temp.path(), &["/dev/null"]);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
     let (json, code) = json_of(temp.path(), &["gone.raw"]);
     assert_eq!((code, json["error"]["class"].as_str()), (Some(1), Some("io")));
 }

@@ -8,7 +8,7 @@ use serde_json::{Value, json};
 use testdata_gen::{Cell, GoodImage, Qcow2, anomalous, broken, good, write_files};
 
 use crate::support::checks::{check, fired, json_of, rules, violations};
-use crate::support::program::{imgprep, root, said};
+use crate::support::program::{imgprep, printed, root};
 
 #[test]
 fn good_images_have_no_errors() {
@@ -165,7 +165,7 @@ fn every_rule_is_reported_for_hostile_files() {
     reference_counts(&mut checks);
     qcow2_structures(&mut checks);
     broken_and_anomalous_images(&mut checks);
-    let listed = said(&check(temp.path(), &["--rules"]));
+    let listed = printed(&check(temp.path(), &["--rules"]));
     let silent: Vec<&str> = listed
         .lines()
         .filter_map(|line| line.split_whitespace().next())
@@ -269,7 +269,7 @@ fn imports(checks: &mut Checks<'_>) {
     File::open(checks.folder.join("bare.mf")).unwrap().set_modified(old).unwrap();
     checks.reports("bare.raw", &["--profile", "otc", "--route", "fast-raw"], "import/bitmap-stale", 2);
     let bitmap = imgprep(checks.folder, &["bitmap", "bare.raw", "--force", "--bitmap-block", "512"]);
-    assert!(bitmap.status.success(), "{}", said(&bitmap));
+    assert!(bitmap.status.success(), "{}", printed(&bitmap));
     let named = ["--profile", "otc", "--route", "fast-raw", "--bitmap-block", "512"];
     checks.reports("bare.raw", &named, "import/min-disk", 0);
     checks.write("bare.mf", &[0; 4096]);
@@ -385,14 +385,14 @@ fn contradicting_vmdk_is_reported_under_a_safety_rule() {
 #[test]
 fn rules_are_listed_and_explained() {
     let folder = tempfile::tempdir().unwrap();
-    let listed = said(&check(folder.path(), &["--rules"]));
+    let listed = printed(&check(folder.path(), &["--rules"]));
     assert!(listed.lines().count() > 40);
     for line in listed.lines() {
         let id = line.split_whitespace().next().unwrap();
         let output = check(folder.path(), &["--explain", id]);
-        assert!(output.status.success() && said(&output).starts_with(id), "{id}");
+        assert!(output.status.success() && printed(&output).starts_with(id), "{id}");
     }
     let output = check(folder.path(), &["--explain", "size/fil"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("did you mean size/file?"), "{}", said(&output));
+    assert!(printed(&output).contains("did you mean size/file?"), "{}", printed(&output));
 }

@@ -5,7 +5,7 @@ use std::path::Path;
 use std::process::Command;
 
 use crate::support::outputs::{overlay, refused};
-use crate::support::program::{command, has_strace, imgprep, names, said, skip};
+use crate::support::program::{command, has_strace, imgprep, names, printed, skip};
 
 /// The names that a conversion with a bitmap leaves when it is killed at its `nth` link.
 fn killed_at_link(folder: &Path, args: &[&str], nth: u32) -> Vec<String> {
@@ -15,7 +15,7 @@ fn killed_at_link(folder: &Path, args: &[&str], nth: u32) -> Vec<String> {
     strace.args(["-e", &format!("inject=linkat:error=EIO:signal=KILL:when={nth}")]);
     let output =
         strace.arg(program.get_program()).args(program.get_args()).current_dir(folder).output().unwrap();
-    assert!(!output.status.success(), "{}", said(&output));
+    assert!(!output.status.success(), "{}", printed(&output));
     names(folder)
 }
 
@@ -36,7 +36,7 @@ fn bitmap_left_by_sigkill_is_replaced_and_a_foreign_bitmap_is_kept() {
     }
     assert!(!left.contains(&"out.raw".to_string()), "{left:?}");
     let output = imgprep(at, &args);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     assert!(fs::read(at.join("out.raw")).unwrap() == disk);
     assert_eq!(names(at), ["base.raw", "out.mf", "out.raw", "top.qcow2"]);
     // A complete pair, and a foreign bitmap.

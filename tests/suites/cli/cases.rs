@@ -7,7 +7,7 @@ use testdata_gen::{broken, good, sample, write_files};
 
 use crate::cli::schemas::Schema;
 use crate::support::files::{qcow2, write};
-use crate::support::program::{imgprep, said};
+use crate::support::program::{imgprep, printed};
 use crate::support::reports::json;
 
 /// The case `file-names/dangling.qcow2`, and `p.vmdk -> /etc/passwd`.
@@ -23,7 +23,7 @@ fn links_that_lead_nowhere_or_out_of_the_folder_are_reported_by_check() {
     };
     link("a.qcow2", "same.qcow2");
     let output = imgprep(folder, &["check", "images"]);
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
     link("/nonexistent", "dangling.qcow2");
     let output = imgprep(folder, &["check", "images", "--output", "json"]);
     assert_eq!(output.status.code(), Some(1));
@@ -41,7 +41,7 @@ fn links_that_lead_nowhere_or_out_of_the_folder_are_reported_by_check() {
     let output = imgprep(folder, &["check", "images"]);
     assert_eq!(output.status.code(), Some(1));
     let want = "images/dangling.qcow2: the link points to \"/nonexistent\", which does not exist [folder.link.dangling]\n";
-    assert!(said(&output).contains(want), "{}", said(&output));
+    assert!(printed(&output).contains(want), "{}", printed(&output));
     std::fs::remove_file(folder.join("images/dangling.qcow2")).unwrap();
     link("../outside.qcow2", "out.qcow2");
     link("/etc/passwd", "p.vmdk");
@@ -49,12 +49,12 @@ fn links_that_lead_nowhere_or_out_of_the_folder_are_reported_by_check() {
     for follow in [&[][..], &["--follow", "beside"], &["--follow", "none"]] {
         let output = imgprep(folder, &[&["check", "images"], follow].concat());
         assert_eq!(output.status.code(), Some(1), "{follow:?}");
-        assert_eq!(said(&output).matches("[folder.link.outside]").count(), 2, "{}", said(&output));
+        assert_eq!(printed(&output).matches("[folder.link.outside]").count(), 2, "{}", printed(&output));
     }
     std::fs::remove_file(folder.join("images/p.vmdk")).unwrap();
     let output = imgprep(folder, &["check", "images", "--follow", "any"]);
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
-    assert!(said(&output).contains("images/out.qcow2: qcow2, fine"), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
+    assert!(printed(&output).contains("images/out.qcow2: qcow2, fine"), "{}", printed(&output));
 }
 
 /// The case `convert -O vmdk`: an unsupported output format is reported with a conversion that works.
@@ -69,7 +69,7 @@ fn error_for_a_read_only_format_names_the_alternative() {
         {
             let output = imgprep(folder, &args);
             assert_eq!(output.status.code(), Some(1));
-            let text = said(&output);
+            let text = printed(&output);
             assert!(
                 text.contains(&format!(
                     "cannot write {to}: the writable formats are zvhd2, qcow2, vdi, vhd and raw"
@@ -107,7 +107,7 @@ fn error_for_a_read_only_format_names_the_alternative() {
     ] {
         let output = imgprep(folder, args);
         assert_eq!(output.status.code(), Some(1));
-        assert!(said(&output).contains(want), "{args:?}: {}", said(&output));
+        assert!(printed(&output).contains(want), "{args:?}: {}", printed(&output));
     }
 }
 
@@ -129,14 +129,14 @@ fn unknown_command_error_names_the_alternative() {
         let output = imgprep(temp.path(), args);
         assert_eq!(output.status.code(), Some(1));
         assert!(
-            said(&output).contains(want) && !said(&output).contains("similar"),
+            printed(&output).contains(want) && !printed(&output).contains("similar"),
             "{args:?}: {}",
-            said(&output)
+            printed(&output)
         );
     }
-    let near = said(&imgprep(temp.path(), &["covert", "a", "b"]));
+    let near = printed(&imgprep(temp.path(), &["covert", "a", "b"]));
     assert!(near.contains("a similar subcommand exists: 'convert'"), "{near}");
-    let far = said(&imgprep(temp.path(), &["complete"]));
+    let far = printed(&imgprep(temp.path(), &["complete"]));
     assert!(far.contains("unrecognized subcommand 'complete'") && !far.contains("similar"), "{far}");
 }
 
@@ -158,12 +158,12 @@ fn invalid_number_is_explained() {
     {
         for number in ["0", "-1", "x", "1.5"] {
             let threads = format!("-j{number}");
-            let text = said(&imgprep(temp.path(), &[command, &[&threads]].concat()));
+            let text = printed(&imgprep(temp.path(), &[command, &[&threads]].concat()));
             let want =
                 format!("invalid value '{number}' for '--threads <N>': expected a whole number from 1\n");
             assert!(text.contains(&want), "{text}");
         }
-        let text = said(&imgprep(temp.path(), &[command, &["--memory", "1.5G"]].concat()));
+        let text = printed(&imgprep(temp.path(), &[command, &["--memory", "1.5G"]].concat()));
         assert!(text.contains("expected a whole number, optionally followed by K, M, G or T\n"), "{text}");
     }
 }
@@ -196,19 +196,19 @@ fn a_wrong_value_in_the_configuration_is_reported_with_file_and_line() {
         let want =
             format!("{}:{place}: {what}", folder.canonicalize().unwrap().join("imgprep.toml").display());
         assert!(
-            said(&output).contains(&want) && !said(&output).contains("--profile "),
+            printed(&output).contains(&want) && !printed(&output).contains("--profile "),
             "{want}: {}",
-            said(&output)
+            printed(&output)
         );
     }
     // An invalid option is reported for the option, not for the file.
     write(folder, "imgprep.toml", "[check]\nprofile = 'otc'\n");
-    let output = said(&imgprep(&below, &["check", "--for", "mars", "a.raw"]));
+    let output = printed(&imgprep(&below, &["check", "--for", "mars", "a.raw"]));
     assert!(
         output.contains("imgprep: --profile mars: unknown profile") && !output.contains("imgprep.toml"),
         "{output}"
     );
-    let output = said(&imgprep(&below, &["check", "--route", "up", "a.raw"]));
+    let output = printed(&imgprep(&below, &["check", "--route", "up", "a.raw"]));
     assert!(output.contains("imgprep: --route up: unknown route"), "{output}");
 }
 
@@ -226,7 +226,7 @@ fn every_command_prints_its_result_as_json() {
         .iter()
         .map(|rule| rule["id"].as_str().unwrap().to_string())
         .collect();
-    let listed = said(&imgprep(folder, &["check", "--rules"]));
+    let listed = printed(&imgprep(folder, &["check", "--rules"]));
     assert!(listed.lines().map(|line| line.split(' ').next().unwrap()).eq(ids.iter().map(String::as_str)));
     let one = imgprep(folder, &["check", "--explain", "structure/leak", "--output", "json"]);
     rules.holds(&one.stdout, "--explain");
@@ -246,7 +246,7 @@ fn messages_have_every_code_and_offset_once() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let mut flaws = BTreeSet::new();
-    let mut run = |args: &[&str]| flaws.extend(said(&imgprep(folder, args)).lines().filter_map(flaw));
+    let mut run = |args: &[&str]| flaws.extend(printed(&imgprep(folder, args)).lines().filter_map(flaw));
     let files =
         broken().into_iter().map(|image| image.files).chain(good().into_iter().map(|image| image.files));
     for files in files {
@@ -293,7 +293,7 @@ fn the_second_pass_of_a_verified_conversion_is_called_verifying() {
     for (more, want) in [(&["--verify"][..], "verifying"), (&[], "converting")] {
         let args = ["convert", "sample.qcow2", "out.raw", "--force", "--progress", "jsonl", "-p"];
         let output = imgprep(folder, &[&args[..], more].concat());
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", printed(&output));
         let text = String::from_utf8(output.stderr).unwrap();
         let last: Value = serde_json::from_str(text.lines().last().unwrap()).unwrap();
         assert_eq!(last["phase"], want);
@@ -310,7 +310,7 @@ fn unprintable_result_is_io_print() {
     let mut command = crate::support::program::command(temp.path(), &["info", "sample.qcow2"]);
     let output = command.stdout(full()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert_eq!(said(&output), "imgprep: cannot write standard output: No space left on device\n");
+    assert_eq!(printed(&output), "imgprep: cannot write standard output: No space left on device\n");
     // As JSON in the report of a conversion whose text has no place.
     let args = ["convert", "sample.qcow2", "out.raw", "--report", "r.json", "--no-sync"];
     let output = crate::support::program::command(temp.path(), &args).stdout(full()).output().unwrap();
@@ -326,12 +326,12 @@ fn examples_of_the_help_are_accepted() {
     let mut count = 0;
     for command in ["", "info", "map", "check", "convert", "bitmap", "batch"] {
         let args: &[&str] = if command.is_empty() { &["--help"] } else { &[command, "--help"] };
-        let help = said(&imgprep(temp.path(), args));
+        let help = printed(&imgprep(temp.path(), args));
         let examples = help.split("Examples:\n").nth(1).unwrap();
         for line in examples.lines().filter_map(|line| line.trim().strip_prefix("imgprep ")) {
             let words = line.split(' ').take_while(|word| !["|", "&&"].contains(word));
             let output = imgprep(temp.path(), &words.collect::<Vec<_>>());
-            assert!(!said(&output).contains("Usage: "), "{line}: {}", said(&output));
+            assert!(!printed(&output).contains("Usage: "), "{line}: {}", printed(&output));
             count += 1;
         }
     }

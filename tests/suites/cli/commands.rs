@@ -7,7 +7,7 @@ use std::process::{Command, Stdio};
 use testdata_gen::{disk_of, good, sample, write_files};
 
 use crate::cli::schemas::Schema;
-use crate::support::program::{command, has_tool, imgprep, names, said};
+use crate::support::program::{command, has_tool, imgprep, names, printed};
 
 const UUID: &str = "00112233-4455-6677-8899-aabbccddeeff";
 
@@ -25,7 +25,7 @@ fn the_same_input_gives_the_same_bytes_with_any_number_of_threads() {
             ]
             .concat();
             let output = imgprep(folder.path(), &args);
-            assert!(output.status.success(), "{}", said(&output));
+            assert!(output.status.success(), "{}", printed(&output));
             outputs.push(std::fs::read(folder.path().join("out.zvhd2")).unwrap());
         }
         assert!(outputs[0] == outputs[1] && outputs[1] == outputs[2], "{compression:?}");
@@ -61,7 +61,7 @@ fn raw_output_is_sparse_and_its_bitmap_is_made_in_the_same_pass() {
     let folder = tempfile::tempdir().unwrap();
     let path = write_files(&sample().files, folder.path()).unwrap().display().to_string();
     let output = imgprep(folder.path(), &["convert", &path, "a.raw", "--bitmap", "-q"]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     let bitmap = std::fs::read(folder.path().join("a.mf")).unwrap();
     let disk = sample().disk;
     let mut want = vec![0; 4096];
@@ -70,7 +70,7 @@ fn raw_output_is_sparse_and_its_bitmap_is_made_in_the_same_pass() {
     }
     assert!(bitmap == want);
     let output = imgprep(folder.path(), &["bitmap", "a.raw", "b.mf", "-q"]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     assert!(std::fs::read(folder.path().join("b.mf")).unwrap() == want);
     let finer = ["bitmap", &path, "c.mf", "-q", "--bitmap-block", "512", "--bitmap-order", "msb"];
     assert!(imgprep(folder.path(), &finer).status.success());
@@ -91,10 +91,10 @@ fn existing_output_is_kept_without_force() {
     std::fs::write(folder.path().join("out.raw"), "mine").unwrap();
     let output = imgprep(folder.path(), &["convert", &path, "out.raw"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("io.output.exists"), "{}", said(&output));
+    assert!(printed(&output).contains("io.output.exists"), "{}", printed(&output));
     assert_eq!(std::fs::read(folder.path().join("out.raw")).unwrap(), b"mine");
     let output = imgprep(folder.path(), &["convert", &path, &path, "-O", "raw", "--force"]);
-    assert!(said(&output).contains("output.is-source"), "{}", said(&output));
+    assert!(printed(&output).contains("output.is-source"), "{}", printed(&output));
 }
 
 #[test]
@@ -144,7 +144,7 @@ fn files_that_are_not_disks_are_rejected_with_advice() {
     {
         let output = imgprep(folder.path(), &["convert", file, "out.raw"]);
         assert_eq!(output.status.code(), Some(1));
-        assert!(said(&output).contains(code), "{}", said(&output));
+        assert!(printed(&output).contains(code), "{}", printed(&output));
         assert!(!folder.path().join("out.raw").exists());
     }
 }
@@ -186,9 +186,9 @@ fn a_source_that_shrinks_is_a_clean_error_with_its_offset() {
         }
         std::fs::OpenOptions::new().write(true).open(&source).unwrap().set_len(1 << 20).unwrap();
         let output = child.wait_with_output().unwrap();
-        let told = String::from_utf8_lossy(&output.stderr);
-        assert_eq!(output.status.code(), Some(1), "{target}: {told}");
-        assert!(told.contains("io.read.changed, file offset "), "{target}: {told}");
+        let reported = String::from_utf8_lossy(&output.stderr);
+        assert_eq!(output.status.code(), Some(1), "{target}: {reported}");
+        assert!(reported.contains("io.read.changed, file offset "), "{target}: {reported}");
         std::fs::remove_file(source).unwrap();
         assert_eq!(names(folder.path()), ["big.raw"]);
     }
@@ -217,7 +217,7 @@ fn a_shell_completes_commands_options_and_values() {
              _imgprep imgprep \"${{COMP_WORDS[-1]}}\" \"${{COMP_WORDS[-2]}}\"; echo \"${{COMPREPLY[@]}}\""
         );
         let output = Command::new("bash").args(["-c", &line]).current_dir(folder.path()).output().unwrap();
-        assert_eq!(said(&output).trim(), want, "{words}");
+        assert_eq!(printed(&output).trim(), want, "{words}");
     }
 }
 
@@ -262,7 +262,7 @@ fn check_keeps_its_exit_code_if_its_output_is_closed() {
 #[test]
 fn formats_lists_every_format_and_the_options_of_the_writable_ones() {
     let folder = tempfile::tempdir().unwrap();
-    let text = said(&imgprep(folder.path(), &["formats"]));
+    let text = printed(&imgprep(folder.path(), &["formats"]));
     let json = imgprep(folder.path(), &["formats", "--output", "json"]);
     Schema::of("formats").holds(&json.stdout, "formats");
     let json: serde_json::Value = serde_json::from_slice(&json.stdout).unwrap();
@@ -293,13 +293,13 @@ fn options_of_one_format_are_listed_with_and_without_files() {
         &["convert", "-O", "VPC", "-o", "help"],
     ] {
         let output = imgprep(folder.path(), args);
-        assert!(output.status.success(), "{args:?}: {}", said(&output));
+        assert!(output.status.success(), "{args:?}: {}", printed(&output));
         let text = String::from_utf8_lossy(&output.stdout).into_owned();
         let keys: Vec<_> = text.lines().filter_map(|line| line.trim().split('=').next()).collect();
         assert_eq!(keys, ["subformat", "block_size", "align"], "{args:?}");
     }
     let raw = imgprep(folder.path(), &["convert", "-O", "raw", "-o", "help"]);
-    assert_eq!(said(&raw), "raw has no options\n");
+    assert_eq!(printed(&raw), "raw has no options\n");
     for (args, want) in [
         (&["convert", "-O", "floppy", "-o", "help"][..], "-O floppy: unknown format"),
         (&["convert", "-O", "vhd"], "required arguments"),
@@ -307,6 +307,6 @@ fn options_of_one_format_are_listed_with_and_without_files() {
     ] {
         let output = imgprep(folder.path(), args);
         assert_eq!(output.status.code(), Some(1), "{args:?}");
-        assert!(said(&output).contains(want), "{args:?}: {}", said(&output));
+        assert!(printed(&output).contains(want), "{args:?}: {}", printed(&output));
     }
 }

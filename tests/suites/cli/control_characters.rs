@@ -7,7 +7,7 @@ use testdata_gen::Qcow2;
 
 use crate::support::escaping::{HOSTILE, file_is_clean, printed_clean};
 use crate::support::files::{qcow2, write};
-use crate::support::program::{imgprep, names, said};
+use crate::support::program::{imgprep, names, printed};
 use crate::support::reports::json;
 
 /// The case `file-names/`: every command prints names escaped, in every format; JSON has the exact name.
@@ -19,7 +19,7 @@ fn control_characters_in_file_names_are_escaped_in_every_output() {
     for (index, name) in HOSTILE.into_iter().enumerate() {
         write(folder, name, &whole);
         let output = imgprep(folder, &["info", name]);
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", printed(&output));
         printed_clean(&output, "info");
         for command in ["info", "check", "map"] {
             let output = imgprep(folder, &[command, name, "--output", "json"]);
@@ -53,7 +53,7 @@ fn control_characters_in_file_names_are_escaped_in_every_output() {
         ] {
             let output = imgprep(folder, &[&verbose[..], more].concat());
             printed_clean(&output, &format!("convert {more:?}"));
-            assert_eq!(output.status.code(), Some(i32::from(more.is_empty())), "{}", said(&output));
+            assert_eq!(output.status.code(), Some(i32::from(more.is_empty())), "{}", printed(&output));
         }
         file_is_clean(&folder.join("receipt.json"));
         file_is_clean(&folder.join("report.json"));
@@ -134,7 +134,7 @@ fn control_characters_out_of_images_are_escaped_in_every_output() {
     }
     write(folder, "label.raw", labelled("\u{202e}boot\n\u{1b}[2J\u{2028}"));
     let output = imgprep(folder, &["info", "label.raw"]);
-    assert!(said(&output).contains("\\u{202e}boot\\n\\u{1b}[2J\\u{2028}"), "{}", said(&output));
+    assert!(printed(&output).contains("\\u{202e}boot\\n\\u{1b}[2J\\u{2028}"), "{}", printed(&output));
     let images: Vec<_> = names(folder);
     for image in &images {
         for args in [

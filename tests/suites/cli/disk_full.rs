@@ -9,7 +9,7 @@ use serde_json::Value;
 use testdata_gen::Noise;
 
 use crate::support::batches::{holds, journal};
-use crate::support::program::{command, imgprep, names, said, skip};
+use crate::support::program::{command, imgprep, names, printed, skip};
 
 /// A small file system in a folder; gone when dropped.
 struct Small(PathBuf);
@@ -63,7 +63,7 @@ fn conversion_onto_a_full_disk_reports_it_and_leaves_no_output() {
     for output in ["a.zvhd2", "b.raw"] {
         let name = format!("small/{output}");
         let output = imgprep(folder.path(), &["convert", "a.raw", &name, "-q", "--output", "json"]);
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         let error = &report["error"];
         assert_eq!(
@@ -95,7 +95,7 @@ fn plan_reports_missing_space() {
     let folder = tempfile::tempdir().unwrap();
     let Some(small) = Small::new(folder.path(), 6) else { return };
     fourteen(folder.path());
-    let plan = |more: &[&str]| said(&imgprep(folder.path(), &[BATCH, &["--plan"], more].concat()));
+    let plan = |more: &[&str]| printed(&imgprep(folder.path(), &[BATCH, &["--plan"], more].concat()));
     let short = plan(&[]);
     assert!(short.contains("6 MiB free") && short.contains("not enough space: up to"), "{short}");
     let fits = plan(&["--include", "small-1.raw"]);
@@ -144,7 +144,7 @@ fn batch_on_a_full_disk_converts_what_fits_and_can_be_resumed() {
     let grown = Command::new("mount").args(["-o", "remount,size=160m"]).arg(&small.0).status().unwrap();
     assert!(grown.success());
     let output = imgprep(folder.path(), &[BATCH, &["--resume", "--output", "json", "-q"]].concat());
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
     let report: Value = serde_json::from_slice(&output.stdout).unwrap();
     assert_eq!((report["done"].as_u64(), report["earlier"].as_u64()), (Some(14), Some(2)));
     let large = Noise::new(8).bytes(8 << 20);

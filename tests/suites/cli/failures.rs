@@ -10,7 +10,7 @@ use serde_json::Value;
 use testdata_gen::{Noise, disk_of, good};
 
 use crate::support::outputs::{MIB, overlay, refused};
-use crate::support::program::{command, has_strace, has_tool, imgprep, names, said};
+use crate::support::program::{command, has_strace, has_tool, imgprep, names, printed};
 
 /// A process that is ended when this is dropped.
 struct Held(Child);
@@ -53,12 +53,12 @@ fn image_locked_by_qemu_is_rejected() {
         refused(at, &["convert", "top.qcow2", "out.raw", "--dry-run"], "[source.in-use");
         refused(at, &["bitmap", "top.qcow2", "out.mf"], "[source.in-use");
         let output = imgprep(at, &["check", image, "--allow", "safety/backing-file"]);
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-        assert!(said(&output).contains("[source.in-use"), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+        assert!(printed(&output).contains("[source.in-use"), "{}", printed(&output));
         drop(held);
     }
     let output = imgprep(at, &["convert", "top.qcow2", "out.raw", "-q"]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     assert!(fs::read(at.join("out.raw")).unwrap() == disk);
 }
 
@@ -86,7 +86,7 @@ fn source_changed_in_place_during_a_conversion_is_an_error() {
     let args = ["bitmap", "big.raw", "big.mf", "--bitmap-command", "sh tool.sh {raw} {mf}"];
     let output = imgprep(at, &args);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("[io.read.changed"), "{}", said(&output));
+    assert!(printed(&output).contains("[io.read.changed"), "{}", printed(&output));
     assert!(!at.join("big.mf").exists());
 }
 
@@ -114,7 +114,7 @@ fn codes_of_inputs_and_outputs_that_cannot_be_used() {
         child.stdin.take().unwrap().write_all(bytes).unwrap();
         let output = child.wait_with_output().unwrap();
         assert_eq!((output.status.code(), at.join("out.raw").exists()), (Some(1), false));
-        said(&output)
+        printed(&output)
     };
     let short = piped("1000", &[1; 999]);
     assert!(short.contains("ended after 999 bytes") && short.contains("[io.stdin.short"), "{short}");
@@ -210,8 +210,8 @@ fn codes_of_a_batch_that_cannot_run() {
         (["batch", "images", "--out", "out"], "[batch.journal.failed"),
     ] {
         let output = imgprep(at, &args);
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-        assert!(said(&output).contains(code), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+        assert!(printed(&output).contains(code), "{}", printed(&output));
     }
     if !has_strace() {
         return;
@@ -221,6 +221,6 @@ fn codes_of_a_batch_that_cannot_run() {
     strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=clone,clone3"]);
     strace.args(["-e", "inject=clone,clone3:error=EAGAIN"]);
     let output = strace.arg(program.get_program()).args(program.get_args()).current_dir(at).output().unwrap();
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    assert!(said(&output).contains("[batch.threads"), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+    assert!(printed(&output).contains("[batch.threads"), "{}", printed(&output));
 }

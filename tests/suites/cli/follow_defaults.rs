@@ -5,7 +5,7 @@ use std::path::Path;
 
 use testdata_gen::Qcow2;
 
-use crate::support::program::{imgprep, said};
+use crate::support::program::{imgprep, printed};
 
 const POLICIES: [&str; 3] = ["none", "beside", "any"];
 const SIZE: usize = 128 << 10;
@@ -18,7 +18,7 @@ fn over(backing: &str) -> Vec<u8> {
 
 /// The default that the help of a command states, with what follows it in the brackets.
 fn stated(command: &str) -> String {
-    let help = said(&imgprep(Path::new("/"), &[command, "--help"]));
+    let help = printed(&imgprep(Path::new("/"), &[command, "--help"]));
     let help = help.split_once("--follow <FOLLOW>").unwrap_or_else(|| panic!("{command}: no --follow")).1;
     let help = help.split_whitespace().collect::<Vec<_>>().join(" ");
     help.split_once("[default: ").unwrap().1.split_once(']').unwrap().0.to_string()
@@ -37,7 +37,7 @@ fn results(args: &[&str], policy: Option<&str>) -> Vec<(Option<i32>, String)> {
             let args = args.iter().map(|arg| if *arg == "IMAGE" { image } else { arg });
             let follow = policy.map(|policy| ["--follow", policy]).into_iter().flatten();
             let output = imgprep(&folder, &args.chain(follow).collect::<Vec<_>>());
-            (output.status.code(), said(&output))
+            (output.status.code(), printed(&output))
         })
         .to_vec()
 }

@@ -12,7 +12,7 @@ use std::time::Duration;
 use imgprep::{Disk, FollowPolicy, OpenOptions};
 use testdata_gen::Qcow2;
 
-use crate::support::program::{command, imgprep, names, said};
+use crate::support::program::{command, imgprep, names, printed};
 
 const CLUSTER: usize = 1 << 16;
 const SECRET: u8 = 0x5e;
@@ -154,16 +154,16 @@ fn special_files_are_rejected_by_kind_without_blocking() {
                 continue; // the images of the folder
             }
             let output = ends(folder, args);
-            assert_eq!(output.status.code(), Some(1), "{args:?}: {}", said(&output));
-            assert!(said(&output).contains(code), "{args:?}: {}", said(&output));
+            assert_eq!(output.status.code(), Some(1), "{args:?}: {}", printed(&output));
+            assert!(printed(&output).contains(code), "{args:?}: {}", printed(&output));
         }
         write(folder.join("top.qcow2"), over(name)).unwrap();
         let output = ends(folder, &["convert", "top.qcow2", "out.raw"]);
         let code = if name == "to-device" { "open.gate.outside" } else { code };
-        assert_eq!(output.status.code(), Some(1), "{name}: {}", said(&output));
-        assert!(said(&output).contains(code), "{name}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{name}: {}", printed(&output));
+        assert!(printed(&output).contains(code), "{name}: {}", printed(&output));
         let output = ends(folder, &["convert", "top.qcow2", "out.raw", "--follow", "any"]);
-        assert_eq!(output.status.code(), Some(1), "{name}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{name}: {}", printed(&output));
         assert!(!folder.join("out.raw").exists());
     }
 }
@@ -206,7 +206,7 @@ fn existence_of_outside_files_is_not_revealed() {
                 let say = |named: &str| {
                     write(folder.join(name), image(named)).unwrap();
                     let output = imgprep(&folder, args);
-                    (output.status.code(), said(&output).replace("there", "NAME").replace("gone-", "NAME"))
+                    (output.status.code(), printed(&output).replace("there", "NAME").replace("gone-", "NAME"))
                 };
                 let (first, second) = (say(there), say(gone));
                 assert_eq!(first, second, "{kind} {there} {args:?}");
@@ -221,10 +221,10 @@ fn existence_of_outside_files_is_not_revealed() {
     // With `--follow any` they are.
     write(folder.join("a.qcow2"), qcow2("../gone-")).unwrap();
     let output = imgprep(&folder, &["convert", "a.qcow2", "out.raw", "--follow", "any"]);
-    assert!(said(&output).contains("[open.name.missing"), "{}", said(&output));
+    assert!(printed(&output).contains("[open.name.missing"), "{}", printed(&output));
     write(folder.join("a.qcow2"), qcow2("../there")).unwrap();
     let output = imgprep(&folder, &["convert", "a.qcow2", "out.raw", "--follow", "any"]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     assert_eq!(std::fs::read(folder.join("out.raw")).unwrap()[..4096], [SECRET; 4096]);
 }
 
@@ -260,7 +260,7 @@ fn folder_with_too_many_candidates_for_a_parent_is_rejected() {
         write(folder.join(format!("{number}.vdi")), "").unwrap();
     }
     let output = imgprep(folder, &["convert", "child.vdi", "out.raw"]);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    assert!(said(&output).contains("[open.parent.candidates"), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+    assert!(printed(&output).contains("[open.parent.candidates"), "{}", printed(&output));
     assert!(!names(folder).contains(&"out.raw".to_string()));
 }

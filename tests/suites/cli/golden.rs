@@ -2,7 +2,7 @@
 
 use testdata_gen::sample;
 
-use crate::support::program::{imgprep, root, said};
+use crate::support::program::{imgprep, printed, root};
 
 /// What `check` prints of a good and of a broken image.
 #[test]
@@ -20,7 +20,7 @@ fn check_of_the_sample_and_of_a_broken_image() {
         ("check.json", &["check", "--output", "json"]),
     ] {
         let output = imgprep(folder.path(), &[args, &files].concat());
-        assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(2), "{}", printed(&output));
         let got = String::from_utf8(output.stdout).unwrap();
         let path = root().join("tests/golden").join(name);
         if std::env::var_os("IMGPREP_UPDATE_GOLDEN").is_some() {
@@ -37,7 +37,7 @@ fn check(name: &str, args: &[&str]) {
     let bytes = std::fs::read(root().join("tests/data").join(args[1])).unwrap();
     std::fs::write(folder.path().join(args[1]), bytes).unwrap();
     let output = imgprep(folder.path(), args);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     let got: String = String::from_utf8(output.stdout)
         .unwrap()
         .lines()

@@ -8,7 +8,7 @@ use serde_json::Value;
 use testdata_gen::{Noise, Qcow2, good, write_files};
 
 use crate::support::outputs::{MIB, contents, overlay, refused};
-use crate::support::program::{command, imgprep, names, said};
+use crate::support::program::{command, imgprep, names, printed};
 
 #[test]
 fn report_or_receipt_path_that_names_an_input_or_output_is_rejected() {
@@ -93,11 +93,11 @@ fn files_behind_standard_input_and_output_are_protected() {
     let args = ["convert", "-", "out.raw", "--from", "raw", "--size", &size, "--report", "disk.raw"];
     let output = command(at, &args).stdin(File::open(at.join("disk.raw")).unwrap()).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("[output.is-source"), "{}", said(&output));
+    assert!(printed(&output).contains("[output.is-source"), "{}", printed(&output));
     let appended = OpenOptions::new().append(true).open(at.join("disk.raw")).unwrap();
     let output = command(at, &["convert", "disk.raw", "-", "-O", "raw"]).stdout(appended).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("[output.is-source"), "{}", said(&output));
+    assert!(printed(&output).contains("[output.is-source"), "{}", printed(&output));
     assert!(contents(at) == before);
 }
 
@@ -142,8 +142,8 @@ fn batch_never_overwrites_images_backing_files_manifests_or_outputs() {
     let unchanged = |args: &[&str], code: &str| {
         let before = contents(&at.join("images"));
         let output = imgprep(at, args);
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", said(&output));
-        assert!(said(&output).contains(code), "{args:?}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", printed(&output));
+        assert!(printed(&output).contains(code), "{args:?}: {}", printed(&output));
         assert!(contents(&at.join("images")) == before && !at.join("out").exists(), "{args:?}");
     };
     for more in [&[][..], &["--force"], &["--plan"]] {
@@ -167,7 +167,7 @@ fn batch_never_overwrites_images_backing_files_manifests_or_outputs() {
     fs::write(at.join("images/top.qcow2"), recipe.write().file).unwrap();
     let before = fs::read(at.join("out/top.json")).unwrap();
     let output = imgprep(at, &[&batch[..], &["--force", "--follow", "any"]].concat());
-    assert!(said(&output).contains("[output.is-source"), "{}", said(&output));
+    assert!(printed(&output).contains("[output.is-source"), "{}", printed(&output));
     assert!(fs::read(at.join("out/top.json")).unwrap() == before);
 }
 
@@ -182,18 +182,18 @@ fn an_output_name_of_240_to_255_bytes_is_written() {
         let args = ["convert", "top.qcow2", &name, "--bitmap", "--verify", "-q", "--report", &report];
         for more in [&[][..], &["--force"]] {
             let output = imgprep(at, &[&args[..], more].concat());
-            assert!(output.status.success(), "{len}: {}", said(&output));
+            assert!(output.status.success(), "{len}: {}", printed(&output));
             assert!(fs::read(at.join(&name)).unwrap() == disk);
         }
         let command = ["convert", "top.qcow2", &name, "-q", "--force", "--bitmap-command", "cp {raw} {mf}"];
         let output = imgprep(at, &command);
-        assert!(output.status.success(), "{len}: {}", said(&output));
+        assert!(output.status.success(), "{len}: {}", printed(&output));
     }
     fs::create_dir(at.join("images")).unwrap();
     let name = "y".repeat(251) + ".raw";
     fs::write(at.join("images").join(&name), &disk).unwrap();
     let output = imgprep(at, &["batch", "images", "--out", "out", "-O", "raw", "-q"]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     assert!(fs::read(at.join("out").join(&name)).unwrap() == disk);
     let hidden = |name: &String| name.starts_with('.');
     assert!(!names(at).iter().any(hidden) && !names(&at.join("out")).iter().any(hidden));
@@ -224,7 +224,7 @@ fn unwritten_payload_is_a_failure_and_unread_text_is_not() {
     for format in ["raw", "zvhd2"] {
         let output = closed(&["convert", "big.raw", "-", "-O", format, "-q"]);
         assert_eq!(output.status.code(), Some(1), "{format}");
-        assert!(said(&output).contains("[io.write.closed"), "{}", said(&output));
+        assert!(printed(&output).contains("[io.write.closed"), "{}", printed(&output));
     }
     for args in [
         &["info", "big.raw"][..],
@@ -234,7 +234,7 @@ fn unwritten_payload_is_a_failure_and_unread_text_is_not() {
         &["completions", "bash"],
     ] {
         let output = closed(args);
-        assert_eq!((output.status.code(), said(&output).as_str()), (Some(0), ""), "{args:?}");
+        assert_eq!((output.status.code(), printed(&output).as_str()), (Some(0), ""), "{args:?}");
     }
 }
 
@@ -268,8 +268,8 @@ fn json_to_a_full_or_closed_standard_output_is_an_error() {
         let args = [args, &["--output", "json"][..]].concat();
         for line in [">/dev/full", ">&-"] {
             let output = shell(line, &args);
-            assert_eq!(output.status.code(), Some(1), "{args:?} {line}: {}", said(&output));
-            assert!(said(&output).starts_with("imgprep: "), "{args:?} {line}: {}", said(&output));
+            assert_eq!(output.status.code(), Some(1), "{args:?} {line}: {}", printed(&output));
+            assert!(printed(&output).starts_with("imgprep: "), "{args:?} {line}: {}", printed(&output));
         }
     }
     for args in [&["info", "disk.raw"][..], &["check", "disk.raw"], &["--help"], &["man"]] {
@@ -279,8 +279,8 @@ fn json_to_a_full_or_closed_standard_output_is_an_error() {
     let output = shell(">/dev/full 2>/dev/full", &["info", "no-such", "--output", "json"]);
     assert_eq!(output.status.code(), Some(1));
     let output = shell(">&-", &["convert", "disk.raw", "-", "-O", "raw", "-q"]);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    assert!(said(&output).contains("cannot write standard output"), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+    assert!(printed(&output).contains("cannot write standard output"), "{}", printed(&output));
 }
 
 #[test]
@@ -309,7 +309,7 @@ fn new_outputs_follow_the_umask_and_replaced_ones_keep_their_mode() {
             let mut shell = Command::new("sh");
             shell.args(["-c", &format!("umask {umask} && exec \"$0\" \"$@\"")]).arg(program.get_program());
             let output = shell.args(program.get_args()).current_dir(at).output().unwrap();
-            assert!(output.status.success(), "{}", said(&output));
+            assert!(output.status.success(), "{}", printed(&output));
         };
         run(umask);
         let files = ["out.raw", "out.mf", "r.json", "c.json"];

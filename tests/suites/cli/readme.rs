@@ -2,7 +2,7 @@
 
 use std::path::Path;
 
-use crate::support::program::{imgprep, root, said};
+use crate::support::program::{imgprep, printed, root};
 
 fn readme() -> String {
     std::fs::read_to_string(root().join("README.md")).unwrap()
@@ -32,10 +32,10 @@ fn the_commands_of_the_readme_run() {
         for line in block.lines().filter_map(|line| line.trim().strip_prefix("cargo run --release -- ")) {
             let args: Vec<_> = line.split(' ').collect();
             let output = imgprep(folder.path(), &args);
-            assert!(output.status.success(), "{line}: {}", said(&output));
+            assert!(output.status.success(), "{line}: {}", printed(&output));
             ran += 1;
             // The next block has its output, except for the duration.
-            for line in said(&output).lines() {
+            for line in printed(&output).lines() {
                 let want = match line.rsplit_once(", ") {
                     Some((rest, time)) if time.ends_with(" s") => rest,
                     _ => line,
@@ -56,7 +56,7 @@ fn the_table_of_commands_is_complete() {
     let names = codes.filter_map(|code| code.strip_prefix("imgprep ")?.split(' ').next());
     let mut named: Vec<_> = names.map(String::from).collect();
     named.sort_unstable();
-    let help = said(&imgprep(Path::new("/"), &["--help"]));
+    let help = printed(&imgprep(Path::new("/"), &["--help"]));
     let commands = help.split("Commands:\n").nth(1).unwrap().split("\n\n").next().unwrap();
     let mut existing: Vec<_> = commands
         .lines()
@@ -68,8 +68,8 @@ fn the_table_of_commands_is_complete() {
     for name in &named {
         let help = imgprep(Path::new("/"), &[name, "--help"]);
         assert!(help.status.success(), "{name}");
-        assert!(said(&help).contains("Examples:\n"), "{name}: its help ends without examples");
-        let has_json = said(&help).contains("--output <OUTPUT>");
+        assert!(printed(&help).contains("Examples:\n"), "{name}: its help ends without examples");
+        let has_json = printed(&help).contains("--output <OUTPUT>");
         assert_eq!(
             has_json,
             !["completions", "man"].contains(&name.as_str()),
@@ -83,7 +83,7 @@ fn the_table_of_commands_is_complete() {
 #[test]
 fn options_of_the_readme_exist() {
     let all: String = ["info", "map", "convert", "bitmap", "check", "batch"]
-        .map(|name| said(&imgprep(Path::new("/"), &[name, "--help"])))
+        .map(|name| printed(&imgprep(Path::new("/"), &[name, "--help"])))
         .concat();
     let text = readme()
         .replace("cp --reflink=never", "")
@@ -112,7 +112,7 @@ fn the_formats_of_the_readme_are_those_of_the_program() {
         .filter(|cell| *cell != "format");
     let mut named: Vec<_> = rows.flat_map(|cell| cell.split(", ")).map(str::to_ascii_lowercase).collect();
     named.sort_unstable();
-    let refused = said(&imgprep(folder.path(), &["info", "--from", "floppy", "a"]));
+    let refused = printed(&imgprep(folder.path(), &["info", "--from", "floppy", "a"]));
     let mut known: Vec<_> =
         refused.trim_end().split("the formats are ").nth(1).unwrap().split(", ").map(String::from).collect();
     known.sort_unstable();

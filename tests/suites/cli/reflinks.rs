@@ -9,7 +9,7 @@ use imgprep_io::{OutputFile, OutputOptions, SourceFile, SourceOptions};
 use imgprep_map::{ReadAt, Sink, WriteError};
 use testdata_gen::Noise;
 
-use crate::support::program::{command, has_strace, has_tool, imgprep, said, skip, tool};
+use crate::support::program::{command, has_strace, has_tool, imgprep, printed, skip, tool};
 
 /// A file system of its own in a file in a folder, or in memory; gone when dropped.
 struct Mounted(PathBuf);
@@ -81,7 +81,7 @@ fn write_sparse(path: &Path, disk: &[u8]) {
 /// Blocks of a file that another file has, too.
 fn shared_blocks(path: &Path) -> u64 {
     let output = Command::new("filefrag").args(["-v", "-b4096"]).arg(path).output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     // number: logical..: physical..: length: [expected:] flags
     let len = |line: &str| line.split(':').nth(3).unwrap().trim().parse::<u64>().unwrap();
     let lines = String::from_utf8(output.stdout).unwrap();
@@ -90,7 +90,7 @@ fn shared_blocks(path: &Path) -> u64 {
 
 fn convert(folder: &Path, source: &str, output: &str) {
     let done = imgprep(folder, &["convert", source, output, "-q"]);
-    assert_eq!(done.status.code(), Some(0), "{source}: {}", said(&done));
+    assert_eq!(done.status.code(), Some(0), "{source}: {}", printed(&done));
 }
 
 /// All is shared but the last, short block and the cluster of which every other block is zero; and a write to the output
@@ -181,7 +181,7 @@ fn asked(folder: &Path, source: &str, output: &str) -> usize {
     strace.args(["-f", "-qq", "-o", "trace", "-e", "trace=ioctl"]);
     strace.arg(program.get_program()).args(program.get_args());
     let traced = strace.current_dir(folder).output().unwrap();
-    assert!(traced.status.success(), "{}", said(&traced));
+    assert!(traced.status.success(), "{}", printed(&traced));
     let trace = std::fs::read_to_string(folder.join("trace")).unwrap();
     trace.lines().filter(|line| line.contains("FICLONERANGE")).count()
 }

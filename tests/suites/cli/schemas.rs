@@ -5,7 +5,7 @@ use std::path::Path;
 use serde_json::Value;
 use testdata_gen::{broken, good, sample, write_files};
 
-use crate::support::program::{imgprep, root, said};
+use crate::support::program::{imgprep, printed, root};
 
 pub(crate) struct Schema(jsonschema::Validator);
 
@@ -54,9 +54,9 @@ fn a_list_with_a_bad_image_is_one_object_with_an_error() {
     write_files(&sample().files, folder.path()).unwrap();
     let output = imgprep(folder.path(), &["info", "sample.qcow2", "gone", "--output", "json"]);
     assert_eq!(output.status.code(), Some(1));
-    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert_eq!(said["images"].as_array().unwrap().len(), 2);
-    assert_eq!(said["error"]["code"], "usage");
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert_eq!(printed["images"].as_array().unwrap().len(), 2);
+    assert_eq!(printed["error"]["code"], "usage");
 }
 
 #[test]
@@ -72,7 +72,7 @@ fn convert_and_bitmap_their_reports_and_receipts() {
     let zvhd2 =
         ["convert", &path, "a.zvhd2", "--verify", "--zlib", "--receipt", "b.json", "--report", "c.json"];
     let output = imgprep(folder.path(), &zvhd2);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     receipt.holds(&read("b.json"), "the receipt of a ZVHD2");
     convert.holds(&read("c.json"), "the report of a conversion");
     let output = imgprep(folder.path(), &["convert", "gone", "b.zvhd2", "--report", "d.json"]);
@@ -102,18 +102,18 @@ fn schema_of_check_rejects_unknown_fields() {
     let check = Schema::of("check");
     for args in [&["sample.qcow2"][..], &["sample.qcow2", "gone"], &["--for", "mars", "sample.qcow2"]] {
         let output = imgprep(folder.path(), &[&["check", "--output", "json"], args].concat());
-        let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-        assert!(check.0.is_valid(&said), "{args:?}: {said:#}");
-        let mut more = said.clone();
+        let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+        assert!(check.0.is_valid(&printed), "{args:?}: {printed:#}");
+        let mut more = printed.clone();
         more["x"] = 1.into();
         assert!(!check.0.is_valid(&more), "{args:?}");
         if let Some(file) = more["files"].as_array().map(|files| files[0].clone()) {
-            let mut nested = said.clone();
+            let mut nested = printed.clone();
             nested["files"][0] = file;
             nested["files"][0]["x"] = 1.into();
             assert!(!check.0.is_valid(&nested), "{args:?}");
         }
-        let mut less = said;
+        let mut less = printed;
         less.as_object_mut().unwrap().remove("schema");
         assert!(!check.0.is_valid(&less), "{args:?}");
     }
@@ -141,6 +141,6 @@ fn check_of_every_image_alone_and_together() {
     std::fs::write(folder.join("many.qcow2"), crate::support::checks::pointing_nowhere(103)).unwrap();
     let output = imgprep(folder, &["check", "many.qcow2", "--output", "json"]);
     check.holds(&output.stdout, "more findings than are kept");
-    let said: Value = serde_json::from_slice(&output.stdout).unwrap();
-    assert!(said["more"]["structure/past-end"].is_u64(), "{said:#}");
+    let printed: Value = serde_json::from_slice(&output.stdout).unwrap();
+    assert!(printed["more"]["structure/past-end"].is_u64(), "{printed:#}");
 }

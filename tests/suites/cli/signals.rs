@@ -9,7 +9,7 @@ use testdata_gen::Noise;
 
 use crate::support::batches::signal;
 use crate::support::outputs::MIB;
-use crate::support::program::{command, has_strace, names, said};
+use crate::support::program::{command, has_strace, names, printed};
 
 /// Sends a signal once a conversion is at work, and waits for its end.
 fn stopped(folder: &Path, program: &Command, name: &str) -> Option<i32> {
@@ -80,11 +80,11 @@ fn file_size_limit_is_a_write_error_and_leaves_no_output() {
     for output in ["out.raw", "out.zvhd2"] {
         // In KiB.
         let output = limited("-f 1024", folder.path(), &["convert", "big.raw", output, "-q"]);
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
         assert!(
-            said(&output).contains("[io.write.failed") && said(&output).contains("File too large"),
+            printed(&output).contains("[io.write.failed") && printed(&output).contains("File too large"),
             "{}",
-            said(&output)
+            printed(&output)
         );
         assert_eq!(names(folder.path()), ["big.raw"]);
     }
@@ -100,7 +100,7 @@ fn exhausted_memory_is_an_error_and_leaves_no_output() {
         let limit = format!("-v {}", mib << 10);
         let args = ["convert", "big.raw", "out.zvhd2", "-q", "-j", "2", "--level", "19"];
         let output = limited(&limit, folder.path(), &args);
-        let text = said(&output);
+        let text = printed(&output);
         match output.status.code() {
             Some(0) => fs::remove_file(folder.path().join("out.zvhd2")).unwrap(),
             Some(1) => {
@@ -142,7 +142,7 @@ fn file_system_without_unnamed_files_gets_hidden_files_that_are_removed() {
     for more in [&[][..], &["--force"]] {
         let args = ["convert", "big.raw", "out/a.raw", "-q", "--bitmap"];
         let output = without_nameless_files(at, "", &[&args[..], more].concat());
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", printed(&output));
         assert!(fs::read(out.join("a.raw")).unwrap() == fs::read(at.join("big.raw")).unwrap());
         assert_eq!(names(&out), ["a.mf", "a.raw"]);
     }
@@ -155,8 +155,8 @@ fn file_system_without_unnamed_files_gets_hidden_files_that_are_removed() {
     for mib in (20..120).step_by(4) {
         let line = format!("ulimit -v {};", mib << 10);
         let output = without_nameless_files(at, &line, &args);
-        assert_eq!(names(&out), [""; 0], "{mib} MiB: {}", said(&output));
-        seen.push(said(&output));
+        assert_eq!(names(&out), [""; 0], "{mib} MiB: {}", printed(&output));
+        seen.push(printed(&output));
         if seen.iter().any(|text| text.contains("out of memory")) {
             return;
         }
@@ -182,8 +182,8 @@ fn exhausted_quota_is_reported_as_no_space() {
             .current_dir(folder.path())
             .output()
             .unwrap();
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-        assert!(said(&output).contains("[io.write.no-space"), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+        assert!(printed(&output).contains("[io.write.no-space"), "{}", printed(&output));
         assert_eq!(names(folder.path()), ["big.raw"]);
     }
 }

@@ -7,7 +7,7 @@ use testdata_gen::Noise;
 
 use crate::batch::syncs::{Call, calls, next, published};
 use crate::support::loop_device::Loop;
-use crate::support::program::{command, has_strace, said};
+use crate::support::program::{command, has_strace, printed};
 
 const TRACED: &str = "trace=fsync,fdatasync,rename,renameat,renameat2,link,linkat,unlink,unlinkat";
 
@@ -18,7 +18,7 @@ fn traced(folder: &Path, args: &[&str]) -> Vec<Call> {
     strace.args(["-f", "-y", "-qq", "-s", "100000", "-o", "trace", "-e", TRACED]);
     let output =
         strace.arg(program.get_program()).args(program.get_args()).current_dir(folder).output().unwrap();
-    assert!(output.status.success(), "{args:?}: {}", said(&output));
+    assert!(output.status.success(), "{args:?}: {}", printed(&output));
     calls(&std::fs::read_to_string(folder.join("trace")).unwrap())
 }
 
@@ -123,7 +123,7 @@ fn device_is_synced_after_writing_and_opened_exclusively() {
     let before = std::fs::read(&device.0).unwrap();
     let output = command(folder.path(), &args).output().unwrap();
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("[io.output.busy"), "{}", said(&output));
+    assert!(printed(&output).contains("[io.output.busy"), "{}", printed(&output));
     assert!(std::fs::read(&device.0).unwrap() == before);
     drop(exclusive);
     assert!(command(folder.path(), &args).output().unwrap().status.success());
@@ -131,5 +131,5 @@ fn device_is_synced_after_writing_and_opened_exclusively() {
     let report =
         command(folder.path(), &["convert", "--from", "raw", &device.0, &device.0, "-O", "raw", "--force"]);
     let output = { report }.output().unwrap();
-    assert!(said(&output).contains("[output.is-source"), "{}", said(&output));
+    assert!(printed(&output).contains("[output.is-source"), "{}", printed(&output));
 }

@@ -16,7 +16,7 @@ use testdata_gen::Noise;
 
 use crate::support::batches::journal;
 use crate::support::library::to_raw;
-use crate::support::program::{command, has_strace, names, said};
+use crate::support::program::{command, has_strace, names, printed};
 
 const UNIT: usize = 2 << 20;
 
@@ -44,13 +44,13 @@ fn convert_verify_finds_a_write_that_was_lost() {
     fs::write(at.join("disk.img"), &disk).unwrap();
     let args = ["convert", "--from", "raw", "disk.img", "out.raw", "-q", "-j", "1"];
     let output = damaged(at, 1, UNIT, &args);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     assert!(fs::read(at.join("out.raw")).unwrap() == vec![0; UNIT], "the write is lost, and nobody sees it");
     fs::remove_file(at.join("out.raw")).unwrap();
     for more in [&["--verify"][..], &["--verify", "--receipt", "c.json", "--bitmap"]] {
         let output = damaged(at, 1, UNIT, &[&args[..], more].concat());
         assert_eq!(output.status.code(), Some(1));
-        let text = said(&output);
+        let text = printed(&output);
         assert!(
             text.contains("out.raw") && text.contains("[verify.differs") && !text.contains("/proc"),
             "{text}"
@@ -81,7 +81,7 @@ fn convert_verify_reads_a_zvhd2_back_too() {
         &"0".repeat(32),
     ];
     let output = strace(at, &["-o", "trace"], &args);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     fs::remove_file(at.join("out.zvhd2")).unwrap();
     // The record: the longest write.
     let trace = fs::read_to_string(at.join("trace")).unwrap();
@@ -92,7 +92,11 @@ fn convert_verify_reads_a_zvhd2_back_too() {
     fs::remove_file(at.join("trace")).unwrap();
     let output = damaged(at, nth + 1, *len, &args);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("out.zvhd2") && said(&output).contains("verifying"), "{}", said(&output));
+    assert!(
+        printed(&output).contains("out.zvhd2") && printed(&output).contains("verifying"),
+        "{}",
+        printed(&output)
+    );
     assert_eq!(names(at), ["disk.img"]);
 }
 
@@ -107,11 +111,11 @@ fn batch_verify_finds_a_write_that_was_lost() {
     fs::write(at.join("images/disk.img"), Noise::new(1).bytes(UNIT)).unwrap();
     let args = ["batch", "images", "--out", "out", "-O", "raw", "-q", "-j", "1"];
     let output = damaged(at, 1, UNIT, &[&args[..], &["--force"]].concat());
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     assert!(fs::read(at.join("out/disk.raw")).unwrap() == vec![0; UNIT]);
     fs::remove_dir_all(at.join("out")).unwrap();
     let output = damaged(at, 1, UNIT, &[&args[..], &["--verify", "--retries", "0"]].concat());
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", printed(&output));
     assert_eq!(names(&at.join("out")), [crate::support::batches::JOURNAL]);
     let events = journal(&at.join("out"));
     let failed = events.iter().find(|event| event["event"] == "fail").unwrap();
@@ -119,7 +123,7 @@ fn batch_verify_finds_a_write_that_was_lost() {
     // The next attempt is not damaged, and is what counts.
     let again = [&args[..], &["--verify", "--force", "--retries", "1", "--retry-pause", "1"]].concat();
     let output = damaged(at, 1, UNIT, &again);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     assert!(fs::read(at.join("out/disk.raw")).unwrap() == fs::read(at.join("images/disk.img")).unwrap());
 }
 

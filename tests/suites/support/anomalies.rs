@@ -7,7 +7,7 @@ use imgprep::{Disk, Finding, Severity, StructureCounts};
 use testdata_gen::{AnomalousImage, GoodImage, anomalous, good, write_files};
 
 use crate::support::library::open;
-use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::program::{has_tool, imgprep, printed, tool};
 use crate::support::qemu::source;
 use crate::support::structure::{check, cost_of_check, cost_of_walk};
 
@@ -66,7 +66,7 @@ pub(crate) fn images_are_converted(format: &str) {
     for image in anomalous_of(format) {
         let path = write_files(&image.files, folder.path()).unwrap().display().to_string();
         let output = imgprep(folder.path(), &["convert", &path, "out.raw", "--force", "--no-sync", "-q"]);
-        assert!(output.status.success(), "{}: {}", image.name, said(&output));
+        assert!(output.status.success(), "{}: {}", image.name, printed(&output));
     }
 }
 

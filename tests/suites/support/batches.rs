@@ -4,7 +4,7 @@ use std::path::Path;
 
 use serde_json::Value;
 
-use crate::support::program::{imgprep, said};
+use crate::support::program::{imgprep, printed};
 
 pub(crate) const JOURNAL: &str = "imgprep-batch.journal";
 
@@ -20,7 +20,7 @@ pub(crate) fn holds(folder: &Path, image: &Path, disk: &[u8]) -> bool {
     let image = image.display().to_string();
     let args = ["convert", &image, "back.raw", "--size", "original", "--force", "--no-sync", "-q"];
     let output = imgprep(folder, &args);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     let mut want = disk.to_vec();
     want.resize(want.len().next_multiple_of(512), 0);
     std::fs::read(folder.join("back.raw")).unwrap() == want

@@ -7,7 +7,7 @@ use std::process::Output;
 use serde_json::Value;
 use testdata_gen::{Cell, Qcow2};
 
-use crate::support::program::{imgprep, said};
+use crate::support::program::{imgprep, printed};
 
 /// Runs `imgprep check`.
 pub(crate) fn check(folder: &Path, args: &[&str]) -> Output {
@@ -17,8 +17,8 @@ pub(crate) fn check(folder: &Path, args: &[&str]) -> Output {
 /// The JSON report of `imgprep check`, and its exit code.
 pub(crate) fn json_of(folder: &Path, args: &[&str]) -> (Value, Option<i32>) {
     let output = check(folder, &[&["--output", "json"], args].concat());
-    let json =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&output)));
+    let json = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", printed(&output)));
     (json, output.status.code())
 }
 

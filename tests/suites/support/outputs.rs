@@ -5,7 +5,7 @@ use std::path::Path;
 
 use testdata_gen::{Cell, Qcow2};
 
-use crate::support::program::{imgprep, names, said};
+use crate::support::program::{imgprep, names, printed};
 
 pub(crate) const MIB: usize = 1 << 20;
 
@@ -34,7 +34,7 @@ pub(crate) fn overlay(folder: &Path) -> Vec<u8> {
 pub(crate) fn refused(folder: &Path, args: &[&str], code: &str) -> String {
     let before = contents(folder);
     let output = imgprep(folder, args);
-    let text = said(&output);
+    let text = printed(&output);
     assert_eq!(output.status.code(), Some(1), "{args:?}: {text}");
     assert!(text.contains(code), "{args:?}: {text}");
     assert!(contents(folder) == before, "{args:?} changed a file");

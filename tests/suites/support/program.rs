@@ -30,7 +30,7 @@ pub(crate) fn bounded(command: &Command, kib: u64) -> Command {
 }
 
 /// The standard error and standard output of a command.
-pub(crate) fn said(output: &Output) -> String {
+pub(crate) fn printed(output: &Output) -> String {
     format!("{}{}", String::from_utf8_lossy(&output.stderr), String::from_utf8_lossy(&output.stdout))
 }
 
@@ -50,7 +50,7 @@ pub(crate) fn has_strace() -> bool {
 /// Runs a tool that must succeed.
 pub(crate) fn tool(folder: &Path, name: &str, args: &[&str]) {
     let output = Command::new(name).args(args).current_dir(folder).output().expect("the tool runs");
-    assert!(output.status.success(), "{name} {args:?}: {}", said(&output));
+    assert!(output.status.success(), "{name} {args:?}: {}", printed(&output));
 }
 
 /// The repository.

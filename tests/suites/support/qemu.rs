@@ -4,7 +4,7 @@ use std::path::Path;
 
 use testdata_gen::{Noise, disk_of};
 
-use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::program::{has_tool, imgprep, printed, tool};
 
 /// Whether both tools are there.
 pub(crate) fn has_qemu() -> bool {
@@ -15,7 +15,7 @@ pub(crate) fn has_qemu() -> bool {
 pub(crate) fn same(folder: &Path, image: &str) {
     tool(folder, "qemu-img", &["convert", "-O", "raw", image, "theirs.raw"]);
     let output = imgprep(folder, &["convert", image, "ours.raw", "--force", "--no-sync", "--verify"]);
-    assert!(output.status.success(), "{image}: {}", said(&output));
+    assert!(output.status.success(), "{image}: {}", printed(&output));
     let (ours, theirs) =
         (std::fs::read(folder.join("ours.raw")).unwrap(), std::fs::read(folder.join("theirs.raw")).unwrap());
     assert!(ours == theirs, "{image}: {} bytes, {} of theirs, or other contents", ours.len(), theirs.len());

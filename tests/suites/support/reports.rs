@@ -5,11 +5,11 @@ use std::process::Output;
 
 use serde_json::Value;
 
-use crate::support::program::{imgprep, said};
+use crate::support::program::{imgprep, printed};
 
 /// The standard output of a command, which is JSON.
 pub(crate) fn json(output: &Output) -> Value {
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(output)))
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", printed(output)))
 }
 
 /// Code, severity and offset of each violation of `check`.
@@ -27,7 +27,7 @@ pub(crate) fn violations(folder: &Path, name: &str) -> Vec<(String, String, Opti
 pub(crate) fn convert(folder: &Path, name: &str) -> Value {
     let output =
         imgprep(folder, &["convert", name, "out.raw", "--force", "--no-sync", "-q", "--output", "json"]);
-    assert_eq!(output.status.code(), Some(0), "{name}: {}", said(&output));
+    assert_eq!(output.status.code(), Some(0), "{name}: {}", printed(&output));
     json(&output)
 }
 

@@ -4,7 +4,7 @@ use std::sync::OnceLock;
 
 use testdata_gen::{ResourceBomb, resource_bombs};
 
-use crate::support::program::{bounded, command, said};
+use crate::support::program::{bounded, command, printed};
 
 /// KiB of memory that a process may have beside its program and the files that it maps.
 pub(crate) const BOUND_KIB: u64 = 32 << 10;
@@ -29,9 +29,9 @@ pub(crate) fn cost_little(format: &str) {
             let is_object = serde_json::from_slice::<serde_json::Value>(&output.stdout).is_ok();
             // An error for lack of memory or threads is not a cheap answer.
             let is_starved =
-                ["engine.memory", "engine.threads"].iter().any(|code| said(&output).contains(code));
+                ["engine.memory", "engine.threads"].iter().any(|code| printed(&output).contains(code));
             if is_starved || !is_object || !matches!(output.status.code(), Some(0..=3)) {
-                wrong.push(format!("{asked} {}: {}: {}", bomb.name, output.status, said(&output)));
+                wrong.push(format!("{asked} {}: {}: {}", bomb.name, output.status, printed(&output)));
             }
         }
         std::fs::remove_file(path).unwrap();

@@ -11,7 +11,7 @@ use imgprep_engine::Layer;
 use imgprep_map::{DiskMap, Files, ReadAt, ReadError};
 
 use crate::support::library::open;
-use crate::support::program::said;
+use crate::support::program::printed;
 
 /// Numbers and findings.
 pub(crate) fn check(disk: &Disk) -> (StructureCounts, Vec<Finding>) {
@@ -128,11 +128,11 @@ pub(crate) fn compare_with_qemu(folder: &Path, image: &str, what: &str) -> Struc
         .output()
         .unwrap();
     let json: serde_json::Value = serde_json::from_slice(&theirs.stdout)
-        .unwrap_or_else(|_| panic!("{what}: qemu-img gives up: {}", said(&theirs)));
+        .unwrap_or_else(|_| panic!("{what}: qemu-img gives up: {}", printed(&theirs)));
     let number = |key: &str| json[key].as_u64().unwrap_or(0);
     let disk = open(&folder.join(image), None).unwrap_or_else(|error| panic!("{what}: {error}"));
     let (checked, findings) = check(&disk);
-    assert_eq!(checked.corruptions, number("corruptions"), "{what}: {findings:#?} {}", said(&theirs));
+    assert_eq!(checked.corruptions, number("corruptions"), "{what}: {findings:#?} {}", printed(&theirs));
     if disk.layers()[0].facts.format == "qed" {
         let ours = (checked.leaks, checked.total, checked.allocated, checked.fragmented);
         let theirs = (

@@ -5,7 +5,7 @@ use std::path::Path;
 use testdata_gen::{Noise, disk_of};
 
 use super::loop_device::Loop;
-use super::program::{bounded, command, has_tool, imgprep, names, said, tool};
+use super::program::{bounded, command, has_tool, imgprep, names, printed, tool};
 
 /// Text, noise, zeros and single bytes, at offsets that no cluster size divides.
 pub(crate) fn scattered(seed: u64, size: usize) -> Vec<u8> {
@@ -36,7 +36,7 @@ pub(crate) fn convert(folder: &Path, args: &[&str]) {
     };
     let fixed = ["convert", "--from", from, "--force", "--no-sync", "-q"];
     let output = imgprep(folder, &[&fixed, args].concat());
-    assert!(output.status.success(), "{args:?}: {}", said(&output));
+    assert!(output.status.success(), "{args:?}: {}", printed(&output));
 }
 
 /// Writes a disk as `a.FORMAT` with 1, 2 and 7 threads, and compares what our reader and `qemu-img` read.
@@ -52,7 +52,7 @@ pub(crate) fn written(folder: &Path, disk: &[u8], format: &str, options: &[&str]
         assert!(std::fs::read(folder.join(&again)).unwrap() == file, "{options:?}: {threads} threads");
     }
     let checked = imgprep(folder, &["check", "--deep", &name]);
-    assert_eq!(said(&checked), format!("{name}: {format}, fine\n"), "{options:?}");
+    assert_eq!(printed(&checked), format!("{name}: {format}, fine\n"), "{options:?}");
     let mut sectors = disk.to_vec();
     sectors.resize(disk.len().next_multiple_of(512), 0);
     convert(folder, &[&name, "back.raw"]);
@@ -93,7 +93,7 @@ pub(crate) fn large_disk_stays_within(memory_mib: u64, format: &str, size_gib: u
         let args = ["convert", "a.qcow2", &name, "-o", options, "--force", "--memory", &memory, "-q"];
         // Libraries and stacks count as well.
         let output = bounded(&command(folder.path(), &args), (memory_mib + 64) << 10).output().unwrap();
-        assert!(output.status.success(), "{options}: {}", said(&output));
+        assert!(output.status.success(), "{options}: {}", printed(&output));
         tool(folder.path(), "qemu-img", &["compare", "-q", "-F", qemu_name(format), "a.qcow2", &name]);
     }
 }
@@ -104,7 +104,7 @@ pub(crate) fn rejected(folder: &Path, cases: &[(&[&str], &str)]) {
     for (args, want) in cases {
         let output = imgprep(folder, &[&["convert", "--from", "raw"], *args].concat());
         assert!(output.status.code() == Some(1) && output.stdout.is_empty(), "{args:?}");
-        assert!(said(&output).contains(want), "{args:?}: {}", said(&output));
+        assert!(printed(&output).contains(want), "{args:?}: {}", printed(&output));
         assert_eq!(names(folder), before, "{args:?}");
     }
 }

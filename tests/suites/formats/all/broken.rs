@@ -3,7 +3,7 @@
 use testdata_gen::{Refused, broken, write_files};
 
 use crate::support::library::open;
-use crate::support::program::{imgprep, names, said};
+use crate::support::program::{imgprep, names, printed};
 
 #[test]
 fn every_broken_image_is_rejected_with_code_and_offset_and_leaves_no_output() {
@@ -15,9 +15,9 @@ fn every_broken_image_is_rejected_with_code_and_offset_and_leaves_no_output() {
         let source = path.display().to_string();
         for target in ["out.raw", "out.zvhd2"] {
             let output = imgprep(folder.path(), &["convert", &source, target, "--output", "json", "-q"]);
-            assert_eq!(output.status.code(), Some(1), "{}: {}", image.name, said(&output));
-            let said: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
-            let error = &said["error"];
+            assert_eq!(output.status.code(), Some(1), "{}: {}", image.name, printed(&output));
+            let printed: serde_json::Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+            let error = &printed["error"];
             assert_eq!(error["code"], image.code, "{}: {error}", image.name);
             if let Some(at) = image.at {
                 assert_eq!(error["offset"], at, "{}: {error}", image.name);
@@ -80,7 +80,7 @@ fn salvage_continues_and_lists_lost_ranges() {
             "json",
         ];
         let output = imgprep(folder.path(), &args);
-        assert!(output.status.success(), "{name}: {}", said(&output));
+        assert!(output.status.success(), "{name}: {}", printed(&output));
         let report: serde_json::Value = serde_json::from_slice(&output.stdout).unwrap();
         let losses = report["losses"].as_array().unwrap();
         assert_eq!(losses.len(), 1, "{name}: {losses:?}");

@@ -7,7 +7,7 @@ use std::path::Path;
 use imgprep::{Disk, FollowPolicy, Limits, OpenOptions, ParseOptions};
 use testdata_gen::{Cell, GoodImage, Qcow2, broken, good, write_files};
 
-use crate::support::program::{imgprep, said};
+use crate::support::program::{imgprep, printed};
 
 /// A QCOW2 of 128 KiB whose second cluster is full of `fill`, over `backing`.
 fn layer(fill: u8, backing: Option<(&str, Option<&str>)>) -> Vec<u8> {
@@ -31,7 +31,7 @@ fn image(name: &str) -> GoodImage {
 fn disk(folder: &Path, source: &str, options: &[&str]) -> Vec<u8> {
     let args = [&["convert", source, "out.raw", "--force", "--no-sync", "-q"], options].concat();
     let output = imgprep(folder, &args);
-    assert!(output.status.success(), "{source} {options:?}: {}", said(&output));
+    assert!(output.status.success(), "{source} {options:?}: {}", printed(&output));
     std::fs::read(folder.join("out.raw")).unwrap()
 }
 
@@ -40,11 +40,11 @@ fn disk(folder: &Path, source: &str, options: &[&str]) -> Vec<u8> {
 fn refused(folder: &Path, source: &str, options: &[&str], code: &str) -> String {
     let args = [&["convert", source, "refused.raw", "--no-sync", "-q"], options].concat();
     let output = imgprep(folder, &args);
-    let said = said(&output);
-    assert_eq!(output.status.code(), Some(1), "{source} {options:?}: {said}");
-    assert!(said.contains(&format!("[{code}")), "{source} {options:?}: {said}");
+    let printed = printed(&output);
+    assert_eq!(output.status.code(), Some(1), "{source} {options:?}: {printed}");
+    assert!(printed.contains(&format!("[{code}")), "{source} {options:?}: {printed}");
     assert!(!folder.join("refused.raw").exists());
-    said
+    printed
 }
 
 #[test]
@@ -156,9 +156,9 @@ fn backing_names_that_are_not_file_names_are_never_opened() {
     for name in backing {
         write(folder.join("top.qcow2"), layer(1, Some((name, Some("raw"))))).unwrap();
         for follow in ["none", "beside", "any"] {
-            let said = refused(folder, "top.qcow2", &["--follow", follow], "open.name.protocol");
+            let printed = refused(folder, "top.qcow2", &["--follow", follow], "open.name.protocol");
             let scheme = name.split(':').next().unwrap();
-            assert!(said.contains(&format!("a {scheme}: address")), "{said}");
+            assert!(printed.contains(&format!("a {scheme}: address")), "{printed}");
         }
         // A data file's name is as good as a backing file's.
         let data = Qcow2 { data_file: Some((name.into(), true)), ..Qcow2::new(16, 2 << 16) };
@@ -169,8 +169,8 @@ fn backing_names_that_are_not_file_names_are_never_opened() {
     for name in ["a\0b", "\0", "\u{1b}[2J"] {
         write(folder.join("top.qcow2"), layer(1, Some((name, Some("raw"))))).unwrap();
         let code = if name.contains('\0') { "open.name.bad" } else { "open.name.missing" };
-        let said = refused(folder, "top.qcow2", &[], code);
-        assert!(!said.contains('\u{1b}'), "a name reaches the terminal as it is: {said:?}");
+        let printed = refused(folder, "top.qcow2", &[], code);
+        assert!(!printed.contains('\u{1b}'), "a name reaches the terminal as it is: {printed:?}");
     }
 }
 
@@ -195,13 +195,13 @@ fn each_follow_policy_opens_its_files_only() {
         (&absolute, false),
     ] {
         write(folder.join("top.qcow2"), layer(1, Some((name, Some("raw"))))).unwrap();
-        let said = refused(&folder, "top.qcow2", &["--follow", "none"], "open.gate.shut");
-        assert!(said.contains(name), "{said}");
+        let printed = refused(&folder, "top.qcow2", &["--follow", "none"], "open.gate.shut");
+        assert!(printed.contains(name), "{printed}");
         if is_beside {
             disk(&folder, "top.qcow2", &[]);
         } else {
-            let said = refused(&folder, "top.qcow2", &[], "open.gate.outside");
-            assert!(said.contains("--follow any"), "{said}");
+            let printed = refused(&folder, "top.qcow2", &[], "open.gate.outside");
+            assert!(printed.contains("--follow any"), "{printed}");
         }
         assert!(disk(&folder, "top.qcow2", &["--follow", "any"])[..1 << 16] == vec![7; 1 << 16]);
         // From another working folder, names are still relative to the image.
@@ -292,14 +292,14 @@ fn unnamed_parent_is_found_by_its_id() {
     refused(folder, "vdi-over-vdi.vdi", &["--follow", "none"], "open.gate.shut");
     // A copy may have been written to: the parent is ambiguous.
     std::fs::copy(&base, folder.join("copy.vdi")).unwrap();
-    let said = refused(folder, "vdi-over-vdi.vdi", &["--accept-parent"], "open.parent.several");
-    assert!(said.contains("copy.vdi") && said.contains("vdi-over-vdi-base.vdi"), "{said}");
+    let printed = refused(folder, "vdi-over-vdi.vdi", &["--accept-parent"], "open.parent.several");
+    assert!(printed.contains("copy.vdi") && printed.contains("vdi-over-vdi-base.vdi"), "{printed}");
     std::fs::remove_file(folder.join("copy.vdi")).unwrap();
     // Another extension is not looked at.
     std::fs::rename(&base, folder.join("base.img")).unwrap();
     std::fs::remove_file(folder.join("link.vdi")).unwrap();
-    let said = refused(folder, "vdi-over-vdi.vdi", &[], "open.parent.not-found");
-    assert!(said.contains("12121212-1212-1212-1212-121212121212"), "{said}");
+    let printed = refused(folder, "vdi-over-vdi.vdi", &[], "open.parent.not-found");
+    assert!(printed.contains("12121212-1212-1212-1212-121212121212"), "{printed}");
 }
 
 /// `VirtualBox` keeps snapshots in a folder of their own, and their base in the one above.
@@ -311,8 +311,8 @@ fn base_of_a_snapshot_folder_is_found_in_its_parent_folder() {
     let chain = image("vdi-chain-of-three");
     write_files(&chain.files[..2], &folder).unwrap();
     write_files(&chain.files[2..], root).unwrap();
-    let said = refused(&folder, "vdi-chain-of-three.vdi", &[], "open.parent.not-found");
-    assert!(said.contains("--follow any"), "{said}");
+    let printed = refused(&folder, "vdi-chain-of-three.vdi", &[], "open.parent.not-found");
+    assert!(printed.contains("--follow any"), "{printed}");
     assert!(disk(&folder, "vdi-chain-of-three.vdi", &["--follow", "any"]) == chain.disk);
     assert!(disk(root, "Snapshots/vdi-chain-of-three.vdi", &["--follow", "any"]) == chain.disk);
     // A link that leads to it is outside as well.
@@ -352,8 +352,8 @@ fn broken_chains_are_described_without_their_parents() {
     for image in broken().into_iter().filter(|image| image.code.starts_with("open.")) {
         let path = write_files(&image.files, temp.path()).unwrap().display().to_string();
         let output = imgprep(temp.path(), &["info", &path]);
-        assert!(output.status.success(), "{}: {}", image.name, said(&output));
-        assert!(said(&output).contains("not opened"), "{}: {}", image.name, said(&output));
+        assert!(output.status.success(), "{}: {}", image.name, printed(&output));
+        assert!(printed(&output).contains("not opened"), "{}: {}", image.name, printed(&output));
     }
 }
 
@@ -366,8 +366,8 @@ fn parent_named_by_the_user_is_used() {
     write_files(&chain.files, folder).unwrap();
     create_dir(folder.join("elsewhere")).unwrap();
     std::fs::rename(folder.join("vdi-over-vdi-base.vdi"), folder.join("elsewhere/base.bin")).unwrap();
-    let said = refused(folder, "vdi-over-vdi.vdi", &[], "open.parent.not-found");
-    assert!(said.contains("--parent"), "{said}");
+    let printed = refused(folder, "vdi-over-vdi.vdi", &[], "open.parent.not-found");
+    assert!(printed.contains("--parent"), "{printed}");
     let base = ["--parent", "elsewhere/base.bin"];
     assert!(disk(folder, "vdi-over-vdi.vdi", &base) == chain.disk);
     // A parent named by the user is opened even if the name in the image is unusable.
@@ -397,8 +397,8 @@ fn every_parent_of_a_chain_can_be_named() {
         let file = folder.join(format!("vdi-chain-of-three-{name}.vdi"));
         std::fs::copy(&file, folder.join(format!("{name}-copy.vdi"))).unwrap();
     }
-    let said = refused(folder, "vdi-chain-of-three.vdi", &[], "open.parent.several");
-    assert!(said.contains("select the parent with --parent"), "{said}");
+    let printed = refused(folder, "vdi-chain-of-three.vdi", &[], "open.parent.several");
+    assert!(printed.contains("select the parent with --parent"), "{printed}");
     let middle = ["--parent", "middle-copy.vdi"];
     refused(folder, "vdi-chain-of-three.vdi", &middle, "open.parent.several");
     let both = [&middle[..], &["--parent", "base-copy.vdi"]].concat();
@@ -409,8 +409,8 @@ fn every_parent_of_a_chain_can_be_named() {
     write(folder.join("top.qcow2"), thin("base", "raw", 2 << 16)).unwrap();
     assert!(disk(folder, "top.qcow2", &["--parent", "other"]) == vec![4; 2 << 16]);
     let info = imgprep(folder, &["info", "top.qcow2", "base", "--parent", "other"]);
-    let said = crate::support::program::said(&info);
-    assert!(info.status.code() == Some(1) && said.contains("--parent applies to one image"), "{said}");
+    let printed = crate::support::program::printed(&info);
+    assert!(info.status.code() == Some(1) && printed.contains("--parent applies to one image"), "{printed}");
 }
 
 /// A descriptor that was moved with its data, and still names the place on the machine that it came from.
@@ -428,7 +428,7 @@ fn extents_with_foreign_paths_are_found_beside_the_descriptor() {
     for name in ["C:\\VMs\\disk-flat.vmdk", "/vmfs/volumes/x/disk-flat.vmdk"] {
         descriptor(&[&format!("RW 128 VMFS \"{name}\"")]);
         assert!(disk(folder, "disk.vmdk", &[]) == bytes, "{name}");
-        let info = said(&imgprep(folder, &["info", "disk.vmdk", "--follow", "beside"]));
+        let info = printed(&imgprep(folder, &["info", "disk.vmdk", "--follow", "beside"]));
         assert!(info.contains("open.extent.beside") && info.contains("is read instead"), "{info}");
         refused(folder, "disk.vmdk", &["--follow", "none"], "open.gate.shut");
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 use testdata_gen::{GoodImage, anomalous, broken, good, write_files};
 
 use crate::support::library::open;
-use crate::support::program::{imgprep, said};
+use crate::support::program::{imgprep, printed};
 
 #[test]
 fn the_catalogue_is_large_and_has_unique_names() {
@@ -57,7 +57,7 @@ fn converts_to_its_disk(image: &GoodImage, folder: &Path, threads: &str) {
     ];
     args.extend(image.snapshot.iter().flat_map(|snapshot| ["--snapshot", snapshot]));
     let output = imgprep(folder, &args);
-    assert!(output.status.success(), "{}: {}", image.name, said(&output));
+    assert!(output.status.success(), "{}: {}", image.name, printed(&output));
     let got = std::fs::read(folder.join("out.raw")).unwrap();
     assert!(
         got == image.disk,
@@ -99,13 +99,13 @@ fn every_image_survives_conversion_to_each_writable_format() {
         ] {
             let to = ["convert", &source, out, "--force", "--no-sync", "--size", "original"];
             let output = imgprep(folder.path(), &[&to[..], options].concat());
-            assert!(output.status.success(), "{}: {}", image.name, said(&output));
+            assert!(output.status.success(), "{}: {}", image.name, printed(&output));
             // A fixed VHD or static VDI begins with the disk, which may look like an image itself.
             let format = out.trim_start_matches("out.");
             let back =
                 ["convert", out, "out.raw", "--from", format, "--force", "--no-sync", "--size", "original"];
             let output = imgprep(folder.path(), &back);
-            assert!(output.status.success(), "{}: {}", image.name, said(&output));
+            assert!(output.status.success(), "{}: {}", image.name, printed(&output));
             let got = std::fs::read(folder.path().join("out.raw")).unwrap();
             let mut want = image.disk.clone();
             want.resize(want.len().next_multiple_of(512), 0);

@@ -8,14 +8,14 @@ use imgprep::{Disk, FollowPolicy, OpenOptions};
 use serde_json::Value;
 use testdata_gen::{Provoked, damaged, provoking, undamaged, write_files};
 
-use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::program::{has_tool, imgprep, printed, tool};
 use crate::support::structure::check;
 
 /// What `convert` to a RAW reports, as JSON.
 fn converted(folder: &Path, source: &str, more: &[&str]) -> Value {
     let args = ["convert", source, "out.raw", "--force", "--no-sync", "--output", "json"];
     let output = imgprep(folder, &[&args[..], more].concat());
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{source}: {}", said(&output)))
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{source}: {}", printed(&output)))
 }
 
 /// Codes and offsets of all findings of a report.
@@ -43,7 +43,7 @@ fn damage_that_leaves_the_disk_readable_is_a_warning_of_convert() {
             String::from_utf8_lossy(&text.stderr).contains(image.code),
             "{}: {}",
             image.name,
-            said(&text)
+            printed(&text)
         );
         // A check reports it, too.
         let check = imgprep(folder.path(), &["check", "--output", "json", &path]);

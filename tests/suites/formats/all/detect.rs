@@ -6,7 +6,7 @@ use std::process::{Command, Stdio};
 use serde_json::Value;
 use testdata_gen::{sample, write_files};
 
-use crate::support::program::{has_tool, imgprep, names, said, skip, tool};
+use crate::support::program::{has_tool, imgprep, names, printed, skip, tool};
 
 fn with(len: usize, parts: &[(usize, &[u8])]) -> Vec<u8> {
     let mut bytes = vec![0; len];
@@ -41,7 +41,7 @@ const KOLY: &[u8] = b"koly\0\0\0\x04\0\0\x02\0";
 
 fn json(folder: &Path, args: &[&str]) -> Value {
     let output = imgprep(folder, &[args, &["--output", "json"]].concat());
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)))
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", printed(&output)))
 }
 
 #[test]
@@ -136,18 +136,22 @@ fn every_foreign_kind_of_file_is_named_and_rejected_with_advice() {
             &["bitmap", "f.img"],
         ] {
             let output = imgprep(folder.path(), args);
-            assert_eq!(output.status.code(), Some(1), "{name}: {}", said(&output));
-            assert!(said(&output).contains(code), "{name}: {}", said(&output));
-            assert!(said(&output).contains(name), "{name}: {}", said(&output));
-            assert!(said(&output).contains(remedy), "{name}: {remedy}: {}", said(&output));
+            assert_eq!(output.status.code(), Some(1), "{name}: {}", printed(&output));
+            assert!(printed(&output).contains(code), "{name}: {}", printed(&output));
+            assert!(printed(&output).contains(name), "{name}: {}", printed(&output));
+            assert!(printed(&output).contains(remedy), "{name}: {remedy}: {}", printed(&output));
         }
-        let told = json(folder.path(), &["info", "f.img"]);
-        assert_eq!(told["error"]["code"], code, "{name}: {told}");
-        assert_eq!(told["matches"][0]["format"], name, "{told}");
-        assert_eq!(told["matches"].as_array().map(Vec::len), Some(1), "{told}");
+        let reported = json(folder.path(), &["info", "f.img"]);
+        assert_eq!(reported["error"]["code"], code, "{name}: {reported}");
+        assert_eq!(reported["matches"][0]["format"], name, "{reported}");
+        assert_eq!(reported["matches"].as_array().map(Vec::len), Some(1), "{reported}");
         assert_eq!(names(folder.path()), ["f.img"], "{name}");
         let forced = imgprep(folder.path(), &["info", "f.img", "--from", "raw"]);
-        assert!(forced.status.success() && said(&forced).contains("detect.looks-like"), "{}", said(&forced));
+        assert!(
+            forced.status.success() && printed(&forced).contains("detect.looks-like"),
+            "{}",
+            printed(&forced)
+        );
     }
 }
 
@@ -155,12 +159,12 @@ fn every_foreign_kind_of_file_is_named_and_rejected_with_advice() {
 fn hybrid_iso_is_detected_as_iso_and_its_other_contents_are_listed() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("f.iso"), with(1 << 20, &[(0, &mbr(0x17, 64, 1000)), ISO])).unwrap();
-    let told = json(folder.path(), &["info", "f.iso"]);
-    assert_eq!(told["matches"][0]["format"], "iso9660");
-    assert!(told["matches"][0]["says"].as_str().unwrap().contains("hybrid"), "{told}");
-    let told = json(folder.path(), &["info", "f.iso", "--from", "raw"]);
+    let reported = json(folder.path(), &["info", "f.iso"]);
+    assert_eq!(reported["matches"][0]["format"], "iso9660");
+    assert!(reported["matches"][0]["says"].as_str().unwrap().contains("hybrid"), "{reported}");
+    let reported = json(folder.path(), &["info", "f.iso", "--from", "raw"]);
     assert_eq!(
-        (&told["contents"], told["partitions"].as_array().map(Vec::len)),
+        (&reported["contents"], reported["partitions"].as_array().map(Vec::len)),
         (&"MBR partitions".into(), Some(1))
     );
 }
@@ -189,8 +193,8 @@ fn files_of_real_programs_are_detected() {
         tool(folder.path(), &program, args);
         let made =
             names(folder.path()).into_iter().find(|name| !before.contains(name)).expect("a file was made");
-        let told = json(folder.path(), &["info", &made]);
-        assert_eq!(told["matches"][0]["format"], name, "{made}: {told}");
+        let reported = json(folder.path(), &["info", &made]);
+        assert_eq!(reported["matches"][0]["format"], name, "{made}: {reported}");
         assert_eq!(imgprep(folder.path(), &["convert", &made, "out.raw"]).status.code(), Some(1), "{made}");
     }
     assert!(!folder.path().join("out.raw").exists());
@@ -215,29 +219,33 @@ fn ambiguous_file_is_rejected_unless_from_names_the_format() {
         "select the format with: imgprep info --from qcow2 two.img".into(),
         "select the format with: imgprep info --from raw two.img".into(),
     ] {
-        assert!(said(&output).contains(&want), "{want}: {}", said(&output));
+        assert!(printed(&output).contains(&want), "{want}: {}", printed(&output));
     }
-    let told = json(folder.path(), &["info", "two.img"]);
-    assert_eq!(told["error"]["code"], "detect.ambiguous");
-    let found: Vec<_> = told["matches"].as_array().unwrap().iter().map(|found| &found["format"]).collect();
+    let reported = json(folder.path(), &["info", "two.img"]);
+    assert_eq!(reported["error"]["code"], "detect.ambiguous");
+    let found: Vec<_> =
+        reported["matches"].as_array().unwrap().iter().map(|found| &found["format"]).collect();
     assert_eq!(found, ["qcow2", "dmg"]);
     for args in [&["map", "two.img"][..], &["convert", "two.img", "out.raw"], &["bitmap", "two.img"]] {
         let output = imgprep(folder.path(), args);
         assert_eq!(output.status.code(), Some(1), "{args:?}");
-        let words = said(&output);
+        let words = printed(&output);
         assert!(
             words.contains("detect.ambiguous") && words.contains("qcow2") && words.contains("dmg"),
             "{words}"
         );
     }
     assert!(!folder.path().join("out.raw").exists());
-    let told = json(folder.path(), &["info", "two.img", "--from", "qcow2"]);
-    assert_eq!((&told["format"], told["matches"].as_array().map(Vec::len)), (&"qcow2".into(), Some(2)));
-    assert_eq!(told["findings"][0]["code"], "detect.looks-like");
+    let reported = json(folder.path(), &["info", "two.img", "--from", "qcow2"]);
+    assert_eq!(
+        (&reported["format"], reported["matches"].as_array().map(Vec::len)),
+        (&"qcow2".into(), Some(2))
+    );
+    assert_eq!(reported["findings"][0]["code"], "detect.looks-like");
     for (from, disk) in [("qcow2", &image.disk), ("raw", &bytes)] {
         let output =
             imgprep(folder.path(), &["convert", "two.img", "out.raw", "--from", from, "--force", "-q"]);
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", printed(&output));
         assert!(std::fs::read(folder.path().join("out.raw")).unwrap() == *disk, "{from}");
     }
 }
@@ -247,14 +255,14 @@ fn matches_are_listed_for_broken_images_and_in_lists() {
     let folder = tempfile::tempdir().unwrap();
     write_files(&sample().files, folder.path()).unwrap();
     std::fs::write(folder.path().join("bad.qcow2"), with(4096, &[(0, b"QFI\xfb\0\0\0\x03")])).unwrap();
-    let told = json(folder.path(), &["info", "bad.qcow2"]);
+    let reported = json(folder.path(), &["info", "bad.qcow2"]);
     assert_eq!(
-        (&told["matches"][0]["format"], &told["error"]["class"]),
+        (&reported["matches"][0]["format"], &reported["error"]["class"]),
         (&"qcow2".into(), &"corrupt".into())
     );
-    let told = json(folder.path(), &["info", "bad.qcow2", "sample.qcow2"]);
-    assert_eq!(told["images"][0]["matches"][0]["format"], "qcow2");
-    assert_eq!(told["images"][1]["matches"][0]["bytes"], "51 46 49 fb 00 00 00 03");
+    let reported = json(folder.path(), &["info", "bad.qcow2", "sample.qcow2"]);
+    assert_eq!(reported["images"][0]["matches"][0]["format"], "qcow2");
+    assert_eq!(reported["images"][1]["matches"][0]["bytes"], "51 46 49 fb 00 00 00 03");
 }
 
 /// A RAW disk that begins almost like something else is a RAW disk.
@@ -266,9 +274,9 @@ fn near_misses_of_signatures_are_raw() {
     {
         let disk = with(1 << 20, &[(0, start), (510, &[0x55, 0xaa])]);
         std::fs::write(folder.path().join("f.img"), &disk).unwrap();
-        let told = json(folder.path(), &["info", "f.img"]);
-        assert_eq!(told["format"], "raw", "{start:02x?}: {told}");
-        assert_eq!(told["contents"], "a boot sector without partitions");
+        let reported = json(folder.path(), &["info", "f.img"]);
+        assert_eq!(reported["format"], "raw", "{start:02x?}: {reported}");
+        assert_eq!(reported["contents"], "a boot sector without partitions");
     }
 }
 
@@ -278,18 +286,18 @@ fn partitions_are_reported_in_every_format() {
     let disk = with(4 << 20, &[(0, &mbr(0xef, 2048, 4096)), (1 << 20, b"\xeb\x58\x90-FVE-FS-")]);
     std::fs::write(folder.path().join("f.raw"), &disk).unwrap();
     let output = imgprep(folder.path(), &["convert", "f.raw", "f.zvhd2", "--size", "original", "-q"]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     for file in ["f.raw", "f.zvhd2"] {
-        let told = json(folder.path(), &["info", file]);
-        assert_eq!(told["contents"], "MBR partitions", "{told}");
-        assert_eq!(told["partition-table"], "mbr");
-        assert_eq!(told["boot"]["efi-system-partition"], true);
-        assert_eq!(told["boot"]["boot-code"], true);
-        assert_eq!(told["encrypted-contents"], serde_json::json!(["BitLocker"]));
-        let partition = &told["partitions"][0];
+        let reported = json(folder.path(), &["info", file]);
+        assert_eq!(reported["contents"], "MBR partitions", "{reported}");
+        assert_eq!(reported["partition-table"], "mbr");
+        assert_eq!(reported["boot"]["efi-system-partition"], true);
+        assert_eq!(reported["boot"]["boot-code"], true);
+        assert_eq!(reported["encrypted-contents"], serde_json::json!(["BitLocker"]));
+        let partition = &reported["partitions"][0];
         assert_eq!((&partition["start"], &partition["length"]), (&(1 << 20).into(), &(2 << 20).into()));
         assert_eq!((&partition["type"], &partition["active"]), (&"0xef".into(), &true.into()));
-        let text = said(&imgprep(folder.path(), &["info", file]));
+        let text = printed(&imgprep(folder.path(), &["info", file]));
         assert!(
             text.contains("partition 1:      2 MiB at 1 MiB, EFI system, BitLocker (encrypted), active"),
             "{text}"
@@ -302,14 +310,14 @@ fn truncated_raw_has_a_finding() {
     let folder = tempfile::tempdir().unwrap();
     let disk = with(2 << 20, &[(0, &mbr(0x83, 2048, 4096))]);
     std::fs::write(folder.path().join("f.raw"), &disk).unwrap();
-    let told = json(folder.path(), &["info", "f.raw"]);
-    let finding = &told["findings"][0];
+    let reported = json(folder.path(), &["info", "f.raw"]);
+    let finding = &reported["findings"][0];
     assert_eq!((&finding["code"], &finding["offset"]), (&"raw.partition-past-end".into(), &446.into()));
     assert_eq!(finding["severity"], "error");
     let output = imgprep(folder.path(), &["convert", "f.raw", "f.zvhd2", "--size", "original", "-q"]);
-    assert!(output.status.success(), "{}", said(&output));
-    let told = json(folder.path(), &["info", "f.zvhd2", "--size", "original"]);
-    let finding = &told["findings"][0];
+    assert!(output.status.success(), "{}", printed(&output));
+    let reported = json(folder.path(), &["info", "f.zvhd2", "--size", "original"]);
+    let finding = &reported["findings"][0];
     assert_eq!((&finding["code"], &finding["offset"]), (&"disk.partition-past-end".into(), &Value::Null));
 }
 
@@ -317,16 +325,16 @@ fn truncated_raw_has_a_finding() {
 fn encrypted_volume_is_reported_and_unopened_chains_have_no_contents() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("f.raw"), with(1 << 20, &[(0, b"LUKS\xba\xbe\0\x02")])).unwrap();
-    let told = json(folder.path(), &["info", "f.raw"]);
-    assert_eq!((&told["encrypted"], &told["encryption"]), (&true.into(), &"luks".into()));
-    assert_eq!(told["contents"], "bare LUKS2, encrypted, no partitions");
+    let reported = json(folder.path(), &["info", "f.raw"]);
+    assert_eq!((&reported["encrypted"], &reported["encryption"]), (&true.into(), &"luks".into()));
+    assert_eq!(reported["contents"], "bare LUKS2, encrypted, no partitions");
     let images = testdata_gen::good();
     let chain = images.iter().find(|image| image.name == "qcow2-over-raw").unwrap();
     let path = write_files(&chain.files, folder.path()).unwrap().display().to_string();
     assert_eq!(json(folder.path(), &["info", &path])["contents"], Value::Null);
-    let told = json(folder.path(), &["info", &path, "--chain"]);
+    let reported = json(folder.path(), &["info", &path, "--chain"]);
     assert_eq!(
-        (&told["images"][0]["contents"], &told["images"][1]["contents"]),
+        (&reported["images"][0]["contents"], &reported["images"][1]["contents"]),
         (&"unknown".into(), &Value::Null)
     );
 }
@@ -347,10 +355,10 @@ fn allocation_is_not_counted_for_large_tables_in_a_small_file() {
             file[at..at + 8].copy_from_slice(&((2 + index as u64) << 16).to_be_bytes());
         }
         std::fs::write(folder.path().join("f.qcow2"), &file).unwrap();
-        let told = json(folder.path(), &["info", "f.qcow2"]);
-        assert_eq!(told["virtual-size"], size, "{told}");
-        assert_eq!(told["allocation"]["zero"].as_u64(), is_counted.then_some(size), "{told}");
-        let text = said(&imgprep(folder.path(), &["info", "f.qcow2"]));
+        let reported = json(folder.path(), &["info", "f.qcow2"]);
+        assert_eq!(reported["virtual-size"], size, "{reported}");
+        assert_eq!(reported["allocation"]["zero"].as_u64(), is_counted.then_some(size), "{reported}");
+        let text = printed(&imgprep(folder.path(), &["info", "f.qcow2"]));
         let said_so = text.contains("allocation:       not counted (its tables are larger than 1 MiB: ");
         assert_eq!(said_so, !is_counted, "{text}");
     }
@@ -404,12 +412,12 @@ fn a_gpt_of_a_real_program_is_read() {
     std::fs::write(folder.path().join("script"), "label: gpt\nsize=16M,type=U,name=esp\ntype=L\n").unwrap();
     let script = std::fs::File::open(folder.path().join("script")).unwrap();
     let done = Command::new(sfdisk).arg("f.raw").current_dir(folder.path()).stdin(script).output().unwrap();
-    assert!(done.status.success(), "{}", said(&done));
-    let told = json(folder.path(), &["info", "f.raw"]);
-    assert_eq!(told["contents"], "GPT partitions");
-    assert_eq!(told["boot"]["efi-system-partition"], true);
-    assert_eq!(told["partitions"][0]["name"], "esp");
-    assert_eq!(told["findings"], serde_json::json!([]));
+    assert!(done.status.success(), "{}", printed(&done));
+    let reported = json(folder.path(), &["info", "f.raw"]);
+    assert_eq!(reported["contents"], "GPT partitions");
+    assert_eq!(reported["boot"]["efi-system-partition"], true);
+    assert_eq!(reported["partitions"][0]["name"], "esp");
+    assert_eq!(reported["findings"], serde_json::json!([]));
 }
 
 /// QEMU makes FAT file systems of folders, with partitions around them or without.
@@ -426,9 +434,9 @@ fn file_systems_made_by_qemu_are_detected() {
         json(folder.path(), &["info", "f.raw"])
     };
     assert_eq!(made("fat:floppy:files")["contents"], "bare FAT12, no partitions");
-    let told = made("fat:16:files");
+    let reported = made("fat:16:files");
     assert_eq!(
-        (&told["contents"], &told["partitions"][0]["contents"]),
+        (&reported["contents"], &reported["partitions"][0]["contents"]),
         (&"MBR partitions".into(), &"FAT16".into())
     );
 }

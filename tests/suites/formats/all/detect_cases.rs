@@ -6,7 +6,7 @@ use serde_json::Value;
 use testdata_gen::{Cell, Qcow2, disks, good, plain_disk, sample, strangers, wiped, write_files};
 
 use crate::cli::schemas::Schema;
-use crate::support::program::{has_tool, imgprep, names, said, tool};
+use crate::support::program::{has_tool, imgprep, names, printed, tool};
 
 fn put(folder: &Path, name: &str, bytes: &[u8]) {
     std::fs::write(folder.join(name), bytes).unwrap();
@@ -18,7 +18,7 @@ fn get(folder: &Path, name: &str) -> Vec<u8> {
 
 fn json(folder: &Path, args: &[&str]) -> Value {
     let output = imgprep(folder, &[args, &["--output", "json"]].concat());
-    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)))
+    serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", printed(&output)))
 }
 
 /// Every command refuses the file `name` with this code and writes nothing.
@@ -34,12 +34,12 @@ fn refused_everywhere(folder: &Path, name: &str, code: &str) {
         &["bitmap", name, "out.mf"],
     ] {
         let output = imgprep(folder, args);
-        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", said(&output));
-        assert!(said(&output).contains(&format!("[{code}")), "{args:?}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{args:?}: {}", printed(&output));
+        assert!(printed(&output).contains(&format!("[{code}")), "{args:?}: {}", printed(&output));
     }
     for args in [&["check", name][..], &["check", "--for", "otc", name]] {
         let output = imgprep(folder, args);
-        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(2), "{args:?}: {}", printed(&output));
         let object = json(folder, args);
         let found = &object["judgements"];
         let is_ours = |found: &Value| found["code"] == code && found["severity"] == "error";
@@ -47,8 +47,8 @@ fn refused_everywhere(folder: &Path, name: &str, code: &str) {
     }
     assert_eq!(names(folder), before, "{name}");
     let output = imgprep(folder, &["batch", ".", "--out", "batch-out", "--include", name]);
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
-    assert!(said(&output).contains(code), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", printed(&output));
+    assert!(printed(&output).contains(code), "{}", printed(&output));
     assert_eq!(names(&folder.join("batch-out")), ["imgprep-batch.journal"], "{name}");
     std::fs::remove_dir_all(folder.join("batch-out")).unwrap();
 }
@@ -68,7 +68,7 @@ fn image_with_a_wiped_header_is_rejected() {
         let (name, bytes) = (format!("web.{}", image.format), &image.files[0].bytes);
         put(folder, &name, bytes);
         refused_everywhere(folder, &name, "detect.extension-denied");
-        let text = said(&imgprep(folder, &["convert", &name, "out.raw"]));
+        let text = printed(&imgprep(folder, &["convert", &name, "out.raw"]));
         assert!(text.contains(&format!("the name ends in \".{}\"", image.format)), "{text}");
         assert!(text.contains("its header is missing or overwritten"), "{text}");
         assert!(
@@ -77,7 +77,7 @@ fn image_with_a_wiped_header_is_rejected() {
         );
         // `--from` overrides the detection.
         let output = imgprep(folder, &["convert", "--from", "raw", &name, "out.raw", "-q"]);
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", printed(&output));
         assert!(get(folder, "out.raw") == *bytes, "{name}");
         std::fs::remove_file(folder.join("out.raw")).unwrap();
         // Under a neutral name the same bytes are a RAW disk.
@@ -147,7 +147,7 @@ fn vmdk_extent_is_rejected_alone_and_read_through_its_descriptor() {
             "# Disk DescriptorFile\nversion=1\nCID=00000001\nparentCID=ffffffff\ncreateType=\"monolithicFlat\"\nRW 2048 FLAT \"{part}\" 0\n"
         );
         put(folder, &descriptor, text.as_bytes());
-        let words = said(&imgprep(folder, &["convert", part, "out.raw"]));
+        let words = printed(&imgprep(folder, &["convert", part, "out.raw"]));
         assert!(words.contains(&format!("remedy: imgprep convert {descriptor}")), "{words}");
         let error = json(folder, &["info", part])["error"].clone();
         assert_eq!(error["remedy"], format!("imgprep info {descriptor}"), "{error}");
@@ -156,7 +156,7 @@ fn vmdk_extent_is_rejected_alone_and_read_through_its_descriptor() {
             &["convert", "--from", "raw", part, "out.raw", "-q"],
         ] {
             let output = imgprep(folder, args);
-            assert!(output.status.success(), "{args:?}: {}", said(&output));
+            assert!(output.status.success(), "{args:?}: {}", printed(&output));
             assert!(get(folder, "out.raw") == disk, "{args:?}");
             std::fs::remove_file(folder.join("out.raw")).unwrap();
         }
@@ -183,12 +183,12 @@ fn files_often_found_beside_images_are_rejected_with_advice() {
         assert_eq!(kinds, [stranger.kind], "{name}: {info:#}");
         let output = imgprep(folder, &["convert", name, "out.raw"]);
         assert_eq!(output.status.code(), Some(1), "{name}");
-        assert!(said(&output).contains(stranger.advice), "{name}: {}", said(&output));
+        assert!(printed(&output).contains(stranger.advice), "{name}: {}", printed(&output));
         let output = imgprep(folder, &["check", "--for", "otc", name]);
         assert_eq!(output.status.code(), Some(2), "{name}");
-        assert!(said(&output).contains("format/no-disk, detect.no-disk"), "{name}: {}", said(&output));
+        assert!(printed(&output).contains("format/no-disk, detect.no-disk"), "{name}: {}", printed(&output));
         // A file that is not an image cannot be converted, so no advice suggests it.
-        assert!(!said(&output).contains("imgprep convert"), "{name}: {}", said(&output));
+        assert!(!printed(&output).contains("imgprep convert"), "{name}: {}", printed(&output));
     }
     assert_eq!(names(folder), before);
     refused_everywhere(folder, "curl.qcow2", "detect.no-disk");
@@ -228,7 +228,7 @@ fn an_empty_file_is_refused_and_a_disk_of_0_bytes_where_raw_is_asked_for() {
     for name in ["empty.img", "empty", "empty.qcow2"] {
         put(folder, name, b"");
         refused_everywhere(folder, name, "detect.empty");
-        let text = said(&imgprep(folder, &["convert", name, "out.raw"]));
+        let text = printed(&imgprep(folder, &["convert", name, "out.raw"]));
         assert!(
             text.contains(&format!("select the format with: imgprep convert --from raw {name}")),
             "{text}"
@@ -236,7 +236,7 @@ fn an_empty_file_is_refused_and_a_disk_of_0_bytes_where_raw_is_asked_for() {
         let info = json(folder, &["info", "--from", "raw", name]);
         assert_eq!((&info["virtual-size"], &info["findings"][0]["code"]), (&0.into(), &"raw.empty".into()));
         let output = imgprep(folder, &["convert", "--from", "raw", name, "out.raw", "-q"]);
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", printed(&output));
         assert_eq!(get(folder, "out.raw"), b"");
         std::fs::remove_file(folder.join("out.raw")).unwrap();
         // It is a disk, and none that could be imported.
@@ -269,7 +269,7 @@ fn a_fixed_vhd_with_zeros_behind_its_footer_is_named_and_can_be_cut() {
             tool(folder, "sh", &["-c", &remedy]);
             assert!(get(folder, name) == bytes, "the file itself is left as it is");
             let output = imgprep(folder, &["convert", &format!("{name}.vhd"), "out.raw", "-q", "--force"]);
-            assert!(output.status.success(), "{}", said(&output));
+            assert!(output.status.success(), "{}", printed(&output));
             assert!(get(folder, "out.raw") == image.disk);
             std::fs::remove_file(folder.join(format!("{name}.vhd"))).unwrap();
         }
@@ -332,7 +332,7 @@ fn a_descriptor_in_utf_16_is_read_after_its_remedy() {
         let error = json(folder, &["info", "web.vmdk"])["error"].clone();
         tool(folder, "sh", &["-c", error["remedy"].as_str().expect("a remedy")]);
         let output = imgprep(folder, &["convert", "web.vmdk.vmdk", "out.raw", "-q", "--force"]);
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", printed(&output));
         assert!(get(folder, "out.raw") == vec![7; 1 << 20]);
         std::fs::remove_file(folder.join("web.vmdk.vmdk")).unwrap();
     }
@@ -356,23 +356,23 @@ fn declared_backing_format_takes_precedence_over_the_file_name() {
     put(folder, "top.qcow2", &over("base.qcow2", None));
     let output = imgprep(folder, &["convert", "top.qcow2", "out.raw"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("[detect.extension-denied"), "{}", said(&output));
+    assert!(printed(&output).contains("[detect.extension-denied"), "{}", printed(&output));
     // The image declares RAW: it is read with a warning, and without one under the name of a RAW disk.
     for (name, format, codes) in
         [("base.qcow2", Some("raw"), &["detect.extension-differs"][..]), ("base.img", Some("raw"), &[])]
     {
         put(folder, "top.qcow2", &over(name, format));
         let output = imgprep(folder, &["convert", "top.qcow2", "out.raw", "--force"]);
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", printed(&output));
         assert!(get(folder, "out.raw") == want, "{name}");
         let chain = json(folder, &["info", "--chain", "top.qcow2"]);
         let found = chain["images"][1]["findings"].as_array().unwrap();
         assert_eq!(found.iter().map(|finding| &finding["code"]).collect::<Vec<_>>(), codes, "{chain:#}");
         assert_eq!(
-            said(&output).contains("detect.extension-differs"),
+            printed(&output).contains("detect.extension-differs"),
             !codes.is_empty(),
             "{}",
-            said(&output)
+            printed(&output)
         );
     }
 }
@@ -398,9 +398,9 @@ fn snapshot_of_a_format_without_snapshots_is_rejected() {
         let output = imgprep(temp.path(), args);
         assert_eq!(output.status.code(), Some(1), "{args:?}");
         assert!(
-            said(&output).contains("raw has no internal snapshots [detect.no-snapshots"),
+            printed(&output).contains("raw has no internal snapshots [detect.no-snapshots"),
             "{}",
-            said(&output)
+            printed(&output)
         );
     }
     assert_eq!(names(temp.path()), ["disk.raw"]);
@@ -445,7 +445,7 @@ fn contents_without_a_signature_are_rejected_for_a_requested_format() {
     ] {
         let args = ["convert", "zeros.img", "out.raw", "--from", format, "--output", "json"];
         let output = imgprep(folder.path(), &args);
-        assert_eq!(output.status.code(), Some(1), "{format}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{format}: {}", printed(&output));
         let error = serde_json::from_slice::<Value>(&output.stdout).unwrap()["error"].clone();
         assert_eq!((&error["code"], &error["offset"]), (&code.into(), &at.into()), "{error}");
     }

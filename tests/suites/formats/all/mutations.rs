@@ -102,9 +102,9 @@ impl<'a> Subject<'a> {
             bitmap: None,
         };
         let checked = on_one_thread(|run| check_file(&self.path(), &options, run));
-        let told = checked.violations.iter().filter(|violation| violation.severity != Severity::Note);
+        let reported = checked.violations.iter().filter(|violation| violation.severity != Severity::Note);
         let failed = checked.error.iter().map(ToString::to_string);
-        told.map(|violation| format!("{} {}", violation.rule.id, violation.fact)).chain(failed).collect()
+        reported.map(|violation| format!("{} {}", violation.rule.id, violation.fact)).chain(failed).collect()
     }
 
     fn parse(&self) -> ParseOptions {

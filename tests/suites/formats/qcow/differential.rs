@@ -5,7 +5,7 @@ use std::process::Command;
 
 use testdata_gen::{good, write_files};
 
-use crate::support::program::{imgprep, said, tool};
+use crate::support::program::{imgprep, printed, tool};
 use crate::support::qemu::{has_qemu, same, source};
 
 fn create(folder: &Path, args: &[&str]) {
@@ -55,7 +55,7 @@ fn qcow_plain_and_compressed() {
     let source = std::fs::read(folder.path().join("src.raw")).unwrap();
     assert!(std::fs::read(folder.path().join("ours.raw")).unwrap() == source);
     let output = imgprep(folder.path(), &["map", "a.qcow", "--output", "json"]);
-    assert!(said(&output).contains("\"compressed\":true"), "{}", said(&output));
+    assert!(printed(&output).contains("\"compressed\":true"), "{}", printed(&output));
     rewrite();
 }
 
@@ -87,10 +87,10 @@ fn encrypted_qcow_is_described_and_not_read() {
     let secret = ["--object", "secret,id=key,data=123456", "-o", "encrypt.format=aes,encrypt.key-secret=key"];
     create(folder.path(), &[&secret[..], &["a.qcow", "1M"]].concat());
     let output = imgprep(folder.path(), &["info", "a.qcow"]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     let output = imgprep(folder.path(), &["convert", "a.qcow", "a.raw"]);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    assert!(said(&output).contains("qcow.header.encrypted"), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+    assert!(printed(&output).contains("qcow.header.encrypted"), "{}", printed(&output));
 }
 
 /// `qemu-img` reads what lies behind the end of a cut file as zeros and is content: a cut
@@ -110,7 +110,7 @@ fn truncated_qcow_is_rejected_although_qemu_img_reads_zeros() {
         tool(folder.path(), "qemu-img", &["convert", "-O", "raw", "cut.qcow", "theirs.raw"]);
         assert!(std::fs::read(folder.path().join("theirs.raw")).unwrap() != disk, "cut at {len}: mended");
         let output = imgprep(folder.path(), &["convert", "cut.qcow", "ours.raw"]);
-        assert_eq!(output.status.code(), Some(1), "cut at {len}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "cut at {len}: {}", printed(&output));
     }
 }
 

@@ -6,7 +6,7 @@ use serde_json::Value;
 use testdata_gen::{Cell, Qcow2, damaged, write_files};
 
 use crate::support::checks::{json_of, violations};
-use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::program::{has_tool, imgprep, printed, tool};
 
 #[test]
 fn batch_reports_warnings_about_damage() {
@@ -16,8 +16,8 @@ fn batch_reports_warnings_about_damage() {
     write_files(&image.files, &folder.path().join("images")).unwrap();
     let args = ["batch", "images", "--out", "out", "--output", "json", "--no-sync"];
     let output = imgprep(folder.path(), &args);
-    assert!(output.status.success(), "{}", said(&output));
-    assert!(said(&output).contains("qcow2.refcount.low"), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
+    assert!(printed(&output).contains("qcow2.refcount.low"), "{}", printed(&output));
 }
 
 /// Identity decides: the name itself, a hard link, a symbolic link.
@@ -27,7 +27,7 @@ fn image_that_names_itself_is_rejected() {
     let folder = temp.path();
     let error = |args: &[&str]| {
         let output = imgprep(folder, &[args, &["--output", "json"]].concat());
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
         let report: Value = serde_json::from_slice(&output.stdout).unwrap();
         report["error"]["code"].as_str().unwrap().to_string()
     };
@@ -62,7 +62,8 @@ fn image_that_names_itself_is_rejected() {
 /// Severity of each rule of a check, and its exit code.
 fn checked(folder: &Path, args: &[&str]) -> (Vec<(String, String)>, Option<i32>) {
     let output = imgprep(folder, &[&["check", "--output", "json"], args].concat());
-    let json: Value = serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+    let json: Value =
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", printed(&output)));
     let text = |value: &Value| value.as_str().unwrap().to_string();
     let all = json["judgements"].as_array().unwrap().iter();
     (all.map(|found| (text(&found["rule"]), text(&found["severity"]))).collect(), output.status.code())
@@ -160,7 +161,7 @@ fn unknown_optional_features_of_a_qcow2_are_reported() {
     (file[87], file[88], file[95]) = (0x21, 0x80, 0x81);
     std::fs::write(folder.join("a.qcow2"), &file).unwrap();
     let (json, code) = json_of(folder, &["a.qcow2"]);
-    let told: Vec<_> = violations(&json)
+    let reported: Vec<_> = violations(&json)
         .into_iter()
         .filter(|found| found["rule"] == "safety/optional-feature")
         .map(|found| {
@@ -175,5 +176,5 @@ fn unknown_optional_features_of_a_qcow2_are_reported() {
         ("warning", 88, "unknown autoclear features: bit 7, change log"),
         ("note", 80, "unknown compatible features: fast scan"),
     ];
-    assert_eq!((told, code), (want.to_vec(), Some(0)), "{json:#}");
+    assert_eq!((reported, code), (want.to_vec(), Some(0)), "{json:#}");
 }

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use serde_json::Value;
 
-use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::program::{has_tool, imgprep, printed, tool};
 
 /// An image in memory, with the places of its tables from its header.
 struct Image {
@@ -95,12 +95,12 @@ fn compare(folder: &Path, image: &str, what: &str) -> Option<Counts> {
     // Names are no matter of counts.
     let output = imgprep(folder, &["check", "--output", "json", "--allow", "safety/*", image]);
     let ours: Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{what}: {}", said(&output)));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{what}: {}", printed(&output)));
     let Ok(json) = serde_json::from_slice::<Value>(&theirs.stdout) else {
-        assert_eq!(output.status.code(), Some(2), "{what}: qemu-img gives up: {}", said(&theirs));
+        assert_eq!(output.status.code(), Some(2), "{what}: qemu-img gives up: {}", printed(&theirs));
         return None;
     };
-    assert_eq!(counts(&ours), counts(&json), "{what}: {}\n{:#}", said(&theirs), ours["judgements"]);
+    assert_eq!(counts(&ours), counts(&json), "{what}: {}\n{:#}", printed(&theirs), ours["judgements"]);
     for key in [
         "image-end-offset",
         "total-clusters",
@@ -126,7 +126,7 @@ fn compare(folder: &Path, image: &str, what: &str) -> Option<Counts> {
         output.status.code().and_then(|code| u64::try_from(code).ok()),
         Some(want),
         "{what}: {}",
-        said(&output)
+        printed(&output)
     );
     Some((corruptions, leaks, errors))
 }

@@ -2,7 +2,7 @@
 
 use testdata_gen::{good, write_files};
 
-use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::program::{has_tool, imgprep, printed, tool};
 use crate::support::qemu::{same, source};
 
 #[test]
@@ -117,7 +117,7 @@ fn qcow2_snapshots_have_their_own_size_unlike_qemu_img() {
     same(folder.path(), "s.qcow2");
     run("qemu-img", &["convert", "-l", "one", "-O", "raw", "s.qcow2", "theirs.raw"]);
     let output = imgprep(folder.path(), &["convert", "-l", "one", "s.qcow2", "ours.raw", "--force"]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     let (ours, theirs) = (
         std::fs::read(folder.path().join("ours.raw")).unwrap(),
         std::fs::read(folder.path().join("theirs.raw")).unwrap(),

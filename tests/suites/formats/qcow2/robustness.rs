@@ -6,7 +6,7 @@ use serde_json::Value;
 use testdata_gen::{Cell, Qcow2};
 
 use crate::support::cuts::cut_all;
-use crate::support::program::{command, said};
+use crate::support::program::{command, printed};
 use crate::support::resource_bombs::cost_little;
 
 #[test]
@@ -65,7 +65,7 @@ fn header_that_declares_huge_tables_needs_little_memory() {
                 .output()
                 .unwrap();
             let json: Value = serde_json::from_slice(&output.stdout)
-                .unwrap_or_else(|error| panic!("{name} in {len} bytes: {error}: {}", said(&output)));
+                .unwrap_or_else(|error| panic!("{name} in {len} bytes: {error}: {}", printed(&output)));
             assert!(output.status.code().is_some(), "{name} in {len} bytes: {json:#}");
         }
     }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use testdata_gen::{Noise, disk_of};
 
-use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::program::{has_tool, imgprep, printed, tool};
 use crate::support::written::{announced, convert, large_disk_stays_within, rejected, scattered, written};
 
 const COMPRESSIONS: [&str; 3] = ["compress=off", "compression_type=zlib", "compression_type=zstd"];
@@ -50,7 +50,7 @@ fn a_disk_of_no_bytes_or_of_zeros_is_header_and_tables() {
         // Header, L1 table, refcount block, refcount table.
         assert_eq!(std::fs::metadata(folder.path().join("a.qcow2")).unwrap().len(), len << 16, "{size}");
         let checked = imgprep(folder.path(), &["check", "--deep", "a.qcow2"]);
-        assert_eq!(said(&checked), "a.qcow2: qcow2, fine\n");
+        assert_eq!(printed(&checked), "a.qcow2: qcow2, fine\n");
         if has_tool("qemu-img") {
             tool(folder.path(), "qemu-img", &["check", "-q", "a.qcow2"]);
             tool(
@@ -186,7 +186,7 @@ fn a_batch_and_a_receipt_of_qcow2() {
     std::fs::write(folder.path().join("in/a.img"), &disk).unwrap();
     let args = ["batch", "in", "--out", "out", "--to", "qcow2", "-o", "compression_type=zstd", "--verify"];
     let output = imgprep(folder.path(), &args);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     convert(folder.path(), &["out/a.qcow2", "back.raw"]);
     assert!(std::fs::read(folder.path().join("back.raw")).unwrap().starts_with(&disk));
     convert(folder.path(), &["in/a.img", "b.qcow2", "-o", "compress=on", "--receipt", "b.json"]);

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use testdata_gen::{good, write_files};
 
-use crate::support::program::{imgprep, said, tool};
+use crate::support::program::{imgprep, printed, tool};
 use crate::support::qemu::{has_qemu, same, source};
 
 fn create(folder: &Path, args: &[&str]) {
@@ -49,9 +49,9 @@ fn qed_with_one_cluster_tables_is_read_although_qemu_img_rejects_it() {
     create(folder.path(), &["-o", "cluster_size=4096,table_size=1", "a.qed", "1M"]);
     let theirs =
         Command::new("qemu-img").args(["info", "a.qed"]).current_dir(folder.path()).output().unwrap();
-    assert!(said(&theirs).contains("QED table offset is invalid"), "{}", said(&theirs));
+    assert!(printed(&theirs).contains("QED table offset is invalid"), "{}", printed(&theirs));
     let output = imgprep(folder.path(), &["convert", "a.qed", "ours.raw"]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     assert!(std::fs::read(folder.path().join("ours.raw")).unwrap() == vec![0; 1 << 20]);
 }
 
@@ -122,7 +122,7 @@ fn truncated_qed_is_rejected() {
             assert!(std::fs::read(folder.path().join("theirs.raw")).unwrap() != disk, "mended");
         }
         let output = imgprep(folder.path(), &["convert", "cut.qed", "ours.raw"]);
-        assert_eq!(output.status.code(), Some(1), "cut at {len}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "cut at {len}: {}", printed(&output));
     }
 }
 

@@ -5,7 +5,7 @@ use testdata_gen::{repeated_entries_vdi, vdi_cases, write_files};
 
 use crate::support::conflicts::compared;
 use crate::support::files::sparse;
-use crate::support::program::{imgprep, said};
+use crate::support::program::{imgprep, printed};
 use crate::support::reports::{found, json, violations};
 
 #[test]
@@ -24,7 +24,7 @@ fn a_changed_byte_of_a_vdi_header_is_a_warning_of_check_and_convert() {
             let converted = found(&json(&output));
             assert!(converted.contains(&want), "{}: {want:?} {converted:?}", image.name);
         } else {
-            assert_eq!(output.status.code(), Some(1), "{}: {}", image.name, said(&output));
+            assert_eq!(output.status.code(), Some(1), "{}: {}", image.name, printed(&output));
         }
     }
 }
@@ -56,13 +56,13 @@ fn vdi_with_repeated_entries_is_rejected_by_check_and_convert() {
     let (len, pieces) = repeated_entries_vdi(1_000_000_000, 1 << 18);
     sparse(folder.path(), name, len, &pieces);
     let output = imgprep(folder.path(), &["check", "--output", "json", name]);
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", printed(&output));
     let found = violations(folder.path(), name);
     for code in ["claims.overlap", "vdi.map.hole"] {
         assert!(found.iter().any(|(found, ..)| found == code), "{code}: {found:?}");
     }
     let output = imgprep(folder.path(), &["convert", name, "out.raw", "--output", "json"]);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
     assert_eq!(json(&output)["error"]["code"], "claims.overlap");
     assert!(!folder.path().join("out.raw").exists());
     // A salvage lists doubtful ranges up to a limit, and reports that there may be more.

@@ -5,7 +5,7 @@ use std::process::Command;
 
 use testdata_gen::{good, write_files};
 
-use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::program::{has_tool, imgprep, printed, tool};
 use crate::support::qemu::{same, source};
 
 #[test]
@@ -47,7 +47,7 @@ fn maps_around_one_page_are_read() {
         tool(folder.path(), "qemu-img", &["convert", "-O", "raw", "a.vdi", "theirs.raw"]);
         // A GiB of holes is compared by qemu-img, which skips them.
         let output = imgprep(folder.path(), &["convert", "a.vdi", "ours.raw", "--force", "--no-sync", "-q"]);
-        assert!(output.status.success(), "{size}: {}", said(&output));
+        assert!(output.status.success(), "{size}: {}", printed(&output));
         tool(
             folder.path(),
             "qemu-img",
@@ -77,7 +77,7 @@ fn theirs(folder: &Path, path: &str) -> Result<Vec<u8>, String> {
     if output.status.success() {
         Ok(std::fs::read(folder.join("theirs.raw")).unwrap())
     } else {
-        Err(said(&output))
+        Err(printed(&output))
     }
 }
 
@@ -100,8 +100,12 @@ fn test_images_are_read_by_qemu_img() {
                 assert_eq!(is_same, !image.name.contains("extra"), "{}: qemu-img's contents", image.name);
                 compared += 1;
             }
-            Err(said) => {
-                assert!(said.to_lowercase().contains("unsupported vdi image"), "{}: {said}", image.name);
+            Err(printed) => {
+                assert!(
+                    printed.to_lowercase().contains("unsupported vdi image"),
+                    "{}: {printed}",
+                    image.name
+                );
             }
         }
     }
@@ -122,6 +126,6 @@ fn truncated_image_is_rejected_although_qemu_img_reads_another_disk() {
     assert!(theirs[..image.disk.len() / 512 * 512] != image.disk[..image.disk.len() / 512 * 512]);
     let output = imgprep(folder.path(), &["convert", "cut.vdi", "ours.raw", "-q"]);
     assert_eq!(output.status.code(), Some(1));
-    assert!(said(&output).contains("vdi.block.past-end"), "{}", said(&output));
+    assert!(printed(&output).contains("vdi.block.past-end"), "{}", printed(&output));
     assert!(!folder.path().join("ours.raw").exists());
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use testdata_gen::{Noise, disk_of};
 
-use crate::support::program::said;
+use crate::support::program::printed;
 use crate::support::written::{
     announced, large_disk_stays_within, on_a_device, piped, rejected, scattered, written,
 };
@@ -97,7 +97,11 @@ fn a_static_image_is_written_to_a_pipe_and_a_dynamic_one_is_rejected() {
     let output = piped(folder.path(), "vdi", &["-o", "static=on", "--uuid", UUID]);
     assert!(output.status.success() && output.stdout == file, "{}", String::from_utf8_lossy(&output.stderr));
     let output = piped(folder.path(), "vdi", &[]);
-    assert!(output.stdout.is_empty() && said(&output).contains("[convert.needs-file]"), "{}", said(&output));
+    assert!(
+        output.stdout.is_empty() && printed(&output).contains("[convert.needs-file]"),
+        "{}",
+        printed(&output)
+    );
 }
 
 #[test]
@@ -139,6 +143,6 @@ fn images_on_a_device_are_read_by_qemu_img() {
     std::fs::write(folder.path().join("a.raw"), scattered(6, 5_000_000)).unwrap();
     for variant in VARIANTS {
         let Some((output, _)) = on_a_device(folder.path(), "vdi", variant, 9 * MIB) else { return };
-        assert!(output.status.success(), "{variant}: {}", said(&output));
+        assert!(output.status.success(), "{variant}: {}", printed(&output));
     }
 }

@@ -8,7 +8,7 @@ use testdata_gen::{
 
 use crate::support::conflicts::compared;
 use crate::support::files::sparse;
-use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::program::{has_tool, imgprep, printed, tool};
 use crate::support::reports::{convert, found, json, row, violations};
 use crate::support::structure::{cost_of_check, cost_of_walk};
 
@@ -80,7 +80,7 @@ fn vhd_footers_of_different_disks_are_rejected() {
     for (field, file, at) in footers_of_different_disks() {
         write_files(std::slice::from_ref(&file), folder.path()).unwrap();
         let output = imgprep(folder.path(), &["convert", &file.name, "out.raw", "--output", "json"]);
-        assert_eq!(output.status.code(), Some(1), "{}: {}", file.name, said(&output));
+        assert_eq!(output.status.code(), Some(1), "{}: {}", file.name, printed(&output));
         let error = json(&output)["error"].clone();
         assert_eq!((&error["code"], &error["offset"]), (&"vhd.footer.differ".into(), &at.into()), "{error}");
         assert!(error.to_string().contains(field), "{}: {error}", file.name);

@@ -6,12 +6,12 @@ use std::path::Path;
 
 use testdata_gen::{Noise, disk_of, good, write_files};
 
-use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::program::{has_tool, imgprep, printed, tool};
 
 fn same(folder: &Path, image: &str) {
     tool(folder, "qemu-img", &["convert", "-f", "vpc", "-O", "raw", image, "theirs.raw"]);
     let output = imgprep(folder, &["convert", image, "ours.raw", "--force", "--no-sync", "--verify"]);
-    assert!(output.status.success(), "{image}: {}", said(&output));
+    assert!(output.status.success(), "{image}: {}", printed(&output));
     let (ours, theirs) =
         (std::fs::read(folder.join("ours.raw")).unwrap(), std::fs::read(folder.join("theirs.raw")).unwrap());
     assert!(ours == theirs, "{image}: {} bytes, {} of theirs, or other contents", ours.len(), theirs.len());
@@ -54,7 +54,7 @@ fn vhd_tables_around_one_page_are_read() {
     for size in [(2 << 30) - (2 << 20), 2 << 30, (2 << 30) + 512] {
         create(folder.path(), "subformat=dynamic,force_size=on", size);
         let output = imgprep(folder.path(), &["convert", "a.vhd", "ours.raw", "--force", "--no-sync"]);
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", printed(&output));
         tool(folder.path(), "qemu-img", &["compare", "-f", "vpc", "-F", "raw", "a.vhd", "ours.raw"]);
     }
 }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use testdata_gen::{Noise, disk_of};
 
-use crate::support::program::{has_tool, said};
+use crate::support::program::{has_tool, printed};
 use crate::support::written::{
     announced, convert, large_disk_stays_within, on_a_device, piped, rejected, scattered, written,
 };
@@ -139,7 +139,11 @@ fn a_fixed_image_is_the_disk_and_a_footer_also_in_a_pipe() {
     let output = piped(folder.path(), "vhd", &["-o", "subformat=fixed", "--uuid", UUID]);
     assert!(output.status.success() && output.stdout == file, "{}", String::from_utf8_lossy(&output.stderr));
     let output = piped(folder.path(), "vhd", &[]);
-    assert!(output.stdout.is_empty() && said(&output).contains("[convert.needs-file]"), "{}", said(&output));
+    assert!(
+        output.stdout.is_empty() && printed(&output).contains("[convert.needs-file]"),
+        "{}",
+        printed(&output)
+    );
 }
 
 #[test]
@@ -192,9 +196,9 @@ fn images_on_a_device_are_read_by_qemu_img() {
         ("subformat=fixed", len + 512, false),
     ] {
         let Some((output, device)) = on_a_device(folder.path(), "vhd", options, len) else { return };
-        assert_eq!(output.status.success(), is_written, "{options}: {}", said(&output));
+        assert_eq!(output.status.success(), is_written, "{options}: {}", printed(&output));
         if !is_written {
-            assert!(said(&output).contains("[output.device-length]"), "{}", said(&output));
+            assert!(printed(&output).contains("[output.device-length]"), "{}", printed(&output));
             assert!(device == Noise::new(1).bytes(len), "nothing is written");
         }
     }

@@ -3,7 +3,7 @@
 use serde_json::Value;
 use testdata_gen::{broken, write_files};
 
-use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::program::{has_tool, imgprep, printed, tool};
 
 /// Replaying the log of these would not change the disk.
 #[test]
@@ -16,12 +16,12 @@ fn vhdx_with_an_unusable_log_is_salvaged_without_it() {
         let path = write_files(&image.files, folder.path()).unwrap().display().to_string();
         let refused = imgprep(folder.path(), &["convert", &path, "out.raw", "--no-sync"]);
         assert_eq!(refused.status.code(), Some(1));
-        assert!(said(&refused).contains(image.code) && !folder.path().join("out.raw").exists());
+        assert!(printed(&refused).contains(image.code) && !folder.path().join("out.raw").exists());
         let args = ["convert", &path, "out.raw", "--no-sync", "--salvage", "--verify"];
         let output = imgprep(folder.path(), &args);
-        assert!(output.status.success(), "{name}: {}", said(&output));
-        let told = said(&output);
-        assert!(told.contains("vhdx.log.skipped") && told.contains(image.code), "{name}: {told}");
+        assert!(output.status.success(), "{name}: {}", printed(&output));
+        let reported = printed(&output);
+        assert!(reported.contains("vhdx.log.skipped") && reported.contains(image.code), "{name}: {reported}");
         disks.push(std::fs::read(folder.path().join("out.raw")).unwrap());
         std::fs::remove_file(folder.path().join("out.raw")).unwrap();
     }

@@ -6,7 +6,7 @@ use std::path::Path;
 
 use testdata_gen::{GoodImage, Noise, disk_of, good, write_files};
 
-use crate::support::program::{imgprep, said, tool};
+use crate::support::program::{imgprep, printed, tool};
 use crate::support::qemu::{has_qemu, same};
 
 fn images() -> impl Iterator<Item = GoodImage> {
@@ -90,7 +90,7 @@ fn vhdx_of_odd_sizes_and_of_more_than_a_chunk() {
             tool(folder.path(), "qemu-io", &args);
             let args = ["convert", "a.vhdx", "ours.raw", "--force", "--no-sync", "--verify"];
             let output = imgprep(folder.path(), &args);
-            assert!(output.status.success(), "{block} {size}: {}", said(&output));
+            assert!(output.status.success(), "{block} {size}: {}", printed(&output));
             let ours = std::fs::File::open(folder.path().join("ours.raw")).unwrap();
             let stored = ours.metadata().unwrap();
             // No reader of so large a disk is quick: what is stored is looked at, and that it is all.

@@ -6,7 +6,7 @@ use imgprep::{Disk, Limits, OpenOptions, ParseOptions};
 use testdata_gen::vmdk_cases as cases;
 
 use crate::formats::vmdk::commands::{checked, disk, find, refused, row};
-use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::program::{has_tool, imgprep, printed, tool};
 
 #[test]
 fn blank_descriptor_is_an_extent_without_a_descriptor() {
@@ -29,7 +29,7 @@ fn blank_descriptor_is_an_extent_without_a_descriptor() {
         let (exit, found) = checked(folder, &file, &[]);
         assert!(exit == 2 && found.contains(&row("vmdk.extent.alone", "error", 0)), "{name}: {found:?}");
         // No remedy makes a disk out of a part.
-        let text = said(&imgprep(folder, &["check", &file]));
+        let text = printed(&imgprep(folder, &["check", &file]));
         assert!(!text.contains("remedy") && !text.contains("--salvage"), "{text}");
     }
     // With a descriptor it is a disk.
@@ -44,7 +44,11 @@ fn redundant_tables_that_differ_are_a_warning_of_convert() {
     let case = cases::redundant();
     write(folder.join("a.vmdk"), &case.file).unwrap();
     let output = imgprep(folder, &["convert", "a.vmdk", "a.raw", "--no-sync"]);
-    assert!(output.status.success() && !said(&output).contains("vmdk.check.redundant"), "{}", said(&output));
+    assert!(
+        output.status.success() && !printed(&output).contains("vmdk.check.redundant"),
+        "{}",
+        printed(&output)
+    );
     // The table that is read, its copy, the redundant directory: whichever was damaged.
     let copy = case.entries[1] as u64;
     for (at, place) in
@@ -54,7 +58,7 @@ fn redundant_tables_that_differ_are_a_warning_of_convert() {
         damaged[at..at + 4].fill(0);
         write(folder.join("a.vmdk"), damaged).unwrap();
         let output = imgprep(folder, &["convert", "a.vmdk", "b.raw", "--no-sync", "--force"]);
-        let text = said(&output);
+        let text = printed(&output);
         assert!(output.status.success(), "{text}");
         assert!(text.contains(&format!("[vmdk.check.redundant, file offset {place}]")), "{at}: {text}");
         let (_, found) = checked(folder, "a.vmdk", &[]);

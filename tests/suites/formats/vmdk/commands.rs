@@ -5,14 +5,14 @@ use std::path::Path;
 use serde_json::Value;
 use testdata_gen::{ImageFile, write_files};
 
-use crate::support::program::{imgprep, said};
+use crate::support::program::{imgprep, printed};
 
 /// Converts `source`, which must succeed; the disk.
 #[track_caller]
 pub(crate) fn disk(folder: &Path, source: &str, options: &[&str]) -> Vec<u8> {
     let args = [&["convert", source, "out.raw", "--force", "--no-sync", "-q", "--verify"], options].concat();
     let output = imgprep(folder, &args);
-    assert!(output.status.success(), "{source} {options:?}: {}", said(&output));
+    assert!(output.status.success(), "{source} {options:?}: {}", printed(&output));
     std::fs::read(folder.join("out.raw")).unwrap()
 }
 
@@ -21,10 +21,10 @@ pub(crate) fn disk(folder: &Path, source: &str, options: &[&str]) -> Vec<u8> {
 pub(crate) fn refused(folder: &Path, source: &str, options: &[&str]) -> (String, Option<u64>, String) {
     let args = [&["convert", source, "refused.raw", "--no-sync", "--output", "json"], options].concat();
     let output = imgprep(folder, &args);
-    assert_eq!(output.status.code(), Some(1), "{source} {options:?}: {}", said(&output));
+    assert_eq!(output.status.code(), Some(1), "{source} {options:?}: {}", printed(&output));
     assert!(!folder.join("refused.raw").exists(), "{source}");
-    let said: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
-    let error = &said["error"];
+    let printed: Value = serde_json::from_slice(&output.stdout).expect("one JSON object");
+    let error = &printed["error"];
     let text = |key: &str| error[key].as_str().unwrap_or_default().to_string();
     (text("code"), error["offset"].as_u64(), text("message"))
 }
@@ -37,7 +37,7 @@ pub(crate) fn checked(
 ) -> (i32, Vec<(String, String, Option<u64>)>) {
     let output = imgprep(folder, &[&["check", source, "--output", "json"], options].concat());
     let report: Value =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", said(&output)));
+        serde_json::from_slice(&output.stdout).unwrap_or_else(|_| panic!("{}", printed(&output)));
     let found = report["judgements"].as_array().into_iter().flatten();
     let rows = found.map(|found| {
         let code = found["code"].as_str().or(found["rule"].as_str()).unwrap_or_default();

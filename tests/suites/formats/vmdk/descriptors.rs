@@ -7,7 +7,7 @@ use std::os::unix::ffi::OsStrExt as _;
 use testdata_gen::vmdk_cases as cases;
 
 use crate::formats::vmdk::commands::{checked, disk, find, refused, row};
-use crate::support::program::{imgprep, said};
+use crate::support::program::{imgprep, printed};
 
 #[test]
 fn descriptor_version_4_is_read_and_5_is_rejected() {
@@ -167,15 +167,18 @@ fn descriptor_with_a_nul_is_rejected() {
         cut[512 + at] = 0;
         write(folder.join("a.vmdk"), cut).unwrap();
         let output = imgprep(folder, &["convert", "a.vmdk", "b.raw", "--no-sync", "--force"]);
-        let said = said(&output);
+        let printed = printed(&output);
         if output.status.success() {
             // The last byte, or a line of the data base that begins with the NUL.
             let is_read = std::fs::read(folder.join("b.raw")).unwrap() == disk_bytes;
-            let is_told = said.contains("vmdk.descriptor.behind-end") || at + 1 == text.len();
-            assert!(is_read && is_told, "{at}: {said}");
+            let is_told = printed.contains("vmdk.descriptor.behind-end") || at + 1 == text.len();
+            assert!(is_read && is_told, "{at}: {printed}");
         } else {
             let place = format!("[vmdk.descriptor.nul, file offset {}]", 512 + at);
-            assert!(said.contains(&place) || at == 0 && said.contains("[vmdk.extent.alone"), "{at}: {said}");
+            assert!(
+                printed.contains(&place) || at == 0 && printed.contains("[vmdk.extent.alone"),
+                "{at}: {printed}"
+            );
         }
     }
 }

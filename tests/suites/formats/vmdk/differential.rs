@@ -4,7 +4,7 @@ use std::path::Path;
 
 use testdata_gen::{good, write_files};
 
-use crate::support::program::{has_tool, imgprep, said, tool};
+use crate::support::program::{has_tool, imgprep, printed, tool};
 use crate::support::qemu::{same, source};
 
 const SPARSE: [&str; 3] = ["monolithicSparse", "twoGbMaxExtentSparse", "streamOptimized"];
@@ -67,7 +67,7 @@ fn vmdk_of_size_zero_is_an_empty_disk_unlike_qemu_img() {
     let folder = tempfile::tempdir().unwrap();
     tool(folder.path(), "qemu-img", &["create", "-q", "-f", "vmdk", "a.vmdk", "0"]);
     let output = imgprep(folder.path(), &["convert", "a.vmdk", "ours.raw"]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     assert!(std::fs::read(folder.path().join("ours.raw")).unwrap().is_empty());
 }
 
@@ -100,7 +100,7 @@ fn vmdk_of_several_extents() {
             tool(folder.path(), "qemu-io", &["-c", write, "a.vmdk"]);
         }
         let output = imgprep(folder.path(), &["convert", "a.vmdk", "ours.raw", "--force", "--no-sync"]);
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", printed(&output));
         tool(folder.path(), "qemu-img", &["compare", "-f", "raw", "-F", "vmdk", "ours.raw", "a.vmdk"]);
     }
 }
@@ -130,10 +130,10 @@ fn vmdk_chains() {
     // A parent that was written after its child was made has another id.
     run("qemu-io", &["-c", "write -P 1 0 512", "base.vmdk"]);
     let output = imgprep(folder.path(), &["convert", "a.vmdk", "x.raw"]);
-    assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-    assert!(said(&output).contains("open.parent.mismatch"), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+    assert!(printed(&output).contains("open.parent.mismatch"), "{}", printed(&output));
     let output = imgprep(folder.path(), &["convert", "a.vmdk", "x.raw", "--accept-parent"]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
 }
 
 /// Images that `qemu-img` cannot read or reads differently, and the correct reading.

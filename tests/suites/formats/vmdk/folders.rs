@@ -7,7 +7,7 @@ use serde_json::Value;
 use testdata_gen::vmdk_cases as cases;
 
 use crate::formats::vmdk::commands::{checked, put_all, row};
-use crate::support::program::{imgprep, names, said};
+use crate::support::program::{imgprep, names, printed};
 
 #[test]
 fn esxi_folder_gives_one_job_per_descriptor() {
@@ -17,7 +17,7 @@ fn esxi_folder_gives_one_job_per_descriptor() {
     let (files, disks) = cases::esx_folder();
     put_all(&files, &folder.join("vms"));
     let output = imgprep(folder, &["batch", "vms", "--out", "out", "--to", "raw", "--no-sync", "-q"]);
-    assert_eq!(output.status.code(), Some(0), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(0), "{}", printed(&output));
     let raws: Vec<_> = names(&folder.join("out"))
         .into_iter()
         .filter(|name| Path::new(name).extension().is_some_and(|end| end == "raw"))
@@ -90,13 +90,13 @@ fn a_part_whose_descriptor_is_missing_is_reported() {
     let parts: Vec<_> = files.into_iter().filter(|file| kept.contains(&&*file.name)).collect();
     put_all(&parts, &folder.join("vms"));
     let output = imgprep(folder, &["batch", "vms", "--out", "out", "--no-sync"]);
-    assert_eq!(output.status.code(), Some(2), "{}", said(&output));
+    assert_eq!(output.status.code(), Some(2), "{}", printed(&output));
     for name in kept {
-        assert!(said(&output).contains(name), "{name}: {}", said(&output));
+        assert!(printed(&output).contains(name), "{name}: {}", printed(&output));
         let (exit, found) = checked(&folder.join("vms"), name, &[]);
         assert!(exit == 2 && found.contains(&row("vmdk.extent.alone", "error", 0)), "{name}: {found:?}");
     }
-    let text = said(&imgprep(folder, &["check", "vms"]));
+    let text = printed(&imgprep(folder, &["check", "vms"]));
     assert!(!text.contains("remedy"), "{text}");
 }
 

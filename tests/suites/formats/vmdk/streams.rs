@@ -5,7 +5,7 @@ use std::fs::write;
 use testdata_gen::vmdk_cases as cases;
 
 use crate::formats::vmdk::commands::{checked, disk, refused, row};
-use crate::support::program::{imgprep, said};
+use crate::support::program::{imgprep, printed};
 
 #[test]
 fn streams_with_the_directory_in_the_header_have_no_findings() {
@@ -80,8 +80,8 @@ fn stream_grain_missing_from_its_table_is_a_warning_of_convert() {
         let convert = |bytes: &[u8]| {
             write(folder.join("a.vmdk"), bytes).unwrap();
             let output = imgprep(folder, &["convert", "a.vmdk", "b.raw", "--no-sync", "--force"]);
-            assert!(output.status.success(), "{}", said(&output));
-            said(&output)
+            assert!(output.status.success(), "{}", printed(&output));
+            printed(&output)
         };
         let text = convert(whole);
         assert!(!text.contains("vmdk."), "{text}");

@@ -7,7 +7,7 @@ use testdata_gen::vmdk_cases as cases;
 use testdata_gen::vmdk_cases::VIRTUALBOX;
 
 use crate::formats::vmdk::commands::{disk, find, refused};
-use crate::support::program::{imgprep, said};
+use crate::support::program::{imgprep, printed};
 
 #[test]
 fn virtualbox_snapshot_is_read_over_the_image_with_its_parents_uuid() {
@@ -47,7 +47,7 @@ fn virtualbox_snapshot_names_its_parent_in_info_and_check() {
     let child = &*case.snapshot.name;
     write(folder.join(child), &case.snapshot.bytes).unwrap();
     let output = imgprep(folder, &["info", child]);
-    let text = said(&output);
+    let text = printed(&output);
     assert!(text.contains(&format!("not named, identified by {}", VIRTUALBOX[0])), "{text}");
     let at = find(&case.snapshot.bytes, "ddb.uuid.parent=");
     let output = imgprep(folder, &["check", child, "--for", "huawei-ims", "--output", "json"]);
@@ -66,7 +66,7 @@ fn virtualbox_snapshot_names_its_parent_in_info_and_check() {
     assert_eq!(named["remedy"], Value::Null);
     write(folder.join("vm.vmdk"), &case.base).unwrap();
     let output = imgprep(folder, &["convert", child, "out.zvhd2", "--follow", "beside"]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
 }
 
 #[test]
@@ -100,5 +100,9 @@ fn virtualbox_parents_are_compared_by_uuid_and_modification() {
     base[at] = b'2';
     write(folder.join("vm.vmdk"), base).unwrap();
     let output = imgprep(folder, &["convert", "child.vmdk", "x.raw", "--no-sync"]);
-    assert!(output.status.success() && said(&output).contains("[open.parent.changed"), "{}", said(&output));
+    assert!(
+        output.status.success() && printed(&output).contains("[open.parent.changed"),
+        "{}",
+        printed(&output)
+    );
 }

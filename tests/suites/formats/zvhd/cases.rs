@@ -11,7 +11,7 @@ use testdata_gen::{
 
 use crate::formats::zvhd::files::{BLOCK, PAGE, checked, disk, findings, number, payloads, to_raw, written};
 use crate::support::library::open;
-use crate::support::program::{imgprep, said};
+use crate::support::program::{imgprep, printed};
 
 /// The case: 2,658 of 4,296 flipped bytes gave other bytes and exit 0.
 #[test]
@@ -97,7 +97,7 @@ fn heals(folder: &Path, name: &str, remedy: &str, disk: &[u8]) {
     let words: Vec<_> = remedy.split(' ').collect();
     assert_eq!(words[..3], ["imgprep", "convert", name], "{remedy}");
     let output = imgprep(folder, &[&words[1..], &["--no-sync", "--force"]].concat());
-    assert!(output.status.success(), "{remedy}: {}", said(&output));
+    assert!(output.status.success(), "{remedy}: {}", printed(&output));
     assert!(std::fs::read(folder.join(name)).unwrap() == before, "{remedy}: the image changed");
     let made = std::fs::read(folder.join(words[3])).unwrap();
     let image = check_zvhd_strictly(&made, Writer::Ours).unwrap_or_else(|error| panic!("{remedy}: {error}"));

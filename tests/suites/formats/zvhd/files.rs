@@ -7,7 +7,7 @@ use serde_json::Value;
 
 use crate::support::library;
 use crate::support::library::open;
-use crate::support::program::{imgprep, said};
+use crate::support::program::{imgprep, printed};
 
 pub(crate) const PAGE: usize = 4096;
 
@@ -30,7 +30,7 @@ pub(crate) fn written(folder: &Path, disk: &[u8], options: &[&str]) -> Vec<u8> {
     std::fs::write(folder.join("disk.raw"), disk).unwrap();
     let args = ["convert", "disk.raw", "made.zvhd2", "--force", "--no-sync", "-q", "--uuid", UUID];
     let output = imgprep(folder, &[&args[..], options].concat());
-    assert!(output.status.success(), "{options:?}: {}", said(&output));
+    assert!(output.status.success(), "{options:?}: {}", printed(&output));
     std::fs::read(folder.join("made.zvhd2")).unwrap()
 }
 
@@ -57,8 +57,8 @@ pub(crate) fn payloads(file: &[u8]) -> Vec<std::ops::Range<usize>> {
 pub(crate) fn checked(folder: &Path, name: &str, file: &[u8], options: &[&str]) -> (Value, Option<i32>) {
     std::fs::write(folder.join(name), file).unwrap();
     let output = imgprep(folder, &[&["check", "--output", "json", name], options].concat());
-    let json =
-        serde_json::from_slice(&output.stdout).unwrap_or_else(|error| panic!("{error}: {}", said(&output)));
+    let json = serde_json::from_slice(&output.stdout)
+        .unwrap_or_else(|error| panic!("{error}: {}", printed(&output)));
     (json, output.status.code())
 }
 

@@ -4,14 +4,14 @@ use std::path::PathBuf;
 
 use sha2::{Digest, Sha256};
 
-use crate::support::program::{imgprep, root, said, skip};
+use crate::support::program::{imgprep, printed, root, skip};
 
 fn digest(file: &str, size: &str, compressed: &[&str]) -> (u64, String) {
     let folder = tempfile::tempdir().unwrap();
     let source = root().join("tests/data/vendor").join(file).display().to_string();
     let args = [&["convert", &source, "out.raw", "--no-sync", "-q", "--size", size][..], compressed].concat();
     let output = imgprep(folder.path(), &args);
-    assert!(output.status.success(), "{file}: {}", said(&output));
+    assert!(output.status.success(), "{file}: {}", printed(&output));
     let bytes = std::fs::read(folder.path().join("out.raw")).unwrap();
     let digest: String = Sha256::digest(&bytes).iter().map(|byte| format!("{byte:02x}")).collect();
     (bytes.len() as u64, digest)
@@ -39,7 +39,7 @@ fn disk_over_64_gib_has_two_bitmap_segments_and_unchanged_data() {
     let folder = tempfile::tempdir().unwrap();
     let source = root().join("tests/data/vendor/wide.zvhd").display().to_string();
     let output = imgprep(folder.path(), &["map", &source]);
-    let map = said(&output);
+    let map = printed(&output);
     assert!(output.status.success(), "{map}");
     let starts: Vec<u64> = map
         .lines()
@@ -72,7 +72,7 @@ fn every_vendor_file_is_read_at_both_sizes() {
                     let folder = tempfile::tempdir().unwrap();
                     let output =
                         imgprep(folder.path(), &["convert", &source, "o.raw", "--size", size, "--no-sync"]);
-                    assert!(output.status.success(), "{source}: {}", said(&output));
+                    assert!(output.status.success(), "{source}: {}", printed(&output));
                     assert_eq!(
                         std::fs::metadata(folder.path().join("o.raw")).unwrap().len(),
                         want.as_u64().unwrap()

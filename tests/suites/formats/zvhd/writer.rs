@@ -10,7 +10,7 @@ use testdata_gen::{Noise, Writer, check_zvhd_strictly, good, seal_zvhd_page, wri
 use crate::formats::zvhd::files::{BLOCK, PAGE, UUID, disk, number, written};
 use crate::support::library;
 use crate::support::library::open;
-use crate::support::program::{command, imgprep, root, said};
+use crate::support::program::{command, imgprep, printed, root};
 
 #[test]
 fn the_checksum_is_an_option_of_zvhd2_in_every_command_that_converts() {
@@ -39,7 +39,7 @@ fn the_checksum_is_an_option_of_zvhd2_in_every_command_that_converts() {
             "r.json",
         ];
         let output = imgprep(folder, &args);
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", printed(&output));
         assert_eq!(checksums("a.zvhd2"), want, "{option}");
         let receipt: Value = serde_json::from_slice(&std::fs::read(folder.join("r.json")).unwrap()).unwrap();
         assert_eq!(receipt["output"]["compression"]["checksum"], want > 0, "{option}");
@@ -51,11 +51,11 @@ fn the_checksum_is_an_option_of_zvhd2_in_every_command_that_converts() {
         ("compression_type=zlib,checksum=on", "zlib payloads of a ZVHD2 have no checksum"),
     ] {
         let output = imgprep(folder, &["convert", "disk.raw", "b.zvhd2", "-o", options]);
-        assert_eq!(output.status.code(), Some(1), "{options}: {}", said(&output));
-        assert!(said(&output).contains(words), "{options}: {}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{options}: {}", printed(&output));
+        assert!(printed(&output).contains(words), "{options}: {}", printed(&output));
     }
     let output = imgprep(folder, &["batch", "in", "--out", "line", "-o", "checksum=off", "--no-sync"]);
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     assert_eq!(checksums("line/disk.zvhd2"), 0);
     for (value, want) in [("'on'", 2), ("false", 0)] {
         let out = format!("out-{want}");
@@ -63,7 +63,7 @@ fn the_checksum_is_an_option_of_zvhd2_in_every_command_that_converts() {
             format!("out = '{out}'\n[[image]]\npath = 'disk.raw'\noptions = {{ checksum = {value} }}\n");
         std::fs::write(folder.join("jobs.toml"), manifest).unwrap();
         let output = imgprep(folder, &["batch", "jobs.toml", "--no-sync"]);
-        assert!(output.status.success(), "{}", said(&output));
+        assert!(output.status.success(), "{}", printed(&output));
         assert_eq!(checksums(&format!("{out}/disk.zvhd2")), want);
     }
 }
@@ -97,7 +97,7 @@ fn zvhd2_has_the_expected_bytes_outside_its_payloads() {
     let args = ["convert", "disk.raw", "made.zvhd2", "--no-sync", "-q", "--uuid", UUID, "-o", "checksum=off"];
     // 2000-01-01 and 0x01020304 seconds.
     let output = command(temp.path(), &args).env("SOURCE_DATE_EPOCH", "963593860").output().unwrap();
-    assert!(output.status.success(), "{}", said(&output));
+    assert!(output.status.success(), "{}", printed(&output));
     let file = std::fs::read(temp.path().join("made.zvhd2")).unwrap();
     #[rustfmt::skip]
     let first: [u8; 142] = [
@@ -208,8 +208,8 @@ fn disk_too_large_for_zvhd2_is_rejected_before_writing() {
     for options in [&[][..], &["--dry-run"]] {
         let args = [&["convert", "huge.vmdk", "huge.zvhd2", "-q"], options].concat();
         let output = imgprep(folder, &args);
-        assert_eq!(output.status.code(), Some(1), "{}", said(&output));
-        assert!(said(&output).contains("[zvhd.write.disk-too-large"), "{}", said(&output));
+        assert_eq!(output.status.code(), Some(1), "{}", printed(&output));
+        assert!(printed(&output).contains("[zvhd.write.disk-too-large"), "{}", printed(&output));
         assert_eq!(crate::support::program::names(folder), ["huge.vmdk"]);
     }
 }
@@ -292,7 +292,7 @@ fn zvhd2_of_every_format_passes_the_strict_checker() {
         let args =
             ["convert", &source, "o.zvhd2", "--force", "--no-sync", "-q", "--size", "original", "--verify"];
         let output = imgprep(folder, &args);
-        assert!(output.status.success(), "{}: {}", image.name, said(&output));
+        assert!(output.status.success(), "{}: {}", image.name, printed(&output));
         let file = std::fs::read(folder.join("o.zvhd2")).unwrap();
         let read = check_zvhd_strictly(&file, Writer::Ours)
             .unwrap_or_else(|error| panic!("{}: {error}", image.name));
