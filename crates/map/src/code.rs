@@ -1,4 +1,4 @@
-//! Codes as values: what each one means and where it leads.
+//! Codes as values: their meaning and their rule.
 
 use crate::Class;
 
@@ -9,7 +9,7 @@ pub struct Code {
     pub id: &'static str,
     /// The class of the error. `None`: the code is used by findings only.
     pub class: Option<Class>,
-    /// What it means, one line.
+    /// The meaning, one line.
     pub meaning: &'static str,
     /// Id of the rule that a check reports. `None`: the check could not be done (I/O error, contradicting options).
     pub rule: Option<&'static str>,
@@ -48,12 +48,12 @@ impl Code {
         Self::of(id, None, Some(rule), meaning)
     }
 
-    /// A code without class and rule: a request that was not understood.
+    /// A code without class and rule: an invalid request.
     pub const fn request(id: &'static str, meaning: &'static str) -> Self {
         Self::of(id, None, None, meaning)
     }
 
-    /// The same code, leading to this rule.
+    /// The same code with this rule.
     #[must_use]
     pub const fn under(self, rule: &'static str) -> Self {
         Self { rule: Some(rule), ..self }

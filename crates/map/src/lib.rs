@@ -1,12 +1,12 @@
-//! The vocabulary that every other crate of imgprep speaks.
+//! The types that all other crates of imgprep share.
 //!
-//! A format says *where* the bytes of a disk are, one engine moves them. This
-//! crate holds the words for that sentence: [`Extent`] and [`Source`] (where a
-//! range of the disk comes from), [`DiskMap`] (a format's whole answer),
+//! A format describes *where* the bytes of a disk are; one engine moves them. This
+//! crate defines the types for that: [`Extent`] and [`Source`] (where a
+//! range of the disk is stored), [`DiskMap`] (the map of one image),
 //! [`ReadAt`] and [`Sink`] (what bytes are read from and written to),
-//! [`ImageWriter`] (where a format stores blocks), [`Facts`] and [`Finding`] (what an inspector
-//! tells), [`Error`] (one envelope for all that goes wrong) and [`Printable`] (text of
-//! strangers as people see it).
+//! [`ImageWriter`] (where a format stores blocks), [`Facts`] and [`Finding`] (the results of an
+//! inspection), [`Error`] (the envelope of all errors) and [`Printable`] (escaped untrusted
+//! text).
 //!
 //! It opens no file, starts no thread and depends on no format.
 #![no_std]
@@ -23,23 +23,23 @@ mod read;
 mod size;
 mod write;
 
-// Where the bytes of a disk are. A format implements `DiskMap`; `ExtentBuilder` makes sure that its extents tile the disk.
+// Where the bytes of a disk are. A format implements `DiskMap`; `ExtentBuilder` ensures that its extents cover the disk.
 pub use disk_map::{Codec, CompressedLen, DiskMap, Extent, ExtentBuilder, FileId, Files, Source, Visitor};
 
-// What a format reports about an image: how it is recognised, what parsing it yields, its facts and findings, the
-// other files that it names, and the limits within which all of that is read.
+// The results of parsing an image: how it is recognised, its facts and findings, the
+// other files that it names, and the limits of parsing.
 pub use image::{
     Encryption, Evidence, Facts, FileRef, FileRole, Finding, Image, ImageName, Limits, Needs, ParentRef,
     ParseOptions, Parsed, Probe, Resume, Severity, SizeChoice, Snapshot, Value,
 };
 
-// What bytes are read from: a file or what replaces parts of it, and where its holes are.
+// Sources of bytes: files, overlays that replace parts of them, and their holes.
 pub use read::{LastHole, Overlay, OverlayReader, ReadAt, ReadError};
 
 // The writer interface: an image writer determines where bytes are stored, a sink receives them.
 pub use write::{Compression, Emit, Encoding, ImageWriter, Placement, Sink, SinkKind, Stored, WriteError};
 
-// What structure checks share: uses of the file and how they are swept, counts and findings.
+// Shared parts of structure checks: uses of the file, counts and findings.
 pub use check::{
     Contradictions, CoverageSweep, FileUse, Full, Report, RevisitLimiter, StructureCounts, Swept, UnitSet,
     Use, UseKind, Uses,

@@ -1,4 +1,4 @@
-//! Contradictions of one image, one finding for each kind: a conversion prints them, and there may be millions.
+//! Contradictions of one image, one finding per kind: a conversion prints them, and there may be millions.
 
 use alloc::format;
 use alloc::string::String;
@@ -6,7 +6,7 @@ use alloc::vec::Vec;
 
 use crate::{Finding, Severity};
 
-/// The first contradiction of each code in full, the others counted.
+/// The first contradiction of each code, and the number of the others.
 #[derive(Debug, Default)]
 pub struct Contradictions(Vec<Counted>);
 
@@ -17,7 +17,7 @@ struct Counted {
 }
 
 impl Contradictions {
-    /// Adds one. The message is made for the first of a code only.
+    /// Adds a contradiction. The message is created for the first of a code only.
     pub fn add(&mut self, code: &'static str, severity: Severity, at: u64, message: impl FnOnce() -> String) {
         match self.0.iter_mut().find(|counted| counted.first.code == code) {
             Some(counted) => counted.more += 1,
@@ -37,7 +37,7 @@ impl Contradictions {
         self.0.push(Counted { first, more: 0 });
     }
 
-    /// One finding for each code, in the order in which the codes were met.
+    /// One finding per code, in the order of their first occurrence.
     pub fn into_findings(self) -> Vec<Finding> {
         let finding = |Counted { mut first, more }: Counted| {
             if more > 0 {

@@ -1,7 +1,7 @@
-//! What of a file nothing uses and what two things use, found in bounded memory.
+//! Unused and shared bytes of a file, found in bounded memory.
 //!
-//! Uses are collected as runs and put in order. Where they do not fit, those that begin
-//! highest are dropped and come in a pass of their own, so what grows is time.
+//! Uses are collected as runs and sorted. If they do not fit, those that begin
+//! highest are dropped and collected in a further pass: time grows instead of memory.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -13,44 +13,44 @@ use crate::Error;
 pub struct Use {
     /// Bytes of the file.
     pub bytes: Range<u64>,
-    /// File offset of the entry or field that names them.
+    /// File offset of the entry or field that references them.
     pub by: u64,
 }
 
-/// What the order of all uses shows.
+/// A result of the sweep.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Swept {
-    /// Bytes that nothing uses.
+    /// Unused bytes.
     Gap(Range<u64>),
-    /// Bytes that two things use: the entries that name them.
+    /// Bytes with two uses: the entries that reference them.
     Shared {
         /// The bytes.
         bytes: Range<u64>,
-        /// Who begins first.
+        /// The use that begins first.
         first: u64,
-        /// Who begins inside of the first.
+        /// The use that begins inside the first.
         second: u64,
     },
 }
 
-/// The shape of uses that follow each other, and how many runs may be held.
+/// The shape of adjacent uses, and the maximum number of runs in memory.
 #[derive(Clone, Copy, Debug)]
 pub struct CoverageSweep {
-    /// Bytes of a use, as most of them have.
+    /// The usual number of bytes of a use.
     pub block: u64,
     /// Bytes of an entry.
     pub step: u64,
-    /// Runs that are held at once: 48 bytes each.
+    /// Maximum number of runs in memory, 48 bytes each.
     pub room: usize,
 }
 
-/// Runs that are held by default: 12 MiB.
+/// The default number of runs: 12 MiB.
 const ROOM: usize = 1 << 18;
 
 /// Reports the whole file usage, in any order, each time it is called.
 pub type Uses<'w> = &'w mut dyn FnMut(&mut dyn FnMut(Use)) -> Result<(), Error>;
 
-/// Uses that continue each other, named by entries that do.
+/// Adjacent uses, referenced by adjacent entries.
 #[derive(Clone, Debug)]
 struct Run {
     bytes: Range<u64>,
@@ -106,7 +106,7 @@ impl CoverageSweep {
     }
 }
 
-/// Findings of a pass that are kept until they are reported.
+/// Maximum number of findings that are kept until they are reported.
 const SHARED: usize = 1 << 12;
 
 /// The uses that begin in a part of the file.
@@ -146,7 +146,7 @@ impl Pass {
         }
     }
 
-    /// In order, one run for each place where some begin: the longest.
+    /// Sorts the runs and keeps the longest of those with the same start.
     fn order(&mut self) {
         self.runs.sort_unstable_by_key(|run| (run.bytes.start, core::cmp::Reverse(run.bytes.end), run.by));
         let (sweep, shared) = (self.sweep, &mut self.shared);
@@ -159,16 +159,16 @@ impl Pass {
         });
     }
 
-    /// Drops the runs that begin highest, unless putting them in order made enough room.
+    /// Drops the runs that begin highest, unless sorting made enough room.
     fn make_room(&mut self) {
         self.order();
         let half = self.sweep.room.max(4) / 2;
         let Some(middle) = self.runs.get(half) else { return };
-        // No two runs begin at one place: something is left, and the next pass begins later than this one.
+        // No two runs have the same start: some remain, and the next pass begins later than this one.
         self.until = middle.bytes.start;
         self.runs.truncate(half);
         for run in &mut self.runs {
-            // Uses of a kept run that begin behind come again in the next pass.
+            // Uses of a kept run that begin after the limit are collected again in the next pass.
             let kept = (self.until - run.bytes.start).div_ceil(self.sweep.block.max(1));
             if run.count > kept {
                 run.count = kept;

@@ -7,12 +7,12 @@ use core::ops::ControlFlow;
 
 use crate::{Finding, Severity, StructureCounts};
 
-/// Findings of one code that are listed; one more finding counts the others.
+/// Maximum number of listed findings per code; one more finding states the number of the others.
 const LISTED: u64 = 64;
 
 /// Collects the findings and counts of a structure check.
 pub struct Report<'f> {
-    /// The numbers so far.
+    /// The counts so far.
     pub counts: StructureCounts,
     found: &'f mut dyn FnMut(Finding) -> ControlFlow<()>,
     tallies: Vec<CodeTally>,
@@ -28,7 +28,7 @@ struct CodeTally {
 }
 
 impl<'f> Report<'f> {
-    /// Nothing found yet.
+    /// An empty report.
     pub fn new(found: &'f mut dyn FnMut(Finding) -> ControlFlow<()>) -> Self {
         Self { counts: StructureCounts::default(), found, tallies: Vec::new(), is_over: false }
     }
@@ -38,28 +38,28 @@ impl<'f> Report<'f> {
         self.is_over
     }
 
-    /// Part of the disk is not what it was: `count` corruptions of one kind.
+    /// Part of the disk is damaged: `count` corruptions of one kind.
     pub fn error(&mut self, code: &'static str, at: u64, count: u64, message: String) {
         self.counts.corruptions = self.counts.corruptions.saturating_add(count);
         self.add(code, Severity::Error, at, message);
     }
 
-    /// A contradiction that readers survive.
+    /// A contradiction that does not prevent reading.
     pub fn warning(&mut self, code: &'static str, at: u64, message: String) {
         self.add(code, Severity::Warning, at, message);
     }
 
-    /// Good to know.
+    /// For information.
     pub fn note(&mut self, code: &'static str, at: u64, message: String) {
         self.add(code, Severity::Note, at, message);
     }
 
-    /// One finding; from the 65th of its code on it is only counted.
+    /// Adds a finding; from the 65th of its code on, it is only counted.
     pub fn add(&mut self, code: &'static str, severity: Severity, at: u64, message: String) {
         self.add_with(code, severity, at, || message);
     }
 
-    /// The same where there may be very many: what is only counted gets no message.
+    /// The same for findings that may be numerous: a counted finding needs no message.
     pub fn add_with(
         &mut self,
         code: &'static str,
@@ -81,7 +81,7 @@ impl<'f> Report<'f> {
         }
     }
 
-    /// Reports how many findings were only counted; returns the counts.
+    /// Reports the number of unlisted findings, and returns the counts.
     pub fn finish(mut self) -> StructureCounts {
         for CodeTally { code, count, rest } in core::mem::take(&mut self.tallies) {
             if let Some((severity, at)) = rest {

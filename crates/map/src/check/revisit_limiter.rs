@@ -1,14 +1,14 @@
-//! A bound on the work that one table can make by naming another again and again.
+//! A bound on the work of a table that references other tables repeatedly.
 
 use alloc::collections::BTreeSet;
 
-/// Bytes of tables that may be walked again, and no more than the file has: images with a table
-/// or two that are shared can still be looked at.
+/// Bytes of tables that may be walked repeatedly, at most the length of the file: images with one
+/// or two shared tables can still be inspected.
 const AGAIN: u64 = 1 << 20;
-/// Tables that are remembered: 64 TiB in QCOW2's usual clusters have an eighth of that.
+/// Maximum number of remembered tables: 64 TiB in the usual clusters of QCOW2 have an eighth of that.
 const REMEMBERED: usize = 1 << 20;
 
-/// The tables that one walk came by.
+/// The tables of one walk.
 #[derive(Clone, Debug)]
 pub struct RevisitLimiter {
     seen: BTreeSet<u64>,

@@ -1,6 +1,6 @@
 //! The counts of a structure check.
 
-/// What [`DiskMap::check`](crate::DiskMap::check) counted; `None` where a format has no such thing.
+/// The counts of [`DiskMap::check`](crate::DiskMap::check); `None` where the format has no such unit.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct StructureCounts {
     /// Errors in the image, counted as `qemu-img check` does.
@@ -15,8 +15,8 @@ pub struct StructureCounts {
     pub total: Option<u64>,
     /// Allocation units of the disk that are stored.
     pub allocated: Option<u64>,
-    /// Of those, the ones that do not follow their neighbour in the file.
+    /// Those of them that do not follow their predecessor in the file.
     pub fragmented: Option<u64>,
-    /// Of those, the compressed ones.
+    /// Those of them that are compressed.
     pub compressed: Option<u64>,
 }

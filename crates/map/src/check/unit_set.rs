@@ -1,4 +1,4 @@
-//! Which units of a file are taken: a set of numbers that costs memory where it holds some.
+//! A sparse set of allocation units.
 
 use alloc::boxed::Box;
 use alloc::collections::BTreeMap;
@@ -8,12 +8,12 @@ use crate::size::usize_of;
 
 /// Units of a chunk: 512 bytes of bits.
 const CHUNK: u64 = 4096;
-/// Chunks that are held by default: about 20 MiB, 128 million units that are close together.
+/// The default maximum of chunks: about 20 MiB, 128 million adjacent units.
 const ROOM: usize = 1 << 15;
 
 type Chunk = [u64; 64];
 
-/// Units of a file, by number.
+/// A set of the units of a file, by number.
 pub struct UnitSet {
     chunks: BTreeMap<u64, Box<Chunk>>,
     room: usize,
@@ -30,7 +30,7 @@ impl Default for UnitSet {
 }
 
 impl UnitSet {
-    /// Takes a unit; whether it was taken before.
+    /// Adds a unit. Returns whether it was in the set.
     pub fn take(&mut self, unit: u64) -> Result<bool, Full> {
         let number = unit / CHUNK;
         if self.chunks.len() >= self.room && !self.chunks.contains_key(&number) {
@@ -45,7 +45,7 @@ impl UnitSet {
         Ok(was)
     }
 
-    /// Calls `see` with each run of units in `range` that are not taken, in order.
+    /// Calls `see` with each run of units of `range` that are not in the set, in order.
     pub fn free(&self, range: Range<u64>, see: &mut dyn FnMut(Range<u64>) -> ControlFlow<()>) {
         let mut start = range.start;
         for (number, chunk) in self.chunks.range(range.start / CHUNK..range.end.div_ceil(CHUNK)) {

@@ -6,16 +6,16 @@ use crate::FileId;
 
 /// One use of a range of a file.
 ///
-/// Two entries that share a block, or an entry that points into a header, cannot be
-/// seen by workers that walk different parts of a disk. So uses are collected and
-/// held against each other before the first output byte.
+/// Workers that walk different parts of a disk cannot detect two entries that share a block, or
+/// an entry that points into a header. So uses are collected and
+/// compared before the first output byte is written.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct FileUse {
     /// The file.
     pub file: FileId,
     /// Bytes of that file.
     pub range: Range<u64>,
-    /// What they are used for.
+    /// Their purpose.
     pub kind: UseKind,
     /// The disk offset that the bytes belong to, for data; the first one that a
     /// table describes, for tables that describe a part of the disk.
@@ -29,7 +29,7 @@ pub enum UseKind {
     Metadata(&'static str),
     /// Bytes of the disk, as they are.
     Data,
-    /// A compressed payload that nothing else may touch.
+    /// A compressed payload that must not overlap anything.
     Compressed,
     /// A compressed payload of which only a bound is known: it may overlap other
     /// payloads of this kind (QCOW, QCOW2), and nothing else.

@@ -1,4 +1,4 @@
-//! Coalescing: what keeps a map gapless, ascending and as short as it can be.
+//! Coalescing of extents: without gaps, in ascending order, as few as possible.
 
 use core::ops::{ControlFlow, Range};
 
@@ -7,20 +7,20 @@ use crate::{Error, Extent, Source};
 /// Turns a walk over table entries into the extents of a map.
 ///
 /// A format pushes lengths and sources in disk order; the builder clips them to the
-/// visited range, merges neighbours that continue each other and hands them on. So
-/// no format can leave a gap, go back, or forget to coalesce.
+/// visited range, merges adjacent ones and passes them on. So
+/// no format can leave a gap, go backwards, or omit the merging.
 pub struct ExtentBuilder<'f> {
     range: Range<u64>,
     at: u64,
     pending: Option<Extent>,
-    /// Whether the visitor has had enough: nothing is handed to it any more.
+    /// Whether the visitor ended the walk.
     is_stopped: bool,
     sink: &'f mut dyn FnMut(Extent) -> ControlFlow<()>,
 }
 
 impl<'f> ExtentBuilder<'f> {
     /// Visits what a disk of `size` bytes has of `range`: `walk` gets that part, which is not empty, and a builder that
-    /// starts at `from` (at or before `range.start`: where the first table entry begins). What was pushed is handed on
+    /// starts at `from` (at or before `range.start`: where the first table entry begins). Pushed extents are passed on
     /// also when the walk fails.
     pub fn visit<T>(
         range: Range<u64>,
@@ -40,20 +40,20 @@ impl<'f> ExtentBuilder<'f> {
     }
 
     /// Starts at disk offset `from` (at or before `range.start`: where the first
-    /// table entry begins) and passes on what lies inside `range`.
+    /// table entry begins) and passes on the part inside `range`.
     pub fn new(range: Range<u64>, from: u64, sink: &'f mut dyn FnMut(Extent) -> ControlFlow<()>) -> Self {
         debug_assert!(from <= range.start);
         Self { range, at: from, pending: None, is_stopped: false, sink }
     }
 
-    /// The disk offset that the next push begins at.
+    /// The disk offset of the next push.
     pub fn at(&self) -> u64 {
         self.at
     }
 
     /// The next `len` bytes of the disk come from `source`.
     ///
-    /// `Break` when the visitor has had enough or the range is covered.
+    /// `Break` if the visitor ended the walk or the range is covered.
     pub fn push(&mut self, len: u64, source: Source) -> ControlFlow<()> {
         if self.is_stopped {
             return ControlFlow::Break(());
@@ -85,8 +85,8 @@ impl<'f> ExtentBuilder<'f> {
         fits && goes_on
     }
 
-    /// Hands on what is still held back. To be called at the end of every visit,
-    /// also of one that fails: what came before the failure is good.
+    /// Passes on the pending extent. Must be called at the end of every visit,
+    /// also of one that fails: the extents before the failure are valid.
     pub fn finish(mut self) {
         if let Some(last) = self.pending.take() {
             let _ = (self.sink)(last);

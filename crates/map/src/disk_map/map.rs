@@ -1,4 +1,4 @@
-//! A format's answer to "where are the bytes of this disk?".
+//! The map of an image: where the bytes of its disk are.
 
 use alloc::sync::Arc;
 use alloc::vec::Vec;
@@ -6,12 +6,12 @@ use core::ops::{ControlFlow, Range};
 
 use crate::{Error, Extent, FileId, FileUse, Finding, ReadAt, StructureCounts};
 
-/// What a walk over a map calls for each extent; `Break` ends the walk.
+/// Called for each extent of a walk over a map; `Break` ends the walk.
 pub type Visitor<'f> = &'f mut dyn FnMut(Extent) -> ControlFlow<()>;
 
 /// The opened files of one image.
 pub trait Files: Send + Sync {
-    /// The file behind an id, if it was opened.
+    /// The file of an id, if it was opened.
     fn get(&self, id: FileId) -> Option<&dyn ReadAt>;
 }
 
@@ -23,7 +23,7 @@ impl Files for Vec<Arc<dyn ReadAt>> {
     }
 }
 
-/// An image that is one file.
+/// An image in one file.
 impl Files for &dyn ReadAt {
     fn get(&self, id: FileId) -> Option<&dyn ReadAt> {
         (id == FileId::SELF).then_some(*self)
@@ -32,8 +32,8 @@ impl Files for &dyn ReadAt {
 
 /// Where the bytes of a disk are.
 ///
-/// Maps are lazy: they hold offsets of tables, not tables, so a 64 TiB disk costs no
-/// memory until it is visited. A map may read tables and record heads through
+/// Maps store offsets of tables, not tables, so a disk of 64 TiB requires no
+/// memory until it is visited. A map may read tables and record headers through
 /// `files`, never payload.
 pub trait DiskMap: Send + Sync {
     /// Length of the disk, in bytes.

@@ -9,30 +9,30 @@ use core::ops::Range;
 pub struct FileId(pub u32);
 
 impl FileId {
-    /// The file that was opened: the one that holds the header.
+    /// The opened file, which contains the header.
     pub const SELF: Self = Self(0);
 
     /// The file at `index` of [`Image::files`](crate::Image::files).
     ///
-    /// Saturates: an index over 2^32 - 2 is no file that anybody opened.
+    /// Saturates: no image has more than 2^32 - 2 open files.
     pub fn associated(index: usize) -> Self {
         // OK: saturates, see above.
         Self(u32::try_from(index).unwrap_or(u32::MAX).saturating_add(1))
     }
 }
 
-/// How the bytes of an extent are had.
+/// How the bytes of an extent are obtained.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub enum Source {
-    /// Reads as zeros. `explicit`: the image says "zeros" here; else nothing was
-    /// ever allocated and there is no parent to ask.
+    /// Reads as zeros. `explicit`: the image stores zeros explicitly; otherwise nothing was
+    /// allocated and there is no parent.
     Zero {
         /// Whether the zeros were written, rather than never allocated.
         explicit: bool,
     },
     /// Stored as is, from byte `at` of `file` on.
     Data {
-        /// The file that holds the bytes.
+        /// The file with the bytes.
         file: FileId,
         /// File offset of the extent's first byte.
         at: u64,
@@ -40,25 +40,25 @@ pub enum Source {
     /// Stored compressed. The payload decompresses to the disk range `block`, of which the
     /// extent is a part.
     Compressed {
-        /// The file that holds the payload.
+        /// The file with the payload.
         file: FileId,
         /// File offset of the payload.
         at: u64,
         /// Length of the payload, in bytes.
         len: CompressedLen,
-        /// How it is compressed.
+        /// The codec.
         codec: Codec,
-        /// What it decompresses to, in bytes of the disk. May reach past the disk's end.
+        /// The decompressed range of the disk. It may extend past the end of the disk.
         block: Range<u64>,
     },
-    /// The same offset of the next layer down; zeros past that layer's end.
+    /// The same offset of the layer below; zeros past the end of that layer.
     Parent,
 }
 
 /// The length of a compressed payload, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum CompressedLen {
-    /// The payload's own length is stored.
+    /// The exact length is stored.
     Exact(u32),
     /// Only a bound is stored (QCOW, QCOW2). It may run past the end of the file.
     AtMost(u32),
@@ -73,7 +73,7 @@ impl CompressedLen {
     }
 }
 
-/// How a payload is compressed.
+/// The codec of a payload.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Codec {
     /// RFC 1951 without a wrapper (QCOW, QCOW2).
@@ -94,7 +94,7 @@ pub enum Codec {
 pub struct Extent {
     /// Bytes of the disk.
     pub disk: Range<u64>,
-    /// Where they come from.
+    /// Their source.
     pub source: Source,
 }
 

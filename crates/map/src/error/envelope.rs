@@ -9,18 +9,18 @@ use super::hint::Hint;
 use super::kind::ErrorKind;
 use crate::FileId;
 
-/// What kind of trouble it is, and so what the user can do about it.
+/// The class of an error, which determines what the user can do about it.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 pub enum Class {
-    /// The system could not read or write.
+    /// An I/O error.
     Io,
     /// The image contradicts itself or its specification.
     Corrupt,
-    /// The image is fine, but this program cannot do what it asks for.
+    /// The image may be valid, but a feature of it is not supported.
     Unsupported,
-    /// A limit that protects this program was met.
+    /// A limit that protects the program was exceeded.
     Limit,
-    /// It could be done, but the options given forbid it.
+    /// The options forbid the operation.
     Refused,
 }
 
@@ -50,19 +50,19 @@ impl Class {
 
 /// The properties of a crate's own error type that the envelope needs.
 ///
-/// Its `Display` says what was found and what was expected, without the file offset
+/// Its `Display` states the actual and the expected value, without the file offset
 /// of [`at`](Self::at), which the envelope prints.
 pub trait Detail: core::error::Error + Send + Sync + 'static {
     /// Stable, dotted, lower case: `qcow2.l2.past-end`.
     fn code(&self) -> &'static str;
-    /// The kind of trouble.
+    /// The class.
     fn class(&self) -> Class;
     /// Whether the same step may succeed if it is repeated later: a failed read or write, not a fault of the image or of
     /// the request.
     fn is_transient(&self) -> bool {
         self.class() == Class::Io
     }
-    /// The kind for callers, where it is more precise than that of the class.
+    /// The kind, if it is more precise than that of the class.
     fn kind(&self) -> ErrorKind {
         self.class().kind()
     }
@@ -70,13 +70,13 @@ pub trait Detail: core::error::Error + Send + Sync + 'static {
     fn hint(&self) -> Option<Hint> {
         None
     }
-    /// File offset of the bytes that are wrong.
+    /// File offset of the invalid bytes.
     fn at(&self) -> Option<u64>;
 }
 
-/// An error with its place.
+/// An error with its location.
 ///
-/// A format makes it with [`Error::new`]; the opener adds the path, the engine
+/// A format creates it with [`Error::new`]; the opener adds the path, the engine
 /// the range of the disk and what it was doing.
 pub struct Error(Box<Envelope>);
 
@@ -109,15 +109,15 @@ impl Error {
         self
     }
 
-    /// The same error, about the bytes at this file offset, for details that know no
-    /// place themselves (a decoder's). The first value is kept.
+    /// The same error at this file offset, for details without an
+    /// offset of their own (a decoder's). The first value is kept.
     #[must_use]
     pub fn at_offset(mut self, at: u64) -> Self {
         self.0.at.get_or_insert(at);
         self
     }
 
-    /// The same error, hitting this range of the disk. The first value is kept.
+    /// The same error, affecting this range of the disk. The first value is kept.
     #[must_use]
     pub fn hitting(mut self, disk: Range<u64>) -> Self {
         self.0.disk.get_or_insert(disk);
@@ -153,12 +153,12 @@ impl Error {
         self.0.detail.code()
     }
 
-    /// The format or part that speaks: the first word of the code.
+    /// The format or area: the first word of the code.
     pub fn format(&self) -> &'static str {
         self.code().split('.').next().unwrap_or_default()
     }
 
-    /// What was found and what was expected: the message without places and path.
+    /// The message without path and offsets.
     pub fn what(&self) -> String {
         self.0.detail.to_string()
     }
@@ -168,7 +168,7 @@ impl Error {
         self.0.detail.hint()
     }
 
-    /// The kind of trouble.
+    /// The class.
     pub fn class(&self) -> Class {
         self.0.detail.class()
     }
@@ -178,12 +178,12 @@ impl Error {
         self.0.detail.is_transient()
     }
 
-    /// File offset of the bytes that are wrong.
+    /// File offset of the invalid bytes.
     pub fn at(&self) -> Option<u64> {
         self.0.detail.at().or(self.0.at)
     }
 
-    /// Which file of its image the offset is in.
+    /// The file of the image that the offset refers to.
     pub fn file(&self) -> FileId {
         self.0.file
     }
@@ -241,7 +241,7 @@ impl fmt::Debug for Error {
 
 impl core::error::Error for Error {
     fn source(&self) -> Option<&(dyn core::error::Error + 'static)> {
-        // The message holds the detail's own words: only what lies behind them is a source.
+        // The message contains that of the detail, so only the detail's own source is a source.
         self.0.detail.source()
     }
 }

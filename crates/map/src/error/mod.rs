@@ -1,4 +1,4 @@
-//! One envelope for all errors, and text from images as it is printed.
+//! The envelope of all errors, and escaping of untrusted text.
 
 mod envelope;
 mod hex;

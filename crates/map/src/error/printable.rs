@@ -1,13 +1,13 @@
-//! Text out of files, as it is printed for people.
+//! Escaping of untrusted text for terminals.
 //!
-//! Names and descriptors come from strangers. A line break in a name forges a line of output, an escape character drives
-//! the terminal, and U+202E shows `gpj.exe` as `exe.jpg`. Everything that is printed for people passes [`Printable`].
+//! Names and descriptors are untrusted. A line break in a name forges a line of output, an escape character controls
+//! the terminal, and U+202E shows `gpj.exe` as `exe.jpg`. All text output passes through [`Printable`].
 
 use alloc::borrow::Cow;
 use alloc::string::ToString;
 use core::fmt::{self, Write};
 
-/// Characters outside of Latin-1 that show nothing of their own, first and last of each run, in ascending order.
+/// Invisible characters outside of Latin-1: first and last of each range, in ascending order.
 ///
 /// Unicode 16: the categories Cf (format), Zl and Zp (separators of lines and paragraphs), and the rest of what is
 /// "default ignorable", but for the first sixteen variation selectors, which emoji have.
@@ -39,7 +39,7 @@ const INVISIBLE: [(u32, u32); 25] = [
     (0x10_fffe, 0x10_ffff),
 ];
 
-/// Whether a character shows as itself and changes nothing around it.
+/// Whether a character is visible and does not affect the text around it.
 pub fn is_printable(c: char) -> bool {
     match u32::from(c) {
         0x20..=0x7e => true,
@@ -52,7 +52,7 @@ pub fn is_printable(c: char) -> bool {
     }
 }
 
-/// Text with every character that is not printable spelled as Rust spells it: `\n`, `\u{1b}`, `\u{202e}`.
+/// Text with every unprintable character escaped as in Rust: `\n`, `\u{1b}`, `\u{202e}`.
 #[derive(Clone, Copy, Debug)]
 pub struct Printable<'a>(pub &'a str);
 
@@ -74,7 +74,7 @@ impl fmt::Display for Printable<'_> {
     }
 }
 
-/// The same as a string; text that is printable as it is stays where it is.
+/// The same as a string; printable text is borrowed.
 pub fn printable(text: &str) -> Cow<'_, str> {
     if text.chars().all(is_printable) { text.into() } else { Printable(text).to_string().into() }
 }

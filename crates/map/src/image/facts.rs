@@ -4,18 +4,18 @@ use alloc::string::String;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// What a format says about one image, beyond its map.
+/// The properties of one image, in addition to its map.
 #[derive(Clone, Debug, PartialEq)]
 pub struct Facts {
     /// The format's name, lower case: `qcow2`.
     pub format: &'static str,
-    /// The variant within the format, for people: `version 3, zstd`.
+    /// The variant within the format, as text: `version 3, zstd`.
     pub variant: String,
     /// Bytes that one table entry describes, if the format has an allocation unit.
     pub cluster_size: Option<u64>,
-    /// What is locked away, if anything.
+    /// The encryption, if there is one.
     pub encryption: Option<Encryption>,
-    /// Whether the image says of itself that it was not closed properly.
+    /// Whether the image is marked as not closed properly.
     pub dirty: bool,
     /// Internal snapshots, in the order of the image's own table.
     pub snapshots: Vec<Snapshot>,
@@ -25,7 +25,7 @@ pub struct Facts {
 }
 
 impl Facts {
-    /// Facts that say no more than the format's name and variant.
+    /// Facts with only the format's name and variant.
     pub fn new(format: &'static str, variant: impl Into<String>) -> Self {
         Self {
             format,
@@ -42,7 +42,7 @@ impl Facts {
 /// The value of one of a format's own fields.
 #[derive(Clone, Debug, PartialEq)]
 pub enum Value {
-    /// Words.
+    /// Text.
     Text(String),
     /// A count, a size in bytes, an offset.
     Number(u64),
@@ -54,14 +54,14 @@ pub enum Value {
     Table(Vec<(&'static str, Value)>),
 }
 
-/// How an image's payload is locked away. Nothing of it is read.
+/// The encryption of an image's payload, which is not read.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Encryption {
     /// The AES of QCOW and early QCOW2.
     Aes,
     /// LUKS.
     Luks,
-    /// Another method, by the number that the image gives.
+    /// Another method, by the number in the image.
     Other(u32),
 }
 
@@ -80,42 +80,42 @@ impl fmt::Display for Encryption {
 pub struct Snapshot {
     /// Unique within the image; often a number.
     pub id: String,
-    /// The name that a person gave.
+    /// Its name.
     pub name: String,
     /// Bytes of saved machine state.
     pub vm_state_size: u64,
-    /// Seconds since 1970 when it was taken.
+    /// Time of creation, in seconds since 1970.
     pub date_sec: u64,
-    /// Nanoseconds of the same.
+    /// The nanoseconds of that time.
     pub date_nsec: u32,
-    /// Nanoseconds that the guest had run.
+    /// Running time of the guest, in nanoseconds.
     pub vm_clock_nsec: u64,
-    /// Guest instructions executed, where the image says so.
+    /// Executed guest instructions, if stored.
     pub icount: Option<u64>,
-    /// Bytes of the disk at that time, where the image says so.
+    /// Size of the disk at that time, in bytes, if stored.
     pub disk_size: Option<u64>,
 }
 
-/// An oddity that was survived.
+/// An anomaly that does not prevent reading.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Finding {
     /// Stable, dotted, lower case: `qcow2.header.dirty`.
     pub code: &'static str,
-    /// How much it matters to a reader of the disk.
+    /// The severity for a reader of the disk.
     pub severity: Severity,
-    /// File offset of what is odd.
+    /// File offset of the anomaly.
     pub at: Option<u64>,
-    /// What was found and what it means, one line.
+    /// The anomaly and its meaning, one line.
     pub message: String,
 }
 
-/// How much a finding matters.
+/// The severity of a finding.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord, Hash)]
 pub enum Severity {
-    /// Good to know.
+    /// For information.
     Note,
     /// The disk is read correctly, but needs attention.
     Warning,
-    /// Part of the disk may not be what it was.
+    /// Part of the disk may have other contents than intended.
     Error,
 }

@@ -13,7 +13,7 @@ pub struct FileRef {
     pub name: Option<ImageName>,
     /// File offset of the name.
     pub at: u64,
-    /// What it holds.
+    /// Its contents.
     pub role: FileRole,
     /// Other spellings of the name, tried in this order where no file has the first one.
     pub others: Vec<ImageName>,
@@ -28,13 +28,13 @@ impl FileRef {
     }
 }
 
-/// What a file named by an image holds.
+/// The contents of a file that an image names.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum FileRole {
     /// QCOW2's external data file.
     DataFile,
     /// A part of a VMDK's disk.
     ExtentFile,
-    /// The list of changed blocks of a VMDK: nothing of the disk.
+    /// The list of changed blocks of a VMDK, without data of the disk.
     ChangeTracking,
 }

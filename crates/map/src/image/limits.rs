@@ -1,7 +1,7 @@
-//! What protects this program from hostile images. Not policy: a profile of import
-//! rules states the limits of others and is elsewhere.
+//! Limits that protect the program from hostile images. They are not policy: the profile of an
+//! import contains the limits of a cloud.
 
-/// Bounds on what an image may make us do.
+/// Limits on the work that an image may cause.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct Limits {
     /// Layers of a chain of parents, the first image included.
@@ -10,7 +10,7 @@ pub struct Limits {
     pub files: u32,
     /// Bytes of one name or one text descriptor.
     pub text_bytes: u64,
-    /// Bytes of tables that one image may make us keep in memory.
+    /// Bytes of tables of one image that may be in memory.
     pub resident_bytes: u64,
     /// Internal snapshots that are listed.
     pub snapshots: u32,

@@ -1,4 +1,4 @@
-//! What a format reports about an image before any of its data is read.
+//! The results of parsing an image, before any of its data is read.
 
 mod facts;
 mod file_ref;

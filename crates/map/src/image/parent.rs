@@ -1,11 +1,11 @@
-//! Names that an image stores, and the image that it was made over.
+//! Names in images, and the reference to a parent.
 
 use alloc::string::{String, ToString as _};
 use alloc::vec;
 use alloc::vec::Vec;
 use core::fmt;
 
-/// A file name as an image gives it: bytes of unknown origin, not a path yet.
+/// A file name as stored in an image: untrusted bytes, not yet a path.
 #[derive(Clone, PartialEq, Eq)]
 pub struct ImageName(pub Vec<u8>);
 
@@ -30,45 +30,45 @@ impl fmt::Debug for ImageName {
     }
 }
 
-/// The layer below, as the image names it.
+/// The reference to the layer below.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct ParentRef {
     /// Its name, relative to the image's folder unless absolute. Empty: the image
-    /// does not name its parent, it identifies it by id only.
+    /// identifies its parent by id only.
     pub name: ImageName,
     /// File offset of the name.
     pub at: u64,
-    /// The format that the image says it has, in the image's words (`raw`, `qcow2`).
+    /// The declared format of the parent, as stored in the image (`raw`, `qcow2`).
     pub format: Option<String>,
     /// Other names for the same file, to be tried in this order.
     pub others: Vec<ImageName>,
-    /// What the parent must call itself ([`Image::identity`](crate::Image::identity)): one of these. Empty where
-    /// the format has no such check.
+    /// The accepted ids of the parent ([`Image::identity`](crate::Image::identity)). Empty if
+    /// the format stores no id.
     pub identities: Vec<String>,
     /// The encoding that the image declares for the names, where their bytes are not UTF-8.
     pub encoding: Option<String>,
-    /// The parent's [`Image::revision`](crate::Image::revision) when the child was made, where the child notes it.
+    /// The parent's [`Image::revision`](crate::Image::revision) when the child was created, if the child records it.
     pub revision: Option<String>,
 }
 
 impl ParentRef {
-    /// A parent that is known by its name alone.
+    /// A parent that is identified by its name only.
     pub fn named(name: ImageName, at: u64) -> Self {
         let (others, identities) = (Vec::new(), Vec::new());
         Self { name, at, format: None, others, identities, encoding: None, revision: None }
     }
 
-    /// A parent that is known by what it calls itself alone; `at` is where that stands.
+    /// A parent that is identified by its id only; `at` is the file offset of the id.
     pub fn unnamed(identity: String, at: u64) -> Self {
         Self { identities: vec![identity], ..Self::named(ImageName(Vec::new()), at) }
     }
 
-    /// Whether the image gives a name at all.
+    /// Whether the image contains a name.
     pub fn is_named(&self) -> bool {
         !self.name.0.is_empty() || !self.others.is_empty()
     }
 
-    /// What to call it in a message: its name, or else what it must call itself.
+    /// The parent in messages: its name, or its id.
     pub fn label(&self) -> String {
         if self.is_named() { self.name.to_string() } else { self.identities.join(" or ") }
     }

@@ -1,4 +1,4 @@
-//! What parsing an image yields.
+//! The result of parsing an image.
 
 use alloc::boxed::Box;
 use alloc::string::String;
@@ -11,82 +11,82 @@ use crate::{DiskMap, Error, Facts, FileRef, Files, Finding, Limits, Overlay, Par
 /// The caller's options for parsing an image.
 #[derive(Clone, Debug, Default)]
 pub struct ParseOptions {
-    /// What the image may make us do.
+    /// Limits on the work that an image may cause.
     pub limits: Limits,
     /// An internal snapshot, by id or else by name, instead of the current disk.
     pub snapshot: Option<String>,
-    /// Which of two sizes counts, in formats that have two.
+    /// The choice between two sizes, in formats that have two.
     pub size: SizeChoice,
-    /// Whether an image that lost a table may be read by what its data says of itself.
+    /// Whether an image without a valid table may be read by the headers of its data.
     pub salvage: bool,
 }
 
-/// Which of an image's two sizes is the disk's (ZVHD, ZVHD2).
+/// The choice between the two sizes of an image (ZVHD, ZVHD2).
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum SizeChoice {
-    /// The size that the cloud's disk will have: a whole number of GiB.
+    /// The size of the disk in the cloud: a whole number of GiB.
     #[default]
     Current,
-    /// The size of the disk that the image was made from.
+    /// The size of the disk from which the image was created.
     Original,
 }
 
-/// A parser's answer.
+/// The result of a parser.
 pub enum Parsed {
-    /// All was in the one file.
+    /// The image is in one file.
     Done(Box<Image>),
     /// The tables are in other files, which must be opened to continue.
     Needs(Needs),
 }
 
-/// The rest of a parse that waits for more files.
+/// A parse that requires more files.
 pub struct Needs {
     /// The files to open, in the order that [`resume`](Self::resume) expects.
     pub files: Vec<FileRef>,
-    /// What is known without them, for a caller that opens no other file: it can be
+    /// The image as known without them, for a caller that opens no other file: it can be
     /// described, not read.
     pub described: Box<Image>,
     /// Continues parsing with all files of the image: the first one as
-    /// [`FileId::SELF`](crate::FileId::SELF), then those asked for.
+    /// [`FileId::SELF`](crate::FileId::SELF), then the requested ones.
     pub resume: Resume,
 }
 
 /// See [`Needs::resume`].
 pub type Resume = Box<dyn FnOnce(&dyn Files) -> Result<Parsed, Error> + Send>;
 
-/// One image, understood.
+/// One parsed image.
 pub struct Image {
-    /// Length of the disk, in bytes. Need not be a multiple of anything.
+    /// Length of the disk, in bytes, not necessarily a multiple of a sector.
     pub size: u64,
     /// Bytes of a logical sector that the image declares, or 512.
     pub sector: u32,
     /// The layer below, if the image has one.
     pub parent: Option<ParentRef>,
-    /// Other files that hold this layer's data, after the one that was opened.
+    /// Other files with data of this layer, after the opened one.
     pub files: Vec<FileRef>,
     /// The facts for `info`.
     pub facts: Facts,
-    /// Oddities that were survived.
+    /// Anomalies that do not prevent reading.
     pub findings: Vec<Finding>,
-    /// What a child of this image calls its parent: a uuid or a content id in
+    /// The id by which a child identifies this image as its parent: a uuid or a content id in
     /// hexadecimal, lower case.
     pub identity: Option<String>,
-    /// Further names of that kind: a VMDK of `VirtualBox` has a uuid beside its content id.
+    /// Further ids: a VMDK of `VirtualBox` has a uuid in addition to its content id.
     pub other_identities: Vec<String>,
-    /// What a child notes of the state that this image was in when the child was made
+    /// What a child records of the state of this image when the child was created
     /// over it: something that changes whenever the disk does.
     pub revision: Option<String>,
-    /// What a log changes in the file: all reads of [`FileId::SELF`](crate::FileId::SELF)
+    /// Changes by a replayed log: all reads of [`FileId::SELF`](crate::FileId::SELF)
     /// go through it.
     pub overlay: Option<Arc<Overlay>>,
-    /// Files that belong to this image and hold nothing of its disk: named, never opened.
+    /// Files that belong to this image without data of its disk: listed, never opened.
     pub attachments: Vec<FileRef>,
     /// Where the bytes are.
     pub map: Box<dyn DiskMap>,
 }
 
 impl Image {
-    /// An image of one file, without a parent, that has nothing odd.
+    /// An image in one file, without a parent and without findings.
     pub fn new(facts: Facts, map: impl DiskMap + 'static) -> Self {
         Self {
             size: map.size(),
@@ -104,7 +104,7 @@ impl Image {
         }
     }
 
-    /// All identities under which children know this image.
+    /// All ids by which children identify this image.
     pub fn identities(&self) -> impl Iterator<Item = &String> {
         self.identity.iter().chain(&self.other_identities)
     }

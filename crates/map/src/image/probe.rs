@@ -1,8 +1,8 @@
-//! Detection: what a format is shown, and what it answers.
+//! Detection: the bytes that a format inspects, and its evidence.
 
 use alloc::string::String;
 
-/// The ends of a file, enough for every format to recognise its own.
+/// Head and tail of a file, sufficient for every format to recognise its files.
 #[derive(Clone, Copy, Debug)]
 pub struct Probe<'a> {
     /// The first [`Probe::HEAD`] bytes, or the whole file if it is shorter.
@@ -14,9 +14,9 @@ pub struct Probe<'a> {
 }
 
 impl Probe<'_> {
-    /// Bytes shown of the beginning: enough for ISO 9660 (`CD001` at 32769).
+    /// Length of the head: sufficient for ISO 9660 (`CD001` at 32769).
     pub const HEAD: u64 = 64 << 10;
-    /// Bytes shown of the end: ZVHD2's and VHD's last page.
+    /// Length of the tail: the last page of ZVHD2 and VHD.
     pub const TAIL: u64 = 4096;
 
     /// File offset of the tail's first byte.
@@ -24,19 +24,19 @@ impl Probe<'_> {
         self.file_len.saturating_sub(self.tail.len() as u64)
     }
 
-    /// Whether `magic` stands at `at`, which must be within the head.
+    /// Whether the head contains `magic` at `at`.
     pub fn has(&self, at: usize, magic: &[u8]) -> bool {
         self.head.get(at..).is_some_and(|rest| rest.starts_with(magic))
     }
 }
 
-/// Why a file is thought to be of a format.
+/// The evidence for a format.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Evidence {
-    /// File offset of the bytes that say so.
+    /// File offset of the evidence.
     pub at: u64,
-    /// How many bytes say so.
+    /// Length of the evidence, in bytes.
     pub len: u64,
-    /// In words: `magic "QFI\xfb", version 3`.
+    /// A description: `magic "QFI\xfb", version 3`.
     pub says: String,
 }

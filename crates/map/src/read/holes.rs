@@ -1,11 +1,11 @@
-//! The hole that a walk met last.
+//! A cache of the last hole of a file.
 
 use core::ops::Range;
 
 use crate::ReadAt;
 
-/// Answers [`ReadAt::next_data`] without asking the file again about a hole that is known: a table may name
-/// millions of places in one hole.
+/// Answers [`ReadAt::next_data`] from the last known hole: a table may reference
+/// millions of offsets in one hole.
 #[derive(Clone, Debug, Default)]
 pub struct LastHole(Range<u64>);
 
@@ -17,7 +17,7 @@ impl LastHole {
         }
         let data = file.next_data(at);
         if data > at {
-            // Two holes that end at one place are one.
+            // Holes with the same end are the same hole.
             let start = if data == self.0.end { self.0.start.min(at) } else { at };
             self.0 = start..data;
         }

@@ -1,4 +1,4 @@
-//! What bytes are read from.
+//! Sources of bytes.
 
 mod holes;
 mod overlay;

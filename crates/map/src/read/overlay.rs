@@ -1,4 +1,4 @@
-//! A file as it would be after its log was replayed. The file itself is never written.
+//! A file with its log replayed in memory. The file itself is never written.
 
 use alloc::collections::BTreeMap;
 use alloc::sync::Arc;
@@ -8,7 +8,7 @@ use core::ops::Range;
 use crate::size::usize_of;
 use crate::{ReadAt, ReadError};
 
-/// What a replayed log changes in a file.
+/// Changes of a file by a replayed log.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct Overlay {
     /// By first byte: end, and the bytes or (none) zeros. They never overlap.
@@ -26,7 +26,7 @@ struct Patch {
 }
 
 impl Overlay {
-    /// Puts `bytes` at `at`, over all that was there.
+    /// Places `bytes` at `at`, replacing earlier changes.
     pub fn put(&mut self, at: u64, bytes: &[u8]) {
         self.kept += bytes.len() as u64;
         self.insert(at..at.saturating_add(bytes.len() as u64), Some((bytes.into(), 0)));
@@ -42,12 +42,12 @@ impl Overlay {
         self.len = self.len.max(len);
     }
 
-    /// Bytes of memory that the patches keep.
+    /// Memory of the patches, in bytes.
     pub fn resident_bytes(&self) -> u64 {
         self.kept
     }
 
-    /// Whether nothing is changed.
+    /// Whether there are no changes.
     pub fn is_empty(&self) -> bool {
         self.patches.is_empty() && self.len == 0
     }
@@ -96,7 +96,7 @@ pub struct OverlayReader<F> {
 }
 
 impl<F> OverlayReader<F> {
-    /// `file` as `overlay` makes it.
+    /// `file` with the changes of `overlay`.
     pub fn new(file: F, overlay: Arc<Overlay>) -> Self {
         Self { file, overlay }
     }
@@ -163,7 +163,7 @@ impl ReadAt for OverlayReader<&dyn ReadAt> {
         let mut at = at;
         while at < self.len() {
             let hole = self.file.next_hole(at);
-            // After the end of the file there are zeros that were never written.
+            // After the end of the file there are zeros.
             let hole = hole.min(self.file.len()).max(at);
             let mut patches = self.overlay.touching(hole..hole.saturating_add(1));
             match patches.find(|(_, patch)| patch.bytes.is_some()) {

@@ -1,4 +1,4 @@
-//! What images are read from.
+//! Sources of images.
 
 use alloc::borrow::Cow;
 use alloc::string::String;
@@ -7,7 +7,7 @@ use core::ops::Range;
 
 use crate::{Class, Detail, ErrorKind};
 
-/// A file, a device or a slice that can be read at any place by many threads.
+/// A file, a device or a slice that many threads can read at any offset.
 pub trait ReadAt: Send + Sync {
     /// Length in bytes, as it was when the file was opened.
     fn len(&self) -> u64;
@@ -15,33 +15,33 @@ pub trait ReadAt: Send + Sync {
     /// Fills `buf` from offset `at`, or fails; never fills it in part.
     fn read_exact_at(&self, buf: &mut [u8], at: u64) -> Result<(), ReadError>;
 
-    /// The bytes themselves without a copy, where the file is mapped and `range` lies
-    /// inside it. A page that cannot be read shows as zeros: ask [`verify_mapping`](Self::verify_mapping)
-    /// before anything made of the bytes is given away.
+    /// The bytes without a copy, if the file is mapped and `range` lies
+    /// inside it. A page that cannot be read appears as zeros: call [`verify_mapping`](Self::verify_mapping)
+    /// before a result that depends on the bytes is returned.
     fn mapped(&self, range: Range<u64>) -> Option<&[u8]> {
         let _ = range;
         None
     }
 
-    /// Announces that this range is read next, so that it can be fetched at once and leave
-    /// again when others have followed. Only advice.
+    /// Announces that this range is read next, so that it can be fetched in one request and dropped
+    /// from the page cache later. Only a hint.
     fn will_read(&self, range: Range<u64>) {
         let _ = range;
     }
 
-    /// Announces that this range is read later, so that it can be prefetched. Only advice.
+    /// Announces that this range is read later, so that it can be prefetched. Only a hint.
     fn will_read_soon(&self, range: Range<u64>) {
         let _ = range;
     }
 
-    /// Whether all that [`mapped`](Self::mapped) showed so far was truly read, and the
-    /// file is still as long as it was.
+    /// Fails if a page of [`mapped`](Self::mapped) could not be read, or if the
+    /// file has become shorter.
     fn verify_mapping(&self) -> Result<(), ReadError> {
         Ok(())
     }
 
     /// The first offset at or after `at` that is not in a hole; `len()` if only a
-    /// hole follows. Where holes are not known, `at`.
+    /// hole follows. If holes are unknown, `at`.
     fn next_data(&self, at: u64) -> u64 {
         at.min(self.len())
     }
@@ -52,7 +52,7 @@ pub trait ReadAt: Send + Sync {
         self.len()
     }
 
-    /// Whether there is nothing to read.
+    /// Whether the file is empty.
     fn is_empty(&self) -> bool {
         self.len() == 0
     }
@@ -62,8 +62,8 @@ pub trait ReadAt: Send + Sync {
 const ONE_LOOK: usize = 4096;
 
 impl dyn ReadAt + '_ {
-    /// `len` bytes from `at` on: borrowed from the mapping where there is one, else
-    /// read. The caller has held `len` against a limit of its own.
+    /// `len` bytes from `at` on: borrowed from the mapping if there is one, otherwise
+    /// read. The caller must have compared `len` with a limit of its own.
     pub fn slice(&self, at: u64, len: usize) -> Result<Cow<'_, [u8]>, ReadError> {
         let past_end = ReadError::PastEnd { at, len: len as u64, file_len: self.len() };
         let end = at.checked_add(len as u64).filter(|end| *end <= self.len()).ok_or(past_end)?;
@@ -90,7 +90,7 @@ impl dyn ReadAt + '_ {
     }
 }
 
-/// Tests and fuzzing are literally bytes in.
+/// Images in memory, for tests and fuzzing.
 impl ReadAt for [u8] {
     fn len(&self) -> u64 {
         <[u8]>::len(self) as u64
@@ -131,23 +131,23 @@ pub enum ReadError {
     PastEnd {
         /// File offset of the read.
         at: u64,
-        /// Bytes wanted.
+        /// Requested bytes.
         len: u64,
         /// Length of the file.
         file_len: u64,
     },
-    /// The system could not read.
+    /// An I/O error.
     #[error("read failed: {reason}")]
     Failed {
         /// File offset of the read, or of the page that failed.
         at: u64,
-        /// The system's words.
+        /// The message of the operating system.
         reason: String,
     },
-    /// The file is not the one that was opened any more.
+    /// The file was modified after it was opened.
     #[error("the file changed during reading: {what}")]
     Changed {
-        /// File offset of the first bytes that were missed, if some were.
+        /// File offset of the first missing bytes, if there are any.
         at: Option<u64>,
         /// What changed: its length, its times.
         what: String,

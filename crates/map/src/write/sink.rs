@@ -1,59 +1,59 @@
-//! What images are written to.
+//! Destinations of images.
 
 use alloc::string::String;
 use core::ops::Range;
 
 use crate::{Class, Detail, ErrorKind};
 
-/// A file, a device or a pipe that an image is written to, by many threads.
+/// A file, a device or a pipe to which many threads write an image.
 pub trait Sink: Send + Sync {
-    /// What it can do.
+    /// Its capabilities.
     fn kind(&self) -> SinkKind;
 
-    /// Whether what was never written reads as zeros. Not so on a device.
+    /// Whether unwritten ranges read as zeros. On a device they do not.
     fn reads_as_zeros(&self) -> bool;
 
-    /// Writes all parts, one after the other, from `at` on. Into a pipe `at` must be
-    /// where the last write ended.
+    /// Writes all parts in order, starting at `at`. In a pipe, `at` must be
+    /// the end of the last write.
     fn write_at(&self, at: u64, parts: &[&[u8]]) -> Result<(), WriteError>;
 
-    /// Makes a range read as zeros. Into a pipe it must begin where the last write ended.
+    /// Makes a range read as zeros. In a pipe, it must begin at the end of the last write.
     fn zero(&self, range: Range<u64>) -> Result<(), WriteError>;
 
-    /// Whether writers at different places wait for each other, as they do in a regular
+    /// Whether concurrent writers wait for each other, as in a regular
     /// file: then one thread writes while the others work.
     fn serializes_writes(&self) -> bool {
         true
     }
 
-    /// Whether bytes that are written out of a mapping may become blocks that both files have: then they
+    /// Whether bytes that are written from a mapping may become blocks shared by both files: then they
     /// are better written from there than from a copy.
     fn can_reflink(&self) -> bool {
         false
     }
 
-    /// Gives the output its length. On a device: checks that it is large enough.
+    /// Sets the length of the output. On a device, checks that it is large enough.
     fn set_len(&self, len: u64) -> Result<(), WriteError>;
 }
 
-/// What an output can do.
+/// The capabilities of an output.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub enum SinkKind {
-    /// Bytes only follow each other.
+    /// Sequential writes only.
     Append,
-    /// Any place can be written at any time.
+    /// Writes at any offset.
     Random,
 }
 
 /// Why bytes could not be written.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum WriteError {
-    /// The system could not write.
+    /// An I/O error.
     #[error("write failed: {reason}")]
     Failed {
         /// Output offset.
         at: u64,
-        /// The system's words.
+        /// The message of the operating system.
         reason: String,
     },
     /// No space is left.
@@ -62,10 +62,10 @@ pub enum WriteError {
         /// Output offset.
         at: u64,
     },
-    /// The reader of the pipe is gone.
+    /// The reader closed the pipe.
     #[error("the reader closed the output")]
     Closed {
-        /// Bytes that were written before.
+        /// Bytes written before.
         at: u64,
     },
     /// The bytes to be written could not be read from their mapping: the *source* failed.
@@ -74,12 +74,12 @@ pub enum WriteError {
         /// Output offset.
         at: u64,
     },
-    /// The output is a device, and not large enough.
+    /// The output is a device that is too small.
     #[error("the output has {available} bytes, but {needed} are needed")]
     TooSmall {
-        /// Bytes that the disk has.
+        /// Length of the disk, in bytes.
         needed: u64,
-        /// Bytes that the device has.
+        /// Length of the device, in bytes.
         available: u64,
     },
 }
