@@ -132,5 +132,5 @@ pub use imgprep_open::{
     Chain, ChainError, FollowPolicy, Layer, MemoryFiles, Mismatch, Named, Namespace, OpenOptions, open_source,
 };
 pub use imgprep_policy as policy;
-pub use imgprep_qcow2::{ClusterCompression, ClusterSize};
+pub use imgprep_qcow2::{ClusterCompression, ClusterSize, Compat as Qcow2Compat};
 pub use imgprep_vhd::{BlockSize as VhdBlockSize, Subformat as VhdSubformat};

@@ -363,6 +363,7 @@ fn types_in_public_signatures_can_be_named() {
         imgprep::VhdSubformat,
         imgprep::VhdBlockSize,
         imgprep::ClusterSize,
+        imgprep::Qcow2Compat,
         imgprep::ClusterCompression,
         imgprep::Zvhd2Target,
         imgprep::ZvhdTarget,
