@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use imgprep::{
-    Checksum, ConvertOptions, Converted, Destination, Disk, Files, FollowPolicy, LayerInfo, Loss, OnLoss,
-    Plan, Severity, Sync, Target, Verify, convert, plan,
+    Checksum, ConvertOptions, Converted, Destination, Disk, Files, FollowPolicy, Loss, OnLoss, Plan, Sync,
+    Target, Verify, convert, plan,
 };
 use serde_json::{Value as Json, json};
 
@@ -14,8 +14,9 @@ use crate::args::{ConvertArgs, OutputFormat};
 use crate::failure::{Failure, write_report};
 use crate::options::{Run, bitmap_maker, bitmap_path, existing, open, open_options};
 use crate::progress::ProgressDisplay;
+use crate::render::anomalies;
 use crate::render::json::loss_json;
-use crate::render::print::{finding, lines, say};
+use crate::render::print::lines;
 use crate::size::{full, short};
 use crate::{files, formats, receipt, target};
 
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
         disk.find_unused(run.interrupt())?;
     }
     if args.run.output == OutputFormat::Text && !args.run.quiet {
-        warn(&disk)?;
+        anomalies::warn(&disk)?;
     }
     if args.dry_run {
         let plan = plan(&disk, &options, &settings)?;
@@ -67,29 +68,6 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
         &render(args, &disk, &options, &done, seconds),
         &render_json(&disk, &options, &done, seconds),
     )
-}
-
-/// Prints anomalies of the source that do not prevent a conversion on standard error.
-fn warn(disk: &Disk) -> io::Result<()> {
-    let mut out = Vec::new();
-    for layer in disk.layers() {
-        let odd: Vec<_> = layer.findings.iter().filter(|found| found.severity > Severity::Note).collect();
-        if !odd.is_empty() {
-            say(&mut out, format_args!("{}:", layer.name))?;
-        }
-        odd.into_iter().try_for_each(|found| finding(&mut out, found))?;
-    }
-    let _ = io::stderr().write_all(&out);
-    Ok(())
-}
-
-fn findings_json(disk: &Disk) -> Json {
-    let findings = |layer: &LayerInfo| {
-        let all = layer.findings.iter().map(crate::render::json::finding).collect::<Vec<_>>();
-        json!({ "filename": layer.name, "findings": all })
-    };
-    let odd = disk.layers().iter().filter(|layer| !layer.findings.is_empty());
-    odd.map(findings).collect()
 }
 
 /// On standard output, unless that is where the image goes.
@@ -177,7 +155,7 @@ fn render_plan_json(disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json 
         "schema": "imgprep/convert/1", "dry-run": true, "target": options.target.name(),
         "virtual-size": disk.size(), "target-virtual-size": options.target.disk_size(disk.size()), "output-size": plan.len, "output-size-exact": plan.is_exact,
         "data": plan.table_scan.data, "compressed": plan.table_scan.compressed, "zero": plan.table_scan.zeros,
-        "findings": findings_json(disk),
+        "findings": anomalies::findings_json(disk),
         "losses": plan.losses.iter().map(loss_json).collect::<Vec<_>>(),
     })
 }
@@ -220,7 +198,7 @@ fn render_json(disk: &Disk, options: &ConvertOptions, done: &Converted, seconds:
         "schema": "imgprep/convert/1", "dry-run": false, "target": options.target.name(),
         "virtual-size": disk.size(), "target-virtual-size": options.target.disk_size(disk.size()), "output-size": done.len, "data-blocks": done.data_blocks,
         "bitmap": done.bitmap.as_ref().map(|path| path.display().to_string()), "verified": done.is_verified,
-        "findings": findings_json(disk), "seconds": seconds, "losses": done.losses.iter().map(loss_json).collect::<Vec<_>>(),
+        "findings": anomalies::findings_json(disk), "seconds": seconds, "losses": done.losses.iter().map(loss_json).collect::<Vec<_>>(),
     })
 }
 

@@ -4,6 +4,7 @@ pub(crate) mod bitmaps;
 pub(crate) mod cases;
 pub(crate) mod codes;
 pub(crate) mod commands;
+pub(crate) mod compare;
 pub(crate) mod control_characters;
 pub(crate) mod disk_full;
 pub(crate) mod failures;

@@ -1,5 +1,6 @@
 //! Command-line arguments.
 
+mod compare;
 mod groups;
 
 use std::ops::Deref;
@@ -9,6 +10,7 @@ use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 use imgprep::FollowPolicy;
 
+pub(crate) use self::compare::CompareArgs;
 pub(crate) use self::groups::*;
 
 #[derive(Args)]

@@ -1,5 +1,6 @@
 //! Rendering of results as text, JSON, SARIF, test results of CI systems, and annotations of GitHub workflows.
 
+pub(crate) mod anomalies;
 pub(crate) mod check_json;
 pub(crate) mod findings;
 pub(crate) mod github;
