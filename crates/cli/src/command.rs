@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::args::{
     BitmapArgs, CheckArgs, CheckOutput, CompareArgs, CompletionsArgs, ConvertArgs, FormatsArgs, InfoArgs,
-    ManArgs, MapArgs, OutputFormat,
+    ManArgs, MapArgs, MeasureArgs, OutputFormat,
 };
 
 /// Inspect, check and convert virtual disk images
@@ -31,8 +31,10 @@ pub(crate) enum Command {
     Check(CheckArgs),
     /// Compare the contents of two disks of any formats
     Compare(Box<CompareArgs>),
-    /// Convert a disk to ZVHD2, QCOW2, VDI, VHD or RAW
+    /// Convert a disk into another format
     Convert(ConvertArgs),
+    /// Show the size of an output before it is written, and the import limits
+    Measure(Box<MeasureArgs>),
     /// Write the block bitmap (.mf) of a disk
     Bitmap(BitmapArgs),
     /// Convert many images with a resource budget, a journal and reports
@@ -53,6 +55,7 @@ impl Command {
             Self::Check(_) => "check",
             Self::Compare(_) => "compare",
             Self::Convert(_) => "convert",
+            Self::Measure(_) => "measure",
             Self::Bitmap(_) => "bitmap",
             Self::Batch(_) => "batch",
             Self::Formats(_) => "formats",
@@ -70,6 +73,7 @@ impl Command {
             Self::Check(_) | Self::Completions(_) | Self::Man(_) => OutputFormat::Text,
             Self::Compare(args) => args.run.output,
             Self::Convert(args) => args.run.output,
+            Self::Measure(args) => args.run.output,
             Self::Bitmap(args) => args.run.output,
             Self::Batch(args) => args.progress.output,
         }
@@ -110,6 +114,7 @@ impl Command {
             | Self::Man(_) => None,
             Self::Compare(args) => args.run.report.as_deref(),
             Self::Convert(args) => args.run.report.as_deref(),
+            Self::Measure(args) => args.run.report.as_deref(),
             Self::Bitmap(args) => args.run.report.as_deref(),
             Self::Batch(args) => args.json_report(),
         }

@@ -14,9 +14,9 @@ use crate::args::{ConvertArgs, OutputFormat};
 use crate::failure::{Failure, write_report};
 use crate::options::{Run, bitmap_maker, bitmap_path, existing, open, open_options};
 use crate::progress::ProgressDisplay;
-use crate::render::anomalies;
 use crate::render::json::loss_json;
 use crate::render::print::lines;
+use crate::render::{anomalies, limits};
 use crate::size::{full, short};
 use crate::{files, formats, receipt, target};
 
@@ -52,7 +52,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
             args,
             &files,
             &render_plan(args, &disk, &options, &plan),
-            &render_plan_json(&disk, &options, &plan),
+            &render_plan_json(args, &disk, &options, &plan),
         );
     }
     let done = convert(&disk, &destination, &options, &settings);
@@ -145,15 +145,27 @@ fn render_plan(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: 
         ),
     ];
     lines.extend(options.bitmap.as_ref().map(|(_, path)| format!("bitmap: {}", path.display())));
+    lines.extend(free_space(args).map(|(folder, free)| limits::space(folder, plan.len, plan.is_exact, free)));
     lines.extend(enlarged(disk, options));
     lines.extend(losses(&plan.losses));
     lines
 }
 
-fn render_plan_json(disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json {
+/// The folder of the output, and the free space of its file system; `None` for a pipe or a device.
+fn free_space(args: &ConvertArgs) -> Option<(&Path, u64)> {
+    if args.dst == Path::new("-") || imgprep::is_block_device(&args.dst) {
+        return None;
+    }
+    let folder = args.dst.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    Some((folder, imgprep::free_space(folder).ok()?))
+}
+
+fn render_plan_json(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json {
     json!({
         "schema": "imgprep/convert/1", "dry-run": true, "target": options.target.name(),
         "virtual-size": disk.size(), "target-virtual-size": options.target.disk_size(disk.size()), "output-size": plan.len, "output-size-exact": plan.is_exact,
+        "free-space": free_space(args).map(|(_, free)| free),
         "data": plan.table_scan.data, "compressed": plan.table_scan.compressed, "zero": plan.table_scan.zeros,
         "findings": anomalies::findings_json(disk),
         "losses": plan.losses.iter().map(loss_json).collect::<Vec<_>>(),
@@ -187,8 +199,8 @@ fn render(
 fn enlarged(disk: &Disk, options: &ConvertOptions) -> Option<String> {
     let (size, target) = (disk.size(), options.target.disk_size(disk.size()));
     (size != target).then(|| {
-        let place =
-            if matches!(options.target, Target::Zvhd2(_)) { "in the cloud it" } else { "in the output it" };
+        let is_cloud = matches!(options.target, Target::Zvhd(_) | Target::Zvhd2(_));
+        let place = if is_cloud { "in the cloud it" } else { "in the output it" };
         format!("the disk has {}; {place} will have {}, padded with zeros", full(size), full(target))
     })
 }

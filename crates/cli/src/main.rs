@@ -19,6 +19,7 @@ mod formats;
 mod info;
 mod man;
 mod map;
+mod measure;
 mod options;
 mod progress;
 mod receipt;
@@ -78,6 +79,7 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Info(args) => info::run(args),
         Command::Map(args) => map::run(args),
         Command::Convert(args) => convert::run(args),
+        Command::Measure(args) => measure::run(args),
         Command::Bitmap(args) => bitmap::run(args),
         Command::Formats(args) => formats::run(args),
         Command::Completions(args) => completions::completions(args),

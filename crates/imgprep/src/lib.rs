@@ -66,6 +66,7 @@ mod files;
 mod folder;
 mod listed;
 mod local_output;
+mod measure;
 mod memory_output;
 mod open;
 mod output;
@@ -95,6 +96,7 @@ pub use extents::Extents;
 pub use files::{Files, Role};
 pub use folder::{check_link, image_files};
 pub use listed::listed;
+pub use measure::{Measure, Measurement, measure, measure_size};
 pub use memory_output::MemoryOutput;
 pub use open::{open, open_reader, open_reader_with, open_with};
 pub use output::Output;
@@ -120,7 +122,7 @@ pub use imgprep_engine::{
 pub use imgprep_io::{
     Access, Allocator, BlockCache, CreateError, Existing, FileIdentity, ImageFile, NamedReader, OpenError,
     OutputOptions, SourceFile, SourceOptions, Sync, free_space, hidden_prefix, ignores_hangup,
-    open_file_limit, path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve,
+    is_block_device, open_file_limit, path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve,
     set_memory_exit_code, space_taken, spool, stdout_was_closed, sync_folder, write_atomic,
 };
 pub use imgprep_map as map;

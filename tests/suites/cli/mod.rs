@@ -11,6 +11,7 @@ pub(crate) mod failures;
 pub(crate) mod follow_defaults;
 pub(crate) mod followed_files;
 pub(crate) mod golden;
+pub(crate) mod measure;
 pub(crate) mod outputs;
 pub(crate) mod readme;
 pub(crate) mod receipts;

@@ -2,6 +2,7 @@
 
 mod compare;
 mod groups;
+mod measure;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -12,6 +13,7 @@ use imgprep::FollowPolicy;
 
 pub(crate) use self::compare::CompareArgs;
 pub(crate) use self::groups::*;
+pub(crate) use self::measure::MeasureArgs;
 
 #[derive(Args)]
 #[command(after_long_help = "Examples:\n  imgprep info disk.vmdk\n  imgprep info --chain snapshot.qcow2\n  \

@@ -7,6 +7,7 @@ pub(crate) mod github;
 pub(crate) mod hint;
 pub(crate) mod json;
 pub(crate) mod junit;
+pub(crate) mod limits;
 pub(crate) mod print;
 pub(crate) mod sarif;
 pub(crate) mod text;
