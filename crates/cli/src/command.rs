@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::args::{
     BitmapArgs, CheckArgs, CheckOutput, CompareArgs, CompletionsArgs, ConvertArgs, FormatsArgs, InfoArgs,
-    ManArgs, MapArgs, MeasureArgs, OutputFormat,
+    ManArgs, MapArgs, MeasureArgs, OptimizeArgs, OutputFormat,
 };
 
 /// Inspect, check and convert virtual disk images
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Convert(ConvertArgs),
     /// Show the size of an output before it is written, and the import limits
     Measure(Box<MeasureArgs>),
+    /// Make an image smaller: the same disk in the same format
+    Optimize(Box<OptimizeArgs>),
     /// Write the block bitmap (.mf) of a disk
     Bitmap(BitmapArgs),
     /// Convert many images with a resource budget, a journal and reports
@@ -56,6 +58,7 @@ impl Command {
             Self::Compare(_) => "compare",
             Self::Convert(_) => "convert",
             Self::Measure(_) => "measure",
+            Self::Optimize(_) => "optimize",
             Self::Bitmap(_) => "bitmap",
             Self::Batch(_) => "batch",
             Self::Formats(_) => "formats",
@@ -74,6 +77,7 @@ impl Command {
             Self::Compare(args) => args.run.output,
             Self::Convert(args) => args.run.output,
             Self::Measure(args) => args.run.output,
+            Self::Optimize(args) => args.run.output,
             Self::Bitmap(args) => args.run.output,
             Self::Batch(args) => args.progress.output,
         }
@@ -115,6 +119,7 @@ impl Command {
             Self::Compare(args) => args.run.report.as_deref(),
             Self::Convert(args) => args.run.report.as_deref(),
             Self::Measure(args) => args.run.report.as_deref(),
+            Self::Optimize(args) => args.run.report.as_deref(),
             Self::Bitmap(args) => args.run.report.as_deref(),
             Self::Batch(args) => args.json_report(),
         }

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use imgprep::{Files, Role};
 
-use crate::args::{BitmapArgs, CompareArgs, ConvertArgs, MeasureArgs, SourceArgs};
+use crate::args::{BitmapArgs, CompareArgs, ConvertArgs, MeasureArgs, OptimizeArgs, SourceArgs};
 use crate::command::Command;
 use crate::options::bitmap_path;
 
@@ -15,6 +15,7 @@ pub(crate) fn named(command: &Command) -> Files {
         Command::Bitmap(args) => of_bitmap(args),
         Command::Compare(args) => of_compare(args),
         Command::Measure(args) => of_measure(args),
+        Command::Optimize(args) => of_optimize(args),
         _ => Files::default(),
     }
 }
@@ -52,6 +53,19 @@ pub(crate) fn of_compare(args: &CompareArgs) -> Files {
 
 pub(crate) fn of_measure(args: &MeasureArgs) -> Files {
     let mut files = args.file.as_ref().map_or_else(Files::default, |file| source(file, &args.source));
+    args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
+    files
+}
+
+pub(crate) fn of_optimize(args: &OptimizeArgs) -> Files {
+    let mut files = Files::default();
+    files.reads(&args.file);
+    args.dst.iter().for_each(|dst| files.writes(Role::Output, dst));
+    if args.bitmap {
+        bitmap_path(args.dst.as_ref().unwrap_or(&args.file))
+            .iter()
+            .for_each(|path| files.writes(Role::Bitmap, path));
+    }
     args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
     files
 }

@@ -20,6 +20,7 @@ mod info;
 mod man;
 mod map;
 mod measure;
+mod optimize;
 mod options;
 mod progress;
 mod receipt;
@@ -80,6 +81,7 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Map(args) => map::run(args),
         Command::Convert(args) => convert::run(args),
         Command::Measure(args) => measure::run(args),
+        Command::Optimize(args) => optimize::run(args),
         Command::Bitmap(args) => bitmap::run(args),
         Command::Formats(args) => formats::run(args),
         Command::Completions(args) => completions::completions(args),

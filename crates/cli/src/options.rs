@@ -5,12 +5,14 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use imgprep::{
-    Access, BitOrder, BitmapCommand, BitmapMaker, BitmapShape, Disk, Error, Existing, FollowPolicy,
+    Access, BitOrder, BitmapCommand, BitmapMaker, BitmapShape, Disk, Error, Existing, FollowPolicy, Format,
     Interrupt, Limits, Mismatch, OnLoss, OpenOptions, ParseOptions, Progress, RunOptions, SizeChoice,
     SourceOptions, by_name,
 };
 
-use crate::args::{BitmapLayoutArgs, BitmapShapeArgs, FollowArgs, Order, ResourceArgs, RunArgs, SourceArgs};
+use crate::args::{
+    BitmapLayoutArgs, BitmapShapeArgs, FollowArgs, FormatArgs, Order, ResourceArgs, RunArgs, SourceArgs,
+};
 use crate::failure::Failure;
 use crate::signals;
 use crate::size::Size;
@@ -21,13 +23,7 @@ pub(crate) fn open_options(
     by_default: FollowPolicy,
     on_loss: OnLoss,
 ) -> Result<OpenOptions, Failure> {
-    let from = match &source.format.from {
-        None => None,
-        Some(name) => Some(by_name(name).ok_or_else(|| {
-            let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
-            Failure::Usage(format!("--from {name}: unknown format; the formats are {}", known.join(", ")))
-        })?),
-    };
+    let from = format_of(&source.format)?;
     let size = match source.size {
         Size::Named(choice) => choice,
         Size::Bytes(_) => SizeChoice::Current,
@@ -49,6 +45,16 @@ pub(crate) fn open_options(
         parents: source.parent.clone(),
         namespace: None,
     })
+}
+
+/// The format of `--from`.
+pub(crate) fn format_of(args: &FormatArgs) -> Result<Option<&'static Format>, Failure> {
+    let Some(name) = &args.from else { return Ok(None) };
+    let unknown = || {
+        let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
+        Failure::Usage(format!("--from {name}: unknown format; the formats are {}", known.join(", ")))
+    };
+    by_name(name).map(Some).ok_or_else(unknown)
 }
 
 /// Opens a file, or a RAW disk on standard input.

@@ -13,6 +13,8 @@
 //!    checksum, compress) and stores the results in disk order with one reducer.
 //! 4. [`checksum`] reads the finished output in the same way, and [`Checksums::compare`] compares it with the source.
 //!
+//! [`punch_zeros`] makes a RAW file sparse in place.
+//!
 //! [`compare`] reads two disks and lists the ranges in which they differ.
 //!
 //! The walks of a check write nothing: [`conflicts`], [`gaps`], [`decompress_all`]; [`each`] runs many of them in parallel.
@@ -28,6 +30,7 @@ mod load;
 mod mask;
 mod options;
 mod pipeline;
+mod punch;
 mod scan;
 mod stack;
 #[cfg(test)]
@@ -47,6 +50,7 @@ pub use load::{
     BoundedReader, DecompressVisitor, Decompressed, decompress_all, decompress_unflushed, is_zero,
 };
 pub use options::{Interrupt, OnLoss, Options, Progress, ProgressReading};
+pub use punch::{PunchHoles, Punched, punch_zeros};
 pub use scan::{
     AllocationHistogram, Compared, PartAllocation, TableScan, check_structure, check_unused, conflicts,
     cross_check, gaps, scan_tables,

@@ -22,6 +22,7 @@ const CODES: &[Code] = &[
     Code::refused("convert.verify-unreadable", "the output cannot be read back for verification"),
     Code::refused("folder.link.dangling", "a symbolic link leads to a missing file"),
     Code::refused("folder.link.outside", "a symbolic link leads outside of the searched folder"),
+    Code::refused("optimize.unsuitable", "the image has parts that a rewritten image would not have, or several files"),
     Code::refused("output.device", "the output is a block device, which is overwritten only on request"),
     Code::refused("output.device-length", "a device is longer or shorter than an output that ends with a footer"),
     Code::refused("output.is-source", "an output is a file that is read as a source"),

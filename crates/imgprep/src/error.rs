@@ -84,6 +84,12 @@ pub enum RequestError {
         /// The largest size.
         limit: u64,
     },
+    /// An image that a rewritten one cannot replace.
+    #[error("the image cannot be optimized: {reason}")]
+    NotOptimized {
+        /// What it has.
+        reason: &'static str,
+    },
     /// A device is written in place.
     #[error("the output is a block device, which is not overwritten by default")]
     DeviceNeedsForce,
@@ -106,6 +112,7 @@ impl Detail for RequestError {
             Self::NoImages => "check.no-images",
             Self::DeviceLength { .. } => "output.device-length",
             Self::Granularity { .. } => "compare.granularity",
+            Self::NotOptimized { .. } => "optimize.unsuitable",
             Self::DeviceNeedsForce => "output.device",
         }
     }

@@ -69,6 +69,7 @@ mod local_output;
 mod measure;
 mod memory_output;
 mod open;
+mod optimize;
 mod output;
 mod parts;
 mod plan;
@@ -99,6 +100,7 @@ pub use listed::listed;
 pub use measure::{Measure, Measurement, measure, measure_size};
 pub use memory_output::MemoryOutput;
 pub use open::{open, open_reader, open_reader_with, open_with};
+pub use optimize::{OptimizeOptions, Optimized, optimize_in_place, optimize_target, plan_optimize};
 pub use output::Output;
 pub use parts::parts_among;
 pub use plan::{Plan, plan};
@@ -121,7 +123,7 @@ pub use imgprep_engine::{
 };
 pub use imgprep_io::{
     Access, Allocator, BlockCache, CreateError, Existing, FileIdentity, ImageFile, NamedReader, OpenError,
-    OutputOptions, SourceFile, SourceOptions, Sync, free_space, hidden_prefix, ignores_hangup,
+    OutputOptions, SourceFile, SourceOptions, Sync, UnknownUse, free_space, hidden_prefix, ignores_hangup,
     is_block_device, open_file_limit, path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve,
     set_memory_exit_code, space_taken, spool, stdout_was_closed, sync_folder, write_atomic,
 };

@@ -12,6 +12,7 @@ pub(crate) mod follow_defaults;
 pub(crate) mod followed_files;
 pub(crate) mod golden;
 pub(crate) mod measure;
+pub(crate) mod optimize;
 pub(crate) mod outputs;
 pub(crate) mod readme;
 pub(crate) mod receipts;

@@ -3,6 +3,7 @@
 mod compare;
 mod groups;
 mod measure;
+mod optimize;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -14,6 +15,7 @@ use imgprep::FollowPolicy;
 pub(crate) use self::compare::CompareArgs;
 pub(crate) use self::groups::*;
 pub(crate) use self::measure::MeasureArgs;
+pub(crate) use self::optimize::OptimizeArgs;
 
 #[derive(Args)]
 #[command(after_long_help = "Examples:\n  imgprep info disk.vmdk\n  imgprep info --chain snapshot.qcow2\n  \

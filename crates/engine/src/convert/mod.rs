@@ -14,5 +14,6 @@ pub(crate) use block_writes::BlockWrites;
 pub use checksum::{Checksums, TrailingData, checksum};
 pub use conversion::{Output, chunk_size, convert, scan};
 pub use reducer::Converted;
+pub(crate) use worker::data_ranges;
 #[cfg(test)]
 pub(crate) use writer::{Runs, Writer};

@@ -5,6 +5,7 @@ mod format;
 mod kind;
 mod qcow2;
 mod raw;
+mod same;
 mod settings;
 mod target;
 mod vdi;
