@@ -92,10 +92,7 @@ fn to_new_file(
         unix_time: options.unix_time,
     };
     let done = convert(disk, &Destination::Path(dst.to_path_buf()), &convert_options, run)?;
-    let taken = || {
-        std::fs::metadata(dst).map_or(done.len, |found| std::os::unix::fs::MetadataExt::blocks(&found) * 512)
-    };
-    let after = if punches { taken() } else { done.len };
+    let after = if punches { imgprep::space_taken(dst).unwrap_or(done.len) } else { done.len };
     Ok(Optimized { punches, before, after, zeros: 0, leaks: 0 })
 }
 

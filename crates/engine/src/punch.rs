@@ -184,7 +184,7 @@ mod tests {
             punched: Mutex::default(),
         };
         for threads in [1, 2, 7] {
-            let all = file(vec![0..end], &bytes);
+            let all = file(std::iter::once(0..end).collect(), &bytes);
             let found = punched(&all, threads);
             let want = [4096..4096 * 3, 4096 * 4..(2 << 20) - 4096, 2 << 20..4 << 20, 4 << 20..5 << 20];
             assert_eq!(*all.punched.lock().unwrap(), want);
