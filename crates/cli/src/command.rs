@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::{Parser, Subcommand};
 
 use crate::args::{
-    BitmapArgs, CheckArgs, CheckOutput, CompareArgs, CompletionsArgs, ConvertArgs, FormatsArgs, InfoArgs,
-    ManArgs, MapArgs, OutputFormat,
+    BitmapArgs, CheckArgs, CheckOutput, CompareArgs, CompletionsArgs, ConvertArgs, DigestArgs, FormatsArgs,
+    InfoArgs, ManArgs, MapArgs, OutputFormat,
 };
 
 /// Inspect, check and convert virtual disk images
@@ -33,6 +33,8 @@ pub(crate) enum Command {
     Compare(Box<CompareArgs>),
     /// Convert a disk to ZVHD2, QCOW2, VDI, VHD or RAW
     Convert(ConvertArgs),
+    /// Compute digests of the contents of disks of any format
+    Digest(DigestArgs),
     /// Write the block bitmap (.mf) of a disk
     Bitmap(BitmapArgs),
     /// Convert many images with a resource budget, a journal and reports
@@ -53,6 +55,7 @@ impl Command {
             Self::Check(_) => "check",
             Self::Compare(_) => "compare",
             Self::Convert(_) => "convert",
+            Self::Digest(_) => "digest",
             Self::Bitmap(_) => "bitmap",
             Self::Batch(_) => "batch",
             Self::Formats(_) => "formats",
@@ -70,6 +73,7 @@ impl Command {
             Self::Check(_) | Self::Completions(_) | Self::Man(_) => OutputFormat::Text,
             Self::Compare(args) => args.run.output,
             Self::Convert(args) => args.run.output,
+            Self::Digest(args) => args.run.output,
             Self::Bitmap(args) => args.run.output,
             Self::Batch(args) => args.progress.output,
         }
@@ -90,6 +94,7 @@ impl Command {
         match self {
             Self::Check(args) => args.output != CheckOutput::Text,
             Self::Convert(args) if args.is_piped() => true,
+            Self::Digest(args) if args.list => true,
             _ => self.output() == OutputFormat::Json,
         }
     }
@@ -110,6 +115,7 @@ impl Command {
             | Self::Man(_) => None,
             Self::Compare(args) => args.run.report.as_deref(),
             Self::Convert(args) => args.run.report.as_deref(),
+            Self::Digest(args) => args.run.report.as_deref(),
             Self::Bitmap(args) => args.run.report.as_deref(),
             Self::Batch(args) => args.json_report(),
         }

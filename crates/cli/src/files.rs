@@ -4,7 +4,7 @@ use std::path::Path;
 
 use imgprep::{Files, Role};
 
-use crate::args::{BitmapArgs, CompareArgs, ConvertArgs, SourceArgs};
+use crate::args::{BitmapArgs, CompareArgs, ConvertArgs, DigestArgs, SourceArgs};
 use crate::command::Command;
 use crate::options::bitmap_path;
 
@@ -14,6 +14,7 @@ pub(crate) fn named(command: &Command) -> Files {
         Command::Convert(args) => of_convert(args),
         Command::Bitmap(args) => of_bitmap(args),
         Command::Compare(args) => of_compare(args),
+        Command::Digest(args) => of_digest(args),
         _ => Files::default(),
     }
 }
@@ -45,6 +46,13 @@ pub(crate) fn of_compare(args: &CompareArgs) -> Files {
     let mut files = Files::default();
     add_source(&mut files, &args.a, &args.source);
     add_source(&mut files, &args.b, &args.other.source());
+    args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
+    files
+}
+
+pub(crate) fn of_digest(args: &DigestArgs) -> Files {
+    let mut files = Files::default();
+    args.images.iter().for_each(|image| add_source(&mut files, image, &args.source));
     args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
     files
 }

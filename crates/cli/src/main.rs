@@ -12,6 +12,7 @@ mod compare;
 mod completions;
 mod config;
 mod convert;
+mod digest;
 mod failure;
 mod failure_report;
 mod files;
@@ -78,6 +79,7 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Info(args) => info::run(args),
         Command::Map(args) => map::run(args),
         Command::Convert(args) => convert::run(args),
+        Command::Digest(args) => digest::run(args),
         Command::Bitmap(args) => bitmap::run(args),
         Command::Formats(args) => formats::run(args),
         Command::Completions(args) => completions::completions(args),

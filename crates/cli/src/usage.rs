@@ -78,7 +78,6 @@ fn missing_command(error: &Error) -> Option<String> {
     };
     let advice = match name.as_str() {
         "optimize" => "imgprep convert leaves zeros out of every output; --level compresses a ZVHD2 smaller",
-        "digest" => "for the checksum of a disk: imgprep convert IMAGE - -O raw | sha256sum",
         "verify" => {
             "to check an image with all its payloads: imgprep check --deep IMAGE; to verify an output: imgprep convert --verify"
         }

@@ -15,6 +15,8 @@
 //!
 //! [`compare`] reads two disks and lists the ranges in which they differ.
 //!
+//! [`digest`] computes digests of all bytes of a disk.
+//!
 //! The walks of a check write nothing: [`conflicts`], [`gaps`], [`decompress_all`]; [`each`] runs many of them in parallel.
 //!
 //! A walk skips what the maps report as zeros, so the cost depends on the amount of data.
@@ -22,6 +24,7 @@
 mod codes;
 mod compare;
 mod convert;
+mod digest;
 mod each;
 mod error;
 mod load;
@@ -40,6 +43,7 @@ pub use convert::{
     BitOrder, Bitmap, BitmapShape, Checksums, Converted, Output, TrailingData, checksum, chunk_size, convert,
     scan,
 };
+pub use digest::{Digest, DigestAlgorithm, digest};
 pub use each::each;
 pub use error::{EngineError, Loss, Losses};
 pub use imgprep_codec::PayloadEnd;

@@ -6,6 +6,7 @@ pub(crate) mod codes;
 pub(crate) mod commands;
 pub(crate) mod compare;
 pub(crate) mod control_characters;
+pub(crate) mod digest;
 pub(crate) mod disk_full;
 pub(crate) mod failures;
 pub(crate) mod follow_defaults;

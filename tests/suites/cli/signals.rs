@@ -53,6 +53,17 @@ fn signals_stop_a_comparison() {
     fs::remove_file(other).unwrap();
 }
 
+/// Hashing the zeros of a disk of 2 TiB takes long enough.
+#[test]
+fn signals_stop_a_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::File::create(folder.path().join("big.raw")).unwrap().set_len(2 << 40).unwrap();
+    for algorithm in ["blake3", "sha256"] {
+        let args = ["digest", "big.raw", "-a", algorithm, "--progress", "jsonl"];
+        assert_eq!(stopped(folder.path(), &command(folder.path(), &args), "-INT"), Some(130), "{algorithm}");
+    }
+}
+
 #[test]
 fn ignored_sighup_stays_ignored() {
     let folder = tempfile::tempdir().unwrap();

@@ -1,6 +1,7 @@
 //! Command-line arguments.
 
 mod compare;
+mod digest;
 mod groups;
 
 use std::ops::Deref;
@@ -11,6 +12,7 @@ use clap_complete::Shell;
 use imgprep::FollowPolicy;
 
 pub(crate) use self::compare::CompareArgs;
+pub(crate) use self::digest::DigestArgs;
 pub(crate) use self::groups::*;
 
 #[derive(Args)]

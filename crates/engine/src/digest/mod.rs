@@ -1,0 +1,8 @@
+//! Digests of the contents of a disk.
+
+mod algorithm;
+mod blake3_tree;
+mod disk;
+
+pub use algorithm::{Digest, DigestAlgorithm};
+pub use disk::digest;
