@@ -6,7 +6,7 @@ use clap::{Parser, Subcommand};
 
 use crate::args::{
     BitmapArgs, CheckArgs, CheckOutput, CompareArgs, CompletionsArgs, ConvertArgs, DigestArgs, FormatsArgs,
-    InfoArgs, ManArgs, MapArgs, OutputFormat,
+    InfoArgs, ManArgs, MapArgs, OutputFormat, VerifyArgs,
 };
 
 /// Inspect, check and convert virtual disk images
@@ -35,6 +35,8 @@ pub(crate) enum Command {
     Convert(ConvertArgs),
     /// Compute digests of the contents of disks of any format
     Digest(DigestArgs),
+    /// Compare a file with the receipt of the conversion that wrote it
+    Verify(VerifyArgs),
     /// Write the block bitmap (.mf) of a disk
     Bitmap(BitmapArgs),
     /// Convert many images with a resource budget, a journal and reports
@@ -56,6 +58,7 @@ impl Command {
             Self::Compare(_) => "compare",
             Self::Convert(_) => "convert",
             Self::Digest(_) => "digest",
+            Self::Verify(_) => "verify",
             Self::Bitmap(_) => "bitmap",
             Self::Batch(_) => "batch",
             Self::Formats(_) => "formats",
@@ -74,6 +77,7 @@ impl Command {
             Self::Compare(args) => args.run.output,
             Self::Convert(args) => args.run.output,
             Self::Digest(args) => args.run.output,
+            Self::Verify(args) => args.run.output,
             Self::Bitmap(args) => args.run.output,
             Self::Batch(args) => args.progress.output,
         }
@@ -81,7 +85,7 @@ impl Command {
 
     /// Whether exit code 1 is a result: then 2 means that the command could not be carried out.
     pub(crate) fn has_result_code(name: &str) -> bool {
-        ["compare"].contains(&name)
+        ["compare", "verify"].contains(&name)
     }
 
     /// Exit code of a failure.
@@ -116,6 +120,7 @@ impl Command {
             Self::Compare(args) => args.run.report.as_deref(),
             Self::Convert(args) => args.run.report.as_deref(),
             Self::Digest(args) => args.run.report.as_deref(),
+            Self::Verify(args) => args.run.report.as_deref(),
             Self::Bitmap(args) => args.run.report.as_deref(),
             Self::Batch(args) => args.json_report(),
         }

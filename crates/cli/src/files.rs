@@ -4,7 +4,7 @@ use std::path::Path;
 
 use imgprep::{Files, Role};
 
-use crate::args::{BitmapArgs, CompareArgs, ConvertArgs, DigestArgs, SourceArgs};
+use crate::args::{BitmapArgs, CompareArgs, ConvertArgs, DigestArgs, SourceArgs, VerifyArgs};
 use crate::command::Command;
 use crate::options::bitmap_path;
 
@@ -15,6 +15,7 @@ pub(crate) fn named(command: &Command) -> Files {
         Command::Bitmap(args) => of_bitmap(args),
         Command::Compare(args) => of_compare(args),
         Command::Digest(args) => of_digest(args),
+        Command::Verify(args) => of_verify(args),
         _ => Files::default(),
     }
 }
@@ -53,6 +54,13 @@ pub(crate) fn of_compare(args: &CompareArgs) -> Files {
 pub(crate) fn of_digest(args: &DigestArgs) -> Files {
     let mut files = Files::default();
     args.images.iter().for_each(|image| add_source(&mut files, image, &args.source));
+    args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
+    files
+}
+
+pub(crate) fn of_verify(args: &VerifyArgs) -> Files {
+    let mut files = Files::default();
+    [&args.file, &args.receipt].iter().for_each(|path| files.reads(path));
     args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
     files
 }

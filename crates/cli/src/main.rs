@@ -30,6 +30,7 @@ mod size;
 mod target;
 mod text_file;
 mod usage;
+mod verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -76,6 +77,7 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Batch(args) => return batch::run(args),
         Command::Check(args) => return check::run(args),
         Command::Compare(args) => return compare::run(args),
+        Command::Verify(args) => return verify::run(args),
         Command::Info(args) => info::run(args),
         Command::Map(args) => map::run(args),
         Command::Convert(args) => convert::run(args),

@@ -78,9 +78,6 @@ fn missing_command(error: &Error) -> Option<String> {
     };
     let advice = match name.as_str() {
         "optimize" => "imgprep convert leaves zeros out of every output; --level compresses a ZVHD2 smaller",
-        "verify" => {
-            "to check an image with all its payloads: imgprep check --deep IMAGE; to verify an output: imgprep convert --verify"
-        }
         "measure" => "for the size of an output: imgprep convert IMAGE OUTPUT --dry-run",
         "amend" | "bench" | "bitmap-merge" | "commit" | "create" | "dd" | "rebase" | "resize"
         | "snapshot" => {

@@ -84,6 +84,9 @@ pub enum RequestError {
         /// The largest size.
         limit: u64,
     },
+    /// A receipt that says nothing about contents.
+    #[error("the receipt contains neither a digest nor a checksum: nothing can be compared")]
+    ReceiptWithoutDigest,
     /// A device is written in place.
     #[error("the output is a block device, which is not overwritten by default")]
     DeviceNeedsForce,
@@ -106,6 +109,7 @@ impl Detail for RequestError {
             Self::NoImages => "check.no-images",
             Self::DeviceLength { .. } => "output.device-length",
             Self::Granularity { .. } => "compare.granularity",
+            Self::ReceiptWithoutDigest => "verify.no-digest",
             Self::DeviceNeedsForce => "output.device",
         }
     }

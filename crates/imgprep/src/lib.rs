@@ -80,6 +80,7 @@ mod target;
 mod target_error;
 mod target_options;
 mod uuid;
+mod verify;
 
 pub use allocation::{Allocation, Counted};
 pub use bitmap::{BitmapMaker, BitmapWritten, write_bitmap};
@@ -90,7 +91,7 @@ pub use codes::{code, codes};
 pub use compare::{CompareOptions, Comparison, compare};
 pub use contents::DiskInspection;
 pub use conversion::Conversion;
-pub use convert::{Converted, convert, convert_planned, convert_planned_to, convert_to};
+pub use convert::{ConversionDigests, Converted, convert, convert_planned, convert_planned_to, convert_to};
 pub use convert_options::{Checksum, ConvertOptions, Destination, Verify};
 pub use digest::digest;
 pub use disk::{Disk, LayerInfo, matches_of};
@@ -110,6 +111,7 @@ pub use target::Target;
 pub use target_error::TargetError;
 pub use target_options::{TARGETS, TargetFormat, TargetOption, writable};
 pub use uuid::parse_uuid;
+pub use verify::{ComparedProperty, Expected, Property, Verification, verify_file};
 
 pub use imgprep_catalog::{
     DetectError, Detection, FORMATS, Format, LIKELY_EXTENSIONS, Match, by_name, commands as foreign_commands,

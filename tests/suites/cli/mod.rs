@@ -19,4 +19,5 @@ pub(crate) mod reflinks;
 pub(crate) mod schemas;
 pub(crate) mod signals;
 pub(crate) mod syncs;
+pub(crate) mod verify;
 pub(crate) mod verify_damage;

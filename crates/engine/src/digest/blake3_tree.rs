@@ -43,7 +43,7 @@ pub(crate) fn pieces_of_zeros(len: u64, mut each: impl FnMut(&[u8])) {
 }
 
 /// The tree over the chunks so far.
-#[derive(Clone, Debug, Default)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Blake3Tree {
     /// Complete subtrees, each larger than the next one.
     complete: Vec<ChainingValue>,

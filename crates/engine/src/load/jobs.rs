@@ -43,6 +43,20 @@ pub(crate) struct Chunk {
     pub(crate) job: Option<Job>,
 }
 
+impl Chunk {
+    /// Bytes of the disk that have to be read.
+    pub(crate) fn read_len(&self) -> u64 {
+        self.job.as_ref().map_or(0, |job| job.range.end - job.range.start)
+    }
+}
+
+/// Returns the chunks that may contain data.
+pub(crate) fn without_zeros(
+    mut jobs: impl FnMut() -> Result<Option<Job>, Error>,
+) -> impl FnMut() -> Result<Option<Chunk>, Error> {
+    move || Ok(jobs()?.map(|job| Chunk { range: job.range.clone(), job: Some(job) }))
+}
+
 /// Returns all chunks of a disk of `size` bytes: those of `jobs`, and those of zeros between them.
 pub(crate) fn with_zeros(
     mut jobs: impl FnMut() -> Result<Option<Job>, Error>,
