@@ -85,7 +85,7 @@ pub enum RequestError {
         limit: u64,
     },
     /// A receipt that says nothing about contents.
-    #[error("the receipt contains neither a digest nor a checksum: nothing can be compared")]
+    #[error("the receipt contains no digest or checksum that can be compared with this file")]
     ReceiptWithoutDigest,
     /// A device is written in place.
     #[error("the output is a block device, which is not overwritten by default")]

@@ -243,6 +243,13 @@ fn what_cannot_be_compared_exits_with_2() {
         receipt["crc32"] = Value::Null;
         receipt["digests"] = Value::Null;
     });
+    // SHA-256 of the source is not that of a longer disk.
+    variant("longer.json", &|receipt| {
+        receipt["crc32"] = Value::Null;
+        receipt["virtual-size"] = 5.into();
+        receipt["digests"]["algorithm"] = "sha256".into();
+        receipt["digests"]["output-file"] = Value::Null;
+    });
     fs::write(at.join("text.json"), "{").unwrap();
     for (args, want) in [
         (&["a.raw"][..], "required arguments"),
@@ -257,6 +264,7 @@ fn what_cannot_be_compared_exits_with_2() {
         (&["a.raw", "--receipt", "hex.json"], "invalid receipt: output-file"),
         (&["a.raw", "--receipt", "crc.json"], "invalid receipt: crc32"),
         (&["a.raw", "--receipt", "nothing.json"], "[verify.no-digest]"),
+        (&["a.raw", "--receipt", "longer.json"], "[verify.no-digest]"),
         (&["a.raw", "--receipt", "r.json", "--from", "floppy"], "unknown format"),
         (&["a.raw", "--receipt", "r.json", "--from", "qcow2"], "a.raw"),
         (&["a.raw", "--receipt", "r.json", "--report", "r.json"], "[output.is-source"),

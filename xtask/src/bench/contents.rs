@@ -16,13 +16,13 @@ impl Inputs {
         if has_qemu_img() {
             duels.extend(self.comparisons()?);
         }
-        let zvhd2 = self.path("full.zvhd2");
+        let zvhd2 = self.path("contents.zvhd2");
         must(Command::new(&self.ours).args(["convert", &self.path("full.raw"), &zvhd2, "-q", "--no-sync"]))?;
         duels.extend([
             self.digest("SHA-256 of a RAW", "-a sha256 $full.raw"),
-            self.digest("SHA-256 of a ZVHD2", "-a sha256 $full.zvhd2"),
+            self.digest("SHA-256 of a ZVHD2", "-a sha256 $contents.zvhd2"),
             self.digest("BLAKE3 of a RAW", "-a blake3 $full.raw"),
-            self.digest("BLAKE3 of a ZVHD2", "-a blake3 $full.zvhd2"),
+            self.digest("BLAKE3 of a ZVHD2", "-a blake3 $contents.zvhd2"),
             self.digest("BLAKE3 of 10 GiB with 256 MiB of data", "-a blake3 $10g.raw"),
         ]);
         let receipt = |name: &str, format: &str, options: &str| {
@@ -49,6 +49,8 @@ impl Inputs {
             ("zstd.qcow2", &["-c", "-O", "qcow2", "-o", "compression_type=zstd"]),
         ];
         images.iter().try_for_each(|(image, options)| self.image("full.raw", image, options))?;
+        let sparse = ["convert", &self.path("1t.raw"), &self.path("1t.qcow2"), "-q", "--no-sync"];
+        must(Command::new(&self.ours).args(sparse))?;
         let duel = |name: &str, a: &str, b: &str| {
             let theirs = vec!["compare".into(), self.path(a), self.path(b)];
             let output = self.folder.join("none");
@@ -64,7 +66,7 @@ impl Inputs {
             duel("RAW and QCOW2 zlib", "full.raw", "zlib.qcow2"),
             duel("RAW and QCOW2 zstd", "full.raw", "zstd.qcow2"),
             duel("QCOW2 zlib and QCOW2 zstd", "zlib.qcow2", "zstd.qcow2"),
-            duel("1 TiB and 10 GiB with the same data", "1t.raw", "10g.raw"),
+            duel("RAW and QCOW2 of 1 TiB", "1t.raw", "1t.qcow2"),
         ])
     }
 

@@ -47,7 +47,7 @@ const SECTIONS: [Section; 14] = [
     ("Synced, compared with qemu-img and sync", |inputs, _| inputs.synced()),
     ("From a cold cache", |inputs, _| inputs.cold()),
     ("Checks, compared with qemu-img", |inputs, _| inputs.checks()),
-    ("Compare and digest, compared with qemu-img and sha256sum", |inputs, _| inputs.contents()),
+    ("Compare: disks with qemu-img, digests with sha256sum", |inputs, _| inputs.contents()),
     ("Batches, compared with one image after the other", |inputs, is_quick| inputs.batches(is_quick)),
 ];
 
