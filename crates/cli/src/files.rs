@@ -4,7 +4,9 @@ use std::path::Path;
 
 use imgprep::{Files, Role};
 
-use crate::args::{BitmapArgs, CompareArgs, ConvertArgs, MeasureArgs, OptimizeArgs, SourceArgs};
+use crate::args::{
+    BitmapArgs, CompareArgs, ConvertArgs, DigestArgs, MeasureArgs, OptimizeArgs, SourceArgs, VerifyArgs,
+};
 use crate::command::Command;
 use crate::options::bitmap_path;
 
@@ -16,6 +18,8 @@ pub(crate) fn named(command: &Command) -> Files {
         Command::Compare(args) => of_compare(args),
         Command::Measure(args) => of_measure(args),
         Command::Optimize(args) => of_optimize(args),
+        Command::Digest(args) => of_digest(args),
+        Command::Verify(args) => of_verify(args),
         _ => Files::default(),
     }
 }
@@ -66,6 +70,20 @@ pub(crate) fn of_optimize(args: &OptimizeArgs) -> Files {
             .iter()
             .for_each(|path| files.writes(Role::Bitmap, path));
     }
+    args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
+    files
+}
+
+pub(crate) fn of_digest(args: &DigestArgs) -> Files {
+    let mut files = Files::default();
+    args.images.iter().for_each(|image| add_source(&mut files, image, &args.source));
+    args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
+    files
+}
+
+pub(crate) fn of_verify(args: &VerifyArgs) -> Files {
+    let mut files = Files::default();
+    [&args.file, &args.receipt].iter().for_each(|path| files.reads(path));
     args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
     files
 }

@@ -13,7 +13,7 @@ use crate::args::{OptimizeArgs, OutputFormat};
 use crate::convert::unix_time;
 use crate::failure::{Failure, write_report};
 use crate::files;
-use crate::options::{Run, bitmap_path, existing, format_of, shape};
+use crate::options::{Run, bitmap_path, existing, format_named, shape};
 use crate::progress::ProgressDisplay;
 use crate::render::json;
 use crate::render::print::{lines, show};
@@ -21,8 +21,11 @@ use crate::size::{full, short};
 
 pub(crate) fn run(args: &OptimizeArgs) -> Result<(), Failure> {
     let options = options(args)?;
-    let open =
-        OpenOptions { from: format_of(&args.format)?, follow: FollowPolicy::None, ..OpenOptions::default() };
+    let open = OpenOptions {
+        from: args.format.from.as_deref().map(format_named).transpose()?,
+        follow: FollowPolicy::None,
+        ..OpenOptions::default()
+    };
     let mut disk = Disk::open(&args.file, &open)?;
     let mut files = files::of_optimize(args);
     files.reads_disk(&disk);

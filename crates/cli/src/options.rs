@@ -10,9 +10,7 @@ use imgprep::{
     SourceOptions, by_name,
 };
 
-use crate::args::{
-    BitmapLayoutArgs, BitmapShapeArgs, FollowArgs, FormatArgs, Order, ResourceArgs, RunArgs, SourceArgs,
-};
+use crate::args::{BitmapLayoutArgs, BitmapShapeArgs, FollowArgs, Order, ResourceArgs, RunArgs, SourceArgs};
 use crate::failure::Failure;
 use crate::signals;
 use crate::size::Size;
@@ -23,7 +21,7 @@ pub(crate) fn open_options(
     by_default: FollowPolicy,
     on_loss: OnLoss,
 ) -> Result<OpenOptions, Failure> {
-    let from = format_of(&source.format)?;
+    let from = source.format.from.as_deref().map(format_named).transpose()?;
     let size = match source.size {
         Size::Named(choice) => choice,
         Size::Bytes(_) => SizeChoice::Current,
@@ -47,14 +45,12 @@ pub(crate) fn open_options(
     })
 }
 
-/// The format of `--from`.
-pub(crate) fn format_of(args: &FormatArgs) -> Result<Option<&'static Format>, Failure> {
-    let Some(name) = &args.from else { return Ok(None) };
-    let unknown = || {
+/// The format that `--from` names.
+pub(crate) fn format_named(name: &str) -> Result<&'static Format, Failure> {
+    by_name(name).ok_or_else(|| {
         let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
         Failure::Usage(format!("--from {name}: unknown format; the formats are {}", known.join(", ")))
-    };
-    by_name(name).map(Some).ok_or_else(unknown)
+    })
 }
 
 /// Opens a file, or a RAW disk on standard input.

@@ -17,6 +17,8 @@
 //!
 //! [`compare`] reads two disks and lists the ranges in which they differ.
 //!
+//! [`digest`] computes digests of all bytes of a disk.
+//!
 //! The walks of a check write nothing: [`conflicts`], [`gaps`], [`decompress_all`]; [`each`] runs many of them in parallel.
 //!
 //! A walk skips what the maps report as zeros, so the cost depends on the amount of data.
@@ -24,6 +26,7 @@
 mod codes;
 mod compare;
 mod convert;
+mod digest;
 mod each;
 mod error;
 mod load;
@@ -40,9 +43,10 @@ mod watched;
 pub use codes::CODES;
 pub use compare::{CompareShape, Differences, ScannedDisk, compare};
 pub use convert::{
-    BitOrder, Bitmap, BitmapShape, Checksums, Converted, Output, TrailingData, checksum, chunk_size, convert,
-    scan,
+    BitOrder, Bitmap, BitmapShape, ChecksumRange, Checksums, Converted, Output, TrailingData, checksum,
+    chunk_size, convert, scan,
 };
+pub use digest::{Digest, DigestAlgorithm, digest};
 pub use each::each;
 pub use error::{EngineError, Loss, Losses};
 pub use imgprep_codec::PayloadEnd;

@@ -29,6 +29,7 @@ const CODES: &[Code] = &[
     Code::refused("output.twice", "two outputs are the same file"),
     Code::finding("raw.partition-past-end", "structure/cut", "a partition of a RAW image reaches past the end of the file"),
     Code::refused("source.in-use", "a running virtual machine has the image open for writing"),
+    Code::refused("verify.no-digest", "a receipt contains no digest or checksum that applies to the file"),
     Code::finding("zvhd.payload.finished", "structure/vendor-layout", "a zlib stream is finished, which the vendor's reader rejects"),
     Code::finding("zvhd.payload.frames", "structure/note", "a payload has several zstd frames"),
     Code::finding("zvhd.payload.zeros", "structure/payload", "a block of zeros is stored"),

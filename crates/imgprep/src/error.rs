@@ -90,6 +90,9 @@ pub enum RequestError {
         /// What it has.
         reason: &'static str,
     },
+    /// A receipt that says nothing about contents.
+    #[error("the receipt contains no digest or checksum that can be compared with this file")]
+    ReceiptWithoutDigest,
     /// A device is written in place.
     #[error("the output is a block device, which is not overwritten by default")]
     DeviceNeedsForce,
@@ -113,6 +116,7 @@ impl Detail for RequestError {
             Self::DeviceLength { .. } => "output.device-length",
             Self::Granularity { .. } => "compare.granularity",
             Self::NotOptimized { .. } => "optimize.unsuitable",
+            Self::ReceiptWithoutDigest => "verify.no-digest",
             Self::DeviceNeedsForce => "output.device",
         }
     }

@@ -37,7 +37,7 @@
 //!
 //! [`open`] and [`open_with`] read local files and block devices, [`open_reader`] any [`ReadAt`]. [`Disk::convert`] sets up a
 //! conversion into a file ([`Conversion::write_to_path`]) or into any [`Output`] ([`Conversion::write_to`]), such as
-//! [`MemoryOutput`]. [`compare`] compares two disks. [`check`] applies the rules of the policy to a file; [`each_file`] checks many files.
+//! [`MemoryOutput`]. [`compare`] compares two disks, [`digest`] computes digests of one. [`check`] applies the rules of the policy to a file; [`each_file`] checks many files.
 //!
 //! The free functions [`plan`], [`convert`], [`convert_to`], [`write_bitmap`] and [`check_file`] accept all options as one value;
 //! the builders are shorter forms of them.
@@ -59,6 +59,7 @@ mod contents;
 mod conversion;
 mod convert;
 mod convert_options;
+mod digest;
 mod disk;
 mod error;
 mod extents;
@@ -79,6 +80,7 @@ mod safety;
 mod size;
 mod targets;
 mod uuid;
+mod verify;
 
 pub use allocation::{Allocation, Counted};
 pub use bitmap::{BitmapMaker, BitmapWritten, write_bitmap};
@@ -89,8 +91,9 @@ pub use codes::{code, codes};
 pub use compare::{CompareOptions, Comparison, compare};
 pub use contents::DiskInspection;
 pub use conversion::Conversion;
-pub use convert::{Converted, convert, convert_planned, convert_planned_to, convert_to};
+pub use convert::{ConversionDigests, Converted, convert, convert_planned, convert_planned_to, convert_to};
 pub use convert_options::{Checksum, ConvertOptions, Destination, Verify};
+pub use digest::digest;
 pub use disk::{Disk, LayerInfo, matches_of};
 pub use error::RequestError;
 pub use extents::Extents;
@@ -111,6 +114,7 @@ pub use targets::{
     ZvhdTarget, writable,
 };
 pub use uuid::parse_uuid;
+pub use verify::{ComparedProperty, Expected, Property, Verification, verify_file};
 
 pub use imgprep_catalog::{
     DetectError, Detection, FORMATS, Format, LIKELY_EXTENSIONS, Match, by_name, commands as foreign_commands,
@@ -118,8 +122,9 @@ pub use imgprep_catalog::{
 };
 pub use imgprep_disk::{Contents, DiskFacts, Oddity, Partition, PartitionKind, Volume};
 pub use imgprep_engine::{
-    AllocationHistogram, BitOrder, BitmapShape, Differences, EngineError, Interrupt, Loss, OnLoss,
-    Options as RunOptions, PartAllocation, Progress, ProgressReading, ResolvedExtent, TableScan,
+    AllocationHistogram, BitOrder, BitmapShape, Differences, Digest, DigestAlgorithm, EngineError, Interrupt,
+    Loss, OnLoss, Options as RunOptions, PartAllocation, Progress, ProgressReading, ResolvedExtent,
+    TableScan,
 };
 pub use imgprep_io::{
     Access, Allocator, BlockCache, CreateError, Existing, FileIdentity, ImageFile, NamedReader, OpenError,

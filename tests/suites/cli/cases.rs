@@ -100,32 +100,23 @@ fn error_for_a_read_only_format_names_the_alternative() {
     }
 }
 
-/// What is missing is named, and nothing is suggested that is not near.
+/// The command of `qemu-img` is named, and nothing is suggested that is not near.
 #[test]
 fn unknown_command_error_names_the_alternative() {
     let temp = tempfile::tempdir().unwrap();
-    for (args, want) in [
-        (&["digest", "a"][..], "imgprep convert IMAGE - -O raw | sha256sum"),
-        (&["verify", "a"], "imgprep check --deep IMAGE"),
-        (&["resize", "a"], "unknown command 'resize': imgprep does not modify images; use qemu-img resize"),
-    ] {
-        let output = imgprep(temp.path(), args);
-        assert_eq!(output.status.code(), Some(1));
-        assert!(
-            printed(&output).contains(want) && !printed(&output).contains("similar"),
-            "{args:?}: {}",
-            printed(&output)
-        );
-    }
+    let output = imgprep(temp.path(), &["resize", "a"]);
+    assert_eq!(output.status.code(), Some(1));
+    let want =
+        "unknown command 'resize': imgprep does not modify the contents of images; use qemu-img resize";
+    assert!(printed(&output).contains(want) && !printed(&output).contains("similar"), "{}", printed(&output));
     let near = printed(&imgprep(temp.path(), &["covert", "a", "b"]));
     assert!(near.contains("a similar subcommand exists: 'convert'"), "{near}");
     let far = printed(&imgprep(temp.path(), &["complete"]));
     assert!(far.contains("unrecognized subcommand 'complete'") && !far.contains("similar"), "{far}");
 }
 
-/// The digest that the advice names is the digest of the disk.
 #[test]
-fn advised_command_for_a_digest_works() {
+fn conversion_to_a_pipe_writes_the_disk() {
     let temp = tempfile::tempdir().unwrap();
     write_files(&sample().files, temp.path()).unwrap();
     let output = imgprep(temp.path(), &["convert", "sample.qcow2", "-", "-O", "raw"]);

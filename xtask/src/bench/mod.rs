@@ -7,6 +7,7 @@
 
 mod batches;
 mod cache;
+mod contents;
 mod control_group;
 pub(crate) mod count;
 mod disks;
@@ -33,7 +34,7 @@ use crate::bench::duel::Duel;
 
 type Section = (&'static str, fn(&Inputs, bool) -> io::Result<Vec<Duel>>);
 
-const SECTIONS: [Section; 13] = [
+const SECTIONS: [Section; 14] = [
     ("One thread, two threads and more", |inputs, _| inputs.threads()),
     ("Twice the data", |inputs, _| inputs.sizes()),
     ("Compared with the minimal work, on all cores", |inputs, _| inputs.limits()),
@@ -46,6 +47,7 @@ const SECTIONS: [Section; 13] = [
     ("Synced, compared with qemu-img and sync", |inputs, _| inputs.synced()),
     ("From a cold cache", |inputs, _| inputs.cold()),
     ("Checks, compared with qemu-img", |inputs, _| inputs.checks()),
+    ("Compare: disks with qemu-img, digests with sha256sum", |inputs, _| inputs.contents()),
     ("Batches, compared with one image after the other", |inputs, is_quick| inputs.batches(is_quick)),
 ];
 

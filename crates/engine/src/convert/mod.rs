@@ -11,7 +11,7 @@ mod writer;
 pub use bitmap::{BitOrder, Bitmap, BitmapShape};
 #[cfg(test)]
 pub(crate) use block_writes::BlockWrites;
-pub use checksum::{Checksums, TrailingData, checksum};
+pub use checksum::{ChecksumRange, Checksums, TrailingData, checksum};
 pub use conversion::{Output, chunk_size, convert, scan};
 pub use reducer::Converted;
 pub(crate) use worker::data_ranges;

@@ -64,6 +64,9 @@ impl<'a> Reducer<'a> {
         if let (Some(sums), Some(checksum)) = (&mut self.checksums, done.checksum) {
             sums.push(done.chunk, checksum);
         }
+        if let (Some(sums), Some(subtree)) = (&mut self.checksums, done.subtree) {
+            sums.push_subtree(subtree);
+        }
         if let Some(bitmap) = &mut self.bitmap {
             done.data.iter().for_each(|data| bitmap.set(data));
         }
@@ -76,7 +79,7 @@ impl<'a> Reducer<'a> {
                 compressors.give_back(bytes);
             }
         }
-        self.options.progress.did_disk(done.range.end - done.range.start);
+        self.options.progress.did_disk(done.read_len);
         (self.options.observe)(self.options.progress);
         Ok(())
     }

@@ -94,7 +94,13 @@ fn written(format: impl FnOnce(u64) -> Box<dyn ImageWriter>, extra: usize) -> (V
     let losses = Losses::default();
     let device = Device::new(table_scan.size as usize + extra + 1);
     let mut format = format(table_scan.size);
-    let output = Output { format: &mut *format, sink: &device, with_checksums: false, bitmap: None };
+    let output = Output {
+        format: &mut *format,
+        sink: &device,
+        with_checksums: false,
+        with_blake3: false,
+        bitmap: None,
+    };
     convert(&stack, &table_scan, output, &options, &losses).unwrap();
     let chunk = |number: u64| {
         let at = (TABLE + number * CHUNK) as usize;

@@ -15,8 +15,8 @@ use imgprep_map::{
 use imgprep_raw::RawWriter;
 
 use crate::{
-    BitmapShape, Interrupt, Layer, Losses, OnLoss, Options, Output, Progress, Stack, TrailingData, checksum,
-    convert, scan, scan_tables,
+    BitmapShape, ChecksumRange, Interrupt, Layer, Losses, OnLoss, Options, Output, Progress, Stack,
+    TrailingData, checksum, convert, scan, scan_tables,
 };
 
 pub(super) const CHUNK: u64 = 2 << 20;
@@ -148,7 +148,8 @@ fn convert_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
     let losses = Losses::from(table_scan.losses.clone());
     let mut format = RawWriter::new(table_scan.size);
     assert_eq!(crate::chunk_size(format.block()), CHUNK);
-    let output = Output { format: &mut format, sink: &Discard, with_checksums: true, bitmap: None };
+    let output =
+        Output { format: &mut format, sink: &Discard, with_checksums: true, with_blake3: true, bitmap: None };
     convert(stack, &table_scan, output, options, &losses).map(|_| ())
 }
 
@@ -160,7 +161,8 @@ fn scan_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
 
 fn checksum_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
     let table_scan = scan_tables(stack, CHUNK, options)?;
-    checksum(stack, &table_scan, (table_scan.size, TrailingData::Zeros), options).map(|_| ())
+    let range = ChecksumRange { size: table_scan.size, trailing: TrailingData::Zeros, blake3_len: None };
+    checksum(stack, &table_scan, range, options).map(|_| ())
 }
 
 #[test]
