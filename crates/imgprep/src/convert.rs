@@ -106,7 +106,7 @@ fn convert_into<'o>(
     if kind < format.needs() {
         return Err(RequestError::TargetNeedsFile { format: options.target.name() }.into());
     }
-    let mut table_scan = tables_of(disk, plan, format.block(), run)?;
+    let mut table_scan = tables_of(disk, plan, &*format, run)?;
     let losses = Losses::from(std::mem::take(&mut table_scan.losses));
     let opened = create()?;
     let job = Job { disk, table_scan: &table_scan, options, run, losses: &losses };
@@ -268,7 +268,8 @@ impl Job<'_> {
         let output = Disk::from_chain(imgprep_open::open_source(name.clone(), file, &open)?);
         let options = Options { on_loss: imgprep_engine::OnLoss::Stop, ..*self.run };
         let in_path = |error: Error| error.in_path(&name).while_doing("verifying");
-        let seen = scan_tables(output.stack(), self.table_scan.chunk, &options).map_err(in_path)?;
+        let chunk = self.table_scan.chunk;
+        let seen = scan_tables(output.stack(), chunk, chunk, &options).map_err(in_path)?;
         let trailing = if opened.has_exact_len() { TrailingData::Zeros } else { TrailingData::Anything };
         let size = (self.table_scan.size, trailing);
         let back = checksum(output.stack(), &seen, size, &options).map_err(in_path)?;

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imgprep_codec::compress_bound;
 use imgprep_engine::{Loss, Losses, OnLoss, Options, TableScan, chunk_size, scan_tables};
-use imgprep_map::{Encoding, Error};
+use imgprep_map::{Encoding, Error, ImageWriter};
 
 use crate::disk::DiskToken;
 use crate::{ConvertOptions, Disk};
@@ -35,13 +35,14 @@ struct Scope {
 pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<Plan, Error> {
     disk.check_readable()?;
     let format = options.target.writer(disk.size(), options.uuid, options.unix_time)?;
-    let block = format.block();
-    let table_scan = scan_tables(disk.stack(), chunk_size(block), run)?;
+    let (block, chunk) = (format.block(), chunk_size(&*format));
+    let group = chunk.max(block);
+    let table_scan = scan_tables(disk.stack(), chunk, group, run)?;
     let stored = match format.encoding() {
         Encoding::PerBlock { compression, keep_if_smaller: false } => compress_bound(compression, block),
         Encoding::Plain | Encoding::PerBlock { .. } => block,
     };
-    let blocks = table_scan.chunks * (chunk_size(block) / block);
+    let blocks = table_scan.groups * (group / block);
     let len = format.max_len(blocks.min(disk.size().div_ceil(block)), stored);
     let losses = Losses::from(table_scan.losses.clone()).into_sorted();
     let scope = Scope { disk: Arc::clone(disk.token()), on_loss: run.on_loss };
@@ -52,10 +53,10 @@ pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<
 pub(crate) fn tables_of(
     disk: &Disk,
     plan: Option<Plan>,
-    block: u64,
+    format: &dyn ImageWriter,
     run: &Options<'_>,
 ) -> Result<TableScan, Error> {
-    let chunk = chunk_size(block);
+    let chunk = chunk_size(format);
     let is_valid = |plan: &Plan| {
         Arc::ptr_eq(&plan.scope.disk, disk.token())
             && plan.scope.on_loss == run.on_loss
@@ -63,6 +64,6 @@ pub(crate) fn tables_of(
     };
     match plan.filter(is_valid) {
         Some(plan) => Ok(plan.table_scan),
-        None => scan_tables(disk.stack(), chunk, run),
+        None => scan_tables(disk.stack(), chunk, chunk, run),
     }
 }
