@@ -56,7 +56,9 @@ fn output(args: &ConvertArgs, options: &ConvertOptions, done: &Converted) -> Jso
         Compression::Zstd { level, has_checksum } => {
             json!({ "type": "zstd", "level": level, "checksum": has_checksum })
         }
-        Compression::ZlibOpen { level } | Compression::Deflate { level, .. } => {
+        Compression::ZlibOpen { level }
+        | Compression::DeflateOpen { level }
+        | Compression::Deflate { level, .. } => {
             json!({ "type": "zlib", "level": level, "checksum": false })
         }
     });

@@ -74,7 +74,7 @@ mod remedy;
 mod resources;
 mod safety;
 mod size;
-mod target;
+mod targets;
 mod uuid;
 
 pub use allocation::{Allocation, Counted};
@@ -100,9 +100,9 @@ pub use parts::parts_among;
 pub use plan::{Plan, plan};
 pub use remedy::{descriptor_beside, remedy};
 pub use size::{SizeError, parse_size};
-pub use target::{
+pub use targets::{
     Qcow2Target, TARGETS, Target, TargetError, TargetFormat, TargetOption, VdiTarget, VhdTarget, Zvhd2Target,
-    writable,
+    ZvhdTarget, writable,
 };
 pub use uuid::parse_uuid;
 

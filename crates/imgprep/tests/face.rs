@@ -365,6 +365,7 @@ fn types_in_public_signatures_can_be_named() {
         imgprep::ClusterSize,
         imgprep::ClusterCompression,
         imgprep::Zvhd2Target,
+        imgprep::ZvhdTarget,
         imgprep::Compression,
         imgprep::ConvertOptions,
         imgprep::Destination,

@@ -80,6 +80,11 @@ pub enum Compression {
         /// zlib's level, 1 to 9.
         level: u32,
     },
+    /// A raw deflate stream, sync-flushed and not finished: such streams form one stream if they follow each other.
+    DeflateOpen {
+        /// zlib's level, 1 to 9.
+        level: u32,
+    },
     /// A raw deflate stream with a window of `1 << window_bits` bytes.
     Deflate {
         /// zlib's level, 1 to 9.

@@ -8,7 +8,7 @@ use super::settings::{Settings, TargetOption, usage};
 use super::target::Target;
 use super::vdi::VdiTarget;
 use super::vhd::VhdTarget;
-use super::zvhd::Zvhd2Target;
+use super::zvhd::{Zvhd2Target, ZvhdTarget};
 use crate::listed::listed;
 
 /// A writable format.
@@ -29,6 +29,12 @@ pub const TARGETS: &[TargetFormat] = &[
         aliases: &[],
         options: Zvhd2Target::OPTIONS,
         parse: |settings| Zvhd2Target::parse(settings).map(Target::Zvhd2),
+    },
+    TargetFormat {
+        name: imgprep_zvhd::ZVHD,
+        aliases: &[],
+        options: ZvhdTarget::OPTIONS,
+        parse: |settings| ZvhdTarget::parse(settings).map(Target::Zvhd),
     },
     TargetFormat {
         name: imgprep_qcow2::NAME,
@@ -121,10 +127,13 @@ mod tests {
         }
         assert_eq!(Target::parse("img", []), Ok(Target::Raw));
         assert_eq!(Target::parse("RAW", []), Ok(Target::Raw));
-        assert_eq!(writable(), "zvhd2, qcow2, vdi, vhd and raw");
+        assert_eq!(writable(), "zvhd2, zvhd, qcow2, vdi, vhd and raw");
         for (name, want) in [
-            ("vmdk", "cannot write vmdk: the writable formats are zvhd2, qcow2, vdi, vhd and raw"),
-            ("floppy", "floppy: unknown format; the writable formats are zvhd2, qcow2, vdi, vhd and raw"),
+            ("vmdk", "cannot write vmdk: the writable formats are zvhd2, zvhd, qcow2, vdi, vhd and raw"),
+            (
+                "floppy",
+                "floppy: unknown format; the writable formats are zvhd2, zvhd, qcow2, vdi, vhd and raw",
+            ),
         ] {
             assert_eq!(Target::parse(name, []).unwrap_err().to_string(), want);
         }

@@ -6,7 +6,6 @@ mod kind;
 mod qcow2;
 mod raw;
 mod settings;
-#[expect(clippy::module_inception, reason = "the type that all other files are about")]
 mod target;
 mod vdi;
 mod vhd;
@@ -19,4 +18,4 @@ pub use settings::TargetOption;
 pub use target::Target;
 pub use vdi::VdiTarget;
 pub use vhd::VhdTarget;
-pub use zvhd::Zvhd2Target;
+pub use zvhd::{Zvhd2Target, ZvhdTarget};
