@@ -46,7 +46,7 @@ use crate::map::Map;
 
 pub use error::Unsupported;
 pub use layout::NAME;
-pub use writer::{ClusterSize, QcowWriter};
+pub use writer::{ClusterSize, QcowWriter, WINDOW_BITS};
 
 /// Recognises the magic with version 1, or with the unused version 0: from 2 on it
 /// is QCOW2.

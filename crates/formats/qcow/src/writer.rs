@@ -11,8 +11,8 @@ use imgprep_map::{Compression, Emit, Encoding, Error, ImageWriter, Placement, Si
 use crate::Unsupported;
 use crate::layout::{COMPRESSED, ENTRY, HEADER, MAGIC, RawHeader};
 
-/// QEMU decodes compressed clusters with a window of 4 KiB.
-const WINDOW_BITS: u8 = 12;
+/// The window of compressed clusters, as a power of two: QEMU decodes them with 4 KiB.
+pub const WINDOW_BITS: u8 = 12;
 /// Entries of the largest L1 table that QEMU reads.
 const MOST_L1: u64 = (1 << 28) - 1;
 

@@ -5,7 +5,7 @@
 //! files, images that need a check (as they are: their tables are sound, clusters may be
 //! lost). Refused by name: unknown features. Compatible and autoclear features are reported
 //! and change nothing for a reader.
-//! Written: all sizes of clusters and tables, without a backing file ([`QedWriter`]).
+//! Written: without a backing file, with the sizes of clusters and tables that QEMU opens ([`QedWriter`]).
 //!
 //! No table is kept in memory: L1 and L2 are read where a walk comes by, and what lies in
 //! a hole of the file is not read at all.

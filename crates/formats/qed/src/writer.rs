@@ -22,35 +22,49 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// `cluster_size` in bytes, a power of two from 4 KiB to 64 MiB; `table_size` in clusters, a power of two from 1 to
-    /// 16. `None` if a size is invalid.
+    /// `cluster_size` in bytes, a power of two from 4 KiB to 4 MiB; `table_size` in clusters, a power of two from 2 to 16.
+    ///
+    /// `None` if a size is invalid, or the tables would cover 2^64 bytes or more. The specification permits tables of one
+    /// cluster and clusters up to 64 MiB, but QEMU opens no such image: it considers the table's end invalid, or the
+    /// product of the sizes overflows.
     pub fn new(cluster_size: u64, table_size: u64) -> Option<Self> {
         let is_valid = |size: u64, least, most| size.is_power_of_two() && (least..=most).contains(&size);
-        let is_shape = is_valid(cluster_size, 4 << 10, 64 << 20) && is_valid(table_size, 1, 16);
-        Some(Self {
+        let is_shape = is_valid(cluster_size, 4 << 10, 64 << 20) && is_valid(table_size, 2, 16);
+        let shape = Self {
             cluster_size: u32::try_from(cluster_size).ok().filter(|_| is_shape)?,
             table_size: u32::try_from(table_size).ok()?,
-        })
+        };
+        shape.coverage().map(|_| shape)
     }
 
-    fn cluster(self) -> u64 {
+    /// Bytes of a cluster.
+    pub fn cluster_size(self) -> u64 {
         self.cluster_size.into()
     }
 
-    /// Bytes of a table, L1 or L2: at most 1 GiB.
-    fn table(self) -> u64 {
-        self.cluster() * u64::from(self.table_size)
+    /// Clusters of a table.
+    pub fn table_size(self) -> u64 {
+        self.table_size.into()
     }
 
-    /// Entries of a table: at most 2^27.
+    /// Bytes of a table, L1 or L2: at most 16 MiB.
+    fn table(self) -> u64 {
+        self.cluster_size() * self.table_size()
+    }
+
+    /// Entries of a table: at most 2^21.
     fn entries(self) -> u64 {
         self.table() / ENTRY
     }
 
-    /// The largest disk that the L1 table covers, in bytes.
+    /// Bytes that the L1 table covers; `None` if they need more than 64 bits.
+    fn coverage(self) -> Option<u64> {
+        self.entries().checked_mul(self.entries())?.checked_mul(self.cluster_size())
+    }
+
+    /// The largest disk, in bytes.
     fn most(self) -> u64 {
-        let covered = self.entries().saturating_mul(self.entries()).saturating_mul(self.cluster());
-        covered.min(MOST)
+        self.coverage().map_or(MOST, |covered| covered.min(MOST))
     }
 }
 
@@ -83,7 +97,7 @@ impl QedWriter {
         if disk_size > shape.most() {
             return Err(Unsupported::WriteDiskTooLarge { size: disk_size, most: shape.most() }.into());
         }
-        let l1_at = shape.cluster();
+        let l1_at = shape.cluster_size();
         Ok(Self { disk_size, shape, l1: table(l1_at, shape), l2: None, next: l1_at + shape.table() })
     }
 
@@ -112,7 +126,7 @@ impl QedWriter {
             features: 0,
             compat_features: 0,
             autoclear_features: 0,
-            l1_table_offset: self.shape.cluster(),
+            l1_table_offset: self.shape.cluster_size(),
             image_size: self.disk_size,
             backing_filename_offset: 0,
             backing_filename_size: 0,
@@ -127,7 +141,7 @@ fn table(at: u64, shape: Shape) -> Table {
 
 impl ImageWriter for QedWriter {
     fn block(&self) -> u64 {
-        self.shape.cluster()
+        self.shape.cluster_size()
     }
 
     fn encoding(&self) -> Encoding {
@@ -149,7 +163,7 @@ impl ImageWriter for QedWriter {
         if let Some((_, l2)) = &mut self.l2 {
             l2.set(block % entries, at, out)?;
         }
-        self.next += self.shape.cluster();
+        self.next += self.shape.cluster_size();
         Ok(Placement::bare(at))
     }
 
@@ -161,7 +175,7 @@ impl ImageWriter for QedWriter {
     }
 
     fn max_len(&self, blocks: u64, _: u64) -> u64 {
-        let (cluster, table) = (self.shape.cluster(), self.shape.table());
+        let (cluster, table) = (self.shape.cluster_size(), self.shape.table());
         let tables = self.disk_size.div_ceil(self.shape.entries() * cluster).min(blocks);
         let stored = blocks.saturating_mul(cluster).saturating_add(tables.saturating_mul(table));
         stored.saturating_add(cluster + table)
@@ -196,13 +210,17 @@ mod tests {
     }
 
     #[test]
-    fn shapes_are_powers_of_two_within_the_limits_of_the_format() {
-        for (cluster, table) in [(4 << 10, 1), (64 << 10, 4), (64 << 20, 16)] {
+    fn shapes_are_those_that_qemu_opens() {
+        for (cluster, table) in [(4 << 10, 2), (64 << 10, 4), (1 << 20, 16), (2 << 20, 8), (4 << 20, 2)] {
             assert!(Shape::new(cluster, table).is_some(), "{cluster} {table}");
         }
         for (cluster, table) in
-            [(0, 4), (2 << 10, 4), (5000, 4), (128 << 20, 4), (1 << 40, 4), (4096, 0), (4096, 3), (4096, 32)]
+            [(0, 4), (2 << 10, 4), (5000, 4), (1 << 40, 4), (4096, 0), (4096, 3), (4096, 32)]
         {
+            assert_eq!(Shape::new(cluster, table), None, "{cluster} {table}");
+        }
+        // Valid by the specification.
+        for (cluster, table) in [(4096, 1), (2 << 20, 16), (4 << 20, 4), (8 << 20, 2), (64 << 20, 16)] {
             assert_eq!(Shape::new(cluster, table), None, "{cluster} {table}");
         }
         assert_eq!(Shape::new(64 << 10, 4), Some(Shape::default()));
@@ -210,30 +228,30 @@ mod tests {
 
     #[test]
     fn clusters_follow_their_tables_in_the_order_of_the_disk() {
-        // A table covers 512 clusters of 4 KiB: 2 MiB.
-        let shape = Shape::new(4096, 1).unwrap();
-        let size = (3 << 21) + 512;
-        let file = image(size, shape, &[1, 2, 1024, 1536]);
+        // A table of two clusters covers 1024 clusters of 4 KiB: 4 MiB.
+        let shape = Shape::new(4096, 2).unwrap();
+        let size = (3 << 22) + 512;
+        let file = image(size, shape, &[1, 2, 2048, 3072]);
         let place = |cluster: u64| Source::Data { file: FileId::SELF, at: cluster * 4096 };
         let hole = Source::Zero { explicit: false };
         // Header, L1, then each table in front of its clusters. The second table is not allocated.
         let want = [
             Extent { disk: 0..4096, source: hole.clone() },
-            Extent { disk: 4096..3 * 4096, source: place(3) },
-            Extent { disk: 3 * 4096..1024 * 4096, source: hole.clone() },
-            Extent { disk: 1024 * 4096..1025 * 4096, source: place(6) },
-            Extent { disk: 1025 * 4096..1536 * 4096, source: hole },
-            Extent { disk: 1536 * 4096..size, source: place(8) },
+            Extent { disk: 4096..3 * 4096, source: place(5) },
+            Extent { disk: 3 * 4096..2048 * 4096, source: hole.clone() },
+            Extent { disk: 2048 * 4096..2049 * 4096, source: place(9) },
+            Extent { disk: 2049 * 4096..3072 * 4096, source: hole },
+            Extent { disk: 3072 * 4096..size, source: place(12) },
         ];
         assert_eq!(extents(&file, size), want);
-        assert_eq!(file.len(), 9 * 4096);
-        assert_eq!((file[3 * 4096], file[6 * 4096]), (2, 21));
+        assert_eq!(file.len(), 13 * 4096);
+        assert_eq!((file[5 * 4096], file[9 * 4096]), (2, 41));
     }
 
     #[test]
     fn a_disk_that_the_l1_table_does_not_cover_is_rejected() {
         for (cluster, table, most) in
-            [(4096, 1, 1 << 30), (64 << 10, 4, 64 << 40), (64 << 10, 16, 1 << 50), (64 << 20, 16, MOST)]
+            [(4096, 2, 4 << 30), (64 << 10, 4, 64 << 40), (64 << 10, 16, 1 << 50), (2 << 20, 8, MOST)]
         {
             let shape = Shape::new(cluster, table).unwrap();
             assert!(QedWriter::new(most, shape).is_ok());
