@@ -14,7 +14,7 @@ use crate::{ConvertOptions, Disk};
 pub struct Plan {
     /// The result of the table scan.
     pub table_scan: TableScan,
-    /// Length of the output: exact for RAW, otherwise an upper bound.
+    /// Length of the output: exact if the format stores the disk contiguously, otherwise an upper bound.
     pub len: u64,
     /// Whether the length is exact.
     pub is_exact: bool,
@@ -35,18 +35,27 @@ struct Scope {
 pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<Plan, Error> {
     disk.check_readable()?;
     let format = options.target.writer(disk.size(), options.uuid, options.unix_time)?;
-    let (block, chunk) = (format.block(), chunk_size(&*format));
-    let group = chunk.max(block);
-    let table_scan = scan_tables(disk.stack(), chunk, group, run)?;
+    let table_scan = scan_tables(disk.stack(), chunk_size(&*format), group_size(&*format), run)?;
+    let len = max_len(&*format, disk.size(), table_scan.groups);
+    let losses = Losses::from(table_scan.losses.clone()).into_sorted();
+    let scope = Scope { disk: Arc::clone(disk.token()), on_loss: run.on_loss };
+    Ok(Plan { table_scan, len, is_exact: format.linear_at().is_some(), losses, scope })
+}
+
+/// Size of a group of chunks: a block that is larger than a chunk, or a chunk.
+fn group_size(format: &dyn ImageWriter) -> u64 {
+    chunk_size(format).max(format.block())
+}
+
+/// The maximum length of a file with at most this many groups of chunks that contain data.
+pub(crate) fn max_len(format: &dyn ImageWriter, size: u64, groups: u64) -> u64 {
+    let block = format.block();
     let stored = match format.encoding() {
         Encoding::PerBlock { compression, keep_if_smaller: false } => compress_bound(compression, block),
         Encoding::Plain | Encoding::PerBlock { .. } => block,
     };
-    let blocks = table_scan.groups * (group / block);
-    let len = format.max_len(blocks.min(disk.size().div_ceil(block)), stored);
-    let losses = Losses::from(table_scan.losses.clone()).into_sorted();
-    let scope = Scope { disk: Arc::clone(disk.token()), on_loss: run.on_loss };
-    Ok(Plan { table_scan, len, is_exact: options.target.has_exact_len(), losses, scope })
+    let blocks = groups.saturating_mul(group_size(format) / block);
+    format.max_len(blocks.min(size.div_ceil(block)), stored)
 }
 
 /// The table scan of a plan if it is valid for this conversion, otherwise a new one.

@@ -24,8 +24,8 @@ pub struct Output<'a> {
     pub bitmap: Option<BitmapShape>,
 }
 
-/// Size of a chunk, unless the compressed blocks of the output format are larger.
-const CHUNK: u64 = 2 << 20;
+/// Size of a chunk in bytes of the disk, unless the compressed blocks of the output format are larger.
+pub const CHUNK: u64 = 2 << 20;
 
 /// Size of a chunk in bytes of the disk, for the output of this writer. A chunk is one block or more; a larger block that is
 /// stored uncompressed has several chunks, so that memory does not depend on its size.
