@@ -59,7 +59,9 @@ pub fn convert(
         block: format.block(),
         writer,
         is_linear: linear_at.is_some(),
-        is_sparse: linear_at.is_some() && sink.kind() == SinkKind::Random && sink.reads_as_zeros(),
+        is_sparse: (linear_at.is_some() || format.block() > table_scan.chunk)
+            && sink.kind() == SinkKind::Random
+            && sink.reads_as_zeros(),
         with_checksums,
         bitmap,
         compressors: Compressors::default(),

@@ -125,7 +125,10 @@ impl<'a> Reducer<'a> {
                 _ => place_large(self.format, range.start / block, block, &mut out)?,
             };
             self.placed = Some((range.start / block, first));
-            out.store(Placement::bare(first + range.start % block), 0..bytes.len())?;
+            let at = first + range.start % block;
+            runs.ranges
+                .iter()
+                .try_for_each(|run| out.store(Placement::bare(at + run.start as u64), run.clone()))?;
             return out.flush();
         }
         for block in blocks {

@@ -301,3 +301,15 @@ fn images_on_a_device_are_read_by_qemu_img() {
         assert!(output.status.success(), "{options}: {}", printed(&output));
     }
 }
+
+/// A block of 64 MiB with two bytes of data: the rest of it needs no space.
+#[test]
+fn zeros_inside_a_large_block_are_holes() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = disk_of(64 * MIB, &[(5 * MIB, vec![1]), (63 * MIB + 7, vec![2])]);
+    let file = vhdx(folder.path(), &disk, "block_size=64M");
+    assert_eq!((file.len(), file[9 * MIB], file[67 * MIB + 7]), (68 * MIB, 1, 2));
+    let stored =
+        std::os::unix::fs::MetadataExt::blocks(&folder.path().join("a.vhdx").metadata().unwrap()) * 512;
+    assert!(stored < 1 << 20, "{stored}");
+}
