@@ -89,6 +89,15 @@ WRITTEN = [
     ("vhd", "subformat=dynamic"),
     ("vhd", "block_size=512K"),
     ("vhd", "subformat=fixed"),
+    ("vhdx", "subformat=dynamic"),
+    ("vhdx", "block_size=1M"),
+    ("vhdx", "block_size=32M,log_size=2M"),
+    ("vhdx", "logical_sector_size=4096"),
+    ("vhdx", "subformat=fixed"),
+    ("qcow", "cluster_size=4k"),
+    ("qcow", "cluster_size=512"),
+    ("qcow", "compress=on"),
+    ("qcow", "compress=on,cluster_size=512"),
 ]
 
 

@@ -43,8 +43,8 @@ mod watched;
 pub use codes::CODES;
 pub use compare::{CompareShape, Differences, ScannedDisk, compare};
 pub use convert::{
-    BitOrder, Bitmap, BitmapShape, ChecksumRange, Checksums, Converted, Output, TrailingData, checksum,
-    chunk_size, convert, scan,
+    BitOrder, Bitmap, BitmapShape, CHUNK, ChecksumRange, Checksums, Converted, Output, TrailingData,
+    checksum, chunk_size, convert, scan,
 };
 pub use digest::{Digest, DigestAlgorithm, digest};
 pub use each::each;

@@ -121,7 +121,7 @@ fn convert_into<'o>(
     if kind < format.needs() {
         return Err(RequestError::TargetNeedsFile { format: options.target.name() }.into());
     }
-    let mut table_scan = tables_of(disk, plan, format.block(), run)?;
+    let mut table_scan = tables_of(disk, plan, &*format, run)?;
     let losses = Losses::from(std::mem::take(&mut table_scan.losses));
     let opened = create()?;
     let job = Job { disk, table_scan: &table_scan, options, run, losses: &losses };
@@ -289,7 +289,8 @@ impl Job<'_> {
         let original = reopen(opened, format, SizeChoice::Original)?.filter(|_| self.with_blake3());
         let options = Options { on_loss: OnLoss::Stop, ..*self.run };
         let in_path = |error: Error| error.in_path(opened.label()).while_doing("verifying");
-        let seen = scan_tables(output.stack(), self.table_scan.chunk, &options).map_err(in_path)?;
+        let chunk = self.table_scan.chunk;
+        let seen = scan_tables(output.stack(), chunk, chunk, &options).map_err(in_path)?;
         let is_exact = opened.has_exact_len();
         let range = ChecksumRange {
             size: self.table_scan.size,

@@ -1,6 +1,6 @@
 //! Digests of the contents of a disk.
 
-use imgprep_engine::{Digest, DigestAlgorithm, Options, chunk_size, digest as run, scan_tables};
+use imgprep_engine::{CHUNK, Digest, DigestAlgorithm, Options, digest as run, scan_tables};
 use imgprep_map::Error;
 
 use crate::Disk;
@@ -15,7 +15,7 @@ pub fn digest(
     run_options: &Options<'_>,
 ) -> Result<Vec<Digest>, Error> {
     disk.check_readable()?;
-    let table_scan = scan_tables(disk.stack(), chunk_size(1), run_options)?;
+    let table_scan = scan_tables(disk.stack(), CHUNK, CHUNK, run_options)?;
     let digests = run(disk.stack(), &table_scan, algorithms, run_options)?;
     disk.check_unchanged()?;
     Ok(digests)

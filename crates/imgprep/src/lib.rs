@@ -110,8 +110,8 @@ pub use plan::{Plan, plan};
 pub use remedy::{descriptor_beside, remedy};
 pub use size::{SizeError, parse_size};
 pub use targets::{
-    Qcow2Target, TARGETS, Target, TargetError, TargetFormat, TargetOption, VdiTarget, VhdTarget, Zvhd2Target,
-    ZvhdTarget, writable,
+    Qcow2Target, QcowTarget, QedTarget, TARGETS, Target, TargetError, TargetFormat, TargetOption, VdiTarget,
+    VhdTarget, VhdxTarget, Zvhd2Target, ZvhdTarget, writable,
 };
 pub use uuid::parse_uuid;
 pub use verify::{ComparedProperty, Expected, Property, Verification, verify_file};
@@ -143,5 +143,11 @@ pub use imgprep_open::{
     Chain, ChainError, FollowPolicy, Layer, MemoryFiles, Mismatch, Named, Namespace, OpenOptions, open_source,
 };
 pub use imgprep_policy as policy;
+pub use imgprep_qcow::ClusterSize as QcowClusterSize;
 pub use imgprep_qcow2::{ClusterCompression, ClusterSize, Compat as Qcow2Compat};
+pub use imgprep_qed::Shape as QedShape;
 pub use imgprep_vhd::{BlockSize as VhdBlockSize, Subformat as VhdSubformat};
+pub use imgprep_vhdx::{
+    BlockSize as VhdxBlockSize, LogSize as VhdxLogSize, LogicalSector as VhdxLogicalSector,
+    Subformat as VhdxSubformat, WriteOptions as VhdxOptions,
+};

@@ -4,7 +4,7 @@ use std::cell::Cell;
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use imgprep_engine::{BitmapShape, Options, PunchHoles, chunk_size, punch_zeros, scan_tables};
+use imgprep_engine::{BitmapShape, CHUNK, Options, PunchHoles, punch_zeros, scan_tables};
 use imgprep_io::{
     Existing, FileIdentity, ImageFile, InPlaceFile, OutputFile, OutputOptions, Sync, UnknownUse,
     WriterExclusion,
@@ -60,7 +60,7 @@ impl Optimized {
 /// The target that a disk is rewritten as.
 pub fn optimize_target(disk: &Disk, changes: &[String], run: &Options<'_>) -> Result<Target, Error> {
     let facts = top_facts(disk)?;
-    let scan = scan_tables(disk.stack(), chunk_size(1), run)?;
+    let scan = scan_tables(disk.stack(), CHUNK, CHUNK, run)?;
     Ok(Target::same_as(facts, scan.compressed > 0, changes)?)
 }
 
@@ -161,7 +161,7 @@ fn check_rewritable(disk: &Disk, options: &OptimizeOptions) -> Result<(), Error>
 fn stored_in_vain(disk: &Disk, run: &Options<'_>) -> Result<(u64, u64), Error> {
     let unit = top_facts(disk)?.cluster_size.unwrap_or(512);
     let shape = BitmapShape { block: unit.max(512), ..BitmapShape::default() };
-    let scan = scan_tables(disk.stack(), chunk_size(shape.block), run)?;
+    let scan = scan_tables(disk.stack(), CHUNK, CHUNK, run)?;
     let losses = imgprep_engine::Losses::default();
     let bitmap = imgprep_engine::scan(disk.stack(), &scan, shape, run, &losses)?;
     let needed = bitmap.data_blocks().saturating_mul(shape.block);

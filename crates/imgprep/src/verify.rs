@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use imgprep_engine::{
-    ChecksumRange, Checksums, Digest, DigestAlgorithm, EngineError, OnLoss, Options, TrailingData, checksum,
-    chunk_size, scan_tables,
+    CHUNK, ChecksumRange, Checksums, Digest, DigestAlgorithm, EngineError, OnLoss, Options, TrailingData,
+    checksum, scan_tables,
 };
 use imgprep_map::{Error, ParseOptions, SizeChoice, hex};
 use imgprep_open::{FollowPolicy, OpenOptions};
@@ -225,7 +225,7 @@ fn compare_checksums(
 
 fn checksums(disk: &Disk, size: u64, blake3_len: Option<u64>, run: &Options<'_>) -> Result<Checksums, Error> {
     disk.check_readable()?;
-    let table_scan = scan_tables(disk.stack(), chunk_size(1), run)?;
+    let table_scan = scan_tables(disk.stack(), CHUNK, CHUNK, run)?;
     let range = ChecksumRange { size, trailing: TrailingData::Zeros, blake3_len };
     let sums = checksum(disk.stack(), &table_scan, range, run)?;
     disk.check_unchanged()?;

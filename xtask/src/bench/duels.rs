@@ -254,6 +254,11 @@ impl Inputs {
             duel(("VDI, static", 0.75, "vdi", "-o static=on", "-o static=on")),
             duel(("VHD, dynamic", 0.75, "vhd", "", "")),
             duel(("VHD, fixed", 0.75, "vhd", "-o subformat=fixed", "-o subformat=fixed")),
+            duel(("VHDX, dynamic", 0.75, "vhdx", "", "")),
+            duel(("VHDX, fixed", 0.75, "vhdx", "-o subformat=fixed", "-o subformat=fixed")),
+            duel(("QED", 0.75, "qed", "", "")),
+            duel(("QCOW, plain", 0.75, "qcow", "", "")),
+            duel(("QCOW, zlib", 0.35, "qcow", "-o compress=on", "-c")),
         ]
     }
 

@@ -26,12 +26,16 @@ pub struct Output<'a> {
     pub bitmap: Option<BitmapShape>,
 }
 
-/// Size of a chunk, unless the blocks of the output format are larger.
-const CHUNK: u64 = 2 << 20;
+/// Size of a chunk in bytes of the disk, unless the compressed blocks of the output format are larger.
+pub const CHUNK: u64 = 2 << 20;
 
-/// Size of a chunk in bytes of the disk, for an output with blocks of `block` bytes. A chunk is one block or more.
-pub fn chunk_size(block: u64) -> u64 {
-    block.max(CHUNK)
+/// Size of a chunk in bytes of the disk, for the output of this writer. A chunk is one block or more; a larger block that is
+/// stored uncompressed has several chunks, so that memory does not depend on its size.
+pub fn chunk_size(format: &dyn ImageWriter) -> u64 {
+    match format.encoding() {
+        Encoding::Plain => CHUNK,
+        Encoding::PerBlock { .. } => format.block().max(CHUNK),
+    }
 }
 
 /// Converts a stack into an output. `table_scan` must be of the same stack, in chunks of [`chunk_size`].
@@ -57,7 +61,9 @@ pub fn convert(
         block: format.block(),
         writer,
         is_linear: linear_at.is_some(),
-        is_sparse: linear_at.is_some() && sink.kind() == SinkKind::Random && sink.reads_as_zeros(),
+        is_sparse: (linear_at.is_some() || format.block() > table_scan.chunk)
+            && sink.kind() == SinkKind::Random
+            && sink.reads_as_zeros(),
         with_checksums,
         blake3_len: with_blake3.then_some(table_scan.size),
         bitmap,
@@ -65,7 +71,7 @@ pub fn convert(
     };
     let checksums = with_checksums.then(|| Checksums::new(worker.chunk, table_scan.size, with_blake3));
     let bitmap = bitmap.map(|shape| Bitmap::new(shape, table_scan.size));
-    let mut reducer = Reducer::new(writer, format, options, checksums, bitmap);
+    let mut reducer = Reducer::new(writer, format, options, worker.chunk, checksums, bitmap);
     reducer.begin()?;
     let feed = jobs(stack, worker.chunk, options, losses, linear_at.filter(|_| is_direct));
     let work = |chunk, scratch: &mut Scratch| worker.work(chunk, scratch);

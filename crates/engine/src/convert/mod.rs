@@ -12,7 +12,7 @@ pub use bitmap::{BitOrder, Bitmap, BitmapShape};
 #[cfg(test)]
 pub(crate) use block_writes::BlockWrites;
 pub use checksum::{ChecksumRange, Checksums, TrailingData, checksum};
-pub use conversion::{Output, chunk_size, convert, scan};
+pub use conversion::{CHUNK, Output, chunk_size, convert, scan};
 pub use reducer::Converted;
 pub(crate) use worker::data_ranges;
 #[cfg(test)]

@@ -20,7 +20,7 @@ pub(crate) struct Done<'a> {
     pub(crate) body: Body<'a>,
     /// The parts of the body that are written.
     pub(crate) runs: Runs<'a>,
-    /// The blocks in the body, in ascending order. Empty if the output is linear.
+    /// The blocks in the body, in ascending order. Empty if the output is linear or the body is a part of a block.
     pub(crate) blocks: Vec<StoredBlock>,
     pub(crate) checksum: Option<u32>,
     /// Its part of the tree of BLAKE3.
@@ -177,7 +177,7 @@ impl<'a> Worker<'a> {
             self.writer.write_runs(place, bytes, runs)?;
             return Ok((Body::Written, Vec::new()));
         }
-        let mapped = if self.is_linear { mapped } else { self.whole_blocks(mapped, scratch) };
+        let mapped = if self.has_blocks() { self.whole_blocks(mapped, scratch) } else { mapped };
         let blocks = self.data_blocks(job, mapped.unwrap_or(&scratch.buffer));
         if let Encoding::PerBlock { compression, keep_if_smaller } = self.encoding {
             let chunk = mapped.unwrap_or(&scratch.buffer);
@@ -189,6 +189,11 @@ impl<'a> Worker<'a> {
             None => Body::Owned(std::mem::replace(&mut scratch.buffer, self.compressors.buffer())),
         };
         Ok((body, blocks))
+    }
+
+    /// Whether chunks consist of blocks: not if the output is linear or a block is larger than a chunk.
+    fn has_blocks(&self) -> bool {
+        !self.is_linear && self.block <= self.chunk
     }
 
     /// A chunk of whole blocks: the last block of the disk is padded with zeros.
@@ -208,7 +213,7 @@ impl<'a> Worker<'a> {
 
     /// The blocks of a chunk that contain data.
     fn data_blocks(&self, job: &Job, chunk: &[u8]) -> Vec<StoredBlock> {
-        if self.is_linear {
+        if !self.has_blocks() {
             return Vec::new();
         }
         // OK: a block is at most as large as a chunk.

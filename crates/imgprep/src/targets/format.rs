@@ -3,11 +3,14 @@
 use imgprep_map::Error;
 
 use super::error::TargetError;
+use super::qcow::QcowTarget;
 use super::qcow2::Qcow2Target;
+use super::qed::QedTarget;
 use super::settings::{Settings, TargetOption, usage};
 use super::target::Target;
 use super::vdi::VdiTarget;
 use super::vhd::VhdTarget;
+use super::vhdx::VhdxTarget;
 use super::zvhd::{Zvhd2Target, ZvhdTarget};
 use crate::listed::listed;
 
@@ -53,6 +56,24 @@ pub const TARGETS: &[TargetFormat] = &[
         aliases: &["vpc"],
         options: VhdTarget::OPTIONS,
         parse: |settings| VhdTarget::parse(settings).map(Target::Vhd),
+    },
+    TargetFormat {
+        name: imgprep_vhdx::NAME,
+        aliases: &[],
+        options: VhdxTarget::OPTIONS,
+        parse: |settings| VhdxTarget::parse(settings).map(Target::Vhdx),
+    },
+    TargetFormat {
+        name: imgprep_qed::NAME,
+        aliases: &[],
+        options: QedTarget::OPTIONS,
+        parse: |settings| QedTarget::parse(settings).map(Target::Qed),
+    },
+    TargetFormat {
+        name: imgprep_qcow::NAME,
+        aliases: &[],
+        options: QcowTarget::OPTIONS,
+        parse: |settings| QcowTarget::parse(settings).map(Target::Qcow),
     },
     TargetFormat { name: imgprep_raw::NAME, aliases: &["img"], options: &[], parse: |_| Ok(Target::Raw) },
 ];
@@ -127,13 +148,10 @@ mod tests {
         }
         assert_eq!(Target::parse("img", []), Ok(Target::Raw));
         assert_eq!(Target::parse("RAW", []), Ok(Target::Raw));
-        assert_eq!(writable(), "zvhd2, zvhd, qcow2, vdi, vhd and raw");
+        assert_eq!(writable(), "zvhd2, zvhd, qcow2, vdi, vhd, vhdx, qed, qcow and raw");
         for (name, want) in [
-            ("vmdk", "cannot write vmdk: the writable formats are zvhd2, zvhd, qcow2, vdi, vhd and raw"),
-            (
-                "floppy",
-                "floppy: unknown format; the writable formats are zvhd2, zvhd, qcow2, vdi, vhd and raw",
-            ),
+            ("vmdk", format!("cannot write vmdk: the writable formats are {}", writable())),
+            ("floppy", format!("floppy: unknown format; the writable formats are {}", writable())),
         ] {
             assert_eq!(Target::parse(name, []).unwrap_err().to_string(), want);
         }
@@ -200,6 +218,15 @@ mod tests {
                 "compat=0.10 contradicts compression_type=zstd: version 2 has zlib only",
             ),
             ("qcow2", &["compress=off", "level=1"], "compress=off contradicts the compression type or level"),
+            ("vhdx", &["block_size=512K"], "blocks have a power of two from 1M to 256M bytes"),
+            ("vhdx", &["logical_sector_size=1024"], "expected logical_sector_size=512|4096"),
+            ("vhdx", &["log_size=1000K"], "the log has whole MiB, less than 4G"),
+            ("qed", &["cluster_size=2K"], "clusters have a power of two from 4K to 4M bytes"),
+            ("qed", &["table_size=1"], "tables have a power of two from 2 to 16 clusters"),
+            ("qed", &["cluster_size=4M"], "which QEMU does not open: reduce cluster_size or table_size"),
+            ("qcow", &["cluster_size=128K"], "clusters have a power of two from 512 to 64K bytes"),
+            ("qcow", &["level=0"], "level 0: zlib has levels 1 to 9"),
+            ("qcow", &["level=3", "compress=off"], "compress=off contradicts the compression level"),
         ] {
             let error = Target::parse(name, options.iter().copied()).unwrap_err();
             assert!(error.to_string().ends_with(want), "{name} {options:?}: {error}");

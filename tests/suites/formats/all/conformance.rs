@@ -98,6 +98,11 @@ fn every_image_survives_conversion_to_each_writable_format() {
             ("out.vdi", &["-o", "static=on"]),
             ("out.vhd", &["-o", "block_size=512K"]),
             ("out.vhd", &["-o", "subformat=fixed"]),
+            ("out.vhdx", &["-o", "block_size=1M"]),
+            ("out.vhdx", &["-o", "subformat=fixed,block_size=1M"]),
+            ("out.qed", &[]),
+            ("out.qcow", &[]),
+            ("out.qcow", &["-o", "compress=on"]),
         ] {
             let to = ["convert", &source, out, "--force", "--no-sync", "--size", "original"];
             let output = imgprep(folder.path(), &[&to[..], options].concat());
