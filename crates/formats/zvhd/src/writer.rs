@@ -47,7 +47,9 @@ impl Zvhd2Writer {
         let compression = match options.compression {
             Compression::ZlibOpen { .. } => 0,
             Compression::Zstd { .. } => 1,
-            Compression::Deflate { .. } => return Err(Unsupported::WriteCompression.into()),
+            Compression::Zlib { .. } | Compression::Deflate { .. } => {
+                return Err(Unsupported::WriteCompression.into());
+            }
         };
         // Before 2000 there is no time stamp; in 2136 it is full.
         let since_2000 = options.unix_time.saturating_sub(SECONDS_TO_2000);
