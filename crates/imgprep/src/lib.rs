@@ -75,8 +75,6 @@ mod resources;
 mod safety;
 mod size;
 mod target;
-mod target_error;
-mod target_options;
 mod uuid;
 
 pub use allocation::{Allocation, Counted};
@@ -102,9 +100,10 @@ pub use parts::parts_among;
 pub use plan::{Plan, plan};
 pub use remedy::{descriptor_beside, remedy};
 pub use size::{SizeError, parse_size};
-pub use target::Target;
-pub use target_error::TargetError;
-pub use target_options::{TARGETS, TargetFormat, TargetOption, writable};
+pub use target::{
+    Qcow2Target, TARGETS, Target, TargetError, TargetFormat, TargetOption, VdiTarget, VhdTarget, Zvhd2Target,
+    writable,
+};
 pub use uuid::parse_uuid;
 
 pub use imgprep_catalog::{
@@ -134,3 +133,4 @@ pub use imgprep_open::{
 };
 pub use imgprep_policy as policy;
 pub use imgprep_qcow2::{ClusterCompression, ClusterSize};
+pub use imgprep_vhd::{BlockSize as VhdBlockSize, Subformat as VhdSubformat};

@@ -6,7 +6,7 @@ use std::sync::Arc;
 
 use imgprep::{
     Checksum, Compression, Error, ErrorKind, Existing, Interrupt, MemoryFiles, MemoryOutput, OpenOptions,
-    Output, ReadAt, ReadError, Sink, SinkKind, Target, WriteError,
+    Output, ReadAt, ReadError, Sink, SinkKind, Target, WriteError, Zvhd2Target,
 };
 use testdata_gen::{GoodImage, good, sample};
 
@@ -172,17 +172,23 @@ fn errors_have_a_kind_a_code_a_path_and_an_offset() {
 #[test]
 fn targets_have_names_and_levels() {
     let zvhd2 = Target::from_name("zvhd2").unwrap();
-    assert_eq!(zvhd2, Target::Zvhd2(Compression::Zstd { level: 3, has_checksum: true }));
     assert_eq!(
-        zvhd2.with_level(22).unwrap(),
-        Target::Zvhd2(Compression::Zstd { level: 22, has_checksum: true })
+        zvhd2,
+        Target::Zvhd2(Zvhd2Target { compression: Compression::Zstd { level: 3, has_checksum: true } })
     );
-    let zlib = Target::Zvhd2(Compression::ZlibOpen { level: 6 });
-    assert_eq!(zlib.with_level(9).unwrap(), Target::Zvhd2(Compression::ZlibOpen { level: 9 }));
+    assert_eq!(
+        zvhd2.clone().with_level(22).unwrap(),
+        Target::Zvhd2(Zvhd2Target { compression: Compression::Zstd { level: 22, has_checksum: true } })
+    );
+    let zlib = Target::Zvhd2(Zvhd2Target { compression: Compression::ZlibOpen { level: 6 } });
+    assert_eq!(
+        zlib.clone().with_level(9).unwrap(),
+        Target::Zvhd2(Zvhd2Target { compression: Compression::ZlibOpen { level: 9 } })
+    );
     for (target, level) in
-        [(zvhd2, 0), (zvhd2, 23), (zvhd2, u32::MAX), (zlib, 0), (zlib, 10), (Target::Raw, 1)]
+        [(&zvhd2, 0), (&zvhd2, 23), (&zvhd2, u32::MAX), (&zlib, 0), (&zlib, 10), (&Target::Raw, 1)]
     {
-        assert_eq!(failed(target.with_level(level)).code(), "convert.level", "{target:?} {level}");
+        assert_eq!(failed(target.clone().with_level(level)).code(), "convert.level", "{target:?} {level}");
     }
     let error = failed(Target::from_name("vmdk"));
     assert_eq!((error.kind(), error.code()), (ErrorKind::Unsupported, "convert.target"));
@@ -351,6 +357,14 @@ fn types_in_public_signatures_can_be_named() {
         // Conversions and bitmaps.
         imgprep::Conversion<'_>,
         imgprep::Target,
+        imgprep::Qcow2Target,
+        imgprep::VdiTarget,
+        imgprep::VhdTarget,
+        imgprep::VhdSubformat,
+        imgprep::VhdBlockSize,
+        imgprep::ClusterSize,
+        imgprep::ClusterCompression,
+        imgprep::Zvhd2Target,
         imgprep::Compression,
         imgprep::ConvertOptions,
         imgprep::Destination,

@@ -157,7 +157,7 @@ fn codes_of_payloads_that_cannot_be_decompressed_or_compressed() {
 
 #[test]
 fn a_level_that_a_format_does_not_have_is_refused_by_the_library() {
-    use imgprep::{Compression, ConvertOptions, Destination, Disk, OpenOptions as Open, Target};
+    use imgprep::{Compression, ConvertOptions, Destination, Disk, OpenOptions as Open, Target, Zvhd2Target};
     let folder = tempfile::tempdir().unwrap();
     let at = folder.path();
     fs::write(at.join("disk.raw"), disk_of(MIB, &[(0, vec![1; 4096])])).unwrap();
@@ -167,8 +167,10 @@ fn a_level_that_a_format_does_not_have_is_refused_by_the_library() {
         Compression::Zstd { level: 0, has_checksum: true },
         Compression::ZlibOpen { level: 10 },
     ] {
-        let options =
-            ConvertOptions { target: Target::Zvhd2(compression), ..crate::support::library::to_raw() };
+        let options = ConvertOptions {
+            target: Target::Zvhd2(Zvhd2Target { compression }),
+            ..crate::support::library::to_raw()
+        };
         let to = Destination::Path(at.join("out.zvhd2"));
         let error = crate::support::library::on_one_thread(|run| imgprep::convert(&disk, &to, &options, run))
             .unwrap_err();

@@ -24,7 +24,7 @@ pub(crate) fn convert_options(
     };
     let shape = BitmapShape { block: 2 << 20, order: BitOrder::LeastFirst };
     Ok(ConvertOptions {
-        target: job.target,
+        target: job.target.clone(),
         existing,
         sync,
         verify: if job.spec.verify { Verify::ReadBack } else { Verify::Skip },
@@ -60,7 +60,7 @@ pub(crate) fn judge(
     let Some(profile) = &job.spec.profile else { return Verdict::default() };
     rules.judge(&Subject {
         source: disk,
-        target: job.target,
+        target: job.target.clone(),
         output_len,
         output,
         profile,

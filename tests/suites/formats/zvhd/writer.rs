@@ -3,7 +3,9 @@
 use std::collections::BTreeSet;
 use std::path::{Path, PathBuf};
 
-use imgprep::{Checksum, Compression, ConvertOptions, Destination, Existing, Sync, Target, Verify, convert};
+use imgprep::{
+    Checksum, Compression, ConvertOptions, Destination, Existing, Sync, Target, Verify, Zvhd2Target, convert,
+};
 use serde_json::Value;
 use testdata_gen::{Noise, Writer, check_zvhd_strictly, good, seal_zvhd_page, write_files};
 
@@ -228,7 +230,9 @@ fn verify_detects_damaged_padding_of_the_last_block() {
     std::fs::write(folder.join("disk.raw"), &small).unwrap();
     let disk = open(&folder.join("disk.raw"), None).unwrap();
     let options = ConvertOptions {
-        target: Target::Zvhd2(Compression::Zstd { level: 3, has_checksum: true }),
+        target: Target::Zvhd2(Zvhd2Target {
+            compression: Compression::Zstd { level: 3, has_checksum: true },
+        }),
         existing: Existing::Replace,
         sync: Sync::None,
         verify: Verify::ReadBack,

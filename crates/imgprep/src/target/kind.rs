@@ -1,0 +1,62 @@
+//! The interface of a writable format.
+
+use imgprep_map::{Compression, Error, ImageWriter};
+
+use super::error::TargetError;
+
+/// A writable format with its options.
+pub(crate) trait TargetKind {
+    /// The properties of its outputs.
+    fn properties(&self) -> Properties;
+
+    /// Sets the compression level.
+    fn set_level(&mut self, level: u32) -> Result<(), TargetError> {
+        Err(TargetError::NoLevel { level, target: self.properties().name })
+    }
+
+    /// The writer of an image.
+    fn writer(&self, image: &NewImage) -> Result<Box<dyn ImageWriter>, Error>;
+}
+
+/// The properties of an output that commands and the conversion depend on.
+pub(crate) struct Properties {
+    /// The format's name.
+    pub(crate) name: &'static str,
+    /// The virtual size is a multiple of this, in bytes.
+    pub(crate) granule: u64,
+    /// The compression of its blocks.
+    pub(crate) compression: Option<Compression>,
+    /// Whether the length of the file depends on the size of the disk only.
+    pub(crate) has_exact_len: bool,
+    /// Whether a bitmap of its blocks can be written next to it.
+    pub(crate) takes_bitmap: bool,
+    /// Whether the file contains a UUID.
+    pub(crate) has_uuid: bool,
+    /// Bytes after the disk that must be the last ones of a device, because the format is recognised by them.
+    pub(crate) footer_len: Option<u64>,
+}
+
+impl Properties {
+    /// Properties of most formats: whole sectors, uncompressed, without a UUID.
+    pub(crate) fn new(name: &'static str) -> Self {
+        Self {
+            name,
+            granule: 512,
+            compression: None,
+            has_exact_len: false,
+            takes_bitmap: false,
+            has_uuid: false,
+            footer_len: None,
+        }
+    }
+}
+
+/// The properties of an image that do not depend on its format.
+pub(crate) struct NewImage {
+    /// Size of the source's disk in bytes.
+    pub(crate) source_size: u64,
+    /// The same, rounded up to [`Properties::granule`].
+    pub(crate) disk_size: u64,
+    pub(crate) uuid: [u8; 16],
+    pub(crate) unix_time: u64,
+}

@@ -1,0 +1,99 @@
+//! The target of a conversion.
+
+use imgprep_map::{Compression, Error, ImageWriter};
+
+use super::kind::{NewImage, TargetKind};
+use super::qcow2::Qcow2Target;
+use super::raw::RawTarget;
+use super::vdi::VdiTarget;
+use super::vhd::VhdTarget;
+use super::zvhd::Zvhd2Target;
+
+/// The format of an output, with its options.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub enum Target {
+    /// The bytes of the disk, unchanged.
+    Raw,
+    /// ZVHD2.
+    Zvhd2(Zvhd2Target),
+    /// QCOW2.
+    Qcow2(Qcow2Target),
+    /// VDI.
+    Vdi(VdiTarget),
+    /// VHD.
+    Vhd(VhdTarget),
+}
+
+impl Target {
+    fn kind(&self) -> &dyn TargetKind {
+        match self {
+            Self::Raw => &RawTarget,
+            Self::Zvhd2(target) => target,
+            Self::Qcow2(target) => target,
+            Self::Vdi(target) => target,
+            Self::Vhd(target) => target,
+        }
+    }
+
+    /// The same target with another compression level: 1 to 22 for zstd, 1 to 9 for zlib. A plain QCOW2 is then
+    /// compressed with zlib.
+    pub fn with_level(mut self, level: u32) -> Result<Self, Error> {
+        let kind: &mut dyn TargetKind = match &mut self {
+            Self::Raw => &mut RawTarget,
+            Self::Zvhd2(target) => target,
+            Self::Qcow2(target) => target,
+            Self::Vdi(target) => target,
+            Self::Vhd(target) => target,
+        };
+        kind.set_level(level)?;
+        Ok(self)
+    }
+
+    /// The format's name.
+    pub fn name(&self) -> &'static str {
+        self.kind().properties().name
+    }
+
+    /// The virtual size of the output for a disk of `size` bytes. It is a whole number of GiB in a ZVHD2, like all disks of
+    /// the cloud, and a whole number of sectors, or of the alignment, in all other formats but RAW.
+    pub fn disk_size(&self, size: u64) -> u64 {
+        size.checked_next_multiple_of(self.kind().properties().granule).unwrap_or(size)
+    }
+
+    /// The compression of its blocks.
+    pub fn compression(&self) -> Option<Compression> {
+        self.kind().properties().compression
+    }
+
+    /// Whether the length of the file depends on the size of the disk only. Zeros are then holes in the file.
+    pub fn has_exact_len(&self) -> bool {
+        self.kind().properties().has_exact_len
+    }
+
+    /// The length that a device must have for a disk of `size` bytes, if the format is recognised only at the end of a file.
+    pub(crate) fn device_len(&self, size: u64) -> Option<u64> {
+        let footer = self.kind().properties().footer_len?;
+        Some(self.disk_size(size).saturating_add(footer))
+    }
+
+    /// Whether a bitmap of its blocks can be written next to it.
+    pub fn takes_bitmap(&self) -> bool {
+        self.kind().properties().takes_bitmap
+    }
+
+    /// Whether the file contains a UUID.
+    pub fn has_uuid(&self) -> bool {
+        self.kind().properties().has_uuid
+    }
+
+    /// The writer for a disk of `size` bytes.
+    pub(crate) fn writer(
+        &self,
+        size: u64,
+        uuid: [u8; 16],
+        unix_time: u64,
+    ) -> Result<Box<dyn ImageWriter>, Error> {
+        let disk_size = self.disk_size(size);
+        self.kind().writer(&NewImage { source_size: size, disk_size, uuid, unix_time })
+    }
+}
