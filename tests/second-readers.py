@@ -89,6 +89,10 @@ WRITTEN = [
     ("vhd", "subformat=dynamic"),
     ("vhd", "block_size=512K"),
     ("vhd", "subformat=fixed"),
+    ("vmdk", "subformat=monolithicSparse"),
+    ("vmdk", "grain=8K"),
+    ("vmdk", "subformat=streamOptimized"),
+    ("vmdk", "subformat=streamOptimized,grain=8K,level=1"),
 ]
 
 
@@ -168,12 +172,12 @@ LEAST = {
     ("dissect", "vdi"): 10,
     ("dissect", "vhd"): 10,
     ("dissect", "vhdx"): 20,
-    ("dissect", "vmdk"): 5,
+    ("dissect", "vmdk"): 9,
     ("libqcow", "qcow"): 20,
     ("libqcow", "qcow2"): 14,
     ("libvhdi", "vhd"): 10,
     ("libvhdi", "vhdx"): 15,
-    ("libvmdk", "vmdk"): 18,
+    ("libvmdk", "vmdk"): 22,
 }
 
 

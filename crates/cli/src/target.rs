@@ -55,7 +55,7 @@ fn format_options() -> String {
 
 /// What `qemu-img` calls a format that it writes and this program does not.
 fn qemu_name(name: &str) -> Option<&'static str> {
-    let names = ["vmdk", "qcow", "qed", "vhdx"];
+    let names = ["qcow", "qed", "vhdx"];
     names.into_iter().find(|known| *known == name)
 }
 

@@ -101,8 +101,8 @@ pub use plan::{Plan, plan};
 pub use remedy::{descriptor_beside, remedy};
 pub use size::{SizeError, parse_size};
 pub use target::{
-    Qcow2Target, TARGETS, Target, TargetError, TargetFormat, TargetOption, VdiTarget, VhdTarget, Zvhd2Target,
-    writable,
+    Qcow2Target, TARGETS, Target, TargetError, TargetFormat, TargetOption, VdiTarget, VhdTarget, VmdkTarget,
+    Zvhd2Target, writable,
 };
 pub use uuid::parse_uuid;
 
@@ -134,3 +134,7 @@ pub use imgprep_open::{
 pub use imgprep_policy as policy;
 pub use imgprep_qcow2::{ClusterCompression, ClusterSize};
 pub use imgprep_vhd::{BlockSize as VhdBlockSize, Subformat as VhdSubformat};
+pub use imgprep_vmdk::{
+    Adapter as VmdkAdapter, GrainSize as VmdkGrainSize, HardwareVersion as VmdkHardwareVersion,
+    Subformat as VmdkSubformat,
+};

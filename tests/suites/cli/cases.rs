@@ -57,13 +57,13 @@ fn links_that_lead_nowhere_or_out_of_the_folder_are_reported_by_check() {
     assert!(printed(&output).contains("images/out.qcow2: qcow2, fine"), "{}", printed(&output));
 }
 
-/// The case `convert -O vmdk`: an unsupported output format is reported with a conversion that works.
+/// The case `convert -O vhdx`: an unsupported output format is reported with a conversion that works.
 #[test]
 fn error_for_a_read_only_format_names_the_alternative() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     write(folder, "my disk.qcow2", qcow2());
-    for (to, qemu) in [("vmdk", "vmdk"), ("vhdx", "vhdx"), ("qed", "qed"), ("qcow", "qcow")] {
+    for (to, qemu) in [("vhdx", "vhdx"), ("qed", "qed"), ("qcow", "qcow")] {
         let dst = format!("o'ut.{to}");
         for args in [vec!["convert", "my disk.qcow2", &dst], vec!["convert", "my disk.qcow2", &dst, "-O", to]]
         {
@@ -72,7 +72,7 @@ fn error_for_a_read_only_format_names_the_alternative() {
             let text = printed(&output);
             assert!(
                 text.contains(&format!(
-                    "cannot write {to}: the writable formats are zvhd2, qcow2, vdi, vhd and raw"
+                    "cannot write {to}: the writable formats are zvhd2, qcow2, vdi, vhd, vmdk and raw"
                 )),
                 "{text}"
             );
@@ -86,23 +86,23 @@ fn error_for_a_read_only_format_names_the_alternative() {
     for (args, want) in [
         (
             &["convert", "a.raw", "b.zvhd"][..],
-            "cannot write zvhd: the writable formats are zvhd2, qcow2, vdi, vhd and raw",
+            "cannot write zvhd: the writable formats are zvhd2, qcow2, vdi, vhd, vmdk and raw",
         ),
         (
             &["convert", "a.raw", "b.raw", "-O", "floppy"],
-            "-O floppy: unknown format; the writable formats are zvhd2, qcow2, vdi, vhd and raw",
+            "-O floppy: unknown format; the writable formats are zvhd2, qcow2, vdi, vhd, vmdk and raw",
         ),
         (
             &["convert", "a.raw", "b"],
-            "b: the extension selects no writable format: use -O zvhd2, -O qcow2, -O vdi, -O vhd or -O raw",
+            "b: the extension selects no writable format: use -O zvhd2, -O qcow2, -O vdi, -O vhd, -O vmdk or -O raw",
         ),
         (
-            &["batch", ".", "--out", "x", "--to", "vmdk"],
-            "cannot write vmdk: the writable formats are zvhd2, qcow2, vdi, vhd and raw",
+            &["batch", ".", "--out", "x", "--to", "vhdx"],
+            "cannot write vhdx: the writable formats are zvhd2, qcow2, vdi, vhd, vmdk and raw",
         ),
         (
             &["batch", ".", "--out", "x", "--to", "floppy"],
-            "to floppy: unknown format; the writable formats are zvhd2, qcow2, vdi, vhd and raw",
+            "to floppy: unknown format; the writable formats are zvhd2, qcow2, vdi, vhd, vmdk and raw",
         ),
     ] {
         let output = imgprep(folder, args);

@@ -29,6 +29,9 @@ const FORMATS: &[(&str, f64, &[&str])] = &[
     ("QCOW zlib", 0.35, &["-c", "-O", "qcow"]),
 ];
 
+/// The option of both programs for a compressed VMDK.
+const STREAM: &str = "-o subformat=streamOptimized";
+
 /// What is made of a disk with a file system.
 const FILE_SYSTEM_FORMATS: &[(&str, f64, &[&str])] = &[
     ("QCOW2", 0.60, &["-O", "qcow2"]),
@@ -254,6 +257,8 @@ impl Inputs {
             duel(("VDI, static", 0.75, "vdi", "-o static=on", "-o static=on")),
             duel(("VHD, dynamic", 0.75, "vhd", "", "")),
             duel(("VHD, fixed", 0.75, "vhd", "-o subformat=fixed", "-o subformat=fixed")),
+            duel(("VMDK, sparse", 0.75, "vmdk", "", "")),
+            duel(("VMDK, streamOptimized", 0.35, "vmdk", STREAM, STREAM)),
         ]
     }
 

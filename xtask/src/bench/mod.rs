@@ -42,7 +42,7 @@ const SECTIONS: [Section; 13] = [
     ("Within a budget of 48 MiB", |inputs, _| inputs.small()),
     ("To RAW, compared with qemu-img", |inputs, _| inputs.to_raw()),
     ("A file system to RAW, compared with qemu-img", |inputs, _| inputs.file_system()),
-    ("To QCOW2, VDI and VHD, compared with qemu-img", |inputs, _| Ok(inputs.to_formats())),
+    ("To QCOW2, VDI, VHD and VMDK, compared with qemu-img", |inputs, _| Ok(inputs.to_formats())),
     ("Synced, compared with qemu-img and sync", |inputs, _| inputs.synced()),
     ("From a cold cache", |inputs, _| inputs.cold()),
     ("Checks, compared with qemu-img", |inputs, _| inputs.checks()),

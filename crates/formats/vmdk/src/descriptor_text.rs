@@ -2,8 +2,10 @@
 
 use alloc::format;
 use alloc::string::String;
+use alloc::vec::Vec;
 
 use imgprep_format_kit::{Fields, derived_uuid};
+use imgprep_map::usize_of;
 
 use crate::layout::SECTOR;
 use crate::write_options::{Adapter, WriteOptions};
@@ -12,6 +14,11 @@ use crate::write_options::{Adapter, WriteOptions};
 const MOST_IDE_CYLINDERS: u64 = 16383;
 /// A CID of this value stands for "no parent".
 const NO_PARENT: u32 = u32::MAX;
+
+/// Sectors of an embedded descriptor, as in all images of the vendor and of QEMU.
+pub(crate) const DESCRIPTOR_SECTORS: u64 = 20;
+/// The name of its own file in an embedded descriptor. Readers ignore it, and files are renamed.
+pub(crate) const EMBEDDED_NAME: &str = "disk.vmdk";
 
 /// One extent of a written disk.
 pub(crate) struct WrittenExtent<'a> {
@@ -89,10 +96,16 @@ fn device_uuid(uuid: [u8; 16]) -> String {
     text
 }
 
+/// A descriptor, padded to its place in an extent file.
+pub(crate) fn embedded(text: &str) -> Vec<u8> {
+    let mut bytes = Vec::from(text);
+    // OK: 10 KiB; a text with one extent has less than 1 KiB.
+    bytes.resize(usize_of(DESCRIPTOR_SECTORS * SECTOR), 0);
+    bytes
+}
+
 #[cfg(test)]
 mod tests {
-    use alloc::vec::Vec;
-
     use super::*;
     use crate::descriptor::Descriptor;
     use crate::write_options::{GrainSize, HardwareVersion, Subformat};

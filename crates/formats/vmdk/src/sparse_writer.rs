@@ -9,11 +9,10 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Stored};
 
-use crate::descriptor_text::{WrittenExtent, descriptor_text};
+use crate::descriptor_text::{DESCRIPTOR_SECTORS, EMBEDDED_NAME, WrittenExtent, descriptor_text, embedded};
 use crate::grain_table::{GrainTable, TABLE_BYTES, check_disk_size, entry_bytes, sector_of, tables_of};
 use crate::layout::{FLAG_NEWLINES, FLAG_REDUNDANT, NEWLINES, RawHosted, SECTOR};
 use crate::write_options::WriteOptions;
-use crate::writer::{DESCRIPTOR_SECTORS, EMBEDDED_NAME, embedded};
 
 /// Entries of a directory that are written at once.
 const PAGE: u64 = 16 << 10;

@@ -10,14 +10,13 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Compression, Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Stored, usize_of};
 
-use crate::descriptor_text::{WrittenExtent, descriptor_text};
+use crate::descriptor_text::{DESCRIPTOR_SECTORS, EMBEDDED_NAME, WrittenExtent, descriptor_text, embedded};
 use crate::grain_table::{GrainTable, TABLE_BYTES, check_disk_size, entry_bytes, sector_of, tables_of};
 use crate::layout::{
     DIRECTORY_AT_END, FLAG_COMPRESSED, FLAG_MARKERS, FLAG_NEWLINES, Marker, NEWLINES, RECORD_HEAD, RawHosted,
     SECTOR,
 };
 use crate::write_options::WriteOptions;
-use crate::writer::{DESCRIPTOR_SECTORS, EMBEDDED_NAME, embedded};
 
 /// File offset of the first grain. The vendor's tools begin at 64 KiB.
 const FIRST_GRAIN: u64 = 64 << 10;
@@ -129,12 +128,9 @@ impl ImageWriter for StreamWriter {
         let len = RECORD_HEAD + stored.len;
         let padded = len.next_multiple_of(SECTOR);
         self.next = at + padded;
-        // OK: a marker has 512 bytes; the padding is less than that.
-        Ok(Placement {
-            at,
-            head: marker[..usize_of(RECORD_HEAD)].to_vec(),
-            tail: vec![0; usize_of(padded - len)],
-        })
+        // OK: a marker has 512 bytes.
+        let head = marker[..usize_of(RECORD_HEAD)].to_vec();
+        Ok(Placement { at, head, tail: vec![0; usize_of(padded - len)] })
     }
 
     fn finish(&mut self, out: &mut dyn Emit) -> Result<u64, Error> {

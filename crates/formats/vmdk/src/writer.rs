@@ -1,19 +1,12 @@
 //! Writes VMDK. Each subformat has a writer of its own.
 
 use alloc::boxed::Box;
-use alloc::vec::Vec;
 
-use imgprep_map::{Error, ImageWriter, usize_of};
+use imgprep_map::{Error, ImageWriter};
 
-use crate::layout::SECTOR;
 use crate::sparse_writer::SparseWriter;
 use crate::stream_writer::StreamWriter;
 use crate::write_options::{Subformat, WriteOptions};
-
-/// Sectors of an embedded descriptor, as in all images of the vendor and of QEMU.
-pub(crate) const DESCRIPTOR_SECTORS: u64 = 20;
-/// The name of its own file in an embedded descriptor. Readers ignore it, and files are renamed.
-pub(crate) const EMBEDDED_NAME: &str = "disk.vmdk";
 
 /// The writer of an image.
 ///
@@ -25,20 +18,13 @@ pub fn writer(options: WriteOptions) -> Result<Box<dyn ImageWriter>, Error> {
     })
 }
 
-/// A descriptor, padded to its place in an extent file.
-pub(crate) fn embedded(text: &str) -> Vec<u8> {
-    let mut bytes = Vec::from(text);
-    // OK: 10 KiB; a text with one extent has less than 1 KiB.
-    bytes.resize(usize_of(DESCRIPTOR_SECTORS * SECTOR), 0);
-    bytes
-}
-
 #[cfg(test)]
 mod tests {
     use alloc::vec;
+    use alloc::vec::Vec;
     use core::ops::ControlFlow;
 
-    use imgprep_map::{Emit, Extent, ParseOptions, Parsed, Placement, ReadAt, Source, Stored};
+    use imgprep_map::{Emit, Extent, ParseOptions, Parsed, Placement, ReadAt, Source, Stored, usize_of};
 
     use super::*;
     use crate::Unsupported;
@@ -60,12 +46,16 @@ mod tests {
     const STREAM: Subformat = Subformat::StreamOptimized { level: 6 };
 
     fn options(disk_size: u64, subformat: Subformat) -> WriteOptions {
+        with_grain(8192, disk_size, subformat)
+    }
+
+    fn with_grain(grain: u64, disk_size: u64, subformat: Subformat) -> WriteOptions {
         WriteOptions {
             disk_size,
             subformat,
             adapter: Adapter::Ide,
             hardware_version: HardwareVersion::default(),
-            grain: GrainSize::new(8192).unwrap(),
+            grain: GrainSize::new(grain).unwrap(),
             uuid: [7; 16],
         }
     }
@@ -135,19 +125,19 @@ mod tests {
     #[test]
     fn data_past_2_tib_of_a_file_is_rejected() {
         for subformat in [Subformat::MonolithicSparse, STREAM] {
-            let mut writer = writer(options(4 << 40, subformat)).unwrap();
+            let mut writer = writer(with_grain(1 << 20, 4 << 40, subformat)).unwrap();
             let mut file = File::default();
+            let stored = Stored { len: 1 << 20, is_compressed: false };
             let mut at = 0;
-            let stored = Stored { len: 8192, is_compressed: false };
             // A single grain table, so that no table is written far into the file.
             let error = loop {
-                match writer.place(0, Stored { len: 1 << 31, ..stored }, &mut file) {
+                match writer.place(0, stored, &mut file) {
                     Ok(placement) => at = placement.at,
                     Err(error) => break error,
                 }
             };
             assert_eq!(error.code(), "vmdk.write.file-too-large");
-            assert!(at < 2 << 40 && at > (2 << 40) - (3 << 30), "{subformat:?}: {at}");
+            assert!(((2 << 40) - (2 << 20)..2 << 40).contains(&at), "{subformat:?}: {at}");
         }
     }
 }

@@ -10,6 +10,7 @@ mod settings;
 mod target;
 mod vdi;
 mod vhd;
+mod vmdk;
 mod zvhd;
 
 pub use error::TargetError;
@@ -19,4 +20,5 @@ pub use settings::TargetOption;
 pub use target::Target;
 pub use vdi::VdiTarget;
 pub use vhd::VhdTarget;
+pub use vmdk::VmdkTarget;
 pub use zvhd::Zvhd2Target;

@@ -7,6 +7,7 @@ use super::qcow2::Qcow2Target;
 use super::raw::RawTarget;
 use super::vdi::VdiTarget;
 use super::vhd::VhdTarget;
+use super::vmdk::VmdkTarget;
 use super::zvhd::Zvhd2Target;
 
 /// The format of an output, with its options.
@@ -22,6 +23,8 @@ pub enum Target {
     Vdi(VdiTarget),
     /// VHD.
     Vhd(VhdTarget),
+    /// VMDK.
+    Vmdk(VmdkTarget),
 }
 
 impl Target {
@@ -32,6 +35,7 @@ impl Target {
             Self::Qcow2(target) => target,
             Self::Vdi(target) => target,
             Self::Vhd(target) => target,
+            Self::Vmdk(target) => target,
         }
     }
 
@@ -44,6 +48,7 @@ impl Target {
             Self::Qcow2(target) => target,
             Self::Vdi(target) => target,
             Self::Vhd(target) => target,
+            Self::Vmdk(target) => target,
         };
         kind.set_level(level)?;
         Ok(self)
