@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::{Parser, Subcommand};
 
 use crate::args::{
-    BitmapArgs, CheckArgs, CheckOutput, CompletionsArgs, ConvertArgs, FormatsArgs, InfoArgs, ManArgs,
-    MapArgs, OutputFormat,
+    BitmapArgs, CheckArgs, CheckOutput, CompareArgs, CompletionsArgs, ConvertArgs, FormatsArgs, InfoArgs,
+    ManArgs, MapArgs, MeasureArgs, OutputFormat,
 };
 
 /// Inspect, check and convert virtual disk images
@@ -29,8 +29,12 @@ pub(crate) enum Command {
     Map(MapArgs),
     /// Check images: structure, safety, and the import rules of a cloud
     Check(CheckArgs),
-    /// Convert a disk to ZVHD2, QCOW2, VDI, VHD or RAW
+    /// Compare the contents of two disks of any formats
+    Compare(Box<CompareArgs>),
+    /// Convert a disk into another format
     Convert(ConvertArgs),
+    /// Show the size of an output before it is written, and the import limits
+    Measure(Box<MeasureArgs>),
     /// Write the block bitmap (.mf) of a disk
     Bitmap(BitmapArgs),
     /// Convert many images with a resource budget, a journal and reports
@@ -49,7 +53,9 @@ impl Command {
             Self::Info(_) => "info",
             Self::Map(_) => "map",
             Self::Check(_) => "check",
+            Self::Compare(_) => "compare",
             Self::Convert(_) => "convert",
+            Self::Measure(_) => "measure",
             Self::Bitmap(_) => "bitmap",
             Self::Batch(_) => "batch",
             Self::Formats(_) => "formats",
@@ -65,10 +71,22 @@ impl Command {
             Self::Formats(args) => args.output,
             Self::Check(args) if args.output == CheckOutput::Json => OutputFormat::Json,
             Self::Check(_) | Self::Completions(_) | Self::Man(_) => OutputFormat::Text,
+            Self::Compare(args) => args.run.output,
             Self::Convert(args) => args.run.output,
+            Self::Measure(args) => args.run.output,
             Self::Bitmap(args) => args.run.output,
             Self::Batch(args) => args.progress.output,
         }
+    }
+
+    /// Whether exit code 1 is a result: then 2 means that the command could not be carried out.
+    pub(crate) fn has_result_code(name: &str) -> bool {
+        ["compare"].contains(&name)
+    }
+
+    /// Exit code of a failure.
+    pub(crate) fn failure_code(&self) -> u8 {
+        if Self::has_result_code(self.name()) { 2 } else { 1 }
     }
 
     /// Whether standard output is read by a program: a failed write is then an error.
@@ -94,7 +112,9 @@ impl Command {
             | Self::Formats(_)
             | Self::Completions(_)
             | Self::Man(_) => None,
+            Self::Compare(args) => args.run.report.as_deref(),
             Self::Convert(args) => args.run.report.as_deref(),
+            Self::Measure(args) => args.run.report.as_deref(),
             Self::Bitmap(args) => args.run.report.as_deref(),
             Self::Batch(args) => args.json_report(),
         }
@@ -124,24 +144,15 @@ mod tests {
         found
     }
 
-    /// The help texts of `-O` and `-o` list all formats and options of the library's table.
+    /// The help texts of `-O` list the formats of the library's table.
     #[test]
-    fn the_formats_that_are_written_and_their_options_are_in_the_help() {
+    fn the_formats_that_are_written_are_in_the_help() {
         for name in ["convert", "batch"] {
             let command = commands().into_iter().find(|command| command.get_name() == name).unwrap();
-            let help = |id: &str| {
-                let arg = command.get_arguments().find(|arg| arg.get_id() == id).unwrap();
-                arg.get_help().unwrap().to_string()
-            };
+            let arg = command.get_arguments().find(|arg| arg.get_id() == "to").unwrap();
+            let help = arg.get_help().unwrap().to_string();
             for format in imgprep::TARGETS {
-                assert!(help("to").contains(format.name), "{name} -O: {}", format.name);
-                assert!(
-                    format.options.is_empty() || help("options").contains(&format!("{} has", format.name))
-                );
-                for option in format.options {
-                    let text = format!("`{}={}`", option.key, option.values);
-                    assert!(help("options").contains(&text), "{name} -o: {text}");
-                }
+                assert!(help.contains(&format!(" {}", format.name)), "{name} -O: {}", format.name);
             }
         }
     }

@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use imgprep::{
-    Checksum, ConvertOptions, Converted, Destination, Disk, Files, FollowPolicy, LayerInfo, Loss, OnLoss,
-    Plan, Severity, Sync, Target, Verify, convert, plan,
+    Checksum, ConvertOptions, Converted, Destination, Disk, Files, FollowPolicy, Loss, OnLoss, Plan, Sync,
+    Target, Verify, convert, plan,
 };
 use serde_json::{Value as Json, json};
 
@@ -15,7 +15,8 @@ use crate::failure::{Failure, write_report};
 use crate::options::{Run, bitmap_maker, bitmap_path, existing, open, open_options};
 use crate::progress::ProgressDisplay;
 use crate::render::json::loss_json;
-use crate::render::print::{finding, lines, say};
+use crate::render::print::lines;
+use crate::render::{anomalies, limits};
 use crate::size::{full, short};
 use crate::{files, formats, receipt, target};
 
@@ -43,7 +44,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
         disk.find_unused(run.interrupt())?;
     }
     if args.run.output == OutputFormat::Text && !args.run.quiet {
-        warn(&disk)?;
+        anomalies::warn(&disk)?;
     }
     if args.dry_run {
         let plan = plan(&disk, &options, &settings)?;
@@ -51,7 +52,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
             args,
             &files,
             &render_plan(args, &disk, &options, &plan),
-            &render_plan_json(&disk, &options, &plan),
+            &render_plan_json(args, &disk, &options, &plan),
         );
     }
     let done = convert(&disk, &destination, &options, &settings);
@@ -67,29 +68,6 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
         &render(args, &disk, &options, &done, seconds),
         &render_json(&disk, &options, &done, seconds),
     )
-}
-
-/// Prints anomalies of the source that do not prevent a conversion on standard error.
-fn warn(disk: &Disk) -> io::Result<()> {
-    let mut out = Vec::new();
-    for layer in disk.layers() {
-        let odd: Vec<_> = layer.findings.iter().filter(|found| found.severity > Severity::Note).collect();
-        if !odd.is_empty() {
-            say(&mut out, format_args!("{}:", layer.name))?;
-        }
-        odd.into_iter().try_for_each(|found| finding(&mut out, found))?;
-    }
-    let _ = io::stderr().write_all(&out);
-    Ok(())
-}
-
-fn findings_json(disk: &Disk) -> Json {
-    let findings = |layer: &LayerInfo| {
-        let all = layer.findings.iter().map(crate::render::json::finding).collect::<Vec<_>>();
-        json!({ "filename": layer.name, "findings": all })
-    };
-    let odd = disk.layers().iter().filter(|layer| !layer.findings.is_empty());
-    odd.map(findings).collect()
 }
 
 /// On standard output, unless that is where the image goes.
@@ -167,17 +145,29 @@ fn render_plan(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: 
         ),
     ];
     lines.extend(options.bitmap.as_ref().map(|(_, path)| format!("bitmap: {}", path.display())));
+    lines.extend(free_space(args).map(|(folder, free)| limits::space(folder, plan.len, plan.is_exact, free)));
     lines.extend(enlarged(disk, options));
     lines.extend(losses(&plan.losses));
     lines
 }
 
-fn render_plan_json(disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json {
+/// The folder of the output, and the free space of its file system; `None` for a pipe or a device.
+fn free_space(args: &ConvertArgs) -> Option<(&Path, u64)> {
+    if args.dst == Path::new("-") || imgprep::is_block_device(&args.dst) {
+        return None;
+    }
+    let folder = args.dst.parent().filter(|folder| !folder.as_os_str().is_empty());
+    let folder = folder.unwrap_or(Path::new("."));
+    Some((folder, imgprep::free_space(folder).ok()?))
+}
+
+fn render_plan_json(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: &Plan) -> Json {
     json!({
         "schema": "imgprep/convert/1", "dry-run": true, "target": options.target.name(),
         "virtual-size": disk.size(), "target-virtual-size": options.target.disk_size(disk.size()), "output-size": plan.len, "output-size-exact": plan.is_exact,
+        "free-space": free_space(args).map(|(_, free)| free),
         "data": plan.table_scan.data, "compressed": plan.table_scan.compressed, "zero": plan.table_scan.zeros,
-        "findings": findings_json(disk),
+        "findings": anomalies::findings_json(disk),
         "losses": plan.losses.iter().map(loss_json).collect::<Vec<_>>(),
     })
 }
@@ -209,8 +199,8 @@ fn render(
 fn enlarged(disk: &Disk, options: &ConvertOptions) -> Option<String> {
     let (size, target) = (disk.size(), options.target.disk_size(disk.size()));
     (size != target).then(|| {
-        let place =
-            if matches!(options.target, Target::Zvhd2(_)) { "in the cloud it" } else { "in the output it" };
+        let is_cloud = matches!(options.target, Target::Zvhd(_) | Target::Zvhd2(_));
+        let place = if is_cloud { "in the cloud it" } else { "in the output it" };
         format!("the disk has {}; {place} will have {}, padded with zeros", full(size), full(target))
     })
 }
@@ -220,7 +210,7 @@ fn render_json(disk: &Disk, options: &ConvertOptions, done: &Converted, seconds:
         "schema": "imgprep/convert/1", "dry-run": false, "target": options.target.name(),
         "virtual-size": disk.size(), "target-virtual-size": options.target.disk_size(disk.size()), "output-size": done.len, "data-blocks": done.data_blocks,
         "bitmap": done.bitmap.as_ref().map(|path| path.display().to_string()), "verified": done.is_verified,
-        "findings": findings_json(disk), "seconds": seconds, "losses": done.losses.iter().map(loss_json).collect::<Vec<_>>(),
+        "findings": anomalies::findings_json(disk), "seconds": seconds, "losses": done.losses.iter().map(loss_json).collect::<Vec<_>>(),
     })
 }
 

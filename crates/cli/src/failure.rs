@@ -126,7 +126,10 @@ impl Failure {
                 return vec![format!("for all matches, run: imgprep info {file}")];
             }
             let readable = matches.iter().filter(|found| found.is_readable()).map(|found| found.name);
-            let decide = |name| format!("select the format with: imgprep {command} --from {name} {file}");
+            let decide = |name| match command {
+                "compare" => format!("select the format of {file} with: --from {name} (--from-b for B)"),
+                _ => format!("select the format with: imgprep {command} --from {name} {file}"),
+            };
             return readable.chain(["raw"]).map(decide).collect();
         }
         let remedy = remedy(error);
@@ -173,9 +176,9 @@ pub(crate) fn file_error(path: &Path, error: &io::Error) -> Failure {
     Failure::Usage(format!("{}: {}", path.display(), reason(error)))
 }
 
-/// 130 after Ctrl-C, as a shell has it; 1 for everything else.
-pub(crate) fn exit_code(failure: &Failure) -> ExitCode {
-    ExitCode::from(if failure.is_interrupt() { INTERRUPTED } else { 1 })
+/// 130 after Ctrl-C, as a shell has it; otherwise the code of the command.
+pub(crate) fn exit_code(failure: &Failure, of_command: u8) -> ExitCode {
+    ExitCode::from(if failure.is_interrupt() { INTERRUPTED } else { of_command })
 }
 
 /// Exit code of an interrupted command, as a shell has it after Ctrl-C.

@@ -4,7 +4,7 @@ use std::path::Path;
 
 use imgprep::{Files, Role};
 
-use crate::args::{BitmapArgs, ConvertArgs, SourceArgs};
+use crate::args::{BitmapArgs, CompareArgs, ConvertArgs, MeasureArgs, SourceArgs};
 use crate::command::Command;
 use crate::options::bitmap_path;
 
@@ -13,6 +13,8 @@ pub(crate) fn named(command: &Command) -> Files {
     match command {
         Command::Convert(args) => of_convert(args),
         Command::Bitmap(args) => of_bitmap(args),
+        Command::Compare(args) => of_compare(args),
+        Command::Measure(args) => of_measure(args),
         _ => Files::default(),
     }
 }
@@ -40,13 +42,31 @@ pub(crate) fn of_bitmap(args: &BitmapArgs) -> Files {
     files
 }
 
+pub(crate) fn of_compare(args: &CompareArgs) -> Files {
+    let mut files = Files::default();
+    add_source(&mut files, &args.a, &args.source);
+    add_source(&mut files, &args.b, &args.other.source());
+    args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
+    files
+}
+
+pub(crate) fn of_measure(args: &MeasureArgs) -> Files {
+    let mut files = args.file.as_ref().map_or_else(Files::default, |file| source(file, &args.source));
+    args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
+    files
+}
+
 fn source(src: &Path, source: &SourceArgs) -> Files {
     let mut files = Files::default();
+    add_source(&mut files, src, source);
+    files
+}
+
+fn add_source(files: &mut Files, src: &Path, source: &SourceArgs) {
     if src == Path::new("-") {
         files.reads_stdin();
     } else {
         files.reads(src);
     }
     source.parent.iter().for_each(|parent| files.reads(parent));
-    files
 }

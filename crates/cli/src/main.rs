@@ -8,6 +8,7 @@ mod bitmap;
 mod check;
 mod codes;
 mod command;
+mod compare;
 mod completions;
 mod config;
 mod convert;
@@ -18,6 +19,7 @@ mod formats;
 mod info;
 mod man;
 mod map;
+mod measure;
 mod options;
 mod progress;
 mod receipt;
@@ -45,6 +47,7 @@ fn main() -> ExitCode {
     };
     imgprep::raise_open_file_limit();
     let command = &args.command;
+    imgprep::set_memory_exit_code(command.failure_code());
     match begin(command).and_then(|()| run(command)).and_then(|code| flushed(command, code)) {
         Ok(code) => code,
         // Whoever closed the pipe has seen enough, unless it is a program.
@@ -54,7 +57,7 @@ fn main() -> ExitCode {
             if let Some(path) = command.report() {
                 failure.report(command, path);
             }
-            exit_code(&failure)
+            exit_code(&failure, command.failure_code())
         }
     }
 }
@@ -72,9 +75,11 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
     match command {
         Command::Batch(args) => return batch::run(args),
         Command::Check(args) => return check::run(args),
+        Command::Compare(args) => return compare::run(args),
         Command::Info(args) => info::run(args),
         Command::Map(args) => map::run(args),
         Command::Convert(args) => convert::run(args),
+        Command::Measure(args) => measure::run(args),
         Command::Bitmap(args) => bitmap::run(args),
         Command::Formats(args) => formats::run(args),
         Command::Completions(args) => completions::completions(args),

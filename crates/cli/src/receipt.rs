@@ -57,7 +57,9 @@ fn output(args: &ConvertArgs, options: &ConvertOptions, done: &Converted) -> Jso
             json!({ "type": "zstd", "level": level, "checksum": has_checksum })
         }
         Compression::Zlib { level } => json!({ "type": "zlib", "level": level, "checksum": true }),
-        Compression::ZlibOpen { level } | Compression::Deflate { level, .. } => {
+        Compression::ZlibOpen { level }
+        | Compression::DeflateOpen { level }
+        | Compression::Deflate { level, .. } => {
             json!({ "type": "zlib", "level": level, "checksum": false })
         }
     });

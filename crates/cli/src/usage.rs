@@ -11,7 +11,7 @@ use imgprep::printable;
 use crate::command::{Args, Command};
 use crate::render::print::{warn, without_commands};
 
-/// What was typed, or the exit code: 0 for help and version; 1 for an error, since 2 means that a check found something.
+/// What was typed, or the exit code: 0 for help and version, otherwise that of a failure of the command.
 pub(crate) fn parse() -> Result<Args, ExitCode> {
     let error = match Args::try_parse() {
         Ok(args) => return Ok(args),
@@ -27,7 +27,13 @@ pub(crate) fn parse() -> Result<Args, ExitCode> {
         return Err(ExitCode::from(u8::from(is_lost)));
     }
     report(error);
-    Err(ExitCode::FAILURE)
+    Err(ExitCode::from(if names_command_with_result() { 2 } else { 1 }))
+}
+
+/// Whether the first word that is no option is a command with a result as its exit code.
+fn names_command_with_result() -> bool {
+    let mut words = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok());
+    words.find(|word| !word.starts_with('-')).is_some_and(|word| Command::has_result_code(&word))
 }
 
 /// `convert -O FMT -o help` needs no files.
@@ -71,15 +77,11 @@ fn missing_command(error: &Error) -> Option<String> {
         return None;
     };
     let advice = match name.as_str() {
-        "compare" => {
-            "to compare two disks: qemu-img compare A B; to compare an output with its source: imgprep convert --verify"
-        }
         "optimize" => "imgprep convert leaves zeros out of every output; --level compresses a ZVHD2 smaller",
         "digest" => "for the checksum of a disk: imgprep convert IMAGE - -O raw | sha256sum",
         "verify" => {
             "to check an image with all its payloads: imgprep check --deep IMAGE; to verify an output: imgprep convert --verify"
         }
-        "measure" => "for the size of an output: imgprep convert IMAGE OUTPUT --dry-run",
         "amend" | "bench" | "bitmap-merge" | "commit" | "create" | "dd" | "rebase" | "resize"
         | "snapshot" => {
             return Some(format!(

@@ -12,9 +12,9 @@ pub struct BlockCompressor(Encoder);
 
 enum Encoder {
     Zstd(Compressor<'static>),
-    /// Stops at a sync flush.
+    /// zlib or deflate up to a sync flush.
     Open(Compress),
-    /// Ends the stream.
+    /// A whole stream.
     Finished(Compress),
 }
 
@@ -34,6 +34,10 @@ impl BlockCompressor {
                 check_level(level.into(), 9, ZLIB_LEVELS)?;
                 Encoder::Open(Compress::new(flate2::Compression::new(level), true))
             }
+            Compression::DeflateOpen { level } => {
+                check_level(level.into(), 9, ZLIB_LEVELS)?;
+                Encoder::Open(Compress::new(flate2::Compression::new(level), false))
+            }
             Compression::Zlib { level } => {
                 check_level(level.into(), 9, ZLIB_LEVELS)?;
                 Encoder::Finished(Compress::new(flate2::Compression::new(level), true))
@@ -52,7 +56,7 @@ impl BlockCompressor {
             Encoder::Zstd(compressor) => zstd_frame(compressor, block, out),
             Encoder::Open(compress) => {
                 compress.reset();
-                zlib_open(compress, block, out)
+                sync_flushed(compress, block, out)
             }
             Encoder::Finished(compress) => {
                 compress.reset();
@@ -73,7 +77,7 @@ fn zstd_frame(compressor: &mut Compressor<'_>, block: &[u8], out: &mut Vec<u8>) 
 }
 
 /// One stream up to a sync flush, not finished.
-fn zlib_open(compress: &mut Compress, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
+fn sync_flushed(compress: &mut Compress, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
     out.reserve(zlib_bound(block.len()));
     loop {
         // OK: the input is at most the block's length.
@@ -122,9 +126,10 @@ pub fn compress_bound(compression: Compression, block: u64) -> u64 {
     let len = block as usize;
     (match compression {
         Compression::Zstd { .. } => zstd::zstd_safe::compress_bound(len),
-        Compression::ZlibOpen { .. } | Compression::Zlib { .. } | Compression::Deflate { .. } => {
-            zlib_bound(len)
-        }
+        Compression::ZlibOpen { .. }
+        | Compression::DeflateOpen { .. }
+        | Compression::Zlib { .. }
+        | Compression::Deflate { .. } => zlib_bound(len),
     }) as u64
 }
 
@@ -133,7 +138,10 @@ pub fn compress_bound(compression: Compression, block: u64) -> u64 {
 pub fn context_bytes(compression: Compression) -> u64 {
     const MIB: u64 = 1 << 20;
     match compression {
-        Compression::ZlibOpen { .. } | Compression::Zlib { .. } | Compression::Deflate { .. } => MIB,
+        Compression::ZlibOpen { .. }
+        | Compression::DeflateOpen { .. }
+        | Compression::Zlib { .. }
+        | Compression::Deflate { .. } => MIB,
         Compression::Zstd { level, .. } => match level {
             ..=3 => 2 * MIB,
             4..=8 => 6 * MIB,
@@ -228,6 +236,21 @@ mod tests {
         assert_eq!(out[out.len() - 4..], [0, 0, 0xff, 0xff], "an empty stored block");
     }
 
+    /// Open deflate streams can be concatenated, in any number: a ZVHD is written so.
+    #[test]
+    fn open_deflate_streams_are_one_stream_behind_a_zlib_header() {
+        let blocks: Vec<Vec<u8>> =
+            (1..6u32).map(|n| (0..70_000 * n).map(|at| (at.wrapping_mul(at) / n) as u8).collect()).collect();
+        let mut compressor = BlockCompressor::new(Compression::DeflateOpen { level: 6 }).unwrap();
+        let mut stream = vec![0x78, 0x9c];
+        blocks.iter().for_each(|block| compressor.append(block, &mut stream).unwrap());
+        let mut out = vec![0; 70_000 * 15];
+        let mut decoder = flate2::Decompress::new(true);
+        decoder.decompress(&stream, &mut out, flate2::FlushDecompress::Sync).unwrap();
+        assert_eq!(decoder.total_out(), out.len() as u64);
+        assert!(out == blocks.concat());
+    }
+
     /// libdeflate accepts finished streams with a matching checksum only.
     #[test]
     fn a_zlib_stream_is_finished_and_ends_with_its_checksum() {
@@ -245,7 +268,13 @@ mod tests {
     #[test]
     fn a_reused_context_compresses_the_same() {
         let blocks = [vec![1u8; 1 << 16], (0..1 << 16).map(|n: u32| ((n * n) >> 7) as u8).collect()];
-        for compression in [zstd(3), Compression::ZlibOpen { level: 6 }, zlib(6), deflate_12(6)] {
+        for compression in [
+            zstd(3),
+            Compression::ZlibOpen { level: 6 },
+            Compression::DeflateOpen { level: 6 },
+            zlib(6),
+            deflate_12(6),
+        ] {
             let mut used = BlockCompressor::new(compression).unwrap();
             let (mut a, mut b) = (Vec::new(), Vec::new());
             for block in [&blocks[0], &blocks[1], &blocks[0]] {

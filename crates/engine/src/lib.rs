@@ -13,11 +13,14 @@
 //!    checksum, compress) and stores the results in disk order with one reducer.
 //! 4. [`checksum`] reads the finished output in the same way, and [`Checksums::compare`] compares it with the source.
 //!
+//! [`compare`] reads two disks and lists the ranges in which they differ.
+//!
 //! The walks of a check write nothing: [`conflicts`], [`gaps`], [`decompress_all`]; [`each`] runs many of them in parallel.
 //!
 //! A walk skips what the maps report as zeros, so the cost depends on the amount of data.
 
 mod codes;
+mod compare;
 mod convert;
 mod each;
 mod error;
@@ -32,6 +35,7 @@ mod tests;
 mod watched;
 
 pub use codes::CODES;
+pub use compare::{CompareShape, Differences, ScannedDisk, compare};
 pub use convert::{
     BitOrder, Bitmap, BitmapShape, Checksums, Converted, Output, TrailingData, checksum, chunk_size, convert,
     scan,

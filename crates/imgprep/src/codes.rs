@@ -13,6 +13,7 @@ const CODES: &[Code] = &[
     Code::refused("bitmap.needs-raw", "a bitmap was requested for an output that is not RAW"),
     Code::refused("check.no-images", "the folder contains no image files"),
     Code::refused("check.profile", "there is no built-in profile of this name"),
+    Code::refused("compare.granularity", "the block size of a comparison is not a power of two or too large"),
     Code::refused("convert.level", "the target does not have this compression level"),
     Code::refused("convert.needs-file", "the target format cannot be written to standard output"),
     Code::refused("convert.option", "an option of the target is unknown, invalid or repeated"),

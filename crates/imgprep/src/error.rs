@@ -76,6 +76,14 @@ pub enum RequestError {
         /// The length of the device.
         capacity: u64,
     },
+    /// Blocks that a comparison does not have.
+    #[error("granularity of {granularity} bytes: expected a power of two of at most {limit}")]
+    Granularity {
+        /// The requested size.
+        granularity: u64,
+        /// The largest size.
+        limit: u64,
+    },
     /// A device is written in place.
     #[error("the output is a block device, which is not overwritten by default")]
     DeviceNeedsForce,
@@ -97,6 +105,7 @@ impl Detail for RequestError {
             Self::LinkOutside { .. } => "folder.link.outside",
             Self::NoImages => "check.no-images",
             Self::DeviceLength { .. } => "output.device-length",
+            Self::Granularity { .. } => "compare.granularity",
             Self::DeviceNeedsForce => "output.device",
         }
     }

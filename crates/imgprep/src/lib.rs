@@ -37,7 +37,7 @@
 //!
 //! [`open`] and [`open_with`] read local files and block devices, [`open_reader`] any [`ReadAt`]. [`Disk::convert`] sets up a
 //! conversion into a file ([`Conversion::write_to_path`]) or into any [`Output`] ([`Conversion::write_to`]), such as
-//! [`MemoryOutput`]. [`check`] applies the rules of the policy to a file; [`each_file`] checks many files.
+//! [`MemoryOutput`]. [`compare`] compares two disks. [`check`] applies the rules of the policy to a file; [`each_file`] checks many files.
 //!
 //! The free functions [`plan`], [`convert`], [`convert_to`], [`write_bitmap`] and [`check_file`] accept all options as one value;
 //! the builders are shorter forms of them.
@@ -54,6 +54,7 @@ mod bitmap_file;
 mod check;
 mod check_request;
 mod codes;
+mod compare;
 mod contents;
 mod conversion;
 mod convert;
@@ -65,6 +66,7 @@ mod files;
 mod folder;
 mod listed;
 mod local_output;
+mod measure;
 mod memory_output;
 mod open;
 mod output;
@@ -74,7 +76,7 @@ mod remedy;
 mod resources;
 mod safety;
 mod size;
-mod target;
+mod targets;
 mod uuid;
 
 pub use allocation::{Allocation, Counted};
@@ -83,6 +85,7 @@ pub use bitmap_command::BitmapCommand;
 pub use check::{CheckOptions, CheckedFile, Depth, Outcome, check_disk, check_file, each_file};
 pub use check_request::{Check, check};
 pub use codes::{code, codes};
+pub use compare::{CompareOptions, Comparison, compare};
 pub use contents::DiskInspection;
 pub use conversion::Conversion;
 pub use convert::{Converted, convert, convert_planned, convert_planned_to, convert_to};
@@ -93,6 +96,7 @@ pub use extents::Extents;
 pub use files::{Files, Role};
 pub use folder::{check_link, image_files};
 pub use listed::listed;
+pub use measure::{Measure, Measurement, measure, measure_size};
 pub use memory_output::MemoryOutput;
 pub use open::{open, open_reader, open_reader_with, open_with};
 pub use output::Output;
@@ -100,9 +104,9 @@ pub use parts::parts_among;
 pub use plan::{Plan, plan};
 pub use remedy::{descriptor_beside, remedy};
 pub use size::{SizeError, parse_size};
-pub use target::{
+pub use targets::{
     Qcow2Target, TARGETS, Target, TargetError, TargetFormat, TargetOption, VdiTarget, VhdTarget, VmdkTarget,
-    Zvhd2Target, writable,
+    Zvhd2Target, ZvhdTarget, writable,
 };
 pub use uuid::parse_uuid;
 
@@ -112,14 +116,14 @@ pub use imgprep_catalog::{
 };
 pub use imgprep_disk::{Contents, DiskFacts, Oddity, Partition, PartitionKind, Volume};
 pub use imgprep_engine::{
-    AllocationHistogram, BitOrder, BitmapShape, EngineError, Interrupt, Loss, OnLoss, Options as RunOptions,
-    PartAllocation, Progress, ProgressReading, ResolvedExtent, TableScan,
+    AllocationHistogram, BitOrder, BitmapShape, Differences, EngineError, Interrupt, Loss, OnLoss,
+    Options as RunOptions, PartAllocation, Progress, ProgressReading, ResolvedExtent, TableScan,
 };
 pub use imgprep_io::{
     Access, Allocator, BlockCache, CreateError, Existing, FileIdentity, ImageFile, NamedReader, OpenError,
     OutputOptions, SourceFile, SourceOptions, Sync, free_space, hidden_prefix, ignores_hangup,
-    open_file_limit, path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve, space_taken,
-    spool, stdout_was_closed, sync_folder, write_atomic,
+    is_block_device, open_file_limit, path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve,
+    set_memory_exit_code, space_taken, spool, stdout_was_closed, sync_folder, write_atomic,
 };
 pub use imgprep_map as map;
 pub use imgprep_map::{
@@ -132,7 +136,7 @@ pub use imgprep_open::{
     Chain, ChainError, FollowPolicy, Layer, MemoryFiles, Mismatch, Named, Namespace, OpenOptions, open_source,
 };
 pub use imgprep_policy as policy;
-pub use imgprep_qcow2::{ClusterCompression, ClusterSize};
+pub use imgprep_qcow2::{ClusterCompression, ClusterSize, Compat as Qcow2Compat};
 pub use imgprep_vhd::{BlockSize as VhdBlockSize, Subformat as VhdSubformat};
 pub use imgprep_vmdk::{
     Adapter as VmdkAdapter, GrainSize as VmdkGrainSize, HardwareVersion as VmdkHardwareVersion,

@@ -4,7 +4,7 @@ use std::sync::Arc;
 
 use imgprep_codec::compress_bound;
 use imgprep_engine::{Loss, Losses, OnLoss, Options, TableScan, chunk_size, scan_tables};
-use imgprep_map::{Encoding, Error};
+use imgprep_map::{Encoding, Error, ImageWriter};
 
 use crate::disk::DiskToken;
 use crate::{ConvertOptions, Disk};
@@ -14,7 +14,7 @@ use crate::{ConvertOptions, Disk};
 pub struct Plan {
     /// The result of the table scan.
     pub table_scan: TableScan,
-    /// Length of the output: exact for RAW, otherwise an upper bound.
+    /// Length of the output: exact if the format stores the disk contiguously, otherwise an upper bound.
     pub len: u64,
     /// Whether the length is exact.
     pub is_exact: bool,
@@ -37,15 +37,21 @@ pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<
     let format = options.target.writer(disk.size(), options.uuid, options.unix_time)?;
     let block = format.block();
     let table_scan = scan_tables(disk.stack(), chunk_size(block), run)?;
+    let len = max_len(&*format, disk.size(), table_scan.chunks);
+    let losses = Losses::from(table_scan.losses.clone()).into_sorted();
+    let scope = Scope { disk: Arc::clone(disk.token()), on_loss: run.on_loss };
+    Ok(Plan { table_scan, len, is_exact: format.linear_at().is_some(), losses, scope })
+}
+
+/// The maximum length of a file with at most this many chunks of data.
+pub(crate) fn max_len(format: &dyn ImageWriter, size: u64, chunks: u64) -> u64 {
+    let block = format.block();
     let stored = match format.encoding() {
         Encoding::PerBlock { compression, keep_if_smaller: false } => compress_bound(compression, block),
         Encoding::Plain | Encoding::PerBlock { .. } => block,
     };
-    let blocks = table_scan.chunks * (chunk_size(block) / block);
-    let len = format.max_len(blocks.min(disk.size().div_ceil(block)), stored);
-    let losses = Losses::from(table_scan.losses.clone()).into_sorted();
-    let scope = Scope { disk: Arc::clone(disk.token()), on_loss: run.on_loss };
-    Ok(Plan { table_scan, len, is_exact: options.target.has_exact_len(), losses, scope })
+    let blocks = chunks.saturating_mul(chunk_size(block) / block);
+    format.max_len(blocks.min(size.div_ceil(block)), stored)
 }
 
 /// The table scan of a plan if it is valid for this conversion, otherwise a new one.

@@ -190,7 +190,7 @@ fn targets_have_names_and_levels() {
     {
         assert_eq!(failed(target.clone().with_level(level)).code(), "convert.level", "{target:?} {level}");
     }
-    let error = failed(Target::from_name("vmdk"));
+    let error = failed(Target::from_name("avhdx"));
     assert_eq!((error.kind(), error.code()), (ErrorKind::Unsupported, "convert.target"));
     let disk = imgprep::open_reader(vec![7; 512]).unwrap();
     let error = failed(disk.convert(Target::Raw).compression_level(3).write_to(MemoryOutput::new()));
@@ -363,8 +363,10 @@ fn types_in_public_signatures_can_be_named() {
         imgprep::VhdSubformat,
         imgprep::VhdBlockSize,
         imgprep::ClusterSize,
+        imgprep::Qcow2Compat,
         imgprep::ClusterCompression,
         imgprep::Zvhd2Target,
+        imgprep::ZvhdTarget,
         imgprep::Compression,
         imgprep::ConvertOptions,
         imgprep::Destination,
@@ -384,6 +386,9 @@ fn types_in_public_signatures_can_be_named() {
         imgprep::MemoryOutput,
         imgprep::Converted,
         imgprep::Plan,
+        imgprep::Measure,
+        imgprep::Measurement,
+        imgprep::policy::RouteFit,
         imgprep::TableScan,
         imgprep::AllocationHistogram,
         imgprep::PartAllocation,

@@ -29,7 +29,7 @@ pub use codes::CODES;
 pub use device::DeviceOutput;
 pub use error::{CreateError, OpenError, reason};
 pub use image_file::{ImageFile, NamedReader};
-pub use memory::Allocator;
+pub use memory::{Allocator, set_memory_exit_code};
 pub use os::{free_space, open_file_limit, path_from_bytes, raise_open_file_limit, random_uuid};
 pub use output::{Existing, OutputFile, OutputOptions, Sync, reserve, sync_folder};
 pub use pipe::PipeOutput;

@@ -3,11 +3,13 @@
 
 use std::alloc::{GlobalAlloc, Layout, System};
 use std::io::{Cursor, Write};
+use std::sync::atomic::{AtomicU8, Ordering};
 
 use crate::temporary::remove_hidden;
 
-/// The system's allocator. If memory is exhausted, the process ends with a message and exit code 1 and leaves no hidden
-/// file: outputs without a name vanish with the process, and the others are removed.
+/// The system's allocator. If memory is exhausted, the process ends with a message and exit code 1, or that of
+/// [`set_memory_exit_code`], and leaves no hidden file: outputs without a name vanish with the process, and the others are
+/// removed.
 ///
 /// Most allocations cannot return an error, and an allocator must not unwind (`GlobalAlloc`). So a batch ends, too; its
 /// journal is kept.
@@ -37,6 +39,14 @@ unsafe impl GlobalAlloc for Allocator {
     }
 }
 
+/// Exit code of a process whose memory is exhausted.
+static EXIT_CODE: AtomicU8 = AtomicU8::new(1);
+
+/// Sets the exit code after memory exhaustion, for programs whose exit code 1 is a result.
+pub fn set_memory_exit_code(code: u8) {
+    EXIT_CODE.store(code, Ordering::Relaxed);
+}
+
 fn checked(at: *mut u8, size: usize) -> *mut u8 {
     if at.is_null() {
         end(size);
@@ -55,5 +65,5 @@ fn end(size: usize) -> ! {
     let len = usize::try_from(cursor.position()).unwrap_or(0);
     let _ = rustix::io::write(std::io::stderr(), &text[..len]);
     // SAFETY: nothing runs after it. Handlers of `exit` could allocate, so they are not called.
-    unsafe { libc::_exit(1) }
+    unsafe { libc::_exit(EXIT_CODE.load(Ordering::Relaxed).into()) }
 }

@@ -8,6 +8,7 @@
 //! printed is decided elsewhere.
 
 mod config;
+mod fit;
 mod input;
 mod judge;
 mod levels;
@@ -27,6 +28,7 @@ mod tests;
 mod violation;
 
 pub use config::{CONFIG_NAME, Config};
+pub use fit::RouteFit;
 pub use input::{InputError, place_of};
 pub use judge::{CheckIntent, Report, judge};
 pub use levels::{Level, Levels, LevelsError};

@@ -82,7 +82,7 @@ fn the_table_of_commands_is_complete() {
 /// Options that the README names exist.
 #[test]
 fn options_of_the_readme_exist() {
-    let all: String = ["info", "map", "convert", "bitmap", "check", "batch"]
+    let all: String = ["info", "map", "compare", "convert", "measure", "bitmap", "check", "batch"]
         .map(|name| printed(&imgprep(Path::new("/"), &[name, "--help"])))
         .concat();
     let text = readme()

@@ -38,6 +38,22 @@ fn sighup_sigquit_sigterm_and_sigxcpu_stop_a_conversion_and_leave_nothing() {
 }
 
 #[test]
+fn signals_stop_a_comparison() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::write(folder.path().join("big.raw"), Noise::new(1).half_compressible(64 * MIB)).unwrap();
+    let other = folder.path().with_extension("raw");
+    fs::write(&other, [0; 512]).unwrap();
+    // Bytes that differ are compared one by one, which takes long enough.
+    let other = other.display().to_string();
+    let args =
+        ["compare", "big.raw", &other, "-F", "raw", "--granularity", "1", "-j", "1", "--progress", "jsonl"];
+    for name in ["-INT", "-TERM"] {
+        assert_eq!(stopped(folder.path(), &command(folder.path(), &args), name), Some(130), "{name}");
+    }
+    fs::remove_file(other).unwrap();
+}
+
+#[test]
 fn ignored_sighup_stays_ignored() {
     let folder = tempfile::tempdir().unwrap();
     fs::write(folder.path().join("big.raw"), Noise::new(1).bytes(24 * MIB)).unwrap();

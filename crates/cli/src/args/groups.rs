@@ -104,18 +104,20 @@ pub(crate) struct ImportArgs {
     pub(crate) disk: Option<DiskRole>,
 }
 
+/// The writable formats: `zvhd2, qcow2 or raw`.
+pub(crate) fn writable_formats() -> String {
+    let names: Vec<_> = imgprep::TARGETS.iter().map(|format| format.name).collect();
+    imgprep::listed(&names, "or")
+}
+
 /// The output of a conversion.
 #[derive(Args)]
 pub(crate) struct TargetArgs {
-    /// Format of the output: zvhd2, qcow2, vdi, vhd, vmdk or raw [default: from the extension of DST]
-    #[arg(short = 'O', long = "to", value_name = "FMT")]
+    // The list of formats is the library's.
+    #[arg(short = 'O', long = "to", value_name = "FMT",
+        help = format!("Format of the output: {} [default: from the extension of DST]", writable_formats()))]
     pub(crate) to: Option<String>,
-    /// Options of the output format (`-o help` lists them); zvhd2 has `level=N`, `compression_type=zstd|zlib` and `checksum=on|off`
-    /// (a checksum per zstd block, on by default); qcow2 has `cluster_size=SIZE` (64K), `compress=on|off` (off),
-    /// `compression_type=zlib|zstd` and `level=N`; vdi has `static=on|off` (off); vhd has
-    /// `subformat=dynamic|fixed`, `block_size=SIZE` (2M) and `align=SIZE` (512; Azure requires 1M); vmdk has
-    /// `subformat=monolithicSparse|streamOptimized`, `adapter_type=ide|lsilogic|buslogic|legacyESX`, `hwversion=N` (4),
-    /// `grain=SIZE` (64K) and `level=N` (of streamOptimized)
+    /// Options of the output format; `-o help` and `imgprep formats` list them with their values and defaults
     #[arg(short = 'o', value_name = "K=V,...", value_delimiter = ',')]
     pub(crate) options: Vec<String>,
     /// Compression level: zstd 1 to 22 (default 3), zlib 1 to 9 (default 6); enables compression of a QCOW2

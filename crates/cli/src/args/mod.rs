@@ -1,6 +1,8 @@
 //! Command-line arguments.
 
+mod compare;
 mod groups;
+mod measure;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -9,7 +11,9 @@ use clap::{Args, ValueEnum};
 use clap_complete::Shell;
 use imgprep::FollowPolicy;
 
+pub(crate) use self::compare::CompareArgs;
 pub(crate) use self::groups::*;
+pub(crate) use self::measure::MeasureArgs;
 
 #[derive(Args)]
 #[command(after_long_help = "Examples:\n  imgprep info disk.vmdk\n  imgprep info --chain snapshot.qcow2\n  \

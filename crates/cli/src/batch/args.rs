@@ -7,6 +7,7 @@ use imgprep::FollowPolicy;
 
 use crate::args::{
     FollowArgs, FormatArgs, ImportArgs, ProgressArgs, ResourceArgs, TargetArgs, follow_by_default,
+    writable_formats,
 };
 
 /// Format of the outputs, unless another one is given.
@@ -23,7 +24,7 @@ pub(crate) const DEFAULT_TARGET: &str = "zvhd2";
 )]
 #[command(
     mut_arg("follow", |arg| follow_by_default(arg, FollowPolicy::Beside.name())),
-    mut_arg("to", |arg| arg.help("Format of the outputs: zvhd2, qcow2, vdi, vhd, vmdk or raw").default_value(DEFAULT_TARGET)),
+    mut_arg("to", |arg| arg.help(format!("Format of the outputs: {}", writable_formats())).default_value(DEFAULT_TARGET)),
     mut_arg("threads", |arg| arg.help("Worker threads for all images together [default: all cores]")),
     mut_arg("memory", |arg| arg.help("Memory limit for the buffers of all images together")),
     mut_arg("quiet", |arg| arg.help("Show neither progress nor a summary"))

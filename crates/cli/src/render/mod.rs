@@ -1,11 +1,13 @@
 //! Rendering of results as text, JSON, SARIF, test results of CI systems, and annotations of GitHub workflows.
 
+pub(crate) mod anomalies;
 pub(crate) mod check_json;
 pub(crate) mod findings;
 pub(crate) mod github;
 pub(crate) mod hint;
 pub(crate) mod json;
 pub(crate) mod junit;
+pub(crate) mod limits;
 pub(crate) mod print;
 pub(crate) mod sarif;
 pub(crate) mod text;

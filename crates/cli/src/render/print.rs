@@ -34,6 +34,15 @@ pub(crate) fn warn(text: Arguments<'_>) {
     let _ = stderr().write_all(format!("{}\n", one_line(&text.to_string())).as_bytes());
 }
 
+/// Prints the result of a command whose exit code says the same. A reader that closed the pipe has seen enough, unless it is
+/// a program.
+pub(crate) fn show(text: &str, is_data: bool) -> io::Result<()> {
+    match io::stdout().write_all(text.as_bytes()) {
+        Err(error) if error.kind() == io::ErrorKind::BrokenPipe && !is_data => Ok(()),
+        shown => shown,
+    }
+}
+
 /// All lines as one text.
 pub(crate) fn lines(lines: &[String]) -> String {
     lines.iter().map(|line| one_line(line) + "\n").collect()

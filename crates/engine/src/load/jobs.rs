@@ -43,11 +43,13 @@ pub(crate) fn reading_share(
     table_scan: &TableScan,
     options: &Options<'_>,
 ) -> Result<Share, Error> {
-    let streamed = if stack.layers().iter().any(|layer| layer.map.is_stream()) {
-        table_scan.largest_compressed
-    } else {
-        0
-    };
-    let per_thread = table_scan.chunk + table_scan.largest_compressed;
-    Ok(Share::plan(options.threads, options.memory, per_thread, streamed.max(1))?)
+    let (per_thread, per_chunk) = reading_memory(stack, table_scan);
+    Ok(Share::plan(options.threads, options.memory, per_thread, per_chunk.max(1))?)
+}
+
+/// Bytes that a thread and a chunk in flight need to read a disk.
+pub(crate) fn reading_memory(stack: &Stack, table_scan: &TableScan) -> (u64, u64) {
+    let is_streamed = stack.layers().iter().any(|layer| layer.map.is_stream());
+    let streamed = if is_streamed { table_scan.largest_compressed } else { 0 };
+    (table_scan.chunk + table_scan.largest_compressed, streamed)
 }

@@ -134,6 +134,9 @@ pub enum Unsupported {
         /// Bytes of a cluster.
         cluster: u64,
     },
+    /// A header of version 2 cannot name a compression other than zlib.
+    #[error("version 2 has no zstd compression: its clusters are compressed with zlib")]
+    WriteVersion2Zstd,
     /// More snapshots than are listed.
     #[error("{found} snapshots exceed the limit of {limit}")]
     TooManySnapshots {
@@ -155,6 +158,7 @@ impl Detail for Unsupported {
             Self::NoSnapshot { .. } => "qcow2.snapshot.not-found",
             Self::TooManySnapshots { .. } => "qcow2.limit.snapshots",
             Self::WriteDiskTooLarge { .. } => "qcow2.write.disk-too-large",
+            Self::WriteVersion2Zstd => "qcow2.write.version-2-zstd",
         }
     }
 
@@ -172,7 +176,7 @@ impl Detail for Unsupported {
             Self::Features { at, .. } | Self::Compression { at, .. } | Self::TooManySnapshots { at, .. } => {
                 Some(*at)
             }
-            Self::NoSnapshot { .. } | Self::WriteDiskTooLarge { .. } => None,
+            Self::NoSnapshot { .. } | Self::WriteDiskTooLarge { .. } | Self::WriteVersion2Zstd => None,
         }
     }
 }

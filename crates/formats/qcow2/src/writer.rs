@@ -1,4 +1,4 @@
-//! Writes QCOW2, version 3, in one pass.
+//! Writes QCOW2 in one pass.
 //!
 //! Data clusters, L2 tables and refcount blocks are stored in the order in which they become final. The L1 table and
 //! the header, whose places are known in advance, are written last.
@@ -14,7 +14,8 @@ use crate::Unsupported;
 use crate::allocator::{Allocator, refcount_structures};
 use crate::cluster_size::{ClusterSize, ENTRY};
 use crate::layout::{
-    COMPRESSED, COMPRESSION_TYPE, COPIED, HEADER_WITH_COMPRESSION, MAGIC, REFCOUNT_TABLE_BYTES, RawHeader,
+    COMPRESSED, COMPRESSION_TYPE, COPIED, HEADER_V2, HEADER_WITH_COMPRESSION, MAGIC, REFCOUNT_TABLE_BYTES,
+    RawHeader,
 };
 use crate::table_writer::write_table;
 
@@ -47,9 +48,31 @@ impl From<ClusterCompression> for Compression {
     }
 }
 
+/// The version of the format, as QEMU's option `compat` names it.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Compat {
+    /// Version 2, which QEMU before 1.1 reads. Its compression is zlib.
+    V2,
+    /// Version 3.
+    #[default]
+    V3,
+}
+
+/// The properties of a new image, besides its blocks.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// The version.
+    pub compat: Compat,
+    /// Bytes of a cluster.
+    pub cluster_size: ClusterSize,
+    /// The compression, if clusters are compressed.
+    pub compression: Option<ClusterCompression>,
+}
+
 /// A writer of QCOW2 images.
 pub struct Qcow2Writer {
     disk_size: u64,
+    compat: Compat,
     cluster: ClusterSize,
     compression: Option<ClusterCompression>,
     l1: Vec<u64>,
@@ -67,11 +90,11 @@ impl Qcow2Writer {
     /// Creates a writer for a disk of whole sectors.
     ///
     /// Fails if the tables would exceed the limits of QEMU once the whole disk contains data.
-    pub fn new(
-        disk_size: u64,
-        cluster: ClusterSize,
-        compression: Option<ClusterCompression>,
-    ) -> Result<Self, Error> {
+    pub fn new(disk_size: u64, options: WriteOptions) -> Result<Self, Error> {
+        let WriteOptions { compat, cluster_size: cluster, compression } = options;
+        if compat == Compat::V2 && matches!(compression, Some(ClusterCompression::Zstd { .. })) {
+            return Err(Unsupported::WriteVersion2Zstd.into());
+        }
         let too_large = Unsupported::WriteDiskTooLarge { size: disk_size, cluster: cluster.bytes() };
         let tables = disk_size.div_ceil(cluster.entries() * cluster.bytes());
         let most = most_clusters(cluster, tables, disk_size.div_ceil(cluster.bytes()));
@@ -82,7 +105,7 @@ impl Qcow2Writer {
             return Err(too_large.into());
         }
         let l1 = vec![0; usize_of(tables)];
-        Ok(Self { disk_size, cluster, compression, l1, l2: None, allocator: Allocator::new(cluster) })
+        Ok(Self { disk_size, compat, cluster, compression, l1, l2: None, allocator: Allocator::new(cluster) })
     }
 
     /// The L1 table follows the header's cluster.
@@ -121,7 +144,10 @@ impl Qcow2Writer {
         let is_zstd = matches!(self.compression, Some(ClusterCompression::Zstd { .. }));
         RawHeader {
             magic: MAGIC,
-            version: 3,
+            version: match self.compat {
+                Compat::V2 => 2,
+                Compat::V3 => 3,
+            },
             backing_offset: 0,
             backing_len: 0,
             cluster_bits: self.cluster.bits,
@@ -190,7 +216,13 @@ impl ImageWriter for Qcow2Writer {
         let (refcount_offset, refcount_clusters) = self.allocator.finish(out)?;
         write_table(out, self.l1_offset(), &self.l1)?;
         // The zeros after the header terminate the list of header extensions.
-        out.write(0, &self.header(refcount_offset, refcount_clusters).encode())?;
+        let header = self.header(refcount_offset, refcount_clusters).encode();
+        let len = match self.compat {
+            Compat::V2 => usize_of(HEADER_V2),
+            Compat::V3 => header.len(),
+        };
+        // OK: the header of version 3 begins with that of version 2.
+        out.write(0, &header[..len])?;
         Ok(self.allocator.end())
     }
 
@@ -211,27 +243,40 @@ fn most_clusters(cluster: ClusterSize, tables: u64, blocks: u64) -> u64 {
 mod tests {
     use super::*;
 
+    fn writer(size: u64, cluster_size: ClusterSize) -> Result<Qcow2Writer, Error> {
+        Qcow2Writer::new(size, WriteOptions { cluster_size, ..WriteOptions::default() })
+    }
+
+    /// Its header has no field for the type.
+    #[test]
+    fn zstd_in_version_2_is_rejected() {
+        let compression = Some(ClusterCompression::Zstd { level: 3 });
+        let options = WriteOptions { compat: Compat::V2, compression, ..WriteOptions::default() };
+        let error = Qcow2Writer::new(512, options).err().unwrap();
+        assert_eq!(error.code(), "qcow2.write.version-2-zstd");
+    }
+
     #[test]
     fn a_disk_with_larger_tables_than_qemu_reads_is_refused() {
         // A refcount table of 8 MiB covers 2 PiB in clusters of 64 KiB, tables included.
         let (size, cluster) = (1 << 51, ClusterSize::default());
-        assert!(Qcow2Writer::new(size - (1 << 40), cluster, None).is_ok());
+        assert!(writer(size - (1 << 40), cluster).is_ok());
         for size in [size, size + 512] {
-            let error = Qcow2Writer::new(size, cluster, None).err().unwrap();
+            let error = writer(size, cluster).err().unwrap();
             assert_eq!(error.code(), "qcow2.write.disk-too-large");
             assert_eq!(error.detail(), Some(&Unsupported::WriteDiskTooLarge { size, cluster: 65536 }));
         }
         let large = ClusterSize::new(2 << 20).unwrap();
-        assert!(Qcow2Writer::new(1 << 60, large, None).is_ok());
-        assert!(Qcow2Writer::new(1 << 61, large, None).is_err());
+        assert!(writer(1 << 60, large).is_ok());
+        assert!(writer(1 << 61, large).is_err());
         let small = ClusterSize::new(512).unwrap();
-        assert!(Qcow2Writer::new(120 << 30, small, None).is_ok());
-        assert!(Qcow2Writer::new(128 << 30, small, None).is_err());
+        assert!(writer(120 << 30, small).is_ok());
+        assert!(writer(128 << 30, small).is_err());
     }
 
     #[test]
     fn descriptors_count_the_sectors_that_a_payload_touches() {
-        let writer = Qcow2Writer::new(1 << 20, ClusterSize::default(), None).unwrap();
+        let writer = writer(1 << 20, ClusterSize::default()).unwrap();
         let sectors = |at, len| writer.descriptor(at, len) >> 54 & 0xff;
         assert_eq!([sectors(0, 1), sectors(0, 512), sectors(0, 513), sectors(511, 2)], [0, 0, 1, 1]);
         assert_eq!(writer.descriptor(0x1_2345, 1), COMPRESSED | 0x1_2345);

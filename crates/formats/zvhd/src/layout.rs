@@ -49,7 +49,7 @@ pub(crate) fn record_len(payload: u64) -> Option<u64> {
 }
 
 /// The fields of a header page as they stand in the file.
-#[derive(Clone, Debug, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RawHeader {
     pub(crate) cookie: [u8; 8],          // 0
     pub(crate) features: u32,            // 8

@@ -6,7 +6,7 @@
 //!
 //! Checked: what the vendor's reader relies on beyond that, as far as the tables show it.
 //! Read: ZVHD (one zlib stream over all records), ZVHD2 with zstd and zlib payloads.
-//! Written: ZVHD2. Refused by name: ZVHD2 with another block size than 2 MiB, with an
+//! Written: both. Refused by name: ZVHD2 with another block size than 2 MiB, with an
 //! index that has entries for blocks of zeros, with an unknown compression.
 #![no_std]
 #![deny(
@@ -24,10 +24,12 @@ mod error;
 mod header;
 mod index;
 mod layout;
+mod new_header;
 mod record;
-mod writer;
 mod zvhd1;
 mod zvhd2;
+mod zvhd2_writer;
+mod zvhd_writer;
 
 use alloc::string::ToString;
 
@@ -36,7 +38,9 @@ use imgprep_map::{Error, Evidence, ParseOptions, Parsed, Probe, ReadAt};
 pub use codes::CODES;
 pub use error::{Corrupt, Unsupported};
 pub use layout::{ZVHD, ZVHD2};
-pub use writer::{WriteOptions, Zvhd2Writer};
+pub use new_header::WriteOptions;
+pub use zvhd_writer::ZvhdWriter;
+pub use zvhd2_writer::Zvhd2Writer;
 
 /// Recognises both formats by the cookie of their first page.
 pub fn probe(probe: &Probe<'_>) -> Option<(&'static str, Evidence)> {

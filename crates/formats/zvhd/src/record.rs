@@ -1,10 +1,12 @@
 //! Records: the head before a payload, the end mark behind it.
 
-use imgprep_format_kit::Fields;
-use imgprep_map::{Error, ReadAt};
+use alloc::vec;
 
-use crate::Corrupt;
-use crate::layout::{RECORD_END, RECORD_HEAD, RawRecord, record_len};
+use imgprep_format_kit::Fields;
+use imgprep_map::{Error, Placement, ReadAt, usize_of};
+
+use crate::layout::{BLOCK, RECORD_END, RECORD_HEAD, RawRecord, record_len};
+use crate::{Corrupt, Unsupported};
 
 /// A record whose head, length and end mark fit together.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -47,5 +49,38 @@ impl Record {
             return Err(Corrupt::RecordEnd { at: mark_at, found }.into());
         }
         Ok(Self { at, block: raw.block, payload: raw.payload, len })
+    }
+}
+
+/// A record to be written.
+#[derive(Clone, Copy, Debug)]
+pub(crate) struct NewRecord {
+    pub(crate) block: u32,
+    payload: u32,
+    /// Length on disk.
+    pub(crate) len: u32,
+}
+
+impl NewRecord {
+    /// The record of block `number` with a payload of this many bytes.
+    pub(crate) fn new(number: u64, payload: u64) -> Result<Self, Error> {
+        let too_large = || Unsupported::DiskTooLarge { size: number.saturating_mul(BLOCK) };
+        let block = u32::try_from(number).map_err(|_| too_large())?;
+        let len = record_len(payload).and_then(|len| u32::try_from(len).ok()).ok_or_else(too_large)?;
+        let payload = u32::try_from(payload).map_err(|_| too_large())?;
+        Ok(Self { block, payload, len })
+    }
+
+    /// Its place at a file offset. The payload begins with `prefix`, which the stored bytes do not contain.
+    pub(crate) fn placement(self, at: u64, prefix: &[u8]) -> Placement {
+        let mut head = RawRecord { payload: self.payload, block: self.block }.encode().to_vec();
+        head.extend_from_slice(prefix);
+        // OK: `record_len` rounds up from head, payload and end mark; the padding is less than a page.
+        let padding = usize_of(u64::from(self.len) - RECORD_HEAD - u64::from(self.payload));
+        let mut tail = vec![0; padding];
+        let mark = padding - RECORD_END.len();
+        // OK: the mark has the length of the end mark.
+        tail[mark..].copy_from_slice(RECORD_END);
+        Placement { at, head, tail }
     }
 }

@@ -77,6 +77,11 @@ pub enum Compression {
         /// zlib's level, 1 to 9.
         level: u32,
     },
+    /// A raw deflate stream, sync-flushed and not finished: such streams form one stream if they follow each other.
+    DeflateOpen {
+        /// zlib's level, 1 to 9.
+        level: u32,
+    },
     /// A finished zlib stream (RFC 1950).
     Zlib {
         /// zlib's level, 1 to 9.

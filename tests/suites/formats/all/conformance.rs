@@ -90,7 +90,9 @@ fn every_image_survives_conversion_to_each_writable_format() {
         for (out, options) in [
             ("out.zvhd2", &["--level", "1"][..]),
             ("out.zvhd2", &["--zlib"]),
+            ("out.zvhd", &["--level", "1"]),
             ("out.qcow2", &[]),
+            ("out.qcow2", &["-o", "compat=0.10,cluster_size=4k,level=1"]),
             ("out.qcow2", &["--level", "1", "-o", "cluster_size=4k,compression_type=zstd"]),
             ("out.vdi", &[]),
             ("out.vdi", &["-o", "static=on"]),

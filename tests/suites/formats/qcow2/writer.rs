@@ -24,6 +24,19 @@ fn every_cluster_size_and_compression_is_read_by_qemu_img() {
     }
 }
 
+/// Versions 2 and 3 differ in their headers only.
+#[test]
+fn version_2_is_read_by_qemu_img() {
+    let folder = tempfile::tempdir().unwrap();
+    let disk = scattered(8, 3_000_001);
+    for options in ["cluster_size=512", "cluster_size=64k", "compress=on,level=1"] {
+        let old = qcow2(folder.path(), &disk, &format!("compat=0.10,{options}"));
+        assert_eq!((&old[4..8], &old[72..104]), (&[0, 0, 0, 2][..], &[0; 32][..]));
+        let new = qcow2(folder.path(), &disk, options);
+        assert!(new[112..] == old[112..] && new[8..72] == old[8..72], "{options}");
+    }
+}
+
 /// With clusters of 512 bytes an L2 table covers 32 KiB of the disk and a refcount block 128 KiB of the file.
 #[test]
 fn sizes_around_the_ends_of_tables_are_read_by_qemu_img() {
@@ -156,7 +169,7 @@ fn unwritable_disks_are_rejected_before_an_output_exists() {
                 &["a.raw", "b.qcow2", "-o", "cluster_size=4M"],
                 "clusters have a power of two from 512 to 2M bytes",
             ),
-            (&["a.raw", "b.qcow2", "-o", "checksum=on"], "qcow2 has cluster_size=SIZE"),
+            (&["a.raw", "b.qcow2", "-o", "checksum=on"], "qcow2 has compat=1.1|0.10"),
             (&["a.raw", "b.qcow2", "-o", "compress=off,level=3"], "-o compress=off contradicts"),
             (&["a.raw", "b.qcow2", "--zlib", "--level", "10"], "zlib has levels 1 to 9"),
             (&["a.raw", "b.qcow2", "--bitmap"], "--bitmap is for a RAW file"),

@@ -3,6 +3,7 @@
 pub(crate) mod cases;
 pub(crate) mod files;
 pub(crate) mod robustness;
+pub(crate) mod stream_writer;
 pub(crate) mod structure;
 pub(crate) mod vendor;
 pub(crate) mod writer;

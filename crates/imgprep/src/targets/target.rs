@@ -8,7 +8,7 @@ use super::raw::RawTarget;
 use super::vdi::VdiTarget;
 use super::vhd::VhdTarget;
 use super::vmdk::VmdkTarget;
-use super::zvhd::Zvhd2Target;
+use super::zvhd::{Zvhd2Target, ZvhdTarget};
 
 /// The format of an output, with its options.
 #[derive(Clone, Debug, PartialEq, Eq)]
@@ -17,6 +17,8 @@ pub enum Target {
     Raw,
     /// ZVHD2.
     Zvhd2(Zvhd2Target),
+    /// ZVHD.
+    Zvhd(ZvhdTarget),
     /// QCOW2.
     Qcow2(Qcow2Target),
     /// VDI.
@@ -32,6 +34,7 @@ impl Target {
         match self {
             Self::Raw => &RawTarget,
             Self::Zvhd2(target) => target,
+            Self::Zvhd(target) => target,
             Self::Qcow2(target) => target,
             Self::Vdi(target) => target,
             Self::Vhd(target) => target,
@@ -45,6 +48,7 @@ impl Target {
         let kind: &mut dyn TargetKind = match &mut self {
             Self::Raw => &mut RawTarget,
             Self::Zvhd2(target) => target,
+            Self::Zvhd(target) => target,
             Self::Qcow2(target) => target,
             Self::Vdi(target) => target,
             Self::Vhd(target) => target,
@@ -59,7 +63,7 @@ impl Target {
         self.kind().properties().name
     }
 
-    /// The virtual size of the output for a disk of `size` bytes. It is a whole number of GiB in a ZVHD2, like all disks of
+    /// The virtual size of the output for a disk of `size` bytes. It is a whole number of GiB in a ZVHD and ZVHD2, like all disks of
     /// the cloud, and a whole number of sectors, or of the alignment, in all other formats but RAW.
     pub fn disk_size(&self, size: u64) -> u64 {
         size.checked_next_multiple_of(self.kind().properties().granule).unwrap_or(size)

@@ -25,6 +25,10 @@ impl TargetOption {
         default: "3 for zstd, 6 for zlib",
         about: "compression level: zstd 1 to 22, zlib 1 to 9",
     };
+
+    /// The level of formats with zlib only.
+    pub(crate) const ZLIB_LEVEL: Self =
+        Self { key: "level", values: "N", default: "6", about: "compression level of zlib, 1 to 9" };
 }
 
 /// The known options that were given, with their values.

@@ -6,7 +6,6 @@ mod kind;
 mod qcow2;
 mod raw;
 mod settings;
-#[expect(clippy::module_inception, reason = "the type that all other files are about")]
 mod target;
 mod vdi;
 mod vhd;
@@ -21,4 +20,4 @@ pub use target::Target;
 pub use vdi::VdiTarget;
 pub use vhd::VhdTarget;
 pub use vmdk::VmdkTarget;
-pub use zvhd::Zvhd2Target;
+pub use zvhd::{Zvhd2Target, ZvhdTarget};

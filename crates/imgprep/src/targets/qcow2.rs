@@ -1,15 +1,17 @@
 //! QCOW2 as a target.
 
 use imgprep_map::{Error, ImageWriter};
-use imgprep_qcow2::{ClusterCompression, ClusterSize, Qcow2Writer};
+use imgprep_qcow2::{ClusterCompression, ClusterSize, Compat, Qcow2Writer, WriteOptions};
 
 use super::error::{TargetError, zlib_level, zstd_level};
 use super::kind::{NewImage, Properties, TargetKind};
 use super::settings::{Method, Settings, TargetOption};
 
-/// A QCOW2, version 3.
+/// A QCOW2.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub struct Qcow2Target {
+    /// Version 2 or 3.
+    pub compat: Compat,
     /// Bytes of a cluster.
     pub cluster_size: ClusterSize,
     /// The compression, if clusters are compressed.
@@ -18,6 +20,12 @@ pub struct Qcow2Target {
 
 impl Qcow2Target {
     pub(super) const OPTIONS: &'static [TargetOption] = &[
+        TargetOption {
+            key: "compat",
+            values: "1.1|0.10",
+            default: "1.1",
+            about: "version 3, or version 2 for QEMU before 1.1",
+        },
         TargetOption {
             key: "cluster_size",
             values: "SIZE",
@@ -43,6 +51,8 @@ impl Qcow2Target {
     pub(super) fn parse(settings: &Settings<'_>) -> Result<Self, TargetError> {
         let clusters = "clusters have a power of two from 512 to 2M bytes";
         let cluster_size = settings.size("cluster_size", clusters, ClusterSize::new)?.unwrap_or_default();
+        let versions = [("1.1", Compat::V3), ("v3", Compat::V3), ("0.10", Compat::V2), ("v2", Compat::V2)];
+        let compat = settings.choice("compat", &versions)?.unwrap_or_default();
         let compress = settings.switch("compress")?;
         // zlib is QEMU's default, which all its versions read.
         let compression = match settings.method()?.unwrap_or(Method::Zlib) {
@@ -54,7 +64,12 @@ impl Qcow2Target {
             return Err(TargetError::Contradiction("compress=off contradicts the compression type or level"));
         }
         let compression = compress.unwrap_or(is_implied).then_some(compression);
-        Ok(Self { cluster_size, compression })
+        if compat == Compat::V2 && matches!(compression, Some(ClusterCompression::Zstd { .. })) {
+            return Err(TargetError::Contradiction(
+                "compat=0.10 contradicts compression_type=zstd: version 2 has zlib only",
+            ));
+        }
+        Ok(Self { compat, cluster_size, compression })
     }
 }
 
@@ -72,6 +87,7 @@ impl TargetKind for Qcow2Target {
     }
 
     fn writer(&self, image: &NewImage) -> Result<Box<dyn ImageWriter>, Error> {
-        Ok(Box::new(Qcow2Writer::new(image.disk_size, self.cluster_size, self.compression)?))
+        let Self { compat, cluster_size, compression } = *self;
+        Ok(Box::new(Qcow2Writer::new(image.disk_size, WriteOptions { compat, cluster_size, compression })?))
     }
 }

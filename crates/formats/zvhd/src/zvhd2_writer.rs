@@ -4,27 +4,14 @@ use alloc::collections::BTreeMap;
 use alloc::vec;
 use alloc::vec::Vec;
 
-use imgprep_map::{Compression, Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Stored, usize_of};
+use imgprep_map::{Compression, Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Stored};
 
-use crate::Unsupported;
-use crate::header::SECONDS_TO_2000;
 use crate::layout::{
-    BITMAP_SEGMENT, BLOCK, COOKIE_ZVHD2, ENTRY_BYTES, INDEX_SEGMENT, PAGE, PAGE_BYTES, PER_SEGMENT,
-    RECORD_END, RECORD_HEAD, RawEntry, RawHeader, RawRecord, checksum, record_len,
+    BITMAP_SEGMENT, BLOCK, COOKIE_ZVHD2, ENTRY_BYTES, INDEX_SEGMENT, PAGE, PAGE_BYTES, PER_SEGMENT, RawEntry,
+    RawHeader, checksum, record_len,
 };
-
-/// What a ZVHD2 says beside its blocks.
-#[derive(Clone, Copy, Debug)]
-pub struct WriteOptions {
-    /// Bytes of the disk; the file says it rounded up to 512.
-    pub disk_size: u64,
-    /// zstd or an open zlib stream.
-    pub compression: Compression,
-    /// Any 16 bytes, best random.
-    pub uuid: [u8; 16],
-    /// Seconds since 1970 for the time stamp.
-    pub unix_time: u64,
-}
+use crate::record::NewRecord;
+use crate::{Unsupported, WriteOptions};
 
 /// Writes a ZVHD2.
 pub struct Zvhd2Writer {
@@ -38,61 +25,27 @@ pub struct Zvhd2Writer {
 }
 
 impl Zvhd2Writer {
-    /// Fails for a disk that exceeds the format and for an unsupported compression.
-    pub fn new(options: WriteOptions) -> Result<Self, Error> {
-        let too_large = Unsupported::DiskTooLarge { size: options.disk_size };
-        let original = options.disk_size.checked_next_multiple_of(512).ok_or(too_large.clone())?;
-        let current = original.checked_next_multiple_of(1 << 30).ok_or(too_large.clone())?;
-        let block_count = u32::try_from(original.div_ceil(BLOCK)).map_err(|_| too_large)?;
-        let compression = match options.compression {
+    /// Creates a writer. Fails for a disk that exceeds the format, and for a compression other than zstd and an open zlib stream.
+    pub fn new(options: &WriteOptions, compression: Compression) -> Result<Self, Error> {
+        let number = match compression {
             Compression::ZlibOpen { .. } => 0,
             Compression::Zstd { .. } => 1,
-            Compression::Zlib { .. } | Compression::Deflate { .. } => {
+            Compression::DeflateOpen { .. } | Compression::Zlib { .. } | Compression::Deflate { .. } => {
                 return Err(Unsupported::WriteCompression.into());
             }
         };
-        // Before 2000 there is no time stamp; in 2136 it is full.
-        let since_2000 = options.unix_time.saturating_sub(SECONDS_TO_2000);
+        let header = options.header()?;
+        // OK: `header` checks that a block number has 32 bits.
+        let block_count = u32::try_from(header.original_size.div_ceil(BLOCK)).unwrap_or(u32::MAX);
         let header = RawHeader {
             cookie: *COOKIE_ZVHD2,
-            features: 2,
-            version: 0x0001_0000,
-            data_offset: u64::MAX,
-            // OK: saturates in 2136.
-            time_stamp: u32::try_from(since_2000).unwrap_or(u32::MAX),
-            application: *b"tap\0",
-            application_version: 0x0001_0004,
-            creator_os: 0,
-            original_size: original,
-            current_size: current,
-            geometry: geometry(original),
-            disk_type: 4,
-            checksum: 0,
-            uuid: options.uuid,
-            hidden: 0,
             zvhd2_version: 1,
-            // OK: 2 MiB.
             block_size: 2 << 20,
             block_count,
-            index_offset: 0,
-            bitmap_offset: 0,
-            index_size: 0,
-            bitmap_size: 0,
-            index_segment: 0,
-            bitmap_segment: 0,
-            index_segments: 0,
-            bitmap_segments: 0,
-            data_blocks: 0,
-            index_has_zeros: 0,
-            compression,
+            compression: number,
+            ..header
         };
-        Ok(Self {
-            header,
-            compression: options.compression,
-            at: PAGE,
-            index: Vec::new(),
-            bitmap: BTreeMap::new(),
-        })
+        Ok(Self { header, compression, at: PAGE, index: Vec::new(), bitmap: BTreeMap::new() })
     }
 
     fn set_bit(&mut self, block: u64) {
@@ -158,23 +111,13 @@ impl ImageWriter for Zvhd2Writer {
     }
 
     fn place(&mut self, number: u64, stored: Stored, _: &mut dyn Emit) -> Result<Placement, Error> {
-        let too_large = || Unsupported::DiskTooLarge { size: number.saturating_mul(BLOCK) };
-        let block = u32::try_from(number).map_err(|_| too_large())?;
-        let payload = u32::try_from(stored.len).map_err(|_| too_large())?;
-        let whole = record_len(stored.len).and_then(|whole| u32::try_from(whole).ok());
-        let whole = whole.ok_or_else(too_large)?;
+        let record = NewRecord::new(number, stored.len)?;
         let at = self.at;
-        self.index.extend_from_slice(&RawEntry { offset: at, block, len: whole }.encode());
+        self.index.extend_from_slice(&RawEntry { offset: at, block: record.block, len: record.len }.encode());
         self.set_bit(number);
         self.header.data_blocks += 1;
-        self.at += u64::from(whole);
-        // OK: `record_len` rounds up from head, payload and end mark; the padding is less than a page.
-        let padding = usize_of(u64::from(whole) - RECORD_HEAD - stored.len);
-        let mut tail = vec![0; padding];
-        let mark = padding - RECORD_END.len();
-        // OK: the mark has the length of the end mark.
-        tail[mark..].copy_from_slice(RECORD_END);
-        Ok(Placement { at, head: RawRecord { payload, block }.encode().to_vec(), tail })
+        self.at += u64::from(record.len);
+        Ok(record.placement(at, &[]))
     }
 
     fn finish(&mut self, out: &mut dyn Emit) -> Result<u64, Error> {
@@ -200,29 +143,10 @@ impl ImageWriter for Zvhd2Writer {
     }
 }
 
-/// Cylinders, heads and sectors by the rule of the VHD specification, its appendix "CHS Calculation".
-fn geometry(size: u64) -> u32 {
-    let sectors = (size / 512).min(65535 * 16 * 255);
-    let (heads, per_track) = if sectors >= 65535 * 16 * 63 {
-        (16, 255)
-    } else {
-        let heads = (sectors / 17).div_ceil(1024).max(4);
-        if heads <= 16 && sectors / 17 < heads * 1024 {
-            (heads, 17)
-        } else if sectors / 31 < 16 * 1024 {
-            (16, 31)
-        } else {
-            (16, 63)
-        }
-    };
-    let cylinders = sectors / per_track / heads;
-    // OK: at most 65535, 16 and 255 by the bounds above.
-    u32::try_from(cylinders << 16 | heads << 8 | per_track).unwrap_or(u32::MAX)
-}
-
 #[cfg(test)]
 mod tests {
     use super::*;
+    use crate::header::SECONDS_TO_2000;
 
     const ZSTD: Compression = Compression::Zstd { level: 3, has_checksum: true };
 
@@ -238,12 +162,8 @@ mod tests {
     }
 
     fn writer(disk_size: u64, compression: Compression) -> Result<Zvhd2Writer, Error> {
-        Zvhd2Writer::new(WriteOptions {
-            disk_size,
-            compression,
-            uuid: [7; 16],
-            unix_time: SECONDS_TO_2000 + 9,
-        })
+        let options = WriteOptions { disk_size, uuid: [7; 16], unix_time: SECONDS_TO_2000 + 9 };
+        Zvhd2Writer::new(&options, compression)
     }
 
     fn place(writer: &mut Zvhd2Writer, block: u64, len: u64) -> Placement {
@@ -310,13 +230,5 @@ mod tests {
         assert_eq!(out.0[1].1, want);
         let page: &[u8; PAGE_BYTES] = want[..].try_into().unwrap();
         assert_ne!(RawHeader::decode(page).checksum, checksum(page), "a cut file must not open");
-    }
-
-    #[test]
-    fn geometry_by_the_vhd_rule() {
-        assert_eq!(geometry(512), (4 << 8) + 17);
-        // 1 GiB and 127 GiB, as other writers of VHD footers have them.
-        assert_eq!(geometry(1 << 30), 2080 << 16 | 16 << 8 | 63);
-        assert_eq!(geometry(u64::MAX), 65535 << 16 | 16 << 8 | 255);
     }
 }

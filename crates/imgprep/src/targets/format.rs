@@ -9,7 +9,7 @@ use super::target::Target;
 use super::vdi::VdiTarget;
 use super::vhd::VhdTarget;
 use super::vmdk::VmdkTarget;
-use super::zvhd::Zvhd2Target;
+use super::zvhd::{Zvhd2Target, ZvhdTarget};
 use crate::listed::listed;
 
 /// A writable format.
@@ -30,6 +30,12 @@ pub const TARGETS: &[TargetFormat] = &[
         aliases: &[],
         options: Zvhd2Target::OPTIONS,
         parse: |settings| Zvhd2Target::parse(settings).map(Target::Zvhd2),
+    },
+    TargetFormat {
+        name: imgprep_zvhd::ZVHD,
+        aliases: &[],
+        options: ZvhdTarget::OPTIONS,
+        parse: |settings| ZvhdTarget::parse(settings).map(Target::Zvhd),
     },
     TargetFormat {
         name: imgprep_qcow2::NAME,
@@ -117,7 +123,7 @@ impl Target {
 #[cfg(test)]
 mod tests {
     use imgprep_map::{Compression, Detail as _};
-    use imgprep_qcow2::{ClusterCompression, ClusterSize};
+    use imgprep_qcow2::{ClusterCompression, ClusterSize, Compat};
 
     use super::*;
 
@@ -139,14 +145,17 @@ mod tests {
     #[test]
     fn options_are_read_by_the_table() {
         let sized = |bytes| ClusterSize::new(bytes).unwrap();
-        let plain = Target::Qcow2(Qcow2Target { cluster_size: sized(4096), compression: None });
+        let plain =
+            Target::Qcow2(Qcow2Target { compat: Compat::V3, cluster_size: sized(4096), compression: None });
         assert_eq!(Target::parse("qcow2", ["cluster_size=4k"]), Ok(plain));
         let zstd = Target::Qcow2(Qcow2Target {
+            compat: Compat::V3,
             cluster_size: sized(65536),
             compression: Some(ClusterCompression::Zstd { level: 9 }),
         });
         assert_eq!(Target::parse("qcow2", ["compression_type=zstd", "level=9"]), Ok(zstd));
         let zlib = Target::Qcow2(Qcow2Target {
+            compat: Compat::V3,
             cluster_size: sized(65536),
             compression: Some(ClusterCompression::Zlib { level: 6 }),
         });
@@ -186,6 +195,12 @@ mod tests {
                 "vhd",
                 &["subformat=fixed", "block_size=2M"],
                 "subformat=fixed contradicts block_size: it has no blocks",
+            ),
+            ("qcow2", &["compat=2"], "expected compat=1.1|0.10"),
+            (
+                "qcow2",
+                &["compat=0.10", "compression_type=zstd"],
+                "compat=0.10 contradicts compression_type=zstd: version 2 has zlib only",
             ),
             ("vmdk", &["subformat=vmfs"], "expected subformat=monolithicSparse|streamOptimized"),
             ("vmdk", &["adapter_type=sata"], "expected adapter_type=ide|lsilogic|buslogic|legacyESX"),

@@ -1,7 +1,7 @@
-//! ZVHD2 as a target.
+//! ZVHD and ZVHD2 as targets.
 
 use imgprep_map::{Compression, Error, ImageWriter};
-use imgprep_zvhd::{WriteOptions, Zvhd2Writer};
+use imgprep_zvhd::{WriteOptions, Zvhd2Writer, ZvhdWriter};
 
 use super::error::{TargetError, zlib_level, zstd_level};
 use super::kind::{NewImage, Properties, TargetKind};
@@ -75,11 +75,45 @@ impl TargetKind for Zvhd2Target {
     }
 
     fn writer(&self, image: &NewImage) -> Result<Box<dyn ImageWriter>, Error> {
-        Ok(Box::new(Zvhd2Writer::new(WriteOptions {
-            disk_size: image.source_size,
-            compression: self.compression,
-            uuid: image.uuid,
-            unix_time: image.unix_time,
-        })?))
+        Ok(Box::new(Zvhd2Writer::new(&write_options(image), self.compression)?))
     }
+}
+
+/// A ZVHD.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ZvhdTarget {
+    /// Level of zlib, 1 to 9.
+    pub level: u32,
+}
+
+impl ZvhdTarget {
+    pub(super) const OPTIONS: &'static [TargetOption] = &[TargetOption::ZLIB_LEVEL];
+
+    pub(super) fn parse(settings: &Settings<'_>) -> Result<Self, TargetError> {
+        Ok(Self { level: settings.zlib_level()? })
+    }
+}
+
+impl TargetKind for ZvhdTarget {
+    fn properties(&self) -> Properties {
+        Properties {
+            granule: GIB,
+            compression: Some(Compression::DeflateOpen { level: self.level }),
+            has_uuid: true,
+            ..Properties::new(imgprep_zvhd::ZVHD)
+        }
+    }
+
+    fn set_level(&mut self, level: u32) -> Result<(), TargetError> {
+        self.level = zlib_level(level)?;
+        Ok(())
+    }
+
+    fn writer(&self, image: &NewImage) -> Result<Box<dyn ImageWriter>, Error> {
+        Ok(Box::new(ZvhdWriter::new(&write_options(image), self.level)?))
+    }
+}
+
+fn write_options(image: &NewImage) -> WriteOptions {
+    WriteOptions { disk_size: image.source_size, uuid: image.uuid, unix_time: image.unix_time }
 }

@@ -1,0 +1,80 @@
+//! The header page of a new image.
+
+use imgprep_map::Error;
+
+use crate::Unsupported;
+use crate::header::SECONDS_TO_2000;
+use crate::layout::{BLOCK, COOKIE_ZVHD, RawHeader};
+
+/// The properties of a new image, besides its blocks.
+#[derive(Clone, Copy, Debug)]
+pub struct WriteOptions {
+    /// Size of the disk in bytes; the header contains it rounded up to 512.
+    pub disk_size: u64,
+    /// The identity of the image.
+    pub uuid: [u8; 16],
+    /// Seconds since 1970, for the time stamp.
+    pub unix_time: u64,
+}
+
+impl WriteOptions {
+    /// The header of a ZVHD. Fails for a disk that exceeds the format.
+    pub(crate) fn header(&self) -> Result<RawHeader, Error> {
+        let too_large = Unsupported::DiskTooLarge { size: self.disk_size };
+        let original = self.disk_size.checked_next_multiple_of(512).ok_or(too_large.clone())?;
+        let current = original.checked_next_multiple_of(1 << 30).ok_or(too_large.clone())?;
+        // Records have block numbers of 32 bits.
+        u32::try_from(original.div_ceil(BLOCK)).map_err(|_| too_large)?;
+        // Before 2000 there is no time stamp; in 2136 it is full.
+        let since_2000 = self.unix_time.saturating_sub(SECONDS_TO_2000);
+        Ok(RawHeader {
+            cookie: *COOKIE_ZVHD,
+            features: 2,
+            version: 0x0001_0000,
+            data_offset: u64::MAX,
+            // OK: saturates in 2136.
+            time_stamp: u32::try_from(since_2000).unwrap_or(u32::MAX),
+            application: *b"tap\0",
+            application_version: 0x0001_0004,
+            original_size: original,
+            current_size: current,
+            geometry: geometry(original),
+            disk_type: 4,
+            uuid: self.uuid,
+            ..RawHeader::default()
+        })
+    }
+}
+
+/// Cylinders, heads and sectors by the rule of the VHD specification, its appendix "CHS Calculation".
+fn geometry(size: u64) -> u32 {
+    let sectors = (size / 512).min(65535 * 16 * 255);
+    let (heads, per_track) = if sectors >= 65535 * 16 * 63 {
+        (16, 255)
+    } else {
+        let heads = (sectors / 17).div_ceil(1024).max(4);
+        if heads <= 16 && sectors / 17 < heads * 1024 {
+            (heads, 17)
+        } else if sectors / 31 < 16 * 1024 {
+            (16, 31)
+        } else {
+            (16, 63)
+        }
+    };
+    let cylinders = sectors / per_track / heads;
+    // OK: at most 65535, 16 and 255 by the bounds above.
+    u32::try_from(cylinders << 16 | heads << 8 | per_track).unwrap_or(u32::MAX)
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn geometry_by_the_vhd_rule() {
+        assert_eq!(geometry(512), (4 << 8) + 17);
+        // 1 GiB and 127 GiB, as other writers of VHD footers have them.
+        assert_eq!(geometry(1 << 30), 2080 << 16 | 16 << 8 | 63);
+        assert_eq!(geometry(u64::MAX), 65535 << 16 | 16 << 8 | 255);
+    }
+}

@@ -1,0 +1,121 @@
+//! The length of an output, without writing it.
+
+use std::ops::Range;
+
+use imgprep_engine::Options;
+use imgprep_io::{Existing, Sync};
+use imgprep_map::{Emit, Error, Sink, SinkKind, WriteError};
+
+use crate::plan::max_len;
+use crate::{Checksum, ConvertOptions, Disk, Output, Target, Verify, convert_to, plan};
+
+/// The length of an image, in bytes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct Measurement {
+    /// The length of the file.
+    pub required: u64,
+    /// Whether `required` is exact. Otherwise it is an upper bound.
+    pub is_exact: bool,
+    /// An upper bound of the length if all blocks contain data.
+    pub fully_allocated: u64,
+    /// The virtual size of the image.
+    pub virtual_size: u64,
+}
+
+/// How the contents of a disk are taken into account.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub enum Measure {
+    /// By its tables: an upper bound, except for formats that store every block uncompressed.
+    Tables,
+    /// Its contents are read, and compressed if the target is: the exact length.
+    Contents,
+}
+
+/// Measures the conversion of a disk.
+pub fn measure(
+    disk: &Disk,
+    target: &Target,
+    measure: Measure,
+    run: &Options<'_>,
+) -> Result<Measurement, Error> {
+    let options = options(target);
+    let empty = measure_size(target, disk.size())?;
+    let (required, is_exact) = match measure {
+        Measure::Tables => {
+            let plan = plan(disk, &options, run)?;
+            (plan.len, plan.is_exact)
+        }
+        Measure::Contents => (convert_to(disk, Discard, &options, run)?.len, true),
+    };
+    Ok(Measurement { required, is_exact, ..empty })
+}
+
+/// Measures an image of a disk of `size` bytes that are all zeros.
+pub fn measure_size(target: &Target, size: u64) -> Result<Measurement, Error> {
+    let ConvertOptions { uuid, unix_time, .. } = options(target);
+    let mut format = target.writer(size, uuid, unix_time)?;
+    let fully_allocated = max_len(&*format, size, u64::MAX);
+    // A writer that has placed nothing: the tables of an image of zeros, and all blocks if it is linear.
+    format.begin(&mut Discard)?;
+    let required = format.finish(&mut Discard)?;
+    Ok(Measurement { required, is_exact: true, fully_allocated, virtual_size: target.disk_size(size) })
+}
+
+/// The length does not depend on identity and time.
+fn options(target: &Target) -> ConvertOptions {
+    ConvertOptions {
+        target: target.clone(),
+        existing: Existing::Refuse,
+        sync: Sync::None,
+        verify: Verify::Skip,
+        checksum: Checksum::Skip,
+        bitmap: None,
+        uuid: [0; 16],
+        unix_time: 0,
+    }
+}
+
+/// An output that stores nothing.
+struct Discard;
+
+impl Output for Discard {
+    fn sink(&self) -> &dyn Sink {
+        self
+    }
+
+    fn label(&self) -> String {
+        "measurement".into()
+    }
+}
+
+impl Emit for Discard {
+    fn write(&mut self, _: u64, _: &[u8]) -> Result<(), Error> {
+        Ok(())
+    }
+}
+
+impl Sink for Discard {
+    fn kind(&self) -> SinkKind {
+        SinkKind::Random
+    }
+
+    fn reads_as_zeros(&self) -> bool {
+        true
+    }
+
+    fn serializes_writes(&self) -> bool {
+        false
+    }
+
+    fn write_at(&self, _: u64, _: &[&[u8]]) -> Result<(), WriteError> {
+        Ok(())
+    }
+
+    fn zero(&self, _: Range<u64>) -> Result<(), WriteError> {
+        Ok(())
+    }
+
+    fn set_len(&self, _: u64) -> Result<(), WriteError> {
+        Ok(())
+    }
+}
