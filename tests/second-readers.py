@@ -98,6 +98,10 @@ WRITTEN = [
     ("qcow", "cluster_size=512"),
     ("qcow", "compress=on"),
     ("qcow", "compress=on,cluster_size=512"),
+    ("vmdk", "subformat=monolithicSparse"),
+    ("vmdk", "grain=8K"),
+    ("vmdk", "subformat=streamOptimized"),
+    ("vmdk", "subformat=streamOptimized,grain=8K,level=1"),
 ]
 
 
@@ -177,12 +181,12 @@ LEAST = {
     ("dissect", "vdi"): 10,
     ("dissect", "vhd"): 10,
     ("dissect", "vhdx"): 20,
-    ("dissect", "vmdk"): 5,
+    ("dissect", "vmdk"): 9,
     ("libqcow", "qcow"): 20,
     ("libqcow", "qcow2"): 14,
     ("libvhdi", "vhd"): 10,
     ("libvhdi", "vhdx"): 15,
-    ("libvmdk", "vmdk"): 18,
+    ("libvmdk", "vmdk"): 22,
 }
 
 

@@ -80,6 +80,7 @@ fn output(args: &ConvertArgs, options: &ConvertOptions, done: &Converted) -> Jso
         Compression::Zstd { level, has_checksum } => {
             json!({ "type": "zstd", "level": level, "checksum": has_checksum })
         }
+        Compression::Zlib { level } => json!({ "type": "zlib", "level": level, "checksum": true }),
         Compression::ZlibOpen { level }
         | Compression::DeflateOpen { level }
         | Compression::Deflate { level, .. } => {

@@ -14,7 +14,8 @@ enum Encoder {
     Zstd(Compressor<'static>),
     /// zlib or deflate up to a sync flush.
     Open(Compress),
-    Deflate(Compress),
+    /// A whole stream.
+    Finished(Compress),
 }
 
 impl BlockCompressor {
@@ -37,10 +38,14 @@ impl BlockCompressor {
                 check_level(level.into(), 9, ZLIB_LEVELS)?;
                 Encoder::Open(Compress::new(flate2::Compression::new(level), false))
             }
+            Compression::Zlib { level } => {
+                check_level(level.into(), 9, ZLIB_LEVELS)?;
+                Encoder::Finished(Compress::new(flate2::Compression::new(level), true))
+            }
             Compression::Deflate { level, window_bits } => {
                 check_level(level.into(), 9, ZLIB_LEVELS)?;
                 let level = flate2::Compression::new(level);
-                Encoder::Deflate(Compress::new_with_window_bits(level, false, window_bits))
+                Encoder::Finished(Compress::new_with_window_bits(level, false, window_bits))
             }
         }))
     }
@@ -53,9 +58,9 @@ impl BlockCompressor {
                 compress.reset();
                 sync_flushed(compress, block, out)
             }
-            Encoder::Deflate(compress) => {
+            Encoder::Finished(compress) => {
                 compress.reset();
-                deflate(compress, block, out)
+                finished(compress, block, out)
             }
         }
     }
@@ -87,8 +92,8 @@ fn sync_flushed(compress: &mut Compress, block: &[u8], out: &mut Vec<u8>) -> Res
     }
 }
 
-/// Appends one finished raw stream.
-fn deflate(compress: &mut Compress, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
+/// Appends one finished stream.
+fn finished(compress: &mut Compress, block: &[u8], out: &mut Vec<u8>) -> Result<(), CompressError> {
     out.reserve(zlib_bound(block.len()));
     match compress.compress_vec(block, out, FlushCompress::Finish).map_err(|error| failed(&error))? {
         Status::StreamEnd => Ok(()),
@@ -109,7 +114,8 @@ fn failed(error: &impl ToString) -> CompressError {
 }
 
 /// Nine bits a byte: no literal of a fixed Huffman block has more (RFC 1951 3.2.6), and
-/// the fast levels do emit those for incompressible data. Stream header, block headers and flush marker are added.
+/// the fast levels do emit those for incompressible data. Stream header, block headers, flush marker and checksum are
+/// added.
 fn zlib_bound(block: usize) -> usize {
     block + block / 8 + block / 16384 * 5 + 64
 }
@@ -120,9 +126,10 @@ pub fn compress_bound(compression: Compression, block: u64) -> u64 {
     let len = block as usize;
     (match compression {
         Compression::Zstd { .. } => zstd::zstd_safe::compress_bound(len),
-        Compression::ZlibOpen { .. } | Compression::DeflateOpen { .. } | Compression::Deflate { .. } => {
-            zlib_bound(len)
-        }
+        Compression::ZlibOpen { .. }
+        | Compression::DeflateOpen { .. }
+        | Compression::Zlib { .. }
+        | Compression::Deflate { .. } => zlib_bound(len),
     }) as u64
 }
 
@@ -131,7 +138,10 @@ pub fn compress_bound(compression: Compression, block: u64) -> u64 {
 pub fn context_bytes(compression: Compression) -> u64 {
     const MIB: u64 = 1 << 20;
     match compression {
-        Compression::ZlibOpen { .. } | Compression::DeflateOpen { .. } | Compression::Deflate { .. } => MIB,
+        Compression::ZlibOpen { .. }
+        | Compression::DeflateOpen { .. }
+        | Compression::Zlib { .. }
+        | Compression::Deflate { .. } => MIB,
         Compression::Zstd { level, .. } => match level {
             ..=3 => 2 * MIB,
             4..=8 => 6 * MIB,
@@ -147,6 +157,10 @@ mod tests {
 
     fn zstd(level: i32) -> Compression {
         Compression::Zstd { level, has_checksum: true }
+    }
+
+    fn zlib(level: u32) -> Compression {
+        Compression::Zlib { level }
     }
 
     fn deflate_12(level: u32) -> Compression {
@@ -188,7 +202,7 @@ mod tests {
 
     #[test]
     fn unsupported_levels_are_rejected() {
-        for compression in [zstd(0), zstd(23), Compression::ZlibOpen { level: 10 }, deflate_12(0)] {
+        for compression in [zstd(0), zstd(23), Compression::ZlibOpen { level: 10 }, zlib(10), deflate_12(0)] {
             assert!(
                 matches!(BlockCompressor::new(compression).err(), Some(CompressError::Level { .. })),
                 "{compression:?}"
@@ -237,6 +251,20 @@ mod tests {
         assert!(out == blocks.concat());
     }
 
+    /// libdeflate accepts finished streams with a matching checksum only.
+    #[test]
+    fn a_zlib_stream_is_finished_and_ends_with_its_checksum() {
+        let block = b"abcd".repeat(20_000);
+        for level in 1..=9 {
+            let mut out = Vec::new();
+            BlockCompressor::new(zlib(level)).unwrap().append(&block, &mut out).unwrap();
+            assert_eq!((out[0], u16::from_be_bytes([out[0], out[1]]) % 31), (0x78, 0), "RFC 1950 head");
+            let mut back = vec![0; block.len()];
+            let len = libdeflater::Decompressor::new().zlib_decompress(&out, &mut back).unwrap();
+            assert!(len == block.len() && back == block, "level {level}");
+        }
+    }
+
     #[test]
     fn a_reused_context_compresses_the_same() {
         let blocks = [vec![1u8; 1 << 16], (0..1 << 16).map(|n: u32| ((n * n) >> 7) as u8).collect()];
@@ -244,6 +272,7 @@ mod tests {
             zstd(3),
             Compression::ZlibOpen { level: 6 },
             Compression::DeflateOpen { level: 6 },
+            zlib(6),
             deflate_12(6),
         ] {
             let mut used = BlockCompressor::new(compression).unwrap();
@@ -265,8 +294,9 @@ mod tests {
         })
         .take(2 << 20)
         .collect();
-        let zlib = |level| Compression::ZlibOpen { level };
-        for compression in [zstd(3), zlib(1), zlib(9), deflate_12(1), deflate_12(9)] {
+        let open = |level| Compression::ZlibOpen { level };
+        let all = [zstd(3), open(1), open(9), zlib(1), zlib(9), deflate_12(1), deflate_12(9)];
+        for compression in all {
             let mut out = Vec::new();
             BlockCompressor::new(compression).unwrap().append(&noise, &mut out).unwrap();
             assert!(

@@ -111,7 +111,7 @@ pub use remedy::{descriptor_beside, remedy};
 pub use size::{SizeError, parse_size};
 pub use targets::{
     Qcow2Target, QcowTarget, QedTarget, TARGETS, Target, TargetError, TargetFormat, TargetOption, VdiTarget,
-    VhdTarget, VhdxTarget, Zvhd2Target, ZvhdTarget, writable,
+    VhdTarget, VhdxTarget, VmdkTarget, Zvhd2Target, ZvhdTarget, writable,
 };
 pub use uuid::parse_uuid;
 pub use verify::{ComparedProperty, Expected, Property, Verification, verify_file};
@@ -150,4 +150,8 @@ pub use imgprep_vhd::{BlockSize as VhdBlockSize, Subformat as VhdSubformat};
 pub use imgprep_vhdx::{
     BlockSize as VhdxBlockSize, LogSize as VhdxLogSize, LogicalSector as VhdxLogicalSector,
     Subformat as VhdxSubformat, WriteOptions as VhdxOptions,
+};
+pub use imgprep_vmdk::{
+    Adapter as VmdkAdapter, GrainSize as VmdkGrainSize, HardwareVersion as VmdkHardwareVersion,
+    Subformat as VmdkSubformat,
 };

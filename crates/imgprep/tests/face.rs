@@ -190,7 +190,7 @@ fn targets_have_names_and_levels() {
     {
         assert_eq!(failed(target.clone().with_level(level)).code(), "convert.level", "{target:?} {level}");
     }
-    let error = failed(Target::from_name("vmdk"));
+    let error = failed(Target::from_name("avhdx"));
     assert_eq!((error.kind(), error.code()), (ErrorKind::Unsupported, "convert.target"));
     let disk = imgprep::open_reader(vec![7; 512]).unwrap();
     let error = failed(disk.convert(Target::Raw).compression_level(3).write_to(MemoryOutput::new()));

@@ -12,8 +12,8 @@ use crate::support::program::root;
 mod command_line;
 
 /// Literals of the shape of a code that are something else.
-const NO_CODES: [&str; 6] =
-    ["ddb.encryption", "ddb.uuid", "example.toml", "page.css", "page.js", "raw.partition"];
+const NO_CODES: [&str; 7] =
+    ["ddb.encryption", "ddb.uuid", "disk.vmdk", "example.toml", "page.css", "page.js", "raw.partition"];
 
 /// More such literals: keys of descriptors and names of files.
 const OTHER_LITERALS: [&str; 12] = [

@@ -29,6 +29,9 @@ const FORMATS: &[(&str, f64, &[&str])] = &[
     ("QCOW zlib", 0.35, &["-c", "-O", "qcow"]),
 ];
 
+/// The option of both programs for a compressed VMDK.
+const STREAM: &str = "-o subformat=streamOptimized";
+
 /// What is made of a disk with a file system.
 const FILE_SYSTEM_FORMATS: &[(&str, f64, &[&str])] = &[
     ("QCOW2", 0.60, &["-O", "qcow2"]),
@@ -259,6 +262,8 @@ impl Inputs {
             duel(("QED", 0.75, "qed", "", "")),
             duel(("QCOW, plain", 0.75, "qcow", "", "")),
             duel(("QCOW, zlib", 0.35, "qcow", "-o compress=on", "-c")),
+            duel(("VMDK, sparse", 0.75, "vmdk", "", "")),
+            duel(("VMDK, streamOptimized", 0.35, "vmdk", STREAM, STREAM)),
         ]
     }
 

@@ -83,4 +83,6 @@ pub const CODES: &[Code] = &[
     Code::finding("vmdk.stream.zeros-behind", "structure/note", "zeros follow the stream"),
     Code::corrupt("vmdk.table.entry", "structure/table", "a table entry is invalid"),
     Code::corrupt("vmdk.table.past-end", "safety/table-size", "a table lies past the end of the file"),
+    Code::unsupported("vmdk.write.disk-too-large", "format/unsupported", "the disk is too large for a VMDK of this subformat").without_rule(),
+    Code::unsupported("vmdk.write.file-too-large", "format/unsupported", "the data exceeds the largest file that grain tables can describe").without_rule(),
 ];

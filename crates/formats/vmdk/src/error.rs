@@ -372,6 +372,17 @@ pub enum Unsupported {
         /// The most that is read.
         limit: u64,
     },
+    /// A disk that is too large to be written.
+    #[error("the disk has {size} bytes, but a VMDK of this subformat has at most {most}")]
+    WriteDiskTooLarge {
+        /// Bytes of the disk.
+        size: u64,
+        /// The largest disk.
+        most: u64,
+    },
+    /// A file that becomes too long: its data does not fit.
+    #[error("the file would exceed 2 TiB, the limit of the sector numbers in grain tables")]
+    WriteFileTooLarge,
     /// More grains in a cut stream than memory is given for.
     #[error("a stream without directory has more than {limit} grains")]
     TooManyGrains {
@@ -400,6 +411,8 @@ impl Detail for Unsupported {
             Self::EmbeddedExtents { .. } => "vmdk.descriptor.embedded-extents",
             Self::DescriptorTooLong { .. } => "vmdk.limit.descriptor",
             Self::TooManyGrains { .. } => "vmdk.limit.grains",
+            Self::WriteDiskTooLarge { .. } => "vmdk.write.disk-too-large",
+            Self::WriteFileTooLarge => "vmdk.write.file-too-large",
         }
     }
 
@@ -416,6 +429,7 @@ impl Detail for Unsupported {
 
     fn at(&self) -> Option<u64> {
         Some(match self {
+            Self::WriteDiskTooLarge { .. } | Self::WriteFileTooLarge => return None,
             Self::Alone { .. } => 0,
             Self::Version { at, .. }
             | Self::Physical { at, .. }

@@ -1,7 +1,7 @@
 //! On-disk structures: sizes, offsets, magics. Integers are little-endian, places are
 //! counted in sectors of 512 bytes from the beginning of the file.
 
-use imgprep_format_kit::Fields;
+use imgprep_format_kit::{Fields, FieldsMut};
 
 /// The format's name.
 pub const NAME: &str = "vmdk";
@@ -83,6 +83,27 @@ impl RawHosted {
             compress_algorithm: fields.u16::<77>(),
         }
     }
+
+    /// The header as it is written: the magic first, zeros after the fields.
+    pub(crate) fn encode(&self) -> [u8; HOSTED_BYTES] {
+        let mut bytes = [0; HOSTED_BYTES];
+        let mut fields = FieldsMut::le(&mut bytes);
+        fields.put::<0, 4>(&HOSTED_MAGIC);
+        fields.put_u32::<4>(self.version);
+        fields.put_u32::<8>(self.flags);
+        fields.put_u64::<12>(self.capacity);
+        fields.put_u64::<20>(self.grain_size);
+        fields.put_u64::<28>(self.descriptor_offset);
+        fields.put_u64::<36>(self.descriptor_size);
+        fields.put_u32::<44>(self.num_gtes_per_gt);
+        fields.put_u64::<48>(self.rgd_offset);
+        fields.put_u64::<56>(self.gd_offset);
+        fields.put_u64::<64>(self.over_head);
+        fields.put_u8::<72>(self.unclean_shutdown);
+        fields.put::<73, 4>(&self.newlines);
+        fields.put_u16::<77>(self.compress_algorithm);
+        bytes
+    }
 }
 
 /// The header of an ESX server sparse extent (5.0, "ESX Server Sparse Extents").
@@ -158,6 +179,8 @@ impl RawSe {
 
 /// Bytes of a marker, or of the head of a compressed grain, that say what follows.
 pub(crate) const MARKER_BYTES: usize = 16;
+/// Bytes of a marker, padded to a sector.
+pub(crate) const MARKER_SECTOR: usize = 512;
 /// Where the payload of a compressed grain begins.
 pub(crate) const RECORD_HEAD: u64 = 12;
 
@@ -191,6 +214,24 @@ impl Marker {
             (size, _) => Self::Grain { lba: value, size },
         }
     }
+
+    /// The sector of a marker. That of a grain has the payload after its first 12 bytes instead of zeros.
+    pub(crate) fn encode(self) -> [u8; MARKER_SECTOR] {
+        let (value, size, kind) = match self {
+            Self::Grain { lba, size } => (lba, size, 0),
+            Self::EndOfStream => (0, 0, 0),
+            Self::GrainTable(sectors) => (sectors, 0, 1),
+            Self::GrainDirectory(sectors) => (sectors, 0, 2),
+            Self::Footer(sectors) => (sectors, 0, 3),
+            Self::Unknown => (0, 0, u32::MAX),
+        };
+        let mut bytes = [0; MARKER_SECTOR];
+        let mut fields = FieldsMut::le(&mut bytes);
+        fields.put_u64::<0>(value);
+        fields.put_u32::<8>(size);
+        fields.put_u32::<12>(kind);
+        bytes
+    }
 }
 
 #[cfg(test)]
@@ -198,6 +239,40 @@ mod tests {
     use byteorder::{ByteOrder, LittleEndian};
 
     use super::*;
+
+    #[test]
+    fn encoded_structures_are_decoded_to_the_same_values() {
+        let header = RawHosted {
+            version: 3,
+            flags: 0x3_0001,
+            capacity: 4096,
+            grain_size: 128,
+            descriptor_offset: 1,
+            descriptor_size: 20,
+            num_gtes_per_gt: 512,
+            rgd_offset: 21,
+            gd_offset: 26,
+            over_head: 128,
+            unclean_shutdown: 1,
+            newlines: NEWLINES,
+            compress_algorithm: 1,
+        };
+        let bytes = header.encode();
+        assert_eq!(RawHosted::decode(&bytes), header);
+        assert!(bytes.starts_with(&HOSTED_MAGIC) && bytes[79..] == [0; 433]);
+        for marker in [
+            Marker::Grain { lba: 128, size: 7 },
+            Marker::EndOfStream,
+            Marker::GrainTable(4),
+            Marker::GrainDirectory(1),
+            Marker::Footer(1),
+            Marker::Unknown,
+        ] {
+            let bytes = marker.encode();
+            assert_eq!(Marker::decode(bytes[..MARKER_BYTES].try_into().unwrap()), marker);
+            assert_eq!(bytes[MARKER_BYTES..], [0; MARKER_SECTOR - MARKER_BYTES]);
+        }
+    }
 
     #[test]
     fn markers_by_their_size_and_type() {

@@ -33,6 +33,7 @@ mod check_text;
 mod codes;
 mod cowd;
 mod descriptor;
+mod descriptor_text;
 mod disk_map;
 mod encoding;
 mod error;
@@ -40,6 +41,7 @@ mod extent_line;
 mod extent_map;
 mod facts;
 mod file_report;
+mod grain_table;
 mod grain_walk;
 mod holes;
 mod hosted;
@@ -53,11 +55,15 @@ mod refusal;
 mod sesparse;
 mod sparse;
 mod sparse_read;
+mod sparse_writer;
 mod stream;
+mod stream_writer;
 mod tables;
 mod text_end;
 mod usage;
 mod walked;
+mod write_options;
+mod writer;
 
 use alloc::boxed::Box;
 use core::ops::Range;
@@ -72,6 +78,8 @@ use crate::sparse::Sparse;
 
 pub use error::{Corrupt, Unsupported};
 pub use layout::NAME;
+pub use write_options::{Adapter, GrainSize, HardwareVersion, Subformat, WriteOptions};
+pub use writer::writer;
 
 /// Recognises the magic of each kind of extent file, or a text that is a descriptor.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {

@@ -30,7 +30,7 @@ impl Zvhd2Writer {
         let number = match compression {
             Compression::ZlibOpen { .. } => 0,
             Compression::Zstd { .. } => 1,
-            Compression::DeflateOpen { .. } | Compression::Deflate { .. } => {
+            Compression::DeflateOpen { .. } | Compression::Zlib { .. } | Compression::Deflate { .. } => {
                 return Err(Unsupported::WriteCompression.into());
             }
         };

@@ -13,6 +13,7 @@ mod target;
 mod vdi;
 mod vhd;
 mod vhdx;
+mod vmdk;
 mod zvhd;
 
 pub use error::TargetError;
@@ -25,4 +26,5 @@ pub use target::Target;
 pub use vdi::VdiTarget;
 pub use vhd::VhdTarget;
 pub use vhdx::VhdxTarget;
+pub use vmdk::VmdkTarget;
 pub use zvhd::{Zvhd2Target, ZvhdTarget};

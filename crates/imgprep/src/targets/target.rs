@@ -10,6 +10,7 @@ use super::raw::RawTarget;
 use super::vdi::VdiTarget;
 use super::vhd::VhdTarget;
 use super::vhdx::VhdxTarget;
+use super::vmdk::VmdkTarget;
 use super::zvhd::{Zvhd2Target, ZvhdTarget};
 
 /// The format of an output, with its options.
@@ -33,6 +34,8 @@ pub enum Target {
     Qed(QedTarget),
     /// QCOW.
     Qcow(QcowTarget),
+    /// VMDK.
+    Vmdk(VmdkTarget),
 }
 
 impl Target {
@@ -47,6 +50,7 @@ impl Target {
             Self::Vhdx(target) => target,
             Self::Qed(target) => target,
             Self::Qcow(target) => target,
+            Self::Vmdk(target) => target,
         }
     }
 
@@ -63,6 +67,7 @@ impl Target {
             Self::Vhdx(target) => target,
             Self::Qed(target) => target,
             Self::Qcow(target) => target,
+            Self::Vmdk(target) => target,
         };
         kind.set_level(level)?;
         Ok(self)

@@ -85,6 +85,11 @@ pub enum Compression {
         /// zlib's level, 1 to 9.
         level: u32,
     },
+    /// A finished zlib stream (RFC 1950).
+    Zlib {
+        /// zlib's level, 1 to 9.
+        level: u32,
+    },
     /// A raw deflate stream with a window of `1 << window_bits` bytes.
     Deflate {
         /// zlib's level, 1 to 9.

@@ -10,3 +10,4 @@ pub(crate) mod salvage;
 pub(crate) mod streams;
 pub(crate) mod structure;
 pub(crate) mod virtualbox;
+mod writer;

@@ -1,0 +1,138 @@
+//! What a written image is like: subformat, adapter, grains, identity.
+
+/// The variant of a written image.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Subformat {
+    /// One file: descriptor, tables and the grains with data.
+    #[default]
+    MonolithicSparse,
+    /// One file of compressed grains that is written front to back.
+    StreamOptimized {
+        /// Level of deflate, 1 to 9.
+        level: u32,
+    },
+}
+
+impl Subformat {
+    /// Its `createType`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::MonolithicSparse => "monolithicSparse",
+            Self::StreamOptimized { .. } => "streamOptimized",
+        }
+    }
+}
+
+/// The adapter that the disk is attached to. It determines the geometry.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum Adapter {
+    /// An IDE controller.
+    #[default]
+    Ide,
+    /// The SCSI controller LSI Logic.
+    LsiLogic,
+    /// The SCSI controller `BusLogic`.
+    BusLogic,
+    /// The SCSI controller of early ESX servers.
+    LegacyEsx,
+}
+
+impl Adapter {
+    /// Its `ddb.adapterType`.
+    pub fn name(self) -> &'static str {
+        match self {
+            Self::Ide => "ide",
+            Self::LsiLogic => "lsilogic",
+            Self::BusLogic => "buslogic",
+            Self::LegacyEsx => "legacyESX",
+        }
+    }
+
+    /// Heads and sectors of a track for a disk of `sectors` sectors (5.0, "The Disk Database").
+    pub(crate) fn track(self, sectors: u64) -> (u64, u64) {
+        const GIB: u64 = 1 << 21;
+        match self {
+            Self::Ide => (16, 63),
+            _ if sectors <= GIB => (64, 32),
+            _ if sectors <= 2 * GIB => (128, 32),
+            _ => (255, 63),
+        }
+    }
+}
+
+/// The size of a grain, the unit of allocation.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct GrainSize(u64);
+
+impl GrainSize {
+    /// A power of two from 8 KiB, the specification's minimum, to 1 MiB.
+    pub fn new(bytes: u64) -> Option<Self> {
+        (bytes.is_power_of_two() && (8 << 10..=1 << 20).contains(&bytes)).then_some(Self(bytes))
+    }
+
+    /// In bytes.
+    pub fn bytes(self) -> u64 {
+        self.0
+    }
+}
+
+/// 64 KiB, which all products of the vendor write.
+impl Default for GrainSize {
+    fn default() -> Self {
+        Self(64 << 10)
+    }
+}
+
+/// The version of the virtual hardware that the disk is made for.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct HardwareVersion(u32);
+
+impl HardwareVersion {
+    /// 1 to 99.
+    pub fn new(version: u32) -> Option<Self> {
+        (1..=99).contains(&version).then_some(Self(version))
+    }
+
+    pub(crate) fn number(self) -> u32 {
+        self.0
+    }
+}
+
+/// 4, as `qemu-img` writes it: all products accept it.
+impl Default for HardwareVersion {
+    fn default() -> Self {
+        Self(4)
+    }
+}
+
+/// The options of a written image.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct WriteOptions {
+    /// Bytes of the disk: whole sectors, of a stream whole grains.
+    pub disk_size: u64,
+    /// The variant.
+    pub subformat: Subformat,
+    /// The adapter.
+    pub adapter: Adapter,
+    /// The version of the virtual hardware.
+    pub hardware_version: HardwareVersion,
+    /// The size of a grain.
+    pub grain: GrainSize,
+    /// The source of all identifiers.
+    pub uuid: [u8; 16],
+}
+
+#[cfg(test)]
+mod tests {
+    use super::*;
+
+    #[test]
+    fn grains_are_powers_of_two_from_8_kib_to_1_mib() {
+        for bytes in [8 << 10, 64 << 10, 1 << 20] {
+            assert_eq!(GrainSize::new(bytes).map(GrainSize::bytes), Some(bytes));
+        }
+        for bytes in [0, 4096, (8 << 10) + 1, 24 << 10, 2 << 20, u64::MAX] {
+            assert_eq!(GrainSize::new(bytes), None, "{bytes}");
+        }
+    }
+}
