@@ -66,6 +66,7 @@ fn error_for_an_unwritable_format_names_the_writable_ones() {
     for format in imgprep::FORMATS {
         assert!(imgprep::TargetFormat::by_name(format.name).is_some(), "{}", format.name);
     }
+    write(folder, "a.qcow2", qcow2());
     let cannot = format!("cannot write avhdx: the writable formats are {writable}");
     let unknown = format!("floppy: unknown format; the writable formats are {writable}");
     let options: Vec<_> = imgprep::TARGETS.iter().map(|format| format!("-O {}", format.name)).collect();
