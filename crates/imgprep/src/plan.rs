@@ -40,7 +40,13 @@ pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<
     let len = max_len(&*format, disk.size(), table_scan.chunks);
     let losses = Losses::from(table_scan.losses.clone()).into_sorted();
     let scope = Scope { disk: Arc::clone(disk.token()), on_loss: run.on_loss };
-    Ok(Plan { table_scan, len, is_exact: format.linear_at().is_some(), losses, scope })
+    Ok(Plan {
+        table_scan,
+        len,
+        is_exact: format.linear_at().is_some() && format.files().is_empty(),
+        losses,
+        scope,
+    })
 }
 
 /// The maximum length of a file with at most this many chunks of data.

@@ -100,6 +100,8 @@ fn every_image_survives_conversion_to_each_writable_format() {
             ("out.vhd", &["-o", "subformat=fixed"]),
             ("out.vmdk", &[]),
             ("out.vmdk", &["-o", "subformat=streamOptimized,level=1"]),
+            ("out.vmdk", &["-o", "subformat=monolithicFlat"]),
+            ("out.vmdk", &["-o", "subformat=twoGbMaxExtentSparse"]),
         ] {
             let to = ["convert", &source, out, "--force", "--no-sync", "--size", "original"];
             let output = imgprep(folder.path(), &[&to[..], options].concat());
