@@ -6,8 +6,10 @@
 //! `IMGPREP_REQUIRE_TOOLS=1` turns every skip into a failure, except those whose names `IMGPREP_ALLOW_SKIPS` lists, separated by
 //! commas.
 
+mod emitted;
 mod transcript;
 
+pub use emitted::{Emitted, plain_image};
 pub use transcript::{Parse, Recognise, assert_transcript};
 
 use std::collections::BTreeMap;

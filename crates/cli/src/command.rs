@@ -5,8 +5,8 @@ use std::path::Path;
 use clap::{Parser, Subcommand};
 
 use crate::args::{
-    BitmapArgs, CheckArgs, CheckOutput, CompareArgs, CompletionsArgs, ConvertArgs, FormatsArgs, InfoArgs,
-    ManArgs, MapArgs, MeasureArgs, OutputFormat,
+    BitmapArgs, CheckArgs, CheckOutput, CompareArgs, CompletionsArgs, ConvertArgs, DigestArgs, FormatsArgs,
+    InfoArgs, ManArgs, MapArgs, MeasureArgs, OptimizeArgs, OutputFormat, VerifyArgs,
 };
 
 /// Inspect, check and convert virtual disk images
@@ -35,6 +35,12 @@ pub(crate) enum Command {
     Convert(ConvertArgs),
     /// Show the size of an output before it is written, and the import limits
     Measure(Box<MeasureArgs>),
+    /// Make an image smaller: the same disk in the same format
+    Optimize(Box<OptimizeArgs>),
+    /// Compute digests of the contents of disks of any format
+    Digest(DigestArgs),
+    /// Compare a file with the receipt of the conversion that wrote it
+    Verify(VerifyArgs),
     /// Write the block bitmap (.mf) of a disk
     Bitmap(BitmapArgs),
     /// Convert many images with a resource budget, a journal and reports
@@ -56,6 +62,9 @@ impl Command {
             Self::Compare(_) => "compare",
             Self::Convert(_) => "convert",
             Self::Measure(_) => "measure",
+            Self::Optimize(_) => "optimize",
+            Self::Digest(_) => "digest",
+            Self::Verify(_) => "verify",
             Self::Bitmap(_) => "bitmap",
             Self::Batch(_) => "batch",
             Self::Formats(_) => "formats",
@@ -74,6 +83,9 @@ impl Command {
             Self::Compare(args) => args.run.output,
             Self::Convert(args) => args.run.output,
             Self::Measure(args) => args.run.output,
+            Self::Optimize(args) => args.run.output,
+            Self::Digest(args) => args.run.output,
+            Self::Verify(args) => args.run.output,
             Self::Bitmap(args) => args.run.output,
             Self::Batch(args) => args.progress.output,
         }
@@ -81,7 +93,7 @@ impl Command {
 
     /// Whether exit code 1 is a result: then 2 means that the command could not be carried out.
     pub(crate) fn has_result_code(name: &str) -> bool {
-        ["compare"].contains(&name)
+        ["compare", "verify"].contains(&name)
     }
 
     /// Exit code of a failure.
@@ -94,6 +106,7 @@ impl Command {
         match self {
             Self::Check(args) => args.output != CheckOutput::Text,
             Self::Convert(args) if args.is_piped() => true,
+            Self::Digest(args) if args.list => true,
             _ => self.output() == OutputFormat::Json,
         }
     }
@@ -115,6 +128,9 @@ impl Command {
             Self::Compare(args) => args.run.report.as_deref(),
             Self::Convert(args) => args.run.report.as_deref(),
             Self::Measure(args) => args.run.report.as_deref(),
+            Self::Optimize(args) => args.run.report.as_deref(),
+            Self::Digest(args) => args.run.report.as_deref(),
+            Self::Verify(args) => args.run.report.as_deref(),
             Self::Bitmap(args) => args.run.report.as_deref(),
             Self::Batch(args) => args.json_report(),
         }

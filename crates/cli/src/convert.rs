@@ -5,8 +5,8 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use imgprep::{
-    Checksum, ConvertOptions, Converted, Destination, Disk, Files, FollowPolicy, Loss, OnLoss, Plan, Sync,
-    Target, Verify, convert, plan,
+    ConvertOptions, Converted, Destination, Disk, Files, FollowPolicy, Loss, OnLoss, Plan, Sync, Target,
+    Verify, convert, plan,
 };
 use serde_json::{Value as Json, json};
 
@@ -103,7 +103,7 @@ fn options(args: &ConvertArgs) -> Result<(Destination, ConvertOptions), Failure>
         existing: existing(args.force),
         sync: if args.no_sync { Sync::None } else { Sync::Full },
         verify: if args.verify { Verify::ReadBack } else { Verify::Skip },
-        checksum: if args.receipt.is_some() { Checksum::Crc32 } else { Checksum::Skip },
+        checksum: receipt::checksum(args),
         bitmap,
         uuid: uuid(args)?,
         unix_time: unix_time()?,

@@ -70,6 +70,11 @@ impl Failure {
         )
     }
 
+    /// Whether the command ends with it, also if there are more images.
+    pub(crate) fn is_final(&self) -> bool {
+        self.is_interrupt() || matches!(self, Self::Print(_))
+    }
+
     fn is_interrupt(&self) -> bool {
         matches!(self, Self::Image(error) if error.kind() == ErrorKind::Interrupted)
     }

@@ -4,7 +4,9 @@ use std::path::Path;
 
 use imgprep::{Files, Role};
 
-use crate::args::{BitmapArgs, CompareArgs, ConvertArgs, MeasureArgs, SourceArgs};
+use crate::args::{
+    BitmapArgs, CompareArgs, ConvertArgs, DigestArgs, MeasureArgs, OptimizeArgs, SourceArgs, VerifyArgs,
+};
 use crate::command::Command;
 use crate::options::bitmap_path;
 
@@ -15,6 +17,9 @@ pub(crate) fn named(command: &Command) -> Files {
         Command::Bitmap(args) => of_bitmap(args),
         Command::Compare(args) => of_compare(args),
         Command::Measure(args) => of_measure(args),
+        Command::Optimize(args) => of_optimize(args),
+        Command::Digest(args) => of_digest(args),
+        Command::Verify(args) => of_verify(args),
         _ => Files::default(),
     }
 }
@@ -52,6 +57,33 @@ pub(crate) fn of_compare(args: &CompareArgs) -> Files {
 
 pub(crate) fn of_measure(args: &MeasureArgs) -> Files {
     let mut files = args.file.as_ref().map_or_else(Files::default, |file| source(file, &args.source));
+    args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
+    files
+}
+
+pub(crate) fn of_optimize(args: &OptimizeArgs) -> Files {
+    let mut files = Files::default();
+    files.reads(&args.file);
+    args.dst.iter().for_each(|dst| files.writes(Role::Output, dst));
+    if args.bitmap {
+        bitmap_path(args.dst.as_ref().unwrap_or(&args.file))
+            .iter()
+            .for_each(|path| files.writes(Role::Bitmap, path));
+    }
+    args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
+    files
+}
+
+pub(crate) fn of_digest(args: &DigestArgs) -> Files {
+    let mut files = Files::default();
+    args.images.iter().for_each(|image| add_source(&mut files, image, &args.source));
+    args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
+    files
+}
+
+pub(crate) fn of_verify(args: &VerifyArgs) -> Files {
+    let mut files = Files::default();
+    [&args.file, &args.receipt].iter().for_each(|path| files.reads(path));
     args.run.report.iter().for_each(|path| files.writes(Role::Report, path));
     files
 }

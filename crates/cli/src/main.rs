@@ -12,6 +12,7 @@ mod compare;
 mod completions;
 mod config;
 mod convert;
+mod digest;
 mod failure;
 mod failure_report;
 mod files;
@@ -20,6 +21,7 @@ mod info;
 mod man;
 mod map;
 mod measure;
+mod optimize;
 mod options;
 mod progress;
 mod receipt;
@@ -30,6 +32,7 @@ mod size;
 mod target;
 mod text_file;
 mod usage;
+mod verify;
 
 use std::io::{self, Write};
 use std::process::ExitCode;
@@ -76,10 +79,13 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
         Command::Batch(args) => return batch::run(args),
         Command::Check(args) => return check::run(args),
         Command::Compare(args) => return compare::run(args),
+        Command::Verify(args) => return verify::run(args),
         Command::Info(args) => info::run(args),
         Command::Map(args) => map::run(args),
         Command::Convert(args) => convert::run(args),
         Command::Measure(args) => measure::run(args),
+        Command::Optimize(args) => optimize::run(args),
+        Command::Digest(args) => digest::run(args),
         Command::Bitmap(args) => bitmap::run(args),
         Command::Formats(args) => formats::run(args),
         Command::Completions(args) => completions::completions(args),

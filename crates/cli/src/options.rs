@@ -5,7 +5,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 
 use imgprep::{
-    Access, BitOrder, BitmapCommand, BitmapMaker, BitmapShape, Disk, Error, Existing, FollowPolicy,
+    Access, BitOrder, BitmapCommand, BitmapMaker, BitmapShape, Disk, Error, Existing, FollowPolicy, Format,
     Interrupt, Limits, Mismatch, OnLoss, OpenOptions, ParseOptions, Progress, RunOptions, SizeChoice,
     SourceOptions, by_name,
 };
@@ -21,13 +21,7 @@ pub(crate) fn open_options(
     by_default: FollowPolicy,
     on_loss: OnLoss,
 ) -> Result<OpenOptions, Failure> {
-    let from = match &source.format.from {
-        None => None,
-        Some(name) => Some(by_name(name).ok_or_else(|| {
-            let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
-            Failure::Usage(format!("--from {name}: unknown format; the formats are {}", known.join(", ")))
-        })?),
-    };
+    let from = source.format.from.as_deref().map(format_named).transpose()?;
     let size = match source.size {
         Size::Named(choice) => choice,
         Size::Bytes(_) => SizeChoice::Current,
@@ -48,6 +42,14 @@ pub(crate) fn open_options(
         source: SourceOptions { access },
         parents: source.parent.clone(),
         namespace: None,
+    })
+}
+
+/// The format that `--from` names.
+pub(crate) fn format_named(name: &str) -> Result<&'static Format, Failure> {
+    by_name(name).ok_or_else(|| {
+        let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
+        Failure::Usage(format!("--from {name}: unknown format; the formats are {}", known.join(", ")))
     })
 }
 

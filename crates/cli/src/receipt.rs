@@ -2,10 +2,13 @@
 
 use std::path::Path;
 
-use imgprep::{BitmapMaker, Compression, ConvertOptions, Converted, Disk, OutputOptions, Sync, write_atomic};
+use imgprep::{
+    BitmapMaker, Checksum, Compression, ConversionDigests, ConvertOptions, Converted, Digest,
+    DigestAlgorithm, Disk, OutputOptions, Sync, write_atomic,
+};
 use serde_json::{Value as Json, json};
 
-use crate::args::ConvertArgs;
+use crate::args::{ConvertArgs, ReceiptDigest};
 use crate::failure::Failure;
 use crate::options::existing;
 use crate::render::json::{self, loss_json};
@@ -21,6 +24,16 @@ pub(crate) fn check_place(args: &ConvertArgs) -> Result<(), Failure> {
     }
 }
 
+/// What the conversion computes for the receipt.
+pub(crate) fn checksum(args: &ConvertArgs) -> Checksum {
+    match (&args.receipt, args.digest) {
+        (None, _) => Checksum::Skip,
+        (Some(_), Some(ReceiptDigest::None)) => Checksum::Crc32,
+        (Some(_), Some(ReceiptDigest::Sha256)) => Checksum::Digest(DigestAlgorithm::Sha256),
+        (Some(_), Some(ReceiptDigest::Blake3) | None) => Checksum::Digest(DigestAlgorithm::Blake3),
+    }
+}
+
 pub(crate) fn write(
     args: &ConvertArgs,
     disk: &Disk,
@@ -28,7 +41,7 @@ pub(crate) fn write(
     done: &Converted,
 ) -> Result<(), Failure> {
     let Some(path) = &args.receipt else { return Ok(()) };
-    let receipt = json!({
+    let mut receipt = json!({
         "schema": "imgprep/receipt/1",
         "program": concat!("imgprep ", env!("CARGO_PKG_VERSION")),
         "source": disk.layers().iter().map(layer).collect::<Vec<_>>(),
@@ -40,9 +53,20 @@ pub(crate) fn write(
         "verified": done.is_verified,
         "losses": done.losses.iter().map(loss_json).collect::<Vec<_>>(),
     });
+    if let Some(found) = &done.digests {
+        receipt["digests"] = digests(found);
+    }
     let sync = if args.no_sync { Sync::None } else { Sync::Full };
     let written = OutputOptions { existing: existing(args.force), sync };
     Ok(write_atomic(path, json::text(&receipt).as_bytes(), written)?)
+}
+
+fn digests(found: &ConversionDigests) -> Json {
+    let value = |digest: &Option<Digest>| digest.map(|digest| imgprep::hex(&digest.bytes));
+    json!({
+        "algorithm": found.algorithm.name(), "source-contents": value(&found.source),
+        "output-contents": value(&found.output), "output-file": value(&found.file),
+    })
 }
 
 fn layer(info: &imgprep::LayerInfo) -> Json {

@@ -1,6 +1,5 @@
 //! The target of a conversion, from `-O`, `-o`, --level and --zlib or from the name of the output.
 
-use imgprep::policy::quote;
 use imgprep::{Target, TargetError, TargetFormat};
 
 use crate::args::ConvertArgs;
@@ -35,7 +34,6 @@ pub(crate) fn parse(args: &ConvertArgs) -> Result<Target, Failure> {
 
 fn message(error: &TargetError, args: &ConvertArgs) -> String {
     match (error, &args.to) {
-        (TargetError::NotWritten { name, .. }, _) => not_written(error, name, args),
         (TargetError::Unknown { .. }, Some(_)) => format!("-O {error}"),
         (TargetError::Unknown { .. }, None) => format!(
             "{}: the extension selects no writable format: use {}",
@@ -43,7 +41,9 @@ fn message(error: &TargetError, args: &ConvertArgs) -> String {
             format_options()
         ),
         (TargetError::Option { .. } | TargetError::Contradiction(_), _) => format!("-o {error}"),
-        (TargetError::Level { .. } | TargetError::NoLevel { .. }, _) => error.to_string(),
+        (TargetError::NotWritten { .. } | TargetError::Level { .. } | TargetError::NoLevel { .. }, _) => {
+            error.to_string()
+        }
     }
 }
 
@@ -51,20 +51,4 @@ fn message(error: &TargetError, args: &ConvertArgs) -> String {
 fn format_options() -> String {
     let options: Vec<_> = imgprep::TARGETS.iter().map(|format| format!("-O {}", format.name)).collect();
     imgprep::listed(&options, "or")
-}
-
-/// What `qemu-img` calls a format that it writes and this program does not.
-fn qemu_name(name: &str) -> Option<&'static str> {
-    let names = ["qcow", "qed", "vhdx"];
-    names.into_iter().find(|known| *known == name)
-}
-
-/// The error with the commands that convert with `qemu-img`, ready to paste.
-fn not_written(error: &TargetError, name: &str, args: &ConvertArgs) -> String {
-    let Some(qemu) = qemu_name(name) else { return error.to_string() };
-    let raw = args.dst.with_extension("raw");
-    let [src, raw, dst] = [&args.src, &raw, &args.dst].map(|path| quote(path.as_os_str()));
-    format!(
-        "{error}; for {name}, convert to RAW first: imgprep convert {src} {raw} && qemu-img convert -f raw -O {qemu} {raw} {dst}"
-    )
 }

@@ -13,7 +13,11 @@
 //!    checksum, compress) and stores the results in disk order with one reducer.
 //! 4. [`checksum`] reads the finished output in the same way, and [`Checksums::compare`] compares it with the source.
 //!
+//! [`punch_zeros`] makes a RAW file sparse in place.
+//!
 //! [`compare`] reads two disks and lists the ranges in which they differ.
+//!
+//! [`digest`] computes digests of all bytes of a disk.
 //!
 //! The walks of a check write nothing: [`conflicts`], [`gaps`], [`decompress_all`]; [`each`] runs many of them in parallel.
 //!
@@ -22,12 +26,14 @@
 mod codes;
 mod compare;
 mod convert;
+mod digest;
 mod each;
 mod error;
 mod load;
 mod mask;
 mod options;
 mod pipeline;
+mod punch;
 mod scan;
 mod stack;
 #[cfg(test)]
@@ -37,9 +43,10 @@ mod watched;
 pub use codes::CODES;
 pub use compare::{CompareShape, Differences, ScannedDisk, compare};
 pub use convert::{
-    BitOrder, Bitmap, BitmapShape, Checksums, Converted, Output, TrailingData, checksum, chunk_size, convert,
-    scan,
+    BitOrder, Bitmap, BitmapShape, CHUNK, ChecksumRange, Checksums, Converted, Output, TrailingData,
+    checksum, chunk_size, convert, scan,
 };
+pub use digest::{Digest, DigestAlgorithm, digest};
 pub use each::each;
 pub use error::{EngineError, Loss, Losses};
 pub use imgprep_codec::PayloadEnd;
@@ -47,6 +54,7 @@ pub use load::{
     BoundedReader, DecompressVisitor, Decompressed, decompress_all, decompress_unflushed, is_zero,
 };
 pub use options::{Interrupt, OnLoss, Options, Progress, ProgressReading};
+pub use punch::{PunchHoles, Punched, punch_zeros};
 pub use scan::{
     AllocationHistogram, Compared, PartAllocation, TableScan, check_structure, check_unused, conflicts,
     cross_check, gaps, scan_tables,

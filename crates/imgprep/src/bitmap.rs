@@ -2,10 +2,9 @@
 
 use std::path::{Path, PathBuf};
 
-use imgprep_engine::{BitmapShape, Losses, Options, chunk_size, scan, scan_tables};
+use imgprep_engine::{BitmapShape, CHUNK, Losses, Options, scan, scan_tables};
 use imgprep_io::OutputOptions;
-use imgprep_map::{Error, ImageWriter as _};
-use imgprep_raw::RawWriter;
+use imgprep_map::Error;
 
 use crate::bitmap_file::Made;
 use crate::{BitmapCommand, Disk, Files, RequestError, Role};
@@ -73,8 +72,7 @@ fn scan_bitmap(
     output: OutputOptions,
     run: &Options<'_>,
 ) -> Result<BitmapWritten, Error> {
-    let chunk = chunk_size(RawWriter::new(disk.size()).block());
-    let table_scan = scan_tables(disk.stack(), chunk, run)?;
+    let table_scan = scan_tables(disk.stack(), CHUNK, CHUNK, run)?;
     let losses = Losses::default();
     let bitmap = scan(disk.stack(), &table_scan, shape, run, &losses)?;
     disk.check_unchanged()?;

@@ -1,8 +1,6 @@
 //! Compares the contents of two disks of any formats.
 
-use imgprep_engine::{
-    CompareShape, Differences, Options, ScannedDisk, chunk_size, compare as run, scan_tables,
-};
+use imgprep_engine::{CHUNK, CompareShape, Differences, Options, ScannedDisk, compare as run, scan_tables};
 use imgprep_map::Error;
 
 use crate::{Disk, RequestError};
@@ -52,13 +50,12 @@ pub fn compare(
     options: &CompareOptions,
     run_options: &Options<'_>,
 ) -> Result<Comparison, Error> {
-    let chunk = chunk_size(1);
     let CompareOptions { granularity, limit } = *options;
-    if !granularity.is_power_of_two() || granularity > chunk {
-        return Err(RequestError::Granularity { granularity, limit: chunk }.into());
+    if !granularity.is_power_of_two() || granularity > CHUNK {
+        return Err(RequestError::Granularity { granularity, limit: CHUNK }.into());
     }
     disks.iter().try_for_each(|disk| disk.check_readable())?;
-    let [a, b] = disks.map(|disk| scan_tables(disk.stack(), chunk, run_options));
+    let [a, b] = disks.map(|disk| scan_tables(disk.stack(), CHUNK, CHUNK, run_options));
     let (a, b) = (a?, b?);
     let [of_a, of_b] = disks.map(Disk::stack);
     let scanned = [ScannedDisk { stack: of_a, table_scan: &a }, ScannedDisk { stack: of_b, table_scan: &b }];

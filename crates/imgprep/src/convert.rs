@@ -4,8 +4,8 @@ use std::path::PathBuf;
 use std::sync::Arc;
 
 use imgprep_engine::{
-    Bitmap, Checksums, Loss, Losses, Options, Output as EngineOutput, TableScan, TrailingData, checksum,
-    convert as run, scan_tables,
+    Bitmap, ChecksumRange, Checksums, Digest, DigestAlgorithm, Loss, Losses, OnLoss, Options,
+    Output as EngineOutput, TableScan, TrailingData, checksum, convert as run, digest, scan_tables,
 };
 use imgprep_io::{DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput};
 use imgprep_map::{Error, FilePart, ImageWriter, ParseOptions, SinkKind, SizeChoice, WriteError};
@@ -36,6 +36,21 @@ pub struct Converted {
     pub is_verified: bool,
     /// CRC-32 of all bytes of the disk, if it was computed.
     pub crc32: Option<u32>,
+    /// Digests of source and output, if they were requested.
+    pub digests: Option<ConversionDigests>,
+}
+
+/// Digests of source and output of a conversion, all with one algorithm.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct ConversionDigests {
+    /// The algorithm.
+    pub algorithm: DigestAlgorithm,
+    /// Of the contents of the source; `None` if unreadable ranges are replaced by zeros.
+    pub source: Option<Digest>,
+    /// Of the contents of the output, if it was read back.
+    pub output: Option<Digest>,
+    /// Of the output's file; `None` for devices and pipes.
+    pub file: Option<Digest>,
 }
 
 /// Converts a disk. If it fails, no file is left behind; a device or a pipe keeps what was written.
@@ -126,13 +141,15 @@ fn convert_into<'o>(
     if !parts.is_empty() && !place.takes_files {
         return Err(RequestError::TargetNeedsNames.into());
     }
-    let mut table_scan = tables_of(disk, plan, format.block(), run)?;
+    let mut table_scan = tables_of(disk, plan, &*format, run)?;
     let losses = Losses::from(std::mem::take(&mut table_scan.losses));
     let opened = create(&parts)?;
     let job = Job { disk, table_scan: &table_scan, options, run, losses: &losses };
     let done = job.write(&*opened, &mut *format)?;
     disk.check_unchanged()?;
-    let is_verified = job.verify(&*opened, done.checksums.as_ref())?;
+    let back = job.verify(&*opened, done.checksums.as_ref())?;
+    let is_verified = back.is_some();
+    let digests = job.digests(&*opened, done.checksums.as_ref(), back.as_ref())?;
     let bitmap = job.bitmap(&*opened, done.bitmap.as_ref())?;
     publish(opened, bitmap)?;
     Ok(Converted {
@@ -143,6 +160,7 @@ fn convert_into<'o>(
         bitmap: options.bitmap.as_ref().map(|(_, path)| path.clone()),
         is_verified,
         crc32: done.checksums.as_ref().map(Checksums::disk_crc32),
+        digests,
     })
 }
 
@@ -259,7 +277,8 @@ impl Job<'_> {
             format,
             sink: opened.sink(),
             with_checksums: self.options.verify == Verify::ReadBack
-                || self.options.checksum == Checksum::Crc32,
+                || self.options.checksum != Checksum::Skip,
+            with_blake3: self.with_blake3(),
             bitmap: self.options.bitmap.as_ref().and_then(|(maker, _)| match maker {
                 BitmapMaker::Ours(shape) => Some(*shape),
                 BitmapMaker::Command(_) => None,
@@ -284,32 +303,112 @@ impl Job<'_> {
         .map(Some)
     }
 
-    /// Reads the output back from its file, like any other image, and compares it.
-    fn verify(&self, opened: &dyn Output, source: Option<&Checksums>) -> Result<bool, Error> {
-        if self.options.verify == Verify::Skip {
-            return Ok(false);
-        }
-        let (Some(file), Some(source)) = (opened.reopen()?, source) else { return Ok(false) };
-        let name = opened.label();
-        let mut files = MemoryFiles::new();
-        opened.reopen_named()?.into_iter().for_each(|file| files.add_file(file));
-        let open = OpenOptions {
-            from: imgprep_catalog::by_name(self.options.target.name()),
-            // The part after the end of the disk is read, too, as far as the format rounds the size up.
-            parse: ParseOptions { size: SizeChoice::Current, ..ParseOptions::default() },
-            // Only the files of the output itself exist for it.
-            follow: if files.is_empty() { FollowPolicy::None } else { FollowPolicy::Beside },
-            namespace: Some(Arc::new(files)),
-            ..OpenOptions::default()
-        };
-        let output = Disk::from_chain(imgprep_open::open_source(name.clone(), file, &open)?);
-        let options = Options { on_loss: imgprep_engine::OnLoss::Stop, ..*self.run };
-        let in_path = |error: Error| error.in_path(&name).while_doing("verifying");
-        let seen = scan_tables(output.stack(), self.table_scan.chunk, &options).map_err(in_path)?;
-        let trailing = if opened.has_exact_len() { TrailingData::Zeros } else { TrailingData::Anything };
-        let size = (self.table_scan.size, trailing);
-        let back = checksum(output.stack(), &seen, size, &options).map_err(in_path)?;
-        source.compare(&back).map_err(in_path)?;
-        Ok(true)
+    /// Whether BLAKE3 is computed in the passes over source and output: their chunks are subtrees.
+    fn with_blake3(&self) -> bool {
+        self.options.checksum == Checksum::Digest(DigestAlgorithm::Blake3)
+            && self.table_scan.chunk.is_power_of_two()
     }
+
+    /// Reads the output back from its file, like any other image, and compares it. Returns its checksums.
+    fn verify(&self, opened: &dyn Output, source: Option<&Checksums>) -> Result<Option<Checksums>, Error> {
+        if self.options.verify == Verify::Skip {
+            return Ok(None);
+        }
+        let format = self.options.target.name();
+        // The part after the end of the disk is read, too, as far as the format rounds the size up.
+        let (Some(source), Some(output)) = (source, reopen(opened, format, SizeChoice::Current)?) else {
+            return Ok(None);
+        };
+        let original = reopen(opened, format, SizeChoice::Original)?.filter(|_| self.with_blake3());
+        let options = Options { on_loss: OnLoss::Stop, ..*self.run };
+        let in_path = |error: Error| error.in_path(opened.label()).while_doing("verifying");
+        let chunk = self.table_scan.chunk;
+        let seen = scan_tables(output.stack(), chunk, chunk, &options).map_err(in_path)?;
+        let is_exact = opened.has_exact_len();
+        let range = ChecksumRange {
+            size: self.table_scan.size,
+            trailing: if is_exact { TrailingData::Zeros } else { TrailingData::Anything },
+            blake3_len: original.filter(|_| is_exact).map(|disk| disk.size()),
+        };
+        let back = checksum(output.stack(), &seen, range, &options).map_err(in_path)?;
+        source.compare(&back).map_err(in_path)?;
+        Ok(Some(back))
+    }
+
+    /// The digests of a conversion whose output is complete. `back` has the checksums of an output that was read back.
+    fn digests(
+        &self,
+        opened: &dyn Output,
+        source: Option<&Checksums>,
+        back: Option<&Checksums>,
+    ) -> Result<Option<ConversionDigests>, Error> {
+        let Checksum::Digest(algorithm) = self.options.checksum else { return Ok(None) };
+        // The checksums of the passes are those of BLAKE3.
+        let in_pass = |sums: Option<&Checksums>| {
+            let bytes = sums.filter(|_| self.with_blake3()).and_then(Checksums::blake3);
+            bytes.map(|bytes| Digest { algorithm, bytes })
+        };
+        let mut digests = ConversionDigests {
+            algorithm,
+            source: in_pass(source),
+            output: in_pass(back),
+            file: self.digest_of_file(opened, algorithm)?,
+        };
+        let is_lossy = self.run.on_loss == OnLoss::Zero;
+        if is_lossy {
+            // Zeros in place of what was lost are not the contents of the source.
+            digests.source = None;
+        } else if digests.source.is_none() {
+            let found = digest(self.disk.stack(), self.table_scan, &[algorithm], self.run)?;
+            digests.source = found.first().copied();
+        }
+        if digests.output.is_none() && back.is_some() {
+            digests.output = self.digest_of(opened, self.options.target.name(), algorithm)?;
+        }
+        Ok(Some(digests))
+    }
+
+    /// The digest of the file; `None` for an image of several files.
+    fn digest_of_file(
+        &self,
+        opened: &dyn Output,
+        algorithm: DigestAlgorithm,
+    ) -> Result<Option<Digest>, Error> {
+        if opened.takes_files() {
+            return Ok(None);
+        }
+        self.digest_of(opened, imgprep_raw::NAME, algorithm)
+    }
+
+    /// The digest of an output that is read in this format; `None` if it cannot be read, or if it is a device, which does not end
+    /// with the output.
+    fn digest_of(
+        &self,
+        opened: &dyn Output,
+        format: &str,
+        algorithm: DigestAlgorithm,
+    ) -> Result<Option<Digest>, Error> {
+        if !opened.has_exact_len() {
+            return Ok(None);
+        }
+        let Some(disk) = reopen(opened, format, SizeChoice::Original)? else { return Ok(None) };
+        let options = Options { on_loss: OnLoss::Stop, ..*self.run };
+        Ok(crate::digest(&disk, &[algorithm], &options)?.first().copied())
+    }
+}
+
+/// Opens a written output for reading, like any other image; `None` if it cannot be read back.
+fn reopen(opened: &dyn Output, format: &str, size: SizeChoice) -> Result<Option<Disk>, Error> {
+    let Some(file) = opened.reopen()? else { return Ok(None) };
+    let mut files = MemoryFiles::new();
+    opened.reopen_named()?.into_iter().for_each(|file| files.add_file(file));
+    let open = OpenOptions {
+        from: imgprep_catalog::by_name(format),
+        parse: ParseOptions { size, ..ParseOptions::default() },
+        // Only the files of the output itself exist for it.
+        follow: if files.is_empty() { FollowPolicy::None } else { FollowPolicy::Beside },
+        namespace: Some(Arc::new(files)),
+        ..OpenOptions::default()
+    };
+    Ok(Some(Disk::from_chain(imgprep_open::open_source(opened.label(), file, &open)?)))
 }

@@ -2,6 +2,7 @@
 
 use std::path::PathBuf;
 
+use imgprep_engine::DigestAlgorithm;
 use imgprep_io::{Existing, Sync};
 
 use crate::{BitmapMaker, Target};
@@ -31,8 +32,13 @@ pub enum Checksum {
     /// No.
     #[default]
     Skip,
-    /// CRC-32, in [`Converted::crc32`].
+    /// CRC-32, in [`Converted::crc32`](crate::Converted::crc32).
     Crc32,
+    /// CRC-32, and digests in [`Converted::digests`](crate::Converted::digests).
+    ///
+    /// BLAKE3 of the source is computed by the conversion itself, and that of the output's contents by its verification. The output's
+    /// file is read once more; for SHA-256, so are the source and a verified output.
+    Digest(DigestAlgorithm),
 }
 
 /// Options of a conversion.

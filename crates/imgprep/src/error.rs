@@ -87,6 +87,15 @@ pub enum RequestError {
         /// The largest size.
         limit: u64,
     },
+    /// An image that a rewritten one cannot replace.
+    #[error("the image cannot be optimized: {reason}")]
+    NotOptimized {
+        /// What it has.
+        reason: &'static str,
+    },
+    /// A receipt that says nothing about contents.
+    #[error("the receipt contains no digest or checksum that can be compared with this file")]
+    ReceiptWithoutDigest,
     /// A device is written in place.
     #[error("the output is a block device, which is not overwritten by default")]
     DeviceNeedsForce,
@@ -110,6 +119,8 @@ impl Detail for RequestError {
             Self::NoImages => "check.no-images",
             Self::DeviceLength { .. } => "output.device-length",
             Self::Granularity { .. } => "compare.granularity",
+            Self::NotOptimized { .. } => "optimize.unsuitable",
+            Self::ReceiptWithoutDigest => "verify.no-digest",
             Self::DeviceNeedsForce => "output.device",
         }
     }

@@ -37,7 +37,7 @@
 //!
 //! [`open`] and [`open_with`] read local files and block devices, [`open_reader`] any [`ReadAt`]. [`Disk::convert`] sets up a
 //! conversion into a file ([`Conversion::write_to_path`]) or into any [`Output`] ([`Conversion::write_to`]), such as
-//! [`MemoryOutput`]. [`compare`] compares two disks. [`check`] applies the rules of the policy to a file; [`each_file`] checks many files.
+//! [`MemoryOutput`]. [`compare`] compares two disks, [`digest`] computes digests of one. [`check`] applies the rules of the policy to a file; [`each_file`] checks many files.
 //!
 //! The free functions [`plan`], [`convert`], [`convert_to`], [`write_bitmap`] and [`check_file`] accept all options as one value;
 //! the builders are shorter forms of them.
@@ -59,6 +59,7 @@ mod contents;
 mod conversion;
 mod convert;
 mod convert_options;
+mod digest;
 mod disk;
 mod error;
 mod extents;
@@ -70,6 +71,7 @@ mod local_output;
 mod measure;
 mod memory_output;
 mod open;
+mod optimize;
 mod output;
 mod parts;
 mod plan;
@@ -79,6 +81,7 @@ mod safety;
 mod size;
 mod targets;
 mod uuid;
+mod verify;
 
 pub use allocation::{Allocation, Counted};
 pub use bitmap::{BitmapMaker, BitmapWritten, write_bitmap};
@@ -89,8 +92,9 @@ pub use codes::{code, codes};
 pub use compare::{CompareOptions, Comparison, compare};
 pub use contents::DiskInspection;
 pub use conversion::Conversion;
-pub use convert::{Converted, convert, convert_planned, convert_planned_to, convert_to};
+pub use convert::{ConversionDigests, Converted, convert, convert_planned, convert_planned_to, convert_to};
 pub use convert_options::{Checksum, ConvertOptions, Destination, Verify};
+pub use digest::digest;
 pub use disk::{Disk, LayerInfo, matches_of};
 pub use error::RequestError;
 pub use extents::Extents;
@@ -100,16 +104,18 @@ pub use listed::listed;
 pub use measure::{Measure, Measurement, measure, measure_size};
 pub use memory_output::MemoryOutput;
 pub use open::{open, open_reader, open_reader_with, open_with};
+pub use optimize::{OptimizeOptions, Optimized, optimize_in_place, optimize_target, plan_optimize};
 pub use output::Output;
 pub use parts::parts_among;
 pub use plan::{Plan, plan};
 pub use remedy::{descriptor_beside, remedy};
 pub use size::{SizeError, parse_size};
 pub use targets::{
-    Qcow2Target, TARGETS, Target, TargetError, TargetFormat, TargetOption, VdiTarget, VhdTarget, VmdkTarget,
-    Zvhd2Target, ZvhdTarget, writable,
+    Qcow2Target, QcowTarget, QedTarget, TARGETS, Target, TargetError, TargetFormat, TargetOption, VdiTarget,
+    VhdTarget, VhdxTarget, VmdkTarget, Zvhd2Target, ZvhdTarget, writable,
 };
 pub use uuid::parse_uuid;
+pub use verify::{ComparedProperty, Expected, Property, Verification, verify_file};
 
 pub use imgprep_catalog::{
     DetectError, Detection, FORMATS, Format, LIKELY_EXTENSIONS, Match, by_name, commands as foreign_commands,
@@ -117,12 +123,13 @@ pub use imgprep_catalog::{
 };
 pub use imgprep_disk::{Contents, DiskFacts, Oddity, Partition, PartitionKind, Volume};
 pub use imgprep_engine::{
-    AllocationHistogram, BitOrder, BitmapShape, Differences, EngineError, Interrupt, Loss, OnLoss,
-    Options as RunOptions, PartAllocation, Progress, ProgressReading, ResolvedExtent, TableScan,
+    AllocationHistogram, BitOrder, BitmapShape, Differences, Digest, DigestAlgorithm, EngineError, Interrupt,
+    Loss, OnLoss, Options as RunOptions, PartAllocation, Progress, ProgressReading, ResolvedExtent,
+    TableScan,
 };
 pub use imgprep_io::{
     Access, Allocator, BlockCache, CreateError, Existing, FileIdentity, ImageFile, NamedReader, OpenError,
-    OutputOptions, SourceFile, SourceOptions, Sync, free_space, hidden_prefix, ignores_hangup,
+    OutputOptions, SourceFile, SourceOptions, Sync, UnknownUse, free_space, hidden_prefix, ignores_hangup,
     is_block_device, open_file_limit, path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve,
     set_memory_exit_code, space_taken, spool, stdout_was_closed, sync_folder, write_atomic,
 };
@@ -137,8 +144,14 @@ pub use imgprep_open::{
     Chain, ChainError, FollowPolicy, Layer, MemoryFiles, Mismatch, Named, Namespace, OpenOptions, open_source,
 };
 pub use imgprep_policy as policy;
+pub use imgprep_qcow::ClusterSize as QcowClusterSize;
 pub use imgprep_qcow2::{ClusterCompression, ClusterSize, Compat as Qcow2Compat};
+pub use imgprep_qed::Shape as QedShape;
 pub use imgprep_vhd::{BlockSize as VhdBlockSize, Subformat as VhdSubformat};
+pub use imgprep_vhdx::{
+    BlockSize as VhdxBlockSize, LogSize as VhdxLogSize, LogicalSector as VhdxLogicalSector,
+    Subformat as VhdxSubformat, WriteOptions as VhdxOptions,
+};
 pub use imgprep_vmdk::{
     Adapter as VmdkAdapter, GrainSize as VmdkGrainSize, HardwareVersion as VmdkHardwareVersion,
     Subformat as VmdkSubformat,

@@ -35,9 +35,8 @@ struct Scope {
 pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<Plan, Error> {
     disk.check_readable()?;
     let format = options.target.writer(disk.size(), options.uuid, options.unix_time)?;
-    let block = format.block();
-    let table_scan = scan_tables(disk.stack(), chunk_size(block), run)?;
-    let len = max_len(&*format, disk.size(), table_scan.chunks);
+    let table_scan = scan_tables(disk.stack(), chunk_size(&*format), group_size(&*format), run)?;
+    let len = max_len(&*format, disk.size(), table_scan.groups);
     let losses = Losses::from(table_scan.losses.clone()).into_sorted();
     let scope = Scope { disk: Arc::clone(disk.token()), on_loss: run.on_loss };
     Ok(Plan {
@@ -49,14 +48,19 @@ pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<
     })
 }
 
-/// The maximum length of a file with at most this many chunks of data.
-pub(crate) fn max_len(format: &dyn ImageWriter, size: u64, chunks: u64) -> u64 {
+/// Size of a group of chunks: a block that is larger than a chunk, or a chunk.
+fn group_size(format: &dyn ImageWriter) -> u64 {
+    chunk_size(format).max(format.block())
+}
+
+/// The maximum length of a file with at most this many groups of chunks that contain data.
+pub(crate) fn max_len(format: &dyn ImageWriter, size: u64, groups: u64) -> u64 {
     let block = format.block();
     let stored = match format.encoding() {
         Encoding::PerBlock { compression, keep_if_smaller: false } => compress_bound(compression, block),
         Encoding::Plain | Encoding::PerBlock { .. } => block,
     };
-    let blocks = chunks.saturating_mul(chunk_size(block) / block);
+    let blocks = groups.saturating_mul(group_size(format) / block);
     format.max_len(blocks.min(size.div_ceil(block)), stored)
 }
 
@@ -64,10 +68,10 @@ pub(crate) fn max_len(format: &dyn ImageWriter, size: u64, chunks: u64) -> u64 {
 pub(crate) fn tables_of(
     disk: &Disk,
     plan: Option<Plan>,
-    block: u64,
+    format: &dyn ImageWriter,
     run: &Options<'_>,
 ) -> Result<TableScan, Error> {
-    let chunk = chunk_size(block);
+    let chunk = chunk_size(format);
     let is_valid = |plan: &Plan| {
         Arc::ptr_eq(&plan.scope.disk, disk.token())
             && plan.scope.on_loss == run.on_loss
@@ -75,6 +79,6 @@ pub(crate) fn tables_of(
     };
     match plan.filter(is_valid) {
         Some(plan) => Ok(plan.table_scan),
-        None => scan_tables(disk.stack(), chunk, run),
+        None => scan_tables(disk.stack(), chunk, chunk, run),
     }
 }

@@ -5,6 +5,12 @@ use imgprep_map::Code;
 /// All codes of this crate.
 #[rustfmt::skip]
 pub const CODES: &[Code] = &[
+    Code::refused("in-place.in-use", "another program has the file open"),
+    Code::refused("in-place.not-regular", "only regular files are changed in place"),
+    Code::io("in-place.punch", "a hole could not be punched"),
+    Code::io("in-place.read", "the file could not be read"),
+    Code::refused("in-place.replaced", "the file was replaced while it was opened"),
+    Code::refused("in-place.unknown-use", "the file system does not report whether another program has the file open"),
     Code::io("io.open.directory", "the file is a directory"),
     Code::io("io.open.failed", "the file could not be opened"),
     Code::io("io.open.link", "the file is reached over a symbolic link that was not there before"),

@@ -179,6 +179,47 @@ pub(crate) fn has_writer(file: &File) -> bool {
     }
 }
 
+/// `F_SETSIG` of `fcntl`, which the libc crate does not have for every target.
+const SET_SIGNAL: libc::c_int = 10;
+
+/// A lease on a file, which the system grants only if no other process has the file open in a conflicting way, mappings
+/// included. Another process that opens it then waits until the lease is returned, at most `/proc/sys/fs/lease-break-time`.
+pub(crate) fn set_lease(file: &File, lease: Lease) -> io::Result<()> {
+    let kind = match lease {
+        Lease::Exclusive => libc::F_WRLCK,
+        Lease::NoWriter => libc::F_RDLCK,
+        Lease::Returned => libc::F_UNLCK,
+    };
+    // SAFETY: calls with numbers only. The default signal of a lease would end the process; SIGURG is ignored.
+    let done = unsafe {
+        libc::fcntl(file.as_raw_fd(), SET_SIGNAL, libc::SIGURG);
+        libc::fcntl(file.as_raw_fd(), libc::F_SETLEASE, kind)
+    };
+    if done == 0 { Ok(()) } else { Err(io::Error::last_os_error()) }
+}
+
+/// What a lease excludes.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum Lease {
+    /// Every other open file description. The file must be open for writing.
+    Exclusive,
+    /// Open file descriptions for writing. The file must be open for reading only.
+    NoWriter,
+    /// Nothing any more.
+    Returned,
+}
+
+/// Whether a lease is still in force: no other process waits for it, and it was not revoked.
+pub(crate) fn has_lease(file: &File, lease: Lease) -> bool {
+    // SAFETY: a call with numbers only.
+    let found = unsafe { libc::fcntl(file.as_raw_fd(), libc::F_GETLEASE) };
+    match lease {
+        Lease::Exclusive => found == libc::F_WRLCK,
+        Lease::NoWriter => found == libc::F_RDLCK,
+        Lease::Returned => found == libc::F_UNLCK,
+    }
+}
+
 /// Raises the soft limit of open files to the hard one: a split disk may have a thousand files.
 pub fn raise_open_file_limit() {
     let limit = rustix::process::getrlimit(Resource::Nofile);

@@ -57,32 +57,12 @@ fn links_that_lead_nowhere_or_out_of_the_folder_are_reported_by_check() {
     assert!(printed(&output).contains("images/out.qcow2: qcow2, fine"), "{}", printed(&output));
 }
 
-/// The case `convert -O vhdx`: an unsupported output format is reported with a conversion that works.
 #[test]
-fn error_for_a_read_only_format_names_the_alternative() {
+fn error_for_a_format_that_is_not_written_lists_the_writable_formats() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     write(folder, "my disk.qcow2", qcow2());
     let writable = imgprep::writable();
-    let is_written = |name: &str| imgprep::TargetFormat::by_name(name).is_some();
-    for to in ["vhdx", "qed", "qcow"].into_iter().filter(|name| !is_written(name)) {
-        let dst = format!("o'ut.{to}");
-        for args in [vec!["convert", "my disk.qcow2", &dst], vec!["convert", "my disk.qcow2", &dst, "-O", to]]
-        {
-            let output = imgprep(folder, &args);
-            assert_eq!(output.status.code(), Some(1));
-            let text = printed(&output);
-            assert!(
-                text.contains(&format!("cannot write {to}: the writable formats are {writable}")),
-                "{text}"
-            );
-            let (_, commands) = text.trim_end().split_once("first: ").unwrap();
-            let want = format!(
-                "imgprep convert 'my disk.qcow2' 'o'\\''ut.raw' && qemu-img convert -f raw -O {to} 'o'\\''ut.raw' 'o'\\''ut.{to}'"
-            );
-            assert_eq!(commands, want);
-        }
-    }
     let cannot = format!("cannot write avhdx: the writable formats are {writable}");
     let unknown = format!("floppy: unknown format; the writable formats are {writable}");
     let options: Vec<_> = imgprep::TARGETS.iter().map(|format| format!("-O {}", format.name)).collect();
@@ -100,33 +80,23 @@ fn error_for_a_read_only_format_names_the_alternative() {
     }
 }
 
-/// What is missing is named, and nothing is suggested that is not near.
+/// The command of `qemu-img` is named, and nothing is suggested that is not near.
 #[test]
 fn unknown_command_error_names_the_alternative() {
     let temp = tempfile::tempdir().unwrap();
-    for (args, want) in [
-        (&["optimize", "a"][..], "the command 'optimize' does not exist yet"),
-        (&["digest", "a"], "imgprep convert IMAGE - -O raw | sha256sum"),
-        (&["verify", "a"], "imgprep check --deep IMAGE"),
-        (&["resize", "a"], "unknown command 'resize': imgprep does not modify images; use qemu-img resize"),
-    ] {
-        let output = imgprep(temp.path(), args);
-        assert_eq!(output.status.code(), Some(1));
-        assert!(
-            printed(&output).contains(want) && !printed(&output).contains("similar"),
-            "{args:?}: {}",
-            printed(&output)
-        );
-    }
+    let output = imgprep(temp.path(), &["resize", "a"]);
+    assert_eq!(output.status.code(), Some(1));
+    let want =
+        "unknown command 'resize': imgprep does not modify the contents of images; use qemu-img resize";
+    assert!(printed(&output).contains(want) && !printed(&output).contains("similar"), "{}", printed(&output));
     let near = printed(&imgprep(temp.path(), &["covert", "a", "b"]));
     assert!(near.contains("a similar subcommand exists: 'convert'"), "{near}");
     let far = printed(&imgprep(temp.path(), &["complete"]));
     assert!(far.contains("unrecognized subcommand 'complete'") && !far.contains("similar"), "{far}");
 }
 
-/// The digest that the advice names is the digest of the disk.
 #[test]
-fn advised_command_for_a_digest_works() {
+fn conversion_to_a_pipe_writes_the_disk() {
     let temp = tempfile::tempdir().unwrap();
     write_files(&sample().files, temp.path()).unwrap();
     let output = imgprep(temp.path(), &["convert", "sample.qcow2", "-", "-O", "raw"]);

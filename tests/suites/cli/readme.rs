@@ -82,9 +82,12 @@ fn the_table_of_commands_is_complete() {
 /// Options that the README names exist.
 #[test]
 fn options_of_the_readme_exist() {
-    let all: String = ["info", "map", "compare", "convert", "measure", "bitmap", "check", "batch"]
-        .map(|name| printed(&imgprep(Path::new("/"), &[name, "--help"])))
-        .concat();
+    let all: String = [
+        "info", "map", "compare", "convert", "measure", "optimize", "digest", "verify", "bitmap", "check",
+        "batch",
+    ]
+    .map(|name| printed(&imgprep(Path::new("/"), &[name, "--help"])))
+    .concat();
     let text = readme()
         .replace("cp --reflink=never", "")
         .replace("cargo run --release", "")

@@ -87,11 +87,21 @@ fn convert_and_bitmap_their_reports_and_receipts() {
 fn progress_is_one_json_object_per_line() {
     let folder = tempfile::tempdir().unwrap();
     let path = write_files(&sample().files, folder.path()).unwrap().display().to_string();
-    let output = imgprep(folder.path(), &["convert", &path, "a.zvhd2", "--progress", "jsonl"]);
     let progress = Schema::of("progress");
-    let lines: Vec<_> = output.stderr.split(|byte| *byte == b'\n').filter(|line| !line.is_empty()).collect();
-    assert!(!lines.is_empty());
-    lines.iter().for_each(|line| progress.holds(line, "a line"));
+    for args in [
+        &["convert", &path, "a.zvhd2", "--verify", "--receipt", "a.json"][..],
+        &["bitmap", &path, "a.mf"],
+        &["compare", &path, "a.zvhd2"],
+        &["digest", &path, "a.zvhd2"],
+        &["verify", "a.zvhd2", "--receipt", "a.json"],
+    ] {
+        let output = imgprep(folder.path(), &[args, &["--progress", "jsonl"]].concat());
+        assert!(output.status.success(), "{args:?}: {}", printed(&output));
+        let lines = output.stderr.split(|byte| *byte == b'\n').filter(|line| !line.is_empty());
+        let lines: Vec<_> = lines.collect();
+        assert!(!lines.is_empty(), "{args:?}");
+        lines.iter().for_each(|line| progress.holds(line, &format!("{args:?}")));
+    }
 }
 
 /// A schema that accepts everything would verify nothing.

@@ -53,6 +53,36 @@ fn signals_stop_a_comparison() {
     fs::remove_file(other).unwrap();
 }
 
+/// The file of the receipt has the length of the disk, so it is hashed, which does not end soon.
+#[test]
+fn signals_stop_a_verification() {
+    let folder = tempfile::tempdir().unwrap();
+    let length = 2_u64 << 40;
+    fs::File::create(folder.path().join("big.raw")).unwrap().set_len(length).unwrap();
+    let receipt = serde_json::json!({
+        "schema": "imgprep/receipt/1", "virtual-size": length, "crc32": "00000000",
+        "output": { "format": "raw", "length": length },
+        "digests": { "algorithm": "blake3", "output-file": "00".repeat(32) },
+    });
+    let path = folder.path().with_extension("json");
+    fs::write(&path, receipt.to_string()).unwrap();
+    let path = path.display().to_string();
+    let args = ["verify", "big.raw", "--receipt", &path, "--progress", "jsonl"];
+    assert_eq!(stopped(folder.path(), &command(folder.path(), &args), "-TERM"), Some(130));
+    fs::remove_file(path).unwrap();
+}
+
+/// Hashing the zeros of a disk of 2 TiB takes long enough.
+#[test]
+fn signals_stop_a_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    fs::File::create(folder.path().join("big.raw")).unwrap().set_len(2 << 40).unwrap();
+    for algorithm in ["blake3", "sha256"] {
+        let args = ["digest", "big.raw", "-a", algorithm, "--progress", "jsonl"];
+        assert_eq!(stopped(folder.path(), &command(folder.path(), &args), "-INT"), Some(130), "{algorithm}");
+    }
+}
+
 #[test]
 fn ignored_sighup_stays_ignored() {
     let folder = tempfile::tempdir().unwrap();

@@ -7,6 +7,7 @@
 
 mod batches;
 mod cache;
+mod contents;
 mod control_group;
 pub(crate) mod count;
 mod disks;
@@ -33,7 +34,7 @@ use crate::bench::duel::Duel;
 
 type Section = (&'static str, fn(&Inputs, bool) -> io::Result<Vec<Duel>>);
 
-const SECTIONS: [Section; 13] = [
+const SECTIONS: [Section; 14] = [
     ("One thread, two threads and more", |inputs, _| inputs.threads()),
     ("Twice the data", |inputs, _| inputs.sizes()),
     ("Compared with the minimal work, on all cores", |inputs, _| inputs.limits()),
@@ -42,10 +43,13 @@ const SECTIONS: [Section; 13] = [
     ("Within a budget of 48 MiB", |inputs, _| inputs.small()),
     ("To RAW, compared with qemu-img", |inputs, _| inputs.to_raw()),
     ("A file system to RAW, compared with qemu-img", |inputs, _| inputs.file_system()),
-    ("To QCOW2, VDI, VHD and VMDK, compared with qemu-img", |inputs, _| Ok(inputs.to_formats())),
+    ("To QCOW2, VDI, VHD, VHDX, QED, QCOW and VMDK, compared with qemu-img", |inputs, _| {
+        Ok(inputs.to_formats())
+    }),
     ("Synced, compared with qemu-img and sync", |inputs, _| inputs.synced()),
     ("From a cold cache", |inputs, _| inputs.cold()),
     ("Checks, compared with qemu-img", |inputs, _| inputs.checks()),
+    ("Compare: disks with qemu-img, digests with sha256sum", |inputs, _| inputs.contents()),
     ("Batches, compared with one image after the other", |inputs, is_quick| inputs.batches(is_quick)),
 ];
 

@@ -1,8 +1,11 @@
 //! Command-line arguments.
 
 mod compare;
+mod digest;
 mod groups;
 mod measure;
+mod optimize;
+mod verify;
 
 use std::ops::Deref;
 use std::path::{Path, PathBuf};
@@ -12,8 +15,11 @@ use clap_complete::Shell;
 use imgprep::FollowPolicy;
 
 pub(crate) use self::compare::CompareArgs;
+pub(crate) use self::digest::DigestArgs;
 pub(crate) use self::groups::*;
 pub(crate) use self::measure::MeasureArgs;
+pub(crate) use self::optimize::OptimizeArgs;
+pub(crate) use self::verify::VerifyArgs;
 
 #[derive(Args)]
 #[command(after_long_help = "Examples:\n  imgprep info disk.vmdk\n  imgprep info --chain snapshot.qcow2\n  \
@@ -127,6 +133,16 @@ pub(crate) struct CheckArgs {
     pub(crate) output: CheckOutput,
 }
 
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum ReceiptDigest {
+    /// On all threads, mostly in the passes of the conversion
+    Blake3,
+    /// On one thread, and the source is read once more
+    Sha256,
+    /// No digests, only the CRC-32
+    None,
+}
+
 #[derive(Args)]
 #[command(after_long_help = "The output appears under its name only when it is complete.\n\
     Use `-` as DST for standard output, and `-` as SRC with --from raw --size N for standard input.\n\
@@ -158,9 +174,12 @@ pub(crate) struct ConvertArgs {
     /// Replace an existing output, or write to a block device
     #[arg(long)]
     pub(crate) force: bool,
-    /// Write a JSON receipt with source, output and the CRC-32 of the disk to FILE
+    /// Write a JSON receipt with source, output, the CRC-32 of the disk and digests to FILE; `imgprep verify` reads it
     #[arg(long, value_name = "FILE")]
     pub(crate) receipt: Option<PathBuf>,
+    /// Algorithm of the digests in the receipt [default: blake3]
+    #[arg(long, value_name = "ALGORITHM", value_enum, requires = "receipt")]
+    pub(crate) digest: Option<ReceiptDigest>,
     /// UUID of the output [default: random]
     #[arg(long, value_name = "UUID")]
     pub(crate) uuid: Option<String>,

@@ -18,6 +18,7 @@ pub(crate) fn text(hint: Hint) -> &'static str {
         Hint::AcceptParent => "--accept-parent accepts a mismatched parent",
         Hint::Salvage => "obtain the file again, or convert what can be read with --salvage",
         Hint::ReplaceOutput => "--force replaces the file",
+        Hint::IgnoreUse => "make sure that no program uses the file, and add --force",
         Hint::OverwriteDevice => "--force overwrites the contents of the device",
         Hint::RenameOutputs => "choose other names, for example with --name '{name}.{ext}'",
         Hint::ChangeFolder => "choose another folder with --out",

@@ -5,7 +5,8 @@ use std::ops::Range;
 use crc32fast::Hasher;
 use imgprep_map::Error;
 
-use crate::load::{Job, Loaded, Loader, Scratch, jobs, reading_share};
+use crate::digest::{Blake3Tree, subtree};
+use crate::load::{Chunk, Loaded, Loader, Scratch, jobs, reading_share, with_zeros, without_zeros};
 use crate::{EngineError, Losses, Options, Stack, TableScan, is_zero, pipeline};
 
 /// Checksums of the chunks of a disk that are not all zeros, ascending.
@@ -14,11 +15,22 @@ pub struct Checksums {
     chunk: u64,
     size: u64,
     chunks: Vec<(u64, u32)>,
+    /// The tree of BLAKE3 over all chunks, if it was requested.
+    tree: Option<Blake3Tree>,
 }
 
 impl Checksums {
-    pub(crate) fn new(chunk: u64, size: u64) -> Self {
-        Self { chunk, size, chunks: Vec::new() }
+    pub(crate) fn new(chunk: u64, size: u64, with_blake3: bool) -> Self {
+        Self { chunk, size, chunks: Vec::new(), tree: with_blake3.then(Blake3Tree::default) }
+    }
+
+    pub(crate) fn push_subtree(&mut self, value: [u8; 32]) {
+        self.tree.iter_mut().for_each(|tree| tree.push(value));
+    }
+
+    /// BLAKE3 of the whole disk including zeros, if it was requested.
+    pub fn blake3(&self) -> Option<[u8; 32]> {
+        self.tree.clone().map(Blake3Tree::finish)
     }
 
     pub(crate) fn push(&mut self, chunk: u64, checksum: u32) {
@@ -77,15 +89,28 @@ pub enum TrailingData {
     Anything,
 }
 
-/// Reads a disk and checksums its first `size` bytes.
+/// The part of a disk that is checksummed.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub struct ChecksumRange {
+    /// Bytes at the beginning of the disk.
+    pub size: u64,
+    /// What may follow.
+    pub trailing: TrailingData,
+    /// Length of the disk for which BLAKE3 is computed, if it is. The chunks of the table scan must then have a power of two of
+    /// bytes.
+    pub blake3_len: Option<u64>,
+}
+
+/// Reads a disk and checksums its beginning.
 ///
 /// `table_scan` must be of the same stack.
 pub fn checksum(
     stack: &Stack,
     table_scan: &TableScan,
-    (size, trailing): (u64, TrailingData),
+    range: ChecksumRange,
     options: &Options<'_>,
 ) -> Result<Checksums, Error> {
+    let ChecksumRange { size, blake3_len, .. } = range;
     if stack.size() < size {
         let what = format!("{size} bytes went in, {} came out", stack.size());
         return Err(EngineError::Differs { what }.into());
@@ -94,44 +119,86 @@ pub fn checksum(
     let losses = Losses::default();
     let loader = Loader { stack, on_loss: options.on_loss, losses: &losses, progress: options.progress };
     let share = reading_share(stack, table_scan, options)?;
-    let mut sums = Checksums::new(table_scan.chunk, size);
-    let work = |job: Job, scratch: &mut Scratch| {
-        if trailing == TrailingData::Anything && job.range.start >= size {
-            return Ok((job, None));
+    let mut sums = Checksums::new(table_scan.chunk, size, blake3_len.is_some());
+    let reader = Reader { loader, range };
+    let data = jobs(stack, table_scan.chunk, options, &losses, None);
+    let work = |chunk: Chunk, scratch: &mut Scratch| reader.work(&chunk, scratch);
+    let reduce = |done: ReadChunk| {
+        sums.chunks.extend(done.checksum.map(|sum| (done.start / table_scan.chunk, sum)));
+        done.subtree.into_iter().for_each(|value| sums.push_subtree(value));
+        options.progress.did_disk(done.read_len);
+        (options.observe)(options.progress);
+        Ok(())
+    };
+    match blake3_len {
+        Some(_) => {
+            let feed = with_zeros(data, table_scan.chunk, stack.size());
+            pipeline::run(share, options.interrupt, feed, Scratch::new, work, reduce)?;
         }
-        let loaded = loader.load(&job.range, &job.stream, scratch)?;
+        None => {
+            pipeline::run(share, options.interrupt, without_zeros(data), Scratch::new, work, reduce)?;
+        }
+    }
+    // For the walk after the last chunk.
+    stack.verify_mapping()?;
+    Ok(sums)
+}
+
+/// Reads and checksums chunks.
+struct Reader<'a> {
+    loader: Loader<'a>,
+    range: ChecksumRange,
+}
+
+/// A chunk that was read.
+struct ReadChunk {
+    start: u64,
+    read_len: u64,
+    checksum: Option<u32>,
+    subtree: Option<[u8; 32]>,
+}
+
+impl Reader<'_> {
+    fn work(&self, chunk: &Chunk, scratch: &mut Scratch) -> Result<ReadChunk, Error> {
+        let ChecksumRange { size, trailing, .. } = self.range;
+        let start = chunk.range.start;
+        let mut done = ReadChunk { start, read_len: chunk.read_len(), checksum: None, subtree: None };
+        if trailing == TrailingData::Anything && start >= size {
+            return Ok(done);
+        }
+        let loaded = match &chunk.job {
+            Some(job) => self.loader.load(&job.range, &job.stream, scratch)?,
+            None => Loaded::Zero,
+        };
         let bytes: &[u8] = match loaded {
             Loaded::Zero => &[],
             Loaded::Mapped(bytes) => bytes,
             Loaded::Buffered => &scratch.buffer,
         };
         // OK: clipped to the slice's length.
-        let inside = size.saturating_sub(job.range.start).min(bytes.len() as u64) as usize;
+        let inside = size.saturating_sub(start).min(bytes.len() as u64) as usize;
         let (inside, rest) = bytes.split_at(inside);
         if trailing == TrailingData::Zeros && !is_zero(rest) {
             let what = format!("bytes after the end of the disk at {size} are not zero");
-            return Err(Error::new(EngineError::Differs { what }).hitting(job.range));
+            return Err(Error::new(EngineError::Differs { what }).hitting(chunk.range.clone()));
         }
-        let sum = (!is_zero(inside)).then(|| crc32fast::hash(inside));
-        stack.verify_mapping()?;
-        Ok((job, sum))
-    };
-    pipeline::run(
-        share,
-        options.interrupt,
-        jobs(stack, table_scan.chunk, options, &losses, None),
-        Scratch::new,
-        work,
-        |(job, sum)| {
-            sums.chunks.extend(sum.map(|sum| (job.chunk, sum)));
-            options.progress.did_disk(job.range.end - job.range.start);
-            (options.observe)(options.progress);
-            Ok(())
-        },
-    )?;
-    // For the walk after the last chunk.
-    stack.verify_mapping()?;
-    Ok(sums)
+        done.checksum = (!is_zero(inside)).then(|| crc32fast::hash(inside));
+        done.subtree = self.subtree(&chunk.range, bytes);
+        self.loader.stack.verify_mapping()?;
+        Ok(done)
+    }
+
+    /// The part of a chunk in the tree of BLAKE3. Without bytes, the chunk is all zeros.
+    fn subtree(&self, range: &Range<u64>, bytes: &[u8]) -> Option<[u8; 32]> {
+        let len = self.range.blake3_len?;
+        let range = range.start..range.end.min(len);
+        if range.is_empty() {
+            return None;
+        }
+        // OK: a chunk is a few MiB.
+        let bytes = bytes.get(..(range.end - range.start) as usize);
+        Some(subtree(&range, len, bytes))
+    }
 }
 
 /// The state after `len` zeros, computed by doubling: a hole of 1 TiB takes forty steps.
@@ -166,7 +233,7 @@ mod tests {
     }
 
     fn sums(chunks: &[(u64, u32)]) -> Checksums {
-        Checksums { chunk: 10, size: 95, chunks: chunks.to_vec() }
+        Checksums { chunk: 10, size: 95, chunks: chunks.to_vec(), tree: None }
     }
 
     fn differs(a: &[(u64, u32)], b: &[(u64, u32)]) -> (Range<u64>, String) {

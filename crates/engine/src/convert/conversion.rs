@@ -8,7 +8,7 @@ use super::checksum::Checksums;
 use super::reducer::{Converted, Reducer};
 use super::worker::{Compressors, Worker, data_ranges};
 use super::writer::Writer;
-use crate::load::{Job, Loaded, Loader, Scratch, jobs, reading_share};
+use crate::load::{Job, Loaded, Loader, Scratch, jobs, reading_share, with_zeros, without_zeros};
 use crate::pipeline::Share;
 use crate::{Losses, Options, Stack, TableScan, pipeline};
 
@@ -20,16 +20,22 @@ pub struct Output<'a> {
     pub sink: &'a dyn Sink,
     /// Whether [`Converted::checksums`] are computed.
     pub with_checksums: bool,
+    /// Whether they include BLAKE3. The chunks of the table scan must then have a power of two of bytes.
+    pub with_blake3: bool,
     /// The layout of the bitmap that is computed in the same pass, if any.
     pub bitmap: Option<BitmapShape>,
 }
 
-/// Size of a chunk, unless the blocks of the output format are larger.
-const CHUNK: u64 = 2 << 20;
+/// Size of a chunk in bytes of the disk, unless the compressed blocks of the output format are larger.
+pub const CHUNK: u64 = 2 << 20;
 
-/// Size of a chunk in bytes of the disk, for an output with blocks of `block` bytes. A chunk is one block or more.
-pub fn chunk_size(block: u64) -> u64 {
-    block.max(CHUNK)
+/// Size of a chunk in bytes of the disk, for the output of this writer. A chunk is one block or more; a larger block that is
+/// stored uncompressed has several chunks, so that memory does not depend on its size.
+pub fn chunk_size(format: &dyn ImageWriter) -> u64 {
+    match format.encoding() {
+        Encoding::Plain => CHUNK,
+        Encoding::PerBlock { .. } => format.block().max(CHUNK),
+    }
 }
 
 /// Converts a stack into an output. `table_scan` must be of the same stack, in chunks of [`chunk_size`].
@@ -42,7 +48,7 @@ pub fn convert(
     options: &Options<'_>,
     losses: &Losses,
 ) -> Result<Converted, Error> {
-    let Output { format, sink, with_checksums, bitmap } = output;
+    let Output { format, sink, with_checksums, with_blake3, bitmap } = output;
     options.progress.begin(table_scan.total());
     let (encoding, linear_at) = (format.encoding(), format.linear_at());
     let is_direct = linear_at.is_some() && sink.kind() == SinkKind::Random && !sink.serializes_writes();
@@ -55,24 +61,27 @@ pub fn convert(
         block: format.block(),
         writer,
         is_linear: linear_at.is_some(),
-        is_sparse: linear_at.is_some() && sink.kind() == SinkKind::Random && sink.reads_as_zeros(),
+        is_sparse: (linear_at.is_some() || format.block() > table_scan.chunk)
+            && sink.kind() == SinkKind::Random
+            && sink.reads_as_zeros(),
         with_checksums,
+        blake3_len: with_blake3.then_some(table_scan.size),
         bitmap,
         compressors: Compressors::default(),
     };
-    let checksums = with_checksums.then(|| Checksums::new(worker.chunk, table_scan.size));
+    let checksums = with_checksums.then(|| Checksums::new(worker.chunk, table_scan.size, with_blake3));
     let bitmap = bitmap.map(|shape| Bitmap::new(shape, table_scan.size));
-    let mut reducer = Reducer::new(writer, format, options, checksums, bitmap);
+    let mut reducer = Reducer::new(writer, format, options, worker.chunk, checksums, bitmap);
     reducer.begin()?;
     let feed = jobs(stack, worker.chunk, options, losses, linear_at.filter(|_| is_direct));
-    pipeline::run(
-        share,
-        options.interrupt,
-        feed,
-        Scratch::new,
-        |job, scratch| worker.work(job, scratch),
-        |done| reducer.reduce(done, &worker.compressors),
-    )?;
+    let work = |chunk, scratch: &mut Scratch| worker.work(chunk, scratch);
+    let reduce = |done| reducer.reduce(done, &worker.compressors);
+    if with_blake3 {
+        let feed = with_zeros(feed, worker.chunk, table_scan.size);
+        pipeline::run(share, options.interrupt, feed, Scratch::new, work, reduce)?;
+    } else {
+        pipeline::run(share, options.interrupt, without_zeros(feed), Scratch::new, work, reduce)?;
+    }
     stack.verify_mapping()?;
     reducer.finish(table_scan.size)
 }

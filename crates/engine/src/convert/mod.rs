@@ -11,8 +11,9 @@ mod writer;
 pub use bitmap::{BitOrder, Bitmap, BitmapShape};
 #[cfg(test)]
 pub(crate) use block_writes::BlockWrites;
-pub use checksum::{Checksums, TrailingData, checksum};
-pub use conversion::{Output, chunk_size, convert, scan};
+pub use checksum::{ChecksumRange, Checksums, TrailingData, checksum};
+pub use conversion::{CHUNK, Output, chunk_size, convert, scan};
 pub use reducer::Converted;
+pub(crate) use worker::data_ranges;
 #[cfg(test)]
 pub(crate) use writer::{Runs, Writer};

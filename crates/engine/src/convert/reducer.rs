@@ -2,7 +2,7 @@
 
 use std::ops::Range;
 
-use imgprep_map::{Error, ImageWriter, SinkKind, Stored};
+use imgprep_map::{Emit, Error, ImageWriter, Placement, SinkKind, Stored};
 
 use super::bitmap::Bitmap;
 use super::block_writes::BlockWrites;
@@ -31,6 +31,10 @@ pub(crate) struct Reducer<'a> {
     options: &'a Options<'a>,
     /// File offset of the disk's first byte, if the output is linear.
     linear_at: Option<u64>,
+    /// Bytes of a block, if blocks are larger than chunks: a chunk is then a part of one block.
+    large_block: Option<u64>,
+    /// Number of the large block that was placed last, and the file offset of its first byte.
+    placed: Option<(u64, u64)>,
     /// Disk offset up to which the output is complete.
     done_to: u64,
     /// File offset up to which the output is written or zeroed. In a linear output the disk counts once it is complete.
@@ -45,11 +49,25 @@ impl<'a> Reducer<'a> {
         writer: Writer<'a>,
         format: &'a mut dyn ImageWriter,
         options: &'a Options<'a>,
+        chunk: u64,
         checksums: Option<Checksums>,
         bitmap: Option<Bitmap>,
     ) -> Self {
-        let linear_at = format.linear_at();
-        Self { writer, format, options, linear_at, done_to: 0, written_to: 0, stored: 0, checksums, bitmap }
+        let (linear_at, large_block) =
+            (format.linear_at(), Some(format.block()).filter(|block| *block > chunk));
+        Self {
+            writer,
+            format,
+            options,
+            linear_at,
+            large_block,
+            placed: None,
+            done_to: 0,
+            written_to: 0,
+            stored: 0,
+            checksums,
+            bitmap,
+        }
     }
 
     pub(crate) fn begin(&mut self) -> Result<(), Error> {
@@ -64,6 +82,9 @@ impl<'a> Reducer<'a> {
         if let (Some(sums), Some(checksum)) = (&mut self.checksums, done.checksum) {
             sums.push(done.chunk, checksum);
         }
+        if let (Some(sums), Some(subtree)) = (&mut self.checksums, done.subtree) {
+            sums.push_subtree(subtree);
+        }
         if let Some(bitmap) = &mut self.bitmap {
             done.data.iter().for_each(|data| bitmap.set(data));
         }
@@ -76,7 +97,7 @@ impl<'a> Reducer<'a> {
                 compressors.give_back(bytes);
             }
         }
-        self.options.progress.did_disk(done.range.end - done.range.start);
+        self.options.progress.did_disk(done.read_len);
         (self.options.observe)(self.options.progress);
         Ok(())
     }
@@ -101,6 +122,18 @@ impl<'a> Reducer<'a> {
             return self.writer.write_runs(first + range.start, bytes, runs);
         }
         let mut out = BlockWrites::new(self.writer, bytes, runs, &mut self.written_to);
+        if let Some(block) = self.large_block {
+            let first = match self.placed {
+                Some((number, first)) if number == range.start / block => first,
+                _ => place_large(self.format, range.start / block, block, &mut out)?,
+            };
+            self.placed = Some((range.start / block, first));
+            let at = first + range.start % block;
+            runs.ranges
+                .iter()
+                .try_for_each(|run| out.store(Placement::bare(at + run.start as u64), run.clone()))?;
+            return out.flush();
+        }
         for block in blocks {
             let stored = Stored { len: block.range.len() as u64, is_compressed: block.is_compressed };
             let placement = self.format.place(block.number, stored, &mut out)?;
@@ -132,4 +165,20 @@ impl<'a> Reducer<'a> {
         self.writer.sink.set_len(len).map_err(|error| Error::new(error).while_doing("writing"))?;
         Ok(Converted { len, chunks: self.stored, checksums: self.checksums, bitmap: self.bitmap })
     }
+}
+
+/// Places a block of which chunks are parts, and writes what surrounds it. Returns the file offset of its first byte.
+///
+/// Its chunks are written later: a gap between them, or after the last one, reads as zeros or is zeroed before them.
+fn place_large(
+    format: &mut dyn ImageWriter,
+    number: u64,
+    len: u64,
+    out: &mut BlockWrites<'_>,
+) -> Result<u64, Error> {
+    let Placement { at, head, tail } = format.place(number, Stored { len, is_compressed: false }, out)?;
+    out.write(at, &head)?;
+    let first = at + head.len() as u64;
+    out.write(first + len, &tail)?;
+    Ok(first)
 }

@@ -8,7 +8,8 @@ use imgprep_map::{Compression, Encoding, Error};
 
 use super::bitmap::BitmapShape;
 use super::writer::{Runs, Writer};
-use crate::load::{Job, Loaded, Loader, Scratch, data_runs, is_zero};
+use crate::digest::subtree;
+use crate::load::{Chunk, Job, Loaded, Loader, Scratch, data_runs, is_zero};
 
 /// Aligned blocks of zeros of this size are not written to a sparse file: the block size of common file systems.
 const SPARSE_GRANULE: u64 = 4096;
@@ -19,9 +20,13 @@ pub(crate) struct Done<'a> {
     pub(crate) body: Body<'a>,
     /// The parts of the body that are written.
     pub(crate) runs: Runs<'a>,
-    /// The blocks in the body, in ascending order. Empty if the output is linear.
+    /// The blocks in the body, in ascending order. Empty if the output is linear or the body is a part of a block.
     pub(crate) blocks: Vec<StoredBlock>,
     pub(crate) checksum: Option<u32>,
+    /// Its part of the tree of BLAKE3.
+    pub(crate) subtree: Option<[u8; 32]>,
+    /// Bytes of the disk that were read.
+    pub(crate) read_len: u64,
     pub(crate) data: Vec<Range<u64>>,
 }
 
@@ -97,23 +102,28 @@ pub(crate) struct Worker<'a> {
     /// Whether zeros need not be written.
     pub(crate) is_sparse: bool,
     pub(crate) with_checksums: bool,
+    /// Length of the disk if BLAKE3 is computed.
+    pub(crate) blake3_len: Option<u64>,
     pub(crate) bitmap: Option<BitmapShape>,
     pub(crate) compressors: Compressors,
 }
 
 impl<'a> Worker<'a> {
-    pub(crate) fn work(&self, job: Job, scratch: &mut Scratch) -> Result<Done<'a>, Error> {
+    pub(crate) fn work(&self, chunk: Chunk, scratch: &mut Scratch) -> Result<Done<'a>, Error> {
+        let read_len = chunk.read_len();
+        let Some(job) = chunk.job else { return Ok(self.zero_unit(chunk.range, read_len)) };
         let loaded = self.loader.load(&job.range, &job.stream, scratch)?;
         let mapped = match loaded {
-            Loaded::Zero => return Ok(zero_unit(job)),
+            Loaded::Zero => return Ok(self.zero_unit(job.range, read_len)),
             Loaded::Mapped(bytes) => Some(bytes),
             Loaded::Buffered => None,
         };
         let bytes = mapped.unwrap_or(&scratch.buffer);
         if is_zero(bytes) {
             self.loader.stack.verify_mapping()?;
-            return Ok(zero_unit(job));
+            return Ok(self.zero_unit(job.range, read_len));
         }
+        let subtree = self.subtree(&job.range, Some(bytes));
         let checksum = self.with_checksums.then(|| crc32fast::hash(bytes));
         let data = self.bitmap.map(|shape| data_ranges(bytes, job.range.start, shape)).unwrap_or_default();
         let mut runs = Runs { ranges: self.ranges(bytes, &job.range), borrowed: Vec::new() };
@@ -123,7 +133,26 @@ impl<'a> Worker<'a> {
         }
         let (body, blocks) = self.body(&job, mapped, &runs, scratch)?;
         self.loader.stack.verify_mapping()?;
-        Ok(Done { chunk: job.chunk, range: job.range, body, runs, blocks, checksum, data })
+        Ok(Done { chunk: job.chunk, range: job.range, body, runs, blocks, checksum, subtree, read_len, data })
+    }
+
+    /// The part of a chunk in the tree of BLAKE3. Without bytes, the chunk is all zeros.
+    fn subtree(&self, range: &Range<u64>, bytes: Option<&[u8]>) -> Option<[u8; 32]> {
+        self.blake3_len.map(|len| subtree(range, len, bytes))
+    }
+
+    fn zero_unit(&self, range: Range<u64>, read_len: u64) -> Done<'a> {
+        Done {
+            chunk: range.start / self.chunk,
+            subtree: self.subtree(&range, None),
+            range,
+            body: Body::Zero,
+            runs: Runs::default(),
+            blocks: Vec::new(),
+            checksum: None,
+            read_len,
+            data: Vec::new(),
+        }
     }
 
     /// The ranges of a chunk that have to be written.
@@ -148,7 +177,7 @@ impl<'a> Worker<'a> {
             self.writer.write_runs(place, bytes, runs)?;
             return Ok((Body::Written, Vec::new()));
         }
-        let mapped = if self.is_linear { mapped } else { self.whole_blocks(mapped, scratch) };
+        let mapped = if self.has_blocks() { self.whole_blocks(mapped, scratch) } else { mapped };
         let blocks = self.data_blocks(job, mapped.unwrap_or(&scratch.buffer));
         if let Encoding::PerBlock { compression, keep_if_smaller } = self.encoding {
             let chunk = mapped.unwrap_or(&scratch.buffer);
@@ -160,6 +189,11 @@ impl<'a> Worker<'a> {
             None => Body::Owned(std::mem::replace(&mut scratch.buffer, self.compressors.buffer())),
         };
         Ok((body, blocks))
+    }
+
+    /// Whether chunks consist of blocks: not if the output is linear or a block is larger than a chunk.
+    fn has_blocks(&self) -> bool {
+        !self.is_linear && self.block <= self.chunk
     }
 
     /// A chunk of whole blocks: the last block of the disk is padded with zeros.
@@ -179,7 +213,7 @@ impl<'a> Worker<'a> {
 
     /// The blocks of a chunk that contain data.
     fn data_blocks(&self, job: &Job, chunk: &[u8]) -> Vec<StoredBlock> {
-        if self.is_linear {
+        if !self.has_blocks() {
             return Vec::new();
         }
         // OK: a block is at most as large as a chunk.
@@ -217,18 +251,6 @@ impl<'a> Worker<'a> {
             Ok(())
         })?;
         Ok((stored, blocks))
-    }
-}
-
-fn zero_unit<'a>(job: Job) -> Done<'a> {
-    Done {
-        chunk: job.chunk,
-        range: job.range,
-        body: Body::Zero,
-        runs: Runs::default(),
-        blocks: Vec::new(),
-        checksum: None,
-        data: Vec::new(),
     }
 }
 

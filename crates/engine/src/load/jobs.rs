@@ -37,6 +37,50 @@ pub(crate) fn jobs<'a>(
     }
 }
 
+/// A chunk of a disk: with a job if it may contain data, otherwise all zeros.
+pub(crate) struct Chunk {
+    pub(crate) range: Range<u64>,
+    pub(crate) job: Option<Job>,
+}
+
+impl Chunk {
+    /// Bytes of the disk that have to be read.
+    pub(crate) fn read_len(&self) -> u64 {
+        self.job.as_ref().map_or(0, |job| job.range.end - job.range.start)
+    }
+}
+
+/// Returns the chunks that may contain data.
+pub(crate) fn without_zeros(
+    mut jobs: impl FnMut() -> Result<Option<Job>, Error>,
+) -> impl FnMut() -> Result<Option<Chunk>, Error> {
+    move || Ok(jobs()?.map(|job| Chunk { range: job.range.clone(), job: Some(job) }))
+}
+
+/// Returns all chunks of a disk of `size` bytes: those of `jobs`, and those of zeros between them.
+pub(crate) fn with_zeros(
+    mut jobs: impl FnMut() -> Result<Option<Job>, Error>,
+    chunk: u64,
+    size: u64,
+) -> impl FnMut() -> Result<Option<Chunk>, Error> {
+    let mut at = 0;
+    let mut next: Option<Job> = None;
+    let mut has_more = true;
+    move || {
+        if at >= size {
+            return Ok(None);
+        }
+        if next.is_none() && has_more {
+            next = jobs()?;
+            has_more = next.is_some();
+        }
+        let range = at..at.saturating_add(chunk).min(size);
+        at = range.end;
+        let job = next.take_if(|job| job.range.start == range.start);
+        Ok(Some(Chunk { range, job }))
+    }
+}
+
 /// The share of a run that only reads.
 pub(crate) fn reading_share(
     stack: &Stack,

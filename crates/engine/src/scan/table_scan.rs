@@ -1,6 +1,6 @@
 //! The walk over all tables, before an output exists.
 
-use std::ops::ControlFlow;
+use std::ops::{ControlFlow, Range};
 
 use imgprep_map::{Error, Source};
 
@@ -19,6 +19,8 @@ pub struct TableScan {
     pub chunk: u64,
     /// Chunks that may contain data.
     pub chunks: u64,
+    /// Groups of chunks that may contain data: the blocks of an output whose blocks are larger than chunks.
+    pub groups: u64,
     /// Extents of the disk.
     pub extents: u64,
     /// Bytes of the disk that are stored uncompressed.
@@ -46,7 +48,9 @@ impl TableScan {
 ///
 /// With [`OnLoss::Zero`] ranges that cannot be read are listed in [`TableScan::losses`] and counted as zeros; so are
 /// conflicts between entries, though what they name is still read.
-pub fn scan_tables(stack: &Stack, chunk: u64, options: &Options<'_>) -> Result<TableScan, Error> {
+///
+/// A group of chunks has `group` bytes.
+pub fn scan_tables(stack: &Stack, chunk: u64, group: u64, options: &Options<'_>) -> Result<TableScan, Error> {
     let losses = Losses::default();
     for layer in stack.layers() {
         options.interrupt.check()?;
@@ -60,7 +64,7 @@ pub fn scan_tables(stack: &Stack, chunk: u64, options: &Options<'_>) -> Result<T
             losses.add(0..0, &layer.name(EngineError::ManyConflicts { conflicts }.into()));
         }
     }
-    let mut counted = Count::new(stack.size(), chunk);
+    let mut counted = Count::new(stack.size(), chunk, group);
     let mut at = 0;
     while at < stack.size() {
         let walked = stack.visit_until(options.interrupt, at..u64::MAX, &mut |extent| {
@@ -87,14 +91,18 @@ pub fn scan_tables(stack: &Stack, chunk: u64, options: &Options<'_>) -> Result<T
 
 struct Count {
     table_scan: TableScan,
-    /// The first chunk that was not counted yet.
+    /// Bytes of a group.
+    group: u64,
+    /// The first chunk and the first group that were not counted yet.
     next_chunk: u64,
+    next_group: u64,
 }
 
 impl Count {
-    fn new(size: u64, chunk: u64) -> Self {
+    fn new(size: u64, chunk: u64, group: u64) -> Self {
         let allocation = Some(AllocationHistogram::new(size));
-        Self { table_scan: TableScan { size, chunk, allocation, ..TableScan::default() }, next_chunk: 0 }
+        let table_scan = TableScan { size, chunk, allocation, ..TableScan::default() };
+        Self { table_scan, group, next_chunk: 0, next_group: 0 }
     }
 
     fn add(&mut self, extent: &ResolvedExtent) {
@@ -114,9 +122,14 @@ impl Count {
                 found.largest_compressed = found.largest_compressed.max(block.end - block.start);
             }
         }
-        let first = (extent.disk.start / found.chunk).max(self.next_chunk);
-        let end = extent.disk.end.div_ceil(found.chunk);
-        found.chunks += end.saturating_sub(first);
-        self.next_chunk = self.next_chunk.max(end);
+        found.chunks += count(&extent.disk, found.chunk, &mut self.next_chunk);
+        found.groups += count(&extent.disk, self.group, &mut self.next_group);
     }
+}
+
+/// Units of `unit` bytes that a range touches, without those before `next`, which becomes the end of the range.
+fn count(disk: &Range<u64>, unit: u64, next: &mut u64) -> u64 {
+    let (first, end) = ((disk.start / unit).max(*next), disk.end.div_ceil(unit));
+    *next = end.max(*next);
+    end.saturating_sub(first)
 }

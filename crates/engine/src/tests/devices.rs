@@ -90,11 +90,17 @@ fn written(format: impl FnOnce(u64) -> Box<dyn ImageWriter>, extra: usize) -> (V
         progress: &Progress::default(),
         observe: &|_| {},
     };
-    let table_scan = scan_tables(&stack, CHUNK, &options).unwrap();
+    let table_scan = scan_tables(&stack, CHUNK, CHUNK, &options).unwrap();
     let losses = Losses::default();
     let device = Device::new(table_scan.size as usize + extra + 1);
     let mut format = format(table_scan.size);
-    let output = Output { format: &mut *format, sink: &device, with_checksums: false, bitmap: None };
+    let output = Output {
+        format: &mut *format,
+        sink: &device,
+        with_checksums: false,
+        with_blake3: false,
+        bitmap: None,
+    };
     convert(&stack, &table_scan, output, &options, &losses).unwrap();
     let chunk = |number: u64| {
         let at = (TABLE + number * CHUNK) as usize;
@@ -156,4 +162,60 @@ fn gaps_around_the_disk_of_a_linear_output_are_zeroed() {
     let want =
         [b"head".to_vec(), vec![0; 96], disk, vec![0; 10], b"foot".to_vec(), vec![0; 6], vec![0xee]].concat();
     assert!(device == want);
+}
+
+/// A format with blocks of two chunks between a head and a tail, at ascending places with gaps.
+struct Large {
+    next: u64,
+}
+
+const LARGE: u64 = 2 * CHUNK;
+const FRAMED: u64 = LARGE + 5;
+
+impl ImageWriter for Large {
+    fn block(&self) -> u64 {
+        LARGE
+    }
+
+    fn encoding(&self) -> Encoding {
+        Encoding::Plain
+    }
+
+    fn needs(&self) -> SinkKind {
+        SinkKind::Random
+    }
+
+    fn begin(&mut self, _: &mut dyn Emit) -> Result<(), Error> {
+        Ok(())
+    }
+
+    fn place(&mut self, block: u64, stored: Stored, out: &mut dyn Emit) -> Result<Placement, Error> {
+        assert_eq!(stored, Stored { len: LARGE, is_compressed: false });
+        out.write(block, &[7])?;
+        self.next += FRAMED;
+        Ok(Placement { at: self.next - FRAMED, head: vec![1, 2], tail: vec![3] })
+    }
+
+    fn finish(&mut self, _: &mut dyn Emit) -> Result<u64, Error> {
+        Ok(self.next)
+    }
+
+    fn max_len(&self, blocks: u64, _: u64) -> u64 {
+        4 + blocks * FRAMED
+    }
+}
+
+/// The second block begins with a chunk of zeros, which is not written; the third one has no data and is not placed.
+#[test]
+fn a_block_larger_than_a_chunk_is_placed_once_and_its_gaps_are_zeroed() {
+    assert_eq!(crate::chunk_size(&Large { next: 4 }), CHUNK);
+    let (device, disk) = written(|_| Box::new(Large { next: 4 }), 20);
+    let framed = |block: usize| {
+        let len = LARGE as usize;
+        [&[1, 2], &disk[block * len..(block + 1) * len], &[3, 0, 0]].concat()
+    };
+    let end = 4 + 2 * FRAMED as usize;
+    let want = [vec![7, 7, 0, 0], framed(0), framed(1)].concat();
+    assert!(device[..end] == want);
+    assert!(device[end..].iter().all(|byte| *byte == 0xee));
 }

@@ -9,14 +9,14 @@ use std::sync::Arc;
 use std::sync::atomic::{AtomicU64, Ordering};
 
 use imgprep_map::{
-    DiskMap, Error, Extent, FileId, FileUse, Files, ImageWriter, ReadAt, ReadError, Sink, SinkKind, Source,
-    Visitor, WriteError,
+    DiskMap, Error, Extent, FileId, FileUse, Files, ReadAt, ReadError, Sink, SinkKind, Source, Visitor,
+    WriteError,
 };
 use imgprep_raw::RawWriter;
 
 use crate::{
-    BitmapShape, Interrupt, Layer, Losses, OnLoss, Options, Output, Progress, Stack, TrailingData, checksum,
-    convert, scan, scan_tables,
+    BitmapShape, ChecksumRange, Interrupt, Layer, Losses, OnLoss, Options, Output, Progress, Stack,
+    TrailingData, checksum, convert, scan, scan_tables,
 };
 
 pub(super) const CHUNK: u64 = 2 << 20;
@@ -140,27 +140,29 @@ impl Sink for Discard {
 type Run = fn(&Stack, &Options<'_>) -> Result<(), Error>;
 
 fn only_table_scan(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    scan_tables(stack, CHUNK, options).map(|_| ())
+    scan_tables(stack, CHUNK, CHUNK, options).map(|_| ())
 }
 
 fn convert_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    let table_scan = scan_tables(stack, CHUNK, options)?;
+    let table_scan = scan_tables(stack, CHUNK, CHUNK, options)?;
     let losses = Losses::from(table_scan.losses.clone());
     let mut format = RawWriter::new(table_scan.size);
-    assert_eq!(crate::chunk_size(format.block()), CHUNK);
-    let output = Output { format: &mut format, sink: &Discard, with_checksums: true, bitmap: None };
+    assert_eq!(crate::chunk_size(&format), CHUNK);
+    let output =
+        Output { format: &mut format, sink: &Discard, with_checksums: true, with_blake3: true, bitmap: None };
     convert(stack, &table_scan, output, options, &losses).map(|_| ())
 }
 
 fn scan_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    let table_scan = scan_tables(stack, CHUNK, options)?;
+    let table_scan = scan_tables(stack, CHUNK, CHUNK, options)?;
     let losses = Losses::from(table_scan.losses.clone());
     scan(stack, &table_scan, BitmapShape::default(), options, &losses).map(|_| ())
 }
 
 fn checksum_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
-    let table_scan = scan_tables(stack, CHUNK, options)?;
-    checksum(stack, &table_scan, (table_scan.size, TrailingData::Zeros), options).map(|_| ())
+    let table_scan = scan_tables(stack, CHUNK, CHUNK, options)?;
+    let range = ChecksumRange { size: table_scan.size, trailing: TrailingData::Zeros, blake3_len: None };
+    checksum(stack, &table_scan, range, options).map(|_| ())
 }
 
 #[test]

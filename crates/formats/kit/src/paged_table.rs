@@ -8,31 +8,35 @@ use imgprep_map::{Emit, Error, usize_of};
 /// Entries that are written at once.
 const PAGE: u64 = 16 << 10;
 
-/// A table of 32-bit entries whose values are set in ascending order. One page of it is in memory.
+/// A table of entries of `N` bytes whose values are set in ascending order. One page of it is in memory.
+///
+/// Pages of unused entries whose bytes are zeros are not written: gaps of an output read as zeros.
 #[derive(Debug)]
-pub struct PagedTable {
+pub struct PagedTable<E = u32, const N: usize = 4> {
     at: u64,
     entries: u64,
-    unused: u32,
-    encode: fn(u32) -> [u8; 4],
-    /// The number of the current page, and its entries.
+    unused: E,
+    encode: fn(E) -> [u8; N],
+    /// The number of the current page, its entries, and whether one of them was set.
     page: u64,
-    values: Vec<u32>,
+    values: Vec<E>,
+    is_set: bool,
 }
 
-impl PagedTable {
+impl<E: Copy, const N: usize> PagedTable<E, N> {
     /// A table of `entries` entries at file offset `at`, all of them `unused`. `encode` determines the byte order.
-    pub fn new(at: u64, entries: u64, unused: u32, encode: fn(u32) -> [u8; 4]) -> Self {
-        let mut table = Self { at, entries, unused, encode, page: 0, values: Vec::new() };
+    pub fn new(at: u64, entries: u64, unused: E, encode: fn(E) -> [u8; N]) -> Self {
+        let mut table = Self { at, entries, unused, encode, page: 0, values: Vec::new(), is_set: false };
         table.clear();
         table
     }
 
     /// Sets an entry, after writing all pages before the one that it is in. An entry past the end is ignored.
-    pub fn set(&mut self, index: u64, value: u32, out: &mut dyn Emit) -> Result<(), Error> {
+    pub fn set(&mut self, index: u64, value: E, out: &mut dyn Emit) -> Result<(), Error> {
         self.write_before(index / PAGE, out)?;
         if let Some(entry) = self.values.get_mut(usize_of(index % PAGE)) {
             *entry = value;
+            self.is_set = true;
         }
         Ok(())
     }
@@ -44,9 +48,12 @@ impl PagedTable {
 
     /// Writes the pages before `page`, which becomes the current one.
     fn write_before(&mut self, page: u64, out: &mut dyn Emit) -> Result<(), Error> {
+        let is_gap = (self.encode)(self.unused) == [0; N];
         while self.page < page {
-            let bytes: Vec<u8> = self.values.iter().flat_map(|value| (self.encode)(*value)).collect();
-            out.write(self.at + self.page * PAGE * 4, &bytes)?;
+            if self.is_set || !is_gap {
+                let bytes: Vec<u8> = self.values.iter().flat_map(|value| (self.encode)(*value)).collect();
+                out.write(self.at + self.page * PAGE * N as u64, &bytes)?;
+            }
             self.page += 1;
             self.clear();
         }
@@ -58,6 +65,7 @@ impl PagedTable {
         let left = self.entries.saturating_sub(self.page * PAGE);
         // OK: at most a page.
         self.values = vec![self.unused; usize_of(left.min(PAGE))];
+        self.is_set = false;
     }
 }
 
@@ -96,9 +104,24 @@ mod tests {
     }
 
     #[test]
+    fn pages_of_zeros_are_gaps() {
+        let mut out = Written::default();
+        let mut table = PagedTable::new(64, 3 * PAGE, 0, u64::to_le_bytes);
+        table.set(PAGE + 1, 7, &mut out).unwrap();
+        table.finish(&mut out).unwrap();
+        let [(at, page)] = &out.0[..] else { panic!("{}", out.0.len()) };
+        assert_eq!((*at, page.len() as u64), (64 + PAGE * 8, PAGE * 8));
+        assert_eq!(page[..17], [0, 0, 0, 0, 0, 0, 0, 0, 7, 0, 0, 0, 0, 0, 0, 0, 0]);
+        let mut table = PagedTable::new(0, 1, 0, u64::to_le_bytes);
+        table.set(0, 0, &mut out).unwrap();
+        table.finish(&mut out).unwrap();
+        assert_eq!(out.0.len(), 2, "entries that are set are written, also as zeros");
+    }
+
+    #[test]
     fn an_empty_table_has_no_pages() {
         let mut out = Written::default();
-        PagedTable::new(0, 0, 0, u32::to_le_bytes).finish(&mut out).unwrap();
+        PagedTable::new(0, 0, 1, u32::to_le_bytes).finish(&mut out).unwrap();
         assert!(out.0.is_empty());
     }
 }

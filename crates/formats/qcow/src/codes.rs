@@ -28,4 +28,5 @@ pub const CODES: &[Code] = &[
     Code::corrupt("qcow.table.entry", "structure/table", "a table entry is invalid"),
     Code::corrupt("qcow.table.past-end", "safety/table-size", "a table lies past the end of the file"),
     Code::corrupt("qcow.table.repeated", "structure/table", "the same L2 table is referenced too often"),
+    Code::unsupported("qcow.write.disk-too-large", "format/unsupported", "the disk is too large for a QCOW with clusters of this size").without_rule(),
 ];

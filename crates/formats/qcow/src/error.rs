@@ -7,7 +7,7 @@ use imgprep_map::{Class, Detail};
 pub(crate) const HEADER_CODES: HeaderCodes =
     HeaderCodes { field: "qcow.header.field", past_end: "qcow.table.past-end" };
 
-/// An image that may be fine, but that this crate cannot serve.
+/// An image that may be fine, but that this crate cannot serve, or a disk that it cannot write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// Another version than 1.
@@ -21,6 +21,16 @@ pub enum Unsupported {
         "the L1 table is in the byte order of the machine that wrote it (early Xen tapdisk): open the image once with a later tapdisk, which converts it"
     )]
     NativeL1,
+    /// A disk that a written image cannot describe.
+    #[error("a disk of {size} bytes is too large for a QCOW with clusters of {cluster}, the limit is {most}")]
+    WriteDiskTooLarge {
+        /// Length of the disk.
+        size: u64,
+        /// Bytes of a cluster.
+        cluster: u64,
+        /// The limit.
+        most: u64,
+    },
 }
 
 impl Detail for Unsupported {
@@ -28,6 +38,7 @@ impl Detail for Unsupported {
         match self {
             Self::Version { .. } => "qcow.header.version",
             Self::NativeL1 => "qcow.header.native-l1",
+            Self::WriteDiskTooLarge { .. } => "qcow.write.disk-too-large",
         }
     }
 
@@ -36,9 +47,10 @@ impl Detail for Unsupported {
     }
 
     fn at(&self) -> Option<u64> {
-        Some(match self {
-            Self::Version { .. } => 4,
-            Self::NativeL1 => 60,
-        })
+        match self {
+            Self::Version { .. } => Some(4),
+            Self::NativeL1 => Some(60),
+            Self::WriteDiskTooLarge { .. } => None,
+        }
     }
 }

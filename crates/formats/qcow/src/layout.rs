@@ -1,6 +1,6 @@
 //! On-disk structures: sizes, offsets, magics.
 
-use imgprep_format_kit::Fields;
+use imgprep_format_kit::{Fields, FieldsMut};
 
 /// The format's name.
 pub const NAME: &str = "qcow";
@@ -54,6 +54,22 @@ impl RawHeader {
             crypt_method: fields.u32::<36>(),
             l1_offset: fields.u64::<40>(),
         }
+    }
+
+    pub(crate) fn encode(&self) -> [u8; 48] {
+        let mut bytes = [0; 48];
+        let mut fields = FieldsMut::be(&mut bytes);
+        fields.put::<0, 4>(&self.magic);
+        fields.put_u32::<4>(self.version);
+        fields.put_u64::<8>(self.backing_offset);
+        fields.put_u32::<16>(self.backing_len);
+        fields.put_u32::<20>(self.mtime);
+        fields.put_u64::<24>(self.size);
+        fields.put_u8::<32>(self.cluster_bits);
+        fields.put_u8::<33>(self.l2_bits);
+        fields.put_u32::<36>(self.crypt_method);
+        fields.put_u64::<40>(self.l1_offset);
+        bytes
     }
 }
 

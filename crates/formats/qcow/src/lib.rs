@@ -8,6 +8,8 @@
 //! encrypted images, and images of early tapdisks whose L1 table is in the byte order of
 //! the machine that wrote it.
 //!
+//! Written: plain and deflated clusters, L2 tables of one cluster, without a backing file ([`QcowWriter`]).
+//!
 //! No table is kept in memory: L1 and L2 are read where a walk comes by, and what lies in
 //! a hole of the file is not read at all.
 #![no_std]
@@ -30,6 +32,7 @@ mod layout;
 mod map;
 mod tables;
 mod usage;
+mod writer;
 
 use alloc::boxed::Box;
 
@@ -43,6 +46,7 @@ use crate::map::Map;
 
 pub use error::Unsupported;
 pub use layout::NAME;
+pub use writer::{ClusterSize, QcowWriter, WINDOW_BITS};
 
 /// Recognises the magic with version 1, or with the unused version 0: from 2 on it
 /// is QCOW2.

@@ -31,4 +31,5 @@ pub const CODES: &[Code] = &[
     Code::corrupt("qed.table.entry", "structure/table", "a table entry is invalid"),
     Code::corrupt("qed.table.past-end", "safety/table-size", "a table lies past the end of the file"),
     Code::corrupt("qed.table.repeated", "structure/table", "the same L2 table is referenced too often"),
+    Code::unsupported("qed.write.disk-too-large", "format/unsupported", "the disk is too large for a QED with clusters and tables of this size").without_rule(),
 ];

@@ -9,7 +9,7 @@ use imgprep_map::{Class, Detail};
 pub(crate) const HEADER_CODES: HeaderCodes =
     HeaderCodes { field: "qed.header.field", past_end: "qed.table.past-end" };
 
-/// A valid image that this crate does not read.
+/// A valid image that this crate does not read, or a disk that it cannot write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
     /// Unknown features, which a reader must support.
@@ -18,11 +18,22 @@ pub enum Unsupported {
         /// The numbers of their bits.
         names: String,
     },
+    /// A disk that the tables of a written image cannot describe.
+    #[error("a disk of {size} bytes is too large for a QED with these tables, the limit is {most}")]
+    WriteDiskTooLarge {
+        /// Length of the disk.
+        size: u64,
+        /// The limit.
+        most: u64,
+    },
 }
 
 impl Detail for Unsupported {
     fn code(&self) -> &'static str {
-        "qed.header.unknown-feature"
+        match self {
+            Self::Features { .. } => "qed.header.unknown-feature",
+            Self::WriteDiskTooLarge { .. } => "qed.write.disk-too-large",
+        }
     }
 
     fn class(&self) -> Class {
@@ -30,6 +41,9 @@ impl Detail for Unsupported {
     }
 
     fn at(&self) -> Option<u64> {
-        Some(16)
+        match self {
+            Self::Features { .. } => Some(16),
+            Self::WriteDiskTooLarge { .. } => None,
+        }
     }
 }

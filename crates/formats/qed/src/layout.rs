@@ -1,6 +1,6 @@
 //! On-disk structures: sizes, offsets, magics.
 
-use imgprep_format_kit::Fields;
+use imgprep_format_kit::{Fields, FieldsMut};
 
 /// The format's name.
 pub const NAME: &str = "qed";
@@ -52,5 +52,20 @@ impl RawHeader {
             backing_filename_offset: fields.u32::<56>(),
             backing_filename_size: fields.u32::<60>(),
         }
+    }
+    /// The first bytes of the file. The name of a backing file is not written.
+    pub(crate) fn encode(&self) -> [u8; 64] {
+        let mut bytes = [0; 64];
+        let mut fields = FieldsMut::le(&mut bytes);
+        fields.put::<0, 4>(&self.magic);
+        fields.put_u32::<4>(self.cluster_size);
+        fields.put_u32::<8>(self.table_size);
+        fields.put_u32::<12>(self.header_size);
+        fields.put_u64::<16>(self.features);
+        fields.put_u64::<24>(self.compat_features);
+        fields.put_u64::<32>(self.autoclear_features);
+        fields.put_u64::<40>(self.l1_table_offset);
+        fields.put_u64::<48>(self.image_size);
+        bytes
     }
 }

@@ -5,6 +5,7 @@
 //! files, images that need a check (as they are: their tables are sound, clusters may be
 //! lost). Refused by name: unknown features. Compatible and autoclear features are reported
 //! and change nothing for a reader.
+//! Written: without a backing file, with the sizes of clusters and tables that QEMU opens ([`QedWriter`]).
 //!
 //! No table is kept in memory: L1 and L2 are read where a walk comes by, and what lies in
 //! a hole of the file is not read at all.
@@ -28,6 +29,7 @@ mod layout;
 mod map;
 mod tables;
 mod usage;
+mod writer;
 
 use alloc::boxed::Box;
 
@@ -40,6 +42,7 @@ use crate::map::Map;
 
 pub use error::Unsupported;
 pub use layout::NAME;
+pub use writer::{QedWriter, Shape};
 
 /// Recognises the magic.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {

@@ -29,14 +29,14 @@ pub(crate) struct Bat {
 
 impl Bat {
     pub(crate) fn new(region: &Region, metadata: &Metadata) -> Result<Self, Error> {
-        let sector = u64::from(metadata.logical_sector);
         let bat = Self {
-            at: region.bytes.start,
-            size: metadata.size,
-            block_size: metadata.block_size,
-            sector,
-            ratio: CHUNK_SECTORS * sector / metadata.block_size,
             has_parent: metadata.has_parent,
+            ..Self::without_parent(
+                region.bytes.start,
+                metadata.size,
+                metadata.block_size,
+                metadata.logical_sector.into(),
+            )
         };
         let (expected, found) = (bat.entries(), (region.bytes.end - region.bytes.start) / 8);
         if found < expected {
@@ -51,6 +51,11 @@ impl Bat {
             .into());
         }
         Ok(bat)
+    }
+
+    /// The table at file offset `at` of an image without a parent; `sector` is the size of a logical sector.
+    pub(crate) fn without_parent(at: u64, size: u64, block_size: u64, sector: u64) -> Self {
+        Self { at, size, block_size, sector, ratio: CHUNK_SECTORS * sector / block_size, has_parent: false }
     }
 
     /// Blocks of the disk: at most 2^26.
@@ -70,9 +75,14 @@ impl Bat {
         if self.has_parent { chunks * (self.ratio + 1) } else { self.blocks() + chunks.saturating_sub(1) }
     }
 
+    /// The number of a block's entry.
+    pub(crate) fn index_of(&self, block: u64) -> u64 {
+        block + block / self.ratio
+    }
+
     /// File offset of a block's entry.
     pub(crate) fn entry_at(&self, block: u64) -> u64 {
-        self.at + (block + block / self.ratio) * 8
+        self.at + self.index_of(block) * 8
     }
 
     /// File offset of the entry of the chunk's sector bitmap.
@@ -95,6 +105,8 @@ impl Bat {
 }
 
 pub(crate) const STATE: u64 = 0b111;
+/// `PAYLOAD_BLOCK_FULLY_PRESENT`.
+pub(crate) const FULLY_PRESENT: u64 = 6;
 pub(crate) const RESERVED: u64 = 0xf_fff8;
 
 /// What an entry says of its block (2.5.1.1).
@@ -131,7 +143,7 @@ pub(crate) fn block(found: u64, at: u64, has_parent: bool) -> Result<Block, Inva
         1 => Ok(Block::Undefined),
         2 => Ok(Block::Zero),
         3 => Ok(Block::Unmapped),
-        6 => Ok(Block::Present { at: offset(found, at)? }),
+        FULLY_PRESENT => Ok(Block::Present { at: offset(found, at)? }),
         7 if has_parent => Ok(Block::Partial { at: offset(found, at)? }),
         7 => bad("partially present without a parent"),
         _ => bad("a reserved state"),

@@ -8,14 +8,11 @@ use imgprep_map::{Error, ReadAt, Report};
 
 use crate::guid::Guid;
 use crate::layout::{
-    FILE_PARAMETERS, IS_REQUIRED, IS_USER, LOGICAL_SECTOR, MAX_ENTRIES, PAGE_83, PARENT_LOCATOR,
+    FILE_PARAMETERS, IS_DISK, IS_REQUIRED, IS_USER, LOGICAL_SECTOR, MAX_ENTRIES, PAGE_83, PARENT_LOCATOR,
     PHYSICAL_SECTOR, RawItem, TABLE_BYTES, VIRTUAL_DISK_SIZE, split_table,
 };
 use crate::metadata::Metadata;
 use crate::reserved::reserved;
-
-/// The item is one of the disk, not of the file.
-const IS_DISK: u32 = 1 << 1;
 
 /// What the flags of the known items are (2.6.2).
 const KNOWN: [(Guid, &str, u32); 6] = [

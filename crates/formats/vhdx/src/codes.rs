@@ -83,4 +83,5 @@ pub const CODES: &[Code] = &[
     Code::corrupt("vhdx.region.tables-differ", "structure/header", "both region tables are valid but differ"),
     Code::corrupt("vhdx.region.twice", "structure/header", "a region has two entries"),
     Code::unsupported("vhdx.region.unknown", "format/unsupported", "a required region is unknown"),
+    Code::unsupported("vhdx.write.disk-too-large", "format/unsupported", "the disk is too large for a VHDX").without_rule(),
 ];

@@ -256,6 +256,14 @@ pub enum Unsupported {
         /// Which one.
         guid: String,
     },
+    /// A disk that an image cannot describe.
+    #[error("a disk of {size} bytes is too large for a VHDX, the limit is {most}")]
+    WriteDiskTooLarge {
+        /// Length of the disk.
+        size: u64,
+        /// The limit.
+        most: u64,
+    },
     /// The log changes more than what is kept in memory.
     #[error("the log changes more than {limit} bytes, the limit for a replay in memory")]
     LogTooLarge {
@@ -275,6 +283,7 @@ impl Detail for Unsupported {
             Self::Item { .. } => "vhdx.metadata.unknown",
             Self::LocatorType { .. } => "vhdx.parent.type",
             Self::LogTooLarge { .. } => "vhdx.limit.log",
+            Self::WriteDiskTooLarge { .. } => "vhdx.write.disk-too-large",
         }
     }
 
@@ -292,6 +301,7 @@ impl Detail for Unsupported {
             | Self::Item { at, .. }
             | Self::LocatorType { at, .. }
             | Self::LogTooLarge { at, .. } => Some(*at),
+            Self::WriteDiskTooLarge { .. } => None,
         }
     }
 }

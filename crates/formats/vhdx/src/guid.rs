@@ -24,6 +24,11 @@ impl Guid {
         Self(bytes)
     }
 
+    /// From a UUID, whose bytes have the order of its text.
+    pub(crate) fn from_uuid(uuid: [u8; 16]) -> Self {
+        Self::from_text(u128::from_be_bytes(uuid))
+    }
+
     /// Text with or without braces and dashes, in any case.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim().trim_start_matches('{').trim_end_matches('}');

@@ -124,6 +124,8 @@ pub(crate) struct RawItem {
 
 /// The item is a user's, not the format's.
 pub(crate) const IS_USER: u32 = 1 << 0;
+/// The item is one of the disk, not of the file.
+pub(crate) const IS_DISK: u32 = 1 << 1;
 pub(crate) const IS_REQUIRED: u32 = 1 << 2;
 
 impl RawItem {

@@ -11,6 +11,8 @@
 //! Blocks that are undefined or unmapped may hold anything by the specification; they read as
 //! zeros here and never as the parent's, as those do that are not present without a parent.
 //!
+//! Written: fixed and dynamic images without a parent, with an empty log ([`VhdxWriter`]).
+//!
 //! No table is kept in memory: the block allocation table is read where a walk comes by.
 #![no_std]
 #![deny(
@@ -33,6 +35,7 @@ mod check_region;
 mod codes;
 mod crc;
 mod disk_map;
+mod encode;
 mod error;
 mod facts;
 mod guid;
@@ -50,6 +53,8 @@ mod reserved;
 #[cfg(test)]
 mod tests;
 mod usage;
+mod write_options;
+mod writer;
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -69,6 +74,8 @@ use crate::region::Regions;
 
 pub use error::{Corrupt, Unsupported};
 pub use layout::NAME;
+pub use write_options::{BlockSize, LogSize, LogicalSector, Subformat, WriteOptions};
+pub use writer::VhdxWriter;
 
 /// Recognises the file type identifier.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {

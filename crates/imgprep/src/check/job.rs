@@ -5,14 +5,13 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use imgprep_catalog::{DetectError, Format};
-use imgprep_engine::{BitmapShape, EngineError, Losses, Options, chunk_size, scan, scan_tables};
+use imgprep_engine::{BitmapShape, CHUNK, EngineError, Losses, Options, scan, scan_tables};
 use imgprep_io::{ImageFile, SourceFile};
-use imgprep_map::{Class, Error, Facts, Finding, ImageWriter as _, ReadAt as _, Severity, Value};
+use imgprep_map::{Class, Error, Facts, Finding, ReadAt as _, Severity, Value};
 use imgprep_open::{DetectedFile, FollowPolicy, open_detected, open_given};
 use imgprep_policy::{
     BitmapFile, Boot, Conversion, Kind, Place, Profile, RuleId, Sectors, Subject, Violation, judge,
 };
-use imgprep_raw::RawWriter;
 
 use super::inside::inside;
 use super::{CheckOptions, CheckedFile};
@@ -230,8 +229,7 @@ impl<'a> Job<'a> {
         let in_path = |error: Error| error.in_path(path.display().to_string());
         let file =
             SourceFile::open(&path, self.options.open.source).map_err(|error| in_path(error.into()))?;
-        let chunk = chunk_size(RawWriter::new(disk.size()).block());
-        let table_scan = scan_tables(disk.stack(), chunk, self.run)?;
+        let table_scan = scan_tables(disk.stack(), CHUNK, CHUNK, self.run)?;
         let losses = Losses::default();
         let bitmap = scan(disk.stack(), &table_scan, shape, self.run, &losses)?;
         let flaw = bitmap.flaw(&file).map_err(in_path)?;

@@ -3,11 +3,14 @@
 use imgprep_map::Error;
 
 use super::error::TargetError;
+use super::qcow::QcowTarget;
 use super::qcow2::Qcow2Target;
+use super::qed::QedTarget;
 use super::settings::{Settings, TargetOption, usage};
 use super::target::Target;
 use super::vdi::VdiTarget;
 use super::vhd::VhdTarget;
+use super::vhdx::VhdxTarget;
 use super::vmdk::VmdkTarget;
 use super::zvhd::{Zvhd2Target, ZvhdTarget};
 use crate::listed::listed;
@@ -56,10 +59,28 @@ pub const TARGETS: &[TargetFormat] = &[
         parse: |settings| VhdTarget::parse(settings).map(Target::Vhd),
     },
     TargetFormat {
+        name: imgprep_vhdx::NAME,
+        aliases: &[],
+        options: VhdxTarget::OPTIONS,
+        parse: |settings| VhdxTarget::parse(settings).map(Target::Vhdx),
+    },
+    TargetFormat {
         name: imgprep_vmdk::NAME,
         aliases: &[],
         options: VmdkTarget::OPTIONS,
         parse: |settings| VmdkTarget::parse(settings).map(Target::Vmdk),
+    },
+    TargetFormat {
+        name: imgprep_qed::NAME,
+        aliases: &[],
+        options: QedTarget::OPTIONS,
+        parse: |settings| QedTarget::parse(settings).map(Target::Qed),
+    },
+    TargetFormat {
+        name: imgprep_qcow::NAME,
+        aliases: &[],
+        options: QcowTarget::OPTIONS,
+        parse: |settings| QcowTarget::parse(settings).map(Target::Qcow),
     },
     TargetFormat { name: imgprep_raw::NAME, aliases: &["img"], options: &[], parse: |_| Ok(Target::Raw) },
 ];
@@ -218,6 +239,15 @@ mod tests {
             ("vmdk", &["level=3"], "level requires subformat=streamOptimized"),
             ("vmdk", &["subformat=streamOptimized", "level=10"], "level 10: zlib has levels 1 to 9"),
             ("qcow2", &["compress=off", "level=1"], "compress=off contradicts the compression type or level"),
+            ("vhdx", &["block_size=512K"], "blocks have a power of two from 1M to 256M bytes"),
+            ("vhdx", &["logical_sector_size=1024"], "expected logical_sector_size=512|4096"),
+            ("vhdx", &["log_size=1000K"], "the log has whole MiB, less than 4G"),
+            ("qed", &["cluster_size=2K"], "clusters have a power of two from 4K to 4M bytes"),
+            ("qed", &["table_size=1"], "tables have a power of two from 2 to 16 clusters"),
+            ("qed", &["cluster_size=4M"], "which QEMU does not open: reduce cluster_size or table_size"),
+            ("qcow", &["cluster_size=128K"], "clusters have a power of two from 512 to 64K bytes"),
+            ("qcow", &["level=0"], "level 0: zlib has levels 1 to 9"),
+            ("qcow", &["level=3", "compress=off"], "compress=off contradicts the compression level"),
         ] {
             let error = Target::parse(name, options.iter().copied()).unwrap_err();
             assert!(error.to_string().ends_with(want), "{name} {options:?}: {error}");

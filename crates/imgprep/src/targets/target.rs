@@ -3,10 +3,13 @@
 use imgprep_map::{Compression, Error, ImageWriter};
 
 use super::kind::{NewImage, TargetKind};
+use super::qcow::QcowTarget;
 use super::qcow2::Qcow2Target;
+use super::qed::QedTarget;
 use super::raw::RawTarget;
 use super::vdi::VdiTarget;
 use super::vhd::VhdTarget;
+use super::vhdx::VhdxTarget;
 use super::vmdk::VmdkTarget;
 use super::zvhd::{Zvhd2Target, ZvhdTarget};
 
@@ -25,6 +28,12 @@ pub enum Target {
     Vdi(VdiTarget),
     /// VHD.
     Vhd(VhdTarget),
+    /// VHDX.
+    Vhdx(VhdxTarget),
+    /// QED.
+    Qed(QedTarget),
+    /// QCOW.
+    Qcow(QcowTarget),
     /// VMDK.
     Vmdk(VmdkTarget),
 }
@@ -38,6 +47,9 @@ impl Target {
             Self::Qcow2(target) => target,
             Self::Vdi(target) => target,
             Self::Vhd(target) => target,
+            Self::Vhdx(target) => target,
+            Self::Qed(target) => target,
+            Self::Qcow(target) => target,
             Self::Vmdk(target) => target,
         }
     }
@@ -52,6 +64,9 @@ impl Target {
             Self::Qcow2(target) => target,
             Self::Vdi(target) => target,
             Self::Vhd(target) => target,
+            Self::Vhdx(target) => target,
+            Self::Qed(target) => target,
+            Self::Qcow(target) => target,
             Self::Vmdk(target) => target,
         };
         kind.set_level(level)?;

@@ -58,6 +58,8 @@ hints! {
     Salvage "salvage" "obtain the file again, or convert what can be read";
     /// Replace the existing output.
     ReplaceOutput "replace-output" "allow the existing file to be replaced";
+    /// Change the file although it may be in use.
+    IgnoreUse "ignore-use" "make sure that no program uses the file, and allow it to be changed";
     /// Overwrite the contents of the device.
     OverwriteDevice "overwrite-device" "allow the contents of the device to be overwritten";
     /// Give the outputs names that differ.

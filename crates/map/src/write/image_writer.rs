@@ -16,6 +16,9 @@ pub trait ImageWriter: Send {
     ///
     /// The last block of a disk may be shorter. It is padded with zeros, unless the writer is
     /// [linear](Self::linear_at).
+    ///
+    /// An uncompressed block of more than 2 MiB is placed once and written in parts, without those that are zeros: such a
+    /// writer [needs](Self::needs) an output that is writable at any offset.
     fn block(&self) -> u64;
 
     /// How the bytes of a block are stored.

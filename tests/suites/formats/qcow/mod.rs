@@ -3,3 +3,4 @@
 pub(crate) mod differential;
 pub(crate) mod robustness;
 pub(crate) mod structure;
+pub(crate) mod writer;
