@@ -102,6 +102,9 @@ WRITTEN = [
     ("vmdk", "grain=8K"),
     ("vmdk", "subformat=streamOptimized"),
     ("vmdk", "subformat=streamOptimized,grain=8K,level=1"),
+    ("vmdk", "subformat=monolithicFlat"),
+    ("vmdk", "subformat=twoGbMaxExtentSparse"),
+    ("vmdk", "subformat=twoGbMaxExtentFlat"),
 ]
 
 
@@ -186,7 +189,7 @@ LEAST = {
     ("libqcow", "qcow2"): 14,
     ("libvhdi", "vhd"): 10,
     ("libvhdi", "vhdx"): 15,
-    ("libvmdk", "vmdk"): 22,
+    ("libvmdk", "vmdk"): 25,
 }
 
 

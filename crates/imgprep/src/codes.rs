@@ -16,6 +16,7 @@ const CODES: &[Code] = &[
     Code::refused("compare.granularity", "the block size of a comparison is not a power of two or too large"),
     Code::refused("convert.level", "the target does not have this compression level"),
     Code::refused("convert.needs-file", "the target format cannot be written to standard output"),
+    Code::refused("convert.needs-names", "an image of several files needs the path of a file"),
     Code::refused("convert.option", "an option of the target is unknown, invalid or repeated"),
     Code::unsupported("convert.target", "format/unsupported", "the format does not exist or cannot be written").without_rule(),
     Code::refused("convert.verify-pipe", "standard output cannot be verified"),

@@ -1,16 +1,18 @@
 //! Converts a disk into an output and reads the output back.
 
 use std::path::PathBuf;
+use std::sync::Arc;
 
 use imgprep_engine::{
     Bitmap, ChecksumRange, Checksums, Digest, DigestAlgorithm, Loss, Losses, OnLoss, Options,
     Output as EngineOutput, TableScan, TrailingData, checksum, convert as run, digest, scan_tables,
 };
 use imgprep_io::{DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput};
-use imgprep_map::{Error, ImageWriter, ParseOptions, SinkKind, SizeChoice, WriteError};
-use imgprep_open::{FollowPolicy, OpenOptions};
+use imgprep_map::{Error, FilePart, ImageWriter, ParseOptions, SinkKind, SizeChoice, WriteError};
+use imgprep_open::{FollowPolicy, MemoryFiles, OpenOptions};
 
 use crate::bitmap_file::Made;
+use crate::joined_output::{JoinedTarget, paths_of};
 use crate::local_output::{DeviceTarget, FileTarget, PipeTarget};
 use crate::plan::tables_of;
 use crate::{
@@ -72,11 +74,14 @@ pub fn convert_planned(
     run: &Options<'_>,
 ) -> Result<Converted, Error> {
     check_request(disk, destination, options)?;
-    let kind = match destination {
-        Destination::Stdout => SinkKind::Append,
-        Destination::Path(_) => SinkKind::Random,
+    let (kind, path) = match destination {
+        Destination::Stdout => (SinkKind::Append, None),
+        Destination::Path(path) => (SinkKind::Random, Some(path)),
     };
-    convert_into(disk, plan, kind, || create(destination, options, disk.size()), options, run)
+    let name = path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
+    let takes_files = path.is_some_and(|path| !imgprep_io::is_block_device(path));
+    let place = Place { kind, takes_files, name: name.unwrap_or_else(|| "disk".into()) };
+    convert_into(disk, plan, place, |parts| create(destination, options, disk, parts), options, run)
 }
 
 /// Converts a disk into any output: in memory, or one that the caller implements. A bitmap needs a path and is rejected.
@@ -105,25 +110,40 @@ pub fn convert_planned_to(
     if options.verify == Verify::ReadBack && output.reopen()?.is_none() {
         return Err(Error::new(RequestError::NotReadable).in_path(output.label()));
     }
-    convert_into(disk, plan, output.sink().kind(), || Ok(Box::new(output)), options, run)
+    let (kind, takes_files) = (output.sink().kind(), output.takes_files());
+    let place = Place { kind, takes_files, name: "disk".into() };
+    convert_into(disk, plan, place, |_| Ok(Box::new(output)), options, run)
 }
 
-/// Converts into the output of this kind that `create` makes once the tables have been scanned.
+/// The properties of an output that does not exist yet.
+struct Place {
+    kind: SinkKind,
+    /// Whether it can consist of several files.
+    takes_files: bool,
+    name: String,
+}
+
+/// Converts into the output that `create` makes once the tables have been scanned.
 fn convert_into<'o>(
     disk: &Disk,
     plan: Option<Plan>,
-    kind: SinkKind,
-    create: impl FnOnce() -> Result<Box<dyn Output + 'o>, Error>,
+    place: Place,
+    create: impl FnOnce(&[FilePart]) -> Result<Box<dyn Output + 'o>, Error>,
     options: &ConvertOptions,
     run: &Options<'_>,
 ) -> Result<Converted, Error> {
-    let mut format = options.target.writer(disk.size(), options.uuid, options.unix_time)?;
-    if kind < format.needs() {
+    let target = &options.target;
+    let mut format = target.writer_of(disk.size(), options.uuid, options.unix_time, place.name)?;
+    if place.kind < format.needs() {
         return Err(RequestError::TargetNeedsFile { format: options.target.name() }.into());
+    }
+    let parts = format.files();
+    if !parts.is_empty() && !place.takes_files {
+        return Err(RequestError::TargetNeedsNames.into());
     }
     let mut table_scan = tables_of(disk, plan, &*format, run)?;
     let losses = Losses::from(std::mem::take(&mut table_scan.losses));
-    let opened = create()?;
+    let opened = create(&parts)?;
     let job = Job { disk, table_scan: &table_scan, options, run, losses: &losses };
     let done = job.write(&*opened, &mut *format)?;
     disk.check_unchanged()?;
@@ -197,11 +217,24 @@ fn output_options(options: &ConvertOptions) -> OutputOptions {
 }
 
 /// Creates the file or opens the device or standard output.
-fn create(destination: &Destination, options: &ConvertOptions, size: u64) -> Result<Box<dyn Output>, Error> {
+fn create(
+    destination: &Destination,
+    options: &ConvertOptions,
+    disk: &Disk,
+    parts: &[FilePart],
+) -> Result<Box<dyn Output>, Error> {
     let Destination::Path(path) = destination else {
         return Ok(Box::new(PipeTarget(PipeOutput::stdout()?)));
     };
     let in_path = |error: Error| error.in_path(path.display().to_string());
+    if !parts.is_empty() {
+        let mut files = Files::default();
+        files.reads_disk(disk);
+        paths_of(path, parts).iter().for_each(|path| files.writes(Role::Output, path));
+        files.check()?;
+        return Ok(Box::new(JoinedTarget::create(path, parts, output_options(options))?));
+    }
+    let size = disk.size();
     if !imgprep_io::is_block_device(path) {
         let create = match options.bitmap {
             Some((BitmapMaker::Command(_), _)) => OutputFile::create_hidden,
@@ -319,7 +352,7 @@ impl Job<'_> {
             algorithm,
             source: in_pass(source),
             output: in_pass(back),
-            file: self.digest_of(opened, imgprep_raw::NAME, algorithm)?,
+            file: self.digest_of_file(opened, algorithm)?,
         };
         let is_lossy = self.run.on_loss == OnLoss::Zero;
         if is_lossy {
@@ -333,6 +366,18 @@ impl Job<'_> {
             digests.output = self.digest_of(opened, self.options.target.name(), algorithm)?;
         }
         Ok(Some(digests))
+    }
+
+    /// The digest of the file; `None` for an image of several files.
+    fn digest_of_file(
+        &self,
+        opened: &dyn Output,
+        algorithm: DigestAlgorithm,
+    ) -> Result<Option<Digest>, Error> {
+        if opened.takes_files() {
+            return Ok(None);
+        }
+        self.digest_of(opened, imgprep_raw::NAME, algorithm)
     }
 
     /// The digest of an output that is read in this format; `None` if it cannot be read, or if it is a device, which does not end
@@ -355,10 +400,14 @@ impl Job<'_> {
 /// Opens a written output for reading, like any other image; `None` if it cannot be read back.
 fn reopen(opened: &dyn Output, format: &str, size: SizeChoice) -> Result<Option<Disk>, Error> {
     let Some(file) = opened.reopen()? else { return Ok(None) };
+    let mut files = MemoryFiles::new();
+    opened.reopen_named()?.into_iter().for_each(|file| files.add_file(file));
     let open = OpenOptions {
         from: imgprep_catalog::by_name(format),
         parse: ParseOptions { size, ..ParseOptions::default() },
-        follow: FollowPolicy::None,
+        // Only the files of the output itself exist for it.
+        follow: if files.is_empty() { FollowPolicy::None } else { FollowPolicy::Beside },
+        namespace: Some(Arc::new(files)),
         ..OpenOptions::default()
     };
     Ok(Some(Disk::from_chain(imgprep_open::open_source(opened.label(), file, &open)?)))

@@ -33,6 +33,9 @@ pub enum RequestError {
         /// The format's name.
         format: &'static str,
     },
+    /// An image of several files needs names.
+    #[error("the image consists of several files, so the output must be the path of a file")]
+    TargetNeedsNames,
     /// An output of the caller that cannot be opened for reading.
     #[error("the output cannot be read back, so it cannot be verified")]
     NotReadable,
@@ -106,6 +109,7 @@ impl Detail for RequestError {
             Self::OutputTwice { .. } => "output.twice",
             Self::VerifyPipe => "convert.verify-pipe",
             Self::TargetNeedsFile { .. } => "convert.needs-file",
+            Self::TargetNeedsNames => "convert.needs-names",
             Self::NotReadable => "convert.verify-unreadable",
             Self::UnknownProfile { .. } => "check.profile",
             Self::BitmapNeedsRaw => "bitmap.needs-raw",

@@ -65,6 +65,7 @@ mod error;
 mod extents;
 mod files;
 mod folder;
+mod joined_output;
 mod listed;
 mod local_output;
 mod measure;

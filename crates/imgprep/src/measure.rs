@@ -45,7 +45,7 @@ pub fn measure(
             let plan = plan(disk, &options, run)?;
             (plan.len, plan.is_exact)
         }
-        Measure::Contents => (convert_to(disk, Discard, &options, run)?.len, true),
+        Measure::Contents => (convert_to(disk, Discard, &options, run)?.len, empty.is_exact),
     };
     Ok(Measurement { required, is_exact, ..empty })
 }
@@ -58,7 +58,9 @@ pub fn measure_size(target: &Target, size: u64) -> Result<Measurement, Error> {
     // A writer that has placed nothing: the tables of an image of zeros, and all blocks if it is linear.
     format.begin(&mut Discard)?;
     let required = format.finish(&mut Discard)?;
-    Ok(Measurement { required, is_exact: true, fully_allocated, virtual_size: target.disk_size(size) })
+    // The descriptor of an image of several files contains their names.
+    let is_exact = format.files().is_empty();
+    Ok(Measurement { required, is_exact, fully_allocated, virtual_size: target.disk_size(size) })
 }
 
 /// The length does not depend on identity and time.
@@ -85,6 +87,10 @@ impl Output for Discard {
 
     fn label(&self) -> String {
         "measurement".into()
+    }
+
+    fn takes_files(&self) -> bool {
+        true
     }
 }
 

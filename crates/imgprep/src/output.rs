@@ -22,6 +22,17 @@ pub trait Output {
         Ok(None)
     }
 
+    /// Opens the files that the output itself names, with their final paths: the other files of an image that consists of several.
+    fn reopen_named(&self) -> Result<Vec<Arc<dyn ImageFile>>, Error> {
+        Ok(Vec::new())
+    }
+
+    /// Whether the addresses of an image that consists of several files can be written
+    /// ([`ImageWriter::files`](imgprep_map::ImageWriter::files)).
+    fn takes_files(&self) -> bool {
+        false
+    }
+
     /// Makes the complete output visible. It is called once, after the last write and a successful verification; an
     /// output that is dropped without it is discarded.
     fn publish(self: Box<Self>) -> Result<(), Error> {

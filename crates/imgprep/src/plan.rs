@@ -39,7 +39,13 @@ pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<
     let len = max_len(&*format, disk.size(), table_scan.groups);
     let losses = Losses::from(table_scan.losses.clone()).into_sorted();
     let scope = Scope { disk: Arc::clone(disk.token()), on_loss: run.on_loss };
-    Ok(Plan { table_scan, len, is_exact: format.linear_at().is_some(), losses, scope })
+    Ok(Plan {
+        table_scan,
+        len,
+        is_exact: format.linear_at().is_some() && format.files().is_empty(),
+        losses,
+        scope,
+    })
 }
 
 /// Size of a group of chunks: a block that is larger than a chunk, or a chunk.

@@ -46,7 +46,17 @@ impl MemoryFiles {
     /// Adds a file, and replaces one of the same path.
     pub fn add(&mut self, path: impl Into<PathBuf>, reader: impl ReadAt + 'static) {
         let path = lexically_normal(&path.into());
-        self.0.insert(path.clone(), NamedReader::new(path, reader).into());
+        self.add_file(NamedReader::new(path, reader).into());
+    }
+
+    /// Adds an open file under its own path, and replaces one of the same path.
+    pub fn add_file(&mut self, file: Arc<dyn ImageFile>) {
+        self.0.insert(lexically_normal(file.path()), file);
+    }
+
+    /// Whether there are no files.
+    pub fn is_empty(&self) -> bool {
+        self.0.is_empty()
     }
 }
 

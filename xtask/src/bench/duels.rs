@@ -32,6 +32,9 @@ const FORMATS: &[(&str, f64, &[&str])] = &[
 /// The option of both programs for a compressed VMDK.
 const STREAM: &str = "-o subformat=streamOptimized";
 
+/// The option of both programs for a flat VMDK.
+const FLAT: &str = "-o subformat=monolithicFlat";
+
 /// What is made of a disk with a file system.
 const FILE_SYSTEM_FORMATS: &[(&str, f64, &[&str])] = &[
     ("QCOW2", 0.60, &["-O", "qcow2"]),
@@ -264,6 +267,7 @@ impl Inputs {
             duel(("QCOW, zlib", 0.35, "qcow", "-o compress=on", "-c")),
             duel(("VMDK, sparse", 0.75, "vmdk", "", "")),
             duel(("VMDK, streamOptimized", 0.35, "vmdk", STREAM, STREAM)),
+            duel(("VMDK, flat", 0.75, "vmdk", FLAT, FLAT)),
         ]
     }
 

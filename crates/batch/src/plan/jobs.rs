@@ -123,6 +123,9 @@ fn job(out: &Path, image: Found, rules: &dyn ImportRules) -> Result<Job, Error> 
     let wrong = |what| Error::new(BatchError::Setting { what }).in_path(path_text(&image.source));
     image.spec.profile.as_deref().map_or(Ok(()), |name| rules.check_profile(name)).map_err(wrong)?;
     let target = image.spec.target().map_err(wrong)?;
+    if target.is_multi_file() {
+        return Err(wrong(format!("a {} of several files cannot be written by a batch", target.name())));
+    }
     let relative = match &image.output {
         Some(output) => below(output),
         None => image.name.output(&image.source, &image.dir, target.name()),

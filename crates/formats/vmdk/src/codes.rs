@@ -85,4 +85,5 @@ pub const CODES: &[Code] = &[
     Code::corrupt("vmdk.table.past-end", "safety/table-size", "a table lies past the end of the file"),
     Code::unsupported("vmdk.write.disk-too-large", "format/unsupported", "the disk is too large for a VMDK of this subformat").without_rule(),
     Code::unsupported("vmdk.write.file-too-large", "format/unsupported", "the data exceeds the largest file that grain tables can describe").without_rule(),
+    Code::unsupported("vmdk.write.name", "format/unsupported", "the names of the extent files cannot be stored in a descriptor").without_rule(),
 ];

@@ -380,6 +380,14 @@ pub enum Unsupported {
         /// The largest disk.
         most: u64,
     },
+    /// A name of an output that a descriptor cannot contain.
+    #[error(
+        "the descriptor cannot contain names of files next to {name:?}: expected UTF-8 without quotes and control characters"
+    )]
+    WriteName {
+        /// The name of the output.
+        name: String,
+    },
     /// A file that becomes too long: its data does not fit.
     #[error("the file would exceed 2 TiB, the limit of the sector numbers in grain tables")]
     WriteFileTooLarge,
@@ -413,6 +421,7 @@ impl Detail for Unsupported {
             Self::TooManyGrains { .. } => "vmdk.limit.grains",
             Self::WriteDiskTooLarge { .. } => "vmdk.write.disk-too-large",
             Self::WriteFileTooLarge => "vmdk.write.file-too-large",
+            Self::WriteName { .. } => "vmdk.write.name",
         }
     }
 
@@ -429,7 +438,9 @@ impl Detail for Unsupported {
 
     fn at(&self) -> Option<u64> {
         Some(match self {
-            Self::WriteDiskTooLarge { .. } | Self::WriteFileTooLarge => return None,
+            Self::WriteDiskTooLarge { .. } | Self::WriteFileTooLarge | Self::WriteName { .. } => {
+                return None;
+            }
             Self::Alone { .. } => 0,
             Self::Version { at, .. }
             | Self::Physical { at, .. }

@@ -1,4 +1,4 @@
-//! Writes monolithicSparse images (5.0, "Hosted Sparse Extents").
+//! Writes sparse images (5.0, "Hosted Sparse Extents"): in one file, or split into files of 2 GB and a descriptor.
 //!
 //! Both grain directories and all grain tables precede the grains, as in images of the vendor. All directory entries are
 //! set; tables without grains are gaps, which read as zeros.
@@ -7,10 +7,15 @@
 
 use alloc::vec::Vec;
 
-use imgprep_map::{Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Stored};
+use imgprep_map::{Emit, Encoding, Error, FilePart, ImageWriter, Placement, SinkKind, Stored, usize_of};
 
 use crate::descriptor_text::{DESCRIPTOR_SECTORS, EMBEDDED_NAME, WrittenExtent, descriptor_text, embedded};
-use crate::grain_table::{GrainTable, TABLE_BYTES, check_disk_size, entry_bytes, sector_of, tables_of};
+use crate::file_names::{
+    DESCRIPTOR_AT, ExtentFile, SPLIT, check_name, descriptor_file, max_descriptor_len, split,
+};
+use crate::grain_table::{
+    ENTRIES, GrainTable, TABLE_BYTES, check_disk_size, entry_bytes, sector_of, tables_of,
+};
 use crate::layout::{FLAG_NEWLINES, FLAG_REDUNDANT, NEWLINES, RawHosted, SECTOR};
 use crate::write_options::WriteOptions;
 
@@ -95,40 +100,101 @@ impl ExtentLayout {
             .into_iter()
             .try_for_each(|directory| out.write(base + self.table_at(directory, table.index), &bytes))
     }
-
-    /// The maximum length of the file with `blocks` grains.
-    pub(crate) fn max_len(&self, blocks: u64) -> u64 {
-        self.first_grain().saturating_add(blocks.saturating_mul(self.grain))
-    }
 }
 
-/// A writer of monolithicSparse images.
+/// Addresses of one extent file: more than it can have bytes.
+const STRIDE: u64 = 1 << 33;
+
+/// A writer of sparse images.
 pub(crate) struct SparseWriter {
     options: WriteOptions,
-    layout: ExtentLayout,
-    /// File offset of the next grain.
+    /// The extent files of a split image.
+    extents: Vec<ExtentFile>,
+    /// The extent that is being written.
+    current: u64,
+    /// Offset of the next grain in its file.
     next: u64,
+    /// Grains that are stored, in all files.
+    stored: u64,
     table: Option<GrainTable>,
 }
 
 impl SparseWriter {
-    /// Fails if the directory would be too long, or if the tables leave no space for grains.
-    pub(crate) fn new(options: WriteOptions) -> Result<Self, Error> {
-        let (capacity, grain) = (options.disk_size, options.grain.bytes());
-        check_disk_size(capacity, grain)?;
-        let layout = ExtentLayout { capacity, grain, descriptor_sectors: DESCRIPTOR_SECTORS };
-        Ok(Self { options, layout, next: layout.first_grain(), table: None })
+    /// A disk in one file with an embedded descriptor.
+    ///
+    /// Fails if the directory would be too long.
+    pub(crate) fn monolithic(options: WriteOptions) -> Result<Self, Error> {
+        check_disk_size(options.disk_size, options.grain.bytes())?;
+        Ok(Self::new(options, Vec::new()))
+    }
+
+    /// A disk in extent files of 2 GB and a descriptor.
+    ///
+    /// Fails if there would be too many.
+    pub(crate) fn split(options: WriteOptions, name: &str) -> Result<Self, Error> {
+        check_name(name)?;
+        Ok(Self::new(options, split(name, options.disk_size, 's')?))
+    }
+
+    fn new(options: WriteOptions, extents: Vec<ExtentFile>) -> Self {
+        let mut writer = Self { options, extents, current: 0, next: 0, stored: 0, table: None };
+        writer.next = writer.layout(0).first_grain();
+        writer
+    }
+
+    /// Grains of the disk in each extent but the last one.
+    fn grains_per_extent(&self) -> u64 {
+        let grain = self.options.grain.bytes();
+        if self.extents.is_empty() { u64::MAX } else { SPLIT / grain }
+    }
+
+    /// The layout of an extent. Without split extents, it is the whole disk.
+    fn layout(&self, index: u64) -> ExtentLayout {
+        let grain = self.options.grain.bytes();
+        match self.extents.get(usize_of(index)) {
+            Some(extent) => ExtentLayout { capacity: extent.len(), grain, descriptor_sectors: 0 },
+            None => ExtentLayout {
+                capacity: self.options.disk_size,
+                grain,
+                descriptor_sectors: DESCRIPTOR_SECTORS,
+            },
+        }
+    }
+
+    /// The first address and the layout of each extent.
+    fn layouts(&self) -> impl Iterator<Item = (u64, ExtentLayout)> {
+        (0..self.extents.len().max(1) as u64).map(|index| (index * STRIDE, self.layout(index)))
     }
 
     fn close_table(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
         let Some(table) = self.table.take() else { return Ok(()) };
-        self.layout.write_table(0, &table, out)
+        self.layout(self.current).write_table(self.current * STRIDE, &table, out)
+    }
+
+    /// Starts the table `index` of the extent `extent`, unless it is the current one.
+    fn open_table(&mut self, extent: u64, index: u64, out: &mut dyn Emit) -> Result<(), Error> {
+        if extent == self.current && self.table.as_ref().is_some_and(|table| table.index == index) {
+            return Ok(());
+        }
+        self.close_table(out)?;
+        if extent != self.current {
+            self.current = extent;
+            self.next = self.layout(extent).first_grain();
+        }
+        self.table = Some(GrainTable::new(index));
+        Ok(())
+    }
+
+    /// Bytes of all extents with `grains` grains.
+    fn len(&self, grains: u64) -> u64 {
+        let heads = self.layouts().map(|(_, layout)| layout.first_grain()).sum();
+        grains.saturating_mul(self.options.grain.bytes()).saturating_add(heads)
     }
 }
 
 impl ImageWriter for SparseWriter {
     fn block(&self) -> u64 {
-        self.layout.grain
+        self.options.grain.bytes()
     }
 
     fn encoding(&self) -> Encoding {
@@ -139,32 +205,51 @@ impl ImageWriter for SparseWriter {
         SinkKind::Random
     }
 
+    fn files(&self) -> Vec<FilePart> {
+        if self.extents.is_empty() {
+            return Vec::new();
+        }
+        let part = |(extent, (base, layout)): (&ExtentFile, (u64, ExtentLayout))| FilePart {
+            name: Some(extent.name.clone()),
+            range: base..base + STRIDE,
+            min_len: layout.first_grain(),
+        };
+        self.extents.iter().zip(self.layouts()).map(part).chain([descriptor_file()]).collect()
+    }
+
     fn begin(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
-        let sectors = self.options.disk_size / SECTOR;
-        let extent = WrittenExtent { sectors, kind: "SPARSE", name: EMBEDDED_NAME };
-        self.layout.begin(0, &embedded(&descriptor_text(&self.options, [extent])), out)
+        if self.extents.is_empty() {
+            let sectors = self.options.disk_size / SECTOR;
+            let extent = WrittenExtent { sectors, kind: "SPARSE", name: EMBEDDED_NAME };
+            return self.layout(0).begin(0, &embedded(&descriptor_text(&self.options, [extent])), out);
+        }
+        self.layouts().try_for_each(|(base, layout)| layout.begin(base, &[], out))
     }
 
     fn place(&mut self, block: u64, _: Stored, out: &mut dyn Emit) -> Result<Placement, Error> {
-        let index = block / (TABLE_BYTES / 4);
-        if self.table.as_ref().is_none_or(|table| table.index != index) {
-            self.close_table(out)?;
-            self.table = Some(GrainTable::new(index));
-        }
+        let (extent, grain) = (block / self.grains_per_extent(), block % self.grains_per_extent());
+        self.open_table(extent, grain / ENTRIES, out)?;
         let at = self.next;
         if let Some(table) = &mut self.table {
-            table.set(block, at)?;
+            table.set(grain, at)?;
         }
-        self.next += self.layout.grain;
-        Ok(Placement::bare(at))
+        self.next += self.options.grain.bytes();
+        self.stored += 1;
+        Ok(Placement::bare(extent * STRIDE + at))
     }
 
     fn finish(&mut self, out: &mut dyn Emit) -> Result<u64, Error> {
         self.close_table(out)?;
-        Ok(self.next)
+        if self.extents.is_empty() {
+            return Ok(self.next);
+        }
+        let text = descriptor_text(&self.options, self.extents.iter().map(|extent| extent.line("SPARSE")));
+        out.write(DESCRIPTOR_AT, text.as_bytes())?;
+        Ok(self.len(self.stored) + text.len() as u64)
     }
 
     fn max_len(&self, blocks: u64, _: u64) -> u64 {
-        self.layout.max_len(blocks)
+        let text = if self.extents.is_empty() { 0 } else { max_descriptor_len(self.extents.len()) };
+        self.len(blocks).saturating_add(text)
     }
 }

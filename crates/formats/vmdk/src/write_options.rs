@@ -11,6 +11,12 @@ pub enum Subformat {
         /// Level of deflate, 1 to 9.
         level: u32,
     },
+    /// A descriptor and a file with the bytes of the disk.
+    MonolithicFlat,
+    /// A descriptor and sparse files for 2047 MiB of the disk each.
+    SplitSparse,
+    /// A descriptor and files with 2047 MiB of the disk each.
+    SplitFlat,
 }
 
 impl Subformat {
@@ -19,7 +25,20 @@ impl Subformat {
         match self {
             Self::MonolithicSparse => "monolithicSparse",
             Self::StreamOptimized { .. } => "streamOptimized",
+            Self::MonolithicFlat => "monolithicFlat",
+            Self::SplitSparse => "twoGbMaxExtentSparse",
+            Self::SplitFlat => "twoGbMaxExtentFlat",
         }
+    }
+
+    /// Whether the image consists of a descriptor and further files.
+    pub fn is_multi_file(self) -> bool {
+        !matches!(self, Self::MonolithicSparse | Self::StreamOptimized { .. })
+    }
+
+    /// Whether the disk is stored in grains.
+    pub fn has_grains(self) -> bool {
+        !matches!(self, Self::MonolithicFlat | Self::SplitFlat)
     }
 }
 

@@ -4,17 +4,21 @@ use alloc::boxed::Box;
 
 use imgprep_map::{Error, ImageWriter};
 
+use crate::flat_writer::FlatWriter;
 use crate::sparse_writer::SparseWriter;
 use crate::stream_writer::StreamWriter;
 use crate::write_options::{Subformat, WriteOptions};
 
-/// The writer of an image.
+/// The writer of an image. `name` is the name of its file; the extents of an image of several files are named after it.
 ///
-/// Fails for a disk that is too large for the subformat.
-pub fn writer(options: WriteOptions) -> Result<Box<dyn ImageWriter>, Error> {
+/// Fails for a disk that is too large for the subformat, and for a name that a descriptor cannot contain.
+pub fn writer(options: WriteOptions, name: &str) -> Result<Box<dyn ImageWriter>, Error> {
     Ok(match options.subformat {
-        Subformat::MonolithicSparse => Box::new(SparseWriter::new(options)?),
+        Subformat::MonolithicSparse => Box::new(SparseWriter::monolithic(options)?),
         Subformat::StreamOptimized { level } => Box::new(StreamWriter::new(options, level)?),
+        Subformat::MonolithicFlat => Box::new(FlatWriter::monolithic(options, name)?),
+        Subformat::SplitSparse => Box::new(SparseWriter::split(options, name)?),
+        Subformat::SplitFlat => Box::new(FlatWriter::split(options, name)?),
     })
 }
 
@@ -62,7 +66,7 @@ mod tests {
 
     /// The file with payloads of this length, filled with the number of their grain.
     fn file(disk_size: u64, subformat: Subformat, grains: &[u64], len: usize) -> Vec<u8> {
-        let mut writer = writer(options(disk_size, subformat)).unwrap();
+        let mut writer = writer(options(disk_size, subformat), "a.vmdk").unwrap();
         let mut file = File::default();
         writer.begin(&mut file).unwrap();
         for grain in grains {
@@ -114,8 +118,8 @@ mod tests {
     fn a_directory_that_qemu_rejects_is_not_written() {
         let most = (32 << 20) * 512 * 8192;
         for subformat in [Subformat::MonolithicSparse, STREAM] {
-            assert!(writer(options(most, subformat)).is_ok());
-            let error = writer(options(most + 512, subformat)).err().unwrap();
+            assert!(writer(options(most, subformat), "").is_ok());
+            let error = writer(options(most + 512, subformat), "").err().unwrap();
             assert_eq!(error.code(), "vmdk.write.disk-too-large");
             assert_eq!(error.detail(), Some(&Unsupported::WriteDiskTooLarge { size: most + 512, most }));
         }
@@ -125,7 +129,7 @@ mod tests {
     #[test]
     fn data_past_2_tib_of_a_file_is_rejected() {
         for subformat in [Subformat::MonolithicSparse, STREAM] {
-            let mut writer = writer(with_grain(1 << 20, 4 << 40, subformat)).unwrap();
+            let mut writer = writer(with_grain(1 << 20, 4 << 40, subformat), "").unwrap();
             let mut file = File::default();
             let stored = Stored { len: 1 << 20, is_compressed: false };
             let mut at = 0;

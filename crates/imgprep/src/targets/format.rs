@@ -59,16 +59,16 @@ pub const TARGETS: &[TargetFormat] = &[
         parse: |settings| VhdTarget::parse(settings).map(Target::Vhd),
     },
     TargetFormat {
-        name: imgprep_vmdk::NAME,
-        aliases: &[],
-        options: VmdkTarget::OPTIONS,
-        parse: |settings| VmdkTarget::parse(settings).map(Target::Vmdk),
-    },
-    TargetFormat {
         name: imgprep_vhdx::NAME,
         aliases: &[],
         options: VhdxTarget::OPTIONS,
         parse: |settings| VhdxTarget::parse(settings).map(Target::Vhdx),
+    },
+    TargetFormat {
+        name: imgprep_vmdk::NAME,
+        aliases: &[],
+        options: VmdkTarget::OPTIONS,
+        parse: |settings| VmdkTarget::parse(settings).map(Target::Vmdk),
     },
     TargetFormat {
         name: imgprep_qed::NAME,
@@ -155,7 +155,7 @@ mod tests {
         }
         assert_eq!(Target::parse("img", []), Ok(Target::Raw));
         assert_eq!(Target::parse("RAW", []), Ok(Target::Raw));
-        assert!(writable().starts_with("zvhd2, zvhd, ") && writable().ends_with(" and raw"));
+        assert!(writable().starts_with("zvhd2, ") && writable().ends_with(" and raw"));
         for (name, want) in [("vhds", "cannot write vhds"), ("floppy", "floppy: unknown format")] {
             let error = Target::parse(name, []).unwrap_err().to_string();
             let (start, formats) = error.split_once("the writable formats are ").unwrap();
@@ -223,10 +223,19 @@ mod tests {
                 &["compat=0.10", "compression_type=zstd"],
                 "compat=0.10 contradicts compression_type=zstd: version 2 has zlib only",
             ),
-            ("vmdk", &["subformat=vmfs"], "expected subformat=monolithicSparse|streamOptimized"),
+            (
+                "vmdk",
+                &["subformat=vmfs"],
+                "expected subformat=monolithicSparse|monolithicFlat|twoGbMaxExtentSparse|twoGbMaxExtentFlat|streamOptimized",
+            ),
             ("vmdk", &["adapter_type=sata"], "expected adapter_type=ide|lsilogic|buslogic|legacyESX"),
             ("vmdk", &["hwversion=0"], "the version of the hardware is a number from 1 to 99"),
             ("vmdk", &["grain=4K"], "grains have a power of two from 8K to 1M bytes"),
+            (
+                "vmdk",
+                &["subformat=monolithicFlat", "grain=8K"],
+                "grain requires a subformat that is not flat",
+            ),
             ("vmdk", &["level=3"], "level requires subformat=streamOptimized"),
             ("vmdk", &["subformat=streamOptimized", "level=10"], "level 10: zlib has levels 1 to 9"),
             ("qcow2", &["compress=off", "level=1"], "compress=off contradicts the compression type or level"),

@@ -34,6 +34,8 @@ pub(crate) struct Properties {
     pub(crate) has_uuid: bool,
     /// Bytes after the disk that must be the last ones of a device, because the format is recognised by them.
     pub(crate) footer_len: Option<u64>,
+    /// Whether an image consists of several files.
+    pub(crate) is_multi_file: bool,
 }
 
 impl Properties {
@@ -47,6 +49,7 @@ impl Properties {
             takes_bitmap: false,
             has_uuid: false,
             footer_len: None,
+            is_multi_file: false,
         }
     }
 }
@@ -59,4 +62,6 @@ pub(crate) struct NewImage {
     pub(crate) disk_size: u64,
     pub(crate) uuid: [u8; 16],
     pub(crate) unix_time: u64,
+    /// The name of its file, after which further files are named.
+    pub(crate) file_name: String,
 }

@@ -110,14 +110,30 @@ impl Target {
         self.kind().properties().has_uuid
     }
 
-    /// The writer for a disk of `size` bytes.
+    /// Whether an image consists of several files. Only a path of a file can be its output.
+    pub fn is_multi_file(&self) -> bool {
+        self.kind().properties().is_multi_file
+    }
+
+    /// The writer for a disk of `size` bytes in a file whose name is not known.
     pub(crate) fn writer(
         &self,
         size: u64,
         uuid: [u8; 16],
         unix_time: u64,
     ) -> Result<Box<dyn ImageWriter>, Error> {
+        self.writer_of(size, uuid, unix_time, "disk".into())
+    }
+
+    /// The writer for a disk of `size` bytes in a file of this name.
+    pub(crate) fn writer_of(
+        &self,
+        size: u64,
+        uuid: [u8; 16],
+        unix_time: u64,
+        file_name: String,
+    ) -> Result<Box<dyn ImageWriter>, Error> {
         let disk_size = self.disk_size(size);
-        self.kind().writer(&NewImage { source_size: size, disk_size, uuid, unix_time })
+        self.kind().writer(&NewImage { source_size: size, disk_size, uuid, unix_time, file_name })
     }
 }

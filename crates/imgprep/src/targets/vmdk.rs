@@ -24,9 +24,9 @@ impl VmdkTarget {
     pub(super) const OPTIONS: &'static [TargetOption] = &[
         TargetOption {
             key: "subformat",
-            values: "monolithicSparse|streamOptimized",
+            values: "monolithicSparse|monolithicFlat|twoGbMaxExtentSparse|twoGbMaxExtentFlat|streamOptimized",
             default: "monolithicSparse",
-            about: "store the grains with data, uncompressed or compressed",
+            about: "one file or several, of the grains with data or of all bytes, or of compressed grains",
         },
         TargetOption {
             key: "adapter_type",
@@ -58,6 +58,9 @@ impl VmdkTarget {
         let level = settings.zlib_level()?;
         let subformats = [
             ("monolithicSparse", Subformat::MonolithicSparse),
+            ("monolithicFlat", Subformat::MonolithicFlat),
+            ("twoGbMaxExtentSparse", Subformat::SplitSparse),
+            ("twoGbMaxExtentFlat", Subformat::SplitFlat),
             ("streamOptimized", Subformat::StreamOptimized { level }),
         ];
         let adapters = [Adapter::Ide, Adapter::LsiLogic, Adapter::BusLogic, Adapter::LegacyEsx]
@@ -65,6 +68,9 @@ impl VmdkTarget {
         let subformat = settings.choice("subformat", &subformats)?.unwrap_or_default();
         if settings.has("level") && !matches!(subformat, Subformat::StreamOptimized { .. }) {
             return Err(TargetError::Contradiction("level requires subformat=streamOptimized"));
+        }
+        if settings.has("grain") && !subformat.has_grains() {
+            return Err(TargetError::Contradiction("grain requires a subformat that is not flat"));
         }
         let grains = "grains have a power of two from 8K to 1M bytes";
         let versions = "the version of the hardware is a number from 1 to 99";
@@ -81,21 +87,22 @@ impl VmdkTarget {
 impl TargetKind for VmdkTarget {
     /// The capacity of a stream is a multiple of the grain, as the specification recommends: strict importers expect it.
     fn properties(&self) -> Properties {
-        let properties = Properties { has_uuid: true, ..Properties::new(imgprep_vmdk::NAME) };
+        let is_multi_file = self.subformat.is_multi_file();
+        let properties = Properties { has_uuid: true, is_multi_file, ..Properties::new(imgprep_vmdk::NAME) };
         match self.subformat {
-            Subformat::MonolithicSparse => properties,
             Subformat::StreamOptimized { level } => Properties {
                 granule: self.grain.bytes(),
                 compression: Some(Compression::Zlib { level }),
                 ..properties
             },
+            _ => properties,
         }
     }
 
     fn set_level(&mut self, level: u32) -> Result<(), TargetError> {
         match &mut self.subformat {
             Subformat::StreamOptimized { level: current } => *current = zlib_level(level)?,
-            Subformat::MonolithicSparse => {
+            _ => {
                 return Err(TargetError::NoLevel { level, target: "a VMDK that is not streamOptimized" });
             }
         }
@@ -103,13 +110,14 @@ impl TargetKind for VmdkTarget {
     }
 
     fn writer(&self, image: &NewImage) -> Result<Box<dyn ImageWriter>, Error> {
-        imgprep_vmdk::writer(WriteOptions {
+        let options = WriteOptions {
             disk_size: image.disk_size,
             subformat: self.subformat,
             adapter: self.adapter,
             hardware_version: self.hardware_version,
             grain: self.grain,
             uuid: image.uuid,
-        })
+        };
+        imgprep_vmdk::writer(options, &image.file_name)
     }
 }

@@ -1,6 +1,8 @@
 //! The writer interface: a format determines where blocks are stored and what its tables contain.
 
+use alloc::string::String;
 use alloc::vec::Vec;
+use core::ops::Range;
 
 use crate::{Error, SinkKind};
 
@@ -32,17 +34,36 @@ pub trait ImageWriter: Send {
         None
     }
 
+    /// The files of an image that consists of several, in the order of their ranges. Empty for an image in one file.
+    ///
+    /// All offsets of the writer are addresses in these ranges. An image of several files is only written to files, which
+    /// read as zeros where nothing is written.
+    fn files(&self) -> Vec<FilePart> {
+        Vec::new()
+    }
+
     /// Emits what precedes the first block.
     fn begin(&mut self, out: &mut dyn Emit) -> Result<(), Error>;
 
     /// The place of a block. Tables that are emitted here are written before the block.
     fn place(&mut self, block: u64, stored: Stored, out: &mut dyn Emit) -> Result<Placement, Error>;
 
-    /// Emits what follows the last block, and returns the length of the file.
+    /// Emits what follows the last block, and returns the length of the file, or of all files of the image.
     fn finish(&mut self, out: &mut dyn Emit) -> Result<u64, Error>;
 
-    /// The maximum length of a file with `blocks` blocks of data of at most `stored` bytes each.
+    /// The maximum length of an image with `blocks` blocks of data of at most `stored` bytes each.
     fn max_len(&self, blocks: u64, stored: u64) -> u64;
+}
+
+/// One file of an image that consists of several.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct FilePart {
+    /// Its name, next to the output; `None` for the output itself, which names the others.
+    pub name: Option<String>,
+    /// Its addresses. It may be shorter.
+    pub range: Range<u64>,
+    /// Its minimum length: it is as long as the last byte that is written, but not shorter than this.
+    pub min_len: u64,
 }
 
 /// Receives the headers and tables of a file that is being written.

@@ -3,5 +3,5 @@
 mod image_writer;
 mod sink;
 
-pub use image_writer::{Compression, Emit, Encoding, ImageWriter, Placement, Stored};
+pub use image_writer::{Compression, Emit, Encoding, FilePart, ImageWriter, Placement, Stored};
 pub use sink::{Sink, SinkKind, WriteError};

@@ -105,6 +105,8 @@ fn every_image_survives_conversion_to_each_writable_format() {
             ("out.qcow", &["-o", "compress=on"]),
             ("out.vmdk", &[]),
             ("out.vmdk", &["-o", "subformat=streamOptimized,level=1"]),
+            ("out.vmdk", &["-o", "subformat=monolithicFlat"]),
+            ("out.vmdk", &["-o", "subformat=twoGbMaxExtentSparse"]),
         ] {
             let to = ["convert", &source, out, "--force", "--no-sync", "--size", "original"];
             let output = imgprep(folder.path(), &[&to[..], options].concat());
