@@ -1,6 +1,6 @@
 //! Converts a disk into an output and reads the output back.
 
-use std::path::PathBuf;
+use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use imgprep_engine::{
@@ -11,6 +11,7 @@ use imgprep_io::{DeviceOutput, Existing, OutputFile, OutputOptions, PipeOutput};
 use imgprep_map::{Error, FilePart, ImageWriter, ParseOptions, SinkKind, SizeChoice, WriteError};
 use imgprep_open::{FollowPolicy, MemoryFiles, OpenOptions};
 
+use crate::backing::{OpenBacking, backing_path};
 use crate::bitmap_file::Made;
 use crate::joined_output::{JoinedTarget, paths_of};
 use crate::local_output::{DeviceTarget, FileTarget, PipeTarget};
@@ -80,7 +81,8 @@ pub fn convert_planned(
     };
     let name = path.and_then(|path| path.file_name()).map(|name| name.to_string_lossy().into_owned());
     let takes_files = path.is_some_and(|path| !imgprep_io::is_block_device(path));
-    let place = Place { kind, takes_files, name: name.unwrap_or_else(|| "disk".into()) };
+    let folder = path.and_then(|path| path.parent()).map(Path::to_path_buf).unwrap_or_default();
+    let place = Place { kind, takes_files, name: name.unwrap_or_else(|| "disk".into()), folder };
     convert_into(disk, plan, place, |parts| create(destination, options, disk, parts), options, run)
 }
 
@@ -111,7 +113,7 @@ pub fn convert_planned_to(
         return Err(Error::new(RequestError::NotReadable).in_path(output.label()));
     }
     let (kind, takes_files) = (output.sink().kind(), output.takes_files());
-    let place = Place { kind, takes_files, name: "disk".into() };
+    let place = Place { kind, takes_files, name: "disk".into(), folder: PathBuf::new() };
     convert_into(disk, plan, place, |_| Ok(Box::new(output)), options, run)
 }
 
@@ -121,6 +123,8 @@ struct Place {
     /// Whether it can consist of several files.
     takes_files: bool,
     name: String,
+    /// The folder that the name of a backing file is relative to.
+    folder: PathBuf,
 }
 
 /// Converts into the output that `create` makes once the tables have been scanned.
@@ -132,8 +136,8 @@ fn convert_into<'o>(
     options: &ConvertOptions,
     run: &Options<'_>,
 ) -> Result<Converted, Error> {
-    let target = &options.target;
-    let mut format = target.writer_of(disk.size(), options.uuid, options.unix_time, place.name)?;
+    let target = options.target.clone();
+    let mut format = target.writer_of(disk.size(), options.uuid, options.unix_time, place.name.clone())?;
     if place.kind < format.needs() {
         return Err(RequestError::TargetNeedsFile { format: options.target.name() }.into());
     }
@@ -142,11 +146,18 @@ fn convert_into<'o>(
         return Err(RequestError::TargetNeedsNames.into());
     }
     let mut table_scan = tables_of(disk, plan, &*format, run)?;
+    let backing = OpenBacking::open(&target, &place.folder, table_scan.chunk, run)?;
+    if let Some(backing) = &backing {
+        // Its format, if it was detected, is stored in the output.
+        let target = target.with_backing_format(backing.format());
+        format = target.writer_of(disk.size(), options.uuid, options.unix_time, place.name)?;
+    }
     let losses = Losses::from(std::mem::take(&mut table_scan.losses));
     let opened = create(&parts)?;
-    let job = Job { disk, table_scan: &table_scan, options, run, losses: &losses };
+    let job = Job { disk, table_scan: &table_scan, options, run, losses: &losses, backing: backing.as_ref() };
     let done = job.write(&*opened, &mut *format)?;
     disk.check_unchanged()?;
+    backing.as_ref().map_or(Ok(()), OpenBacking::check_unchanged)?;
     let back = job.verify(&*opened, done.checksums.as_ref())?;
     let is_verified = back.is_some();
     let digests = job.digests(&*opened, done.checksums.as_ref(), back.as_ref())?;
@@ -174,7 +185,11 @@ fn check_request(disk: &Disk, destination: &Destination, options: &ConvertOption
         }
         Destination::Stdout if options.bitmap.is_some() => return Err(RequestError::BitmapNeedsRaw.into()),
         Destination::Stdout => files.writes_stdout(),
-        Destination::Path(path) => files.writes(Role::Output, path),
+        Destination::Path(path) => {
+            files.writes(Role::Output, path);
+            let folder = path.parent().unwrap_or(Path::new(""));
+            backing_path(&options.target, folder).iter().for_each(|path| files.reads(path));
+        }
     }
     let Some((_, bitmap)) = &options.bitmap else { return files.check() };
     if !options.target.takes_bitmap() {
@@ -265,6 +280,7 @@ struct Job<'a> {
     options: &'a ConvertOptions,
     run: &'a Options<'a>,
     losses: &'a Losses,
+    backing: Option<&'a OpenBacking>,
 }
 
 impl Job<'_> {
@@ -283,6 +299,7 @@ impl Job<'_> {
                 BitmapMaker::Ours(shape) => Some(*shape),
                 BitmapMaker::Command(_) => None,
             }),
+            backing: self.backing.map(OpenBacking::scanned),
         };
         run(self.disk.stack(), self.table_scan, output, self.run, self.losses).map_err(|error| {
             // Errors of the source contain the name of the layer already.
@@ -303,6 +320,12 @@ impl Job<'_> {
         .map(Some)
     }
 
+    fn reopen(&self, opened: &dyn Output, format: &str, size: SizeChoice) -> Result<Option<Disk>, Error> {
+        // The file itself has no backing file.
+        let backing = self.backing.filter(|_| format == self.options.target.name());
+        reopen(opened, format, size, backing.map(|backing| &*backing.path))
+    }
+
     /// Whether BLAKE3 is computed in the passes over source and output: their chunks are subtrees.
     fn with_blake3(&self) -> bool {
         self.options.checksum == Checksum::Digest(DigestAlgorithm::Blake3)
@@ -316,10 +339,10 @@ impl Job<'_> {
         }
         let format = self.options.target.name();
         // The part after the end of the disk is read, too, as far as the format rounds the size up.
-        let (Some(source), Some(output)) = (source, reopen(opened, format, SizeChoice::Current)?) else {
+        let (Some(source), Some(output)) = (source, self.reopen(opened, format, SizeChoice::Current)?) else {
             return Ok(None);
         };
-        let original = reopen(opened, format, SizeChoice::Original)?.filter(|_| self.with_blake3());
+        let original = self.reopen(opened, format, SizeChoice::Original)?.filter(|_| self.with_blake3());
         let options = Options { on_loss: OnLoss::Stop, ..*self.run };
         let in_path = |error: Error| error.in_path(opened.label()).while_doing("verifying");
         let chunk = self.table_scan.chunk;
@@ -391,24 +414,34 @@ impl Job<'_> {
         if !opened.has_exact_len() {
             return Ok(None);
         }
-        let Some(disk) = reopen(opened, format, SizeChoice::Original)? else { return Ok(None) };
+        let Some(disk) = self.reopen(opened, format, SizeChoice::Original)? else { return Ok(None) };
         let options = Options { on_loss: OnLoss::Stop, ..*self.run };
         Ok(crate::digest(&disk, &[algorithm], &options)?.first().copied())
     }
 }
 
 /// Opens a written output for reading, like any other image; `None` if it cannot be read back.
-fn reopen(opened: &dyn Output, format: &str, size: SizeChoice) -> Result<Option<Disk>, Error> {
+fn reopen(
+    opened: &dyn Output,
+    format: &str,
+    size: SizeChoice,
+    backing: Option<&Path>,
+) -> Result<Option<Disk>, Error> {
     let Some(file) = opened.reopen()? else { return Ok(None) };
-    let mut files = MemoryFiles::new();
-    opened.reopen_named()?.into_iter().for_each(|file| files.add_file(file));
     let open = OpenOptions {
         from: imgprep_catalog::by_name(format),
         parse: ParseOptions { size, ..ParseOptions::default() },
-        // Only the files of the output itself exist for it.
-        follow: if files.is_empty() { FollowPolicy::None } else { FollowPolicy::Beside },
-        namespace: Some(Arc::new(files)),
         ..OpenOptions::default()
+    };
+    let open = if let Some(backing) = backing {
+        // The images below it are in its folder.
+        OpenOptions { follow: FollowPolicy::Beside, parents: vec![backing.to_path_buf()], ..open }
+    } else {
+        let mut files = MemoryFiles::new();
+        opened.reopen_named()?.into_iter().for_each(|file| files.add_file(file));
+        // Only the files of the output itself exist for it.
+        let follow = if files.is_empty() { FollowPolicy::None } else { FollowPolicy::Beside };
+        OpenOptions { follow, namespace: Some(Arc::new(files)), ..open }
     };
     Ok(Some(Disk::from_chain(imgprep_open::open_source(opened.label(), file, &open)?)))
 }

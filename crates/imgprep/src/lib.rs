@@ -48,6 +48,7 @@
 //! path of the file and the offset in it. Nothing here prints or reads the environment.
 
 mod allocation;
+mod backing;
 mod bitmap;
 mod bitmap_command;
 mod bitmap_file;
@@ -111,8 +112,8 @@ pub use plan::{Plan, plan};
 pub use remedy::{descriptor_beside, remedy};
 pub use size::{SizeError, parse_size};
 pub use targets::{
-    Qcow2Target, QcowTarget, QedTarget, TARGETS, Target, TargetError, TargetFormat, TargetOption, VdiTarget,
-    VhdTarget, VhdxTarget, VmdkTarget, Zvhd2Target, ZvhdTarget, writable,
+    BackingFile, Qcow2Target, QcowTarget, QedTarget, TARGETS, Target, TargetError, TargetFormat,
+    TargetOption, VdiTarget, VhdTarget, VhdxTarget, VmdkTarget, Zvhd2Target, ZvhdTarget, writable,
 };
 pub use uuid::parse_uuid;
 pub use verify::{ComparedProperty, Expected, Property, Verification, verify_file};

@@ -36,7 +36,9 @@ pub fn plan(disk: &Disk, options: &ConvertOptions, run: &Options<'_>) -> Result<
     disk.check_readable()?;
     let format = options.target.writer(disk.size(), options.uuid, options.unix_time)?;
     let table_scan = scan_tables(disk.stack(), chunk_size(&*format), group_size(&*format), run)?;
-    let len = max_len(&*format, disk.size(), table_scan.groups);
+    // Where only the backing file has data, zeros may have to be stored.
+    let groups = if options.target.backing().is_some() { u64::MAX } else { table_scan.groups };
+    let len = max_len(&*format, disk.size(), groups);
     let losses = Losses::from(table_scan.losses.clone()).into_sorted();
     let scope = Scope { disk: Arc::clone(disk.token()), on_loss: run.on_loss };
     Ok(Plan {

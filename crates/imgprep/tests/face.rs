@@ -358,6 +358,7 @@ fn types_in_public_signatures_can_be_named() {
         imgprep::Conversion<'_>,
         imgprep::Target,
         imgprep::Qcow2Target,
+        imgprep::BackingFile,
         imgprep::VdiTarget,
         imgprep::VhdTarget,
         imgprep::VhdSubformat,

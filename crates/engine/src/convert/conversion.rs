@@ -8,9 +8,13 @@ use super::checksum::Checksums;
 use super::reducer::{Converted, Reducer};
 use super::worker::{Compressors, Worker, data_ranges};
 use super::writer::Writer;
-use crate::load::{Job, Loaded, Loader, Scratch, jobs, reading_share, with_zeros, without_zeros};
+use crate::compare::ScannedDisk;
+use crate::load::{
+    Chunk, Job, Loaded, Loader, Scratch, jobs, reading_memory, reading_share, with_backing, with_zeros,
+    without_zeros,
+};
 use crate::pipeline::Share;
-use crate::{Losses, Options, Stack, TableScan, pipeline};
+use crate::{Losses, OnLoss, Options, Stack, TableScan, pipeline};
 
 /// The destination of a conversion.
 pub struct Output<'a> {
@@ -24,6 +28,9 @@ pub struct Output<'a> {
     pub with_blake3: bool,
     /// The layout of the bitmap that is computed in the same pass, if any.
     pub bitmap: Option<BitmapShape>,
+    /// The backing file of the output: blocks that are the same there are not stored. Its scan must have chunks of the same
+    /// size, and the format must store blocks that are no larger than a chunk.
+    pub backing: Option<ScannedDisk<'a>>,
 }
 
 /// Size of a chunk in bytes of the disk, unless the compressed blocks of the output format are larger.
@@ -48,11 +55,12 @@ pub fn convert(
     options: &Options<'_>,
     losses: &Losses,
 ) -> Result<Converted, Error> {
-    let Output { format, sink, with_checksums, with_blake3, bitmap } = output;
-    options.progress.begin(table_scan.total());
+    let Output { format, sink, with_checksums, with_blake3, bitmap, backing } = output;
+    let total = table_scan.total() + backing.map_or(0, |disk| disk.table_scan.total());
+    options.progress.begin(total);
     let (encoding, linear_at) = (format.encoding(), format.linear_at());
     let is_direct = linear_at.is_some() && sink.kind() == SinkKind::Random && !sink.serializes_writes();
-    let share = writing_share(stack, table_scan, encoding, is_direct, options)?;
+    let share = writing_share(ScannedDisk { stack, table_scan }, backing, encoding, is_direct, options)?;
     let writer = Writer { sink, stack, progress: options.progress };
     let worker = Worker {
         loader: Loader { stack, on_loss: options.on_loss, losses, progress: options.progress },
@@ -68,19 +76,37 @@ pub fn convert(
         blake3_len: with_blake3.then_some(table_scan.size),
         bitmap,
         compressors: Compressors::default(),
+        backing: backing.map(|disk| Loader {
+            stack: disk.stack,
+            on_loss: OnLoss::Stop,
+            losses,
+            progress: options.progress,
+        }),
+        marks_zeros: format.marks_zeros(),
     };
     let checksums = with_checksums.then(|| Checksums::new(worker.chunk, table_scan.size, with_blake3));
     let bitmap = bitmap.map(|shape| Bitmap::new(shape, table_scan.size));
     let mut reducer = Reducer::new(writer, format, options, worker.chunk, checksums, bitmap);
     reducer.begin()?;
     let feed = jobs(stack, worker.chunk, options, losses, linear_at.filter(|_| is_direct));
-    let work = |chunk, scratch: &mut Scratch| worker.work(chunk, scratch);
-    let reduce = |done| reducer.reduce(done, &worker.compressors);
-    if with_blake3 {
-        let feed = with_zeros(feed, worker.chunk, table_scan.size);
-        pipeline::run(share, options.interrupt, feed, Scratch::new, work, reduce)?;
+    let feed: Box<Chunks<'_>> = if with_blake3 {
+        Box::new(with_zeros(feed, worker.chunk, table_scan.size))
     } else {
-        pipeline::run(share, options.interrupt, without_zeros(feed), Scratch::new, work, reduce)?;
+        Box::new(without_zeros(feed))
+    };
+    let feed: Box<Chunks<'_>> = match backing {
+        None => feed,
+        Some(disk) => {
+            let below = jobs(disk.stack, worker.chunk, options, losses, None);
+            Box::new(with_backing(feed, below, table_scan.size))
+        }
+    };
+    let work = |chunk, scratches: &mut [Scratch; 2]| worker.work(chunk, scratches);
+    let reduce = |done| reducer.reduce(done, &worker.compressors);
+    let scratches = || [Scratch::new(), Scratch::new()];
+    pipeline::run(share, options.interrupt, feed, scratches, work, reduce)?;
+    if let Some(disk) = backing {
+        disk.stack.verify_mapping()?;
     }
     stack.verify_mapping()?;
     reducer.finish(table_scan.size)
@@ -125,9 +151,12 @@ pub fn scan(
     Ok(bitmap)
 }
 
+/// Returns the chunks of a conversion, one for each call.
+type Chunks<'a> = dyn FnMut() -> Result<Option<Chunk>, Error> + 'a;
+
 fn writing_share(
-    stack: &Stack,
-    table_scan: &TableScan,
+    ScannedDisk { stack, table_scan }: ScannedDisk<'_>,
+    backing: Option<ScannedDisk<'_>>,
     encoding: Encoding,
     is_direct: bool,
     options: &Options<'_>,
@@ -142,7 +171,8 @@ fn writing_share(
             (context_bytes(compression), compress_bound(compression, table_scan.chunk))
         }
     };
-    let per_thread = table_scan.chunk + table_scan.largest_compressed + context;
-    let per_chunk = stored + table_scan.largest_compressed;
+    let below = backing.map_or((0, 0), |disk| reading_memory(disk.stack, disk.table_scan));
+    let per_thread = table_scan.chunk + table_scan.largest_compressed + context + below.0;
+    let per_chunk = stored + table_scan.largest_compressed + below.1;
     Ok(Share::plan(options.threads, options.memory, per_thread, per_chunk)?)
 }

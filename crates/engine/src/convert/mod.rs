@@ -4,6 +4,7 @@ mod bitmap;
 mod block_writes;
 mod checksum;
 mod conversion;
+mod overlay;
 mod reducer;
 mod worker;
 mod writer;

@@ -7,7 +7,7 @@ use imgprep_map::{Emit, Error, ImageWriter, Placement, SinkKind, Stored};
 use super::bitmap::Bitmap;
 use super::block_writes::BlockWrites;
 use super::checksum::Checksums;
-use super::worker::{Body, Compressors, Done, StoredBlock};
+use super::worker::{BlockForm, Body, Compressors, Done, StoredBlock};
 use super::writer::{Runs, Writer};
 use crate::Options;
 
@@ -135,7 +135,12 @@ impl<'a> Reducer<'a> {
             return out.flush();
         }
         for block in blocks {
-            let stored = Stored { len: block.range.len() as u64, is_compressed: block.is_compressed };
+            if block.form == BlockForm::Zeros {
+                self.format.mark_zeros(block.number, &mut out)?;
+                continue;
+            }
+            let is_compressed = block.form == BlockForm::Compressed;
+            let stored = Stored { len: block.range.len() as u64, is_compressed };
             let placement = self.format.place(block.number, stored, &mut out)?;
             out.store(placement, block.range.clone())?;
         }

@@ -45,7 +45,16 @@ pub(crate) struct StoredBlock {
     pub(crate) number: u64,
     /// Its range in the body.
     pub(crate) range: Range<usize>,
-    pub(crate) is_compressed: bool,
+    pub(crate) form: BlockForm,
+}
+
+/// How a block is stored.
+#[derive(Clone, Copy, Debug, PartialEq, Eq)]
+pub(crate) enum BlockForm {
+    Plain,
+    Compressed,
+    /// Marked as zeros, where the backing file has data.
+    Zeros,
 }
 
 /// Idle compressors and buffers, which are reused.
@@ -106,10 +115,19 @@ pub(crate) struct Worker<'a> {
     pub(crate) blake3_len: Option<u64>,
     pub(crate) bitmap: Option<BitmapShape>,
     pub(crate) compressors: Compressors,
+    /// The backing file of the output.
+    pub(crate) backing: Option<Loader<'a>>,
+    /// Whether zeros over data of the backing file are marked instead of stored.
+    pub(crate) marks_zeros: bool,
 }
 
 impl<'a> Worker<'a> {
-    pub(crate) fn work(&self, chunk: Chunk, scratch: &mut Scratch) -> Result<Done<'a>, Error> {
+    /// The second scratch is for the backing file.
+    pub(crate) fn work(&self, chunk: Chunk, scratches: &mut [Scratch; 2]) -> Result<Done<'a>, Error> {
+        if let Some(backing) = &self.backing {
+            return self.overlay(&chunk, backing, scratches);
+        }
+        let [scratch, _] = scratches;
         let read_len = chunk.read_len();
         let Some(job) = chunk.job else { return Ok(self.zero_unit(chunk.range, read_len)) };
         let loaded = self.loader.load(&job.range, &job.stream, scratch)?;
@@ -137,7 +155,7 @@ impl<'a> Worker<'a> {
     }
 
     /// The part of a chunk in the tree of BLAKE3. Without bytes, the chunk is all zeros.
-    fn subtree(&self, range: &Range<u64>, bytes: Option<&[u8]>) -> Option<[u8; 32]> {
+    pub(super) fn subtree(&self, range: &Range<u64>, bytes: Option<&[u8]>) -> Option<[u8; 32]> {
         self.blake3_len.map(|len| subtree(range, len, bytes))
     }
 
@@ -222,13 +240,13 @@ impl<'a> Worker<'a> {
         data.map(|(index, block)| StoredBlock {
             number: first + index as u64,
             range: index * len..index * len + block.len(),
-            is_compressed: false,
+            form: BlockForm::Plain,
         })
         .collect()
     }
 
     /// The stored bytes of the blocks, one after the other.
-    fn compress(
+    pub(super) fn compress(
         &self,
         chunk: &[u8],
         mut blocks: Vec<StoredBlock>,
@@ -238,11 +256,12 @@ impl<'a> Worker<'a> {
         let mut stored = self.compressors.buffer();
         stored.clear();
         self.compressors.with(compression, |compressor| {
-            for block in &mut blocks {
+            for block in blocks.iter_mut().filter(|block| block.form != BlockForm::Zeros) {
                 let (plain, start) = (&chunk[block.range.clone()], stored.len());
                 compressor.append(plain, &mut stored)?;
-                block.is_compressed = !keep_if_smaller || stored.len() - start < plain.len();
-                if !block.is_compressed {
+                if !keep_if_smaller || stored.len() - start < plain.len() {
+                    block.form = BlockForm::Compressed;
+                } else {
                     stored.truncate(start);
                     stored.extend_from_slice(plain);
                 }

@@ -41,12 +41,15 @@ pub(crate) fn jobs<'a>(
 pub(crate) struct Chunk {
     pub(crate) range: Range<u64>,
     pub(crate) job: Option<Job>,
+    /// The same chunk of the backing file, if the output has one and the chunk may contain data there.
+    pub(crate) backing: Option<Job>,
 }
 
 impl Chunk {
     /// Bytes of the disk that have to be read.
     pub(crate) fn read_len(&self) -> u64 {
-        self.job.as_ref().map_or(0, |job| job.range.end - job.range.start)
+        let jobs = self.job.iter().chain(&self.backing);
+        jobs.map(|job| job.range.end - job.range.start).sum()
     }
 }
 
@@ -54,7 +57,7 @@ impl Chunk {
 pub(crate) fn without_zeros(
     mut jobs: impl FnMut() -> Result<Option<Job>, Error>,
 ) -> impl FnMut() -> Result<Option<Chunk>, Error> {
-    move || Ok(jobs()?.map(|job| Chunk { range: job.range.clone(), job: Some(job) }))
+    move || Ok(jobs()?.map(|job| Chunk { range: job.range.clone(), job: Some(job), backing: None }))
 }
 
 /// Returns all chunks of a disk of `size` bytes: those of `jobs`, and those of zeros between them.
@@ -77,7 +80,41 @@ pub(crate) fn with_zeros(
         let range = at..at.saturating_add(chunk).min(size);
         at = range.end;
         let job = next.take_if(|job| job.range.start == range.start);
-        Ok(Some(Chunk { range, job }))
+        Ok(Some(Chunk { range, job, backing: None }))
+    }
+}
+
+/// Adds the chunks of the backing file to those of a disk of `size` bytes.
+pub(crate) fn with_backing(
+    mut chunks: impl FnMut() -> Result<Option<Chunk>, Error>,
+    mut backing: impl FnMut() -> Result<Option<Job>, Error>,
+    size: u64,
+) -> impl FnMut() -> Result<Option<Chunk>, Error> {
+    let (mut chunk, mut below): (Option<Chunk>, Option<Job>) = (None, None);
+    // The output has whole sectors: the rest of the last one is compared, too.
+    let output_size = size.next_multiple_of(512);
+    let mut has_more = [true; 2];
+    move || {
+        if chunk.is_none() && has_more[0] {
+            chunk = chunks()?;
+            has_more[0] = chunk.is_some();
+        }
+        if below.is_none() && has_more[1] {
+            // The backing file may be longer than the disk.
+            below = backing()?.filter(|job| job.range.start < size);
+            has_more[1] = below.is_some();
+        }
+        let starts = [chunk.as_ref().map(|it| it.range.start), below.as_ref().map(|it| it.range.start)];
+        let Some(first) = starts.into_iter().flatten().min() else { return Ok(None) };
+        let mut job = below.take_if(|job| job.range.start == first);
+        if let Some(job) = &mut job {
+            job.range.end = job.range.end.min(output_size);
+        }
+        if let Some(chunk) = chunk.take_if(|chunk| chunk.range.start == first) {
+            return Ok(Some(Chunk { backing: job, ..chunk }));
+        }
+        let range = job.as_ref().map_or(first..first, |job| job.range.clone());
+        Ok(Some(Chunk { range, job: None, backing: job }))
     }
 }
 

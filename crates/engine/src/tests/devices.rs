@@ -99,6 +99,7 @@ fn written(format: impl FnOnce(u64) -> Box<dyn ImageWriter>, extra: usize) -> (V
         sink: &device,
         with_checksums: false,
         with_blake3: false,
+        backing: None,
         bitmap: None,
     };
     convert(&stack, &table_scan, output, &options, &losses).unwrap();

@@ -148,8 +148,14 @@ fn convert_all(stack: &Stack, options: &Options<'_>) -> Result<(), Error> {
     let losses = Losses::from(table_scan.losses.clone());
     let mut format = RawWriter::new(table_scan.size);
     assert_eq!(crate::chunk_size(&format), CHUNK);
-    let output =
-        Output { format: &mut format, sink: &Discard, with_checksums: true, with_blake3: true, bitmap: None };
+    let output = Output {
+        format: &mut format,
+        sink: &Discard,
+        with_checksums: true,
+        with_blake3: true,
+        bitmap: None,
+        backing: None,
+    };
     convert(stack, &table_scan, output, options, &losses).map(|_| ())
 }
 

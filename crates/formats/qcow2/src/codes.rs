@@ -52,6 +52,7 @@ pub const CODES: &[Code] = &[
     Code::corrupt("qcow2.table.past-end", "safety/table-size", "a table lies past the end of the file"),
     Code::corrupt("qcow2.table.repeated", "structure/table", "the same L2 table is referenced too often"),
     Code::finding("qcow2.use.past-end", "structure/past-end", "a cluster in use lies past the end of the file"),
+    Code::unsupported("qcow2.write.backing-name", "format/unsupported", "the name of the backing file does not fit into the first cluster").without_rule(),
     Code::unsupported("qcow2.write.disk-too-large", "format/unsupported", "the disk is too large for a QCOW2 with clusters of this size").without_rule(),
     Code::unsupported("qcow2.write.version-2-zstd", "format/unsupported", "version 2 has no zstd compression").without_rule(),
 ];

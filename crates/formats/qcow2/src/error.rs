@@ -134,6 +134,16 @@ pub enum Unsupported {
         /// Bytes of a cluster.
         cluster: u64,
     },
+    /// The name is too long for the format, or for the first cluster.
+    #[error(
+        "the name of the backing file has {len} bytes: at most 1023 fit, or what a cluster of {cluster} bytes holds"
+    )]
+    WriteBackingName {
+        /// Bytes of the name.
+        len: u64,
+        /// Bytes of a cluster.
+        cluster: u64,
+    },
     /// A header of version 2 cannot name a compression other than zlib.
     #[error("version 2 has no zstd compression: its clusters are compressed with zlib")]
     WriteVersion2Zstd,
@@ -158,6 +168,7 @@ impl Detail for Unsupported {
             Self::NoSnapshot { .. } => "qcow2.snapshot.not-found",
             Self::TooManySnapshots { .. } => "qcow2.limit.snapshots",
             Self::WriteDiskTooLarge { .. } => "qcow2.write.disk-too-large",
+            Self::WriteBackingName { .. } => "qcow2.write.backing-name",
             Self::WriteVersion2Zstd => "qcow2.write.version-2-zstd",
         }
     }
@@ -176,7 +187,10 @@ impl Detail for Unsupported {
             Self::Features { at, .. } | Self::Compression { at, .. } | Self::TooManySnapshots { at, .. } => {
                 Some(*at)
             }
-            Self::NoSnapshot { .. } | Self::WriteDiskTooLarge { .. } | Self::WriteVersion2Zstd => None,
+            Self::NoSnapshot { .. }
+            | Self::WriteDiskTooLarge { .. }
+            | Self::WriteBackingName { .. }
+            | Self::WriteVersion2Zstd => None,
         }
     }
 }

@@ -66,7 +66,7 @@ use crate::map::{Map, Tables};
 pub use cluster_size::ClusterSize;
 pub use error::{Corrupt, Unsupported};
 pub use layout::NAME;
-pub use writer::{ClusterCompression, Compat, Qcow2Writer, WriteOptions};
+pub use writer::{ClusterCompression, Compat, NewBackingFile, Qcow2Writer, WriteOptions};
 
 /// Recognises the magic with a version of 2 or more: version 1 is QCOW.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {

@@ -5,6 +5,7 @@
 //!
 //! Memory: one L2 table, one refcount block, the L1 table and the refcount table, at most 45 MiB for the largest disk.
 
+use alloc::string::String;
 use alloc::vec;
 use alloc::vec::Vec;
 
@@ -13,9 +14,10 @@ use imgprep_map::{Compression, Emit, Encoding, Error, ImageWriter, Placement, Si
 use crate::Unsupported;
 use crate::allocator::{Allocator, refcount_structures};
 use crate::cluster_size::{ClusterSize, ENTRY};
+use crate::extension::BACKING_FORMAT;
 use crate::layout::{
     COMPRESSED, COMPRESSION_TYPE, COPIED, HEADER_V2, HEADER_WITH_COMPRESSION, MAGIC, REFCOUNT_TABLE_BYTES,
-    RawHeader,
+    RawHeader, ZERO,
 };
 use crate::table_writer::write_table;
 
@@ -58,8 +60,17 @@ pub enum Compat {
     V3,
 }
 
+/// The backing file of a new image.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct NewBackingFile {
+    /// Its name, relative to the folder of the image.
+    pub name: String,
+    /// QEMU's name of its format.
+    pub format: String,
+}
+
 /// The properties of a new image, besides its blocks.
-#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+#[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub struct WriteOptions {
     /// The version.
     pub compat: Compat,
@@ -67,12 +78,15 @@ pub struct WriteOptions {
     pub cluster_size: ClusterSize,
     /// The compression, if clusters are compressed.
     pub compression: Option<ClusterCompression>,
+    /// The backing file, whose contents are read where the image has no cluster.
+    pub backing: Option<NewBackingFile>,
 }
 
 /// A writer of QCOW2 images.
 pub struct Qcow2Writer {
     disk_size: u64,
     compat: Compat,
+    backing: Option<NewBackingFile>,
     cluster: ClusterSize,
     compression: Option<ClusterCompression>,
     l1: Vec<u64>,
@@ -91,9 +105,12 @@ impl Qcow2Writer {
     ///
     /// Fails if the tables would exceed the limits of QEMU once the whole disk contains data.
     pub fn new(disk_size: u64, options: WriteOptions) -> Result<Self, Error> {
-        let WriteOptions { compat, cluster_size: cluster, compression } = options;
+        let WriteOptions { compat, cluster_size: cluster, compression, backing } = options;
         if compat == Compat::V2 && matches!(compression, Some(ClusterCompression::Zstd { .. })) {
             return Err(Unsupported::WriteVersion2Zstd.into());
+        }
+        if let Some(backing) = &backing {
+            check_backing(backing, cluster)?;
         }
         let too_large = Unsupported::WriteDiskTooLarge { size: disk_size, cluster: cluster.bytes() };
         let tables = disk_size.div_ceil(cluster.entries() * cluster.bytes());
@@ -105,7 +122,16 @@ impl Qcow2Writer {
             return Err(too_large.into());
         }
         let l1 = vec![0; usize_of(tables)];
-        Ok(Self { disk_size, compat, cluster, compression, l1, l2: None, allocator: Allocator::new(cluster) })
+        Ok(Self {
+            disk_size,
+            compat,
+            backing,
+            cluster,
+            compression,
+            l1,
+            l2: None,
+            allocator: Allocator::new(cluster),
+        })
     }
 
     /// The L1 table follows the header's cluster.
@@ -121,6 +147,16 @@ impl Qcow2Writer {
         self.close_l2(out)?;
         // OK: a table is a cluster, 2 MiB at most.
         self.l2 = Some(L2 { index, entries: vec![0; usize_of(self.cluster.entries())] });
+        Ok(())
+    }
+
+    fn set_entry(&mut self, block: u64, entry: u64, out: &mut dyn Emit) -> Result<(), Error> {
+        let per_table = self.cluster.entries();
+        self.open_l2(block / per_table, out)?;
+        if let Some(l2) = &mut self.l2 {
+            // OK: less than the number of entries in a table.
+            l2.entries[usize_of(block % per_table)] = entry;
+        }
         Ok(())
     }
 
@@ -140,6 +176,22 @@ impl Qcow2Writer {
         COMPRESSED | sectors << offset_bits | at
     }
 
+    /// Length of the header, without extensions.
+    fn header_len(&self) -> u64 {
+        match self.compat {
+            Compat::V2 => HEADER_V2,
+            Compat::V3 => HEADER_WITH_COMPRESSION.into(),
+        }
+    }
+
+    /// File offset and length of the name of the backing file.
+    fn backing_name(&self) -> Option<(u64, u32)> {
+        let backing = self.backing.as_ref()?;
+        let at = self.header_len() + format_extension(backing).len() as u64;
+        // OK: `check_backing` limits the name to 1023 bytes.
+        Some((at, u32::try_from(backing.name.len()).unwrap_or(u32::MAX)))
+    }
+
     fn header(&self, refcount_offset: u64, refcount_clusters: u64) -> RawHeader {
         let is_zstd = matches!(self.compression, Some(ClusterCompression::Zstd { .. }));
         RawHeader {
@@ -148,8 +200,8 @@ impl Qcow2Writer {
                 Compat::V2 => 2,
                 Compat::V3 => 3,
             },
-            backing_offset: 0,
-            backing_len: 0,
+            backing_offset: self.backing_name().map_or(0, |(at, _)| at),
+            backing_len: self.backing_name().map_or(0, |(_, len)| len),
             cluster_bits: self.cluster.bits,
             size: self.disk_size,
             crypt_method: 0,
@@ -195,8 +247,7 @@ impl ImageWriter for Qcow2Writer {
     }
 
     fn place(&mut self, block: u64, stored: Stored, out: &mut dyn Emit) -> Result<Placement, Error> {
-        let per_table = self.cluster.entries();
-        self.open_l2(block / per_table, out)?;
+        self.open_l2(block / self.cluster.entries(), out)?;
         let (at, entry) = if stored.is_compressed {
             let at = self.allocator.bytes(stored.len, out)?;
             (at, self.descriptor(at, stored.len))
@@ -204,11 +255,17 @@ impl ImageWriter for Qcow2Writer {
             let at = self.allocator.cluster(out)?;
             (at, at | COPIED)
         };
-        if let Some(l2) = &mut self.l2 {
-            // OK: less than the number of entries in a table.
-            l2.entries[usize_of(block % per_table)] = entry;
-        }
+        self.set_entry(block, entry, out)?;
         Ok(Placement::bare(at))
+    }
+
+    /// Version 2 has no such mark: zeros are stored.
+    fn marks_zeros(&self) -> bool {
+        self.compat == Compat::V3
+    }
+
+    fn mark_zeros(&mut self, block: u64, out: &mut dyn Emit) -> Result<(), Error> {
+        self.set_entry(block, ZERO, out)
     }
 
     fn finish(&mut self, out: &mut dyn Emit) -> Result<u64, Error> {
@@ -216,13 +273,15 @@ impl ImageWriter for Qcow2Writer {
         let (refcount_offset, refcount_clusters) = self.allocator.finish(out)?;
         write_table(out, self.l1_offset(), &self.l1)?;
         // The zeros after the header terminate the list of header extensions.
-        let header = self.header(refcount_offset, refcount_clusters).encode();
-        let len = match self.compat {
-            Compat::V2 => usize_of(HEADER_V2),
-            Compat::V3 => header.len(),
-        };
+        let raw = self.header(refcount_offset, refcount_clusters);
+        let header = raw.encode();
         // OK: the header of version 3 begins with that of version 2.
-        out.write(0, &header[..len])?;
+        let mut bytes = header[..usize_of(self.header_len())].to_vec();
+        if let Some(backing) = &self.backing {
+            bytes.extend_from_slice(&format_extension(backing));
+            bytes.extend_from_slice(backing.name.as_bytes());
+        }
+        out.write(0, &bytes)?;
         Ok(self.allocator.end())
     }
 
@@ -231,6 +290,32 @@ impl ImageWriter for Qcow2Writer {
         let (refcount_blocks, table) = refcount_structures(self.cluster, clusters, 0);
         (clusters + refcount_blocks + table).saturating_mul(self.cluster.bytes())
     }
+}
+
+/// The longest name of a backing file (section "Header").
+const LONGEST_NAME: usize = 1023;
+
+/// The name must fit into the first cluster, behind the header.
+fn check_backing(backing: &NewBackingFile, cluster: ClusterSize) -> Result<(), Error> {
+    let room = cluster.bytes() - u64::from(HEADER_WITH_COMPRESSION);
+    let needed = format_extension(backing).len() + backing.name.len();
+    if backing.name.len() > LONGEST_NAME || needed as u64 > room {
+        let len = backing.name.len() as u64;
+        return Err(Unsupported::WriteBackingName { len, cluster: cluster.bytes() }.into());
+    }
+    Ok(())
+}
+
+/// The header extension with the format of the backing file, and the end of the extensions.
+fn format_extension(backing: &NewBackingFile) -> Vec<u8> {
+    let format = backing.format.as_bytes();
+    let mut bytes = BACKING_FORMAT.to_be_bytes().to_vec();
+    // OK: the name of a format.
+    bytes.extend_from_slice(&u32::try_from(format.len()).unwrap_or(u32::MAX).to_be_bytes());
+    bytes.extend_from_slice(format);
+    // Padding to 8 bytes, then an extension of type 0 without data.
+    bytes.resize(bytes.len().next_multiple_of(8) + 8, 0);
+    bytes
 }
 
 /// The maximum number of clusters of header, L1 table, L2 tables and data, for `blocks` clusters of data and an L1 table
@@ -272,6 +357,19 @@ mod tests {
         let small = ClusterSize::new(512).unwrap();
         assert!(writer(120 << 30, small).is_ok());
         assert!(writer(128 << 30, small).is_err());
+    }
+
+    #[test]
+    fn a_backing_name_that_does_not_fit_is_rejected() {
+        let with = |len, cluster_size| {
+            let backing = Some(NewBackingFile { name: "x".repeat(len), format: "qcow2".into() });
+            Qcow2Writer::new(512, WriteOptions { cluster_size, backing, ..WriteOptions::default() })
+        };
+        let small = ClusterSize::new(512).unwrap();
+        assert!(with(1023, ClusterSize::default()).is_ok() && with(376, small).is_ok());
+        for (len, cluster) in [(1024, ClusterSize::default()), (377, small)] {
+            assert_eq!(with(len, cluster).err().unwrap().code(), "qcow2.write.backing-name");
+        }
     }
 
     #[test]

@@ -166,17 +166,23 @@ mod tests {
     #[test]
     fn options_are_read_by_the_table() {
         let sized = |bytes| ClusterSize::new(bytes).unwrap();
-        let plain =
-            Target::Qcow2(Qcow2Target { compat: Compat::V3, cluster_size: sized(4096), compression: None });
+        let plain = Target::Qcow2(Qcow2Target {
+            compat: Compat::V3,
+            backing: None,
+            cluster_size: sized(4096),
+            compression: None,
+        });
         assert_eq!(Target::parse("qcow2", ["cluster_size=4k"]), Ok(plain));
         let zstd = Target::Qcow2(Qcow2Target {
             compat: Compat::V3,
+            backing: None,
             cluster_size: sized(65536),
             compression: Some(ClusterCompression::Zstd { level: 9 }),
         });
         assert_eq!(Target::parse("qcow2", ["compression_type=zstd", "level=9"]), Ok(zstd));
         let zlib = Target::Qcow2(Qcow2Target {
             compat: Compat::V3,
+            backing: None,
             cluster_size: sized(65536),
             compression: Some(ClusterCompression::Zlib { level: 6 }),
         });
@@ -261,7 +267,9 @@ mod tests {
     fn every_option_of_every_format_is_parsed() {
         for format in TARGETS {
             for option in format.options {
-                let invalid = format!("{}=?", option.key);
+                // Any text but nothing is a name.
+                let value = if option.values == "NAME" { "" } else { "?" };
+                let invalid = format!("{}={value}", option.key);
                 let error = Target::parse(format.name, [invalid.as_str()]).unwrap_err().to_string();
                 assert!(error.starts_with(&invalid), "{} {invalid}: {error}", format.name);
             }

@@ -14,8 +14,25 @@ pub(crate) trait TargetKind {
         Err(TargetError::NoLevel { level, target: self.properties().name })
     }
 
+    /// The backing file of the output.
+    fn backing(&self) -> Option<&BackingFile> {
+        None
+    }
+
+    /// Sets the format of the backing file, once it is known.
+    fn set_backing_format(&mut self, _: &'static str) {}
+
     /// The writer of an image.
     fn writer(&self, image: &NewImage) -> Result<Box<dyn ImageWriter>, Error>;
+}
+
+/// The backing file of an output.
+#[derive(Clone, Debug, PartialEq, Eq)]
+pub struct BackingFile {
+    /// Its name, relative to the folder of the output.
+    pub name: String,
+    /// Its format; `None` if it is detected.
+    pub format: Option<&'static str>,
 }
 
 /// The properties of an output that commands and the conversion depend on.

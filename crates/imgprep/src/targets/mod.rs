@@ -18,6 +18,7 @@ mod zvhd;
 
 pub use error::TargetError;
 pub use format::{TARGETS, TargetFormat, writable};
+pub use kind::BackingFile;
 pub use qcow::QcowTarget;
 pub use qcow2::Qcow2Target;
 pub use qed::QedTarget;

@@ -1,10 +1,10 @@
 //! QCOW2 as a target.
 
 use imgprep_map::{Error, ImageWriter};
-use imgprep_qcow2::{ClusterCompression, ClusterSize, Compat, Qcow2Writer, WriteOptions};
+use imgprep_qcow2::{ClusterCompression, ClusterSize, Compat, NewBackingFile, Qcow2Writer, WriteOptions};
 
 use super::error::{TargetError, zlib_level, zstd_level};
-use super::kind::{NewImage, Properties, TargetKind};
+use super::kind::{BackingFile, NewImage, Properties, TargetKind};
 use super::settings::{Method, Settings, TargetOption};
 
 /// A QCOW2.
@@ -16,6 +16,8 @@ pub struct Qcow2Target {
     pub cluster_size: ClusterSize,
     /// The compression, if clusters are compressed.
     pub compression: Option<ClusterCompression>,
+    /// The backing file: blocks that are the same there are not stored.
+    pub backing: Option<BackingFile>,
 }
 
 impl Qcow2Target {
@@ -45,6 +47,18 @@ impl Qcow2Target {
             about: "compression of the clusters; QEMU reads zstd since version 5.1",
         },
         TargetOption::LEVEL,
+        TargetOption {
+            key: "backing_file",
+            values: "NAME",
+            default: "none",
+            about: "store only what differs from this image, relative to the folder of the output",
+        },
+        TargetOption {
+            key: "backing_fmt",
+            values: "FMT",
+            default: "detected",
+            about: "format of the backing file",
+        },
     ];
 
     /// A compression type or a level implies compression.
@@ -69,11 +83,36 @@ impl Qcow2Target {
                 "compat=0.10 contradicts compression_type=zstd: version 2 has zlib only",
             ));
         }
-        Ok(Self { compat, cluster_size, compression })
+        let name = settings.parsed("backing_file", "expected a file name", |name| {
+            (!name.is_empty()).then(|| name.to_string())
+        })?;
+        let format = settings.parsed("backing_fmt", "unknown format", |name| {
+            imgprep_catalog::by_name(name).map(|format| format.name)
+        })?;
+        if name.is_none() && format.is_some() {
+            return Err(TargetError::Contradiction("backing_fmt requires backing_file"));
+        }
+        let backing = name.map(|name| BackingFile { name, format });
+        Ok(Self { compat, cluster_size, compression, backing })
     }
 }
 
+/// QEMU's name of a format.
+fn qemu_name(format: &'static str) -> &'static str {
+    if format == imgprep_vhd::NAME { "vpc" } else { format }
+}
+
 impl TargetKind for Qcow2Target {
+    fn backing(&self) -> Option<&BackingFile> {
+        self.backing.as_ref()
+    }
+
+    fn set_backing_format(&mut self, format: &'static str) {
+        if let Some(backing) = &mut self.backing {
+            backing.format = Some(format);
+        }
+    }
+
     fn properties(&self) -> Properties {
         Properties { compression: self.compression.map(Into::into), ..Properties::new(imgprep_qcow2::NAME) }
     }
@@ -87,7 +126,12 @@ impl TargetKind for Qcow2Target {
     }
 
     fn writer(&self, image: &NewImage) -> Result<Box<dyn ImageWriter>, Error> {
-        let Self { compat, cluster_size, compression } = *self;
-        Ok(Box::new(Qcow2Writer::new(image.disk_size, WriteOptions { compat, cluster_size, compression })?))
+        let Self { compat, cluster_size, compression, .. } = *self;
+        let backing = self.backing.as_ref().map(|backing| NewBackingFile {
+            name: backing.name.clone(),
+            format: qemu_name(backing.format.unwrap_or(imgprep_raw::NAME)).into(),
+        });
+        let options = WriteOptions { compat, cluster_size, compression, backing };
+        Ok(Box::new(Qcow2Writer::new(image.disk_size, options)?))
     }
 }

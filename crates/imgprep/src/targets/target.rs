@@ -2,7 +2,7 @@
 
 use imgprep_map::{Compression, Error, ImageWriter};
 
-use super::kind::{NewImage, TargetKind};
+use super::kind::{BackingFile, NewImage, TargetKind};
 use super::qcow::QcowTarget;
 use super::qcow2::Qcow2Target;
 use super::qed::QedTarget;
@@ -54,11 +54,10 @@ impl Target {
         }
     }
 
-    /// The same target with another compression level: 1 to 22 for zstd, 1 to 9 for zlib. A plain QCOW2 is then
-    /// compressed with zlib.
-    pub fn with_level(mut self, level: u32) -> Result<Self, Error> {
-        let kind: &mut dyn TargetKind = match &mut self {
-            Self::Raw => &mut RawTarget,
+    /// `None` for RAW, which has no options.
+    fn kind_mut(&mut self) -> Option<&mut dyn TargetKind> {
+        Some(match self {
+            Self::Raw => return None,
             Self::Zvhd2(target) => target,
             Self::Zvhd(target) => target,
             Self::Qcow2(target) => target,
@@ -68,9 +67,30 @@ impl Target {
             Self::Qed(target) => target,
             Self::Qcow(target) => target,
             Self::Vmdk(target) => target,
-        };
-        kind.set_level(level)?;
+        })
+    }
+
+    /// The same target with another compression level: 1 to 22 for zstd, 1 to 9 for zlib. A plain QCOW2 is then
+    /// compressed with zlib.
+    pub fn with_level(mut self, level: u32) -> Result<Self, Error> {
+        match self.kind_mut() {
+            Some(kind) => kind.set_level(level)?,
+            None => RawTarget.set_level(level)?,
+        }
         Ok(self)
+    }
+
+    /// The backing file of the output.
+    pub fn backing(&self) -> Option<&BackingFile> {
+        self.kind().backing()
+    }
+
+    /// The same target, whose backing file has this format.
+    pub(crate) fn with_backing_format(mut self, format: &'static str) -> Self {
+        if let Some(kind) = self.kind_mut() {
+            kind.set_backing_format(format);
+        }
+        self
     }
 
     /// The format's name.

@@ -48,6 +48,19 @@ pub trait ImageWriter: Send {
     /// The place of a block. Tables that are emitted here are written before the block.
     fn place(&mut self, block: u64, stored: Stored, out: &mut dyn Emit) -> Result<Placement, Error>;
 
+    /// Whether the format can mark a block as zeros although the backing file has data there. Otherwise such a block is
+    /// stored like any other. Only relevant for an image with a backing file.
+    fn marks_zeros(&self) -> bool {
+        false
+    }
+
+    /// Marks a block as zeros. Called in the order of [`place`](Self::place), and only if the format
+    /// [can](Self::marks_zeros).
+    fn mark_zeros(&mut self, block: u64, out: &mut dyn Emit) -> Result<(), Error> {
+        let _ = (block, out);
+        Ok(())
+    }
+
     /// Emits what follows the last block, and returns the length of the file, or of all files of the image.
     fn finish(&mut self, out: &mut dyn Emit) -> Result<u64, Error>;
 

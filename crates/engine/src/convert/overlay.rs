@@ -1,0 +1,83 @@
+//! The work on one chunk of an output with a backing file: only blocks that differ from it are stored.
+
+use imgprep_map::{Encoding, Error};
+
+use super::worker::{BlockForm, Body, Done, StoredBlock, Worker};
+use super::writer::Runs;
+use crate::load::{Chunk, Job, Loaded, Loader, Scratch, is_zero};
+
+impl<'a> Worker<'a> {
+    /// Compares a chunk with that of the backing file, which zeros continue.
+    pub(super) fn overlay(
+        &self,
+        chunk: &Chunk,
+        backing: &Loader<'a>,
+        [scratch, below]: &mut [Scratch; 2],
+    ) -> Result<Done<'a>, Error> {
+        let source = load(&self.loader, chunk.job.as_ref(), scratch)?;
+        let below = load(backing, chunk.backing.as_ref(), below)?;
+        let is_data = !is_zero(source);
+        let mut plain = self.compressors.buffer();
+        plain.clear();
+        plain.extend_from_slice(source);
+        // OK: a chunk has a few MiB, and is whole blocks except at the end of the disk.
+        let len = (chunk.range.end - chunk.range.start).next_multiple_of(self.block) as usize;
+        plain.resize(len, 0);
+        let blocks = self.differing_blocks(chunk.range.start / self.block, &plain, below);
+        let subtree = self.subtree(&chunk.range, Some(source).filter(|_| is_data));
+        let checksum = (self.with_checksums && is_data).then(|| crc32fast::hash(source));
+        self.loader.stack.verify_mapping()?;
+        backing.stack.verify_mapping()?;
+        let (bytes, blocks) = match self.encoding {
+            Encoding::Plain => (plain, blocks),
+            Encoding::PerBlock { compression, keep_if_smaller } => {
+                let compressed = self.compress(&plain, blocks, compression, keep_if_smaller)?;
+                self.compressors.give_back(plain);
+                compressed
+            }
+        };
+        Ok(Done {
+            chunk: chunk.range.start / self.chunk,
+            range: chunk.range.clone(),
+            body: if blocks.is_empty() { Body::Zero } else { Body::Owned(bytes) },
+            runs: Runs::default(),
+            blocks,
+            checksum,
+            subtree,
+            read_len: chunk.read_len(),
+            data: Vec::new(),
+        })
+    }
+
+    /// The blocks of a chunk that differ from the backing file. `first` is the number of the first one.
+    fn differing_blocks(&self, first: u64, plain: &[u8], below: &[u8]) -> Vec<StoredBlock> {
+        // OK: a block is at most as large as a chunk.
+        let len = self.block as usize;
+        let mut blocks = Vec::new();
+        for (index, block) in plain.chunks(len).enumerate() {
+            let range = index * len..index * len + block.len();
+            let below = &below[range.start.min(below.len())..range.end.min(below.len())];
+            let (head, tail) = block.split_at(below.len());
+            if head == below && is_zero(tail) {
+                continue;
+            }
+            let is_marked = self.marks_zeros && is_zero(block);
+            blocks.push(StoredBlock {
+                number: first + index as u64,
+                range: if is_marked { range.start..range.start } else { range },
+                form: if is_marked { BlockForm::Zeros } else { BlockForm::Plain },
+            });
+        }
+        blocks
+    }
+}
+
+/// The bytes of a chunk; none if it is all zeros.
+fn load<'s>(loader: &Loader<'s>, job: Option<&Job>, scratch: &'s mut Scratch) -> Result<&'s [u8], Error> {
+    let Some(job) = job else { return Ok(&[]) };
+    Ok(match loader.load(&job.range, &job.stream, scratch)? {
+        Loaded::Zero => &[],
+        Loaded::Mapped(bytes) => bytes,
+        Loaded::Buffered => &scratch.buffer,
+    })
+}
