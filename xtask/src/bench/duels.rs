@@ -263,8 +263,6 @@ impl Inputs {
             duel(("VHDX, dynamic", 0.75, "vhdx", "", "")),
             duel(("VHDX, fixed", 0.75, "vhdx", "-o subformat=fixed", "-o subformat=fixed")),
             duel(("QED", 0.75, "qed", "", "")),
-            duel(("QCOW, plain", 0.75, "qcow", "", "")),
-            duel(("QCOW, zlib", 0.35, "qcow", "-o compress=on", "-c")),
             duel(("VMDK, sparse", 0.75, "vmdk", "", "")),
             duel(("VMDK, streamOptimized", 0.35, "vmdk", STREAM, STREAM)),
             duel(("VMDK, flat", 0.75, "vmdk", FLAT, FLAT)),
