@@ -57,12 +57,16 @@ fn links_that_lead_nowhere_or_out_of_the_folder_are_reported_by_check() {
     assert!(printed(&output).contains("images/out.qcow2: qcow2, fine"), "{}", printed(&output));
 }
 
+/// The case `convert -O vmdk`: every format that is read is also written; other names get the list of writable formats.
 #[test]
-fn error_for_a_format_that_is_not_written_lists_the_writable_formats() {
+fn error_for_an_unwritable_format_names_the_writable_ones() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
-    write(folder, "my disk.qcow2", qcow2());
     let writable = imgprep::writable();
+    for format in imgprep::FORMATS {
+        assert!(imgprep::TargetFormat::by_name(format.name).is_some(), "{}", format.name);
+    }
+    write(folder, "a.qcow2", qcow2());
     let cannot = format!("cannot write avhdx: the writable formats are {writable}");
     let unknown = format!("floppy: unknown format; the writable formats are {writable}");
     let options: Vec<_> = imgprep::TARGETS.iter().map(|format| format!("-O {}", format.name)).collect();
