@@ -2,7 +2,7 @@
 
 use std::fs;
 use std::path::Path;
-use std::process::Command;
+use std::process::{Command, Stdio};
 
 use serde_json::Value;
 use testdata_gen::{Cell, Noise, Qcow2, broken, good, sample, write_files};
@@ -362,4 +362,22 @@ fn exhausted_memory_exits_with_2() {
         }
     }
     assert!(!codes.is_empty() && codes.iter().all(|code| *code == Some(2)), "{codes:?}");
+}
+
+/// A reader that closed the pipe does not turn a difference into success; an output that cannot be written is a failure.
+#[test]
+fn a_result_that_is_not_read_keeps_its_exit_code() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    fs::write(at.join("a.raw"), [1; 512]).unwrap();
+    fs::write(at.join("b.raw"), [2; 512]).unwrap();
+    for (b, want) in [("a.raw", 0), ("b.raw", 1)] {
+        let mut child = command(at, &["compare", "a.raw", b]);
+        let mut child = child.stdout(Stdio::piped()).spawn().unwrap();
+        drop(child.stdout.take());
+        assert_eq!(child.wait().unwrap().code(), Some(want), "{b}");
+        let full = fs::OpenOptions::new().write(true).open("/dev/full").unwrap();
+        let output = command(at, &["compare", "a.raw", b]).stdout(full).output().unwrap();
+        assert_eq!(output.status.code(), Some(2), "{b}: {}", printed(&output));
+    }
 }

@@ -291,3 +291,29 @@ fn outputs_without_a_file_have_no_digest_of_it() {
     assert_eq!(code, Some(0), "{found:#}");
     assert_eq!(names(at), ["r.json", "sample.qcow2", "saved.raw"]);
 }
+
+/// Zeros in place of what was lost are not the contents of the source.
+#[test]
+fn salvaged_sources_have_no_digest() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    source(at);
+    convert(at, "a.zvhd2", &[]);
+    let mut image = fs::read(at.join("a.zvhd2")).unwrap();
+    let middle = image.len() / 2;
+    image[middle..middle + 64].fill(0x55);
+    fs::write(at.join("a.zvhd2"), &image).unwrap();
+    for algorithm in ["blake3", "sha256"] {
+        let args =
+            ["convert", "-q", "a.zvhd2", "b.raw", "--size", "original", "--salvage", "--verify", "--force"];
+        let output = imgprep(at, &[&args[..], &["--receipt", "r.json", "--digest", algorithm]].concat());
+        assert!(output.status.success(), "{}", printed(&output));
+        let receipt: Value = serde_json::from_slice(&fs::read(at.join("r.json")).unwrap()).unwrap();
+        assert!(!receipt["losses"].as_array().unwrap().is_empty());
+        assert_eq!(receipt["digests"]["source-contents"], Value::Null);
+        let written = hash(algorithm, &fs::read(at.join("b.raw")).unwrap());
+        assert_eq!(receipt["digests"]["output-contents"], written);
+        assert_eq!(receipt["digests"]["output-file"], written);
+        assert_eq!(verify(at, &["b.raw", "--receipt", "r.json"]).0, Some(0));
+    }
+}
