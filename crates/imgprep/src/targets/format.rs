@@ -155,7 +155,7 @@ mod tests {
         }
         assert_eq!(Target::parse("img", []), Ok(Target::Raw));
         assert_eq!(Target::parse("RAW", []), Ok(Target::Raw));
-        assert!(writable().starts_with("zvhd2, ") && writable().ends_with(" and raw"));
+        assert!(writable().starts_with("zvhd2, zvhd, ") && writable().ends_with(" and raw"));
         for (name, want) in [("vhds", "cannot write vhds"), ("floppy", "floppy: unknown format")] {
             let error = Target::parse(name, []).unwrap_err().to_string();
             let (start, formats) = error.split_once("the writable formats are ").unwrap();

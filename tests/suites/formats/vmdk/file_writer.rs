@@ -5,7 +5,7 @@ use std::path::Path;
 
 use testdata_gen::{Noise, disk_of};
 
-use crate::support::program::{bounded, command, has_tool, imgprep, names, printed, tool};
+use crate::support::program::{bounded, command, has_strace, has_tool, imgprep, names, printed, tool};
 use crate::support::written::{announced, piped, rejected, scattered};
 
 const KIB: usize = 1 << 10;
@@ -285,5 +285,28 @@ fn announced_length_is_an_upper_bound() {
             std::fs::remove_file(folder.path().join(&name)).unwrap();
         }
         assert!(len <= most && most <= 8 << 20, "{variant}: {len} of {most}");
+    }
+}
+
+/// Names appear by `linkat`: a second, hidden name of the extent, its own name, and that of the descriptor.
+#[test]
+fn a_kill_leaves_no_descriptor_and_the_next_run_succeeds() {
+    if !has_strace() {
+        return;
+    }
+    for nth in ["1", "2", "3"] {
+        let folder = tempfile::tempdir().unwrap();
+        std::fs::write(folder.path().join("a.raw"), scattered(8, 200_000)).unwrap();
+        let args = ["convert", "--from", "raw", "a.raw", "a.vmdk", "-q", "-o", VARIANTS[0]];
+        let program = command(folder.path(), &args);
+        let mut strace = std::process::Command::new("strace");
+        strace.args(["-f", "-qq", "-o", "/dev/null", "-e", "trace=linkat"]);
+        strace.args(["-e", &format!("inject=linkat:error=EIO:signal=KILL:when={nth}")]);
+        strace.arg(program.get_program()).args(program.get_args()).current_dir(folder.path());
+        let killed = strace.output().unwrap();
+        assert!(!killed.status.success(), "{nth}");
+        assert!(!names(folder.path()).contains(&"a.vmdk".to_string()), "{nth}");
+        converted(folder.path(), &["--from", "raw", "a.raw", "a.vmdk", "-o", VARIANTS[0]]);
+        is_fine(folder.path(), "a.vmdk");
     }
 }
