@@ -65,8 +65,6 @@ fn text(facts: &Facts, name: &str) -> Option<String> {
 
 #[cfg(test)]
 mod tests {
-    use std::sync::Arc;
-
     use super::*;
     use crate::{MemoryOutput, OpenOptions};
 
@@ -97,7 +95,7 @@ mod tests {
             let output = MemoryOutput::new();
             disk.convert(target.clone()).write_to(&output).unwrap();
             let options = OpenOptions { from: imgprep_catalog::by_name(name), ..OpenOptions::default() };
-            let file = Arc::new(imgprep_io::NamedReader::new("image", output.to_vec()));
+            let file = imgprep_io::NamedReader::new("image", output.to_vec());
             let image = crate::Disk::from_chain(crate::open_source("image".into(), file, &options).unwrap());
             let facts = &image.layers()[0].facts;
             let is_compressed = target.compression().is_some();
