@@ -179,12 +179,13 @@ fn render(
     done: &Converted,
     seconds: f64,
 ) -> Vec<String> {
+    let blocks = done.block.map(|_| format!(" in {} blocks of data", done.data_blocks));
     let mut lines = vec![format!(
-        "{}: {}, {} in {} blocks of data, {seconds:.1} s",
+        "{}: {}, {}{}, {seconds:.1} s",
         if args.dst == Path::new("-") { "standard output".into() } else { args.dst.display().to_string() },
         options.target.name(),
         full(done.len),
-        done.data_blocks,
+        blocks.unwrap_or_default(),
     )];
     lines.extend(done.bitmap.as_ref().map(|path| format!("{}: bitmap", path.display())));
     if done.is_verified {

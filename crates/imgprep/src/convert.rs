@@ -27,8 +27,10 @@ pub struct Converted {
     pub table_scan: TableScan,
     /// Length of the output, in bytes.
     pub len: u64,
-    /// Chunks that contain data.
+    /// Blocks of the format that are stored; in a format without blocks, ranges of 2 MiB that contain data.
     pub data_blocks: u64,
+    /// Bytes of a block; `None` if the output stores the disk contiguously.
+    pub block: Option<u64>,
     /// Ranges that could not be read and are zeros in the output, of the table scan and of the conversion.
     pub losses: Vec<Loss>,
     /// The bitmap's file, if one was written.
@@ -166,7 +168,8 @@ fn convert_into<'o>(
     Ok(Converted {
         table_scan,
         len: done.len,
-        data_blocks: done.chunks,
+        data_blocks: done.blocks,
+        block: format.linear_at().is_none().then(|| format.block()),
         losses: losses.into_sorted(),
         bitmap: options.bitmap.as_ref().map(|(_, path)| path.clone()),
         is_verified,

@@ -96,8 +96,8 @@ pub fn optimize_in_place(
     options: &OptimizeOptions,
     run: &Options<'_>,
 ) -> Result<Optimized, Error> {
-    disk.check_readable()?;
     let target = optimize_target(&disk, &options.changes, run)?;
+    disk.check_readable()?;
     if !is_linear(&target, &disk)? {
         check_rewritable(&disk, options)?;
         return rewrite(path, &disk, target, options, run);
@@ -126,13 +126,12 @@ fn is_linear(target: &Target, disk: &Disk) -> Result<bool, Error> {
 }
 
 fn top_facts(disk: &Disk) -> Result<&Facts, Error> {
-    disk.check_complete()?;
     let refuse = |reason| Err(RequestError::NotOptimized { reason }.into());
     match disk.layers() {
         [layer] if layer.parent.is_some() => refuse("it has a backing file"),
         [layer] if !layer.associated_files.is_empty() => refuse("it consists of several files"),
         [layer] if layer.is_device() => refuse("it is a device"),
-        [layer] => Ok(&layer.facts),
+        [layer] => disk.check_complete().map(|()| &layer.facts),
         _ => refuse("it has a backing file"),
     }
 }

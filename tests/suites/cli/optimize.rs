@@ -257,10 +257,16 @@ fn images_that_a_rewrite_would_damage_are_rejected() {
     tool(folder, "qemu-img", &["snapshot", "-c", "one", "snap.qcow2"]);
     let data_file = ["create", "-q", "-f", "qcow2", "-o", "data_file=data.raw", "data.qcow2", "1M"];
     tool(folder, "qemu-img", &data_file);
-    for (name, want) in [("top.qcow2", ""), ("snap.qcow2", "snapshots"), ("data.qcow2", "")] {
-        rejected(folder, &["--in-place", name], want);
+    convert(folder, &["a.raw", "flat.vmdk", "-o", "subformat=monolithicFlat"]);
+    for (name, want) in [
+        ("top.qcow2", "it has a backing file"),
+        ("snap.qcow2", "it contains snapshots, which would be lost"),
+        ("data.qcow2", "it consists of several files"),
+        ("flat.vmdk", "it consists of several files"),
+    ] {
+        rejected(folder, &["--in-place", name], &format!("{want} [optimize.unsuitable]"));
+        rejected(folder, &["--dry-run", name], &format!("{want} [optimize.unsuitable]"));
     }
-    rejected(folder, &["--in-place", "snap.qcow2"], "[optimize.unsuitable]");
     rejected(folder, &["--in-place", "base.qcow2", "--bitmap"], "[bitmap.needs-raw]");
 }
 

@@ -16,8 +16,8 @@ use crate::Options;
 pub struct Converted {
     /// Length of the output, in bytes.
     pub len: u64,
-    /// Chunks that contain data.
-    pub chunks: u64,
+    /// Blocks of the format that are stored. If it has no blocks, chunks that contain data.
+    pub blocks: u64,
     /// Checksums of the source.
     pub checksums: Option<Checksums>,
     /// The bitmap, if one was requested.
@@ -106,7 +106,7 @@ impl<'a> Reducer<'a> {
     fn pass(&mut self, range: &Range<u64>) -> Result<(), Error> {
         self.zero_to(range.start)?;
         self.done_to = range.end;
-        self.stored += 1;
+        self.stored += u64::from(self.linear_at.is_some());
         Ok(())
     }
 
@@ -125,7 +125,10 @@ impl<'a> Reducer<'a> {
         if let Some(block) = self.large_block {
             let first = match self.placed {
                 Some((number, first)) if number == range.start / block => first,
-                _ => place_large(self.format, range.start / block, block, &mut out)?,
+                _ => {
+                    self.stored += 1;
+                    place_large(self.format, range.start / block, block, &mut out)?
+                }
             };
             self.placed = Some((range.start / block, first));
             let at = first + range.start % block;
@@ -142,6 +145,7 @@ impl<'a> Reducer<'a> {
             let is_compressed = block.form == BlockForm::Compressed;
             let stored = Stored { len: block.range.len() as u64, is_compressed };
             let placement = self.format.place(block.number, stored, &mut out)?;
+            self.stored += 1;
             out.store(placement, block.range.clone())?;
         }
         out.flush()
@@ -168,7 +172,7 @@ impl<'a> Reducer<'a> {
         let len = self.format.finish(&mut out)?;
         out.zero_to(len)?;
         self.writer.sink.set_len(len).map_err(|error| Error::new(error).while_doing("writing"))?;
-        Ok(Converted { len, chunks: self.stored, checksums: self.checksums, bitmap: self.bitmap })
+        Ok(Converted { len, blocks: self.stored, checksums: self.checksums, bitmap: self.bitmap })
     }
 }
 
