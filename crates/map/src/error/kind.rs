@@ -2,7 +2,7 @@
 
 /// The kind of an error, for callers that handle some errors differently from others.
 ///
-/// It groups the codes: [`Error::code`] is more precise.
+/// It groups the codes: [`Error::code`](crate::Error::code) is more precise.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, Hash)]
 #[non_exhaustive]
 pub enum ErrorKind {
