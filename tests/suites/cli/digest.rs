@@ -105,8 +105,10 @@ fn lists_are_accepted_by_sha256sum_and_b3sum() {
     for (index, name) in files.iter().enumerate() {
         fs::write(at.join(name), Noise::new(index as u64).bytes(MIB + index)).unwrap();
     }
-    for (algorithm, program) in [("sha256", "sha256sum"), ("blake3", "b3sum")] {
-        let args = [&["digest", "--list", "-q", "-a", algorithm, "-f", "raw", "--"], &files[..]].concat();
+    // b3sum 1.2 does not know the escape of a carriage return.
+    let known: Vec<_> = files.iter().copied().filter(|name| !name.contains('\r')).collect();
+    for (algorithm, program, files) in [("sha256", "sha256sum", &files[..]), ("blake3", "b3sum", &known)] {
+        let args = [&["digest", "--list", "-q", "-a", algorithm, "-f", "raw", "--"], files].concat();
         let output = imgprep(at, &args);
         assert!(output.status.success(), "{}", printed(&output));
         assert_eq!(output.stdout.split(|byte| *byte == b'\n').count(), files.len() + 1);
