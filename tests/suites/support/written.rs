@@ -162,6 +162,21 @@ pub(crate) fn piped(folder: &Path, format: &str, options: &[&str]) -> std::proce
     imgprep(folder, &[&args[..], options].concat())
 }
 
+/// Converts `a.raw` into a pipe: it is rejected before anything is written.
+pub(crate) fn rejected_in_a_pipe(folder: &Path, format: &str, options: &[&str]) {
+    let output = piped(folder, format, options);
+    let is_rejected = output.stdout.is_empty() && printed(&output).contains("[convert.needs-file]");
+    assert!(is_rejected, "{options:?}: {}", printed(&output));
+}
+
+/// Converts `a.raw` onto devices of `len` bytes of noise, where there are devices; `qemu-img` compares.
+pub(crate) fn written_on_devices(folder: &Path, format: &str, options: &[&str], len: usize) {
+    for options in options {
+        let Some((output, _)) = on_a_device(folder, format, options, len) else { return };
+        assert!(output.status.success(), "{options}: {}", printed(&output));
+    }
+}
+
 /// Converts `a.raw` onto a device of `len` bytes of noise, and compares it with `qemu-img` if it was written. Returns the
 /// output of the program, and the contents of the device; `None` where there are no devices.
 pub(crate) fn on_a_device(

@@ -3,7 +3,7 @@
 use imgprep_map::Error;
 
 use super::differences::Differences;
-use crate::load::{Job, Loaded, Loader, Scratch, jobs, reading_memory};
+use crate::load::{Job, Loader, Scratch, jobs, load_chunk, reading_memory};
 use crate::pipeline::Share;
 use crate::{Losses, OnLoss, Options, Stack, TableScan, pipeline};
 
@@ -107,21 +107,11 @@ fn work(
     let mut differences = Differences::new(shape.limit);
     let jobs = [a, b].into_iter().flatten();
     let start = jobs.clone().map(|job| job.range.start).min();
-    let bytes = (load(of_a, a.as_ref(), scratch_a)?, load(of_b, b.as_ref(), scratch_b)?);
+    let bytes = (load_chunk(of_a, a.as_ref(), scratch_a)?, load_chunk(of_b, b.as_ref(), scratch_b)?);
     differences.compare(bytes, start.unwrap_or_default(), shape.granularity);
     of_a.stack.verify_mapping()?;
     of_b.stack.verify_mapping()?;
     Ok((differences, jobs.map(|job| job.range.end - job.range.start).sum()))
-}
-
-/// The bytes of a chunk; none if it is all zeros.
-fn load<'s>(loader: &Loader<'s>, job: Option<&Job>, scratch: &'s mut Scratch) -> Result<&'s [u8], Error> {
-    let Some(job) = job else { return Ok(&[]) };
-    Ok(match loader.load(&job.range, &job.stream, scratch)? {
-        Loaded::Zero => &[],
-        Loaded::Mapped(bytes) => bytes,
-        Loaded::Buffered => &scratch.buffer,
-    })
 }
 
 #[cfg(test)]

@@ -4,7 +4,7 @@ use imgprep_map::{Encoding, Error};
 
 use super::worker::{BlockForm, Body, Done, StoredBlock, Worker};
 use super::writer::Runs;
-use crate::load::{Chunk, Job, Loaded, Loader, Scratch, is_zero};
+use crate::load::{Chunk, Loader, Scratch, is_zero, load_chunk};
 
 impl<'a> Worker<'a> {
     /// Compares a chunk with that of the backing file, which zeros continue.
@@ -14,8 +14,8 @@ impl<'a> Worker<'a> {
         backing: &Loader<'a>,
         [scratch, below]: &mut [Scratch; 2],
     ) -> Result<Done<'a>, Error> {
-        let source = load(&self.loader, chunk.job.as_ref(), scratch)?;
-        let below = load(backing, chunk.backing.as_ref(), below)?;
+        let source = load_chunk(&self.loader, chunk.job.as_ref(), scratch)?;
+        let below = load_chunk(backing, chunk.backing.as_ref(), below)?;
         let is_data = !is_zero(source);
         let mut plain = self.compressors.buffer();
         plain.clear();
@@ -70,14 +70,4 @@ impl<'a> Worker<'a> {
         }
         blocks
     }
-}
-
-/// The bytes of a chunk; none if it is all zeros.
-fn load<'s>(loader: &Loader<'s>, job: Option<&Job>, scratch: &'s mut Scratch) -> Result<&'s [u8], Error> {
-    let Some(job) = job else { return Ok(&[]) };
-    Ok(match loader.load(&job.range, &job.stream, scratch)? {
-        Loaded::Zero => &[],
-        Loaded::Mapped(bytes) => bytes,
-        Loaded::Buffered => &scratch.buffer,
-    })
 }

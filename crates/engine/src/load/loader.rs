@@ -4,6 +4,7 @@ use std::ops::{ControlFlow, Range};
 
 use imgprep_map::{Codec, Error, FileId, ReadAt, Source};
 
+use super::jobs::Job;
 use super::payload::{check_block, payload};
 use super::prefetch::prefetch;
 use super::scratch::Scratch;
@@ -32,6 +33,20 @@ pub(crate) struct Loader<'a> {
     pub(crate) on_loss: OnLoss,
     pub(crate) losses: &'a Losses,
     pub(crate) progress: &'a Progress,
+}
+
+/// The bytes of a chunk; none if it is all zeros.
+pub(crate) fn load_chunk<'s>(
+    loader: &Loader<'s>,
+    job: Option<&Job>,
+    scratch: &'s mut Scratch,
+) -> Result<&'s [u8], Error> {
+    let Some(job) = job else { return Ok(&[]) };
+    Ok(match loader.load(&job.range, &job.stream, scratch)? {
+        Loaded::Zero => &[],
+        Loaded::Mapped(bytes) => bytes,
+        Loaded::Buffered => &scratch.buffer,
+    })
 }
 
 impl<'a> Loader<'a> {

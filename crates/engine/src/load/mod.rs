@@ -15,7 +15,7 @@ pub use decompress_all::{DecompressVisitor, decompress_all, decompress_unflushed
 pub(crate) use jobs::{
     Chunk, Job, jobs, reading_memory, reading_share, with_backing, with_zeros, without_zeros,
 };
-pub(crate) use loader::{Loaded, Loader};
+pub(crate) use loader::{Loaded, Loader, load_chunk};
 pub use scratch::Decompressed;
 pub(crate) use scratch::Scratch;
 pub(crate) use zeros::data_runs;

@@ -6,7 +6,8 @@ use testdata_gen::{Noise, disk_of};
 
 use crate::support::program::{has_tool, imgprep, printed, tool};
 use crate::support::written::{
-    announced, convert, large_disk_stays_within, on_a_device, piped, rejected, scattered, written,
+    announced, convert, large_disk_stays_within, rejected, rejected_in_a_pipe, scattered, written,
+    written_on_devices,
 };
 
 const KIB: usize = 1 << 10;
@@ -125,12 +126,7 @@ fn unwritable_disks_are_rejected_before_an_output_exists() {
             (&["a.raw", "b.qed", "--bitmap"], "--bitmap is for a RAW file"),
         ],
     );
-    let output = piped(folder.path(), "qed", &[]);
-    assert!(
-        output.stdout.is_empty() && printed(&output).contains("[convert.needs-file]"),
-        "{}",
-        printed(&output)
-    );
+    rejected_in_a_pipe(folder.path(), "qed", &[]);
 }
 
 #[test]
@@ -154,8 +150,10 @@ fn announced_length_is_an_upper_bound() {
 fn images_on_a_device_are_read_by_qemu_img() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.raw"), scattered(6, 5_000_000)).unwrap();
-    for options in ["cluster_size=4k,table_size=2", "table_size=16", "cluster_size=4M,table_size=2"] {
-        let Some((output, _)) = on_a_device(folder.path(), "qed", options, 33 << 20) else { return };
-        assert!(output.status.success(), "{options}: {}", printed(&output));
-    }
+    written_on_devices(
+        folder.path(),
+        "qed",
+        &["cluster_size=4k,table_size=2", "table_size=16", "cluster_size=4M,table_size=2"],
+        33 << 20,
+    );
 }

@@ -4,9 +4,9 @@ use std::path::Path;
 
 use testdata_gen::{Noise, disk_of};
 
-use crate::support::program::printed;
 use crate::support::written::{
-    announced, large_disk_stays_within, on_a_device, piped, rejected, scattered, written,
+    announced, large_disk_stays_within, piped, rejected, rejected_in_a_pipe, scattered, written,
+    written_on_devices,
 };
 
 const MIB: usize = 1 << 20;
@@ -96,12 +96,7 @@ fn a_static_image_is_written_to_a_pipe_and_a_dynamic_one_is_rejected() {
     let file = vdi(folder.path(), &scattered(9, 2_600_000), "static=on");
     let output = piped(folder.path(), "vdi", &["-o", "static=on", "--uuid", UUID]);
     assert!(output.status.success() && output.stdout == file, "{}", String::from_utf8_lossy(&output.stderr));
-    let output = piped(folder.path(), "vdi", &[]);
-    assert!(
-        output.stdout.is_empty() && printed(&output).contains("[convert.needs-file]"),
-        "{}",
-        printed(&output)
-    );
+    rejected_in_a_pipe(folder.path(), "vdi", &[]);
 }
 
 #[test]
@@ -141,8 +136,5 @@ fn announced_length_is_an_upper_bound() {
 fn images_on_a_device_are_read_by_qemu_img() {
     let folder = tempfile::tempdir().unwrap();
     std::fs::write(folder.path().join("a.raw"), scattered(6, 5_000_000)).unwrap();
-    for variant in VARIANTS {
-        let Some((output, _)) = on_a_device(folder.path(), "vdi", variant, 9 * MIB) else { return };
-        assert!(output.status.success(), "{variant}: {}", printed(&output));
-    }
+    written_on_devices(folder.path(), "vdi", &VARIANTS, 9 * MIB);
 }

@@ -6,7 +6,8 @@ use testdata_gen::{Noise, disk_of};
 
 use crate::support::program::printed;
 use crate::support::written::{
-    announced, large_disk_stays_within, on_a_device, piped, rejected, scattered, written_in_units,
+    announced, large_disk_stays_within, on_a_device, piped, rejected, rejected_in_a_pipe, scattered,
+    written_in_units,
 };
 
 const KIB: usize = 1 << 10;
@@ -209,12 +210,7 @@ fn a_stream_is_written_to_a_pipe_and_a_sparse_image_is_rejected() {
     let file = vmdk(folder.path(), &scattered(9, 2_600_000), VARIANTS[3]);
     let output = piped(folder.path(), "vmdk", &["-o", VARIANTS[3].0, "--uuid", UUID]);
     assert!(output.status.success() && output.stdout == file, "{}", String::from_utf8_lossy(&output.stderr));
-    let output = piped(folder.path(), "vmdk", &[]);
-    assert!(
-        output.stdout.is_empty() && printed(&output).contains("[convert.needs-file]"),
-        "{}",
-        printed(&output)
-    );
+    rejected_in_a_pipe(folder.path(), "vmdk", &[]);
 }
 
 #[test]
