@@ -53,6 +53,28 @@ fn signals_stop_a_comparison() {
     fs::remove_file(other).unwrap();
 }
 
+/// An image that is rewritten with a high level takes long enough. It is the ZVHD2 that its signature says, whatever its name.
+#[test]
+fn signals_stop_an_optimization_and_leave_the_image() {
+    let folder = tempfile::tempdir().unwrap();
+    let path = folder.path().join("big.raw");
+    fs::write(&path, Noise::new(1).half_compressible(64 * MIB)).unwrap();
+    let args = ["convert", "big.raw", "big.zvhd2", "--level", "1", "--no-sync", "-q"];
+    assert!(command(folder.path(), &args).status().unwrap().success());
+    fs::rename(folder.path().join("big.zvhd2"), &path).unwrap();
+    let image = fs::read(&path).unwrap();
+    let slow = ["--level", "22", "-j", "1", "--progress", "jsonl", "big.raw"];
+    let measure = ["measure", "--exact", "-o", "level=22", "-j", "1", "--progress", "jsonl", "big.raw"];
+    for args in [
+        [&["optimize", "--in-place"], &slow[..]].concat(),
+        [&["optimize", "--dry-run"], &slow[..]].concat(),
+        measure.to_vec(),
+    ] {
+        assert_eq!(stopped(folder.path(), &command(folder.path(), &args), "-INT"), Some(130), "{args:?}");
+        assert!(fs::read(&path).unwrap() == image, "{args:?}");
+    }
+}
+
 /// The file of the receipt has the length of the disk, so it is hashed, which does not end soon.
 #[test]
 fn signals_stop_a_verification() {
