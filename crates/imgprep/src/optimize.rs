@@ -242,7 +242,7 @@ fn rewrite(
 
 /// The identity of the image, which the rewritten one keeps.
 fn uuid(facts: &Facts) -> Option<[u8; 16]> {
-    let (_, value) = facts.details.iter().find(|(name, _)| *name == "uuid")?;
+    let (_, value) = facts.details.iter().find(|(name, _)| ["uuid", "virtual-disk-id"].contains(name))?;
     let Value::Text(text) = value else { return None };
     parse_uuid(text)
 }

@@ -100,6 +100,9 @@ fn an_image_is_rewritten_without_zeros_and_keeps_its_variant_and_identity() {
         ("qcow2", "compat=0.10"),
         ("vdi", "static=off"),
         ("vhd", "block_size=512K"),
+        ("vhdx", "block_size=1M"),
+        ("qed", "cluster_size=64k"),
+        ("vmdk", "grain=64K"),
     ] {
         let name = format!("a.{format}");
         convert(folder, &["full.raw", &name, "-o", options]);
@@ -120,7 +123,7 @@ fn an_image_is_rewritten_without_zeros_and_keeps_its_variant_and_identity() {
         let [before, after] =
             [before, after].map(|info| serde_json::from_slice::<Value>(&info.stdout).unwrap());
         let fact = |info: &Value, name: &str| info["images"][0]["format-specific"]["data"][name].clone();
-        for name in ["uuid", "compat", "subformat", "image-type"] {
+        for name in ["uuid", "virtual-disk-id", "compat", "subformat", "create-type", "image-type"] {
             assert_eq!(fact(&before, name), fact(&after, name), "{format} {options}: {name}");
         }
         assert_eq!(before["images"][0]["cluster-size"], after["images"][0]["cluster-size"], "{format}");
