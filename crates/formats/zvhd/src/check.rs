@@ -1,5 +1,6 @@
-//! What a file of the vendor's writer has and reading the disk does not need: records without gaps, the page behind
-//! them, sizes and marks of the header. Where the vendor's reader refuses or misreads what is otherwise, that is an error.
+//! Checks for deviations from the vendor's writer that do not affect reading the disk: gaps between records, the page
+//! behind the records, sizes and marks of the header. A deviation that the vendor's reader rejects or misreads is an
+//! error.
 
 use alloc::format;
 use alloc::string::String;
@@ -11,20 +12,22 @@ use imgprep_map::{Error, Finding, LastHole, ReadAt, Severity};
 use crate::layout::{BLOCK, COOKIE_ZVHD2, PAGE, RawHeader};
 use crate::record::Record;
 
-/// The cloud's disks are whole GiB.
+/// Granularity of disk sizes in the cloud.
 const GIB: u64 = 1 << 30;
 
-/// The longest record that fits the buffers of the vendor's readers: the ZVHD one has a page and 4 MiB, the ZVHD2 one a
-/// few pages more. Neither checks what it reads into them.
+/// Maximum length of a record in bytes: the buffers of the vendor's readers.
+///
+/// The buffer of the ZVHD reader has a page and 4 MiB, the one of the ZVHD2 reader a few pages more. Neither reader
+/// checks the length of the record.
 const MOST_RECORD: u64 = PAGE + 2 * BLOCK;
 
 /// Disk type of a dynamic disk, as in a VHD footer.
 const DYNAMIC: u32 = 4;
 
-/// Fields of the header that only a check reads.
+/// Header fields that only the check uses.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Marks {
-    /// Offset of the header page.
+    /// File offset of the header page.
     page: u64,
     original: u64,
     current: u64,
@@ -44,7 +47,7 @@ impl Marks {
     }
 }
 
-/// Where findings go.
+/// Receiver of findings.
 pub(crate) struct Teller<'f>(pub(crate) &'f mut dyn FnMut(Finding) -> ControlFlow<()>);
 
 impl Teller<'_> {
@@ -58,7 +61,7 @@ impl Teller<'_> {
         (self.0)(Finding { code, severity, at: Some(at), message })
     }
 
-    /// The rules of both formats.
+    /// Check current size, disk type and application, in both formats.
     pub(crate) fn marks(&mut self, marks: &Marks) -> ControlFlow<()> {
         let whole = marks.original.div_ceil(GIB).saturating_mul(GIB);
         if marks.current != whole {
@@ -76,7 +79,9 @@ impl Teller<'_> {
         ControlFlow::Continue(())
     }
 
-    /// The page between the records and the index. Its checksum is stale in the vendor's own files.
+    /// Check the cookie of the header page between the records and the index.
+    ///
+    /// Its checksum is not checked: it is stale in the vendor's own files.
     pub(crate) fn middle(&mut self, file: &dyn ReadAt, at: u64) -> Result<ControlFlow<()>, Error> {
         let found: [u8; 8] = file.array(at)?;
         if found == *COOKIE_ZVHD2 {
@@ -86,7 +91,7 @@ impl Teller<'_> {
         Ok(self.add("zvhd.header.middle", Severity::Error, at, message))
     }
 
-    /// The record at `start`, where one must begin at `expected`.
+    /// Report a record that begins at `start` instead of `expected`.
     pub(crate) fn place(&mut self, expected: u64, start: u64) -> ControlFlow<()> {
         if start == expected {
             return ControlFlow::Continue(());
@@ -95,7 +100,7 @@ impl Teller<'_> {
         self.add("zvhd.record.gap", Severity::Error, start, message)
     }
 
-    /// A payload that decompresses to a block, stored in more than twice that.
+    /// Report a record longer than [`MOST_RECORD`], more than twice the block it stores.
     pub(crate) fn size(&mut self, record: &Record) -> ControlFlow<()> {
         if record.len <= MOST_RECORD {
             return ControlFlow::Continue(());
@@ -106,7 +111,7 @@ impl Teller<'_> {
         self.add("zvhd.record.size", Severity::Error, record.at, message)
     }
 
-    /// Behind the last record comes the header page.
+    /// Report a gap between the last record and the header page behind the records.
     pub(crate) fn last(&mut self, end: u64, middle: u64) -> ControlFlow<()> {
         if end == middle {
             return ControlFlow::Continue(());
@@ -115,7 +120,9 @@ impl Teller<'_> {
         self.add("zvhd.record.gap", Severity::Error, end, message)
     }
 
-    /// The rest of the index's last segment: the vendor's writer never clears that memory, and no reader needs it.
+    /// Report nonzero bytes in the unused rest of the last index segment.
+    ///
+    /// The vendor's writer does not clear this memory, and no reader uses it.
     pub(crate) fn index_rest(
         &mut self,
         file: &dyn ReadAt,

@@ -1,156 +1,156 @@
-//! What can be wrong in a ZVHD or ZVHD2.
+//! Errors of ZVHD and ZVHD2 images.
 
 use imgprep_map::{Class, Detail};
 
-/// A file that contradicts itself or the format. Offsets are file offsets.
+/// A file that violates the format or is inconsistent. Offsets are file offsets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
-    /// The file is too short for what every file has.
+    /// File shorter than the minimum length.
     #[error("a {format} has at least {expected} bytes, but the file has {file_len}")]
     TooShort {
-        /// The format's name.
+        /// Name of the format.
         format: &'static str,
-        /// Bytes that are needed.
+        /// Minimum length in bytes.
         expected: u64,
-        /// Bytes that are there.
+        /// Length of the file in bytes.
         file_len: u64,
     },
-    /// Where a header page must be is something else.
+    /// Missing header page.
     #[error("header page missing, the file is probably truncated: found {found:02x?}")]
     NoHeader {
         /// Offset of the page.
         at: u64,
-        /// Its first bytes.
+        /// First bytes at that offset.
         found: [u8; 8],
     },
-    /// A header's checksum is wrong.
+    /// Wrong checksum of a header page.
     #[error("header page checksum is {found:#010x}, expected {expected:#010x}")]
     Checksum {
-        /// Offset of the checksum.
+        /// Offset of the checksum field.
         at: u64,
-        /// What the bytes give.
+        /// Computed checksum.
         expected: u32,
-        /// What the field says.
+        /// Stored checksum.
         found: u32,
     },
-    /// A field has a value that cannot be.
+    /// Invalid value of a header field.
     #[error("{field} is {found}, expected {expected}")]
     Field {
         /// Offset of the field.
         at: u64,
-        /// The field's name.
+        /// Name of the field.
         field: &'static str,
-        /// What it must be, by other fields or by the file's length.
+        /// Value that follows from other fields or from the length of the file.
         expected: u64,
-        /// What it is.
+        /// Value of the field.
         found: u64,
     },
-    /// The bitmap has another number of bits set than there are data blocks.
+    /// Number of bits set in the bitmap that differs from the number of data blocks.
     #[error("the bitmap has {found} bits set, but the header declares {expected} data blocks")]
     BitmapCount {
         /// Offset of the bitmap.
         at: u64,
-        /// The header's count.
+        /// Number of data blocks by the header.
         expected: u64,
-        /// Bits that are set.
+        /// Number of bits set.
         found: u64,
     },
-    /// The bitmap marks a block that the disk does not have.
+    /// Bitmap bit of a block past the end of the disk.
     #[error("the bitmap marks block {block}, but the disk has {blocks}")]
     BitmapPastEnd {
-        /// Offset of the bitmap's byte.
+        /// Offset of the byte in the bitmap.
         at: u64,
-        /// The block.
+        /// Number of the block.
         block: u64,
-        /// Blocks of the disk.
+        /// Number of blocks of the disk.
         blocks: u64,
     },
-    /// An index entry is not for the block whose turn it is.
+    /// Index entry for another block than the bitmap expects at this position.
     #[error("the index entry is for block {found}, but the bitmap expects block {expected}")]
     EntryBlock {
         /// Offset of the entry.
         at: u64,
-        /// The block by the bitmap.
+        /// Block by the bitmap.
         expected: u64,
-        /// The block by the entry.
+        /// Block by the entry.
         found: u64,
     },
-    /// An index entry points where no record can be.
+    /// Index entry with an unaligned start or a range outside of the records.
     #[error(
         "the index entry points to bytes {start}..{end}, but records are page-aligned in {first}..{last}"
     )]
     EntryRange {
         /// Offset of the entry.
         at: u64,
-        /// First byte it points to.
+        /// Start of the range of the entry.
         start: u64,
-        /// End of what it points to, saturated.
+        /// End of the range of the entry, saturated.
         end: u64,
-        /// Where records begin.
+        /// Start of the records.
         first: u64,
-        /// Where they end.
+        /// End of the records.
         last: u64,
     },
-    /// No record where one must be.
+    /// Missing record magic.
     #[error("record missing: found {found:02x?}")]
     RecordMagic {
         /// Offset of the record.
         at: u64,
-        /// Its first bytes.
+        /// First bytes at that offset.
         found: [u8; 12],
     },
-    /// A record is for another block than the index says.
+    /// Record with another block number than its index entry.
     #[error("the record is for block {found}, but the index expects block {expected}")]
     RecordBlock {
         /// Offset of the block number.
         at: u64,
-        /// The block by the index.
+        /// Block by the index.
         expected: u64,
-        /// The block by the record.
+        /// Block by the record.
         found: u64,
     },
-    /// A record's length does not fit.
+    /// Record with a length that differs from its index entry or exceeds its space.
     #[error("the record needs {found} bytes, but has space for {expected}")]
     RecordLength {
-        /// Offset of the payload's length.
+        /// Offset of the payload length.
         at: u64,
-        /// By the index, or the bytes left in the file.
+        /// Length in bytes by the index (ZVHD2), or bytes left in the file (ZVHD).
         expected: u64,
-        /// By the record.
+        /// Length in bytes by the record.
         found: u64,
     },
-    /// A record without payload.
+    /// Record without payload.
     #[error("the record has no payload")]
     RecordEmpty {
-        /// Offset of the payload's length.
+        /// Offset of the payload length.
         at: u64,
     },
-    /// A record without its end mark.
+    /// Missing end mark of a record.
     #[error("end mark of the record missing: found {found:02x?}")]
     RecordEnd {
-        /// Offset of the mark.
+        /// Offset of the end mark.
         at: u64,
-        /// What stands there.
+        /// Bytes at that offset.
         found: [u8; 4],
     },
-    /// Block numbers of a ZVHD do not ascend, or name a block that the disk does not have.
+    /// Block number of a ZVHD that does not ascend or is past the end of the disk.
     #[error("block {found} follows {before} blocks of a disk of {blocks}")]
     RecordOrder {
         /// Offset of the block number.
         at: u64,
-        /// One more than the last block number.
+        /// Previous block number plus one.
         before: u64,
-        /// Blocks of the disk.
+        /// Number of blocks of the disk.
         blocks: u64,
-        /// The block by the record.
+        /// Block by the record.
         found: u64,
     },
-    /// Bytes behind the last header of a ZVHD.
+    /// Bytes behind the last header page of a ZVHD.
     #[error("{found} bytes follow the last header page")]
     Trailing {
-        /// Offset of the first of them.
+        /// Offset of the first one.
         at: u64,
-        /// How many.
+        /// Number of bytes.
         found: u64,
     },
 }
@@ -201,60 +201,62 @@ impl Detail for Corrupt {
     }
 }
 
-/// A valid file, or a request, that this crate does not support.
+/// A valid file, or a write request, that this crate does not support.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
-    /// The vendor's own reader works in 2 MiB blocks whatever the field says, so
-    /// the meaning of such a file is unknown.
+    /// Block size other than 2 MiB.
+    ///
+    /// The vendor's reader ignores the field and always uses 2 MiB, so the meaning of such a
+    /// file is unknown.
     #[error("unsupported block size {block_size}: only 2 MiB is supported")]
     BlockSize {
         /// Offset of the field.
         at: u64,
-        /// What it says.
+        /// Its value.
         block_size: u32,
     },
-    /// No file with such an index is known.
+    /// Index with entries for zero blocks. No such file is known.
     #[error("unsupported index with entries for zero blocks (flag {flag})")]
     IndexWithZeros {
         /// Offset of the flag.
         at: u64,
-        /// What it says.
+        /// Its value.
         flag: u8,
     },
-    /// Not zlib and not zstd.
+    /// Compression other than zlib and zstd.
     #[error("unsupported compression {method}: supported are 0 (zlib) and 1 (zstd)")]
     Compression {
         /// Offset of the field.
         at: u64,
-        /// What it says.
+        /// Its value.
         method: u8,
     },
-    /// Another version than 1.
+    /// ZVHD2 version other than 1.
     #[error("unsupported ZVHD2 version {version}: supported is 1")]
     Version {
         /// Offset of the field.
         at: u64,
-        /// What it says.
+        /// Its value.
         version: u8,
     },
-    /// A ZVHD with more records than the limit on resident tables.
+    /// ZVHD with more records than the limit on resident tables permits.
     #[error("more than {limit} records")]
     TooManyRecords {
-        /// Offset of the first record that is too much.
+        /// Offset of the first record beyond the limit.
         at: u64,
-        /// How many are kept.
+        /// Maximum number of records.
         limit: u64,
     },
-    /// The disk is larger than the format's block numbers.
+    /// Disk with more blocks than 32-bit block numbers can address.
     #[error("a disk of {size} bytes has more than 2^32 - 1 blocks of 2 MiB")]
     DiskTooLarge {
-        /// Bytes of the disk.
+        /// Size of the disk in bytes.
         size: u64,
     },
-    /// More data than the header's 32-bit sizes can represent.
+    /// Index or bitmap larger than its 32-bit size field can represent.
     #[error("the index would exceed its 32-bit size field")]
     IndexTooLarge,
-    /// A writer was asked for something that the format does not store.
+    /// Write request with a compression that the format does not support.
     #[error("ZVHD2 stores zstd or zlib payloads only")]
     WriteCompression,
 }

@@ -1,4 +1,4 @@
-//! Header pages: raw -> validated, as far as both formats share them.
+//! Validation of the header page fields that both formats share.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -12,7 +12,7 @@ use crate::Corrupt;
 use crate::layout::{BLOCK, CHECKSUM_AT, COOKIE_ZVHD, COOKIE_ZVHD2, PAGE, PAGE_BYTES, RawHeader, checksum};
 use crate::layout::{ZVHD, ZVHD2};
 
-/// What the first page says the file is.
+/// The format by the cookie of the first page.
 pub(crate) fn cookie_of(file: &dyn ReadAt) -> Result<&'static str, Error> {
     if file.len() < PAGE {
         return Err(Corrupt::TooShort { format: ZVHD, expected: PAGE, file_len: file.len() }.into());
@@ -24,7 +24,9 @@ pub(crate) fn cookie_of(file: &dyn ReadAt) -> Result<&'static str, Error> {
     }
 }
 
-/// Reads the header page at `at`; its cookie and checksum must be right.
+/// Read the header page at file offset `at`.
+///
+/// Fails if its cookie is not `cookie` or its checksum is wrong.
 pub(crate) fn read(file: &dyn ReadAt, at: u64, cookie: [u8; 8]) -> Result<RawHeader, Error> {
     let page: [u8; PAGE_BYTES] = file.array(at)?;
     let raw = RawHeader::decode(&page);
@@ -39,15 +41,19 @@ pub(crate) fn read(file: &dyn ReadAt, at: u64, cookie: [u8; 8]) -> Result<RawHea
     Ok(raw)
 }
 
-/// What the checksum was before the hidden flag was set: early tools of the `tap` family (creator versions 0.1 and 1.1)
-/// did not compute it again, and the vendor's reader accepts that.
+/// The checksum of the page without the hidden flag.
+///
+/// Early tools of the `tap` family (creator versions 0.1 and 1.1) did not update the checksum when they set the flag,
+/// and the vendor's reader accepts that. For other creators, this is `checksum`.
 fn checksum_before_hiding(raw: &RawHeader, checksum: u32) -> u32 {
     let is_early = matches!(raw.application_version, 0x0000_0001 | 0x0001_0001);
     // The ones' complement of a sum that is smaller by the flag.
     if raw.application.starts_with(b"tap") && is_early { checksum + u32::from(raw.hidden) } else { checksum }
 }
 
-/// Fails unless a field of the header page at `page` is what it must be.
+/// Reject the value `found` of a header field unless it is `expected`.
+///
+/// `page` is the file offset of the header page, `at` the offset of the field in it.
 pub(crate) fn require(
     page: u64,
     at: u64,
@@ -58,7 +64,7 @@ pub(crate) fn require(
     if expected == found { Ok(()) } else { Err(Corrupt::Field { at: page + at, field, expected, found }) }
 }
 
-/// The sizes of a disk, held against each other.
+/// The validated sizes of a disk.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Sizes {
     pub(crate) original: u64,
@@ -68,7 +74,9 @@ pub(crate) struct Sizes {
 }
 
 impl Sizes {
-    /// `page` is where the header stands.
+    /// Validate the sizes of the header page at file offset `page`.
+    ///
+    /// Fails if the current size is less than the original size.
     pub(crate) fn validate(raw: &RawHeader, page: u64) -> Result<Self, Corrupt> {
         if raw.current_size < raw.original_size {
             let (expected, found) = (raw.original_size, raw.current_size);
@@ -86,7 +94,7 @@ impl Sizes {
     }
 }
 
-/// The facts of both formats.
+/// The facts that both formats report.
 pub(crate) fn facts(
     format: &'static str,
     variant: String,
@@ -107,7 +115,7 @@ pub(crate) fn facts(
     facts
 }
 
-/// Seconds from 1970 to 2000: the time stamp counts from 2000-01-01 00:00 UTC.
+/// Seconds from 1970 to 2000-01-01 00:00 UTC, the epoch of the time stamp.
 pub(crate) const SECONDS_TO_2000: u64 = 946_684_800;
 
 fn uuid_text(uuid: &[u8; 16]) -> String {

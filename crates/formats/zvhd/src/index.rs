@@ -1,4 +1,4 @@
-//! Bitmap and index of a ZVHD2: which record holds a block.
+//! Bitmap and index of a ZVHD2: the mapping from blocks to records.
 
 use alloc::vec::Vec;
 
@@ -8,15 +8,16 @@ use crate::Corrupt;
 use crate::layout::{BITMAP_SEGMENT, ENTRY_BYTES, PAGE, PER_SEGMENT, RawEntry};
 use crate::record::Record;
 
-/// Where the tables stand and how many bits are set before each segment: what is kept
-/// in memory is 4 bytes for every 64 GiB of disk.
+/// Offsets of the tables, and the number of bits set before each bitmap segment.
+///
+/// Uses 4 bytes of memory per 64 GiB of disk.
 pub(crate) struct Index {
     pub(crate) entries_at: u64,
     pub(crate) bitmap_at: u64,
     pub(crate) blocks: u64,
-    /// Where records begin and end.
+    /// File range of the records.
     pub(crate) records: core::ops::Range<u64>,
-    /// Entry n: bits set in the segments before segment n.
+    /// Entry n: number of bits set in the segments before segment n.
     ranks: Vec<u32>,
 }
 
@@ -24,7 +25,10 @@ pub(crate) struct Index {
 pub(crate) type Segment = [u8; BITMAP_SEGMENT as usize];
 
 impl Index {
-    /// Counts the bitmap, whose place was held against the file.
+    /// Count the bits of the bitmap.
+    ///
+    /// Fails if their number is not `data_blocks`, or if a bit past the last block is set. The caller has checked that
+    /// the tables are inside the file.
     pub(crate) fn read(
         file: &dyn ReadAt,
         (entries_at, bitmap_at): (u64, u64),
@@ -35,7 +39,7 @@ impl Index {
         let mut index = Self { entries_at, bitmap_at, blocks, records, ranks: Vec::new() };
         let mut rank: u64 = 0;
         for segment in 0..blocks.div_ceil(PER_SEGMENT) {
-            // OK: there are at most 2^32 blocks, and bits past them are rejected.
+            // OK: there are at most 2^32 blocks, and bits past the last one are rejected.
             index.ranks.push(u32::try_from(rank).unwrap_or(u32::MAX));
             let bits = index.segment(file, segment)?;
             rank += bits.iter().map(|byte| u64::from(byte.count_ones())).sum::<u64>();
@@ -48,7 +52,7 @@ impl Index {
         Ok(index)
     }
 
-    /// Bits behind the disk's last block must be clear.
+    /// Reject bits that are set past the last block of the disk.
     fn check_end(&self, segment: u64, bits: &Segment) -> Result<(), Corrupt> {
         let first = segment * PER_SEGMENT;
         for (byte, value) in (0..).zip(bits) {
@@ -65,9 +69,11 @@ impl Index {
         Ok(file.array(self.bitmap_at + segment * u64::from(BITMAP_SEGMENT))?)
     }
 
-    /// Stored blocks before the block `within` of segment `segment`, whose bits are `bits`.
+    /// Number of stored blocks before block `within` of segment `segment`.
+    ///
+    /// `bits` is the bitmap of that segment.
     pub(crate) fn rank(&self, segment: u64, within: u64, bits: &Segment) -> u64 {
-        // OK: `segment` is below `ranks.len()` and `within` below PER_SEGMENT: both come from a block of the disk.
+        // OK: `segment` < `ranks.len()` and `within` < PER_SEGMENT: both are derived from a block of the disk.
         let before = usize::try_from(segment).ok().and_then(|segment| self.ranks.get(segment)).copied();
         let whole = usize_of(within / 8).min(bits.len() - 1);
         // OK: `whole` is limited to the last index.
@@ -77,7 +83,10 @@ impl Index {
         u64::from(before.unwrap_or(0)) + u64::from(in_bytes) + u64::from(in_last)
     }
 
-    /// The record of the stored block `block`, the `rank`-th one, checked against its own head.
+    /// The record of the stored block `block`, which has index entry `rank`.
+    ///
+    /// Fails if the entry points outside of the records, or if block number or length differ between the bitmap,
+    /// the entry and the head of the record.
     pub(crate) fn record(&self, file: &dyn ReadAt, block: u64, rank: u64) -> Result<Record, Error> {
         let at = self.entries_at + rank * ENTRY_BYTES;
         let entry = RawEntry::decode(&file.array(at)?);

@@ -1,18 +1,18 @@
-//! On-disk structures: sizes, offsets, magics. Decoding and encoding side by side.
+//! On-disk structures: sizes, offsets, magics, decoding and encoding.
 
 use imgprep_format_kit::{Fields, FieldsMut};
 
-/// The name of the format of 2015: one stream.
+/// Name of the format of 2015, with one zlib stream over all records.
 pub const ZVHD: &str = "zvhd";
-/// The name of the format with records, index and bitmap.
+/// Name of the format with records, index and bitmap.
 pub const ZVHD2: &str = "zvhd2";
-/// Everything but a payload's end is aligned to this.
+/// Alignment in bytes of all structures; only payloads end at any offset.
 pub(crate) const PAGE: u64 = 4096;
-/// [`PAGE`] as the size of a buffer.
+/// [`PAGE`] as an array length.
 pub(crate) const PAGE_BYTES: usize = 4096;
-/// Bytes of the disk in one record.
+/// Bytes of the disk per record.
 pub(crate) const BLOCK: u64 = 2 << 20;
-/// Length of the fields of a header page; zeros follow.
+/// Bytes of a header page that contain fields; zeros follow.
 pub(crate) const HEADER_BYTES: usize = 512;
 
 /// First bytes of a ZVHD.
@@ -20,35 +20,35 @@ pub(crate) const COOKIE_ZVHD: &[u8; 8] = b"stream\0\0";
 /// First bytes of a ZVHD2.
 pub(crate) const COOKIE_ZVHD2: &[u8; 8] = b"z2strm\0\0";
 
-/// Index entries of one segment, and blocks of one bitmap segment.
+/// Entries per index segment, and blocks per bitmap segment.
 pub(crate) const PER_SEGMENT: u64 = 32768;
-/// Bytes of an index entry.
+/// Length of an index entry in bytes.
 pub(crate) const ENTRY_BYTES: u64 = 16;
-/// [`ENTRY_BYTES`] as the size of a buffer.
+/// [`ENTRY_BYTES`] as an array length.
 pub(crate) const ENTRY: usize = 16;
-/// Bytes of an index segment.
+/// Length of an index segment in bytes.
 pub(crate) const INDEX_SEGMENT: u32 = 524_288;
-/// Bytes of a bitmap segment.
+/// Length of a bitmap segment in bytes.
 pub(crate) const BITMAP_SEGMENT: u32 = 4096;
 const _: () = assert!(PER_SEGMENT * ENTRY_BYTES == INDEX_SEGMENT as u64);
 const _: () = assert!(PER_SEGMENT == BITMAP_SEGMENT as u64 * 8);
 
 /// First bytes of a record.
 pub(crate) const RECORD_MAGIC: &[u8; 12] = b"hwstream bg\0";
-/// Length of a record's head; the payload follows.
+/// Length of the head of a record in bytes; the payload follows.
 pub(crate) const RECORD_HEAD: u64 = 48;
-/// [`RECORD_HEAD`] as the size of a buffer.
+/// [`RECORD_HEAD`] as an array length.
 pub(crate) const HEAD: usize = 48;
 const _: () = assert!(ENTRY as u64 == ENTRY_BYTES && HEAD as u64 == RECORD_HEAD);
-/// Last bytes of a record's last page.
+/// Last bytes of the last page of a record.
 pub(crate) const RECORD_END: &[u8; 4] = b"end\0";
 
-/// Length of a record on disk, or `None` if it overflows.
+/// Length of a record in the file in bytes, or `None` if it overflows.
 pub(crate) fn record_len(payload: u64) -> Option<u64> {
     payload.checked_add(RECORD_HEAD + RECORD_END.len() as u64)?.checked_next_multiple_of(PAGE)
 }
 
-/// The fields of a header page as they stand in the file.
+/// The unvalidated fields of a header page. The comments are offsets in the page.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct RawHeader {
     pub(crate) cookie: [u8; 8],          // 0
@@ -82,7 +82,7 @@ pub(crate) struct RawHeader {
     pub(crate) compression: u8,          // 141
 }
 
-/// Where the checksum stands.
+/// Offset of the checksum in a header page.
 pub(crate) const CHECKSUM_AT: usize = 64;
 
 impl RawHeader {
@@ -121,7 +121,7 @@ impl RawHeader {
         }
     }
 
-    /// The page, with the right checksum whatever the field says.
+    /// Encode the page with a computed checksum; ignore the field `checksum`.
     pub(crate) fn encode(&self) -> [u8; PAGE_BYTES] {
         let mut page = self.encode_as_is();
         let sum = checksum(&page);
@@ -129,7 +129,7 @@ impl RawHeader {
         page
     }
 
-    /// The page with the checksum that the field has, right or not.
+    /// Encode the page with the value of the field `checksum`, even if it is wrong.
     pub(crate) fn encode_as_is(&self) -> [u8; PAGE_BYTES] {
         let mut page = [0; PAGE_BYTES];
         let mut fields = FieldsMut::le(&mut page);
@@ -166,14 +166,14 @@ impl RawHeader {
     }
 }
 
-/// Ones' complement of the byte sum of the 512 bytes, the checksum itself left out.
+/// Ones' complement of the sum of the 512 bytes, without the checksum field.
 pub(crate) fn checksum(page: &[u8; PAGE_BYTES]) -> u32 {
     let sum = |bytes: &[u8]| bytes.iter().map(|byte| u32::from(*byte)).sum::<u32>();
-    // OK: constants inside the page.
+    // OK: the bounds are constants inside the page.
     !(sum(&page[..CHECKSUM_AT]) + sum(&page[CHECKSUM_AT + 4..HEADER_BYTES]))
 }
 
-/// One entry of the index of a ZVHD2.
+/// An entry of the index of a ZVHD2. The comments are offsets in the entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RawEntry {
     pub(crate) offset: u64, // 0
@@ -197,7 +197,7 @@ impl RawEntry {
     }
 }
 
-/// The head of a record, without its magic.
+/// The head of a record, without its magic. The comments are offsets in the head.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct RawRecord {
     pub(crate) payload: u32, // 12
@@ -205,7 +205,7 @@ pub(crate) struct RawRecord {
 }
 
 impl RawRecord {
-    /// `None` if the magic is not there.
+    /// Decode a head, or return `None` if the magic is missing.
     pub(crate) fn decode(head: &[u8; HEAD]) -> Option<Self> {
         let fields = Fields::le(head);
         head.starts_with(RECORD_MAGIC)

@@ -1,13 +1,13 @@
 //! ZVHD and ZVHD2, the compressed images of Huawei Cloud's Image Management Service.
 //!
-//! No specification is published; the facts that this crate follows are written down
-//! beside the structures in `layout`. Integers are little-endian, a *page* is 4096
-//! bytes, a *block* 2 MiB.
+//! No specification is published; the module `layout` documents the structures as this
+//! crate implements them. Integers are little-endian, a *page* is 4096 bytes, a *block*
+//! 2 MiB.
 //!
-//! Checked: what the vendor's reader relies on beyond that, as far as the tables show it.
 //! Read: ZVHD (one zlib stream over all records), ZVHD2 with zstd and zlib payloads.
-//! Written: both. Refused by name: ZVHD2 with another block size than 2 MiB, with an
-//! index that has entries for blocks of zeros, with an unknown compression.
+//! Written: both. Checked: the additional requirements of the vendor's reader, as far as
+//! the tables show them. Unsupported, each with its own error: ZVHD2 with a block size
+//! other than 2 MiB, with index entries for zero blocks, or with an unknown compression.
 #![no_std]
 #![deny(
     clippy::cast_possible_truncation,
@@ -42,7 +42,7 @@ pub use new_header::WriteOptions;
 pub use zvhd_writer::ZvhdWriter;
 pub use zvhd2_writer::Zvhd2Writer;
 
-/// Recognises both formats by the cookie of their first page.
+/// Detect ZVHD or ZVHD2 by the cookie of the first page.
 pub fn probe(probe: &Probe<'_>) -> Option<(&'static str, Evidence)> {
     let (name, cookie) = [(ZVHD, &layout::COOKIE_ZVHD[..]), (ZVHD2, &layout::COOKIE_ZVHD2[..])]
         .into_iter()
@@ -54,7 +54,7 @@ pub fn probe(probe: &Probe<'_>) -> Option<(&'static str, Evidence)> {
     Some((name, Evidence { at: 0, len: cookie.len() as u64, says: says.to_string() }))
 }
 
-/// Understands a ZVHD or a ZVHD2, by its cookie.
+/// Parse a ZVHD or a ZVHD2, depending on the cookie of the first page.
 pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     match header::cookie_of(file)? {
         ZVHD => zvhd1::parse(file, options),

@@ -6,26 +6,26 @@ use crate::Unsupported;
 use crate::header::SECONDS_TO_2000;
 use crate::layout::{BLOCK, COOKIE_ZVHD, RawHeader};
 
-/// The properties of a new image, besides its blocks.
+/// Properties of a new image, without its blocks.
 #[derive(Clone, Copy, Debug)]
 pub struct WriteOptions {
-    /// Size of the disk in bytes; the header contains it rounded up to 512.
+    /// Size of the disk in bytes. The header contains it rounded up to 512 bytes.
     pub disk_size: u64,
-    /// The identity of the image.
+    /// UUID of the image.
     pub uuid: [u8; 16],
-    /// Seconds since 1970, for the time stamp.
+    /// Creation time in seconds since 1970.
     pub unix_time: u64,
 }
 
 impl WriteOptions {
-    /// The header of a ZVHD. Fails for a disk that exceeds the format.
+    /// The header of a ZVHD. Fails if the disk exceeds the largest size of the format.
     pub(crate) fn header(&self) -> Result<RawHeader, Error> {
         let too_large = Unsupported::DiskTooLarge { size: self.disk_size };
         let original = self.disk_size.checked_next_multiple_of(512).ok_or(too_large.clone())?;
         let current = original.checked_next_multiple_of(1 << 30).ok_or(too_large.clone())?;
-        // Records have block numbers of 32 bits.
+        // The block numbers of records have 32 bits.
         u32::try_from(original.div_ceil(BLOCK)).map_err(|_| too_large)?;
-        // Before 2000 there is no time stamp; in 2136 it is full.
+        // The time stamp is 0 before 2000, and has its maximum from 2136 on.
         let since_2000 = self.unix_time.saturating_sub(SECONDS_TO_2000);
         Ok(RawHeader {
             cookie: *COOKIE_ZVHD,
@@ -46,7 +46,9 @@ impl WriteOptions {
     }
 }
 
-/// Cylinders, heads and sectors by the rule of the VHD specification, its appendix "CHS Calculation".
+/// Cylinders, heads and sectors (VHD specification, appendix "CHS Calculation").
+///
+/// Bits 16 to 31: cylinders, 8 to 15: heads, 0 to 7: sectors per track. `size` is in bytes.
 fn geometry(size: u64) -> u32 {
     let sectors = (size / 512).min(65535 * 16 * 255);
     let (heads, per_track) = if sectors >= 65535 * 16 * 63 {
@@ -62,7 +64,7 @@ fn geometry(size: u64) -> u32 {
         }
     };
     let cylinders = sectors / per_track / heads;
-    // OK: at most 65535, 16 and 255 by the bounds above.
+    // OK: the bounds above limit the values to 65535, 16 and 255.
     u32::try_from(cylinders << 16 | heads << 8 | per_track).unwrap_or(u32::MAX)
 }
 
@@ -73,7 +75,7 @@ mod tests {
     #[test]
     fn geometry_by_the_vhd_rule() {
         assert_eq!(geometry(512), (4 << 8) + 17);
-        // 1 GiB and 127 GiB, as other writers of VHD footers have them.
+        // 1 GiB and the maximum (127 GiB), as in VHD footers by other writers.
         assert_eq!(geometry(1 << 30), 2080 << 16 | 16 << 8 | 63);
         assert_eq!(geometry(u64::MAX), 65535 << 16 | 16 << 8 | 255);
     }

@@ -1,4 +1,4 @@
-//! Records: the head before a payload, the end mark behind it.
+//! Records: a head, a payload, padding and an end mark.
 
 use alloc::vec;
 
@@ -8,13 +8,13 @@ use imgprep_map::{Error, Placement, ReadAt, usize_of};
 use crate::layout::{BLOCK, RECORD_END, RECORD_HEAD, RawRecord, record_len};
 use crate::{Corrupt, Unsupported};
 
-/// A record whose head, length and end mark fit together.
+/// A record with valid magic, length and end mark.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Record {
     pub(crate) at: u64,
     pub(crate) block: u32,
     pub(crate) payload: u32,
-    /// Length on disk.
+    /// Length in the file in bytes, including head, padding and end mark.
     pub(crate) len: u64,
 }
 
@@ -24,7 +24,9 @@ impl Record {
         self.at + RECORD_HEAD
     }
 
-    /// Reads the record at `at`, which must end at or before `end`.
+    /// Read the record at file offset `at`.
+    ///
+    /// Fails if it exceeds `end`, is empty, or has a wrong magic or end mark.
     pub(crate) fn read(file: &dyn ReadAt, at: u64, end: u64) -> Result<Self, Error> {
         let room = end.saturating_sub(at);
         if room < RECORD_HEAD {
@@ -38,7 +40,7 @@ impl Record {
         if raw.payload == 0 {
             return Err(Corrupt::RecordEmpty { at: at + 12 }.into());
         }
-        // A payload of 32 bits cannot overflow: the fallback is out of every file's reach.
+        // A 32-bit length cannot overflow. The fallback exceeds the length of every file.
         let len = record_len(u64::from(raw.payload)).unwrap_or(u64::MAX);
         if len > room {
             return Err(Corrupt::RecordLength { at: at + 12, expected: room, found: len }.into());
@@ -52,17 +54,19 @@ impl Record {
     }
 }
 
-/// A record to be written.
+/// A record to write.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct NewRecord {
     pub(crate) block: u32,
     payload: u32,
-    /// Length on disk.
+    /// Length in the file in bytes, including head, padding and end mark.
     pub(crate) len: u32,
 }
 
 impl NewRecord {
-    /// The record of block `number` with a payload of this many bytes.
+    /// Create the record of block `number` with a payload of `payload` bytes.
+    ///
+    /// Fails if the block number or a length exceeds 32 bits.
     pub(crate) fn new(number: u64, payload: u64) -> Result<Self, Error> {
         let too_large = || Unsupported::DiskTooLarge { size: number.saturating_mul(BLOCK) };
         let block = u32::try_from(number).map_err(|_| too_large())?;
@@ -71,15 +75,17 @@ impl NewRecord {
         Ok(Self { block, payload, len })
     }
 
-    /// Its place at a file offset. The payload begins with `prefix`, which the stored bytes do not contain.
+    /// The placement of the record at file offset `at`.
+    ///
+    /// The payload begins with `prefix`, which precedes the stored bytes.
     pub(crate) fn placement(self, at: u64, prefix: &[u8]) -> Placement {
         let mut head = RawRecord { payload: self.payload, block: self.block }.encode().to_vec();
         head.extend_from_slice(prefix);
-        // OK: `record_len` rounds up from head, payload and end mark; the padding is less than a page.
+        // OK: `record_len` rounds head, payload and end mark up to a page: the padding is at most a page and 3 bytes.
         let padding = usize_of(u64::from(self.len) - RECORD_HEAD - u64::from(self.payload));
         let mut tail = vec![0; padding];
         let mark = padding - RECORD_END.len();
-        // OK: the mark has the length of the end mark.
+        // OK: `padding` includes the end mark, so that both slices have its length.
         tail[mark..].copy_from_slice(RECORD_END);
         Placement { at, head, tail }
     }

@@ -1,4 +1,4 @@
-//! ZVHD: header page, records of one zlib stream, header page again.
+//! ZVHD: a header page, the records of one zlib stream, the header page again.
 
 use alloc::boxed::Box;
 use alloc::string::ToString;
@@ -17,7 +17,7 @@ use crate::layout::{BLOCK, COOKIE_ZVHD, PAGE};
 use crate::record::Record;
 use crate::{Corrupt, Unsupported};
 
-/// Scans the record heads once: payloads are not touched.
+/// Parse a ZVHD in one pass over the record heads and end marks; skip the payloads.
 pub(crate) fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     if file.len() < 2 * PAGE {
         return Err(Corrupt::TooShort { format: ZVHD, expected: 2 * PAGE, file_len: file.len() }.into());
@@ -38,7 +38,9 @@ pub(crate) fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed,
     Ok(Parsed::Done(Box::new(Image::new(facts, map))))
 }
 
-/// All records, and where the header behind them stands.
+/// All records, and the file offset of the header page behind them.
+///
+/// Fails if there are more than `limit` records.
 fn scan(file: &dyn ReadAt, sizes: &Sizes, limit: u64) -> Result<(Vec<Record>, u64), Error> {
     let mut records: Vec<Record> = Vec::new();
     let mut at = PAGE;
@@ -65,7 +67,7 @@ fn scan(file: &dyn ReadAt, sizes: &Sizes, limit: u64) -> Result<(Vec<Record>, u6
 
 struct Map {
     size: u64,
-    /// In ascending block order, which is the file's order.
+    /// In ascending order of blocks, which is also their order in the file.
     records: Vec<Record>,
     last_header: u64,
     marks: Marks,
@@ -145,7 +147,7 @@ fn source(record: &Record) -> Source {
     }
 }
 
-/// The use of a whole record, padding included.
+/// The file usage of a whole record, including its padding.
 pub(crate) fn file_use(record: &Record) -> FileUse {
     FileUse {
         file: FileId::SELF,

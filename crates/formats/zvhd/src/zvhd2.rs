@@ -1,4 +1,4 @@
-//! ZVHD2: read from its last page.
+//! ZVHD2: records, index and bitmap, described by the last page of the file.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -20,10 +20,12 @@ use crate::record::Record;
 use crate::zvhd1::file_use;
 use crate::{Corrupt, Unsupported};
 
-/// First page, header page behind the records, last page.
+/// Minimum file length: first page, header page behind the records, last page.
 const SMALLEST: u64 = 3 * PAGE;
 
-/// Believes the last page, holds the first one against it, counts the bitmap.
+/// Parse a ZVHD2 from its last page.
+///
+/// Fails if the first page or the number of bits in the bitmap differs from the last page.
 pub(crate) fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     if file.len() < SMALLEST {
         return Err(Corrupt::TooShort { format: ZVHD2, expected: SMALLEST, file_len: file.len() }.into());
@@ -65,7 +67,7 @@ fn supported(last: &RawHeader, page: u64) -> Result<Codec, Unsupported> {
     }
 }
 
-/// The values of the first page are unchanged at the end. Offsets are of the first page.
+/// Reject a first page that differs from the last one. Offsets are in the first.
 fn agree(first: &RawHeader, last: &RawHeader) -> Result<(), Corrupt> {
     require(0, 40, "original size", last.original_size, first.original_size)?;
     require(0, 48, "current size", last.current_size, first.current_size)?;
@@ -84,7 +86,10 @@ fn agree(first: &RawHeader, last: &RawHeader) -> Result<(), Corrupt> {
     require(0, 141, "compression", u64::from(last.compression), u64::from(first.compression))
 }
 
-/// Holds the tables' places against each other and the file; where the page before them stands.
+/// Check sizes and offsets of the tables.
+///
+/// `page` is the file offset of the last page. Returns the file offset of the header page before the tables. Fails if
+/// the sizes do not match the numbers of blocks, or if the tables do not directly precede the last page.
 fn tables(last: &RawHeader, page: u64, sizes: &Sizes) -> Result<u64, Corrupt> {
     let check = |at, field, expected: u64, found: u32| require(page, at, field, expected, u64::from(found));
     check(92, "block count", sizes.blocks, last.block_count)?;
@@ -96,7 +101,7 @@ fn tables(last: &RawHeader, page: u64, sizes: &Sizes) -> Result<u64, Corrupt> {
     check(132, "bitmap segments", bitmap_segments, last.bitmap_segments)?;
     check(112, "index size", index_segments * u64::from(INDEX_SEGMENT), last.index_size)?;
     check(116, "bitmap size", bitmap_segments * u64::from(BITMAP_SEGMENT), last.bitmap_size)?;
-    // From here on backwards: the last page follows the bitmap, which follows the index.
+    // Checked from the end: the last page follows the bitmap, which follows the index.
     let place = |at, field, end: u64, len: u32, found: u64| {
         let expected = end.checked_sub(u64::from(len)).unwrap_or(PAGE);
         require(page, at, field, expected, found).map(|()| expected)
@@ -116,10 +121,10 @@ fn tables(last: &RawHeader, page: u64, sizes: &Sizes) -> Result<u64, Corrupt> {
 
 struct Map {
     size: u64,
-    /// The original size: blocks end here, whatever the disk's size.
+    /// The original size in bytes: the end of the blocks, even if the disk is larger.
     data_end: u64,
     codec: Codec,
-    /// Header page behind the records.
+    /// File offset of the header page behind the records.
     middle: u64,
     last_page: u64,
     index: Index,
@@ -141,7 +146,7 @@ impl Map {
         }
     }
 
-    /// Calls `each` for the stored blocks from `first` to before `end`, with their rank.
+    /// Call `each` with number and rank of each stored block in `first..end`.
     fn stored(
         &self,
         file: &dyn ReadAt,
@@ -174,7 +179,7 @@ impl Map {
 }
 
 fn byte_of(bits: &Segment, block: u64) -> u8 {
-    // OK: below the segment's length by the modulus; the fallback is never taken.
+    // OK: the modulus keeps the index below the length of the segment, so that the fallback is never used.
     usize::try_from(block % PER_SEGMENT / 8).map_or(0, |byte| bits[byte])
 }
 
@@ -228,7 +233,7 @@ impl DiskMap for Map {
             }
         }
         self.stored(file, 0, self.index.blocks, &mut |block, rank| {
-            // What `visit` would refuse is left out.
+            // Records that `visit` rejects are skipped.
             Ok(self
                 .index
                 .record(file, block, rank)
@@ -253,7 +258,7 @@ impl DiskMap for Map {
         let (mut expected, mut is_over) = (Some(PAGE), false);
         self.stored(file, 0, self.index.blocks, &mut |block, rank| {
             let Ok(record) = self.index.record(file, block, rank) else {
-                // Reported by a walk; where the next one must begin is not known.
+                // `visit` reports this record. The expected offset of the next one is unknown.
                 expected = None;
                 return Ok(ControlFlow::Continue(()));
             };

@@ -1,4 +1,4 @@
-//! ZVHD2 written in one forward pass: only records go by, index and bitmap are kept.
+//! Writer of ZVHD2 images, in one forward pass. Index and bitmap are kept in memory until the end.
 
 use alloc::collections::BTreeMap;
 use alloc::vec;
@@ -17,15 +17,18 @@ use crate::{Unsupported, WriteOptions};
 pub struct Zvhd2Writer {
     header: RawHeader,
     compression: Compression,
-    /// Where the next record goes.
+    /// File offset of the next record.
     at: u64,
     index: Vec<u8>,
-    /// Segments of the bitmap that have a bit set.
+    /// Bitmap segments with at least one bit set, by segment number.
     bitmap: BTreeMap<u64, Vec<u8>>,
 }
 
 impl Zvhd2Writer {
-    /// Creates a writer. Fails for a disk that exceeds the format, and for a compression other than zstd and an open zlib stream.
+    /// Create a writer.
+    ///
+    /// Fails if the disk exceeds the largest size of the format, or if the compression is neither zstd nor an open
+    /// zlib stream.
     pub fn new(options: &WriteOptions, compression: Compression) -> Result<Self, Error> {
         let number = match compression {
             Compression::ZlibOpen { .. } => 0,
@@ -35,7 +38,7 @@ impl Zvhd2Writer {
             }
         };
         let header = options.header()?;
-        // OK: `header` checks that a block number has 32 bits.
+        // OK: `header` rejects disks whose number of blocks exceeds 32 bits.
         let block_count = u32::try_from(header.original_size.div_ceil(BLOCK)).unwrap_or(u32::MAX);
         let header = RawHeader {
             cookie: *COOKIE_ZVHD2,
@@ -69,15 +72,19 @@ impl Zvhd2Writer {
         bytes
     }
 
-    /// The page behind the records: the first page with its checksum and the count of data blocks, which makes the
-    /// checksum stale. So the vendor's writer leaves it: a file that is cut right behind this page must not open.
+    /// The header page behind the records.
+    ///
+    /// It is the first page plus the number of data blocks, with the checksum of the first page, which is therefore
+    /// stale. The vendor's writer does the same: a file that is truncated right behind this page must be rejected.
     fn behind_records(&self) -> [u8; PAGE_BYTES] {
         let first = RawHeader { data_blocks: 0, ..self.header.clone() };
         let checksum = checksum(&first.encode_as_is());
         RawHeader { checksum, ..self.header.clone() }.encode_as_is()
     }
 
-    /// Fills the fields that only the last page has.
+    /// Set the header fields that only the last page contains.
+    ///
+    /// `index_len` and `bitmap_len` are in bytes. Fails if one of them exceeds 32 bits.
     fn complete(&mut self, index_len: usize, bitmap_len: usize) -> Result<(), Error> {
         let size = |len: usize| u32::try_from(len).map_err(|_| Unsupported::IndexTooLarge);
         let header = &mut self.header;
@@ -150,7 +157,7 @@ mod tests {
 
     const ZSTD: Compression = Compression::Zstd { level: 3, has_checksum: true };
 
-    /// What a writer emits.
+    /// Offset and bytes of each write.
     #[derive(Default)]
     struct Emitted(Vec<(u64, Vec<u8>)>);
 

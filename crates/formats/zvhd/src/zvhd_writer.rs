@@ -1,8 +1,8 @@
-//! ZVHD written in one forward pass.
+//! Writer of ZVHD images, in one forward pass.
 //!
-//! All payloads form one zlib stream. The blocks are nevertheless compressed independently and in parallel: each becomes a
-//! sequence of deflate blocks that ends with a sync flush and refers to nothing before it. Such sequences, one after the
-//! other behind one zlib header, are a valid stream (RFC 1950 2.2, RFC 1951 3.2).
+//! All payloads form one zlib stream. The blocks are nevertheless compressed independently and in parallel: each
+//! becomes a sequence of deflate blocks that ends with a sync flush and has no references to earlier data. Such
+//! sequences, concatenated after one zlib header, are a valid stream (RFC 1950 2.2, RFC 1951 3.2).
 
 use imgprep_map::{Compression, Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Stored};
 
@@ -10,7 +10,7 @@ use crate::WriteOptions;
 use crate::layout::{BLOCK, PAGE, RawHeader, record_len};
 use crate::record::NewRecord;
 
-/// Length of the zlib header (RFC 1950 2.2).
+/// Length of the zlib header in bytes (RFC 1950 2.2).
 const ZLIB_HEADER: u64 = 2;
 
 /// Writes a ZVHD.
@@ -22,13 +22,17 @@ pub struct ZvhdWriter {
 }
 
 impl ZvhdWriter {
-    /// Creates a writer with a level of zlib, 1 to 9. Fails for a disk that exceeds the format.
+    /// Create a writer with a zlib level of 1 to 9.
+    ///
+    /// Fails if the disk exceeds the largest size of the format.
     pub fn new(options: &WriteOptions, level: u32) -> Result<Self, Error> {
         Ok(Self { header: options.header()?, level, at: PAGE })
     }
 }
 
-/// The header of the stream: deflate with a window of 32 KiB, and the level as zlib states it.
+/// Header of the zlib stream (RFC 1950 2.2).
+///
+/// It declares deflate, a window of 32 KiB and the level as zlib encodes it.
 fn zlib_header(level: u32) -> [u8; 2] {
     match level {
         0..=1 => [0x78, 0x01],
@@ -56,7 +60,7 @@ impl ImageWriter for ZvhdWriter {
         out.write(0, &self.header.encode())
     }
 
-    /// The first record starts the stream.
+    /// The payload of the first record begins with the zlib header.
     fn place(&mut self, number: u64, stored: Stored, _: &mut dyn Emit) -> Result<Placement, Error> {
         let header = zlib_header(self.level);
         let prefix = if self.at == PAGE { &header[..] } else { &[] };
@@ -72,7 +76,7 @@ impl ImageWriter for ZvhdWriter {
     }
 
     fn max_len(&self, blocks: u64, stored: u64) -> u64 {
-        // The stream's header can add a page to the first record.
+        // The zlib header can add a page to the first record.
         let record = stored.checked_add(ZLIB_HEADER).and_then(record_len).unwrap_or(u64::MAX);
         blocks.saturating_mul(record).saturating_add(2 * PAGE)
     }
@@ -82,7 +86,9 @@ impl ImageWriter for ZvhdWriter {
 mod tests {
     use super::*;
 
-    /// RFC 1950 2.2: the two bytes are a multiple of 31; the second has the level in its highest two bits.
+    /// RFC 1950 2.2: the two bytes are a multiple of 31.
+    ///
+    /// The two highest bits of the second byte are the level.
     #[test]
     fn zlib_headers_are_valid() {
         for level in 1..=9 {

@@ -1,4 +1,4 @@
-//! Every test image of the format, in the words of this crate.
+//! Transcripts of all test images of both formats.
 
 #[test]
 fn transcripts_of_all_zvhd_images_are_unchanged() {
