@@ -1,6 +1,7 @@
-//! Checks of the map beyond the location of the bytes: blocks that two entries reference, blocks that
-//! none does, entries behind the disk. Corruptions are counted as `qemu-img check` does, which
-//! knows no leaks of VDI.
+//! Structure checks of the map.
+//!
+//! They report blocks that two entries reference, blocks that no entry references, and entries past the
+//! end of the disk. Corruptions are counted like in `qemu-img check`, which does not report leaks of a VDI.
 
 use alloc::format;
 use core::ops::{ControlFlow, Range};
@@ -43,12 +44,12 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<St
 }
 
 impl Map {
-    /// Bytes of a block and its extra space: less than 2^33.
+    /// Length in bytes of a block with its extra space: less than 2^33.
     fn stride(&self) -> u64 {
         self.header.block_size + u64::from(self.header.raw.block_extra)
     }
 
-    /// Where the extra space of a block begins.
+    /// File offset of the extra space of a block. Saturates.
     fn block_start(&self, number: u64) -> u64 {
         self.header.data_at.saturating_add(number.saturating_mul(self.stride()))
     }
@@ -57,13 +58,13 @@ impl Map {
 struct Walk<'w, 'f> {
     map: &'w Map,
     file: &'w dyn ReadAt,
-    /// Blocks that an entry names.
+    /// Blocks that an entry references.
     units: UnitSet,
-    /// The number behind the highest of them.
+    /// Highest number of a referenced block, plus one.
     end: u64,
-    /// Entries that name blocks which the map can have.
+    /// Number of entries whose block number is less than the number of map entries.
     counted: u64,
-    /// Entries of the disk that name nothing.
+    /// Number of entries of the disk whose block was never written.
     missing: u64,
     allocated: u64,
     fragmented: u64,
@@ -72,7 +73,9 @@ struct Walk<'w, 'f> {
 }
 
 impl Walk<'_, '_> {
-    /// All entries, also those behind the disk. `Break` where no more can be counted.
+    /// Check all entries, including those past the end of the disk.
+    ///
+    /// Returns `Break` if no more blocks can be tracked, or if the report is complete.
     fn entries(&mut self) -> Flow {
         let (map, blocks) = (self.map, self.map.header.blocks());
         map.walk_entries(self.file, 0..blocks, blocks, |entry| {
@@ -83,7 +86,7 @@ impl Walk<'_, '_> {
         })
     }
 
-    /// Entries that were never written: all of them name block 0.
+    /// Check entries in a hole of the file: all of them reference block 0.
     fn hole(&mut self, entries: Range<u64>) -> ControlFlow<()> {
         self.entry(entries.start, 0)?;
         let others = entries.end - entries.start - 1;
@@ -123,7 +126,7 @@ impl Walk<'_, '_> {
             return ControlFlow::Break(());
         };
         self.end = self.end.max(u64::from(number) + 1);
-        // Unread data loses nothing.
+        // Entries past the end of the disk are never read.
         let severity = if is_of_disk { Severity::Error } else { Severity::Warning };
         if u64::from(number) >= blocks {
             let message =
@@ -155,7 +158,7 @@ impl Walk<'_, '_> {
         ControlFlow::Continue(())
     }
 
-    /// Where the block ends, if that is behind the file's end.
+    /// File offset of the end of the block, if it is past the end of the file.
     fn past_end(&self, index: u64, number: u32, is_of_disk: bool) -> Option<u64> {
         let len = if is_of_disk {
             let disk = self.map.disk_of(index);
@@ -167,12 +170,12 @@ impl Walk<'_, '_> {
         (end > self.file.len()).then_some(end)
     }
 
-    /// The header's number of blocks, and what a static image promises.
+    /// Check the number of allocated blocks, and that a static image allocates all.
     fn check_allocated(&mut self) {
         let header = &self.map.header;
         if self.counted != u64::from(header.raw.allocated) {
             self.report.counts.corruptions += 1;
-            // The parser reports a shorter map.
+            // The parser reports it for a shorter map.
             if header.blocks() * 4 > COUNTED_BYTES {
                 let message = format!(
                     "the header counts {} allocated blocks, the map {}",
@@ -187,11 +190,11 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Blocks in the file that no entry names, and what stands behind the last block.
+    /// Report unreferenced blocks, and bytes behind the last block.
     fn leaks(&mut self) {
         let (map, stride, file_len) = (self.map, self.map.stride(), self.file.len());
         let needed = self.end.max(map.header.raw.allocated.into());
-        // OK: `stride` is not 0, blocks are not.
+        // OK: `stride` is not 0, because the block size is not 0.
         let there = file_len.saturating_sub(map.header.data_at) / stride;
         let Self { units, report, .. } = self;
         units.free(0..needed.min(there), &mut |run| {
@@ -201,7 +204,7 @@ impl Walk<'_, '_> {
             report.warning("vdi.check.leak", map.block_start(run.start), message);
             if report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
         });
-        // OK: less than 2^35.
+        // OK: the sum is less than 2^35.
         let map_end = map.header.map_at + map.header.blocks() * 4;
         let end = map.block_start(needed).max(map_end);
         let (len, whole) = (file_len.saturating_sub(end), file_len.saturating_sub(end) / stride);

@@ -1,4 +1,4 @@
-//! Checks of header fields that a reader does not need.
+//! Checks of header fields that reading the disk does not require.
 
 use alloc::format;
 
@@ -25,7 +25,7 @@ fn check_texts(header: &Header, report: &mut Report<'_>) {
     }
 }
 
-/// Only version 1 has fields for them.
+/// Check the header size and the data offset. Only version 1 has these fields.
 fn check_offsets(header: &Header, file_len: u64, report: &mut Report<'_>) {
     let (raw, places) = (&header.raw, header.places);
     if let (Some(size), Some(at)) = (raw.header_size, places.header_size)
@@ -36,7 +36,7 @@ fn check_offsets(header: &Header, file_len: u64, report: &mut Report<'_>) {
         report.note("vdi.check.header-size", at as u64, message);
     }
     let at = places.data_offset.unwrap_or(places.blocks) as u64;
-    // OK: less than 2^35.
+    // OK: the sum is less than 2^35.
     let map_end = header.map_at + header.blocks() * 4;
     if header.data_at < map_end {
         let message = format!("the data begins at {}, but the map ends at {map_end}", header.data_at);
@@ -47,7 +47,9 @@ fn check_offsets(header: &Header, file_len: u64, report: &mut Report<'_>) {
     }
 }
 
-/// Geometries may describe less than the disk: the last cylinder may be a part of one.
+/// Report geometries that describe more than the disk.
+///
+/// They may describe less, because the last cylinder may be incomplete.
 fn check_geometry(header: &Header, report: &mut Report<'_>) {
     let lchs = if header.has_lchs { header.raw.lchs } else { [0; 4] };
     for (code, at, [cylinders, heads, sectors, _]) in [

@@ -8,7 +8,7 @@ use crate::Corrupt;
 use crate::map::{Entry, Map, PAGE};
 
 impl Map {
-    /// The error of entries in a hole of the file.
+    /// The error for map entries in a hole of the file.
     fn map_hole(&self, entries: &Range<u64>) -> Error {
         let at = self.entry_at(entries.start);
         let lost = self.disk_of(entries.start).start..self.disk_of(entries.end - 1).end;
@@ -22,7 +22,7 @@ impl DiskMap for Map {
     }
 
     fn stride(&self) -> u64 {
-        // OK: less than 2^42, and not 0.
+        // OK: the product is less than 2^42, and not 0.
         PAGE * self.header.block_size
     }
 

@@ -1,4 +1,4 @@
-//! Errors of VDI images; errors of headers and tables in general are those of the kit.
+//! Errors of VDI images. General errors of headers and tables are in the format kit.
 
 use alloc::string::String;
 
@@ -9,16 +9,16 @@ use imgprep_map::{Class, Detail};
 pub(crate) const HEADER_CODES: HeaderCodes =
     HeaderCodes { field: "vdi.header.field", past_end: "vdi.map.past-end" };
 
-/// A file that contradicts itself. Offsets are file offsets.
+/// A file that violates the format or is inconsistent. Offsets are file offsets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
-    /// No signature behind the text.
+    /// Missing signature.
     #[error("VDI signature missing: found {found:02x?}")]
     Signature {
-        /// What stands there.
+        /// Bytes at its offset.
         found: [u8; 4],
     },
-    /// A parent where there can be none, or none where there must be one.
+    /// Parent link that contradicts the image type.
     #[error(
         "an image of type {kind} has {} parent, but its link is {}",
         if *.has_parent { "a" } else { "no" },
@@ -27,29 +27,29 @@ pub enum Corrupt {
     Link {
         /// Offset of the link.
         at: u64,
-        /// The image's type.
+        /// Name of the image type.
         kind: &'static str,
-        /// Whether such an image has a parent.
+        /// Whether images of this type have a parent.
         has_parent: bool,
-        /// The link.
+        /// UUID of the link, or `None` if it is null.
         found: Option<String>,
     },
-    /// An entry of the map for a block that was never allocated.
+    /// Map entry that references a block past the allocated ones.
     #[error("the entry references block {found}, but {allocated} are allocated")]
     PastAllocated {
         /// Offset of the entry.
         at: u64,
-        /// The block.
+        /// Number of the block.
         found: u32,
-        /// Blocks that are allocated, by the header.
+        /// Number of allocated blocks by the header.
         allocated: u32,
     },
-    /// A part of the map that was never written: all its entries name block 0.
+    /// Hole in the map that was never written: all its entries reference block 0.
     #[error("{len} bytes of the block map are a hole in the file: every entry there references block 0")]
     MapHole {
-        /// Offset of the hole's first byte.
+        /// Offset of the hole.
         at: u64,
-        /// Its length.
+        /// Length of the hole in bytes.
         len: u64,
     },
 }
@@ -76,10 +76,10 @@ impl Detail for Corrupt {
     }
 }
 
-/// An image that may be fine and that this crate cannot read.
+/// An image or a disk that this crate does not support, but that may be valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
-    /// A version that is not known.
+    /// Unknown version.
     #[error("unsupported version {major}.{minor}: supported are 0.0 to 1.1")]
     Version {
         /// Major version.
@@ -87,30 +87,30 @@ pub enum Unsupported {
         /// Minor version.
         minor: u16,
     },
-    /// An image type that is not known.
+    /// Unknown image type.
     #[error(
         "unsupported image type {found}: supported are 1 (dynamic), 2 (static), 3 (undo) and 4 (differencing)"
     )]
     Kind {
         /// Offset of the field.
         at: u64,
-        /// What it says.
+        /// Its value.
         found: u32,
     },
-    /// A disk that a written image cannot describe.
+    /// Disk too large for a written image.
     #[error("a disk of {size} bytes is too large for a VDI, the limit is {most}")]
     WriteDiskTooLarge {
-        /// Length of the disk.
+        /// Size of the disk in bytes.
         size: u64,
-        /// The limit.
+        /// Maximum size in bytes.
         most: u64,
     },
-    /// Sectors that are not 512 bytes long.
+    /// Sector size other than 512 bytes.
     #[error("unsupported sector size {found}: supported is 512")]
     SectorSize {
         /// Offset of the field.
         at: u64,
-        /// What it says.
+        /// Its value.
         found: u32,
     },
 }

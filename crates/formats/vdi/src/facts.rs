@@ -1,4 +1,6 @@
-//! The facts for `info`. `qemu-img info` has no names of its own for VDI's fields.
+//! Facts for `info`, and findings of the parser.
+//!
+//! `qemu-img info` has no names of its own for the fields of a VDI.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -65,13 +67,15 @@ fn table([cylinders, heads, sectors, _]: Geometry) -> Value {
     ])
 }
 
-/// Up to the first NUL, without the line end that closes the pre-header's text.
+/// The text up to the first NUL, without the line end of the pre-header text.
 fn text(bytes: &[u8]) -> String {
     let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
     ImageName(text.trim_ascii_end().to_vec()).to_string()
 }
 
-/// `stored` is what the map says, if it was counted.
+/// Findings of the parser.
+///
+/// `stored` is the number of stored blocks in the map, or `None` if they were not counted.
 pub(crate) fn findings(header: &Header, stored: Option<u64>, file_len: u64) -> Vec<Finding> {
     let (raw, places) = (&header.raw, header.places);
     let mut findings = Vec::new();
@@ -117,7 +121,9 @@ pub(crate) fn findings(header: &Header, stored: Option<u64>, file_len: u64) -> V
     findings
 }
 
-/// Where the blocks stand, which no checksum protects: a wrong offset or distance gives another disk.
+/// Check the fields that determine the offsets of the blocks.
+///
+/// No checksum protects them, and a wrong offset or distance between blocks results in another disk.
 fn places_of_blocks(
     header: &Header,
     file_len: u64,
@@ -140,11 +146,11 @@ fn places_of_blocks(
             format!("{} bytes of extra space before each block, which no known writer uses", raw.block_extra);
         add("vdi.header.block-extra", Severity::Warning, at, message);
     }
-    // OK: a block and its extra space have less than 2^33 bytes, and there are less than 2^32 of them.
+    // OK: a block and its extra space have less than 2^33 bytes, and there are fewer than 2^32 blocks.
     let stride = header.block_size + u64::from(raw.block_extra);
     let end = header.data_at.saturating_add(stride.saturating_mul(raw.allocated.into()));
     let (more, less) = (file_len.saturating_sub(end), end.saturating_sub(file_len));
-    // Some writers fill up the last sector, others leave out what the disk does not need of the last block.
+    // Some writers pad the last sector, others omit the part of the last block that is past the end of the disk.
     let spare = (header.used_blocks() * header.block_size).saturating_sub(header.size());
     let is_cut_short = less > spare || (less > 0 && spare - less >= SECTOR);
     if more >= SECTOR || is_cut_short {

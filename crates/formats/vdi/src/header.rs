@@ -1,4 +1,4 @@
-//! The header: raw -> validated.
+//! Validation of the header.
 
 use imgprep_format_kit::{Fields, Invalid, padded_head};
 use imgprep_map::{Error, ReadAt};
@@ -11,7 +11,7 @@ use crate::layout::{
 use crate::uuid::Uuid;
 use crate::{Corrupt, Unsupported};
 
-/// What kind of image it is (`u32Type`).
+/// Image type (`u32Type`).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Kind {
     Dynamic,
@@ -35,21 +35,21 @@ impl Kind {
     }
 }
 
-/// A header whose fields fit together and whose map lies inside the file.
+/// A header with consistent fields and a map inside the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
     pub(crate) raw: RawHeader,
     pub(crate) places: &'static Places,
-    /// Major, minor.
+    /// Major and minor version.
     pub(crate) version: (u16, u16),
     pub(crate) kind: Kind,
-    /// What stands before the signature.
+    /// The text before the signature.
     pub(crate) text: [u8; SIGNATURE_AT],
-    /// File offset where the header ends.
+    /// File offset of the end of the header.
     pub(crate) end: u64,
     pub(crate) map_at: u64,
     pub(crate) data_at: u64,
-    /// Not 0, a multiple of 512, less than 2^32.
+    /// In bytes: a multiple of 512, not 0, less than 2^32.
     pub(crate) block_size: u64,
     pub(crate) has_lchs: bool,
     pub(crate) image: Uuid,
@@ -83,32 +83,31 @@ impl Header {
         })
     }
 
-    /// Length of the disk.
+    /// Size of the disk in bytes.
     pub(crate) fn size(&self) -> u64 {
         self.raw.disk_size
     }
 
-    /// Entries of the map.
+    /// Number of entries of the map.
     pub(crate) fn blocks(&self) -> u64 {
         self.raw.blocks.into()
     }
 
-    /// Entries of the map that describe the disk: the map may have more of them.
+    /// Number of entries that describe the disk. The map may have more.
     pub(crate) fn used_blocks(&self) -> u64 {
         self.size().div_ceil(self.block_size)
     }
 
-    /// File offset of a stored block's first byte, behind its extra space. It may be more than
-    /// any file has: it saturates.
+    /// File offset of the data of a stored block, behind its extra space. Saturates.
     pub(crate) fn block_at(&self, number: u32) -> u64 {
         let extra = u64::from(self.raw.block_extra);
-        // OK: both are less than 2^32.
+        // OK: both summands are less than 2^32.
         let stored = u64::from(number).saturating_mul(self.block_size + extra);
         self.data_at.saturating_add(stored).saturating_add(extra)
     }
 }
 
-/// The file's beginning, filled up with zeros; the signature is there.
+/// Read the beginning of the file, padded with zeros, and check the signature.
 fn read_head(file: &dyn ReadAt) -> Result<[u8; HEAD], Error> {
     if file.len() < PREHEADER {
         return Err(cut(PREHEADER, file.len()));
@@ -127,7 +126,9 @@ fn version(head: &[u8; HEAD]) -> Result<(u16, u16), Error> {
     Ok((major, minor))
 }
 
-/// Where the header ends, which is inside the file.
+/// File offset of the end of the header.
+///
+/// Fails if it is past the end of the file, or if `cbHeader` is too small.
 fn header_end(raw: &RawHeader, places: &Places, file_len: u64) -> Result<u64, Error> {
     // OK: `end` is a constant below 512.
     let fields_end = places.end as u64;
@@ -152,7 +153,9 @@ fn kind(raw: &RawHeader, places: &Places) -> Result<Kind, Error> {
     })
 }
 
-/// Sizes of sector, block and disk; the map has an entry for every block of the disk.
+/// Check the sizes of sectors and blocks and the number of map entries.
+///
+/// Fails if the map has fewer entries than the disk has blocks.
 fn check_sizes(raw: &RawHeader, places: &Places) -> Result<(), Error> {
     let [.., sector] = raw.geometry;
     if sector != 512 {
@@ -182,7 +185,7 @@ fn check_sizes(raw: &RawHeader, places: &Places) -> Result<(), Error> {
     Ok(())
 }
 
-/// Where map and data begin: version 0 has no fields for it.
+/// File offsets of the map and of the data. Version 0 has no fields for them.
 fn offsets(raw: &RawHeader, places: &Places) -> (u64, u64) {
     let map_at = raw.map_offset.map_or(places.end as u64, u64::from);
     let data_at = raw.data_offset.map_or(map_at + u64::from(raw.blocks) * 4, u64::from);
@@ -191,7 +194,7 @@ fn offsets(raw: &RawHeader, places: &Places) -> (u64, u64) {
 
 fn check_map(file: &dyn ReadAt, raw: &RawHeader, places: &Places, start: u64) -> Result<(), Error> {
     let at = places.map_offset.unwrap_or(places.blocks) as u64;
-    // OK: less than 2^34 bytes.
+    // OK: the map has less than 2^34 bytes.
     HEADER_CODES.check_table(file, at, "the block map", start, u64::from(raw.blocks) * 4)?;
     Ok(())
 }
@@ -207,7 +210,7 @@ mod tests {
 
     use super::*;
 
-    /// A header of version 1.1 with 400 bytes, for 5 blocks of 4 KiB and 100 bytes.
+    /// A version 1.1 header of 400 bytes, for 5 blocks of 4 KiB and 100 bytes.
     fn file() -> Vec<u8> {
         let mut file = vec![0; 1024];
         let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);

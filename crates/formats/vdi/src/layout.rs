@@ -1,13 +1,13 @@
-//! On-disk structures: where each field stands.
+//! On-disk structures: sizes, offsets, decoding and encoding.
 
 use byteorder::{ByteOrder, LittleEndian};
 use imgprep_format_kit::FieldsMut;
 
 use crate::uuid::Uuid;
 
-/// The format's name.
+/// Name of the format.
 pub const NAME: &str = "vdi";
-/// How the text before the signature begins, in the files of every writer.
+/// Beginning of the text before the signature, in the files of every writer.
 pub(crate) const TEXT: &[u8] = b"<<< ";
 /// Offset of the signature.
 pub(crate) const SIGNATURE_AT: usize = 64;
@@ -15,25 +15,25 @@ pub(crate) const SIGNATURE_AT: usize = 64;
 pub(crate) const SIGNATURE: [u8; 4] = [0x7f, 0x10, 0xda, 0xbe];
 /// Offset of the version: minor, then major, 16 bits each.
 pub(crate) const VERSION_AT: usize = 68;
-/// Length of text, signature and version.
+/// Length of the pre-header in bytes: text, signature and version.
 pub(crate) const PREHEADER: u64 = 72;
-/// Bytes of a sector.
+/// Sector size in bytes.
 pub(crate) const SECTOR: u64 = 512;
-/// Bytes of a comment.
+/// Length of the comment in bytes.
 const COMMENT: usize = 256;
-/// Length of what is read of the file's beginning: more than any header has.
+/// Bytes read at the beginning of the file: more than the fields of any header.
 pub(crate) const HEAD: usize = 512;
-/// The least `cbHeader` of version 1: up to the parent's modification uuid.
+/// Minimum `cbHeader` of version 1: up to the modification UUID of the parent.
 pub(crate) const HEADER_V1: u32 = 384;
-/// The least `cbHeader` of a header that has a logical geometry.
+/// Minimum `cbHeader` of a header with a logical geometry.
 pub(crate) const HEADER_V1_PLUS: u32 = 400;
-/// Where the logical geometry stands, in version 1.
+/// Offset of the logical geometry in version 1.
 pub(crate) const LCHS_AT: usize = 456;
 
-/// Flag: space for new blocks is filled with zeros.
+/// Flag: new blocks are filled with zeros.
 pub(crate) const ZERO_EXPAND: u32 = 1;
 
-/// Offsets of the header's fields. What a version does not have is `None`.
+/// File offsets of the header fields; `None` for a field that the version lacks.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Places {
     pub(crate) header_size: Option<usize>, // cbHeader, without the pre-header
@@ -52,11 +52,11 @@ pub(crate) struct Places {
     pub(crate) modified: usize,            // uuidModify
     pub(crate) parent: usize,              // uuidLinkage
     pub(crate) parent_modified: Option<usize>, // uuidParentModify
-    /// Where the fields end.
+    /// End of the fields.
     pub(crate) end: usize,
 }
 
-/// Version 0: the map follows the header, the data follow the map.
+/// Version 0: the map follows the header, and the data follow the map.
 pub(crate) const V0: Places = Places {
     header_size: None,
     kind: 72,
@@ -100,10 +100,10 @@ pub(crate) const V1: Places = Places {
 
 const _: () = assert!(V0.end == 72 + 348 && V1.end == 72 + 384 && LCHS_AT + 16 == 72 + 400);
 
-/// Cylinders, heads, sectors, bytes of a sector.
+/// Cylinders, heads, sectors, sector size in bytes.
 pub(crate) type Geometry = [u32; 4];
 
-/// The header's fields as they stand in the file.
+/// The unvalidated fields of the header.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawHeader {
     pub(crate) header_size: Option<u32>,
@@ -126,7 +126,7 @@ pub(crate) struct RawHeader {
 }
 
 impl RawHeader {
-    /// `head` is the file's beginning, filled up with zeros.
+    /// Decode the header. `head` is the beginning of the file, padded with zeros.
     pub(crate) fn decode(head: &[u8; HEAD], places: &Places) -> Self {
         let u32_at = |at: usize| LittleEndian::read_u32(&bytes_at::<4>(head, at));
         let geometry = |at: usize| [0, 4, 8, 12].map(|field| u32_at(at + field));
@@ -156,12 +156,12 @@ impl RawHeader {
 /// The field of `N` bytes at `at`.
 fn bytes_at<const N: usize>(head: &[u8; HEAD], at: usize) -> [u8; N] {
     let mut field = [0; N];
-    // OK: all places are constants, the last field ends at 472.
+    // OK: all offsets are constants, and the last field ends at 472.
     field.copy_from_slice(&head[at..at + N]);
     field
 }
 
-/// The first sector of a written image, version 1.1.
+/// Encode the first sector of a written image, version 1.1.
 pub(crate) fn encode(written: &Written) -> [u8; HEAD] {
     let mut head = [0; HEAD];
     head[..WRITTEN_TEXT.len()].copy_from_slice(WRITTEN_TEXT); // OK: 64 bytes at most.
@@ -184,13 +184,13 @@ pub(crate) fn encode(written: &Written) -> [u8; HEAD] {
     head
 }
 
-/// The text of a written image; `VirtualBox` and QEMU ignore it.
+/// Pre-header text of a written image; `VirtualBox` and QEMU ignore it.
 const WRITTEN_TEXT: &[u8] = b"<<< imgprep Virtual Disk Image >>>\n";
 const SECTOR_BYTES: u32 = 512;
 
 const _: () = assert!(WRITTEN_TEXT.len() <= SIGNATURE_AT);
 
-/// The fields of a written header that depend on the image.
+/// Fields of a written header that depend on the image.
 pub(crate) struct Written {
     pub(crate) is_static: bool,
     pub(crate) map_at: u32,

@@ -1,15 +1,18 @@
-//! VDI, the disk images of `VirtualBox` (the layout is that of its storage code: a pre-header,
-//! a header of version 0 or 1, a map of blocks, blocks). Integers are little-endian.
+//! VDI, the disk images of `VirtualBox`.
+//!
+//! The layout follows the storage code of `VirtualBox`: a pre-header, a header of version 0
+//! or 1, the block map, the blocks. Integers are little-endian.
 //!
 //! Read: versions 0.0 to 1.1; dynamic, static, undo and differencing images; every block
 //! size that is a whole number of sectors; extra space before each block; a last block that
-//! ends where the disk does. Refused by name: other versions and image types, sectors that
-//! are not 512 bytes long.
+//! is truncated at the end of the disk. Unsupported, each with its own error: other versions
+//! and image types, sector sizes other than 512 bytes.
 //!
-//! A VDI identifies its parent by UUID only: `open` searches the file.
 //! Written: version 1.1, dynamic or static ([`VdiWriter`]).
 //!
-//! The map of blocks is not kept in memory: it is read where a walk comes by.
+//! A VDI identifies its parent by UUID only: `open` searches the file.
+//!
+//! The block map is not kept in memory: each walk reads the part that it visits.
 #![no_std]
 #![deny(
     clippy::cast_possible_truncation,
@@ -51,7 +54,7 @@ pub use error::{Corrupt, Unsupported};
 pub use layout::NAME;
 pub use writer::VdiWriter;
 
-/// Recognises the signature behind the text, or the text alone if the file ends there.
+/// Detect the signature behind the text, or the text alone if the file ends there.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
     if probe.has(layout::SIGNATURE_AT, &layout::SIGNATURE) {
         return Some(Evidence { at: 64, len: 4, says: "signature 0xbeda107f".into() });
@@ -60,7 +63,7 @@ pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
     is_cut.then(|| Evidence { at: 0, len: 4, says: "text \"<<< \", the rest is cut off".into() })
 }
 
-/// Understands an image: its header; its map is counted, not kept.
+/// Parse an image: validate the header and count the stored blocks of the map.
 pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     let header = Header::read(file)?;
     let parent = parent::parent(&header)?;

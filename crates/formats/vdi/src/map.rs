@@ -1,4 +1,4 @@
-//! Where the bytes are: a walk over the map of blocks, one page at a time.
+//! Location of the blocks: a walk over the block map, one page at a time.
 
 use core::ops::{ControlFlow, Range};
 
@@ -9,28 +9,33 @@ use crate::Corrupt;
 use crate::header::Header;
 use crate::tables::{Block, block};
 
-/// Entries that are read at once: 4 KiB, a GiB of the disk with the usual blocks.
+/// Entries per read: 4 KiB, or 1 GiB of the disk with the usual block size.
 pub(crate) const PAGE: u64 = 1024;
-/// Bytes of the largest map whose stored blocks are counted: 16 TiB in the usual blocks.
+/// Largest map whose stored blocks are counted, in bytes.
+///
+/// With the usual block size, it describes 16 TiB.
 pub(crate) const COUNTED_BYTES: u64 = 64 << 20;
 
-/// What a walk over the map visits.
+/// An item of a walk over the map.
 pub(crate) enum Entry {
-    /// Entries of which nothing was ever written.
+    /// Entries in a hole of the file.
     Hole(Range<u64>),
-    /// An entry: its number, its file offset and itself.
+    /// An entry: its index, its file offset and its value.
     One { index: u64, at: u64, value: u32 },
 }
 
 pub(crate) struct Map {
     pub(crate) header: Header,
     unwritten: Source,
-    /// Blocks of this number and above are not allocated.
+    /// Number of allocated blocks: greater or equal block numbers are not allocated.
     allocated: u32,
 }
 
 impl Map {
-    /// With `is_salvage` what lies in the file counts, not what the header says is allocated.
+    /// Create the map of an image.
+    ///
+    /// With `is_salvage`, the number of allocated blocks in the header is ignored, and all blocks inside the file count
+    /// as stored.
     pub(crate) fn new(header: &Header, has_parent: bool, is_salvage: bool) -> Self {
         Self {
             unwritten: if has_parent { Source::Parent } else { Source::Zero { explicit: false } },
@@ -39,7 +44,9 @@ impl Map {
         }
     }
 
-    /// Blocks that the whole map says are stored; `None` if it is too long to look.
+    /// Number of stored blocks in the whole map.
+    ///
+    /// `None` if the map is longer than [`COUNTED_BYTES`].
     pub(crate) fn count_stored(&self, file: &dyn ReadAt) -> Result<Option<u64>, Error> {
         if self.header.blocks() * 4 > COUNTED_BYTES {
             return Ok(None);
@@ -55,23 +62,24 @@ impl Map {
         Ok(Some(stored))
     }
 
-    /// File offset of an entry.
+    /// File offset of entry `index`.
     pub(crate) fn entry_at(&self, index: u64) -> u64 {
-        // OK: less than 2^35, and inside the file.
+        // OK: the offset is less than 2^35, and inside the file.
         self.header.map_at + index * 4
     }
 
-    /// Where the hole ends in which these entries lie, if they all do; as an index.
+    /// Index of the entry behind the hole of the file that contains all `entries`.
     ///
-    /// Zero is a block's number: two entries of zeros are two uses on block 0. So a
-    /// hole in the map is corrupt, and need not be looked at entry by entry.
+    /// `None` if there is no such hole, or if `entries` is a single entry. Zero is a valid
+    /// block number: two zero entries are two references to block 0. A hole in the map is
+    /// therefore corrupt, and its entries need not be visited one by one.
     fn hole(&self, file: &dyn ReadAt, entries: Range<u64>) -> Option<u64> {
         let (start, end) = (self.entry_at(entries.start), self.entry_at(entries.end));
         let data = file.next_data(start);
         (data >= end && entries.end - entries.start > 1).then(|| (data - self.header.map_at) / 4)
     }
 
-    /// Visits the entries that describe a part of `range`.
+    /// Visit the entries that describe a part of `range`, in bytes of the disk.
     pub(crate) fn walk(
         &self,
         file: &dyn ReadAt,
@@ -85,7 +93,9 @@ impl Map {
         Ok(())
     }
 
-    /// Visits `entries`, of the first `count` in the map. Pages of them that were never written are holes.
+    /// Visit `entries`, out of the first `count` entries of the map.
+    ///
+    /// Pages of entries that were never written are visited as holes.
     pub(crate) fn walk_entries(
         &self,
         file: &dyn ReadAt,
@@ -107,7 +117,7 @@ impl Map {
             }
             let stop = page_end.min(entries.end);
             let at = self.entry_at(index);
-            // OK: at most a page.
+            // OK: the length is at most a page.
             let bytes = file.slice(at, usize_of((stop - index) * 4))?;
             for ((at, index), entry) in (at..).step_by(4).zip(index..).zip(bytes.as_chunks::<4>().0) {
                 let value = u32::from_le_bytes(*entry);
@@ -120,25 +130,27 @@ impl Map {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Bytes of the disk that the block describes: the last one may be cut by the disk's end.
+    /// Range of the disk that entry `index` describes, limited to the disk size.
     pub(crate) fn disk_of(&self, index: u64) -> Range<u64> {
-        // OK: `index` is below `used_blocks`, so the start is below the size.
+        // OK: `index` is less than `used_blocks`, so the start is less than the size.
         let start = index * self.header.block_size;
         start..start.saturating_add(self.header.block_size).min(self.header.size())
     }
 
-    /// Where the bytes of a stored block are, `len` of which the disk needs. It saturates.
+    /// File range of the first `len` bytes of a stored block. Saturates.
     pub(crate) fn place(&self, number: u32, len: u64) -> Range<u64> {
         let start = self.header.block_at(number);
         start..start.saturating_add(len)
     }
 
-    /// Whether a block is allocated and inside the file. A file may end where the disk does.
+    /// Whether a block is allocated and inside the file.
+    ///
+    /// `place` excludes the part of the last block past the end of the disk, which the file may omit.
     pub(crate) fn is_stored(&self, number: u32, place: &Range<u64>, file_len: u64) -> bool {
         number < self.allocated && place.end <= file_len
     }
 
-    /// The error of an entry whose block is not stored.
+    /// The error for an entry whose block is not stored.
     fn not_stored(&self, number: u32, at: u64, place: Range<u64>, file_len: u64) -> Error {
         if number >= self.allocated {
             let allocated = self.header.raw.allocated;

@@ -1,4 +1,4 @@
-//! The link to the parent: uuids, no name.
+//! Link to the parent: UUIDs without a name.
 
 use imgprep_map::{Error, ParentRef};
 
@@ -6,10 +6,10 @@ use crate::Corrupt;
 use crate::header::Header;
 use crate::uuid::Uuid;
 
-/// The parent, in undo and differencing images.
+/// The parent of an undo or differencing image.
 ///
-/// An image of another type that also has a link cannot be read reliably: blocks
-/// never written might be zeros or the parent's.
+/// Fails if such an image has no link. Also fails if an image of another type has one:
+/// blocks that were never written could be zeros or the data of the parent.
 pub(crate) fn parent(header: &Header) -> Result<Option<ParentRef>, Error> {
     let at = header.places.parent as u64;
     let link = header.raw.parent.known();

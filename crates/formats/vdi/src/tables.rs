@@ -1,17 +1,17 @@
-//! Entries of the map of blocks.
+//! Entries of the block map.
 
-/// What an entry says of its block.
+/// A decoded map entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Block {
-    /// Never written: the parent's, or zeros without a parent.
+    /// Never written: read from the parent, or as zeros if there is no parent.
     Unwritten,
-    /// Zeros, whatever the parent has.
+    /// Zeros, even if the parent has data.
     Zero,
-    /// The block of this number in the file.
+    /// Stored in the file under this block number.
     Stored(u32),
 }
 
-/// All 2^32 entries have a meaning; whether such a block exists is another question.
+/// Decode a map entry. All 2^32 values are valid, but the block may not exist.
 pub(crate) fn block(entry: u32) -> Block {
     match entry {
         0xffff_ffff => Block::Unwritten,

@@ -1,4 +1,4 @@
-//! The crate from the outside: bytes in, an image or an error out.
+//! Tests of the whole crate: from the bytes of a file to an image or an error.
 
 use alloc::string::ToString as _;
 use alloc::vec;
@@ -14,7 +14,9 @@ use imgprep_format_kit::Invalid;
 
 use crate::Corrupt;
 
-/// An image of version 1.1: four blocks of 512 bytes and 100 bytes of a fifth, data from 1024 on.
+/// An image of version 1.1 for a disk of four blocks of 512 bytes and 100 bytes.
+///
+/// The data begin at offset 1024.
 fn file(entries: &[u32; 5], kind: u32, allocated: u32) -> Vec<u8> {
     let mut file = vec![0; 1024 + 3 * 512];
     let mut put = |at: usize, bytes: &[u8]| file[at..at + bytes.len()].copy_from_slice(bytes);
@@ -202,7 +204,7 @@ fn oddities_are_findings() {
     }
 }
 
-/// A file that is one hole behind its beginning.
+/// A file that consists of `head` and a hole behind it.
 struct Sparse {
     head: Vec<u8>,
     len: u64,
@@ -322,7 +324,7 @@ fn a_number_of_blocks_that_a_long_map_contradicts_is_found_by_the_check() {
 
 #[test]
 fn a_check_of_more_places_than_are_kept_ends_with_a_finding() {
-    // Each entry names a block in another chunk of 4096 blocks; 2^15 chunks are kept.
+    // Each entry references a block in another chunk of 4096 blocks; at most 2^15 chunks are kept.
     let entries = (1u32 << 15) + 2;
     let (map_at, data_at) = (512, (512 + entries * 4).next_multiple_of(512));
     let mut head = file(&[NEVER; 5], 1, entries);
@@ -384,7 +386,7 @@ fn a_check_of_a_map_that_was_never_written_costs_nothing() {
     head[388..392].copy_from_slice(&[0xff; 4]);
     let file = Sparse { head, len: 1 << 50 };
     let (checked, findings) = check(&parse(&file), &file);
-    // All but the first entry, and the number in the header.
+    // All entries except the first, plus the number of allocated blocks in the header.
     assert_eq!(checked.corruptions, 0xffff_fff0);
     assert_eq!((checked.allocated, checked.fragmented), (Some(0xffff_fff0), Some(0xffff_ffef)));
     assert!(findings.contains(&("vdi.check.duplicate", Severity::Error, 516)), "{findings:?}");

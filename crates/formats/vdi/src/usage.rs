@@ -1,4 +1,4 @@
-//! File usage: which structure uses which bytes of the file: the header, the map, stored blocks.
+//! File usage: the ranges of the header, the map and the stored blocks.
 
 use core::ops::ControlFlow;
 

@@ -1,4 +1,4 @@
-//! Uuids as `VirtualBox` stores and prints them.
+//! UUIDs as `VirtualBox` stores and prints them.
 
 use alloc::format;
 use alloc::string::String;
@@ -6,19 +6,19 @@ use alloc::string::String;
 use imgprep_format_kit::Fields;
 use imgprep_map::hex;
 
-/// 16 bytes, the first three fields little-endian.
+/// A UUID of 16 bytes, with the first three fields in little-endian order.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Uuid(pub(crate) [u8; 16]);
 
 impl Uuid {
     pub(crate) const NULL: Self = Self([0; 16]);
 
-    /// Nothing, if it is the null uuid.
+    /// `None` for the null UUID.
     pub(crate) fn known(self) -> Option<Self> {
         (self != Self::NULL).then_some(self)
     }
 
-    /// In the form that `VBoxManage` prints.
+    /// The text form that `VBoxManage` prints.
     pub(crate) fn text(self) -> String {
         let fields = Fields::le(&self.0);
         let (low, middle, high) = (fields.u32::<0>(), fields.u16::<4>(), fields.u16::<6>());

@@ -1,8 +1,8 @@
-//! Writes VDI, version 1.1, as `VirtualBox` does: blocks of 1 MiB in the order of their allocation, map and data at
-//! multiples of 1 MiB.
+//! Writer of VDI images, version 1.1.
 //!
-//! A dynamic image is written in one pass; its header, which counts the allocated blocks, is written last. A static image
-//! stores all blocks in the order of the disk.
+//! The layout is the one of `VirtualBox`: blocks of 1 MiB in the order of their allocation, map and data at multiples
+//! of 1 MiB. A dynamic image is written in one pass; its header, which contains the number of allocated blocks, is
+//! written last. A static image stores all blocks in the order of the disk.
 //!
 //! Memory: one page of the map.
 
@@ -13,15 +13,17 @@ use crate::Unsupported;
 use crate::layout::{HEAD, Written, encode};
 
 const MIB: u32 = 1 << 20;
-/// Bytes of a block, `VirtualBox`'s default.
+/// Block size in bytes, the default of `VirtualBox`.
 const BLOCK: u64 = 1 << 20;
-/// Alignment of map and data.
+/// Alignment of map and data in bytes.
 const ALIGNMENT: u64 = 1 << 20;
 /// File offset of the map.
 const MAP_AT: u64 = ALIGNMENT;
-/// The largest number of blocks: the data offset, which follows the map, has 32 bits. It is just below the limit of QEMU.
+/// Maximum number of blocks, just below the limit of QEMU.
+///
+/// The limit follows from the 32-bit offset of the data, which begin behind the map.
 const MOST_BLOCKS: u64 = (1 << 30) - (1 << 19);
-/// An entry without a block.
+/// Map entry of an unallocated block.
 const UNALLOCATED: u32 = u32::MAX;
 
 /// A writer of VDI images.
@@ -34,9 +36,10 @@ pub struct VdiWriter {
 }
 
 impl VdiWriter {
-    /// Creates a writer for a disk of whole sectors. `uuid` identifies the image.
+    /// Create a writer for a disk of whole sectors; `disk_size` is in bytes.
     ///
-    /// Fails if the map would be so long that the data offset exceeds 32 bits: for disks of almost 1 PiB.
+    /// `uuid` is the UUID of the image. Fails if the data offset behind the map exceeds 32 bits: for disks of almost
+    /// 1 PiB.
     pub fn new(disk_size: u64, is_static: bool, uuid: [u8; 16]) -> Result<Self, Error> {
         if disk_size.div_ceil(BLOCK) > MOST_BLOCKS {
             return Err(Unsupported::WriteDiskTooLarge { size: disk_size, most: MOST_BLOCKS * BLOCK }.into());
@@ -59,10 +62,10 @@ impl VdiWriter {
             is_static: self.is_static,
             map_at: MIB,
             block_size: MIB,
-            // OK: at most 2^32 - 2^20, by `MOST_BLOCKS`.
+            // OK: `MOST_BLOCKS` limits the offset to 2^32 - 2^20.
             data_at: u32::try_from(self.data_at()).unwrap_or(u32::MAX),
             disk_size: self.disk_size,
-            // OK: less than 2^30.
+            // OK: the number of blocks is less than 2^30.
             blocks: u32::try_from(self.blocks()).unwrap_or(u32::MAX),
             allocated: self.allocated,
             created: self.uuid,
@@ -88,12 +91,12 @@ impl ImageWriter for VdiWriter {
         self.is_static.then(|| self.data_at())
     }
 
-    /// A static image: the header, and a map in which every block has its own number.
+    /// Write header and map of a static image; entry n of the map is n.
     fn begin(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
         if !self.is_static {
             return Ok(());
         }
-        // OK: less than 2^30.
+        // OK: the number of blocks is less than 2^30.
         self.allocated = u32::try_from(self.blocks()).unwrap_or(u32::MAX);
         out.write(0, &self.header())?;
         for block in 0..self.allocated {
