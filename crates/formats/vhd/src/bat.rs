@@ -1,42 +1,47 @@
-//! The block allocation table: entry -> block ("Block Allocation Table and Data Blocks").
+//! Entries of the block allocation table.
+//!
+//! Source: "Block Allocation Table and Data Blocks".
 
 use core::ops::Range;
 
 use crate::Corrupt;
 use crate::layout::{SECTOR, UNUSED};
 
-/// What an entry says.
+/// A decoded table entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Block {
     /// Never written.
     Unused,
-    /// The block's sector bitmap begins here, its data behind the bitmap.
+    /// Stored at this file offset: first the sector bitmap, then the data.
     At(u64),
 }
 
-/// How entries of one image are understood.
+/// Constraints on the blocks of an image.
 #[derive(Clone, Debug)]
 pub(crate) struct Rules {
-    /// Bytes of a block's bitmap, padded to whole sectors.
+    /// Length of a sector bitmap in bytes, padded to whole sectors.
     pub(crate) bitmap_len: u64,
-    /// Length of the file.
+    /// Length of the file in bytes.
     pub(crate) file_len: u64,
-    /// Where no block can be, and what is there.
+    /// Ranges that no block may overlap, with the name of the structure there.
     pub(crate) taken: [(Range<u64>, &'static str); 3],
 }
 
 impl Rules {
-    /// Bytes of the bitmap that starts a block of `block_size`: a bit a sector.
+    /// Length of the bitmap of a block in bytes: one bit per sector, in whole sectors.
     pub(crate) fn bitmap_len(block_size: u64) -> u64 {
         (block_size / SECTOR).div_ceil(8).next_multiple_of(SECTOR)
     }
 
-    /// The block of entry `found` at `at`, of which the disk needs `stored` bytes.
+    /// The block of the entry `found` at file offset `at`.
+    ///
+    /// `stored` is the number of its bytes that are inside the disk. Fails if the block overlaps a structure or exceeds
+    /// the file.
     pub(crate) fn block(&self, found: u32, at: u64, stored: u64) -> Result<Block, Corrupt> {
         if found == UNUSED {
             return Ok(Block::Unused);
         }
-        // OK: below 2^41, and blocks and bitmaps are small.
+        // OK: the offset is less than 2^41, and blocks and bitmaps are small.
         let start = u64::from(found) * SECTOR;
         let end = start + self.bitmap_len + stored;
         if let Some((_, part)) = self.taken.iter().find(|(taken, _)| start < taken.end && taken.start < end) {

@@ -1,4 +1,4 @@
-//! A walk over the entries of the block allocation table that reference something.
+//! Walk over the used entries of the block allocation table.
 
 use core::ops::{ControlFlow, Range};
 
@@ -18,13 +18,15 @@ pub(crate) struct Entry {
 }
 
 impl Sparse {
-    /// Blocks that the disk has.
+    /// Number of blocks of the disk.
     pub(crate) fn blocks(&self) -> u64 {
         self.size.div_ceil(self.block_size)
     }
 
-    /// Walks the entries of `range` that name something. Those in a hole of the file are 0, which
-    /// `visit` refuses: they are passed over.
+    /// Visit the entries of `range` that are not 0xffffffff.
+    ///
+    /// Entries in a hole of the file are 0, which [`DiskMap::visit`](imgprep_map::DiskMap::visit)
+    /// rejects: they are skipped.
     pub(crate) fn entries(
         &self,
         file: &dyn ReadAt,
@@ -40,7 +42,7 @@ impl Sparse {
                 continue;
             }
             let count = (range.end - index).min(PAGE);
-            // OK: at most a page; the table lies inside the file.
+            // OK: at most a page, and the table is inside the file.
             let bytes = file.slice(at, usize_of(count * 4))?;
             for (at, entry) in (at..).step_by(4).zip(bytes.as_chunks::<4>().0) {
                 let value = u32::from_be_bytes(*entry);
@@ -53,7 +55,7 @@ impl Sparse {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The block of an entry, if it can be one.
+    /// File offset of the block of an entry; `None` if the entry is invalid.
     pub(crate) fn block(&self, rules: &Rules, entry: &Entry) -> Option<u64> {
         match rules.block(entry.value, entry.at, self.stored(entry.index * self.block_size)) {
             Ok(Block::At(block)) => Some(block),

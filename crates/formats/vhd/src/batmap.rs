@@ -1,5 +1,6 @@
-//! `XenServer`'s map of blocks that are full. It repeats what the sector bitmaps say, so it is
-//! reported and checked, not used.
+//! `XenServer`'s batmap: a map of the blocks whose sectors are all stored.
+//!
+//! It repeats information from the sector bitmaps. It is reported and checked, but not used for reading.
 
 use alloc::format;
 use core::ops::Range;
@@ -10,25 +11,25 @@ use imgprep_map::{Error, Finding, ReadAt, Severity, usize_of};
 use crate::header::Header;
 use crate::layout::{BATMAP_COOKIE, BATMAP_HEADER, SECTOR};
 
-/// Bytes of the map that are summed up at once.
+/// Bytes of the map per read of the checksum.
 const CHUNK: u64 = 64 << 10;
 
-/// The map's header, and what is wrong with the map.
+/// The header of the map, and the range and the checksum of the map.
 #[derive(Clone, Debug)]
 pub(crate) struct Batmap {
-    /// Where its header stands.
+    /// File offset of its header.
     pub(crate) at: u64,
     pub(crate) version: u32,
-    /// Where the map is, if it lies inside the file.
+    /// File range of the map; `None` if it is past the end of the file or too long.
     pub(crate) map: Option<Range<u64>>,
     checksum: u32,
     expected: Option<u32>,
 }
 
 impl Batmap {
-    /// The map whose header follows the block allocation table, if there is one.
+    /// Read the header behind the block allocation table, if there is one.
     pub(crate) fn read(file: &dyn ReadAt, header: &Header) -> Result<Option<Self>, Error> {
-        // OK: the table lies inside the file.
+        // OK: the table is inside the file.
         let at = (header.raw.table_offset + header.entries * 4).next_multiple_of(SECTOR);
         if at.saturating_add(BATMAP_HEADER) > file.len() {
             return Ok(None);
@@ -39,7 +40,7 @@ impl Batmap {
         }
         let fields = Fields::be(&bytes);
         let (start, len) = (fields.u64::<8>(), u64::from(fields.u32::<16>()) * SECTOR);
-        // More sectors than the entries need are none that anybody writes: not summed up.
+        // No writer uses more sectors than the entries need: the checksum of a longer map is not computed.
         let needed = header.entries.div_ceil(8).next_multiple_of(SECTOR);
         let end = start.checked_add(len).filter(|end| *end <= file.len() && len <= needed);
         let map = end.map(|end| start..end);
@@ -48,12 +49,12 @@ impl Batmap {
         Ok(Some(Self { at, version, map, checksum: fields.u32::<24>(), expected }))
     }
 
-    /// Whether the map has the checksum that its header says.
+    /// Whether the checksum in the header is right.
     pub(crate) fn is_sound(&self) -> bool {
         self.expected == Some(self.checksum)
     }
 
-    /// What is odd about it.
+    /// The finding on an invalid offset or a wrong checksum.
     pub(crate) fn finding(&self) -> Option<Finding> {
         let unused = "it is not used for reading";
         let (code, at, message) = match self.expected {
@@ -74,14 +75,14 @@ impl Batmap {
     }
 }
 
-/// The one's complement of the sum of all bytes, which version 1.1 took as signed ones.
+/// Ones' complement of the sum of all bytes. Version 1.1 adds them as signed bytes.
 fn checksum(file: &dyn ReadAt, map: Range<u64>, version: u32) -> Result<u32, Error> {
     let is_signed = version == 0x0001_0001;
     let mut sum = 0u32;
     let mut at = map.start;
     while at < map.end {
         let len = (map.end - at).min(CHUNK);
-        // OK: at most 64 KiB.
+        // OK: the length is at most 64 KiB.
         let bytes = file.slice(at, usize_of(len))?;
         for byte in bytes.iter() {
             let value =

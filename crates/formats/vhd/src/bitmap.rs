@@ -1,17 +1,17 @@
-//! A block's sector bitmap: a bit a sector, set where the block holds the sector.
+//! Sector bitmap of a block: one bit per sector, set if the block stores it.
 
 use imgprep_map::usize_of;
 
-/// In which order a byte's bits stand for sectors.
+/// Order of the sectors in a byte of the bitmap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum BitOrder {
     /// The highest bit is the first sector: the specification's order.
     HighFirst,
-    /// The lowest bit is the first sector: version 0.1 of `XenServer`'s `tapdisk` wrote that.
+    /// The lowest bit is the first sector: the order of `XenServer`'s `tapdisk` 0.1.
     LowFirst,
 }
 
-/// Runs of equal bits: whether they are set, and how many sectors.
+/// Runs of equal bits, as pairs: whether they are set, and the number of sectors.
 pub(crate) struct Runs<'a> {
     bytes: &'a [u8],
     order: BitOrder,
@@ -20,12 +20,12 @@ pub(crate) struct Runs<'a> {
 }
 
 impl<'a> Runs<'a> {
-    /// The first `count` bits of `bytes`; bits behind the last byte are clear.
+    /// Runs of the first `count` bits of `bytes`. Bits behind the last byte are clear.
     pub(crate) fn new(bytes: &'a [u8], count: u64, order: BitOrder) -> Self {
         Self { bytes, order, at: 0, count }
     }
 
-    /// The byte that holds bit `at`, first sector in the highest bit.
+    /// The byte with bit `at`, reordered so that the first sector is the highest bit.
     fn byte(&self, at: u64) -> u8 {
         let byte = self.bytes.get(usize_of(at / 8)).copied().unwrap_or(0);
         if self.order == BitOrder::HighFirst { byte } else { byte.reverse_bits() }

@@ -1,5 +1,7 @@
-//! The structure of an image beyond where its bytes are: both footers field by field, what the
-//! headers say besides, blocks against the file. Names and bitmaps have files of their own.
+//! Structure checks that reading the disk does not require.
+//!
+//! They compare both footers field by field, and check the other fields of footer and header.
+//! The checks of blocks, locators and bitmaps are in modules of their own.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -19,8 +21,9 @@ use crate::{check_blocks, check_locators};
 
 type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
 
-/// Fields of a footer ("Hard Disk Footer Format"): place, length, name, whether a difference is
-/// no more than a later state of the same disk.
+/// Fields of a footer ("Hard Disk Footer Format"): offset, length, name, is state.
+///
+/// If two footers differ only in state fields, one is a later state of the same disk.
 const FIELDS: [(usize, usize, &str, bool); 17] = [
     (0, 8, "cookie", false),
     (8, 4, "features", false),
@@ -41,13 +44,13 @@ const FIELDS: [(usize, usize, &str, bool); 17] = [
     (86, 426, "reserved", true),
 ];
 
-/// Checks a fixed disk.
+/// Check a fixed disk.
 pub(crate) fn fixed(file: &dyn ReadAt, found: Found<'_>) -> Result<StructureCounts, Error> {
     let mut report = Report::new(found);
     let selected = footer_select::read(file)?;
     let footer = Footer::new(&selected)?;
     footer_fields(file, &footer, &mut report)?;
-    // "For fixed disks, this field should be set to 0xFFFFFFFF", of which it has 64 bits.
+    // "For fixed disks, this field should be set to 0xFFFFFFFF", but the field has 64 bits.
     if ![u64::MAX, u32::MAX.into()].contains(&footer.raw.data_offset) {
         let message =
             format!("the data offset of a fixed disk is {:#x}, expected all ones", footer.raw.data_offset);
@@ -57,7 +60,7 @@ pub(crate) fn fixed(file: &dyn ReadAt, found: Found<'_>) -> Result<StructureCoun
     Ok(report.finish())
 }
 
-/// Checks a dynamic or differencing disk.
+/// Check a dynamic or differencing disk.
 pub(crate) fn sparse(map: &Sparse, file: &dyn ReadAt, found: Found<'_>) -> Result<StructureCounts, Error> {
     let mut report = Report::new(found);
     let selected = footer_select::read(file)?;
@@ -78,8 +81,9 @@ pub(crate) fn sparse(map: &Sparse, file: &dyn ReadAt, found: Found<'_>) -> Resul
     Ok(report.finish())
 }
 
-/// Blocks that `XenServer`'s map calls full and whose bitmap does not: it reads sectors of them that the conversion
-/// leaves out.
+/// Report blocks that `XenServer`'s batmap, but not their bitmap, marks as full.
+///
+/// `XenServer` reads sectors of these blocks that the conversion omits.
 pub(crate) fn cross_check(map: &Sparse, file: &dyn ReadAt) -> Result<Vec<Finding>, Error> {
     let header = Header::read(file, &Footer::new(&footer_select::read(file)?)?)?;
     let Some(batmap) = Batmap::read(file, &header)?.filter(Batmap::is_sound) else { return Ok(Vec::new()) };
@@ -96,7 +100,7 @@ pub(crate) fn cross_check(map: &Sparse, file: &dyn ReadAt) -> Result<Vec<Finding
     Ok(found.into_findings())
 }
 
-/// What the footer that counts says beyond what is needed to read the disk.
+/// Check fields of the footer in use that reading the disk does not require.
 fn footer_fields(file: &dyn ReadAt, footer: &Footer, report: &mut Report<'_>) -> Result<(), Error> {
     let (raw, at) = (&footer.raw, footer.at);
     if raw.features & crate::layout::RESERVED == 0 {
@@ -121,22 +125,25 @@ fn footer_fields(file: &dyn ReadAt, footer: &Footer, report: &mut Report<'_>) ->
     Ok(())
 }
 
-/// A geometry by the rule, the maximal one, or one that was rounded up to hold the size, as QEMU does.
+/// Whether a geometry is valid for a disk of `size` bytes.
+///
+/// Valid are the geometry by the specification, the maximum one, and one that is rounded up to contain the size, as
+/// QEMU does.
 fn is_geometry_of(found: (u16, u8, u8), size: u64) -> bool {
     let (cylinders, heads, sectors) = found;
     let track = u64::from(heads) * u64::from(sectors);
-    // OK: at most 2^16 * 2^8 * 2^8 sectors.
+    // OK: there are at most 2^16 * 2^8 * 2^8 sectors.
     let bytes = u64::from(cylinders) * track * 512;
     let is_rounded_up = bytes >= size && bytes - size < track * 512;
     found == chs(size) || found == (65535, 16, 255) || (is_rounded_up && found == chs(bytes))
 }
 
-/// Holds both footers against each other; `other` is where the one stands that does not count.
+/// Compare the footer in use, at `at`, with the other one, at `other`.
 fn copies(file: &dyn ReadAt, at: u64, other: u64, report: &mut Report<'_>) -> Result<(), Error> {
     let (counts, copy) = (footer_bytes(file, at)?, footer_bytes(file, other)?);
     for (start, len, name, is_state) in FIELDS {
         let range = start..start + len;
-        // OK: fields of the footer.
+        // OK: all fields are inside the footer.
         let Some(first) = range.clone().find(|index| counts[*index] != copy[*index]) else { continue };
         let place = if len > 16 { first..first + 1 } else { range };
         let message = format!(
@@ -151,7 +158,9 @@ fn copies(file: &dyn ReadAt, at: u64, other: u64, report: &mut Report<'_>) -> Re
     Ok(())
 }
 
-/// Fields of the header that are not needed to read the disk ("Dynamic Disk Header Format").
+/// Check fields of the header that reading the disk does not require.
+///
+/// Source: "Dynamic Disk Header Format".
 fn header_fields(header: &Header, report: &mut Report<'_>) {
     let bytes = &header.bytes;
     let data_offset = Fields::be(bytes).u64::<8>();
@@ -174,7 +183,9 @@ fn header_fields(header: &Header, report: &mut Report<'_>) {
     }
 }
 
-/// A footer right behind the last block that is not the file's end.
+/// Report a footer right behind the last block that is not at the end of the file.
+///
+/// `end` begins behind the last block, and ends at the end of the file.
 fn behind(file: &dyn ReadAt, end: Range<u64>, report: &mut Report<'_>) -> Result<(), Error> {
     let footer_end = end.start.saturating_add(FOOTER);
     if footer_end < end.end && file.array::<8>(end.start)? == COOKIE {

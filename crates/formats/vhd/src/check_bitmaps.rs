@@ -1,8 +1,9 @@
-//! Sectors of a dynamic disk whose bit is clear and that hold data ("Block Allocation Table and Data Blocks").
+//! Check for sectors of a dynamic disk with data, but a clear bit in the bitmap.
 //!
-//! By the specification such a sector was never written and reads as zeros. QEMU ignores the bitmap of a dynamic
-//! disk and reads what stands there. So the disk is read by its bitmaps, and this check reports where both
-//! readings differ. In a differencing disk the sector is the parent's and the file may hold anything.
+//! By the specification ("Block Allocation Table and Data Blocks"), such a sector was never written and reads as zeros.
+//! QEMU ignores the bitmap of a dynamic disk and reads the stored bytes. This crate follows the bitmap, and the check
+//! reports where the two interpretations differ. In a differencing disk, such a sector is read from the parent, and
+//! the file may contain any bytes there.
 
 use alloc::format;
 use core::ops::{ControlFlow, Range};
@@ -14,19 +15,20 @@ use crate::bitmap::Runs;
 use crate::layout::SECTOR;
 use crate::map::Sparse;
 
-/// What was found so far.
+/// State of the check.
 #[derive(Default)]
 struct Walk {
     hole: LastHole,
     /// File offset of the first sector.
     first: Option<u64>,
-    /// Blocks that have such sectors.
+    /// Number of blocks with such sectors.
     blocks: u64,
     sectors: u64,
 }
 
-/// One finding if there are such sectors, with their number. Reads what the disk does not use of its blocks; holes
-/// of the file are skipped.
+/// Report the number of such sectors in one finding.
+///
+/// Reads the unused sectors of the blocks; holes of the file are skipped.
 pub(crate) fn check(
     map: &Sparse,
     file: &dyn ReadAt,
@@ -60,9 +62,9 @@ pub(crate) fn check(
 }
 
 impl Walk {
-    /// The block at `block`, of which the disk has `stored` bytes.
+    /// Check the block at file offset `block`, with `stored` bytes inside the disk.
     fn block(&mut self, map: &Sparse, file: &dyn ReadAt, block: u64, stored: u64) -> Result<(), Error> {
-        // OK: `Rules::block` has held the block against the file's length.
+        // OK: `Rules::block` checks that the block is inside the file.
         let data = block + map.bitmap_len;
         if self.hole.next_data(file, block) >= data + stored {
             return Ok(());
@@ -82,7 +84,9 @@ impl Walk {
         Ok(())
     }
 
-    /// Counts the sectors of `range` that hold data. It begins on a sector of the block.
+    /// Count the sectors of `range` that contain data.
+    ///
+    /// `range` begins at a sector of the block.
     fn count_set(&mut self, file: &dyn ReadAt, range: Range<u64>) -> Result<(), Error> {
         let mut at = range.start;
         while let Some((set, _)) = first_nonzero_in(file, &mut self.hole, at..range.end)? {

@@ -1,5 +1,7 @@
-//! Blocks against the file: entries behind the disk's end, blocks that nothing names, sector
-//! bitmaps, and `XenServer`'s map of full blocks against them.
+//! Checks of the blocks.
+//!
+//! They report entries past the end of the disk, unreferenced blocks, invalid padding of sector bitmaps, and
+//! contradictions between the sector bitmaps and `XenServer`'s batmap.
 
 use alloc::format;
 use core::ops::{ControlFlow, Range};
@@ -13,11 +15,12 @@ use crate::bitmap::Runs;
 use crate::layout::SECTOR;
 use crate::map::Sparse;
 
-/// Who names a structure: no entry.
+/// Reference to a structure, instead of the file offset of a table entry.
 const STRUCTURE: u64 = u64::MAX;
 
-/// Counts blocks, finds those that nothing names and entries that the disk does not have; what lies
-/// between the last use but the footer and the file's end.
+/// Count the blocks; report unreferenced ones and entries past the end of the disk.
+///
+/// Returns the range from the end of the last use, without the footer, to the end of the file.
 pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<Range<u64>, Error> {
     count(map, file, report)?;
     beyond(map, file, report)?;
@@ -38,10 +41,10 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
                     report.warning("vhd.check.leak", start, message);
                 }
             }
-            // Blocks of the disk are compared with each other and with everything else by the usage check.
+            // The usage check compares the blocks of the disk with each other and with all structures.
             Swept::Shared { bytes, first, second } => {
                 let spare = [first, second].into_iter().filter(|by| *by != STRUCTURE && *by >= spare_at).max();
-                // Once an entry, however much its block overlaps.
+                // One finding per entry, even if its block overlaps several ranges.
                 if let Some(spare) = spare.filter(|spare| reported.replace(*spare) != Some(*spare)) {
                     let Range { start, end } = bytes;
                     let message = format!(
@@ -57,7 +60,9 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
     Ok(last..file.len())
 }
 
-/// Everything that is used: structures, and whole blocks, which the disk's last one needs not be.
+/// Add all used ranges: structures and blocks.
+///
+/// Blocks are whole, except the last one of the disk. Raises `last` to the end of the last range, without the footer.
 fn uses(
     map: &Sparse,
     file: &dyn ReadAt,
@@ -77,7 +82,7 @@ fn uses(
     let _ = map.entries(file, 0..map.blocks(), |entry| {
         if let Some(block) = map.block(&rules, &entry) {
             let stored = map.bitmap_len + map.stored(entry.index * map.block_size);
-            // The part of the last block behind the disk's end may have been left out.
+            // The file may omit the part of the last block that is past the end of the disk.
             let end =
                 if block < tail { (block + stride).min(tail).max(block + stored) } else { block + stored };
             *last = (*last).max(end);
@@ -94,7 +99,7 @@ fn uses(
     Ok(())
 }
 
-/// Blocks of the disk, and sector bitmaps with bits behind the block's end.
+/// Count the blocks of the disk, and check the padding of their sector bitmaps.
 fn count(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let rules = map.rules(file);
     let (mut allocated, mut fragmented, mut next) = (0u64, 0u64, None);
@@ -105,7 +110,7 @@ fn count(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(),
         allocated += 1;
         fragmented += u64::from(next.is_some_and(|next| next != block));
         next = Some(block + map.bitmap_len + map.block_size);
-        // A block of 2 MiB has a bit for each sector of 4096: all of its bitmap counts.
+        // A block of 2 MiB has 4096 sectors: their bits fill its bitmap without padding.
         if bytes < map.bitmap_len {
             padding(file, &mut hole, block + bytes..block + map.bitmap_len, report)?;
         }
@@ -117,7 +122,7 @@ fn count(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(),
     Ok(())
 }
 
-/// Bits behind those of a block's sectors.
+/// Report nonzero bytes in `range`, the padding of a sector bitmap.
 fn padding(
     file: &dyn ReadAt,
     hole: &mut LastHole,
@@ -131,7 +136,7 @@ fn padding(
     Ok(())
 }
 
-/// Entries of the table that the disk does not have: one finding a run.
+/// Report used entries past the end of the disk, with one finding per run.
 fn beyond(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let mut run: Option<(Entry, u64)> = None;
     let mut add_run = |(entry, count): (Entry, u64)| {
@@ -159,7 +164,7 @@ fn beyond(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<()
     Ok(())
 }
 
-/// Holds `XenServer`'s map of full blocks against the bitmaps that it sums up.
+/// Compare `XenServer`'s batmap with the sector bitmaps.
 pub(crate) fn batmap(
     map: &Sparse,
     batmap: &Batmap,
@@ -185,7 +190,7 @@ pub(crate) fn batmap(
 struct BatmapWalk<'a> {
     map: &'a Sparse,
     place: Range<u64>,
-    /// The block behind the last one that was looked at.
+    /// Number of blocks that were checked.
     seen: u64,
     failed: Option<Error>,
 }
@@ -219,13 +224,13 @@ impl BatmapWalk<'_> {
         }
     }
 
-    /// Blocks up to `index` that are not stored cannot be full.
+    /// Report blocks before `index` that are marked as full, but are not stored.
     fn unused(&mut self, file: &dyn ReadAt, index: u64, report: &mut Report<'_>) {
         while self.seen < index {
-            // Eight at once where no bit is set.
+            // Skip eight blocks at once if none of their bits is set.
             let at = self.place.start + self.seen / 8;
             if self.seen.is_multiple_of(8) {
-                // Holes begin at pages.
+                // Holes begin at page boundaries.
                 let is_page = at.is_multiple_of(4096);
                 let next = if is_page { file.next_data(at) } else { at };
                 let hole = next.saturating_sub(at).min(self.place.end - at);
@@ -254,10 +259,12 @@ impl BatmapWalk<'_> {
         Ok(byte << (index % 8) & 0x80 != 0)
     }
 
-    /// Whether every sector that the disk has of the block at `block` is set.
+    /// Whether all sectors of the block that are inside the disk have their bit set.
+    ///
+    /// `block` is the file offset of the block, `index` its number.
     fn is_full(&self, file: &dyn ReadAt, block: u64, index: u64) -> Result<bool, Error> {
         let sectors = self.map.stored(index * self.map.block_size).div_ceil(SECTOR);
-        // OK: at most 64 KiB; `Rules::block` has held the block against the file's length.
+        // OK: at most 64 KiB, and `Rules::block` checks that the block is inside the file.
         let bytes = file.slice(block, usize_of(sectors.div_ceil(8)))?;
         let first = Runs::new(&bytes, sectors, self.map.bit_order).next();
         Ok(first.is_none_or(|(is_set, count)| is_set && count == sectors))
@@ -275,7 +282,9 @@ mod tests {
     use super::*;
     use crate::bitmap::BitOrder;
 
-    /// Five blocks of 4 KiB and two entries more, the table at 1536, blocks from 2048 on.
+    /// A disk of five blocks of 4 KiB; the table at 1536 has two more entries.
+    ///
+    /// The blocks begin at 2048.
     fn checked(entries: [u32; 7], file_len: usize) -> (StructureCounts, Vec<(&'static str, u64)>) {
         let bat = 1536..1536 + 28;
         let taken = [(0..512, "copy"), (512..1536, "header"), (bat.clone(), "table")];
@@ -306,7 +315,7 @@ mod tests {
         (report.finish(), found)
     }
 
-    /// The sector of block `n` of the file.
+    /// Sector number of block `n` in the file.
     fn nth(n: u32) -> u32 {
         4 + n * 9
     }

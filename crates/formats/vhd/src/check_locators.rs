@@ -1,4 +1,6 @@
-//! Parent locators, as far as they are more than a name to try ("Parent Locator Entries").
+//! Checks of parent locators that opening the parent does not require.
+//!
+//! Source: "Parent Locator Entries".
 
 use alloc::format;
 use alloc::string::String;
@@ -11,7 +13,9 @@ use crate::header::Header;
 use crate::layout::{LOCATOR, LOCATORS, LOCATORS_AT, PARENT_NAME, RawLocator, locators, parent_name};
 use crate::parent::{Text, decode, text_of, wide};
 
-/// Bytes of a locator that are looked at: longer ones are refused when an image is opened.
+/// Maximum length of a checked locator in bytes.
+///
+/// Longer ones are rejected when an image is opened.
 const LONGEST: u32 = 1 << 20;
 
 pub(crate) fn check(
@@ -38,9 +42,9 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// A disk without a parent has no word about one.
+/// Report parent fields of a disk without a parent.
 fn of_none(header: &Header, report: &mut Report<'_>) {
-    // Unique id, time, name, locators; between them stands a reserved field.
+    // Unique id and time stamp, then name and locators; a reserved field is between them.
     let ranges = [40..60, PARENT_NAME.0..LOCATORS_AT + LOCATORS * LOCATOR];
     let found = ranges.into_iter().find_map(|range| first_nonzero_of(&header.bytes, range));
     if let Some((index, _)) = found {
@@ -68,7 +72,7 @@ fn locator(
         let message = format!("the reserved field of a parent locator is {reserved:#x}, expected 0");
         report.note("vhd.check.locator-reserved", at + 12, message);
     }
-    // Counted in bytes by some, by the specification in sectors.
+    // Some writers count bytes; the specification counts sectors.
     if u64::from(space) * 512 < u64::from(len) {
         let message =
             format!("a parent locator has space for {space} bytes or sectors, but a name of {len} bytes");
@@ -78,7 +82,7 @@ fn locator(
     let Some(text) = text_of(&code).filter(|_| len > 0 && len <= LONGEST && is_inside) else {
         return Ok(());
     };
-    // OK: at most a mebibyte, inside the file.
+    // OK: at most 1 MiB, inside the file.
     let bytes = file.slice(start, usize_of(len))?;
     if let Some(reason) = broken(&bytes, text) {
         let message = format!("the name of a parent locator is {reason}");
@@ -94,7 +98,7 @@ fn locator(
     Ok(())
 }
 
-/// Why the bytes of a locator are not what its platform code says.
+/// Reason why the bytes of a locator are invalid in its encoding.
 fn broken(bytes: &[u8], text: Text) -> Option<&'static str> {
     match text {
         Text::Wide if !bytes.len().is_multiple_of(2) => Some("UTF-16 of an odd number of bytes"),
@@ -111,7 +115,7 @@ fn is_broken(units: impl Iterator<Item = u16>) -> bool {
     char::decode_utf16(units.take_while(|unit| *unit != 0)).any(|unit| unit.is_err())
 }
 
-/// What follows the last separator of either kind.
+/// The part of a name behind the last `/` or `\`.
 fn last_part(name: &[u8]) -> &[u8] {
     name.rsplit(|byte| [b'/', b'\\'].contains(byte)).next().unwrap_or(name)
 }

@@ -1,4 +1,4 @@
-//! Errors of VHD images; errors of headers and tables in general are those of the kit.
+//! Errors of VHD images. The format kit has general errors of headers and tables.
 
 use alloc::string::String;
 
@@ -11,43 +11,45 @@ use crate::part::Part;
 pub(crate) const HEADER_CODES: HeaderCodes =
     HeaderCodes { field: "vhd.header.field", past_end: "vhd.table.past-end" };
 
-/// A file that contradicts itself or the specification. Offsets are file offsets.
+/// A file that violates the specification or is inconsistent.
+///
+/// Offsets are file offsets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
-    /// Neither the end nor the start of the file has the cookie.
+    /// No cookie at the end or at the start of the file.
     #[error("no footer: the cookie \"conectix\" is neither at the end nor at the start of the file")]
     NoFooter {
-        /// Length of the file.
+        /// Length of the file in bytes.
         file_len: u64,
     },
-    /// The file ends in its footer.
+    /// Truncated footer.
     #[error("the footer is truncated: it has 512 bytes, but the file ends at {file_len}")]
     FooterCut {
-        /// Where the footer begins.
+        /// Offset of the footer.
         at: u64,
-        /// Length of the file.
+        /// Length of the file in bytes.
         file_len: u64,
     },
-    /// A footer near the end with other bytes behind it.
+    /// Footer near the end with other bytes behind it.
     #[error(
         "the footer is not at the end of the file, which has {file_len} bytes: truncate the file after it"
     )]
     FooterFollowed {
-        /// Where the footer begins.
+        /// Offset of the footer.
         at: u64,
-        /// Length of the file.
+        /// Length of the file in bytes.
         file_len: u64,
     },
-    /// The only footer is at the start, and of a kind of disk that has no copy there.
+    /// Only footer at the start, with a disk type that has no copy there.
     #[error(
         "the only footer is at the start and has disk type {kind}, but only types 3 and 4 have one there"
     )]
     OnlyAtStart {
         /// Offset of the disk type.
         at: u64,
-        /// What it is.
+        /// Its value.
         kind: u32,
-        /// Length of the file.
+        /// Length of the file in bytes.
         file_len: u64,
     },
     /// Two sound footers that describe different disks.
@@ -55,67 +57,67 @@ pub enum Corrupt {
         "the footer and its copy at the start, both with a valid checksum, differ in the {field}: the file may have been truncated after a nested image"
     )]
     FootersDiffer {
-        /// Where the one at the end begins.
+        /// Offset of the footer at the end.
         at: u64,
-        /// The first field that differs.
+        /// Name of the first field that differs.
         field: &'static str,
     },
-    /// A checksum that is not that of the bytes.
+    /// Wrong checksum.
     #[error("the checksum of the {part} is {found:#010x}, expected {expected:#010x}")]
     Checksum {
         /// Offset of the checksum.
         at: u64,
-        /// Which structure.
+        /// Structure that the error refers to.
         part: Part,
-        /// What it must be.
+        /// Computed checksum.
         expected: u32,
-        /// What it is.
+        /// Stored checksum.
         found: u32,
     },
-    /// The header of a dynamic disk has another cookie.
+    /// Missing cookie of the header of a dynamic or differencing disk.
     #[error("the header begins with {found:02x?}, expected \"cxsparse\"")]
     HeaderCookie {
-        /// Where the header should be.
+        /// Offset of the header.
         at: u64,
-        /// What stands there.
+        /// Bytes at that offset.
         found: [u8; 8],
     },
-    /// An entry that points into the header or into the table itself.
+    /// Table entry whose block overlaps the footer copy, the header or the table.
     #[error("entry {found:#010x} points to a block at bytes {start}..{end}, which overlaps {part}")]
     BlockInHeader {
         /// Offset of the entry.
         at: u64,
-        /// The entry.
+        /// Value of the entry.
         found: u32,
-        /// First byte of the block's bitmap.
+        /// Offset of the sector bitmap of the block.
         start: u64,
-        /// End of its data.
+        /// End of the data of the block.
         end: u64,
-        /// What is there.
+        /// Name of the overlapped structure.
         part: &'static str,
     },
-    /// A block that does not lie inside the file.
+    /// Block that is not inside the file.
     #[error("entry {found:#010x} points to a block at bytes {start}..{end}, but the file has {file_len}")]
     BlockPastEnd {
         /// Offset of the entry.
         at: u64,
-        /// The entry.
+        /// Value of the entry.
         found: u32,
-        /// First byte of the block's bitmap.
+        /// Offset of the sector bitmap of the block.
         start: u64,
-        /// End of the data that the disk needs of it.
+        /// End of the data of the block that are inside the disk.
         end: u64,
-        /// Length of the file.
+        /// Length of the file in bytes.
         file_len: u64,
     },
-    /// A fixed disk that is larger than the room before its footer.
+    /// Fixed disk that is larger than the space before its footer.
     #[error("a fixed disk of {size} bytes, but only {present} bytes precede the footer")]
     FixedPastEnd {
-        /// Offset of the size.
+        /// Offset of the size in the footer.
         at: u64,
-        /// Length of the disk.
+        /// Size of the disk in bytes.
         size: u64,
-        /// Bytes before the footer.
+        /// Number of bytes before the footer.
         present: u64,
     },
 }
@@ -157,65 +159,65 @@ impl Detail for Corrupt {
     }
 }
 
-/// An image that may be fine, and that this crate cannot serve.
+/// An image or a disk that this crate does not support, but that may be valid.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
-    /// A major version that does not exist yet.
+    /// Unknown major version.
     #[error("unsupported version {version:#010x} of the {part}: supported is 1.x")]
     Version {
         /// Offset of the version.
         at: u64,
-        /// Which structure.
+        /// Structure that the error refers to.
         part: Part,
-        /// What it says.
+        /// Its value.
         version: u32,
     },
-    /// A disk type that is not read.
+    /// Unsupported disk type.
     #[error(
         "unsupported disk type {kind} ({name}): supported are 2 (fixed), 3 (dynamic) and 4 (differencing)"
     )]
     DiskType {
         /// Offset of the type.
         at: u64,
-        /// What it is.
+        /// Its value.
         kind: u32,
-        /// The specification's word for it.
+        /// Name of the type in the specification.
         name: &'static str,
     },
-    /// An unused block size.
+    /// Block size outside of 4 KiB to 256 MiB.
     #[error("unsupported block size {found}: supported are 4 KiB to 256 MiB")]
     BlockSize {
         /// Offset of the field.
         at: u64,
-        /// What it is.
+        /// Its value.
         found: u32,
     },
-    /// A disk that a written image cannot describe.
+    /// Disk too large for a written image.
     #[error("a disk of {size} bytes is too large for a VHD, the limit is {most}")]
     WriteDiskTooLarge {
-        /// Length of the disk.
+        /// Size of the disk in bytes.
         size: u64,
-        /// The limit.
+        /// Maximum size in bytes.
         most: u64,
     },
-    /// `vhd-util` was resizing the image.
+    /// Unfinished resize by `vhd-util`.
     #[error(
         "a resize of the image was not finished (cookie \"v_poison\"): finish or revert it with vhd-util"
     )]
     Poisoned {
-        /// Where the footer begins.
+        /// Offset of the footer.
         at: u64,
     },
-    /// A parent locator longer than what is kept.
+    /// Parent locator longer than the limit.
     #[error("parent locator of {found} bytes ({kind}) exceeds the limit of {limit}")]
     TextTooLong {
-        /// Offset of its length.
+        /// Offset of the length.
         at: u64,
-        /// Its platform code.
+        /// Platform code of the locator.
         kind: String,
-        /// How long.
+        /// Length in bytes.
         found: u64,
-        /// The bound.
+        /// Maximum length in bytes.
         limit: u64,
     },
 }
@@ -253,7 +255,7 @@ impl Detail for Unsupported {
 pub(crate) mod test {
     use imgprep_map::{Detail, Error};
 
-    /// The crate's own error of a failure.
+    /// The detail of an error. Panics if it has another type.
     pub(crate) fn detail<D: Detail + Clone>(result: Result<(), Error>) -> D {
         let error = result.unwrap_err();
         error.detail::<D>().unwrap_or_else(|| panic!("{error}")).clone()

@@ -1,4 +1,6 @@
-//! The facts for `info`. `qemu-img info` has no fields of its own for this format.
+//! Facts for `info`, and findings on the footer.
+//!
+//! `qemu-img info` has no fields of its own for this format.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -15,7 +17,7 @@ use crate::layout::{RESERVED, TEMPORARY, footer_at};
 use crate::parent::Parent;
 use crate::size::Rule;
 
-/// All that is known of an image.
+/// The structures of an image from which the facts are derived.
 pub(crate) struct Subject<'a> {
     pub(crate) footer: &'a Footer,
     pub(crate) header: Option<&'a Header>,
@@ -23,7 +25,7 @@ pub(crate) struct Subject<'a> {
     pub(crate) batmap: Option<&'a Batmap>,
 }
 
-/// Seconds from 1970 to the year 2000, from which the format counts.
+/// Seconds from 1970 to 2000, the epoch of the time stamps.
 const EPOCH: u64 = 946_684_800;
 
 pub(crate) fn facts(subject: &Subject<'_>) -> Facts {
@@ -69,7 +71,7 @@ fn creator(footer: &Footer) -> [(&'static str, Value); 3] {
     ]
 }
 
-/// Both sizes, which of them counts, and whether Azure takes a disk of this kind and size.
+/// Both sizes, the one in use, and whether Azure accepts this disk type and size.
 fn sizes(footer: &Footer) -> Vec<(&'static str, Value)> {
     let (size, raw) = (&footer.size, &footer.raw);
     let geometry = vec![
@@ -113,7 +115,7 @@ fn batmap_facts(batmap: &Batmap) -> Vec<(&'static str, Value)> {
     ]
 }
 
-/// What is odd about the footer's fields.
+/// Findings on unusual values of the footer fields.
 pub(crate) fn findings(footer: &Footer, file_len: u64) -> Vec<Finding> {
     let mut findings = Vec::new();
     let raw = &footer.raw;

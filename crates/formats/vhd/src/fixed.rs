@@ -1,4 +1,4 @@
-//! A fixed disk: the file's bytes from its start on, the footer behind them.
+//! Fixed disks: the bytes of the disk, followed by the footer.
 
 use core::ops::{ControlFlow, Range};
 
@@ -9,19 +9,19 @@ use imgprep_map::{
 
 use crate::{Corrupt, check};
 
-/// Bytes of a part of the walk: any would do.
+/// Length of a part of a walk in bytes; the value is arbitrary.
 const STRIDE: u64 = 1 << 30;
 
 pub(crate) struct Fixed {
     pub(crate) size: u64,
-    /// File offset of the size.
+    /// File offset of the size in the footer.
     pub(crate) size_at: u64,
-    /// The footer.
+    /// Range of the footer at the end of the file.
     pub(crate) tail: Option<Range<u64>>,
 }
 
 impl Fixed {
-    /// Bytes before the footer.
+    /// Number of bytes before the footer.
     fn present(&self, file: &dyn ReadAt) -> u64 {
         self.tail.as_ref().map_or(file.len(), |tail| tail.start)
     }

@@ -1,5 +1,6 @@
-//! One footer: where it may stand, whether it is whole, what its fields mean ("Hard Disk
-//! Footer Format"). Which of two counts is decided in `footer_select`.
+//! Location and validation of a footer.
+//!
+//! Source: "Hard Disk Footer Format". The module `footer_select` selects one of two footers.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -12,41 +13,45 @@ use crate::layout::{COOKIE, FOOTER, POISON, RawFooter, SECTOR, SHORT_FOOTER, che
 use crate::size::Size;
 use crate::{Corrupt, Part, Unsupported};
 
-/// Where a footer may begin in a file of this length, the likeliest first: 512 bytes before the
-/// end, 511, and the last sectors, in which one may stand that is cut or has padding behind it.
+/// File offsets at which a footer may begin, the most likely first.
+///
+/// They are 512 and 511 bytes before the end, and the beginnings of the last sectors, where a
+/// footer may be truncated or have padding behind it.
 pub(crate) fn places(file_len: u64) -> impl Iterator<Item = u64> {
     let from_end = [FOOTER, SHORT_FOOTER].into_iter().filter_map(move |back| file_len.checked_sub(back));
     let first = file_len.saturating_sub(Probe::TAIL).div_ceil(SECTOR);
     from_end.chain((first..file_len.div_ceil(SECTOR)).rev().map(|sector| sector * SECTOR))
 }
 
-/// Whether the file's last bytes look like a footer: nothing but zeros may lie behind it.
+/// Whether `bytes`, the last ones of the file, begin with a cookie.
+///
+/// Bytes behind the 512 of the footer must be zeros.
 pub(crate) fn may_begin(bytes: &[u8]) -> bool {
     let has_cookie = bytes.starts_with(&COOKIE) || bytes.starts_with(&POISON);
     has_cookie && bytes.iter().skip(512).all(|byte| *byte == 0)
 }
 
-/// What was found where a footer may be.
+/// The result of a search for a footer.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) enum FooterCandidate {
     /// No cookie.
     Nothing,
-    /// A cookie, and the file ends before the footer does.
+    /// A cookie, but the file ends inside the footer.
     Cut { at: u64 },
     /// A cookie, and zeros behind the footer.
     Followed { at: u64 },
-    /// A resize was going on.
+    /// The cookie of an unfinished resize.
     Poisoned { at: u64 },
-    /// Another checksum than its bytes have.
+    /// A footer with a wrong checksum.
     Damaged { at: u64, raw: RawFooter, expected: u32 },
-    /// Whole.
+    /// A footer with a valid checksum, or with one that `note` explains.
     Sound { at: u64, raw: RawFooter, note: Option<Note> },
 }
 
-/// What is odd about a whole footer.
+/// An anomaly of a sound footer.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Note {
-    /// An early `td-util` marked it hidden and left the checksum as it was.
+    /// Marked hidden by an early `td-util`, which did not update the checksum.
     HiddenAfterwards,
 }
 
@@ -55,7 +60,7 @@ impl FooterCandidate {
     pub(crate) fn at_end(file: &dyn ReadAt) -> Result<Self, Error> {
         let mut best = Self::Nothing;
         for at in places(file.len()) {
-            // OK: `places` lie before the end.
+            // OK: all `places` are before the end of the file.
             let left = file.len() - at;
             let found = match left {
                 FOOTER | SHORT_FOOTER => Self::whole(file, at)?,
@@ -84,7 +89,9 @@ impl FooterCandidate {
         }
     }
 
-    /// A footer at `at`, behind which at least 511 bytes are left.
+    /// Read the footer at file offset `at`.
+    ///
+    /// `at` is at least 511 bytes before the end of the file.
     fn whole(file: &dyn ReadAt, at: u64) -> Result<Self, Error> {
         let bytes = footer_bytes(file, at)?;
         if bytes.starts_with(&POISON) {
@@ -98,7 +105,7 @@ impl FooterCandidate {
         if raw.checksum == expected {
             return Ok(Self::Sound { at, raw, note: None });
         }
-        // One's complement: a byte less in the sum is one more in the checksum.
+        // Ones' complement: a sum that is smaller by `hidden` has a checksum that is larger by it.
         let without_hidden = expected.wrapping_add(u32::from(raw.hidden));
         if raw.is_by_tapdisk() && raw.hidden != 0 && raw.checksum == without_hidden {
             return Ok(Self::Sound { at, raw, note: Some(Note::HiddenAfterwards) });
@@ -107,20 +114,20 @@ impl FooterCandidate {
     }
 }
 
-/// The footer at `at`, whose last byte may be missing.
+/// Read the bytes of the footer at `at`. Missing bytes at the end are zeros.
 pub(crate) fn footer_bytes(file: &dyn ReadAt, at: u64) -> Result<[u8; 512], Error> {
     let bytes = padded(file, at, 512)?;
     Ok(bytes.first_chunk().copied().unwrap_or([0; 512]))
 }
 
-/// Whether only zeros follow, of which there are less than a few pages.
+/// Whether the file contains only zeros from `from` on, which is in its last pages.
 fn is_zeros(file: &dyn ReadAt, from: u64) -> Result<bool, Error> {
-    // OK: `places` are in the file's tail.
+    // OK: all `places` are in the tail of the file.
     let len = usize_of(file.len().saturating_sub(from).min(Probe::TAIL));
     Ok(file.slice(from, len)?.iter().all(|byte| *byte == 0))
 }
 
-/// The disk types that are read ("Disk Type").
+/// The supported disk types ("Disk Type").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum DiskType {
     Fixed,
@@ -154,10 +161,10 @@ impl DiskType {
     }
 }
 
-/// A footer whose fields are understood.
+/// A validated footer.
 #[derive(Clone, Debug)]
 pub(crate) struct Footer {
-    /// Where it stands.
+    /// File offset of the footer.
     pub(crate) at: u64,
     pub(crate) raw: RawFooter,
     pub(crate) disk_type: DiskType,
@@ -176,23 +183,23 @@ impl Footer {
         Ok(Self { at, disk_type, size: Size::of(&raw), raw })
     }
 
-    /// As a child names it: hexadecimal, lower case.
+    /// The unique id as in the identity of a parent: lower-case hexadecimal.
     pub(crate) fn uuid_text(&self) -> String {
         hex(&self.raw.uuid)
     }
 }
 
-/// A footer that cannot be used, as an error.
+/// The error for a footer with a wrong checksum.
 pub(crate) fn damaged(at: u64, raw: &RawFooter, expected: u32) -> Corrupt {
     Corrupt::Checksum { at: at + footer_at::CHECKSUM, part: Part::Footer, expected, found: raw.checksum }
 }
 
-/// The footer that counts.
+/// The footer in use.
 #[derive(Clone, Debug)]
 pub(crate) struct SelectedFooter {
     pub(crate) at: u64,
     pub(crate) raw: RawFooter,
-    /// Where a footer stands at the end of the file, sound or not.
+    /// Range of the footer at the end of the file, valid or not.
     pub(crate) tail: Option<Range<u64>>,
     pub(crate) findings: Vec<Finding>,
 }

@@ -1,10 +1,10 @@
-//! Which footer counts: the one at the end, or its copy at the start.
+//! Selection of the footer: the one at the end, or its copy at the start.
 //!
-//! The one at the end is the specification's; the copy is for the day when it is damaged.
-//! A copy without an end may be all that is left of a cut file: its tables then tell what is
-//! missing, and every block that is read is held against the file's length. Two sound footers that
-//! describe different disks are no choice of ours: a file cut right behind an image that its disk
-//! holds looks like that.
+//! The specification defines the footer at the end; the copy is used if that one is damaged.
+//! If only the copy is present, the file may be truncated: the tables then show which blocks
+//! are missing, and every block that is read is checked against the file length. Two sound
+//! footers that describe different disks are rejected. They occur, for example, in a file
+//! that was truncated right behind another image inside its disk.
 
 use alloc::format;
 use alloc::string::String;
@@ -17,7 +17,7 @@ use crate::error::Unsupported;
 use crate::footer::{FooterCandidate, Note, SelectedFooter, damaged};
 use crate::layout::{RawFooter, footer_at};
 
-/// Finds both footers and chooses.
+/// Find both footers and select one.
 pub(crate) fn read(file: &dyn ReadAt) -> Result<SelectedFooter, Error> {
     let end = FooterCandidate::at_end(file)?;
     let is_one = matches!(end, FooterCandidate::Sound { at: 0, .. } | FooterCandidate::Damaged { at: 0, .. });
@@ -68,15 +68,18 @@ fn footer_select(
     }
 }
 
-/// Whether the disk has blocks, and so a copy of the footer. An unsupported type is
-/// reported later.
+/// Whether the disk has blocks, and therefore a copy of the footer.
+///
+/// Also true for unsupported disk types, which are reported later.
 fn is_sparse(raw: &RawFooter) -> bool {
     raw.disk_type != 2
 }
 
-/// What the start says about a sound footer at the end.
+/// Compare a sound footer at the end with its copy at the start.
+///
+/// Fails if they describe different disks. Returns a finding for other differences, or for an invalid copy.
 fn beside_sound(at: u64, raw: &RawFooter, start: FooterCandidate) -> Result<Option<Finding>, Error> {
-    // A fixed disk begins at the file's start: what stands there is the guest's.
+    // A fixed disk begins at the start of the file: the bytes there belong to the guest.
     if !is_sparse(raw) && raw.current_size == at {
         return Ok(None);
     }
@@ -117,8 +120,10 @@ fn difference(end: &RawFooter, start: &RawFooter) -> Option<&'static str> {
     fields.into_iter().find(|(_, is_same)| !is_same).map(|(name, _)| name)
 }
 
-/// Whether `copy` stands for a damaged footer at the end. Not if that is the footer of a fixed
-/// disk in every respect: then the guest's own first sector is what looks like a copy.
+/// Whether `copy` can replace a damaged footer at the end.
+///
+/// It cannot if the damaged footer has type and size of a fixed disk: the apparent copy is then the first sector of
+/// the guest.
 fn can_replace(at: u64, raw: &RawFooter, copy: &RawFooter) -> bool {
     is_sparse(copy) && (is_sparse(raw) || raw.current_size != at)
 }
@@ -167,7 +172,7 @@ mod tests {
         FooterCandidate::Damaged { at, raw, expected: 7 }
     }
 
-    /// Place of the footer taken and code of the first finding.
+    /// File offset of the selected footer, and code of the first finding.
     fn taken(end: FooterCandidate, start: FooterCandidate) -> (u64, Option<&'static str>) {
         let selected = footer_select(end, start, 8192).unwrap();
         (selected.at, selected.findings.first().map(|finding| finding.code))

@@ -1,4 +1,6 @@
-//! The header of a dynamic or differencing disk: raw -> validated ("Dynamic Disk Header Format").
+//! Validation of the header of a dynamic or differencing disk.
+//!
+//! Source: "Dynamic Disk Header Format".
 
 use imgprep_format_kit::Invalid;
 use imgprep_map::{Error, ReadAt};
@@ -8,19 +10,19 @@ use crate::footer::Footer;
 use crate::layout::{HEADER, RawHeader, SPARSE_COOKIE, checksum, footer_at};
 use crate::{Corrupt, Part, Unsupported};
 
-/// The name of the block allocation table.
+/// Name of the block allocation table in errors.
 const TABLE: &str = "the block allocation table";
 
-/// A header whose fields fit together and whose table lies inside the file.
+/// A header with consistent fields and a table inside the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
-    /// Where it stands.
+    /// File offset of the header.
     pub(crate) at: u64,
     pub(crate) raw: RawHeader,
     pub(crate) bytes: [u8; 1024],
-    /// 2^12 to 2^28.
+    /// In bytes: 2^12 to 2^28.
     pub(crate) block_size: u64,
-    /// Entries of the block allocation table.
+    /// Number of entries of the block allocation table.
     pub(crate) entries: u64,
 }
 
@@ -53,7 +55,7 @@ impl Header {
         Ok(header)
     }
 
-    /// The block allocation table lies inside the file and covers the disk.
+    /// Check that the block allocation table covers the disk and is inside the file.
     fn check_table(&self, file: &dyn ReadAt, footer: &Footer) -> Result<(), Invalid> {
         let size = footer.size.taken();
         let needed = size.div_ceil(self.block_size);
@@ -93,7 +95,7 @@ mod tests {
     use crate::footer::SelectedFooter;
     use crate::layout::RawFooter;
 
-    /// A header at 512, a table at 1536, a disk of four blocks of 4 KiB.
+    /// A header at 512 and a table at 1536, for a disk of four blocks of 4 KiB.
     fn file(edit: impl Fn(&mut [u8])) -> Vec<u8> {
         let mut header = vec![0u8; 1024];
         header[..8].copy_from_slice(b"cxsparse");

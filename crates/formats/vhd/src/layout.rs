@@ -1,35 +1,36 @@
-//! On-disk structures: sizes, offsets, magics.
+//! On-disk structures: sizes, offsets, magics, decoding.
 
 use imgprep_format_kit::Fields;
 
-/// The format's name.
+/// Name of the format.
 pub const NAME: &str = "vhd";
 /// First bytes of a footer and of its copy.
 pub(crate) const COOKIE: [u8; 8] = *b"conectix";
-/// What `vhd-util` writes over the cookie while it resizes an image.
+/// Cookie that `vhd-util` writes while it resizes an image.
 pub(crate) const POISON: [u8; 8] = *b"v_poison";
 /// First bytes of the header of a dynamic or differencing disk.
 pub(crate) const SPARSE_COOKIE: [u8; 8] = *b"cxsparse";
-/// First bytes of `XenServer`'s map of full blocks.
+/// First bytes of the header of `XenServer`'s batmap, its map of full blocks.
 pub(crate) const BATMAP_COOKIE: [u8; 8] = *b"tdbatmap";
 
 pub(crate) const SECTOR: u64 = 512;
-/// Bytes of a footer.
+/// Length of a footer in bytes.
 pub const FOOTER: u64 = 512;
-/// Bytes of a footer that an old Virtual PC wrote: the last one, reserved, is left out.
+/// Length of a footer by an old Virtual PC, which omits the last, reserved byte.
 pub(crate) const SHORT_FOOTER: u64 = 511;
-/// Bytes of the header of a dynamic or differencing disk.
+/// Length of the header of a dynamic or differencing disk in bytes.
 pub(crate) const HEADER: u64 = 1024;
-/// Bytes that are used of the header of `XenServer`'s map.
+/// Bytes of the batmap header that contain fields.
 pub(crate) const BATMAP_HEADER: u64 = 28;
-/// A block that was never written.
+/// Table entry of a block that was never written.
 pub(crate) const UNUSED: u32 = 0xffff_ffff;
 
-/// Feature bits: the image may be deleted at shutdown; always set.
+/// Feature bit: the image may be deleted at shutdown.
 pub(crate) const TEMPORARY: u32 = 1 << 0;
+/// Feature bit: reserved, always set.
 pub(crate) const RESERVED: u32 = 1 << 1;
 
-/// Offsets of a footer's fields, for errors and findings.
+/// Offsets of footer fields, for errors and findings.
 pub(crate) mod footer_at {
     pub(crate) const FEATURES: u64 = 8;
     pub(crate) const VERSION: u64 = 12;
@@ -42,7 +43,7 @@ pub(crate) mod footer_at {
     pub(crate) const HIDDEN: u64 = 85;
 }
 
-/// A footer's fields as they stand in the file ("Hard Disk Footer Format").
+/// The unvalidated fields of a footer ("Hard Disk Footer Format").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawFooter {
     pub(crate) cookie: [u8; 8],       // 0
@@ -90,14 +91,15 @@ impl RawFooter {
         }
     }
 
-    /// Whether an old or new `tapdisk` wrote the image.
+    /// Whether a `tapdisk` of any version created the image.
     pub(crate) fn is_by_tapdisk(&self) -> bool {
         self.creator.starts_with(b"tap")
     }
 }
 
-/// The fields of the header of a dynamic or differencing disk ("Dynamic Disk Header Format"),
-/// without the parent's names.
+/// The unvalidated header of a dynamic or differencing disk.
+///
+/// Without the names of the parent. Source: "Dynamic Disk Header Format".
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawHeader {
     pub(crate) cookie: [u8; 8],        // 0
@@ -110,14 +112,16 @@ pub(crate) struct RawHeader {
     pub(crate) parent_timestamp: u32,  // 56
 }
 
-/// Where the parent's name stands in the header: 256 UTF-16 units, big-endian.
+/// Offset and length in bytes of the parent name: 256 big-endian UTF-16 units.
 pub(crate) const PARENT_NAME: (usize, usize) = (64, 512);
-/// Where the parent locator entries stand, and how many of how many bytes.
+/// Offset of the parent locator entries in the header.
 pub(crate) const LOCATORS_AT: usize = 576;
+/// Number of parent locator entries in the header.
 pub(crate) const LOCATORS: usize = 8;
+/// Length of a parent locator entry in bytes.
 pub(crate) const LOCATOR: usize = 24;
 
-/// A parent locator entry as it stands in the header ("Dynamic Disk Header Format").
+/// The unvalidated fields of a parent locator entry ("Dynamic Disk Header Format").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawLocator {
     pub(crate) code: [u8; 4], // 0
@@ -147,7 +151,7 @@ pub(crate) fn locators(header: &[u8; 1024]) -> [[u8; LOCATOR]; LOCATORS] {
     entries.first_chunk().copied().unwrap_or([[0; LOCATOR]; LOCATORS])
 }
 
-/// The UTF-16 units of the parent's name in a header.
+/// The UTF-16 units of the parent name in a header.
 pub(crate) fn parent_name(header: &[u8; 1024]) -> [u16; PARENT_NAME.1 / 2] {
     let bytes = Fields::be(header).array::<{ PARENT_NAME.0 }, { PARENT_NAME.1 }>();
     let mut units = [0; PARENT_NAME.1 / 2];
@@ -173,11 +177,12 @@ impl RawHeader {
     }
 }
 
-/// The checksum of footer and header: the one's complement of the sum of all bytes, those
-/// of the checksum itself left out.
+/// Checksum of a footer or a header.
+///
+/// Ones' complement of the sum of all bytes, without the checksum field at `field_at`.
 pub(crate) fn checksum(bytes: &[u8], field_at: usize) -> u32 {
     let sum = |bytes: &[u8]| bytes.iter().fold(0u32, |sum, byte| sum.wrapping_add(u32::from(*byte)));
-    // OK: the field's offset is a constant inside the structure.
+    // OK: `field_at` is a constant inside the structure.
     !sum(bytes).wrapping_sub(sum(&bytes[field_at..field_at + 4]))
 }
 

@@ -1,17 +1,18 @@
-//! VHD, the format of Virtual PC, Hyper-V, Azure and `XenServer` (Microsoft's "Virtual Hard
-//! Disk Image Format Specification", version 1.0). Integers are big-endian.
+//! VHD, the format of Virtual PC, Hyper-V, Azure and `XenServer`.
+//!
+//! Source: Microsoft's "Virtual Hard Disk Image Format Specification", version 1.0. Integers
+//! are big-endian.
 //!
 //! Read: fixed, dynamic and differencing images with blocks of 4 KiB to 256 MiB, footers
 //! of 512 and 511 bytes, images whose footer is damaged at one end, the tables that
-//! `XenServer` adds, and the bitmaps of its first version that count bits the other way round.
-//! Refused by name: other disk types and versions, footers that contradict each other, images
-//! in the middle of a resize.
+//! `XenServer` adds, and the bitmaps of its first version, whose bit order is reversed.
+//! Rejected, each with its own error: other disk types and versions, footers that contradict
+//! each other, images with an unfinished resize.
 //!
 //! Written: fixed and dynamic images ([`VhdWriter`]).
 //!
-//! No table is kept in memory: block allocation table and sector bitmaps are read where a
-//! walk comes by. Whether the parent is the right one is decided by its unique id, by those
-//! who open it.
+//! No table is kept in memory: each walk reads the parts of the block allocation table and of
+//! the sector bitmaps that it visits. The caller that opens the parent verifies its unique id.
 #![no_std]
 #![deny(
     clippy::cast_possible_truncation,
@@ -67,8 +68,9 @@ pub use error::{Corrupt, Unsupported};
 pub use layout::{FOOTER as FOOTER_LEN, NAME};
 pub use writer::{BlockSize, Subformat, VhdWriter};
 
-/// Recognises a footer at the end (whole, of 511 bytes, cut, or with padding behind it)
-/// or its copy at the start.
+/// Detect a footer at the end of the file, or its copy at the start.
+///
+/// The footer at the end may have 511 bytes, be truncated, or have padding behind it.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
     let evidence = |at, says: &str| Evidence { at, len: 8, says: says.into() };
     let tail_at = probe.tail_at();
@@ -87,7 +89,7 @@ pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
     }
 }
 
-/// Understands an image: its footers, and the header and names of one that is not fixed.
+/// Parse an image: the footers, and the header and parent names unless it is fixed.
 pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     let selected = footer_select::read(file)?;
     let footer = Footer::new(&selected)?;

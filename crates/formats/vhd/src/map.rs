@@ -1,5 +1,7 @@
-//! Where the bytes of a dynamic or differencing disk are: a walk over the block allocation
-//! table, one page at a time, and over the bitmaps of the blocks that are there.
+//! Location of the data of a dynamic or differencing disk.
+//!
+//! A walk reads the block allocation table, one page at a time, and the sector bitmaps of the
+//! stored blocks.
 
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
@@ -16,7 +18,7 @@ use crate::header::Header;
 use crate::layout::{FOOTER, HEADER, SECTOR};
 use crate::parent::Parent;
 
-/// Entries that are read at once.
+/// Table entries per read.
 pub(crate) const PAGE: u64 = 1024;
 
 pub(crate) struct Sparse {
@@ -24,9 +26,9 @@ pub(crate) struct Sparse {
     pub(crate) block_size: u64,
     pub(crate) bat: Range<u64>,
     pub(crate) bit_order: BitOrder,
-    /// What a block or a sector that was never written reads as.
+    /// Source of blocks and sectors that were never written.
     pub(crate) unwritten: Source,
-    /// Tables and names, for `file_usage`.
+    /// Ranges and names of the structures, for `file_usage`.
     pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
     pub(crate) bitmap_len: u64,
     pub(crate) taken: [(Range<u64>, &'static str); 3],
@@ -40,7 +42,7 @@ impl Sparse {
         parent: Option<&Parent>,
         batmap: Option<&Batmap>,
     ) -> Self {
-        // OK: `Header::read` has held both against the file's length.
+        // OK: `Header::read` checks that header and table are inside the file.
         let bat = header.raw.table_offset..header.raw.table_offset + header.entries * 4;
         let taken = [
             (0..FOOTER, "the footer's copy"),
@@ -73,7 +75,7 @@ impl Sparse {
         Rules { bitmap_len: self.bitmap_len, file_len: file.len(), taken: self.taken.clone() }
     }
 
-    /// Bytes of the block at `disk` that the disk needs: the last block may reach past its end.
+    /// Bytes of the block at disk offset `disk` that are inside the disk.
     pub(crate) fn stored(&self, disk: u64) -> u64 {
         self.block_size.min(self.size.saturating_sub(disk))
     }
@@ -114,15 +116,19 @@ impl Sparse {
         }
     }
 
-    /// An error with what it hits. All entries in a hole of the file are as wrong as the first
-    /// one: it is reported once, not four thousand million times.
+    /// The error for an invalid entry, with the affected range of the disk.
+    ///
+    /// All entries in a hole of the file are invalid like the first one. They are reported as one
+    /// error instead of up to 2^32.
     fn lost(&self, file: &dyn ReadAt, error: Corrupt, entry: &EntryRun<u32>, disk: u64) -> Error {
         let hole = if entry.value == 0 { file.next_data(entry.at).saturating_sub(entry.at) / 4 } else { 0 };
         let end = disk.saturating_add(self.block_size.saturating_mul(hole.max(1)));
         Error::new(error).hitting(disk..end.min(self.size))
     }
 
-    /// Pushes the sectors of the block at `block`: those that are set, and the others.
+    /// Push the sectors of the block at file offset `block`.
+    ///
+    /// Sectors with their bit set are data, the others are unwritten.
     fn push_sectors(
         &self,
         file: &dyn ReadAt,
@@ -131,7 +137,7 @@ impl Sparse {
         stored: u64,
         builder: &mut ExtentBuilder<'_>,
     ) -> Result<ControlFlow<()>, Error> {
-        // OK: `Rules::block` has held the block against the file's length.
+        // OK: `Rules::block` checks that the block is inside the file.
         let data = block + self.bitmap_len;
         if hole.next_data(file, block) >= data {
             return Ok(builder.push(stored, self.unwritten.clone()));
@@ -160,7 +166,7 @@ mod tests {
 
     use super::*;
 
-    /// A file of 2^40 bytes that is a hole but for its first bytes; nothing of the hole may be read.
+    /// A file of 2^40 bytes: the given bytes, and a hole that must not be read.
     struct Holey(Vec<u8>);
 
     impl ReadAt for Holey {
@@ -179,7 +185,7 @@ mod tests {
         }
     }
 
-    /// Blocks of 4 KiB, a table at 4096 with an entry for each.
+    /// A map with blocks of 4 KiB and a table at 4096, with one entry per block.
     fn map(blocks: u64, unwritten: Source) -> Sparse {
         let bat = 4096..4096 + blocks * 4;
         let taken = [(0..512, "copy"), (512..1536, "header"), (bat.clone(), "table")];
@@ -218,7 +224,7 @@ mod tests {
             let (got, walked) = extents(&map(3, unwritten.clone()), &file, 0..u64::MAX);
             walked.unwrap();
             let rest = |disk: Range<u64>| Extent { disk, source: unwritten.clone() };
-            // The bitmap of the last block lies in a hole: no bit is set.
+            // The bitmap of the last block is in a hole: no bit is set.
             let want = [
                 rest(0..4608),
                 data(4608..5632, 8192 + 512 + 512),

@@ -1,5 +1,7 @@
-//! What a differencing disk says of its parent: names, unique id, time ("Dynamic Disk Header
-//! Format", "Parent Locator"). Names are listed in the order in which they should be tried.
+//! Parent of a differencing disk: names, unique id and time stamp.
+//!
+//! Source: "Dynamic Disk Header Format", "Parent Locator". Names are listed in the order in which
+//! they should be tried.
 
 use alloc::format;
 use alloc::string::String;
@@ -17,16 +19,16 @@ use crate::layout::{LOCATOR, LOCATORS_AT, PARENT_NAME, RawLocator, locators, par
 #[derive(Clone, Debug)]
 pub(crate) struct Parent {
     pub(crate) named: ParentRef,
-    /// Where the names stand outside of the header.
+    /// File ranges of the names outside of the header.
     pub(crate) places: Vec<Range<u64>>,
-    /// Platform codes and names of the locators that are read.
+    /// Platform codes and names of the supported locators.
     pub(crate) locators: Vec<(&'static str, ImageName)>,
     /// The name in the header.
     pub(crate) header_name: ImageName,
     pub(crate) findings: Vec<Finding>,
 }
 
-/// How a locator's name is written.
+/// Encoding of the name in a locator.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Text {
     /// UTF-16, little-endian.
@@ -37,7 +39,9 @@ pub(crate) enum Text {
     Url,
 }
 
-/// Platform codes in the order in which their names are tried: relative to the child first.
+/// Platform codes in the order in which their names are tried.
+///
+/// Names relative to the child precede absolute names in the same encoding.
 const CODES: [([u8; 4], &str, Text); 5] = [
     (*b"W2ru", "W2ru", Text::Wide),
     (*b"W2ku", "W2ku", Text::Wide),
@@ -46,7 +50,7 @@ const CODES: [([u8; 4], &str, Text); 5] = [
     (*b"Wi2k", "Wi2k", Text::Narrow),
 ];
 
-/// A name with its place and its rank among those that are tried.
+/// A name with its file offset and its rank in the order of the attempts.
 struct Name {
     rank: usize,
     at: u64,
@@ -76,7 +80,9 @@ impl Parent {
         Ok(parent)
     }
 
-    /// A locator of the header, at `entry_at`; its name if it has one that can be read.
+    /// Read the locator of the header entry at `entry_at`.
+    ///
+    /// Returns `None` if it is empty or of an unknown kind. Fails if the name exceeds the limit or the file.
     fn locator(
         &mut self,
         file: &dyn ReadAt,
@@ -84,7 +90,7 @@ impl Parent {
         entry_at: u64,
         limits: &Limits,
     ) -> Result<Option<Name>, Error> {
-        // The length is in bytes; the space, which some write in sectors, is not needed.
+        // The length is in bytes. The space, which some writers store in sectors, is not used.
         let RawLocator { code, len, start, .. } = RawLocator::decode(entry);
         if code == [0; 4] || len == 0 {
             return Ok(None);
@@ -102,14 +108,14 @@ impl Parent {
         }
         HEADER_CODES.check_table(file, entry_at + 16, "a parent locator", start, len.into())?;
         self.places.push(start..start + u64::from(len));
-        // OK: held against a limit and against the file.
+        // OK: the length is checked against the limit and against the file.
         let bytes = file.slice(start, usize_of(len))?;
         let name = decode(&bytes, text);
         self.locators.push((kind, name.clone()));
         Ok(Some(Name { rank, at: start, name }))
     }
 
-    /// Takes the names in the order in which they come, each once.
+    /// Store the non-empty names in the given order, without duplicates.
     fn name(&mut self, names: Vec<Name>) {
         let mut names = names.into_iter().filter(|name| !name.name.0.is_empty());
         let Some(first) = names.next() else {
@@ -139,12 +145,12 @@ impl Parent {
     }
 }
 
-/// How the name of a locator of this platform code is written.
+/// Encoding of the names of this platform code, or `None` if it is unknown.
 pub(crate) fn text_of(code: &[u8]) -> Option<Text> {
     CODES.iter().find(|(known, ..)| code == known).map(|(.., text)| *text)
 }
 
-/// UTF-16, big-endian, up to the first zero.
+/// The parent name in the header: big-endian UTF-16 up to the first zero.
 fn header_name(header: &[u8; 1024]) -> ImageName {
     wide(parent_name(header).into_iter())
 }
@@ -164,8 +170,9 @@ pub(crate) fn wide(units: impl Iterator<Item = u16>) -> ImageName {
     ImageName(text.into_bytes())
 }
 
-/// The path of a `file:` URL; any other as it is. What `vhd-util` writes is no URL of the
-/// standard: `file://./parent.vhd` is relative.
+/// Decode the path of a `file:` URL; other URLs are unchanged.
+///
+/// `vhd-util` writes URLs that violate the standard: `file://./parent.vhd` is a relative path.
 fn url(bytes: &[u8]) -> Vec<u8> {
     let Some(path) = bytes.strip_prefix(b"file://") else { return bytes.to_vec() };
     let path = path.strip_prefix(b"localhost").filter(|path| path.starts_with(b"/")).unwrap_or(path);
@@ -179,7 +186,7 @@ fn url(bytes: &[u8]) -> Vec<u8> {
     out
 }
 
-/// The byte that two hexadecimal digits stand for.
+/// The byte with these two hexadecimal digits.
 fn escaped(digits: &[u8]) -> Option<u8> {
     let text = core::str::from_utf8(digits).ok().filter(|_| digits.iter().all(u8::is_ascii_hexdigit))?;
     u8::from_str_radix(text, 16).ok()

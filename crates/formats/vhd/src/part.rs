@@ -1,8 +1,8 @@
-//! The parts of a VHD whose errors share a shape.
+//! Structures of a VHD that share error variants.
 
 use core::fmt;
 
-/// The part that an error is about. It decides the code; the name is for people.
+/// The structure that an error refers to. It determines the code of the error.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The footer, or its copy at the start.

@@ -1,18 +1,18 @@
-//! Which of a footer's two sizes is the disk's.
+//! Selection of the disk size: the size field of the footer, or its geometry.
 //!
-//! Virtual PC shows its guests a disk of as many sectors as the geometry has; the field may
-//! say a little more. All others, Virtual Server among them, go by the field and give a geometry
-//! that is rounded down.
+//! A disk of Virtual PC has as many sectors as the geometry; the size field may be slightly
+//! larger. All other creators, including Virtual Server, use the size field and round the
+//! geometry down.
 
 use crate::layout::{RawFooter, SECTOR, footer_at};
 
-/// Sectors of the largest geometry: it stands for "larger than a geometry can say".
+/// Sectors of the maximum geometry. Larger disks have the same geometry.
 const MAX_GEOMETRY: u64 = 65535 * 16 * 255;
 
-/// Creators that mean the geometry: Virtual PC, QEMU before `force_size`.
+/// Creators that use the geometry: Virtual PC, QEMU before `force_size`.
 const MEAN_GEOMETRY: [[u8; 4]; 2] = [*b"vpc ", *b"qemu"];
 
-/// Both sizes, in bytes, and which one counts.
+/// Both sizes in bytes, and the rule that selects one of them.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct Size {
     pub(crate) field: u64,
@@ -20,16 +20,16 @@ pub(crate) struct Size {
     pub(crate) rule: Rule,
 }
 
-/// Why a size was taken.
+/// Reason for the selection of a size.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Rule {
-    /// The creator means the geometry.
+    /// The creator uses the geometry.
     Geometry,
-    /// The creator means the field.
+    /// The creator uses the size field.
     Field,
-    /// The creator means the geometry, which is the maximal one.
+    /// The creator uses the geometry, but it is the maximum: the size field is used.
     MaxGeometry,
-    /// The creator means the geometry, which is not there.
+    /// The creator uses the geometry, but it is empty: the size field is used.
     NoGeometry,
 }
 
@@ -46,22 +46,22 @@ impl Size {
         Self { field: raw.current_size, geometry: sectors * SECTOR, rule }
     }
 
-    /// Bytes of the disk.
+    /// Size of the disk in bytes.
     pub(crate) fn taken(&self) -> u64 {
         if self.rule == Rule::Geometry { self.geometry } else { self.field }
     }
 
-    /// Where in the footer the size that counts stands.
+    /// Offset of the selected size in the footer.
     pub(crate) fn field_at(&self) -> u64 {
         if self.rule == Rule::Geometry { footer_at::GEOMETRY } else { footer_at::CURRENT_SIZE }
     }
 
-    /// The name of the size that counts.
+    /// Name of the selected size.
     pub(crate) fn taken_name(&self) -> &'static str {
         if self.rule == Rule::Geometry { "geometry" } else { "current-size" }
     }
 
-    /// Why it counts.
+    /// Reason for the selection, as text.
     pub(crate) fn reason(&self) -> &'static str {
         match self.rule {
             Rule::Geometry => "this creator uses the geometry",
@@ -72,18 +72,20 @@ impl Size {
     }
 }
 
-/// The geometry of a disk of `size` bytes by the specification's appendix: cylinders, heads, sectors.
+/// Geometry of a disk of `size` bytes: cylinders, heads, sectors per track.
+///
+/// Source: appendix of the specification ("CHS Calculation").
 pub(crate) fn chs(size: u64) -> (u16, u8, u8) {
     let total = (size / SECTOR).min(MAX_GEOMETRY);
     let (heads, sectors) = track(total);
     let cylinders = total / sectors / heads;
-    // OK: `total` is bounded so that there are at most 65535 cylinders; 16 heads, 255 sectors.
+    // OK: `total` is limited so that there are at most 65535 cylinders, 16 heads and 255 sectors.
     let narrow = |value: u64| u8::try_from(value).unwrap_or(u8::MAX);
     // OK: as above.
     (u16::try_from(cylinders).unwrap_or(u16::MAX), narrow(heads), narrow(sectors))
 }
 
-/// Heads and sectors of a track.
+/// Heads and sectors per track of a disk of `total` sectors.
 fn track(total: u64) -> (u64, u64) {
     if total >= 65535 * 16 * 63 {
         return (16, 255);

@@ -1,4 +1,4 @@
-//! File usage: which structure uses which bytes of a dynamic or differencing image.
+//! File usage of dynamic and differencing images: ranges of structures and blocks.
 
 use core::ops::ControlFlow;
 

@@ -1,7 +1,8 @@
-//! Writes VHD: fixed, and dynamic in one pass.
+//! Writer of VHD images: fixed, or dynamic in one pass.
 //!
-//! The size field of the footer is exact, the geometry is rounded down as in the specification's appendix. The creator
-//! is `win `, for which all readers use the size field: QEMU and Virtual PC use the geometry for other creators.
+//! The size field of the footer is exact; the geometry is rounded down as in the appendix of the specification.
+//! The creator is `win `, for which all readers use the size field: QEMU and Virtual PC use the geometry for other
+//! creators.
 //!
 //! Memory: one page of the block allocation table.
 
@@ -14,12 +15,13 @@ use crate::Unsupported;
 use crate::layout::{COOKIE, FOOTER, HEADER, RESERVED, SECTOR, SPARSE_COOKIE, UNUSED, checksum};
 use crate::size::chs;
 
-/// The largest disk, in bytes: offsets in the block allocation table are sector numbers of 32 bits. The limit of Azure,
-/// Hyper-V and QEMU.
+/// Maximum size of a disk in bytes.
+///
+/// The entries of the block allocation table are 32-bit sector numbers. Azure, Hyper-V and QEMU have the same limit.
 const MOST: u64 = 2040 << 30;
 /// File offset of the block allocation table: footer copy and header precede it.
 const TABLE_AT: u64 = FOOTER + HEADER;
-/// 2000-01-01 in seconds since 1970, the origin of time stamps.
+/// Seconds from 1970 to 2000-01-01, the epoch of the time stamps.
 const EPOCH: u64 = 946_684_800;
 
 /// The variant of a written image.
@@ -29,7 +31,7 @@ pub enum Subformat {
     Fixed,
     /// Blocks that contain data, with a sector bitmap each.
     Dynamic {
-        /// Bytes of a block.
+        /// Block size.
         block_size: BlockSize,
     },
 }
@@ -49,7 +51,9 @@ impl Subformat {
 pub struct BlockSize(u32);
 
 impl BlockSize {
-    /// A power of two from 512 KiB to 256 MiB. Hyper-V creates 512 KiB and 2 MiB.
+    /// Create a block size in bytes: a power of two from 512 KiB to 256 MiB.
+    ///
+    /// Returns `None` for other values. Hyper-V creates images with 512 KiB and 2 MiB.
     pub fn new(bytes: u64) -> Option<Self> {
         let is_valid = bytes.is_power_of_two() && (512 << 10..=256 << 20).contains(&bytes);
         u32::try_from(bytes).ok().filter(|_| is_valid).map(Self)
@@ -59,7 +63,7 @@ impl BlockSize {
         self.0.into()
     }
 
-    /// Bytes of a sector bitmap, in whole sectors.
+    /// Length of a sector bitmap in bytes, padded to whole sectors.
     fn bitmap(self) -> u64 {
         (self.bytes() / SECTOR / 8).next_multiple_of(SECTOR)
     }
@@ -83,9 +87,10 @@ pub struct VhdWriter {
 }
 
 impl VhdWriter {
-    /// Creates a writer for a disk of whole sectors. `uuid` and the time, in seconds since 1970, are stored in the footer.
+    /// Create a writer for a disk of whole sectors; `disk_size` is in bytes.
     ///
-    /// Fails if the disk is larger than 2040 GiB.
+    /// `uuid` and `unix_time`, in seconds since 1970, are stored in the footer. Fails if the disk is larger than
+    /// 2040 GiB.
     pub fn new(disk_size: u64, subformat: Subformat, uuid: [u8; 16], unix_time: u64) -> Result<Self, Error> {
         if disk_size > MOST {
             return Err(Unsupported::WriteDiskTooLarge { size: disk_size, most: MOST }.into());
@@ -114,7 +119,7 @@ impl VhdWriter {
         fields.put_u64::<8>(u64::MAX);
         fields.put_u64::<16>(TABLE_AT);
         fields.put_u32::<24>(0x0001_0000);
-        // OK: at most 2040 GiB in blocks of 512 KiB.
+        // OK: the disk has at most 2040 GiB in blocks of 512 KiB.
         fields.put_u32::<28>(u32::try_from(self.blocks()).unwrap_or(u32::MAX));
         fields.put_u32::<32>(self.block_size().0);
         let sum = checksum(&header, 36);
@@ -136,7 +141,7 @@ fn footer(size: u64, subformat: Subformat, uuid: [u8; 16], unix_time: u64) -> [u
     fields.put_u32::<8>(RESERVED);
     fields.put_u32::<12>(0x0001_0000);
     fields.put_u64::<16>(data_offset);
-    // Times before 2000 and after 2136 are clipped.
+    // Times before 2000 and after 2136 are clamped.
     fields.put_u32::<24>(u32::try_from(unix_time.saturating_sub(EPOCH)).unwrap_or(u32::MAX)); // OK: as stated above.
     fields.put::<28, 4>(b"win ");
     fields.put_u32::<32>(0x0006_0001);
@@ -177,7 +182,9 @@ impl ImageWriter for VhdWriter {
         Ok(())
     }
 
-    /// A block follows its sector bitmap. All of its sectors are stored, so all of their bits are set.
+    /// Place a block behind its sector bitmap.
+    ///
+    /// All sectors of the block are stored, so all of their bits are set.
     fn place(&mut self, block: u64, _: Stored, out: &mut dyn Emit) -> Result<Placement, Error> {
         let block_size = self.block_size();
         // OK: at most 2040 GiB of data with their bitmaps and table are less than 2^32 sectors.
