@@ -1,4 +1,4 @@
-//! Errors of VDI images. General errors of headers and tables are in the format kit.
+//! Errors of VDI images. The format kit has general errors of headers and tables.
 
 use alloc::string::String;
 

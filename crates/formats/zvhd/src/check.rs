@@ -1,6 +1,7 @@
-//! Checks for deviations from the vendor's writer that do not affect reading the disk: gaps between records, the page
-//! behind the records, sizes and marks of the header. A deviation that the vendor's reader rejects or misreads is an
-//! error.
+//! Checks for deviations from the files of the vendor's writer.
+//!
+//! They do not affect reading the disk: gaps between records, the page behind the records, sizes and marks of the
+//! header. A deviation that the vendor's reader rejects or misreads is an error.
 
 use alloc::format;
 use alloc::string::String;
@@ -100,7 +101,9 @@ impl Teller<'_> {
         self.add("zvhd.record.gap", Severity::Error, start, message)
     }
 
-    /// Report a record longer than [`MOST_RECORD`], more than twice the block it stores.
+    /// Report a record longer than [`MOST_RECORD`].
+    ///
+    /// Its payload is more than twice as long as the block that it decompresses to.
     pub(crate) fn size(&mut self, record: &Record) -> ControlFlow<()> {
         if record.len <= MOST_RECORD {
             return ControlFlow::Continue(());

@@ -1,4 +1,4 @@
-//! ZVHD and ZVHD2, the compressed images of Huawei Cloud's Image Management Service.
+//! ZVHD and ZVHD2, compressed images of Huawei Cloud's Image Management Service.
 //!
 //! No specification is published; the module `layout` documents the structures as this
 //! crate implements them. Integers are little-endian, a *page* is 4096 bytes, a *block*

@@ -1,4 +1,6 @@
-//! Writer of ZVHD2 images, in one forward pass. Index and bitmap are kept in memory until the end.
+//! Writer of ZVHD2 images, in one forward pass.
+//!
+//! Index and bitmap are kept in memory until the end.
 
 use alloc::collections::BTreeMap;
 use alloc::vec;
