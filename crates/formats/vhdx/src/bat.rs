@@ -1,4 +1,4 @@
-//! The block allocation table: where an entry stands and what it says (2.5).
+//! The block allocation table: location and meaning of its entries (2.5).
 
 use core::ops::Range;
 
@@ -10,10 +10,10 @@ use crate::layout::MIB;
 use crate::metadata::Metadata;
 use crate::region::Region;
 
-/// A sector bitmap block describes so many sectors: a chunk of the disk (2.4).
+/// Sectors that a sector bitmap block describes: one chunk of the disk (2.4).
 const CHUNK_SECTORS: u64 = 1 << 23;
 
-/// The table's shape.
+/// Dimensions of the table.
 #[derive(Clone, Debug)]
 pub(crate) struct Bat {
     /// File offset of the first entry.
@@ -21,8 +21,9 @@ pub(crate) struct Bat {
     pub(crate) size: u64,
     pub(crate) block_size: u64,
     pub(crate) sector: u64,
-    /// Blocks of a chunk: 16 to 32768, a power of two. Behind the entries of so many blocks
-    /// stands the entry of their sector bitmap.
+    /// Blocks per chunk: 16 to 32768, a power of two.
+    ///
+    /// The entries of a chunk's blocks are followed by the entry of its sector bitmap.
     pub(crate) ratio: u64,
     pub(crate) has_parent: bool,
 }
@@ -53,29 +54,33 @@ impl Bat {
         Ok(bat)
     }
 
-    /// The table at file offset `at` of an image without a parent; `sector` is the size of a logical sector.
+    /// The table at file offset `at` of an image without a parent.
+    ///
+    /// `sector` is the size of a logical sector in bytes.
     pub(crate) fn without_parent(at: u64, size: u64, block_size: u64, sector: u64) -> Self {
         Self { at, size, block_size, sector, ratio: CHUNK_SECTORS * sector / block_size, has_parent: false }
     }
 
-    /// Blocks of the disk: at most 2^26.
+    /// Number of blocks of the disk: at most 2^26.
     pub(crate) fn blocks(&self) -> u64 {
         self.size.div_ceil(self.block_size)
     }
 
-    /// Bytes of the disk that a chunk has.
+    /// Bytes of the disk per chunk.
     pub(crate) fn chunk_size(&self) -> u64 {
         self.ratio * self.block_size
     }
 
-    /// Entries that a disk of this size needs: every chunk has its bitmap's entry in a
-    /// differencing image, in others the last one's is left out.
+    /// Number of entries that a disk of this size needs.
+    ///
+    /// In a differencing image, each chunk has an entry for its sector bitmap. In other images, the last chunk
+    /// has none.
     pub(crate) fn entries(&self) -> u64 {
         let chunks = self.blocks().div_ceil(self.ratio);
         if self.has_parent { chunks * (self.ratio + 1) } else { self.blocks() + chunks.saturating_sub(1) }
     }
 
-    /// The number of a block's entry.
+    /// Index of a block's entry.
     pub(crate) fn index_of(&self, block: u64) -> u64 {
         block + block / self.ratio
     }
@@ -85,19 +90,21 @@ impl Bat {
         self.at + self.index_of(block) * 8
     }
 
-    /// File offset of the entry of the chunk's sector bitmap.
+    /// File offset of the entry of a chunk's sector bitmap.
     pub(crate) fn bitmap_entry_at(&self, chunk: u64) -> u64 {
         self.at + (chunk * (self.ratio + 1) + self.ratio) * 8
     }
 
-    /// The first block whose entry ends behind the file offset `at`, which lies in the table or behind.
+    /// The first block whose entry ends after file offset `at`.
+    ///
+    /// `at` lies in the table or after it.
     pub(crate) fn block_at(&self, at: u64) -> u64 {
         let entry = at.saturating_sub(self.at) / 8;
         let (chunk, index) = (entry / (self.ratio + 1), entry % (self.ratio + 1));
         chunk * self.ratio + index.min(self.ratio)
     }
 
-    /// Bytes of the disk that a block has.
+    /// Range of the disk that a block covers, in bytes.
     pub(crate) fn disk(&self, block: u64) -> Range<u64> {
         let start = block * self.block_size;
         start..(start + self.block_size).min(self.size)
@@ -109,26 +116,28 @@ pub(crate) const STATE: u64 = 0b111;
 pub(crate) const FULLY_PRESENT: u64 = 6;
 pub(crate) const RESERVED: u64 = 0xf_fff8;
 
-/// What an entry says of its block (2.5.1.1).
+/// State of a block according to its entry (2.5.1.1).
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Block {
-    /// Zeros, or the parent's if there is one.
+    /// Not allocated: reads from the parent, or as zeros without a parent.
     NotPresent,
-    /// The contents are undefined and the parent is not read: zeros.
+    /// Undefined contents. Reads as zeros, never from the parent.
     Undefined,
     Zero,
-    /// Trimmed. The old contents or zeros may be had, the parent is not asked: zeros.
+    /// Trimmed; reads as zeros.
+    ///
+    /// The specification allows the old contents or zeros, but not the parent's contents.
     Unmapped,
     Present {
         at: u64,
     },
-    /// The sector bitmap selects which sectors are here and which are the parent's.
+    /// Sectors are in this image or in the parent, as the sector bitmap selects.
     Partial {
         at: u64,
     },
 }
 
-/// Whether the state in an entry's first byte is one without data.
+/// Whether the state in the first byte of an entry has no data.
 pub(crate) fn has_no_place(entry: [u8; 8]) -> bool {
     u64::from_le_bytes(entry) & STATE < 4
 }
@@ -150,7 +159,7 @@ pub(crate) fn block(found: u64, at: u64, has_parent: bool) -> Result<Block, Inva
     }
 }
 
-/// Where the sector bitmap of a chunk is; `None` if it has none (2.5.1.2).
+/// Location of the sector bitmap of a chunk; `None` if it is not present (2.5.1.2).
 pub(crate) fn bitmap(file: &dyn ReadAt, found: u64, at: u64) -> Result<Option<u64>, Invalid> {
     match found & STATE {
         0 => Ok(None),
@@ -163,7 +172,9 @@ pub(crate) fn bitmap(file: &dyn ReadAt, found: u64, at: u64) -> Result<Option<u6
     }
 }
 
-/// Bits 20 to 63: the place in MiB, which is the place in bytes with the other bits cleared.
+/// The file offset in an entry.
+///
+/// Bits 20 to 63 contain it in MiB, so clearing the other bits yields bytes.
 fn offset(found: u64, at: u64) -> Result<u64, Invalid> {
     let place = found & !(MIB - 1);
     if place == 0 {
@@ -228,7 +239,7 @@ mod tests {
 
     #[test]
     fn bitmap_entries_stand_between_those_of_blocks() {
-        // 256 MiB blocks of 512-byte sectors: 16 a chunk.
+        // Blocks of 256 MiB with 512-byte sectors: 16 per chunk.
         let bat = bat(256 << 20, 512, 40 * (256 << 20), false);
         assert_eq!(bat.ratio, 16);
         assert_eq!([0, 15, 16, 32].map(|block| bat.entry_at(block) - bat.at), [0, 15 * 8, 17 * 8, 34 * 8]);

@@ -1,5 +1,7 @@
-//! The structure of an image beyond where its bytes are. What is reported when an image is opened (a
-//! damaged copy, a log that was replayed, an unknown region) is not reported again.
+//! Structural checks that are not needed to locate the data.
+//!
+//! Anomalies that opening an image reports (a damaged copy, a replayed log, an unknown region) are not
+//! reported again.
 
 use alloc::format;
 use core::ops::ControlFlow;
@@ -11,7 +13,7 @@ use crate::map::Map;
 use crate::metadata::Metadata;
 use crate::{check_blocks, check_header, check_log, check_metadata, check_parent, check_region};
 
-/// Checks all of an image whose log was replayed.
+/// Check an image whose log was replayed.
 pub(crate) fn check(
     map: &Map,
     file: &dyn ReadAt,

@@ -1,4 +1,4 @@
-//! The block allocation table against the file: entries that say too much, space that no entry names.
+//! Checks of the block allocation table: contradictory entries, unreferenced space.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -15,7 +15,7 @@ use crate::layout::{HEADERS, MIB};
 use crate::map::{Map, Run};
 use crate::metadata::Metadata;
 
-/// Neighbouring entries: more than one only where they are the same and have no data.
+/// Adjacent entries; a run of several consists of equal entries without data.
 struct Entries {
     at: u64,
     found: u64,
@@ -23,7 +23,7 @@ struct Entries {
 }
 
 impl Entries {
-    /// What the entry names, whatever its state (2.5.1).
+    /// File offset in the entry, regardless of its state (2.5.1).
     fn place(&self) -> u64 {
         self.found & !(MIB - 1)
     }
@@ -47,11 +47,13 @@ pub(crate) fn check(
     space(map, file, report)
 }
 
-/// An entry whose state has no place names one: its state may be wrong, and the block's data lost.
+/// Code of an entry with a location although its state has none.
+///
+/// The state may be wrong and the block's data lost.
 const RESERVED_PLACE: &str = "vhdx.check.place-reserved";
 const NO_PLACE: &str = "that are \"not present\" or \"zero\", where a place in the file is reserved";
 
-/// Entries of blocks without data that name a place where the state has none (2.5.1.1).
+/// Findings for entries with a location although their state has none (2.5.1.1).
 pub(crate) fn cross_check(map: &Map, file: &dyn ReadAt) -> Result<Vec<Finding>, Error> {
     let mut found = Contradictions::default();
     walk(map, file, &mut |entries| {
@@ -67,7 +69,7 @@ pub(crate) fn cross_check(map: &Map, file: &dyn ReadAt) -> Result<Vec<Finding>, 
     Ok(found.into_findings())
 }
 
-/// The entries of all blocks.
+/// Visit the entries of all blocks.
 fn walk(map: &Map, file: &dyn ReadAt, see: &mut dyn FnMut(&Entries)) -> Result<(), Error> {
     let _ = map.walk_bat(file, 0..map.bat.blocks(), |run| {
         let Run { at, found, ref blocks } = *run;
@@ -77,7 +79,7 @@ fn walk(map: &Map, file: &dyn ReadAt, see: &mut dyn FnMut(&Entries)) -> Result<(
     Ok(())
 }
 
-/// The numbers, and blocks without data that keep their place (2.5.1.1).
+/// Count blocks, and report blocks without data that keep their location (2.5.1.1).
 fn count(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let (mut allocated, mut fragmented, mut expected) = (0, 0, None);
     let mut kept = Neighbours { code: "vhdx.check.entry-place", is_warning: false, run: None };
@@ -105,7 +107,7 @@ fn count(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
     Ok(())
 }
 
-/// Entries beside each other that are reported together.
+/// Adjacent entries that are reported together.
 struct Neighbours {
     code: &'static str,
     is_warning: bool,
@@ -138,11 +140,13 @@ impl Neighbours {
     }
 }
 
-/// Entries of sector bitmaps (2.5.1.2): an image without a parent has no such entries, with one `visit` only sees those
-/// that a block needs.
+/// Check the entries of sector bitmaps (2.5.1.2).
+///
+/// In an image without a parent, these entries must be 0. With a parent, `visit` only reads those that a
+/// block needs.
 fn bitmaps(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let chunks = map.bat.blocks().div_ceil(map.bat.ratio);
-    // Without a parent, the last chunk's entry stands behind those that the disk needs.
+    // Without a parent, the last chunk's entry lies past those that the disk needs.
     let chunks = if map.bat.has_parent { chunks } else { chunks.saturating_sub(1) };
     for chunk in 0..chunks {
         let at = map.bat.bitmap_entry_at(chunk);
@@ -168,7 +172,7 @@ fn bitmaps(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Entries behind those that the disk needs.
+/// Report entries past those that the disk needs.
 fn behind(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let region = &map.regions.bat.bytes;
     let (first, end) = (map.bat.entries(), (region.end - region.start) / 8);
@@ -192,9 +196,9 @@ fn behind(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), E
     Ok(())
 }
 
-/// Whole MiB that nothing names, and places that are named twice.
+/// Report unreferenced MiB, and space that two entries reference.
 fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
-    // What a log adds to the file is not there yet.
+    // The stored file does not include space that the log adds.
     let end = file.len().min(map.stored_len);
     let mut uses = |add: &mut dyn FnMut(Use)| uses(map, file, add);
     let used = CoverageSweep::new(map.bat.block_size, 8).run(end, &mut uses, &mut |swept| match swept {
@@ -221,7 +225,7 @@ fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
                 );
                 report.warning("vhdx.check.place-shared", at, message);
             } else {
-                // Reported by the usage check, with both names.
+                // The usage check reports these with both names.
                 report.counts.corruptions += 1;
             }
         }
@@ -230,17 +234,19 @@ fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
     Ok(())
 }
 
-/// QEMU leaves so much between its tables and the first block.
+/// Space that QEMU reserves between its tables and the first block.
 const ROOM: u64 = 4 * MIB;
 
-/// Whether a gap is what a writer leaves between tables and data. Only so much of it is read.
+/// Whether a gap is space that a writer reserved between tables and data.
+///
+/// At most `ROOM` bytes are read.
 fn is_room(map: &Map, file: &dyn ReadAt, gap: &Range<u64>) -> bool {
     let tables = [map.regions.bat.bytes.end, map.regions.metadata.bytes.end, map.header.log.end];
     let is_behind = tables.contains(&gap.start) && gap.end - gap.start <= ROOM;
     is_behind && matches!(first_nonzero_in(file, &mut LastHole::default(), gap.clone()), Ok(None))
 }
 
-/// Whether an entry of the table stands at `at` that has no data.
+/// Whether `at` is the offset of a table entry without data.
 fn keeps(map: &Map, file: &dyn ReadAt, at: u64) -> bool {
     map.regions.bat.bytes.contains(&at) && file.array::<8>(at).is_ok_and(has_no_place)
 }

@@ -1,4 +1,4 @@
-//! What the file identifier and both headers say beyond what is needed to read the disk (2.2.1, 2.2.2).
+//! Checks of fields that reading does not need: identifier, headers (2.2.1, 2.2.2).
 
 use alloc::format;
 
@@ -13,7 +13,7 @@ use crate::layout::{
 };
 use crate::reserved::reserved;
 
-/// Bytes of a header that have a meaning.
+/// Bytes of the defined header fields.
 const FIELDS: u64 = 80;
 
 pub(crate) fn check(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
@@ -38,7 +38,7 @@ pub(crate) fn check(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
     Ok(())
 }
 
-/// The creator's name is text up to a NUL and nothing behind it.
+/// Check that the creator's name is text up to a NUL, with only zeros after it.
 fn creator(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let start = FILE.len() as u64;
     let bytes = file.array::<CREATOR_BYTES>(start)?;
@@ -56,7 +56,7 @@ fn creator(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// What lies between the structures of the first MiB.
+/// Check the space between the structures of the first MiB.
 fn area(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let header = HEADER_BYTES as u64;
     let gaps = [
@@ -71,7 +71,7 @@ fn area(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// The header that counts.
+/// Check the current header.
 fn current(at: u64, raw: &RawHeader, report: &mut Report<'_>) {
     for (field, name, guid) in
         [(16, "FileWriteGuid", raw.file_write_guid), (32, "DataWriteGuid", raw.data_write_guid)]
@@ -87,7 +87,9 @@ fn current(at: u64, raw: &RawHeader, report: &mut Report<'_>) {
     }
 }
 
-/// Both headers are written one after the other, so that they say the same but for the number (2.2.2.1).
+/// Compare both headers.
+///
+/// Writers update one after the other, so only the sequence numbers should differ (2.2.2.1).
 fn copies(current: &RawHeader, at: u64, other: &RawHeader, report: &mut Report<'_>) {
     let ahead = current.sequence_number - other.sequence_number;
     if ahead > 1 {
@@ -107,7 +109,7 @@ fn copies(current: &RawHeader, at: u64, other: &RawHeader, report: &mut Report<'
             report.note("vhdx.check.headers-differ", at + field, message);
         }
     }
-    // Whoever falls back to the older header would take another log or none.
+    // A reader that falls back to the older header replays another log or none.
     if other.log_guid != current.log_guid {
         let (found, counts) = (other.log_guid, current.log_guid);
         let message = format!("LogGuid is {found} in the older header, {counts} in the current one");

@@ -1,4 +1,4 @@
-//! What a log has that is not replayed, and the length that it gives the file (2.3).
+//! Checks of log entries that are not replayed, and of the file length (2.3).
 
 use alloc::format;
 
@@ -31,7 +31,7 @@ pub(crate) fn check(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Re
     Ok(())
 }
 
-/// An entry with a number behind the last one that is replayed.
+/// Report an entry whose number follows that of the last replayed entry.
 fn behind(log: &Log<'_>, at: u64, number: u64, last: u64, report: &mut Report<'_>) -> Result<(), Error> {
     let place = log.place(at);
     if log.entry(at)?.is_some() {
@@ -48,7 +48,7 @@ fn behind(log: &Log<'_>, at: u64, number: u64, last: u64, report: &mut Report<'_
     Ok(())
 }
 
-/// `LastFileOffset` is the length that the file had when the last entry was written.
+/// Check `LastFileOffset`, the length of the file when the last entry was written.
 fn length(map: &Map, log: &Log<'_>, head: &Entry, report: &mut Report<'_>) {
     let (found, expected, at) = (map.stored_len, head.raw.last_file_offset, log.place(head.at) + 56);
     if found < expected {

@@ -1,4 +1,4 @@
-//! Metadata that is not needed to read the disk (2.6).
+//! Checks of metadata that is not needed to read the disk (2.6).
 
 use alloc::format;
 
@@ -14,7 +14,7 @@ use crate::layout::{
 use crate::metadata::Metadata;
 use crate::reserved::reserved;
 
-/// What the flags of the known items are (2.6.2).
+/// Expected flags of the known items (2.6.2).
 const KNOWN: [(Guid, &str, u32); 6] = [
     (FILE_PARAMETERS, "FileParameters", IS_REQUIRED),
     (VIRTUAL_DISK_SIZE, "VirtualDiskSize", IS_REQUIRED | IS_DISK),
@@ -31,7 +31,7 @@ pub(crate) fn check(file: &dyn ReadAt, metadata: &Metadata, report: &mut Report<
     let table = file.slice(at, TABLE_BYTES)?;
     reserved(file, at + 8..at + 10, RESERVED, "head of the metadata table", report)?;
     reserved(file, at + 12..at + 32, RESERVED, "head of the metadata table", report)?;
-    // OK: `Metadata::read` has refused more than 2047.
+    // OK: `Metadata::read` rejects more than 2047.
     let (head, entries) = split_table::<32>(&table);
     let count = u32::from(Fields::le(&head).u16::<10>()).min(MAX_ENTRIES);
     let end = 32 + u64::from(count) * 32;

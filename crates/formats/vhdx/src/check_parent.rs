@@ -1,4 +1,4 @@
-//! Keys of the parent locator that are missing, unknown, or there for a while only (2.6.2.6).
+//! Checks of parent locator keys: missing, unknown or temporary (2.6.2.6).
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -10,7 +10,7 @@ use crate::parent::{LINKAGES, NAMES, values};
 use crate::reserved::reserved;
 
 pub(crate) fn check(file: &dyn ReadAt, locator: &Range<u64>, report: &mut Report<'_>) -> Result<(), Error> {
-    // A locator that cannot be read refuses the image if it has a parent, and means nothing if not.
+    // With a parent, an invalid locator makes opening fail; without a parent, the locator is not used.
     let Ok(values) = values(file, locator, &Limits::default()) else { return Ok(()) };
     let at = locator.start;
     reserved(file, at + 16..at + 18, "vhdx.check.locator-reserved", "parent locator", report)?;

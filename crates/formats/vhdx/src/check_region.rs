@@ -1,5 +1,6 @@
-//! Reserved bytes of the region tables (2.2.3). That both copies agree, and which regions are not known,
-//! is reported when the image is opened.
+//! Checks of the reserved bytes of the region tables (2.2.3).
+//!
+//! Differing copies and unknown regions are reported when the image is opened.
 
 use imgprep_format_kit::Fields;
 use imgprep_map::{Error, ReadAt, Report};

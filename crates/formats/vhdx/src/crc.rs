@@ -1,4 +1,6 @@
-//! CRC-32C (Castagnoli), as RFC 3720, appendix B.4, has it: reflected, start and end inverted.
+//! CRC-32C (Castagnoli), RFC 3720, appendix B.4.
+//!
+//! The checksum is reflected; its start value and its result are inverted.
 
 const POLYNOMIAL: u32 = 0x82f6_3b78;
 
@@ -26,7 +28,7 @@ const fn table() -> [u32; 256] {
     table
 }
 
-/// A checksum that is not finished.
+/// An unfinished checksum.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Crc32c(u32);
 
@@ -48,7 +50,9 @@ impl Crc32c {
     }
 }
 
-/// Updates `crc` with a structure whose bytes 4 to 8 hold its own checksum: they count as zeros.
+/// Update `crc` with a structure that contains its own checksum in bytes 4 to 8.
+///
+/// These bytes are replaced by zeros.
 pub(crate) fn update_sealed(crc: &mut Crc32c, bytes: &[u8]) {
     let (head, rest) = bytes.split_at(bytes.len().min(4));
     crc.update(head);
@@ -58,7 +62,7 @@ pub(crate) fn update_sealed(crc: &mut Crc32c, bytes: &[u8]) {
     crc.update(rest);
 }
 
-/// The checksum of a structure whose bytes 4 to 8 hold it.
+/// Checksum of a structure that contains it in bytes 4 to 8.
 pub(crate) fn sealed(bytes: &[u8]) -> u32 {
     let mut crc = Crc32c::new();
     update_sealed(&mut crc, bytes);

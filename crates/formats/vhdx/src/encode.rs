@@ -1,4 +1,4 @@
-//! The structures of a written image before its block allocation table.
+//! Encoding of the structures before the block allocation table of a written image.
 
 use alloc::vec::Vec;
 
@@ -14,14 +14,14 @@ use crate::layout::{
 
 /// Text in the file identifier.
 const CREATOR: &str = "imgprep";
-/// Physical sectors of current disks, and Hyper-V's default.
+/// Physical sector size of current disks, and Hyper-V's default.
 const PHYSICAL_SECTOR_BYTES: u32 = 4096;
-/// Bytes of the metadata region: the least.
+/// Bytes of the metadata region: the minimum.
 const METADATA_LEN: u32 = 1 << 20;
 /// The log follows the headers.
 const LOG_AT: u64 = MIB;
 
-/// What the structures depend on.
+/// Parameters of the structures.
 #[derive(Debug)]
 pub(crate) struct Written {
     pub(crate) disk_size: u64,
@@ -50,7 +50,9 @@ impl Written {
         self.bat_at() + u64::from(self.bat_len)
     }
 
-    /// All structures with their file offsets, ascending. Between them are zeros; so is the log.
+    /// All structures with their file offsets, ascending.
+    ///
+    /// The gaps between them, including the log, consist of zeros.
     pub(crate) fn structures(&self) -> Vec<(u64, Vec<u8>)> {
         let [first, second] = HEADERS;
         let regions = self.region_table();
@@ -90,7 +92,7 @@ impl Written {
         fields.put_u32::<8>(2);
         fields.put::<16, 32>(&region(BAT_REGION, self.bat_at(), self.bat_len));
         fields.put::<48, 32>(&region(METADATA_REGION, self.metadata_at(), METADATA_LEN));
-        // The checksum covers the whole table, and counts itself as zeros.
+        // The checksum covers the whole table, with zeros in its own field.
         let mut table = head.to_vec();
         table.resize(TABLE_BYTES, 0);
         FieldsMut::le(&mut head).put_u32::<4>(crc::sealed(&table));
@@ -126,12 +128,12 @@ impl Written {
     }
 }
 
-/// The file identifier (2.2.1): signature, and creator in UTF-16.
+/// The file identifier (2.2.1): signature, and the creator in UTF-16.
 fn identifier() -> Vec<u8> {
     FILE.into_iter().chain(CREATOR.encode_utf16().flat_map(u16::to_le_bytes)).collect()
 }
 
-/// An entry of the region table (2.2.3.2), of a region that readers must know.
+/// An entry of the region table (2.2.3.2) for a region that readers must support.
 fn region(guid: Guid, at: u64, len: u32) -> [u8; 32] {
     let mut bytes = [0; 32];
     let mut fields = FieldsMut::le(&mut bytes);

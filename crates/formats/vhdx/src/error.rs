@@ -1,4 +1,4 @@
-//! Errors of VHDX images; errors of headers and tables in general are those of the kit.
+//! Errors of VHDX images. The kit defines the general errors of headers and tables.
 
 use alloc::string::String;
 
@@ -23,76 +23,76 @@ pub(crate) const BAT_CODES: HeaderCodes =
 /// A file that contradicts itself or the specification. Offsets are file offsets.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
-    /// The file ends before a structure that stands at a fixed place does.
+    /// A file that ends before the end of a structure at a fixed offset.
     #[error("{what} ends at {expected}, but the file has {file_len} bytes")]
     Cut {
-        /// Which structure.
+        /// Name of the structure.
         what: &'static str,
-        /// Where it ends.
+        /// End of the structure.
         expected: u64,
-        /// Length of the file.
+        /// Length of the file in bytes.
         file_len: u64,
     },
-    /// A structure does not begin with its signature.
+    /// A structure without its signature.
     #[error("the {what} begins with {found:02x?}, expected {expected:?}")]
     Signature {
         /// Offset of the structure.
         at: u64,
-        /// Which structure.
+        /// Kind of the structure.
         what: Part,
-        /// Its signature.
+        /// Expected signature.
         expected: &'static str,
-        /// What stands there.
+        /// Bytes found.
         found: [u8; 8],
     },
-    /// Neither copy of a structure can be used.
+    /// A structure of which neither copy is valid.
     #[error("no copy of the {what} is valid: the first {first}, the second {second}")]
     NoCopy {
         /// Offset of the first copy.
         at: u64,
-        /// Which structure.
+        /// Kind of the structure.
         what: Part,
-        /// What is wrong with the first.
+        /// Reason why the first copy is invalid.
         first: String,
-        /// What is wrong with the second.
+        /// Reason why the second copy is invalid.
         second: String,
     },
-    /// Two valid headers of the same age that differ.
+    /// Two valid headers with the same sequence number and different contents.
     #[error("both headers have sequence number {sequence}, but differ: cannot decide which is current")]
     Ambiguous {
-        /// Offset of the second one's number.
+        /// Offset of the second header's sequence number.
         at: u64,
-        /// The number.
+        /// Sequence number of both headers.
         sequence: u64,
     },
-    /// Two valid region tables that name different things.
+    /// Two valid region tables with different contents.
     #[error("the two region tables are both valid but differ: cannot decide which to use")]
     TablesDiffer {
-        /// Offset of the second one.
+        /// Offset of the second table.
         at: u64,
     },
     /// A metadata item extends past its region.
     #[error("the metadata item is at bytes {start}..{end}, but must end by {room}")]
     ItemPastEnd {
-        /// Offset of the item's offset.
+        /// Offset of the field with the item's offset.
         at: u64,
-        /// Its first byte.
+        /// First byte of the item.
         start: u64,
-        /// Its end.
+        /// End of the item.
         end: u64,
         /// The end of the region.
         room: u64,
     },
-    /// Two entries of a table name the same thing.
+    /// Two entries of a table with the same GUID.
     #[error("duplicate entry for {what} {guid}")]
     Twice {
         /// `vhdx.region.twice` or `vhdx.metadata.twice`.
         code: &'static str,
         /// Offset of the second entry.
         at: u64,
-        /// A region or an item.
+        /// Region or item.
         what: &'static str,
-        /// Which one.
+        /// GUID of both entries.
         guid: String,
     },
     /// Two regions or items share bytes.
@@ -102,73 +102,73 @@ pub enum Corrupt {
         code: &'static str,
         /// Offset of the entry.
         at: u64,
-        /// A region or an item.
+        /// Region or item.
         what: &'static str,
-        /// Its first byte.
+        /// First byte of the region or item.
         start: u64,
-        /// Its end.
+        /// End of the region or item.
         end: u64,
-        /// What lies there too.
+        /// Name of the structure that it overlaps.
         other: String,
     },
-    /// Something that every image has is not there.
+    /// A missing region or item that every image must have.
     #[error("{what} is missing")]
     Missing {
         /// `vhdx.region.missing` or `vhdx.metadata.missing`.
         code: &'static str,
-        /// Offset of the table that should name it.
+        /// Offset of the table in which it is missing.
         at: u64,
-        /// What is missing.
+        /// Name of the region or item.
         what: &'static str,
     },
-    /// An item is longer or shorter than the specification says.
+    /// An item whose length differs from the specification.
     #[error("item {item} has {found} bytes, expected {expected}")]
     ItemLength {
         /// Offset of the length.
         at: u64,
-        /// Which item.
+        /// Name of the item.
         item: &'static str,
-        /// How long it is.
+        /// Length in the specification, in bytes.
         expected: u64,
-        /// How long the entry says it is.
+        /// Length in the entry, in bytes.
         found: u64,
     },
-    /// The header refers to a log that does not exist.
+    /// A header that refers to a log without a valid sequence of entries.
     #[error("no valid sequence of entries for log {guid}, which the header declares")]
     NoSequence {
         /// Offset of the log.
         at: u64,
-        /// The log's name.
+        /// GUID of the log.
         guid: String,
     },
-    /// The file is shorter than it was when the log was written.
+    /// A file that is shorter than it was when the log was written.
     #[error("file truncated: the log was written at {expected} bytes, the file has {file_len}")]
     Truncated {
-        /// Offset of the length in the log.
+        /// Offset of the file length in the log.
         at: u64,
-        /// Length that was flushed.
+        /// Flushed length of the file according to the log, in bytes.
         expected: u64,
         /// Length of the file.
         file_len: u64,
     },
-    /// A descriptor in a valid log entry that cannot be followed.
+    /// An invalid descriptor in a valid log entry.
     #[error("invalid log descriptor for file bytes {start}..{end}: {reason}")]
     Descriptor {
         /// Offset of the descriptor.
         at: u64,
-        /// First byte of what it changes.
+        /// First file byte that it changes.
         start: u64,
-        /// Its end, saturated.
+        /// End of the bytes that it changes, saturated.
         end: u64,
-        /// What is wrong with it.
+        /// Reason why it is invalid.
         reason: &'static str,
     },
-    /// The parent locator cannot be understood.
+    /// An invalid parent locator.
     #[error("invalid parent locator: {reason}")]
     Locator {
-        /// Offset of what is wrong.
+        /// Offset of the invalid field.
         at: u64,
-        /// What is wrong.
+        /// Reason why it is invalid.
         reason: &'static str,
     },
 }
@@ -217,59 +217,59 @@ impl Detail for Corrupt {
     }
 }
 
-/// An image that may be fine, and that this crate cannot serve.
+/// An image that may be valid, but is not supported.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
-    /// A version that does not exist yet.
+    /// An unknown version.
     #[error("unsupported {what} version {found}: supported is {known}")]
     Version {
         /// Offset of the version.
         at: u64,
-        /// The file's or the log's.
+        /// The part with the version: the file or the log.
         what: Part,
-        /// What the header says.
+        /// Version found.
         found: u16,
-        /// The one that is read.
+        /// Supported version.
         known: u16,
     },
-    /// A required region of a later time.
+    /// An unknown required region, defined after this version of the format.
     #[error("unknown required region {guid}")]
     Region {
         /// Offset of its entry.
         at: u64,
-        /// Which one.
+        /// GUID of the region.
         guid: String,
     },
-    /// A required metadata item of a later time.
+    /// An unknown required metadata item, defined after this version of the format.
     #[error("unknown required metadata item {guid}")]
     Item {
         /// Offset of its entry.
         at: u64,
-        /// Which one.
+        /// GUID of the item.
         guid: String,
     },
-    /// The parent is named in a way of a later time.
+    /// An unknown type of parent locator, defined after this version of the format.
     #[error("unknown parent locator type {guid}")]
     LocatorType {
         /// Offset of the type.
         at: u64,
-        /// Which one.
+        /// GUID of the type.
         guid: String,
     },
-    /// A disk that an image cannot describe.
+    /// A disk that is too large for the format.
     #[error("a disk of {size} bytes is too large for a VHDX, the limit is {most}")]
     WriteDiskTooLarge {
-        /// Length of the disk.
+        /// Size of the disk in bytes.
         size: u64,
-        /// The limit.
+        /// Limit in bytes.
         most: u64,
     },
-    /// The log changes more than what is kept in memory.
+    /// A log that changes more than the memory limit allows.
     #[error("the log changes more than {limit} bytes, the limit for a replay in memory")]
     LogTooLarge {
-        /// Offset of the descriptor that was too much.
+        /// Offset of the first descriptor over the limit.
         at: u64,
-        /// The bound.
+        /// Limit in bytes.
         limit: u64,
     },
 }

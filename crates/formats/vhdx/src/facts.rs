@@ -1,4 +1,4 @@
-//! The facts for `info`. `qemu-img info` has no field of its own for this format.
+//! Facts for `info`. `qemu-img info` has no fields specific to this format.
 
 use alloc::format;
 use alloc::string::ToString;
@@ -40,7 +40,7 @@ pub(crate) fn facts(header: &Header, metadata: &Metadata, replay: Option<&Replay
     facts
 }
 
-/// A salvage continues without the log.
+/// The finding for a salvage that continues without the log.
 pub(crate) fn log_skipped(header: &Header, error: &Error) -> Finding {
     Finding {
         code: "vhdx.log.skipped",

@@ -1,4 +1,4 @@
-//! GUIDs: in the file the first three groups are little-endian, in text they are not.
+//! GUIDs: the first three groups are little-endian in the file, big-endian in text.
 
 use core::fmt;
 
@@ -11,7 +11,7 @@ const ORDER: [usize; 16] = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15
 impl Guid {
     pub(crate) const ZERO: Self = Self([0; 16]);
 
-    /// From the number that the text spells.
+    /// A GUID from the digits of its text form.
     pub(crate) const fn from_text(digits: u128) -> Self {
         let text = digits.to_be_bytes();
         let mut bytes = [0; 16];
@@ -24,12 +24,12 @@ impl Guid {
         Self(bytes)
     }
 
-    /// From a UUID, whose bytes have the order of its text.
+    /// A GUID from a UUID, whose bytes are in the order of its text.
     pub(crate) fn from_uuid(uuid: [u8; 16]) -> Self {
         Self::from_text(u128::from_be_bytes(uuid))
     }
 
-    /// Text with or without braces and dashes, in any case.
+    /// Parse text with or without braces and dashes, in upper or lower case.
     pub(crate) fn parse(text: &str) -> Option<Self> {
         let text = text.trim().trim_start_matches('{').trim_end_matches('}');
         let mut digits: u128 = 0;

@@ -1,4 +1,4 @@
-//! The two headers and which of them counts (2.2.2).
+//! The two headers, and selection of the current one (2.2.2).
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -13,11 +13,11 @@ use crate::guid::Guid;
 use crate::layout::{FILE, HEADER, HEADER_BYTES, HEADERS, MIB, REGION_TABLES, RawHeader, TABLE_BYTES};
 use crate::{Corrupt, Part, Unsupported, crc};
 
-/// The header that counts. Its log lies inside the file.
+/// The current header. Its log lies inside the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
     pub(crate) raw: RawHeader,
-    /// Empty if the image has no room for a log.
+    /// File range of the log; empty if the image has no space for one.
     pub(crate) log: Range<u64>,
 }
 
@@ -37,7 +37,7 @@ impl Header {
         Self::validate(file, raw, HEADERS[index])
     }
 
-    /// Whether there is something to replay.
+    /// Whether the log must be replayed.
     pub(crate) fn has_log(&self) -> bool {
         self.raw.log_guid != Guid::ZERO
     }
@@ -82,13 +82,13 @@ fn check_signature(file: &dyn ReadAt) -> Result<(), Error> {
     Err(Corrupt::Signature { at: 0, what: Part::File, expected: "vhdxfile", found }.into())
 }
 
-/// One copy, or what is wrong with it.
+/// One copy, or the reason why it is invalid.
 fn read_copy(file: &dyn ReadAt, at: u64) -> Result<Copy, Error> {
     let bytes = file.array::<HEADER_BYTES>(at)?;
     Ok(check_seal(&bytes, HEADER).map(|()| (RawHeader::decode(&bytes), bytes)))
 }
 
-/// Holds a structure against its signature and its checksum.
+/// Check the signature and the checksum of a structure.
 pub(crate) fn check_seal(bytes: &[u8], signature: [u8; 4]) -> Result<(), String> {
     if !bytes.starts_with(&signature) {
         let name = signature.escape_ascii();
@@ -103,10 +103,10 @@ pub(crate) fn check_seal(bytes: &[u8], signature: [u8; 4]) -> Result<(), String>
     Ok(())
 }
 
-/// The valid one with the higher sequence number.
+/// The valid header with the higher sequence number.
 ///
-/// The specification defines no current header if both numbers are the same; Disk2vhd writes
-/// the same header twice, which leaves no doubt either.
+/// The specification defines no current header if both numbers are equal. Identical headers, as Disk2vhd
+/// writes them, are accepted.
 fn current([first, second]: [Copy; 2], findings: &mut Vec<Finding>) -> Result<(usize, RawHeader), Error> {
     match (first, second) {
         (Ok((first, a)), Ok((second, b))) => match first.sequence_number.cmp(&second.sequence_number) {
@@ -146,7 +146,9 @@ fn survived(other: RawHeader, index: usize, damage: &str, findings: &mut Vec<Fin
     other
 }
 
-/// What made the image: UTF-16LE up to a NUL, control characters left out.
+/// Name of the software that created the image.
+///
+/// UTF-16LE up to a NUL, without control characters.
 pub(crate) fn creator(bytes: &[u8]) -> String {
     let units = bytes.chunks_exact(2).map(LittleEndian::read_u16).take_while(|unit| *unit != 0);
     let text: String = char::decode_utf16(units)

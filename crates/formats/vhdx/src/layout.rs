@@ -1,4 +1,4 @@
-//! On-disk structures: places, sizes, signatures.
+//! On-disk structures: offsets, sizes, signatures.
 
 use imgprep_format_kit::Fields;
 
@@ -7,31 +7,31 @@ use crate::guid::Guid;
 /// The format's name.
 pub const NAME: &str = "vhdx";
 pub(crate) const KIB: u64 = 1 << 10;
-/// Regions, the log and blocks begin at multiples of it.
+/// Alignment of regions, the log and blocks.
 pub(crate) const MIB: u64 = 1 << 20;
 
 /// First bytes of the file (2.2.1).
 pub(crate) const FILE: [u8; 8] = *b"vhdxfile";
-/// The creator's name: UTF-16LE behind the signature.
+/// Bytes of the creator's name: UTF-16LE after the signature.
 pub(crate) const CREATOR_BYTES: usize = 512;
 
-/// Both copies of the header (2.2.2).
+/// Offsets of both copies of the header (2.2.2).
 pub(crate) const HEADERS: [u64; 2] = [64 * KIB, 128 * KIB];
 pub(crate) const HEADER: [u8; 4] = *b"head";
-/// What the checksum covers.
+/// Bytes of a header that its checksum covers.
 pub(crate) const HEADER_BYTES: usize = 4096;
 
-/// Both copies of the region table (2.2.3).
+/// Offsets of both copies of the region table (2.2.3).
 pub(crate) const REGION_TABLES: [u64; 2] = [192 * KIB, 256 * KIB];
 pub(crate) const REGION: [u8; 4] = *b"regi";
 pub(crate) const TABLE_BYTES: usize = 64 << 10;
-/// Entries of 32 bytes that a table of 64 KiB has room for behind its head.
+/// Number of 32-byte entries in a table of 64 KiB, after its head.
 pub(crate) const MAX_ENTRIES: u32 = 2047;
 
 pub(crate) const BAT_REGION: Guid = Guid::from_text(0x2dc2_7766_f623_4200_9d64_115e_9bfd_4a08);
 pub(crate) const METADATA_REGION: Guid = Guid::from_text(0x8b7c_a206_4790_4b9a_b8fe_575f_050f_886e);
 
-/// Sectors of the log (2.3.1).
+/// Bytes of a log sector (2.3.1).
 pub(crate) const SECTOR: u64 = 4096;
 pub(crate) const ENTRY: [u8; 4] = *b"loge";
 pub(crate) const ENTRY_HEAD: usize = 64;
@@ -40,7 +40,7 @@ pub(crate) const DATA_DESCRIPTOR: [u8; 4] = *b"desc";
 pub(crate) const DESCRIPTOR: usize = 32;
 pub(crate) const DATA_SECTOR: [u8; 4] = *b"data";
 
-/// The head of the metadata table (2.6.1.1).
+/// Signature of the metadata table (2.6.1.1).
 pub(crate) const METADATA: [u8; 8] = *b"metadata";
 
 /// Metadata items (2.6.2).
@@ -50,20 +50,20 @@ pub(crate) const PAGE_83: Guid = Guid::from_text(0xbeca_12ab_b2e6_4523_93ef_c309
 pub(crate) const LOGICAL_SECTOR: Guid = Guid::from_text(0x8141_bf1d_a96f_4709_ba47_f233_a8fa_ab5f);
 pub(crate) const PHYSICAL_SECTOR: Guid = Guid::from_text(0xcda3_48c7_445d_4471_9cc9_e988_5251_c556);
 pub(crate) const PARENT_LOCATOR: Guid = Guid::from_text(0xa8d3_5f2d_b30b_454d_abf7_d3d8_4834_ab0c);
-/// The one type of parent locator (2.6.2.6.3).
+/// The only type of parent locator (2.6.2.6.3).
 pub(crate) const VHDX_LOCATOR: Guid = Guid::from_text(0xb04a_efb7_d19e_4a81_b789_25b8_e944_5913);
 
 /// The largest disk, in bytes.
 pub(crate) const MAX_SIZE: u64 = 64 << 40;
 
-/// The head and the entries of a region or metadata table, which has [`TABLE_BYTES`].
+/// Split a region or metadata table, of [`TABLE_BYTES`], into head and entries.
 pub(crate) fn split_table<const HEAD: usize>(table: &[u8]) -> ([u8; HEAD], &[[u8; 32]]) {
     // OK: no head is longer than a table.
     let (head, entries) = table.split_at(HEAD.min(table.len()));
     (head.first_chunk().copied().unwrap_or([0; HEAD]), entries.as_chunks().0)
 }
 
-/// The header's fields as they stand in the file.
+/// Header fields, as stored in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawHeader {
     pub(crate) sequence_number: u64,  // 8
@@ -122,9 +122,9 @@ pub(crate) struct RawItem {
     pub(crate) flags: u32,  // 24
 }
 
-/// The item is a user's, not the format's.
+/// The item belongs to a user, not to the format.
 pub(crate) const IS_USER: u32 = 1 << 0;
-/// The item is one of the disk, not of the file.
+/// The item describes the disk, not the file.
 pub(crate) const IS_DISK: u32 = 1 << 1;
 pub(crate) const IS_REQUIRED: u32 = 1 << 2;
 
@@ -154,7 +154,7 @@ pub(crate) struct RawEntry {
 }
 
 impl RawEntry {
-    /// `None` without its signature.
+    /// Decode a head; `None` without its signature.
     pub(crate) fn decode(bytes: &[u8; ENTRY_HEAD]) -> Option<Self> {
         let fields = Fields::le(bytes);
         bytes.starts_with(&ENTRY).then(|| Self {

@@ -1,19 +1,18 @@
 //! VHDX (MS-VHDX, version 1). Integers are little-endian.
 //!
-//! Read: fixed, dynamic and differencing images, blocks of 1 to 256 MiB, logical sectors of
-//! 512 and 4096 bytes, disks up to 64 TiB. A log that is not empty is replayed in memory
-//! before anything behind the headers is read; the file is never written. One that cannot be
-//! replayed is an error, and a finding for a caller that salvages. A damaged copy of the header
-//! or the region table is survived with a finding. Refused by name: other versions of the file
-//! and the log, regions and metadata items that are required and not known, parent locators of
-//! another type.
+//! Supported for reading: fixed, dynamic and differencing images, blocks of 1 to 256 MiB, logical sectors of
+//! 512 and 4096 bytes, disks up to 64 TiB. A log that is not empty is replayed in memory before anything
+//! after the headers is read; the file is never written. A log that cannot be replayed is an error, or a
+//! finding in a salvage. A damaged copy of the header or the region table yields a finding. Rejected with a
+//! specific error: other versions of the file and the log, unknown required regions and metadata items,
+//! parent locators of another type.
 //!
-//! Blocks that are undefined or unmapped may hold anything by the specification; they read as
-//! zeros here and never as the parent's, as those do that are not present without a parent.
+//! Undefined and unmapped blocks may contain any data according to the specification. They read as zeros and
+//! never from the parent, like blocks that are not present without a parent.
 //!
-//! Written: fixed and dynamic images without a parent, with an empty log ([`VhdxWriter`]).
+//! Supported for writing: fixed and dynamic images without a parent, with an empty log ([`VhdxWriter`]).
 //!
-//! No table is kept in memory: the block allocation table is read where a walk comes by.
+//! No table is kept in memory: walks read the block allocation table as needed.
 #![no_std]
 #![deny(
     clippy::cast_possible_truncation,
@@ -77,19 +76,19 @@ pub use layout::NAME;
 pub use write_options::{BlockSize, LogSize, LogicalSector, Subformat, WriteOptions};
 pub use writer::VhdxWriter;
 
-/// Recognises the file type identifier.
+/// Detect the file type identifier.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
     probe.has(0, &layout::FILE).then(|| Evidence { at: 0, len: 8, says: "signature \"vhdxfile\"".into() })
 }
 
-/// Understands an image: its headers, its log, its region table and its metadata.
+/// Parse an image: its headers, its log, its region table and its metadata.
 pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     let mut findings = Vec::new();
     let header = Header::read(file, &mut findings)?;
     let creator = header::creator(&file.slice(8, layout::CREATOR_BYTES)?);
     let stored_len = file.len();
     let replay = match replay::replay(file, &header, &options.limits) {
-        // What was written before the log is there, and whoever salvages takes what is there.
+        // A salvage reads the state before the log was written.
         Err(error) if options.salvage => {
             findings.push(facts::log_skipped(&header, &error));
             None

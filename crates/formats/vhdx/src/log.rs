@@ -1,4 +1,4 @@
-//! The log: a ring of entries, of which one sequence is to be replayed (2.3).
+//! The log: a ring of entries, one sequence of which is replayed (2.3).
 
 use alloc::borrow::Cow;
 use alloc::string::ToString;
@@ -16,36 +16,36 @@ use crate::layout::{
     DATA_DESCRIPTOR, DATA_SECTOR, DESCRIPTOR, ENTRY, ENTRY_HEAD, RawEntry, SECTOR, ZERO_DESCRIPTOR,
 };
 
-/// The ring, and whose entries count.
+/// The ring, and the GUID of its valid entries.
 pub(crate) struct Log<'f> {
     file: &'f dyn ReadAt,
-    /// Inside the file; begins and ends at multiples of 1 MiB.
+    /// File range of the ring, inside the file; both ends are multiples of 1 MiB.
     ring: Range<u64>,
     guid: Guid,
 }
 
-/// An entry that is whole: its checksum and the numbers of all its sectors are right.
+/// A complete entry: the checksum and the numbers of all sectors are valid.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Entry {
     /// Offset in the ring.
     pub(crate) at: u64,
     pub(crate) raw: RawEntry,
-    /// Sectors of the head and the descriptors.
+    /// Number of sectors of the head and the descriptors.
     pub(crate) head_sectors: u64,
 }
 
 impl Entry {
-    /// Offset of the next entry, not wrapped.
+    /// Offset after the entry, not wrapped.
     fn end(&self) -> u64 {
         self.at + u64::from(self.raw.entry_length)
     }
 }
 
-/// Entries that continue each other.
+/// Consecutive entries.
 pub(crate) struct Sequence {
-    /// Offsets in the ring of those that are to be replayed, in order. At least one.
+    /// Offsets in the ring of the entries to replay, in order. At least one.
     pub(crate) entries: Vec<u64>,
-    /// The last of them.
+    /// The last entry.
     pub(crate) head: Entry,
 }
 
@@ -63,14 +63,16 @@ impl<'f> Log<'f> {
         self.ring.start + at % self.len()
     }
 
-    /// The sector at an offset in the ring. The ring is whole sectors: none is split.
+    /// The sector at an offset in the ring, which consists of whole sectors.
     pub(crate) fn sector(&self, at: u64) -> Result<Cow<'f, [u8]>, ReadError> {
         // OK: 4096.
         self.file.slice(self.place(at), usize_of(SECTOR))
     }
 
-    /// The active sequence (2.3.2): of all sequences whose head names one of its own entries
-    /// as tail the one with the highest number, from that tail on.
+    /// The active sequence (2.3.2), from its tail on.
+    ///
+    /// Of all sequences whose last entry references one of the sequence's own entries as its tail, this is
+    /// the one with the highest sequence number.
     pub(crate) fn active(&self) -> Result<Sequence, Error> {
         let mut best: Option<Sequence> = None;
         let mut at = 0;
@@ -92,7 +94,7 @@ impl<'f> Log<'f> {
         Ok(best.ok_or_else(none)?)
     }
 
-    /// A ring's length, once the sequence that begins at `start` came around.
+    /// The ring's length if the sequence that begins at `start` wraps around, else 0.
     fn wraps(&self, found: &Sequence, start: u64) -> u64 {
         if found.head.at < start { self.len() } else { 0 }
     }
@@ -101,11 +103,11 @@ impl<'f> Log<'f> {
     pub(crate) fn skip_hole(&self, at: u64) -> u64 {
         let data = self.file.next_data(self.place(at)).clamp(self.place(at), self.ring.end);
         let skipped = (data - self.ring.start) / SECTOR * SECTOR;
-        // A hole up to the ring's end: the last sector is looked at in vain.
+        // If the hole extends to the end of the ring, the last sector is read unnecessarily.
         skipped.clamp(at, self.len() - SECTOR)
     }
 
-    /// The entries from `start` on that continue each other.
+    /// The sequence of consecutive entries from `start` on.
     fn sequence(&self, start: u64) -> Result<Option<Sequence>, ReadError> {
         let Some(mut head) = self.entry(start)? else { return Ok(None) };
         let mut entries = Vec::from([start]);
@@ -124,11 +126,11 @@ impl<'f> Log<'f> {
         Ok(Some(Sequence { entries, head }))
     }
 
-    /// The entry at an offset in the ring, if it is whole.
+    /// The entry at an offset in the ring, if it is complete.
     ///
-    /// It is walked sector by sector and given up at the first that cannot be its own. No
-    /// sector can belong to two entries (each kind has its own first bytes), so however many
-    /// heads claim to be long, all walks together read the ring a few times at most.
+    /// The walk reads sector by sector and stops at the first sector that cannot belong to the entry. No
+    /// sector can belong to two entries, because each kind has its own first bytes. All walks together
+    /// therefore read the ring a few times at most, however many heads declare a large length.
     pub(crate) fn entry(&self, at: u64) -> Result<Option<Entry>, ReadError> {
         let first = self.sector(at)?;
         let Some((head, descriptors)) = first.split_first_chunk() else { return Ok(None) };
@@ -158,7 +160,7 @@ impl<'f> Log<'f> {
         Ok(is_whole.then_some(entry))
     }
 
-    /// Checks that need only the head (2.3.1.1).
+    /// Validate the fields of a head; `None` if they are invalid (2.3.1.1).
     fn plausible(&self, raw: RawEntry, at: u64) -> Option<Entry> {
         let (len, tail) = (u64::from(raw.entry_length), u64::from(raw.tail));
         let head_bytes = ENTRY_HEAD as u64 + u64::from(raw.descriptor_count) * DESCRIPTOR as u64;
@@ -170,7 +172,9 @@ impl<'f> Log<'f> {
     }
 }
 
-/// Cuts off what stands before the tail that the head names; `None` if that tail is not inside the sequence.
+/// Remove the entries before the tail that the last entry references.
+///
+/// `None` if that tail is not inside the sequence.
 fn from_tail(mut found: Sequence) -> Option<Sequence> {
     let tail = u64::from(found.head.raw.tail);
     let index = found.entries.iter().position(|at| *at == tail)?;
@@ -181,15 +185,15 @@ fn from_tail(mut found: Sequence) -> Option<Sequence> {
 /// The state of a walk through one entry.
 struct Walk {
     sequence: u64,
-    /// Descriptors still to come.
+    /// Number of remaining descriptors.
     descriptors: u64,
-    /// Data sectors that the descriptors so far require.
+    /// Number of data sectors that the descriptors so far require.
     data_sectors: u64,
     crc: Crc32c,
 }
 
 impl Walk {
-    /// Whether all descriptors in `bytes` are this entry's.
+    /// Whether all descriptors in `bytes` belong to this entry.
     fn descriptors(&mut self, bytes: &[u8]) -> bool {
         for bytes in bytes.as_chunks::<DESCRIPTOR>().0 {
             if self.descriptors == 0 {
@@ -206,8 +210,10 @@ impl Walk {
         true
     }
 
-    /// Whether a sector behind the descriptors is this entry's: a data sector (2.3.1.4) as
-    /// long as one is wanted, then anything but the head of another entry.
+    /// Whether a sector after the descriptors belongs to this entry.
+    ///
+    /// Data sectors (2.3.1.4) come first, as many as the descriptors require. Any later sector is accepted
+    /// unless it is the head of another entry.
     fn data(&mut self, sector: &[u8]) -> bool {
         if self.data_sectors == 0 {
             return !sector.starts_with(&ENTRY);

@@ -1,4 +1,4 @@
-//! Where the bytes are: a walk over the block allocation table, a page at a time.
+//! Location of the data: a walk over the block allocation table, page by page.
 
 use alloc::borrow::Cow;
 use core::ops::{ControlFlow, Range};
@@ -19,18 +19,18 @@ pub(crate) struct Map {
     pub(crate) bat: Bat,
     pub(crate) header: Header,
     pub(crate) regions: Regions,
-    /// Bytes of the file as it is stored: a log may make it longer.
+    /// Bytes of the stored file; replaying a log may extend it.
     pub(crate) stored_len: u64,
 }
 
-/// Entries that are read at once, and the block at which they end. No bytes: all of them are zero.
+/// End block of a page, and its entries; `None` if all of them are zero.
 type Page<'f> = (u64, Option<Cow<'f, [u8]>>);
 
-/// Adjacent blocks with one entry: more than one only where they have no data.
+/// Adjacent blocks with equal entries; a run of several blocks has no data.
 pub(crate) struct Run {
     /// File offset of the first entry.
     pub(crate) at: u64,
-    /// The entry. Zero says "not present".
+    /// Value of the entry. Zero means "not present".
     pub(crate) found: u64,
     pub(crate) blocks: Range<u64>,
 }
@@ -44,7 +44,9 @@ impl Map {
         if self.bat.has_parent { Source::Parent } else { Source::Zero { explicit: false } }
     }
 
-    /// Visits the entries of `blocks`. Those in holes of the file and in pages of zeros are one run.
+    /// Visit the entries of `blocks`.
+    ///
+    /// Entries in holes of the file and in pages of zeros form one run.
     pub(crate) fn walk_bat(
         &self,
         file: &dyn ReadAt,
@@ -98,7 +100,7 @@ impl Map {
         Ok(())
     }
 
-    /// Pushes the blocks of a run.
+    /// Push the blocks of a run.
     fn push(
         &self,
         file: &dyn ReadAt,
@@ -125,7 +127,8 @@ impl Map {
         Ok(builder.push(count * self.bat.block_size, source))
     }
 
-    /// A block of which some sectors are here and some are the parent's (2.4, 2.5.1.1).
+    /// Push a block whose sectors are partly in this image and partly in the parent
+    /// (2.4, 2.5.1.1).
     fn walk_sectors(
         &self,
         file: &dyn ReadAt,
@@ -137,7 +140,7 @@ impl Map {
         let bitmap_at = self.bitmap_of(file, index / self.bat.ratio)?;
         let per_block = self.bat.block_size / self.bat.sector;
         let start = self.bat.disk(index).start;
-        // Whole bytes of the bitmap; what of them is not in the range the builder drops.
+        // Whole bytes of the bitmap; the builder drops sectors outside of the range.
         let first = (seen.start - start) / self.bat.sector / 8 * 8;
         let end = (seen.end - start).div_ceil(self.bat.sector).next_multiple_of(8);
         // OK: a block has a multiple of 8 sectors, at most 2^19.
@@ -159,7 +162,7 @@ impl Map {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// Where the sector bitmap is that a partially present block needs.
+    /// Location of the sector bitmap that a partially present block requires.
     fn bitmap_of(&self, file: &dyn ReadAt, chunk: u64) -> Result<u64, Error> {
         let at = self.bat.bitmap_entry_at(chunk);
         let found = LittleEndian::read_u64(&file.array::<8>(at)?);
@@ -168,8 +171,9 @@ impl Map {
     }
 }
 
-/// Visits entries that stand at `at` and begin with that of block `first`; adjacent ones without data that are the same
-/// are one run: QEMU writes "zeros" into all entries of a new table.
+/// Visit entries at file offset `at`, of which the first is that of block `first`.
+///
+/// Adjacent equal entries without data form one run: QEMU writes "zeros" into all entries of a new table.
 fn walk_alike(
     entries: &[[u8; 8]],
     mut at: u64,
@@ -187,7 +191,7 @@ fn walk_alike(
     Ok(ControlFlow::Continue(()))
 }
 
-/// The bit at `at` (the lowest of a byte first) and where the run of its like ends.
+/// The bit at `at` (least significant first), and the end of the run of equal bits.
 fn bit_run(bits: &[u8], at: u64, end: u64) -> (bool, u64) {
     // OK: the caller read as many bytes as `end` has bits.
     let byte = |at: u64| usize::try_from(at / 8).ok().and_then(|index| bits.get(index)).copied().unwrap_or(0);

@@ -17,20 +17,20 @@ use crate::layout::{
 use crate::region::Region;
 use crate::{Corrupt, Part, Unsupported};
 
-/// What the items say, each held against its bounds.
+/// Validated values of the items.
 #[derive(Clone, Debug)]
 pub(crate) struct Metadata {
-    /// A power of two, 1 to 256 MiB.
+    /// Bytes of a block: a power of two, 1 to 256 MiB.
     pub(crate) block_size: u64,
     pub(crate) leaves_allocated: bool,
     pub(crate) has_parent: bool,
-    /// A multiple of the logical sector, at most 64 TiB.
+    /// Bytes of the disk: a multiple of the logical sector, at most 64 TiB.
     pub(crate) size: u64,
     pub(crate) page_83: Guid,
-    /// 512 or 4096.
+    /// Bytes of a logical sector: 512 or 4096.
     pub(crate) logical_sector: u32,
     pub(crate) physical_sector: u32,
-    /// Inside the file.
+    /// Range of the parent locator, inside the file.
     pub(crate) locator: Option<Range<u64>>,
     /// File offset of the file parameters.
     pub(crate) parameters_at: u64,
@@ -38,7 +38,7 @@ pub(crate) struct Metadata {
     pub(crate) table_at: u64,
 }
 
-/// An item inside the region.
+/// An item inside the metadata region.
 struct Item {
     guid: Guid,
     bytes: Range<u64>,
@@ -97,7 +97,7 @@ impl Items<'_> {
         self.all.iter().find(|item| item.guid == guid && !item.is_user)
     }
 
-    /// An item that must be there and has `N` bytes, and its file offset.
+    /// A required item of exactly `N` bytes, and its file offset.
     fn fixed<const N: usize>(&self, guid: Guid, name: &'static str) -> Result<(u64, [u8; N]), Error> {
         let missing = Corrupt::Missing { code: "vhdx.metadata.missing", at: self.table_at, what: name };
         let item = self.find(guid).ok_or(missing)?;
@@ -117,7 +117,9 @@ impl Items<'_> {
     }
 }
 
-/// All entries of the table (2.6.1), apart from each other; unknown ones that are required refuse.
+/// Read all entries of the table (2.6.1), which must not overlap.
+///
+/// Unknown required items are an error.
 fn read_table(file: &dyn ReadAt, region: &Region) -> Result<Vec<Item>, Error> {
     let at = region.bytes.start;
     // OK: a region has 1 MiB at least and lies inside the file.
@@ -165,7 +167,7 @@ fn validate(raw: &RawItem, at: u64, region: &Region) -> Result<Item, Error> {
     Ok(Item { guid: raw.guid, bytes: start..end, is_user, entry_at: at })
 }
 
-/// No two items share a byte or a name.
+/// Reject items that overlap or have the same GUID.
 fn check_apart(items: &[Item]) -> Result<(), Corrupt> {
     let mut by_place: Vec<&Item> = items.iter().filter(|item| !item.bytes.is_empty()).collect();
     by_place.sort_by_key(|item| (item.bytes.start, item.entry_at));

@@ -1,4 +1,4 @@
-//! The parent locator: keys and values that name the parent (2.6.2.6).
+//! The parent locator: keys and values that identify the parent (2.6.2.6).
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -13,19 +13,19 @@ use crate::layout::VHDX_LOCATOR;
 use crate::metadata::Metadata;
 use crate::{Corrupt, Unsupported};
 
-/// Names of the parent in the order in which they are tried.
+/// Keys with paths of the parent, in the order in which they are tried.
 pub(crate) const NAMES: [&str; 3] = ["relative_path", "volume_path", "absolute_win32_path"];
-/// What the parent's `DataWriteGuid` may be.
+/// Keys with valid values of the parent's `DataWriteGuid`.
 pub(crate) const LINKAGES: [&str; 2] = ["parent_linkage", "parent_linkage2"];
 
-/// A value and where it stands.
+/// A value and its offset.
 pub(crate) struct Value {
     pub(crate) key: String,
     pub(crate) text: String,
     pub(crate) at: u64,
 }
 
-/// The layer below, if the file parameters say that there is one.
+/// The parent, if the file parameters declare one.
 pub(crate) fn read(
     file: &dyn ReadAt,
     metadata: &Metadata,
@@ -94,7 +94,7 @@ pub(crate) fn values(file: &dyn ReadAt, locator: &Range<u64>, limits: &Limits) -
     Ok(values)
 }
 
-/// UTF-16LE without a NUL at its end; writers that put one there are forgiven.
+/// Decode UTF-16LE without a final NUL; a NUL that a writer appended is ignored.
 fn text(bytes: &[u8], at: u32, len: u16) -> Option<String> {
     let start = usize::try_from(at).ok()?;
     let bytes = bytes.get(start..start.checked_add(len.into())?)?;

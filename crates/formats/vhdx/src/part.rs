@@ -1,8 +1,10 @@
-//! The parts of a VHDX whose errors share a shape.
+//! Parts of a VHDX that share error variants.
 
 use core::fmt;
 
-/// The part that an error is about. It decides the code; the name is for people.
+/// The part to which an error refers.
+///
+/// It determines the code; messages contain its name.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Part {
     /// The file as a whole.

@@ -1,4 +1,4 @@
-//! The region table: which part of the file is what (2.2.3).
+//! The region table: ranges of the regions in the file (2.2.3).
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -17,7 +17,7 @@ use crate::layout::{
 };
 use crate::{Corrupt, Part, Unsupported};
 
-/// A region inside the file, aligned, apart from all others.
+/// An aligned region inside the file that does not overlap any other.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Region {
     pub(crate) guid: Guid,
@@ -26,12 +26,12 @@ pub(crate) struct Region {
     pub(crate) entry_at: u64,
 }
 
-/// All of them.
+/// All regions.
 #[derive(Clone, Debug)]
 pub(crate) struct Regions {
     pub(crate) bat: Region,
     pub(crate) metadata: Region,
-    /// Those that are not known and not required.
+    /// Unknown regions that are not required.
     pub(crate) others: Vec<Region>,
 }
 
@@ -83,11 +83,12 @@ impl Regions {
     }
 }
 
-/// The copy to use, and where it stands. Both are changed through the log, so they are the
-/// same in an image whose log was replayed.
+/// The copy to use, and its offset.
+///
+/// Both copies are changed through the log, so they are equal after the log was replayed.
 fn table<'f>(file: &'f dyn ReadAt, findings: &mut Vec<Finding>) -> Result<(u64, Cow<'f, [u8]>), Error> {
     let [first, second] = REGION_TABLES;
-    // OK: `Header::read` has seen that the file reaches behind both.
+    // OK: `Header::read` checks that the file contains both.
     let (a, b) = (file.slice(first, TABLE_BYTES)?, file.slice(second, TABLE_BYTES)?);
     let mut note = |code, severity, at, message: String| {
         findings.push(Finding { code, severity, at: Some(at), message });
@@ -125,7 +126,7 @@ fn table<'f>(file: &'f dyn ReadAt, findings: &mut Vec<Finding>) -> Result<(u64, 
     }
 }
 
-/// Count and entries: what of a table says something.
+/// The significant contents of a table: count and entries.
 fn contents(table: &[u8]) -> (u64, &[[u8; 32]]) {
     let (head, entries) = split_table::<16>(table);
     let head = Fields::le(&head);
@@ -151,7 +152,7 @@ fn validate(file: &dyn ReadAt, raw: &RawRegion, at: u64) -> Result<Region, Error
     Ok(Region { guid: raw.guid, bytes: start..start + len, entry_at: at })
 }
 
-/// No two regions share a byte or a name, and none lies in the log.
+/// Reject regions that overlap, have the same GUID, or lie in the log.
 fn check_apart(regions: &[Region], header: &Header) -> Result<(), Error> {
     let mut by_place: Vec<&Region> = regions.iter().collect();
     by_place.sort_by_key(|region| (region.bytes.start, region.entry_at));

@@ -1,4 +1,4 @@
-//! What the log changes in the file (2.3.3). The file itself is never written.
+//! Changes that the log makes to the file (2.3.3), which itself is never written.
 
 use alloc::sync::Arc;
 
@@ -10,10 +10,12 @@ use crate::layout::{DATA_DESCRIPTOR, DESCRIPTOR, ENTRY_HEAD, SECTOR};
 use crate::log::{Entry, Log};
 use crate::{Corrupt, Unsupported};
 
-/// Memory that one patch of the overlay costs besides its bytes, about.
+/// Approximate memory per patch of the overlay, in addition to its bytes.
 const PATCH_COST: u64 = 128;
 
-/// No file is longer: systems count offsets in 63 bits. So ends of what lies inside one never overflow.
+/// Maximum length of a file: operating systems use 63-bit offsets.
+///
+/// The ends of ranges inside a file therefore do not overflow.
 const MAX_FILE: u64 = (1 << 63) - 1;
 
 /// A replayed log.
@@ -21,11 +23,11 @@ const MAX_FILE: u64 = (1 << 63) - 1;
 pub(crate) struct Replay {
     pub(crate) overlay: Arc<Overlay>,
     pub(crate) entries: usize,
-    /// The number of the last one.
+    /// Sequence number of the last replayed entry.
     pub(crate) sequence: u64,
 }
 
-/// Replays the log, if it is not empty.
+/// Replay the log, if it is not empty.
 pub(crate) fn replay(file: &dyn ReadAt, header: &Header, limits: &Limits) -> Result<Option<Replay>, Error> {
     if !header.has_log() {
         return Ok(None);
@@ -47,12 +49,12 @@ pub(crate) fn replay(file: &dyn ReadAt, header: &Header, limits: &Limits) -> Res
     let mut replayer =
         Replayer { log, limits, file_len: file.len(), overlay: Overlay::default(), patches: 0 };
     for at in &active.entries {
-        // OK: the same bytes were an entry a moment ago; a file that changes is found by the opener.
+        // OK: the entry was valid a moment ago; the opener detects a file that changes.
         if let Some(entry) = replayer.log.entry(*at)? {
             replayer.entry(&entry)?;
         }
     }
-    // Only the last entry's counts: the file may have been made shorter in between.
+    // Only the length in the last entry applies: the file may have been truncated in between.
     replayer.overlay.grow(last);
     Ok(Some(Replay {
         overlay: Arc::new(replayer.overlay),
@@ -100,8 +102,10 @@ impl Replayer<'_> {
         Ok(())
     }
 
-    /// Data descriptor (2.3.1.3): the sector's first 8 and last 4 bytes stand in it, for the
-    /// sector in the log has a signature and numbers there.
+    /// Apply a data descriptor (2.3.1.3).
+    ///
+    /// It contains the first 8 and the last 4 bytes of the sector, because the sector in the log has a
+    /// signature and sequence numbers there.
     fn data(&mut self, entry: &Entry, at: u64, descriptor: &Descriptor, data: u64) -> Result<(), Error> {
         let descriptor = Fields::le(descriptor);
         let target = descriptor.u64::<16>();
@@ -115,17 +119,19 @@ impl Replayer<'_> {
         Ok(())
     }
 
-    /// Zero descriptor (2.3.1.2).
+    /// Apply a zero descriptor (2.3.1.2).
     fn zeros(&mut self, entry: &Entry, at: u64, descriptor: &Descriptor) -> Result<(), Error> {
         let descriptor = Fields::le(descriptor);
         let (len, start) = (descriptor.u64::<8>(), descriptor.u64::<16>());
         self.check(entry, at, start, len)?;
-        // OK: `check` has seen that the end is a file offset.
+        // OK: `check` ensures that the end is a file offset.
         self.overlay.zero(start..start + len);
         Ok(())
     }
 
-    /// What an entry changes is aligned and lies inside the file as it was or would be then.
+    /// Check that a change is aligned and lies inside the file.
+    ///
+    /// The length of the file may be the present one or one that the entry records.
     fn check(&self, entry: &Entry, at: u64, start: u64, len: u64) -> Result<(), Corrupt> {
         let end = start.saturating_add(len);
         let room = self.file_len.max(entry.raw.flushed_file_offset).max(entry.raw.last_file_offset);
@@ -133,14 +139,14 @@ impl Replayer<'_> {
         if !start.is_multiple_of(SECTOR) || !len.is_multiple_of(SECTOR) {
             return bad("not whole sectors of 4096 bytes");
         }
-        // The file's own end may lie inside a sector.
+        // The end of the file need not be sector-aligned.
         if start.checked_add(len).is_none() || end.saturating_sub(SECTOR) >= room.min(MAX_FILE) {
             return bad("past the end of the file as recorded in the log");
         }
         Ok(())
     }
 
-    /// Before the next patch, which is a sector at most.
+    /// Check the memory limit before the next patch, which is a sector at most.
     fn check_memory(&mut self, at: u64) -> Result<(), Unsupported> {
         self.patches += 1;
         let limit = self.limits.resident_bytes;

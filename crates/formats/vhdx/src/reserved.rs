@@ -1,4 +1,4 @@
-//! Bytes that the specification reserves.
+//! Reserved bytes of the specification.
 
 use alloc::format;
 use core::ops::Range;
@@ -6,7 +6,7 @@ use core::ops::Range;
 use imgprep_format_kit::first_nonzero_in;
 use imgprep_map::{Error, LastHole, ReadAt, Report};
 
-/// A note if a byte of `range` is not 0, which is reserved.
+/// Report a note if a byte of the reserved range `range` is not 0.
 pub(crate) fn reserved(
     file: &dyn ReadAt,
     range: Range<u64>,

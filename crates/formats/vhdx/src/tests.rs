@@ -1,4 +1,4 @@
-//! A small image in memory, sparse as a file would be, and every field of it that can be wrong.
+//! Tests with a small sparse image in memory; each of its fields is made invalid.
 
 mod fields;
 mod log;
@@ -29,7 +29,7 @@ use crate::{Corrupt, Unsupported, crc, parse};
 
 const PAGE: u64 = 4096;
 
-/// A file of pages: those that were never written are holes.
+/// A file of pages. Pages that were never written are holes.
 struct Sparse {
     pages: BTreeMap<u64, Vec<u8>>,
     len: u64,
@@ -76,7 +76,7 @@ impl ReadAt for Sparse {
     }
 }
 
-/// What to make an image of.
+/// Parameters of a test image.
 #[derive(Clone, Copy)]
 struct Recipe {
     block_size: u64,
@@ -120,7 +120,7 @@ fn sample(recipe: Recipe) -> Sparse {
     file
 }
 
-/// Items of the sample, in the order of their entries; each has 256 bytes of room.
+/// Items of the sample, in the order of their entries; each has 256 bytes of space.
 const ITEMS: [Guid; 6] =
     [FILE_PARAMETERS, VIRTUAL_DISK_SIZE, LOGICAL_SECTOR, PHYSICAL_SECTOR, PAGE_83, PARENT_LOCATOR];
 
@@ -185,7 +185,7 @@ fn parsed(file: &Sparse) -> Result<Box<Image>, Error> {
     }
 }
 
-/// The crate's own error of an image that was changed so.
+/// The crate's own error for an image with this change.
 fn refusal<D: Detail + Clone>(recipe: Recipe, change: impl FnOnce(&mut Sparse)) -> D {
     let mut file = sample(recipe);
     change(&mut file);
@@ -193,7 +193,7 @@ fn refusal<D: Detail + Clone>(recipe: Recipe, change: impl FnOnce(&mut Sparse)) 
     error.detail::<D>().unwrap_or_else(|| panic!("another kind: {error:?}")).clone()
 }
 
-/// The same with a field of both headers.
+/// The crate's own error for an image with this field in both headers.
 fn header_refusal<D: Detail + Clone>(at: u64, bytes: &[u8]) -> D {
     refusal(SMALL, |file| {
         for header in HEADERS {

@@ -1,4 +1,4 @@
-//! File usage: which structure uses which bytes of the image: headers, log, regions, bitmaps, blocks.
+//! File usage: the ranges of headers, log, regions, bitmaps and blocks.
 
 use core::ops::ControlFlow;
 
@@ -31,7 +31,9 @@ impl Map {
         others.iter().try_for_each(|other| visit(metadata(other.bytes.clone(), "an unknown region")))
     }
 
-    /// Those of a differencing image; in others their entries mean nothing.
+    /// Report the sector bitmaps of a differencing image.
+    ///
+    /// In other images, their entries have no meaning.
     fn report_bitmaps(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Flow {
         let chunks = if self.bat.has_parent { self.bat.blocks().div_ceil(self.bat.ratio) } else { 0 };
         for chunk in 0..chunks {
@@ -40,7 +42,7 @@ impl Map {
                 continue;
             }
             let found = LittleEndian::read_u64(&file.array::<8>(at)?);
-            // `visit` reports invalid entries, if its bitmap is needed.
+            // `visit` reports an invalid entry if a block needs its bitmap.
             let Ok(Some(place)) = bitmap(file, found, at) else { continue };
             let file_use = metadata(place..place + MIB, "a sector bitmap");
             if visit(FileUse { disk: Some(chunk * self.bat.chunk_size()), ..file_use }).is_break() {
@@ -50,7 +52,9 @@ impl Map {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// A whole block, as far as the file has it: the last one of a disk may be cut.
+    /// Report a whole block, clipped to the file.
+    ///
+    /// The last block of a disk may be incomplete.
     fn report_block(&self, file: &dyn ReadAt, run: &Run, visit: Visit<'_>) -> ControlFlow<()> {
         let Ok(Block::Present { at } | Block::Partial { at }) = block(run.found, run.at, self.bat.has_parent)
         else {
@@ -58,7 +62,7 @@ impl Map {
         };
         let disk = self.bat.disk(run.blocks.start);
         if at.saturating_add(disk.end - disk.start) > file.len() {
-            // Reported by `visit`, with the offset of the entry.
+            // `visit` reports this with the offset of the entry.
             return ControlFlow::Continue(());
         }
         let end = at.saturating_add(self.bat.block_size).min(file.len());

@@ -5,10 +5,10 @@ use crate::layout::MIB;
 /// The variant of a written image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Subformat {
-    /// Blocks that contain data, in the order of the disk.
+    /// Only blocks that contain data, in disk order.
     #[default]
     Dynamic,
-    /// All blocks, in the order of the disk.
+    /// All blocks, in disk order.
     Fixed,
 }
 
@@ -23,7 +23,7 @@ pub enum LogicalSector {
 }
 
 impl LogicalSector {
-    /// `None` if the size is invalid.
+    /// A sector size of `bytes`; `None` if it is invalid.
     pub fn new(bytes: u64) -> Option<Self> {
         match bytes {
             512 => Some(Self::B512),
@@ -32,7 +32,7 @@ impl LogicalSector {
         }
     }
 
-    /// In bytes.
+    /// The size in bytes.
     pub fn bytes(self) -> u32 {
         match self {
             Self::B512 => 512,
@@ -46,13 +46,15 @@ impl LogicalSector {
 pub struct BlockSize(u32);
 
 impl BlockSize {
-    /// A power of two from 1 MiB to 256 MiB. `None` if the size is invalid.
+    /// A block size: a power of two from 1 MiB to 256 MiB. `None` if it is invalid.
     pub fn new(bytes: u64) -> Option<Self> {
         let is_valid = bytes.is_power_of_two() && (MIB..=256 * MIB).contains(&bytes);
         u32::try_from(bytes).ok().filter(|_| is_valid).map(Self)
     }
 
-    /// The size that QEMU selects for a disk of `size` bytes: from 8 MiB up to 1 GiB to 64 MiB from 32 TiB on.
+    /// The size that QEMU selects for a disk of `size` bytes.
+    ///
+    /// It ranges from 8 MiB for disks up to 1 GiB to 64 MiB for disks from 32 TiB on.
     pub fn for_disk(size: u64) -> Self {
         Self(match size {
             0..=0x4000_0000 => 8 << 20,
@@ -72,7 +74,7 @@ impl BlockSize {
 pub struct LogSize(u32);
 
 impl LogSize {
-    /// Whole MiB, from 1 to 4095. `None` if the size is invalid.
+    /// A log size: whole MiB, from 1 to 4095. `None` if it is invalid.
     pub fn new(bytes: u64) -> Option<Self> {
         u32::try_from(bytes).ok().filter(|_| bytes > 0 && bytes.is_multiple_of(MIB)).map(Self)
     }
@@ -92,13 +94,13 @@ impl Default for LogSize {
 /// The options of a written image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub struct WriteOptions {
-    /// Dynamic or fixed.
+    /// Variant: dynamic or fixed.
     pub subformat: Subformat,
-    /// The size of a block; by default that of [`BlockSize::for_disk`].
+    /// The size of a block. The default is [`BlockSize::for_disk`].
     pub block_size: Option<BlockSize>,
     /// The size of a logical sector.
     pub logical_sector: LogicalSector,
-    /// The size of the log, which is empty.
+    /// The size of the log, which is written empty.
     pub log_size: LogSize,
 }
 

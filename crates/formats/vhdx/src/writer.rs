@@ -1,7 +1,7 @@
-//! Writes VHDX: fixed, and dynamic in one pass.
+//! Writer of VHDX images: fixed, and dynamic in one pass.
 //!
-//! Headers, log, metadata, block allocation table and blocks follow each other, all at multiples of 1 MiB. The log is
-//! empty. Blocks of zeros are not present in a dynamic image.
+//! The file contains headers, log, metadata, block allocation table and blocks in this order, all at
+//! multiples of 1 MiB. The log is empty. In a dynamic image, blocks of zeros are not present.
 //!
 //! Memory: one page of the block allocation table.
 
@@ -14,7 +14,7 @@ use crate::encode::Written;
 use crate::layout::{MAX_SIZE, MIB};
 use crate::write_options::{BlockSize, Subformat, WriteOptions};
 
-/// A writer of VHDX images.
+/// Writer of VHDX images.
 pub struct VhdxWriter {
     bat: Bat,
     written: Written,
@@ -24,8 +24,9 @@ pub struct VhdxWriter {
 }
 
 impl VhdxWriter {
-    /// Creates a writer for a disk of whole logical sectors. `uuid` is the id of the disk; the other GUIDs are derived from
-    /// it.
+    /// Create a writer for a disk of whole logical sectors.
+    ///
+    /// `uuid` is the id of the disk; the other GUIDs are derived from it.
     ///
     /// Fails if the disk is larger than 64 TiB.
     pub fn new(disk_size: u64, options: WriteOptions, uuid: [u8; 16]) -> Result<Self, Error> {
@@ -51,7 +52,9 @@ impl VhdxWriter {
         Ok(Self { next: written.data_at(), bat, written, table })
     }
 
-    /// Enters a block that is stored at `next`. Returns its place.
+    /// Add the entry of a block that is stored at `next`.
+    ///
+    /// Returns the file offset of the block.
     fn enter(&mut self, block: u64, out: &mut dyn Emit) -> Result<u64, Error> {
         let at = self.next;
         self.table.set(self.bat.index_of(block), at | FULLY_PRESENT, out)?;
@@ -81,7 +84,7 @@ impl ImageWriter for VhdxWriter {
         self.written.is_fixed.then(|| self.written.data_at())
     }
 
-    /// A fixed image: everything before the blocks.
+    /// Write everything before the blocks of a fixed image.
     fn begin(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
         if !self.written.is_fixed {
             return Ok(());
@@ -161,7 +164,7 @@ mod tests {
         assert_eq!((file.len(), file[5 << 20], file[7 << 20]), (8 << 20, 2, 6));
     }
 
-    /// Chunks of 16 blocks: the entry of a sector bitmap precedes those of the next chunk.
+    /// With chunks of 16 blocks, a sector bitmap entry follows each chunk's entries.
     #[test]
     fn entries_of_sector_bitmaps_are_in_the_rhythm_of_the_table() {
         let mut writer = VhdxWriter::new(40 << 28, blocks_of(256), [7; 16]).unwrap();

@@ -1,4 +1,4 @@
-//! A descriptor and its extents become one image.
+//! Assembly of a descriptor and its extents into one image.
 
 use alloc::boxed::Box;
 use alloc::format;
@@ -22,10 +22,12 @@ use crate::refusal::Refusal;
 use crate::sparse::Sparse;
 use crate::{Corrupt, Unsupported};
 
-/// Bytes that a disk may have: a grain that begins on it then ends below 2^64.
+/// Largest supported disk size in bytes.
+///
+/// A grain that begins on a disk of this size ends below 2^64.
 const LARGEST_DISK: u64 = u64::MAX - (1 << 31);
 
-/// A disk that its descriptor spreads over other files.
+/// Parse a disk whose descriptor distributes it over other files.
 pub(crate) fn split(descriptor: Descriptor, options: &ParseOptions) -> Result<Parsed, Error> {
     if descriptor.lines.is_empty() {
         return Err(Corrupt::NoExtents { at: descriptor.at }.into());
@@ -49,8 +51,9 @@ pub(crate) fn split(descriptor: Descriptor, options: &ParseOptions) -> Result<Pa
     Ok(Parsed::Needs(Needs { files, described: Box::new(described), resume: Box::new(resume) }))
 }
 
-/// The files that lines name, each name once, and which of them each line means. One file under one id:
-/// two extents that share bytes of it are seen.
+/// The files that the lines name, without duplicates, and the file id of each line.
+///
+/// A file has one id only, so extents that share bytes of it are detected.
 fn associated_files(lines: &[Line]) -> (Vec<FileRef>, Vec<FileId>) {
     let mut files: Vec<FileRef> = Vec::new();
     let mut places = alloc::collections::BTreeMap::new();
@@ -67,7 +70,7 @@ fn associated_files(lines: &[Line]) -> (Vec<FileRef>, Vec<FileId>) {
     (files, ids)
 }
 
-/// The image without its extents: sizes and names, no byte of the disk.
+/// The image without its extents: sizes and names, but no data.
 fn describe(descriptor: &Descriptor, files: Vec<FileRef>) -> Result<Image, Error> {
     let mut layout = Disk::default();
     let at = descriptor.lines.first().map_or(descriptor.at, |line| line.at);
@@ -102,12 +105,12 @@ fn from_lines(
 fn plain(line: &Line) -> Kind {
     match line.storage {
         Storage::Flat { at } => Kind::Flat { at },
-        // Sparse extents are understood before.
+        // Sparse extents are parsed by `open_extent`.
         Storage::Zero | Storage::Sparse | Storage::SeSparse => Kind::Zero,
     }
 }
 
-/// Understands the file of one line; a flat one has nothing to understand.
+/// Parse the file of one line; `None` for zeros and flat extents.
 fn open_extent(file: &dyn ReadAt, line: &Line, options: &ParseOptions) -> Result<Option<Sparse>, Error> {
     let head = head(file)?;
     let (found, expected) = match line.storage {
@@ -126,7 +129,9 @@ fn open_extent(file: &dyn ReadAt, line: &Line, options: &ParseOptions) -> Result
     Ok(Some(sparse))
 }
 
-/// Descriptor and extent say the same size, or the extent's is rounded up to its grains.
+/// Compare the extent sizes of descriptor and extent file.
+///
+/// The size in the extent may be rounded up to whole grains. Any other difference is an error.
 fn agree(sparse: &mut Sparse, sectors: u64) -> Result<(), Error> {
     let (expected, found) = (sectors, sparse.capacity / SECTOR);
     let grain = sparse.grain / SECTOR;
@@ -150,7 +155,9 @@ fn agree(sparse: &mut Sparse, sectors: u64) -> Result<(), Error> {
     Ok(())
 }
 
-/// A file that is the whole disk by its own descriptor, whatever that calls it.
+/// A file that contains the whole disk according to its embedded descriptor.
+///
+/// The file name in the descriptor is ignored.
 pub(crate) fn monolithic(mut sparse: Sparse, descriptor: &Descriptor) -> Result<Image, Error> {
     let mut layout = Disk::default();
     if let Some(second) = descriptor.lines.get(1) {
@@ -184,7 +191,7 @@ pub(crate) fn monolithic(mut sparse: Sparse, descriptor: &Descriptor) -> Result<
     Ok(layout.finish(Some(descriptor), Vec::new()))
 }
 
-/// An extent without descriptor: described but not read, unless the caller salvages.
+/// An extent without a descriptor: described but not read, except in a salvage.
 pub(crate) fn alone(mut sparse: Sparse, options: &ParseOptions) -> Result<Image, Error> {
     let mut layout = Disk::default();
     let refusal = Unsupported::Alone { what: sparse.what };
@@ -202,7 +209,7 @@ pub(crate) fn alone(mut sparse: Sparse, options: &ParseOptions) -> Result<Image,
     Ok(layout.finish(None, Vec::new()))
 }
 
-/// The disk as far as it is put together.
+/// A disk during assembly.
 #[derive(Default)]
 struct Disk {
     parts: Vec<Part>,
@@ -221,7 +228,7 @@ impl Disk {
     ) -> Result<(), Error> {
         let too_large = || Error::from(Corrupt::TooLarge { at: line.at });
         let len = line.sectors.checked_mul(SECTOR).ok_or_else(too_large)?;
-        // What the descriptor forbids is not read, whatever the file is.
+        // NOACCESS takes precedence over the contents of the file.
         let kind = if line.is_accessible {
             kind
         } else {
@@ -238,7 +245,7 @@ impl Disk {
         fixed: Vec<(core::ops::Range<u64>, &'static str)>,
     ) -> Option<()> {
         let end = self.end.checked_add(len).filter(|end| *end <= LARGEST_DISK)?;
-        // A refusal of the descriptor is about the descriptor.
+        // A NOACCESS refusal refers to the descriptor, not to the extent file.
         let is_about_line = matches!(kind, Kind::Refused(Refusal::Unsupported(Unsupported::NoAccess { .. })));
         let file = if is_about_line { FileId::SELF } else { file };
         self.parts.push(Part { disk: self.end..end, file, kind, fixed });
@@ -246,7 +253,7 @@ impl Disk {
         Some(())
     }
 
-    /// The whole disk is this file.
+    /// Use this file as the whole disk.
     fn whole(&mut self, mut sparse: Sparse) -> Result<(), Error> {
         self.shown.push(Shown::new(None, "", sparse.capacity, Some(&sparse)));
         self.findings.append(&mut sparse.findings);
@@ -260,7 +267,7 @@ impl Disk {
         self.shown.push(Shown::new(name, line.kind, line.sectors.saturating_mul(SECTOR), sparse));
     }
 
-    /// Findings of an extent's file, with its name.
+    /// Add the findings of an extent's file, prefixed with its name.
     fn add_findings(&mut self, line: &Line, findings: Vec<Finding>) {
         let name =
             line.name.as_ref().map(|(_, name)| ImageName(name.clone()).to_string()).unwrap_or_default();
@@ -297,7 +304,9 @@ impl Disk {
     }
 }
 
-/// Reports, once each, why parts cannot be read; unopened files are not an anomaly.
+/// Findings for parts that cannot be read, one per reason.
+///
+/// Unopened files are not an anomaly.
 fn refusal_findings(parts: &[Part]) -> Vec<Finding> {
     let mut findings: Vec<Finding> = Vec::new();
     for part in parts {

@@ -1,6 +1,7 @@
-//! The structure of an image beyond where its bytes are: each extent file on its own, then the
-//! descriptor against them. What the files of a disk say is in files of its own: headers, tables,
-//! streams, text.
+//! Structural checks that are not needed to locate the data.
+//!
+//! Each extent file is checked on its own, then the descriptor is compared with the files. Headers, tables,
+//! streams and text have modules of their own.
 
 use alloc::collections::BTreeSet;
 use alloc::format;
@@ -23,7 +24,7 @@ use crate::part::Kind;
 use crate::tables::{Entries, Grain, Tables};
 use crate::{check_stream, check_tables};
 
-/// Checks the files of an image.
+/// Check the files of an image.
 pub(crate) fn check(
     map: &Map,
     files: &dyn Files,
@@ -35,7 +36,7 @@ pub(crate) fn check(
     let mut seen = BTreeSet::new();
     for (index, part) in map.parts.iter().enumerate() {
         let Some(file) = files.get(part.file) else { continue };
-        // A file that lines name more than once is checked once.
+        // A file that several lines name is checked once.
         if report.is_over() || !seen.insert(part.file.0) {
             continue;
         }
@@ -61,8 +62,9 @@ pub(crate) fn check(
     Ok(report.finish())
 }
 
-/// What contradicts the tables that a conversion reads: their copies, grains of a stream that none names, and entries
-/// behind the disk's end.
+/// Codes of findings that contradict the tables that a conversion reads.
+///
+/// These are differing copies, stream grains without a table entry, and entries past the end of the disk.
 const CONTRADICTIONS: [&str; 4] = [
     "vmdk.check.redundant",
     "vmdk.check.leak",
@@ -70,7 +72,9 @@ const CONTRADICTIONS: [&str; 4] = [
     "vmdk.check.entry-beyond-capacity",
 ];
 
-/// What else the files say of the tables that a conversion reads; a disk of many extents has one finding of a kind.
+/// Compare the tables that a conversion reads with other structures in the files.
+///
+/// A disk of many extents yields one finding of each kind.
 pub(crate) fn cross_check(map: &Map, files: &dyn Files) -> Result<Vec<Finding>, Error> {
     let mut contradictions = Contradictions::default();
     let mut found = |finding: Finding| {
@@ -113,7 +117,7 @@ fn contradictions_of(
     Ok(())
 }
 
-/// A flat file that is longer than what is named of it.
+/// Report a flat file that is longer than the range that the descriptor uses.
 fn flat(map: &Map, id: FileId, file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) {
     let end = |at: u64, disk: &Range<u64>| at.saturating_add(disk.end - disk.start);
     let ends = map.parts.iter().filter(|part| part.file == id).filter_map(|part| match part.kind {
@@ -148,7 +152,7 @@ fn extent(
     }
 }
 
-/// Counts grains, and reports those at invalid offsets.
+/// Count grains, and report those at invalid offsets.
 fn count(
     file: &dyn ReadAt,
     tables: &Tables,
@@ -203,7 +207,7 @@ fn count(
     Ok(())
 }
 
-/// Places of grains behind the overhead that no table names.
+/// Report space for grains past the overhead that no table references.
 fn leaks(
     file: &dyn ReadAt,
     tables: &Tables,

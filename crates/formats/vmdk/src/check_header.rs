@@ -1,4 +1,4 @@
-//! Headers of extent files: fields that are not needed to read the disk.
+//! Checks of header fields that are not needed to read the disk.
 
 use alloc::format;
 use core::ops::Range;
@@ -15,26 +15,26 @@ use crate::magic::Magic;
 use crate::sparse::header;
 use crate::stream;
 
-/// What a header says of the places in its file, in bytes.
+/// Areas of an extent file according to its header, in bytes.
 #[derive(Debug, Default)]
 pub(crate) struct Frame {
-    /// Grains begin here.
+    /// End of the metadata; grains begin here.
     pub(crate) overhead: u64,
-    /// All is free from here on.
+    /// Start of the free space, which extends to the end of the file.
     pub(crate) free: Option<u64>,
-    /// Where grains may stand.
+    /// Range in which grains must lie.
     pub(crate) grains: Option<Range<u64>>,
-    /// Where grain tables may stand.
+    /// Range in which grain tables must lie.
     pub(crate) tables: Option<Range<u64>>,
-    /// Bytes of the directory, with entries that the disk does not need.
+    /// Bytes of the directory, including entries that the disk does not need.
     pub(crate) directory_len: u64,
-    /// Whether the directory stands behind the grains, which then come in the order of the disk.
+    /// Whether the directory follows the grains, which are then in disk order.
     pub(crate) is_stream: bool,
-    /// Where the field stands that names the directory.
+    /// Offset of the field with the location of the directory.
     pub(crate) directory_field: u64,
 }
 
-/// Checks the header of a file and reports the findings.
+/// Check the header of a file and report the findings.
 pub(crate) fn frame(
     file: &dyn ReadAt,
     magic: Magic,
@@ -81,7 +81,7 @@ fn hosted(file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) -> Result<Fra
     Ok(Frame { overhead: overhead.min(file.len()), is_stream, directory_field, ..Frame::default() })
 }
 
-/// Fields of a footer that reading does not hold against the header: place, length, name.
+/// Footer fields that reading does not compare: offset, length, name.
 const FOOTER_FIELDS: [(usize, usize, &str); 8] = [
     (28, 8, "descriptorOffset"),
     (36, 8, "descriptorSize"),
@@ -93,7 +93,9 @@ const FOOTER_FIELDS: [(usize, usize, &str); 8] = [
     (79, 433, "padding"),
 ];
 
-/// Holds the footer at `at` against the header. A header without a directory leaves it to the footer.
+/// Compare the footer at `at` with the header.
+///
+/// `gdOffset` is skipped if the header leaves it to the footer (`is_at_end`).
 fn footer(
     file: &dyn ReadAt,
     at: u64,
@@ -111,7 +113,8 @@ fn footer(
             let message = format!(
                 "the footer differs from the header in {name}: byte {first} is {byte:#04x}, there {other:#04x}"
             );
-            // A reader that uses the footer reads another descriptor, which may name other files, or another directory.
+            // A reader that uses the footer gets another descriptor, which may name other files, or another
+            // directory.
             let is_other = name.starts_with("descriptor") || name == "gdOffset";
             let severity = if is_other { Severity::Error } else { Severity::Warning };
             file_report.add("vmdk.check.footer", severity, at + place as u64, message);
@@ -123,7 +126,7 @@ fn footer(
 fn cowd(file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) -> Result<Frame, Error> {
     let bytes = header::<COWD_BYTES>(file)?;
     let raw = RawCowd::decode(&bytes);
-    // freeSector: where the next table or grain will be put.
+    // freeSector: the sector for the next table or grain.
     let free = u64::from(raw.free_sector) * SECTOR;
     if free > file.len() {
         let message =
@@ -160,7 +163,7 @@ fn sesparse(file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) -> Result<F
         }
     }
     Ok(Frame {
-        // A size of 0 was never seen: it says nothing.
+        // No known image has a size of 0; its meaning is unknown, so it is ignored.
         grains: (raw.grains.1 > 0).then(|| bytes(raw.grains)),
         tables: (raw.grain_tables.1 > 0).then(|| bytes(raw.grain_tables)),
         directory_len: raw.grain_directory.1.saturating_mul(SECTOR),

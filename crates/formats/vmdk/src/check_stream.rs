@@ -1,5 +1,5 @@
-//! The way along the markers of compressed grains: their order, their sizes, and whether tables
-//! name them (5.0, "Stream-Optimized Compressed Sparse Extents").
+//! Checks of the markers of compressed grains: order, sizes, table references
+//! (5.0, "Stream-Optimized Compressed Sparse Extents").
 
 use alloc::format;
 use core::ops::Range;
@@ -14,14 +14,14 @@ use crate::layout::{MARKER_BYTES, Marker, RECORD_HEAD, SECTOR};
 use crate::stream;
 use crate::tables::{Grain, Tables};
 
-/// How far a walk has come.
+/// Progress of a walk.
 struct Walk<'a> {
     file: &'a dyn ReadAt,
     tables: &'a Tables,
     is_stream: bool,
-    /// First sector behind the last grain.
+    /// First disk sector after the last grain.
     next_lba: u64,
-    /// Where the directory stood that the walk came by.
+    /// Offset of the directory that the walk found.
     directory: Option<u64>,
     leaks: u64,
 }
@@ -52,10 +52,11 @@ pub(crate) fn walk(
     Ok(())
 }
 
-/// Whether more grains may stand in the file than tables name: a damaged table forgets some.
+/// Whether the file may contain more grains than its tables reference.
 ///
-/// The places of all grains that are named add up to the room for grains, unless one is missing. Heads of grains are read, as
-/// a conversion does anyway; the markers are walked along only where the sum falls short.
+/// A damaged table can lose entries. The sizes of all referenced grains add up to the space for grains,
+/// unless an entry is missing. The check reads only the heads of the grains, as a conversion does anyway; the
+/// markers are walked only if the sum falls short.
 pub(crate) fn is_short(file: &dyn ReadAt, tables: &Tables, frame: &Frame) -> Result<bool, Error> {
     let sectors = |bytes: u64| bytes.div_ceil(SECTOR);
     let mut named = 0u64;
@@ -68,7 +69,7 @@ pub(crate) fn is_short(file: &dyn ReadAt, tables: &Tables, frame: &Frame) -> Res
     })?;
     let mut end = sectors(file.len());
     if frame.is_stream {
-        // Each table and the directory has a marker in front, and so has the footer.
+        // A marker precedes each table, the directory and the footer.
         let mut add = |table: Range<u64>| named = named.saturating_add(1 + sectors(table.end - table.start));
         check_tables::places(file, tables, frame, &mut add)?;
         end = stream::find(file)?.map_or(end, |footer| footer / SECTOR - 1);
@@ -77,7 +78,9 @@ pub(crate) fn is_short(file: &dyn ReadAt, tables: &Tables, frame: &Frame) -> Res
 }
 
 impl Walk<'_> {
-    /// Checks the marker at `at`; returns the sectors of the marker and its contents. `None` at the end.
+    /// Check the marker at `at`.
+    ///
+    /// Returns the sectors of the marker and its contents, `None` at the end.
     fn step(
         &mut self,
         at: u64,
@@ -88,7 +91,7 @@ impl Walk<'_> {
         let directory = self.tables.directory_range(0);
         Ok(match marker {
             Marker::Grain { lba, size } => self.grain(at, lba, size, file_report)?,
-            // Tables in front have no markers, and nothing follows the grains.
+            // Tables before the grains have no markers, and nothing may follow the grains.
             _ if !self.is_stream => {
                 self.foreign(at, file_report)?;
                 None
@@ -174,7 +177,7 @@ impl Walk<'_> {
         Ok(Some(sectors))
     }
 
-    /// Whether the entry of the grain at `start` of the extent names the record at `at`.
+    /// Whether the table entry of the grain at `start` references the record at `at`.
     fn is_named(&self, at: u64, start: u64) -> Result<bool, Error> {
         let tables = self.tables;
         let Ok(Some(table)) = tables.table(self.file, start / tables.coverage()) else { return Ok(false) };
@@ -183,7 +186,7 @@ impl Walk<'_> {
         Ok(tables.grain(entry, entry_at) == Ok(Grain::Compressed { at }))
     }
 
-    /// Grains and tables come before the directory.
+    /// Report a grain or table that follows the directory.
     fn late(&self, at: u64, what: &str, file_report: &mut FileReport<'_, '_>) {
         if let Some(directory) = self.directory {
             let message = format!("{what} follows the grain directory at {directory}");
@@ -191,7 +194,9 @@ impl Walk<'_> {
         }
     }
 
-    /// The end of the stream is that of the file. Zeros behind it are reported when the footer is read.
+    /// Check that the stream ends at the end of the file.
+    ///
+    /// Zeros after it are reported when the footer is read.
     fn ended(&self, at: u64, file_report: &mut FileReport<'_, '_>) -> Result<(), Error> {
         let end = at + SECTOR;
         if end < self.file.len() && stream::data_end(self.file)?.is_none_or(|data_end| data_end > end) {
@@ -204,7 +209,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Bytes behind the last grain of a file whose tables stand in front.
+    /// Report bytes after the last grain of a file whose tables precede the grains.
     fn foreign(&self, at: u64, file_report: &mut FileReport<'_, '_>) -> Result<(), Error> {
         let rest = at..self.file.len();
         if self.file.next_data(rest.start) < rest.end
@@ -219,7 +224,9 @@ impl Walk<'_> {
     }
 }
 
-/// The sectors that a marker announces, which are to be as many as its table has. 0 says nothing.
+/// The sector count of a marker, which must match the size of its table.
+///
+/// 0 means "unspecified".
 fn sized(at: u64, what: &str, found: u64, expected: u64, file_report: &mut FileReport<'_, '_>) -> u64 {
     if found != 0 && found != expected {
         let message = format!("the marker of {what} declares {found} sectors, expected {expected}");
@@ -240,8 +247,10 @@ mod tests {
     use super::*;
     use crate::tables::Entries;
 
-    /// Two grains of 4 KiB in sectors 2 and 3, the table in sector 5, the directory in 7, the footer
-    /// in 9; what is written over it.
+    /// Apply `edits` to a small stream.
+    ///
+    /// It has two grains of 4 KiB in sectors 2 and 3, the table in sector 5, the directory in 7, the footer
+    /// in 9.
     fn found(edits: &[(usize, &[u8])]) -> (Vec<(&'static str, u64)>, u64) {
         let mut file = vec![0u8; 11 * 512];
         let pieces: [(usize, &[u8]); 11] = [

@@ -1,5 +1,4 @@
-//! Directories and tables: the redundant ones against the others, entries that the disk does
-//! not need.
+//! Checks of directories and tables: redundant copies, and surplus entries.
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -16,7 +15,7 @@ use crate::holes::Holes;
 use crate::layout::SECTOR;
 use crate::tables::Tables;
 
-/// Entries behind those that the disk needs: of the directory, of the last table.
+/// Report entries past those that the disk needs, in directory and last table.
 pub(crate) fn beyond(
     file: &dyn ReadAt,
     tables: &Tables,
@@ -69,7 +68,7 @@ fn first_entry(file: &dyn ReadAt, range: Range<u64>, entry: u64) -> Result<Optio
     Ok(found.map(|(at, _)| at - (at - start) % entry))
 }
 
-/// Reports the ranges of directories and tables, each padded to whole sectors.
+/// Pass the ranges of directories and tables to a callback, in whole sectors.
 pub(crate) fn places(
     file: &dyn ReadAt,
     tables: &Tables,
@@ -93,7 +92,7 @@ pub(crate) fn places(
     Ok(())
 }
 
-/// Holds the redundant directory's tables against the others, entry by entry.
+/// Compare the tables of both directories, entry by entry.
 pub(crate) fn redundant(
     file: &dyn ReadAt,
     tables: &Tables,
@@ -108,7 +107,7 @@ pub(crate) fn redundant(
         if is_hole {
             return Ok(ControlFlow::Continue(()));
         }
-        // Tables outside of the file are reported when it is opened.
+        // Tables outside the file are reported when the file is opened.
         let both = (tables.table_of(file, tables.directory, index), tables.table_of(file, redundant, index));
         if let (Ok(table), Ok(copy)) = both
             && table != copy
@@ -136,7 +135,9 @@ fn bytes<'f>(
     }
 }
 
-/// Tells runs of entries that differ; `at` is where the copy stands, or its directory entry.
+/// Report runs of entries that differ.
+///
+/// `at` is the offset of the copy, or of its directory entry if there is no copy.
 fn compare(table: &[u8], copy: &[u8], at: u64, file_report: &mut FileReport<'_, '_>) {
     let entry =
         |bytes: &[u8], index: usize| bytes.get(index * 4..index * 4 + 4).map_or(0, LittleEndian::read_u32);

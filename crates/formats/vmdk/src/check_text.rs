@@ -1,4 +1,4 @@
-//! The descriptor against the extents that it describes.
+//! Checks of the descriptor against the extents that it describes.
 
 use alloc::borrow::Cow;
 use alloc::format;
@@ -17,25 +17,27 @@ use crate::map::Map;
 use crate::part::Kind;
 use crate::tables::Entries;
 
-/// Bytes of a descriptor that are looked at: longer ones are refused, unless limits were raised.
+/// Longest descriptor that is checked, in bytes.
+///
+/// Opening rejects longer ones, unless the limits are raised.
 const LONGEST: u64 = 16 << 20;
-/// Sectors of the largest extent of a disk in parts of 2 GB.
+/// Sectors of the largest extent of a disk that is split into parts of 2 GB.
 const TWO_GB: u64 = (2 << 30) / SECTOR;
 
-/// A descriptor and where its words stand.
+/// A descriptor and the offsets of its `KEY = VALUE` lines.
 pub(crate) struct Text {
     descriptor: Descriptor,
     words: Vec<Word>,
 }
 
-/// One `KEY = VALUE`.
+/// One `KEY = VALUE` line.
 struct Word {
     key: Vec<u8>,
     value: Vec<u8>,
     at: u64,
 }
 
-/// Types and the kinds of extent that they have; whether it is one only, whether it is compressed.
+/// Each `createType`: extent types, whether it has one extent, whether compressed.
 const KINDS: [(&str, &[&str], bool, Option<bool>); 13] = [
     ("monolithicSparse", &["SPARSE"], true, Some(false)),
     ("streamOptimized", &["SPARSE"], true, Some(true)),
@@ -53,10 +55,10 @@ const KINDS: [(&str, &[&str], bool, Option<bool>); 13] = [
 ];
 
 impl Text {
-    /// The descriptor of an image's own file, if it has one.
+    /// Read the descriptor in the image's own file, if there is one.
     pub(crate) fn read(file: &dyn ReadAt) -> Result<Option<Self>, Error> {
         let Some((bytes, at)) = bytes(file)? else { return Ok(None) };
-        // One that cannot be read was refused when the image was opened.
+        // Opening the image has already reported an invalid descriptor.
         let Ok(descriptor) = Descriptor::read(&bytes, at) else { return Ok(None) };
         let text = bytes.split(|byte| *byte == 0).next().unwrap_or_default();
         let mut words = Vec::new();
@@ -73,7 +75,7 @@ impl Text {
         Ok(Some(Self { descriptor, words }))
     }
 
-    /// The name of the file of an extent, for messages.
+    /// The file name of an extent, for messages.
     pub(crate) fn name(&self, index: usize) -> String {
         let line = self.descriptor.lines.get(index);
         line.and_then(|line| line.name.as_ref()).map(|(_, name)| shown_name(name)).unwrap_or_default()
@@ -86,7 +88,7 @@ impl Text {
     pub(crate) fn check(&self, map: &Map, files: &dyn Files, report: &mut Report<'_>) -> Result<(), Error> {
         self.ids(report);
         self.geometry(map.size / SECTOR, report);
-        // One part a line: else the lines were not what the disk was made of.
+        // With one part per line, the disk was assembled from the lines.
         if self.descriptor.lines.len() == map.parts.len() {
             self.kinds(map, report);
             self.magics(map, files, report)?;
@@ -116,7 +118,7 @@ impl Text {
         }
     }
 
-    /// Cylinders, heads and sectors are those of a disk of this size, rounded down.
+    /// Check that the CHS geometry matches this disk size, rounded down.
     fn geometry(&self, capacity: u64, report: &mut Report<'_>) {
         let keys = ["ddb.geometry.cylinders", "ddb.geometry.heads", "ddb.geometry.sectors"];
         let [Some(cylinders), Some(heads), Some(sectors)] = keys.map(|key| self.word(key)) else { return };
@@ -127,7 +129,7 @@ impl Text {
         };
         let track = h.saturating_mul(s);
         let is_possible = (1..=255).contains(&h) && (1..=63).contains(&s);
-        // An IDE disk shows 16383 cylinders at most, whatever its size.
+        // An IDE disk reports at most 16383 cylinders, whatever its size.
         let is_too_small = track > 0 && c < (capacity / track).min(16383);
         if !is_possible || is_too_small || c.saturating_mul(track) > capacity {
             let message = format!(
@@ -137,7 +139,7 @@ impl Text {
         }
     }
 
-    /// createType says what kinds of extents there are.
+    /// Check that the extent types match the `createType`.
     fn kinds(&self, map: &Map, report: &mut Report<'_>) {
         let (Some(name), Some(word)) = (&self.descriptor.create_type, self.word("createType")) else {
             return;
@@ -179,7 +181,9 @@ impl Text {
         }
     }
 
-    /// SPARSE is `KDMV`, VMFSSPARSE is `COWD`: either is read under both names.
+    /// Check the magics: SPARSE is `KDMV`, VMFSSPARSE is `COWD`.
+    ///
+    /// Reading accepts either magic under both types.
     fn magics(&self, map: &Map, files: &dyn Files, report: &mut Report<'_>) -> Result<(), Error> {
         for (line, part) in self.descriptor.lines.iter().zip(&map.parts) {
             let Some(file) = files.get(part.file).filter(|_| line.storage == Storage::Sparse) else {
@@ -200,7 +204,7 @@ fn magic_of(line: &Line) -> Magic {
     if line.kind == "VMFSSPARSE" { Magic::Cowd } else { Magic::Hosted }
 }
 
-/// Whether the grains of a `KDMV` extent are compressed.
+/// Whether the grains of a `KDMV` extent are compressed; `None` for other kinds.
 fn compressed(kind: &Kind) -> Option<bool> {
     match kind {
         Kind::Sparse(tables) => match tables.entries {
@@ -211,10 +215,10 @@ fn compressed(kind: &Kind) -> Option<bool> {
     }
 }
 
-/// Bytes and where they stand.
+/// Bytes and their file offset.
 type Placed<'f> = (Cow<'f, [u8]>, u64);
 
-/// The bytes of the descriptor.
+/// Read the bytes of the descriptor.
 fn bytes(file: &dyn ReadAt) -> Result<Option<Placed<'_>>, Error> {
     let range = match magic(&head(file)?) {
         None => 0..file.len(),
@@ -230,7 +234,7 @@ fn bytes(file: &dyn ReadAt) -> Result<Option<Placed<'_>>, Error> {
     if !is_some || len > LONGEST.max(Limits::default().text_bytes) {
         return Ok(None);
     }
-    // OK: held against a limit and against the file.
+    // OK: compared with a limit and with the length of the file.
     let bytes = file.slice(range.start, usize_of(len))?;
     let is_empty = bytes.first().is_none_or(|first| *first == 0);
     Ok((!is_empty).then_some((bytes, range.start)))

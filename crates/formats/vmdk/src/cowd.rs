@@ -1,4 +1,4 @@
-//! `COWD` files (5.0, "ESX Server Sparse Extents"): header, raw -> validated.
+//! `COWD` files (5.0, "ESX Server Sparse Extents"): header, decoded and validated.
 
 use alloc::vec::Vec;
 
@@ -11,9 +11,9 @@ use crate::sparse::{Sparse, check_directory, header, scan_directories};
 use crate::tables::{Entries, Tables};
 use crate::{Corrupt, Unsupported};
 
-/// Entries of a grain table, always.
+/// Entries of a grain table, a constant.
 const GTES: u64 = 4096;
-/// Sectors of a grain: QEMU's own bound, 1 GiB.
+/// Largest grain in sectors: QEMU's limit of 1 GiB.
 const GRAIN_LIMIT: u32 = 1 << 21;
 
 pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, Error> {

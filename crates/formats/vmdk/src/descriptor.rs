@@ -1,4 +1,4 @@
-//! The text descriptor (5.0, "The Descriptor File"): lines -> meaning.
+//! The text descriptor (5.0, "The Descriptor File"): parsing of its lines.
 
 use alloc::format;
 use alloc::string::String;
@@ -13,32 +13,32 @@ use crate::parent::{Parent, uuid_text};
 use crate::refusal::Refusal;
 use crate::{Corrupt, Unsupported, extent_line, text_end};
 
-/// Anomalous lines that are reported one by one.
+/// Number of anomalous lines that are reported individually.
 const LISTED: usize = 8;
 
-/// A descriptor whose lines were understood.
+/// A parsed descriptor.
 #[derive(Debug, Default)]
 pub(crate) struct Descriptor {
-    /// Offset of its first byte in its file.
+    /// File offset of its first byte.
     pub(crate) at: u64,
     pub(crate) create_type: Option<String>,
     pub(crate) cid: Option<u32>,
-    /// The uuid that `VirtualBox` gave to the image.
+    /// `ddb.uuid.image`, written by `VirtualBox`.
     pub(crate) uuid: Option<String>,
-    /// The uuid that `VirtualBox` gave to its contents.
+    /// `ddb.uuid.modification`, written by `VirtualBox`: the uuid of the contents.
     pub(crate) modification: Option<String>,
     pub(crate) parent: Option<Parent>,
-    /// The list of changed blocks (`changeTrackPath`).
+    /// The file that lists changed blocks (`changeTrackPath`).
     pub(crate) tracking: Option<FileRef>,
     pub(crate) lines: Vec<Line>,
-    /// Values of the disk data base that are reported.
+    /// Disk database values that are reported.
     pub(crate) shown: Vec<(&'static str, String)>,
-    /// Why the disk cannot be read though it can be described.
+    /// The reason why the disk can be described but not read.
     pub(crate) refusal: Option<Refusal>,
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Keys of the disk data base, and the names under which they are reported.
+/// Disk database keys, and the names under which they are reported.
 const SHOWN: [(&str, &str); 5] = [
     ("ddb.adapterType", "adapter-type"),
     ("ddb.virtualHWVersion", "hardware-version"),
@@ -48,7 +48,7 @@ const SHOWN: [(&str, &str); 5] = [
 ];
 
 impl Descriptor {
-    /// Reads the text that stands at `at` of its file.
+    /// Parse the text at file offset `at`.
     pub(crate) fn read(text: &[u8], at: u64) -> Result<Self, Error> {
         let mut descriptor = Self { at, ..Self::default() };
         let mut values = Values::default();
@@ -131,19 +131,23 @@ impl Descriptor {
         Ok(())
     }
 
-    /// Whether the text describes anything: an extent may keep a place for a descriptor that has none.
+    /// Whether the text describes a disk.
+    ///
+    /// An extent may reserve space for a descriptor without having one.
     pub(crate) fn is_any(&self) -> bool {
         self.cid.is_some() || self.create_type.is_some() || !self.lines.is_empty()
     }
 
-    /// All names of files, as they stand.
+    /// All file names, undecoded.
     fn names<'n>(&'n self, values: &'n Values) -> impl Iterator<Item = &'n [u8]> {
         let names = self.lines.iter().filter_map(|line| line.name.as_ref()).map(|(_, name)| name.as_slice());
         let keys = ["parentFileNameHint", "changeTrackPath"];
         names.chain(keys.into_iter().filter_map(|key| values.get(key)).map(|(name, _)| name))
     }
 
-    /// The one flat extent of a disk that is called a device, if its name is not one of a device.
+    /// The file name of the single flat extent of a disk with a device type.
+    ///
+    /// `None` if it is the name of a device.
     fn device_file(&self) -> Option<String> {
         let [Line { storage: Storage::Flat { at: 0 }, name: Some((_, name)), .. }] = self.lines.as_slice()
         else {
@@ -191,8 +195,10 @@ impl Descriptor {
     }
 }
 
-/// Version 2 marks encrypted disks, 3 adds a file of changed blocks; what 4 adds (ESX 6.5 and later) was never
-/// described, and its lines are those of the others.
+/// Reject unsupported versions.
+///
+/// Version 2 marks encrypted disks, version 3 adds a file of changed blocks. The additions of version 4 (ESX
+/// 6.5 and later) are undocumented; its lines are the same as those of the other versions.
 fn check_version(values: &Values) -> Result<(), Error> {
     let Some((value, at)) = values.get("version") else { return Ok(()) };
     match extent_line::number(value) {
@@ -205,7 +211,7 @@ fn check_version(values: &Values) -> Result<(), Error> {
     }
 }
 
-/// Types whose extents are files.
+/// Types with files as extents.
 const FILES: [&str; 14] = [
     "monolithicSparse",
     "monolithicFlat",
@@ -222,7 +228,7 @@ const FILES: [&str; 14] = [
     "seSparse",
     "custom",
 ];
-/// Types whose extents are devices.
+/// Types with devices as extents.
 const PHYSICAL: [&str; 9] = [
     "fullDevice",
     "partitionedDevice",
@@ -321,7 +327,7 @@ mod tests {
         let below = found.parent.unwrap().reference();
         assert_eq!((below.is_named(), below.at, below.label()), (false, at, parent.into()));
         assert_eq!((below.format, below.revision), (None, Some(own.to_ascii_lowercase())));
-        // A hint beside it is its name, and a content id of VMware counts more.
+        // `parentFileNameHint` gives the name, and a content id of VMware takes precedence over a uuid.
         let hinted = text.replace("CID=5074c169\n", "CID=5074c169\nparentFileNameHint=\"a\"\n");
         let below = read(&hinted).parent.unwrap().reference();
         assert_eq!((below.label(), below.identities), ("a".into(), Vec::from([parent.into()])));

@@ -1,4 +1,4 @@
-//! The descriptor of a written image (5.0, "The Descriptor File").
+//! Text of the descriptor of a written image (5.0, "The Descriptor File").
 
 use alloc::format;
 use alloc::string::String;
@@ -10,14 +10,16 @@ use imgprep_map::usize_of;
 use crate::layout::SECTOR;
 use crate::write_options::{Adapter, WriteOptions};
 
-/// An IDE disk has at most this many cylinders.
+/// Largest number of cylinders of an IDE disk.
 const MOST_IDE_CYLINDERS: u64 = 16383;
-/// A CID of this value stands for "no parent".
+/// The CID that means "no parent".
 const NO_PARENT: u32 = u32::MAX;
 
 /// Sectors of an embedded descriptor, as in all images of the vendor and of QEMU.
 pub(crate) const DESCRIPTOR_SECTORS: u64 = 20;
-/// The name of its own file in an embedded descriptor. Readers ignore it, and files are renamed.
+/// Name of its own file in an embedded descriptor.
+///
+/// Readers ignore it, and files are renamed.
 pub(crate) const EMBEDDED_NAME: &str = "disk.vmdk";
 
 /// One extent of a written disk.
@@ -28,7 +30,7 @@ pub(crate) struct WrittenExtent<'a> {
     pub(crate) name: &'a str,
 }
 
-/// The text of a descriptor. Its identifiers depend on the UUID only.
+/// The text of a descriptor. Its identifiers are derived from the UUID only.
 pub(crate) fn descriptor_text<'a>(
     options: &WriteOptions,
     extents: impl IntoIterator<Item = WrittenExtent<'a>>,
@@ -49,7 +51,7 @@ pub(crate) fn descriptor_text<'a>(
     text
 }
 
-/// The entries about the virtual hardware.
+/// The disk database: entries about the virtual hardware.
 fn database(options: &WriteOptions, cid: u32) -> String {
     let sectors = options.disk_size / SECTOR;
     let (heads, track) = options.adapter.track(sectors);
@@ -66,20 +68,22 @@ fn database(options: &WriteOptions, cid: u32) -> String {
     )
 }
 
-/// The CID: 32 bits that are not the value for "no parent".
+/// The CID: 32 bits other than the value for "no parent".
 fn content_id(uuid: [u8; 16]) -> u32 {
     let cid = Fields::be(&derived_uuid(uuid, 0)).u32::<12>();
     if cid == NO_PARENT { cid - 1 } else { cid }
 }
 
-/// 128 bits in hexadecimal digits, of which the last 32 are the CID.
+/// A content id of 128 bits in hexadecimal digits; the last 32 bits are the CID.
 fn long_content_id(uuid: [u8; 16], cid: u32) -> String {
     let derived = derived_uuid(uuid, 1);
     let fields = Fields::be(&derived);
     format!("{:016x}{:08x}{cid:08x}", fields.u64::<0>(), fields.u32::<8>())
 }
 
-/// The identifier that a guest sees: an NAA number of type 6 with the vendor's OUI 00:0c:29, and 100 bits of the UUID.
+/// The identifier that the guest reads.
+///
+/// It is an NAA number of type 6 with the vendor's OUI 00:0c:29 and 100 bits of the UUID.
 fn device_uuid(uuid: [u8; 16]) -> String {
     let mut bytes = uuid;
     let [first, second, third, fourth, ..] = &mut bytes;
@@ -96,7 +100,7 @@ fn device_uuid(uuid: [u8; 16]) -> String {
     text
 }
 
-/// A descriptor, padded to its place in an extent file.
+/// A descriptor, padded to the size that an extent file reserves for it.
 pub(crate) fn embedded(text: &str) -> Vec<u8> {
     let mut bytes = Vec::from(text);
     // OK: 10 KiB; a text with one extent has less than 1 KiB.

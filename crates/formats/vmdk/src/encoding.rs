@@ -1,8 +1,8 @@
-//! Names in the descriptor's own encoding -> the names of files.
+//! File names in the declared encoding of the descriptor.
 //!
-//! Labels are those of the WHATWG Encoding Standard, plus the code pages that it leaves out. Decoding
-//! the whole text is not needed: in all encodings here the bytes of ASCII are ASCII wherever a line
-//! or a quote is looked for.
+//! Labels are those of the WHATWG Encoding Standard, plus the code pages that it omits. The text need not be
+//! decoded as a whole: in all supported encodings, ASCII bytes mean ASCII wherever a parser searches for a
+//! line end or a quote.
 
 use alloc::string::String;
 use alloc::vec::Vec;
@@ -30,18 +30,18 @@ const CODE_PAGES: [(&str, &Encoding); 13] = [
 /// The encoding that a descriptor declares.
 #[derive(Clone, Debug, Default, PartialEq, Eq)]
 pub(crate) struct Charset {
-    /// As the descriptor writes it; empty where it declares none.
+    /// The label as written in the descriptor; empty if no encoding is declared.
     label: String,
 }
 
 /// One name of the descriptor.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Name {
-    /// Decoded where that is possible, else as it stands.
+    /// The name in UTF-8 if decoding is possible, otherwise the original bytes.
     pub(crate) bytes: Vec<u8>,
-    /// As it stands, where that differs.
+    /// The original bytes, if they differ.
     pub(crate) raw: Option<Vec<u8>>,
-    /// The declared encoding, for names that are not UTF-8.
+    /// The declared encoding, if the name is not UTF-8.
     pub(crate) encoding: Option<String>,
 }
 
@@ -53,11 +53,11 @@ impl Charset {
     fn encoding(&self) -> Option<&'static Encoding> {
         let lower = self.label.trim().to_ascii_lowercase();
         let page = CODE_PAGES.iter().find(|(label, _)| *label == lower).map(|(_, encoding)| *encoding);
-        // The text is bytes with ASCII keys: UTF-16 and ISO-2022 cannot be meant.
+        // Keys are ASCII bytes, which rules out UTF-16 and ISO-2022.
         page.or_else(|| Encoding::for_label(lower.as_bytes())).filter(|found| found.is_ascii_compatible())
     }
 
-    /// The name in UTF-8, where its bytes are valid in the declared encoding.
+    /// Decode a name to UTF-8 if its bytes are valid in the declared encoding.
     pub(crate) fn read(&self, raw: &[u8]) -> Name {
         let bytes = raw.to_vec();
         if raw.is_ascii() {
@@ -66,7 +66,7 @@ impl Charset {
         let encoding = (!self.label.is_empty()).then(|| self.label.clone());
         match self.decoded(raw) {
             Some(decoded) if decoded != raw => Name { bytes: decoded, raw: Some(bytes), encoding },
-            // UTF-8, as all names are expected.
+            // The result is UTF-8, as expected of all names.
             Some(_) => Name { bytes, raw: None, encoding: None },
             None => Name { bytes, raw: None, encoding },
         }
@@ -77,7 +77,7 @@ impl Charset {
         Some(text.into_owned().into_bytes())
     }
 
-    /// Why these names are used as they stand, where an encoding is declared and does not help.
+    /// The reason why these names are used undecoded despite a declared encoding.
     pub(crate) fn problem<'n>(&self, names: impl Iterator<Item = &'n [u8]>) -> Option<&'static str> {
         let is_known = self.encoding().is_some();
         let mut foreign = names.filter(|name| !name.is_ascii());
@@ -91,7 +91,7 @@ impl Charset {
         }
     }
 
-    /// For messages.
+    /// The label, for messages.
     pub(crate) fn label(&self) -> &str {
         &self.label
     }

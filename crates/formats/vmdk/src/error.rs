@@ -1,4 +1,4 @@
-//! Errors of VMDK images; errors of headers and tables in general are those of the kit.
+//! Errors of VMDK images. The kit defines the general errors of headers and tables.
 
 use alloc::string::String;
 
@@ -9,172 +9,173 @@ use imgprep_map::{Class, Detail, Hint};
 pub(crate) const HEADER_CODES: HeaderCodes =
     HeaderCodes { field: "vmdk.header.field", past_end: "vmdk.table.past-end" };
 
-/// A file that contradicts itself or the specification. Offsets are offsets in the file
-/// that the error is about.
+/// A file that contradicts itself or the specification.
+///
+/// Offsets refer to the file with the error.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Corrupt {
-    /// The first bytes are not what they must be.
+    /// Wrong magic at the start of a file.
     #[error("the file begins with {found:02x?}, expected {expected}")]
     Magic {
-        /// What must stand there.
+        /// Expected bytes.
         expected: &'static str,
-        /// What stands there.
+        /// Bytes found.
         found: [u8; 8],
     },
-    /// The newline check bytes were changed: by a transfer in text mode.
+    /// Modified newline check bytes, the result of a transfer in text mode.
     #[error(
         "the newline check bytes are {found:02x?}, not [0a, 20, 0d, 0a]: the file was transferred in text mode, which changes bytes throughout; transfer it again in binary mode"
     )]
     Newlines {
-        /// What stands there.
+        /// Bytes found.
         found: [u8; 4],
     },
-    /// The grain directory does not cover the disk.
+    /// A grain directory that does not cover the disk.
     #[error("the grain directory has {found} entries, but the extent needs {expected}")]
     DirectoryShort {
-        /// Offset of its size.
+        /// Offset of the directory size.
         at: u64,
-        /// Entries that are needed.
+        /// Required number of entries.
         expected: u64,
-        /// Entries that are there.
+        /// Number of entries found.
         found: u64,
     },
-    /// An entry that cannot be.
+    /// An invalid table entry.
     #[error("invalid {table} entry {found:#x}: {reason}")]
     Entry {
         /// Offset of the entry.
         at: u64,
-        /// Which table.
+        /// Name of the table.
         table: &'static str,
-        /// The entry.
+        /// Value of the entry.
         found: u64,
-        /// What is wrong with it.
+        /// Reason why it is invalid.
         reason: &'static str,
     },
-    /// A compressed grain is for another place of the disk than its table entry.
+    /// A compressed grain whose sector number differs from that of its table entry.
     #[error("the compressed grain is for sector {found}, but its table expects sector {expected}")]
     GrainLba {
-        /// Offset of the grain's own sector number.
+        /// Offset of the sector number in the grain.
         at: u64,
-        /// By the table.
+        /// Sector number according to the table.
         expected: u64,
-        /// By the grain.
+        /// Sector number in the grain.
         found: u64,
     },
-    /// A compressed grain's length cannot be.
+    /// A compressed grain with an invalid length.
     #[error("the compressed grain has {found} bytes, expected 1 to {limit}")]
     GrainLength {
         /// Offset of the length.
         at: u64,
-        /// The most that can be.
+        /// Largest valid length in bytes.
         limit: u64,
-        /// What the grain says.
+        /// Length in the grain's head.
         found: u64,
     },
-    /// A stream without its footer: the end is missing.
+    /// A stream without a footer: its end is missing.
     #[error(
         "the stream has no footer before the end of the file, so its grain directory is missing: the file is truncated"
     )]
     StreamCut {
-        /// Length of the file.
+        /// Length of the file in bytes.
         file_len: u64,
     },
-    /// More than zeros behind the end of a stream.
+    /// Data other than zeros after the end of a stream.
     #[error(
         "the stream ends at {end}, but bytes {end}..{file_len} follow, which are not all zeros: the file may be \
          two files in one"
     )]
     StreamBehind {
-        /// Where the stream ends.
+        /// Offset of the end of the stream.
         end: u64,
-        /// Length of the file.
+        /// Length of the file in bytes.
         file_len: u64,
     },
-    /// The footer contradicts the header.
+    /// A footer that contradicts the header.
     #[error("{field} is {found} in the footer and {expected} in the header")]
     Footer {
         /// Offset of the field in the footer.
         at: u64,
-        /// The specification's name.
+        /// Name of the field in the specification.
         field: &'static str,
-        /// By the header.
+        /// Value in the header.
         expected: u64,
-        /// By the footer.
+        /// Value in the footer.
         found: u64,
     },
-    /// A flat extent's file is shorter than the descriptor says.
+    /// A flat extent file that is shorter than the descriptor requires.
     #[error("the flat extent is at bytes {start}..{end}, but the file has {file_len}")]
     FlatPastEnd {
-        /// First byte of the extent.
+        /// First byte of the extent in the file.
         start: u64,
-        /// Its end.
+        /// End of the extent in the file.
         end: u64,
-        /// Length of the file.
+        /// Length of the file in bytes.
         file_len: u64,
     },
-    /// Descriptor and extent disagree about the extent's size.
+    /// Different extent sizes in descriptor and extent.
     #[error("the descriptor declares {expected} sectors, but this extent has {found}")]
     ExtentSize {
-        /// Offset of the extent's own size.
+        /// Offset of the size in the extent.
         at: u64,
-        /// By the descriptor.
+        /// Sectors according to the descriptor.
         expected: u64,
-        /// By the extent.
+        /// Sectors according to the extent.
         found: u64,
     },
-    /// A line that begins like an extent line and is invalid.
+    /// An invalid extent line.
     #[error("invalid extent line {line:?}: {reason}")]
     ExtentLine {
         /// Offset of the line.
         at: u64,
-        /// The line.
+        /// Text of the line.
         line: String,
-        /// What is wrong with it.
+        /// Reason why it is invalid.
         reason: &'static str,
     },
-    /// A value of the descriptor that cannot be.
+    /// A descriptor key with an invalid value.
     #[error("{key} is {found:?}, expected {expected}")]
     Value {
         /// Offset of the line.
         at: u64,
-        /// Its key.
+        /// Key of the line.
         key: &'static str,
-        /// What it may be.
+        /// Valid values.
         expected: &'static str,
-        /// What it is.
+        /// Value found.
         found: String,
     },
-    /// A key of the descriptor that is there twice, with two values.
+    /// A descriptor key that occurs twice, with different values.
     #[error("duplicate {key} with different values")]
     Twice {
         /// Offset of the second line.
         at: u64,
-        /// The key.
+        /// Key of the lines.
         key: &'static str,
     },
-    /// A NUL that ends the text in front of further lines.
+    /// A NUL that ends the text although more significant lines follow.
     #[error("a NUL byte ends the descriptor, but more lines follow: {line:?}")]
     Nul {
         /// Offset of the NUL.
         at: u64,
-        /// The first line behind it that counts.
+        /// First significant line after the NUL.
         line: String,
     },
-    /// A descriptor that describes no disk.
+    /// A descriptor without extents.
     #[error("the descriptor has no extent line")]
     NoExtents {
         /// Offset of the descriptor.
         at: u64,
     },
-    /// The descriptor names a parent's id and no parent, or a parent and no id.
+    /// A descriptor with a parent id but no parent name, or the reverse.
     #[error("{reason}")]
     Parent {
         /// Offset of the line.
         at: u64,
-        /// What is missing.
+        /// Description of what is missing.
         reason: &'static str,
     },
-    /// All extents together are larger than any disk.
+    /// Extents that add up to more than the maximum disk size.
     #[error("the extents up to this line exceed 2^64 bytes")]
     TooLarge {
         /// Offset of the line.
@@ -237,166 +238,166 @@ impl Detail for Corrupt {
     }
 }
 
-/// An image that may be fine, but is not read.
+/// An image that may be valid, but is not supported.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
-    /// A version of an extent file that is not known.
+    /// An unknown version of an extent file.
     #[error("unsupported version {version} of {what}: supported are {known}")]
     Version {
         /// Offset of the field.
         at: u64,
-        /// Which kind of file.
+        /// Kind of the file.
         what: &'static str,
-        /// What is known.
+        /// Supported versions.
         known: &'static str,
-        /// What it says.
+        /// Version found.
         version: u64,
     },
-    /// The disk is a device of the machine that the descriptor was made on.
+    /// A disk that is a device of the machine on which the descriptor was created.
     #[error("createType {name:?}: the disk is a device of another machine, not a file")]
     Physical {
         /// Offset of the line.
         at: u64,
-        /// The type.
+        /// `createType`.
         name: String,
     },
-    /// The disk is called a device and is a file.
+    /// A disk with a device type that is stored in a file.
     #[error("createType {name:?}: the disk is in {file}, as a RAW disk")]
     PhysicalFile {
         /// Offset of the line.
         at: u64,
-        /// The type.
+        /// `createType`.
         name: String,
-        /// The file.
+        /// Name of the file.
         file: String,
     },
-    /// A type of disk that is not known.
+    /// An unknown `createType`.
     #[error("unknown createType {name:?}")]
     CreateType {
         /// Offset of the line.
         at: u64,
-        /// The type.
+        /// `createType`.
         name: String,
     },
-    /// A type of extent that is not read.
+    /// An unsupported extent type.
     #[error("unsupported extent type {name:?}")]
     ExtentType {
         /// Offset of the line.
         at: u64,
-        /// The type.
+        /// Extent type.
         name: String,
     },
-    /// An extent that must not be read.
+    /// An extent whose access mode is NOACCESS.
     #[error("the descriptor forbids access to this extent (NOACCESS)")]
     NoAccess {
         /// Offset of the line.
         at: u64,
     },
-    /// An extent was opened instead of its descriptor.
+    /// An extent that was opened instead of its descriptor.
     #[error(
         "{what} without a descriptor, which defines its part of the disk and its parent: open the descriptor that names this file, usually a small text file"
     )]
     Alone {
-        /// The kind of extent.
+        /// Kind of the extent.
         what: &'static str,
     },
-    /// The extents' files were not opened.
+    /// Extent files that were not opened.
     #[error("the disk is stored in other files, which were not opened")]
     NotOpened {
         /// Offset of the first extent line.
         at: u64,
     },
-    /// A grain size that no writer has.
+    /// A grain size beyond the supported maximum.
     #[error("unsupported grain size of {sectors} sectors: the limit is {limit}")]
     GrainSize {
         /// Offset of the field.
         at: u64,
-        /// What it says.
+        /// Grain size in sectors.
         sectors: u64,
-        /// The most that is read.
+        /// Largest supported grain size in sectors.
         limit: u64,
     },
-    /// A combination of flags and method that no writer has.
+    /// A combination of flags and compression method that no known software writes.
     #[error("unsupported: {what} (flags {flags:#x}, compressAlgorithm {algorithm})")]
     Compression {
         /// Offset of the field.
         at: u64,
-        /// What it is.
+        /// Description of the combination.
         what: &'static str,
-        /// The header's flags.
+        /// Flags in the header.
         flags: u32,
-        /// The header's method.
+        /// `compressAlgorithm` in the header.
         algorithm: u16,
     },
-    /// An seSparse extent whose tables are behind its journal.
+    /// An seSparse extent whose journal contains changes that the tables do not.
     #[error("the extent was not closed properly, its journal must be replayed: open and close it in ESX")]
     Journal {
         /// Offset of the field.
         at: u64,
     },
-    /// A field of an seSparse header that is not known to have such a value.
+    /// A field of an seSparse header with an unknown value.
     #[error("unsupported {field} {found:#x} in the seSparse header: supported is {known}")]
     SeField {
         /// Offset of the field.
         at: u64,
-        /// Its name.
+        /// Name of the field.
         field: &'static str,
-        /// What is known.
+        /// Supported value.
         known: &'static str,
-        /// What it says.
+        /// Value found.
         found: u64,
     },
-    /// The contents are encrypted.
+    /// Encrypted contents.
     #[error("the descriptor declares the disk to be encrypted ({key})")]
     Encrypted {
         /// Offset of the line.
         at: u64,
-        /// What says so.
+        /// Key that declares the encryption.
         key: String,
     },
-    /// A descriptor inside an extent that describes more than its own file.
+    /// An embedded descriptor with more extents than its own file.
     #[error("the descriptor inside this file names {count} extents, expected only its own file")]
     EmbeddedExtents {
         /// Offset of the second extent line.
         at: u64,
-        /// Extent lines.
+        /// Number of extent lines.
         count: u64,
     },
-    /// A descriptor longer than the limit.
+    /// A descriptor whose length exceeds the limit.
     #[error("descriptor of {len} bytes exceeds the limit of {limit}")]
     DescriptorTooLong {
-        /// Offset of its length.
+        /// Offset of the descriptor's length.
         at: u64,
-        /// Its length.
+        /// Length in bytes.
         len: u64,
-        /// The most that is read.
+        /// Limit in bytes.
         limit: u64,
     },
-    /// A disk that is too large to be written.
+    /// A disk that is too large for the subformat to write.
     #[error("the disk has {size} bytes, but a VMDK of this subformat has at most {most}")]
     WriteDiskTooLarge {
-        /// Bytes of the disk.
+        /// Size of the disk in bytes.
         size: u64,
-        /// The largest disk.
+        /// Largest disk size in bytes.
         most: u64,
     },
-    /// A name of an output that a descriptor cannot contain.
+    /// An output name that a descriptor cannot contain.
     #[error(
         "the descriptor cannot contain names of files next to {name:?}: expected UTF-8 without quotes and control characters"
     )]
     WriteName {
-        /// The name of the output.
+        /// Name of the output.
         name: String,
     },
-    /// A file that becomes too long: its data does not fit.
+    /// An output file that exceeds the maximum length.
     #[error("the file would exceed 2 TiB, the limit of the sector numbers in grain tables")]
     WriteFileTooLarge,
-    /// More grains in a cut stream than memory is given for.
+    /// A truncated stream with more grains than fit in the memory limit.
     #[error("a stream without directory has more than {limit} grains")]
     TooManyGrains {
-        /// Offset of the first grain that is too much.
+        /// Offset of the first grain over the limit.
         at: u64,
-        /// How many are kept.
+        /// Largest number of grains.
         limit: u64,
     },
 }

@@ -1,7 +1,7 @@
-//! Extent lines of a descriptor (5.0, "The Extents"): text -> meaning.
+//! Extent lines of a descriptor (5.0, "The Extents").
 //!
-//! `ACCESS SECTORS TYPE "NAME" OFFSET`; names may hold blanks and quotes, so a name ends
-//! at the line's last quote.
+//! The syntax is `ACCESS SECTORS TYPE "NAME" OFFSET`. Names may contain blanks and quotes, so a name ends at
+//! the last quote of the line.
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -12,12 +12,12 @@ use crate::encoding::Charset;
 use crate::layout::SECTOR;
 use crate::{Corrupt, Unsupported};
 
-/// What a part of the disk is kept in.
+/// How a part of the disk is stored.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Storage {
-    /// Nothing: it reads as zeros.
+    /// Not stored: it reads as zeros.
     Zero,
-    /// A file that is the bytes, from this offset on.
+    /// The plain bytes of a file, from offset `at` on.
     Flat { at: u64 },
     /// A `KDMV` or `COWD` file.
     Sparse,
@@ -28,23 +28,23 @@ pub(crate) enum Storage {
 /// One extent line.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct Line {
-    /// Offset of the line.
+    /// File offset of the line.
     pub(crate) at: u64,
     pub(crate) is_accessible: bool,
     pub(crate) sectors: u64,
-    /// The type as it stands there.
+    /// The type as written in the line.
     pub(crate) kind: &'static str,
     pub(crate) storage: Storage,
-    /// Offset of the name and the name; none for zeros.
+    /// File offset of the name, and the name; `None` for zeros.
     pub(crate) name: Option<(u64, Vec<u8>)>,
-    /// Other spellings of the name.
+    /// Alternative spellings of the name.
     pub(crate) others: Vec<ImageName>,
     /// The encoding that the descriptor declares for the name.
     pub(crate) encoding: Option<String>,
 }
 
 impl Line {
-    /// The name in UTF-8, and as it stands beside that.
+    /// Decode the name to UTF-8 and keep its original bytes as an alternative.
     pub(crate) fn decode(&mut self, charset: &Charset) {
         let Some((_, bytes)) = &mut self.name else { return };
         let name = charset.read(bytes);
@@ -62,13 +62,13 @@ const TYPES: [(&str, Storage); 6] = [
     ("SESPARSE", Storage::SeSparse),
 ];
 
-/// Whether a line begins as an extent's.
+/// Whether a line begins like an extent line.
 pub(crate) fn is_extent_line(line: &[u8]) -> bool {
     let (word, rest) = word(line);
     !rest.is_empty() && [&b"RW"[..], b"RDONLY", b"NOACCESS"].contains(&word)
 }
 
-/// Reads one line, without blanks around it, which stands at `at`.
+/// Parse one line without surrounding blanks, at file offset `at`.
 pub(crate) fn read(line: &[u8], at: u64) -> Result<Line, Problem> {
     let bad = |reason| Problem::Corrupt(Corrupt::ExtentLine { at, line: shown(line), reason });
     let (access, rest) = word(line);
@@ -111,14 +111,16 @@ pub(crate) fn read(line: &[u8], at: u64) -> Result<Line, Problem> {
     Ok(line_out)
 }
 
-/// Why a line is refused.
+/// Reason to reject a line.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) enum Problem {
     Corrupt(Corrupt),
     Unsupported(Unsupported),
 }
 
-/// The first and the last quote, if what is before the first is blank and something is between them.
+/// Positions of the first and the last quote.
+///
+/// `None` unless only blanks precede the first one and the name between them is not empty.
 fn quotes(rest: &[u8]) -> Option<(usize, usize)> {
     let first = rest.iter().position(|byte| *byte == b'"')?;
     let last = rest.iter().rposition(|byte| *byte == b'"')?;
@@ -126,7 +128,7 @@ fn quotes(rest: &[u8]) -> Option<(usize, usize)> {
     (trim(&rest[..first]).is_empty() && first + 1 < last).then_some((first, last))
 }
 
-/// The first word and what follows it.
+/// The first word and the rest of the line.
 fn word(line: &[u8]) -> (&[u8], &[u8]) {
     let line = line.trim_ascii_start();
     let end = line.iter().position(u8::is_ascii_whitespace).unwrap_or(line.len());
@@ -137,7 +139,7 @@ fn trim(bytes: &[u8]) -> &[u8] {
     bytes.trim_ascii()
 }
 
-/// Digits only, and no more than 64 bits of them.
+/// Parse decimal digits; `None` for other characters and more than 64 bits.
 pub(crate) fn number(word: &[u8]) -> Option<u64> {
     let text =
         core::str::from_utf8(word).ok().filter(|text| text.bytes().all(|byte| byte.is_ascii_digit()))?;

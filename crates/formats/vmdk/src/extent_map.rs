@@ -1,4 +1,4 @@
-//! Where the bytes of one extent are: flat, by grain tables, or by the records of a stream.
+//! Location of the data of one extent: flat, in grain tables, or in stream records.
 
 use core::ops::{ControlFlow, Range};
 
@@ -12,7 +12,7 @@ use crate::part::Part;
 use crate::tables::{Grain, Tables, past_end};
 use crate::walked::Walked;
 
-/// One extent, and what its unallocated grains mean.
+/// One extent, and the source of its unallocated grains.
 pub(crate) struct ExtentMap<'a> {
     pub(crate) part: &'a Part,
     pub(crate) unallocated: &'a Source,
@@ -58,7 +58,7 @@ impl ExtentMap<'_> {
             let index = entries.start;
             let table = if is_hole { None } else { self.find_table(file, tables, index, &mut holes)? };
             match table {
-                // Entries in a hole are unallocated: all of them are one extent.
+                // Entries in a hole are unallocated and form one extent.
                 None => {
                     let end = start + tables.described(entries.end - 1).end;
                     Ok(builder.push(end - builder.at(), self.unallocated.clone()))
@@ -68,7 +68,9 @@ impl ExtentMap<'_> {
         })
     }
 
-    /// The table, if anything is allocated in it: zeros mean nothing, and a hole is zeros.
+    /// The table of a directory entry; `None` if it is unallocated or lies in a hole.
+    ///
+    /// A hole consists of zeros, which mean "unallocated".
     fn find_table(
         &self,
         file: &dyn ReadAt,
@@ -81,13 +83,13 @@ impl ExtentMap<'_> {
         Ok(table.filter(|table| !holes.has(table)))
     }
 
-    /// The error in this extent's file, which concerns these bytes of the extent.
+    /// Attach this extent's file and the affected part of the disk to an error.
     fn lost(&self, error: Error, part: &Range<u64>) -> Error {
         let start = self.part.disk.start;
         error.in_file(self.part.file).hitting(start + part.start..start + part.end)
     }
 
-    /// Pushes the grains of one table that lie in `wanted`.
+    /// Push the grains of one table that intersect `wanted`.
     fn table(
         &self,
         file: &dyn ReadAt,
@@ -109,7 +111,7 @@ impl ExtentMap<'_> {
         })
     }
 
-    /// Where the bytes of one grain are; `part` is the grain, clipped to its extent.
+    /// The source of one grain; `part` is the grain, clipped to its extent.
     fn source(
         &self,
         file: &dyn ReadAt,
@@ -134,7 +136,9 @@ impl ExtentMap<'_> {
         })
     }
 
-    /// A grain's payload; the last grain of an extent may decompress to no more than what is left of it.
+    /// The source of a compressed grain.
+    ///
+    /// The last grain of an extent may decompress to only the rest of the extent.
     fn compressed(&self, at: u64, len: u32, start: u64, grain: u64) -> Source {
         let disk = self.part.disk.start + start;
         Source::Compressed {

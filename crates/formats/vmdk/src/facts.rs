@@ -1,4 +1,4 @@
-//! The facts for `info`, under the names that `qemu-img info` uses.
+//! Facts for `info`, named as in `qemu-img info`.
 
 use alloc::format;
 use alloc::string::{String, ToString};
@@ -15,10 +15,10 @@ use crate::sparse::Sparse;
 /// The reported facts of one extent.
 pub(crate) struct Shown {
     name: String,
-    /// The type in the descriptor; nothing where the extent is the image itself.
+    /// Type in the descriptor; empty if the extent is the image itself.
     kind: &'static str,
     size: u64,
-    /// Grain size and whether grains are compressed, of extents that are understood.
+    /// Grain size and whether grains are compressed, of a parsed sparse extent.
     grain: Option<(u64, bool)>,
     what: Option<(&'static str, &'static str)>,
     is_dirty: bool,
@@ -38,7 +38,7 @@ impl Shown {
 
     fn value(&self) -> Value {
         let mut table = Vec::new();
-        // An extent without descriptor does not contain its own name.
+        // An extent without a descriptor does not contain its own name.
         if !self.name.is_empty() {
             table.push(("filename", Value::Text(self.name.clone())));
         }

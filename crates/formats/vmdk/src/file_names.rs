@@ -1,4 +1,4 @@
-//! The names of the files of an image that consists of several.
+//! File names of an image that consists of several files.
 
 use alloc::format;
 use alloc::string::String;
@@ -11,15 +11,20 @@ use crate::Unsupported;
 use crate::descriptor_text::WrittenExtent;
 use crate::layout::SECTOR;
 
-/// Bytes of the disk in a split extent, 2 GiB minus 1 MiB as in images of the vendor: the file with its tables has less
-/// than 2 GiB.
+/// Bytes of the disk per split extent: 2 GiB minus 1 MiB, as in vendor images.
+///
+/// The file, including its tables, has less than 2 GiB.
 pub(crate) const SPLIT: u64 = 2047 << 20;
-/// The largest number of split extents: writing and verifying keep two files open for each, and 1024 is a common limit.
+/// Largest number of split extents.
+///
+/// Writing and verifying keep two files open for each, and 1024 is a common limit.
 pub(crate) const MOST_EXTENTS: u64 = 480;
-/// Address of the descriptor, behind all extents.
+/// Address of the descriptor, after all extents.
 pub(crate) const DESCRIPTOR_AT: u64 = 1 << 62;
 
-/// Fails unless the descriptor can contain the names of extents next to `name`, in which invalid UTF-8 was replaced.
+/// Fails if a descriptor cannot contain the names of extents next to `name`.
+///
+/// Invalid UTF-8 in `name` is already replaced.
 pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     let is_invalid = |c: char| c == '"' || c == char::REPLACEMENT_CHARACTER || c.is_control();
     if name.is_empty() || name.chars().any(is_invalid) {
@@ -28,7 +33,7 @@ pub(crate) fn check_name(name: &str) -> Result<(), Error> {
     Ok(())
 }
 
-/// The name of an extent of `name`: `disk-s001.vmdk` for `disk.vmdk` and the suffix `s001`.
+/// The name of an extent: `disk-s001.vmdk` for `disk.vmdk` and the suffix `s001`.
 pub(crate) fn extent_name(name: &str, suffix: &str) -> String {
     match name.rsplit_once('.') {
         Some((stem, extension)) if !stem.is_empty() => format!("{stem}-{suffix}.{extension}"),
@@ -40,13 +45,13 @@ pub(crate) fn extent_name(name: &str, suffix: &str) -> String {
 #[derive(Clone, Debug)]
 pub(crate) struct ExtentFile {
     pub(crate) name: String,
-    /// Its part of the disk, in bytes.
+    /// Bytes of the disk in this extent.
     pub(crate) disk: Range<u64>,
 }
 
-/// The extents of a disk of `size` bytes that is split, with names of the kind `s` (sparse) or `f` (flat).
+/// The extents of a split disk of `size` bytes.
 ///
-/// Fails if there are too many.
+/// `kind` selects the names: `s` (sparse) or `f` (flat). Fails if there are too many extents.
 pub(crate) fn split(name: &str, size: u64, kind: char) -> Result<Vec<ExtentFile>, Error> {
     // An empty disk has one empty extent.
     let count = size.div_ceil(SPLIT).max(1);
@@ -65,13 +70,15 @@ impl ExtentFile {
         self.disk.end - self.disk.start
     }
 
-    /// Its line in the descriptor.
+    /// The extent's line in the descriptor.
     pub(crate) fn line<'a>(&'a self, kind: &'a str) -> WrittenExtent<'a> {
         WrittenExtent { sectors: self.len() / SECTOR, kind, name: &self.name }
     }
 }
 
-/// The maximum length of a descriptor that names this many extents, in bytes. File systems have names of 255 bytes.
+/// Maximum length in bytes of a descriptor with this many extents.
+///
+/// File names have up to 255 bytes.
 pub(crate) fn max_descriptor_len(extents: usize) -> u64 {
     1024 + 300 * extents as u64
 }

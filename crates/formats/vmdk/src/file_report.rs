@@ -5,7 +5,7 @@ use alloc::string::{String, ToString};
 
 use imgprep_map::{ImageName, Report, Severity};
 
-/// Where findings of one file go: their messages begin with its name.
+/// A report on one file; messages begin with the file's name.
 pub(crate) struct FileReport<'r, 'f> {
     pub(crate) report: &'r mut Report<'f>,
     pub(crate) name: String,
@@ -26,7 +26,7 @@ impl FileReport<'_, '_> {
     }
 }
 
-/// For messages.
+/// A file name for messages.
 pub(crate) fn shown_name(name: &[u8]) -> String {
     ImageName(name.to_vec()).to_string()
 }

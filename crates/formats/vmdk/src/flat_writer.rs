@@ -1,4 +1,4 @@
-//! Writes flat images: the bytes of the disk in one file or in several, and a descriptor.
+//! Writer of flat images: the disk in one or several files, and a descriptor.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -12,10 +12,12 @@ use crate::file_names::{
 };
 use crate::write_options::WriteOptions;
 
-/// The largest disk in one flat extent, 1 EiB: the descriptor's address follows it.
+/// Largest disk in one flat extent: 1 EiB.
+///
+/// The address of the descriptor follows it.
 const MOST: u64 = 1 << 60;
 
-/// A writer of flat images.
+/// Writer of flat images.
 pub(crate) struct FlatWriter {
     options: WriteOptions,
     extents: Vec<ExtentFile>,
@@ -52,7 +54,7 @@ impl ImageWriter for FlatWriter {
         SinkKind::Random
     }
 
-    /// The addresses of the extents are those of the disk.
+    /// Addresses of extents equal disk offsets.
     fn linear_at(&self) -> Option<u64> {
         Some(0)
     }

@@ -1,4 +1,4 @@
-//! The grain table that is being filled.
+//! The grain table under construction.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -8,14 +8,14 @@ use imgprep_map::{Error, usize_of};
 use crate::Unsupported;
 use crate::layout::SECTOR;
 
-/// Entries of a written grain table, the specification's constant.
+/// Entries of a written grain table, a constant of the specification.
 pub(crate) const ENTRIES: u64 = 512;
 /// Bytes of a written grain table.
 pub(crate) const TABLE_BYTES: u64 = ENTRIES * 4;
-/// The largest written directory: QEMU's limit.
+/// Tables of the largest written directory: QEMU's limit.
 pub(crate) const MOST_TABLES: u64 = 32 << 20;
 
-/// A grain table with its number in the directory.
+/// A grain table and its index in the directory.
 pub(crate) struct GrainTable {
     pub(crate) index: u64,
     entries: Vec<u32>,
@@ -27,7 +27,7 @@ impl GrainTable {
         Self { index, entries: vec![0; usize_of(ENTRIES)] }
     }
 
-    /// Sets the entry of the grain `grain` of the extent, which is stored at file offset `at`.
+    /// Set the entry of the extent's grain `grain`, stored at file offset `at`.
     pub(crate) fn set(&mut self, grain: u64, at: u64) -> Result<(), Error> {
         let sector = sector_of(at)?;
         // OK: less than the number of entries.
@@ -41,14 +41,12 @@ impl GrainTable {
     }
 }
 
-/// Entries as they stand in the file.
+/// Encode entries as stored in the file.
 pub(crate) fn entry_bytes(entries: &[u32]) -> Vec<u8> {
     entries.iter().flat_map(|entry| entry.to_le_bytes()).collect()
 }
 
-/// The sector number in an entry of either table.
-///
-/// Fails past 2 TiB.
+/// The sector number for a directory or table entry. Fails past 2 TiB.
 pub(crate) fn sector_of(at: u64) -> Result<u32, Error> {
     u32::try_from(at / SECTOR).map_err(|_| Unsupported::WriteFileTooLarge.into())
 }

@@ -1,4 +1,4 @@
-//! The walks over grain directories and grain tables on which extents, file usage and checks ride.
+//! Walks over grain directories and tables, for extents, file usage and checks.
 
 use core::ops::{ControlFlow, Range};
 
@@ -8,8 +8,10 @@ use imgprep_map::{Error, ReadAt};
 use crate::holes::Holes;
 use crate::tables::{Grain, Tables};
 
-/// Visits `entries` of the directories, which have the same entries: one at a time, or as a run where all directories
-/// are holes of the file (`true`). Such entries are zero, and are not read.
+/// Visit the entries `entries` of directories with the same number of entries.
+///
+/// Entries are visited one at a time. Where all directories are holes of the file, the entries are visited as
+/// one run (`true`); they are zero and are not read.
 pub(crate) fn walk_directories<const D: usize>(
     file: &dyn ReadAt,
     tables: &Tables,
@@ -18,7 +20,7 @@ pub(crate) fn walk_directories<const D: usize>(
     mut visit: impl FnMut(Range<u64>, bool) -> Flow,
 ) -> Flow {
     let step = tables.entry_bytes();
-    // One for each directory: they are asked in turns.
+    // One `Holes` per directory, because the lookups alternate between directories.
     let mut places = directories.map(|directory| (directory, Holes::new(file)));
     let mut index = entries.start;
     while index < entries.end {
@@ -37,8 +39,9 @@ pub(crate) fn walk_directories<const D: usize>(
     Ok(ControlFlow::Continue(()))
 }
 
-/// Visits the entries `grains` of table `index`, each with the first byte of its grain in the extent. A run of zeros
-/// has more than one entry.
+/// Visit the entries `grains` of table `index`, with each grain's extent offset.
+///
+/// Consecutive zeros are visited as one run.
 pub(crate) fn walk_table(
     file: &dyn ReadAt,
     tables: &Tables,
@@ -56,7 +59,9 @@ pub(crate) fn walk_table(
     }
 }
 
-/// Walks the grains that valid entries reference: file offset of the entry, first byte in the extent, state.
+/// Visit the grains that valid entries reference.
+///
+/// The arguments are the file offset of the entry, the offset of the grain in the extent, and its state.
 pub(crate) fn walk_grains(
     file: &dyn ReadAt,
     tables: &Tables,

@@ -1,10 +1,10 @@
-//! Holes of a file, asked for once each: a hole that holds a thousand tables costs one question.
+//! A cache of file holes: many tables in one hole need only one query.
 
 use core::ops::Range;
 
 use imgprep_map::ReadAt;
 
-/// What was learned about a file's holes last.
+/// The most recently queried hole and data range of a file.
 pub(crate) struct Holes<'a> {
     file: &'a dyn ReadAt,
     hole: Range<u64>,
@@ -16,7 +16,7 @@ impl<'a> Holes<'a> {
         Self { file, hole: 0..0, data: 0..0 }
     }
 
-    /// Whether all of `range` is a hole.
+    /// Whether `range` lies completely in a hole.
     pub(crate) fn has(&mut self, range: &Range<u64>) -> bool {
         let is_in = |known: &Range<u64>| known.start <= range.start && range.start < known.end;
         if is_in(&self.data) {
@@ -34,7 +34,7 @@ impl<'a> Holes<'a> {
         range.end <= self.hole.end
     }
 
-    /// How many entries of `step` bytes from `at` on lie in one hole.
+    /// Number of entries of `step` bytes from `at` on that lie in one hole.
     pub(crate) fn entries(&mut self, at: u64, step: u64) -> u64 {
         if self.has(&(at..at.saturating_add(step))) { (self.hole.end - at) / step } else { 0 }
     }
@@ -48,7 +48,7 @@ mod tests {
 
     use super::*;
 
-    /// Data from 100 to 200 only; counts the questions.
+    /// A file with data in 100..200 only, which counts queries.
     struct Gaps(AtomicU32);
 
     impl ReadAt for Gaps {

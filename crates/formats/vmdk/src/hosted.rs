@@ -1,5 +1,5 @@
-//! `KDMV` files (5.0, "Hosted Sparse Extents" and "Stream-Optimized Compressed Sparse
-//! Extents"): header, raw -> validated.
+//! `KDMV` files: decoding and validation of the header
+//! (5.0, "Hosted Sparse Extents" and "Stream-Optimized Compressed Sparse Extents").
 
 use alloc::format;
 use alloc::string::ToString;
@@ -20,11 +20,11 @@ use crate::stream::{self, Footer};
 use crate::tables::{Entries, Tables};
 use crate::{Corrupt, Unsupported};
 
-/// Sectors of a plain grain: QEMU's own bound, 1 GiB.
+/// Largest uncompressed grain in sectors: QEMU's limit of 1 GiB.
 const GRAIN_LIMIT: u64 = 1 << 21;
-/// Sectors of a compressed grain, which is decompressed in memory: 32 MiB.
+/// Largest compressed grain in sectors: 32 MiB, as it is decompressed in memory.
 const PACKED_GRAIN_LIMIT: u64 = 1 << 16;
-/// Entries of a grain table: the specification's constant, which QEMU takes for a bound.
+/// Largest grain table in entries: constant in the specification, a limit in QEMU.
 const GTES_LIMIT: u32 = 512;
 
 pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, Error> {
@@ -42,7 +42,7 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
         version: match raw.version {
             1 => "1",
             2 => "2",
-            // No other is left by `check_fields`.
+            // `check_fields` rejects all other versions.
             _ => "3",
         },
         capacity,
@@ -80,7 +80,9 @@ pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, 
     Ok(sparse)
 }
 
-/// Finds the grain directory, or what is left to go by.
+/// Locate the grain directory.
+///
+/// A salvage may use the redundant directory or the markers instead.
 fn place_tables(
     file: &dyn ReadAt,
     raw: &RawHosted,
@@ -126,7 +128,9 @@ fn place_tables(
     Ok(())
 }
 
-/// What follows the end of a stream: a tool that fills whole blocks leaves zeros there.
+/// Check the bytes after the end of a stream.
+///
+/// Zeros are accepted: tools that write whole blocks leave them.
 fn place_end(file: &dyn ReadAt, end: u64, sparse: &mut Sparse) -> Result<Option<Refusal>, Error> {
     let file_len = file.len();
     if stream::data_end(file)?.is_some_and(|data_end| data_end > end) {
@@ -146,7 +150,7 @@ fn place_end(file: &dyn ReadAt, end: u64, sparse: &mut Sparse) -> Result<Option<
     Ok(None)
 }
 
-/// The redundant directory is not used for reading, unless the other one is lost.
+/// Locate the redundant directory. It is only read if the other one is lost.
 fn place_redundant(file: &dyn ReadAt, raw: &RawHosted, tables: &mut Tables, sparse: &mut Sparse) {
     if raw.flags & FLAG_REDUNDANT == 0 || raw.rgd_offset == 0 || raw.rgd_offset == DIRECTORY_AT_END {
         return;
@@ -169,7 +173,7 @@ fn check_fields(raw: &RawHosted) -> Result<(), Error> {
         let (what, known) = ("a KDMV file", "1 to 3");
         return Err(Unsupported::Version { at: 4, what, known, version: raw.version.into() }.into());
     }
-    // First of all: where they are wrong nothing else can be believed.
+    // This check is first: if these bytes are wrong, no other field is reliable.
     if raw.flags & FLAG_NEWLINES != 0 && raw.newlines != NEWLINES {
         return Err(Corrupt::Newlines { found: raw.newlines }.into());
     }
@@ -186,7 +190,9 @@ fn check_fields(raw: &RawHosted) -> Result<(), Error> {
     Ok(())
 }
 
-/// Whether grains are compressed. Only all of it together is in use: flag, markers and method.
+/// Whether grains are compressed.
+///
+/// Flag, markers and method are supported together only.
 fn check_compression(raw: &RawHosted) -> Result<bool, Error> {
     let (flags, algorithm) = (raw.flags, raw.compress_algorithm);
     let refuse = |at, what| Err(Unsupported::Compression { at, what, flags, algorithm }.into());
@@ -236,7 +242,9 @@ mod tests {
     use super::*;
     use crate::layout::DIRECTORY_AT_END as AT_END;
 
-    /// 1 MiB in grains of 64 KiB, directory in sector 1, its table in sectors 2 to 5.
+    /// An image of 1 MiB in grains of 64 KiB.
+    ///
+    /// The directory is in sector 1, its table in sectors 2 to 5.
     fn plain() -> Vec<u8> {
         let mut file = vec![0; 8192];
         file[..12].copy_from_slice(b"KDMV\x01\0\0\0\x01\0\0\0");
@@ -347,14 +355,14 @@ mod tests {
         assert_eq!(codes(&[(11, &[0x80])]), [("vmdk.header.flags", Some(8))]);
         assert_eq!(codes(&[(8, &[3]), (48, &[0xff])]), [("vmdk.redundant.past-end", Some(48))]);
         assert_eq!(codes(&[(512, &[0xff])]), [("vmdk.directory.entries", Some(512))]);
-        // The redundant directory in sector 8 names a table behind the file's end.
+        // The redundant directory in sector 8 references a table past the end of the file.
         assert_eq!(
             codes(&[(8, &[3]), (48, &[8]), (4096, &[0xff])]),
             [("vmdk.redundant.entries", Some(4096))]
         );
     }
 
-    /// A stream with one grain in sector 16 and no end.
+    /// A stream with one grain in sector 16 that ends after the grain.
     fn cut_stream() -> Vec<u8> {
         let mut file = plain();
         file[10] = 3;

@@ -1,4 +1,4 @@
-//! Lines `KEY = "VALUE"` of a descriptor.
+//! `KEY = "VALUE"` lines of a descriptor.
 
 use alloc::string::ToString;
 use alloc::vec::Vec;
@@ -7,13 +7,13 @@ use imgprep_map::ImageName;
 
 use crate::Corrupt;
 
-/// Lines `KEY = "VALUE"` that mean something here, as they were found.
+/// The significant `KEY = "VALUE"` lines, in file order.
 #[derive(Default)]
 pub(crate) struct Values {
     found: Vec<(&'static str, Vec<u8>, u64)>,
 }
 
-/// Keys of the header that decide what the disk is.
+/// Keys that determine the disk's contents or its parent.
 pub(crate) const KEYS: [&str; 12] = [
     "version",
     "createType",
@@ -29,7 +29,7 @@ pub(crate) const KEYS: [&str; 12] = [
     "ddb.uuid.parentmodification",
 ];
 
-/// Whether a key decides what the disk is, or what lies below it.
+/// Whether a key determines the disk's contents or its parent.
 pub(crate) fn is_decisive(key: &[u8]) -> bool {
     KEYS.iter().any(|name| name.as_bytes().eq_ignore_ascii_case(key))
 }
@@ -51,13 +51,13 @@ impl Values {
     }
 }
 
-/// `KEY = "VALUE"`, blanks and quotes left out.
+/// Split a `KEY = "VALUE"` line; blanks and quotes are removed.
 pub(crate) fn key_and_value(line: &[u8]) -> Option<(&[u8], &[u8])> {
     let equals = line.iter().position(|byte| *byte == b'=').filter(|_| !line.starts_with(b"#"))?;
     // OK: `equals` is the index of a byte.
     let (key, value) = (line[..equals].trim_ascii(), line[equals + 1..].trim_ascii());
     let inner = value.strip_prefix(b"\"").and_then(|value| value.strip_suffix(b"\""));
-    // A key is one word: else the line is a sentence with a sign in it.
+    // A key is a single word. Otherwise the line is prose that contains an equals sign.
     let is_key = !key.is_empty() && !key.iter().any(u8::is_ascii_whitespace);
     is_key.then_some((key, inner.unwrap_or(value)))
 }

@@ -1,11 +1,12 @@
-//! On-disk structures: sizes, offsets, magics. Integers are little-endian, places are
-//! counted in sectors of 512 bytes from the beginning of the file.
+//! On-disk structures: sizes, offsets, magics.
+//!
+//! Integers are little-endian. Locations are in sectors of 512 bytes from the start of the file.
 
 use imgprep_format_kit::{Fields, FieldsMut};
 
 /// The format's name.
 pub const NAME: &str = "vmdk";
-/// Bytes of a sector, whatever the disk.
+/// Bytes of a sector, independent of the disk's own sector size.
 pub(crate) const SECTOR: u64 = 512;
 
 /// First line of a descriptor (5.0, "The Descriptor File").
@@ -26,27 +27,27 @@ pub(crate) const COWD_BYTES: usize = 2048;
 /// Bytes of either header of an seSparse extent.
 pub(crate) const SE_BYTES: usize = 512;
 
-/// The four newline check bytes are valid.
+/// The newline check bytes are valid.
 pub(crate) const FLAG_NEWLINES: u32 = 1 << 0;
-/// There is a redundant grain directory.
+/// A redundant grain directory is present.
 pub(crate) const FLAG_REDUNDANT: u32 = 1 << 1;
 /// Grain table entry 1 means zeros.
 pub(crate) const FLAG_ZEROED: u32 = 1 << 2;
 /// Grains are compressed.
 pub(crate) const FLAG_COMPRESSED: u32 = 1 << 16;
-/// Grains and tables have markers.
+/// Grains and tables are preceded by markers.
 pub(crate) const FLAG_MARKERS: u32 = 1 << 17;
 pub(crate) const KNOWN_FLAGS: u32 =
     FLAG_NEWLINES | FLAG_REDUNDANT | FLAG_ZEROED | FLAG_COMPRESSED | FLAG_MARKERS;
 
-/// The expected newline check bytes: they detect a transfer that converted line ends.
+/// Expected newline check bytes, which detect a transfer that converted line ends.
 pub(crate) const NEWLINES: [u8; 4] = *b"\n \r\n";
-/// Where they stand.
+/// Offset of the newline check bytes.
 pub(crate) const NEWLINES_AT: u64 = 73;
-/// `gdOffset` of a stream: the offset is in the footer.
+/// `gdOffset` of a stream: the footer contains the offset.
 pub(crate) const DIRECTORY_AT_END: u64 = u64::MAX;
 
-/// The header of a hosted sparse extent as it stands in the file (5.0, "Hosted Sparse Extents").
+/// Header of a hosted sparse extent, as stored (5.0, "Hosted Sparse Extents").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawHosted {
     pub(crate) version: u32,            // 4
@@ -84,7 +85,7 @@ impl RawHosted {
         }
     }
 
-    /// The header as it is written: the magic first, zeros after the fields.
+    /// Encode the header: magic, fields, then zeros.
     pub(crate) fn encode(&self) -> [u8; HOSTED_BYTES] {
         let mut bytes = [0; HOSTED_BYTES];
         let mut fields = FieldsMut::le(&mut bytes);
@@ -106,7 +107,7 @@ impl RawHosted {
     }
 }
 
-/// The header of an ESX server sparse extent (5.0, "ESX Server Sparse Extents").
+/// Header of an ESX server sparse extent (5.0, "ESX Server Sparse Extents").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawCowd {
     pub(crate) version: u32,          // 4
@@ -135,8 +136,9 @@ impl RawCowd {
     }
 }
 
-/// The constant header of an seSparse extent. No specification is public: the fields are
-/// those that ESX writes to its log.
+/// Constant header of an seSparse extent.
+///
+/// There is no public specification. The fields are those that ESX writes to its log.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawSe {
     pub(crate) version: u64,                // 8
@@ -177,27 +179,27 @@ impl RawSe {
     }
 }
 
-/// Bytes of a marker, or of the head of a compressed grain, that say what follows.
+/// Bytes of a marker without padding, or of the head of a compressed grain.
 pub(crate) const MARKER_BYTES: usize = 16;
 /// Bytes of a marker, padded to a sector.
 pub(crate) const MARKER_SECTOR: usize = 512;
-/// Where the payload of a compressed grain begins.
+/// Offset of the payload in a compressed grain.
 pub(crate) const RECORD_HEAD: u64 = 12;
 
-/// What stands at a sector of a stream (5.0, "Stream-Optimized Compressed Sparse Extents").
+/// Type of a stream sector (5.0, "Stream-Optimized Compressed Sparse Extents").
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Marker {
-    /// A compressed grain: its first sector on the extent's disk, bytes of its payload.
+    /// A compressed grain: first sector in the extent, and bytes of the payload.
     Grain {
         lba: u64,
         size: u32,
     },
     EndOfStream,
-    /// A grain table, a grain directory, a footer, of so many sectors.
+    /// A grain table, a grain directory, a footer, with the number of sectors.
     GrainTable(u64),
     GrainDirectory(u64),
     Footer(u64),
-    /// None of these.
+    /// Any other contents.
     Unknown,
 }
 
@@ -215,7 +217,9 @@ impl Marker {
         }
     }
 
-    /// The sector of a marker. That of a grain has the payload after its first 12 bytes instead of zeros.
+    /// Encode the sector of a marker.
+    ///
+    /// For a grain, the payload replaces the zeros after the first 12 bytes.
     pub(crate) fn encode(self) -> [u8; MARKER_SECTOR] {
         let (value, size, kind) = match self {
             Self::Grain { lba, size } => (lba, size, 0),

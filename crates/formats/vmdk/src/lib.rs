@@ -1,19 +1,19 @@
-//! VMDK: "Virtual Disk Format 5.0" of its maker, and seSparse by what QEMU's developers found out.
-//! Integers are little-endian.
+//! VMDK ("Virtual Disk Format 5.0" of the vendor), and seSparse as in QEMU.
 //!
-//! Read: text descriptors with the files that they name, and `KDMV` files that hold their own
-//! descriptor; extents SPARSE (`KDMV` versions 1 to 3, with zeroed grains and redundant
-//! directories, and streamOptimized with its directory in front or at the end), FLAT, VMFS,
-//! ZERO, VMFSSPARSE (`COWD`) and SESPARSE; parents by their content id or their uuid.
+//! seSparse has no public specification; QEMU's developers reverse-engineered it. Integers are little-endian.
 //!
-//! Described but not read: an extent without its descriptor (it may be the middle of a disk and
-//! may have a parent; a caller that salvages may take it for a disk), a stream without its
-//! footer (a salvage walks along its markers), NOACCESS extents, encrypted disks. Refused by
-//! name: physical disks, extents that stand for devices, seSparse journals that must be replayed,
-//! and undocumented flags, versions and types.
+//! Supported for reading: text descriptors with the files that they name, and `KDMV` files with an embedded
+//! descriptor; extents SPARSE (`KDMV` versions 1 to 3, with zeroed grains and redundant directories, and
+//! streamOptimized with its directory before or after the grains), FLAT, VMFS, ZERO, VMFSSPARSE (`COWD`) and
+//! SESPARSE; parents by their content id or their uuid.
 //!
-//! No table is kept in memory: directories and grain tables are read where a walk comes by, and
-//! those that lie in a hole of the file are passed over.
+//! Described but not read: an extent without its descriptor (it may be the middle of a disk and may have a
+//! parent; a salvage may read it as a complete disk), a stream without its footer (a salvage walks along its
+//! markers), NOACCESS extents, encrypted disks. Rejected with a specific error: physical disks, extents on
+//! devices, seSparse journals that must be replayed, and undocumented flags, versions and types.
+//!
+//! No table is kept in memory: walks read directories and grain tables as needed, and skip those in a hole of
+//! the file.
 #![no_std]
 #![deny(
     clippy::cast_possible_truncation,
@@ -83,7 +83,7 @@ pub use layout::NAME;
 pub use write_options::{Adapter, GrainSize, HardwareVersion, Subformat, WriteOptions};
 pub use writer::writer;
 
-/// Recognises the magic of each kind of extent file, or a text that is a descriptor.
+/// Detect the magic of each kind of extent file, or the text of a descriptor.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
     let says = match magic::magic(probe.head) {
         Some(Magic::Hosted) => "magic \"KDMV\"",
@@ -95,7 +95,10 @@ pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
     Some(Evidence { at: 0, len, says: says.into() })
 }
 
-/// A descriptor begins with its name, or with other comments and its version; then it must have an id as well.
+/// Evidence for a descriptor.
+///
+/// A descriptor begins with its magic line, or with other comments and its version. In the latter case it
+/// must also contain an id.
 fn text_evidence(head: &[u8]) -> Option<Evidence> {
     let skipped = if head.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
     let mut at = skipped;
@@ -117,7 +120,7 @@ fn text_evidence(head: &[u8]) -> Option<Evidence> {
     None
 }
 
-/// Understands an image: its descriptor and, once they are opened, its extents.
+/// Parse an image: its descriptor and, once they are opened, its extents.
 pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     let Some(magic) = magic::magic(&magic::head(file)?) else {
         // OK: at most 64 KiB.
@@ -136,7 +139,7 @@ pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error>
     };
     let image = match embedded {
         None => assemble::alone(sparse, options)?,
-        // An empty extent is only there for its descriptor.
+        // An empty extent only serves as a container for the descriptor.
         Some(descriptor) if sparse.capacity == 0 && descriptor.lines.iter().any(|line| line.sectors > 0) => {
             return assemble::split(descriptor, options);
         }
@@ -145,7 +148,9 @@ pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error>
     Ok(Parsed::Done(Box::new(image)))
 }
 
-/// The descriptor inside an extent. An extent of a split disk may keep an empty place for one.
+/// The embedded descriptor of an extent.
+///
+/// An extent of a split disk may reserve empty space for one.
 fn embedded(
     file: &dyn ReadAt,
     range: Range<u64>,
@@ -159,7 +164,7 @@ fn embedded(
     Ok(Some(Descriptor::read(&text, at)?).filter(Descriptor::is_any))
 }
 
-/// The bytes of a descriptor; `at` is where its length stands.
+/// Read the bytes of a descriptor; `at` is the offset of its length field.
 fn text<'f>(
     file: &'f dyn ReadAt,
     range: Range<u64>,

@@ -1,4 +1,4 @@
-//! Where the bytes of the disk are: extent after extent.
+//! Location of the disk's data, extent by extent.
 
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
@@ -9,13 +9,13 @@ use imgprep_map::{ExtentBuilder, Files, Source};
 use crate::extent_map::ExtentMap;
 use crate::part::{Kind, Part};
 
-/// What a walk splits at where nothing is sparse.
+/// Size in bytes at which a walk is split if no part is sparse.
 pub(crate) const FLAT_STRIDE: u64 = 64 << 20;
 
 /// The map of a disk.
 pub(crate) struct Map {
     pub(crate) size: u64,
-    /// Gapless, ascending.
+    /// Extents of the disk, contiguous and ascending.
     pub(crate) parts: Vec<Part>,
     unallocated: Source,
 }
@@ -39,7 +39,7 @@ impl Map {
         let parts = self.parts.iter().enumerate().skip(first);
         for (index, part) in parts.take_while(|(_, part)| part.disk.start < range.end) {
             let wanted = range.start.max(part.disk.start)..range.end.min(part.disk.end);
-            // Parts of no length lie in no range.
+            // Empty parts do not intersect any range.
             if wanted.is_empty() {
                 continue;
             }
@@ -54,8 +54,10 @@ impl Map {
         Ok(ControlFlow::Continue(()))
     }
 
-    /// The end of the run of parts from `index` on, at most `end`, that cannot be read for one reason: a disk of
-    /// thousands of unopened extents is one error. Zeros between those do not end the run.
+    /// End of the unreadable run of parts that starts at `index`, at most `end`.
+    ///
+    /// All parts of a run are unreadable for the same reason, so a disk of thousands of unopened extents
+    /// yields one error. Zeros between unopened extents do not end the run.
     fn refused_until(&self, index: usize, end: u64) -> u64 {
         // OK: the caller passes the index of a part.
         let part = &self.parts[index];
@@ -72,7 +74,7 @@ impl Map {
         run.filter(is_like).last().map_or(part.disk.end, |last| last.disk.end).min(end)
     }
 
-    /// Pushes what `part` has of `wanted`, a part of it that is not empty.
+    /// Push the extents of `part` in `wanted`, a non-empty range inside the part.
     fn walk_part(
         &self,
         files: &dyn Files,
@@ -83,7 +85,7 @@ impl Map {
         let extent = ExtentMap { part, unallocated: &self.unallocated };
         let file = match &part.kind {
             Kind::Zero => return Ok(builder.push(wanted.end - builder.at(), Source::Zero { explicit: true })),
-            // The caller has refused it.
+            // The caller has already rejected these parts.
             Kind::Refused(_) => return Ok(ControlFlow::Break(())),
             _ => files.get(part.file),
         };
@@ -97,7 +99,7 @@ impl Map {
         }
     }
 
-    /// Where the walk of a range begins: at a grain of its first part.
+    /// Start of the walk of a range at `at`, aligned to a grain of its first part.
     pub(crate) fn first(&self, at: u64) -> u64 {
         let index = self.parts.partition_point(|part| part.disk.end <= at);
         let Some(part) = self.parts.get(index) else { return at };
@@ -120,7 +122,7 @@ mod tests {
     use super::*;
     use crate::tables::{Entries, Tables};
 
-    /// A file of 2^60 bytes that is a hole but for its first bytes; nothing of the hole may be read.
+    /// A file of 2^60 bytes with a hole after its first bytes; reads in the hole fail.
     struct Holey(Vec<u8>);
 
     impl ReadAt for Holey {
@@ -138,7 +140,7 @@ mod tests {
         }
     }
 
-    /// 2^40 directory entries, of which all but the first few lie in a hole.
+    /// A directory of 2^40 entries, of which all but the first few lie in a hole.
     fn huge() -> (Map, Holey) {
         let tables = Tables {
             entries: Entries::Hosted { has_zeroed: false, is_compressed: false },

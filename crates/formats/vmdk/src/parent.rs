@@ -1,8 +1,8 @@
-//! The parent, as described by the descriptor.
+//! The parent, as declared by the descriptor.
 //!
-//! `VMware` names it by its content id and its file (5.0, "The Descriptor File": `parentCID`,
+//! `VMware` identifies it by its content id and its file name (5.0, "The Descriptor File": `parentCID`,
 //! `parentFileNameHint`). `VirtualBox` leaves `parentCID` at "no parent" and writes a uuid instead
-//! (`ddb.uuid.parent`), without a name: the parent is the image whose `ddb.uuid.image` that is.
+//! (`ddb.uuid.parent`), without a name: the parent is the image with this `ddb.uuid.image`.
 
 use alloc::format;
 use alloc::string::String;
@@ -16,27 +16,29 @@ use crate::extent_line::shown;
 use crate::key_values::{Values, id};
 use crate::layout::NAME;
 
-/// A parent's id that means "no parent".
+/// The `parentCID` that means "no parent".
 const NO_PARENT: u32 = 0xffff_ffff;
 /// The uuid that means "no uuid".
 const NIL: &str = "00000000-0000-0000-0000-000000000000";
 
-/// What a descriptor says of the layer below.
+/// The parent according to the descriptor.
 #[derive(Debug, PartialEq, Eq)]
 pub(crate) struct Parent {
-    /// Its content id.
+    /// Content id of the parent.
     pub(crate) cid: Option<u32>,
-    /// Its uuid.
+    /// Uuid of the parent.
     pub(crate) uuid: Option<String>,
-    /// The uuid of its contents when the child was made.
+    /// Uuid of the parent's contents when the child was created.
     revision: Option<String>,
     name: Option<Name>,
-    /// Offset of the line that names it: by its file, else by its uuid.
+    /// Offset of the line with its file name, or else with its uuid.
     at: u64,
 }
 
 impl Parent {
-    /// An id without a name, or a name without an id, leaves open what is below.
+    /// Read the parent's id and name.
+    ///
+    /// An id without a name, or a name without an id, is an error.
     pub(crate) fn read(values: &Values, charset: &Charset) -> Result<Option<Self>, Error> {
         let cid = match values.get("parentCID") {
             Some((value, at)) => Some((id("parentCID", value, at)?, at)).filter(|(id, _)| *id != NO_PARENT),
@@ -64,8 +66,9 @@ impl Parent {
         }
     }
 
-    /// What the parent must call itself: `VMware`'s id where there is one, since `VMware` changes it with the
-    /// contents.
+    /// The id that the parent must have.
+    ///
+    /// This is `VMware`'s content id if present, because `VMware` changes it together with the contents.
     fn identity(&self) -> Option<String> {
         let by_cid = self.cid.filter(|_| self.name.is_some()).map(identity);
         by_cid.or_else(|| self.uuid.clone())
@@ -79,7 +82,7 @@ impl Parent {
             None => (Vec::new(), Vec::new(), None),
         };
         ParentRef {
-            // Nothing else has a content id; a uuid may be that of another format.
+            // Only VMDK has content ids; a uuid may belong to another format.
             format: is_by_cid.then(|| NAME.into()),
             identities,
             others,
@@ -90,12 +93,12 @@ impl Parent {
     }
 }
 
-/// What a child of `VMware` calls the image with this content id.
+/// The id by which a `VMware` child refers to an image with this content id.
 pub(crate) fn identity(cid: u32) -> String {
     format!("{cid:08x}")
 }
 
-/// A uuid of the disk data base, in lower case; nothing where it is nil.
+/// A uuid of the disk database, in lower case; `None` for the nil uuid.
 pub(crate) fn uuid_text(values: &Values, key: &'static str) -> Result<Option<String>, Error> {
     Ok(uuid(values, key)?.map(|(uuid, _)| uuid))
 }

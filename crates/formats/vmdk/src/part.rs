@@ -1,4 +1,4 @@
-//! One extent of a disk and how its bytes are found.
+//! One extent of a disk.
 
 use alloc::vec::Vec;
 use core::ops::Range;
@@ -9,11 +9,11 @@ use crate::refusal::Refusal;
 use crate::tables::Tables;
 use crate::walked::Walked;
 
-/// How the bytes of one extent are found.
+/// How the data of one extent is located.
 #[derive(Clone, Debug)]
 pub(crate) enum Kind {
     Zero,
-    /// The bytes themselves, from this offset on.
+    /// Plain bytes, from this file offset on.
     Flat {
         at: u64,
     },
@@ -25,10 +25,10 @@ pub(crate) enum Kind {
 /// One extent.
 #[derive(Clone, Debug)]
 pub(crate) struct Part {
-    /// Bytes of the disk.
+    /// Range of the disk, in bytes.
     pub(crate) disk: Range<u64>,
     pub(crate) file: FileId,
     pub(crate) kind: Kind,
-    /// Headers and the like, for `file_usage`.
+    /// Headers and other fixed structures, for `file_usage`.
     pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
 }

@@ -1,4 +1,4 @@
-//! Parts of a disk that are described and not read.
+//! Parts of a disk that are described but not read.
 
 use core::mem::discriminant;
 
@@ -6,7 +6,7 @@ use imgprep_map::Error;
 
 use crate::{Corrupt, Unsupported};
 
-/// Why a part of the disk cannot be read though the image can be described.
+/// Reason why a part of the disk can be described but not read.
 #[derive(Clone, Debug)]
 pub(crate) enum Refusal {
     Corrupt(Corrupt),
@@ -14,12 +14,12 @@ pub(crate) enum Refusal {
 }
 
 impl Refusal {
-    /// Whether the only reason is that files were not opened.
+    /// Whether the files were not opened, and that is the only reason.
     pub(crate) fn is_unopened(&self) -> bool {
         matches!(self, Self::Unsupported(Unsupported::NotOpened { .. }))
     }
 
-    /// Whether both are of one kind, whatever their places are.
+    /// Whether both have the same reason, regardless of offsets.
     pub(crate) fn is_like(&self, other: &Self) -> bool {
         match (self, other) {
             (Self::Corrupt(one), Self::Corrupt(two)) => discriminant(one) == discriminant(two),

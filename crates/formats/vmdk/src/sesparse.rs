@@ -1,5 +1,7 @@
-//! seSparse files, of which no specification is public: what is read is what QEMU's
-//! developers found out from ESX's log and by trying. Whatever they never saw is refused.
+//! seSparse files, which have no public specification.
+//!
+//! The reader follows the findings of QEMU's developers from ESX's log and from experiments. Everything
+//! outside of those findings is rejected.
 
 use alloc::vec::Vec;
 
@@ -12,7 +14,7 @@ use crate::sparse::{Sparse, bytes, check_directory, header, scan_directories};
 use crate::tables::{Entries, Tables};
 use crate::{Corrupt, Unsupported};
 
-/// 2.1, the only one that was seen.
+/// 2.1, the only version seen so far.
 const VERSION: u64 = 0x0000_0002_0000_0001;
 
 pub(crate) fn read(file: &dyn ReadAt, options: &ParseOptions) -> Result<Sparse, Error> {
@@ -80,7 +82,7 @@ fn check_fields(raw: &RawSe) -> Result<(), Error> {
     Ok(())
 }
 
-/// The volatile header says whether the tables are behind the journal.
+/// Check in the volatile header that the journal contains no pending changes.
 fn check_volatile(file: &dyn ReadAt, raw: &RawSe) -> Result<(), Error> {
     let at = inside(file, 80, "volatileHeaderOffset", raw.volatile.0)?;
     if at == 0 {
@@ -97,7 +99,7 @@ fn check_volatile(file: &dyn ReadAt, raw: &RawSe) -> Result<(), Error> {
     Ok(())
 }
 
-/// A place in sectors as bytes, not behind the file's end.
+/// Convert a location in sectors to bytes; fails past the end of the file.
 fn inside(file: &dyn ReadAt, at: u64, name: &'static str, sectors: u64) -> Result<u64, Error> {
     match bytes(at, name, sectors)? {
         start if start <= file.len() => Ok(start),
@@ -105,7 +107,7 @@ fn inside(file: &dyn ReadAt, at: u64, name: &'static str, sectors: u64) -> Resul
     }
 }
 
-/// Headers, journal, bitmap and back map, as far as they are in the file.
+/// Headers, journal, bitmap and back map, clipped to the file.
 fn fixed(file: &dyn ReadAt, raw: &RawSe) -> Vec<(core::ops::Range<u64>, &'static str)> {
     let places = [
         (raw.volatile, "the volatile header"),

@@ -1,4 +1,4 @@
-//! What the three kinds of sparse extent files have in common once they are understood.
+//! The common model of the three kinds of sparse extent files.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -12,29 +12,29 @@ use crate::layout::SECTOR;
 use crate::part::Kind;
 use crate::tables::Tables;
 
-/// A sparse extent file, understood.
+/// A parsed sparse extent file.
 pub(crate) struct Sparse {
-    /// For people: `a KDMV file`.
+    /// Description for messages: `a KDMV file`.
     pub(crate) what: &'static str,
     pub(crate) version: &'static str,
-    /// Bytes of its part of the disk.
+    /// Bytes of the disk in this extent.
     pub(crate) capacity: u64,
-    /// Where that stands, in sectors.
+    /// File offset of the capacity field, which is in sectors.
     pub(crate) capacity_at: u64,
     /// Bytes of a grain.
     pub(crate) grain: u64,
     pub(crate) is_compressed: bool,
     pub(crate) is_dirty: bool,
-    /// Where a descriptor stands inside the file.
+    /// Range of the embedded descriptor in the file.
     pub(crate) descriptor: Option<Range<u64>>,
-    /// How its grains are found.
+    /// How its grains are located.
     pub(crate) kind: Kind,
-    /// Headers and the like, for `file_usage`.
+    /// Headers and other fixed structures, for `file_usage`.
     pub(crate) fixed: Vec<(Range<u64>, &'static str)>,
     pub(crate) findings: Vec<Finding>,
 }
 
-/// The whole header, or the reason why it cannot be read.
+/// Read the whole header; fails if the file is too short.
 pub(crate) fn header<const N: usize>(file: &dyn ReadAt) -> Result<[u8; N], Error> {
     if file.len() < N as u64 {
         return Err(
@@ -44,23 +44,27 @@ pub(crate) fn header<const N: usize>(file: &dyn ReadAt) -> Result<[u8; N], Error
     Ok(file.array(0)?)
 }
 
-/// A size or place in sectors as bytes.
+/// Convert a size or location in sectors to bytes.
 pub(crate) fn bytes(at: u64, name: &'static str, sectors: u64) -> Result<u64, Error> {
     sectors
         .checked_mul(SECTOR)
         .ok_or_else(|| HEADER_CODES.field(at, name, "at most 2^55 - 1 sectors", sectors))
 }
 
-/// Fails unless the directory at `start`, named by the field at `at`, lies inside the file.
+/// Fails unless the directory at `start` lies inside the file.
+///
+/// `at` is the offset of the field that references it.
 pub(crate) fn check_directory(file: &dyn ReadAt, at: u64, tables: &Tables, start: u64) -> Result<(), Error> {
     HEADER_CODES.check_table(file, at, "the grain directory", start, tables.directory_bytes())?;
     Ok(())
 }
 
-/// Directory entries that are looked at when a file is opened: enough for 32 TiB.
+/// Directory entries that are checked when a file is opened: enough for 32 TiB.
 const SCANNED: u64 = 1 << 20;
 
-/// Reports invalid directory entries; reading their range is an error.
+/// Findings for invalid directory entries.
+///
+/// Reading the ranges of such entries is an error.
 pub(crate) fn scan_directories(file: &dyn ReadAt, tables: &Tables) -> Vec<Finding> {
     let primary = bad_entries(file, tables, tables.directory);
     let redundant = tables.redundant.map(|redundant| bad_entries(file, tables, redundant));
@@ -84,7 +88,7 @@ pub(crate) fn scan_directories(file: &dyn ReadAt, tables: &Tables) -> Vec<Findin
     findings
 }
 
-/// The first bad entry of a directory and how many there are.
+/// The first invalid entry of a directory, and the number of invalid entries.
 fn bad_entries(file: &dyn ReadAt, tables: &Tables, directory: u64) -> Option<(u64, u64)> {
     let range = tables.directory_range(directory);
     if file.next_data(range.start) >= range.end {

@@ -1,4 +1,4 @@
-//! Reads a sparse extent file by its kind.
+//! Reader of a sparse extent file, by its kind.
 
 use imgprep_map::{Error, ParseOptions, ReadAt};
 

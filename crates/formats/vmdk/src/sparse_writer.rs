@@ -1,7 +1,8 @@
-//! Writes sparse images (5.0, "Hosted Sparse Extents"): in one file, or split into files of 2 GB and a descriptor.
+//! Writer of sparse images (5.0, "Hosted Sparse Extents").
 //!
-//! Both grain directories and all grain tables precede the grains, as in images of the vendor. All directory entries are
-//! set; tables without grains are gaps, which read as zeros.
+//! An image is a single file, or files of 2 GB and a descriptor. Both grain directories and all grain tables
+//! precede the grains, as in images of the vendor. All directory entries are set; tables without grains are
+//! gaps, which read as zeros.
 //!
 //! Memory: one grain table.
 
@@ -19,13 +20,13 @@ use crate::grain_table::{
 use crate::layout::{FLAG_NEWLINES, FLAG_REDUNDANT, NEWLINES, RawHosted, SECTOR};
 use crate::write_options::WriteOptions;
 
-/// Entries of a directory that are written at once.
+/// Directory entries that are written at once.
 const PAGE: u64 = 16 << 10;
 
-/// Places in a sparse extent file, in bytes.
+/// Layout of a sparse extent file, in bytes.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct ExtentLayout {
-    /// Bytes of the extent's part of the disk.
+    /// Bytes of the disk in this extent.
     pub(crate) capacity: u64,
     pub(crate) grain: u64,
     /// Sectors of the embedded descriptor; 0 without one.
@@ -42,13 +43,15 @@ impl ExtentLayout {
         (self.tables() * 4).next_multiple_of(SECTOR)
     }
 
-    /// File offsets of the redundant directory and of the one in use. The tables of a directory follow it.
+    /// File offsets of the redundant directory and of the one in use.
+    ///
+    /// The tables of each directory follow it.
     fn directories(&self) -> [u64; 2] {
         let redundant = (1 + self.descriptor_sectors) * SECTOR;
         [redundant, redundant + self.directory_len() + self.tables() * TABLE_BYTES]
     }
 
-    /// File offset of the table `index` of a directory.
+    /// File offset of table `index` of a directory.
     fn table_at(&self, directory: u64, index: u64) -> u64 {
         directory + self.directory_len() + index * TABLE_BYTES
     }
@@ -78,7 +81,7 @@ impl ExtentLayout {
         }
     }
 
-    /// Writes the header and both directories of the file that begins at `base`.
+    /// Write the header and both directories of the file that begins at `base`.
     pub(crate) fn begin(&self, base: u64, descriptor: &[u8], out: &mut dyn Emit) -> Result<(), Error> {
         out.write(base, &self.header().encode())?;
         out.write(base + SECTOR, descriptor)?;
@@ -93,7 +96,7 @@ impl ExtentLayout {
         Ok(())
     }
 
-    /// Writes both copies of a table of the file that begins at `base`.
+    /// Write both copies of a table of the file that begins at `base`.
     pub(crate) fn write_table(&self, base: u64, table: &GrainTable, out: &mut dyn Emit) -> Result<(), Error> {
         let bytes = table.bytes();
         self.directories()
@@ -102,10 +105,10 @@ impl ExtentLayout {
     }
 }
 
-/// Addresses of one extent file: more than it can have bytes.
+/// Size of the address range of one extent file: more than the maximum file length.
 const STRIDE: u64 = 1 << 33;
 
-/// A writer of sparse images.
+/// Writer of sparse images.
 pub(crate) struct SparseWriter {
     options: WriteOptions,
     /// The extent files of a split image.
@@ -114,13 +117,13 @@ pub(crate) struct SparseWriter {
     current: u64,
     /// Offset of the next grain in its file.
     next: u64,
-    /// Grains that are stored, in all files.
+    /// Number of stored grains in all files.
     stored: u64,
     table: Option<GrainTable>,
 }
 
 impl SparseWriter {
-    /// A disk in one file with an embedded descriptor.
+    /// A writer of a single file with an embedded descriptor.
     ///
     /// Fails if the directory would be too long.
     pub(crate) fn monolithic(options: WriteOptions) -> Result<Self, Error> {
@@ -128,9 +131,9 @@ impl SparseWriter {
         Ok(Self::new(options, Vec::new()))
     }
 
-    /// A disk in extent files of 2 GB and a descriptor.
+    /// A writer of extent files of 2 GB and a descriptor.
     ///
-    /// Fails if there would be too many.
+    /// Fails if there would be too many files.
     pub(crate) fn split(options: WriteOptions, name: &str) -> Result<Self, Error> {
         check_name(name)?;
         Ok(Self::new(options, split(name, options.disk_size, 's')?))
@@ -142,13 +145,15 @@ impl SparseWriter {
         writer
     }
 
-    /// Grains of the disk in each extent but the last one.
+    /// Grains of the disk in each extent except the last one.
     fn grains_per_extent(&self) -> u64 {
         let grain = self.options.grain.bytes();
         if self.extents.is_empty() { u64::MAX } else { SPLIT / grain }
     }
 
-    /// The layout of an extent. Without split extents, it is the whole disk.
+    /// The layout of extent `index`.
+    ///
+    /// An image that is not split has one extent: the whole disk.
     fn layout(&self, index: u64) -> ExtentLayout {
         let grain = self.options.grain.bytes();
         match self.extents.get(usize_of(index)) {
@@ -171,7 +176,7 @@ impl SparseWriter {
         self.layout(self.current).write_table(self.current * STRIDE, &table, out)
     }
 
-    /// Starts the table `index` of the extent `extent`, unless it is the current one.
+    /// Start table `index` of the extent `extent`, unless it is the current one.
     fn open_table(&mut self, extent: u64, index: u64, out: &mut dyn Emit) -> Result<(), Error> {
         if extent == self.current && self.table.as_ref().is_some_and(|table| table.index == index) {
             return Ok(());
@@ -185,7 +190,7 @@ impl SparseWriter {
         Ok(())
     }
 
-    /// Bytes of all extents with `grains` grains.
+    /// Total bytes of all extents with `grains` stored grains.
     fn len(&self, grains: u64) -> u64 {
         let heads = self.layouts().map(|(_, layout)| layout.first_grain()).sum();
         grains.saturating_mul(self.options.grain.bytes()).saturating_add(heads)

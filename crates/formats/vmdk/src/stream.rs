@@ -1,4 +1,4 @@
-//! streamOptimized files: the footer, and the way along the markers where it is lost.
+//! streamOptimized files: the footer, and the walk along the markers without it.
 
 use alloc::vec::Vec;
 
@@ -13,25 +13,25 @@ use crate::tables::Tables;
 use crate::walked::{Record, Walked};
 use crate::{Corrupt, Unsupported};
 
-/// What the end of the file is.
+/// The end of a stream.
 pub(crate) enum Footer {
-    /// The footer stands at `at`, the stream ends at `end`.
+    /// The footer is at `at`, the stream ends at `end`.
     Found { at: u64, gd_offset: u64, end: u64 },
-    /// Nothing that looks like one.
+    /// No footer was found.
     Missing,
 }
 
-/// Zeros behind the end of a stream that are skipped, holes not counted.
+/// Bytes of zeros after the end of a stream that are skipped, holes not counted.
 const ZEROS_LIMIT: u64 = 64 << 20;
-/// Other bytes behind the end of a stream among which its footer is searched.
+/// Range after the end of a stream that is searched for its footer, in bytes.
 const SEARCH_LIMIT: u64 = 1 << 20;
 /// Bytes that are read at once.
 const PAGE: u64 = 64 << 10;
 
-/// The end of the last byte that is not zero; nothing where too many zeros follow it.
+/// End of the last non-zero byte; `None` if too many zeros follow it.
 pub(crate) fn data_end(file: &dyn ReadAt) -> Result<Option<u64>, Error> {
     let len = file.len();
-    // The hole that ends the file, if one does: found in steps of halves, not read.
+    // A binary search locates the hole at the end of the file, if there is one, without reads.
     let (mut low, mut high) = (0, len);
     while low < high {
         let middle = low + (high - low) / 2;
@@ -50,8 +50,9 @@ pub(crate) fn data_end(file: &dyn ReadAt) -> Result<Option<u64>, Error> {
     Ok((end == 0).then_some(0))
 }
 
-/// Where a footer stands between its own marker and that of the stream's end. It is the last sector that is not
-/// zeros, unless something was appended to the file.
+/// Offset of the footer, between its own marker and the end-of-stream marker.
+///
+/// It is the last sector with non-zero bytes, unless something was appended to the file.
 pub(crate) fn find(file: &dyn ReadAt) -> Result<Option<u64>, Error> {
     let Some(end) = data_end(file)? else { return Ok(None) };
     let last = end.saturating_sub(1) / SECTOR;
@@ -63,7 +64,7 @@ pub(crate) fn find(file: &dyn ReadAt) -> Result<Option<u64>, Error> {
     Ok(None)
 }
 
-/// `at` is that of the third sector or of one behind it.
+/// Whether a footer is at `at`, the offset of the third or a later sector.
 fn is_footer(file: &dyn ReadAt, at: u64) -> Result<bool, Error> {
     if at.saturating_add(2 * SECTOR) > file.len() || file.array::<4>(at)? != HOSTED_MAGIC {
         return Ok(false);
@@ -72,7 +73,7 @@ fn is_footer(file: &dyn ReadAt, at: u64) -> Result<bool, Error> {
     Ok(matches!(ends, (Marker::Footer(_), Marker::EndOfStream)))
 }
 
-/// Reads the footer and holds it against the header.
+/// Read the footer and compare it with the header.
 pub(crate) fn footer(file: &dyn ReadAt, header: &RawHosted) -> Result<Footer, Error> {
     let Some(at) = find(file)? else { return Ok(Footer::Missing) };
     let bytes: [u8; HOSTED_BYTES] = file.array(at)?;
@@ -97,10 +98,10 @@ pub(crate) fn footer(file: &dyn ReadAt, header: &RawHosted) -> Result<Footer, Er
     Ok(Footer::Found { at, gd_offset: raw.gd_offset, end: at + 2 * SECTOR })
 }
 
-/// Walks along the markers from the first grain on. Payloads are stepped over.
+/// Walk along the markers from the first grain on, without reading payloads.
 ///
-/// Grains are written in the order of the disk: what lies behind the last one that was
-/// found is lost, unless the walk came by a grain directory, which follows the last grain.
+/// Grains are written in disk order: everything after the last grain found is lost, unless the walk found a
+/// grain directory, which follows the last grain.
 pub(crate) fn walk(
     file: &dyn ReadAt,
     raw: &RawHosted,
@@ -121,7 +122,7 @@ pub(crate) fn walk(
                 records.push(record);
                 (RECORD_HEAD + u64::from(size)).div_ceil(SECTOR)
             }
-            // A marker that does not say how long its table is: the header does.
+            // If the marker does not contain the length of its table, the header does.
             Marker::GrainTable(0) => 1 + (tables.per_table * 4).div_ceil(SECTOR),
             Marker::GrainTable(sectors) => sectors.saturating_add(1),
             Marker::GrainDirectory(_) | Marker::Footer(_) => {
@@ -139,7 +140,7 @@ pub(crate) fn walk(
     Ok(Kind::Walked(Walked { records, grain: tables.grain, unknown, file_len: file.len() }))
 }
 
-/// A grain that can be one: on a grain of the disk, whole, inside the file.
+/// A plausible grain: aligned to a grain of the disk, completely inside the file.
 fn record(file: &dyn ReadAt, tables: &Tables, at: u64, lba: u64, size: u32) -> Option<Record> {
     let start = lba.checked_mul(SECTOR).filter(|start| *start < tables.capacity)?;
     let payload = at + RECORD_HEAD;

@@ -1,7 +1,8 @@
-//! Writes streamOptimized images front to back (5.0, "Stream-Optimized Compressed Sparse Extents").
+//! Writer of streamOptimized images, front to back
+//! (5.0, "Stream-Optimized Compressed Sparse Extents").
 //!
-//! Each grain table follows its grains. The grain directory, the footer and the end-of-stream marker follow the last table.
-//! The first header does not contain the offset of the directory, the footer does.
+//! Each grain table follows its grains. The grain directory, the footer and the end-of-stream marker follow
+//! the last table. The footer contains the offset of the directory, the first header does not.
 //!
 //! Memory: one grain table, and the directory up to the last table with data.
 
@@ -21,7 +22,7 @@ use crate::write_options::WriteOptions;
 /// File offset of the first grain. The vendor's tools begin at 64 KiB.
 const FIRST_GRAIN: u64 = 64 << 10;
 
-/// A writer of streamOptimized images.
+/// Writer of streamOptimized images.
 pub(crate) struct StreamWriter {
     options: WriteOptions,
     level: u32,
@@ -66,7 +67,9 @@ impl StreamWriter {
         }
     }
 
-    /// Writes a marker and what it announces, and returns the offset of the latter.
+    /// Write a marker and the structure that it precedes.
+    ///
+    /// Returns the offset of the structure.
     fn put(&mut self, marker: Marker, bytes: &[u8], out: &mut dyn Emit) -> Result<u64, Error> {
         out.write(self.next, &marker.encode())?;
         let at = self.next + SECTOR;
@@ -75,7 +78,7 @@ impl StreamWriter {
         Ok(at)
     }
 
-    /// Starts the table `index`, unless it is the current one, and writes the previous one.
+    /// Write the current table and start table `index`, unless it is the current one.
     fn open_table(&mut self, index: u64, out: &mut dyn Emit) -> Result<(), Error> {
         if self.table.as_ref().is_none_or(|table| table.index != index) {
             self.close_table(out)?;
@@ -114,7 +117,7 @@ impl ImageWriter for StreamWriter {
         out.write(SECTOR, &embedded(&descriptor_text(&self.options, [extent])))
     }
 
-    /// The payload follows the sector number of the grain and its own length, and is padded to a sector.
+    /// Write a grain: sector number, payload length and payload, padded to a sector.
     fn place(&mut self, block: u64, stored: Stored, out: &mut dyn Emit) -> Result<Placement, Error> {
         let per_table = TABLE_BYTES / 4;
         self.open_table(block / per_table, out)?;

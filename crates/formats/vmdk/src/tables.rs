@@ -1,5 +1,4 @@
-//! Grain directories and grain tables of all three kinds of sparse extents: where they
-//! stand, and entry bits -> state.
+//! Grain directories and grain tables of all three kinds of sparse extents.
 
 use core::ops::Range;
 
@@ -10,34 +9,36 @@ use crate::Corrupt;
 use crate::error::HEADER_CODES;
 use crate::layout::{MARKER_BYTES, Marker, RECORD_HEAD, SECTOR};
 
-/// What entries mean in this extent.
+/// Encoding of the entries of an extent.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Entries {
-    /// 32 bits, sector numbers.
+    /// Sector numbers of 32 bits.
     Hosted { has_zeroed: bool, is_compressed: bool },
-    /// 32 bits, sector numbers.
+    /// Sector numbers of 32 bits.
     Cowd,
-    /// 64 bits, numbers of tables and grains; the places are byte offsets.
+    /// Table and grain numbers of 64 bits.
+    ///
+    /// `tables_at` and `grains_at` are byte offsets.
     Se { tables_at: u64, grains_at: u64 },
 }
 
-/// What a grain table entry says of its grain.
+/// State of a grain according to its table entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Grain {
-    /// Never written: from the parent, or zeros.
+    /// Never written: read from the parent, or as zeros.
     Unallocated,
     /// Written as zeros.
     Zero,
     Data {
         at: u64,
     },
-    /// `at` is where the grain's own head stands.
+    /// `at` is the file offset of the grain's head.
     Compressed {
         at: u64,
     },
 }
 
-/// Tables of one extent. Only places are held: entries are read where a walk comes by.
+/// Tables of one extent. Only offsets are kept in memory; walks read the entries.
 #[derive(Clone, Debug)]
 pub(crate) struct Tables {
     pub(crate) entries: Entries,
@@ -45,20 +46,20 @@ pub(crate) struct Tables {
     pub(crate) grain: u64,
     /// Entries of a table: 1 to 4096.
     pub(crate) per_table: u64,
-    /// Bytes of the extent's part of the disk.
+    /// Bytes of the disk in this extent.
     pub(crate) capacity: u64,
     /// Offset of the directory, which lies inside the file.
     pub(crate) directory: u64,
     /// Offset of the redundant directory, if it lies inside the file.
     pub(crate) redundant: Option<u64>,
-    /// Whether a table that is lost may be read by the redundant directory.
+    /// Whether a lost table may be located by the redundant directory.
     pub(crate) is_salvage: bool,
 }
 
 const DIRECTORY: &str = "grain directory";
 
 impl Tables {
-    /// Bytes of an entry of either table.
+    /// Bytes of a directory or table entry.
     pub(crate) fn entry_bytes(&self) -> u64 {
         if matches!(self.entries, Entries::Se { .. }) { 8 } else { 4 }
     }
@@ -68,12 +69,12 @@ impl Tables {
         self.grain * self.per_table
     }
 
-    /// Directory entries, all of which stand in the file.
+    /// Number of directory entries, all of which lie inside the file.
     pub(crate) fn count(&self) -> u64 {
         self.capacity.div_ceil(self.coverage())
     }
 
-    /// Where a whole directory at `start` stands.
+    /// File range of the whole directory at `start`.
     pub(crate) fn directory_range(&self, start: u64) -> Range<u64> {
         start..start.saturating_add(self.directory_bytes())
     }
@@ -83,15 +84,16 @@ impl Tables {
         self.count().saturating_mul(self.entry_bytes())
     }
 
-    /// The part of the extent that table `index` describes.
+    /// The range of the extent that table `index` describes.
     pub(crate) fn described(&self, index: u64) -> Range<u64> {
         // OK: `index` is below `count`, so the start is inside the extent.
         let start = index * self.coverage();
         start..self.capacity.min(start.saturating_add(self.coverage()))
     }
 
-    /// The table of directory entry `index`, inside the file: those entries that the
-    /// extent needs. `None` where nothing is allocated.
+    /// The range of the table of directory entry `index`, inside the file.
+    ///
+    /// It contains only the entries that the extent needs. `None` if the table is not allocated.
     pub(crate) fn table(&self, file: &dyn ReadAt, index: u64) -> Result<Option<Range<u64>>, Error> {
         let found = self.table_of(file, self.directory, index);
         match (self.redundant, &found) {
@@ -116,7 +118,7 @@ impl Tables {
         Ok(Some(start..start + needed))
     }
 
-    /// The entry of either table at file offset `at`.
+    /// Read the directory or table entry at file offset `at`.
     pub(crate) fn read_entry(&self, file: &dyn ReadAt, at: u64) -> Result<u64, Error> {
         Ok(match self.entries {
             Entries::Se { .. } => u64::from_le_bytes(file.array(at)?),
@@ -145,7 +147,7 @@ impl Tables {
         Err(Corrupt::Entry { at, table: DIRECTORY, found, reason })
     }
 
-    /// The state of a grain by its entry, which is at file offset `at`.
+    /// Decode the table entry `found` at file offset `at`.
     pub(crate) fn grain(&self, found: u64, at: u64) -> Result<Grain, Corrupt> {
         let bad = |reason| Err(Corrupt::Entry { at, table: "grain table", found, reason });
         match self.entries {
@@ -166,7 +168,7 @@ impl Tables {
             Entries::Se { grains_at, .. } => match found >> 60 {
                 0 if found == 0 => Ok(Grain::Unallocated),
                 0 => bad("an unallocated grain has a number"),
-                // Unmapped by the guest; the number of the grain that it had is kept.
+                // Unmapped by the guest. The entry keeps the former grain number.
                 1 | 2 => Ok(Grain::Zero),
                 3 => {
                     let number =
@@ -179,13 +181,15 @@ impl Tables {
         }
     }
 
-    /// The entries of a table, all of them inside the file.
+    /// Indices of the table's entries, all of which lie inside the file.
     pub(crate) fn entries_of(&self, table: &Range<u64>) -> Range<u64> {
         0..(table.end - table.start) / self.entry_bytes()
     }
 
-    /// The payload of a compressed grain whose head stands at `head`; `entry` is the place of its
-    /// table entry, `start` its first byte in the extent.
+    /// Offset and length of the payload of a compressed grain.
+    ///
+    /// `head` is the offset of the grain's head, `entry` that of its table entry, `start` the grain's first
+    /// byte in the extent.
     pub(crate) fn compressed(
         &self,
         file: &dyn ReadAt,
@@ -217,8 +221,9 @@ impl Tables {
         Ok((head + RECORD_HEAD, size))
     }
 
-    /// What a compressed grain may take: QEMU's own bound is twice the grain, and zlib
-    /// never adds more than a few bytes in a thousand.
+    /// Largest payload of a compressed grain in bytes.
+    ///
+    /// QEMU's limit is twice the grain; zlib never adds more than a few bytes in a thousand.
     pub(crate) fn compressed_limit(&self) -> u64 {
         self.grain * 2
     }
@@ -290,7 +295,7 @@ mod tests {
         assert_eq!(grain(1 << 60), Ok(Grain::Zero));
         assert_eq!(grain(1 << 60 | 5), Ok(Grain::Zero));
         assert_eq!(grain(2 << 60), Ok(Grain::Zero));
-        // The low 12 bits of the number stand above the others.
+        // The low 12 bits of the number are stored above the other bits.
         assert_eq!(grain(3 << 60 | 5 << 48), Ok(Grain::Data { at: (2 << 20) + 5 * 4096 }));
         assert_eq!(grain(3 << 60 | 1), Ok(Grain::Data { at: (2 << 20) + 4096 * 4096 }));
         assert_eq!(grain(0x3fff_ffff_ffff_ffff), Ok(Grain::Data { at: u64::MAX }));

@@ -1,4 +1,4 @@
-//! Where the text of a descriptor ends: at its first NUL, behind which only padding is expected.
+//! End of a descriptor's text: the first NUL, after which only padding is expected.
 
 use alloc::string::String;
 
@@ -8,11 +8,10 @@ use crate::Corrupt;
 use crate::extent_line::{is_extent_line, shown};
 use crate::key_values::{is_decisive, key_and_value};
 
-/// What follows the NUL at `end` of a text that stands at `at` of its file.
+/// Check the bytes after the NUL at `end` of a text at file offset `at`.
 ///
-/// A writer that replaces a longer text may leave the rest of that one. A NUL inside a line, or in
-/// front of lines that decide what the disk is, comes from damage: without these lines the
-/// descriptor describes another disk.
+/// A writer that replaces a longer text may leave the rest of it. A NUL inside a line, or before lines that
+/// determine the disk's contents, is damage: without these lines the descriptor describes another disk.
 pub(crate) fn behind(text: &[u8], end: usize, at: u64) -> Result<Option<Finding>, Corrupt> {
     let rest = text.get(end..).unwrap_or_default();
     let Some(first) = rest.iter().position(|byte| *byte != 0) else { return Ok(None) };

@@ -1,4 +1,4 @@
-//! File usage: which structure uses which bytes of the files: headers, directories, tables, grains.
+//! File usage: the ranges of headers, directories, tables and grains in the files.
 
 use core::ops::{ControlFlow, Range};
 
@@ -26,7 +26,7 @@ impl Map {
     }
 }
 
-/// The uses of one extent. What `visit` would refuse is left out.
+/// Structures of one extent. Those that `visit` would reject are omitted.
 struct ExtentUsage<'a> {
     part: &'a Part,
     file: &'a dyn ReadAt,
@@ -82,7 +82,7 @@ impl ExtentUsage<'_> {
         }
     }
 
-    /// The tables of a directory entry and of its copy in the redundant directory.
+    /// Visit the tables of a directory entry and of its redundant copy.
     fn directory_entry(
         &self,
         tables: &Tables,
@@ -94,7 +94,8 @@ impl ExtentUsage<'_> {
         let table = tables.table(self.file, index);
         if let Some(redundant) = redundant
             && let Ok(Some(copy)) = tables.table_of(self.file, redundant, index)
-            // A salvage may read by the copy: then it is no copy of anything.
+            // A salvage may have located the table by the redundant directory, in which case both are the
+            // same table.
             && !(tables.is_salvage && matches!(&table, Ok(Some(table)) if *table == copy))
             && self.metadata(copy, "a redundant grain table", Some(disk), visit).is_break()
         {

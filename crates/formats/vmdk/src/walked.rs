@@ -3,12 +3,12 @@
 use alloc::vec::Vec;
 use core::ops::Range;
 
-/// One grain that the walk came by.
+/// One grain that the walk found.
 #[derive(Clone, Copy, Debug, PartialEq, Eq, PartialOrd, Ord)]
 pub(crate) struct Record {
-    /// Its first byte in the extent.
+    /// First byte of the grain in the extent.
     pub(crate) start: u64,
-    /// Where its payload stands.
+    /// File offset of its payload.
     pub(crate) at: u64,
     /// Bytes of its payload.
     pub(crate) len: u32,
@@ -17,11 +17,11 @@ pub(crate) struct Record {
 /// The grains of a stream whose directory is lost.
 #[derive(Clone, Debug)]
 pub(crate) struct Walked {
-    /// Ascending, each grain once.
+    /// The grains in ascending order, without duplicates.
     pub(crate) records: Vec<Record>,
     pub(crate) grain: u64,
-    /// Unknown ranges: whether they were ever stored cannot be determined.
+    /// Range after the last grain found, of which it is unknown whether it was stored.
     pub(crate) unknown: Range<u64>,
-    /// Length of the file, where it was cut.
+    /// Length of the truncated file.
     pub(crate) file_len: u64,
 }

@@ -1,4 +1,4 @@
-//! What a written image is like: subformat, adapter, grains, identity.
+//! Options of a written image: subformat, adapter, grain size, identity.
 
 /// The variant of a written image.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
@@ -8,19 +8,19 @@ pub enum Subformat {
     MonolithicSparse,
     /// One file of compressed grains that is written front to back.
     StreamOptimized {
-        /// Level of deflate, 1 to 9.
+        /// Deflate level, 1 to 9.
         level: u32,
     },
-    /// A descriptor and a file with the bytes of the disk.
+    /// A descriptor and one file with the bytes of the disk.
     MonolithicFlat,
-    /// A descriptor and sparse files for 2047 MiB of the disk each.
+    /// A descriptor and sparse files of 2047 MiB of the disk each.
     SplitSparse,
-    /// A descriptor and files with 2047 MiB of the disk each.
+    /// A descriptor and flat files of 2047 MiB of the disk each.
     SplitFlat,
 }
 
 impl Subformat {
-    /// Its `createType`.
+    /// The `createType` of the subformat.
     pub fn name(self) -> &'static str {
         match self {
             Self::MonolithicSparse => "monolithicSparse",
@@ -42,22 +42,22 @@ impl Subformat {
     }
 }
 
-/// The adapter that the disk is attached to. It determines the geometry.
+/// The adapter to which the disk is attached. It determines the geometry.
 #[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
 pub enum Adapter {
     /// An IDE controller.
     #[default]
     Ide,
-    /// The SCSI controller LSI Logic.
+    /// An LSI Logic SCSI controller.
     LsiLogic,
-    /// The SCSI controller `BusLogic`.
+    /// A `BusLogic` SCSI controller.
     BusLogic,
     /// The SCSI controller of early ESX servers.
     LegacyEsx,
 }
 
 impl Adapter {
-    /// Its `ddb.adapterType`.
+    /// The `ddb.adapterType` of the adapter.
     pub fn name(self) -> &'static str {
         match self {
             Self::Ide => "ide",
@@ -67,7 +67,8 @@ impl Adapter {
         }
     }
 
-    /// Heads and sectors of a track for a disk of `sectors` sectors (5.0, "The Disk Database").
+    /// Heads, and sectors per track, of a disk of `sectors` sectors
+    /// (5.0, "The Disk Database").
     pub(crate) fn track(self, sectors: u64) -> (u64, u64) {
         const GIB: u64 = 1 << 21;
         match self {
@@ -84,12 +85,14 @@ impl Adapter {
 pub struct GrainSize(u64);
 
 impl GrainSize {
-    /// A power of two from 8 KiB, the specification's minimum, to 1 MiB.
+    /// A grain size of `bytes`, a power of two from 8 KiB to 1 MiB.
+    ///
+    /// `None` if the size is invalid. 8 KiB is the specification's minimum.
     pub fn new(bytes: u64) -> Option<Self> {
         (bytes.is_power_of_two() && (8 << 10..=1 << 20).contains(&bytes)).then_some(Self(bytes))
     }
 
-    /// In bytes.
+    /// The size in bytes.
     pub fn bytes(self) -> u64 {
         self.0
     }
@@ -102,12 +105,12 @@ impl Default for GrainSize {
     }
 }
 
-/// The version of the virtual hardware that the disk is made for.
+/// The version of the virtual hardware for which the disk is created.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct HardwareVersion(u32);
 
 impl HardwareVersion {
-    /// 1 to 99.
+    /// A version from 1 to 99; `None` if it is out of range.
     pub fn new(version: u32) -> Option<Self> {
         (1..=99).contains(&version).then_some(Self(version))
     }
@@ -127,7 +130,7 @@ impl Default for HardwareVersion {
 /// The options of a written image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct WriteOptions {
-    /// Bytes of the disk: whole sectors, of a stream whole grains.
+    /// Bytes of the disk: whole sectors, for a stream whole grains.
     pub disk_size: u64,
     /// The variant.
     pub subformat: Subformat,
@@ -135,9 +138,9 @@ pub struct WriteOptions {
     pub adapter: Adapter,
     /// The version of the virtual hardware.
     pub hardware_version: HardwareVersion,
-    /// The size of a grain.
+    /// The grain size.
     pub grain: GrainSize,
-    /// The source of all identifiers.
+    /// The UUID from which all identifiers are derived.
     pub uuid: [u8; 16],
 }
 

@@ -1,4 +1,4 @@
-//! Writes VMDK. Each subformat has a writer of its own.
+//! Writer of VMDK images. Each subformat has a writer of its own.
 
 use alloc::boxed::Box;
 
@@ -9,9 +9,10 @@ use crate::sparse_writer::SparseWriter;
 use crate::stream_writer::StreamWriter;
 use crate::write_options::{Subformat, WriteOptions};
 
-/// The writer of an image. `name` is the name of its file; the extents of an image of several files are named after it.
+/// Create the writer of an image.
 ///
-/// Fails for a disk that is too large for the subformat, and for a name that a descriptor cannot contain.
+/// `name` is the file name; the extents of a multi-file image are named after it. Fails if the disk is too
+/// large for the subformat, or if a descriptor cannot contain the name.
 pub fn writer(options: WriteOptions, name: &str) -> Result<Box<dyn ImageWriter>, Error> {
     Ok(match options.subformat {
         Subformat::MonolithicSparse => Box::new(SparseWriter::monolithic(options)?),
@@ -64,7 +65,9 @@ mod tests {
         }
     }
 
-    /// The file with payloads of this length, filled with the number of their grain.
+    /// Write an image with payloads of length `len`.
+    ///
+    /// Each payload is filled with the number of its grain.
     fn file(disk_size: u64, subformat: Subformat, grains: &[u64], len: usize) -> Vec<u8> {
         let mut writer = writer(options(disk_size, subformat), "a.vmdk").unwrap();
         let mut file = File::default();

@@ -1,4 +1,4 @@
-//! Every test image of the format, in the words of this crate.
+//! Every test image of the format, read with the API of this crate.
 
 #[test]
 fn transcripts_of_all_images_are_unchanged() {

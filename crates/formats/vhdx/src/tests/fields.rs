@@ -61,7 +61,7 @@ fn an_image_without_a_log_is_read() {
 fn the_current_header_is_selected() {
     let both = |edit: &dyn Fn(&mut Sparse)| {
         let mut file = sample(SMALL);
-        // The second one (number 2) has another GUID than the first (number 1).
+        // The second header (number 2) has another GUID than the first (number 1).
         file.put(HEADERS[1] + 32, &[0x22; 16]);
         file.seal(HEADERS[1], 4096);
         edit(&mut file);

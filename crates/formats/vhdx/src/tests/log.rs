@@ -1,4 +1,4 @@
-//! Which entries of a log are replayed, which are refused, and what that costs.
+//! Log entries that are replayed or rejected, and the cost of both.
 
 use super::*;
 
@@ -64,7 +64,7 @@ fn a_log_is_replayed_over_the_file() {
 
 #[test]
 fn a_sequence_without_its_tail_is_ignored() {
-    // A newer entry whose tail (offset 0) is no entry of its own sequence.
+    // A newer entry whose tail (offset 0) does not belong to its own sequence.
     let entries =
         [(0, log_entry(5, &[], &[(BAT + 4096, 1)])), (65536, log_entry(9, &[], &[(BAT + 4096, 2)]))];
     let image = parsed(&with_log(&entries)).unwrap();
@@ -103,7 +103,7 @@ fn invalid_descriptors_are_rejected() {
     assert_eq!(refused(entry), want);
 }
 
-/// Found by mutation: the end of the file was rounded up past all offsets.
+/// Found by mutation testing: the end of the file was rounded up past all offsets.
 #[test]
 fn a_file_that_no_system_can_have() {
     for last in [u64::MAX, 1 << 63] {
@@ -129,7 +129,7 @@ fn a_log_is_kept_within_the_limit() {
     assert_eq!(error.code(), "vhdx.limit.log");
 }
 
-/// Every sector is the head of an entry that says it is as long as the log.
+/// Every sector is the head of an entry that declares the length of the whole log.
 #[test]
 fn the_cost_of_a_hostile_log_is_bounded_by_its_length() {
     let mut head = log_entry(1, &[], &[]);
@@ -164,7 +164,7 @@ fn a_salvage_continues_without_a_log_that_cannot_be_replayed() {
         entry[at] ^= 1;
         with_log(&[(0, entry)])
     };
-    // No entry at all, one of a wrong checksum, one that points to the middle of a sector.
+    // No entry, an entry with a wrong checksum, and a descriptor with an unaligned offset.
     let mut unaligned = log_entry(5, &[], &[(BAT + 4096 + 512, 0x5a)]);
     let crc = crc::sealed(&unaligned);
     unaligned[4..8].copy_from_slice(&crc.to_le_bytes());
@@ -177,7 +177,7 @@ fn a_salvage_continues_without_a_log_that_cannot_be_replayed() {
         assert!(message.contains(error.code()) && message.contains("only in the log are lost"), "{message}");
         assert!(image.facts.dirty && image.overlay.is_none());
     }
-    // One that can be replayed is.
+    // An entry that can be replayed is replayed.
     let file = with_log(&[(0, log_entry(5, &[], &[(BAT + 4096, 0x5a)]))]);
     let salvage = ParseOptions { salvage: true, ..ParseOptions::default() };
     let Ok(Parsed::Done(image)) = parse(&file, &salvage) else { panic!("it needs nothing") };

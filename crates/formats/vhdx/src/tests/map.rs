@@ -1,4 +1,4 @@
-//! What the map says, and what it costs.
+//! Extents of the map, and the cost of walking it.
 
 use super::*;
 
@@ -35,7 +35,9 @@ fn an_invalid_entry_is_reported_with_the_lost_range() {
     assert!(visit(&file, 3 * MIB..u64::MAX).1.is_ok());
 }
 
-/// Blocks of 256 MiB: 16 a chunk. Two chunks and a bit, of which the second has a bitmap.
+/// Blocks of 256 MiB, 16 per chunk.
+///
+/// There are more than two chunks, of which the second has a sector bitmap.
 #[test]
 fn a_bitmap_behind_the_first_chunk() {
     let block = 256 * MIB;
@@ -63,7 +65,7 @@ fn a_bitmap_behind_the_first_chunk() {
     let (extents, walked) = visit(&file, 0..u64::MAX);
     walked.unwrap();
     assert_eq!(extents, want);
-    // Any part of it is the same, clipped.
+    // Any part of the range yields the same extents, clipped.
     for range in [
         start..start + 513,
         start + 700..start + 1400,
