@@ -45,8 +45,10 @@ impl Allocator {
         Ok(self.take())
     }
 
-    /// Allocates space for a compressed cluster of `len` bytes, less than a cluster: directly after the previous one
-    /// if possible. Returns its file offset.
+    /// Allocates space for a compressed cluster and returns its file offset.
+    ///
+    /// `len` is in bytes and less than a cluster. The space directly follows the previous compressed cluster
+    /// if possible.
     pub(crate) fn bytes(&mut self, len: u64, out: &mut dyn Emit) -> Result<u64, Error> {
         let at = if let Some(at) = self.packed(len) {
             at
@@ -78,7 +80,9 @@ impl Allocator {
         Some(at)
     }
 
-    /// Writes the remaining refcount blocks and the refcount table. Returns the table's offset and its size in clusters.
+    /// Writes the remaining refcount blocks and the refcount table.
+    ///
+    /// Returns the file offset of the table and its size in clusters.
     pub(crate) fn finish(&mut self, out: &mut dyn Emit) -> Result<(u64, u64), Error> {
         let (blocks, table) = refcount_structures(self.cluster, self.next, self.table.len() as u64);
         let first = self.next;
@@ -97,7 +101,7 @@ impl Allocator {
         Ok((at, table))
     }
 
-    /// Takes the next cluster, which the current refcount block covers.
+    /// Allocates the next cluster, which the current refcount block covers.
     fn take(&mut self) -> u64 {
         let at = self.end();
         self.next += 1;
@@ -143,8 +147,10 @@ fn empty_block(cluster: ClusterSize) -> Vec<u16> {
     vec![0; usize_of(cluster.bytes() / COUNT)]
 }
 
-/// The number of refcount blocks to write in addition to the `written` ones, and the size of the refcount table in
-/// clusters, for a file with `clusters` clusters before them. The blocks also cover themselves and the table.
+/// Number of refcount blocks left to write and size of the refcount table.
+///
+/// The size is in clusters. The file has `clusters` clusters before these structures, and `written` blocks
+/// are already written. The blocks also cover themselves and the table.
 pub(crate) fn refcount_structures(cluster: ClusterSize, clusters: u64, written: u64) -> (u64, u64) {
     let per_block = cluster.bytes() / COUNT;
     let mut blocks = written + 1;

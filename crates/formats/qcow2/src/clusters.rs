@@ -21,7 +21,7 @@ impl<'m, const N: usize> DiskClusters<'m, N> {
         Self { map, data_len: files.get(map.data_file()).map_or(0, ReadAt::len) }
     }
 
-    /// Data is inside its file; compressed data begins there.
+    /// Checks that data ends, and that compressed data begins, inside its file.
     #[inline]
     fn check_place(
         &self,
