@@ -1,11 +1,13 @@
-//! UUIDs of written files, derived from one.
+//! UUIDs for written files, derived from one UUID.
 
 use crate::Fields;
 
-/// The `index`-th UUID derived from `uuid`: the same for the same arguments, different for different ones. It has the
-/// variant and version bits of a random UUID (RFC 9562, 5.4).
+/// The `index`-th UUID derived from `uuid`.
 ///
-/// Formats that store several UUIDs derive them from the one of the caller, so that a conversion is reproducible.
+/// Equal arguments give equal UUIDs, different arguments different ones. The result has the variant and
+/// version bits of a random UUID (RFC 9562, 5.4).
+///
+/// Formats that store several UUIDs derive them from the caller's UUID, so that a conversion is reproducible.
 pub fn derived_uuid(uuid: [u8; 16], index: u64) -> [u8; 16] {
     let fields = Fields::be(&uuid);
     let (high, low) = (fields.u64::<0>(), fields.u64::<8>());
