@@ -87,9 +87,9 @@ pub enum Invalid {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// An L1 table that references an L2 table more than once.
+    /// An L1 table that references L2 tables repeatedly.
     ///
-    /// An L2 table can describe only one part of the disk.
+    /// Each of them can describe only one part of the disk.
     #[error("the L2 table at {found}, or one before it, is referenced repeatedly, expected once")]
     TablesRepeated {
         /// `<format>.table.repeated`.

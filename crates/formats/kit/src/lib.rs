@@ -40,8 +40,7 @@ pub use fields::{Fields, FieldsMut};
 pub use nonzero::{first_nonzero, first_nonzero_in, first_nonzero_of};
 pub use padded::{padded, padded_head};
 
-// Walks over tables: the entries of one table, an L1 table with its L2 tables, and the methods of `DiskMap`
-// on top.
+// Walks over tables: entries of one table, an L1 table with its L2 tables, and methods of `DiskMap`.
 pub use clusters::{Clusters, file_usage, visit};
 pub use entries::{EntryRun, Flow, walk_entries};
 pub use two_level::{Step, TableVisitor, TwoLevel};

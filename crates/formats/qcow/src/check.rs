@@ -30,7 +30,7 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<St
     if is_native {
         return Ok(report.finish());
     }
-    // Both walks report findings: the first on the usage of the file, both on overlaps in the sorted usage.
+    // Both callbacks report findings: the walk over the tables, and the sweep over the sorted uses.
     let walk = Walk { map, file, report: RefCell::new(report) };
     let mut is_first = true;
     let mut uses = |add: &mut dyn FnMut(Use)| {
