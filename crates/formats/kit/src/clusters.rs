@@ -1,4 +1,4 @@
-//! The extents and the file usage of a disk whose clusters are described by L2 tables.
+//! Extents and file usage of a disk with clusters and two levels of tables.
 
 use core::ops::{ControlFlow, Range};
 
@@ -31,7 +31,9 @@ pub trait Clusters<const N: usize> {
     /// Fails if the table is not inside the file.
     fn table(&self, file: &dyn ReadAt, l1: &EntryRun) -> Result<Option<u64>, Invalid>;
 
-    /// Pushes the clusters of an L2 entry, the first of which begins at disk offset `disk`.
+    /// Pushes the clusters of an L2 entry.
+    ///
+    /// The first one begins at disk offset `disk`.
     fn push(
         &self,
         file: &dyn ReadAt,

@@ -20,7 +20,9 @@ pub fn derived_uuid(uuid: [u8; 16], index: u64) -> [u8; 16] {
     derived
 }
 
-/// The finalizer of `SplitMix64`: a bijection in which every bit depends on all others.
+/// The finalizer of `SplitMix64`.
+///
+/// It is a bijection in which every bit depends on all others.
 fn mixed(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

@@ -1,4 +1,6 @@
-//! Errors of QCOW images; errors of headers and tables in general are those of the kit.
+//! Errors of QCOW images.
+//!
+//! General errors of headers and tables are in the kit.
 
 use imgprep_format_kit::HeaderCodes;
 use imgprep_map::{Class, Detail};

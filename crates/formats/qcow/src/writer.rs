@@ -18,7 +18,9 @@ pub const WINDOW_BITS: u8 = 12;
 /// Entries of the largest L1 table that QEMU reads.
 const MOST_L1: u64 = (1 << 28) - 1;
 
-/// The size of a cluster in bytes: a power of two from 512 to 64 KiB. An L2 table has one cluster.
+/// The size of a cluster in bytes: a power of two from 512 to 64 KiB.
+///
+/// An L2 table has one cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClusterSize {
     bits: u8,
@@ -106,7 +108,9 @@ impl QcowWriter {
         at
     }
 
-    /// Starts the L2 table `index`, unless it is the current one, and completes the previous one.
+    /// Completes the current L2 table and starts the table `index`.
+    ///
+    /// Does nothing if `index` is the current table.
     fn open_l2(&mut self, index: u64, out: &mut dyn Emit) -> Result<(), Error> {
         if self.l2.as_ref().is_some_and(|(current, _)| *current == index) {
             return Ok(());

@@ -1,5 +1,6 @@
-//! Allocates the clusters of a file that is being written and counts their references (section "Host cluster
-//! management").
+//! Allocates the clusters of a written file and counts their references.
+//!
+//! Source: section "Host cluster management".
 //!
 //! Clusters are allocated in ascending order and never freed. A refcount block is therefore final once all clusters
 //! that it covers are allocated. It is then written to the cluster after them.
@@ -19,7 +20,9 @@ pub(crate) struct Allocator {
     cluster: ClusterSize,
     /// Number of the next free cluster.
     next: u64,
-    /// Free space after the last compressed cluster: file offsets of its start and of the end of the host cluster.
+    /// Free space after the last compressed cluster.
+    ///
+    /// File offsets of its start and of the end of the host cluster.
     packing: Option<(u64, u64)>,
     /// The refcount block that is being filled.
     counts: Vec<u16>,
@@ -63,8 +66,10 @@ impl Allocator {
         Ok(at)
     }
 
-    /// Space after the last compressed cluster. It may extend into the next host cluster if that is free and covered by
-    /// the same refcount block.
+    /// Allocates space directly after the last compressed cluster.
+    ///
+    /// The space may extend into the next host cluster if that is free and covered by the same refcount
+    /// block.
     fn packed(&mut self, len: u64) -> Option<u64> {
         let (at, end) = self.packing.filter(|(at, end)| at < end)?;
         let index = self.index_of(at)?;
@@ -134,8 +139,9 @@ impl Allocator {
         (self.table.len() as u64 + 1) * self.per_block()
     }
 
-    /// Index of a cluster's count in the current refcount block. `None` if an earlier block covers the cluster: that
-    /// block is already written.
+    /// Index of a cluster's count in the current refcount block.
+    ///
+    /// `None` if an earlier block covers the cluster: that block is already written.
     fn index_of(&self, at: u64) -> Option<usize> {
         let from = self.counts_end() - self.per_block();
         (at / self.cluster.bytes()).checked_sub(from).map(usize_of)

@@ -1,4 +1,6 @@
-//! Header extensions: type, length, data padded to 8 bytes (section "Header extensions").
+//! Header extensions: type, length, data padded to 8 bytes.
+//!
+//! Source: section "Header extensions".
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;

@@ -1,4 +1,6 @@
-//! QCOW2, versions 2 and 3 (QEMU's `docs/interop/qcow2.txt`). Integers are big-endian.
+//! QCOW2, versions 2 and 3 (QEMU's `docs/interop/qcow2.txt`).
+//!
+//! Integers are big-endian.
 //!
 //! Read: clusters of 512 bytes to 2 MiB, zlib and zstd clusters, zero clusters, extended L2 entries, backing
 //! files, external data files, internal snapshots, images that were not closed properly. Described but not

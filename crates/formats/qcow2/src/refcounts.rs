@@ -16,7 +16,9 @@ use crate::header::Header;
 use crate::layout::REFCOUNT_TABLE_BYTES;
 use crate::report::{Report, clusters};
 
-/// Bits 9 to 63 of a refcount table entry: the block's offset. The others must be zero.
+/// Bits 9 to 63 of a refcount table entry: the block's offset.
+///
+/// The other bits must be zero.
 const BLOCK_MASK: u64 = !0x1ff;
 
 pub(crate) struct Refcounts<'a> {

@@ -26,7 +26,9 @@ const REFCOUNT_ORDER: u32 = 4;
 /// QEMU decodes compressed clusters with a window of 4 KiB.
 const WINDOW_BITS: u8 = 12;
 
-/// The compression of clusters. A cluster that does not become smaller stays uncompressed.
+/// The compression of clusters.
+///
+/// A cluster that does not become smaller stays uncompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClusterCompression {
     /// Raw deflate streams; the specification calls this type zlib.
@@ -139,7 +141,9 @@ impl Qcow2Writer {
         self.cluster.bytes()
     }
 
-    /// Starts the L2 table `index`, unless it is the current one, and writes the previous one.
+    /// Writes the current L2 table and starts the table `index`.
+    ///
+    /// Does nothing if `index` is the current table.
     fn open_l2(&mut self, index: u64, out: &mut dyn Emit) -> Result<(), Error> {
         if self.l2.as_ref().is_some_and(|l2| l2.index == index) {
             return Ok(());

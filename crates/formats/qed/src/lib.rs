@@ -1,5 +1,6 @@
-//! QED, QEMU's enhanced disk (QEMU's `docs/interop/qed_spec.rst`). Integers are
-//! little-endian.
+//! QED, QEMU's enhanced disk (QEMU's `docs/interop/qed_spec.rst`).
+//!
+//! Integers are little-endian.
 //!
 //! Read: clusters of 4 KiB to 64 MiB, tables of 1 to 16 clusters, zero clusters, backing files, images that
 //! need a check (without repair: their tables are valid, clusters may have leaked). Rejected by name: unknown

@@ -1,4 +1,6 @@
-//! Writes QED in one pass: an L2 table is allocated before the first cluster that it describes.
+//! Writes QED in one pass.
+//!
+//! An L2 table is allocated before the first cluster that it describes.
 //!
 //! The pages of a table are written as soon as the walk has left them. The header is written last. Clusters
 //! of zeros are unallocated, and so is an L2 table without clusters.
@@ -104,7 +106,9 @@ impl QedWriter {
         Ok(Self { disk_size, shape, l1: table(l1_at, shape), l2: None, next: l1_at + shape.table() })
     }
 
-    /// Starts the L2 table `index`, unless it is the current one, and completes the previous one.
+    /// Completes the current L2 table and starts the table `index`.
+    ///
+    /// Does nothing if `index` is the current table.
     fn open_l2(&mut self, index: u64, out: &mut dyn Emit) -> Result<(), Error> {
         if self.l2.as_ref().is_some_and(|(current, _)| *current == index) {
             return Ok(());
