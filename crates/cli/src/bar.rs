@@ -1,14 +1,18 @@
-//! Progress on one line of a terminal, whatever its width.
+//! Progress on one line of a terminal of any width.
 
 use console::{Term, measure_text_width, truncate_str};
 use imgprep::printable;
 
-/// Columns that a line may fill on standard error. The last one stays free: some terminals wrap when it is written.
+/// Columns available to a line on standard error.
+///
+/// The last column stays free: some terminals wrap the line when it is written.
 pub(crate) fn width() -> usize {
     usize::from(Term::stderr().size().1).saturating_sub(1)
 }
 
-/// `[#####-----]  45%, PART, PART` in at most `width` columns: from the first part that does not fit, parts are left out.
+/// `[#####-----]  45%, PART, PART` in at most `width` columns.
+///
+/// The first part that does not fit and all parts after it are omitted.
 pub(crate) fn line(width: usize, done: u64, total: u64, parts: &[String]) -> String {
     let cells: u64 = match width {
         100.. => 25,
@@ -36,7 +40,9 @@ pub(crate) fn line(width: usize, done: u64, total: u64, parts: &[String]) -> Str
     truncate_str(&line, width, "").into_owned()
 }
 
-/// The end of a name that is wider than `width` columns: names of one folder differ there.
+/// The end of a name, in at most `width` columns.
+///
+/// A name that is wider is cut at its start, since the names of one folder differ at the end.
 pub(crate) fn end_of(name: &str, width: usize) -> String {
     const MARK: &str = "...";
     let name = printable(name);
@@ -84,7 +90,7 @@ mod tests {
     fn a_long_name_is_shortened_from_its_start() {
         assert_eq!(end_of("images/web.qcow2", 16), "images/web.qcow2");
         assert_eq!(end_of("images/web.qcow2", 12), "...web.qcow2");
-        // Two columns each: five of them and the mark are 13.
+        // Two columns each: five of them and the mark take 13.
         assert_eq!(end_of("仮想機械機械仮想", 13), "...械機械仮想");
         for width in 0..20 {
             assert!(measure_text_width(&end_of("仮想機械\u{202e}機械仮想.vmdk", width)) <= width);

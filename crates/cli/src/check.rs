@@ -47,7 +47,8 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
         printed = printed.and_then(|()| printer.file(file, &levels));
     }
     for group in files {
-        // What the files of a folder name in that folder is checked with them, not by itself.
+        // Files that the images of a folder reference in that folder are checked with the images, not
+        // separately.
         let associated_follow =
             Some(FollowPolicy::Beside).filter(|_| group.is_folder && args.follow.follow.is_none());
         let open = OpenOptions { associated_follow, ..options.open.clone() };
@@ -61,7 +62,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     }
     let outcome = checked.iter().map(|file| file.outcome(&levels)).max().unwrap_or(Outcome::Fine);
     match printed.and_then(|()| print_all(args.output, &checked, &levels)) {
-        // Whoever closed the pipe has seen enough: what was found the exit code reports.
+        // The reader closed the pipe and needs no more. The exit code still reports the result.
         Err(error) if args.output == CheckOutput::Text && error.kind() == io::ErrorKind::BrokenPipe => {}
         done => done?,
     }
@@ -72,7 +73,7 @@ pub(crate) fn run(args: &CheckArgs) -> Result<ExitCode, Failure> {
     Ok(ExitCode::from(if is_interrupted { INTERRUPTED } else { code(outcome) }))
 }
 
-/// What is printed when all files are checked.
+/// Prints what requires all files to be checked.
 fn print_all(output: CheckOutput, checked: &[CheckedFile], levels: &Levels) -> io::Result<()> {
     let mut out = io::stdout().lock();
     match output {
@@ -85,7 +86,7 @@ fn print_all(output: CheckOutput, checked: &[CheckedFile], levels: &Levels) -> i
     out.flush()
 }
 
-/// What needs no image.
+/// Runs a request that needs no image. `None` if the command is a check.
 fn without_files(args: &CheckArgs) -> Option<Result<(), Failure>> {
     let is_json = args.output == CheckOutput::Json;
     if args.rules {
@@ -97,7 +98,7 @@ fn without_files(args: &CheckArgs) -> Option<Result<(), Failure>> {
     args.config_init.then(|| config::init(is_json))
 }
 
-/// The layout of bitmaps, if one was named.
+/// The layout of bitmaps, if one was given.
 fn bitmap(args: &CheckArgs) -> Result<Option<BitmapShape>, Failure> {
     let layout = &args.bitmap;
     let is_named = layout.bitmap_block.is_some() || layout.bitmap_order.is_some();
@@ -124,14 +125,14 @@ fn opening(args: &CheckArgs) -> Result<OpenOptions, Failure> {
     Ok(OpenOptions { mismatch: Mismatch::Accept, ..options })
 }
 
-/// Neighbours on the command line that are checked in one go.
+/// Consecutive arguments that are checked together.
 struct Group {
     is_folder: bool,
     files: Vec<PathBuf>,
 }
 
 impl Group {
-    /// Adds files behind those of all groups.
+    /// Appends files to the last group if it is of the same kind, or to a new one.
     fn add(groups: &mut Vec<Self>, is_folder: bool, files: Vec<PathBuf>) {
         match groups.last_mut().filter(|last| last.is_folder == is_folder) {
             Some(last) => last.files.extend(files),
@@ -140,7 +141,9 @@ impl Group {
     }
 }
 
-/// All files, and what could not be read, is not followed or has nothing to check.
+/// All files to check, and those that cannot be checked.
+///
+/// The latter could not be read, are not followed or contain nothing to check.
 fn files(args: &CheckArgs, open: &OpenOptions) -> (Vec<Group>, Vec<CheckedFile>) {
     let (mut files, mut missing) = (Vec::new(), Vec::new());
     for path in &args.files {

@@ -2,7 +2,7 @@
 
 use imgprep::Code;
 
-/// Printing failed.
+/// Standard output could not be written.
 pub(crate) const PRINT: Code = Code::io("io.print", "the output of the program could not be written");
-/// The arguments contradict themselves or each other.
+/// Arguments that contradict themselves or each other.
 pub(crate) const USAGE: Code = Code::request("usage", "the command line is not valid");

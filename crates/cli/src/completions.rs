@@ -1,4 +1,6 @@
-//! `imgprep completions`: shell scripts generated from the definition of the command line.
+//! `imgprep completions`: shell scripts for completion.
+//!
+//! They are generated from the definition of the command line.
 
 use std::io::{self, Write};
 

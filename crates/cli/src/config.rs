@@ -1,4 +1,4 @@
-//! `imgprep.toml`, and what the command line says over it.
+//! `imgprep.toml`, and its combination with the command line.
 
 use std::io::{self, Write};
 use std::path::{Path, PathBuf};
@@ -12,14 +12,16 @@ use crate::failure::{Failure, file_error};
 use crate::render::print::say;
 use crate::text_file::read;
 
-/// What a check is asked for, from both.
+/// Settings of a check, from configuration and command line.
 pub(crate) struct Settings {
     pub(crate) profile: Option<Profile>,
     pub(crate) intent: CheckIntent,
     pub(crate) is_deep: bool,
 }
 
-/// A configuration and where it stands: what is wrong in it is reported with file, line and column.
+/// A configuration with its path and text.
+///
+/// Errors in it are reported with file, line and column.
 #[derive(Default)]
 struct Found {
     path: PathBuf,
@@ -27,7 +29,7 @@ struct Found {
     config: Config,
 }
 
-/// The configuration found from the working directory upwards.
+/// Finds the configuration in the working directory or its ancestors.
 fn find() -> Result<Option<Found>, Failure> {
     let here = std::env::current_dir()?;
     let Some(path) = here.ancestors().map(|folder| folder.join(CONFIG_NAME)).find(|path| path.is_file())
@@ -40,14 +42,14 @@ fn find() -> Result<Option<Found>, Failure> {
 }
 
 impl Found {
-    /// An error about a value under a key of `[check]`.
+    /// An error in a value of a key of `[check]`.
     fn wrong(&self, key: &str, value: &str, what: &str) -> Failure {
         let place = place_of(&self.text, "check", key, value);
         let place = place.map_or(String::new(), |(line, column)| format!(":{line}:{column}"));
         Failure::Usage(format!("{}{place}: {key}: {what}", self.path.display()))
     }
 
-    /// The levels that it sets.
+    /// The levels that the configuration sets.
     fn levels(&self) -> Result<Levels, Failure> {
         let mut levels = Levels::default();
         let check = &self.config.check;
@@ -68,7 +70,7 @@ fn usage(error: impl std::fmt::Display) -> Failure {
     Failure::Usage(error.to_string())
 }
 
-/// Writes the template; an existing file is kept.
+/// Writes the template. An existing file is not changed.
 pub(crate) fn init(is_json: bool) -> Result<(), Failure> {
     let created = std::fs::File::create_new(CONFIG_NAME);
     let mut file = created.map_err(|error| file_error(Path::new(CONFIG_NAME), &error))?;
@@ -76,7 +78,7 @@ pub(crate) fn init(is_json: bool) -> Result<(), Failure> {
     written(CONFIG_NAME, "edit it, then run: imgprep check DIR", is_json)
 }
 
-/// Reports a file that the user has to edit.
+/// Reports a file that was written for the user to edit.
 pub(crate) fn written(name: &str, next: &str, is_json: bool) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     if is_json {
@@ -123,7 +125,7 @@ fn unknown_route(wanted: &str, profile: Option<&Profile>) -> Option<String> {
     }
 }
 
-/// The command line's profile, else the configuration's.
+/// The profile on the command line, or else that of the configuration.
 fn profile(args: &CheckArgs, found: &Found) -> Result<Option<Profile>, Failure> {
     let check = &found.config.check;
     match (&args.import.profile, &args.profile_file, &check.profile, &check.profile_file) {
@@ -146,7 +148,7 @@ fn profile(args: &CheckArgs, found: &Found) -> Result<Option<Profile>, Failure> 
     .map(Some)
 }
 
-/// The built-in profile of this name, or what is wrong with the name.
+/// The built-in profile with this name. The error describes what is wrong with it.
 pub(crate) fn built_in_profile(name: &str) -> Result<Profile, String> {
     let known = || built_in().collect::<Vec<_>>().join(", ");
     let profile = Profile::built_in(name);

@@ -59,7 +59,7 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     display.finish(settings.progress.read());
     let done = done?;
     let seconds = display.elapsed().as_secs_f64();
-    // Once more, for the output is a file now.
+    // Check again: the output is a file now.
     files.check()?;
     receipt::write(args, &disk, &options, &done)?;
     report(
@@ -70,7 +70,9 @@ pub(crate) fn run(args: &ConvertArgs) -> Result<(), Failure> {
     )
 }
 
-/// On standard output, unless that is where the image goes.
+/// Prints the report on standard output.
+///
+/// If the image is written there, prints it on standard error.
 fn report(args: &ConvertArgs, files: &Files, text: &[String], json: &Json) -> Result<(), Failure> {
     if let Some(path) = &args.run.report {
         files.check()?;
@@ -82,7 +84,7 @@ fn report(args: &ConvertArgs, files: &Files, text: &[String], json: &Json) -> Re
         OutputFormat::Json => crate::render::json::text(json),
     };
     if args.is_piped() {
-        // The image is written: an error of this text is ignored.
+        // The image is complete: an error of printing this text is ignored.
         let _ = io::stderr().write_all(text.as_bytes());
         return Ok(());
     }
@@ -117,7 +119,7 @@ fn uuid(args: &ConvertArgs) -> Result<[u8; 16], Failure> {
     imgprep::parse_uuid(text).ok_or_else(wrong)
 }
 
-/// `SOURCE_DATE_EPOCH`, else the clock.
+/// `SOURCE_DATE_EPOCH`, or else the current time, in seconds since 1970.
 pub(crate) fn unix_time() -> Result<u64, Failure> {
     match std::env::var("SOURCE_DATE_EPOCH") {
         Ok(text) => text
@@ -151,7 +153,9 @@ fn render_plan(args: &ConvertArgs, disk: &Disk, options: &ConvertOptions, plan: 
     lines
 }
 
-/// The folder of the output, and the free space of its file system; `None` for a pipe or a device.
+/// The folder of the output and the free space of its file system, in bytes.
+///
+/// `None` for a pipe or a device.
 fn free_space(args: &ConvertArgs) -> Option<(&Path, u64)> {
     if args.dst == Path::new("-") || imgprep::is_block_device(&args.dst) {
         return None;
@@ -196,7 +200,7 @@ fn render(
     lines
 }
 
-/// That the disk of the output is larger than the one of the source.
+/// Message if the disk of the output is larger than that of the source.
 fn enlarged(disk: &Disk, options: &ConvertOptions) -> Option<String> {
     let (size, target) = (disk.size(), options.target.disk_size(disk.size()));
     (size != target).then(|| {

@@ -25,7 +25,7 @@ pub(crate) fn run(args: &DigestArgs) -> Result<(), Failure> {
     for path in &args.images {
         match of_image(args, path, &run) {
             Ok(done) => images.push(done),
-            // Another image would not be read either.
+            // There is no other image, or it would fail too.
             Err(error) if args.images.len() == 1 || error.is_final() => return Err(error),
             Err(error) => {
                 images.push(json!({ "filename": path.display().to_string(), "error": error.json() }));
@@ -69,7 +69,7 @@ fn check_usage(args: &DigestArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// Digests an image and prints the result, unless it is printed with those of all images.
+/// Digests an image and prints the result, unless the results are printed together.
 fn of_image(args: &DigestArgs, path: &Path, run: &Run) -> Result<Json, Failure> {
     let options = open_options(&args.source, &args.follow, FollowPolicy::Beside, OnLoss::Stop)?;
     let mut disk = open(path, &args.source, &options)?;
@@ -113,7 +113,9 @@ pub(crate) fn digests_json(digests: &[Digest]) -> Json {
     digests.iter().map(pair).collect::<Map<_, _>>().into()
 }
 
-/// A line as `sha256sum` and `b3sum` print and read it. A backslash in front announces escaped characters in the name.
+/// A line in the format of `sha256sum` and `b3sum`.
+///
+/// A leading backslash marks a name with escaped characters.
 fn list_line(path: &Path, digest: &Digest) -> Vec<u8> {
     let name = path.as_os_str().as_encoded_bytes();
     let mut line = Vec::new();

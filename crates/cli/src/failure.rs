@@ -1,4 +1,4 @@
-//! How a command ends when it could not do what was asked.
+//! Errors that end a command, and how they are printed.
 
 use std::ffi::OsStr;
 use std::io::{self, Write};
@@ -20,17 +20,17 @@ use crate::render::json;
 use crate::render::json::error_json;
 use crate::render::print::{matched, warn};
 
-/// What ended a command.
+/// Reason why a command failed.
 pub(crate) enum Failure {
     /// An error with its code and place.
     Image(Box<Error>),
-    /// The same, with the formats that the bytes of the file match.
+    /// An error, with the formats that match the contents of the file.
     WithEvidence(Box<Error>, Vec<Match>),
-    /// Options that make no sense together.
+    /// Options that contradict each other.
     Usage(String),
     /// An error that the output already contains.
     Reported,
-    /// Our own output could not be written.
+    /// Standard output could not be written.
     Print(io::Error),
 }
 
@@ -70,7 +70,7 @@ impl Failure {
         )
     }
 
-    /// Whether the command ends with it, also if there are more images.
+    /// Whether the command ends with this error even if there are more images.
     pub(crate) fn is_final(&self) -> bool {
         self.is_interrupt() || matches!(self, Self::Print(_))
     }
@@ -79,8 +79,10 @@ impl Failure {
         matches!(self, Self::Image(error) if error.kind() == ErrorKind::Interrupted)
     }
 
-    /// Text goes to standard error; JSON is an object on standard output also when nothing came of it. Where that
-    /// cannot be written, and where the image goes there, it goes to standard error.
+    /// Prints the failure.
+    ///
+    /// Text goes to standard error, JSON as an object to standard output. The object is printed even if there
+    /// is no result. It goes to standard error if standard output cannot be written or is the output image.
     pub(crate) fn print(&self, command: &Command) {
         if matches!(self, Self::Reported) {
             return;
@@ -115,7 +117,7 @@ impl Failure {
         self.hints(command).iter().for_each(|hint| warn(format_args!("  {hint}")));
     }
 
-    /// What to type next.
+    /// Commands or options to try next.
     fn hints(&self, command: &str) -> Vec<String> {
         let (error, matches) = match self {
             Self::Image(error) => (error, &[][..]),
@@ -142,7 +144,7 @@ impl Failure {
         remedy.map(|remedy| format!("remedy: {remedy}")).into_iter().chain(hint).collect()
     }
 
-    /// All that the file's bytes speak for, where that was looked at.
+    /// All formats that match the contents of the file, if these were probed.
     pub(crate) fn matches_json(&self) -> Option<serde_json::Value> {
         match self {
             Self::WithEvidence(_, matches) => Some(matches.iter().map(json::matched).collect()),
@@ -170,21 +172,21 @@ impl Failure {
     }
 }
 
-/// Writes a report; an existing one is replaced.
+/// Writes a report. An existing file is replaced.
 pub(crate) fn write_report(path: &Path, object: &serde_json::Value) -> Result<(), Failure> {
     let options = OutputOptions { existing: Existing::Replace, sync: Sync::Full };
     Ok(write_atomic(path, json::text(object).as_bytes(), options)?)
 }
 
-/// What was wrong with a file that the command line names.
+/// An error of a file that the command line names.
 pub(crate) fn file_error(path: &Path, error: &io::Error) -> Failure {
     Failure::Usage(format!("{}: {}", path.display(), reason(error)))
 }
 
-/// 130 after Ctrl-C, as a shell has it; otherwise the code of the command.
+/// 130 after Ctrl-C, as in a shell, otherwise the exit code of the command.
 pub(crate) fn exit_code(failure: &Failure, of_command: u8) -> ExitCode {
     ExitCode::from(if failure.is_interrupt() { INTERRUPTED } else { of_command })
 }
 
-/// Exit code of an interrupted command, as a shell has it after Ctrl-C.
+/// Exit code of an interrupted command, as in a shell after Ctrl-C.
 pub(crate) const INTERRUPTED: u8 = 130;

@@ -9,10 +9,12 @@ use crate::files;
 use crate::render::print::warn;
 
 impl Failure {
-    /// The same object in a file. That the file could not be written is not worse than what it would say.
+    /// Writes the failure to a report file, as the object that is printed.
     ///
-    /// A command that failed need not have opened all files that it would have read. So the report replaces nothing
-    /// but an earlier report.
+    /// An error of writing the file is printed, but does not replace the failure.
+    ///
+    /// A failed command may not have opened all files that it would have read. So the file must be new, or an
+    /// earlier report that it replaces.
     pub(crate) fn report(&self, command: &Command, path: &Path) {
         if self.is_about_outputs() || files::named(command).check().is_err() {
             return;
@@ -29,10 +31,10 @@ impl Failure {
     }
 }
 
-/// The longest report that is read to see whether it is one.
+/// Maximum size of a file that is read to detect a report, in bytes.
 const LONGEST_REPORT: u64 = 256 << 20;
 
-/// Whether there is nothing at `path`, an empty file, or a report of this program.
+/// Whether `path` does not exist, is an empty file or a report of this program.
 fn may_replace(path: &Path) -> bool {
     let Ok(found) = std::fs::metadata(path) else { return true };
     if !found.is_file() || found.len() == 0 {

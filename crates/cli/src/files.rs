@@ -1,4 +1,4 @@
-//! Which files a command line names to be read and to be written.
+//! Files that a command line names for reading and for writing.
 
 use std::path::Path;
 
@@ -10,7 +10,9 @@ use crate::args::{
 use crate::command::Command;
 use crate::options::bitmap_path;
 
-/// All files that a command names. The files that its images name are added when those are open.
+/// All files that a command names.
+///
+/// The files that its images reference are added when these are open.
 pub(crate) fn named(command: &Command) -> Files {
     match command {
         Command::Convert(args) => of_convert(args),

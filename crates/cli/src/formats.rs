@@ -1,4 +1,6 @@
-//! `imgprep formats`, and `-o help` of `convert`: formats that are read and written, with their options.
+//! `imgprep formats`, and `-o help` of `convert`.
+//!
+//! Both list formats that are read and written, with their options.
 
 use std::io::{self, Write};
 
@@ -28,7 +30,7 @@ pub(crate) fn run(args: &FormatsArgs) -> Result<(), Failure> {
     Ok(())
 }
 
-/// The options of one writable format.
+/// Prints the options of one writable format.
 pub(crate) fn options(format: &TargetFormat) -> Result<(), Failure> {
     let mut out = io::stdout().lock();
     if format.options.is_empty() {

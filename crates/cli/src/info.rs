@@ -36,7 +36,7 @@ pub(crate) fn run(args: &InfoArgs) -> Result<(), Failure> {
     failure.map_or(Ok(()), Err)
 }
 
-/// One bad image of several does not stop the others.
+/// Reports a failed image and continues with the next one.
 fn keep_on(file: &Path, error: &Failure, args: &InfoArgs, images: &mut Vec<Json>) -> Failure {
     if args.output == OutputFormat::Json {
         let mut object = json!({ "filename": file.display().to_string(), "error": error.json() });
@@ -53,7 +53,7 @@ fn keep_on(file: &Path, error: &Failure, args: &InfoArgs, images: &mut Vec<Json>
 /// Reports the matching formats of a file that cannot be described.
 fn with_matches(failure: Failure, file: &Path) -> Failure {
     match failure {
-        // A layer below is not what the user named.
+        // An error of a layer below is not about the file that the user named.
         Failure::Image(error) if error.path().is_none_or(|path| Path::new(path) == file) => {
             match imgprep::matches_of(file) {
                 Ok(matches) => Failure::WithEvidence(error, matches),
@@ -64,17 +64,17 @@ fn with_matches(failure: Failure, file: &Path) -> Failure {
     }
 }
 
-/// The layers of one file as JSON; text is printed at once.
+/// The layers of one file as JSON. Text is printed at once.
 fn describe(file: &Path, args: &InfoArgs) -> Result<Vec<Json>, Failure> {
     let by_default = if args.chain { FollowPolicy::Beside } else { FollowPolicy::None };
     let options = open_options(&args.source, &args.follow, by_default, OnLoss::Stop)?;
-    // An inspector shows a parent that does not match, a converter refuses it.
+    // `info` shows an image with a mismatched parent; a conversion rejects it.
     let disk = open(file, &args.source, &OpenOptions { mismatch: Mismatch::Accept, ..options })?;
     let display = if args.chain { disk.layers().len() } else { 1 };
     let mut images = Vec::new();
     for (index, info) in disk.layers().iter().take(display).enumerate() {
         let allocation = disk.allocation(index);
-        // What is on the disk is asked of all its layers together.
+        // The contents of the disk depend on all its layers together.
         let inspection = if index == 0 { disk.contents() } else { DiskInspection::default() };
         let findings = findings(info, allocation.as_ref(), &inspection);
         match args.output {
@@ -98,10 +98,12 @@ fn describe(file: &Path, args: &InfoArgs) -> Result<Vec<Json>, Failure> {
     Ok(images)
 }
 
-/// The image's own, then what was met on the walk and on the disk: each once.
+/// Findings of the image, of the walk over its tables and of the disk's contents.
+///
+/// Each of them is included once.
 fn findings(info: &LayerInfo, allocation: Option<&Counted>, inspection: &DiskInspection) -> Vec<Finding> {
     let mut all = info.findings.clone();
-    // A finding of the image itself is not repeated when counting reports it.
+    // Counting may report a finding of the image again: it is not repeated.
     let is_new = |met: &imgprep::Error| info.findings.iter().all(|known| known.code != met.code());
     if let Some(Counted::Failed(error)) = allocation
         && is_new(error)
@@ -121,7 +123,7 @@ fn findings(info: &LayerInfo, allocation: Option<&Counted>, inspection: &DiskIns
     all
 }
 
-/// An error in the words of a finding, which has code and offset of its own.
+/// The message of an error for a finding, which has its own code and offset.
 fn without_code(error: &imgprep::Error, image: &str) -> String {
     let path = error.path().filter(|path| *path != image).map_or(String::new(), |path| format!("{path}: "));
     let disk =
@@ -129,7 +131,7 @@ fn without_code(error: &imgprep::Error, image: &str) -> String {
     format!("{path}{}{disk}", error.what())
 }
 
-/// One image is an object as `qemu-img` has it; several are wrapped.
+/// Prints one image as an object like that of `qemu-img`. Several are wrapped.
 fn print_json(args: &InfoArgs, mut images: Vec<Json>, failure: Option<&Failure>) -> Result<(), Failure> {
     let is_single = args.files.len() == 1 && !args.chain;
     let mut object = match images.pop() {
@@ -234,7 +236,7 @@ fn summed(sum: &Allocation) -> String {
     if parts.is_empty() { "nothing".into() } else { parts.join(", ") }
 }
 
-/// What is on the disk, and how it can be booted.
+/// Prints the contents of the disk and how it can be booted.
 fn print_contents(out: &mut dyn Write, facts: &DiskFacts) -> io::Result<()> {
     line(out, "contents", &facts.contents.to_string())?;
     if facts.table().is_some() {

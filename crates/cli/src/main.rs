@@ -1,4 +1,4 @@
-//! `imgprep`: parse the command line, translate it into options, run.
+//! `imgprep`: parses the command line, derives options from it, runs the command.
 #![deny(clippy::print_stdout, clippy::print_stderr, reason = "these panic where nobody can read them")]
 
 mod args;
@@ -53,7 +53,7 @@ fn main() -> ExitCode {
     imgprep::set_memory_exit_code(command.failure_code());
     match begin(command).and_then(|()| run(command)).and_then(|code| flushed(command, code)) {
         Ok(code) => code,
-        // Whoever closed the pipe has seen enough, unless it is a program.
+        // A user who closed the pipe needs no more output. A program that reads data must see an error.
         Err(failure) if failure.is_closed_pipe() && !command.prints_data() => ExitCode::SUCCESS,
         Err(failure) => {
             failure.print(command);
@@ -65,7 +65,9 @@ fn main() -> ExitCode {
     }
 }
 
-/// What must be so for any command.
+/// Prepares the process for any command.
+///
+/// Fails if the command prints data and standard output is closed.
 fn begin(command: &Command) -> Result<(), Failure> {
     signals::keep_running_at_file_limit()?;
     if command.prints_data() && imgprep::stdout_was_closed() {
@@ -94,7 +96,9 @@ fn run(command: &Command) -> Result<ExitCode, Failure> {
     .map(|()| ExitCode::SUCCESS)
 }
 
-/// Writes out all that was printed. Where a reader of text has closed the pipe, the result still counts.
+/// Flushes standard output.
+///
+/// If a reader of text has closed the pipe, the result still counts.
 fn flushed(command: &Command, code: ExitCode) -> Result<ExitCode, Failure> {
     match io::stdout().flush().map_err(Failure::from) {
         Err(failure) if failure.is_closed_pipe() && !command.prints_data() => Ok(code),

@@ -1,4 +1,4 @@
-//! `imgprep man`: pages generated from the definition of the command line.
+//! `imgprep man`: manual pages generated from the definition of the command line.
 
 use std::io::{self, Write};
 use std::path::Path;

@@ -21,7 +21,7 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
     if is_json {
         let head = json!({ "filename": args.file.display().to_string(), "virtual-size": disk.size() });
         let head = crate::render::json::line(&head);
-        // Streamed: the extents may be millions.
+        // Streamed, because there may be millions of extents.
         write!(
             out,
             "{{\"schema\":\"imgprep/map/1\",{},\"extents\":[",
@@ -53,7 +53,7 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
     printed?;
     if is_json {
         write!(out, "\n]")?;
-        // One object, also when it could not be finished: the error is in it.
+        // The output is one object even if the walk fails: the object then contains the error.
         if let Err(error) = walked {
             let failure = Failure::from(error);
             writeln!(out, ",\"error\":{}}}", crate::render::json::line(&failure.json()).trim_end())?;
@@ -67,7 +67,7 @@ pub(crate) fn run(args: &MapArgs) -> Result<(), Failure> {
     Ok(walked?)
 }
 
-/// Whether an extent continues the last one, so that both are one row.
+/// Whether an extent continues the last one, so that one row describes both.
 fn continues(last: &ResolvedExtent, extent: &ResolvedExtent) -> bool {
     let is_next = match (&last.source, &extent.source) {
         (Source::Zero { explicit: one }, Source::Zero { explicit: other }) => one == other,

@@ -72,7 +72,7 @@ fn options(args: &OptimizeArgs) -> Result<OptimizeOptions, Failure> {
     })
 }
 
-/// A sparse copy, or a rewritten image.
+/// Writes a sparse copy or a rewritten image.
 fn to_new_file(
     args: &OptimizeArgs,
     dst: &Path,

@@ -1,4 +1,4 @@
-//! Typed arguments to options of the library.
+//! Conversion of typed arguments to options of the library.
 
 use std::io::{self, IsTerminal};
 use std::num::NonZeroUsize;
@@ -26,7 +26,7 @@ pub(crate) fn open_options(
         Size::Named(choice) => choice,
         Size::Bytes(_) => SizeChoice::Current,
     };
-    // A failing disk then costs just the bytes that fail, not a whole page.
+    // With positioned reads, a failing disk loses only the unreadable bytes, not a whole page.
     let access = if on_loss == OnLoss::Zero { Access::Positioned } else { Access::Mapped };
     Ok(OpenOptions {
         from,
@@ -45,7 +45,7 @@ pub(crate) fn open_options(
     })
 }
 
-/// The format that `--from` names.
+/// The format given with `--from`.
 pub(crate) fn format_named(name: &str) -> Result<&'static Format, Failure> {
     by_name(name).ok_or_else(|| {
         let known: Vec<_> = imgprep::FORMATS.iter().map(|format| format.name).collect();
@@ -89,7 +89,7 @@ pub(crate) fn shape(args: &BitmapLayoutArgs) -> Result<BitmapShape, Failure> {
     Ok(BitmapShape { block, order })
 }
 
-/// Who makes the bitmap, and how.
+/// The program that makes the bitmap, and the bitmap's layout.
 pub(crate) fn bitmap_maker(args: &BitmapShapeArgs) -> Result<BitmapMaker, Failure> {
     Ok(match &args.bitmap_command {
         Some(line) => BitmapMaker::Command(BitmapCommand::parse(line)?),
@@ -101,7 +101,7 @@ pub(crate) fn existing(force: bool) -> Existing {
     if force { Existing::Replace } else { Existing::Refuse }
 }
 
-/// Resources of a run; they live as long as the command.
+/// Resources of a run, for the whole command.
 pub(crate) struct Run {
     threads: NonZeroUsize,
     memory: u64,
@@ -110,7 +110,7 @@ pub(crate) struct Run {
 }
 
 impl Run {
-    /// Signals stop the run from now on.
+    /// Creates the resources. Signals stop the run from now on.
     pub(crate) fn new(args: &RunArgs) -> Result<Self, Failure> {
         Self::with(&args.resources)
     }
@@ -131,7 +131,7 @@ impl Run {
         self.memory
     }
 
-    /// What stops it.
+    /// The flag that stops the run.
     pub(crate) fn interrupt(&self) -> &Interrupt {
         &self.interrupt
     }
@@ -148,7 +148,7 @@ impl Run {
     }
 }
 
-/// `NAME.mf` beside `NAME.raw`.
+/// `NAME.mf` next to `NAME.raw`.
 pub(crate) fn bitmap_path(raw: &Path) -> Result<PathBuf, Failure> {
     let path = raw.with_extension("mf");
     if path == raw {

@@ -1,4 +1,6 @@
-//! Progress on standard error: a bar on a terminal, lines elsewhere, JSON for programs.
+//! Progress on standard error.
+//!
+//! It is a bar on a terminal, lines elsewhere, or JSON for programs.
 
 use std::cell::Cell;
 use std::io::{IsTerminal, Write, stderr};
@@ -14,17 +16,17 @@ use crate::render::json;
 use crate::render::print::warn;
 use crate::size::short;
 
-/// Time between two lines where there is no terminal.
+/// Time between two lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
 /// Time between two JSON objects.
 const JSON_EVERY: Duration = Duration::from_secs(1);
 /// Time between two updates of the bar.
 const BAR_EVERY: Duration = Duration::from_millis(100);
 
-/// Shows what a [`Progress`] counts.
+/// Displays the counters of a [`Progress`].
 pub(crate) struct ProgressDisplay {
     kind: Kind,
-    /// Names of the first pass over the disk and of the second.
+    /// Names of the first and the second pass over the disk.
     passes: [&'static str; 2],
     begun: Instant,
     last: Cell<Instant>,
@@ -50,7 +52,7 @@ impl ProgressDisplay {
         Self { kind, passes, begun: now, last: Cell::new(now) }
     }
 
-    /// Called after every chunk.
+    /// Updates the display if its interval has passed. Called after every chunk.
     pub(crate) fn observe(&self, progress: &Progress) {
         let every = match &self.kind {
             Kind::Nothing => return,
@@ -65,7 +67,7 @@ impl ProgressDisplay {
         self.show(&progress.read());
     }
 
-    /// Takes the bar away; programs get a last object.
+    /// Removes the bar, or prints a last JSON object.
     pub(crate) fn finish(&self, progress: ProgressReading) {
         match &self.kind {
             Kind::Bar(bar) => bar.finish_and_clear(),
@@ -74,7 +76,7 @@ impl ProgressDisplay {
         }
     }
 
-    /// How long it took.
+    /// Time since the start.
     pub(crate) fn elapsed(&self) -> Duration {
         self.begun.elapsed()
     }
@@ -90,7 +92,8 @@ impl ProgressDisplay {
                     "seconds": self.begun.elapsed().as_secs_f64(), "disk-total": now.total, "disk-done": now.disk,
                     "source-read": now.source, "output-written": now.output,
                 });
-                // In one write: a reader never meets half a line. One that is gone misses nothing.
+                // One write, so that a reader never receives part of a line. The error of a closed pipe is
+                // ignored.
                 let _ = stderr().write_all(json::line(&object).as_bytes());
             }
         }
@@ -100,9 +103,9 @@ impl ProgressDisplay {
         self.passes[usize::from(now.passes > 1)]
     }
 
-    /// What is display beside the bar, what matters most first.
+    /// Texts that are displayed next to the bar, the most important first.
     fn parts(&self, now: &ProgressReading) -> Vec<String> {
-        // OK: for people; a rate need not be exact.
+        // OK: displayed to users, who need no exact rate.
         #[expect(
             clippy::cast_precision_loss,
             clippy::cast_possible_truncation,
@@ -126,7 +129,9 @@ fn empty_bar() -> ProgressBar {
     bar.with_style(message_only())
 }
 
-/// The message is the whole line. The template is a constant; the default would do if it were wrong.
+/// A style that displays only the message.
+///
+/// The template is a constant. If it were invalid, the default would be good enough.
 pub(crate) fn message_only() -> ProgressStyle {
     ProgressStyle::with_template("{msg}").unwrap_or_else(|_| ProgressStyle::default_bar())
 }

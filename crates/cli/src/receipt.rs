@@ -1,4 +1,4 @@
-//! `--receipt`: what was made of what, so that anybody can prove it later.
+//! `--receipt`: proof of which output was made from which source.
 
 use std::path::Path;
 
@@ -13,7 +13,9 @@ use crate::failure::Failure;
 use crate::options::existing;
 use crate::render::json::{self, loss_json};
 
-/// Checked before the conversion starts, and again when the receipt gets its name.
+/// Fails if the receipt already exists and must not be replaced.
+///
+/// Checked before the conversion starts, and again when the receipt is written.
 pub(crate) fn check_place(args: &ConvertArgs) -> Result<(), Failure> {
     match &args.receipt {
         Some(path) if path.exists() && !args.force => Err(Failure::Usage(format!(
@@ -24,7 +26,7 @@ pub(crate) fn check_place(args: &ConvertArgs) -> Result<(), Failure> {
     }
 }
 
-/// What the conversion computes for the receipt.
+/// The checksum that the conversion computes for the receipt.
 pub(crate) fn checksum(args: &ConvertArgs) -> Checksum {
     match (&args.receipt, args.digest) {
         (None, _) => Checksum::Skip,

@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use crate::failure::Failure;
 use crate::render::print::{say, severity};
 
-/// All rules, one a line.
+/// Prints all rules, one per line.
 pub(crate) fn list(is_json: bool) -> Result<(), Failure> {
     if is_json {
         return write(
@@ -22,7 +22,7 @@ pub(crate) fn list(is_json: bool) -> Result<(), Failure> {
     Ok(())
 }
 
-/// One rule with its reason, source and remedy.
+/// Prints one rule with its reason, source and remedy.
 pub(crate) fn explain(id: &str, is_json: bool) -> Result<(), Failure> {
     let Some(rule) = rule(id) else {
         let error = Levels::default().set(id, Level::Deny);

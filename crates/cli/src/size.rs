@@ -1,10 +1,10 @@
-//! Sizes as people write and read them.
+//! Sizes as users write and read them.
 
 use std::str::FromStr;
 
 use imgprep::SizeChoice;
 
-/// A number of bytes, or the name of one of an image's two sizes.
+/// A number of bytes, or the name of one of the two sizes of an image.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Size {
     Bytes(u64),

@@ -1,4 +1,6 @@
-//! The target of a conversion, from `-O`, `-o`, --level and --zlib or from the name of the output.
+//! The target of a conversion.
+//!
+//! It is given by `-O`, `-o`, --level and --zlib, or by the name of the output.
 
 use imgprep::{Target, TargetError, TargetFormat};
 
@@ -11,12 +13,12 @@ fn name(args: &ConvertArgs) -> String {
     args.to.clone().or_else(extension).unwrap_or_default().to_ascii_lowercase()
 }
 
-/// The format of the output, whatever its options.
+/// The format of the output, without its options.
 pub(crate) fn format(args: &ConvertArgs) -> Result<&'static TargetFormat, Failure> {
     TargetFormat::from_name(&name(args)).map_err(|error| Failure::Usage(message(&error, args)))
 }
 
-/// By `-O`, else by the output's extension.
+/// The target with its options. The format is `-O`, or the output's extension.
 pub(crate) fn parse(args: &ConvertArgs) -> Result<Target, Failure> {
     let name = name(args);
     if (args.level.is_some() || args.zlib)

@@ -1,13 +1,17 @@
-//! Text files that people and other programs wrote: manifests, configurations, lists of names.
+//! Text files of users and other programs.
+//!
+//! These are manifests, configurations and lists of names.
 
 use std::path::Path;
 
 use crate::failure::{Failure, file_error};
 
-/// The bytes without a byte order mark. UTF-16 with one, as Windows writes it, becomes UTF-8.
+/// The bytes without a byte order mark.
 ///
-/// A list of names may begin with a name whose first bytes are those of such a mark: UTF-16 has a NUL in each dot, slash and
-/// line break, and lines of names have none.
+/// UTF-16 with a mark, as Windows writes it, is converted to UTF-8. Fails if it is invalid.
+///
+/// The first name of a list may begin with the bytes of a mark. UTF-16 has a NUL in each dot, slash and line
+/// break, while lines of names have none.
 pub(crate) fn without_mark(bytes: Vec<u8>) -> Result<Vec<u8>, String> {
     let units = |unit: fn([u8; 2]) -> u16| {
         let (pairs, rest) = bytes[2..].as_chunks::<2>();

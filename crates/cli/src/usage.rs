@@ -1,4 +1,4 @@
-//! Command lines that cannot be understood.
+//! Command lines that cannot be parsed.
 
 use std::ffi::OsString;
 use std::io::{self, Write};
@@ -11,7 +11,9 @@ use imgprep::printable;
 use crate::command::{Args, Command};
 use crate::render::print::{warn, without_commands};
 
-/// What was typed, or the exit code: 0 for help and version, otherwise that of a failure of the command.
+/// The parsed command line, or an exit code.
+///
+/// The exit code is 0 for help and version, otherwise that of a failure of the command.
 pub(crate) fn parse() -> Result<Args, ExitCode> {
     let error = match Args::try_parse() {
         Ok(args) => return Ok(args),
@@ -21,7 +23,7 @@ pub(crate) fn parse() -> Result<Args, ExitCode> {
         return Ok(args);
     }
     if !error.use_stderr() {
-        // A reader that closed the pipe has seen enough.
+        // A reader that closed the pipe needs no more output.
         let printed = error.print().and_then(|()| io::stdout().flush());
         let is_lost = printed.is_err_and(|error| error.kind() != io::ErrorKind::BrokenPipe);
         return Err(ExitCode::from(u8::from(is_lost)));
@@ -30,13 +32,13 @@ pub(crate) fn parse() -> Result<Args, ExitCode> {
     Err(ExitCode::from(if names_command_with_result() { 2 } else { 1 }))
 }
 
-/// Whether the first word that is no option is a command with a result as its exit code.
+/// Whether the first argument that is no option is a command with a result code.
 fn names_command_with_result() -> bool {
     let mut words = std::env::args_os().skip(1).filter_map(|word| word.into_string().ok());
     words.find(|word| !word.starts_with('-')).is_some_and(|word| Command::has_result_code(&word))
 }
 
-/// `convert -O FMT -o help` needs no files.
+/// Parses `convert -O FMT -o help`, which needs no files.
 fn help_on_options(error: &Error) -> Option<Args> {
     if error.kind() != ErrorKind::MissingRequiredArgument {
         return None;
@@ -52,7 +54,7 @@ fn report(error: Error) {
     }
     let mut error = if std::env::args_os().all(|arg| is_printable(&arg)) { error } else { escaped() };
     drop_far_suggestions(&mut error);
-    // The message quotes arguments, and those of `escaped` are printable.
+    // The message quotes arguments. They are printable, or else `escaped`.
     let _ = error.print();
 }
 
@@ -60,7 +62,9 @@ fn is_printable(arg: &OsString) -> bool {
     arg.to_str().is_some_and(|arg| arg.chars().all(imgprep::is_printable) && without_commands(arg) == arg)
 }
 
-/// The error of the same command line with every argument escaped: messages quote them.
+/// The error of the same command line with every argument escaped.
+///
+/// Messages quote arguments.
 fn escaped() -> Error {
     let args = std::env::args_os().map(|arg| without_commands(&printable(&arg.to_string_lossy())));
     match Args::try_parse_from(args) {
@@ -69,7 +73,7 @@ fn escaped() -> Error {
     }
 }
 
-/// What to use in place of a command that other tools have and this one does not.
+/// Advice for a command that other tools have and this program does not.
 fn missing_command(error: &Error) -> Option<String> {
     let (ErrorKind::InvalidSubcommand, Some(ContextValue::String(name))) =
         (error.kind(), error.get(ContextKind::InvalidSubcommand))
@@ -86,7 +90,7 @@ fn missing_command(error: &Error) -> Option<String> {
     })
 }
 
-/// The most letters that differ between what was typed and what is suggested.
+/// Maximum edit distance between an argument and a suggestion.
 const NEAR: usize = 2;
 
 fn drop_far_suggestions(error: &mut Error) {
@@ -108,7 +112,7 @@ fn drop_far_suggestions(error: &mut Error) {
     }
 }
 
-/// Letters that are inserted, removed or replaced to get from one word to the other.
+/// Number of letters to insert, remove or replace to turn one word into the other.
 fn distance(one: &str, other: &str) -> usize {
     let other: Vec<char> = other.chars().collect();
     let mut row: Vec<usize> = (0..=other.len()).collect();

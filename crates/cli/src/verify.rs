@@ -1,4 +1,4 @@
-//! `imgprep verify`: a file and the receipt of the conversion that wrote it.
+//! `imgprep verify`: compares a file with the receipt of its conversion.
 
 use std::io::Read as _;
 use std::path::Path;
@@ -17,7 +17,7 @@ use crate::progress::ProgressDisplay;
 use crate::render::json::{self, error_json};
 use crate::render::print::{lines, show};
 
-/// The longest receipt that is read, in bytes.
+/// Maximum size of a receipt, in bytes.
 const LONGEST_RECEIPT: u64 = 64 << 20;
 
 pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
@@ -67,7 +67,7 @@ impl Receipt {
         Self::parse(&object).map_err(|name| wrong(&format!("invalid receipt: {name} is missing or invalid")))
     }
 
-    /// The name of the first invalid field is the error.
+    /// Parses a receipt. The error is the name of the first invalid field.
     fn parse(object: &Json) -> Result<Self, &'static str> {
         let output = &object["output"];
         let format = output["format"].as_str().filter(|name| imgprep::by_name(name).is_some());
@@ -102,7 +102,7 @@ impl Receipt {
     }
 }
 
-/// The bytes of a digest in hexadecimal.
+/// Parses the hexadecimal digits of a digest.
 fn parse_hex(text: &str) -> Option<[u8; 32]> {
     let (pairs, rest) = text.as_bytes().as_chunks::<2>();
     let byte = |pair: &[u8; 2]| u8::from_str_radix(str::from_utf8(pair).ok()?, 16).ok();

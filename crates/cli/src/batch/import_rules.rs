@@ -14,9 +14,9 @@ use crate::config::built_in_profile;
 pub(crate) struct Profiles(Mutex<HashMap<String, Arc<Profile>>>);
 
 impl Profiles {
-    /// The profile of this name, or what is wrong with the name.
+    /// The profile with this name. The error describes what is wrong with it.
     fn get(&self, name: &str) -> Result<Arc<Profile>, String> {
-        // A poisoned map only means that another thread panicked: its profiles are complete.
+        // The mutex is poisoned only if another thread panicked. The profiles in the map are complete.
         let mut parsed = self.0.lock().unwrap_or_else(PoisonError::into_inner);
         if let Some(profile) = parsed.get(name) {
             return Ok(Arc::clone(profile));

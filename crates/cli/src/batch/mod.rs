@@ -27,7 +27,7 @@ use crate::convert::unix_time;
 use crate::failure::{Failure, INTERRUPTED};
 use crate::options::{Run, existing};
 
-/// Files that the program itself has open, and some air.
+/// Open files of the program itself, with a margin.
 const OWN_FILES: u64 = 64;
 
 pub(crate) fn run(args: &BatchArgs) -> Result<ExitCode, Failure> {

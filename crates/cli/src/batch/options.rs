@@ -14,7 +14,7 @@ use super::import_rules::Profiles;
 use crate::failure::Failure;
 use crate::text_file;
 
-/// All images, from wherever they are named.
+/// The batch of all images of a folder, a list or a manifest.
 pub(crate) fn batch(args: &BatchArgs, rules: &Profiles) -> Result<Batch, Failure> {
     let defaults = defaults(args)?;
     let jobs = args.jobs.as_deref().unwrap_or(Path::new("."));
@@ -65,7 +65,7 @@ fn manifest(
     Ok((out, found, left_out))
 }
 
-/// One path a line, in the bytes that it has.
+/// Reads one path per line from standard input, as bytes.
 fn list(defaults: &Defaults) -> Result<Vec<Found>, Failure> {
     if io::stdin().is_terminal() {
         return Err(Failure::Usage("standard input is a terminal, expected a list of paths".into()));
@@ -77,7 +77,10 @@ fn list(defaults: &Defaults) -> Result<Vec<Found>, Failure> {
     Ok(paths(&bytes).map(|path| image(path, PathBuf::new(), defaults, None)).collect())
 }
 
-/// One path a line. No name has a NUL: where there is one, as `find -print0` writes it, it ends a path in place of a line.
+/// Splits a list into paths: one per line, or separated by NUL.
+///
+/// A path cannot contain NUL. So if there is one, as in the output of `find -print0`, NUL separates the paths
+/// and line breaks do not.
 fn paths(list: &[u8]) -> impl Iterator<Item = PathBuf> {
     let is_nul_separated = list.contains(&0);
     let is_break = move |byte: &u8| *byte == if is_nul_separated { 0 } else { b'\n' };

@@ -1,4 +1,6 @@
-//! Progress on standard error: bars on a terminal, lines elsewhere, JSON for programs.
+//! Progress on standard error.
+//!
+//! It is bars on a terminal, lines elsewhere, or JSON for programs.
 
 use std::collections::HashMap;
 use std::io::{IsTerminal, Write, stderr};
@@ -17,10 +19,10 @@ use crate::size::short;
 
 /// Time between two progress lines without a terminal.
 const LINE_EVERY: Duration = Duration::from_secs(10);
-/// Time between two JSON objects about it.
+/// Time between two JSON progress objects.
 const JSON_EVERY: Duration = Duration::from_secs(1);
 
-/// Shows a batch.
+/// Displays the progress of a batch.
 pub(crate) struct ProgressDisplay {
     kind: Kind,
     last: Instant,
@@ -33,7 +35,7 @@ enum Kind {
     Json,
 }
 
-/// One for the whole, below one for each job at work.
+/// One bar for the whole batch, and below it one for each running job.
 struct Bars {
     all: MultiProgress,
     whole: ProgressBar,
@@ -52,7 +54,7 @@ impl ProgressDisplay {
         Self { kind, last: Instant::now() }
     }
 
-    /// Takes the bars away.
+    /// Removes the bars.
     pub(crate) fn end(&mut self) {
         if let Kind::Bars(bars) = &mut self.kind {
             bars.jobs.clear();
@@ -60,7 +62,7 @@ impl ProgressDisplay {
         }
     }
 
-    /// One line for people.
+    /// Prints one line for users.
     fn say(&self, line: &str) {
         match &self.kind {
             Kind::Bars(bars) => bars.whole.suspend(|| warn(format_args!("{line}"))),
@@ -73,7 +75,8 @@ impl ProgressDisplay {
         if matches!(self.kind, Kind::Json) {
             object["schema"] = json!("imgprep/batch-progress/1");
             object["event"] = json!(event);
-            // In one write: a reader never meets half a line. One that is gone misses nothing.
+            // One write, so that a reader never receives part of a line. The error of a closed pipe is
+            // ignored.
             let _ = stderr().write_all(json::line(&object).as_bytes());
         }
     }

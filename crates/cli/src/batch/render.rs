@@ -22,7 +22,9 @@ pub(crate) fn check_reports(args: &BatchArgs) -> Result<(), Failure> {
     args.report.iter().try_for_each(|path| writer(path).map(|_| ()))
 }
 
-/// All files of the batch: what is read must not be written, before the first byte is.
+/// All files of the batch.
+///
+/// Fails, before anything is written, if an output is also read.
 pub(crate) fn check_files(args: &BatchArgs, batch: &Batch) -> Result<Files, Failure> {
     let mut files = files::of(batch, ExistingJournal::Refuse);
     match args.jobs.as_deref() {
@@ -32,7 +34,7 @@ pub(crate) fn check_files(args: &BatchArgs, batch: &Batch) -> Result<Files, Fail
     }
     args.report.iter().for_each(|path| files.writes(Role::Report, path));
     if args.report.iter().any(|path| path.exists()) {
-        // A report replaces what is there: also the images' backing files and extents must be known.
+        // A report replaces an existing file, so the images' backing files and extents must be known too.
         files::read_chains(batch, &mut files);
     }
     files.check()?;
@@ -63,7 +65,7 @@ pub(crate) fn plan_json(plan: &BatchPlan) -> Result<String, Failure> {
     Ok(crate::render::json::text(&object))
 }
 
-/// What came of it, and what a person has to look at.
+/// Result of the batch and the images that need attention, as text.
 pub(crate) fn summary(summary: &Summary) -> String {
     let attention = |record: &&Record| record.needs_attention() && record.state != State::Stopped;
     let mut text: Vec<_> = summary.records.iter().filter(attention).flat_map(trouble).collect();
@@ -92,7 +94,7 @@ pub(crate) fn summary(summary: &Summary) -> String {
     lines(&text)
 }
 
-/// What is wrong with one image, and what to do.
+/// Problems of one image, with remedies.
 fn trouble(record: &Record) -> Vec<String> {
     let remedy = |remedy: &Option<String>| remedy.as_ref().map(|remedy| format!("  remedy: {remedy}"));
     let mut text = Vec::new();
@@ -109,7 +111,7 @@ fn trouble(record: &Record) -> Vec<String> {
     text
 }
 
-/// A table: one image a line.
+/// Table of the plan with one image per line.
 pub(crate) fn plan_text(plan: &BatchPlan) -> String {
     let head = ["image", "format", "disk", "now", "output", "at most", "verdict"].map(String::from);
     let rows = std::iter::once(head).chain(plan.images.iter().map(row));

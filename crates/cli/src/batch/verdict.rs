@@ -9,17 +9,17 @@ use imgprep::{
 };
 use imgprep_batch::{Reason, Subject, Verdict};
 
-/// Bytes that a check of tables may hold: it runs beside conversions.
+/// Bytes of memory for a check of tables, which runs in parallel with conversions.
 const MEMORY: u64 = 16 << 20;
 
-/// Judges the output once it is there, before that the source.
+/// Checks the output if there is one, otherwise the source.
 pub(super) fn judge(subject: &Subject<'_>, profile: Option<&Profile>) -> Verdict {
     let mut verdict = Verdict { profile: Some(subject.profile.into()), ..Verdict::default() };
     if let Some(profile) = profile {
         let checked = checked(subject, profile);
         let is_open = |route: &policy::RouteVerdict| match route.verdict {
             policy::Verdict::Ready => true,
-            // What is planned comes after the conversion anyway.
+            // Before the conversion, a route that needs another command counts as open.
             policy::Verdict::After { .. } => subject.output.is_none(),
             policy::Verdict::Never { .. } => false,
         };
@@ -68,7 +68,7 @@ mod tests {
 
     use super::*;
 
-    /// The disk has a name, but there is no file of that name: an attempt to open it would fail.
+    /// The disk has a name, but no file has that name: opening it would fail.
     #[test]
     fn a_source_is_judged_without_opening_its_path() {
         let source = imgprep::open_reader(vec![0; 1 << 20]).unwrap();

@@ -1,4 +1,4 @@
-//! Anomalies of a disk that is read nevertheless.
+//! Anomalies that do not prevent reading the disk.
 
 use std::io::{self, Write};
 
@@ -8,7 +8,7 @@ use serde_json::{Value as Json, json};
 use super::json;
 use super::print::{finding, say};
 
-/// Prints anomalies that do not prevent reading the disk on standard error.
+/// Prints the anomalies of a disk on standard error.
 pub(crate) fn warn(disk: &Disk) -> io::Result<()> {
     let mut out = Vec::new();
     for layer in disk.layers() {

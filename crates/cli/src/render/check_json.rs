@@ -10,7 +10,7 @@ use super::findings::{counts, more};
 use super::json::{error_json, text};
 use super::print::severity;
 
-/// One file is an object as `qemu-img check` has it; several are wrapped.
+/// Writes one file as an object like that of `qemu-img check`. Several are wrapped.
 pub(crate) fn write(out: &mut dyn Write, files: &[CheckedFile], levels: &Levels) -> io::Result<()> {
     let mut object = match files {
         [only] => file_json(only, levels),

@@ -1,4 +1,4 @@
-//! Findings of a check in the form that several outputs share.
+//! Findings of a check in the form that several outputs use.
 
 use std::collections::BTreeMap;
 
@@ -7,7 +7,7 @@ use imgprep::{CheckedFile, Severity};
 
 use super::hint;
 
-/// Errors, warnings and notes of a file.
+/// Numbers of errors, warnings and notes of a file.
 pub(crate) fn counts(file: &CheckedFile) -> [u64; 3] {
     [Severity::Error, Severity::Warning, Severity::Note].map(|wanted| {
         let kept = file.violations.iter().filter(|violation| violation.severity == wanted).count() as u64;
@@ -15,7 +15,7 @@ pub(crate) fn counts(file: &CheckedFile) -> [u64; 3] {
     })
 }
 
-/// Findings of one rule that were counted and not kept.
+/// Findings of one rule that were counted but not stored.
 pub(crate) struct LeftOut<'f> {
     pub(crate) rule: &'f str,
     pub(crate) severity: Severity,
@@ -23,13 +23,13 @@ pub(crate) struct LeftOut<'f> {
 }
 
 impl LeftOut<'_> {
-    /// One entry in place of all of them.
+    /// The message of one entry that replaces all of them.
     pub(crate) fn message(&self) -> String {
         format!("and {} more under this rule", self.count)
     }
 }
 
-/// What a file has more, by rule and severity.
+/// Findings of a file that were counted but not stored, by rule and severity.
 pub(crate) fn left_out(file: &CheckedFile) -> impl Iterator<Item = LeftOut<'_>> {
     file.more.iter().map(|((rule, severity), count)| LeftOut {
         rule: rule.name(),
@@ -38,14 +38,14 @@ pub(crate) fn left_out(file: &CheckedFile) -> impl Iterator<Item = LeftOut<'_>> 
     })
 }
 
-/// The same by rule.
+/// Numbers of findings that were counted but not stored, by rule.
 pub(crate) fn more(file: &CheckedFile) -> BTreeMap<&str, u64> {
     let mut more = BTreeMap::new();
     left_out(file).for_each(|left_out| *more.entry(left_out.rule).or_default() += left_out.count);
     more
 }
 
-/// Fact, bound, place and remedy in one text.
+/// Fact, limit, place and remedy as one text.
 pub(crate) fn message(violation: &Violation) -> String {
     let mut text = violation.fact.clone();
     if let Some(bound) = &violation.bound {

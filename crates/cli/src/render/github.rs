@@ -9,7 +9,8 @@ use super::print::without_commands;
 
 /// `::error file=NAME,line=1,title=RULE::MESSAGE`.
 pub(crate) fn file(out: &mut dyn Write, file: &CheckedFile) -> io::Result<()> {
-    // A runner decodes `%0A` into a line break before it prints the message: line breaks are spelled instead.
+    // A runner decodes `%0A` into a line break before it prints the message. So line breaks are escaped
+    // differently.
     let escape = |text: &str| without_commands(&printable(text)).replace('%', "%25");
     let property = |text: &str| escape(text).replace(':', "%3A").replace(',', "%2C");
     let name = property(&file.name);
@@ -29,7 +30,7 @@ pub(crate) fn file(out: &mut dyn Write, file: &CheckedFile) -> io::Result<()> {
     Ok(())
 }
 
-/// GitHub's word for a severity.
+/// GitHub's name of a severity.
 fn annotation(severity: Severity) -> &'static str {
     match severity {
         Severity::Note => "notice",

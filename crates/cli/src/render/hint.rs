@@ -1,8 +1,8 @@
-//! Hints of the library as options of this program.
+//! Hints of the library, rendered as options of this program.
 
 use imgprep::Hint;
 
-/// What to do, in terms of the command line.
+/// The advice in terms of the command line.
 pub(crate) fn text(hint: Hint) -> &'static str {
     match hint {
         Hint::SelectFormat => "select the format with --from",
@@ -28,7 +28,7 @@ pub(crate) fn text(hint: Hint) -> &'static str {
     }
 }
 
-/// The same next to a remedy, unless the remedy already contains the option.
+/// The same advice next to a remedy, unless the remedy already contains the option.
 pub(crate) fn beside(hint: Option<Hint>, remedy: Option<&str>) -> Option<&'static str> {
     let text = text(hint?);
     let mut options = text.split([' ', ',']).filter(|word| word.starts_with("--"));

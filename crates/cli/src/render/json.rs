@@ -1,4 +1,4 @@
-//! The shapes of JSON: a superset of `qemu-img info`'s.
+//! JSON output: a superset of that of `qemu-img info`.
 
 use imgprep::{
     Counted, DiskInspection, Encryption, Error, Facts, Finding, LayerInfo, Loss, Match, Named, Snapshot,
@@ -8,17 +8,19 @@ use serde_json::{Map, Value as Json, json};
 
 use super::print::severity;
 
-/// A value as an indented text. Characters that are not printable are escaped; the strings keep their values.
+/// A value as indented text.
+///
+/// Characters that are not printable are escaped. This does not change the values of strings.
 pub(crate) fn text(value: &Json) -> String {
     printable_json(&format!("{value:#}\n")).into_owned()
 }
 
-/// The same on one line.
+/// A value as text on one line, with the same escapes.
 pub(crate) fn line(value: &Json) -> String {
     printable_json(&format!("{value}\n")).into_owned()
 }
 
-/// One layer as `qemu-img info` describes an image, and additional facts.
+/// One layer: the fields of `qemu-img info`, and additional ones.
 pub(crate) fn layer(
     info: &LayerInfo,
     allocation: Option<&Counted>,
@@ -90,7 +92,9 @@ fn child(info: &LayerInfo) -> Json {
     })
 }
 
-/// The format's own, or that of a disk that is locked as a whole, as `qemu-img` has it for LUKS.
+/// Encryption of the format, or else of a disk that is encrypted as a whole.
+///
+/// `qemu-img` reports LUKS in the same way.
 fn encryption(facts: &Facts, inspection: &DiskInspection) -> Option<String> {
     Some(match (facts.encryption, inspection.facts.as_ref().map(|facts| facts.contents)) {
         (Some(Encryption::Aes), _) => "aes".into(),
@@ -103,7 +107,7 @@ fn encryption(facts: &Facts, inspection: &DiskInspection) -> Option<String> {
     })
 }
 
-/// Something that a file's bytes speak for.
+/// A format that matches the contents of a file.
 pub(crate) fn matched(found: &Match) -> Json {
     json!({
         "format": found.name, "offset": found.evidence.at, "length": found.evidence.len,

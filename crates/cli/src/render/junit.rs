@@ -1,4 +1,4 @@
-//! A check as `JUnit`: a suite a file, a case per rule with findings.
+//! Results of a check as `JUnit`: a suite per file, a case per rule with findings.
 
 use std::io::{self, Write};
 
@@ -32,7 +32,7 @@ fn suite(file: &CheckedFile, levels: &Levels) -> TestSuite {
     suite
 }
 
-/// All that one rule says of a file.
+/// The case of one rule, with all its findings in a file.
 fn of_rule(file: &CheckedFile, rule: &str, levels: &Levels) -> TestCase {
     let of_rule = || file.violations.iter().filter(|violation| violation.rule.id.name() == rule);
     let is_failure = of_rule().any(|violation| {
@@ -52,7 +52,9 @@ fn of_rule(file: &CheckedFile, rule: &str, levels: &Levels) -> TestCase {
     case(file, rule, status)
 }
 
-/// XML cannot hold control characters, and `quick-junit` drops them: they are escaped instead.
+/// The message of a violation, with control characters escaped.
+///
+/// XML cannot contain them, and `quick-junit` drops them.
 fn display(violation: &Violation) -> String {
     printable(&message(violation)).into_owned()
 }

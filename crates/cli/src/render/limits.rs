@@ -1,4 +1,6 @@
-//! Limits that an output has to meet: the space of its file system, and the sizes that import routes accept.
+//! Limits that an output must meet.
+//!
+//! These are the free space of its file system and the sizes that import routes accept.
 
 use std::path::Path;
 
@@ -8,7 +10,9 @@ use serde_json::{Value as Json, json};
 
 use crate::size::short;
 
-/// Whether a file of this length, or of at most this length, fits into the file system of a folder.
+/// Whether a file fits into the file system of a folder.
+///
+/// `len` is its exact or its maximum length in bytes.
 pub(crate) fn space(folder: &Path, len: u64, is_exact: bool, free: u64) -> String {
     let fits = match (len <= free, is_exact) {
         (true, _) => "fits",

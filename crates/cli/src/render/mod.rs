@@ -1,4 +1,6 @@
-//! Rendering of results as text, JSON, SARIF, test results of CI systems, and annotations of GitHub workflows.
+//! Rendering of results.
+//!
+//! Formats are text, JSON, SARIF, test results for CI systems, and annotations for GitHub workflows.
 
 pub(crate) mod anomalies;
 pub(crate) mod check_json;
@@ -19,7 +21,7 @@ use imgprep::policy::Levels;
 
 use crate::args::CheckOutput;
 
-/// Prints what can be printed while other files are still being checked.
+/// Prints results that do not depend on files that are still being checked.
 pub(crate) struct Printer {
     output: CheckOutput,
 }

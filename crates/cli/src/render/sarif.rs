@@ -1,6 +1,6 @@
-//! A check as SARIF 2.1.0.
+//! Results of a check as SARIF 2.1.0.
 //!
-//! A disk has no lines: `startLine` is 1 for viewers that need one, `byteOffset` says where.
+//! A disk has no lines. `startLine` is 1 for viewers that require it, and `byteOffset` is the location.
 
 use std::collections::HashMap;
 use std::io::{self, Write};
@@ -55,7 +55,7 @@ fn notice(file: &CheckedFile) -> Option<Json> {
 }
 
 fn results(file: &CheckedFile) -> Vec<Json> {
-    // The n-th finding of a rule keeps its fingerprint whatever numbers are in its words.
+    // The n-th finding of a rule keeps its fingerprint even if the numbers in its message change.
     let mut seen: HashMap<(&str, Option<&str>, &str), u64> = HashMap::new();
     let mut all = Vec::new();
     for violation in &file.violations {
@@ -81,7 +81,7 @@ fn result(name: &str, violation: &Violation, nth: u64) -> Json {
     entry(name, violation.rule.id.name(), violation.severity, &message(violation), &region, &print)
 }
 
-/// One result, whose fingerprint is made of `print`.
+/// One result, with a fingerprint that is the hash of `print`.
 fn entry(name: &str, rule: &str, severity: Severity, text: &str, region: &Json, print: &str) -> Json {
     json!({
         "ruleId": rule,
@@ -96,13 +96,13 @@ fn entry(name: &str, rule: &str, severity: Severity, text: &str, region: &Json, 
     })
 }
 
-/// FNV-1a: the same in every version and on every machine.
+/// FNV-1a hash, which is the same in every version and on every machine.
 fn hash(text: &str) -> u64 {
     text.bytes()
         .fold(0xcbf2_9ce4_8422_2325, |hash, byte| (hash ^ u64::from(byte)).wrapping_mul(0x0100_0000_01b3))
 }
 
-/// A path as a relative reference, or a `file:` URI where it is absolute.
+/// A path as a relative reference, or as a `file:` URI if it is absolute.
 fn uri(name: &str) -> String {
     let plain = |byte: u8| byte.is_ascii_alphanumeric() || b"-._~/!$&'()*+,;=@".contains(&byte);
     let escaped: String = name

@@ -10,10 +10,12 @@ use super::findings::{counts, left_out};
 use super::hint;
 use super::print::{say, severity};
 
-/// Violations of one rule and severity that text output prints; the JSON output has more.
+/// Maximum number of violations per rule and severity in text output.
+///
+/// The JSON output contains more.
 const SHOWN: u64 = 10;
 
-/// One file: verdict, findings, routes.
+/// Prints the verdict, the findings and the routes of one file.
 pub(crate) fn file(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> io::Result<()> {
     let format = file.format.as_deref().unwrap_or("unknown format");
     say(out, format_args!("{}: {format}, {}", file.name, verdict(file, levels)))?;
@@ -24,7 +26,7 @@ pub(crate) fn file(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> 
         *count += 1;
         if *count <= SHOWN {
             judged(out, violation)?;
-            // A message that was printed already is not repeated.
+            // The same advice is printed once.
             if advice.insert((violation.rule.id.name(), &violation.source, &violation.remedy)) {
                 advised(out, violation)?;
             }
@@ -63,7 +65,7 @@ fn judged(out: &mut dyn Write, violation: &Violation) -> io::Result<()> {
     say(out, format_args!("  {word}: {}{bound} [{id}{route}{code}{file}{at}{disk}]", violation.fact))
 }
 
-/// Whose rule it is, and what to do.
+/// Prints the source of the rule, and what to do.
 fn advised(out: &mut dyn Write, violation: &Violation) -> io::Result<()> {
     if violation.severity >= Severity::Warning {
         if let Some(source) = violation.source.as_ref().filter(|source| *source != "this program") {
@@ -107,7 +109,7 @@ fn verdict(file: &CheckedFile, levels: &Levels) -> String {
     }
 }
 
-/// One line about all files, where there are several.
+/// Prints one line about all files if there are several.
 pub(crate) fn summary(out: &mut dyn Write, files: &[CheckedFile], levels: &Levels) -> io::Result<()> {
     if files.len() < 2 {
         return Ok(());

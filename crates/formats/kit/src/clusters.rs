@@ -1,4 +1,4 @@
-//! The extents and the file usage of a disk whose clusters are described by L2 tables.
+//! Extents and file usage of a disk with clusters and two levels of tables.
 
 use core::ops::{ControlFlow, Range};
 
@@ -8,7 +8,7 @@ use crate::entries::{EntryRun, Flow};
 use crate::two_level::{Step, TableVisitor, TwoLevel};
 use crate::{Invalid, metadata};
 
-/// What the tables of a disk mean. L2 entries have `N` bytes.
+/// Meaning of the tables of a disk. L2 entries have `N` bytes.
 pub trait Clusters<const N: usize> {
     /// The value of an L2 entry.
     type Entry;
@@ -26,10 +26,14 @@ pub trait Clusters<const N: usize> {
     /// The value of an L2 entry.
     fn decode(bytes: [u8; N]) -> Self::Entry;
 
-    /// The L2 table that an L1 entry references, inside the file. `None`: nothing is allocated.
+    /// The L2 table that an L1 entry references; `None` if nothing is allocated.
+    ///
+    /// Fails if the table is not inside the file.
     fn table(&self, file: &dyn ReadAt, l1: &EntryRun) -> Result<Option<u64>, Invalid>;
 
-    /// Pushes the clusters of an L2 entry, the first of which begins at disk offset `disk`.
+    /// Pushes the clusters of an L2 entry.
+    ///
+    /// The first one begins at disk offset `disk`.
     fn push(
         &self,
         file: &dyn ReadAt,
@@ -38,7 +42,9 @@ pub trait Clusters<const N: usize> {
         builder: &mut ExtentBuilder<'_>,
     ) -> Flow;
 
-    /// Reports the bytes that the cluster at disk offset `disk` uses: none if its entry is invalid.
+    /// Reports the bytes that the cluster at disk offset `disk` uses.
+    ///
+    /// Reports nothing if its entry is invalid.
     fn report_use(
         &self,
         file: &dyn ReadAt,
@@ -50,8 +56,8 @@ pub trait Clusters<const N: usize> {
 
 /// Pushes the extents of `range`.
 ///
-/// Fails at the first invalid entry, with the part of the disk that it describes, and where the L1 table references
-/// tables so often that the walk would read more bytes than the file has.
+/// Fails at the first invalid entry; the error contains the disk range of that entry. Also fails if the L1
+/// table references tables so often that the walk would read more bytes than the file has.
 pub fn visit<const N: usize, C: Clusters<N>>(
     clusters: &C,
     file: &dyn ReadAt,
@@ -65,10 +71,11 @@ pub fn visit<const N: usize, C: Clusters<N>>(
     shape.walk(file, wanted, C::decode, &mut visit)
 }
 
-/// Reports the use of every L2 table and cluster. Invalid entries are omitted: [`visit`] reports them.
+/// Reports the use of every L2 table and cluster.
 ///
-/// The walk ends when it has read more bytes of tables than the file has: some of them overlap, which the uses
-/// that were reported show. So its cost depends on the length of the file, however often a table is referenced.
+/// Invalid entries are omitted: [`visit`] reports them. The walk ends when it has read more bytes of tables
+/// than the file has. Some tables overlap in that case, which the reported uses show. The cost thus depends
+/// on the length of the file, however often a table is referenced.
 pub fn file_usage<const N: usize, C: Clusters<N>>(
     clusters: &C,
     file: &dyn ReadAt,

@@ -19,7 +19,9 @@ impl HeaderCodes {
         Invalid::Field { code: self.field, at, field, expected, found }.into()
     }
 
-    /// Fails unless `len` bytes from `start` on are inside the file. The field at `at` references them.
+    /// Fails unless `len` bytes from `start` on are inside the file.
+    ///
+    /// `at` is the file offset of the field that references them.
     pub fn check_table(
         &self,
         file: &dyn ReadAt,

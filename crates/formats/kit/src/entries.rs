@@ -5,12 +5,14 @@ use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{Error, ReadAt, usize_of};
 
-/// Bytes of a table that are read at once.
+/// Bytes of a table per read.
 const PAGE: u64 = 64 << 10;
-/// Holes are not smaller than this, so smaller ranges are not checked.
+/// Minimum size of a hole: smaller ranges are not checked.
 const LEAST_HOLE: u64 = 4096;
 
-/// Adjacent entries with one value. More than one only in a hole of the file, where all are zero.
+/// Adjacent entries with the same value.
+///
+/// A run has more than one entry only in a hole of the file, where all entries are zero.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct EntryRun<E = u64> {
     /// File offset of the first entry.
@@ -26,7 +28,9 @@ pub struct EntryRun<E = u64> {
 /// Whether a walk continues.
 pub type Flow = Result<ControlFlow<()>, Error>;
 
-/// Walks `entries` of the table at `table`, whose entries have `N` bytes and are inside the file.
+/// Walks `entries` of the table at `table`. They must be inside the file.
+///
+/// Entries have `N` bytes.
 ///
 /// A hole of the file is one run of zeros, and is not read. `Break` ends the walk.
 pub fn walk_entries<const N: usize, E>(
@@ -60,7 +64,7 @@ pub fn walk_entries<const N: usize, E>(
     Ok(ControlFlow::Continue(()))
 }
 
-/// Whole entries from `at` on that lie in a hole of the file.
+/// Number of whole entries from `at` on that are in a hole of the file.
 fn entries_in_hole(file: &dyn ReadAt, at: u64, end: u64, width: u64) -> u64 {
     if end - at < LEAST_HOLE {
         return 0;
@@ -77,7 +81,7 @@ mod tests {
 
     use super::*;
 
-    /// A table of 100000 entries at 8, of which only the last 10 are not in a hole.
+    /// A table of 100000 entries at 8. All but the last 10 are in a hole.
     struct Sparse;
 
     const LAST: u64 = 8 + 99_990 * 8;

@@ -1,4 +1,4 @@
-//! Fields of on-disk structures, at offsets that the compiler checks.
+//! Fields of on-disk structures, with offsets that are checked at compile time.
 
 use core::marker::PhantomData;
 
@@ -71,7 +71,7 @@ impl<E: ByteOrder, const N: usize> Fields<'_, E, N> {
     }
 }
 
-/// The fields of a structure of `N` bytes that is being written, with the byte order `E`.
+/// The fields of a structure of `N` bytes to write, with the byte order `E`.
 #[derive(Debug)]
 pub struct FieldsMut<'b, E, const N: usize> {
     bytes: &'b mut [u8; N],

@@ -1,11 +1,13 @@
-//! UUIDs of written files, derived from one.
+//! UUIDs for written files, derived from one UUID.
 
 use crate::Fields;
 
-/// The `index`-th UUID derived from `uuid`: the same for the same arguments, different for different ones. It has the
-/// variant and version bits of a random UUID (RFC 9562, 5.4).
+/// The `index`-th UUID derived from `uuid`.
 ///
-/// Formats that store several UUIDs derive them from the one of the caller, so that a conversion is reproducible.
+/// Equal arguments give equal UUIDs, different arguments different ones. The result has the variant and
+/// version bits of a random UUID (RFC 9562, 5.4).
+///
+/// Formats that store several UUIDs derive them from the caller's UUID, so that a conversion is reproducible.
 pub fn derived_uuid(uuid: [u8; 16], index: u64) -> [u8; 16] {
     let fields = Fields::be(&uuid);
     let (high, low) = (fields.u64::<0>(), fields.u64::<8>());
@@ -18,7 +20,9 @@ pub fn derived_uuid(uuid: [u8; 16], index: u64) -> [u8; 16] {
     derived
 }
 
-/// The finalizer of `SplitMix64`: a bijection in which every bit depends on all others.
+/// The finalizer of `SplitMix64`.
+///
+/// It is a bijection in which every bit depends on all others.
 fn mixed(value: u64) -> u64 {
     let value = value.wrapping_add(0x9e37_79b9_7f4a_7c15);
     let value = (value ^ value >> 30).wrapping_mul(0xbf58_476d_1ce4_e5b9);

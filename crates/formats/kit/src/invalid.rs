@@ -2,7 +2,9 @@
 
 use imgprep_map::{Class, Detail};
 
-/// A header or table that contradicts itself or the file. `at` is a file offset, `code` the format's code.
+/// A header or table that contradicts itself or the file.
+///
+/// `at` is a file offset, `code` a code of the format.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Invalid {
     /// The file ends before its header does.
@@ -85,7 +87,9 @@ pub enum Invalid {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// An L1 table references L2 tables repeatedly: each of them can describe one part of the disk.
+    /// An L1 table that references L2 tables repeatedly.
+    ///
+    /// Each of them can describe only one part of the disk.
     #[error("the L2 table at {found}, or one before it, is referenced repeatedly, expected once")]
     TablesRepeated {
         /// `<format>.table.repeated`.

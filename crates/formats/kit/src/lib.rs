@@ -1,6 +1,8 @@
-//! What the format crates share: errors of headers and tables, fields of on-disk structures, and walks over tables.
+//! Shared parts of the format crates.
 //!
-//! Only format crates use it. It knows no format: codes, names and limits are parameters.
+//! Contains errors of headers and tables, fields of on-disk structures, and walks over tables.
+//!
+//! Only format crates use it. It depends on no format: codes, names and limits are parameters.
 #![no_std]
 #![deny(
     clippy::cast_possible_truncation,
@@ -33,12 +35,12 @@ pub use unsupported::{Encrypted, TextTooLong};
 pub use identity::derived_uuid;
 pub use paged_table::PagedTable;
 
-// On-disk structures: fields at offsets that the compiler checks, bytes that a short file ends with zeros.
+// On-disk structures: fields at offsets that are checked at compile time, reads that are padded with zeros.
 pub use fields::{Fields, FieldsMut};
 pub use nonzero::{first_nonzero, first_nonzero_in, first_nonzero_of};
 pub use padded::{padded, padded_head};
 
-// Walks over tables: the entries of one table, an L1 table with its L2 tables, and what DiskMap asks of those.
+// Walks over tables: entries of one table, an L1 table with its L2 tables, and methods of `DiskMap`.
 pub use clusters::{Clusters, file_usage, visit};
 pub use entries::{EntryRun, Flow, walk_entries};
 pub use two_level::{Step, TableVisitor, TwoLevel};

@@ -4,7 +4,7 @@ use core::ops::Range;
 
 use imgprep_map::{Error, LastHole, ReadAt, usize_of};
 
-/// Bytes that are read at once.
+/// Bytes per read.
 const CHUNK: u64 = 64 << 10;
 
 /// The index of the first byte that is not zero, and the byte.
@@ -18,7 +18,9 @@ pub fn first_nonzero_of(bytes: &[u8], range: Range<usize>) -> Option<(usize, u8)
     Some((range.start + index, byte))
 }
 
-/// File offset and value of the first byte in `range` that is not zero. Holes of the file are not read.
+/// File offset and value of the first byte in `range` that is not zero.
+///
+/// Holes of the file are not read.
 pub fn first_nonzero_in(
     file: &dyn ReadAt,
     hole: &mut LastHole,
@@ -61,7 +63,7 @@ mod tests {
         assert_eq!(first_nonzero_of(&[1, 0, 3, 4], 1..4), Some((2, 3)));
     }
 
-    /// 2^40 bytes in a hole.
+    /// A file of 2^40 bytes that is one hole.
     struct Hole;
 
     impl ReadAt for Hole {

@@ -1,10 +1,12 @@
-//! Reads that a short file ends with zeros.
+//! Reads that pad a short file with zeros.
 
 use alloc::borrow::Cow;
 
 use imgprep_map::{Error, ReadAt, usize_of};
 
-/// `len` bytes from `at` on, with zeros past the end of the file. The caller limits `len`.
+/// `len` bytes from `at` on, with zeros past the end of the file.
+///
+/// The caller limits `len`.
 pub fn padded(file: &dyn ReadAt, at: u64, len: usize) -> Result<Cow<'_, [u8]>, Error> {
     let present = usize_of(file.len().saturating_sub(at)).min(len);
     let mut bytes = file.slice(at.min(file.len()), present)?;

@@ -5,10 +5,12 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Emit, Error, usize_of};
 
-/// Entries that are written at once.
+/// Entries per write.
 const PAGE: u64 = 16 << 10;
 
-/// A table of entries of `N` bytes whose values are set in ascending order. One page of it is in memory.
+/// A table whose entries are set in ascending order, with one page in memory.
+///
+/// Entries have `N` bytes.
 ///
 /// Pages of unused entries whose bytes are zeros are not written: gaps of an output read as zeros.
 #[derive(Debug)]
@@ -24,14 +26,18 @@ pub struct PagedTable<E = u32, const N: usize = 4> {
 }
 
 impl<E: Copy, const N: usize> PagedTable<E, N> {
-    /// A table of `entries` entries at file offset `at`, all of them `unused`. `encode` determines the byte order.
+    /// Creates a table of `entries` entries at file offset `at`, all of them `unused`.
+    ///
+    /// `encode` determines the byte order.
     pub fn new(at: u64, entries: u64, unused: E, encode: fn(E) -> [u8; N]) -> Self {
         let mut table = Self { at, entries, unused, encode, page: 0, values: Vec::new(), is_set: false };
         table.clear();
         table
     }
 
-    /// Sets an entry, after writing all pages before the one that it is in. An entry past the end is ignored.
+    /// Sets an entry, after writing all pages before the one that contains it.
+    ///
+    /// An entry past the end is ignored.
     pub fn set(&mut self, index: u64, value: E, out: &mut dyn Emit) -> Result<(), Error> {
         self.write_before(index / PAGE, out)?;
         if let Some(entry) = self.values.get_mut(usize_of(index % PAGE)) {
@@ -41,7 +47,7 @@ impl<E: Copy, const N: usize> PagedTable<E, N> {
         Ok(())
     }
 
-    /// Writes the pages that are not written yet.
+    /// Writes the remaining pages.
     pub fn finish(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
         self.write_before(self.entries.div_ceil(PAGE), out)
     }

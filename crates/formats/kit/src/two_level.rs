@@ -21,7 +21,7 @@ pub struct TwoLevel {
     pub disk_size: u64,
 }
 
-/// What a walk does with an L1 entry.
+/// Next step of a walk at an L1 entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum Step {
     /// Visits the L2 table at this file offset.
@@ -32,12 +32,14 @@ pub enum Step {
     End,
 }
 
-/// What is called for the entries of both tables. `E` is the value of an L2 entry.
+/// Receiver of the entries of both tables. `E` is the value of an L2 entry.
 pub trait TableVisitor<E> {
-    /// An L1 entry, or a run of zeros.
+    /// Called for an L1 entry or a run of zeros.
     fn table(&mut self, l1: &EntryRun) -> Result<Step, Error>;
 
-    /// An L2 entry, or a run of zeros. `cluster` is the number of its first cluster on the disk.
+    /// Called for an L2 entry or a run of zeros.
+    ///
+    /// `cluster` is the number of its first cluster on the disk.
     fn cluster(&mut self, l2: &EntryRun<E>, cluster: u64) -> Flow;
 }
 
@@ -59,7 +61,7 @@ impl TwoLevel {
         start..end.min(self.disk_size)
     }
 
-    /// Walks the entries of `clusters`, which L1 entries inside the file describe.
+    /// Walks the entries of `clusters`. Their L1 entries must be inside the file.
     ///
     /// L2 tables that the visitor enters must be inside the file.
     pub fn walk<const N: usize, E>(
@@ -92,7 +94,9 @@ mod tests {
 
     use super::*;
 
-    /// An L1 table of three entries at 8, L2 tables of two entries; the value of an entry is its offset.
+    /// An L1 table of three entries at 8, L2 tables of two entries.
+    ///
+    /// The value of an entry is its offset.
     const SHAPE: TwoLevel =
         TwoLevel { l1: 8, decode: u64::from_be_bytes, l2_entries: 2, cluster_size: 512, disk_size: 2600 };
 
@@ -100,7 +104,7 @@ mod tests {
         (0..8u64).flat_map(|word| (word * 8).to_be_bytes()).collect()
     }
 
-    /// The L1 entries and the clusters of a walk. The tables are at 32 and 48.
+    /// The L1 entries and the clusters of a walk, with tables at 32 and 48.
     #[derive(Default)]
     struct Seen {
         tables: Vec<u64>,

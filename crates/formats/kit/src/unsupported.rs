@@ -4,7 +4,7 @@ use alloc::string::String;
 
 use imgprep_map::{Class, Detail, Encryption};
 
-/// The payload is encrypted.
+/// An image whose payload is encrypted.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 #[error("the image is encrypted ({method}): encrypted data cannot be read")]
 pub struct Encrypted {
@@ -14,7 +14,9 @@ pub struct Encrypted {
 }
 
 impl Encrypted {
-    /// An error with `<format>.header.encrypted`; the field at `at` declares the method.
+    /// Creates an error with the code `<format>.header.encrypted`.
+    ///
+    /// `at` is the file offset of the field that declares the method.
     pub fn new(code: &'static str, at: u64, method: Encryption) -> Self {
         let method = match method {
             Encryption::Aes => "AES".into(),

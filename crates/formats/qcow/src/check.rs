@@ -1,5 +1,7 @@
-//! Checks of the tables beyond the location of the bytes: unreferenced clusters, bytes that two
-//! entries name, entries behind the disk. `qemu-img check` knows nothing of this format.
+//! Checks of the tables beyond the location of the bytes.
+//!
+//! Reports unreferenced clusters, bytes that two entries reference, and entries behind the disk. `qemu-img
+//! check` does not support this format.
 
 use alloc::format;
 use core::cell::RefCell;
@@ -28,7 +30,7 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<St
     if is_native {
         return Ok(report.finish());
     }
-    // Both walks report findings: the usage of the file, and the overlaps in its sorted order.
+    // Both callbacks report findings: the walk over the tables, and the sweep over the sorted uses.
     let walk = Walk { map, file, report: RefCell::new(report) };
     let mut is_first = true;
     let mut uses = |add: &mut dyn FnMut(Use)| {
@@ -42,14 +44,14 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<St
     Ok(report.finish())
 }
 
-/// Fields that change nothing for a reader of the disk.
+/// Reports fields that do not affect the contents of the disk.
 fn check_header(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let raw = &map.header.raw;
     if !raw.size.is_multiple_of(512) {
         let message = format!("the disk size {} is not a multiple of a sector", raw.size);
         report.note("qcow.check.odd-size", 24, message);
     }
-    // Two bytes behind `l2_bits`.
+    // Two bytes after `l2_bits`.
     let padding = file.array::<2>(34)?;
     if padding != [0; 2] {
         report.note("qcow.check.padding", 34, format!("the header padding is {padding:02x?}, expected 0"));
@@ -77,13 +79,13 @@ struct Walk<'w, 'f> {
     report: RefCell<Report<'f>>,
 }
 
-/// One walk: the receiver of its usage, and whether it reports invalid entries.
+/// One walk: the receiver of the uses, and whether to report invalid entries.
 struct Uses<'u, 'w, 'f> {
     walk: &'u Walk<'w, 'f>,
     reports: bool,
     add: &'u mut dyn FnMut(Use),
     revisits: RevisitLimiter,
-    /// Where the cluster before ended.
+    /// End of the previous cluster in the file.
     expected: Option<u64>,
 }
 
@@ -129,7 +131,7 @@ impl Uses<'_, '_, '_> {
         let stored = match found {
             Ok(cluster) => walk.stored(cluster).map(|range| (cluster, range)),
             Err(error) => {
-                // Unread data loses nothing.
+                // An entry behind the disk is not read, so its error loses no data.
                 let severity = if is_beyond { Severity::Warning } else { Severity::Error };
                 walk.error(self.reports, "qcow.check.l2-entry", severity, entry.at, || format!("{error}"));
                 return;
@@ -152,11 +154,11 @@ impl Uses<'_, '_, '_> {
 }
 
 impl Walk<'_, '_> {
-    /// Adds all uses of the file, also those of entries behind the disk.
+    /// Adds all uses of the file, including those of entries behind the disk.
     fn uses(&self, reports: bool, add: &mut dyn FnMut(Use)) -> Result<(), Error> {
         let header = &self.map.header;
         let l1 = header.raw.l1_offset;
-        // Tapdisk leaves the space up to a page.
+        // Tapdisk reserves the space up to the page of the L1 table.
         let fixed = if header.xen.is_some() { 0..l1 } else { 0..header.length() };
         add(Use { bytes: fixed, by: 0 });
         if let Some((at, len)) = header.backing_name.filter(|(at, _)| header.xen.is_none() || *at >= l1) {
@@ -168,12 +170,12 @@ impl Walk<'_, '_> {
         add(Use { bytes: l1..l1 + header.l1_bytes(), by: 40 });
         let revisits = RevisitLimiter::new(self.file.len());
         let mut uses = Uses { walk: self, reports, add, revisits, expected: None };
-        // OK: at most 2^55, by the least coverage of a table.
+        // OK: at most 2^55, by the minimum coverage of a table.
         let clusters = 0..header.l1_entries * header.l2_entries;
         self.map.shape().walk(self.file, clusters, u64::from_be_bytes, &mut uses)
     }
 
-    /// Bytes that hold a cluster: a plain one is whole, unless the file ends in it.
+    /// Bytes of the file that a cluster uses: all of a plain one, up to the file's end.
     fn stored(&self, cluster: Cluster) -> Option<Range<u64>> {
         let (start, len) = match cluster {
             Cluster::Unallocated => return None,
@@ -189,7 +191,7 @@ impl Walk<'_, '_> {
         let is_compressed = matches!(cluster, Cluster::Compressed { .. });
         add(&mut checked.allocated, true);
         add(&mut checked.compressed, is_compressed);
-        // A plain cluster behind a compressed one begins on a multiple of its size.
+        // A plain cluster after a compressed one begins on a multiple of its size.
         let size = self.map.header.cluster_size();
         let is_next = expected.is_none_or(|end| {
             range.start == end || (!is_compressed && end.checked_next_multiple_of(size) == Some(range.start))
@@ -230,7 +232,7 @@ impl Walk<'_, '_> {
         let size = self.map.header.cluster_size();
         let (start, end) = (bytes.start, bytes.end);
         let is_last = end == self.file.len() && start < end;
-        // What fills up the last sector, or the cluster of the last payload, is nobody's loss.
+        // Padding of the last sector, or of the cluster of the last payload, is not a leak.
         // OK: `end` is at most the file's length.
         let (first, last) = if is_last {
             (start.next_multiple_of(size).min(end), end)
@@ -238,7 +240,7 @@ impl Walk<'_, '_> {
             (start.div_ceil(size) * size, end / size * size)
         };
         let whole = last.saturating_sub(first).div_ceil(size);
-        // Less than a cluster is filled with zeros, unless an entry was lost.
+        // A gap of less than a cluster is filled with zeros, unless an entry was lost.
         let data = if whole == 0 { self.first_set(bytes) } else { None };
         let mut report = self.report.borrow_mut();
         report.counts.leaks += whole;
@@ -269,7 +271,9 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// The first byte of less than two clusters that is not 0; what cannot be read is no finding.
+    /// The first byte that is not 0 in a range of less than two clusters.
+    ///
+    /// `None` if the range cannot be read.
     fn first_set(&self, bytes: &Range<u64>) -> Option<u64> {
         let found = first_nonzero_in(self.file, &mut LastHole::default(), bytes.clone());
         found.ok().flatten().map(|(at, _)| at)
@@ -286,8 +290,9 @@ mod tests {
     use super::*;
     use crate::header::Header;
 
-    /// Clusters and tables of 512 bytes: L1 at 48, L2 at 512, data at 1024 and 1536, a payload of 100
-    /// bytes at 2048. A disk of 8 clusters.
+    /// A disk of 8 clusters, with clusters and tables of 512 bytes.
+    ///
+    /// L1 is at 48, L2 at 512, data at 1024 and 1536, a payload of 100 bytes at 2048.
     fn file() -> Vec<u8> {
         let mut file = vec![0; 2148];
         file[..8].copy_from_slice(b"QFI\xfb\0\0\0\x01");

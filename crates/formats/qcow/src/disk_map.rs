@@ -47,10 +47,13 @@ impl DiskMap for Map {
         crate::check::check(self, files, found)
     }
 
-    /// Entries behind the disk, the name of a backing file that is not set, and clusters that no entry names: an entry
-    /// may have been lost. Where clusters are compressed, QEMU leaves their payload behind when they are written to,
-    /// so lost clusters mean nothing there.
-    /// The check's walks over the tables are as cheap as the one that follows them.
+    /// Reports signs of lost entries.
+    ///
+    /// These are entries behind the disk, the remnant of a backing file name, and clusters without an entry.
+    /// The latter are not reported if clusters are compressed, because QEMU leaves the payload of a
+    /// compressed cluster behind when it writes to the cluster.
+    ///
+    /// The walks of the check cost as little as the walk of the conversion that follows.
     fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
         if self.header.refusal().is_some() {
             return Ok(Vec::new());

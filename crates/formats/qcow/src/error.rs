@@ -1,4 +1,6 @@
-//! Errors of QCOW images; errors of headers and tables in general are those of the kit.
+//! Errors of QCOW images.
+//!
+//! General errors of headers and tables are in the kit.
 
 use imgprep_format_kit::HeaderCodes;
 use imgprep_map::{Class, Detail};
@@ -7,21 +9,21 @@ use imgprep_map::{Class, Detail};
 pub(crate) const HEADER_CODES: HeaderCodes =
     HeaderCodes { field: "qcow.header.field", past_end: "qcow.table.past-end" };
 
-/// An image that may be fine, but that this crate cannot serve, or a disk that it cannot write.
+/// A valid image that this crate does not read, or a disk that it cannot write.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
-    /// Another version than 1.
+    /// A version other than 1.
     #[error("unsupported version {version}: QCOW has version 1, QCOW2 has versions 2 and 3")]
     Version {
-        /// What the header says.
+        /// The version in the header.
         version: u32,
     },
-    /// An early tapdisk wrote the L1 table.
+    /// An L1 table that an early tapdisk wrote.
     #[error(
         "the L1 table is in the byte order of the machine that wrote it (early Xen tapdisk): open the image once with a later tapdisk, which converts it"
     )]
     NativeL1,
-    /// A disk that a written image cannot describe.
+    /// A disk that the tables of a written image cannot describe.
     #[error("a disk of {size} bytes is too large for a QCOW with clusters of {cluster}, the limit is {most}")]
     WriteDiskTooLarge {
         /// Length of the disk.

@@ -25,7 +25,7 @@ pub(crate) fn facts(header: &Header) -> Facts {
     facts
 }
 
-/// At most 64 KiB.
+/// Anomalies of the header.
 pub(crate) fn findings(header: &Header, parent: Option<&ParentRef>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut add =
@@ -34,7 +34,7 @@ pub(crate) fn findings(header: &Header, parent: Option<&ParentRef>) -> Vec<Findi
         let at = refusal.at().unwrap_or(XEN_AT);
         add(refusal.code(), Severity::Error, at, refusal.what());
     }
-    // The remains of a backing file whose offset was lost: without a backing file, QEMU writes 0 bytes.
+    // The remnant of a backing file whose offset was lost: without a backing file, QEMU writes 0 bytes.
     if header.backing_name.is_none() && header.raw.backing_len != 0 {
         let len = header.raw.backing_len;
         let message = format!("a backing file name of {len} bytes without an offset, expected 0 bytes");

@@ -9,7 +9,7 @@ use crate::layout::{
     ENTRY, HEADER, MAGIC, RawHeader, XEN_AT, XEN_BIG_ENDIAN, XEN_HEADER, XEN_PAGE, XenHeader,
 };
 
-/// A header whose fields fit together, with an L1 table inside the file.
+/// A header with consistent fields and an L1 table inside the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
     pub(crate) raw: RawHeader,
@@ -18,7 +18,7 @@ pub(crate) struct Header {
     cluster_size: u64,
     /// Entries of an L2 table: 2^6 to 2^13.
     pub(crate) l2_entries: u64,
-    /// As many as the disk needs: the header does not say.
+    /// Number of L1 entries that the disk needs. The header has no field for it.
     pub(crate) l1_entries: u64,
     /// Offset and length, inside the file.
     pub(crate) backing_name: Option<(u64, usize)>,
@@ -71,17 +71,17 @@ impl Header {
         self.l2_entries << self.cluster_bits
     }
 
-    /// Bytes of the L1 table: at most 2^52, by the least coverage of 2^15.
+    /// Bytes of the L1 table: at most 2^52, by the minimum coverage of 2^15.
     pub(crate) fn l1_bytes(&self) -> u64 {
         self.l1_entries * ENTRY
     }
 
-    /// Where the header and its extension end.
+    /// End of the header and its extension, in bytes.
     pub(crate) fn length(&self) -> u64 {
         HEADER + if self.xen.is_some() { XEN_HEADER } else { 0 }
     }
 
-    /// Why data cannot be read, though the image can be described.
+    /// Reason why data cannot be read, although the image can be described.
     pub(crate) fn refusal(&self) -> Option<Error> {
         if let Some(method) = self.encryption {
             return Some(Encrypted::new("qcow.header.encrypted", 36, method).into());
@@ -90,7 +90,9 @@ impl Header {
         is_native.then(|| Unsupported::NativeL1.into())
     }
 
-    /// The L1 table stands behind the header and inside the file. A disk of nothing has none.
+    /// Checks that the L1 table is behind the header and inside the file.
+    ///
+    /// A disk of 0 bytes has no L1 table.
     fn check_l1(&self, file: &dyn ReadAt) -> Result<(), Error> {
         let start = self.raw.l1_offset;
         if self.l1_entries == 0 {
@@ -119,8 +121,10 @@ fn read_raw(file: &dyn ReadAt) -> Result<RawHeader, Error> {
     Ok(raw)
 }
 
-/// Tapdisk looks for its extension only where the L1 table stands on a page, and so
-/// does not take a backing file's name for one.
+/// Reads tapdisk's header extension.
+///
+/// Like tapdisk, expects an extension only if the L1 table is at a multiple of a page. Otherwise the name of
+/// a backing file could be misread as an extension.
 fn xen(file: &dyn ReadAt, raw: &RawHeader) -> Result<Option<XenHeader>, Error> {
     let has_room = raw.l1_offset >= XEN_PAGE && raw.l1_offset.is_multiple_of(XEN_PAGE);
     if !has_room || file.len() < XEN_AT + XEN_HEADER {
@@ -129,7 +133,7 @@ fn xen(file: &dyn ReadAt, raw: &RawHeader) -> Result<Option<XenHeader>, Error> {
     Ok(XenHeader::decode(&file.array::<16>(XEN_AT)?))
 }
 
-/// QEMU's bound on a name is 1023 bytes.
+/// Location of the name of the backing file. QEMU's limit is 1023 bytes.
 fn backing_name(file: &dyn ReadAt, raw: &RawHeader) -> Result<Option<(u64, usize)>, Error> {
     if raw.backing_offset == 0 {
         return Ok(None);

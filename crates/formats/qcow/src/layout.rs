@@ -8,15 +8,17 @@ pub const NAME: &str = "qcow";
 pub(crate) const MAGIC: [u8; 4] = *b"QFI\xfb";
 /// Length of the header.
 pub(crate) const HEADER: u64 = 48;
-/// Where the next word stands, if there is one.
+/// File offset of the header extension, if there is one.
 pub(crate) const XEN_AT: u64 = HEADER;
 /// First bytes of the header extension that Xen's tapdisk writes.
 pub(crate) const XEN_MAGIC: [u8; 4] = *b"XEN\xfb";
-/// Length of that extension: magic, checksum of the L1 table, least allocation, flags.
+/// Length of that extension.
+///
+/// It contains the magic, a checksum of the L1 table, the minimum allocation and flags.
 pub(crate) const XEN_HEADER: u64 = 16;
-/// A tapdisk with that extension puts its L1 table on a page.
+/// Alignment of the L1 table in images with that extension, in bytes.
 pub(crate) const XEN_PAGE: u64 = 4096;
-/// Flag of the extension: the L1 table is big-endian, as it should be.
+/// Flag of the extension: the L1 table is big-endian, as it must be.
 pub(crate) const XEN_BIG_ENDIAN: u32 = 1 << 1;
 
 /// Bit 63 of an L2 entry: the cluster is compressed.
@@ -24,7 +26,7 @@ pub(crate) const COMPRESSED: u64 = 1 << 63;
 /// Bytes of an entry of either table.
 pub(crate) const ENTRY: u64 = 8;
 
-/// The header's fields as they stand in the file.
+/// The header's fields as stored in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawHeader {
     pub(crate) magic: [u8; 4],
@@ -73,14 +75,14 @@ impl RawHeader {
     }
 }
 
-/// What of Xen's header extension matters to a reader.
+/// The field of Xen's header extension that a reader needs.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) struct XenHeader {
     pub(crate) flags: u32, // 12
 }
 
 impl XenHeader {
-    /// `None` if what follows the header is something else.
+    /// `None` if the bytes after the header are not the extension.
     pub(crate) fn decode(bytes: &[u8; 16]) -> Option<Self> {
         let fields = Fields::be(bytes);
         (fields.array::<0, 4>() == XEN_MAGIC).then(|| Self { flags: fields.u32::<12>() })

@@ -1,17 +1,16 @@
 //! QCOW, version 1: the format before QCOW2. Integers are big-endian.
 //!
-//! There is no written specification; the format is what QEMU's `block/qcow.c` and Xen's
-//! tapdisk write and read. The sections that comments name are fields of that header.
+//! There is no written specification. The format is defined by what QEMU's `block/qcow.c` and Xen's tapdisk
+//! write and read. The sections that comments name are fields of that header.
 //!
-//! Read: clusters of 512 bytes to 64 KiB, L2 tables of 512 bytes to 64 KiB, deflated
-//! clusters, backing files (whose format the image has no field for). Shown but not read:
-//! encrypted images, and images of early tapdisks whose L1 table is in the byte order of
-//! the machine that wrote it.
+//! Read: clusters of 512 bytes to 64 KiB, L2 tables of 512 bytes to 64 KiB, deflated clusters, backing files
+//! (the image has no field for their format). Described but not read: encrypted images, and images of early
+//! tapdisks whose L1 table is in the byte order of the machine that wrote it.
 //!
 //! Written: plain and deflated clusters, L2 tables of one cluster, without a backing file ([`QcowWriter`]).
 //!
-//! No table is kept in memory: L1 and L2 are read where a walk comes by, and what lies in
-//! a hole of the file is not read at all.
+//! Reading keeps no table in memory: a walk reads the entries of L1 and L2 that it visits. Holes of the file
+//! are not read at all.
 #![no_std]
 #![deny(
     clippy::cast_possible_truncation,
@@ -48,8 +47,9 @@ pub use error::Unsupported;
 pub use layout::NAME;
 pub use writer::{ClusterSize, QcowWriter, WINDOW_BITS};
 
-/// Recognises the magic with version 1, or with the unused version 0: from 2 on it
-/// is QCOW2.
+/// Recognises the magic with version 1, or with the unused version 0.
+///
+/// Later versions are QCOW2.
 pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
     let head = probe.head.first_chunk::<8>().filter(|_| probe.has(0, &layout::MAGIC))?;
     let version = Fields::be(head).u32::<4>();
@@ -60,7 +60,7 @@ pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
     })
 }
 
-/// Understands an image: its header and the place of its L1 table.
+/// Parses an image: its header and the location of its L1 table.
 pub fn parse(file: &dyn ReadAt, _options: &ParseOptions) -> Result<Parsed, Error> {
     let header = Header::read(file)?;
     let parent = backing(file, &header)?;
@@ -70,7 +70,7 @@ pub fn parse(file: &dyn ReadAt, _options: &ParseOptions) -> Result<Parsed, Error
     Ok(Parsed::Done(Box::new(Image { parent, findings, ..Image::new(facts, map) })))
 }
 
-/// QCOW has no field for the backing file's format: it is found out.
+/// The backing file. QCOW has no field for its format, which is probed.
 fn backing(file: &dyn ReadAt, header: &Header) -> Result<Option<ParentRef>, Error> {
     let Some((at, len)) = header.backing_name else { return Ok(None) };
     let name = file.slice(at, len)?.into_owned();

@@ -1,4 +1,4 @@
-//! Where the bytes are: what the entries of L1 and L2 mean for the disk.
+//! Meaning of the entries of L1 and L2 for the disk.
 
 use core::ops::{ControlFlow, Range};
 
@@ -23,7 +23,9 @@ impl Map {
         }
     }
 
-    /// The cluster at `disk`, all that is read of it inside the file.
+    /// Decodes the entry of the cluster at disk offset `disk`.
+    ///
+    /// Fails if the bytes of the cluster that are read extend past the end of the file.
     pub(crate) fn cluster(&self, entry: &EntryRun, disk: u64, file_len: u64) -> Result<Cluster, Invalid> {
         let cluster = l2(entry.value, entry.at, self.header.cluster_bits)?;
         let Some(range) = self.stored(cluster, disk) else { return Ok(cluster) };
@@ -40,7 +42,9 @@ impl Map {
         Ok(cluster)
     }
 
-    /// Bytes of the file that hold the cluster at `disk`: of a plain one up to the disk's end.
+    /// Bytes of the file that store the cluster at disk offset `disk`.
+    ///
+    /// A plain cluster ends with the disk. `None` if the cluster is unallocated.
     pub(crate) fn stored(&self, cluster: Cluster, disk: u64) -> Option<Range<u64>> {
         match cluster {
             Cluster::Unallocated => None,

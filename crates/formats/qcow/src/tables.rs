@@ -1,4 +1,4 @@
-//! L1 and L2 entries: bits -> state.
+//! Decoding of L1 and L2 entries.
 
 use imgprep_format_kit::Invalid;
 
@@ -7,7 +7,9 @@ use crate::layout::COMPRESSED;
 /// Code of an invalid entry of either table.
 const ENTRY: &str = "qcow.table.entry";
 
-/// The offset of an L2 table; `None` if it is not allocated. An L1 entry has no flags.
+/// File offset of an L2 table; `None` if it is unallocated.
+///
+/// An L1 entry has no flags.
 pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, Invalid> {
     if !found.is_multiple_of(1 << cluster_bits) {
         let reason = "the offset is not a multiple of the cluster size";
@@ -16,21 +18,23 @@ pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, 
     Ok((found != 0).then_some(found))
 }
 
-/// What an L2 entry says of its cluster.
+/// State of a cluster according to its L2 entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cluster {
     Unallocated,
     Data {
         at: u64,
     },
-    /// `len` is exact: QEMU stores what its compressor gave, less than a cluster.
+    /// `len` is exact: QEMU stores the compressor's output, less than a cluster.
     Compressed {
         at: u64,
         len: u32,
     },
 }
 
-/// Every writer puts plain clusters on multiples of the cluster size, compressed ones anywhere.
+/// Decodes an L2 entry.
+///
+/// All writers store plain clusters at multiples of the cluster size, and compressed ones at any offset.
 pub(crate) fn l2(found: u64, at: u64, cluster_bits: u32) -> Result<Cluster, Invalid> {
     let bad = |reason| Invalid::Entry { code: ENTRY, at, table: "L2", found, reason };
     if found & COMPRESSED != 0 {

@@ -1,4 +1,4 @@
-//! File usage: which structure uses which bytes of the image: header, name, tables, clusters.
+//! Bytes of the image that each structure uses: header, name, tables, clusters.
 
 use core::ops::ControlFlow;
 

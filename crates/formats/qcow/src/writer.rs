@@ -1,7 +1,9 @@
-//! Writes QCOW, version 1, in one pass, as QEMU does: the L1 table follows the header, an L2 table precedes the clusters
-//! that it describes, compressed clusters are stored byte by byte.
+//! Writes QCOW, version 1, in one pass, in QEMU's layout.
 //!
-//! The pages of the tables are written as soon as the walk has left them, the header last.
+//! The L1 table follows the header. An L2 table precedes the clusters that it describes. Compressed clusters
+//! are stored without alignment.
+//!
+//! The pages of a table are written as soon as the walk has left them. The header is written last.
 //!
 //! Memory: one page of the L1 table and an L2 table.
 
@@ -11,12 +13,14 @@ use imgprep_map::{Compression, Emit, Encoding, Error, ImageWriter, Placement, Si
 use crate::Unsupported;
 use crate::layout::{COMPRESSED, ENTRY, HEADER, MAGIC, RawHeader};
 
-/// The window of compressed clusters, as a power of two: QEMU decodes them with 4 KiB.
+/// Window of compressed clusters, as a power of two: QEMU decodes them with 4 KiB.
 pub const WINDOW_BITS: u8 = 12;
 /// Entries of the largest L1 table that QEMU reads.
 const MOST_L1: u64 = (1 << 28) - 1;
 
-/// The size of a cluster in bytes: a power of two from 512 to 64 KiB. An L2 table has one cluster.
+/// The size of a cluster in bytes: a power of two from 512 to 64 KiB.
+///
+/// An L2 table has one cluster.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub struct ClusterSize {
     bits: u8,
@@ -47,14 +51,16 @@ impl ClusterSize {
         self.bytes() << self.l2_bits()
     }
 
-    /// The largest disk. The offset of a compressed cluster has `63 - bits` bits; half of them are left for tables.
+    /// The largest disk, in bytes.
+    ///
+    /// The offset of a compressed cluster has `63 - bits` bits. Half of them are reserved for tables.
     fn most(self, is_compressed: bool) -> u64 {
         let most = self.coverage() * MOST_L1;
         if is_compressed { most.min(1 << (62 - self.bits)) } else { most }
     }
 }
 
-/// 4 KiB: what QEMU creates.
+/// 4 KiB, QEMU's default.
 impl Default for ClusterSize {
     fn default() -> Self {
         Self { bits: 12 }
@@ -68,18 +74,20 @@ type Table = PagedTable<u64, 8>;
 pub struct QcowWriter {
     disk_size: u64,
     cluster: ClusterSize,
-    /// zlib's level, if clusters are compressed.
+    /// zlib compression level, if clusters are compressed.
     level: Option<u32>,
     l1: Table,
     /// Number and entries of the L2 table that is being filled.
     l2: Option<(u64, Table)>,
-    /// The end of what is stored.
+    /// End of the stored data, in bytes.
     end: u64,
 }
 
 impl QcowWriter {
-    /// Creates a writer for a disk of whole sectors. `level` is zlib's, 1 to 9, if clusters are compressed; a cluster that
-    /// does not become smaller stays uncompressed.
+    /// Creates a writer for a disk of whole sectors.
+    ///
+    /// `level` is the zlib level, 1 to 9, if clusters are compressed. A cluster that does not become smaller
+    /// stays uncompressed.
     ///
     /// Fails if QEMU would not read the L1 table, or the offsets of compressed clusters could become too large.
     pub fn new(disk_size: u64, cluster: ClusterSize, level: Option<u32>) -> Result<Self, Error> {
@@ -100,7 +108,9 @@ impl QcowWriter {
         at
     }
 
-    /// Starts the L2 table `index`, unless it is the current one, and completes the previous one.
+    /// Completes the current L2 table and starts the table `index`.
+    ///
+    /// Does nothing if `index` is the current table.
     fn open_l2(&mut self, index: u64, out: &mut dyn Emit) -> Result<(), Error> {
         if self.l2.as_ref().is_some_and(|(current, _)| *current == index) {
             return Ok(());
@@ -116,7 +126,9 @@ impl QcowWriter {
         self.l2.take().map_or(Ok(()), |(_, mut l2)| l2.finish(out))
     }
 
-    /// The L2 entry of a compressed cluster: its length above its offset. Both fit, see [`ClusterSize::most`].
+    /// The L2 entry of a compressed cluster: its length above its offset.
+    ///
+    /// Both fit, see [`ClusterSize::most`].
     fn descriptor(&self, at: u64, len: u64) -> u64 {
         COMPRESSED | len << (63 - self.cluster.bits) | at
     }
@@ -181,7 +193,9 @@ impl ImageWriter for QcowWriter {
         Ok(self.end)
     }
 
-    /// A compressed cluster is shorter than a plain one, also with the padding in front of the next plain one.
+    /// All clusters are counted as plain ones.
+    ///
+    /// A compressed cluster is shorter, even with the padding before the next plain one.
     fn max_len(&self, blocks: u64, _: u64) -> u64 {
         let tables = self.disk_size.div_ceil(self.cluster.coverage());
         let first = (HEADER + tables * ENTRY).next_multiple_of(self.cluster.bytes());

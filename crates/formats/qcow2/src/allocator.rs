@@ -1,5 +1,6 @@
-//! Allocates the clusters of a file that is being written and counts their references (section "Host cluster
-//! management").
+//! Allocates the clusters of a written file and counts their references.
+//!
+//! Source: section "Host cluster management".
 //!
 //! Clusters are allocated in ascending order and never freed. A refcount block is therefore final once all clusters
 //! that it covers are allocated. It is then written to the cluster after them.
@@ -19,7 +20,9 @@ pub(crate) struct Allocator {
     cluster: ClusterSize,
     /// Number of the next free cluster.
     next: u64,
-    /// Free space after the last compressed cluster: file offsets of its start and of the end of the host cluster.
+    /// Free space after the last compressed cluster.
+    ///
+    /// File offsets of its start and of the end of the host cluster.
     packing: Option<(u64, u64)>,
     /// The refcount block that is being filled.
     counts: Vec<u16>,
@@ -45,8 +48,10 @@ impl Allocator {
         Ok(self.take())
     }
 
-    /// Allocates space for a compressed cluster of `len` bytes, less than a cluster: directly after the previous one
-    /// if possible. Returns its file offset.
+    /// Allocates space for a compressed cluster and returns its file offset.
+    ///
+    /// `len` is in bytes and less than a cluster. The space directly follows the previous compressed cluster
+    /// if possible.
     pub(crate) fn bytes(&mut self, len: u64, out: &mut dyn Emit) -> Result<u64, Error> {
         let at = if let Some(at) = self.packed(len) {
             at
@@ -61,8 +66,10 @@ impl Allocator {
         Ok(at)
     }
 
-    /// Space after the last compressed cluster. It may extend into the next host cluster if that is free and covered by
-    /// the same refcount block.
+    /// Allocates space directly after the last compressed cluster.
+    ///
+    /// The space may extend into the next host cluster if that is free and covered by the same refcount
+    /// block.
     fn packed(&mut self, len: u64) -> Option<u64> {
         let (at, end) = self.packing.filter(|(at, end)| at < end)?;
         let index = self.index_of(at)?;
@@ -78,7 +85,9 @@ impl Allocator {
         Some(at)
     }
 
-    /// Writes the remaining refcount blocks and the refcount table. Returns the table's offset and its size in clusters.
+    /// Writes the remaining refcount blocks and the refcount table.
+    ///
+    /// Returns the file offset of the table and its size in clusters.
     pub(crate) fn finish(&mut self, out: &mut dyn Emit) -> Result<(u64, u64), Error> {
         let (blocks, table) = refcount_structures(self.cluster, self.next, self.table.len() as u64);
         let first = self.next;
@@ -97,7 +106,7 @@ impl Allocator {
         Ok((at, table))
     }
 
-    /// Takes the next cluster, which the current refcount block covers.
+    /// Allocates the next cluster, which the current refcount block covers.
     fn take(&mut self) -> u64 {
         let at = self.end();
         self.next += 1;
@@ -130,8 +139,9 @@ impl Allocator {
         (self.table.len() as u64 + 1) * self.per_block()
     }
 
-    /// Index of a cluster's count in the current refcount block. `None` if an earlier block covers the cluster: that
-    /// block is already written.
+    /// Index of a cluster's count in the current refcount block.
+    ///
+    /// `None` if an earlier block covers the cluster: that block is already written.
     fn index_of(&self, at: u64) -> Option<usize> {
         let from = self.counts_end() - self.per_block();
         (at / self.cluster.bytes()).checked_sub(from).map(usize_of)
@@ -143,8 +153,10 @@ fn empty_block(cluster: ClusterSize) -> Vec<u16> {
     vec![0; usize_of(cluster.bytes() / COUNT)]
 }
 
-/// The number of refcount blocks to write in addition to the `written` ones, and the size of the refcount table in
-/// clusters, for a file with `clusters` clusters before them. The blocks also cover themselves and the table.
+/// Number of refcount blocks left to write and size of the refcount table.
+///
+/// The size is in clusters. The file has `clusters` clusters before these structures, and `written` blocks
+/// are already written. The blocks also cover themselves and the table.
 pub(crate) fn refcount_structures(cluster: ClusterSize, clusters: u64, written: u64) -> (u64, u64) {
     let per_block = cluster.bytes() / COUNT;
     let mut blocks = written + 1;

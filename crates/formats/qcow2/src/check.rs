@@ -1,10 +1,11 @@
-//! Reference counts against use, as `qemu-img check` counts them: leaks, corruptions, COPIED
-//! flags, snapshots, bitmaps (sections "Host cluster management", "Snapshots", "Bitmaps").
+//! Compares reference counts with uses of clusters, as `qemu-img check` does.
 //!
-//! Every table is walked once, an L2 table that an L1 table names many times is walked once
-//! with that weight. Uses are counted in chunks that are made where something is used; when
-//! they take more memory than the budget, the highest are dropped and counted in a pass of
-//! their own.
+//! Reports leaks, corruptions, wrong COPIED flags, and errors of snapshots and bitmaps (sections "Host
+//! cluster management", "Snapshots", "Bitmaps").
+//!
+//! Every table is walked once. An L2 table that several L1 entries reference is walked once with their number
+//! as its weight. Uses are counted in chunks, which are allocated on first use. If the chunks exceed the
+//! memory budget, the highest ones are dropped and counted in a separate pass.
 
 use imgprep_map::{Error, FileId, Files, Finding, StructureCounts};
 
@@ -13,7 +14,7 @@ use crate::map::Map;
 use crate::refcounts::Refcounts;
 use crate::report::{Found, Report};
 
-/// Checks all of an image.
+/// Checks the whole image.
 pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<StructureCounts, Error> {
     let Some(file) = files.get(FileId::SELF) else { return Ok(StructureCounts::default()) };
     let mut report = Report::new(found);
@@ -63,7 +64,7 @@ mod tests {
 
     const CLUSTER: u64 = 65536;
 
-    /// A file of holes with a few pieces in it, which counts what is read of it.
+    /// A sparse file with a few pieces of data that counts the bytes read from it.
     struct Sparse {
         pieces: BTreeMap<u64, Vec<u8>>,
         len: u64,
@@ -98,7 +99,9 @@ mod tests {
         }
     }
 
-    /// Header, refcount table at cluster 1, its block at 2, L1 at 3, L2 at 4, data at 5 and in every 2^28th one.
+    /// Header, refcount table at cluster 1, its block at 2, L1 at 3, L2 at 4, data.
+    ///
+    /// Data is in cluster 5 and then in every 2^28th one.
     fn image(data: u64, size: u64, len: u64) -> Sparse {
         let mut header = vec![0; 112];
         let mut put = |at: usize, bytes: &[u8]| header[at..at + bytes.len()].copy_from_slice(bytes);
@@ -151,7 +154,8 @@ mod tests {
         let file = image(20, 1 << 24, 1 << 50);
         let ((large, mut all), (small, mut same)) = (checked(&file, 1 << 30), checked(&file, 1));
         assert_eq!(large, small);
-        // 19 clusters have COPIED and no count, and are used without one.
+        // Each of 19 clusters has two errors: COPIED is set but the count is 0, and the cluster is used but
+        // the count is 0.
         assert_eq!((large.corruptions, large.leaks, all.len()), (19 + 19, 0, 19 + 19));
         all.sort_unstable();
         same.sort_unstable();

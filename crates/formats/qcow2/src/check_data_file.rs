@@ -1,8 +1,8 @@
-//! A raw data file against the tables (section "Header", autoclear bit 1).
+//! Compares a raw data file with the tables (section "Header", autoclear bit 1).
 //!
-//! "The external data file can be read as a consistent standalone raw image without looking at the qcow2 metadata".
-//! So where the tables store nothing, the data file must be zeros. The disk is read by its tables; this check reports
-//! where the two readings differ.
+//! "The external data file can be read as a consistent standalone raw image without looking at the qcow2
+//! metadata". So the data file must be zero wherever the tables store nothing. The disk is read through its
+//! tables; this check reports a difference between the two readings.
 
 use alloc::format;
 use core::ops::ControlFlow;
@@ -12,8 +12,9 @@ use imgprep_map::{DiskMap, Error, Files, Finding, LastHole, Severity, Source};
 
 use crate::map::Map;
 
-/// One finding if there is such data. Reads what the disk does not use of the data file, up to the first byte that
-/// is not 0; holes are skipped.
+/// Reports one finding if the data file has data that the disk does not use.
+///
+/// Reads the unused ranges of the data file up to the first byte that is not 0. Holes are skipped.
 pub(crate) fn check(
     map: &Map,
     files: &dyn Files,

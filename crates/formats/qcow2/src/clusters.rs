@@ -1,4 +1,4 @@
-//! The clusters that the tables of a disk describe: their sources and the bytes of the files that they use.
+//! The clusters of a disk: their sources and their use of the files.
 
 use core::ops::{ControlFlow, Range};
 
@@ -9,7 +9,9 @@ use crate::Corrupt;
 use crate::map::Map;
 use crate::tables::{Cluster, Entry, check_subclusters};
 
-/// The clusters of a disk. L2 entries have `N` bytes: 16 if they are extended, else 8.
+/// The clusters of a disk.
+///
+/// L2 entries have `N` bytes: 16 if they are extended, else 8.
 pub(crate) struct DiskClusters<'m, const N: usize> {
     map: &'m Map,
     /// Length of the file that stores plain clusters.
@@ -21,7 +23,7 @@ impl<'m, const N: usize> DiskClusters<'m, N> {
         Self { map, data_len: files.get(map.data_file()).map_or(0, ReadAt::len) }
     }
 
-    /// Data is inside its file; compressed data begins there.
+    /// Checks that data ends, and that compressed data begins, inside its file.
     #[inline]
     fn check_place(
         &self,

@@ -1,4 +1,4 @@
-//! How often each cluster of the file is used: sparse, and never more than a budget.
+//! Sparse use counts of the clusters of the file, within a memory budget.
 
 use alloc::collections::BTreeMap;
 use alloc::format;
@@ -10,22 +10,26 @@ use imgprep_map::usize_of;
 use crate::header::Header;
 use crate::report::Report;
 
-/// Clusters of a chunk: 16 KiB of memory.
+/// Clusters per chunk: 16 KiB of memory.
 pub(crate) const CHUNK: u64 = 4096;
 
-/// Uses of clusters from `start` on, up to an end that moves down when memory is short.
+/// Use counts of the clusters from `start` to `end`.
+///
+/// `end` decreases when the memory budget is exhausted.
 pub(crate) struct Counts {
-    /// By number: the place in `counts`.
+    /// Chunk number to index in `counts`.
     chunks: BTreeMap<u64, usize>,
     counts: Vec<Vec<u32>>,
-    /// Number and place of the chunk that was used last: neighbours follow each other.
+    /// Number and index of the chunk used last: adjacent clusters share a chunk.
     last: Option<(u64, usize)>,
     cluster_bits: u32,
     file_len: u64,
     start: u64,
     end: u64,
     room: usize,
-    /// Clusters that are looked at: all of the file, and what is used right behind its end.
+    /// Number of clusters to compare.
+    ///
+    /// Includes all clusters of the file, and used ones directly behind its end.
     pub(crate) clusters: u64,
 }
 
@@ -45,7 +49,7 @@ impl Counts {
         }
     }
 
-    /// The first cluster that this pass does not count.
+    /// First cluster that this pass does not count.
     pub(crate) fn end(&self) -> u64 {
         self.end
     }
@@ -54,14 +58,16 @@ impl Counts {
         self.start
     }
 
-    /// Counts `weight` uses of the clusters of `len` bytes at `at`. What points to them stands at `told_at`.
+    /// Counts `weight` uses of the clusters that `len` bytes at `at` occupy.
+    ///
+    /// The reference to them is at file offset `told_at`.
     pub(crate) fn add(&mut self, told_at: u64, at: u64, len: u64, weight: u32, report: &mut Report<'_>) {
         let cluster_size = 1u64 << self.cluster_bits;
         let end = at.saturating_add(len);
         if len == 0 {
             return;
         }
-        // The last cluster of a file may be cut off, not more than that.
+        // The last cluster of a file may be truncated. Anything further is an error.
         if end.saturating_sub(self.file_len) >= cluster_size {
             let message = format!("bytes {at}..{end} are used, but the file has {}", self.file_len);
             report.corrupt("qcow2.use.past-end", told_at, weight.into(), message);
@@ -79,7 +85,7 @@ impl Counts {
         }
     }
 
-    /// Makes room for a cluster's count, whether or not it is used.
+    /// Allocates the chunk of a cluster, whether or not the cluster is used.
     pub(crate) fn touch(&mut self, cluster: u64) {
         let _ = self.at_mut(cluster);
     }
@@ -98,7 +104,9 @@ impl Counts {
         self.counts.get_mut(place)?.get_mut(within)
     }
 
-    /// Where a chunk's counts are, made if there is room or a higher one to drop.
+    /// Index of a chunk in `counts`, which is allocated if necessary.
+    ///
+    /// If there is no room, the highest chunk is dropped. `None` if `number` is higher than all chunks.
     fn place(&mut self, number: u64) -> Option<usize> {
         if let Some(place) = self.chunks.get(&number) {
             return Some(*place);
@@ -110,7 +118,7 @@ impl Counts {
             self.counts.len() - 1
         } else {
             let (highest, _) = self.chunks.last_key_value()?;
-            // Dropped now, counted from the beginning in the next pass.
+            // The next pass counts the dropped chunk from the beginning.
             self.end = (*highest).max(number) * CHUNK;
             self.last = None;
             if *highest < number {
@@ -124,23 +132,23 @@ impl Counts {
         Some(place)
     }
 
-    /// Uses of one cluster.
+    /// Number of uses of a cluster.
     pub(crate) fn get(&self, cluster: u64) -> u32 {
         let within = usize::try_from(cluster % CHUNK).ok();
         within.and_then(|within| self.chunk(cluster)?.get(within).copied()).unwrap_or(0)
     }
 
-    /// The counts of the chunk that holds a cluster, if anything was counted there.
+    /// Counts of the chunk that contains `cluster`, if it is allocated.
     pub(crate) fn chunk(&self, cluster: u64) -> Option<&[u32]> {
         self.counts.get(*self.chunks.get(&(cluster / CHUNK))?).map(Vec::as_slice)
     }
 
-    /// Whether anything is counted in the chunk of this cluster.
+    /// Whether the chunk that contains `cluster` is allocated.
     pub(crate) fn has_chunk(&self, cluster: u64) -> bool {
         self.chunks.contains_key(&(cluster / CHUNK))
     }
 
-    /// The first cluster at or after `cluster` whose chunk is there.
+    /// First cluster at or after `cluster` whose chunk is allocated.
     pub(crate) fn next_chunk(&self, cluster: u64) -> Option<u64> {
         let (number, _) = self.chunks.range(cluster / CHUNK..).next()?;
         Some((number * CHUNK).max(cluster))

@@ -1,11 +1,12 @@
-//! The tables that a conversion reads against the other statements of the image: reference counts, COPIED, the
-//! disk's size, other entries.
+//! Compares the tables that a conversion reads with other parts of the image.
 //!
-//! One walk over the L1 and L2 tables of the disk that is read, with one look at the reference count of each cluster
-//! that an entry names: 8 and 2 bytes for a cluster, where a conversion reads 64 KiB of payload for the same entry.
-//! Nothing is counted, so no memory is needed, and leaks (which every crash leaves) are not seen: that is the check's
-//! work. Payloads that stand in the order of the disk, as `qemu-img convert -c` writes them, need nothing more; only
-//! where they do not is a second walk made, which puts their places in order.
+//! These are reference counts, COPIED, the size of the disk and other entries.
+//!
+//! One walk over the L1 and L2 tables of the disk, with one lookup of the reference count of each cluster
+//! that an entry references: 8 and 2 bytes per cluster, where a conversion reads 64 KiB of payload for the
+//! same entry. Nothing is counted, so the walk needs no memory and does not detect leaks (which every crash
+//! leaves); the full check detects them. Payloads in the order of the disk, as `qemu-img convert -c` writes
+//! them, need no further work. Otherwise a second walk sorts their offsets.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -22,11 +23,11 @@ use crate::map::Map;
 use crate::refcounts::Refcounts;
 use crate::tables::{Cluster, Entry};
 
-/// Bytes of memory for one place of a payload while places are put in order.
+/// Bytes of memory for one payload offset while the offsets are sorted.
 const PLACE_BYTES: u64 = 64;
 
 pub(crate) fn cross_check(map: &Map, files: &dyn Files) -> Result<Vec<Finding>, Error> {
-    // Counts of an image that was not closed may be stale (section "Header", bit 0), and COPIED with them.
+    // If the image was not closed, its counts, and COPIED with them, may be stale (section "Header", bit 0).
     let has_counts = map.header.raw.incompatible & DIRTY == 0;
     match files.get(FileId::SELF).filter(|_| map.header.refusal().is_none()) {
         Some(file) => walked(map, file, has_counts),
@@ -34,7 +35,7 @@ pub(crate) fn cross_check(map: &Map, files: &dyn Files) -> Result<Vec<Finding>, 
     }
 }
 
-/// The part that needs no counts: what stands behind the disk, and payloads that two entries name.
+/// Checks that need no counts: entries behind the disk, shared payloads.
 pub(crate) fn check_places(map: &Map, file: &dyn ReadAt) -> Result<Vec<Finding>, Error> {
     walked(map, file, false)
 }
@@ -63,16 +64,17 @@ struct Walk<'w, 'f> {
     map: &'w Map,
     file: &'f dyn ReadAt,
     refcounts: Refcounts<'f>,
-    /// Whether reference counts and COPIED are looked up.
+    /// Whether to look up reference counts and check COPIED.
     has_counts: bool,
     found: Contradictions,
     revisits: RevisitLimiter,
-    /// Whether a snapshot has the state of a machine, which QEMU keeps behind the disk, from the next L2 table on
-    /// (section "Snapshots").
+    /// Whether a snapshot has a VM state.
+    ///
+    /// QEMU stores the state behind the disk, from the next L2 table on (section "Snapshots").
     has_saved_state: bool,
-    /// Whether the current table stores such a state.
+    /// Whether the current table stores a VM state.
     is_saved_state: bool,
-    /// Where the last payload began.
+    /// File offset of the last payload.
     last_payload: Option<u64>,
     are_payloads_in_order: bool,
 }
@@ -88,7 +90,9 @@ fn walk_all(map: &Map, file: &dyn ReadAt, visitor: &mut impl TableVisitor<Entry>
     }
 }
 
-/// The table that an L1 entry references. The revisits bound the walk by the file; `visit` reports invalid entries.
+/// Step of a walk at an L1 entry: into the L2 table that it references, if any.
+///
+/// `revisits` bounds the walk by the length of the file. `visit` reports invalid entries.
 fn step(map: &Map, file: &dyn ReadAt, revisits: &mut RevisitLimiter, l1: &EntryRun) -> Step {
     match map.table(file, l1) {
         Ok(Some(table)) if revisits.may_walk(table, map.header.cluster_size()) => Step::Enter(table),
@@ -115,7 +119,7 @@ impl TableVisitor<Entry> for Walk<'_, '_> {
     }
 }
 
-/// Adds the places of compressed clusters.
+/// Collects the offsets of compressed clusters.
 struct Payloads<'p, 'a> {
     map: &'p Map,
     file: &'p dyn ReadAt,
@@ -153,7 +157,7 @@ impl Walk<'_, '_> {
             Cluster::Unallocated | Cluster::Zero { kept: None } => Ok(()),
             Cluster::Data { at: place } | Cluster::Zero { kept: Some(place) } => {
                 if self.map.header.has_data_file() {
-                    // Data there belongs to this image alone: its count is 1.
+                    // The data file belongs to this image alone: the count is 1.
                     self.copied("data cluster", at, entry, 1);
                     return Ok(());
                 }
@@ -182,7 +186,7 @@ impl Walk<'_, '_> {
         Ok(())
     }
 
-    /// A cluster that an entry names has a count of 1 at least, and COPIED exactly if it is 1.
+    /// Checks the count of a referenced cluster: at least 1, and COPIED exactly if 1.
     fn counted(&mut self, what: &str, at: u64, entry: u64, place: u64) -> Result<(), Error> {
         if !self.has_counts {
             return Ok(());
@@ -216,8 +220,10 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Two entries with one payload. Payloads may share a sector, not a start (section "Compressed Clusters
-    /// Descriptor"); counts cannot detect it, since all payloads in one cluster are counted.
+    /// Reports entries that share one payload.
+    ///
+    /// Payloads may share a sector, but not a start (section "Compressed Clusters Descriptor"). Reference
+    /// counts cannot detect this, since every payload in a cluster adds to its count.
     fn payloads(&mut self) -> Result<(), Error> {
         let room = usize_of(self.map.budget / PLACE_BYTES);
         let sweep = CoverageSweep { block: 1, step: self.map.entry_bytes(), room };
@@ -246,7 +252,7 @@ impl Walk<'_, '_> {
     }
 }
 
-/// Whether an entry takes room in a file.
+/// Whether an entry occupies space in a file.
 fn stores(cluster: Cluster) -> bool {
     !matches!(cluster, Cluster::Unallocated | Cluster::Zero { kept: None })
 }

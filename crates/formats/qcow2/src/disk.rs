@@ -1,4 +1,4 @@
-//! One disk of an image and the place of its L1 table.
+//! One disk of an image and the location of its L1 table.
 
 use imgprep_format_kit::Invalid;
 use imgprep_map::{Error, ReadAt};
@@ -13,9 +13,9 @@ pub(crate) struct Disk {
     pub(crate) size: u64,
     pub(crate) l1_at: u64,
     pub(crate) l1_entries: u64,
-    /// File offset of what names the L1 table.
+    /// File offset of the field that references the L1 table.
     pub(crate) l1_field_at: u64,
-    /// Whether it is the current disk and not a snapshot's.
+    /// Whether it is the current disk and not that of a snapshot.
     pub(crate) is_active: bool,
 }
 
@@ -32,7 +32,7 @@ impl Disk {
 }
 
 impl Header {
-    /// The L1 table of a disk lies inside the file and covers the disk.
+    /// Checks that the L1 table of a disk is inside the file and covers the disk.
     pub(crate) fn check_l1(&self, file: &dyn ReadAt, disk: &Disk) -> Result<(), Error> {
         let needed = disk.size.div_ceil(self.l2_coverage());
         if disk.l1_entries < needed {

@@ -1,4 +1,6 @@
-//! Errors of QCOW2 images; errors of headers and tables in general are those of the kit.
+//! Errors of QCOW2 images.
+//!
+//! General errors of headers and tables are in the kit.
 
 use alloc::string::String;
 
@@ -22,8 +24,10 @@ pub enum Corrupt {
         /// What is wrong with it.
         reason: &'static str,
     },
-    /// In an external data file every cluster stands at its own offset, raw or not: QEMU
-    /// takes any other place for corruption.
+    /// An entry for an external data file that does not contain its disk offset.
+    ///
+    /// Every cluster of an external data file, raw or not, is at its own offset. QEMU reports any other
+    /// offset as corruption.
     #[error("the entry points to {found}, but in an external data file it must point to {expected}")]
     NotRaw {
         /// Offset of the entry.
@@ -33,7 +37,7 @@ pub enum Corrupt {
         /// Offset in the data file.
         found: u64,
     },
-    /// A header extension runs out of the header's cluster.
+    /// A header extension that extends past the header's cluster.
     #[error("header extension {kind:#010x} has {len} bytes, but there is space for {room}")]
     ExtensionOverrun {
         /// Offset of the extension.
@@ -45,19 +49,19 @@ pub enum Corrupt {
         /// Bytes left.
         room: u64,
     },
-    /// A snapshot table entry runs out of the file.
+    /// A snapshot table entry that extends past the end of the file.
     #[error("snapshot table entry {index} ends at {end}, but the file has {file_len}")]
     SnapshotPastEnd {
         /// Offset of the entry.
         at: u64,
         /// Its number.
         index: u32,
-        /// Where it ends.
+        /// File offset of its end.
         end: u64,
         /// Length of the file.
         file_len: u64,
     },
-    /// QEMU found the image broken and says so.
+    /// An image that QEMU has marked as corrupt.
     #[error("the image is marked corrupt: run qemu-img check -r all on a copy first")]
     MarkedCorrupt {
         /// Offset of the feature bits.
@@ -94,13 +98,13 @@ impl Detail for Corrupt {
 /// A valid image, or a request, that this crate does not support.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
 pub enum Unsupported {
-    /// A version that does not exist yet.
+    /// A version other than 2 and 3.
     #[error("unsupported version {version}: supported are 2 and 3")]
     Version {
-        /// What the header says.
+        /// The version in the header.
         version: u32,
     },
-    /// Incompatible features of a later time.
+    /// Incompatible features that this crate does not support.
     #[error("unknown incompatible features: {names}")]
     Features {
         /// Offset of the feature bits.
@@ -108,20 +112,20 @@ pub enum Unsupported {
         /// Their names from the image's own table, or their bits.
         names: String,
     },
-    /// A compression that does not exist yet.
+    /// A compression type other than zlib and zstd.
     #[error("unsupported compression type {kind}: supported are 0 (zlib) and 1 (zstd)")]
     Compression {
         /// Offset of the field.
         at: u64,
-        /// What it says.
+        /// The value of the field.
         kind: u8,
     },
-    /// There is no such snapshot.
+    /// A snapshot that the image does not have.
     #[error("unknown snapshot {wanted:?}; the image has: {present}")]
     NoSnapshot {
-        /// What was asked for.
+        /// The requested id or name.
         wanted: String,
-        /// Those that there are.
+        /// The snapshots of the image.
         present: String,
     },
     /// The tables of the disk would exceed the limits of QEMU.
@@ -134,7 +138,7 @@ pub enum Unsupported {
         /// Bytes of a cluster.
         cluster: u64,
     },
-    /// The name is too long for the format, or for the first cluster.
+    /// A backing file name that is too long for the format or the first cluster.
     #[error(
         "the name of the backing file has {len} bytes: at most 1023 fit, or what a cluster of {cluster} bytes holds"
     )]
@@ -144,17 +148,17 @@ pub enum Unsupported {
         /// Bytes of a cluster.
         cluster: u64,
     },
-    /// A header of version 2 cannot name a compression other than zlib.
+    /// zstd compression in version 2, whose header has no field for it.
     #[error("version 2 has no zstd compression: its clusters are compressed with zlib")]
     WriteVersion2Zstd,
-    /// More snapshots than are listed.
+    /// More snapshots than the limit.
     #[error("{found} snapshots exceed the limit of {limit}")]
     TooManySnapshots {
         /// Offset of the count.
         at: u64,
-        /// How many.
+        /// The number of snapshots.
         found: u32,
-        /// The bound.
+        /// The limit.
         limit: u32,
     },
 }

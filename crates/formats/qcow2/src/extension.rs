@@ -1,4 +1,6 @@
-//! Header extensions: type, length, data padded to 8 bytes (section "Header extensions").
+//! Header extensions: type, length, data padded to 8 bytes.
+//!
+//! Source: section "Header extensions".
 
 use alloc::string::{String, ToString};
 use alloc::vec::Vec;
@@ -20,7 +22,7 @@ const CRYPTO_HEADER: u32 = 0x0537_be77;
 /// Bytes of a feature name table entry: type, bit, 46 bytes of name.
 const FEATURE_BYTES: usize = 48;
 
-/// A set of feature bits, by its number in the table of their names.
+/// A set of feature bits, with its number in the feature name table.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum FeatureSet {
     Incompatible = 0,
@@ -32,17 +34,17 @@ impl FeatureSet {
     const ALL: [Self; 3] = [Self::Incompatible, Self::Compatible, Self::Autoclear];
 }
 
-/// What the extensions say.
+/// Contents of the header extensions.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Extensions {
     pub(crate) backing_format: Option<ImageName>,
     /// File offset and name.
     pub(crate) data_file: Option<(u64, ImageName)>,
-    /// Bitmaps in the directory, where the extension says so.
+    /// Number of bitmaps in the directory, if the extension contains it.
     pub(crate) bitmaps: Option<u32>,
-    /// Place, length in bytes and number of entries of the bitmap directory.
+    /// File offset, length in bytes and number of entries of the bitmap directory.
     pub(crate) bitmap_directory: Option<(u64, u64, u32)>,
-    /// Place and length of the LUKS header.
+    /// File offset and length of the LUKS header.
     pub(crate) crypto: Option<(u64, u64)>,
     /// Whether there is a pointer to a LUKS header, readable or not.
     pub(crate) has_crypto: bool,
@@ -51,8 +53,10 @@ pub(crate) struct Extensions {
 }
 
 impl Extensions {
-    /// Reads all extensions between the header and the end of its cluster, or the
-    /// backing file's name if that comes first. Unknown ones are allowed.
+    /// Reads all extensions. Unknown ones are allowed.
+    ///
+    /// They end with the header's cluster, or at the name of the backing file if that comes first. Fails if
+    /// an extension extends past that end or exceeds the limit of texts.
     pub(crate) fn read(file: &dyn ReadAt, header: &Header, limits: &Limits) -> Result<Self, Error> {
         let mut found = Self::default();
         let end = header.backing_name.map_or(header.cluster_size(), |(at, _)| at.min(header.cluster_size()));
@@ -75,7 +79,7 @@ impl Extensions {
                     TextTooLong { code, at: at + 4, what, found: len, limit: limits.text_bytes }.into()
                 );
             }
-            // OK: held against a limit of a MiB above.
+            // OK: limited to a MiB above.
             let data = file.slice(at + 8, usize_of(len))?;
             found.take(kind, at + 8, &data);
             at += 8 + len.next_multiple_of(8);
@@ -110,7 +114,7 @@ impl Extensions {
         }
     }
 
-    /// The names that the image gives the feature bits of a set, or their numbers.
+    /// Names of feature bits as the image defines them, or their numbers.
     pub(crate) fn feature_names(&self, set: FeatureSet, bits: u64) -> String {
         let names = (0..64u8).filter(|bit| bits >> bit & 1 == 1).map(|bit| {
             let name = self.features.iter().find(|(of, named, _)| *of == set && *named == bit);

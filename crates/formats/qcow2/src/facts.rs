@@ -55,7 +55,7 @@ pub(crate) fn findings(header: &Header, extensions: &Extensions, parent: Option<
             "the image was not closed properly: its reference counts may be stale, its tables are valid";
         add("qcow2.header.dirty", Severity::Warning, 72, message.into());
     }
-    // By the specification a reader may ignore both; what they stand for is lost by a conversion.
+    // The specification allows readers to ignore both, but a conversion loses what they declare.
     let (compatible, autoclear) =
         (header.raw.compatible & !LAZY_REFCOUNTS, header.raw.autoclear & !KNOWN_AUTOCLEAR);
     if compatible != 0 {
@@ -87,7 +87,8 @@ pub(crate) fn findings(header: &Header, extensions: &Extensions, parent: Option<
         );
         add("qcow2.backing.no-format", Severity::Warning, parent.at, message);
     }
-    // Legal ("undefined if the image doesn't have a backing file"), and what is left of one whose offset was lost.
+    // Legal ("undefined if the image doesn't have a backing file"), and the remnant of a backing file whose
+    // offset was lost.
     if header.backing_name.is_none() && header.raw.backing_len != 0 {
         let len = header.raw.backing_len;
         let message = format!("a backing file name of {len} bytes without an offset, expected 0 bytes");
@@ -97,7 +98,7 @@ pub(crate) fn findings(header: &Header, extensions: &Extensions, parent: Option<
         let message = format!("the backing file format {format} is declared without a backing file");
         add("qcow2.backing.unplaced", Severity::Warning, header.length, message);
     }
-    // What is left of a data file whose feature bit was lost.
+    // The remnant of a data file whose feature bit was lost.
     if let Some((at, name)) = extensions.data_file.as_ref().filter(|_| !header.has_data_file()) {
         let message = format!("the image names the data file {name}, but its data file feature bit is clear");
         add("qcow2.data-file.unflagged", Severity::Warning, *at, message);

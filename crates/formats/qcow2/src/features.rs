@@ -9,8 +9,9 @@ use crate::header::Header;
 use crate::layout::{DATA_FILE_RAW, KNOWN_INCOMPATIBLE};
 
 impl Header {
-    /// Unknown incompatible features refuse, by the name that the image itself gives them. So do an encryption header
-    /// without its method and a raw data file without its bit.
+    /// Rejects unknown incompatible features, with the names that the image defines.
+    ///
+    /// Also rejects an encryption header without its method, and a raw data file without the data file bit.
     pub(crate) fn check_features(&self, extensions: &Extensions) -> Result<(), Error> {
         let unknown = self.raw.incompatible & !KNOWN_INCOMPATIBLE;
         if unknown != 0 {
@@ -25,8 +26,8 @@ impl Header {
             let expected = "without bit 1 (raw data file) where there is no data file";
             return Err(HEADER_CODES.field(88, "autoclear_features", expected, self.raw.autoclear));
         }
-        // Section "Full disk encryption header pointer": there for LUKS only. Without this an image whose method was
-        // lost would be read as if it were not encrypted.
+        // Section "Full disk encryption header pointer": present for LUKS only. Without this check, an image
+        // whose method was lost would be read as unencrypted.
         if extensions.has_crypto && self.encryption != Some(Encryption::Luks) {
             let expected = "2 (LUKS) with an encryption header";
             return Err(HEADER_CODES.field(32, "crypt_method", expected, self.raw.crypt_method.into()));

@@ -10,14 +10,16 @@ use crate::layout::{
 };
 use crate::{Corrupt, Unsupported};
 
-/// A header whose fields fit together. What they point at is checked where it is read.
+/// A header with consistent fields.
+///
+/// The structures that it references are checked where they are read.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
     pub(crate) raw: RawHeader,
     /// 9 to 21.
     pub(crate) cluster_bits: u32,
     cluster_size: u64,
-    /// Where the header ends and extensions begin.
+    /// End of the header and start of the extensions, in bytes.
     pub(crate) length: u64,
     pub(crate) codec: Codec,
     /// Offset and length, inside the file.
@@ -96,7 +98,7 @@ impl Header {
         self.l2_entries() << self.cluster_bits
     }
 
-    /// Why data cannot be read, though the image can be described.
+    /// Reason why data cannot be read, although the image can be described.
     pub(crate) fn refusal(&self) -> Option<Error> {
         if self.raw.incompatible & CORRUPT != 0 {
             return Some(Corrupt::MarkedCorrupt { at: 72 }.into());
@@ -105,7 +107,7 @@ impl Header {
     }
 }
 
-/// The longest header that has known fields, padded with zeros if the file is shorter.
+/// Reads the longest known header, padded with zeros if the file is shorter.
 fn read_raw(file: &dyn ReadAt) -> Result<RawHeader, Error> {
     if file.len() < HEADER_V2 {
         return Err(cut(HEADER_V2, file));
@@ -125,7 +127,7 @@ fn cut(expected: u64, file: &dyn ReadAt) -> Error {
     Invalid::HeaderCut { code: "qcow2.header.cut", expected, file_len: file.len() }.into()
 }
 
-/// The compression type is not zlib exactly if the feature bit is set.
+/// Compression type: not zlib exactly if the feature bit is set.
 fn codec(raw: &RawHeader) -> Result<Codec, Error> {
     let has_type = raw.incompatible & COMPRESSION_TYPE != 0;
     let at = COMPRESSION_AT as u64;

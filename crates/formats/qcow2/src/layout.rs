@@ -8,14 +8,14 @@ pub const NAME: &str = "qcow2";
 pub(crate) const MAGIC: [u8; 4] = *b"QFI\xfb";
 /// Length of a version 2 header.
 pub(crate) const HEADER_V2: u64 = 72;
-/// The least length of a version 3 header.
+/// Minimum length of a version 3 header.
 pub(crate) const HEADER_V3: u64 = 104;
 /// Length of a version 3 header that includes the compression type.
 pub(crate) const HEADER_WITH_COMPRESSION: u32 = 112;
-/// Where the compression type stands, in headers that reach so far.
+/// Offset of the compression type, in headers that are long enough.
 pub(crate) const COMPRESSION_AT: usize = 104;
 
-/// The header's fields as they stand in the file.
+/// The header's fields as stored in the file.
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawHeader {
     pub(crate) magic: [u8; 4],
@@ -40,8 +40,10 @@ pub(crate) struct RawHeader {
 }
 
 impl RawHeader {
-    /// `bytes` holds at least a version 2 header; what version 3 adds is taken from it
-    /// if the version says so and else is what version 2 means.
+    /// Decodes a header of version 2 or 3.
+    ///
+    /// `bytes` contains at least a version 2 header. The fields that version 3 adds are decoded in version 3
+    /// only; in version 2, they have the values that version 2 implies.
     pub(crate) fn decode(bytes: &[u8; 112]) -> Self {
         let fields = Fields::be(bytes);
         let version = fields.u32::<4>();
@@ -101,7 +103,7 @@ impl RawHeader {
     }
 }
 
-/// Incompatible feature bits, with the names that the specification gives them.
+/// Incompatible feature bits, with their names in the specification.
 pub(crate) const DIRTY: u64 = 1 << 0;
 pub(crate) const CORRUPT: u64 = 1 << 1;
 pub(crate) const DATA_FILE: u64 = 1 << 2;
@@ -124,11 +126,13 @@ pub(crate) const COPIED: u64 = 1 << 63;
 pub(crate) const COMPRESSED: u64 = 1 << 62;
 /// Bit 0 of an L2 entry: the cluster reads as zeros.
 pub(crate) const ZERO: u64 = 1;
-/// QEMU's own bound on an L1 table, in bytes.
+/// QEMU's limit for an L1 table, in bytes.
 pub(crate) const L1_BYTES: u64 = 32 << 20;
-/// QEMU's own bound on the refcount table, in bytes.
+/// QEMU's limit for the refcount table, in bytes.
 pub(crate) const REFCOUNT_TABLE_BYTES: u64 = 8 << 20;
-/// Larger LUKS headers and bitmap directories, and more bytes of bitmap tables, are not walked.
+/// Limit of LUKS headers, of bitmap directories and of all bitmap tables, in bytes.
+///
+/// Larger ones are not walked.
 pub(crate) const SIDE_TABLE_BYTES: u64 = 64 << 20;
 /// Subclusters of a cluster with extended L2 entries.
 pub(crate) const SUBCLUSTERS: u64 = 32;

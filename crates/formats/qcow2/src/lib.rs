@@ -1,15 +1,17 @@
-//! QCOW2, versions 2 and 3 (QEMU's `docs/interop/qcow2.txt`). Integers are big-endian.
+//! QCOW2, versions 2 and 3 (QEMU's `docs/interop/qcow2.txt`).
 //!
-//! Read: clusters of 512 bytes to 2 MiB, zlib and zstd clusters, zero clusters, extended
-//! L2 entries, backing files, external data files, internal snapshots, images that were
-//! not closed properly. Shown but not read: encrypted images, images marked corrupt.
-//! Checked: all tables against the reference counts, as `qemu-img check` does it. Checked before a conversion: the
+//! Integers are big-endian.
+//!
+//! Read: clusters of 512 bytes to 2 MiB, zlib and zstd clusters, zero clusters, extended L2 entries, backing
+//! files, external data files, internal snapshots, images that were not closed properly. Described but not
+//! read: encrypted images, images marked corrupt.
+//! Checked: all tables against the reference counts, as in `qemu-img check`. Checked before a conversion: the
 //! tables that it reads against the counts and flags of their clusters.
-//! Refused by name: unknown incompatible features.
+//! Rejected by name: unknown incompatible features.
 //!
 //! Written: version 3, uncompressed or compressed, with all cluster sizes.
 //!
-//! No table is kept in memory when an image is read: L1 and L2 are read where a walk comes by.
+//! Reading an image keeps no table in memory: a walk reads the entries of L1 and L2 that it visits.
 #![no_std]
 #![deny(
     clippy::cast_possible_truncation,
@@ -79,7 +81,7 @@ pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
     })
 }
 
-/// Understands an image: its header, extensions and snapshot table.
+/// Parses an image: its header, extensions and snapshot table.
 pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     let header = Header::read(file)?;
     let extensions = Extensions::read(file, &header, &options.limits)?;

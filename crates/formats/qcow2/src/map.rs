@@ -1,4 +1,4 @@
-//! A disk of an image: its tables, and what an L2 entry means for it.
+//! A disk of an image: its tables and the meaning of its L2 entries.
 
 use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
@@ -17,24 +17,24 @@ pub(crate) struct Map {
     pub(crate) header: Header,
     pub(crate) disk: Disk,
     pub(crate) rules: Rules,
-    /// All L1 tables of the image: place and length.
+    /// File ranges of all L1 tables of the image.
     pub(crate) l1_tables: Vec<Range<u64>>,
     pub(crate) snapshot_table: Option<Range<u64>>,
-    /// What only a check reads.
+    /// Tables that only a check reads.
     pub(crate) tables: Tables,
-    /// Bytes of memory that a check may take.
+    /// Bytes of memory that a check may use.
     pub(crate) budget: u64,
     data_file: FileId,
     pub(crate) unallocated: Source,
 }
 
-/// Tables that are not read for the disk.
+/// Tables that reading the disk does not need.
 #[derive(Clone, Debug, Default)]
 pub(crate) struct Tables {
     pub(crate) snapshots: Vec<snapshot::Entry>,
-    /// Place, length and entries of the bitmap directory.
+    /// File offset, length in bytes and number of entries of the bitmap directory.
     pub(crate) bitmaps: Option<(u64, u64, u32)>,
-    /// Place and length of the LUKS header.
+    /// File offset and length of the LUKS header.
     pub(crate) crypto: Option<(u64, u64)>,
 }
 
@@ -62,7 +62,7 @@ impl Map {
         }
     }
 
-    /// The file that holds clusters of data.
+    /// The file that stores data clusters.
     pub(crate) fn data_file(&self) -> FileId {
         self.data_file
     }
@@ -72,7 +72,9 @@ impl Map {
         if self.header.has_extended_l2() { 16 } else { 8 }
     }
 
-    /// The L2 table that an L1 entry names, inside the file; `None` where nothing is allocated.
+    /// File offset of the L2 table that an L1 entry references.
+    ///
+    /// `None` if nothing is allocated. Fails if the table extends past the end of the file.
     pub(crate) fn table(&self, file: &dyn ReadAt, l1: &EntryRun) -> Result<Option<u64>, Invalid> {
         let bits = self.header.cluster_bits;
         let Some(table) = crate::tables::l1(l1.value, l1.at, bits)? else { return Ok(None) };
@@ -91,8 +93,10 @@ impl Map {
         }
     }
 
-    /// Bytes of the cluster at `disk` that are stored and read: up to the disk's end, and with an
-    /// extended entry up to its last allocated subcluster. QEMU's files may end there.
+    /// Bytes of the cluster at disk offset `disk` that are stored and read.
+    ///
+    /// They end with the disk, and with the last allocated subcluster of an extended entry. QEMU's files may
+    /// end there.
     pub(crate) fn stored_len(&self, entry: Entry, disk: u64) -> u64 {
         let seen = self.header.cluster_size().min(self.disk.size.saturating_sub(disk));
         let Some(bitmap) = entry.bitmap else { return seen };

@@ -1,5 +1,7 @@
-//! Who uses which clusters, counted: header, L1 and L2 tables of the disk and of every snapshot,
-//! data, the tables that are not about clusters.
+//! Counts the uses of clusters by the structures of the image.
+//!
+//! These are the header, the L1 and L2 tables of the disk and of every snapshot, data, and the tables that do
+//! not describe clusters.
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -23,21 +25,21 @@ const L1_RESERVED: u64 = !(OFFSET_MASK | COPIED);
 /// Bits of a standard cluster descriptor that must be zero.
 const L2_RESERVED: u64 = !(OFFSET_MASK | COPIED | COMPRESSED | ZERO);
 
-/// Offsets of the fields of the header that point to tables.
+/// Offsets of the header fields that reference tables.
 const L1_FIELD: u64 = 40;
 const REFCOUNTS_FIELD: u64 = 48;
 const SNAPSHOTS_FIELD: u64 = 64;
 
-/// An L1 table, and whose.
+/// An L1 table of the current disk or of a snapshot.
 struct L1 {
-    /// Offset of what points to it.
+    /// File offset of the reference to it.
     told_at: u64,
     at: u64,
     entries: u64,
     is_active: bool,
 }
 
-/// What a cluster's entry says of its place.
+/// Use of the file by an L2 entry.
 enum Use {
     Nothing,
     Plain { at: u64 },
@@ -45,12 +47,12 @@ enum Use {
 }
 
 impl Map {
-    /// Length of the disk that is not a snapshot's.
+    /// Length of the current disk, not that of a snapshot.
     pub(crate) fn active_size(&self) -> u64 {
         self.header.raw.size
     }
 
-    /// Counts all uses but those of the refcount blocks.
+    /// Counts all uses except those by the refcount blocks.
     pub(crate) fn count_uses(
         &self,
         file: &dyn ReadAt,
@@ -107,7 +109,7 @@ impl Map {
                 walk.report.corrupt("qcow2.snapshot.l1", snapshot.at + 8, 1, message);
                 continue;
             }
-            // Tables that do not overlap fit into the file together: this bounds the work.
+            // Tables that do not overlap fit into the file together. This bounds the work.
             walked = walked.saturating_add((entries * 8).min(walk.file.len().saturating_sub(at)));
             if walked > walk.file.len() {
                 walk.report.counts.check_errors += 1;
@@ -136,7 +138,7 @@ impl Walk<'_, '_, '_> {
         }
         self.counts.add(table.told_at, table.at, table.entries * 8, 1, self.report);
         let mut tables = Vec::new();
-        // What lies behind the end of the file is zeros: no entry.
+        // Entries past the end of the file are zeros, so nothing is allocated.
         let end = table.at.saturating_add(table.entries * 8).min(self.file.len());
         let entries = 0..end.saturating_sub(table.at) / 8;
         let _ = walk_entries(self.file, table.at, entries, u64::from_be_bytes, |entry| {
@@ -146,7 +148,7 @@ impl Walk<'_, '_, '_> {
             }
             Ok(ControlFlow::Continue(()))
         })?;
-        // Every table once, in the order of the file, with the number of entries that name it.
+        // Walks every table once, in file order, with the number of entries that reference it as its weight.
         tables.sort_unstable();
         for same in tables.chunk_by(|a, b| a == b) {
             // OK: saturates, as all counts do.
@@ -177,7 +179,7 @@ impl Walk<'_, '_, '_> {
         Ok(())
     }
 
-    /// COPIED is set exactly if the stored count is one.
+    /// Checks that COPIED is set exactly if the stored count is one.
     fn copied(&mut self, at: u64, entry: u64, offset: u64, weight: u32, what: &str) -> Result<(), Error> {
         if !self.report.is_first_pass {
             return Ok(());
@@ -199,7 +201,7 @@ impl Walk<'_, '_, '_> {
 
     fn l2(&mut self, table: u64, weight: u32, is_active: bool) -> Result<(), Error> {
         let cluster_size = self.header.cluster_size();
-        // Zeros: no entry.
+        // A table of zeros has no entries.
         if self.file.next_data(table) >= table.saturating_add(cluster_size) || table >= self.file.len() {
             return Ok(());
         }
@@ -229,7 +231,8 @@ impl Walk<'_, '_, '_> {
                     if !self.header.has_data_file() {
                         self.counts.add(at, place, cluster_size, weight, self.report);
                     }
-                    // Entry 0 of an L1 table with flags alone: the header is no table whose flags mean anything.
+                    // An L1 entry with flags but offset 0 references the header, which is not a table with
+                    // valid flags.
                     if is_active && table != 0 {
                         self.copied_plain(at, entry, place, weight)?;
                     }
@@ -241,14 +244,14 @@ impl Walk<'_, '_, '_> {
 
     fn copied_plain(&mut self, at: u64, entry: u64, place: u64, weight: u32) -> Result<(), Error> {
         if self.header.has_data_file() {
-            // Data there has no count: it belongs to this image alone.
+            // The data file has no counts: it belongs to this image alone.
             self.copied_is(at, entry, 1, weight, "data cluster");
             return Ok(());
         }
         self.copied(at, entry, place, weight, "data cluster")
     }
 
-    /// Counts of the disk, reported once.
+    /// Adds to the totals of the disk, in the first pass only.
     fn stored(&mut self, weight: u32, is_fragmented: bool, is_compressed: bool) {
         if !self.report.is_first_pass {
             return;
@@ -264,7 +267,7 @@ impl Walk<'_, '_, '_> {
         add(&mut checked.compressed, is_compressed);
     }
 
-    /// One L2 entry: what is wrong with itself, and what it uses.
+    /// Reports the errors of one L2 entry and returns the space that it uses.
     fn entry(&mut self, at: u64, entry: u64, bitmap: u64, weight: u32) -> Use {
         let weight = u64::from(weight);
         let offset = entry & OFFSET_MASK;
@@ -319,7 +322,7 @@ impl Walk<'_, '_, '_> {
         Use::Compressed { at: place, len: (sectors + 1) * 512 - place % 512 }
     }
 
-    /// The directory of bitmaps and their tables (section "Bitmaps").
+    /// Counts the uses by the bitmap directory and its tables (section "Bitmaps").
     fn bitmaps(&mut self, directory: u64, len: u64, count: u32) -> Result<(), Error> {
         if len > SIDE_TABLE_BYTES {
             self.no_bitmap(directory, format!("the bitmap directory has {len} bytes"));
@@ -369,7 +372,7 @@ impl Walk<'_, '_, '_> {
         let _ = walk_entries(self.file, table, 0..entries, u64::from_be_bytes, |run| {
             let (entry, size) = (run.value, self.header.cluster_size());
             let offset = entry & OFFSET_MASK;
-            // Bit 0 says "all ones" where there is no offset.
+            // Without an offset, bit 0 means "all ones".
             let is_bad = entry & !(OFFSET_MASK | 1) != 0
                 || (offset != 0 && (entry & 1 != 0 || !offset.is_multiple_of(size)));
             if is_bad {

@@ -1,5 +1,6 @@
-//! The reference counts that the image stores: table -> block -> count
-//! (section "Host cluster management").
+//! The reference counts stored in the image: table -> block -> count.
+//!
+//! Source: section "Host cluster management".
 
 use alloc::format;
 use alloc::vec::Vec;
@@ -15,7 +16,9 @@ use crate::header::Header;
 use crate::layout::REFCOUNT_TABLE_BYTES;
 use crate::report::{Report, clusters};
 
-/// Bits 9 to 63 of a refcount table entry: the block's offset. The others must be zero.
+/// Bits 9 to 63 of a refcount table entry: the block's offset.
+///
+/// The other bits must be zero.
 const BLOCK_MASK: u64 = !0x1ff;
 
 pub(crate) struct Refcounts<'a> {
@@ -26,22 +29,22 @@ pub(crate) struct Refcounts<'a> {
     entries: u64,
     /// log2 of the bits of a count.
     order: u32,
-    /// The block that was asked for last: its number and its entry.
+    /// Number and entry of the block that was looked up last.
     last: Cell<Option<(u64, u64)>>,
-    /// Its bytes, where the file is mapped.
+    /// Number and bytes of that block if the file is mapped.
     bytes: Cell<Option<(u64, &'a [u8])>>,
-    /// The bytes that were read last, where it is not: their offset, and at most [`WINDOW`] of them.
+    /// Offset and contents of the last read if it is not: at most [`WINDOW`] bytes.
     window: RefCell<(u64, Vec<u8>)>,
 }
 
-/// Bytes of a refcount block that one read fetches: neighbouring clusters have neighbouring counts.
+/// Bytes of a refcount block per read: adjacent clusters have adjacent counts.
 const WINDOW: u64 = 4096;
 
 impl<'a> Refcounts<'a> {
     pub(crate) fn new(header: &Header, file: &'a dyn ReadAt) -> Self {
         let table_at = header.raw.refcount_offset;
         let declared = u64::from(header.raw.refcount_clusters) << (header.cluster_bits - 3);
-        // What lies behind the end of the file is zeros: no entry.
+        // Entries past the end of the file are zeros, so nothing is allocated.
         let entries = declared.min(file.len().saturating_sub(table_at) / 8).min(REFCOUNT_TABLE_BYTES / 8);
         Self {
             file,
@@ -55,7 +58,7 @@ impl<'a> Refcounts<'a> {
         }
     }
 
-    /// The table lies where one can be.
+    /// Checks the location of the table.
     pub(crate) fn check_place(&self, report: &mut Report<'_>) {
         if self.entries == 0 || !self.table_at.is_multiple_of(1 << self.cluster_bits) {
             let at = self.table_at;
@@ -63,14 +66,14 @@ impl<'a> Refcounts<'a> {
         }
     }
 
-    /// Counts of a block.
+    /// Number of counts per block.
     fn per_block(&self) -> u64 {
         1 << (self.cluster_bits + 3 - self.order)
     }
 
-    /// The largest count.
+    /// The largest count that can be stored.
     fn most(&self) -> u64 {
-        // A count of 64 bits is taken as signed by QEMU; a count of uses never gets there.
+        // QEMU treats a count of 64 bits as signed. A number of uses never becomes that large.
         if self.order == 6 { u64::MAX >> 1 } else { (1 << (1u32 << self.order)) - 1 }
     }
 
@@ -107,7 +110,7 @@ impl<'a> Refcounts<'a> {
         self.read(at.saturating_add((index << self.order) / 8), index).map(Some)
     }
 
-    /// The count, where the block is mapped: neighbours ask for the same one again.
+    /// The count, if its block is mapped. Caches the block for adjacent clusters.
     fn mapped(&self, block: u64, at: u64, index: u64) -> Option<u64> {
         let bytes = match self.bytes.get().filter(|(number, _)| *number == block) {
             Some((_, bytes)) => bytes,
@@ -118,8 +121,10 @@ impl<'a> Refcounts<'a> {
         Some(self.decode(bytes.get(from..)?, index))
     }
 
-    /// The count at `index` of its block, which begins in the byte at file offset `at`. A count does not cross the end
-    /// of a window: it has at most 8 bytes, at a multiple of its length.
+    /// Reads the count at `index` of its block.
+    ///
+    /// The count begins in the byte at file offset `at`. It does not cross the end of a window: it has at
+    /// most 8 bytes, at a multiple of its length.
     fn read(&self, at: u64, index: u64) -> Result<u64, Error> {
         let start = at / WINDOW * WINDOW;
         let mut window = self.window.borrow_mut();
@@ -130,7 +135,9 @@ impl<'a> Refcounts<'a> {
         Ok(self.decode(&window.1[usize_of(at - start)..], index))
     }
 
-    /// The count at `index` of its block, whose bytes begin with the one that it begins in.
+    /// Decodes the count at `index` of its block.
+    ///
+    /// `bytes` begins with the byte of the block in which the count begins.
     fn decode(&self, bytes: &[u8], index: u64) -> u64 {
         match self.order {
             6 => BigEndian::read_u64(bytes),
@@ -147,7 +154,7 @@ impl<'a> Refcounts<'a> {
         }
     }
 
-    /// Calls `each` for every entry that is not zero, with its number; holes of the file are skipped.
+    /// Calls `each` with number and value of every nonzero entry. Skips holes.
     fn each_entry(&self, mut each: impl FnMut(u64, u64)) -> Result<(), Error> {
         let _ = walk_entries(self.file, self.table_at, 0..self.entries, u64::from_be_bytes, |entry| {
             if entry.value != 0 {
@@ -158,7 +165,7 @@ impl<'a> Refcounts<'a> {
         Ok(())
     }
 
-    /// Room for the counts of all blocks themselves, before anything else takes it.
+    /// Allocates chunks for the blocks themselves, before other uses fill the memory.
     pub(crate) fn touch_blocks(&self, counts: &mut Counts) -> Result<(), Error> {
         let file_len = self.file.len();
         self.each_entry(|_, entry| {
@@ -168,7 +175,7 @@ impl<'a> Refcounts<'a> {
         })
     }
 
-    /// Counts the blocks: each must be used exactly once, for itself.
+    /// Counts the use of each block by itself, which must be the only one.
     pub(crate) fn count_blocks(&self, counts: &mut Counts, report: &mut Report<'_>) -> Result<(), Error> {
         let cluster_size = 1u64 << self.cluster_bits;
         let most = self.most();
@@ -203,7 +210,9 @@ impl<'a> Refcounts<'a> {
         })
     }
 
-    /// Holds the stored counts against the uses; the highest cluster that has either.
+    /// Compares the stored counts with the uses.
+    ///
+    /// Returns the highest cluster that has either.
     pub(crate) fn compare(&self, counts: &Counts, report: &mut Report<'_>) -> Result<u64, Error> {
         let mut run = Run { highest: 0, held: None };
         let end = counts.end().min(counts.clusters);
@@ -213,7 +222,7 @@ impl<'a> Refcounts<'a> {
             let entry = self.entry(block)?;
             let block_end = ((block + 1) * self.per_block()).min(end);
             if entry & BLOCK_MASK == 0 && !counts.has_chunk(cluster) {
-                // Nothing is stored and nothing is used: on to where something is.
+                // Nothing is stored or used here: continue where something is.
                 let used = counts.next_chunk(cluster).unwrap_or(end);
                 let stored = self.next_block(block + 1)?.map_or(end, |block| block * self.per_block());
                 cluster = used.min(stored.max(block_end)).max(cluster + 1).min(end);
@@ -227,7 +236,7 @@ impl<'a> Refcounts<'a> {
         Ok(run.highest)
     }
 
-    /// The first block at or after `block` whose entry is not zero.
+    /// First block at or after `block` whose entry is not zero.
     fn next_block(&self, block: u64) -> Result<Option<u64>, Error> {
         let (mut found, entries) = (None, block.min(self.entries)..self.entries);
         let _ = walk_entries(self.file, self.table_at, entries, u64::from_be_bytes, |entry| {
@@ -237,7 +246,7 @@ impl<'a> Refcounts<'a> {
         Ok(found)
     }
 
-    /// Clusters of one block and one chunk.
+    /// Compares the clusters that are both in one block and in one chunk.
     fn compare_part(
         &self,
         (start, end): (u64, u64),
@@ -255,7 +264,7 @@ impl<'a> Refcounts<'a> {
         let first = start % self.per_block();
         let bits = 1u64 << self.order;
         let from = block_at.saturating_add(first * bits / 8);
-        // OK: at most a chunk's counts, of at most 8 bytes.
+        // OK: at most as many counts as a chunk has, of at most 8 bytes.
         let len = usize_of(((end - start) * bits).div_ceil(8) + 1);
         let bytes = if block_at == 0 { alloc::vec![0; len].into() } else { padded(self.file, from, len)? };
         if bytes.iter().all(|byte| *byte == 0) && !counts.has_chunk(start) {
@@ -287,10 +296,10 @@ impl<'a> Refcounts<'a> {
     }
 }
 
-/// Adjacent clusters with the same error are reported once.
+/// A run of adjacent clusters with the same error, reported once.
 struct Run {
     highest: u64,
-    /// First cluster, how many, stored, used.
+    /// First cluster, number of clusters, stored count, uses.
     held: Option<(u64, u64, u64, u64)>,
 }
 

@@ -1,4 +1,4 @@
-//! What a check reports, and how it reads tables that the file may cut.
+//! Findings and counts of a check.
 
 use alloc::format;
 use alloc::string::String;
@@ -8,11 +8,11 @@ use imgprep_map::{Finding, Severity, StructureCounts};
 
 pub(crate) type Found<'f> = &'f mut dyn FnMut(Finding) -> ControlFlow<()>;
 
-/// What a check writes down.
+/// Receiver of the results of a check.
 pub(crate) struct Report<'f> {
     pub(crate) counts: StructureCounts,
     found: Found<'f>,
-    /// Findings that are reported once, not in every pass.
+    /// Whether to report findings that are reported once, not in every pass.
     pub(crate) is_first_pass: bool,
     pub(crate) is_over: bool,
 }
@@ -22,7 +22,7 @@ impl<'f> Report<'f> {
         Self { counts: StructureCounts::default(), found, is_first_pass: true, is_over: false }
     }
 
-    /// `count` corruptions of one kind, unless an earlier pass reported them.
+    /// Adds `count` corruptions of one kind, unless an earlier pass added them.
     pub(crate) fn corrupt(&mut self, code: &'static str, at: u64, count: u64, message: String) {
         if self.is_first_pass {
             self.counts.corruptions = self.counts.corruptions.saturating_add(count);

@@ -14,7 +14,7 @@ use crate::{Corrupt, Unsupported};
 /// Bytes of an entry's fixed part.
 const FIXED: usize = 40;
 
-/// One entry: what people see of it, and its L1 table.
+/// One entry: the properties that are shown, and its L1 table.
 #[derive(Clone, Debug)]
 pub(crate) struct Entry {
     pub(crate) shown: Snapshot,
@@ -37,7 +37,7 @@ impl Entry {
     }
 }
 
-/// The whole table, in its order.
+/// Reads the whole table, in its order.
 pub(crate) fn read_all(file: &dyn ReadAt, header: &Header, limits: &Limits) -> Result<Vec<Entry>, Error> {
     let count = header.raw.snapshots;
     if count > limits.snapshots {
@@ -53,7 +53,7 @@ pub(crate) fn read_all(file: &dyn ReadAt, header: &Header, limits: &Limits) -> R
     Ok(entries)
 }
 
-/// By id, else by name, as `qemu-img` does it.
+/// Finds a snapshot by id, or else by name, as `qemu-img` does.
 pub(crate) fn find<'e>(entries: &'e [Entry], wanted: &str) -> Result<&'e Entry, Error> {
     let by_id = entries.iter().find(|entry| entry.shown.id == wanted);
     by_id.or_else(|| entries.iter().find(|entry| entry.shown.name == wanted)).ok_or_else(|| {
@@ -64,7 +64,7 @@ pub(crate) fn find<'e>(entries: &'e [Entry], wanted: &str) -> Result<&'e Entry, 
     })
 }
 
-/// One entry, and where the next one begins.
+/// Reads one entry. Also returns the file offset of the next one.
 fn read(file: &dyn ReadAt, at: u64, index: u32, limits: &Limits) -> Result<(Entry, u64), Error> {
     let past_end =
         |len: u64| Corrupt::SnapshotPastEnd { at, index, end: at.saturating_add(len), file_len: file.len() };
@@ -84,7 +84,7 @@ fn read(file: &dyn ReadAt, at: u64, index: u32, limits: &Limits) -> Result<(Entr
     if !fits(len) {
         return Err(past_end(len).into());
     }
-    // OK: a few 16-bit lengths and one held against a MiB.
+    // OK: a few 16-bit lengths and one limited to a MiB.
     let rest = file.slice(at + FIXED as u64, usize_of(len) - FIXED)?;
     let (extra, texts) = rest.split_at(usize_of(extra_len));
     let (id, name) = texts.split_at(id_len.into());

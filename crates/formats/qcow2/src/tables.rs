@@ -1,5 +1,6 @@
-//! L1 and L2 entries: bits -> state (sections "L1 table entry", "Standard L2 entry",
-//! "Extended L2 entries").
+//! Decoding of L1 and L2 entries.
+//!
+//! Source: sections "L1 table entry", "Standard L2 entry", "Extended L2 entries".
 
 use imgprep_format_kit::Invalid;
 
@@ -47,11 +48,11 @@ impl Entry {
     }
 }
 
-/// What an L2 entry says of its cluster.
+/// State of a cluster according to its L2 entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cluster {
     Unallocated,
-    /// Reads as zeros; an offset may be kept.
+    /// Reads as zeros. The entry may still contain an offset.
     Zero {
         kept: Option<u64>,
     },
@@ -65,7 +66,7 @@ pub(crate) enum Cluster {
     },
 }
 
-/// What an entry's bits mean in this image.
+/// Properties of the image that determine the meaning of entry bits.
 #[derive(Clone, Copy, Debug)]
 pub(crate) struct Rules {
     pub(crate) cluster_bits: u32,
@@ -95,7 +96,7 @@ impl Rules {
         if found == COPIED && !self.has_data_file {
             return Err(bad("COPIED is set without a cluster"));
         }
-        // In an external data file offset 0 is a place: COPIED says that it is one.
+        // Offset 0 of an external data file is valid: COPIED marks it as allocated.
         let has_offset = offset != 0 || (self.has_data_file && found & COPIED != 0);
         Ok(match (is_zero, has_offset) {
             (true, _) => Cluster::Zero { kept: has_offset.then_some(offset) },
@@ -104,8 +105,9 @@ impl Rules {
         })
     }
 
-    /// Section "Compressed Clusters Descriptor": offset in the low bits, then the number
-    /// of 512-byte sectors beyond the first.
+    /// Decodes a compressed entry (section "Compressed Clusters Descriptor").
+    ///
+    /// The offset is in the low bits. The number of 512-byte sectors beyond the first follows.
     fn compressed(self, found: u64) -> Cluster {
         let offset_bits = 62 - (self.cluster_bits - 8);
         let at = found & ((1 << offset_bits) - 1);
@@ -116,7 +118,7 @@ impl Rules {
     }
 }
 
-/// What a subcluster bitmap says of one subcluster.
+/// State of one subcluster according to the bitmap.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Subcluster {
     Unallocated,
@@ -124,7 +126,7 @@ pub(crate) enum Subcluster {
     Data,
 }
 
-/// Holds the bitmap of an extended entry against itself and the entry's cluster.
+/// Checks the bitmap of an extended entry against itself and the entry's cluster.
 pub(crate) fn check_subclusters(bitmap: u64, cluster: Cluster, at: u64) -> Result<(), Corrupt> {
     let allocated = bitmap & 0xffff_ffff;
     let bad = |reason| Err(Corrupt::Subclusters { at, found: bitmap, reason });
@@ -138,7 +140,7 @@ pub(crate) fn check_subclusters(bitmap: u64, cluster: Cluster, at: u64) -> Resul
     }
 }
 
-/// One of the 32.
+/// State of one of the 32 subclusters.
 pub(crate) fn subcluster(bitmap: u64, index: u64) -> Subcluster {
     match (bitmap >> index & 1, bitmap >> (32 + index) & 1) {
         (1, _) => Subcluster::Data,

@@ -1,4 +1,4 @@
-//! File usage: which structure uses which bytes of the image: header, tables, clusters.
+//! Bytes of the image that each structure uses: header, tables, clusters.
 
 use core::ops::{ControlFlow, Range};
 
@@ -12,8 +12,9 @@ use crate::map::Map;
 type Visit<'f> = &'f mut dyn FnMut(FileUse) -> ControlFlow<()>;
 
 impl Map {
-    /// Clusters of the disk that is read, and every table of the image that is known
-    /// without reading the clusters of another disk.
+    /// Reports the use of the file by the disk that is read and by tables.
+    ///
+    /// Includes every table of the image that can be found without reading the clusters of another disk.
     pub(crate) fn report_usage(&self, files: &dyn Files, visit: Visit<'_>) -> Result<(), Error> {
         let Some(file) = files.get(FileId::SELF) else { return Ok(()) };
         if self.header.refusal().is_some() || self.report_fixed(file, visit).is_break() {
@@ -32,7 +33,8 @@ impl Map {
     fn report_fixed(&self, file: &dyn ReadAt, visit: Visit<'_>) -> ControlFlow<()> {
         let clipped = |range: Range<u64>| range.start..range.end.min(file.len());
         visit(metadata(clipped(0..self.header.cluster_size()), "the header"))?;
-        // Every disk of the image has its own L1 table; a snapshot's that runs out of the file is not read.
+        // Every disk of the image has its own L1 table. The L1 table of a snapshot is not read if it extends
+        // past the end of the file.
         for table in self.l1_tables.iter().filter(|table| !table.is_empty() && table.end <= file.len()) {
             visit(metadata(table.clone(), "an L1 table"))?;
         }
@@ -41,12 +43,13 @@ impl Map {
             .try_for_each(|table| visit(metadata(clipped(table.clone()), "the snapshot table")))
     }
 
-    /// The refcount table and its blocks. They are not used for reading: what is wrong
-    /// with themselves is not reported here.
+    /// Reports the refcount table and its blocks.
+    ///
+    /// Reading does not use them, so their errors are not reported here.
     fn report_refcounts(&self, file: &dyn ReadAt, visit: Visit<'_>) -> Flow {
         let start = self.header.raw.refcount_offset;
         let len = u64::from(self.header.raw.refcount_clusters) << self.header.cluster_bits;
-        // No image needs more; what a header declares beyond that is not walked.
+        // No image needs more. The excess of a larger size in the header is not walked.
         let len = len.min(REFCOUNT_TABLE_BYTES);
         let end = start.saturating_add(len).min(file.len());
         if start >= end {

@@ -26,7 +26,9 @@ const REFCOUNT_ORDER: u32 = 4;
 /// QEMU decodes compressed clusters with a window of 4 KiB.
 const WINDOW_BITS: u8 = 12;
 
-/// The compression of clusters. A cluster that does not become smaller stays uncompressed.
+/// The compression of clusters.
+///
+/// A cluster that does not become smaller stays uncompressed.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub enum ClusterCompression {
     /// Raw deflate streams; the specification calls this type zlib.
@@ -139,7 +141,9 @@ impl Qcow2Writer {
         self.cluster.bytes()
     }
 
-    /// Starts the L2 table `index`, unless it is the current one, and writes the previous one.
+    /// Writes the current L2 table and starts the table `index`.
+    ///
+    /// Does nothing if `index` is the current table.
     fn open_l2(&mut self, index: u64, out: &mut dyn Emit) -> Result<(), Error> {
         if self.l2.as_ref().is_some_and(|l2| l2.index == index) {
             return Ok(());
@@ -168,8 +172,10 @@ impl Qcow2Writer {
         write_table(out, at, &entries)
     }
 
-    /// The L2 entry of a compressed cluster (section "Compressed Clusters Descriptor"): the offset in the low bits, then
-    /// the number of additional sectors.
+    /// The L2 entry of a compressed cluster.
+    ///
+    /// The offset is in the low bits. The number of additional sectors follows (section "Compressed Clusters
+    /// Descriptor").
     fn descriptor(&self, at: u64, len: u64) -> u64 {
         let offset_bits = 62 - (self.cluster.bits - 8);
         let sectors = (at + len - 1) / 512 - at / 512;
@@ -259,7 +265,7 @@ impl ImageWriter for Qcow2Writer {
         Ok(Placement::bare(at))
     }
 
-    /// Version 2 has no such mark: zeros are stored.
+    /// Version 2 has no zero flag: zeros are stored.
     fn marks_zeros(&self) -> bool {
         self.compat == Compat::V3
     }
@@ -295,7 +301,7 @@ impl ImageWriter for Qcow2Writer {
 /// The longest name of a backing file (section "Header").
 const LONGEST_NAME: usize = 1023;
 
-/// The name must fit into the first cluster, behind the header.
+/// Checks that the name fits into the first cluster, behind the header.
 fn check_backing(backing: &NewBackingFile, cluster: ClusterSize) -> Result<(), Error> {
     let room = cluster.bytes() - u64::from(HEADER_WITH_COMPRESSION);
     let needed = format_extension(backing).len() + backing.name.len();
@@ -306,7 +312,7 @@ fn check_backing(backing: &NewBackingFile, cluster: ClusterSize) -> Result<(), E
     Ok(())
 }
 
-/// The header extension with the format of the backing file, and the end of the extensions.
+/// The header extension with the format of the backing file, and the final one.
 fn format_extension(backing: &NewBackingFile) -> Vec<u8> {
     let format = backing.format.as_bytes();
     let mut bytes = BACKING_FORMAT.to_be_bytes().to_vec();
@@ -318,8 +324,9 @@ fn format_extension(backing: &NewBackingFile) -> Vec<u8> {
     bytes
 }
 
-/// The maximum number of clusters of header, L1 table, L2 tables and data, for `blocks` clusters of data and an L1 table
-/// with `tables` entries.
+/// Maximum number of clusters of header, L1 table, L2 tables and data.
+///
+/// `blocks` is the number of data clusters, `tables` that of L1 entries.
 fn most_clusters(cluster: ClusterSize, tables: u64, blocks: u64) -> u64 {
     1 + tables.saturating_mul(ENTRY).div_ceil(cluster.bytes()) + blocks.min(tables) + blocks
 }
@@ -332,7 +339,7 @@ mod tests {
         Qcow2Writer::new(size, WriteOptions { cluster_size, ..WriteOptions::default() })
     }
 
-    /// Its header has no field for the type.
+    /// The header of version 2 has no field for the type.
     #[test]
     fn zstd_in_version_2_is_rejected() {
         let compression = Some(ClusterCompression::Zstd { level: 3 });

@@ -1,4 +1,4 @@
-//! Every test image of the format, in the words of this crate.
+//! Transcripts of every test image of the format.
 
 #[test]
 fn transcripts_of_all_images_are_unchanged() {

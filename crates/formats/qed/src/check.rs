@@ -1,5 +1,7 @@
-//! Checks of the tables beyond the location of the bytes: clusters that two entries reference, clusters
-//! that none does, entries behind the disk. Counts are those of `qemu-img check`.
+//! Checks of the tables beyond the location of the bytes.
+//!
+//! Reports clusters that two entries reference, clusters without a reference, and entries behind the disk.
+//! The counts are those of `qemu-img check`.
 
 use alloc::format;
 use alloc::string::String;
@@ -46,7 +48,7 @@ pub(crate) fn check(map: &Map, files: &dyn Files, found: Found<'_>) -> Result<St
     Ok(walk.report.finish())
 }
 
-/// Fields that change nothing for a reader of the disk (section "Header").
+/// Reports header fields that do not affect the disk's contents (section "Header").
 fn check_header(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let raw = &map.header.raw;
     for (code, at, bits, what) in [
@@ -69,7 +71,7 @@ fn check_header(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result
 
 fn check_name(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let Some((at, len)) = map.header.backing_name else { return Ok(()) };
-    // OK: its length was held against the limit of texts.
+    // OK: the limit of texts was applied to its length.
     let name = file.slice(at, len)?;
     if let Some(nul) = name.iter().position(|byte| *byte == 0) {
         let message = format!("the backing file name has {len} bytes and ends after {nul}, with a NUL");
@@ -81,17 +83,19 @@ fn check_name(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(
 struct Walk<'w, 'f> {
     map: &'w Map,
     file: &'w dyn ReadAt,
-    /// Bytes of the file in whole clusters, with its last sector filled up, as QEMU sees files.
+    /// Bytes of the file in whole clusters.
+    ///
+    /// The last sector is padded to its full length, as QEMU pads it.
     whole: u64,
-    /// Clusters that something names.
+    /// Referenced clusters.
     units: UnitSet,
-    /// Where the last of them ends.
+    /// End of the last referenced cluster, in bytes.
     end: u64,
-    /// Whether a cluster is named that the file holds a part of.
+    /// Whether an entry references the cluster that the file contains only partially.
     uses_tail: bool,
     /// Whether all clusters could be counted.
     is_counted: bool,
-    /// Where the cluster before ended, in the file.
+    /// End of the previous cluster in the file.
     expected: Option<u64>,
     allocated: u64,
     fragmented: u64,
@@ -149,7 +153,9 @@ impl TableVisitor<u64> for Walk<'_, '_> {
 }
 
 impl Walk<'_, '_> {
-    /// All entries of the L1 table, also those behind the disk. A table is walked once.
+    /// Walks all entries of the L1 table, including those behind the disk.
+    ///
+    /// An L2 table is walked once.
     fn tables(&mut self) -> Result<(), Error> {
         let header = &self.map.header;
         let (table, len) = (header.raw.l1_table_offset, header.table_bytes());
@@ -161,7 +167,9 @@ impl Walk<'_, '_> {
         self.map.shape().walk(self.file, clusters, u64::from_le_bytes, self)
     }
 
-    /// Why no table of `len` bytes can begin at `table`: it needs whole clusters of the file.
+    /// Reason why a table of `len` bytes at `table` is invalid, if it is.
+    ///
+    /// A table needs whole clusters of the file.
     fn misplaced_table(&self, table: u64, len: u64) -> Option<String> {
         self.misplaced(table).or_else(|| {
             let is_inside = table.checked_add(len).is_some_and(|end| end <= self.whole.min(self.file.len()));
@@ -199,7 +207,7 @@ impl Walk<'_, '_> {
         if self.report.is_over() { ControlFlow::Break(()) } else { ControlFlow::Continue(()) }
     }
 
-    /// Why nothing can begin at `place`.
+    /// Reason why a table or cluster at `place` is invalid, if it is.
     fn misplaced(&self, place: u64) -> Option<String> {
         let (size, header) = (self.map.header.cluster_size, self.map.header.length);
         if !place.is_multiple_of(size) {
@@ -211,13 +219,14 @@ impl Walk<'_, '_> {
         (place >= self.whole).then(|| format!("after the file's last whole cluster, {}", self.whole))
     }
 
-    /// Whether the file ends in this cluster, behind all of it that is read.
+    /// Whether the file ends in this cluster, after all bytes of it that are read.
     fn is_tail(&self, place: u64, disk: u64) -> bool {
         place == self.whole && self.map.stored(place, disk).end <= self.file.len()
     }
 
-    /// Takes all clusters of a range; how many were taken before. `None` where memory ends: then the
-    /// check ends too.
+    /// Marks all clusters of a range as used. Returns how many were used before.
+    ///
+    /// `None` if the memory limit is reached, which ends the check.
     fn take(&mut self, start: u64, len: u64, by: u64) -> Option<u64> {
         let size = self.map.header.cluster_size;
         let mut twice = 0;
@@ -271,7 +280,9 @@ mod tests {
 
     const CLUSTER: u64 = 4096;
 
-    /// Tables of two clusters: header, L1 at 1, L2 at 3, data at 5 and 6. A disk of 8 clusters.
+    /// A disk of 8 clusters, with tables of two clusters.
+    ///
+    /// The header is followed by L1 at cluster 1, L2 at 3, data at 5 and 6.
     fn file() -> Vec<u8> {
         let mut file = vec![0; 7 * 4096];
         file[..4].copy_from_slice(b"QED\0");
@@ -284,7 +295,7 @@ mod tests {
         file
     }
 
-    /// The first two fields have 32 bits: those behind are written later.
+    /// The first two fields have 32 bits. The fields after them are written later.
     fn put(file: &mut [u8], at: u64, value: u64) {
         let at = usize::try_from(at).unwrap();
         file[at..at + 8].copy_from_slice(&value.to_le_bytes());
@@ -351,7 +362,7 @@ mod tests {
         assert_eq!(checked(&file).1, [("qed.check.trailing", Severity::Note, 6 * CLUSTER)]);
     }
 
-    /// An L1 table of a GiB and a file of 2^60 bytes in holes.
+    /// An L1 table of 1 GiB in a sparse file of 2^60 bytes.
     struct HugeFile;
 
     impl ReadAt for HugeFile {

@@ -45,9 +45,11 @@ impl DiskMap for Map {
         crate::check::check(self, files, found)
     }
 
-    /// Entries behind the disk, and clusters that nothing names: an image whose feature bits do not ask for a check
-    /// has none (specification, "Consistency checking"), so an entry was lost. The check's walk over the tables is
-    /// as cheap as the one that follows it.
+    /// Reports signs of lost entries: entries behind the disk, unreferenced clusters.
+    ///
+    /// An image whose feature bits do not require a check has no unreferenced clusters (specification,
+    /// "Consistency checking"). The walk of the check costs as little as the walk of the conversion that
+    /// follows.
     fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {
         let has_leaks = self.header.needs_check();
         let mut found = Contradictions::default();

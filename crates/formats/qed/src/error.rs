@@ -1,4 +1,6 @@
-//! Errors of QED images; errors of headers and tables in general are those of the kit.
+//! Errors of QED images.
+//!
+//! General errors of headers and tables are in the kit.
 
 use alloc::string::String;
 

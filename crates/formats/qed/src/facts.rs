@@ -31,7 +31,7 @@ pub(crate) fn facts(header: &Header) -> Facts {
     facts
 }
 
-/// 4 KiB to 64 MiB.
+/// Anomalies of the header.
 pub(crate) fn findings(header: &Header, parent: Option<&ParentRef>) -> Vec<Finding> {
     let mut findings = Vec::new();
     let mut add = |code, at, message| {
@@ -45,7 +45,8 @@ pub(crate) fn findings(header: &Header, parent: Option<&ParentRef>) -> Vec<Findi
         let size = header.raw.image_size;
         add("qed.header.odd-size", 48, format!("the disk size {size} is not a multiple of a sector"));
     }
-    // Legal ("only valid if the backing file feature bit is set"), and what is left where that bit was lost.
+    // Legal ("only valid if the backing file feature bit is set"), and the remnant of a backing file whose
+    // bit was lost.
     let (start, len) = (header.raw.backing_filename_offset, header.raw.backing_filename_size);
     if header.raw.features & BACKING_FILE == 0 && len != 0 {
         let message = format!(

@@ -12,7 +12,7 @@ use crate::layout::{
     BACKING_FILE, BACKING_FORMAT_NO_PROBE, ENTRY, HEADER, KNOWN_FEATURES, MAGIC, NEED_CHECK, RawHeader,
 };
 
-/// A header whose fields fit together, with an L1 table inside the file.
+/// A header with consistent fields and an L1 table inside the file.
 #[derive(Clone, Debug)]
 pub(crate) struct Header {
     pub(crate) raw: RawHeader,
@@ -20,7 +20,7 @@ pub(crate) struct Header {
     pub(crate) cluster_size: u64,
     /// Entries of a table: 2^9 to 2^27.
     pub(crate) table_entries: u64,
-    /// Where the header's clusters end: at most 2^58.
+    /// End of the header's clusters, in bytes: at most 2^58.
     pub(crate) length: u64,
     /// Offset and length, inside the header's clusters and the file.
     pub(crate) backing_name: Option<(u64, usize)>,
@@ -72,7 +72,7 @@ impl Header {
         self.table_entries * self.cluster_size
     }
 
-    /// L1 entries that the disk needs: not more than the table has.
+    /// Number of L1 entries that the disk needs: at most as many as the table has.
     pub(crate) fn l1_entries(&self) -> u64 {
         self.raw.image_size.div_ceil(self.l2_coverage())
     }
@@ -85,7 +85,9 @@ impl Header {
         self.raw.features & BACKING_FORMAT_NO_PROBE != 0
     }
 
-    /// The L1 table stands behind the header, covers the disk and lies inside the file.
+    /// Checks the location and the length of the L1 table.
+    ///
+    /// It must be behind the header and inside the file, and cover the disk.
     fn check_l1(&self, file: &dyn ReadAt) -> Result<(), Error> {
         let (start, size) = (self.raw.l1_table_offset, self.raw.image_size);
         if self.l1_entries() > self.table_entries {
@@ -155,7 +157,7 @@ mod tests {
 
     use super::*;
 
-    /// 1 MiB in clusters of 4 KiB, tables of two: the L1 table at 4096.
+    /// 1 MiB in clusters of 4 KiB, tables of two clusters, L1 table at 4096.
     fn good() -> Vec<u8> {
         let mut file = vec![0; 3 * 4096];
         file[..4].copy_from_slice(&MAGIC);

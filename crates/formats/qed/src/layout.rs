@@ -20,7 +20,7 @@ pub(crate) const KNOWN_FEATURES: u64 = BACKING_FILE | NEED_CHECK | BACKING_FORMA
 /// L2 entry of a cluster that reads as zeros.
 pub(crate) const ZERO: u64 = 1;
 
-/// The header's fields as they stand in the file (section "Header").
+/// The header's fields as stored in the file (section "Header").
 #[derive(Clone, Debug, PartialEq, Eq)]
 pub(crate) struct RawHeader {
     pub(crate) magic: [u8; 4],
@@ -53,7 +53,7 @@ impl RawHeader {
             backing_filename_size: fields.u32::<60>(),
         }
     }
-    /// The first bytes of the file. The name of a backing file is not written.
+    /// Encodes the header. The name of a backing file is not written.
     pub(crate) fn encode(&self) -> [u8; 64] {
         let mut bytes = [0; 64];
         let mut fields = FieldsMut::le(&mut bytes);

@@ -1,14 +1,14 @@
-//! QED, QEMU's enhanced disk (QEMU's `docs/interop/qed_spec.rst`). Integers are
-//! little-endian.
+//! QED, QEMU's enhanced disk (QEMU's `docs/interop/qed_spec.rst`).
 //!
-//! Read: clusters of 4 KiB to 64 MiB, tables of 1 to 16 clusters, zero clusters, backing
-//! files, images that need a check (as they are: their tables are sound, clusters may be
-//! lost). Refused by name: unknown features. Compatible and autoclear features are reported
-//! and change nothing for a reader.
+//! Integers are little-endian.
+//!
+//! Read: clusters of 4 KiB to 64 MiB, tables of 1 to 16 clusters, zero clusters, backing files, images that
+//! need a check (without repair: their tables are valid, clusters may have leaked). Rejected by name: unknown
+//! features. Compatible and autoclear features are reported and do not affect reading.
 //! Written: without a backing file, with the sizes of clusters and tables that QEMU opens ([`QedWriter`]).
 //!
-//! No table is kept in memory: L1 and L2 are read where a walk comes by, and what lies in
-//! a hole of the file is not read at all.
+//! Reading keeps no table in memory: a walk reads the entries of L1 and L2 that it visits. Holes of the file
+//! are not read at all.
 #![no_std]
 #![deny(
     clippy::cast_possible_truncation,
@@ -50,7 +50,7 @@ pub fn probe(probe: &Probe<'_>) -> Option<Evidence> {
     probe.has(0, &layout::MAGIC).then(says)
 }
 
-/// Understands an image: its header and the place of its L1 table.
+/// Parses an image: its header and the location of its L1 table.
 pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error> {
     let header = Header::read(file, &options.limits)?;
     let parent = backing(file, &header)?;
@@ -60,7 +60,7 @@ pub fn parse(file: &dyn ReadAt, options: &ParseOptions) -> Result<Parsed, Error>
     Ok(Parsed::Done(Box::new(Image { parent, findings, ..Image::new(facts, map) })))
 }
 
-/// QED can say of a backing file that it is RAW, and else nothing.
+/// The backing file. The header declares its format only if it is RAW.
 fn backing(file: &dyn ReadAt, header: &Header) -> Result<Option<ParentRef>, Error> {
     let Some((at, len)) = header.backing_name else { return Ok(None) };
     let name = file.slice(at, len)?.into_owned();

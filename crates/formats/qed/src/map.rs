@@ -1,4 +1,4 @@
-//! Where the bytes are: what the entries of L1 and L2 mean for the disk.
+//! Meaning of the entries of L1 and L2 for the disk.
 
 use core::ops::{ControlFlow, Range};
 
@@ -9,7 +9,7 @@ use crate::error::HEADER_CODES;
 use crate::header::Header;
 use crate::tables::{Cluster, l1, l2};
 
-/// Entries of a table that make up a stride: 64 KiB of them.
+/// Entries of a table per stride: 64 KiB.
 pub(crate) const STRIDE_ENTRIES: u64 = 8192;
 
 pub(crate) struct Map {
@@ -26,7 +26,9 @@ impl Map {
         }
     }
 
-    /// The cluster at `disk`, all that is read of it inside the file.
+    /// Decodes the entry of the cluster at disk offset `disk`.
+    ///
+    /// Fails if the bytes of the cluster that are read extend past the end of the file.
     fn cluster(&self, entry: &EntryRun, disk: u64, file_len: u64) -> Result<Cluster, Invalid> {
         let cluster = l2(&self.header, entry.value, entry.at)?;
         if let Cluster::Data { at } = cluster {
@@ -44,7 +46,9 @@ impl Map {
         Ok(cluster)
     }
 
-    /// Bytes of the file that hold the cluster at `disk`, up to the disk's end.
+    /// Bytes of the file that store the cluster at disk offset `disk`.
+    ///
+    /// They end with the disk.
     pub(crate) fn stored(&self, at: u64, disk: u64) -> Range<u64> {
         let seen = self.header.cluster_size.min(self.header.raw.image_size.saturating_sub(disk));
         at..at.saturating_add(seen)
@@ -118,7 +122,7 @@ mod tests {
 
     use super::*;
 
-    /// A file of words in holes; only pages that hold one are read.
+    /// A sparse file of words: every page without one is a hole.
     struct Sparse {
         words: BTreeMap<u64, u64>,
         len: u64,
@@ -144,7 +148,7 @@ mod tests {
         }
     }
 
-    /// The largest clusters and tables: 64 MiB, and 16 of them for a table.
+    /// An image with the largest clusters, 64 MiB, and tables, 16 clusters.
     fn largest(size: u64, entries: &[(u64, u64)]) -> (Sparse, Map) {
         const CLUSTER: u64 = 64 << 20;
         let mut words = BTreeMap::from([

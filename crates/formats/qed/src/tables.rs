@@ -1,4 +1,4 @@
-//! L1 and L2 entries: bits -> state (section "Tables").
+//! Decoding of L1 and L2 entries (section "Tables").
 
 use imgprep_format_kit::Invalid;
 
@@ -8,13 +8,15 @@ use crate::layout::ZERO;
 /// Code of an invalid entry of either table.
 const ENTRY: &str = "qed.table.entry";
 
-/// The offset of an L2 table; `None` if it is not allocated. Only L2 entries can mean zeros.
+/// File offset of an L2 table; `None` if it is unallocated.
+///
+/// Only L2 entries can mark zeros.
 pub(crate) fn l1(header: &Header, found: u64, at: u64) -> Result<Option<u64>, Invalid> {
     check_offset(header, "L1", found, at)?;
     Ok((found != 0).then_some(found))
 }
 
-/// What an L2 entry says of its cluster.
+/// State of a cluster according to its L2 entry.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
 pub(crate) enum Cluster {
     Unallocated,

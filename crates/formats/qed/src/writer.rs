@@ -1,7 +1,9 @@
-//! Writes QED in one pass: an L2 table is allocated before the first cluster that it describes.
+//! Writes QED in one pass.
 //!
-//! The pages of the tables are written as soon as the walk has left them, the header last. Clusters of zeros are
-//! unallocated, and so is an L2 table without clusters.
+//! An L2 table is allocated before the first cluster that it describes.
+//!
+//! The pages of a table are written as soon as the walk has left them. The header is written last. Clusters
+//! of zeros are unallocated, and so is an L2 table without clusters.
 //!
 //! Memory: one page of the L1 table and of an L2 table, whatever the size of the tables.
 
@@ -11,7 +13,7 @@ use imgprep_map::{Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Store
 use crate::Unsupported;
 use crate::layout::{ENTRY, MAGIC, RawHeader};
 
-/// The largest disk, in bytes: QEMU has signed offsets.
+/// The largest disk, in bytes: QEMU's offsets are signed.
 const MOST: u64 = (1 << 63) - 512;
 
 /// Sizes of clusters and tables.
@@ -22,11 +24,14 @@ pub struct Shape {
 }
 
 impl Shape {
-    /// `cluster_size` in bytes, a power of two from 4 KiB to 4 MiB; `table_size` in clusters, a power of two from 2 to 16.
+    /// Creates the shape with clusters of `cluster_size` and tables of `table_size`.
     ///
-    /// `None` if a size is invalid, or the tables would cover 2^64 bytes or more. The specification permits tables of one
-    /// cluster and clusters up to 64 MiB, but QEMU opens no such image: it considers the table's end invalid, or the
-    /// product of the sizes overflows.
+    /// `cluster_size` is in bytes, a power of two from 4 KiB to 4 MiB. `table_size` is in clusters, a power
+    /// of two from 2 to 16.
+    ///
+    /// `None` if a size is invalid, or the tables would cover 2^64 bytes or more. The specification permits
+    /// tables of one cluster and clusters up to 64 MiB, but QEMU rejects such images: it considers the end of
+    /// the table invalid, or the product of the sizes overflows.
     pub fn new(cluster_size: u64, table_size: u64) -> Option<Self> {
         let is_valid = |size: u64, least, most| size.is_power_of_two() && (least..=most).contains(&size);
         let is_shape = is_valid(cluster_size, 4 << 10, 64 << 20) && is_valid(table_size, 2, 16);
@@ -101,7 +106,9 @@ impl QedWriter {
         Ok(Self { disk_size, shape, l1: table(l1_at, shape), l2: None, next: l1_at + shape.table() })
     }
 
-    /// Starts the L2 table `index`, unless it is the current one, and completes the previous one.
+    /// Completes the current L2 table and starts the table `index`.
+    ///
+    /// Does nothing if `index` is the current table.
     fn open_l2(&mut self, index: u64, out: &mut dyn Emit) -> Result<(), Error> {
         if self.l2.as_ref().is_some_and(|(current, _)| *current == index) {
             return Ok(());

@@ -1,8 +1,9 @@
-//! RAW: the bytes of a disk as they are. Every file that is nothing else is one.
+//! RAW: the plain bytes of a disk. Every file of no other format is RAW.
 //!
-//! Read: any length, also 0 and such as are no multiple of a sector. What is
-//! on the disk is not looked at here. Holes are the file's, not the format's.
-//! Written: sparse, zeros left out, exactly as long as the disk.
+//! Read: any length, including 0 and lengths that are not a multiple of a sector. The contents of the disk
+//! are not inspected here. Holes belong to the file, not to the format.
+//!
+//! Written: sparse, without zeros, exactly as long as the disk.
 #![no_std]
 #![deny(
     clippy::cast_possible_truncation,
@@ -25,7 +26,7 @@ pub use writer::RawWriter;
 /// The format's name.
 pub const NAME: &str = "raw";
 
-/// Takes any file for a disk.
+/// Accepts any file as a disk.
 pub fn parse(file: &dyn ReadAt, _: &ParseOptions) -> Result<Parsed, Error> {
     let facts = Facts::new(NAME, "the plain disk contents");
     Ok(Parsed::Done(Box::new(Image::new(facts, map::Map { size: file.len() }))))

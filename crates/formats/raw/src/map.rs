@@ -1,4 +1,4 @@
-//! One extent: the whole file.
+//! Map of one extent: the whole file.
 
 use core::ops::{ControlFlow, Range};
 

@@ -1,8 +1,8 @@
-//! RAW written: every block at its own offset.
+//! Writes RAW: every block is at its own offset.
 
 use imgprep_map::{Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Stored};
 
-/// Bytes that are looked at together: a block of the import bitmap.
+/// Bytes per block: a block of the import bitmap.
 const BLOCK: u64 = 2 << 20;
 
 /// Writes a RAW file.
@@ -11,7 +11,7 @@ pub struct RawWriter {
 }
 
 impl RawWriter {
-    /// For a disk of `size` bytes.
+    /// Creates a writer for a disk of `size` bytes.
     pub fn new(size: u64) -> Self {
         Self { size }
     }
