@@ -39,9 +39,16 @@ pub(crate) fn options(format: &TargetFormat) -> Result<(), Failure> {
     Ok(list_options(&mut out, format)?)
 }
 
+/// Width of the column of options.
+const WIDTH: usize = 30;
+
 fn list_options(out: &mut dyn Write, format: &TargetFormat) -> io::Result<()> {
     for TargetOption { key, values, default, about, .. } in format.options {
-        say(out, format_args!("  {:<30} {about} (default: {default})", format!("{key}={values}")))?;
+        let option = format!("{key}={values}");
+        // A long list of values has a line of its own.
+        let (line, name) = if option.len() > WIDTH { (Some(&option), "") } else { (None, option.as_str()) };
+        line.map_or(Ok(()), |line| say(out, format_args!("  {line}")))?;
+        say(out, format_args!("  {name:<WIDTH$} {about} (default: {default})"))?;
     }
     Ok(())
 }

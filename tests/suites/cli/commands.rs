@@ -283,7 +283,7 @@ fn formats_lists_every_format_and_the_options_of_the_writable_ones() {
         );
         assert_eq!(format["written"], target.is_some());
         for option in target.map_or(&[][..], |target| target.options) {
-            assert!(text.contains(&format!("  {}={} ", option.key, option.values)), "{text}");
+            assert!(text.contains(&format!("  {}={}", option.key, option.values)), "{text}");
         }
     }
 }

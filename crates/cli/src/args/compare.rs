@@ -10,7 +10,8 @@ use crate::size::Size;
 
 #[derive(Args)]
 #[command(
-    after_long_help = "Disks that differ only in zeros at the end of the longer one are the same, unless --strict is given.\n\n\
+    after_long_help = "Disks that differ only in zeros at the end of the longer one are the same, unless --strict is\n\
+    given.\n\n\
     Exit codes: 0 same, 1 different, 2 could not be compared, 130 interrupted.\n\n\
     Examples:\n  imgprep compare disk.vmdk disk.zvhd2\n  imgprep compare --strict disk.qcow2 disk.raw\n  \
     imgprep compare -f raw -F qcow2 a.img b.img\n  imgprep compare --granularity 64K --output json a.vhdx b.vhdx"

@@ -16,13 +16,11 @@ fn algorithm() -> impl TypedValueParser<Value = DigestAlgorithm> {
 }
 
 #[derive(Args)]
-#[command(
-    after_long_help = "The digest is that of a RAW file with the same contents, whatever the format of the image: it equals the\n\
-    output of b3sum or sha256sum for that file.\n\n\
+#[command(after_long_help = "The digest is that of a RAW file with the same contents, whatever the format\n\
+    of the image: it equals the output of b3sum or sha256sum for that file.\n\n\
     Examples:\n  imgprep digest disk.qcow2\n  imgprep digest --algorithm sha256 disk.vmdk disk.zvhd2\n  \
     imgprep digest --algorithm blake3,sha256 --output json disk.vhdx\n  \
-    imgprep digest --algorithm sha256 --list disk.raw > SHA256SUMS"
-)]
+    imgprep digest --algorithm sha256 --list disk.raw > SHA256SUMS")]
 #[command(
     mut_arg("follow", |arg| follow_by_default(arg, FollowPolicy::Beside.name())),
     mut_arg("size", |arg| arg.default_value("original"))

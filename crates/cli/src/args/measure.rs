@@ -9,8 +9,8 @@ use super::{FollowArgs, RunArgs, SourceArgs, follow_by_default, writable_formats
 
 #[derive(Args)]
 #[command(
-    after_long_help = "Without --exact, only the tables of the image are read: the length is an upper bound for formats that omit or\n\
-    compress blocks. Nothing is written in either case.\n\n\
+    after_long_help = "Without --exact, only the tables of the image are read: the length is an upper bound for\n\
+    formats that omit or compress blocks. Nothing is written in either case.\n\n\
     Examples:\n  imgprep measure disk.vmdk\n  imgprep measure -O qcow2 -o cluster_size=64K --exact disk.vmdk\n  \
     imgprep measure -O vhdx --size 40G\n  imgprep measure --output json --profile otc disk.qcow2"
 )]

@@ -7,14 +7,11 @@ use clap::Args;
 use super::{FormatArgs, RunArgs};
 
 #[derive(Args)]
-#[command(
-    after_long_help = "The receipt is the file that convert --receipt writes. Length and digest of the file are compared, then the\n\
-    contents of its disk: by digest, and by CRC-32.\n\n\
+#[command(after_long_help = "The receipt is the file that convert --receipt writes. Length and digest of\n\
+    the file are compared, then the contents of its disk: by digest, and by CRC-32.\n\n\
     Exit codes: 0 same, 1 different, 2 could not be compared, 130 interrupted.\n\n\
     Examples:\n  imgprep verify disk.zvhd2 --receipt disk.json\n  \
-    imgprep convert disk.vmdk disk.zvhd2 --receipt disk.json && imgprep verify disk.zvhd2 --receipt disk.json\n  \
-    imgprep verify disk.qcow2 --receipt disk.json --output json"
-)]
+    imgprep verify disk.qcow2 --receipt disk.json --output json")]
 #[command(mut_arg("from", |arg| arg.help("Format of FILE [default: from the receipt]")))]
 pub(crate) struct VerifyArgs {
     /// File to compare with the receipt of the conversion that wrote it
