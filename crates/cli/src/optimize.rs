@@ -1,11 +1,10 @@
 //! `imgprep optimize`.
 
-use std::path::{Path, PathBuf};
+use std::path::PathBuf;
 
 use imgprep::{
-    BitmapMaker, Checksum, ConvertOptions, Destination, Disk, FollowPolicy, OnLoss, OpenOptions,
-    OptimizeOptions, Optimized, RunOptions, Sync, UnknownUse, Verify, convert, optimize_in_place,
-    optimize_target, plan_optimize,
+    Disk, FollowPolicy, OnLoss, OpenOptions, OptimizeOptions, Optimized, Sync, UnknownUse, optimize_in_place,
+    optimize_to, plan_optimize,
 };
 use serde_json::{Value as Json, json};
 
@@ -37,14 +36,15 @@ pub(crate) fn run(args: &OptimizeArgs) -> Result<(), Failure> {
     disk.cross_check(&settings)?;
     let format = disk.layers()[0].facts.format;
     let done = match &args.dst {
-        Some(dst) => to_new_file(args, dst, &disk, &options, &settings),
-        None if args.dry_run => Ok(plan_optimize(&args.file, disk, &options, &settings)?),
-        None => Ok(optimize_in_place(&args.file, disk, &options, &settings)?),
+        Some(dst) => optimize_to(&disk, dst, &options, &settings),
+        None if args.dry_run => plan_optimize(&args.file, disk, &options, &settings),
+        None => optimize_in_place(&args.file, disk, &options, &settings),
     };
     display.finish(settings.progress.read());
     let done = done?;
     let json = render_json(args, format, &options, &done, display.elapsed().as_secs_f64());
     if let Some(path) = &args.run.report {
+        files.check()?;
         write_report(path, &json)?;
     }
     let text = match args.run.output {
@@ -70,33 +70,6 @@ fn options(args: &OptimizeArgs) -> Result<OptimizeOptions, Failure> {
         existing: existing(args.force),
         unix_time: unix_time()?,
     })
-}
-
-/// Writes a sparse copy or a rewritten image.
-fn to_new_file(
-    args: &OptimizeArgs,
-    dst: &Path,
-    disk: &Disk,
-    options: &OptimizeOptions,
-    run: &RunOptions<'_>,
-) -> Result<Optimized, Failure> {
-    let target = optimize_target(disk, &options.changes, run)?;
-    let punches = target.has_exact_len();
-    let (layer, bitmap) = (&disk.layers()[0], options.bitmap.clone());
-    let before = if punches { layer.actual_size() } else { layer.file_len() };
-    let convert_options = ConvertOptions {
-        target,
-        existing: existing(args.force),
-        sync: options.sync,
-        verify: Verify::ReadBack,
-        checksum: Checksum::Skip,
-        bitmap: bitmap.map(|(shape, path)| (BitmapMaker::Ours(shape), path)),
-        uuid: imgprep::random_uuid()?,
-        unix_time: options.unix_time,
-    };
-    let done = convert(disk, &Destination::Path(dst.to_path_buf()), &convert_options, run)?;
-    let after = if punches { imgprep::space_taken(dst).unwrap_or(done.len) } else { done.len };
-    Ok(Optimized { punches, before, after, zeros: 0, leaks: 0 })
 }
 
 fn render(args: &OptimizeArgs, options: &OptimizeOptions, done: &Optimized) -> Vec<String> {

@@ -332,7 +332,6 @@ impl Job<'_> {
     /// Whether BLAKE3 is computed in the passes over source and output: their chunks are subtrees.
     fn with_blake3(&self) -> bool {
         self.options.checksum == Checksum::Digest(DigestAlgorithm::Blake3)
-            && self.table_scan.chunk.is_power_of_two()
     }
 
     /// Reads the output back from its file, like any other image, and compares it. Returns its checksums.
@@ -345,7 +344,8 @@ impl Job<'_> {
         let (Some(source), Some(output)) = (source, self.reopen(opened, format, SizeChoice::Current)?) else {
             return Ok(None);
         };
-        let original = self.reopen(opened, format, SizeChoice::Original)?.filter(|_| self.with_blake3());
+        let original =
+            if self.with_blake3() { self.reopen(opened, format, SizeChoice::Original)? } else { None };
         let options = Options { on_loss: OnLoss::Stop, ..*self.run };
         let in_path = |error: Error| error.in_path(opened.label()).while_doing("verifying");
         let chunk = self.table_scan.chunk;

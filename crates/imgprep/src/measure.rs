@@ -1,13 +1,12 @@
 //! The length of an output, without writing it.
 
-use std::ops::Range;
-
 use imgprep_engine::Options;
 use imgprep_io::{Existing, Sync};
-use imgprep_map::{Emit, Error, Sink, SinkKind, WriteError};
+use imgprep_map::Error;
 
+use crate::discard::Discard;
 use crate::plan::max_len;
-use crate::{Checksum, ConvertOptions, Disk, Output, Target, Verify, convert_to, plan};
+use crate::{Checksum, ConvertOptions, Disk, Target, Verify, convert_to, plan};
 
 /// The length of an image, in bytes.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -74,54 +73,5 @@ fn options(target: &Target) -> ConvertOptions {
         bitmap: None,
         uuid: [0; 16],
         unix_time: 0,
-    }
-}
-
-/// An output that stores nothing.
-struct Discard;
-
-impl Output for Discard {
-    fn sink(&self) -> &dyn Sink {
-        self
-    }
-
-    fn label(&self) -> String {
-        "measurement".into()
-    }
-
-    fn takes_files(&self) -> bool {
-        true
-    }
-}
-
-impl Emit for Discard {
-    fn write(&mut self, _: u64, _: &[u8]) -> Result<(), Error> {
-        Ok(())
-    }
-}
-
-impl Sink for Discard {
-    fn kind(&self) -> SinkKind {
-        SinkKind::Random
-    }
-
-    fn reads_as_zeros(&self) -> bool {
-        true
-    }
-
-    fn serializes_writes(&self) -> bool {
-        false
-    }
-
-    fn write_at(&self, _: u64, _: &[&[u8]]) -> Result<(), WriteError> {
-        Ok(())
-    }
-
-    fn zero(&self, _: Range<u64>) -> Result<(), WriteError> {
-        Ok(())
-    }
-
-    fn set_len(&self, _: u64) -> Result<(), WriteError> {
-        Ok(())
     }
 }

@@ -1,24 +1,26 @@
 //! Makes an image smaller: the same disk in the same format.
 
 use std::cell::Cell;
+use std::ops::{ControlFlow, Range};
 use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
-use imgprep_engine::{BitmapShape, CHUNK, Options, PunchHoles, punch_zeros, scan_tables};
+use imgprep_engine::{BitmapShape, Options, PunchHoles, punch_zeros};
 use imgprep_io::{
-    Existing, FileIdentity, ImageFile, InPlaceFile, OutputFile, OutputOptions, Sync, UnknownUse,
+    Existing, FileIdentity, ImageFile, InPlaceFile, OpenError, OutputFile, OutputOptions, Sync, UnknownUse,
     WriterExclusion,
 };
 use imgprep_map::{Error, Facts, Sink, Value};
 
 use crate::bitmap_file::Made;
+use crate::discard::Discard;
 use crate::local_output::FileTarget;
 use crate::{
-    Checksum, ConvertOptions, Disk, Measure, Output, RequestError, Target, Verify, convert_to, measure,
-    parse_uuid,
+    BitmapMaker, Checksum, ConvertOptions, Converted, Destination, Disk, Output, Plan, RequestError, Target,
+    Verify, convert_planned, convert_planned_to, parse_uuid, plan,
 };
 
-/// Options of [`optimize_in_place`] and [`plan_optimize`].
+/// Options of an optimization.
 #[derive(Clone, Debug, Default)]
 pub struct OptimizeOptions {
     /// Options of the format, each as `KEY=VALUE`, that replace those of the image.
@@ -29,7 +31,7 @@ pub struct OptimizeOptions {
     pub unknown_use: UnknownUse,
     /// The bitmap of a RAW that is written in the same pass, and its path.
     pub bitmap: Option<(BitmapShape, PathBuf)>,
-    /// How an existing bitmap is handled.
+    /// How an existing bitmap, or an existing new file, is handled.
     pub existing: Existing,
     /// The time stamp of formats that have one, in seconds since 1970.
     pub unix_time: u64,
@@ -57,13 +59,6 @@ impl Optimized {
     }
 }
 
-/// The target that a disk is rewritten as.
-pub fn optimize_target(disk: &Disk, changes: &[String], run: &Options<'_>) -> Result<Target, Error> {
-    let facts = top_facts(disk)?;
-    let scan = scan_tables(disk.stack(), CHUNK, CHUNK, run)?;
-    Ok(Target::same_as(facts, scan.compressed > 0, changes)?)
-}
-
 /// Computes what [`optimize_in_place`] would gain. Nothing is changed.
 pub fn plan_optimize(
     path: &Path,
@@ -71,17 +66,16 @@ pub fn plan_optimize(
     options: &OptimizeOptions,
     run: &Options<'_>,
 ) -> Result<Optimized, Error> {
-    let target = optimize_target(&disk, &options.changes, run)?;
-    if is_linear(&target, &disk)? {
-        check_request(&disk, options)?;
+    let (rewriting, plan) = rewriting(&disk, options, Some([0; 16]), run)?;
+    if plan.is_exact {
         drop(disk);
         return punch(&InPlaceFile::open_read_only(path)?, None, run);
     }
-    check_rewritable(&disk, options)?;
-    let (zeros, leaks) = stored_in_vain(&disk, run)?;
+    check_rewritable(&disk)?;
     let before = disk.layers()[0].file_len(); // OK: a disk has a layer.
-    let after = measure(&disk, &target, Measure::Contents, run)?.required.min(before);
-    Ok(Optimized { punches: false, before, after, zeros, leaks })
+    let rewriting = ConvertOptions { verify: Verify::Skip, ..rewriting };
+    let done = convert_planned_to(&disk, Some(plan), Discard, &rewriting, run)?;
+    rewritten(&disk, before, done.len.min(before), &done)
 }
 
 /// Optimizes an image in place.
@@ -96,33 +90,90 @@ pub fn optimize_in_place(
     options: &OptimizeOptions,
     run: &Options<'_>,
 ) -> Result<Optimized, Error> {
-    let target = optimize_target(&disk, &options.changes, run)?;
-    disk.check_readable()?;
-    if !is_linear(&target, &disk)? {
-        check_rewritable(&disk, options)?;
-        return rewrite(path, &disk, target, options, run);
+    let uuid = uuid(top_facts(&disk)?);
+    let (rewriting, plan) = rewriting(&disk, options, uuid, run)?;
+    if plan.is_exact {
+        let identity = top_identity(&disk)?;
+        // An open mapping of this process would count as another user of the file.
+        drop(disk);
+        return punch_in_place(path, identity, options, run).map_err(in_path(path));
     }
-    check_request(&disk, options)?;
-    let identity = top_identity(&disk)?;
-    // An open mapping of this process would count as another user of the file.
-    drop(disk);
-    let punched = || {
-        let file = InPlaceFile::open(path, identity, options.unknown_use)?;
-        let optimized = punch(&file, options.bitmap.as_ref().map(|bitmap| (bitmap, options)), run)?;
-        if options.sync == Sync::Full {
-            file.sync()?;
-        }
-        Ok(Optimized { after: file.space_taken()?.min(optimized.before), ..optimized })
+    check_rewritable(&disk)?;
+    let exclusion = WriterExclusion::new(path, options.unknown_use).map_err(in_path(path))?;
+    let before = disk.layers()[0].file_len(); // OK: a disk has a layer.
+    let output_options = OutputOptions { existing: Existing::Replace, sync: options.sync };
+    let file = OutputFile::create(path, output_options).map_err(|error| in_path(path)(error.into()))?;
+    let after = Cell::new(before);
+    let inner = FileTarget { file, path: path.to_path_buf() };
+    let output = Replacement { inner, exclusion, before, after: &after };
+    let done = convert_planned_to(&disk, Some(plan), output, &rewriting, run)?;
+    rewritten(&disk, before, after.get(), &done)
+}
+
+/// Writes an optimized image to a new file: a sparse copy, or a rewritten image with a new UUID.
+pub fn optimize_to(
+    disk: &Disk,
+    path: &Path,
+    options: &OptimizeOptions,
+    run: &Options<'_>,
+) -> Result<Optimized, Error> {
+    let (rewriting, plan) = rewriting(disk, options, None, run)?;
+    let is_linear = plan.is_exact;
+    let top = &disk.layers()[0]; // OK: a disk has a layer.
+    let before = if is_linear { top.actual_size() } else { top.file_len() };
+    let bitmap = options.bitmap.clone().map(|(shape, path)| (BitmapMaker::Ours(shape), path));
+    let rewriting = ConvertOptions { bitmap, ..rewriting };
+    let done = convert_planned(disk, Some(plan), &Destination::Path(path.into()), &rewriting, run)?;
+    if is_linear {
+        let after = imgprep_io::space_taken(path).unwrap_or(done.len);
+        return Ok(Optimized { punches: true, before, after, zeros: 0, leaks: 0 });
+    }
+    rewritten(disk, before, done.len, &done)
+}
+
+/// The conversion of an image into its own format, with its table scan. Without a UUID it gets a random one.
+fn rewriting(
+    disk: &Disk,
+    options: &OptimizeOptions,
+    uuid: Option<[u8; 16]>,
+    run: &Options<'_>,
+) -> Result<(ConvertOptions, Plan), Error> {
+    let facts = top_facts(disk)?;
+    if options.bitmap.is_some() && facts.format != imgprep_raw::NAME {
+        return Err(RequestError::BitmapNeedsRaw.into());
+    }
+    let mut rewriting = ConvertOptions {
+        target: Target::same_as(facts, false, &options.changes)?,
+        existing: options.existing,
+        sync: options.sync,
+        verify: Verify::ReadBack,
+        checksum: Checksum::Skip,
+        bitmap: None,
+        uuid: uuid.map_or_else(imgprep_io::random_uuid, Ok).map_err(OpenError::from)?,
+        unix_time: options.unix_time,
     };
-    punched().map_err(in_path(path))
+    let plan = plan(disk, &rewriting, run)?;
+    rewriting.target = Target::same_as(facts, plan.table_scan.compressed > 0, &options.changes)?;
+    Ok((rewriting, plan))
+}
+
+/// The result of a conversion that rewrote an image, or would have.
+fn rewritten(disk: &Disk, before: u64, after: u64, done: &Converted) -> Result<Optimized, Error> {
+    let stored = done.table_scan.data + done.table_scan.compressed;
+    let needed = done.data_blocks.saturating_mul(done.block.unwrap_or(0));
+    let unit = top_facts(disk)?.cluster_size.unwrap_or(0);
+    let counts = disk.check_structure(0, &mut |_| ControlFlow::Continue(()))?;
+    Ok(Optimized {
+        punches: false,
+        before,
+        after,
+        zeros: stored.saturating_sub(needed),
+        leaks: counts.leaks.saturating_mul(unit),
+    })
 }
 
 fn in_path(path: &Path) -> impl Fn(Error) -> Error {
     move |error| error.in_path(path.display().to_string())
-}
-
-fn is_linear(target: &Target, disk: &Disk) -> Result<bool, Error> {
-    Ok(target.writer(disk.size(), [0; 16], 0)?.linear_at().is_some())
 }
 
 fn top_facts(disk: &Disk) -> Result<&Facts, Error> {
@@ -142,41 +193,38 @@ fn top_identity(disk: &Disk) -> Result<FileIdentity, Error> {
         .ok_or_else(|| RequestError::NotOptimized { reason: "it is not a local file" }.into())
 }
 
-fn check_request(disk: &Disk, options: &OptimizeOptions) -> Result<(), Error> {
-    let is_raw = top_facts(disk)?.format == imgprep_raw::NAME;
-    if options.bitmap.is_some() && !is_raw { Err(RequestError::BitmapNeedsRaw.into()) } else { Ok(()) }
-}
-
 /// A rewritten image contains the disk, and nothing else that the old one contains.
-fn check_rewritable(disk: &Disk, options: &OptimizeOptions) -> Result<(), Error> {
-    check_request(disk, options)?;
+fn check_rewritable(disk: &Disk) -> Result<(), Error> {
     if top_facts(disk)?.snapshots.is_empty() {
         return Ok(());
     }
     Err(RequestError::NotOptimized { reason: "it contains snapshots, which would be lost" }.into())
 }
 
-/// Bytes of stored zeros, and of leaked allocation units.
-fn stored_in_vain(disk: &Disk, run: &Options<'_>) -> Result<(u64, u64), Error> {
-    let unit = top_facts(disk)?.cluster_size.unwrap_or(512);
-    let shape = BitmapShape { block: unit.max(512), ..BitmapShape::default() };
-    let scan = scan_tables(disk.stack(), CHUNK, CHUNK, run)?;
-    let losses = imgprep_engine::Losses::default();
-    let bitmap = imgprep_engine::scan(disk.stack(), &scan, shape, run, &losses)?;
-    let needed = bitmap.data_blocks().saturating_mul(shape.block);
-    let counts = disk.check_structure(0, &mut |_| std::ops::ControlFlow::Continue(()))?;
-    Ok(((scan.data + scan.compressed).saturating_sub(needed), counts.leaks.saturating_mul(unit)))
+fn punch_in_place(
+    path: &Path,
+    identity: FileIdentity,
+    options: &OptimizeOptions,
+    run: &Options<'_>,
+) -> Result<Optimized, Error> {
+    let file = InPlaceFile::open(path, identity, options.unknown_use)?;
+    let optimized = punch(&file, Some(options), run)?;
+    if options.sync == Sync::Full {
+        file.sync()?;
+    }
+    Ok(Optimized { after: file.space_taken()?.min(optimized.before), ..optimized })
 }
 
+/// Punches holes, and writes the bitmap that is requested.
 fn punch(
     file: &InPlaceFile,
-    bitmap: Option<(&(BitmapShape, PathBuf), &OptimizeOptions)>,
+    options: Option<&OptimizeOptions>,
     run: &Options<'_>,
 ) -> Result<Optimized, Error> {
     let before = file.space_taken()?;
-    let shape = bitmap.map(|((shape, _), _)| *shape);
-    let punched = punch_zeros(&Holes(file), shape, run)?;
-    if let (Some(((_, path), options)), Some(bitmap)) = (bitmap, &punched.bitmap) {
+    let bitmap = options.and_then(|options| options.bitmap.as_ref());
+    let punched = punch_zeros(&Holes(file), bitmap.map(|(shape, _)| *shape), run)?;
+    if let (Some(options), Some((_, path)), Some(bitmap)) = (options, bitmap, &punched.bitmap) {
         let options = OutputOptions { existing: options.existing, sync: options.sync };
         Made::ours(bitmap, path, options)?.publish()?;
     }
@@ -196,7 +244,7 @@ impl PunchHoles for Holes<'_> {
         self.0.granule()
     }
 
-    fn next_data(&self, at: u64) -> Result<Option<std::ops::Range<u64>>, Error> {
+    fn next_data(&self, at: u64) -> Result<Option<Range<u64>>, Error> {
         Ok(self.0.next_data(at)?)
     }
 
@@ -204,40 +252,9 @@ impl PunchHoles for Holes<'_> {
         Ok(self.0.read(at, bytes)?)
     }
 
-    fn punch(&self, range: std::ops::Range<u64>) -> Result<(), Error> {
+    fn punch(&self, range: Range<u64>) -> Result<(), Error> {
         Ok(self.0.punch(range)?)
     }
-}
-
-fn rewrite(
-    path: &Path,
-    disk: &Disk,
-    target: Target,
-    options: &OptimizeOptions,
-    run: &Options<'_>,
-) -> Result<Optimized, Error> {
-    let exclusion = WriterExclusion::new(path, options.unknown_use).map_err(in_path(path))?;
-    let (zeros, leaks) = stored_in_vain(disk, run)?;
-    let before = disk.layers()[0].file_len(); // OK: a disk has a layer.
-    let output_options = OutputOptions { existing: Existing::Replace, sync: options.sync };
-    let file = OutputFile::create(path, output_options).map_err(|error| in_path(path)(error.into()))?;
-    let after = Cell::new(before);
-    let inner = FileTarget { file, path: path.to_path_buf() };
-    let output = Replacement { inner, exclusion, before, after: &after };
-    let convert_options = ConvertOptions {
-        target,
-        existing: Existing::Replace,
-        sync: options.sync,
-        verify: Verify::ReadBack,
-        checksum: Checksum::Skip,
-        bitmap: None,
-        uuid: uuid(top_facts(disk)?)
-            .map_or_else(imgprep_io::random_uuid, Ok)
-            .map_err(imgprep_io::OpenError::from)?,
-        unix_time: options.unix_time,
-    };
-    convert_to(disk, output, &convert_options, run)?;
-    Ok(Optimized { punches: false, before, after: after.get(), zeros, leaks })
 }
 
 /// The identity of the image, which the rewritten one keeps.

@@ -10,10 +10,11 @@ use super::{BitmapLayoutArgs, FormatArgs, RunArgs};
 #[command(
     after_long_help = "RAW images, and others that store the whole disk: blocks of zeros become holes, and no other\n\
     byte is touched. All other images are rewritten without zero blocks, leaks and fragmentation,\n\
-    verified, and replaced atomically. UUIDs and block sizes are kept; comments and persistent\n\
-    bitmaps of QEMU are not. Do not rewrite an image that is the parent of others: children of a\n\
-    VMDK, VDI or VHDX no longer accept it.\n\n\
-    A file that another program has open is left alone, and so is a file that would not become smaller.\n\n\
+    verified, and replaced atomically. Variant, block size and, in place, the UUID are kept;\n\
+    comments and persistent bitmaps of QEMU are not. Do not rewrite an image that is the parent of\n\
+    others: children of a VMDK, VDI or VHDX no longer accept it.\n\n\
+    A file that another program has open is left alone, and so is one that would not become\n\
+    smaller.\n\n\
     Examples:\n  imgprep optimize --dry-run disk.qcow2\n  imgprep optimize --in-place disk.raw\n  \
     imgprep optimize --level 19 disk.zvhd2 small.zvhd2"
 )]

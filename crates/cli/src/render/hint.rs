@@ -36,6 +36,16 @@ pub(crate) fn beside(hint: Option<Hint>, remedy: Option<&str>) -> Option<&'stati
     (!is_known).then_some(text)
 }
 
+/// The same for a command that has two images: the options of the second one have names of their own.
+pub(crate) fn for_command(text: &str, command: &str) -> String {
+    match command {
+        "compare" => {
+            text.replace("--parent", "--parent or --parent-b").replace("--from", "--from or --from-b")
+        }
+        _ => text.into(),
+    }
+}
+
 #[cfg(test)]
 mod tests {
     use clap::CommandFactory;
@@ -56,6 +66,13 @@ mod tests {
             assert!(options.peek().is_some(), "{hint:?}");
             options.for_each(|option| assert!(known.contains(&option), "--{option}"));
         }
+    }
+
+    #[test]
+    fn hints_of_a_comparison_name_the_options_of_both_images() {
+        let text = |command| for_command(text(Hint::SelectParent), command);
+        assert_eq!(text("compare"), "select the parent with --parent or --parent-b");
+        assert_eq!(text("convert"), "select the parent with --parent");
     }
 
     #[test]

@@ -133,7 +133,7 @@ fn part<'b>(bytes: &'b [u8], range: &Range<usize>) -> &'b [u8] {
 }
 
 /// Whether the bytes are the same if the shorter of the two is continued by zeros.
-fn is_same(a: &[u8], b: &[u8]) -> bool {
+pub(crate) fn is_same(a: &[u8], b: &[u8]) -> bool {
     let common = a.len().min(b.len());
     let ((a, a_rest), (b, b_rest)) = (a.split_at(common), b.split_at(common));
     a == b && is_zero(a_rest) && is_zero(b_rest)

@@ -3,7 +3,7 @@
 use imgprep_map::Error;
 
 use super::differences::Differences;
-use crate::load::{Job, Loader, Scratch, jobs, load_chunk, reading_memory};
+use crate::load::{Job, Loader, Pair, Scratch, jobs, load_chunk, pairs, reading_memory};
 use crate::pipeline::Share;
 use crate::{Losses, OnLoss, Options, Stack, TableScan, pipeline};
 
@@ -49,7 +49,7 @@ pub fn compare(
     pipeline::run(
         share(disks, options)?,
         options.interrupt,
-        pairs(a, b),
+        pairs(a, b, |job| job.range.start, |job| job.range.start),
         || [Scratch::new(), Scratch::new()],
         |pair, scratches| work(&pair, &loaders, scratches, shape),
         |(found, read)| {
@@ -71,35 +71,9 @@ fn share(disks: [ScannedDisk<'_>; 2], options: &Options<'_>) -> Result<Share, Er
     Ok(Share::plan(options.threads, options.memory, per_thread, per_chunk.max(1))?)
 }
 
-/// A chunk of one disk or of both.
-type Pair = [Option<Job>; 2];
-
-/// Combines the chunks of two disks that have the same number.
-fn pairs(
-    mut next_of_a: impl FnMut() -> Result<Option<Job>, Error>,
-    mut next_of_b: impl FnMut() -> Result<Option<Job>, Error>,
-) -> impl FnMut() -> Result<Option<Pair>, Error> {
-    let mut waiting: Pair = [None, None];
-    let mut has_more = [true; 2];
-    move || {
-        let [a, b] = &mut waiting;
-        if a.is_none() && has_more[0] {
-            *a = next_of_a()?;
-            has_more[0] = a.is_some();
-        }
-        if b.is_none() && has_more[1] {
-            *b = next_of_b()?;
-            has_more[1] = b.is_some();
-        }
-        let first = [&*a, &*b].into_iter().flatten().map(|job| job.chunk).min();
-        let take = |job: &mut Option<Job>| job.take_if(|job| Some(job.chunk) == first);
-        Ok(first.map(|_| [take(a), take(b)]))
-    }
-}
-
 /// The differences of one chunk, and the bytes that were read of both disks.
 fn work(
-    [a, b]: &Pair,
+    (a, b): &Pair<Job, Job>,
     [of_a, of_b]: &[Loader<'_>; 2],
     [scratch_a, scratch_b]: &mut [Scratch; 2],
     shape: CompareShape,
@@ -112,38 +86,4 @@ fn work(
     of_a.stack.verify_mapping()?;
     of_b.stack.verify_mapping()?;
     Ok((differences, jobs.map(|job| job.range.end - job.range.start).sum()))
-}
-
-#[cfg(test)]
-mod tests {
-    use std::collections::VecDeque;
-
-    use super::*;
-
-    fn jobs_of(chunks: &[u64]) -> impl FnMut() -> Result<Option<Job>, Error> {
-        let mut chunks: VecDeque<_> = chunks.iter().copied().collect();
-        move || {
-            let job =
-                |chunk| Job { chunk, range: chunk * 10..chunk * 10 + 10, stream: Vec::new(), place: None };
-            Ok(chunks.pop_front().map(job))
-        }
-    }
-
-    #[test]
-    fn chunks_of_both_disks_are_paired_in_order() {
-        let mut next = pairs(jobs_of(&[0, 2, 3, 9]), jobs_of(&[1, 3, 4]));
-        let mut got = Vec::new();
-        while let Some(pair) = next().unwrap() {
-            got.push(pair.map(|job| job.map(|job| job.chunk)));
-        }
-        let want = [
-            [Some(0), None],
-            [None, Some(1)],
-            [Some(2), None],
-            [Some(3), Some(3)],
-            [None, Some(4)],
-            [Some(9), None],
-        ];
-        assert_eq!(got, want);
-    }
 }

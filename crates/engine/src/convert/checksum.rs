@@ -6,7 +6,7 @@ use crc32fast::Hasher;
 use imgprep_map::Error;
 
 use crate::digest::{Blake3Tree, subtree};
-use crate::load::{Chunk, Loaded, Loader, Scratch, jobs, reading_share, with_zeros, without_zeros};
+use crate::load::{Chunk, Loader, Scratch, jobs, load_chunk, reading_share, with_zeros, without_zeros};
 use crate::{EngineError, Losses, Options, Stack, TableScan, is_zero, pipeline};
 
 /// Checksums of the chunks of a disk that are not all zeros, ascending.
@@ -166,15 +166,7 @@ impl Reader<'_> {
         if trailing == TrailingData::Anything && start >= size {
             return Ok(done);
         }
-        let loaded = match &chunk.job {
-            Some(job) => self.loader.load(&job.range, &job.stream, scratch)?,
-            None => Loaded::Zero,
-        };
-        let bytes: &[u8] = match loaded {
-            Loaded::Zero => &[],
-            Loaded::Mapped(bytes) => bytes,
-            Loaded::Buffered => &scratch.buffer,
-        };
+        let bytes = load_chunk(&self.loader, chunk.job.as_ref(), scratch)?;
         // OK: clipped to the slice's length.
         let inside = size.saturating_sub(start).min(bytes.len() as u64) as usize;
         let (inside, rest) = bytes.split_at(inside);

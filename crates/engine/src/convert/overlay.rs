@@ -1,9 +1,11 @@
 //! The work on one chunk of an output with a backing file: only blocks that differ from it are stored.
 
+use std::ops::Range;
+
 use imgprep_map::{Encoding, Error};
 
 use super::worker::{BlockForm, Body, Done, StoredBlock, Worker};
-use super::writer::Runs;
+use crate::compare::is_same;
 use crate::load::{Chunk, Loader, Scratch, is_zero, load_chunk};
 
 impl<'a> Worker<'a> {
@@ -17,36 +19,39 @@ impl<'a> Worker<'a> {
         let source = load_chunk(&self.loader, chunk.job.as_ref(), scratch)?;
         let below = load_chunk(backing, chunk.backing.as_ref(), below)?;
         let is_data = !is_zero(source);
+        let mut done = Done {
+            checksum: (self.with_checksums && is_data).then(|| crc32fast::hash(source)),
+            subtree: self.subtree(&chunk.range, Some(source).filter(|_| is_data)),
+            ..self.zero_unit(chunk.range.clone(), chunk.read_len())
+        };
+        if !is_same(source, below) {
+            let (bytes, blocks) = self.differing(&chunk.range, source, below)?;
+            (done.body, done.blocks) = (Body::Owned(bytes), blocks);
+        }
+        self.loader.stack.verify_mapping()?;
+        backing.stack.verify_mapping()?;
+        Ok(done)
+    }
+
+    /// The stored bytes of the blocks that differ.
+    fn differing(
+        &self,
+        range: &Range<u64>,
+        source: &[u8],
+        below: &[u8],
+    ) -> Result<(Vec<u8>, Vec<StoredBlock>), Error> {
         let mut plain = self.compressors.buffer();
         plain.clear();
         plain.extend_from_slice(source);
         // OK: a chunk has a few MiB, and is whole blocks except at the end of the disk.
-        let len = (chunk.range.end - chunk.range.start).next_multiple_of(self.block) as usize;
-        plain.resize(len, 0);
-        let blocks = self.differing_blocks(chunk.range.start / self.block, &plain, below);
-        let subtree = self.subtree(&chunk.range, Some(source).filter(|_| is_data));
-        let checksum = (self.with_checksums && is_data).then(|| crc32fast::hash(source));
-        self.loader.stack.verify_mapping()?;
-        backing.stack.verify_mapping()?;
-        let (bytes, blocks) = match self.encoding {
-            Encoding::Plain => (plain, blocks),
-            Encoding::PerBlock { compression, keep_if_smaller } => {
-                let compressed = self.compress(&plain, blocks, compression, keep_if_smaller)?;
-                self.compressors.give_back(plain);
-                compressed
-            }
+        plain.resize((range.end - range.start).next_multiple_of(self.block) as usize, 0);
+        let blocks = self.differing_blocks(range.start / self.block, &plain, below);
+        let Encoding::PerBlock { compression, keep_if_smaller } = self.encoding else {
+            return Ok((plain, blocks));
         };
-        Ok(Done {
-            chunk: chunk.range.start / self.chunk,
-            range: chunk.range.clone(),
-            body: if blocks.is_empty() { Body::Zero } else { Body::Owned(bytes) },
-            runs: Runs::default(),
-            blocks,
-            checksum,
-            subtree,
-            read_len: chunk.read_len(),
-            data: Vec::new(),
-        })
+        let compressed = self.compress(&plain, blocks, compression, keep_if_smaller)?;
+        self.compressors.give_back(plain);
+        Ok(compressed)
     }
 
     /// The blocks of a chunk that differ from the backing file. `first` is the number of the first one.
@@ -57,8 +62,7 @@ impl<'a> Worker<'a> {
         for (index, block) in plain.chunks(len).enumerate() {
             let range = index * len..index * len + block.len();
             let below = &below[range.start.min(below.len())..range.end.min(below.len())];
-            let (head, tail) = block.split_at(below.len());
-            if head == below && is_zero(tail) {
+            if is_same(block, below) {
                 continue;
             }
             let is_marked = self.marks_zeros && is_zero(block);

@@ -159,7 +159,7 @@ impl<'a> Worker<'a> {
         self.blake3_len.map(|len| subtree(range, len, bytes))
     }
 
-    fn zero_unit(&self, range: Range<u64>, read_len: u64) -> Done<'a> {
+    pub(super) fn zero_unit(&self, range: Range<u64>, read_len: u64) -> Done<'a> {
         Done {
             chunk: range.start / self.chunk,
             subtree: self.subtree(&range, None),

@@ -84,37 +84,54 @@ pub(crate) fn with_zeros(
     }
 }
 
+/// What begins at one disk offset in two sequences: in one of them, or in both.
+pub(crate) type Pair<A, B> = (Option<A>, Option<B>);
+
+/// Combines two sequences in disk order: what begins at the same disk offset is returned together.
+pub(crate) fn pairs<A, B>(
+    mut next_a: impl FnMut() -> Result<Option<A>, Error>,
+    mut next_b: impl FnMut() -> Result<Option<B>, Error>,
+    start_of_a: impl Fn(&A) -> u64,
+    start_of_b: impl Fn(&B) -> u64,
+) -> impl FnMut() -> Result<Option<Pair<A, B>>, Error> {
+    let (mut a, mut b): (Option<A>, Option<B>) = (None, None);
+    let mut has_more = [true; 2];
+    move || {
+        if a.is_none() && has_more[0] {
+            a = next_a()?;
+            has_more[0] = a.is_some();
+        }
+        if b.is_none() && has_more[1] {
+            b = next_b()?;
+            has_more[1] = b.is_some();
+        }
+        let starts = [a.as_ref().map(&start_of_a), b.as_ref().map(&start_of_b)];
+        let first = starts.into_iter().flatten().min();
+        let is_first = |start: u64| Some(start) == first;
+        Ok(first.map(|_| (a.take_if(|a| is_first(start_of_a(a))), b.take_if(|b| is_first(start_of_b(b))))))
+    }
+}
+
 /// Adds the chunks of the backing file to those of a disk of `size` bytes.
 pub(crate) fn with_backing(
-    mut chunks: impl FnMut() -> Result<Option<Chunk>, Error>,
+    chunks: impl FnMut() -> Result<Option<Chunk>, Error>,
     mut backing: impl FnMut() -> Result<Option<Job>, Error>,
     size: u64,
 ) -> impl FnMut() -> Result<Option<Chunk>, Error> {
-    let (mut chunk, mut below): (Option<Chunk>, Option<Job>) = (None, None);
     // The output has whole sectors: the rest of the last one is compared, too.
     let output_size = size.next_multiple_of(512);
-    let mut has_more = [true; 2];
+    // The backing file may be longer than the disk.
+    let backing = move || Ok(backing()?.filter(|job| job.range.start < size));
+    let mut both = pairs(chunks, backing, |chunk| chunk.range.start, |job| job.range.start);
     move || {
-        if chunk.is_none() && has_more[0] {
-            chunk = chunks()?;
-            has_more[0] = chunk.is_some();
-        }
-        if below.is_none() && has_more[1] {
-            // The backing file may be longer than the disk.
-            below = backing()?.filter(|job| job.range.start < size);
-            has_more[1] = below.is_some();
-        }
-        let starts = [chunk.as_ref().map(|it| it.range.start), below.as_ref().map(|it| it.range.start)];
-        let Some(first) = starts.into_iter().flatten().min() else { return Ok(None) };
-        let mut job = below.take_if(|job| job.range.start == first);
-        if let Some(job) = &mut job {
+        let Some((chunk, mut backing)) = both()? else { return Ok(None) };
+        if let Some(job) = &mut backing {
             job.range.end = job.range.end.min(output_size);
         }
-        if let Some(chunk) = chunk.take_if(|chunk| chunk.range.start == first) {
-            return Ok(Some(Chunk { backing: job, ..chunk }));
-        }
-        let range = job.as_ref().map_or(first..first, |job| job.range.clone());
-        Ok(Some(Chunk { range, job: None, backing: job }))
+        let below = || backing.as_ref().map_or(0..0, |job| job.range.clone());
+        let Chunk { range, job, .. } =
+            chunk.unwrap_or_else(|| Chunk { range: below(), job: None, backing: None });
+        Ok(Some(Chunk { range, job, backing }))
     }
 }
 
@@ -133,4 +150,39 @@ pub(crate) fn reading_memory(stack: &Stack, table_scan: &TableScan) -> (u64, u64
     let is_streamed = stack.layers().iter().any(|layer| layer.map.is_stream());
     let streamed = if is_streamed { table_scan.largest_compressed } else { 0 };
     (table_scan.chunk + table_scan.largest_compressed, streamed)
+}
+
+#[cfg(test)]
+mod tests {
+    use std::collections::VecDeque;
+
+    use super::*;
+
+    fn jobs_of(chunks: &[u64]) -> impl FnMut() -> Result<Option<Job>, Error> {
+        let mut chunks: VecDeque<_> = chunks.iter().copied().collect();
+        move || {
+            let job =
+                |chunk| Job { chunk, range: chunk * 10..chunk * 10 + 10, stream: Vec::new(), place: None };
+            Ok(chunks.pop_front().map(job))
+        }
+    }
+
+    #[test]
+    fn chunks_of_both_disks_are_paired_in_order() {
+        let start = |job: &Job| job.range.start;
+        let mut next = pairs(jobs_of(&[0, 2, 3, 9]), jobs_of(&[1, 3, 4]), start, start);
+        let mut got = Vec::new();
+        while let Some((a, b)) = next().unwrap() {
+            got.push([a, b].map(|job| job.map(|job| job.chunk)));
+        }
+        let want = [
+            [Some(0), None],
+            [None, Some(1)],
+            [Some(2), None],
+            [Some(3), Some(3)],
+            [None, Some(4)],
+            [Some(9), None],
+        ];
+        assert_eq!(got, want);
+    }
 }

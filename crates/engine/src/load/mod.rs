@@ -13,7 +13,7 @@ mod zeros;
 pub use bounded_reader::BoundedReader;
 pub use decompress_all::{DecompressVisitor, decompress_all, decompress_unflushed};
 pub(crate) use jobs::{
-    Chunk, Job, jobs, reading_memory, reading_share, with_backing, with_zeros, without_zeros,
+    Chunk, Job, Pair, jobs, pairs, reading_memory, reading_share, with_backing, with_zeros, without_zeros,
 };
 pub(crate) use loader::{Loaded, Loader, load_chunk};
 pub use scratch::Decompressed;

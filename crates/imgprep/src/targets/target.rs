@@ -38,10 +38,11 @@ pub enum Target {
     Vmdk(VmdkTarget),
 }
 
-impl Target {
-    fn kind(&self) -> &dyn TargetKind {
-        match self {
-            Self::Raw => &RawTarget,
+/// The options of a target as a [`TargetKind`], and `$raw` for RAW.
+macro_rules! kind {
+    ($target:expr, $raw:expr) => {
+        match $target {
+            Self::Raw => $raw,
             Self::Zvhd2(target) => target,
             Self::Zvhd(target) => target,
             Self::Qcow2(target) => target,
@@ -52,22 +53,17 @@ impl Target {
             Self::Qcow(target) => target,
             Self::Vmdk(target) => target,
         }
+    };
+}
+
+impl Target {
+    fn kind(&self) -> &dyn TargetKind {
+        kind!(self, &RawTarget)
     }
 
     /// `None` for RAW, which has no options.
     fn kind_mut(&mut self) -> Option<&mut dyn TargetKind> {
-        Some(match self {
-            Self::Raw => return None,
-            Self::Zvhd2(target) => target,
-            Self::Zvhd(target) => target,
-            Self::Qcow2(target) => target,
-            Self::Vdi(target) => target,
-            Self::Vhd(target) => target,
-            Self::Vhdx(target) => target,
-            Self::Qed(target) => target,
-            Self::Qcow(target) => target,
-            Self::Vmdk(target) => target,
-        })
+        Some(kind!(self, return None))
     }
 
     /// The same target with another compression level: 1 to 22 for zstd, 1 to 9 for zlib. A plain QCOW2 is then
