@@ -261,7 +261,8 @@ impl PunchHoles for Holes<'_> {
 fn uuid(facts: &Facts) -> Option<[u8; 16]> {
     let (_, value) = facts.details.iter().find(|(name, _)| ["uuid", "virtual-disk-id"].contains(name))?;
     let Value::Text(text) = value else { return None };
-    parse_uuid(text)
+    // A VMDK stores pairs of digits.
+    parse_uuid(&text.replace(' ', ""))
 }
 
 /// An output that replaces the image it was made of, if it is smaller.

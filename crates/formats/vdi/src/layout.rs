@@ -178,8 +178,8 @@ pub(crate) fn encode(written: &Written) -> [u8; HEAD] {
     fields.put_u32::<{ V1.block_size }>(written.block_size);
     fields.put_u32::<{ V1.blocks }>(written.blocks);
     fields.put_u32::<{ V1.allocated }>(written.allocated);
-    fields.put::<{ V1.image }, 16>(&written.created);
-    fields.put::<{ V1.modified }, 16>(&written.modified);
+    fields.put::<{ V1.image }, 16>(&written.created.0);
+    fields.put::<{ V1.modified }, 16>(&written.modified.0);
     fields.put_u32::<{ LCHS_AT + 12 }>(SECTOR_BYTES);
     head
 }
@@ -199,6 +199,6 @@ pub(crate) struct Written {
     pub(crate) block_size: u32,
     pub(crate) blocks: u32,
     pub(crate) allocated: u32,
-    pub(crate) created: [u8; 16],
-    pub(crate) modified: [u8; 16],
+    pub(crate) created: Uuid,
+    pub(crate) modified: Uuid,
 }

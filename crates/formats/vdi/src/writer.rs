@@ -11,6 +11,7 @@ use imgprep_map::{Emit, Encoding, Error, ImageWriter, Placement, SinkKind, Store
 
 use crate::Unsupported;
 use crate::layout::{HEAD, Written, encode};
+use crate::uuid::Uuid;
 
 const MIB: u32 = 1 << 20;
 /// Block size in bytes, the default of `VirtualBox`.
@@ -38,7 +39,7 @@ pub struct VdiWriter {
 impl VdiWriter {
     /// Create a writer for a disk of whole sectors; `disk_size` is in bytes.
     ///
-    /// `uuid` is the UUID of the image. Fails if the data offset behind the map exceeds 32 bits: for disks of almost
+    /// `uuid` is the UUID of the image, in the order of its text. Fails if the data offset behind the map exceeds 32 bits: for disks of almost
     /// 1 PiB.
     pub fn new(disk_size: u64, is_static: bool, uuid: [u8; 16]) -> Result<Self, Error> {
         if disk_size.div_ceil(BLOCK) > MOST_BLOCKS {
@@ -68,8 +69,8 @@ impl VdiWriter {
             // OK: the number of blocks is less than 2^30.
             blocks: u32::try_from(self.blocks()).unwrap_or(u32::MAX),
             allocated: self.allocated,
-            created: self.uuid,
-            modified: derived_uuid(self.uuid, 1),
+            created: Uuid::from_text_order(self.uuid),
+            modified: Uuid::from_text_order(derived_uuid(self.uuid, 1)),
         })
     }
 }

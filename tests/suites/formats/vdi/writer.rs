@@ -4,6 +4,7 @@ use std::path::Path;
 
 use testdata_gen::{Noise, disk_of};
 
+use crate::support::program::{imgprep, printed};
 use crate::support::written::{
     announced, large_disk_stays_within, piped, rejected, rejected_in_a_pipe, scattered, written,
     written_on_devices,
@@ -61,7 +62,11 @@ fn blocks_are_allocated_in_the_order_of_the_disk() {
 fn header_has_the_expected_bytes() {
     let folder = tempfile::tempdir().unwrap();
     let file = vdi(folder.path(), &scattered(7, 2_500_000), "static=off");
-    let uuid: Vec<_> = (0..16).map(|byte| byte * 0x11).collect();
+    // The first three fields are little-endian.
+    let order = [3, 2, 1, 0, 5, 4, 7, 6, 8, 9, 10, 11, 12, 13, 14, 15];
+    let uuid = order.map(|byte| byte * 0x11);
+    let info = printed(&imgprep(folder.path(), &["info", "a.vdi"]));
+    assert!(info.contains(&format!(" {UUID}\n")), "{info}");
     let words: [(usize, &[u8]); 13] = [
         (0, b"<<< imgprep Virtual Disk Image >>>\n\0"),
         (64, &[0x7f, 0x10, 0xda, 0xbe, 1, 0, 1, 0]),
