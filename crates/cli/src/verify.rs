@@ -5,7 +5,8 @@ use std::path::Path;
 use std::process::ExitCode;
 
 use imgprep::{
-    ComparedProperty, Digest, DigestAlgorithm, Expected, OnLoss, Property, Verification, verify_file,
+    ComparedProperty, Digest, DigestAlgorithm, Expected, FollowPolicy, OnLoss, Property, Verification,
+    VerifiedFile, verify_file,
 };
 use serde_json::{Value as Json, json};
 
@@ -30,7 +31,9 @@ pub(crate) fn run(args: &VerifyArgs) -> Result<ExitCode, Failure> {
     let display = ProgressDisplay::new(&args.run, ["verifying", "verifying"]);
     let observe = |progress: &imgprep::Progress| display.observe(progress);
     let settings = run.options(OnLoss::Stop, &observe);
-    let done = verify_file(&args.file, format, &receipt.expected, &settings);
+    let follow = args.follow.follow.unwrap_or(FollowPolicy::Beside);
+    let file = VerifiedFile { path: &args.file, format, follow };
+    let done = verify_file(file, &receipt.expected, &settings);
     display.finish(settings.progress.read());
     let done = done?;
     let json = render_json(args, &done, display.elapsed().as_secs_f64());

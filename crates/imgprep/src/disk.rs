@@ -46,6 +46,11 @@ impl LayerInfo {
         self.files.first().map_or(0, |file| file.len())
     }
 
+    /// Length of all of its files, in bytes.
+    pub fn total_len(&self) -> u64 {
+        self.files.iter().map(|file| file.len()).sum()
+    }
+
     /// Whether all of its files are open.
     pub(crate) fn is_whole(&self) -> bool {
         self.files.len() > self.associated_files.len()

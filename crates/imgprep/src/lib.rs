@@ -117,7 +117,7 @@ pub use targets::{
     TargetOption, VdiTarget, VhdTarget, VhdxTarget, VmdkTarget, Zvhd2Target, ZvhdTarget, writable,
 };
 pub use uuid::parse_uuid;
-pub use verify::{ComparedProperty, Expected, Property, Verification, verify_file};
+pub use verify::{ComparedProperty, Expected, Property, Verification, VerifiedFile, verify_file};
 
 pub use imgprep_catalog::{
     DetectError, Detection, FORMATS, Format, LIKELY_EXTENSIONS, Match, by_name, commands as foreign_commands,

@@ -317,3 +317,34 @@ fn salvaged_sources_have_no_digest() {
         assert_eq!(verify(at, &["b.raw", "--receipt", "r.json"]).0, Some(0));
     }
 }
+
+/// The receipt has the length of all files. The extents, and the backing file of an overlay, are in the folder of the output.
+#[test]
+fn outputs_that_name_other_files_match_their_receipts() {
+    let folder = tempfile::tempdir().unwrap();
+    let at = folder.path();
+    source(at);
+    convert(at, "base.qcow2", &[]);
+    for (output, option, part) in [
+        ("f.vmdk", "subformat=monolithicFlat", "f-flat.vmdk"),
+        ("s.vmdk", "subformat=twoGbMaxExtentSparse", "s-s001.vmdk"),
+        ("t.vmdk", "subformat=twoGbMaxExtentFlat", "t-f001.vmdk"),
+        ("o.qcow2", "backing_file=base.qcow2", "base.qcow2"),
+    ] {
+        for verified in [&[][..], &["--verify"]] {
+            convert(at, output, &[&["-o", option], verified].concat());
+            let (code, found) = verify(at, &[output, "--receipt", "r.json"]);
+            assert_eq!((code, different(&found)), (Some(0), vec![]), "{output}: {found:#}");
+        }
+        let (code, _) = verify(at, &[output, "--receipt", "r.json", "--follow", "none"]);
+        assert_ne!(code, Some(0), "{output}: what is not read is not the same");
+        let mut bytes = fs::read(at.join(part)).unwrap();
+        let original = bytes.clone();
+        let middle = bytes.len() / 2;
+        bytes[middle] ^= 1;
+        fs::write(at.join(part), &bytes).unwrap();
+        let (code, found) = verify(at, &[output, "--receipt", "r.json"]);
+        assert!(code == Some(1) && different(&found).contains(&"contents"), "{output}: {found:#}");
+        fs::write(at.join(part), original).unwrap();
+    }
+}

@@ -3,8 +3,9 @@
 use std::path::PathBuf;
 
 use clap::Args;
+use imgprep::FollowPolicy;
 
-use super::{FormatArgs, RunArgs};
+use super::{FollowArgs, FormatArgs, RunArgs, follow_by_default, without_effect};
 
 #[derive(Args)]
 #[command(after_long_help = "The receipt is the file that convert --receipt writes. Length and digest of\n\
@@ -12,7 +13,11 @@ use super::{FormatArgs, RunArgs};
     Exit codes: 0 same, 1 different, 2 could not be compared, 130 interrupted.\n\n\
     Examples:\n  imgprep verify disk.zvhd2 --receipt disk.json\n  \
     imgprep verify disk.qcow2 --receipt disk.json --output json")]
-#[command(mut_arg("from", |arg| arg.help("Format of FILE [default: from the receipt]")))]
+#[command(
+    mut_arg("from", |arg| arg.help("Format of FILE [default: from the receipt]")),
+    mut_arg("follow", |arg| follow_by_default(arg, FollowPolicy::Beside.name())),
+    mut_arg("accept_parent", without_effect)
+)]
 pub(crate) struct VerifyArgs {
     /// File to compare with the receipt of the conversion that wrote it
     #[arg(value_name = "FILE")]
@@ -22,6 +27,8 @@ pub(crate) struct VerifyArgs {
     pub(crate) receipt: PathBuf,
     #[command(flatten)]
     pub(crate) format: FormatArgs,
+    #[command(flatten)]
+    pub(crate) follow: FollowArgs,
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }
