@@ -3,7 +3,7 @@
 //! Source: section "Host cluster management".
 //!
 //! Clusters are allocated in ascending order and never freed. A refcount block is therefore final once all clusters
-//! that it covers are allocated. It is then written to the cluster after them.
+//! that it covers are allocated. It is then written to the next free cluster.
 
 use alloc::vec;
 use alloc::vec::Vec;
@@ -46,6 +46,27 @@ impl Allocator {
             self.write_block(out)?;
         }
         Ok(self.take())
+    }
+
+    /// Allocates contiguous clusters, for a table.
+    ///
+    /// Refcount blocks that become complete meanwhile are written after them.
+    pub(crate) fn contiguous(&mut self, clusters: u64, out: &mut dyn Emit) -> Result<u64, Error> {
+        let at = self.end();
+        let mut complete = Vec::new();
+        for _ in 0..clusters {
+            if self.next == self.counts_end() {
+                complete.push((self.table.len(), self.complete_block(0)));
+            }
+            self.take();
+        }
+        for (index, bytes) in complete {
+            let at = self.cluster(out)?;
+            // OK: the entry of a block that was completed above.
+            self.table[index] = at;
+            out.write(at, &bytes)?;
+        }
+        Ok(at)
     }
 
     /// Allocates space for a compressed cluster and returns its file offset.
@@ -124,10 +145,15 @@ impl Allocator {
     }
 
     fn put_block(&mut self, at: u64, out: &mut dyn Emit) -> Result<(), Error> {
-        let counts = core::mem::replace(&mut self.counts, empty_block(self.cluster));
-        let bytes: Vec<u8> = counts.iter().flat_map(|count| count.to_be_bytes()).collect();
-        self.table.push(at);
+        let bytes = self.complete_block(at);
         out.write(at, &bytes)
+    }
+
+    /// Starts the next refcount block. Returns the bytes of the current one, which is at `at`.
+    fn complete_block(&mut self, at: u64) -> Vec<u8> {
+        let counts = core::mem::replace(&mut self.counts, empty_block(self.cluster));
+        self.table.push(at);
+        counts.iter().flat_map(|count| count.to_be_bytes()).collect()
     }
 
     fn per_block(&self) -> u64 {

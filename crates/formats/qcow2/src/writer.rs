@@ -249,7 +249,7 @@ impl ImageWriter for Qcow2Writer {
 
     fn begin(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
         let l1_clusters = (self.l1.len() as u64 * ENTRY).div_ceil(self.cluster.bytes());
-        (0..=l1_clusters).try_for_each(|_| self.allocator.cluster(out).map(|_| ()))
+        self.allocator.contiguous(1 + l1_clusters, out).map(|_| ())
     }
 
     fn place(&mut self, block: u64, stored: Stored, out: &mut dyn Emit) -> Result<Placement, Error> {

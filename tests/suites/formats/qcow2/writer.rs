@@ -4,6 +4,7 @@ use std::path::Path;
 
 use testdata_gen::{Noise, disk_of};
 
+use crate::support::files::sparse;
 use crate::support::program::{has_tool, imgprep, printed, tool};
 use crate::support::written::{announced, convert, large_disk_stays_within, rejected, scattered, written};
 
@@ -51,6 +52,26 @@ fn sizes_around_the_ends_of_tables_are_read_by_qemu_img() {
     for size in sizes {
         let file = qcow2(folder.path(), &whole[..size], "cluster_size=512");
         assert!(file.len() > size, "{size}");
+    }
+}
+
+/// With clusters of 512 bytes a refcount block covers 256 clusters, and an L1 table has one for each 2 MiB of the disk. The
+/// clusters of the header and of the L1 table follow each other, so refcount blocks must not be between them.
+#[test]
+fn an_l1_table_that_several_refcount_blocks_cover() {
+    let folder = tempfile::tempdir().unwrap();
+    let noise = Noise::new(6).bytes(40_000);
+    for l1_clusters in [254, 255, 256, 257, 510, 511, 512, 513, 4000] {
+        let size = l1_clusters * (2_u64 << 20);
+        sparse(folder.path(), "a.raw", size, &[(0, &noise), (size / 2, &noise), (size - 40_000, &noise)]);
+        convert(folder.path(), &["a.raw", "a.qcow2", "-o", "cluster_size=512", "--verify"]);
+        let checked = imgprep(folder.path(), &["check", "--deep", "a.qcow2"]);
+        assert_eq!(printed(&checked), "a.qcow2: qcow2, fine\n", "{l1_clusters}");
+        if has_tool("qemu-img") {
+            tool(folder.path(), "qemu-img", &["check", "-q", "a.qcow2"]);
+            let compare = ["compare", "-q", "-f", "raw", "-F", "qcow2", "a.raw", "a.qcow2"];
+            tool(folder.path(), "qemu-img", &compare);
+        }
     }
 }
 
