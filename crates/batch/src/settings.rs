@@ -3,7 +3,7 @@
 use std::num::NonZeroUsize;
 use std::time::Duration;
 
-use imgprep::{Interrupt, Sync};
+use imgprep::{CacheMode, Interrupt, Sync};
 
 use crate::journal::ExistingJournal;
 use crate::plan::job_spec::ImportRules;
@@ -29,6 +29,8 @@ pub struct RunSettings<'a> {
     pub other_options: OtherOptions,
     /// Whether outputs are synced.
     pub sync: Sync,
+    /// Whether outputs are written through the page cache.
+    pub cache: CacheMode,
     /// The timestamp of the outputs, in seconds since 1970.
     pub unix_time: u64,
     /// Raised to stop the run.

@@ -4,7 +4,7 @@ use std::num::NonZeroUsize;
 use std::path::{Path, PathBuf};
 use std::time::Duration;
 
-use imgprep::{Interrupt, Sync};
+use imgprep::{CacheMode, Interrupt, Sync};
 
 use crate::plan::job_spec::{Reason, Subject};
 use crate::{
@@ -54,6 +54,7 @@ fn settings(interrupt: &Interrupt) -> RunSettings<'_> {
         existing_journal: ExistingJournal::Refuse,
         other_options: OtherOptions::Refuse,
         sync: Sync::None,
+        cache: CacheMode::Auto,
         unix_time: 0,
         interrupt,
         rules: &Strict,

@@ -33,7 +33,8 @@ pub(crate) fn run(args: &BitmapArgs) -> Result<(), Failure> {
     let display = ProgressDisplay::new(&args.run, ["reading", "reading"]);
     let observe = |progress: &imgprep::Progress| display.observe(progress);
     let settings = run.options(OnLoss::Stop, &observe);
-    let output = OutputOptions { existing: existing(args.force), sync: Sync::Full };
+    let output =
+        OutputOptions { existing: existing(args.force), sync: Sync::Full, ..OutputOptions::default() };
     let done = write_bitmap(&disk, &path, &maker, output, &settings);
     display.finish(settings.progress.read());
     let done = done?;

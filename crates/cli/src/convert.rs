@@ -104,6 +104,7 @@ fn options(args: &ConvertArgs) -> Result<(Destination, ConvertOptions), Failure>
         target,
         existing: existing(args.force),
         sync: if args.no_sync { Sync::None } else { Sync::Full },
+        cache: args.cache.into(),
         verify: if args.verify { Verify::ReadBack } else { Verify::Skip },
         checksum: receipt::checksum(args),
         bitmap,

@@ -175,7 +175,7 @@ impl Failure {
 
 /// Writes a report. An existing file is replaced.
 pub(crate) fn write_report(path: &Path, object: &serde_json::Value) -> Result<(), Failure> {
-    let options = OutputOptions { existing: Existing::Replace, sync: Sync::Full };
+    let options = OutputOptions { existing: Existing::Replace, sync: Sync::Full, ..OutputOptions::default() };
     Ok(write_atomic(path, json::text(object).as_bytes(), options)?)
 }
 

@@ -23,7 +23,11 @@ pub(crate) fn man(args: &ManArgs) -> Result<(), Failure> {
 fn write(command: clap::Command, dir: &Path, existing: Existing) -> Result<(), Failure> {
     let name = command.get_display_name().unwrap_or(command.get_name());
     let path = dir.join(format!("{name}.1"));
-    Ok(write_atomic(&path, &page(command)?, OutputOptions { existing, sync: Sync::Full })?)
+    Ok(write_atomic(
+        &path,
+        &page(command)?,
+        OutputOptions { existing, sync: Sync::Full, ..OutputOptions::default() },
+    )?)
 }
 
 fn page(command: clap::Command) -> Result<Vec<u8>, Failure> {

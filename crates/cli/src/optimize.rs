@@ -65,6 +65,7 @@ fn options(args: &OptimizeArgs) -> Result<OptimizeOptions, Failure> {
     Ok(OptimizeOptions {
         changes: args.options.iter().cloned().chain(level).collect(),
         sync: if args.no_sync { Sync::None } else { Sync::Full },
+        cache: args.cache.into(),
         unknown_use: if args.force { UnknownUse::Accept } else { UnknownUse::Refuse },
         bitmap,
         existing: existing(args.force),

@@ -59,7 +59,7 @@ pub(crate) fn write(
         receipt["digests"] = digests(found);
     }
     let sync = if args.no_sync { Sync::None } else { Sync::Full };
-    let written = OutputOptions { existing: existing(args.force), sync };
+    let written = OutputOptions { existing: existing(args.force), sync, ..OutputOptions::default() };
     Ok(write_atomic(path, json::text(&receipt).as_bytes(), written)?)
 }
 

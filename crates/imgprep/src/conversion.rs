@@ -4,7 +4,7 @@ use std::path::Path;
 use std::time::{SystemTime, UNIX_EPOCH};
 
 use imgprep_engine::{Interrupt, OnLoss, Options, Progress, ProgressReading};
-use imgprep_io::{Existing, OpenError, Sync};
+use imgprep_io::{CacheMode, Existing, OpenError, Sync};
 use imgprep_map::Error;
 
 use crate::resources::Resources;
@@ -24,6 +24,7 @@ pub struct Conversion<'a> {
     target: Result<Target, Error>,
     existing: Existing,
     sync: Sync,
+    cache: CacheMode,
     verify: Verify,
     checksum: Checksum,
     uuid: Option<[u8; 16]>,
@@ -42,6 +43,7 @@ impl Disk {
             target: Ok(target),
             existing: Existing::Refuse,
             sync: Sync::Full,
+            cache: CacheMode::Auto,
             verify: Verify::Skip,
             checksum: Checksum::Skip,
             uuid: None,
@@ -71,6 +73,12 @@ impl<'a> Conversion<'a> {
     /// Selects what happens if the output file exists already.
     pub fn existing(mut self, existing: Existing) -> Self {
         self.existing = existing;
+        self
+    }
+
+    /// Selects whether the output is written through the page cache.
+    pub fn cache(mut self, cache: CacheMode) -> Self {
+        self.cache = cache;
         self
     }
 
@@ -162,6 +170,7 @@ impl<'a> Conversion<'a> {
             target: self.target?,
             existing: self.existing,
             sync: self.sync,
+            cache: self.cache,
             verify: self.verify,
             checksum: self.checksum,
             bitmap: None,

@@ -231,7 +231,7 @@ fn publish(opened: Box<dyn Output + '_>, bitmap: Option<Made>) -> Result<(), Err
 }
 
 fn output_options(options: &ConvertOptions) -> OutputOptions {
-    OutputOptions { existing: options.existing, sync: options.sync }
+    OutputOptions { existing: options.existing, sync: options.sync, cache: options.cache }
 }
 
 /// Creates the file or opens the device or standard output.
@@ -264,7 +264,7 @@ fn create(
     if options.existing == Existing::Refuse {
         return Err(in_path(RequestError::DeviceNeedsForce.into()));
     }
-    let device = DeviceOutput::open(path).map_err(|error| in_path(error.into()))?;
+    let device = DeviceOutput::open(path, options.cache).map_err(|error| in_path(error.into()))?;
     if device.capacity() < size && options.target.has_exact_len() {
         let available = device.capacity();
         return Err(in_path(WriteError::TooSmall { needed: size, available }.into()));

@@ -3,7 +3,7 @@
 use std::path::PathBuf;
 
 use imgprep_engine::DigestAlgorithm;
-use imgprep_io::{Existing, Sync};
+use imgprep_io::{CacheMode, Existing, Sync};
 
 use crate::{BitmapMaker, Target};
 
@@ -50,6 +50,8 @@ pub struct ConvertOptions {
     pub existing: Existing,
     /// Whether the output is synced.
     pub sync: Sync,
+    /// Whether it is written through the page cache.
+    pub cache: CacheMode,
     /// Whether it is read back.
     pub verify: Verify,
     /// Whether the checksum of the disk is computed.

@@ -29,7 +29,12 @@ pub(crate) struct JoinedTarget {
     /// The index of the file that names the others.
     descriptor: usize,
     existing: Existing,
+    /// The first address of the file that was written last.
+    last: AtomicU64,
 }
+
+/// Images of more files are written through the page cache: direct I/O opens each of them once more.
+const MAX_DIRECT_FILES: usize = 160;
 
 /// The path of an output whose link is followed: its extents are next to the file.
 fn resolved(path: &Path) -> PathBuf {
@@ -64,12 +69,22 @@ impl JoinedTarget {
             files.push(Joined { file, path, range: part.range.clone(), len: AtomicU64::new(part.min_len) });
         }
         let descriptor = parts.iter().position(|part| part.name.is_none()).unwrap_or(0);
-        Ok(Self { files, descriptor, existing: options.existing })
+        Ok(Self { files, descriptor, existing: options.existing, last: AtomicU64::new(0) })
     }
 
     fn descriptor(&self) -> &Joined {
         // OK: the index of one of them.
         &self.files[self.descriptor]
+    }
+
+    /// Prepares a write to a file: what direct I/O has collected for another one is written, so that only one file needs
+    /// memory for that.
+    fn turn_to(&self, file: &Joined) -> Result<(), WriteError> {
+        let last = self.last.swap(file.range.start, Ordering::Relaxed);
+        if last == file.range.start {
+            return Ok(());
+        }
+        self.files_in(last..last.saturating_add(1)).try_for_each(|(file, _)| file.file.flush())
     }
 
     /// The files with addresses in `range`, and their parts of it.
@@ -127,6 +142,7 @@ impl Sink for JoinedTarget {
         let len: u64 = parts.iter().map(|part| part.len() as u64).sum();
         let end = at.saturating_add(len);
         for (file, range) in self.files_in(at..end) {
+            self.turn_to(file)?;
             if range == (at..end) {
                 file.write(at, parts)?;
             } else {
@@ -134,6 +150,16 @@ impl Sink for JoinedTarget {
             }
         }
         Ok(())
+    }
+
+    fn will_write(&self, len: u64) {
+        if self.files.len() <= MAX_DIRECT_FILES {
+            self.files.iter().for_each(|file| file.file.will_write(len));
+        }
+    }
+
+    fn serializes_writes(&self) -> bool {
+        self.files.iter().any(|file| file.file.serializes_writes())
     }
 
     fn zero(&self, range: Range<u64>) -> Result<(), WriteError> {

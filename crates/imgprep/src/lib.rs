@@ -130,10 +130,10 @@ pub use imgprep_engine::{
     TableScan,
 };
 pub use imgprep_io::{
-    Access, Allocator, BlockCache, CreateError, Existing, FileIdentity, ImageFile, NamedReader, OpenError,
-    OutputOptions, SourceFile, SourceOptions, Sync, UnknownUse, free_space, hidden_prefix, ignores_hangup,
-    is_block_device, open_file_limit, path_from_bytes, raise_open_file_limit, random_uuid, reason, reserve,
-    set_memory_exit_code, space_taken, spool, stdout_was_closed, sync_folder, write_atomic,
+    Access, Allocator, BlockCache, CacheMode, CreateError, Existing, FileIdentity, ImageFile, NamedReader,
+    OpenError, OutputOptions, SourceFile, SourceOptions, Sync, UnknownUse, free_space, hidden_prefix,
+    ignores_hangup, is_block_device, open_file_limit, path_from_bytes, raise_open_file_limit, random_uuid,
+    reason, reserve, set_memory_exit_code, space_taken, spool, stdout_was_closed, sync_folder, write_atomic,
 };
 pub use imgprep_map as map;
 pub use imgprep_map::{

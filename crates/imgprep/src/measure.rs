@@ -1,7 +1,7 @@
 //! The length of an output, without writing it.
 
 use imgprep_engine::Options;
-use imgprep_io::{Existing, Sync};
+use imgprep_io::{CacheMode, Existing, Sync};
 use imgprep_map::Error;
 
 use crate::discard::Discard;
@@ -68,6 +68,7 @@ fn options(target: &Target) -> ConvertOptions {
         target: target.clone(),
         existing: Existing::Refuse,
         sync: Sync::None,
+        cache: CacheMode::Auto,
         verify: Verify::Skip,
         checksum: Checksum::Skip,
         bitmap: None,

@@ -7,8 +7,8 @@ use std::sync::Arc;
 
 use imgprep_engine::{BitmapShape, Options, PunchHoles, punch_zeros};
 use imgprep_io::{
-    Existing, FileIdentity, ImageFile, InPlaceFile, OpenError, OutputFile, OutputOptions, Sync, UnknownUse,
-    WriterExclusion,
+    CacheMode, Existing, FileIdentity, ImageFile, InPlaceFile, OpenError, OutputFile, OutputOptions, Sync,
+    UnknownUse, WriterExclusion,
 };
 use imgprep_map::{Error, Facts, Sink, Value};
 
@@ -27,6 +27,8 @@ pub struct OptimizeOptions {
     pub changes: Vec<String>,
     /// Whether the result is synced.
     pub sync: Sync,
+    /// Whether a rewritten image is written through the page cache.
+    pub cache: CacheMode,
     /// How a file system is handled that does not report whether another program has the file open.
     pub unknown_use: UnknownUse,
     /// The bitmap of a RAW that is written in the same pass, and its path.
@@ -101,7 +103,8 @@ pub fn optimize_in_place(
     check_rewritable(&disk)?;
     let exclusion = WriterExclusion::new(path, options.unknown_use).map_err(in_path(path))?;
     let before = disk.layers()[0].file_len(); // OK: a disk has a layer.
-    let output_options = OutputOptions { existing: Existing::Replace, sync: options.sync };
+    let output_options =
+        OutputOptions { existing: Existing::Replace, sync: options.sync, cache: options.cache };
     let file = OutputFile::create(path, output_options).map_err(|error| in_path(path)(error.into()))?;
     let after = Cell::new(before);
     let inner = FileTarget { file, path: path.to_path_buf() };
@@ -146,6 +149,7 @@ fn rewriting(
         target: Target::same_as(facts, false, &options.changes)?,
         existing: options.existing,
         sync: options.sync,
+        cache: options.cache,
         verify: Verify::ReadBack,
         checksum: Checksum::Skip,
         bitmap: None,
@@ -225,7 +229,8 @@ fn punch(
     let bitmap = options.and_then(|options| options.bitmap.as_ref());
     let punched = punch_zeros(&Holes(file), bitmap.map(|(shape, _)| *shape), run)?;
     if let (Some(options), Some((_, path)), Some(bitmap)) = (options, bitmap, &punched.bitmap) {
-        let options = OutputOptions { existing: options.existing, sync: options.sync };
+        let options =
+            OutputOptions { existing: options.existing, sync: options.sync, ..OutputOptions::default() };
         Made::ours(bitmap, path, options)?.publish()?;
     }
     let after = before.saturating_sub(punched.zeros);

@@ -5,10 +5,13 @@ use std::io;
 use std::ops::Range;
 use std::os::unix::fs::{FileTypeExt, OpenOptionsExt};
 use std::path::Path;
+use std::sync::OnceLock;
 
 use imgprep_map::{Sink, SinkKind, WriteError};
 
-use crate::output::{write_parts, write_zeros};
+use crate::direct::DirectWriter;
+use crate::file_write::{write_parts, write_zeros};
+use crate::output::{CacheMode, Sync};
 use crate::source::kind_name;
 use crate::{CreateError, os};
 
@@ -17,11 +20,14 @@ use crate::{CreateError, os};
 pub struct DeviceOutput {
     file: File,
     len: u64,
+    cache: CacheMode,
+    /// Set by [`Sink::will_write`], if direct I/O is used.
+    direct: OnceLock<DirectWriter>,
 }
 
 impl DeviceOutput {
     /// Opens a device that is not in use.
-    pub fn open(path: &Path) -> Result<Self, CreateError> {
+    pub fn open(path: &Path, cache: CacheMode) -> Result<Self, CreateError> {
         // On a block device the system refuses O_EXCL while it is mounted or held.
         // OK: a flag of the system fits into its own type.
         let exclusive = i32::try_from(rustix::fs::OFlags::EXCL.bits()).unwrap_or(0);
@@ -36,7 +42,11 @@ impl DeviceOutput {
         }
         let len = rustix::fs::seek(&file, rustix::fs::SeekFrom::End(0));
         let len = len.map_err(|error| CreateError::failed("measured")(error.into()))?;
-        Ok(Self { file, len })
+        Ok(Self { file, len, cache, direct: OnceLock::new() })
+    }
+
+    fn flush(&self) -> Result<(), WriteError> {
+        self.direct.get().map_or(Ok(()), |direct| direct.flush(&self.file))
     }
 
     /// Bytes that it has.
@@ -46,6 +56,7 @@ impl DeviceOutput {
 
     /// Syncs it.
     pub fn finish(self) -> Result<(), CreateError> {
+        self.flush()?;
         self.file.sync_all().map_err(CreateError::failed("synced"))
     }
 }
@@ -64,14 +75,28 @@ impl Sink for DeviceOutput {
     }
 
     fn write_at(&self, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
-        write_parts(&self.file, at, parts)
+        match self.direct.get().filter(|direct| !direct.is_refused()) {
+            Some(direct) => direct.write(&self.file, at, parts),
+            None => write_parts(&self.file, at, parts),
+        }
+    }
+
+    fn will_write(&self, len: u64) {
+        if self.cache.is_direct(len, Sync::Full)
+            && let Some(direct) = DirectWriter::open(&self.file)
+        {
+            // An earlier announcement is still in force.
+            let _ = self.direct.set(direct);
+        }
     }
 
     fn zero(&self, range: Range<u64>) -> Result<(), WriteError> {
+        self.flush()?;
         os::zero_range(&self.file, range.clone()).or_else(|_| write_zeros(&self.file, range))
     }
 
     fn set_len(&self, needed: u64) -> Result<(), WriteError> {
+        self.flush()?;
         if needed > self.len { Err(WriteError::TooSmall { needed, available: self.len }) } else { Ok(()) }
     }
 }
@@ -83,7 +108,7 @@ mod tests {
     #[test]
     fn a_file_is_no_device() {
         let file = tempfile::NamedTempFile::new().unwrap();
-        let error = DeviceOutput::open(file.path()).unwrap_err();
+        let error = DeviceOutput::open(file.path(), CacheMode::Auto).unwrap_err();
         assert_eq!(error, CreateError::Special { kind: "special file" });
     }
 }

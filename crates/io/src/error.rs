@@ -2,7 +2,7 @@
 
 use std::io::ErrorKind;
 
-use imgprep_map::{Class, Detail, Hint};
+use imgprep_map::{Class, Detail, Hint, WriteError};
 
 /// An I/O error in the system's words, without the number that Rust appends.
 pub fn reason(error: &std::io::Error) -> String {
@@ -142,6 +142,16 @@ impl CreateError {
         move |error| match error.kind() {
             ErrorKind::StorageFull | ErrorKind::QuotaExceeded => Self::NoSpace { doing },
             _ => Self::Failed { doing, reason: reason(&error) },
+        }
+    }
+}
+
+impl From<WriteError> for CreateError {
+    /// An error of the bytes that are written last.
+    fn from(error: WriteError) -> Self {
+        match error {
+            WriteError::NoSpace { .. } => Self::NoSpace { doing: "written" },
+            other => Self::Failed { doing: "written", reason: other.to_string() },
         }
     }
 }

@@ -9,7 +9,7 @@ use std::os::fd::AsRawFd;
 use std::path::PathBuf;
 
 use memmap2::{Advice, Mmap, MmapOptions, UncheckedAdvice};
-use rustix::fs::{FallocateFlags, SeekFrom};
+use rustix::fs::{FallocateFlags, SeekFrom, StatxFlags};
 use rustix::process::{Resource, Rlimit};
 
 /// Maps a whole file for reading.
@@ -147,6 +147,17 @@ pub(crate) fn share_blocks(from: &File, range: Range<u64>, to: &File, at: u64) -
 pub(crate) fn begin_write_out(file: &File) {
     // SAFETY: a call with numbers only.
     unsafe { libc::sync_file_range(file.as_raw_fd(), 0, 0, libc::SYNC_FILE_RANGE_WRITE) };
+}
+
+/// `STATX_DIOALIGN` of `statx`, which rustix does not name.
+const DIRECT_ALIGNMENT: u32 = 0x2000;
+
+/// The alignment of memory and of offsets that direct I/O needs; `None` if the file system does not report it.
+pub(crate) fn direct_alignment(file: &File) -> Option<(u64, u64)> {
+    let mask = StatxFlags::from_bits_retain(DIRECT_ALIGNMENT);
+    let found = rustix::fs::statx(file, c"", rustix::fs::AtFlags::EMPTY_PATH, mask).ok()?;
+    let is_known = found.stx_mask & DIRECT_ALIGNMENT != 0 && found.stx_dio_offset_align != 0;
+    is_known.then(|| (found.stx_dio_mem_align.into(), found.stx_dio_offset_align.into()))
 }
 
 /// Makes a range read as zeros without writing them.

@@ -1,15 +1,18 @@
 //! Files that images are written to.
 
 use std::fs::{File, Permissions};
-use std::io::{self, IoSlice};
+use std::io;
 use std::ops::Range;
-use std::os::unix::fs::{FileExt, MetadataExt, PermissionsExt};
+use std::os::unix::fs::{MetadataExt, PermissionsExt};
 use std::path::{Path, PathBuf};
+use std::sync::OnceLock;
 use std::sync::atomic::{AtomicBool, AtomicU64, Ordering};
 
 use imgprep_map::{Sink, SinkKind, WriteError};
 
 use crate::clone::Sharing;
+use crate::direct::DirectWriter;
+use crate::file_write::{write_error, write_parts, write_zeros};
 use crate::published::Published;
 use crate::source::kind_name;
 use crate::temporary::{Temporary, folder_of};
@@ -35,6 +38,33 @@ pub enum Sync {
     None,
 }
 
+/// Whether an output is written through the page cache.
+#[derive(Clone, Copy, Debug, Default, PartialEq, Eq)]
+pub enum CacheMode {
+    /// Large synced files, and large amounts of data on a device, are written with direct I/O.
+    #[default]
+    Auto,
+    /// Direct I/O wherever the file system supports it.
+    Direct,
+    /// All bytes go through the page cache.
+    Buffered,
+}
+
+impl CacheMode {
+    /// Bytes from which direct I/O is used by default. Less is written faster into the page cache, as long as that has free
+    /// pages (`docs/performance.md`).
+    const DIRECT_FROM: u64 = 64 << 20;
+
+    /// Whether `len` bytes should be written with direct I/O.
+    pub(crate) fn is_direct(self, len: u64, sync: Sync) -> bool {
+        match self {
+            Self::Auto => sync == Sync::Full && len >= Self::DIRECT_FROM,
+            Self::Direct => true,
+            Self::Buffered => false,
+        }
+    }
+}
+
 /// Options of an output file.
 #[derive(Clone, Copy, Debug, Default)]
 pub struct OutputOptions {
@@ -42,6 +72,8 @@ pub struct OutputOptions {
     pub existing: Existing,
     /// Whether it is synced.
     pub sync: Sync,
+    /// Whether it is written through the page cache.
+    pub cache: CacheMode,
 }
 
 /// A file that gets its name once it is complete. If it is dropped before, nothing is left.
@@ -54,6 +86,8 @@ pub struct OutputFile {
     /// Cleared if the file system cannot allocate blocks in advance.
     allocates: AtomicBool,
     sharing: Sharing,
+    /// Set by [`Sink::will_write`], if direct I/O is used.
+    direct: OnceLock<DirectWriter>,
 }
 
 /// Creates a temporary file for a path, with a mode.
@@ -91,7 +125,19 @@ impl OutputFile {
             options,
             allocates: AtomicBool::new(true),
             written: AtomicU64::new(0),
+            direct: OnceLock::new(),
         })
+    }
+
+    /// The direct writer, if it is used.
+    fn direct(&self) -> Option<&DirectWriter> {
+        self.direct.get().filter(|direct| !direct.is_refused())
+    }
+
+    /// Writes everything that direct I/O has collected, and frees its memory: for outputs of many files, which are written one
+    /// after the other.
+    pub fn flush(&self) -> Result<(), WriteError> {
+        self.direct.get().map_or(Ok(()), |direct| direct.flush(self.temporary.file()))
     }
 
     /// Writes the parts whose blocks cannot be shared with their source.
@@ -99,6 +145,9 @@ impl OutputFile {
         let len = parts.iter().map(|part| part.len() as u64).sum();
         if len == 0 {
             return Ok(());
+        }
+        if let Some(direct) = self.direct() {
+            return direct.write(self.temporary.file(), at, parts);
         }
         self.allocate(at, len);
         write_parts(self.temporary.file(), at, parts)?;
@@ -132,7 +181,7 @@ impl OutputFile {
         self.temporary.path()
     }
 
-    /// Opens the written file for reading.
+    /// Opens the written file for reading, once its length is set.
     pub fn read_back(&self) -> Result<SourceFile, OpenError> {
         let file = self.temporary.file().try_clone()?;
         SourceFile::from_file(file, self.target.clone(), SourceOptions::default())
@@ -173,6 +222,7 @@ impl OutputFile {
     }
 
     fn sync(&self) -> Result<(), CreateError> {
+        self.flush()?;
         match self.options.sync {
             Sync::Full => self.temporary.sync().map_err(CreateError::failed("synced")),
             Sync::None => Ok(()),
@@ -259,7 +309,21 @@ impl Sink for OutputFile {
         self.write(from, &waiting)
     }
 
+    fn will_write(&self, len: u64) {
+        if self.options.cache.is_direct(len, self.options.sync)
+            && let Some(direct) = DirectWriter::open(self.temporary.file())
+        {
+            // An earlier announcement is still in force.
+            let _ = self.direct.set(direct);
+        }
+    }
+
+    fn serializes_writes(&self) -> bool {
+        self.direct().is_none()
+    }
+
     fn zero(&self, range: Range<u64>) -> Result<(), WriteError> {
+        self.flush()?;
         let file = self.temporary.file();
         let len = file.metadata().map_err(|error| write_error(range.start, &error))?.len();
         // Bytes that were never written are zeros.
@@ -271,6 +335,7 @@ impl Sink for OutputFile {
     }
 
     fn set_len(&self, len: u64) -> Result<(), WriteError> {
+        self.flush()?;
         self.temporary.file().set_len(len).map_err(|error| write_error(len, &error))
     }
 }
@@ -280,50 +345,6 @@ pub fn reserve(file: &File, range: Range<u64>) {
     let _ = os::allocate(file, range);
 }
 
-/// Writes all parts with as few calls as the system allows.
-pub(crate) fn write_parts(file: &File, at: u64, parts: &[&[u8]]) -> Result<(), WriteError> {
-    let slices: Vec<IoSlice<'_>> = parts.iter().map(|part| IoSlice::new(part)).collect();
-    let total: usize = parts.iter().map(|part| part.len()).sum();
-    let done = rustix::io::pwritev(file, &slices, at).map_err(|error| write_error(at, &error.into()))?;
-    if done == total {
-        return Ok(());
-    }
-    // Partial write: continue with the rest.
-    let (mut skip, mut place) = (done, at);
-    for part in parts {
-        let rest = &part[skip.min(part.len())..];
-        let from = place + (part.len() - rest.len()) as u64;
-        file.write_all_at(rest, from).map_err(|error| write_error(from, &error))?;
-        skip = skip.saturating_sub(part.len());
-        place += part.len() as u64;
-    }
-    Ok(())
-}
-
-/// Zeros that are written if nothing cheaper is supported.
-pub(crate) const ZEROS: &[u8] = &[0; 1 << 20];
-
-pub(crate) fn write_zeros(file: &File, range: Range<u64>) -> Result<(), WriteError> {
-    let mut at = range.start;
-    while at < range.end {
-        let len = usize::try_from(range.end - at).map_or(ZEROS.len(), |left| left.min(ZEROS.len()));
-        file.write_all_at(&ZEROS[..len], at).map_err(|error| write_error(at, &error))?;
-        at += len as u64;
-    }
-    Ok(())
-}
-
-/// Converts an I/O error.
-pub(crate) fn write_error(at: u64, error: &io::Error) -> WriteError {
-    use rustix::io::Errno;
-    match error.raw_os_error().map(Errno::from_raw_os_error) {
-        Some(Errno::NOSPC | Errno::DQUOT) => WriteError::NoSpace { at },
-        Some(Errno::PIPE) => WriteError::Closed { at },
-        Some(Errno::FAULT) => WriteError::SourceFault { at },
-        _ => WriteError::Failed { at, reason: crate::reason(error) },
-    }
-}
-
 #[cfg(test)]
 mod tests {
     use imgprep_map::ReadAt;
@@ -331,7 +352,8 @@ mod tests {
     use super::*;
     use crate::{SourceFile, SourceOptions};
 
-    const REPLACE: OutputOptions = OutputOptions { existing: Existing::Replace, sync: Sync::Full };
+    const REPLACE: OutputOptions =
+        OutputOptions { existing: Existing::Replace, sync: Sync::Full, cache: CacheMode::Auto };
 
     fn names(folder: &Path) -> Vec<String> {
         let mut names: Vec<_> = std::fs::read_dir(folder)
@@ -366,7 +388,9 @@ mod tests {
             for create in [OutputFile::create, OutputFile::create_hidden] {
                 let _ = std::fs::remove_file(&path);
                 before.map_or(Ok(()), |text| std::fs::write(&path, text)).unwrap();
-                let output = create(&path, OutputOptions { existing, sync: Sync::None }).unwrap();
+                let output =
+                    create(&path, OutputOptions { existing, sync: Sync::None, ..OutputOptions::default() })
+                        .unwrap();
                 output.write_at(0, &[b"new"]).unwrap();
                 assert_eq!(output.read_back().unwrap().mapped(0..3), Some(&b"new"[..]));
                 let hidden = output.temporary_path().map(Path::to_path_buf);

@@ -8,7 +8,7 @@ use std::sync::{Mutex, PoisonError};
 
 use imgprep_map::{Sink, SinkKind, WriteError, usize_of};
 
-use crate::output::{ZEROS, write_error};
+use crate::file_write::{ZEROS, write_error};
 use crate::{CreateError, stdout_was_closed};
 
 /// A pipe or another output that is only appended to.

@@ -7,6 +7,7 @@ pub(crate) mod commands;
 pub(crate) mod compare;
 pub(crate) mod control_characters;
 pub(crate) mod digest;
+pub(crate) mod direct_io;
 pub(crate) mod disk_full;
 pub(crate) mod failures;
 pub(crate) mod follow_defaults;

@@ -157,7 +157,7 @@ fn source_changed_in_place_ends_every_run() {
     let to = Destination::Path(at.join("out.raw"));
     is_changed(&changing(&path, |run| imgprep::convert(&open(), &to, &to_raw(), run)).unwrap_err());
     let (maker, bitmap) = (BitmapMaker::Ours(BitmapShape::default()), at.join("disk.mf"));
-    let output = OutputOptions { existing: Existing::Refuse, sync: Sync::None };
+    let output = OutputOptions { existing: Existing::Refuse, sync: Sync::None, ..OutputOptions::default() };
     is_changed(
         &changing(&path, |run| imgprep::write_bitmap(&open(), &bitmap, &maker, output, run)).unwrap_err(),
     );

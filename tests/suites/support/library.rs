@@ -8,6 +8,8 @@ use imgprep::{
     Progress, RunOptions, SizeChoice, Sync, Target, Verify,
 };
 
+use super::program::cache_mode;
+
 /// Opens an image at its original size, and what it names in its folder.
 pub(crate) fn open(path: &Path, snapshot: Option<&str>) -> Result<Disk, imgprep::Error> {
     let parse = ParseOptions {
@@ -24,6 +26,7 @@ pub(crate) fn to_raw() -> ConvertOptions {
         target: Target::Raw,
         existing: Existing::Replace,
         sync: Sync::None,
+        cache: cache_mode(),
         verify: Verify::Skip,
         checksum: Checksum::Skip,
         bitmap: None,

@@ -10,7 +10,13 @@ pub(crate) struct Loop(pub(crate) String);
 
 impl Loop {
     pub(crate) fn new(file: &Path) -> Option<Self> {
-        let output = Command::new("losetup").args(["--find", "--show"]).arg(file).output().ok()?;
+        Self::with_sectors_of(512, file)
+    }
+
+    pub(crate) fn with_sectors_of(bytes: u32, file: &Path) -> Option<Self> {
+        let mut losetup = Command::new("losetup");
+        losetup.args(["--find", "--show", "--sector-size", &bytes.to_string()]).arg(file);
+        let output = losetup.output().ok()?;
         let name = String::from_utf8_lossy(&output.stdout).trim().to_string();
         if output.status.success() && !name.is_empty() {
             return Some(Self(name));

@@ -3,6 +3,8 @@
 use std::path::{Path, PathBuf};
 use std::process::{Command, Output};
 
+use imgprep::CacheMode;
+
 pub(crate) use imgprep_tests::{has_tool, skip};
 
 /// Runs `imgprep` with these arguments in `folder`.
@@ -13,8 +15,28 @@ pub(crate) fn imgprep(folder: &Path, args: &[&str]) -> Output {
 /// The same, not started yet.
 pub(crate) fn command(folder: &Path, args: &[&str]) -> Command {
     let mut command = Command::new(env!("CARGO_BIN_EXE_imgprep"));
-    command.args(args).current_dir(folder).env("SOURCE_DATE_EPOCH", "0");
+    command.args(with_cache_mode(args)).current_dir(folder).env("SOURCE_DATE_EPOCH", "0");
     command
+}
+
+/// How the outputs of all tests are written: with direct I/O if `IMGPREP_TEST_CACHE` is `direct`, otherwise as by default.
+pub(crate) fn cache_mode() -> CacheMode {
+    match std::env::var("IMGPREP_TEST_CACHE").as_deref() {
+        Ok("direct") => CacheMode::Direct,
+        Ok(other) => panic!("IMGPREP_TEST_CACHE={other}: only `direct` is known"),
+        Err(_) => CacheMode::Auto,
+    }
+}
+
+/// The arguments of a command, with the option for [`cache_mode`] if it writes an image and has none.
+fn with_cache_mode<'a>(args: &[&'a str]) -> Vec<&'a str> {
+    let mut args = args.to_vec();
+    let writes = args.first().is_some_and(|name| ["convert", "batch", "optimize"].contains(name));
+    let is_chosen = args.iter().any(|arg| arg.starts_with("--cache"));
+    if writes && !is_chosen && cache_mode() == CacheMode::Direct {
+        args.insert(1, "--cache=direct");
+    }
+    args
 }
 
 /// A command that may have so many KiB for all that it may write to and that is no file: heap, stacks of threads, private

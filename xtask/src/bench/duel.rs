@@ -9,15 +9,27 @@ pub(crate) struct Duel {
     pub(super) at_most: Option<f64>,
     /// Threads of the first, where the other has one.
     pub(super) threads: Option<usize>,
+    /// The jobs from this one on are limits of the machine and no rivals.
+    pub(super) limits_from: usize,
+    /// Whether the slowest of the others counts: each of them is a part of the work.
+    pub(super) is_against_slowest: bool,
 }
 
 impl Duel {
     pub(super) fn of(jobs: Vec<Job>) -> Self {
-        Self { jobs, at_most: None, threads: None }
+        Self { jobs, at_most: None, threads: None, limits_from: usize::MAX, is_against_slowest: false }
     }
 
     pub(super) fn on_threads(self, threads: usize) -> Self {
         Self { threads: Some(threads), ..self }
+    }
+
+    pub(super) fn limits_from(self, index: usize) -> Self {
+        Self { limits_from: index, ..self }
+    }
+
+    pub(super) fn against_slowest(self) -> Self {
+        Self { is_against_slowest: true, ..self }
     }
 
     pub(super) fn at_most(self, ratio: f64) -> Self {

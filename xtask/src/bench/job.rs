@@ -26,6 +26,8 @@ pub(crate) struct Job {
     cache: Cache,
     /// It says by its exit code what it thinks of its file, and is over in no time.
     is_judging: bool,
+    /// No run of the same job right before it leaves it free pages.
+    is_in_found_memory: bool,
     pub(crate) seconds: Vec<f64>,
     /// Of processor time, user and system, all threads.
     pub(crate) cpu_seconds: Vec<f64>,
@@ -47,6 +49,7 @@ impl Job {
             output,
             cache: Cache::Warm,
             is_judging: false,
+            is_in_found_memory: false,
             seconds: Vec::new(),
             cpu_seconds: Vec::new(),
             peak_anonymous_kib: 0,
@@ -66,6 +69,11 @@ impl Job {
     /// Its inputs are taken out of the page cache before every run.
     pub(crate) fn cold(self) -> Self {
         Self { cache: Cache::Cold, ..self }
+    }
+
+    /// It runs without a run of the same job right before it.
+    pub(crate) fn with_found_memory(self) -> Self {
+        Self { is_in_found_memory: true, ..self }
     }
 
     pub(crate) fn judging(self) -> Self {
@@ -128,7 +136,7 @@ pub(crate) fn race(jobs: &mut [Job], runs: usize) -> io::Result<()> {
     }
     for _ in 0..runs {
         for (job, warm_up) in jobs.iter_mut().zip(&warm_ups) {
-            if *warm_up < LONG {
+            if *warm_up < LONG && !job.is_in_found_memory {
                 job.run()?;
             }
             let (seconds, cpu) = job.run()?;

@@ -19,6 +19,8 @@ pub(super) struct Row {
     pub(super) name: String,
     jobs: Vec<Measured>,
     pub(super) at_most: Option<f64>,
+    limits_from: usize,
+    is_against_slowest: bool,
     threads: Option<usize>,
     /// Bytes of data on the disk.
     data: u64,
@@ -35,21 +37,37 @@ impl Row {
             peak_group_kib: job.peak_group_kib,
         });
         let jobs = jobs.collect();
-        Self { name: duel.jobs[0].name.clone(), jobs, at_most: duel.at_most, threads: duel.threads, data }
+        Self {
+            name: duel.jobs[0].name.clone(),
+            jobs,
+            at_most: duel.at_most,
+            limits_from: duel.limits_from,
+            is_against_slowest: duel.is_against_slowest,
+            threads: duel.threads,
+            data,
+        }
     }
 
     /// The first job's time by that of the fastest other one.
     pub(super) fn ratio(&self) -> Option<f64> {
-        let (first, others) = self.jobs.split_first()?;
-        let best = others.iter().map(|other| other.seconds).min_by(f64::total_cmp)?;
-        Some(first.seconds / best)
+        self.ratio_of(|job| job.seconds)
     }
 
     /// The same of the fastest runs: nothing but the programs makes these longer.
     fn fastest_ratio(&self) -> Option<f64> {
-        let (first, others) = self.jobs.split_first()?;
-        let best = others.iter().map(|other| other.fastest).min_by(f64::total_cmp)?;
-        Some(first.fastest / best)
+        self.ratio_of(|job| job.fastest)
+    }
+
+    fn ratio_of(&self, seconds: impl Fn(&Measured) -> f64) -> Option<f64> {
+        let rivals = &self.jobs[..self.limits_from.min(self.jobs.len())];
+        let (first, others) = rivals.split_first()?;
+        let others = others.iter().map(&seconds);
+        let other = if self.is_against_slowest {
+            others.max_by(f64::total_cmp)?
+        } else {
+            others.min_by(f64::total_cmp)?
+        };
+        Some(seconds(first) / other)
     }
 
     /// The part of one thread's time that more threads do not shorten (Amdahl): time(n) = time(1) * (serial + (1 - serial) / n).

@@ -154,7 +154,7 @@ fn look(
     planned.format = record.format;
     planned.virtual_size = record.virtual_size;
     planned.source_size = record.source_size;
-    let options = convert_options(job, Existing::Refuse, Sync::None, settings.unix_time)?;
+    let options = convert_options(job, Existing::Refuse, (Sync::None, settings.cache), settings.unix_time)?;
     let run = RunOptions {
         threads: settings.threads,
         memory: settings.memory,

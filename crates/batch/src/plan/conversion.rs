@@ -3,8 +3,8 @@
 use std::path::Path;
 
 use imgprep::{
-    BitOrder, BitmapMaker, BitmapShape, Checksum, ConvertOptions, Disk, Error, Existing, OnLoss, Plan, Sync,
-    Verify, reason,
+    BitOrder, BitmapMaker, BitmapShape, CacheMode, Checksum, ConvertOptions, Disk, Error, Existing, OnLoss,
+    Plan, Sync, Verify, reason,
 };
 
 use super::job_spec::{ImportRules, Subject, Verdict};
@@ -15,7 +15,7 @@ use crate::BatchError;
 pub(crate) fn convert_options(
     job: &Job,
     existing: Existing,
-    sync: Sync,
+    (sync, cache): (Sync, CacheMode),
     unix_time: u64,
 ) -> Result<ConvertOptions, Error> {
     let uuid = match job.spec.uuid.as_deref() {
@@ -27,6 +27,7 @@ pub(crate) fn convert_options(
         target: job.target.clone(),
         existing,
         sync,
+        cache,
         verify: if job.spec.verify { Verify::ReadBack } else { Verify::Skip },
         checksum: Checksum::Skip,
         bitmap: job.bitmap().map(|path| (BitmapMaker::Ours(shape), path)),

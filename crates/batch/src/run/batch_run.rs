@@ -98,6 +98,7 @@ impl<'a> BatchRun<'a> {
             rules: settings.rules,
             interrupt: settings.interrupt,
             sync: settings.sync,
+            cache: settings.cache,
             unix_time: settings.unix_time,
             folders: Mutex::new(()),
         };

@@ -6,7 +6,8 @@ use std::path::PathBuf;
 use std::sync::Mutex;
 
 use imgprep::{
-    Converted, Destination, Disk, Error, Existing, Interrupt, RunOptions, Sync, convert_planned, plan, reason,
+    CacheMode, Converted, Destination, Disk, Error, Existing, Interrupt, RunOptions, Sync, convert_planned,
+    plan, reason,
 };
 
 use super::allocation_bar::allocation_bar;
@@ -26,6 +27,7 @@ pub(crate) struct JobContext<'a> {
     pub(crate) rules: &'a dyn ImportRules,
     pub(crate) interrupt: &'a Interrupt,
     pub(crate) sync: Sync,
+    pub(crate) cache: CacheMode,
     pub(crate) unix_time: u64,
     /// Locked while a folder is created.
     pub(crate) folders: Mutex<()>,
@@ -78,7 +80,7 @@ impl JobContext<'_> {
         };
         disk.cross_check(&run)?;
         record.describe(&disk);
-        let options = convert_options(job, existing, self.sync, self.unix_time)?;
+        let options = convert_options(job, existing, (self.sync, self.cache), self.unix_time)?;
         let planned = plan(&disk, &options, &run)?;
         record.allocation = allocation_bar(&planned.table_scan);
         let free = || imgprep::free_space(&self.batch.out).unwrap_or(u64::MAX);
@@ -228,6 +230,7 @@ mod tests {
             rules: &NoRules,
             interrupt: &Interrupt::default(),
             sync: Sync::None,
+            cache: CacheMode::Auto,
             unix_time: 0,
             folders: Mutex::default(),
         };

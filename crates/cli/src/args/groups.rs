@@ -138,6 +138,30 @@ pub(crate) struct TargetArgs {
     /// Do not wait until the output is on stable storage: a power failure may destroy it
     #[arg(long)]
     pub(crate) no_sync: bool,
+    /// Whether the output is written through the page cache; `auto` uses direct I/O for 64 MiB and more that are synced
+    #[arg(long, value_enum, value_name = "MODE", default_value = "auto")]
+    pub(crate) cache: Cache,
+}
+
+/// How an output is written.
+#[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]
+pub(crate) enum Cache {
+    /// Direct I/O where it is faster
+    Auto,
+    /// Direct I/O wherever the file system supports it: the output does not stay in the page cache
+    Direct,
+    /// Through the page cache
+    Buffered,
+}
+
+impl From<Cache> for imgprep::CacheMode {
+    fn from(cache: Cache) -> Self {
+        match cache {
+            Cache::Auto => Self::Auto,
+            Cache::Direct => Self::Direct,
+            Cache::Buffered => Self::Buffered,
+        }
+    }
 }
 
 #[derive(Clone, Copy, PartialEq, Eq, ValueEnum)]

@@ -4,7 +4,7 @@ use std::path::PathBuf;
 
 use clap::{ArgGroup, Args};
 
-use super::{BitmapLayoutArgs, FormatArgs, RunArgs};
+use super::{BitmapLayoutArgs, Cache, FormatArgs, RunArgs};
 
 #[derive(Args)]
 #[command(
@@ -52,6 +52,9 @@ pub(crate) struct OptimizeArgs {
     /// Do not wait until the result is on stable storage: a power failure may destroy it
     #[arg(long)]
     pub(crate) no_sync: bool,
+    /// Whether the output is written through the page cache; `auto` uses direct I/O for 64 MiB and more that are synced
+    #[arg(long, value_enum, value_name = "MODE", default_value = "auto")]
+    pub(crate) cache: Cache,
     #[command(flatten)]
     pub(crate) run: RunArgs,
 }

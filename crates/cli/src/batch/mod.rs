@@ -73,7 +73,8 @@ fn init(args: &BatchArgs) -> Result<(), Failure> {
     if path == Path::new("-") {
         return Ok(io::stdout().write_all(EXAMPLE.as_bytes())?);
     }
-    let options = OutputOptions { existing: existing(args.force), sync: Sync::Full };
+    let options =
+        OutputOptions { existing: existing(args.force), sync: Sync::Full, ..OutputOptions::default() };
     write_atomic(&path, EXAMPLE.as_bytes(), options)?;
     let is_json = args.progress.output == OutputFormat::Json;
     if args.progress.quiet && !is_json {
@@ -98,6 +99,7 @@ fn settings<'a>(args: &BatchArgs, run: &'a Run, rules: &'a Profiles) -> Result<R
         },
         other_options: if args.force { OtherOptions::Accept } else { OtherOptions::Refuse },
         sync: if args.spec.target.no_sync { Sync::None } else { Sync::Full },
+        cache: args.spec.target.cache.into(),
         unix_time: unix_time()?,
         interrupt: run.interrupt(),
         rules,

@@ -52,7 +52,7 @@ fn writer(path: &Path) -> Result<Writer, Failure> {
 
 /// Writes all reports; existing ones are replaced.
 pub(crate) fn reports(args: &BatchArgs, summary: &Summary) -> Result<(), Failure> {
-    let options = OutputOptions { existing: Existing::Replace, sync: Sync::Full };
+    let options = OutputOptions { existing: Existing::Replace, sync: Sync::Full, ..OutputOptions::default() };
     for path in &args.report {
         write_atomic(path, writer(path)?(summary).as_bytes(), options)?;
     }

@@ -58,6 +58,7 @@ pub fn convert(
     let Output { format, sink, with_checksums, with_blake3, bitmap, backing } = output;
     let total = table_scan.total() + backing.map_or(0, |disk| disk.table_scan.total());
     options.progress.begin(total);
+    sink.will_write(table_scan.total());
     let (encoding, linear_at) = (format.encoding(), format.linear_at());
     let is_direct = linear_at.is_some() && sink.kind() == SinkKind::Random && !sink.serializes_writes();
     let share = writing_share(ScannedDisk { stack, table_scan }, backing, encoding, is_direct, options)?;

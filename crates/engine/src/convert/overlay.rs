@@ -25,8 +25,7 @@ impl<'a> Worker<'a> {
             ..self.zero_unit(chunk.range.clone(), chunk.read_len())
         };
         if !is_same(source, below) {
-            let (bytes, blocks) = self.differing(&chunk.range, source, below)?;
-            (done.body, done.blocks) = (Body::Owned(bytes), blocks);
+            (done.body, done.blocks) = self.differing(&chunk.range, source, below)?;
         }
         self.loader.stack.verify_mapping()?;
         backing.stack.verify_mapping()?;
@@ -39,19 +38,18 @@ impl<'a> Worker<'a> {
         range: &Range<u64>,
         source: &[u8],
         below: &[u8],
-    ) -> Result<(Vec<u8>, Vec<StoredBlock>), Error> {
-        let mut plain = self.compressors.buffer();
-        plain.clear();
-        plain.extend_from_slice(source);
+    ) -> Result<(Body<'a>, Vec<StoredBlock>), Error> {
+        let mut plain = self.compressors.plain_buffer();
+        plain.copy_from(source);
         // OK: a chunk has a few MiB, and is whole blocks except at the end of the disk.
-        plain.resize((range.end - range.start).next_multiple_of(self.block) as usize, 0);
+        plain.resize((range.end - range.start).next_multiple_of(self.block) as usize);
         let blocks = self.differing_blocks(range.start / self.block, &plain, below);
         let Encoding::PerBlock { compression, keep_if_smaller } = self.encoding else {
-            return Ok((plain, blocks));
+            return Ok((Body::Plain(plain), blocks));
         };
-        let compressed = self.compress(&plain, blocks, compression, keep_if_smaller)?;
-        self.compressors.give_back(plain);
-        Ok(compressed)
+        let (compressed, blocks) = self.compress(&plain, blocks, compression, keep_if_smaller)?;
+        self.compressors.give_back_plain(plain);
+        Ok((Body::Compressed(compressed), blocks))
     }
 
     /// The blocks of a chunk that differ from the backing file. `first` is the number of the first one.

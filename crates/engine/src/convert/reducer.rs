@@ -92,9 +92,13 @@ impl<'a> Reducer<'a> {
             Body::Zero => {}
             Body::Written => self.pass(&done.range)?,
             Body::Mapped(bytes) => self.store(&done.range, bytes, &done.runs, &done.blocks)?,
-            Body::Owned(bytes) => {
+            Body::Plain(bytes) => {
                 self.store(&done.range, &bytes, &done.runs, &done.blocks)?;
-                compressors.give_back(bytes);
+                compressors.give_back_plain(bytes);
+            }
+            Body::Compressed(bytes) => {
+                self.store(&done.range, &bytes, &done.runs, &done.blocks)?;
+                compressors.give_back_compressed(bytes);
             }
         }
         self.options.progress.did_disk(done.read_len);

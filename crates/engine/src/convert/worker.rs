@@ -4,7 +4,7 @@ use std::ops::Range;
 use std::sync::{Mutex, PoisonError};
 
 use imgprep_codec::{BlockCompressor, CompressError};
-use imgprep_map::{Compression, Encoding, Error};
+use imgprep_map::{AlignedBuffer, Compression, Encoding, Error};
 
 use super::bitmap::BitmapShape;
 use super::writer::{Runs, Writer};
@@ -36,7 +36,10 @@ pub(crate) enum Body<'a> {
     /// Already written.
     Written,
     Mapped(&'a [u8]),
-    Owned(Vec<u8>),
+    /// Blocks as they are on the disk.
+    Plain(AlignedBuffer),
+    /// Compressed blocks.
+    Compressed(Vec<u8>),
 }
 
 /// A block of the output that contains data.
@@ -61,16 +64,21 @@ pub(crate) enum BlockForm {
 #[derive(Default)]
 pub(crate) struct Compressors {
     idle: Mutex<Vec<BlockCompressor>>,
-    buffers: Mutex<Vec<Vec<u8>>>,
+    plain: Mutex<Vec<AlignedBuffer>>,
+    compressed: Mutex<Vec<Vec<u8>>>,
 }
 
 impl Compressors {
-    pub(crate) fn buffer(&self) -> Vec<u8> {
-        pop(&self.buffers).unwrap_or_default()
+    pub(crate) fn plain_buffer(&self) -> AlignedBuffer {
+        pop(&self.plain).unwrap_or_default()
     }
 
-    pub(crate) fn give_back(&self, buffer: Vec<u8>) {
-        push(&self.buffers, buffer);
+    pub(crate) fn give_back_plain(&self, buffer: AlignedBuffer) {
+        push(&self.plain, buffer);
+    }
+
+    pub(crate) fn give_back_compressed(&self, buffer: Vec<u8>) {
+        push(&self.compressed, buffer);
     }
 
     /// Calls `work` with an idle compressor or a new one.
@@ -145,7 +153,7 @@ impl<'a> Worker<'a> {
         let checksum = self.with_checksums.then(|| crc32fast::hash(bytes));
         let data = self.bitmap.map(|shape| data_ranges(bytes, job.range.start, shape)).unwrap_or_default();
         let mut runs = Runs { ranges: self.ranges(bytes, &job.range), borrowed: Vec::new() };
-        let is_copy = mapped.is_none() && job.place.is_none() && self.encoding == Encoding::Plain;
+        let is_copy = mapped.is_none() && self.encoding == Encoding::Plain;
         if is_copy && self.writer.sink.can_reflink() {
             runs.borrowed = self.loader.borrowed(&job.range, scratch);
         }
@@ -200,11 +208,11 @@ impl<'a> Worker<'a> {
         if let Encoding::PerBlock { compression, keep_if_smaller } = self.encoding {
             let chunk = mapped.unwrap_or(&scratch.buffer);
             let (bytes, blocks) = self.compress(chunk, blocks, compression, keep_if_smaller)?;
-            return Ok((Body::Owned(bytes), blocks));
+            return Ok((Body::Compressed(bytes), blocks));
         }
         let body = match mapped {
             Some(bytes) => Body::Mapped(bytes),
-            None => Body::Owned(std::mem::replace(&mut scratch.buffer, self.compressors.buffer())),
+            None => Body::Plain(std::mem::replace(&mut scratch.buffer, self.compressors.plain_buffer())),
         };
         Ok((body, blocks))
     }
@@ -222,10 +230,9 @@ impl<'a> Worker<'a> {
             if bytes.len() == whole(bytes.len()) {
                 return mapped;
             }
-            scratch.buffer.clear();
-            scratch.buffer.extend_from_slice(bytes);
+            scratch.buffer.copy_from(bytes);
         }
-        scratch.buffer.resize(whole(scratch.buffer.len()), 0);
+        scratch.buffer.resize(whole(scratch.buffer.len()));
         None
     }
 
@@ -253,7 +260,7 @@ impl<'a> Worker<'a> {
         compression: Compression,
         keep_if_smaller: bool,
     ) -> Result<(Vec<u8>, Vec<StoredBlock>), Error> {
-        let mut stored = self.compressors.buffer();
+        let mut stored = pop(&self.compressors.compressed).unwrap_or_default();
         stored.clear();
         self.compressors.with(compression, |compressor| {
             for block in blocks.iter_mut().filter(|block| block.form != BlockForm::Zeros) {

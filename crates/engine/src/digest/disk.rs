@@ -3,7 +3,7 @@
 use std::ops::Range;
 
 use blake3::hazmat::ChainingValue;
-use imgprep_map::Error;
+use imgprep_map::{AlignedBuffer, Error};
 use sha2::{Digest as _, Sha256};
 
 use super::algorithm::{Digest, DigestAlgorithm};
@@ -91,7 +91,7 @@ struct Hashed<'a> {
 enum Body<'a> {
     Zero,
     Mapped(&'a [u8]),
-    Owned(Vec<u8>),
+    Owned(AlignedBuffer),
 }
 
 impl<'a> Worker<'a> {
@@ -122,7 +122,7 @@ impl Body<'_> {
         match self {
             Self::Zero => pieces_of_zeros(range.end - range.start, |zeros| sha256.update(zeros)),
             Self::Mapped(bytes) => sha256.update(bytes),
-            Self::Owned(bytes) => sha256.update(bytes),
+            Self::Owned(bytes) => sha256.update(&**bytes),
         }
     }
 }

@@ -84,7 +84,7 @@ impl<'a> Loader<'a> {
         prefetch(self.stack, extents);
         let mut buffer = std::mem::take(&mut scratch.buffer);
         // OK: a chunk is a few MiB, set by the writer's layout.
-        buffer.resize((range.end - range.start) as usize, 0);
+        buffer.resize((range.end - range.start) as usize);
         let filled = extents.iter().try_for_each(|extent| {
             // OK: the extents tile the range, which is as long as the buffer.
             let target = (extent.disk.start - range.start) as usize..(extent.disk.end - range.start) as usize;

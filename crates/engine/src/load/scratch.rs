@@ -1,7 +1,7 @@
 //! State that one worker keeps between chunks.
 
 use imgprep_codec::{BlockDecompressor, PayloadEnd};
-use imgprep_map::{Error, FileId, Source};
+use imgprep_map::{AlignedBuffer, Error, FileId, Source};
 
 use super::payload::{check_block, payload};
 use crate::{Layer, ResolvedExtent, is_zero};
@@ -20,7 +20,7 @@ pub(crate) struct Scratch {
     pub(crate) decompressor: BlockDecompressor,
     pub(crate) extents: Vec<ResolvedExtent>,
     /// The chunk, when it is not contiguous in a mapping.
-    pub(crate) buffer: Vec<u8>,
+    pub(crate) buffer: AlignedBuffer,
     /// The last compressed block of which only a part was needed.
     pub(crate) cached: Option<(usize, FileId, u64)>,
     pub(crate) cache: Vec<u8>,
@@ -31,7 +31,7 @@ impl Scratch {
         Self {
             decompressor: BlockDecompressor::new(),
             extents: Vec::new(),
-            buffer: Vec::new(),
+            buffer: AlignedBuffer::default(),
             cached: None,
             cache: Vec::new(),
         }

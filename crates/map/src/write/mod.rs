@@ -1,7 +1,9 @@
 //! Outputs, and the writer interface of formats.
 
+mod aligned_buffer;
 mod image_writer;
 mod sink;
 
+pub use aligned_buffer::{AlignedBuffer, BUFFER_ALIGNMENT};
 pub use image_writer::{Compression, Emit, Encoding, FilePart, ImageWriter, Placement, Stored};
 pub use sink::{Sink, SinkKind, WriteError};

@@ -20,6 +20,11 @@ pub trait Sink: Send + Sync {
     /// Makes a range read as zeros. In a pipe, it must begin at the end of the last write.
     fn zero(&self, range: Range<u64>) -> Result<(), WriteError>;
 
+    /// Announces that up to `len` bytes will be written: an output may choose how.
+    fn will_write(&self, len: u64) {
+        let _ = len;
+    }
+
     /// Whether concurrent writers wait for each other, as in a regular
     /// file: then one thread writes while the others work.
     fn serializes_writes(&self) -> bool {

@@ -12,7 +12,7 @@ use testdata_gen::{Noise, Writer, check_zvhd_strictly, good, seal_zvhd_page, wri
 use crate::formats::zvhd::files::{BLOCK, PAGE, UUID, disk, number, written};
 use crate::support::library;
 use crate::support::library::open;
-use crate::support::program::{command, imgprep, printed, root};
+use crate::support::program::{cache_mode, command, imgprep, printed, root};
 
 #[test]
 fn the_checksum_is_an_option_of_zvhd2_in_every_command_that_converts() {
@@ -235,6 +235,7 @@ fn verify_detects_damaged_padding_of_the_last_block() {
         }),
         existing: Existing::Replace,
         sync: Sync::None,
+        cache: cache_mode(),
         verify: Verify::ReadBack,
         checksum: Checksum::Skip,
         bitmap: None,
