@@ -201,6 +201,14 @@ fn check_rewritable(disk: &Disk) -> Result<(), Error> {
     Err(RequestError::NotOptimized { reason: "it contains snapshots, which would be lost" }.into())
 }
 
+/// Whether a rewritten image has everything but comments and identities of the old one.
+pub(crate) fn is_rewritable(disk: &Disk) -> bool {
+    let has_bitmaps =
+        || disk.layers().iter().flat_map(|layer| &layer.findings).any(|it| it.code == "qcow2.bitmaps");
+    let is_writable = |facts: &Facts| Target::same_as(facts, false, &[]).is_ok();
+    check_rewritable(disk).is_ok() && top_facts(disk).is_ok_and(is_writable) && !has_bitmaps()
+}
+
 fn punch_in_place(
     path: &Path,
     identity: FileIdentity,

@@ -2,9 +2,11 @@
 //!
 //! A remedy that cannot work is not shown. Commands leave the file as it is: they make a new one, or a copy.
 
+use std::path::Path;
+
 use crate::remedy_context::{RemedyContext, fill_bitmap, fill_in};
 use crate::violation::Violation;
-use crate::{Conversion, Kind, Profile, RuleId, Subject};
+use crate::{Conversion, Kind, Profile, RuleId, Subject, quote};
 
 /// The violation with the remedy for this file, where it has none yet and one works.
 pub(crate) fn remedied(violation: Violation, subject: &Subject, profile: Option<&Profile>) -> Violation {
@@ -36,6 +38,9 @@ fn works(template: &str, violation: &Violation, subject: &Subject) -> bool {
             subject.conversion == Conversion::Salvage && !violation.place.is_on_disk
         }
         "imgprep check --follow beside" => subject.conversion != Conversion::Refused && names_others,
+        "imgprep optimize" => {
+            subject.conversion == Conversion::Whole && subject.is_rewritable && violation.place.file.is_none()
+        }
         // It repairs these two if their tables are sound, and opens all files that an image names.
         "cp" => {
             let is_sound = subject.conversion == Conversion::Whole
@@ -56,6 +61,7 @@ fn fill(template: &str, violation: &Violation, subject: &Subject, profile: Optio
     let bitmap = bitmap.map(|bitmap| fill_bitmap(&bitmap.command, &bitmap.extension, context.source));
     let least = profile.map_or(0, |profile| profile.disk_small.0);
     let chosen = template.replace("imgprep convert", &format!("imgprep convert{}", flags(subject)));
+    let chosen = chosen.replace("imgprep optimize", &format!("imgprep optimize{}", format_flag(subject)));
     let chosen = if subject.is_followed_anywhere { chosen.replace(" --follow beside", "") } else { chosen };
     fill_in(&chosen, &|key| match key {
         "least" => Some(least.to_string()),
@@ -74,9 +80,20 @@ fn target<'p>(violation: &Violation, profile: Option<&'p Profile>) -> &'p str {
 
 /// What a conversion must be given so that it reads the file as it was read here.
 pub(crate) fn flags(subject: &Subject) -> String {
-    let from = subject.from.as_ref().map_or(String::new(), |from| format!(" --from {from}"));
     let follow = if subject.is_followed_anywhere { " --follow any" } else { "" };
-    format!("{from}{follow}")
+    format_flag(subject) + follow
+}
+
+/// The option that selects the format, if detection does not.
+fn format_flag(subject: &Subject) -> String {
+    subject.from.as_ref().map_or(String::new(), |from| format!(" --from {from}"))
+}
+
+/// The command that converts the image with all its files to the new file `target`.
+pub(crate) fn convert_command(subject: &Subject, source: &str, target: &Path, format: &str) -> String {
+    let names_others = subject.parent.is_some() || !subject.associated_files.is_empty();
+    let follow = if names_others && !subject.is_followed_anywhere { " --follow beside" } else { "" };
+    format!("imgprep convert{} {source} {} -O {format}{follow}", flags(subject), quote(target.as_os_str()))
 }
 
 impl Violation {

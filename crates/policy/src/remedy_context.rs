@@ -12,7 +12,7 @@ const TRIES: usize = 9;
 /// The caller finds out which of them exist and puts those into [`Subject::taken`].
 pub fn created_names(path: &Path, forbidden: &str) -> Vec<PathBuf> {
     let clean = without(path, forbidden);
-    let extensions = ["zvhd2", "raw"].into_iter().map(OsStr::new);
+    let extensions = ["zvhd2", "raw", "vmdk", "vhdx", "vhd", "qcow2"].into_iter().map(OsStr::new);
     let mut names: Vec<_> = extensions.flat_map(|extension| candidates(&clean, "new", extension)).collect();
     names.extend(candidates(&clean, "repaired", own_extension(&clean)));
     names.extend(candidates(&clean, "new", own_extension(&clean)));

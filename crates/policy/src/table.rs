@@ -36,6 +36,8 @@ const CONVERT: &str = "imgprep convert {src} {zvhd2}";
 const CONVERT_WHOLE: &str = "imgprep convert {src} {zvhd2} --follow beside";
 const SALVAGE: &str = "imgprep convert --salvage {src} {zvhd2}    # if a new copy is damaged as well: lost ranges are filled with zeros and listed";
 const COPY_AGAIN: &str = "copy it again from its source";
+/// Rewrites the image: the same disk with new tables. Snapshots and bitmaps would be lost: such an image is repaired.
+const REWRITE: &str = "imgprep optimize {src} {copy}";
 const REPAIR: &str = "cp {src} {copy} && qemu-img check -r all {copy}    # repairs a copy";
 /// The alternative to the bitmap tool: a format without a bitmap.
 const NO_BITMAP: &str = "imgprep convert {src} {zvhd2}    # a ZVHD2 needs no bitmap; else: {bitmap}";
@@ -222,11 +224,11 @@ pub const RULES: &[Rule] = rules![
     "structure/table" Error, "table entries are valid", "that part of the disk cannot be located",
         "the format's specification", &[CONVERT, SALVAGE, COPY_AGAIN];
     "structure/refcount" Error, "reference counts are not smaller than the number of references", "a writer treats such a cluster as free and overwrites it",
-        "QCOW2, section \"Host cluster management\"", &[REPAIR, CONVERT];
+        "QCOW2, section \"Host cluster management\"", &[REWRITE, REPAIR, CONVERT];
     "structure/leak" Warning, "all allocated space of the file is used", "leaked space is wasted; the disk is not affected",
-        "the format's specification", &["cp {src} {copy} && qemu-img check -r leaks {copy}    # repairs a copy", CONVERT];
+        "the format's specification", &[REWRITE, "cp {src} {copy} && qemu-img check -r leaks {copy}    # repairs a copy", CONVERT];
     "structure/copied" Error, "COPIED flags match the reference counts", "a writer may modify a cluster that a snapshot shares",
-        "QCOW2, section \"Cluster mapping\"", &[REPAIR, CONVERT];
+        "QCOW2, section \"Cluster mapping\"", &[REWRITE, REPAIR, CONVERT];
     "structure/snapshot" Error, "the snapshot table is valid", "snapshots cannot be read, or are lost",
         "QCOW2, section \"Snapshots\"", &[];
     "structure/bitmap" Error, "bitmaps are valid", "invalid bitmaps are dropped, or changed blocks are missed",
@@ -234,7 +236,7 @@ pub const RULES: &[Rule] = rules![
     "structure/marked-corrupt" Error, "the image is not marked as corrupt", "a program detected corruption and marked the image",
         "the format's specification", &[REPAIR];
     "structure/dirty" Warning, "the image was closed properly", "reference counts may be stale, and the last writes may be missing",
-        "the format's specification", &[REPAIR, CONVERT];
+        "the format's specification", &[REWRITE, REPAIR, CONVERT];
     "structure/checksum" Error, "checksums match", "bytes of the file were changed",
         "the format's specification", &[COPY_AGAIN];
     "structure/payload" Error, "every compressed range decompresses to exactly its part of the disk", "that part of the disk is lost",

@@ -203,6 +203,22 @@ fn counted(path: &Path, recipe: Qcow2, edit: fn(&mut [u8])) -> Option<()> {
     std::fs::write(path, file).ok()
 }
 
+/// An image with a snapshot, which a rewritten image would lose.
+fn with_snapshot() -> Qcow2 {
+    let snapshots = vec![("1".into(), "then".into(), BTreeMap::new(), 1 << 20)];
+    Qcow2 { snapshots, ..Qcow2::new(16, 1 << 20) }
+}
+
+/// The reference count of the last cluster of a file is 0, but one of a cluster behind it is not: that one is leaked.
+fn leaking(path: &Path, recipe: Qcow2) -> Option<()> {
+    counted(path, recipe, |block| {
+        let used = block.chunks(2).rposition(|count| count != [0, 0]).unwrap();
+        block[2 * (used + 1)..][..2].copy_from_slice(&[0, 1]);
+    })?;
+    let len = std::fs::metadata(path).ok()?.len();
+    File::options().write(true).open(path).ok()?.set_len(len + 65536).ok()
+}
+
 #[rustfmt::skip]
 const CASES: &[Case] = &[
     Case { name: "a.qcow2", args: FAST_RAW, after: FAST_RAW, make: |f| qcow2(&f.join("a.qcow2"), &Qcow2::new(16, GIB)) },
@@ -271,6 +287,16 @@ const CASES: &[Case] = &[
     } },
     Case { name: "low.qcow2", args: &[], after: &[], make: |f| counted(&f.join("low.qcow2"), Qcow2::new(16, 1 << 20), |block| block[..2].copy_from_slice(&[0, 0])) },
     Case { name: "copied.qcow2", args: &[], after: &[], make: |f| counted(&f.join("copied.qcow2"), Qcow2::new(16, 1 << 20), |block| block[6..8].copy_from_slice(&[0, 2])) },
+    Case { name: "low.qcow2", args: &[], after: &[], make: |f| counted(&f.join("low.qcow2"), with_snapshot(), |block| block[..2].copy_from_slice(&[0, 0])) },
+    Case { name: "copied.qcow2", args: &[], after: &[], make: |f| counted(&f.join("copied.qcow2"), with_snapshot(), |block| block[6..8].copy_from_slice(&[0, 2])) },
+    Case { name: "dirty.qcow2", args: &[], after: &[], make: |f| qcow2(&f.join("dirty.qcow2"), &Qcow2 { incompatible: 1, ..with_snapshot() }) },
+    Case { name: "leak.qcow2", args: &[], after: &[], make: |f| leaking(&f.join("leak.qcow2"), Qcow2::new(16, 1 << 20)) },
+    Case { name: "leak.qcow2", args: &[], after: &[], make: |f| leaking(&f.join("leak.qcow2"), with_snapshot()) },
+    Case { name: "leak.disk", args: &["--from", "qcow2"], after: &[], make: |f| leaking(&f.join("leak.disk"), Qcow2::new(16, 1 << 20)) },
+    Case { name: "leak.qcow2", args: &[], after: &[], make: |f| {
+        begun(&f.join("base"), 1 << 20)?;
+        leaking(&f.join("leak.qcow2"), over("base", Some("raw")))
+    } },
     Case { name: "low.qcow2", args: &[], after: &[], make: |f| {
         begun(&f.join("base"), 1 << 20)?;
         counted(&f.join("low.qcow2"), over("base", Some("raw")), |block| block[..2].copy_from_slice(&[0, 0]))
@@ -382,6 +408,42 @@ fn commands_of_a_route_with_a_bitmap_work() {
             json["routes"].as_array().unwrap().iter().find(|route| route["id"] == "fast-raw").unwrap();
         assert_eq!(route["verdict"], "ready", "{json:#}");
     }
+}
+
+/// A disk of the cloud is converted for each platform with the command that is shown.
+#[test]
+fn commands_that_export_a_disk_of_the_cloud_work() {
+    let temp = tempfile::tempdir().unwrap();
+    let folder = temp.path();
+    begun(&folder.join("d.raw"), 5 << 20).unwrap();
+    let mut formats = BTreeSet::new();
+    for (source, stem) in [("my disk.zvhd2", "my-disk"), ("b.zvhd", "b")] {
+        assert!(imgprep(folder, &["convert", "-q", "d.raw", source]).status.success());
+        // A file that has the name already is not replaced.
+        std::fs::write(folder.join(stem).with_extension("vhdx"), "other").unwrap();
+        let json = checked(folder, IMS, source);
+        let exports = json["exports"].as_array().unwrap();
+        let before = files(folder);
+        for export in exports {
+            let output = bash(folder, export["command"].as_str().unwrap());
+            assert!(output.status.success(), "{export:#}: {}", printed(&output));
+            formats.insert(export["format"].as_str().unwrap().to_string());
+        }
+        let after = files(folder);
+        assert!(before.iter().all(|(path, was)| after.get(path) == Some(was)), "a file was changed");
+        let made: Vec<_> = after.keys().filter(|path| !before.contains_key(*path)).collect();
+        assert_eq!(made.len(), exports.len(), "{made:?}");
+        for path in made {
+            let name = path.file_name().unwrap().to_str().unwrap();
+            let compared = imgprep(folder, &["compare", name, "d.raw", "-F", "raw"]);
+            assert!(compared.status.success(), "{name}: {}", printed(&compared));
+            let text = printed(&imgprep(folder, &["check", "--deep", name]));
+            assert!(text.contains(", fine"), "{text}");
+        }
+    }
+    assert_eq!(formats.into_iter().collect::<Vec<_>>(), ["qcow2", "vhd", "vhdx", "vmdk"]);
+    assert_eq!(checked(folder, IMS, "my-disk.qcow2")["exports"], Value::Array(Vec::new()));
+    assert_eq!(checked(folder, &[], "b.zvhd")["exports"], Value::Array(Vec::new()), "without a profile");
 }
 
 /// Commands that make files of unreadable kinds, if the tool exists.

@@ -47,6 +47,9 @@ pub(crate) fn file(out: &mut dyn Write, file: &CheckedFile, levels: &Levels) -> 
     for route in &file.routes {
         say(out, format_args!("  {}: {}", route.title, way(route)))?;
     }
+    for export in &file.exports {
+        say(out, format_args!("  for {}: {}", export.title, export.command))?;
+    }
     Ok(())
 }
 

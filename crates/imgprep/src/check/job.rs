@@ -17,6 +17,7 @@ use super::inside::inside;
 use super::{CheckOptions, CheckedFile};
 use crate::codes::{rule_of_error, rule_of_finding};
 use crate::folder::kind_of;
+use crate::optimize::is_rewritable;
 use crate::safety::{names, under};
 use crate::{Disk, LayerInfo, RequestError, descriptor_beside, remedy};
 
@@ -198,6 +199,7 @@ impl<'a> Job<'a> {
         self.subject.broken = self.broken();
         self.subject.rewrite = self.rewrite();
         self.subject.conversion = self.conversion_of(disk);
+        self.subject.is_rewritable = is_rewritable(disk);
         self.judge();
         Ok(())
     }
@@ -274,6 +276,7 @@ impl<'a> Job<'a> {
         // Its levels were applied before the routes were judged.
         self.imported = report.violations;
         self.out.routes = report.routes;
+        self.out.exports = report.exports;
     }
 
     /// Handles the error of a walk: a violation of the image, or the reason why it cannot be checked.
@@ -374,6 +377,7 @@ fn subject(path: &Path, options: &CheckOptions) -> Subject {
         locked: Vec::new(),
         broken: None,
         conversion: Conversion::Refused,
+        is_rewritable: false,
         from: from.map(String::from),
         is_followed_anywhere: options.open.follow == FollowPolicy::Any,
         taken: Vec::new(),
