@@ -106,7 +106,9 @@ pub use listed::listed;
 pub use measure::{Measure, Measurement, measure, measure_size};
 pub use memory_output::MemoryOutput;
 pub use open::{open, open_reader, open_reader_with, open_with};
-pub use optimize::{OptimizeOptions, Optimized, optimize_in_place, optimize_to, plan_optimize};
+pub use optimize::{
+    Fragmentation, OptimizeOptions, Optimized, optimize_in_place, optimize_to, plan_optimize,
+};
 pub use output::Output;
 pub use parts::parts_among;
 pub use plan::{Plan, plan};

@@ -382,6 +382,7 @@ fn types_in_public_signatures_can_be_named() {
         imgprep::ComparedProperty,
         imgprep::OptimizeOptions,
         imgprep::Optimized,
+        imgprep::Fragmentation,
         imgprep::UnknownUse,
         imgprep::ConvertOptions,
         imgprep::Destination,
@@ -430,6 +431,7 @@ fn types_in_public_signatures_can_be_named() {
         imgprep::policy::Rule,
         imgprep::policy::RuleId,
         imgprep::policy::RouteVerdict,
+        imgprep::policy::ExportCommand,
         imgprep::policy::Verdict,
         // Errors.
         imgprep::Error,
