@@ -8,4 +8,5 @@ pub(crate) mod memory;
 pub(crate) mod page;
 pub(crate) mod resume;
 pub(crate) mod schemas;
+pub(crate) mod several_files;
 pub(crate) mod syncs;

@@ -75,7 +75,7 @@ impl Worker<'_> {
 
     fn existing(&self, job: &Job) -> Existing {
         let is_ours =
-            self.settings.existing_journal == ExistingJournal::Replace || self.history.is_ours(&job.key);
+            self.settings.existing_journal == ExistingJournal::Replace || self.history.may_replace(job);
         if is_ours { Existing::Replace } else { Existing::Refuse }
     }
 

@@ -7,9 +7,9 @@ use core::ops::Range;
 
 use imgprep_map::{Error, FilePart};
 
-use crate::Unsupported;
 use crate::descriptor_text::WrittenExtent;
 use crate::layout::SECTOR;
+use crate::{Subformat, Unsupported};
 
 /// Bytes of the disk per split extent: 2 GiB minus 1 MiB, as in vendor images.
 ///
@@ -63,6 +63,18 @@ pub(crate) fn split(name: &str, size: u64, kind: char) -> Result<Vec<ExtentFile>
         disk: index * SPLIT..size.min((index + 1) * SPLIT),
     };
     Ok((0..count).map(extent).collect())
+}
+
+/// The names of all extents that an image in the file `name` can have, whatever its size.
+pub fn extent_names(subformat: Subformat, name: &str) -> Vec<String> {
+    let split = |kind| split(name, MOST_EXTENTS * SPLIT, kind).unwrap_or_default();
+    let names = |extents: Vec<ExtentFile>| extents.into_iter().map(|extent| extent.name).collect();
+    match subformat {
+        Subformat::MonolithicFlat => Vec::from([extent_name(name, "flat")]),
+        Subformat::SplitFlat => names(split('f')),
+        Subformat::SplitSparse => names(split('s')),
+        Subformat::MonolithicSparse | Subformat::StreamOptimized { .. } => Vec::new(),
+    }
 }
 
 impl ExtentFile {

@@ -79,6 +79,7 @@ use crate::magic::Magic;
 use crate::sparse::Sparse;
 
 pub use error::{Corrupt, Unsupported};
+pub use file_names::extent_names;
 pub use layout::NAME;
 pub use write_options::{Adapter, GrainSize, HardwareVersion, Subformat, WriteOptions};
 pub use writer::writer;
