@@ -10,8 +10,8 @@ mod command_line;
 
 /// All codes of the program, by id.
 fn all() -> Vec<&'static Code> {
-    let own = [&command_line::PRINT, &command_line::USAGE];
-    let mut all: Vec<_> = imgprep::codes().chain(imgprep_batch::CODES).chain(own).collect();
+    let own = [command_line::PRINT, command_line::USAGE];
+    let mut all: Vec<_> = imgprep::codes().chain(imgprep_batch::CODES.iter().copied()).chain(own).collect();
     all.sort_by_key(|code| code.id);
     all
 }

@@ -1,7 +1,8 @@
 //! Reasons why a file is not read as a disk image.
 
-use imgprep_map::{Class, Detail, Hint};
+use imgprep_map::{Class, Code, Detail, Hint};
 
+use crate::codes;
 use crate::file_name::Denial;
 use crate::{disc, remedy};
 
@@ -105,15 +106,15 @@ impl DetectError {
 }
 
 impl Detail for DetectError {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Ambiguous { .. } => "detect.ambiguous",
-            Self::Unsupported { .. } => "detect.unsupported",
-            Self::NoDisk { .. } => "detect.no-disk",
-            Self::ExtensionDenied { .. } => "detect.extension-denied",
-            Self::Empty => "detect.empty",
-            Self::Padded { .. } => "detect.padded",
-            Self::NoSnapshots { .. } => "detect.no-snapshots",
+            Self::Ambiguous { .. } => codes::DETECT_AMBIGUOUS,
+            Self::Unsupported { .. } => codes::DETECT_UNSUPPORTED,
+            Self::NoDisk { .. } => codes::DETECT_NO_DISK,
+            Self::ExtensionDenied { .. } => codes::DETECT_EXTENSION_DENIED,
+            Self::Empty => codes::DETECT_EMPTY,
+            Self::Padded { .. } => codes::DETECT_PADDED,
+            Self::NoSnapshots { .. } => codes::DETECT_NO_SNAPSHOTS,
         }
     }
 

@@ -7,7 +7,7 @@
 //! format, the name of a part of a disk).
 
 mod archive;
-mod codes;
+pub mod codes;
 mod compressed;
 mod disc;
 mod error;
@@ -149,7 +149,7 @@ fn decide(file: &dyn ReadAt, name: Option<&Path>, matches: Vec<Match>) -> Result
 fn chosen(format: &'static Format, matches: Vec<Match>, is_empty: bool) -> Detection {
     let (same, others): (Vec<_>, Vec<_>) = matches.iter().partition(|found| found.name == format.name);
     let others = others.into_iter().map(|found| Finding {
-        code: "detect.looks-like",
+        code: codes::DETECT_LOOKS_LIKE,
         severity: Severity::Warning,
         at: Some(found.evidence.at),
         message: format!(
@@ -158,7 +158,7 @@ fn chosen(format: &'static Format, matches: Vec<Match>, is_empty: bool) -> Detec
         ),
     });
     let empty = (is_empty && format.name == imgprep_raw::NAME).then(|| Finding {
-        code: "raw.empty",
+        code: codes::RAW_EMPTY,
         severity: Severity::Error,
         at: None,
         message: "the file is empty: a disk of 0 bytes".into(),
@@ -245,7 +245,7 @@ mod tests {
         assert_eq!(named(&[]), Err(DetectError::Empty));
         assert_eq!(named_as("x.qcow2", &[]), Err(DetectError::Empty));
         let found = detect(&Vec::new(), Hints { format: by_name("raw"), name: None }).unwrap();
-        assert_eq!((found.findings[0].code, found.findings[0].severity), ("raw.empty", Severity::Error));
+        assert_eq!((found.findings[0].code.id, found.findings[0].severity), ("raw.empty", Severity::Error));
         assert_eq!(found.findings.len(), 1);
     }
 

@@ -4,8 +4,8 @@ use std::io::{self, Write};
 use std::path::Path;
 
 use imgprep::{
-    Allocation, Counted, Disk, DiskFacts, DiskInspection, Finding, FollowPolicy, LayerInfo, Mismatch, OnLoss,
-    OpenOptions, Partition, Severity, Snapshot, Value,
+    Allocation, Counted, Disk, DiskFacts, DiskInspection, Finding, FollowPolicy, Hint, LayerInfo, Mismatch,
+    OnLoss, OpenOptions, Partition, Severity, Snapshot, Value,
 };
 use serde_json::{Value as Json, json};
 
@@ -191,10 +191,10 @@ fn print_text(
     }
     info.facts.snapshots.iter().try_for_each(|snapshot| print_snapshot(out, snapshot))?;
     for named in disk.unopened().iter().filter(|_| std::ptr::eq(info, &raw const disk.layers()[0])) {
-        let why = match named.reason.code() {
-            "open.gate.shut" => "--follow beside opens files in the image's own folder".to_string(),
-            "open.gate.outside" => "--follow any opens files outside the image's folder".to_string(),
-            code => format!("{code}: no --follow opens it"),
+        let why = match named.reason.hint() {
+            Some(Hint::FollowBeside) => "--follow beside opens files in the image's own folder".to_string(),
+            Some(Hint::FollowAny) => "--follow any opens files outside the image's folder".to_string(),
+            _ => format!("{}: no --follow opens it", named.reason.code()),
         };
         line(out, "not opened", &format!("{} ({why})", named.name))?;
     }

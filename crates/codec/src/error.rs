@@ -1,6 +1,8 @@
 //! Errors of payloads. The engine adds the file offset.
 
-use imgprep_map::{Class, Detail};
+use imgprep_map::{Class, Code, Detail};
+
+use crate::codes;
 
 /// A payload that does not decompress to one block.
 #[derive(Clone, Debug, PartialEq, Eq, thiserror::Error)]
@@ -45,13 +47,13 @@ pub enum DecompressError {
 }
 
 impl Detail for DecompressError {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Garbage { .. } => "codec.unpack.garbage",
-            Self::Short { .. } => "codec.unpack.short",
-            Self::Long { .. } => "codec.unpack.long",
-            Self::LeftOver { .. } => "codec.unpack.left-over",
-            Self::BrokenStream => "codec.unpack.broken-stream",
+            Self::Garbage { .. } => codes::UNPACK_GARBAGE,
+            Self::Short { .. } => codes::UNPACK_SHORT,
+            Self::Long { .. } => codes::UNPACK_LONG,
+            Self::LeftOver { .. } => codes::UNPACK_LEFT_OVER,
+            Self::BrokenStream => codes::UNPACK_BROKEN_STREAM,
         }
     }
 
@@ -84,10 +86,10 @@ pub enum CompressError {
 }
 
 impl Detail for CompressError {
-    fn code(&self) -> &'static str {
+    fn code(&self) -> &'static Code {
         match self {
-            Self::Level { .. } => "codec.pack.level",
-            Self::Failed { .. } => "codec.pack.failed",
+            Self::Level { .. } => codes::PACK_LEVEL,
+            Self::Failed { .. } => codes::PACK_FAILED,
         }
     }
 

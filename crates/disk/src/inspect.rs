@@ -5,7 +5,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::{ReadAt, ReadError, Severity, usize_of};
 
-use crate::facts::PARTITION_PAST_END;
+use crate::codes;
 use crate::gpt::MOST_ENTRY_BYTES;
 use crate::inspect::inspector::{Inspector, TAIL};
 use crate::kind::is_extended;
@@ -107,7 +107,7 @@ impl Inspector<'_> {
         if let (Some(_), Some(volume)) = (self.facts.table(), whole(head)) {
             let message =
                 format!("in addition to its partition table, the disk begins like a bare {}", volume.name);
-            self.odd("disk.also", Severity::Note, 0, message);
+            self.odd(codes::ALSO, Severity::Note, 0, message);
         }
     }
 
@@ -161,7 +161,7 @@ impl Inspector<'_> {
                 let message = format!(
                     "partition {number} is at {start} to {end}, but the disk ends at {size}: {missing} bytes are missing"
                 );
-                self.odd(PARTITION_PAST_END, Severity::Error, partition.entry_at, message);
+                self.odd(codes::PARTITION_PAST_END, Severity::Error, partition.entry_at, message);
             }
             self.facts.partitions.push(partition);
         }

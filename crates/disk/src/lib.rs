@@ -18,7 +18,7 @@
 
 extern crate alloc;
 
-mod codes;
+pub mod codes;
 mod facts;
 mod gpt;
 mod inspect;
@@ -27,6 +27,6 @@ mod mbr;
 mod volume;
 
 pub use codes::CODES;
-pub use facts::{Contents, DiskFacts, Oddity, PARTITION_PAST_END, Partition, PartitionKind};
+pub use facts::{Contents, DiskFacts, Oddity, Partition, PartitionKind};
 pub use inspect::{MOST_READ, Wanted, inspect};
 pub use volume::Volume;

@@ -4,6 +4,8 @@ use imgprep_disk::{DiskFacts, MOST_READ, Oddity, Wanted};
 use imgprep_engine::{BoundedReader, Stack};
 use imgprep_map::{Error, Finding, Severity};
 
+use crate::codes;
+
 /// Length of the inspected part of a stream: two blocks of a ZVHD. Reading its end would decompress all of it.
 pub(crate) const STREAM_REACH: u64 = 4 << 20;
 
@@ -38,8 +40,11 @@ fn finding(oddity: &Oddity, is_raw: bool) -> Finding {
         let message = format!("{message} (at disk offset {at})");
         return Finding { code: oddity.code, severity, at: None, message };
     }
-    let code =
-        if oddity.code == imgprep_disk::PARTITION_PAST_END { "raw.partition-past-end" } else { oddity.code };
+    let code = if oddity.code == imgprep_disk::codes::PARTITION_PAST_END {
+        codes::RAW_PARTITION_PAST_END
+    } else {
+        oddity.code
+    };
     Finding { code, severity, at: Some(at), message }
 }
 

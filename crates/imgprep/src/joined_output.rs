@@ -253,7 +253,7 @@ mod tests {
         let path = folder.path().join("d");
         std::fs::write(folder.path().join("x2"), "old").unwrap();
         let error = JoinedTarget::create(&path, &parts(), OutputOptions::default()).err().unwrap();
-        assert_eq!(error.code(), "io.output.exists");
+        assert_eq!(error.code().id, "io.output.exists");
         assert_eq!(names(folder.path()), ["x2"]);
         let replace = OutputOptions { existing: Existing::Replace, ..OutputOptions::default() };
         let target = JoinedTarget::create(&path, &parts(), replace).unwrap();

@@ -131,6 +131,7 @@ pub use imgprep_engine::{
     Loss, OnLoss, Options as RunOptions, PartAllocation, Progress, ProgressReading, ResolvedExtent,
     TableScan,
 };
+pub use imgprep_io::codes::IO_OUTPUT_EXISTS as OUTPUT_EXISTS;
 pub use imgprep_io::{
     Access, Allocator, BlockCache, CreateError, Existing, FileIdentity, ImageFile, NamedReader, OpenError,
     OutputOptions, SourceFile, SourceOptions, Sync, UnknownUse, free_space, hidden_prefix, ignores_hangup,

@@ -240,8 +240,12 @@ fn check_rewritable(disk: &Disk) -> Result<(), Error> {
 
 /// Whether a rewritten image has everything but comments and identities of the old one.
 pub(crate) fn is_rewritable(disk: &Disk) -> bool {
-    let has_bitmaps =
-        || disk.layers().iter().flat_map(|layer| &layer.findings).any(|it| it.code == "qcow2.bitmaps");
+    let has_bitmaps = || {
+        disk.layers()
+            .iter()
+            .flat_map(|layer| &layer.findings)
+            .any(|it| it.code == imgprep_qcow2::codes::BITMAPS)
+    };
     let is_writable = |facts: &Facts| Target::same_as(facts, false, &[]).is_ok();
     check_rewritable(disk).is_ok() && top_facts(disk).is_ok_and(is_writable) && !has_bitmaps()
 }

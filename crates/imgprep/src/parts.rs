@@ -65,7 +65,7 @@ fn is_part(path: &Path, options: &OpenOptions) -> bool {
         }
         Ok(_) => false,
         // Not a disk, or an unknown file.
-        Err(error) => error.code() != "detect.ambiguous",
+        Err(error) => error.code() != imgprep_catalog::codes::DETECT_AMBIGUOUS,
     }
 }
 

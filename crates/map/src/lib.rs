@@ -15,7 +15,7 @@ extern crate alloc;
 
 mod check;
 mod code;
-mod codes;
+pub mod codes;
 mod disk_map;
 mod error;
 mod image;

@@ -10,6 +10,7 @@ use std::sync::Arc;
 use imgprep_io::{FileIdentity, ImageFile};
 use imgprep_map::{Error, FileRef, FileRole, Finding, ImageName, Severity};
 
+use crate::codes;
 use crate::follow_policy::{is_absolute, last_part};
 use crate::options::OpenOptions;
 use crate::read_image::open_file;
@@ -128,7 +129,7 @@ impl AssociatedFiles {
         }
         if !is_there {
             self.findings.push(Finding {
-                code: "open.extent.beside",
+                code: codes::OPEN_EXTENT_BESIDE,
                 severity: Severity::Warning,
                 at: Some(at),
                 message: format!(
@@ -159,7 +160,7 @@ mod tests {
         let wanted = FileRef::new(None, 7, FileRole::ExtentFile);
         let mut options = OpenOptions::default();
         let refused = |count: usize| {
-            associated_files(&child, &vec![wanted.clone(); count], &options).unwrap_err().1.code()
+            associated_files(&child, &vec![wanted.clone(); count], &options).unwrap_err().1.code().id
         };
         assert_eq!(refused(4097), "open.files.limit");
         assert_eq!(refused(4096), "open.name.unnamed");
@@ -221,8 +222,8 @@ mod tests {
             std::fs::write(temp.path().join(name), name).unwrap();
         }
         let code = |wanted: &[FileRef]| match associated_files(&image, wanted, &OpenOptions::default()) {
-            Ok(opened) => opened.findings.iter().map(|finding| finding.code).collect::<Vec<_>>().join(" "),
-            Err((_, error)) => error.code().into(),
+            Ok(opened) => opened.findings.iter().map(|finding| finding.code.id).collect::<Vec<_>>().join(" "),
+            Err((_, error)) => error.code().id.into(),
         };
         for name in ["C:\\VMs\\a.vmdk", "/vmfs/volumes/x/a.vmdk", "\\\\host\\share\\a.vmdk", "d:/a.vmdk"] {
             assert_eq!(code(&[extent(name)]), "open.extent.beside", "{name}");

@@ -11,6 +11,7 @@ use imgprep_map::{
 };
 
 use crate::associated_file::associated_files;
+use crate::codes;
 use crate::follow_policy::last_part;
 use crate::options::{Mismatch, OpenOptions};
 use crate::read_image::{open_file, open_given, or_unread};
@@ -286,7 +287,7 @@ fn open_below(
     if let Some(denied) = denied.filter(|_| layer.detection.matches.is_empty() && !layer.files[0].is_device())
     {
         layer.image.findings.push(Finding {
-            code: "detect.extension-differs",
+            code: codes::DETECT_EXTENSION_DIFFERS,
             severity: Severity::Warning,
             at: None,
             message: format!("read as raw, as declared by its child, but {denied}"),
@@ -400,7 +401,7 @@ mod tests {
     }
 
     fn code(result: Result<Layer, Error>) -> &'static str {
-        result.err().map_or("opened", |error| error.code())
+        result.err().map_or("opened", |error| error.code().id)
     }
 
     #[test]
@@ -409,7 +410,7 @@ mod tests {
         let mut chain = opened(temp.path());
         let (refuse, wanted) = (OpenOptions::default(), parent("base.raw", &["1", "2"]));
         let error = follow(&mut chain, &wanted, &refuse).err().unwrap();
-        assert_eq!((error.code(), error.at()), ("open.parent.mismatch", Some(7)));
+        assert_eq!((error.code().id, error.at()), ("open.parent.mismatch", Some(7)));
         assert!(error.to_string().contains("expects 1 or 2 ["), "{error}");
         assert_eq!(error.hint(), Some(imgprep_map::Hint::AcceptParent));
         assert!(chain.top().image.findings.is_empty());
@@ -417,7 +418,7 @@ mod tests {
         follow(&mut chain, &wanted, &accept).unwrap();
         let finding = &chain.top().image.findings[0];
         assert_eq!(
-            (finding.code, finding.severity, finding.at),
+            (finding.code.id, finding.severity, finding.at),
             ("open.parent.mismatch", Severity::Error, Some(7))
         );
     }
@@ -439,7 +440,7 @@ mod tests {
         assert!(chain.top().image.findings.is_empty());
         wanted.revision = Some("a".into());
         accept(&mut chain, &wanted, below(), Mismatch::Refuse).unwrap();
-        assert_eq!(chain.top().image.findings[0].code, "open.parent.changed");
+        assert_eq!(chain.top().image.findings[0].code.id, "open.parent.changed");
     }
 
     #[test]

@@ -222,7 +222,7 @@ fn interrupted_check_does_not_pass_the_image() {
         assert_eq!(imgprep::check_file(&path, &options, run).outcome(&levels), imgprep::Outcome::Fine);
         run.interrupt.raise();
         let checked = imgprep::check_file(&path, &options, run);
-        assert_eq!(checked.error.as_ref().map(imgprep::Error::code), Some("engine.interrupted"));
+        assert_eq!(checked.error.as_ref().map(|error| error.code().id), Some("engine.interrupted"));
         assert_eq!(checked.outcome(&levels), imgprep::Outcome::Undone);
     });
 }

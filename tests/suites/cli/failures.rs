@@ -174,7 +174,7 @@ fn a_level_that_a_format_does_not_have_is_refused_by_the_library() {
         let to = Destination::Path(at.join("out.zvhd2"));
         let error = crate::support::library::on_one_thread(|run| imgprep::convert(&disk, &to, &options, run))
             .unwrap_err();
-        assert_eq!(error.code(), "codec.pack.level");
+        assert_eq!(error.code().id, "codec.pack.level");
         assert_eq!(names(at), ["disk.raw"]);
     }
 }

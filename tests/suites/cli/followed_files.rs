@@ -80,7 +80,7 @@ fn open_while(swap: fn(&Path), tries: usize, wanted: &[&str]) -> BTreeMap<String
                     assert!(!contents(&disk).contains(&SECRET), "a file outside the folder was read");
                     "opened".to_string()
                 }
-                Err(error) => error.code().to_string(),
+                Err(error) => error.code().id.to_string(),
             };
             *ended.entry(end).or_insert(0) += 1;
         }

@@ -101,7 +101,7 @@ impl History {
                 if record
                     .error
                     .as_ref()
-                    .is_some_and(|error| error.code == BatchError::OutputExists.code()) =>
+                    .is_some_and(|error| error.code == BatchError::OutputExists.code().id) =>
             {
                 self.foreign.insert(record.output.clone(), true);
             }

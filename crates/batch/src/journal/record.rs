@@ -120,7 +120,7 @@ impl Failure {
     /// Describes an error, with a remedy.
     pub fn of(error: &Error, remedy: Option<String>) -> Self {
         Self {
-            code: error.code().into(),
+            code: error.code().id.into(),
             class: error.class().name().into(),
             message: error.to_string(),
             file: error.path().map(Into::into),
@@ -163,7 +163,7 @@ fn note(finding: &Finding) -> Note {
         Severity::Note => "note",
     };
     Note {
-        code: finding.code.into(),
+        code: finding.code.id.into(),
         severity: severity.into(),
         offset: finding.at,
         message: finding.message.clone(),

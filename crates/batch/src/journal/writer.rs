@@ -205,11 +205,11 @@ mod tests {
         journal.say(&job("ours", false));
         journal.commit().unwrap();
         let error = Journal::open(folder.path(), ExistingJournal::Resume).unwrap_err();
-        assert_eq!(error.code(), "batch.locked");
+        assert_eq!(error.code().id, "batch.locked");
         assert!(error.to_string().contains(&format!("(process {})", std::process::id())), "{error}");
         drop(journal);
         assert_eq!(
-            Journal::open(folder.path(), ExistingJournal::Refuse).unwrap_err().code(),
+            Journal::open(folder.path(), ExistingJournal::Refuse).unwrap_err().code().id,
             "batch.journal.exists"
         );
         let (mut journal, history) = Journal::open(folder.path(), ExistingJournal::Resume).unwrap();

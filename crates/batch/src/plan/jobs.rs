@@ -207,7 +207,7 @@ mod tests {
         let images =
             vec![found(Path::new("a.vhd"), "{stem}.{ext}"), found(Path::new("a.vmdk"), "{stem}.{ext}")];
         let error = assemble(out, images, Vec::new(), &NoRules).unwrap_err();
-        assert_eq!(error.code(), "batch.output.twice");
+        assert_eq!(error.code().id, "batch.output.twice");
         assert!(error.to_string().contains("a.vhd and a.vmdk would both be written to out/a.raw"), "{error}");
     }
 
@@ -222,7 +222,7 @@ mod tests {
         };
         let images = || vec![split(&at("a.raw")), split(&at("a-s002.raw"))];
         let error = assemble(&at("out"), images(), Vec::new(), &NoRules).unwrap_err();
-        assert_eq!(error.code(), "batch.output.twice");
+        assert_eq!(error.code().id, "batch.output.twice");
         assert!(error.to_string().contains("both be written to"), "{error}");
         assert!(error.to_string().contains("a-s002.vmdk"), "{error}");
         std::fs::write(at("a-s480.vmdk"), "").unwrap();
@@ -231,7 +231,7 @@ mod tests {
         assert!(assemble(folder.path(), apart, Vec::new(), &NoRules).is_ok());
         let over = vec![to("a.vmdk", "a.raw"), to("c.vmdk", "a-s480.vmdk")];
         let error = assemble(folder.path(), over, Vec::new(), &NoRules).unwrap_err();
-        assert_eq!(error.code(), "batch.output.is-input");
+        assert_eq!(error.code().id, "batch.output.is-input");
     }
 
     #[test]
@@ -241,6 +241,6 @@ mod tests {
         std::fs::write(&source, "").unwrap();
         let images = vec![found(&source, "{name}")];
         let error = assemble(folder.path(), images, Vec::new(), &NoRules).unwrap_err();
-        assert_eq!(error.code(), "batch.output.is-input");
+        assert_eq!(error.code().id, "batch.output.is-input");
     }
 }

@@ -77,7 +77,7 @@ fn violation_json(violation: &Violation) -> Json {
         "source": violation.source,
         "remedy": violation.remedy,
         "route": violation.route,
-        "code": place.code,
+        "code": place.code.map(|code| code.id),
         "file": place.file,
         "offset": place.at,
         "disk": place.disk.as_ref().map(|disk| json!({ "start": disk.start, "end": disk.end })),

@@ -141,7 +141,7 @@ fn snapshot(found: &Snapshot) -> Json {
 
 pub(crate) fn finding(found: &Finding) -> Json {
     json!({
-        "code": found.code, "severity": severity(found.severity), "offset": found.at, "message": found.message,
+        "code": found.code.id, "severity": severity(found.severity), "offset": found.at, "message": found.message,
     })
 }
 
@@ -150,14 +150,14 @@ pub(crate) fn unopened(named: &Named) -> Json {
 }
 
 pub(crate) fn loss_json(loss: &Loss) -> Json {
-    json!({ "start": loss.disk.start, "end": loss.disk.end, "code": loss.code, "message": loss.message })
+    json!({ "start": loss.disk.start, "end": loss.disk.end, "code": loss.code.id, "message": loss.message })
 }
 
 /// `{code, class, message, file, offset, disk}`.
 pub(crate) fn error_json(error: &Error) -> serde_json::Value {
     let disk = error.disk().map(|disk| json!({ "start": disk.start, "end": disk.end }));
     let mut object = json!({
-        "code": error.code(),
+        "code": error.code().id,
         "class": error.class().name(),
         "message": error.to_string(),
         "file": error.path(),

@@ -63,7 +63,7 @@ fn seen(disk: &[u8]) -> DiskFacts {
 }
 
 fn codes(facts: &DiskFacts) -> Vec<&'static str> {
-    facts.oddities.iter().map(|oddity| oddity.code).collect()
+    facts.oddities.iter().map(|oddity| oddity.code.id).collect()
 }
 
 #[test]
@@ -121,7 +121,7 @@ fn a_partition_past_the_end_is_reported_at_its_entry() {
     assert_eq!(codes(&seen(&whole)).len(), 0);
     let facts = seen(&whole[..whole.len() - 1]);
     let [odd] = &facts.oddities[..] else { panic!("{:?}", facts.oddities) };
-    assert_eq!((odd.code, odd.at, odd.severity), ("disk.partition-past-end", 462, Severity::Error));
+    assert_eq!((odd.code.id, odd.at, odd.severity), ("disk.partition-past-end", 462, Severity::Error));
     assert!(odd.message.ends_with("1 bytes are missing"), "{}", odd.message);
 }
 

@@ -308,7 +308,7 @@ mod tests {
             assert!(level.is_none() || end < 1 << (63 - largest.cluster.bits));
             let size = most + 512;
             let error = QcowWriter::new(size, sized(cluster), level).err().unwrap();
-            assert_eq!(error.code(), "qcow.write.disk-too-large");
+            assert_eq!(error.code().id, "qcow.write.disk-too-large");
             assert_eq!(error.detail(), Some(&Unsupported::WriteDiskTooLarge { size, cluster, most }));
         }
     }

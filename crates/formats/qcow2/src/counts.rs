@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::usize_of;
 
+use crate::codes;
 use crate::header::Header;
 use crate::report::Report;
 
@@ -70,7 +71,7 @@ impl Counts {
         // The last cluster of a file may be truncated. Anything further is an error.
         if end.saturating_sub(self.file_len) >= cluster_size {
             let message = format!("bytes {at}..{end} are used, but the file has {}", self.file_len);
-            report.corrupt("qcow2.use.past-end", told_at, weight.into(), message);
+            report.corrupt(codes::USE_PAST_END, told_at, weight.into(), message);
             return;
         }
         for cluster in at >> self.cluster_bits..=(end - 1) >> self.cluster_bits {

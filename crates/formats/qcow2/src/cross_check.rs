@@ -18,6 +18,7 @@ use imgprep_map::{
     Use, usize_of,
 };
 
+use crate::codes;
 use crate::layout::{COPIED, DIRTY};
 use crate::map::Map;
 use crate::refcounts::Refcounts;
@@ -147,7 +148,7 @@ impl Walk<'_, '_> {
         let size = self.map.disk.size;
         if disk >= size && !self.is_saved_state && stores(cluster) {
             let message = || format!("a cluster is allocated for byte {disk}, but the disk has {size} bytes");
-            self.found.add("qcow2.size.beyond", Severity::Warning, l2.at, message);
+            self.found.add(codes::SIZE_BEYOND, Severity::Warning, l2.at, message);
         }
         Ok(())
     }
@@ -170,7 +171,7 @@ impl Walk<'_, '_> {
     fn payload(&mut self, at: u64, entry: u64, place: u64, len: u32) -> Result<(), Error> {
         if self.has_counts && entry & COPIED != 0 {
             let message = || format!("COPIED is set for a compressed cluster: entry {entry:#018x}");
-            self.found.add("qcow2.copied", Severity::Warning, at, message);
+            self.found.add(codes::COPIED, Severity::Warning, at, message);
         }
         self.are_payloads_in_order &= self.last_payload.is_none_or(|last| last < place);
         self.last_payload = Some(place);
@@ -202,10 +203,10 @@ impl Walk<'_, '_> {
     fn used(&mut self, what: &str, at: u64, place: u64, count: Option<u64>) {
         if count == Some(0) {
             let message = || format!("the {what} at {place} is used, but its reference count is 0");
-            self.found.add("qcow2.refcount.low", Severity::Error, at, message);
+            self.found.add(codes::REFCOUNT_LOW, Severity::Error, at, message);
         } else if count.is_none() {
             let message = || format!("the reference count of the {what} at {place} cannot be read");
-            self.found.add("qcow2.refcount.unreadable", Severity::Warning, at, message);
+            self.found.add(codes::REFCOUNT_UNREADABLE, Severity::Warning, at, message);
         }
     }
 
@@ -216,7 +217,7 @@ impl Walk<'_, '_> {
             let is = if is_copied { "set" } else { "clear" };
             let message =
                 || format!("the COPIED flag of the {what} is {is}, but its reference count is {count}");
-            self.found.add("qcow2.copied", Severity::Warning, at, message);
+            self.found.add(codes::COPIED, Severity::Warning, at, message);
         }
     }
 
@@ -243,7 +244,7 @@ impl Walk<'_, '_> {
                             "the compressed cluster at {place} is referenced here and at {first}, expected once"
                         )
                     };
-                    found.add("qcow2.l2.payload-shared", Severity::Warning, second, message);
+                    found.add(codes::L2_PAYLOAD_SHARED, Severity::Warning, second, message);
                 }
             },
         )?;

@@ -27,7 +27,7 @@ mod check;
 mod check_data_file;
 mod cluster_size;
 mod clusters;
-mod codes;
+pub mod codes;
 mod counts;
 mod cross_check;
 mod disk;

@@ -5,14 +5,12 @@
 use imgprep_format_kit::Invalid;
 
 use crate::Corrupt;
+use crate::codes;
 use crate::layout::{COMPRESSED, COPIED, OFFSET_MASK, ZERO};
-
-/// Code of an invalid entry of either table.
-const ENTRY: &str = "qcow2.table.entry";
 
 /// The offset of an L2 table; `None` if it is not allocated.
 pub(crate) fn l1(found: u64, at: u64, cluster_bits: u32) -> Result<Option<u64>, Invalid> {
-    let bad = |reason| Invalid::Entry { code: ENTRY, at, table: "L1", found, reason };
+    let bad = |reason| Invalid::Entry { code: codes::TABLE_ENTRY, at, table: "L1", found, reason };
     if found & !(OFFSET_MASK | COPIED) != 0 {
         return Err(bad("bits that must be zero are set"));
     }
@@ -77,7 +75,7 @@ pub(crate) struct Rules {
 
 impl Rules {
     pub(crate) fn l2(self, found: u64, at: u64) -> Result<Cluster, Invalid> {
-        let bad = |reason| Invalid::Entry { code: ENTRY, at, table: "L2", found, reason };
+        let bad = |reason| Invalid::Entry { code: codes::TABLE_ENTRY, at, table: "L2", found, reason };
         if found & COMPRESSED != 0 {
             return if self.has_data_file {
                 Err(bad("a compressed cluster with an external data file"))
@@ -201,7 +199,7 @@ mod tests {
         let reason = "COPIED is set without a table";
         assert_eq!(
             l1(COPIED, 9, 16),
-            Err(Invalid::Entry { code: ENTRY, at: 9, table: "L1", found: COPIED, reason })
+            Err(Invalid::Entry { code: codes::TABLE_ENTRY, at: 9, table: "L1", found: COPIED, reason })
         );
         assert!(matches!(l1(0x10001, 9, 16), Err(Invalid::Entry { at: 9, table: "L1", .. })));
         assert!(matches!(l1(0x10200, 9, 16), Err(Invalid::Entry { at: 9, table: "L1", .. })));

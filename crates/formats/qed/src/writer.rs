@@ -263,7 +263,7 @@ mod tests {
             let shape = Shape::new(cluster, table).unwrap();
             assert!(QedWriter::new(most, shape).is_ok());
             let error = QedWriter::new(most + 512, shape).err().unwrap();
-            assert_eq!(error.code(), "qed.write.disk-too-large");
+            assert_eq!(error.code().id, "qed.write.disk-too-large");
             assert_eq!(error.detail(), Some(&Unsupported::WriteDiskTooLarge { size: most + 512, most }));
         }
     }

@@ -6,6 +6,7 @@ use imgprep_format_kit::{Flow, Invalid};
 use imgprep_map::{Error, FileId, ReadAt, Source, usize_of};
 
 use crate::Corrupt;
+use crate::codes;
 use crate::header::Header;
 use crate::tables::{Block, block};
 
@@ -156,7 +157,7 @@ impl Map {
             let allocated = self.header.raw.allocated;
             return Corrupt::PastAllocated { at, found: number, allocated }.into();
         }
-        let (code, Range { start, end }) = ("vdi.block.past-end", place);
+        let (code, Range { start, end }) = (codes::BLOCK_PAST_END, place);
         Invalid::DataPastEnd { code, at, start, end, file_len }.into()
     }
 

@@ -12,6 +12,7 @@ use imgprep_format_kit::first_nonzero_in;
 use imgprep_map::{Error, Finding, LastHole, ReadAt, Severity, Source, usize_of};
 
 use crate::bitmap::Runs;
+use crate::codes;
 use crate::layout::SECTOR;
 use crate::map::Sparse;
 
@@ -56,7 +57,7 @@ pub(crate) fn check(
             "{blocks} data in {sectors} whose bit in the sector bitmap is clear: they read as zeros, but other programs may read the data"
         );
         let _ =
-            found(Finding { code: "vhd.bitmap.clear", severity: Severity::Warning, at: Some(at), message });
+            found(Finding { code: codes::BITMAP_CLEAR, severity: Severity::Warning, at: Some(at), message });
     }
     Ok(())
 }

@@ -12,6 +12,7 @@ use imgprep_map::{CoverageSweep, Error, LastHole, ReadAt, Report, Swept, Use, us
 use crate::bat_walk::Entry;
 use crate::batmap::Batmap;
 use crate::bitmap::Runs;
+use crate::codes;
 use crate::layout::SECTOR;
 use crate::map::Sparse;
 
@@ -38,7 +39,7 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
                     leaks = leaks.saturating_add(count);
                     let Range { start, end } = gap;
                     let message = format!("bytes {start}..{end} have space for {count} unreferenced blocks");
-                    report.warning("vhd.check.leak", start, message);
+                    report.warning(codes::CHECK_LEAK, start, message);
                 }
             }
             // The usage check compares the blocks of the disk with each other and with all structures.
@@ -50,7 +51,7 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
                     let message = format!(
                         "an entry past the end of the disk references bytes {start}..{end}, which are used otherwise: an enlarged disk would share them"
                     );
-                    report.warning("vhd.check.bat-overlap", spare, message);
+                    report.warning(codes::CHECK_BAT_OVERLAP, spare, message);
                 }
             }
         },
@@ -131,7 +132,7 @@ fn padding(
 ) -> Result<(), Error> {
     if let Some((at, byte)) = first_nonzero_in(file, hole, range)? {
         let message = format!("byte {byte:#04x} in a sector bitmap after the bits of its block, expected 0");
-        report.note("vhd.check.bitmap-padding", at, message);
+        report.note(codes::CHECK_BITMAP_PADDING, at, message);
     }
     Ok(())
 }
@@ -145,7 +146,7 @@ fn beyond(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<()
             "entry {index} is {value:#010x} ({count} adjacent such entries), but the disk has {} blocks: expected 0xffffffff",
             map.blocks()
         );
-        report.warning("vhd.check.bat-beyond-disk", at, message);
+        report.warning(codes::CHECK_BAT_BEYOND_DISK, at, message);
     };
     let _ = map.entries(file, map.blocks()..(map.bat.end - map.bat.start) / 4, |entry| {
         match &mut run {
@@ -175,7 +176,7 @@ pub(crate) fn batmap(
     let bits = (place.end - place.start) * 8;
     if bits < map.blocks() {
         let message = format!("XenServer's batmap has {bits} bits, but the disk has {} blocks", map.blocks());
-        report.warning("vhd.check.batmap-short", batmap.at + 16, message);
+        report.warning(codes::CHECK_BATMAP_SHORT, batmap.at + 16, message);
     }
     let mut walk = BatmapWalk { map, place, seen: 0, failed: None };
     let covered = map.blocks().min(bits);
@@ -213,14 +214,14 @@ impl BatmapWalk<'_> {
                 "XenServer's batmap marks block {} as full, but its sector bitmap at {block} does not: XenServer reads unwritten sectors",
                 entry.index
             );
-            report.error("vhd.check.batmap-full", at, 1, message);
+            report.error(codes::CHECK_BATMAP_FULL, at, 1, message);
         } else if is_full && !bit && self.map.stored(entry.index * self.map.block_size) == self.map.block_size
         {
             let message = format!(
                 "the sector bitmap of block {} at {block} has every bit set, but XenServer's batmap does not mark the block as full",
                 entry.index
             );
-            report.note("vhd.check.batmap-missing", at, message);
+            report.note(codes::CHECK_BATMAP_MISSING, at, message);
         }
     }
 
@@ -248,7 +249,7 @@ impl BatmapWalk<'_> {
                     "XenServer's batmap marks block {} as full, but no entry references it",
                     self.seen
                 );
-                report.warning("vhd.check.batmap-unused", at, message);
+                report.warning(codes::CHECK_BATMAP_UNUSED, at, message);
             }
             self.seen += 1;
         }
@@ -307,7 +308,7 @@ mod tests {
         }
         let mut found = Vec::new();
         let mut take = |finding: imgprep_map::Finding| {
-            found.push((finding.code, finding.at.unwrap()));
+            found.push((finding.code.id, finding.at.unwrap()));
             ControlFlow::Continue(())
         };
         let mut report = Report::new(&mut take);

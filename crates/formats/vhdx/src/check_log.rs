@@ -4,6 +4,7 @@ use alloc::format;
 
 use imgprep_map::{Error, ReadAt, Report};
 
+use crate::codes;
 use crate::layout::{RawEntry, SECTOR};
 use crate::log::{Entry, Log};
 use crate::map::Map;
@@ -38,12 +39,12 @@ fn behind(log: &Log<'_>, at: u64, number: u64, last: u64, report: &mut Report<'_
         let message = format!(
             "log entry {number} is valid but cannot be replayed: the entries between {last} and it are missing"
         );
-        report.error("vhdx.check.log-lost", place, 1, message);
+        report.error(codes::CHECK_LOG_LOST, place, 1, message);
     } else {
         let message = format!(
             "log entry {number} is damaged: entries up to {last} are replayed, later changes are lost"
         );
-        report.warning("vhdx.check.log-torn", place, message);
+        report.warning(codes::CHECK_LOG_TORN, place, message);
     }
     Ok(())
 }
@@ -55,9 +56,9 @@ fn length(map: &Map, log: &Log<'_>, head: &Entry, report: &mut Report<'_>) {
         let message = format!(
             "the file has {found} bytes, but {expected} according to its log: the rest reads as zeros"
         );
-        report.warning("vhdx.check.log-length", at, message);
+        report.warning(codes::CHECK_LOG_LENGTH, at, message);
     } else if found > expected {
         let message = format!("the file has {found} bytes, but {expected} according to its log");
-        report.note("vhdx.check.log-length", at, message);
+        report.note(codes::CHECK_LOG_LENGTH, at, message);
     }
 }

@@ -5,6 +5,7 @@ use alloc::sync::Arc;
 use imgprep_format_kit::{Fields, Invalid};
 use imgprep_map::{Error, Limits, Overlay, ReadAt};
 
+use crate::codes;
 use crate::header::Header;
 use crate::layout::{DATA_DESCRIPTOR, DESCRIPTOR, ENTRY_HEAD, SECTOR};
 use crate::log::{Entry, Log};
@@ -42,7 +43,7 @@ pub(crate) fn replay(file: &dyn ReadAt, header: &Header, limits: &Limits) -> Res
     }
     let last = head.raw.last_file_offset;
     if last > MAX_FILE {
-        let (code, at) = ("vhdx.log.field", log.place(head.at) + 56);
+        let (code, at) = (codes::LOG_FIELD, log.place(head.at) + 56);
         let (field, expected) = ("LastFileOffset", "less than 2^63");
         return Err(Invalid::Field { code, at, field, expected, found: last }.into());
     }

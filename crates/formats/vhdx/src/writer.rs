@@ -206,7 +206,7 @@ mod tests {
             let largest = VhdxWriter::new(MAX_SIZE, options, [0; 16]).unwrap();
             assert!(u64::from(largest.written.bat_len) >= largest.bat.entries() * 8);
             let error = VhdxWriter::new(MAX_SIZE + 512, options, [0; 16]).err().unwrap();
-            assert_eq!(error.code(), "vhdx.write.disk-too-large");
+            assert_eq!(error.code().id, "vhdx.write.disk-too-large");
             let (size, most) = (MAX_SIZE + 512, MAX_SIZE);
             assert_eq!(error.detail(), Some(&Unsupported::WriteDiskTooLarge { size, most }));
         }

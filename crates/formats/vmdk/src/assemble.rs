@@ -10,6 +10,7 @@ use imgprep_map::{
     Severity,
 };
 
+use crate::codes;
 use crate::descriptor::Descriptor;
 use crate::extent_line::{Line, Storage};
 use crate::facts::{Shown, facts};
@@ -146,7 +147,7 @@ fn agree(sparse: &mut Sparse, sectors: u64) -> Result<(), Error> {
         tables.capacity = expected * SECTOR;
     }
     sparse.findings.push(Finding {
-        code: "vmdk.extent.rounded",
+        code: codes::EXTENT_ROUNDED,
         severity: Severity::Note,
         at: Some(sparse.capacity_at),
         message: format!("the extent has {found} sectors, rounded up to whole grains from {expected}"),
@@ -167,7 +168,7 @@ pub(crate) fn monolithic(mut sparse: Sparse, descriptor: &Descriptor) -> Result<
     let Some(line) = descriptor.lines.first() else {
         let message = "the descriptor names no extent: its own file is used as the disk";
         layout.findings.push(Finding {
-            code: "vmdk.descriptor.no-extents",
+            code: codes::DESCRIPTOR_NO_EXTENTS,
             severity: Severity::Warning,
             at: Some(descriptor.at),
             message: message.into(),
@@ -197,7 +198,7 @@ pub(crate) fn alone(mut sparse: Sparse, options: &ParseOptions) -> Result<Image,
     let refusal = Unsupported::Alone { what: sparse.what };
     if options.salvage {
         layout.findings.push(Finding {
-            code: "vmdk.extent.alone",
+            code: codes::EXTENT_ALONE,
             severity: Severity::Error,
             at: Some(0),
             message: "an extent without its descriptor is read as a complete disk without a parent".into(),

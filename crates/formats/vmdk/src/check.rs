@@ -10,11 +10,13 @@ use alloc::vec::Vec;
 use core::ops::{ControlFlow, Range};
 
 use imgprep_map::{
-    Contradictions, CoverageSweep, Error, FileId, Files, Finding, ReadAt, Report, StructureCounts, Swept, Use,
+    Code, Contradictions, CoverageSweep, Error, FileId, Files, Finding, ReadAt, Report, StructureCounts,
+    Swept, Use,
 };
 
 use crate::check_header::{Frame, frame};
 use crate::check_text::Text;
+use crate::codes;
 use crate::file_report::FileReport;
 use crate::grain_walk::walk_grains;
 use crate::layout::SECTOR;
@@ -65,11 +67,11 @@ pub(crate) fn check(
 /// Codes of findings that contradict the tables that a conversion reads.
 ///
 /// These are differing copies, stream grains without a table entry, and entries past the end of the disk.
-const CONTRADICTIONS: [&str; 4] = [
-    "vmdk.check.redundant",
-    "vmdk.check.leak",
-    "vmdk.check.table-beyond-capacity",
-    "vmdk.check.entry-beyond-capacity",
+const CONTRADICTIONS: [&Code; 4] = [
+    codes::CHECK_REDUNDANT,
+    codes::CHECK_LEAK,
+    codes::CHECK_TABLE_BEYOND_CAPACITY,
+    codes::CHECK_ENTRY_BEYOND_CAPACITY,
 ];
 
 /// Compare the tables that a conversion reads with other structures in the files.
@@ -127,7 +129,7 @@ fn flat(map: &Map, id: FileId, file: &dyn ReadAt, file_report: &mut FileReport<'
     let used = ends.max().unwrap_or(0);
     if used < file.len() {
         let message = format!("the file has {} bytes, but the disk uses only the first {used}", file.len());
-        file_report.note("vmdk.check.flat-longer", used, message);
+        file_report.note(codes::CHECK_FLAT_LONGER, used, message);
     }
 }
 
@@ -181,20 +183,20 @@ fn count(
                 "a grain is at {at}, before {}, where grains begin according to the header",
                 frame.overhead
             );
-            file_report.warning("vmdk.check.grain-in-overhead", entry, message);
+            file_report.warning(codes::CHECK_GRAIN_IN_OVERHEAD, entry, message);
         }
         if at >= frame.free.unwrap_or(u64::MAX) {
             let message = format!(
                 "a grain is at {at}, but the header marks everything from {} on as free",
                 frame.free.unwrap_or(0)
             );
-            file_report.warning("vmdk.check.grain-in-free", entry, message);
+            file_report.warning(codes::CHECK_GRAIN_IN_FREE, entry, message);
         }
         if frame.grains.as_ref().is_some_and(|grains| behind > grains.end) {
             let grains = frame.grains.clone().unwrap_or_default();
             let message =
                 format!("a grain is at {at}, but grains must be at bytes {}..{}", grains.start, grains.end);
-            file_report.warning("vmdk.check.grain-outside", entry, message);
+            file_report.warning(codes::CHECK_GRAIN_OUTSIDE, entry, message);
         }
     })?;
     let checked = &mut file_report.report.counts;
@@ -240,7 +242,7 @@ fn leaks(
                 let kind = if magic == Magic::Cowd { "a COWD file" } else { "the file" };
                 let message =
                     format!("bytes {start}..{end} of {kind} have space for {count} unreferenced grains");
-                file_report.warning("vmdk.check.leak", start, message);
+                file_report.warning(codes::CHECK_LEAK, start, message);
             }
         },
     )?;

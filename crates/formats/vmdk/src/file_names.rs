@@ -115,7 +115,7 @@ mod tests {
     #[test]
     fn names_that_a_descriptor_cannot_contain_are_rejected() {
         for name in ["", "a\".vmdk", "a\nb.vmdk", "a\u{7f}.vmdk", "a\u{fffd}.vmdk"] {
-            assert_eq!(check_name(name).unwrap_err().code(), "vmdk.write.name", "{name:?}");
+            assert_eq!(check_name(name).unwrap_err().code().id, "vmdk.write.name", "{name:?}");
         }
         assert!(check_name("a b ü.vmdk").is_ok());
     }

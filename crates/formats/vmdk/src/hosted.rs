@@ -7,6 +7,7 @@ use alloc::vec::Vec;
 
 use imgprep_map::{Detail as _, Error, Finding, ParseOptions, ReadAt, Severity};
 
+use crate::codes;
 use crate::error::HEADER_CODES;
 use crate::layout::{
     DIRECTORY_AT_END, FLAG_COMPRESSED, FLAG_MARKERS, FLAG_NEWLINES, FLAG_REDUNDANT, FLAG_ZEROED,
@@ -141,7 +142,7 @@ fn place_end(file: &dyn ReadAt, end: u64, sparse: &mut Sparse) -> Result<Option<
     }
     if end < file_len {
         sparse.findings.push(Finding {
-            code: "vmdk.stream.zeros-behind",
+            code: codes::STREAM_ZEROS_BEHIND,
             severity: Severity::Note,
             at: Some(end),
             message: format!("the stream ends at {end}, and bytes {end}..{file_len} are zeros"),
@@ -160,7 +161,7 @@ fn place_redundant(file: &dyn ReadAt, raw: &RawHosted, tables: &mut Tables, spar
         tables.redundant = Some(start);
     } else {
         sparse.findings.push(Finding {
-            code: "vmdk.redundant.past-end",
+            code: codes::REDUNDANT_PAST_END,
             severity: Severity::Warning,
             at: Some(48),
             message: format!("the redundant grain directory at {start} is outside the file"),
@@ -215,7 +216,7 @@ fn findings(raw: &RawHosted) -> Vec<Finding> {
     let mut findings = Vec::new();
     if raw.unclean_shutdown != 0 {
         findings.push(Finding {
-            code: "vmdk.header.dirty",
+            code: codes::HEADER_DIRTY,
             severity: Severity::Warning,
             at: Some(72),
             message: "the extent was not closed properly: its last writes may be missing".into(),
@@ -224,7 +225,7 @@ fn findings(raw: &RawHosted) -> Vec<Finding> {
     let unknown = raw.flags & !KNOWN_FLAGS;
     if unknown != 0 {
         findings.push(Finding {
-            code: "vmdk.header.flags",
+            code: codes::HEADER_FLAGS,
             severity: Severity::Warning,
             at: Some(8),
             message: format!("unknown flags {unknown:#x}"),
@@ -327,7 +328,7 @@ mod tests {
         let cut = read(&vec![b'K'; 511], &ParseOptions::default()).err().unwrap();
         assert_eq!(
             cut.detail(),
-            Some(&Invalid::HeaderCut { code: "vmdk.header.cut", expected: 512, file_len: 511 })
+            Some(&Invalid::HeaderCut { code: codes::HEADER_CUT, expected: 512, file_len: 511 })
         );
     }
 
@@ -349,7 +350,7 @@ mod tests {
     #[test]
     fn oddities_are_findings() {
         let codes = |edits: &[(usize, &[u8])]| -> Vec<_> {
-            with(edits).unwrap().findings.iter().map(|finding| (finding.code, finding.at)).collect()
+            with(edits).unwrap().findings.iter().map(|finding| (finding.code.id, finding.at)).collect()
         };
         assert_eq!(codes(&[(72, &[1])]), [("vmdk.header.dirty", Some(72))]);
         assert_eq!(codes(&[(11, &[0x80])]), [("vmdk.header.flags", Some(8))]);

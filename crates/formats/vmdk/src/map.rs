@@ -184,7 +184,7 @@ mod tests {
         let (map, file) = huge();
         let mut codes = Vec::new();
         let checked = map.check(&(&file as &dyn ReadAt), &mut |finding| {
-            codes.push(finding.code);
+            codes.push(finding.code.id);
             ControlFlow::Continue(())
         });
         let checked = checked.unwrap();

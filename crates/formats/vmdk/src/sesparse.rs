@@ -154,7 +154,7 @@ mod tests {
 
     fn refused(edits: &[(usize, &[u8])]) -> (&'static str, Option<u64>) {
         let error = with(edits).err().unwrap_or_else(|| panic!("{edits:?} is read"));
-        (error.code(), error.at())
+        (error.code().id, error.at())
     }
 
     #[test]

@@ -5,6 +5,7 @@ use alloc::string::String;
 use imgprep_map::{Finding, Severity};
 
 use crate::Corrupt;
+use crate::codes;
 use crate::extent_line::{is_extent_line, shown};
 use crate::key_values::{is_decisive, key_and_value};
 
@@ -25,7 +26,7 @@ pub(crate) fn behind(text: &[u8], end: usize, at: u64) -> Result<Option<Finding>
         return Err(Corrupt::Nul { at: at + end as u64, line: shown(line) });
     }
     let message = String::from("bytes follow the end of the text");
-    let (code, severity, at) = ("vmdk.descriptor.behind-end", Severity::Warning, at + (end + first) as u64);
+    let (code, severity, at) = (codes::DESCRIPTOR_BEHIND_END, Severity::Warning, at + (end + first) as u64);
     Ok(Some(Finding { code, severity, at: Some(at), message }))
 }
 

@@ -123,7 +123,7 @@ mod tests {
         for subformat in [Subformat::MonolithicSparse, STREAM] {
             assert!(writer(options(most, subformat), "").is_ok());
             let error = writer(options(most + 512, subformat), "").err().unwrap();
-            assert_eq!(error.code(), "vmdk.write.disk-too-large");
+            assert_eq!(error.code().id, "vmdk.write.disk-too-large");
             assert_eq!(error.detail(), Some(&Unsupported::WriteDiskTooLarge { size: most + 512, most }));
         }
     }
@@ -143,7 +143,7 @@ mod tests {
                     Err(error) => break error,
                 }
             };
-            assert_eq!(error.code(), "vmdk.write.file-too-large");
+            assert_eq!(error.code().id, "vmdk.write.file-too-large");
             assert!(((2 << 40) - (2 << 20)..2 << 40).contains(&at), "{subformat:?}: {at}");
         }
     }

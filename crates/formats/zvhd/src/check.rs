@@ -8,8 +8,9 @@ use alloc::string::String;
 use core::ops::ControlFlow;
 
 use imgprep_format_kit::first_nonzero_in;
-use imgprep_map::{Error, Finding, LastHole, ReadAt, Severity};
+use imgprep_map::{Code, Error, Finding, LastHole, ReadAt, Severity};
 
+use crate::codes;
 use crate::layout::{BLOCK, COOKIE_ZVHD2, PAGE, RawHeader};
 use crate::record::Record;
 
@@ -54,7 +55,7 @@ pub(crate) struct Teller<'f>(pub(crate) &'f mut dyn FnMut(Finding) -> ControlFlo
 impl Teller<'_> {
     pub(crate) fn add(
         &mut self,
-        code: &'static str,
+        code: &'static Code,
         severity: Severity,
         at: u64,
         message: String,
@@ -67,15 +68,15 @@ impl Teller<'_> {
         let whole = marks.original.div_ceil(GIB).saturating_mul(GIB);
         if marks.current != whole {
             let message = format!("current size is {}, expected the next whole GiB {whole}", marks.current);
-            self.add("zvhd.header.current-size", Severity::Error, marks.page + 48, message)?;
+            self.add(codes::HEADER_CURRENT_SIZE, Severity::Error, marks.page + 48, message)?;
         }
         if marks.disk_type != DYNAMIC {
             let message = format!("disk type is {}, expected {DYNAMIC}", marks.disk_type);
-            self.add("zvhd.header.disk-type", Severity::Warning, marks.page + 60, message)?;
+            self.add(codes::HEADER_DISK_TYPE, Severity::Warning, marks.page + 60, message)?;
         }
         if marks.application != *b"tap\0" {
             let message = format!("the application is {:02x?}, expected \"tap\"", marks.application);
-            self.add("zvhd.header.application", Severity::Warning, marks.page + 28, message)?;
+            self.add(codes::HEADER_APPLICATION, Severity::Warning, marks.page + 28, message)?;
         }
         ControlFlow::Continue(())
     }
@@ -89,7 +90,7 @@ impl Teller<'_> {
             return Ok(ControlFlow::Continue(()));
         }
         let message = format!("no header page after the records: found {found:02x?}");
-        Ok(self.add("zvhd.header.middle", Severity::Error, at, message))
+        Ok(self.add(codes::HEADER_MIDDLE, Severity::Error, at, message))
     }
 
     /// Report a record that begins at `start` instead of `expected`.
@@ -98,7 +99,7 @@ impl Teller<'_> {
             return ControlFlow::Continue(());
         }
         let message = format!("the record begins at {start}, but the one before it ends at {expected}");
-        self.add("zvhd.record.gap", Severity::Error, start, message)
+        self.add(codes::RECORD_GAP, Severity::Error, start, message)
     }
 
     /// Report a record longer than [`MOST_RECORD`].
@@ -111,7 +112,7 @@ impl Teller<'_> {
         let len = record.len;
         let message =
             format!("the record has {len} bytes, but the vendor's reader supports at most {MOST_RECORD}");
-        self.add("zvhd.record.size", Severity::Error, record.at, message)
+        self.add(codes::RECORD_SIZE, Severity::Error, record.at, message)
     }
 
     /// Report a gap between the last record and the header page behind the records.
@@ -120,7 +121,7 @@ impl Teller<'_> {
             return ControlFlow::Continue(());
         }
         let message = format!("the last record ends at {end}, but the page after it is at {middle}");
-        self.add("zvhd.record.gap", Severity::Error, end, message)
+        self.add(codes::RECORD_GAP, Severity::Error, end, message)
     }
 
     /// Report nonzero bytes in the unused rest of the last index segment.
@@ -134,7 +135,7 @@ impl Teller<'_> {
     ) -> Result<ControlFlow<()>, Error> {
         if let Some((at, _)) = first_nonzero_in(file, &mut LastHole::default(), from..end)? {
             let message = "bytes follow the index entry of the last data block: they are ignored";
-            return Ok(self.add("zvhd.index.rest", Severity::Note, at, message.into()));
+            return Ok(self.add(codes::INDEX_REST, Severity::Note, at, message.into()));
         }
         Ok(ControlFlow::Continue(()))
     }

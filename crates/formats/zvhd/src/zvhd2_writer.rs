@@ -207,11 +207,11 @@ mod tests {
         let size = (1 << 53) + 1;
         let error = writer(size, ZSTD).err().unwrap();
         assert_eq!(error.detail(), Some(&Unsupported::DiskTooLarge { size }));
-        assert_eq!(error.code(), "zvhd.write.disk-too-large");
+        assert_eq!(error.code().id, "zvhd.write.disk-too-large");
         assert!(writer(u64::from(u32::MAX) * BLOCK, ZSTD).is_ok(), "the largest disk that has block numbers");
         let error = writer(1, Compression::Deflate { level: 6, window_bits: 12 }).err().unwrap();
         assert_eq!(error.detail(), Some(&Unsupported::WriteCompression));
-        assert_eq!(error.code(), "zvhd.write.packing");
+        assert_eq!(error.code().id, "zvhd.write.packing");
     }
 
     #[cfg(target_pointer_width = "64")]
@@ -221,7 +221,7 @@ mod tests {
         for (index, bitmap) in [(1 << 32, 0), (0, 1 << 32)] {
             let error = writer.complete(index, bitmap).unwrap_err();
             assert_eq!(error.detail(), Some(&Unsupported::IndexTooLarge));
-            assert_eq!(error.code(), "zvhd.write.index-too-large");
+            assert_eq!(error.code().id, "zvhd.write.index-too-large");
         }
         assert!(writer.complete((1 << 32) - 524_288, (1 << 32) - 4096).is_ok());
     }

@@ -11,11 +11,12 @@ use imgprep_map::{Class, Error, Facts, Finding, ReadAt as _, Severity, Value};
 use imgprep_open::{DetectedFile, FollowPolicy, open_detected, open_given};
 use imgprep_policy::{
     BitmapFile, Boot, Conversion, Kind, Place, Profile, RuleId, Sectors, Subject, Violation, judge,
+    rule_of_finding,
 };
 
 use super::inside::inside;
 use super::{CheckOptions, CheckedFile};
-use crate::codes::{rule_of_error, rule_of_finding};
+use crate::codes::rule_of_error;
 use crate::folder::kind_of;
 use crate::optimize::is_rewritable;
 use crate::safety::{names, under};

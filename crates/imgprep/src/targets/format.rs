@@ -258,7 +258,7 @@ mod tests {
             let error = Target::parse(name, options.iter().copied()).unwrap_err();
             assert!(error.to_string().ends_with(want), "{name} {options:?}: {error}");
             let is_level = matches!(error, TargetError::Level { .. });
-            assert_eq!(error.code(), if is_level { "convert.level" } else { "convert.option" });
+            assert_eq!(error.code().id, if is_level { "convert.level" } else { "convert.option" });
         }
     }
 

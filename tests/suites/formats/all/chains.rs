@@ -127,7 +127,7 @@ fn a_chain_ends_at_its_limit() {
         )
     };
     assert_eq!(open("2.qcow2", 3).unwrap().layers().len(), 3);
-    assert_eq!(open("3.qcow2", 3).err().unwrap().code(), "open.chain.depth");
+    assert_eq!(open("3.qcow2", 3).err().unwrap().code().id, "open.chain.depth");
     assert_eq!(open("0.qcow2", 1).unwrap().layers().len(), 1);
     // The default limit.
     disk(folder, "255.qcow2", &[]);
@@ -136,7 +136,7 @@ fn a_chain_ends_at_its_limit() {
     let chain = image("vdi-chain-of-three");
     write_files(&chain.files, folder).unwrap();
     assert_eq!(open("vdi-chain-of-three.vdi", 3).unwrap().layers().len(), 3);
-    assert_eq!(open("vdi-chain-of-three.vdi", 2).err().unwrap().code(), "open.chain.depth");
+    assert_eq!(open("vdi-chain-of-three.vdi", 2).err().unwrap().code().id, "open.chain.depth");
 }
 
 #[test]
@@ -448,6 +448,6 @@ fn file_that_shrinks_while_it_is_opened_is_an_io_error() {
     let file = imgprep::SourceFile::open(&path, imgprep::SourceOptions::default()).unwrap();
     std::fs::OpenOptions::new().write(true).open(&path).unwrap().set_len(65536).unwrap();
     let error = imgprep::open_source("a.vhdx".into(), file, &imgprep::OpenOptions::default()).unwrap_err();
-    assert_eq!((error.class(), error.code()), (imgprep::Class::Io, "io.read.changed"), "{error}");
+    assert_eq!((error.class(), error.code().id), (imgprep::Class::Io, "io.read.changed"), "{error}");
     assert!(error.at().is_some(), "{error}");
 }

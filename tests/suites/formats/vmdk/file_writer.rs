@@ -219,7 +219,7 @@ fn an_image_of_several_files_is_written_to_paths_only() {
     let disk = imgprep::open_reader(vec![7; 512]).unwrap();
     let target = Target::parse("vmdk", [VARIANTS[0]]).unwrap();
     let error = disk.convert(target).write_to(MemoryOutput::new()).unwrap_err();
-    assert_eq!(error.code(), "convert.needs-names");
+    assert_eq!(error.code().id, "convert.needs-names");
 }
 
 /// The old descriptor is never next to the new extents.

@@ -31,7 +31,7 @@ fn a_flipped_byte_in_a_zstd_payload_is_never_other_bytes() {
             match to_raw(&source, &target) {
                 Ok(read) => assert!(read == disk, "byte {at} ^ {flip:#x}: other bytes"),
                 Err(error) => {
-                    codes.insert(error.code());
+                    codes.insert(error.code().id);
                 }
             }
         }
@@ -205,7 +205,7 @@ fn contradicting_header_pages_and_unknown_versions_are_rejected() {
     for (name, file, code, at) in cases {
         std::fs::write(&path, file).unwrap();
         let error = open(&path, None).err().unwrap_or_else(|| panic!("{name}: it opens"));
-        assert_eq!((error.code(), error.at()), (code, Some(at as u64)), "{name}: {error}");
+        assert_eq!((error.code().id, error.at()), (code, Some(at as u64)), "{name}: {error}");
     }
     for (name, file, expected) in [
         ("one.zvhd2", &good[..PAGE], "12288"),
@@ -215,7 +215,7 @@ fn contradicting_header_pages_and_unknown_versions_are_rejected() {
         std::fs::write(temp.path().join(name), file).unwrap();
         let error = open(&temp.path().join(name), None).err().unwrap();
         let len = file.len() as u64;
-        assert_eq!((error.code(), error.at()), ("zvhd.file.too-short", Some(len)), "{name}: {error}");
+        assert_eq!((error.code().id, error.at()), ("zvhd.file.too-short", Some(len)), "{name}: {error}");
         assert!(error.to_string().contains(expected), "{error}");
     }
 }
@@ -245,7 +245,7 @@ fn a_checksum_from_before_the_hidden_flag_was_set_is_accepted() {
         for (version, application) in [(0x0001_0004, b"tap\0"), (0x0001_0001, b"vpc ")] {
             std::fs::write(&path, hidden(&good, version, application)).unwrap();
             let error = open(&path, None).err().unwrap();
-            assert_eq!(error.code(), "zvhd.header.checksum", "{name} {version:#x}: {error}");
+            assert_eq!(error.code().id, "zvhd.header.checksum", "{name} {version:#x}: {error}");
         }
     }
 }
@@ -352,7 +352,7 @@ fn zvhd_with_too_many_records_is_rejected() {
     let mut options = imgprep::OpenOptions::default();
     options.parse.limits.resident_bytes = 24;
     let error = Disk::open(&path, &options).err().unwrap();
-    assert_eq!((error.code(), error.at()), ("zvhd.limit.records", Some(2 * PAGE as u64)), "{error}");
+    assert_eq!((error.code().id, error.at()), ("zvhd.limit.records", Some(2 * PAGE as u64)), "{error}");
     options.parse.limits.resident_bytes = 48;
     assert!(Disk::open(&path, &options).is_ok());
 }

@@ -87,7 +87,11 @@ fn page_behind_the_records_matches_the_vendor_and_a_cut_there_is_rejected() {
         assert_ne!(sealed, want, "the checksum is stale");
         std::fs::write(folder.join("cut.zvhd2"), &file[..middle + PAGE]).unwrap();
         let error = open(&folder.join("cut.zvhd2"), None).err().unwrap();
-        assert_eq!((error.code(), error.at()), ("zvhd.header.checksum", Some(middle as u64 + 64)), "{error}");
+        assert_eq!(
+            (error.code().id, error.at()),
+            ("zvhd.header.checksum", Some(middle as u64 + 64)),
+            "{error}"
+        );
     }
 }
 
@@ -262,7 +266,7 @@ fn verify_detects_damaged_padding_of_the_last_block() {
     let error = run(true).err();
     assert!(is_done.get(), "the temporary was damaged while it was read back");
     let error = error.expect("damage is seen");
-    assert_eq!(error.code(), "verify.differs", "{error}");
+    assert_eq!(error.code().id, "verify.differs", "{error}");
     assert_eq!(error.disk(), Some(2 * BLOCK as u64..3 * BLOCK as u64));
     assert!(!folder.join("out.zvhd2").exists());
 }

@@ -208,7 +208,7 @@ fn data_past_the_end_is_found() {
     let bytes = (1 << 20) - 512..(1 << 20) + 512;
     let uses = vec![file_use(bytes.clone(), UseKind::Data, 0)];
     let want = EngineError::PastEnd { bytes, user: (UseKind::Data, Some(0)), file_len: 1 << 20 };
-    assert_eq!(imgprep_map::Detail::code(&want), "claims.past-end");
+    assert_eq!(imgprep_map::Detail::code(&want).id, "claims.past-end");
     assert_eq!(check_with(uses, 1 << 20), Some(want));
 }
 
