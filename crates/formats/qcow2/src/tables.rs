@@ -74,25 +74,32 @@ pub(crate) struct Rules {
 }
 
 impl Rules {
+    /// The state of a cluster. `at` is the file offset of its entry.
+    #[inline]
     pub(crate) fn l2(self, found: u64, at: u64) -> Result<Cluster, Invalid> {
-        let bad = |reason| Invalid::Entry { code: codes::TABLE_ENTRY, at, table: "L2", found, reason };
+        self.cluster(found).map_err(|reason| invalid(found, at, reason))
+    }
+
+    /// The state of a cluster, or what is wrong with its entry.
+    #[inline]
+    fn cluster(self, found: u64) -> Result<Cluster, &'static str> {
         if found & COMPRESSED != 0 {
             return if self.has_data_file {
-                Err(bad("a compressed cluster with an external data file"))
+                Err("a compressed cluster with an external data file")
             } else {
                 Ok(self.compressed(found))
             };
         }
         let is_zero = found & ZERO != 0;
         if found & !(OFFSET_MASK | COPIED | ZERO) != 0 || (is_zero && !self.has_zero_flag) {
-            return Err(bad("bits that must be zero are set"));
+            return Err("bits that must be zero are set");
         }
         let offset = found & OFFSET_MASK;
         if !offset.is_multiple_of(1 << self.cluster_bits) {
-            return Err(bad("the offset is not a multiple of the cluster size"));
+            return Err("the offset is not a multiple of the cluster size");
         }
         if found == COPIED && !self.has_data_file {
-            return Err(bad("COPIED is set without a cluster"));
+            return Err("COPIED is set without a cluster");
         }
         // Offset 0 of an external data file is valid: COPIED marks it as allocated.
         let has_offset = offset != 0 || (self.has_data_file && found & COPIED != 0);
@@ -114,6 +121,12 @@ impl Rules {
         let len = u32::try_from((sectors + 1) * 512 - at % 512).unwrap_or(u32::MAX);
         Cluster::Compressed { at, len }
     }
+}
+
+/// Not inlined: walks over the tables get here once at most.
+#[cold]
+fn invalid(found: u64, at: u64, reason: &'static str) -> Invalid {
+    Invalid::Entry { code: codes::TABLE_ENTRY, at, table: "L2", found, reason }
 }
 
 /// State of one subcluster according to the bitmap.
