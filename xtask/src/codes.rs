@@ -2,6 +2,7 @@
 
 use std::fmt::Write;
 
+use imgprep::map::RemedyTemplate;
 use imgprep::policy::rule;
 use imgprep::{Class, Code};
 
@@ -48,8 +49,15 @@ fn rule_and_remedy(code: &Code) -> String {
     let link = |id: &str| format!("[{id}](rules.md#{})", id.replace('/', ""));
     let of_finding = code.finding_rule.map_or(String::new(), |id| format!("; as a finding {}", link(id)));
     let remedies = rule(id).map_or(&[][..], |rule| rule.remedies);
-    let remedies: Vec<_> =
-        remedies.iter().map(|remedy| format!("`{}`", remedy.replace("    #", " #"))).collect();
+    let remedies: Vec<_> = remedies.iter().map(|remedy| markdown(remedy)).collect();
     let remedies = if remedies.is_empty() { "see the rule".into() } else { remedies.join(" or ") };
     format!("{}{of_finding} | {remedies}", link(id))
+}
+
+/// Command lines as code, words as text.
+fn markdown(remedy: &RemedyTemplate) -> String {
+    match remedy {
+        RemedyTemplate::Words(text) => text.replace('|', "\\|"),
+        command => format!("`{}`", command.to_string().replace("    #", " #")),
+    }
 }

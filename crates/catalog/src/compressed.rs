@@ -3,9 +3,9 @@
 
 use imgprep_map::Probe;
 
-use crate::foreign::{Foreign, Remedy, foreign};
+use crate::foreign::{Foreign, Treatment, foreign};
 
-const UNPACK: Remedy = Remedy::NoDisk("extract it first");
+const UNPACK: Treatment = Treatment::NoDisk("extract it first");
 
 /// Name, bytes that speak, what they say, the test.
 type Row = (&'static str, usize, &'static str, fn(&[u8]) -> bool);

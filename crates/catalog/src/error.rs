@@ -1,6 +1,6 @@
 //! Reasons why a file is not read as a disk image.
 
-use imgprep_map::{Class, Code, Detail, Hint};
+use imgprep_map::{Class, Code, Detail, Hint, Remedy};
 
 use crate::codes;
 use crate::file_name::Denial;
@@ -79,16 +79,17 @@ impl From<Denial> for DetectError {
 impl DetectError {
     /// The command that extracts or converts the file, if there is one. `FILE` stands for the file's name, `OUT` for the
     /// name of a file that does not exist yet.
-    pub fn command(&self) -> Option<String> {
-        match self {
-            Self::Unsupported { name, .. } => {
-                Some(remedy::command(name).unwrap_or(remedy::ANOTHER_READER).into())
+    pub fn remedy(&self) -> Option<Remedy> {
+        let template = match self {
+            Self::Unsupported { name, .. } => remedy::command(name).unwrap_or(remedy::ANOTHER_READER),
+            Self::NoDisk { name, .. } => remedy::command(name)?,
+            Self::ExtensionDenied { .. } | Self::Empty => remedy::AS_RAW,
+            Self::Padded { len, .. } => {
+                return Some(Remedy::Tool { line: format!("head -c {len} FILE > OUT.vhd"), comment: None });
             }
-            Self::NoDisk { name, .. } => remedy::command(name).map(String::from),
-            Self::ExtensionDenied { .. } | Self::Empty => Some(remedy::AS_RAW.into()),
-            Self::Padded { len, .. } => Some(format!("head -c {len} FILE > OUT.vhd")),
-            Self::Ambiguous { .. } | Self::NoSnapshots { .. } => None,
-        }
+            Self::Ambiguous { .. } | Self::NoSnapshots { .. } => return None,
+        };
+        Some(template.map(str::to_owned))
     }
 
     /// The descriptor of the whole disk, next to this file.

@@ -5,7 +5,7 @@ use std::fmt;
 
 use imgprep_map::{Error, Evidence, Probe, ReadAt};
 
-use crate::foreign::Remedy;
+use crate::foreign::Treatment;
 use crate::formats::Format;
 
 /// Maximum number of bytes shown of one piece of evidence: no magic is longer.
@@ -27,7 +27,7 @@ pub struct Match {
 #[derive(Clone, Copy, Debug)]
 pub(crate) enum Kind {
     Readable(&'static Format),
-    Foreign(Remedy),
+    Foreign(Treatment),
 }
 
 impl Match {
@@ -101,7 +101,7 @@ mod tests {
         let ends = Ends::read(&file).unwrap();
         let found = |at, len| {
             let evidence = Evidence { at, len, says: String::new() };
-            Match::new(&ends.probe(), "x", evidence, Kind::Foreign(Remedy::Unsupported)).hex()
+            Match::new(&ends.probe(), "x", evidence, Kind::Foreign(Treatment::Unsupported)).hex()
         };
         assert_eq!(found(100, 4), "68 65 61 64");
         assert_eq!(found(last as u64, 4), "74 61 69 6c");

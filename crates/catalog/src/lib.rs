@@ -27,7 +27,7 @@ mod text;
 use std::path::Path;
 
 use evidence::{Ends, Kind};
-use foreign::{Foreign, Remedy};
+use foreign::{Foreign, Treatment};
 use imgprep_map::{Error, Evidence, Finding, ParseOptions, Parsed, Probe, ReadAt, Severity};
 
 pub use codes::{CODES, codes};
@@ -101,7 +101,8 @@ pub fn parse(file: &dyn ReadAt, detection: &Detection, options: &ParseOptions) -
 
 /// All signatures; without any, text and images that are followed by zeros.
 fn matches(file: &dyn ReadAt, probe: &Probe<'_>) -> Result<Vec<Match>, Error> {
-    let foreign = |found: Foreign| Match::new(probe, found.name, found.evidence, Kind::Foreign(found.remedy));
+    let foreign =
+        |found: Foreign| Match::new(probe, found.name, found.evidence, Kind::Foreign(found.treatment));
     let ours = FORMATS.iter().filter_map(|format| {
         let evidence = (format.probe)(probe)?;
         Some(Match::new(probe, format.name, evidence, Kind::Readable(format)))
@@ -136,13 +137,15 @@ fn decide(file: &dyn ReadAt, name: Option<&Path>, matches: Vec<Match>) -> Result
             let evidence = Some(found.evidence.clone());
             Ok(Detection { format, evidence, matches, findings: Vec::new() })
         }
-        Kind::Foreign(Remedy::Unsupported) => Err(DetectError::Unsupported { name, at, says }.into()),
-        Kind::Foreign(Remedy::Cut(len)) => Err(DetectError::Padded { name, at, says, len }.into()),
+        Kind::Foreign(Treatment::Unsupported) => Err(DetectError::Unsupported { name, at, says }.into()),
+        Kind::Foreign(Treatment::Cut(len)) => Err(DetectError::Padded { name, at, says, len }.into()),
         // The name of a part is stronger evidence than its contents.
-        Kind::Foreign(Remedy::NoDisk(remedy)) => Err(match denial.filter(|denial| denial.is_piece(name)) {
-            Some(denial) => DetectError::from(denial).into(),
-            None => DetectError::NoDisk { name, at, says, remedy }.into(),
-        }),
+        Kind::Foreign(Treatment::NoDisk(remedy)) => {
+            Err(match denial.filter(|denial| denial.is_piece(name)) {
+                Some(denial) => DetectError::from(denial).into(),
+                None => DetectError::NoDisk { name, at, says, remedy }.into(),
+            })
+        }
     }
 }
 

@@ -7,9 +7,9 @@
 use file_format::FileFormat as F;
 use imgprep_map::Probe;
 
-use crate::foreign::{Foreign, Remedy, foreign};
+use crate::foreign::{Foreign, Treatment, foreign};
 
-const REMEDY: Remedy = Remedy::NoDisk("not an image of a disk: obtain the image file itself");
+const REMEDY: Treatment = Treatment::NoDisk("not an image of a disk: obtain the image file itself");
 
 /// Number of bytes shown as evidence.
 const SHOWN: usize = 12;

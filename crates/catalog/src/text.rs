@@ -4,13 +4,13 @@
 
 use imgprep_map::Probe;
 
-use crate::foreign::{Foreign, Remedy, foreign};
+use crate::foreign::{Foreign, Treatment, foreign};
 use crate::library;
 
-use Remedy::NoDisk;
+use Treatment::NoDisk;
 
-const OTHER: Remedy = NoDisk("text, not a disk: obtain the image file itself");
-const FETCH: Remedy = NoDisk("the download contains a message instead of the file: download it again");
+const OTHER: Treatment = NoDisk("text, not a disk: obtain the image file itself");
+const FETCH: Treatment = NoDisk("the download contains a message instead of the file: download it again");
 
 /// Characters at the start that determine the kind of text.
 const SHOWN: usize = 512;
@@ -49,9 +49,9 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     let encoding = encoding(probe)?;
     let start = decoded(probe.head, encoding);
     let start = start.trim_start_matches(|c: char| c.is_whitespace() || c == '\u{feff}');
-    let (name, what, remedy) = kind(start, encoding, probe.head);
+    let (name, what, treatment) = kind(start, encoding, probe.head);
     let says = if encoding == Encoding::Utf8 { what.into() } else { format!("{what}: {}", encoding.name()) };
-    Some(foreign(name, 0, probe.head.len().min(24), &says, remedy))
+    Some(foreign(name, 0, probe.head.len().min(24), &says, treatment))
 }
 
 fn encoding(probe: &Probe<'_>) -> Option<Encoding> {
@@ -142,7 +142,7 @@ fn decoded(head: &[u8], encoding: Encoding) -> String {
 
 /// First words of a text, in lower case: name, words, description, what to do.
 #[rustfmt::skip]
-const BEGINNINGS: &[(&str, &[&str], &str, Remedy)] = &[
+const BEGINNINGS: &[(&str, &[&str], &str, Treatment)] = &[
     ("html", &["<!doctype html", "<html", "<head", "<body"], "an HTML page", FETCH),
     ("xml", &["<?xml", "<envelope", "<error>"], "an XML document", NoDisk("if it is an OVF descriptor, convert the disks that it names")),
     ("vmx", &[".encoding =", "config.version =", "config.version="], "a machine's settings", NoDisk("convert the disks that it names")),
@@ -154,13 +154,13 @@ const BEGINNINGS: &[(&str, &[&str], &str, Remedy)] = &[
     ("script", &["#!/"], "a script", OTHER),
 ];
 
-const SUMS: (&str, &str, Remedy) =
+const SUMS: (&str, &str, Treatment) =
     ("checksum", "a list of checksums", NoDisk("it belongs to another file: use that one"));
 const IN_UTF16: &str = "a VMDK descriptor";
-const RECODE: Remedy =
+const RECODE: Treatment =
     NoDisk("descriptors must have an ASCII-based encoding: convert a copy next to the original");
 
-fn kind(start: &str, encoding: Encoding, head: &[u8]) -> (&'static str, &'static str, Remedy) {
+fn kind(start: &str, encoding: Encoding, head: &[u8]) -> (&'static str, &'static str, Treatment) {
     let lower = start.to_ascii_lowercase();
     if let Encoding::Utf16 { is_little, has_mark } = encoding
         && (lower.starts_with("# disk descriptorfile") || lower.contains("createtype="))
@@ -172,8 +172,8 @@ fn kind(start: &str, encoding: Encoding, head: &[u8]) -> (&'static str, &'static
         };
     }
     let begins = |words: &&[&str]| words.iter().any(|word| lower.starts_with(word));
-    if let Some((name, _, says, remedy)) = BEGINNINGS.iter().find(|(_, words, ..)| begins(words)) {
-        return (name, says, *remedy);
+    if let Some((name, _, says, treatment)) = BEGINNINGS.iter().find(|(_, words, ..)| begins(words)) {
+        return (name, says, *treatment);
     }
     if is_json(start) {
         return ("json", "a JSON document", FETCH);

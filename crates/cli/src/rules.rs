@@ -49,7 +49,7 @@ pub(crate) fn explain(id: &str, is_json: bool) -> Result<(), Failure> {
 fn object(rule: &Rule) -> Json {
     json!({
         "id": rule.id, "severity": severity(rule.severity), "says": rule.says, "why": rule.why,
-        "source": source(rule), "remedies": rule.remedies,
+        "source": source(rule), "remedies": rule.remedies.iter().map(ToString::to_string).collect::<Vec<_>>(),
     })
 }
 

@@ -4,28 +4,33 @@ use std::ffi::OsStr;
 use std::path::{Path, PathBuf};
 
 use imgprep_catalog::DetectError;
-use imgprep_map::Error;
+use imgprep_map::{Error, Remedy};
 use imgprep_policy::quote;
 
 /// Extensions that decompressing and decrypting take away.
 const PACKED: &[&str] =
     &["gz", "xz", "zst", "zstd", "lzma", "bz2", "bz3", "lz4", "lz", "lzo", "lrz", "z", "gpg", "pgp", "age"];
 
-/// The command that gets on from a file that is not read, with the file's name in it.
-pub fn remedy(error: &Error) -> Option<String> {
+/// What to do about a file that is not read: a command with its name.
+pub fn remedy(error: &Error) -> Option<Remedy> {
     let detail = error.detail::<DetectError>()?;
     let path = Path::new(error.path().unwrap_or("FILE"));
     if let Some(descriptor) = descriptor(detail, path) {
-        return Some(format!("imgprep info {}", quote(descriptor.as_os_str())));
+        let arguments = quote(descriptor.as_os_str());
+        return Some(Remedy::Imgprep { command: "info", arguments, comment: None });
     }
-    let command = detail.command()?;
-    let words = command.split(' ').map(|word| {
+    Some(detail.remedy()?.map(|line| with_names(line, path)))
+}
+
+/// The command line with the name of the file and of an output that does not exist yet.
+fn with_names(line: &str, path: &Path) -> String {
+    let words = line.split(' ').map(|word| {
         if let Some(rest) = word.strip_prefix("FILE") {
             return quote(with_ending(path, rest).as_os_str());
         }
         word.strip_prefix("OUT").map_or_else(|| word.to_string(), |rest| quote(free(path, rest).as_os_str()))
     });
-    Some(words.collect::<Vec<_>>().join(" "))
+    words.collect::<Vec<_>>().join(" ")
 }
 
 /// The descriptor beside a file that is a part of a disk and was not read for that.
@@ -62,7 +67,7 @@ mod tests {
     use super::*;
 
     fn command(detail: DetectError, path: &Path) -> String {
-        remedy(&Error::new(detail).in_path(path.display().to_string())).unwrap()
+        remedy(&Error::new(detail).in_path(path.display().to_string())).unwrap().to_string()
     }
 
     fn compressed(name: &'static str) -> DetectError {

@@ -56,5 +56,6 @@ pub use codes::CODES;
 
 // The envelope of all errors, and escaping of untrusted text.
 pub use error::{
-    Class, Detail, Error, ErrorKind, Hint, Printable, hex, is_printable, printable, printable_json, size_text,
+    Class, Comment, Detail, Error, ErrorKind, Hint, Printable, Remedy, RemedyTemplate, hex, is_printable,
+    printable, printable_json, size_text,
 };

@@ -19,7 +19,7 @@ const GIB: u64 = 1 << 30;
 const COMMANDS: [&str; 7] = ["imgprep", "qemu-img", "cp", "mv", "xz", "gzip", "java"];
 
 /// A rule and one of its remedies, as the table has it.
-type Remedy = (&'static str, &'static str);
+type Remedy = (&'static str, String);
 
 /// The remedies that were shown.
 type Shown = BTreeSet<Remedy>;
@@ -38,7 +38,7 @@ fn key(template: &str) -> (Vec<&str>, bool) {
 fn template_of(rule: &str, remedy: &str) -> Remedy {
     let row = RULES.iter().find(|row| row.id.name() == rule).expect("a rule of the table");
     let words: Vec<&str> = remedy.split(' ').collect();
-    let fits = |template: &&&str| {
+    let fits = |template: &String| {
         let (key, leaks) = key(template);
         // `--from FORMAT` and `--follow any` may follow the command.
         let bare =
@@ -47,9 +47,13 @@ fn template_of(rule: &str, remedy: &str) -> Remedy {
         let is_salvage = template.contains("--salvage") == remedy.contains("--salvage");
         bare.starts_with(&key) && is_salvage && leaks == remedy.contains("-r leaks")
     };
-    let template =
-        row.remedies.iter().find(fits).unwrap_or_else(|| panic!("{rule}: {remedy:?} is not in the table"));
-    (row.id.name(), *template)
+    let template = row
+        .remedies
+        .iter()
+        .map(ToString::to_string)
+        .find(fits)
+        .unwrap_or_else(|| panic!("{rule}: {remedy:?} is not in the table"));
+    (row.id.name(), template)
 }
 
 fn bash(folder: &Path, line: &str) -> Output {
@@ -347,7 +351,8 @@ fn every_remedy_is_shown_and_every_command_removes_its_violation() {
             heals(&make, &["--follow", "beside"], &["--deep"], &mut shown, &mut wrong);
         }
     }
-    let all = RULES.iter().flat_map(|rule| rule.remedies.iter().map(|remedy| (rule.id.name(), *remedy)));
+    let all =
+        RULES.iter().flat_map(|rule| rule.remedies.iter().map(|remedy| (rule.id.name(), remedy.to_string())));
     let has_qemu = has_tool("qemu-img");
     let silent: Vec<_> = all
         .filter(|remedy| !shown.contains(remedy))

@@ -137,7 +137,7 @@ fn one(job: &Job, settings: &RunSettings<'_>, history: &History) -> Planned {
     }
     if let Err(error) = look(job, settings, history, &mut planned) {
         planned.intent = Intent::Fail;
-        planned.error = Some(Failure::of(&error, imgprep::remedy(&error)));
+        planned.error = Some(Failure::of(&error));
     }
     planned
 }

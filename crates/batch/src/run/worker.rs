@@ -84,7 +84,7 @@ impl Worker<'_> {
         if matches!(error.detail(), Some(EngineError::Memory { .. })) && !task.is_alone {
             return queue.again_alone(task.job);
         }
-        record.error = Some(Failure::of(error, imgprep::remedy(error)));
+        record.error = Some(Failure::of(error));
         let is_stopped = self.settings.interrupt.is_raised();
         record.state = if is_stopped { State::Stopped } else { State::Failed };
         if !is_stopped && task.attempt <= self.settings.retries && error.is_transient() {

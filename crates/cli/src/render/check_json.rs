@@ -75,7 +75,7 @@ fn violation_json(violation: &Violation) -> Json {
         "fact": violation.fact,
         "bound": violation.bound,
         "source": violation.source,
-        "remedy": violation.remedy,
+        "remedy": violation.remedy.as_ref().map(ToString::to_string),
         "route": violation.route,
         "code": place.code.map(|code| code.id),
         "file": place.file,

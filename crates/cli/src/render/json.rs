@@ -165,7 +165,7 @@ pub(crate) fn error_json(error: &Error) -> serde_json::Value {
         "disk": disk,
     });
     if let Some(remedy) = remedy(error) {
-        object["remedy"] = json!(remedy);
+        object["remedy"] = json!(remedy.to_string());
     }
     if let Some(hint) = error.hint() {
         object["hint"] = json!(hint.name());

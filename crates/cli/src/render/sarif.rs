@@ -26,7 +26,7 @@ pub(crate) fn write(out: &mut dyn Write, files: &[CheckedFile]) -> io::Result<()
                     "id": rule.id,
                     "shortDescription": { "text": rule.says },
                     "fullDescription": { "text": rule.why },
-                    "help": { "text": if rule.remedies.is_empty() { rule.why.to_string() } else { rule.remedies.join("; else: ") } },
+                    "help": { "text": if rule.remedies.is_empty() { rule.why.to_string() } else { rule.remedies.iter().map(ToString::to_string).collect::<Vec<_>>().join("; else: ") } },
                     "defaultConfiguration": { "level": level(rule.severity) },
                 })).collect::<Vec<_>>(),
             } },
