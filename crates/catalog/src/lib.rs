@@ -67,8 +67,11 @@ pub struct Hints<'a> {
 
 /// Detects the format of a file; with a given format only whether something contradicts it.
 pub fn detect(file: &dyn ReadAt, hints: Hints<'_>) -> Result<Detection, Error> {
-    let ends = Ends::read(file)?;
-    let matches = matches(file, &ends.probe())?;
+    detect_among(file, hints, matches_of(file)?)
+}
+
+/// The same for a file whose [`matches_of`] are known: none of its bytes are read.
+pub fn detect_among(file: &dyn ReadAt, hints: Hints<'_>, matches: Vec<Match>) -> Result<Detection, Error> {
     match hints.format {
         Some(format) => Ok(chosen(format, matches, file.is_empty())),
         None => decide(file, hints.name, matches),

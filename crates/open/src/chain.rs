@@ -15,7 +15,7 @@ use crate::codes;
 use crate::follow_policy::last_part;
 use crate::options::{Mismatch, OpenOptions};
 use crate::read_image::{open_file, open_given, or_unread};
-use crate::{ChainError, DetectedFile, FollowPolicy, near, search};
+use crate::{ChainError, DetectedFile, FollowPolicy, ProbedFile, near, search};
 
 /// One opened image.
 #[derive(Debug)]
@@ -142,7 +142,12 @@ pub fn open_source(
     file: impl Into<Arc<dyn ImageFile>>,
     options: &OpenOptions,
 ) -> Result<Chain, Error> {
-    open_detected(detect(name, file.into(), options.from)?, options)
+    open_probed(&probe(name, file.into())?, options)
+}
+
+/// The same for a file whose matching formats are known.
+pub fn open_probed(file: &ProbedFile, options: &OpenOptions) -> Result<Chain, Error> {
+    open_detected(detect(file, options.from)?, options)
 }
 
 /// The same for a file whose format is known. [`OpenOptions::from`] is not used.
@@ -198,7 +203,7 @@ fn follow(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) -> Resul
         if chain.layers.len() as u64 >= u64::from(depth) {
             return Err(in_above(ChainError::Depth { limit: depth }));
         }
-        let layer = open_below(chain, || open_file(&path, options), parent, options)?;
+        let layer = open_below(chain, || open_file(&path, options).and_then(probe_below), parent, options)?;
         if mismatch(parent, &layer).is_none() {
             return accept(chain, parent, layer, options.mismatch).map_err(in_above);
         }
@@ -220,7 +225,7 @@ fn follow_given(
     options: &OpenOptions,
 ) -> Result<Layer, Error> {
     let above = chain.lowest().files[0].path().display().to_string();
-    let layer = open_below(chain, || open_given(path, options), parent, options)?;
+    let layer = open_below(chain, || open_given(path, options).and_then(probe_below), parent, options)?;
     accept(chain, parent, layer, options.mismatch).map_err(|error| Error::new(error).in_path(above))
 }
 
@@ -232,8 +237,8 @@ fn follow_unnamed(chain: &mut Chain, parent: &ParentRef, options: &OpenOptions) 
     if chain.layers.len() as u64 >= u64::from(depth) && options.follow != FollowPolicy::None {
         return Err(in_above(ChainError::Depth { limit: depth }));
     }
-    let path = search::parent_of(&above, parent, options).map_err(in_above)?;
-    let layer = open_below(chain, || open_file(&path, options), parent, options)?;
+    let file = search::parent_of(&above, parent, options).map_err(in_above)?;
+    let layer = open_below(chain, || Ok(file), parent, options)?;
     accept(chain, parent, layer, options.mismatch).map_err(in_above)
 }
 
@@ -264,14 +269,14 @@ fn accept(
 
 fn open_below(
     chain: &mut Chain,
-    open: impl FnOnce() -> Result<Arc<dyn ImageFile>, Error>,
+    open: impl FnOnce() -> Result<ProbedFile, Error>,
     parent: &ParentRef,
     options: &OpenOptions,
 ) -> Result<Layer, Error> {
     let above = chain.lowest().files[0].path().display().to_string();
     let from = parent_format(parent).map_err(|error| error.in_path(&above))?;
-    let file = open()?;
-    let path = file.path().display().to_string();
+    let probed = open()?;
+    let (path, file) = (probed.name.clone(), &probed.file);
     if chain.layers.iter().any(|layer| layer.files[0].identity() == file.identity()) {
         let name = if parent.is_named() { parent.label() } else { path };
         let cycle = ChainError::Cycle { at: parent.at, name };
@@ -283,7 +288,7 @@ fn open_below(
         ..ParseOptions::default()
     };
     let denied = from.filter(|format| is_raw(format)).and_then(|_| denied_as_raw(file.path()));
-    let mut layer = open_layer(chain, detect(path, file, from)?, &parse, options)?;
+    let mut layer = open_layer(chain, detect(&probed, from)?, &parse, options)?;
     if let Some(denied) = denied.filter(|_| layer.detection.matches.is_empty() && !layer.files[0].is_device())
     {
         layer.image.findings.push(Finding {
@@ -322,12 +327,17 @@ fn parent_format(parent: &ParentRef) -> Result<Option<&'static Format>, Error> {
     }
 }
 
-fn detect(
-    name: String,
-    file: Arc<dyn ImageFile>,
-    from: Option<&'static Format>,
-) -> Result<DetectedFile, Error> {
-    DetectedFile::detect(name.clone(), file, from).map_err(|error| error.in_path(name))
+fn probe(name: String, file: Arc<dyn ImageFile>) -> Result<ProbedFile, Error> {
+    ProbedFile::probe(name.clone(), file).map_err(|error| error.in_path(name))
+}
+
+/// A file below the first layer: its name in messages is its path.
+fn probe_below(file: Arc<dyn ImageFile>) -> Result<ProbedFile, Error> {
+    probe(file.path().display().to_string(), file)
+}
+
+fn detect(file: &ProbedFile, from: Option<&'static Format>) -> Result<DetectedFile, Error> {
+    file.detect(from).map_err(|error| error.in_path(file.name.clone()))
 }
 
 fn open_layer(

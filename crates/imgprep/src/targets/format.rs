@@ -149,6 +149,15 @@ mod tests {
     use super::*;
 
     #[test]
+    fn names_and_aliases_are_those_of_the_readable_format() {
+        for target in TARGETS {
+            for name in target.aliases.iter().chain([&target.name]) {
+                assert_eq!(imgprep_catalog::by_name(name).map(|format| format.name), Some(target.name));
+            }
+        }
+    }
+
+    #[test]
     fn every_format_is_made_by_its_name_with_its_defaults() {
         for format in TARGETS {
             assert_eq!(Target::parse(format.name, []).unwrap().name(), format.name);
