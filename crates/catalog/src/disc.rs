@@ -46,8 +46,8 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     is_bin.then(|| found("cd-sectors", 0, 16, "sync bytes of a CD sector".into(), SECTORS))
 }
 
-fn found(name: &'static str, at: usize, len: u64, says: String, treatment: Treatment) -> Foreign {
-    Foreign { name, evidence: Evidence { at: at as u64, len, says }, treatment }
+fn found(name: &'static str, at: usize, len: u64, description: String, treatment: Treatment) -> Foreign {
+    Foreign { name, evidence: Evidence { at: at as u64, len, description }, treatment }
 }
 
 /// Type (0 to 3, or 255 at the end), identifier, version 1.
@@ -90,7 +90,7 @@ mod tests {
     #[test]
     fn disc_images_and_hybrids_are_recognised() {
         let found = |parts: &[(usize, &[u8])]| {
-            image(parts).map(|found| (found.name, found.evidence.at, found.evidence.says))
+            image(parts).map(|found| (found.name, found.evidence.at, found.evidence.description))
         };
         assert_eq!(found(&[ISO]), Some(("iso9660", 32769, "\"CD001\"".into())));
         assert_eq!(found(&[ISO, UDF[0], UDF[1]]), Some(("iso9660", 32769, "\"CD001\", and UDF".into())));

@@ -16,34 +16,34 @@ pub enum DetectError {
         matches: String,
     },
     /// A known image format that is not supported.
-    #[error("unsupported format: {name} image ({says})")]
+    #[error("unsupported format: {name} image ({description})")]
     Unsupported {
         /// The format.
         name: &'static str,
         /// File offset of the evidence.
         at: u64,
         /// The evidence.
-        says: String,
+        description: String,
     },
     /// Not a disk image.
-    #[error("not a disk image: {name} ({says}): {remedy}")]
+    #[error("not a disk image: {name} ({description}): {remedy}")]
     NoDisk {
         /// What it is.
         name: &'static str,
         /// File offset of the evidence.
         at: u64,
         /// The evidence.
-        says: String,
+        description: String,
         /// What to do.
         remedy: &'static str,
     },
     /// The contents match no format, and the name contradicts a RAW disk.
-    #[error("the contents match no known format, but the name ends in {ending:?}: {says}")]
+    #[error("the contents match no known format, but the name ends in {ending:?}: {description}")]
     ExtensionDenied {
         /// The end of the name.
         ending: String,
         /// What such a file is.
-        says: String,
+        description: String,
         /// The name of the descriptor of the whole disk, in the same folder.
         descriptor: Option<String>,
     },
@@ -51,14 +51,14 @@ pub enum DetectError {
     #[error("the file is empty, usually because of a failed copy or download")]
     Empty,
     /// Zeros follow the end of the image.
-    #[error("the {name} image ends at byte {len} ({says}): truncate a copy of the file")]
+    #[error("the {name} image ends at byte {len} ({description}): truncate a copy of the file")]
     Padded {
         /// The format.
         name: &'static str,
         /// File offset of the footer.
         at: u64,
         /// The evidence.
-        says: String,
+        description: String,
         /// The length of the image.
         len: u64,
     },
@@ -71,8 +71,8 @@ pub enum DetectError {
 }
 
 impl From<Denial> for DetectError {
-    fn from(Denial { ending, says, descriptor, .. }: Denial) -> Self {
-        Self::ExtensionDenied { ending, says, descriptor }
+    fn from(Denial { ending, description, descriptor, .. }: Denial) -> Self {
+        Self::ExtensionDenied { ending, description, descriptor }
     }
 }
 

@@ -53,7 +53,7 @@ impl Match {
 
 impl fmt::Display for Match {
     fn fmt(&self, f: &mut fmt::Formatter<'_>) -> fmt::Result {
-        write!(f, "{} ({} at {})", self.name, self.evidence.says, self.evidence.at)
+        write!(f, "{} ({} at {})", self.name, self.evidence.description, self.evidence.at)
     }
 }
 
@@ -100,7 +100,7 @@ mod tests {
         file[last..last + 4].copy_from_slice(b"tail");
         let ends = Ends::read(&file).unwrap();
         let found = |at, len| {
-            let evidence = Evidence { at, len, says: String::new() };
+            let evidence = Evidence { at, len, description: String::new() };
             Match::new(&ends.probe(), "x", evidence, Kind::Foreign(Treatment::Unsupported)).hex()
         };
         assert_eq!(found(100, 4), "68 65 61 64");

@@ -21,6 +21,12 @@ pub(crate) enum Treatment {
 }
 
 /// What was recognised, and where.
-pub(crate) fn foreign(name: &'static str, at: u64, len: usize, says: &str, treatment: Treatment) -> Foreign {
-    Foreign { name, evidence: Evidence { at, len: len as u64, says: says.into() }, treatment }
+pub(crate) fn foreign(
+    name: &'static str,
+    at: u64,
+    len: usize,
+    description: &str,
+    treatment: Treatment,
+) -> Foreign {
+    Foreign { name, evidence: Evidence { at, len: len as u64, description: description.into() }, treatment }
 }

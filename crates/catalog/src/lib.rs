@@ -80,7 +80,8 @@ pub fn detect_among(file: &dyn ReadAt, hints: Hints<'_>, matches: Vec<Match>) ->
 
 /// Why the name of a file contradicts a RAW disk, if it does.
 pub fn denied_as_raw(name: &Path) -> Option<String> {
-    file_name::denial(name).map(|denial| format!("the name ends in {:?}: {}", denial.ending, denial.says))
+    file_name::denial(name)
+        .map(|denial| format!("the name ends in {:?}: {}", denial.ending, denial.description))
 }
 
 /// Whether this is the format without a signature.
@@ -134,19 +135,21 @@ fn decide(file: &dyn ReadAt, name: Option<&Path>, matches: Vec<Match>) -> Result
             None => Ok(Detection { format: &FORMATS[0], evidence: None, matches, findings: Vec::new() }),
         };
     };
-    let (name, at, says) = (found.name, found.evidence.at, found.evidence.says.clone());
+    let (name, at, description) = (found.name, found.evidence.at, found.evidence.description.clone());
     match found.kind {
         Kind::Readable(format) => {
             let evidence = Some(found.evidence.clone());
             Ok(Detection { format, evidence, matches, findings: Vec::new() })
         }
-        Kind::Foreign(Treatment::Unsupported) => Err(DetectError::Unsupported { name, at, says }.into()),
-        Kind::Foreign(Treatment::Cut(len)) => Err(DetectError::Padded { name, at, says, len }.into()),
+        Kind::Foreign(Treatment::Unsupported) => {
+            Err(DetectError::Unsupported { name, at, description }.into())
+        }
+        Kind::Foreign(Treatment::Cut(len)) => Err(DetectError::Padded { name, at, description, len }.into()),
         // The name of a part is stronger evidence than its contents.
         Kind::Foreign(Treatment::NoDisk(remedy)) => {
             Err(match denial.filter(|denial| denial.is_piece(name)) {
                 Some(denial) => DetectError::from(denial).into(),
-                None => DetectError::NoDisk { name, at, says, remedy }.into(),
+                None => DetectError::NoDisk { name, at, description, remedy }.into(),
             })
         }
     }
@@ -160,7 +163,7 @@ fn chosen(format: &'static Format, matches: Vec<Match>, is_empty: bool) -> Detec
         at: Some(found.evidence.at),
         message: format!(
             "read as {} as requested, but {} indicates {}",
-            format.name, found.evidence.says, found.name
+            format.name, found.evidence.description, found.name
         ),
     });
     let empty = (is_empty && format.name == imgprep_raw::NAME).then(|| Finding {
@@ -267,7 +270,7 @@ mod tests {
 
     #[test]
     fn a_fixed_vhd_is_never_read_as_raw() {
-        // Whole, of 511 bytes, with padding behind it, cut.
+        // Whole, of 511 bytes, with padding after it, cut.
         for at in [4096 - 512, 4096 - 511, 2048] {
             assert_eq!(named(&with(at, b"conectix", 4096)), Ok("vhd"));
         }

@@ -40,8 +40,8 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     if may_be_disk(probe) {
         return None;
     }
-    let (name, says) = named(BINARY, probe.head)?;
-    Some(foreign(name, 0, probe.head.len().min(SHOWN), &format!("signature of {says}"), REMEDY))
+    let (name, description) = named(BINARY, probe.head)?;
+    Some(foreign(name, 0, probe.head.len().min(SHOWN), &format!("signature of {description}"), REMEDY))
 }
 
 /// The name of a kind of text, and what it is in words.

@@ -78,8 +78,9 @@ const HEADS: &[Row] = &[
 
 pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     let head = HEADS.iter().find(|(_, at, magic, ..)| probe.has(*at, magic));
-    let known = head
-        .map(|(name, at, magic, says, treatment)| foreign(name, *at as u64, magic.len(), says, *treatment));
+    let known = head.map(|(name, at, magic, description, treatment)| {
+        foreign(name, *at as u64, magic.len(), description, *treatment)
+    });
     known.or_else(|| fsarchiver(probe.head)).or_else(|| dump(probe.head))
 }
 

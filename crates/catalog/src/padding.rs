@@ -36,8 +36,8 @@ pub(crate) fn recognise(file: &dyn ReadAt, probe: &Probe<'_>) -> Result<Option<F
 
 fn footer(at: u64, file_len: u64) -> Foreign {
     let len = at + SECTOR as u64;
-    let says = format!("footer \"conectix\", followed by {} bytes of zeros", file_len - len);
-    Foreign { name: "vhd", evidence: Evidence { at, len: 8, says }, treatment: Treatment::Cut(len) }
+    let description = format!("footer \"conectix\", followed by {} bytes of zeros", file_len - len);
+    Foreign { name: "vhd", evidence: Evidence { at, len: 8, description }, treatment: Treatment::Cut(len) }
 }
 
 #[cfg(test)]

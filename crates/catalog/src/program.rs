@@ -35,11 +35,11 @@ pub(crate) fn recognise(probe: &Probe<'_>) -> Option<Foreign> {
     if may_be_disk(probe) {
         return None;
     }
-    let (name, len, says, treatment, _) = KINDS.iter().find(|(.., test)| test(probe.head))?;
-    Some(foreign(name, 0, *len, says, *treatment))
+    let (name, len, description, treatment, _) = KINDS.iter().find(|(.., test)| test(probe.head))?;
+    Some(foreign(name, 0, *len, description, *treatment))
 }
 
-/// A Linux kernel has a boot signature and, behind it, the header of the boot protocol (Documentation/arch/x86/boot.rst).
+/// A Linux kernel has a boot signature and, after it, the header of the boot protocol (Documentation/arch/x86/boot.rst).
 fn kernel(probe: &Probe<'_>) -> Option<Foreign> {
     let is_kernel = probe.has(510, b"\x55\xaa") && probe.has(514, b"HdrS");
     let has_version = matches!(probe.head.get(518..520), Some([_, 2]));

@@ -24,7 +24,9 @@ const HEADS: &[Row] = &[
 pub(crate) fn recognise(probe: &Probe<'_>) -> Vec<Foreign> {
     let heads = HEADS.iter().filter(|(_, at, magic, ..)| probe.has(*at, magic));
     let mut found: Vec<_> = heads
-        .map(|(name, at, magic, says, treatment)| foreign(name, *at as u64, magic.len(), says, *treatment))
+        .map(|(name, at, magic, description, treatment)| {
+            foreign(name, *at as u64, magic.len(), description, *treatment)
+        })
         .collect();
     found.extend(tar(probe));
     found.extend(dmg_trailer(probe));

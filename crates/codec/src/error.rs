@@ -49,11 +49,11 @@ pub enum DecompressError {
 impl Detail for DecompressError {
     fn code(&self) -> &'static Code {
         match self {
-            Self::Garbage { .. } => codes::UNPACK_GARBAGE,
-            Self::Short { .. } => codes::UNPACK_SHORT,
-            Self::Long { .. } => codes::UNPACK_LONG,
-            Self::LeftOver { .. } => codes::UNPACK_LEFT_OVER,
-            Self::BrokenStream => codes::UNPACK_BROKEN_STREAM,
+            Self::Garbage { .. } => codes::DECOMPRESS_GARBAGE,
+            Self::Short { .. } => codes::DECOMPRESS_SHORT,
+            Self::Long { .. } => codes::DECOMPRESS_LONG,
+            Self::LeftOver { .. } => codes::DECOMPRESS_LEFT_OVER,
+            Self::BrokenStream => codes::DECOMPRESS_BROKEN_STREAM,
         }
     }
 
@@ -88,8 +88,8 @@ pub enum CompressError {
 impl Detail for CompressError {
     fn code(&self) -> &'static Code {
         match self {
-            Self::Level { .. } => codes::PACK_LEVEL,
-            Self::Failed { .. } => codes::PACK_FAILED,
+            Self::Level { .. } => codes::COMPRESS_LEVEL,
+            Self::Failed { .. } => codes::COMPRESS_FAILED,
         }
     }
 

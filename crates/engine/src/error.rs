@@ -93,11 +93,11 @@ impl std::fmt::Display for Use<'_> {
 impl Detail for EngineError {
     fn code(&self) -> &'static Code {
         match self {
-            Self::Overlap { .. } => codes::CLAIMS_OVERLAP,
-            Self::PastEnd { .. } => codes::CLAIMS_PAST_END,
-            Self::ManyConflicts { .. } => codes::CLAIMS_MANY,
+            Self::Overlap { .. } => codes::USAGE_OVERLAP,
+            Self::PastEnd { .. } => codes::USAGE_PAST_END,
+            Self::ManyConflicts { .. } => codes::USAGE_MANY_CONFLICTS,
             Self::NotOpen { .. } => codes::ENGINE_FILE_NOT_OPEN,
-            Self::BlockTooLarge { .. } => codes::ENGINE_UNIT_TOO_LARGE,
+            Self::BlockTooLarge { .. } => codes::ENGINE_BLOCK_TOO_LARGE,
             Self::Differs { .. } => codes::VERIFY_DIFFERS,
             Self::Interrupted => codes::ENGINE_INTERRUPTED,
             Self::Memory { .. } => codes::ENGINE_MEMORY,

@@ -1,6 +1,6 @@
 //! The contents of a disk of any format, from its first and last sectors.
 
-use imgprep_disk::{DiskFacts, MOST_READ, Oddity, Wanted};
+use imgprep_disk::{DiskFacts, MAX_READ, Oddity, Wanted};
 use imgprep_engine::{BoundedReader, Stack};
 use imgprep_map::{Error, Finding, Severity};
 
@@ -24,7 +24,7 @@ pub struct DiskInspection {
 pub(crate) fn inspect(stack: &Stack, sector: u32, format: &str) -> DiskInspection {
     let is_stream = stack.layers().iter().any(|layer| layer.map.is_stream());
     let reach = if is_stream { STREAM_REACH } else { u64::MAX };
-    let reader = BoundedReader::new(stack, MOST_READ);
+    let reader = BoundedReader::new(stack, MAX_READ);
     let facts = imgprep_disk::inspect(&reader, Wanted { sector, reach }).ok();
     let is_raw = format == imgprep_raw::NAME;
     let oddities = facts.iter().flat_map(|facts| &facts.oddities);

@@ -1,4 +1,4 @@
-//! Inspects and converts virtual-disk images: the library behind the program.
+//! Inspects and converts virtual-disk images: the library after the program.
 //!
 //! ```
 //! use imgprep::{ErrorKind, Target};

@@ -8,7 +8,7 @@ use imgprep_map::{Error, Remedy};
 use imgprep_policy::quote;
 
 /// Extensions that decompressing and decrypting take away.
-const PACKED: &[&str] =
+const COMPRESSED_EXTENSIONS: &[&str] =
     &["gz", "xz", "zst", "zstd", "lzma", "bz2", "bz3", "lz4", "lz", "lzo", "lrz", "z", "gpg", "pgp", "age"];
 
 /// What to do about a file that is not read: a command with its name.
@@ -50,9 +50,10 @@ fn with_ending(path: &Path, ending: &str) -> PathBuf {
 }
 
 /// A name beside `path` that no file has: its own without the extension of a compressor, else with `.raw` (or `ending`)
-/// behind it.
+/// after it.
 fn free(path: &Path, ending: &str) -> PathBuf {
-    let is_compressed = |extension: &OsStr| PACKED.iter().any(|known| extension.eq_ignore_ascii_case(known));
+    let is_compressed =
+        |extension: &OsStr| COMPRESSED_EXTENSIONS.iter().any(|known| extension.eq_ignore_ascii_case(known));
     let shorter = path.extension().is_some_and(is_compressed) && ending.is_empty();
     let ending = if ending.is_empty() { ".raw" } else { ending };
     let numbered = (1_u32..).map(|number| with_ending(path, &format!(".{number}{ending}")));
@@ -71,7 +72,7 @@ mod tests {
     }
 
     fn compressed(name: &'static str) -> DetectError {
-        DetectError::NoDisk { name, at: 0, says: String::new(), remedy: "" }
+        DetectError::NoDisk { name, at: 0, description: String::new(), remedy: "" }
     }
 
     #[test]
@@ -98,7 +99,7 @@ mod tests {
         let part = folder.path().join("web-flat.vmdk");
         let detail = || DetectError::ExtensionDenied {
             ending: "-flat.vmdk".into(),
-            says: String::new(),
+            description: String::new(),
             descriptor: Some("web.vmdk".into()),
         };
         assert_eq!(command(detail(), &part), format!("imgprep info --from raw {}", part.display()));

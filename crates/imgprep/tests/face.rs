@@ -250,8 +250,11 @@ fn a_reader_opens_no_other_file() {
     let disk = imgprep::open_reader(top).unwrap();
     assert_eq!(disk.unopened().len(), 1);
     let error = disk.extents().next().unwrap().unwrap_err();
-    assert_eq!((error.kind(), error.code().id), (ErrorKind::Refused, "open.gate.shut"));
-    assert_eq!(failed(disk.convert(Target::Raw).write_to(MemoryOutput::new())).code().id, "open.gate.shut");
+    assert_eq!((error.kind(), error.code().id), (ErrorKind::Refused, "open.follow.denied"));
+    assert_eq!(
+        failed(disk.convert(Target::Raw).write_to(MemoryOutput::new())).code().id,
+        "open.follow.denied"
+    );
 }
 
 #[test]

@@ -376,7 +376,7 @@ mod tests {
     }
 
     #[test]
-    fn the_place_behind_a_new_end_is_no_hole() {
+    fn the_place_after_a_new_end_is_no_hole() {
         let (temp, source) = file_of(&[7; 3 * 4096]);
         assert_eq!(source.next_data(4096), 4096);
         temp.as_file().set_len(4096).unwrap();

@@ -229,25 +229,25 @@ mod tests {
             assert_eq!(code(&[extent(name)]), "open.extent.beside", "{name}");
             assert_eq!(code(&[extent(name), extent("b.vmdk")]), "open.extent.beside", "{name}");
             // The same file for two names.
-            assert_eq!(code(&[extent(name), extent("a.vmdk")]), "open.extent.namesakes", "{name}");
-            assert_eq!(code(&[extent("a.vmdk"), extent(name)]), "open.extent.namesakes", "{name}");
+            assert_eq!(code(&[extent(name), extent("a.vmdk")]), "open.extent.same-name", "{name}");
+            assert_eq!(code(&[extent("a.vmdk"), extent(name)]), "open.extent.same-name", "{name}");
             let data = FileRef { role: FileRole::DataFile, ..extent(name) };
             // A path of another system is nowhere on this one; where one of this system leads is not asked.
-            let want = if name.starts_with('/') { "open.gate.outside" } else { "open.name.missing" };
+            let want = if name.starts_with('/') { "open.follow.outside" } else { "open.name.missing" };
             assert_eq!(code(&[data]), want, "{name}");
         }
-        assert_eq!(code(&[extent("/x/a.vmdk"), extent("/y/a.vmdk")]), "open.extent.namesakes");
-        assert_eq!(code(&[extent("/x/disk.vmdk")]), "open.extent.namesakes");
-        assert_eq!(code(&[extent("sub\\a.vmdk")]), "open.gate.outside");
+        assert_eq!(code(&[extent("/x/a.vmdk"), extent("/y/a.vmdk")]), "open.extent.same-name");
+        assert_eq!(code(&[extent("/x/disk.vmdk")]), "open.extent.same-name");
+        assert_eq!(code(&[extent("sub\\a.vmdk")]), "open.follow.outside");
         // Whether the file outside is there makes no difference: not for a stand-in either.
         let outside = tempfile::tempdir().unwrap();
         for name in ["a.vmdk", "c.vmdk"] {
             std::fs::write(outside.path().join(name), name).unwrap();
         }
         let at = |name: &str| extent(&outside.path().join(name).display().to_string());
-        assert_eq!(code(&[extent("/x/gone.vmdk")]), "open.gate.outside");
-        assert_eq!(code(&[at("gone.vmdk")]), "open.gate.outside");
-        assert_eq!(code(&[at("c.vmdk")]), "open.gate.outside");
+        assert_eq!(code(&[extent("/x/gone.vmdk")]), "open.follow.outside");
+        assert_eq!(code(&[at("gone.vmdk")]), "open.follow.outside");
+        assert_eq!(code(&[at("c.vmdk")]), "open.follow.outside");
         assert_eq!(code(&[at("a.vmdk")]), "open.extent.beside");
     }
 }

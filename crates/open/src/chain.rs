@@ -481,9 +481,9 @@ mod tests {
         for foreign in ["C:\\images\\base.raw", "/srv/images/base.raw", "..\\elsewhere\\base.raw"] {
             // The id distinguishes it from a file of the same name: it is searched next to the child.
             assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &options)), "opened", "{foreign}");
-            assert_eq!(code(follow(&mut chain, &parent(foreign, &[]), &options)), "open.gate.outside");
+            assert_eq!(code(follow(&mut chain, &parent(foreign, &[]), &options)), "open.follow.outside");
             let shut = OpenOptions { follow: FollowPolicy::None, ..options.clone() };
-            assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &shut)), "open.gate.shut");
+            assert_eq!(code(follow(&mut chain, &parent(foreign, &["1"]), &shut)), "open.follow.denied");
         }
         let others = vec![ImageName(b"gone".to_vec()), ImageName(b"base.raw".to_vec())];
         let several = ParentRef { others, ..parent("nbd://host/base.raw", &[]) };

@@ -60,9 +60,9 @@ pub(crate) fn fill_in(template: &str, value: &dyn Fn(&str) -> Option<String>) ->
     while let Some((before, after)) = rest.split_once('{') {
         filled.push_str(before);
         let known = after.split_once('}').and_then(|(key, rest)| Some((value(key)?, rest)));
-        if let Some((word, behind)) = known {
+        if let Some((word, after)) = known {
             filled.push_str(&word);
-            rest = behind;
+            rest = after;
         } else {
             filled.push('{');
             rest = after;

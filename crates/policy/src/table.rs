@@ -13,7 +13,7 @@ pub struct Rule {
     /// The default severity.
     pub severity: Severity,
     /// The requirement, one line.
-    pub says: &'static str,
+    pub requirement: &'static str,
     /// The reason.
     pub why: &'static str,
     /// The source of the requirement. Empty: the profile names a document.
@@ -27,8 +27,8 @@ pub struct Rule {
 
 /// A row: id, severity, what it says, why, source, remedies.
 macro_rules! rules {
-    ($($id:literal $severity:ident, $says:literal, $why:literal, $source:literal, $remedies:expr;)*) => {
-        &[$(Rule { id: RuleId::of($id), severity: $severity, says: $says, why: $why, source: $source, remedies: $remedies }),*]
+    ($($id:literal $severity:ident, $requirement:literal, $why:literal, $source:literal, $remedies:expr;)*) => {
+        &[$(Rule { id: RuleId::of($id), severity: $severity, requirement: $requirement, why: $why, source: $source, remedies: $remedies }),*]
     };
 }
 
@@ -265,7 +265,11 @@ mod tests {
         assert_eq!(RULES.len(), RuleId::ALL.len());
         for (index, rule) in RULES.iter().enumerate() {
             assert_eq!(rule.id as usize, index, "{}: the list of ids has the order of the table", rule.id);
-            assert!(rule.id.name().split('/').count() == 2 && !rule.says.is_empty() && !rule.why.is_empty());
+            assert!(
+                rule.id.name().split('/').count() == 2
+                    && !rule.requirement.is_empty()
+                    && !rule.why.is_empty()
+            );
         }
     }
 }

@@ -213,7 +213,7 @@ fn with_snapshot() -> Qcow2 {
     Qcow2 { snapshots, ..Qcow2::new(16, 1 << 20) }
 }
 
-/// The reference count of the last cluster of a file is 0, but one of a cluster behind it is not: that one is leaked.
+/// The reference count of the last cluster of a file is 0, but one of a cluster after it is not: that one is leaked.
 fn leaking(path: &Path, recipe: Qcow2) -> Option<()> {
     counted(path, recipe, |block| {
         let used = block.chunks(2).rposition(|count| count != [0, 0]).unwrap();
@@ -455,7 +455,7 @@ fn commands_that_export_a_disk_of_the_cloud_work() {
 type BlockCompressor = (&'static str, &'static str, &'static str, &'static [&'static str]);
 
 #[rustfmt::skip]
-const PACKERS: &[BlockCompressor] = &[
+const COMPRESSORS: &[BlockCompressor] = &[
     ("gzip", "gzip", "d.raw.gz", &["-k", "d.raw"]),
     ("xz", "xz", "d.raw.xz", &["-k", "d.raw"]),
     ("lzma", "xz", "d.raw.lzma", &["-k", "--format=lzma", "d.raw"]),
@@ -504,7 +504,7 @@ const NOT_MADE: &[&str] = &[
 #[test]
 fn a_compressed_file_gets_a_command_that_decompresses_it() {
     for (kind, line) in imgprep::foreign_commands() {
-        let Some((_, program, made, args)) = PACKERS.iter().find(|(name, ..)| *name == kind) else {
+        let Some((_, program, made, args)) = COMPRESSORS.iter().find(|(name, ..)| *name == kind) else {
             assert!(NOT_MADE.contains(&kind), "{kind} ({line}) is run by no test");
             continue;
         };

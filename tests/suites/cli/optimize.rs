@@ -191,7 +191,7 @@ fn a_dry_run_names_every_saving() {
     let cells: BTreeMap<u64, Cell> =
         (0..16).map(|cluster| (cluster, if cluster < 5 { zeros.clone() } else { data.clone() })).collect();
     let mut file = Qcow2 { shuffled: true, cells, ..Qcow2::new(16, MIB as u64) }.write().file;
-    // Three clusters behind the last one, with a reference count each.
+    // Three clusters after the last one, with a reference count each.
     let number = |file: &[u8], at: usize| u64::from_be_bytes(file[at..at + 8].try_into().unwrap()) as usize;
     let counts = number(&file, number(&file, 48));
     let end = file.len() / 65536;

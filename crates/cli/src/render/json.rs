@@ -62,7 +62,7 @@ pub(crate) fn layer(
         "evidence",
         info.evidence.as_ref().map_or(
             Json::Null,
-            |found| json!({ "offset": found.at, "length": found.len, "says": found.says }),
+            |found| json!({ "offset": found.at, "length": found.len, "says": found.description }),
         ),
     );
     put("matches", info.matches.iter().map(matched).collect());
@@ -111,7 +111,7 @@ fn encryption(facts: &Facts, inspection: &DiskInspection) -> Option<String> {
 pub(crate) fn matched(found: &Match) -> Json {
     json!({
         "format": found.name, "offset": found.evidence.at, "length": found.evidence.len,
-        "says": found.evidence.says, "bytes": found.hex(), "readable": found.is_readable(),
+        "says": found.evidence.description, "bytes": found.hex(), "readable": found.is_readable(),
     })
 }
 

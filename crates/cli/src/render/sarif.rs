@@ -24,7 +24,7 @@ pub(crate) fn write(out: &mut dyn Write, files: &[CheckedFile]) -> io::Result<()
                 "semanticVersion": env!("CARGO_PKG_VERSION"),
                 "rules": RULES.iter().map(|rule| json!({
                     "id": rule.id,
-                    "shortDescription": { "text": rule.says },
+                    "shortDescription": { "text": rule.requirement },
                     "fullDescription": { "text": rule.why },
                     "help": { "text": if rule.remedies.is_empty() { rule.why.to_string() } else { rule.remedies.iter().map(ToString::to_string).collect::<Vec<_>>().join("; else: ") } },
                     "defaultConfiguration": { "level": level(rule.severity) },

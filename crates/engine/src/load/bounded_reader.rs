@@ -155,6 +155,6 @@ mod tests {
         assert!(disk.slice(0, 41).is_err());
         let failure = reader.into_failure().unwrap();
         let want = EngineError::BlockTooLarge { len: 41, limit: 40 };
-        assert_eq!((failure.code().id, failure.detail()), ("engine.unit-too-large", Some(&want)));
+        assert_eq!((failure.code().id, failure.detail()), ("engine.block-too-large", Some(&want)));
     }
 }

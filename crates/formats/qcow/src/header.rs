@@ -91,7 +91,7 @@ impl Header {
         is_native.then(|| Unsupported::NativeL1.into())
     }
 
-    /// Checks that the L1 table is behind the header and inside the file.
+    /// Checks that the L1 table is after the header and inside the file.
     ///
     /// A disk of 0 bytes has no L1 table.
     fn check_l1(&self, file: &dyn ReadAt) -> Result<(), Error> {

@@ -25,7 +25,7 @@ imgprep_map::code_table! {
     L1_UNALIGNED = finding("qcow2.l1.unaligned", "structure/note", "an L1 entry is not cluster-aligned");
     L2_ENTRY = finding("qcow2.l2.entry", "structure/note", "an L2 entry is invalid");
     L2_NOT_RAW = corrupt("qcow2.l2.not-raw", "structure/table", "a cluster in a data file is not at its own offset");
-    L2_PACKED = finding("qcow2.l2.packed", "structure/note", "the L2 entry of a compressed cluster is invalid");
+    L2_COMPRESSED = finding("qcow2.l2.compressed", "structure/note", "the L2 entry of a compressed cluster is invalid");
     L2_PAST_END = corrupt("qcow2.l2.past-end", "structure/past-end", "an L2 entry points past the end of the file");
     L2_PAYLOAD_SHARED = finding("qcow2.l2.payload-shared", "structure/overlap", "two L2 entries use the same compressed cluster");
     L2_SUBCLUSTERS = corrupt("qcow2.l2.subclusters", "structure/table", "a subcluster bitmap is invalid");

@@ -36,7 +36,7 @@ pub(crate) fn cross_check(map: &Map, files: &dyn Files) -> Result<Vec<Finding>, 
     }
 }
 
-/// Checks that need no counts: entries behind the disk, shared payloads.
+/// Checks that need no counts: entries after the disk, shared payloads.
 pub(crate) fn check_places(map: &Map, file: &dyn ReadAt) -> Result<Vec<Finding>, Error> {
     walked(map, file, false)
 }
@@ -71,7 +71,7 @@ struct Walk<'w, 'f> {
     revisits: RevisitLimiter,
     /// Whether a snapshot has a VM state.
     ///
-    /// QEMU stores the state behind the disk, from the next L2 table on (section "Snapshots").
+    /// QEMU stores the state after the disk, from the next L2 table on (section "Snapshots").
     has_saved_state: bool,
     /// Whether the current table stores a VM state.
     is_saved_state: bool,
@@ -80,7 +80,7 @@ struct Walk<'w, 'f> {
     are_payloads_in_order: bool,
 }
 
-/// Walks every L2 table that the L1 table references, also behind the disk.
+/// Walks every L2 table that the L1 table references, also after the disk.
 fn walk_all(map: &Map, file: &dyn ReadAt, visitor: &mut impl TableVisitor<Entry>) -> Result<(), Error> {
     // OK: an L1 table has at most 2^22 entries, an L2 table 2^18.
     let clusters = 0..map.disk.l1_entries * map.header.l2_entries();

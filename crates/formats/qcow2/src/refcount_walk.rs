@@ -34,7 +34,7 @@ const SNAPSHOTS_FIELD: u64 = 64;
 /// An L1 table of the current disk or of a snapshot.
 struct L1 {
     /// File offset of the reference to it.
-    told_at: u64,
+    referenced_at: u64,
     at: u64,
     entries: u64,
     is_active: bool,
@@ -65,7 +65,7 @@ impl Map {
         counts.add(0, 0, header.cluster_size(), 1, report);
         let mut walk = Walk { header, file, refcounts, counts, report };
         let (at, entries) = (header.raw.l1_offset, header.raw.l1_size.into());
-        let active = L1 { told_at: L1_FIELD, at, entries, is_active: true };
+        let active = L1 { referenced_at: L1_FIELD, at, entries, is_active: true };
         walk.l1(&active)?;
         self.count_snapshots(&mut walk)?;
         if let Some(table) = &self.snapshot_table {
@@ -118,7 +118,7 @@ impl Map {
                 walk.report.add(codes::SNAPSHOT_OVERLAP, Severity::Error, Some(snapshot.at), message);
                 return Ok(());
             }
-            walk.l1(&L1 { told_at: snapshot.at, at, entries, is_active: false })?;
+            walk.l1(&L1 { referenced_at: snapshot.at, at, entries, is_active: false })?;
         }
         Ok(())
     }
@@ -137,7 +137,7 @@ impl Walk<'_, '_, '_> {
         if table.entries == 0 {
             return Ok(());
         }
-        self.counts.add(table.told_at, table.at, table.entries * 8, 1, self.report);
+        self.counts.add(table.referenced_at, table.at, table.entries * 8, 1, self.report);
         let mut tables = Vec::new();
         // Entries past the end of the file are zeros, so nothing is allocated.
         let end = table.at.saturating_add(table.entries * 8).min(self.file.len());
@@ -303,7 +303,7 @@ impl Walk<'_, '_, '_> {
     }
 
     fn compressed(&mut self, at: u64, entry: u64, bitmap: u64, weight: u64) -> Use {
-        let code = codes::L2_PACKED;
+        let code = codes::L2_COMPRESSED;
         if entry & COPIED != 0 {
             self.report.corrupt(code, at, weight, "COPIED is set for a compressed cluster".into());
         }

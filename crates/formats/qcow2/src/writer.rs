@@ -301,7 +301,7 @@ impl ImageWriter for Qcow2Writer {
 /// The longest name of a backing file (section "Header").
 const LONGEST_NAME: usize = 1023;
 
-/// Checks that the name fits into the first cluster, behind the header.
+/// Checks that the name fits into the first cluster, after the header.
 fn check_backing(backing: &NewBackingFile, cluster: ClusterSize) -> Result<(), Error> {
     let room = cluster.bytes() - u64::from(HEADER_WITH_COMPRESSION);
     let needed = format_extension(backing).len() + backing.name.len();

@@ -1,6 +1,6 @@
 //! Checks of the tables beyond the location of the bytes.
 //!
-//! Reports clusters that two entries reference, clusters without a reference, and entries behind the disk.
+//! Reports clusters that two entries reference, clusters without a reference, and entries after the disk.
 //! The counts are those of `qemu-img check`.
 
 use alloc::format;
@@ -154,7 +154,7 @@ impl TableVisitor<u64> for Walk<'_, '_> {
 }
 
 impl Walk<'_, '_> {
-    /// Walks all entries of the L1 table, including those behind the disk.
+    /// Walks all entries of the L1 table, including those after the disk.
     ///
     /// An L2 table is walked once.
     fn tables(&mut self) -> Result<(), Error> {

@@ -88,7 +88,7 @@ impl Header {
 
     /// Checks the location and the length of the L1 table.
     ///
-    /// It must be behind the header and inside the file, and cover the disk.
+    /// It must be after the header and inside the file, and cover the disk.
     fn check_l1(&self, file: &dyn ReadAt) -> Result<(), Error> {
         let (start, size) = (self.raw.l1_table_offset, self.raw.image_size);
         if self.l1_entries() > self.table_entries {
@@ -228,14 +228,14 @@ mod tests {
             corrupt(with(&[(0, b"QEE")])),
             Invalid::Magic { code: codes::HEADER_MAGIC, expected: "the QED magic", found: *b"QEE\0" }
         );
-        let behind = Invalid::Field {
+        let after = Invalid::Field {
             code: codes::HEADER_FIELD,
             at: 40,
             field: "l1_table_offset",
             expected: "after the header clusters",
             found: 4096,
         };
-        assert_eq!(corrupt(with(&[(12, &[2])])), behind);
+        assert_eq!(corrupt(with(&[(12, &[2])])), after);
     }
 
     #[test]

@@ -74,7 +74,7 @@ struct Walk<'w, 'f> {
 }
 
 impl Walk<'_, '_> {
-    /// Check all entries, including those past the end of the disk.
+    /// Checks all entries, including those past the end of the disk.
     ///
     /// Returns `Break` if no more blocks can be tracked, or if the report is complete.
     fn entries(&mut self) -> Flow {
@@ -87,7 +87,7 @@ impl Walk<'_, '_> {
         })
     }
 
-    /// Check entries in a hole of the file: all of them reference block 0.
+    /// Checks entries in a hole of the file: all of them reference block 0.
     fn hole(&mut self, entries: Range<u64>) -> ControlFlow<()> {
         self.entry(entries.start, 0)?;
         let others = entries.end - entries.start - 1;
@@ -171,7 +171,7 @@ impl Walk<'_, '_> {
         (end > self.file.len()).then_some(end)
     }
 
-    /// Check the number of allocated blocks, and that a static image allocates all.
+    /// Checks the number of allocated blocks, and that a static image allocates all.
     fn check_allocated(&mut self) {
         let header = &self.map.header;
         if self.counted != u64::from(header.raw.allocated) {
@@ -191,7 +191,7 @@ impl Walk<'_, '_> {
         }
     }
 
-    /// Report unreferenced blocks, and bytes behind the last block.
+    /// Reports unreferenced blocks, and bytes after the last block.
     fn leaks(&mut self) {
         let (map, stride, file_len) = (self.map, self.map.stride(), self.file.len());
         let needed = self.end.max(map.header.raw.allocated.into());

@@ -26,7 +26,7 @@ fn check_texts(header: &Header, report: &mut Report<'_>) {
     }
 }
 
-/// Check the header size and the data offset. Only version 1 has these fields.
+/// Checks the header size and the data offset. Only version 1 has these fields.
 fn check_offsets(header: &Header, file_len: u64, report: &mut Report<'_>) {
     let (raw, places) = (&header.raw, header.places);
     if let (Some(size), Some(at)) = (raw.header_size, places.header_size)
@@ -48,7 +48,7 @@ fn check_offsets(header: &Header, file_len: u64, report: &mut Report<'_>) {
     }
 }
 
-/// Report geometries that describe more than the disk.
+/// Reports geometries that describe more than the disk.
 ///
 /// They may describe less, because the last cylinder may be incomplete.
 fn check_geometry(header: &Header, report: &mut Report<'_>) {

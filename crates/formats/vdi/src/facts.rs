@@ -122,7 +122,7 @@ pub(crate) fn findings(header: &Header, stored: Option<u64>, file_len: u64) -> V
     findings
 }
 
-/// Check the fields that determine the offsets of the blocks.
+/// Checks the fields that determine the offsets of the blocks.
 ///
 /// No checksum protects them, and a wrong offset or distance between blocks results in another disk.
 fn places_of_blocks(

@@ -99,7 +99,7 @@ impl Header {
         self.size().div_ceil(self.block_size)
     }
 
-    /// File offset of the data of a stored block, behind its extra space. Saturates.
+    /// File offset of the data of a stored block, after its extra space. Saturates.
     pub(crate) fn block_at(&self, number: u32) -> u64 {
         let extra = u64::from(self.raw.block_extra);
         // OK: both summands are less than 2^32.
@@ -108,7 +108,7 @@ impl Header {
     }
 }
 
-/// Read the beginning of the file, padded with zeros, and check the signature.
+/// Reads the beginning of the file, padded with zeros, and checks the signature.
 fn read_head(file: &dyn ReadAt) -> Result<[u8; HEAD], Error> {
     if file.len() < PREHEADER {
         return Err(cut(PREHEADER, file.len()));
@@ -154,7 +154,7 @@ fn kind(raw: &RawHeader, places: &Places) -> Result<Kind, Error> {
     })
 }
 
-/// Check the sizes of sectors and blocks and the number of map entries.
+/// Checks the sizes of sectors and blocks and the number of map entries.
 ///
 /// Fails if the map has fewer entries than the disk has blocks.
 fn check_sizes(raw: &RawHeader, places: &Places) -> Result<(), Error> {
@@ -260,7 +260,7 @@ mod tests {
     }
 
     #[test]
-    fn version_0_has_its_map_behind_its_header() {
+    fn version_0_has_its_map_after_its_header() {
         let mut file = vec![0; 1024];
         let mut put = |at: usize, value: u32| file[at..at + 4].copy_from_slice(&value.to_le_bytes());
         put(64, u32::from_le_bytes(SIGNATURE));

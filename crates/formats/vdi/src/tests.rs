@@ -205,7 +205,7 @@ fn oddities_are_findings() {
     }
 }
 
-/// A file that consists of `head` and a hole behind it.
+/// A file that consists of `head` and a hole after it.
 struct Sparse {
     head: Vec<u8>,
     len: u64,
@@ -344,7 +344,7 @@ fn a_check_of_more_places_than_are_kept_ends_with_a_finding() {
 }
 
 #[test]
-fn data_that_begin_behind_the_file_are_found_by_the_check() {
+fn data_that_begin_after_the_file_are_found_by_the_check() {
     let mut file = file(&[NEVER; 5], 1, 0);
     file[344..348].copy_from_slice(&4096u32.to_le_bytes());
     let (_, findings) = check(&parse(&file), &file);

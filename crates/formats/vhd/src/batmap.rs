@@ -28,7 +28,7 @@ pub(crate) struct Batmap {
 }
 
 impl Batmap {
-    /// Read the header behind the block allocation table, if there is one.
+    /// Reads the header after the block allocation table, if there is one.
     pub(crate) fn read(file: &dyn ReadAt, header: &Header) -> Result<Option<Self>, Error> {
         // OK: the table is inside the file.
         let at = (header.raw.table_offset + header.entries * 4).next_multiple_of(SECTOR);

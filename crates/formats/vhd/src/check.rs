@@ -45,7 +45,7 @@ const FIELDS: [(usize, usize, &str, bool); 17] = [
     (86, 426, "reserved", true),
 ];
 
-/// Check a fixed disk.
+/// Checks a fixed disk.
 pub(crate) fn fixed(file: &dyn ReadAt, found: Found<'_>) -> Result<StructureCounts, Error> {
     let mut report = Report::new(found);
     let selected = footer_select::read(file)?;
@@ -61,7 +61,7 @@ pub(crate) fn fixed(file: &dyn ReadAt, found: Found<'_>) -> Result<StructureCoun
     Ok(report.finish())
 }
 
-/// Check a dynamic or differencing disk.
+/// Checks a dynamic or differencing disk.
 pub(crate) fn sparse(map: &Sparse, file: &dyn ReadAt, found: Found<'_>) -> Result<StructureCounts, Error> {
     let mut report = Report::new(found);
     let selected = footer_select::read(file)?;
@@ -75,14 +75,14 @@ pub(crate) fn sparse(map: &Sparse, file: &dyn ReadAt, found: Found<'_>) -> Resul
     header_fields(&header, &mut report);
     check_locators::check(file, &header, footer.disk_type == DiskType::Differencing, &mut report)?;
     let end = check_blocks::check(map, file, &mut report)?;
-    behind(file, end, &mut report)?;
+    check_trailing(file, end, &mut report)?;
     if let Some(batmap) = Batmap::read(file, &header)? {
         check_blocks::batmap(map, &batmap, file, &mut report)?;
     }
     Ok(report.finish())
 }
 
-/// Report blocks that `XenServer`'s batmap, but not their bitmap, marks as full.
+/// Reports blocks that `XenServer`'s batmap, but not their bitmap, marks as full.
 ///
 /// `XenServer` reads sectors of these blocks that the conversion omits.
 pub(crate) fn cross_check(map: &Sparse, file: &dyn ReadAt) -> Result<Vec<Finding>, Error> {
@@ -101,7 +101,7 @@ pub(crate) fn cross_check(map: &Sparse, file: &dyn ReadAt) -> Result<Vec<Finding
     Ok(found.into_findings())
 }
 
-/// Check fields of the footer in use that reading the disk does not require.
+/// Checks fields of the footer in use that reading the disk does not require.
 fn footer_fields(file: &dyn ReadAt, footer: &Footer, report: &mut Report<'_>) -> Result<(), Error> {
     let (raw, at) = (&footer.raw, footer.at);
     if raw.features & crate::layout::RESERVED == 0 {
@@ -139,7 +139,7 @@ fn is_geometry_of(found: (u16, u8, u8), size: u64) -> bool {
     found == chs(size) || found == (65535, 16, 255) || (is_rounded_up && found == chs(bytes))
 }
 
-/// Compare the footer in use, at `at`, with the other one, at `other`.
+/// Compares the footer in use, at `at`, with the other one, at `other`.
 fn copies(file: &dyn ReadAt, at: u64, other: u64, report: &mut Report<'_>) -> Result<(), Error> {
     let (counts, copy) = (footer_bytes(file, at)?, footer_bytes(file, other)?);
     for (start, len, name, is_state) in FIELDS {
@@ -159,7 +159,7 @@ fn copies(file: &dyn ReadAt, at: u64, other: u64, report: &mut Report<'_>) -> Re
     Ok(())
 }
 
-/// Check fields of the header that reading the disk does not require.
+/// Checks fields of the header that reading the disk does not require.
 ///
 /// Source: "Dynamic Disk Header Format".
 fn header_fields(header: &Header, report: &mut Report<'_>) {
@@ -184,10 +184,10 @@ fn header_fields(header: &Header, report: &mut Report<'_>) {
     }
 }
 
-/// Report a footer right behind the last block that is not at the end of the file.
+/// Reports a footer right after the last block that is not at the end of the file.
 ///
-/// `end` begins behind the last block, and ends at the end of the file.
-fn behind(file: &dyn ReadAt, end: Range<u64>, report: &mut Report<'_>) -> Result<(), Error> {
+/// `end` begins after the last block, and ends at the end of the file.
+fn check_trailing(file: &dyn ReadAt, end: Range<u64>, report: &mut Report<'_>) -> Result<(), Error> {
     let footer_end = end.start.saturating_add(FOOTER);
     if footer_end < end.end && file.array::<8>(end.start)? == COOKIE {
         let message = format!(
@@ -195,7 +195,7 @@ fn behind(file: &dyn ReadAt, end: Range<u64>, report: &mut Report<'_>) -> Result
             end.end - footer_end,
             end.start
         );
-        report.warning(codes::CHECK_BEHIND_FOOTER, footer_end, message);
+        report.warning(codes::CHECK_AFTER_FOOTER, footer_end, message);
     }
     Ok(())
 }

@@ -27,7 +27,7 @@ struct Walk {
     sectors: u64,
 }
 
-/// Report the number of such sectors in one finding.
+/// Reports the number of such sectors in one finding.
 ///
 /// Reads the unused sectors of the blocks; holes of the file are skipped.
 pub(crate) fn check(
@@ -63,7 +63,7 @@ pub(crate) fn check(
 }
 
 impl Walk {
-    /// Check the block at file offset `block`, with `stored` bytes inside the disk.
+    /// Checks the block at file offset `block`, with `stored` bytes inside the disk.
     fn block(&mut self, map: &Sparse, file: &dyn ReadAt, block: u64, stored: u64) -> Result<(), Error> {
         // OK: `Rules::block` checks that the block is inside the file.
         let data = block + map.bitmap_len;
@@ -85,7 +85,7 @@ impl Walk {
         Ok(())
     }
 
-    /// Count the sectors of `range` that contain data.
+    /// Counts the sectors of `range` that contain data.
     ///
     /// `range` begins at a sector of the block.
     fn count_set(&mut self, file: &dyn ReadAt, range: Range<u64>) -> Result<(), Error> {

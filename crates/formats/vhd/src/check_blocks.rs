@@ -19,7 +19,7 @@ use crate::map::Sparse;
 /// Reference to a structure, instead of the file offset of a table entry.
 const STRUCTURE: u64 = u64::MAX;
 
-/// Count the blocks; report unreferenced ones and entries past the end of the disk.
+/// Counts the blocks; reports unreferenced ones and entries past the end of the disk.
 ///
 /// Returns the range from the end of the last use, without the footer, to the end of the file.
 pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<Range<u64>, Error> {
@@ -61,7 +61,7 @@ pub(crate) fn check(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) ->
     Ok(last..file.len())
 }
 
-/// Add all used ranges: structures and blocks.
+/// Adds all used ranges: structures and blocks.
 ///
 /// Blocks are whole, except the last one of the disk. Raises `last` to the end of the last range, without the footer.
 fn uses(
@@ -100,7 +100,7 @@ fn uses(
     Ok(())
 }
 
-/// Count the blocks of the disk, and check the padding of their sector bitmaps.
+/// Counts the blocks of the disk, and checks the padding of their sector bitmaps.
 fn count(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let rules = map.rules(file);
     let (mut allocated, mut fragmented, mut next) = (0u64, 0u64, None);
@@ -123,7 +123,7 @@ fn count(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(),
     Ok(())
 }
 
-/// Report nonzero bytes in `range`, the padding of a sector bitmap.
+/// Reports nonzero bytes in `range`, the padding of a sector bitmap.
 fn padding(
     file: &dyn ReadAt,
     hole: &mut LastHole,
@@ -137,7 +137,7 @@ fn padding(
     Ok(())
 }
 
-/// Report used entries past the end of the disk, with one finding per run.
+/// Reports used entries past the end of the disk, with one finding per run.
 fn beyond(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let mut run: Option<(Entry, u64)> = None;
     let mut add_run = |(entry, count): (Entry, u64)| {
@@ -165,7 +165,7 @@ fn beyond(map: &Sparse, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<()
     Ok(())
 }
 
-/// Compare `XenServer`'s batmap with the sector bitmaps.
+/// Compares `XenServer`'s batmap with the sector bitmaps.
 pub(crate) fn batmap(
     map: &Sparse,
     batmap: &Batmap,
@@ -225,7 +225,7 @@ impl BatmapWalk<'_> {
         }
     }
 
-    /// Report blocks before `index` that are marked as full, but are not stored.
+    /// Reports blocks before `index` that are marked as full, but are not stored.
     fn unused(&mut self, file: &dyn ReadAt, index: u64, report: &mut Report<'_>) {
         while self.seen < index {
             // Skip eight blocks at once if none of their bits is set.

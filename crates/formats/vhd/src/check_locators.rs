@@ -43,7 +43,7 @@ pub(crate) fn check(
     Ok(())
 }
 
-/// Report parent fields of a disk without a parent.
+/// Reports parent fields of a disk without a parent.
 fn of_none(header: &Header, report: &mut Report<'_>) {
     // Unique id and time stamp, then name and locators; a reserved field is between them.
     let ranges = [40..60, PARENT_NAME.0..LOCATORS_AT + LOCATORS * LOCATOR];
@@ -116,7 +116,7 @@ fn is_broken(units: impl Iterator<Item = u16>) -> bool {
     char::decode_utf16(units.take_while(|unit| *unit != 0)).any(|unit| unit.is_err())
 }
 
-/// The part of a name behind the last `/` or `\`.
+/// The part of a name after the last `/` or `\`.
 fn last_part(name: &[u8]) -> &[u8] {
     name.rsplit(|byte| [b'/', b'\\'].contains(byte)).next().unwrap_or(name)
 }
@@ -136,7 +136,7 @@ mod tests {
     fn undecodable_names_are_reported() {
         assert_eq!(broken(b"a\0b", Text::Wide), Some("UTF-16 of an odd number of bytes"));
         assert_eq!(broken(b"\0\xd8a\0", Text::Wide), Some("invalid UTF-16: unpaired surrogate"));
-        assert_eq!(broken(b"a\0\0\0\0\xd8", Text::Wide), None, "what is behind the end does not count");
+        assert_eq!(broken(b"a\0\0\0\0\xd8", Text::Wide), None, "what is after the end does not count");
         assert_eq!(broken(b"\xff", Text::Url), Some("no UTF-8"));
         assert_eq!(broken(b"\xff", Text::Narrow), None);
     }

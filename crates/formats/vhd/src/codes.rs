@@ -14,7 +14,7 @@ imgprep_map::code_table! {
     CHECK_BATMAP_MISSING = finding("vhd.check.batmap-missing", "structure/note", "the batmap does not mark a block whose sector bitmap is full");
     CHECK_BATMAP_SHORT = finding("vhd.check.batmap-short", "structure/note", "the batmap does not cover the disk");
     CHECK_BATMAP_UNUSED = finding("vhd.check.batmap-unused", "structure/note", "the batmap marks a block that is not allocated");
-    CHECK_BEHIND_FOOTER = finding("vhd.check.behind-footer", "structure/note", "bytes follow the footer");
+    CHECK_AFTER_FOOTER = finding("vhd.check.after-footer", "structure/note", "bytes follow the footer");
     CHECK_BITMAP_PADDING = finding("vhd.check.bitmap-padding", "structure/note", "the padding of a sector bitmap is not zero");
     CHECK_DATA_OFFSET = finding("vhd.check.data-offset", "structure/note", "the data offset of a fixed disk is set");
     CHECK_FEATURES = finding("vhd.check.features", "structure/note", "the reserved feature bit is clear");

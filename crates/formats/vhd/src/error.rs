@@ -31,7 +31,7 @@ pub enum Corrupt {
         /// Length of the file in bytes.
         file_len: u64,
     },
-    /// Footer near the end with other bytes behind it.
+    /// Footer near the end with other bytes after it.
     #[error(
         "the footer is not at the end of the file, which has {file_len} bytes: truncate the file after it"
     )]

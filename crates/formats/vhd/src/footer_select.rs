@@ -4,7 +4,7 @@
 //! If only the copy is present, the file may be truncated: the tables then show which blocks
 //! are missing, and every block that is read is checked against the file length. Two sound
 //! footers that describe different disks are rejected. They occur, for example, in a file
-//! that was truncated right behind another image inside its disk.
+//! that was truncated right after another image inside its disk.
 
 use alloc::format;
 use alloc::string::String;
@@ -18,7 +18,7 @@ use crate::error::Unsupported;
 use crate::footer::{FooterCandidate, Note, SelectedFooter, damaged};
 use crate::layout::{RawFooter, footer_at};
 
-/// Find both footers and select one.
+/// Finds both footers and selects one.
 pub(crate) fn read(file: &dyn ReadAt) -> Result<SelectedFooter, Error> {
     let end = FooterCandidate::at_end(file)?;
     let is_one = matches!(end, FooterCandidate::Sound { at: 0, .. } | FooterCandidate::Damaged { at: 0, .. });
@@ -76,7 +76,7 @@ fn is_sparse(raw: &RawFooter) -> bool {
     raw.disk_type != 2
 }
 
-/// Compare a sound footer at the end with its copy at the start.
+/// Compares a sound footer at the end with its copy at the start.
 ///
 /// Fails if they describe different disks. Returns a finding for other differences, or for an invalid copy.
 fn beside_sound(at: u64, raw: &RawFooter, start: FooterCandidate) -> Result<Option<Finding>, Error> {

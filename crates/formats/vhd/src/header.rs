@@ -56,7 +56,7 @@ impl Header {
         Ok(header)
     }
 
-    /// Check that the block allocation table covers the disk and is inside the file.
+    /// Checks that the block allocation table covers the disk and is inside the file.
     fn check_table(&self, file: &dyn ReadAt, footer: &Footer) -> Result<(), Invalid> {
         let size = footer.size.taken();
         let needed = size.div_ceil(self.block_size);

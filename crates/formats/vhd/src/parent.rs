@@ -81,7 +81,7 @@ impl Parent {
         Ok(parent)
     }
 
-    /// Read the locator of the header entry at `entry_at`.
+    /// Reads the locator of the header entry at `entry_at`.
     ///
     /// Returns `None` if it is empty or of an unknown kind. Fails if the name exceeds the limit or the file.
     fn locator(
@@ -116,7 +116,7 @@ impl Parent {
         Ok(Some(Name { rank, at: start, name }))
     }
 
-    /// Store the non-empty names in the given order, without duplicates.
+    /// Stores the non-empty names in the given order, without duplicates.
     fn name(&mut self, names: Vec<Name>) {
         let mut names = names.into_iter().filter(|name| !name.name.0.is_empty());
         let Some(first) = names.next() else {
@@ -171,7 +171,7 @@ pub(crate) fn wide(units: impl Iterator<Item = u16>) -> ImageName {
     ImageName(text.into_bytes())
 }
 
-/// Decode the path of a `file:` URL; other URLs are unchanged.
+/// Decodes the path of a `file:` URL; other URLs are unchanged.
 ///
 /// `vhd-util` writes URLs that violate the standard: `file://./parent.vhd` is a relative path.
 fn url(bytes: &[u8]) -> Vec<u8> {

@@ -14,7 +14,7 @@ use crate::map::Map;
 use crate::metadata::Metadata;
 use crate::{check_blocks, check_header, check_log, check_metadata, check_parent, check_region};
 
-/// Check an image whose log was replayed.
+/// Checks an image whose log was replayed.
 pub(crate) fn check(
     map: &Map,
     file: &dyn ReadAt,

@@ -44,7 +44,7 @@ pub(crate) fn check(
         report.warning(codes::CHECK_FIXED_ABSENT, metadata.parameters_at + 4, message);
     }
     bitmaps(map, file, report)?;
-    behind(map, file, report)?;
+    check_trailing(map, file, report)?;
     space(map, file, report)
 }
 
@@ -66,7 +66,7 @@ pub(crate) fn cross_check(map: &Map, file: &dyn ReadAt) -> Result<Vec<Finding>, 
     Ok(found.into_findings())
 }
 
-/// Visit the entries of all blocks.
+/// Visits the entries of all blocks.
 fn walk(map: &Map, file: &dyn ReadAt, see: &mut dyn FnMut(&Entries)) -> Result<(), Error> {
     let _ = map.walk_bat(file, 0..map.bat.blocks(), |run| {
         let Run { at, found, ref blocks } = *run;
@@ -76,7 +76,7 @@ fn walk(map: &Map, file: &dyn ReadAt, see: &mut dyn FnMut(&Entries)) -> Result<(
     Ok(())
 }
 
-/// Count blocks, and report blocks without data that keep their location (2.5.1.1).
+/// Counts blocks, and reports blocks without data that keep their location (2.5.1.1).
 fn count(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let (mut allocated, mut fragmented, mut expected) = (0, 0, None);
     let mut kept = Neighbours { code: codes::CHECK_ENTRY_PLACE, is_warning: false, run: None };
@@ -137,7 +137,7 @@ impl Neighbours {
     }
 }
 
-/// Check the entries of sector bitmaps (2.5.1.2).
+/// Checks the entries of sector bitmaps (2.5.1.2).
 ///
 /// In an image without a parent, these entries must be 0. With a parent, `visit` only reads those that a
 /// block needs.
@@ -169,11 +169,11 @@ fn bitmaps(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), 
     Ok(())
 }
 
-/// Report entries past those that the disk needs.
-fn behind(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
+/// Reports entries past those that the disk needs.
+fn check_trailing(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let region = &map.regions.bat.bytes;
     let (first, end) = (map.bat.entries(), (region.end - region.start) / 8);
-    let mut used = Neighbours { code: codes::CHECK_BAT_BEHIND_END, is_warning: true, run: None };
+    let mut used = Neighbours { code: codes::CHECK_BAT_AFTER_END, is_warning: true, run: None };
     let mut other = Neighbours { code: codes::CHECK_BAT_SLACK, is_warning: false, run: None };
     let (is_used, is_other) =
         ("past the end of the disk that reference data", "past the end of the disk that are not 0");
@@ -193,7 +193,7 @@ fn behind(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), E
     Ok(())
 }
 
-/// Report unreferenced MiB, and space that two entries reference.
+/// Reports unreferenced MiB, and space that two entries reference.
 fn space(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     // The stored file does not include space that the log adds.
     let end = file.len().min(map.stored_len);
@@ -239,8 +239,8 @@ const ROOM: u64 = 4 * MIB;
 /// At most `ROOM` bytes are read.
 fn is_room(map: &Map, file: &dyn ReadAt, gap: &Range<u64>) -> bool {
     let tables = [map.regions.bat.bytes.end, map.regions.metadata.bytes.end, map.header.log.end];
-    let is_behind = tables.contains(&gap.start) && gap.end - gap.start <= ROOM;
-    is_behind && matches!(first_nonzero_in(file, &mut LastHole::default(), gap.clone()), Ok(None))
+    let is_after = tables.contains(&gap.start) && gap.end - gap.start <= ROOM;
+    is_after && matches!(first_nonzero_in(file, &mut LastHole::default(), gap.clone()), Ok(None))
 }
 
 /// Whether `at` is the offset of a table entry without data.

@@ -39,7 +39,7 @@ pub(crate) fn check(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Er
     Ok(())
 }
 
-/// Check that the creator's name is text up to a NUL, with only zeros after it.
+/// Checks that the creator's name is text up to a NUL, with only zeros after it.
 fn creator(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let start = FILE.len() as u64;
     let bytes = file.array::<CREATOR_BYTES>(start)?;
@@ -57,7 +57,7 @@ fn creator(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Check the space between the structures of the first MiB.
+/// Checks the space between the structures of the first MiB.
 fn area(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     let header = HEADER_BYTES as u64;
     let gaps = [
@@ -72,7 +72,7 @@ fn area(file: &dyn ReadAt, report: &mut Report<'_>) -> Result<(), Error> {
     Ok(())
 }
 
-/// Check the current header.
+/// Checks the current header.
 fn current(at: u64, raw: &RawHeader, report: &mut Report<'_>) {
     for (field, name, guid) in
         [(16, "FileWriteGuid", raw.file_write_guid), (32, "DataWriteGuid", raw.data_write_guid)]
@@ -88,7 +88,7 @@ fn current(at: u64, raw: &RawHeader, report: &mut Report<'_>) {
     }
 }
 
-/// Compare both headers.
+/// Compares both headers.
 ///
 /// Writers update one after the other, so only the sequence numbers should differ (2.2.2.1).
 fn copies(current: &RawHeader, at: u64, other: &RawHeader, report: &mut Report<'_>) {

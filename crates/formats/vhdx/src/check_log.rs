@@ -22,7 +22,7 @@ pub(crate) fn check(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Re
         let raw = log.sector(at)?.first_chunk().and_then(RawEntry::decode);
         let later = raw.filter(|raw| raw.log_guid == map.header.raw.log_guid && raw.sequence_number > last);
         if let Some(raw) = later {
-            behind(&log, at, raw.sequence_number, last, report)?;
+            check_trailing(&log, at, raw.sequence_number, last, report)?;
         }
         at += SECTOR;
         if at < log.len() {
@@ -32,8 +32,14 @@ pub(crate) fn check(map: &Map, file: &dyn ReadAt, report: &mut Report<'_>) -> Re
     Ok(())
 }
 
-/// Report an entry whose number follows that of the last replayed entry.
-fn behind(log: &Log<'_>, at: u64, number: u64, last: u64, report: &mut Report<'_>) -> Result<(), Error> {
+/// Reports an entry whose number follows that of the last replayed entry.
+fn check_trailing(
+    log: &Log<'_>,
+    at: u64,
+    number: u64,
+    last: u64,
+    report: &mut Report<'_>,
+) -> Result<(), Error> {
     let place = log.place(at);
     if log.entry(at)?.is_some() {
         let message = format!(
@@ -49,7 +55,7 @@ fn behind(log: &Log<'_>, at: u64, number: u64, last: u64, report: &mut Report<'_
     Ok(())
 }
 
-/// Check `LastFileOffset`, the length of the file when the last entry was written.
+/// Checks `LastFileOffset`, the length of the file when the last entry was written.
 fn length(map: &Map, log: &Log<'_>, head: &Entry, report: &mut Report<'_>) {
     let (found, expected, at) = (map.stored_len, head.raw.last_file_offset, log.place(head.at) + 56);
     if found < expected {

@@ -4,7 +4,7 @@ imgprep_map::code_table! {
     BAT_ENTRY = corrupt("vhdx.bat.entry", "structure/table", "an entry of the block allocation table is invalid");
     BAT_PAST_END = corrupt("vhdx.bat.past-end", "structure/past-end", "an entry of the block allocation table points past the end of the file");
     BAT_TOO_SHORT = corrupt("vhdx.bat.too-short", "safety/table-size", "the block allocation table does not cover the disk");
-    CHECK_BAT_BEHIND_END = finding("vhdx.check.bat-behind-end", "structure/note", "entries past the end of the disk are in use");
+    CHECK_BAT_AFTER_END = finding("vhdx.check.bat-after-end", "structure/note", "entries past the end of the disk are in use");
     CHECK_BAT_SLACK = finding("vhdx.check.bat-slack", "structure/note", "unused entries of the block allocation table are not zero");
     CHECK_BITMAP_ENTRY = finding("vhdx.check.bitmap-entry", "structure/note", "a sector bitmap entry is invalid");
     CHECK_BITMAP_RESERVED = finding("vhdx.check.bitmap-reserved", "structure/note", "a sector bitmap entry has reserved bits set");
@@ -38,7 +38,7 @@ imgprep_map::code_table! {
     CHECK_PLACE_RESERVED = finding("vhdx.check.place-reserved", "structure/note", "an entry of a block without data has an offset, where its state has none");
     CHECK_PLACE_SHARED = finding("vhdx.check.place-shared", "structure/overlap", "two entries use the same place of the file");
     CHECK_REGION_RESERVED = finding("vhdx.check.region-reserved", "structure/note", "reserved bytes of a region table are not zero");
-    CHECK_ROOM = finding("vhdx.check.room", "structure/note", "unused space behind the tables contains zeros");
+    CHECK_ROOM = finding("vhdx.check.room", "structure/note", "unused space after the tables contains zeros");
     CHECK_SECTORS = finding("vhdx.check.sectors", "structure/note", "physical sectors are smaller than logical ones");
     FILE_SIGNATURE = corrupt("vhdx.file.signature", "structure/table", "the file does not begin with the signature of VHDX");
     HEADER_AMBIGUOUS = corrupt("vhdx.header.ambiguous", "structure/header", "both headers have the same sequence number but differ");

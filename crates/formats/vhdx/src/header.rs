@@ -89,7 +89,7 @@ fn read_copy(file: &dyn ReadAt, at: u64) -> Result<Copy, Error> {
     Ok(check_seal(&bytes, HEADER).map(|()| (RawHeader::decode(&bytes), bytes)))
 }
 
-/// Check the signature and the checksum of a structure.
+/// Checks the signature and the checksum of a structure.
 pub(crate) fn check_seal(bytes: &[u8], signature: [u8; 4]) -> Result<(), String> {
     if !bytes.starts_with(&signature) {
         let name = signature.escape_ascii();

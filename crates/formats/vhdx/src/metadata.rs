@@ -118,7 +118,7 @@ impl Items<'_> {
     }
 }
 
-/// Read all entries of the table (2.6.1), which must not overlap.
+/// Reads all entries of the table (2.6.1), which must not overlap.
 ///
 /// Unknown required items are an error.
 fn read_table(file: &dyn ReadAt, region: &Region) -> Result<Vec<Item>, Error> {
@@ -168,7 +168,7 @@ fn validate(raw: &RawItem, at: u64, region: &Region) -> Result<Item, Error> {
     Ok(Item { guid: raw.guid, bytes: start..end, is_user, entry_at: at })
 }
 
-/// Reject items that overlap or have the same GUID.
+/// Rejects items that overlap or have the same GUID.
 fn check_apart(items: &[Item]) -> Result<(), Corrupt> {
     let mut by_place: Vec<&Item> = items.iter().filter(|item| !item.bytes.is_empty()).collect();
     by_place.sort_by_key(|item| (item.bytes.start, item.entry_at));

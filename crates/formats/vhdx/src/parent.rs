@@ -95,7 +95,7 @@ pub(crate) fn values(file: &dyn ReadAt, locator: &Range<u64>, limits: &Limits) -
     Ok(values)
 }
 
-/// Decode UTF-16LE without a final NUL; a NUL that a writer appended is ignored.
+/// Decodes UTF-16LE without a final NUL; a NUL that a writer appended is ignored.
 fn text(bytes: &[u8], at: u32, len: u16) -> Option<String> {
     let start = usize::try_from(at).ok()?;
     let bytes = bytes.get(start..start.checked_add(len.into())?)?;

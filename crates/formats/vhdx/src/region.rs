@@ -153,7 +153,7 @@ fn validate(file: &dyn ReadAt, raw: &RawRegion, at: u64) -> Result<Region, Error
     Ok(Region { guid: raw.guid, bytes: start..start + len, entry_at: at })
 }
 
-/// Reject regions that overlap, have the same GUID, or lie in the log.
+/// Rejects regions that overlap, have the same GUID, or lie in the log.
 fn check_apart(regions: &[Region], header: &Header) -> Result<(), Error> {
     let mut by_place: Vec<&Region> = regions.iter().collect();
     by_place.sort_by_key(|region| (region.bytes.start, region.entry_at));

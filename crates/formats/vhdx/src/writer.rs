@@ -24,7 +24,7 @@ pub struct VhdxWriter {
 }
 
 impl VhdxWriter {
-    /// Create a writer for a disk of whole logical sectors.
+    /// Creates a writer for a disk of whole logical sectors.
     ///
     /// `uuid` is the id of the disk; the other GUIDs are derived from it.
     ///
@@ -52,7 +52,7 @@ impl VhdxWriter {
         Ok(Self { next: written.data_at(), bat, written, table })
     }
 
-    /// Add the entry of a block that is stored at `next`.
+    /// Adds the entry of a block that is stored at `next`.
     ///
     /// Returns the file offset of the block.
     fn enter(&mut self, block: u64, out: &mut dyn Emit) -> Result<u64, Error> {
@@ -84,7 +84,7 @@ impl ImageWriter for VhdxWriter {
         self.written.is_fixed.then(|| self.written.data_at())
     }
 
-    /// Write everything before the blocks of a fixed image.
+    /// Writes everything before the blocks of a fixed image.
     fn begin(&mut self, out: &mut dyn Emit) -> Result<(), Error> {
         if !self.written.is_fixed {
             return Ok(());

@@ -26,7 +26,7 @@ use crate::part::Kind;
 use crate::tables::{Entries, Grain, Tables};
 use crate::{check_stream, check_tables};
 
-/// Check the files of an image.
+/// Checks the files of an image.
 pub(crate) fn check(
     map: &Map,
     files: &dyn Files,
@@ -74,7 +74,7 @@ const CONTRADICTIONS: [&Code; 4] = [
     codes::CHECK_ENTRY_BEYOND_CAPACITY,
 ];
 
-/// Compare the tables that a conversion reads with other structures in the files.
+/// Compares the tables that a conversion reads with other structures in the files.
 ///
 /// A disk of many extents yields one finding of each kind.
 pub(crate) fn cross_check(map: &Map, files: &dyn Files) -> Result<Vec<Finding>, Error> {
@@ -119,7 +119,7 @@ fn contradictions_of(
     Ok(())
 }
 
-/// Report a flat file that is longer than the range that the descriptor uses.
+/// Reports a flat file that is longer than the range that the descriptor uses.
 fn flat(map: &Map, id: FileId, file: &dyn ReadAt, file_report: &mut FileReport<'_, '_>) {
     let end = |at: u64, disk: &Range<u64>| at.saturating_add(disk.end - disk.start);
     let ends = map.parts.iter().filter(|part| part.file == id).filter_map(|part| match part.kind {
@@ -154,7 +154,7 @@ fn extent(
     }
 }
 
-/// Count grains, and report those at invalid offsets.
+/// Counts grains, and reports those at invalid offsets.
 fn count(
     file: &dyn ReadAt,
     tables: &Tables,
@@ -175,9 +175,9 @@ fn count(
         allocated += 1;
         compressed += u64::from(matches!(grain, Grain::Compressed { .. }));
         fragmented += u64::from(next.is_some_and(|next| next != at));
-        let behind = at.saturating_add(len);
-        next = Some(behind);
-        end = end.max(behind.min(file.len()));
+        let after = at.saturating_add(len);
+        next = Some(after);
+        end = end.max(after.min(file.len()));
         if at < frame.overhead {
             let message = format!(
                 "a grain is at {at}, before {}, where grains begin according to the header",
@@ -192,7 +192,7 @@ fn count(
             );
             file_report.warning(codes::CHECK_GRAIN_IN_FREE, entry, message);
         }
-        if frame.grains.as_ref().is_some_and(|grains| behind > grains.end) {
+        if frame.grains.as_ref().is_some_and(|grains| after > grains.end) {
             let grains = frame.grains.clone().unwrap_or_default();
             let message =
                 format!("a grain is at {at}, but grains must be at bytes {}..{}", grains.start, grains.end);
@@ -209,7 +209,7 @@ fn count(
     Ok(())
 }
 
-/// Report space for grains past the overhead that no table references.
+/// Reports space for grains past the overhead that no table references.
 fn leaks(
     file: &dyn ReadAt,
     tables: &Tables,

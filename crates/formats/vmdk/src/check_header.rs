@@ -35,7 +35,7 @@ pub(crate) struct Frame {
     pub(crate) directory_field: u64,
 }
 
-/// Check the header of a file and report the findings.
+/// Checks the header of a file and reports the findings.
 pub(crate) fn frame(
     file: &dyn ReadAt,
     magic: Magic,
@@ -94,7 +94,7 @@ const FOOTER_FIELDS: [(usize, usize, &str); 8] = [
     (79, 433, "padding"),
 ];
 
-/// Compare the footer at `at` with the header.
+/// Compares the footer at `at` with the header.
 ///
 /// `gdOffset` is skipped if the header leaves it to the footer (`is_at_end`).
 fn footer(

@@ -79,7 +79,7 @@ pub(crate) fn is_short(file: &dyn ReadAt, tables: &Tables, frame: &Frame) -> Res
 }
 
 impl Walk<'_> {
-    /// Check the marker at `at`.
+    /// Checks the marker at `at`.
     ///
     /// Returns the sectors of the marker and its contents, `None` at the end.
     fn step(
@@ -187,7 +187,7 @@ impl Walk<'_> {
         Ok(tables.grain(entry, entry_at) == Ok(Grain::Compressed { at }))
     }
 
-    /// Report a grain or table that follows the directory.
+    /// Reports a grain or table that follows the directory.
     fn late(&self, at: u64, what: &str, file_report: &mut FileReport<'_, '_>) {
         if let Some(directory) = self.directory {
             let message = format!("{what} follows the grain directory at {directory}");
@@ -195,7 +195,7 @@ impl Walk<'_> {
         }
     }
 
-    /// Check that the stream ends at the end of the file.
+    /// Checks that the stream ends at the end of the file.
     ///
     /// Zeros after it are reported when the footer is read.
     fn ended(&self, at: u64, file_report: &mut FileReport<'_, '_>) -> Result<(), Error> {
@@ -210,7 +210,7 @@ impl Walk<'_> {
         Ok(())
     }
 
-    /// Report bytes after the last grain of a file whose tables precede the grains.
+    /// Reports bytes after the last grain of a file whose tables precede the grains.
     fn foreign(&self, at: u64, file_report: &mut FileReport<'_, '_>) -> Result<(), Error> {
         let rest = at..self.file.len();
         if self.file.next_data(rest.start) < rest.end
@@ -248,7 +248,7 @@ mod tests {
     use super::*;
     use crate::tables::Entries;
 
-    /// Apply `edits` to a small stream.
+    /// Applies `edits` to a small stream.
     ///
     /// It has two grains of 4 KiB in sectors 2 and 3, the table in sector 5, the directory in 7, the footer
     /// in 9.

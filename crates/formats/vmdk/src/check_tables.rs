@@ -16,7 +16,7 @@ use crate::holes::Holes;
 use crate::layout::SECTOR;
 use crate::tables::Tables;
 
-/// Report entries past those that the disk needs, in directory and last table.
+/// Reports entries past those that the disk needs, in directory and last table.
 pub(crate) fn beyond(
     file: &dyn ReadAt,
     tables: &Tables,
@@ -93,7 +93,7 @@ pub(crate) fn places(
     Ok(())
 }
 
-/// Compare the tables of both directories, entry by entry.
+/// Compares the tables of both directories, entry by entry.
 pub(crate) fn redundant(
     file: &dyn ReadAt,
     tables: &Tables,
@@ -136,7 +136,7 @@ fn bytes<'f>(
     }
 }
 
-/// Report runs of entries that differ.
+/// Reports runs of entries that differ.
 ///
 /// `at` is the offset of the copy, or of its directory entry if there is no copy.
 fn compare(table: &[u8], copy: &[u8], at: u64, file_report: &mut FileReport<'_, '_>) {

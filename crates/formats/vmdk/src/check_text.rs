@@ -56,7 +56,7 @@ const KINDS: [(&str, &[&str], bool, Option<bool>); 13] = [
 ];
 
 impl Text {
-    /// Read the descriptor in the image's own file, if there is one.
+    /// Reads the descriptor in the image's own file, if there is one.
     pub(crate) fn read(file: &dyn ReadAt) -> Result<Option<Self>, Error> {
         let Some((bytes, at)) = bytes(file)? else { return Ok(None) };
         // Opening the image has already reported an invalid descriptor.
@@ -119,7 +119,7 @@ impl Text {
         }
     }
 
-    /// Check that the CHS geometry matches this disk size, rounded down.
+    /// Checks that the CHS geometry matches this disk size, rounded down.
     fn geometry(&self, capacity: u64, report: &mut Report<'_>) {
         let keys = ["ddb.geometry.cylinders", "ddb.geometry.heads", "ddb.geometry.sectors"];
         let [Some(cylinders), Some(heads), Some(sectors)] = keys.map(|key| self.word(key)) else { return };
@@ -140,7 +140,7 @@ impl Text {
         }
     }
 
-    /// Check that the extent types match the `createType`.
+    /// Checks that the extent types match the `createType`.
     fn kinds(&self, map: &Map, report: &mut Report<'_>) {
         let (Some(name), Some(word)) = (&self.descriptor.create_type, self.word("createType")) else {
             return;
@@ -182,7 +182,7 @@ impl Text {
         }
     }
 
-    /// Check the magics: SPARSE is `KDMV`, VMFSSPARSE is `COWD`.
+    /// Checks the magics: SPARSE is `KDMV`, VMFSSPARSE is `COWD`.
     ///
     /// Reading accepts either magic under both types.
     fn magics(&self, map: &Map, files: &dyn Files, report: &mut Report<'_>) -> Result<(), Error> {
@@ -219,7 +219,7 @@ fn compressed(kind: &Kind) -> Option<bool> {
 /// Bytes and their file offset.
 type Placed<'f> = (Cow<'f, [u8]>, u64);
 
-/// Read the bytes of the descriptor.
+/// Reads the bytes of the descriptor.
 fn bytes(file: &dyn ReadAt) -> Result<Option<Placed<'_>>, Error> {
     let range = match magic(&head(file)?) {
         None => 0..file.len(),

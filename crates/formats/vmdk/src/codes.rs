@@ -29,7 +29,7 @@ imgprep_map::code_table! {
     CHECK_TABLE_BEYOND_CAPACITY = finding("vmdk.check.table-beyond-capacity", "structure/note", "a grain directory entry past the end of the disk is in use");
     CHECK_TABLE_OUTSIDE = finding("vmdk.check.table-outside", "structure/note", "a grain table lies outside of the area of tables");
     CHECK_VERSION = finding("vmdk.check.version", "structure/note", "the version does not allow the declared flags");
-    DESCRIPTOR_BEHIND_END = finding("vmdk.descriptor.behind-end", "structure/header", "bytes follow the end of the descriptor's text");
+    DESCRIPTOR_AFTER_END = finding("vmdk.descriptor.after-end", "structure/header", "bytes follow the end of the descriptor's text");
     DESCRIPTOR_CREATE_TYPE = unsupported("vmdk.descriptor.create-type", "format/unsupported", "the createType is unknown");
     DESCRIPTOR_EMBEDDED_EXTENTS = unsupported("vmdk.descriptor.embedded-extents", "format/unsupported", "an embedded descriptor names other extents than its own file");
     DESCRIPTOR_ENCODING = finding("vmdk.descriptor.encoding", "structure/header", "the declared encoding is unknown or does not fit the names");
@@ -74,9 +74,9 @@ imgprep_map::code_table! {
     REDUNDANT_PAST_END = finding("vmdk.redundant.past-end", "structure/past-end", "the redundant grain directory lies past the end of the file");
     SESPARSE_FIELD = unsupported("vmdk.sesparse.field", "format/unsupported", "a field of the seSparse header has an unknown value");
     SESPARSE_JOURNAL = unsupported("vmdk.sesparse.journal", "format/unsupported", "the journal of a seSparse extent must be replayed first");
-    STREAM_BEHIND_END = corrupt("vmdk.stream.behind-end", "structure/header", "bytes other than zeros follow the stream");
+    STREAM_AFTER_END = corrupt("vmdk.stream.after-end", "structure/header", "bytes other than zeros follow the stream");
     STREAM_CUT = corrupt("vmdk.stream.cut", "structure/cut", "the stream is cut off: its footer is missing");
-    STREAM_ZEROS_BEHIND = finding("vmdk.stream.zeros-behind", "structure/note", "zeros follow the stream");
+    STREAM_ZEROS_AFTER = finding("vmdk.stream.zeros-after", "structure/note", "zeros follow the stream");
     TABLE_ENTRY = corrupt("vmdk.table.entry", "structure/table", "a table entry is invalid");
     TABLE_PAST_END = corrupt("vmdk.table.past-end", "safety/table-size", "a table lies past the end of the file");
     WRITE_DISK_TOO_LARGE = unsupported("vmdk.write.disk-too-large", "format/unsupported", "the disk is too large for a VMDK of this subformat").without_rule();

@@ -49,13 +49,13 @@ const SHOWN: [(&str, &str); 5] = [
 ];
 
 impl Descriptor {
-    /// Parse the text at file offset `at`.
+    /// Parses the text at file offset `at`.
     pub(crate) fn read(text: &[u8], at: u64) -> Result<Self, Error> {
         let mut descriptor = Self { at, ..Self::default() };
         let mut values = Values::default();
         let mut odd = Vec::new();
         let end = text.iter().position(|byte| *byte == 0).unwrap_or(text.len());
-        descriptor.findings.extend(text_end::behind(text, end, at)?);
+        descriptor.findings.extend(text_end::trailing(text, end, at)?);
         let skipped = if text.starts_with(b"\xef\xbb\xbf") { 3 } else { 0 };
         let mut line_at = at + skipped as u64;
         for whole in text.get(skipped..end).unwrap_or_default().split(|byte| *byte == b'\n') {
@@ -196,7 +196,7 @@ impl Descriptor {
     }
 }
 
-/// Reject unsupported versions.
+/// Rejects unsupported versions.
 ///
 /// Version 2 marks encrypted disks, version 3 adds a file of changed blocks. The additions of version 4 (ESX
 /// 6.5 and later) are undocumented; its lines are the same as those of the other versions.
@@ -284,7 +284,7 @@ mod tests {
         let at = 512 + text.find("RW").unwrap() as u64;
         assert_eq!((found.lines[0].at, found.cid, found.findings.len()), (at, Some(0x5074_c169), 0));
         text.push_str("ddb.x = 1");
-        assert_eq!(read(&text).findings[0].code.id, "vmdk.descriptor.behind-end");
+        assert_eq!(read(&text).findings[0].code.id, "vmdk.descriptor.after-end");
     }
 
     #[test]

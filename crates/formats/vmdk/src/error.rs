@@ -87,7 +87,7 @@ pub enum Corrupt {
         "the stream ends at {end}, but bytes {end}..{file_len} follow, which are not all zeros: the file may be \
          two files in one"
     )]
-    StreamBehind {
+    StreamAfterEnd {
         /// Offset of the end of the stream.
         end: u64,
         /// Length of the file in bytes.
@@ -195,7 +195,7 @@ impl Detail for Corrupt {
             Self::GrainLba { .. } => codes::GRAIN_LBA,
             Self::GrainLength { .. } => codes::GRAIN_LENGTH,
             Self::StreamCut { .. } => codes::STREAM_CUT,
-            Self::StreamBehind { .. } => codes::STREAM_BEHIND_END,
+            Self::StreamAfterEnd { .. } => codes::STREAM_AFTER_END,
             Self::Footer { .. } => codes::FOOTER_FIELD,
             Self::FlatPastEnd { .. } => codes::FLAT_PAST_END,
             Self::ExtentSize { .. } => codes::EXTENT_SIZE,
@@ -222,7 +222,7 @@ impl Detail for Corrupt {
             Self::Magic { .. } => 0,
             Self::Newlines { .. } => crate::layout::NEWLINES_AT,
             Self::StreamCut { file_len } | Self::FlatPastEnd { file_len, .. } => *file_len,
-            Self::StreamBehind { end, .. } => *end,
+            Self::StreamAfterEnd { end, .. } => *end,
             Self::DirectoryShort { at, .. }
             | Self::Entry { at, .. }
             | Self::GrainLba { at, .. }

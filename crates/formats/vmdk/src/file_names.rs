@@ -18,7 +18,7 @@ pub(crate) const SPLIT: u64 = 2047 << 20;
 /// Largest number of split extents.
 ///
 /// Writing and verifying keep two files open for each, and 1024 is a common limit.
-pub(crate) const MOST_EXTENTS: u64 = 480;
+pub(crate) const MAX_EXTENTS: u64 = 480;
 /// Address of the descriptor, after all extents.
 pub(crate) const DESCRIPTOR_AT: u64 = 1 << 62;
 
@@ -55,8 +55,8 @@ pub(crate) struct ExtentFile {
 pub(crate) fn split(name: &str, size: u64, kind: char) -> Result<Vec<ExtentFile>, Error> {
     // An empty disk has one empty extent.
     let count = size.div_ceil(SPLIT).max(1);
-    if count > MOST_EXTENTS {
-        return Err(Unsupported::WriteDiskTooLarge { size, most: MOST_EXTENTS * SPLIT }.into());
+    if count > MAX_EXTENTS {
+        return Err(Unsupported::WriteDiskTooLarge { size, most: MAX_EXTENTS * SPLIT }.into());
     }
     let extent = |index| ExtentFile {
         name: extent_name(name, &format!("{kind}{:03}", index + 1)),
@@ -127,7 +127,7 @@ mod tests {
         assert_eq!(lens(0).unwrap(), [0]);
         assert_eq!(lens(SPLIT).unwrap(), [SPLIT]);
         assert_eq!(lens(SPLIT + 512).unwrap(), [SPLIT, 512]);
-        let most = MOST_EXTENTS * SPLIT;
+        let most = MAX_EXTENTS * SPLIT;
         assert_eq!(split("a.vmdk", most, 'f').unwrap().last().unwrap().name, "a-f480.vmdk");
         let error = lens(most + 512).unwrap_err();
         assert_eq!(error.detail(), Some(&Unsupported::WriteDiskTooLarge { size: most + 512, most }));

@@ -74,7 +74,7 @@ impl Map {
         run.filter(is_like).last().map_or(part.disk.end, |last| last.disk.end).min(end)
     }
 
-    /// Push the extents of `part` in `wanted`, a non-empty range inside the part.
+    /// Pushes the extents of `part` in `wanted`, a non-empty range inside the part.
     fn walk_part(
         &self,
         files: &dyn Files,
@@ -189,6 +189,6 @@ mod tests {
         });
         let checked = checked.unwrap();
         assert_eq!((checked.total, checked.allocated), (Some(1 << 49), Some(0)));
-        assert_eq!(codes, ["vmdk.check.leak"; 3], "before, between and behind the directories");
+        assert_eq!(codes, ["vmdk.check.leak"; 3], "before, between and after the directories");
     }
 }

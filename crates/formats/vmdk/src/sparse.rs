@@ -35,7 +35,7 @@ pub(crate) struct Sparse {
     pub(crate) findings: Vec<Finding>,
 }
 
-/// Read the whole header; fails if the file is too short.
+/// Reads the whole header; fails if the file is too short.
 pub(crate) fn header<const N: usize>(file: &dyn ReadAt) -> Result<[u8; N], Error> {
     if file.len() < N as u64 {
         return Err(
@@ -45,7 +45,7 @@ pub(crate) fn header<const N: usize>(file: &dyn ReadAt) -> Result<[u8; N], Error
     Ok(file.array(0)?)
 }
 
-/// Convert a size or location in sectors to bytes.
+/// Converts a size or location in sectors to bytes.
 pub(crate) fn bytes(at: u64, name: &'static str, sectors: u64) -> Result<u64, Error> {
     sectors
         .checked_mul(SECTOR)

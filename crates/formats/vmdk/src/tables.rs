@@ -119,7 +119,7 @@ impl Tables {
         Ok(Some(start..start + needed))
     }
 
-    /// Read the directory or table entry at file offset `at`.
+    /// Reads the directory or table entry at file offset `at`.
     pub(crate) fn read_entry(&self, file: &dyn ReadAt, at: u64) -> Result<u64, Error> {
         Ok(match self.entries {
             Entries::Se { .. } => u64::from_le_bytes(file.array(at)?),
@@ -148,7 +148,7 @@ impl Tables {
         Err(Corrupt::Entry { at, table: DIRECTORY, found, reason })
     }
 
-    /// Decode the table entry `found` at file offset `at`.
+    /// Decodes the table entry `found` at file offset `at`.
     pub(crate) fn grain(&self, found: u64, at: u64) -> Result<Grain, Corrupt> {
         let bad = |reason| Err(Corrupt::Entry { at, table: "grain table", found, reason });
         match self.entries {

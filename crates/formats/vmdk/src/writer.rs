@@ -9,7 +9,7 @@ use crate::sparse_writer::SparseWriter;
 use crate::stream_writer::StreamWriter;
 use crate::write_options::{Subformat, WriteOptions};
 
-/// Create the writer of an image.
+/// Creates the writer of an image.
 ///
 /// `name` is the file name; the extents of a multi-file image are named after it. Fails if the disk is too
 /// large for the subformat, or if a descriptor cannot contain the name.
@@ -65,7 +65,7 @@ mod tests {
         }
     }
 
-    /// Write an image with payloads of length `len`.
+    /// Writes an image with payloads of length `len`.
     ///
     /// Each payload is filled with the number of its grain.
     fn file(disk_size: u64, subformat: Subformat, grains: &[u64], len: usize) -> Vec<u8> {

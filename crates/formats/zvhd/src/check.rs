@@ -1,6 +1,6 @@
 //! Checks for deviations from the files of the vendor's writer.
 //!
-//! They do not affect reading the disk: gaps between records, the page behind the records, sizes and marks of the
+//! They do not affect reading the disk: gaps between records, the page after the records, sizes and marks of the
 //! header. A deviation that the vendor's reader rejects or misreads is an error.
 
 use alloc::format;
@@ -21,7 +21,7 @@ const GIB: u64 = 1 << 30;
 ///
 /// The buffer of the ZVHD reader has a page and 4 MiB, the one of the ZVHD2 reader a few pages more. Neither reader
 /// checks the length of the record.
-const MOST_RECORD: u64 = PAGE + 2 * BLOCK;
+const MAX_RECORD: u64 = PAGE + 2 * BLOCK;
 
 /// Disk type of a dynamic disk, as in a VHD footer.
 const DYNAMIC: u32 = 4;
@@ -50,9 +50,9 @@ impl Marks {
 }
 
 /// Receiver of findings.
-pub(crate) struct Teller<'f>(pub(crate) &'f mut dyn FnMut(Finding) -> ControlFlow<()>);
+pub(crate) struct Reporter<'f>(pub(crate) &'f mut dyn FnMut(Finding) -> ControlFlow<()>);
 
-impl Teller<'_> {
+impl Reporter<'_> {
     pub(crate) fn add(
         &mut self,
         code: &'static Code,
@@ -63,7 +63,7 @@ impl Teller<'_> {
         (self.0)(Finding { code, severity, at: Some(at), message })
     }
 
-    /// Check current size, disk type and application, in both formats.
+    /// Checks current size, disk type and application, in both formats.
     pub(crate) fn marks(&mut self, marks: &Marks) -> ControlFlow<()> {
         let whole = marks.original.div_ceil(GIB).saturating_mul(GIB);
         if marks.current != whole {
@@ -81,7 +81,7 @@ impl Teller<'_> {
         ControlFlow::Continue(())
     }
 
-    /// Check the cookie of the header page between the records and the index.
+    /// Checks the cookie of the header page between the records and the index.
     ///
     /// Its checksum is not checked: it is stale in the vendor's own files.
     pub(crate) fn middle(&mut self, file: &dyn ReadAt, at: u64) -> Result<ControlFlow<()>, Error> {
@@ -93,7 +93,7 @@ impl Teller<'_> {
         Ok(self.add(codes::HEADER_MIDDLE, Severity::Error, at, message))
     }
 
-    /// Report a record that begins at `start` instead of `expected`.
+    /// Reports a record that begins at `start` instead of `expected`.
     pub(crate) fn place(&mut self, expected: u64, start: u64) -> ControlFlow<()> {
         if start == expected {
             return ControlFlow::Continue(());
@@ -102,20 +102,20 @@ impl Teller<'_> {
         self.add(codes::RECORD_GAP, Severity::Error, start, message)
     }
 
-    /// Report a record longer than [`MOST_RECORD`].
+    /// Reports a record longer than [`MAX_RECORD`].
     ///
     /// Its payload is more than twice as long as the block that it decompresses to.
     pub(crate) fn size(&mut self, record: &Record) -> ControlFlow<()> {
-        if record.len <= MOST_RECORD {
+        if record.len <= MAX_RECORD {
             return ControlFlow::Continue(());
         }
         let len = record.len;
         let message =
-            format!("the record has {len} bytes, but the vendor's reader supports at most {MOST_RECORD}");
+            format!("the record has {len} bytes, but the vendor's reader supports at most {MAX_RECORD}");
         self.add(codes::RECORD_SIZE, Severity::Error, record.at, message)
     }
 
-    /// Report a gap between the last record and the header page behind the records.
+    /// Reports a gap between the last record and the header page after the records.
     pub(crate) fn last(&mut self, end: u64, middle: u64) -> ControlFlow<()> {
         if end == middle {
             return ControlFlow::Continue(());
@@ -124,7 +124,7 @@ impl Teller<'_> {
         self.add(codes::RECORD_GAP, Severity::Error, end, message)
     }
 
-    /// Report nonzero bytes in the unused rest of the last index segment.
+    /// Reports nonzero bytes in the unused rest of the last index segment.
     ///
     /// The vendor's writer does not clear this memory, and no reader uses it.
     pub(crate) fn index_rest(

@@ -13,7 +13,7 @@ imgprep_map::code_table! {
     HEADER_DISK_TYPE = finding("zvhd.header.disk-type", "structure/header", "the disk type is not the usual one");
     HEADER_FIELD = corrupt("zvhd.header.field", "structure/header", "a header field has an invalid value");
     HEADER_INDEX_HAS_ZEROS = unsupported("zvhd.header.index-has-zeros", "format/unsupported", "the index has entries for zero blocks");
-    HEADER_MIDDLE = finding("zvhd.header.middle", "structure/vendor-layout", "the header page behind the records is missing");
+    HEADER_MIDDLE = finding("zvhd.header.middle", "structure/vendor-layout", "the header page after the records is missing");
     HEADER_MISSING = corrupt("zvhd.header.missing", "structure/cut", "a header page is missing: the file is cut");
     HEADER_VERSION = unsupported("zvhd.header.version", "format/unsupported", "the version is unknown");
     INDEX_BLOCK = corrupt("zvhd.index.block", "structure/table", "an index entry names another block than the bitmap");
@@ -30,5 +30,5 @@ imgprep_map::code_table! {
     RECORD_SIZE = finding("zvhd.record.size", "structure/vendor-layout", "a record is too large for the vendor's reader");
     WRITE_DISK_TOO_LARGE = unsupported("zvhd.write.disk-too-large", "format/unsupported", "the disk is too large for a ZVHD2").without_rule();
     WRITE_INDEX_TOO_LARGE = unsupported("zvhd.write.index-too-large", "format/unsupported", "the index is too large for a ZVHD2").without_rule();
-    WRITE_PACKING = unsupported("zvhd.write.packing", "format/unsupported", "ZVHD2 stores zstd or zlib payloads only").without_rule();
+    WRITE_COMPRESSION = unsupported("zvhd.write.compression", "format/unsupported", "ZVHD2 stores zstd or zlib payloads only").without_rule();
 }

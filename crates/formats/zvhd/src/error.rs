@@ -147,7 +147,7 @@ pub enum Corrupt {
         /// Block by the record.
         found: u64,
     },
-    /// Bytes behind the last header page of a ZVHD.
+    /// Bytes after the last header page of a ZVHD.
     #[error("{found} bytes follow the last header page")]
     Trailing {
         /// Offset of the first one.
@@ -273,7 +273,7 @@ impl Detail for Unsupported {
             Self::TooManyRecords { .. } => codes::LIMIT_RECORDS,
             Self::DiskTooLarge { .. } => codes::WRITE_DISK_TOO_LARGE,
             Self::IndexTooLarge => codes::WRITE_INDEX_TOO_LARGE,
-            Self::WriteCompression => codes::WRITE_PACKING,
+            Self::WriteCompression => codes::WRITE_COMPRESSION,
         }
     }
 

@@ -22,7 +22,7 @@ pub struct ZvhdWriter {
 }
 
 impl ZvhdWriter {
-    /// Create a writer with a zlib level of 1 to 9.
+    /// Creates a writer with a zlib level of 1 to 9.
     ///
     /// Fails if the disk exceeds the largest size of the format.
     pub fn new(options: &WriteOptions, level: u32) -> Result<Self, Error> {

@@ -223,11 +223,11 @@ impl<'a> Job<'a> {
         for violation in names(layer, if self.layer.is_none() { self.path } else { &path }, has_parent) {
             self.keep(violation);
         }
-        let is_told = layer
+        let is_reported = layer
             .findings
             .iter()
             .any(|finding| rule_of_finding(finding.code, finding.severity).id == RuleId::SafetyEncrypted);
-        if let Some(encryption) = layer.facts.encryption.filter(|_| !is_told) {
+        if let Some(encryption) = layer.facts.encryption.filter(|_| !is_reported) {
             self.keep(under(RuleId::SafetyEncrypted, format!("the payload is encrypted ({encryption})")));
         }
     }

@@ -18,7 +18,7 @@ use crate::codes::{self, rule_of_error};
 use crate::safety::under;
 
 /// Maximum number of gaps, which are unreadable ranges of the disk: then the walk ends.
-const MOST_GAPS: usize = 4096;
+const MAX_GAPS: usize = 4096;
 
 impl Job<'_> {
     /// Checks the tables of the layer `index`, and with [`Depth::Payloads`] its payloads.
@@ -29,23 +29,23 @@ impl Job<'_> {
         let mut seen = Vec::new();
         gaps(layer, self.run, &mut |error| {
             seen.push(error);
-            if seen.len() < MOST_GAPS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
+            if seen.len() < MAX_GAPS { ControlFlow::Continue(()) } else { ControlFlow::Break(()) }
         })?;
-        if seen.len() == MOST_GAPS {
-            let fact = format!("the walk ended after {MOST_GAPS} unreadable locations");
+        if seen.len() == MAX_GAPS {
+            let fact = format!("the walk ended after {MAX_GAPS} unreadable locations");
             self.keep(under(RuleId::StructureUnchecked, fact));
         }
         let already: Vec<_> = info.findings.iter().map(|finding| (finding.code, finding.at)).collect();
         let known: BTreeSet<u64> = seen.iter().filter_map(Error::at).collect();
         for error in seen {
-            let is_told = already.contains(&(error.code(), error.at()));
+            let is_reported = already.contains(&(error.code(), error.at()));
             // The end of a file that is not open is unknown.
             let is_past_end = rule_of_error(&error).is_some_and(|rule| rule.id == RuleId::StructurePastEnd);
             let is_elsewhere = !info.is_whole() && is_past_end;
             if !is_elsewhere {
                 self.hinders(after(&error));
             }
-            if !is_told && !is_elsewhere {
+            if !is_reported && !is_elsewhere {
                 self.error_in_passing(error);
             }
         }

@@ -168,7 +168,7 @@ fn backing_names_that_are_not_file_names_are_never_opened() {
     }
     for name in ["a\0b", "\0", "\u{1b}[2J"] {
         write(folder.join("top.qcow2"), layer(1, Some((name, Some("raw"))))).unwrap();
-        let code = if name.contains('\0') { "open.name.bad" } else { "open.name.missing" };
+        let code = if name.contains('\0') { "open.name.invalid" } else { "open.name.missing" };
         let printed = refused(folder, "top.qcow2", &[], code);
         assert!(!printed.contains('\u{1b}'), "a name reaches the terminal as it is: {printed:?}");
     }
@@ -195,12 +195,12 @@ fn each_follow_policy_opens_its_files_only() {
         (&absolute, false),
     ] {
         write(folder.join("top.qcow2"), layer(1, Some((name, Some("raw"))))).unwrap();
-        let printed = refused(&folder, "top.qcow2", &["--follow", "none"], "open.gate.shut");
+        let printed = refused(&folder, "top.qcow2", &["--follow", "none"], "open.follow.denied");
         assert!(printed.contains(name), "{printed}");
         if is_beside {
             disk(&folder, "top.qcow2", &[]);
         } else {
-            let printed = refused(&folder, "top.qcow2", &[], "open.gate.outside");
+            let printed = refused(&folder, "top.qcow2", &[], "open.follow.outside");
             assert!(printed.contains("--follow any"), "{printed}");
         }
         assert!(disk(&folder, "top.qcow2", &["--follow", "any"])[..1 << 16] == vec![7; 1 << 16]);
@@ -229,7 +229,7 @@ fn links_are_judged_by_their_targets() {
     symlink("dangling", folder.join("nowhere")).unwrap();
     symlink("loop", folder.join("loop")).unwrap();
     for (name, code) in [
-        ("out", Some("open.gate.outside")),
+        ("out", Some("open.follow.outside")),
         ("in", None),
         ("in-twice", None),
         ("nowhere", Some("open.name.missing")),
@@ -261,7 +261,7 @@ fn foreign_absolute_path_is_not_resolved_without_an_id() {
     write(folder.join("base.raw"), vec![1; 2 << 16]).unwrap();
     for name in ["C:\\images\\base.raw", "/srv/images/base.raw", "\\\\server\\share\\base.raw"] {
         write(folder.join("top.qcow2"), layer(1, Some((name, Some("raw"))))).unwrap();
-        for (follow, code) in [("beside", "open.gate.outside"), ("any", "open.name.missing")] {
+        for (follow, code) in [("beside", "open.follow.outside"), ("any", "open.name.missing")] {
             refused(folder, "top.qcow2", &["--follow", follow], code);
         }
     }
@@ -289,7 +289,7 @@ fn unnamed_parent_is_found_by_its_id() {
     // A link to it is the same file, not a second one.
     symlink("vdi-over-vdi-base.vdi", folder.join("link.vdi")).unwrap();
     assert!(disk(folder, "vdi-over-vdi.vdi", &[]) == chain.disk);
-    refused(folder, "vdi-over-vdi.vdi", &["--follow", "none"], "open.gate.shut");
+    refused(folder, "vdi-over-vdi.vdi", &["--follow", "none"], "open.follow.denied");
     // A copy may have been written to: the parent is ambiguous.
     std::fs::copy(&base, folder.join("copy.vdi")).unwrap();
     let printed = refused(folder, "vdi-over-vdi.vdi", &["--accept-parent"], "open.parent.several");
@@ -430,13 +430,13 @@ fn extents_with_foreign_paths_are_found_beside_the_descriptor() {
         assert!(disk(folder, "disk.vmdk", &[]) == bytes, "{name}");
         let info = printed(&imgprep(folder, &["info", "disk.vmdk", "--follow", "beside"]));
         assert!(info.contains("open.extent.beside") && info.contains("is read instead"), "{info}");
-        refused(folder, "disk.vmdk", &["--follow", "none"], "open.gate.shut");
+        refused(folder, "disk.vmdk", &["--follow", "none"], "open.follow.denied");
     }
     // Two files of one name: they cannot be distinguished.
     descriptor(&["RW 128 VMFS \"/a/disk-flat.vmdk\"", "RW 128 VMFS \"/b/disk-flat.vmdk\""]);
-    refused(folder, "disk.vmdk", &[], "open.extent.namesakes");
+    refused(folder, "disk.vmdk", &[], "open.extent.same-name");
     descriptor(&["RW 128 VMFS \"/a/gone.vmdk\""]);
-    refused(folder, "disk.vmdk", &[], "open.gate.outside");
+    refused(folder, "disk.vmdk", &[], "open.follow.outside");
 }
 
 /// A page that is gone reads as zeros, and zeros make a header that is wrong in some way: that is not the image's fault.

@@ -245,7 +245,7 @@ fn an_empty_file_is_refused_and_a_disk_of_0_bytes_where_raw_is_asked_for() {
 }
 
 #[test]
-fn a_fixed_vhd_with_zeros_behind_its_footer_is_named_and_can_be_cut() {
+fn a_fixed_vhd_with_zeros_after_its_footer_is_named_and_can_be_cut() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let image = good().into_iter().find(|image| {

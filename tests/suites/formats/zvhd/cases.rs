@@ -36,7 +36,7 @@ fn a_flipped_byte_in_a_zstd_payload_is_never_other_bytes() {
             }
         }
     }
-    assert!(codes.contains("codec.unpack.garbage"), "{codes:?}");
+    assert!(codes.contains("codec.decompress.garbage"), "{codes:?}");
     // Without them the vendor's bytes, 4 bytes a block shorter.
     let without = written(folder, &disk, &["-o", "checksum=off"]);
     assert_eq!(check_zvhd_strictly(&without, Writer::Ours).unwrap().checksums, 0);
@@ -133,7 +133,7 @@ fn zlib_stream_neither_flushed_nor_finished_gives_no_finding() {
 
 /// Memory that the vendor's writer never clears is not reported.
 #[test]
-fn unused_index_entries_and_bytes_behind_a_header_are_no_error() {
+fn unused_index_entries_and_bytes_after_a_header_are_no_error() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     let disk = disk();

@@ -70,10 +70,10 @@ fn the_checksum_is_an_option_of_zvhd2_in_every_command_that_converts() {
     }
 }
 
-/// A file of ours that is cut right behind the page after its records must not open in the vendor's reader, which
+/// A file of ours that is cut right after the page after its records must not open in the vendor's reader, which
 /// believes a last page whose checksum is right.
 #[test]
-fn page_behind_the_records_matches_the_vendor_and_a_cut_there_is_rejected() {
+fn page_after_the_records_matches_the_vendor_and_a_cut_there_is_rejected() {
     let temp = tempfile::tempdir().unwrap();
     let folder = temp.path();
     for options in [&[][..], &["--zlib"]] {
@@ -220,7 +220,7 @@ fn disk_too_large_for_zvhd2_is_rejected_before_writing() {
     }
 }
 
-/// `--verify` reads what lies behind the disk's end, too: the cloud's disk has these bytes.
+/// `--verify` reads what lies after the disk's end, too: the cloud's disk has these bytes.
 #[test]
 fn verify_detects_damaged_padding_of_the_last_block() {
     let temp = tempfile::tempdir().unwrap();
@@ -229,7 +229,7 @@ fn verify_detects_damaged_padding_of_the_last_block() {
     let mut padded = small.clone();
     padded.resize(3 * BLOCK, 0);
     padded[3 * BLOCK - 1] = 1;
-    // Two disks that differ behind the end of the small one only: the last record of the other one.
+    // Two disks that differ after the end of the small one only: the last record of the other one.
     let record = written(folder, &padded, &[])[2 * PAGE..3 * PAGE].to_vec();
     std::fs::write(folder.join("disk.raw"), &small).unwrap();
     let disk = open(&folder.join("disk.raw"), None).unwrap();

@@ -26,10 +26,10 @@ use crate::watched::Watched;
 use crate::{EngineError, Interrupt, Layer, OnLoss};
 
 /// Conflicts of one image after which the comparison ends.
-const MOST_CONFLICTS: usize = 4096;
+const MAX_CONFLICTS: usize = 4096;
 
 /// Runs that are kept even if the budget is smaller.
-const LEAST_ROOM: usize = 1024;
+const MIN_ROOM: usize = 1024;
 
 /// Whether a comparison was complete.
 #[derive(Clone, Copy, Debug, PartialEq, Eq)]
@@ -52,7 +52,7 @@ pub(crate) fn check(
     found: &mut dyn FnMut(Error),
 ) -> Result<Compared, Error> {
     let room = usize_of(memory) / size_of::<Run>();
-    let ledger = Ledger { layer, room: room.max(LEAST_ROOM), on_loss, interrupt };
+    let ledger = Ledger { layer, room: room.max(MIN_ROOM), on_loss, interrupt };
     ledger.compare(found)
 }
 
@@ -100,7 +100,7 @@ impl Ledger<'_> {
         for conflict in file.runs.iter().filter_map(|run| conflicts.next(run)) {
             self.report(id, conflict, found)?;
             file.reported += 1;
-            if file.reported == MOST_CONFLICTS {
+            if file.reported == MAX_CONFLICTS {
                 return Ok(Compared::Part);
             }
         }

@@ -86,18 +86,18 @@ fn repeated(count: u64) -> Vec<FileUse> {
 #[test]
 fn an_overlap_in_a_full_budget_ends_the_only_pass() {
     let (found, compared, asked) = check_all(repeated(100_000), 0);
-    assert_eq!((compared, asked), (Compared::Part, (1, LEAST_ROOM)));
-    assert_eq!(found.len(), LEAST_ROOM - 1);
+    assert_eq!((compared, asked), (Compared::Part, (1, MIN_ROOM)));
+    assert_eq!(found.len(), MIN_ROOM - 1);
     let (layer, asked) = layer(repeated(100_000));
     let error = check(&layer, 0, OnLoss::Stop, &Interrupt::default(), &mut |_| {}).unwrap_err();
     assert!(matches!(error.detail(), Some(EngineError::Overlap { bytes, .. }) if *bytes == (512..1024)));
-    assert_eq!(asked.both(), (1, LEAST_ROOM));
+    assert_eq!(asked.both(), (1, MIN_ROOM));
 }
 
 #[test]
 fn conflicts_are_reported_up_to_a_bound() {
     let (found, compared, asked) = check_all(repeated(10_000), 1 << 20);
-    assert_eq!((found.len(), compared, asked), (MOST_CONFLICTS, Compared::Part, (1, 10_000)));
+    assert_eq!((found.len(), compared, asked), (MAX_CONFLICTS, Compared::Part, (1, 10_000)));
     let (found, compared, _) = check_all(repeated(4), 1 << 20);
     assert_eq!((found.len(), compared), (3, Compared::All));
     assert!(found.contains(&shared(512)), "{found:?}");
@@ -188,7 +188,7 @@ fn a_payload_in_a_table_is_found_though_payloads_may_share() {
 }
 
 #[test]
-fn a_table_behind_long_payloads_is_found() {
+fn a_table_after_long_payloads_is_found() {
     use UseKind::{CompressedAtMost, Metadata};
     let uses = vec![
         file_use(0..5000, CompressedAtMost, 0),
@@ -208,7 +208,7 @@ fn data_past_the_end_is_found() {
     let bytes = (1 << 20) - 512..(1 << 20) + 512;
     let uses = vec![file_use(bytes.clone(), UseKind::Data, 0)];
     let want = EngineError::PastEnd { bytes, user: (UseKind::Data, Some(0)), file_len: 1 << 20 };
-    assert_eq!(imgprep_map::Detail::code(&want).id, "claims.past-end");
+    assert_eq!(imgprep_map::Detail::code(&want).id, "usage.past-end");
     assert_eq!(check_with(uses, 1 << 20), Some(want));
 }
 
@@ -268,5 +268,5 @@ fn passes_over_several_files_share_one_budget() {
     let mut found = Vec::new();
     let compared = check(&layer, 0, OnLoss::Zero, &Interrupt::default(), &mut |error| found.push(error));
     assert_eq!((compared.unwrap(), found.len(), asked.both().0), (Compared::All, 1, 9));
-    assert_eq!((found[0].file(), found[0].code().id), (FileId(2), "claims.overlap"));
+    assert_eq!((found[0].file(), found[0].code().id), (FileId(2), "usage.overlap"));
 }

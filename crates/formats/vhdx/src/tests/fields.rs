@@ -162,7 +162,7 @@ fn the_valid_region_table_is_selected() {
         assert_eq!(image.findings[0].at, Some(table));
     }
     let image = edited(&|file| {
-        file.put(REGION_TABLES[1] + 5000, &[1]); // behind the entries: says nothing
+        file.put(REGION_TABLES[1] + 5000, &[1]); // after the entries: says nothing
         file.seal(REGION_TABLES[1], TABLE_BYTES);
     });
     assert_eq!(codes(&image.unwrap()), Vec::<&str>::new());

@@ -39,7 +39,7 @@ fn an_invalid_entry_is_reported_with_the_lost_range() {
 ///
 /// There are more than two chunks, of which the second has a sector bitmap.
 #[test]
-fn a_bitmap_behind_the_first_chunk() {
+fn a_bitmap_after_the_first_chunk() {
     let block = 256 * MIB;
     let recipe = Recipe { block_size: block, sector: 512, size: 40 * block, has_parent: true };
     let mut file = sample(recipe);
