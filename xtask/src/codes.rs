@@ -49,7 +49,7 @@ fn rule_and_remedy(code: &Code) -> String {
     let link = |id: &str| format!("[{id}](rules.md#{})", id.replace('/', ""));
     let of_finding = code.finding_rule.map_or(String::new(), |id| format!("; as a finding {}", link(id)));
     let remedies = rule(id).map_or(&[][..], |rule| rule.remedies);
-    let remedies: Vec<_> = remedies.iter().map(|remedy| markdown(remedy)).collect();
+    let remedies: Vec<_> = remedies.iter().map(markdown).collect();
     let remedies = if remedies.is_empty() { "see the rule".into() } else { remedies.join(" or ") };
     format!("{}{of_finding} | {remedies}", link(id))
 }

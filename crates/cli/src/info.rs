@@ -59,9 +59,9 @@ fn open_or_match(file: &Path, args: &InfoArgs, options: &OpenOptions) -> Result<
     Disk::open_probed(&probed, options).map_err(|error| {
         // An error of a layer below is not about the file that the user named.
         if error.path().is_none_or(|path| Path::new(path) == file) {
-            Failure::WithEvidence(error, probed.matches)
+            Failure::WithEvidence(Box::new(error), probed.matches)
         } else {
-            Failure::Image(error)
+            error.into()
         }
     })
 }

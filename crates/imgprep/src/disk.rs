@@ -8,7 +8,7 @@ use imgprep_catalog::Match;
 use imgprep_engine::{
     Interrupt, Layer as EngineLayer, Options, ResolvedExtent, Stack, check_unused, cross_check,
 };
-use imgprep_io::{FileIdentity, ImageFile, SourceFile, SourceOptions};
+use imgprep_io::{FileIdentity, ImageFile};
 use imgprep_map::{Error, Evidence, Facts, FileRef, Finding, Image, ParentRef, StructureCounts};
 use imgprep_open::{Chain, DetectedFile, Layer, Named, OpenOptions, ProbedFile};
 

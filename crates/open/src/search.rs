@@ -9,6 +9,7 @@ use std::path::{Path, PathBuf};
 use std::sync::Arc;
 
 use imgprep_catalog::parse;
+use imgprep_io::ImageFile;
 use imgprep_map::{Error, Hint, ImageName, ParentRef, ParseOptions, Parsed};
 
 use crate::options::OpenOptions;

@@ -5,7 +5,6 @@ use std::path::{Path, PathBuf};
 
 use imgprep_catalog::by_name;
 use imgprep_engine::{conflicts, gaps};
-use imgprep_io::ImageFile;
 use imgprep_map::{Error, ParentRef, ParseOptions};
 use imgprep_open::{ChainError, DetectedFile, Mismatch, Named, OpenOptions, ProbedFile, open_detected};
 use imgprep_policy::{Conversion, Kind, RuleId, created_names};
