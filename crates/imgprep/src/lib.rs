@@ -1,4 +1,4 @@
-//! Inspects and converts virtual-disk images: the library after the program.
+//! Inspects and converts virtual-disk images: the library that the program uses.
 //!
 //! ```
 //! use imgprep::{ErrorKind, Target};

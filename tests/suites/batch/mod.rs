@@ -4,6 +4,7 @@ pub(crate) mod cases;
 pub(crate) mod folders;
 pub(crate) mod interrupts;
 pub(crate) mod jobs;
+mod lists;
 pub(crate) mod memory;
 pub(crate) mod page;
 pub(crate) mod resume;

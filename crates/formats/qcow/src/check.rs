@@ -1,6 +1,6 @@
 //! Checks of the tables beyond the location of the bytes.
 //!
-//! Reports unreferenced clusters, bytes that two entries reference, and entries after the disk. `qemu-img
+//! Reports unreferenced clusters, bytes that two entries reference, and entries past the disk. `qemu-img
 //! check` does not support this format.
 
 use alloc::format;
@@ -132,7 +132,7 @@ impl Uses<'_, '_, '_> {
         let stored = match found {
             Ok(cluster) => walk.stored(cluster).map(|range| (cluster, range)),
             Err(error) => {
-                // An entry after the disk is not read, so its error loses no data.
+                // An entry past the disk is not read, so its error loses no data.
                 let severity = if is_beyond { Severity::Warning } else { Severity::Error };
                 walk.error(self.reports, codes::CHECK_L2_ENTRY, severity, entry.at, || format!("{error}"));
                 return;
@@ -155,7 +155,7 @@ impl Uses<'_, '_, '_> {
 }
 
 impl Walk<'_, '_> {
-    /// Adds all uses of the file, including those of entries after the disk.
+    /// Adds all uses of the file, including those of entries past the disk.
     fn uses(&self, reports: bool, add: &mut dyn FnMut(Use)) -> Result<(), Error> {
         let header = &self.map.header;
         let l1 = header.raw.l1_offset;

@@ -50,9 +50,9 @@ impl DiskMap for Map {
 
     /// Reports signs of lost entries.
     ///
-    /// These are entries after the disk, the remnant of a backing file name, and clusters without an entry.
+    /// These are entries past the disk, the remnant of a backing file name, and clusters without an entry.
     /// The latter are not reported if clusters are compressed, because QEMU leaves the payload of a
-    /// compressed cluster after when it writes to the cluster.
+    /// compressed cluster behind when it writes to the cluster.
     ///
     /// The walks of the check cost as little as the walk of the conversion that follows.
     fn cross_check(&self, files: &dyn Files) -> Result<Vec<Finding>, Error> {

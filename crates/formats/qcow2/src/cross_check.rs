@@ -36,7 +36,7 @@ pub(crate) fn cross_check(map: &Map, files: &dyn Files) -> Result<Vec<Finding>, 
     }
 }
 
-/// Checks that need no counts: entries after the disk, shared payloads.
+/// Checks that need no counts: entries past the disk, shared payloads.
 pub(crate) fn check_places(map: &Map, file: &dyn ReadAt) -> Result<Vec<Finding>, Error> {
     walked(map, file, false)
 }

@@ -1,6 +1,6 @@
 //! Checks of the tables beyond the location of the bytes.
 //!
-//! Reports clusters that two entries reference, clusters without a reference, and entries after the disk.
+//! Reports clusters that two entries reference, clusters without a reference, and entries past the disk.
 //! The counts are those of `qemu-img check`.
 
 use alloc::format;

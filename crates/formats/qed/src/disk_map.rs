@@ -46,7 +46,7 @@ impl DiskMap for Map {
         crate::check::check(self, files, found)
     }
 
-    /// Reports signs of lost entries: entries after the disk, unreferenced clusters.
+    /// Reports signs of lost entries: entries past the disk, unreferenced clusters.
     ///
     /// An image whose feature bits do not require a check has no unreferenced clusters (specification,
     /// "Consistency checking"). The walk of the check costs as little as the walk of the conversion that
